@@ -1,0 +1,77 @@
+"""The push envelope: how Pub/Sub hands a message to an HTTP endpoint.
+
+Source: https://cloud.google.com/pubsub/docs/push#receive_push
+"""
+
+import base64
+import binascii
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from contract.faults import UnreadableEnvelope, parse_json_object
+
+# Base64 of the largest job, the largest set of attributes (100 × 1,280 B, escaped), and room.
+MAX_ENVELOPE_BYTES = 512 * 1024
+
+
+class _Message(BaseModel):
+    data: str = ""
+    attributes: dict[str, str] = Field(default_factory=dict)
+    messageId: str  # noqa: N815 - Pub/Sub's spelling
+    publishTime: str = ""  # noqa: N815 - idem
+    orderingKey: str = ""  # noqa: N815 - idem
+
+
+class _Push(BaseModel):
+    message: _Message
+    subscription: str = ""
+    deliveryAttempt: Annotated[int, Field(ge=1)] | None = None  # noqa: N815 - idem
+
+
+class Envelope(BaseModel):
+    """One push, taken apart.
+
+    Attributes:
+        data: the message's bytes, decoded.
+        message_id: given by Pub/Sub; the same on every redelivery.
+        publish_time: RFC 3339, as sent; `""` where absent.
+        subscription: `projects/P/subscriptions/S`.
+        delivery_attempt: from 1; None where the subscription has no dead-letter policy.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    data: bytes
+    attributes: dict[str, str]
+    message_id: str
+    publish_time: str = ""
+    ordering_key: str = ""
+    subscription: str = ""
+    delivery_attempt: int | None = None
+
+    @classmethod
+    def parse(cls, body: bytes) -> Self:
+        """Read the body of a push request.
+
+        Raises:
+            UnreadableEnvelope: with the bytes and every fault.
+        """
+        document = parse_json_object(body, UnreadableEnvelope, max_bytes=MAX_ENVELOPE_BYTES, what="push")
+        try:
+            push = _Push.model_validate(document)
+        except ValidationError as wrong:
+            raise UnreadableEnvelope.from_validation(body, wrong) from None
+        try:
+            data = base64.b64decode(push.message.data, validate=True)
+        except (binascii.Error, ValueError) as wrong:
+            raise UnreadableEnvelope.because(body, f"not base64: {wrong}", "message.data") from None
+        return cls(
+            data=data,
+            attributes=push.message.attributes,
+            message_id=push.message.messageId,
+            publish_time=push.message.publishTime,
+            ordering_key=push.message.orderingKey,
+            subscription=push.subscription,
+            delivery_attempt=push.deliveryAttempt,
+        )

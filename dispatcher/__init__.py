@@ -1,0 +1,1 @@
+"""Cloud Run service 1: a crawl in, jobs out."""

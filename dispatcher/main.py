@@ -1,0 +1,87 @@
+"""The dispatcher's edge: functions-framework loads this file, which is where the service starts.
+
+It loads it by path, as a module named `main`: hence absolute imports only, and nothing else imports it.
+"""
+
+import secrets
+import time
+from datetime import UTC, datetime
+from functools import cache
+
+import flask
+import functions_framework
+
+from contract.crawl import MAX_CRAWL_BYTES
+from contract.trace import trace_id
+from dispatcher.dispatch import Answer, Dispatcher
+from dispatcher.run_id import SCHEDULE_TIME
+from dispatcher.settings import Settings
+from service import log
+from service.settings import load_or_exit
+
+SETTINGS = load_or_exit(Settings)
+log.configure(on_cloud_run=bool(SETTINGS.k_service))
+
+
+@cache
+def _dispatcher() -> Dispatcher:
+    """Wire the dispatcher, at the first request: gRPC must not be started before gunicorn forks."""
+    import requests  # noqa: PLC0415 - not needed to answer a health check
+
+    from dispatcher.sitemap_reader import SitemapReader  # noqa: PLC0415 - idem
+    from service.publisher import PubSubPublisher  # noqa: PLC0415 - idem
+
+    reader = SitemapReader(
+        requests.Session(),
+        budget_seconds=SETTINGS.sitemap_budget_seconds,
+        max_bytes=SETTINGS.sitemap_max_bytes,
+    )
+    publisher = PubSubPublisher(
+        SETTINGS.google_cloud_project,
+        SETTINGS.jobs_topic,
+        timeout_seconds=SETTINGS.publish_timeout_seconds,
+        batch_seconds=0.05,
+    )
+    return Dispatcher(publisher, reader.urls, lambda: datetime.now(UTC))
+
+
+@functions_framework.http
+def dispatch(request: flask.Request) -> flask.typing.ResponseReturnValue:
+    """Answer `POST /` (a crawl) and `GET /healthz`."""
+    if request.path == "/healthz" and request.method in {"GET", "HEAD"}:
+        return {"status": "ok"}, 200
+    if request.path != "/":
+        return {"error": f"there is nothing at {request.path}; POST a crawl to /"}, 404
+    if request.method != "POST":
+        return {"error": f"{request.method} is not answered; POST a crawl"}, 405, {"Allow": "POST"}
+    started = time.monotonic()
+    answer = _answer(request)
+    _tell(answer, time.monotonic() - started)
+    return answer.body, answer.status
+
+
+def _answer(request: flask.Request) -> Answer:
+    if (request.content_length or 0) > MAX_CRAWL_BYTES:
+        why = f"the crawl has {request.content_length} bytes; at most {MAX_CRAWL_BYTES} are read"
+        return Answer(400, {"error": why, "faults": [{"path": "", "why": why}]})
+    traceparent = request.headers.get("traceparent", "")
+    try:
+        return _dispatcher().dispatch(
+            request.get_data(cache=False),
+            schedule_time=request.headers.get(SCHEDULE_TIME, ""),
+            traceparent=traceparent if trace_id(traceparent) else _new_trace(),
+        )
+    except Exception as bug:  # noqa: BLE001 - the caller gets a sentence, the log the trace
+        log.event(log.ERROR, "dispatch crashed", {}, error=bug)
+        return Answer(500, {"error": "the dispatcher crashed: a bug of ours; its log has the trace"})
+
+
+def _new_trace() -> str:
+    """Make a W3C traceparent: https://www.w3.org/TR/trace-context/#traceparent-header."""
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+
+
+def _tell(answer: Answer, seconds: float) -> None:
+    told = {key: value for key, value in answer.body.items() if isinstance(value, str | int)}
+    level = log.INFO if answer.status == 200 else log.ERROR
+    log.event(level, "dispatch ended", {"status": answer.status, **told, "seconds": round(seconds, 3)})

@@ -1,0 +1,24 @@
+"""What the dispatcher reads from its environment."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from contract.topology import JOBS_TOPIC
+from service.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """The dispatcher's settings.
+
+    Attributes:
+        jobs_topic: short name of the topic that takes the jobs.
+        publish_timeout_seconds: how long a dispatch waits for all its confirmations.
+        sitemap_budget_seconds: how long reading a sitemap and its children may take.
+        sitemap_max_bytes: size of one sitemap, unpacked (sitemaps.org allows 50 MB).
+    """
+
+    jobs_topic: Annotated[str, Field(min_length=3)] = JOBS_TOPIC
+    publish_timeout_seconds: Annotated[float, Field(gt=0, le=1800)] = 120
+    sitemap_budget_seconds: Annotated[float, Field(gt=0, le=1800)] = 60
+    sitemap_max_bytes: Annotated[int, Field(ge=1024)] = 50 * 1024 * 1024

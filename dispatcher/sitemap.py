@@ -1,0 +1,78 @@
+"""Sitemaps (https://www.sitemaps.org/protocol.html): bytes in, URLs out. Pure."""
+
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from lxml import etree
+
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+class SitemapUnreadable(ValueError):
+    """What came is no sitemap; a repeat will not help."""
+
+
+class Location(NamedTuple):
+    """One `<loc>`: a page's URL, or a further sitemap's."""
+
+    url: str
+    is_sitemap: bool
+
+
+def unpack(raw: bytes, *, max_bytes: int) -> bytes:
+    """Return the XML, unzipped where it is gzip (told by its first bytes, since sites mislabel it).
+
+    Raises:
+        SitemapUnreadable: where it is broken, or larger than `max_bytes` unpacked.
+    """
+    if raw.startswith(GZIP_MAGIC):
+        try:
+            with gzip.open(io.BytesIO(raw)) as unzipped:
+                raw = unzipped.read(max_bytes + 1)
+        except (OSError, EOFError, zlib.error) as wrong:
+            raise SitemapUnreadable(f"broken gzip: {wrong}") from None
+    if len(raw) > max_bytes:
+        raise SitemapUnreadable(f"larger than {max_bytes} bytes")
+    return raw
+
+
+def locations(xml: bytes) -> Iterator[Location]:
+    """Yield what a `<urlset>` or `<sitemapindex>` lists, in order.
+
+    Entities are never expanded and nothing is loaded from outside.
+
+    Raises:
+        SitemapUnreadable: where the bytes are no such XML.
+    """
+    parser = etree.iterparse(
+        io.BytesIO(xml),
+        events=("end",),
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    try:
+        for _, element in parser:
+            name = etree.QName(element).localname
+            if name in {"url", "sitemap"}:
+                yield from _location(element, is_sitemap=name == "sitemap")
+                element.clear()
+            elif element.getparent() is None and name not in {"urlset", "sitemapindex"}:
+                raise SitemapUnreadable(f"its root is <{name}>, not <urlset> or <sitemapindex>")
+    except etree.XMLSyntaxError as wrong:
+        raise SitemapUnreadable(f"not XML: {wrong}") from None
+
+
+def _location(element: etree._Element, *, is_sitemap: bool) -> Iterator[Location]:
+    for child in element:
+        if isinstance(child.tag, str) and etree.QName(child).localname == "loc":
+            url = "".join(child.itertext()).strip()
+            if url:
+                yield Location(url, is_sitemap)
+            return

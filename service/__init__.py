@@ -1,0 +1,1 @@
+"""What both Cloud Run services share at their edge: settings, logs, confirmed publishing."""

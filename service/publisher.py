@@ -1,0 +1,101 @@
+"""Publishing that ends with a fact: a message counts once Pub/Sub has confirmed it."""
+
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+from itertools import islice
+from typing import NamedTuple, Protocol
+
+CHUNK = 5000  #: messages in memory at once, whatever the size of a crawl
+
+
+class Message(NamedTuple):
+    """What is published: bytes and attributes."""
+
+    data: bytes
+    attributes: dict[str, str]
+
+
+class PublishUnconfirmed(Exception):
+    """Pub/Sub did not confirm in time, or refused. The message may or may not be in the topic."""
+
+    def __init__(self, topic: str, why: str) -> None:
+        super().__init__(f"topic {topic} did not confirm: {why}")
+
+
+class Publisher(Protocol):
+    """Whatever publishes to one topic and waits: Pub/Sub, or a small real thing in a test."""
+
+    def publish(self, message: Message) -> str:
+        """Publish one message; return its id once confirmed.
+
+        Raises:
+            PublishUnconfirmed: where it is not confirmed.
+        """
+
+    def publish_all(self, messages: Iterable[Message]) -> Iterator[PublishUnconfirmed | str]:
+        """Publish many in batches; yield an id or a failure for each, in order, once it is known."""
+
+
+class PubSubPublisher:
+    """Publishes to one topic with google-cloud-pubsub.
+
+    Create it once per process, after the fork: gRPC is not fork-safe.
+
+    Args:
+        project: the project that holds the topic.
+        topic: the topic's short name.
+        timeout_seconds: how long a call here may wait for its confirmations.
+        batch_seconds: how long a message waits for others to share its request with.
+    """
+
+    def __init__(self, project: str, topic: str, *, timeout_seconds: float, batch_seconds: float) -> None:
+        # A third of a second of imports: paid at the first start, not by whoever imports this module.
+        from google.cloud import pubsub_v1  # noqa: PLC0415 - see above
+        from google.cloud.pubsub_v1 import types  # noqa: PLC0415 - see above
+
+        self._topic = topic
+        self._timeout_seconds = timeout_seconds
+        self._client = pubsub_v1.PublisherClient(
+            # The service's own limits are 1,000 messages and 10 MB a request (its quotas page).
+            batch_settings=types.BatchSettings(
+                max_messages=1000, max_bytes=4_000_000, max_latency=batch_seconds
+            ),
+            publisher_options=types.PublisherOptions(
+                # The default is IGNORE, which lets a large crawl fill the memory.
+                flow_control=types.PublishFlowControl(
+                    message_limit=CHUNK,
+                    byte_limit=64_000_000,
+                    limit_exceeded_behavior=types.LimitExceededBehavior.BLOCK,
+                ),
+                timeout=timeout_seconds,
+            ),
+        )
+        self._path = self._client.topic_path(project, topic)
+
+    def publish(self, message: Message) -> str:
+        """See `Publisher.publish`."""
+        for confirmation in self.publish_all([message]):
+            if isinstance(confirmation, PublishUnconfirmed):
+                raise confirmation
+            return confirmation
+        raise AssertionError("one message in, one confirmation out")
+
+    def publish_all(self, messages: Iterable[Message]) -> Iterator[PublishUnconfirmed | str]:
+        """See `Publisher.publish_all`."""
+        until = time.monotonic() + self._timeout_seconds
+        waiting = iter(messages)
+        while chunk := list(islice(waiting, CHUNK)):
+            futures = [self._client.publish(self._path, data, **attributes) for data, attributes in chunk]
+            for future in futures:
+                yield self._confirmation(future, until)
+
+    def _confirmation(self, future: Future[str], until: float) -> PublishUnconfirmed | str:
+        try:
+            return str(future.result(timeout=max(0.0, until - time.monotonic())))
+        except Exception as wrong:  # noqa: BLE001 - whatever it is, there is no confirmation
+            return PublishUnconfirmed(self._topic, f"{type(wrong).__name__} {wrong}".strip())
+
+    def close(self) -> None:
+        """Send what is queued and release the channel."""
+        self._client.stop()

@@ -1,0 +1,72 @@
+"""The worker's HTTP side: Flask in, a `Delivery` through, a status out, one log line each."""
+
+import time
+
+import flask
+from werkzeug.exceptions import HTTPException
+
+from contract.envelope import MAX_ENVELOPE_BYTES
+from contract.outcome import ANSWERS, MEANINGS, Reason, status_of
+from contract.trace import trace_id
+from service import log
+from worker.deliver import Delivery, Worker
+
+# Pub/Sub's largest push: 10,000,000 B of data in base64, attributes and field names.
+MAX_REQUEST_BYTES = 16 * 1024 * 1024
+
+
+def make_app(worker: Worker) -> flask.Flask:
+    """Return the WSGI application: `POST /` takes a push, `GET /healthz` says ok."""
+    app = flask.Flask("worker", static_folder=None)
+
+    @app.post("/")
+    def push() -> flask.typing.ResponseReturnValue:
+        started = time.monotonic()
+        delivery = _deliver(worker, flask.request)
+        status = status_of(delivery.reason)
+        _tell(delivery, status, time.monotonic() - started)
+        if status == 204:
+            return "", 204
+        return {"reason": delivery.reason, "detail": delivery.detail}, status
+
+    @app.get("/healthz")
+    def healthz() -> flask.typing.ResponseReturnValue:
+        return {"status": "ok"}
+
+    @app.errorhandler(HTTPException)
+    def say(wrong: HTTPException) -> flask.typing.ResponseReturnValue:
+        return {"reason": wrong.name, "detail": wrong.description}, wrong.code or 500
+
+    return app
+
+
+def _deliver(worker: Worker, request: flask.Request) -> Delivery:
+    """Read the request's body, up to a bound, and deliver it."""
+    length = request.content_length
+    if length is None or length > MAX_REQUEST_BYTES:
+        return Delivery(
+            Reason.BAD_ENVELOPE, f"a push of {length} bytes; at most {MAX_ENVELOPE_BYTES} are read"
+        )
+    # A body over the envelope's bound but within Pub/Sub's is read, so that the answer reaches the sender.
+    return worker.deliver(request.headers.get("Authorization", ""), request.get_data(cache=False))
+
+
+def _tell(delivery: Delivery, status: int, seconds: float) -> None:
+    outcome = MEANINGS[delivery.reason].outcome
+    record, attributes = delivery.record, delivery.attributes
+    fields: dict[str, object] = {
+        "outcome": outcome,
+        "reason": delivery.reason,
+        "status": status,
+        "job_id": record.job_id if record else attributes.job_id,
+        "run_id": record.run_id if record else attributes.run_id,
+        "crawl": record.crawl if record else attributes.crawl,
+        "url": record.url if record else "",
+        "message_id": delivery.message_id,
+        "attempt": delivery.attempt,
+        "http_status": record.http_status if record else None,
+        "seconds": round(seconds, 3),
+        "trace": trace_id(attributes.traceparent),
+        "detail": delivery.detail,
+    }
+    log.event(ANSWERS[outcome].level, "delivery ended", fields, error=delivery.error)

@@ -1,0 +1,105 @@
+"""Who pushes: an OIDC token of the push account, or nobody is heard.
+
+google-auth checks signature, times and audience; issuer, email and email_verified are checked here, since any
+Google account can have a token for any audience
+(https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions#protocol).
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from google.auth import exceptions
+from google.auth.transport import Request
+from google.oauth2 import id_token
+
+from contract.outcome import Reason
+from worker.ending import Ended
+
+ISSUERS = frozenset({"https://accounts.google.com", "accounts.google.com"})
+CLOCK_SKEW_SECONDS = 10
+TOKENS_KEPT = 32  #: Pub/Sub reuses a token for up to an hour
+
+
+class Authenticate(Protocol):
+    """Decides on one push."""
+
+    def __call__(self, authorization: str) -> None:
+        """Return for the push account's `Authorization` header.
+
+        Raises:
+            Ended: `no_token`, `bad_token`, `wrong_caller` or `no_certificates`.
+        """
+
+
+class OidcCheck:
+    """Lets in tokens of one account for one audience.
+
+    Args:
+        audience: what `aud` must be.
+        service_account: what `email` must be.
+        certs_url: the issuer's certificates, `{kid: PEM}`.
+        transport: google-auth's, on a session that caches.
+        now: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        *,
+        audience: str,
+        service_account: str,
+        certs_url: str,
+        transport: Request,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._audience = audience
+        self._service_account = service_account
+        self._certs_url = certs_url
+        self._transport = transport
+        self._now = now
+        self._verified: dict[str, float] = {}
+
+    def __call__(self, authorization: str) -> None:
+        """See `Authenticate`."""
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Ended(Reason.NO_TOKEN, "no `Authorization: Bearer` header")
+        if self._now() < self._verified.get(token, 0):
+            return
+        claims = self._claims(token)
+        self._check(claims)
+        self._remember(token, float(claims["exp"]))
+
+    def _claims(self, token: str) -> Mapping[str, Any]:
+        try:
+            claims: Mapping[str, Any] = id_token.verify_token(
+                token,
+                self._transport,
+                audience=self._audience,
+                certs_url=self._certs_url,
+                clock_skew_in_seconds=CLOCK_SKEW_SECONDS,
+            )
+        except exceptions.TransportError as wrong:
+            raise Ended(Reason.NO_CERTIFICATES, f"{self._certs_url}: {wrong}") from None
+        except (exceptions.GoogleAuthError, ValueError) as wrong:
+            raise Ended(Reason.BAD_TOKEN, str(wrong)) from None
+        return claims
+
+    def _check(self, claims: Mapping[str, Any]) -> None:
+        if claims.get("iss") not in ISSUERS:
+            raise Ended(Reason.BAD_TOKEN, f"issued by {claims.get('iss')!r}")
+        if claims.get("email") != self._service_account:
+            raise Ended(Reason.WRONG_CALLER, f"the token is of {claims.get('email')!r}")
+        if claims.get("email_verified") is not True:
+            raise Ended(Reason.WRONG_CALLER, "the token's email is not verified")
+
+    def _remember(self, token: str, expires: float) -> None:
+        """Keep a verified token until it expires: its signature does not change."""
+        if len(self._verified) >= TOKENS_KEPT:
+            self._verified.clear()
+        self._verified[token] = expires
+
+
+def anyone(authorization: str) -> None:
+    """Let every push in (`PUSH_AUTH=none`)."""
+    del authorization

@@ -1,0 +1,187 @@
+"""A delivery's life: authenticate, decode, fetch, extract, publish, and only then acknowledge."""
+
+import hashlib
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Protocol
+
+from contract.envelope import Envelope
+from contract.faults import UnreadableEnvelope, UnreadableJob
+from contract.job import Job, JobAttributes
+from contract.outcome import MAX_DETAIL_CHARACTERS, MEANINGS, OutcomeRecord, Reason, items_json
+from service.publisher import Message, Publisher, PublishUnconfirmed
+from worker.authenticate import Authenticate
+from worker.budget import Budget
+from worker.ending import Ended
+from worker.extract import extract
+from worker.page import Page
+
+MAX_ITEMS_BYTES = 4 * 1024 * 1024
+
+
+class Fetch(Protocol):
+    """Whatever fetches a page within a budget."""
+
+    def __call__(self, url: str, budget: Budget) -> Page:
+        """Return the page, or raise `Ended`."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """How one push ended, with all that is known of it.
+
+    Attributes:
+        reason: of the closed set; the answer follows from it.
+        detail: for people.
+        attributes: the message's own, as far as well formed.
+        record: the outcome as published; None where no job could be read.
+        error: the exception nobody foresaw.
+    """
+
+    reason: Reason
+    detail: str = ""
+    message_id: str = ""
+    attempt: int = 0
+    attributes: JobAttributes = field(default_factory=JobAttributes)
+    record: OutcomeRecord | None = None
+    error: Exception | None = None
+
+
+@dataclass(frozen=True)
+class Worker:
+    """Takes deliveries.
+
+    Attributes:
+        authenticate: decides who is heard.
+        fetch: a URL in, a page out.
+        publisher: of the outcomes topic.
+        page_budget_seconds: for everything about one page.
+        limit: a context that ends, with the budget's exception, whatever outlasts it.
+        now: the time, with a time zone.
+        name: revision/instance.
+    """
+
+    authenticate: Authenticate
+    fetch: Fetch
+    publisher: Publisher
+    page_budget_seconds: float
+    limit: Callable[[Budget], AbstractContextManager[object]]
+    now: Callable[[], datetime]
+    name: str
+
+    def deliver(self, authorization: str, body: bytes) -> Delivery:
+        """Take one push from its token to its ending; never raises."""
+        try:
+            self.authenticate(authorization)
+            envelope = Envelope.parse(body)
+        except Ended as ended:
+            return Delivery(ended.reason, ended.detail)
+        except UnreadableEnvelope as wrong:
+            return Delivery(Reason.BAD_ENVELOPE, str(wrong))
+        except Exception as bug:  # noqa: BLE001 - nothing unknown is ever acknowledged
+            return Delivery(Reason.BUG, _bug(bug).detail, error=bug)
+        delivery = Delivery(
+            Reason.BUG,
+            message_id=envelope.message_id,
+            attempt=envelope.delivery_attempt or 0,
+            attributes=JobAttributes.read(envelope.attributes),
+        )
+        try:
+            job = Job.decode(envelope.data)
+        except UnreadableJob as wrong:
+            return replace(delivery, reason=Reason.BAD_JOB, detail=str(wrong))
+        return self._report(*self._attempt(delivery, job))
+
+    def _attempt(self, delivery: Delivery, job: Job) -> tuple[Delivery, OutcomeRecord]:
+        """Try the job; return the delivery with its record, not published yet."""
+        attempt = _Attempt(self, job, delivery.attempt)
+        error: Exception | None = None
+        try:
+            record = attempt.scrape()
+        except Ended as ended:
+            record = attempt.end(ended)
+        except Exception as bug:  # noqa: BLE001 - nothing unknown is ever acknowledged
+            error, record = bug, attempt.end(_bug(bug))
+        ended_so = replace(delivery, reason=record.reason, detail=record.detail, record=record, error=error)
+        return ended_so, record
+
+    def _report(self, delivery: Delivery, record: OutcomeRecord) -> Delivery:
+        """Publish the outcome; return once Pub/Sub has confirmed it, or with `unconfirmed`."""
+        attributes = record.attributes(delivery.attributes.traceparent)
+        try:
+            self.publisher.publish(Message(record.encode(), attributes))
+        except PublishUnconfirmed as wrong:
+            before = f"{delivery.reason}, but " if delivery.reason is not Reason.OK else ""
+            return replace(delivery, reason=Reason.UNCONFIRMED, detail=f"{before}{wrong}")
+        except Exception as bug:  # noqa: BLE001 - nothing unknown is ever acknowledged
+            return replace(delivery, reason=Reason.BUG, detail=_bug(bug).detail, error=bug)
+        return delivery
+
+
+def _bug(bug: Exception) -> Ended:
+    return Ended(Reason.BUG, f"{type(bug).__name__}: {bug}")
+
+
+class _Attempt:
+    """One try at one job, with its stopwatch."""
+
+    def __init__(self, worker: Worker, job: Job, number: int) -> None:
+        self._worker = worker
+        self._job = job
+        self._number = number
+        self._fetched_at = worker.now()
+        self._started = time.monotonic()
+        self._fetch_seconds = 0.0
+
+    def scrape(self) -> OutcomeRecord:
+        budget = Budget(self._worker.page_budget_seconds)
+        with self._worker.limit(budget):
+            page = self._fetch(budget)
+            extracted = extract(self._job.recipe, page)
+        items = items_json(extracted.items)
+        if len(items) > MAX_ITEMS_BYTES:
+            raise Ended(Reason.TOO_LARGE, f"the items have {len(items)} characters of {MAX_ITEMS_BYTES}")
+        return self._record(
+            Reason.OK,
+            "; ".join(extracted.remarks),
+            final_url=page.url,
+            http_status=page.http_status,
+            body_bytes=len(page.body),
+            body_sha256=hashlib.sha256(page.body).hexdigest(),
+            items=items,
+            item_count=len(extracted.items),
+        )
+
+    def end(self, ended: Ended) -> OutcomeRecord:
+        final_url = ended.final_url or self._job.url
+        return self._record(ended.reason, ended.detail, final_url=final_url, http_status=ended.http_status)
+
+    def _fetch(self, budget: Budget) -> Page:
+        try:
+            return self._worker.fetch(self._job.url, budget)
+        finally:
+            self._fetch_seconds = time.monotonic() - self._started
+
+    def _record(self, reason: Reason, detail: str, **measured: str | int) -> OutcomeRecord:
+        job = self._job
+        return OutcomeRecord.model_validate(
+            {
+                "job_id": job.job_id,
+                "run_id": job.run_id,
+                "crawl": job.crawl,
+                "url": job.url,
+                "recipe": job.recipe.name,
+                "attempt": self._number,
+                "outcome": MEANINGS[reason].outcome,
+                "reason": reason,
+                "fetched_at": self._fetched_at,
+                "fetch_seconds": round(self._fetch_seconds, 3),
+                "total_seconds": round(time.monotonic() - self._started, 3),
+                "detail": detail[:MAX_DETAIL_CHARACTERS],
+                "worker": self._worker.name,
+                **measured,
+            }
+        )

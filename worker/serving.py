@@ -1,0 +1,25 @@
+"""gunicorn's settings: `gunicorn -c python:worker.serving`.
+
+gevent by measurement: see benchmarks/README.md. It patches before anything else is imported.
+"""
+
+from gevent import monkey
+
+monkey.patch_all()
+
+from service.settings import load_or_exit  # noqa: E402 - after the patch
+from worker.settings import Settings  # noqa: E402 - idem
+
+_settings = load_or_exit(Settings)
+
+wsgi_app = "worker.main:create_app()"
+worker_class = "gevent"
+bind = f"{_settings.host}:{_settings.port}"
+workers = _settings.web_concurrency
+# Each process takes its share of the instance's requests.
+worker_connections = -(-_settings.concurrency // _settings.web_concurrency)
+# Of gevent workers it only ends one whose loop hangs; requests are bounded by the page budget.
+timeout = _settings.request_timeout_seconds
+graceful_timeout = 9  # Cloud Run kills 10 s after SIGTERM
+keepalive = 620  # longer than any client's or proxy's, so that they close connections, not we
+control_socket_disable = True

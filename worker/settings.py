@@ -1,0 +1,68 @@
+"""What the worker reads from its environment."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AnyHttpUrl, Field, model_validator
+
+from contract.topology import OUTCOMES_TOPIC
+from service.settings import ServiceSettings
+
+# Where Google publishes the certificates of its OIDC tokens, in the {kid: PEM} form.
+GOOGLE_CERTS_URL = "https://www.googleapis.com/oauth2/v1/certs"
+PUBLISH_SECONDS = 5  #: kept of the request's time for the outcome's confirmation
+
+
+class Settings(ServiceSettings):
+    """The worker's settings.
+
+    Attributes:
+        outcomes_topic: short name of the topic that takes the outcomes.
+        push_auth: `oidc`, or `none` where whoever reaches the port may push.
+        push_audience: the `aud` that the subscription's tokens carry.
+        push_service_account: the account that the subscription's tokens are of.
+        push_certs_url: certificates of the tokens' issuer, `{kid: PEM}`.
+        page_budget_seconds: everything for one page: name, connection, redirects, body.
+        request_timeout_seconds: the container's request timeout (Cloud Run's `timeout`).
+        ack_deadline_seconds: the subscription's; also Pub/Sub's push timeout.
+        concurrency: pushes at once in this instance (Cloud Run's `concurrency`).
+        web_concurrency: gunicorn processes in this instance.
+        fetch_max_bytes: of one page, decoded.
+        fetch_max_redirects: followed for one page.
+        user_agent: what sites see; a URL in it lets their owners reach you.
+    """
+
+    outcomes_topic: Annotated[str, Field(min_length=3)] = OUTCOMES_TOPIC
+    push_auth: Literal["oidc", "none"] = "oidc"
+    push_audience: str = ""
+    push_service_account: str = ""
+    push_certs_url: AnyHttpUrl = AnyHttpUrl(GOOGLE_CERTS_URL)
+    page_budget_seconds: Annotated[float, Field(gt=0)] = 40
+    request_timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 55
+    ack_deadline_seconds: Annotated[int, Field(ge=10, le=600)] = 60
+    concurrency: Annotated[int, Field(ge=1, le=1000)] = 80
+    web_concurrency: Annotated[int, Field(ge=1, le=64)] = 1
+    fetch_max_bytes: Annotated[int, Field(ge=1024)] = 5 * 1024 * 1024
+    fetch_max_redirects: Annotated[int, Field(ge=0, le=20)] = 5
+    user_agent: Annotated[str, Field(min_length=1, max_length=500)] = "scrapeq/0.1"
+
+    @model_validator(mode="after")
+    def _authentication_is_complete(self) -> Self:
+        missing = [name for name in ("push_audience", "push_service_account") if not getattr(self, name)]
+        if self.push_auth == "oidc" and missing:
+            names = " and ".join(name.upper() for name in missing)
+            raise ValueError(f"{names} must be set, or PUSH_AUTH=none where nobody else reaches the port")
+        return self
+
+    @model_validator(mode="after")
+    def _deadlines_are_a_chain(self) -> Self:
+        if self.page_budget_seconds + PUBLISH_SECONDS > self.request_timeout_seconds:
+            raise ValueError(
+                f"PAGE_BUDGET_SECONDS ({self.page_budget_seconds:g}) must be at least {PUBLISH_SECONDS} "
+                f"below REQUEST_TIMEOUT_SECONDS ({self.request_timeout_seconds})"
+            )
+        if self.request_timeout_seconds > self.ack_deadline_seconds:
+            raise ValueError(
+                f"REQUEST_TIMEOUT_SECONDS ({self.request_timeout_seconds}) must not be above "
+                f"ACK_DEADLINE_SECONDS ({self.ack_deadline_seconds}): Pub/Sub would redeliver a job that runs"
+            )
+        return self
