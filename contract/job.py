@@ -84,7 +84,7 @@ class Job(BaseModel):
 
     def attributes(self, traceparent: str) -> dict[str, str]:
         """Return the message attributes: what is known even where the body cannot be read."""
-        return {
+        attributes = {
             "job_id": self.job_id,
             "run_id": self.run_id,
             "crawl": self.crawl,
@@ -92,6 +92,7 @@ class Job(BaseModel):
             "version": str(self.version),
             "traceparent": traceparent,
         }
+        return {name: value for name, value in attributes.items() if value}
 
 
 class JobAttributes(BaseModel):

@@ -5,7 +5,16 @@ import logging
 from enum import StrEnum
 from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    model_validator,
+)
 
 from contract.faults import UnreadableOutcome, parse_json_object
 
@@ -174,6 +183,15 @@ def status_of(reason: Reason) -> int:
     return meaning.status or ANSWERS[meaning.outcome].status
 
 
+def _sendable(text: object) -> object:
+    return text.encode(errors="replace").decode() if isinstance(text, str) else text
+
+
+# What a page, a header or an exception says. Half a surrogate pair in it becomes `?`: UTF-8 cannot carry it
+# (RFC 3629 section 3), and no outcome may be lost over it.
+_Said = Annotated[str, BeforeValidator(_sendable)]
+
+
 class OutcomeRecord(BaseModel):
     """What the outcomes topic carries: one for every attempt that the worker could read.
 
@@ -200,25 +218,29 @@ class OutcomeRecord(BaseModel):
     attempt: Annotated[int, Field(ge=0)]
     outcome: Outcome
     reason: Reason
-    final_url: str = ""
+    final_url: _Said = ""
     http_status: int = 0
     fetched_at: AwareDatetime
     fetch_seconds: float = 0.0
     total_seconds: float = 0.0
     body_bytes: int = 0
     body_sha256: str = ""
-    items: str = "[]"
+    items: _Said = "[]"
     item_count: int = 0
-    detail: Annotated[str, Field(max_length=MAX_DETAIL_CHARACTERS)] = ""
-    worker: str = ""
+    detail: Annotated[str, Field(max_length=MAX_DETAIL_CHARACTERS), BeforeValidator(_sendable)] = ""
+    worker: _Said = ""
+
+    @model_validator(mode="after")
+    def _outcome_follows_from_reason(self) -> Self:
+        if self.outcome is not MEANINGS[self.reason].outcome:
+            raise ValueError(
+                f"{self.reason} is a reason for {MEANINGS[self.reason].outcome}, not {self.outcome}"
+            )
+        return self
 
     def encode(self) -> bytes:
-        """Return the message data: UTF-8 JSON.
-
-        Half surrogate pairs, which a page may yield, become `?`: an outcome must not be lost over them.
-        """
-        document = self.model_dump(mode="json")
-        return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+        """Return the message data: UTF-8 JSON."""
+        return self.model_dump_json().encode()
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
@@ -249,5 +271,4 @@ class OutcomeRecord(BaseModel):
 
 def items_json(items: list[dict[str, JsonValue]]) -> str:
     """Return items as the JSON string that `OutcomeRecord.items` holds."""
-    text = json.dumps(items, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.encode(errors="replace").decode()  # half surrogate pairs, as in `OutcomeRecord.encode`
+    return json.dumps(items, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

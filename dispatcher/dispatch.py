@@ -45,7 +45,8 @@ class Dispatcher:
         """
         try:
             crawl = Crawl.decode(body)
-            plan = Plan(crawl, name_run(crawl, schedule_time, self.now()), self.now())
+            now = self.now()
+            plan = Plan(crawl, name_run(crawl, schedule_time, now), now)
         except UnreadableCrawl as wrong:
             return Answer(400, {"error": f"the crawl was not dispatched: {wrong}", **_faults(wrong.faults)})
         return self._publish(plan, traceparent)

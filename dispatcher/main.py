@@ -31,8 +31,10 @@ def _dispatcher() -> Dispatcher:
     from dispatcher.sitemap_reader import SitemapReader  # noqa: PLC0415 - idem
     from service.publisher import PubSubPublisher  # noqa: PLC0415 - idem
 
+    session = requests.Session()
+    session.trust_env = False  # a crawl must not use this machine's proxies or .netrc passwords
     reader = SitemapReader(
-        requests.Session(),
+        session,
         budget_seconds=SETTINGS.sitemap_budget_seconds,
         max_bytes=SETTINGS.sitemap_max_bytes,
     )

@@ -28,8 +28,12 @@ def name_run(crawl: Crawl, schedule_time: str, now: datetime) -> str:
 def _utc(schedule_time: str, now: datetime) -> datetime:
     if not schedule_time:
         return now.astimezone(UTC)
+    why = f"not an RFC 3339 time (got {schedule_time[:80]!r})"
     try:
-        return datetime.fromisoformat(schedule_time).astimezone(UTC)
+        scheduled = datetime.fromisoformat(schedule_time)
+        # Without a zone it would be read in this machine's, and be another run elsewhere.
+        if scheduled.tzinfo is not None:
+            return scheduled.astimezone(UTC)
     except (ValueError, OverflowError):
-        why = f"not an RFC 3339 time (got {schedule_time[:80]!r})"
-        raise UnreadableCrawl.because(b"", why, SCHEDULE_TIME) from None
+        pass
+    raise UnreadableCrawl.because(b"", why, SCHEDULE_TIME)

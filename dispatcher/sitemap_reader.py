@@ -2,13 +2,16 @@
 
 import time
 from collections.abc import Iterator
+from urllib.parse import urljoin
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from contract.urls import check_url
 from dispatcher.sitemap import SitemapUnreadable, locations, unpack
 
 MAX_SITEMAPS = 500  #: children of an index that are read; sitemaps.org allows 50,000
+MAX_REDIRECTS = 5
 CHUNK_BYTES = 64 * 1024
 CONNECT_SECONDS = 10
 
@@ -21,7 +24,7 @@ class SitemapReader:
     """Yields the page URLs of a sitemap or sitemap index.
 
     Args:
-        session: a requests session; its User-Agent is ours.
+        session: a requests session.
         budget_seconds: for the sitemap and all its children.
         max_bytes: of one sitemap, unpacked.
     """
@@ -44,7 +47,7 @@ class SitemapReader:
             if not location.is_sitemap:
                 yield location.url
             elif len(children) < MAX_SITEMAPS:
-                children.append(_checked(location.url))
+                children.append(_checked(sitemap, location.url, "it lists what"))
             else:
                 raise SitemapUnreadable(f"it lists more than {MAX_SITEMAPS} sitemaps")
         for child in children:
@@ -53,17 +56,28 @@ class SitemapReader:
 
     def _fetch(self, url: str, until: float) -> bytes:
         try:
-            with self._session.get(url, stream=True, timeout=(CONNECT_SECONDS, _left(url, until))) as answer:
-                _check_status(url, answer.status_code)
-                return unpack(self._read(url, answer, until), max_bytes=self._max_bytes)
-        except (requests.RequestException, OSError) as wrong:
+            return unpack(self._download(url, until), max_bytes=self._max_bytes)
+        except (requests.RequestException, HTTPError, OSError) as wrong:
             raise SitemapUnavailable(f"{url}: {wrong}") from None
         except SitemapUnreadable as wrong:
             raise SitemapUnreadable(f"{url}: {wrong}") from None
 
+    def _download(self, url: str, until: float) -> bytes:
+        for _ in range(MAX_REDIRECTS + 1):
+            left = _left(url, until)
+            timeout = (min(CONNECT_SECONDS, left), left)
+            # Redirects are followed here and not by requests, which reads their bodies whole.
+            with self._session.get(url, stream=True, timeout=timeout, allow_redirects=False) as answer:
+                if not answer.is_redirect:
+                    _check_status(url, answer.status_code)
+                    return self._read(url, answer, until)
+                url = _checked(url, _location(answer), "it redirects to what")
+        raise SitemapUnreadable(f"more than {MAX_REDIRECTS} redirects")
+
     def _read(self, url: str, answer: requests.Response, until: float) -> bytes:
         body = bytearray()
-        for chunk in answer.iter_content(CHUNK_BYTES):
+        # Not iter_content: it waits for a whole chunk, which a site that sends byte by byte never fills.
+        while chunk := answer.raw.read1(CHUNK_BYTES, decode_content=True):
             body += chunk
             if len(body) > self._max_bytes:
                 raise SitemapUnreadable(f"larger than {self._max_bytes} bytes")
@@ -85,8 +99,12 @@ def _check_status(url: str, status: int) -> None:
         raise SitemapUnreadable(f"the site answered {status}")
 
 
-def _checked(url: str) -> str:
+def _location(answer: requests.Response) -> str:
+    return answer.headers["Location"].encode("latin-1").decode(errors="replace")
+
+
+def _checked(base: str, url: str, what: str) -> str:
     try:
-        return check_url(url)
+        return check_url(urljoin(base, url))
     except ValueError as wrong:
-        raise SitemapUnreadable(f"it lists a sitemap that is no URL: {wrong}") from None
+        raise SitemapUnreadable(f"{what} is no URL of a sitemap: {wrong}") from None

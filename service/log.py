@@ -59,4 +59,8 @@ class _Text(logging.Formatter):
 def _shown(value: object) -> str:
     text = str(value)
     plain = text and all(character.isprintable() and character not in ' "=' for character in text)
-    return text if plain else json.dumps(text, ensure_ascii=False)
+    if plain:
+        return text
+    # What no terminal or UTF-8 stream takes is escaped: line separators, control codes, half surrogate pairs.
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in quoted)

@@ -51,6 +51,7 @@ class PubSubPublisher:
 
     def __init__(self, project: str, topic: str, *, timeout_seconds: float, batch_seconds: float) -> None:
         # A third of a second of imports: paid at the first start, not by whoever imports this module.
+        from google.api_core import exceptions, retry  # noqa: PLC0415 - see above
         from google.cloud import pubsub_v1  # noqa: PLC0415 - see above
         from google.cloud.pubsub_v1 import types  # noqa: PLC0415 - see above
 
@@ -68,6 +69,20 @@ class PubSubPublisher:
                     byte_limit=64_000_000,
                     limit_exceeded_behavior=types.LimitExceededBehavior.BLOCK,
                 ),
+                # The default tries for 600 s, and what is tried counts against the flow control: after an
+                # outage nothing more could be sent.
+                retry=retry.Retry(
+                    predicate=retry.if_exception_type(
+                        exceptions.Aborted,
+                        exceptions.DeadlineExceeded,
+                        exceptions.InternalServerError,
+                        exceptions.ResourceExhausted,
+                        exceptions.ServiceUnavailable,
+                        exceptions.Unknown,
+                    ),
+                    initial=0.1,
+                    timeout=timeout_seconds,
+                ),
                 timeout=timeout_seconds,
             ),
         )
@@ -83,19 +98,35 @@ class PubSubPublisher:
 
     def publish_all(self, messages: Iterable[Message]) -> Iterator[PublishUnconfirmed | str]:
         """See `Publisher.publish_all`."""
-        until = time.monotonic() + self._timeout_seconds
+        left = self._timeout_seconds  # of waiting for Pub/Sub, not for whoever makes the messages
         waiting = iter(messages)
         while chunk := list(islice(waiting, CHUNK)):
-            futures = [self._client.publish(self._path, data, **attributes) for data, attributes in chunk]
+            if left <= 0:
+                yield from (PublishUnconfirmed(self._topic, "not sent after that") for _ in chunk)
+                continue
+            until = time.monotonic() + left
+            futures = [self._send(message) for message in chunk]
             for future in futures:
                 yield self._confirmation(future, until)
+            left = until - time.monotonic()
+
+    def _send(self, message: Message) -> Future[str]:
+        try:
+            sent: Future[str] = self._client.publish(self._path, message.data, **message.attributes)
+        except Exception as wrong:  # noqa: BLE001 - larger than Pub/Sub takes: no reason to lose the others
+            sent = Future()
+            sent.set_exception(wrong)
+        return sent
 
     def _confirmation(self, future: Future[str], until: float) -> PublishUnconfirmed | str:
         try:
             return str(future.result(timeout=max(0.0, until - time.monotonic())))
+        except TimeoutError:
+            return PublishUnconfirmed(self._topic, f"no answer within {self._timeout_seconds:g} s")
         except Exception as wrong:  # noqa: BLE001 - whatever it is, there is no confirmation
             return PublishUnconfirmed(self._topic, f"{type(wrong).__name__} {wrong}".strip())
 
     def close(self) -> None:
-        """Send what is queued and release the channel."""
+        """Release the channel; what is not confirmed yet is given up."""
         self._client.stop()
+        self._client.transport.close()

@@ -35,7 +35,10 @@ def make_app(worker: Worker) -> flask.Flask:
 
     @app.errorhandler(HTTPException)
     def say(wrong: HTTPException) -> flask.typing.ResponseReturnValue:
-        return {"reason": wrong.name, "detail": wrong.description}, wrong.code or 500
+        answer = flask.jsonify(reason=wrong.name, detail=wrong.description)
+        allow = [(name, value) for name, value in wrong.get_headers() if name == "Allow"]
+        answer.headers.extend(allow)  # RFC 9110 section 15.5.6
+        return answer, wrong.code or 500
 
     return app
 
@@ -44,9 +47,8 @@ def _deliver(worker: Worker, request: flask.Request) -> Delivery:
     """Read the request's body, up to a bound, and deliver it."""
     length = request.content_length
     if length is None or length > MAX_REQUEST_BYTES:
-        return Delivery(
-            Reason.BAD_ENVELOPE, f"a push of {length} bytes; at most {MAX_ENVELOPE_BYTES} are read"
-        )
+        size = "unknown size" if length is None else f"{length} bytes"
+        return Delivery(Reason.BAD_ENVELOPE, f"a push of {size}; at most {MAX_ENVELOPE_BYTES} bytes are read")
     # A body over the envelope's bound but within Pub/Sub's is read, so that the answer reaches the sender.
     return worker.deliver(request.headers.get("Authorization", ""), request.get_data(cache=False))
 

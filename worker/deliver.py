@@ -1,6 +1,7 @@
 """A delivery's life: authenticate, decode, fetch, extract, publish, and only then acknowledge."""
 
 import hashlib
+import json
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -19,7 +20,7 @@ from worker.ending import Ended
 from worker.extract import extract
 from worker.page import Page
 
-MAX_ITEMS_BYTES = 4 * 1024 * 1024
+MAX_ITEMS_BYTES = 4 * 1024 * 1024  #: as they travel: a JSON string inside the outcome's JSON
 
 
 class Fetch(Protocol):
@@ -93,6 +94,8 @@ class Worker:
             job = Job.decode(envelope.data)
         except UnreadableJob as wrong:
             return replace(delivery, reason=Reason.BAD_JOB, detail=str(wrong))
+        except Exception as bug:  # noqa: BLE001 - nothing unknown is ever acknowledged
+            return replace(delivery, detail=_bug(bug).detail, error=bug)
         return self._report(*self._attempt(delivery, job))
 
     def _attempt(self, delivery: Delivery, job: Job) -> tuple[Delivery, OutcomeRecord]:
@@ -135,27 +138,24 @@ class _Attempt:
         self._fetched_at = worker.now()
         self._started = time.monotonic()
         self._fetch_seconds = 0.0
+        self._page: Page | None = None
 
     def scrape(self) -> OutcomeRecord:
         budget = Budget(self._worker.page_budget_seconds)
         with self._worker.limit(budget):
-            page = self._fetch(budget)
+            page = self._page = self._fetch(budget)
             extracted = extract(self._job.recipe, page)
         items = items_json(extracted.items)
-        if len(items) > MAX_ITEMS_BYTES:
-            raise Ended(Reason.TOO_LARGE, f"the items have {len(items)} characters of {MAX_ITEMS_BYTES}")
-        return self._record(
-            Reason.OK,
-            "; ".join(extracted.remarks),
-            final_url=page.url,
-            http_status=page.http_status,
-            body_bytes=len(page.body),
-            body_sha256=hashlib.sha256(page.body).hexdigest(),
-            items=items,
-            item_count=len(extracted.items),
-        )
+        size = len(json.dumps(items, ensure_ascii=False).encode(errors="replace"))
+        if size > MAX_ITEMS_BYTES:
+            raise Ended(Reason.TOO_LARGE, f"the items have {size} bytes of {MAX_ITEMS_BYTES}")
+        remarks = "; ".join(extracted.remarks)
+        return self._record(Reason.OK, remarks, items=items, item_count=len(extracted.items))
 
     def end(self, ended: Ended) -> OutcomeRecord:
+        """Return the record of an attempt that gave no items; of the page it says what is known."""
+        if self._page is not None:
+            return self._record(ended.reason, ended.detail)
         final_url = ended.final_url or self._job.url
         return self._record(ended.reason, ended.detail, final_url=final_url, http_status=ended.http_status)
 
@@ -164,6 +164,17 @@ class _Attempt:
             return self._worker.fetch(self._job.url, budget)
         finally:
             self._fetch_seconds = time.monotonic() - self._started
+
+    def _fetched(self) -> dict[str, str | int]:
+        page = self._page
+        if page is None:
+            return {}
+        return {
+            "final_url": page.url,
+            "http_status": page.http_status,
+            "body_bytes": len(page.body),
+            "body_sha256": hashlib.sha256(page.body).hexdigest(),
+        }
 
     def _record(self, reason: Reason, detail: str, **measured: str | int) -> OutcomeRecord:
         job = self._job
@@ -182,6 +193,7 @@ class _Attempt:
                 "total_seconds": round(time.monotonic() - self._started, 3),
                 "detail": detail[:MAX_DETAIL_CHARACTERS],
                 "worker": self._worker.name,
+                **self._fetched(),
                 **measured,
             }
         )

@@ -1,17 +1,16 @@
 """Fetching one page: requests with a pooled session, one budget, a size cap, few redirects."""
 
+import string
 from collections.abc import Callable, Iterator
 from http.cookiejar import DefaultCookiePolicy
 from typing import TypeVar
-from urllib.parse import urljoin
+from urllib.parse import quote, urljoin
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import (
     ConnectTimeoutError,
-    DecodeError,
     HTTPError,
-    IncompleteRead,
     LocationParseError,
     NameResolutionError,
     ReadTimeoutError,
@@ -84,7 +83,7 @@ class Fetcher:
         for _ in range(self._max_redirects + 1):
             # Redirects are followed here and not by requests, which reads their bodies whole.
             with self._request(url, budget) as answer:
-                target = self._session.get_redirect_target(answer)
+                target = _redirect_target(answer)
                 if target is None:
                     return self._page(url, answer, budget)
             url = _next_url(url, target)
@@ -106,18 +105,34 @@ class Fetcher:
         if content_type and not content_type.strip().lower().startswith(READ_TYPES):
             detail = f"the page is {content_type}"
             raise Ended(Reason.CONTENT_TYPE, detail, http_status=status, final_url=url)
-        body = _told(url, budget, lambda: self._body(url, answer, budget))
+        # A body that ends early, or is garbled on its way, may come whole the next time.
+        body = _told(url, budget, lambda: self._body(url, answer, budget), otherwise=Reason.CUT_SHORT)
         return Page(url, status, content_type, body)
 
     def _body(self, url: str, answer: requests.Response, budget: Budget) -> bytes:
         body = bytearray()
-        for chunk in answer.iter_content(CHUNK_BYTES):
+        announced = answer.headers.get("Content-Length", "")
+        size = int(announced) if announced.isdecimal() else 0
+        # Not iter_content: it waits for a whole chunk, which a site that sends byte by byte never fills.
+        while size <= self._max_bytes and (chunk := answer.raw.read1(CHUNK_BYTES, decode_content=True)):
             body += chunk
-            if len(body) > self._max_bytes:
-                detail = f"the page has more than {self._max_bytes} bytes (FETCH_MAX_BYTES)"
-                raise Ended(Reason.TOO_LARGE, detail, http_status=answer.status_code, final_url=url)
+            size = len(body)
             budget.left()
+        if size > self._max_bytes:
+            detail = f"the page has more than {self._max_bytes} bytes (FETCH_MAX_BYTES)"
+            raise Ended(Reason.TOO_LARGE, detail, http_status=answer.status_code, final_url=url)
         return bytes(body)
+
+
+def _redirect_target(answer: requests.Response) -> str | None:
+    """Return where a redirect points to; bytes that are no UTF-8 percent-encoded, as browsers send them."""
+    if not answer.is_redirect:
+        return None
+    raw = answer.headers["Location"].encode("latin-1")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return quote(raw, safe=string.printable)
 
 
 def _next_url(url: str, target: str) -> str:
@@ -127,22 +142,22 @@ def _next_url(url: str, target: str) -> str:
         raise Ended(Reason.BAD_URL, f"redirected to {target[:200]!r}: {wrong}", final_url=url) from None
 
 
-def _told(url: str, budget: Budget, ask: Callable[[], Told]) -> Told:
+def _told(url: str, budget: Budget, ask: Callable[[], Told], *, otherwise: Reason = Reason.CONNECT) -> Told:
     """Return what `ask` returns; tell what keeps it from answering as a reason."""
     try:
         return ask()
     except (requests.RequestException, HTTPError, OSError, UnicodeError) as wrong:
         budget.left()  # where the budget was spent, that is the reason
-        raise Ended(_reason(wrong), _sentence(wrong), final_url=url) from None
+        raise Ended(_reason(wrong) or otherwise, _sentence(wrong), final_url=url) from None
 
 
-def _reason(wrong: Exception) -> Reason:
+def _reason(wrong: Exception) -> Reason | None:
     """Return the reason for what requests or urllib3 raised, by the most telling of its causes."""
     causes = list(_causes(wrong))
     for told, reason in _BY_CAUSE:
         if any(isinstance(cause, told) for cause in causes):
             return reason
-    return Reason.CONNECT
+    return None
 
 
 def _causes(wrong: BaseException | None) -> Iterator[BaseException]:
@@ -158,13 +173,11 @@ def _sentence(wrong: Exception) -> str:
     return f"{type(innermost).__name__}: {innermost}"
 
 
-# The most telling first. A body that ends early or is garbled in transit may come whole the next time.
+# The most telling first.
 _BY_CAUSE: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Reason], ...] = (
     (NameResolutionError, Reason.DNS),
     ((requests.exceptions.SSLError, SSLError), Reason.TLS),
     ((requests.ConnectTimeout, ConnectTimeoutError), Reason.CONNECT),
     ((requests.ReadTimeout, ReadTimeoutError, TimeoutError), Reason.TIMEOUT),
-    ((requests.exceptions.ChunkedEncodingError, IncompleteRead, DecodeError), Reason.CUT_SHORT),
-    (requests.exceptions.ContentDecodingError, Reason.CUT_SHORT),
     ((LocationParseError, UnicodeError, requests.exceptions.InvalidURL), Reason.BAD_URL),
 )

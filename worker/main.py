@@ -6,8 +6,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import flask
+import gevent
+import grpc.experimental.gevent
+from gevent import monkey
 
 from service import log
+from service.publisher import PubSubPublisher
 from service.settings import load_or_exit
 from worker.app import make_app
 from worker.authenticate import Authenticate, OidcCheck, anyone
@@ -26,12 +30,9 @@ def create_app() -> flask.Flask:
 
 def wire(settings: Settings) -> Worker:
     """Return a worker on the real network and the real Pub/Sub."""
-    import grpc.experimental.gevent as grpc_gevent  # noqa: PLC0415 - see the next line
-
-    # gRPC's own threads would block gevent's loop: https://grpc.github.io/grpc/python/grpc.html
-    grpc_gevent.init_gevent()
-    from service.publisher import PubSubPublisher  # noqa: PLC0415 - imports gRPC, see above
-
+    if monkey.is_module_patched("socket"):
+        # gRPC's own threads would block gevent's loop: https://grpc.github.io/grpc/python/grpc.html
+        grpc.experimental.gevent.init_gevent()
     session = open_session(user_agent=settings.user_agent, connections=settings.concurrency)
     fetcher = Fetcher(session, max_bytes=settings.fetch_max_bytes, max_redirects=settings.fetch_max_redirects)
     publisher = PubSubPublisher(
@@ -72,7 +73,5 @@ def _authentication(settings: Settings) -> Authenticate:
 @contextmanager
 def _limit(budget: Budget) -> Iterator[None]:
     """End whatever outlasts the budget, be it a name's resolution or a header sent byte by byte."""
-    import gevent  # noqa: PLC0415 - the tests of everything else need no gevent
-
     with gevent.Timeout(budget.left(), budget.spent()):
         yield

@@ -1,8 +1,8 @@
 """What the worker reads from its environment."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import AnyHttpUrl, Field, model_validator
+from pydantic import AnyHttpUrl, Field, ValidationInfo, field_validator
 
 from contract.topology import OUTCOMES_TOPIC
 from service.settings import ServiceSettings
@@ -45,24 +45,27 @@ class Settings(ServiceSettings):
     fetch_max_redirects: Annotated[int, Field(ge=0, le=20)] = 5
     user_agent: Annotated[str, Field(min_length=1, max_length=500)] = "scrapeq/0.1"
 
-    @model_validator(mode="after")
-    def _authentication_is_complete(self) -> Self:
-        missing = [name for name in ("push_audience", "push_service_account") if not getattr(self, name)]
-        if self.push_auth == "oidc" and missing:
-            names = " and ".join(name.upper() for name in missing)
-            raise ValueError(f"{names} must be set, or PUSH_AUTH=none where nobody else reaches the port")
-        return self
+    # Checks of fields, not of the whole model: pydantic runs those only where no field has a fault.
+    @field_validator("push_audience", "push_service_account")
+    @classmethod
+    def _authentication_is_complete(cls, value: str, info: ValidationInfo) -> str:
+        if not value and info.data.get("push_auth") == "oidc":
+            raise ValueError("must be set, or PUSH_AUTH=none where nobody else reaches the port")
+        return value
 
-    @model_validator(mode="after")
-    def _deadlines_are_a_chain(self) -> Self:
-        if self.page_budget_seconds + PUBLISH_SECONDS > self.request_timeout_seconds:
-            raise ValueError(
-                f"PAGE_BUDGET_SECONDS ({self.page_budget_seconds:g}) must be at least {PUBLISH_SECONDS} "
-                f"below REQUEST_TIMEOUT_SECONDS ({self.request_timeout_seconds})"
-            )
-        if self.request_timeout_seconds > self.ack_deadline_seconds:
-            raise ValueError(
-                f"REQUEST_TIMEOUT_SECONDS ({self.request_timeout_seconds}) must not be above "
-                f"ACK_DEADLINE_SECONDS ({self.ack_deadline_seconds}): Pub/Sub would redeliver a job that runs"
-            )
-        return self
+    @field_validator("request_timeout_seconds")
+    @classmethod
+    def _a_page_ends_before_its_request(cls, value: int, info: ValidationInfo) -> int:
+        budget = info.data.get("page_budget_seconds", 0)
+        if budget + PUBLISH_SECONDS > value:
+            raise ValueError(f"must be at least {PUBLISH_SECONDS} above PAGE_BUDGET_SECONDS ({budget:g})")
+        return value
+
+    @field_validator("ack_deadline_seconds")
+    @classmethod
+    def _a_request_ends_before_its_deadline(cls, value: int, info: ValidationInfo) -> int:
+        timeout = info.data.get("request_timeout_seconds", 0)
+        if timeout > value:
+            why = "Pub/Sub would redeliver a job that runs"
+            raise ValueError(f"must not be below REQUEST_TIMEOUT_SECONDS ({timeout}): {why}")
+        return value

@@ -1,13 +1,31 @@
 """A field's text read as its type. Pure."""
 
+import math
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from urllib.parse import urljoin
 
 from contract.recipe import FieldType
 
-_NUMBER = re.compile(r"[-+−]?\d(?:[\d.,'’\u00a0\u202f ]*\d)?(?:[eE][-+]?\d+)?")
-_GROUPING = str.maketrans("", "", "'’\u00a0\u202f ")
+# One number as people write it. Digits beside it that fit no grouping make it none: a date, a version, an
+# address. No grouping begins with 0.
+_NUMBER = re.compile(
+    r"""
+    (?P<sign>(?<!\w)[-+−][£$€¥]?)?
+    (?<!\d)(?<!\d[.,])
+    (?:
+        (?P<comma>[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?)                            # 1,234  1,234,567.89
+      | (?P<indian>[1-9]\d?(?:,\d{2})+,\d{3}(?:\.\d+)?)                        # 12,34,567.89
+      | (?P<dot>[1-9]\d{0,2}(?:(?:\.\d{3})+,\d+|(?:\.\d{3}){2,}))              # 1.234,56  1.234.567
+      | (?P<spaced>[1-9]\d{0,2}(?:['’\u00a0\u202f\ ]\d{3})+(?:[.,]\d+)?)       # 1 234,56  1'234.56
+      | (?P<plain>\d+(?:[.,]\d+)?(?:[eE][-+]?\d+)?|(?<![\w.,])\.\d+)           # 1234,5  1.234  .99
+    )
+    (?![.,]?\d)
+    """,
+    re.VERBOSE,
+)
+_GROUPING = {"comma": ",", "indian": ",", "dot": ".", "spaced": "'’\u00a0\u202f ", "plain": ""}
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
 
@@ -38,35 +56,34 @@ def normal_space(text: str) -> str:
 
 
 def _number(text: str, _page_url: str) -> float | int:
-    """Read the one number in a text such as `£1,234.56`, `1.234,56 €`, `-3`, `12 kg`."""
-    found = _NUMBER.findall(text)
+    """Read the one number in a text such as `£1,234.56`, `1.234,56 €`, `-3`, `12 kg`.
+
+    A lone comma before three digits groups (`1,234`), a lone point is decimal (`1.234`).
+    """
+    found = list(_NUMBER.finditer(text))
     if len(found) != 1:
         count = "no number" if not found else f"{len(found)} numbers; let `re` choose one"
         raise NotOfType(f"{_shown(text)} holds {count}")
-    value = float(_decimal_point(found[0].translate(_GROUPING).replace("−", "-")))
-    if value in {float("inf"), float("-inf")}:
+    exact = _decimal(found[0])
+    if abs(exact) < 2**63 and exact == exact.to_integral_value():
+        return int(exact)
+    value = float(exact)
+    if math.isinf(value):
         raise NotOfType(f"{_shown(text)} is larger than a number can be")
-    return int(value) if value.is_integer() and abs(value) < 2**53 else value
+    return value
 
 
-def _decimal_point(digits: str) -> str:
-    """Return digits with a point for decimals and no grouping.
-
-    The last separator is the decimal one, unless it repeats or a lone comma is followed by three digits.
-    """
-    dot, comma = digits.rfind("."), digits.rfind(",")
-    decimal, grouping = (".", ",") if dot > comma else (",", ".")
-    digits = digits.replace(grouping, "")
-    lone_group = decimal == "," and re.search(r",\d{3}$", digits) is not None
-    if digits.count(decimal) > 1 or lone_group:
-        return digits.replace(decimal, "")
-    return digits.replace(decimal, ".")
+def _decimal(found: re.Match[str]) -> Decimal:
+    way = str(found.lastgroup)
+    digits = found[way].translate(str.maketrans("", "", _GROUPING[way])).replace(",", ".")
+    sign = "-" if (found["sign"] or "").startswith(("-", "−")) else ""
+    return Decimal(sign + digits)
 
 
 def _integer(text: str, page_url: str) -> int:
     value = _number(text, page_url)
     if isinstance(value, float):
-        raise NotOfType(f"{_shown(text)} is no whole number")
+        raise NotOfType(f"{_shown(text)} is no whole number of 64 bits")
     return value
 
 

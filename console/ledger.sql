@@ -1,0 +1,102 @@
+-- The ledger's tables and views. A table has a row for each delivery of a message, as a BigQuery subscription with
+-- write_metadata writes it: the message's fields, and subscription_name, message_id, publish_time, attributes.
+-- Deliveries are at least once and in any order, so every view gives the same answer for repeated or shuffled rows.
+
+CREATE TABLE IF NOT EXISTS jobs (
+    subscription_name TEXT, message_id TEXT, publish_time TEXT, attributes TEXT,
+    version INTEGER, job_id TEXT, run_id TEXT, crawl TEXT, url TEXT, recipe TEXT, politeness TEXT, dispatched_at TEXT
+);
+CREATE TABLE IF NOT EXISTS dead_letters (
+    subscription_name TEXT, message_id TEXT, publish_time TEXT, attributes TEXT,
+    version INTEGER, job_id TEXT, run_id TEXT, crawl TEXT, url TEXT, recipe TEXT, politeness TEXT, dispatched_at TEXT
+);
+CREATE TABLE IF NOT EXISTS outcomes (
+    subscription_name TEXT, message_id TEXT, publish_time TEXT, attributes TEXT,
+    version INTEGER, job_id TEXT, run_id TEXT, crawl TEXT, url TEXT, recipe TEXT, attempt INTEGER, outcome TEXT,
+    reason TEXT, final_url TEXT, http_status INTEGER, fetched_at TEXT, fetch_seconds REAL, total_seconds REAL,
+    body_bytes INTEGER, body_sha256 TEXT, items TEXT, item_count INTEGER, detail TEXT, worker TEXT
+);
+CREATE INDEX IF NOT EXISTS jobs_by_run ON jobs (run_id, job_id);
+CREATE INDEX IF NOT EXISTS dead_letters_by_run ON dead_letters (run_id, job_id);
+CREATE INDEX IF NOT EXISTS outcomes_by_run ON outcomes (run_id, job_id);
+
+-- Where each job stands. A success ends it for good. A dead letter ends it until it is published again.
+DROP VIEW IF EXISTS job_state;
+CREATE VIEW job_state AS
+SELECT
+    run_id, job_id, max(url) AS url,
+    max(published_at) AS published_at,
+    max(dead_at) AS dead_at,
+    CASE WHEN max(attempt) > 0 THEN max(attempt) ELSE count(DISTINCT outcome_id) END AS attempts,
+    CASE
+        WHEN max(succeeded) = 1 THEN 'succeeded'
+        WHEN max(dead_at) >= coalesce(max(published_at), '') THEN 'dead'
+        ELSE 'in_flight'
+    END AS state
+FROM (
+    SELECT run_id, job_id, url, publish_time AS published_at,
+        NULL AS dead_at, 0 AS succeeded, NULL AS attempt, NULL AS outcome_id
+    FROM jobs
+    UNION ALL
+    SELECT run_id, job_id, url, NULL, NULL, CASE WHEN outcome = 'succeeded' THEN 1 ELSE 0 END, attempt, message_id
+    FROM outcomes
+    UNION ALL
+    SELECT run_id, job_id, url, NULL, publish_time, 0, NULL, NULL
+    FROM dead_letters
+) AS rows_of_the_three
+GROUP BY run_id, job_id;
+
+-- dispatched = succeeded + dead + in_flight + missing. Missing: without an end, and older than the queue keeps a
+-- message (7 days by default: https://cloud.google.com/pubsub/docs/subscription-properties), so in it no longer.
+DROP VIEW IF EXISTS run_accounting;
+CREATE VIEW run_accounting AS
+SELECT
+    run_id,
+    count(published_at) AS dispatched,
+    count(CASE WHEN state = 'succeeded' THEN 1 END) AS succeeded,
+    count(CASE WHEN state = 'dead' THEN 1 END) AS dead,
+    count(CASE WHEN state = 'in_flight' AND published_at >= strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-7 days') THEN 1 END)
+        AS in_flight,
+    count(CASE WHEN state = 'in_flight' AND published_at < strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-7 days') THEN 1 END)
+        AS missing,
+    min(published_at) AS started_at
+FROM job_state
+GROUP BY run_id;
+
+-- Why attempts did not succeed, over all attempts of all jobs.
+DROP VIEW IF EXISTS failures;
+CREATE VIEW failures AS
+SELECT run_id, reason, outcome, count(DISTINCT message_id) AS attempts, count(DISTINCT job_id) AS jobs
+FROM outcomes
+WHERE outcome <> 'succeeded'
+GROUP BY run_id, reason, outcome;
+
+-- One row for each job that succeeded; of several successes the newest.
+DROP VIEW IF EXISTS results;
+CREATE VIEW results AS
+SELECT newest.run_id, newest.job_id, newest.url, newest.final_url, newest.items, newest.item_count, job_state.attempts
+FROM (
+    SELECT *, row_number() OVER (PARTITION BY run_id, job_id ORDER BY publish_time DESC, message_id DESC) AS place
+    FROM outcomes
+    WHERE outcome = 'succeeded'
+) AS newest
+JOIN job_state ON job_state.run_id = newest.run_id AND job_state.job_id = newest.job_id
+WHERE newest.place = 1;
+
+-- Every dead job with the last that was heard of it; reason is NULL where no attempt left an outcome.
+DROP VIEW IF EXISTS dead_jobs;
+CREATE VIEW dead_jobs AS
+SELECT job_state.run_id, job_state.job_id, job_state.url, coalesce(letters.deliveries, job_state.attempts) AS attempts,
+    last.reason, last.detail
+FROM job_state
+LEFT JOIN (
+    SELECT run_id, job_id,
+        max(CAST(json_extract(attributes, '$.CloudPubSubDeadLetterSourceDeliveryCount') AS INTEGER)) AS deliveries
+    FROM dead_letters
+    GROUP BY run_id, job_id
+) AS letters ON letters.run_id = job_state.run_id AND letters.job_id = job_state.job_id
+LEFT JOIN (
+    SELECT *, row_number() OVER (PARTITION BY run_id, job_id ORDER BY publish_time DESC, message_id DESC) AS place
+    FROM outcomes
+) AS last ON last.run_id = job_state.run_id AND last.job_id = job_state.job_id AND last.place = 1
+WHERE job_state.state = 'dead';

@@ -1,0 +1,95 @@
+"""`scrapeq up`: the local stack, until it is told to stop."""
+
+import time
+from contextlib import ExitStack
+
+from rich.console import Console
+
+from console.interrupts import interruptible
+from console.screen import is_live, say, steps
+from console.services import StackOptions
+from console.stack import Stack
+
+LOOK_SECONDS = 0.5
+PLAIN_PAUSE_SECONDS = 10.0  #: between two plain status lines
+
+
+def run(options: StackOptions, screen: Console) -> None:
+    """Start the stack, show what happens, and stop it at Ctrl-C or SIGTERM.
+
+    Raises:
+        Complaint: where it does not start, or the queue ends.
+    """
+    stack = _ToldStack(options, screen)
+    with interruptible():
+        try:
+            stack.run()
+        except KeyboardInterrupt:
+            say(screen, "Stopped.")
+    if stack.told:
+        say(screen, stack.told)
+
+
+class _ToldStack:
+    """A stack, and what is said about it."""
+
+    def __init__(self, options: StackOptions, screen: Console) -> None:
+        self.options = options
+        self.screen = screen
+        self.told = ""
+
+    def run(self) -> None:
+        with ExitStack() as held:
+            stack = Stack(self.options)
+            with steps(self.screen) as stack.announce:
+                stack.start()
+            held.callback(self._stop, stack)
+            stack.announce = lambda text: say(self.screen, text)
+            for line in address_lines(stack):
+                say(self.screen, line)
+            self._watch(stack)
+
+    def _stop(self, stack: Stack) -> None:
+        if stack.ledger.path.exists():
+            self.told = f"{stack.ledger.accounting()} (all runs; `scrapeq status` tells of one)"
+        with steps(self.screen) as announce:
+            announce("Stopping")
+            stack.stop()
+
+    def _watch(self, stack: Stack) -> None:
+        if not is_live(self.screen):
+            self._watch_plainly(stack)
+        with self.screen.status(_status(stack)) as status:
+            while True:
+                stack.tend()
+                status.update(_status(stack))
+                time.sleep(LOOK_SECONDS)
+
+    def _watch_plainly(self, stack: Stack) -> None:
+        shown, due = "", 0.0
+        while True:
+            stack.tend()
+            if time.monotonic() >= due and (line := _status(stack)) != shown:
+                say(self.screen, line)
+                shown, due = line, time.monotonic() + PLAIN_PAUSE_SECONDS
+            time.sleep(LOOK_SECONDS)
+
+
+def address_lines(stack: Stack) -> list[str]:
+    """Return where everything is, and what to paste."""
+    return [
+        "Scrapeq is running. Ctrl-C stops it.",
+        f"  dispatcher  {stack.dispatcher_url}",
+        f"  worker      {stack.worker_url}",
+        f"  Pub/Sub     {stack.pubsub_host} (gRPC), {stack.addresses.pubsub_http_url} (certificates, health)",
+        f"  data        {stack.options.data.absolute()}",
+        f"  logs        {stack.options.data.absolute() / 'logs'}",
+        "For programs that use google-cloud-pubsub:",
+        f"  export PUBSUB_EMULATOR_HOST={stack.pubsub_host}",
+        f"  export GOOGLE_CLOUD_PROJECT={stack.project}",
+    ]
+
+
+def _status(stack: Stack) -> str:
+    accounting = stack.ledger.accounting()
+    return f"in flight {accounting.in_flight}, succeeded {accounting.succeeded}, dead {accounting.dead}"

@@ -1,0 +1,228 @@
+"""Crawls: people write them, so every fault is named at once, each with its path and a sentence."""
+
+import json
+from datetime import date
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contract.crawl import MAX_INLINE_URLS, MAX_JOBS, Crawl
+from contract.faults import UnreadableCrawl
+from contract.recipe import MAX_FIELDS
+from tests.contract.documents import CRAWL, as_bytes, changed, crawls, without
+
+
+def faults_of(document: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return path and sentence of everything wrong with `document`."""
+    body = as_bytes(document)
+    with pytest.raises(UnreadableCrawl) as caught:
+        Crawl.decode(body)
+    assert caught.value.raw == body
+    return [(fault.path, fault.why) for fault in caught.value.faults]
+
+
+@given(crawl=crawls)
+def test_what_is_written_is_what_is_read(crawl: Crawl) -> None:
+    """A crawl written out with all its defaults is the same crawl."""
+    assert Crawl.decode(crawl.model_dump_json().encode()) == crawl
+
+
+def test_defaults_are_gentle_and_bounded() -> None:
+    """A crawl that says nothing about it obeys robots.txt and ends at 10,000 jobs."""
+    crawl = Crawl.decode(as_bytes(CRAWL))
+    assert crawl.politeness.respect_robots
+    assert crawl.limits.max_jobs == 10_000
+    assert crawl.run_id is None
+
+
+def test_a_bad_url_among_the_sources_rejects_no_other() -> None:
+    """The dispatcher reports it among the rejected; the crawl is read."""
+    crawl = Crawl.decode(as_bytes(changed(CRAWL, "sources.urls", ["https://books.example/", "mailto:me"])))
+    assert crawl.sources.urls == ("https://books.example/", "mailto:me")
+
+
+def test_a_sitemap_alone_is_a_source() -> None:
+    """Its URL is written as it goes over the wire."""
+    crawl = Crawl.decode(as_bytes(changed(CRAWL, "sources", {"sitemap": "HTTPS://Bücher.example/s.xml#x"})))
+    assert crawl.sources.sitemap == "https://xn--bcher-kva.example/s.xml"
+
+
+TITLE = "recipe.fields.title"
+
+
+def nested(levels: int) -> object:
+    """Return 0 inside `levels` arrays."""
+    value: object = 0
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "where", "sentence"),
+    [
+        # What is not a crawl's own words
+        ("name", "Books", "name", "String should match pattern"),
+        ("name", "", "name", "String should match pattern"),
+        ("name", "books shop", "name", "String should match pattern"),
+        ("name", "books\0", "name", "String should match pattern"),
+        ("name", "b" * 64, "name", "String should match pattern"),
+        ("name", 7, "name", "Input should be a valid string (got 7)"),
+        ("name", None, "name", "Input should be a valid string (got None)"),
+        ("name", "b\ud800", "name", "half a surrogate pair, which UTF-8 cannot carry (got 'b\\ud800')"),
+        ("run_id", "a/b", "run_id", "String should match pattern"),
+        ("run_id", "r" * 129, "run_id", "String should match pattern"),
+        # Sources
+        ("sources", {}, "sources", "there is no source: give urls, a sitemap, or both"),
+        ("sources", [], "sources", "must be an object (got [])"),
+        ("sources.urls", [], "sources", "there is no source"),
+        ("sources.urls", "https://books.example/", "sources.urls", "Input should be a valid tuple"),
+        ("sources.urls", ["https://books.example/", 7], "sources.urls.1", "Input should be a valid string"),
+        ("sources.urls", ["http://a/\udfff"], "sources.urls.0", "half a surrogate pair"),
+        ("sources.urls", ["u"] * (MAX_INLINE_URLS + 1), "sources.urls", "at most 10000 items"),
+        ("sources.sitemap", "/sitemap.xml", "sources.sitemap", "must be http or https, there is none"),
+        ("sources.sitemap", "http://me:pw@x/", "sources.sitemap", "a URL with a user or password is refused"),
+        # Recipe
+        ("recipe", None, "recipe", "must be an object (got None)"),
+        ("recipe.name", "a book", "recipe.name", "String should match pattern"),
+        ("recipe.items", "li[", "recipe.items", "not a CSS selector"),
+        ("recipe.fields", {}, "recipe.fields", "at least 1 item"),
+        ("recipe.fields", [1], "recipe.fields", "must be an object (got [1])"),
+        (
+            "recipe.fields",
+            {f"f{n}": {"css": "a"} for n in range(MAX_FIELDS + 1)},
+            "recipe.fields",
+            "at most 100 items",
+        ),
+        ("recipe.fields", {"a title": {"css": "a"}}, "recipe.fields.a title.[key]", "String should match"),
+        ("recipe.fields", {"t" * 65: {"css": "a"}}, f"recipe.fields.{'t' * 65}.[key]", "String should match"),
+        ("recipe.fields", {"t\ud800": {"css": "a"}}, "recipe.fields.t\\ud800", "half a surrogate pair"),
+        (TITLE, "h1", TITLE, "must be an object (got 'h1')"),
+        (TITLE, {}, TITLE, "exactly one of css and xpath is needed"),
+        (TITLE, {"css": "a", "xpath": "//a"}, TITLE, "exactly one of css and xpath is needed"),
+        (TITLE, {"css": "a", "required": True, "default": 0}, TITLE, "required and default exclude each"),
+        (f"{TITLE}.css", "", f"{TITLE}.css", "at least 1 character"),
+        (f"{TITLE}.css", "h1[", f"{TITLE}.css", "not a CSS selector: Expected ident"),
+        (
+            f"{TITLE}.css",
+            "h1::txt",
+            f"{TITLE}.css",
+            "not a CSS selector: The pseudo-element ::txt is unknown",
+        ),
+        (f"{TITLE}.css", "a,", f"{TITLE}.css", "not a CSS selector: Expected selector"),
+        (f"{TITLE}.css", 'a[title="\x01"]', f"{TITLE}.css", "no NULL bytes or control characters"),
+        (f"{TITLE}.css", "a" * 1001, f"{TITLE}.css", "at most 1000 characters"),
+        (f"{TITLE}.css", ":not(" * 190 + "a", f"{TITLE}.css", "not a CSS selector"),
+        (TITLE, {"xpath": "//a["}, f"{TITLE}.xpath", "not an XPath expression: Invalid expression"),
+        (TITLE, {"xpath": "//a\0"}, f"{TITLE}.xpath", "no NULL bytes or control characters"),
+        (TITLE, {"xpath": "(" * 999}, f"{TITLE}.xpath", "not an XPath expression"),
+        (f"{TITLE}.re", "(", f"{TITLE}.re", "not a regular expression: missing )"),
+        (f"{TITLE}.re", "(a)(b)", f"{TITLE}.re", "at most one group, the value; this pattern has 2"),
+        (
+            f"{TITLE}.re",
+            "a{99999999999}",
+            f"{TITLE}.re",
+            "not a regular expression: the repetition number is",
+        ),
+        (f"{TITLE}.re", "(" * 999, f"{TITLE}.re", "not a regular expression"),
+        (f"{TITLE}.type", "date", f"{TITLE}.type", "Input should be 'text', 'number'"),
+        (f"{TITLE}.many", "sometimes", f"{TITLE}.many", "Input should be a valid boolean"),
+        (f"{TITLE}.default", "\ud800", f"{TITLE}.default", "half a surrogate pair"),
+        (f"{TITLE}.default", {"a": ["\ud800"]}, f"{TITLE}.default.a.0", "half a surrogate pair"),
+        (f"{TITLE}.default", nested(40), f"{TITLE}.default{'.0' * 29}", "nested too deeply"),
+        (f"{TITLE}.default", float("nan"), "", "NaN is no JSON number"),
+        # Limits and politeness
+        ("limits.max_jobs", 0, "limits.max_jobs", "greater than or equal to 1 (got 0)"),
+        ("limits.max_jobs", MAX_JOBS + 1, "limits.max_jobs", "less than or equal to 100000"),
+        ("limits.max_jobs", 10**400, "limits.max_jobs", "less than or equal to 100000"),
+        ("limits.max_jobs", 1.5, "limits.max_jobs", "got a number with a fractional part"),
+        ("politeness.delay_seconds", -0.1, "politeness.delay_seconds", "greater than or equal to 0"),
+        ("politeness.delay_seconds", 61, "politeness.delay_seconds", "less than or equal to 60"),
+        ("politeness.delay_seconds", 10**400, "politeness.delay_seconds", "Input should be a valid number"),
+        ("politeness.delay_seconds", float("inf"), "", "Infinity is no JSON number"),
+        # Typing errors: there is no such field
+        ("recipie", {}, "recipie", "there is no such field"),
+        ("sources.url", ["u"], "sources.url", "there is no such field"),
+        ("recipe.field", {}, "recipe.field", "there is no such field"),
+        (f"{TITLE}.csss", "a", f"{TITLE}.csss", "there is no such field"),
+        ("limits.max_job", 1, "limits.max_job", "there is no such field"),
+        ("politeness.delay", 1, "politeness.delay", "there is no such field"),
+        ("version", 1, "version", "there is no such field"),
+    ],
+)
+def test_each_fault_has_its_path_and_a_sentence(path: str, value: object, where: str, sentence: str) -> None:
+    """The author of a crawl is told where it is wrong and what would be right."""
+    [(found, why)] = faults_of(changed(CRAWL, path, value))
+    assert found == where
+    assert sentence in why
+
+
+@pytest.mark.parametrize("path", ["name", "sources", "recipe", "recipe.name", "recipe.fields"])
+def test_what_must_be_there_and_is_not_is_missing(path: str) -> None:
+    """A missing part is named by its path."""
+    assert faults_of(without(CRAWL, path)) == [(path, "missing")]
+
+
+def test_all_faults_are_reported_at_once() -> None:
+    """Nobody mends a crawl one fault at a time."""
+    faults = faults_of(
+        {
+            "name": "Books",
+            "sources": {"sitemap": "ftp://x/"},
+            "recipe": {
+                "name": "book",
+                "fields": {"a": {"css": "["}, "b": {}, "c": {"css": "a", "re": "("}, "d": {"cs": "a"}},
+            },
+            "limits": {"max_jobs": 0},
+            "politness": {},
+        }
+    )
+    assert [path for path, _ in faults] == [
+        "name",
+        "sources.sitemap",
+        "recipe.fields.a.css",
+        "recipe.fields.b",
+        "recipe.fields.c.re",
+        "recipe.fields.d.cs",
+        "limits.max_jobs",
+        "politness",
+    ]
+
+
+@given(st.data())
+def test_the_path_of_an_unknown_field_is_where_it_stands(data: st.DataObject) -> None:
+    """An unknown field is a fault at every level of a crawl."""
+    places = ["", "sources.", "recipe.", "recipe.fields.title.", "limits.", "politeness."]
+    path = data.draw(st.sampled_from(places)) + "unheard_of"
+    assert faults_of(changed(CRAWL, path, 1)) == [(path, "there is no such field")]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "where"),
+    [
+        ("name", date(2026, 11, 22), "name"),
+        ("recipe.fields.title.default", date(2026, 11, 22), "recipe.fields.title.default"),
+        ("recipe.fields.title.default", float("nan"), "recipe.fields.title.default"),
+        ("recipe.fields", {7: {"css": "a"}}, "recipe.fields.7.[key]"),
+    ],
+)
+def test_a_document_that_json_cannot_hold_is_faulty(path: str, value: object, where: str) -> None:
+    """YAML has dates, NaN and keys that are no strings; a crawl read from it has not."""
+    with pytest.raises(UnreadableCrawl) as caught:
+        Crawl.from_document(changed(CRAWL, path, value))
+    assert [fault.path for fault in caught.value.faults] == [where]
+
+
+def test_a_document_that_contains_itself_is_faulty() -> None:
+    """YAML's anchors can make one; it is refused before anything walks it for ever."""
+    ring: list[object] = []
+    ring.extend([ring, ring])
+    with pytest.raises(UnreadableCrawl, match="nested too deeply"):
+        Crawl.from_document(changed(CRAWL, "recipe.fields.title.default", ring))
+
+
+def test_a_document_and_its_json_are_the_same_crawl() -> None:
+    """The console's YAML and the dispatcher's JSON are read by the same rules."""
+    assert Crawl.from_document(CRAWL) == Crawl.decode(json.dumps(CRAWL).encode())

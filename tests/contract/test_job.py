@@ -1,0 +1,124 @@
+"""Jobs on the wire: what is sent is what is read, within Pub/Sub's bounds."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contract.faults import UnreadableJob
+from contract.job import MAX_JOB_BYTES, Job, JobAttributes
+from tests.contract.documents import JOB, as_bytes, changed, jobs, texts
+
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@given(job=jobs())
+def test_what_is_encoded_is_what_is_decoded(job: Job) -> None:
+    """Nothing of a job is lost or altered on its way; a replay has the very same bytes."""
+    assert Job.decode(job.encode()) == job
+    assert Job.decode(job.encode()).encode() == job.encode()
+
+
+@given(job=jobs())
+def test_a_recipe_travels_without_its_defaults(job: Job) -> None:
+    """An older reader is not shown fields that it does not need to know."""
+    assert json.loads(job.encode())["recipe"] == job.recipe.wire()
+
+
+def test_the_wire_form_is_the_documented_one() -> None:
+    """The bytes that the design shows are read as they stand."""
+    job = Job.decode(
+        b'{"version": 1, "job_id": "00112233445566778899aabbccddeeff", "run_id": "books-1",'
+        b' "crawl": "books", "url": "https://books.example/1", "recipe": {"name": "book", "fields":'
+        b' {"title": {"css": "h1::text"}}}, "politeness": {"delay_seconds": 0.5, "respect_robots": true},'
+        b' "dispatched_at": "2026-11-22T06:00:03.120Z"}'
+    )
+    assert job.dispatched_at == datetime(2026, 11, 22, 6, 0, 3, 120_000, tzinfo=UTC)
+    assert job.recipe.fields["title"].css == "h1::text"
+    assert job.politeness.delay_seconds == 0.5
+
+
+def padded(size: int) -> Job:
+    """Return a job of `size` bytes, whose recipe carries the weight."""
+    empty = Job.model_validate(changed(JOB, "recipe.fields.title.default", "x"))
+    return Job.model_validate(
+        changed(JOB, "recipe.fields.title.default", "x" * (size - len(empty.encode()) + 1))
+    )
+
+
+def test_a_job_is_sent_up_to_its_bound_and_refused_one_byte_over() -> None:
+    """What is sent can be read: both sides hold the same bound."""
+    data = padded(MAX_JOB_BYTES).encode()
+    assert len(data) == MAX_JOB_BYTES
+    assert Job.decode(data).encode() == data
+    with pytest.raises(ValueError, match=f"{MAX_JOB_BYTES + 1} bytes; at most {MAX_JOB_BYTES} are sent"):
+        padded(MAX_JOB_BYTES + 1).encode()
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "sentence"),
+    [
+        ("job_id", "0123", "job_id: String should match"),
+        ("job_id", "0123456789ABCDEF0123456789ABCDEF", "job_id: String should match"),
+        ("run_id", "", "run_id: String should match"),
+        ("run_id", "-books", "run_id: String should match"),
+        ("run_id", "books\n", "run_id: String should match"),
+        ("run_id", "x" * 129, "run_id: String should match"),
+        ("crawl", "Books", "crawl: String should match"),
+        ("crawl", "x" * 64, "crawl: String should match"),
+        ("url", "file:///etc/passwd", "url: the scheme must be http or https, 'file' is not"),
+        ("url", 7, "url: Input should be a valid string"),
+        ("recipe", [], "recipe: must be an object (got [])"),
+        ("recipe.fields", {}, "recipe.fields: Dictionary should have at least 1 item"),
+        ("politeness.delay_seconds", -1, "politeness.delay_seconds: Input should be greater than or equal"),
+        ("politeness.delay_seconds", 60.1, "politeness.delay_seconds: Input should be less than or equal"),
+        ("politeness.delay_seconds", 10**400, "politeness.delay_seconds: Input should be a valid number"),
+        ("dispatched_at", "yesterday", "dispatched_at: Input should be a valid datetime"),
+        ("dispatched_at", "2026-11-22T06:00:00", "dispatched_at: Input should have timezone info"),
+        ("dispatched_at", 1e308, "dispatched_at: Input should be a valid datetime"),
+    ],
+)
+def test_a_faulty_job_names_the_field_and_what_is_wrong(path: str, value: object, sentence: str) -> None:
+    """A dead letter that cannot be read says why."""
+    with pytest.raises(UnreadableJob) as caught:
+        Job.decode(as_bytes(changed(JOB, path, value)))
+    assert sentence in str(caught.value)
+    assert [fault.path for fault in caught.value.faults] == [path]
+
+
+@given(job=jobs())
+def test_attributes_are_what_pubsub_takes(job: Job) -> None:
+    """Keys have at most 256 bytes and do not start with goog, values have 1,024 (Pub/Sub's quotas)."""
+    attributes = job.attributes(TRACEPARENT)
+    assert all(not key.startswith("goog") and len(key.encode()) <= 256 for key in attributes)
+    assert all(len(value.encode()) <= 1024 for value in attributes.values())
+
+
+@given(job=jobs())
+def test_attributes_say_what_the_job_says(job: Job) -> None:
+    """Job, run and host are known even where the body cannot be read."""
+    read = JobAttributes.read(job.attributes(TRACEPARENT))
+    assert (read.job_id, read.run_id, read.crawl) == (job.job_id, job.run_id, job.crawl)
+    assert f"//{read.host}/" in job.url
+    assert read.traceparent == TRACEPARENT
+
+
+@given(
+    attributes=st.dictionaries(
+        st.sampled_from(sorted(JobAttributes.model_fields)) | st.text(), st.text(max_size=300), max_size=8
+    )
+)
+def test_reading_attributes_never_raises(attributes: dict[str, str]) -> None:
+    """They serve logs and joins: odd ones must not cost a job that can be read."""
+    JobAttributes.read(attributes)
+
+
+@given(host=texts)
+def test_a_bad_attribute_costs_no_other(host: str) -> None:
+    """What is well formed is kept beside what is not."""
+    read = JobAttributes.read(
+        {"run_id": "\ud800", "job_id": JOB["job_id"], "host": host, "crawl": "no crawl"}
+    )
+    assert (read.job_id, read.run_id, read.crawl, read.host) == (JOB["job_id"], "", "", host)

@@ -1,0 +1,167 @@
+"""Outcomes: a closed set, one table of answers, and only success acknowledges."""
+
+import json
+import logging
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import JsonValue, ValidationError
+
+from contract.faults import UnreadableOutcome
+from contract.outcome import (
+    ACKNOWLEDGING,
+    ANSWERS,
+    MAX_DETAIL_CHARACTERS,
+    MEANINGS,
+    Outcome,
+    OutcomeRecord,
+    Reason,
+    items_json,
+    status_of,
+)
+from tests.contract.documents import OUTCOME, as_bytes, json_values, outcomes, texts
+
+
+def test_every_outcome_has_an_answer() -> None:
+    """No path is left on which a framework's default would answer, and acknowledge."""
+    assert ANSWERS.keys() == set(Outcome)
+
+
+def test_every_reason_has_a_meaning() -> None:
+    """A reason code in the ledger can always be explained, with what to do about it."""
+    assert MEANINGS.keys() == set(Reason)
+    assert all(meaning.sentence and meaning.remedy for meaning in MEANINGS.values())
+
+
+def test_every_outcome_has_a_reason() -> None:
+    """An outcome that no reason leads to could never be recorded."""
+    assert {meaning.outcome for meaning in MEANINGS.values()} == set(Outcome)
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_only_success_acknowledges(reason: Reason) -> None:
+    """Every other answer makes Pub/Sub deliver the job again."""
+    succeeded = MEANINGS[reason].outcome is Outcome.SUCCEEDED
+    assert (status_of(reason) in ACKNOWLEDGING) is succeeded
+
+
+def test_one_reason_alone_is_success() -> None:
+    """There is one way to succeed."""
+    assert [reason for reason in Reason if MEANINGS[reason].outcome is Outcome.SUCCEEDED] == [Reason.OK]
+
+
+def test_the_acknowledging_codes_are_pubsubs() -> None:
+    """102, 200, 201, 202 and 204: https://cloud.google.com/pubsub/docs/push#receive_push."""
+    assert sorted(ACKNOWLEDGING) == [102, 200, 201, 202, 204]
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_status_is_an_error_or_no_content(reason: Reason) -> None:
+    """No 1xx, which servers cannot answer with, and no 3xx, which somebody might follow."""
+    assert status_of(reason) == 204 or 400 <= status_of(reason) < 600
+
+
+@pytest.mark.parametrize(
+    ("reason", "status"),
+    [
+        (Reason.OK, 204),
+        (Reason.TIMEOUT, 503),
+        (Reason.HTTP_429, 429),
+        (Reason.HTTP_404, 422),
+        (Reason.MISSING_FIELD, 422),
+        (Reason.BAD_ENVELOPE, 400),
+        (Reason.NO_TOKEN, 401),
+        (Reason.WRONG_CALLER, 403),
+        (Reason.NO_CERTIFICATES, 503),
+        (Reason.BUG, 500),
+    ],
+)
+def test_the_answers_are_the_documented_ones(reason: Reason, status: int) -> None:
+    """The table in the design, row by row."""
+    assert status_of(reason) == status
+
+
+def test_our_own_bugs_are_logged_as_errors_and_success_is_not() -> None:
+    """An alert on ERROR means that something of ours must be mended."""
+    assert ANSWERS[Outcome.CRASHED].level == ANSWERS[Outcome.UNREADABLE].level == logging.ERROR
+    assert ANSWERS[Outcome.SUCCEEDED].level == logging.INFO
+
+
+@given(record=outcomes())
+def test_what_is_encoded_is_what_is_decoded(record: OutcomeRecord) -> None:
+    """The ledger holds what the worker saw."""
+    assert OutcomeRecord.decode(record.encode()) == record
+    assert OutcomeRecord.decode(record.encode()).encode() == record.encode()
+
+
+@given(record=outcomes())
+def test_every_field_is_written(record: OutcomeRecord) -> None:
+    """A BigQuery subscription takes columns by name: none may be left out."""
+    assert json.loads(record.encode()).keys() == OutcomeRecord.model_fields.keys()
+
+
+def a_record(**fields: object) -> OutcomeRecord:
+    """Return a record with these fields."""
+    return OutcomeRecord.model_validate(OUTCOME | {"fetched_at": datetime.now(UTC)} | fields)
+
+
+@pytest.mark.parametrize("field", ["worker", "final_url", "items", "detail"])
+def test_odd_text_from_a_page_costs_no_outcome(field: str) -> None:
+    """Half a surrogate pair cannot be sent; the outcome is, with a question mark in its place."""
+    record = a_record(**{field: "a\ud800b"})
+    assert getattr(record, field) == "a?b"
+    assert OutcomeRecord.decode(record.encode()) == record
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_number_that_json_lacks_is_no_outcome(number: float) -> None:
+    """It would be written as null, which nobody could read."""
+    with pytest.raises(ValidationError):
+        a_record(fetch_seconds=number)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("outcome", "fine", "outcome: Input should be 'succeeded'"),
+        ("reason", "because", "reason: Input should be 'ok'"),
+        ("attempt", -1, "attempt: Input should be greater than or equal to 0"),
+        ("fetched_at", "2026-11-22T06:00:00", "fetched_at: Input should have timezone info"),
+        ("detail", "x" * (MAX_DETAIL_CHARACTERS + 1), "detail: String should have at most 1000 characters"),
+        ("items", [], "items: Input should be a valid string (got [])"),
+    ],
+)
+def test_a_faulty_outcome_names_the_field(field: str, value: object, sentence: str) -> None:
+    """An outcome that cannot be read says why."""
+    with pytest.raises(UnreadableOutcome) as caught:
+        OutcomeRecord.decode(as_bytes(OUTCOME | {field: value}))
+    assert sentence in str(caught.value)
+
+
+def test_a_detail_of_a_thousand_characters_is_kept() -> None:
+    """The bound itself is allowed."""
+    assert len(a_record(detail="x" * MAX_DETAIL_CHARACTERS).detail) == MAX_DETAIL_CHARACTERS
+
+
+@given(record=outcomes())
+def test_attributes_are_what_pubsub_takes_and_filters_can_use(record: OutcomeRecord) -> None:
+    """A subscription can ask for one outcome or one reason; nothing empty is sent."""
+    attributes = record.attributes("")
+    assert attributes["outcome"] == record.outcome.value
+    assert attributes["reason"] == record.reason.value
+    assert all(0 < len(value.encode()) <= 1024 for value in attributes.values())
+    assert not any(key.startswith("goog") for key in attributes)
+
+
+@given(items=st.lists(st.dictionaries(texts, json_values, max_size=3), max_size=3))
+def test_items_are_json(items: list[dict[str, JsonValue]]) -> None:
+    """The column is JSON: what was extracted can be queried."""
+    assert json.loads(items_json(items)) == items
+
+
+def test_items_with_a_number_json_lacks_are_refused() -> None:
+    """NaN in a JSON column would lose the whole row."""
+    with pytest.raises(ValueError, match="JSON compliant"):
+        items_json([{"price": float("nan")}])

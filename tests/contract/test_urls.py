@@ -1,0 +1,187 @@
+"""URLs: which are taken, how they are written, and why the others are refused."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contract.urls import MAX_HOST_CHARACTERS, MAX_URL_CHARACTERS, check_url, host_of
+
+LABEL = "a" * 63
+LONGEST_HOST = ".".join([LABEL, LABEL, LABEL, "a" * 61])
+
+
+@pytest.mark.parametrize(
+    ("url", "written"),
+    [
+        ("http://books.example/", "http://books.example/"),
+        ("https://books.example/", "https://books.example/"),
+        ("https://books.example", "https://books.example/"),
+        # Scheme and host have no case; path and query do (RFC 3986 section 6.2.2.1).
+        ("HTTPS://Books.EXAMPLE/A?B=C", "https://books.example/A?B=C"),
+        # The default port is left out, any other stays.
+        ("http://books.example:80/", "http://books.example/"),
+        ("https://books.example:443/", "https://books.example/"),
+        ("http://books.example:443/", "http://books.example:443/"),
+        ("https://books.example:8443/", "https://books.example:8443/"),
+        ("http://books.example:/", "http://books.example/"),
+        ("http://books.example:65535/", "http://books.example:65535/"),
+        # A fragment is never sent.
+        ("http://books.example/a#b", "http://books.example/a"),
+        ("http://books.example#b?c", "http://books.example/"),
+        # The query keeps its order and spelling: a site may have signed it.
+        ("http://books.example/?b=2&a=1&b=", "http://books.example/?b=2&a=1&b="),
+        ("http://books.example?a", "http://books.example/?a"),
+        ("http://books.example/?", "http://books.example/"),
+        ("http://books.example/?q=a+b%20c", "http://books.example/?q=a+b%20c"),
+        ("http://books.example/?u=http://x/?y", "http://books.example/?u=http://x/?y"),
+        # What is not ASCII is escaped as UTF-8; what is escaped already stays.
+        ("http://books.example/é?é", "http://books.example/%C3%A9?%C3%A9"),
+        ("http://books.example/a b", "http://books.example/a%20b"),
+        ("http://books.example/%e9%2F", "http://books.example/%e9%2F"),
+        ("http://books.example/100%", "http://books.example/100%"),
+        ("http://books.example/<\"'>", "http://books.example/%3C%22'%3E"),
+        ("http://books.example/a\x00b", "http://books.example/a%00b"),
+        # As browsers do (https://url.spec.whatwg.org/): ends trimmed, tabs and line ends dropped, `\` is `/`.
+        ("  http://books.example/ \n", "http://books.example/"),
+        ("\u00a0http://books.example/\u00a0", "http://books.example/"),
+        ("http://books.example/a\n\tb", "http://books.example/ab"),
+        ("ht\ntp://books.example/", "http://books.example/"),
+        ("http://books.example/a\\b", "http://books.example/a/b"),
+        # Names that are not ASCII travel in IDNA.
+        ("http://bücher.example/", "http://xn--bcher-kva.example/"),
+        ("http://BÜCHER.example/", "http://xn--bcher-kva.example/"),
+        ("http://例え.テスト/", "http://xn--r8jz45g.xn--zckzah/"),
+        ("http://xn--bcher-kva.example/", "http://xn--bcher-kva.example/"),
+        ("http://books。example/", "http://books.example/"),
+        # A trailing dot is the same name spelled from the root; sites tell them apart, so it stays.
+        ("http://books.example./", "http://books.example./"),
+        ("http://my_shop.books-and-more.example/", "http://my_shop.books-and-more.example/"),
+        ("http://localhost:8000/", "http://localhost:8000/"),
+        ("http://192.0.2.1/", "http://192.0.2.1/"),
+        ("http://[2001:DB8::1]/", "http://[2001:db8::1]/"),
+        ("http://[2001:db8:0:0:0:0:0:1]:8080/", "http://[2001:db8::1]:8080/"),
+        ("https://[::1]:443/a", "https://[::1]/a"),
+        (f"http://{LONGEST_HOST}/", f"http://{LONGEST_HOST}/"),
+    ],
+)
+def test_a_url_that_is_taken_is_written_one_way(url: str, written: str) -> None:
+    """What is requested, logged and stored is this spelling."""
+    assert check_url(url) == written
+    assert check_url(written) == written
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("", "the scheme must be http or https, there is none"),
+        ("   ", "the scheme must be http or https, there is none"),
+        ("books.example", "the scheme must be http or https, there is none"),
+        ("books.example:80", "the scheme must be http or https, 'books.example' is not"),
+        ("/a/b", "the scheme must be http or https, there is none"),
+        ("../a", "the scheme must be http or https, there is none"),
+        ("?a=b", "the scheme must be http or https, there is none"),
+        ("//books.example/", "the scheme must be http or https, there is none"),
+        ("\\\\books.example\\", "the scheme must be http or https, there is none"),
+        ("javascript:alert(1)", "'javascript' is not"),
+        ("JavaScript://books.example/%0Aalert(1)", "'javascript' is not"),
+        ("data:text/html,<h1>", "'data' is not"),
+        ("file:///etc/passwd", "'file' is not"),
+        ("ftp://books.example/", "'ftp' is not"),
+        ("mailto:me@books.example", "'mailto' is not"),
+        ("gopher://books.example/", "'gopher' is not"),
+        ("http:", "there is no host"),
+        ("http://", "there is no host"),
+        ("http:///a", "there is no host"),
+        ("http:/books.example/", "there is no host"),
+        ("http:books.example", "there is no host"),
+        ("http:\\\\books.example\\", "there is no host"),
+        ("http://:80/", "there is no host"),
+        ("http://me@books.example/", "a URL with a user or password is refused"),
+        ("http://me:secret@books.example/", "a URL with a user or password is refused"),
+        ("http://@books.example/", "a URL with a user or password is refused"),
+        ("http://good.example\\@evil.example/", "a URL with a user or password is refused"),
+        ("http://books .example/", "the host holds a space, a backslash or a control character"),
+        ("http://books.example\\a/", "the host holds a space, a backslash or a control character"),
+        ("http://books.example\x00/", "the host holds a space, a backslash or a control character"),
+        ("http://books.example\x1f/", "the host holds a space, a backslash or a control character"),
+        ("http://books.example:http/", "not a URL: Port could not be cast"),
+        ("http://books.example:-1/", "not a URL: Port could not be cast"),
+        ("http://books.example:65536/", "not a URL: Port out of range"),
+        ("http://books.example:0/", "no site listens on port 0"),
+        ("http://[::1/", "not a URL: Invalid IPv6 URL"),
+        ("http://[::1]a/", "not a URL: Invalid IPv6 URL"),
+        ("http://[books.example]/", "does not appear to be an IPv4 or IPv6 address"),
+        ("http://[::g]/", "does not appear to be an IPv4 or IPv6 address"),
+        ("http://[v1.abc]/", "what stands in brackets is no IPv6 address without a zone"),
+        ("http://[fe80::1%25eth0]/", "what stands in brackets is no IPv6 address without a zone"),
+        ("http://books..example/", "'books..example' is no host: labels of 1 to 63"),
+        ("http://.example/", "'.example' is no host"),
+        ("http://./", "'.' is no host"),
+        ("http://books%2eexample/", "'books%2eexample' is no host"),
+        ("http://books<b>.example/", "is no host"),
+        ("http://*.example/", "'*.example' is no host"),
+        ("http://books,example/", "is no host"),
+        (f"http://{LABEL}a.example/", "is no host: labels of 1 to 63"),
+        ("http://" + "é" * 60 + ".example/", "is no host: labels of 1 to 63"),
+        (f"http://{LONGEST_HOST}a/", f"a host has at most {MAX_HOST_CHARACTERS} characters"),
+        ("http://books.example\uff0fa/", "not a URL: netloc"),
+        ("http://books.example/\ud800", "not a URL: 'utf-8' codec can't encode"),
+        ("http://books\ud800.example/", "not a URL: 'utf-8' codec can't encode"),
+    ],
+)
+def test_a_url_that_is_refused_says_why(url: str, sentence: str) -> None:
+    """Whoever wrote the crawl can mend it."""
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the table's sentence is looked for below
+        check_url(url)
+    assert sentence in str(caught.value)
+
+
+def test_a_url_is_taken_up_to_its_bound_and_refused_one_character_over() -> None:
+    """2,048 characters, which servers and sitemaps.org agree on."""
+    longest = "http://books.example/".ljust(MAX_URL_CHARACTERS, "a")
+    assert check_url(longest) == longest
+    with pytest.raises(ValueError, match="at most 2048 characters, this one has 2049"):
+        check_url(longest + "a")
+
+
+def test_the_bound_holds_after_percent_encoding_too() -> None:
+    """What is short as written and long on the wire is refused: é has six characters there."""
+    fits = "http://books.example/".ljust(2048 - 6, "a") + "é"
+    assert len(check_url(fits)) == MAX_URL_CHARACTERS
+    with pytest.raises(ValueError, match="percent-encoded, the URL has 2049 of 2048 characters"):
+        check_url(fits + "a")
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("http://books.example/", "books.example"),
+        ("http://books.example:8080/", "books.example"),
+        ("http://[2001:db8::1]:8080/", "2001:db8::1"),
+        ("nonsense", ""),
+    ],
+)
+def test_the_host_is_without_port_and_brackets(url: str, host: str) -> None:
+    """Politeness counts by host."""
+    assert host_of(url) == host
+
+
+pieces = st.text(
+    st.sampled_from("ab.:/?#[]@%&=+;,\\ \t\n\0-_~é2F|^`{}<>\"'ß。\u200b\u00a0\ud800") | st.characters(),
+    max_size=30,
+)
+
+
+@given(
+    st.one_of(pieces, pieces.map("http://{}".format), st.builds("http://h{}.x/{}?{}".format, *[pieces] * 3))
+)
+def test_any_text_is_refused_or_written_for_good(text: str) -> None:
+    """A URL that was taken once is taken again, unchanged: a job decoded many times keeps its page."""
+    try:
+        written = check_url(text)
+    except ValueError:
+        return
+    assert check_url(written) == written
+    assert written.isascii()
+    assert "#" not in written
+    assert 0 < len(host_of(written)) <= MAX_HOST_CHARACTERS + 1

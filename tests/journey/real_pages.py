@@ -1,0 +1,71 @@
+"""500 real pages: Debian's python3-doc, served by nginx on loopback."""
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+import requests
+
+from tests.journey.patience import await_fact
+
+PAGES = Path("/usr/share/doc/python3-doc/html")
+CONFIGURATION = """
+daemon off; worker_processes 1; pid {data}/nginx.pid; error_log stderr;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off;
+    types {{ text/html html; text/css css; }}
+    client_body_temp_path {data}; proxy_temp_path {data}; fastcgi_temp_path {data};
+    uwsgi_temp_path {data}; scgi_temp_path {data};
+    server {{ listen 127.0.0.1:{port}; root {pages}; }}
+}}
+"""
+
+
+@contextmanager
+def serving_pages(data: Path) -> Iterator[list[str]]:
+    """Serve the pages with nginx until the context ends; yield the URLs of 500 of them, in order."""
+    nginx = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if nginx is None:
+        unavailable("nginx is not installed (on Debian: apt install nginx-light)")
+    names = sorted(str(page.relative_to(PAGES)) for page in PAGES.rglob("*.html"))
+    if len(names) < 500:
+        unavailable(f"{PAGES} does not hold 500 pages (on Debian: apt install python3-doc)")
+    data.mkdir()
+    port = _free_port()
+    configuration = data / "nginx.conf"
+    configuration.write_text(CONFIGURATION.format(data=data, port=port, pages=PAGES))
+    with (data / "nginx.log").open("w") as log:
+        process = subprocess.Popen([nginx, "-p", data, "-c", configuration], stderr=log, stdout=log)
+    try:
+        site = f"http://127.0.0.1:{port}"
+        await_fact(lambda: _answers(f"{site}/index.html"), f"nginx serves {PAGES}")
+        yield [f"{site}/{name}" for name in names[:500]]
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def unavailable(reason: str) -> NoReturn:
+    """Skip on a laptop; fail in CI, which promises every server."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=5).status_code == 200
+    except requests.ConnectionError:
+        return False

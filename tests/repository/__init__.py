@@ -1,0 +1,1 @@
+"""What the repository promises of itself: arrows, purity, names, documentation, locks."""

@@ -1,0 +1,88 @@
+"""Arrows: which package may import which. Everything else flows over topics."""
+
+import ast
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tests.repository.tree import EVERYTHING, PACKAGES, ROOT, Import, imports, parsed, shown, sources
+
+MAY_IMPORT = {
+    "contract": set[str](),
+    "service": {"contract"},
+    "dispatcher": {"contract", "service"},
+    "worker": {"contract", "service"},
+    "localpubsub": set[str](),
+    "console": {"contract"},
+}
+
+
+def crossings(package: str, found: list[Import]) -> list[str]:
+    """Return the imports that leave `package` along no arrow."""
+    allowed = MAY_IMPORT[package] | {package}
+    ours = [(name, line) for name, line, _ in found if name.split(".")[0] in EVERYTHING]
+    return [f"line {line}: {name}" for name, line in ours if name.split(".")[0] not in allowed]
+
+
+def test_every_package_has_its_arrows() -> None:
+    """A package nobody thought about would be held by nothing."""
+    assert MAY_IMPORT.keys() == set(PACKAGES)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_imports_only_along_its_arrows(package: str) -> None:
+    """Dispatcher and worker scale, fail and deploy apart; localpubsub knows nothing of scraping."""
+    wrong = {shown(path): crossings(package, list(imports(parsed(path)))) for path in sources(package)}
+    assert {path: names for path, names in wrong.items() if names} == {}
+
+
+def test_the_arrows_have_no_cycle() -> None:
+    """Whoever is imported imports nobody above."""
+    order = ["console", "localpubsub", "dispatcher", "worker", "service", "contract"]
+    for place, package in enumerate(order):
+        assert MAY_IMPORT[package] <= set(order[place + 1 :])
+
+
+@pytest.mark.parametrize(
+    ("source", "wrong"),
+    [
+        ("import contract.job", []),
+        ("from contract.job import Job", []),
+        ("import json, worker.deliver", ["line 1: worker.deliver"]),
+        ("def f():\n    from dispatcher import plan", ["line 2: dispatcher", "line 2: dispatcher.plan"]),
+        (
+            "from tests.contract import documents",
+            ["line 1: tests.contract", "line 1: tests.contract.documents"],
+        ),
+    ],
+)
+def test_a_crossing_is_seen(source: str, wrong: list[str]) -> None:
+    """The check itself can fail: also for an import inside a function."""
+    assert crossings("console", list(imports(ast.parse(source)))) == wrong
+
+
+@pytest.mark.parametrize("path", sources(*EVERYTHING), ids=shown)
+def test_imports_are_absolute(path: Path) -> None:
+    """functions-framework loads main.py by path: a relative import would make every class twice."""
+    assert [found.line for found in imports(parsed(path)) if found.dots] == []
+
+
+@pytest.mark.parametrize("folder", EVERYTHING)
+def test_a_folder_with_sources_is_a_package(folder: str) -> None:
+    """A folder without __init__.py would be found by accident of the path, or not."""
+    holders = {path.parent for path in sources(folder)}
+    assert [shown(holder) for holder in holders if not (holder / "__init__.py").is_file()] == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_shadows_no_module_of_the_standard_library(package: str) -> None:
+    """A package by such a name would be imported in its place."""
+    assert package not in sys.stdlib_module_names
+
+
+def test_no_package_lies_inside_another() -> None:
+    """Stations stand side by side, in the order of the flow."""
+    folders = sorted((ROOT / package).resolve() for package in PACKAGES)
+    assert not any(inner.is_relative_to(outer) for outer, inner in pairwise(folders))

@@ -1,0 +1,111 @@
+"""Locks: what is installed is what was tried, byte for byte, and the same everywhere."""
+
+import re
+import tomllib
+from functools import cache
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.repository.tree import EVERYTHING, PACKAGES, ROOT
+
+LOCKS = ("dev", "dispatcher", "worker")
+REQUIREMENT = re.compile(
+    r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?P<extras>\[[^]]*\])?\s*(?P<constraint>[^;\s]*)\s*(?:;(?P<when>.*))?"
+)
+
+
+class Pin(NamedTuple):
+    """One locked requirement: what stands after its name, and its hashes."""
+
+    constraint: str
+    hashes: tuple[str, ...]
+
+
+def normal(name: str) -> str:
+    """Return a distribution's name as PEP 503 compares them."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@cache
+def locked(lock: str) -> dict[str, Pin]:
+    """Return the requirements of a lock file by name."""
+    text = (ROOT / "locks" / f"{lock}.txt").read_text(encoding="utf-8")
+    lines = [
+        line for line in text.replace("\\\n", " ").splitlines() if line and not line.lstrip().startswith("#")
+    ]
+    pins = {}
+    for line in lines:
+        requirement, *hashes = line.split("--hash=")
+        match = REQUIREMENT.fullmatch(requirement.strip())
+        assert match, f"not a requirement: {line[:80]}"
+        pins[normal(match["name"])] = Pin(match["constraint"], tuple(each.strip() for each in hashes))
+    return pins
+
+
+@cache
+def project() -> dict[str, Any]:
+    """Return pyproject.toml."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def direct(*extras: str) -> set[str]:
+    """Return the names of the project's own requirements, without itself."""
+    optional = project()["project"]["optional-dependencies"]
+    lines = [*project()["project"]["dependencies"], *(line for extra in extras for line in optional[extra])]
+    matches = [match for line in lines if (match := REQUIREMENT.match(line))]
+    return {normal(match["name"]) for match in matches} - {"scrapeq"}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_requirement_is_pinned_with_hashes(lock: str) -> None:
+    """No other version and no other bytes are installed than those that were tried."""
+    pins = locked(lock)
+    assert pins
+    assert [name for name, pin in pins.items() if not re.fullmatch(r"==[\w.!+-]+", pin.constraint)] == []
+    assert [name for name, pin in pins.items() if not pin.hashes] == []
+    assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", each) for pin in pins.values() for each in pin.hashes)
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_names_no_place(lock: str) -> None:
+    """Where packages come from is the installing machine's affair."""
+    text = (ROOT / "locks" / f"{lock}.txt").read_text(encoding="utf-8")
+    assert (
+        re.findall(r"\w+://\S+|^\s*-[a-z-]+|\s@\s\S+", re.sub(r"#.*|--hash=", "", text), re.MULTILINE) == []
+    )
+
+
+def test_all_direct_requirements_are_in_the_developers_lock() -> None:
+    """Whoever develops has everything that any part needs."""
+    extras = project()["project"]["optional-dependencies"]
+    assert direct(*extras) - locked("dev").keys() == set()
+
+
+@pytest.mark.parametrize("service", ["dispatcher", "worker"])
+def test_a_service_has_its_direct_requirements(service: str) -> None:
+    """Its image starts."""
+    assert direct(service) - locked(service).keys() == set()
+
+
+@pytest.mark.parametrize("service", ["dispatcher", "worker"])
+def test_a_service_runs_what_was_tested(service: str) -> None:
+    """The images hold the same versions as the environment of the tests."""
+    tested = {name: locked("dev").get(name) for name in locked(service)}
+    assert locked(service) == tested
+
+
+@pytest.mark.parametrize("service", ["dispatcher", "worker"])
+def test_a_service_holds_nothing_of_development(service: str) -> None:
+    """What is not there cannot be attacked and need not be loaded."""
+    assert (
+        locked(service).keys() & {"pytest", "hypothesis", "mypy", "ruff", "typer", "rich", "aiohttp"} == set()
+    )
+
+
+def test_every_package_is_installed_and_checked() -> None:
+    """A package that the wheel or the type checker does not know works only in the checkout."""
+    tools = project()["tool"]
+    assert set(tools["hatch"]["build"]["targets"]["wheel"]["packages"]) == set(PACKAGES)
+    assert set(tools["mypy"]["packages"]) == set(EVERYTHING)
+    assert set(tools["ruff"]["lint"]["isort"]["known-first-party"]) == set(EVERYTHING)

@@ -1,0 +1,144 @@
+"""Purity: files that are called pure touch no network, file, process, environment or clock."""
+
+import ast
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from tests.repository.tree import PACKAGES, ROOT, imports, parsed, shown, sources
+
+# The files of localpubsub that are told the time and the bytes: the rules of the broker.
+LOCALPUBSUB = (
+    "backlog",
+    "backoff",
+    "dead_letter",
+    "envelope",
+    "errors",
+    "hot_messages",
+    "http_answer",
+    "id_queue",
+    "lease",
+    "limits",
+    "message",
+    "push_backoff",
+    "push_window",
+    "subscription_resource",
+    "topic_resource",
+    "transaction",
+    "wire",
+)
+# google.protobuf and google.pubsub_v1.types are data: what crosses a wire, not a wire.
+DATA = ("google.protobuf", "google.pubsub_v1")
+EFFECTS = {
+    "aiohttp", "asyncio", "concurrent", "contextvars", "ctypes", "fcntl", "flask", "functions_framework",
+    "gevent", "getpass", "glob", "google", "grpc", "gunicorn", "http", "locale", "mmap",
+    "multiprocessing",
+    "os", "platform", "queue", "random", "requests", "resource", "sched", "secrets", "select",
+    "selectors", "shelve", "shutil", "signal", "smtplib", "socket", "socketserver", "sqlite3", "ssl",
+    "subprocess", "tempfile", "threading", "urllib3", "uuid", "uvloop",
+    "logging.config", "logging.handlers", "urllib.error", "urllib.request",
+}  # fmt: skip
+# A path or the interpreter's name is a value where commands are put together; the core needs neither.
+CORE = {"contract", "localpubsub"}
+NEARLY_VALUES = {"pathlib", "sys"}
+CALLS = {
+    "breakpoint", "input", "io.open", "open", "print",
+    "date.today", "datetime.now", "datetime.today", "datetime.utcnow",
+    "time.localtime", "time.monotonic", "time.monotonic_ns", "time.perf_counter", "time.sleep", "time.time",
+    "time.time_ns", "logging.basicConfig", "logging.getLogger",
+}  # fmt: skip
+
+
+def pure_files() -> list[Path]:
+    """Return the contract, what says of itself that it is pure, and the rules of localpubsub."""
+    declared = [path for path in sources(*PACKAGES) if says_pure(path)]
+    listed = [ROOT / "localpubsub" / f"{name}.py" for name in LOCALPUBSUB]
+    return sorted({*sources("contract"), *declared, *listed})
+
+
+def says_pure(path: Path) -> bool:
+    """Whether a module's docstring calls it pure: `… Pure.` or `Pure: …`."""
+    try:
+        docstring = ast.get_docstring(parsed(path)) or ""
+    except SyntaxError:
+        return False  # one broken file is for its own tests to report, not for the collection of all
+    return "Pure." in docstring.replace(":", ".").split()
+
+
+def effects(tree: ast.AST, more: Iterable[str] = ()) -> list[str]:
+    """Return what a syntax tree reaches for in the world outside; `more` modules count as outside."""
+    found = []
+    outside = EFFECTS.union(more)
+    for name, line, _ in imports(tree):
+        parts = name.split(".")
+        prefixes = {".".join(parts[:length]) for length in range(1, len(parts) + 1)}
+        if prefixes & outside and not any(data == name or name.startswith(f"{data}.") for data in DATA):
+            found.append(f"line {line}: import {name}")
+    for node in ast.walk(tree):
+        called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+        if called in CALLS or ".".join(called.split(".")[-2:]) in CALLS:
+            found.append(f"line {node.lineno}: {called}()" if isinstance(node, ast.Call) else called)
+    return found
+
+
+@pytest.mark.parametrize("path", pure_files(), ids=shown)
+def test_a_pure_file_reaches_for_nothing_outside(path: Path) -> None:
+    """What is pure is tested with values only, and behaves in the cloud as it does in its test."""
+    assert path.is_file(), "this file is listed as pure, and is gone or renamed"
+    assert effects(parsed(path), NEARLY_VALUES if path.parent.name in CORE else ()) == []
+
+
+def neighbours(path: Path) -> set[Path]:
+    """Return the files of ours that a file imports, those that they import, and so on."""
+    found, new = set[Path](), {path}
+    while new:
+        found |= new
+        modules = {
+            name for file in new for name, _, _ in imports(parsed(file)) if name.split(".")[0] in PACKAGES
+        }
+        files = {ROOT.joinpath(*name.split(".")).with_suffix(".py") for name in modules}
+        new = {file for file in files if file.is_file()} - found
+    return found - {path}
+
+
+@pytest.mark.parametrize("path", [path for path in pure_files() if "console" not in path.parts], ids=shown)
+def test_a_pure_file_reaches_for_nothing_through_others(path: Path) -> None:
+    """Purity by way of a neighbour is none; only the console lays out records declared beside effects."""
+    assert {shown(file): found for file in neighbours(path) if (found := effects(parsed(file)))} == {}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import socket",
+        "import os.path",
+        "from google.cloud import pubsub_v1",
+        "from urllib.request import urlopen",
+        "from logging.handlers import SocketHandler",
+        "def f():\n    import asyncio",
+        "from datetime import datetime, UTC\nx = datetime.now(UTC)",
+        "import datetime\nx = datetime.datetime.now()",
+        "import time\ntime.sleep(1)",
+        "x = open('a')",
+    ],
+)
+def test_an_effect_is_seen(source: str) -> None:
+    """The check itself can fail."""
+    assert effects(ast.parse(source))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import logging\nx = logging.INFO",
+        "from urllib.parse import urlsplit",
+        "from google.protobuf.timestamp_pb2 import Timestamp",
+        "from google.pubsub_v1 import types",
+        "import time\nx = time.gmtime(0)",
+        "from datetime import datetime\nx = datetime.fromisoformat('2026-11-22')",
+    ],
+)
+def test_values_are_no_effects(source: str) -> None:
+    """Log levels, parsers, protobuf messages and given times are data."""
+    assert effects(ast.parse(source)) == []

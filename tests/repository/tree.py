@@ -1,0 +1,74 @@
+"""The repository's files, and what its Python sources import and call."""
+
+import ast
+import shutil
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("contract", "service", "dispatcher", "worker", "localpubsub", "console")
+EVERYTHING = (*PACKAGES, "tests", "benchmarks")
+
+
+class Import(NamedTuple):
+    """One imported module: its dotted name, the line, and how many dots a relative import has."""
+
+    module: str
+    line: int
+    dots: int
+
+
+def sources(*folders: str) -> list[Path]:
+    """Return the Python files below `folders`, those that exist."""
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def shown(path: Path) -> str:
+    """Return `path` as people write it: from the repository's root."""
+    return path.relative_to(ROOT).as_posix()
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    """Return the syntax tree of a file."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imports(tree: ast.AST) -> Iterator[Import]:
+    """Yield every module that is imported, also inside functions; `from a import b` is both a and a.b."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (Import(alias.name, node.lineno, 0) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            yield Import(module, node.lineno, node.level)
+            yield from (Import(f"{module}.{alias.name}", node.lineno, node.level) for alias in node.names)
+
+
+def tracked_files() -> list[Path]:
+    """Return every file that git has or would take; skip where there is no git to ask."""
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        pytest.skip("only a git checkout knows which files belong to it")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    paths = (ROOT / name for name in listed.stdout.split("\0") if name)
+    return [path for path in paths if path.is_file()]
+
+
+def texts() -> Iterator[tuple[Path, str]]:
+    """Yield the tracked files that are text, with their text."""
+    for path in tracked_files():
+        try:
+            yield path, path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
