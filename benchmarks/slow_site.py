@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import socket
 
 from aiohttp import web
 
@@ -11,7 +12,8 @@ PARAGRAPH = "<p>The quick brown fox jumps over the lazy dog, <a href='/page/{n}'
 def page(number: str) -> str:
     """Return an HTML page of about 36 KB, about the mean of a software manual."""
     body = "".join(f"<h2>Section {n}</h2>" + PARAGRAPH.format(n=n) * 6 for n in range(60))
-    return f"<!doctype html><html><head><title>Page {number}</title></head><body><h1>Page {number}</h1>{body}</body></html>"
+    head = f"<head><title>Page {number}</title></head>"
+    return f"<!doctype html><html>{head}<body><h1>Page {number}</h1>{body}</body></html>"
 
 
 def make_app(delay: float) -> web.Application:
@@ -27,6 +29,12 @@ def make_app(delay: float) -> web.Application:
     app = web.Application()
     app.router.add_get("/page/{number}", answer)
     return app
+
+
+def free_port() -> int:
+    """Return a port of the loopback interface that nothing listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
 
 
 def main() -> None:

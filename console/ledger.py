@@ -181,10 +181,17 @@ class Ledger:
 
     def repeated(self, run_id: str) -> list[Attempt]:
         """Return all attempts of the jobs that succeeded after a failed one, in order."""
-        query = """SELECT DISTINCT outcomes.job_id, outcomes.url, attempt, reason, detail FROM outcomes
-                   JOIN job_state USING (run_id, job_id)
-                   WHERE run_id = ? AND state = 'succeeded' AND attempts > 1 ORDER BY 2, 1, 3, 4, 5"""
-        return [Attempt(*row) for row in self._rows(query, run_id)]
+        query = """WITH repeated AS MATERIALIZED
+                   (SELECT job_id FROM results WHERE run_id = ? AND attempts > 1)
+                   SELECT DISTINCT job_id, url, attempt, reason, detail FROM outcomes
+                   WHERE run_id = ? AND job_id IN repeated ORDER BY 2, 1, 3, 4, 5"""
+        return [Attempt(*row) for row in self._rows(query, run_id, run_id)]
+
+    def attempts(self, run_id: str, job_id: str) -> list[Attempt]:
+        """Return all attempts of a job that left an outcome, in order."""
+        query = """SELECT DISTINCT job_id, url, attempt, reason, detail FROM outcomes
+                   WHERE run_id = ? AND job_id = ? ORDER BY attempt, reason, detail"""
+        return [Attempt(*row) for row in self._rows(query, run_id, job_id)]
 
     def retrying(self, run_id: str) -> int:
         """Return how many jobs in flight have a failed attempt behind them."""

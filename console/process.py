@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,14 +121,11 @@ class Process:
         if self.exit_status is None:
             self._popen.terminate()
 
-    def stop(self, grace_seconds: float) -> None:
-        """Ask to stop, wait at most `grace_seconds`, then end whatever is left of the group."""
-        self.ask_to_stop()
-        try:
-            with suppress(subprocess.TimeoutExpired):
-                self._popen.wait(timeout=grace_seconds)
-        finally:
-            self.kill()
+    def wait(self, seconds: float) -> bool:
+        """Wait for the leader's end; return whether it came in time."""
+        with suppress(subprocess.TimeoutExpired):
+            self._popen.wait(timeout=seconds)
+        return self.exit_status is not None
 
     def last_lines(self, count: int = 10) -> str:
         """Return the end of the log, indented."""
@@ -137,6 +134,19 @@ class Process:
             log.seek(max(0, size - TAIL_BYTES))
             lines = log.read().decode(errors="replace").splitlines()[-count:]
         return "\n".join(f"    {line}" for line in lines)
+
+
+def stop_together(processes: Sequence[Process], grace_seconds: float) -> None:
+    """Ask all to stop, wait at most `grace_seconds` for all, then end whatever is left of their groups."""
+    for process in processes:
+        process.ask_to_stop()
+    until = time.monotonic() + grace_seconds
+    try:
+        for process in processes:
+            process.wait(max(0.0, until - time.monotonic()))
+    finally:
+        for process in processes:
+            process.kill()
 
 
 def await_health(process: Process) -> None:

@@ -21,7 +21,7 @@ from console.collector import Collector
 from console.complaint import StackFailed, WrongUsage
 from console.ledger import Ledger
 from console.ports import settle_ports
-from console.process import Launch, Leash, Process, await_health, describe_end, how
+from console.process import Launch, Leash, Process, await_health, describe_end, how, stop_together
 from console.pubsub_setup import prepare_topology
 from console.services import (
     DISPATCHER,
@@ -35,7 +35,7 @@ from console.services import (
     launches,
 )
 
-GRACE_SECONDS = 4.0  #: between SIGTERM and SIGKILL
+GRACE_SECONDS = 3.0  #: between SIGTERM and SIGKILL
 RESTART_PAUSE_SECONDS = 5.0  #: between two starts of a service that keeps dying
 
 Announce = Callable[[str], None]
@@ -186,13 +186,8 @@ class Stack:
 
     def _stop_processes(self) -> None:
         # The queue first: while it runs, a push that finds no worker costs its job an attempt.
-        if PUBSUB in self._processes:
-            self._processes[PUBSUB].stop(GRACE_SECONDS)
-        others = [process for name, process in self._processes.items() if name != PUBSUB]
-        for process in others:
-            process.ask_to_stop()
-        for process in others:
-            process.stop(GRACE_SECONDS)
+        stop_together([process for name, process in self._processes.items() if name == PUBSUB], GRACE_SECONDS)
+        stop_together(list(self._processes.values()), GRACE_SECONDS)
 
 
 def _make_directories(options: StackOptions) -> None:

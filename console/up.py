@@ -51,7 +51,7 @@ class _ToldStack:
 
     def _stop(self, stack: Stack) -> None:
         if stack.ledger.path.exists():
-            self.told = f"{stack.ledger.accounting()} (all runs; `scrapeq status` tells of one)"
+            self.told = f"{stack.ledger.accounting()} (all runs)"
         with steps(self.screen) as announce:
             announce("Stopping")
             stack.stop()

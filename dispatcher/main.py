@@ -26,15 +26,12 @@ log.configure(on_cloud_run=bool(SETTINGS.k_service))
 @cache
 def _dispatcher() -> Dispatcher:
     """Wire the dispatcher, at the first request: gRPC must not be started before gunicorn forks."""
-    import requests  # noqa: PLC0415 - not needed to answer a health check
+    # Not needed to answer a health check.
+    from dispatcher.sitemap_reader import SitemapReader, open_session  # noqa: PLC0415 - see above
+    from service.publisher import PubSubPublisher  # noqa: PLC0415 - see above
 
-    from dispatcher.sitemap_reader import SitemapReader  # noqa: PLC0415 - idem
-    from service.publisher import PubSubPublisher  # noqa: PLC0415 - idem
-
-    session = requests.Session()
-    session.trust_env = False  # a crawl must not use this machine's proxies or .netrc passwords
     reader = SitemapReader(
-        session,
+        open_session(),
         budget_seconds=SETTINGS.sitemap_budget_seconds,
         max_bytes=SETTINGS.sitemap_max_bytes,
     )

@@ -20,11 +20,25 @@ class SitemapUnavailable(Exception):
     """The site did not hand out its sitemap now; a repeat may help."""
 
 
+class _OneAnswer(requests.Session):
+    """A session to which every answer is the last: requests reads a redirect's whole body, however large."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        del resp
+
+
+def open_session() -> requests.Session:
+    """Return a session for sitemaps."""
+    session = _OneAnswer()
+    session.trust_env = False  # a crawl must not use this machine's proxies or .netrc passwords
+    return session
+
+
 class SitemapReader:
     """Yields the page URLs of a sitemap or sitemap index.
 
     Args:
-        session: a requests session.
+        session: from `open_session`.
         budget_seconds: for the sitemap and all its children.
         max_bytes: of one sitemap, unpacked.
     """
@@ -66,8 +80,7 @@ class SitemapReader:
         for _ in range(MAX_REDIRECTS + 1):
             left = _left(url, until)
             timeout = (min(CONNECT_SECONDS, left), left)
-            # Redirects are followed here and not by requests, which reads their bodies whole.
-            with self._session.get(url, stream=True, timeout=timeout, allow_redirects=False) as answer:
+            with self._session.get(url, stream=True, timeout=timeout) as answer:
                 if not answer.is_redirect:
                     _check_status(url, answer.status_code)
                     return self._read(url, answer, until)

@@ -127,6 +127,5 @@ class PubSubPublisher:
             return PublishUnconfirmed(self._topic, f"{type(wrong).__name__} {wrong}".strip())
 
     def close(self) -> None:
-        """Release the channel; what is not confirmed yet is given up."""
+        """Send what is queued and take no more; waits for nothing."""
         self._client.stop()
-        self._client.transport.close()

@@ -74,7 +74,7 @@ class OidcCheck:
     def _claims(self, token: str) -> Mapping[str, Any]:
         certificates = self._certificates()
         try:
-            claims: Mapping[str, Any] = jwt.decode(  # type: ignore[no-untyped-call] - google-auth has no types
+            claims: Mapping[str, Any] = jwt.decode(  # type: ignore[no-untyped-call]  # google-auth has no types
                 token, certs=certificates, audience=self._audience, clock_skew_in_seconds=CLOCK_SKEW_SECONDS
             )
         except (exceptions.GoogleAuthError, ValueError) as wrong:

@@ -92,11 +92,11 @@ class Worker:
         )
         try:
             job = Job.decode(envelope.data)
+            return self._report(*self._attempt(delivery, job))
         except UnreadableJob as wrong:
             return replace(delivery, reason=Reason.BAD_JOB, detail=str(wrong))
         except Exception as bug:  # noqa: BLE001 - nothing unknown is ever acknowledged
             return replace(delivery, detail=_bug(bug).detail, error=bug)
-        return self._report(*self._attempt(delivery, job))
 
     def _attempt(self, delivery: Delivery, job: Job) -> tuple[Delivery, OutcomeRecord]:
         """Try the job; return the delivery with its record, not published yet."""

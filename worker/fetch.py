@@ -48,9 +48,16 @@ def reason_of(status: int) -> Reason:
     return _REASONS.get(status) or by_class.get(status // 100, Reason.HTTP_OTHER)
 
 
+class _OneAnswer(requests.Session):
+    """A session to which every answer is the last: requests reads a redirect's whole body, however large."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        del resp
+
+
 def open_session(*, user_agent: str, connections: int) -> requests.Session:
     """Return a session for pages of many sites: no cookies, no environment, connections kept open."""
-    session = requests.Session()
+    session = _OneAnswer()
     session.trust_env = False  # a job must not use this machine's proxies or .netrc passwords
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     session.headers.update({"User-Agent": user_agent, "Accept": ACCEPT})
@@ -81,7 +88,6 @@ class Fetcher:
             Ended: for whatever keeps it from being read.
         """
         for _ in range(self._max_redirects + 1):
-            # Redirects are followed here and not by requests, which reads their bodies whole.
             with self._request(url, budget) as answer:
                 target = _redirect_target(answer)
                 if target is None:

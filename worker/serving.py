@@ -16,8 +16,9 @@ wsgi_app = "worker.main:create_app()"
 worker_class = "gevent"
 bind = f"{_settings.host}:{_settings.port}"
 workers = _settings.web_concurrency
-# Each process takes its share of the instance's requests.
-worker_connections = -(-_settings.concurrency // _settings.web_concurrency)
+# Each process takes its share of the instance's requests, and has room for health checks and connections
+# that are only kept open: all count alike here, and a full process accepts nobody until one closes.
+worker_connections = -(-_settings.concurrency // _settings.web_concurrency) + 64
 # Of gevent workers it only ends one whose loop hangs; requests are bounded by the page budget.
 timeout = _settings.request_timeout_seconds
 graceful_timeout = 9  # Cloud Run kills 10 s after SIGTERM

@@ -4,7 +4,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
@@ -45,34 +45,34 @@ def run(keep: Path | None, screen: Console) -> int:
     with interruptible():
         try:
             with _data_directory(keep) as data:
-                accounting = _tell(data, screen)
+                accounting, published = _tell(data, screen)
         except KeyboardInterrupt:
             say(screen, "Stopped before the end; nothing is left running.")
             return 130
     if keep is not None:
         say(screen, f"Kept: `scrapeq status --data {keep}` reads it again.")
     say(screen, str(accounting))
-    return 0 if accounting.adds_up and accounting.in_flight == 0 else 1
+    is_over = accounting.in_flight == 0 and accounting.dispatched == published > 0
+    return 0 if is_over and accounting.adds_up else 1
 
 
-def _tell(data: Path, screen: Console) -> Accounting:
-    with Leash() as leash:
+def _tell(data: Path, screen: Console) -> tuple[Accounting, int]:
+    with ExitStack() as held:
         with steps(screen) as announce:
-            site_url = _start_site(data, leash, announce)
+            site_url = held.enter_context(_site(data, announce))
         stack = Stack(StackOptions(data=data, delivery=PATIENCE))
-        try:
-            with steps(screen) as stack.announce:
-                stack.start()
-                dispatched = _dispatch(stack, site_url)
-            stack.announce = lambda text: say(screen, text)
-            accounting = _follow(stack, dispatched, screen)
-            _show(stack.ledger, dispatched.run_id, screen)
-        finally:
-            stack.stop()
-    return accounting
+        held.callback(stack.stop)
+        with steps(screen) as stack.announce:
+            stack.start()
+            dispatched = _dispatch(stack, site_url)
+        stack.announce = lambda text: say(screen, text)
+        accounting = _follow(stack, dispatched, screen)
+        _show(stack.ledger, dispatched.run_id, screen)
+    return accounting, dispatched.published
 
 
-def _start_site(data: Path, leash: Leash, announce: Announce) -> str:
+@contextmanager
+def _site(data: Path, announce: Announce) -> Iterator[str]:
     port = settle_ports({"the demo's site": (0, "--port")})["the demo's site"]
     address = f"http://{LOOPBACK}:{port}"
     (data / "logs").mkdir(parents=True, exist_ok=True)
@@ -84,8 +84,13 @@ def _start_site(data: Path, leash: Leash, announce: Announce) -> str:
         health_url=f"{address}/requests.json",
     )
     announce("Starting a small web site to scrape")
-    await_health(Process(launch, leash))
-    return address
+    with Leash() as leash:
+        process = Process(launch, leash)
+        try:
+            await_health(process)
+            yield address
+        finally:
+            process.kill()  # it has nothing to lose
 
 
 def demo_crawl(site_url: str) -> Crawl:

@@ -1,0 +1,94 @@
+"""1,000 jobs on pages that take 200 ms each, through the whole system on this machine.
+
+`make bench`, or `python -m benchmarks.pages_of_200_ms [--jobs 1000] [--delay 0.2] [--rounds 3]`.
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import requests
+
+from benchmarks.slow_site import free_port
+from console.services import StackOptions
+from console.stack import Stack
+
+CONCURRENCY = 200  #: jobs at once: with 200 ms a page, 1,000 a second at the very most
+PATIENCE_SECONDS = 300
+RECIPE = {
+    "name": "page",
+    "fields": {
+        "title": {"css": "title", "required": True},
+        "headings": {"xpath": "//h1|//h2|//h3", "many": True},
+        "links": {"css": "a::attr(href)", "many": True},
+        "first_paragraph": {"css": "p"},
+    },
+}
+
+
+@contextmanager
+def slow_site(delay: float) -> Iterator[str]:
+    """Serve pages of `delay` seconds from a process of their own; yield the site's URL."""
+    port = free_port()
+    arguments = [sys.executable, "-m", "benchmarks.slow_site", "--port", str(port), "--delay", str(delay)]
+    process = subprocess.Popen(arguments)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _await_site(url)
+        yield url
+    finally:
+        process.kill()
+        process.wait()
+
+
+def run(stack: Stack, site: str, jobs: int, name: str) -> float:
+    """Dispatch `jobs` pages; return the seconds from the request until the last outcome is in the ledger."""
+    urls = [f"{site}/page/{number}" for number in range(jobs)]
+    crawl = {"name": name, "sources": {"urls": urls}, "recipe": RECIPE, "limits": {"max_jobs": jobs}}
+    started = time.monotonic()
+    told = requests.post(stack.dispatcher_url, json=crawl, timeout=PATIENCE_SECONDS)
+    told.raise_for_status()
+    while (accounting := stack.ledger.accounting(told.json()["run_id"])).succeeded < jobs:
+        if time.monotonic() - started > PATIENCE_SECONDS:
+            sys.exit(f"not done after {PATIENCE_SECONDS} s: {accounting}")
+        time.sleep(0.1)
+    return time.monotonic() - started
+
+
+def main() -> None:
+    """Measure and print."""
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    options.add_argument("--jobs", type=int, default=1000)
+    options.add_argument("--delay", type=float, default=0.2, help="seconds")
+    options.add_argument("--rounds", type=int, default=3)
+    chosen = options.parse_args()
+    with (
+        tempfile.TemporaryDirectory() as data,
+        slow_site(chosen.delay) as site,
+        Stack(StackOptions(data=Path(data), concurrency=CONCURRENCY)) as stack,
+    ):
+        rounds = [run(stack, site, chosen.jobs, f"round-{n}") for n in range(chosen.rounds)]
+    for number, seconds in enumerate(rounds, 1):
+        print(f"round {number}: {chosen.jobs} jobs in {seconds:.1f} s, {chosen.jobs / seconds:.0f} jobs/s")
+    print(f"median: {statistics.median(rounds):.1f} s")
+
+
+def _await_site(url: str) -> None:
+    for _ in range(100):
+        try:
+            requests.get(f"{url}/page/0", timeout=5)
+        except requests.ConnectionError:
+            time.sleep(0.1)
+        else:
+            return
+    sys.exit(f"the site at {url} did not start")
+
+
+if __name__ == "__main__":
+    main()

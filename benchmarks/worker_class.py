@@ -1,0 +1,150 @@
+"""gunicorn's worker classes under the same pushes: `python -m benchmarks.worker_class`.
+
+A bare HTTP client pushes as fast as the worker takes it; the queue is localpubsub, for the outcomes only. The classes
+alternate within each round, so that a machine that slows down slows them all.
+"""
+
+import argparse
+import asyncio
+import base64
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import aiohttp
+
+import localpubsub
+from benchmarks.pages_of_200_ms import RECIPE, slow_site
+from benchmarks.slow_site import free_port
+from console.pubsub_setup import publisher_client, topic_path
+from console.services import PROJECT
+from contract.job import Job, identify
+from contract.recipe import Recipe
+from contract.topology import OUTCOMES_TOPIC
+
+PROCESSES = 2
+CLASSES = {
+    "gevent 2 × 100": ("-c", "python:worker.serving"),
+    "gthread 2 × 100": ("--worker-class", "gthread", "--threads", "100", "worker.main:create_app()"),
+    "gthread 2 × 16": ("--worker-class", "gthread", "--threads", "16", "worker.main:create_app()"),
+}
+
+
+def push_body(url: str) -> bytes:
+    """Return what Pub/Sub posts for a job on `url`."""
+    recipe = Recipe.model_validate(RECIPE)
+    job_id = identify("run-1", url, recipe)
+    job = Job(
+        job_id=job_id, run_id="run-1", crawl="bench", url=url, recipe=recipe, dispatched_at=datetime.now(UTC)
+    )
+    message = {
+        "data": base64.b64encode(job.encode()).decode(),
+        "messageId": "1",
+        "attributes": job.attributes(""),
+    }
+    return json.dumps({"message": message, "subscription": "bench", "deliveryAttempt": 1}).encode()
+
+
+@contextmanager
+def worker(arguments: tuple[str, ...], pubsub_host: str) -> Iterator[str]:
+    """Run a worker; yield its URL."""
+    port = free_port()
+    environment = os.environ | {
+        "GOOGLE_CLOUD_PROJECT": PROJECT,
+        "PUBSUB_EMULATOR_HOST": pubsub_host,
+        "PUSH_AUTH": "none",
+        "PORT": str(port),
+        "HOST": "127.0.0.1",
+        "WEB_CONCURRENCY": str(PROCESSES),
+        "CONCURRENCY": "200",
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "--bind",
+        f"127.0.0.1:{port}",
+        "--keep-alive",
+        "75",
+        *arguments,
+    ]
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+async def push_all(url: str, bodies: list[bytes], at_once: int) -> float:
+    """Push every body; return the seconds it took."""
+    gate = asyncio.Semaphore(at_once)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        await _await_health(session, f"{url}/healthz")
+
+        async def push(body: bytes) -> None:
+            async with gate, session.post(url, data=body) as answer:
+                if answer.status != 204:
+                    sys.exit(f"the worker answered {answer.status}: {await answer.text()}")
+
+        await asyncio.gather(*map(push, bodies[:40]))  # connections, imports, first use of everything
+        started = time.monotonic()
+        await asyncio.gather(*map(push, bodies))
+        return time.monotonic() - started
+
+
+def main() -> None:
+    """Measure and print."""
+    options = argparse.ArgumentParser(description="gunicorn's worker classes under the same pushes")
+    options.add_argument("--jobs", type=int, default=1500)
+    options.add_argument("--rounds", type=int, default=3)
+    chosen = options.parse_args()
+    with localpubsub.running() as pubsub:
+        with publisher_client(pubsub.host) as publisher:
+            publisher.create_topic(name=topic_path(OUTCOMES_TOPIC), timeout=10)
+        for delay, at_once in ((0.0, 64), (0.2, 200)):
+            measure(pubsub.host, chosen.jobs, chosen.rounds, delay=delay, at_once=at_once)
+
+
+def measure(pubsub_host: str, jobs: int, rounds: int, *, delay: float, at_once: int) -> None:
+    """Print the rates of every class for pages of `delay` seconds."""
+    rates: dict[str, list[float]] = defaultdict(list)
+    with slow_site(delay) as site:
+        bodies = [push_body(f"{site}/page/{number}") for number in range(jobs)]
+        for _ in range(rounds):
+            for name, arguments in CLASSES.items():
+                with worker(arguments, pubsub_host) as url:
+                    rates[name].append(jobs / asyncio.run(push_all(url, bodies, at_once)))
+    reference = rates[next(iter(CLASSES))]
+    for name, measured in rates.items():
+        ratio = statistics.median(one / other for one, other in zip(measured, reference, strict=True))
+        rate = statistics.median(measured)
+        print(f"pages of {delay * 1000:3.0f} ms  {name:16} {rate:6.0f} jobs/s  {ratio:.2f} × the first")
+
+
+async def _await_health(session: aiohttp.ClientSession, url: str) -> None:
+    for _ in range(200):
+        try:
+            async with session.get(url):
+                return
+        except aiohttp.ClientConnectionError:
+            await asyncio.sleep(0.1)
+    sys.exit("the worker did not start")
+
+
+if __name__ == "__main__":
+    main()

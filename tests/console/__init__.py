@@ -1,0 +1,1 @@
+"""The console: the command, the local stack, the ledger and the demo."""

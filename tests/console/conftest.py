@@ -1,0 +1,26 @@
+"""Fixtures of the console's tests."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from console.commands import app
+from console.ledger import Ledger
+
+Scrapeq = Callable[..., Result]
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    """Return an empty ledger."""
+    made = Ledger(tmp_path)
+    made.create()
+    return made
+
+
+@pytest.fixture
+def scrapeq() -> Scrapeq:
+    """Return what runs a command in this process, 80 columns wide."""
+    return lambda *arguments: CliRunner(env={"COLUMNS": "80"}).invoke(app, [str(part) for part in arguments])

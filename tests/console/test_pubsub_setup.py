@@ -1,0 +1,128 @@
+"""Topics and subscriptions on a real (local) Pub/Sub, and the ledger that fills from them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import localpubsub
+from console.collector import Collector
+from console.ledger import Ledger, Row
+from console.ports import settle_ports
+from console.pubsub_setup import (
+    CONSOLE_SUBSCRIPTIONS,
+    prepare_topology,
+    publisher_client,
+    subscriber_client,
+    subscription_path,
+    topic_path,
+)
+from console.services import PROJECT, DeliveryPolicy
+from contract.topology import DEAD_SUBSCRIPTION, DEAD_TOPIC, JOBS_TOPIC, OUTCOMES_TOPIC, PUSH_SUBSCRIPTION
+from tests.console.processes import wait_for
+from tests.console.rows import dead_row, job_row, outcome_row
+
+ENDPOINT = "http://127.0.0.1:9/"
+POLICY = DeliveryPolicy(
+    ack_deadline_seconds=33, max_delivery_attempts=7, minimum_backoff_seconds=3, maximum_backoff_seconds=44
+)
+
+
+@pytest.fixture
+def host() -> Iterator[str]:
+    """Yield the address of an empty Pub/Sub."""
+    with localpubsub.running() as server:
+        yield server.host
+
+
+def publish(host: str, *rows: Row) -> None:
+    """Publish the messages behind rows, and wait for their confirmations."""
+    with publisher_client(host) as publisher:
+        futures = [publisher.publish(topic_path(row.topic), row.data, **row.attributes) for row in rows]
+        for future in futures:
+            future.result(timeout=20)
+
+
+def test_everything_the_services_need_is_made(host: str) -> None:
+    """Three topics; the push subscription with its policies; a place for dead letters; the console's own."""
+    prepare_topology(host, ENDPOINT, POLICY)
+    with publisher_client(host) as publisher, subscriber_client(host) as subscriber:
+        topics = {topic.name for topic in publisher.list_topics(project=f"projects/{PROJECT}")}
+        made = subscriber.list_subscriptions(project=f"projects/{PROJECT}")
+        subscriptions = {subscription.name: subscription for subscription in made}
+    assert topics == {topic_path(name) for name in (JOBS_TOPIC, OUTCOMES_TOPIC, DEAD_TOPIC)}
+    names = {PUSH_SUBSCRIPTION, DEAD_SUBSCRIPTION, *CONSOLE_SUBSCRIPTIONS.values()}
+    assert set(subscriptions) == {subscription_path(name) for name in names}
+    assert not any(subscription.expiration_policy.ttl for subscription in subscriptions.values())
+    push = subscriptions[subscription_path(PUSH_SUBSCRIPTION)]
+    assert push.push_config.push_endpoint == ENDPOINT
+    assert push.push_config.oidc_token.audience == "scrapeq-worker"
+    assert push.push_config.oidc_token.service_account_email == "push@scrapeq-local.iam.gserviceaccount.com"
+    assert push.ack_deadline_seconds == 33
+    assert push.dead_letter_policy.dead_letter_topic == topic_path(DEAD_TOPIC)
+    assert push.dead_letter_policy.max_delivery_attempts == 7
+    assert push.retry_policy.minimum_backoff.total_seconds() == 3
+    assert push.retry_policy.maximum_backoff.total_seconds() == 44
+
+
+def test_doing_it_again_moves_the_endpoint_and_keeps_the_backlog(host: str) -> None:
+    """`scrapeq up` with other ports and policies goes on with the queue as it was."""
+    prepare_topology(host, ENDPOINT, POLICY)
+    publish(host, job_row("a"))
+    prepare_topology(host, "http://127.0.0.1:10/", DeliveryPolicy())
+    with subscriber_client(host) as subscriber:
+        push = subscriber.get_subscription(subscription=subscription_path(PUSH_SUBSCRIPTION))
+        kept = subscriber.pull(subscription=subscription_path("scrape-jobs-console"), max_messages=9)
+    assert push.push_config.push_endpoint == "http://127.0.0.1:10/"
+    assert push.push_config.oidc_token.audience == "scrapeq-worker"
+    assert push.dead_letter_policy.max_delivery_attempts == 5
+    assert [dict(each.message.attributes)["job_id"] for each in kept.received_messages] == ["a"]
+
+
+def test_the_environment_of_the_shell_is_not_followed(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PUBSUB_EMULATOR_HOST may name another Pub/Sub; the stack's own is what is set up."""
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", "127.0.0.1:9")
+    prepare_topology(host, ENDPOINT, POLICY)
+    with subscriber_client(host) as subscriber:
+        assert subscriber.get_subscription(subscription=subscription_path(PUSH_SUBSCRIPTION))
+
+
+def test_what_is_published_comes_to_the_ledger(host: str, ledger: Ledger) -> None:
+    """All three topics are collected, with the metadata that a BigQuery subscription would write."""
+    prepare_topology(host, ENDPOINT, POLICY)
+    with Collector(host, ledger) as collector:
+        publish(host, job_row("a"), job_row("b"), job_row("c"))
+        publish(host, outcome_row("a", 1), dead_row("b", 2))
+        wait_for(lambda: sum(ledger.accounting("run-1")[1:4]) == 3 and ledger.accounting("run-1").dead == 1)
+        assert collector.fault() is None
+    assert ledger.accounting("run-1").adds_up
+    assert [(job.job_id, job.attempts) for job in ledger.dead("run-1")] == [("b", 5)]
+
+
+def test_what_is_not_written_is_not_acknowledged(tmp_path: Path, ledger: Ledger) -> None:
+    """Where the ledger cannot be written the collection ends and says why; the messages are still there."""
+    # Given a ledger that was taken away
+    away = ledger.path.with_suffix(".away")
+    ledger.path.rename(away)
+    # When something is published and collected
+    with localpubsub.running(data=tmp_path / "pubsub") as server:
+        prepare_topology(server.host, ENDPOINT, POLICY)
+        with Collector(server.host, ledger) as collector:
+            publish(server.host, job_row("a"))
+            wait_for(lambda: collector.fault() is not None)
+    # Then it comes again once the ledger is back, since nobody has acknowledged it
+    away.rename(ledger.path)
+    with localpubsub.running(data=tmp_path / "pubsub") as server, Collector(server.host, ledger):
+        wait_for(lambda: ledger.accounting("run-1").dispatched == 1)
+
+
+def test_the_collection_survives_a_restart_of_the_queue(tmp_path: Path, ledger: Ledger) -> None:
+    """A queue that was away for a moment is collected from again, without any help."""
+    port = settle_ports({"Pub/Sub": (0, "")})["Pub/Sub"]
+    with localpubsub.running(data=tmp_path / "pubsub", port=port) as server:
+        prepare_topology(server.host, ENDPOINT, POLICY)
+        collector = Collector(server.host, ledger)
+        collector.__enter__()
+    with collector, localpubsub.running(data=tmp_path / "pubsub", port=port) as server:
+        publish(server.host, job_row("a"))
+        wait_for(lambda: ledger.accounting("run-1").dispatched == 1)

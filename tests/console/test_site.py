@@ -1,0 +1,113 @@
+"""The demo's site: every page is worth scraping, and its faults are as promised."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from lxml import etree
+
+from console.demo.pages import load_shop, site_pages
+from console.demo.site import Site, SiteServer
+from console.demo.story import demo_crawl
+from worker.extract import extract
+from worker.page import Page as FetchedPage
+
+ADDRESS = "http://127.0.0.1:1"
+PAGES = site_pages(load_shop(), ADDRESS)
+HTML = [path for path, page in PAGES.items() if page.status == 200 and "html" in page.content_type]
+
+
+def scraped(path: str) -> dict[str, object]:
+    """Return what the demo's recipe finds on a page, by the worker's own extraction."""
+    page = PAGES[path]
+    fetched = FetchedPage(ADDRESS + path, page.status, page.content_type, page.body)
+    (item,) = extract(demo_crawl(ADDRESS).recipe, fetched).items
+    return dict(item)
+
+
+@pytest.fixture(scope="module")
+def site_url() -> Iterator[str]:
+    """Yield the address of a site that is served."""
+    with SiteServer(0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("path", HTML)
+def test_the_recipe_finds_something_on_every_page(path: str) -> None:
+    """One recipe fits all pages of the shop, whatever their kind, language and encoding."""
+    item = scraped(path)
+    assert item["title"]
+    assert "\ufffd" not in str(item)
+    if path.startswith("/products/"):
+        assert isinstance(item["price"], int | float)
+        assert item["currency"]
+        assert item["availability"]
+        assert item["image"] == f"{ADDRESS}/images/cover.svg"
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "value"),
+    [
+        ("/products/brandl-concertina", "price", 1234.56),
+        ("/products/copper-kettledrum", "price", 2150),
+        ("/products/kestrel-flute", "price", 1450),
+        ("/products/quiet-machines", "price", 2800),
+        ("/products/parlour-zither", "price", 210),
+        ("/notes/klavierstimmen", "title", "Über das Stimmen alter Flügel"),
+        ("/notes/furuhon", "title", "古本の香りについて"),
+        ("/notes/oud", "title", "عودٌ من خشب الجوز"),
+        ("/notes/chartes", "language", "el"),
+        ("/about", "title", "About us"),
+        ("/shipping", "table", ["United Kingdom", "Ireland", "Germany", "Japan", "Elsewhere"]),
+        ("/books/page-2", "breadcrumbs", ["Home", "Books"]),
+    ],
+)
+def test_odd_spellings_and_encodings_are_read(path: str, field: str, value: object) -> None:
+    """Prices of five countries, four scripts, two old encodings and an XML declaration come out right."""
+    assert scraped(path)[field] == value
+
+
+def test_the_sitemap_has_every_page_but_the_renamed_one() -> None:
+    """About 40 pages, all of this site, each once; the renamed one is reached by its old address."""
+    locations = etree.fromstring(PAGES["/sitemap.xml"].body).xpath("//*[local-name() = 'loc']/text()")
+    assert isinstance(locations, list)
+    paths = [urlsplit(str(url)).path for url in locations if str(url).startswith(ADDRESS)]
+    assert len(paths) == len(set(paths)) == len(locations) == 38
+    assert set(paths) <= set(PAGES)
+    assert "/products/whistle" in paths
+    assert PAGES["/products/whistle"].headers["Location"] == "/products/pilot-whistle"
+
+
+def test_links_of_listings_lead_somewhere() -> None:
+    """A listing names pages that exist."""
+    for path in HTML:
+        listed = scraped(path)["listed"]
+        assert isinstance(listed, list)
+        assert {urlsplit(str(url)).path for url in listed} <= set(PAGES)
+
+
+def test_one_page_recovers_and_one_never_does() -> None:
+    """The first visitor of one page gets a 500, every visitor of another."""
+    site = Site(ADDRESS)
+    assert [site.answer("/products/rosin-sampler").status for _ in range(3)] == [500, 200, 200]
+    assert [site.answer("/products/ghost-organ").status for _ in range(9)] == [500] * 9
+    assert Counter(page.trouble for page in PAGES.values() if page.trouble) == {"first": 1, "always": 1}
+
+
+def test_a_served_site_counts_its_requests(site_url: str) -> None:
+    """`/requests.json` tells tests how often each path was asked for."""
+    with requests.Session() as session:
+        session.trust_env = False
+        assert session.get(f"{site_url}/robots.txt", timeout=5).text.endswith(f"{site_url}/sitemap.xml\n")
+        followed = session.get(f"{site_url}/products/whistle", timeout=5)
+        assert followed.url == f"{site_url}/products/pilot-whistle"
+        assert session.get(f"{site_url}/nothing", timeout=5).status_code == 404
+        counts = session.get(f"{site_url}/requests.json", timeout=5).json()
+    assert counts == {"/robots.txt": 1, "/products/whistle": 1, "/products/pilot-whistle": 1, "/nothing": 1}

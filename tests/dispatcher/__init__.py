@@ -1,0 +1,1 @@
+"""The dispatcher, held against its promises."""

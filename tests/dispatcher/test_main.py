@@ -1,0 +1,99 @@
+"""The dispatcher's edge, as functions-framework serves it."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import functions_framework
+import pytest
+from flask.testing import FlaskClient
+
+from contract.crawl import MAX_CRAWL_BYTES
+
+MAIN = Path(__file__).parents[2] / "dispatcher" / "main.py"
+
+
+def make_client() -> FlaskClient:
+    """Load the dispatcher as functions-framework does."""
+    app = functions_framework.create_app("dispatch", str(MAIN))  # type: ignore[no-untyped-call]  # no types
+    client: FlaskClient = app.test_client()
+    return client
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[FlaskClient]:
+    """A client of the dispatcher, which reads its environment and sets up its logs when it is loaded."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GOOGLE_CLOUD_PROJECT", "p")
+        patch.delenv("PORT", raising=False)
+        # Nobody is there: what is tested here publishes nothing.
+        patch.setenv("PUBSUB_EMULATOR_HOST", "127.0.0.1:1")
+        client = make_client()
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        yield client
+
+
+def test_it_says_that_it_lives(client: FlaskClient) -> None:
+    """Without a Pub/Sub, and without being wired."""
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.json) == (200, {"status": "ok"})
+    assert client.head("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/crawl", "/healthz/", "/favicon.ico", "//"])
+def test_another_path_is_told_where_to_go(client: FlaskClient, path: str) -> None:
+    """404, and what there is."""
+    answer = client.post(path, data=b"{}")
+    assert answer.status_code in {404, 308}
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
+def test_another_method_is_told_which(client: FlaskClient, method: str) -> None:
+    """405 with Allow (RFC 9110 section 15.5.6)."""
+    answer = client.open("/", method=method)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+    assert answer.json == {"error": f"{method} is not answered; POST a crawl"}
+
+
+def test_a_bad_crawl_is_told_with_all_its_paths(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """400 with every fault, and one line in the log."""
+    caplog.set_level(logging.INFO, logger="scrapeq")
+    answer = client.post("/", data=b'{"name": "B", "sources": {}, "recipe": {"name": "b", "fields": {}}}')
+    assert answer.status_code == 400
+    assert answer.json is not None
+    assert {fault["path"] for fault in answer.json["faults"]} == {"name", "sources", "recipe.fields"}
+    [line] = [record for record in caplog.records if record.name == "scrapeq"]
+    assert line.message == "dispatch ended"
+    assert line.__dict__["json_fields"]["status"] == 400
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b"[" * 100_000])
+def test_what_is_no_json_object_is_told_so(client: FlaskClient, body: bytes) -> None:
+    """400, and a sentence."""
+    answer = client.post("/", data=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400
+    assert answer.json is not None
+    assert "the crawl" in answer.json["error"]
+
+
+def test_a_crawl_larger_than_any_is_refused(client: FlaskClient) -> None:
+    """By what it announces, with the bound."""
+    answer = client.post("/", data=b" " * (MAX_CRAWL_BYTES + 1))
+    assert answer.status_code == 400
+    assert answer.json is not None
+    assert f"at most {MAX_CRAWL_BYTES} are read" in answer.json["error"]
+
+
+def test_a_broken_environment_keeps_it_from_starting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One sentence with every fault, before any request is taken."""
+    monkeypatch.delenv("GOOGLE_CLOUD_PROJECT", raising=False)
+    monkeypatch.setenv("PUBLISH_TIMEOUT_SECONDS", "0")
+    with pytest.raises(SystemExit) as end:
+        make_client()
+    assert "GOOGLE_CLOUD_PROJECT: missing" in str(end.value)
+    assert "PUBLISH_TIMEOUT_SECONDS: " in str(end.value)

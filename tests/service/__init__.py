@@ -1,0 +1,1 @@
+"""The edge that both services share, held against its promises."""

@@ -1,0 +1,1 @@
+"""The worker, held against its promises."""

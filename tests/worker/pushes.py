@@ -1,0 +1,46 @@
+"""Pushes as Pub/Sub sends them, written by hand: the envelope's reader shares no code with its writer."""
+
+import base64
+import json
+from typing import Any
+
+JOB: dict[str, Any] = {
+    "version": 1,
+    "job_id": "0123456789abcdef0123456789abcdef",
+    "run_id": "books-2026-11-22T06:00:00Z",
+    "crawl": "books",
+    "url": "https://shop.example/1",
+    "recipe": {"name": "book", "fields": {"title": {"css": "h1", "required": True}}},
+    "politeness": {"delay_seconds": 0, "respect_robots": True},
+    "dispatched_at": "2026-11-22T06:00:03.120Z",
+}
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+ATTRIBUTES = {
+    "job_id": JOB["job_id"],
+    "run_id": JOB["run_id"],
+    "crawl": "books",
+    "host": "shop.example",
+    "version": "1",
+    "traceparent": f"00-{TRACE}-00f067aa0ba902b7-01",
+}
+
+
+def job(**changed: object) -> bytes:
+    """Return a job's message data, but for what is given; a field that is None is left out."""
+    return json.dumps({name: value for name, value in (JOB | changed).items() if value is not None}).encode()
+
+
+def push(data: bytes = job(), attempt: int | None = 2, **attributes: str) -> bytes:
+    """Return the body of a push."""
+    document: dict[str, Any] = {
+        "message": {
+            "data": base64.b64encode(data).decode(),
+            "attributes": ATTRIBUTES | attributes,
+            "messageId": "42",
+            "message_id": "42",
+            "publishTime": "2026-11-22T06:00:03.2Z",
+            "publish_time": "2026-11-22T06:00:03.2Z",
+        },
+        "subscription": "projects/p/subscriptions/scrape-jobs-push",
+    }
+    return json.dumps(document if attempt is None else document | {"deliveryAttempt": attempt}).encode()
