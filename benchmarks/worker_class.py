@@ -1,6 +1,6 @@
 """gunicorn's worker classes under the same pushes: `python -m benchmarks.worker_class`.
 
-A bare HTTP client pushes as fast as the worker takes it; the queue is localpubsub, for the outcomes only. The classes
+A bare HTTP client pushes as fast as the worker takes it; localpubsub takes the outcomes. The classes
 alternate within each round, so that a machine that slows down slows them all.
 """
 

@@ -14,6 +14,8 @@ PROJECT = "scrapeq-local"
 PUSH_SERVICE_ACCOUNT = "push@scrapeq-local.iam.gserviceaccount.com"
 PUSH_AUDIENCE = "scrapeq-worker"
 PUBSUB, DISPATCHER, WORKER = "pubsub", "dispatcher", "worker"
+PUBSUB_PORT, PUBSUB_HTTP_PORT = "Pub/Sub", "Pub/Sub's HTTP side"
+DISPATCHER_PORT, WORKER_PORT = "the dispatcher", "the worker"
 TITLES = {PUBSUB: "local Pub/Sub", DISPATCHER: "dispatcher", WORKER: "worker"}
 
 
@@ -44,6 +46,8 @@ class StackOptions:
         pubsub_http_port: of localpubsub's certificates and health.
         worker_processes: gunicorn processes of the worker.
         concurrency: jobs that the worker takes at once, in all its processes; no more are pushed.
+        emulator_host: host:port of a Pub/Sub that runs already, such as the official emulator, to use instead
+            of localpubsub. It signs no pushes, so the worker takes them from anyone.
         environment: more variables for the dispatcher and the worker.
         pubsub_arguments: more arguments for localpubsub.
     """
@@ -56,17 +60,21 @@ class StackOptions:
     delivery: DeliveryPolicy = field(default_factory=DeliveryPolicy)
     worker_processes: int = 2
     concurrency: int = 80  #: Cloud Run's default for one instance
+    emulator_host: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     pubsub_arguments: tuple[str, ...] = ()
 
     def wanted_ports(self) -> dict[str, tuple[int, str]]:
         """Return purpose → port and option, as `settle_ports` takes them."""
-        return {
-            "Pub/Sub": (self.pubsub_port, "--pubsub-port"),
-            "Pub/Sub's HTTP side": (self.pubsub_http_port, "--pubsub-http-port"),
-            "the dispatcher": (self.dispatcher_port, "--dispatcher-port"),
-            "the worker": (self.worker_port, "--worker-port"),
+        pubsub = {
+            PUBSUB_PORT: (self.pubsub_port, "--pubsub-port"),
+            PUBSUB_HTTP_PORT: (self.pubsub_http_port, "--pubsub-http-port"),
         }
+        services = {
+            DISPATCHER_PORT: (self.dispatcher_port, "--dispatcher-port"),
+            WORKER_PORT: (self.worker_port, "--worker-port"),
+        }
+        return services if self.emulator_host else pubsub | services
 
 
 @dataclass(frozen=True)
@@ -79,10 +87,11 @@ class Addresses:
     worker_url: str
 
     @classmethod
-    def at(cls, ports: Mapping[str, int]) -> "Addresses":
+    def at(cls, ports: Mapping[str, int], emulator_host: str = "") -> "Addresses":
         """Make the addresses from what `settle_ports` returned for `StackOptions.wanted_ports`."""
-        pubsub, pubsub_http, dispatcher, worker = (f"{LOOPBACK}:{port}" for port in ports.values())
-        return cls(pubsub, f"http://{pubsub_http}", f"http://{dispatcher}", f"http://{worker}")
+        urls = {purpose: f"http://{LOOPBACK}:{port}" for purpose, port in ports.items()}
+        pubsub_host = emulator_host or f"{LOOPBACK}:{ports[PUBSUB_PORT]}"
+        return cls(pubsub_host, urls.get(PUBSUB_HTTP_PORT, ""), urls[DISPATCHER_PORT], urls[WORKER_PORT])
 
     @property
     def certs_url(self) -> str:
@@ -103,15 +112,23 @@ def environment_of(
         "PUBSUB_EMULATOR_HOST": addresses.pubsub_host,
         "JOBS_TOPIC": topology.JOBS_TOPIC,
         "OUTCOMES_TOPIC": topology.OUTCOMES_TOPIC,
-        "PUSH_AUTH": "oidc",
-        "PUSH_AUDIENCE": PUSH_AUDIENCE,
-        "PUSH_SERVICE_ACCOUNT": PUSH_SERVICE_ACCOUNT,
-        "PUSH_CERTS_URL": addresses.certs_url,
+        **_push_authentication(options, addresses),
         "ACK_DEADLINE_SECONDS": str(options.delivery.ack_deadline_seconds),
         "HOST": LOOPBACK,
         "WEB_CONCURRENCY": str(options.worker_processes),
         "CONCURRENCY": str(options.concurrency),
         **options.environment,
+    }
+
+
+def _push_authentication(options: StackOptions, addresses: Addresses) -> dict[str, str]:
+    if options.emulator_host:
+        return {"PUSH_AUTH": "none"}
+    return {
+        "PUSH_AUTH": "oidc",
+        "PUSH_AUDIENCE": PUSH_AUDIENCE,
+        "PUSH_SERVICE_ACCOUNT": PUSH_SERVICE_ACCOUNT,
+        "PUSH_CERTS_URL": addresses.certs_url,
     }
 
 
@@ -133,8 +150,9 @@ def launches(
     options: StackOptions, addresses: Addresses, environment: Mapping[str, str]
 ) -> dict[str, Launch]:
     """Return how each service is started, by name."""
+    pubsub = {PUBSUB: (_pubsub(options, addresses), f"{addresses.pubsub_http_url}/healthz")}
     commands = {
-        PUBSUB: (_pubsub(options, addresses), f"{addresses.pubsub_http_url}/healthz"),
+        **({} if options.emulator_host else pubsub),
         DISPATCHER: (_dispatcher(addresses), f"{addresses.dispatcher_url}/healthz"),
         WORKER: (_worker(), f"{addresses.worker_url}/healthz"),
     }

@@ -99,7 +99,7 @@ class Stack:
             StackFailed: where a service does not come up, with the end of its log.
         """
         ports = settle_ports(self.options.wanted_ports())
-        self.addresses = Addresses.at(ports)
+        self.addresses = Addresses.at(ports, self.options.emulator_host)
         self.environment = environment_of(self.options, self.addresses, os.environ)
         self._launches = launches(self.options, self.addresses, self.environment)
         try:
@@ -130,8 +130,9 @@ class Stack:
         Raises:
             StackFailed: where localpubsub has ended, or the ledger cannot be filled any more.
         """
-        if (status := self.process(PUBSUB).exit_status) is not None:
-            raise StackFailed(describe_end(self.process(PUBSUB), status))
+        pubsub = self._processes.get(PUBSUB)
+        if pubsub and (status := pubsub.exit_status) is not None:
+            raise StackFailed(describe_end(pubsub, status))
         if self._collector and (fault := self._collector.fault()):
             raise StackFailed(f"The ledger is not filled any more: {fault}")
         for name in (DISPATCHER, WORKER):
@@ -160,7 +161,8 @@ class Stack:
         if has_backlog:
             # Pushes begin with localpubsub, and each that finds no worker costs its job an attempt.
             self._await_health(WORKER)
-        self.start_pubsub()
+        if not self.options.emulator_host:
+            self.start_pubsub()
         self.announce("Making topics and subscriptions")
         self.ledger.create()
         prepare_topology(self.pubsub_host, f"{self.worker_url}/", self.options.delivery)

@@ -1,0 +1,10 @@
+"""A Google Pub/Sub for laptops and tests: unmodified clients reach it through ``PUBSUB_EMULATOR_HOST``.
+
+``python -m localpubsub`` runs it; ``with localpubsub.running() as server:`` runs it inside a program.
+"""
+
+from localpubsub.errors import CannotStart
+from localpubsub.options import Options
+from localpubsub.running import RunningServer, running
+
+__all__ = ["CannotStart", "Options", "RunningServer", "running"]

@@ -1,0 +1,87 @@
+"""``python -m localpubsub``."""
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from pathlib import Path
+
+from localpubsub.errors import CannotStart
+from localpubsub.loop import new_event_loop
+from localpubsub.options import LOG_LEVELS, Options
+from localpubsub.server import Server
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the server until SIGINT or SIGTERM; the exit status, 2 when it could not start."""
+    options = Options(**vars(_parser().parse_args(arguments)))
+    logging.basicConfig(level=options.logging_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    try:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(_serve(options))
+    except CannotStart as error:
+        print(f"localpubsub: {error}", file=sys.stderr)  # noqa: T201 - to whoever typed the command
+        return 2
+    return 0
+
+
+async def _serve(options: Options) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    server = Server(options)
+    await server.start()
+    print(  # noqa: T201 - to whoever typed the command
+        f"localpubsub: gRPC on {server.host} (PUBSUB_EMULATOR_HOST={server.host})\n"
+        f"localpubsub: certificates on {server.certs_url}\n"
+        f"localpubsub: data in {server.data.absolute() if server.data else 'memory only'}",
+        flush=True,
+    )
+    await stop.wait()
+    await server.close()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m localpubsub", description="A Google Pub/Sub for laptops and tests."
+    )
+    default = Options()
+    add = parser.add_argument
+    add(
+        "--data",
+        type=Path,
+        default=default.data,
+        help="directory of everything that survives (default: %(default)s)",
+    )
+    add("--ephemeral", action="store_true", help="keep everything in memory, and nothing afterwards")
+    add("--host", default=default.host, help="address to listen on (default: %(default)s)")
+    add("--port", type=_port, default=default.port, help="gRPC port, 0 for a free one (default: %(default)s)")
+    add("--http-port", type=_port, help="port of certificates and health (default: the gRPC port + 1)")
+    add(
+        "--max-outstanding",
+        type=_at_least_one,
+        default=default.max_outstanding,
+        help="pushes of one subscription open at a time (default: %(default)s)",
+    )
+    add("--log-level", choices=LOG_LEVELS, default=default.log_level, help="(default: %(default)s)")
+    return parser
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"{text} is no port: 0 to 65535")
+    return port
+
+
+def _at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is too small: at least 1")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

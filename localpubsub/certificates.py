@@ -1,0 +1,24 @@
+"""The second port: the certificates that verify push tokens, and whether the server lives."""
+
+from aiohttp import web
+
+from localpubsub.tokens import Tokens
+
+CERTIFICATES_PATH = "/oauth2/v1/certs"  #: as on www.googleapis.com
+HEALTH_PATH = "/healthz"
+
+
+def application(tokens: Tokens) -> web.Application:
+    """``GET /oauth2/v1/certs`` → ``{kid: PEM certificate}``; ``GET /healthz`` → ``{"status": "ok"}``."""
+
+    async def certificates(_: web.Request) -> web.Response:
+        return web.json_response(
+            await tokens.certificates(), headers={"Cache-Control": "public, max-age=3600"}
+        )
+
+    async def health(_: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    site = web.Application()
+    site.add_routes([web.get(CERTIFICATES_PATH, certificates), web.get(HEALTH_PATH, health)])
+    return site

@@ -1,0 +1,77 @@
+"""What can go wrong, by whose fault it is.
+
+::
+
+    LocalPubsubError
+    ├── Refusal              the caller's: becomes a gRPC status with a sentence
+    │   ├── InvalidArgument      the request can never work as it stands
+    │   ├── NotFound             the topic or subscription named does not exist
+    │   ├── AlreadyExists        the name is taken
+    │   ├── FailedPrecondition   right request, wrong state of the resource
+    │   └── Unimplemented        Pub/Sub can do it, localpubsub cannot (yet)
+    ├── StoreFailure         the disk's: nothing of the transaction was kept
+    └── CannotStart          the operator's: port or data directory; a sentence, never a stack trace
+"""
+
+from typing import ClassVar
+
+
+class LocalPubsubError(Exception):
+    """Everything localpubsub raises on purpose."""
+
+
+class Refusal(LocalPubsubError):
+    """A request is refused; ``code`` is the name of a gRPC status code."""
+
+    code: ClassVar[str] = "UNKNOWN"
+
+
+class InvalidArgument(Refusal):
+    """The request can never work as it stands."""
+
+    code = "INVALID_ARGUMENT"
+
+
+class NotFound(Refusal):
+    """The resource named does not exist."""
+
+    code = "NOT_FOUND"
+
+    def __init__(self, resource: str) -> None:
+        super().__init__(f"Resource not found (resource={resource}).")
+
+
+class AlreadyExists(Refusal):
+    """The name is taken."""
+
+    code = "ALREADY_EXISTS"
+
+    def __init__(self, resource: str) -> None:
+        super().__init__(f"Resource already exists in the project (resource={resource}).")
+
+
+class FailedPrecondition(Refusal):
+    """The request is right, the state of the resource is not."""
+
+    code = "FAILED_PRECONDITION"
+
+
+class Unimplemented(Refusal):
+    """Pub/Sub offers this; localpubsub does not, and says so rather than ignoring it."""
+
+    code = "UNIMPLEMENTED"
+
+
+class StoreFailure(LocalPubsubError):
+    """The disk refused a transaction: nothing of it was kept.
+
+    ``code`` is RESOURCE_EXHAUSTED when the disk is full, otherwise INTERNAL.
+    """
+
+    def __init__(self, message: str, *, full: bool = False) -> None:
+        super().__init__(message)
+        self.code = "RESOURCE_EXHAUSTED" if full else "INTERNAL"
+
+
+class CannotStart(LocalPubsubError):
+    """The server cannot start as it was asked to: one sentence that says what to change."""

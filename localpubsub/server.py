@@ -1,0 +1,134 @@
+"""The whole server, wired: ports, broker, pushes, certificates. The only file that knows all of them."""
+
+import socket
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+from grpc import aio
+
+from localpubsub.broker import Broker
+from localpubsub.certificates import CERTIFICATES_PATH, application
+from localpubsub.clock import Clock
+from localpubsub.data_directory import DataDirectory
+from localpubsub.errors import CannotStart
+from localpubsub.limits import GRPC_RECEIVE_BYTES
+from localpubsub.options import Options
+from localpubsub.publisher_service import PublisherService
+from localpubsub.push import Pushes
+from localpubsub.rpc import Methods
+from localpubsub.store import Store
+from localpubsub.subscriber_service import SubscriberService
+from localpubsub.tokens import Tokens
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: Seconds that pushes and calls under way have to finish when the server stops.
+GRACE: Final = 0.5
+
+_GRPC_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", GRPC_RECEIVE_BYTES),
+    ("grpc.max_send_message_length", -1),
+    # Else a second server on the port would start, and get half of the connections.
+    ("grpc.so_reuseport", 0),
+    # The official clients ping every 30 s, which gRPC servers take for abuse unless told otherwise.
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    ("grpc.http2.max_ping_strikes", 0),
+)
+
+
+class Server:
+    """A running server. ``start`` and ``close`` belong to the same event loop."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.port = 0  #: the gRPC port, once started
+        self.http_port = 0  #: the port of certificates and health, once started
+        self.data: Path | None = None if options.ephemeral else options.data
+        self._closing = AsyncExitStack()
+
+    @property
+    def host(self) -> str:
+        """``ADDRESS:PORT``, the value for PUBSUB_EMULATOR_HOST."""
+        return f"{_reachable(self.options.host)}:{self.port}"
+
+    @property
+    def certs_url(self) -> str:
+        """Where the certificates of push tokens are, for google-auth's ``certs_url``."""
+        return f"http://{_reachable(self.options.host)}:{self.http_port}{CERTIFICATES_PATH}"
+
+    async def start(self) -> None:
+        """Serve; returns once both ports answer. CannotStart if that cannot be."""
+        async with AsyncExitStack() as opened:
+            await self._start(opened)
+            self._closing = opened.pop_all()
+
+    async def close(self) -> None:
+        """Stop serving, write what is left, let go of ports and directory."""
+        await self._closing.aclose()
+
+    async def _start(self, opened: AsyncExitStack) -> None:
+        options = self.options
+        _check_free(options.host, options.port, "--port")
+        directory = None
+        if self.data is not None:
+            directory = DataDirectory(self.data)
+            opened.callback(directory.close)
+        store = Store(directory.database if directory else None)
+        opened.callback(store.close)
+        clock = Clock()
+        broker = Broker(store, clock)
+        opened.push_async_callback(broker.close)
+        tokens = Tokens(self.data, clock)
+        await self._serve_certificates(opened, tokens)
+        await self._serve_grpc(opened, broker)
+        pushes = Pushes(broker, tokens, options.max_outstanding)
+        opened.push_async_callback(pushes.close, GRACE)
+
+    async def _serve_certificates(self, opened: AsyncExitStack, tokens: Tokens) -> None:
+        runner = web.AppRunner(application(tokens), access_log=None, shutdown_timeout=GRACE)
+        await runner.setup()
+        opened.push_async_callback(runner.cleanup)
+        port = self.options.certificates_port
+        _check_free(self.options.host, port, "--http-port")
+        site = web.TCPSite(runner, self.options.host, port)
+        try:
+            await site.start()
+        except OSError as error:
+            raise _port_in_use(self.options.host, port, "--http-port") from error
+        self.http_port = int(runner.addresses[0][1])
+
+    async def _serve_grpc(self, opened: AsyncExitStack, broker: Broker) -> None:
+        server = aio.server(options=_GRPC_OPTIONS)
+        services = {
+            "Publisher": PublisherService(broker).methods(),
+            "Subscriber": SubscriberService(broker).methods(),
+        }
+        server.add_generic_rpc_handlers((Methods(services),))
+        try:
+            self.port = server.add_insecure_port(f"{self.options.host}:{self.options.port}")
+        except RuntimeError as error:
+            raise _port_in_use(self.options.host, self.options.port, "--port") from error
+        await server.start()
+        opened.push_async_callback(server.stop, GRACE)
+
+
+def _check_free(host: str, port: int, option: str) -> None:
+    """Say it in a sentence of ours before gRPC says it in several of its own."""
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as error:
+        raise _port_in_use(host, port, option) from error
+
+
+def _port_in_use(host: str, port: int, option: str) -> CannotStart:
+    return CannotStart(
+        f"cannot listen on {host}:{port}: is another server running there? Choose another port with {option} "
+        f"(0 takes a free one)."
+    )
+
+
+def _reachable(host: str) -> str:
+    """An address that leads to a server listening on ``host``."""
+    return "127.0.0.1" if host in {"0.0.0.0", "::", ""} else host  # noqa: S104 - compared, not listened on

@@ -1,0 +1,179 @@
+"""The SQLite file: what a restart finds. Knows nothing of threads; see journal.py for who calls it.
+
+WAL with ``synchronous=NORMAL``: a commit survives the death of the process; the last ones may be lost when
+the machine loses power (https://sqlite.org/pragma.html#pragma_synchronous).
+"""
+
+import json
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from localpubsub.errors import CannotStart, StoreFailure
+from localpubsub.transaction import Transaction
+
+SCHEMA_VERSION: Final = 1
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS last_id (one INTEGER PRIMARY KEY CHECK (one = 1), value INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS topic (
+    number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, resource BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS subscription (
+    number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, resource BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS message (id INTEGER PRIMARY KEY, topic INTEGER NOT NULL, record BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS backlog (
+    message INTEGER NOT NULL, subscription INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (message, subscription)
+) WITHOUT ROWID;
+"""
+
+#: Rows of one INSERT. Python's sqlite3 gives up the GIL for each statement and then waits its turn to get it
+#: back, so a thousand one-row inserts beside a busy event loop wait a thousand turns. Few sizes keep them
+#: prepared.
+_ROWS: Final = (256, 16, 1)
+_INSERT: Final = {rows: "INSERT INTO message VALUES (?,?,?)" + ",(?,?,?)" * (rows - 1) for rows in _ROWS}
+
+_READ: Final = """
+WITH measured AS (
+    SELECT message.id, length(record) AS size, sum(length(record)) OVER (ORDER BY key) AS total
+    FROM json_each(?) JOIN message ON message.id = value
+)
+SELECT json_group_array(json_array(message.id, hex(record)))
+FROM measured JOIN message USING (id) WHERE total - size < ?
+"""
+
+
+class Store:
+    """One open database. Every method raises StoreFailure when the disk refuses."""
+
+    def __init__(self, file: Path | None) -> None:
+        """Open ``file`` (made if missing), or memory when None; CannotStart when it is not for us."""
+        self._connection = sqlite3.connect(file or ":memory:", check_same_thread=False, isolation_level=None)
+        try:
+            self._prepare(file)
+        except sqlite3.Error as error:
+            self._connection.close()
+            raise CannotStart(f"cannot use {file}: {error}. Choose another directory with --data.") from error
+        except CannotStart:
+            self._connection.close()
+            raise
+
+    def _prepare(self, file: Path | None) -> None:
+        execute = self._connection.execute
+        (version,) = execute("PRAGMA user_version").fetchone()
+        if version > SCHEMA_VERSION:
+            raise CannotStart(
+                f"{file} was written by a newer localpubsub (format {version}, this one knows "
+                f"{SCHEMA_VERSION}). Use that version, or another directory with --data."
+            )
+        execute("PRAGMA journal_mode = WAL")
+        execute("PRAGMA synchronous = NORMAL")
+        self._connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+
+    def topics(self) -> list[tuple[int, bytes]]:
+        """Number and encoded resource of every topic."""
+        return self._connection.execute("SELECT number, resource FROM topic ORDER BY number").fetchall()
+
+    def subscriptions(self) -> list[tuple[int, bytes]]:
+        """Number and encoded resource of every subscription."""
+        return self._connection.execute(
+            "SELECT number, resource FROM subscription ORDER BY number"
+        ).fetchall()
+
+    def backlog(self) -> Iterator[tuple[int, int, int]]:
+        """Message id, subscription and deliveries of everything unacknowledged, oldest first."""
+        yield from self._connection.execute(
+            "SELECT message, subscription, attempts FROM backlog ORDER BY message"
+        )
+
+    def last_id(self) -> int:
+        """The highest id given out so far, 0 at first."""
+        return int(self._connection.execute("SELECT coalesce(max(value), 0) FROM last_id").fetchone()[0])
+
+    def read(self, message_ids: Sequence[int], enough: int) -> dict[int, bytes]:
+        """Records of these messages, the first of them until there are ``enough`` bytes (at least one).
+
+        Messages that are gone are left out. All come in one row, for the GIL's sake as in ``_ROWS``.
+        """
+        try:
+            (found,) = self._connection.execute(_READ, (_list(message_ids), enough)).fetchone()
+        except sqlite3.Error as error:
+            raise _failure("read messages", error) from error
+        return {message_id: bytes.fromhex(record) for message_id, record in json.loads(found)}
+
+    def write(self, transaction: Transaction) -> None:
+        """All of a transaction, or nothing of it."""
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            self._write_messages(transaction)
+            self._write_attempts(transaction)
+            self._delete_messages(transaction)
+            for statement, values in transaction.resources:
+                connection.execute(statement, values)
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise _failure("write", error) from error
+
+    def close(self) -> None:
+        """Close the file, its log folded in."""
+        self._connection.close()
+
+    def _write_messages(self, transaction: Transaction) -> None:
+        execute = self._connection.execute
+        rows = transaction.messages
+        start = 0
+        for size in _ROWS:
+            while len(rows) - start >= size:
+                execute(_INSERT[size], [value for row in rows[start : start + size] for value in row])
+                start += size
+        for subscription, message_ids in transaction.backlog.items():
+            execute(
+                "INSERT INTO backlog (message, subscription) SELECT value, ? FROM json_each(?)",
+                (subscription, _list(message_ids)),
+            )
+        if transaction.last_id:
+            execute(
+                "INSERT INTO last_id VALUES (1, ?1) ON CONFLICT DO UPDATE SET value = max(value, ?1)",
+                (transaction.last_id,),
+            )
+
+    def _write_attempts(self, transaction: Transaction) -> None:
+        for subscription, counts in transaction.attempts.items():
+            by_count: defaultdict[int, list[int]] = defaultdict(list)
+            for message_id, attempts in counts.items():
+                by_count[attempts].append(message_id)
+            for attempts, message_ids in by_count.items():
+                self._connection.execute(
+                    "UPDATE backlog SET attempts = ? WHERE subscription = ? "
+                    "AND message IN (SELECT value FROM json_each(?))",
+                    (attempts, subscription, _list(message_ids)),
+                )
+
+    def _delete_messages(self, transaction: Transaction) -> None:
+        for subscription, removed in transaction.removed.items():
+            message_ids = _list(removed)
+            self._connection.execute(
+                "DELETE FROM backlog WHERE subscription = ? AND message IN (SELECT value FROM json_each(?))",
+                (subscription, message_ids),
+            )
+            self._connection.execute(
+                "DELETE FROM message WHERE id IN (SELECT value FROM json_each(?)) "
+                "AND NOT EXISTS (SELECT 1 FROM backlog WHERE message = id)",
+                (message_ids,),
+            )
+
+
+def _list(message_ids: Sequence[int] | dict[int, int]) -> str:
+    return json.dumps(list(message_ids))
+
+
+def _failure(what: str, error: sqlite3.Error) -> StoreFailure:
+    full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    return StoreFailure(f"localpubsub could not {what}: {error}.", full=full)

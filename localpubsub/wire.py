@@ -1,0 +1,51 @@
+"""The protobuf classes of google.pubsub.v1, as plain protobuf.
+
+``google.pubsub_v1.types`` wraps each message in proto-plus, which costs several times the parsing itself.
+The classes behind the wrappers are the same wire format without that price.
+"""
+
+from typing import Any, TypeAlias
+
+from google.protobuf import empty_pb2  # type: ignore[import-untyped]  # protobuf publishes no types
+from google.pubsub_v1 import types
+
+# Protobuf builds these classes when it is imported, so no type checker can see their fields.
+PubsubMessagePb: TypeAlias = Any
+TopicPb: TypeAlias = Any
+SubscriptionPb: TypeAlias = Any
+PushConfigPb: TypeAlias = Any
+RequestPb: TypeAlias = Any
+ResponsePb: TypeAlias = Any
+DurationPb: TypeAlias = Any
+FieldMaskPb: TypeAlias = Any
+TimestampPb: TypeAlias = Any
+
+Empty = empty_pb2.Empty  # the answer of every delete
+
+PubsubMessage = types.PubsubMessage.pb()
+PushConfig = types.PushConfig.pb()
+ReceivedMessage = types.ReceivedMessage.pb()
+Subscription = types.Subscription.pb()
+Topic = types.Topic.pb()
+
+AcknowledgeRequest = types.AcknowledgeRequest.pb()
+DeleteSubscriptionRequest = types.DeleteSubscriptionRequest.pb()
+DeleteTopicRequest = types.DeleteTopicRequest.pb()
+GetSubscriptionRequest = types.GetSubscriptionRequest.pb()
+GetTopicRequest = types.GetTopicRequest.pb()
+ListSubscriptionsRequest = types.ListSubscriptionsRequest.pb()
+ListSubscriptionsResponse = types.ListSubscriptionsResponse.pb()
+ListTopicSubscriptionsRequest = types.ListTopicSubscriptionsRequest.pb()
+ListTopicSubscriptionsResponse = types.ListTopicSubscriptionsResponse.pb()
+ListTopicsRequest = types.ListTopicsRequest.pb()
+ListTopicsResponse = types.ListTopicsResponse.pb()
+ModifyAckDeadlineRequest = types.ModifyAckDeadlineRequest.pb()
+ModifyPushConfigRequest = types.ModifyPushConfigRequest.pb()
+PublishRequest = types.PublishRequest.pb()
+PublishResponse = types.PublishResponse.pb()
+PullRequest = types.PullRequest.pb()
+PullResponse = types.PullResponse.pb()
+StreamingPullRequest = types.StreamingPullRequest.pb()
+StreamingPullResponse = types.StreamingPullResponse.pb()
+UpdateSubscriptionRequest = types.UpdateSubscriptionRequest.pb()
+UpdateTopicRequest = types.UpdateTopicRequest.pb()

@@ -1,0 +1,135 @@
+"""Publishing: what is taken, what is refused, and the ids that are answered."""
+
+import pytest
+from google.api_core.exceptions import InvalidArgument
+from google.pubsub_v1.types import PubsubMessage
+
+from tests.conformance.workplace import Workplace
+
+
+def test_a_message_arrives_as_it_was_published(pubsub: Workplace) -> None:
+    """Behaviour 1: data, attributes and ordering key come back, with an id and a time."""
+    topic = pubsub.topic()
+    subscription = pubsub.subscription(topic)
+    message = PubsubMessage(data=b"\x00\xff", attributes={"k": "v", "ü": "ß"}, ordering_key="key")
+    (message_id,) = pubsub.publisher.publish(topic=topic, messages=[message]).message_ids
+    (received,) = pubsub.pull(subscription)
+    assert (received.message.data, dict(received.message.attributes)) == (b"\x00\xff", {"k": "v", "ü": "ß"})
+    assert (received.message.message_id, received.message.ordering_key) == (message_id, "key")
+    assert received.message.publish_time.timestamp() > 1_700_000_000
+
+
+def test_ids_are_digits_in_request_order(pubsub: Workplace) -> None:
+    """Behaviour 7: one id for each message of a request, in order, all digits, no two alike."""
+    topic = pubsub.topic()
+    subscription = pubsub.subscription(topic)
+    data = [b"%d" % number for number in range(100)]
+    ids = pubsub.publish(topic, *data)
+    assert len(set(ids)) == 100
+    assert all(each.isdigit() for each in ids)
+    arrived = {each.message.message_id: each.message.data for each in pubsub.pull(subscription, 100)}
+    assert [arrived[each] for each in ids] == data
+
+
+def test_an_id_stays_the_same_on_redelivery(pubsub: Workplace) -> None:
+    """Behaviour 7: a redelivered message is the same message."""
+    topic = pubsub.topic()
+    subscription = pubsub.subscription(topic)
+    pubsub.publish(topic, b"again")
+    first = pubsub.pull(subscription)
+    pubsub.nack(subscription, first)
+    second = pubsub.pull(subscription)
+    assert first[0].message == second[0].message
+    assert first[0].ack_id != second[0].ack_id
+
+
+def test_an_empty_message_is_refused(pubsub: Workplace) -> None:
+    """Behaviour 6: a message has data or attributes."""
+    topic = pubsub.topic()
+    with pytest.raises(InvalidArgument):
+        pubsub.publish(topic, b"")
+    with pytest.raises(InvalidArgument):
+        pubsub.publisher.publish(topic=topic, messages=[PubsubMessage(ordering_key="alone")])
+
+
+def test_attributes_alone_are_a_message(pubsub: Workplace) -> None:
+    """Behaviour 6: attributes without data are allowed."""
+    topic = pubsub.topic()
+    subscription = pubsub.subscription(topic)
+    pubsub.publish(topic, b"", only="attributes")
+    assert dict(pubsub.pull(subscription)[0].message.attributes) == {"only": "attributes"}
+
+
+def test_a_request_needs_messages(pubsub: Workplace) -> None:
+    """Behaviour 5: a request without messages is refused."""
+    with pytest.raises(InvalidArgument):
+        pubsub.publisher.publish(topic=pubsub.topic(), messages=[])
+
+
+def test_a_request_has_at_most_a_thousand_messages(pubsub: Workplace) -> None:
+    """Behaviour 5: 1,000 messages are taken, 1,001 refused."""
+    topic = pubsub.topic()
+    assert len(pubsub.publish(topic, *[b"x"] * 1000)) == 1000
+    with pytest.raises(InvalidArgument):
+        pubsub.publish(topic, *[b"x"] * 1001)
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [{f"k{n}": "v" for n in range(100)}, {"k" * 256: "v"}, {"k": "v" * 1024}, {"k": "ü" * 512}],
+    ids=["100 attributes", "key of 256 bytes", "value of 1024 bytes", "value of 1024 bytes in 512 letters"],
+)
+def test_attributes_up_to_the_limits(pubsub: Workplace, attributes: dict[str, str]) -> None:
+    """Behaviour 5: 100 attributes, keys of 256 bytes, values of 1,024 bytes."""
+    assert pubsub.publish(pubsub.topic(), b"x", **attributes)
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [{f"k{n}": "v" for n in range(101)}, {"k" * 257: "v"}, {"k": "v" * 1025}, {"k": "ü" * 513}, {"": "v"}],
+    ids=["101 attributes", "key of 257 bytes", "value of 1025 bytes", "1026 bytes in 513 letters", "no key"],
+)
+@pytest.mark.differs("has no limits on attributes")
+def test_attributes_beyond_the_limits(pubsub: Workplace, attributes: dict[str, str]) -> None:
+    """Behaviour 5: what is beyond a limit is refused, with everything that was in the same request."""
+    topic = pubsub.topic()
+    subscription = pubsub.subscription(topic)
+    messages = [PubsubMessage(data=b"good"), PubsubMessage(data=b"bad", attributes=attributes)]
+    with pytest.raises(InvalidArgument):
+        pubsub.publisher.publish(topic=topic, messages=messages)
+    assert pubsub.waiting(subscription) == []
+
+
+@pytest.mark.differs("takes them")
+def test_attributes_of_google_are_refused(pubsub: Workplace) -> None:
+    """Behaviour 5: keys that start with ``goog`` are Google's own."""
+    with pytest.raises(InvalidArgument):
+        pubsub.publish(pubsub.topic(), b"x", googclient="mine")
+
+
+@pytest.mark.differs("takes more than ten million bytes")
+def test_ten_million_bytes_are_too_many(pubsub: Workplace) -> None:
+    """Behaviour 5: more than 10,000,000 bytes are refused with a sentence of Pub/Sub's, not gRPC's."""
+    topic = pubsub.topic()
+    assert pubsub.publish(topic, b"x" * 9_999_900)
+    with pytest.raises(InvalidArgument):
+        pubsub.publish(topic, b"x" * 10_000_001)
+
+
+def test_every_subscription_gets_its_copy(pubsub: Workplace) -> None:
+    """Behaviour 25: fan-out; acknowledging one copy leaves the others."""
+    topic = pubsub.topic()
+    first, second = pubsub.subscription(topic), pubsub.subscription(topic)
+    ids = pubsub.publish(topic, b"a", b"b")
+    pubsub.ack(first, pubsub.pull(first, 2))
+    assert sorted(received.message.message_id for received in pubsub.pull(second, 2)) == sorted(ids)
+
+
+def test_a_later_subscription_gets_later_messages(pubsub: Workplace) -> None:
+    """Behaviour 25: what was published before a subscription was made never reaches it."""
+    topic = pubsub.topic()
+    pubsub.publish(topic, b"before")
+    subscription = pubsub.subscription(topic)
+    pubsub.publish(topic, b"after")
+    assert [received.message.data for received in pubsub.pull(subscription)] == [b"after"]
+    assert pubsub.waiting(subscription) == []

@@ -1,0 +1,91 @@
+"""The server inside another program."""
+
+import threading
+import urllib.request
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from google.api_core.exceptions import MethodNotImplemented, NotFound
+from google.pubsub_v1.types import BigQueryConfig, PushConfig, Snapshot
+
+import localpubsub
+from tests.conformance.servers import PubsubServer, gapic_clients
+from tests.conformance.workplace import Workplace
+
+
+def test_it_leaves_no_thread_behind() -> None:
+    """Starting and stopping it in every test of a suite costs nothing in the end."""
+    before = set(threading.enumerate())
+    for _ in range(3):
+        with localpubsub.running() as server:
+            assert server.host.startswith("127.0.0.1:")
+    assert set(threading.enumerate()) == before
+
+
+def test_two_servers_are_two_servers() -> None:
+    """Each has its own port and its own topics."""
+    with localpubsub.running() as one, localpubsub.running() as two:
+        assert one.host != two.host
+        with gapic_clients(one.host) as (first, _), gapic_clients(two.host) as (second, _):
+            first.create_topic(name="projects/p/topics/only-there")
+            with pytest.raises(NotFound):
+                second.get_topic(topic="projects/p/topics/only-there")
+
+
+def test_a_port_in_use_raises_the_sentence() -> None:
+    """The program that embeds it gets the same sentence as the command line."""
+    with localpubsub.running() as server:
+        port = int(server.host.rpartition(":")[2])
+        with (
+            pytest.raises(localpubsub.CannotStart, match=f"127.0.0.1:{port}.*--port"),
+            localpubsub.running(port=port),
+        ):
+            pass
+
+
+def test_it_is_ephemeral_unless_told_where() -> None:
+    """Nothing is written where nobody asked for it."""
+    with localpubsub.running() as server:
+        assert server.data is None
+
+
+def test_it_says_that_it_lives() -> None:
+    """GET /healthz, for whoever waits for it."""
+    with localpubsub.running() as server:
+        url = server.certs_url.replace("/oauth2/v1/certs", "/healthz")
+        with urllib.request.urlopen(url) as answer:  # noqa: S310 - our own server
+            assert (answer.status, answer.read()) == (200, b'{"status": "ok"}')
+        with urllib.request.urlopen(server.certs_url) as answer:  # noqa: S310 - our own server
+            assert "max-age=" in answer.headers["Cache-Control"]
+
+
+SUBSCRIPTION = "projects/p/subscriptions/sss"
+NOT_YET: dict[str, Callable[[Workplace], object]] = {
+    "seek": lambda pubsub: pubsub.subscriber.seek({"subscription": SUBSCRIPTION, "time": datetime.now(UTC)}),
+    "create snapshot": lambda pubsub: pubsub.subscriber.create_snapshot(name="n", subscription=SUBSCRIPTION),
+    "get snapshot": lambda pubsub: pubsub.subscriber.get_snapshot(snapshot="n"),
+    "list snapshots": lambda pubsub: pubsub.subscriber.list_snapshots(project="projects/p"),
+    "delete snapshot": lambda pubsub: pubsub.subscriber.delete_snapshot(snapshot="n"),
+    "update snapshot": lambda pubsub: pubsub.subscriber.update_snapshot(
+        {"snapshot": Snapshot(name="n"), "update_mask": {"paths": ["labels"]}}
+    ),
+    "topic snapshots": lambda pubsub: pubsub.publisher.list_topic_snapshots(topic="projects/p/topics/ttt"),
+    "detach": lambda pubsub: pubsub.publisher.detach_subscription({"subscription": SUBSCRIPTION}),
+    "filter": lambda pubsub: pubsub.created(pubsub.topic(), filter="attributes:x"),
+    "ordering": lambda pubsub: pubsub.created(pubsub.topic(), enable_message_ordering=True),
+    "exactly once": lambda pubsub: pubsub.created(pubsub.topic(), enable_exactly_once_delivery=True),
+    "bigquery": lambda pubsub: pubsub.created(pubsub.topic(), bigquery_config=BigQueryConfig(table="p.d.t")),
+    "no wrapper": lambda pubsub: pubsub.created(
+        pubsub.topic(), push_config=PushConfig(push_endpoint="http://h", no_wrapper=PushConfig.NoWrapper())
+    ),
+}
+
+
+@pytest.mark.parametrize("call", NOT_YET.values(), ids=NOT_YET)
+def test_what_is_not_offered_says_so(call: Callable[[Workplace], object]) -> None:
+    """UNIMPLEMENTED with a sentence; never a feature that is silently ignored."""
+    with localpubsub.running() as server, gapic_clients(server.host) as clients:
+        pubsub = Workplace(PubsubServer("localpubsub", server.host, None), 8, *clients)
+        with pytest.raises(MethodNotImplemented, match="localpubsub does not offer"):
+            call(pubsub)
