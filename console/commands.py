@@ -88,6 +88,13 @@ def up(  # noqa: PLR0913, PLR0917 - a command has as many arguments as options, 
         int, typer.Option(help="Seconds before any attempt, at most.", min=0, max=600)
     ] = 600,
     workers: Annotated[int, typer.Option(help="Processes of the worker.", min=1, max=64)] = 2,
+    emulator: Annotated[
+        str,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Use a Pub/Sub that runs there, such as Google's emulator. Its pushes carry no token.",
+        ),
+    ] = "",
 ) -> None:
     """Run Scrapeq on this machine: Pub/Sub, dispatcher and worker, until Ctrl-C.
 
@@ -106,6 +113,7 @@ def up(  # noqa: PLR0913, PLR0917 - a command has as many arguments as options, 
         worker_port=worker_port,
         delivery=delivery,
         worker_processes=workers,
+        emulator_host=emulator,
     )
     desk.run(options, open_screen())
 

@@ -61,7 +61,7 @@ def prepare_topology(host: str, push_endpoint: str, policy: DeliveryPolicy) -> N
             for subscription in _subscriptions(push_endpoint, policy):
                 _ensure_subscription(subscriber, subscription)
     except GoogleAPIError as wrong:
-        raise StackFailed(f"the topics and subscriptions could not be made: {wrong}") from wrong
+        raise StackFailed(f"the topics and subscriptions could not be made at {host}: {wrong}") from wrong
 
 
 def topic_path(topic: str) -> str:
@@ -110,20 +110,22 @@ def _pull_subscription(name: str, topic: str) -> types.Subscription:
 
 def _ensure_topic(publisher: PublisherClient, topic: str) -> None:
     try:
-        publisher.create_topic(name=topic_path(topic), timeout=CALL_SECONDS)
+        publisher.create_topic(name=topic_path(topic), timeout=CALL_SECONDS, retry=None)
     except AlreadyExists:
         return
 
 
 def _ensure_subscription(subscriber: SubscriberClient, wanted: types.Subscription) -> None:
     try:
-        subscriber.create_subscription(request=wanted, timeout=CALL_SECONDS)
+        subscriber.create_subscription(request=wanted, timeout=CALL_SECONDS, retry=None)
     except AlreadyExists:
         changed = ["ack_deadline_seconds", "expiration_policy"]
         if wanted.push_config.push_endpoint:
             changed += ["push_config", "retry_policy", "dead_letter_policy"]
         subscriber.update_subscription(
-            request={"subscription": wanted, "update_mask": {"paths": changed}}, timeout=CALL_SECONDS
+            request={"subscription": wanted, "update_mask": {"paths": changed}},
+            timeout=CALL_SECONDS,
+            retry=None,
         )
 
 

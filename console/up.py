@@ -77,11 +77,13 @@ class _ToldStack:
 
 def address_lines(stack: Stack) -> list[str]:
     """Return where everything is, and what to paste."""
+    http_url = stack.addresses.pubsub_http_url
+    http = f", {http_url} (certificates, health)" if http_url else ""
     return [
         "Scrapeq is running. Ctrl-C stops it.",
         f"  dispatcher  {stack.dispatcher_url}",
         f"  worker      {stack.worker_url}",
-        f"  Pub/Sub     {stack.pubsub_host} (gRPC), {stack.addresses.pubsub_http_url} (certificates, health)",
+        f"  Pub/Sub     {stack.pubsub_host} (gRPC){http}",
         f"  data        {stack.options.data.absolute()}",
         f"  logs        {stack.options.data.absolute() / 'logs'}",
         "For programs that use google-cloud-pubsub:",
