@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 
 import flask
 import gevent
@@ -19,16 +20,19 @@ from worker.budget import Budget
 from worker.deliver import Worker
 from worker.fetch import Fetcher, open_session
 from worker.settings import PUBLISH_SECONDS, Settings
+from worker.shutdown import Shutdown
 
 
 def create_app() -> flask.Flask:
     """Return the application; gunicorn calls this in each of its processes, after the fork."""
     settings = load_or_exit(Settings)
     log.configure(on_cloud_run=bool(settings.k_service))
-    return make_app(wire(settings))
+    shutdown = Shutdown()
+    shutdown.on_sigterm()
+    return make_app(wire(settings, shutdown))
 
 
-def wire(settings: Settings) -> Worker:
+def wire(settings: Settings, shutdown: Shutdown) -> Worker:
     """Return a worker on the real network and the real Pub/Sub."""
     if monkey.is_module_patched("socket"):
         # gRPC's own threads would block gevent's loop: https://grpc.github.io/grpc/python/grpc.html
@@ -46,7 +50,7 @@ def wire(settings: Settings) -> Worker:
         fetch=fetcher.fetch,
         publisher=publisher,
         page_budget_seconds=settings.page_budget_seconds,
-        limit=_limit,
+        limit=partial(_limit, shutdown),
         now=lambda: datetime.now(UTC),
         name=f"{settings.k_revision}/{os.getpid()}",
     )
@@ -71,7 +75,7 @@ def _authentication(settings: Settings) -> Authenticate:
 
 
 @contextmanager
-def _limit(budget: Budget) -> Iterator[None]:
-    """End whatever outlasts the budget, be it a name's resolution or a header sent byte by byte."""
-    with gevent.Timeout(budget.left(), budget.spent()):
+def _limit(shutdown: Shutdown, budget: Budget) -> Iterator[None]:
+    """End whatever outlasts the budget or the process, be it a name's resolution or a dripping header."""
+    with shutdown.attempt(), gevent.Timeout(budget.left(), budget.spent()):
         yield

@@ -36,6 +36,26 @@ class TestWorker:
         for url in site.pages(3, "held"):
             assert interrupted[url].attempts > 1
 
+    def test_a_worker_told_to_end_gives_back_what_it_cannot_finish(self, stack: Stack, site: Site) -> None:
+        """SIGTERM costs no ack deadline: within Cloud Run's 10 s the job is refused, with a reason."""
+        # Given jobs whose pages take longer than a shutdown may
+        site.hold()
+        told = dispatch(stack, site.pages(3, "held"))
+        for number in range(3):
+            site.await_requests(f"/held/{number}", 1)
+        # When the worker is told to end
+        worker = stack.process("worker")
+        worker.ask_to_stop()
+        # Then it ends by itself, before it would be killed
+        assert worker.wait(10), "the worker did not end within 10 s of SIGTERM"
+        # And each job says why, and is scraped by the next worker
+        site.release()
+        stack.start_worker()
+        await_accounting(stack, told["run_id"], lambda now: now.succeeded == 3)
+        for result in stack.ledger.results(told["run_id"]):
+            reasons = [each.reason for each in stack.ledger.attempts(told["run_id"], result.job_id)]
+            assert (reasons[0], reasons[-1]) == ("shutdown", "ok")
+
     def test_jobs_wait_while_the_worker_is_down(self, stack: Stack, site: Site) -> None:
         """Buffer: what is dispatched while no worker runs is scraped once one does."""
         # Given no worker
