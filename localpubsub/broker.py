@@ -176,7 +176,7 @@ class Broker:
             self.alarm.set(subscription.backlog.next_event())
 
     def _read(self, subscription: Subscription, message_id: int) -> asyncio.Future[dict[int, bytes]]:
-        """Read this message, all others that somebody waits for, and those to be delivered next, in one go."""
+        """Read this message, all others that somebody waits for, and those to be delivered next."""
         following = (*subscription.missing, *subscription.backlog.upcoming(READ_AHEAD))
         wanted = [message_id, *(each for each in following if each not in subscription.read_ahead)]
         subscription.reading = self.journal.run(lambda store: store.read(wanted, READ_AHEAD_BYTES))

@@ -1,8 +1,8 @@
 """Reading one HTTP/1.1 answer for the only thing a push wants from it: its status.
 
 Pure: bytes in, status out. It exists because Pub/Sub takes ``102 Processing`` for an answer, which HTTP
-client libraries skip as interim (RFC 9110 section 15.2), and because it costs a tenth of a general client's
-time per push.
+client libraries skip as interim (RFC 9110 section 15.2), and because it is cheap: a POST with aiohttp took
+0.15 ms of CPU where a whole push, from lease to deletion, takes 0.09 ms with this.
 """
 
 from typing import Final

@@ -52,7 +52,10 @@ class Store:
 
     def __init__(self, file: Path | None) -> None:
         """Open ``file`` (made if missing), or memory when None; CannotStart when it is not for us."""
-        self._connection = sqlite3.connect(file or ":memory:", check_same_thread=False, isolation_level=None)
+        # Nobody else has business in the file: a lock on it is an error, and soon.
+        self._connection = sqlite3.connect(
+            file or ":memory:", timeout=1, check_same_thread=False, isolation_level=None
+        )
         try:
             self._prepare(file)
         except sqlite3.Error as error:

@@ -63,7 +63,7 @@ class Delivery(RuleBasedStateMachine):
         for _ in range(count):
             lease = self.backlog.deliver(self.now, self.now + 10)
             if lease is None:
-                return
+                break
             assert lease.message_id in self.alive
             assert all(lease.message_id != other.message_id for other in self.leases)
             assert lease.attempt == self.failures.get(lease.message_id, 0) + 1

@@ -1,15 +1,19 @@
 """The server inside another program."""
 
+import sqlite3
 import threading
 import urllib.request
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
-from google.api_core.exceptions import MethodNotImplemented, NotFound
-from google.pubsub_v1.types import BigQueryConfig, PushConfig, Snapshot
+from google.api_core.exceptions import InternalServerError, MethodNotImplemented, NotFound
+from google.pubsub_v1.types import BigQueryConfig, PubsubMessage, PushConfig, Snapshot
 
 import localpubsub
+from tests.conformance.conftest import serving
 from tests.conformance.servers import PubsubServer, gapic_clients
 from tests.conformance.workplace import Workplace
 
@@ -58,6 +62,40 @@ def test_it_says_that_it_lives() -> None:
             assert (answer.status, answer.read()) == (200, b'{"status": "ok"}')
         with urllib.request.urlopen(server.certs_url) as answer:  # noqa: S310 - our own server
             assert "max-age=" in answer.headers["Cache-Control"]
+
+
+def test_a_backlog_from_disk_is_pushed_whole(tmp_path: Path) -> None:
+    """After a restart nothing is in memory: messages are read ahead, each is pushed, and none twice."""
+    with localpubsub.running(data=tmp_path) as server, gapic_clients(server.host) as clients:
+        pubsub = Workplace(PubsubServer("localpubsub", server.host, None), 8, *clients)
+        topic = pubsub.topic()
+        subscription = pubsub.subscription(topic)
+        ids = [each for _ in range(6) for each in pubsub.publish(topic, *[b"x" * 2000] * 250)]
+    with (
+        serving(20) as endpoint,
+        localpubsub.running(data=tmp_path) as server,
+        gapic_clients(server.host) as (_, subscriber),
+    ):
+        push = PushConfig(push_endpoint=endpoint.url)
+        subscriber.modify_push_config(subscription=subscription, push_config=push)
+        endpoint.wait_for(len(ids))
+    assert sorted(push.message_id for push in endpoint.pushes) == sorted(ids)
+
+
+def test_what_the_disk_refuses_is_not_confirmed(tmp_path: Path) -> None:
+    """A publish that could not be written fails with a sentence; afterwards the server goes on."""
+    with localpubsub.running(data=tmp_path) as server, gapic_clients(server.host) as clients:
+        pubsub = Workplace(PubsubServer("localpubsub", server.host, None), 8, *clients)
+        topic = pubsub.topic()
+        subscription = pubsub.subscription(topic)
+        with closing(sqlite3.connect(tmp_path / "pubsub.sqlite")) as another:
+            another.execute("BEGIN IMMEDIATE")
+            # Without the client's own retries, which would go on until the disk is well again.
+            with pytest.raises(InternalServerError, match="localpubsub could not write"):
+                pubsub.publisher.publish(topic=topic, messages=[PubsubMessage(data=b"lost")], retry=None)
+        assert pubsub.waiting(subscription) == []
+        pubsub.publish(topic, b"kept")
+        assert [received.message.data for received in pubsub.pull(subscription)] == [b"kept"]
 
 
 SUBSCRIPTION = "projects/p/subscriptions/sss"
