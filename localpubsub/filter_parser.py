@@ -186,11 +186,11 @@ def _unescaped(token: _Token) -> str:
         if escape[5] is not None:
             character = _PLAIN_ESCAPES.get(escape[5])
             if character is None:
-                raise _error(token.position + escape.start(), f"no such escape: {escape[0]}")
+                raise _error(token.position + 1 + escape.start(), f"no such escape: {escape[0]}")
             return character
         code = int(digits, 16) if digits else int(escape[4], 8)
         if code > 0x10FFFF:
-            raise _error(token.position + escape.start(), f"no such character: {escape[0]}")
+            raise _error(token.position + 1 + escape.start(), f"no such character: {escape[0]}")
         return chr(code)
 
     return _ESCAPE.sub(replace, token.text[1:-1])
