@@ -8,6 +8,7 @@ subscription delivers nothing, and all of its leases end.
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Sequence
 from functools import partial
 
 from localpubsub import replay
@@ -86,13 +87,15 @@ class Seeks:
                 before.enqueue(parked.upcoming(len(parked)))
                 subscription.backlog = before
             else:
-                self._fill(subscription, before, rows)
+                subscription.backlog = refill(subscription.empty_backlog(), before, rows)
             subscription.wake()
             self._broker.alarm.set(subscription.backlog.next_event())
 
-    def _fill(self, subscription: Subscription, before: Backlog, rows: list[tuple[int, int]]) -> None:
-        backlog = subscription.backlog = subscription.empty_backlog()
-        message_ids = [message_id for message_id, _ in rows]
-        backlog.announce((message_id, key, 0) for message_id, key in rows if key)
-        backlog.enqueue(message_ids)
-        backlog.carry(before.attempts(message_ids))
+
+def refill(backlog: Backlog, before: Backlog, rows: Sequence[tuple[int, int]]) -> Backlog:
+    """Fill an empty backlog with messages (id and key, oldest first), and the deliveries counted before."""
+    message_ids = [message_id for message_id, _ in rows]
+    backlog.announce((message_id, key, 0) for message_id, key in rows if key)
+    backlog.enqueue(message_ids)
+    backlog.carry(before.attempts(message_ids))
+    return backlog
