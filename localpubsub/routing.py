@@ -14,13 +14,13 @@ def route(
     transaction: Transaction, topic: Topic, message_ids: range, messages: Sequence[PubsubMessagePb]
 ) -> None:
     """Put messages of a topic into a transaction, sealed with their ids."""
-    numbered = list(zip(message_ids, messages, strict=True))
-    records = [(number, seal(message, number)) for number, message in numbered]
+    records = [(number, seal(message, number)) for number, message in zip(message_ids, messages, strict=True)]
     subscriptions, keepers = topic.subscriptions, topic.keepers
     if not keepers and not any(each.filter or each.ordered for each in subscriptions):
         transaction.publish(topic.number, [each.number for each in subscriptions], records)
         return
     wanted = set(message_ids) if keepers else set()
+    numbered = list(zip(message_ids, messages, strict=True))
     for subscription in subscriptions:
         wanted.update(_route_to(transaction, subscription, numbered))
     for keeper in keepers:

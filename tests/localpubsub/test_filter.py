@@ -92,7 +92,7 @@ def test_no_filter_is_no_condition() -> None:
     assert parse("") is None
 
 
-def printed(condition: Condition) -> str:
+def printed(condition: Condition) -> str:  # noqa: PLR0911 - a return for each kind
     """A filter that states this condition."""
     match condition:
         case Has(key):

@@ -68,8 +68,8 @@ def test_a_file_of_the_first_format_is_brought_up_to_date(tmp_path: Path) -> Non
         pubsub.publish(topic, b"old")
     with closing(sqlite3.connect(tmp_path / "pubsub.sqlite")) as database:
         database.executescript(
-            "ALTER TABLE backlog DROP COLUMN key; DROP TABLE retained; DROP TABLE snapshot; DROP TABLE policy;"
-            "PRAGMA user_version = 1;"
+            "ALTER TABLE backlog DROP COLUMN key; DROP TABLE retained; DROP TABLE snapshot;"
+            "DROP TABLE policy; PRAGMA user_version = 1;"
         )
     with running(tmp_path) as pubsub:
         held = pubsub.subscriber.create_snapshot(

@@ -1,9 +1,10 @@
-"""A machine that publishes with keys, delivers, acks, nacks, seeks and restarts at random, and keeps count."""
+"""A machine that publishes with keys, delivers, acks, nacks, seeks and restarts at random, and counts."""
 
 import shutil
 import tempfile
 from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -11,7 +12,6 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from localpubsub import replay
 from localpubsub.backlog import Terms
-from localpubsub.lease import Lease
 from localpubsub.message import MessageIds
 from localpubsub.ordered_backlog import OrderedBacklog, key_number
 from localpubsub.replay import Statement
@@ -19,6 +19,9 @@ from localpubsub.seek import refill
 from localpubsub.store import Store
 from localpubsub.transaction import Transaction
 from localpubsub.wire import PubsubMessage
+
+if TYPE_CHECKING:
+    from localpubsub.lease import Lease
 
 SUBSCRIPTION, TOPIC, SNAPSHOT = 7, 3, 5
 TERMS = Terms(10, 86_400)
