@@ -65,6 +65,12 @@ def _parser() -> argparse.ArgumentParser:
         default=default.max_outstanding,
         help="pushes of one subscription open at a time (default: %(default)s)",
     )
+    add(
+        "--without-agent-rights",
+        action="store_false",
+        dest="agent_rights",
+        help="Pub/Sub's service agent lacks its roles: no dead letters, and attempts are not counted",
+    )
     add("--log-level", choices=LOG_LEVELS, default=default.log_level, help="(default: %(default)s)")
     return parser
 

@@ -9,7 +9,7 @@ only messages that were delivered at least once cost more than eight bytes.
 
 import heapq
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final, Literal, TypeAlias
@@ -66,6 +66,8 @@ class Terms:
 class Backlog:
     """The messages of one subscription. ``terms`` may be replaced at any time."""
 
+    ordered = False  #: whether the end of one message can make another ready (see ordered_backlog.py)
+
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
         self.outstanding: dict[int, Lease] = {}
@@ -95,6 +97,18 @@ class Backlog:
             return
         self._attempts[message_id] = attempts
         self._move(WAITING, "delivered", Lease(message_id, attempts, 0.0, 0.0))
+
+    def announce(self, keyed: Iterable[tuple[int, int, int]]) -> None:
+        """Ordering keys of messages to come, which matter only to an OrderedBacklog."""
+
+    def carry(self, attempts: Mapping[int, int]) -> None:
+        """Deliveries of waiting messages that were counted by the backlog which this one replaces."""
+        self._attempts.update(attempts)
+
+    def attempts(self, message_ids: Iterable[int]) -> dict[int, int]:
+        """Deliveries so far of those of these messages that had any."""
+        found = self._attempts
+        return {message_id: found[message_id] for message_id in message_ids if message_id in found}
 
     def restore(self, message_id: int, attempts: int, not_before: float) -> None:
         """A message that had left begins to wait again, with ``attempts`` deliveries behind it.

@@ -7,8 +7,11 @@ event loop.
 import asyncio
 import logging
 from collections.abc import Coroutine, Sequence
+from functools import partial
+from operator import attrgetter
 from typing import Final
 
+from localpubsub import replay
 from localpubsub.alarm import Alarm
 from localpubsub.backlog import BURIED, State
 from localpubsub.catalogue import Catalogue
@@ -16,9 +19,13 @@ from localpubsub.clock import Clock
 from localpubsub.dead_letter import dead_letter
 from localpubsub.errors import StoreFailure
 from localpubsub.hot_messages import HotMessages
+from localpubsub.idle import delete_idle
 from localpubsub.journal import Journal
 from localpubsub.lease import Holder, Lease
-from localpubsub.message import MessageIds, seal
+from localpubsub.message import MessageIds
+from localpubsub.policies import Policies
+from localpubsub.routing import route
+from localpubsub.snapshots import Snapshots
 from localpubsub.store import Store
 from localpubsub.subscription import READ_AHEAD, Subscription
 from localpubsub.topic import Topic
@@ -35,10 +42,12 @@ _log = logging.getLogger("localpubsub.broker")
 class Broker:
     """Everything that happens to messages."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, *, agent_rights: bool = True) -> None:
         self.clock = clock
         self.journal = Journal(store, self._written, self._refused_by_disk)
-        self.catalogue = Catalogue(self.journal, self._next_number)
+        self.catalogue = Catalogue(self.journal, self._next_number, agent_rights=agent_rights)
+        self.snapshots = Snapshots(self.catalogue, self.journal, clock, self._next_number)
+        self.policies = Policies(self.journal)
         self._ids = MessageIds(store.last_id())
         self._hot = HotMessages()
         self.alarm = Alarm(clock, self._advance)
@@ -88,6 +97,9 @@ class Broker:
         if subscription.backlog.acknowledge(lease):
             self._remove(subscription, lease.message_id, lease.attempt)
             self._lease_ended(lease)
+            subscription.active = True
+            if subscription.ordered:
+                subscription.wake()  # the next of its key may go
 
     def refuse(self, subscription: Subscription, lease: Lease) -> None:
         """A nack: the message waits for its next attempt, or is buried after its last."""
@@ -125,6 +137,10 @@ class Broker:
 
     def _load(self, store: Store) -> None:
         self.catalogue.load(store)
+        self.snapshots.load(store)
+        self.policies.load(store)
+        for ordered in filter(attrgetter("ordered"), self.catalogue.subscriptions.values()):
+            ordered.backlog.announce(store.query(partial(replay.keyed, subscription=ordered.number)))
         numbered = self.catalogue.numbered
         for message_id, number, attempts in store.backlog():
             if subscription := numbered.get(number):
@@ -136,18 +152,16 @@ class Broker:
         message_ids = self._ids.take(len(messages), self.clock.now())
         transaction = self.journal.next
         transaction.last_id = message_ids[-1]
-        if topic.subscriptions:
-            records = [
-                (number, seal(message, number)) for number, message in zip(message_ids, messages, strict=True)
-            ]
-            transaction.publish(
-                topic.number, [subscription.number for subscription in topic.subscriptions], records
-            )
+        if topic.subscriptions or topic.keepers:
+            route(transaction, topic, message_ids, messages)
         return message_ids
 
     def _written(self, transaction: Transaction) -> None:
         for message_id, _, record in transaction.messages:
             self._hot.add(message_id, record)
+        for number, keyed in transaction.keys.items():
+            if subscription := self.catalogue.numbered.get(number):
+                subscription.backlog.announce((message_id, key, 0) for message_id, key in keyed)
         for number, message_ids in transaction.backlog.items():
             if subscription := self.catalogue.numbered.get(number):
                 subscription.backlog.enqueue(message_ids)
@@ -161,6 +175,8 @@ class Broker:
 
     def _remove(self, subscription: Subscription, message_id: int, attempts: int) -> None:
         self.journal.next.remove(subscription.number, message_id, attempts)
+        if subscription.retains:
+            self.journal.next.retained[subscription.number].append(message_id)
         self.journal.commit_soon()
         topic = self.catalogue.topics.get(subscription.resource.topic)
         if topic is None or len(topic.subscriptions) == 1:
@@ -170,6 +186,8 @@ class Broker:
         self._lease_ended(lease)
         if state == BURIED:
             self._start(self._bury(subscription, lease))
+            if subscription.ordered:
+                subscription.wake()
         elif subscription.backlog.ready(self.clock.now()):
             subscription.wake()
         else:
@@ -237,6 +255,8 @@ class Broker:
         forget = now >= self._forget_at
         if forget:
             self._forget_at = now + FORGET_EVERY
+            self._start(self.snapshots.forget(now))
+            self._start(delete_idle(self.catalogue, now))
         for subscription in list(self.catalogue.subscriptions.values()):
             backlog = subscription.backlog
             for lease, state in backlog.expire(now):

@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 
-from localpubsub import subscription_resource, topic_resource
+from localpubsub import replay, subscription_resource, topic_resource
 from localpubsub.errors import AlreadyExists, NotFound, StoreFailure
 from localpubsub.journal import Journal
 from localpubsub.limits import DEFAULT_PAGE, MAX_PAGE
@@ -22,20 +22,24 @@ _PUT_SUBSCRIPTION = "INSERT OR REPLACE INTO subscription VALUES (?, ?, ?)"
 class Catalogue:
     """Creates, changes, lists and deletes. ``changed`` is told of each such subscription."""
 
-    def __init__(self, journal: Journal, next_number: Callable[[], int]) -> None:
+    def __init__(
+        self, journal: Journal, next_number: Callable[[], int], *, agent_rights: bool = True
+    ) -> None:
         self.topics: dict[str, Topic] = {}
         self.subscriptions: dict[str, Subscription] = {}
         self.numbered: dict[int, Subscription] = {}
         self.changed: Callable[[Subscription], None] = lambda _: None
+        self.topic_deleted: Callable[[Topic], None] = lambda _: None  #: called within its transaction
         self._journal = journal
         self._next_number = next_number
+        self._agent_rights = agent_rights
 
     def load(self, store: Store) -> None:
         """Take over what the store holds; before the server serves."""
         for number, encoded in store.topics():
             self._add_topic(Topic(number, TopicMessage.FromString(encoded)))
         for number, encoded in store.subscriptions():
-            self._add_subscription(Subscription(number, SubscriptionMessage.FromString(encoded)))
+            self._add_subscription(self._subscription(number, SubscriptionMessage.FromString(encoded)))
 
     def topic(self, name: str) -> Topic:
         """The topic of this name, or NotFound."""
@@ -49,6 +53,7 @@ class Catalogue:
         subscription = self.subscriptions.get(name)
         if subscription is None:
             raise NotFound(name)
+        subscription.active = True
         return subscription
 
     async def create_topic(self, given: TopicPb) -> Topic:
@@ -65,6 +70,8 @@ class Catalogue:
         """Change the fields of the mask."""
         topic = self.topic(given.name)
         before, topic.resource = topic.resource, topic_resource.updated(topic.resource, given, mask)
+        if not topic.resource.HasField("message_retention_duration"):
+            self._journal.next.resources += replay.release(topic.number)
         await self._put(_PUT_TOPIC, topic, undo=lambda: setattr(topic, "resource", before))
         return topic
 
@@ -78,6 +85,8 @@ class Catalogue:
             subscription.resource = resource
             self._journal.next.resources.append((_PUT_SUBSCRIPTION, _row(subscription)))
         self._journal.next.resources.append(("DELETE FROM topic WHERE number = ?", (topic.number,)))
+        self._journal.next.resources += replay.release(topic.number)
+        self.topic_deleted(topic)
         await self._confirmed(undo=lambda: self._add_topic(topic))
 
     async def create_subscription(self, given: SubscriptionPb) -> Subscription:
@@ -87,7 +96,7 @@ class Catalogue:
             raise AlreadyExists(resource.name)
         self.topic(resource.topic)
         self._check_dead_letter_topic(resource)
-        subscription = Subscription(self._next_number(), resource)
+        subscription = self._subscription(self._next_number(), resource)
         self._add_subscription(subscription)
         await self._put(_PUT_SUBSCRIPTION, subscription, undo=lambda: self._remove_subscription(subscription))
         self.changed(subscription)
@@ -114,16 +123,45 @@ class Catalogue:
         self._journal.next.resources += [
             ("DELETE FROM subscription WHERE number = ?", number),
             ("DELETE FROM backlog WHERE subscription = ?", number),
-            ("DELETE FROM message WHERE NOT EXISTS (SELECT 1 FROM backlog WHERE message = id)", ()),
+            *replay.release(subscription.number),
+            replay.DELETE_ORPHANS,
         ]
         await self._confirmed(undo=lambda: self._add_subscription(subscription))
         subscription.deleted = True
         subscription.wake()
         self.changed(subscription)
 
+    async def detach_subscription(self, name: str) -> None:
+        """Cut a subscription off its topic: its messages are dropped, and no others come."""
+        subscription = self.subscription(name)
+        attached = subscription.resource
+        resource = SubscriptionMessage.FromString(attached.SerializeToString())
+        resource.detached = True
+        self._remove_subscription(subscription)
+        subscription.resource = resource
+        self._add_subscription(subscription)
+        self._journal.next.resources += [
+            (_PUT_SUBSCRIPTION, _row(subscription)),
+            ("DELETE FROM backlog WHERE subscription = ?", (subscription.number,)),
+            *replay.release(subscription.number),
+            replay.DELETE_ORPHANS,
+        ]
+
+        def undo() -> None:
+            self._remove_subscription(subscription)
+            subscription.resource = attached
+            self._add_subscription(subscription)
+
+        await self._confirmed(undo)
+        subscription.backlog = subscription.empty_backlog()
+        subscription.wake()
+        self.changed(subscription)
+
     async def _configure(self, subscription: Subscription, resource: SubscriptionPb) -> Subscription:
         before = subscription.resource
         subscription.configure(resource)
+        if before.retain_acked_messages and not resource.retain_acked_messages:
+            self._journal.next.resources += replay.release(subscription.number)
         await self._put(_PUT_SUBSCRIPTION, subscription, undo=lambda: subscription.configure(before))
         self.changed(subscription)
         return subscription
@@ -152,8 +190,12 @@ class Catalogue:
     def _add_subscription(self, subscription: Subscription) -> None:
         self.subscriptions[subscription.name] = subscription
         self.numbered[subscription.number] = subscription
-        if topic := self.topics.get(subscription.resource.topic):
+        topic = self.topics.get(subscription.resource.topic)
+        if topic is not None and not subscription.resource.detached:
             topic.subscriptions.append(subscription)
+
+    def _subscription(self, number: int, resource: SubscriptionPb) -> Subscription:
+        return Subscription(number, resource, agent_rights=self._agent_rights)
 
     def _remove_subscription(self, subscription: Subscription) -> None:
         self.subscriptions.pop(subscription.name, None)

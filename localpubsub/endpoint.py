@@ -11,6 +11,7 @@ from localpubsub.http_answer import Answer, BadAnswer
 #: while the server closes is lost and costs the message an attempt.
 IDLE: Final = 1.0
 
+WRAPPED: Final = "Content-Type: application/json\r\n"  #: header of a body from envelope.py
 USER_AGENT: Final = "APIs-Google; (+https://developers.google.com/webmasters/APIs-Google.html)"
 
 
@@ -99,16 +100,16 @@ class Endpoint:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         host = parts.netloc.rpartition("@")[2]
         self._head = (
-            f"POST {target} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+            f"POST {target} HTTP/1.1\r\nHost: {host}\r\n"
             f"User-Agent: {USER_AGENT}\r\nFrom: noreply@google.com\r\n"
         )
         self._idle: list[Connection] = []
         self._sweep: asyncio.TimerHandle | None = None
 
-    def request(self, body: bytes, bearer: str) -> bytes:
-        """The bytes of one push; ``bearer`` is its token, or empty."""
+    def request(self, body: bytes, bearer: str, headers: str = WRAPPED) -> bytes:
+        """The bytes of one push; ``bearer`` is its token, or empty; ``headers`` are lines of its own."""
         authorization = f"Authorization: Bearer {bearer}\r\n" if bearer else ""
-        return f"{self._head}{authorization}Content-Length: {len(body)}\r\n\r\n".encode() + body
+        return f"{self._head}{headers}{authorization}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
     def idle_connection(self) -> Connection | None:
         """A connection that is open and unused."""

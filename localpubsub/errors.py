@@ -8,11 +8,14 @@
     │   ├── NotFound             the topic or subscription named does not exist
     │   ├── AlreadyExists        the name is taken
     │   ├── FailedPrecondition   right request, wrong state of the resource
+    │   ├── Aborted              somebody else changed it in between
     │   └── Unimplemented        Pub/Sub can do it, localpubsub cannot (yet)
     ├── StoreFailure         the disk's: nothing of the transaction was kept
     └── CannotStart          the operator's: port or data directory; a sentence, never a stack trace
 """
 
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import ClassVar
 
 
@@ -24,6 +27,7 @@ class Refusal(LocalPubsubError):
     """A request is refused; ``code`` is the name of a gRPC status code."""
 
     code: ClassVar[str] = "UNKNOWN"
+    reasons: Mapping[str, str] = MappingProxyType({})  #: for machines: ErrorInfo.metadata (google.rpc)
 
 
 class InvalidArgument(Refusal):
@@ -54,6 +58,24 @@ class FailedPrecondition(Refusal):
     """The request is right, the state of the resource is not."""
 
     code = "FAILED_PRECONDITION"
+
+
+class Aborted(Refusal):
+    """Somebody else changed the resource since it was read."""
+
+    code = "ABORTED"
+
+
+class InvalidAckIds(InvalidArgument):
+    """With exactly-once delivery: some acks or deadlines came too late. The others were taken."""
+
+    def __init__(self, ack_ids: Iterable[str]) -> None:
+        super().__init__(
+            "Some acknowledgement ids in the request were invalid. This could be because the acknowledgement "
+            "ids have expired or the acknowledgement ids were malformed."
+        )
+        # What the official clients look for: https://cloud.google.com/pubsub/docs/exactly-once-delivery
+        self.reasons = dict.fromkeys(ack_ids, "PERMANENT_FAILURE_INVALID_ACK_ID")
 
 
 class Unimplemented(Refusal):

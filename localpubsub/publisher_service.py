@@ -11,8 +11,12 @@ from localpubsub.catalogue import page
 from localpubsub.rpc import Context, Method, StreamMethod
 from localpubsub.wire import (
     DeleteTopicRequest,
+    DetachSubscriptionRequest,
+    DetachSubscriptionResponse,
     Empty,
     GetTopicRequest,
+    ListTopicSnapshotsRequest,
+    ListTopicSnapshotsResponse,
     ListTopicsRequest,
     ListTopicsResponse,
     ListTopicSubscriptionsRequest,
@@ -43,6 +47,8 @@ class PublisherService:
             "ListTopicSubscriptions": Method(ListTopicSubscriptionsRequest, self.list_topic_subscriptions),
             "DeleteTopic": Method(DeleteTopicRequest, self.delete_topic),
             "Publish": Method(PublishRequest, self.publish),
+            "ListTopicSnapshots": Method(ListTopicSnapshotsRequest, self.list_topic_snapshots),
+            "DetachSubscription": Method(DetachSubscriptionRequest, self.detach_subscription),
         }
 
     async def publish(self, request: RequestPb, _: Context) -> ResponsePb:
@@ -85,3 +91,15 @@ class PublisherService:
         """The topic goes, its subscriptions stay."""
         await self._catalogue.delete_topic(request.topic)
         return Empty()
+
+    async def list_topic_snapshots(self, request: RequestPb, _: Context) -> ResponsePb:
+        """Names of the snapshots of a topic."""
+        numbers = set(self._catalogue.topic(request.topic).snapshots)
+        names = [each.name for each in self._broker.snapshots.snapshots.values() if each.number in numbers]
+        found, token = page(names, request.page_size, request.page_token)
+        return ListTopicSnapshotsResponse(snapshots=found, next_page_token=token)
+
+    async def detach_subscription(self, request: RequestPb, _: Context) -> ResponsePb:
+        """The subscription loses its messages and its topic, and stays."""
+        await self._catalogue.detach_subscription(request.subscription)
+        return DetachSubscriptionResponse()

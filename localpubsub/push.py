@@ -17,6 +17,7 @@ from localpubsub.push_backoff import PushBackoff
 from localpubsub.push_window import PushWindow
 from localpubsub.subscription import Subscription
 from localpubsub.tokens import Tokens
+from localpubsub.unwrapped import unwrapped
 
 #: The answers that acknowledge (https://cloud.google.com/pubsub/docs/push#receive_push). All others refuse.
 ACKNOWLEDGING: Final = frozenset({102, 200, 201, 202, 204})
@@ -40,11 +41,11 @@ class Pushes:
         """Begin, change or end the pushes of a subscription that was created, changed or deleted."""
         delivery = self._deliveries.get(subscription.number)
         if delivery is not None:
-            if not subscription.deleted and delivery.push_config == subscription.resource.push_config:
+            if not subscription.ended and delivery.push_config == subscription.resource.push_config:
                 return
-            delivery.stop(abort=subscription.deleted)
+            delivery.stop(abort=subscription.ended)
             del self._deliveries[subscription.number]
-        if subscription.endpoint and not subscription.deleted:
+        if subscription.endpoint and not subscription.ended:
             window = PushWindow(self._max_outstanding)
             delivery = PushDelivery(self._broker, subscription, self._tokens, window)
             self._deliveries[subscription.number] = delivery
@@ -179,13 +180,16 @@ class PushDelivery:
             record = await self._broker.record(self._subscription, lease.message_id)
             if record is None:
                 return None
-        attempt = lease.attempt if self._subscription.backlog.terms.dead_letters else None
-        body = push_body(record, self._subscription.name, attempt)
         bearer = ""
         if self.push_config.HasField("oidc_token"):
             token = self.push_config.oidc_token
             audience = token.audience or self.push_config.push_endpoint
             bearer = await self._tokens.bearer(token.service_account_email, audience)
+        if self.push_config.HasField("no_wrapper"):
+            metadata = self.push_config.no_wrapper.write_metadata
+            body, headers = unwrapped(record, self._subscription.name, write_metadata=metadata)
+            return self._endpoint.request(body, bearer, headers)
+        body = push_body(record, self._subscription.name, self._subscription.told_attempt(lease))
         return self._endpoint.request(body, bearer)
 
     def _settle(self, lease: Lease, status: int, reason: str) -> None:

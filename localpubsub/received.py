@@ -60,6 +60,6 @@ async def receive(
 def _received_message(subscription: Subscription, lease: Lease, record: bytes) -> ResponsePb:
     message = ReceivedMessage(ack_id=ack_id(subscription.number, lease))
     message.message.MergeFromString(record)
-    if subscription.backlog.terms.dead_letters is not None:
-        message.delivery_attempt = lease.attempt
+    if (attempt := subscription.told_attempt(lease)) is not None:
+        message.delivery_attempt = attempt
     return message

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import grpc
+from google.rpc import (  # type: ignore[import-untyped]  # has no py.typed
+    error_details_pb2,
+    status_pb2,
+)
 from grpc import aio
 
 from localpubsub.errors import Refusal, StoreFailure, Unimplemented
@@ -39,11 +43,14 @@ class StreamMethod:
 
 
 class Methods(grpc.GenericRpcHandler):
-    """Answers ``/google.pubsub.v1.SERVICE/METHOD``; what has no function answers UNIMPLEMENTED."""
+    """Answers ``/google.pubsub.v1.SERVICE/METHOD``; what has no function answers UNIMPLEMENTED.
+
+    A service of another package is named in full.
+    """
 
     def __init__(self, services: Mapping[str, Mapping[str, Method | StreamMethod]]) -> None:
         self._handlers = {
-            f"/{PACKAGE}.{service}/{name}": _handler(method)
+            f"/{service if '.' in service else f'{PACKAGE}.{service}'}/{name}": _handler(method)
             for service, methods in services.items()
             for name, method in methods.items()
         }
@@ -101,6 +108,19 @@ def _answering_stream(function: StreamFunction) -> Callable[[object, Context], A
 async def _abort(context: Context, error: Exception) -> None:
     if isinstance(error, (Refusal, StoreFailure)):
         _log.debug("refused code=%s reason=%s", error.code, error)
-        await context.abort(grpc.StatusCode[error.code], str(error))
+        code = grpc.StatusCode[error.code]
+        reasons = error.reasons if isinstance(error, Refusal) else None
+        await context.abort(code, str(error), _trailers(code, str(error), reasons) if reasons else ())
     _log.error("a bug of localpubsub's", exc_info=error)
     await context.abort(grpc.StatusCode.INTERNAL, f"localpubsub has a bug: {error!r}. Its log says more.")
+
+
+def _trailers(
+    code: grpc.StatusCode, sentence: str, reasons: Mapping[str, str]
+) -> tuple[tuple[str, bytes], ...]:
+    """The richer error model of https://grpc.io/docs/guides/error/, in which the official clients read on."""
+    number, _ = code.value
+    status = status_pb2.Status(code=number, message=sentence)
+    info = error_details_pb2.ErrorInfo(domain="pubsub.googleapis.com", metadata=reasons)
+    status.details.add().Pack(info)
+    return (("grpc-status-details-bin", status.SerializeToString()),)

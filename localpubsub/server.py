@@ -12,6 +12,7 @@ from localpubsub.certificates import CERTIFICATES_PATH, application
 from localpubsub.clock import Clock
 from localpubsub.data_directory import DataDirectory
 from localpubsub.errors import CannotStart
+from localpubsub.iam_service import IAM_POLICY, IamService
 from localpubsub.limits import GRPC_RECEIVE_BYTES
 from localpubsub.options import Options
 from localpubsub.publisher_service import PublisherService
@@ -78,7 +79,7 @@ class Server:
         store = Store(directory.database if directory else None)
         opened.callback(store.close)
         clock = Clock()
-        broker = Broker(store, clock)
+        broker = Broker(store, clock, agent_rights=options.agent_rights)
         opened.push_async_callback(broker.close)
         tokens = Tokens(self.data, clock)
         await self._serve_certificates(opened, tokens)
@@ -104,6 +105,7 @@ class Server:
         services = {
             "Publisher": PublisherService(broker).methods(),
             "Subscriber": SubscriberService(broker).methods(),
+            IAM_POLICY: IamService(broker).methods(),
         }
         server.add_generic_rpc_handlers((Methods(services),))
         try:

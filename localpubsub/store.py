@@ -7,14 +7,17 @@ the machine loses power (https://sqlite.org/pragma.html#pragma_synchronous).
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
+from localpubsub import replay
 from localpubsub.errors import CannotStart, StoreFailure
 from localpubsub.transaction import Transaction
 
-SCHEMA_VERSION: Final = 1
+Result = TypeVar("Result")
+
+SCHEMA_VERSION: Final = 2  #: 2 added ordering keys, retained messages, snapshots and policies
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS last_id (one INTEGER PRIMARY KEY CHECK (one = 1), value INTEGER NOT NULL);
@@ -27,7 +30,7 @@ CREATE TABLE IF NOT EXISTS subscription (
 CREATE TABLE IF NOT EXISTS message (id INTEGER PRIMARY KEY, topic INTEGER NOT NULL, record BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS backlog (
     message INTEGER NOT NULL, subscription INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
-    PRIMARY KEY (message, subscription)
+    key INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (message, subscription)
 ) WITHOUT ROWID;
 """
 
@@ -75,7 +78,12 @@ class Store:
             )
         execute("PRAGMA journal_mode = WAL")
         execute("PRAGMA synchronous = NORMAL")
-        self._connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        execute("BEGIN")
+        for statement in _SCHEMA.split(";"):
+            execute(statement)
+        replay.prepare(self._connection, version)
+        execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        execute("COMMIT")
 
     def topics(self) -> list[tuple[int, bytes]]:
         """Number and encoded resource of every topic."""
@@ -92,6 +100,13 @@ class Store:
         yield from self._connection.execute(
             "SELECT message, subscription, attempts FROM backlog ORDER BY message"
         )
+
+    def query(self, ask: Callable[[sqlite3.Connection], Result]) -> Result:
+        """What another module (replay.py) asks of the open database."""
+        try:
+            return ask(self._connection)
+        except sqlite3.Error as error:
+            raise _failure("read", error) from error
 
     def last_id(self) -> int:
         """The highest id given out so far, 0 at first."""
@@ -114,6 +129,7 @@ class Store:
         try:
             connection.execute("BEGIN IMMEDIATE")
             self._write_messages(transaction)
+            replay.write(connection, transaction)
             self._write_attempts(transaction)
             self._delete_messages(transaction)
             for statement, values in transaction.resources:
@@ -168,7 +184,8 @@ class Store:
             )
             self._connection.execute(
                 "DELETE FROM message WHERE id IN (SELECT value FROM json_each(?)) "
-                "AND NOT EXISTS (SELECT 1 FROM backlog WHERE message = id)",
+                "AND NOT EXISTS (SELECT 1 FROM backlog WHERE message = id) "
+                "AND NOT EXISTS (SELECT 1 FROM retained WHERE message = id)",
                 (message_ids,),
             )
 

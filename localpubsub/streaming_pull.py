@@ -4,18 +4,20 @@ proto: StreamingPullRequest. The official clients use it for every subscriber th
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 
 from grpc import aio
 
 from localpubsub import limits
+from localpubsub.ack_ids import NamedLeases, find_leases
 from localpubsub.broker import Broker
 from localpubsub.errors import InvalidArgument
-from localpubsub.lease import Lease, parse_ack_id
+from localpubsub.lease import Lease
 from localpubsub.received import Received, Wanted, receive
 from localpubsub.rpc import Context
 from localpubsub.subscription import Subscription
-from localpubsub.wire import RequestPb, StreamingPullResponse
+from localpubsub.wire import RequestPb, ResponsePb, StreamingPullResponse
 
 #: Messages of one answer at most: a stream's answers should be small, for each is handled whole.
 _ANSWER_MESSAGES = 500
@@ -54,6 +56,7 @@ class _Stream:
         )
         self._outstanding: dict[int, int] = {}
         self._outstanding_bytes = 0
+        self._confirmations: deque[ResponsePb] = deque()
         self._changed = asyncio.Event()
         subscription.consumers.add(self._changed.set)
 
@@ -72,13 +75,16 @@ class _Stream:
         # Sent first: it tells the client how the subscription delivers (proto: SubscriptionProperties).
         answer = StreamingPullResponse()
         answer.subscription_properties.SetInParent()
-        await self._context.write(answer)
+        await self._context.write(self._answer(answer))
         while not reading.done():
             check()
             self._changed.clear()
+            while self._confirmations:
+                await self._context.write(self._answer(self._confirmations.popleft()))
             received = await self._receive()
             if received.messages:
-                await self._context.write(StreamingPullResponse(received_messages=received.messages))
+                answer = StreamingPullResponse(received_messages=received.messages)
+                await self._context.write(self._answer(answer))
             else:
                 await self._changed.wait()
         reading.result()
@@ -86,31 +92,58 @@ class _Stream:
     async def read(self, request: RequestPb) -> None:
         """Apply every request, from the first, until the subscriber ends the stream."""
         while request is not aio.EOF:
-            self._apply(request)
+            self._apply_deadline(request)
+            acknowledged = find_leases(self._subscription, request.ack_ids, allow_none=True)
+            for lease in acknowledged.leases:
+                self._broker.acknowledge(self._subscription, lease)
+            modified = self._modify(request)
+            if self._subscription.exactly_once:
+                await self._confirm(acknowledged, modified)
             request = await self._context.read()
 
-    def _apply(self, request: RequestPb) -> None:
+    def _apply_deadline(self, request: RequestPb) -> None:
         if request.stream_ack_deadline_seconds:
             limits.check_between(
                 "stream ack deadline", request.stream_ack_deadline_seconds, limits.ACK_DEADLINE
             )
             self._seconds = request.stream_ack_deadline_seconds
-        for lease in self._leases(request.ack_ids):
-            if lease is not None:
-                self._broker.acknowledge(self._subscription, lease)
-        seconds = request.modify_deadline_seconds
-        if len(seconds) != len(request.modify_deadline_ack_ids):
+
+    def _modify(self, request: RequestPb) -> NamedLeases:
+        ack_ids, seconds = request.modify_deadline_ack_ids, request.modify_deadline_seconds
+        if len(seconds) != len(ack_ids):
             raise InvalidArgument(
                 "modify_deadline_seconds and modify_deadline_ack_ids must be of the same length."
             )
-        for lease, duration in zip(self._leases(request.modify_deadline_ack_ids), seconds, strict=True):
+        modified = NamedLeases()
+        for text, duration in zip(ack_ids, seconds, strict=True):
             limits.check_between("ack deadline", duration, limits.MODIFIED_ACK_DEADLINE)
-            if lease is not None:
+            named = find_leases(self._subscription, [text])
+            for lease in named.leases:
                 self._broker.modify(self._subscription, lease, duration)
+            modified.add(named)
+        return modified
 
-    def _leases(self, ack_ids: list[str]) -> list[Lease | None]:
-        named = [parse_ack_id(text, self._subscription.number) for text in ack_ids]
-        return [self._subscription.backlog.find(message_id, attempt) for message_id, attempt in named]
+    async def _confirm(self, acknowledged: NamedLeases, modified: NamedLeases) -> None:
+        """Tell an exactly-once subscriber which of its acks hold; after they are on disk."""
+        await self._broker.journal.commit()
+        answer = StreamingPullResponse()
+        if acknowledged:
+            answer.acknowledge_confirmation.ack_ids[:] = acknowledged.ack_ids
+            answer.acknowledge_confirmation.invalid_ack_ids[:] = acknowledged.ended
+        if modified:
+            answer.modify_ack_deadline_confirmation.ack_ids[:] = modified.ack_ids
+            answer.modify_ack_deadline_confirmation.invalid_ack_ids[:] = modified.ended
+        if acknowledged or modified:
+            self._confirmations.append(answer)
+            self._changed.set()
+
+    def _answer(self, answer: ResponsePb) -> ResponsePb:
+        """With the properties that the official clients look for in every answer."""
+        if self._subscription.exactly_once:
+            answer.subscription_properties.exactly_once_delivery_enabled = True
+        if self._subscription.ordered:
+            answer.subscription_properties.message_ordering_enabled = True
+        return answer
 
     async def _receive(self) -> Received:
         room = min(self._most_messages - len(self._outstanding), _ANSWER_MESSAGES)

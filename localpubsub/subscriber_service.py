@@ -4,16 +4,17 @@ https://cloud.google.com/pubsub/docs/reference/rpc/google.pubsub.v1#subscriber
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final, cast
 
 from localpubsub import limits
+from localpubsub.ack_ids import find_leases
 from localpubsub.broker import Broker
 from localpubsub.catalogue import page
-from localpubsub.errors import FailedPrecondition, InvalidArgument
-from localpubsub.lease import Lease, parse_ack_id
+from localpubsub.errors import FailedPrecondition, InvalidAckIds, InvalidArgument
 from localpubsub.received import Wanted, receive
 from localpubsub.rpc import Context, Method, StreamMethod
+from localpubsub.snapshot_methods import SnapshotMethods
 from localpubsub.streaming_pull import stream
 from localpubsub.subscription import Subscription
 from localpubsub.wire import (
@@ -60,6 +61,7 @@ class SubscriberService:
             "StreamingPull": StreamMethod(StreamingPullRequest, self.streaming_pull),
             "Acknowledge": Method(AcknowledgeRequest, self.acknowledge),
             "ModifyAckDeadline": Method(ModifyAckDeadlineRequest, self.modify_ack_deadline),
+            **SnapshotMethods(self._broker).methods(),
         }
 
     async def create_subscription(self, request: RequestPb, _: Context) -> ResponsePb:
@@ -121,39 +123,45 @@ class SubscriberService:
         await stream(self._broker, self._pullable, context)
 
     async def acknowledge(self, request: RequestPb, _: Context) -> ResponsePb:
-        """Answered once it is on disk. Acking what has expired is no error, and does nothing."""
-        subscription = self._catalogue.subscription(request.subscription)
-        for lease in _leases(subscription, request.ack_ids):
+        """Answered once it is on disk. Acking what has expired does nothing.
+
+        With exactly-once delivery it is an error; without, it is none.
+        """
+        subscription = self._attached(request.subscription)
+        named = find_leases(subscription, request.ack_ids)
+        for lease in named.leases:
             self._broker.acknowledge(subscription, lease)
         await self._broker.journal.commit()
+        if named.ended and subscription.exactly_once:
+            raise InvalidAckIds(named.ended)
         return Empty()
 
     async def modify_ack_deadline(self, request: RequestPb, _: Context) -> ResponsePb:
         """Move deadlines; 0 seconds refuses the messages."""
-        subscription = self._catalogue.subscription(request.subscription)
+        subscription = self._attached(request.subscription)
         seconds = request.ack_deadline_seconds
         limits.check_between("ack deadline", seconds, limits.MODIFIED_ACK_DEADLINE)
-        for lease in _leases(subscription, request.ack_ids):
+        named = find_leases(subscription, request.ack_ids)
+        for lease in named.leases:
             self._broker.modify(subscription, lease, seconds)
+        if named.ended and subscription.exactly_once:
+            raise InvalidAckIds(named.ended)
         return Empty()
 
-    def _pullable(self, name: str) -> Subscription:
+    def _attached(self, name: str) -> Subscription:
         subscription = self._catalogue.subscription(name)
+        if subscription.resource.detached:
+            raise FailedPrecondition(f"The subscription is detached from its topic (subscription={name}).")
+        return subscription
+
+    def _pullable(self, name: str) -> Subscription:
+        subscription = self._attached(name)
         if subscription.endpoint:
             raise FailedPrecondition(
                 "This method is not supported for this subscription type: it has a push endpoint "
                 f"(subscription={name}). An empty push config turns it into a pull subscription."
             )
         return subscription
-
-
-def _leases(subscription: Subscription, ack_ids: Iterable[str]) -> list[Lease]:
-    """The leases of these ack ids that still last; InvalidArgument if any of them is no ack id."""
-    named = [parse_ack_id(text, subscription.number) for text in ack_ids]
-    if not named:
-        raise InvalidArgument("No ack ids specified.")
-    leases = (subscription.backlog.find(message_id, attempt) for message_id, attempt in named)
-    return [lease for lease in leases if lease is not None]
 
 
 def _patience(context: Context) -> float:

@@ -1,10 +1,14 @@
 """A subscription: its configuration, its messages, and who consumes them."""
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from localpubsub import subscription_resource
-from localpubsub.backlog import Backlog
+from localpubsub.backlog import Backlog, Terms
+from localpubsub.filter_parser import parse
+from localpubsub.lease import Lease
+from localpubsub.ordered_backlog import OrderedBacklog
 from localpubsub.wire import SubscriptionPb
 
 if TYPE_CHECKING:
@@ -16,10 +20,16 @@ READ_AHEAD: Final = 256  #: messages read from the store, beyond those wanted, w
 class Subscription:
     """One subscription while it exists. ``number`` names it in the store and in ack ids for good."""
 
-    def __init__(self, number: int, resource: SubscriptionPb) -> None:
+    def __init__(self, number: int, resource: SubscriptionPb, *, agent_rights: bool = True) -> None:
         self.number = number
         self.resource = resource
-        self.backlog = Backlog(subscription_resource.terms(resource))
+        self.filter = parse(resource.filter)
+        self.ordered = bool(resource.enable_message_ordering)
+        self.retains = bool(resource.retain_acked_messages)
+        self.agent_rights = agent_rights  #: without them Pub/Sub neither counts attempts nor forwards
+        self.backlog = self.empty_backlog()
+        self.active = True  #: used since the last look for idle subscriptions
+        self.active_at = 0.0  #: when it was last seen to be active
         self.consumers: set[Callable[[], None]] = (
             set()
         )  #: called when messages wait or the configuration changed
@@ -43,8 +53,37 @@ class Subscription:
     def configure(self, resource: SubscriptionPb) -> None:
         """Take over another configuration; messages stay where they are."""
         self.resource = resource
-        self.backlog.terms = subscription_resource.terms(resource)
+        self.retains = bool(resource.retain_acked_messages)
+        self.backlog.terms = self._terms()
         self.wake()
+
+    @property
+    def ended(self) -> bool:
+        """Whether it will never get a message again: deleted or detached."""
+        return self.deleted or bool(self.resource.detached)
+
+    @property
+    def exactly_once(self) -> bool:
+        """Whether acks are confirmed one by one, and refused when they come too late."""
+        return bool(self.resource.enable_exactly_once_delivery)
+
+    def empty_backlog(self) -> Backlog:
+        """A backlog of its kind, without messages."""
+        return OrderedBacklog(self._terms()) if self.ordered else Backlog(self._terms())
+
+    def told_attempt(self, lease: Lease) -> int | None:
+        """The ``delivery_attempt`` that subscribers see: None without a dead-letter policy.
+
+        Without the rights of Pub/Sub's service agent nothing is counted
+        (https://cloud.google.com/pubsub/docs/handling-failures#grant_forwarding_permissions).
+        """
+        if not self.resource.HasField("dead_letter_policy"):
+            return None
+        return lease.attempt if self.agent_rights else 1
+
+    def _terms(self) -> Terms:
+        terms = subscription_resource.terms(self.resource)
+        return terms if self.agent_rights else replace(terms, dead_letters=None)
 
     def take_reading(self, reading: asyncio.Future[dict[int, bytes]]) -> None:
         """A read ended: keep what it found."""

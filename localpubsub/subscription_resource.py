@@ -10,6 +10,7 @@ from localpubsub.backlog import Terms
 from localpubsub.backoff import RetryPolicy
 from localpubsub.dead_letter import DeadLetterPolicy
 from localpubsub.errors import InvalidArgument, Unimplemented
+from localpubsub.filter_parser import parse
 from localpubsub.wire import DurationPb, FieldMaskPb, PushConfigPb, Subscription, SubscriptionPb
 
 #: What a subscription's topic reads once the topic is deleted (proto: Subscription.topic).
@@ -22,14 +23,10 @@ OUTPUT_ONLY: Final = frozenset(
 
 #: Fields which change deliveries in ways that localpubsub does not offer: refused, never ignored.
 _UNSUPPORTED: Final = {
-    "filter": "filters",
-    "enable_message_ordering": "ordered delivery",
-    "enable_exactly_once_delivery": "exactly-once delivery",
     "bigquery_config": "BigQuery subscriptions",
     "cloud_storage_config": "Cloud Storage subscriptions",
     "bigtable_config": "Bigtable subscriptions",
     "message_transforms": "message transforms",
-    "retain_acked_messages": "keeping acknowledged messages for seek",
 }
 
 
@@ -94,6 +91,9 @@ def _checked(resource: SubscriptionPb) -> SubscriptionPb:
     _complete_dead_letter_policy(resource)
     limits.check_labels(resource.labels)
     _check_push_config(resource.push_config)
+    if resource.enable_exactly_once_delivery and resource.push_config.push_endpoint:
+        raise InvalidArgument("Exactly-once delivery is not supported for push subscriptions.")
+    parse(resource.filter)
     resource.push_config.SetInParent()
     resource.state = Subscription.ACTIVE
     return resource
@@ -147,8 +147,6 @@ def _complete_dead_letter_policy(resource: SubscriptionPb) -> None:
 
 
 def _check_push_config(push_config: PushConfigPb) -> None:
-    if push_config.HasField("no_wrapper"):
-        raise Unimplemented("localpubsub does not offer payload unwrapping yet: leave no_wrapper unset.")
     if push_config.push_endpoint:
         limits.check_endpoint(push_config.push_endpoint)
     elif push_config.HasField("oidc_token"):

@@ -13,8 +13,18 @@ class Topic:
     number: int
     resource: TopicPb
     subscriptions: list[Subscription] = field(default_factory=list)
+    snapshots: list[int] = field(
+        default_factory=list
+    )  #: numbers of the snapshots that keep what is published
 
     @property
     def name(self) -> str:
         """Full name, ``projects/P/topics/T``."""
         return str(self.resource.name)
+
+    @property
+    def keepers(self) -> list[int]:
+        """Numbers under which messages of this topic are kept for seek: its own, and its snapshots'."""
+        if self.resource.HasField("message_retention_duration"):
+            return [self.number, *self.snapshots]
+        return self.snapshots

@@ -11,11 +11,13 @@ class Transaction:
     out, resources), which is right because ids and numbers are never used twice.
     """
 
-    __slots__ = ("attempts", "backlog", "last_id", "messages", "removed", "resources")
+    __slots__ = ("attempts", "backlog", "keys", "last_id", "messages", "removed", "resources", "retained")
 
     def __init__(self) -> None:
         self.messages: list[tuple[int, int, bytes]] = []  #: message id, topic, record
         self.backlog: defaultdict[int, list[int]] = defaultdict(list)  #: subscription → new message ids
+        self.keys: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)  #: subscription → (id, key)
+        self.retained: defaultdict[int, list[int]] = defaultdict(list)  #: who keeps them → message ids
         self.attempts: defaultdict[int, dict[int, int]] = defaultdict(dict)  #: subscription → id → deliveries
         self.removed: defaultdict[int, dict[int, int]] = defaultdict(dict)  #: subscription → id → deliveries
         self.resources: list[tuple[str, Sequence[object]]] = []  #: statements on topics and subscriptions

@@ -6,6 +6,10 @@ The classes behind the wrappers are the same wire format without that price.
 
 from typing import Any, TypeAlias
 
+from google.iam.v1 import (  # type: ignore[import-untyped]  # has no py.typed
+    iam_policy_pb2,
+    policy_pb2,
+)
 from google.protobuf import empty_pb2  # type: ignore[import-untyped]  # protobuf publishes no types
 from google.pubsub_v1 import types
 
@@ -19,22 +23,34 @@ ResponsePb: TypeAlias = Any
 DurationPb: TypeAlias = Any
 FieldMaskPb: TypeAlias = Any
 TimestampPb: TypeAlias = Any
+SnapshotPb: TypeAlias = Any
+PolicyPb: TypeAlias = Any
 
 Empty = empty_pb2.Empty  # the answer of every delete
 
 PubsubMessage = types.PubsubMessage.pb()
 PushConfig = types.PushConfig.pb()
 ReceivedMessage = types.ReceivedMessage.pb()
+Snapshot = types.Snapshot.pb()
 Subscription = types.Subscription.pb()
 Topic = types.Topic.pb()
 
 AcknowledgeRequest = types.AcknowledgeRequest.pb()
+CreateSnapshotRequest = types.CreateSnapshotRequest.pb()
+DeleteSnapshotRequest = types.DeleteSnapshotRequest.pb()
 DeleteSubscriptionRequest = types.DeleteSubscriptionRequest.pb()
 DeleteTopicRequest = types.DeleteTopicRequest.pb()
+DetachSubscriptionRequest = types.DetachSubscriptionRequest.pb()
+DetachSubscriptionResponse = types.DetachSubscriptionResponse.pb()
+GetSnapshotRequest = types.GetSnapshotRequest.pb()
 GetSubscriptionRequest = types.GetSubscriptionRequest.pb()
 GetTopicRequest = types.GetTopicRequest.pb()
+ListSnapshotsRequest = types.ListSnapshotsRequest.pb()
+ListSnapshotsResponse = types.ListSnapshotsResponse.pb()
 ListSubscriptionsRequest = types.ListSubscriptionsRequest.pb()
 ListSubscriptionsResponse = types.ListSubscriptionsResponse.pb()
+ListTopicSnapshotsRequest = types.ListTopicSnapshotsRequest.pb()
+ListTopicSnapshotsResponse = types.ListTopicSnapshotsResponse.pb()
 ListTopicSubscriptionsRequest = types.ListTopicSubscriptionsRequest.pb()
 ListTopicSubscriptionsResponse = types.ListTopicSubscriptionsResponse.pb()
 ListTopicsRequest = types.ListTopicsRequest.pb()
@@ -45,7 +61,16 @@ PublishRequest = types.PublishRequest.pb()
 PublishResponse = types.PublishResponse.pb()
 PullRequest = types.PullRequest.pb()
 PullResponse = types.PullResponse.pb()
+SeekRequest = types.SeekRequest.pb()
+SeekResponse = types.SeekResponse.pb()
 StreamingPullRequest = types.StreamingPullRequest.pb()
 StreamingPullResponse = types.StreamingPullResponse.pb()
+UpdateSnapshotRequest = types.UpdateSnapshotRequest.pb()
 UpdateSubscriptionRequest = types.UpdateSubscriptionRequest.pb()
 UpdateTopicRequest = types.UpdateTopicRequest.pb()
+
+GetIamPolicyRequest = iam_policy_pb2.GetIamPolicyRequest
+Policy = policy_pb2.Policy
+SetIamPolicyRequest = iam_policy_pb2.SetIamPolicyRequest
+TestIamPermissionsRequest = iam_policy_pb2.TestIamPermissionsRequest
+TestIamPermissionsResponse = iam_policy_pb2.TestIamPermissionsResponse

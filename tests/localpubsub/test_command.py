@@ -184,5 +184,5 @@ def test_it_stops_when_asked(tmp_path: Path, number: signal.Signals) -> None:
 def test_the_help_names_every_option() -> None:
     """The command line is the Options, no more and no less."""
     text = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True).stdout
-    offered = set(re.findall(r"^\s+--([a-z-]+)", text, re.MULTILINE))
+    offered = set(re.findall(r"^\s+--(?:without-)?([a-z-]+)", text, re.MULTILINE))
     assert offered == {name.replace("_", "-") for name in Options.__slots__}

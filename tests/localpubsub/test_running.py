@@ -5,12 +5,17 @@ import threading
 import urllib.request
 from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from google.api_core.exceptions import InternalServerError, MethodNotImplemented, NotFound
-from google.pubsub_v1.types import BigQueryConfig, PubsubMessage, PushConfig, Snapshot
+from google.pubsub_v1.types import (
+    BigQueryConfig,
+    IngestionDataSourceSettings,
+    MessageTransform,
+    PubsubMessage,
+    PushConfig,
+)
 
 import localpubsub
 from tests.conformance.conftest import serving
@@ -98,24 +103,12 @@ def test_what_the_disk_refuses_is_not_confirmed(tmp_path: Path) -> None:
         assert [received.message.data for received in pubsub.pull(subscription)] == [b"kept"]
 
 
-SUBSCRIPTION = "projects/p/subscriptions/sss"
 NOT_YET: dict[str, Callable[[Workplace], object]] = {
-    "seek": lambda pubsub: pubsub.subscriber.seek({"subscription": SUBSCRIPTION, "time": datetime.now(UTC)}),
-    "create snapshot": lambda pubsub: pubsub.subscriber.create_snapshot(name="n", subscription=SUBSCRIPTION),
-    "get snapshot": lambda pubsub: pubsub.subscriber.get_snapshot(snapshot="n"),
-    "list snapshots": lambda pubsub: pubsub.subscriber.list_snapshots(project="projects/p"),
-    "delete snapshot": lambda pubsub: pubsub.subscriber.delete_snapshot(snapshot="n"),
-    "update snapshot": lambda pubsub: pubsub.subscriber.update_snapshot(
-        {"snapshot": Snapshot(name="n"), "update_mask": {"paths": ["labels"]}}
-    ),
-    "topic snapshots": lambda pubsub: pubsub.publisher.list_topic_snapshots(topic="projects/p/topics/ttt"),
-    "detach": lambda pubsub: pubsub.publisher.detach_subscription({"subscription": SUBSCRIPTION}),
-    "filter": lambda pubsub: pubsub.created(pubsub.topic(), filter="attributes:x"),
-    "ordering": lambda pubsub: pubsub.created(pubsub.topic(), enable_message_ordering=True),
-    "exactly once": lambda pubsub: pubsub.created(pubsub.topic(), enable_exactly_once_delivery=True),
     "bigquery": lambda pubsub: pubsub.created(pubsub.topic(), bigquery_config=BigQueryConfig(table="p.d.t")),
-    "no wrapper": lambda pubsub: pubsub.created(
-        pubsub.topic(), push_config=PushConfig(push_endpoint="http://h", no_wrapper=PushConfig.NoWrapper())
+    "transforms": lambda pubsub: pubsub.created(pubsub.topic(), message_transforms=[MessageTransform()]),
+    "topic transforms": lambda pubsub: pubsub.topic(message_transforms=[MessageTransform()]),
+    "ingestion": lambda pubsub: pubsub.topic(
+        ingestion_data_source_settings=IngestionDataSourceSettings(aws_kinesis={"stream_arn": "x"})
     ),
 }
 

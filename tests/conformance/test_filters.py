@@ -1,0 +1,64 @@
+"""Subscriptions that want only some messages. The language itself: tests/localpubsub/test_filter.py."""
+
+import pytest
+from google.api_core.exceptions import InvalidArgument
+from google.pubsub_v1.types import PushConfig
+
+from tests.conformance.endpoint import Endpoint
+from tests.conformance.workplace import Workplace
+
+
+@pytest.mark.differs("ignores filters")
+@pytest.mark.parametrize(
+    ("text", "passing"),
+    [
+        ("attributes:a", ["a1", "a2", "ab"]),
+        ('attributes.a = "1"', ["a1", "ab"]),
+        ('attributes:a AND attributes.a != "1"', ["a2"]),
+        ('hasPrefix(attributes.a, "2")', ["a2"]),
+        ("NOT attributes:a AND attributes:b", ["b"]),
+        ('(attributes.a = "1" AND attributes:b) OR -attributes:a', ["ab", "b", "none"]),
+        ('attributes."a" = "\\x31"', ["a1", "ab"]),
+    ],
+)
+def test_what_does_not_match_never_arrives(pubsub: Workplace, text: str, passing: list[str]) -> None:
+    """Behaviour 24: only matching messages are delivered; the others are as good as acknowledged."""
+    topic = pubsub.topic()
+    subscription = pubsub.subscription(topic, filter=text)
+    everything = pubsub.subscription(topic)
+    pubsub.publish(topic, b"none")
+    for attributes in ({"a": "1"}, {"a": "2"}, {"b": "1"}, {"a": "1", "b": "1"}):
+        name = next(iter(attributes)) + (attributes.get("a") or "")
+        pubsub.publish(topic, b"ab" if len(attributes) == 2 else name.encode(), **attributes)
+    assert len(pubsub.pull(everything, 5)) == 5
+    assert sorted(received.message.data.decode() for received in pubsub.waiting(subscription)) == passing
+
+
+@pytest.mark.differs("ignores filters")
+def test_pushes_are_filtered_too(pubsub: Workplace, endpoint: Endpoint) -> None:
+    """Behaviour 24: what does not match is not pushed."""
+    topic = pubsub.topic()
+    pubsub.subscription(topic, filter="attributes:a", push_config=PushConfig(push_endpoint=endpoint.url))
+    pubsub.publish(topic, b"no")
+    (wanted,) = pubsub.publish(topic, b"yes", a="1")
+    assert [push.message_id for push in endpoint.wait_for(1)] == [wanted]
+
+
+@pytest.mark.differs("takes any text for a filter")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "attributes:a AND attributes:b OR attributes:c",
+        "attributes.a = 1",
+        "data:x",
+        "attributes:",
+        "attributes:" + "x" * 246,
+    ],
+    ids=["mixed", "number", "data", "no key", "too long"],
+)
+def test_a_bad_filter_is_refused(pubsub: Workplace, text: str) -> None:
+    """Behaviour 24: a filter that is none, or longer than 256 bytes, answers INVALID_ARGUMENT."""
+    topic = pubsub.topic()
+    with pytest.raises(InvalidArgument):
+        pubsub.subscription(topic, filter=text)
+    assert list(pubsub.publisher.list_topic_subscriptions(topic=topic)) == []

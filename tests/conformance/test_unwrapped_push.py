@@ -1,0 +1,51 @@
+"""Pushes without envelope: https://cloud.google.com/pubsub/docs/payload-unwrapping."""
+
+import re
+
+import pytest
+from google.pubsub_v1.types import PubsubMessage, PushConfig
+
+from tests.conformance.endpoint import Endpoint
+from tests.conformance.workplace import Workplace
+
+
+def unwrapped(endpoint: Endpoint, *, write_metadata: bool) -> PushConfig:
+    """A push config."""
+    return PushConfig(
+        push_endpoint=endpoint.url, no_wrapper=PushConfig.NoWrapper(write_metadata=write_metadata)
+    )
+
+
+@pytest.mark.differs("wraps all the same")
+def test_the_body_is_the_data(pubsub: Workplace, endpoint: Endpoint) -> None:
+    """Behaviour 18: no_wrapper alone sends the raw data, and nothing else of the message."""
+    topic = pubsub.topic()
+    pubsub.subscription(topic, push_config=unwrapped(endpoint, write_metadata=False))
+    pubsub.publish(topic, b"\x00raw\xff", key="value")
+    (push,) = endpoint.wait_for(1)
+    assert push.body == b"\x00raw\xff"
+    assert not [name for name in push.headers if name.startswith("x-goog-") or name == "key"]
+
+
+@pytest.mark.differs("wraps all the same")
+def test_metadata_becomes_headers(pubsub: Workplace, endpoint: Endpoint) -> None:
+    """Behaviour 18: with write_metadata x-goog-pubsub-* and the attributes are headers."""
+    topic = pubsub.topic()
+    subscription = pubsub.subscription(topic, push_config=unwrapped(endpoint, write_metadata=True))
+    attributes = {"key": "value", "Content-Type": "text/csv", "no header": "x", "lines": "a\r\nevil: b"}
+    message = PubsubMessage(data=b"a,b", attributes=attributes, ordering_key="k")
+    (message_id,) = pubsub.publisher.publish(topic=topic, messages=[message]).message_ids
+    (push,) = endpoint.wait_for(1)
+    assert push.body == b"a,b"
+    expected = {
+        "x-goog-pubsub-subscription-name": subscription,
+        "x-goog-pubsub-message-id": message_id,
+        "x-goog-pubsub-ordering-key": "k",
+        "key": "value",
+        "content-type": "text/csv",
+    }
+    assert {name: push.headers[name] for name in expected} == expected
+    assert re.fullmatch(
+        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", push.headers["x-goog-pubsub-publish-time"]
+    )
+    assert not {"no header", "lines", "evil"} & push.headers.keys()

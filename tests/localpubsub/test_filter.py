@@ -1,0 +1,181 @@
+"""The filter language: what it means, what it refuses, and that no text upsets it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from localpubsub.errors import InvalidArgument
+from localpubsub.filter import All, Any, Condition, Differs, Equals, Has, HasPrefix, Not
+from localpubsub.filter_parser import parse
+
+MESSAGES: dict[str, dict[str, str]] = {
+    "none": {},
+    "a1": {"a": "1"},
+    "a12": {"a": "12"},
+    "b": {"b": "1"},
+    "ab": {"a": "1", "b": "1"},
+    "odd": {"a b": 'say "1"', "x-y_Z0": "1"},
+}
+
+CASES = [
+    ("attributes:a", {"a1", "a12", "ab"}),
+    ('attributes.a = "1"', {"a1", "ab"}),
+    ('attributes.a != "1"', {"none", "a12", "b", "odd"}),
+    ('NOT attributes.a = "1"', {"none", "a12", "b", "odd"}),
+    ("-attributes:a", {"none", "b", "odd"}),
+    ('hasPrefix(attributes.a, "1")', {"a1", "a12", "ab"}),
+    ('hasPrefix(attributes.a, "")', {"a1", "a12", "ab"}),
+    ("attributes:a AND attributes:b", {"ab"}),
+    ("attributes:a OR attributes:b", {"a1", "a12", "b", "ab"}),
+    ("NOT attributes:a AND attributes:b", {"b"}),
+    ("NOT (attributes:a AND attributes:b)", {"none", "a1", "a12", "b", "odd"}),
+    ('(attributes.a = "1" AND attributes:b) OR attributes:x-y_Z0', {"ab", "odd"}),
+    ('attributes."a b" = "say \\"1\\""', {"odd"}),
+    ('attributes.a = "\\x31"', {"a1", "ab"}),
+    ('attributes.a = "\\u0031\\062"', {"a12"}),
+    (" \n( ( attributes : a ) )\t", {"a1", "a12", "ab"}),
+    ('attributes:"a"', {"a1", "a12", "ab"}),
+    ('attributes.a="1"AND attributes:b', {"ab"}),
+]
+
+
+@pytest.mark.parametrize(("text", "passing"), CASES, ids=[text.strip() for text, _ in CASES])
+def test_a_filter_means_what_the_documentation_says(text: str, passing: set[str]) -> None:
+    """https://cloud.google.com/pubsub/docs/subscription-message-filter#filtering_syntax."""
+    condition = parse(text)
+    assert condition is not None
+    assert {name for name, attributes in MESSAGES.items() if condition.matches(attributes)} == passing
+
+
+WRONG = [
+    ("attributes:a AND attributes:b OR attributes:c", 30),
+    ("attributes:a attributes:b", 13),
+    ("attributes:a and attributes:b", 13),
+    ("not attributes:a", 0),
+    ("NOT NOT attributes:a", 4),
+    ("attributes.a", 12),
+    ("attributes.a = 1", 15),
+    ("attributes.a = 'x'", 15),
+    ('attributes.a = "1', 15),
+    ('attributes.a < "1"', 13),
+    ("attributes:", 11),
+    ("attributes:AND", 11),
+    ("data:x", 0),
+    ("(attributes:a", 13),
+    ("attributes:a)", 12),
+    ('hasPrefix(attributes:a, "1")', 20),
+    ('hasSuffix(attributes.a, "1")', 0),
+    ('attributes.a = "\\q"', 16),
+    ('attributes.a = "\\UFFFFFFFF"', 16),
+    ("   ", 3),
+    ("attributes:ü", 11),
+    ("(" * 100, 64),
+]
+
+
+@pytest.mark.parametrize(("text", "position"), WRONG, ids=[text for text, _ in WRONG])
+def test_a_wrong_filter_says_where(text: str, position: int) -> None:
+    """The position counts characters from 0, up to the first that cannot be."""
+    with pytest.raises(InvalidArgument, match=f"at position {position},"):
+        parse(text)
+
+
+def test_a_filter_has_at_most_256_bytes() -> None:
+    """Bytes, not characters."""
+    assert parse("attributes:" + "x" * 245) == Has("x" * 245)
+    with pytest.raises(InvalidArgument, match="256 bytes"):
+        parse('attributes:"' + "ü" * 122 + '"')
+
+
+def test_no_filter_is_no_condition() -> None:
+    """Everything passes."""
+    assert parse("") is None
+
+
+def printed(condition: Condition) -> str:  # noqa: PLR0911 - a return for each kind
+    """A filter that states this condition."""
+    match condition:
+        case Has(key):
+            return f"attributes:{quoted(key)}"
+        case Equals(key, value):
+            return f"attributes.{quoted(key)} = {quoted(value)}"
+        case Differs(key, value):
+            return f"attributes.{quoted(key)} != {quoted(value)}"
+        case HasPrefix(key, prefix):
+            return f"hasPrefix(attributes.{quoted(key)}, {quoted(prefix)})"
+        case Not(inner):
+            return f"NOT ({printed(inner)})"
+        case All(conditions):
+            return " AND ".join(f"({printed(each)})" for each in conditions)
+        case Any(conditions):
+            return " OR ".join(f"({printed(each)})" for each in conditions)
+        case _:
+            raise AssertionError(condition)
+
+
+def quoted(text: str) -> str:
+    """A string literal."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+KEYS = st.text('ab"\\ü ', min_size=1, max_size=2)
+LEAVES: st.SearchStrategy[Condition] = st.one_of(
+    st.builds(Has, KEYS),
+    st.builds(Equals, KEYS, KEYS),
+    st.builds(Differs, KEYS, KEYS),
+    st.builds(HasPrefix, KEYS, KEYS),
+)
+
+
+def branches(inner: st.SearchStrategy[Condition]) -> st.SearchStrategy[Condition]:
+    """Conditions of conditions."""
+    several = st.lists(inner, min_size=2, max_size=3).map(tuple)
+    return st.one_of(st.builds(Not, inner), st.builds(All, several), st.builds(Any, several))
+
+
+@given(st.recursive(LEAVES, branches, max_leaves=5), st.dictionaries(KEYS, KEYS, max_size=3))
+def test_what_is_printed_is_read_back(condition: Condition, attributes: dict[str, str]) -> None:
+    """A condition, written as a filter and read again, is true of the same messages."""
+    text = printed(condition)
+    if len(text.encode()) > 256:
+        return
+    read = parse(text)
+    assert read is not None
+    assert read == condition
+    assert read.matches(attributes) == condition.matches(attributes)
+
+
+TOKENS = st.sampled_from(
+    [
+        "attributes",
+        "hasPrefix",
+        "AND",
+        "OR",
+        "NOT",
+        "-",
+        ":",
+        ".",
+        "=",
+        "!=",
+        "(",
+        ")",
+        ",",
+        '"a"',
+        "a",
+        " ",
+        '"',
+        "\\",
+    ]
+)
+
+
+@given(
+    st.one_of(st.text(max_size=80), st.lists(TOKENS, max_size=60).map("".join), st.text("()- ", max_size=256))
+)
+def test_no_text_upsets_the_parser(text: str) -> None:
+    """A condition or InvalidArgument, whatever comes."""
+    try:
+        condition = parse(text)
+    except InvalidArgument:
+        return
+    assert condition is None or condition.matches({"a": "a"}) in {True, False}
