@@ -65,6 +65,12 @@ def _parser() -> argparse.ArgumentParser:
         default=default.max_outstanding,
         help="pushes of one subscription open at a time (default: %(default)s)",
     )
+    add(
+        "--create-tables",
+        action=argparse.BooleanOptionalAction,
+        default=default.create_tables,
+        help="make the tables and buckets that export subscriptions write to (default: yes)",
+    )
     add("--log-level", choices=LOG_LEVELS, default=default.log_level, help="(default: %(default)s)")
     return parser
 

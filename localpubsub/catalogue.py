@@ -20,13 +20,13 @@ _PUT_SUBSCRIPTION = "INSERT OR REPLACE INTO subscription VALUES (?, ?, ?)"
 
 
 class Catalogue:
-    """Creates, changes, lists and deletes. ``changed`` is told of each such subscription."""
+    """Creates, changes, lists and deletes. ``followers`` are told of each such subscription."""
 
     def __init__(self, journal: Journal, next_number: Callable[[], int]) -> None:
         self.topics: dict[str, Topic] = {}
         self.subscriptions: dict[str, Subscription] = {}
         self.numbered: dict[int, Subscription] = {}
-        self.changed: Callable[[Subscription], None] = lambda _: None
+        self.followers: list[Callable[[Subscription], None]] = []
         self._journal = journal
         self._next_number = next_number
 
@@ -120,6 +120,11 @@ class Catalogue:
         subscription.deleted = True
         subscription.wake()
         self.changed(subscription)
+
+    def changed(self, subscription: Subscription) -> None:
+        """Tell those who deliver that a subscription was created, changed or deleted."""
+        for follow in self.followers:
+            follow(subscription)
 
     async def _configure(self, subscription: Subscription, resource: SubscriptionPb) -> Subscription:
         before = subscription.resource

@@ -21,6 +21,7 @@ class Options:
     data: Path = Path(".localpubsub")  #: directory of everything that survives a restart
     ephemeral: bool = False  #: keep everything in memory, and nothing afterwards; ``data`` is then not used
     max_outstanding: int = 1000  #: pushes of one subscription that may be open at a time, at least 1
+    create_tables: bool = True  #: make the tables and buckets which export subscriptions write to
     log_level: str = "info"  #: one of LOG_LEVELS
 
     @property

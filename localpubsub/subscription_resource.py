@@ -5,7 +5,7 @@ Source: the comments of google/pubsub/v1/pubsub.proto on Subscription and Update
 
 from typing import Final
 
-from localpubsub import limits
+from localpubsub import export_config, limits
 from localpubsub.backlog import Terms
 from localpubsub.backoff import RetryPolicy
 from localpubsub.dead_letter import DeadLetterPolicy
@@ -25,8 +25,6 @@ _UNSUPPORTED: Final = {
     "filter": "filters",
     "enable_message_ordering": "ordered delivery",
     "enable_exactly_once_delivery": "exactly-once delivery",
-    "bigquery_config": "BigQuery subscriptions",
-    "cloud_storage_config": "Cloud Storage subscriptions",
     "bigtable_config": "Bigtable subscriptions",
     "message_transforms": "message transforms",
     "retain_acked_messages": "keeping acknowledged messages for seek",
@@ -89,6 +87,7 @@ def terms(resource: SubscriptionPb) -> Terms:
 
 def _checked(resource: SubscriptionPb) -> SubscriptionPb:
     _refuse_unsupported(resource)
+    export_config.complete(resource)
     _complete_durations(resource)
     _complete_retry_policy(resource)
     _complete_dead_letter_policy(resource)

@@ -14,6 +14,8 @@ PubsubMessagePb: TypeAlias = Any
 TopicPb: TypeAlias = Any
 SubscriptionPb: TypeAlias = Any
 PushConfigPb: TypeAlias = Any
+BigQueryConfigPb: TypeAlias = Any
+CloudStorageConfigPb: TypeAlias = Any
 RequestPb: TypeAlias = Any
 ResponsePb: TypeAlias = Any
 DurationPb: TypeAlias = Any
@@ -22,6 +24,8 @@ TimestampPb: TypeAlias = Any
 
 Empty = empty_pb2.Empty  # the answer of every delete
 
+BigQueryConfig = types.BigQueryConfig.pb()
+CloudStorageConfig = types.CloudStorageConfig.pb()
 PubsubMessage = types.PubsubMessage.pb()
 PushConfig = types.PushConfig.pb()
 ReceivedMessage = types.ReceivedMessage.pb()
