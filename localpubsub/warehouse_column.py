@@ -63,7 +63,7 @@ def _taker(declared: str) -> Callable[[Any], SqlValue]:
 
 def _anything(value: object) -> SqlValue:
     if isinstance(value, (dict, list)):
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return json_text(value)
     if isinstance(value, int):
         return _int64(int(value))
     if isinstance(value, (str, bytes, float)):
@@ -179,7 +179,7 @@ _TAKERS: Final[dict[str, Callable[[Any], SqlValue]]] = {
 def parse_json(text: str) -> object:
     """JSON as RFC 8259 has it: ValueError for NaN, infinities and numbers beyond a double."""
     try:
-        return json.loads(text, parse_constant=_no_number, parse_float=_finite)
+        return _decode(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
@@ -193,6 +193,11 @@ def _finite(digits: str) -> float:
 
 def _no_number(word: str) -> object:
     raise ValueError(f"{word} is no JSON")
+
+
+#: Made once: json.loads makes a decoder for each call that has options.
+_decode: Final = json.JSONDecoder(parse_constant=_no_number, parse_float=_finite).decode
+json_text: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def _shown(value: object) -> str:

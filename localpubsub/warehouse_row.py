@@ -3,7 +3,6 @@
 https://cloud.google.com/pubsub/docs/bigquery#properties_subscription
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from localpubsub.errors import Misfit
-from localpubsub.warehouse_column import Column, SqlValue, parse_json, timestamp_text
+from localpubsub.warehouse_column import Column, SqlValue, json_text, parse_json, timestamp_text
 from localpubsub.wire import BigQueryConfigPb, PubsubMessage, PubsubMessagePb
 
 #: What write_metadata adds, with the types of a table that is made for it.
@@ -22,6 +21,8 @@ METADATA: Final = {
     "attributes": "JSON",
 }
 DATA: Final = "data"
+#: The types of columns that take our own metadata unchecked.
+_AS_IT_IS: Final = frozenset({*METADATA.values(), ""})
 
 #: https://cloud.google.com/bigquery/docs/schemas#column_names
 _COLUMN_NAME: Final = re.compile(r"[A-Za-z_]\w{0,299}", re.ASCII)
@@ -77,9 +78,10 @@ class RowPlan:
             self._place(row, table, name, value)
         if self.config.write_metadata:
             for name, value in _metadata(message, self.subscription).items():
-                if row.values.get(table.columns[name].name) is not None:
+                column = table.columns[name]
+                if row.values.get(column.name) is not None:
                     raise Misfit(f"The field {name} is also the name of a metadata column.")
-                row.values[table.columns[name].name] = table.columns[name].fit(value)
+                row.values[column.name] = value if column.declared in _AS_IT_IS else column.fit(value)
         return row
 
     def _fields(self, message: PubsubMessagePb) -> Mapping[str, object]:
@@ -127,5 +129,5 @@ def _metadata(message: PubsubMessagePb, subscription: str) -> dict[str, str]:
         "subscription_name": subscription,
         "message_id": message.message_id,
         "publish_time": timestamp_text(moment),
-        "attributes": json.dumps(others, ensure_ascii=False, separators=(",", ":")),
+        "attributes": json_text(others) if others else "{}",
     }
