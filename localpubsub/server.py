@@ -20,6 +20,7 @@ from localpubsub.options import Options
 from localpubsub.publisher_service import PublisherService
 from localpubsub.push import Pushes
 from localpubsub.rpc import Methods
+from localpubsub.schema_service import SchemaService
 from localpubsub.store import Store
 from localpubsub.subscriber_service import SubscriberService
 from localpubsub.tokens import Tokens
@@ -117,6 +118,7 @@ class Server:
         server = aio.server(options=_GRPC_OPTIONS)
         services = {
             "Publisher": PublisherService(broker).methods(),
+            "SchemaService": SchemaService(broker).methods(),
             "Subscriber": SubscriberService(broker).methods(),
         }
         server.add_generic_rpc_handlers((Methods(services),))
