@@ -1,9 +1,7 @@
 """Schemas: kept with their revisions, and messages held against them."""
 
-import json
 from collections.abc import Iterator
 from io import BytesIO
-from typing import Any
 
 import fastavro
 import grpc
@@ -23,30 +21,11 @@ from google.pubsub_v1.types import (
     ValidateMessageRequest,
 )
 
+from tests.conformance.schema_examples import AVRO, OTHER_AVRO, PARENT, PROTO, avro, proto
 from tests.conformance.servers import PubsubServer
 from tests.conformance.test_exports import rows, table_of
-from tests.conformance.workplace import PROJECT, Workplace
+from tests.conformance.workplace import Workplace
 
-PARENT = f"projects/{PROJECT}"
-AVRO: Any = {
-    "type": "record",
-    "name": "Page",
-    "fields": [
-        {"name": "url", "type": "string"},
-        {"name": "size", "type": ["null", "long"], "default": None},
-    ],
-}
-OTHER_AVRO: Any = {"type": "record", "name": "Page", "fields": [{"name": "title", "type": "string"}]}
-PROTO = """
-syntax = "proto2";
-package crawl;
-message Page {
-  required string url = 1;
-  optional int64 size = 2;
-  enum Kind { HTML = 0; PDF = 1; }
-  optional Kind kind = 3;
-}
-"""
 NO_PROTOBUF = pytest.mark.differs("offers no protocol buffers")
 
 
@@ -55,16 +34,6 @@ def schemas(server: PubsubServer) -> Iterator[SchemaServiceClient]:
     """The real client."""
     with grpc.insecure_channel(server.host) as channel:
         yield SchemaServiceClient(transport=SchemaServiceGrpcTransport(channel=channel))
-
-
-def avro(definition: object = AVRO, name: str = "") -> Schema:
-    """An Avro schema."""
-    return Schema(name=name, type_=Schema.Type.AVRO, definition=json.dumps(definition))
-
-
-def proto(definition: str = PROTO) -> Schema:
-    """A protocol buffer schema."""
-    return Schema(type_=Schema.Type.PROTOCOL_BUFFER, definition=definition)
 
 
 def created(schemas: SchemaServiceClient, pubsub: Workplace, schema: Schema | None = None) -> Schema:
