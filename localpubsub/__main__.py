@@ -71,6 +71,12 @@ def _parser() -> argparse.ArgumentParser:
         dest="agent_rights",
         help="Pub/Sub's service agent lacks its roles: no dead letters, and attempts are not counted",
     )
+    add(
+        "--create-tables",
+        action=argparse.BooleanOptionalAction,
+        default=default.create_tables,
+        help="make the tables and buckets that export subscriptions write to (default: yes)",
+    )
     add("--log-level", choices=LOG_LEVELS, default=default.log_level, help="(default: %(default)s)")
     return parser
 

@@ -220,7 +220,7 @@ class Broker:
             self._cannot_bury(subscription, lease, str(failure))
             return
         if record is not None:
-            self._enter(topic, [dead_letter(record, subscription.name, lease.attempt)])
+            self._enter(topic, [dead_letter(record, subscription.name, lease.attempt, lease.error)])
         self._remove(subscription, lease.message_id, lease.attempt)
         fate = "moved" if topic.subscriptions else "lost, for that topic has no subscription"
         _log.warning(

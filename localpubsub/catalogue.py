@@ -4,9 +4,10 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 
 from localpubsub import replay, subscription_resource, topic_resource
-from localpubsub.errors import AlreadyExists, NotFound, StoreFailure
+from localpubsub.errors import AlreadyExists, InvalidArgument, NotFound, StoreFailure
 from localpubsub.journal import Journal
 from localpubsub.limits import DEFAULT_PAGE, MAX_PAGE
+from localpubsub.schemas import DELETED_SCHEMA, Schemas
 from localpubsub.store import Store
 from localpubsub.subscription import Subscription
 from localpubsub.subscription_resource import DELETED_TOPIC
@@ -20,7 +21,7 @@ _PUT_SUBSCRIPTION = "INSERT OR REPLACE INTO subscription VALUES (?, ?, ?)"
 
 
 class Catalogue:
-    """Creates, changes, lists and deletes. ``changed`` is told of each such subscription."""
+    """Creates, changes, lists and deletes. ``followers`` are told of each such subscription."""
 
     def __init__(
         self, journal: Journal, next_number: Callable[[], int], *, agent_rights: bool = True
@@ -28,14 +29,16 @@ class Catalogue:
         self.topics: dict[str, Topic] = {}
         self.subscriptions: dict[str, Subscription] = {}
         self.numbered: dict[int, Subscription] = {}
-        self.changed: Callable[[Subscription], None] = lambda _: None
         self.topic_deleted: Callable[[Topic], None] = lambda _: None  #: called within its transaction
+        self.followers: list[Callable[[Subscription], None]] = []
+        self.schemas = Schemas(journal, next_number)
         self._journal = journal
         self._next_number = next_number
         self._agent_rights = agent_rights
 
     def load(self, store: Store) -> None:
         """Take over what the store holds; before the server serves."""
+        self.schemas.load(store)
         for number, encoded in store.topics():
             self._add_topic(Topic(number, TopicMessage.FromString(encoded)))
         for number, encoded in store.subscriptions():
@@ -61,6 +64,7 @@ class Catalogue:
         resource = topic_resource.complete(given)
         if resource.name in self.topics:
             raise AlreadyExists(resource.name)
+        self._check_schema(resource)
         topic = Topic(self._next_number(), resource)
         self._add_topic(topic)
         await self._put(_PUT_TOPIC, topic, undo=lambda: self._remove_topic(topic))
@@ -69,7 +73,9 @@ class Catalogue:
     async def update_topic(self, given: TopicPb, mask: FieldMaskPb) -> Topic:
         """Change the fields of the mask."""
         topic = self.topic(given.name)
-        before, topic.resource = topic.resource, topic_resource.updated(topic.resource, given, mask)
+        resource = topic_resource.updated(topic.resource, given, mask)
+        self._check_schema(resource)
+        before, topic.resource = topic.resource, resource
         if not topic.resource.HasField("message_retention_duration"):
             self._journal.next.resources += replay.release(topic.number)
         await self._put(_PUT_TOPIC, topic, undo=lambda: setattr(topic, "resource", before))
@@ -89,6 +95,20 @@ class Catalogue:
         self.topic_deleted(topic)
         await self._confirmed(undo=lambda: self._add_topic(topic))
 
+    async def delete_schema(self, name: str) -> None:
+        """Delete a schema. The topics that use it stay, and take no messages any more."""
+        self.schemas.revision(name)
+        users = [each for each in self.topics.values() if each.resource.schema_settings.schema == name]
+        for topic in users:
+            topic.resource.schema_settings.schema = DELETED_SCHEMA
+            self._journal.next.resources.append((_PUT_TOPIC, _row(topic)))
+        try:
+            await self.schemas.delete(name)
+        except StoreFailure:
+            for topic in users:
+                topic.resource.schema_settings.schema = name
+            raise
+
     async def create_subscription(self, given: SubscriptionPb) -> Subscription:
         """A subscription for what is published from now on; AlreadyExists, NotFound, InvalidArgument."""
         resource = subscription_resource.complete(given)
@@ -96,6 +116,7 @@ class Catalogue:
             raise AlreadyExists(resource.name)
         self.topic(resource.topic)
         self._check_dead_letter_topic(resource)
+        self._check_topic_schema(resource)
         subscription = self._subscription(self._next_number(), resource)
         self._add_subscription(subscription)
         await self._put(_PUT_SUBSCRIPTION, subscription, undo=lambda: self._remove_subscription(subscription))
@@ -107,6 +128,7 @@ class Catalogue:
         subscription = self.subscription(given.name)
         resource = subscription_resource.updated(subscription.resource, given, mask)
         self._check_dead_letter_topic(resource)
+        self._check_topic_schema(resource)
         return await self._configure(subscription, resource)
 
     async def modify_push_config(self, name: str, push_config: PushConfigPb) -> Subscription:
@@ -157,6 +179,11 @@ class Catalogue:
         subscription.wake()
         self.changed(subscription)
 
+    def changed(self, subscription: Subscription) -> None:
+        """Tell those who deliver that a subscription was created, changed or deleted."""
+        for follow in self.followers:
+            follow(subscription)
+
     async def _configure(self, subscription: Subscription, resource: SubscriptionPb) -> Subscription:
         before = subscription.resource
         subscription.configure(resource)
@@ -180,6 +207,19 @@ class Catalogue:
     def _check_dead_letter_topic(self, resource: SubscriptionPb) -> None:
         if resource.HasField("dead_letter_policy"):
             self.topic(resource.dead_letter_policy.dead_letter_topic)
+
+    def _check_schema(self, resource: TopicPb) -> None:
+        settings = resource.schema_settings
+        if resource.HasField("schema_settings") and settings.schema != DELETED_SCHEMA:
+            self.schemas.check_settings(settings)
+
+    def _check_topic_schema(self, resource: SubscriptionPb) -> None:
+        """use_topic_schema needs a topic that has one."""
+        topic = self.topics.get(resource.topic)
+        if resource.bigquery_config.use_topic_schema and not (
+            topic and topic.resource.HasField("schema_settings")
+        ):
+            raise InvalidArgument("use_topic_schema is set, but the topic has no schema.")
 
     def _add_topic(self, topic: Topic) -> None:
         self.topics[topic.name] = topic

@@ -7,6 +7,7 @@ topic as a new message, with its old data and attributes and four more that say 
 from dataclasses import dataclass
 from typing import Final
 
+from localpubsub.limits import MAX_ATTRIBUTE_VALUE_BYTES
 from localpubsub.message import rfc3339
 from localpubsub.wire import PubsubMessage, PubsubMessagePb
 
@@ -21,13 +22,15 @@ class DeadLetterPolicy:
     max_delivery_attempts: int  #: 5..100
 
 
-def dead_letter(record: bytes, subscription: str, attempts: int) -> PubsubMessagePb:
+def dead_letter(record: bytes, subscription: str, attempts: int, error: str = "") -> PubsubMessagePb:
     """The message that stands for ``record`` on the dead-letter topic, still without id and time.
 
     Args:
         record: the original message, encoded.
         subscription: full name of the subscription it failed on.
         attempts: how often it was delivered there.
+        error: why an export subscription could not write it
+            (https://cloud.google.com/pubsub/docs/create-bigquery-subscription#handle_message_failures).
     """
     message = PubsubMessage.FromString(record)
     _, project, _, name = subscription.split("/")
@@ -36,6 +39,9 @@ def dead_letter(record: bytes, subscription: str, attempts: int) -> PubsubMessag
     message.attributes[PREFIX + "SubscriptionProject"] = project
     # Measured on the real service: +00:00 here, where a push body has Z.
     message.attributes[PREFIX + "TopicPublishTime"] = rfc3339(message.publish_time) + "+00:00"
+    if error:
+        most = MAX_ATTRIBUTE_VALUE_BYTES
+        message.attributes[PREFIX + "DeliveryErrorMessage"] = error.encode()[:most].decode(errors="ignore")
     message.ClearField("message_id")
     message.ClearField("publish_time")
     return message

@@ -10,6 +10,8 @@
     │   ├── FailedPrecondition   right request, wrong state of the resource
     │   ├── Aborted              somebody else changed it in between
     │   └── Unimplemented        Pub/Sub can do it, localpubsub cannot (yet)
+    ├── Misfit               a message's: it does not fit the table it is to be exported to
+    ├── ExportBlocked        the destination's: nothing can be exported there for the time being
     ├── StoreFailure         the disk's: nothing of the transaction was kept
     └── CannotStart          the operator's: port or data directory; a sentence, never a stack trace
 """
@@ -82,6 +84,21 @@ class Unimplemented(Refusal):
     """Pub/Sub offers this; localpubsub does not, and says so rather than ignoring it."""
 
     code = "UNIMPLEMENTED"
+
+
+class Misfit(LocalPubsubError):
+    """A message does not fit where it is to be exported to; the text says what of it does not."""
+
+
+class ExportBlocked(LocalPubsubError):
+    """No message can be exported for the time being, through no fault of its own.
+
+    ``state`` is the name of a state of BigQueryConfig and CloudStorageConfig; ACTIVE for what will pass.
+    """
+
+    def __init__(self, state: str, reason: str) -> None:
+        super().__init__(reason)
+        self.state = state
 
 
 class StoreFailure(LocalPubsubError):

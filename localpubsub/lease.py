@@ -22,6 +22,7 @@ class Lease:
     delivered_at: float  #: seconds since the epoch
     deadline: float  #: seconds since the epoch; moved by extend_deadline
     holder: Holder | None = None
+    error: str = ""  #: why an export subscription refuses the message, for its dead letter
 
 
 def ack_id(subscription_number: int, lease: Lease) -> str:

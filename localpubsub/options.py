@@ -22,6 +22,7 @@ class Options:
     ephemeral: bool = False  #: keep everything in memory, and nothing afterwards; ``data`` is then not used
     max_outstanding: int = 1000  #: pushes of one subscription that may be open at a time, at least 1
     agent_rights: bool = True  #: whether Pub/Sub's service agent may forward dead letters
+    create_tables: bool = True  #: make the tables and buckets which export subscriptions write to
     log_level: str = "info"  #: one of LOG_LEVELS
 
     @property

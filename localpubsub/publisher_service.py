@@ -54,6 +54,9 @@ class PublisherService:
     async def publish(self, request: RequestPb, _: Context) -> ResponsePb:
         """Answered once every message is on disk."""
         limits.check_publish(request)
+        settings = self._catalogue.topic(request.topic).resource.schema_settings
+        if settings.schema:
+            self._catalogue.schemas.stamp(settings, request.messages)
         message_ids = await self._broker.publish(request.topic, request.messages)
         return PublishResponse(message_ids=[str(message_id) for message_id in message_ids])
 

@@ -33,7 +33,7 @@ class Pushes:
         self._tokens = tokens
         self._max_outstanding = max_outstanding
         self._deliveries: dict[int, PushDelivery] = {}
-        broker.catalogue.changed = self.follow
+        broker.catalogue.followers.append(self.follow)
         for subscription in broker.catalogue.subscriptions.values():
             self.follow(subscription)
 

@@ -21,6 +21,8 @@ class RunningServer:
     host: str  #: "127.0.0.1:PORT", the value for PUBSUB_EMULATOR_HOST
     certs_url: str  #: certificates of push tokens, for google-auth's ``verify_token(certs_url=...)``
     data: Path | None  #: its data directory, None when ephemeral
+    warehouse: Path  #: SQLite file of the BigQuery subscriptions; with ``ephemeral`` gone afterwards
+    buckets: Path  #: directory of the Cloud Storage subscriptions; with ``ephemeral`` gone afterwards
 
 
 @contextmanager
@@ -67,7 +69,13 @@ def running(**options: Any) -> Iterator[RunningServer]:  # noqa: ANN401 - Option
     try:
         handle = started.result()
         try:
-            yield RunningServer(handle.server.host, handle.server.certs_url, handle.server.data)
+            yield RunningServer(
+                handle.server.host,
+                handle.server.certs_url,
+                handle.server.data,
+                handle.server.warehouse,
+                handle.server.buckets,
+            )
         finally:
             handle.loop.call_soon_threadsafe(handle.stopped.set)
     finally:

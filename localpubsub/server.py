@@ -2,7 +2,9 @@
 
 import socket
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
 
 from aiohttp import web
 from grpc import aio
@@ -12,18 +14,17 @@ from localpubsub.certificates import CERTIFICATES_PATH, application
 from localpubsub.clock import Clock
 from localpubsub.data_directory import DataDirectory
 from localpubsub.errors import CannotStart
+from localpubsub.exports import Exports
 from localpubsub.iam_service import IAM_POLICY, IamService
 from localpubsub.limits import GRPC_RECEIVE_BYTES
 from localpubsub.options import Options
 from localpubsub.publisher_service import PublisherService
 from localpubsub.push import Pushes
 from localpubsub.rpc import Methods
+from localpubsub.schema_service import SchemaService
 from localpubsub.store import Store
 from localpubsub.subscriber_service import SubscriberService
 from localpubsub.tokens import Tokens
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 #: Seconds that pushes and calls under way have to finish when the server stops.
 GRACE: Final = 0.5
@@ -47,7 +48,18 @@ class Server:
         self.port = 0  #: the gRPC port, once started
         self.http_port = 0  #: the port of certificates and health, once started
         self.data: Path | None = None if options.ephemeral else options.data
+        self.exports = Path()  #: directory of what export subscriptions write, once started
         self._closing = AsyncExitStack()
+
+    @property
+    def warehouse(self) -> Path:
+        """The SQLite file that BigQuery subscriptions write; there once a first one is."""
+        return self.exports / "warehouse.db"
+
+    @property
+    def buckets(self) -> Path:
+        """Each directory in it is a bucket of Cloud Storage subscriptions."""
+        return self.exports / "buckets"
 
     @property
     def host(self) -> str:
@@ -86,6 +98,9 @@ class Server:
         await self._serve_grpc(opened, broker)
         pushes = Pushes(broker, tokens, options.max_outstanding)
         opened.push_async_callback(pushes.close, GRACE)
+        self.exports = self.data or Path(opened.enter_context(TemporaryDirectory(prefix="localpubsub-")))
+        exports = Exports(broker, self.warehouse, self.buckets, create=options.create_tables)
+        opened.push_async_callback(exports.close)
 
     async def _serve_certificates(self, opened: AsyncExitStack, tokens: Tokens) -> None:
         runner = web.AppRunner(application(tokens), access_log=None, shutdown_timeout=GRACE)
@@ -104,6 +119,7 @@ class Server:
         server = aio.server(options=_GRPC_OPTIONS)
         services = {
             "Publisher": PublisherService(broker).methods(),
+            "SchemaService": SchemaService(broker).methods(),
             "Subscriber": SubscriberService(broker).methods(),
             IAM_POLICY: IamService(broker).methods(),
         }

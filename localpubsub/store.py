@@ -27,6 +27,9 @@ CREATE TABLE IF NOT EXISTS topic (
 CREATE TABLE IF NOT EXISTS subscription (
     number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, resource BLOB NOT NULL
 );
+CREATE TABLE IF NOT EXISTS schema_revision (
+    number INTEGER PRIMARY KEY, schema TEXT NOT NULL, resource BLOB NOT NULL, compiled BLOB NOT NULL
+);
 CREATE TABLE IF NOT EXISTS message (id INTEGER PRIMARY KEY, topic INTEGER NOT NULL, record BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS backlog (
     message INTEGER NOT NULL, subscription INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
@@ -94,6 +97,11 @@ class Store:
         return self._connection.execute(
             "SELECT number, resource FROM subscription ORDER BY number"
         ).fetchall()
+
+    def schema_revisions(self) -> list[tuple[int, bytes, bytes]]:
+        """Number, encoded resource and compiled definition of every revision of a schema, oldest first."""
+        query = "SELECT number, resource, compiled FROM schema_revision ORDER BY number"
+        return self._connection.execute(query).fetchall()
 
     def backlog(self) -> Iterator[tuple[int, int, int]]:
         """Message id, subscription and deliveries of everything unacknowledged, oldest first."""

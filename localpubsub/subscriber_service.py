@@ -161,6 +161,10 @@ class SubscriberService:
                 "This method is not supported for this subscription type: it has a push endpoint "
                 f"(subscription={name}). An empty push config turns it into a pull subscription."
             )
+        if subscription.exports:
+            raise FailedPrecondition(
+                f"This method is not supported for this subscription type: it exports (subscription={name})."
+            )
         return subscription
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from localpubsub import subscription_resource
 from localpubsub.backlog import Backlog, Terms
+from localpubsub.export_config import EXPORTS
 from localpubsub.filter_parser import parse
 from localpubsub.lease import Lease
 from localpubsub.ordered_backlog import OrderedBacklog
@@ -49,6 +50,11 @@ class Subscription:
     def endpoint(self) -> str:
         """URL of a push subscription, empty for a pull subscription."""
         return str(self.resource.push_config.push_endpoint)
+
+    @property
+    def exports(self) -> bool:
+        """Whether its messages go to a table or a bucket, and to nobody else."""
+        return any(self.resource.HasField(field) for field in EXPORTS)
 
     def configure(self, resource: SubscriptionPb) -> None:
         """Take over another configuration; messages stay where they are."""

@@ -5,7 +5,7 @@ Source: the comments of google/pubsub/v1/pubsub.proto on Subscription and Update
 
 from typing import Final
 
-from localpubsub import limits
+from localpubsub import export_config, limits
 from localpubsub.backlog import Terms
 from localpubsub.backoff import RetryPolicy
 from localpubsub.dead_letter import DeadLetterPolicy
@@ -23,8 +23,6 @@ OUTPUT_ONLY: Final = frozenset(
 
 #: Fields which change deliveries in ways that localpubsub does not offer: refused, never ignored.
 _UNSUPPORTED: Final = {
-    "bigquery_config": "BigQuery subscriptions",
-    "cloud_storage_config": "Cloud Storage subscriptions",
     "bigtable_config": "Bigtable subscriptions",
     "message_transforms": "message transforms",
 }
@@ -86,6 +84,7 @@ def terms(resource: SubscriptionPb) -> Terms:
 
 def _checked(resource: SubscriptionPb) -> SubscriptionPb:
     _refuse_unsupported(resource)
+    export_config.complete(resource)
     _complete_durations(resource)
     _complete_retry_policy(resource)
     _complete_dead_letter_policy(resource)

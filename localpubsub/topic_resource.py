@@ -9,10 +9,11 @@ from localpubsub import limits
 from localpubsub.errors import InvalidArgument, Unimplemented
 from localpubsub.wire import FieldMaskPb, Topic, TopicPb
 
-MUTABLE: Final = frozenset({"labels", "message_storage_policy", "message_retention_duration"})
+MUTABLE: Final = frozenset(
+    {"labels", "message_storage_policy", "message_retention_duration", "schema_settings"}
+)
 
 _UNSUPPORTED: Final = {
-    "schema_settings": "schemas",
     "ingestion_data_source_settings": "ingestion from other systems",
     "message_transforms": "message transforms",
 }

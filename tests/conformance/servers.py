@@ -31,13 +31,15 @@ class PubsubServer:
     name: str
     host: str  #: for PUBSUB_EMULATOR_HOST
     certs_url: str | None  #: certificates of push tokens, where the server signs any
+    warehouse: Path | None = None  #: what stands for BigQuery, where anything does
+    buckets: Path | None = None  #: what stands for Cloud Storage, where anything does
 
 
 @contextmanager
 def local() -> Iterator[PubsubServer]:
     """Our own, in this process."""
     with localpubsub.running() as server:
-        yield PubsubServer("localpubsub", server.host, server.certs_url)
+        yield PubsubServer("localpubsub", server.host, server.certs_url, server.warehouse, server.buckets)
 
 
 @contextmanager

@@ -1,0 +1,73 @@
+"""Every export subscription has one exporter here, which follows its configuration as a push does."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from localpubsub.bigquery_export import BigQueryExport
+from localpubsub.broker import Broker
+from localpubsub.exporter import STATES, Exporter
+from localpubsub.storage_export import StorageExport
+from localpubsub.subscription import Subscription
+from localpubsub.warehouse import Warehouse
+
+
+class Exports:
+    """Begins, changes and ends exports. One thread writes the warehouse, another one files."""
+
+    def __init__(self, broker: Broker, warehouse: Path, buckets: Path, *, create: bool) -> None:
+        self._broker = broker
+        self._warehouse = Warehouse(warehouse, create_tables=create)
+        self._warehouse_thread = ThreadPoolExecutor(1, "localpubsub-warehouse")
+        self._buckets = buckets
+        self._create = create
+        self._files_thread = ThreadPoolExecutor(1, "localpubsub-buckets")
+        self._exporters: dict[int, tuple[bytes, Exporter]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+        broker.catalogue.followers.append(self.follow)
+        for subscription in broker.catalogue.subscriptions.values():
+            self.follow(subscription)
+
+    def follow(self, subscription: Subscription) -> None:
+        """Begin, change or end the export of a subscription that was created, changed or deleted."""
+        wanted = b"" if subscription.deleted else _configuration(subscription)
+        current = self._exporters.get(subscription.number)
+        if current is not None:
+            if current[0] == wanted:
+                return
+            del self._exporters[subscription.number]
+            exporter = current[1]
+            exporter.stop()
+            self._ending.add(exporter.task)
+            exporter.task.add_done_callback(self._ending.discard)
+        if wanted:
+            self._exporters[subscription.number] = wanted, self._begin(subscription)
+
+    async def close(self) -> None:
+        """End all exports: finish what is under way, let go of the files."""
+        for _, exporter in self._exporters.values():
+            exporter.stop()
+        tasks = [*self._ending, *(exporter.task for _, exporter in self._exporters.values())]
+        if tasks:
+            await asyncio.wait(tasks)
+        await asyncio.get_running_loop().run_in_executor(self._warehouse_thread, self._warehouse.close)
+        self._warehouse_thread.shutdown()
+        self._files_thread.shutdown()
+
+    def _begin(self, subscription: Subscription) -> Exporter:
+        if subscription.resource.HasField("bigquery_config"):
+            return BigQueryExport(self._broker, subscription, self._warehouse, self._warehouse_thread)
+        bucket = self._buckets / subscription.resource.cloud_storage_config.bucket
+        return StorageExport(self._broker, subscription, bucket, self._files_thread, create=self._create)
+
+
+def _configuration(subscription: Subscription) -> bytes:
+    """What decides the export, empty when there is none. Its state is a result of the export."""
+    resource = subscription.resource
+    for field in STATES:
+        if resource.HasField(field) and not resource.detached:
+            config = type(getattr(resource, field))()
+            config.CopyFrom(getattr(resource, field))
+            config.ClearField("state")
+            return field.encode() + bytes(config.SerializeToString())
+    return b""

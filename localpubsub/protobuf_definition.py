@@ -1,0 +1,115 @@
+"""Messages as a protocol buffer definition has them, which is compiled by protoc in a process of its own.
+
+``grpcio-tools`` brings protoc. In our process it would write its complaints to stderr, where nobody can quote
+them; compiled definitions are kept, so it runs once for each revision.
+"""
+
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+from google.protobuf import (  # type: ignore[import-untyped]  # protobuf publishes no types
+    descriptor_pb2,
+    descriptor_pool,
+    json_format,
+    message_factory,
+)
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # idem
+
+from localpubsub.errors import InvalidArgument, Misfit, Unimplemented
+
+TIMEOUT: Final = 30.0  #: seconds that protoc has
+_FILE: Final = "schema.proto"
+
+#: https://cloud.google.com/pubsub/docs/bigquery#protocol-buffer-types; others are texts.
+_COLUMNS: Final = {
+    **dict.fromkeys(
+        ("INT32", "INT64", "UINT32", "FIXED32", "SFIXED32", "SINT32", "SINT64", "SFIXED64"), "INT64"
+    ),
+    **dict.fromkeys(("UINT64", "FIXED64"), "NUMERIC"),
+    **dict.fromkeys(("FLOAT", "DOUBLE"), "FLOAT64"),
+    **dict.fromkeys(("MESSAGE", "GROUP"), "STRUCT"),
+    "BOOL": "BOOL",
+    "BYTES": "BYTES",
+}
+
+
+def compiled(definition: str) -> bytes:
+    """The FileDescriptorSet of a .proto text; InvalidArgument with protoc's complaint. Takes a moment."""
+    if importlib.util.find_spec("grpc_tools") is None:
+        raise Unimplemented(
+            "localpubsub needs the package grpcio-tools for protocol buffer schemas: "
+            "install scrapeq[localpubsub-schemas]."
+        )
+    with TemporaryDirectory(prefix="localpubsub-") as directory:
+        (Path(directory) / _FILE).write_text(definition, encoding="utf-8")
+        output = Path(directory) / "compiled"
+        command = [
+            sys.executable,
+            "-m",
+            "grpc_tools.protoc",
+            f"-I{directory}",
+            f"--descriptor_set_out={output}",
+        ]
+        done = subprocess.run(  # noqa: S603 - our own arguments
+            [*command, _FILE], capture_output=True, text=True, timeout=TIMEOUT, check=False, cwd=directory
+        )
+        if done.returncode:
+            raise InvalidArgument(f"Invalid schema definition: {done.stderr.strip()}")
+        found = output.read_bytes()
+    (file,) = descriptor_pb2.FileDescriptorSet.FromString(found).file
+    if file.dependency:
+        raise InvalidArgument("Invalid schema definition: imports are not supported.")
+    if len(file.message_type) != 1:
+        raise InvalidArgument("Invalid schema definition: it must have exactly one top-level message type.")
+    return found
+
+
+class ProtobufDefinition:
+    """One revision of a protocol buffer schema."""
+
+    def __init__(self, compiled_bytes: bytes, root_message: str = "") -> None:
+        """The only top-level message, or ``root_message``; InvalidArgument when it is not there."""
+        pool = descriptor_pool.DescriptorPool()
+        try:
+            files = descriptor_pb2.FileDescriptorSet.FromString(compiled_bytes).file
+            for file in files:
+                pool.Add(file)
+            last = files[-1]
+            name = root_message or ".".join(filter(None, [last.package, last.message_type[0].name]))
+            self._descriptor = pool.FindMessageTypeByName(name)
+        except (DecodeError, KeyError, TypeError, IndexError) as error:
+            raise InvalidArgument(f"Invalid schema definition: {error}.") from error
+        self._message: Any = message_factory.GetMessageClass(self._descriptor)
+
+    def read(self, data: bytes, *, binary: bool) -> object:
+        """The message's fields by name, as JSON has them; Misfit."""
+        message = self._message()
+        try:
+            if binary:
+                message.ParseFromString(data)
+            else:
+                json_format.Parse(data, message)
+        except (DecodeError, json_format.ParseError, ValueError, RecursionError) as error:
+            raise Misfit(f"it is not a {self._descriptor.full_name}: {error}") from error
+        if not message.IsInitialized():
+            missing = ", ".join(message.FindInitializationErrors())
+            raise Misfit(f"it lacks required fields of {self._descriptor.full_name}: {missing}")
+        return json_format.MessageToDict(
+            message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+        )
+
+    def columns(self) -> Mapping[str, str]:
+        """Name → type of the columns of a table for these messages."""
+        return {field.name: _column_type(field) for field in self._descriptor.fields}
+
+
+def _column_type(field: Any) -> str:  # noqa: ANN401 - a FieldDescriptor
+    if getattr(field, "is_repeated", False):
+        return "STRUCT" if field.message_type and field.message_type.GetOptions().map_entry else "ARRAY"
+    name = descriptor_pb2.FieldDescriptorProto.Type.Name(field.type).removeprefix("TYPE_")
+    return _COLUMNS.get(name, "TEXT")

@@ -1,0 +1,205 @@
+"""The columns of a warehouse table: which values each declared type takes, and what SQLite is given for them.
+
+https://cloud.google.com/pubsub/docs/bigquery#schema_compatibility, with BigQuery's names of types and
+SQLite's.
+"""
+
+import base64
+import json
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal, InvalidOperation
+from functools import cache
+from typing import Any, Final, TypeAlias
+
+from localpubsub.errors import Misfit
+
+SqlValue: TypeAlias = str | bytes | int | float | None
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_INT64: Final = range(-(2**63), 2**63)
+_INTEGER: Final = re.compile(r"[+-]?\d{1,19}", re.ASCII)
+_TYPE_NAME: Final = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column as it was declared."""
+
+    name: str
+    declared: str  #: type in capitals, "" when it has none: such a column takes any value
+
+    def fit(self, value: object) -> SqlValue:
+        """What SQLite is given for a value of JSON, or bytes; Misfit when the column does not take it."""
+        if value is None:
+            return None
+        try:
+            return _taker(self.declared)(value)
+        except (ValueError, OverflowError, TypeError, InvalidOperation):
+            raise Misfit(
+                f"The field {self.name} does not fit its column of type {self.declared or 'ANY'}: "
+                f"{_shown(value)}."
+            ) from None
+
+    @property
+    def loses(self) -> bool:
+        """Whether SQLite would change texts here: it takes STRING for a number, and 007 for 7."""
+        return self.declared.startswith("STRING") and "TEXT" not in self.declared
+
+
+def timestamp_text(moment: datetime) -> str:
+    """A time as the warehouse keeps it: UTC, microseconds, so that the order of texts is that of times."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+@cache
+def _taker(declared: str) -> Callable[[Any], SqlValue]:
+    found = _TYPE_NAME.match(declared)
+    return _TAKERS.get(found.group(), _anything) if found else _anything
+
+
+def _anything(value: object) -> SqlValue:
+    if isinstance(value, (dict, list)):
+        return json_text(value)
+    if isinstance(value, int):
+        return _int64(int(value))
+    if isinstance(value, (str, bytes, float)):
+        return value
+    raise TypeError
+
+
+def _int64(value: int) -> int:
+    if value not in _INT64:
+        raise OverflowError
+    return value
+
+
+def _integer(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return _int64(value)
+    if isinstance(value, str) and _INTEGER.fullmatch(value):
+        return _int64(int(value))
+    raise TypeError
+
+
+def _float(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise TypeError
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError
+    return number
+
+
+def _numeric(value: object) -> SqlValue:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise TypeError
+    if not Decimal(value).is_finite():
+        raise ValueError
+    return str(value) if isinstance(value, int) else value
+
+
+def _boolean(value: object) -> int:
+    if isinstance(value, str):
+        return {"true": 1, "false": 0}[value.lower()] if value.lower() in {"true", "false"} else _refused()
+    return int(value) if isinstance(value, bool) else _refused()
+
+
+def _refused() -> int:
+    raise TypeError
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.decode()
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _bytes(value: object) -> bytes:
+    return value if isinstance(value, bytes) else base64.b64decode(_text(value), validate=True)
+
+
+def _json(value: object) -> SqlValue:
+    """A text which holds JSON, not the JSON itself: so the service demands."""
+    text = _text(value)
+    parsed = parse_json(text)
+    # SQLite takes JSON for a number's type: give it the number, or it makes one of the text in its own way.
+    return text if isinstance(parsed, (dict, list, str, bool)) or parsed is None else _anything(parsed)
+
+
+def _timestamp(value: object) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return timestamp_text(_EPOCH + timedelta(microseconds=value))
+    moment = datetime.fromisoformat(_text(value).removesuffix(" UTC"))
+    return timestamp_text(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def _datetime(value: object) -> str:
+    moment = datetime.fromisoformat(_text(value))
+    if moment.tzinfo:
+        raise ValueError
+    return moment.isoformat()
+
+
+def _date(value: object) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return (_EPOCH + timedelta(days=value)).date().isoformat()
+    return date.fromisoformat(_text(value)).isoformat()
+
+
+def _time(value: object) -> str:
+    return time.fromisoformat(_text(value)).isoformat()
+
+
+def _nested(value: object) -> SqlValue:
+    return _anything(value) if isinstance(value, (dict, list)) else _refused()
+
+
+_TAKERS: Final[dict[str, Callable[[Any], SqlValue]]] = {
+    **dict.fromkeys(("INT64", "INTEGER", "INT", "SMALLINT", "BIGINT", "TINYINT", "BYTEINT"), _integer),
+    **dict.fromkeys(("FLOAT64", "FLOAT", "REAL", "DOUBLE"), _float),
+    **dict.fromkeys(("NUMERIC", "DECIMAL", "BIGNUMERIC", "BIGDECIMAL"), _numeric),
+    **dict.fromkeys(("BOOL", "BOOLEAN"), _boolean),
+    **dict.fromkeys(("STRING", "TEXT", "VARCHAR", "CHAR", "CHARACTER", "NVARCHAR", "CLOB"), _text),
+    **dict.fromkeys(("BYTES", "BLOB"), _bytes),
+    **dict.fromkeys(("STRUCT", "RECORD", "ARRAY"), _nested),
+    "JSON": _json,
+    "TIMESTAMP": _timestamp,
+    "DATETIME": _datetime,
+    "DATE": _date,
+    "TIME": _time,
+}
+
+
+def parse_json(text: str) -> object:
+    """JSON as RFC 8259 has it: ValueError for NaN, infinities and numbers beyond a double."""
+    try:
+        return _decode(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"{digits[:40]} is out of range")
+    return number
+
+
+def _no_number(word: str) -> object:
+    raise ValueError(f"{word} is no JSON")
+
+
+#: Made once: json.loads makes a decoder for each call that has options.
+_decode: Final = json.JSONDecoder(parse_constant=_no_number, parse_float=_finite).decode
+json_text: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def _shown(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 80 else shown[:80] + "…"

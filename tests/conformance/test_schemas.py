@@ -1,0 +1,295 @@
+"""Schemas: kept with their revisions, and messages held against them."""
+
+from collections.abc import Iterator
+from io import BytesIO
+
+import fastavro
+import grpc
+import pytest
+from google.api_core.exceptions import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
+from google.protobuf import descriptor_pb2, struct_pb2  # type: ignore[import-untyped]  # publishes no types
+from google.pubsub_v1 import SchemaServiceClient
+from google.pubsub_v1.services.schema_service.transports import SchemaServiceGrpcTransport
+from google.pubsub_v1.types import (
+    BigQueryConfig,
+    CompiledProtoSchema,
+    Encoding,
+    Schema,
+    SchemaSettings,
+    SchemaView,
+    UpdateTopicRequest,
+    ValidateMessageRequest,
+)
+
+from tests.conformance.schema_examples import AVRO, OTHER_AVRO, PARENT, PROTO, avro, proto
+from tests.conformance.servers import PubsubServer
+from tests.conformance.test_exports import rows, table_of
+from tests.conformance.workplace import Workplace
+
+NO_PROTOBUF = pytest.mark.differs("offers no protocol buffers")
+
+
+@pytest.fixture(scope="session")
+def schemas(server: PubsubServer) -> Iterator[SchemaServiceClient]:
+    """The real client."""
+    with grpc.insecure_channel(server.host) as channel:
+        yield SchemaServiceClient(transport=SchemaServiceGrpcTransport(channel=channel))
+
+
+def created(schemas: SchemaServiceClient, pubsub: Workplace, schema: Schema | None = None) -> Schema:
+    """A schema with a name nobody has."""
+    schema_id = pubsub.name("schemas").rpartition("/")[2]
+    return schemas.create_schema(parent=PARENT, schema=schema or avro(), schema_id=schema_id)
+
+
+def topic_of(pubsub: Workplace, schema: Schema, encoding: Encoding = Encoding.JSON, **settings: str) -> str:
+    """A topic that takes messages of a schema."""
+    return pubsub.topic(schema_settings=SchemaSettings(schema=schema.name, encoding=encoding, **settings))
+
+
+def test_a_schema_is_kept(schemas: SchemaServiceClient, pubsub: Workplace) -> None:
+    """Create, get, list, delete; a name is taken once."""
+    made = created(schemas, pubsub)
+    assert made.revision_id
+    assert made.revision_create_time
+    assert schemas.get_schema(name=made.name) == made
+    assert made.name in [schema.name for schema in schemas.list_schemas(parent=PARENT)]
+    with pytest.raises(AlreadyExists):
+        schemas.create_schema(parent=PARENT, schema=avro(), schema_id=made.name.rpartition("/")[2])
+    schemas.delete_schema(name=made.name)
+    with pytest.raises(NotFound):
+        schemas.get_schema(name=made.name)
+
+
+@pytest.mark.differs("always sends definitions")
+def test_a_list_has_no_definitions_unless_asked(schemas: SchemaServiceClient, pubsub: Workplace) -> None:
+    """The view is BASIC for lists and FULL for get, unless the request says otherwise."""
+    made = created(schemas, pubsub)
+    (listed,) = (schema for schema in schemas.list_schemas(parent=PARENT) if schema.name == made.name)
+    assert (listed.definition, listed.type_) == ("", Schema.Type.AVRO)
+    request = {"parent": PARENT, "view": SchemaView.FULL}
+    assert made in list(schemas.list_schemas(request))
+    assert schemas.get_schema({"name": made.name, "view": SchemaView.BASIC}).definition == ""
+
+
+def test_revisions_are_committed_and_rolled_back(schemas: SchemaServiceClient, pubsub: Workplace) -> None:
+    """The last revision is the schema; a rollback is a new revision with an old definition."""
+    first = created(schemas, pubsub)
+    second = schemas.commit_schema(name=first.name, schema=avro(OTHER_AVRO, first.name))
+    assert schemas.get_schema(name=first.name) == second
+    third = schemas.rollback_schema(name=first.name, revision_id=first.revision_id)
+    assert third.definition == first.definition
+    assert len({each.revision_id for each in (first, second, third)}) == 3
+    listed = [schema.revision_id for schema in schemas.list_schema_revisions(name=first.name)]
+    assert listed == [first.revision_id, second.revision_id, third.revision_id]
+    schemas.delete_schema_revision(name=f"{first.name}@{second.revision_id}")
+    listed = [schema.revision_id for schema in schemas.list_schema_revisions(name=first.name)]
+    assert listed == [first.revision_id, third.revision_id]
+
+
+def test_a_revision_is_got_by_its_id(schemas: SchemaServiceClient, pubsub: Workplace) -> None:
+    """``NAME@ID``, and NOT_FOUND for one that is not there."""
+    first = created(schemas, pubsub)
+    schemas.commit_schema(name=first.name, schema=avro(OTHER_AVRO, first.name))
+    assert schemas.get_schema(name=f"{first.name}@{first.revision_id}") == first
+    with pytest.raises(NotFound):
+        schemas.get_schema(name=f"{first.name}@00000000")
+
+
+@pytest.mark.differs("has no such check")
+def test_the_only_revision_stays(schemas: SchemaServiceClient, pubsub: Workplace) -> None:
+    """Deleting it would leave a schema without any."""
+    made = created(schemas, pubsub)
+    with pytest.raises(FailedPrecondition):
+        schemas.delete_schema_revision(name=f"{made.name}@{made.revision_id}")
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        pytest.param(Schema(type_=Schema.Type.AVRO, definition="{"), id="no JSON"),
+        pytest.param(Schema(type_=Schema.Type.AVRO, definition='{"type": "recrod"}'), id="no Avro"),
+        pytest.param(Schema(definition="{}"), id="no type"),
+        pytest.param(proto("message M {"), id="no proto", marks=NO_PROTOBUF),
+        pytest.param(proto(PROTO + "message Two {}"), id="two messages", marks=NO_PROTOBUF),
+        pytest.param(
+            proto('syntax = "proto3"; import "google/protobuf/any.proto"; message M {}'),
+            id="import",
+            marks=NO_PROTOBUF,
+        ),
+    ],
+)
+def test_what_is_no_definition_is_refused(
+    schemas: SchemaServiceClient, pubsub: Workplace, schema: Schema
+) -> None:
+    """INVALID_ARGUMENT, whether it is to be kept or only validated."""
+    with pytest.raises(InvalidArgument):
+        created(schemas, pubsub, schema)
+    with pytest.raises(InvalidArgument):
+        schemas.validate_schema(parent=PARENT, schema=schema)
+
+
+def test_a_topic_takes_only_what_fits(schemas: SchemaServiceClient, pubsub: Workplace) -> None:
+    """One message that does not fit, and nothing of the request is stored."""
+    topic = topic_of(pubsub, created(schemas, pubsub))
+    subscription = pubsub.subscription(topic)
+    fits = b'{"url": "x", "size": {"long": 7}}'
+    for wrong in (b'{"url": 7, "size": null}', b'{"url": "x"}', b"no JSON", b'{"url": "x", "size": 7}'):
+        with pytest.raises(InvalidArgument):
+            pubsub.publish(topic, fits, wrong)
+    pubsub.publish(topic, fits)
+    assert [received.message.data for received in pubsub.pull(subscription)] == [fits]
+    assert pubsub.waiting(subscription) == []
+
+
+def test_a_message_says_what_it_satisfies(schemas: SchemaServiceClient, pubsub: Workplace) -> None:
+    """Three attributes tell a subscriber how to read it: schema, revision, encoding."""
+    schema = created(schemas, pubsub)
+    topic = topic_of(pubsub, schema, Encoding.BINARY)
+    subscription = pubsub.subscription(topic)
+    data = BytesIO()
+    fastavro.schemaless_writer(data, fastavro.parse_schema(AVRO), {"url": "x", "size": 1})
+    pubsub.publish(topic, data.getvalue(), own="attribute")
+    (received,) = pubsub.pull(subscription)
+    assert dict(received.message.attributes) == {
+        "own": "attribute",
+        "googclient_schemaencoding": "BINARY",
+        "googclient_schemaname": schema.name,
+        "googclient_schemarevisionid": schema.revision_id,
+    }
+    with pytest.raises(InvalidArgument):
+        pubsub.publish(topic, b'{"url": "x", "size": null}')
+
+
+def test_any_allowed_revision_will_do(schemas: SchemaServiceClient, pubsub: Workplace) -> None:
+    """From last_revision_id back to first_revision_id; without them, all there are."""
+    first = created(schemas, pubsub)
+    topic = topic_of(pubsub, first)
+    subscription = pubsub.subscription(topic)
+    second = schemas.commit_schema(name=first.name, schema=avro(OTHER_AVRO, first.name))
+    pubsub.publish(topic, b'{"title": "t"}')
+    pubsub.publish(topic, b'{"url": "x", "size": null}')
+    found = {each.message.attributes["googclient_schemarevisionid"] for each in pubsub.pull(subscription, 2)}
+    assert found == {first.revision_id, second.revision_id}
+    only = topic_of(pubsub, first, first_revision_id=second.revision_id, last_revision_id=second.revision_id)
+    pubsub.publish(only, b'{"title": "t"}')
+    with pytest.raises(InvalidArgument):
+        pubsub.publish(only, b'{"url": "x", "size": null}')
+
+
+def test_settings_of_a_topic_are_checked(schemas: SchemaServiceClient, pubsub: Workplace) -> None:
+    """A schema that is there, and an encoding."""
+    schema = created(schemas, pubsub)
+    with pytest.raises(NotFound):
+        topic_of(pubsub, Schema(name=f"{PARENT}/schemas/missing"))
+    with pytest.raises(InvalidArgument):
+        topic_of(pubsub, schema, Encoding.ENCODING_UNSPECIFIED)
+
+
+def test_a_topic_without_its_schema_takes_nothing(schemas: SchemaServiceClient, pubsub: Workplace) -> None:
+    """It names ``_deleted-schema_``, until it is given another."""
+    schema, other = created(schemas, pubsub), created(schemas, pubsub)
+    topic = topic_of(pubsub, schema)
+    schemas.delete_schema(name=schema.name)
+    assert pubsub.publisher.get_topic(topic=topic).schema_settings.schema == "_deleted-schema_"
+    with pytest.raises(NotFound):
+        pubsub.publish(topic, b'{"url": "x", "size": null}')
+    settings = SchemaSettings(schema=other.name, encoding=Encoding.JSON)
+    update = UpdateTopicRequest(
+        topic={"name": topic, "schema_settings": settings}, update_mask={"paths": ["schema_settings"]}
+    )
+    pubsub.publisher.update_topic(update)
+    assert pubsub.publish(topic, b'{"url": "x", "size": null}')
+
+
+@pytest.mark.parametrize(
+    ("schema", "good", "bad", "encoding"),
+    [
+        pytest.param(avro(), b'{"url":"x","size":null}', b"{}", Encoding.JSON, id="avro"),
+        pytest.param(avro(), b"\x02x\x00", b"\x02x", Encoding.BINARY, id="avro binary"),
+        pytest.param(
+            proto(),
+            b'{"url":"x","kind":"PDF"}',
+            b'{"url":"x","z":1}',
+            Encoding.JSON,
+            id="proto",
+            marks=NO_PROTOBUF,
+        ),
+        pytest.param(
+            proto(), b'{"url":"x"}', b'{"size":1}', Encoding.JSON, id="proto required", marks=NO_PROTOBUF
+        ),
+        pytest.param(
+            proto(), b"\x0a\x01x", b"\x0a\x05x", Encoding.BINARY, id="proto binary", marks=NO_PROTOBUF
+        ),
+        pytest.param(
+            Schema(
+                type_=Schema.Type.PROTOCOL_BUFFER,
+                compiled_proto_schema=CompiledProtoSchema(
+                    root_message="google.protobuf.ListValue",
+                    compiled_bytes=descriptor_pb2.FileDescriptorSet(
+                        file=[
+                            descriptor_pb2.FileDescriptorProto.FromString(struct_pb2.DESCRIPTOR.serialized_pb)
+                        ]
+                    ).SerializeToString(),
+                ),
+            ),
+            b"\x0a\x00",
+            b"\x0a",
+            Encoding.BINARY,
+            id="compiled",
+            marks=NO_PROTOBUF,
+        ),
+    ],
+)
+def test_a_message_is_validated(
+    schemas: SchemaServiceClient, schema: Schema, good: bytes, bad: bytes, encoding: Encoding
+) -> None:
+    """Against a schema that is not kept."""
+    request = ValidateMessageRequest(parent=PARENT, schema=schema, message=good, encoding=encoding)
+    schemas.validate_message(request)
+    request.message = bad
+    with pytest.raises(InvalidArgument):
+        schemas.validate_message(request)
+
+
+@NO_PROTOBUF
+def test_protobuf_messages_pass_a_topic(schemas: SchemaServiceClient, pubsub: Workplace) -> None:
+    """The definition is compiled once, and its messages go through."""
+    topic = topic_of(pubsub, created(schemas, pubsub, proto()))
+    subscription = pubsub.subscription(topic)
+    with pytest.raises(InvalidArgument, match="Page"):
+        pubsub.publish(topic, b'{"address": "x"}')
+    pubsub.publish(topic, b'{"url": "x", "size": "7"}')
+    assert pubsub.pull(subscription)[0].message.data == b'{"url": "x", "size": "7"}'
+
+
+@pytest.mark.parametrize(
+    ("schema", "data", "row"),
+    [
+        pytest.param(avro(), b'{"url": "x", "size": {"long": 7}}', {"url": "x", "size": 7}, id="avro"),
+        pytest.param(
+            proto(), b'{"url": "x", "kind": "PDF"}', {"url": "x", "kind": "PDF", "size": None}, id="proto"
+        ),
+    ],
+)
+@pytest.mark.differs("writes nothing")
+def test_a_topics_schema_makes_the_table(
+    schemas: SchemaServiceClient, pubsub: Workplace, schema: Schema, data: bytes, row: dict[str, object]
+) -> None:
+    """Behaviour 32: with use_topic_schema, the fields of the schema are the columns."""
+    table = table_of(pubsub)
+    topic = topic_of(pubsub, created(schemas, pubsub, schema))
+    pubsub.subscription(
+        topic, bigquery_config=BigQueryConfig(table=f"project.{table}", use_topic_schema=True)
+    )
+    pubsub.publish(topic, data)
+    assert rows(pubsub, table) == [row]
+
+
+@pytest.mark.differs("takes it")
+def test_use_topic_schema_needs_one(pubsub: Workplace) -> None:
+    """Behaviour 32: a topic without schema has no columns to offer."""
+    with pytest.raises(InvalidArgument):
+        pubsub.subscription(
+            pubsub.topic(), bigquery_config=BigQueryConfig(table="p.d.t", use_topic_schema=True)
+        )

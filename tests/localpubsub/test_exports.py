@@ -1,0 +1,250 @@
+"""Export subscriptions of a running server: states, files, restarts."""
+
+import asyncio
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import fastavro
+import pytest
+from google.pubsub_v1.types import (
+    BigQueryConfig,
+    CloudStorageConfig,
+    Subscription,
+    UpdateSubscriptionRequest,
+)
+
+import localpubsub
+from localpubsub.broker import Broker
+from localpubsub.clock import Clock
+from localpubsub.exports import Exports
+from localpubsub.store import Store
+from localpubsub.wire import PubsubMessage
+from localpubsub.wire import Subscription as SubscriptionMessage
+from localpubsub.wire import Topic as TopicMessage
+from tests.conformance.servers import PubsubServer, gapic_clients
+from tests.conformance.workplace import Workplace
+
+STATES = BigQueryConfig.State
+
+
+@contextmanager
+def workplace(**options: Any) -> Iterator[Workplace]:  # noqa: ANN401 - Options checks its own fields
+    """A server with these options, and clients of it."""
+    with localpubsub.running(**options) as server, gapic_clients(server.host) as clients:
+        named = PubsubServer("localpubsub", server.host, None, server.warehouse, server.buckets)
+        yield Workplace(named, 10, *clients)
+
+
+def wait_until(fact: Callable[[], bool]) -> None:
+    """Return once a fact about a file or a state holds, which nothing announces."""
+    until = time.monotonic() + 10
+    while not fact():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def count(warehouse: Path, table: str) -> int:
+    """Rows of a table, 0 when there is none."""
+    if not warehouse.exists():
+        return 0
+    with closing(sqlite3.connect(f"file:{warehouse}?mode=ro", uri=True)) as database:
+        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone():
+            return 0
+        query = f'SELECT count(*) FROM "{table}"'  # noqa: S608 - our own name
+        return int(database.execute(query).fetchone()[0])
+
+
+def execute(warehouse: Path, statement: str) -> None:
+    """What a user does to the warehouse."""
+    with closing(sqlite3.connect(warehouse)) as database:
+        database.execute(statement)
+        database.commit()
+
+
+def state(pubsub: Workplace, subscription: str) -> tuple[int, int]:
+    """Of the export, and of the subscription."""
+    found = pubsub.subscriber.get_subscription(subscription=subscription)
+    return found.bigquery_config.state or found.cloud_storage_config.state, found.state
+
+
+def files(bucket: Path) -> list[Path]:
+    """The objects of a bucket."""
+    return sorted(path for path in bucket.rglob("*") if path.is_file() and not path.name.startswith("."))
+
+
+def test_the_state_says_what_is_missing() -> None:
+    """NOT_FOUND, then SCHEMA_MISMATCH, then ACTIVE; messages wait for it, with no attempt against them."""
+    with workplace(create_tables=False) as pubsub:
+        warehouse = pubsub.server.warehouse
+        assert warehouse
+        topic = pubsub.topic()
+        config = BigQueryConfig(table="p.d.t", use_table_schema=True, write_metadata=True)
+        subscription = pubsub.subscription(topic, bigquery_config=config)
+        error = Subscription.State.RESOURCE_ERROR
+        wait_until(lambda: state(pubsub, subscription) == (STATES.NOT_FOUND, error))
+        pubsub.publish(topic, *[b'{"n": %d}' % n for n in range(10)])
+        execute(warehouse, 'CREATE TABLE "d.t" (n INTEGER)')
+        wait_until(lambda: state(pubsub, subscription) == (STATES.SCHEMA_MISMATCH, error))
+        execute(warehouse, 'DROP TABLE "d.t"')
+        execute(
+            warehouse,
+            'CREATE TABLE "d.t" '
+            "(subscription_name TEXT, message_id TEXT, publish_time TEXT, attributes TEXT, n INT)",
+        )
+        wait_until(lambda: state(pubsub, subscription) == (STATES.ACTIVE, Subscription.State.ACTIVE))
+        wait_until(lambda: count(warehouse, "d.t") == 10)
+
+
+def test_a_warehouse_that_cannot_be_opened_is_permission_denied(tmp_path: Path) -> None:
+    """Nothing is lost meanwhile."""
+    (tmp_path / "warehouse.db").mkdir()
+    with workplace(data=tmp_path) as pubsub:
+        topic = pubsub.topic()
+        config = BigQueryConfig(table="p.d.t", use_table_schema=True)
+        subscription = pubsub.subscription(topic, bigquery_config=config)
+        pubsub.publish(topic, b'{"n": 1}')
+        wait_until(lambda: state(pubsub, subscription)[0] == STATES.PERMISSION_DENIED)
+        (tmp_path / "warehouse.db").rmdir()
+        wait_until(lambda: count(tmp_path / "warehouse.db", "d.t") == 1)
+
+
+def test_a_misfit_holds_nobody_up(tmp_path: Path) -> None:
+    """Without a dead-letter topic it is tried again and again, more and more slowly; the others land."""
+    with workplace(data=tmp_path) as pubsub:
+        topic = pubsub.topic()
+        pubsub.subscription(topic, bigquery_config=BigQueryConfig(table="p.d.t", use_table_schema=True))
+        pubsub.publish(topic, b"no row")
+        for n in range(5):
+            pubsub.publish(topic, b'{"n": %d}' % n)
+        wait_until(lambda: count(tmp_path / "warehouse.db", "d.t") == 5)
+
+
+def test_a_changed_table_is_written_next(tmp_path: Path) -> None:
+    """UpdateSubscription moves an export, and labels do not disturb it."""
+    with workplace(data=tmp_path) as pubsub:
+        topic = pubsub.topic()
+        config = BigQueryConfig(table="p.d.first", use_table_schema=True)
+        name = pubsub.subscription(topic, bigquery_config=config)
+        pubsub.publish(topic, b'{"n": 1}')
+        wait_until(lambda: count(tmp_path / "warehouse.db", "d.first") == 1)
+        config = BigQueryConfig(table="p.d.second", use_table_schema=True)
+        update = Subscription(name=name, topic=topic, bigquery_config=config, labels={"a": "b"})
+        for path in ("labels", "bigquery_config"):
+            request = UpdateSubscriptionRequest(subscription=update, update_mask={"paths": [path]})
+            pubsub.subscriber.update_subscription(request)
+        pubsub.publish(topic, b'{"n": 2}')
+        wait_until(lambda: count(tmp_path / "warehouse.db", "d.second") == 1)
+        assert count(tmp_path / "warehouse.db", "d.first") == 1
+
+
+def test_a_full_file_gets_its_name_and_a_stop_finishes_the_last(tmp_path: Path) -> None:
+    """1,000 messages of text fill a file; those after them are in a file once the server has stopped."""
+    with workplace(data=tmp_path) as pubsub:
+        topic = pubsub.topic()
+        config = CloudStorageConfig(
+            bucket="pages",
+            filename_prefix="run/",
+            filename_suffix=".txt",
+            filename_datetime_format="YYYY/MM/DD_hh-mm-ss",
+            max_messages=1000,
+        )
+        pubsub.subscription(topic, cloud_storage_config=config)
+        pubsub.publish(topic, *[b"%d" % n for n in range(1000)])
+        wait_until(lambda: len(files(tmp_path / "buckets/pages")) == 1)
+        pubsub.publish(topic, *[b"%d" % n for n in range(1000, 1500)])
+    found = files(tmp_path / "buckets/pages")
+    assert sorted(len(path.read_bytes().splitlines()) for path in found) == [500, 1000]
+    lines = [int(line) for path in found for line in path.read_bytes().splitlines()]
+    assert sorted(lines) == list(range(1500))
+    assert all(path.parts[-4] == "run" and path.suffix == ".txt" for path in found)
+    with workplace(data=tmp_path):
+        time.sleep(0.2)  # nothing is left to deliver, and nothing announces that
+    assert files(tmp_path / "buckets/pages") == found
+
+
+def test_bytes_bound_a_file(tmp_path: Path) -> None:
+    """A file ends before the message that would make it too large."""
+    with workplace(data=tmp_path) as pubsub:
+        topic = pubsub.topic()
+        config = CloudStorageConfig(bucket="pages", max_bytes=1000)
+        pubsub.subscription(topic, cloud_storage_config=config)
+        pubsub.publish(topic, *[b"x" * 399] * 6, b"y" * 5000)
+    sizes = [path.stat().st_size for path in files(tmp_path / "buckets/pages")]
+    assert sorted(sizes) == [800, 800, 800, 5001]
+
+
+@pytest.mark.parametrize("metadata", [False, True])
+def test_avro_files_are_read_by_any_reader(tmp_path: Path, metadata: bool) -> None:
+    """The data as bytes, and beside it the metadata when that is asked for."""
+    with workplace(data=tmp_path) as pubsub:
+        topic = pubsub.topic()
+        config = CloudStorageConfig(bucket="pages", avro_config={"write_metadata": metadata})
+        subscription = pubsub.subscription(topic, cloud_storage_config=config)
+        (message_id,) = pubsub.publish(topic, b"\x00data", key="value")
+    (file,) = files(tmp_path / "buckets/pages")
+    (found,) = fastavro.reader(BytesIO(file.read_bytes()))
+    assert isinstance(found, dict)
+    assert found.pop("data") == b"\x00data"
+    if metadata:
+        assert found.pop("publish_time").timestamp() == pytest.approx(time.time(), abs=60)
+        expected = {
+            "subscription_name": subscription,
+            "message_id": message_id,
+            "attributes": {"key": "value"},
+        }
+        assert found == expected
+
+
+def test_a_bucket_that_is_missing_is_not_found() -> None:
+    """And found as soon as it is there."""
+    with workplace(create_tables=False) as pubsub:
+        assert pubsub.server.buckets
+        name = pubsub.subscription(pubsub.topic(), cloud_storage_config=CloudStorageConfig(bucket="abc"))
+        wait_until(lambda: state(pubsub, name)[0] == CloudStorageConfig.State.NOT_FOUND)
+        (pubsub.server.buckets / "abc").mkdir(parents=True)
+        wait_until(lambda: state(pubsub, name)[0] == CloudStorageConfig.State.ACTIVE)
+
+
+class FastClock(Clock):
+    """A hundred seconds a second."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return self._origin + 100 * (time.monotonic() - self._begun)
+
+    def wait_until(self, when: float) -> float:
+        """Real seconds."""
+        return max(0.0, when - self.now()) / 100
+
+    _begun = time.monotonic()
+
+
+def test_time_ends_a_file(tmp_path: Path) -> None:
+    """max_duration ends a file that is not full."""
+
+    async def run() -> None:
+        broker = Broker(Store(None), FastClock())
+        exports = Exports(broker, tmp_path / "w.db", tmp_path / "buckets", create=True)
+        topic = "projects/p/topics/topic"
+        await broker.catalogue.create_topic(TopicMessage(name=topic))
+        config = CloudStorageConfig(bucket="abc", max_duration={"seconds": 60})
+        given = SubscriptionMessage(name="projects/p/subscriptions/sub", topic=topic)
+        given.cloud_storage_config.CopyFrom(CloudStorageConfig.pb(config))
+        subscription = await broker.catalogue.create_subscription(given)
+        began = broker.clock.now()
+        await broker.publish(topic, [PubsubMessage(data=json.dumps({}).encode())])
+        while not files(tmp_path / "buckets"):  # noqa: ASYNC110 - a file tells nobody
+            await asyncio.sleep(0.01)
+        assert broker.clock.now() - began >= 60
+        while len(subscription.backlog):  # noqa: ASYNC110 - nor does an ack
+            await asyncio.sleep(0.01)
+        await exports.close()
+        await broker.close()
+
+    asyncio.run(asyncio.wait_for(run(), 20))

@@ -1,0 +1,145 @@
+"""Schemas over a restart, definitions alone, and what is missing without the extra."""
+
+import json
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from google.api_core.exceptions import InvalidArgument as InvalidCall
+from google.api_core.exceptions import MethodNotImplemented
+from google.pubsub_v1 import SchemaServiceClient
+from google.pubsub_v1.services.schema_service.transports import SchemaServiceGrpcTransport
+from google.pubsub_v1.types import Encoding, SchemaSettings
+from hypothesis import given
+from hypothesis import strategies as st
+
+from localpubsub.avro_definition import AvroDefinition
+from localpubsub.errors import InvalidArgument, Misfit
+from localpubsub.protobuf_definition import ProtobufDefinition, compiled
+from tests.conformance.schema_examples import AVRO, PARENT, PROTO, avro, proto
+from tests.conformance.workplace import Workplace
+from tests.localpubsub.test_exports import workplace
+
+RECORD: Any = {
+    "type": "record",
+    "name": "R",
+    "fields": [
+        {"name": "b", "type": "boolean"},
+        {"name": "i", "type": "int"},
+        {"name": "d", "type": ["null", "double"]},
+        {"name": "t", "type": "string"},
+        {"name": "y", "type": "bytes"},
+        {"name": "e", "type": {"type": "enum", "name": "E", "symbols": ["X", "Y"]}},
+        {"name": "a", "type": {"type": "array", "items": "long"}},
+        {"name": "m", "type": {"type": "map", "values": "string"}},
+        {"name": "when", "type": {"type": "long", "logicalType": "timestamp-micros"}},
+    ],
+}
+
+
+def test_schemas_survive_a_restart(tmp_path: Path) -> None:
+    """With their revisions, and without compiling anything again."""
+    with workplace(data=tmp_path) as pubsub:
+        made = _client(pubsub).create_schema(parent=PARENT, schema=proto(), schema_id="kept")
+        settings = SchemaSettings(schema=made.name, encoding=Encoding.JSON)
+        topic = pubsub.topic(schema_settings=settings)
+        gone = _client(pubsub).create_schema(parent=PARENT, schema=avro(), schema_id="gone")
+        _client(pubsub).delete_schema(name=gone.name)
+    with workplace(data=tmp_path) as pubsub:
+        assert list(_client(pubsub).list_schema_revisions({"name": made.name, "view": "FULL"})) == [made]
+        assert len(list(_client(pubsub).list_schemas(parent=PARENT))) == 1
+        pubsub.publish(topic, b'{"url": "x"}')
+        with pytest.raises(InvalidCall):
+            pubsub.publish(topic, b"{}")
+
+
+def test_a_missing_extra_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of it is needed before it is used; then the answer says what to install."""
+    monkeypatch.setitem(sys.modules, "fastavro", None)
+    with workplace() as pubsub, pytest.raises(MethodNotImplemented, match="localpubsub-schemas"):
+        _client(pubsub).create_schema(parent=PARENT, schema=avro(), schema_id="abc")
+
+
+def _client(pubsub: Workplace) -> Any:  # noqa: ANN401 - google.pubsub_v1 publishes no types
+    channel = grpc.insecure_channel(pubsub.server.host)
+    return SchemaServiceClient(transport=SchemaServiceGrpcTransport(channel=channel))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("b", 1),
+        ("i", "1"),
+        ("i", 1.5),
+        ("i", 2**31),
+        ("d", 1.0),
+        ("d", {"double": "x"}),
+        ("t", 1),
+        ("y", "\u0100"),
+        ("e", "Z"),
+        ("a", 1),
+        ("a", ["x"]),
+        ("m", {"k": 1}),
+        ("when", "2026-11-22"),
+    ],
+)
+def test_an_avro_value_of_another_type_does_not_fit(name: str, value: object) -> None:
+    """Each type takes its own JSON and nothing else."""
+    fits = {"b": True, "i": 1, "d": {"double": 1.5}, "t": "", "y": "\u00ff", "e": "X"}
+    fits |= {"a": [1], "m": {"k": "v"}, "when": 1}
+    definition = AvroDefinition(json.dumps(RECORD))
+    assert definition.read(json.dumps(fits).encode(), binary=False)
+    with pytest.raises(Misfit):
+        definition.read(json.dumps({**fits, name: value}).encode(), binary=False)
+
+
+def test_definitions_name_their_columns() -> None:
+    """What a table for their messages is made with."""
+    columns = AvroDefinition(json.dumps(RECORD)).columns()
+    assert list(columns.values()) == [
+        "BOOL", "INT64", "FLOAT64", "TEXT", "BYTES", "TEXT", "ARRAY", "STRUCT", "TIMESTAMP",
+    ]  # fmt: skip
+    definition = (
+        'syntax = "proto3"; message M { int64 i = 1; double d = 2; bool b = 3; bytes y = 4; '
+        "repeated int32 a = 5;"
+        " map<string, string> m = 6; M n = 7; string s = 8; }"
+    )
+    assert ProtobufDefinition(compiled(definition)).columns() == {
+        "i": "INT64",
+        "d": "FLOAT64",
+        "b": "BOOL",
+        "y": "BYTES",
+        "a": "ARRAY",
+        "m": "STRUCT",
+        "n": "STRUCT",
+        "s": "TEXT",
+    }
+
+
+def test_protoc_says_where_it_is_wrong() -> None:
+    """Its complaint is in the answer, with the line."""
+    with pytest.raises(InvalidArgument, match=r"schema.proto:2"):
+        compiled('syntax = "proto3";\nmessage M { int33 n = 1; }')
+
+
+_AVRO = AvroDefinition(json.dumps(AVRO))
+_PROTO = ProtobufDefinition(compiled(PROTO))
+
+
+@given(st.binary(max_size=60), st.booleans(), st.sampled_from([_AVRO, _PROTO]))
+def test_any_bytes_fit_or_do_not(
+    data: bytes, binary: bool, definition: AvroDefinition | ProtobufDefinition
+) -> None:
+    """Nothing that is published breaks a schema."""
+    with suppress(Misfit):
+        definition.read(data, binary=binary)
+
+
+@given(st.text(max_size=60) | st.recursive(st.sampled_from(["int", 1, None]), st.lists).map(json.dumps))
+def test_any_text_is_a_definition_or_refused(text: str) -> None:
+    """Nothing that is called a schema breaks the server."""
+    with suppress(InvalidArgument):
+        AvroDefinition(text)
