@@ -114,11 +114,10 @@ class Exporter(ABC):
         resource: SubscriptionPb = self._subscription.resource
         number = STATES[self.field].Value(state)
         config = getattr(resource, self.field)
-        if reason and config.state != number:
+        if reason and (config.state != number or state == "ACTIVE"):
             _log.warning("export subscription=%s state=%s: %s", self._subscription.name, state, reason)
-        elif reason:
-            _log.debug("export subscription=%s state=%s: %s", self._subscription.name, state, reason)
-        if resource.HasField(self.field):
+        # One that was stopped has a successor, whose state it is then.
+        if resource.HasField(self.field) and not self._stopping.is_set():
             config.state = number
             active = state == "ACTIVE"
             resource.state = SubscriptionMessage.ACTIVE if active else SubscriptionMessage.RESOURCE_ERROR

@@ -24,6 +24,7 @@ class Exports:
         self._files_thread = ThreadPoolExecutor(1, "localpubsub-buckets")
         self._exporters: dict[int, tuple[bytes, Exporter]] = {}
         self._ending: set[asyncio.Task[None]] = set()
+        self._closed = False
         broker.catalogue.followers.append(self.follow)
         for subscription in broker.catalogue.subscriptions.values():
             self.follow(subscription)
@@ -40,11 +41,12 @@ class Exports:
             exporter.stop()
             self._ending.add(exporter.task)
             exporter.task.add_done_callback(self._ending.discard)
-        if wanted:
+        if wanted and not self._closed:
             self._exporters[subscription.number] = wanted, self._begin(subscription)
 
     async def close(self) -> None:
         """End all exports: finish what is under way, let go of the files."""
+        self._closed = True
         for _, exporter in self._exporters.values():
             exporter.stop()
         tasks = [*self._ending, *(exporter.task for _, exporter in self._exporters.values())]

@@ -29,6 +29,9 @@ from localpubsub.wire import PubsubMessagePb, Schema, SchemaPb, SchemaSettingsPb
 #: What a topic's schema reads once that is deleted (proto: SchemaSettings.schema).
 DELETED_SCHEMA: Final = "_deleted-schema_"
 
+MAX_REVISIONS: Final = 20  #: of one schema (https://cloud.google.com/pubsub/quotas#resource_limits)
+MAX_DEFINITION_BYTES: Final = 300_000  #: (idem)
+
 ENCODING: Final = "googclient_schemaencoding"  #: attributes of messages that were validated
 NAME: Final = "googclient_schemaname"
 REVISION: Final = "googclient_schemarevisionid"
@@ -180,6 +183,11 @@ class Schemas:
             raise AlreadyExists(name)
 
     async def _compiled(self, name: str, given: SchemaPb) -> Revision:
+        size = len(given.definition.encode()) + len(given.compiled_proto_schema.compiled_bytes)
+        if size > MAX_DEFINITION_BYTES:
+            raise InvalidArgument(
+                f"Invalid schema definition: it has {size} bytes, the maximum is {MAX_DEFINITION_BYTES}."
+            )
         compiled = b""
         if given.type_ == Schema.PROTOCOL_BUFFER:
             compiled = bytes(given.compiled_proto_schema.compiled_bytes)
@@ -207,6 +215,10 @@ class Schemas:
     async def _put(self, revision: Revision) -> Revision:
         name = revision.resource.name
         revisions = self.revisions.setdefault(name, [])
+        if len(revisions) >= MAX_REVISIONS:
+            raise FailedPrecondition(
+                f"The schema has {MAX_REVISIONS} revisions already: delete one (schema={name})."
+            )
         revisions.append(revision)
         row = (revision.number, name, revision.resource.SerializeToString(), revision.compiled)
         self._journal.next.resources.append((_PUT, row))

@@ -61,7 +61,8 @@ class RowPlan:
     @property
     def table(self) -> str:
         """``dataset.table``: the project is left out, for a warehouse belongs to all of them."""
-        return ".".join(str(self.config.table).split(".")[-2:])
+        # Some write PROJECT:DATASET.TABLE, as BigQuery's older SQL does.
+        return ".".join(re.split("[.:]", str(self.config.table))[-2:])
 
     def columns(self) -> dict[str, str]:
         """Name → type of every column that a table must have before any message is looked at."""

@@ -42,7 +42,7 @@ def created(schemas: SchemaServiceClient, pubsub: Workplace, schema: Schema | No
     return schemas.create_schema(parent=PARENT, schema=schema or avro(), schema_id=schema_id)
 
 
-def topic_of(pubsub: Workplace, schema: Schema, encoding: Encoding = Encoding.JSON, **settings: str) -> str:
+def topic_of(pubsub: Workplace, schema: Schema, encoding: int = Encoding.JSON, **settings: str) -> str:
     """A topic that takes messages of a schema."""
     return pubsub.topic(schema_settings=SchemaSettings(schema=schema.name, encoding=encoding, **settings))
 
@@ -96,6 +96,18 @@ def test_a_revision_is_got_by_its_id(schemas: SchemaServiceClient, pubsub: Workp
         schemas.get_schema(name=f"{first.name}@00000000")
 
 
+@pytest.mark.differs("takes more")
+def test_a_schema_has_twenty_revisions_at_most(schemas: SchemaServiceClient, pubsub: Workplace) -> None:
+    """And room for another once one is deleted."""
+    first = created(schemas, pubsub)
+    for _ in range(19):
+        schemas.commit_schema(name=first.name, schema=avro(OTHER_AVRO, first.name))
+    with pytest.raises(FailedPrecondition):
+        schemas.commit_schema(name=first.name, schema=avro(OTHER_AVRO, first.name))
+    schemas.delete_schema_revision(name=f"{first.name}@{first.revision_id}")
+    schemas.commit_schema(name=first.name, schema=avro(OTHER_AVRO, first.name))
+
+
 @pytest.mark.differs("has no such check")
 def test_the_only_revision_stays(schemas: SchemaServiceClient, pubsub: Workplace) -> None:
     """Deleting it would leave a schema without any."""
@@ -110,6 +122,9 @@ def test_the_only_revision_stays(schemas: SchemaServiceClient, pubsub: Workplace
         pytest.param(Schema(type_=Schema.Type.AVRO, definition="{"), id="no JSON"),
         pytest.param(Schema(type_=Schema.Type.AVRO, definition='{"type": "recrod"}'), id="no Avro"),
         pytest.param(Schema(definition="{}"), id="no type"),
+        pytest.param(
+            avro({**AVRO, "doc": "x" * 300_000}), id="too large", marks=pytest.mark.differs("takes it")
+        ),
         pytest.param(proto("message M {"), id="no proto", marks=NO_PROTOBUF),
         pytest.param(proto(PROTO + "message Two {}"), id="two messages", marks=NO_PROTOBUF),
         pytest.param(
@@ -242,7 +257,7 @@ def test_a_topic_without_its_schema_takes_nothing(schemas: SchemaServiceClient, 
     ],
 )
 def test_a_message_is_validated(
-    schemas: SchemaServiceClient, schema: Schema, good: bytes, bad: bytes, encoding: Encoding
+    schemas: SchemaServiceClient, schema: Schema, good: bytes, bad: bytes, encoding: int
 ) -> None:
     """Against a schema that is not kept."""
     request = ValidateMessageRequest(parent=PARENT, schema=schema, message=good, encoding=encoding)

@@ -43,7 +43,7 @@ def workplace(**options: Any) -> Iterator[Workplace]:  # noqa: ANN401 - Options 
 
 def wait_until(fact: Callable[[], bool]) -> None:
     """Return once a fact about a file or a state holds, which nothing announces."""
-    until = time.monotonic() + 10
+    until = time.monotonic() + 30
     while not fact():
         assert time.monotonic() < until
         time.sleep(0.01)

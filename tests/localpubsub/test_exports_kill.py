@@ -6,8 +6,8 @@ from pathlib import Path
 
 from google.pubsub_v1.types import BigQueryConfig, CloudStorageConfig, PubsubMessage
 
-from tests.localpubsub.test_command import started, wait_until, workplace
-from tests.localpubsub.test_exports import count, files
+from tests.localpubsub.test_command import started, workplace
+from tests.localpubsub.test_exports import count, files, wait_until
 
 MESSAGES = 2_000
 PER_REQUEST = 100

@@ -23,7 +23,13 @@ MESSAGE_ID = 1_800_000_000_123_000
 
 def plan(**config: object) -> RowPlan:
     """A plan for the table ``d.t``."""
-    return RowPlan(BigQueryConfig(table="p.d.t", **{"use_table_schema": True, **config}), SUBSCRIPTION)
+    return RowPlan(BigQueryConfig(**{"table": "p.d.t", "use_table_schema": True, **config}), SUBSCRIPTION)
+
+
+@pytest.mark.parametrize("table", ["p.d.t", "p:d.t", "example.com:p.d.t"])
+def test_a_table_is_called_without_its_project(table: str) -> None:
+    """A warehouse belongs to all projects."""
+    assert plan(table=table).table == "d.t"
 
 
 def record(data: bytes, message_id: int = MESSAGE_ID, **attributes: str) -> bytes:
