@@ -73,6 +73,8 @@ class Broker:
                 # So that max_delivery_attempts also counts the deliveries which a restart cut short.
                 self.journal.next.count(subscription.number, lease.message_id, lease.attempt)
                 self.journal.commit_soon()
+        elif subscription.ordered:
+            self.alarm.set(subscription.backlog.next_event())  # it may not have looked at all of them
         return lease
 
     def ready_record(self, subscription: Subscription, message_id: int) -> bytes | None:

@@ -79,6 +79,8 @@ class Catalogue:
         if not topic.resource.HasField("message_retention_duration"):
             self._journal.next.resources += replay.release(topic.number)
         await self._put(_PUT_TOPIC, topic, undo=lambda: setattr(topic, "resource", before))
+        for subscription in topic.subscriptions:
+            subscription_resource.tell_retention(subscription.resource, topic.resource)
         return topic
 
     async def delete_topic(self, name: str) -> None:
@@ -232,6 +234,7 @@ class Catalogue:
         self.numbered[subscription.number] = subscription
         topic = self.topics.get(subscription.resource.topic)
         if topic is not None and not subscription.resource.detached:
+            subscription_resource.tell_retention(subscription.resource, topic.resource)
             topic.subscriptions.append(subscription)
 
     def _subscription(self, number: int, resource: SubscriptionPb) -> Subscription:

@@ -16,6 +16,8 @@ from localpubsub.message import oldest_id
 
 #: Fresh messages looked at ahead of their delivery: more than a push subscription delivers at once.
 _AHEAD: Final = 1024
+#: Fresh messages looked at in one go: a million behind one key must not hold up everybody else.
+_LOOK: Final = 2048
 
 
 def key_number(key: str) -> int:
@@ -53,9 +55,11 @@ class OrderedBacklog(Backlog):
                 self._activate(message_id, key)
 
     def ready(self, now: float) -> int:
-        """How many messages could be delivered at ``now``, of the first few."""
+        """How many messages could be delivered at ``now``, of those looked at so far."""
         super().ready(now)
-        while len(self._due) < _AHEAD and len(self._fresh):
+        for _ in range(min(_LOOK, len(self._fresh))):
+            if len(self._due) >= _AHEAD:
+                break
             message_id = self._fresh.take()
             key = self._claim_key(message_id)
             if key in self._behind:
@@ -65,6 +69,10 @@ class OrderedBacklog(Backlog):
                 self._activate(message_id, key)
             self._due.append(message_id)
         return len(self._due)
+
+    def next_event(self) -> float | None:
+        """See Backlog; at once while nothing was found to deliver, and not everything was looked at."""
+        return 0.0 if len(self._fresh) and not self._due else super().next_event()
 
     def forget(self, now: float) -> list[int]:
         """Drop waiting messages older than the retention; their ids."""

@@ -11,7 +11,7 @@ from localpubsub.backoff import RetryPolicy
 from localpubsub.dead_letter import DeadLetterPolicy
 from localpubsub.errors import InvalidArgument, Unimplemented
 from localpubsub.filter_parser import parse
-from localpubsub.wire import DurationPb, FieldMaskPb, PushConfigPb, Subscription, SubscriptionPb
+from localpubsub.wire import DurationPb, FieldMaskPb, PushConfigPb, Subscription, SubscriptionPb, TopicPb
 
 #: What a subscription's topic reads once the topic is deleted (proto: Subscription.topic).
 DELETED_TOPIC: Final = "_deleted-topic_"
@@ -67,6 +67,13 @@ def with_push_config(current: SubscriptionPb, push_config: PushConfigPb) -> Subs
     resource.CopyFrom(current)
     resource.push_config.CopyFrom(push_config)
     return _checked(resource)
+
+
+def tell_retention(resource: SubscriptionPb, topic: TopicPb) -> None:
+    """Let a subscription say how long its topic keeps messages (proto: topic_message_retention_duration)."""
+    resource.ClearField("topic_message_retention_duration")
+    if topic.HasField("message_retention_duration"):
+        resource.topic_message_retention_duration.CopyFrom(topic.message_retention_duration)
 
 
 def terms(resource: SubscriptionPb) -> Terms:

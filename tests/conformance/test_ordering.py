@@ -44,6 +44,7 @@ def test_a_pull_gets_one_of_each_key(pubsub: Workplace) -> None:
     assert names(pubsub.pull(subscription)) == ["a2"]
 
 
+@pytest.mark.differs("delivers 3 before 2 comes again")
 def test_after_a_nack_the_later_ones_wait(pubsub: Workplace) -> None:
     """Behaviour 23: after a nack of 2, 3 waits and comes after it; other keys proceed."""
     topic = pubsub.topic()
@@ -74,7 +75,6 @@ def test_a_stream_gets_one_of_each_key(pubsub: Workplace) -> None:
         assert names(stream.messages(1)) == ["a2"]
 
 
-@pytest.mark.differs("sends no subscription_properties")
 def test_a_stream_says_that_it_is_ordered(pubsub: Workplace) -> None:
     """Behaviour 29: message_ordering_enabled, which the official clients look for."""
     topic = pubsub.topic()
@@ -139,6 +139,7 @@ def test_the_official_client_keeps_the_order(pubsub: Workplace, monkeypatch: pyt
     assert came == {f"key-{key}": list(range(key, 100, 4)) for key in range(4)}
 
 
+@pytest.mark.differs("gives the next message of a key to the next pull")
 def test_a_dead_letter_sets_its_key_free(pubsub: Workplace) -> None:
     """Behaviours 20 and 23: after burying, the key goes on."""
     topic, graveyard = pubsub.topic(), pubsub.topic()
@@ -154,6 +155,7 @@ def test_a_dead_letter_sets_its_key_free(pubsub: Workplace) -> None:
     assert names(pubsub.pull(reader)) == ["a1"]
 
 
+@pytest.mark.differs("takes keys of any length")
 def test_an_ordering_key_has_a_limit(pubsub: Workplace) -> None:
     """Behaviour 5: at most 1,024 bytes."""
     with pytest.raises(InvalidArgument):

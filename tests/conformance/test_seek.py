@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from google.api_core.exceptions import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
-from google.pubsub_v1.types import Snapshot, Topic, UpdateTopicRequest
+from google.pubsub_v1.types import PushConfig, Snapshot, Topic, UpdateTopicRequest
 
+from tests.conformance.endpoint import Endpoint
 from tests.conformance.workplace import PROJECT, Workplace
 
 HOUR = timedelta(hours=1)
@@ -80,6 +81,19 @@ def test_a_topic_keeps_messages_for_all_its_subscriptions(pubsub: Workplace) -> 
     assert waiting(pubsub, subscription) == ["early"]
 
 
+@pytest.mark.differs("does not tell")
+def test_a_subscription_tells_how_long_its_topic_keeps(pubsub: Workplace) -> None:
+    """Behaviours 10 and 28: topic_message_retention_duration follows the topic."""
+    topic = pubsub.topic(message_retention_duration=HOUR)
+    made = pubsub.created(topic)
+    assert made.topic_message_retention_duration == HOUR
+    wish = Topic(name=topic, message_retention_duration=2 * HOUR)
+    mask = {"paths": ["message_retention_duration"]}
+    pubsub.publisher.update_topic(UpdateTopicRequest(topic=wish, update_mask=mask))
+    told = pubsub.subscriber.get_subscription(subscription=made.name)
+    assert told.topic_message_retention_duration == 2 * HOUR
+
+
 @pytest.mark.differs("does not know the field")
 def test_a_topic_that_keeps_no_more_has_nothing(pubsub: Workplace) -> None:
     """Behaviours 10 and 28: taking the retention away lets go of what was kept."""
@@ -122,7 +136,7 @@ def test_a_snapshot_serves_another_subscription(pubsub: Workplace) -> None:
         seek(pubsub, pubsub.subscription(pubsub.topic()), snapshot=held)
 
 
-@pytest.mark.differs("seeks to any snapshot, of whatever topic, and ignores filters")
+@pytest.mark.differs("keeps nothing for a topic, and ignores filters")
 def test_a_seek_keeps_to_the_filter(pubsub: Workplace) -> None:
     """Behaviours 24 and 28: what a subscription does not want, no seek brings it."""
     topic = pubsub.topic(message_retention_duration=HOUR)
@@ -159,7 +173,6 @@ def test_a_snapshot_expires_within_seven_days(pubsub: Workplace) -> None:
     assert timedelta(days=7) - HOUR < left <= timedelta(days=7)
 
 
-@pytest.mark.differs("does not offer GetSnapshot")
 def test_one_snapshot_can_be_got(pubsub: Workplace) -> None:
     """Behaviour 28: as it was answered when it was made."""
     subscription = pubsub.subscription(pubsub.topic())
@@ -187,6 +200,21 @@ def test_a_snapshot_can_be_labelled(pubsub: Workplace) -> None:
     assert dict(pubsub.subscriber.update_snapshot(request).labels) == {"team": "one"}
     with pytest.raises(InvalidArgument):
         pubsub.subscriber.update_snapshot({"snapshot": wish, "update_mask": {"paths": ["topic"]}})
+
+
+@pytest.mark.differs("does not offer DetachSubscription")
+def test_a_detached_subscription_is_pushed_nothing(pubsub: Workplace, endpoint: Endpoint) -> None:
+    """Behaviour 30: neither its backlog nor what is published later."""
+    endpoint.answer = lambda _: 500
+    topic = pubsub.topic()
+    subscription = pubsub.subscription(topic, push_config=PushConfig(push_endpoint=endpoint.url))
+    pubsub.publish(topic, b"x")
+    endpoint.wait_for(1)
+    pubsub.publisher.detach_subscription({"subscription": subscription})
+    count = len(endpoint.pushes)
+    pubsub.publish(topic, b"y")
+    with pytest.raises(AssertionError):
+        endpoint.wait_for(count + 2, 1.0)
 
 
 @pytest.mark.differs("does not offer DetachSubscription")

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -58,6 +59,33 @@ def test_what_is_kept_for_seek_survives_sigkill(tmp_path: Path) -> None:
                 received = pubsub.waiting(subscription)
                 assert [each.message.data for each in received] == [name]
                 pubsub.ack(subscription, received)
+
+
+def test_a_seek_amid_publishes_loses_nothing(tmp_path: Path) -> None:
+    """Publishing and acknowledging go on while a subscription is sought again and again."""
+    with running(tmp_path) as pubsub:
+        topic = pubsub.topic()
+        subscription = pubsub.subscription(topic, retain_acked_messages=True)
+        published: list[str] = []
+        done = threading.Event()
+
+        def publish() -> None:
+            for _ in range(100):
+                published.extend(pubsub.publish(topic, *[b"x"] * 5))
+            done.set()
+
+        publishing = threading.Thread(target=publish)
+        publishing.start()
+        while not done.is_set():
+            pubsub.subscriber.seek(
+                {"subscription": subscription, "time": datetime.now(UTC) - timedelta(days=1)}
+            )
+            if received := pubsub.waiting(subscription):
+                pubsub.ack(subscription, received)
+        publishing.join()
+        pubsub.subscriber.seek({"subscription": subscription, "time": datetime.now(UTC) - timedelta(days=1)})
+        left = [received.message.message_id for received in pubsub.pull(subscription, len(published))]
+    assert sorted(left) == sorted(published)
 
 
 def test_a_file_of_the_first_format_is_brought_up_to_date(tmp_path: Path) -> None:

@@ -110,6 +110,20 @@ def test_what_is_too_old_holds_nobody_up() -> None:
     assert [waiting.deliver(NOW + 90_000, NOW + 90_010).message_id, len(waiting)] == [later, 2]  # type: ignore[union-attr]  # there is one
 
 
+def test_a_long_queue_behind_one_key_is_looked_at_in_pieces() -> None:
+    """Nobody else waits while a million messages line up; the next look is due at once."""
+    waiting = backlog("a" * 10_000 + "b")
+    (first,) = deliver_all(waiting).values()
+    assert waiting.next_event() == 0.0
+    looks = 0
+    while not waiting.ready(NOW):
+        looks += 1
+    assert looks < 10
+    assert list(deliver_all(waiting)) == [10_000]
+    waiting.acknowledge(first)
+    assert list(deliver_all(waiting)) == [1]
+
+
 def test_a_million_keyed_messages_are_three_million_integers() -> None:
     """Only active keys have a state, and each step takes the same time however long the backlog is."""
     tracemalloc.start()
