@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-PACKAGES := contract service dispatcher worker localpubsub console
+PACKAGES := contract extraction service dispatcher worker localpubsub console
 .DEFAULT_GOAL := help
 
 .PHONY: help

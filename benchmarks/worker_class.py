@@ -25,7 +25,7 @@ import localpubsub
 from benchmarks.pages_of_200_ms import RECIPE, slow_site
 from benchmarks.slow_site import free_port
 from console.pubsub_setup import publisher_client, topic_path
-from console.services import PROJECT
+from console.services import LOOPBACK_NETWORKS, PROJECT
 from contract.job import Job, identify
 from contract.recipe import Recipe
 from contract.topology import OUTCOMES_TOPIC
@@ -61,6 +61,7 @@ def worker(arguments: tuple[str, ...], pubsub_host: str) -> Iterator[str]:
         "GOOGLE_CLOUD_PROJECT": PROJECT,
         "PUBSUB_EMULATOR_HOST": pubsub_host,
         "PUSH_AUTH": "none",
+        "FETCH_ALLOW_NETWORKS": LOOPBACK_NETWORKS,
         "PORT": str(port),
         "HOST": "127.0.0.1",
         "WEB_CONCURRENCY": str(PROCESSES),

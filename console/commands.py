@@ -14,7 +14,8 @@ from console.dispatching import Dispatched, dispatch
 from console.follow import Follower
 from console.interrupts import interruptible
 from console.ledger import Accounting, Ledger
-from console.screen import open_screen, progress, say
+from console.recipe_commands import recipe_app, try_recipe
+from console.screen import open_screen, progress, say, steps
 from console.services import DeliveryPolicy, StackOptions
 from console.tables import (
     dead_lines,
@@ -178,6 +179,10 @@ def _follow(ledger: Ledger, dispatched: Dispatched) -> Accounting:
         ).follow()
 
 
+app.command("try")(try_recipe)
+app.add_typer(recipe_app, name="recipe")
+
+
 @app.command()
 def results(
     run: Run = None,
@@ -225,6 +230,36 @@ def dead(run: Run = None, data: Data = DEFAULT_DATA) -> None:
     for job in jobs:
         for line in dead_lines(job):
             say(screen, line)
+
+
+@app.command()
+def replay(
+    run: Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help="Only this run's dead letters. Default: all.")
+    ] = None,
+    job: Annotated[str | None, typer.Option(metavar="JOB_ID", help="Only this job's.")] = None,
+    pubsub: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="The local Pub/Sub.", envvar="PUBSUB_EMULATOR_HOST")
+    ] = "127.0.0.1:8085",
+) -> None:
+    """Publish dead letters as jobs again, once what made them fail is mended.
+
+    A letter is taken out only after its job is confirmed in the jobs topic: Ctrl-C loses nothing.
+    """
+    from console.replay import replay as replay_letters  # noqa: PLC0415 - as in `up`
+
+    def wanted(attributes: dict[str, str]) -> bool:
+        return run in {None, attributes.get("run_id")} and job in {None, attributes.get("job_id")}
+
+    screen = open_screen()
+    try:
+        with interruptible(), steps(screen) as announce:
+            announce("Looking for dead letters")
+            done = replay_letters(pubsub, wanted, lambda count: announce(f"{count} replayed"))
+    except KeyboardInterrupt:
+        say(screen, "Stopped. What was not replayed is still a dead letter.")
+        raise typer.Exit(130) from None
+    say(screen, f"replayed {done.replayed}, left {done.left}")
 
 
 @app.command()

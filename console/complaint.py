@@ -6,6 +6,8 @@
     ├── WrongUsage       the operator's: an option, a file, a name (status 2)
     ├── NothingRecorded  nobody's: the ledger has no such run, or there is no ledger yet (status 1)
     ├── NotDispatched    the dispatcher's, or nobody listens there (status 1)
+    ├── NotReplayed      Pub/Sub's, or nobody listens there: what was not confirmed stays dead (status 1)
+    ├── NotFetched       the site's, or its robots.txt's: `try` got no page (status 1)
     └── StackFailed      a service did not start, or the queue ended (status 1)
 """
 
@@ -32,6 +34,14 @@ class NothingRecorded(Complaint):
 
 class NotDispatched(Complaint):
     """The crawl did not reach a dispatcher, or the dispatcher refused it."""
+
+
+class NotReplayed(Complaint):
+    """Pub/Sub did not take a dead letter back."""
+
+
+class NotFetched(Complaint):
+    """The page could not be fetched; the worker would have ended the same way."""
 
 
 class StackFailed(Complaint):

@@ -16,6 +16,7 @@ PUSH_AUDIENCE = "scrapeq-worker"
 PUBSUB, DISPATCHER, WORKER = "pubsub", "dispatcher", "worker"
 PUBSUB_PORT, PUBSUB_HTTP_PORT = "Pub/Sub", "Pub/Sub's HTTP side"
 DISPATCHER_PORT, WORKER_PORT = "the dispatcher", "the worker"
+LOOPBACK_NETWORKS = "127.0.0.0/8,::1/128"
 TITLES = {PUBSUB: "local Pub/Sub", DISPATCHER: "dispatcher", WORKER: "worker"}
 
 
@@ -113,6 +114,7 @@ def environment_of(
         "JOBS_TOPIC": topology.JOBS_TOPIC,
         "OUTCOMES_TOPIC": topology.OUTCOMES_TOPIC,
         **_push_authentication(options, addresses),
+        "FETCH_ALLOW_NETWORKS": _opened(inherited),
         "ACK_DEADLINE_SECONDS": str(options.delivery.ack_deadline_seconds),
         "HOST": LOOPBACK,
         "WEB_CONCURRENCY": str(options.worker_processes),
@@ -130,6 +132,11 @@ def _push_authentication(options: StackOptions, addresses: Addresses) -> dict[st
         "PUSH_SERVICE_ACCOUNT": PUSH_SERVICE_ACCOUNT,
         "PUSH_CERTS_URL": addresses.certs_url,
     }
+
+
+def _opened(inherited: Mapping[str, str]) -> str:
+    """Return the networks that may be fetched from: this machine's own, and what its user opens."""
+    return ",".join(filter(None, [inherited.get("FETCH_ALLOW_NETWORKS"), LOOPBACK_NETWORKS]))
 
 
 def without_loopback_proxies(inherited: Mapping[str, str]) -> dict[str, str]:

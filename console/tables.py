@@ -131,7 +131,7 @@ def _table(*columns: str, title: str | None = None) -> Table:
         table.add_column(
             column,
             justify="right" if numeric else "left",
-            no_wrap=is_summary,
+            no_wrap=is_summary or column == "code",
             overflow="ellipsis" if is_summary else "fold",
         )
     return table

@@ -4,6 +4,7 @@
 
     Undecodable                 the sender's fault; keeps the bytes and every fault found
     ├── UnreadableCrawl         whoever posts the crawl: answer 400, publish nothing
+    ├── UnreadableRecipe        whoever writes the recipe
     ├── UnreadableEnvelope      whoever pushes: not Pub/Sub, or a push in another shape
     ├── UnreadableJob           whoever published the job: the dispatcher, or a replay
     └── UnreadableOutcome       whoever published the outcome: a worker
@@ -17,6 +18,8 @@ from typing import Any, NamedTuple, Self
 from pydantic import ValidationError
 
 MAX_SHOWN_INPUT = 80  #: characters of a faulty value that an error message repeats
+#: What tells apart the spellings of one value (a text, or an object); no part of a fault's path.
+SHORT, LONG = "[short]", "[long]"
 MAX_DEPTH = 32  #: arrays and objects inside each other; a crawl needs five
 
 
@@ -56,6 +59,10 @@ class Undecodable(ValueError):
 
 class UnreadableCrawl(Undecodable):
     """A crawl that cannot be dispatched as it stands."""
+
+
+class UnreadableRecipe(Undecodable):
+    """A recipe that cannot be used as it stands."""
 
 
 class UnreadableEnvelope(Undecodable):
@@ -144,7 +151,7 @@ def _json_type(value: object) -> str:
 
 
 def _fault(details: Any) -> Fault:  # noqa: ANN401 - pydantic's ErrorDetails is a TypedDict of Any
-    path = ".".join(str(part) for part in details["loc"])
+    path = ".".join(str(part) for part in details["loc"] if part not in {SHORT, LONG})
     why = str(details["msg"]).removeprefix("Value error, ")
     if details["type"] == "missing":
         return Fault(path, "missing")

@@ -73,9 +73,14 @@ class Reason(StrEnum):
     HTTP_OTHER = "http_other"
     REDIRECTS = "redirects"
     BAD_URL = "bad_url"
+    REFUSED_ADDRESS = "refused_address"
+    ROBOTS = "robots"
+    ROBOTS_UNAVAILABLE = "robots_unavailable"
+    NO_SLOT = "no_slot"
     CONTENT_TYPE = "content_type"
     CHARSET = "charset"
     TOO_LARGE = "too_large"
+    BOMB = "bomb"
     MISSING_FIELD = "missing_field"
     BAD_VALUE = "bad_value"
     BAD_RECIPE = "bad_recipe"
@@ -128,14 +133,35 @@ MEANINGS = {
         Outcome.FAILED, "the site answered another 4xx", "look at the page in a browser"
     ),
     Reason.HTTP_OTHER: Meaning(
-        Outcome.FAILED, "the site answered with no page (1xx, 204, 3xx without a target)", "look at the page"
+        Outcome.FAILED,
+        "the site answered with no page, or a part of one (204, 206, 3xx without a target)",
+        "look at the page",
     ),
     Reason.REDIRECTS: Meaning(Outcome.FAILED, "too many redirects", "put the final URL into the crawl"),
     Reason.BAD_URL: Meaning(Outcome.FAILED, "a URL, or a redirect's target, is not one we request", "fix it"),
-    Reason.CONTENT_TYPE: Meaning(Outcome.FAILED, "the answer is no HTML, XHTML, XML or text", "drop the URL"),
+    Reason.REFUSED_ADDRESS: Meaning(
+        Outcome.FAILED,
+        "the host is not on the public internet",
+        "drop the URL; FETCH_ALLOW_NETWORKS opens networks of your own",
+    ),
+    Reason.ROBOTS: Meaning(Outcome.FAILED, "the site's robots.txt disallows the page", "drop the URL"),
+    Reason.ROBOTS_UNAVAILABLE: Meaning(
+        Outcome.RETRY, "the site's robots.txt could not be read, so nothing is allowed for now", _WAIT
+    ),
+    Reason.NO_SLOT: Meaning(
+        Outcome.RETRY,
+        "the host's delay, or its Retry-After, left no time for this page",
+        "fewer jobs of one host at once, or a longer backoff",
+    ),
+    Reason.CONTENT_TYPE: Meaning(
+        Outcome.FAILED, "the answer is no HTML, XHTML, XML, JSON or text", "drop the URL"
+    ),
     Reason.CHARSET: Meaning(Outcome.FAILED, "the text could not be decoded", "look at the page's encoding"),
     Reason.TOO_LARGE: Meaning(
         Outcome.FAILED, "the page, or what was extracted, is larger than allowed", "raise FETCH_MAX_BYTES"
+    ),
+    Reason.BOMB: Meaning(
+        Outcome.FAILED, "the body grew out of all proportion when it was unpacked", "drop the URL"
     ),
     Reason.MISSING_FIELD: Meaning(
         Outcome.FAILED, "a required field is not on the page", "fix the recipe, then replay"

@@ -27,11 +27,12 @@ log.configure(on_cloud_run=bool(SETTINGS.k_service))
 def _dispatcher() -> Dispatcher:
     """Wire the dispatcher, at the first request: gRPC must not be started before gunicorn forks."""
     # Not needed to answer a health check.
-    from dispatcher.sitemap_reader import SitemapReader, open_session  # noqa: PLC0415 - see above
+    from dispatcher.sitemap_reader import SitemapReader  # noqa: PLC0415 - see above
     from service.publisher import PubSubPublisher  # noqa: PLC0415 - see above
+    from service.web import open_web  # noqa: PLC0415 - see above
 
     reader = SitemapReader(
-        open_session(),
+        open_web(SETTINGS),
         budget_seconds=SETTINGS.sitemap_budget_seconds,
         max_bytes=SETTINGS.sitemap_max_bytes,
     )

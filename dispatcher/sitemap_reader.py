@@ -2,49 +2,53 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from urllib.parse import urljoin
 
-import requests
-from urllib3.exceptions import HTTPError
-
+from contract.outcome import MEANINGS, Outcome
 from contract.urls import check_url
 from dispatcher.sitemap import SitemapUnreadable, locations, unpack
+from service.no_answer import NoAnswer
+from service.web import Web
 
 MAX_SITEMAPS = 500  #: children of an index that are read; sitemaps.org allows 50,000
 MAX_REDIRECTS = 5
-CHUNK_BYTES = 64 * 1024
-CONNECT_SECONDS = 10
+ACCEPT = "application/xml, text/xml, */*;q=0.5"
 
 
 class SitemapUnavailable(Exception):
     """The site did not hand out its sitemap now; a repeat may help."""
 
 
-class _OneAnswer(requests.Session):
-    """A session to which every answer is the last: requests reads a redirect's whole body, however large."""
+@dataclass(frozen=True)
+class _Deadline:
+    """Until when a sitemap and its children are to be read.
 
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        del resp
+    Attributes:
+        until: monotonic seconds.
+    """
 
+    until: float
 
-def open_session() -> requests.Session:
-    """Return a session for sitemaps."""
-    session = _OneAnswer()
-    session.trust_env = False  # a crawl must not use this machine's proxies or .netrc passwords
-    return session
+    def left(self) -> float:
+        """See `service.no_answer.Deadline`."""
+        left = self.until - time.monotonic()
+        if left <= 0:
+            raise SitemapUnavailable("the sitemap took longer than its budget (SITEMAP_BUDGET_SECONDS)")
+        return left
 
 
 class SitemapReader:
     """Yields the page URLs of a sitemap or sitemap index.
 
     Args:
-        session: from `open_session`.
+        web: asks for them.
         budget_seconds: for the sitemap and all its children.
         max_bytes: of one sitemap, unpacked.
     """
 
-    def __init__(self, session: requests.Session, *, budget_seconds: float, max_bytes: int) -> None:
-        self._session = session
+    def __init__(self, web: Web, *, budget_seconds: float, max_bytes: int) -> None:
+        self._web = web
         self._budget_seconds = budget_seconds
         self._max_bytes = max_bytes
 
@@ -55,9 +59,9 @@ class SitemapReader:
             SitemapUnavailable: the site is down, too slow, or answers 408, 429 or 5xx.
             SitemapUnreadable: what it answers is no sitemap.
         """
-        until = time.monotonic() + self._budget_seconds
+        deadline = _Deadline(time.monotonic() + self._budget_seconds)
         children: list[str] = []
-        for location in locations(self._fetch(sitemap, until)):
+        for location in locations(self._fetch(sitemap, deadline)):
             if not location.is_sitemap:
                 yield location.url
             elif len(children) < MAX_SITEMAPS:
@@ -66,54 +70,38 @@ class SitemapReader:
                 raise SitemapUnreadable(f"it lists more than {MAX_SITEMAPS} sitemaps")
         for child in children:
             # An index lists no further indexes (sitemaps.org); one that does is not followed.
-            yield from (page.url for page in locations(self._fetch(child, until)) if not page.is_sitemap)
+            yield from (page.url for page in locations(self._fetch(child, deadline)) if not page.is_sitemap)
 
-    def _fetch(self, url: str, until: float) -> bytes:
+    def _fetch(self, url: str, deadline: _Deadline) -> bytes:
         try:
-            return unpack(self._download(url, until), max_bytes=self._max_bytes)
-        except (requests.RequestException, HTTPError, OSError) as wrong:
-            raise SitemapUnavailable(f"{url}: {wrong}") from None
-        except SitemapUnreadable as wrong:
-            raise SitemapUnreadable(f"{url}: {wrong}") from None
+            return unpack(self._download(url, deadline), max_bytes=self._max_bytes)
+        except NoAnswer as wrong:
+            fault = f"{url}: {wrong.reason}, {wrong}"
+            if MEANINGS[wrong.reason].outcome is Outcome.FAILED:
+                raise SitemapUnreadable(fault) from None
+            raise SitemapUnavailable(fault) from None
+        except (SitemapUnavailable, SitemapUnreadable) as wrong:
+            raise type(wrong)(f"{url}: {wrong}") from None
 
-    def _download(self, url: str, until: float) -> bytes:
+    def _download(self, url: str, deadline: _Deadline) -> bytes:
         for _ in range(MAX_REDIRECTS + 1):
-            left = _left(url, until)
-            timeout = (min(CONNECT_SECONDS, left), left)
-            with self._session.get(url, stream=True, timeout=timeout) as answer:
-                if not answer.is_redirect:
-                    _check_status(url, answer.status_code)
-                    return self._read(url, answer, until)
-                url = _checked(url, _location(answer), "it redirects to what")
+            with self._web.get(url, deadline, accept=ACCEPT) as answer:
+                if not answer.location:
+                    _check_status(answer.status)
+                    return answer.body(self._max_bytes)
+                url = _checked(url, _utf8(answer.location), "it redirects to what")
         raise SitemapUnreadable(f"more than {MAX_REDIRECTS} redirects")
 
-    def _read(self, url: str, answer: requests.Response, until: float) -> bytes:
-        body = bytearray()
-        # Not iter_content: it waits for a whole chunk, which a site that sends byte by byte never fills.
-        while chunk := answer.raw.read1(CHUNK_BYTES, decode_content=True):
-            body += chunk
-            if len(body) > self._max_bytes:
-                raise SitemapUnreadable(f"larger than {self._max_bytes} bytes")
-            _left(url, until)
-        return bytes(body)
 
-
-def _left(url: str, until: float) -> float:
-    left = until - time.monotonic()
-    if left <= 0:
-        raise SitemapUnavailable(f"{url}: the sitemap took longer than its budget (SITEMAP_BUDGET_SECONDS)")
-    return left
-
-
-def _check_status(url: str, status: int) -> None:
+def _check_status(status: int) -> None:
     if status in {408, 425, 429} or status >= 500:
-        raise SitemapUnavailable(f"{url}: the site answered {status}")
+        raise SitemapUnavailable(f"the site answered {status}")
     if status != 200:
         raise SitemapUnreadable(f"the site answered {status}")
 
 
-def _location(answer: requests.Response) -> str:
-    return answer.headers["Location"].encode("latin-1").decode(errors="replace")
+def _utf8(location: str) -> str:
+    return location.encode("latin-1").decode(errors="replace")
 
 
 def _checked(base: str, url: str, what: str) -> str:

@@ -1,11 +1,16 @@
 """The environment, read once at the edge; every fault is reported at once, and none is survived."""
 
+import re
 from typing import Annotated, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from contract.faults import faults_of
+from service.addresses import read_networks
+
+_PRODUCT = re.compile(r"[A-Za-z_-]+")  # RFC 9309 section 2.2.1
+_CONTACT = re.compile(r"https?://[\w-]+\.[\w.-]+|[\w.+-]+@[\w-]+\.[\w.-]+")
 
 
 class BadSettings(Exception):
@@ -20,6 +25,8 @@ class ServiceSettings(BaseSettings):
         pubsub_emulator_host: host:port of a local Pub/Sub; google-cloud-pubsub reads it too.
         port: where to listen (Cloud Run sets it).
         k_service, k_revision: set by Cloud Run; they switch logs to Cloud Logging's JSON.
+        user_agent: what sites see. On Cloud Run it must hold a URL or an email address of yours.
+        fetch_allow_networks: comma-separated CIDRs that may be fetched from although they are not public.
     """
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
@@ -30,6 +37,24 @@ class ServiceSettings(BaseSettings):
     port: Annotated[int, Field(ge=1, le=65535)] = 8080
     k_service: str = ""
     k_revision: str = "local"
+    user_agent: Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[!-~][ -~]*$")] = "scrapeq/0.1"
+    fetch_allow_networks: str = ""
+
+    # Checks of fields, not of the whole model: pydantic runs those only where no field has a fault.
+    @field_validator("user_agent")
+    @classmethod
+    def _sites_can_reach_us(cls, value: str, info: ValidationInfo) -> str:
+        if not _PRODUCT.match(value):
+            raise ValueError("must begin with a product's name, as scrapeq/0.1: robots.txt calls us by it")
+        if info.data.get("k_service") and not _CONTACT.search(value):
+            raise ValueError("must hold a URL or an email address by which the sites' owners reach you")
+        return value
+
+    @field_validator("fetch_allow_networks")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        read_networks(value)
+        return value
 
 
 AnySettings = TypeVar("AnySettings", bound=ServiceSettings)

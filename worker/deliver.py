@@ -1,24 +1,24 @@
 """A delivery's life: authenticate, decode, fetch, extract, publish, and only then acknowledge."""
 
-import hashlib
 import json
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 from contract.envelope import Envelope
 from contract.faults import UnreadableEnvelope, UnreadableJob
-from contract.job import Job, JobAttributes
+from contract.job import Job, JobAttributes, Politeness
 from contract.outcome import MAX_DETAIL_CHARACTERS, MEANINGS, OutcomeRecord, Reason, items_json
 from service.publisher import Message, Publisher, PublishUnconfirmed
 from worker.authenticate import Authenticate
 from worker.budget import Budget
 from worker.ending import Ended
-from worker.extract import extract
 from worker.page import Page
+from worker.pages import Pages
 
 MAX_ITEMS_BYTES = 4 * 1024 * 1024  #: as they travel: a JSON string inside the outcome's JSON
 
@@ -26,7 +26,7 @@ MAX_ITEMS_BYTES = 4 * 1024 * 1024  #: as they travel: a JSON string inside the o
 class Fetch(Protocol):
     """Whatever fetches a page within a budget."""
 
-    def __call__(self, url: str, budget: Budget) -> Page:
+    def __call__(self, url: str, politeness: Politeness, budget: Budget) -> Page:
         """Return the page, or raise `Ended`."""
 
 
@@ -137,14 +137,14 @@ class _Attempt:
         self._number = number
         self._fetched_at = worker.now()
         self._started = time.monotonic()
-        self._fetch_seconds = 0.0
-        self._page: Page | None = None
+        self._pages: Pages | None = None
 
     def scrape(self) -> OutcomeRecord:
         budget = Budget(self._worker.page_budget_seconds)
         with self._worker.limit(budget):
-            page = self._page = self._fetch(budget)
-            extracted = extract(self._job.recipe, page)
+            fetch = partial(self._worker.fetch, politeness=self._job.politeness, budget=budget)
+            pages = self._pages = Pages(fetch, tick=budget.left)
+            extracted = pages.scrape(self._job.recipe, self._job.url)
         items = items_json(extracted.items)
         size = len(json.dumps(items, ensure_ascii=False).encode(errors="replace"))
         if size > MAX_ITEMS_BYTES:
@@ -154,27 +154,24 @@ class _Attempt:
 
     def end(self, ended: Ended) -> OutcomeRecord:
         """Return the record of an attempt that gave no items; of the page it says what is known."""
-        if self._page is not None:
+        pages = self._pages
+        if pages is not None and pages.last is not None:
             return self._record(ended.reason, ended.detail)
-        final_url = ended.final_url or self._job.url
+        final_url = ended.final_url or (self._job.url if pages is None else pages.url)
         return self._record(ended.reason, ended.detail, final_url=final_url, http_status=ended.http_status)
 
-    def _fetch(self, budget: Budget) -> Page:
-        try:
-            return self._worker.fetch(self._job.url, budget)
-        finally:
-            self._fetch_seconds = time.monotonic() - self._started
-
-    def _fetched(self) -> dict[str, str | int]:
-        page = self._page
-        if page is None:
+    def _fetched(self) -> dict[str, str | int | float]:
+        pages = self._pages
+        if pages is None:
             return {}
-        return {
-            "final_url": page.url,
-            "http_status": page.http_status,
-            "body_bytes": len(page.body),
-            "body_sha256": hashlib.sha256(page.body).hexdigest(),
+        fetched: dict[str, str | int | float] = {
+            "fetch_seconds": round(pages.fetch_seconds, 3),
+            "body_bytes": pages.body_bytes,
+            "body_sha256": pages.body_sha256,
         }
+        if pages.last is not None:
+            fetched |= {"final_url": pages.last.url, "http_status": pages.last.http_status}
+        return fetched
 
     def _record(self, reason: Reason, detail: str, **measured: str | int) -> OutcomeRecord:
         job = self._job
@@ -189,7 +186,6 @@ class _Attempt:
                 "outcome": MEANINGS[reason].outcome,
                 "reason": reason,
                 "fetched_at": self._fetched_at,
-                "fetch_seconds": round(self._fetch_seconds, 3),
                 "total_seconds": round(time.monotonic() - self._started, 3),
                 "detail": detail[:MAX_DETAIL_CHARACTERS],
                 "worker": self._worker.name,

@@ -14,11 +14,13 @@ from gevent import monkey
 from service import log
 from service.publisher import PubSubPublisher
 from service.settings import load_or_exit
+from service.web import open_web
 from worker.app import make_app
 from worker.authenticate import Authenticate, OidcCheck, anyone
 from worker.budget import Budget
+from worker.courtesy import Courtesy
 from worker.deliver import Worker
-from worker.fetch import Fetcher, open_session
+from worker.fetch import Fetcher
 from worker.settings import PUBLISH_SECONDS, Settings
 from worker.shutdown import Shutdown
 
@@ -37,8 +39,13 @@ def wire(settings: Settings, shutdown: Shutdown) -> Worker:
     if monkey.is_module_patched("socket"):
         # gRPC's own threads would block gevent's loop: https://grpc.github.io/grpc/python/grpc.html
         grpc.experimental.gevent.init_gevent()
-    session = open_session(user_agent=settings.user_agent, connections=settings.concurrency)
-    fetcher = Fetcher(session, max_bytes=settings.fetch_max_bytes, max_redirects=settings.fetch_max_redirects)
+    web = open_web(settings, connections=settings.concurrency)
+    fetcher = Fetcher(
+        web,
+        Courtesy(web, settings.user_agent),
+        max_bytes=settings.fetch_max_bytes,
+        max_redirects=settings.fetch_max_redirects,
+    )
     publisher = PubSubPublisher(
         settings.google_cloud_project,
         settings.outcomes_topic,

@@ -21,14 +21,14 @@ class Settings(ServiceSettings):
         push_audience: the `aud` that the subscription's tokens carry.
         push_service_account: the account that the subscription's tokens are of.
         push_certs_url: certificates of the tokens' issuer, `{kid: PEM}`.
-        page_budget_seconds: everything for one page: name, connection, redirects, body.
+        page_budget_seconds: everything for one page: robots.txt, its host's turn, name, connection,
+            redirects, body.
         request_timeout_seconds: the container's request timeout (Cloud Run's `timeout`).
         ack_deadline_seconds: the subscription's; also Pub/Sub's push timeout.
         concurrency: pushes at once in this instance (Cloud Run's `concurrency`).
         web_concurrency: gunicorn processes in this instance.
-        fetch_max_bytes: of one page, decoded.
+        fetch_max_bytes: of one page, as received and as decoded.
         fetch_max_redirects: followed for one page.
-        user_agent: what sites see; a URL in it lets their owners reach you.
     """
 
     outcomes_topic: Annotated[str, Field(min_length=3)] = OUTCOMES_TOPIC
@@ -43,7 +43,6 @@ class Settings(ServiceSettings):
     web_concurrency: Annotated[int, Field(ge=1, le=64)] = 1
     fetch_max_bytes: Annotated[int, Field(ge=1024)] = 5 * 1024 * 1024
     fetch_max_redirects: Annotated[int, Field(ge=0, le=20)] = 5
-    user_agent: Annotated[str, Field(min_length=1, max_length=500)] = "scrapeq/0.1"
 
     # Checks of fields, not of the whole model: pydantic runs those only where no field has a fault.
     @field_validator("push_audience", "push_service_account")

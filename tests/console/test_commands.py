@@ -11,7 +11,7 @@ from contract.outcome import Reason
 from tests.console.conftest import Scrapeq
 from tests.console.rows import dead_row, job_row, outcome_row
 
-COMMANDS = ["up", "demo", "dispatch", "results", "status", "dead", "reasons"]
+COMMANDS = ["up", "demo", "dispatch", "try", "results", "status", "dead", "replay", "reasons", "recipe"]
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from lxml import etree
 from console.demo.pages import load_shop, site_pages
 from console.demo.site import Site, SiteServer
 from console.demo.story import demo_crawl
-from worker.extract import extract
-from worker.page import Page as FetchedPage
+from extraction.extract import extract
+from extraction.page import SavedPage
 
 ADDRESS = "http://127.0.0.1:1"
 PAGES = site_pages(load_shop(), ADDRESS)
@@ -23,7 +23,7 @@ HTML = [path for path, page in PAGES.items() if page.status == 200 and "html" in
 def scraped(path: str) -> dict[str, object]:
     """Return what the demo's recipe finds on a page, by the worker's own extraction."""
     page = PAGES[path]
-    fetched = FetchedPage(ADDRESS + path, page.status, page.content_type, page.body)
+    fetched = SavedPage(ADDRESS + path, page.content_type, page.body)
     (item,) = extract(demo_crawl(ADDRESS).recipe, fetched).items
     return dict(item)
 

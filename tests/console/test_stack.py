@@ -141,6 +141,16 @@ def test_proxies_are_not_used_on_the_loopback_interface() -> None:
     assert without_loopback_proxies({})["no_proxy"] == "127.0.0.1,localhost"
 
 
+def test_this_machine_is_open_to_fetches(tmp_path: Path) -> None:
+    """The demo's shop and one's own test sites are here; what the user opens stays open too."""
+    options = StackOptions(data=tmp_path)
+    addresses = Stack(options).addresses
+    opened = environment_of(options, addresses, {})["FETCH_ALLOW_NETWORKS"]
+    assert opened == "127.0.0.0/8,::1/128"
+    inherited = {"FETCH_ALLOW_NETWORKS": "10.0.0.0/8"}
+    assert environment_of(options, addresses, inherited)["FETCH_ALLOW_NETWORKS"] == f"10.0.0.0/8,{opened}"
+
+
 @pytest.mark.parametrize("deadline", [10, 11, 30, 60, 600])
 def test_the_deadlines_are_a_chain(tmp_path: Path, deadline: int) -> None:
     """Page budget < request timeout < ack deadline, for any deadline; the worker insists on it."""

@@ -8,9 +8,10 @@ from typing import Any
 from hypothesis import strategies as st
 
 from contract.crawl import Crawl, Limits, Sources
+from contract.fields import FieldType
 from contract.job import Job, Politeness, identify
 from contract.outcome import MEANINGS, OutcomeRecord, Reason
-from contract.recipe import FieldType, Recipe, RecipeField
+from contract.recipe import Recipe, RecipeField
 from contract.urls import check_url
 
 RECIPE: dict[str, Any] = {"name": "book", "fields": {"title": {"css": "h1::text"}}}

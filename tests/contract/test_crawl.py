@@ -50,6 +50,7 @@ def test_a_sitemap_alone_is_a_source() -> None:
 
 
 TITLE = "recipe.fields.title"
+ONE_PLACE = "exactly one of css, xpath, jmespath, jsonld, meta and sources is needed"
 
 
 def nested(levels: int) -> object:
@@ -100,8 +101,8 @@ def nested(levels: int) -> object:
         ("recipe.fields", {"t" * 65: {"css": "a"}}, f"recipe.fields.{'t' * 65}.[key]", "String should match"),
         ("recipe.fields", {"t\ud800": {"css": "a"}}, "recipe.fields.t\\ud800", "half a surrogate pair"),
         (TITLE, "h1", TITLE, "must be an object (got 'h1')"),
-        (TITLE, {}, TITLE, "exactly one of css and xpath is needed"),
-        (TITLE, {"css": "a", "xpath": "//a"}, TITLE, "exactly one of css and xpath is needed"),
+        (TITLE, {}, TITLE, ONE_PLACE),
+        (TITLE, {"css": "a", "xpath": "//a"}, TITLE, ONE_PLACE),
         (TITLE, {"css": "a", "required": True, "default": 0}, TITLE, "required and default exclude each"),
         (f"{TITLE}.css", "", f"{TITLE}.css", "at least 1 character"),
         (f"{TITLE}.css", "h1[", f"{TITLE}.css", "not a CSS selector: Expected ident"),
@@ -127,7 +128,7 @@ def nested(levels: int) -> object:
             "not a regular expression: the repetition number is",
         ),
         (f"{TITLE}.re", "(" * 999, f"{TITLE}.re", "not a regular expression"),
-        (f"{TITLE}.type", "date", f"{TITLE}.type", "Input should be 'text', 'number'"),
+        (f"{TITLE}.type", "money", f"{TITLE}.type", "Input should be 'text', 'number'"),
         (f"{TITLE}.many", "sometimes", f"{TITLE}.many", "Input should be a valid boolean"),
         (f"{TITLE}.default", "\ud800", f"{TITLE}.default", "half a surrogate pair"),
         (f"{TITLE}.default", {"a": ["\ud800"]}, f"{TITLE}.default.a.0", "half a surrogate pair"),

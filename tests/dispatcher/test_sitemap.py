@@ -13,8 +13,10 @@ from dispatcher.sitemap_reader import (
     MAX_SITEMAPS,
     SitemapReader,
     SitemapUnavailable,
-    open_session,
 )
+from service.addresses import read_networks
+from service.dial import Dial
+from service.web import Web
 from tests.service.site import Answer, Site, Visit, http, redirect
 
 NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
@@ -24,7 +26,9 @@ XML = "application/xml"
 
 def reader(seconds: float = 10) -> SitemapReader:
     """Return a reader of small sitemaps."""
-    return SitemapReader(open_session(), budget_seconds=seconds, max_bytes=MAX_BYTES)
+    return SitemapReader(
+        Web("scrapeq/test", Dial(read_networks("127.0.0.0/8"))), budget_seconds=seconds, max_bytes=MAX_BYTES
+    )
 
 
 def urlset(*urls: str, namespace: str = f' xmlns="{NAMESPACE}"') -> bytes:
@@ -146,7 +150,7 @@ def test_nothing_is_loaded_from_outside(site: Site) -> None:
         (http(200, gzip.compress(urlset(*WRITTEN))[:-20]), "broken gzip"),
         (http(200, b"\x1f\x8b nonsense"), "broken gzip"),
         (http(200, gzip.compress(bytes(50_000_000))), f"larger than {MAX_BYTES} bytes"),
-        (http(200, b" " * (MAX_BYTES + 1)), f"larger than {MAX_BYTES} bytes"),
+        (http(200, b" " * (MAX_BYTES + 1)), f"at most {MAX_BYTES} are read"),
         (http(200, index("ftp://shop.example/1.xml")), "it lists what is no URL of a sitemap"),
         (http(200, index("http://[broken/1.xml")), "it lists what is no URL of a sitemap"),
         (
@@ -232,3 +236,27 @@ def test_nothing_of_this_machine_is_used(site: Site, monkeypatch: pytest.MonkeyP
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
     assert urls(site, http(200, urlset(*WRITTEN))) == PAGES
+
+
+def test_a_sitemap_leads_nowhere_else(site: Site) -> None:
+    """It is somebody else's, and may list or redirect to what a cloud keeps for itself: `refused_address`."""
+    nothing_opened = SitemapReader(Web("scrapeq/test", Dial()), budget_seconds=10, max_bytes=MAX_BYTES)
+    with pytest.raises(SitemapUnreadable, match="refused_address"):
+        list(nothing_opened.urls(site.add("/sitemap.xml", http(200, urlset(*WRITTEN)))))
+    assert site.connections == 0
+    for answer in (redirect("http://169.254.169.254/"), http(200, index("http://169.254.169.254/s.xml"))):
+        with pytest.raises(SitemapUnreadable, match="refused_address"):
+            urls(site, answer)
+
+
+def test_a_header_sent_byte_by_byte_holds_nobody_up(site: Site) -> None:
+    """No timeout of a single read sees it; the sitemap's own deadline does, without gevent."""
+
+    def drip_header(visit: Visit) -> None:
+        visit.send(b"HTTP/1.1 200 OK\r\nX: ")
+        visit.send_slowly(b"y" * 10_000)
+
+    started = time.monotonic()
+    with pytest.raises(SitemapUnavailable, match="SITEMAP_BUDGET_SECONDS"):
+        list(reader(0.3).urls(site.add("/sitemap.xml", drip_header)))
+    assert time.monotonic() - started < 3

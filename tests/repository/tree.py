@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("contract", "service", "dispatcher", "worker", "localpubsub", "console")
+PACKAGES = ("contract", "extraction", "service", "dispatcher", "worker", "localpubsub", "console")
 EVERYTHING = (*PACKAGES, "tests", "benchmarks")
 
 

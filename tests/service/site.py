@@ -134,17 +134,26 @@ class Site:
             thread.join()
 
     def _converse(self, connection: socket.socket) -> None:
-        with suppress(OSError), connection:
-            plain = connection
-            try:
-                if self._tls is not None:
-                    connection = self._tls.wrap_socket(connection, server_side=True)
-                with connection, connection.makefile("rb") as stream:
+        try:
+            connection = self._secured(connection)
+            with suppress(OSError), connection:
+                if isinstance(connection, ssl.SSLSocket):
+                    connection.do_handshake()
+                with connection.makefile("rb") as stream:
                     while self._answer(connection, iter(stream.readline, b"")):
                         pass
-            finally:
-                with self._lock:
-                    self._open.discard(plain)
+        finally:
+            with self._lock:
+                self._open.discard(connection)
+
+    def _secured(self, connection: socket.socket) -> socket.socket:
+        if self._tls is None:
+            return connection
+        secured = self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        with self._lock:
+            self._open.discard(connection)
+            self._open.add(secured)
+        return secured
 
     def _answer(self, connection: socket.socket, lines: Iterator[bytes]) -> bool:
         """Answer one request; return whether another may follow."""

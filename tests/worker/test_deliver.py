@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
+from contract.job import Politeness
 from contract.outcome import ACKNOWLEDGING, MEANINGS, OutcomeRecord, Reason, status_of
 from service.publisher import PublishUnconfirmed
 from tests.service.recording import RecordingPublisher
@@ -44,8 +45,9 @@ class ScriptedSite:
         self.ending: Exception | None = None
         self.asked: list[str] = []
 
-    def fetch(self, url: str, budget: Budget) -> Page:
+    def fetch(self, url: str, politeness: Politeness, budget: Budget) -> Page:
         """Return the page, or raise the ending."""
+        assert politeness == Politeness(**JOB["politeness"])
         assert budget.left() > 0
         self.asked.append(url)
         if self.ending is not None:

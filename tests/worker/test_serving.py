@@ -98,6 +98,7 @@ def worker(pubsub: str) -> Iterator[RunningWorker]:
         GOOGLE_CLOUD_PROJECT="p",
         PUBSUB_EMULATOR_HOST=pubsub,
         PUSH_AUTH="none",
+        FETCH_ALLOW_NETWORKS="127.0.0.0/8",
         HOST="127.0.0.1",
         PORT=str(port),
         PAGE_BUDGET_SECONDS=str(BUDGET_SECONDS),
@@ -150,6 +151,21 @@ def test_a_job_is_acknowledged_with_its_outcome_in_the_topic(
     [outcome] = [outcome for outcome in outcomes if outcome.url == url]
     assert (outcome.reason, outcome.items) == (Reason.OK, '[{"title":"Faust"}]')
     assert outcome.worker.startswith("local/")
+
+
+def test_it_says_what_is_open_to_fetches(worker: RunningWorker) -> None:
+    """Whoever reads the log of a deployment sees what is not as safe as it could be."""
+    assert any("WARNING fetches may leave the public internet" in line for line in worker.said)
+
+
+def test_where_and_whether_to_fetch_is_decided_in_the_process(worker: RunningWorker, site: Site) -> None:
+    """The whole way: an address that stays refused, and a page that robots.txt disallows, with its rule."""
+    assert worker.push("http://169.254.169.254/latest/")[1]["reason"] == "refused_address"
+    site.add("/robots.txt", answering(200, b"User-agent: scrapeq\nDisallow: /private"))
+    status, told = worker.push(site.add("/private/1", answering(200, b"<h1>Faust</h1>")))
+    assert (status, told["reason"]) == (422, "robots")
+    assert '"Disallow: /private" for "User-agent: scrapeq"' in told["detail"]
+    assert site.asked("/private/1") == []
 
 
 def drip_header(visit: Visit) -> None:

@@ -1,0 +1,38 @@
+"""The published JSON Schemas are those of the code, and take what the code takes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contract.crawl import Crawl
+from contract.recipe import Recipe
+from contract.schema import crawl_schema, recipe_schema
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.mark.parametrize(("name", "schema"), [("recipe", recipe_schema()), ("crawl", crawl_schema())])
+def test_the_published_schema_is_the_codes(name: str, schema: dict[str, Any]) -> None:
+    """Renew it with `scrapeq recipe schema > docs/recipe.schema.json` (and `schema crawl`)."""
+    published = json.loads((DOCS / f"{name}.schema.json").read_text(encoding="utf-8"))
+    assert published == schema
+
+
+@pytest.mark.parametrize("schema", [recipe_schema(), crawl_schema()], ids=["recipe", "crawl"])
+def test_every_object_and_field_is_described(schema: dict[str, Any]) -> None:
+    """An editor shows what a field means, and underlines one that there is not."""
+    parts = [schema, *schema["$defs"].values()]
+    for part in (part for part in parts if "properties" in part):
+        assert part["additionalProperties"] is False
+        assert part["description"]
+        plain = {name for name, field in part["properties"].items() if "$ref" not in field}
+        described = {name for name in plain if part["properties"][name].get("description")}
+        assert plain - described <= {"limits", "politeness", "sources"}
+
+
+def test_the_schemas_have_the_models_fields() -> None:
+    """Nothing is missing in them."""
+    assert recipe_schema()["properties"].keys() == Recipe.model_fields.keys()
+    assert crawl_schema()["properties"].keys() == Crawl.model_fields.keys()

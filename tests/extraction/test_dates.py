@@ -1,0 +1,178 @@
+"""Dates as pages write them, to ISO 8601, or a sentence why not: a wrong date is worse than none."""
+
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta, timezone
+from email.utils import format_datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contract.fields import FieldType, Locale
+from contract.recipe import RecipeField
+from extraction.months import NAMES
+from extraction.not_of_type import NotOfType
+from extraction.values import read, read_number
+
+DATE, DATETIME = FieldType.DATE, FieldType.DATETIME
+
+
+def field(as_type: FieldType, locale: str | None = None, written: str | None = None) -> RecipeField:
+    """Return a field of a type, with habits."""
+    return RecipeField.model_validate({"css": "p", "type": as_type, "locale": locale, "format": written})
+
+
+@pytest.mark.parametrize(
+    ("text", "locale", "day"),
+    [
+        ("2026-11-22", None, "2026-11-22"),
+        ("20261122", None, "2026-11-22"),
+        ("2026/1/2", None, "2026-01-02"),
+        ("2026年11月22日", None, "2026-11-22"),
+        ("22.11.2026", None, "2026-11-22"),
+        ("3.4.2026", "en-US", "2026-04-03"),
+        ("22/11/2026", None, "2026-11-22"),
+        ("11/22/2026", None, "2026-11-22"),
+        ("04/04/2026", None, "2026-04-04"),
+        ("03/04/2026", "en-US", "2026-03-04"),
+        ("03/04/2026", "en-GB", "2026-04-03"),
+        ("03-04-2026", "nl", "2026-04-03"),
+        ("Published: 22 November 2026", None, "2026-11-22"),
+        ("Nov. 22nd, 2026", None, "2026-11-22"),
+        ("the 1st of May 2026", None, "2026-05-01"),
+        ("22-Nov-2026", None, "2026-11-22"),
+        ("Montag, 2. März 2026", "de", "2026-03-02"),
+        ("22 de noviembre de 2026", "es", "2026-11-22"),
+        ("1er février 2026", "fr", "2026-02-01"),
+        ("22 listopada 2026 r.", "pl", "2026-11-22"),
+        ("den 3 maj 2026", "sv", "2026-05-03"),
+        ("Sun, 22 Nov 2026 10:30:00 +0100", None, "2026-11-22"),
+        ("1795305600", None, "2026-11-22"),
+        ("1795305600000", None, "2026-11-22"),
+    ],
+)
+def test_a_date_is_read_as_it_is_written_somewhere(text: str, locale: str | None, day: str) -> None:
+    """The day alone, whatever stands around it."""
+    assert read(text, field(DATE, locale), "") == day
+
+
+@pytest.mark.parametrize(
+    ("text", "locale", "moment"),
+    [
+        ("2026-11-22T06:00:03.120Z", None, "2026-11-22T06:00:03.120000Z"),
+        ("2026-11-22 06:00", None, "2026-11-22T06:00:00"),
+        ("20261122T060003+0100", None, "2026-11-22T06:00:03+01:00"),
+        ("Sun, 22 Nov 2026 10:30:00 GMT", None, "2026-11-22T10:30:00Z"),
+        ("Sun, 22 Nov 2026 10:30:00 EST", None, "2026-11-22T10:30:00-05:00"),
+        ("22 Nov 2026, 10:30 -0800", None, "2026-11-22T10:30:00-08:00"),
+        ("Nov 22, 2026 12:05 am", None, "2026-11-22T00:05:00"),
+        ("Nov 22, 2026 at 12:05 p.m.", None, "2026-11-22T12:05:00"),
+        ("6 pm, 22 November 2026", None, "2026-11-22T18:00:00"),
+        ("22.11.2026, 10:30 Uhr", "de", "2026-11-22T10:30:00"),
+        ("22/11/2026 à 9h05", "fr", "2026-11-22T09:05:00"),
+        ("1795305600", None, "2026-11-22T00:00:00Z"),
+    ],
+)
+def test_a_time_of_day_is_read_with_its_offset(text: str, locale: str | None, moment: str) -> None:
+    """An offset is kept as it stands; where the page has none, none is made up."""
+    assert read(text, field(DATETIME, locale), "") == moment
+
+
+@pytest.mark.parametrize(
+    ("text", "as_type", "why"),
+    [
+        ("soon", DATE, "'soon' holds no date"),
+        ("", DATE, "holds no date"),
+        ("22.11.26", DATE, "holds no date"),
+        ("03/04/2026", DATE, "may begin with day or month; say which by locale or format"),
+        ("31 February 2026", DATE, "a date that no calendar has"),
+        ("22 Nov 2026 – 24 Nov 2026", DATE, "holds 2 dates; let `re` choose one"),
+        ("22 Nov 2026 and 2026-11-23", DATE, "holds 2 dates"),
+        ("22 novembre 2026", DATE, "holds no date"),
+        ("x" * 500, DATE, "is too long for a date"),
+        ("2026-11-22", DATETIME, "2026-11-22 has no time of day; type date reads it"),
+        ("22 Nov 2026 25:00", DATETIME, "holds no time of day"),
+        ("22 Nov 2026 13 pm", DATETIME, "holds no time of day"),
+        ("22 Nov 2026 10:00 to 11:00", DATETIME, "holds 2 times of day"),
+        ("3.11.2", DATE, "holds no date"),
+        ("9" * 13, DATE, "2286-11-20"),
+    ],
+)
+def test_what_is_not_one_date_is_refused(text: str, as_type: FieldType, why: str) -> None:
+    """Nothing is guessed: neither today's month, nor which of two, nor midnight."""
+    try:
+        said = str(read(text, field(as_type), ""))
+    except NotOfType as wrong:
+        said = str(wrong)
+    assert why in said
+
+
+def test_a_format_is_the_only_way_then() -> None:
+    """Who knows how a site writes its dates says it, two-digit years included."""
+    assert read("22.11.26", field(DATE, written="%d.%m.%y"), "") == "2026-11-22"
+    assert read("26326 07:08", field(DATETIME, written="%y%j %H:%M"), "") == "2026-11-22T07:08:00"
+    with pytest.raises(NotOfType, match="'2026-11-22' is not written as"):
+        read("2026-11-22", field(DATE, written="%d.%m.%y"), "")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "day"), [(0, "1970-01-01"), (-86400, "1969-12-31"), (1795305600.5, "2026-11-22")]
+)
+def test_a_json_number_is_seconds_since_1970(seconds: float, day: str) -> None:
+    """Or, from 10¹¹, milliseconds, as JavaScript has them."""
+    assert read_number(seconds, field(DATE)) == day
+
+
+@pytest.mark.parametrize("seconds", [1e300, float("inf"), 10**400])
+def test_a_number_beyond_all_calendars_is_refused(seconds: float) -> None:
+    """Not an exception nobody foresaw."""
+    with pytest.raises(NotOfType, match="is no time since 1970"):
+        read_number(seconds, field(DATE))
+
+
+@pytest.mark.parametrize("language", NAMES)
+def test_each_language_has_twelve_months(language: str) -> None:
+    """None of whose names stands for two."""
+    months = [names.split() for names in NAMES[language].split("|")]
+    assert len(months) == 12
+    assert len({name for names in months for name in names}) == sum(map(len, months))
+
+
+moments = st.datetimes(
+    min_value=datetime(1900, 1, 1),  # noqa: DTZ001 - hypothesis adds the zone
+    max_value=datetime(2200, 1, 1),  # noqa: DTZ001 - idem
+    timezones=st.integers(-23, 23).map(lambda hours: timezone(timedelta(hours=hours)) if hours else UTC),
+)
+
+
+@given(moment=moments)
+def test_what_other_programs_write_is_read_back(moment: datetime) -> None:
+    """ISO 8601, RFC 5322 and plain English come back as the same moment, offset included."""
+    read_back = str(read(moment.isoformat(), field(DATETIME), ""))
+    assert datetime.fromisoformat(read_back) == moment
+    whole = moment.replace(microsecond=0)
+    assert datetime.fromisoformat(str(read(format_datetime(whole), field(DATETIME), ""))) == whole
+    assert read(f"{moment:%B} {moment.day}, {moment.year}", field(DATE), "") == moment.date().isoformat()
+
+
+@given(day=st.dates(), locale=st.sampled_from(Locale))
+def test_every_languages_months_are_read(day: date, locale: Locale) -> None:
+    """By their first name, in the order of day, month and year."""
+    names = NAMES[locale.partition("-")[0]].split("|")
+    text = f"{day.day} {names[day.month - 1].split()[0]} {day.year:04}"
+    assert read(text, field(DATE, locale), "") == day.isoformat()
+
+
+@given(
+    text=st.text() | st.text("0123456789-/.:T+Z apmNovUC年月日", max_size=40),
+    as_type=st.sampled_from([DATE, DATETIME]),
+    locale=st.none() | st.sampled_from(Locale),
+    written=st.none() | st.sampled_from(["%d.%m.%Y", "%Y-%m-%d %H:%M:%S %z", "%B %d %Y"]),
+)
+def test_any_text_is_a_date_or_refused(
+    text: str, as_type: FieldType, locale: str | None, written: str | None
+) -> None:
+    """Nothing on a page raises anything but the complaint; what is read is ISO 8601."""
+    with suppress(NotOfType):
+        found = str(read(text, field(as_type, locale, written), ""))
+        assert date.fromisoformat(found) if as_type is DATE else datetime.fromisoformat(found)

@@ -1,0 +1,297 @@
+"""Extraction: a recipe and a page in, items or the reason why not out."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contract.outcome import Reason
+from contract.recipe import Recipe
+from extraction.decoding import decode
+from extraction.extract import MAX_ITEMS, extract
+from extraction.failure import NotExtracted
+from extraction.page import SavedPage
+
+URL = "https://shop.example/books/1"
+
+
+def page(body: str | bytes, content_type: str = "text/html; charset=utf-8") -> SavedPage:
+    """Return a page as fetched."""
+    return SavedPage(URL, content_type, body.encode() if isinstance(body, str) else body)
+
+
+def recipe(items: str | None = None, **fields: dict[str, Any]) -> Recipe:
+    """Return a recipe with these fields."""
+    return Recipe.model_validate({"name": "book", "items": items, "fields": fields})
+
+
+def value(body: str | bytes, content_type: str = "text/html; charset=utf-8", **field: Any) -> object:  # noqa: ANN401 - JSON
+    """Return what one field gives on a page."""
+    [item] = extract(recipe(f=field), page(body, content_type)).items
+    return item["f"]
+
+
+BOOK = """
+<html><body id="b"><h1> A <i>Light</i>
+  in the Attic </h1><a href="../2">next</a><a href="/3">last</a>
+<p class="price">£51.77</p><p class="stock">In stock (22 available)</p><p class="none"> \n </p></body></html>
+"""
+
+
+@pytest.mark.parametrize(
+    ("field", "expected"),
+    [
+        # An element is all the text inside it; ::text only its own first; ::attr an attribute;
+        # `h1 *::text` every text inside it, as in parsel
+        ({"css": "h1"}, "A Light in the Attic"),
+        ({"css": "h1::text"}, "A"),
+        ({"css": "h1 *::text", "many": True}, ["A", "Light", "in the Attic"]),
+        ({"css": "a::attr(href)"}, "../2"),
+        ({"css": "a::attr(href)", "type": "url"}, "https://shop.example/2"),
+        (
+            {"css": "a::attr(href)", "type": "url", "many": True},
+            ["https://shop.example/2", "https://shop.example/3"],
+        ),
+        ({"css": "i", "type": "html"}, "<i>Light</i>"),
+        # XPath: nodes, strings, numbers, booleans
+        ({"xpath": "//h1/i/text()"}, "Light"),
+        ({"xpath": "string(//h1)"}, "A Light in the Attic"),
+        ({"xpath": "count(//a)", "type": "integer"}, 2),
+        ({"xpath": "count(//video)", "type": "integer"}, 0),
+        ({"xpath": "boolean(//a)", "type": "boolean"}, True),
+        ({"xpath": "boolean(//video)", "type": "boolean"}, False),
+        ({"xpath": "//p[re:test(., '^In')]"}, "In stock (22 available)"),
+        ({"css": ".price", "type": "number"}, 51.77),
+        # A pattern: its group, or all it matches
+        ({"css": ".stock", "re": r"\((\d+) available\)", "type": "integer"}, 22),
+        ({"css": ".stock", "re": r"\d+", "type": "integer"}, 22),
+        ({"css": ".stock", "re": r"sold"}, None),
+        ({"css": ".stock", "re": r"sold|(\d+)"}, "22"),
+        # The first that says something; nothing is None, an empty list, or the default
+        ({"css": "p.none, a"}, "next"),
+        ({"css": ".none"}, None),
+        ({"css": ".absent"}, None),
+        ({"css": ".absent", "many": True}, []),
+        ({"css": ".absent", "default": "n/a"}, "n/a"),
+        ({"css": ".absent", "many": True, "default": [0]}, [0]),
+        ({"css": "a", "many": True}, ["next", "last"]),
+        ({"css": "a", "many": True, "required": True}, ["next", "last"]),
+    ],
+)
+def test_a_field_finds(field: dict[str, Any], expected: object) -> None:
+    """What a recipe's field says is what the item holds."""
+    assert value(BOOK, **field) == expected
+
+
+LIST = """<ul><li><b>One</b> 1</li><li><b>Two</b></li><li>three</li></ul><b>outside</b>"""
+
+
+def test_each_items_element_is_an_item() -> None:
+    """A field is sought inside its own item; each item has every field of the recipe."""
+    found = extract(recipe("li", name={"css": "b"}, all={"xpath": ".", "re": "[a-z]+$"}), page(LIST))
+    assert found.items == [
+        {"name": "One", "all": None},
+        {"name": "Two", "all": "wo"},
+        {"name": None, "all": "three"},
+    ]
+    assert found.remarks == []
+
+
+def test_a_page_without_items_is_empty_unless_something_is_required() -> None:
+    """An empty list is a result where nothing is promised, and a failure where something is."""
+    assert extract(recipe("tr", name={"css": "td"}), page(LIST)).items == []
+    with pytest.raises(
+        NotExtracted, match=r"missing_field: no item on the page: nothing matches items \(tr\)"
+    ):
+        extract(recipe("tr", name={"css": "td", "required": True}), page(LIST))
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason", "detail"),
+    [
+        (
+            {"isbn": {"css": "#isbn", "required": True}},
+            Reason.MISSING_FIELD,
+            "isbn: nothing on the page matches #isbn",
+        ),
+        (
+            {"isbn": {"xpath": "//isbn", "required": True}},
+            Reason.MISSING_FIELD,
+            "isbn: nothing on the page matches //isbn",
+        ),
+        (
+            {"blank": {"css": ".none", "required": True}},
+            Reason.MISSING_FIELD,
+            "blank: nothing on the page matches .none",
+        ),
+        (
+            {"t": {"css": "h1", "re": "x(y)", "required": True}},
+            Reason.MISSING_FIELD,
+            "t: nothing on the page matches h1",
+        ),
+        (
+            {"price": {"css": "h1", "type": "number", "required": True}},
+            Reason.BAD_VALUE,
+            "price: 'A Light in the Attic' holds no number",
+        ),
+    ],
+)
+def test_a_required_field_that_gives_nothing_fails_the_page(
+    fields: dict[str, Any], reason: Reason, detail: str
+) -> None:
+    """The reason names the field, and what was sought or what stood there."""
+    with pytest.raises(NotExtracted) as ended:
+        extract(recipe(**fields), page(BOOK))
+    assert (ended.value.reason, ended.value.detail) == (reason, detail)
+
+
+def test_an_optional_field_of_another_type_is_remarked_and_has_its_default() -> None:
+    """The page is scraped nevertheless, and the outcome says what was odd."""
+    found = extract(
+        recipe(price={"css": "h1", "type": "number", "default": 0}, title={"css": "i"}), page(BOOK)
+    )
+    assert found.items == [{"price": 0, "title": "Light"}]
+    assert found.remarks == ["price: 'A Light in the Attic' holds no number"]
+
+
+@pytest.mark.parametrize("xpath", ["//a[$x]", "foo:bar(.)", "unknown()", "re:test(., '(')"])
+def test_a_selector_that_fails_when_used_is_the_recipes_fault(xpath: str) -> None:
+    """A recipe that compiles and cannot be evaluated ends in `bad_recipe`, not in a crash."""
+    with pytest.raises(NotExtracted) as ended:
+        extract(
+            Recipe.model_construct(name="book", fields=recipe(f={"xpath": "."}).fields | _unchecked(xpath)),
+            page(BOOK),
+        )
+    assert ended.value.reason is Reason.BAD_RECIPE
+
+
+def _unchecked(xpath: str) -> dict[str, Any]:
+    field = recipe(f={"xpath": "."}).fields["f"]
+    return {"g": field.model_copy(update={"xpath": xpath})}
+
+
+def test_a_page_with_more_items_than_one_outcome_takes_is_too_large() -> None:
+    """A selector that matches everything is told, not stored."""
+    with pytest.raises(NotExtracted, match=f"too_large: {MAX_ITEMS + 1} items on the page"):
+        extract(recipe("i", f={"xpath": "."}), page("<i>x</i>" * (MAX_ITEMS + 1)))
+
+
+XHTML = """<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Strict//EN" "http://www.w3.org/TR/xhtml1/DTD/xhtml1-strict.dtd">
+<html xmlns="http://www.w3.org/1999/xhtml"><head><title>é</title></head><body><h1>One</h1></body></html>"""
+
+
+def test_xhtml_is_found_like_html() -> None:
+    """A page that begins as XML does is read as browsers read it: css finds its elements."""
+    assert value(XHTML, css="h1") == "One"
+    assert value(XHTML, css="title", content_type="application/xhtml+xml") == "é"
+
+
+@pytest.mark.parametrize(
+    ("base", "expected"),
+    [
+        ('<base href="https://cdn.example/x/">', "https://cdn.example/x/a"),
+        ('<base href="/y/">', "https://shop.example/y/a"),
+        ("", "https://shop.example/books/a"),
+        ('<base href="http://[broken">', "https://shop.example/books/a"),
+        ('<base href="http://shop.example:port/">', "https://shop.example/books/a"),
+        ('<base href="javascript:alert(1)">', "https://shop.example/books/a"),
+        ('<base href="data:text/html,x">', "https://shop.example/books/a"),
+    ],
+)
+def test_relative_urls_resolve_against_the_base(base: str, expected: str) -> None:
+    """As browsers do (HTML, 4.2.3), where the base is a web address; a broken one is ignored."""
+    assert (
+        value(f'<html><head>{base}</head><a href="a">x</a></html>', css="a::attr(href)", type="url")
+        == expected
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        ("<h1>Größe – 日本</h1>".encode(), "text/html; charset=utf-8"),
+        ("<h1>Größe – 日本</h1>".encode(), "text/html"),
+        ("<h1>Größe – 日本</h1>".encode(), ""),
+        ("<h1>Größe – 日本</h1>".encode("utf-8-sig"), "text/html"),
+        ("<h1>Größe – 日本</h1>".encode("utf-16"), "text/html"),
+        ("<h1>Größe – 日本</h1>".encode("utf-8-sig"), "text/html; charset=iso-8859-1"),
+        ("<h1>日本</h1>".encode("shift_jis"), "text/html; charset=Shift_JIS"),
+        ('<meta charset="shift_jis"><h1>日本</h1>'.encode("shift_jis"), "text/html"),
+        (
+            '<meta http-equiv="Content-Type" content="text/html; charset=euc-jp"><h1>日本</h1>'.encode(
+                "euc-jp"
+            ),
+            "text/html",
+        ),
+        ("<h1>Größe – €</h1>".encode("cp1252"), "text/html; charset=windows-1252"),
+        ("<h1>Größe – €</h1>".encode("cp1252"), "text/html; charset=iso-8859-1"),
+        ("<h1>Größe – €</h1>".encode("cp1252"), "text/html"),
+        ("<h1>Größe</h1>".encode(), "text/html; charset=no-such-thing"),
+    ],
+)
+def test_a_page_is_read_in_its_encoding(body: bytes, content_type: str) -> None:
+    """BOM, header, meta, then UTF-8 or Windows-1252, and latin-1 is Windows-1252, as browsers take them."""
+    text = decode(page(body, content_type))
+    assert any(word in text for word in ("Größe – 日本", "<h1>日本</h1>", "Größe – €", "Größe</h1>"))
+
+
+@pytest.mark.parametrize(
+    "name", ["punycode", "idna", "undefined", "unicode_escape", "zlib", "rot13", "base64"]
+)
+def test_an_encoding_that_no_page_is_in_is_refused(name: str) -> None:
+    """Python knows codecs that take quadratic time or make what is no text: a site does not choose those."""
+    body = b"a" * 200_000 + b"-" + b"abcdefgh" * 100_000
+    with pytest.raises(NotExtracted) as ended:
+        extract(recipe(f={"css": "h1"}), page(body, f"text/html; charset={name}"))
+    assert ended.value.reason is Reason.CHARSET
+    with pytest.raises(NotExtracted):
+        extract(recipe(f={"css": "h1"}), page(f"<meta charset={name}>".encode() + body, "text/html"))
+
+
+ANY_FIELD: dict[str, dict[str, Any]] = {
+    "f": {"css": "h1", "type": "number"},
+    "g": {"xpath": "//a/@href", "type": "url", "many": True},
+    "h": {"css": "*", "type": "html", "re": r"(.)>"},
+    "i": {"xpath": "//comment() | //text()"},
+}
+markup = st.lists(
+    st.sampled_from(
+        [
+            "<h1>",
+            "</h1>",
+            "<a href='",
+            "'>",
+            "<base href='http://[",
+            "<meta charset='",
+            "<!--",
+            "-->",
+            "<?xml",
+            "\0",
+            "1,5",
+            "<svg:x>",
+            "&#xD800;",
+            "<![CDATA[",
+        ]
+    )
+    | st.text(max_size=4),
+    max_size=12,
+).map(lambda parts: "".join(parts).encode(errors="replace"))
+
+
+@settings(deadline=None)
+@given(
+    body=st.binary(max_size=200) | markup,
+    charset=st.sampled_from(
+        ["", "utf-8", "utf-16", "shift_jis", "gb18030", "hz", "utf-7", "raw_unicode_escape"]
+    )
+    | st.text(max_size=6),
+)
+def test_any_bytes_are_items_or_an_ending(body: bytes, charset: str) -> None:
+    """Whatever a site sends as a page, extraction ends with a reason or with values that JSON can carry."""
+    try:
+        found = extract(recipe(None, **ANY_FIELD), page(body, f"text/html; charset={charset}"))
+    except NotExtracted:
+        return
+    assert [item.keys() for item in found.items] == [ANY_FIELD.keys()]

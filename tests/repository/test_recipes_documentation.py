@@ -1,0 +1,75 @@
+"""The recipes that the documentation shows give what it says they give."""
+
+import json
+import re
+from typing import Any, NamedTuple
+
+import pytest
+
+from console.recipe_file import read_recipe
+from contract.fields import FieldType, Locale, SimpleTransform, Transform
+from contract.recipe import Recipe, RecipeField
+from extraction.extract import extract
+from extraction.page import SavedPage
+from tests.repository.test_readme import commands, misunderstood
+from tests.repository.tree import ROOT
+
+TEXT = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
+EXAMPLE = re.compile(
+    r"^```(html|xml|json)\n(.*?)^```\n```yaml\n(.*?)^```\n```json\n(.*?)^```", re.MULTILINE | re.DOTALL
+)
+TYPES = {"html": "text/html", "xml": "application/rss+xml", "json": "application/json"}
+
+
+class Example(NamedTuple):
+    """A page, a recipe, and the items that the one finds on the other."""
+
+    content_type: str
+    page: str
+    recipe: str
+    items: Any
+
+
+EXAMPLES = [
+    Example(TYPES[kind], page, recipe, json.loads(items))
+    for kind, page, recipe, items in EXAMPLE.findall(TEXT)
+]
+
+
+def test_every_recipe_shown_is_an_example() -> None:
+    """None stands there without its page and its items."""
+    assert len(EXAMPLES) == TEXT.count("```yaml\n") >= 10
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.recipe.splitlines()[0])
+def test_an_example_gives_the_items_it_shows(example: Example) -> None:
+    """What is copied from the documentation works."""
+    recipe = read_recipe(example.recipe.encode(), "example.yaml")
+    page = SavedPage("https://example.com/", example.content_type, example.page.encode())
+    assert extract(recipe, page).items == example.items
+
+
+def test_every_key_is_documented_and_used_in_an_example() -> None:
+    """A key that nobody reads about is used by nobody."""
+    names = {*Recipe.model_fields, *RecipeField.model_fields, *Transform.model_fields}
+    names |= {*map(str, FieldType), *map(str, SimpleTransform)}
+    assert {name for name in names if not re.search(rf"`{{?{name}\b|`[\w`, ]*`{name}`", TEXT)} == set()
+    used = "".join(example.recipe for example in EXAMPLES)
+    unused = {name for name in names if not re.search(rf"\b{name}\b", used)}
+    assert unused <= {"text", "html", "decimal", "normalise_space"}
+
+
+def test_every_locale_is_listed() -> None:
+    """With the spelling that a recipe takes."""
+    assert {locale for locale in Locale if f"`{locale}`" not in TEXT} == set()
+
+
+def test_the_commands_shown_exist() -> None:
+    """With the options shown."""
+    import typer  # noqa: PLC0415 - for this alone
+
+    from console.commands import app  # noqa: PLC0415 - half a second of imports
+
+    shown = [words[1:] for words in commands(TEXT) if words[0] == "scrapeq"]
+    assert len(shown) >= 4
+    assert [misunderstood(typer.main.get_command(app), words) for words in shown] == [[]] * len(shown)

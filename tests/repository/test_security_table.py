@@ -1,0 +1,71 @@
+"""The attack table of docs/security.md is what the tests show: every row has its test, under its own name."""
+
+import ast
+import re
+from typing import NamedTuple
+
+import pytest
+
+from contract.outcome import Reason
+from tests.repository.tree import ROOT, parsed
+
+ROW = re.compile(
+    r"^\| (?P<attack>.+?) \| (?P<happens>.+?) \| `(?P<file>tests/[\w/]+\.py)::(?P<test>test_\w+)` \|$"
+)
+# Every test of these is an attack, or the counterpart of one.
+ATTACKS = ("tests/worker/test_refused_addresses.py", "tests/worker/test_hostile_servers.py")
+COUNTERPARTS = {
+    "test_another_address_of_a_host_is_tried",
+    "test_a_name_without_an_address_is_dns",
+    "test_what_is_refused_is_not_tried_again_by_itself",
+    "test_what_shrinks_well_is_no_bomb",
+    "test_a_kept_connection_that_closes_is_asked_again",
+}
+
+
+class Row(NamedTuple):
+    """One attack: what happens, and the test that shows it."""
+
+    attack: str
+    happens: str
+    file: str
+    test: str
+
+
+def rows() -> list[Row]:
+    """Return the table's rows."""
+    lines = (ROOT / "docs" / "security.md").read_text(encoding="utf-8").splitlines()
+    cells = [
+        line for line in lines if line.startswith("|") and "|---|" not in line and "| attack |" not in line
+    ]
+    matches = [ROW.match(line) for line in cells]
+    assert [line for line, match in zip(cells, matches, strict=True) if not match] == []
+    return [Row(**match.groupdict()) for match in matches if match]
+
+
+def promises_of(file: str) -> set[str]:
+    """Return the names of a file's tests."""
+    return {
+        node.name
+        for node in ast.walk(parsed(ROOT / file))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    }
+
+
+@pytest.mark.parametrize("row", rows(), ids=lambda row: row.attack[:60])
+def test_an_attack_has_its_test(row: Row) -> None:
+    """What the table promises is shown, in the file it names."""
+    assert row.test in promises_of(row.file)
+
+
+@pytest.mark.parametrize("row", rows(), ids=lambda row: row.attack[:60])
+def test_an_attack_ends_with_reasons_of_the_closed_set(row: Row) -> None:
+    """What stands in code there can be looked up with `scrapeq reasons`."""
+    assert set(re.findall(r"`(\w+)`", row.happens)) <= set(Reason)
+
+
+@pytest.mark.parametrize("file", ATTACKS)
+def test_a_shown_attack_is_in_the_table(file: str) -> None:
+    """Nothing is held off in silence."""
+    told = {row.test for row in rows() if row.file == file}
+    assert promises_of(file) - told - COUNTERPARTS == set()

@@ -1,0 +1,69 @@
+"""An authority of the tests' own, and certificates of sites."""
+
+import ssl
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+
+def _name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+class Authority:
+    """Vouches for sites."""
+
+    def __init__(self) -> None:
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._own = self._certificate("tests", self._key, days=30, names=(), is_authority=True)
+
+    def client(self) -> ssl.SSLContext:
+        """Return what trusts this authority and nobody else."""
+        pem = self._own.public_bytes(serialization.Encoding.PEM).decode()
+        return ssl.create_default_context(cadata=pem)
+
+    def server(self, folder: Path, *names: str, days: int = 30) -> ssl.SSLContext:
+        """Return what serves a certificate for `names`, valid for `days`, which may be negative."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = self._certificate(names[0], key, days=days, names=names)
+        pem = folder / f"{names[0]}.pem"
+        pem.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+            + certificate.public_bytes(serialization.Encoding.PEM)
+        )
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(pem)
+        return context
+
+    def _certificate(
+        self,
+        subject: str,
+        key: ec.EllipticCurvePrivateKey,
+        *,
+        days: int,
+        names: tuple[str, ...],
+        is_authority: bool = False,
+    ) -> x509.Certificate:
+        now = datetime.now(UTC)
+        building = (
+            x509.CertificateBuilder()
+            .subject_name(_name(subject))
+            .issuer_name(_name("tests"))
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=60))
+            .not_valid_after(now + timedelta(days=days))
+            .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
+        )
+        if names:
+            alternatives = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
+            building = building.add_extension(alternatives, critical=False)
+        return building.sign(self._key, hashes.SHA256())

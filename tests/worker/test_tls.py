@@ -1,0 +1,105 @@
+"""TLS: the certificate is the named host's, although the connection goes to a checked address."""
+
+import ssl
+from pathlib import Path
+
+import pytest
+
+from contract.outcome import Reason
+from service.dial import Dial
+from service.web import Web
+from tests.service.site import Visit, http, open_site
+from tests.worker.certificates import Authority
+from tests.worker.fetching import ANYHOW, a_fetcher, ended
+from worker.budget import Budget
+from worker.fetch import Fetcher
+
+PAGE = b"<h1>One</h1>"
+
+
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    """Whoever vouches for the sites here."""
+    return Authority()
+
+
+@pytest.fixture
+def trusting(authority: Authority) -> Fetcher:
+    """A fetcher that trusts the authority, and finds every name on this machine."""
+
+    def web(dial: Dial) -> Web:
+        return Web("scrapeq/test", dial, tls=authority.client)
+
+    return a_fetcher(web=web, resolve=lambda _: ["127.0.0.1"])
+
+
+def test_a_site_is_asked_and_checked_by_its_name(
+    authority: Authority, trusting: Fetcher, tmp_path: Path
+) -> None:
+    """SNI, Host and certificate are about the name; the connection goes to the address that was checked."""
+    tls = authority.server(tmp_path, "shop.example")
+    named = list[str | None]()
+    tls.sni_callback = lambda _, name, __: named.append(name)
+    with open_site(tls) as site:
+        site.add("/", http(200, PAGE))
+        for host in ("shop.example", "shop.example."):
+            page = trusting.fetch(f"https://{host}:{site.port}/", ANYHOW, Budget(10))
+            assert page.body == PAGE
+        assert site.requests[0].headers["host"] == f"shop.example:{site.port}"
+    assert named == ["shop.example", "shop.example"]
+
+
+@pytest.mark.parametrize(
+    ("name", "days", "host"),
+    [
+        ("other.example", 30, "shop.example"),
+        ("shop.example", -1, "shop.example"),
+        ("*.example", 30, "a.shop.example"),
+        ("shop.example", 30, "127.0.0.1"),
+    ],
+    ids=["another name", "expired", "a wildcard of one level", "an address"],
+)
+def test_a_certificate_that_is_not_the_hosts_is_refused(  # noqa: PLR0917 - a fixture is an argument
+    authority: Authority, trusting: Fetcher, tmp_path: Path, name: str, days: int, host: str
+) -> None:
+    """`tls`, and nothing is asked."""
+    with open_site(authority.server(tmp_path, name, days=days)) as site:
+        site.add("/", http(200, PAGE))
+        end = ended(trusting, f"https://{host}:{site.port}/")
+        assert (end.reason, site.requests) == (Reason.TLS, [])
+
+
+def test_an_authority_that_nobody_knows_is_refused(authority: Authority, tmp_path: Path) -> None:
+    """What browsers do not trust, we do not."""
+    with open_site(authority.server(tmp_path, "shop.example")) as site:
+        end = ended(a_fetcher(resolve=lambda _: ["127.0.0.1"]), f"https://shop.example:{site.port}/")
+        assert end.reason is Reason.TLS
+
+
+def test_old_tls_is_refused(authority: Authority, trusting: Fetcher, tmp_path: Path) -> None:
+    """Below TLS 1.2 (RFC 8996)."""
+    old = authority.server(tmp_path, "shop.example")
+    old.set_ciphers("ALL:@SECLEVEL=0")
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
+    with open_site(old) as site:
+        assert ended(trusting, f"https://shop.example:{site.port}/").reason is Reason.TLS
+
+
+def test_connections_are_kept_and_drips_end_over_tls_too(
+    authority: Authority, trusting: Fetcher, tmp_path: Path
+) -> None:
+    """The same deadline, the same connection for the next page."""
+
+    def drip(visit: Visit) -> None:
+        visit.send(http(200, b"", length=1000))
+        visit.send_slowly(b"x" * 1000)
+
+    with open_site(authority.server(tmp_path, "shop.example")) as site:
+        url = f"https://shop.example:{site.port}"
+        site.add("/", http(200, PAGE))
+        for _ in range(3):
+            assert trusting.fetch(f"{url}/", ANYHOW, Budget(10)).body == PAGE
+        assert site.connections == 1
+        site.add("/slow", drip)
+        assert ended(trusting, f"{url}/slow", budget=Budget(0.3)).reason is Reason.BUDGET

@@ -1,0 +1,86 @@
+"""What comes before each request to a site, redirects too: Retry-After, robots.txt, the host's delay."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from threading import Lock
+from urllib.parse import urlsplit
+
+from contract.job import Politeness
+from contract.outcome import Reason
+from service.web import Web
+from worker.budget import Budget
+from worker.ending import Ended
+from worker.politeness import Hosts, retry_after_seconds
+from worker.robots import product_token
+from worker.robots_cache import RobotsCache
+
+MAY_WAIT = 0.75  #: part of the budget that may be spent waiting for the host's turn; the rest is for the page
+
+
+class Courtesy:
+    """Decides whether and when a page may be asked for; one for all jobs of a process.
+
+    Args:
+        web: asks for robots.txt.
+        user_agent: the name in it is the one that robots.txt may call us by.
+        clock: monotonic seconds.
+        now: the time, with a time zone.
+        sleep: waits for so many seconds.
+    """
+
+    def __init__(
+        self,
+        web: Web,
+        user_agent: str,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._hosts = Hosts()
+        self._clock = clock
+        self._now = now
+        self._sleep = sleep
+        self._lock = Lock()
+        self._robots = RobotsCache(web, product_token(user_agent), hold=self.heed, clock=clock)
+
+    def admit(self, url: str, politeness: Politeness, budget: Budget) -> None:
+        """Return when `url` may be asked for, which may be a while later.
+
+        Raises:
+            Ended: `robots`, `robots_unavailable`, `no_slot`, or whatever is wrong with the host.
+        """
+        host = urlsplit(url).netloc
+        self._check_hold(host)
+        delay = politeness.delay_seconds
+        if politeness.respect_robots:
+            rules = self._robots.rules(url, budget)
+            if why := rules.why_disallowed(url):
+                raise Ended(Reason.ROBOTS, f"{host}'s robots.txt says {why}", final_url=url)
+            delay = max(delay, rules.crawl_delay)
+        self._await_turn(host, delay, budget)
+
+    def heed(self, url: str, retry_after: str) -> float | None:
+        """Leave the host of `url` alone for as long as its Retry-After says; return the seconds."""
+        seconds = retry_after_seconds(retry_after, self._now()) if retry_after else None
+        if seconds:
+            with self._lock:
+                self._hosts.hold(urlsplit(url).netloc, seconds, self._clock())
+        return seconds
+
+    def _check_hold(self, host: str) -> None:
+        held = self._hosts.held(host, self._clock())
+        if held:
+            raise Ended(Reason.NO_SLOT, f"{host} asked to be left alone for {held:.0f} s more (Retry-After)")
+
+    def _await_turn(self, host: str, delay: float, budget: Budget) -> None:
+        patience = budget.left() * MAY_WAIT
+        with self._lock:
+            wait = self._hosts.reserve(host, delay, self._clock(), patience)
+        if wait > patience:
+            detail = f"the next turn of {host} is in {wait:.1f} s, one every {delay:g} s"
+            raise Ended(Reason.NO_SLOT, f"{detail}; a page may wait {patience:.1f} s")
+        if wait:
+            self._sleep(wait)
+            self._check_hold(host)
