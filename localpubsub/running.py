@@ -20,6 +20,7 @@ class RunningServer:
 
     host: str  #: "127.0.0.1:PORT", the value for PUBSUB_EMULATOR_HOST
     certs_url: str  #: certificates of push tokens, for google-auth's ``verify_token(certs_url=...)``
+    http_url: str  #: "http://127.0.0.1:PORT": REST API, state page, certificates
     data: Path | None  #: its data directory, None when ephemeral
 
 
@@ -67,7 +68,8 @@ def running(**options: Any) -> Iterator[RunningServer]:  # noqa: ANN401 - Option
     try:
         handle = started.result()
         try:
-            yield RunningServer(handle.server.host, handle.server.certs_url, handle.server.data)
+            serving = handle.server
+            yield RunningServer(serving.host, serving.certs_url, serving.http_url, serving.data)
         finally:
             handle.loop.call_soon_threadsafe(handle.stopped.set)
     finally:
