@@ -117,7 +117,7 @@ class Backlog:
         return due + self._fresh.upcoming(count - len(due))
 
     def oldest(self) -> int | None:
-        """The lowest id of all, or None. Looks at every message that was delivered before: not for each one."""
+        """The lowest id of all, or None; takes as long as there are messages delivered before."""
         fresh = self._fresh.first()
         found = [*self._due, *(message_id for _, message_id in self._delayed), *self.outstanding]
         return min(found if fresh is None else [fresh, *found], default=None)

@@ -1,19 +1,16 @@
 """The HTTP port: REST API, state page, certificates and health; and gRPC, passed on to its own port."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from collections.abc import Callable
+from typing import cast
 
 from aiohttp import web
 
 from localpubsub import certificates, state_page
 from localpubsub.front_door import FrontDoor
-from localpubsub.rest import MAX_BODY, RestDoor
-from localpubsub.rpc import Method, StreamMethod
+from localpubsub.rest import MAX_BODY, RestDoor, Services
 from localpubsub.state import State
 from localpubsub.tokens import Tokens
-
-Services: TypeAlias = Mapping[str, Mapping[str, Method | StreamMethod]]
 
 
 class HttpDoor:
@@ -30,8 +27,7 @@ class HttpDoor:
     async def open(self, host: str, port: int, grpc: Callable[[], tuple[str, int]]) -> int:
         """Listen; the port. OSError when it is taken."""
         await self._runner.setup()
-        http = self._runner.server
-        assert http is not None, "there is one after setup"
+        http = cast("Callable[[], asyncio.BaseProtocol]", self._runner.server)  # there is one after setup
         loop = asyncio.get_running_loop()
         self._listening = await loop.create_server(lambda: FrontDoor(http, grpc), host, port)
         return int(self._listening.sockets[0].getsockname()[1])

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping
-from typing import Final, NoReturn, cast
+from typing import Final, NoReturn, TypeAlias, cast
 
 import grpc
 from aiohttp import web
@@ -19,7 +19,19 @@ MAX_BODY: Final = 10 * 1024 * 1024
 PATIENCE: Final = 60.0
 _DEADLINE_HEADER: Final = "X-Server-Timeout"  #: seconds; Google's API clients send it
 
+Services: TypeAlias = Mapping[str, Mapping[str, Method | StreamMethod]]
+
 _log = logging.getLogger("localpubsub.rest")
+
+
+def unary_methods(services: Services) -> dict[str, Method]:
+    """Every method that is not a stream, by its name, which is unique among the services."""
+    return {
+        name: method
+        for methods in services.values()
+        for name, method in methods.items()
+        if isinstance(method, Method)
+    }
 
 
 class Call:
@@ -53,13 +65,8 @@ class _Aborted(Exception):
 class RestDoor:
     """Answers ``/v1/…`` with the methods it is given, by name."""
 
-    def __init__(self, services: Mapping[str, Mapping[str, Method | StreamMethod]]) -> None:
-        self._methods = {
-            name: method
-            for methods in services.values()
-            for name, method in methods.items()
-            if isinstance(method, Method)
-        }
+    def __init__(self, services: Services) -> None:
+        self._methods = unary_methods(services)
 
     async def answer(self, request: web.Request) -> web.Response:
         """One request, always answered in JSON."""
@@ -72,8 +79,8 @@ class RestDoor:
         except web.HTTPRequestEntityTooLarge:
             sentence = f"Request payload size exceeds the limit: {MAX_BODY} bytes."
             return _error("INVALID_ARGUMENT", sentence, pretty=pretty)
-        except Exception as error:
-            _log.exception("a bug of localpubsub's")
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer
+            _log.error("a bug of localpubsub's", exc_info=error)
             return _error("INTERNAL", f"localpubsub has a bug: {error!r}. Its log says more.", pretty=pretty)
 
     async def _answer(self, request: web.Request, *, pretty: bool) -> web.Response:

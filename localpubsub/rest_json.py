@@ -39,10 +39,13 @@ HTTP_STATUS: Final = {
 
 #: Query parameters of every Google API, which name no field of a request.
 SYSTEM_PARAMETERS: Final = frozenset(
-    "access_token alt callback fields key oauth_token prettyPrint quotaUser upload_protocol uploadType userIp "
-    "$alt $callback $fields $key $outputDefaults $prettyPrint $quotaUser $req $unique $userProject "
-    "$.xgafv $ct $httpHeaders $httpMethod".split()
-)
+    {
+        "access_token", "alt", "callback", "fields", "key", "oauth_token", "prettyPrint", "quotaUser",
+        "upload_protocol", "uploadType", "userIp", "$.xgafv", "$alt", "$callback", "$ct", "$fields",
+        "$httpHeaders", "$httpMethod", "$key", "$outputDefaults", "$prettyPrint", "$quotaUser", "$req",
+        "$unique", "$userProject",
+    }
+)  # fmt: skip
 _UNKNOWN: Final = re.compile(r'has no field named "([^"]+)" at "([^"]+)"')
 _BOOLEANS: Final = {"true": True, "false": False}
 

@@ -61,7 +61,7 @@ TABLE: Final = (
     ),
 )
 
-_VARIABLE = re.compile(r"\{([\w.]+)=([^}]+)\}")
+_TEMPLATE = re.compile(r"(.*)\{([\w.]+)=([^}]+)\}(.*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +76,12 @@ class Route:
 
 def _pattern(template: str) -> tuple[str, re.Pattern[str]]:
     """The field a template names, and what its paths look like; a verb follows the last colon."""
-    variable = _VARIABLE.search(template)
-    assert variable is not None, template
-    before, after = template[: variable.start()], template[variable.end() :]
-    parents = variable[2].split("/")[:-1]
+    before, field, value, after = _TEMPLATE.findall(template)[0]
+    parents = value.split("/")[:-1]
     # A project may contain a colon (example.com:project), what ends a path does not: there it begins a verb.
     segments = ["[^/]+" if part == "*" else re.escape(part) for part in parents]
     segments.append("[^/]+" if after.startswith("/") else "[^/:]+")
-    return variable[1], re.compile(f"{re.escape(before)}({'/'.join(segments)}){re.escape(after)}")
+    return field, re.compile(f"{re.escape(before)}({'/'.join(segments)}){re.escape(after)}")
 
 
 _ROUTES: Final = [(name, method, body, *_pattern(template)) for name, method, template, body in TABLE]

@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING, Final
 
 from grpc import aio
 
+from localpubsub import setup_resources
 from localpubsub.broker import Broker
 from localpubsub.certificates import CERTIFICATES_PATH
 from localpubsub.clock import Clock
 from localpubsub.data_directory import DataDirectory
 from localpubsub.errors import CannotStart
-from localpubsub.http_door import HttpDoor, Services
+from localpubsub.http_door import HttpDoor
 from localpubsub.limits import GRPC_RECEIVE_BYTES
 from localpubsub.options import Options
 from localpubsub.publisher_service import PublisherService
 from localpubsub.push import Pushes
+from localpubsub.rest import Services
 from localpubsub.rpc import Methods
 from localpubsub.state import State
 from localpubsub.store import Store
@@ -77,6 +79,7 @@ class Server:
     async def _start(self, opened: AsyncExitStack) -> None:
         options = self.options
         _check_free(options.host, options.port, "--port")
+        wanted = setup_resources.read(options.setup) if options.setup is not None else []
         directory = None
         if self.data is not None:
             directory = DataDirectory(self.data)
@@ -91,6 +94,7 @@ class Server:
             "Publisher": PublisherService(broker).methods(),
             "Subscriber": SubscriberService(broker).methods(),
         }
+        await setup_resources.make(wanted, services)
         state = State(broker)
         await self._serve_http(opened, HttpDoor(services, tokens, state, GRACE))
         await self._serve_grpc(opened, services)

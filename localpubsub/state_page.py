@@ -15,7 +15,8 @@ body { margin: 2rem auto; max-width: 90rem; padding: 0 1.5rem }
 h1 { font-size: 1.3rem } h2 { font-size: 1.05rem; margin: 2rem 0 .4rem }
 .scroll { overflow-x: auto }
 table { border-collapse: collapse; width: 100% }
-th, td { padding: .35rem .8rem .35rem 0; text-align: left; border-bottom: 1px solid #8884; white-space: nowrap }
+th, td { padding: .35rem .8rem .35rem 0; text-align: left; white-space: nowrap }
+tr { border-bottom: 1px solid #8884 }
 th { font-weight: 600; opacity: .7 } .number { text-align: right; font-variant-numeric: tabular-nums }
 .resting { color: #c60 } .none { opacity: .6 }
 """
