@@ -95,9 +95,7 @@ def _parsed(body: bytes) -> Json:
     try:
         given = json.loads(body.decode())
     except (ValueError, RecursionError) as error:
-        raise InvalidArgument(
-            f"Invalid JSON payload received. {error or 'It is nested too deeply.'}"
-        ) from None
+        raise InvalidArgument(f"Invalid JSON payload received. {_reason(error)}") from None
     if not isinstance(given, dict):
         raise InvalidArgument("Invalid JSON payload received. Root element must be a message.")
     return given

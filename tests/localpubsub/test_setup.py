@@ -63,9 +63,12 @@ def test_made_twice_it_is_made_once_and_changed(tmp_path: Path) -> None:
         with localpubsub.running(data=data, setup=setup) as server:
             found = got(server, "projects/p/subscriptions/sss")
     assert (found["labels"], found["ackDeadlineSeconds"]) == ({"a": "1"}, 50)
-    moved = {"topics": ["projects/p/topics/new"], "subscriptions": [{**after, "topic": "projects/p/topics/new"}]}
+    moved = {
+        "topics": ["projects/p/topics/new"],
+        "subscriptions": [{**after, "topic": "projects/p/topics/new"}],
+    }
     with (
-        pytest.raises(CannotStart, match="exists, with another topic .*cannot change"),
+        pytest.raises(CannotStart, match=r"exists, with another topic .*cannot change"),
         localpubsub.running(data=data, setup=moved),
     ):
         pass
@@ -101,7 +104,7 @@ def test_what_pubsub_refuses_is_explained_with_its_line(tmp_path: Path) -> None:
     lines = str(caught.value).splitlines()
     assert [re.findall(r"line (\d+): ", line) for line in lines] == [["4"], ["5"], ["6"]]
     assert 'Unknown name "ackDeadline"' in lines[1]
-    with pytest.raises(CannotStart, match="cannot read the setup file .*No such file"):
+    with pytest.raises(CannotStart, match=r"cannot read the setup file .*No such file"):
         localpubsub.running(setup=tmp_path / "missing.yaml").__enter__()
 
 
