@@ -7,7 +7,6 @@ import pytest
 import requests
 from google.api_core.exceptions import BadRequest, Conflict, NotFound
 from google.auth.credentials import AnonymousCredentials
-from google.protobuf.field_mask_pb2 import FieldMask
 from google.pubsub_v1 import PublisherClient, SubscriberClient
 from google.pubsub_v1.services.publisher.transports import PublisherRestTransport
 from google.pubsub_v1.services.subscriber.transports import SubscriberRestTransport
@@ -115,7 +114,7 @@ def test_an_update_mask_says_what_changes(pubsub: Workplace, rest: Rest) -> None
 
 def test_googles_own_rest_client_works(pubsub: Workplace) -> None:
     """The client's REST transport, unmodified: enums as numbers, exceptions from statuses."""
-    options = {
+    options: dict[str, Any] = {
         "host": pubsub.server.http_url,
         "credentials": AnonymousCredentials(),  # type: ignore[no-untyped-call]
         "url_scheme": "http",
@@ -144,8 +143,8 @@ def _live(pubsub: Workplace, publisher: PublisherClient, subscriber: SubscriberC
     subscriber.modify_ack_deadline(subscription=name, ack_ids=[received.ack_id], ack_deadline_seconds=30)
     subscriber.acknowledge(subscription=name, ack_ids=[received.ack_id])
     changed = Subscription(name=name, ack_deadline_seconds=44)
-    mask = FieldMask(paths=["ack_deadline_seconds"])
-    updated = subscriber.update_subscription(subscription=changed, update_mask=mask)
+    mask = {"paths": ["ack_deadline_seconds"]}
+    updated = subscriber.update_subscription({"subscription": changed, "update_mask": mask})
     assert updated.ack_deadline_seconds == 44
     assert list(publisher.list_topic_subscriptions(topic=topic)) == [name]
     assert name in {each.name for each in subscriber.list_subscriptions(project=f"projects/{PROJECT}")}
