@@ -21,7 +21,9 @@ class HttpDoor:
         site.add_routes([*certificates.routes(tokens), *state_page.routes(state)])
         site.add_routes([web.route("*", "/{path:.*}", RestDoor(services).answer)])
         # A caller who went away must not be given messages: its call ends, as over gRPC.
-        self._runner = web.AppRunner(site, access_log=None, shutdown_timeout=grace, handler_cancellation=True)
+        self._runner = web.AppRunner(
+            site, access_log=None, shutdown_timeout=grace / 2, handler_cancellation=True
+        )
         self._listening: asyncio.Server | None = None
 
     async def open(self, host: str, port: int, grpc: Callable[[], tuple[str, int]]) -> int:

@@ -14,11 +14,12 @@ _STYLE: Final = """
 body { margin: 2rem auto; max-width: 90rem; padding: 0 1.5rem }
 h1 { font-size: 1.3rem } h2 { font-size: 1.05rem; margin: 2rem 0 .4rem }
 .scroll { overflow-x: auto }
-table { border-collapse: collapse; width: 100% }
-th, td { padding: .35rem .8rem .35rem 0; text-align: left; white-space: nowrap }
+table { border-collapse: collapse }
+th, td { padding: .35rem 1.4rem .35rem 0; vertical-align: top; text-align: left; white-space: nowrap }
 tr { border-bottom: 1px solid #8884 }
 th { font-weight: 600; opacity: .7 } .number { text-align: right; font-variant-numeric: tabular-nums }
-.resting { color: #c60 } .none { opacity: .6 }
+.endpoint { white-space: normal; overflow-wrap: anywhere; min-width: 14rem }
+td.resting { color: #c60 } .none, small { opacity: .6 }
 """
 _PAGE: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -33,6 +34,7 @@ _TITLES: Final = {
     "backoff_until": "resting until",
     "endpoint": "pushed to",
 }
+_CLASSES: Final = {"backoff_until": "resting", "endpoint": "endpoint"}
 _NUMBERS: Final = {"subscriptions", "backlog", "outstanding", "oldest_unacked_seconds", "window"}
 
 
@@ -76,8 +78,8 @@ def _table(names: list[str], rows: list[SubscriptionState] | list[TopicState]) -
 
 
 def _kind(name: str) -> str:
-    if name == "backoff_until":
-        return ' class="resting"'
+    if name in _CLASSES:
+        return f' class="{_CLASSES[name]}"'
     return ' class="number"' if name in _NUMBERS else ""
 
 
@@ -86,4 +88,15 @@ def _shown(name: str, value: object) -> str:
         return "pull" if name == "endpoint" else "–"
     if name == "oldest_unacked_seconds" and isinstance(value, float):
         return f"{value:,.1f} s"
+    if name == "backoff_until":
+        return escape(str(value)[11:])  # without the day: a rest lasts a minute at most
+    if name in {"name", "topic"}:
+        return _short(str(value))
     return escape(f"{value:,}" if isinstance(value, int) else str(value))
+
+
+def _short(name: str) -> str:
+    """``projects/P/topics/T`` as project and name, the whole of it where the mouse rests."""
+    parts = name.split("/")
+    project = f"<small>{escape(parts[1])} /</small> " if len(parts) == 4 else ""
+    return f'<span title="{escape(name)}">{project}{escape(parts[-1])}</span>'
