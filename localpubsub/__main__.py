@@ -35,7 +35,7 @@ async def _serve(options: Options) -> None:
     await server.start()
     print(  # noqa: T201 - to whoever typed the command
         f"localpubsub: gRPC on {server.host} (PUBSUB_EMULATOR_HOST={server.host})\n"
-        f"localpubsub: certificates on {server.certs_url}\n"
+        f"localpubsub: REST and state on {server.http_url}/ (certificates: {server.certs_url})\n"
         f"localpubsub: data in {server.data.absolute() if server.data else 'memory only'}",
         flush=True,
     )
@@ -58,7 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--ephemeral", action="store_true", help="keep everything in memory, and nothing afterwards")
     add("--host", default=default.host, help="address to listen on (default: %(default)s)")
     add("--port", type=_port, default=default.port, help="gRPC port, 0 for a free one (default: %(default)s)")
-    add("--http-port", type=_port, help="port of certificates and health (default: the gRPC port + 1)")
+    add("--http-port", type=_port, help="port of REST, state page and certificates (default: gRPC + 1)")
+    add("--setup", type=Path, metavar="FILE", help="YAML file of topics and subscriptions to make at start")
     add(
         "--max-outstanding",
         type=_at_least_one,

@@ -130,6 +130,12 @@ class Backlog:
         due = list(islice(self._due, count))
         return due + self._fresh.upcoming(count - len(due))
 
+    def oldest(self) -> int | None:
+        """The lowest id of all, or None; takes as long as there are messages delivered before."""
+        fresh = self._fresh.first()
+        found = [*self._due, *(message_id for _, message_id in self._delayed), *self.outstanding]
+        return min(found if fresh is None else [fresh, *found], default=None)
+
     def deliver(self, now: float, deadline: float, holder: Holder | None = None) -> Lease | None:
         """Lease the next message until ``deadline``; None when none is ready."""
         if not self.ready(now):

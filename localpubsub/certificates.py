@@ -1,4 +1,4 @@
-"""The second port: the certificates that verify push tokens, and whether the server lives."""
+"""The certificates that verify push tokens, and whether the server lives."""
 
 from aiohttp import web
 
@@ -8,7 +8,7 @@ CERTIFICATES_PATH = "/oauth2/v1/certs"  #: as on www.googleapis.com
 HEALTH_PATH = "/healthz"
 
 
-def application(tokens: Tokens) -> web.Application:
+def routes(tokens: Tokens) -> list[web.RouteDef]:
     """``GET /oauth2/v1/certs`` → ``{kid: PEM certificate}``; ``GET /healthz`` → ``{"status": "ok"}``."""
 
     async def certificates(_: web.Request) -> web.Response:
@@ -19,6 +19,4 @@ def application(tokens: Tokens) -> web.Application:
     async def health(_: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
 
-    site = web.Application()
-    site.add_routes([web.get(CERTIFICATES_PATH, certificates), web.get(HEALTH_PATH, health)])
-    return site
+    return [web.get(CERTIFICATES_PATH, certificates), web.get(HEALTH_PATH, health)]

@@ -1,9 +1,10 @@
 """Every option of the server with its default and unit."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 DEFAULT_PORT: Final = 8085  #: the official emulator's
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
@@ -16,10 +17,11 @@ class Options:
     host: str = "127.0.0.1"  #: address to listen on
     port: int = DEFAULT_PORT  #: gRPC; 0 takes a free one
     http_port: int | None = (
-        None  #: certificates and health; None takes port + 1, or a free one when port is 0
+        None  #: REST, state page, certificates; None takes port + 1, or a free one when port is 0
     )
     data: Path = Path(".localpubsub")  #: directory of everything that survives a restart
     ephemeral: bool = False  #: keep everything in memory, and nothing afterwards; ``data`` is then not used
+    setup: Path | Mapping[str, Any] | None = None  #: topics and subscriptions to make at start
     max_outstanding: int = 1000  #: pushes of one subscription that may be open at a time, at least 1
     agent_rights: bool = True  #: whether Pub/Sub's service agent may forward dead letters
     create_tables: bool = True  #: make the tables and buckets which export subscriptions write to

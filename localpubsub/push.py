@@ -15,6 +15,7 @@ from localpubsub.http_answer import BadAnswer
 from localpubsub.lease import Lease
 from localpubsub.push_backoff import PushBackoff
 from localpubsub.push_window import PushWindow
+from localpubsub.state import Pace
 from localpubsub.subscription import Subscription
 from localpubsub.tokens import Tokens
 from localpubsub.unwrapped import unwrapped
@@ -50,6 +51,11 @@ class Pushes:
             delivery = PushDelivery(self._broker, subscription, self._tokens, window)
             self._deliveries[subscription.number] = delivery
             delivery.wake()
+
+    def pace(self, subscription: Subscription) -> Pace | None:
+        """How fast its pushes may go, or None when nothing is pushed."""
+        delivery = self._deliveries.get(subscription.number)
+        return delivery.pace() if delivery is not None else None
 
     async def close(self, grace: float) -> None:
         """End all pushes. What is not answered after ``grace`` seconds stays unacknowledged."""
@@ -98,6 +104,10 @@ class PushDelivery:
         loop = asyncio.get_running_loop()
         for _ in range(min(places, self._subscription.backlog.ready(self._broker.clock.now()))):
             self.couriers.add(loop.create_task(self._deliver_while_ready()))
+
+    def pace(self) -> Pace:
+        """For who watches."""
+        return Pace(self._window.size, self._backoff.resume_at)
 
     def stop(self, *, abort: bool) -> None:
         """No further deliveries. Those under way are finished, or with ``abort`` cut off."""

@@ -20,6 +20,7 @@ class RunningServer:
 
     host: str  #: "127.0.0.1:PORT", the value for PUBSUB_EMULATOR_HOST
     certs_url: str  #: certificates of push tokens, for google-auth's ``verify_token(certs_url=...)``
+    http_url: str  #: "http://127.0.0.1:PORT": REST API, state page, certificates
     data: Path | None  #: its data directory, None when ephemeral
     warehouse: Path  #: SQLite file of the BigQuery subscriptions; with ``ephemeral`` gone afterwards
     buckets: Path  #: directory of the Cloud Storage subscriptions; with ``ephemeral`` gone afterwards
@@ -69,12 +70,14 @@ def running(**options: Any) -> Iterator[RunningServer]:  # noqa: ANN401 - Option
     try:
         handle = started.result()
         try:
+            serving = handle.server
             yield RunningServer(
-                handle.server.host,
-                handle.server.certs_url,
-                handle.server.data,
-                handle.server.warehouse,
-                handle.server.buckets,
+                serving.host,
+                serving.certs_url,
+                serving.http_url,
+                serving.data,
+                serving.warehouse,
+                serving.buckets,
             )
         finally:
             handle.loop.call_soon_threadsafe(handle.stopped.set)

@@ -6,22 +6,25 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from aiohttp import web
 from grpc import aio
 
+from localpubsub import setup_resources
 from localpubsub.broker import Broker
-from localpubsub.certificates import CERTIFICATES_PATH, application
+from localpubsub.certificates import CERTIFICATES_PATH
 from localpubsub.clock import Clock
 from localpubsub.data_directory import DataDirectory
 from localpubsub.errors import CannotStart
 from localpubsub.exports import Exports
+from localpubsub.http_door import HttpDoor
 from localpubsub.iam_service import IAM_POLICY, IamService
 from localpubsub.limits import GRPC_RECEIVE_BYTES
 from localpubsub.options import Options
 from localpubsub.publisher_service import PublisherService
 from localpubsub.push import Pushes
+from localpubsub.rest import Services
 from localpubsub.rpc import Methods
 from localpubsub.schema_service import SchemaService
+from localpubsub.state import State
 from localpubsub.store import Store
 from localpubsub.subscriber_service import SubscriberService
 from localpubsub.tokens import Tokens
@@ -46,7 +49,7 @@ class Server:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.port = 0  #: the gRPC port, once started
-        self.http_port = 0  #: the port of certificates and health, once started
+        self.http_port = 0  #: the HTTP port, once started
         self.data: Path | None = None if options.ephemeral else options.data
         self.exports = Path()  #: directory of what export subscriptions write, once started
         self._closing = AsyncExitStack()
@@ -67,9 +70,14 @@ class Server:
         return f"{_reachable(self.options.host)}:{self.port}"
 
     @property
+    def http_url(self) -> str:
+        """Where the REST API and the state page are; ends without a slash."""
+        return f"http://{_reachable(self.options.host)}:{self.http_port}"
+
+    @property
     def certs_url(self) -> str:
         """Where the certificates of push tokens are, for google-auth's ``certs_url``."""
-        return f"http://{_reachable(self.options.host)}:{self.http_port}{CERTIFICATES_PATH}"
+        return f"{self.http_url}{CERTIFICATES_PATH}"
 
     async def start(self) -> None:
         """Serve; returns once both ports answer. CannotStart if that cannot be."""
@@ -84,6 +92,7 @@ class Server:
     async def _start(self, opened: AsyncExitStack) -> None:
         options = self.options
         _check_free(options.host, options.port, "--port")
+        wanted = setup_resources.read(options.setup) if options.setup is not None else []
         directory = None
         if self.data is not None:
             directory = DataDirectory(self.data)
@@ -94,35 +103,33 @@ class Server:
         broker = Broker(store, clock, agent_rights=options.agent_rights)
         opened.push_async_callback(broker.close)
         tokens = Tokens(self.data, clock)
-        await self._serve_certificates(opened, tokens)
-        await self._serve_grpc(opened, broker)
-        pushes = Pushes(broker, tokens, options.max_outstanding)
-        opened.push_async_callback(pushes.close, GRACE)
-        self.exports = self.data or Path(opened.enter_context(TemporaryDirectory(prefix="localpubsub-")))
-        exports = Exports(broker, self.warehouse, self.buckets, create=options.create_tables)
-        opened.push_async_callback(exports.close)
-
-    async def _serve_certificates(self, opened: AsyncExitStack, tokens: Tokens) -> None:
-        runner = web.AppRunner(application(tokens), access_log=None, shutdown_timeout=GRACE)
-        await runner.setup()
-        opened.push_async_callback(runner.cleanup)
-        port = self.options.certificates_port
-        _check_free(self.options.host, port, "--http-port")
-        site = web.TCPSite(runner, self.options.host, port)
-        try:
-            await site.start()
-        except OSError as error:
-            raise _port_in_use(self.options.host, port, "--http-port") from error
-        self.http_port = int(runner.addresses[0][1])
-
-    async def _serve_grpc(self, opened: AsyncExitStack, broker: Broker) -> None:
-        server = aio.server(options=_GRPC_OPTIONS)
         services = {
             "Publisher": PublisherService(broker).methods(),
             "SchemaService": SchemaService(broker).methods(),
             "Subscriber": SubscriberService(broker).methods(),
             IAM_POLICY: IamService(broker).methods(),
         }
+        await setup_resources.make(wanted, services)
+        state = State(broker)
+        await self._serve_http(opened, HttpDoor(services, tokens, state, GRACE))
+        await self._serve_grpc(opened, services)
+        state.paces = pushes = Pushes(broker, tokens, options.max_outstanding)
+        opened.push_async_callback(pushes.close, GRACE)
+        self.exports = self.data or Path(opened.enter_context(TemporaryDirectory(prefix="localpubsub-")))
+        exports = Exports(broker, self.warehouse, self.buckets, create=options.create_tables)
+        opened.push_async_callback(exports.close)
+
+    async def _serve_http(self, opened: AsyncExitStack, door: HttpDoor) -> None:
+        host, port = self.options.host, self.options.certificates_port
+        _check_free(host, port, "--http-port")
+        opened.push_async_callback(door.close)
+        try:
+            self.http_port = await door.open(host, port, grpc=lambda: (_reachable(host), self.port))
+        except OSError as error:
+            raise _port_in_use(host, port, "--http-port") from error
+
+    async def _serve_grpc(self, opened: AsyncExitStack, services: Services) -> None:
+        server = aio.server(options=_GRPC_OPTIONS)
         server.add_generic_rpc_handlers((Methods(services),))
         try:
             self.port = server.add_insecure_port(f"{self.options.host}:{self.options.port}")

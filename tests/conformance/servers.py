@@ -31,6 +31,7 @@ class PubsubServer:
     name: str
     host: str  #: for PUBSUB_EMULATOR_HOST
     certs_url: str | None  #: certificates of push tokens, where the server signs any
+    http_url: str = ""  #: where /v1/projects/... is, without a slash at its end
     warehouse: Path | None = None  #: what stands for BigQuery, where anything does
     buckets: Path | None = None  #: what stands for Cloud Storage, where anything does
 
@@ -39,7 +40,9 @@ class PubsubServer:
 def local() -> Iterator[PubsubServer]:
     """Our own, in this process."""
     with localpubsub.running() as server:
-        yield PubsubServer("localpubsub", server.host, server.certs_url, server.warehouse, server.buckets)
+        yield PubsubServer(
+            "localpubsub", server.host, server.certs_url, server.http_url, server.warehouse, server.buckets
+        )
 
 
 @contextmanager
@@ -55,7 +58,7 @@ def emulator(data: Path) -> Iterator[PubsubServer]:
         process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
     try:
         _wait_until_started(process, log)
-        yield PubsubServer("emulator", host, None)
+        yield PubsubServer("emulator", host, None, f"http://{host}")
     finally:
         # gcloud starts java, and does not take it along when it is terminated itself.
         os.killpg(process.pid, signal.SIGKILL)

@@ -1,0 +1,115 @@
+"""What gRPC costs through localpubsub's HTTP port, against its own: medians of alternating runs, as ratios.
+
+``python -m benchmarks.through_the_http_port``
+"""
+
+import asyncio
+import multiprocessing
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from statistics import median
+from typing import Any, Final
+
+from grpc import aio
+
+from localpubsub import wire
+from localpubsub.loop import new_event_loop
+
+TOPIC: Final = "projects/p/topics/ttt"
+SUBSCRIPTION: Final = "projects/p/subscriptions/sss"
+ROUNDS: Final = 5
+#: what → requests, messages in each, bytes of each message, requests at a time
+LOADS: Final = {
+    "single messages of 100 B": (3000, 1, 100, 50),
+    "batches of 100 x 1 KB": (200, 100, 1000, 10),
+    "single messages of 100 KB": (300, 1, 100_000, 10),
+}
+
+Call = Callable[[Any], Awaitable[Any]]
+
+
+def call(channel: aio.Channel, method: str, response: Any) -> Call:  # noqa: ANN401 - protobuf has no types
+    """A unary method, without the client's batching and retries."""
+    made: Call = channel.unary_unary(
+        f"/google.pubsub.v1.{method}", lambda request: request.SerializeToString(), response.FromString
+    )
+    return made
+
+
+async def rates(port: int, requests: int, batch: int, size: int, at_once: int) -> tuple[float, float]:
+    """Messages a second, published and then pulled and acknowledged."""
+    options = [("grpc.max_receive_message_length", -1)]
+    async with aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
+        message = wire.PubsubMessage(data=b"x" * size)
+        request = wire.PublishRequest(topic=TOPIC, messages=[message] * batch)
+        publish = call(channel, "Publisher/Publish", wire.PublishResponse)
+        began = time.perf_counter()
+
+        async def publisher() -> None:
+            for _ in range(requests // at_once):
+                await publish(request)
+
+        await asyncio.gather(*(publisher() for _ in range(at_once)))
+        published = requests * batch / (time.perf_counter() - began)
+        return published, await _pull_rate(channel, requests // at_once * at_once * batch)
+
+
+async def _pull_rate(channel: aio.Channel, count: int) -> float:
+    pull = call(channel, "Subscriber/Pull", wire.PullResponse)
+    acknowledge = call(channel, "Subscriber/Acknowledge", wire.Empty)
+    began, left = time.perf_counter(), count
+    while left > 0:
+        received = (
+            await pull(wire.PullRequest(subscription=SUBSCRIPTION, max_messages=1000))
+        ).received_messages
+        left -= len(received)
+        ack_ids = [message.ack_id for message in received]
+        await acknowledge(wire.AcknowledgeRequest(subscription=SUBSCRIPTION, ack_ids=ack_ids))
+    return count / (time.perf_counter() - began)
+
+
+async def create(port: int) -> None:
+    """One topic with one subscription."""
+    async with aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        await call(channel, "Publisher/CreateTopic", wire.Topic)(wire.Topic(name=TOPIC))
+        subscription = wire.Subscription(name=SUBSCRIPTION, topic=TOPIC, ack_deadline_seconds=600)
+        await call(channel, "Subscriber/CreateSubscription", wire.Subscription)(subscription)
+
+
+def run(work: Callable[..., Any], *arguments: int) -> Any:  # noqa: ANN401 - what the work returns
+    """In an event loop as the server's."""
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(work(*arguments))
+
+
+def main() -> None:
+    """Print the table."""
+    command = [sys.executable, "-m", "localpubsub", "--ephemeral", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        said = server.stdout.readline() + server.stdout.readline()
+        ports = [int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)(?: |/ )", said)[:2]]
+        fresh = multiprocessing.get_context("spawn")  # grpc does not survive a fork
+        try:
+            with fresh.Pool(1) as pool:
+                pool.apply(run, (create, ports[0]))
+            print("| load | publish | pull and ack |\n|---|---|---|")
+            for load, numbers in LOADS.items():
+                found: dict[int, list[tuple[float, float]]] = {port: [] for port in ports}
+                for _ in range(ROUNDS):
+                    for port in ports:
+                        with fresh.Pool(1) as pool:
+                            found[port].append(pool.apply(run, (rates, port, *numbers)))
+                direct, through = (
+                    [median(column) for column in zip(*found[port], strict=True)] for port in ports
+                )
+                print(f"| {load} | {through[0] / direct[0]:.2f} | {through[1] / direct[1]:.2f} |", flush=True)
+        finally:
+            server.terminate()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""Which HTTP method and path call which method of Pub/Sub, as the google.api.http annotations say. Pure.
+
+https://github.com/googleapis/googleapis/blob/master/google/pubsub/v1/pubsub.proto, schema.proto and
+google/iam/v1/iam_policy.proto. The table has every method there is, whether localpubsub offers it or not.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote
+
+_TOPIC = "projects/*/topics/*"
+_SUBSCRIPTION = "projects/*/subscriptions/*"
+_SNAPSHOT = "projects/*/snapshots/*"
+_SCHEMA = "projects/*/schemas/*"
+
+#: name of the method, HTTP method, path, and what the body is: "*" the request, a field of it, or "" nothing
+TABLE: Final = (
+    ("CreateTopic", "PUT", f"/v1/{{name={_TOPIC}}}", "*"),
+    ("UpdateTopic", "PATCH", f"/v1/{{topic.name={_TOPIC}}}", "*"),
+    ("Publish", "POST", f"/v1/{{topic={_TOPIC}}}:publish", "*"),
+    ("GetTopic", "GET", f"/v1/{{topic={_TOPIC}}}", ""),
+    ("ListTopics", "GET", "/v1/{project=projects/*}/topics", ""),
+    ("ListTopicSubscriptions", "GET", f"/v1/{{topic={_TOPIC}}}/subscriptions", ""),
+    ("ListTopicSnapshots", "GET", f"/v1/{{topic={_TOPIC}}}/snapshots", ""),
+    ("DeleteTopic", "DELETE", f"/v1/{{topic={_TOPIC}}}", ""),
+    ("DetachSubscription", "POST", f"/v1/{{subscription={_SUBSCRIPTION}}}:detach", ""),
+    ("CreateSubscription", "PUT", f"/v1/{{name={_SUBSCRIPTION}}}", "*"),
+    ("GetSubscription", "GET", f"/v1/{{subscription={_SUBSCRIPTION}}}", ""),
+    ("UpdateSubscription", "PATCH", f"/v1/{{subscription.name={_SUBSCRIPTION}}}", "*"),
+    ("ListSubscriptions", "GET", "/v1/{project=projects/*}/subscriptions", ""),
+    ("DeleteSubscription", "DELETE", f"/v1/{{subscription={_SUBSCRIPTION}}}", ""),
+    ("ModifyAckDeadline", "POST", f"/v1/{{subscription={_SUBSCRIPTION}}}:modifyAckDeadline", "*"),
+    ("Acknowledge", "POST", f"/v1/{{subscription={_SUBSCRIPTION}}}:acknowledge", "*"),
+    ("Pull", "POST", f"/v1/{{subscription={_SUBSCRIPTION}}}:pull", "*"),
+    ("ModifyPushConfig", "POST", f"/v1/{{subscription={_SUBSCRIPTION}}}:modifyPushConfig", "*"),
+    ("Seek", "POST", f"/v1/{{subscription={_SUBSCRIPTION}}}:seek", "*"),
+    ("GetSnapshot", "GET", f"/v1/{{snapshot={_SNAPSHOT}}}", ""),
+    ("ListSnapshots", "GET", "/v1/{project=projects/*}/snapshots", ""),
+    ("CreateSnapshot", "PUT", f"/v1/{{name={_SNAPSHOT}}}", "*"),
+    ("UpdateSnapshot", "PATCH", f"/v1/{{snapshot.name={_SNAPSHOT}}}", "*"),
+    ("DeleteSnapshot", "DELETE", f"/v1/{{snapshot={_SNAPSHOT}}}", ""),
+    ("CreateSchema", "POST", "/v1/{parent=projects/*}/schemas", "schema"),
+    ("GetSchema", "GET", f"/v1/{{name={_SCHEMA}}}", ""),
+    ("ListSchemas", "GET", "/v1/{parent=projects/*}/schemas", ""),
+    ("ListSchemaRevisions", "GET", f"/v1/{{name={_SCHEMA}}}:listRevisions", ""),
+    ("CommitSchema", "POST", f"/v1/{{name={_SCHEMA}}}:commit", "*"),
+    ("RollbackSchema", "POST", f"/v1/{{name={_SCHEMA}}}:rollback", "*"),
+    ("DeleteSchemaRevision", "DELETE", f"/v1/{{name={_SCHEMA}}}:deleteRevision", ""),
+    ("DeleteSchema", "DELETE", f"/v1/{{name={_SCHEMA}}}", ""),
+    ("ValidateSchema", "POST", "/v1/{parent=projects/*}/schemas:validate", "*"),
+    ("ValidateMessage", "POST", "/v1/{parent=projects/*}/schemas:validateMessage", "*"),
+    *(
+        (name, method, f"/v1/{{resource={resource}}}:{name[0].lower()}{name[1:]}", body)
+        for resource in (_TOPIC, _SUBSCRIPTION, _SNAPSHOT, _SCHEMA)
+        for name, method, body in (
+            ("GetIamPolicy", "GET", ""),
+            ("SetIamPolicy", "POST", "*"),
+            ("TestIamPermissions", "POST", "*"),
+        )
+    ),
+)
+
+_TEMPLATE = re.compile(r"(.*)\{([\w.]+)=([^}]+)\}(.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One line of the table, found for a path."""
+
+    method: str  #: of Pub/Sub
+    body: str  #: "*", the name of a field, or empty
+    field: str  #: dotted path of the request's field that the path names
+    value: str  #: its value, percent-decoded
+
+
+def _pattern(template: str) -> tuple[str, re.Pattern[str]]:
+    """The field a template names, and what its paths look like; a verb follows the last colon."""
+    before, field, value, after = _TEMPLATE.findall(template)[0]
+    parents = value.split("/")[:-1]
+    # A project may contain a colon (example.com:project), what ends a path does not: there it begins a verb.
+    segments = ["[^/]+" if part == "*" else re.escape(part) for part in parents]
+    segments.append("[^/]+" if after.startswith("/") else "[^/:]+")
+    return field, re.compile(f"{re.escape(before)}({'/'.join(segments)}){re.escape(after)}")
+
+
+_ROUTES: Final = [(name, method, body, *_pattern(template)) for name, method, template, body in TABLE]
+
+
+def find(http_method: str, raw_path: str) -> Route | None:
+    """The route of a request, by its path as it stood in the request line, without the query."""
+    for name, method, body, field, pattern in _ROUTES:
+        if method == http_method and (match := pattern.fullmatch(raw_path)):
+            return Route(name, body, field, unquote(match[1]))
+    return None

@@ -1,0 +1,155 @@
+"""The REST API: JSON under /v1/projects/…, by hand and with the REST transport of Google's own client."""
+
+import base64
+from typing import Any, Final, TypeAlias
+
+import pytest
+import requests
+from google.api_core.exceptions import BadRequest, Conflict, NotFound
+from google.auth.credentials import AnonymousCredentials
+from google.pubsub_v1 import PublisherClient, SubscriberClient
+from google.pubsub_v1.services.publisher.transports import PublisherRestTransport
+from google.pubsub_v1.services.subscriber.transports import SubscriberRestTransport
+from google.pubsub_v1.types import DeadLetterPolicy, PubsubMessage, Subscription, Topic
+
+from tests.conformance.workplace import PROJECT, Workplace
+
+Json: TypeAlias = Any
+
+SECONDS: Final = 10
+
+
+class Rest:
+    """Requests as curl would send them."""
+
+    def __init__(self, http_url: str) -> None:
+        self._url = http_url
+
+    def __call__(self, method: str, path: str, body: Json = None, **query: str) -> tuple[int, Json]:
+        """Status and JSON of an answer."""
+        answer = requests.request(method, f"{self._url}/v1/{path}", json=body, params=query, timeout=SECONDS)
+        assert answer.headers["Content-Type"].startswith("application/json"), answer.text
+        return answer.status_code, answer.json()
+
+
+@pytest.fixture
+def rest(pubsub: Workplace) -> Rest:
+    """Of the server under test."""
+    return Rest(pubsub.server.http_url)
+
+
+def test_a_message_goes_through_rest(pubsub: Workplace, rest: Rest) -> None:
+    """Behaviour 2: created, published, pulled and acknowledged; bytes are base64, names camelCase."""
+    topic, subscription = pubsub.name("topics"), pubsub.name("subscriptions")
+    assert rest("PUT", topic, {"labels": {"a": "b"}})[0] == 200
+    status, made = rest("PUT", subscription, {"topic": topic, "ackDeadlineSeconds": 20})
+    assert (status, made["name"], made["topic"], made["ackDeadlineSeconds"]) == (200, subscription, topic, 20)
+    data = base64.b64encode(b"\xff\x00data").decode()
+    status, published = rest(
+        "POST", f"{topic}:publish", {"messages": [{"data": data, "attributes": {"k": "ü"}}]}
+    )
+    assert status == 200
+    status, pulled = rest("POST", f"{subscription}:pull", {"maxMessages": 1})
+    (received,) = pulled["receivedMessages"]
+    message = received["message"]
+    assert (message["data"], message["attributes"]) == (data, {"k": "ü"})
+    assert [message["messageId"]] == published["messageIds"]
+    assert rest("POST", f"{subscription}:acknowledge", {"ackIds": [received["ackId"]]}) == (200, {})
+    assert rest("POST", f"{subscription}:pull", {"maxMessages": 1, "returnImmediately": True}) == (200, {})
+    assert rest("DELETE", subscription) == (200, {})
+    assert rest("DELETE", topic) == (200, {})
+
+
+def test_both_doors_lead_to_one_place(pubsub: Workplace, rest: Rest) -> None:
+    """What is published over gRPC is pulled over REST, and the other way round."""
+    topic = pubsub.topic()
+    subscription = pubsub.subscription(topic)
+    pubsub.publish(topic, b"grpc")
+    _, pulled = rest("POST", f"{subscription}:pull", {"maxMessages": 1})
+    assert base64.b64decode(pulled["receivedMessages"][0]["message"]["data"]) == b"grpc"
+    rest("POST", f"{topic}:publish", {"messages": [{"data": base64.b64encode(b"rest").decode()}]})
+    assert [received.message.data for received in pubsub.pull(subscription)] == [b"rest"]
+
+
+def test_errors_have_googles_body(pubsub: Workplace, rest: Rest) -> None:
+    """{"error": {"code", "message", "status"}}, with the HTTP status of the code."""
+    topic, missing = pubsub.topic(), pubsub.name("topics")
+    for status, code, (method, path, body) in (
+        (404, "NOT_FOUND", ("GET", missing, None)),
+        (409, "ALREADY_EXISTS", ("PUT", topic, {})),
+        (400, "INVALID_ARGUMENT", ("POST", f"{topic}:publish", {"messages": [{}]})),
+        (400, "INVALID_ARGUMENT", ("POST", f"{topic}:publish", {"nonsense": 1})),
+        (404, "NOT_FOUND", ("POST", f"{missing}:publish", {"messages": [{"data": "aGk="}]})),
+    ):
+        answered, found = rest(method, path, body)
+        assert (answered, found["error"]["code"], found["error"]["status"]) == (status, status, code)
+        assert found["error"]["message"]
+
+
+def test_lists_have_pages(pubsub: Workplace, rest: Rest) -> None:
+    """Page size and token are query parameters."""
+    made = {pubsub.topic() for _ in range(3)}
+    found: set[str] = set()
+    token = ""
+    while True:
+        _, page = rest("GET", f"projects/{PROJECT}/topics", pageSize="2", pageToken=token)
+        assert len(page["topics"]) <= 2
+        found |= {topic["name"] for topic in page["topics"]}
+        token = page.get("nextPageToken", "")
+        if not token:
+            break
+    assert made <= found
+
+
+def test_an_update_mask_says_what_changes(pubsub: Workplace, rest: Rest) -> None:
+    """PATCH with the resource and the mask in the body; what the mask leaves out stays."""
+    subscription = pubsub.subscription(pubsub.topic(), labels={"kept": "yes"})
+    body = {
+        "subscription": {"ackDeadlineSeconds": 99, "labels": {"kept": "no"}},
+        "updateMask": "ackDeadlineSeconds",
+    }
+    status, found = rest("PATCH", subscription, body)
+    assert (status, found["ackDeadlineSeconds"], found["labels"]) == (200, 99, {"kept": "yes"})
+
+
+def test_googles_own_rest_client_works(pubsub: Workplace) -> None:
+    """The client's REST transport, unmodified: enums as numbers, exceptions from statuses."""
+    options: dict[str, Any] = {
+        "host": pubsub.server.http_url,
+        "credentials": AnonymousCredentials(),  # type: ignore[no-untyped-call]
+        "url_scheme": "http",
+    }
+    with (
+        PublisherClient(transport=PublisherRestTransport(**options)) as publisher,
+        SubscriberClient(transport=SubscriberRestTransport(**options)) as subscriber,
+    ):
+        _live(pubsub, publisher, subscriber)
+
+
+def _live(pubsub: Workplace, publisher: PublisherClient, subscriber: SubscriberClient) -> None:
+    """The life of a topic, a subscription and a message."""
+    topic, dead = pubsub.name("topics"), pubsub.topic()
+    assert publisher.create_topic(Topic(name=topic)).name == topic
+    with pytest.raises(Conflict):
+        publisher.create_topic(Topic(name=topic))
+    policy = DeadLetterPolicy(dead_letter_topic=dead, max_delivery_attempts=6)
+    name = pubsub.name("subscriptions")
+    made = subscriber.create_subscription(Subscription(name=name, topic=topic, dead_letter_policy=policy))
+    assert made.dead_letter_policy == policy
+    assert made.state == Subscription.State.ACTIVE
+    (message_id,) = publisher.publish(topic=topic, messages=[PubsubMessage(data=b"x")]).message_ids
+    (received,) = subscriber.pull(subscription=name, max_messages=1, timeout=SECONDS).received_messages
+    assert received.message.message_id == message_id
+    subscriber.modify_ack_deadline(subscription=name, ack_ids=[received.ack_id], ack_deadline_seconds=30)
+    subscriber.acknowledge(subscription=name, ack_ids=[received.ack_id])
+    changed = Subscription(name=name, ack_deadline_seconds=44)
+    mask = {"paths": ["ack_deadline_seconds"]}
+    updated = subscriber.update_subscription({"subscription": changed, "update_mask": mask})
+    assert updated.ack_deadline_seconds == 44
+    assert list(publisher.list_topic_subscriptions(topic=topic)) == [name]
+    assert name in {each.name for each in subscriber.list_subscriptions(project=f"projects/{PROJECT}")}
+    with pytest.raises(BadRequest):
+        subscriber.acknowledge(subscription=name, ack_ids=["nonsense"])
+    subscriber.delete_subscription(subscription=name)
+    with pytest.raises(NotFound):
+        subscriber.get_subscription(subscription=name)
