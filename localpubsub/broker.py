@@ -12,7 +12,9 @@ from typing import Final
 from localpubsub.alarm import Alarm
 from localpubsub.backlog import BURIED, State
 from localpubsub.catalogue import Catalogue
+from localpubsub.chaos import Chaos
 from localpubsub.clock import Clock
+from localpubsub.complaint import Complaint
 from localpubsub.dead_letter import dead_letter
 from localpubsub.errors import StoreFailure
 from localpubsub.hot_messages import HotMessages
@@ -27,6 +29,7 @@ from localpubsub.wire import PubsubMessagePb
 
 READ_AHEAD_BYTES: Final = 1_000_000  #: bytes of messages read from the store at once, about
 FORGET_EVERY: Final = 60.0  #: seconds between two looks for messages past their retention
+UNREADABLE: Final = 10.0  #: seconds until a message that could not be read is tried again
 RESTORE_AFTER: Final = 10.0  #: seconds until a message that could not be removed is delivered again
 
 _log = logging.getLogger("localpubsub.broker")
@@ -35,10 +38,14 @@ _log = logging.getLogger("localpubsub.broker")
 class Broker:
     """Everything that happens to messages."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, chaos: Chaos | None = None) -> None:
+        self._chaos = chaos
+        self._failures = Complaint(_log)
         self.clock = clock
         self.journal = Journal(store, self._written, self._refused_by_disk)
         self.catalogue = Catalogue(self.journal, self._next_number)
+        if chaos:
+            self.catalogue.added = chaos.follow
         self._ids = MessageIds(store.last_id())
         self._hot = HotMessages()
         self.alarm = Alarm(clock, self._advance)
@@ -78,13 +85,19 @@ class Broker:
                 await asyncio.wait([subscription.reading])
                 if message_id in subscription.read_ahead:
                     return subscription.read_ahead.pop(message_id)
-            await asyncio.shield(self._read(subscription, message_id))
+            try:
+                await asyncio.shield(self._read(subscription, message_id))
+            except StoreFailure as failure:
+                self._failures.make(f"{subscription.name} cannot read message {message_id}", failure)
+                raise
             return subscription.read_ahead.pop(message_id, None)
         finally:
             del subscription.missing[message_id]
 
     def acknowledge(self, subscription: Subscription, lease: Lease) -> None:
         """The message is done with. Nothing happens when the lease had ended."""
+        if self._chaos and self._chaos.misses_ack(subscription, lease, self.take_back):
+            return
         if subscription.backlog.acknowledge(lease):
             self._remove(subscription, lease.message_id, lease.attempt)
             self._lease_ended(lease)
@@ -94,9 +107,10 @@ class Broker:
         if state := subscription.backlog.refuse(lease, self.clock.now()):
             self._attempt_failed(subscription, lease, state)
 
-    def take_back(self, subscription: Subscription, lease: Lease) -> None:
-        """The lease was never sent: no attempt."""
-        if subscription.backlog.take_back(lease, self.clock.now()):
+    def take_back(self, subscription: Subscription, lease: Lease, pause: float = 0.0) -> None:
+        """The lease was never sent: no attempt. The message is first in line, or waits for ``pause``."""
+        if subscription.backlog.take_back(lease, self.clock.now(), pause):
+            self.alarm.set(subscription.backlog.next_event())
             if subscription.backlog.terms.dead_letters is not None:
                 self.journal.next.count(subscription.number, lease.message_id, lease.attempt - 1)
                 self.journal.commit_soon()
@@ -110,6 +124,16 @@ class Broker:
         deadline = self.clock.now() + seconds
         subscription.backlog.extend_deadline(lease, deadline)
         self.alarm.set(deadline)
+
+    def missing(self, subscription: Subscription, lease: Lease) -> None:
+        """A leased message has no record. Unless it was done with meanwhile, the file is damaged: say so."""
+        if subscription.backlog.find(lease.message_id, lease.attempt) is lease:
+            _log.error(
+                "lost subscription=%s message_id=%s: it is not in the store, whose file must be damaged",
+                subscription.name,
+                lease.message_id,
+            )
+        self.acknowledge(subscription, lease)
 
     async def close(self) -> None:
         """Stop time, finish burials, write what is left."""
@@ -149,9 +173,16 @@ class Broker:
         for message_id, _, record in transaction.messages:
             self._hot.add(message_id, record)
         for number, message_ids in transaction.backlog.items():
-            if subscription := self.catalogue.numbered.get(number):
-                subscription.backlog.enqueue(message_ids)
-                subscription.wake()
+            if self._chaos and self._chaos.delay:
+                pause = self._chaos.delay / self.clock.scale
+                asyncio.get_running_loop().call_later(pause, self._enqueue, number, message_ids)
+            else:
+                self._enqueue(number, message_ids)
+
+    def _enqueue(self, number: int, message_ids: list[int]) -> None:
+        if subscription := self.catalogue.numbered.get(number):
+            subscription.backlog.enqueue(message_ids)
+            subscription.wake()
 
     def _refused_by_disk(self, transaction: Transaction) -> None:
         """What the disk did not let go would come back with a restart, so it comes back now."""

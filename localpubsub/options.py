@@ -21,6 +21,10 @@ class Options:
     data: Path = Path(".localpubsub")  #: directory of everything that survives a restart
     ephemeral: bool = False  #: keep everything in memory, and nothing afterwards; ``data`` is then not used
     max_outstanding: int = 1000  #: pushes of one subscription that may be open at a time, at least 1
+    fsync: bool = False  #: confirm only what survives the loss of power, not only the death of the process
+    ca_file: Path | None = None  #: PEM certificates of authorities to trust at https:// push endpoints
+    time_scale: float = 1.0  #: seconds of the server for each second of the world, above 0
+    chaos: str = ""  #: what is to go wrong: see chaos.py
     log_level: str = "info"  #: one of LOG_LEVELS
 
     @property

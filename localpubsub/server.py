@@ -9,6 +9,7 @@ from grpc import aio
 
 from localpubsub.broker import Broker
 from localpubsub.certificates import CERTIFICATES_PATH, application
+from localpubsub.chaos import Chaos, ChaosOptions
 from localpubsub.clock import Clock
 from localpubsub.data_directory import DataDirectory
 from localpubsub.errors import CannotStart
@@ -20,12 +21,16 @@ from localpubsub.rpc import Methods
 from localpubsub.store import Store
 from localpubsub.subscriber_service import SubscriberService
 from localpubsub.tokens import Tokens
+from localpubsub.trust import Trust
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 #: Seconds that pushes and calls under way have to finish when the server stops.
 GRACE: Final = 0.5
+
+#: The most a time scale can be: a day in a second and a half. A loop's timers have about a millisecond.
+FASTEST: Final = 60_000.0
 
 _GRPC_OPTIONS: Final = (
     ("grpc.max_receive_message_length", GRPC_RECEIVE_BYTES),
@@ -75,15 +80,17 @@ class Server:
         if self.data is not None:
             directory = DataDirectory(self.data)
             opened.callback(directory.close)
-        store = Store(directory.database if directory else None)
+        trust = Trust(options.ca_file)
+        chaos = Chaos(ChaosOptions.parse(options.chaos)) if options.chaos else None
+        store = Store(directory.database if directory else None, fsync=options.fsync)
         opened.callback(store.close)
-        clock = Clock()
-        broker = Broker(store, clock)
+        clock = Clock(_positive(options.time_scale))
+        broker = Broker(store, clock, chaos)
         opened.push_async_callback(broker.close)
         tokens = Tokens(self.data, clock)
         await self._serve_certificates(opened, tokens)
         await self._serve_grpc(opened, broker)
-        pushes = Pushes(broker, tokens, options.max_outstanding)
+        pushes = Pushes(broker, tokens, options.max_outstanding, trust)
         opened.push_async_callback(pushes.close, GRACE)
 
     async def _serve_certificates(self, opened: AsyncExitStack, tokens: Tokens) -> None:
@@ -112,6 +119,12 @@ class Server:
             raise _port_in_use(self.options.host, self.options.port, "--port") from error
         await server.start()
         opened.push_async_callback(server.stop, GRACE)
+
+
+def _positive(scale: float) -> float:
+    if not 0 < scale <= FASTEST:
+        raise CannotStart(f"--time-scale {scale:g} cannot be: it must be above 0, and at most {FASTEST:g}.")
+    return scale
 
 
 def _check_free(host: str, port: int, option: str) -> None:

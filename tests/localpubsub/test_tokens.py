@@ -19,7 +19,7 @@ class StandingClock(Clock):
         super().__init__()
         self.time = 1_800_000_000.0
 
-    def now(self) -> float:
+    def wall(self) -> float:
         """The time it was set to."""
         return self.time
 
