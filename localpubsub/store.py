@@ -87,7 +87,7 @@ class Store:
         if file is not None and file.stat().st_size <= CHECKED_BYTES:
             (found,) = execute("PRAGMA quick_check(1)").fetchone()
             if found != "ok":
-                raise sqlite3.DatabaseError(found)
+                raise sqlite3.DatabaseError(found.splitlines()[-1])
 
     @contextmanager
     def _starting(self) -> Iterator[None]:
