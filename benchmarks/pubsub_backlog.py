@@ -7,16 +7,19 @@ import argparse
 import tempfile
 import time
 from collections import deque
-from concurrent.futures import Future
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grpc
-from google.cloud import pubsub_v1
+from google.cloud import pubsub_v1  # type: ignore[import-untyped]  # publishes no types
 from google.pubsub_v1 import PublisherClient, SubscriberClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
 from benchmarks.pubsub_process import ServerProcess, started
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 TOPIC = "projects/bench/topics/topic"
 SUBSCRIPTION = "projects/bench/subscriptions/subscription"
@@ -63,7 +66,9 @@ def main() -> None:
             seconds = time.monotonic() - began
             log = (data / "pubsub.sqlite-wal").stat().st_size / 1e6
         print(f"empty: {server.seconds_to_start:.2f} s to start, {empty:.0f} MiB")
-        print(f"published: {chosen.messages / seconds:.0f} messages/s, at most {peak:.0f} MiB, log {log:.0f} MB")
+        print(
+            f"published: {chosen.messages / seconds:.0f} messages/s, at most {peak:.0f} MiB, log {log:.0f} MB"
+        )
         with started("localpubsub", data) as server:
             print(f"after SIGKILL: {server.seconds_to_start:.2f} s to start, {server.memory():.0f} MiB")
 

@@ -7,7 +7,8 @@ The classes behind the wrappers are the same wire format without that price.
 from typing import Any, TypeAlias
 
 from google.protobuf import empty_pb2  # type: ignore[import-untyped]  # protobuf publishes no types
-from google.pubsub_v1 import types
+
+from localpubsub.protocol import types
 
 # Protobuf builds these classes when it is imported, so no type checker can see their fields.
 PubsubMessagePb: TypeAlias = Any
