@@ -20,7 +20,10 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 import grpc
-from google.cloud import pubsub_v1  # type: ignore[import-untyped]  # publishes no types
+from google.cloud.pubsub_v1 import PublisherClient as BatchingPublisher
+from google.cloud.pubsub_v1 import SubscriberClient as CallbackSubscriber
+from google.cloud.pubsub_v1.subscriber.message import Message
+from google.cloud.pubsub_v1.types import BatchSettings
 from google.pubsub_v1 import PublisherClient, SubscriberClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
@@ -63,8 +66,8 @@ class Place:
 
     def publish(self, messages: int) -> float:
         """Publish with the official client in bulk; seconds until the last is confirmed."""
-        client = pubsub_v1.PublisherClient(
-            pubsub_v1.types.BatchSettings(max_messages=1000, max_bytes=5_000_000, max_latency=0.01),
+        client = BatchingPublisher(
+            BatchSettings(max_messages=1000, max_bytes=5_000_000, max_latency=0.01),
             transport=PublisherGrpcTransport(channel=self.channel),
         )
         waiting: deque[Future[str]] = deque()
@@ -148,10 +151,10 @@ def streaming_rate(bench: Bench, server: ServerProcess) -> float:
     messages = bench.count(10_000)
     with place(server, "stream") as somewhere:
         somewhere.publish(messages)
-        client = pubsub_v1.SubscriberClient(transport=SubscriberGrpcTransport(channel=somewhere.channel))
+        client = CallbackSubscriber(transport=SubscriberGrpcTransport(channel=somewhere.channel))
         ended, seen = Event(), set[str]()
 
-        def callback(message: pubsub_v1.subscriber.message.Message) -> None:
+        def callback(message: Message) -> None:
             message.ack()
             seen.add(message.message_id)
             if len(seen) == messages:

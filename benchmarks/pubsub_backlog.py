@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grpc
-from google.cloud import pubsub_v1  # type: ignore[import-untyped]  # publishes no types
+from google.cloud.pubsub_v1 import PublisherClient as BatchingPublisher
+from google.cloud.pubsub_v1.types import BatchSettings
 from google.pubsub_v1 import PublisherClient, SubscriberClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
@@ -33,8 +34,8 @@ def publish(server: ServerProcess, messages: int, size: int) -> float:
         PublisherClient(transport=PublisherGrpcTransport(channel=channel)).create_topic(name=TOPIC)
         subscriber = SubscriberClient(transport=SubscriberGrpcTransport(channel=channel))
         subscriber.create_subscription(name=SUBSCRIPTION, topic=TOPIC)
-        client = pubsub_v1.PublisherClient(
-            pubsub_v1.types.BatchSettings(max_messages=1000, max_bytes=5_000_000, max_latency=0.05),
+        client = BatchingPublisher(
+            BatchSettings(max_messages=1000, max_bytes=5_000_000, max_latency=0.05),
             transport=PublisherGrpcTransport(channel=channel),
         )
         waiting: deque[Future[str]] = deque()

@@ -30,7 +30,7 @@ def chaotic(chaos: str, data: Path | None = None) -> Iterator[Workplace]:
 
 
 def test_the_command_lines_form_is_read() -> None:
-    """Every switch, with its unit."""
+    """Behaviour 34: every switch, with its unit."""
     text = "duplicate=0.05,drop_ack=0.02,delay=200ms,early_dead_letter=0.01,seed=7"
     assert ChaosOptions.parse(text) == ChaosOptions(
         duplicate=0.05, drop_ack=0.02, delay=0.2, early_dead_letter=0.01, seed=7
@@ -49,7 +49,7 @@ def test_what_is_no_switch_is_refused(text: str) -> None:
 
 
 def test_a_seed_decides_and_subscriptions_do_not_disturb_each_other() -> None:
-    """The same sequence of events fails in the same places, whatever happens elsewhere meanwhile."""
+    """Behaviour 34: the same events fail in the same places, whatever happens elsewhere meanwhile."""
 
     def struck(seed: int, *, beside: bool = False) -> list[bool]:
         chaos = Chaos(ChaosOptions(duplicate=0.2, drop_ack=0.5, seed=seed))
@@ -67,7 +67,7 @@ def test_a_seed_decides_and_subscriptions_do_not_disturb_each_other() -> None:
 
 
 def test_a_duplicate_is_delivered_again_after_its_ack() -> None:
-    """duplicate=1: an acknowledged message comes again, as the same attempt, and goes on to."""
+    """Behaviour 34: duplicate=1, an acknowledged message comes again, as the same attempt, and goes on to."""
     with chaotic("duplicate=1") as pubsub:
         topic = pubsub.topic()
         subscription = pubsub.subscription(topic, ack_deadline_seconds=600)
@@ -79,7 +79,7 @@ def test_a_duplicate_is_delivered_again_after_its_ack() -> None:
 
 
 def test_a_dropped_ack_is_not_heard() -> None:
-    """drop_ack=1: the message stays leased, and comes again once its deadline has passed."""
+    """Behaviour 34: drop_ack=1, the message stays leased, and comes again once its deadline has passed."""
     with chaotic("drop_ack=1") as pubsub:
         topic = pubsub.topic()
         subscription = pubsub.subscription(topic, ack_deadline_seconds=60)
@@ -92,7 +92,7 @@ def test_a_dropped_ack_is_not_heard() -> None:
 
 
 def test_a_delay_comes_before_the_first_delivery() -> None:
-    """delay=30s of the server's: confirmed at once, delivered later, in order."""
+    """Behaviour 34: delay=30s of the server's, confirmed at once, delivered later, in order."""
     with chaotic("delay=30s") as pubsub:
         topic = pubsub.topic()
         subscription = pubsub.subscription(topic, ack_deadline_seconds=600)
@@ -102,7 +102,7 @@ def test_a_delay_comes_before_the_first_delivery() -> None:
 
 
 def test_an_early_dead_letter_comes_before_its_time() -> None:
-    """early_dead_letter=1: the first nack is taken for the last; without a policy nothing is buried."""
+    """Behaviour 34: early_dead_letter=1, a first nack is taken for the last; never without a policy."""
     with chaotic("early_dead_letter=1") as pubsub:
         topic, graveyard = pubsub.topic(), pubsub.topic()
         reader = pubsub.subscription(graveyard)
@@ -118,7 +118,7 @@ def test_an_early_dead_letter_comes_before_its_time() -> None:
 
 
 def test_with_everything_on_nothing_is_lost(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Every confirmed message is answered with an ack in the end, or is a dead letter; over a restart."""
+    """Behaviour 34: every confirmed message is acknowledged in the end or a dead letter, over a restart."""
     everything = "duplicate=0.1,drop_ack=0.1,delay=200ms,early_dead_letter=0.1,seed=7"
     caplog.set_level("INFO", logger="localpubsub.chaos")
     ended: set[str] = set()

@@ -17,7 +17,8 @@ import grpc
 import pytest
 from google.api_core.exceptions import GoogleAPICallError
 from google.api_core.retry import Retry
-from google.cloud import pubsub_v1  # type: ignore[import-untyped]  # publishes no types
+from google.cloud.pubsub_v1 import PublisherClient as BatchingPublisher
+from google.cloud.pubsub_v1.types import BatchSettings
 from google.pubsub_v1 import PublisherClient, SubscriberClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
@@ -87,8 +88,8 @@ def killed_every_second(server: Phoenix, times: int) -> Iterator[threading.Event
 
 def publish_all(channel: grpc.Channel, over: threading.Event) -> dict[str, int]:
     """Message id → number, of each message whose publish was confirmed, spread over the time of the kills."""
-    client = pubsub_v1.PublisherClient(
-        pubsub_v1.types.BatchSettings(max_messages=50, max_latency=0.01),
+    client = BatchingPublisher(
+        BatchSettings(max_messages=50, max_latency=0.01),
         transport=PublisherGrpcTransport(channel=channel),
     )
     retry = Retry(initial=0.05, maximum=0.1, timeout=60)
