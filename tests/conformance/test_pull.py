@@ -6,7 +6,7 @@ from typing import Any, Self, cast
 
 import pytest
 from google.api_core.exceptions import FailedPrecondition, InvalidArgument
-from google.cloud import pubsub_v1  # type: ignore[import-untyped]  # has no py.typed
+from google.cloud import pubsub_v1
 from google.cloud.pubsub_v1.subscriber.message import Message
 from google.pubsub_v1.types import DeadLetterPolicy, PushConfig, StreamingPullRequest, StreamingPullResponse
 
