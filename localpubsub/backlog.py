@@ -9,7 +9,7 @@ only messages that were delivered at least once cost more than eight bytes.
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final, Literal, TypeAlias
@@ -68,7 +68,6 @@ class Backlog:
 
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
-        self.exhausted_early: Callable[[], bool] = lambda: False  #: chaos: whether to count wrong, for once
         self.outstanding: dict[int, Lease] = {}
         self._fresh = IdQueue()
         self._due: deque[int] = deque()
@@ -195,9 +194,7 @@ class Backlog:
 
     def _exhausted(self, lease: Lease) -> bool:
         policy = self.terms.dead_letters
-        return policy is not None and (
-            lease.attempt >= policy.max_delivery_attempts or self.exhausted_early()
-        )
+        return policy is not None and (lease.last or lease.attempt >= policy.max_delivery_attempts)
 
     def _move(self, state: State, event: Event, lease: Lease, now: float = 0.0) -> State:
         """Take the message where the table says."""

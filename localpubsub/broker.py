@@ -21,13 +21,13 @@ from localpubsub.hot_messages import HotMessages
 from localpubsub.journal import Journal
 from localpubsub.lease import Holder, Lease
 from localpubsub.message import MessageIds, seal
+from localpubsub.reading import read_record
 from localpubsub.store import Store
-from localpubsub.subscription import READ_AHEAD, Subscription
+from localpubsub.subscription import Subscription
 from localpubsub.topic import Topic
 from localpubsub.transaction import Transaction
 from localpubsub.wire import PubsubMessagePb
 
-READ_AHEAD_BYTES: Final = 1_000_000  #: bytes of messages read from the store at once, about
 FORGET_EVERY: Final = 60.0  #: seconds between two looks for messages past their retention
 UNREADABLE: Final = 10.0  #: seconds until a message that could not be read is tried again
 RESTORE_AFTER: Final = 10.0  #: seconds until a message that could not be removed is delivered again
@@ -44,8 +44,6 @@ class Broker:
         self.clock = clock
         self.journal = Journal(store, self._written, self._refused_by_disk)
         self.catalogue = Catalogue(self.journal, self._next_number)
-        if chaos:
-            self.catalogue.added = chaos.follow
         self._ids = MessageIds(store.last_id())
         self._hot = HotMessages()
         self.alarm = Alarm(clock, self._advance)
@@ -66,6 +64,7 @@ class Broker:
         now = self.clock.now()
         lease = subscription.backlog.deliver(now, now + seconds, holder)
         if lease is not None:
+            lease.last = self._chaos is not None and self._chaos.ends_early(subscription)
             self.alarm.set(lease.deadline)
             if subscription.backlog.terms.dead_letters is not None:
                 # So that max_delivery_attempts also counts the deliveries which a restart cut short.
@@ -79,20 +78,7 @@ class Broker:
 
     async def record(self, subscription: Subscription, message_id: int) -> bytes | None:
         """The encoded message, read with those that come after it; None when it is gone. StoreFailure."""
-        subscription.missing[message_id] = None
-        try:
-            while subscription.reading is not None:
-                await asyncio.wait([subscription.reading])
-                if message_id in subscription.read_ahead:
-                    return subscription.read_ahead.pop(message_id)
-            try:
-                await asyncio.shield(self._read(subscription, message_id))
-            except StoreFailure as failure:
-                self._failures.make(f"{subscription.name} cannot read message {message_id}", failure)
-                raise
-            return subscription.read_ahead.pop(message_id, None)
-        finally:
-            del subscription.missing[message_id]
+        return await read_record(self.journal, self._failures, subscription, message_id)
 
     def acknowledge(self, subscription: Subscription, lease: Lease) -> None:
         """The message is done with. Nothing happens when the lease had ended."""
@@ -205,14 +191,6 @@ class Broker:
             subscription.wake()
         else:
             self.alarm.set(subscription.backlog.next_event())
-
-    def _read(self, subscription: Subscription, message_id: int) -> asyncio.Future[dict[int, bytes]]:
-        """Read this message, all others that somebody waits for, and those to be delivered next."""
-        following = (*subscription.missing, *subscription.backlog.upcoming(READ_AHEAD))
-        wanted = [message_id, *(each for each in following if each not in subscription.read_ahead)]
-        subscription.reading = self.journal.run(lambda store: store.read(wanted, READ_AHEAD_BYTES))
-        subscription.reading.add_done_callback(subscription.take_reading)
-        return subscription.reading
 
     def _lease_ended(self, lease: Lease) -> None:
         if lease.holder is not None:

@@ -26,7 +26,6 @@ class Catalogue:
         self.topics: dict[str, Topic] = {}
         self.subscriptions: dict[str, Subscription] = {}
         self.numbered: dict[int, Subscription] = {}
-        self.added: Callable[[Subscription], None] = lambda _: None  #: told of each, also of those loaded
         self.changed: Callable[[Subscription], None] = lambda _: None
         self._journal = journal
         self._next_number = next_number
@@ -153,7 +152,6 @@ class Catalogue:
     def _add_subscription(self, subscription: Subscription) -> None:
         self.subscriptions[subscription.name] = subscription
         self.numbered[subscription.number] = subscription
-        self.added(subscription)
         if topic := self.topics.get(subscription.resource.topic):
             topic.subscriptions.append(subscription)
 

@@ -31,7 +31,7 @@ class ChaosOptions:
 
     duplicate: float = 0.0  #: share of acks after which the message is delivered once more all the same
     drop_ack: float = 0.0  #: share of acks that are not heard: the message comes again after its deadline
-    early_dead_letter: float = 0.0  #: share of failed attempts taken for the last, with a dead-letter policy
+    early_dead_letter: float = 0.0  #: share of deliveries taken for the last, with a dead-letter policy
     delay: float = 0.0  #: seconds between the confirmation of a publish and its first delivery
     seed: int = 0  #: the same seed and the same sequence of events fail in the same places
 
@@ -60,10 +60,10 @@ class Chaos:
         }
         self._sequences: dict[tuple[Switch, str], Random] = {}
 
-    def follow(self, subscription: Subscription) -> None:
-        """Count this subscription's attempts wrong now and then."""
-        name = subscription.name
-        subscription.backlog.exhausted_early = lambda: self.strikes("early_dead_letter", name)
+    def ends_early(self, subscription: Subscription) -> bool:
+        """Whether this delivery is taken for the last before its time, should it fail."""
+        policy = subscription.backlog.terms.dead_letters
+        return policy is not None and self.strikes("early_dead_letter", subscription.name)
 
     def misses_ack(self, subscription: Subscription, lease: Lease, take_back: TakeBack) -> bool:
         """Whether this ack goes wrong: unheard until the deadline, or followed by one more delivery."""

@@ -22,6 +22,7 @@ class Lease:
     delivered_at: float  #: seconds since the epoch
     deadline: float  #: seconds since the epoch; moved by extend_deadline
     holder: Holder | None = None
+    last: bool = False  #: if it fails it was the last, whatever the dead-letter policy counts (chaos)
 
 
 def ack_id(subscription_number: int, lease: Lease) -> str:
