@@ -114,7 +114,9 @@ def _theirs(evidence: Evidence) -> str:
         return ""
     if "failed" in ran:
         return "✗"
-    return "; ".join(evidence.differences) or "✓"
+    if "differs" not in ran:
+        return "✓"
+    return ("in part: " if "passed" in ran else "no: ") + "; ".join(evidence.differences)
 
 
 def written(readme: str, text: str) -> str:
