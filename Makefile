@@ -43,6 +43,11 @@ check: lint types test ## lint, types and tests: what has to pass
 bench: $(INSTALLED) ## measure; see benchmarks/README.md
 	@$(BIN)/python -m benchmarks.pages_of_200_ms
 
+.PHONY: bench-pubsub
+bench-pubsub: $(INSTALLED) ## measure localpubsub beside the official emulator (ten minutes)
+	@$(BIN)/python -m benchmarks.pubsub
+	@$(BIN)/python -m benchmarks.pubsub_backlog
+
 .PHONY: lock
 lock: $(INSTALLED) ## renew locks/ from pyproject.toml
 	@$(BIN)/python -m pip install --quiet "uv>=0.9"

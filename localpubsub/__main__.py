@@ -78,6 +78,32 @@ def _parser() -> argparse.ArgumentParser:
         default=default.create_tables,
         help="make the tables and buckets that export subscriptions write to (default: yes)",
     )
+    add(
+        "--fsync",
+        action="store_true",
+        help="confirm only what survives the loss of power, too (slower; default: the death of the process)",
+    )
+    add(
+        "--ca-file",
+        type=Path,
+        metavar="PEM",
+        help="certificates of authorities to trust at https:// push endpoints, beside this machine's own",
+    )
+    add(
+        "--time-scale",
+        type=float,
+        default=default.time_scale,
+        metavar="N",
+        help="run every deadline, backoff and retention N times as fast, in the same order "
+        "(default: %(default)g)",
+    )
+    add(
+        "--chaos",
+        default=default.chaos,
+        metavar="SWITCHES",
+        help="what is to go wrong, for example "
+        "duplicate=0.05,drop_ack=0.02,delay=200ms,early_dead_letter=0.01,seed=7 (default: nothing)",
+    )
     add("--log-level", choices=LOG_LEVELS, default=default.log_level, help="(default: %(default)s)")
     return parser
 

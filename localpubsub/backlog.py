@@ -160,9 +160,12 @@ class Backlog:
         """A nack. Returns BURIED when it was the last attempt, None when the lease had ended."""
         return self._end(lease, "refused", now)
 
-    def take_back(self, lease: Lease, now: float) -> State | None:
-        """The lease was never sent: as if it had not been delivered."""
-        return self._end(lease, "taken back", now)
+    def take_back(self, lease: Lease, now: float, pause: float = 0.0) -> State | None:
+        """The lease was never sent: as if it had not been delivered, first in line or after ``pause``."""
+        state = self._end(lease, "taken back", now)
+        if state and pause:
+            heapq.heappush(self._delayed, (now + pause, self._due.popleft()))
+        return state
 
     def extend_deadline(self, lease: Lease, deadline: float) -> None:
         """Move the deadline of a lease, also to an earlier time."""
@@ -211,7 +214,7 @@ class Backlog:
 
     def _exhausted(self, lease: Lease) -> bool:
         policy = self.terms.dead_letters
-        return policy is not None and lease.attempt >= policy.max_delivery_attempts
+        return policy is not None and (lease.last or lease.attempt >= policy.max_delivery_attempts)
 
     def _move(self, state: State, event: Event, lease: Lease, now: float = 0.0) -> State:
         """Take the message where the table says."""

@@ -15,7 +15,9 @@ from localpubsub import replay
 from localpubsub.alarm import Alarm
 from localpubsub.backlog import BURIED, State
 from localpubsub.catalogue import Catalogue
+from localpubsub.chaos import Chaos
 from localpubsub.clock import Clock
+from localpubsub.complaint import Complaint
 from localpubsub.dead_letter import dead_letter
 from localpubsub.errors import StoreFailure
 from localpubsub.hot_messages import HotMessages
@@ -24,16 +26,17 @@ from localpubsub.journal import Journal
 from localpubsub.lease import Holder, Lease
 from localpubsub.message import MessageIds
 from localpubsub.policies import Policies
+from localpubsub.reading import read_record
 from localpubsub.routing import route
 from localpubsub.snapshots import Snapshots
 from localpubsub.store import Store
-from localpubsub.subscription import READ_AHEAD, Subscription
+from localpubsub.subscription import Subscription
 from localpubsub.topic import Topic
 from localpubsub.transaction import Transaction
 from localpubsub.wire import PubsubMessagePb
 
-READ_AHEAD_BYTES: Final = 1_000_000  #: bytes of messages read from the store at once, about
 FORGET_EVERY: Final = 60.0  #: seconds between two looks for messages past their retention
+UNREADABLE: Final = 10.0  #: seconds until a message that could not be read is tried again
 RESTORE_AFTER: Final = 10.0  #: seconds until a message that could not be removed is delivered again
 
 _log = logging.getLogger("localpubsub.broker")
@@ -42,7 +45,11 @@ _log = logging.getLogger("localpubsub.broker")
 class Broker:
     """Everything that happens to messages."""
 
-    def __init__(self, store: Store, clock: Clock, *, agent_rights: bool = True) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, chaos: Chaos | None = None, *, agent_rights: bool = True
+    ) -> None:
+        self._chaos = chaos
+        self._failures = Complaint(_log)
         self.clock = clock
         self.journal = Journal(store, self._written, self._refused_by_disk)
         self.catalogue = Catalogue(self.journal, self._next_number, agent_rights=agent_rights)
@@ -68,6 +75,7 @@ class Broker:
         now = self.clock.now()
         lease = subscription.backlog.deliver(now, now + seconds, holder)
         if lease is not None:
+            lease.last = self._chaos is not None and self._chaos.ends_early(subscription)
             self.alarm.set(lease.deadline)
             if subscription.backlog.terms.dead_letters is not None:
                 # So that max_delivery_attempts also counts the deliveries which a restart cut short.
@@ -83,19 +91,12 @@ class Broker:
 
     async def record(self, subscription: Subscription, message_id: int) -> bytes | None:
         """The encoded message, read with those that come after it; None when it is gone. StoreFailure."""
-        subscription.missing[message_id] = None
-        try:
-            while subscription.reading is not None:
-                await asyncio.wait([subscription.reading])
-                if message_id in subscription.read_ahead:
-                    return subscription.read_ahead.pop(message_id)
-            await asyncio.shield(self._read(subscription, message_id))
-            return subscription.read_ahead.pop(message_id, None)
-        finally:
-            del subscription.missing[message_id]
+        return await read_record(self.journal, self._failures, subscription, message_id)
 
     def acknowledge(self, subscription: Subscription, lease: Lease) -> None:
         """The message is done with. Nothing happens when the lease had ended."""
+        if self._chaos and self._chaos.misses_ack(subscription, lease, self.take_back):
+            return
         if subscription.backlog.acknowledge(lease):
             self._remove(subscription, lease.message_id, lease.attempt)
             self._lease_ended(lease)
@@ -108,9 +109,10 @@ class Broker:
         if state := subscription.backlog.refuse(lease, self.clock.now()):
             self._attempt_failed(subscription, lease, state)
 
-    def take_back(self, subscription: Subscription, lease: Lease) -> None:
-        """The lease was never sent: no attempt."""
-        if subscription.backlog.take_back(lease, self.clock.now()):
+    def take_back(self, subscription: Subscription, lease: Lease, pause: float = 0.0) -> None:
+        """The lease was never sent: no attempt. The message is first in line, or waits for ``pause``."""
+        if subscription.backlog.take_back(lease, self.clock.now(), pause):
+            self.alarm.set(subscription.backlog.next_event())
             if subscription.backlog.terms.dead_letters is not None:
                 self.journal.next.count(subscription.number, lease.message_id, lease.attempt - 1)
                 self.journal.commit_soon()
@@ -124,6 +126,16 @@ class Broker:
         deadline = self.clock.now() + seconds
         subscription.backlog.extend_deadline(lease, deadline)
         self.alarm.set(deadline)
+
+    def missing(self, subscription: Subscription, lease: Lease) -> None:
+        """A leased message has no record. Unless it was done with meanwhile, the file is damaged: say so."""
+        if subscription.backlog.find(lease.message_id, lease.attempt) is lease:
+            _log.error(
+                "lost subscription=%s message_id=%s: it is not in the store, whose file must be damaged",
+                subscription.name,
+                lease.message_id,
+            )
+        self.acknowledge(subscription, lease)
 
     async def close(self) -> None:
         """Stop time, finish burials, write what is left."""
@@ -165,9 +177,16 @@ class Broker:
             if subscription := self.catalogue.numbered.get(number):
                 subscription.backlog.announce((message_id, key, 0) for message_id, key in keyed)
         for number, message_ids in transaction.backlog.items():
-            if subscription := self.catalogue.numbered.get(number):
-                subscription.backlog.enqueue(message_ids)
-                subscription.wake()
+            if self._chaos and self._chaos.delay:
+                pause = self._chaos.delay / self.clock.scale
+                asyncio.get_running_loop().call_later(pause, self._enqueue, number, message_ids)
+            else:
+                self._enqueue(number, message_ids)
+
+    def _enqueue(self, number: int, message_ids: list[int]) -> None:
+        if subscription := self.catalogue.numbered.get(number):
+            subscription.backlog.enqueue(message_ids)
+            subscription.wake()
 
     def _refused_by_disk(self, transaction: Transaction) -> None:
         """What the disk did not let go would come back with a restart, so it comes back now."""
@@ -194,14 +213,6 @@ class Broker:
             subscription.wake()
         else:
             self.alarm.set(subscription.backlog.next_event())
-
-    def _read(self, subscription: Subscription, message_id: int) -> asyncio.Future[dict[int, bytes]]:
-        """Read this message, all others that somebody waits for, and those to be delivered next."""
-        following = (*subscription.missing, *subscription.backlog.upcoming(READ_AHEAD))
-        wanted = [message_id, *(each for each in following if each not in subscription.read_ahead)]
-        subscription.reading = self.journal.run(lambda store: store.read(wanted, READ_AHEAD_BYTES))
-        subscription.reading.add_done_callback(subscription.take_reading)
-        return subscription.reading
 
     def _lease_ended(self, lease: Lease) -> None:
         if lease.holder is not None:

@@ -1,11 +1,11 @@
 """A push endpoint: where its requests go, and the connections kept open to it."""
 
 import asyncio
-import ssl
 from typing import Final, cast
 from urllib.parse import urlsplit
 
 from localpubsub.http_answer import Answer, BadAnswer
+from localpubsub.trust import Trust
 
 #: Seconds a connection may lie idle. Shorter than the servers' own limit (gunicorn: 2 s), for a request sent
 #: while the server closes is lost and costs the message an attempt.
@@ -92,9 +92,9 @@ class Connection(asyncio.Protocol):
 class Endpoint:
     """Where one push URL leads."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, trust: Trust) -> None:
         parts = urlsplit(url)
-        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
+        self._tls = trust.context() if parts.scheme == "https" else None
         self._host = parts.hostname or ""
         self._port = parts.port or (443 if self._tls else 80)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

@@ -23,6 +23,7 @@ class Lease:
     deadline: float  #: seconds since the epoch; moved by extend_deadline
     holder: Holder | None = None
     error: str = ""  #: why an export subscription refuses the message, for its dead letter
+    last: bool = False  #: if it fails it was the last, whatever the dead-letter policy counts (chaos)
 
 
 def ack_id(subscription_number: int, lease: Lease) -> str:

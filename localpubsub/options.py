@@ -25,6 +25,10 @@ class Options:
     max_outstanding: int = 1000  #: pushes of one subscription that may be open at a time, at least 1
     agent_rights: bool = True  #: whether Pub/Sub's service agent may forward dead letters
     create_tables: bool = True  #: make the tables and buckets which export subscriptions write to
+    fsync: bool = False  #: confirm only what survives the loss of power, not only the death of the process
+    ca_file: Path | None = None  #: PEM certificates of authorities to trust at https:// push endpoints
+    time_scale: float = 1.0  #: seconds of the server for each second of the world, above 0
+    chaos: str = ""  #: what is to go wrong: see chaos.py
     log_level: str = "info"  #: one of LOG_LEVELS
 
     @property

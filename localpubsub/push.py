@@ -7,10 +7,10 @@ import asyncio
 import logging
 from typing import Final, cast
 
-from localpubsub.broker import Broker
+from localpubsub.broker import UNREADABLE, Broker
+from localpubsub.complaint import Complaint
 from localpubsub.endpoint import Connection, Endpoint
 from localpubsub.envelope import push_body
-from localpubsub.errors import StoreFailure
 from localpubsub.http_answer import BadAnswer
 from localpubsub.lease import Lease
 from localpubsub.push_backoff import PushBackoff
@@ -18,10 +18,13 @@ from localpubsub.push_window import PushWindow
 from localpubsub.state import Pace
 from localpubsub.subscription import Subscription
 from localpubsub.tokens import Tokens
+from localpubsub.trust import Trust
 from localpubsub.unwrapped import unwrapped
 
 #: The answers that acknowledge (https://cloud.google.com/pubsub/docs/push#receive_push). All others refuse.
 ACKNOWLEDGING: Final = frozenset({102, 200, 201, 202, 204})
+
+REST: Final = 1.0  #: seconds in which a subscription rests after a failure of our own
 
 _log = logging.getLogger("localpubsub.push")
 
@@ -29,7 +32,10 @@ _log = logging.getLogger("localpubsub.push")
 class Pushes:
     """Every push subscription has one delivery here, which follows its configuration."""
 
-    def __init__(self, broker: Broker, tokens: Tokens, max_outstanding: int) -> None:
+    def __init__(
+        self, broker: Broker, tokens: Tokens, max_outstanding: int, trust: Trust | None = None
+    ) -> None:
+        self._trust = trust or Trust()
         self._broker = broker
         self._tokens = tokens
         self._max_outstanding = max_outstanding
@@ -48,7 +54,8 @@ class Pushes:
             del self._deliveries[subscription.number]
         if subscription.endpoint and not subscription.ended:
             window = PushWindow(self._max_outstanding)
-            delivery = PushDelivery(self._broker, subscription, self._tokens, window)
+            endpoint = Endpoint(subscription.endpoint, self._trust)
+            delivery = PushDelivery(self._broker, subscription, self._tokens, window, endpoint)
             self._deliveries[subscription.number] = delivery
             delivery.wake()
 
@@ -80,7 +87,12 @@ class PushDelivery:
     """
 
     def __init__(
-        self, broker: Broker, subscription: Subscription, tokens: Tokens, window: PushWindow
+        self,
+        broker: Broker,
+        subscription: Subscription,
+        tokens: Tokens,
+        window: PushWindow,
+        endpoint: Endpoint,
     ) -> None:
         self.push_config = subscription.resource.push_config
         self.couriers: set[asyncio.Task[None]] = set()
@@ -89,7 +101,8 @@ class PushDelivery:
         self._tokens = tokens
         self._window = window
         self._backoff = PushBackoff()
-        self._endpoint = Endpoint(subscription.endpoint)
+        self._failures = Complaint(_log)
+        self._endpoint = endpoint
         self._under_way: dict[Lease, Connection] = {}
         self._stopped = False
         subscription.consumers.add(self.wake)
@@ -161,19 +174,29 @@ class PushDelivery:
         status, reason = 0, ""
         try:
             request = await self._request(lease)
-            if request is None:
-                self._broker.acknowledge(self._subscription, lease)
-                return connection
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is our fault and not the endpoint's
+            self._put_off(lease, error)
+            return connection
+        if request is None:
+            self._broker.missing(self._subscription, lease)
+            return connection
+        try:
             if connection is None or not connection.usable:
                 connection = self._endpoint.idle_connection() or await self._connect(lease)
             self._under_way[lease] = connection
             status = await connection.post(request)
-        except (OSError, StoreFailure) as error:
+        except OSError as error:
             reason = str(error) or type(error).__name__
         finally:
             self._under_way.pop(lease, None)
         self._settle(lease, status, reason)
         return connection
+
+    def _put_off(self, lease: Lease, error: Exception) -> None:
+        """The message could not even be sent: no attempt, and a rest for whatever is wrong with us."""
+        self._failures.make(f"{self._subscription.name} cannot push", error)
+        self._backoff.rest_until(self._broker.clock.now() + REST)
+        self._broker.take_back(self._subscription, lease, UNREADABLE)
 
     async def _connect(self, lease: Lease) -> Connection:
         async with asyncio.timeout(self._broker.clock.wait_until(lease.deadline)):

@@ -47,6 +47,10 @@ class PushBackoff:
         self.resume_at = now + min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**self._level)
         self._level = min(self._level + 1, 10)
 
+    def rest_until(self, when: float) -> None:
+        """Rest for a reason that the endpoint has no part in."""
+        self.resume_at = max(self.resume_at, when)
+
     def _forget(self) -> None:
         if self._acks + self._nacks > MEMORY:
             self._acks >>= 1

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from localpubsub.broker import Broker
+from localpubsub.broker import UNREADABLE, Broker
 from localpubsub.errors import StoreFailure
 from localpubsub.lease import Holder, Lease, ack_id
 from localpubsub.subscription import Subscription
@@ -41,12 +41,12 @@ async def receive(
                 subscription, lease.message_id
             )
         except StoreFailure:
-            broker.take_back(subscription, lease)
+            broker.take_back(subscription, lease, UNREADABLE)
             if received.messages:
                 break
             raise
         if record is None:
-            broker.acknowledge(subscription, lease)
+            broker.missing(subscription, lease)
             continue
         size += len(record)
         if size > wanted.size and received.messages:

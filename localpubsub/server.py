@@ -11,6 +11,7 @@ from grpc import aio
 from localpubsub import setup_resources
 from localpubsub.broker import Broker
 from localpubsub.certificates import CERTIFICATES_PATH
+from localpubsub.chaos import Chaos, ChaosOptions
 from localpubsub.clock import Clock
 from localpubsub.data_directory import DataDirectory
 from localpubsub.errors import CannotStart
@@ -28,9 +29,13 @@ from localpubsub.state import State
 from localpubsub.store import Store
 from localpubsub.subscriber_service import SubscriberService
 from localpubsub.tokens import Tokens
+from localpubsub.trust import Trust
 
 #: Seconds that pushes and calls under way have to finish when the server stops.
 GRACE: Final = 0.5
+
+#: The most a time scale can be: a day in a second and a half. A loop's timers have about a millisecond.
+FASTEST: Final = 60_000.0
 
 _GRPC_OPTIONS: Final = (
     ("grpc.max_receive_message_length", GRPC_RECEIVE_BYTES),
@@ -97,10 +102,12 @@ class Server:
         if self.data is not None:
             directory = DataDirectory(self.data)
             opened.callback(directory.close)
-        store = Store(directory.database if directory else None)
+        trust = Trust(options.ca_file)
+        chaos = Chaos(ChaosOptions.parse(options.chaos)) if options.chaos else None
+        store = Store(directory.database if directory else None, fsync=options.fsync)
         opened.callback(store.close)
-        clock = Clock()
-        broker = Broker(store, clock, agent_rights=options.agent_rights)
+        clock = Clock(_positive(options.time_scale))
+        broker = Broker(store, clock, chaos, agent_rights=options.agent_rights)
         opened.push_async_callback(broker.close)
         tokens = Tokens(self.data, clock)
         services = {
@@ -113,7 +120,7 @@ class Server:
         state = State(broker)
         await self._serve_http(opened, HttpDoor(services, tokens, state, GRACE))
         await self._serve_grpc(opened, services)
-        state.paces = pushes = Pushes(broker, tokens, options.max_outstanding)
+        state.paces = pushes = Pushes(broker, tokens, options.max_outstanding, trust)
         opened.push_async_callback(pushes.close, GRACE)
         self.exports = self.data or Path(opened.enter_context(TemporaryDirectory(prefix="localpubsub-")))
         exports = Exports(broker, self.warehouse, self.buckets, create=options.create_tables)
@@ -137,6 +144,12 @@ class Server:
             raise _port_in_use(self.options.host, self.options.port, "--port") from error
         await server.start()
         opened.push_async_callback(server.stop, GRACE)
+
+
+def _positive(scale: float) -> float:
+    if not 0 < scale <= FASTEST:
+        raise CannotStart(f"--time-scale {scale:g} cannot be: it must be above 0, and at most {FASTEST:g}.")
+    return scale
 
 
 def _check_free(host: str, port: int, option: str) -> None:

@@ -1,13 +1,14 @@
 """The SQLite file: what a restart finds. Knows nothing of threads; see journal.py for who calls it.
 
 WAL with ``synchronous=NORMAL``: a commit survives the death of the process; the last ones may be lost when
-the machine loses power (https://sqlite.org/pragma.html#pragma_synchronous).
+the machine loses power, unless ``fsync`` makes it FULL (https://sqlite.org/pragma.html#pragma_synchronous).
 """
 
 import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -18,6 +19,11 @@ from localpubsub.transaction import Transaction
 Result = TypeVar("Result")
 
 SCHEMA_VERSION: Final = 2  #: 2 added ordering keys, retained messages, snapshots and policies
+#: Bytes of the write-ahead log kept between two checkpoints (SQLite makes one at about 4 MB: 1,000 pages).
+LOG_BYTES: Final = 16_000_000
+#: A file up to this size is checked page by page at each start, which then takes 0.1 s at most. Of a larger
+#: one the backlog is read whole, and a damaged message is found when it is read.
+CHECKED_BYTES: Final = 100_000_000
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS last_id (one INTEGER PRIMARY KEY CHECK (one = 1), value INTEGER NOT NULL);
@@ -56,22 +62,21 @@ FROM measured JOIN message USING (id) WHERE total - size < ?
 class Store:
     """One open database. Every method raises StoreFailure when the disk refuses."""
 
-    def __init__(self, file: Path | None) -> None:
+    def __init__(self, file: Path | None, *, fsync: bool = False) -> None:
         """Open ``file`` (made if missing), or memory when None; CannotStart when it is not for us."""
         # Nobody else has business in the file: a lock on it is an error, and soon.
         self._connection = sqlite3.connect(
             file or ":memory:", timeout=1, check_same_thread=False, isolation_level=None
         )
+        self._file = file
         try:
-            self._prepare(file)
-        except sqlite3.Error as error:
-            self._connection.close()
-            raise CannotStart(f"cannot use {file}: {error}. Choose another directory with --data.") from error
+            with self._starting():
+                self._prepare(file, "FULL" if fsync else "NORMAL")
         except CannotStart:
             self._connection.close()
             raise
 
-    def _prepare(self, file: Path | None) -> None:
+    def _prepare(self, file: Path | None, synchronous: str) -> None:
         execute = self._connection.execute
         (version,) = execute("PRAGMA user_version").fetchone()
         if version > SCHEMA_VERSION:
@@ -80,7 +85,9 @@ class Store:
                 f"{SCHEMA_VERSION}). Use that version, or another directory with --data."
             )
         execute("PRAGMA journal_mode = WAL")
-        execute("PRAGMA synchronous = NORMAL")
+        execute(f"PRAGMA synchronous = {synchronous}")
+        # A transaction of megabytes leaves a log of megabytes: give them back at the next checkpoint.
+        execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
         execute("BEGIN")
         for statement in _SCHEMA.split(";"):
             execute(statement)
@@ -88,15 +95,33 @@ class Store:
         execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         execute("COMMIT")
 
+        if file is not None and file.stat().st_size <= CHECKED_BYTES:
+            (found,) = execute("PRAGMA quick_check(1)").fetchone()
+            if found != "ok":
+                raise sqlite3.DatabaseError(found.splitlines()[-1])
+
+    @contextmanager
+    def _starting(self) -> Iterator[None]:
+        """What cannot be read now is a sentence for whoever starts the server."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise CannotStart(
+                f"cannot use {self._file}: {error}. Restore it from a copy, or choose another directory with "
+                "--data."
+            ) from error
+
     def topics(self) -> list[tuple[int, bytes]]:
         """Number and encoded resource of every topic."""
-        return self._connection.execute("SELECT number, resource FROM topic ORDER BY number").fetchall()
+        with self._starting():
+            return self._connection.execute("SELECT number, resource FROM topic ORDER BY number").fetchall()
 
     def subscriptions(self) -> list[tuple[int, bytes]]:
         """Number and encoded resource of every subscription."""
-        return self._connection.execute(
-            "SELECT number, resource FROM subscription ORDER BY number"
-        ).fetchall()
+        with self._starting():
+            return self._connection.execute(
+                "SELECT number, resource FROM subscription ORDER BY number"
+            ).fetchall()
 
     def schema_revisions(self) -> list[tuple[int, bytes, bytes]]:
         """Number, encoded resource and compiled definition of every revision of a schema, oldest first."""
@@ -105,9 +130,10 @@ class Store:
 
     def backlog(self) -> Iterator[tuple[int, int, int]]:
         """Message id, subscription and deliveries of everything unacknowledged, oldest first."""
-        yield from self._connection.execute(
-            "SELECT message, subscription, attempts FROM backlog ORDER BY message"
-        )
+        with self._starting():
+            yield from self._connection.execute(
+                "SELECT message, subscription, attempts FROM backlog ORDER BY message"
+            )
 
     def query(self, ask: Callable[[sqlite3.Connection], Result]) -> Result:
         """What another module (replay.py) asks of the open database."""
@@ -123,11 +149,14 @@ class Store:
     def read(self, message_ids: Sequence[int], enough: int) -> dict[int, bytes]:
         """Records of these messages, the first of them until there are ``enough`` bytes (at least one).
 
-        Messages that are gone are left out. All come in one row, for the GIL's sake as in ``_ROWS``.
+        Messages that are gone are left out. All come in one row, for the GIL's sake as in ``_ROWS``. Where
+        the file is damaged the first is read alone, so that others do not suffer for one that cannot be read.
         """
         try:
             (found,) = self._connection.execute(_READ, (_list(message_ids), enough)).fetchone()
         except sqlite3.Error as error:
+            if len(message_ids) > 1:
+                return self.read(message_ids[:1], enough)
             raise _failure("read messages", error) from error
         return {message_id: bytes.fromhex(record) for message_id, record in json.loads(found)}
 

@@ -1,77 +1,19 @@
-"""The tokens push requests carry, and the key that signs them.
+"""The tokens push requests carry: one per service account and audience, as long as it lasts.
 
-https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions. On the real service Google signs; here a
-key of our own does, and google-auth verifies with ``id_token.verify_token(token, request, audience,
-certs_url=...)``.
+https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions
 """
 
 import asyncio
-import hashlib
-import os
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
-
-import jwt
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
-from cryptography.x509.oid import NameOID
+from typing import TYPE_CHECKING, Final
 
 from localpubsub.clock import Clock
 
-ISSUER: Final = "https://accounts.google.com"
+if TYPE_CHECKING:
+    from localpubsub.signing import SigningKey
+
 LIFETIME: Final = 3600  #: seconds from iat to exp, as Google's
 RENEW: Final = 300  #: seconds before exp from which a token is no longer sent
-
-_KEY_FILE: Final = "signing-key.pem"
-_CERTIFICATE_FILE: Final = "signing-certificate.pem"
-
-
-class SigningKey:
-    """An RSA key and the certificate that carries its public half; ``kid`` names both."""
-
-    def __init__(self, private: RSAPrivateKey, certificate: bytes) -> None:
-        self.private = private
-        self.certificate = certificate  #: PEM
-        self.kid = hashlib.sha1(certificate, usedforsecurity=False).hexdigest()
-
-    @classmethod
-    def made(cls) -> "SigningKey":
-        """A new key with a certificate for ten years."""
-        private = generate_private_key(public_exponent=65537, key_size=2048)
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localpubsub")])
-        now = datetime.now(UTC)
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(private.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=3650))
-            .sign(private, hashes.SHA256())
-        )
-        return cls(private, certificate.public_bytes(serialization.Encoding.PEM))
-
-    @classmethod
-    def kept(cls, directory: Path | None) -> "SigningKey":
-        """The key of a data directory, made at the first need; without a directory, a new one."""
-        if directory is None:
-            return cls.made()
-        key_file, certificate_file = directory / _KEY_FILE, directory / _CERTIFICATE_FILE
-        if key_file.exists() and certificate_file.exists():
-            private = serialization.load_pem_private_key(key_file.read_bytes(), None)
-            assert isinstance(private, RSAPrivateKey)  # noqa: S101 - narrows the type: we wrote the file
-            return cls(private, certificate_file.read_bytes())
-        key = cls.made()
-        certificate_file.write_bytes(key.certificate)
-        pem = key.private.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        with os.fdopen(os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(pem)
-        return key
 
 
 class Tokens:
@@ -91,34 +33,24 @@ class Tokens:
 
     async def bearer(self, email: str, audience: str) -> str:
         """A token that says Google knows the sender as ``email``, for ``audience``."""
-        now = self._clock.now()
+        now = self._clock.wall()  # whoever verifies it has no scaled clock
         token, renew_at = self._tokens.get((email, audience), ("", 0.0))
         if now < renew_at:
             return token
-        token = signed_token(await self._signing_key(), email, audience, now)
+        token = (await self._signing_key()).token(email, audience, now, LIFETIME)
         self._tokens[email, audience] = (token, now + LIFETIME - RENEW)
         return token
 
-    async def _signing_key(self) -> SigningKey:
-        # Made in a thread, at first need: it takes a tenth of a second that most tests never want.
+    async def _signing_key(self) -> "SigningKey":
+        # In a thread, at first need: cryptography costs 11 MB, and making a key a tenth of a second, which
+        # most tests never want.
         async with self._making:
             if self._key is None:
-                self._key = await asyncio.to_thread(SigningKey.kept, self._directory)
+                self._key = await asyncio.to_thread(_kept, self._directory)
             return self._key
 
 
-def signed_token(key: SigningKey, email: str, audience: str, now: float) -> str:
-    """A token with the claims of Google's, issued ``now``."""
-    # A service account's unique id: 21 digits that depend on nothing but its email.
-    subject = str(10**20 + int(hashlib.sha256(email.encode()).hexdigest(), 16) % 10**20)
-    claims = {
-        "iss": ISSUER,
-        "aud": audience,
-        "azp": subject,
-        "sub": subject,
-        "email": email,
-        "email_verified": True,
-        "iat": int(now),
-        "exp": int(now) + LIFETIME,
-    }
-    return jwt.encode(claims, key.private, algorithm="RS256", headers={"kid": key.kid})
+def _kept(directory: Path | None) -> "SigningKey":
+    from localpubsub.signing import SigningKey  # noqa: PLC0415 - see above
+
+    return SigningKey.kept(directory)

@@ -11,7 +11,8 @@ from google.iam.v1 import (  # type: ignore[import-untyped]  # has no py.typed
     policy_pb2,
 )
 from google.protobuf import empty_pb2  # type: ignore[import-untyped]  # protobuf publishes no types
-from google.pubsub_v1 import types
+
+from localpubsub.protocol import types
 
 # Protobuf builds these classes when it is imported, so no type checker can see their fields.
 PubsubMessagePb: TypeAlias = Any

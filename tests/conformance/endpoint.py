@@ -44,6 +44,7 @@ class Endpoint:
     pushes: list[Push] = field(default_factory=list)
     answer: Callable[[Push], Answer] = lambda _: 204
     closed_early: int = 0  #: requests whose connection the server closed before the answer
+    connections: int = 0  #: that were opened to us
     _came: threading.Condition = field(default_factory=threading.Condition)
 
     def record(self, push: Push) -> Answer:
@@ -86,6 +87,11 @@ class EndpointServer(ThreadingHTTPServer):
         self.endpoint = endpoint
         self.stopped = threading.Event()
         endpoint.url = f"http://127.0.0.1:{self.server_port}/push"
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as the base class
+        """Count the connection."""
+        self.endpoint.connections += 1
+        super().process_request(request, client_address)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A connection cut by the other side is what some tests are about."""

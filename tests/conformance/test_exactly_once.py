@@ -4,7 +4,7 @@ import threading
 
 import pytest
 from google.api_core.exceptions import InvalidArgument
-from google.cloud import pubsub_v1  # type: ignore[import-untyped]  # has no py.typed
+from google.cloud import pubsub_v1
 from google.cloud.pubsub_v1.subscriber.exceptions import AcknowledgeError, AcknowledgeStatus
 from google.cloud.pubsub_v1.subscriber.message import Message
 from google.pubsub_v1.types import PushConfig

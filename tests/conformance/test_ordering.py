@@ -5,7 +5,7 @@ from collections import defaultdict
 
 import pytest
 from google.api_core.exceptions import InvalidArgument
-from google.cloud import pubsub_v1  # type: ignore[import-untyped]  # has no py.typed
+from google.cloud import pubsub_v1
 from google.cloud.pubsub_v1.subscriber.message import Message
 from google.pubsub_v1.types import DeadLetterPolicy, PubsubMessage, PushConfig
 

@@ -37,7 +37,9 @@ STATES = BigQueryConfig.State
 def workplace(**options: Any) -> Iterator[Workplace]:  # noqa: ANN401 - Options checks its own fields
     """A server with these options, and clients of it."""
     with localpubsub.running(**options) as server, gapic_clients(server.host) as clients:
-        named = PubsubServer("localpubsub", server.host, None, server.warehouse, server.buckets)
+        named = PubsubServer(
+            "localpubsub", server.host, None, server.http_url, server.warehouse, server.buckets
+        )
         yield Workplace(named, 10, *clients)
 
 

@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.x509 import load_pem_x509_certificate
 
 from localpubsub.clock import Clock
-from localpubsub.tokens import LIFETIME, RENEW, SigningKey, Tokens
+from localpubsub.signing import SigningKey
+from localpubsub.tokens import LIFETIME, RENEW, Tokens
 
 
 class StandingClock(Clock):
@@ -19,7 +20,7 @@ class StandingClock(Clock):
         super().__init__()
         self.time = 1_800_000_000.0
 
-    def now(self) -> float:
+    def wall(self) -> float:
         """The time it was set to."""
         return self.time
 

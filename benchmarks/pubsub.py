@@ -1,0 +1,257 @@
+"""localpubsub beside the official emulator: `make bench-pubsub` or `python -m benchmarks.pubsub`.
+
+Each round measures every number on both, one after the other, the first alternating. Ratios are taken within
+rounds, for the machine may be slower in the next; the table shows their medians.
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING
+
+import grpc
+from google.cloud.pubsub_v1 import PublisherClient as BatchingPublisher
+from google.cloud.pubsub_v1 import SubscriberClient as CallbackSubscriber
+from google.cloud.pubsub_v1.subscriber.message import Message
+from google.cloud.pubsub_v1.types import BatchSettings
+from google.pubsub_v1 import PublisherClient, SubscriberClient
+from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
+from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
+from google.pubsub_v1.types import PushConfig
+
+import localpubsub
+from benchmarks.pubsub_process import ServerProcess, started
+from benchmarks.slow_site import free_port
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+PATIENCE_SECONDS = 120
+IN_FLIGHT = 5_000  #: messages published and not confirmed
+PULL = 1_000  #: messages asked for in one pull
+DATA = b"x" * 1_000
+SERVERS = ("localpubsub", "emulator")
+Measure = Callable[["Bench", ServerProcess], float]
+
+
+@dataclass
+class Bench:
+    """How much is measured."""
+
+    scale: float  #: 1 for the full number of messages
+
+    def count(self, messages: int) -> int:
+        """So many, scaled; at least 20."""
+        return max(20, int(messages * self.scale))
+
+
+@dataclass
+class Place:
+    """A topic with one subscription on a server."""
+
+    channel: grpc.Channel
+    topic: str
+    subscription: str
+    subscriber: SubscriberClient
+
+    def publish(self, messages: int) -> float:
+        """Publish with the official client in bulk; seconds until the last is confirmed."""
+        client = BatchingPublisher(
+            BatchSettings(max_messages=1000, max_bytes=5_000_000, max_latency=0.01),
+            transport=PublisherGrpcTransport(channel=self.channel),
+        )
+        waiting: deque[Future[str]] = deque()
+        began = time.monotonic()
+        for _ in range(messages):
+            waiting.append(client.publish(self.topic, DATA))
+            if len(waiting) >= IN_FLIGHT:
+                waiting.popleft().result(timeout=PATIENCE_SECONDS)
+        for future in waiting:
+            future.result(timeout=PATIENCE_SECONDS)
+        seconds = time.monotonic() - began
+        client.stop()
+        return seconds
+
+
+@contextmanager
+def place(server: ServerProcess, name: str, push: str = "") -> Iterator[Place]:
+    """Make one, for the server's life."""
+    topic, subscription = f"projects/bench/topics/{name}", f"projects/bench/subscriptions/{name}"
+    with grpc.insecure_channel(server.host, options=[("grpc.max_receive_message_length", -1)]) as channel:
+        PublisherClient(transport=PublisherGrpcTransport(channel=channel)).create_topic(name=topic)
+        subscriber = SubscriberClient(transport=SubscriberGrpcTransport(channel=channel))
+        config = PushConfig(push_endpoint=push)
+        subscriber.create_subscription(
+            name=subscription, topic=topic, push_config=config, ack_deadline_seconds=60
+        )
+        yield Place(channel, topic, subscription, subscriber)
+
+
+@contextmanager
+def endpoint(delay: float) -> Iterator[str]:
+    """A push endpoint in a process of its own; its URL."""
+    port = free_port()
+    command = [sys.executable, "-m", "benchmarks.pubsub_endpoint", "--port", str(port), "--delay", str(delay)]
+    with subprocess.Popen(command) as process:
+        try:
+            _wait_for(f"http://127.0.0.1:{port}/", 0)
+            yield f"http://127.0.0.1:{port}/"
+        finally:
+            process.kill()
+
+
+def publish_rate(bench: Bench, server: ServerProcess) -> float:
+    """Messages of 1 KB a second, by the official client, until each is confirmed."""
+    messages = bench.count(20_000)
+    with place(server, "publish") as somewhere:
+        somewhere.publish(bench.count(2_000))
+        return messages / somewhere.publish(messages)
+
+
+def push_rate(bench: Bench, server: ServerProcess, delay: float, messages: int) -> float:
+    """Pushes a second to an endpoint that answers after ``delay`` seconds, from a backlog."""
+    messages = bench.count(messages)
+    with endpoint(delay) as url, place(server, f"push-{delay * 1000:.0f}") as somewhere:
+        somewhere.publish(messages)
+        began = time.monotonic()
+        somewhere.subscriber.modify_push_config(
+            subscription=somewhere.subscription, push_config=PushConfig(push_endpoint=url)
+        )
+        _wait_for(url, messages)
+        return messages / (time.monotonic() - began)
+
+
+def pull_rate(bench: Bench, server: ServerProcess) -> float:
+    """Messages a second pulled and acknowledged, up to 1,000 a call, one call after the other."""
+    messages = bench.count(20_000)
+    with place(server, "pull") as somewhere:
+        somewhere.publish(messages)
+        began, found = time.monotonic(), 0
+        subscription, subscriber = somewhere.subscription, somewhere.subscriber
+        while found < messages:
+            answer = subscriber.pull(subscription=subscription, max_messages=PULL, timeout=PATIENCE_SECONDS)
+            ids = [received.ack_id for received in answer.received_messages]
+            subscriber.acknowledge(subscription=subscription, ack_ids=ids)
+            found += len(ids)
+        return messages / (time.monotonic() - began)
+
+
+def streaming_rate(bench: Bench, server: ServerProcess) -> float:
+    """Messages a second to a callback of the official client, which acknowledges each."""
+    messages = bench.count(10_000)
+    with place(server, "stream") as somewhere:
+        somewhere.publish(messages)
+        client = CallbackSubscriber(transport=SubscriberGrpcTransport(channel=somewhere.channel))
+        ended, seen = Event(), set[str]()
+
+        def callback(message: Message) -> None:
+            message.ack()
+            seen.add(message.message_id)
+            if len(seen) == messages:
+                ended.set()
+
+        began = time.monotonic()
+        pulling = client.subscribe(somewhere.subscription, callback)
+        if not ended.wait(PATIENCE_SECONDS):
+            sys.exit(f"{server.name}: only {len(seen)} of {messages} came")
+        seconds = time.monotonic() - began
+        pulling.cancel()
+        pulling.result(timeout=PATIENCE_SECONDS)
+        return messages / seconds
+
+
+#: What is measured on a running server, name → unit and function. Higher is better.
+RATES: dict[str, Measure] = {
+    "publish, messages/s": publish_rate,
+    "push, endpoint of 0 ms, messages/s": lambda bench, server: push_rate(bench, server, 0, 3_000),
+    "push, endpoint of 200 ms, messages/s": lambda bench, server: push_rate(
+        bench, server, 0.2, 6_000 if server.name == "localpubsub" else 60
+    ),
+    "pull and acknowledge, messages/s": pull_rate,
+    "streaming pull, messages/s": streaming_rate,
+}
+START, MEMORY, LOADED = "start, s", "memory when started, MiB", "memory after all of it, MiB"
+
+
+def run(bench: Bench, name: str) -> dict[str, float]:
+    """Every number of one server, in one life."""
+    with tempfile.TemporaryDirectory() as data, started(name, Path(data)) as server:
+        found = {START: server.seconds_to_start, MEMORY: server.memory()}
+        for what, measure in RATES.items():
+            found[what] = measure(bench, server)
+            print(f"  {name}: {what} {found[what]:.1f}", file=sys.stderr)
+        found[LOADED] = server.memory()
+    return found
+
+
+def embedded_start() -> float:
+    """Milliseconds until ``localpubsub.running()`` serves, once everything is imported; best of five."""
+
+    def once() -> float:
+        began = time.monotonic()
+        with localpubsub.running():
+            return (time.monotonic() - began) * 1000
+
+    return min(once() for _ in range(5))
+
+
+def table(rounds: list[dict[str, dict[str, float]]]) -> str:
+    """Medians of both, and of the ratios within rounds, as Markdown."""
+    lines = ["| | localpubsub | official emulator | ratio |", "|---|---|---|---|"]
+    for what in rounds[0][SERVERS[0]]:
+        values: defaultdict[str, list[float]] = defaultdict(list)
+        for measured in rounds:
+            for name in SERVERS:
+                values[name].append(measured[name][what])
+        ours, theirs = (values[name] for name in SERVERS)
+        ratio = statistics.median(one / other for one, other in zip(ours, theirs, strict=True))
+        cells = (f"{statistics.median(each):,.{1 if each[0] < 100 else 0}f}" for each in (ours, theirs))
+        lines.append(f"| {what} | {' | '.join(cells)} | {ratio:.2f} × |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure and print."""
+    options = argparse.ArgumentParser(description="localpubsub beside the official emulator")
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--scale", type=float, default=1.0, help="share of the full number of messages")
+    options.add_argument("--only", choices=SERVERS, help="one of the two, to look at it closely")
+    chosen = options.parse_args()
+    bench = Bench(chosen.scale)
+    if chosen.only:
+        print(run(bench, chosen.only))
+        return
+    rounds = []
+    for number in range(chosen.rounds):
+        order = SERVERS if number % 2 else SERVERS[::-1]
+        rounds.append({name: run(bench, name) for name in order})
+    print(table(rounds))
+    print(f"\n`localpubsub.running()` serves after {embedded_start():.0f} ms.")
+
+
+def _wait_for(url: str, posts: int) -> None:
+    """Return once the endpoint was sent so many."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < until:
+        try:
+            with urllib.request.urlopen(url) as answer:  # noqa: S310 - our own server
+                if int(answer.read()) >= posts:
+                    return
+        except OSError:
+            pass  # not up yet
+        time.sleep(0.02)
+    sys.exit(f"{url} was not sent {posts} in {PATIENCE_SECONDS} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""localpubsub and the official emulator as processes, with what they take from the machine."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+
+PATIENCE_SECONDS = 60
+
+
+@dataclass
+class ServerProcess:
+    """A server that answers."""
+
+    name: str
+    host: str
+    seconds_to_start: float  #: from the command to the first channel that is ready
+    process: subprocess.Popen[bytes]
+
+    def memory(self) -> float:
+        """Resident MiB of the command and everything it started."""
+        return sum(_resident(pid) for pid in _family(self.process.pid)) / 1024
+
+    def kill(self) -> None:
+        """SIGKILL to all of it."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@contextmanager
+def started(name: str, data: Path, *options: str) -> Iterator[ServerProcess]:
+    """Run ``localpubsub`` or ``emulator`` on a free port, until the block ends."""
+    port = _free_port()
+    if name == "emulator":
+        command = ["gcloud", "beta", "emulators", "pubsub", "start", f"--host-port=127.0.0.1:{port}"]
+        command += [f"--data-dir={data}"]
+    else:
+        command = [sys.executable, "-m", "localpubsub", "--port", str(port), "--http-port", "0"]
+        command += ["--data", str(data), "--log-level", "error", *options]
+    began = time.monotonic()
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    server = ServerProcess(name, f"127.0.0.1:{port}", 0.0, process)
+    try:
+        _wait_until_ready(server)
+        server.seconds_to_start = time.monotonic() - began
+        yield server
+    finally:
+        server.kill()
+
+
+def _wait_until_ready(server: ServerProcess) -> None:
+    options = [("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 50)]
+    with grpc.insecure_channel(server.host, options=options) as channel:
+        grpc.channel_ready_future(channel).result(timeout=PATIENCE_SECONDS)
+
+
+def _family(pid: int) -> list[int]:
+    children: dict[int, list[int]] = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            after_name = status.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue  # it ended
+        children.setdefault(int(after_name[1]), []).append(int(status.parent.name))
+    found, unseen = [], [pid]
+    while unseen:
+        found.append(unseen.pop())
+        unseen += children.get(found[-1], [])
+    return found
+
+
+def _resident(pid: int) -> int:
+    try:
+        text = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    line = re.search(r"VmRSS:\s+(\d+)", text)
+    return int(line.group(1)) if line else 0
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])

@@ -1,0 +1,145 @@
+"""Which behaviours which server shows: ``python -m tests.conformance.table`` writes it into the README.
+
+It runs the suite (``--junit FILE`` reads the results of a run already made with ``pytest --junit-xml FILE
+tests/conformance tests/localpubsub``), takes each test's behaviours from its docstring ("Behaviours 13, 21
+and 26: …") and what the official emulator does instead from its ``@differs`` mark.
+"""
+
+import argparse
+import ast
+import re
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ET
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+from tests.conformance.behaviours import BEHAVIOURS
+
+ROOT: Final = Path(__file__).parents[2]
+README: Final = ROOT / "localpubsub" / "README.md"
+FOLDERS: Final = ("tests/conformance", "tests/localpubsub")
+BEGIN: Final = "<!-- conformance: written by python -m tests.conformance.table -->"
+END: Final = "<!-- conformance: end -->"
+#: From its documentation alone: it has no push delivery.
+FLOCI_NEVER: Final = range(11, 20)
+
+Result = Literal["passed", "differs", "failed", "skipped"]
+_NAMED: Final = re.compile(r"Behaviours? ([\d, and]+):")
+
+
+@dataclass
+class Evidence:
+    """What the tests of one behaviour found."""
+
+    ours: list[Result] = field(default_factory=list)
+    emulator: list[Result] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)
+
+
+def named_behaviours(docstring: str | None) -> set[int]:
+    """The numbers a test's docstring names."""
+    found = _NAMED.match(docstring or "")
+    return {int(number) for number in re.findall(r"\d+", found.group(1))} if found else set()
+
+
+def behaviours_of_tests() -> dict[tuple[str, str], set[int]]:
+    """(module, function) → behaviours, of every test that names one."""
+    found = {}
+    for folder in FOLDERS:
+        for path in sorted((ROOT / folder).glob("test_*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.FunctionDef) and (
+                    numbers := named_behaviours(ast.get_docstring(node))
+                ):
+                    found[f"{folder.replace('/', '.')}.{path.stem}", node.name] = numbers
+    return found
+
+
+def results(junit: Path) -> Iterator[tuple[str, str, str, Result, str]]:
+    """Module, function, parameters, result, and why, of every test that ran."""
+    for case in ET.parse(junit).iter("testcase"):  # noqa: S314 - pytest wrote it, a moment ago
+        name, _, parameters = case.attrib["name"].partition("[")
+        module = ".".join(part for part in case.attrib["classname"].split(".") if not part.startswith("Test"))
+        result: Result = "passed"
+        reason = ""
+        if (skipped := case.find("skipped")) is not None:
+            reason = skipped.attrib.get("message", "")
+            result = "differs" if reason.startswith("official emulator: ") else "skipped"
+        elif case.find("failure") is not None or case.find("error") is not None:
+            result = "failed"
+        yield module, name, parameters, result, reason.removeprefix("official emulator: ")
+
+
+def gather(junit: Path) -> dict[int, Evidence]:
+    """Behaviour → what was found."""
+    named = behaviours_of_tests()
+    found: defaultdict[int, Evidence] = defaultdict(Evidence)
+    for module, name, parameters, result, reason in results(junit):
+        for number in named.get((module, name), ()):
+            evidence = found[number]
+            if "emulator" not in parameters.rstrip("]").split("-"):
+                evidence.ours.append(result)
+                continue
+            evidence.emulator.append(result)
+            if result == "differs" and reason not in evidence.differences:
+                evidence.differences.append(reason)
+    return found
+
+
+def table(found: dict[int, Evidence]) -> str:
+    """Markdown."""
+    lines = ["| | behaviour | localpubsub | official emulator | floci-gcp |", "|---|---|---|---|---|"]
+    for number, sentence in BEHAVIOURS.items():
+        evidence = found.get(number, Evidence())
+        cells = (_ours(evidence), _theirs(evidence), "never pushes" if number in FLOCI_NEVER else "")
+        lines.append(f"| {number} | {sentence} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _ours(evidence: Evidence) -> str:
+    ran = [result for result in evidence.ours if result != "skipped"]
+    if not ran:
+        return "not tested"
+    return "✓" if all(result == "passed" for result in ran) else "✗"
+
+
+def _theirs(evidence: Evidence) -> str:
+    ran = [result for result in evidence.emulator if result != "skipped"]
+    if not ran:
+        return ""
+    if "failed" in ran:
+        return "✗"
+    if "differs" not in ran:
+        return "✓"
+    return ("in part: " if "passed" in ran else "no: ") + "; ".join(evidence.differences)
+
+
+def written(readme: str, text: str) -> str:
+    """The README with another table between the marks."""
+    before, _, rest = readme.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{text}\n{END}{after}"
+
+
+def main() -> None:
+    """Run what there is to run, and write."""
+    options = argparse.ArgumentParser(description="write the conformance table into localpubsub/README.md")
+    options.add_argument("--junit", type=Path, help="results of a run already made (default: run the suite)")
+    chosen = options.parse_args()
+    with tempfile.TemporaryDirectory() as directory:
+        junit = chosen.junit or Path(directory) / "results.xml"
+        if chosen.junit is None:
+            command = [sys.executable, "-m", "pytest", "-q", f"--junit-xml={junit}", *FOLDERS]
+            subprocess.run(command, cwd=ROOT, check=False)
+        text = table(gather(junit))
+    README.write_text(written(README.read_text(encoding="utf-8"), text), encoding="utf-8")
+    sys.stdout.write(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

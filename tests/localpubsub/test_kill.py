@@ -1,0 +1,141 @@
+"""SIGKILL every second, while messages are published and pushed: not one that was confirmed is lost."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, as_completed
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import grpc
+import pytest
+from google.api_core.exceptions import GoogleAPICallError
+from google.api_core.retry import Retry
+from google.cloud.pubsub_v1 import PublisherClient as BatchingPublisher
+from google.cloud.pubsub_v1.types import BatchSettings
+from google.pubsub_v1 import PublisherClient, SubscriberClient
+from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
+from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
+from google.pubsub_v1.types import PushConfig
+
+from tests.conformance.conftest import serving
+
+IN_CI: Final = bool(os.environ.get("CI"))
+MESSAGES: Final = 10_000 if IN_CI else 2_500
+KILLS: Final = 20 if IN_CI else 5  #: one a second
+TOPIC: Final = "projects/p/topics/ttt"
+SUBSCRIPTION: Final = "projects/p/subscriptions/sss"
+#: A channel waits a second and more before it connects again, unless told otherwise; a server lives one.
+_CHANNEL: Final = [("grpc.initial_reconnect_backoff_ms", 20), ("grpc.max_reconnect_backoff_ms", 50)]
+
+
+class Phoenix:
+    """A server on one port and one data directory that is killed, and starts again."""
+
+    def __init__(self, data: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port = probe.getsockname()[1]
+        self._data = data
+        self.start()
+
+    @property
+    def host(self) -> str:
+        """Of every life."""
+        return f"127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Begin a life; returns before the server answers."""
+        command = [sys.executable, "-m", "localpubsub", "--data", str(self._data), "--log-level", "error"]
+        command += ["--port", str(self.port), "--http-port", "0"]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+
+    def kill(self) -> None:
+        """End it without warning; the server must have been alive, or at least on its way."""
+        assert self._process.poll() is None, "the server ended by itself"
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait(10)
+
+
+@contextmanager
+def killed_every_second(server: Phoenix, times: int) -> Iterator[threading.Event]:
+    """Kill and start in the background; the event tells when it is over."""
+    over = threading.Event()
+    began = time.monotonic()
+
+    def work() -> None:
+        try:
+            for number in range(1, times + 1):
+                time.sleep(max(0.0, began + number - time.monotonic()))  # the second is the point here
+                server.kill()
+                server.start()
+        finally:
+            over.set()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield over
+    finally:
+        thread.join()
+        server.kill()
+
+
+def publish_all(channel: grpc.Channel, over: threading.Event) -> dict[str, int]:
+    """Message id → number, of each message whose publish was confirmed, spread over the time of the kills."""
+    client = BatchingPublisher(
+        BatchSettings(max_messages=50, max_latency=0.01),
+        transport=PublisherGrpcTransport(channel=channel),
+    )
+    retry = Retry(initial=0.05, maximum=0.1, timeout=60)
+    numbers: dict[Future[str], int] = {}
+    pause = 0.9 * KILLS / MESSAGES
+    for number in range(MESSAGES):
+        numbers[client.publish(TOPIC, b"%d" % number, retry=retry, timeout=60)] = number
+        if number % 50 == 49:
+            over.wait(50 * pause)
+    client.stop()
+    confirmed: dict[str, int] = {}
+    for future in as_completed(numbers, timeout=60):
+        try:
+            confirmed[future.result()] = numbers[future]
+        except GoogleAPICallError:
+            continue  # not confirmed: not promised
+    return confirmed
+
+
+@pytest.mark.timeout(120)
+def test_kills_lose_nothing_that_was_confirmed(tmp_path: Path) -> None:
+    """Behaviour 31: 10,000 messages, SIGKILL every second for 20 s of publish and push (fewer on a laptop).
+
+    A publish is confirmed when the official client's future has an id; it must then reach the endpoint.
+    """
+    server = Phoenix(tmp_path)
+    with (
+        serving(30) as endpoint,
+        grpc.insecure_channel(server.host, options=_CHANNEL) as channel,
+    ):
+        grpc.channel_ready_future(channel).result(timeout=30)
+        PublisherClient(transport=PublisherGrpcTransport(channel=channel)).create_topic(name=TOPIC)
+        SubscriberClient(transport=SubscriberGrpcTransport(channel=channel)).create_subscription(
+            name=SUBSCRIPTION, topic=TOPIC, push_config=PushConfig(push_endpoint=endpoint.url)
+        )
+        with killed_every_second(server, KILLS) as over:
+            confirmed = publish_all(channel, over)
+            over.wait()
+            pushed: set[str] = set()
+            seen = 0
+
+            def everything_came() -> bool:
+                nonlocal seen
+                pushed.update(push.message_id for push in endpoint.pushes[seen:])
+                seen = len(endpoint.pushes)
+                return confirmed.keys() <= pushed
+
+            endpoint.wait_until(everything_came)
+    assert len(confirmed) > MESSAGES * 0.9

@@ -1,0 +1,46 @@
+"""localpubsub's README has the table of behaviours, and it claims nothing that no test shows."""
+
+import re
+
+import pytest
+
+from tests.conformance.behaviours import BEHAVIOURS
+from tests.conformance.table import BEGIN, END, README, behaviours_of_tests, named_behaviours, written
+
+TESTED = sorted(set().union(*behaviours_of_tests().values()))
+
+
+def rows() -> dict[int, list[str]]:
+    """Number → cells of the README's table."""
+    text = README.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
+    found = re.findall(r"^\| (\d+) \| (.+) \|$", text, re.MULTILINE)
+    return {int(number): [cell.strip() for cell in cells.split(" | ")] for number, cells in found}
+
+
+@pytest.mark.parametrize("number", TESTED)
+def test_what_is_tested_is_in_the_table(number: int) -> None:
+    """With its sentence, and shown by localpubsub; else ``python -m tests.conformance.table`` is due."""
+    sentence, ours, *_ = rows()[number]
+    assert sentence == BEHAVIOURS[number]
+    assert ours == "✓"
+
+
+def test_what_is_not_tested_is_not_claimed() -> None:
+    """All 34 are in the table; one without a test says so."""
+    assert rows().keys() == BEHAVIOURS.keys()
+    for number in BEHAVIOURS.keys() - set(TESTED):
+        assert rows()[number][1] == "not tested"
+
+
+def test_a_docstring_names_behaviours() -> None:
+    """One or several, at its beginning."""
+    assert named_behaviours("Behaviour 7: ids.") == {7}
+    assert named_behaviours("Behaviours 13, 21 and 26: silence.") == {13, 21, 26}
+    assert named_behaviours("A test of ours, after 7: nothing.") == set()
+    assert named_behaviours(None) == set()
+
+
+def test_the_table_is_written_between_its_marks() -> None:
+    """And nothing else changes, however often."""
+    once = written(f"before\n{BEGIN}\nold\n{END}\nafter", "new")
+    assert once == f"before\n{BEGIN}\nnew\n{END}\nafter" == written(once, "new")
