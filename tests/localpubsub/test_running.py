@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from google.api_core.exceptions import InternalServerError, MethodNotImplemented, NotFound
-from google.pubsub_v1.types import BigQueryConfig, PubsubMessage, PushConfig, Snapshot
+from google.pubsub_v1.types import PubsubMessage, PushConfig, Snapshot
 
 import localpubsub
 from tests.conformance.conftest import serving
@@ -113,7 +113,9 @@ NOT_YET: dict[str, Callable[[Workplace], object]] = {
     "filter": lambda pubsub: pubsub.created(pubsub.topic(), filter="attributes:x"),
     "ordering": lambda pubsub: pubsub.created(pubsub.topic(), enable_message_ordering=True),
     "exactly once": lambda pubsub: pubsub.created(pubsub.topic(), enable_exactly_once_delivery=True),
-    "bigquery": lambda pubsub: pubsub.created(pubsub.topic(), bigquery_config=BigQueryConfig(table="p.d.t")),
+    "avro by the topic's schema": lambda pubsub: pubsub.created(
+        pubsub.topic(), cloud_storage_config={"bucket": "abc", "avro_config": {"use_topic_schema": True}}
+    ),
     "no wrapper": lambda pubsub: pubsub.created(
         pubsub.topic(), push_config=PushConfig(push_endpoint="http://h", no_wrapper=PushConfig.NoWrapper())
     ),
