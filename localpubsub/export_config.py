@@ -64,7 +64,7 @@ def _complete_storage(config: CloudStorageConfigPb, resource: SubscriptionPb) ->
         raise InvalidArgument(f"Invalid Cloud Storage bucket given (bucket={config.bucket}).")
     if config.HasField("avro_config") and config.avro_config.use_topic_schema:
         raise Unimplemented(
-            "localpubsub does not write Avro files by the topic's schema: leave use_topic_schema unset."
+            "localpubsub does not offer Avro files by the topic's schema yet: leave use_topic_schema unset."
         )
     if config.HasField("avro_config"):
         fastavro()

@@ -235,9 +235,9 @@ def test_time_ends_a_file(tmp_path: Path) -> None:
         exports = Exports(broker, tmp_path / "w.db", tmp_path / "buckets", create=True)
         topic = "projects/p/topics/topic"
         await broker.catalogue.create_topic(TopicMessage(name=topic))
-        config = CloudStorageConfig(bucket="abc", max_duration={"seconds": 60})
         given = SubscriptionMessage(name="projects/p/subscriptions/sub", topic=topic)
-        given.cloud_storage_config.CopyFrom(CloudStorageConfig.pb(config))
+        given.cloud_storage_config.bucket = "abc"
+        given.cloud_storage_config.max_duration.seconds = 60
         subscription = await broker.catalogue.create_subscription(given)
         began = broker.clock.now()
         await broker.publish(topic, [PubsubMessage(data=json.dumps({}).encode())])

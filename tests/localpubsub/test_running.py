@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from google.api_core.exceptions import InternalServerError, MethodNotImplemented, NotFound
 from google.pubsub_v1.types import (
-    BigQueryConfig,
     IngestionDataSourceSettings,
     MessageTransform,
     PubsubMessage,
@@ -104,9 +103,11 @@ def test_what_the_disk_refuses_is_not_confirmed(tmp_path: Path) -> None:
 
 
 NOT_YET: dict[str, Callable[[Workplace], object]] = {
-    "bigquery": lambda pubsub: pubsub.created(pubsub.topic(), bigquery_config=BigQueryConfig(table="p.d.t")),
     "transforms": lambda pubsub: pubsub.created(pubsub.topic(), message_transforms=[MessageTransform()]),
     "topic transforms": lambda pubsub: pubsub.topic(message_transforms=[MessageTransform()]),
+    "avro by the topic's schema": lambda pubsub: pubsub.created(
+        pubsub.topic(), cloud_storage_config={"bucket": "abc", "avro_config": {"use_topic_schema": True}}
+    ),
     "ingestion": lambda pubsub: pubsub.topic(
         ingestion_data_source_settings=IngestionDataSourceSettings(aws_kinesis={"stream_arn": "x"})
     ),
