@@ -9,15 +9,14 @@ from typing import Final
 
 from localpubsub.broker import Broker
 from localpubsub.errors import InvalidArgument, NotFound
-from localpubsub.rpc import Context, Method
-from localpubsub.wire import (
+from localpubsub.iam_wire import (
     GetIamPolicyRequest,
-    RequestPb,
-    ResponsePb,
     SetIamPolicyRequest,
     TestIamPermissionsRequest,
     TestIamPermissionsResponse,
 )
+from localpubsub.rpc import Context, Method
+from localpubsub.wire import RequestPb, ResponsePb
 
 IAM_POLICY: Final = "google.iam.v1.IAMPolicy"
 

@@ -4,9 +4,9 @@ from hashlib import blake2b
 from typing import Final
 
 from localpubsub.errors import Aborted, StoreFailure
+from localpubsub.iam_wire import Policy, PolicyPb
 from localpubsub.journal import Journal
 from localpubsub.store import Store
-from localpubsub.wire import Policy, PolicyPb
 
 #: The etag of a policy that nobody has set yet: Google Cloud's is this, too (base64 ``ACAB``).
 _UNSET: Final = b"\x00\x20\x01"

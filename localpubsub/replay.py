@@ -9,7 +9,8 @@ https://cloud.google.com/pubsub/docs/replay-overview
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final, TypeAlias
 
@@ -19,6 +20,7 @@ from localpubsub.transaction import Transaction
 from localpubsub.wire import PubsubMessage
 
 Statement: TypeAlias = tuple[str, Sequence[object]]
+Unacknowledged: TypeAlias = tuple[Sequence[int], Sequence[int]]
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS retained (
@@ -81,19 +83,23 @@ def write(connection: sqlite3.Connection, transaction: Transaction) -> None:
         )
 
 
-def keyed(connection: sqlite3.Connection, subscription: int) -> list[tuple[int, int, int]]:
+def keyed(connection: sqlite3.Connection, subscription: int) -> Iterator[tuple[int, int, int]]:
     """Message id, key and deliveries of all keyed messages of one backlog, oldest first."""
     return connection.execute(
         "SELECT message, key, attempts FROM backlog WHERE subscription = ? AND key != 0 ORDER BY message",
         (subscription,),
-    ).fetchall()
+    )
 
 
-def unacknowledged(connection: sqlite3.Connection, subscription: int) -> list[tuple[int, int]]:
-    """Message id and key of everything in one backlog, oldest first."""
-    return connection.execute(
+def unacknowledged(connection: sqlite3.Connection, subscription: int) -> Unacknowledged:
+    """Message ids of everything in one backlog, oldest first, and their keys: at eight bytes each."""
+    message_ids, keys = array("q"), array("q")
+    for message_id, key in connection.execute(
         "SELECT message, key FROM backlog WHERE subscription = ? ORDER BY message", (subscription,)
-    ).fetchall()
+    ):
+        message_ids.append(message_id)
+        keys.append(key)
+    return message_ids, keys
 
 
 def oldest_unacknowledged(connection: sqlite3.Connection, subscription: int) -> int | None:

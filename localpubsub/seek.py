@@ -8,7 +8,6 @@ subscription delivers nothing, and all of its leases end.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
 from functools import partial
 
 from localpubsub import replay
@@ -16,7 +15,7 @@ from localpubsub.backlog import Backlog
 from localpubsub.broker import Broker
 from localpubsub.errors import FailedPrecondition, InvalidArgument, StoreFailure
 from localpubsub.message import MICROSECONDS
-from localpubsub.replay import Statement
+from localpubsub.replay import Statement, Unacknowledged
 from localpubsub.subscription import Subscription
 from localpubsub.wire import RequestPb
 
@@ -77,25 +76,25 @@ class Seeks:
             await journal.commit()
         finally:
             # Whether or not it was written: what is in the store is what there is. Everything the journal
-            # wrote before this reading is in ``rows``; everything later is enqueued after it.
+            # wrote before this reading is in ``found``; everything later is enqueued after it.
             number = subscription.number
             try:
-                rows = await journal.run(
+                found = await journal.run(
                     lambda store: store.query(partial(replay.unacknowledged, subscription=number))
                 )
             except StoreFailure:
                 before.enqueue(parked.upcoming(len(parked)))
                 subscription.backlog = before
             else:
-                subscription.backlog = refill(subscription.empty_backlog(), before, rows)
+                subscription.backlog = refill(subscription.empty_backlog(), before, found)
             subscription.wake()
             self._broker.alarm.set(subscription.backlog.next_event())
 
 
-def refill(backlog: Backlog, before: Backlog, rows: Sequence[tuple[int, int]]) -> Backlog:
-    """Fill an empty backlog with messages (id and key, oldest first), and the deliveries counted before."""
-    message_ids = [message_id for message_id, _ in rows]
-    backlog.announce((message_id, key, 0) for message_id, key in rows if key)
+def refill(backlog: Backlog, before: Backlog, found: Unacknowledged) -> Backlog:
+    """Fill an empty backlog with messages, oldest first, and the deliveries counted before."""
+    message_ids, keys = found
+    backlog.announce((message_id, key, 0) for message_id, key in zip(message_ids, keys, strict=True) if key)
     backlog.enqueue(message_ids)
     backlog.carry(before.attempts(message_ids))
     return backlog

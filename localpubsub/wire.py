@@ -6,10 +6,6 @@ The classes behind the wrappers are the same wire format without that price.
 
 from typing import Any, TypeAlias
 
-from google.iam.v1 import (  # type: ignore[import-untyped]  # has no py.typed
-    iam_policy_pb2,
-    policy_pb2,
-)
 from google.protobuf import empty_pb2  # type: ignore[import-untyped]  # protobuf publishes no types
 
 from localpubsub.protocol import types
@@ -29,7 +25,6 @@ DurationPb: TypeAlias = Any
 FieldMaskPb: TypeAlias = Any
 TimestampPb: TypeAlias = Any
 SnapshotPb: TypeAlias = Any
-PolicyPb: TypeAlias = Any
 
 Empty = empty_pb2.Empty  # the answer of every delete
 
@@ -76,11 +71,6 @@ UpdateSnapshotRequest = types.UpdateSnapshotRequest.pb()
 UpdateSubscriptionRequest = types.UpdateSubscriptionRequest.pb()
 UpdateTopicRequest = types.UpdateTopicRequest.pb()
 
-GetIamPolicyRequest = iam_policy_pb2.GetIamPolicyRequest
-Policy = policy_pb2.Policy
-SetIamPolicyRequest = iam_policy_pb2.SetIamPolicyRequest
-TestIamPermissionsRequest = iam_policy_pb2.TestIamPermissionsRequest
-TestIamPermissionsResponse = iam_policy_pb2.TestIamPermissionsResponse
 CommitSchemaRequest = types.CommitSchemaRequest.pb()
 CreateSchemaRequest = types.CreateSchemaRequest.pb()
 DeleteSchemaRequest = types.DeleteSchemaRequest.pb()

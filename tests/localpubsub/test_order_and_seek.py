@@ -153,9 +153,9 @@ class OrderAndSeek(RuleBasedStateMachine):
         """What Seeks does."""
         self.transaction.resources += statements
         self.commit()
-        rows = self.store.query(lambda database: replay.unacknowledged(database, SUBSCRIPTION))
+        found = self.store.query(lambda database: replay.unacknowledged(database, SUBSCRIPTION))
         before, self.backlog = self.backlog, OrderedBacklog(TERMS)
-        refill(self.backlog, before, rows)
+        refill(self.backlog, before, found)
         self.leases.clear()
 
     @invariant()

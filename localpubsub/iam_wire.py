@@ -1,0 +1,16 @@
+"""The protobuf classes of google.iam.v1, which Pub/Sub's client brings along."""
+
+from typing import Any, TypeAlias
+
+from google.iam.v1 import (  # type: ignore[import-untyped]  # has no py.typed
+    iam_policy_pb2,
+    policy_pb2,
+)
+
+PolicyPb: TypeAlias = Any  # built when it is imported, so no type checker can see its fields
+
+GetIamPolicyRequest = iam_policy_pb2.GetIamPolicyRequest
+Policy = policy_pb2.Policy
+SetIamPolicyRequest = iam_policy_pb2.SetIamPolicyRequest
+TestIamPermissionsRequest = iam_policy_pb2.TestIamPermissionsRequest
+TestIamPermissionsResponse = iam_policy_pb2.TestIamPermissionsResponse
