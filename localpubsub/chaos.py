@@ -84,8 +84,7 @@ class Chaos:
             return False
         sequence = self._sequences.get((switch, subscription))
         if sequence is None:
-            # Chosen by a seed on purpose: nothing here is a secret.
-            sequence = Random(f"{self._seed} {switch} {subscription}")  # noqa: S311
+            sequence = Random(f"{self._seed} {switch} {subscription}")  # noqa: S311 - no secret
             self._sequences[switch, subscription] = sequence
         if sequence.random() >= share:
             return False

@@ -12,6 +12,7 @@ import asyncio
 import json
 import signal
 import sys
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -82,7 +83,7 @@ class Front:
         finally:
             self.inside -= 1
 
-    async def _open(self, _: web.Application):  # type: ignore[no-untyped-def]  # noqa: ANN202 - aiohttp's own shape
+    async def _open(self, _: web.Application) -> AsyncIterator[None]:
         connector = TCPConnector(limit=0)
         timeout = ClientTimeout(total=None)
         self._session = ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
