@@ -19,7 +19,7 @@ class HttpDoor:
     def __init__(self, services: Services, tokens: Tokens, state: State, grace: float) -> None:
         site = web.Application(client_max_size=MAX_BODY)
         site.add_routes([*certificates.routes(tokens), *state_page.routes(state)])
-        site.add_routes([web.route("*", "/{path:.*}", RestDoor(services).answer)])
+        site.add_routes([web.route("*", r"/{path:[\s\S]*}", RestDoor(services).answer)])
         # A caller who went away must not be given messages: its call ends, as over gRPC.
         self._runner = web.AppRunner(
             site, access_log=None, shutdown_timeout=grace / 2, handler_cancellation=True

@@ -116,7 +116,7 @@ def test_googles_own_rest_client_works(pubsub: Workplace) -> None:
     """The client's REST transport, unmodified: enums as numbers, exceptions from statuses."""
     options: dict[str, Any] = {
         "host": pubsub.server.http_url,
-        "credentials": AnonymousCredentials(),  # type: ignore[no-untyped-call]
+        "credentials": AnonymousCredentials(),  # type: ignore[no-untyped-call]  # google-auth publishes no types
         "url_scheme": "http",
     }
     with (

@@ -64,6 +64,7 @@ def door() -> Iterator[Door]:
 
 REFUSED: dict[str, tuple[str, str, Json, tuple[int, str, str]]] = {
     "path": ("GET", "/v1/projects/p/nonsense", None, (404, "NOT_FOUND", "No method of Pub/Sub has the path")),
+    "line feed": ("GET", "/v1/%0A", None, (404, "NOT_FOUND", "No method")),
     "method": ("POST", TOPIC, None, (404, "NOT_FOUND", "No method")),
     "broken": ("POST", f"{TOPIC}:publish", b'{"messages": [', (400, "INVALID_ARGUMENT", "Expecting value")),
     "not UTF-8": ("POST", f"{TOPIC}:publish", b"\xff", (400, "INVALID_ARGUMENT", "utf-8")),
