@@ -110,12 +110,7 @@ def test_seek_and_snapshots_with_gcloud(pubsub: Workplace, gcloud: Gcloud) -> No
     """Behaviour 28: a snapshot created, listed, sought and deleted; a subscription sought to a time."""
     topic = pubsub.topic()
     subscription, snapshot = pubsub.subscription(topic), pubsub.name("snapshots")
-    try:
-        gcloud("snapshots", "create", snapshot, f"--subscription={subscription}")
-    except RuntimeError as error:
-        if "localpubsub does not offer" in str(error):
-            pytest.skip("localpubsub does not offer snapshots yet")
-        raise
+    gcloud("snapshots", "create", snapshot, f"--subscription={subscription}")
     (message_id,) = pubsub.publish(topic, b"sought")
     pubsub.ack(subscription, pubsub.pull(subscription))
     assert any(each["name"] == snapshot for each in gcloud("snapshots", "list"))
