@@ -108,7 +108,7 @@ class Process:
         return self._popen.poll()
 
     def kill(self) -> None:
-        """End the whole group with SIGKILL, as a crash would, and wait until it is gone."""
+        """End the whole group with SIGKILL, as a crash would, and wait until its leader is gone."""
         if self._is_gone:
             return  # by now the number may be somebody else's
         end_group(self.pid, signal.SIGKILL)

@@ -65,7 +65,7 @@ def test_a_killed_worker_stays_dead_until_it_is_started(stack: Stack) -> None:
     """For tests of failures: SIGKILL ends the whole group, and nothing comes back by itself."""
     worker = stack.process("worker")
     worker.kill()
-    assert not is_running(worker.pid)
+    wait_for(lambda: not is_running(worker.pid))  # its leader is gone, the others are going
     assert worker.exit_status == -signal.SIGKILL
     stack.start_worker()
     assert get(f"{stack.worker_url}/healthz").status_code == 200
