@@ -5,6 +5,7 @@ import asyncio
 import logging
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from localpubsub.errors import CannotStart
@@ -48,7 +49,14 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m localpubsub", description="A Google Pub/Sub for laptops and tests."
     )
     default = Options()
-    add = parser.add_argument
+    _add_places(parser.add_argument, default)
+    _add_behaviour(parser.add_argument, default)
+    _add_tests(parser.add_argument, default)
+    return parser
+
+
+def _add_places(add: Callable[..., object], default: Options) -> None:
+    """Where it keeps things and where it listens."""
     add(
         "--data",
         type=Path,
@@ -60,17 +68,16 @@ def _parser() -> argparse.ArgumentParser:
     add("--port", type=_port, default=default.port, help="gRPC port, 0 for a free one (default: %(default)s)")
     add("--http-port", type=_port, help="port of REST, state page and certificates (default: gRPC + 1)")
     add("--setup", type=Path, metavar="FILE", help="YAML file of topics and subscriptions to make at start")
+    add("--log-level", choices=LOG_LEVELS, default=default.log_level, help="(default: %(default)s)")
+
+
+def _add_behaviour(add: Callable[..., object], default: Options) -> None:
+    """How it serves."""
     add(
         "--max-outstanding",
         type=_at_least_one,
         default=default.max_outstanding,
         help="pushes of one subscription open at a time (default: %(default)s)",
-    )
-    add(
-        "--without-agent-rights",
-        action="store_false",
-        dest="agent_rights",
-        help="Pub/Sub's service agent lacks its roles: no dead letters, and attempts are not counted",
     )
     add(
         "--create-tables",
@@ -89,6 +96,16 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PEM",
         help="certificates of authorities to trust at https:// push endpoints, beside this machine's own",
     )
+
+
+def _add_tests(add: Callable[..., object], default: Options) -> None:
+    """What goes otherwise in a test."""
+    add(
+        "--without-agent-rights",
+        action="store_false",
+        dest="agent_rights",
+        help="Pub/Sub's service agent lacks its roles: no dead letters, and attempts are not counted",
+    )
     add(
         "--time-scale",
         type=float,
@@ -104,8 +121,6 @@ def _parser() -> argparse.ArgumentParser:
         help="what is to go wrong, for example "
         "duplicate=0.05,drop_ack=0.02,delay=200ms,early_dead_letter=0.01,seed=7 (default: nothing)",
     )
-    add("--log-level", choices=LOG_LEVELS, default=default.log_level, help="(default: %(default)s)")
-    return parser
 
 
 def _port(text: str) -> int:
