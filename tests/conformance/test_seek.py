@@ -10,11 +10,15 @@ from tests.conformance.endpoint import Endpoint
 from tests.conformance.workplace import PROJECT, Workplace
 
 HOUR = timedelta(hours=1)
+CLOCK = timedelta(milliseconds=3)  #: more than the coarsest clock's step
 
 
 def now() -> datetime:
-    """A time between what was done and what is done next."""
-    return datetime.now(UTC)
+    """A time between what was done and what is done next, by a clock of milliseconds too (the emulator's)."""
+    begun = datetime.now(UTC)
+    while datetime.now(UTC) - begun < 2 * CLOCK:
+        continue
+    return begun + CLOCK
 
 
 def seek(pubsub: Workplace, subscription: str, **target: object) -> None:
