@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 import grpc
 import pytest
@@ -65,7 +65,7 @@ def emulator(data: Path) -> Iterator[PubsubServer]:
         process.wait(10)
 
 
-def missing(reason: str) -> None:
+def missing(reason: str) -> NoReturn:
     """Skip on a laptop; fail where CI promised the emulator."""
     if os.environ.get("CI"):
         pytest.fail(reason)

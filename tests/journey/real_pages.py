@@ -7,11 +7,10 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
 
-import pytest
 import requests
 
+from tests.conformance.servers import missing
 from tests.journey.patience import await_fact
 
 PAGES = Path("/usr/share/doc/python3-doc/html")
@@ -33,10 +32,10 @@ def serving_pages(data: Path) -> Iterator[list[str]]:
     """Serve the pages with nginx until the context ends; yield the URLs of 500 of them, in order."""
     nginx = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if nginx is None:
-        unavailable("nginx is not installed (on Debian: apt install nginx-light)")
+        missing("nginx is not installed (on Debian: apt install nginx-light)")
     names = sorted(str(page.relative_to(PAGES)) for page in PAGES.rglob("*.html"))
     if len(names) < 500:
-        unavailable(f"{PAGES} does not hold 500 pages (on Debian: apt install python3-doc)")
+        missing(f"{PAGES} does not hold 500 pages (on Debian: apt install python3-doc)")
     data.mkdir()
     port = _free_port()
     configuration = data / "nginx.conf"
@@ -50,13 +49,6 @@ def serving_pages(data: Path) -> Iterator[list[str]]:
     finally:
         process.terminate()
         process.wait(10)
-
-
-def unavailable(reason: str) -> NoReturn:
-    """Skip on a laptop; fail in CI, which promises every server."""
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 def _free_port() -> int:
