@@ -2,9 +2,8 @@
 
 from aiohttp import web
 
-from localpubsub.tokens import Tokens
+from localpubsub.tokens import CERTIFICATES_PATH, Tokens
 
-CERTIFICATES_PATH = "/oauth2/v1/certs"  #: as on www.googleapis.com
 HEALTH_PATH = "/healthz"
 
 

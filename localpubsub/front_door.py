@@ -4,16 +4,21 @@ Every HTTP/2 connection begins with the same 24 bytes (RFC 9113 section 3.4), wh
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import Final, cast
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Final, TypeAlias, cast
 
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+
+NewProtocol: TypeAlias = Callable[[], asyncio.Protocol]
 
 
 class FrontDoor(asyncio.Protocol):
     """A new connection, until it is known whose it is: ``http``'s, or the gRPC server's at ``grpc``."""
 
-    def __init__(self, http: Callable[[], asyncio.BaseProtocol], grpc: Callable[[], tuple[str, int]]) -> None:
+    def __init__(
+        self, http: Callable[[], Awaitable[NewProtocol]], grpc: Callable[[], tuple[str, int]]
+    ) -> None:
         self._http = http
         self._grpc = grpc
         self._transport: asyncio.Transport
@@ -28,20 +33,27 @@ class FrontDoor(asyncio.Protocol):
         """See asyncio.Protocol."""
         self._first += data
         if self._first.startswith(PREFACE):
-            self._transport.pause_reading()
-            self._opening = asyncio.get_running_loop().create_task(self._lead_to_grpc())
+            self._lead(self._to_grpc())
         elif not PREFACE.startswith(self._first):
-            protocol = cast("asyncio.Protocol", self._http())
-            self._transport.set_protocol(protocol)
-            protocol.connection_made(self._transport)
-            protocol.data_received(self._first)
+            self._lead(self._to_http())
 
     def connection_lost(self, _: Exception | None) -> None:
         """See asyncio.Protocol."""
         if self._opening is not None:
             self._opening.cancel()
 
-    async def _lead_to_grpc(self) -> None:
+    def _lead(self, onwards: Coroutine[None, None, None]) -> None:
+        self._transport.pause_reading()
+        self._opening = asyncio.get_running_loop().create_task(onwards)
+
+    async def _to_http(self) -> None:
+        protocol = (await self._http())()
+        self._transport.set_protocol(protocol)
+        protocol.connection_made(self._transport)
+        protocol.data_received(self._first)
+        self._transport.resume_reading()
+
+    async def _to_grpc(self) -> None:
         # The gRPC server speaks at once, so what it says must have a way out before the connection stands.
         inner, outer = _Side(self._transport), _Side()
         try:

@@ -1,17 +1,15 @@
 """The REST API: the same methods as over gRPC, through another door."""
 
-import asyncio
 import logging
-from collections.abc import Mapping
-from typing import Final, NoReturn, TypeAlias, cast
+from typing import Final, cast
 
-import grpc
 from aiohttp import web
 
 from localpubsub import rest_routes
+from localpubsub.call import Aborted, Call
 from localpubsub.errors import InvalidArgument, Refusal, StoreFailure, Unimplemented
 from localpubsub.rest_json import HTTP_STATUS, decode, encode, error_body
-from localpubsub.rpc import Context, Method, StreamMethod
+from localpubsub.rpc import Context, Services, unary_methods
 
 #: Bytes of a request's body (the sentence with which Google's servers refuse more names this number).
 MAX_BODY: Final = 10 * 1024 * 1024
@@ -19,47 +17,7 @@ MAX_BODY: Final = 10 * 1024 * 1024
 PATIENCE: Final = 60.0
 _DEADLINE_HEADER: Final = "X-Server-Timeout"  #: seconds; Google's API clients send it
 
-Services: TypeAlias = Mapping[str, Mapping[str, Method | StreamMethod]]
-
 _log = logging.getLogger("localpubsub.rest")
-
-
-def unary_methods(services: Services) -> dict[str, Method]:
-    """Every method that is not a stream, by its name, which is unique among the services."""
-    return {
-        name: method
-        for methods in services.values()
-        for name, method in methods.items()
-        if isinstance(method, Method)
-    }
-
-
-class Call:
-    """What a method may ask and say about its call, in place of gRPC's context."""
-
-    def __init__(self, seconds: float) -> None:
-        self._until = asyncio.get_running_loop().time() + seconds
-
-    def time_remaining(self) -> float:
-        """Seconds the caller still waits."""
-        return max(0.0, self._until - asyncio.get_running_loop().time())
-
-    async def abort(self, code: grpc.StatusCode, details: str = "", _: object = ()) -> NoReturn:
-        """End the call with an error."""
-        raise _Aborted(code.name, details)
-
-    def set_trailing_metadata(self, _: object) -> None:
-        """JSON answers have none."""
-
-    def invocation_metadata(self) -> tuple[()]:
-        """Nothing that a method would want to know."""
-        return ()
-
-
-class _Aborted(Exception):
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code
 
 
 class RestDoor:
@@ -73,7 +31,7 @@ class RestDoor:
         pretty = _parameter(request, "prettyPrint", "true") != "false"
         try:
             return await self._answer(request, pretty=pretty)
-        except (Refusal, StoreFailure, _Aborted) as error:
+        except (Refusal, StoreFailure, Aborted) as error:
             _log.debug("refused code=%s reason=%s", error.code, error)
             return _error(error.code, str(error), pretty=pretty)
         except web.HTTPRequestEntityTooLarge:

@@ -42,13 +42,26 @@ class StreamMethod:
     function: StreamFunction
 
 
+Services: TypeAlias = Mapping[str, Mapping[str, Method | StreamMethod]]
+
+
+def unary_methods(services: Services) -> dict[str, Method]:
+    """Every method that is not a stream, by its name, which is unique among the services."""
+    return {
+        name: method
+        for methods in services.values()
+        for name, method in methods.items()
+        if isinstance(method, Method)
+    }
+
+
 class Methods(grpc.GenericRpcHandler):
     """Answers ``/google.pubsub.v1.SERVICE/METHOD``; what has no function answers UNIMPLEMENTED.
 
     A service of another package is named in full.
     """
 
-    def __init__(self, services: Mapping[str, Mapping[str, Method | StreamMethod]]) -> None:
+    def __init__(self, services: Services) -> None:
         self._handlers = {
             f"/{service if '.' in service else f'{PACKAGE}.{service}'}/{name}": _handler(method)
             for service, methods in services.items()

@@ -1,16 +1,16 @@
 """The whole server, wired: ports, broker, pushes, certificates. The only file that knows all of them."""
 
 import socket
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Any, Final
 
 from grpc import aio
 
-from localpubsub import setup_resources
 from localpubsub.broker import Broker
-from localpubsub.certificates import CERTIFICATES_PATH
 from localpubsub.chaos import Chaos, ChaosOptions
 from localpubsub.clock import Clock
 from localpubsub.data_directory import DataDirectory
@@ -22,13 +22,12 @@ from localpubsub.limits import GRPC_RECEIVE_BYTES
 from localpubsub.options import Options
 from localpubsub.publisher_service import PublisherService
 from localpubsub.push import Pushes
-from localpubsub.rest import Services
-from localpubsub.rpc import Methods
+from localpubsub.rpc import Methods, Services
 from localpubsub.schema_service import SchemaService
 from localpubsub.state import State
 from localpubsub.store import Store
 from localpubsub.subscriber_service import SubscriberService
-from localpubsub.tokens import Tokens
+from localpubsub.tokens import CERTIFICATES_PATH, Tokens
 from localpubsub.trust import Trust
 
 #: Seconds that pushes and calls under way have to finish when the server stops.
@@ -97,7 +96,7 @@ class Server:
     async def _start(self, opened: AsyncExitStack) -> None:
         options = self.options
         _check_free(options.host, options.port, "--port")
-        wanted = setup_resources.read(options.setup) if options.setup is not None else []
+        setup = _setup(options.setup) if options.setup is not None else None
         directory = None
         if self.data is not None:
             directory = DataDirectory(self.data)
@@ -116,7 +115,8 @@ class Server:
             "Subscriber": SubscriberService(broker).methods(),
             IAM_POLICY: IamService(broker).methods(),
         }
-        await setup_resources.make(wanted, services)
+        if setup is not None:
+            await setup(services)
         state = State(broker)
         await self._serve_http(opened, HttpDoor(services, tokens, state, GRACE))
         await self._serve_grpc(opened, services)
@@ -144,6 +144,13 @@ class Server:
             raise _port_in_use(self.options.host, self.options.port, "--port") from error
         await server.start()
         opened.push_async_callback(server.stop, GRACE)
+
+
+def _setup(wanted: Path | Mapping[str, Any]) -> Callable[[Services], Awaitable[None]]:
+    """Read what is wanted, at once, to be made when there are services."""
+    from localpubsub import setup_resources  # noqa: PLC0415 - with YAML and protobuf's JSON, a tenth of the start
+
+    return partial(setup_resources.make, setup_resources.read(wanted))
 
 
 def _positive(scale: float) -> float:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from localpubsub import setup_file
+from localpubsub.call import Call
 from localpubsub.errors import AlreadyExists, CannotStart, Refusal, StoreFailure
-from localpubsub.rest import Call, Services, unary_methods
 from localpubsub.rest_json import parsed
-from localpubsub.rpc import Context, Method
+from localpubsub.rpc import Context, Method, Services, unary_methods
 from localpubsub.setup_file import Wanted
 from localpubsub.wire import RequestPb, ResponsePb
 

@@ -12,6 +12,7 @@ from localpubsub.clock import Clock
 if TYPE_CHECKING:
     from localpubsub.signing import SigningKey
 
+CERTIFICATES_PATH: Final = "/oauth2/v1/certs"  #: where they are published, as on www.googleapis.com
 LIFETIME: Final = 3600  #: seconds from iat to exp, as Google's
 RENEW: Final = 300  #: seconds before exp from which a token is no longer sent
 
