@@ -53,7 +53,7 @@ def test_what_is_opened_is_open_and_no_more() -> None:
     assert "10.2.0.1 is private (RFC 1918)" in why_refused(ip_address("10.2.0.1"), opened)
 
 
-@pytest.mark.parametrize("address", METADATA_ADDRESSES, ids=str)
+@pytest.mark.parametrize("address", sorted(METADATA_ADDRESSES, key=str), ids=str)
 def test_metadata_is_refused_whatever_is_opened(address: object) -> None:
     """No list of networks opens where a cloud hands out its credentials."""
     opened = read_networks("0.0.0.0/0,::/0")
