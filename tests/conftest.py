@@ -1,7 +1,9 @@
 """What holds for every test."""
 
 import signal
+from collections.abc import Generator
 
+import pytest
 from hypothesis import settings
 
 # Few examples, for a quick answer, and no clock that decides what is right.
@@ -10,3 +12,13 @@ settings.load_profile("scrapeq")
 
 # A shell starts its background jobs with SIGINT ignored, and their children inherit that; tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Reports go between processes as UTF-8, and what a test logged may hold half a surrogate pair."""
+    report = yield
+    report.sections = [
+        (title, text.encode(errors="backslashreplace").decode()) for title, text in report.sections
+    ]
+    return report
