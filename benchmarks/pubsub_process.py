@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
+
+from tests.ports import free_port
 
 PATIENCE_SECONDS = 60
 
@@ -39,7 +40,7 @@ class ServerProcess:
 @contextmanager
 def started(name: str, data: Path, *options: str) -> Iterator[ServerProcess]:
     """Run ``localpubsub`` or ``emulator`` on a free port, until the block ends."""
-    port = _free_port()
+    port = free_port()
     if name == "emulator":
         command = ["gcloud", "beta", "emulators", "pubsub", "start", f"--host-port=127.0.0.1:{port}"]
         command += [f"--data-dir={data}"]
@@ -87,8 +88,3 @@ def _resident(pid: int) -> int:
         return 0
     line = re.search(r"VmRSS:\s+(\d+)", text)
     return int(line.group(1)) if line else 0
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])

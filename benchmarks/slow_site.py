@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import socket
 
 from aiohttp import web
 
@@ -29,12 +28,6 @@ def make_app(delay: float) -> web.Application:
     app = web.Application()
     app.router.add_get("/page/{number}", answer)
     return app
-
-
-def free_port() -> int:
-    """Return a port of the loopback interface that nothing listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from localpubsub.arguments import at_least_one, port
 from localpubsub.errors import CannotStart
 from localpubsub.loop import new_event_loop
 from localpubsub.options import LOG_LEVELS, Options
@@ -65,8 +66,8 @@ def _add_places(add: Callable[..., object], default: Options) -> None:
     )
     add("--ephemeral", action="store_true", help="keep everything in memory, and nothing afterwards")
     add("--host", default=default.host, help="address to listen on (default: %(default)s)")
-    add("--port", type=_port, default=default.port, help="gRPC port, 0 for a free one (default: %(default)s)")
-    add("--http-port", type=_port, help="port of REST, state page and certificates (default: gRPC + 1)")
+    add("--port", type=port, default=default.port, help="gRPC port, 0 for a free one (default: %(default)s)")
+    add("--http-port", type=port, help="port of REST, state page and certificates (default: gRPC + 1)")
     add("--setup", type=Path, metavar="FILE", help="YAML file of topics and subscriptions to make at start")
     add("--log-level", choices=LOG_LEVELS, default=default.log_level, help="(default: %(default)s)")
 
@@ -75,7 +76,7 @@ def _add_behaviour(add: Callable[..., object], default: Options) -> None:
     """How it serves."""
     add(
         "--max-outstanding",
-        type=_at_least_one,
+        type=at_least_one,
         default=default.max_outstanding,
         help="pushes of one subscription open at a time (default: %(default)s)",
     )
@@ -121,20 +122,6 @@ def _add_tests(add: Callable[..., object], default: Options) -> None:
         help="what is to go wrong, for example "
         "duplicate=0.05,drop_ack=0.02,delay=200ms,early_dead_letter=0.01,seed=7 (default: nothing)",
     )
-
-
-def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:
-        raise argparse.ArgumentTypeError(f"{text} is no port: 0 to 65535")
-    return port
-
-
-def _at_least_one(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is too small: at least 1")
-    return number
 
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@ import jwt
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector, web
 from cryptography.x509 import load_pem_x509_certificate
 
+from localpubsub.arguments import at_least_one, port
+
 CERTIFICATES: Final = "http://127.0.0.1:8086/oauth2/v1/certs"  #: localpubsub's, by default
 ISSUERS: Final = ("https://accounts.google.com", "accounts.google.com")
 #: RFC 9110 section 7.6.1: what belongs to one connection is not passed on.
@@ -177,24 +179,17 @@ def _parser() -> argparse.ArgumentParser:
         metavar="URL",
         help="certificates of tokens (default: %(default)s)",
     )
-    add("--max-instances", type=_at_least_one, default=1, metavar="N", help="(default: %(default)s)")
+    add("--max-instances", type=at_least_one, default=1, metavar="N", help="(default: %(default)s)")
     add(
         "--concurrency",
-        type=_at_least_one,
+        type=at_least_one,
         default=80,
         metavar="N",
         help="requests of one instance (default: %(default)s)",
     )
     add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    add("--port", type=int, default=8080, help="0 takes a free one (default: %(default)s)")
+    add("--port", type=port, default=8080, help="0 takes a free one (default: %(default)s)")
     return parser
-
-
-def _at_least_one(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is too small: at least 1")
-    return number
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from google.pubsub_v1.services.publisher.transports import PublisherGrpcTranspor
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
 import localpubsub
+from tests.ports import free_port
 
 START: Final = 30.0  #: seconds the emulator has to start
 STARTED: Final = "Server started, listening on"
@@ -51,7 +51,7 @@ def emulator(data: Path) -> Iterator[PubsubServer]:
     for tool in ("gcloud", "java"):
         if shutil.which(tool) is None:
             missing(f"the official Pub/Sub emulator needs {tool}, which is not installed")
-    host = f"127.0.0.1:{_free_port()}"
+    host = f"127.0.0.1:{free_port()}"
     command = ["gcloud", "beta", "emulators", "pubsub", "start", f"--host-port={host}", f"--data-dir={data}"]
     log = data / "emulator.log"
     with log.open("w") as output:
@@ -70,12 +70,6 @@ def missing(reason: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
-
-
-def _free_port() -> int:
-    # The emulator takes 0, but never says which port it got.
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def _wait_until_started(process: subprocess.Popen[bytes], log: Path) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ import requests
 
 from tests.conformance.servers import missing
 from tests.journey.patience import await_fact
+from tests.ports import free_port
 
 PAGES = Path("/usr/share/doc/python3-doc/html")
 CONFIGURATION = """
@@ -37,7 +37,7 @@ def serving_pages(data: Path) -> Iterator[list[str]]:
     if len(names) < 500:
         missing(f"{PAGES} does not hold 500 pages (on Debian: apt install python3-doc)")
     data.mkdir()
-    port = _free_port()
+    port = free_port()
     configuration = data / "nginx.conf"
     configuration.write_text(CONFIGURATION.format(data=data, port=port, pages=PAGES))
     with (data / "nginx.log").open("w") as log:
@@ -49,11 +49,6 @@ def serving_pages(data: Path) -> Iterator[list[str]]:
     finally:
         process.terminate()
         process.wait(10)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
 
 
 def _answers(url: str) -> bool:
