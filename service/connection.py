@@ -139,7 +139,7 @@ class Connection(HTTPConnection):
         connected.settimeout(self.meter.patience())  # for what comes before the first read: TLS, the request
         return connected
 
-    def response_class(self, sock: socket.socket, *arguments: Any, **options: Any) -> Response:  # type: ignore[override] # noqa: ANN401 - a class there
+    def response_class(self, sock: socket.socket, *arguments: Any, **options: Any) -> Response:  # type: ignore[override] # a class there # noqa: ANN401 - its arguments
         """Return the answer that comes over `sock`; http.client calls this once for each request."""
         return Response(sock, *arguments, meter=self.meter, **options)
 

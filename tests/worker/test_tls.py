@@ -72,7 +72,7 @@ def test_an_authority_that_nobody_knows_is_refused(authority: Authority, tmp_pat
 
 
 def test_nobody_is_trusted_whom_the_context_does_not_know(authority: Authority, tmp_path: Path) -> None:
-    """requests would add its own authorities to the context, at each connection again."""
+    """By itself requests adds its own authorities to the context, at each connection again."""
     context = authority.client()
     fetcher = a_fetcher(
         web=lambda dial: Web("scrapeq/test", dial, tls=lambda: context), resolve=lambda _: ["127.0.0.1"]
