@@ -15,7 +15,6 @@ CHUNK_BYTES = 64 * 1024
 CODED_CHUNK_BYTES = 2 * 1024  #: so that few bytes are read ahead of what they become
 MAX_RATIO = 200  #: HTML shrinks 4- to 20-fold; deflate reaches 1,032 (https://zlib.net/zlib_tech.html)
 FREE_BYTES = 1024 * 1024  #: of content may have any ratio: nothing suffers from them
-MAX_DIGITS = 18  #: of a Content-Length
 
 
 class Answer:
@@ -25,9 +24,6 @@ class Answer:
         status: HTTP's; interim answers are read past.
         content_type: the header as sent; `""` where absent.
         received: bytes of the body, as they came out of their chunks.
-
-    Raises:
-        NoAnswer: where the head leaves open where the body ends.
     """
 
     def __init__(self, response: Response, meter: Meter) -> None:
@@ -35,8 +31,8 @@ class Answer:
         self.received = 0
         self._response = response
         self._meter = meter
-        self._announced = _length(self.field("Content-Length"))
-        if response.raw.length_remaining == 0:
+        self._announced: int | None = response.raw.length_remaining
+        if self._announced == 0:
             response.raw.drain_conn()  # so that the connection is kept, though nobody will read this body
 
     @property
@@ -63,7 +59,7 @@ class Answer:
         Raises:
             NoAnswer: `too_large`, `bomb`, `cut_short`, or `timeout`.
         """
-        if not cut and self._announced > max_bytes:
+        if not cut and (self._announced or 0) > max_bytes:
             detail = f"{self._announced} bytes are announced; at most {max_bytes} are read"
             raise NoAnswer(Reason.TOO_LARGE, detail, self.status)
         self._meter.room = self._meter.received + 2 * max_bytes + CHUNK_BYTES  # sizes of chunks, trailers
@@ -95,17 +91,6 @@ class Answer:
         while chunk := self._response.raw.read(most, decode_content=False):
             self.received += len(chunk)
             yield chunk
-
-
-def _length(field: str) -> int:
-    """Return a Content-Length, 0 where there is none; the same one several times is one (RFC 9110 8.6)."""
-    values = {each.strip() for each in field.split(",")} if field else {"0"}
-    [value, *others] = values
-    if others or not (value.isascii() and value.isdecimal()):
-        raise NoAnswer(Reason.CONNECT, f"nobody knows where the body ends: Content-Length {field[:80]!r}")
-    if len(value) > MAX_DIGITS:
-        raise NoAnswer(Reason.TOO_LARGE, f"a body is announced whose length has {len(value)} digits")
-    return int(value)
 
 
 @contextmanager

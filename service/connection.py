@@ -19,6 +19,7 @@ from service.no_answer import Deadline, NoAnswer
 
 SILENCE_SECONDS = 20.0  #: a site that sends nothing for so long has stopped answering
 MAX_HEAD_BYTES = 64 * 1024  #: status line and header fields, those of 1xx answers included
+MAX_DIGITS = 18  #: of a Content-Length
 
 
 class Meter:
@@ -97,7 +98,8 @@ class Response(http.client.HTTPResponse):
         """Read the head.
 
         Raises:
-            NoAnswer: for what http.client and urllib3 let pass: lines that are no fields, unknown codings.
+            NoAnswer: for what http.client and urllib3 let pass: lines that are no fields, unknown codings,
+                a length that leaves open where the body ends.
         """
         super().begin()
         if self.msg.defects:
@@ -106,6 +108,10 @@ class Response(http.client.HTTPResponse):
             del self.msg["Content-Length"]  # which counts for nothing then (RFC 9112 section 6.3)
         elif transfer := self.msg["Transfer-Encoding"]:
             raise NoAnswer(Reason.CONNECT, f"a transfer coding that nobody asked for: {transfer[:80]!r}")
+        elif lengths := self.msg.get_all("Content-Length"):
+            announced = _length(", ".join(lengths))
+            if self.length != 0:  # which it is where the status has no body
+                self.length = announced  # http.client takes "3, 3" for none
 
     def _read_status(self) -> tuple[str, int, str]:
         """Read past every interim answer, not only 100 (RFC 9110 section 15.2)."""
@@ -118,6 +124,16 @@ class Response(http.client.HTTPResponse):
         if size < 0:
             raise ValueError(size)  # it tells this, and what is no number, as an incomplete body
         return size
+
+
+def _length(field: str) -> int:
+    """Return a Content-Length; the same one several times is one (RFC 9110 section 8.6)."""
+    value, *others = {each.strip() for each in field.split(",")}
+    if others or not (value.isascii() and value.isdecimal()):
+        raise NoAnswer(Reason.CONNECT, f"nobody knows where the body ends: Content-Length {field[:80]!r}")
+    if len(value) > MAX_DIGITS:
+        raise NoAnswer(Reason.TOO_LARGE, f"a body is announced whose length has {len(value)} digits")
+    return int(value)
 
 
 class Connection(HTTPConnection):

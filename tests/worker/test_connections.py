@@ -1,13 +1,16 @@
 """Connections over requests and urllib3: what is sent as it is, what is kept, what is asked again."""
 
 import io
+from contextlib import ExitStack
 from pathlib import Path
-from threading import Barrier, Thread
 
 import pytest
 
 from contract.outcome import Reason
+from service.addresses import read_networks
+from service.dial import Dial
 from service.transport import KEPT_CONNECTIONS
+from service.web import Web
 from tests.service.site import Site, Visit, http, open_site, redirect
 from tests.worker.certificates import Authority
 from tests.worker.fetching import ANYHOW, a_fetcher, a_trusting_fetcher, ended
@@ -73,30 +76,38 @@ def test_a_redirect_without_a_body_keeps_its_connection(site: Site) -> None:
     assert site.connections == 1
 
 
+def test_one_length_said_twice_is_where_the_body_ends(site: Site) -> None:
+    """In one field or in two (RFC 9110 section 8.6): nobody waits for the connection's end."""
+
+    def stay(visit: Visit) -> None:
+        visit.send(http(200, PAGE).replace(b"Content-Length: 12", b"Content-Length: 12, 12"))
+        visit.say_nothing()
+
+    fetcher = a_fetcher()
+    assert fetcher.fetch(site.add("/1", stay), ANYHOW, Budget(10)).body == PAGE
+    twice = http(200, PAGE, "Content-Length: 12") + b"more"
+    assert fetcher.fetch(site.add("/2", twice), ANYHOW, Budget(10)).body == PAGE
+
+
 def test_few_connections_are_kept_and_the_log_does_not_care(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As many as come at once are made; a site's idle ones are bounded."""
+    web, many = Web("scrapeq/test", Dial(read_networks("127.0.0.0/8"))), 2 * KEPT_CONNECTIONS
+    site.add("/", http(200, PAGE))
+
+    def read_at_once() -> None:
+        with ExitStack() as open_answers:
+            answers = [open_answers.enter_context(web.get(site.url("/"), Budget(10))) for _ in range(many)]
+            assert [answer.body(1000) for answer in answers] == [PAGE] * many
+
     # Given more pages at once than connections are kept
-    fetcher, many = a_fetcher(), 2 * KEPT_CONNECTIONS
-    together = Barrier(many)
-
-    def at_once(visit: Visit) -> None:
-        together.wait(10)
-        visit.send(http(200, PAGE))
-
-    def fetch_all() -> None:
-        pages = [Thread(target=fetcher.fetch, args=(site.url("/"), ANYHOW, Budget(10))) for _ in range(many)]
-        for page in pages:
-            page.start()
-        for page in pages:
-            page.join()
-
-    site.add("/", at_once)
-    # When they are fetched twice
-    fetch_all()
-    assert (site.connections, len(site.requests)) == (many, many)
-    # Then nothing is said of it
+    read_at_once()
+    assert site.connections == many
+    # When as many come again
+    read_at_once()
+    # Then some come over those that were kept, and nothing is said of the others
+    assert site.connections == 2 * many - KEPT_CONNECTIONS
     assert caplog.records == []
 
 
