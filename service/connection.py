@@ -106,6 +106,7 @@ class Response(http.client.HTTPResponse):
             raise NoAnswer(Reason.CONNECT, f"garbled header: {type(self.msg.defects[0]).__name__}")
         if self.chunked:
             del self.msg["Content-Length"]  # which counts for nothing then (RFC 9112 section 6.3)
+            self.chunked = self.length != 0  # no chunks come where the status has no body
         elif transfer := self.msg["Transfer-Encoding"]:
             raise NoAnswer(Reason.CONNECT, f"a transfer coding that nobody asked for: {transfer[:80]!r}")
         elif lengths := self.msg.get_all("Content-Length"):

@@ -145,6 +145,14 @@ SERVERS: dict[str, tuple[Answer, set[Reason]]] = {
         http(206, PAGE, "Content-Range: bytes 0-11/9000"),
         {Reason.HTTP_OTHER},
     ),
+    "has no content, in chunks": (
+        silent_after(b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n"),
+        {Reason.HTTP_OTHER},
+    ),
+    "has no content, of 10 GB": (
+        silent_after(b"HTTP/1.1 204 No Content\r\nContent-Length: 10737418240\r\n\r\n"),
+        {Reason.HTTP_OTHER},
+    ),
     "redirects to itself": (redirect("/"), {Reason.REDIRECTS}),
     "redirects to ever longer URLs": (
         lambda visit: visit.send(redirect(visit.request.path + "x" * 900)),
