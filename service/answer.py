@@ -1,16 +1,15 @@
 """One answer of a site: its head, and its body within bounds."""
 
-import http.client
-import ssl
-from collections.abc import Callable, Iterator
-from typing import TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from requests import RequestException, Response
+from urllib3.exceptions import HTTPError
 
 from contract.outcome import Reason
-from service.connection import Meter, Response
+from service.connection import Meter
 from service.content_coding import decoded
 from service.no_answer import Deadline, NoAnswer
-
-Told = TypeVar("Told")
 
 CHUNK_BYTES = 64 * 1024
 CODED_CHUNK_BYTES = 2 * 1024  #: so that few bytes are read ahead of what they become
@@ -25,25 +24,16 @@ class Answer:
         status: HTTP's; interim answers are read past.
         content_type: the header as sent; `""` where absent.
         received: bytes of the body, as they came out of their chunks.
-        is_over: whether the connection is where the next answer begins.
-
-    Raises:
-        NoAnswer: where the head leaves open where the body ends.
     """
 
     def __init__(self, response: Response, meter: Meter) -> None:
-        self.status = response.status
+        self.status = response.status_code
         self.received = 0
         self._response = response
         self._meter = meter
-        if response.msg.defects:
-            raise NoAnswer(Reason.CONNECT, f"garbled header: {type(response.msg.defects[0]).__name__}")
-        transfer = self.field("Transfer-Encoding")
-        if transfer and not response.chunked:
-            raise NoAnswer(Reason.CONNECT, f"a transfer coding that nobody asked for: {transfer[:80]!r}")
-        self._announced = None if response.chunked else _length(self.field("Content-Length"))
-        has_body = self.status not in {204, 304}
-        self._left: int | None = self._announced if has_body else 0
+        self._announced: int | None = response.raw.length_remaining
+        if self._announced == 0:
+            response.raw.drain_conn()  # so that the connection is kept, though nobody will read this body
 
     @property
     def content_type(self) -> str:
@@ -55,14 +45,9 @@ class Answer:
         """Where a redirect points to; `""` for any other answer."""
         return self.field("Location") if self.status in {301, 302, 303, 307, 308} else ""
 
-    @property
-    def is_over(self) -> bool:
-        """Say whether the body was read to its end, and its end was told."""
-        return self._left == 0 and not self._response.will_close
-
     def field(self, name: str) -> str:
         """Return a header field, several joined by commas (RFC 9110 section 5.3); `""` where absent."""
-        return ", ".join(map(str.strip, self._response.msg.get_all(name, ())))
+        return self._response.headers.get(name, "").strip()
 
     def body(self, max_bytes: int, *, cut: bool = False) -> bytes:
         """Return the content, decoded.
@@ -74,18 +59,14 @@ class Answer:
         Raises:
             NoAnswer: `too_large`, `bomb`, `cut_short`, or `timeout`.
         """
-        if not cut and (self._left or 0) > max_bytes:
-            raise NoAnswer(
-                Reason.TOO_LARGE,
-                f"{self._left} bytes are announced; at most {max_bytes} are read",
-                self.status,
-            )
+        if not cut and (self._announced or 0) > max_bytes:
+            detail = f"{self._announced} bytes are announced; at most {max_bytes} are read"
+            raise NoAnswer(Reason.TOO_LARGE, detail, self.status)
         self._meter.room = self._meter.received + 2 * max_bytes + CHUNK_BYTES  # sizes of chunks, trailers
         try:
             # A body that ends early, or is garbled on its way, may come whole the next time.
-            return told(
-                self._meter.deadline, lambda: self._read(max_bytes, cut=cut), otherwise=Reason.CUT_SHORT
-            )
+            with told(self._meter.deadline, otherwise=Reason.CUT_SHORT):
+                return self._read(max_bytes, cut=cut)
         except NoAnswer as wrong:
             raise NoAnswer(wrong.reason, wrong.detail, self.status) from None
 
@@ -105,44 +86,21 @@ class Answer:
         return bytes(content)
 
     def _chunks(self) -> Iterator[bytes]:
-        """Yield the body as it comes, without waiting for a chunk to be full."""
+        """Yield the body, as it was sent: requests' and urllib3's decoding does not tell where one is cut."""
         most = CODED_CHUNK_BYTES if self.field("Content-Encoding") else CHUNK_BYTES
-        while self._left != 0:
-            size = most if self._left is None else min(most, self._left)
-            chunk = self._response.read1(size)
-            if not chunk:
-                break
+        while chunk := self._response.raw.read(most, decode_content=False):
             self.received += len(chunk)
-            if self._left is not None:
-                self._left -= len(chunk)
             yield chunk
-        if self._left:
-            raise NoAnswer(Reason.CUT_SHORT, f"{self._left} bytes of {self._announced} are missing")
-        self._left = 0
 
 
-def _length(field: str) -> int | None:
-    """Return a Content-Length; the same one several times is one (RFC 9110 section 8.6)."""
-    values = {each.strip() for each in field.split(",")} if field else set()
-    if not values:
-        return None
-    [value, *others] = values
-    if others or not (value.isascii() and value.isdecimal()):
-        raise NoAnswer(Reason.CONNECT, f"nobody knows where the body ends: Content-Length {field[:80]!r}")
-    return int(value[:20])
-
-
-def told(deadline: Deadline, ask: Callable[[], Told], *, otherwise: Reason) -> Told:
-    """Return what `ask` returns; tell what keeps it from it as a reason."""
+@contextmanager
+def told(deadline: Deadline, *, otherwise: Reason) -> Iterator[None]:
+    """Tell what requests and urllib3 raise as a reason: the deadline's where it has passed."""
     try:
-        return ask()
-    except TimeoutError:
-        deadline.left()  # where the deadline has passed, that is the reason
-        raise NoAnswer(Reason.TIMEOUT, "the site has stopped answering") from None
-    except ssl.SSLError as wrong:
-        raise NoAnswer(Reason.TLS, f"{type(wrong).__name__}: {wrong}") from None
-    except (http.client.InvalidURL, UnicodeError) as wrong:
-        raise NoAnswer(Reason.BAD_URL, str(wrong)) from None
-    except (http.client.HTTPException, OSError) as wrong:
+        yield
+    except (RequestException, HTTPError) as wrong:
         deadline.left()
-        raise NoAnswer(otherwise, f"{type(wrong).__name__}: {wrong}") from None
+        why: BaseException = wrong
+        while why.args and isinstance(why.args[-1], Exception):  # requests wraps what urllib3 wraps
+            why = why.args[-1]
+        raise NoAnswer(otherwise, f"{type(why).__name__}: {why}") from None

@@ -1,4 +1,4 @@
-"""One HTTP connection whose every byte is counted, and every wait bounded by one deadline.
+"""urllib3's connections, to checked addresses; every byte is counted, every wait bounded by one deadline.
 
 A timeout of the socket bounds one read; a site that sends a byte now and then stays within it for ever. Here
 each read gets what is left of the deadline, in any kind of thread.
@@ -9,8 +9,9 @@ import io
 import socket
 import ssl
 from collections.abc import Callable
-from functools import partial
 from typing import Any
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from contract.outcome import Reason
 from service.dial import GRACE_SECONDS, Dial
@@ -18,6 +19,7 @@ from service.no_answer import Deadline, NoAnswer
 
 SILENCE_SECONDS = 20.0  #: a site that sends nothing for so long has stopped answering
 MAX_HEAD_BYTES = 64 * 1024  #: status line and header fields, those of 1xx answers included
+MAX_DIGITS = 18  #: of a Content-Length
 
 
 class Meter:
@@ -68,7 +70,13 @@ class _Metered(io.RawIOBase):
         """Read once; see `io.RawIOBase`."""
         self._meter.check()
         self._sock.settimeout(self._meter.patience())
-        size: int = self._raw.readinto(buffer)
+        try:
+            size: int = self._raw.readinto(buffer)
+        except TimeoutError:
+            self._meter.deadline.left()  # where the deadline has passed, that is the reason
+            raise NoAnswer(Reason.TIMEOUT, "the site has stopped answering") from None
+        except ssl.SSLError as wrong:
+            raise NoAnswer(Reason.TLS, f"{type(wrong).__name__}: {wrong}") from None
         self._meter.take(size)
         return size
 
@@ -79,85 +87,104 @@ class _Metered(io.RawIOBase):
 
 
 class Response(http.client.HTTPResponse):
-    """An answer that is read through a meter."""
+    """An answer that is read through a meter; urllib3 has its own around it."""
 
     def __init__(self, sock: socket.socket, *arguments: Any, meter: Meter, **options: Any) -> None:  # noqa: ANN401 - http.client's own
         super().__init__(sock, *arguments, **options)
         self.fp.close()
         self.fp = io.BufferedReader(_Metered(sock, meter))
 
+    def begin(self) -> None:
+        """Read the head.
+
+        Raises:
+            NoAnswer: for what http.client and urllib3 let pass: lines that are no fields, unknown codings,
+                a length that leaves open where the body ends.
+        """
+        super().begin()
+        if self.msg.defects:
+            raise NoAnswer(Reason.CONNECT, f"garbled header: {type(self.msg.defects[0]).__name__}")
+        if self.chunked:
+            del self.msg["Content-Length"]  # which counts for nothing then (RFC 9112 section 6.3)
+            self.chunked = self.length != 0  # no chunks come where the status has no body
+        elif transfer := self.msg["Transfer-Encoding"]:
+            raise NoAnswer(Reason.CONNECT, f"a transfer coding that nobody asked for: {transfer[:80]!r}")
+        elif lengths := self.msg.get_all("Content-Length"):
+            announced = _length(", ".join(lengths))
+            if self.length != 0:  # which it is where the status has no body
+                self.length = announced  # http.client takes "3, 3" for none
+
     def _read_status(self) -> tuple[str, int, str]:
         """Read past every interim answer, not only 100 (RFC 9110 section 15.2)."""
         version, status, reason = super()._read_status()  # type: ignore[misc] # http.client's, not in typeshed
         return version, 100 if 101 < status < 200 else status, reason
 
+    def _read_next_chunk_size(self) -> int:
+        """Refuse a negative size: http.client would read as if there were no bound."""
+        size: int = super()._read_next_chunk_size()  # type: ignore[misc] # http.client's, not in typeshed
+        if size < 0:
+            raise ValueError(size)  # it tells this, and what is no number, as an incomplete body
+        return size
 
-class Connection(http.client.HTTPConnection):
+
+def _length(field: str) -> int:
+    """Return a Content-Length; the same one several times is one (RFC 9110 section 8.6)."""
+    value, *others = {each.strip() for each in field.split(",")}
+    if others or not (value.isascii() and value.isdecimal()):
+        raise NoAnswer(Reason.CONNECT, f"nobody knows where the body ends: Content-Length {field[:80]!r}")
+    if len(value) > MAX_DIGITS:
+        raise NoAnswer(Reason.TOO_LARGE, f"a body is announced whose length has {len(value)} digits")
+    return int(value)
+
+
+class Connection(HTTPConnection):
     """A connection to one host, made by `dial` and by nothing else.
 
-    Args:
-        host: a name or an address; what Host, SNI and the certificate are about.
-        tls: None for plain HTTP.
+    Attributes:
+        meter: of the exchange that goes over it now.
     """
 
-    def __init__(
-        self, host: str, port: int, dial: Dial, tls: Callable[[], ssl.SSLContext] | None = None
-    ) -> None:
-        super().__init__(host, port)
+    meter: Meter
+
+    def __init__(self, *arguments: Any, dial: Dial, **options: Any) -> None:  # noqa: ANN401 - urllib3's own
+        super().__init__(*arguments, **options)
         self._dial = dial
+
+    def _new_conn(self) -> socket.socket:
+        """Connect; urllib3 would resolve the name by itself, and connect to whatever it finds."""
+        connected = self._dial(self._dns_host, self.port, self.meter.deadline)
+        connected.settimeout(self.meter.patience())  # for what comes before the first read: TLS, the request
+        return connected
+
+    def response_class(self, sock: socket.socket, *arguments: Any, **options: Any) -> Response:  # type: ignore[override] # a class there # noqa: ANN401 - its arguments
+        """Return the answer that comes over `sock`; http.client calls this once for each request."""
+        return Response(sock, *arguments, meter=self.meter, **options)
+
+
+class TlsConnection(Connection, HTTPSConnection):
+    """The same with TLS: SNI and the certificate are about the host's name."""
+
+    def __init__(self, *arguments: Any, tls: Callable[[], ssl.SSLContext], **options: Any) -> None:  # noqa: ANN401 - urllib3's own
+        super().__init__(*arguments, **options)
         self._tls = tls
 
-    def open(self, deadline: Deadline) -> None:
-        """Connect, with TLS where it belongs.
+    def connect(self) -> None:
+        """Connect, and check the certificate.
 
         Raises:
             NoAnswer: where nothing checked answers, or the certificate is not the host's.
         """
-        plain = self._dial(self.host, self.port, deadline)
+        self.ssl_context = self._tls()
         try:
-            self.sock = plain if self._tls is None else self._secured(plain, self._tls(), deadline)
-        except BaseException:
-            plain.close()
-            raise
-
-    def _secured(self, plain: socket.socket, tls: ssl.SSLContext, deadline: Deadline) -> socket.socket:
-        plain.settimeout(deadline.left() + GRACE_SECONDS)
-        try:
-            return tls.wrap_socket(plain, server_hostname=self.host.rstrip("."))
+            super().connect()
         except TimeoutError:
-            deadline.left()
+            self.meter.deadline.left()
             raise NoAnswer(Reason.TIMEOUT, "the TLS handshake did not end") from None
-        except (
-            OSError,
-            ValueError,
-        ) as wrong:  # ssl.SSLError among them; a name that cannot be a certificate's
+        except (OSError, ValueError) as wrong:  # ssl.SSLError; a name that cannot be a certificate's
             raise NoAnswer(Reason.TLS, f"{type(wrong).__name__}: {wrong}") from None
 
-    def connect(self) -> None:
-        """Refuse: `open` connects, with a deadline; http.client would do it by itself, without."""
-        raise http.client.NotConnected
-
-    def ask(self, target: str, fields: dict[str, str], meter: Meter) -> Response:
-        """Send a GET and return its answer, once its head is there."""
-        self.sock.settimeout(meter.patience())
-        self.putrequest("GET", target, skip_host=True, skip_accept_encoding=True)
-        for name, value in fields.items():
-            self.putheader(name, value)
-        self.endheaders()
-        self.response_class = partial(Response, meter=meter)  # type: ignore[assignment] # a class, for one use
-        answer = self.getresponse()
-        assert isinstance(answer, Response)  # noqa: S101 - tells mypy what the line above arranged
-        return answer
-
-    def is_quiet(self) -> bool:
+    @property
+    def is_connected(self) -> bool:
         """Say whether it is open and nothing came that nobody asked for."""
-        if self.sock is None:
-            return False
-        self.sock.settimeout(0)
-        try:
-            self.sock.recv(1)
-        except (BlockingIOError, ssl.SSLWantReadError):
-            return True
-        except OSError:
-            pass
-        return False
+        # urllib3 asks the socket; what TLS has decrypted already is no longer there.
+        return super().is_connected and not (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending())

@@ -39,7 +39,7 @@ def wire(settings: Settings, shutdown: Shutdown) -> Worker:
     if monkey.is_module_patched("socket"):
         # gRPC's own threads would block gevent's loop: https://grpc.github.io/grpc/python/grpc.html
         grpc.experimental.gevent.init_gevent()
-    web = open_web(settings, connections=settings.concurrency)
+    web = open_web(settings)
     fetcher = Fetcher(
         web,
         Courtesy(web, settings.user_agent),

@@ -10,6 +10,7 @@ from contract.job import Politeness
 from service.addresses import read_networks
 from service.dial import Dial, Resolve, resolve
 from service.web import Web
+from tests.worker.certificates import Authority
 from worker.budget import Budget
 from worker.courtesy import Courtesy
 from worker.ending import Ended
@@ -63,6 +64,15 @@ def a_fetcher(
     time = clock or Clock()
     courtesy = Courtesy(asking, user_agent, clock=time, now=time.now, sleep=time.sleep)
     return Fetcher(asking, courtesy, max_bytes=max_bytes, max_redirects=max_redirects)
+
+
+def a_trusting_fetcher(authority: Authority) -> Fetcher:
+    """Return a fetcher that trusts the authority, and finds every name on this machine."""
+
+    def web(dial: Dial) -> Web:
+        return Web("scrapeq/test", dial, tls=authority.client)
+
+    return a_fetcher(web=web, resolve=lambda _: ["127.0.0.1"])
 
 
 def ended(

@@ -199,12 +199,11 @@ def test_a_connection_that_gives_no_answer_may_work_later(
     assert end.detail
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_length_that_is_none_may_be_one_later(site: Site, fetcher: Fetcher) -> None:
     """Two lengths for one body: nobody knows where it ends (RFC 9110 section 8.6)."""
     two = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 3, 4\r\n\r\nabc"
     assert ended(fetcher, site.add("/", lambda visit: visit.send(two))).reason is Reason.CONNECT
-    gc.collect()  # urllib3 leaves this connection to the collector, which warns: within this test
+    gc.collect()  # a connection that were left open would warn now
 
 
 def reset_in_body(visit: Visit) -> None:

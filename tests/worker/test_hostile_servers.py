@@ -124,8 +124,16 @@ SERVERS: dict[str, tuple[Answer, set[Reason]]] = {
     "has a chunk of 10 GB": (repeating(CHUNKED + b"280000000\r\n", b"x" * 1000), {Reason.TOO_LARGE}),
     "has garbage for a chunk size": (sending(CHUNKED + b"zz\r\n" + PAGE), {Reason.CUT_SHORT}),
     "has a negative chunk size": (sending(CHUNKED + b"-5\r\n" + PAGE + b"\r\n0\r\n\r\n"), {Reason.CUT_SHORT}),
+    "has a chunk without beginning": (repeating(CHUNKED + b"-1\r\n", b"x"), {Reason.CUT_SHORT}),
     "closes within a chunk": (sending(CHUNKED + b"ff\r\n" + PAGE), {Reason.CUT_SHORT}),
     "closes before the last chunk": (sending(CHUNKED + b"c\r\n" + PAGE + b"\r\n"), {Reason.CUT_SHORT}),
+    "announces a length, and chunks without end": (
+        repeating(
+            HEAD + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"3e8\r\n" + b"x" * 1000 + b"\r\n",
+        ),
+        {Reason.TOO_LARGE},
+    ),
     "has a transfer coding of its own": (
         sending(HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"),
         {Reason.CONNECT},
@@ -135,6 +143,14 @@ SERVERS: dict[str, tuple[Answer, set[Reason]]] = {
     "says a coding nobody knows": (packed("rot13", PAGE), {Reason.CONTENT_TYPE}),
     "sends a part that nobody asked for": (
         http(206, PAGE, "Content-Range: bytes 0-11/9000"),
+        {Reason.HTTP_OTHER},
+    ),
+    "has no content, in chunks": (
+        silent_after(b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n"),
+        {Reason.HTTP_OTHER},
+    ),
+    "has no content, of 10 GB": (
+        silent_after(b"HTTP/1.1 204 No Content\r\nContent-Length: 10737418240\r\n\r\n"),
         {Reason.HTTP_OTHER},
     ),
     "redirects to itself": (redirect("/"), {Reason.REDIRECTS}),
@@ -162,9 +178,9 @@ BOMBS = {
 
 @pytest.mark.parametrize(("answer", "reasons"), SERVERS.values(), ids=SERVERS.keys())
 def test_a_hostile_server_gives_no_page_and_takes_no_more_than_the_budget(
-    site: Site, answer: Answer, reasons: set[Reason]
+    site: Site, answer: Answer, reasons: set[Reason], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Each ends with the reason that says what it did, in time, whatever it sends."""
+    """Each ends with the reason that says what it did, in time, whatever it sends; our log is not its."""
     fetcher = a_fetcher(max_redirects=3)
     url = site.add("/", answer)
     started = time.monotonic()
@@ -173,6 +189,7 @@ def test_a_hostile_server_gives_no_page_and_takes_no_more_than_the_budget(
     assert end.reason in reasons
     assert end.detail
     assert len(end.detail) <= 1000
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize(("coding", "body"), BOMBS.values(), ids=BOMBS.keys())

@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 
 from contract.outcome import Reason
-from service.dial import Dial
 from service.web import Web
 from tests.service.site import Visit, http, open_site
 from tests.worker.certificates import Authority
-from tests.worker.fetching import ANYHOW, a_fetcher, ended
+from tests.worker.fetching import ANYHOW, a_fetcher, a_trusting_fetcher, ended
 from worker.budget import Budget
 from worker.fetch import Fetcher
 
@@ -26,11 +25,7 @@ def authority() -> Authority:
 @pytest.fixture
 def trusting(authority: Authority) -> Fetcher:
     """A fetcher that trusts the authority, and finds every name on this machine."""
-
-    def web(dial: Dial) -> Web:
-        return Web("scrapeq/test", dial, tls=authority.client)
-
-    return a_fetcher(web=web, resolve=lambda _: ["127.0.0.1"])
+    return a_trusting_fetcher(authority)
 
 
 def test_a_site_is_asked_and_checked_by_its_name(
@@ -74,6 +69,18 @@ def test_an_authority_that_nobody_knows_is_refused(authority: Authority, tmp_pat
     with open_site(authority.server(tmp_path, "shop.example")) as site:
         end = ended(a_fetcher(resolve=lambda _: ["127.0.0.1"]), f"https://shop.example:{site.port}/")
         assert end.reason is Reason.TLS
+
+
+def test_nobody_is_trusted_whom_the_context_does_not_know(authority: Authority, tmp_path: Path) -> None:
+    """By itself requests adds its own authorities to the context, at each connection again."""
+    context = authority.client()
+    fetcher = a_fetcher(
+        web=lambda dial: Web("scrapeq/test", dial, tls=lambda: context), resolve=lambda _: ["127.0.0.1"]
+    )
+    with open_site(authority.server(tmp_path, "shop.example")) as site:
+        site.add("/", http(200, PAGE))
+        assert fetcher.fetch(f"https://shop.example:{site.port}/", ANYHOW, Budget(10)).body == PAGE
+    assert context.cert_store_stats()["x509_ca"] == 1
 
 
 def test_old_tls_is_refused(authority: Authority, trusting: Fetcher, tmp_path: Path) -> None:
