@@ -183,9 +183,11 @@ def test_a_hostile_server_gives_no_page_and_takes_no_more_than_the_budget(
     """Each ends with the reason that says what it did, in time, whatever it sends; our log is not its."""
     fetcher = a_fetcher(max_redirects=3)
     url = site.add("/", answer)
+    # Who is caught by what it sends is given the time to send it, on a slow machine too.
+    seconds = BUDGET_SECONDS if Reason.BUDGET in reasons else 20
     started = time.monotonic()
-    end = ended(fetcher, url, budget=Budget(BUDGET_SECONDS))
-    assert time.monotonic() - started < BUDGET_SECONDS + 2
+    end = ended(fetcher, url, budget=Budget(seconds))
+    assert time.monotonic() - started < seconds + 2
     assert end.reason in reasons
     assert end.detail
     assert len(end.detail) <= 1000
