@@ -130,7 +130,7 @@ def test_bq_has_the_command_and_its_flags(arguments: list[str]) -> None:
 
 
 def test_terraform_is_told_what_it_knows() -> None:
-    """Variables and resources that commands and examples name exist; the stand-in runs the commands themselves."""
+    """Variables and resources that commands and examples name exist."""
     variables = ROOT / "terraform" / "variables.tf"
     if not variables.is_file():
         pytest.skip("there is no terraform/ here")

@@ -36,10 +36,19 @@ def google(tmp_path: Path, pubsub_arguments: tuple[str, ...]) -> Iterator[Google
     options = StackOptions(data=tmp_path / "data", delivery=HASTY, pubsub_arguments=pubsub_arguments)
     with open_site() as site, Stack(options) as stack:
         site.add("/", http(200, b"<h1>Example</h1>"))
+        keep_leases(stack)
         recipe = {"name": "canary", "fields": {"title": {"css": "h1", "required": True}}}
         crawl = {"name": "canary", "sources": {"urls": [site.url("/")]}, "recipe": recipe}
         with standing_in(stack, crawl) as google:
             yield google
+
+
+def keep_leases(stack: Stack) -> None:
+    """Let whoever pulls a dead letter have it for ten minutes, as terraform/deadletters.tf does."""
+    wanted = {"name": subscription_path(DEAD_SUBSCRIPTION), "ack_deadline_seconds": 600}
+    request = {"subscription": wanted, "update_mask": {"paths": ["ack_deadline_seconds"]}}
+    with subscriber_client(stack.pubsub_host) as subscriber:
+        subscriber.update_subscription(request=request, timeout=10)
 
 
 @pytest.fixture
