@@ -59,7 +59,7 @@ class Stage:
 
 def instructions(dockerfile: Path) -> list[tuple[str, str]]:
     """Return a Dockerfile's instructions, each with its arguments in one line, without comments."""
-    parser = DockerfileParser(fileobj=io.BytesIO(dockerfile.read_bytes()))
+    parser = DockerfileParser(fileobj=io.StringIO(dockerfile.read_text(encoding="utf-8")))
     return [
         (each["instruction"], each["value"]) for each in parser.structure if each["instruction"] != "COMMENT"
     ]
