@@ -23,8 +23,11 @@ from tests.rollout.test_cloudbuild import scripts
 
 GUIDE = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
 CODE = re.compile(r"`((?:gcloud|bq|terraform) [^`]+)`")
-#: in a script: to where the command's words end
-COMMAND = re.compile(r"\b((?:gcloud|bq) (?:[^|;&>()\n]|\$\([^)]*\)|\([^)]*\))+)")
+#: in a script: where a command may begin, and to where its words end
+COMMAND = re.compile(
+    r"(?:^\s*|[$<]\(|[|;&]\s*|\bdo |\bthen )((?:gcloud|bq) (?:[^|;&>()\n]|\$\([^)]*\)|\([^)]*\))+)",
+    re.MULTILINE,
+)
 # bq lists the flags of `bq query` in `bq help query` alone.
 BQ_FLAGS = {"query": {"nouse_legacy_sql", "max_rows", "quiet"}, "rm": {"recursive"}}
 
