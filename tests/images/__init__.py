@@ -1,0 +1,1 @@
+"""The images, where no engine runs: their Dockerfiles' own lines, carried out by hand."""

@@ -1,0 +1,56 @@
+"""Both images, built once for all tests of this folder."""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.images.by_hand import Image, build, context_of
+from tests.repository.tree import ROOT
+
+SERVICES = ("dispatcher", "worker")
+
+
+@pytest.fixture(scope="session")
+def images() -> Iterator[Callable[[str], Image]]:
+    """What builds a service's image, once: 20 s of processor each, and as long again on a slow index."""
+    # Not pytest's own directory, which only its owner may enter: a container's user is somebody else.
+    root = Path(tempfile.mkdtemp(prefix="scrapeq-images-"))
+    root.chmod(0o755)
+    context = context_of(root / "context")
+
+    @cache
+    def image_of(service: str) -> Image:
+        return build(ROOT / service / "Dockerfile", context, root / service)
+
+    try:
+        yield image_of
+    finally:
+        shutil.rmtree(root)
+
+
+@pytest.fixture(params=SERVICES)
+def service(request: pytest.FixtureRequest) -> str:
+    """Each service's name."""
+    return str(request.param)
+
+
+@pytest.fixture
+def image(images: Callable[[str], Image], service: str) -> Image:
+    """The service's image."""
+    return images(service)
+
+
+@pytest.fixture
+def show(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Shows a line of numbers among the dots: they are looked at, never asserted."""
+
+    def say(line: str) -> None:
+        with capsys.disabled():
+            sys.stdout.write(f"\n{line}\n")
+
+    return say

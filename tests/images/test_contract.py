@@ -1,0 +1,159 @@
+"""The services as Cloud Run runs them: the images' own commands, under its container contract.
+
+https://cloud.google.com/run/docs/container-contract.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event
+
+import pytest
+from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
+
+import localpubsub
+from tests.images.by_hand import Image
+from tests.images.container import Container, is_read_only, running
+from tests.service.site import Site, Visit, open_site
+from tests.service.site import http as answering
+from tests.worker.pushes import job, push
+
+pytestmark = pytest.mark.timeout(900)  # a slow index
+
+Images = Callable[[str], Image]
+GRACE_SECONDS = 10  #: between SIGTERM and SIGKILL
+TOPICS = {"dispatcher": "projects/p/topics/scrape-jobs", "worker": "projects/p/topics/scrape-outcomes"}
+PAGE = b"<h1>Faust</h1>"
+
+
+@pytest.fixture(scope="module")
+def pubsub() -> Iterator[str]:
+    """A running Pub/Sub with both topics, and a subscription to each."""
+    with localpubsub.running(log_level="error") as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PUBSUB_EMULATOR_HOST", server.host)
+        publisher = PublisherClient()
+        with SubscriberClient() as subscriber:
+            for name, topic in TOPICS.items():
+                publisher.create_topic(name=topic, timeout=10)
+                subscriber.create_subscription(
+                    name=f"projects/p/subscriptions/{name}", topic=topic, timeout=10
+                )
+        publisher.stop()
+        yield server.host
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """A site of this test's own."""
+    with open_site() as site:
+        yield site
+
+
+@pytest.fixture
+def container(image: Image, pubsub: str, tmp_path: Path) -> Iterator[Container]:
+    """The service, just started: it need not listen yet."""
+    variables = {
+        "GOOGLE_CLOUD_PROJECT": "p",
+        "PUBSUB_EMULATOR_HOST": pubsub,
+        "PUSH_AUTH": "none",
+        "FETCH_ALLOW_NETWORKS": "127.0.0.0/8",
+        "USER_AGENT": "scrapeq-tests/1 (+https://scrapeq.example/)",
+    }
+    with running(image, tmp_path / "log", **variables) as container:
+        yield container
+
+
+def work(service: str, site: Site, path: str = "/page") -> tuple[str, str, bytes]:
+    """Return a request that makes the service ask the site for `path`: method, path, body."""
+    if service == "worker":
+        return "POST", "/", push(job(url=site.url(path)))
+    crawl = {
+        "name": "books",
+        "sources": {"sitemap": site.url(path)},
+        "recipe": {"name": "b", "fields": {"t": {"css": "h1"}}},
+    }
+    return "POST", "/", json.dumps(crawl).encode()
+
+
+def page(service: str, site: Site) -> bytes:
+    """Return what the site answers so that the work is done."""
+    if service == "worker":
+        return answering(200, PAGE)
+    return answering(
+        200, f"<urlset><url><loc>{site.url('/1')}</loc></url></urlset>".encode(), content_type="text/xml"
+    )
+
+
+DONE = {"worker": 204, "dispatcher": 200}
+
+
+def published(pubsub: str, service: str) -> int:
+    """Take what the service has published since last time; return how many messages it was."""
+    name = f"projects/p/subscriptions/{service}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PUBSUB_EMULATOR_HOST", pubsub)
+        with SubscriberClient() as subscriber:
+            pulled = subscriber.pull(subscription=name, max_messages=1000, timeout=10).received_messages
+            subscriber.acknowledge(subscription=name, ack_ids=[each.ack_id for each in pulled], timeout=10)
+    return len(pulled)
+
+
+def test_it_works_from_its_first_request_on(
+    container: Container, service: str, site: Site, pubsub: str, show: Callable[[str], None]
+) -> None:
+    """No home, nothing writable, nobody's account: it does its work all the same. Prints the cold start."""
+    site.add("/page", page(service, site))
+    status, told = container.first_answer(*work(service, site))
+    cold = time.monotonic() - container.started
+    assert status == DONE[service], told
+    assert published(pubsub, service) == 1
+    assert container.ask("GET", "/healthz")[0] == 200
+    started = time.monotonic()
+    assert container.ask(*work(service, site))[0] == DONE[service]
+    warm = time.monotonic() - started
+    assert published(pubsub, service) == 1
+    # Nothing that it wanted to write was refused.
+    assert "Read-only file system" not in container.log.read_text()
+    where = "read-only file system" if is_read_only() else "file system as it is: this machine forbids more"
+    show(f"{service}: {cold:.2f} s from its start to its first {status}, {warm:.2f} s to its second; {where}")
+
+
+def test_what_is_under_way_at_sigterm_is_finished(
+    container: Container, service: str, site: Site, pubsub: str
+) -> None:
+    """An instance that is taken away costs nothing: it answers what it has, and is gone within 10 s."""
+    asked, told = Event(), Event()
+
+    def hold(visit: Visit) -> None:
+        asked.set()
+        told.wait(60)
+        visit.send(page(service, site))
+
+    site.add("/page", hold)
+    assert container.first_answer("GET", "/healthz")[0] == 200
+    with ThreadPoolExecutor(1) as other:
+        # Given a request that waits for its page
+        answer = other.submit(container.ask, *work(service, site))
+        try:
+            assert asked.wait(30), container.log.read_text()
+            # When the instance is to end
+            container.process.terminate()
+            terminated = time.monotonic()
+        finally:
+            told.set()
+        # Then the request is answered as if nothing were the matter
+        assert answer.result(60)[0] == DONE[service]
+    assert container.process.wait(terminated + GRACE_SECONDS - time.monotonic()) == 0
+    assert published(pubsub, service) == 1
+
+
+def test_missing_settings_are_named_where_a_deployment_is_watched(image: Image, tmp_path: Path) -> None:
+    """A revision that cannot run says why in its log, in a sentence, and does not become ready."""
+    with running(image, tmp_path / "log") as container:
+        assert container.process.wait(60) != 0
+        said = container.log.read_text()
+    assert "does not start. " in said
+    assert "GOOGLE_CLOUD_PROJECT" in said
+    assert "Traceback" not in said

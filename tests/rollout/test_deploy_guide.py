@@ -1,0 +1,172 @@
+"""docs/deploy.md and the scripts: commands that gcloud, bq and Terraform would understand.
+
+gcloud brings a tree of all its commands and flags, for completion in shells; bq a similar one.
+"""
+
+import json
+import re
+import runpy
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conformance.servers import missing
+from tests.repository.test_readme import split
+from tests.repository.tree import ROOT
+from tests.rollout.test_cloudbuild import scripts
+
+GUIDE = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+CODE = re.compile(r"`((?:gcloud|bq|terraform) [^`]+)`")
+#: in a script: where a command may begin, and to where its words end
+COMMAND = re.compile(
+    r"(?:^\s*|[$<]\(|[|;&]\s*|\bdo |\bthen )((?:gcloud|bq) (?:[^|;&>()\n]|\$\([^)]*\)|\([^)]*\))+)",
+    re.MULTILINE,
+)
+# bq lists the flags of `bq query` in `bq help query` alone.
+BQ_FLAGS = {"query": {"nouse_legacy_sql", "max_rows", "quiet"}, "rm": {"recursive"}}
+
+
+def commands_of(guide: str) -> Iterator[list[str]]:
+    """Yield each command of gcloud, bq and Terraform in a document, as words."""
+    text = guide.replace("\\\n", " ")
+    lines = [line for match in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in match.splitlines()]
+    for line in [*lines, *(match.replace("\n", " ") for match in CODE.findall(text))]:
+        for words in split(shlex.split(line, comments=True)):
+            command = words[words.index("do") + 1 :] if "do" in words else words
+            if command and command[0] in {"gcloud", "bq", "terraform"}:
+                yield command
+
+
+def commands_of_scripts() -> Iterator[list[str]]:
+    """Yield each command of gcloud and bq in the scripts: program, subcommands, flags."""
+    for text in scripts().values():
+        code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
+        for found in COMMAND.findall(code.replace("\\\n", " ")):
+            yield re.sub(r"[\"'`]", "", found).split()
+
+
+def named(program: str) -> list[list[str]]:
+    """Return the arguments of each use of a program, in the guide and in the scripts."""
+    return [words[1:] for words in [*commands_of(GUIDE), *commands_of_scripts()] if words[0] == program]
+
+
+@cache
+def installation() -> Path:
+    """Return where gcloud keeps its trees; skip where there is no gcloud."""
+    gcloud = shutil.which("gcloud")
+    if gcloud is None:
+        missing("gcloud is not installed")
+    for root in Path(gcloud).resolve().parents:
+        for folder in (root / "data" / "cli", root / "google-cloud-sdk" / "data" / "cli"):
+            if (folder / "gcloud_completions.py").is_file():
+                return folder
+    said = subprocess.run(
+        [gcloud, "info", "--format=value(installation.sdk_root)"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return Path(said.stdout.strip()) / "data" / "cli"
+
+
+@cache
+def gcloud_tree() -> dict[str, Any]:
+    """Return gcloud's commands: `commands` by name, each with its `flags`."""
+    tree: dict[str, Any] = runpy.run_path(str(installation() / "gcloud_completions.py"))[
+        "STATIC_COMPLETION_CLI_TREE"
+    ]
+    return tree
+
+
+def misunderstood(arguments: list[str], tree: dict[str, Any]) -> list[str]:
+    """Return the words that are neither commands of gcloud nor flags of the command."""
+    node, flags, wrong = tree, set(tree["flags"]), []
+    for word in arguments:
+        if word.startswith("--"):
+            wrong += [word]
+        elif node["commands"]:
+            if word not in node["commands"]:
+                return [word]
+            node = node["commands"][word]
+            flags |= set(node["flags"])
+    known = flags | {flag.replace("--", "--no-", 1) for flag in flags}
+    unfinished = ["no command"] if node["commands"] else []
+    return unfinished + [word for word in wrong if word.split("=")[0] not in known]
+
+
+@pytest.mark.parametrize("arguments", named("gcloud"), ids=" ".join)
+def test_gcloud_has_the_command_and_its_flags(arguments: list[str]) -> None:
+    """What the guide tells to type is understood; a misspelt flag fails here and not with the reader."""
+    assert misunderstood(arguments, gcloud_tree()) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        ("storage buckets create gs://b --location=x --quiet", []),
+        ("storage buckets create gs://b --locations=x", ["--locations=x"]),
+        ("storage bucket create gs://b", ["bucket"]),
+        ("storage buckets", ["no command"]),
+        ("run services update s --no-traffic", []),
+    ],
+)
+def test_a_misspelt_flag_is_seen(line: str, wrong: list[str]) -> None:
+    """The check itself can fail."""
+    assert misunderstood(line.split(), gcloud_tree()) == wrong
+
+
+@pytest.mark.parametrize("arguments", named("bq"), ids=" ".join)
+def test_bq_has_the_command_and_its_flags(arguments: list[str]) -> None:
+    """The same of bq, as far as it lists its flags."""
+    tree = json.loads((installation() / "bq.json").read_text(encoding="utf-8"))
+    command = next(word for word in arguments if not word.startswith("--"))
+    flags = {word.split("=")[0] for word in arguments if word.startswith("--")}
+    assert command in tree["commands"]
+    assert {flag.removeprefix("--") for flag in flags - set(tree["flags"])} <= BQ_FLAGS[command]
+
+
+def test_terraform_is_told_what_it_knows() -> None:
+    """Variables and resources that commands and examples name exist."""
+    variables = ROOT / "terraform" / "variables.tf"
+    if not variables.is_file():
+        pytest.skip("there is no terraform/ here")
+    declared = set(re.findall(r'^variable "(\w+)"', variables.read_text(encoding="utf-8"), re.MULTILINE))
+    examples = re.findall(r"```hcl\n(.*?)```", GUIDE, re.DOTALL)
+    set_in_examples = set(re.findall(r"^(\w+)\s*=", "\n".join(examples), re.MULTILINE))
+    set_in_commands = set(re.findall(r"-var '?(\w+)=", GUIDE))
+    assert set_in_examples | set_in_commands <= declared
+    texts = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "terraform").glob("*.tf"))
+    for kind, name in re.findall(r"-replace=(\w+)\.(\w+)", GUIDE):
+        assert f'resource "{kind}" "{name}"' in texts
+
+
+def test_what_the_guide_links_to_is_there() -> None:
+    """No link leads nowhere."""
+    assert [
+        path for path in re.findall(r"\]\(([\w./-]+)\)", GUIDE) if not (ROOT / "docs" / path).is_file()
+    ] == []
+
+
+def test_the_guide_and_the_build_agree() -> None:
+    """The bucket, the variables file and the build's own names are the same in both."""
+    build = (ROOT / "cloudbuild.yaml").read_text(encoding="utf-8")
+    assert "_STATE_BUCKET: ${PROJECT_ID}-terraform" in build
+    assert "BUCKET=$PROJECT-terraform" in GUIDE
+    assert "_VARIABLES: prod.tfvars" in build
+    assert "terraform/prod.tfvars" in GUIDE
+
+
+def test_the_base_that_the_guide_renews_is_the_one_that_is_used() -> None:
+    """Whoever renews the base renews the guide's example."""
+    dockerfiles = [
+        (ROOT / each / "Dockerfile").read_text(encoding="utf-8") for each in ("dispatcher", "worker")
+    ]
+    used = {tag for text in dockerfiles for tag in re.findall(r"^FROM (python:[\w.-]+)@", text, re.MULTILINE)}
+    assert used == set(re.findall(r"inspect (python:\S+)", GUIDE))
