@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 
-from console.ledger import Row
+from console.warehouse import Row
 from contract.topology import DEAD_TOPIC, JOBS_TOPIC, OUTCOMES_TOPIC
 
 START = datetime.now(UTC) - timedelta(hours=1)
@@ -69,4 +69,4 @@ def _row(
     topic: str, message_id: str, second: float, document: dict[str, object], attributes: dict[str, str]
 ) -> Row:
     data = json.dumps(document).encode()
-    return Row(topic, f"projects/p/subscriptions/{topic}-console", message_id, at(second), attributes, data)
+    return Row(topic, f"projects/p/subscriptions/{topic}-ledger", message_id, at(second), attributes, data)

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from console.complaint import NothingRecorded
-from console.ledger import Accounting, DeadJob, Failure, Ledger, Row
+from console.ledger import Accounting, DeadJob, Failure, Ledger
+from console.warehouse import Row
 from tests.console.rows import dead_row, job_row, outcome_row
 
 JOBS = [f"{number:032x}" for number in range(4)]
@@ -107,7 +108,7 @@ def test_a_replayed_dead_letter_is_in_flight_again(ledger: Ledger) -> None:
     # When it is replayed
     ledger.record([job_row("a", 8)])
     # Then it is in flight, and dead once more when it fails once more
-    assert ledger.accounting("run-1") == Accounting(dispatched=1, in_flight=1)
+    assert ledger.accounting("run-1") == Accounting(dispatched=1, in_flight=1, retrying=1)
     ledger.record([dead_row("a", 20)])
     assert ledger.accounting("run-1") == Accounting(dispatched=1, dead=1)
 
