@@ -2,7 +2,6 @@
 
 import sqlite3
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -179,17 +178,3 @@ def test_a_ledger_that_is_none_is_one_sentence(tmp_path: Path) -> None:
         StackFailed, match=r"The ledger .*warehouse\.db cannot be made: file is not a database"
     ):
         ledger.create()
-
-
-def test_reading_a_large_run_takes_a_moment(ledger: Ledger) -> None:
-    """Time grows with the jobs, not with their square: 10,000 take a fraction of a second."""
-    names = [f"{number:032x}" for number in range(10_000)]
-    ledger.record([job_row(name) for name in names])
-    ledger.record(
-        [outcome_row(name, 1, attempt=2, reason="ok" if name[-1] != "0" else "dns") for name in names]
-    )
-    ledger.record([dead_row(name, 2) for name in names if name[-1] == "0"])
-    started = time.monotonic()
-    counts = (len(ledger.results("run-1")), len(ledger.dead("run-1")), len(ledger.repeated("run-1")))
-    assert counts == (9375, 625, 9375)
-    assert time.monotonic() - started < 5

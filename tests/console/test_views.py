@@ -1,5 +1,6 @@
 """What the ledger's views answer: to lives of jobs by hand, and the same however often and late rows come."""
 
+import itertools
 import json
 import random
 import sqlite3
@@ -243,6 +244,32 @@ def test_order_and_repetition_of_rows_change_no_view(
     with warehouse(rows) as once, warehouse(shuffled) as often:
         for view in views():
             assert asked(often, view) == asked(once, view), view
+
+
+def run_of(jobs: int) -> list[Row]:
+    """Return a run: all attempted, one in ten of them dead, the others succeeded."""
+    names = [f"{number:032x}" for number in range(jobs)]
+    dead = set(names[::10])
+    return [
+        *(job_row(name) for name in names),
+        *(outcome_row(name, 1, attempt=2, reason="dns" if name in dead else "ok") for name in names),
+        *(dead_row(name, 2) for name in dead),
+    ]
+
+
+def steps(connection: sqlite3.Connection, view: str) -> int:
+    """Return how many hundreds of instructions SQLite's machine takes for all of a view."""
+    count = itertools.count()
+    connection.set_progress_handler(lambda: next(count) < 0, 100)
+    asked(connection, view)
+    return next(count)
+
+
+@pytest.mark.parametrize("view", views())
+def test_a_large_run_is_read_in_proportion(view: str) -> None:
+    """Ten times the jobs are about ten times the work, not a hundred times."""
+    with warehouse(run_of(100)) as small, warehouse(run_of(1000)) as large:
+        assert steps(large, view) < 20 * steps(small, view)
 
 
 @pytest.mark.parametrize(("view", "reasons"), [("results", ("ok", "ok")), ("job_state", ("dns", "tls"))])
