@@ -1,0 +1,32 @@
+-- Where each job stands, and the last that was heard of it: last_reason is NULL where no attempt left an outcome
+-- (capacity, crash, kill), for Pub/Sub adds no reason to a dead letter.
+SELECT
+    job.run_id, job.job_id, page.url, job.state, job.attempts,
+    heard.reason AS last_reason, heard.detail AS last_detail,
+    job.dispatched_at, job.published_at, job.attempted_at, job.dead_at
+FROM `${ledger}.job_times` AS job
+LEFT JOIN (
+    SELECT
+        run_id, job_id, reason, detail,
+        row_number() OVER (PARTITION BY run_id, job_id ORDER BY publish_time DESC, message_id DESC) AS place
+    FROM `${ledger}.outcomes`
+) AS heard ON heard.run_id = job.run_id AND heard.job_id = job.job_id AND heard.place = 1
+LEFT JOIN (
+    SELECT run_id, job_id, max(url) AS url
+    FROM (
+        SELECT
+            JSON_VALUE(attributes, '$.run_id') AS run_id,
+            JSON_VALUE(attributes, '$.job_id') AS job_id,
+            JSON_VALUE(SAFE.PARSE_JSON(SAFE_CONVERT_BYTES_TO_STRING(data)), '$.url') AS url
+        FROM `${ledger}.jobs`
+        UNION ALL
+        SELECT
+            JSON_VALUE(attributes, '$.run_id'),
+            JSON_VALUE(attributes, '$.job_id'),
+            JSON_VALUE(SAFE.PARSE_JSON(SAFE_CONVERT_BYTES_TO_STRING(data)), '$.url')
+        FROM `${ledger}.dead_letters`
+        UNION ALL
+        SELECT run_id, job_id, url FROM `${ledger}.outcomes`
+    ) AS mentioned
+    GROUP BY run_id, job_id
+) AS page ON page.run_id = job.run_id AND page.job_id = job.job_id
