@@ -24,8 +24,8 @@ from service.settings import load_or_exit
 
 REPLAY_SECONDS = 8.0  #: for a confirmation: below the shortest ack deadline there is, which is 10 s
 NO_REPLAYS = (
-    "this dispatcher takes no replays: set PUSH_AUDIENCE and PUSH_SERVICE_ACCOUNT to the audience and the account"
-    " of the pushes, or PUSH_AUTH=none where nobody else reaches the port"
+    "this dispatcher takes no replays: set PUSH_AUDIENCE and PUSH_SERVICE_ACCOUNT to the audience and the"
+    " account of the pushes, or PUSH_AUTH=none where nobody else reaches the port"
 )
 
 SETTINGS = load_or_exit(Settings)
@@ -58,10 +58,13 @@ def _dispatcher() -> Dispatcher:
 def _replayer() -> Replayer:
     """Wire what replays, at the first replay."""
     from service.authenticate import authentication  # noqa: PLC0415 - not needed to dispatch
-    from service.publisher import SinglePublisher  # noqa: PLC0415 - idem
+    from service.publisher import PubSubPublisher  # noqa: PLC0415 - idem
 
-    publisher = SinglePublisher(
-        SETTINGS.google_cloud_project, SETTINGS.jobs_topic, timeout_seconds=REPLAY_SECONDS
+    publisher = PubSubPublisher(
+        SETTINGS.google_cloud_project,
+        SETTINGS.jobs_topic,
+        timeout_seconds=REPLAY_SECONDS,
+        batch_seconds=0.01,
     )
     return Replayer(authentication(SETTINGS), publisher.publish)
 

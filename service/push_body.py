@@ -6,8 +6,6 @@ from werkzeug.exceptions import ClientDisconnected
 from contract.envelope import MAX_ENVELOPE_BYTES
 from contract.faults import UnreadableEnvelope
 
-import flask
-
 # Pub/Sub's largest push: 10,000,000 B of data in base64, attributes and field names.
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
 

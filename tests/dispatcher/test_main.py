@@ -128,9 +128,7 @@ def test_a_dispatcher_that_takes_replays_wants_a_token_and_a_push(
 
 
 @pytest.mark.parametrize("missing", ["PUSH_AUDIENCE", "PUSH_SERVICE_ACCOUNT"])
-def test_half_an_authentication_keeps_it_from_starting(
-    monkeypatch: pytest.MonkeyPatch, missing: str
-) -> None:
+def test_half_an_authentication_keeps_it_from_starting(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
     """Both, for replays, or neither: one alone is a mistake in the deployment."""
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
     for name in {"PUSH_AUDIENCE", "PUSH_SERVICE_ACCOUNT"} - {missing}:

@@ -91,18 +91,16 @@ def test_a_body_that_cannot_be_read_is_400(publisher: RecordingPublisher) -> Non
         (Reason.NO_CERTIFICATES, 503),
     ],
 )
-def test_whoever_is_not_heard_is_not_read(
-    publisher: RecordingPublisher, reason: Reason, status: int
-) -> None:
+def test_whoever_is_not_heard_is_not_read(publisher: RecordingPublisher, reason: Reason, status: int) -> None:
     """The token is checked before a byte of the body is read, and nothing is published."""
 
-    def refuse(_: str) -> None:
-        raise NotHeard(reason, "because")
+    def refuse(authorization: str) -> None:
+        raise NotHeard(reason, authorization)
 
-    read: list[bool] = []
-    ended = Replayer(refuse, publisher.publish).replay("Bearer x", lambda: bytes(read.append(True) or b""))
-    assert (ended.reason, status_of(ended.reason), ended.detail) == (reason, status, "because")
-    assert (read, publisher.published) == ([], [])
+    body = BytesIO(letter())
+    ended = Replayer(refuse, publisher.publish).replay("Bearer x", body.read)
+    assert (ended.reason, status_of(ended.reason), ended.detail) == (reason, status, "Bearer x")
+    assert (body.tell(), publisher.published) == (0, [])
 
 
 def test_what_nobody_foresaw_is_never_acknowledged(publisher: RecordingPublisher) -> None:

@@ -222,7 +222,7 @@ def test_certificates_are_fetched_once_for_many_pushes(
 
 
 def test_a_key_that_google_took_up_is_known_at_once(site: Site, issuer: Issuer, stranger: Issuer) -> None:
-    """An unknown kid fetches the certificates again, though HTTP would let us keep the old ones for an hour."""
+    """An unknown kid fetches the certificates again, though HTTP lets us keep the old for an hour."""
     # Given certificates that are cached
     check = authentication(settings(site.add(CERTS, certificates(issuer))))
     assert ending(check, f"Bearer {issuer.token()}") is Reason.OK
@@ -319,7 +319,12 @@ def test_unknown_keys_are_looked_for_again_after_a_while(issuer: Issuer) -> None
     """At most once in REFETCH_SECONDS, however many unknown keys come, and again after that."""
     transport, clock = CountingCertificates(issuer), Clock()
     check = remembering(transport, clock)
-    for now, renewed in ((0.0, 1), (REFETCH_SECONDS - 1.0, 1), (REFETCH_SECONDS, 2), (REFETCH_SECONDS + 1, 2)):
+    for now, renewed in (
+        (0.0, 1),
+        (REFETCH_SECONDS - 1.0, 1),
+        (REFETCH_SECONDS, 2),
+        (REFETCH_SECONDS + 1, 2),
+    ):
         clock.now = now
         assert ending(check, f"Bearer {issuer.token({'kid': str(now)})}") is Reason.BAD_TOKEN
         assert transport.renewed == renewed
