@@ -146,8 +146,8 @@ push_once() { # seconds
 }
 
 replay_all() {
-  [[ $dispatcher =~ ^https?://[^/]+ ]] || fail "replay-all needs --dispatcher URL (terraform output dispatcher_url)"
-  [[ -n $account ]] || fail "replay-all needs --service-account EMAIL, the dispatcher's PUSH_SERVICE_ACCOUNT"
+  [[ $dispatcher =~ ^https?://[^/]+ ]] || fail "replay-all needs --dispatcher URL (terraform output -raw dispatcher_uri)"
+  [[ -n $account ]] || fail "replay-all needs --service-account EMAIL, the dispatcher's PUSH_SERVICE_ACCOUNT (terraform output service_accounts)"
   audience=${audience:-$dispatcher}
   echo "before: $(letters count || true)"
   if [[ -n $dry_run ]]; then
