@@ -7,7 +7,7 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
@@ -53,10 +53,20 @@ class Pubsub:
         endpoint: where `/v1/projects/…` is; `""` for Google's.
         monitoring: where Cloud Monitoring is; `""` for Google's.
         token: an access token; `""` for a Pub/Sub that wants none.
+        sleep: between two tries, seconds.
     """
 
-    def __init__(self, project: str, *, endpoint: str = "", monitoring: str = "", token: str = "") -> None:
+    def __init__(
+        self,
+        project: str,
+        *,
+        endpoint: str = "",
+        monitoring: str = "",
+        token: str = "",
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._project = project
+        self._sleep = sleep
         self._endpoint = (endpoint or PUBSUB).rstrip("/")
         self._monitoring = monitoring.rstrip("/")
         if not monitoring and self._endpoint == PUBSUB.rstrip("/"):
@@ -153,7 +163,7 @@ class Pubsub:
             except (Refused, TimeoutError) as wrong:
                 if not left or (isinstance(wrong, Refused) and wrong.status not in TRANSIENT | {0}):
                     raise
-            time.sleep(2.0 ** (tries - left - 2))
+            self._sleep(2.0 ** (tries - left - 2))
         raise AssertionError("the last try returns or raises")
 
     def _call_once(self, path: str, body: Mapping[str, Any] | None, seconds: float) -> Mapping[str, Any]:

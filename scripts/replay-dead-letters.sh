@@ -108,7 +108,7 @@ to_push() {
 to_pull() {
   local try
   for try in 1 2 3; do
-    if push_config --push-endpoint=; then return; fi
+    if push_config --push-endpoint=; then return 0; fi # a bare return in a trap returns what the trap interrupted
     sleep "$try"
   done
   fail "$subscription still pushes. Put it back: gcloud pubsub subscriptions modify-push-config $subscription --project $PUBSUB_PROJECT --push-endpoint="

@@ -165,16 +165,8 @@ def test_a_dispatcher_that_takes_nothing_is_not_waited_for_without_end(office: P
     assert office.endpoint() == ""
 
 
-@pytest.mark.parametrize(
-    ("given", "sentence"),
-    [
-        (("replay-all",), "replay-all needs --dispatcher URL"),
-        (("replay-all", "--dispatcher", "https://d.example"), "replay-all needs --service-account EMAIL"),
-    ],
-)
-def test_what_a_replay_of_all_needs_is_asked_for(
-    office: PostOffice, given: tuple[str, ...], sentence: str
-) -> None:
+def test_what_a_replay_of_all_needs_is_asked_for(office: PostOffice) -> None:
     """Before anything is changed."""
-    assert sentence in office.run(*given).stderr
+    given = "replay-all", "--dispatcher", "https://dispatcher.example"
+    assert "replay-all needs --service-account EMAIL" in office.run(*given).stderr
     assert office.endpoint() == ""
