@@ -161,22 +161,35 @@ def tally(jobs: list[Job]) -> Counter[Job]:
     return Counter(jobs)
 
 
-@pytest.fixture(scope="session", params=["localpubsub", pytest.param("emulator", marks=pytest.mark.emulator)])
-def server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[PubsubServer]:
-    """Each server, started once."""
-    local = request.param == "localpubsub"
-    starting = servers.local() if local else servers.emulator(tmp_path_factory.mktemp("emulator"))
-    with starting as started:
+@pytest.fixture(scope="session")
+def localpubsub_server() -> Iterator[PubsubServer]:
+    """Our own, started once."""
+    with servers.local() as started:
         yield started
 
 
+@pytest.fixture(scope="session")
+def emulator_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PubsubServer]:
+    """Google's, started once."""
+    with servers.emulator(tmp_path_factory.mktemp("emulator")) as started:
+        yield started
+
+
+@pytest.fixture(params=["localpubsub", pytest.param("emulator", marks=pytest.mark.emulator)])
+def office(request: pytest.FixtureRequest, tmp_path: Path) -> PostOffice:
+    """A project of this test's own, in each server."""
+    return _office(request.getfixturevalue(f"{request.param}_server"), tmp_path)
+
+
 @pytest.fixture
-def office(server: PubsubServer, tmp_path: Path) -> PostOffice:
-    """A project of this test's own."""
+def local_office(localpubsub_server: PubsubServer, tmp_path: Path) -> PostOffice:
+    """A project of this test's own, for what no server decides."""
+    return _office(localpubsub_server, tmp_path)
+
+
+def _office(server: PubsubServer, config: Path) -> PostOffice:
     if shutil.which("gcloud") is None:
         servers.missing("gcloud is not installed")
-    made = PostOffice(server, tmp_path)
+    made = PostOffice(server, config)
     made.open()
     return made

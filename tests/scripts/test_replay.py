@@ -55,15 +55,15 @@ def _own(attributes: frozenset[tuple[str, str]]) -> frozenset[tuple[str, str]]:
     return frozenset(pair for pair in attributes if not pair[0].startswith("CloudPubSubDeadLetter"))
 
 
-def test_letters_are_told_with_attempts_and_reason_and_stay(office: PostOffice) -> None:
+def test_letters_are_told_with_attempts_and_reason_and_stay(local_office: PostOffice) -> None:
     """A line each that steers no terminal; a dry run publishes nothing."""
     reasoned = {"job_id": "1", "reason": "http_404", "detail": "\x1b[2Jgone"}
-    office.bury([Job(b"x", frozenset(reasoned.items()), "")])
-    peeked = office.run("peek", "1")
+    local_office.bury([Job(b"x", frozenset(reasoned.items()), "")])
+    peeked = local_office.run("peek", "1")
     assert 'attempts="5" reason="http_404" detail="\\u001b[2Jgone" job_id="1" data=1 B' in peeked.stdout
-    assert "would be published to scrape-jobs: " in office.run("replay", "1", "--dry-run").stdout
-    assert office.take(KEPT) == []
-    assert len(office.take(DEAD_SUBSCRIPTION)) == 1
+    assert "would be published to scrape-jobs: " in local_office.run("replay", "1", "--dry-run").stdout
+    assert local_office.take(KEPT) == []
+    assert len(local_office.take(DEAD_SUBSCRIPTION)) == 1
 
 
 def test_a_letter_that_pubsub_does_not_take_keeps_no_other(office: PostOffice) -> None:
@@ -112,10 +112,10 @@ def test_interrupted_anywhere_no_letter_is_lost(office: PostOffice, number: sign
     assert len(jobs) - 200 <= 4, "more than one step was done twice"
 
 
-def test_what_is_missing_is_one_sentence(office: PostOffice) -> None:
+def test_what_is_missing_is_one_sentence(local_office: PostOffice) -> None:
     """What is not there, and where it was looked for."""
-    assert "subscription nobody: " in office.run("peek", "1", "--subscription", "nobody").stderr
-    assert "topic nobody: " in office.run("replay", "1", "--topic=nobody").stderr
+    assert "subscription nobody: " in local_office.run("peek", "1", "--subscription", "nobody").stderr
+    assert "topic nobody: " in local_office.run("replay", "1", "--topic=nobody").stderr
 
 
 @pytest.mark.parametrize(
@@ -156,10 +156,10 @@ def test_without_gcloud_it_says_where_to_get_it(tmp_path: Path) -> None:
     assert "gcloud is not installed: https://" in done.stderr
 
 
-def test_without_a_project_it_asks_for_one(office: PostOffice, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_project_it_asks_for_one(local_office: PostOffice, monkeypatch: pytest.MonkeyPatch) -> None:
     """Gcloud without a project and without a metadata server."""
-    monkeypatch.setattr(office, "project", "")
-    assert "which project? gcloud config set project ID" in office.run("count").stderr
+    monkeypatch.setattr(local_office, "project", "")
+    assert "which project? gcloud config set project ID" in local_office.run("count").stderr
 
 
 def test_the_defaults_are_the_topologys() -> None:
