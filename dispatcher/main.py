@@ -6,18 +6,27 @@ It loads it by path, as a module named `main`: hence absolute imports only, and 
 import secrets
 import time
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 
 import flask
 import functions_framework
 
 from contract.crawl import MAX_CRAWL_BYTES
+from contract.outcome import ANSWERS, MEANINGS, status_of
 from contract.trace import trace_id
 from dispatcher.dispatch import Answer, Dispatcher
+from dispatcher.replay import Replay, Replayer
 from dispatcher.run_id import SCHEDULE_TIME
 from dispatcher.settings import Settings
 from service import log
+from service.push_body import read_push
 from service.settings import load_or_exit
+
+REPLAY_SECONDS = 8.0  #: for a confirmation: below the shortest ack deadline there is, which is 10 s
+NO_REPLAYS = (
+    "this dispatcher takes no replays: set PUSH_AUDIENCE and PUSH_SERVICE_ACCOUNT to the audience and the"
+    " account of the pushes, or PUSH_AUTH=none where nobody else reaches the port"
+)
 
 SETTINGS = load_or_exit(Settings)
 log.configure(on_cloud_run=bool(SETTINGS.k_service))
@@ -45,15 +54,45 @@ def _dispatcher() -> Dispatcher:
     return Dispatcher(publisher, reader.urls, lambda: datetime.now(UTC))
 
 
+@cache
+def _replayer() -> Replayer:
+    """Wire what replays, at the first replay."""
+    from service.authenticate import authentication  # noqa: PLC0415 - not needed to dispatch
+    from service.publisher import PubSubPublisher  # noqa: PLC0415 - idem
+
+    publisher = PubSubPublisher(
+        SETTINGS.google_cloud_project,
+        SETTINGS.jobs_topic,
+        timeout_seconds=REPLAY_SECONDS,
+        batch_seconds=0.01,
+    )
+    return Replayer(authentication(SETTINGS), publisher.publish)
+
+
 @functions_framework.http
 def dispatch(request: flask.Request) -> flask.typing.ResponseReturnValue:
-    """Answer `POST /` (a crawl) and `GET /healthz`."""
+    """Answer `POST /` (a crawl), `POST /replay` (the push of a dead letter) and `GET /healthz`."""
     if request.path == "/healthz" and request.method in {"GET", "HEAD"}:
         return {"status": "ok"}, 200
-    if request.path != "/":
+    if request.path not in {"/", "/replay"}:
         return {"error": f"there is nothing at {request.path}; POST a crawl to /"}, 404
     if request.method != "POST":
-        return {"error": f"{request.method} is not answered; POST a crawl"}, 405, {"Allow": "POST"}
+        what = "a crawl" if request.path == "/" else "the push of a dead letter"
+        return {"error": f"{request.method} is not answered; POST {what}"}, 405, {"Allow": "POST"}
+    return _dispatch(request) if request.path == "/" else _replay(request)
+
+
+def _replay(request: flask.Request) -> flask.typing.ResponseReturnValue:
+    if not SETTINGS.takes_replays:
+        return {"error": NO_REPLAYS}, 403
+    started = time.monotonic()
+    ended = _replayer().replay(request.headers.get("Authorization", ""), partial(read_push, request))
+    status = status_of(ended.reason)
+    _tell_replay(ended, status, time.monotonic() - started)
+    return ("", 204) if status == 204 else ({"reason": ended.reason, "detail": ended.detail}, status)
+
+
+def _dispatch(request: flask.Request) -> flask.typing.ResponseReturnValue:
     started = time.monotonic()
     answer = _answer(request)
     _tell(answer, time.monotonic() - started)
@@ -85,3 +124,20 @@ def _tell(answer: Answer, seconds: float) -> None:
     told = {key: value for key, value in answer.body.items() if isinstance(value, str | int)}
     level = log.INFO if answer.status == 200 else log.ERROR
     log.event(level, "dispatch ended", {"status": answer.status, **told, "seconds": round(seconds, 3)})
+
+
+def _tell_replay(ended: Replay, status: int, seconds: float) -> None:
+    fields: dict[str, object] = {
+        "reason": ended.reason,
+        "status": status,
+        "job_id": ended.attributes.job_id,
+        "run_id": ended.attributes.run_id,
+        "crawl": ended.attributes.crawl,
+        "letter_id": ended.letter_id,
+        "message_id": ended.message_id,
+        "seconds": round(seconds, 3),
+        "trace": trace_id(ended.attributes.traceparent),
+        "detail": ended.detail,
+    }
+    level = ANSWERS[MEANINGS[ended.reason].outcome].level
+    log.event(level, "replay ended", fields, error=ended.error)

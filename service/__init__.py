@@ -1,1 +1,1 @@
-"""What both Cloud Run services share at their edge: settings, logs, publishing, guarded fetching."""
+"""What both Cloud Run services share at their edge: settings, logs, who may push, publishing, fetching."""

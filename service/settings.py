@@ -1,9 +1,9 @@
 """The environment, read once at the edge; every fault is reported at once, and none is survived."""
 
 import re
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import AnyHttpUrl, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from contract.faults import faults_of
@@ -11,6 +11,8 @@ from service.addresses import read_networks
 
 _PRODUCT = re.compile(r"[A-Za-z_-]+")  # RFC 9309 section 2.2.1
 _CONTACT = re.compile(r"https?://[\w-]+\.[\w.-]+|[\w.+-]+@[\w-]+\.[\w.-]+")
+# Where Google publishes the certificates of its OIDC tokens, in the {kid: PEM} form.
+GOOGLE_CERTS_URL = "https://www.googleapis.com/oauth2/v1/certs"
 
 
 class BadSettings(Exception):
@@ -55,6 +57,22 @@ class ServiceSettings(BaseSettings):
     def _are_networks(cls, value: str) -> str:
         read_networks(value)
         return value
+
+
+class PushSettings(ServiceSettings):
+    """What a service reads that takes pushes.
+
+    Attributes:
+        push_auth: `oidc`, or `none` where whoever reaches the port may push.
+        push_audience: the `aud` that the subscription's tokens carry.
+        push_service_account: the account that the subscription's tokens are of.
+        push_certs_url: certificates of the tokens' issuer, `{kid: PEM}`.
+    """
+
+    push_auth: Literal["oidc", "none"] = "oidc"
+    push_audience: str = ""
+    push_service_account: str = ""
+    push_certs_url: AnyHttpUrl = AnyHttpUrl(GOOGLE_CERTS_URL)
 
 
 AnySettings = TypeVar("AnySettings", bound=ServiceSettings)

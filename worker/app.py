@@ -1,18 +1,16 @@
 """The worker's HTTP side: Flask in, a `Delivery` through, a status out, one log line each."""
 
 import time
+from functools import partial
 
 import flask
 from werkzeug.exceptions import HTTPException
 
-from contract.envelope import MAX_ENVELOPE_BYTES
-from contract.outcome import ANSWERS, MEANINGS, Reason, status_of
+from contract.outcome import ANSWERS, MEANINGS, status_of
 from contract.trace import trace_id
 from service import log
+from service.push_body import read_push
 from worker.deliver import Delivery, Worker
-
-# Pub/Sub's largest push: 10,000,000 B of data in base64, attributes and field names.
-MAX_REQUEST_BYTES = 16 * 1024 * 1024
 
 
 def make_app(worker: Worker) -> flask.Flask:
@@ -22,7 +20,8 @@ def make_app(worker: Worker) -> flask.Flask:
     @app.post("/")
     def push() -> flask.typing.ResponseReturnValue:
         started = time.monotonic()
-        delivery = _deliver(worker, flask.request)
+        authorization = flask.request.headers.get("Authorization", "")
+        delivery = worker.deliver(authorization, partial(read_push, flask.request))
         status = status_of(delivery.reason)
         _tell(delivery, status, time.monotonic() - started)
         if status == 204:
@@ -41,16 +40,6 @@ def make_app(worker: Worker) -> flask.Flask:
         return answer, wrong.code or 500
 
     return app
-
-
-def _deliver(worker: Worker, request: flask.Request) -> Delivery:
-    """Read the request's body, up to a bound, and deliver it."""
-    length = request.content_length
-    if length is None or length > MAX_REQUEST_BYTES:
-        size = "unknown size" if length is None else f"{length} bytes"
-        return Delivery(Reason.BAD_ENVELOPE, f"a push of {size}; at most {MAX_ENVELOPE_BYTES} bytes are read")
-    # A body over the envelope's bound but within Pub/Sub's is read, so that the answer reaches the sender.
-    return worker.deliver(request.headers.get("Authorization", ""), request.get_data(cache=False))
 
 
 def _tell(delivery: Delivery, status: int, seconds: float) -> None:

@@ -13,8 +13,8 @@ from contract.envelope import Envelope
 from contract.faults import UnreadableEnvelope, UnreadableJob
 from contract.job import Job, JobAttributes, Politeness
 from contract.outcome import MAX_DETAIL_CHARACTERS, MEANINGS, OutcomeRecord, Reason, items_json
+from service.authenticate import Authenticate, NotHeard
 from service.publisher import Message, Publisher, PublishUnconfirmed
-from worker.authenticate import Authenticate
 from worker.budget import Budget
 from worker.ending import Ended
 from worker.page import Page
@@ -73,13 +73,18 @@ class Worker:
     now: Callable[[], datetime]
     name: str
 
-    def deliver(self, authorization: str, body: bytes) -> Delivery:
-        """Take one push from its token to its ending; never raises."""
+    def deliver(self, authorization: str, read_body: Callable[[], bytes]) -> Delivery:
+        """Take one push from its token to its ending; never raises.
+
+        Args:
+            authorization: the header.
+            read_body: asked once the token is known to be good; may raise `UnreadableEnvelope`.
+        """
         try:
             self.authenticate(authorization)
-            envelope = Envelope.parse(body)
-        except Ended as ended:
-            return Delivery(ended.reason, ended.detail)
+            envelope = Envelope.parse(read_body())
+        except NotHeard as wrong:
+            return Delivery(wrong.reason, wrong.detail)
         except UnreadableEnvelope as wrong:
             return Delivery(Reason.BAD_ENVELOPE, str(wrong))
         except Exception as bug:  # noqa: BLE001 - nothing unknown is ever acknowledged

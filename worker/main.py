@@ -12,11 +12,11 @@ import grpc.experimental.gevent
 from gevent import monkey
 
 from service import log
+from service.authenticate import authentication
 from service.publisher import PubSubPublisher
 from service.settings import load_or_exit
 from service.web import open_web
 from worker.app import make_app
-from worker.authenticate import Authenticate, OidcCheck, anyone
 from worker.budget import Budget
 from worker.courtesy import Courtesy
 from worker.deliver import Worker
@@ -53,31 +53,13 @@ def wire(settings: Settings, shutdown: Shutdown) -> Worker:
         batch_seconds=0.01,
     )
     return Worker(
-        authenticate=_authentication(settings),
+        authenticate=authentication(settings),
         fetch=fetcher.fetch,
         publisher=publisher,
         page_budget_seconds=settings.page_budget_seconds,
         limit=partial(_limit, shutdown),
         now=lambda: datetime.now(UTC),
         name=f"{settings.k_revision}/{os.getpid()}",
-    )
-
-
-def _authentication(settings: Settings) -> Authenticate:
-    if settings.push_auth == "none":
-        log.event(log.WARNING, "pushes are not authenticated", {"PUSH_AUTH": "none"})
-        return anyone
-    import cachecontrol  # noqa: PLC0415 - not needed where anyone may push
-    import requests  # noqa: PLC0415 - idem
-    from google.auth.transport.requests import Request  # noqa: PLC0415 - idem
-
-    # google-auth fetches the certificates for every token: let HTTP's own rules cache them.
-    session = cachecontrol.CacheControl(requests.Session())
-    return OidcCheck(
-        audience=settings.push_audience,
-        service_account=settings.push_service_account,
-        certs_url=str(settings.push_certs_url),
-        transport=Request(session=session),
     )
 
 

@@ -1,26 +1,20 @@
 """What the worker reads from its environment."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import AnyHttpUrl, Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from contract.topology import OUTCOMES_TOPIC
-from service.settings import ServiceSettings
+from service.settings import PushSettings
 
-# Where Google publishes the certificates of its OIDC tokens, in the {kid: PEM} form.
-GOOGLE_CERTS_URL = "https://www.googleapis.com/oauth2/v1/certs"
 PUBLISH_SECONDS = 5  #: kept of the request's time for the outcome's confirmation
 
 
-class Settings(ServiceSettings):
+class Settings(PushSettings):
     """The worker's settings.
 
     Attributes:
         outcomes_topic: short name of the topic that takes the outcomes.
-        push_auth: `oidc`, or `none` where whoever reaches the port may push.
-        push_audience: the `aud` that the subscription's tokens carry.
-        push_service_account: the account that the subscription's tokens are of.
-        push_certs_url: certificates of the tokens' issuer, `{kid: PEM}`.
         page_budget_seconds: everything for one page: robots.txt, its host's turn, name, connection,
             redirects, body.
         request_timeout_seconds: the container's request timeout (Cloud Run's `timeout`).
@@ -32,10 +26,6 @@ class Settings(ServiceSettings):
     """
 
     outcomes_topic: Annotated[str, Field(min_length=3)] = OUTCOMES_TOPIC
-    push_auth: Literal["oidc", "none"] = "oidc"
-    push_audience: str = ""
-    push_service_account: str = ""
-    push_certs_url: AnyHttpUrl = AnyHttpUrl(GOOGLE_CERTS_URL)
     page_budget_seconds: Annotated[float, Field(gt=0)] = 40
     request_timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 55
     ack_deadline_seconds: Annotated[int, Field(ge=10, le=600)] = 60

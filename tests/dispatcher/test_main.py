@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import functions_framework
@@ -20,19 +21,26 @@ def make_client() -> FlaskClient:
     return client
 
 
-@pytest.fixture(scope="module")
-def client() -> Iterator[FlaskClient]:
-    """A client of the dispatcher, which reads its environment and sets up its logs when it is loaded."""
+@contextmanager
+def own_logs() -> Iterator[None]:
+    """Give the logs back that a dispatcher sets up for itself when it is loaded."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[FlaskClient]:
+    """A client of the dispatcher, which reads its environment when it is loaded."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GOOGLE_CLOUD_PROJECT", "p")
         patch.delenv("PORT", raising=False)
         # Nobody is there: what is tested here publishes nothing.
         patch.setenv("PUBSUB_EMULATOR_HOST", "127.0.0.1:1")
-        client = make_client()
-        root.handlers[:] = handlers
-        root.setLevel(level)
+        with own_logs():
+            client = make_client()
         yield client
 
 
@@ -87,6 +95,46 @@ def test_a_crawl_larger_than_any_is_refused(client: FlaskClient) -> None:
     assert answer.status_code == 400
     assert answer.json is not None
     assert f"at most {MAX_CRAWL_BYTES} are read" in answer.json["error"]
+
+
+def test_a_dispatcher_that_takes_no_replays_says_what_to_set(client: FlaskClient) -> None:
+    """It starts all the same; POST /replay is 403, so that every dead letter stays where it is."""
+    answer = client.post("/replay", data=b"{}", headers={"Authorization": "Bearer x"})
+    assert answer.status_code == 403
+    assert answer.json is not None
+    for name in ("PUSH_AUDIENCE", "PUSH_SERVICE_ACCOUNT", "PUSH_AUTH=none"):
+        assert name in answer.json["error"]
+    assert client.get("/replay").status_code == 405
+
+
+def test_a_dispatcher_that_takes_replays_wants_a_token_and_a_push(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """401 without one; 400 where nobody asks for one and the body is no push; a line in the log each."""
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", "127.0.0.1:1")
+    monkeypatch.setenv("PUSH_AUDIENCE", "https://dispatcher.example")
+    monkeypatch.setenv("PUSH_SERVICE_ACCOUNT", "push@p.iam.gserviceaccount.com")
+    with own_logs():
+        client = make_client()
+    caplog.set_level(logging.INFO, logger="scrapeq")
+    assert client.post("/replay", data=b"{}").status_code == 401
+    monkeypatch.setenv("PUSH_AUTH", "none")
+    with own_logs():
+        client = make_client()
+    assert client.post("/replay", data=b"{}").status_code == 400
+    ended = [record.__dict__["json_fields"] for record in caplog.records if record.message == "replay ended"]
+    assert [(line["status"], line["reason"]) for line in ended] == [(401, "no_token"), (400, "bad_envelope")]
+
+
+@pytest.mark.parametrize("missing", ["PUSH_AUDIENCE", "PUSH_SERVICE_ACCOUNT"])
+def test_half_an_authentication_keeps_it_from_starting(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    """Both, for replays, or neither: one alone is a mistake in the deployment."""
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
+    for name in {"PUSH_AUDIENCE", "PUSH_SERVICE_ACCOUNT"} - {missing}:
+        monkeypatch.setenv(name, "x")
+    with pytest.raises(SystemExit, match="PUSH_AUDIENCE and PUSH_SERVICE_ACCOUNT are set both, or neither"):
+        make_client()
 
 
 def test_a_broken_environment_keeps_it_from_starting(monkeypatch: pytest.MonkeyPatch) -> None:

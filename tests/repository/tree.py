@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("contract", "extraction", "service", "dispatcher", "worker", "localpubsub", "console")
-EVERYTHING = (*PACKAGES, "tests", "benchmarks")
+EVERYTHING = (*PACKAGES, "scripts", "tests", "benchmarks")
 
 
 class Import(NamedTuple):

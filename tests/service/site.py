@@ -95,7 +95,10 @@ class Site:
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}{path}"
 
     def add(self, path: str, answer: Answer) -> str:
-        """Let `path` answer so; return its URL. Bytes keep the connection open, behaviours end it."""
+        """Let `path` answer so, with any query that has no answer of its own; return its URL.
+
+        Bytes keep the connection open, behaviours end it.
+        """
         self._answers[path] = answer
         return self.url(path)
 
@@ -165,7 +168,8 @@ class Site:
         )
         request = Request(first[1], {name.lower(): value.strip() for name, _, value in fields})
         self.requests.append(request)
-        answer = self._answers.get(request.path, http(404))
+        whatever_is_asked = self._answers.get(request.path.partition("?")[0], http(404))
+        answer = self._answers.get(request.path, whatever_is_asked)
         if isinstance(answer, bytes):
             connection.sendall(answer)
             return True

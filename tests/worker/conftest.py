@@ -6,7 +6,7 @@ import pytest
 
 from tests.service.recording import RecordingPublisher
 from tests.service.site import Site, open_site
-from tests.worker.tokens import Issuer
+from tests.service.tokens import Issuer
 
 
 @pytest.fixture
@@ -24,11 +24,5 @@ def publisher() -> RecordingPublisher:
 
 @pytest.fixture(scope="session")
 def issuer() -> Issuer:
-    """Whoever signs the tokens of pushes."""
-    return Issuer()
-
-
-@pytest.fixture(scope="session")
-def stranger() -> Issuer:
-    """Somebody else, who signs with another key."""
+    """Whoever signs certificates."""
     return Issuer()

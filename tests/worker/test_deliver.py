@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -16,11 +17,12 @@ from werkzeug.test import TestResponse
 
 from contract.job import Politeness
 from contract.outcome import ACKNOWLEDGING, MEANINGS, OutcomeRecord, Reason, status_of
+from service.authenticate import NotHeard, anyone
 from service.publisher import PublishUnconfirmed
+from service.push_body import MAX_REQUEST_BYTES
 from tests.service.recording import RecordingPublisher
 from tests.worker.pushes import JOB, TRACE, job, push
-from worker.app import MAX_REQUEST_BYTES, make_app
-from worker.authenticate import anyone
+from worker.app import make_app
 from worker.budget import Budget
 from worker.deliver import MAX_ITEMS_BYTES, Worker
 from worker.ending import Ended
@@ -240,11 +242,34 @@ def test_whoever_is_not_heard_sets_nothing_in_motion(
     desk: Desk, told: Events, reason: Reason, status: int
 ) -> None:
     """No page is fetched and nothing published for a push that anybody could have sent."""
-    desk.doorkeeper.ending = Ended(reason, "because")
+    desk.doorkeeper.ending = NotHeard(reason, "because")
     assert desk.post(push()).status_code == status
     assert desk.site.asked == []
     assert desk.publisher.published == []
     assert [event["reason"] for event in told()] == [reason]
+
+
+class Unread(BytesIO):
+    """A body that fails whoever reads it."""
+
+    def read(self, _size: int | None = -1) -> bytes:
+        """Fail."""
+        raise AssertionError("the body was read")
+
+
+def test_whoever_is_not_heard_is_not_read(desk: Desk) -> None:
+    """The token is checked first: a stranger's megabytes fill no memory."""
+    desk.doorkeeper.ending = NotHeard(Reason.BAD_TOKEN, "because")
+    announced = {"CONTENT_LENGTH": str(MAX_REQUEST_BYTES)}
+    response = desk.client.post("/", input_stream=Unread(), environ_overrides=announced)
+    assert response.status_code == 401
+
+
+def test_a_push_that_ends_early_is_400(desk: Desk, told: Events) -> None:
+    """No crash, and no acknowledgement: it comes again whole."""
+    response = desk.client.post("/", data=b"{}", environ_overrides={"CONTENT_LENGTH": "1000"})
+    assert response.status_code == 400
+    assert told()[0]["detail"] == "the push ended before its 1000 bytes"
 
 
 def fails_in_authentication(desk: Desk) -> None:

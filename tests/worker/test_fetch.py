@@ -13,8 +13,8 @@ import pytest
 
 from contract.outcome import MEANINGS, Outcome, Reason
 from tests.service.site import Answer, Site, Visit, http, open_site, redirect
+from tests.service.tokens import Issuer
 from tests.worker.fetching import ANYHOW, a_fetcher
-from tests.worker.tokens import Issuer
 from worker.budget import Budget
 from worker.ending import Ended
 from worker.fetch import Fetcher, reason_of

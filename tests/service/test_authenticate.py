@@ -5,7 +5,7 @@ import hmac
 import json
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from typing import Any, NamedTuple
 
@@ -13,12 +13,11 @@ import pytest
 from google.auth.transport import Request
 
 from contract.outcome import MEANINGS, Outcome, Reason
+from service.authenticate import Authenticate, NotHeard, anyone, authentication
+from service.oidc import REFETCH_SECONDS, OidcCheck
+from service.settings import PushSettings
 from tests.service.site import Site, http
-from tests.worker.tokens import ACCOUNT, AUDIENCE, Issuer, claims_of, segment
-from worker.authenticate import Authenticate, OidcCheck, anyone
-from worker.ending import Ended
-from worker.main import _authentication
-from worker.settings import Settings
+from tests.service.tokens import ACCOUNT, AUDIENCE, Issuer, claims_of, segment
 
 CERTS = "/certs"
 
@@ -30,9 +29,9 @@ def certificates(*issuers: Issuer) -> bytes:
     return http(200, json.dumps(known).encode(), *kept, content_type="application/json")
 
 
-def settings(certs_url: str) -> Settings:
-    """Return settings of a worker that takes pushes of one account."""
-    return Settings.model_validate(
+def settings(certs_url: str) -> PushSettings:
+    """Return settings of a service that takes pushes of one account."""
+    return PushSettings.model_validate(
         {
             "google_cloud_project": "p",
             "push_audience": AUDIENCE,
@@ -44,16 +43,16 @@ def settings(certs_url: str) -> Settings:
 
 @pytest.fixture
 def check(site: Site, issuer: Issuer) -> Authenticate:
-    """The check as the worker wires it, with the issuer's certificates."""
-    return _authentication(settings(site.add(CERTS, certificates(issuer))))
+    """The check as the services wire it, with the issuer's certificates."""
+    return authentication(settings(site.add(CERTS, certificates(issuer))))
 
 
 def ending(check: Authenticate, authorization: str) -> Reason:
     """Return why the header is refused; `ok` where it is not."""
     try:
         check(authorization)
-    except Ended as ended:
-        return ended.reason
+    except NotHeard as wrong:
+        return wrong.reason
     return Reason.OK
 
 
@@ -188,7 +187,7 @@ def test_clocks_that_differ_by_seconds_do_no_harm(check: Authenticate, issuer: I
 def test_without_certificates_the_push_is_to_be_repeated(site: Site, issuer: Issuer, answer: bytes) -> None:
     """A certificate server that fails is no reason to call the sender a forger, nor to hear it."""
     # Given a certificate server that answers with anything but certificates, and then ends
-    check = _authentication(settings(site.add(CERTS, lambda visit: visit.send(answer))))
+    check = authentication(settings(site.add(CERTS, lambda visit: visit.send(answer))))
     # When a good token comes
     # Then the push is asked for again, since the reason is one to retry
     assert ending(check, f"Bearer {issuer.token()}") is Reason.NO_CERTIFICATES
@@ -199,13 +198,13 @@ def test_an_unreachable_certificate_server_is_no_certificates(issuer: Issuer) ->
     """Connection refused."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    check = _authentication(settings(f"http://127.0.0.1:{port}/certs"))
+    check = authentication(settings(f"http://127.0.0.1:{port}/certs"))
     assert ending(check, f"Bearer {issuer.token()}") is Reason.NO_CERTIFICATES
 
 
 def test_once_the_certificates_are_there_the_same_token_is_heard(site: Site, issuer: Issuer) -> None:
     """A failure to fetch them is not remembered."""
-    check = _authentication(settings(site.add(CERTS, http(500))))
+    check = authentication(settings(site.add(CERTS, http(500))))
     authorization = f"Bearer {issuer.token()}"
     assert ending(check, authorization) is Reason.NO_CERTIFICATES
     site.add(CERTS, certificates(issuer))
@@ -222,21 +221,50 @@ def test_certificates_are_fetched_once_for_many_pushes(
     assert len(site.asked(CERTS)) == 1
 
 
+def test_a_key_that_google_took_up_is_known_at_once(site: Site, issuer: Issuer, stranger: Issuer) -> None:
+    """An unknown kid fetches the certificates again, though HTTP lets us keep the old for an hour."""
+    # Given certificates that are cached
+    check = authentication(settings(site.add(CERTS, certificates(issuer))))
+    assert ending(check, f"Bearer {issuer.token()}") is Reason.OK
+    # When the issuer signs with a new key
+    site.add(CERTS, certificates(issuer, stranger))
+    # Then its tokens are heard, and those of the old one too
+    assert ending(check, f"Bearer {stranger.token()}") is Reason.OK
+    assert ending(check, f"Bearer {issuer.token(sub='other')}") is Reason.OK
+    # And the new certificates are as cached as the old ones were
+    assert ending(check, f"Bearer {stranger.token(sub='other')}") is Reason.OK
+    assert len(site.asked(CERTS)) == 2
+
+
+def test_forged_key_names_fetch_certificates_once_a_minute(
+    site: Site, check: Authenticate, issuer: Issuer
+) -> None:
+    """Whatever kids a forger invents, Google is asked twice: for the certificates, and for newer ones."""
+    for number in range(20):
+        assert ending(check, f"Bearer {issuer.token({'kid': str(number)})}") is Reason.BAD_TOKEN
+    assert ending(check, f"Bearer {issuer.token()}") is Reason.OK
+    assert len(site.asked(CERTS)) == 2
+
+
 class CountingCertificates(Request):
     """A transport of google-auth's that has the certificates at hand, and counts who asks.
 
     Attributes:
         asked: how often.
+        renewed: how often past every cache.
     """
 
     def __init__(self, issuer: Issuer) -> None:
-        self.asked = 0
+        self.asked = self.renewed = 0
         self._certificates = issuer.certificates()
 
-    def __call__(self, url: str, **_options: object) -> "Certificates":  # type: ignore[override]  # all we use
+    def __call__(  # type: ignore[override]  # all we use
+        self, url: str, headers: Mapping[str, str] | None = None, **_options: object
+    ) -> "Certificates":
         """Answer one request."""
         assert url == "https://certs.example/"
         self.asked += 1
+        self.renewed += headers == {"Cache-Control": "no-cache"}
         return Certificates(self._certificates)
 
 
@@ -287,6 +315,21 @@ def test_a_verified_token_is_remembered_until_it_expires(issuer: Issuer) -> None
     assert transport.asked == 2
 
 
+def test_unknown_keys_are_looked_for_again_after_a_while(issuer: Issuer) -> None:
+    """At most once in REFETCH_SECONDS, however many unknown keys come, and again after that."""
+    transport, clock = CountingCertificates(issuer), Clock()
+    check = remembering(transport, clock)
+    for now, renewed in (
+        (0.0, 1),
+        (REFETCH_SECONDS - 1.0, 1),
+        (REFETCH_SECONDS, 2),
+        (REFETCH_SECONDS + 1, 2),
+    ):
+        clock.now = now
+        assert ending(check, f"Bearer {issuer.token({'kid': str(now)})}") is Reason.BAD_TOKEN
+        assert transport.renewed == renewed
+
+
 def test_a_refused_token_is_not_remembered(issuer: Issuer) -> None:
     """Neither as good, nor as bad: what is wrong may be our certificates."""
     transport = CountingCertificates(issuer)
@@ -316,7 +359,7 @@ def test_remembered_tokens_are_bounded(issuer: Issuer) -> None:
 
 
 def test_where_authentication_is_off_everybody_is_heard() -> None:
-    """PUSH_AUTH=none, for a worker that nobody else reaches."""
-    chosen = Settings.model_validate({"google_cloud_project": "p", "push_auth": "none"})
-    assert _authentication(chosen) is anyone
+    """PUSH_AUTH=none, for a service that nobody else reaches."""
+    chosen = PushSettings.model_validate({"google_cloud_project": "p", "push_auth": "none"})
+    assert authentication(chosen) is anyone
     assert ending(anyone, "") is Reason.OK
