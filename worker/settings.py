@@ -4,12 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import AnyHttpUrl, Field, ValidationInfo, field_validator
 
-from contract.topology import OUTCOMES_TOPIC
+from contract.topology import DEAD_TOPIC, JOBS_TOPIC, OUTCOMES_TOPIC
 from service.settings import ServiceSettings
 
 # Where Google publishes the certificates of its OIDC tokens, in the {kid: PEM} form.
 GOOGLE_CERTS_URL = "https://www.googleapis.com/oauth2/v1/certs"
-PUBLISH_SECONDS = 5  #: kept of the request's time for the outcome's confirmation
+PUBLISH_SECONDS = 5  #: kept of the request's time for confirmations, the outcome's and what is settled
 
 
 class Settings(ServiceSettings):
@@ -17,6 +17,9 @@ class Settings(ServiceSettings):
 
     Attributes:
         outcomes_topic: short name of the topic that takes the outcomes.
+        ack_policy: `success`, where only a success is acknowledged; or `settled`, where the worker itself
+            publishes a failed job to the dead-letter topic, and one that must wait to the jobs topic.
+        dead_letter_topic, jobs_topic: their short names; needed for `settled`.
         push_auth: `oidc`, or `none` where whoever reaches the port may push.
         push_audience: the `aud` that the subscription's tokens carry.
         push_service_account: the account that the subscription's tokens are of.
@@ -32,6 +35,9 @@ class Settings(ServiceSettings):
     """
 
     outcomes_topic: Annotated[str, Field(min_length=3)] = OUTCOMES_TOPIC
+    ack_policy: Literal["success", "settled"] = "success"
+    dead_letter_topic: Annotated[str, Field(min_length=3)] = DEAD_TOPIC
+    jobs_topic: Annotated[str, Field(min_length=3)] = JOBS_TOPIC
     push_auth: Literal["oidc", "none"] = "oidc"
     push_audience: str = ""
     push_service_account: str = ""

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from contract.crawl import Crawl, Limits, Sources
 from contract.fields import FieldType
 from contract.job import Job, Politeness, identify
-from contract.outcome import MEANINGS, OutcomeRecord, Reason
+from contract.outcome import MEANINGS, Reason
+from contract.outcome_record import OutcomeRecord
 from contract.recipe import Recipe, RecipeField
 from contract.urls import check_url
 

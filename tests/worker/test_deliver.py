@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
 from contract.job import Politeness
-from contract.outcome import ACKNOWLEDGING, MEANINGS, OutcomeRecord, Reason, status_of
+from contract.outcome import ACKNOWLEDGING, MEANINGS, Reason, status_of
+from contract.outcome_record import OutcomeRecord
 from service.publisher import PublishUnconfirmed
 from tests.service.recording import RecordingPublisher
 from tests.worker.pushes import JOB, TRACE, job, push
