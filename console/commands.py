@@ -16,7 +16,7 @@ from console.interrupts import interruptible
 from console.ledger import Accounting, Ledger
 from console.recipe_commands import recipe_app, try_recipe
 from console.screen import open_screen, progress, say, steps
-from console.services import DeliveryPolicy, StackOptions
+from console.services import AckPolicy, DeliveryPolicy, Politeness, StackOptions
 from console.tables import (
     dead_lines,
     dispatched_table,
@@ -89,6 +89,14 @@ def up(  # noqa: PLR0913, PLR0917 - a command has as many arguments as options, 
         int, typer.Option(help="Seconds before any attempt, at most.", min=0, max=600)
     ] = 600,
     workers: Annotated[int, typer.Option(help="Processes of the worker.", min=1, max=64)] = 2,
+    ack_policy: Annotated[
+        AckPolicy,
+        typer.Option(help="settled: the worker itself buries what failed and defers what must wait."),
+    ] = AckPolicy.SUCCESS,
+    politeness: Annotated[
+        Politeness,
+        typer.Option(help="ordered: politeness.per_host holds for all processes together."),
+    ] = Politeness.INSTANCE,
     emulator: Annotated[
         str,
         typer.Option(
@@ -105,7 +113,14 @@ def up(  # noqa: PLR0913, PLR0917 - a command has as many arguments as options, 
 
     if minimum_backoff > maximum_backoff:
         raise WrongUsage("--minimum-backoff is above --maximum-backoff; it must not be.")
-    delivery = DeliveryPolicy(ack_deadline, max_delivery_attempts, minimum_backoff, maximum_backoff)
+    if politeness is Politeness.ORDERED and ack_policy is not AckPolicy.SETTLED:
+        raise WrongUsage(
+            "--politeness ordered needs --ack-policy settled: else each failed page holds up the others of "
+            "its host, for as long as its attempts and backoffs take."
+        )
+    delivery = DeliveryPolicy(
+        ack_deadline, max_delivery_attempts, minimum_backoff, maximum_backoff, politeness
+    )
     options = StackOptions(
         data=data,
         pubsub_port=pubsub_port,
@@ -114,6 +129,7 @@ def up(  # noqa: PLR0913, PLR0917 - a command has as many arguments as options, 
         worker_port=worker_port,
         delivery=delivery,
         worker_processes=workers,
+        ack_policy=ack_policy,
         emulator_host=emulator,
     )
     desk.run(options, open_screen())

@@ -1,6 +1,6 @@
 """Dead letters: what their attributes say of the death, and what is left of them when they are replayed.
 
-Pub/Sub gives no reason. Where the worker itself settles a failed job (ACK_POLICY=settled), the letter has one.
+Pub/Sub gives no reason. A letter that the worker itself wrote (ACK_POLICY=settled) has one.
 """
 
 from collections.abc import Mapping

@@ -160,7 +160,7 @@ class PubSubPublisher:
             return unconfirmed
 
     def _resume(self, ordering_keys: set[str]) -> None:
-        """Let go on what the client has paused after a failure, so that a key's order is kept: nobody needs it."""
+        """Let the client go on with keys that it paused after a failure: their order is nothing to us."""
         for key in ordering_keys:
             with suppress(RuntimeError):  # it was not paused: the failure was of the message itself
                 self._client.resume_publish(self._path, key)

@@ -1,4 +1,4 @@
-"""When a deferred job may be tried: it holds its place while it waits, but not for longer than that is cheap."""
+"""When a deferred job may be tried: it waits in its place, but for no longer than that is cheap."""
 
 import time
 from collections.abc import Callable
@@ -19,7 +19,7 @@ class DueTimes:
 
     Args:
         places: jobs that may wait for long at once.
-        holds: whether a job that will not be due in time is worth a wait: where it is published again after it.
+        holds: whether a job that will not be due in time waits all the same, to be published again.
         now: the time, with a time zone.
         sleep: waits for so many seconds.
     """

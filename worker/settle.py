@@ -1,8 +1,8 @@
-"""ACK_POLICY=settled: a job that will not work, or not yet, is settled by us, so that its push can be acknowledged.
+"""ACK_POLICY=settled: a job that will not work, or not yet, is settled by us, and its push acknowledged.
 
-A job that failed goes to the dead-letter topic, with its reason. One whose site asked to be left alone goes to
-the end of the jobs topic, with the time to come back. What Pub/Sub does not confirm, or what is past a bound, ends
-as with ACK_POLICY=success. Why it waits as it does: docs/decisions/settled.md.
+A job that failed goes to the dead-letter topic, with its reason. One whose site asked to be left alone goes
+to the end of the jobs topic, with the time to come back. What Pub/Sub does not confirm, or what is past a
+bound, ends as with ACK_POLICY=success. Why it waits as it does: docs/decisions/settled.md.
 """
 
 from collections.abc import Callable
