@@ -64,6 +64,16 @@ Run = Annotated[
     str | None,
     typer.Argument(metavar="[RUN]", help="A run_id, as `dispatch` prints it. Default: the latest run."),
 ]
+AckPolicyOption = Annotated[
+    AckPolicy, typer.Option(help="settled: the worker itself buries what failed and defers what must wait.")
+]
+PolitenessOption = Annotated[
+    Politeness, typer.Option(help="ordered: politeness.per_host holds for all processes together.")
+]
+ORDERED_NEEDS_SETTLED = (
+    "--politeness ordered needs --ack-policy settled: else each failed page holds up the others of its host, "
+    "for as long as its attempts and backoffs take."
+)
 DEFAULT_DATA = Path(".scrapeq")
 
 
@@ -89,14 +99,8 @@ def up(  # noqa: PLR0913, PLR0917 - a command has as many arguments as options, 
         int, typer.Option(help="Seconds before any attempt, at most.", min=0, max=600)
     ] = 600,
     workers: Annotated[int, typer.Option(help="Processes of the worker.", min=1, max=64)] = 2,
-    ack_policy: Annotated[
-        AckPolicy,
-        typer.Option(help="settled: the worker itself buries what failed and defers what must wait."),
-    ] = AckPolicy.SUCCESS,
-    politeness: Annotated[
-        Politeness,
-        typer.Option(help="ordered: politeness.per_host holds for all processes together."),
-    ] = Politeness.INSTANCE,
+    ack_policy: AckPolicyOption = AckPolicy.SUCCESS,
+    politeness: PolitenessOption = Politeness.INSTANCE,
     emulator: Annotated[
         str,
         typer.Option(
@@ -114,10 +118,7 @@ def up(  # noqa: PLR0913, PLR0917 - a command has as many arguments as options, 
     if minimum_backoff > maximum_backoff:
         raise WrongUsage("--minimum-backoff is above --maximum-backoff; it must not be.")
     if politeness is Politeness.ORDERED and ack_policy is not AckPolicy.SETTLED:
-        raise WrongUsage(
-            "--politeness ordered needs --ack-policy settled: else each failed page holds up the others of "
-            "its host, for as long as its attempts and backoffs take."
-        )
+        raise WrongUsage(ORDERED_NEEDS_SETTLED)
     delivery = DeliveryPolicy(
         ack_deadline, max_delivery_attempts, minimum_backoff, maximum_backoff, politeness
     )
