@@ -239,7 +239,7 @@ def status(run: Run = None, data: Data = DEFAULT_DATA) -> None:
 
 @app.command()
 def dead(run: Run = None, data: Data = DEFAULT_DATA) -> None:
-    """Show a run's dead letters: each job that used up its attempts, why, and what to do about it."""
+    """Show a run's dead letters: each job that died, why, and what to do about it."""
     ledger, screen = Ledger(data), open_screen()
     run_id = ledger.choose_run(run)
     jobs = ledger.dead(run_id)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
@@ -111,12 +111,15 @@ class Job(BaseModel):
 def defer(data: bytes, not_before: datetime, defers: int) -> bytes:
     """Return a job's message data with these two fields; all others stay, also those of a later version.
 
+    The time is written in milliseconds, not before the one that is given.
+
     Raises:
         UnreadableJob: where there is no JSON object.
         ValueError: where the job would have more than 64 KiB.
     """
     document = parse_json_object(data, UnreadableJob, max_bytes=MAX_JOB_BYTES, what="job")
-    until = not_before.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    rounded_up = not_before.astimezone(UTC) + timedelta(microseconds=999)
+    until = rounded_up.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return _encode(document | {"not_before": until, "defers": defers})
 
 

@@ -51,9 +51,9 @@ def wire(settings: Settings, shutdown: Shutdown) -> Worker:
     )
     settles = settings.ack_policy == "settled"
     # Two confirmations, one after the other, in the time that is kept for them.
-    publisher = partial(
-        PubSubPublisher,
+    publisher = PubSubPublisher(
         settings.google_cloud_project,
+        settings.outcomes_topic,
         timeout_seconds=PUBLISH_SECONDS / (2 if settles else 1),
         batch_seconds=0.01,
     )
@@ -62,7 +62,7 @@ def wire(settings: Settings, shutdown: Shutdown) -> Worker:
     worker = Worker(
         authenticate=_authentication(settings),
         fetch=fetcher.fetch,
-        publisher=publisher(settings.outcomes_topic),
+        publisher=publisher,
         page_budget_seconds=settings.page_budget_seconds,
         limit=partial(_limit, shutdown),
         now=_now,
@@ -71,7 +71,7 @@ def wire(settings: Settings, shutdown: Shutdown) -> Worker:
     )
     if not settles:
         return worker
-    letters, jobs = publisher(settings.dead_letter_topic), publisher(settings.jobs_topic)
+    letters, jobs = publisher.beside(settings.dead_letter_topic), publisher.beside(settings.jobs_topic)
     return replace(worker, settle=Settlement(letters, jobs, _now).settle)
 
 

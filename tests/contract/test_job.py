@@ -137,7 +137,7 @@ def test_a_deferred_job_is_the_same_job(job: Job, not_before: datetime, defers: 
     assert deferred.model_copy(update=same) == job
     assert deferred.defers == defers
     assert deferred.not_before is not None
-    assert abs(deferred.not_before - not_before) < timedelta(milliseconds=1)
+    assert timedelta(0) <= deferred.not_before - not_before < timedelta(milliseconds=1)
     assert deferred.job_id == identify(job.run_id, job.url, job.recipe)
 
 

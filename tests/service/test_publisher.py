@@ -209,3 +209,14 @@ def test_more_keys_than_are_sent_at_once_are_confirmed_in_order() -> None:
     assert all(isinstance(answer, str) for answer in answers)
     assert len(set(answers)) == count
     sending.close()
+
+
+@pytest.mark.usefixtures("_reachable")
+def test_another_topic_is_published_to_over_the_same_connection() -> None:
+    """Each publisher keeps to its own topic, and names it where there is no confirmation."""
+    outcomes = publisher(10)
+    letters = outcomes.beside("scrape-nothing")
+    with pytest.raises(PublishUnconfirmed, match="topic scrape-nothing did not confirm: NotFound"):
+        letters.publish(MESSAGE)
+    assert int(outcomes.publish(MESSAGE)) > 0
+    outcomes.close()
