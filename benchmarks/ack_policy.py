@@ -72,9 +72,9 @@ def main() -> None:
 
 
 def pages(site: str, count: int, missing: float) -> list[str]:
-    """Return URLs of which every so many-th is of a page that is not there."""
-    every = round(1 / missing) if missing else count + 1
-    return [f"{site}/{'page' if n % every else 'missing'}/{n}" for n in range(1, count + 1)]
+    """Return URLs, of which an evenly spread share is of pages that are not there."""
+    kinds = ["missing" if int(n * missing) < int((n + 1) * missing) else "page" for n in range(count)]
+    return [f"{site}/{kind}/{n}" for n, kind in enumerate(kinds)]
 
 
 def measure(policy: AckPolicy, urls: list[str], site: str) -> Seen:
