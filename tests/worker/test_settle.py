@@ -131,6 +131,12 @@ class TestFailed:
         assert desk.post(push()).status_code == 503
         assert len(desk.letters.published) == 1
 
+    def test_a_bug_in_settling_is_never_acknowledged(self, desk: Desk) -> None:
+        """500, as for whatever nobody foresaw."""
+        desk.ending = Ended(Reason.HTTP_404, "the site answered 404")
+        desk.letters.refusal = RuntimeError("boom")
+        assert desk.post(push()).status_code == 500
+
     def test_a_detail_fits_into_an_attribute(self, desk: Desk) -> None:
         """At most 1,024 bytes (Pub/Sub's quotas page), in whole characters."""
         desk.ending = Ended(Reason.HTTP_404, "ä日" * 600)
