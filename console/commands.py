@@ -16,7 +16,7 @@ from console.interrupts import interruptible
 from console.ledger import Accounting, Ledger
 from console.recipe_commands import recipe_app, try_recipe
 from console.screen import open_screen, progress, say, steps
-from console.services import DeliveryPolicy, StackOptions
+from console.services import AckPolicy, DeliveryPolicy, Politeness, StackOptions
 from console.tables import (
     dead_lines,
     dispatched_table,
@@ -64,6 +64,16 @@ Run = Annotated[
     str | None,
     typer.Argument(metavar="[RUN]", help="A run_id, as `dispatch` prints it. Default: the latest run."),
 ]
+AckPolicyOption = Annotated[
+    AckPolicy, typer.Option(help="settled: the worker itself buries what failed and defers what must wait.")
+]
+PolitenessOption = Annotated[
+    Politeness, typer.Option(help="ordered: politeness.per_host holds for all processes together.")
+]
+ORDERED_NEEDS_SETTLED = (
+    "--politeness ordered needs --ack-policy settled: else each failed page holds up the others of its host, "
+    "for as long as its attempts and backoffs take."
+)
 DEFAULT_DATA = Path(".scrapeq")
 MISSING = "without an end and older than the queue keeps a message, or ended without having been dispatched"
 
@@ -90,6 +100,8 @@ def up(  # noqa: PLR0913, PLR0917 - a command has as many arguments as options, 
         int, typer.Option(help="Seconds before any attempt, at most.", min=0, max=600)
     ] = 600,
     workers: Annotated[int, typer.Option(help="Processes of the worker.", min=1, max=64)] = 2,
+    ack_policy: AckPolicyOption = AckPolicy.SUCCESS,
+    politeness: PolitenessOption = Politeness.INSTANCE,
     emulator: Annotated[
         str,
         typer.Option(
@@ -106,7 +118,11 @@ def up(  # noqa: PLR0913, PLR0917 - a command has as many arguments as options, 
 
     if minimum_backoff > maximum_backoff:
         raise WrongUsage("--minimum-backoff is above --maximum-backoff; it must not be.")
-    delivery = DeliveryPolicy(ack_deadline, max_delivery_attempts, minimum_backoff, maximum_backoff)
+    if politeness is Politeness.ORDERED and ack_policy is not AckPolicy.SETTLED:
+        raise WrongUsage(ORDERED_NEEDS_SETTLED)
+    delivery = DeliveryPolicy(
+        ack_deadline, max_delivery_attempts, minimum_backoff, maximum_backoff, politeness
+    )
     options = StackOptions(
         data=data,
         pubsub_port=pubsub_port,
@@ -115,6 +131,7 @@ def up(  # noqa: PLR0913, PLR0917 - a command has as many arguments as options, 
         worker_port=worker_port,
         delivery=delivery,
         worker_processes=workers,
+        ack_policy=ack_policy,
         emulator_host=emulator,
     )
     desk.run(options, open_screen())
@@ -223,7 +240,7 @@ def status(run: Run = None, data: Data = DEFAULT_DATA) -> None:
 
 @app.command()
 def dead(run: Run = None, data: Data = DEFAULT_DATA) -> None:
-    """Show a run's dead letters: each job that used up its attempts, why, and what to do about it."""
+    """Show a run's dead letters: each job that died, why, and what to do about it."""
     ledger, screen = Ledger(data), open_screen()
     run_id = ledger.choose_run(run)
     jobs = ledger.dead(run_id)

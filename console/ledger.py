@@ -59,7 +59,7 @@ class Failure(NamedTuple):
 
 
 class DeadJob(NamedTuple):
-    """A job that used up its attempts; `reason` is `""` where no attempt left an outcome."""
+    """A job that used up its attempts, or was settled; `reason` is `""` where no attempt left an outcome."""
 
     job_id: str
     url: str
@@ -151,7 +151,7 @@ class Ledger:
         return [Failure(*row) for row in self._rows(query, run_id)]
 
     def dead(self, run_id: str) -> list[DeadJob]:
-        """Return the jobs that used up their attempts, by URL."""
+        """Return the jobs that used up their attempts or were settled as failed, by URL."""
         query = """SELECT coalesce(job_id, ''), coalesce(url, ''), attempts, coalesce(last_reason, ''),
                    coalesce(last_detail, '') FROM `${ledger}.job_state`
                    WHERE run_id = ? AND state = 'dead' ORDER BY url, job_id"""

@@ -10,12 +10,13 @@ from datetime import timedelta
 import grpc
 from google.api_core.exceptions import AlreadyExists, GoogleAPIError
 from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
+from google.cloud.pubsub_v1.types import PublisherOptions
 from google.pubsub_v1 import types
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
 from console.complaint import StackFailed
-from console.services import PROJECT, PUSH_AUDIENCE, PUSH_SERVICE_ACCOUNT, DeliveryPolicy
+from console.services import PROJECT, PUSH_AUDIENCE, PUSH_SERVICE_ACCOUNT, DeliveryPolicy, Politeness
 from contract.topology import (
     DEAD_SUBSCRIPTION,
     DEAD_TOPIC,
@@ -48,7 +49,9 @@ def subscriber_client(host: str) -> Iterator[SubscriberClient]:
 def publisher_client(host: str) -> Iterator[PublisherClient]:
     """Yield a publisher of the Pub/Sub at `host`, whatever PUBSUB_EMULATOR_HOST says here."""
     with _channel(host) as channel:
-        client = PublisherClient(transport=PublisherGrpcTransport(channel=channel))
+        ordering = PublisherOptions(enable_message_ordering=True)  # else it refuses keys
+        transport = PublisherGrpcTransport(channel=channel)
+        client = PublisherClient(publisher_options=ordering, transport=transport)
         try:
             yield client
         finally:
@@ -105,6 +108,7 @@ def _subscriptions(
             dead_letter_topic=topic_path(DEAD_TOPIC), max_delivery_attempts=policy.max_delivery_attempts
         ),
         expiration_policy=_NEVER,
+        enable_message_ordering=policy.politeness is Politeness.ORDERED,
     )
     yield _pull_subscription(DEAD_SUBSCRIPTION, DEAD_TOPIC)
     for topic, name in LEDGER_SUBSCRIPTIONS.items():
@@ -150,6 +154,7 @@ def _ensure_subscription(subscriber: SubscriberClient, wanted: types.Subscriptio
     try:
         subscriber.create_subscription(request=wanted, timeout=CALL_SECONDS, retry=None)
     except AlreadyExists:
+        _check_ordering(subscriber, wanted)
         changed = ["ack_deadline_seconds", "expiration_policy"]
         if wanted.push_config.push_endpoint:
             changed += ["push_config", "retry_policy", "dead_letter_policy"]
@@ -159,6 +164,17 @@ def _ensure_subscription(subscriber: SubscriberClient, wanted: types.Subscriptio
             request={"subscription": wanted, "update_mask": {"paths": changed}},
             timeout=CALL_SECONDS,
             retry=None,
+        )
+
+
+def _check_ordering(subscriber: SubscriberClient, wanted: types.Subscription) -> None:
+    # It is immutable: https://cloud.google.com/pubsub/docs/ordering#enable_message_ordering
+    found = subscriber.get_subscription(subscription=wanted.name, timeout=CALL_SECONDS, retry=None)
+    if found.enable_message_ordering != wanted.enable_message_ordering:
+        politeness = Politeness.ORDERED if found.enable_message_ordering else Politeness.INSTANCE
+        raise StackFailed(
+            f"{PUSH_SUBSCRIPTION} was made for --politeness {politeness}, and a subscription keeps to that. "
+            "Start with it as before, or with another --data."
         )
 
 

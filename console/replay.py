@@ -1,7 +1,7 @@
 """Replay: dead letters published to the jobs topic again, none of them lost on the way.
 
 Publish, wait for the id, then acknowledge: interrupted anywhere, a letter is at worst published twice, which
-the ledger counts once. What Pub/Sub wrote about the death is left out; our own attributes stay.
+the ledger counts once. What Pub/Sub or the worker wrote about the death is left out; the rest stays.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,6 +13,7 @@ from google.pubsub_v1 import types
 
 from console.complaint import NotReplayed
 from console.pubsub_setup import publisher_client, subscriber_client, subscription_path, topic_path
+from contract.letter import without_death
 from contract.topology import DEAD_SUBSCRIPTION, JOBS_TOPIC
 
 LETTERS_PER_PULL = 100
@@ -20,7 +21,6 @@ PULL_SECONDS = 3.0
 EMPTY_PULLS = 2  #: an empty answer is not an empty queue (https://cloud.google.com/pubsub/docs/pull#dont_return_immediately)
 LEASE_SECONDS = 600  #: the longest there is, for letters that are only looked at
 CALL_SECONDS = 30.0
-DEATH = "CloudPubSubDeadLetter"  #: what Pub/Sub's own attributes of a dead letter begin with
 
 Letter = types.ReceivedMessage
 
@@ -45,12 +45,15 @@ def replay(
     Raises:
         NotReplayed: with what Pub/Sub answered; what was not confirmed stays a dead letter.
     """
-    replayed, leased = 0, set[str]()
+    replayed, leased, done = 0, set[str](), set[str]()
     with publisher_client(pubsub_host) as publisher, subscriber_client(pubsub_host) as subscriber:
         try:
             for letters in _pulls(subscriber):
                 leased.update(letter.ack_id for letter in letters)
                 chosen = [letter for letter in letters if wanted(dict(letter.message.attributes))]
+                # A worker that settles buries what fails again at once: its new letter is left for next time.
+                chosen = [letter for letter in chosen if _job_id(letter) not in done]
+                done.update(map(_job_id, chosen))
                 if chosen:
                     _publish(publisher, chosen)
                     _acknowledge(subscriber, chosen)
@@ -90,11 +93,22 @@ def _pull(subscriber: SubscriberClient) -> list[Letter]:
 def _publish(publisher: PublisherClient, letters: list[Letter]) -> None:
     topic = topic_path(JOBS_TOPIC)
     confirmations = [
-        publisher.publish(topic, letter.message.data, **_own(dict(letter.message.attributes)))
+        publisher.publish(
+            topic,
+            letter.message.data,
+            ordering_key=letter.message.ordering_key,
+            retry=None,  # else the client tries for ever: ordering is enabled
+            timeout=CALL_SECONDS,
+            **without_death(letter.message.attributes),
+        )
         for letter in letters
     ]
     for confirmation in confirmations:
         confirmation.result(timeout=CALL_SECONDS)
+
+
+def _job_id(letter: Letter) -> str:
+    return letter.message.attributes.get("job_id") or letter.message.message_id
 
 
 def _acknowledge(subscriber: SubscriberClient, letters: list[Letter]) -> None:
@@ -121,7 +135,3 @@ def _lease(subscriber: SubscriberClient, ack_ids: list[str], seconds: int) -> No
             timeout=CALL_SECONDS,
             retry=None,
         )
-
-
-def _own(attributes: dict[str, str]) -> dict[str, str]:
-    return {name: value for name, value in attributes.items() if not name.startswith(DEATH)}

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,6 +21,20 @@ LOOPBACK_NETWORKS = "127.0.0.0/8,::1/128"
 TITLES = {PUBSUB: "local Pub/Sub", DISPATCHER: "dispatcher", WORKER: "worker"}
 
 
+class AckPolicy(StrEnum):
+    """What the worker acknowledges."""
+
+    SUCCESS = "success"
+    SETTLED = "settled"
+
+
+class Politeness(StrEnum):
+    """Who keeps to a host's `per_host`."""
+
+    INSTANCE = "instance"
+    ORDERED = "ordered"
+
+
 @dataclass(frozen=True)
 class DeliveryPolicy:
     """How the jobs subscription delivers, with Pub/Sub's own bounds.
@@ -29,12 +44,14 @@ class DeliveryPolicy:
         max_delivery_attempts: 5 to 100; then the job is a dead letter.
         minimum_backoff_seconds: 0 to 600, before the second attempt.
         maximum_backoff_seconds: 0 to 600, before any attempt.
+        politeness: `ordered`, where jobs carry ordering keys, and one of each key is out at a time.
     """
 
     ack_deadline_seconds: int = 60
     max_delivery_attempts: int = 5
     minimum_backoff_seconds: int = 10
     maximum_backoff_seconds: int = 600
+    politeness: Politeness = Politeness.INSTANCE
 
 
 @dataclass(frozen=True)
@@ -46,6 +63,7 @@ class StackOptions:
         pubsub_port: of localpubsub's gRPC, what PUBSUB_EMULATOR_HOST names.
         pubsub_http_port: of localpubsub's certificates and health.
         worker_processes: gunicorn processes of the worker.
+        ack_policy: of the worker.
         concurrency: jobs that the worker takes at once, in all its processes; no more are pushed.
         emulator_host: host:port of a Pub/Sub that runs already, such as the official emulator, to use instead
             of localpubsub. It signs no pushes, so the worker takes them from anyone.
@@ -60,6 +78,7 @@ class StackOptions:
     worker_port: int = 0
     delivery: DeliveryPolicy = field(default_factory=DeliveryPolicy)
     worker_processes: int = 2
+    ack_policy: AckPolicy = AckPolicy.SUCCESS
     concurrency: int = 80  #: Cloud Run's default for one instance
     emulator_host: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -113,6 +132,9 @@ def environment_of(
         "PUBSUB_EMULATOR_HOST": addresses.pubsub_host,
         "JOBS_TOPIC": topology.JOBS_TOPIC,
         "OUTCOMES_TOPIC": topology.OUTCOMES_TOPIC,
+        "DEAD_LETTER_TOPIC": topology.DEAD_TOPIC,
+        "ACK_POLICY": options.ack_policy,
+        "POLITENESS": options.delivery.politeness,
         **_push_authentication(options, addresses),
         "FETCH_ALLOW_NETWORKS": _opened(inherited),
         "ACK_DEADLINE_SECONDS": str(options.delivery.ack_deadline_seconds),

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from typing import Annotated, Literal, Self
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
@@ -15,6 +16,7 @@ MAX_JOB_BYTES = 64 * 1024
 RUN_ID = r"^[A-Za-z0-9][A-Za-z0-9._:+-]{0,127}$"
 CRAWL_NAME = r"^[a-z][a-z0-9-]{0,62}$"
 JOB_ID = r"^[0-9a-f]{32}$"
+MAX_PER_HOST = 100
 
 CrawlName = Annotated[str, Field(pattern=CRAWL_NAME)]
 RunId = Annotated[str, Field(pattern=RUN_ID)]
@@ -27,12 +29,15 @@ class Politeness(BaseModel):
     Attributes:
         delay_seconds: pause between two requests to one host, seconds, 0 to 60.
         respect_robots: whether robots.txt is obeyed (RFC 9309).
+        per_host: jobs of one host under way at once, all workers together, 1 to 100; where the politeness of
+            the system is `ordered`.
     """
 
     model_config = ConfigDict(frozen=True)
 
     delay_seconds: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 0.0
     respect_robots: bool = True
+    per_host: Annotated[int, Field(ge=1, le=MAX_PER_HOST)] = 1
 
 
 class Job(BaseModel):
@@ -44,6 +49,8 @@ class Job(BaseModel):
         crawl: the crawl's name.
         url: as it will be requested.
         dispatched_at: when the dispatcher made it, with a time zone.
+        not_before: until when its site asked to be left alone (Retry-After); None where it did not.
+        defers: how often the job was published again for that.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -56,6 +63,8 @@ class Job(BaseModel):
     recipe: Recipe
     politeness: Politeness = Politeness()
     dispatched_at: AwareDatetime
+    not_before: AwareDatetime | None = None
+    defers: Annotated[int, Field(ge=0, le=1000)] = 0
 
     def encode(self) -> bytes:
         """Return the message data: UTF-8 JSON.
@@ -64,10 +73,8 @@ class Job(BaseModel):
             ValueError: where the job would have more than 64 KiB.
         """
         document = self.model_dump(mode="json") | {"recipe": self.recipe.wire()}
-        data = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
-        if len(data) > MAX_JOB_BYTES:
-            raise ValueError(f"the job has {len(data)} bytes; at most {MAX_JOB_BYTES} are sent")
-        return data
+        deferral = {"not_before": None, "defers": 0}  # of most jobs, and not worth its bytes
+        return _encode({name: value for name, value in document.items() if deferral.get(name, ...) != value})
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
@@ -93,6 +100,34 @@ class Job(BaseModel):
             "traceparent": traceparent,
         }
         return {name: value for name, value in attributes.items() if value}
+
+    def ordering_key(self) -> str:
+        """Return `host#n`, with n < `per_host` from the URL: the jobs of which one is under way at a time."""
+        digest = hashlib.sha256(canonical_url(self.url).encode()).digest()
+        number = int.from_bytes(digest[:8]) % self.politeness.per_host
+        return f"{host_of(self.url).rstrip('.')}#{number}"
+
+
+def defer(data: bytes, not_before: datetime, defers: int) -> bytes:
+    """Return a job's message data with these two fields; all others stay, also those of a later version.
+
+    The time is written in milliseconds, not before the one that is given.
+
+    Raises:
+        UnreadableJob: where there is no JSON object.
+        ValueError: where the job would have more than 64 KiB.
+    """
+    document = parse_json_object(data, UnreadableJob, max_bytes=MAX_JOB_BYTES, what="job")
+    rounded_up = not_before.astimezone(UTC) + timedelta(microseconds=999)
+    until = rounded_up.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return _encode(document | {"not_before": until, "defers": defers})
+
+
+def _encode(document: dict[str, Any]) -> bytes:
+    data = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    if len(data) > MAX_JOB_BYTES:
+        raise ValueError(f"the job has {len(data)} bytes; at most {MAX_JOB_BYTES} are sent")
+    return data
 
 
 class JobAttributes(BaseModel):

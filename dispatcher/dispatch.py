@@ -30,11 +30,13 @@ class Dispatcher:
         publisher: of the jobs topic.
         sitemap_urls: page URLs of a sitemap's URL.
         now: the time, with a time zone.
+        ordered: whether jobs carry the ordering key of their host.
     """
 
     publisher: Publisher
     sitemap_urls: Callable[[str], Iterator[str]]
     now: Callable[[], datetime]
+    ordered: bool = False
 
     def dispatch(self, body: bytes, *, schedule_time: str, traceparent: str) -> Answer:
         """Dispatch the crawl in `body`.
@@ -53,7 +55,10 @@ class Dispatcher:
 
     def _publish(self, plan: Plan, traceparent: str) -> Answer:
         jobs = plan.jobs(self._urls(plan.crawl))
-        messages = (Message(data, job.attributes(traceparent)) for job, data in jobs)
+        messages = (
+            Message(data, job.attributes(traceparent), job.ordering_key() if self.ordered else "")
+            for job, data in jobs
+        )
         published, refusals = 0, list[PublishUnconfirmed]()
         try:
             for confirmation in self.publisher.publish_all(messages):

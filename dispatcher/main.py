@@ -51,7 +51,8 @@ def _dispatcher() -> Dispatcher:
         timeout_seconds=SETTINGS.publish_timeout_seconds,
         batch_seconds=0.05,
     )
-    return Dispatcher(publisher, reader.urls, lambda: datetime.now(UTC))
+    ordered = SETTINGS.politeness == "ordered"
+    return Dispatcher(publisher, reader.urls, lambda: datetime.now(UTC), ordered=ordered)
 
 
 @cache

@@ -4,7 +4,8 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import NamedTuple, Protocol
+from copy import copy
+from typing import NamedTuple, Protocol, Self
 
 CHUNK = 5000  #: messages in memory at once, whatever the size of a crawl
 CHUNK_KEYS = 500  #: ordering keys at once: each has a request of its own, and the client a thread for each
@@ -65,6 +66,7 @@ class PubSubPublisher:
             PublishToPausedOrderingKeyException,
         )
 
+        self._project = project
         self._topic = topic
         self._timeout_seconds = timeout_seconds
         self._client = pubsub_v1.PublisherClient(
@@ -99,6 +101,13 @@ class PubSubPublisher:
             PublishToPausedOrderingKeyException,
             RuntimeError,
         )
+
+    def beside(self, topic: str) -> Self:
+        """Return a publisher of another topic of the project, over the same connection."""
+        other = copy(self)
+        path = self._client.topic_path(self._project, topic)
+        other._topic, other._path = topic, path  # noqa: SLF001 - of its own class
+        return other
 
     def publish(self, message: Message) -> str:
         """See `Publisher.publish`."""

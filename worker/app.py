@@ -6,7 +6,7 @@ from functools import partial
 import flask
 from werkzeug.exceptions import HTTPException
 
-from contract.outcome import ANSWERS, MEANINGS, status_of
+from contract.outcome import ANSWERS
 from contract.trace import trace_id
 from service import log
 from service.push_body import read_push
@@ -22,11 +22,10 @@ def make_app(worker: Worker) -> flask.Flask:
         started = time.monotonic()
         authorization = flask.request.headers.get("Authorization", "")
         delivery = worker.deliver(authorization, partial(read_push, flask.request))
-        status = status_of(delivery.reason)
-        _tell(delivery, status, time.monotonic() - started)
-        if status == 204:
+        _tell(delivery, time.monotonic() - started)
+        if delivery.status == 204:
             return "", 204
-        return {"reason": delivery.reason, "detail": delivery.detail}, status
+        return {"reason": delivery.reason, "detail": delivery.detail}, delivery.status
 
     @app.get("/healthz")
     def healthz() -> flask.typing.ResponseReturnValue:
@@ -42,13 +41,12 @@ def make_app(worker: Worker) -> flask.Flask:
     return app
 
 
-def _tell(delivery: Delivery, status: int, seconds: float) -> None:
-    outcome = MEANINGS[delivery.reason].outcome
+def _tell(delivery: Delivery, seconds: float) -> None:
     record, attributes = delivery.record, delivery.attributes
     fields: dict[str, object] = {
-        "outcome": outcome,
+        "outcome": delivery.outcome,
         "reason": delivery.reason,
-        "status": status,
+        "status": delivery.status,
         "job_id": record.job_id if record else attributes.job_id,
         "run_id": record.run_id if record else attributes.run_id,
         "crawl": record.crawl if record else attributes.crawl,
@@ -60,4 +58,4 @@ def _tell(delivery: Delivery, status: int, seconds: float) -> None:
         "trace": trace_id(attributes.traceparent),
         "detail": delivery.detail,
     }
-    log.event(ANSWERS[outcome].level, "delivery ended", fields, error=delivery.error)
+    log.event(ANSWERS[delivery.outcome].level, "delivery ended", fields, error=delivery.error)

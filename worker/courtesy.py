@@ -12,7 +12,7 @@ from service.web import Web
 from worker.budget import Budget
 from worker.ending import Ended
 from worker.politeness import Hosts, retry_after_seconds
-from worker.robots import product_token
+from worker.robots import RobotRules, product_token
 from worker.robots_cache import RobotsCache
 
 MAY_WAIT = 0.75  #: part of the budget that may be spent waiting for the host's turn; the rest is for the page
@@ -55,11 +55,18 @@ class Courtesy:
         self._check_hold(host)
         delay = politeness.delay_seconds
         if politeness.respect_robots:
-            rules = self._robots.rules(url, budget)
+            rules = self._rules(url, budget)
             if why := rules.why_disallowed(url):
                 raise Ended(Reason.ROBOTS, f"{host}'s robots.txt says {why}", final_url=url)
             delay = max(delay, rules.crawl_delay)
         self._await_turn(host, delay, budget)
+
+    def _rules(self, url: str, budget: Budget) -> RobotRules:
+        try:
+            return self._robots.rules(url, budget)
+        except Ended as ended:
+            ended.retry_after = self._hosts.held(urlsplit(url).netloc, self._clock()) or None
+            raise
 
     def heed(self, url: str, retry_after: str) -> float | None:
         """Leave the host of `url` alone for as long as its Retry-After says; return the seconds."""
@@ -72,7 +79,8 @@ class Courtesy:
     def _check_hold(self, host: str) -> None:
         held = self._hosts.held(host, self._clock())
         if held:
-            raise Ended(Reason.NO_SLOT, f"{host} asked to be left alone for {held:.0f} s more (Retry-After)")
+            detail = f"{host} asked to be left alone for {held:.0f} s more (Retry-After)"
+            raise Ended(Reason.NO_SLOT, detail, retry_after=held)
 
     def _await_turn(self, host: str, delay: float, budget: Budget) -> None:
         patience = budget.left() * MAY_WAIT

@@ -12,7 +12,8 @@ from typing import Protocol
 from contract.envelope import Envelope
 from contract.faults import UnreadableEnvelope, UnreadableJob
 from contract.job import Job, JobAttributes, Politeness
-from contract.outcome import MAX_DETAIL_CHARACTERS, MEANINGS, OutcomeRecord, Reason, items_json
+from contract.outcome import ANSWERS, MAX_DETAIL_CHARACTERS, MEANINGS, Outcome, Reason, status_of
+from contract.outcome_record import OutcomeRecord, items_json
 from service.authenticate import Authenticate, NotHeard
 from service.publisher import Message, Publisher, PublishUnconfirmed
 from worker.budget import Budget
@@ -21,6 +22,10 @@ from worker.page import Page
 from worker.pages import Pages
 
 MAX_ITEMS_BYTES = 4 * 1024 * 1024  #: as they travel: a JSON string inside the outcome's JSON
+
+
+AwaitDue = Callable[[Job, Budget], None]  #: returns when the job may be tried, or raises `Ended`
+Settle = Callable[[Envelope, Job, "Delivery"], "Delivery"]  #: the delivery, settled or as it was
 
 
 class Fetch(Protocol):
@@ -40,6 +45,8 @@ class Delivery:
         attributes: the message's own, as far as well formed.
         record: the outcome as published; None where no job could be read.
         error: the exception nobody foresaw.
+        retry_after: for how many seconds the site asked to be left alone.
+        settled: as what the worker settled the job itself (ACK_POLICY), which acknowledges; None: it did not.
     """
 
     reason: Reason
@@ -49,6 +56,29 @@ class Delivery:
     attributes: JobAttributes = field(default_factory=JobAttributes)
     record: OutcomeRecord | None = None
     error: Exception | None = None
+    retry_after: float | None = None
+    settled: Outcome | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it ended."""
+        return self.settled or MEANINGS[self.reason].outcome
+
+    @property
+    def status(self) -> int:
+        """The HTTP answer."""
+        return ANSWERS[Outcome.SUCCEEDED].status if self.settled else status_of(self.reason)
+
+
+def _at_once(job: Job, budget: Budget) -> None:
+    """Hold no job."""
+    del job, budget
+
+
+def _as_it_was(envelope: Envelope, job: Job, delivery: Delivery) -> Delivery:
+    """Settle nothing (ACK_POLICY=success)."""
+    del envelope, job
+    return delivery
 
 
 @dataclass(frozen=True)
@@ -63,6 +93,8 @@ class Worker:
         limit: a context that ends, with the budget's exception, whatever outlasts it.
         now: the time, with a time zone.
         name: revision/instance.
+        await_due: holds a job that was deferred.
+        settle: what ACK_POLICY does about a job that did not succeed.
     """
 
     authenticate: Authenticate
@@ -72,6 +104,8 @@ class Worker:
     limit: Callable[[Budget], AbstractContextManager[object]]
     now: Callable[[], datetime]
     name: str
+    await_due: AwaitDue = _at_once
+    settle: Settle = _as_it_was
 
     def deliver(self, authorization: str, read_body: Callable[[], bytes]) -> Delivery:
         """Take one push from its token to its ending; never raises.
@@ -97,35 +131,39 @@ class Worker:
         )
         try:
             job = Job.decode(envelope.data)
-            return self._report(*self._attempt(delivery, job))
+            return self._report(self.settle(envelope, job, self._attempt(delivery, job)))
         except UnreadableJob as wrong:
             return replace(delivery, reason=Reason.BAD_JOB, detail=str(wrong))
         except Exception as bug:  # noqa: BLE001 - nothing unknown is ever acknowledged
             return replace(delivery, detail=_bug(bug).detail, error=bug)
 
-    def _attempt(self, delivery: Delivery, job: Job) -> tuple[Delivery, OutcomeRecord]:
+    def _attempt(self, delivery: Delivery, job: Job) -> Delivery:
         """Try the job; return the delivery with its record, not published yet."""
         attempt = _Attempt(self, job, delivery.attempt)
         error: Exception | None = None
+        retry_after: float | None = None
         try:
             record = attempt.scrape()
         except Ended as ended:
-            record = attempt.end(ended)
+            record, retry_after = attempt.end(ended), ended.retry_after
         except Exception as bug:  # noqa: BLE001 - nothing unknown is ever acknowledged
             error, record = bug, attempt.end(_bug(bug))
-        ended_so = replace(delivery, reason=record.reason, detail=record.detail, record=record, error=error)
-        return ended_so, record
+        known = replace(delivery, reason=record.reason, detail=record.detail, record=record)
+        return replace(known, error=error, retry_after=retry_after)
 
-    def _report(self, delivery: Delivery, record: OutcomeRecord) -> Delivery:
+    def _report(self, delivery: Delivery) -> Delivery:
         """Publish the outcome; return once Pub/Sub has confirmed it, or with `unconfirmed`."""
+        record = delivery.record
+        if record is None:
+            raise AssertionError("an attempt has a record")
         attributes = record.attributes(delivery.attributes.traceparent)
         try:
             self.publisher.publish(Message(record.encode(), attributes))
         except PublishUnconfirmed as wrong:
             before = f"{delivery.reason}, but " if delivery.reason is not Reason.OK else ""
-            return replace(delivery, reason=Reason.UNCONFIRMED, detail=f"{before}{wrong}")
+            return replace(delivery, reason=Reason.UNCONFIRMED, detail=f"{before}{wrong}", settled=None)
         except Exception as bug:  # noqa: BLE001 - nothing unknown is ever acknowledged
-            return replace(delivery, reason=Reason.BUG, detail=_bug(bug).detail, error=bug)
+            return replace(delivery, reason=Reason.BUG, detail=_bug(bug).detail, error=bug, settled=None)
         return delivery
 
 
@@ -147,6 +185,7 @@ class _Attempt:
     def scrape(self) -> OutcomeRecord:
         budget = Budget(self._worker.page_budget_seconds)
         with self._worker.limit(budget):
+            self._worker.await_due(self._job, budget)
             fetch = partial(self._worker.fetch, politeness=self._job.politeness, budget=budget)
             pages = self._pages = Pages(fetch, tick=budget.left)
             extracted = pages.scrape(self._job.recipe, self._job.url)

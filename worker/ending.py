@@ -11,13 +11,21 @@ class Ended(Exception):
         detail: for people, at most 1,000 characters.
         http_status: the site's answer; 0 where there was none.
         final_url: the URL that gave it; `""` where it was the job's own.
+        retry_after: for how many seconds the site asked to be left alone; None where it did not.
     """
 
     def __init__(
-        self, reason: Reason, detail: str = "", *, http_status: int = 0, final_url: str = ""
+        self,
+        reason: Reason,
+        detail: str = "",
+        *,
+        http_status: int = 0,
+        final_url: str = "",
+        retry_after: float | None = None,
     ) -> None:
         self.reason = reason
         self.detail = detail[:MAX_DETAIL_CHARACTERS]
         self.http_status = http_status
         self.final_url = final_url
+        self.retry_after = retry_after
         super().__init__(f"{reason}: {detail}")

@@ -76,18 +76,20 @@ class Fetcher:
     def _page(self, url: str, answer: Answer) -> Page:
         status = answer.status
         if status not in {200, 201, 202, 203}:
-            raise Ended(reason_of(status), self._said(url, answer), http_status=status, final_url=url)
+            raise self._refused(url, answer)
         content_type = answer.content_type
         if content_type and not _READ.match(content_type.lower()):
             detail = f"the page is {content_type}"
             raise Ended(Reason.CONTENT_TYPE, detail, http_status=status, final_url=url)
         return Page(url, status, content_type, answer.body(self._max_bytes))
 
-    def _said(self, url: str, answer: Answer) -> str:
-        retry_after = answer.field("Retry-After") if answer.status in {429, 503} else ""
-        self._courtesy.heed(url, retry_after)
+    def _refused(self, url: str, answer: Answer) -> Ended:
+        status = answer.status
+        retry_after = answer.field("Retry-After") if status in {429, 503} else ""
+        seconds = self._courtesy.heed(url, retry_after)
         told = f", Retry-After: {retry_after[:80]}" if retry_after else ""
-        return f"the site answered {answer.status}{told}"
+        said = f"the site answered {status}{told}"
+        return Ended(reason_of(status), said, http_status=status, final_url=url, retry_after=seconds)
 
 
 def _ended(wrong: NoAnswer, url: str) -> Ended:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -20,8 +21,10 @@ from worker.app import make_app
 from worker.budget import Budget
 from worker.courtesy import Courtesy
 from worker.deliver import Worker
+from worker.due import DueTimes
 from worker.fetch import Fetcher
 from worker.settings import PUBLISH_SECONDS, Settings
+from worker.settle import Settlement
 from worker.shutdown import Shutdown
 
 
@@ -46,21 +49,34 @@ def wire(settings: Settings, shutdown: Shutdown) -> Worker:
         max_bytes=settings.fetch_max_bytes,
         max_redirects=settings.fetch_max_redirects,
     )
+    settles = settings.ack_policy == "settled"
+    # Two confirmations, one after the other, in the time that is kept for them.
     publisher = PubSubPublisher(
         settings.google_cloud_project,
         settings.outcomes_topic,
-        timeout_seconds=PUBLISH_SECONDS,
+        timeout_seconds=PUBLISH_SECONDS / (2 if settles else 1),
         batch_seconds=0.01,
     )
-    return Worker(
+    # A quarter of this process's places: sites that ask to be left alone must not keep all others waiting.
+    places = max(1, settings.concurrency // (4 * settings.web_concurrency))
+    worker = Worker(
         authenticate=authentication(settings),
         fetch=fetcher.fetch,
         publisher=publisher,
         page_budget_seconds=settings.page_budget_seconds,
         limit=partial(_limit, shutdown),
-        now=lambda: datetime.now(UTC),
+        now=_now,
         name=f"{settings.k_revision}/{os.getpid()}",
+        await_due=DueTimes(places=places, holds=settles, now=_now).wait,
     )
+    if not settles:
+        return worker
+    letters, jobs = publisher.beside(settings.dead_letter_topic), publisher.beside(settings.jobs_topic)
+    return replace(worker, settle=Settlement(letters, jobs, _now).settle)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 @contextmanager

@@ -1,13 +1,13 @@
 """What the worker reads from its environment."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from contract.topology import OUTCOMES_TOPIC
+from contract.topology import DEAD_TOPIC, JOBS_TOPIC, OUTCOMES_TOPIC
 from service.settings import PushSettings
 
-PUBLISH_SECONDS = 5  #: kept of the request's time for the outcome's confirmation
+PUBLISH_SECONDS = 5  #: kept of the request's time for confirmations, the outcome's and what is settled
 
 
 class Settings(PushSettings):
@@ -15,6 +15,9 @@ class Settings(PushSettings):
 
     Attributes:
         outcomes_topic: short name of the topic that takes the outcomes.
+        ack_policy: `success`, where only a success is acknowledged; or `settled`, where the worker itself
+            publishes a failed job to the dead-letter topic, and one that must wait to the jobs topic.
+        dead_letter_topic, jobs_topic: their short names; needed for `settled`.
         page_budget_seconds: everything for one page: robots.txt, its host's turn, name, connection,
             redirects, body.
         request_timeout_seconds: the container's request timeout (Cloud Run's `timeout`).
@@ -26,6 +29,9 @@ class Settings(PushSettings):
     """
 
     outcomes_topic: Annotated[str, Field(min_length=3)] = OUTCOMES_TOPIC
+    ack_policy: Literal["success", "settled"] = "success"
+    dead_letter_topic: Annotated[str, Field(min_length=3)] = DEAD_TOPIC
+    jobs_topic: Annotated[str, Field(min_length=3)] = JOBS_TOPIC
     page_budget_seconds: Annotated[float, Field(gt=0)] = 40
     request_timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 55
     ack_deadline_seconds: Annotated[int, Field(ge=10, le=600)] = 60

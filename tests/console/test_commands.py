@@ -135,6 +135,14 @@ def test_backoffs_that_exclude_each_other_are_refused(scrapeq: Scrapeq, tmp_path
     assert not (tmp_path / "data").exists()
 
 
+def test_ordered_politeness_without_settling_is_refused(scrapeq: Scrapeq, tmp_path: Path) -> None:
+    """Each failed page would hold up its host; that is said before anything is started."""
+    answer = scrapeq("up", "--politeness", "ordered", "--data", tmp_path / "data")
+    assert answer.exit_code == 2
+    assert "--politeness ordered needs --ack-policy settled" in answer.stderr
+    assert not (tmp_path / "data").exists()
+
+
 def test_the_demo_writes_over_nothing(scrapeq: Scrapeq, tmp_path: Path) -> None:
     """--keep takes a new directory: somebody's files stay as they are."""
     (tmp_path / "precious").touch()

@@ -11,6 +11,7 @@ import pytest
 
 import localpubsub
 from console.collector import Collector
+from console.complaint import StackFailed
 from console.ledger import Accounting, DeadJob, Ledger
 from console.ports import settle_ports
 from console.pubsub_setup import (
@@ -20,9 +21,9 @@ from console.pubsub_setup import (
     subscription_path,
     topic_path,
 )
-from console.services import PROJECT, DeliveryPolicy
+from console.services import PROJECT, DeliveryPolicy, Politeness
 from console.warehouse import Row, table
-from contract.outcome import OutcomeRecord
+from contract.outcome_record import OutcomeRecord
 from contract.topology import (
     DEAD_SUBSCRIPTION,
     DEAD_TOPIC,
@@ -96,6 +97,18 @@ def test_doing_it_again_moves_the_endpoint_and_keeps_the_backlog(host: str) -> N
     assert push.push_config.oidc_token.audience == "scrapeq-worker"
     assert push.dead_letter_policy.max_delivery_attempts == 5
     assert [dict(each.message.attributes)["job_id"] for each in kept.received_messages] == ["a"]
+
+
+def test_a_subscription_keeps_the_ordering_it_was_made_with(host: str) -> None:
+    """It cannot be changed: that is said, instead of keys that bind nobody."""
+    ordered = DeliveryPolicy(politeness=Politeness.ORDERED)
+    prepare_topology(host, ENDPOINT, ordered)
+    prepare_topology(host, ENDPOINT, ordered)
+    with subscriber_client(host) as subscriber:
+        push = subscriber.get_subscription(subscription=subscription_path(PUSH_SUBSCRIPTION), timeout=10)
+    assert push.enable_message_ordering
+    with pytest.raises(StackFailed, match="was made for --politeness ordered"):
+        prepare_topology(host, ENDPOINT, POLICY)
 
 
 def test_the_environment_of_the_shell_is_not_followed(host: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,12 +35,15 @@ def host() -> Iterator[str]:
         yield server.host
 
 
+SETTLED = {"reason": "http_404", "detail": "the site answered 404", "attempt": "1"}
+
+
 def bury(host: str, run_id: str, count: int) -> None:
-    """Put dead letters of a run into the dead-letter topic."""
+    """Put dead letters of a run into the dead-letter topic; all that may be said of a death is said."""
     with publisher_client(host) as publisher:
         topic = topic_path(DEAD_TOPIC)
         buried = [
-            publisher.publish(topic, b"job %d" % n, job_id=f"{n}", run_id=run_id, **DEATH)
+            publisher.publish(topic, b"job %d" % n, "h#0", job_id=f"{n}", run_id=run_id, **DEATH, **SETTLED)
             for n in range(count)
         ]
         for confirmation in buried:
@@ -60,7 +63,7 @@ def take(host: str, subscription: str, count: int) -> list[types.PubsubMessage]:
 
 
 def test_every_letter_becomes_a_job_again(host: str) -> None:
-    """The job as it was, our attributes kept, what Pub/Sub wrote about its death left out."""
+    """The job as it was, our attributes and its key kept, what was said of its death left out."""
     bury(host, "run-1", 250)
     shown: list[int] = []
     assert replay(host, lambda _: True, shown.append) == Replayed(250, 0)
@@ -68,7 +71,19 @@ def test_every_letter_becomes_a_job_again(host: str) -> None:
     jobs = take(host, LEDGER_SUBSCRIPTIONS[JOBS_TOPIC], 250)
     assert {job.data for job in jobs} == {b"job %d" % n for n in range(250)}
     assert all(set(job.attributes) == {"job_id", "run_id"} for job in jobs)
+    assert {job.ordering_key for job in jobs} == {"h#0"}
     assert replay(host, lambda _: True) == Replayed(0, 0)
+
+
+def test_a_job_that_dies_again_meanwhile_is_not_replayed_for_ever(host: str) -> None:
+    """A worker that settles buries it at once; a replay takes each job once, and leaves the new letter."""
+    bury(host, "run-1", 2)
+
+    def dies_again(replayed: int) -> None:
+        if replayed == 2:
+            bury(host, "run-1", 2)
+
+    assert replay(host, lambda _: True, dies_again) == Replayed(2, 2)
 
 
 def test_only_what_is_wanted_is_replayed(host: str) -> None:

@@ -14,7 +14,14 @@ import requests
 from console.complaint import StackFailed, WrongUsage
 from console.dispatching import dispatch
 from console.process import await_health
-from console.services import StackOptions, environment_of, without_loopback_proxies
+from console.services import (
+    AckPolicy,
+    DeliveryPolicy,
+    Politeness,
+    StackOptions,
+    environment_of,
+    without_loopback_proxies,
+)
 from console.stack import Stack
 from contract.crawl import Crawl
 from tests.console.processes import children_of, is_running, wait_for
@@ -139,6 +146,17 @@ def test_proxies_are_not_used_on_the_loopback_interface() -> None:
     assert given["HTTPS_PROXY"] == "http://proxy:3128"
     assert given["no_proxy"] == given["NO_PROXY"] == "intranet,127.0.0.1,localhost"
     assert without_loopback_proxies({})["no_proxy"] == "127.0.0.1,localhost"
+
+
+def test_the_services_are_told_the_policies(tmp_path: Path) -> None:
+    """What the worker acknowledges, and whether the dispatcher gives keys, is the stack's to say."""
+    options = StackOptions(data=tmp_path)
+    given = environment_of(options, Stack(options).addresses, {})
+    assert (given["ACK_POLICY"], given["POLITENESS"]) == ("success", "instance")
+    ordered = DeliveryPolicy(politeness=Politeness.ORDERED)
+    options = replace(options, ack_policy=AckPolicy.SETTLED, delivery=ordered)
+    given = environment_of(options, Stack(options).addresses, {})
+    assert (given["ACK_POLICY"], given["POLITENESS"]) == ("settled", "ordered")
 
 
 def test_this_machine_is_open_to_fetches(tmp_path: Path) -> None:

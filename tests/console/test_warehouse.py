@@ -10,7 +10,8 @@ import localpubsub
 from console.pubsub_setup import prepare_topology, publisher_client, topic_path
 from console.services import DeliveryPolicy
 from console.warehouse import create, schema, table
-from contract.outcome import MAX_DETAIL_CHARACTERS, OutcomeRecord
+from contract.outcome import MAX_DETAIL_CHARACTERS
+from contract.outcome_record import OutcomeRecord
 from contract.topology import LEDGER_TABLES, OUTCOMES_TOPIC
 from tests.console.processes import wait_for
 from tests.contract.documents import OUTCOME

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from contract.crawl import Crawl, Limits, Sources
 from contract.fields import FieldType
 from contract.job import Job, Politeness, identify
-from contract.outcome import MEANINGS, OutcomeRecord, Reason
+from contract.outcome import MEANINGS, Reason
+from contract.outcome_record import OutcomeRecord
 from contract.recipe import Recipe, RecipeField
 from contract.urls import check_url
 
@@ -132,7 +133,9 @@ recipes = st.builds(
     items=st.none() | _css.filter(lambda css: "::" not in css),
     fields=st.dictionaries(names, recipe_fields(), min_size=1, max_size=3),
 )
-politeness = st.builds(Politeness, delay_seconds=st.floats(0, 60), respect_robots=st.booleans())
+politeness = st.builds(
+    Politeness, delay_seconds=st.floats(0, 60), respect_robots=st.booleans(), per_host=st.integers(1, 100)
+)
 
 
 @st.composite
@@ -147,6 +150,8 @@ def jobs(draw: st.DrawFn) -> Job:
         recipe=recipe,
         politeness=draw(politeness),
         dispatched_at=draw(times),
+        not_before=draw(st.none() | times),
+        defers=draw(st.integers(0, 1000)),
     )
 
 

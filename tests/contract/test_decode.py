@@ -18,7 +18,7 @@ from contract.faults import (
     UnreadableOutcome,
 )
 from contract.job import MAX_JOB_BYTES, Job, identify
-from contract.outcome import MAX_OUTCOME_BYTES, OutcomeRecord
+from contract.outcome_record import MAX_OUTCOME_BYTES, OutcomeRecord
 from tests.contract.documents import CRAWL, JOB, OUTCOME, PUSH, as_bytes, mangled
 
 

@@ -1,15 +1,15 @@
 """Jobs on the wire: what is sent is what is read, within Pub/Sub's bounds."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.faults import UnreadableJob
-from contract.job import MAX_JOB_BYTES, Job, JobAttributes
-from tests.contract.documents import JOB, as_bytes, changed, jobs, texts
+from contract.job import MAX_JOB_BYTES, Job, JobAttributes, defer, identify
+from tests.contract.documents import JOB, as_bytes, changed, jobs, texts, times
 
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -75,6 +75,11 @@ def test_a_job_is_sent_up_to_its_bound_and_refused_one_byte_over() -> None:
         ("politeness.delay_seconds", -1, "politeness.delay_seconds: Input should be greater than or equal"),
         ("politeness.delay_seconds", 60.1, "politeness.delay_seconds: Input should be less than or equal"),
         ("politeness.delay_seconds", 10**400, "politeness.delay_seconds: Input should be a valid number"),
+        ("politeness.per_host", 0, "politeness.per_host: Input should be greater than or equal to 1"),
+        ("politeness.per_host", 101, "politeness.per_host: Input should be less than or equal to 100"),
+        ("not_before", "2026-11-22T06:00:00", "not_before: Input should have timezone info"),
+        ("defers", -1, "defers: Input should be greater than or equal to 0"),
+        ("defers", 1001, "defers: Input should be less than or equal to 1000"),
         ("dispatched_at", "yesterday", "dispatched_at: Input should be a valid datetime"),
         ("dispatched_at", "2026-11-22T06:00:00", "dispatched_at: Input should have timezone info"),
         ("dispatched_at", 1e308, "dispatched_at: Input should be a valid datetime"),
@@ -122,3 +127,51 @@ def test_a_bad_attribute_costs_no_other(host: str) -> None:
         {"run_id": "\ud800", "job_id": JOB["job_id"], "host": host, "crawl": "no crawl"}
     )
     assert (read.job_id, read.run_id, read.crawl, read.host) == (JOB["job_id"], "", "", host)
+
+
+@given(job=jobs(), not_before=times, defers=st.integers(0, 1000))
+def test_a_deferred_job_is_the_same_job(job: Job, not_before: datetime, defers: int) -> None:
+    """All of it but when it is due, and the id, which does not depend on that; to the millisecond."""
+    deferred = Job.decode(defer(job.encode(), not_before, defers))
+    same = {"not_before": job.not_before, "defers": job.defers}
+    assert deferred.model_copy(update=same) == job
+    assert deferred.defers == defers
+    assert deferred.not_before is not None
+    assert timedelta(0) <= deferred.not_before - not_before < timedelta(milliseconds=1)
+    assert deferred.job_id == identify(job.run_id, job.url, job.recipe)
+
+
+def test_a_deferred_job_keeps_what_a_later_version_wrote() -> None:
+    """Unknown fields are ignored on reading, and not lost in passing on; the time is UTC."""
+    until = datetime(2026, 11, 22, 7, 0, tzinfo=timezone(timedelta(hours=1)))
+    deferred = json.loads(defer(as_bytes(JOB | {"shape": "\u00e4"}), until, 2))
+    assert deferred == JOB | {"shape": "ä", "not_before": "2026-11-22T06:00:00.000Z", "defers": 2}
+
+
+def test_a_job_that_was_never_deferred_says_nothing_of_it() -> None:
+    """Its bytes are what they were before there were deferrals."""
+    assert {"not_before", "defers"}.isdisjoint(json.loads(Job.model_validate(JOB).encode()))
+
+
+@given(job=jobs())
+def test_the_jobs_of_a_host_share_at_most_per_host_keys(job: Job) -> None:
+    """One of each key is out at a time, so no more than `per_host` of the host's are."""
+    host, _, number = job.ordering_key().rpartition("#")
+    assert f"//{host}/" in job.url
+    assert 0 <= int(number) < job.politeness.per_host
+    assert len(job.ordering_key().encode()) <= 1024  # Pub/Sub's quotas page
+
+
+def keyed(url: str, per_host: int) -> str:
+    """Return the ordering key of a page."""
+    return Job.model_validate(JOB | {"url": url, "politeness": {"per_host": per_host}}).ordering_key()
+
+
+def test_pages_spread_over_a_hosts_keys_and_spellings_do_not() -> None:
+    """All keys of a host are used; one page has one key, and other ports or dots make no other host."""
+    pages = {keyed(f"https://books.example/{n}", 3) for n in range(60)}
+    assert pages == {"books.example#0", "books.example#1", "books.example#2"}
+    assert keyed("https://books.example/?b=1&a=2", 100) == keyed("https://BOOKS.example:443/?a=2&b=1#x", 100)
+    assert {keyed("http://books.example:8080/", 1), keyed("https://books.example./1", 1)} == {
+        "books.example#0"
+    }

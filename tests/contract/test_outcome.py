@@ -16,11 +16,10 @@ from contract.outcome import (
     MAX_DETAIL_CHARACTERS,
     MEANINGS,
     Outcome,
-    OutcomeRecord,
     Reason,
-    items_json,
     status_of,
 )
+from contract.outcome_record import OutcomeRecord, items_json
 from tests.contract.documents import OUTCOME, as_bytes, json_values, outcomes, texts
 
 
@@ -36,8 +35,19 @@ def test_every_reason_has_a_meaning() -> None:
 
 
 def test_every_outcome_has_a_reason() -> None:
-    """An outcome that no reason leads to could never be recorded."""
-    assert {meaning.outcome for meaning in MEANINGS.values()} == set(Outcome)
+    """An outcome that no reason leads to could never be recorded; a deferred job has its retry's reason."""
+    assert {meaning.outcome for meaning in MEANINGS.values()} == set(Outcome) - {Outcome.DEFERRED}
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_a_retry_alone_can_be_deferred(reason: Reason) -> None:
+    """The record of a job that was published again says so beside its reason; no failure or success does."""
+    outcome = Outcome.DEFERRED.value
+    if MEANINGS[reason].outcome is Outcome.RETRY:
+        assert a_record(outcome=outcome, reason=reason).outcome is Outcome.DEFERRED
+    else:
+        with pytest.raises(ValidationError, match=f"{reason} is a reason for"):
+            a_record(outcome=outcome, reason=reason)
 
 
 @pytest.mark.parametrize("reason", Reason)

@@ -46,9 +46,10 @@ def dispatched(
     schedule_time: str = "",
     sitemap_urls: SitemapUrls = no_sitemap,
     now: datetime = NOW,
+    ordered: bool = False,
 ) -> Answer:
     """Dispatch a crawl; return the answer."""
-    dispatcher = Dispatcher(publisher, sitemap_urls, lambda: now)
+    dispatcher = Dispatcher(publisher, sitemap_urls, lambda: now, ordered=ordered)
     return dispatcher.dispatch(body, schedule_time=schedule_time, traceparent=TRACEPARENT)
 
 
@@ -84,6 +85,19 @@ def test_a_crawl_becomes_a_job_for_each_page(publisher: RecordingPublisher) -> N
         "version": "1",
         "traceparent": TRACEPARENT,
     }
+
+
+def test_jobs_have_ordering_keys_only_where_politeness_is_ordered(publisher: RecordingPublisher) -> None:
+    """`host#n`, n below `per_host`; a subscription without ordering gets none."""
+    pages = [f"https://shop.example/{n}" for n in range(20)]
+    body = crawl(*pages, "https://other.example/", politeness={"per_host": 2})
+    dispatched(publisher, body)
+    assert {message.ordering_key for message in publisher.published} == {""}
+    publisher.published.clear()
+    dispatched(publisher, body, ordered=True)
+    keys = [message.ordering_key for message in publisher.published]
+    assert set(keys[:20]) == {"shop.example#0", "shop.example#1"}
+    assert keys[20].startswith("other.example#")
 
 
 def test_two_spellings_of_a_page_are_one_job(publisher: RecordingPublisher) -> None:

@@ -12,9 +12,11 @@ from console.stack import Stack
 TITLE = {"name": "page", "fields": {"title": {"css": "title", "required": True}}}
 
 
-def dispatch(stack: Stack, urls: list[str], *, recipe: dict[str, Any] = TITLE) -> dict[str, Any]:
+def dispatch(
+    stack: Stack, urls: list[str], *, recipe: dict[str, Any] = TITLE, **changed: object
+) -> dict[str, Any]:
     """Post a crawl of `urls` and return the dispatcher's answer, which must be that all are published."""
-    crawl = {"name": "journey", "sources": {"urls": urls}, "recipe": recipe}
+    crawl = {"name": "journey", "sources": {"urls": urls}, "recipe": recipe} | changed
     answer = requests.post(stack.dispatcher_url, json=crawl, timeout=60)
     assert answer.status_code == 200, answer.text
     told: dict[str, Any] = answer.json()

@@ -1,4 +1,4 @@
-"""A small real site that a journey steers: pages that succeed, fail for ever, or wait to be let go."""
+"""A small real site that a journey steers: pages that succeed, fail, come later, or wait to be let go."""
 
 import threading
 import time
@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 PAGE = "<!doctype html><html><head><title>Page {path}</title></head><body><h1>{path}</h1></body></html>"
+RETRY_AFTER_SECONDS = 2
 HOLD_SECONDS = 60  #: no request is held for longer, so that no thread outlives a broken test
 
 
@@ -54,7 +55,10 @@ class Site:
             self._change.notify_all()
             if path.startswith("/held"):
                 self._change.wait_for(lambda: not self._holding, HOLD_SECONDS)
-        return 500 if path.startswith("/fails") else 200
+            is_first = len(self.requests[path]) == 1
+        if path.startswith("/later") and is_first:
+            return 429
+        return {"/fails": 500, "/missing": 404}.get(path.rpartition("/")[0] or path, 200)
 
 
 @contextmanager
@@ -68,6 +72,8 @@ def serving_site() -> Iterator[Site]:
             status = site.answer(self.path)
             body = PAGE.format(path=self.path).encode()
             self.send_response(status)
+            if status == 429:
+                self.send_header("Retry-After", str(RETRY_AFTER_SECONDS))
             self.send_header("Content-Type", "text/html; charset=utf-8")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

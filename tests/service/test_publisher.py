@@ -3,13 +3,14 @@
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
 
 import localpubsub
-from service.publisher import CHUNK, Message, PublishUnconfirmed, PubSubPublisher
+from service.publisher import CHUNK, CHUNK_KEYS, Message, PublishUnconfirmed, PubSubPublisher
 
 PROJECT = "p"
 MESSAGE = Message(b"{}", {"job_id": "1"})
@@ -160,3 +161,62 @@ def test_time_that_the_messages_take_to_come_is_not_waiting_for_pubsub() -> None
 
     assert [type(answer) for answer in sending.publish_all(slow())] == [str]
     sending.close()
+
+
+@pytest.mark.usefixtures("_reachable")
+def test_a_key_that_failed_is_published_to_again() -> None:
+    """The client pauses a key after a failure, for good; here the next message of it is sent as any other."""
+    # Given a key of which a message was refused, with others behind it
+    sending = publisher(20, topic="scrape-later")
+    keyed = [Message(b"{}", {"n": str(n)}, "shop.example#0") for n in range(3)]
+    assert all(isinstance(answer, PublishUnconfirmed) for answer in sending.publish_all(keyed))
+    # When what was wrong is mended
+    with PublisherClient() as topics:
+        topics.create_topic(name=f"projects/{PROJECT}/topics/scrape-later", timeout=10)
+    # Then the key is published to
+    assert all(isinstance(answer, str) for answer in sending.publish_all(keyed))
+    sending.close()
+
+
+@pytest.mark.parametrize("key", ["", "shop.example#0"])
+def test_a_failure_that_passes_costs_no_message(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    """A Pub/Sub that hangs up once and is there a moment later confirms, with an ordering key as without."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", f"127.0.0.1:{port}")
+    sending = publisher(40)
+    messages = [Message(b"x" * 3_000_000, {}, key) for _ in range(3)]  # each in a request of its own
+    with ThreadPoolExecutor() as pool:
+        # Given messages under way to a Pub/Sub that hangs up
+        answers = pool.submit(lambda: list(sending.publish_all(messages)))
+        with listener:
+            listener.settimeout(20)
+            listener.accept()[0].close()
+        # When it comes back
+        topic = f"projects/{PROJECT}/topics/scrape-outcomes"
+        with localpubsub.running(port=port, setup={"topics": [topic]}, log_level="error"):
+            # Then all are confirmed
+            assert [type(answer) for answer in answers.result(timeout=60)] == [str] * 3
+            sending.close()
+
+
+@pytest.mark.usefixtures("_reachable")
+def test_more_keys_than_are_sent_at_once_are_confirmed_in_order() -> None:
+    """A request carries one key: the n-th answer is still the n-th message's, and no two share an id."""
+    sending = publisher(60)
+    count = CHUNK_KEYS + 100
+    answers = list(sending.publish_all(Message(b"{}", {}, f"{n}.example#0") for n in range(count)))
+    assert all(isinstance(answer, str) for answer in answers)
+    assert len(set(answers)) == count
+    sending.close()
+
+
+@pytest.mark.usefixtures("_reachable")
+def test_another_topic_is_published_to_over_the_same_connection() -> None:
+    """Each publisher keeps to its own topic, and names it where there is no confirmation."""
+    outcomes = publisher(10)
+    letters = outcomes.beside("scrape-nothing")
+    with pytest.raises(PublishUnconfirmed, match="topic scrape-nothing did not confirm: NotFound"):
+        letters.publish(MESSAGE)
+    assert int(outcomes.publish(MESSAGE)) > 0
+    outcomes.close()

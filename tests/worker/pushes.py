@@ -30,7 +30,7 @@ def job(**changed: object) -> bytes:
     return json.dumps({name: value for name, value in (JOB | changed).items() if value is not None}).encode()
 
 
-def push(data: bytes = job(), attempt: int | None = 2, **attributes: str) -> bytes:
+def push(data: bytes = job(), attempt: int | None = 2, ordering_key: str = "", **attributes: str) -> bytes:
     """Return the body of a push."""
     document: dict[str, Any] = {
         "message": {
@@ -43,4 +43,6 @@ def push(data: bytes = job(), attempt: int | None = 2, **attributes: str) -> byt
         },
         "subscription": "projects/p/subscriptions/scrape-jobs-push",
     }
+    if ordering_key:
+        document["message"]["orderingKey"] = ordering_key
     return json.dumps(document if attempt is None else document | {"deliveryAttempt": attempt}).encode()

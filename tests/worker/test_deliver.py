@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
 from contract.job import Politeness
-from contract.outcome import ACKNOWLEDGING, MEANINGS, OutcomeRecord, Reason, status_of
+from contract.outcome import ACKNOWLEDGING, MEANINGS, Reason, status_of
+from contract.outcome_record import OutcomeRecord
 from service.authenticate import NotHeard, anyone
 from service.publisher import PublishUnconfirmed
 from service.push_body import MAX_REQUEST_BYTES

@@ -128,7 +128,7 @@ def test_a_retry_after_is_heeded_by_every_job_of_the_host(
     clock = Clock()
     fetcher = a_fetcher(clock=clock)
     end = ended(fetcher, site.add("/", http(status, b"", f"Retry-After: {field}")))
-    assert (end.reason, end.http_status) == (reason, status)
+    assert (end.reason, end.http_status, end.retry_after) == (reason, status, 90)
     assert f"Retry-After: {field}" in end.detail
     # When another page of it is due
     site.add("/2", http(200, PAGE))
@@ -137,6 +137,7 @@ def test_a_retry_after_is_heeded_by_every_job_of_the_host(
     other = ended(fetcher, site.url("/2"))
     assert (other.reason, len(site.requests)) == (Reason.NO_SLOT, 1)
     assert "60 s more (Retry-After)" in other.detail
+    assert other.retry_after == 60
     # Until the time has come
     clock.seconds = 91
     assert fetcher.fetch(site.url("/2"), ANYHOW, Budget(10)).body == PAGE
@@ -151,4 +152,5 @@ def test_a_retry_after_of_another_answer_holds_nobody(site: Site, status: int) -
     if status != 200:
         ended(fetcher, site.url("/"))
     ended(fetcher, site.url("/2"))
-    assert ended(fetcher, site.url("/2")).reason is Reason.HTTP_429
+    again = ended(fetcher, site.url("/2"))
+    assert (again.reason, again.retry_after) == (Reason.HTTP_429, None)

@@ -309,7 +309,8 @@ def test_a_retry_after_of_robots_txt_is_heeded(site: Site) -> None:
     fetcher = a_fetcher()
     site.add("/robots.txt", http(503, b"", "Retry-After: 60"))
     url = site.add("/", http(200, PAGE))
-    assert ended(fetcher, url, politeness=POLITE).reason is Reason.ROBOTS_UNAVAILABLE
+    end = ended(fetcher, url, politeness=POLITE)
+    assert (end.reason, end.retry_after) == (Reason.ROBOTS_UNAVAILABLE, 60)
     assert ended(fetcher, url).reason is Reason.NO_SLOT
 
 

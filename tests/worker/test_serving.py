@@ -16,7 +16,8 @@ import pytest
 from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
 
 import localpubsub
-from contract.outcome import OutcomeRecord, Reason
+from contract.outcome import Reason
+from contract.outcome_record import OutcomeRecord
 from tests.service.site import Answer, Site, Visit, open_site
 from tests.service.site import http as answering
 from tests.worker.pushes import job, push

@@ -1,0 +1,124 @@
+"""What each ACK_POLICY costs the healthy pages of a crawl some of whose pages are not there.
+
+`python -m benchmarks.ack_policy [--jobs 1000] [--missing 0.05] [--delay 0.2] [--rounds 3]`. localpubsub's
+push backoff, which is global to a subscription as Pub/Sub's is, is always on (localpubsub/push_backoff.py).
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import NamedTuple
+
+import requests
+
+from benchmarks.pages_of_200_ms import CONCURRENCY, PATIENCE_SECONDS, RECIPE, slow_site
+from console.ledger import Ledger
+from console.services import AckPolicy, StackOptions
+from console.stack import Stack
+
+AFTERWARDS = 200  #: pages of the crawl that comes while the failures of the first are tried again
+CANDIDATES = {
+    "success, every page there": (AckPolicy.SUCCESS, False),
+    "success": (AckPolicy.SUCCESS, True),
+    "settled": (AckPolicy.SETTLED, True),
+}
+
+
+class Seen(NamedTuple):
+    """What one round showed.
+
+    Attributes:
+        rate: healthy pages a second.
+        pushes: of the first crawl, per page, by the time the second one ended.
+        afterwards: seconds that the second crawl took, all of whose pages are there.
+    """
+
+    rate: float
+    pushes: float
+    afterwards: float
+
+
+def main() -> None:
+    """Measure and print."""
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    options.add_argument("--jobs", type=int, default=1000)
+    options.add_argument("--missing", type=float, default=0.05, help="share of pages that answer 404")
+    options.add_argument("--delay", type=float, default=0.2, help="seconds")
+    options.add_argument("--rounds", type=int, default=3)
+    chosen = options.parse_args()
+    seen: dict[str, list[Seen]] = defaultdict(list)
+    with slow_site(chosen.delay) as site:
+        for number in range(chosen.rounds):
+            # The first one alternates, so that a machine that slows down slows them all.
+            names = list(CANDIDATES)
+            for name in names[number % len(names) :] + names[: number % len(names)]:
+                policy, is_missing = CANDIDATES[name]
+                urls = pages(site, chosen.jobs, chosen.missing if is_missing else 0)
+                seen[name].append(measure(policy, urls, site))
+                print(f"round {number + 1}  {name:26} {seen[name][-1]}", flush=True)
+    first = next(iter(CANDIDATES))
+    for name, rounds in seen.items():
+        ratio = statistics.median(
+            one.rate / other.rate for one, other in zip(rounds, seen[first], strict=True)
+        )
+        rate, pushes, afterwards = (statistics.median(column) for column in zip(*rounds, strict=True))
+        print(
+            f"{name:26} {rate:5.0f} healthy pages/s  {ratio:.2f} × the first"
+            f"  {pushes:.2f} pushes a page  {afterwards:5.1f} s for {AFTERWARDS} pages afterwards"
+        )
+
+
+def pages(site: str, count: int, missing: float) -> list[str]:
+    """Return URLs, of which an evenly spread share is of pages that are not there."""
+    kinds = ["missing" if int(n * missing) < int((n + 1) * missing) else "page" for n in range(count)]
+    return [f"{site}/{kind}/{n}" for n, kind in enumerate(kinds)]
+
+
+def measure(policy: AckPolicy, urls: list[str], site: str) -> Seen:
+    """Run the crawl, and another one while the first one's failures are tried again."""
+    healthy = sum("/page/" in url for url in urls)
+    with (
+        tempfile.TemporaryDirectory() as data,
+        Stack(StackOptions(data=Path(data), concurrency=CONCURRENCY, ack_policy=policy)) as stack,
+    ):
+        run_id, started = dispatch(stack, urls, "first")
+        await_succeeded(stack.ledger, run_id, healthy)
+        rate = healthy / (time.monotonic() - started)
+        failing = 0 if policy is AckPolicy.SETTLED else len(urls) - healthy
+        while failing and pushes(stack.ledger, run_id) <= healthy + failing:
+            time.sleep(0.1)  # the failures' second attempts come after a backoff of 10 s
+        again, started = dispatch(stack, [f"{site}/page/x{n}" for n in range(AFTERWARDS)], "second")
+        await_succeeded(stack.ledger, again, AFTERWARDS)
+        afterwards = time.monotonic() - started
+        return Seen(rate, pushes(stack.ledger, run_id) / len(urls), afterwards)
+
+
+def dispatch(stack: Stack, urls: list[str], name: str) -> tuple[str, float]:
+    """Dispatch a crawl; return its run and when it began."""
+    crawl = {"name": name, "sources": {"urls": urls}, "recipe": RECIPE}
+    started = time.monotonic()
+    told = requests.post(stack.dispatcher_url, json=crawl, timeout=PATIENCE_SECONDS)
+    told.raise_for_status()
+    return told.json()["run_id"], started
+
+
+def await_succeeded(ledger: Ledger, run_id: str, count: int) -> None:
+    """Return once so many of a run's jobs have succeeded."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while ledger.accounting(run_id).succeeded < count:
+        if time.monotonic() > until:
+            raise SystemExit(f"not done after {PATIENCE_SECONDS} s: {ledger.accounting(run_id)}")
+        time.sleep(0.05)
+
+
+def pushes(ledger: Ledger, run_id: str) -> int:
+    """Return how many attempts of a run left an outcome."""
+    failed = sum(failure.attempts for failure in ledger.failures(run_id))
+    return failed + ledger.accounting(run_id).succeeded
+
+
+if __name__ == "__main__":
+    main()
