@@ -65,7 +65,6 @@ locals {
 resource "google_monitoring_dashboard" "this" {
   dashboard_json = jsonencode({
     displayName = "${var.name_prefix} (${var.environment})"
-    labels      = { for label in values(local.labels) : label => "" }
     mosaicLayout = {
       columns = 12
       # Three in a row.

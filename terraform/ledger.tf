@@ -3,9 +3,9 @@ locals {
 
   # contract/ledger/README.md says why jobs and dead letters are kept as they are, and outcomes have columns.
   ledger_tables = {
-    jobs         = { topic = google_pubsub_topic.jobs, columns = false, clustering = [] }
+    jobs         = { topic = google_pubsub_topic.jobs, columns = false, clustering = null }
     outcomes     = { topic = google_pubsub_topic.outcomes, columns = true, clustering = ["run_id", "job_id"] }
-    dead_letters = { topic = google_pubsub_topic.dead, columns = false, clustering = [] }
+    dead_letters = { topic = google_pubsub_topic.dead, columns = false, clustering = null }
   }
 
   # Each query is written once, and also runs on a laptop.

@@ -88,22 +88,31 @@ output "push_subscription" {
   value       = google_pubsub_subscription.push.name
 }
 
-output "replay_all_commands" {
-  description = "Replays all dead letters without passing them through your machine: start, and once none is left, stop. You need roles/iam.serviceAccountUser on the replay account."
+output "replay_all_command" {
+  description = "Replays all dead letters without passing them through your machine, from the repository's root. You need roles/iam.serviceAccountUser on the replay account."
+  value = join(" ", [
+    "scripts/replay-dead-letters.sh replay-all --project ${var.project_id} --subscription ${google_pubsub_subscription.dead.name}",
+    "--dispatcher ${local.dispatcher_url} --service-account ${google_service_account.replay.email}",
+  ])
+  depends_on = [google_cloud_run_v2_service_iam_member.replay_invokes_dispatcher, google_service_account_iam_member.agent_signs_as_replay]
+}
+
+output "replay_all_gcloud_commands" {
+  description = "The same by hand: start, and once none is left, stop."
   value = {
     start = join(" ", [
       "gcloud pubsub subscriptions modify-push-config ${google_pubsub_subscription.dead.name} --project=${var.project_id}",
       "--push-endpoint=${local.dispatcher_url}/replay",
       "--push-auth-service-account=${google_service_account.replay.email} --push-auth-token-audience=${local.dispatcher_url}",
     ])
-    stop = "gcloud pubsub subscriptions modify-push-config ${google_pubsub_subscription.dead.name} --project=${var.project_id} --push-endpoint=''"
+    stop = "gcloud pubsub subscriptions modify-push-config ${google_pubsub_subscription.dead.name} --project=${var.project_id} --push-endpoint="
   }
   depends_on = [google_cloud_run_v2_service_iam_member.replay_invokes_dispatcher, google_service_account_iam_member.agent_signs_as_replay]
 }
 
 output "replay_command" {
-  description = "Replays dead letters one by one, from the repository's root."
-  value       = "scripts/replay-dead-letters.sh --project=${var.project_id} --subscription=${google_pubsub_subscription.dead.name} --topic=${google_pubsub_topic.jobs.name}"
+  description = "Replays ten dead letters, one by one, from the repository's root."
+  value       = "scripts/replay-dead-letters.sh replay 10 --project ${var.project_id} --subscription ${google_pubsub_subscription.dead.name} --topic ${google_pubsub_topic.jobs.name}"
 }
 
 output "service_accounts" {

@@ -89,13 +89,6 @@ variable "crawls_directory" {
   }
 }
 
-variable "deletion_protection" {
-  description = "Refuse to destroy the services and the ledger's tables. Before a teardown: set it to false and apply."
-  type        = bool
-  default     = true
-  nullable    = false
-}
-
 variable "dead_letter_retention" {
   description = "How long a dead letter waits for somebody, in seconds, as 2678400s (31 days, the most)."
   type        = string
@@ -106,6 +99,13 @@ variable "dead_letter_retention" {
     condition     = can(regex("^[0-9]+s$", var.dead_letter_retention)) && try(tonumber(trimsuffix(var.dead_letter_retention, "s")) > 604800 && tonumber(trimsuffix(var.dead_letter_retention, "s")) <= 2678400, false)
     error_message = "dead_letter_retention must be seconds with an s, above 604800s (the 7 days for which a job is kept) and at most 2678400s (31 days)."
   }
+}
+
+variable "deletion_protection" {
+  description = "Refuse to destroy the services and the ledger's tables. Before a teardown: set it to false and apply."
+  type        = bool
+  default     = true
+  nullable    = false
 }
 
 variable "dispatcher_max_instances" {

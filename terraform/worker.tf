@@ -116,6 +116,10 @@ resource "google_cloud_run_v2_service" "worker" {
     percent = 100
   }
 
+  lifecycle {
+    ignore_changes = [client, client_version] # who looked at it last with gcloud or the console
+  }
+
   depends_on = [google_project_service.this, google_pubsub_topic_iam_member.worker_publishes_outcomes, google_compute_router_nat.egress]
 }
 

@@ -1,0 +1,94 @@
+"""Terraform and the provider's stand-in, and one life of the stack with each of its releases."""
+
+import shutil
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pytest
+
+from tests.conformance.servers import missing
+from tests.terraform.stack import Stack
+from tests.terraform.stand_in import NEWEST, OLDEST, install
+
+# The first apply is before any image, on what the small example says; the other has everything that can be on.
+LIVES = {
+    OLDEST: [
+        "-var-file=examples/small.tfvars",
+        "-var=images=null",
+        "-var=deletion_protection=false",
+    ],
+    NEWEST: [
+        "-var-file=examples/large.tfvars",
+        "-var=deletion_protection=false",
+        "-var=vpc={}",
+        '-var=extra_settings={dispatcher={FETCH_ALLOW_NETWORKS="10.0.0.0/8",SITEMAP_MAX_BYTES="1048576"},'
+        'worker={FETCH_ALLOW_NETWORKS="10.0.0.0/8",FETCH_MAX_BYTES="1048576",FETCH_MAX_REDIRECTS="3"}}',
+    ],
+}
+
+
+class CopyStack(Protocol):
+    """Makes a stack to run Terraform in."""
+
+    def __call__(self, release: str = NEWEST) -> Stack:
+        """Return one with the provider's `release`."""
+
+
+@dataclass(frozen=True)
+class Life:
+    """One life of the stack: what was applied, what a second plan wanted, and what was left at the end."""
+
+    release: str
+    resources: list[dict[str, Any]]
+    outputs: dict[str, Any]
+    second_plan: tuple[int, str]
+    left: str
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        """Return the values of the resources of a type."""
+        return [resource["values"] for resource in self.resources if resource["type"] == kind]
+
+    def environment(self, service: str) -> dict[str, str]:
+        """Return the environment that a service was given."""
+        (values,) = [
+            values for values in self.of("google_cloud_run_v2_service") if values["name"].endswith(service)
+        ]
+        return {env["name"]: env["value"] for env in values["template"][0]["containers"][0]["env"]}
+
+
+@pytest.fixture(scope="session")
+def terraform() -> str:
+    """The program."""
+    program = shutil.which("terraform")
+    if program is None:
+        missing("terraform is not installed (https://developer.hashicorp.com/terraform/install)")
+    return program
+
+
+@pytest.fixture(scope="session")
+def copy_stack(terraform: str, tmp_path_factory: pytest.TempPathFactory) -> CopyStack:
+    """Copies of the stack, to run Terraform in."""
+
+    def copy(release: str = NEWEST) -> Stack:
+        return Stack.copy(tmp_path_factory.mktemp("stack"), terraform, install(terraform), release)
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def stack(copy_stack: CopyStack) -> Stack:
+    """A stack of which nothing is applied."""
+    return copy_stack()
+
+
+@pytest.fixture(scope="session", params=list(LIVES))
+def life(request: pytest.FixtureRequest, copy_stack: CopyStack) -> Life:
+    """Apply, plan again, destroy: with the oldest provider's release allowed, and with the newest."""
+    release, options = request.param, LIVES[request.param]
+    stack = copy_stack(release)
+    stack.succeed("apply", "-auto-approve", "-no-color", *options)
+    resources, outputs = stack.resources(), stack.outputs()
+    plan = stack.run("plan", "-detailed-exitcode", "-no-color", *options)
+    stack.succeed("destroy", "-auto-approve", "-no-color", *options)
+    return Life(release, resources, outputs, (plan.returncode, plan.stdout), stack.succeed("state", "list"))
+

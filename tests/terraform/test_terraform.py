@@ -1,0 +1,65 @@
+"""What Terraform itself says of the stack: format, schema, its own tests, and a whole life."""
+
+import pytest
+
+from tests.terraform.conftest import CopyStack, Life
+from tests.terraform.stack import Stack
+from tests.terraform.stand_in import NEWEST, OLDEST
+
+pytestmark = pytest.mark.timeout(600)  # half a minute of work; several times that on a busy machine
+
+
+def test_it_is_formatted(stack: Stack) -> None:
+    """As `terraform fmt` writes it."""
+    done = stack.run("fmt", "-check", "-recursive", "-diff", "-no-color")
+    changed = [name for name in done.stdout.splitlines() if name == "offline_override.tf"]
+    assert not changed, "our own override is formatted"
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("release", [OLDEST, NEWEST])
+def test_it_is_valid(copy_stack: CopyStack, release: str) -> None:
+    """Every argument exists, with its type, in the oldest release that terraform.tf allows and in the newest."""
+    copy_stack(release).succeed("validate", "-no-color")
+
+
+@pytest.mark.parametrize(
+    ("file", "right", "wrong", "complaint"),
+    [
+        ("jobs.tf", "ack_deadline_seconds  ", "ack_deadline_secs  ", "ack_deadline_secs"),
+        ("worker.tf", "INGRESS_TRAFFIC_INTERNAL_ONLY", "INTERNAL", "expected ingress to be one of"),
+        ("ledger.tf", "  bigquery_config {", "  push_config {\n  }\n  bigquery_config {", "push_endpoint"),
+    ],
+)
+def test_a_mistake_is_seen(
+    copy_stack: CopyStack, file: str, right: str, wrong: str, complaint: str
+) -> None:
+    """The check itself can fail: the provider's stand-in refuses what the provider would."""
+    stack = copy_stack()
+    text = (stack.directory / file).read_text(encoding="utf-8")
+    assert right in text
+    (stack.directory / file).write_text(text.replace(right, wrong, 1), encoding="utf-8")
+    done = stack.run("validate", "-no-color")
+    assert done.returncode != 0
+    assert complaint in " ".join(done.stderr.replace("│", " ").split())
+
+
+def test_its_own_tests_pass(stack: Stack) -> None:
+    """Wiring, the matrix of options, and a rejecting run for each validation: terraform/tests/*.tftest.hcl."""
+    assert "0 failed" in stack.succeed("test", "-no-color")
+
+
+def test_a_second_plan_is_empty(life: Life) -> None:
+    """What was applied is what is wanted: nothing is changed back and forth."""
+    assert life.second_plan[0] == 0, life.second_plan[1]
+
+
+def test_it_is_taken_down(life: Life) -> None:
+    """Nothing is left, and nothing refuses to go, once deletion_protection is off."""
+    assert len(life.resources) > 50
+    assert life.left == ""
+
+
+def test_a_stack_stays_small(life: Life) -> None:
+    """A plan of more than a hundred resources is read by nobody."""
+    assert len(life.resources) <= 100
