@@ -1,1 +1,1 @@
-"""The cloud's stack: planned, applied and taken down on a stand-in of the google provider, and compared with the code."""
+"""The cloud's stack: applied and taken down on a stand-in of the provider, and compared with the code."""

@@ -10,7 +10,7 @@ from tests.conformance.servers import missing
 from tests.terraform.stack import Stack
 from tests.terraform.stand_in import NEWEST, OLDEST, install
 
-# The first apply is before any image, on what the small example says; the other has everything that can be on.
+# One is before there is any image; the other has everything that can be on.
 LIVES = {
     OLDEST: [
         "-var-file=examples/small.tfvars",
@@ -21,8 +21,10 @@ LIVES = {
         "-var-file=examples/large.tfvars",
         "-var=deletion_protection=false",
         "-var=vpc={}",
-        '-var=extra_settings={dispatcher={FETCH_ALLOW_NETWORKS="10.0.0.0/8",SITEMAP_MAX_BYTES="1048576"},'
-        'worker={FETCH_ALLOW_NETWORKS="10.0.0.0/8",FETCH_MAX_BYTES="1048576",FETCH_MAX_REDIRECTS="3"}}',
+        (
+            '-var=extra_settings={dispatcher={FETCH_ALLOW_NETWORKS="10.0.0.0/8",SITEMAP_MAX_BYTES="1048576"},'
+            'worker={FETCH_ALLOW_NETWORKS="10.0.0.0/8",FETCH_MAX_BYTES="1048576",FETCH_MAX_REDIRECTS="3"}}'
+        ),
     ],
 }
 
@@ -91,4 +93,3 @@ def life(request: pytest.FixtureRequest, copy_stack: CopyStack) -> Life:
     plan = stack.run("plan", "-detailed-exitcode", "-no-color", *options)
     stack.succeed("destroy", "-auto-approve", "-no-color", *options)
     return Life(release, resources, outputs, (plan.returncode, plan.stdout), stack.succeed("state", "list"))
-

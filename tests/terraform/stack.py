@@ -81,6 +81,4 @@ class Stack:
 
     def outputs(self) -> dict[str, Any]:
         """Return the outputs of what is applied."""
-        return {
-            name: output["value"] for name, output in json.loads(self.succeed("output", "-json")).items()
-        }
+        return {name: output["value"] for name, output in json.loads(self.succeed("output", "-json")).items()}

@@ -20,7 +20,7 @@ HOST: Final = "registry.terraform.io"  #: what Terraform takes `hashicorp/google
 def install(terraform: str) -> Path:
     """Return a Terraform CLI configuration that finds the stand-in; install it where it is not yet.
 
-    It lives in the virtual environment, in a folder by the fingerprint of all it is made of. Several processes may ask.
+    It lives in the virtual environment, by the fingerprint of all it is made of. Several processes may ask.
     """
     platform = json.loads(_run([terraform, "version", "-json"]))["platform"]
     home = Path(sys.prefix) / "terraform-offline"
@@ -46,20 +46,15 @@ def _build(folder: Path, platform: str) -> None:
     plugin.mkdir(parents=True)
     for name in ("provider.py", "lifecycle.py", "rules.json"):
         shutil.copy(SOURCE / name, plugin)
-    _python(
-        "-m", "grpc_tools.protoc", f"--proto_path={SOURCE}", f"--python_out={plugin}", "tfplugin5.proto"
-    )
-    bindings = SOURCE / "bindings.txt"
-    _python(
-        "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes", f"--dest={download}", f"-r{bindings}"
-    )  # fmt: skip
+    _python("-m", "grpc_tools.protoc", f"--proto_path={SOURCE}", f"--python_out={plugin}", "tfplugin5.proto")
+    pip_download = ("-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes")
+    _python(*pip_download, f"--dest={download}", f"--requirement={SOURCE / 'bindings.txt'}")
     (wheel,) = download.glob("*.whl")
     derive = str(SOURCE / "derive_schema.py")
     schemas = {release: plugin / f"google-{release}.json" for release in (OLDEST, NEWEST)}
     _python(derive, str(wheel), str(schemas[OLDEST]))
-    _python(
-        derive, "--overlay", str(schemas[OLDEST]), str(SOURCE / f"overlay-{NEWEST}.json"), str(schemas[NEWEST])
-    )  # fmt: skip
+    changes = str(SOURCE / f"overlay-{NEWEST}.json")
+    _python(derive, "--overlay", str(schemas[OLDEST]), changes, str(schemas[NEWEST]))
     shutil.rmtree(download)
     for release in schemas:
         _publish(folder, platform, release)
