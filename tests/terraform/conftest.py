@@ -12,21 +12,17 @@ from tests.terraform.stand_in import NEWEST, OLDEST, install
 
 # One is before there is any image; the other has everything that can be on.
 LIVES = {
-    OLDEST: [
-        "-var-file=examples/small.tfvars",
-        "-var=images=null",
-        "-var=deletion_protection=false",
-    ],
-    NEWEST: [
-        "-var-file=examples/large.tfvars",
-        "-var=deletion_protection=false",
-        "-var=vpc={}",
-        (
-            '-var=extra_settings={dispatcher={FETCH_ALLOW_NETWORKS="10.0.0.0/8",SITEMAP_MAX_BYTES="1048576"},'
-            'worker={FETCH_ALLOW_NETWORKS="10.0.0.0/8",FETCH_MAX_BYTES="1048576",FETCH_MAX_REDIRECTS="3"}}'
-        ),
-    ],
+    OLDEST: ["-var-file=examples/small.tfvars", "-var=images=null"],
+    NEWEST: ["-var-file=examples/large.tfvars", "-var=vpc={}"],
 }
+# What was applied is taken down again, and every setting is given.
+BOTH = [
+    "-var=deletion_protection=false",
+    (
+        '-var=extra_settings={dispatcher={FETCH_ALLOW_NETWORKS="10.0.0.0/8",SITEMAP_MAX_BYTES="1048576"},'
+        'worker={FETCH_ALLOW_NETWORKS="10.0.0.0/8",FETCH_MAX_BYTES="1048576",FETCH_MAX_REDIRECTS="3"}}'
+    ),
+]
 
 
 class CopyStack(Protocol):
@@ -86,7 +82,7 @@ def stack(copy_stack: CopyStack) -> Stack:
 @pytest.fixture(scope="session", params=list(LIVES))
 def life(request: pytest.FixtureRequest, copy_stack: CopyStack) -> Life:
     """Apply, plan again, destroy: with the oldest provider's release allowed, and with the newest."""
-    release, options = request.param, LIVES[request.param]
+    release, options = request.param, [*LIVES[request.param], *BOTH]
     stack = copy_stack(release)
     stack.succeed("apply", "-auto-approve", "-no-color", *options)
     resources, outputs = stack.resources(), stack.outputs()
