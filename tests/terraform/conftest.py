@@ -1,7 +1,10 @@
 """Terraform and the provider's stand-in, and one life of the stack with each of its releases."""
 
+import fcntl
+import json
+import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 import pytest
@@ -34,12 +37,19 @@ class CopyStack(Protocol):
 
 @dataclass(frozen=True)
 class Life:
-    """One life of the stack: what was applied, what a second plan wanted, and what was left at the end."""
+    """One life of the stack: what was applied, what a second plan wanted, and what was left at the end.
+
+    Attributes:
+        resources: `{address, type, name, values}` each.
+        changes: 0 where the second plan wanted none, 2 where it did; `second_plan` is what it said.
+        left: the addresses of what was left.
+    """
 
     release: str
     resources: list[dict[str, Any]]
     outputs: dict[str, Any]
-    second_plan: tuple[int, str]
+    changes: int
+    second_plan: str
     left: str
 
     def of(self, kind: str) -> list[dict[str, Any]]:
@@ -80,12 +90,30 @@ def stack(copy_stack: CopyStack) -> Stack:
 
 
 @pytest.fixture(scope="session", params=list(LIVES))
-def life(request: pytest.FixtureRequest, copy_stack: CopyStack) -> Life:
-    """Apply, plan again, destroy: with the oldest provider's release allowed, and with the newest."""
-    release, options = request.param, [*LIVES[request.param], *BOTH]
-    stack = copy_stack(release)
+def life(
+    request: pytest.FixtureRequest, copy_stack: CopyStack, tmp_path_factory: pytest.TempPathFactory
+) -> Life:
+    """Apply, plan again, destroy: with the oldest provider's release allowed, and with the newest.
+
+    It is lived once, also where several processes share the tests.
+    """
+    release, shared = request.param, tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        shared = shared.parent  # all workers' (https://pytest-xdist.readthedocs.io/en/stable/how-to.html)
+    kept = shared / f"life-{release}.json"
+    with kept.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not kept.exists():
+            kept.write_text(json.dumps(asdict(live(copy_stack(release), release))), encoding="utf-8")
+    return Life(**json.loads(kept.read_text(encoding="utf-8")))
+
+
+def live(stack: Stack, release: str) -> Life:
+    """Apply, plan again, destroy."""
+    options = [*LIVES[release], *BOTH]
     stack.succeed("apply", "-auto-approve", "-no-color", *options)
     resources, outputs = stack.resources(), stack.outputs()
     plan = stack.run("plan", "-detailed-exitcode", "-no-color", *options)
     stack.succeed("destroy", "-auto-approve", "-no-color", *options)
-    return Life(release, resources, outputs, (plan.returncode, plan.stdout), stack.succeed("state", "list"))
+    left = stack.succeed("state", "list")
+    return Life(release, resources, outputs, plan.returncode, plan.stdout, left)

@@ -1,4 +1,6 @@
-# What feeds into what, on a stack that was applied. Emails, URLs and numbers are the provider's, not mocked.
+# What feeds into what, on a stack that was applied: emails, URLs and numbers are the provider's, not mocked. Only for the
+# provider's stand-in, since the real one would make it all. So `terraform test` alone does not run this, and
+# `terraform test -test-directory=tests/applied` does.
 
 variables {
   project_id  = "my-project"
