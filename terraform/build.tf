@@ -27,7 +27,7 @@ resource "google_artifact_registry_repository_iam_member" "build_writes_images" 
 resource "google_service_account_iam_member" "build_impersonates_deployer" {
   count = local.build_count
 
-  service_account_id = "projects/-/serviceAccounts/${var.github.deployer}"
+  service_account_id = "projects/${regex("@([^.]+)", var.github.deployer)[0]}/serviceAccounts/${var.github.deployer}"
   role               = "roles/iam.serviceAccountTokenCreator"
   member             = google_service_account.build[0].member
 }

@@ -30,7 +30,7 @@ resource "google_cloud_run_v2_service" "dispatcher" {
   template {
     service_account                  = google_service_account.dispatcher.email
     timeout                          = "${var.dispatcher_timeout_seconds}s"
-    max_instance_request_concurrency = 8
+    max_instance_request_concurrency = 3 # functions-framework has four threads: one is left for the probes
     execution_environment            = "EXECUTION_ENVIRONMENT_GEN2"
     labels                           = local.labels
 
@@ -47,7 +47,7 @@ resource "google_cloud_run_v2_service" "dispatcher" {
       }
 
       resources {
-        limits            = { cpu = "1", memory = "1Gi" } # eight sitemaps of 50 MB
+        limits            = { cpu = "1", memory = "1Gi" } # three sitemaps of 50 MB, and their jobs
         cpu_idle          = true
         startup_cpu_boost = true
       }

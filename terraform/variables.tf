@@ -491,6 +491,10 @@ variable "worker_memory" {
     condition     = can(regex("^([0-9]+Mi|[0-9]+Gi)$", var.worker_memory)) && try(tonumber(regex("^[0-9]+", var.worker_memory)) * (endswith(var.worker_memory, "Gi") ? 1024 : 1) >= 512, false)
     error_message = "worker_memory must be in Mi or Gi and at least 512Mi, as 1Gi."
   }
+  validation {
+    condition     = var.worker_cpu < 4 || try(tonumber(regex("^[0-9]+", var.worker_memory)) * (endswith(var.worker_memory, "Gi") ? 1024 : 1) >= var.worker_cpu * 512, false)
+    error_message = "worker_memory must be at least 2Gi for 4 processors and 4Gi for 8: Cloud Run gives no less."
+  }
 }
 
 variable "worker_min_instances" {

@@ -659,6 +659,21 @@ run "worker_memory__too_little" {
   expect_failures = [var.worker_memory]
 }
 
+run "worker_memory__too_little_for_its_processors" {
+  command = plan
+
+  module {
+    source = "./tests/inputs"
+  }
+
+  variables {
+    worker_memory = "1Gi"
+    worker_cpu    = 4
+  }
+
+  expect_failures = [var.worker_memory]
+}
+
 run "worker_min_instances__negative" {
   command = plan
 

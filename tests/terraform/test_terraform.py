@@ -30,7 +30,7 @@ def test_a_mistake_is_seen(copy_stack: CopyStack) -> None:
             '"ack_deadline_secs" is not expected',
         ),
         ("worker.tf", '"INGRESS_TRAFFIC_INTERNAL_ONLY"', '"INTERNAL"', "expected ingress to be one of"),
-        ("outcomes.tf", ".outcomes.id", ".outcomes.uri", 'does not have an attribute named "uri"'),
+        ("outcomes.tf", ".outcomes.id", ".outcomes.uri", 'attribute named "uri"'),
     ]
     for file, right, wrong, complaint in mistakes:
         path = stack.directory / file
