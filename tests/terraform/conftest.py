@@ -11,7 +11,7 @@ import pytest
 
 from tests.conformance.servers import missing
 from tests.terraform.stack import Stack
-from tests.terraform.stand_in import NEWEST, OLDEST, install
+from tests.terraform.stand_in import NEWEST, OLDEST, Unavailable, install
 
 # One is before there is any image; the other has everything that can be on.
 LIVES = {
@@ -76,9 +76,13 @@ def terraform() -> str:
 @pytest.fixture(scope="session")
 def copy_stack(terraform: str, tmp_path_factory: pytest.TempPathFactory) -> CopyStack:
     """Copies of the stack, to run Terraform in."""
+    try:
+        configuration = install(terraform)
+    except Unavailable as why:
+        missing(str(why))
 
     def copy(release: str = NEWEST) -> Stack:
-        return Stack.copy(tmp_path_factory.mktemp("stack"), terraform, install(terraform), release)
+        return Stack.copy(tmp_path_factory.mktemp("stack"), terraform, configuration, release)
 
     return copy
 

@@ -17,10 +17,17 @@ OLDEST, NEWEST = "6.50.0", "7.45.0"  #: the ends of what terraform.tf allows, as
 HOST: Final = "registry.terraform.io"  #: what Terraform takes `hashicorp/google` to mean
 
 
+class Unavailable(Exception):
+    """There is no package index to ask."""
+
+
 def install(terraform: str) -> Path:
     """Return a Terraform CLI configuration that finds the stand-in; install it where it is not yet.
 
     It lives in the virtual environment, by the fingerprint of all it is made of. Several processes may ask.
+
+    Raises:
+        Unavailable: where the provider's bindings cannot be downloaded.
     """
     platform = json.loads(_run([terraform, "version", "-json"]))["platform"]
     home = Path(sys.prefix) / "terraform-offline"
@@ -48,7 +55,10 @@ def _build(folder: Path, platform: str) -> None:
         shutil.copy(SOURCE / name, plugin)
     _python("-m", "grpc_tools.protoc", f"--proto_path={SOURCE}", f"--python_out={plugin}", "tfplugin5.proto")
     pip_download = ("-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes")
-    _python(*pip_download, f"--dest={download}", f"--requirement={SOURCE / 'bindings.txt'}")
+    try:
+        _python(*pip_download, f"--dest={download}", f"--requirement={SOURCE / 'bindings.txt'}")
+    except AssertionError as why:
+        raise Unavailable(f"the provider's bindings cannot be downloaded: {why}") from None
     (wheel,) = download.glob("*.whl")
     derive = str(SOURCE / "derive_schema.py")
     schemas = {release: plugin / f"google-{release}.json" for release in (OLDEST, NEWEST)}

@@ -2,8 +2,10 @@
 
 import pytest
 
+from tests.repository.tree import ROOT
 from tests.terraform.conftest import CopyStack, Life
 from tests.terraform.stack import Stack
+from tests.terraform.stand_in import OLDEST
 
 pytestmark = pytest.mark.timeout(600)  # half a minute of work; several times that on a busy machine
 
@@ -40,6 +42,28 @@ def test_a_mistake_is_seen(copy_stack: CopyStack) -> None:
         said = " ".join(stack.run("validate", "-no-color").stderr.replace("│", " ").split())
         assert complaint in said
         path.write_text(text, encoding="utf-8")
+
+
+def test_the_oldest_provider_allowed_is_the_oldest_tried() -> None:
+    """What terraform.tf promises is what runs here."""
+    assert f'">= {OLDEST}, < 8.0.0"' in (ROOT / "terraform" / "terraform.tf").read_text(encoding="utf-8")
+
+
+def test_a_crawl_too_large_for_cloud_scheduler_is_refused(copy_stack: CopyStack) -> None:
+    """At plan, with a sentence; Cloud Scheduler would say so at apply."""
+    stack = copy_stack()
+    crawl = stack.directory.parent / "crawls" / "large.yaml"
+    crawl.write_text(
+        f"name: large\nsources: {{urls: [https://example.com/{'a' * 1_000_000}]}}\n", encoding="utf-8"
+    )
+    done = stack.run(
+        "plan",
+        "-no-color",
+        "-var-file=examples/small.tfvars",
+        '-var=schedules={large={cron="0 6 * * *"}}',
+    )
+    assert done.returncode != 0
+    assert "large.yaml is too large" in done.stderr
 
 
 def test_its_own_tests_pass(stack: Stack) -> None:
