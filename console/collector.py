@@ -1,4 +1,6 @@
-"""Fills the ledger: pulls the three topics, and acknowledges messages once their rows are on disk.
+"""Fills the ledger where Pub/Sub writes no rows itself, as the official emulator does not (localpubsub does).
+
+Pulls the three topics, and acknowledges messages once their rows are on disk.
 
 Unary pulls, not the client's streaming pull. Measured after the queue had been killed: closing a streaming
 pull took 8 s, and it looks for a queue that is back only after up to a minute. An open pull is just given up.
@@ -8,7 +10,6 @@ import sqlite3
 import threading
 import time
 from contextlib import ExitStack
-from datetime import UTC
 from types import TracebackType
 from typing import Self
 
@@ -17,8 +18,10 @@ from google.cloud.pubsub_v1 import SubscriberClient
 from google.pubsub_v1 import types
 
 from console.complaint import Complaint
-from console.ledger import Ledger, Row
-from console.pubsub_setup import CONSOLE_SUBSCRIPTIONS, subscriber_client, subscription_path
+from console.ledger import Ledger
+from console.pubsub_setup import subscriber_client, subscription_path
+from console.warehouse import Row, timestamp
+from contract.topology import LEDGER_SUBSCRIPTIONS
 
 MESSAGES_PER_PULL = 500  #: whose rows share a transaction
 PULL_SECONDS = 60.0  #: an empty queue answers long before
@@ -54,7 +57,7 @@ class Collector:
 
     def __enter__(self) -> Self:
         client = self._held.enter_context(subscriber_client(self._host))
-        for topic, name in CONSOLE_SUBSCRIPTIONS.items():
+        for topic, name in LEDGER_SUBSCRIPTIONS.items():
             thread = threading.Thread(
                 target=self._collect, args=(client, topic, name), name=name, daemon=True
             )
@@ -112,7 +115,7 @@ def _row(topic: str, subscription: str, message: types.PubsubMessage) -> Row:
         topic=topic,
         subscription_name=subscription,
         message_id=message.message_id,
-        publish_time=f"{message.publish_time.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
+        publish_time=timestamp(message.publish_time),
         attributes=dict(message.attributes),
         data=message.data,
     )

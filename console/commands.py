@@ -65,6 +65,7 @@ Run = Annotated[
     typer.Argument(metavar="[RUN]", help="A run_id, as `dispatch` prints it. Default: the latest run."),
 ]
 DEFAULT_DATA = Path(".scrapeq")
+MISSING = "without an end and older than the queue keeps a message, or ended without having been dispatched"
 
 
 @app.command()
@@ -216,7 +217,7 @@ def status(run: Run = None, data: Data = DEFAULT_DATA) -> None:
         screen.print(failures_table(failures))
     accounting = ledger.accounting(run_id)
     if accounting.missing:
-        say(screen, f"{accounting.missing} jobs have no end and are older than the queue keeps a message.")
+        say(screen, f"{accounting.missing} jobs are missing: {MISSING}.")
     say(screen, str(accounting))
 
 

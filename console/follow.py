@@ -50,8 +50,7 @@ class Follower:
 
     def _look(self) -> Accounting:
         accounting = self.ledger.accounting(self.run_id)
-        retrying = self.ledger.retrying(self.run_id)
-        words = f"succeeded {accounting.succeeded}, retrying {retrying}, dead {accounting.dead}"
+        words = f"succeeded {accounting.succeeded}, retrying {accounting.retrying}, dead {accounting.dead}"
         self.show(accounting.succeeded + accounting.dead, words)
         return accounting
 

@@ -1,41 +1,20 @@
 """The ledger: what was dispatched, what came of it, and what died, as rows and views in one SQLite file.
 
-The tables have the rows that BigQuery subscriptions would write; what they mean is in `ledger.sql`.
+What the rows mean is in the views (contract/ledger/README.md); here they are asked.
 """
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
-from importlib import resources
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from console.complaint import NothingRecorded
-from contract.topology import DEAD_TOPIC, JOBS_TOPIC, OUTCOMES_TOPIC
+from console.complaint import NothingRecorded, StackFailed
+from console.warehouse import BUSY_SECONDS, Row, create, in_sqlite, insert
 
-FILE = "ledger.db"
-TABLES = {JOBS_TOPIC: "jobs", OUTCOMES_TOPIC: "outcomes", DEAD_TOPIC: "dead_letters"}
-BUSY_SECONDS = 10.0
-
-
-@dataclass(frozen=True)
-class Row:
-    """One delivery of a message.
-
-    Attributes:
-        topic: the short name, which decides the table.
-        publish_time: RFC 3339 in UTC with six decimals, so that text order is time order.
-        data: a JSON object; of anything else only the attributes are kept.
-    """
-
-    topic: str
-    subscription_name: str
-    message_id: str
-    publish_time: str
-    attributes: Mapping[str, str]
-    data: bytes
+FILE = Path("pubsub", "warehouse.db")  #: where localpubsub puts it
 
 
 class Accounting(NamedTuple):
@@ -45,6 +24,7 @@ class Accounting(NamedTuple):
     succeeded: int = 0
     dead: int = 0
     in_flight: int = 0
+    retrying: int = 0  #: of those in flight
     missing: int = 0
 
     @property
@@ -53,7 +33,10 @@ class Accounting(NamedTuple):
         return self.dispatched == self.succeeded + self.dead + self.in_flight and not self.missing
 
     def __str__(self) -> str:
-        told = {name: count for name, count in self._asdict().items() if count or name != "missing"}
+        told = self._asdict()
+        del told["retrying"]
+        if not self.missing:
+            del told["missing"]
         return "accounting: " + " ".join(f"{name}={count}" for name, count in told.items())
 
 
@@ -104,7 +87,6 @@ class Ledger:
     """
 
     data: Path
-    _columns: dict[str, list[str]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def path(self) -> Path:
@@ -112,37 +94,32 @@ class Ledger:
         return self.data / FILE
 
     def create(self) -> None:
-        """Make the file, its tables and its views where they are missing; views are always made anew."""
-        script = (resources.files("console") / "ledger.sql").read_text()
-        with closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS)) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")  # readers and the one writer do not wait
-            connection.executescript(f"BEGIN IMMEDIATE; {script} COMMIT;")
+        """Make the file, its tables and its views where they are missing.
+
+        Raises:
+            StackFailed: where it cannot be written, or is none.
+        """
+        try:
+            create(self.path)
+        except sqlite3.Error as wrong:
+            raise StackFailed(f"The ledger {self.path} cannot be made: {wrong}.") from wrong
 
     def record(self, rows: Iterable[Row]) -> None:
         """Add rows in one transaction; they are on disk when this returns."""
         with self._open() as connection, connection:
-            for row in rows:
-                table = TABLES[row.topic]
-                values = _values(row, self._columns_of(connection, table))
-                names, marks = ", ".join(values), ", ".join("?" * len(values))
-                # The names are our own schema's, never a message's.
-                statement = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608 - see above
-                connection.execute(statement, list(values.values()))
+            insert(connection, rows)
 
     def accounting(self, run_id: str | None = None) -> Accounting:
         """Return where the jobs of a run stand, or of all runs."""
         columns = ", ".join(f"coalesce(sum({name}), 0)" for name in Accounting._fields)
-        query = f"SELECT {columns} FROM run_accounting WHERE ? IS NULL OR run_id = ?"  # noqa: S608 - own names
+        query = f"SELECT {columns} FROM `${{ledger}}.run_accounting` WHERE ? IS NULL OR run_id = ?"  # noqa: S608 - own names
         return Accounting(*self._rows(query, run_id, run_id)[0])
 
     def runs(self) -> list[str]:
         """Return all runs, the newest first."""
-        return [
-            run
-            for (run,) in self._rows(
-                "SELECT run_id FROM run_accounting ORDER BY started_at DESC, run_id DESC"
-            )
-        ]
+        query = """SELECT run_id FROM `${ledger}.run_accounting` WHERE run_id IS NOT NULL
+                   ORDER BY started_at DESC, run_id DESC"""
+        return [run for (run,) in self._rows(query)]
 
     def choose_run(self, run_id: str | None) -> str:
         """Return `run_id` if there is such a run, or the latest where it is None.
@@ -160,7 +137,7 @@ class Ledger:
 
     def results(self, run_id: str) -> list[Result]:
         """Return the jobs that succeeded, by URL."""
-        query = """SELECT job_id, url, coalesce(items, '[]'), attempts FROM results
+        query = """SELECT job_id, url, coalesce(items, '[]'), attempts FROM `${ledger}.results`
                    WHERE run_id = ? ORDER BY url, job_id"""
         return [
             Result(job_id, url, json.loads(items), attempts)
@@ -169,38 +146,34 @@ class Ledger:
 
     def failures(self, run_id: str) -> list[Failure]:
         """Return why attempts did not succeed, the most frequent reason first."""
-        query = """SELECT reason, outcome, attempts, jobs FROM failures
-                   WHERE run_id = ? ORDER BY attempts DESC, reason"""
+        query = """SELECT reason, outcome, sum(attempts), sum(jobs) FROM `${ledger}.failures`
+                   WHERE run_id = ? GROUP BY reason, outcome ORDER BY 3 DESC, reason"""
         return [Failure(*row) for row in self._rows(query, run_id)]
 
     def dead(self, run_id: str) -> list[DeadJob]:
         """Return the jobs that used up their attempts, by URL."""
-        query = """SELECT job_id, coalesce(url, ''), attempts, coalesce(reason, ''),
-                   coalesce(detail, '') FROM dead_jobs WHERE run_id = ? ORDER BY url, job_id"""
+        query = """SELECT coalesce(job_id, ''), coalesce(url, ''), attempts, coalesce(last_reason, ''),
+                   coalesce(last_detail, '') FROM `${ledger}.job_state`
+                   WHERE run_id = ? AND state = 'dead' ORDER BY url, job_id"""
         return [DeadJob(*row) for row in self._rows(query, run_id)]
 
     def repeated(self, run_id: str) -> list[Attempt]:
         """Return all attempts of the jobs that succeeded after a failed one, in order."""
         query = """WITH repeated AS MATERIALIZED
-                   (SELECT job_id FROM results WHERE run_id = ? AND attempts > 1)
-                   SELECT DISTINCT job_id, url, attempt, reason, detail FROM outcomes
+                   (SELECT job_id FROM `${ledger}.results` WHERE run_id = ? AND attempts > 1)
+                   SELECT DISTINCT job_id, url, attempt, reason, detail FROM `${ledger}.outcomes`
                    WHERE run_id = ? AND job_id IN repeated ORDER BY 2, 1, 3, 4, 5"""
         return [Attempt(*row) for row in self._rows(query, run_id, run_id)]
 
     def attempts(self, run_id: str, job_id: str) -> list[Attempt]:
         """Return all attempts of a job that left an outcome, in order."""
-        query = """SELECT DISTINCT job_id, url, attempt, reason, detail FROM outcomes
+        query = """SELECT DISTINCT job_id, url, attempt, reason, detail FROM `${ledger}.outcomes`
                    WHERE run_id = ? AND job_id = ? ORDER BY attempt, reason, detail"""
         return [Attempt(*row) for row in self._rows(query, run_id, job_id)]
 
-    def retrying(self, run_id: str) -> int:
-        """Return how many jobs in flight have a failed attempt behind them."""
-        query = "SELECT count(*) FROM job_state WHERE run_id = ? AND state = 'in_flight' AND attempts > 0"
-        return int(self._rows(query, run_id)[0][0])
-
     def _rows(self, query: str, *values: object) -> list[Any]:
         with self._open() as connection:
-            return connection.execute(query, values).fetchall()
+            return connection.execute(in_sqlite(query), values).fetchall()
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -209,42 +182,11 @@ class Ledger:
                 f"There is no ledger in {self.data}. `scrapeq up` makes it; --data names another directory."
             )
         with closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS)) as connection:
-            connection.execute(
-                "PRAGMA synchronous = FULL"
-            )  # a commit survives a power cut, then comes the ack
+            # A commit survives a power cut; then comes the ack.
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.text_factory = _text
             yield connection
 
-    def _columns_of(self, connection: sqlite3.Connection, table: str) -> list[str]:
-        if table not in self._columns:
-            info = connection.execute(f"PRAGMA table_info({table})")
-            self._columns[table] = [name for _, name, *_ in info]
-        return self._columns[table]
 
-
-def _values(row: Row, columns: list[str]) -> dict[str, object]:
-    metadata = {
-        "subscription_name": row.subscription_name,
-        "message_id": row.message_id,
-        "publish_time": row.publish_time,
-        "attributes": json.dumps(dict(row.attributes), ensure_ascii=False),
-    }
-    # What the body does not tell (it may be no JSON at all) the attributes may.
-    known = {name: row.attributes.get(name, "") for name in ("job_id", "run_id", "crawl")}
-    told = {**known, **_document(row.data), **metadata}
-    return {name: _storable(told[name]) for name in columns if name in told}
-
-
-def _document(data: bytes) -> dict[str, Any]:
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError):
-        return {}
-    return document if isinstance(document, dict) else {}
-
-
-def _storable(value: object) -> object:
-    if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, str):
-        return value.encode(errors="replace").decode()  # JSON may hold half a surrogate pair, SQLite may not
-    return str(value) if isinstance(value, int) and abs(value) >= 2**63 else value
+def _text(told: bytes) -> str:
+    return told.decode(errors="replace")  # what somebody published need not be UTF-8

@@ -16,11 +16,18 @@ from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransp
 
 from console.complaint import StackFailed
 from console.services import PROJECT, PUSH_AUDIENCE, PUSH_SERVICE_ACCOUNT, DeliveryPolicy
-from contract.topology import DEAD_SUBSCRIPTION, DEAD_TOPIC, JOBS_TOPIC, OUTCOMES_TOPIC, PUSH_SUBSCRIPTION
+from contract.topology import (
+    DEAD_SUBSCRIPTION,
+    DEAD_TOPIC,
+    JOBS_TOPIC,
+    LEDGER_DATASET,
+    LEDGER_SUBSCRIPTIONS,
+    LEDGER_TABLES,
+    OUTCOMES_TOPIC,
+    PUSH_SUBSCRIPTION,
+)
 
 TOPICS = (JOBS_TOPIC, OUTCOMES_TOPIC, DEAD_TOPIC)
-#: topic → the subscription the console fills its ledger from
-CONSOLE_SUBSCRIPTIONS = {topic: f"{topic}-console" for topic in TOPICS}
 CALL_SECONDS = 10.0
 # Without a time to live: https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions
 _NEVER = types.ExpirationPolicy()
@@ -48,8 +55,16 @@ def publisher_client(host: str) -> Iterator[PublisherClient]:
             client.stop()
 
 
-def prepare_topology(host: str, push_endpoint: str, policy: DeliveryPolicy) -> None:
+def prepare_topology(
+    host: str, push_endpoint: str, policy: DeliveryPolicy, *, writes_rows: bool = True
+) -> None:
     """Make or update every topic and subscription. Doing it again changes nothing.
+
+    Args:
+        host: where Pub/Sub listens.
+        push_endpoint: the worker's URL.
+        policy: of the jobs subscription.
+        writes_rows: whether this Pub/Sub has BigQuery subscriptions; else the ledger's are pulled from.
 
     Raises:
         StackFailed: with what Pub/Sub answered.
@@ -58,7 +73,7 @@ def prepare_topology(host: str, push_endpoint: str, policy: DeliveryPolicy) -> N
         with publisher_client(host) as publisher, subscriber_client(host) as subscriber:
             for topic in TOPICS:
                 _ensure_topic(publisher, topic)
-            for subscription in _subscriptions(push_endpoint, policy):
+            for subscription in _subscriptions(push_endpoint, policy, writes_rows=writes_rows):
                 _ensure_subscription(subscriber, subscription)
     except GoogleAPIError as wrong:
         raise StackFailed(f"the topics and subscriptions could not be made at {host}: {wrong}") from wrong
@@ -74,7 +89,9 @@ def subscription_path(subscription: str) -> str:
     return f"projects/{PROJECT}/subscriptions/{subscription}"
 
 
-def _subscriptions(push_endpoint: str, policy: DeliveryPolicy) -> Iterator[types.Subscription]:
+def _subscriptions(
+    push_endpoint: str, policy: DeliveryPolicy, *, writes_rows: bool
+) -> Iterator[types.Subscription]:
     yield types.Subscription(
         name=subscription_path(PUSH_SUBSCRIPTION),
         topic=topic_path(JOBS_TOPIC),
@@ -90,8 +107,22 @@ def _subscriptions(push_endpoint: str, policy: DeliveryPolicy) -> Iterator[types
         expiration_policy=_NEVER,
     )
     yield _pull_subscription(DEAD_SUBSCRIPTION, DEAD_TOPIC)
-    for topic, subscription in CONSOLE_SUBSCRIPTIONS.items():
-        yield _pull_subscription(subscription, topic)
+    for topic, name in LEDGER_SUBSCRIPTIONS.items():
+        subscription = _pull_subscription(name, topic)
+        if writes_rows:
+            subscription.bigquery_config = _bigquery_config(topic)
+        yield subscription
+
+
+def _bigquery_config(topic: str) -> types.BigQueryConfig:
+    # Outcomes have columns; jobs and dead letters are kept as they are: contract/ledger/README.md says why.
+    has_columns = topic == OUTCOMES_TOPIC
+    return types.BigQueryConfig(
+        table=f"{PROJECT}.{LEDGER_DATASET}.{LEDGER_TABLES[topic]}",
+        write_metadata=True,
+        use_table_schema=has_columns,
+        drop_unknown_fields=has_columns,
+    )
 
 
 def _push_config(endpoint: str) -> types.PushConfig:
@@ -122,6 +153,8 @@ def _ensure_subscription(subscriber: SubscriberClient, wanted: types.Subscriptio
         changed = ["ack_deadline_seconds", "expiration_policy"]
         if wanted.push_config.push_endpoint:
             changed += ["push_config", "retry_policy", "dead_letter_policy"]
+        if wanted.bigquery_config.table:
+            changed += ["bigquery_config"]
         subscriber.update_subscription(
             request={"subscription": wanted, "update_mask": {"paths": changed}},
             timeout=CALL_SECONDS,

@@ -161,12 +161,16 @@ class Stack:
         if has_backlog:
             # Pushes begin with localpubsub, and each that finds no worker costs its job an attempt.
             self._await_health(WORKER)
-        if not self.options.emulator_host:
+        self.ledger.create()
+        writes_rows = not self.options.emulator_host
+        if writes_rows:
             self.start_pubsub()
         self.announce("Making topics and subscriptions")
-        self.ledger.create()
-        prepare_topology(self.pubsub_host, f"{self.worker_url}/", self.options.delivery)
-        self._collector = self._held.enter_context(Collector(self.pubsub_host, self.ledger))
+        prepare_topology(
+            self.pubsub_host, f"{self.worker_url}/", self.options.delivery, writes_rows=writes_rows
+        )
+        if not writes_rows:
+            self._collector = self._held.enter_context(Collector(self.pubsub_host, self.ledger))
         self._await_health(WORKER)
         self._await_health(DISPATCHER)
 

@@ -1,7 +1,9 @@
 """`scrapeq up`: the local stack, until it is told to stop."""
 
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
+from typing import NoReturn
 
 from rich.console import Console
 
@@ -11,6 +13,7 @@ from console.services import StackOptions
 from console.stack import Stack
 
 LOOK_SECONDS = 0.5
+LOOK_SHARE = 10  #: a look at a large ledger takes a while; looking has at most a tenth of the time
 PLAIN_PAUSE_SECONDS = 10.0  #: between two plain status lines
 
 
@@ -58,21 +61,24 @@ class _ToldStack:
 
     def _watch(self, stack: Stack) -> None:
         if not is_live(self.screen):
-            self._watch_plainly(stack)
+            _tell(stack, lambda line: say(self.screen, line), PLAIN_PAUSE_SECONDS)
         with self.screen.status(_status(stack)) as status:
-            while True:
-                stack.tend()
-                status.update(_status(stack))
-                time.sleep(LOOK_SECONDS)
+            _tell(stack, status.update, LOOK_SECONDS)
 
-    def _watch_plainly(self, stack: Stack) -> None:
-        shown, due = "", 0.0
-        while True:
-            stack.tend()
-            if time.monotonic() >= due and (line := _status(stack)) != shown:
-                say(self.screen, line)
-                shown, due = line, time.monotonic() + PLAIN_PAUSE_SECONDS
-            time.sleep(LOOK_SECONDS)
+
+def _tell(stack: Stack, show: Callable[[str], None], pause: float) -> NoReturn:
+    """Tend the stack, and show each change; after one, not within `pause` seconds."""
+    shown, due = "", 0.0
+    while True:
+        stack.tend()
+        looked = time.monotonic()
+        if looked >= due:
+            line = _status(stack)
+            due = looked + LOOK_SHARE * (time.monotonic() - looked)
+            if line != shown:
+                show(line)
+                shown, due = line, max(due, looked + pause)
+        time.sleep(LOOK_SECONDS)
 
 
 def address_lines(stack: Stack) -> list[str]:

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from contract.faults import UnreadableOutcome, parse_json_object
+from contract.urls import host_of
 
 MAX_OUTCOME_BYTES = 8 * 1024 * 1024  #: a message has at most 10,000,000 B (Pub/Sub's quotas page)
 MAX_DETAIL_CHARACTERS = 1000
@@ -96,15 +97,12 @@ class Reason(StrEnum):
 
 
 class Meaning(NamedTuple):
-    """What a reason says: the outcome it belongs to, a sentence for people, and what to do about it.
-
-    `status` is the HTTP answer where it is not the outcome's own.
-    """
+    """What a reason says: the outcome it belongs to, a sentence for people, and what to do about it."""
 
     outcome: Outcome
     sentence: str
     remedy: str
-    status: int | None = None
+    status: int | None = None  #: the HTTP answer where it is not the outcome's own
 
 
 _WAIT = "nothing: it is tried again"
@@ -282,11 +280,12 @@ class OutcomeRecord(BaseModel):
             raise UnreadableOutcome.from_validation(data, wrong) from None
 
     def attributes(self, traceparent: str) -> dict[str, str]:
-        """Return the message attributes: what a subscription can filter by."""
+        """Return the message attributes: what a subscription can filter by, and the ledger groups by."""
         attributes = {
             "job_id": self.job_id,
             "run_id": self.run_id,
             "crawl": self.crawl,
+            "host": host_of(self.url),
             "outcome": self.outcome,
             "reason": self.reason,
             "version": str(self.version),

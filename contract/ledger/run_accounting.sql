@@ -17,6 +17,6 @@ FROM (
         run_id, state, dispatched_at,
         state IN ('queued', 'retrying') AS is_open,
         published_at >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 7 DAY) AS is_kept
-    FROM `${ledger}.job_state`
+    FROM `${ledger}.job_times`
 ) AS jobs_of_the_run
 GROUP BY run_id

@@ -1,16 +1,19 @@
 """Topics and subscriptions on a real (local) Pub/Sub, and the ledger that fills from them."""
 
+import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import localpubsub
 from console.collector import Collector
-from console.ledger import Ledger, Row
+from console.ledger import Accounting, DeadJob, Ledger
 from console.ports import settle_ports
 from console.pubsub_setup import (
-    CONSOLE_SUBSCRIPTIONS,
     prepare_topology,
     publisher_client,
     subscriber_client,
@@ -18,9 +21,20 @@ from console.pubsub_setup import (
     topic_path,
 )
 from console.services import PROJECT, DeliveryPolicy
-from contract.topology import DEAD_SUBSCRIPTION, DEAD_TOPIC, JOBS_TOPIC, OUTCOMES_TOPIC, PUSH_SUBSCRIPTION
+from console.warehouse import Row, table
+from contract.outcome import OutcomeRecord
+from contract.topology import (
+    DEAD_SUBSCRIPTION,
+    DEAD_TOPIC,
+    JOBS_TOPIC,
+    LEDGER_SUBSCRIPTIONS,
+    LEDGER_TABLES,
+    OUTCOMES_TOPIC,
+    PUSH_SUBSCRIPTION,
+)
 from tests.console.processes import wait_for
 from tests.console.rows import dead_row, job_row, outcome_row
+from tests.contract.documents import OUTCOME
 
 ENDPOINT = "http://127.0.0.1:9/"
 POLICY = DeliveryPolicy(
@@ -44,14 +58,14 @@ def publish(host: str, *rows: Row) -> None:
 
 
 def test_everything_the_services_need_is_made(host: str) -> None:
-    """Three topics; the push subscription with its policies; a place for dead letters; the console's own."""
+    """Three topics; the push subscription with its policies; a place for dead letters; the ledger's."""
     prepare_topology(host, ENDPOINT, POLICY)
     with publisher_client(host) as publisher, subscriber_client(host) as subscriber:
         topics = {topic.name for topic in publisher.list_topics(project=f"projects/{PROJECT}")}
         made = subscriber.list_subscriptions(project=f"projects/{PROJECT}")
         subscriptions = {subscription.name: subscription for subscription in made}
     assert topics == {topic_path(name) for name in (JOBS_TOPIC, OUTCOMES_TOPIC, DEAD_TOPIC)}
-    names = {PUSH_SUBSCRIPTION, DEAD_SUBSCRIPTION, *CONSOLE_SUBSCRIPTIONS.values()}
+    names = {PUSH_SUBSCRIPTION, DEAD_SUBSCRIPTION, *LEDGER_SUBSCRIPTIONS.values()}
     assert set(subscriptions) == {subscription_path(name) for name in names}
     assert not any(subscription.expiration_policy.ttl for subscription in subscriptions.values())
     push = subscriptions[subscription_path(PUSH_SUBSCRIPTION)]
@@ -63,16 +77,21 @@ def test_everything_the_services_need_is_made(host: str) -> None:
     assert push.dead_letter_policy.max_delivery_attempts == 7
     assert push.retry_policy.minimum_backoff.total_seconds() == 3
     assert push.retry_policy.maximum_backoff.total_seconds() == 44
+    for topic, name in LEDGER_SUBSCRIPTIONS.items():
+        config = subscriptions[subscription_path(name)].bigquery_config
+        assert config.table == f"{PROJECT}.scrapeq.{LEDGER_TABLES[topic]}"
+        assert config.write_metadata
+        assert config.use_table_schema == config.drop_unknown_fields == (topic == OUTCOMES_TOPIC)
 
 
 def test_doing_it_again_moves_the_endpoint_and_keeps_the_backlog(host: str) -> None:
     """`scrapeq up` with other ports and policies goes on with the queue as it was."""
-    prepare_topology(host, ENDPOINT, POLICY)
+    prepare_topology(host, ENDPOINT, POLICY, writes_rows=False)
     publish(host, job_row("a"))
-    prepare_topology(host, "http://127.0.0.1:10/", DeliveryPolicy())
+    prepare_topology(host, "http://127.0.0.1:10/", DeliveryPolicy(), writes_rows=False)
     with subscriber_client(host) as subscriber:
         push = subscriber.get_subscription(subscription=subscription_path(PUSH_SUBSCRIPTION))
-        kept = subscriber.pull(subscription=subscription_path("scrape-jobs-console"), max_messages=9)
+        kept = subscriber.pull(subscription=subscription_path("scrape-jobs-ledger"), max_messages=9)
     assert push.push_config.push_endpoint == "http://127.0.0.1:10/"
     assert push.push_config.oidc_token.audience == "scrapeq-worker"
     assert push.dead_letter_policy.max_delivery_attempts == 5
@@ -87,16 +106,56 @@ def test_the_environment_of_the_shell_is_not_followed(host: str, monkeypatch: py
         assert subscriber.get_subscription(subscription=subscription_path(PUSH_SUBSCRIPTION))
 
 
-def test_what_is_published_comes_to_the_ledger(host: str, ledger: Ledger) -> None:
-    """All three topics are collected, with the metadata that a BigQuery subscription would write."""
-    prepare_topology(host, ENDPOINT, POLICY)
-    with Collector(host, ledger) as collector:
-        publish(host, job_row("a"), job_row("b"), job_row("c"))
-        publish(host, outcome_row("a", 1), dead_row("b", 2))
-        wait_for(lambda: sum(ledger.accounting("run-1")[1:4]) == 3 and ledger.accounting("run-1").dead == 1)
-        assert collector.fault() is None
-    assert ledger.accounting("run-1").adds_up
-    assert [(job.job_id, job.attempts) for job in ledger.dead("run-1")] == [("b", 5)]
+@pytest.mark.parametrize("writes_rows", [True, False])
+def test_what_is_published_comes_to_the_ledger(tmp_path: Path, ledger: Ledger, writes_rows: bool) -> None:
+    """All three topics are recorded, by Pub/Sub's own subscriptions or, where it has none, by the console."""
+    with ExitStack() as held:
+        host = held.enter_context(localpubsub.running(data=tmp_path / "pubsub")).host
+        prepare_topology(host, ENDPOINT, POLICY, writes_rows=writes_rows)
+        if not writes_rows:
+            held.enter_context(Collector(host, ledger))
+        publish(host, job_row("a"), job_row("b"), job_row("c"), replace(job_row("d"), data=b"\xff{"))
+        publish(host, outcome_row("a", 1, items=[{"price": 1}]), dead_row("b", 2))
+        publish(host, replace(dead_row("d", 2), data=b"\xff{"))
+        done = Accounting(dispatched=4, succeeded=1, dead=2, in_flight=1)
+        wait_for(lambda: ledger.accounting("run-1") == done)
+    url = "https://shop.example/b"
+    assert ledger.dead("run-1") == [DeadJob("d", "", 5, "", ""), DeadJob("b", url, 5, "", "")]
+    assert [result.items for result in ledger.results("run-1")] == [[{"price": 1}]]
+
+
+def test_both_ways_write_the_same_rows(tmp_path: Path, ledger: Ledger) -> None:
+    """From the tables upward there is one path: a row does not tell who wrote it."""
+    # Given messages of all three topics, with what is odd in them
+    outcome = OutcomeRecord.model_validate(OUTCOME | {"detail": "Wörter", "fetch_seconds": 0.25})
+    published = [
+        replace(job_row("a"), data=b"\xff\x00"),
+        replace(outcome_row("a", 1), data=outcome.encode(), attributes=outcome.attributes("")),
+        dead_row("ü", 2),
+    ]
+    # When localpubsub's subscriptions write them, and the console
+    with localpubsub.running(data=tmp_path / "pubsub") as server:
+        prepare_topology(server.host, ENDPOINT, POLICY)
+        publish(server.host, *published)
+        wait_for(lambda: len(rows_in(ledger)) == 3)
+    collected = Ledger(tmp_path / "collected")
+    collected.create()
+    collected.record(published)
+    # Then nothing but Pub/Sub's own numbers and times tells their rows apart
+    assert rows_in(ledger) == rows_in(collected)
+
+
+def rows_in(ledger: Ledger) -> list[dict[str, object]]:
+    """Return the rows of all three tables, without what Pub/Sub gives each message."""
+    with closing(sqlite3.connect(ledger.path)) as connection:
+        connection.row_factory = sqlite3.Row
+        rows = [
+            {**dict(row), "attributes": json.loads(row["attributes"])}
+            for name in LEDGER_TABLES.values()
+            for row in connection.execute(f"SELECT * FROM {table(name)}")  # noqa: S608 - our own name
+        ]
+    given = {"subscription_name", "message_id", "publish_time"}
+    return [{name: value for name, value in row.items() if name not in given} for row in rows]
 
 
 def test_what_is_not_written_is_not_acknowledged(tmp_path: Path, ledger: Ledger) -> None:
@@ -105,24 +164,24 @@ def test_what_is_not_written_is_not_acknowledged(tmp_path: Path, ledger: Ledger)
     away = ledger.path.with_suffix(".away")
     ledger.path.rename(away)
     # When something is published and collected
-    with localpubsub.running(data=tmp_path / "pubsub") as server:
-        prepare_topology(server.host, ENDPOINT, POLICY)
+    with localpubsub.running(data=tmp_path / "queue") as server:
+        prepare_topology(server.host, ENDPOINT, POLICY, writes_rows=False)
         with Collector(server.host, ledger) as collector:
             publish(server.host, job_row("a"))
             wait_for(lambda: collector.fault() is not None)
     # Then it comes again once the ledger is back, since nobody has acknowledged it
     away.rename(ledger.path)
-    with localpubsub.running(data=tmp_path / "pubsub") as server, Collector(server.host, ledger):
+    with localpubsub.running(data=tmp_path / "queue") as server, Collector(server.host, ledger):
         wait_for(lambda: ledger.accounting("run-1").dispatched == 1)
 
 
 def test_the_collection_survives_a_restart_of_the_queue(tmp_path: Path, ledger: Ledger) -> None:
     """A queue that was away for a moment is collected from again, without any help."""
     port = settle_ports({"Pub/Sub": (0, "")})["Pub/Sub"]
-    with localpubsub.running(data=tmp_path / "pubsub", port=port) as server:
-        prepare_topology(server.host, ENDPOINT, POLICY)
+    with localpubsub.running(data=tmp_path / "queue", port=port) as server:
+        prepare_topology(server.host, ENDPOINT, POLICY, writes_rows=False)
         collector = Collector(server.host, ledger)
         collector.__enter__()
-    with collector, localpubsub.running(data=tmp_path / "pubsub", port=port) as server:
+    with collector, localpubsub.running(data=tmp_path / "queue", port=port) as server:
         publish(server.host, job_row("a"))
         wait_for(lambda: ledger.accounting("run-1").dispatched == 1)

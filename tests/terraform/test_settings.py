@@ -59,6 +59,13 @@ def test_names_are_those_of_the_contract(life: Life) -> None:
     assert outputs["dead_letter_topic"] == topology.DEAD_TOPIC
     assert outputs["push_subscription"] == topology.PUSH_SUBSCRIPTION
     assert outputs["dead_letter_subscription"] == topology.DEAD_SUBSCRIPTION
+    assert outputs["ledger_dataset"] == f"my-project.{topology.LEDGER_DATASET}"
+    ledger = [values for values in life.of("google_pubsub_subscription") if values["bigquery_config"]]
+    assert {values["name"] for values in ledger} == set(topology.LEDGER_SUBSCRIPTIONS.values())
+    assert {
+        (values["topic"].rsplit("/")[-1], values["bigquery_config"][0]["table"].rsplit(".")[-1])
+        for values in ledger
+    } == set(topology.LEDGER_TABLES.items())
 
 
 def test_the_services_get_the_names_of_the_topics(life: Life) -> None:

@@ -129,8 +129,8 @@ run "applied" {
     error_message = "Pub/Sub's agent may not write to every table."
   }
   assert {
-    condition     = strcontains(google_bigquery_table.view_over_views["run_accounting"].view[0].query, "`my-project.scrapeq.job_state`")
-    error_message = "run_accounting does not read job_state."
+    condition     = length(google_bigquery_table.view_over_views) > 0 && alltrue([for over in google_bigquery_table.view_over_views : anytrue([for view in keys(google_bigquery_table.view) : strcontains(over.view[0].query, "`my-project.scrapeq.${view}`")])])
+    error_message = "A view over views reads none that is made before it."
   }
 
   # Nothing is open to everybody, and what runs is what was built.

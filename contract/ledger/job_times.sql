@@ -1,0 +1,45 @@
+-- What became of each job, and when: one row for each. job_state adds why; run_accounting counts.
+-- A success ends a job for good. A dead letter ends it until the job is published again, which is what a replay does.
+-- A job that is put off is published again, too: it is the same job, and has not ended.
+SELECT
+    run_id,
+    job_id,
+    CASE
+        WHEN max(succeeded) = 1 THEN 'succeeded'
+        WHEN max(dead_at) >= max(published_at) OR (count(dead_at) > 0 AND count(published_at) = 0) THEN 'dead'
+        WHEN count(attempted_at) > 0 OR count(dead_at) > 0 THEN 'retrying'
+        ELSE 'queued'
+    END AS state,
+    -- Pub/Sub counts deliveries only for a subscription with a dead-letter policy; otherwise outcomes are counted.
+    CASE WHEN max(attempt) > 0 THEN max(attempt) ELSE count(DISTINCT outcome_id) END AS attempts,
+    min(published_at) AS dispatched_at, -- NULL where the ledger has no row in jobs
+    max(published_at) AS published_at, -- the last time: dispatched, put off or replayed
+    max(attempted_at) AS attempted_at,
+    max(dead_at) AS dead_at
+FROM (
+    SELECT
+        JSON_VALUE(attributes, '$.run_id') AS run_id,
+        JSON_VALUE(attributes, '$.job_id') AS job_id,
+        publish_time AS published_at,
+        NULL AS dead_at,
+        NULL AS attempted_at,
+        0 AS succeeded,
+        NULL AS attempt,
+        NULL AS outcome_id
+    FROM `${ledger}.jobs`
+    UNION ALL
+    SELECT
+        run_id, job_id, NULL, NULL, publish_time,
+        CASE WHEN outcome = 'succeeded' THEN 1 ELSE 0 END,
+        attempt, message_id
+    FROM `${ledger}.outcomes`
+    UNION ALL
+    SELECT
+        JSON_VALUE(attributes, '$.run_id'),
+        JSON_VALUE(attributes, '$.job_id'),
+        NULL, publish_time, NULL, 0,
+        SAFE_CAST(JSON_VALUE(attributes, '$.CloudPubSubDeadLetterSourceDeliveryCount') AS INTEGER),
+        NULL
+    FROM `${ledger}.dead_letters`
+) AS rows_of_the_three
+GROUP BY run_id, job_id

@@ -1,0 +1,296 @@
+"""What the ledger's views answer: to lives of jobs by hand, and the same however often and late rows come."""
+
+import itertools
+import json
+import random
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from console.warehouse import Row, views
+from contract.topology import DEAD_TOPIC, JOBS_TOPIC, OUTCOMES_TOPIC
+from tests.console.rows import asked, at, dead_row, job_row, outcome_row, warehouse
+
+LONG_AGO = "2020-01-01T00:00:00.000000Z"
+BRIEFLY = settings(max_examples=50, deadline=None)  # each example makes files
+
+
+def of_jobs(connection: sqlite3.Connection, view: str, *columns: str) -> dict[str, tuple[object, ...]]:
+    """Return some columns of a view of jobs, by job."""
+    return {row["job_id"]: tuple(row[name] for name in columns) for row in asked(connection, view)}
+
+
+def own_letter(job: str, second: float) -> Row:
+    """Return a dead letter that the worker published itself, where failed jobs are settled at once."""
+    letter = dead_row(job, second)
+    return replace(letter, attributes={"job_id": job, "run_id": "run-1", "reason": "http_404"})
+
+
+#: Lives of jobs, and what is to be read of them by hand: state, attempts, last reason.
+LIVES: dict[str, tuple[list[Row], str, int, str | None]] = {
+    "queued": ([job_row("queued")], "queued", 0, None),
+    "retrying": (
+        [job_row("retrying"), outcome_row("retrying", 2, attempt=1, reason="timeout")],
+        "retrying", 1, "timeout",
+    ),
+    "recovered": (
+        [
+            job_row("recovered"),
+            outcome_row("recovered", 4, attempt=2),
+            outcome_row("recovered", 2, attempt=1, reason="dns"),
+        ],
+        "succeeded", 2, "ok",
+    ),
+    "twice": (
+        [
+            job_row("twice"),
+            outcome_row("twice", 2, items=[{"n": 1}]),
+            outcome_row("twice", 5, items=[{"n": 2}]),
+        ],
+        "succeeded", 1, "ok",
+    ),
+    "too-late": (
+        [job_row("too-late"), dead_row("too-late", 3), outcome_row("too-late", 2, attempt=5)],
+        "succeeded", 5, "ok",
+    ),
+    "dead": (
+        [
+            job_row("dead"),
+            outcome_row("dead", 2, attempt=1, reason="dns"),
+            outcome_row("dead", 4, attempt=5, reason="http_5xx"),
+            dead_row("dead", 5),
+        ],
+        "dead", 5, "http_5xx",
+    ),
+    "silent": ([job_row("silent"), dead_row("silent", 5, deliveries=7)], "dead", 7, None),
+    "replayed": (
+        [
+            job_row("replayed"),
+            outcome_row("replayed", 2, attempt=5, reason="tls"),
+            dead_row("replayed", 3),
+            job_row("replayed", 9),
+        ],
+        "retrying", 5, "tls",
+    ),
+    "revived": (
+        [
+            job_row("revived"),
+            outcome_row("revived", 2, attempt=5, reason="tls"),
+            dead_row("revived", 3),
+            job_row("revived", 9),
+            outcome_row("revived", 10, attempt=1),
+        ],
+        "succeeded", 5, "ok",
+    ),
+    "dead-again": (
+        [
+            job_row("dead-again"),
+            dead_row("dead-again", 3),
+            job_row("dead-again", 9),
+            outcome_row("dead-again", 10, attempt=5, reason="tls"),
+            dead_row("dead-again", 11),
+        ],
+        "dead", 5, "tls",
+    ),
+    # The settled way: put off twice, each time published again; and given up by the worker itself.
+    "deferred": (
+        [
+            job_row("deferred"),
+            outcome_row("deferred", 1, attempt=1, reason="http_429"),
+            job_row("deferred", 1.1),
+            outcome_row("deferred", 5, attempt=1, reason="http_5xx"),
+            job_row("deferred", 5.1),
+        ],
+        "retrying", 1, "http_5xx",
+    ),
+    "settled": (
+        [
+            job_row("settled"),
+            outcome_row("settled", 2, attempt=1, reason="http_404"),
+            own_letter("settled", 2.1),
+        ],
+        "dead", 1, "http_404",
+    ),
+    "uncounted": (
+        [job_row("uncounted"), *(outcome_row("uncounted", n, attempt=0, reason="dns") for n in (1, 2, 3))],
+        "retrying", 3, "dns",
+    ),
+    "lost": ([replace(job_row("lost"), publish_time=LONG_AGO)], "queued", 0, None),
+    "unknown-success": ([outcome_row("unknown-success", 2)], "succeeded", 1, "ok"),
+    "unknown-death": ([dead_row("unknown-death", 2)], "dead", 5, None),
+}  # fmt: skip
+ALL = [row for rows, *_ in LIVES.values() for row in rows]
+
+
+@pytest.fixture(scope="module")
+def lives() -> Iterator[sqlite3.Connection]:
+    """Yield a warehouse of all these lives."""
+    with warehouse(ALL) as connection:
+        yield connection
+
+
+def test_where_each_job_stands(lives: sqlite3.Connection) -> None:
+    """One row for each job: its state, how often it was attempted, and the last that was heard of it."""
+    found = of_jobs(lives, "job_state", "state", "attempts", "last_reason")
+    assert found == {job: (state, attempts, reason) for job, (_, state, attempts, reason) in LIVES.items()}
+
+
+def test_when_it_was(lives: sqlite3.Connection) -> None:
+    """The times of a job that died, was replayed and succeeded."""
+    times = of_jobs(lives, "job_state", "dispatched_at", "published_at", "attempted_at", "dead_at")
+    assert times["revived"] == (at(0), at(9), at(10), at(3))
+    assert times["queued"] == (at(0), at(0), None, None)
+    assert times["unknown-death"] == (None, None, None, at(2))
+
+
+def test_a_run_adds_up(lives: sqlite3.Connection) -> None:
+    """By hand: 16 jobs, of which two were never dispatched and one is older than the queue keeps messages."""
+    (run,) = asked(lives, "run_accounting")
+    counted = {name: run[name] for name in run if name not in {"run_id", "started_at"}}
+    assert counted == {
+        "dispatched": 14,
+        "succeeded": 5,  # recovered, twice, too-late, revived, unknown-success
+        "dead": 5,  # dead, silent, dead-again, settled, unknown-death
+        "in_flight": 5,  # queued, retrying, replayed, deferred, uncounted
+        "retrying": 4,  # all of them but queued
+        "missing": 3,  # lost, unknown-success, unknown-death
+    }
+
+
+def test_while_nothing_is_missing_the_equation_holds() -> None:
+    """With the three that are missing left out: dispatched = succeeded + dead + in_flight."""
+    rows = [
+        row for row in ALL if row.attributes["job_id"] not in {"lost", "unknown-success", "unknown-death"}
+    ]
+    with warehouse(rows) as connection:
+        (run,) = asked(connection, "run_accounting")
+    assert run["missing"] == 0
+    assert run["dispatched"] == run["succeeded"] + run["dead"] + run["in_flight"] == 13
+
+
+def test_results_are_one_row_for_each_job_that_succeeded(lives: sqlite3.Connection) -> None:
+    """Of several successes the newest, and how many attempts it took."""
+    found = of_jobs(lives, "results", "items", "attempts")
+    assert found == {
+        "recovered": ("[]", 2),
+        "twice": ('[{"n": 2}]', 1),
+        "too-late": ("[]", 5),
+        "revived": ("[]", 5),
+        "unknown-success": ("[]", 1),
+    }
+
+
+def test_failures_are_counted_by_reason_host_and_recipe() -> None:
+    """Attempts and jobs, of each reason, at each host, with each recipe."""
+    elsewhere = outcome_row("c", 3, reason="dns")
+    other = json.loads(elsewhere.data) | {"recipe": "shoe"}
+    rows = [
+        *(outcome_row("a", second, reason="dns") for second in (1, 2)),
+        outcome_row("b", 1, reason="dns"),
+        outcome_row("b", 2),
+        replace(
+            elsewhere,
+            data=json.dumps(other).encode(),
+            attributes={**elsewhere.attributes, "host": "other.example"},
+        ),
+    ]
+    with warehouse(rows) as connection:
+        found = [tuple(row.values()) for row in asked(connection, "failures")]
+    assert sorted(found) == [
+        ("run-1", "dns", "retry", "other.example", "shoe", 1, 1),
+        ("run-1", "dns", "retry", "shop.example", "book", 3, 2),
+    ]
+
+
+COUNTED, UNCOUNTED = f"{1:032x}", f"{2:032x}"  #: jobs whose deliveries Pub/Sub counts, and does not
+
+
+def attempt(job: str, second: int, reason: str) -> Row:
+    """Return an outcome that differs from all others."""
+    number = 0 if job == UNCOUNTED else second % 5
+    return outcome_row(job, second, attempt=number, reason=reason, items=[{"at": second}])
+
+
+EVENTS = {
+    JOBS_TOPIC: job_row,
+    OUTCOMES_TOPIC: lambda job, second: attempt(job, second, "ok"),
+    "failed": lambda job, second: attempt(job, second, "http_5xx"),
+    DEAD_TOPIC: dead_row,
+    "settled": own_letter,
+}
+
+
+def histories() -> st.SearchStrategy[list[Row]]:
+    """Any mixture of publications, attempts, dead letters and replays of two jobs; many at one moment."""
+    event = st.tuples(
+        st.sampled_from(sorted(EVENTS)), st.sampled_from([COUNTED, UNCOUNTED]), st.integers(0, 5)
+    )
+    return st.lists(event, max_size=15).map(lambda events: [EVENTS[kind](*rest) for kind, *rest in events])
+
+
+@BRIEFLY
+@given(histories(), st.randoms(use_true_random=False), st.data())
+def test_order_and_repetition_of_rows_change_no_view(
+    rows: list[Row], shuffler: random.Random, data: st.DataObject
+) -> None:
+    """Deliveries are at least once and in any order; every view answers the same to all of them."""
+    repeats = data.draw(st.lists(st.integers(1, 3), min_size=len(rows), max_size=len(rows)))
+    shuffled = [row for row, count in zip(rows, repeats, strict=True) for _ in range(count)]
+    shuffler.shuffle(shuffled)
+    with warehouse(rows) as once, warehouse(shuffled) as often:
+        for view in views():
+            assert asked(often, view) == asked(once, view), view
+
+
+def run_of(jobs: int) -> list[Row]:
+    """Return a run: all attempted, one in ten of them dead, the others succeeded."""
+    names = [f"{number:032x}" for number in range(jobs)]
+    dead = set(names[::10])
+    return [
+        *(job_row(name) for name in names),
+        *(outcome_row(name, 1, attempt=2, reason="dns" if name in dead else "ok") for name in names),
+        *(dead_row(name, 2) for name in dead),
+    ]
+
+
+def steps(connection: sqlite3.Connection, view: str) -> int:
+    """Return how many hundreds of instructions SQLite's machine takes for all of a view."""
+    count = itertools.count()
+    connection.set_progress_handler(lambda: next(count) < 0, 100)
+    asked(connection, view)
+    return next(count)
+
+
+@pytest.mark.parametrize("view", views())
+def test_a_large_run_is_read_in_proportion(view: str) -> None:
+    """Ten times the jobs are about ten times the work, not a hundred times."""
+    with warehouse(run_of(100)) as small, warehouse(run_of(1000)) as large:
+        assert steps(large, view) < 20 * steps(small, view)
+
+
+@pytest.mark.parametrize(("view", "reasons"), [("results", ("ok", "ok")), ("job_state", ("dns", "tls"))])
+def test_of_two_at_one_moment_always_the_same_is_chosen(view: str, reasons: tuple[str, str]) -> None:
+    """Pub/Sub gives the messages of one publish request one time; then the message's id decides."""
+    first, second = (
+        replace(outcome_row("a", 1, reason=reason, items=[{"n": n}]), message_id=str(n))
+        for n, reason in enumerate(reasons)
+    )
+    with warehouse([first, second]) as one, warehouse([second, first]) as other:
+        assert asked(one, view) == asked(other, view)
+
+
+@BRIEFLY
+@given(histories())
+def test_every_job_is_counted_once(rows: list[Row]) -> None:
+    """Each dispatched job is in exactly one of the three; each other job that is heard of is missing."""
+    dispatched = {row.attributes["job_id"] for row in rows if row.topic == JOBS_TOPIC}
+    heard_of = {row.attributes["job_id"] for row in rows}
+    with warehouse(rows) as connection:
+        for run in asked(connection, "run_accounting"):
+            ended = run["succeeded"] + run["dead"] + run["in_flight"]
+            assert (run["dispatched"], run["missing"]) == (len(dispatched), len(heard_of - dispatched))
+            assert run["dispatched"] == ended or run["missing"]

@@ -1,0 +1,83 @@
+"""The views as BigQuery reads them, as far as a parser that knows its SQL can tell, and as SQLite does."""
+
+import pytest
+import sqlglot
+from sqlglot import exp
+from sqlglot.optimizer.annotate_types import annotate_types
+from sqlglot.optimizer.qualify import qualify
+
+from console.warehouse import IN_SQLITE, in_sqlite, schema, table, views
+from contract.topology import LEDGER_TABLES
+from tests.console.rows import warehouse
+
+VIEWS = ["job_times", "job_state", "run_accounting", "failures", "results"]  # in the order they are made
+
+
+@pytest.fixture(scope="module")
+def read_by_bigquery() -> dict[str, exp.Query]:
+    """Return each view's query with every column traced to the tables' schemas, and its type worked out."""
+    dataset = {
+        name: {column["name"]: column["type"] for column in schema(name)} for name in LEDGER_TABLES.values()
+    }
+    found = {}
+    for name in VIEWS:
+        query = sqlglot.parse_one(views()[name].replace("${ledger}", "project.dataset"), dialect="bigquery")
+        known: dict[str, object] = {"project": {"dataset": dataset}}
+        # Raises where a column or a table is not there.
+        qualified = qualify(query, schema=known, dialect="bigquery")
+        typed = annotate_types(qualified, schema=known, dialect="bigquery")
+        assert isinstance(typed, exp.Query)
+        dataset[name] = {column.alias_or_name: _type(column).sql("bigquery") for column in typed.selects}
+        found[name] = typed
+    return found
+
+
+def _type(column: exp.Expr) -> exp.DataType:
+    assert column.type
+    return column.type
+
+
+def test_every_view_is_made() -> None:
+    """A file that is added is a view that is tested, and its place in the order is known."""
+    assert set(views()) == set(VIEWS)
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_view_is_bigquery_sql(read_by_bigquery: dict[str, exp.Query], name: str) -> None:
+    """Every function is one of BigQuery's, and every column one of the tables'."""
+    unknown = [function.sql() for function in read_by_bigquery[name].find_all(exp.Anonymous)]
+    assert unknown == []
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_the_arms_of_a_union_have_the_same_types(read_by_bigquery: dict[str, exp.Query], name: str) -> None:
+    """SQLite unites anything with anything; BigQuery only what has one type, or is NULL."""
+    for union in read_by_bigquery[name].find_all(exp.Union):
+        for columns in zip(*(arm.selects for arm in _arms(union)), strict=True):
+            types = {_family(column) for column in columns if not isinstance(column.unalias(), exp.Null)}
+            assert len(types) <= 1, [column.sql() for column in columns]
+
+
+def _arms(query: exp.Query) -> list[exp.Query]:
+    return [*_arms(query.left), *_arms(query.right)] if isinstance(query, exp.Union) else [query]
+
+
+def _family(column: exp.Expr) -> str:
+    integers, texts = {"INT", "BIGINT", "SMALLINT"}, {"TEXT", "VARCHAR"}
+    name = str(_type(column).this.value)
+    return "INT64" if name in integers else "STRING" if name in texts else name
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_view_has_the_same_columns_in_sqlite(read_by_bigquery: dict[str, exp.Query], name: str) -> None:
+    """What is read in the cloud can be read on a laptop."""
+    with warehouse([]) as connection:
+        there = connection.execute(f"SELECT * FROM {table(name)}").description  # noqa: S608 - our own name
+    assert [column for column, *_ in there] == read_by_bigquery[name].named_selects
+
+
+def test_what_sqlite_spells_otherwise_is_needed() -> None:
+    """The list of replacements holds nothing that no view has."""
+    text = "".join(views().values())
+    assert [theirs for theirs in IN_SQLITE if theirs not in text] == []
+    assert "JSON_VALUE" not in in_sqlite(text)

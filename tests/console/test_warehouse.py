@@ -1,0 +1,95 @@
+"""The warehouse: tables as the schemas have them, and rows as the messages do."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import localpubsub
+from console.pubsub_setup import prepare_topology, publisher_client, topic_path
+from console.services import DeliveryPolicy
+from console.warehouse import create, schema, table
+from contract.outcome import MAX_DETAIL_CHARACTERS, OutcomeRecord
+from contract.topology import LEDGER_TABLES, OUTCOMES_TOPIC
+from tests.console.processes import wait_for
+from tests.contract.documents import OUTCOME
+
+#: What a BigQuery subscription with write_metadata needs: https://cloud.google.com/pubsub/docs/bigquery#write-metadata
+METADATA = {
+    "subscription_name": "STRING",
+    "message_id": "STRING",
+    "publish_time": "TIMESTAMP",
+    "attributes": "JSON",
+}
+#: JSON schema → BigQuery, as a subscription with use_table_schema converts what the worker encodes.
+FITTING = {
+    "integer": {"INTEGER"},
+    "number": {"FLOAT"},
+    "string": {"STRING", "JSON", "TIMESTAMP"},
+}
+
+
+@pytest.mark.parametrize("name", LEDGER_TABLES.values())
+def test_every_table_takes_the_metadata_and_any_row(name: str) -> None:
+    """The four columns of write_metadata are there, and no column refuses a row for what it has not."""
+    columns = schema(name)
+    assert {column["name"]: column["type"] for column in columns}.items() >= METADATA.items()
+    assert all(column["mode"] == "NULLABLE" and column["description"] for column in columns)
+
+
+@pytest.mark.parametrize("name", ["jobs", "dead_letters"])
+def test_what_anybody_may_publish_is_kept_as_bytes(name: str) -> None:
+    """Without use_table_schema BigQuery wants one column `data`; any message fits bytes."""
+    assert {column["name"]: column["type"] for column in schema(name)} == {"data": "BYTES", **METADATA}
+
+
+def test_an_outcome_has_a_column_for_each_field() -> None:
+    """A field without a column would be dropped without a word; a column without a field would be empty."""
+    columns = {
+        column["name"]: column["type"] for column in schema("outcomes") if column["name"] not in METADATA
+    }
+    described = OutcomeRecord.model_json_schema(mode="serialization")
+    fields = {name: field.get("type", "string") for name, field in described["properties"].items()}
+    assert columns.keys() == fields.keys()
+    assert [name for name, type_ in columns.items() if type_ not in FITTING[fields[name]]] == []
+
+
+def test_a_column_that_is_new_comes_to_a_file_that_is_old(tmp_path: Path) -> None:
+    """An upgrade keeps the rows there are, and records what is new from then on."""
+    path = tmp_path / "warehouse.db"
+    create(path)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        for view in ("job_state", "results"):
+            connection.execute(f"DROP VIEW {table(view)}")
+        connection.execute(f"ALTER TABLE {table('outcomes')} DROP COLUMN detail")
+        connection.execute(f"INSERT INTO {table('outcomes')} (job_id) VALUES ('a')")  # noqa: S608 - our own name
+    create(path)
+    with closing(sqlite3.connect(path)) as connection:
+        query = f"SELECT job_id, detail FROM {table('outcomes')}"  # noqa: S608 - our own name
+        assert connection.execute(query).fetchall() == [("a", None)]
+
+
+def test_any_outcome_fits_its_table(tmp_path: Path) -> None:
+    """What the worker can encode, a subscription with use_table_schema can write: none is tried for ever."""
+    odd = OutcomeRecord.model_validate(
+        OUTCOME
+        | {
+            "detail": "\ud800\x00ü" * (MAX_DETAIL_CHARACTERS // 3),
+            "items": "[" + "[" * 100 + "]" * 100 + ", 1e300, 123456789012345678901234567890, null]",
+            "fetched_at": "2026-11-22T07:00:04.5+01:00",
+            "attempt": 2**63 - 1,
+            "total_seconds": 1e-9,
+        }
+    )
+    path = tmp_path / "warehouse.db"
+    create(path)
+    with localpubsub.running(data=tmp_path) as server:
+        prepare_topology(server.host, "http://127.0.0.1:9/", DeliveryPolicy())
+        with publisher_client(server.host) as publisher:
+            publisher.publish(topic_path(OUTCOMES_TOPIC), odd.encode()).result(timeout=20)
+        query = f"SELECT fetched_at, items, attempt FROM {table('outcomes')}"  # noqa: S608 - our own name
+        with closing(sqlite3.connect(path)) as connection:
+            wait_for(lambda: connection.execute(query).fetchall() != [])
+            (row,) = connection.execute(query).fetchall()
+    assert row == ("2026-11-22T06:00:04.500000Z", odd.items, 2**63 - 1)
