@@ -38,6 +38,15 @@ lint: $(INSTALLED) ## check format and lint
 types: $(INSTALLED) ## check types (mypy --strict)
 	@$(BIN)/mypy
 
+.PHONY: terraform-check
+terraform-check: $(INSTALLED) ## check terraform/: format, schema, its tests, apply, second plan, destroy (all offline)
+	@CI=true $(BIN)/python -m pytest tests/terraform $(PYTEST_ARGS)
+
+.PHONY: terraform-scan
+terraform-scan: ## look for known weaknesses in terraform/ with checkov, in an environment of its own
+	@test -x .venv/checkov/bin/checkov || { $(PYTHON) -m venv .venv/checkov && .venv/checkov/bin/pip install --quiet "checkov>=3.2,<4"; }
+	@.venv/checkov/bin/checkov --config-file terraform/.checkov.yaml
+
 .PHONY: check
 check: lint types test ## lint, types and tests: what has to pass
 

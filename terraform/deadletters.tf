@@ -1,0 +1,65 @@
+resource "google_pubsub_topic" "dead" {
+  name                       = local.dead_topic
+  message_retention_duration = var.dead_letter_retention
+
+  message_storage_policy {
+    allowed_persistence_regions = local.persistence_regions
+  }
+
+  depends_on = [google_project_service.this]
+}
+
+resource "google_pubsub_topic_iam_member" "agent_publishes_dead" {
+  topic  = google_pubsub_topic.dead.id
+  role   = "roles/pubsub.publisher"
+  member = local.pubsub_agent
+}
+
+# With ack_policy settled the worker buries a job that cannot work.
+resource "google_pubsub_topic_iam_member" "worker_publishes_dead" {
+  count = var.ack_policy == "settled" ? 1 : 0
+
+  topic  = google_pubsub_topic.dead.id
+  role   = "roles/pubsub.publisher"
+  member = google_service_account.worker.member
+}
+
+# Keeps dead letters for the operator. A replay in bulk makes it push to the dispatcher for a while; applying this
+# makes it wait for pulls again.
+resource "google_pubsub_subscription" "dead" {
+  name                       = "${local.dead_topic}-pull"
+  topic                      = google_pubsub_topic.dead.id
+  ack_deadline_seconds       = 600 # who replays a letter has it for so long
+  message_retention_duration = var.dead_letter_retention
+
+  expiration_policy {
+    ttl = "" # never
+  }
+
+  # For a replay in bulk: what the dispatcher cannot publish now waits.
+  retry_policy {
+    minimum_backoff = "10s"
+    maximum_backoff = "600s"
+  }
+}
+
+# Pub/Sub calls the dispatcher's /replay as this account, which can do nothing else.
+resource "google_service_account" "replay" {
+  account_id   = "${var.name_prefix}-replay"
+  display_name = "Pub/Sub, when it pushes dead letters to the dispatcher's /replay"
+
+  depends_on = [google_project_service.this]
+}
+
+resource "google_service_account_iam_member" "agent_signs_as_replay" {
+  service_account_id = google_service_account.replay.name
+  role               = "roles/iam.serviceAccountTokenCreator"
+  member             = local.pubsub_agent
+}
+
+resource "google_cloud_run_v2_service_iam_member" "replay_invokes_dispatcher" {
+  name     = google_cloud_run_v2_service.dispatcher.name
+  location = google_cloud_run_v2_service.dispatcher.location
+  role     = "roles/run.invoker"
+  member   = google_service_account.replay.member
+}

@@ -1,0 +1,95 @@
+resource "google_pubsub_topic" "jobs" {
+  name                       = local.jobs_topic
+  message_retention_duration = local.jobs_retention # lets a subscription be sought back to before a bad roll-out
+
+  message_storage_policy {
+    allowed_persistence_regions = local.persistence_regions
+  }
+
+  depends_on = [google_project_service.this]
+}
+
+locals {
+  persistence_regions = coalescelist(var.persistence_regions, [var.region])
+}
+
+resource "google_pubsub_topic_iam_member" "dispatcher_publishes_jobs" {
+  topic  = google_pubsub_topic.jobs.id
+  role   = "roles/pubsub.publisher"
+  member = google_service_account.dispatcher.member
+}
+
+# With ack_policy settled a job that was put off is published again.
+resource "google_pubsub_topic_iam_member" "worker_publishes_jobs" {
+  count = var.ack_policy == "settled" ? 1 : 0
+
+  topic  = google_pubsub_topic.jobs.id
+  role   = "roles/pubsub.publisher"
+  member = google_service_account.worker.member
+}
+
+# Pub/Sub calls the worker as this account, which can do nothing else.
+resource "google_service_account" "push" {
+  account_id   = "${var.name_prefix}-push"
+  display_name = "Pub/Sub, when it pushes jobs to the worker"
+
+  depends_on = [google_project_service.this]
+}
+
+# Only projects whose agent is older than April 2021 need this: https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions
+resource "google_service_account_iam_member" "agent_signs_as_push" {
+  service_account_id = google_service_account.push.name
+  role               = "roles/iam.serviceAccountTokenCreator"
+  member             = local.pubsub_agent
+}
+
+resource "google_pubsub_subscription" "push" {
+  name                       = "${local.jobs_topic}-push"
+  topic                      = google_pubsub_topic.jobs.id
+  ack_deadline_seconds       = var.ack_deadline_seconds # also how long a push may take
+  message_retention_duration = local.jobs_retention
+  enable_message_ordering    = var.politeness == "ordered"
+
+  expiration_policy {
+    ttl = "" # never; by default a subscription that is idle for 31 days is deleted
+  }
+
+  # Without one a job has used up five attempts within seconds.
+  retry_policy {
+    minimum_backoff = "${var.retry_backoff.minimum}s"
+    maximum_backoff = "${var.retry_backoff.maximum}s"
+  }
+
+  dead_letter_policy {
+    dead_letter_topic     = google_pubsub_topic.dead.id
+    max_delivery_attempts = var.max_delivery_attempts
+  }
+
+  push_config {
+    push_endpoint = local.worker_url
+
+    oidc_token {
+      service_account_email = google_service_account.push.email
+      audience              = local.worker_url
+    }
+  }
+
+  # The first push, and the first dead letter, must find their rights.
+  depends_on = [
+    google_cloud_run_v2_service.worker,
+    google_cloud_run_v2_service_iam_member.push_invokes_worker,
+    google_pubsub_topic_iam_member.agent_publishes_dead,
+    google_service_account_iam_member.agent_signs_as_push,
+  ]
+}
+
+# Without this and the right to publish dead letters, a failing job is tried for ever, and nobody is told.
+resource "google_pubsub_subscription_iam_member" "agent_takes_from_push" {
+  subscription = google_pubsub_subscription.push.name
+  role         = "roles/pubsub.subscriber"
+  member       = local.pubsub_agent
+
+  lifecycle {
+    replace_triggered_by = [google_pubsub_subscription.push.id] # a new subscription has lost it
+  }
+}

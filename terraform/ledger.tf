@@ -1,0 +1,172 @@
+locals {
+  ledger_files = "${path.module}/../contract/ledger"
+
+  # contract/ledger/README.md says why jobs and dead letters are kept as they are, and outcomes have columns.
+  ledger_tables = {
+    jobs         = { topic = google_pubsub_topic.jobs, columns = false, clustering = null }
+    outcomes     = { topic = google_pubsub_topic.outcomes, columns = true, clustering = ["run_id", "job_id"] }
+    dead_letters = { topic = google_pubsub_topic.dead, columns = false, clustering = null }
+  }
+
+  # Each query is written once, and also runs on a laptop.
+  ledger_views = {
+    for file in fileset(local.ledger_files, "*.sql") :
+    trimsuffix(file, ".sql") => templatefile("${local.ledger_files}/${file}", { ledger = "${var.project_id}.${var.ledger_dataset}" })
+  }
+  # BigQuery makes a view only after what it reads. These read another view.
+  views_over_views = toset([
+    for name, query in local.ledger_views : name
+    if anytrue([for other in keys(local.ledger_views) : strcontains(query, ".${other}`")])
+  ])
+}
+
+resource "google_bigquery_dataset" "ledger" {
+  dataset_id                 = var.ledger_dataset
+  location                   = coalesce(var.ledger_location, var.region)
+  description                = "Every job, outcome and dead letter, and the views over them"
+  delete_contents_on_destroy = var.environment == "dev"
+
+  depends_on = [google_project_service.this]
+}
+
+resource "google_bigquery_table" "ledger" {
+  for_each = local.ledger_tables
+
+  dataset_id          = google_bigquery_dataset.ledger.dataset_id
+  table_id            = each.key
+  schema              = file("${local.ledger_files}/${each.key}.schema.json")
+  clustering          = each.value.clustering
+  deletion_protection = var.deletion_protection
+
+  time_partitioning {
+    type          = "DAY"
+    field         = "publish_time"
+    expiration_ms = var.ledger_expiration_days == null ? null : var.ledger_expiration_days * 24 * 60 * 60 * 1000
+  }
+}
+
+resource "google_bigquery_table" "view" {
+  #checkov:skip=CKV_GCP_121:a view holds no rows
+  for_each = setsubtract(keys(local.ledger_views), local.views_over_views)
+
+  dataset_id          = google_bigquery_dataset.ledger.dataset_id
+  table_id            = each.key
+  deletion_protection = false # holds no rows
+
+  view {
+    query          = local.ledger_views[each.key]
+    use_legacy_sql = false
+  }
+
+  depends_on = [google_bigquery_table.ledger]
+}
+
+resource "google_bigquery_table" "view_over_views" {
+  #checkov:skip=CKV_GCP_121:a view holds no rows
+  for_each = local.views_over_views
+
+  dataset_id          = google_bigquery_dataset.ledger.dataset_id
+  table_id            = each.key
+  deletion_protection = false
+
+  view {
+    query          = local.ledger_views[each.key]
+    use_legacy_sql = false
+  }
+
+  depends_on = [google_bigquery_table.view]
+}
+
+resource "google_bigquery_dataset_iam_member" "agent_reads_ledger_metadata" {
+  dataset_id = google_bigquery_dataset.ledger.dataset_id
+  role       = "roles/bigquery.metadataViewer"
+  member     = local.pubsub_agent
+}
+
+resource "google_bigquery_table_iam_member" "agent_writes_ledger" {
+  for_each = google_bigquery_table.ledger
+
+  dataset_id = each.value.dataset_id
+  table_id   = each.value.table_id
+  role       = "roles/bigquery.dataEditor"
+  member     = local.pubsub_agent
+}
+
+resource "google_pubsub_subscription" "ledger" {
+  for_each = local.ledger_tables
+
+  name                       = "${each.value.topic.name}-ledger"
+  topic                      = each.value.topic.id
+  ack_deadline_seconds       = 60
+  message_retention_duration = local.jobs_retention
+
+  expiration_policy {
+    ttl = "" # never
+  }
+
+  bigquery_config {
+    table               = "${var.project_id}.${var.ledger_dataset}.${google_bigquery_table.ledger[each.key].table_id}"
+    write_metadata      = true
+    use_table_schema    = each.value.columns
+    drop_unknown_fields = each.value.columns
+  }
+
+  # A row that BigQuery refuses is kept here, and does not hold up the others. As many attempts as there may be: an
+  # outage of BigQuery must not empty the ledger's subscriptions into it.
+  dead_letter_policy {
+    dead_letter_topic     = google_pubsub_topic.ledger_dead.id
+    max_delivery_attempts = 100
+  }
+
+  retry_policy {
+    minimum_backoff = "10s"
+    maximum_backoff = "600s"
+  }
+
+  # Making a subscription checks that the agent may write.
+  depends_on = [
+    google_bigquery_dataset_iam_member.agent_reads_ledger_metadata,
+    google_bigquery_table_iam_member.agent_writes_ledger,
+    google_pubsub_topic_iam_member.agent_publishes_ledger_dead,
+  ]
+}
+
+resource "google_pubsub_subscription_iam_member" "agent_takes_from_ledger" {
+  for_each = google_pubsub_subscription.ledger
+
+  subscription = each.value.name
+  role         = "roles/pubsub.subscriber"
+  member       = local.pubsub_agent
+
+  lifecycle {
+    replace_triggered_by = [google_pubsub_subscription.ledger[each.key].id]
+  }
+}
+
+resource "google_pubsub_topic" "ledger_dead" {
+  name                       = "${var.topic_prefix}-ledger-dead"
+  message_retention_duration = var.dead_letter_retention
+
+  message_storage_policy {
+    allowed_persistence_regions = local.persistence_regions
+  }
+
+  depends_on = [google_project_service.this]
+}
+
+resource "google_pubsub_topic_iam_member" "agent_publishes_ledger_dead" {
+  topic  = google_pubsub_topic.ledger_dead.id
+  role   = "roles/pubsub.publisher"
+  member = local.pubsub_agent
+}
+
+resource "google_pubsub_subscription" "ledger_dead" {
+  name                       = "${var.topic_prefix}-ledger-dead-pull"
+  topic                      = google_pubsub_topic.ledger_dead.id
+  ack_deadline_seconds       = 600
+  message_retention_duration = var.dead_letter_retention
+
+  expiration_policy {
+    ttl = "" # never
+  }
+}

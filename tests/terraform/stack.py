@@ -1,0 +1,84 @@
+"""A copy of the stack to run Terraform in, so that no state, lock or override appears in the checkout."""
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from tests.repository.tree import ROOT
+
+FOLDERS = ("terraform", "crawls", "contract/ledger")  #: all that the configuration reads
+SECONDS = 300.0  #: no command takes so long, on a busy machine either
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The configuration in a scratch directory, with one release of the provider.
+
+    Attributes:
+        directory: where Terraform runs.
+        terraform: the program.
+        configuration: Terraform's CLI configuration, which finds the stand-in.
+    """
+
+    directory: Path
+    terraform: str
+    configuration: Path
+
+    @classmethod
+    def copy(cls, scratch: Path, terraform: str, configuration: Path, release: str) -> Self:
+        """Copy the configuration and initialise it with the provider's `release`."""
+        for folder in FOLDERS:
+            ignored = shutil.ignore_patterns(".terraform*", "*.tfstate*", "*.auto.tfvars", "offline")
+            shutil.copytree(ROOT / folder, scratch / folder, symlinks=True, ignore=ignored)
+        stack = cls(scratch / "terraform", terraform, configuration)
+        override = f"""terraform {{
+  backend "local" {{}}
+  required_providers {{
+    google = {{
+      source  = "hashicorp/google"
+      version = "{release}"
+    }}
+  }}
+}}
+"""
+        (stack.directory / "offline_override.tf").write_text(override, encoding="utf-8")
+        stack.succeed("init", "-no-color")
+        return stack
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run Terraform, and return how it went."""
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("TF_", "GOOGLE_"))},
+            "TF_CLI_CONFIG_FILE": str(self.configuration),
+            "TF_IN_AUTOMATION": "1",
+            "TF_INPUT": "0",
+        }
+        return subprocess.run(
+            [self.terraform, *arguments],
+            cwd=self.directory,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+
+    def succeed(self, *arguments: str) -> str:
+        """Run Terraform, and return what it said; it must succeed."""
+        done = self.run(*arguments)
+        assert done.returncode == 0, f"terraform {' '.join(arguments)}:\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def resources(self) -> list[dict[str, Any]]:
+        """Return what is applied: `{address, type, name, values}` each, data sources left out."""
+        state = json.loads(self.succeed("show", "-json"))
+        resources = state["values"]["root_module"]["resources"]
+        return [resource for resource in resources if resource["mode"] == "managed"]
+
+    def outputs(self) -> dict[str, Any]:
+        """Return the outputs of what is applied."""
+        return {name: output["value"] for name, output in json.loads(self.succeed("output", "-json")).items()}

@@ -1,0 +1,107 @@
+"""Installs the google provider's stand-in: terraform/tests/offline/README.md says what that is."""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+from tests.repository.tree import ROOT
+
+SOURCE: Final = ROOT / "terraform" / "tests" / "offline"
+OLDEST, NEWEST = "6.50.0", "7.45.0"  #: the ends of what terraform.tf allows, as far as they can be had
+HOST: Final = "registry.terraform.io"  #: what Terraform takes `hashicorp/google` to mean
+
+
+class Unavailable(Exception):
+    """There is no package index to ask."""
+
+
+def install(terraform: str) -> Path:
+    """Return a Terraform CLI configuration that finds the stand-in; install it where it is not yet.
+
+    It lives in the virtual environment, by the fingerprint of all it is made of. Several processes may ask.
+
+    Raises:
+        Unavailable: where the provider's bindings cannot be downloaded.
+    """
+    platform = json.loads(_run([terraform, "version", "-json"]))["platform"]
+    home = Path(sys.prefix) / "terraform-offline"
+    home.mkdir(exist_ok=True)
+    with (home / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        finished = home / _fingerprint(platform) / "terraform.rc"
+        if not finished.exists():
+            shutil.rmtree(finished.parent, ignore_errors=True)
+            _build(finished.parent, platform)
+            finished.write_text(_configuration(finished.parent / "mirror"), encoding="utf-8")
+    return finished
+
+
+def _fingerprint(platform: str) -> str:
+    files = sorted(path for path in SOURCE.iterdir() if path.is_file())
+    parts = [path.read_bytes() for path in [*files, Path(__file__)]]
+    return hashlib.sha256(b"\0".join([*parts, platform.encode(), sys.version.encode()])).hexdigest()[:16]
+
+
+def _build(folder: Path, platform: str) -> None:
+    plugin, download = folder / "plugin", folder / "download"
+    plugin.mkdir(parents=True)
+    for name in ("provider.py", "lifecycle.py", "rules.json"):
+        shutil.copy(SOURCE / name, plugin)
+    _python("-m", "grpc_tools.protoc", f"--proto_path={SOURCE}", f"--python_out={plugin}", "tfplugin5.proto")
+    pip_download = ("-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes")
+    try:
+        _python(*pip_download, f"--dest={download}", f"--requirement={SOURCE / 'bindings.txt'}")
+    except AssertionError as why:
+        raise Unavailable(f"the provider's bindings cannot be downloaded: {why}") from None
+    (wheel,) = download.glob("*.whl")
+    derive = str(SOURCE / "derive_schema.py")
+    schemas = {release: plugin / f"google-{release}.json" for release in (OLDEST, NEWEST)}
+    _python(derive, str(wheel), str(schemas[OLDEST]))
+    changes = str(SOURCE / f"overlay-{NEWEST}.json")
+    _python(derive, "--overlay", str(schemas[OLDEST]), changes, str(schemas[NEWEST]))
+    shutil.rmtree(download)
+    for release in schemas:
+        _publish(folder, platform, release)
+
+
+def _publish(folder: Path, platform: str, release: str) -> None:
+    """Put a release where Terraform looks for it."""
+    provider = folder / "plugin" / "provider.py"
+    _python(str(provider), "--pack", f"google-{release}")
+    place = folder / "mirror" / HOST / "hashicorp" / "google" / release / platform
+    place.mkdir(parents=True)
+    program = place / f"terraform-provider-google_v{release}_x5"
+    program.write_text(
+        f'#!/bin/sh\nexec "{sys.executable}" -sE "{provider}" google-{release}\n', encoding="utf-8"
+    )
+    program.chmod(0o755)
+
+
+def _configuration(mirror: Path) -> str:
+    # Nothing else is asked for, and nobody but this mirror is asked.
+    return f"""provider_installation {{
+  filesystem_mirror {{
+    path = "{mirror}"
+  }}
+}}
+disable_checkpoint = true
+"""
+
+
+def _python(*arguments: str) -> None:
+    _run([sys.executable, *arguments])
+
+
+def _run(command: list[str]) -> str:
+    environment = {**os.environ, "TF_CLI_CONFIG_FILE": os.devnull}
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=600, env=environment, cwd=SOURCE, check=False
+    )
+    assert done.returncode == 0, f"{' '.join(command)}: {done.stderr or done.stdout}"
+    return done.stdout

@@ -1,0 +1,60 @@
+"""terraform/README.md's tables of inputs and outputs: ``python -m tests.terraform.tables`` writes them."""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tests.repository.tree import ROOT
+
+TERRAFORM = ROOT / "terraform"
+README = TERRAFORM / "README.md"
+BLOCK = re.compile(r'^(?:variable|output) "(\w+)" \{\n(.*?)^\}', re.MULTILINE | re.DOTALL)
+ARGUMENT = re.compile(r"^  (description|type|default) += (.*?)(?=^  [a-z]|\Z)", re.MULTILINE | re.DOTALL)
+
+
+class Row(NamedTuple):
+    """A variable or an output; an output has neither type nor default."""
+
+    name: str
+    type: str
+    default: str
+    description: str
+
+
+def rows(file: str) -> Iterator[Row]:
+    """Yield the variables or outputs of a file."""
+    for name, body in BLOCK.findall((TERRAFORM / file).read_text(encoding="utf-8")):
+        said = {key: " ".join(value.split()) for key, value in ARGUMENT.findall(body)}
+        description = said["description"].strip('"').replace('\\"', '"').replace("|", "\\|")
+        # What HCL separates by line feeds.
+        kind = re.sub(r"(?<=[\w)]) (?=\w+ += )", ", ", said.get("type", ""))
+        yield Row(name, re.sub(r" +=", " =", kind), said.get("default", "required"), description)
+
+
+def inputs() -> str:
+    """Return the table of variables."""
+    lines = [
+        f"| `{row.name}` | `{row.type}` | `{row.default}` | {row.description} |"
+        for row in rows("variables.tf")
+    ]
+    return "\n".join(["| variable | type | default | meaning |", "|---|---|---|---|", *lines])
+
+
+def outputs() -> str:
+    """Return the table of outputs."""
+    lines = [f"| `{row.name}` | {row.description} |" for row in rows("outputs.tf")]
+    return "\n".join(["| output | meaning |", "|---|---|", *lines])
+
+
+def written(text: str) -> str:
+    """Return the README's text with both tables as they should be."""
+    for mark, table in (("inputs", inputs()), ("outputs", outputs())):
+        begin, end = f"<!-- {mark} -->\n", f"\n<!-- /{mark} -->"
+        before, found, rest = text.partition(begin)
+        assert found, f"the README has no {begin}"
+        text = before + begin + table + end + rest.partition(end)[2]
+    return text
+
+
+if __name__ == "__main__":
+    README.write_text(written(README.read_text(encoding="utf-8")), encoding="utf-8")

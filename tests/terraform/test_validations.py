@@ -1,0 +1,89 @@
+"""Each validation of a variable is needed: without it, a run of validation.tftest.hcl fails."""
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.repository.tree import ROOT
+
+TERRAFORM = ROOT / "terraform"
+VALIDATION = re.compile(r"(?<=  validation \{\n)    condition\s*= .*?(?=\n    error_message = )", re.DOTALL)
+RUNS = (TERRAFORM / "tests" / "validation.tftest.hcl").read_text(encoding="utf-8")
+VARIABLES = (TERRAFORM / "variables.tf").read_text(encoding="utf-8")
+NAMES = re.findall(r'^variable "(\w+)"', VARIABLES, re.MULTILINE)
+
+
+def without_one_rule() -> Iterator[tuple[int, str, str]]:
+    """Yield each rule's line, its variable, and the variables without it."""
+    for match in VALIDATION.finditer(VARIABLES):
+        variable = re.findall(r'^variable "(\w+)"', VARIABLES[: match.start()], re.MULTILINE)[-1]
+        anything = f"    condition = var.{variable} == var.{variable}"
+        line = VARIABLES.count("\n", 0, match.start()) + 1
+        yield line, variable, VARIABLES[: match.start()] + anything + VARIABLES[match.end() :]
+
+
+def verdict(terraform: str, folder: Path, variables: str, runs: str) -> str:
+    """Return what `terraform test` says of a text of variables.tf; no provider is needed for that."""
+    inputs = folder / "tests" / "inputs"
+    installed = inputs.exists()
+    inputs.mkdir(parents=True, exist_ok=True)
+    (folder / "tests" / "validation.tftest.hcl").write_text(runs, encoding="utf-8")
+    for place in (folder, inputs):
+        (place / "variables.tf").write_text(variables, encoding="utf-8")
+    if not installed:
+        _run(terraform, "init", folder)
+    return _run(terraform, "test", folder)
+
+
+def _run(terraform: str, command: str, folder: Path) -> str:
+    environment = {**os.environ, "TF_CLI_CONFIG_FILE": os.devnull, "CHECKPOINT_DISABLE": "1"}
+    done = subprocess.run(
+        [terraform, command, "-no-color"],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return done.stdout + done.stderr
+
+
+def runs_of(variable: str) -> str:
+    """Return the test file with the runs that reject values of `variable`, which bear its name."""
+    head, *runs = re.split(r'^(?=run ")', RUNS, flags=re.MULTILINE)
+    return head + "".join(run for run in runs if run.startswith(f'run "{variable}__'))
+
+
+def test_every_rule_is_found() -> None:
+    """What takes the rules away must not miss one."""
+    assert len(list(without_one_rule())) == VARIABLES.count("validation {") > 40
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_variable_says_what_it_is(name: str) -> None:
+    """With a type and a description."""
+    body = VARIABLES.partition(f'variable "{name}" {{')[2].partition("\n}\n")[0]
+    assert "\n  description = " in body
+    assert "\n  type " in body
+
+
+def test_variables_are_in_alphabetical_order() -> None:
+    """One that is looked for is found."""
+    assert sorted(NAMES) == NAMES
+
+
+def test_every_validation_has_a_rejecting_run(terraform: str, tmp_path: Path) -> None:
+    """A rule that is taken away is missed by a run that is named after its variable."""
+    assert " 0 failed" in verdict(terraform, tmp_path, VARIABLES, RUNS)
+    missed = []
+    for line, variable, variables in without_one_rule():
+        said = verdict(terraform, tmp_path, variables, runs_of(variable))
+        assert " failed" in said, said
+        if " 0 failed" in said:
+            missed.append(f"variables.tf:{line} ({variable})")
+    assert missed == []
