@@ -61,6 +61,7 @@ class Reason(StrEnum):
     TLS = "tls"
     TIMEOUT = "timeout"
     BUDGET = "budget"
+    LATE = "late"
     CUT_SHORT = "cut_short"
     HTTP_408 = "http_408"
     HTTP_425 = "http_425"
@@ -116,6 +117,11 @@ MEANINGS = {
     Reason.TIMEOUT: Meaning(Outcome.RETRY, "the site stopped answering", _WAIT),
     Reason.BUDGET: Meaning(
         Outcome.RETRY, "the page took longer than its whole budget", "raise PAGE_BUDGET_SECONDS if it repeats"
+    ),
+    Reason.LATE: Meaning(
+        Outcome.RETRY,
+        "the push waited for this worker until too little of the page's budget was left",
+        "lower CONCURRENCY, or allow more instances",
     ),
     Reason.CUT_SHORT: Meaning(Outcome.RETRY, "the body ended before its announced length", _WAIT),
     Reason.HTTP_408: Meaning(Outcome.RETRY, "the site answered 408 Request Timeout", _WAIT),

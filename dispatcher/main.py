@@ -12,7 +12,7 @@ import flask
 import functions_framework
 
 from contract.crawl import MAX_CRAWL_BYTES
-from contract.trace import trace_id
+from contract.trace import Trace
 from dispatcher.dispatch import Answer, Dispatcher
 from dispatcher.run_id import SCHEDULE_TIME
 from dispatcher.settings import Settings
@@ -20,7 +20,7 @@ from service import log
 from service.settings import load_or_exit
 
 SETTINGS = load_or_exit(Settings)
-log.configure(on_cloud_run=bool(SETTINGS.k_service))
+log.configure(on_cloud_run=bool(SETTINGS.k_service), project=SETTINGS.google_cloud_project)
 
 
 @cache
@@ -55,33 +55,38 @@ def dispatch(request: flask.Request) -> flask.typing.ResponseReturnValue:
     if request.method != "POST":
         return {"error": f"{request.method} is not answered; POST a crawl"}, 405, {"Allow": "POST"}
     started = time.monotonic()
-    answer = _answer(request)
-    _tell(answer, time.monotonic() - started)
+    trace = _trace(request)
+    answer = _answer(request, trace)
+    _tell(answer, time.monotonic() - started, trace)
     return answer.body, answer.status
 
 
-def _answer(request: flask.Request) -> Answer:
+def _answer(request: flask.Request, trace: Trace) -> Answer:
     if (request.content_length or 0) > MAX_CRAWL_BYTES:
         why = f"the crawl has {request.content_length} bytes; at most {MAX_CRAWL_BYTES} are read"
         return Answer(400, {"error": why, "faults": [{"path": "", "why": why}]})
-    traceparent = request.headers.get("traceparent", "")
     try:
         return _dispatcher().dispatch(
             request.get_data(cache=False),
             schedule_time=request.headers.get(SCHEDULE_TIME, ""),
-            traceparent=traceparent if trace_id(traceparent) else _new_trace(),
+            traceparent=trace.traceparent(trace.span_id),
         )
     except Exception as bug:  # noqa: BLE001 - the caller gets a sentence, the log the trace
-        log.event(log.ERROR, "dispatch crashed", {}, error=bug)
+        log.event(log.ERROR, "dispatch crashed", {}, trace=trace, error=bug)
         return Answer(500, {"error": "the dispatcher crashed: a bug of ours; its log has the trace"})
 
 
-def _new_trace() -> str:
-    """Make a W3C traceparent: https://www.w3.org/TR/trace-context/#traceparent-header."""
-    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+def _trace(request: flask.Request) -> Trace:
+    """Return the request's trace, which its jobs carry on; a new one where it has none."""
+    headers = request.headers
+    begun = Trace.of_request(headers.get("traceparent", ""), headers.get("X-Cloud-Trace-Context", ""))
+    trace = begun or Trace(secrets.token_hex(16), "", sampled=True)
+    return trace if trace.span_id else trace._replace(span_id=secrets.token_hex(8))
 
 
-def _tell(answer: Answer, seconds: float) -> None:
+def _tell(answer: Answer, seconds: float, trace: Trace) -> None:
     told = {key: value for key, value in answer.body.items() if isinstance(value, str | int)}
     level = log.INFO if answer.status == 200 else log.ERROR
-    log.event(level, "dispatch ended", {"status": answer.status, **told, "seconds": round(seconds, 3)})
+    log.event(
+        level, "dispatch ended", {"status": answer.status, **told, "seconds": round(seconds, 3)}, trace=trace
+    )

@@ -7,8 +7,9 @@ from werkzeug.exceptions import HTTPException
 
 from contract.envelope import MAX_ENVELOPE_BYTES
 from contract.outcome import ANSWERS, MEANINGS, Reason, status_of
-from contract.trace import trace_id
+from contract.trace import Trace
 from service import log
+from worker.arrival import seconds_waited
 from worker.deliver import Delivery, Worker
 
 # Pub/Sub's largest push: 10,000,000 B of data in base64, attributes and field names.
@@ -21,10 +22,11 @@ def make_app(worker: Worker) -> flask.Flask:
 
     @app.post("/")
     def push() -> flask.typing.ResponseReturnValue:
-        started = time.monotonic()
-        delivery = _deliver(worker, flask.request)
+        waited = seconds_waited(flask.request.environ.get("gunicorn.socket"))
+        arrived = time.monotonic() - waited
+        delivery = _deliver(worker, flask.request, arrived)
         status = status_of(delivery.reason)
-        _tell(delivery, status, time.monotonic() - started)
+        _tell(delivery, status, time.monotonic() - arrived, waited)
         if status == 204:
             return "", 204
         return {"reason": delivery.reason, "detail": delivery.detail}, status
@@ -43,17 +45,21 @@ def make_app(worker: Worker) -> flask.Flask:
     return app
 
 
-def _deliver(worker: Worker, request: flask.Request) -> Delivery:
+def _deliver(worker: Worker, request: flask.Request, arrived: float) -> Delivery:
     """Read the request's body, up to a bound, and deliver it."""
-    length = request.content_length
+    length, headers = request.content_length, request.headers
+    trace = Trace.of_request(headers.get("traceparent", ""), headers.get("X-Cloud-Trace-Context", ""))
     if length is None or length > MAX_REQUEST_BYTES:
         size = "unknown size" if length is None else f"{length} bytes"
-        return Delivery(Reason.BAD_ENVELOPE, f"a push of {size}; at most {MAX_ENVELOPE_BYTES} bytes are read")
+        return Delivery(
+            Reason.BAD_ENVELOPE, f"a push of {size}; at most {MAX_ENVELOPE_BYTES} bytes are read", trace=trace
+        )
     # A body over the envelope's bound but within Pub/Sub's is read, so that the answer reaches the sender.
-    return worker.deliver(request.headers.get("Authorization", ""), request.get_data(cache=False))
+    body = request.get_data(cache=False)
+    return worker.deliver(headers.get("Authorization", ""), body, arrived=arrived, trace=trace)
 
 
-def _tell(delivery: Delivery, status: int, seconds: float) -> None:
+def _tell(delivery: Delivery, status: int, seconds: float, waited: float) -> None:
     outcome = MEANINGS[delivery.reason].outcome
     record, attributes = delivery.record, delivery.attributes
     fields: dict[str, object] = {
@@ -68,7 +74,7 @@ def _tell(delivery: Delivery, status: int, seconds: float) -> None:
         "attempt": delivery.attempt,
         "http_status": record.http_status if record else None,
         "seconds": round(seconds, 3),
-        "trace": trace_id(attributes.traceparent),
+        "waited_seconds": round(waited, 3) or None,
         "detail": delivery.detail,
     }
-    log.event(ANSWERS[outcome].level, "delivery ended", fields, error=delivery.error)
+    log.event(ANSWERS[outcome].level, "delivery ended", fields, trace=delivery.trace, error=delivery.error)
