@@ -1,8 +1,8 @@
 """The trace that a job belongs to, as its senders write it. Pure.
 
 `traceparent` is W3C's (https://www.w3.org/TR/trace-context/#traceparent-header); `X-Cloud-Trace-Context` is
-Google Cloud's older form (https://cloud.google.com/trace/docs/trace-context#legacy-http-header). Google asks to
-prefer the first.
+Google Cloud's older form (https://cloud.google.com/trace/docs/trace-context#legacy-http-header). Google asks
+to prefer the first.
 """
 
 import re

@@ -1,7 +1,7 @@
 """Logs: one event a line. JSON that Cloud Logging reads on Cloud Run, readable text elsewhere.
 
-google-cloud-logging writes such JSON too, but takes a quarter of a second to import, at every cold start, and adds
-empty labels and a source location to every line, whose volume is paid for.
+google-cloud-logging writes such JSON too, but takes a quarter of a second to import, at every cold start, and
+adds empty labels and a source location to every line, whose volume is paid for.
 """
 
 import json
@@ -47,7 +47,7 @@ def event(
     Args:
         level: one of `logging`'s.
         name: what happened, the same words every time (`delivery ended`).
-        fields: identifiers and measures; empty ones are left out, and the longest texts cut where they are too long.
+        fields: identifiers and measures; empty ones are left out, and the longest texts are cut to fit.
         trace: what it belongs to.
         error: an exception nobody foresaw, for its stack trace.
     """

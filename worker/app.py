@@ -74,7 +74,7 @@ def _tell(delivery: Delivery, status: int, seconds: float, waited: float) -> Non
         "attempt": delivery.attempt,
         "http_status": record.http_status if record else None,
         "seconds": round(seconds, 3),
-        "waited_seconds": round(waited, 3) or None,
+        "waited_seconds": round(waited, 1) or None,
         "detail": delivery.detail,
     }
     log.event(ANSWERS[outcome].level, "delivery ended", fields, trace=delivery.trace, error=delivery.error)

@@ -1,15 +1,15 @@
 """For how long a request has waited before somebody had time for it.
 
-Where all connections of a process are taken, or its loop is busy, a request lies in the kernel: in the listener's
-backlog, or in its connection's buffer. The kernel knows since when; no server above it does.
+Where all connections of a process are taken, or its loop is busy, a request lies in the kernel: in the
+listener's backlog, or in its connection's buffer. The kernel knows since when; no server above it does.
 """
 
 import socket
 import struct
 import sys
 
-# tcpi_last_data_recv of Linux's struct tcp_info: milliseconds since data last came in (linux/tcp.h). gVisor, Cloud
-# Run's first generation, leaves it 0: a request then counts from when it is read.
+# tcpi_last_data_recv of Linux's struct tcp_info (linux/tcp.h): milliseconds since data last came in. Where a
+# kernel leaves it 0, as gVisor may, a request counts from when it is read.
 _OFFSET, _SIZE = 52, 56
 
 

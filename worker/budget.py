@@ -35,8 +35,8 @@ class Budget:
         """
         waited = self._clock() - self._arrived
         if self.seconds - waited < self.seconds * MUST_BE_LEFT:
-            told = f"the push waited {waited:.1f} s of the {self.seconds:g} s (PAGE_BUDGET_SECONDS) for this worker"
-            raise Ended(Reason.LATE, f"{told}; the page was not asked for")
+            told = f"the push waited {waited:.1f} s for this worker; the page was not asked for"
+            raise Ended(Reason.LATE, f"{told} ({self.seconds:g} s are PAGE_BUDGET_SECONDS)")
 
     def left(self) -> float:
         """Return the seconds left, more than 0.

@@ -21,6 +21,6 @@ workers = _settings.web_concurrency
 worker_connections = -(-_settings.concurrency // _settings.web_concurrency) + 64
 # Of gevent workers it only ends one whose loop hangs; requests are bounded by the page budget.
 timeout = _settings.request_timeout_seconds
-graceful_timeout = 9  # Cloud Run kills 10 s after SIGTERM
+graceful_timeout = 8  # Cloud Run kills 10 s after SIGTERM, and idle connections hold a process until this
 keepalive = 620  # longer than any client's or proxy's, so that they close connections, not we
 control_socket_disable = True

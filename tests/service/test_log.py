@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import redirect_stdout
 
 import pytest
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -151,9 +150,7 @@ texts = st.text(max_size=3000) | st.text("%é字😀\n\ud800", max_size=3000) | 
 
 
 @given(
-    fields=st.fixed_dictionaries(
-        {name: texts for name in ("url", "detail", "message_id", "run_id", "job_id")}
-    ),
+    fields=st.fixed_dictionaries(dict.fromkeys(("url", "detail", "message_id", "run_id", "job_id"), texts)),
     short=st.fixed_dictionaries({name: st.text(max_size=5) for name in ("outcome", "reason", "crawl")}),
 )
 def test_no_line_reaches_1_kb(fields: dict[str, str], short: dict[str, str]) -> None:
