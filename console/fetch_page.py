@@ -34,7 +34,7 @@ def fetch_page(url: str, *, respect_robots: bool = True) -> Page:
         raise WrongUsage(UNFETCHABLE) from None
     try:
         checked = check_url(url)
-        settings = Settings(google_cloud_project="none", push_auth="none")
+        settings = Settings.read(google_cloud_project="none", push_auth="none")
     except ValidationError as wrong:
         raise WrongUsage(
             "\n".join(f"{fault.path.upper()}: {fault.why}" for fault in faults_of(wrong))

@@ -167,7 +167,7 @@ def test_no_line_reaches_1_kb(fields: dict[str, str], short: dict[str, str]) -> 
         for on_cloud_run in (True, False):
             with redirect_stdout(io.StringIO()) as out:
                 log.configure(on_cloud_run=on_cloud_run, project="a-project-of-thirty-characters")
-                log.event(log.WARNING, "delivery ended", fields | short | measures, trace=TRACE)
+                log.event(log.WARNING, "delivery ended", {**fields, **short, **measures}, trace=TRACE)
             [line, rest] = out.getvalue().split("\n")
             assert rest == ""
             assert len(line.encode()) < 1000

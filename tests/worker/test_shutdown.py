@@ -59,7 +59,8 @@ def test_sigterm_finishes_what_it_can_and_gives_back_the_rest(
     # When the process is told to end
     worker.process.send_signal(signal.SIGTERM)
     # Then a push over the open connection is not begun, as soon as the signal is there
-    status, told, tried = 204, {}, 0
+    told: dict[str, str] = {}
+    tried = 0
     while told.get("reason") != "shutdown":
         tried += 1
         kept.request("POST", "/", push(job(url=site.add("/new", answering(200, b"<h1>New</h1>")))))
