@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -116,13 +116,18 @@ class Sender:
 
 @contextmanager
 def worker_process(
-    around: Surroundings, *, auth: str, tree: Path = HERE, more: Mapping[str, str] | None = None
+    around: Surroundings,
+    *,
+    auth: str,
+    tree: Path = HERE,
+    more: Mapping[str, str] | None = None,
+    command: Sequence[str] = COMMAND,
 ) -> Iterator[tuple[subprocess.Popen[bytes], Sender]]:
     """Start a worker of the checkout in `tree`; yield at once, whether it listens or not."""
     port = free_port()
     environment = around.environment(port, auth) | {"PYTHONPATH": str(tree)} | dict(more or {})
     process = subprocess.Popen(
-        [sys.executable, *COMMAND],
+        [sys.executable, *command],
         cwd=tree,
         env=environment,
         start_new_session=True,
