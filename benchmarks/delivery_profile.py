@@ -1,7 +1,7 @@
 """Where a delivery's processor time goes: `python -m benchmarks.delivery_profile [--tree DIR]`.
 
 The production worker takes pushes one after the other, with clocks around its parts: seconds of its main
-thread in each, less those of the parts inside it. What other threads take, gRPC among them, is told by itself.
+thread in each, less those of the parts inside it. What other threads take, gRPC among them, is told apart.
 `--tree DIR` profiles the worker of another checkout in turn.
 """
 
