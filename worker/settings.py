@@ -21,8 +21,8 @@ class Settings(ServiceSettings):
         push_audience: the `aud` that the subscription's tokens carry.
         push_service_account: the account that the subscription's tokens are of.
         push_certs_url: certificates of the tokens' issuer, `{kid: PEM}`.
-        page_budget_seconds: everything for one page: robots.txt, its host's turn, name, connection,
-            redirects, body.
+        page_budget_seconds: everything for one page, from the arrival of its push on: the wait for this
+            worker, robots.txt, its host's turn, name, connection, redirects, body.
         request_timeout_seconds: the container's request timeout (Cloud Run's `timeout`).
         ack_deadline_seconds: the subscription's; also Pub/Sub's push timeout.
         concurrency: pushes at once in this instance (Cloud Run's `concurrency`).
