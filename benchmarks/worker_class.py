@@ -38,9 +38,9 @@ CLASSES = {
 }
 
 
-def push_body(url: str) -> bytes:
+def push_body(url: str, recipe: Recipe | None = None) -> bytes:
     """Return what Pub/Sub posts for a job on `url`."""
-    recipe = Recipe.model_validate(RECIPE)
+    recipe = recipe or Recipe.model_validate(RECIPE)
     job_id = identify("run-1", url, recipe)
     job = Job(
         job_id=job_id, run_id="run-1", crawl="bench", url=url, recipe=recipe, dispatched_at=datetime.now(UTC)

@@ -48,6 +48,7 @@ class Reason(StrEnum):
     TLS = "tls"
     TIMEOUT = "timeout"
     BUDGET = "budget"
+    LATE = "late"
     CUT_SHORT = "cut_short"
     HTTP_408 = "http_408"
     HTTP_425 = "http_425"
@@ -102,6 +103,7 @@ MEANINGS = {
     Reason.BUDGET: Meaning(
         Outcome.RETRY, "the page took longer than its whole budget", "raise PAGE_BUDGET_SECONDS if it repeats"
     ),
+    Reason.LATE: Meaning(Outcome.RETRY, "the push waited too long for its worker", "lower CONCURRENCY"),
     Reason.CUT_SHORT: Meaning(Outcome.RETRY, "the body ended before its announced length", _WAIT),
     Reason.HTTP_408: Meaning(Outcome.RETRY, "the site answered 408 Request Timeout", _WAIT),
     Reason.HTTP_425: Meaning(Outcome.RETRY, "the site answered 425 Too Early", _WAIT),
@@ -110,10 +112,8 @@ MEANINGS = {
     ),
     Reason.HTTP_5XX: Meaning(Outcome.RETRY, "the site answered 5xx", _WAIT),
     Reason.HTTP_403: Meaning(Outcome.FAILED, "the site answered 403 Forbidden", "ask the site's owner"),
-    Reason.HTTP_404: Meaning(
-        Outcome.FAILED, "the site answered 404 Not Found", "drop the URL from the crawl"
-    ),
-    Reason.HTTP_410: Meaning(Outcome.FAILED, "the site answered 410 Gone", "drop the URL from the crawl"),
+    Reason.HTTP_404: Meaning(Outcome.FAILED, "the site answered 404 Not Found", "drop the URL"),
+    Reason.HTTP_410: Meaning(Outcome.FAILED, "the site answered 410 Gone", "drop the URL"),
     Reason.HTTP_4XX: Meaning(
         Outcome.FAILED, "the site answered another 4xx", "look at the page in a browser"
     ),

@@ -1,11 +1,54 @@
-"""The trace a job belongs to: W3C traceparent (https://www.w3.org/TR/trace-context/#traceparent-header)."""
+"""The trace that a job belongs to, as its senders write it. Pure.
+
+`traceparent` is W3C's (https://www.w3.org/TR/trace-context/#traceparent-header); `X-Cloud-Trace-Context` is
+Google Cloud's older form (https://cloud.google.com/trace/docs/trace-context#legacy-http-header). Google asks
+to prefer the first.
+"""
 
 import re
+from typing import NamedTuple, Self
 
 TRACEPARENT = r"^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"
 _TRACEPARENT = re.compile(TRACEPARENT.replace("$", r"\Z"))
+_CLOUD = re.compile(r"([0-9a-fA-F]{32})(?:/([0-9]{1,20}))?(?:;o=([0-9]{1,10}))?\Z", re.ASCII)
+_MAX_SPAN = 2**64 - 1
 
 
-def trace_id(traceparent: str) -> str:
-    """Return the trace's 32 hex digits, or `""` where `traceparent` is none."""
-    return traceparent[3:35] if _TRACEPARENT.match(traceparent) else ""
+class Trace(NamedTuple):
+    """A place in a trace.
+
+    Attributes:
+        trace_id: 32 hex digits, not all 0.
+        span_id: 16 hex digits, not all 0; `""` where the sender told none.
+        sampled: whether whoever began the trace records it.
+    """
+
+    trace_id: str
+    span_id: str
+    sampled: bool
+
+    @classmethod
+    def read(cls, traceparent: str) -> Self | None:
+        """Return what a W3C traceparent says; None where it is none."""
+        if not _TRACEPARENT.match(traceparent):
+            return None
+        version, trace_id, span_id, flags = traceparent.split("-")
+        if version == "ff" or not int(trace_id, 16) or not int(span_id, 16):
+            return None
+        return cls(trace_id, span_id, sampled=bool(int(flags, 16) & 1))
+
+    @classmethod
+    def of_request(cls, traceparent: str, x_cloud_trace_context: str) -> Self | None:
+        """Return the trace of an HTTP request by its two headers; None where neither says one."""
+        if trace := cls.read(traceparent):
+            return trace
+        told = _CLOUD.match(x_cloud_trace_context)
+        if told is None or not int(told[1], 16):
+            return None
+        span = int(told[2] or 0)
+        span_id = f"{span:016x}" if 0 < span <= _MAX_SPAN else ""
+        return cls(told[1].lower(), span_id, sampled=bool(int(told[3] or 0) & 1))
+
+    def traceparent(self, span_id: str) -> str:
+        """Return the W3C traceparent of what is done in this trace by `span_id`, 16 hex digits."""
+        return f"00-{self.trace_id}-{span_id}-{self.sampled:02x}"

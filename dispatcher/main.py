@@ -13,7 +13,7 @@ import functions_framework
 
 from contract.crawl import MAX_CRAWL_BYTES
 from contract.outcome import ANSWERS, MEANINGS, status_of
-from contract.trace import trace_id
+from contract.trace import Trace
 from dispatcher.dispatch import Answer, Dispatcher
 from dispatcher.replay import Replay, Replayer
 from dispatcher.run_id import SCHEDULE_TIME
@@ -29,7 +29,7 @@ NO_REPLAYS = (
 )
 
 SETTINGS = load_or_exit(Settings)
-log.configure(on_cloud_run=bool(SETTINGS.k_service))
+log.configure(on_cloud_run=bool(SETTINGS.k_service), project=SETTINGS.google_cloud_project)
 
 
 @cache
@@ -95,36 +95,41 @@ def _replay(request: flask.Request) -> flask.typing.ResponseReturnValue:
 
 def _dispatch(request: flask.Request) -> flask.typing.ResponseReturnValue:
     started = time.monotonic()
-    answer = _answer(request)
-    _tell(answer, time.monotonic() - started)
+    trace = _trace(request)
+    answer = _answer(request, trace)
+    _tell(answer, time.monotonic() - started, trace)
     return answer.body, answer.status
 
 
-def _answer(request: flask.Request) -> Answer:
+def _answer(request: flask.Request, trace: Trace) -> Answer:
     if (request.content_length or 0) > MAX_CRAWL_BYTES:
         why = f"the crawl has {request.content_length} bytes; at most {MAX_CRAWL_BYTES} are read"
         return Answer(400, {"error": why, "faults": [{"path": "", "why": why}]})
-    traceparent = request.headers.get("traceparent", "")
     try:
         return _dispatcher().dispatch(
             request.get_data(cache=False),
             schedule_time=request.headers.get(SCHEDULE_TIME, ""),
-            traceparent=traceparent if trace_id(traceparent) else _new_trace(),
+            traceparent=trace.traceparent(trace.span_id),
         )
     except Exception as bug:  # noqa: BLE001 - the caller gets a sentence, the log the trace
-        log.event(log.ERROR, "dispatch crashed", {}, error=bug)
+        log.event(log.ERROR, "dispatch crashed", {}, trace=trace, error=bug)
         return Answer(500, {"error": "the dispatcher crashed: a bug of ours; its log has the trace"})
 
 
-def _new_trace() -> str:
-    """Make a W3C traceparent: https://www.w3.org/TR/trace-context/#traceparent-header."""
-    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+def _trace(request: flask.Request) -> Trace:
+    """Return the request's trace, which its jobs carry on; a new one where it has none."""
+    headers = request.headers
+    begun = Trace.of_request(headers.get("traceparent", ""), headers.get("X-Cloud-Trace-Context", ""))
+    trace = begun or Trace(secrets.token_hex(16), "", sampled=True)
+    return trace if trace.span_id else trace._replace(span_id=secrets.token_hex(8))
 
 
-def _tell(answer: Answer, seconds: float) -> None:
+def _tell(answer: Answer, seconds: float, trace: Trace) -> None:
     told = {key: value for key, value in answer.body.items() if isinstance(value, str | int)}
     level = log.INFO if answer.status == 200 else log.ERROR
-    log.event(level, "dispatch ended", {"status": answer.status, **told, "seconds": round(seconds, 3)})
+    log.event(
+        level, "dispatch ended", {"status": answer.status, **told, "seconds": round(seconds, 3)}, trace=trace
+    )
 
 
 def _tell_replay(ended: Replay, status: int, seconds: float) -> None:
@@ -137,8 +142,8 @@ def _tell_replay(ended: Replay, status: int, seconds: float) -> None:
         "letter_id": ended.letter_id,
         "message_id": ended.message_id,
         "seconds": round(seconds, 3),
-        "trace": trace_id(ended.attributes.traceparent),
         "detail": ended.detail,
     }
     level = ANSWERS[MEANINGS[ended.reason].outcome].level
-    log.event(level, "replay ended", fields, error=ended.error)
+    trace = Trace.read(ended.attributes.traceparent)
+    log.event(level, "replay ended", fields, trace=trace, error=ended.error)

@@ -15,6 +15,7 @@ from contract.recipe import Markup
 from extraction import cost, jsonld
 from extraction.decoding import decode
 from extraction.failure import NotExtracted
+from extraction.html import Tick, parse_html
 from extraction.json_text import NotJson, parse_json
 from extraction.page import Page
 
@@ -39,24 +40,23 @@ class Document:
     Args:
         page: as it was fetched.
         markup: how it is read where it is no JSON.
+        tick: called while it is read; raises where there is no time left.
     """
 
-    def __init__(self, page: Page, markup: Markup) -> None:
+    def __init__(self, page: Page, markup: Markup, tick: Tick) -> None:
         self.text = decode(page)
         self.is_xml = markup is Markup.XML
         self._page = page
+        self._tick = tick
 
     @cached_property
     def root(self) -> Element:
         """The root element; that of an empty page where there is none."""
-        # As parsel does: without NULs, in UTF-8, and told so, whatever the text declares.
         text = self.text.strip().replace("\0", "")
         if self.is_xml:
             return _xml_root(text)
         # As HTML even if it starts with <?xml: read as XML, XHTML has no elements that a selector finds.
-        body = text.encode("utf-8", "replace") or b"<html/>"
-        root = etree.fromstring(body, etree.HTMLParser(encoding="utf-8", huge_tree=True))
-        return etree.fromstring(b"<html/>") if root is None else root
+        return parse_html(text, self._tick)
 
     @cached_property
     def scope(self) -> Scope:

@@ -8,9 +8,10 @@ from pydantic import JsonValue
 from contract.fields import FieldType, Source
 from contract.recipe import Recipe, RecipeField
 from extraction.document import Document, Json, Scope
-from extraction.extract import Extracted, Reader, no_tick
+from extraction.extract import Extracted, Reader
 from extraction.failure import NotExtracted
 from extraction.finding import find, text_of
+from extraction.html import no_tick
 from extraction.not_of_type import NotOfType
 from extraction.page import Page
 
@@ -49,7 +50,7 @@ class Explained(NamedTuple):
 def explain(recipe: Recipe, page: Page) -> Explained:
     """Extract as the worker does, and keep account. Never raises for what the page or the recipe is."""
     try:
-        reader = _Explainer(recipe, Document(page, recipe.markup))
+        reader = _Explainer(recipe, Document(page, recipe.markup, no_tick))
     except NotExtracted as ended:
         return Explained(Extracted([], []), [], ended)
     try:

@@ -1,8 +1,7 @@
 """Extraction: a recipe and a page in, items out. Pure: it never fetches."""
 
-from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin
 
 from lxml import etree
@@ -14,18 +13,20 @@ from contract.recipe import Recipe, RecipeField
 from extraction.document import Document, Json, Scope
 from extraction.failure import NotExtracted
 from extraction.finding import link, scopes, texts
+from extraction.html import Tick, no_tick
 from extraction.json_text import text_of_json
 from extraction.not_of_type import NotOfType
 from extraction.page import Page
 from extraction.transforms import transform
 from extraction.values import Value, read, read_number
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 MAX_ITEMS = 10_000
 MAX_REMARKS = 100
 MAX_CHARACTERS = 8 * 1024 * 1024  #: of all values of a page, as an outcome has room for half of it
 VALUE_CHARACTERS = 16  #: that a value counts for beside its text
-
-Tick = Callable[[], object]  #: called between items; raises where there is no time left
 
 
 class Extracted(NamedTuple):
@@ -42,24 +43,20 @@ class Extracted(NamedTuple):
     next_url: str = ""
 
 
-def no_tick() -> None:
-    """Let extraction take its time."""
-
-
 def extract(recipe: Recipe, page: Page, tick: Tick = no_tick, *, may_be_empty: bool = False) -> Extracted:
     """Return the items that `recipe` finds on `page`.
 
     Args:
         recipe: what to find.
         page: as it was fetched.
-        tick: called between items; what it raises ends the extraction.
+        tick: called between items and pieces of the page; what it raises ends the extraction.
         may_be_empty: whether a list page without items is none that lacks a required field.
 
     Raises:
         NotExtracted: `missing_field`, `bad_value` (each names the field), `charset`, `bad_recipe`,
             `too_large`.
     """
-    return Reader(recipe, Document(page, recipe.markup), tick).extract(may_be_empty=may_be_empty)
+    return Reader(recipe, Document(page, recipe.markup, tick), tick).extract(may_be_empty=may_be_empty)
 
 
 class Reader:

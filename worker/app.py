@@ -7,9 +7,10 @@ import flask
 from werkzeug.exceptions import HTTPException
 
 from contract.outcome import ANSWERS
-from contract.trace import trace_id
+from contract.trace import Trace
 from service import log
 from service.push_body import read_push
+from worker.arrival import seconds_waited
 from worker.deliver import Delivery, Worker
 
 
@@ -19,10 +20,14 @@ def make_app(worker: Worker) -> flask.Flask:
 
     @app.post("/")
     def push() -> flask.typing.ResponseReturnValue:
-        started = time.monotonic()
-        authorization = flask.request.headers.get("Authorization", "")
-        delivery = worker.deliver(authorization, partial(read_push, flask.request))
-        _tell(delivery, time.monotonic() - started)
+        request = flask.request
+        waited = seconds_waited(request.environ.get("gunicorn.socket"))
+        arrived = time.monotonic() - waited
+        headers = request.headers
+        trace = Trace.of_request(headers.get("traceparent", ""), headers.get("X-Cloud-Trace-Context", ""))
+        authorization = headers.get("Authorization", "")
+        delivery = worker.deliver(authorization, partial(read_push, request), arrived=arrived, trace=trace)
+        _tell(delivery, time.monotonic() - arrived, waited)
         if delivery.status == 204:
             return "", 204
         return {"reason": delivery.reason, "detail": delivery.detail}, delivery.status
@@ -41,7 +46,7 @@ def make_app(worker: Worker) -> flask.Flask:
     return app
 
 
-def _tell(delivery: Delivery, seconds: float) -> None:
+def _tell(delivery: Delivery, seconds: float, waited: float) -> None:
     record, attributes = delivery.record, delivery.attributes
     fields: dict[str, object] = {
         "outcome": delivery.outcome,
@@ -55,7 +60,8 @@ def _tell(delivery: Delivery, seconds: float) -> None:
         "attempt": delivery.attempt,
         "http_status": record.http_status if record else None,
         "seconds": round(seconds, 3),
-        "trace": trace_id(attributes.traceparent),
+        "waited_seconds": round(waited, 1) or None,
         "detail": delivery.detail,
     }
-    log.event(ANSWERS[delivery.outcome].level, "delivery ended", fields, error=delivery.error)
+    level = ANSWERS[delivery.outcome].level
+    log.event(level, "delivery ended", fields, trace=delivery.trace, error=delivery.error)

@@ -1,4 +1,4 @@
-"""The time one page may take, all of it together."""
+"""The time one page may take, all of it together, from the arrival of its push."""
 
 import time
 from collections.abc import Callable
@@ -6,19 +6,37 @@ from collections.abc import Callable
 from contract.outcome import Reason
 from worker.ending import Ended
 
+MUST_BE_LEFT = (
+    0.25  #: part of the budget, for a page to be begun; as much as a wait for its host's turn leaves
+)
+
 
 class Budget:
     """Seconds that only become fewer.
 
     Args:
-        seconds: from now on.
+        seconds: from the arrival on.
+        arrived: when that was, by the clock; None for now.
         clock: monotonic seconds.
     """
 
-    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, seconds: float, *, arrived: float | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.seconds = seconds
         self._clock = clock
-        self._until = clock() + seconds
+        self._arrived = clock() if arrived is None else arrived
+
+    def begin(self) -> None:
+        """Return where enough is left for a page.
+
+        Raises:
+            Ended: `late`: given back now, the job has its whole budget elsewhere.
+        """
+        waited = self._clock() - self._arrived
+        if self.seconds - waited < self.seconds * MUST_BE_LEFT:
+            told = f"the push waited {waited:.1f} s for this worker; the page was not asked for"
+            raise Ended(Reason.LATE, f"{told} ({self.seconds:g} s are PAGE_BUDGET_SECONDS)")
 
     def left(self) -> float:
         """Return the seconds left, more than 0.
@@ -26,7 +44,7 @@ class Budget:
         Raises:
             Ended: `budget`, where there are none.
         """
-        left = self._until - self._clock()
+        left = self._arrived + self.seconds - self._clock()
         if left <= 0:
             raise self.spent()
         return left

@@ -1,6 +1,7 @@
 """A delivery's life: authenticate, decode, fetch, extract, publish, and only then acknowledge."""
 
 import json
+import secrets
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -14,6 +15,7 @@ from contract.faults import UnreadableEnvelope, UnreadableJob
 from contract.job import Job, JobAttributes, Politeness
 from contract.outcome import ANSWERS, MAX_DETAIL_CHARACTERS, MEANINGS, Outcome, Reason, status_of
 from contract.outcome_record import OutcomeRecord, items_json
+from contract.trace import Trace
 from service.authenticate import Authenticate, NotHeard
 from service.publisher import Message, Publisher, PublishUnconfirmed
 from worker.budget import Budget
@@ -43,6 +45,7 @@ class Delivery:
         reason: of the closed set; the answer follows from it.
         detail: for people.
         attributes: the message's own, as far as well formed.
+        trace: the job's, from its dispatch on; else the request's own.
         record: the outcome as published; None where no job could be read.
         error: the exception nobody foresaw.
         retry_after: for how many seconds the site asked to be left alone.
@@ -54,6 +57,7 @@ class Delivery:
     message_id: str = ""
     attempt: int = 0
     attributes: JobAttributes = field(default_factory=JobAttributes)
+    trace: Trace | None = None
     record: OutcomeRecord | None = None
     error: Exception | None = None
     retry_after: float | None = None
@@ -107,39 +111,50 @@ class Worker:
     await_due: AwaitDue = _at_once
     settle: Settle = _as_it_was
 
-    def deliver(self, authorization: str, read_body: Callable[[], bytes]) -> Delivery:
+    def deliver(
+        self,
+        authorization: str,
+        read_body: Callable[[], bytes],
+        *,
+        arrived: float,
+        trace: Trace | None = None,
+    ) -> Delivery:
         """Take one push from its token to its ending; never raises.
 
         Args:
-            authorization: the header.
+            authorization: the request's header of that name.
             read_body: asked once the token is known to be good; may raise `UnreadableEnvelope`.
+            arrived: monotonic seconds.
+            trace: the request's.
         """
         try:
             self.authenticate(authorization)
             envelope = Envelope.parse(read_body())
         except NotHeard as wrong:
-            return Delivery(wrong.reason, wrong.detail)
+            return Delivery(wrong.reason, wrong.detail, trace=trace)
         except UnreadableEnvelope as wrong:
-            return Delivery(Reason.BAD_ENVELOPE, str(wrong))
+            return Delivery(Reason.BAD_ENVELOPE, str(wrong), trace=trace)
         except Exception as bug:  # noqa: BLE001 - nothing unknown is ever acknowledged
-            return Delivery(Reason.BUG, _bug(bug).detail, error=bug)
+            return Delivery(Reason.BUG, _bug(bug).detail, trace=trace, error=bug)
+        attributes = JobAttributes.read(envelope.attributes)
         delivery = Delivery(
             Reason.BUG,
             message_id=envelope.message_id,
             attempt=envelope.delivery_attempt or 0,
-            attributes=JobAttributes.read(envelope.attributes),
+            attributes=attributes,
+            trace=Trace.read(attributes.traceparent) or trace,
         )
         try:
             job = Job.decode(envelope.data)
-            return self._report(self.settle(envelope, job, self._attempt(delivery, job)))
+            return self._report(self.settle(envelope, job, self._attempt(delivery, job, arrived)))
         except UnreadableJob as wrong:
             return replace(delivery, reason=Reason.BAD_JOB, detail=str(wrong))
         except Exception as bug:  # noqa: BLE001 - nothing unknown is ever acknowledged
             return replace(delivery, detail=_bug(bug).detail, error=bug)
 
-    def _attempt(self, delivery: Delivery, job: Job) -> Delivery:
+    def _attempt(self, delivery: Delivery, job: Job, arrived: float) -> Delivery:
         """Try the job; return the delivery with its record, not published yet."""
-        attempt = _Attempt(self, job, delivery.attempt)
+        attempt = _Attempt(self, job, delivery.attempt, arrived)
         error: Exception | None = None
         retry_after: float | None = None
         try:
@@ -153,10 +168,10 @@ class Worker:
 
     def _report(self, delivery: Delivery) -> Delivery:
         """Publish the outcome; return once Pub/Sub has confirmed it, or with `unconfirmed`."""
-        record = delivery.record
+        record, trace = delivery.record, delivery.trace
         if record is None:
             raise AssertionError("an attempt has a record")
-        attributes = record.attributes(delivery.attributes.traceparent)
+        attributes = record.attributes(trace.traceparent(secrets.token_hex(8)) if trace else "")
         try:
             self.publisher.publish(Message(record.encode(), attributes))
         except PublishUnconfirmed as wrong:
@@ -174,16 +189,17 @@ def _bug(bug: Exception) -> Ended:
 class _Attempt:
     """One try at one job, with its stopwatch."""
 
-    def __init__(self, worker: Worker, job: Job, number: int) -> None:
+    def __init__(self, worker: Worker, job: Job, number: int, arrived: float) -> None:
         self._worker = worker
         self._job = job
         self._number = number
         self._fetched_at = worker.now()
-        self._started = time.monotonic()
+        self._arrived = arrived
         self._pages: Pages | None = None
 
     def scrape(self) -> OutcomeRecord:
-        budget = Budget(self._worker.page_budget_seconds)
+        budget = Budget(self._worker.page_budget_seconds, arrived=self._arrived)
+        budget.begin()
         with self._worker.limit(budget):
             self._worker.await_due(self._job, budget)
             fetch = partial(self._worker.fetch, politeness=self._job.politeness, budget=budget)
@@ -230,7 +246,7 @@ class _Attempt:
                 "outcome": MEANINGS[reason].outcome,
                 "reason": reason,
                 "fetched_at": self._fetched_at,
-                "total_seconds": round(time.monotonic() - self._started, 3),
+                "total_seconds": round(time.monotonic() - self._arrived, 3),
                 "detail": detail[:MAX_DETAIL_CHARACTERS],
                 "worker": self._worker.name,
                 **self._fetched(),

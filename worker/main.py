@@ -31,7 +31,7 @@ from worker.shutdown import Shutdown
 def create_app() -> flask.Flask:
     """Return the application; gunicorn calls this in each of its processes, after the fork."""
     settings = load_or_exit(Settings)
-    log.configure(on_cloud_run=bool(settings.k_service))
+    log.configure(on_cloud_run=bool(settings.k_service), project=settings.google_cloud_project)
     shutdown = Shutdown()
     shutdown.on_sigterm()
     return make_app(wire(settings, shutdown))

@@ -18,8 +18,8 @@ class Settings(PushSettings):
         ack_policy: `success`, where only a success is acknowledged; or `settled`, where the worker itself
             publishes a failed job to the dead-letter topic, and one that must wait to the jobs topic.
         dead_letter_topic, jobs_topic: their short names; needed for `settled`.
-        page_budget_seconds: everything for one page: robots.txt, its host's turn, name, connection,
-            redirects, body.
+        page_budget_seconds: everything for one page, from the arrival of its push on: the wait for this
+            worker, robots.txt, its host's turn, name, connection, redirects, body.
         request_timeout_seconds: the container's request timeout (Cloud Run's `timeout`).
         ack_deadline_seconds: the subscription's; also Pub/Sub's push timeout.
         concurrency: pushes at once in this instance (Cloud Run's `concurrency`).

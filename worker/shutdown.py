@@ -16,7 +16,7 @@ from contract.outcome import Reason
 from worker.ending import Ended
 
 #: seconds after SIGTERM; the rest of gunicorn's graceful_timeout (worker/serving.py) is for the last outcomes
-GIVE_BACK_SECONDS = 6
+GIVE_BACK_SECONDS = 5
 
 
 class Shutdown:

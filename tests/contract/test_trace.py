@@ -4,34 +4,73 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.trace import trace_id
+from contract.trace import Trace
 
-TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+NOT_ONE = [
+    "",
+    TRACE,
+    f"00-{TRACE}-{SPAN}",
+    f"00-{TRACE.upper()}-{SPAN}-01",
+    f"00-{TRACE}-{SPAN}-01\n",
+    f"00-{TRACE}-{SPAN}-01-more",
+    f"00-{TRACE[1:]}-{SPAN}-01",
+    f"ff-{TRACE}-{SPAN}-01",
+    f"00-{'0' * 32}-{SPAN}-01",
+    f"00-{TRACE}-{'0' * 16}-01",
+]
 
 
-def test_the_trace_is_the_second_part() -> None:
-    """The example of https://www.w3.org/TR/trace-context/#traceparent-header."""
-    assert trace_id(f"00-{TRACE}-00f067aa0ba902b7-01") == TRACE
+@pytest.mark.parametrize(("flags", "sampled"), [("00", False), ("01", True), ("02", False), ("03", True)])
+def test_a_traceparent_says_trace_span_and_whether_it_is_recorded(flags: str, sampled: bool) -> None:
+    """The examples of https://www.w3.org/TR/trace-context/#traceparent-header; only the lowest bit counts."""
+    assert Trace.read(f"00-{TRACE}-{SPAN}-{flags}") == (TRACE, SPAN, sampled)
+
+
+@pytest.mark.parametrize("header", NOT_ONE)
+def test_anything_else_is_no_trace(header: str) -> None:
+    """A header that is none must not end up as a trace in the logs."""
+    assert Trace.read(header) is None
 
 
 @pytest.mark.parametrize(
-    "header",
+    ("header", "trace"),
     [
-        "",
-        TRACE,
-        f"00-{TRACE}-00f067aa0ba902b7",
-        f"00-{TRACE.upper()}-00f067aa0ba902b7-01",
-        f"00-{TRACE}-00f067aa0ba902b7-01\n",
-        f"00-{TRACE}-00f067aa0ba902b7-01-more",
-        f"00-{TRACE[1:]}-00f067aa0ba902b7-01",
+        (f"{TRACE}/67667974448284343;o=1", Trace(TRACE, "00f067aa0ba902b7", sampled=True)),
+        (f"{TRACE}/1;o=0", Trace(TRACE, "0000000000000001", sampled=False)),
+        (f"{TRACE}/18446744073709551615", Trace(TRACE, "f" * 16, sampled=False)),
+        (f"{TRACE.upper()};o=1", Trace(TRACE, "", sampled=True)),
+        (TRACE, Trace(TRACE, "", sampled=False)),
+        (f"{TRACE}/0;o=1", Trace(TRACE, "", sampled=True)),
+        (f"{TRACE}/18446744073709551616", Trace(TRACE, "", sampled=False)),
+        (f"{TRACE}/0x1;o=1", None),
+        (f"{TRACE}/1;o=yes", None),
+        (f"{TRACE}/1;o=1\n", None),
+        ("0" * 32 + "/1;o=1", None),
+        ("", None),
     ],
 )
-def test_anything_else_is_no_trace(header: str) -> None:
-    """A header that is none must not end up as a trace in the logs."""
-    assert trace_id(header) == ""
+def test_google_clouds_older_header_is_read_too(header: str, trace: Trace | None) -> None:
+    """`TRACE_ID/SPAN_ID;o=OPTIONS`, its span in decimal: https://cloud.google.com/trace/docs/trace-context."""
+    assert Trace.of_request("", header) == trace
 
 
-@given(st.text())
-def test_no_text_raises(text: str) -> None:
-    """The header comes from outside."""
-    assert len(trace_id(text)) in {0, 32}
+def test_w3cs_header_is_preferred() -> None:
+    """As Google's documentation asks."""
+    both = Trace.of_request(f"00-{TRACE}-{SPAN}-01", f"{'a' * 32}/1;o=0")
+    assert both == (TRACE, SPAN, True)
+    assert Trace.of_request("rubbish", f"{TRACE}/1") == (TRACE, "0000000000000001", False)
+
+
+@given(st.text(), st.text())
+def test_no_text_raises(traceparent: str, cloud: str) -> None:
+    """The headers come from outside."""
+    trace = Trace.of_request(traceparent, cloud)
+    assert trace is None or len(trace.trace_id) == 32
+
+
+@given(st.integers(1, 2**128 - 1), st.integers(1, 2**64 - 1), st.integers(1, 2**64 - 1), st.booleans())
+def test_what_is_written_is_read_again(trace: int, span: int, other: int, sampled: bool) -> None:
+    """A trace goes on, with another span, from message to message."""
+    begun = Trace(f"{trace:032x}", f"{span:016x}", sampled)
+    assert Trace.read(begun.traceparent(f"{other:016x}")) == begun._replace(span_id=f"{other:016x}")

@@ -10,6 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from contract.crawl import MAX_CRAWL_BYTES
+from contract.trace import Trace
 
 MAIN = Path(__file__).parents[2] / "dispatcher" / "main.py"
 
@@ -135,6 +136,36 @@ def test_half_an_authentication_keeps_it_from_starting(monkeypatch: pytest.Monke
         monkeypatch.setenv(name, "x")
     with pytest.raises(SystemExit, match="PUSH_AUDIENCE and PUSH_SERVICE_ACCOUNT are set both, or neither"):
         make_client()
+
+
+TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+
+
+@pytest.mark.parametrize(
+    ("headers", "trace"),
+    [
+        ({"traceparent": f"00-{TRACE}-{SPAN}-01"}, Trace(TRACE, SPAN, sampled=True)),
+        ({"X-Cloud-Trace-Context": f"{TRACE}/1;o=0"}, Trace(TRACE, "0000000000000001", sampled=False)),
+    ],
+)
+def test_the_line_of_a_dispatch_belongs_to_its_requests_trace(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture, headers: dict[str, str], trace: Trace
+) -> None:
+    """So that Cloud Logging shows it beside the request, and beside the jobs' deliveries."""
+    caplog.set_level(logging.INFO, logger="scrapeq")
+    client.post("/", data=b"{}", headers=headers)
+    [line] = [record for record in caplog.records if record.name == "scrapeq"]
+    assert line.__dict__["trace_context"] == trace
+
+
+def test_a_dispatch_without_a_trace_begins_one(client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
+    """Each its own."""
+    caplog.set_level(logging.INFO, logger="scrapeq")
+    for _ in range(2):
+        client.post("/", data=b"{}", headers={"traceparent": "00-nonsense"})
+    traces = [record.__dict__["trace_context"] for record in caplog.records if record.name == "scrapeq"]
+    assert len({trace.trace_id for trace in traces}) == 2
+    assert all(Trace.read(trace.traceparent(trace.span_id)) == trace for trace in traces)
 
 
 def test_a_broken_environment_keeps_it_from_starting(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,9 +7,14 @@ from collections.abc import Iterator
 from contextlib import redirect_stdout
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contract.outcome import Outcome
+from contract.trace import Trace
 from service import log
+
+TRACE = Trace("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", sampled=True)
 
 
 @pytest.fixture
@@ -83,36 +88,103 @@ def test_configuring_again_writes_no_line_twice(written: io.StringIO) -> None:
     assert len(written.getvalue().splitlines()) == 1
 
 
+def test_a_trace_is_a_field_like_others_on_a_laptop(written: io.StringIO) -> None:
+    """So that a line can be searched for by it."""
+    log.event(log.INFO, "told", {"status": 204}, trace=TRACE)
+    assert written.getvalue().endswith(f" told status=204 trace={TRACE.trace_id}\n")
+
+
 @pytest.fixture
 def cloud(root: logging.Logger) -> Iterator[io.StringIO]:
     """What is written by a service on Cloud Run."""
     del root
     with redirect_stdout(io.StringIO()) as out:
-        log.configure(on_cloud_run=True)
+        log.configure(on_cloud_run=True, project="my-project")
         yield out
-
-
-def events(cloud: io.StringIO) -> list[dict[str, object]]:
-    """Return what Cloud Logging would read, without the library's note about itself."""
-    read = [json.loads(line) for line in cloud.getvalue().splitlines()]
-    return [entry for entry in read if "logging.googleapis.com/diagnostic" not in entry]
 
 
 def test_on_cloud_run_a_line_is_a_json_object(cloud: io.StringIO) -> None:
     """Cloud Logging takes the severity and every field from the top level of one JSON line."""
     log.event(log.WARNING, "delivery ended", {"outcome": Outcome.RETRY, "attempt": 2, "detail": 'a "b"\nc'})
-    [entry] = events(cloud)
-    assert entry["severity"] == "WARNING"
-    assert entry["message"] == "delivery ended"
-    assert (entry["outcome"], entry["attempt"], entry["detail"]) == ("retry", 2, 'a "b"\nc')
+    [line] = cloud.getvalue().splitlines()
+    assert json.loads(line) == {
+        "severity": "WARNING",
+        "message": "delivery ended",
+        "outcome": "retry",
+        "attempt": 2,
+        "detail": 'a "b"\nc',
+    }
 
 
-def test_on_cloud_run_a_trace_stays_in_its_line(cloud: io.StringIO) -> None:
+@pytest.mark.parametrize("sampled", [True, False])
+def test_on_cloud_run_a_line_belongs_to_its_trace(cloud: io.StringIO, sampled: bool) -> None:
+    """By the fields of https://cloud.google.com/logging/docs/structured-logging."""
+    log.event(log.INFO, "told", {}, trace=TRACE._replace(sampled=sampled))
+    entry = json.loads(cloud.getvalue())
+    assert entry["logging.googleapis.com/trace"] == f"projects/my-project/traces/{TRACE.trace_id}"
+    assert entry["logging.googleapis.com/spanId"] == TRACE.span_id
+    assert entry["logging.googleapis.com/trace_sampled"] is sampled
+
+
+def test_on_cloud_run_a_trace_without_a_span_names_none(cloud: io.StringIO) -> None:
+    """X-Cloud-Trace-Context may leave it out."""
+    log.event(log.INFO, "told", {}, trace=TRACE._replace(span_id=""))
+    assert "logging.googleapis.com/spanId" not in json.loads(cloud.getvalue())
+
+
+def test_on_cloud_run_a_stack_trace_stays_in_its_line(cloud: io.StringIO) -> None:
     """A stack trace over many lines would become many entries, none with the job's identifiers."""
     try:
-        raise RuntimeError("boom")  # noqa: TRY301 - an exception needs to be raised to have a trace
+        raise RuntimeError("boom" * 10_000)  # noqa: TRY301 - an exception needs to be raised to have a trace
     except RuntimeError as bug:
         log.event(log.ERROR, "delivery ended", {"job_id": "1"}, error=bug)
-    [entry] = events(cloud)
-    assert "RuntimeError: boom" in str(entry["message"])
+    [line] = cloud.getvalue().splitlines()
+    entry = json.loads(line)
+    assert entry["message"].startswith("delivery ended\n")
+    assert entry["message"].endswith("boomboom")
     assert (entry["severity"], entry["job_id"]) == ("ERROR", "1")
+    assert len(line) < 10_000
+
+
+texts = st.text(max_size=3000) | st.text("%é字😀\n\ud800", max_size=3000) | st.just("x" * 3000)
+
+
+@given(
+    fields=st.fixed_dictionaries(dict.fromkeys(("url", "detail", "message_id", "run_id", "job_id"), texts)),
+    short=st.fixed_dictionaries({name: st.text(max_size=5) for name in ("outcome", "reason", "crawl")}),
+)
+def test_no_line_reaches_1_kb(fields: dict[str, str], short: dict[str, str]) -> None:
+    """Log volume is paid for; whatever a site or a sender says, one line is told, with every field."""
+    measures = {
+        "status": 503,
+        "attempt": 100,
+        "http_status": 404,
+        "seconds": 599.999,
+        "waited_seconds": 39.999,
+    }
+    handlers = logging.getLogger().handlers[:]
+    try:
+        for on_cloud_run in (True, False):
+            with redirect_stdout(io.StringIO()) as out:
+                log.configure(on_cloud_run=on_cloud_run, project="a-project-of-thirty-characters")
+                log.event(log.WARNING, "delivery ended", {**fields, **short, **measures}, trace=TRACE)
+            [line, rest] = out.getvalue().split("\n")
+            assert rest == ""
+            assert len(line.encode()) < 1000
+    finally:
+        logging.getLogger().handlers[:] = handlers
+    told = log.shortened({**fields, **short, **measures})
+    assert told.keys() == fields.keys() | short.keys() | measures.keys()
+    assert {key: told[key] for key in (*short, *measures)} == {**short, **measures}
+    for key, value in fields.items():
+        cut = str(told[key])
+        assert cut == value or (cut.endswith("…") and value.startswith(cut[:-1]))
+
+
+def test_what_fits_is_told_in_full() -> None:
+    """And of what does not, the longest gives way: identifiers stay whole."""
+    fields: dict[str, object] = {"job_id": "0" * 32, "run_id": "r" * 128, "url": "https://shop.example/1"}
+    assert log.shortened(fields) == fields
+    told = log.shortened(fields | {"detail": "d" * 1000})
+    assert told | {"detail": ""} == fields | {"detail": ""}
+    assert len(str(told["detail"])) > 300

@@ -4,6 +4,8 @@ import base64
 import json
 from typing import Any
 
+from contract.trace import Trace
+
 JOB: dict[str, Any] = {
     "version": 1,
     "job_id": "0123456789abcdef0123456789abcdef",
@@ -14,14 +16,14 @@ JOB: dict[str, Any] = {
     "politeness": {"delay_seconds": 0, "respect_robots": True},
     "dispatched_at": "2026-11-22T06:00:03.120Z",
 }
-TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+TRACE = Trace("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", sampled=True)
 ATTRIBUTES = {
     "job_id": JOB["job_id"],
     "run_id": JOB["run_id"],
     "crawl": "books",
     "host": "shop.example",
     "version": "1",
-    "traceparent": f"00-{TRACE}-00f067aa0ba902b7-01",
+    "traceparent": f"00-{TRACE.trace_id}-{TRACE.span_id}-01",
 }
 
 

@@ -18,6 +18,7 @@ from werkzeug.test import TestResponse
 from contract.job import Politeness
 from contract.outcome import ACKNOWLEDGING, MEANINGS, Reason, status_of
 from contract.outcome_record import OutcomeRecord
+from contract.trace import Trace
 from service.authenticate import NotHeard, anyone
 from service.publisher import PublishUnconfirmed
 from service.push_body import MAX_REQUEST_BYTES
@@ -129,7 +130,8 @@ def told(caplog: pytest.LogCaptureFixture) -> Events:
         records = [record for record in caplog.records if record.name == "scrapeq"]
         assert {record.message for record in records} <= {"delivery ended"}
         return [
-            record.__dict__["json_fields"] | {"level": record.levelno, "error": record.exc_info}
+            record.__dict__["json_fields"]
+            | {"level": record.levelno, "error": record.exc_info, "trace": record.__dict__["trace_context"]}
             for record in records
         ]
 
@@ -173,7 +175,10 @@ def test_a_good_page_is_acknowledged_after_its_outcome(desk: Desk, told: Events)
         "ok",
         JOB["job_id"],
     )
-    assert TRACE in attributes["traceparent"]
+    going_on = Trace.read(attributes["traceparent"])
+    assert going_on is not None
+    assert going_on == (TRACE.trace_id, going_on.span_id, TRACE.sampled)
+    assert going_on.span_id != TRACE.span_id
     # And one line carries every identifier
     [event] = told()
     assert event["level"] == logging.INFO
@@ -397,6 +402,24 @@ def test_an_unreadable_job_is_400_and_known_by_its_attributes(desk: Desk, told: 
     assert (event["reason"], event["message_id"], event["attempt"]) == ("bad_job", "42", 2)
     assert (event["job_id"], event["run_id"], event["trace"]) == (JOB["job_id"], JOB["run_id"], TRACE)
     assert event["detail"]
+
+
+def test_a_job_without_a_trace_belongs_to_its_requests(desk: Desk, told: Events) -> None:
+    """Cloud Run's, in either header; the job's own, which began at the dispatcher, comes first."""
+    body, cloud = push(traceparent=""), {"X-Cloud-Trace-Context": "a" * 32 + "/18;o=1"}
+    desk.client.post("/", data=body, headers=cloud)
+    desk.client.post("/", data=body, headers={**cloud, "traceparent": f"00-{'b' * 32}-{'c' * 16}-00"})
+    desk.client.post("/", data=push(), headers=cloud)
+    desk.client.post("/", data=b"no push", headers=cloud)
+    clouds = Trace("a" * 32, "0000000000000012", sampled=True)
+    assert [event["trace"] for event in told()] == [
+        clouds,
+        Trace("b" * 32, "c" * 16, sampled=False),
+        TRACE,
+        clouds,
+    ]
+    going_on = [message.attributes["traceparent"][3:35] for message in desk.publisher.published]
+    assert going_on == ["a" * 32, "b" * 32, TRACE.trace_id]
 
 
 def test_attributes_that_are_none_cost_no_job(desk: Desk, told: Events) -> None:

@@ -1,37 +1,22 @@
 """The worker as a process: gunicorn, gevent, real sockets, a real Pub/Sub."""
 
 import http.client
-import json
-import os
 import signal
-import socket
 import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from threading import Thread
 
 import pytest
-from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
+from google.cloud.pubsub_v1 import SubscriberClient
 
-import localpubsub
 from contract.outcome import Reason
 from contract.outcome_record import OutcomeRecord
-from tests.service.site import Answer, Site, Visit, open_site
+from tests.service.site import Answer, Site, Visit
 from tests.service.site import http as answering
-from tests.worker.pushes import job, push
+from tests.worker.conftest import KEPT
+from tests.worker.running import COMMAND, ROOT, RunningWorker, environment, running_worker
 
-ROOT = Path(__file__).parents[2]
-COMMAND = [sys.executable, "-m", "gunicorn", "-c", "python:worker.serving"]
-TOPIC, KEPT = "projects/p/topics/scrape-outcomes", "projects/p/subscriptions/kept"
 BUDGET_SECONDS = 1
-
-
-def environment(**variables: str) -> dict[str, str]:
-    """Return an environment for a worker: what a process needs, and these."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return kept | {"PYTHONPATH": str(ROOT)} | variables
 
 
 def test_a_broken_environment_ends_with_one_sentence() -> None:
@@ -53,84 +38,11 @@ def test_a_broken_environment_ends_with_one_sentence() -> None:
     assert ended.stdout == ""
 
 
-@dataclass
-class RunningWorker:
-    """A worker process, and what it says."""
-
-    process: subprocess.Popen[str]
-    port: int
-    said: list[str]
-
-    def ask(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
-        """Ask over a connection of its own; return status and body."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        try:
-            connection.request(method, path, body)
-            answer = connection.getresponse()
-            return answer.status, answer.read()
-        finally:
-            connection.close()
-
-    def push(self, url: str) -> tuple[int, dict[str, str]]:
-        """Push a job for the page at `url`; return status and reason."""
-        status, body = self.ask("POST", "/", push(job(url=url)))
-        return status, json.loads(body or b"{}")
-
-
-@pytest.fixture(scope="module")
-def pubsub() -> Iterator[str]:
-    """A running Pub/Sub, with the outcomes topic and a subscription to it."""
-    with localpubsub.running(log_level="error") as server, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PUBSUB_EMULATOR_HOST", server.host)
-        topics = PublisherClient()
-        topics.create_topic(name=TOPIC, timeout=10)
-        with SubscriberClient() as subscriptions:
-            subscriptions.create_subscription(name=KEPT, topic=TOPIC, timeout=10)
-        topics.stop()
-        yield server.host
-
-
 @pytest.fixture(scope="module")
 def worker(pubsub: str) -> Iterator[RunningWorker]:
     """A worker that anybody may push to, one push at a time."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    chosen = environment(
-        GOOGLE_CLOUD_PROJECT="p",
-        PUBSUB_EMULATOR_HOST=pubsub,
-        PUSH_AUTH="none",
-        FETCH_ALLOW_NETWORKS="127.0.0.0/8",
-        HOST="127.0.0.1",
-        PORT=str(port),
-        PAGE_BUDGET_SECONDS=str(BUDGET_SECONDS),
-        CONCURRENCY="1",
-        PYTHONUNBUFFERED="1",
-    )
-    process = subprocess.Popen(
-        COMMAND, cwd=ROOT, env=chosen, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    worker = RunningWorker(process, port, [])
-    assert process.stdout is not None
-    for line in process.stdout:  # until it says that its application is there
-        worker.said.append(line)
-        if "pushes are not authenticated" in line:
-            break
-    listening = Thread(target=lambda: worker.said.extend(process.stdout or ()))
-    listening.start()
-    try:
+    with running_worker(pubsub, PAGE_BUDGET_SECONDS=str(BUDGET_SECONDS)) as worker:
         yield worker
-    finally:
-        process.kill()
-        process.wait(timeout=20)
-        listening.join()
-        process.stdout.close()
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    """A site of this test's own."""
-    with open_site() as site:
-        yield site
 
 
 def test_it_says_that_anybody_may_push(worker: RunningWorker) -> None:

@@ -1,0 +1,153 @@
+"""Where a delivery's processor time goes: `python -m benchmarks.delivery_profile [--tree DIR]`.
+
+The production worker takes pushes one after the other, with clocks around its parts: seconds of its main
+thread in each, less those of the parts inside it. What other threads take, gRPC among them, is told apart.
+`--tree DIR` profiles the worker of another checkout in turn.
+"""
+
+import argparse
+import http.client
+import json
+import os
+import statistics
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parents[1]
+WARM_UP = 100
+_taken: Counter[str] = Counter()
+_inside: list[float] = []
+
+
+def timed(part: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function, its processor time counted to `part`, but for that of timed ones inside it."""
+
+    def call(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - whatever it is
+        started = time.thread_time()
+        _inside.append(0.0)
+        try:
+            return function(*arguments, **named)
+        finally:
+            taken = time.thread_time() - started
+            _taken[part] += taken - _inside.pop()  # type: ignore[assignment]  # seconds
+            if _inside:
+                _inside[-1] += taken
+
+    return call
+
+
+def create_app() -> Any:  # noqa: ANN401 - a WSGI application
+    """Return the worker's application with clocks; gunicorn calls this."""
+    import worker.app  # noqa: PLC0415 - of whichever checkout comes first on the path, in the worker only
+    import worker.deliver  # noqa: PLC0415 - idem
+    import worker.main  # noqa: PLC0415 - idem
+    import worker.pages  # noqa: PLC0415 - idem
+    from contract.envelope import Envelope  # noqa: PLC0415 - idem
+    from contract.job import Job  # noqa: PLC0415 - idem
+    from extraction.document import Document  # noqa: PLC0415 - idem
+    from service import log  # noqa: PLC0415 - idem
+    from service.oidc import OidcCheck  # noqa: PLC0415 - idem
+    from service.publisher import PubSubPublisher  # noqa: PLC0415 - idem
+    from worker.fetch import Fetcher  # noqa: PLC0415 - idem
+
+    def clock(owner: Any, name: str, part: str) -> None:  # noqa: ANN401 - a class or a module
+        setattr(owner, name, timed(part, getattr(owner, name)))
+
+    for owner, name, part in (
+        (Envelope, "parse", "decode: envelope"),
+        (Job, "decode", "decode: job and recipe"),
+        (OidcCheck, "__call__", "authenticate"),
+        (Fetcher, "fetch", "fetch"),
+        (worker.pages, "extract", "extract"),
+        (worker.deliver._Attempt, "_record", "record"),  # noqa: SLF001 - the part has no other name
+        (PubSubPublisher, "publish", "publish"),
+        (log, "event", "log"),
+    ):
+        clock(owner, name, part)
+    root = cached_property(timed("parse", Document.root.func))  # type: ignore[attr-defined]  # mypy sees a property
+    root.__set_name__(Document, "root")
+    Document.root = root  # type: ignore[assignment,method-assign]  # idem
+    app = worker.main.create_app()
+    app.add_url_rule(
+        "/profile", view_func=lambda: _taken | {"threads": _all_threads(), "main": time.thread_time()}
+    )
+    app.wsgi_app = timed("Flask and deliver", app.wsgi_app)  # type: ignore[method-assign]  # as Flask documents
+    return app
+
+
+def _all_threads() -> float:
+    used = os.times()
+    return used.user + used.system
+
+
+def profile(port: int) -> dict[str, float]:
+    """Return the seconds that each part has taken so far."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request("GET", "/profile")
+    with connection.getresponse() as answer:
+        told: dict[str, float] = json.load(answer)
+    connection.close()
+    return told
+
+
+def parts_of(before: dict[str, float], after: dict[str, float], pushes: int) -> dict[str, float]:
+    """Return milliseconds a delivery by part."""
+    parts = {name: (value - before.get(name, 0)) * 1000 / pushes for name, value in after.items()}
+    threads, main = parts.pop("threads"), parts.pop("main")
+    inside = sum(parts.values())
+    return {
+        "HTTP in and out (gunicorn)": main - inside,
+        **parts,
+        "other threads": threads - main,
+        "all": threads,
+    }
+
+
+def measure(tree: Path, pushes: int, bodies: list[bytes], around: Any) -> dict[str, float]:  # noqa: ANN401 - imported late
+    """Return milliseconds a delivery by part, of the worker in `tree`."""
+    from benchmarks.worker_process import COMMAND, await_port, worker_process  # noqa: PLC0415 - not in the worker
+
+    path = {"PYTHONPATH": f"{tree}{os.pathsep}{HERE / 'benchmarks'}"}
+    command = (*COMMAND, "delivery_profile:create_app()")
+    with worker_process(around, auth="oidc", tree=tree, more=path, command=command) as (_, sender):
+        await_port(sender.port)
+        connection = sender.connection()
+        for body in bodies[:WARM_UP]:
+            sender.push(connection, body)
+        before = profile(sender.port)
+        for number in range(pushes):
+            sender.push(connection, bodies[number % len(bodies)])
+        return parts_of(before, profile(sender.port), pushes)
+
+
+def main() -> None:
+    """Measure and print."""
+    from benchmarks.pages_of_200_ms import slow_site  # noqa: PLC0415 - not in the worker
+    from benchmarks.worker_class import push_body  # noqa: PLC0415 - idem
+    from benchmarks.worker_process import surroundings  # noqa: PLC0415 - idem
+
+    options = argparse.ArgumentParser(description="processor time of one delivery, by part")
+    options.add_argument("--pushes", type=int, default=500)
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--tree", type=Path, help="another checkout, to compare with")
+    chosen = options.parse_args()
+    trees = [HERE, *([chosen.tree.resolve()] if chosen.tree else [])]
+    rounds: dict[Path, list[dict[str, float]]] = defaultdict(list)
+    with surroundings() as around, slow_site(0) as site:
+        bodies = [push_body(f"{site}/page/{number}") for number in range(200)]
+        for _ in range(chosen.rounds):
+            for tree in trees:
+                rounds[tree].append(measure(tree, chosen.pushes, bodies, around))
+    print("| part | " + " | ".join(tree.name for tree in trees) + " |\n|---|" + "---|" * len(trees))
+    for part in rounds[HERE][0]:
+        medians = [statistics.median(each.get(part, 0.0) for each in rounds[tree]) for tree in trees]
+        print(f"| {part} | " + " | ".join(f"{median:.2f}" for median in medians) + " |")
+    print(f"load {os.getloadavg()[0]:.1f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""Whether a worker's memory stays flat: `python -m benchmarks.worker_memory [--pages 20000]`.
+
+One real worker process takes pushes for pages that differ in kind, size, text, host and recipe; one in twenty
+is missing, as many are of another encoding. Its memory is read every 1,000 pages.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from threading import local
+
+from aiohttp import web
+
+from benchmarks.worker_class import push_body
+from benchmarks.worker_process import Sender, await_port, surroundings, worker_process
+from contract.recipe import Recipe
+from tests.ports import free_port
+
+HOSTS = 200  #: each with its robots.txt and its connections
+RECIPES = 50
+AT_ONCE = 8
+STEP = 1000
+
+
+def page(number: int) -> tuple[bytes, str]:
+    """Return a page that no other number has, and its content type."""
+    if number % 7 == 3:
+        rows = [{"title": f"Row {number}/{row}", "price": row * number} for row in range(number % 300)]
+        return json.dumps({"title": f"Rows {number}", "rows": rows}).encode(), "application/json"
+    if number % 7 == 5:
+        entries = "".join(f"<item><title>{number} {n}</title></item>" for n in range(number % 400))
+        return f"<rss><channel><title>Feed {number}</title>{entries}</channel></rss>".encode(), "text/xml"
+    section = (
+        "<h2 class='c{n}'>Section {n} of {number}</h2><p id='p{number}-{n}'>Grüße, <a href='/{n}'>{n}</a></p>"
+    )
+    sections = "".join(section.format(n=n, number=number) for n in range(number * 37 % 1000))
+    text = f"<!doctype html><title>Page {number}</title><h1>Page {number}</h1>{sections}"
+    charset = "windows-1252" if number % 20 == 7 else "utf-8"
+    return text.encode(charset), f"text/html; charset={charset}"
+
+
+def recipe(number: int) -> Recipe:
+    """Return one of the recipes."""
+    kind = number % RECIPES
+    fields = {
+        "title": {"sources": [{"css": "title"}, {"jmespath": "title"}]},
+        "headings": {"css": f"h2:not(.c{kind})", "many": True},
+        "links": {"css": "a::attr(href)", "type": "url", "many": True},
+        "rows": {"jmespath": f"rows[?price > `{kind}`].title", "many": True},
+        "number": {"css": "h1", "re": rf"(\d+){kind % 10}", "type": "integer"},
+    }
+    return Recipe.model_validate({"name": f"recipe-{kind}", "fields": fields})
+
+
+def serve(port: int) -> None:
+    """Be the site, on every address of the loopback network."""
+
+    async def answer(request: web.Request) -> web.Response:
+        number = int(request.match_info["number"])
+        if number % 20 == 9:
+            return web.Response(status=404)
+        body, content_type = page(number)
+        return web.Response(body=body, headers={"Content-Type": content_type})
+
+    app = web.Application()
+    app.router.add_get("/{number:[0-9]+}", answer)
+    web.run_app(app, host="0.0.0.0", port=port, print=None, access_log=None)  # noqa: S104 - see above
+
+
+@contextmanager
+def site() -> Iterator[int]:
+    """Run the site in a process; yield its port."""
+    port = free_port()
+    process = multiprocessing.get_context("spawn").Process(target=serve, args=(port,), daemon=True)
+    process.start()
+    try:
+        await_port(port)
+        yield port
+    finally:
+        process.kill()
+        process.join()
+
+
+def resident_mib(master: int) -> float:
+    """Return the memory of gunicorn's only worker process, MiB."""
+    [child] = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+    status = Path(f"/proc/{child}/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0]) / 1024
+
+
+class Pushing:
+    """Pushes from several threads, each over a connection of its own."""
+
+    def __init__(self, sender: Sender, port: int) -> None:
+        self._sender = sender
+        self._port = port
+        self._own = local()
+
+    def push(self, number: int) -> None:
+        """Push the job of one page."""
+        if not hasattr(self._own, "connection"):
+            self._own.connection = self._sender.connection()
+        url = f"http://127.0.{number % HOSTS}.1:{self._port}/{number}"
+        self._sender.push(self._own.connection, push_body(url, recipe(number)), may=frozenset({204, 422}))
+
+
+def main() -> None:
+    """Measure and print."""
+    options = argparse.ArgumentParser(description="a worker's memory over many pages")
+    options.add_argument("--pages", type=int, default=20_000)
+    chosen = options.parse_args()
+    if sys.platform != "linux":
+        sys.exit("memory is read from /proc, which only Linux has")
+    numbers = iter(range(chosen.pages))
+    with surroundings() as around, site() as port, worker_process(around, auth="oidc") as (process, sender):
+        await_port(sender.port)
+        pushing = Pushing(sender, port)
+        pushing.push(0)
+        print(
+            f"| pages | memory, MiB | pages/s |\n|---|---|---|\n| 1 | {resident_mib(process.pid):.1f} | |",
+            flush=True,
+        )
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            done = 0
+            while step := list(islice(numbers, STEP)):
+                started = time.monotonic()
+                list(threads.map(pushing.push, step))
+                done += len(step)
+                rate = len(step) / (time.monotonic() - started)
+                print(f"| {done:,} | {resident_mib(process.pid):.1f} | {rate:.0f} |", flush=True)
+    print(f"load {os.getloadavg()[0]:.1f}")
+
+
+if __name__ == "__main__":
+    main()

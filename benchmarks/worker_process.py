@@ -1,0 +1,156 @@
+"""A real worker by its production command, and what it needs around it: Pub/Sub, certificates, pushes."""
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+
+import localpubsub
+from console.pubsub_setup import publisher_client, topic_path
+from console.services import LOOPBACK_NETWORKS, PROJECT, PUSH_AUDIENCE, PUSH_SERVICE_ACCOUNT
+from contract.topology import OUTCOMES_TOPIC
+from localpubsub.signing import SigningKey
+from tests.ports import free_port
+
+HERE = Path(__file__).parents[1]
+PATIENCE_SECONDS = 60
+GOOD = frozenset({204})
+COMMAND = ("-m", "gunicorn", "-c", "python:worker.serving")
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a worker needs.
+
+    Attributes:
+        pubsub: host:port of a Pub/Sub that has the outcomes topic.
+        certs_url: the certificate of whoever signs the tokens.
+        token: of the push account, for an hour.
+    """
+
+    pubsub: str
+    certs_url: str
+    token: str
+
+    def environment(self, port: int, auth: str) -> dict[str, str]:
+        """Return the environment of a worker; `auth` is `oidc` or `none`."""
+        return {
+            **os.environ,
+            "GOOGLE_CLOUD_PROJECT": PROJECT,
+            "PUBSUB_EMULATOR_HOST": self.pubsub,
+            "PUSH_AUTH": auth,
+            "PUSH_AUDIENCE": PUSH_AUDIENCE,
+            "PUSH_SERVICE_ACCOUNT": PUSH_SERVICE_ACCOUNT,
+            "PUSH_CERTS_URL": self.certs_url,
+            "FETCH_ALLOW_NETWORKS": LOOPBACK_NETWORKS,
+            "K_SERVICE": "worker",  # logs as on Cloud Run
+            "USER_AGENT": "scrapeq-benchmark (+https://example.com/)",
+            "HOST": "127.0.0.1",
+            "PORT": str(port),
+        }
+
+
+@contextmanager
+def surroundings() -> Iterator[Surroundings]:
+    """Run a Pub/Sub with the outcomes topic, and a certificate server."""
+    key = SigningKey.made()
+    certificates = json.dumps({key.kid: key.certificate.decode()}).encode()
+    token = key.token(PUSH_SERVICE_ACCOUNT, PUSH_AUDIENCE, time.time(), 3600)
+
+    class Certificates(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(certificates)))
+            self.send_header("Cache-Control", "public, max-age=20000")
+            self.end_headers()
+            self.wfile.write(certificates)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ExitStack() as stack:
+        pubsub = stack.enter_context(localpubsub.running(log_level="error"))
+        with publisher_client(pubsub.host) as publisher:
+            publisher.create_topic(name=topic_path(OUTCOMES_TOPIC), timeout=10)
+        server = stack.enter_context(HTTPServer(("127.0.0.1", 0), Certificates))
+        Thread(target=server.serve_forever, daemon=True).start()
+        stack.callback(server.shutdown)
+        yield Surroundings(pubsub.host, f"http://127.0.0.1:{server.server_port}/certs", token)
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Sends pushes, each on a connection that is kept.
+
+    Attributes:
+        port: the worker's.
+        token: for `Authorization`.
+    """
+
+    port: int
+    token: str
+
+    def connection(self) -> http.client.HTTPConnection:
+        """Return a connection to the worker."""
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
+
+    def push(
+        self, connection: http.client.HTTPConnection, body: bytes, *, may: frozenset[int] = GOOD
+    ) -> None:
+        """Push, and wait for the answer, which must be one of `may`."""
+        connection.request("POST", "/", body, {"Authorization": f"Bearer {self.token}"})
+        with connection.getresponse() as answer:
+            said = answer.read()
+            if answer.status not in may:
+                sys.exit(f"the worker answered {answer.status}: {said.decode()}")
+
+
+@contextmanager
+def worker_process(
+    around: Surroundings,
+    *,
+    auth: str,
+    tree: Path = HERE,
+    more: Mapping[str, str] | None = None,
+    command: Sequence[str] = COMMAND,
+) -> Iterator[tuple[subprocess.Popen[bytes], Sender]]:
+    """Start a worker of the checkout in `tree`; yield at once, whether it listens or not."""
+    port = free_port()
+    environment = around.environment(port, auth) | {"PYTHONPATH": str(tree)} | dict(more or {})
+    process = subprocess.Popen(
+        [sys.executable, *command],
+        cwd=tree,
+        env=environment,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield process, Sender(port, around.token)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def await_port(port: int) -> None:
+    """Return once something listens."""
+    for _ in range(PATIENCE_SECONDS * 200):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
+        try:
+            connection.connect()
+        except ConnectionRefusedError:
+            time.sleep(0.005)
+        else:
+            return
+        finally:
+            connection.close()
+    sys.exit("the worker did not start")

@@ -1,0 +1,31 @@
+"""Extraction keeps nothing of a page: a worker reads millions."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ALLOWED_KIB = 1024  #: of 20,000 evaluations, which lost 2.6 MiB
+GROWTH = """
+from pathlib import Path
+from lxml import etree
+from contract.selectors import compile_xpath, css_to_xpath
+page, selector = etree.fromstring("<html><h1>One</h1></html>"), compile_xpath(css_to_xpath("h1::text"))
+def resident_kib(): return int(Path("/proc/self/statm").read_text().split()[1]) * 4
+def evaluate(times): all(selector(page) for _ in range(times)) or exit("nothing found")
+evaluate(2_000)
+before = resident_kib()
+evaluate(20_000)
+print(resident_kib() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+def test_evaluating_a_selector_keeps_nothing() -> None:
+    """In a process of its own, whose memory nothing else fills."""
+    grown = subprocess.run(
+        [sys.executable, "-c", GROWTH], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert int(grown.stdout) < ALLOWED_KIB

@@ -1,0 +1,32 @@
+"""A cold start is paid for at every scaling up: what no push needs is not imported."""
+
+import subprocess
+import sys
+
+from tests.worker.running import ROOT, environment
+
+HEAVY = {"aiohttp", "dotenv", "google.cloud.logging", "localpubsub", "pydantic_settings", "rich", "yaml"}
+STARTED = """
+import sys
+import worker.serving, worker.main
+worker.main.create_app()
+print(*sys.modules)
+"""
+
+
+def test_the_worker_imports_nothing_heavy_that_it_does_not_need() -> None:
+    """By the names of what once was, or could be, imported by accident."""
+    variables = environment(GOOGLE_CLOUD_PROJECT="p", PUBSUB_EMULATOR_HOST="127.0.0.1:1", PUSH_AUTH="none")
+    started = subprocess.run(
+        [sys.executable, "-c", STARTED],
+        cwd=ROOT,
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    imported = set(started.stdout.splitlines()[-1].split())
+    assert "worker.main" in imported
+    assert imported.isdisjoint(HEAVY)
+    assert imported.isdisjoint({"cachecontrol"}), "only where pushes are authenticated"
