@@ -5,7 +5,7 @@ import sys
 
 from tests.worker.running import ROOT, environment
 
-HEAVY = {"aiohttp", "dotenv", "google.cloud.logging", "localpubsub", "pydantic_settings", "rich", "yaml"}
+HEAVY = {"aiohttp", "google.cloud.logging", "localpubsub", "rich", "yaml"}
 STARTED = """
 import sys
 import worker.serving, worker.main
