@@ -15,6 +15,8 @@ locals {
       "run.googleapis.com",
     ],
     var.vpc == null ? [] : ["compute.googleapis.com"],
+    # A build exports SBOMs, which this makes; it also scans each pushed image, for $0.26.
+    var.github == null ? [] : ["containerscanning.googleapis.com"],
   )
 }
 
