@@ -9,11 +9,12 @@ import pytest
 
 from console.services import AckPolicy, DeliveryPolicy, Politeness, StackOptions
 from console.stack import Stack
+from console.warehouse import table
 from tests.journey.dispatching import await_accounting, dispatch
 from tests.journey.hosts import Hosts, serving_hosts
 
 PROCESSES = 4
-PAGES = 24  #: of each host
+PAGES = 12  #: of each host
 
 
 @contextmanager
@@ -29,13 +30,13 @@ def running(data: Path, politeness: Politeness) -> Iterator[Stack]:
 
 @pytest.fixture
 def hosts() -> Iterator[Hosts]:
-    """Three hosts whose pages are held until they are let go."""
-    with serving_hosts(3) as hosts:
+    """Hosts whose pages are held until they are let go; enough of them that no one process gets them all."""
+    with serving_hosts(8) as hosts:
         yield hosts
 
 
 def urls(hosts: Hosts) -> list[str]:
-    """Return all pages, host after host, so that one host's stand together."""
+    """Return all pages, host after host: the first jobs that are pushed would be one host's."""
     return [url for host in hosts.urls for url in hosts.pages(host, PAGES)]
 
 
@@ -45,18 +46,18 @@ def test_a_host_never_sees_more_than_per_host_however_many_workers_run(
 ) -> None:
     """Jobs with one key are out one at a time, for all processes together; other hosts go on beside them."""
     with running(tmp_path / "data", Politeness.ORDERED) as stack:
-        # When many pages of three hosts are dispatched
+        # When many pages of many hosts are dispatched
         told = dispatch(stack, urls(hosts), politeness={"per_host": per_host})
-        # Then the hosts are asked at the same time, each as often as it may be
+        # Then hosts are asked at the same time, as often as they may be
         hosts.await_open(
-            lambda: all(hosts.open[host] == per_host for host in hosts.urls),
-            f"each host has {per_host} requests open",
+            lambda: len(hosts.open) > 1 and max(hosts.open.values()) == per_host,
+            f"hosts have {per_host} requests open",
         )
-        # And when the pages are let go, never more often
+        # And when the pages are let go, none ever more often
         hosts.release()
         accounting = await_accounting(stack, told["run_id"], lambda now: now.succeeded == len(urls(hosts)))
         assert (accounting.dead, accounting.in_flight) == (0, 0)
-        assert dict(hosts.peak) == dict.fromkeys(hosts.urls, per_host)
+        assert max(hosts.peak.values()) == per_host
         # And by more than one process
         assert len(workers_of(stack, told["run_id"])) > 1
 
@@ -74,5 +75,5 @@ def test_without_ordering_the_same_host_sees_more(tmp_path: Path, hosts: Hosts) 
 def workers_of(stack: Stack, run_id: str) -> set[str]:
     """Return the processes that scraped a run's pages."""
     with closing(sqlite3.connect(stack.ledger.path)) as ledger:
-        rows = ledger.execute("SELECT DISTINCT worker FROM outcomes WHERE run_id = ?", (run_id,))
+        rows = ledger.execute(f"SELECT DISTINCT worker FROM {table('outcomes')} WHERE run_id = ?", (run_id,))  # noqa: S608 - our own table
         return {worker for (worker,) in rows}
