@@ -209,10 +209,10 @@ class Broker:
             self._start(self._bury(subscription, lease))
             if subscription.ordered:
                 subscription.wake()
-        elif subscription.backlog.ready(self.clock.now()):
-            subscription.wake()
-        else:
-            self.alarm.set(subscription.backlog.next_event())
+            return
+        if subscription.backlog.ready(self.clock.now()):
+            subscription.wake()  # for others; this message comes back when the alarm says so
+        self.alarm.set(subscription.backlog.next_event())
 
     def _lease_ended(self, lease: Lease) -> None:
         if lease.holder is not None:

@@ -7,6 +7,7 @@ locals {
       "cloudresourcemanager.googleapis.com",
       "cloudscheduler.googleapis.com",
       "containeranalysis.googleapis.com", # provenance and SBOMs of images
+      "containerscanning.googleapis.com", # makes the SBOMs; it also scans each pushed image, for $0.26
       "iam.googleapis.com",
       "iamcredentials.googleapis.com", # a build that impersonates the deployer
       "logging.googleapis.com",
@@ -15,8 +16,6 @@ locals {
       "run.googleapis.com",
     ],
     var.vpc == null ? [] : ["compute.googleapis.com"],
-    # A build exports SBOMs, which this makes; it also scans each pushed image, for $0.26.
-    var.github == null ? [] : ["containerscanning.googleapis.com"],
   )
 }
 

@@ -1,6 +1,7 @@
 """Pulling: leases, deadlines, attempts, and the stream the official client uses."""
 
 import threading
+from datetime import timedelta
 from queue import SimpleQueue
 from typing import Any, Self, cast
 
@@ -8,7 +9,13 @@ import pytest
 from google.api_core.exceptions import FailedPrecondition, InvalidArgument
 from google.cloud import pubsub_v1
 from google.cloud.pubsub_v1.subscriber.message import Message
-from google.pubsub_v1.types import DeadLetterPolicy, PushConfig, StreamingPullRequest, StreamingPullResponse
+from google.pubsub_v1.types import (
+    DeadLetterPolicy,
+    PushConfig,
+    RetryPolicy,
+    StreamingPullRequest,
+    StreamingPullResponse,
+)
 
 from tests.conformance.endpoint import PATIENCE, Endpoint
 from tests.conformance.workplace import Workplace
@@ -232,3 +239,17 @@ def test_a_nack_on_a_stream_redelivers(pubsub: Workplace) -> None:
         stream.say(modify_deadline_ack_ids=[first.ack_id], modify_deadline_seconds=[0])
         (second,) = stream.messages(1)
     assert first.message == second.message
+
+
+def test_a_nack_is_redelivered_while_others_stay_out(pubsub: Workplace) -> None:
+    """Behaviour 16: after its own backoff, whatever was ready when it was refused and is out since."""
+    topic = pubsub.topic()
+    policy = RetryPolicy(minimum_backoff=timedelta(seconds=1), maximum_backoff=timedelta(seconds=1))
+    subscription = pubsub.subscription(topic, ack_deadline_seconds=600, retry_policy=policy)
+    pubsub.publish(topic, b"refused", b"held")
+    first = pubsub.pull(subscription)
+    pubsub.nack(subscription, first)
+    pubsub.pull(subscription)
+    with Stream(pubsub, subscription=subscription) as stream:
+        (again,) = stream.messages(1)
+    assert again.message == first[0].message
