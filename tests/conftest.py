@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -12,6 +13,16 @@ settings.load_profile("scrapeq")
 
 # A shell starts its background jobs with SIGINT ignored, and their children inherit that; tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+#: Folders of tests that wait for processes and servers: begun first, so that none is left for the end.
+SLOW = ("scripts", "journey", "rollout", "images", "terraform", "conformance")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long (with --no-loadscope-reorder processes share the files in this order)."""
+    folders = Path(__file__).parent
+    items.sort(key=lambda item: item.path.relative_to(folders).parts[0] not in SLOW)
 
 
 @pytest.hookimpl(wrapper=True)
