@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from threading import Lock
 from urllib.parse import urlsplit
 
 from contract.job import Politeness
@@ -24,25 +23,26 @@ class Courtesy:
     Args:
         web: asks for robots.txt.
         user_agent: the name in it is the one that robots.txt may call us by.
+        hosts: when each may be asked; None for calendars of this process alone.
         clock: monotonic seconds.
         now: the time, with a time zone.
         sleep: waits for so many seconds.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the last three are one: the time
         self,
         web: Web,
         user_agent: str,
         *,
+        hosts: Hosts | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._hosts = Hosts()
+        self._hosts = hosts or Hosts()
         self._clock = clock
         self._now = now
         self._sleep = sleep
-        self._lock = Lock()
         self._robots = RobotsCache(web, product_token(user_agent), hold=self.heed, clock=clock)
 
     def admit(self, url: str, politeness: Politeness, budget: Budget) -> None:
@@ -72,8 +72,7 @@ class Courtesy:
         """Leave the host of `url` alone for as long as its Retry-After says; return the seconds."""
         seconds = retry_after_seconds(retry_after, self._now()) if retry_after else None
         if seconds:
-            with self._lock:
-                self._hosts.hold(urlsplit(url).netloc, seconds, self._clock())
+            self._hosts.hold(urlsplit(url).netloc, seconds, self._clock())
         return seconds
 
     def _check_hold(self, host: str) -> None:
@@ -84,8 +83,7 @@ class Courtesy:
 
     def _await_turn(self, host: str, delay: float, budget: Budget) -> None:
         patience = budget.left() * MAY_WAIT
-        with self._lock:
-            wait = self._hosts.reserve(host, delay, self._clock(), patience)
+        wait = self._hosts.reserve(host, delay, self._clock(), patience)
         if wait > patience:
             detail = f"the next turn of {host} is in {wait:.1f} s, one every {delay:g} s"
             raise Ended(Reason.NO_SLOT, f"{detail}; a page may wait {patience:.1f} s")

@@ -23,6 +23,7 @@ from worker.courtesy import Courtesy
 from worker.deliver import Worker
 from worker.due import DueTimes
 from worker.fetch import Fetcher
+from worker.instance import HOSTS
 from worker.settings import PUBLISH_SECONDS, Settings
 from worker.settle import Settlement
 from worker.shutdown import Shutdown
@@ -45,7 +46,7 @@ def wire(settings: Settings, shutdown: Shutdown) -> Worker:
     web = open_web(settings)
     fetcher = Fetcher(
         web,
-        Courtesy(web, settings.user_agent),
+        Courtesy(web, settings.user_agent, hosts=HOSTS),
         max_bytes=settings.fetch_max_bytes,
         max_redirects=settings.fetch_max_redirects,
     )

@@ -1,39 +1,60 @@
-"""When each host may be asked next, as far as this process knows. Pure: it is told the time."""
+"""When each host may be asked next, as far as this instance knows. Pure: it is told the time."""
 
-from collections import OrderedDict
-from dataclasses import dataclass
+import struct
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from hashlib import blake2b
+from threading import Lock
+from typing import NamedTuple, Protocol
 
-MOST_HOSTS = 10_000  #: remembered; the longest not asked are forgotten first
 LONGEST_HOLD_SECONDS = 24 * 3600.0  #: of a Retry-After, however long it is
+_PLACE = struct.Struct("=8sdd")  # a host's digest, when its last request begins, until when it is held
+_NOBODY = bytes(8)
+_NEAR = 16  # places in which a host may stand
+SIZE = 16_384 * _PLACE.size  #: bytes of memory for that many hosts; the longest not asked are forgotten
 
 
-@dataclass(slots=True)
-class _Host:
+class Memory(Protocol):
+    """A block of bytes, zeros at first: a bytearray, or an mmap that processes share."""
+
+    def __len__(self) -> int: ...
+
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
+
+class _Host(NamedTuple):
+    at: int  #: where it stands
     asked: float = float("-inf")  #: when the last request begins, which may be in the future
     held_until: float = float("-inf")
 
 
 class Hosts:
-    """The hosts' calendars. Times are seconds of one clock that only goes forward."""
+    """The hosts' calendars. Times are seconds of one clock that only goes forward.
 
-    def __init__(self, most: int = MOST_HOSTS) -> None:
-        self._most = most
-        self._hosts: OrderedDict[str, _Host] = OrderedDict()
+    Args:
+        memory: what holds them.
+        lock: held while they are written to; of the threads and processes that share the memory.
+    """
 
-    def __len__(self) -> int:
-        return len(self._hosts)
+    def __init__(
+        self, memory: Memory | None = None, lock: AbstractContextManager[object] | None = None
+    ) -> None:
+        self._lock = lock or Lock()
+        self._memory = memoryview(bytearray(SIZE) if memory is None else memory)
+        self._places = len(self._memory) // _PLACE.size
 
     def hold(self, host: str, seconds: float, now: float) -> None:
         """Ask nothing of `host` for `seconds` (Retry-After, RFC 9110 section 10.2.3)."""
-        known = self._known(host)
-        known.held_until = max(known.held_until, now + min(seconds, LONGEST_HOLD_SECONDS))
+        digest = _digest(host)
+        with self._lock:
+            known = self._find(digest)
+            until = max(known.held_until, now + min(seconds, LONGEST_HOLD_SECONDS))
+            self._write(digest, known._replace(held_until=until))
 
     def held(self, host: str, now: float) -> float:
         """Return for how many seconds `host` must not be asked; 0 where it may."""
-        known = self._hosts.get(host)
-        return max(0.0, known.held_until - now) if known else 0.0
+        return max(0.0, self._find(_digest(host)).held_until - now)
 
     def reserve(self, host: str, delay: float, now: float, patience: float) -> float:
         """Take the host's next turn, and return the seconds until then.
@@ -44,18 +65,34 @@ class Hosts:
             now: the time.
             patience: seconds that may be waited; a turn that is further away is not taken.
         """
-        known = self._known(host)
-        wait = max(0.0, known.asked + delay - now)
-        if wait <= patience:
-            known.asked = max(now + wait, known.asked)
+        digest = _digest(host)
+        with self._lock:
+            known = self._find(digest)
+            wait = max(0.0, known.asked + delay - now)
+            if wait <= patience:
+                self._write(digest, known._replace(asked=max(now + wait, known.asked)))
         return wait
 
-    def _known(self, host: str) -> _Host:
-        known = self._hosts.setdefault(host, _Host())
-        self._hosts.move_to_end(host)
-        while len(self._hosts) > self._most:
-            self._hosts.popitem(last=False)
-        return known
+    def _find(self, digest: bytes) -> _Host:
+        """Return what is known of a host; of one that is new, where it may stand."""
+        first = int.from_bytes(digest) % self._places
+        oldest, since = 0, float("inf")
+        for number in range(first, first + _NEAR):
+            at = number % self._places * _PLACE.size
+            found, asked, held_until = _PLACE.unpack_from(self._memory, at)
+            if found == digest:
+                return _Host(at, asked, held_until)
+            last = float("-inf") if found == _NOBODY else max(asked, held_until)
+            if last < since:
+                oldest, since = at, last
+        return _Host(oldest)
+
+    def _write(self, digest: bytes, known: _Host) -> None:
+        _PLACE.pack_into(self._memory, known.at, digest, known.asked, known.held_until)
+
+
+def _digest(host: str) -> bytes:
+    return blake2b(host.encode(), digest_size=8).digest()
 
 
 def retry_after_seconds(field: str, now: datetime) -> float | None:

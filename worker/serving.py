@@ -16,6 +16,7 @@ from gevent import monkey  # noqa: E402 - after what makes it quicker
 monkey.patch_all()
 
 from service.settings import load_or_exit  # noqa: E402 - after the patch
+from worker import instance  # noqa: E402, F401 - idem; made here, it is the same in every process
 from worker.settings import Settings  # noqa: E402 - idem
 
 _settings = load_or_exit(Settings)

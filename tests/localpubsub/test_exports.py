@@ -4,6 +4,7 @@ import asyncio
 import json
 import sqlite3
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from io import BytesIO
@@ -73,6 +74,17 @@ def state(pubsub: Workplace, subscription: str) -> tuple[int, int]:
     """Of the export, and of the subscription."""
     found = pubsub.subscriber.get_subscription(subscription=subscription)
     return found.bigquery_config.state or found.cloud_storage_config.state, found.state
+
+
+def wait_until_taken(pubsub: Workplace) -> None:
+    """Return once every export has in hand what was published: the rest a stop leaves for the next start."""
+
+    def taken() -> bool:
+        with urllib.request.urlopen(f"{pubsub.server.http_url}/state.json") as answer:  # noqa: S310 - our own
+            found = json.load(answer)["subscriptions"]
+        return all(each["outstanding"] == each["backlog"] for each in found)
+
+    wait_until(taken)
 
 
 def files(bucket: Path) -> list[Path]:
@@ -160,6 +172,7 @@ def test_a_full_file_gets_its_name_and_a_stop_finishes_the_last(tmp_path: Path) 
         pubsub.publish(topic, *[b"%d" % n for n in range(1000)])
         wait_until(lambda: len(files(tmp_path / "buckets/pages")) == 1)
         pubsub.publish(topic, *[b"%d" % n for n in range(1000, 1500)])
+        wait_until_taken(pubsub)
     found = files(tmp_path / "buckets/pages")
     assert sorted(len(path.read_bytes().splitlines()) for path in found) == [500, 1000]
     lines = [int(line) for path in found for line in path.read_bytes().splitlines()]
@@ -177,6 +190,7 @@ def test_bytes_bound_a_file(tmp_path: Path) -> None:
         config = CloudStorageConfig(bucket="pages", max_bytes=1000)
         pubsub.subscription(topic, cloud_storage_config=config)
         pubsub.publish(topic, *[b"x" * 399] * 6, b"y" * 5000)
+        wait_until_taken(pubsub)
     sizes = [path.stat().st_size for path in files(tmp_path / "buckets/pages")]
     assert sorted(sizes) == [800, 800, 800, 5001]
 
@@ -189,6 +203,7 @@ def test_avro_files_are_read_by_any_reader(tmp_path: Path, metadata: bool) -> No
         config = CloudStorageConfig(bucket="pages", avro_config={"write_metadata": metadata})
         subscription = pubsub.subscription(topic, cloud_storage_config=config)
         (message_id,) = pubsub.publish(topic, b"\x00data", key="value")
+        wait_until_taken(pubsub)
     (file,) = files(tmp_path / "buckets/pages")
     (found,) = fastavro.reader(BytesIO(file.read_bytes()))
     assert isinstance(found, dict)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.journey.patience import await_fact
 from tests.service.site import Site, http
 from tests.worker.running import RunningWorker, running_worker
 
@@ -33,5 +34,6 @@ def test_no_page_holds_the_worker_inside_of_its_parser(worker: RunningWorker, si
     status, told = worker.push(site.add("/", http(200, page.encode())))
     assert (status, told.get("reason")) in {(422, "too_large"), (422, "missing_field"), (503, "budget")}
     assert worker.ask("GET", "/healthz")[0] == 200
+    await_fact(lambda: any(site.url("/") in line for line in worker.said), "the log has the delivery")
     [line] = [line for line in worker.said if site.url("/") in line]
     assert float(line.partition(" seconds=")[2].split()[0]) < BUDGET_SECONDS + 4

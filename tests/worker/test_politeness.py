@@ -9,7 +9,7 @@ from contract.outcome import Reason
 from tests.service.site import Site, http
 from tests.worker.fetching import ANYHOW, NOON, POLITE, Clock, a_fetcher, ended
 from worker.budget import Budget
-from worker.politeness import LONGEST_HOLD_SECONDS, Hosts, retry_after_seconds
+from worker.politeness import LONGEST_HOLD_SECONDS, SIZE, Hosts, retry_after_seconds
 
 PAGE = b"<h1>One</h1>"
 A_SECOND_APART = Politeness(delay_seconds=1, respect_robots=False)
@@ -43,13 +43,23 @@ def test_a_host_that_asks_to_be_left_alone_is() -> None:
 
 def test_hosts_are_forgotten_when_they_are_many() -> None:
     """A crawl of the whole web fills no memory: the longest not asked go first."""
-    hosts = Hosts(most=100)
+    hosts = Hosts(bytearray(SIZE // 128))
+    hosts.hold("held.example", 10_000, now=0)
     for number in range(1000):
         hosts.reserve(f"{number}.example", 60, now=number, patience=100)
         hosts.reserve("always.example", 0, now=number, patience=100)
-    hosts.hold("held.example", 60, now=1000)
-    assert len(hosts) == 100
     assert hosts.reserve("always.example", 5, now=999, patience=100) == 5
+    assert hosts.reserve("0.example", 2000, now=999, patience=2000) == 0
+    assert hosts.held("held.example", 1000) == 9000
+
+
+def test_who_shares_the_memory_shares_the_turns() -> None:
+    """Processes of an instance ask a host as one does."""
+    memory = bytearray(SIZE)
+    one, other = Hosts(memory), Hosts(memory)
+    assert [each.reserve("a", 2, now=10, patience=100) for each in (one, other, one)] == [0, 2, 4]
+    one.hold("a", 60, now=10)
+    assert other.held("a", 20) == 50
 
 
 @pytest.mark.parametrize(
