@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from threading import Lock
 from urllib.parse import urlsplit
 
 from contract.job import Politeness
@@ -39,7 +40,7 @@ class Courtesy:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._hosts = hosts or Hosts()
+        self._hosts = hosts or Hosts(lock=Lock())
         self._clock = clock
         self._now = now
         self._sleep = sleep

@@ -1,11 +1,10 @@
 """When each host may be asked next, as far as this instance knows. Pure: it is told the time."""
 
 import struct
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from hashlib import blake2b
-from threading import Lock
 from typing import NamedTuple, Protocol
 
 LONGEST_HOLD_SECONDS = 24 * 3600.0  #: of a Retry-After, however long it is
@@ -40,7 +39,7 @@ class Hosts:
     def __init__(
         self, memory: Memory | None = None, lock: AbstractContextManager[object] | None = None
     ) -> None:
-        self._lock = lock or Lock()
+        self._lock = lock or nullcontext()
         self._memory = memoryview(bytearray(SIZE) if memory is None else memory)
         self._places = len(self._memory) // _PLACE.size
 
