@@ -106,7 +106,7 @@ def test_a_system_that_works_passes_and_is_left_as_it_was(google: Google, smoke_
 @pytest.mark.parametrize("pubsub_arguments", [("--without-agent-rights",)])
 def test_a_missing_grant_is_found(google: Google, smoke_test: SmokeTest) -> None:
     """Pub/Sub's agent may not bury: a job is tried for ever and nothing says so, but for this test."""
-    said = smoke_test(patience=30)
+    said = smoke_test(patience=15)
     assert said.returncode == 1
     assert "Pub/Sub's agent may lack publisher" in said.stderr
     assert letters(google.stack) == []
