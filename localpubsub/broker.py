@@ -9,13 +9,12 @@ import logging
 from collections.abc import Coroutine, Sequence
 from functools import partial
 from operator import attrgetter
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from localpubsub import replay
 from localpubsub.alarm import Alarm
 from localpubsub.backlog import BURIED, State
 from localpubsub.catalogue import Catalogue
-from localpubsub.chaos import Chaos
 from localpubsub.clock import Clock
 from localpubsub.complaint import Complaint
 from localpubsub.dead_letter import dead_letter
@@ -35,6 +34,9 @@ from localpubsub.topic import Topic
 from localpubsub.transaction import Transaction
 from localpubsub.wire import PubsubMessagePb
 
+if TYPE_CHECKING:
+    from localpubsub.chaos import Chaos
+
 FORGET_EVERY: Final = 60.0  #: seconds between two looks for messages past their retention
 UNREADABLE: Final = 10.0  #: seconds until a message that could not be read is tried again
 RESTORE_AFTER: Final = 10.0  #: seconds until a message that could not be removed is delivered again
@@ -46,7 +48,7 @@ class Broker:
     """Everything that happens to messages."""
 
     def __init__(
-        self, store: Store, clock: Clock, chaos: Chaos | None = None, *, agent_rights: bool = True
+        self, store: Store, clock: Clock, chaos: "Chaos | None" = None, *, agent_rights: bool = True
     ) -> None:
         self._chaos = chaos
         self._failures = Complaint(_log)

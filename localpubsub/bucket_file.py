@@ -5,7 +5,6 @@ whoever lists the bucket finds no half files.
 """
 
 import os
-import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -67,7 +66,7 @@ class BucketFile:
     ) -> None:
         """Begin a file of the subscription of this number and name."""
         number, self._subscription = subscription
-        unique = uuid.uuid4().hex[:12]
+        unique = os.urandom(6).hex()
         self._bucket = bucket
         self._name = file_name(config, now, unique)
         self._partial = bucket / f"{_PARTIAL}{number}-{unique}"

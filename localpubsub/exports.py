@@ -2,22 +2,27 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from localpubsub.bigquery_export import BigQueryExport
 from localpubsub.broker import Broker
 from localpubsub.exporter import STATES, Exporter
-from localpubsub.storage_export import StorageExport
 from localpubsub.subscription import Subscription
-from localpubsub.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from localpubsub.warehouse import Warehouse
 
 
 class Exports:
-    """Begins, changes and ends exports. One thread writes the warehouse, another one files."""
+    """Begins, changes and ends exports. One thread writes the warehouse, another one files.
+
+    What writes them is imported for the first export: most servers have none.
+    """
 
     def __init__(self, broker: Broker, warehouse: Path, buckets: Path, *, create: bool) -> None:
         self._broker = broker
-        self._warehouse = Warehouse(warehouse, create_tables=create)
+        self._warehouse_file = warehouse
         self._warehouse_thread = ThreadPoolExecutor(1, "localpubsub-warehouse")
         self._buckets = buckets
         self._create = create
@@ -52,13 +57,24 @@ class Exports:
         tasks = [*self._ending, *(exporter.task for _, exporter in self._exporters.values())]
         if tasks:
             await asyncio.wait(tasks)
-        await asyncio.get_running_loop().run_in_executor(self._warehouse_thread, self._warehouse.close)
+        if "_warehouse" in self.__dict__:
+            await asyncio.get_running_loop().run_in_executor(self._warehouse_thread, self._warehouse.close)
         self._warehouse_thread.shutdown()
         self._files_thread.shutdown()
 
+    @cached_property
+    def _warehouse(self) -> "Warehouse":
+        from localpubsub.warehouse import Warehouse  # noqa: PLC0415 - see the class
+
+        return Warehouse(self._warehouse_file, create_tables=self._create)
+
     def _begin(self, subscription: Subscription) -> Exporter:
         if subscription.resource.HasField("bigquery_config"):
+            from localpubsub.bigquery_export import BigQueryExport  # noqa: PLC0415 - see the class
+
             return BigQueryExport(self._broker, subscription, self._warehouse, self._warehouse_thread)
+        from localpubsub.storage_export import StorageExport  # noqa: PLC0415 - see the class
+
         bucket = self._buckets / subscription.resource.cloud_storage_config.bucket
         return StorageExport(self._broker, subscription, bucket, self._files_thread, create=self._create)
 

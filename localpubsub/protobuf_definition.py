@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from google.protobuf import (  # type: ignore[import-untyped]  # protobuf publishes no types
@@ -45,6 +44,8 @@ def compiled(definition: str) -> bytes:
             "localpubsub needs the package grpcio-tools for protocol buffer schemas: "
             "install scrapeq[localpubsub-schemas]."
         )
+    from tempfile import TemporaryDirectory  # noqa: PLC0415 - see `server.py`
+
     with TemporaryDirectory(prefix="localpubsub-") as directory:
         (Path(directory) / _FILE).write_text(definition, encoding="utf-8")
         output = Path(directory) / "compiled"

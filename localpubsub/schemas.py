@@ -4,14 +4,13 @@ https://cloud.google.com/pubsub/docs/schemas and the comments of google/pubsub/v
 """
 
 import asyncio
-import uuid
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from localpubsub import limits, protobuf_definition
-from localpubsub.avro_definition import AvroDefinition
+from localpubsub import limits
 from localpubsub.errors import (
     AlreadyExists,
     FailedPrecondition,
@@ -22,9 +21,12 @@ from localpubsub.errors import (
 )
 from localpubsub.journal import Journal
 from localpubsub.message import MICROSECONDS
-from localpubsub.protobuf_definition import ProtobufDefinition
 from localpubsub.store import Store
 from localpubsub.wire import PubsubMessagePb, Schema, SchemaPb, SchemaSettingsPb
+
+if TYPE_CHECKING:
+    from localpubsub.avro_definition import AvroDefinition
+    from localpubsub.protobuf_definition import ProtobufDefinition
 
 #: What a topic's schema reads once that is deleted (proto: SchemaSettings.schema).
 DELETED_SCHEMA: Final = "_deleted-schema_"
@@ -49,10 +51,14 @@ class Revision:
     compiled: bytes  #: FileDescriptorSet, empty for Avro
 
     @cached_property
-    def definition(self) -> AvroDefinition | ProtobufDefinition:
+    def definition(self) -> "AvroDefinition | ProtobufDefinition":
         """What reads its messages."""
         if self.resource.type_ == Schema.AVRO:
+            from localpubsub.avro_definition import AvroDefinition  # noqa: PLC0415 - see `server.py`
+
             return AvroDefinition(self.resource.definition)
+        from localpubsub.protobuf_definition import ProtobufDefinition  # noqa: PLC0415 - idem
+
         return ProtobufDefinition(self.compiled, self.resource.compiled_proto_schema.root_message)
 
 
@@ -192,6 +198,8 @@ class Schemas:
         if given.type_ == Schema.PROTOCOL_BUFFER:
             compiled = bytes(given.compiled_proto_schema.compiled_bytes)
             if not given.HasField("compiled_proto_schema"):
+                from localpubsub import protobuf_definition  # noqa: PLC0415 - see `server.py`
+
                 compiled = await asyncio.to_thread(protobuf_definition.compiled, given.definition)
         elif given.type_ != Schema.AVRO:
             raise InvalidArgument("Invalid schema: its type must be AVRO or PROTOCOL_BUFFER.")
@@ -206,7 +214,7 @@ class Schemas:
         number = self._next_number()
         resource = Schema()
         resource.CopyFrom(given)
-        resource.revision_id = uuid.uuid4().hex[:8]
+        resource.revision_id = os.urandom(4).hex()
         seconds, micros = divmod(number, MICROSECONDS)
         resource.revision_create_time.seconds = seconds
         resource.revision_create_time.nanos = micros * 1000

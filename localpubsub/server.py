@@ -1,17 +1,15 @@
 """The whole server, wired: ports, broker, pushes, certificates. The only file that knows all of them."""
 
 import socket
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from grpc import aio
 
 from localpubsub.broker import Broker
-from localpubsub.chaos import Chaos, ChaosOptions
 from localpubsub.clock import Clock
 from localpubsub.data_directory import DataDirectory
 from localpubsub.errors import CannotStart
@@ -29,6 +27,9 @@ from localpubsub.store import Store
 from localpubsub.subscriber_service import SubscriberService
 from localpubsub.tokens import CERTIFICATES_PATH, Tokens
 from localpubsub.trust import Trust
+
+if TYPE_CHECKING:
+    from localpubsub.chaos import Chaos
 
 #: Seconds that pushes and calls under way have to finish when the server stops.
 GRACE: Final = 0.5
@@ -102,7 +103,7 @@ class Server:
             directory = DataDirectory(self.data)
             opened.callback(directory.close)
         trust = Trust(options.ca_file)
-        chaos = Chaos(ChaosOptions.parse(options.chaos)) if options.chaos else None
+        chaos = _chaos(options.chaos) if options.chaos else None
         store = Store(directory.database if directory else None, fsync=options.fsync)
         opened.callback(store.close)
         clock = Clock(_positive(options.time_scale))
@@ -122,7 +123,7 @@ class Server:
         await self._serve_grpc(opened, services)
         state.paces = pushes = Pushes(broker, tokens, options.max_outstanding, trust)
         opened.push_async_callback(pushes.close, GRACE)
-        self.exports = self.data or Path(opened.enter_context(TemporaryDirectory(prefix="localpubsub-")))
+        self.exports = self.data or opened.enter_context(_temporary_directory())
         exports = Exports(broker, self.warehouse, self.buckets, create=options.create_tables)
         opened.push_async_callback(exports.close)
 
@@ -151,6 +152,23 @@ def _setup(wanted: Path | Mapping[str, Any]) -> Callable[[Services], Awaitable[N
     from localpubsub import setup_resources  # noqa: PLC0415 - with YAML and protobuf's JSON, a tenth of the start
 
     return partial(setup_resources.make, setup_resources.read(wanted))
+
+
+# What few servers need is imported where it is needed: a start is to take a quarter of the emulator's memory.
+
+
+def _chaos(switches: str) -> "Chaos":
+    from localpubsub.chaos import Chaos, ChaosOptions  # noqa: PLC0415 - see above
+
+    return Chaos(ChaosOptions.parse(switches))
+
+
+@contextmanager
+def _temporary_directory() -> Iterator[Path]:
+    from tempfile import TemporaryDirectory  # noqa: PLC0415 - see above
+
+    with TemporaryDirectory(prefix="localpubsub-") as directory:
+        yield Path(directory)
 
 
 def _positive(scale: float) -> float:
