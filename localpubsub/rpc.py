@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import grpc
+from google.rpc import (  # type: ignore[import-untyped]  # has no py.typed
+    error_details_pb2,
+    status_pb2,
+)
 from grpc import aio
 
 from localpubsub.errors import Refusal, StoreFailure, Unimplemented
@@ -128,11 +132,6 @@ def _trailers(
     code: grpc.StatusCode, sentence: str, reasons: Mapping[str, str]
 ) -> tuple[tuple[str, bytes], ...]:
     """The richer error model of https://grpc.io/docs/guides/error/, in which the official clients read on."""
-    from google.rpc import (  # type: ignore[import-untyped]  # noqa: PLC0415 - no py.typed; see `server.py`
-        error_details_pb2,
-        status_pb2,
-    )
-
     number, _ = code.value
     status = status_pb2.Status(code=number, message=sentence)
     info = error_details_pb2.ErrorInfo(domain="pubsub.googleapis.com", metadata=reasons)
