@@ -8,7 +8,7 @@ import pytest
 from google.pubsub_v1 import PublisherClient, SubscriberClient
 
 from tests.conformance import servers
-from tests.conformance.endpoint import PATIENCE, Endpoint, EndpointServer
+from tests.conformance.endpoint import PATIENCE, Endpoint, EndpointServer, own_address
 from tests.conformance.servers import PubsubServer
 from tests.conformance.workplace import Workplace
 
@@ -64,7 +64,7 @@ def pubsub(
 def serving(patience: float) -> Iterator[Endpoint]:
     """An endpoint that answers 204 until told otherwise."""
     endpoint = Endpoint(patience)
-    with EndpointServer(endpoint) as http:
+    with EndpointServer(endpoint, own_address()) as http:
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:

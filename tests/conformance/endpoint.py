@@ -1,6 +1,8 @@
 """A push endpoint: a small real HTTP server that records what it is sent, and answers what it is told to."""
 
 import json
+import secrets
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -75,6 +77,17 @@ class Endpoint:
         return [push.body for push in self.pushes]
 
 
+def own_address() -> str:
+    """An address of this machine that nobody else was given, where loopback has more than one.
+
+    A server that another test left running goes on pushing to its endpoint's port, whoever has that by then.
+    """
+    if sys.platform != "linux":
+        return "127.0.0.1"
+    first, second, third = secrets.token_bytes(3)
+    return f"127.{first}.{second}.{max(2, min(third, 254))}"
+
+
 class EndpointServer(ThreadingHTTPServer):
     """Serves one Endpoint until ``server_close``."""
 
@@ -82,11 +95,11 @@ class EndpointServer(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 1024
 
-    def __init__(self, endpoint: Endpoint) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, endpoint: Endpoint, host: str = "127.0.0.1") -> None:
+        super().__init__((host, 0), _Handler)
         self.endpoint = endpoint
         self.stopped = threading.Event()
-        endpoint.url = f"http://127.0.0.1:{self.server_port}/push"
+        endpoint.url = f"http://{host}:{self.server_port}/push"
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as the base class
         """Count the connection."""

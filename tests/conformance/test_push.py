@@ -224,9 +224,9 @@ def test_a_burst_of_refusals_pauses_one_subscription(
     pubsub.publish(topic, *[b"x"] * 40)
     served = other_endpoint.wait_for(40)[-1].at - began
     refused = [push.at for push in endpoint.wait_for(20)]
-    pauses = [after - before for before, after in pairwise(refused)]
-    assert max(pauses) >= 0.15
-    assert max(pauses) > served / 2
+    *_, second, longest = sorted(after - before for before, after in pairwise(refused))
+    assert second >= 0.15  # not once, as where the machine halts
+    assert longest > served / 2
 
 
 def test_retries_keep_to_their_policy(pubsub: Workplace, endpoint: Endpoint) -> None:

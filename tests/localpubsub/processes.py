@@ -35,9 +35,12 @@ def started(*arguments: str, before: Callable[[], None] | None = None) -> Iterat
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=before) as process:  # noqa: PLW1509 - sets a limit, no more
         try:
             assert process.stdout is not None
-            line = process.stdout.readline()
-            found = re.search(r"PUBSUB_EMULATOR_HOST=(\S+)\)", line)
-            assert found, line
+            # With ``before`` the child is a fork of this process for a moment: gRPC may say something there.
+            said = iter(process.stdout.readline, "")
+            found = next(
+                filter(None, (re.search(r"PUBSUB_EMULATOR_HOST=(\S+)\)", line) for line in said)), None
+            )
+            assert found, "it ended without saying where it is"
             yield Running(process, found.group(1))
         finally:
             process.kill()
