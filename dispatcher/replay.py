@@ -7,13 +7,10 @@ from typing import Protocol
 from contract.envelope import Envelope
 from contract.faults import UnreadableEnvelope
 from contract.job import JobAttributes
+from contract.letter import without_death
 from contract.outcome import Reason
 from service.authenticate import Authenticate, NotHeard
 from service.publisher import Message, PublishUnconfirmed
-
-# What Pub/Sub's own attributes of a dead letter begin with:
-# https://cloud.google.com/pubsub/docs/handling-failures#dead_letter_topic
-DEATH = "CloudPubSubDeadLetter"
 
 
 class Publish(Protocol):
@@ -82,6 +79,5 @@ class Replayer:
 
 
 def job_of(letter: Envelope) -> Message:
-    """Return the message that died: what Pub/Sub wrote about its death is left out, all else is kept."""
-    own = {name: value for name, value in letter.attributes.items() if not name.startswith(DEATH)}
-    return Message(letter.data, own, letter.ordering_key)
+    """Return the message that died: what was written about its death is left out, all else is kept."""
+    return Message(letter.data, without_death(letter.attributes), letter.ordering_key)

@@ -87,13 +87,10 @@ class Broker:
             self.alarm.set(subscription.backlog.next_event())  # it may not have looked at all of them
         return lease
 
-    def ready_record(self, subscription: Subscription, message_id: int) -> bytes | None:
-        """The encoded message if it is in memory."""
-        return self._hot.get(message_id) or subscription.read_ahead.pop(message_id, None)
-
     async def record(self, subscription: Subscription, message_id: int) -> bytes | None:
         """The encoded message, read with those that come after it; None when it is gone. StoreFailure."""
-        return await read_record(self.journal, self._failures, subscription, message_id)
+        ready = self._hot.get(message_id) or subscription.read_ahead.pop(message_id, None)
+        return ready or await read_record(self.journal, self._failures, subscription, message_id)
 
     def acknowledge(self, subscription: Subscription, lease: Lease) -> None:
         """The message is done with. Nothing happens when the lease had ended."""
@@ -228,9 +225,7 @@ class Broker:
             self._cannot_bury(subscription, lease, "its dead-letter topic does not exist")
             return
         try:
-            record = self.ready_record(subscription, lease.message_id) or await self.record(
-                subscription, lease.message_id
-            )
+            record = await self.record(subscription, lease.message_id)
         except StoreFailure as failure:
             self._cannot_bury(subscription, lease, str(failure))
             return

@@ -95,7 +95,7 @@ class Catalogue:
         self._journal.next.resources.append(("DELETE FROM topic WHERE number = ?", (topic.number,)))
         self._journal.next.resources += replay.release(topic.number)
         self.topic_deleted(topic)
-        await self._confirmed(undo=lambda: self._add_topic(topic))
+        await self._journal.commit_or(lambda: self._add_topic(topic))
 
     async def delete_schema(self, name: str) -> None:
         """Delete a schema. The topics that use it stay, and take no messages any more."""
@@ -150,7 +150,7 @@ class Catalogue:
             *replay.release(subscription.number),
             replay.DELETE_ORPHANS,
         ]
-        await self._confirmed(undo=lambda: self._add_subscription(subscription))
+        await self._journal.commit_or(lambda: self._add_subscription(subscription))
         subscription.deleted = True
         subscription.wake()
         self.changed(subscription)
@@ -176,7 +176,7 @@ class Catalogue:
             subscription.resource = attached
             self._add_subscription(subscription)
 
-        await self._confirmed(undo)
+        await self._journal.commit_or(undo)
         subscription.backlog = subscription.empty_backlog()
         subscription.wake()
         self.changed(subscription)
@@ -197,14 +197,7 @@ class Catalogue:
 
     async def _put(self, statement: str, resource: Topic | Subscription, undo: Callable[[], None]) -> None:
         self._journal.next.resources.append((statement, _row(resource)))
-        await self._confirmed(undo)
-
-    async def _confirmed(self, undo: Callable[[], None]) -> None:
-        try:
-            await self._journal.commit()
-        except StoreFailure:
-            undo()
-            raise
+        await self._journal.commit_or(undo)
 
     def _check_dead_letter_topic(self, resource: SubscriptionPb) -> None:
         if resource.HasField("dead_letter_policy"):

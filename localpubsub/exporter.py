@@ -131,9 +131,7 @@ class Exporter(ABC):
             if lease is None:
                 break
             try:
-                record = broker.ready_record(subscription, lease.message_id) or await broker.record(
-                    subscription, lease.message_id
-                )
+                record = await broker.record(subscription, lease.message_id)
             except StoreFailure:
                 broker.take_back(subscription, lease)
                 if batch.leases:

@@ -63,6 +63,14 @@ class Journal:
         # Shielded, for others wait for the same transaction and a caller who hangs up must not cancel theirs.
         await asyncio.shield(self._confirmation)
 
+    async def commit_or(self, undo: Callable[[], None]) -> None:
+        """Commit; where the disk refuses, ``undo`` what is in memory already, and raise StoreFailure."""
+        try:
+            await self.commit()
+        except StoreFailure:
+            undo()
+            raise
+
     def commit_soon(self) -> None:
         """What was gathered so far should be written, but nobody waits for it."""
         if self._timer is None:

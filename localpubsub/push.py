@@ -208,11 +208,9 @@ class PushDelivery:
 
     async def _request(self, lease: Lease) -> bytes | None:
         """The bytes to send, or None if the message is gone (its retention passed)."""
-        record = self._broker.ready_record(self._subscription, lease.message_id)
+        record = await self._broker.record(self._subscription, lease.message_id)
         if record is None:
-            record = await self._broker.record(self._subscription, lease.message_id)
-            if record is None:
-                return None
+            return None
         bearer = ""
         if self.push_config.HasField("oidc_token"):
             token = self.push_config.oidc_token

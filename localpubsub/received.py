@@ -37,9 +37,7 @@ async def receive(
         if lease is None:
             break
         try:
-            record = broker.ready_record(subscription, lease.message_id) or await broker.record(
-                subscription, lease.message_id
-            )
+            record = await broker.record(subscription, lease.message_id)
         except StoreFailure:
             broker.take_back(subscription, lease, UNREADABLE)
             if received.messages:

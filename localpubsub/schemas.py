@@ -17,7 +17,6 @@ from localpubsub.errors import (
     InvalidArgument,
     Misfit,
     NotFound,
-    StoreFailure,
 )
 from localpubsub.journal import Journal
 from localpubsub.message import MICROSECONDS
@@ -122,7 +121,7 @@ class Schemas:
         self._journal.next.resources.append(
             ("DELETE FROM schema_revision WHERE number = ?", (revision.number,))
         )
-        await self._confirmed(lambda: revisions.insert(position, revision))
+        await self._journal.commit_or(lambda: revisions.insert(position, revision))
         return revision
 
     async def delete(self, name: str) -> None:
@@ -130,7 +129,7 @@ class Schemas:
         self.revision(name)
         removed = self.revisions.pop(name)
         self._journal.next.resources.append(("DELETE FROM schema_revision WHERE schema = ?", (name,)))
-        await self._confirmed(lambda: self.revisions.__setitem__(name, removed))
+        await self._journal.commit_or(lambda: self.revisions.__setitem__(name, removed))
 
     async def validate(self, given: SchemaPb) -> Revision:
         """A revision that is not kept; InvalidArgument when the definition is none."""
@@ -230,20 +229,13 @@ class Schemas:
         revisions.append(revision)
         row = (revision.number, name, revision.resource.SerializeToString(), revision.compiled)
         self._journal.next.resources.append((_PUT, row))
-        await self._confirmed(lambda: self._forget(revisions, revision))
+        await self._journal.commit_or(lambda: self._forget(revisions, revision))
         return revision
 
     def _forget(self, revisions: list[Revision], revision: Revision) -> None:
         revisions.remove(revision)
         if not revisions:
             self.revisions.pop(revision.resource.name, None)
-
-    async def _confirmed(self, undo: Callable[[], None]) -> None:
-        try:
-            await self._journal.commit()
-        except StoreFailure:
-            undo()
-            raise
 
 
 def _satisfied(revisions: Sequence[Revision], data: bytes, encoding: str, index: int) -> Revision:

@@ -19,6 +19,9 @@ from typing import Any
 from scripts.pubsub_rest import Letter, Pubsub, Refused
 
 DEATH = "CloudPubSubDeadLetter"  #: what Pub/Sub's own attributes of a dead letter begin with
+WORKERS = frozenset(
+    {"reason", "detail", "attempt"}
+)  #: what a worker that buried the job wrote (contract/letter.py)
 DELIVERIES = "CloudPubSubDeadLetterSourceDeliveryCount"
 LETTERS_PER_PULL = 500
 EMPTY_PULLS = 2  #: an empty answer is not an empty queue (https://cloud.google.com/pubsub/docs/pull#dont_return_immediately)
@@ -28,9 +31,14 @@ DONE, WRONG, LEFT, UNKNOWN = 0, 1, 3, 4  #: exit statuses
 
 
 def own_message(letter: Letter) -> dict[str, Any]:
-    """Return the message that died: what Pub/Sub wrote about its death is left out, all else is kept."""
+    """Return the message that died: what was written about its death is left out, all else is kept."""
     message = letter["message"]
-    own = {name: value for name, value in message.get("attributes", {}).items() if not name.startswith(DEATH)}
+    attributes = message.get("attributes", {})
+    own = {
+        name: value
+        for name, value in attributes.items()
+        if name not in WORKERS and not name.startswith(DEATH)
+    }
     kept = {"data": message.get("data", ""), "attributes": own, "orderingKey": message.get("orderingKey", "")}
     return {name: value for name, value in kept.items() if value}
 

@@ -20,6 +20,10 @@ DEATH = {
     "CloudPubSubDeadLetterSourceSubscription": "scrape-jobs-push",
     "CloudPubSubDeadLetterSourceSubscriptionProject": "p",
     "CloudPubSubDeadLetterSourceTopicPublishTime": "2026-11-22T06:00:03.120+00:00",
+    # What a worker writes that buries a job itself (ACK_POLICY=settled).
+    "reason": "http_404",
+    "detail": "the site answered 404",
+    "attempt": "1",
 }
 OURS = {"job_id": "0123456789abcdef0123456789abcdef", "run_id": "books-2026-11-22T06:00:00Z", "mine": "kept"}
 
@@ -39,7 +43,7 @@ def reading(body: bytes) -> Callable[[], bytes]:
 
 @pytest.mark.parametrize("data", [b"", b"job", b"\xff\xfe\x00", "日本".encode()])
 def test_a_letter_becomes_the_job_it_was(publisher: RecordingPublisher, data: bytes) -> None:
-    """Bytes, our attributes and the ordering key are kept; what Pub/Sub wrote about the death is left out."""
+    """Bytes, our attributes and the ordering key are kept; what was written about the death is left out."""
     ended = Replayer(anyone, publisher.publish).replay("", reading(letter(data, orderingKey="shop.example")))
     assert publisher.published == [Message(data, OURS, "shop.example")]
     assert (ended.reason, ended.letter_id, ended.message_id) == (Reason.OK, "42", "1")
