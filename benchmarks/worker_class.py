@@ -23,12 +23,12 @@ import aiohttp
 
 import localpubsub
 from benchmarks.pages_of_200_ms import RECIPE, slow_site
+from console.ports import free_port
 from console.pubsub_setup import publisher_client, topic_path
 from console.services import LOOPBACK_NETWORKS, PROJECT
 from contract.job import Job, identify
 from contract.recipe import Recipe
 from contract.topology import OUTCOMES_TOPIC
-from tests.ports import free_port
 
 PROCESSES = 2
 CLASSES = {

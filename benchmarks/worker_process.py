@@ -15,11 +15,11 @@ from pathlib import Path
 from threading import Thread
 
 import localpubsub
+from console.ports import free_port
 from console.pubsub_setup import publisher_client, topic_path
 from console.services import LOOPBACK_NETWORKS, PROJECT, PUSH_AUDIENCE, PUSH_SERVICE_ACCOUNT
 from contract.topology import OUTCOMES_TOPIC
 from localpubsub.signing import SigningKey
-from tests.ports import free_port
 
 HERE = Path(__file__).parents[1]
 PATIENCE_SECONDS = 60

@@ -1,13 +1,18 @@
 """Ports on the loopback interface: are they free, and which are."""
 
 import errno
+import secrets
 import socket
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from console.complaint import WrongUsage
 
 LOOPBACK = "127.0.0.1"
+#: Of these a free one is taken: no system gives them to outgoing connections (Linux begins at 32768, all
+#: others at 49152: RFC 6335 section 6), so none is lost between the look at it and the service's own bind.
+FREE = range(20_000, 32_768)
+TRIES = 100  #: ports looked at for a free one
 
 
 def settle_ports(wanted: Mapping[str, tuple[int, str]]) -> dict[str, int]:
@@ -34,7 +39,22 @@ def settle_ports(wanted: Mapping[str, tuple[int, str]]) -> dict[str, int]:
     return ports
 
 
+def free_port() -> int:
+    """Return a port that nothing listens on, for a server that cannot choose one itself and say which."""
+    with _hold(0) as held:
+        return int(held.getsockname()[1])
+
+
 def _hold(port: int) -> socket.socket:
+    if port:
+        return _listener(port)
+    for _ in range(TRIES):
+        with suppress(OSError):
+            return _listener(secrets.choice(FREE))
+    return _listener(0)
+
+
+def _listener(port: int) -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         # As servers do: a port whose last connections are in TIME_WAIT is free.

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from localpubsub.clock import Clock
@@ -9,6 +10,16 @@ from localpubsub.clock import Clock
 #: Real seconds between two rings at least, so that a thousand events a millisecond apart are no thousand
 #: rings.
 _SPACING: Final = 0.002
+
+
+async def wait(event: asyncio.Event, clock: Clock, until: float | None) -> None:
+    """Return once ``event`` is set, or the clock has reached ``until`` (None: never), and not before."""
+    while until is None or clock.now() < until:
+        pause = None if until is None else clock.wait_until(until)
+        with suppress(TimeoutError):  # which uvloop's timers, of whole milliseconds, may raise early
+            async with asyncio.timeout(pause):
+                await event.wait()
+                return
 
 
 class Alarm:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import Final
 
+from localpubsub.alarm import wait
 from localpubsub.broker import Broker
 from localpubsub.errors import ExportBlocked, StoreFailure
 from localpubsub.lease import Lease
@@ -75,8 +76,8 @@ class Exporter(ABC):
                 again = await self._step(self.check()) if self._blocked else None
                 if not self._blocked:
                     again = await self._step(self.export())
-                await self._pause(self._wanted, again)
-                await self._pause(self._stopping, self._rest_until)
+                await wait(self._wanted, self._broker.clock, again)
+                await wait(self._stopping, self._broker.clock, self._rest_until)
         finally:
             await self._step(self.finish())
 
@@ -97,17 +98,6 @@ class Exporter(ABC):
             return again
         self._rest_until = self._broker.clock.now() + RECHECK
         return self._rest_until
-
-    async def _pause(self, event: asyncio.Event, until: float | None) -> None:
-        """Until the event; not longer than ``until``, seconds since the epoch."""
-        seconds = None if until is None else self._broker.clock.wait_until(until)
-        if seconds == 0.0:
-            return
-        try:
-            async with asyncio.timeout(seconds):
-                await event.wait()
-        except TimeoutError:
-            return
 
     def _show(self, state: str, reason: str) -> None:
         """Where whoever asks for the subscription sees it. States are found out anew at each start."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from console.complaint import WrongUsage
-from console.ports import LOOPBACK, settle_ports
+from console.ports import FREE, LOOPBACK, settle_ports
 from tests.console.conftest import Scrapeq
 
 
@@ -43,6 +43,7 @@ def test_zero_is_any_free_port_and_no_two_are_the_same() -> None:
     """Two services that are given free ports can both listen."""
     ports = settle_ports({f"service {number}": (0, "--port") for number in range(20)})
     assert len(set(ports.values())) == 20
+    assert set(ports.values()) <= set(FREE), "one that an outgoing connection may be given meanwhile"
     for port in ports.values():
         with socket.create_server((LOOPBACK, port)):
             pass

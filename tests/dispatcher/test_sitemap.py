@@ -1,12 +1,12 @@
 """Sitemaps, over real sockets: what a site may hand out, and what becomes of it."""
 
 import gzip
-import socket
 import time
 from collections.abc import Callable
 
 import pytest
 
+from console.ports import free_port
 from dispatcher.sitemap import SitemapUnreadable
 from dispatcher.sitemap_reader import (
     MAX_REDIRECTS,
@@ -187,8 +187,7 @@ def test_a_site_that_fails_now_may_work_later(site: Site, answer: Answer) -> Non
 
 def test_a_site_that_is_down_may_work_later() -> None:
     """Connection refused."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = free_port()
     with pytest.raises(SitemapUnavailable):
         list(reader().urls(f"http://127.0.0.1:{port}/sitemap.xml"))
 

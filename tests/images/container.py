@@ -6,7 +6,6 @@ end. Stricter than it: no home, and a file system that nothing can be written to
 
 import http.client
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from console.ports import free_port
 from tests.images.by_hand import Image
 
 # A namespace of its own, in which everything that is mounted turns read-only.
@@ -64,8 +64,7 @@ class Container:
 @contextmanager
 def running(image: Image, log: Path, **variables: str) -> Iterator[Container]:
     """Run `image` with `variables` beside what Cloud Run sets, until the block ends."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     environment = {
         **image.environment,
         "PORT": str(port),

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import requests
 
+from console.ports import free_port
 from tests.conformance.servers import missing
 from tests.journey.patience import await_fact
-from tests.ports import free_port
 
 PAGES = Path("/usr/share/doc/python3-doc/html")
 CONFIGURATION = """

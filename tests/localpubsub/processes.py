@@ -3,7 +3,7 @@
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,17 +29,15 @@ class Running:
 
 
 @contextmanager
-def started(*arguments: str, before: Callable[[], None] | None = None) -> Iterator[Running]:
-    """The command, until the block ends; ``before`` runs in the new process, ahead of it."""
+def started(*arguments: str, file_kib: int | None = None) -> Iterator[Running]:
+    """The command, until the block ends; with ``file_kib`` none of its files may grow larger: a full disk."""
     command = [sys.executable, "-m", "localpubsub", "--port", "0", "--log-level", "error", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=before) as process:  # noqa: PLW1509 - sets a limit, no more
+    if file_kib is not None:  # by a shell: Popen would fork to do it, which gRPC's threads do not survive
+        command = ["sh", "-c", f'ulimit -f {file_kib * 2} && exec "$@"', "sh", *command]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            # With ``before`` the child is a fork of this process for a moment: gRPC may say something there.
-            said = iter(process.stdout.readline, "")
-            found = next(
-                filter(None, (re.search(r"PUBSUB_EMULATOR_HOST=(\S+)\)", line) for line in said)), None
-            )
+            found = re.search(r"PUBSUB_EMULATOR_HOST=(\S+)\)", process.stdout.readline())
             assert found, "it ended without saying where it is"
             yield Running(process, found.group(1))
         finally:

@@ -1,7 +1,6 @@
 """Disks that are full, files that are damaged: an error each time, never a silent loss, never an attempt."""
 
 import os
-import resource
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -131,12 +130,8 @@ def test_a_damaged_file_is_refused_with_a_sentence(tmp_path: Path) -> None:
 
 def test_a_disk_that_fills_up_loses_nothing_confirmed(tmp_path: Path) -> None:
     """Publishing fails with a sentence; what was confirmed before is there after a restart with room."""
-
-    def little_room() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
-
     confirmed: list[str] = []
-    with started("--data", str(tmp_path), before=little_room) as server, workplace(server.host) as pubsub:
+    with started("--data", str(tmp_path), file_kib=2000) as server, workplace(server.host) as pubsub:
         topic = pubsub.topic()
         subscription = pubsub.subscription(topic)
         messages = [PubsubMessage(data=b"x" * 10_000)] * 10

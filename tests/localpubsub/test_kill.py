@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -24,6 +23,7 @@ from google.pubsub_v1.services.publisher.transports import PublisherGrpcTranspor
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 from google.pubsub_v1.types import PushConfig
 
+from console.ports import free_port
 from tests.conformance.conftest import serving
 
 IN_CI: Final = bool(os.environ.get("CI"))
@@ -39,8 +39,7 @@ class Phoenix:
     """A server on one port and one data directory that is killed, and starts again."""
 
     def __init__(self, data: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self._data = data
         self.start()
 

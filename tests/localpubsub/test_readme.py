@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from console.ports import free_port
 from tests.repository.tree import ROOT
 
 README = (ROOT / "localpubsub" / "README.md").read_text(encoding="utf-8")
@@ -34,9 +35,7 @@ def block(language: str, having: str) -> str:
 @pytest.fixture
 def ports() -> Callable[[str], str]:
     """Puts free ports in place of the README's."""
-    with ExitStack() as held:
-        free = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(3)]
-        numbers = dict(zip(("8085", "8086", "5000"), (each.getsockname()[1] for each in free), strict=True))
+    numbers = {number: free_port() for number in ("8085", "8086", "5000")}
     return lambda text: re.sub(r"\b(8085|8086|5000)\b", lambda match: str(numbers[match[1]]), text)
 
 

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from console.ports import free_port
 from contract.topology import DEAD_SUBSCRIPTION
 from tests.scripts.conftest import KEPT, Job, PostOffice, end, job
 
@@ -67,11 +67,6 @@ def _is_healthy(port: int) -> bool:
         return False
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
 def arguments(port: int, *more: str) -> list[str]:
     """Return the arguments of a replay of all to a dispatcher at a port."""
     where = ["replay-all", "--dispatcher", f"http://127.0.0.1:{port}", "--audience", AUDIENCE]
@@ -83,7 +78,7 @@ def test_1000_letters_in_bulk_though_the_dispatcher_is_killed(office: PostOffice
     # Given 1,000 dead letters, some with ordering keys, and a dispatcher
     letters = [job(number, f"host-{number}" if number < 100 else "") for number in range(1000)]
     office.bury(letters)
-    port, jobs = _free_port(), list[Job]()
+    port, jobs = free_port(), list[Job]()
 
     def some(wanted: int) -> bool:
         jobs.extend(office.take(KEPT))
@@ -120,7 +115,7 @@ def test_an_interrupt_puts_the_subscription_back(office: PostOffice, number: sig
     """Ctrl-C or a kill: it waits for pulls again, and no letter is lost."""
     # Given letters, and a dispatcher that is not there
     office.bury([job(1), job(2)])
-    process = office.start(*arguments(_free_port()))
+    process = office.start(*arguments(free_port()))
     await_fact(lambda: office.endpoint() != "", "it pushes")
     # When the replay is interrupted, as a terminal does it: with all of its processes
     os.killpg(process.pid, number)
@@ -141,7 +136,7 @@ def test_an_interrupt_puts_the_subscription_back(office: PostOffice, number: sig
 def test_a_replay_that_was_killed_is_seen_and_ended(local_office: PostOffice) -> None:
     """SIGKILL leaves the subscription pushing: whoever comes next is told, and puts it back."""
     local_office.bury([job(1)])
-    process = local_office.start(*arguments(_free_port()))
+    process = local_office.start(*arguments(free_port()))
     await_fact(lambda: local_office.endpoint() != "", "it pushes")
     os.killpg(process.pid, signal.SIGKILL)
     end(process)
@@ -156,7 +151,7 @@ def test_a_replay_that_was_killed_is_seen_and_ended(local_office: PostOffice) ->
 def test_a_dispatcher_that_takes_nothing_is_not_waited_for_without_end(local_office: PostOffice) -> None:
     """Letters that grow no fewer end the replay with a sentence, and wait for pulls."""
     local_office.bury([job(1)])
-    done = local_office.run(*arguments(_free_port(), "--patience-seconds", "1"))
+    done = local_office.run(*arguments(free_port(), "--patience-seconds", "1"))
     assert done.returncode == 1
     assert "after: 1 dead letters" in done.stdout
     assert "some letters are left; the dispatcher's log says why" in done.stderr

@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import json
-import socket
 import time
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 from google.auth.transport import Request
 
+from console.ports import free_port
 from contract.outcome import MEANINGS, Outcome, Reason
 from service.authenticate import Authenticate, NotHeard, anyone, authentication
 from service.oidc import REFETCH_SECONDS, OidcCheck
@@ -196,8 +196,7 @@ def test_without_certificates_the_push_is_to_be_repeated(site: Site, issuer: Iss
 
 def test_an_unreachable_certificate_server_is_no_certificates(issuer: Issuer) -> None:
     """Connection refused."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = free_port()
     check = authentication(settings(f"http://127.0.0.1:{port}/certs"))
     assert ending(check, f"Bearer {issuer.token()}") is Reason.NO_CERTIFICATES
 

@@ -10,6 +10,7 @@ import pytest
 from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
 
 import localpubsub
+from console.ports import free_port
 from service.publisher import CHUNK, CHUNK_KEYS, Message, PublishUnconfirmed, PubSubPublisher
 
 PROJECT = "p"
@@ -19,8 +20,7 @@ MESSAGE = Message(b"{}", {"job_id": "1"})
 @pytest.fixture
 def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """A Pub/Sub address where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = free_port()
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", f"127.0.0.1:{port}")
 
 
@@ -181,8 +181,8 @@ def test_a_key_that_failed_is_published_to_again() -> None:
 @pytest.mark.parametrize("key", ["", "shop.example#0"])
 def test_a_failure_that_passes_costs_no_message(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     """A Pub/Sub that hangs up once and is there a moment later confirms, with an ordering key as without."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    port = listener.getsockname()[1]
+    port = free_port()
+    listener = socket.create_server(("127.0.0.1", port))
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", f"127.0.0.1:{port}")
     sending = publisher(40)
     messages = [Message(b"x" * 3_000_000, {}, key) for _ in range(3)]  # each in a request of its own

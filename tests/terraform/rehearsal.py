@@ -16,11 +16,11 @@ import requests
 
 import localpubsub
 from console.ledger import Ledger
+from console.ports import free_port
 from console.process import Launch, Leash, Process, await_health
 from dispatcher.run_id import SCHEDULE_TIME
 from localpubsub.signing import SigningKey
 from tests.journey.patience import await_fact
-from tests.ports import free_port
 from tests.repository.tree import ROOT
 
 #: Backoffs of minutes pass in seconds; an ack deadline of a minute is still two seconds.

@@ -3,7 +3,6 @@
 import http.client
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
 
+from console.ports import free_port
 from tests.worker.pushes import job, push
 
 ROOT = Path(__file__).parents[2]
@@ -73,8 +73,7 @@ class RunningWorker:
 @contextmanager
 def running_worker(pubsub: str, **variables: str) -> Iterator[RunningWorker]:
     """Run a worker that anybody may push to, which publishes to the Pub/Sub at `pubsub`."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     chosen = environment(
         **{
             "GOOGLE_CLOUD_PROJECT": "p",

@@ -2,7 +2,6 @@
 
 import gc
 import gzip
-import socket
 import ssl
 import time
 import tracemalloc
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from console.ports import free_port
 from contract.outcome import MEANINGS, Outcome, Reason
 from tests.service.site import Answer, Site, Visit, http, open_site, redirect
 from tests.service.tokens import Issuer
@@ -151,8 +151,7 @@ def test_a_redirects_body_is_not_read(site: Site, fetcher: Fetcher) -> None:
 
 def test_a_refused_connection_may_work_later(fetcher: Fetcher) -> None:
     """Nobody listens: `connect`."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = free_port()
     assert ended(fetcher, f"http://127.0.0.1:{port}/").reason is Reason.CONNECT
 
 
