@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import requests
 
 from console.ledger import Accounting
 from console.stack import Stack
 
+Read = TypeVar("Read")
 TITLE = {"name": "page", "fields": {"title": {"css": "title", "required": True}}}
 
 
@@ -28,8 +29,13 @@ def await_accounting(
     stack: Stack, run_id: str, reached: Callable[[Accounting], bool], seconds: float = 60
 ) -> Accounting:
     """Return the run's accounting once `reached` is true of it; fail with the last one after `seconds`."""
+    return await_read(lambda: stack.ledger.accounting(run_id), reached, seconds)
+
+
+def await_read(read: Callable[[], Read], reached: Callable[[Read], bool], seconds: float = 60) -> Read:
+    """Return what is read of the ledger once `reached` is true of it: its tables fill independently."""
     until = time.monotonic() + seconds
-    while not reached(accounting := stack.ledger.accounting(run_id)):
-        assert time.monotonic() < until, f"not reached within {seconds} s: {accounting}"
+    while not reached(found := read()):
+        assert time.monotonic() < until, f"not reached within {seconds} s: {found}"
         time.sleep(0.05)
-    return accounting
+    return found

@@ -11,7 +11,7 @@ from console.services import DeliveryPolicy, StackOptions
 from console.stack import Stack
 from contract.job import Job
 from contract.topology import DEAD_SUBSCRIPTION
-from tests.journey.dispatching import await_accounting, dispatch
+from tests.journey.dispatching import await_accounting, await_read, dispatch
 from tests.journey.site import Site
 
 
@@ -143,7 +143,9 @@ class TestDeadLetter:
             pauses = [later - earlier for earlier, later in itertools.pairwise(times)]
             assert all(pause >= least for pause, least in zip(pauses, (1, 2, 4, 8), strict=True)), pauses
             # And each attempt said its number
-            attempts = stack.ledger.attempts(told["run_id"], dead.job_id)
+            attempts = await_read(
+                lambda: stack.ledger.attempts(told["run_id"], dead.job_id), lambda found: len(found) >= 5
+            )
             assert [each.attempt for each in attempts] == [1, 2, 3, 4, 5]
             # And the letter holds the job as it was, with what Pub/Sub says of its death
             with subscriber_client(stack.pubsub_host) as subscriber:

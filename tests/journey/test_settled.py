@@ -11,7 +11,7 @@ from console.services import AckPolicy, StackOptions
 from console.stack import Stack
 from contract.job import Job
 from contract.topology import DEAD_SUBSCRIPTION
-from tests.journey.dispatching import await_accounting, dispatch
+from tests.journey.dispatching import await_accounting, await_read, dispatch
 from tests.journey.site import RETRY_AFTER_SECONDS, Site
 
 
@@ -31,7 +31,9 @@ def test_a_page_that_is_not_there_is_asked_for_once_and_buried_with_its_reason(
     accounting = await_accounting(stack, told["run_id"], lambda now: now.succeeded + now.dead == 6)
     # Then it is dead after one attempt, for its reason
     assert (accounting.succeeded, accounting.dead, accounting.in_flight) == (5, 1, 0)
-    [dead] = stack.ledger.dead(told["run_id"])
+    [dead] = await_read(
+        lambda: stack.ledger.dead(told["run_id"]), lambda found: bool(found and found[0].reason)
+    )
     assert (dead.url, dead.attempts, dead.reason) == (f"{site.url}/missing", 1, "http_404")
     assert len(site.requests["/missing"]) == 1
     # And so says its letter, which still holds the job

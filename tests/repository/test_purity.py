@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -86,11 +87,14 @@ def effects(tree: ast.AST, more: Iterable[str] = ()) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("path", pure_files(), ids=shown)
-def test_a_pure_file_reaches_for_nothing_outside(path: Path) -> None:
+def test_a_pure_file_reaches_for_nothing_outside() -> None:
     """What is pure is tested with values only, and behaves in the cloud as it does in its test."""
-    assert path.is_file(), "this file is listed as pure, and is gone or renamed"
-    assert effects(parsed(path), NEARLY_VALUES if path.parent.name in CORE else ()) == []
+    pure = pure_files()
+    assert [shown(path) for path in pure if not path.is_file()] == [], "listed as pure, and gone or renamed"
+    reached = {
+        shown(path): effects(parsed(path), NEARLY_VALUES if path.parent.name in CORE else ()) for path in pure
+    }
+    assert {path: found for path, found in reached.items() if found} == {}
 
 
 def neighbours(path: Path) -> set[Path]:
@@ -106,10 +110,17 @@ def neighbours(path: Path) -> set[Path]:
     return found - {path}
 
 
-@pytest.mark.parametrize("path", [path for path in pure_files() if "console" not in path.parts], ids=shown)
-def test_a_pure_file_reaches_for_nothing_through_others(path: Path) -> None:
+def test_a_pure_file_reaches_for_nothing_through_others() -> None:
     """Purity by way of a neighbour is none; only the console lays out records declared beside effects."""
-    assert {shown(file): found for file in neighbours(path) if (found := effects(parsed(file)))} == {}
+    effective = cache(lambda file: effects(parsed(file)))
+    reached = [
+        f"{shown(path)} by {shown(file)}: {found}"
+        for path in pure_files()
+        if "console" not in path.parts
+        for file in neighbours(path)
+        if (found := effective(file))
+    ]
+    assert reached == []
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,15 @@
-"""The services as Cloud Run runs them: the images' own commands, under its container contract.
+"""The images, built by hand from the Dockerfiles' lines: what lies in them, and how they run on Cloud Run.
 
-https://cloud.google.com/run/docs/container-contract.
+Their own commands, under its container contract: https://cloud.google.com/run/docs/container-contract.
+One file, for all of it is one worker's who builds them once.
 """
 
 import json
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import distributions
 from pathlib import Path
 from threading import Event
 
@@ -14,8 +17,10 @@ import pytest
 from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
 
 import localpubsub
-from tests.images.by_hand import Image
+from tests.images.by_hand import APP, Image
 from tests.images.container import Container, is_read_only, running
+from tests.images.test_dockerfiles import closure
+from tests.repository.test_locks import locked, normal
 from tests.service.site import Site, Visit, open_site
 from tests.service.site import http as answering
 from tests.worker.pushes import job, push
@@ -26,6 +31,68 @@ Images = Callable[[str], Image]
 GRACE_SECONDS = 10  #: between SIGTERM and SIGKILL
 TOPICS = {"dispatcher": "projects/p/topics/scrape-jobs", "worker": "projects/p/topics/scrape-outcomes"}
 PAGE = b"<h1>Faust</h1>"
+
+
+def app(image: Image) -> Path:
+    """Return the directory that holds everything of ours."""
+    return image.root / APP.strip("/")
+
+
+def packages(image: Image) -> Path:
+    """Return the directory of the installed packages."""
+    [found] = app(image).glob("venv/lib/python*/site-packages")
+    return found
+
+
+def size(folder: Path) -> int:
+    """Return the bytes of all files in a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+
+
+def test_the_services_lock_is_installed_and_nothing_else(
+    image: Image, service: str, show: Callable[[str], None]
+) -> None:
+    """Also no pip: what is not there cannot be used by whoever gets in. Prints what it weighs."""
+    installed = {normal(each.metadata["Name"]) for each in distributions(path=[str(packages(image))])}
+    assert installed <= locked(service).keys()
+    # What may be left out is left out by its marker.
+    assert locked(service).keys() - installed <= {"pycparser"}
+    sizes = {each.name: size(each) for each in packages(image).iterdir() if each.is_dir()}
+    largest = sorted(sizes, key=lambda name: -sizes[name])[:5]
+    show(
+        f"{service}: {size(packages(image)) / 2**20:.0f} MiB of packages"
+        f" ({', '.join(f'{name} {sizes[name] / 2**20:.0f}' for name in largest)}),"
+        f" {size(app(image) / 'code') / 2**10:.0f} KiB of ours"
+    )
+
+
+def test_only_the_services_code_is_there(image: Image, service: str) -> None:
+    """Not the other service, and no lock of the developers."""
+    assert {each.name for each in (app(image) / "code").iterdir()} == closure(service)
+    assert sorted(each.name for each in app(image).iterdir()) == ["code", "venv"]
+
+
+def test_anyone_may_read_it_and_all_of_it_is_compiled(image: Image) -> None:
+    """It runs as a user that owns nothing, where nothing can be written, and starts without compiling."""
+    files = [path for path in app(image).rglob("*") if path.is_file() and not path.is_symlink()]
+    assert [path for path in files if not path.stat().st_mode & 0o004] == []
+    code = [
+        path for path in files if path.suffix == ".py" and "code" in path.relative_to(app(image)).parts[:1]
+    ]
+    compiled = {
+        path.parent.parent / f"{path.name.split('.')[0]}.py" for path in files if path.suffix == ".pyc"
+    }
+    assert code
+    assert set(code) - compiled == set()
+
+
+@pytest.mark.parametrize("tool", ["pip", "setuptools"])
+def test_no_installer_is_left(image: Image, tool: str) -> None:
+    """The environment that runs cannot change itself."""
+    said = subprocess.run(
+        [app(image) / "venv/bin/python", "-c", f"import {tool}"], capture_output=True, check=False, timeout=60
+    )
+    assert said.returncode == 1
 
 
 @pytest.fixture(scope="module")
