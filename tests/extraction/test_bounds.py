@@ -109,7 +109,7 @@ def test_a_selector_that_compares_all_with_all_is_not_begun(css: str | None, xpa
         NotExtracted, match=r"too_large: .* compares 2500\d elements with each other; at most"
     ):
         scrape(body, fields={"f": {"css": css, "xpath": xpath}})
-    assert time.perf_counter() - started < 5
+    assert time.perf_counter() - started < 15
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_backoffs_and_deadlines_come_sooner_in_the_same_order() -> None:
     for pause, seconds in zip(
         [after - before for before, after in pairwise(times)], (10, 20, 40), strict=True
     ):
-        assert seconds / 60 <= pause < seconds / 60 + 1.5
+        assert seconds / 60 <= pause < seconds / 2
     # What was refused at once comes again before what was silent for 20 s and waited 10.
     assert came.index("refused", came.index("refused") + 1) < came.index("silent", came.index("silent") + 1)
 

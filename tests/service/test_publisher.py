@@ -44,7 +44,7 @@ def test_without_a_pubsub_a_message_is_unconfirmed_in_time() -> None:
     started = time.monotonic()
     with pytest.raises(PublishUnconfirmed, match="topic scrape-outcomes did not confirm"):
         sending.publish(MESSAGE)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
     sending.close()
 
 
@@ -55,7 +55,7 @@ def test_with_a_silent_pubsub_a_message_is_unconfirmed_in_time() -> None:
     started = time.monotonic()
     with pytest.raises(PublishUnconfirmed):
         sending.publish(MESSAGE)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
     sending.close()
 
 
@@ -67,7 +67,7 @@ def test_more_messages_than_fit_into_memory_are_all_told_unconfirmed_in_time() -
     answers = list(sending.publish_all(MESSAGE for _ in range(CHUNK + 2)))
     assert len(answers) == CHUNK + 2
     assert all(isinstance(answer, PublishUnconfirmed) for answer in answers)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 20
     sending.close()
 
 
@@ -81,7 +81,7 @@ def test_after_an_outage_of_any_length_the_publisher_still_sends() -> None:
     started = time.monotonic()
     with pytest.raises(PublishUnconfirmed):
         sending.publish(MESSAGE)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 20
     sending.close()
 
 

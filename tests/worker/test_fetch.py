@@ -304,7 +304,7 @@ def test_a_page_takes_no_longer_than_its_budget(site: Site, fetcher: Fetcher, dr
     end = ended(fetcher, site.add("/", drip), Budget(0.4))
     assert end.reason is Reason.BUDGET
     assert "the page took longer than 0.4 s" in end.detail
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 10
 
 
 def test_a_spent_budget_asks_for_nothing(site: Site, fetcher: Fetcher) -> None:
