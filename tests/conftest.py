@@ -1,11 +1,14 @@
 """What holds for every test."""
 
 import signal
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.conformance import servers
+from tests.conformance.servers import PubsubServer
 
 # Few examples, for a quick answer, and no clock that decides what is right.
 settings.register_profile("scrapeq", max_examples=50, deadline=None)
@@ -23,6 +26,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes long (with --no-loadscope-reorder processes share the files in this order)."""
     folders = Path(__file__).parent
     items.sort(key=lambda item: item.path.relative_to(folders).parts[0] not in SLOW)
+
+
+@pytest.fixture(scope="session")
+def localpubsub_server() -> Iterator[PubsubServer]:
+    """Our own, started once."""
+    with servers.local() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def emulator_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PubsubServer]:
+    """Google's, started once."""
+    with servers.emulator(tmp_path_factory.mktemp("emulator")) as started:
+        yield started
 
 
 @pytest.hookimpl(wrapper=True)

@@ -29,14 +29,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", params=["localpubsub", pytest.param("emulator", marks=pytest.mark.emulator)])
-def server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[PubsubServer]:
-    """Each server, started once."""
-    local = request.param == "localpubsub"
-    starting = servers.local() if local else servers.emulator(tmp_path_factory.mktemp("emulator"))
-    with starting as started:
-        yield started
+def server(request: pytest.FixtureRequest) -> PubsubServer:
+    """Each server."""
+    started: PubsubServer = request.getfixturevalue(f"{request.param}_server")
+    return started
 
 
 @pytest.fixture(scope="session")
@@ -55,9 +51,11 @@ def patience(request: pytest.FixtureRequest, server: PubsubServer) -> float:
 @pytest.fixture
 def pubsub(
     server: PubsubServer, patience: float, clients: tuple[PublisherClient, SubscriberClient]
-) -> Workplace:
+) -> Iterator[Workplace]:
     """Clients and unused names."""
-    return Workplace(server, patience, *clients)
+    workplace = Workplace(server, patience, *clients)
+    yield workplace
+    workplace.stop_pushing()
 
 
 @contextmanager

@@ -4,8 +4,10 @@ import itertools
 import time
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
+from google.api_core.exceptions import GoogleAPICallError
 from google.pubsub_v1 import PublisherClient, SubscriberClient
 from google.pubsub_v1.types import PubsubMessage, ReceivedMessage, Subscription, Topic
 
@@ -25,6 +27,7 @@ class Workplace:
         self.server = server
         self.publisher = publisher
         self.subscriber = subscriber
+        self._pushed: list[str] = []
 
     def name(self, collection: str) -> str:
         """A name not used before."""
@@ -41,7 +44,15 @@ class Workplace:
     def created(self, topic: str, **fields: object) -> Subscription:
         """A new subscription as the server answers it."""
         request = Subscription(name=self.name("subscriptions"), topic=topic, **fields)
+        if request.push_config.push_endpoint:
+            self._pushed.append(request.name)
         return self.subscriber.create_subscription(request)
+
+    def stop_pushing(self) -> None:
+        """Delete what would be pushed for ever to an endpoint that is gone, or is another test's."""
+        for name in self._pushed:
+            with suppress(GoogleAPICallError):
+                self.subscriber.delete_subscription(subscription=name, timeout=10)
 
     def publish(self, topic: str, *data: bytes, **attributes: str) -> list[str]:
         """Ids of messages published in one request, in order."""

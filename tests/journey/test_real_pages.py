@@ -7,7 +7,7 @@ import pytest
 
 from console.services import StackOptions
 from console.stack import Stack
-from tests.conformance import servers
+from tests.conformance.servers import PubsubServer
 from tests.journey.conftest import PATIENT
 from tests.journey.dispatching import await_accounting, dispatch
 from tests.journey.real_pages import serving_pages
@@ -53,10 +53,9 @@ def test_500_real_pages_on_localpubsub(pages: list[str], tmp_path: Path) -> None
 
 @pytest.mark.emulator
 def test_500_real_pages_on_the_official_emulator(
-    pages: list[str], tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+    pages: list[str], emulator_server: PubsubServer, tmp_path: Path
 ) -> None:
     """No part knows which Pub/Sub it speaks to: the same journey on Google's emulator."""
-    with servers.emulator(tmp_path_factory.mktemp("emulator")) as emulator:
-        options = StackOptions(data=tmp_path / "data", delivery=PATIENT, emulator_host=emulator.host)
-        with Stack(options) as stack:
-            scrape_all(stack, pages)
+    options = StackOptions(data=tmp_path / "data", delivery=PATIENT, emulator_host=emulator_server.host)
+    with Stack(options) as stack:
+        scrape_all(stack, pages)

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -159,20 +158,6 @@ def job(number: int, ordering_key: str = "") -> Job:
 def tally(jobs: list[Job]) -> Counter[Job]:
     """Count equal jobs."""
     return Counter(jobs)
-
-
-@pytest.fixture(scope="session")
-def localpubsub_server() -> Iterator[PubsubServer]:
-    """Our own, started once."""
-    with servers.local() as started:
-        yield started
-
-
-@pytest.fixture(scope="session")
-def emulator_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PubsubServer]:
-    """Google's, started once."""
-    with servers.emulator(tmp_path_factory.mktemp("emulator")) as started:
-        yield started
 
 
 @pytest.fixture(params=["localpubsub", pytest.param("emulator", marks=pytest.mark.emulator)])
