@@ -9,6 +9,8 @@ from hypothesis import settings
 
 from tests.conformance import servers
 from tests.conformance.servers import PubsubServer
+from tests.service.recording import RecordingPublisher
+from tests.service.site import Site, open_site
 
 # Few examples, for a quick answer, and no clock that decides what is right.
 settings.register_profile("scrapeq", max_examples=50, deadline=None)
@@ -26,6 +28,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes long (with --no-loadscope-reorder processes share the files in this order)."""
     folders = Path(__file__).parent
     items.sort(key=lambda item: item.path.relative_to(folders).parts[0] not in SLOW)
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """A site of this test's own."""
+    with open_site() as site:
+        yield site
+
+
+@pytest.fixture
+def publisher() -> RecordingPublisher:
+    """A publisher that confirms."""
+    return RecordingPublisher()
 
 
 @pytest.fixture(scope="session")

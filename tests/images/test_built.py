@@ -14,14 +14,14 @@ from pathlib import Path
 from threading import Event
 
 import pytest
-from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
+from google.cloud.pubsub_v1 import SubscriberClient
 
 import localpubsub
 from tests.images.by_hand import APP, Image
 from tests.images.container import Container, is_read_only, running
 from tests.images.test_dockerfiles import closure
 from tests.repository.test_locks import locked, normal
-from tests.service.site import Site, Visit, open_site
+from tests.service.site import Site, Visit
 from tests.service.site import http as answering
 from tests.worker.pushes import job, push
 
@@ -98,24 +98,12 @@ def test_no_installer_is_left(image: Image, tool: str) -> None:
 @pytest.fixture(scope="module")
 def pubsub() -> Iterator[str]:
     """A running Pub/Sub with both topics, and a subscription to each."""
-    with localpubsub.running(log_level="error") as server, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PUBSUB_EMULATOR_HOST", server.host)
-        publisher = PublisherClient()
-        with SubscriberClient() as subscriber:
-            for name, topic in TOPICS.items():
-                publisher.create_topic(name=topic, timeout=10)
-                subscriber.create_subscription(
-                    name=f"projects/p/subscriptions/{name}", topic=topic, timeout=10
-                )
-        publisher.stop()
+    subscriptions = [
+        {"name": f"projects/p/subscriptions/{name}", "topic": topic} for name, topic in TOPICS.items()
+    ]
+    setup = {"topics": list(TOPICS.values()), "subscriptions": subscriptions}
+    with localpubsub.running(setup=setup, log_level="error") as server:
         yield server.host
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    """A site of this test's own."""
-    with open_site() as site:
-        yield site
 
 
 @pytest.fixture

@@ -1,21 +1,13 @@
 """The REST client: who is asked for a count, with which token, and what a refusal says."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
 from scripts.pubsub_rest import METRIC, TRIES, Pubsub, Refused
-from tests.service.site import Site, http, open_site
+from tests.service.site import Site, http
 
 SUBSCRIPTION = "/v1/projects/p/subscriptions/dead"
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    """A Google of this test's own."""
-    with open_site() as site:
-        yield site
 
 
 def at(site: Site, *, monitoring: bool = False) -> Pubsub:

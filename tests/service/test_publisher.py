@@ -88,17 +88,9 @@ def test_after_an_outage_of_any_length_the_publisher_still_sends() -> None:
 @pytest.fixture(scope="module")
 def pubsub() -> Iterator[str]:
     """A running Pub/Sub, with the topic `scrape-outcomes` and a subscription `kept` to it."""
-    with localpubsub.running(log_level="error") as server, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PUBSUB_EMULATOR_HOST", server.host)
-        topics, subscriptions = PublisherClient(), SubscriberClient()
-        topic = f"projects/{PROJECT}/topics/scrape-outcomes"
-        topics.create_topic(name=topic, timeout=10)
-        subscriptions.create_subscription(
-            name=f"projects/{PROJECT}/subscriptions/kept", topic=topic, timeout=10
-        )
-        subscriptions.close()
-        topics.stop()
-        topics.transport.close()
+    topic = f"projects/{PROJECT}/topics/scrape-outcomes"
+    kept = {"name": f"projects/{PROJECT}/subscriptions/kept", "topic": topic}
+    with localpubsub.running(setup={"topics": [topic], "subscriptions": [kept]}, log_level="error") as server:
         yield server.host
 
 
