@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from localpubsub.arguments import at_least_one, port
+from localpubsub.arguments import HelpFormatter, at_least_one, port
 from localpubsub.errors import CannotStart
 from localpubsub.loop import new_event_loop
 from localpubsub.options import LOG_LEVELS, Options
@@ -47,7 +47,9 @@ async def _serve(options: Options) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m localpubsub", description="A Google Pub/Sub for laptops and tests."
+        prog="python -m localpubsub",
+        description="A Google Pub/Sub for laptops and tests.",
+        formatter_class=HelpFormatter,
     )
     default = Options()
     _add_places(parser.add_argument, default)

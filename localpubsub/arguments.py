@@ -1,6 +1,18 @@
 """Kinds of arguments of the commands."""
 
 import argparse
+import os
+
+
+class HelpFormatter(argparse.HelpFormatter):
+    """Help as wide as the terminal. Argparse's own asks shutil, which imports every compression there is."""
+
+    def __init__(self, prog: str) -> None:
+        try:
+            columns = os.get_terminal_size().columns
+        except OSError:
+            columns = 80
+        super().__init__(prog, width=columns - 2)
 
 
 def port(text: str) -> int:

@@ -1,6 +1,7 @@
 """The HTTP port: the website (`website.py`), and gRPC, passed on to its own port."""
 
 import asyncio
+import socket
 from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
@@ -26,11 +27,10 @@ class HttpDoor:
         self._website: asyncio.Task[web.AppRunner] | None = None
         self._listening: asyncio.Server | None = None
 
-    async def open(self, host: str, port: int, grpc: Callable[[], tuple[str, int]]) -> int:
-        """Listen; the port. OSError when it is taken."""
+    async def open(self, listening: socket.socket, grpc: Callable[[], tuple[str, int]]) -> None:
+        """Answer whoever connects to this socket, which is the door's from now on."""
         loop = asyncio.get_running_loop()
-        self._listening = await loop.create_server(lambda: FrontDoor(self._http, grpc), host, port)
-        return int(self._listening.sockets[0].getsockname()[1])
+        self._listening = await loop.create_server(lambda: FrontDoor(self._http, grpc), sock=listening)
 
     async def close(self) -> None:
         """Stop listening, finish what is under way."""

@@ -96,7 +96,7 @@ class Server:
 
     async def _start(self, opened: AsyncExitStack) -> None:
         options = self.options
-        _check_free(options.host, options.port, "--port")
+        _listen(options.host, options.port, "--port").close()  # our sentence, before gRPC's own
         setup = _setup(options.setup) if options.setup is not None else None
         directory = None
         if self.data is not None:
@@ -128,13 +128,11 @@ class Server:
         opened.push_async_callback(exports.close)
 
     async def _serve_http(self, opened: AsyncExitStack, door: HttpDoor) -> None:
-        host, port = self.options.host, self.options.certificates_port
-        _check_free(host, port, "--http-port")
+        host = self.options.host
+        listening = _listen(host, self.options.certificates_port, "--http-port")
+        self.http_port = int(listening.getsockname()[1])
         opened.push_async_callback(door.close)
-        try:
-            self.http_port = await door.open(host, port, grpc=lambda: (_reachable(host), self.port))
-        except OSError as error:
-            raise _port_in_use(host, port, "--http-port") from error
+        await door.open(listening, grpc=lambda: (_reachable(host), self.port))
 
     async def _serve_grpc(self, opened: AsyncExitStack, services: Services) -> None:
         server = aio.server(options=_GRPC_OPTIONS)
@@ -177,10 +175,9 @@ def _positive(scale: float) -> float:
     return scale
 
 
-def _check_free(host: str, port: int, option: str) -> None:
-    """Say it in a sentence of ours before gRPC says it in several of its own."""
+def _listen(host: str, port: int, option: str) -> socket.socket:
     try:
-        socket.create_server((host, port)).close()
+        return socket.create_server((host, port))
     except OSError as error:
         raise _port_in_use(host, port, option) from error
 
