@@ -120,7 +120,10 @@ def _bind(descriptor: Any, fields: dict[str, Json], name: str, text: str) -> Non
     field = _field(descriptor, path[-1], name)
     value: Json = _BOOLEANS.get(text, text) if field.cpp_type == field.CPPTYPE_BOOL else text
     if field.is_repeated:
-        value = [*_get(fields, path, []), value]
+        given = _holder(fields, path).get(path[-1])
+        if not isinstance(given, list | None):
+            raise InvalidArgument(f"Invalid JSON payload received. {name!r} must be a list.")
+        value = [*(given or []), value]
     _set(fields, path, value)
 
 
@@ -136,19 +139,19 @@ def _field(descriptor: Any, part: str, name: str) -> Any:  # noqa: ANN401 - unty
     return found
 
 
-def _get(fields: dict[str, Json], path: list[str], otherwise: Json) -> Json:
-    for part in path[:-1]:
-        fields = fields.get(part, {})
-    return fields.get(path[-1], otherwise)
-
-
 def _set(fields: dict[str, Json], path: list[str], value: Json) -> None:
+    _holder(fields, path)[path[-1]] = value
+
+
+def _holder(fields: dict[str, Json], path: list[str]) -> dict[str, Json]:
+    """The object that has the last part of a path, made where it is not there or null, which is the same."""
     for part in path[:-1]:
-        inner = fields.setdefault(part, {})
-        if not isinstance(inner, dict):
+        if fields.get(part) is None:
+            fields[part] = {}
+        fields = fields[part]
+        if not isinstance(fields, dict):
             raise InvalidArgument(f"Invalid JSON payload received. {part!r} must be an object.")
-        fields = inner
-    fields[path[-1]] = value
+    return fields
 
 
 def _with_camel_mask(fields: dict[str, Json]) -> dict[str, Json]:

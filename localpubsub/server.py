@@ -1,5 +1,6 @@
 """The whole server, wired: ports, broker, pushes, certificates. The only file that knows all of them."""
 
+import errno
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
@@ -72,12 +73,12 @@ class Server:
     @property
     def host(self) -> str:
         """``ADDRESS:PORT``, the value for PUBSUB_EMULATOR_HOST."""
-        return f"{_reachable(self.options.host)}:{self.port}"
+        return _address(_reachable(self.options.host), self.port)
 
     @property
     def http_url(self) -> str:
         """Where the REST API and the state page are; ends without a slash."""
-        return f"http://{_reachable(self.options.host)}:{self.http_port}"
+        return f"http://{_address(_reachable(self.options.host), self.http_port)}"
 
     @property
     def certs_url(self) -> str:
@@ -138,7 +139,7 @@ class Server:
         server = aio.server(options=_GRPC_OPTIONS)
         server.add_generic_rpc_handlers((Methods(services),))
         try:
-            self.port = server.add_insecure_port(f"{self.options.host}:{self.options.port}")
+            self.port = server.add_insecure_port(_address(self.options.host, self.options.port))
         except RuntimeError as error:
             raise _port_in_use(self.options.host, self.options.port, "--port") from error
         await server.start()
@@ -176,17 +177,29 @@ def _positive(scale: float) -> float:
 
 
 def _listen(host: str, port: int, option: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port))
+        return socket.create_server((host, port), family=family, dualstack_ipv6=host == "::")
     except OSError as error:
-        raise _port_in_use(host, port, option) from error
+        if error.errno == errno.EADDRINUSE:
+            raise _port_in_use(host, port, option) from error
+        reason = (error.strerror or str(error)).partition(" (")[
+            0
+        ]  # without the address, which we write better
+        where = _address(host, port)
+        raise CannotStart(f"cannot listen on {where}: {reason}. Look at --host and {option}.") from error
 
 
 def _port_in_use(host: str, port: int, option: str) -> CannotStart:
     return CannotStart(
-        f"cannot listen on {host}:{port}: is another server running there? Choose another port with {option} "
-        f"(0 takes a free one)."
+        f"cannot listen on {_address(host, port)}: is another server running there? "
+        f"Choose another port with {option} (0 takes a free one)."
     )
+
+
+def _address(host: str, port: int) -> str:
+    """Host and port as URLs and gRPC write them: IPv6 in brackets (RFC 3986 section 3.2.2)."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _reachable(host: str) -> str:

@@ -141,6 +141,21 @@ def test_the_update_mask_takes_both_spellings(door: Door) -> None:
         assert door.send("PATCH", SUBSCRIPTION, body)[1]["ackDeadlineSeconds"] == seconds
 
 
+@pytest.mark.parametrize("given", ["one", {"one": 1}, 1])
+def test_a_parameter_is_added_to_a_list_only(door: Door, given: Json) -> None:
+    """What a body has in a list's place is named, not taken apart."""
+    status, answer = door.send("POST", f"{SUBSCRIPTION}:acknowledge?ackIds=two", {"ackIds": given})
+    assert (status, answer["error"]["status"]) == (400, "INVALID_ARGUMENT")
+    assert answer["error"]["message"] == "Invalid JSON payload received. 'ackIds' must be a list."
+
+
+def test_null_is_as_if_it_were_not_there(door: Door) -> None:
+    """https://protobuf.dev/programming-guides/json/#null."""
+    for body in ({"ackIds": None}, {}):
+        status, answer = door.send("POST", f"{SUBSCRIPTION}:modifyAckDeadline?ackIds=two", body)
+        assert (status, "ack" in answer["error"]["message"].lower()) == (400, True)
+
+
 def test_an_answer_is_as_the_caller_asks(door: Door) -> None:
     """Enums as numbers, and without white space."""
     for query, state in (

@@ -1,5 +1,6 @@
 """The server inside another program."""
 
+import socket
 import sqlite3
 import threading
 import urllib.request
@@ -50,6 +51,41 @@ def test_a_port_in_use_raises_the_sentence() -> None:
             localpubsub.running(port=port),
         ):
             pass
+
+
+def has_ipv6() -> bool:
+    """Whether this machine's loopback interface has an address of that family."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("host", "reached"),
+    [("localhost", "localhost"), ("0.0.0.0", "127.0.0.1"), ("::1", "[::1]"), ("::", "127.0.0.1")],
+)
+def test_it_listens_where_it_is_told(host: str, reached: str) -> None:
+    """Of both families of addresses; what it says of itself can be used as it stands."""
+    if ":" in host and not has_ipv6():
+        pytest.skip("this machine has no IPv6")
+    with localpubsub.running(host=host) as server:
+        assert server.host.rpartition(":")[0] == reached
+        with urllib.request.urlopen(f"{server.http_url}/healthz") as answer:  # noqa: S310 - our own server
+            assert answer.status == 200
+        for each in (server.host, server.http_url.removeprefix("http://")):
+            with gapic_clients(each) as (publisher, _):
+                publisher.create_topic(name=f"projects/p/topics/at-{each.rpartition(':')[2]}", timeout=20)
+
+
+def test_an_address_that_is_not_here_is_one_sentence() -> None:
+    """It is no other server that is in the way."""
+    with (
+        pytest.raises(localpubsub.CannotStart, match=r"cannot listen on 192\.0\.2\.1:.*Look at --host"),
+        localpubsub.running(host="192.0.2.1"),
+    ):
+        pass
 
 
 def test_it_is_ephemeral_unless_told_where() -> None:
