@@ -13,8 +13,8 @@ from tests.conformance.servers import PubsubServer
 from tests.service.recording import RecordingPublisher
 from tests.service.site import Site, open_site
 
-# Few examples, for a quick answer, and no clock that decides what is right. In CI always the same ones, so that
-# a change is judged by what it changes; everywhere else others each time.
+# Few examples, for a quick answer, and no clock that decides what is right. In CI always the same ones, so
+# that a change is judged by what it changes; everywhere else others each time.
 settings.register_profile("scrapeq", max_examples=50, deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("scrapeq")
 
