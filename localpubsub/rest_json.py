@@ -59,7 +59,8 @@ def decode(message: RequestPb, route: Route, query: Iterable[tuple[str, str]], b
     for name, value in query:
         if name not in SYSTEM_PARAMETERS:
             _bind(message.DESCRIPTOR, fields, name, value)
-    _set(fields, route.field.split("."), route.value)
+    path = route.field.split(".")
+    _holder(fields, path)[path[-1]] = route.value
     return parsed(message, fields)
 
 
@@ -119,12 +120,13 @@ def _bind(descriptor: Any, fields: dict[str, Json], name: str, text: str) -> Non
         descriptor = field.message_type
     field = _field(descriptor, path[-1], name)
     value: Json = _BOOLEANS.get(text, text) if field.cpp_type == field.CPPTYPE_BOOL else text
+    holder = _holder(fields, path)
     if field.is_repeated:
-        given = _holder(fields, path).get(path[-1])
+        given = holder.get(path[-1])
         if not isinstance(given, list | None):
             raise InvalidArgument(f"Invalid JSON payload received. {name!r} must be a list.")
         value = [*(given or []), value]
-    _set(fields, path, value)
+    holder[path[-1]] = value
 
 
 def _field(descriptor: Any, part: str, name: str) -> Any:  # noqa: ANN401 - untyped
@@ -137,10 +139,6 @@ def _field(descriptor: Any, part: str, name: str) -> Any:  # noqa: ANN401 - unty
             f"Field '{part}' could not be found in request message."
         )
     return found
-
-
-def _set(fields: dict[str, Json], path: list[str], value: Json) -> None:
-    _holder(fields, path)[path[-1]] = value
 
 
 def _holder(fields: dict[str, Json], path: list[str]) -> dict[str, Json]:

@@ -19,9 +19,8 @@ from typing import Any
 from scripts.pubsub_rest import Letter, Pubsub, Refused
 
 DEATH = "CloudPubSubDeadLetter"  #: what Pub/Sub's own attributes of a dead letter begin with
-WORKERS = frozenset(
-    {"reason", "detail", "attempt"}
-)  #: what a worker that buried the job wrote (contract/letter.py)
+#: What a worker that buried the job wrote (contract/letter.py).
+WORKERS = frozenset({"reason", "detail", "attempt"})
 DELIVERIES = "CloudPubSubDeadLetterSourceDeliveryCount"
 LETTERS_PER_PULL = 500
 EMPTY_PULLS = 2  #: an empty answer is not an empty queue (https://cloud.google.com/pubsub/docs/pull#dont_return_immediately)
