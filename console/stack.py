@@ -19,6 +19,7 @@ from typing import IO, Self
 
 from console.collector import Collector
 from console.complaint import StackFailed, WrongUsage
+from console.interrupts import uninterrupted
 from console.ledger import Ledger
 from console.ports import settle_ports
 from console.process import Launch, Leash, Process, await_health, describe_end, how, stop_together
@@ -166,9 +167,10 @@ class Stack:
         if writes_rows:
             self.start_pubsub()
         self.announce("Making topics and subscriptions")
-        prepare_topology(
-            self.pubsub_host, f"{self.worker_url}/", self.options.delivery, writes_rows=writes_rows
-        )
+        with uninterrupted():  # an interrupt in one of gRPC's callbacks would be printed, and lost
+            prepare_topology(
+                self.pubsub_host, f"{self.worker_url}/", self.options.delivery, writes_rows=writes_rows
+            )
         if not writes_rows:
             self._collector = self._held.enter_context(Collector(self.pubsub_host, self.ledger))
         self._await_health(WORKER)
