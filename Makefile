@@ -3,7 +3,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-PACKAGES := contract extraction service dispatcher worker localpubsub console
 .DEFAULT_GOAL := help
 
 .PHONY: help

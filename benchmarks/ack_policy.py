@@ -1,7 +1,7 @@
 """What each ACK_POLICY costs the healthy pages of a crawl some of whose pages are not there.
 
 `python -m benchmarks.ack_policy [--jobs 1000] [--missing 0.05] [--delay 0.2] [--rounds 3]`. localpubsub's
-push backoff, which is global to a subscription as Pub/Sub's is, is always on (localpubsub/push_backoff.py).
+push backoff, which is global to a subscription as Pub/Sub's is, is always on (localpubsub/push/backoff.py).
 """
 
 import argparse
@@ -15,9 +15,9 @@ from typing import NamedTuple
 import requests
 
 from benchmarks.pages_of_200_ms import CONCURRENCY, PATIENCE_SECONDS, RECIPE, slow_site
-from console.ledger import Ledger
-from console.services import AckPolicy, StackOptions
-from console.stack import Stack
+from console.ledger.ledger import Ledger
+from console.stack.services import AckPolicy, StackOptions
+from console.stack.stack import Stack
 
 AFTERWARDS = 200  #: pages of the crawl that comes while the failures of the first are tried again
 CANDIDATES = {

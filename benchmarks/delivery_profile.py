@@ -45,13 +45,13 @@ def create_app() -> Any:  # noqa: ANN401 - a WSGI application
     import worker.app  # noqa: PLC0415 - of whichever checkout comes first on the path, in the worker only
     import worker.deliver  # noqa: PLC0415 - idem
     import worker.main  # noqa: PLC0415 - idem
-    import worker.pages  # noqa: PLC0415 - idem
-    from contract.envelope import Envelope  # noqa: PLC0415 - idem
+    import worker.pagination  # noqa: PLC0415 - idem
     from contract.job import Job  # noqa: PLC0415 - idem
     from extraction.document import Document  # noqa: PLC0415 - idem
-    from service import log  # noqa: PLC0415 - idem
-    from service.oidc import OidcCheck  # noqa: PLC0415 - idem
-    from service.publisher import PubSubPublisher  # noqa: PLC0415 - idem
+    from publishing.publisher import PubSubPublisher  # noqa: PLC0415 - idem
+    from push_endpoint.envelope import Envelope  # noqa: PLC0415 - idem
+    from push_endpoint.oidc import OidcCheck  # noqa: PLC0415 - idem
+    from runtime import log  # noqa: PLC0415 - idem
     from worker.fetch import Fetcher  # noqa: PLC0415 - idem
 
     def clock(owner: Any, name: str, part: str) -> None:  # noqa: ANN401 - a class or a module
@@ -62,7 +62,7 @@ def create_app() -> Any:  # noqa: ANN401 - a WSGI application
         (Job, "decode", "decode: job and recipe"),
         (OidcCheck, "__call__", "authenticate"),
         (Fetcher, "fetch", "fetch"),
-        (worker.pages, "extract", "extract"),
+        (worker.pagination, "extract", "extract"),
         (worker.deliver._Attempt, "_record", "record"),  # noqa: SLF001 - the part has no other name
         (PubSubPublisher, "publish", "publish"),
         (log, "event", "log"),

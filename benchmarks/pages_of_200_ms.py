@@ -15,9 +15,9 @@ from pathlib import Path
 
 import requests
 
-from console.ports import free_port
-from console.services import StackOptions
-from console.stack import Stack
+from console.stack.ports import free_port
+from console.stack.services import StackOptions
+from console.stack.stack import Stack
 
 CONCURRENCY = 200  #: jobs at once: with 200 ms a page, 1,000 a second at the very most
 PATIENCE_SECONDS = 300

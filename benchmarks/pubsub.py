@@ -31,7 +31,7 @@ from google.pubsub_v1.types import PushConfig
 
 import localpubsub
 from benchmarks.pubsub_process import ServerProcess, started
-from console.ports import free_port
+from console.stack.ports import free_port
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

@@ -17,7 +17,7 @@ from google.pubsub_v1 import PublisherClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from google.pubsub_v1.types import ListTopicsRequest
 
-from console.ports import free_port
+from console.stack.ports import free_port
 
 PATIENCE_SECONDS = 60
 

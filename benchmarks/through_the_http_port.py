@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from grpc import aio
 
-from localpubsub import wire
-from localpubsub.loop import new_event_loop
+from localpubsub.event_loop import new_event_loop
+from localpubsub.protocol import messages
 
 TOPIC: Final = "projects/p/topics/ttt"
 SUBSCRIPTION: Final = "projects/p/subscriptions/sss"
@@ -43,9 +43,9 @@ async def rates(port: int, requests: int, batch: int, size: int, at_once: int) -
     """Messages a second, published and then pulled and acknowledged."""
     options = [("grpc.max_receive_message_length", -1)]
     async with aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
-        message = wire.PubsubMessage(data=b"x" * size)
-        request = wire.PublishRequest(topic=TOPIC, messages=[message] * batch)
-        publish = call(channel, "Publisher/Publish", wire.PublishResponse)
+        message = messages.PubsubMessage(data=b"x" * size)
+        request = messages.PublishRequest(topic=TOPIC, messages=[message] * batch)
+        publish = call(channel, "Publisher/Publish", messages.PublishResponse)
         began = time.perf_counter()
 
         async def publisher() -> None:
@@ -58,25 +58,25 @@ async def rates(port: int, requests: int, batch: int, size: int, at_once: int) -
 
 
 async def _pull_rate(channel: aio.Channel, count: int) -> float:
-    pull = call(channel, "Subscriber/Pull", wire.PullResponse)
-    acknowledge = call(channel, "Subscriber/Acknowledge", wire.Empty)
+    pull = call(channel, "Subscriber/Pull", messages.PullResponse)
+    acknowledge = call(channel, "Subscriber/Acknowledge", messages.Empty)
     began, left = time.perf_counter(), count
     while left > 0:
         received = (
-            await pull(wire.PullRequest(subscription=SUBSCRIPTION, max_messages=1000))
+            await pull(messages.PullRequest(subscription=SUBSCRIPTION, max_messages=1000))
         ).received_messages
         left -= len(received)
         ack_ids = [message.ack_id for message in received]
-        await acknowledge(wire.AcknowledgeRequest(subscription=SUBSCRIPTION, ack_ids=ack_ids))
+        await acknowledge(messages.AcknowledgeRequest(subscription=SUBSCRIPTION, ack_ids=ack_ids))
     return count / (time.perf_counter() - began)
 
 
 async def create(port: int) -> None:
     """One topic with one subscription."""
     async with aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        await call(channel, "Publisher/CreateTopic", wire.Topic)(wire.Topic(name=TOPIC))
-        subscription = wire.Subscription(name=SUBSCRIPTION, topic=TOPIC, ack_deadline_seconds=600)
-        await call(channel, "Subscriber/CreateSubscription", wire.Subscription)(subscription)
+        await call(channel, "Publisher/CreateTopic", messages.Topic)(messages.Topic(name=TOPIC))
+        subscription = messages.Subscription(name=SUBSCRIPTION, topic=TOPIC, ack_deadline_seconds=600)
+        await call(channel, "Subscriber/CreateSubscription", messages.Subscription)(subscription)
 
 
 def run(work: Callable[..., Any], *arguments: int) -> Any:  # noqa: ANN401 - what the work returns

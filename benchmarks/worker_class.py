@@ -23,16 +23,16 @@ import aiohttp
 
 import localpubsub
 from benchmarks.pages_of_200_ms import RECIPE, slow_site
-from console.ports import free_port
-from console.pubsub_setup import publisher_client, topic_path
-from console.services import LOOPBACK_NETWORKS, PROJECT
+from console.stack.ports import free_port
+from console.stack.pubsub_setup import publisher_client, topic_path
+from console.stack.services import LOOPBACK_NETWORKS, PROJECT
 from contract.job import Job, identify
 from contract.recipe import Recipe
 from contract.topology import OUTCOMES_TOPIC
 
 PROCESSES = 2
 CLASSES = {
-    "gevent 2 × 100": ("-c", "python:worker.serving"),
+    "gevent 2 × 100": ("-c", "python:worker.gunicorn_conf"),
     "gthread 2 × 100": ("--worker-class", "gthread", "--threads", "100", "worker.main:create_app()"),
     "gthread 2 × 16": ("--worker-class", "gthread", "--threads", "16", "worker.main:create_app()"),
 }

@@ -21,7 +21,7 @@ from aiohttp import web
 
 from benchmarks.worker_class import push_body
 from benchmarks.worker_process import Sender, await_port, surroundings, worker_process
-from console.ports import free_port
+from console.stack.ports import free_port
 from contract.recipe import Recipe
 
 HOSTS = 200  #: each with its robots.txt and its connections

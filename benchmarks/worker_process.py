@@ -15,16 +15,16 @@ from pathlib import Path
 from threading import Thread
 
 import localpubsub
-from console.ports import free_port
-from console.pubsub_setup import publisher_client, topic_path
-from console.services import LOOPBACK_NETWORKS, PROJECT, PUSH_AUDIENCE, PUSH_SERVICE_ACCOUNT
+from console.stack.ports import free_port
+from console.stack.pubsub_setup import publisher_client, topic_path
+from console.stack.services import LOOPBACK_NETWORKS, PROJECT, PUSH_AUDIENCE, PUSH_SERVICE_ACCOUNT
 from contract.topology import OUTCOMES_TOPIC
-from localpubsub.signing import SigningKey
+from localpubsub.push.signing import SigningKey
 
 HERE = Path(__file__).parents[1]
 PATIENCE_SECONDS = 60
 GOOD = frozenset({204})
-COMMAND = ("-m", "gunicorn", "-c", "python:worker.serving")
+COMMAND = ("-m", "gunicorn", "-c", "python:worker.gunicorn_conf")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import sys
 def main() -> None:
     """Run the command; the console script `scrapeq`."""
     try:
-        from console.commands import app  # noqa: PLC0415 - half a second of imports, interruptible
+        from console.cli.commands import app  # noqa: PLC0415 - half a second of imports, interruptible
 
         app(prog_name="scrapeq")
     except KeyboardInterrupt:

@@ -11,10 +11,10 @@ from google.api_core.exceptions import DeadlineExceeded, GoogleAPIError
 from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
 from google.pubsub_v1 import types
 
-from console.complaint import NotReplayed
-from console.pubsub_setup import publisher_client, subscriber_client, subscription_path, topic_path
-from contract.letter import without_death
-from contract.topology import DEAD_SUBSCRIPTION, JOBS_TOPIC
+from console.errors import NotReplayed
+from console.stack.pubsub_setup import publisher_client, subscriber_client, subscription_path, topic_path
+from contract.dead_letter import strip_dead_letter_attributes
+from contract.topology import DEAD_LETTER_SUBSCRIPTION, JOBS_TOPIC
 
 LETTERS_PER_PULL = 100
 PULL_SECONDS = 3.0
@@ -80,7 +80,7 @@ def _pulls(subscriber: SubscriberClient) -> Iterator[list[Letter]]:
 def _pull(subscriber: SubscriberClient) -> list[Letter]:
     try:
         answer = subscriber.pull(
-            subscription=subscription_path(DEAD_SUBSCRIPTION),
+            subscription=subscription_path(DEAD_LETTER_SUBSCRIPTION),
             max_messages=LETTERS_PER_PULL,
             timeout=PULL_SECONDS,
             retry=None,
@@ -99,7 +99,7 @@ def _publish(publisher: PublisherClient, letters: list[Letter]) -> None:
             ordering_key=letter.message.ordering_key,
             retry=None,  # else the client tries for ever: ordering is enabled
             timeout=CALL_SECONDS,
-            **without_death(letter.message.attributes),
+            **strip_dead_letter_attributes(letter.message.attributes),
         )
         for letter in letters
     ]
@@ -113,7 +113,7 @@ def _job_id(letter: Letter) -> str:
 
 def _acknowledge(subscriber: SubscriberClient, letters: list[Letter]) -> None:
     subscriber.acknowledge(
-        subscription=subscription_path(DEAD_SUBSCRIPTION),
+        subscription=subscription_path(DEAD_LETTER_SUBSCRIPTION),
         ack_ids=[letter.ack_id for letter in letters],
         timeout=CALL_SECONDS,
     )
@@ -129,7 +129,7 @@ def _give_back(subscriber: SubscriberClient, ack_ids: list[str]) -> None:
 def _lease(subscriber: SubscriberClient, ack_ids: list[str], seconds: int) -> None:
     for start in range(0, len(ack_ids), 1000):
         subscriber.modify_ack_deadline(
-            subscription=subscription_path(DEAD_SUBSCRIPTION),
+            subscription=subscription_path(DEAD_LETTER_SUBSCRIPTION),
             ack_ids=ack_ids[start : start + 1000],
             ack_deadline_seconds=seconds,
             timeout=CALL_SECONDS,

@@ -47,9 +47,9 @@ class Reason(StrEnum):
     CONNECT = "connect"
     TLS = "tls"
     TIMEOUT = "timeout"
-    BUDGET = "budget"
-    LATE = "late"
-    CUT_SHORT = "cut_short"
+    PAGE_BUDGET_EXCEEDED = "page_budget_exceeded"
+    QUEUED_TOO_LONG = "queued_too_long"
+    INCOMPLETE_BODY = "incomplete_body"
     HTTP_408 = "http_408"
     HTTP_425 = "http_425"
     HTTP_429 = "http_429"
@@ -59,21 +59,21 @@ class Reason(StrEnum):
     HTTP_410 = "http_410"
     HTTP_4XX = "http_4xx"
     HTTP_OTHER = "http_other"
-    REDIRECTS = "redirects"
+    TOO_MANY_REDIRECTS = "too_many_redirects"
     BAD_URL = "bad_url"
     REFUSED_ADDRESS = "refused_address"
-    ROBOTS = "robots"
+    ROBOTS_DISALLOWED = "robots_disallowed"
     ROBOTS_UNAVAILABLE = "robots_unavailable"
-    NO_SLOT = "no_slot"
-    NOT_DUE = "not_due"
+    RATE_LIMITED = "rate_limited"
+    NOT_BEFORE = "not_before"
     CONTENT_TYPE = "content_type"
     CHARSET = "charset"
     TOO_LARGE = "too_large"
-    BOMB = "bomb"
+    DECOMPRESSION_BOMB = "decompression_bomb"
     MISSING_FIELD = "missing_field"
     BAD_VALUE = "bad_value"
     BAD_RECIPE = "bad_recipe"
-    UNCONFIRMED = "unconfirmed"
+    PUBLISH_UNCONFIRMED = "publish_unconfirmed"
     SHUTDOWN = "shutdown"
     BAD_ENVELOPE = "bad_envelope"
     BAD_JOB = "bad_job"
@@ -81,7 +81,7 @@ class Reason(StrEnum):
     BAD_TOKEN = "bad_token"  # noqa: S105 - idem
     WRONG_CALLER = "wrong_caller"
     NO_CERTIFICATES = "no_certificates"
-    BUG = "bug"
+    INTERNAL_ERROR = "internal_error"
 
 
 class Meaning(NamedTuple):
@@ -100,11 +100,13 @@ MEANINGS = {
     Reason.CONNECT: Meaning(Outcome.RETRY, "no connection to the site", _WAIT),
     Reason.TLS: Meaning(Outcome.RETRY, "the site's certificate or TLS was refused", "look at the site's TLS"),
     Reason.TIMEOUT: Meaning(Outcome.RETRY, "the site stopped answering", _WAIT),
-    Reason.BUDGET: Meaning(
+    Reason.PAGE_BUDGET_EXCEEDED: Meaning(
         Outcome.RETRY, "the page took longer than its whole budget", "raise PAGE_BUDGET_SECONDS if it repeats"
     ),
-    Reason.LATE: Meaning(Outcome.RETRY, "the push waited too long for its worker", "lower CONCURRENCY"),
-    Reason.CUT_SHORT: Meaning(Outcome.RETRY, "the body ended before its announced length", _WAIT),
+    Reason.QUEUED_TOO_LONG: Meaning(
+        Outcome.RETRY, "the push waited too long for its worker", "lower CONCURRENCY"
+    ),
+    Reason.INCOMPLETE_BODY: Meaning(Outcome.RETRY, "the body ended before its announced length", _WAIT),
     Reason.HTTP_408: Meaning(Outcome.RETRY, "the site answered 408 Request Timeout", _WAIT),
     Reason.HTTP_425: Meaning(Outcome.RETRY, "the site answered 425 Too Early", _WAIT),
     Reason.HTTP_429: Meaning(
@@ -122,23 +124,27 @@ MEANINGS = {
         "the site answered with no page, or a part of one (204, 206, 3xx without a target)",
         "look at the page",
     ),
-    Reason.REDIRECTS: Meaning(Outcome.FAILED, "too many redirects", "put the final URL into the crawl"),
+    Reason.TOO_MANY_REDIRECTS: Meaning(
+        Outcome.FAILED, "too many redirects", "put the final URL into the crawl"
+    ),
     Reason.BAD_URL: Meaning(Outcome.FAILED, "a URL, or a redirect's target, is not one we request", "fix it"),
     Reason.REFUSED_ADDRESS: Meaning(
         Outcome.FAILED,
         "the host is not on the public internet",
         "drop the URL; FETCH_ALLOW_NETWORKS opens networks of your own",
     ),
-    Reason.ROBOTS: Meaning(Outcome.FAILED, "the site's robots.txt disallows the page", "drop the URL"),
+    Reason.ROBOTS_DISALLOWED: Meaning(
+        Outcome.FAILED, "the site's robots.txt disallows the page", "drop the URL"
+    ),
     Reason.ROBOTS_UNAVAILABLE: Meaning(
         Outcome.RETRY, "the site's robots.txt could not be read, so nothing is allowed for now", _WAIT
     ),
-    Reason.NO_SLOT: Meaning(
+    Reason.RATE_LIMITED: Meaning(
         Outcome.RETRY,
         "the host's delay, or its Retry-After, left no time for this page",
         "fewer jobs of one host at once, or a longer backoff",
     ),
-    Reason.NOT_DUE: Meaning(
+    Reason.NOT_BEFORE: Meaning(
         Outcome.RETRY, "the site asked for the page to be left alone until later (Retry-After)", _WAIT
     ),
     Reason.CONTENT_TYPE: Meaning(
@@ -148,7 +154,7 @@ MEANINGS = {
     Reason.TOO_LARGE: Meaning(
         Outcome.FAILED, "the page, or what was extracted, is larger than allowed", "raise FETCH_MAX_BYTES"
     ),
-    Reason.BOMB: Meaning(
+    Reason.DECOMPRESSION_BOMB: Meaning(
         Outcome.FAILED, "the body grew out of all proportion when it was unpacked", "drop the URL"
     ),
     Reason.MISSING_FIELD: Meaning(
@@ -160,7 +166,7 @@ MEANINGS = {
     Reason.BAD_RECIPE: Meaning(
         Outcome.FAILED, "a selector failed when it was used", "fix the recipe, then replay"
     ),
-    Reason.UNCONFIRMED: Meaning(
+    Reason.PUBLISH_UNCONFIRMED: Meaning(
         Outcome.RETRY, "Pub/Sub did not confirm the outcome in time", "look at the outcomes topic"
     ),
     Reason.SHUTDOWN: Meaning(Outcome.RETRY, "the worker was shutting down", _WAIT),
@@ -187,7 +193,9 @@ MEANINGS = {
     Reason.NO_CERTIFICATES: Meaning(
         Outcome.RETRY, "the certificates to check tokens with could not be fetched", "look at PUSH_CERTS_URL"
     ),
-    Reason.BUG: Meaning(Outcome.CRASHED, "an exception nobody foresaw", "report it with the log line"),
+    Reason.INTERNAL_ERROR: Meaning(
+        Outcome.CRASHED, "an exception nobody foresaw", "report it with the log line"
+    ),
 }
 
 

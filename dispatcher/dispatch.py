@@ -11,7 +11,7 @@ from dispatcher.plan import Plan
 from dispatcher.run_id import name_run
 from dispatcher.sitemap import SitemapUnreadable
 from dispatcher.sitemap_reader import SitemapUnavailable
-from service.publisher import Message, Publisher, PublishUnconfirmed
+from publishing.publisher import Message, Publisher, PublishUnconfirmed
 
 
 @dataclass(frozen=True)

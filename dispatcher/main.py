@@ -18,9 +18,9 @@ from dispatcher.dispatch import Answer, Dispatcher
 from dispatcher.replay import Replay, Replayer
 from dispatcher.run_id import SCHEDULE_TIME
 from dispatcher.settings import Settings
-from service import log
-from service.push_body import read_push
-from service.settings import load_or_exit
+from push_endpoint.request_body import read_push
+from runtime import log
+from runtime.settings import load_or_exit, log_allowed_networks
 
 REPLAY_SECONDS = 8.0  #: for a confirmation: below the shortest ack deadline there is, which is 10 s
 NO_REPLAYS = (
@@ -37,11 +37,12 @@ def _dispatcher() -> Dispatcher:
     """Wire the dispatcher, at the first request: gRPC must not be started before gunicorn forks."""
     # Not needed to answer a health check.
     from dispatcher.sitemap_reader import SitemapReader  # noqa: PLC0415 - see above
-    from service.publisher import PubSubPublisher  # noqa: PLC0415 - see above
-    from service.web import open_web  # noqa: PLC0415 - see above
+    from guarded_http.client import make_client  # noqa: PLC0415 - see above
+    from publishing.publisher import PubSubPublisher  # noqa: PLC0415 - see above
 
+    log_allowed_networks(SETTINGS)
     reader = SitemapReader(
-        open_web(SETTINGS),
+        make_client(SETTINGS.user_agent, SETTINGS.fetch_allow_networks),
         budget_seconds=SETTINGS.sitemap_budget_seconds,
         max_bytes=SETTINGS.sitemap_max_bytes,
     )
@@ -58,8 +59,8 @@ def _dispatcher() -> Dispatcher:
 @cache
 def _replayer() -> Replayer:
     """Wire what replays, at the first replay."""
-    from service.authenticate import authentication  # noqa: PLC0415 - not needed to dispatch
-    from service.publisher import PubSubPublisher  # noqa: PLC0415 - idem
+    from publishing.publisher import PubSubPublisher  # noqa: PLC0415 - idem
+    from push_endpoint.authentication import authentication  # noqa: PLC0415 - not needed to dispatch
 
     publisher = PubSubPublisher(
         SETTINGS.google_cloud_project,
@@ -112,7 +113,7 @@ def _answer(request: flask.Request, trace: Trace) -> Answer:
             traceparent=trace.traceparent(trace.span_id),
         )
     except Exception as bug:  # noqa: BLE001 - the caller gets a sentence, the log the trace
-        log.event(log.ERROR, "dispatch crashed", {}, trace=trace, error=bug)
+        log.event(log.ERROR, "dispatch_crashed", {}, trace=trace, error=bug)
         return Answer(500, {"error": "the dispatcher crashed: a bug of ours; its log has the trace"})
 
 
@@ -128,7 +129,10 @@ def _tell(answer: Answer, seconds: float, trace: Trace) -> None:
     told = {key: value for key, value in answer.body.items() if isinstance(value, str | int)}
     level = log.INFO if answer.status == 200 else log.ERROR
     log.event(
-        level, "dispatch ended", {"status": answer.status, **told, "seconds": round(seconds, 3)}, trace=trace
+        level,
+        "dispatch_finished",
+        {"status": answer.status, **told, "seconds": round(seconds, 3)},
+        trace=trace,
     )
 
 
@@ -146,4 +150,4 @@ def _tell_replay(ended: Replay, status: int, seconds: float) -> None:
     }
     level = ANSWERS[MEANINGS[ended.reason].outcome].level
     trace = Trace.read(ended.attributes.traceparent)
-    log.event(level, "replay ended", fields, trace=trace, error=ended.error)
+    log.event(level, "replay_finished", fields, trace=trace, error=ended.error)

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from contract.envelope import Envelope
+from contract.dead_letter import strip_dead_letter_attributes
 from contract.faults import UnreadableEnvelope
 from contract.job import JobAttributes
-from contract.letter import without_death
 from contract.outcome import Reason
-from service.authenticate import Authenticate, NotHeard
-from service.publisher import Message, PublishUnconfirmed
+from publishing.publisher import Message, PublishUnconfirmed
+from push_endpoint.authentication import Authenticate, AuthenticationError
+from push_endpoint.envelope import Envelope
 
 
 class Publish(Protocol):
@@ -60,19 +60,19 @@ class Replayer:
             authorization: the header.
             read_body: asked once the token is known to be good; may raise `UnreadableEnvelope`.
         """
-        ended = Replay(Reason.BUG)
+        ended = Replay(Reason.INTERNAL_ERROR)
         try:
             self.authenticate(authorization)
             letter = Envelope.parse(read_body())
             attributes = JobAttributes.read(letter.attributes)
             ended = replace(ended, letter_id=letter.message_id, attributes=attributes)
             message_id = self.publish(job_of(letter))
-        except NotHeard as wrong:
+        except AuthenticationError as wrong:
             return replace(ended, reason=wrong.reason, detail=wrong.detail)
         except UnreadableEnvelope as wrong:
             return replace(ended, reason=Reason.BAD_ENVELOPE, detail=str(wrong))
         except PublishUnconfirmed as wrong:
-            return replace(ended, reason=Reason.UNCONFIRMED, detail=str(wrong))
+            return replace(ended, reason=Reason.PUBLISH_UNCONFIRMED, detail=str(wrong))
         except Exception as bug:  # noqa: BLE001 - nothing unknown is ever acknowledged
             return replace(ended, detail=f"{type(bug).__name__}: {bug}", error=bug)
         return replace(ended, reason=Reason.OK, message_id=message_id)
@@ -80,4 +80,4 @@ class Replayer:
 
 def job_of(letter: Envelope) -> Message:
     """Return the message that died: what was written about its death is left out, all else is kept."""
-    return Message(letter.data, without_death(letter.attributes), letter.ordering_key)
+    return Message(letter.data, strip_dead_letter_attributes(letter.attributes), letter.ordering_key)

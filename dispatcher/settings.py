@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from contract.topology import JOBS_TOPIC
-from service.settings import PushSettings
+from runtime.settings import PushSettings
 
 
 class Settings(PushSettings):

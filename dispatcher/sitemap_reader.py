@@ -8,8 +8,8 @@ from urllib.parse import urljoin
 from contract.outcome import MEANINGS, Outcome
 from contract.urls import check_url
 from dispatcher.sitemap import SitemapUnreadable, locations, unpack
-from service.no_answer import NoAnswer
-from service.web import Web
+from guarded_http.client import HttpClient
+from guarded_http.errors import FetchError
 
 MAX_SITEMAPS = 500  #: children of an index that are read; sitemaps.org allows 50,000
 MAX_REDIRECTS = 5
@@ -31,7 +31,7 @@ class _Deadline:
     until: float
 
     def left(self) -> float:
-        """See `service.no_answer.Deadline`."""
+        """See `guarded_http.errors.Deadline`."""
         left = self.until - time.monotonic()
         if left <= 0:
             raise SitemapUnavailable("the sitemap took longer than its budget (SITEMAP_BUDGET_SECONDS)")
@@ -47,7 +47,7 @@ class SitemapReader:
         max_bytes: of one sitemap, unpacked.
     """
 
-    def __init__(self, web: Web, *, budget_seconds: float, max_bytes: int) -> None:
+    def __init__(self, web: HttpClient, *, budget_seconds: float, max_bytes: int) -> None:
         self._web = web
         self._budget_seconds = budget_seconds
         self._max_bytes = max_bytes
@@ -75,7 +75,7 @@ class SitemapReader:
     def _fetch(self, url: str, deadline: _Deadline) -> bytes:
         try:
             return unpack(self._download(url, deadline), max_bytes=self._max_bytes)
-        except NoAnswer as wrong:
+        except FetchError as wrong:
             fault = f"{url}: {wrong.reason}, {wrong}"
             if MEANINGS[wrong.reason].outcome is Outcome.FAILED:
                 raise SitemapUnreadable(fault) from None

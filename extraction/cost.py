@@ -13,7 +13,7 @@ from lxml import etree
 from lxml.etree import _Element as Element
 
 from contract.outcome import Reason
-from extraction.failure import NotExtracted
+from extraction.errors import ExtractionError
 
 MAX_DEPTH = (
     256  #: elements inside each other, on a page that is searched downwards twice; browsers stop at 512
@@ -103,12 +103,12 @@ def measure(root: Element) -> Size:
 
 
 def check(expression: str, price: Price, size: Size) -> None:
-    """Raise NotExtracted where an expression would compare too many nodes with each other."""
+    """Raise ExtractionError where an expression would compare too many nodes with each other."""
     compared = size.elements
     if price.names is not None:
         compared = max((size.siblings.get(name, 0) for name in price.names), default=0)
     if compared > MAX_COMPARED[price.power]:
-        raise NotExtracted(
+        raise ExtractionError(
             Reason.TOO_LARGE,
             f"{expression} compares {compared} elements with each other; "
             f"at most {MAX_COMPARED[price.power]} are compared",

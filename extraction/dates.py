@@ -7,8 +7,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from contract.fields import Locale
+from extraction.conversion_error import ConversionError, shown
 from extraction.months import is_day_first, month_names
-from extraction.not_of_type import NotOfType, shown
 
 MAX_CHARACTERS = 200  #: of a text with a date; in a longer one `re` chooses
 _EPOCH = re.compile(r"\d{10}(?:\d{3})?")
@@ -49,11 +49,11 @@ def read_moment(text: str, locale: Locale | None, written: str | None) -> Moment
         written: how it is written, in strptime's letters; then in no other way.
 
     Raises:
-        NotOfType: where it holds none, several, or one that can be read in two ways.
+        ConversionError: where it holds none, several, or one that can be read in two ways.
     """
     text = " ".join(text.split())
     if len(text) > MAX_CHARACTERS:
-        raise NotOfType(f"{shown(text)} is too long for a date; let `re` choose")
+        raise ConversionError(f"{shown(text)} is too long for a date; let `re` choose")
     if written is not None:
         return _as_written(text, written)
     if _EPOCH.fullmatch(text):
@@ -65,12 +65,12 @@ def moment_of_seconds(seconds: float) -> Moment:
     """Return what is so many seconds (or, from 10¹¹, milliseconds) after 1970, in UTC.
 
     Raises:
-        NotOfType: for a year that no calendar here has.
+        ConversionError: for a year that no calendar here has.
     """
     try:
         found = datetime.fromtimestamp(seconds / 1000 if abs(seconds) >= 1e11 else seconds, UTC)
     except (ValueError, OverflowError, OSError):
-        raise NotOfType(f"{shown(repr(seconds))} is no time since 1970") from None
+        raise ConversionError(f"{shown(repr(seconds))} is no time since 1970") from None
     return Moment(found.date(), found.timetz())
 
 
@@ -78,7 +78,7 @@ def _as_written(text: str, written: str) -> Moment:
     try:
         found = datetime.strptime(text, written)  # noqa: DTZ007 - a page without a zone gives a date without one
     except (ValueError, OverflowError):
-        raise NotOfType(f"{shown(text)} is not written as {written}") from None
+        raise ConversionError(f"{shown(text)} is not written as {written}") from None
     return Moment(found.date(), found.timetz())
 
 
@@ -100,7 +100,7 @@ def _as_people_write(text: str, locale: Locale | None) -> Moment:
     found = [*_numeric(text, locale), *_in_words(text, locale)]
     if len(found) != 1:
         count = "no date" if not found else f"{len(found)} dates; let `re` choose one"
-        raise NotOfType(f"{shown(text)} holds {count}")
+        raise ConversionError(f"{shown(text)} holds {count}")
     [(day, start, end)] = found
     return Moment(day, _clock(f"{text[:start]} | {text[end:].lstrip('T')}"))
 
@@ -123,7 +123,7 @@ def _ordered(first: int, second: int, between: str, locale: Locale | None, text:
     day_first = True if between == "." else is_day_first(locale)
     if day_first is None and first != second:
         if max(first, second) <= 12:
-            raise NotOfType(f"{shown(text)} may begin with day or month; say which by locale or format")
+            raise ConversionError(f"{shown(text)} may begin with day or month; say which by locale or format")
         day_first = first > 12
     return (second, first) if day_first is False else (first, second)
 
@@ -153,18 +153,18 @@ def _clock(text: str) -> time | None:
     if not found:
         return None
     if len(found) > 1:
-        raise NotOfType(f"{shown(text)} holds {len(found)} times of day; let `re` choose one")
+        raise ConversionError(f"{shown(text)} holds {len(found)} times of day; let `re` choose one")
     [match] = found
     hour = int(match["hour"])
     if match["half"]:
         if not 1 <= hour <= 12:
-            raise NotOfType(f"{shown(text)} holds no time of day")
+            raise ConversionError(f"{shown(text)} holds no time of day")
         hour = hour % 12 + (12 if match["half"][0] in "pP" else 0)
     micros = int((match["part"] or "0")[:6].ljust(6, "0"))
     try:
         return time(hour, int(match["minute"] or 0), int(match["second"] or 0), micros, _zone(match["zone"]))
     except ValueError:
-        raise NotOfType(f"{shown(text)} holds no time of day") from None
+        raise ConversionError(f"{shown(text)} holds no time of day") from None
 
 
 def _zone(name: str | None) -> timezone | None:
@@ -182,4 +182,4 @@ def _date(year: int, month: int, day: int, text: str) -> date:
     try:
         return date(year, month, day)
     except ValueError:
-        raise NotOfType(f"{shown(text)} holds a date that no calendar has") from None
+        raise ConversionError(f"{shown(text)} holds a date that no calendar has") from None

@@ -3,7 +3,7 @@
 from w3lib.encoding import html_body_declared_encoding, html_to_unicode, http_content_type_encoding
 
 from contract.outcome import Reason
-from extraction.failure import NotExtracted
+from extraction.errors import ExtractionError
 from extraction.page import Page
 
 # Codecs of Python's that no page is written in (https://encoding.spec.whatwg.org/#names-and-labels): punycode
@@ -15,16 +15,16 @@ def decode(page: Page) -> str:
     """Return the page's text by BOM, header, meta (or XML declaration), then UTF-8 or Windows-1252.
 
     Raises:
-        NotExtracted: `charset`, where the encoding named is none that pages are written in.
+        ExtractionError: `charset`, where the encoding named is none that pages are written in.
     """
     named = {http_content_type_encoding(page.content_type), html_body_declared_encoding(page.body)}
     for encoding in sorted(name.replace("_", "-") for name in named if name):
         if encoding in NO_CHARSETS:
-            raise NotExtracted(Reason.CHARSET, f"the page says that it is {encoding}")
+            raise ExtractionError(Reason.CHARSET, f"the page says that it is {encoding}")
     try:
         _, text = html_to_unicode(page.content_type, page.body, auto_detect_fun=_detect)
     except (LookupError, UnicodeError) as wrong:
-        raise NotExtracted(Reason.CHARSET, f"{page.content_type}: {wrong}") from None
+        raise ExtractionError(Reason.CHARSET, f"{page.content_type}: {wrong}") from None
     return text
 
 

@@ -14,7 +14,7 @@ from contract.outcome import Reason
 from contract.recipe import Markup
 from extraction import cost, jsonld
 from extraction.decoding import decode
-from extraction.failure import NotExtracted
+from extraction.errors import ExtractionError
 from extraction.html import Tick, parse_html
 from extraction.json_text import NotJson, parse_json
 from extraction.page import Page
@@ -121,12 +121,12 @@ class Document:
         """Return what an XPath expression finds.
 
         Raises:
-            NotExtracted: `too_large`, where it would take time out of all proportion.
+            ExtractionError: `too_large`, where it would take time out of all proportion.
         """
         if (price := cost.price_of(expression)) is not None:
             cost.check(expression, price, self.size)
         if cost.searches_twice(expression) and self.is_deep:
-            raise NotExtracted(
+            raise ExtractionError(
                 Reason.TOO_LARGE,
                 f"elements nested {cost.MAX_DEPTH} deep, below which {expression} would search",
             )

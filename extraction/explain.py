@@ -7,12 +7,12 @@ from pydantic import JsonValue
 
 from contract.fields import FieldType, Source
 from contract.recipe import Recipe, RecipeField
+from extraction.conversion_error import ConversionError
 from extraction.document import Document, Json, Scope
+from extraction.errors import ExtractionError
 from extraction.extract import Extracted, Reader
-from extraction.failure import NotExtracted
 from extraction.finding import find, text_of
 from extraction.html import no_tick
-from extraction.not_of_type import NotOfType
 from extraction.page import Page
 
 MAX_RAW_CHARACTERS = 200
@@ -44,18 +44,18 @@ class Explained(NamedTuple):
 
     extracted: Extracted
     findings: list[Finding]
-    ended: NotExtracted | None
+    ended: ExtractionError | None
 
 
 def explain(recipe: Recipe, page: Page) -> Explained:
     """Extract as the worker does, and keep account. Never raises for what the page or the recipe is."""
     try:
         reader = _Explainer(recipe, Document(page, recipe.markup, no_tick))
-    except NotExtracted as ended:
+    except ExtractionError as ended:
         return Explained(Extracted([], []), [], ended)
     try:
         return Explained(reader.extract(may_be_empty=False), reader.findings, None)
-    except NotExtracted as ended:
+    except ExtractionError as ended:
         return Explained(Extracted([], reader.remarks), reader.findings, ended)
 
 
@@ -79,7 +79,7 @@ class _Explainer(Reader):
     def values(self, scope: Scope, field: RecipeField, source: Source) -> list[JsonValue]:
         try:
             values = super().values(scope, field, source)
-        except NotOfType as wrong:
+        except ConversionError as wrong:
             self._note(scope, field, source, [], str(wrong))
             raise
         except (ValueError, RecursionError, etree.XPathError) as wrong:
@@ -106,7 +106,7 @@ class _Explainer(Reader):
     def _raw(self, scope: Scope, field: RecipeField, source: Source) -> str:
         try:
             found = next(iter(find(source, scope, self.document)), None)
-        except (ValueError, RecursionError, etree.XPathError, NotExtracted):
+        except (ValueError, RecursionError, etree.XPathError, ExtractionError):
             return ""
         return "" if found is None else text_of(found, as_html=field.type is FieldType.HTML)
 

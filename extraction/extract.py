@@ -10,12 +10,12 @@ from pydantic import JsonValue
 from contract.fields import FieldType, Source, source_of
 from contract.outcome import Reason
 from contract.recipe import Recipe, RecipeField
+from extraction.conversion_error import ConversionError
 from extraction.document import Document, Json, Scope
-from extraction.failure import NotExtracted
+from extraction.errors import ExtractionError
 from extraction.finding import link, scopes, texts
 from extraction.html import Tick, no_tick
 from extraction.json_text import text_of_json
-from extraction.not_of_type import NotOfType
 from extraction.page import Page
 from extraction.transforms import transform
 from extraction.values import Value, read, read_number
@@ -53,7 +53,7 @@ def extract(recipe: Recipe, page: Page, tick: Tick = no_tick, *, may_be_empty: b
         may_be_empty: whether a list page without items is none that lacks a required field.
 
     Raises:
-        NotExtracted: `missing_field`, `bad_value` (each names the field), `charset`, `bad_recipe`,
+        ExtractionError: `missing_field`, `bad_value` (each names the field), `charset`, `bad_recipe`,
             `too_large`.
     """
     return Reader(recipe, Document(page, recipe.markup, tick), tick).extract(may_be_empty=may_be_empty)
@@ -82,13 +82,15 @@ class Reader:
             items = [self.item(scope, self.recipe.fields, "") for scope in self._item_scopes()]
             next_url = self._next_url()
         except (ValueError, RecursionError, etree.XPathError) as wrong:
-            raise NotExtracted(
+            raise ExtractionError(
                 Reason.BAD_RECIPE, f"a selector of {self.recipe.name} failed: {wrong}"
             ) from None
         required = any(field.required for field in self.recipe.fields.values())
         if self.recipe.items is not None and not items and required and not may_be_empty:
             where = source_of(self.recipe.items)
-            raise NotExtracted(Reason.MISSING_FIELD, f"no item on the page: nothing matches items ({where})")
+            raise ExtractionError(
+                Reason.MISSING_FIELD, f"no item on the page: nothing matches items ({where})"
+            )
         return Extracted(items, self.remarks, next_url)
 
     def item(self, scope: Scope, fields: dict[str, RecipeField], path: str) -> dict[str, JsonValue]:
@@ -100,11 +102,11 @@ class Reader:
         """Return one field's value, or what stands for it where it has none."""
         if field.fields:
             return self._object(scope, field, path)
-        fault: NotOfType | None = None
+        fault: ConversionError | None = None
         for source in field.sources or (field,):
             try:
                 values = self.values(scope, field, source)
-            except NotOfType as wrong:
+            except ConversionError as wrong:
                 fault = fault or wrong
                 continue
             if values:
@@ -112,7 +114,7 @@ class Reader:
         if fault is None:
             return self._missing(field, path)
         if field.required:
-            raise NotExtracted(Reason.BAD_VALUE, f"{path}: {fault}")
+            raise ExtractionError(Reason.BAD_VALUE, f"{path}: {fault}")
         if len(self.remarks) < MAX_REMARKS:
             self.remarks.append(f"{path}: {fault}")
         return field.default
@@ -121,7 +123,7 @@ class Reader:
         """Return what one source gives, read as the field's type: one value at most, where it is not `many`.
 
         Raises:
-            NotOfType: where a text is not of the type.
+            ConversionError: where a text is not of the type.
         """
         found: Iterator[str | Json] = texts(
             source, scope, self.document, as_html=field.type is FieldType.HTML
@@ -135,7 +137,7 @@ class Reader:
         value = read(found, field, self.base_url) if isinstance(found, str) else self._read_json(found, field)
         self._characters += VALUE_CHARACTERS + (len(value) if isinstance(value, str) else 0)
         if self._characters > MAX_CHARACTERS:
-            raise NotExtracted(
+            raise ExtractionError(
                 Reason.TOO_LARGE, f"the values have more than {MAX_CHARACTERS} characters together"
             )
         return value
@@ -159,7 +161,7 @@ class Reader:
         if field.required:
             places = [source_of(field.items)] if field.items is not None else field.in_order()
             where = ", nor ".join(map(str, places))
-            raise NotExtracted(Reason.MISSING_FIELD, f"{path}: nothing on the page matches {where}")
+            raise ExtractionError(Reason.MISSING_FIELD, f"{path}: nothing on the page matches {where}")
         is_list = field.many or field.items is not None
         return [] if is_list and field.default is None else field.default
 
@@ -170,7 +172,7 @@ class Reader:
 
     def _bounded(self, found: list[Scope]) -> list[Scope]:
         if len(found) > MAX_ITEMS:
-            raise NotExtracted(
+            raise ExtractionError(
                 Reason.TOO_LARGE, f"{len(found)} items on the page; at most {MAX_ITEMS} are taken"
             )
         return found

@@ -12,7 +12,7 @@ from lxml import etree
 from lxml.etree import _Element as Element
 
 from contract.outcome import Reason
-from extraction.failure import NotExtracted
+from extraction.errors import ExtractionError
 
 Tick = Callable[[], object]  #: called in between; raises where there is no time left
 PIECE_BYTES = 64 * 1024  #: a tenth of a second at the very most
@@ -44,11 +44,11 @@ def parse_html(text: str, tick: Tick) -> Element:
         tick: see `Tick`.
 
     Raises:
-        NotExtracted: `too_large`, by its tags or the attributes of one.
+        ExtractionError: `too_large`, by its tags or the attributes of one.
     """
     tags = text.count("<")
     if tags > MAX_TAGS:
-        raise NotExtracted(Reason.TOO_LARGE, f"{tags} tags on the page; at most {MAX_TAGS} are read")
+        raise ExtractionError(Reason.TOO_LARGE, f"{tags} tags on the page; at most {MAX_TAGS} are read")
     if len(text) > PIECE_BYTES:
         _check_attributes(text, tick)
     root = _fed(text, tick)
@@ -70,7 +70,7 @@ def _fed(text: str, tick: Tick) -> Element | None:
 
 
 def _check_attributes(text: str, tick: Tick) -> None:
-    """Raise NotExtracted where a tag has more attributes than anybody writes.
+    """Raise ExtractionError where a tag has more attributes than anybody writes.
 
     Whether a `<a` begins a tag depends on all before it: a script has such too. So the attributes of each are
     counted, and where there are too many, the parser is asked.
@@ -83,9 +83,9 @@ def _check_attributes(text: str, tick: Tick) -> None:
         left -= attributes.end() - attributes.start()
         suspects += attributes["more"] is not None
         if left < 0 or suspects > MAX_SUSPECTS:
-            raise NotExtracted(Reason.TOO_LARGE, "tags that begin inside of tags, over and over")
+            raise ExtractionError(Reason.TOO_LARGE, "tags that begin inside of tags, over and over")
         if attributes["more"] is not None and _begins_a_tag(text[: start.start()], tick):
-            raise NotExtracted(
+            raise ExtractionError(
                 Reason.TOO_LARGE, f"an element of more than {MAX_ATTRIBUTES} attributes on the page"
             )
 

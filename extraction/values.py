@@ -7,8 +7,8 @@ from urllib.parse import urljoin
 
 from contract.fields import FieldType
 from contract.recipe import RecipeField
+from extraction.conversion_error import ConversionError, shown
 from extraction.dates import Moment, moment_of_seconds, read_moment
-from extraction.not_of_type import NotOfType, shown
 from extraction.numbers import decimal_sign, exact, numbers_in
 
 _TRUE = frozenset({"true", "yes", "on", "1"})
@@ -27,7 +27,7 @@ def read(text: str, field: RecipeField, base_url: str) -> Value:
         base_url: what relative URLs resolve against.
 
     Raises:
-        NotOfType: where it is none.
+        ConversionError: where it is none.
     """
     return _READERS[field.type](text, field, base_url)
 
@@ -36,7 +36,7 @@ def read_number(number: float, field: RecipeField) -> Value | None:
     """Return a number of JSON read as the field's type; None for a type that reads its text instead.
 
     Raises:
-        NotOfType: where it is none.
+        ConversionError: where it is none.
     """
     if field.type in {FieldType.DATE, FieldType.DATETIME}:
         return _iso(moment_of_seconds(number), field)
@@ -45,7 +45,7 @@ def read_number(number: float, field: RecipeField) -> Value | None:
     if abs(number) < 2**63 and number == int(number):
         return int(number)
     if field.type is FieldType.INTEGER:
-        raise NotOfType(f"{shown(repr(number))} is no whole number of 64 bits")
+        raise ConversionError(f"{shown(repr(number))} is no whole number of 64 bits")
     return _float(number, repr(number))
 
 
@@ -62,7 +62,7 @@ def _number(text: str, field: RecipeField, _base_url: str) -> float | int:
     found = numbers_in(text, decimal_sign(field.locale, field.decimal))
     if len(found) != 1:
         count = "no number" if not found else f"{len(found)} numbers; let `re` choose one"
-        raise NotOfType(f"{shown(text)} holds {count}")
+        raise ConversionError(f"{shown(text)} holds {count}")
     number = exact(found[0])
     if abs(number) < 2**63 and number == number.to_integral_value():
         return int(number)
@@ -75,14 +75,14 @@ def _float(number: SupportsFloat, text: str) -> float:
     except OverflowError:
         value = math.inf
     if math.isinf(value):
-        raise NotOfType(f"{shown(text)} is larger than a number can be")
+        raise ConversionError(f"{shown(text)} is larger than a number can be")
     return value
 
 
 def _integer(text: str, field: RecipeField, base_url: str) -> int:
     value = _number(text, field, base_url)
     if isinstance(value, float):
-        raise NotOfType(f"{shown(text)} is no whole number of 64 bits")
+        raise ConversionError(f"{shown(text)} is no whole number of 64 bits")
     return value
 
 
@@ -92,14 +92,14 @@ def _boolean(text: str, _field: RecipeField, _base_url: str) -> bool:
         return True
     if word in _FALSE:
         return False
-    raise NotOfType(f"{shown(text)} is neither yes nor no")
+    raise ConversionError(f"{shown(text)} is neither yes nor no")
 
 
 def _url(text: str, _field: RecipeField, base_url: str) -> str:
     try:
         return urljoin(base_url, text.strip())
     except ValueError as wrong:
-        raise NotOfType(f"{shown(text)} is no URL: {wrong}") from None
+        raise ConversionError(f"{shown(text)} is no URL: {wrong}") from None
 
 
 def _moment(text: str, field: RecipeField, _base_url: str) -> str:
@@ -111,7 +111,7 @@ def _iso(moment: Moment, field: RecipeField) -> str:
     if field.type is FieldType.DATE:
         return day
     if moment.clock is None:
-        raise NotOfType(f"{day} has no time of day; type date reads it")
+        raise ConversionError(f"{day} has no time of day; type date reads it")
     return f"{day}T{moment.clock.isoformat()}".replace("+00:00", "Z")
 
 

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from localpubsub.arguments import HelpFormatter, at_least_one, port
+from localpubsub.cli_arguments import HelpFormatter, at_least_one, port
 from localpubsub.errors import CannotStart
-from localpubsub.loop import new_event_loop
+from localpubsub.event_loop import new_event_loop
 from localpubsub.options import LOG_LEVELS, Options
 from localpubsub.server import Server
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from localpubsub.loop import new_event_loop
+from localpubsub.event_loop import new_event_loop
 from localpubsub.options import Options
 from localpubsub.server import Server
 

@@ -10,27 +10,27 @@ from typing import TYPE_CHECKING, Any, Final
 
 from grpc import aio
 
-from localpubsub.broker import Broker
+from localpubsub.api.grpc_methods import Methods, Services
+from localpubsub.api.http_port import HttpDoor
+from localpubsub.api.iam import IAM_POLICY, IamService
+from localpubsub.api.publisher import PublisherService
+from localpubsub.api.schemas import SchemaService
+from localpubsub.api.subscriber import SubscriberService
+from localpubsub.broker.broker import Broker
+from localpubsub.broker.state import State
 from localpubsub.clock import Clock
-from localpubsub.data_directory import DataDirectory
 from localpubsub.errors import CannotStart
-from localpubsub.exports import Exports
-from localpubsub.http_door import HttpDoor
-from localpubsub.iam_service import IAM_POLICY, IamService
-from localpubsub.limits import GRPC_RECEIVE_BYTES
+from localpubsub.exports.exports import Exports
 from localpubsub.options import Options
-from localpubsub.publisher_service import PublisherService
-from localpubsub.push import Pushes
-from localpubsub.rpc import Methods, Services
-from localpubsub.schema_service import SchemaService
-from localpubsub.state import State
-from localpubsub.store import Store
-from localpubsub.subscriber_service import SubscriberService
-from localpubsub.tokens import CERTIFICATES_PATH, Tokens
-from localpubsub.trust import Trust
+from localpubsub.push.delivery import Pushes
+from localpubsub.push.tls import Trust
+from localpubsub.push.tokens import CERTIFICATES_PATH, Tokens
+from localpubsub.resources.limits import GRPC_RECEIVE_BYTES
+from localpubsub.storage.data_directory import DataDirectory
+from localpubsub.storage.store import Store
 
 if TYPE_CHECKING:
-    from localpubsub.chaos import Chaos
+    from localpubsub.broker.chaos import Chaos
 
 #: Seconds that pushes and calls under way have to finish when the server stops.
 GRACE: Final = 0.5
@@ -148,16 +148,16 @@ class Server:
 
 def _setup(wanted: Path | Mapping[str, Any]) -> Callable[[Services], Awaitable[None]]:
     """Read what is wanted, at once, to be made when there are services."""
-    from localpubsub import setup_resources  # noqa: PLC0415 - with YAML and protobuf's JSON, a tenth of the start
+    from localpubsub.setup import resources  # noqa: PLC0415 - with YAML and protobuf's JSON, a tenth of the start
 
-    return partial(setup_resources.make, setup_resources.read(wanted))
+    return partial(resources.make, resources.read(wanted))
 
 
 # What few servers need is imported where it is needed: a start is to take a quarter of the emulator's memory.
 
 
 def _chaos(switches: str) -> "Chaos":
-    from localpubsub.chaos import Chaos, ChaosOptions  # noqa: PLC0415 - see above
+    from localpubsub.broker.chaos import Chaos, ChaosOptions  # noqa: PLC0415 - see above
 
     return Chaos(ChaosOptions.parse(switches))
 

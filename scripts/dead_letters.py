@@ -19,7 +19,7 @@ from typing import Any
 from scripts.pubsub_rest import Letter, Pubsub, Refused
 
 DEATH = "CloudPubSubDeadLetter"  #: what Pub/Sub's own attributes of a dead letter begin with
-#: What a worker that buried the job wrote (contract/letter.py).
+#: What a worker that buried the job wrote (contract/dead_letter.py).
 WORKERS = frozenset({"reason", "detail", "attempt"})
 DELIVERIES = "CloudPubSubDeadLetterSourceDeliveryCount"
 LETTERS_PER_PULL = 500

@@ -164,7 +164,7 @@ replay_all() {
     if ((status == 4)) && letters look; then status=0; fi
   done
   echo "after: $(letters count || true)"
-  ((status == 0)) || fail "some letters are left; the dispatcher's log says why (\"replay ended\"). Run it again to go on."
+  ((status == 0)) || fail "some letters are left; the dispatcher's log says why (\"replay_finished\"). Run it again to go on."
 }
 
 PYTHONPATH=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

@@ -8,10 +8,10 @@ from werkzeug.exceptions import HTTPException
 
 from contract.outcome import ANSWERS
 from contract.trace import Trace
-from service import log
-from service.push_body import read_push
-from worker.arrival import seconds_waited
+from push_endpoint.request_body import read_push
+from runtime import log
 from worker.deliver import Delivery, Worker
+from worker.queueing_delay import seconds_waited
 
 
 def make_app(worker: Worker) -> flask.Flask:
@@ -64,4 +64,4 @@ def _tell(delivery: Delivery, seconds: float, waited: float) -> None:
         "detail": delivery.detail,
     }
     level = ANSWERS[delivery.outcome].level
-    log.event(level, "delivery ended", fields, trace=delivery.trace, error=delivery.error)
+    log.event(level, "delivery_finished", fields, trace=delivery.trace, error=delivery.error)

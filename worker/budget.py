@@ -3,10 +3,10 @@
 import time
 from collections.abc import Callable
 
+from contract.attempt import AttemptFailed
 from contract.outcome import Reason
-from worker.ending import Ended
 
-MUST_BE_LEFT = (
+MIN_REMAINING_FRACTION = (
     0.25  #: part of the budget, for a page to be begun; as much as a wait for its host's turn leaves
 )
 
@@ -31,24 +31,28 @@ class Budget:
         """Return where enough is left for a page.
 
         Raises:
-            Ended: `late`: given back now, the job has its whole budget elsewhere.
+            AttemptFailed: `queued_too_long`: given back now, the job has its whole budget elsewhere.
         """
         waited = self._clock() - self._arrived
-        if self.seconds - waited < self.seconds * MUST_BE_LEFT:
+        if self.seconds - waited < self.seconds * MIN_REMAINING_FRACTION:
             told = f"the push waited {waited:.1f} s for this worker; the page was not asked for"
-            raise Ended(Reason.LATE, f"{told} ({self.seconds:g} s are PAGE_BUDGET_SECONDS)")
+            raise AttemptFailed(
+                Reason.QUEUED_TOO_LONG, f"{told} ({self.seconds:g} s are PAGE_BUDGET_SECONDS)"
+            )
 
     def left(self) -> float:
         """Return the seconds left, more than 0.
 
         Raises:
-            Ended: `budget`, where there are none.
+            AttemptFailed: `page_budget_exceeded`, where there are none.
         """
         left = self._arrived + self.seconds - self._clock()
         if left <= 0:
             raise self.spent()
         return left
 
-    def spent(self) -> Ended:
+    def spent(self) -> AttemptFailed:
         """Return the ending of a page that took too long."""
-        return Ended(Reason.BUDGET, f"the page took longer than {self.seconds:g} s (PAGE_BUDGET_SECONDS)")
+        return AttemptFailed(
+            Reason.PAGE_BUDGET_EXCEEDED, f"the page took longer than {self.seconds:g} s (PAGE_BUDGET_SECONDS)"
+        )

@@ -10,23 +10,23 @@ from datetime import datetime
 from functools import partial
 from typing import Protocol
 
-from contract.envelope import Envelope
+from contract.attempt import AttemptFailed
 from contract.faults import UnreadableEnvelope, UnreadableJob
 from contract.job import Job, JobAttributes, Politeness
 from contract.outcome import ANSWERS, MAX_DETAIL_CHARACTERS, MEANINGS, Outcome, Reason, status_of
 from contract.outcome_record import OutcomeRecord, items_json
 from contract.trace import Trace
-from service.authenticate import Authenticate, NotHeard
-from service.publisher import Message, Publisher, PublishUnconfirmed
+from publishing.publisher import Message, Publisher, PublishUnconfirmed
+from push_endpoint.authentication import Authenticate, AuthenticationError
+from push_endpoint.envelope import Envelope
 from worker.budget import Budget
-from worker.ending import Ended
 from worker.page import Page
-from worker.pages import Pages
+from worker.pagination import Pages
 
 MAX_ITEMS_BYTES = 4 * 1024 * 1024  #: as they travel: a JSON string inside the outcome's JSON
 
 
-AwaitDue = Callable[[Job, Budget], None]  #: returns when the job may be tried, or raises `Ended`
+AwaitDue = Callable[[Job, Budget], None]  #: returns when the job may be tried, or raises `AttemptFailed`
 Settle = Callable[[Envelope, Job, "Delivery"], "Delivery"]  #: the delivery, settled or as it was
 
 
@@ -34,7 +34,7 @@ class Fetch(Protocol):
     """Whatever fetches a page within a budget."""
 
     def __call__(self, url: str, politeness: Politeness, budget: Budget) -> Page:
-        """Return the page, or raise `Ended`."""
+        """Return the page, or raise `AttemptFailed`."""
 
 
 @dataclass(frozen=True)
@@ -130,15 +130,15 @@ class Worker:
         try:
             self.authenticate(authorization)
             envelope = Envelope.parse(read_body())
-        except NotHeard as wrong:
+        except AuthenticationError as wrong:
             return Delivery(wrong.reason, wrong.detail, trace=trace)
         except UnreadableEnvelope as wrong:
             return Delivery(Reason.BAD_ENVELOPE, str(wrong), trace=trace)
         except Exception as bug:  # noqa: BLE001 - nothing unknown is ever acknowledged
-            return Delivery(Reason.BUG, _bug(bug).detail, trace=trace, error=bug)
+            return Delivery(Reason.INTERNAL_ERROR, _bug(bug).detail, trace=trace, error=bug)
         attributes = JobAttributes.read(envelope.attributes)
         delivery = Delivery(
-            Reason.BUG,
+            Reason.INTERNAL_ERROR,
             message_id=envelope.message_id,
             attempt=envelope.delivery_attempt or 0,
             attributes=attributes,
@@ -159,7 +159,7 @@ class Worker:
         retry_after: float | None = None
         try:
             record = attempt.scrape()
-        except Ended as ended:
+        except AttemptFailed as ended:
             record, retry_after = attempt.end(ended), ended.retry_after
         except Exception as bug:  # noqa: BLE001 - nothing unknown is ever acknowledged
             error, record = bug, attempt.end(_bug(bug))
@@ -167,7 +167,7 @@ class Worker:
         return replace(known, error=error, retry_after=retry_after)
 
     def _report(self, delivery: Delivery) -> Delivery:
-        """Publish the outcome; return once Pub/Sub has confirmed it, or with `unconfirmed`."""
+        """Publish the outcome; return once Pub/Sub has confirmed it, or with `publish_unconfirmed`."""
         record, trace = delivery.record, delivery.trace
         if record is None:
             raise AssertionError("an attempt has a record")
@@ -176,14 +176,18 @@ class Worker:
             self.publisher.publish(Message(record.encode(), attributes))
         except PublishUnconfirmed as wrong:
             before = f"{delivery.reason}, but " if delivery.reason is not Reason.OK else ""
-            return replace(delivery, reason=Reason.UNCONFIRMED, detail=f"{before}{wrong}", settled=None)
+            return replace(
+                delivery, reason=Reason.PUBLISH_UNCONFIRMED, detail=f"{before}{wrong}", settled=None
+            )
         except Exception as bug:  # noqa: BLE001 - nothing unknown is ever acknowledged
-            return replace(delivery, reason=Reason.BUG, detail=_bug(bug).detail, error=bug, settled=None)
+            return replace(
+                delivery, reason=Reason.INTERNAL_ERROR, detail=_bug(bug).detail, error=bug, settled=None
+            )
         return delivery
 
 
-def _bug(bug: Exception) -> Ended:
-    return Ended(Reason.BUG, f"{type(bug).__name__}: {bug}")
+def _bug(bug: Exception) -> AttemptFailed:
+    return AttemptFailed(Reason.INTERNAL_ERROR, f"{type(bug).__name__}: {bug}")
 
 
 class _Attempt:
@@ -208,11 +212,11 @@ class _Attempt:
         items = items_json(extracted.items)
         size = len(json.dumps(items, ensure_ascii=False).encode(errors="replace"))
         if size > MAX_ITEMS_BYTES:
-            raise Ended(Reason.TOO_LARGE, f"the items have {size} bytes of {MAX_ITEMS_BYTES}")
+            raise AttemptFailed(Reason.TOO_LARGE, f"the items have {size} bytes of {MAX_ITEMS_BYTES}")
         remarks = "; ".join(extracted.remarks)
         return self._record(Reason.OK, remarks, items=items, item_count=len(extracted.items))
 
-    def end(self, ended: Ended) -> OutcomeRecord:
+    def end(self, ended: AttemptFailed) -> OutcomeRecord:
         """Return the record of an attempt that gave no items; of the page it says what is known."""
         pages = self._pages
         if pages is not None and pages.last is not None:

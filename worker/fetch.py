@@ -4,16 +4,16 @@ import re
 import string
 from urllib.parse import quote, urljoin, urlsplit
 
+from contract.attempt import AttemptFailed
 from contract.job import Politeness
 from contract.outcome import Reason
 from contract.urls import check_url
-from service.answer import Answer
-from service.no_answer import NoAnswer
-from service.web import Web
+from guarded_http.client import HttpClient
+from guarded_http.errors import FetchError
+from guarded_http.response import Answer
 from worker.budget import Budget
-from worker.courtesy import Courtesy
-from worker.ending import Ended
 from worker.page import Page
+from worker.rate_limiter import RateLimiter
 
 ACCEPT = "text/html, application/xhtml+xml, application/xml;q=0.9, application/json;q=0.9, text/*;q=0.8"
 # HTML, XHTML, XML, JSON and text, by their media types (RFC 6838 section 4.2.8 for the suffixes).
@@ -46,7 +46,7 @@ class Fetcher:
         max_redirects: followed for one page.
     """
 
-    def __init__(self, web: Web, courtesy: Courtesy, *, max_bytes: int, max_redirects: int) -> None:
+    def __init__(self, web: HttpClient, courtesy: RateLimiter, *, max_bytes: int, max_redirects: int) -> None:
         self._web = web
         self._courtesy = courtesy
         self._max_bytes = max_bytes
@@ -56,7 +56,7 @@ class Fetcher:
         """Return the page at `url`, as `check_url` wrote it.
 
         Raises:
-            Ended: for whatever keeps it from being read.
+            AttemptFailed: for whatever keeps it from being read.
         """
         for _ in range(self._max_redirects + 1):
             url = without_dots(url)
@@ -66,11 +66,13 @@ class Fetcher:
                     if not answer.location:
                         return self._page(url, answer)
                     target = answer.location
-            except NoAnswer as wrong:
+            except FetchError as wrong:
                 raise _ended(wrong, url) from None
             url = _next_url(url, target)
-        raise Ended(
-            Reason.REDIRECTS, f"more than {self._max_redirects}, the last one to {url}", final_url=url
+        raise AttemptFailed(
+            Reason.TOO_MANY_REDIRECTS,
+            f"more than {self._max_redirects}, the last one to {url}",
+            final_url=url,
         )
 
     def _page(self, url: str, answer: Answer) -> Page:
@@ -80,21 +82,21 @@ class Fetcher:
         content_type = answer.content_type
         if content_type and not _READ.match(content_type.lower()):
             detail = f"the page is {content_type}"
-            raise Ended(Reason.CONTENT_TYPE, detail, http_status=status, final_url=url)
+            raise AttemptFailed(Reason.CONTENT_TYPE, detail, http_status=status, final_url=url)
         return Page(url, status, content_type, answer.body(self._max_bytes))
 
-    def _refused(self, url: str, answer: Answer) -> Ended:
+    def _refused(self, url: str, answer: Answer) -> AttemptFailed:
         status = answer.status
         retry_after = answer.field("Retry-After") if status in {429, 503} else ""
         seconds = self._courtesy.heed(url, retry_after)
         told = f", Retry-After: {retry_after[:80]}" if retry_after else ""
         said = f"the site answered {status}{told}"
-        return Ended(reason_of(status), said, http_status=status, final_url=url, retry_after=seconds)
+        return AttemptFailed(reason_of(status), said, http_status=status, final_url=url, retry_after=seconds)
 
 
-def _ended(wrong: NoAnswer, url: str) -> Ended:
+def _ended(wrong: FetchError, url: str) -> AttemptFailed:
     hint = " (FETCH_MAX_BYTES)" if wrong.reason is Reason.TOO_LARGE else ""
-    return Ended(wrong.reason, wrong.detail + hint, http_status=wrong.status, final_url=url)
+    return AttemptFailed(wrong.reason, wrong.detail + hint, http_status=wrong.status, final_url=url)
 
 
 def without_dots(url: str) -> str:
@@ -125,4 +127,6 @@ def _next_url(url: str, target: str) -> str:
     try:
         return check_url(urljoin(url, target))
     except ValueError as wrong:
-        raise Ended(Reason.BAD_URL, f"redirected to {target[:200]!r}: {wrong}", final_url=url) from None
+        raise AttemptFailed(
+            Reason.BAD_URL, f"redirected to {target[:200]!r}: {wrong}", final_url=url
+        ) from None

@@ -12,20 +12,20 @@ import gevent
 import grpc.experimental.gevent
 from gevent import monkey
 
-from service import log
-from service.authenticate import authentication
-from service.publisher import PubSubPublisher
-from service.settings import load_or_exit
-from service.web import open_web
+from guarded_http.client import make_client
+from publishing.publisher import PubSubPublisher
+from push_endpoint.authentication import authentication
+from runtime import log
+from runtime.settings import load_or_exit, log_allowed_networks
 from worker.app import make_app
 from worker.budget import Budget
-from worker.courtesy import Courtesy
+from worker.delayed import DelayedJobs
 from worker.deliver import Worker
-from worker.due import DueTimes
 from worker.fetch import Fetcher
-from worker.instance import HOSTS
+from worker.rate_limiter import RateLimiter
 from worker.settings import PUBLISH_SECONDS, Settings
-from worker.settle import Settlement
+from worker.settled_policy import Settlement
+from worker.shared_memory import HOSTS
 from worker.shutdown import Shutdown
 
 
@@ -43,10 +43,11 @@ def wire(settings: Settings, shutdown: Shutdown) -> Worker:
     if monkey.is_module_patched("socket"):
         # gRPC's own threads would block gevent's loop: https://grpc.github.io/grpc/python/grpc.html
         grpc.experimental.gevent.init_gevent()
-    web = open_web(settings)
+    web = make_client(settings.user_agent, settings.fetch_allow_networks)
+    log_allowed_networks(settings)
     fetcher = Fetcher(
         web,
-        Courtesy(web, settings.user_agent, hosts=HOSTS),
+        RateLimiter(web, settings.user_agent, hosts=HOSTS),
         max_bytes=settings.fetch_max_bytes,
         max_redirects=settings.fetch_max_redirects,
     )
@@ -68,7 +69,7 @@ def wire(settings: Settings, shutdown: Shutdown) -> Worker:
         limit=partial(_limit, shutdown),
         now=_now,
         name=f"{settings.k_revision}/{os.getpid()}",
-        await_due=DueTimes(places=places, holds=settles, now=_now).wait,
+        await_due=DelayedJobs(places=places, holds=settles, now=_now).wait,
     )
     if not settles:
         return worker

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from threading import Event, Lock
 from urllib.parse import urljoin
 
+from contract.attempt import AttemptFailed
 from contract.outcome import Reason
 from contract.urls import check_url
-from service.answer import Answer
-from service.no_answer import NoAnswer
-from service.web import Web
+from guarded_http.client import HttpClient
+from guarded_http.errors import FetchError
+from guarded_http.response import Answer
 from worker.budget import Budget
-from worker.ending import Ended
 from worker.robots import MAX_ROBOTS_BYTES, RobotRules
 
 ACCEPT = "text/plain, */*;q=0.5"
@@ -31,7 +31,7 @@ class _Entry:
         self.settled = Event()
         self.until = float("inf")
         self.rules: RobotRules | None = None
-        self.ending: Ended | None = None
+        self.ending: AttemptFailed | None = None
 
 
 class RobotsCache:
@@ -47,7 +47,7 @@ class RobotsCache:
 
     def __init__(
         self,
-        web: Web,
+        web: HttpClient,
         token: str,
         *,
         hold: Callable[[str, str], object],
@@ -69,7 +69,7 @@ class RobotsCache:
         """Return what the site of `url` says to us.
 
         Raises:
-            Ended: where its robots.txt cannot be read now.
+            AttemptFailed: where its robots.txt cannot be read now.
         """
         site = urljoin(url, "/robots.txt")
         while True:
@@ -79,7 +79,9 @@ class RobotsCache:
             elif not entry.settled.wait(budget.left()):
                 continue
             if entry.ending is not None:
-                raise Ended(entry.ending.reason, entry.ending.detail, http_status=entry.ending.http_status)
+                raise AttemptFailed(
+                    entry.ending.reason, entry.ending.detail, http_status=entry.ending.http_status
+                )
             if entry.rules is not None:
                 return entry.rules
 
@@ -115,7 +117,7 @@ class RobotsCache:
                 _, oldest = self._entries.popitem(last=False)
                 size -= oldest.rules.size if oldest.rules else 0
 
-    def _ask(self, site: str, budget: Budget) -> tuple[RobotRules | None, Ended | None]:
+    def _ask(self, site: str, budget: Budget) -> tuple[RobotRules | None, AttemptFailed | None]:
         url = site
         try:
             for _ in range(MAX_REDIRECTS + 1):
@@ -123,15 +125,15 @@ class RobotsCache:
                     if not answer.location:
                         return self._read(url, answer)
                     url = check_url(urljoin(url, answer.location))
-        except NoAnswer as wrong:
+        except FetchError as wrong:
             if wrong.reason in _OF_THE_HOST and url == site:
-                return None, Ended(wrong.reason, wrong.detail)
+                return None, AttemptFailed(wrong.reason, wrong.detail)
             return None, _unavailable(f"{url}: {wrong.reason}, {wrong.detail}")
         except ValueError as wrong:
             return None, _unavailable(f"{url} redirects to what is no URL: {wrong}")
         return RobotRules(), None  # more redirects are as good as none: RFC 9309 section 2.3.1.2
 
-    def _read(self, url: str, answer: Answer) -> tuple[RobotRules | None, Ended | None]:
+    def _read(self, url: str, answer: Answer) -> tuple[RobotRules | None, AttemptFailed | None]:
         if answer.status == 429 or answer.status >= 500:
             self._hold(url, answer.field("Retry-After"))
             return None, _unavailable(f"{url} answered {answer.status}", answer.status)
@@ -140,5 +142,5 @@ class RobotsCache:
         return RobotRules(answer.body(MAX_ROBOTS_BYTES, cut=True), self._token), None
 
 
-def _unavailable(detail: str, http_status: int = 0) -> Ended:
-    return Ended(Reason.ROBOTS_UNAVAILABLE, detail, http_status=http_status)
+def _unavailable(detail: str, http_status: int = 0) -> AttemptFailed:
+    return AttemptFailed(Reason.ROBOTS_UNAVAILABLE, detail, http_status=http_status)

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from contract.topology import DEAD_TOPIC, JOBS_TOPIC, OUTCOMES_TOPIC
-from service.settings import PushSettings
+from contract.topology import DEAD_LETTER_TOPIC, JOBS_TOPIC, OUTCOMES_TOPIC
+from runtime.settings import PushSettings
 
 PUBLISH_SECONDS = 5  #: kept of the request's time for confirmations, the outcome's and what is settled
 
@@ -30,7 +30,7 @@ class Settings(PushSettings):
 
     outcomes_topic: Annotated[str, Field(min_length=3)] = OUTCOMES_TOPIC
     ack_policy: Literal["success", "settled"] = "success"
-    dead_letter_topic: Annotated[str, Field(min_length=3)] = DEAD_TOPIC
+    dead_letter_topic: Annotated[str, Field(min_length=3)] = DEAD_LETTER_TOPIC
     jobs_topic: Annotated[str, Field(min_length=3)] = JOBS_TOPIC
     page_budget_seconds: Annotated[float, Field(gt=0)] = 40
     request_timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 55

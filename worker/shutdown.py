@@ -12,10 +12,10 @@ from types import FrameType
 
 import gevent
 
+from contract.attempt import AttemptFailed
 from contract.outcome import Reason
-from worker.ending import Ended
 
-#: seconds after SIGTERM; the rest of gunicorn's graceful_timeout (worker/serving.py) is for the last outcomes
+#: seconds after SIGTERM; the rest of gunicorn's graceful_timeout is for the last outcomes
 GIVE_BACK_SECONDS = 5
 
 
@@ -32,11 +32,11 @@ class Shutdown:
         """Count the running attempt in.
 
         Raises:
-            Ended: `shutdown`; at once where the process is ending, and later within the context where the
-                attempt is given back.
+            AttemptFailed: `shutdown`; at once where the process is ending, and later within the context where
+                the attempt is given back.
         """
         if self.begun:
-            raise Ended(Reason.SHUTDOWN, "the worker is shutting down; the page was not asked for")
+            raise AttemptFailed(Reason.SHUTDOWN, "the worker is shutting down; the page was not asked for")
         greenlet = gevent.getcurrent()
         self._attempts.add(greenlet)
         try:
@@ -63,5 +63,5 @@ class Shutdown:
 
     def _give_back(self) -> None:
         for greenlet in list(self._attempts):
-            ended = Ended(Reason.SHUTDOWN, "the worker is shutting down; the job was given back")
+            ended = AttemptFailed(Reason.SHUTDOWN, "the worker is shutting down; the job was given back")
             gevent.kill(greenlet, ended)

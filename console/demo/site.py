@@ -7,7 +7,7 @@ from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from console.demo.pages import Page, load_shop, site_pages
-from console.ports import LOOPBACK
+from console.stack.ports import LOOPBACK
 
 NOT_FOUND = Page(b"<!DOCTYPE html><h1>There is nothing here</h1>", status=404)
 BROKEN = Page(b"<!DOCTYPE html><h1>Something went wrong on our side</h1>", status=500)

@@ -11,18 +11,18 @@ from pathlib import Path
 
 from rich.console import Console
 
-from console.complaint import WrongUsage
-from console.crawl_file import name_run, read_crawl
-from console.dispatching import Dispatched, dispatch
-from console.follow import Follower
-from console.interrupts import interruptible
-from console.ledger import Accounting, Ledger
-from console.ports import LOOPBACK, settle_ports
-from console.process import Launch, Leash, Process, await_health
-from console.screen import Announce, progress, say, steps
-from console.services import DeliveryPolicy, StackOptions, without_loopback_proxies
-from console.stack import Stack
-from console.tables import attempt_line, dead_lines, results_table
+from console.dispatch import Dispatched, dispatch
+from console.errors import WrongUsage
+from console.ledger.ledger import Accounting, Ledger
+from console.recipes.crawl_file import name_run, read_crawl
+from console.report.follow import Follower
+from console.report.tables import attempt_line, dead_lines, results_table
+from console.stack.ports import LOOPBACK, settle_ports
+from console.stack.process import Launch, Leash, Process, await_health
+from console.stack.services import DeliveryPolicy, StackOptions, without_loopback_proxies
+from console.stack.signals import interruptible
+from console.stack.stack import Stack
+from console.terminal import Announce, progress, say, steps
 from contract.crawl import Crawl
 
 SHOWN_RESULTS = 8

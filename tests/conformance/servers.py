@@ -18,7 +18,7 @@ from google.pubsub_v1.services.publisher.transports import PublisherGrpcTranspor
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
 import localpubsub
-from console.ports import free_port
+from console.stack.ports import free_port
 
 START: Final = 30.0  #: seconds the emulator has to start
 STARTED: Final = "Server started, listening on"

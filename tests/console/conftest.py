@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from console.commands import app
-from console.ledger import Ledger
+from console.cli.commands import app
+from console.ledger.ledger import Ledger
 
 Scrapeq = Callable[..., Result]
 

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from console.warehouse import Row, create, insert, table, timestamp
-from contract.topology import DEAD_TOPIC, JOBS_TOPIC, OUTCOMES_TOPIC
+from console.ledger.sqlite_views import Row, create, insert, table, timestamp
+from contract.topology import DEAD_LETTER_TOPIC, JOBS_TOPIC, OUTCOMES_TOPIC
 
 START = datetime.now(UTC) - timedelta(hours=1)
 
@@ -58,7 +58,7 @@ def dead_row(job: str, second: float, *, run: str = "run-1", deliveries: int = 5
         "run_id": run,
         "CloudPubSubDeadLetterSourceDeliveryCount": str(deliveries),
     }
-    return _row(DEAD_TOPIC, f"d-{job}-{second}", second, _job(job, run), attributes)
+    return _row(DEAD_LETTER_TOPIC, f"d-{job}-{second}", second, _job(job, run), attributes)
 
 
 def _job(job: str, run: str) -> dict[str, object]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from console.ledger import Ledger
+from console.ledger.ledger import Ledger
 from contract.outcome import Reason
 from tests.console.conftest import Scrapeq
 from tests.console.rows import dead_row, job_row, outcome_row

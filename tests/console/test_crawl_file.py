@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.complaint import WrongUsage
-from console.crawl_file import load_crawl, name_run, read_crawl
+from console.errors import WrongUsage
+from console.recipes.crawl_file import load_crawl, name_run, read_crawl
 
 GOOD = """\
 name: books

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from console.complaint import NotDispatched
-from console.dispatching import PAUSES_SECONDS, Dispatched, dispatch
-from console.ports import settle_ports
+from console.dispatch import PAUSES_SECONDS, Dispatched, dispatch
+from console.errors import NotDispatched
+from console.stack.ports import settle_ports
 from contract.crawl import Crawl
 from tests.console.conftest import Scrapeq
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from console.complaint import NothingRecorded, StackFailed
-from console.ledger import Accounting, DeadJob, Failure, Ledger
-from console.warehouse import Row
+from console.errors import NothingRecorded, StackFailed
+from console.ledger.ledger import Accounting, DeadJob, Failure, Ledger
+from console.ledger.sqlite_views import Row
 from tests.console.rows import dead_row, job_row, outcome_row
 
 

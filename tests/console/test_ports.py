@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from console.complaint import WrongUsage
-from console.ports import FREE, LOOPBACK, settle_ports
+from console.errors import WrongUsage
+from console.stack.ports import FREE, LOOPBACK, settle_ports
 from tests.console.conftest import Scrapeq
 
 

@@ -10,23 +10,23 @@ from pathlib import Path
 import pytest
 
 import localpubsub
-from console.collector import Collector
-from console.complaint import StackFailed
-from console.ledger import Accounting, DeadJob, Ledger
-from console.ports import settle_ports
-from console.pubsub_setup import (
+from console.errors import StackFailed
+from console.ledger.ledger import Accounting, DeadJob, Ledger
+from console.ledger.sqlite_views import Row, table
+from console.stack.collector import Collector
+from console.stack.ports import settle_ports
+from console.stack.pubsub_setup import (
     prepare_topology,
     publisher_client,
     subscriber_client,
     subscription_path,
     topic_path,
 )
-from console.services import PROJECT, DeliveryPolicy, Politeness
-from console.warehouse import Row, table
+from console.stack.services import PROJECT, DeliveryPolicy, Politeness
 from contract.outcome_record import OutcomeRecord
 from contract.topology import (
-    DEAD_SUBSCRIPTION,
-    DEAD_TOPIC,
+    DEAD_LETTER_SUBSCRIPTION,
+    DEAD_LETTER_TOPIC,
     JOBS_TOPIC,
     LEDGER_SUBSCRIPTIONS,
     LEDGER_TABLES,
@@ -65,8 +65,8 @@ def test_everything_the_services_need_is_made(host: str) -> None:
         topics = {topic.name for topic in publisher.list_topics(project=f"projects/{PROJECT}")}
         made = subscriber.list_subscriptions(project=f"projects/{PROJECT}")
         subscriptions = {subscription.name: subscription for subscription in made}
-    assert topics == {topic_path(name) for name in (JOBS_TOPIC, OUTCOMES_TOPIC, DEAD_TOPIC)}
-    names = {PUSH_SUBSCRIPTION, DEAD_SUBSCRIPTION, *LEDGER_SUBSCRIPTIONS.values()}
+    assert topics == {topic_path(name) for name in (JOBS_TOPIC, OUTCOMES_TOPIC, DEAD_LETTER_TOPIC)}
+    names = {PUSH_SUBSCRIPTION, DEAD_LETTER_SUBSCRIPTION, *LEDGER_SUBSCRIPTIONS.values()}
     assert set(subscriptions) == {subscription_path(name) for name in names}
     assert not any(subscription.expiration_policy.ttl for subscription in subscriptions.values())
     push = subscriptions[subscription_path(PUSH_SUBSCRIPTION)]
@@ -74,7 +74,7 @@ def test_everything_the_services_need_is_made(host: str) -> None:
     assert push.push_config.oidc_token.audience == "scrapeq-worker"
     assert push.push_config.oidc_token.service_account_email == "push@scrapeq-local.iam.gserviceaccount.com"
     assert push.ack_deadline_seconds == 33
-    assert push.dead_letter_policy.dead_letter_topic == topic_path(DEAD_TOPIC)
+    assert push.dead_letter_policy.dead_letter_topic == topic_path(DEAD_LETTER_TOPIC)
     assert push.dead_letter_policy.max_delivery_attempts == 7
     assert push.retry_policy.minimum_backoff.total_seconds() == 3
     assert push.retry_policy.maximum_backoff.total_seconds() == 44

@@ -6,17 +6,17 @@ import pytest
 from google.pubsub_v1 import types
 
 import localpubsub
-from console.complaint import NotReplayed
-from console.pubsub_setup import (
+from console.errors import NotReplayed
+from console.replay import Replayed, replay
+from console.stack.pubsub_setup import (
     prepare_topology,
     publisher_client,
     subscriber_client,
     subscription_path,
     topic_path,
 )
-from console.replay import Replayed, replay
-from console.services import DeliveryPolicy
-from contract.topology import DEAD_SUBSCRIPTION, DEAD_TOPIC, JOBS_TOPIC, LEDGER_SUBSCRIPTIONS
+from console.stack.services import DeliveryPolicy
+from contract.topology import DEAD_LETTER_SUBSCRIPTION, DEAD_LETTER_TOPIC, JOBS_TOPIC, LEDGER_SUBSCRIPTIONS
 
 DEATH = {
     "CloudPubSubDeadLetterSourceDeliveryCount": "5",
@@ -41,7 +41,7 @@ SETTLED = {"reason": "http_404", "detail": "the site answered 404", "attempt": "
 def bury(host: str, run_id: str, count: int) -> None:
     """Put dead letters of a run into the dead-letter topic; all that may be said of a death is said."""
     with publisher_client(host) as publisher:
-        topic = topic_path(DEAD_TOPIC)
+        topic = topic_path(DEAD_LETTER_TOPIC)
         buried = [
             publisher.publish(topic, b"job %d" % n, "h#0", job_id=f"{n}", run_id=run_id, **DEATH, **SETTLED)
             for n in range(count)
@@ -91,7 +91,7 @@ def test_only_what_is_wanted_is_replayed(host: str) -> None:
     bury(host, "run-1", 3)
     bury(host, "run-2", 4)
     assert replay(host, lambda attributes: attributes["run_id"] == "run-2") == Replayed(4, 3)
-    left = take(host, DEAD_SUBSCRIPTION, 3)
+    left = take(host, DEAD_LETTER_SUBSCRIPTION, 3)
     assert {letter.attributes["run_id"] for letter in left} == {"run-1"}
 
 
@@ -102,7 +102,7 @@ def test_a_letter_that_cannot_be_published_stays(host: str) -> None:
         publisher.delete_topic(topic=topic_path(JOBS_TOPIC), timeout=20)
     with pytest.raises(NotReplayed, match="0 dead letters were replayed"):
         replay(host, lambda _: True)
-    assert len(take(host, DEAD_SUBSCRIPTION, 3)) == 3
+    assert len(take(host, DEAD_LETTER_SUBSCRIPTION, 3)) == 3
 
 
 def test_nobody_there_is_one_sentence() -> None:

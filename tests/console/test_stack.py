@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from console.complaint import StackFailed, WrongUsage
-from console.dispatching import dispatch
-from console.process import await_health
-from console.services import (
+from console.dispatch import dispatch
+from console.errors import StackFailed, WrongUsage
+from console.stack.process import await_health
+from console.stack.services import (
     AckPolicy,
     DeliveryPolicy,
     Politeness,
@@ -22,7 +22,7 @@ from console.services import (
     environment_of,
     without_loopback_proxies,
 )
-from console.stack import Stack
+from console.stack.stack import Stack
 from contract.crawl import Crawl
 from tests.console.processes import children_of, is_running, wait_for
 

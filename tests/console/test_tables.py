@@ -5,10 +5,9 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from console.dispatching import Dispatched, Rejected
-from console.ledger import DeadJob, Failure, Result
-from console.screen import printable
-from console.tables import (
+from console.dispatch import Dispatched, Rejected
+from console.ledger.ledger import DeadJob, Failure, Result
+from console.report.tables import (
     dead_lines,
     dispatched_table,
     failures_table,
@@ -16,6 +15,7 @@ from console.tables import (
     results_table,
     summary,
 )
+from console.terminal import printable
 
 LONG = "https://shop.example/" + "q" * 300
 

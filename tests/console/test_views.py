@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from console.warehouse import Row, views
-from contract.topology import DEAD_TOPIC, JOBS_TOPIC, OUTCOMES_TOPIC
+from console.ledger.sqlite_views import Row, views
+from contract.topology import DEAD_LETTER_TOPIC, JOBS_TOPIC, OUTCOMES_TOPIC
 from tests.console.rows import asked, at, dead_row, job_row, outcome_row, warehouse
 
 LONG_AGO = "2020-01-01T00:00:00.000000Z"
@@ -219,7 +219,7 @@ EVENTS = {
     JOBS_TOPIC: job_row,
     OUTCOMES_TOPIC: lambda job, second: attempt(job, second, "ok"),
     "failed": lambda job, second: attempt(job, second, "http_5xx"),
-    DEAD_TOPIC: dead_row,
+    DEAD_LETTER_TOPIC: dead_row,
     "settled": own_letter,
 }
 

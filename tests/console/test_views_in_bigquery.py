@@ -6,7 +6,7 @@ from sqlglot import exp
 from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.optimizer.qualify import qualify
 
-from console.warehouse import IN_SQLITE, in_sqlite, schema, table, views
+from console.ledger.sqlite_views import IN_SQLITE, in_sqlite, schema, table, views
 from contract.topology import LEDGER_TABLES
 from tests.console.rows import warehouse
 

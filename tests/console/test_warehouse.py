@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import localpubsub
-from console.pubsub_setup import prepare_topology, publisher_client, topic_path
-from console.services import DeliveryPolicy
-from console.warehouse import create, schema, table
+from console.ledger.sqlite_views import create, schema, table
+from console.stack.pubsub_setup import prepare_topology, publisher_client, topic_path
+from console.stack.services import DeliveryPolicy
 from contract.outcome import MAX_DETAIL_CHARACTERS
 from contract.outcome_record import OutcomeRecord
 from contract.topology import LEDGER_TABLES, OUTCOMES_TOPIC

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.crawl import MAX_CRAWL_BYTES, Crawl
-from contract.envelope import MAX_ENVELOPE_BYTES, Envelope
 from contract.faults import (
     MAX_DEPTH,
     Undecodable,
@@ -19,6 +18,7 @@ from contract.faults import (
 )
 from contract.job import MAX_JOB_BYTES, Job, identify
 from contract.outcome_record import MAX_OUTCOME_BYTES, OutcomeRecord
+from push_endpoint.envelope import MAX_ENVELOPE_BYTES, Envelope
 from tests.contract.documents import CRAWL, JOB, OUTCOME, PUSH, as_bytes, mangled
 
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.envelope import Envelope
 from contract.faults import UnreadableEnvelope
 from contract.job import MAX_JOB_BYTES
+from push_endpoint.envelope import Envelope
 from tests.contract.documents import PUSH, as_bytes, changed, texts
 
 # https://cloud.google.com/pubsub/docs/push#receive_push

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contract.dead_letter import dead_letter_attributes, strip_dead_letter_attributes
 from contract.job import Job
-from contract.letter import death_of, without_death
 from contract.outcome_record import OutcomeRecord
 from tests.contract.documents import jobs, outcomes
 
@@ -18,7 +18,7 @@ PUBSUBS = {
 @given(record=outcomes())
 def test_a_death_is_what_pubsub_takes(record: OutcomeRecord) -> None:
     """No value is empty or has more than 1,024 bytes (Pub/Sub's quotas page)."""
-    death = death_of(record)
+    death = dead_letter_attributes(record)
     assert (death["reason"], death["attempt"]) == (record.reason, str(record.attempt))
     assert record.detail.startswith(death.get("detail", ""))
     assert all(0 < len(value.encode()) <= 1024 for value in death.values())
@@ -28,6 +28,6 @@ def test_a_death_is_what_pubsub_takes(record: OutcomeRecord) -> None:
 def test_a_replayed_job_knows_nothing_of_its_death(job: Job, record: OutcomeRecord, by_pubsub: bool) -> None:
     """Neither what the worker wrote nor what Pub/Sub wrote comes back with the job; all else does."""
     attributes = job.attributes("")
-    assert not attributes.keys() & death_of(record).keys()
-    letter = attributes | death_of(record) | (PUBSUBS if by_pubsub else {})
-    assert without_death(letter) == attributes
+    assert not attributes.keys() & dead_letter_attributes(record).keys()
+    letter = attributes | dead_letter_attributes(record) | (PUBSUBS if by_pubsub else {})
+    assert strip_dead_letter_attributes(letter) == attributes

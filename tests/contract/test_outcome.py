@@ -85,7 +85,7 @@ def test_every_status_is_an_error_or_no_content(reason: Reason) -> None:
         (Reason.NO_TOKEN, 401),
         (Reason.WRONG_CALLER, 403),
         (Reason.NO_CERTIFICATES, 503),
-        (Reason.BUG, 500),
+        (Reason.INTERNAL_ERROR, 500),
     ],
 )
 def test_the_answers_are_the_documented_ones(reason: Reason, status: int) -> None:

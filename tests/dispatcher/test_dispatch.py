@@ -12,7 +12,7 @@ from dispatcher.dispatch import Answer, Dispatcher
 from dispatcher.plan import MAX_SHOWN_REJECTED
 from dispatcher.sitemap import SitemapUnreadable
 from dispatcher.sitemap_reader import SitemapUnavailable
-from service.publisher import PublishUnconfirmed
+from publishing.publisher import PublishUnconfirmed
 from tests.service.recording import RecordingPublisher
 
 NOW = datetime(2026, 11, 22, 6, 0, 3, tzinfo=UTC)

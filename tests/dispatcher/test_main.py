@@ -77,7 +77,7 @@ def test_a_bad_crawl_is_told_with_all_its_paths(
     assert answer.json is not None
     assert {fault["path"] for fault in answer.json["faults"]} == {"name", "sources", "recipe.fields"}
     [line] = [record for record in caplog.records if record.name == "scrapeq"]
-    assert line.message == "dispatch ended"
+    assert line.message == "dispatch_finished"
     assert line.__dict__["json_fields"]["status"] == 400
 
 
@@ -124,7 +124,9 @@ def test_a_dispatcher_that_takes_replays_wants_a_token_and_a_push(
     with own_logs():
         client = make_client()
     assert client.post("/replay", data=b"{}").status_code == 400
-    ended = [record.__dict__["json_fields"] for record in caplog.records if record.message == "replay ended"]
+    ended = [
+        record.__dict__["json_fields"] for record in caplog.records if record.message == "replay_finished"
+    ]
     assert [(line["status"], line["reason"]) for line in ended] == [(401, "no_token"), (400, "bad_envelope")]
 
 

@@ -11,8 +11,8 @@ import pytest
 from contract.faults import UnreadableEnvelope
 from contract.outcome import ACKNOWLEDGING, Reason, status_of
 from dispatcher.replay import Replayer
-from service.authenticate import NotHeard, anyone
-from service.publisher import Message, PublishUnconfirmed
+from publishing.publisher import Message, PublishUnconfirmed
+from push_endpoint.authentication import AuthenticationError, anyone
 from tests.service.recording import RecordingPublisher
 
 DEATH = {
@@ -61,7 +61,7 @@ def test_an_unconfirmed_job_leaves_the_letter_where_it_is(publisher: RecordingPu
     """503: the letter comes again."""
     publisher.refusal = PublishUnconfirmed("scrape-jobs", "no answer")
     ended = Replayer(anyone, publisher.publish).replay("", reading(letter()))
-    assert (ended.reason, status_of(ended.reason)) == (Reason.UNCONFIRMED, 503)
+    assert (ended.reason, status_of(ended.reason)) == (Reason.PUBLISH_UNCONFIRMED, 503)
     assert ended.detail == "topic scrape-jobs did not confirm: no answer"
 
 
@@ -99,7 +99,7 @@ def test_whoever_is_not_heard_is_not_read(publisher: RecordingPublisher, reason:
     """The token is checked before a byte of the body is read, and nothing is published."""
 
     def refuse(authorization: str) -> None:
-        raise NotHeard(reason, authorization)
+        raise AuthenticationError(reason, authorization)
 
     body = BytesIO(letter())
     ended = Replayer(refuse, publisher.publish).replay("Bearer x", body.read)
@@ -111,6 +111,6 @@ def test_what_nobody_foresaw_is_never_acknowledged(publisher: RecordingPublisher
     """500, with the exception for the log."""
     publisher.refusal = RuntimeError("boom")
     ended = Replayer(anyone, publisher.publish).replay("", reading(letter()))
-    assert (ended.reason, status_of(ended.reason)) == (Reason.BUG, 500)
+    assert (ended.reason, status_of(ended.reason)) == (Reason.INTERNAL_ERROR, 500)
     assert ended.error is publisher.refusal
     assert status_of(Reason.OK) in ACKNOWLEDGING

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from console.ports import free_port
+from console.stack.ports import free_port
 from dispatcher.sitemap import SitemapUnreadable
 from dispatcher.sitemap_reader import (
     MAX_REDIRECTS,
@@ -14,9 +14,9 @@ from dispatcher.sitemap_reader import (
     SitemapReader,
     SitemapUnavailable,
 )
-from service.addresses import read_networks
-from service.dial import Dial
-from service.web import Web
+from guarded_http.addresses import read_networks
+from guarded_http.client import HttpClient
+from guarded_http.dial import Dial
 from tests.service.site import Answer, Site, Visit, http, redirect
 
 NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
@@ -27,7 +27,9 @@ XML = "application/xml"
 def reader(seconds: float = 10) -> SitemapReader:
     """Return a reader of small sitemaps."""
     return SitemapReader(
-        Web("scrapeq/test", Dial(read_networks("127.0.0.0/8"))), budget_seconds=seconds, max_bytes=MAX_BYTES
+        HttpClient("scrapeq/test", Dial(read_networks("127.0.0.0/8"))),
+        budget_seconds=seconds,
+        max_bytes=MAX_BYTES,
     )
 
 
@@ -239,7 +241,7 @@ def test_nothing_of_this_machine_is_used(site: Site, monkeypatch: pytest.MonkeyP
 
 def test_a_sitemap_leads_nowhere_else(site: Site) -> None:
     """It is somebody else's, and may list or redirect to what a cloud keeps for itself: `refused_address`."""
-    nothing_opened = SitemapReader(Web("scrapeq/test", Dial()), budget_seconds=10, max_bytes=MAX_BYTES)
+    nothing_opened = SitemapReader(HttpClient("scrapeq/test", Dial()), budget_seconds=10, max_bytes=MAX_BYTES)
     with pytest.raises(SitemapUnreadable, match="refused_address"):
         list(nothing_opened.urls(site.add("/sitemap.xml", http(200, urlset(*WRITTEN)))))
     assert site.connections == 0

@@ -12,9 +12,9 @@ from contract.faults import UnreadableRecipe
 from contract.outcome import Reason
 from contract.recipe import Recipe
 from extraction import cost
+from extraction.errors import ExtractionError
 from extraction.explain import explain
 from extraction.extract import MAX_CHARACTERS, MAX_REMARKS, Extracted, extract
-from extraction.failure import NotExtracted
 from extraction.page import SavedPage
 
 URL = "https://shop.example/books/1"
@@ -64,7 +64,7 @@ def test_the_budget_is_looked_at_between_items(nested: bool) -> None:
 def test_values_that_repeat_the_page_are_too_large() -> None:
     """Each item may point at the whole page; together they may not be many times as large."""
     body = "<p>" + "word " * 10_000 + "</p>" + "<i></i>" * 1000
-    with pytest.raises(NotExtracted, match=rf"too_large: the values have more than {MAX_CHARACTERS}"):
+    with pytest.raises(ExtractionError, match=rf"too_large: the values have more than {MAX_CHARACTERS}"):
         scrape(body, items="i", fields={"all": {"xpath": "/*", "type": "html"}})
 
 
@@ -78,7 +78,7 @@ def test_values_that_repeat_the_page_are_too_large() -> None:
 )
 def test_transforms_do_not_grow_without_end(transforms: list[Any]) -> None:
     """Ten times a hundredfold is told, not tried."""
-    with pytest.raises(NotExtracted, match=r"bad_recipe: .*the transforms make"):
+    with pytest.raises(ExtractionError, match=r"bad_recipe: .*the transforms make"):
         scrape("<p>" + "a" * 200_000, fields={"f": {"css": "p", "transforms": transforms}})
 
 
@@ -106,7 +106,7 @@ def test_a_selector_that_compares_all_with_all_is_not_begun(css: str | None, xpa
     body = "<b>x</b>" * 25_000
     started = time.perf_counter()
     with pytest.raises(
-        NotExtracted, match=r"too_large: .* compares 2500\d elements with each other; at most"
+        ExtractionError, match=r"too_large: .* compares 2500\d elements with each other; at most"
     ):
         scrape(body, fields={"f": {"css": css, "xpath": xpath}})
     assert time.perf_counter() - started < 15
@@ -273,7 +273,7 @@ ENDINGS = {Reason.MISSING_FIELD, Reason.BAD_VALUE, Reason.BAD_RECIPE, Reason.CHA
 def _outcome(recipe: Recipe, page: SavedPage) -> Extracted | Reason:
     try:
         return extract(recipe, page)
-    except NotExtracted as ended:
+    except ExtractionError as ended:
         return ended.reason
 
 
@@ -297,6 +297,6 @@ def _outcome(recipe: Recipe, page: SavedPage) -> Extracted | Reason:
 def test_a_hostile_megabyte_is_read_once(markup: str, body: str, field: dict[str, Any]) -> None:
     """Time in proportion to the page: seconds at the very most, on any machine."""
     started = time.process_time()
-    with suppress(NotExtracted):
+    with suppress(ExtractionError):
         scrape(body, "text/xml" if markup == "xml" else "text/html", markup=markup, fields={"f": field})
     assert time.process_time() - started < 5

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from contract.fields import FieldType, Locale
 from contract.recipe import RecipeField
+from extraction.conversion_error import ConversionError
 from extraction.months import NAMES
-from extraction.not_of_type import NotOfType
 from extraction.values import read, read_number
 
 DATE, DATETIME = FieldType.DATE, FieldType.DATETIME
@@ -102,7 +102,7 @@ def test_what_is_not_one_date_is_refused(text: str, as_type: FieldType, why: str
     """Nothing is guessed: neither today's month, nor which of two, nor midnight."""
     try:
         said = str(read(text, field(as_type), ""))
-    except NotOfType as wrong:
+    except ConversionError as wrong:
         said = str(wrong)
     assert why in said
 
@@ -111,7 +111,7 @@ def test_a_format_is_the_only_way_then() -> None:
     """Who knows how a site writes its dates says it, two-digit years included."""
     assert read("22.11.26", field(DATE, written="%d.%m.%y"), "") == "2026-11-22"
     assert read("26326 07:08", field(DATETIME, written="%y%j %H:%M"), "") == "2026-11-22T07:08:00"
-    with pytest.raises(NotOfType, match="'2026-11-22' is not written as"):
+    with pytest.raises(ConversionError, match="'2026-11-22' is not written as"):
         read("2026-11-22", field(DATE, written="%d.%m.%y"), "")
 
 
@@ -126,7 +126,7 @@ def test_a_json_number_is_seconds_since_1970(seconds: float, day: str) -> None:
 @pytest.mark.parametrize("seconds", [1e300, float("inf"), 10**400])
 def test_a_number_beyond_all_calendars_is_refused(seconds: float) -> None:
     """Not an exception nobody foresaw."""
-    with pytest.raises(NotOfType, match="is no time since 1970"):
+    with pytest.raises(ConversionError, match="is no time since 1970"):
         read_number(seconds, field(DATE))
 
 
@@ -173,6 +173,6 @@ def test_any_text_is_a_date_or_refused(
     text: str, as_type: FieldType, locale: str | None, written: str | None
 ) -> None:
     """Nothing on a page raises anything but the complaint; what is read is ISO 8601."""
-    with suppress(NotOfType):
+    with suppress(ConversionError):
         found = str(read(text, field(as_type, locale, written), ""))
         assert date.fromisoformat(found) if as_type is DATE else datetime.fromisoformat(found)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from contract.outcome import Reason
 from contract.recipe import Recipe
 from extraction.decoding import decode
+from extraction.errors import ExtractionError
 from extraction.extract import MAX_ITEMS, extract
-from extraction.failure import NotExtracted
 from extraction.page import SavedPage
 
 URL = "https://shop.example/books/1"
@@ -102,7 +102,7 @@ def test_a_page_without_items_is_empty_unless_something_is_required() -> None:
     """An empty list is a result where nothing is promised, and a failure where something is."""
     assert extract(recipe("tr", name={"css": "td"}), page(LIST)).items == []
     with pytest.raises(
-        NotExtracted, match=r"missing_field: no item on the page: nothing matches items \(tr\)"
+        ExtractionError, match=r"missing_field: no item on the page: nothing matches items \(tr\)"
     ):
         extract(recipe("tr", name={"css": "td", "required": True}), page(LIST))
 
@@ -141,7 +141,7 @@ def test_a_required_field_that_gives_nothing_fails_the_page(
     fields: dict[str, Any], reason: Reason, detail: str
 ) -> None:
     """The reason names the field, and what was sought or what stood there."""
-    with pytest.raises(NotExtracted) as ended:
+    with pytest.raises(ExtractionError) as ended:
         extract(recipe(**fields), page(BOOK))
     assert (ended.value.reason, ended.value.detail) == (reason, detail)
 
@@ -158,7 +158,7 @@ def test_an_optional_field_of_another_type_is_remarked_and_has_its_default() -> 
 @pytest.mark.parametrize("xpath", ["//a[$x]", "foo:bar(.)", "unknown()", "re:test(., '(')"])
 def test_a_selector_that_fails_when_used_is_the_recipes_fault(xpath: str) -> None:
     """A recipe that compiles and cannot be evaluated ends in `bad_recipe`, not in a crash."""
-    with pytest.raises(NotExtracted) as ended:
+    with pytest.raises(ExtractionError) as ended:
         extract(
             Recipe.model_construct(name="book", fields=recipe(f={"xpath": "."}).fields | _unchecked(xpath)),
             page(BOOK),
@@ -173,7 +173,7 @@ def _unchecked(xpath: str) -> dict[str, Any]:
 
 def test_a_page_with_more_items_than_one_outcome_takes_is_too_large() -> None:
     """A selector that matches everything is told, not stored."""
-    with pytest.raises(NotExtracted, match=f"too_large: {MAX_ITEMS + 1} items on the page"):
+    with pytest.raises(ExtractionError, match=f"too_large: {MAX_ITEMS + 1} items on the page"):
         extract(recipe("i", f={"xpath": "."}), page("<i>x</i>" * (MAX_ITEMS + 1)))
 
 
@@ -243,10 +243,10 @@ def test_a_page_is_read_in_its_encoding(body: bytes, content_type: str) -> None:
 def test_an_encoding_that_no_page_is_in_is_refused(name: str) -> None:
     """Python knows codecs that take quadratic time or make what is no text: a site does not choose those."""
     body = b"a" * 200_000 + b"-" + b"abcdefgh" * 100_000
-    with pytest.raises(NotExtracted) as ended:
+    with pytest.raises(ExtractionError) as ended:
         extract(recipe(f={"css": "h1"}), page(body, f"text/html; charset={name}"))
     assert ended.value.reason is Reason.CHARSET
-    with pytest.raises(NotExtracted):
+    with pytest.raises(ExtractionError):
         extract(recipe(f={"css": "h1"}), page(f"<meta charset={name}>".encode() + body, "text/html"))
 
 
@@ -292,6 +292,6 @@ def test_any_bytes_are_items_or_an_ending(body: bytes, charset: str) -> None:
     """Whatever a site sends as a page, extraction ends with a reason or with values that JSON can carry."""
     try:
         found = extract(recipe(None, **ANY_FIELD), page(body, f"text/html; charset={charset}"))
-    except NotExtracted:
+    except ExtractionError:
         return
     assert [item.keys() for item in found.items] == [ANY_FIELD.keys()]

@@ -7,7 +7,7 @@ from lxml import etree
 
 from contract.outcome import Reason
 from extraction import html
-from extraction.failure import NotExtracted
+from extraction.errors import ExtractionError
 from extraction.html import MAX_ATTRIBUTES, MAX_SUSPECTS, MAX_TAGS, PIECE_BYTES, no_tick, parse_html
 
 MARKUP = [
@@ -77,7 +77,7 @@ def test_pieces_make_the_tree_of_the_whole(text: str, piece: int) -> None:
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 def test_an_element_with_attributes_without_end_is_refused(text: str) -> None:
     """libxml2 compares each with all before it: of a page of 5 MiB, for minutes."""
-    with pytest.raises(NotExtracted, match="more than 2000 attributes") as refused:
+    with pytest.raises(ExtractionError, match="more than 2000 attributes") as refused:
         parse_html(PADDING + text, no_tick)
     assert refused.value.reason is Reason.TOO_LARGE
 
@@ -91,15 +91,15 @@ def test_what_only_looks_like_attributes_is_read(text: str) -> None:
 
 def test_tags_that_seem_to_begin_inside_of_tags_are_not_read_for_ever() -> None:
     """Each would have to be read to the end of the page: the square of its length."""
-    with pytest.raises(NotExtracted, match="over and over"):
+    with pytest.raises(ExtractionError, match="over and over"):
         parse_html(f"{PADDING}<script>{'<n ' * 1900}></script>", no_tick)
-    with pytest.raises(NotExtracted, match="over and over"):
+    with pytest.raises(ExtractionError, match="over and over"):
         parse_html(PADDING + LOOK_ALIKES["a script"] * (MAX_SUSPECTS + 1), no_tick)
 
 
 def test_a_page_of_tags_only_is_refused_before_it_fills_the_memory() -> None:
     """An element costs fifty times its tag."""
-    with pytest.raises(NotExtracted, match=f"at most {MAX_TAGS} are read") as refused:
+    with pytest.raises(ExtractionError, match=f"at most {MAX_TAGS} are read") as refused:
         parse_html("<p>" * (MAX_TAGS + 1), no_tick)
     assert refused.value.reason is Reason.TOO_LARGE
 

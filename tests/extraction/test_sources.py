@@ -8,9 +8,9 @@ import pytest
 from contract.outcome import Reason
 from contract.recipe import Recipe
 from extraction.document import mended
+from extraction.errors import ExtractionError
 from extraction.explain import explain
 from extraction.extract import Extracted, extract
-from extraction.failure import NotExtracted
 from extraction.json_text import NotJson, parse_script
 from extraction.page import SavedPage
 
@@ -133,7 +133,7 @@ def test_a_json_page_has_items_by_jmespath() -> None:
 def test_a_page_that_is_no_json_has_nothing(body: str) -> None:
     """A broken API answer is a missing field, told as such."""
     assert value({"jmespath": "a"}, body, "application/json") is None
-    with pytest.raises(NotExtracted) as ended:
+    with pytest.raises(ExtractionError) as ended:
         value({"jmespath": "a", "required": True}, body, "application/json")
     assert ended.value.reason is Reason.MISSING_FIELD
 
@@ -187,7 +187,7 @@ def test_a_required_object_and_a_field_in_one_name_their_path() -> None:
             "f: nothing on the page matches x, nor meta y",
         ),
     ]:
-        with pytest.raises(NotExtracted) as ended:
+        with pytest.raises(ExtractionError) as ended:
             value(field)
         assert ended.value.detail == detail
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from console.ports import free_port
+from console.stack.ports import free_port
 from tests.images.by_hand import Image
 
 # A namespace of its own, in which everything that is mounted turns read-only.

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from console.ports import LOOPBACK
-from console.services import Addresses, StackOptions, launches
+from console.stack.ports import LOOPBACK
+from console.stack.services import Addresses, StackOptions, launches
 from tests.conformance.servers import missing
 from tests.images.by_hand import instructions
 from tests.repository.tree import PACKAGES, ROOT, imports, parsed, sources

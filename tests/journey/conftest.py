@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from console.services import DeliveryPolicy, StackOptions
-from console.stack import Stack
+from console.stack.services import DeliveryPolicy, StackOptions
+from console.stack.stack import Stack
 from tests.journey.site import Site, serving_site
 
 # So many attempts that none of a journey's accidents uses them up, and backoffs that a test can wait for.

@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 import requests
 
-from console.ledger import Accounting
-from console.stack import Stack
+from console.ledger.ledger import Accounting
+from console.stack.stack import Stack
 
 Read = TypeVar("Read")
 TITLE = {"name": "page", "fields": {"title": {"css": "title", "required": True}}}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import requests
 
-from console.ports import free_port
+from console.stack.ports import free_port
 from tests.conformance.servers import missing
 from tests.journey.patience import await_fact
 

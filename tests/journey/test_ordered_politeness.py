@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from console.services import AckPolicy, DeliveryPolicy, Politeness, StackOptions
-from console.stack import Stack
-from console.warehouse import table
+from console.ledger.sqlite_views import table
+from console.stack.services import AckPolicy, DeliveryPolicy, Politeness, StackOptions
+from console.stack.stack import Stack
 from tests.journey.dispatching import await_accounting, dispatch
 from tests.journey.hosts import Hosts, serving_hosts
 

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 from google.cloud.pubsub_v1 import SubscriberClient
 
-from console.pubsub_setup import subscriber_client, subscription_path
-from console.services import DeliveryPolicy, StackOptions
-from console.stack import Stack
+from console.stack.pubsub_setup import subscriber_client, subscription_path
+from console.stack.services import DeliveryPolicy, StackOptions
+from console.stack.stack import Stack
 from contract.job import Job
-from contract.topology import DEAD_SUBSCRIPTION
+from contract.topology import DEAD_LETTER_SUBSCRIPTION
 from tests.journey.dispatching import await_accounting, await_read, dispatch
 from tests.journey.site import Site
 
@@ -158,7 +158,7 @@ class TestDeadLetter:
 
 def _take_letter(subscriber: SubscriberClient) -> DeadLetter:
     answer = subscriber.pull(
-        subscription=subscription_path(DEAD_SUBSCRIPTION), max_messages=10, timeout=20, retry=None
+        subscription=subscription_path(DEAD_LETTER_SUBSCRIPTION), max_messages=10, timeout=20, retry=None
     )
     (received,) = answer.received_messages
     return DeadLetter(received.message.data, dict(received.message.attributes))

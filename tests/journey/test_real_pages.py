@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from console.services import StackOptions
-from console.stack import Stack
+from console.stack.services import StackOptions
+from console.stack.stack import Stack
 from tests.conformance.servers import PubsubServer
 from tests.journey.conftest import PATIENT
 from tests.journey.dispatching import await_accounting, dispatch

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from console.pubsub_setup import subscriber_client, subscription_path
 from console.replay import replay
-from console.services import AckPolicy, StackOptions
-from console.stack import Stack
+from console.stack.pubsub_setup import subscriber_client, subscription_path
+from console.stack.services import AckPolicy, StackOptions
+from console.stack.stack import Stack
 from contract.job import Job
-from contract.topology import DEAD_SUBSCRIPTION
+from contract.topology import DEAD_LETTER_SUBSCRIPTION
 from tests.journey.dispatching import await_accounting, await_read, dispatch
 from tests.journey.site import RETRY_AFTER_SECONDS, Site
 
@@ -38,7 +38,7 @@ def test_a_page_that_is_not_there_is_asked_for_once_and_buried_with_its_reason(
     assert len(site.requests["/missing"]) == 1
     # And so says its letter, which still holds the job
     with subscriber_client(stack.pubsub_host) as subscriber:
-        path = subscription_path(DEAD_SUBSCRIPTION)
+        path = subscription_path(DEAD_LETTER_SUBSCRIPTION)
         answer = subscriber.pull(subscription=path, max_messages=10, timeout=20, retry=None)
         [letter] = answer.received_messages
         subscriber.modify_ack_deadline(

@@ -4,7 +4,7 @@ import asyncio
 
 from localpubsub.alarm import wait
 from localpubsub.clock import Clock
-from localpubsub.loop import new_event_loop
+from localpubsub.event_loop import new_event_loop
 
 
 def test_nobody_wakes_before_the_time() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from localpubsub.backlog import (
+from localpubsub.backlog.backlog import (
     ACKNOWLEDGED,
     BURIED,
     NEXT,
@@ -11,9 +11,9 @@ from localpubsub.backlog import (
     Backlog,
     Terms,
 )
-from localpubsub.backoff import RetryPolicy
-from localpubsub.dead_letter import DeadLetterPolicy
-from localpubsub.lease import Lease
+from localpubsub.backlog.dead_letter import DeadLetterPolicy
+from localpubsub.backlog.lease import Lease
+from localpubsub.backlog.retry_policy import RetryPolicy
 
 DAY = 86_400.0
 PLAIN = Terms(ack_deadline=10, retention=7 * DAY)

@@ -9,7 +9,7 @@ import pytest
 from google.pubsub_v1.types import DeadLetterPolicy, PushConfig
 
 import localpubsub
-from localpubsub.chaos import Chaos, ChaosOptions
+from localpubsub.broker.chaos import Chaos, ChaosOptions
 from tests.conformance.conftest import serving
 from tests.conformance.endpoint import Answer, Push
 from tests.conformance.servers import PubsubServer, gapic_clients
@@ -120,7 +120,7 @@ def test_an_early_dead_letter_comes_before_its_time() -> None:
 def test_with_everything_on_nothing_is_lost(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Behaviour 34: every confirmed message is acknowledged in the end or a dead letter, over a restart."""
     everything = "duplicate=0.1,drop_ack=0.1,delay=200ms,early_dead_letter=0.1,seed=7"
-    caplog.set_level("INFO", logger="localpubsub.chaos")
+    caplog.set_level("INFO", logger="localpubsub.broker.chaos")
     ended: set[str] = set()
 
     def answer(push: Push) -> Answer:
@@ -144,7 +144,7 @@ def test_with_everything_on_nothing_is_lost(tmp_path: Path, caplog: pytest.LogCa
             while len(ended | {push.envelope["message"]["data"] for push in graves.pushes}) < 300:
                 assert time.monotonic() < until
                 time.sleep(0.02)  # two endpoints, and neither announces what the other was sent
-    records = [record.message for record in caplog.records if record.name == "localpubsub.chaos"]
+    records = [record.message for record in caplog.records if record.name == "localpubsub.broker.chaos"]
     switches = {message.split()[1] for message in records}
     assert switches == {"switch=duplicate", "switch=drop_ack", "switch=early_dead_letter"}
     assert records[-1].rpartition("count=")[2].isdigit()

@@ -11,8 +11,8 @@ from google.api_core.exceptions import GoogleAPICallError, InternalServerError
 from google.pubsub_v1.types import DeadLetterPolicy, PubsubMessage, PushConfig
 
 import localpubsub
-from localpubsub.store import CHECKED_BYTES, LOG_BYTES, Store
-from localpubsub.transaction import Transaction
+from localpubsub.storage.store import CHECKED_BYTES, LOG_BYTES, Store
+from localpubsub.storage.transaction import Transaction
 from tests.conformance.conftest import serving
 from tests.conformance.servers import PubsubServer, gapic_clients
 from tests.conformance.workplace import Workplace

@@ -6,12 +6,12 @@ import pytest
 from google.pubsub_v1.services.publisher.transports import PublisherTransport
 from google.pubsub_v1.services.subscriber.transports import SubscriberTransport
 
-from localpubsub.broker import Broker
+from localpubsub.api.iam import IamService
+from localpubsub.api.publisher import PublisherService
+from localpubsub.api.subscriber import SubscriberService
+from localpubsub.broker.broker import Broker
 from localpubsub.clock import Clock
-from localpubsub.iam_service import IamService
-from localpubsub.publisher_service import PublisherService
-from localpubsub.store import Store
-from localpubsub.subscriber_service import SubscriberService
+from localpubsub.storage.store import Store
 
 #: Properties of a transport that are no methods of its service.
 NOT_CALLS = {"host", "kind"}

@@ -21,13 +21,13 @@ from google.pubsub_v1.types import (
 )
 
 import localpubsub
-from localpubsub.broker import Broker
+from localpubsub.broker.broker import Broker
 from localpubsub.clock import Clock
-from localpubsub.exports import Exports
-from localpubsub.store import Store
-from localpubsub.wire import PubsubMessage
-from localpubsub.wire import Subscription as SubscriptionMessage
-from localpubsub.wire import Topic as TopicMessage
+from localpubsub.exports.exports import Exports
+from localpubsub.protocol.messages import PubsubMessage
+from localpubsub.protocol.messages import Subscription as SubscriptionMessage
+from localpubsub.protocol.messages import Topic as TopicMessage
+from localpubsub.storage.store import Store
 from tests.conformance.servers import PubsubServer, gapic_clients
 from tests.conformance.workplace import Workplace
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localpubsub.errors import InvalidArgument
-from localpubsub.filter import All, Any, Condition, Differs, Equals, Has, HasPrefix, Not
-from localpubsub.filter_parser import parse
+from localpubsub.resources.filter import All, Any, Condition, Differs, Equals, Has, HasPrefix, Not
+from localpubsub.resources.filter_parser import parse
 
 MESSAGES: dict[str, dict[str, str]] = {
     "none": {},

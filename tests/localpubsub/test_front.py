@@ -26,7 +26,7 @@ PUSHER = "pusher@p.iam.gserviceaccount.com"
 def front(endpoint: Endpoint, certs_url: str, *options: str) -> Iterator[str]:
     """The gate as a process; its URL."""
     behind = endpoint.url.removesuffix("/push")
-    command = [sys.executable, "-m", "localpubsub.front", "--to", behind, "--port", "0"]
+    command = [sys.executable, "-m", "localpubsub.cloud_run_gate", "--to", behind, "--port", "0"]
     command += ["--audience", AUDIENCE, "--certs-url", certs_url, *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:

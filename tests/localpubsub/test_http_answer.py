@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localpubsub.http_answer import Answer, BadAnswer
+from localpubsub.push.http_response import Answer, BadAnswer
 
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 #: bytes on the wire → status, reusable

@@ -11,12 +11,12 @@ from pathlib import Path
 from google.pubsub_v1.types import PubsubMessage
 
 import localpubsub
-from localpubsub.broker import FORGET_EVERY, Broker
+from localpubsub.broker.broker import FORGET_EVERY, Broker
 from localpubsub.clock import Clock
 from localpubsub.errors import NotFound
-from localpubsub.store import Store
-from localpubsub.wire import PubsubMessage as RawMessage
-from localpubsub.wire import Subscription, Topic
+from localpubsub.protocol.messages import PubsubMessage as RawMessage
+from localpubsub.protocol.messages import Subscription, Topic
+from localpubsub.storage.store import Store
 from tests.conformance.servers import PubsubServer, gapic_clients
 from tests.conformance.workplace import Workplace
 from tests.localpubsub.test_command import started, workplace

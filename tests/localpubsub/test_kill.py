@@ -23,7 +23,7 @@ from google.pubsub_v1.services.publisher.transports import PublisherGrpcTranspor
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 from google.pubsub_v1.types import PushConfig
 
-from console.ports import free_port
+from console.stack.ports import free_port
 from tests.conformance.conftest import serving
 
 IN_CI: Final = bool(os.environ.get("CI"))

@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localpubsub.hot_messages import STUCK, HotMessages
-from localpubsub.id_queue import IdQueue
-from localpubsub.message import MessageIds, oldest_id
+from localpubsub.backlog.id_queue import IdQueue
+from localpubsub.backlog.message import MessageIds, oldest_id
+from localpubsub.broker.message_cache import STUCK, HotMessages
 
 
 @given(st.lists(st.one_of(st.integers(0, 2**63), st.none()), max_size=200))

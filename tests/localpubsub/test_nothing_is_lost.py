@@ -9,13 +9,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from localpubsub.backlog import BURIED, Backlog, Terms
-from localpubsub.backoff import RetryPolicy
-from localpubsub.dead_letter import DeadLetterPolicy
-from localpubsub.lease import Lease
-from localpubsub.message import MessageIds
-from localpubsub.store import Store
-from localpubsub.transaction import Transaction
+from localpubsub.backlog.backlog import BURIED, Backlog, Terms
+from localpubsub.backlog.dead_letter import DeadLetterPolicy
+from localpubsub.backlog.lease import Lease
+from localpubsub.backlog.message import MessageIds
+from localpubsub.backlog.retry_policy import RetryPolicy
+from localpubsub.storage.store import Store
+from localpubsub.storage.transaction import Transaction
 
 SUBSCRIPTION, TOPIC = 7, 3
 

@@ -10,18 +10,18 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from localpubsub import replay
-from localpubsub.backlog import Terms
-from localpubsub.message import MessageIds
-from localpubsub.ordered_backlog import OrderedBacklog, key_number
-from localpubsub.replay import Statement
-from localpubsub.seek import refill
-from localpubsub.store import Store
-from localpubsub.transaction import Transaction
-from localpubsub.wire import PubsubMessage
+from localpubsub.backlog.backlog import Terms
+from localpubsub.backlog.message import MessageIds
+from localpubsub.backlog.ordered_backlog import OrderedBacklog, key_number
+from localpubsub.broker.seek import refill
+from localpubsub.protocol.messages import PubsubMessage
+from localpubsub.storage import seek_sql
+from localpubsub.storage.seek_sql import Statement
+from localpubsub.storage.store import Store
+from localpubsub.storage.transaction import Transaction
 
 if TYPE_CHECKING:
-    from localpubsub.lease import Lease
+    from localpubsub.backlog.lease import Lease
 
 SUBSCRIPTION, TOPIC, SNAPSHOT = 7, 3, 5
 TERMS = Terms(10, 86_400)
@@ -119,14 +119,14 @@ class OrderAndSeek(RuleBasedStateMachine):
     def seek_to_time(self, which: Random) -> None:
         """To just before one of the messages there ever were."""
         first = which.choice(sorted(self.keys))
-        self.seek(replay.seek_to_time(SUBSCRIPTION, "", TOPIC, first, retain=True))
+        self.seek(seek_sql.seek_to_time(SUBSCRIPTION, "", TOPIC, first, retain=True))
         self.alive = {number for number in self.keys if number >= first}
 
     @rule()
     def take_snapshot(self) -> None:
         """In place of the last one."""
-        self.transaction.resources += replay.release(SNAPSHOT)
-        self.transaction.resources.append(replay.keep_backlog(SNAPSHOT, SUBSCRIPTION))
+        self.transaction.resources += seek_sql.release(SNAPSHOT)
+        self.transaction.resources.append(seek_sql.keep_backlog(SNAPSHOT, SUBSCRIPTION))
         self.commit()
         self.held = set(self.alive)
 
@@ -135,7 +135,7 @@ class OrderAndSeek(RuleBasedStateMachine):
     def seek_to_snapshot(self) -> None:
         """To what was unacknowledged then, and all since."""
         assert self.held is not None
-        self.seek(replay.seek_to_snapshot(SUBSCRIPTION, "", SNAPSHOT, retain=True))
+        self.seek(seek_sql.seek_to_snapshot(SUBSCRIPTION, "", SNAPSHOT, retain=True))
         self.alive = set(self.held)
 
     @rule()
@@ -144,7 +144,7 @@ class OrderAndSeek(RuleBasedStateMachine):
         self.store.close()
         self.store = Store(self.directory / "test.sqlite")
         self.backlog = OrderedBacklog(TERMS)
-        self.backlog.announce(self.store.query(lambda database: replay.keyed(database, SUBSCRIPTION)))
+        self.backlog.announce(self.store.query(lambda database: seek_sql.keyed(database, SUBSCRIPTION)))
         for message_id, _, attempts in self.store.backlog():
             self.backlog.load(message_id, attempts)
         self.leases.clear()
@@ -153,7 +153,7 @@ class OrderAndSeek(RuleBasedStateMachine):
         """What Seeks does."""
         self.transaction.resources += statements
         self.commit()
-        found = self.store.query(lambda database: replay.unacknowledged(database, SUBSCRIPTION))
+        found = self.store.query(lambda database: seek_sql.unacknowledged(database, SUBSCRIPTION))
         before, self.backlog = self.backlog, OrderedBacklog(TERMS)
         refill(self.backlog, before, found)
         self.leases.clear()

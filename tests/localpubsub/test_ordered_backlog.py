@@ -5,11 +5,11 @@ import tracemalloc
 
 import pytest
 
-from localpubsub.backlog import BURIED, Terms
-from localpubsub.backoff import RetryPolicy
-from localpubsub.dead_letter import DeadLetterPolicy
-from localpubsub.lease import Lease
-from localpubsub.ordered_backlog import OrderedBacklog, key_number
+from localpubsub.backlog.backlog import BURIED, Terms
+from localpubsub.backlog.dead_letter import DeadLetterPolicy
+from localpubsub.backlog.lease import Lease
+from localpubsub.backlog.ordered_backlog import OrderedBacklog, key_number
+from localpubsub.backlog.retry_policy import RetryPolicy
 
 NOW = 1_800_000_000.0
 FIRST = int(NOW * 1e6) - 5_000_000

@@ -6,18 +6,18 @@ import sys
 import pytest
 from google.pubsub_v1 import types as official
 
-from localpubsub import protocol, wire
+from localpubsub.protocol import descriptors, messages
 
 
 def test_the_descriptors_are_those_of_the_client_library() -> None:
-    """After an update of google-cloud-pubsub: ``python -m localpubsub.protocol`` writes them again."""
-    assert protocol.FILE.read_bytes() == protocol.descriptors()
+    """After an update: ``python -m localpubsub.descriptors.descriptors`` writes them again."""
+    assert descriptors.FILE.read_bytes() == descriptors.descriptors()
 
 
 @pytest.mark.parametrize("name", ["PubsubMessage", "Topic", "Subscription", "StreamingPullRequest", "Schema"])
 def test_every_field_is_there(name: str) -> None:
     """What one encodes, the other decodes."""
-    ours = getattr(protocol.types, name).pb().DESCRIPTOR
+    ours = getattr(descriptors.types, name).pb().DESCRIPTOR
     theirs = getattr(official, name).pb().DESCRIPTOR
     assert {field.name: field.number for field in ours.fields} == {
         field.name: field.number for field in theirs.fields
@@ -25,9 +25,9 @@ def test_every_field_is_there(name: str) -> None:
 
 
 def test_a_name_that_google_does_not_have_is_none_of_ours() -> None:
-    """A typing error is found when wire.py is imported."""
+    """A typing error is found when messages.py is imported."""
     with pytest.raises(AttributeError, match=r"google\.pubsub\.v1 has no message Toppic"):
-        protocol.types.Toppic  # noqa: B018 - the access is what is tested
+        descriptors.types.Toppic  # noqa: B018 - the access is what is tested
 
 
 def test_the_server_does_not_import_the_client() -> None:
@@ -42,6 +42,6 @@ def test_the_server_does_not_import_the_client() -> None:
 
 def test_durations_and_masks_keep_their_methods() -> None:
     """The types of google.protobuf that carry code do so in our own pool, too."""
-    subscription = wire.Subscription()
+    subscription = messages.Subscription()
     subscription.message_retention_duration.FromSeconds(5)
     assert subscription.message_retention_duration.ToTimedelta().total_seconds() == 5

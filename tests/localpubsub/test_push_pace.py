@@ -1,8 +1,8 @@
 """How fast a push subscription goes: its window and its backoff."""
 
-from localpubsub.backoff import RetryPolicy
-from localpubsub.push_backoff import FIRST_PAUSE, LONGEST_PAUSE, PushBackoff
-from localpubsub.push_window import START, PushWindow
+from localpubsub.backlog.retry_policy import RetryPolicy
+from localpubsub.push.backoff import FIRST_PAUSE, LONGEST_PAUSE, PushBackoff
+from localpubsub.push.window import START, PushWindow
 
 NOW = 1_800_000_000.0
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from console.ports import free_port
+from console.stack.ports import free_port
 from tests.repository.tree import ROOT
 
 README = (ROOT / "localpubsub" / "README.md").read_text(encoding="utf-8")

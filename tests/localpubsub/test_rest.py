@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import localpubsub
-from localpubsub import rest_routes
-from localpubsub.rest import MAX_BODY
+from localpubsub.api import rest_routes
+from localpubsub.api.rest import MAX_BODY
 
 Json: TypeAlias = Any
 

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from localpubsub import rest_routes
-from localpubsub.rest_routes import Route, find
+from localpubsub.api import rest_routes
+from localpubsub.api.rest_routes import Route, find
 
 SERVICES = {
     "publisher": "_BasePublisherRestTransport",

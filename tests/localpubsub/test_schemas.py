@@ -16,9 +16,9 @@ from google.pubsub_v1.types import Encoding, SchemaSettings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localpubsub.avro_definition import AvroDefinition
 from localpubsub.errors import InvalidArgument, Misfit
-from localpubsub.protobuf_definition import ProtobufDefinition, compiled
+from localpubsub.schemas.avro import AvroDefinition
+from localpubsub.schemas.protobuf import ProtobufDefinition, compiled
 from tests.conformance.schema_examples import AVRO, PARENT, PROTO, avro, proto
 from tests.conformance.workplace import Workplace
 from tests.localpubsub.test_exports import workplace

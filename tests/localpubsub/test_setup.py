@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import localpubsub
-from localpubsub import setup_file
 from localpubsub.errors import CannotStart
+from localpubsub.setup import file as setup_file
 
 FILE = """\
 project: shop

@@ -9,7 +9,7 @@ import pytest
 from google.pubsub_v1.types import PushConfig
 
 import localpubsub
-from localpubsub.backlog import Backlog, Terms
+from localpubsub.backlog.backlog import Backlog, Terms
 from tests.conformance.conftest import serving
 from tests.conformance.servers import PubsubServer, gapic_clients
 from tests.conformance.workplace import Workplace

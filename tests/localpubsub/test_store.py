@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from localpubsub.data_directory import DataDirectory
 from localpubsub.errors import CannotStart, StoreFailure
-from localpubsub.journal import Journal
-from localpubsub.store import SCHEMA_VERSION, Store
-from localpubsub.transaction import Transaction
+from localpubsub.storage.data_directory import DataDirectory
+from localpubsub.storage.journal import Journal
+from localpubsub.storage.store import SCHEMA_VERSION, Store
+from localpubsub.storage.transaction import Transaction
 
 
 def publish(store: Store, *message_ids: int, subscriptions: tuple[int, ...] = (1,)) -> None:

@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.x509 import load_pem_x509_certificate
 
 from localpubsub.clock import Clock
-from localpubsub.signing import SigningKey
-from localpubsub.tokens import LIFETIME, RENEW, Tokens
+from localpubsub.push.signing import SigningKey
+from localpubsub.push.tokens import LIFETIME, RENEW, Tokens
 
 
 class StandingClock(Clock):

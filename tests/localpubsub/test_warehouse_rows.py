@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from localpubsub.backlog.message import seal
 from localpubsub.errors import ExportBlocked, Misfit
-from localpubsub.message import seal
-from localpubsub.warehouse import Warehouse
-from localpubsub.warehouse_column import Column
-from localpubsub.warehouse_row import RowPlan
-from localpubsub.wire import BigQueryConfig, PubsubMessage
+from localpubsub.exports.bigquery_column import Column
+from localpubsub.exports.bigquery_row import RowPlan
+from localpubsub.exports.bigquery_tables import Warehouse
+from localpubsub.protocol.messages import BigQueryConfig, PubsubMessage
 
 SUBSCRIPTION = "projects/p/subscriptions/s"
 MESSAGE_ID = 1_800_000_000_123_000

@@ -9,7 +9,7 @@ from typing import Protocol
 import pytest
 import typer
 
-from console.commands import app
+from console.cli.commands import app
 from tests.repository.tree import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from console.recipe_file import read_recipe
+from console.recipes.recipe_file import read_recipe
 from contract.fields import FieldType, Locale, SimpleTransform, Transform
 from contract.recipe import Recipe, RecipeField
 from extraction.extract import extract
@@ -68,7 +68,7 @@ def test_the_commands_shown_exist() -> None:
     """With the options shown."""
     import typer  # noqa: PLC0415 - for this alone
 
-    from console.commands import app  # noqa: PLC0415 - half a second of imports
+    from console.cli.commands import app  # noqa: PLC0415 - half a second of imports
 
     shown = [words[1:] for words in commands(TEXT) if words[0] == "scrapeq"]
     assert len(shown) >= 4

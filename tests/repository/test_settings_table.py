@@ -9,7 +9,7 @@ from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
 
 from dispatcher.settings import Settings as DispatcherSettings
-from service.settings import ServiceSettings
+from runtime.settings import ServiceSettings
 from tests.repository.tree import ROOT
 from worker.settings import Settings as WorkerSettings
 

@@ -11,7 +11,18 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("contract", "extraction", "service", "dispatcher", "worker", "localpubsub", "console")
+PACKAGES = (
+    "contract",
+    "extraction",
+    "guarded_http",
+    "runtime",
+    "push_endpoint",
+    "publishing",
+    "dispatcher",
+    "worker",
+    "localpubsub",
+    "console",
+)
 EVERYTHING = (*PACKAGES, "scripts", "tests", "benchmarks")
 
 

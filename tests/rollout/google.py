@@ -17,7 +17,7 @@ from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
-from console.stack import Stack
+from console.stack.stack import Stack
 
 REGION = "europe-west1"
 
@@ -25,7 +25,7 @@ REGION = "europe-west1"
 BQ = """#!{python}
 import json, re, sys
 from pathlib import Path
-from console.ledger import Ledger
+from console.ledger.ledger import Ledger
 
 sql = sys.argv[-1]
 assert "run_accounting" in sql, sql

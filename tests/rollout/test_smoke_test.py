@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from console.pubsub_setup import publisher_client, subscriber_client, subscription_path, topic_path
-from console.services import DeliveryPolicy, StackOptions
-from console.stack import Stack
-from contract.topology import DEAD_SUBSCRIPTION, DEAD_TOPIC
+from console.stack.pubsub_setup import publisher_client, subscriber_client, subscription_path, topic_path
+from console.stack.services import DeliveryPolicy, StackOptions
+from console.stack.stack import Stack
+from contract.topology import DEAD_LETTER_SUBSCRIPTION, DEAD_LETTER_TOPIC
 from tests.conformance.servers import missing
 from tests.repository.tree import ROOT
 from tests.rollout.google import Google, environment_for, outputs, standing_in
@@ -45,7 +45,7 @@ def google(tmp_path: Path, pubsub_arguments: tuple[str, ...]) -> Iterator[Google
 
 def keep_leases(stack: Stack) -> None:
     """Let whoever pulls a dead letter have it for ten minutes, as terraform/deadletters.tf does."""
-    wanted = {"name": subscription_path(DEAD_SUBSCRIPTION), "ack_deadline_seconds": 600}
+    wanted = {"name": subscription_path(DEAD_LETTER_SUBSCRIPTION), "ack_deadline_seconds": 600}
     request = {"subscription": wanted, "update_mask": {"paths": ["ack_deadline_seconds"]}}
     with subscriber_client(stack.pubsub_host) as subscriber:
         subscriber.update_subscription(request=request, timeout=10)
@@ -78,7 +78,7 @@ def smoke_test(google: Google, tmp_path: Path) -> SmokeTest:
 
 def letters(stack: Stack) -> list[str]:
     """Return the data of the dead letters that anybody could pull now; they are given back."""
-    name = subscription_path(DEAD_SUBSCRIPTION)
+    name = subscription_path(DEAD_LETTER_SUBSCRIPTION)
     with subscriber_client(stack.pubsub_host) as subscriber:
         pulled = subscriber.pull(subscription=name, max_messages=100, timeout=10).received_messages
         ack_ids = [each.ack_id for each in pulled]
@@ -92,7 +92,7 @@ def letters(stack: Stack) -> list[str]:
 def test_a_system_that_works_passes_and_is_left_as_it_was(google: Google, smoke_test: SmokeTest) -> None:
     """The canary succeeds, the job that cannot work dies of its attempts; others' dead letters stay."""
     with publisher_client(google.stack.pubsub_host) as publisher:
-        publisher.publish(topic_path(DEAD_TOPIC), b"somebody's", job_id="other").result(timeout=10)
+        publisher.publish(topic_path(DEAD_LETTER_TOPIC), b"somebody's", job_id="other").result(timeout=10)
     said = smoke_test()
     assert said.returncode == 0, said.stderr
     lines = said.stdout.splitlines()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from console.recipe_file import load_recipe
+from console.recipes.recipe_file import load_recipe
 from extraction.explain import explain
 from extraction.extract import extract
 from extraction.page import SavedPage

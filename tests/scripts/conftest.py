@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 import requests
 
-from contract.topology import DEAD_SUBSCRIPTION, DEAD_TOPIC, JOBS_TOPIC
+from contract.topology import DEAD_LETTER_SUBSCRIPTION, DEAD_LETTER_TOPIC, JOBS_TOPIC
 from tests.conformance import servers
 from tests.conformance.servers import PubsubServer
 
@@ -60,9 +60,9 @@ class PostOffice:
 
     def open(self) -> None:
         """Make topics and subscriptions."""
-        for topic in (JOBS_TOPIC, DEAD_TOPIC):
+        for topic in (JOBS_TOPIC, DEAD_LETTER_TOPIC):
             self.call("PUT", f"topics/{topic}", {})
-        for subscription, topic in ((DEAD_SUBSCRIPTION, DEAD_TOPIC), (KEPT, JOBS_TOPIC)):
+        for subscription, topic in ((DEAD_LETTER_SUBSCRIPTION, DEAD_LETTER_TOPIC), (KEPT, JOBS_TOPIC)):
             wanted = {"topic": f"projects/{self.project}/topics/{topic}", "ackDeadlineSeconds": 10}
             self.call("PUT", f"subscriptions/{subscription}", wanted)
 
@@ -77,7 +77,9 @@ class PostOffice:
             for job in jobs
         ]
         for start in range(0, len(messages), 100):
-            self.call("POST", f"topics/{DEAD_TOPIC}:publish", {"messages": messages[start : start + 100]})
+            self.call(
+                "POST", f"topics/{DEAD_LETTER_TOPIC}:publish", {"messages": messages[start : start + 100]}
+            )
 
     def take(self, subscription: str) -> list[Job]:
         """Take a message or more from a subscription; none where there are none now."""
@@ -100,7 +102,7 @@ class PostOffice:
 
     def endpoint(self) -> str:
         """Return where the dead letters are pushed to; `""` where they wait for pulls."""
-        found = self.call("GET", f"subscriptions/{DEAD_SUBSCRIPTION}")
+        found = self.call("GET", f"subscriptions/{DEAD_LETTER_SUBSCRIPTION}")
         return str(found.get("pushConfig", {}).get("pushEndpoint", ""))
 
     @property

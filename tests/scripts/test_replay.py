@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from contract.topology import DEAD_SUBSCRIPTION, DEAD_TOPIC, JOBS_TOPIC
+from contract.topology import DEAD_LETTER_SUBSCRIPTION, DEAD_LETTER_TOPIC, JOBS_TOPIC
 from tests.scripts.conftest import KEPT, SCRIPT, Job, PostOffice, end, job, tally
 
 pytestmark = pytest.mark.timeout(400)
@@ -45,7 +45,7 @@ def test_200_letters_become_the_jobs_they_were(office: PostOffice) -> None:
     assert (done.returncode, done.stdout) == (0, "200 dead letters are jobs again\n"), done.stderr
     jobs = everything(office, 200)
     assert len(jobs) == 200
-    left = office.take(DEAD_SUBSCRIPTION)
+    left = office.take(DEAD_LETTER_SUBSCRIPTION)
     own = {Job(each.data, _own(each.attributes), each.ordering_key) for each in left}
     assert set(jobs) | own == set(letters)
     assert len(own) == 5
@@ -63,7 +63,7 @@ def test_letters_are_told_with_attempts_and_reason_and_stay(local_office: PostOf
     assert 'attempts="5" reason="http_404" detail="\\u001b[2Jgone" job_id="1" data=1 B' in peeked.stdout
     assert "would be published to scrape-jobs: " in local_office.run("replay", "1", "--dry-run").stdout
     assert local_office.take(KEPT) == []
-    assert len(local_office.take(DEAD_SUBSCRIPTION)) == 1
+    assert len(local_office.take(DEAD_LETTER_SUBSCRIPTION)) == 1
 
 
 def test_a_letter_that_pubsub_does_not_take_keeps_no_other(office: PostOffice) -> None:
@@ -74,7 +74,7 @@ def test_a_letter_that_pubsub_does_not_take_keeps_no_other(office: PostOffice) -
     assert "2 dead letters are jobs again" in done.stdout
     assert " is not taken: " in done.stdout
     assert tally(everything(office, 2)) == tally([job(1), job(3)])
-    assert len(office.take(DEAD_SUBSCRIPTION)) == 1
+    assert len(office.take(DEAD_LETTER_SUBSCRIPTION)) == 1
 
 
 def _interrupted(office: PostOffice, number: signal.Signals, after_lines: int) -> subprocess.Popen[str]:
@@ -165,5 +165,5 @@ def test_without_a_project_it_asks_for_one(local_office: PostOffice, monkeypatch
 def test_the_defaults_are_the_topologys() -> None:
     """The script's names are those of contract/topology.py."""
     text = SCRIPT.read_text(encoding="utf-8")
-    assert f"subscription={DEAD_SUBSCRIPTION} topic={JOBS_TOPIC} " in text
-    assert DEAD_TOPIC in DEAD_SUBSCRIPTION
+    assert f"subscription={DEAD_LETTER_SUBSCRIPTION} topic={JOBS_TOPIC} " in text
+    assert DEAD_LETTER_TOPIC in DEAD_LETTER_SUBSCRIPTION

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from console.ports import free_port
-from contract.topology import DEAD_SUBSCRIPTION
+from console.stack.ports import free_port
+from contract.topology import DEAD_LETTER_SUBSCRIPTION
 from tests.scripts.conftest import KEPT, Job, PostOffice, end, job
 
 pytestmark = pytest.mark.timeout(400)
@@ -107,7 +107,7 @@ def test_1000_letters_in_bulk_though_the_dispatcher_is_killed(office: PostOffice
     if office.server.name == "localpubsub":  # the emulator tells an endpoint no ordering key
         assert set(jobs) == set(letters)
     assert office.endpoint() == ""
-    assert office.take(DEAD_SUBSCRIPTION) == []
+    assert office.take(DEAD_LETTER_SUBSCRIPTION) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -127,7 +127,7 @@ def test_an_interrupt_puts_the_subscription_back(office: PostOffice, number: sig
     left = set[Job]()
 
     def are_both_there() -> bool:
-        left.update(office.take(DEAD_SUBSCRIPTION))
+        left.update(office.take(DEAD_LETTER_SUBSCRIPTION))
         return len(left) == 2
 
     await_fact(are_both_there, "both letters")
@@ -142,7 +142,7 @@ def test_a_replay_that_was_killed_is_seen_and_ended(local_office: PostOffice) ->
     end(process)
     refused = local_office.run("replay", "1")
     assert refused.returncode == 1
-    assert f"{DEAD_SUBSCRIPTION} pushes to http://127.0.0.1:" in refused.stderr
+    assert f"{DEAD_LETTER_SUBSCRIPTION} pushes to http://127.0.0.1:" in refused.stderr
     assert "end it with `stop`" in refused.stderr
     assert local_office.run("stop").returncode == 0
     assert local_office.endpoint() == ""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from service.publisher import Message, PublishUnconfirmed
+from publishing.publisher import Message, PublishUnconfirmed
 
 
 class RecordingPublisher:

@@ -4,7 +4,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from service.addresses import METADATA_ADDRESSES, REFUSED, read_networks, why_refused
+from guarded_http.addresses import METADATA_ADDRESSES, REFUSED, read_networks, why_refused
 
 PUBLIC = [
     "8.8.8.8", "1.1.1.1", "93.184.215.14", "172.15.255.255", "172.32.0.1", "100.63.255.255",

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import pytest
 from google.auth.transport import Request
 
-from console.ports import free_port
+from console.stack.ports import free_port
 from contract.outcome import MEANINGS, Outcome, Reason
-from service.authenticate import Authenticate, NotHeard, anyone, authentication
-from service.oidc import REFETCH_SECONDS, OidcCheck
-from service.settings import PushSettings
+from push_endpoint.authentication import Authenticate, AuthenticationError, anyone, authentication
+from push_endpoint.oidc import REFETCH_SECONDS, OidcCheck
+from runtime.settings import PushSettings
 from tests.service.site import Site, http
 from tests.service.tokens import ACCOUNT, AUDIENCE, Issuer, claims_of, segment
 
@@ -51,7 +51,7 @@ def ending(check: Authenticate, authorization: str) -> Reason:
     """Return why the header is refused; `ok` where it is not."""
     try:
         check(authorization)
-    except NotHeard as wrong:
+    except AuthenticationError as wrong:
         return wrong.reason
     return Reason.OK
 

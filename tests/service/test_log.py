@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from contract.outcome import Outcome
 from contract.trace import Trace
-from service import log
+from runtime import log
 
 TRACE = Trace("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", sampled=True)
 
@@ -39,10 +39,10 @@ def written(root: logging.Logger) -> Iterator[io.StringIO]:
 def test_an_event_is_one_readable_line(written: io.StringIO) -> None:
     """Time, level, what happened, and every field by its name; empty ones are left out."""
     log.event(
-        log.WARNING, "delivery ended", {"outcome": Outcome.RETRY, "attempt": 0, "url": "", "seconds": None}
+        log.WARNING, "delivery_finished", {"outcome": Outcome.RETRY, "attempt": 0, "url": "", "seconds": None}
     )
     line = written.getvalue()
-    assert line.endswith(" WARNING delivery ended outcome=retry attempt=0\n")
+    assert line.endswith(" WARNING delivery_finished outcome=retry attempt=0\n")
 
 
 @pytest.mark.parametrize(
@@ -73,9 +73,9 @@ def test_an_unforeseen_exception_keeps_its_trace(written: io.StringIO) -> None:
     try:
         raise RuntimeError("boom")  # noqa: TRY301 - an exception needs to be raised to have a trace
     except RuntimeError as bug:
-        log.event(log.ERROR, "delivery ended", {"reason": "bug"}, error=bug)
+        log.event(log.ERROR, "delivery_finished", {"reason": "internal_error"}, error=bug)
     first, *rest = written.getvalue().splitlines()
-    assert first.endswith(" ERROR   delivery ended reason=bug")
+    assert first.endswith(" ERROR   delivery_finished reason=internal_error")
     assert rest[0].startswith("Traceback")
     assert rest[-1] == "RuntimeError: boom"
 
@@ -105,11 +105,13 @@ def cloud(root: logging.Logger) -> Iterator[io.StringIO]:
 
 def test_on_cloud_run_a_line_is_a_json_object(cloud: io.StringIO) -> None:
     """Cloud Logging takes the severity and every field from the top level of one JSON line."""
-    log.event(log.WARNING, "delivery ended", {"outcome": Outcome.RETRY, "attempt": 2, "detail": 'a "b"\nc'})
+    log.event(
+        log.WARNING, "delivery_finished", {"outcome": Outcome.RETRY, "attempt": 2, "detail": 'a "b"\nc'}
+    )
     [line] = cloud.getvalue().splitlines()
     assert json.loads(line) == {
         "severity": "WARNING",
-        "message": "delivery ended",
+        "message": "delivery_finished",
         "outcome": "retry",
         "attempt": 2,
         "detail": 'a "b"\nc',
@@ -137,10 +139,10 @@ def test_on_cloud_run_a_stack_trace_stays_in_its_line(cloud: io.StringIO) -> Non
     try:
         raise RuntimeError("boom" * 10_000)  # noqa: TRY301 - an exception needs to be raised to have a trace
     except RuntimeError as bug:
-        log.event(log.ERROR, "delivery ended", {"job_id": "1"}, error=bug)
+        log.event(log.ERROR, "delivery_finished", {"job_id": "1"}, error=bug)
     [line] = cloud.getvalue().splitlines()
     entry = json.loads(line)
-    assert entry["message"].startswith("delivery ended\n")
+    assert entry["message"].startswith("delivery_finished\n")
     assert entry["message"].endswith("boomboom")
     assert (entry["severity"], entry["job_id"]) == ("ERROR", "1")
     assert len(line) < 10_000
@@ -167,7 +169,7 @@ def test_no_line_reaches_1_kb(fields: dict[str, str], short: dict[str, str]) -> 
         for on_cloud_run in (True, False):
             with redirect_stdout(io.StringIO()) as out:
                 log.configure(on_cloud_run=on_cloud_run, project="a-project-of-thirty-characters")
-                log.event(log.WARNING, "delivery ended", {**fields, **short, **measures}, trace=TRACE)
+                log.event(log.WARNING, "delivery_finished", {**fields, **short, **measures}, trace=TRACE)
             [line, rest] = out.getvalue().split("\n")
             assert rest == ""
             assert len(line.encode()) < 1000

@@ -10,8 +10,8 @@ import pytest
 from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
 
 import localpubsub
-from console.ports import free_port
-from service.publisher import CHUNK, CHUNK_KEYS, Message, PublishUnconfirmed, PubSubPublisher
+from console.stack.ports import free_port
+from publishing.publisher import CHUNK, CHUNK_KEYS, Message, PublishUnconfirmed, PubSubPublisher
 
 PROJECT = "p"
 MESSAGE = Message(b"{}", {"job_id": "1"})

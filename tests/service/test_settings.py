@@ -5,7 +5,7 @@ from typing import Annotated
 import pytest
 from pydantic import Field
 
-from service.settings import BadSettings, ServiceSettings, load, load_or_exit
+from runtime.settings import BadSettings, ServiceSettings, load, load_or_exit
 
 
 class Kettle(ServiceSettings):

@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 import requests
 
 import localpubsub
-from console.ledger import Ledger
-from console.ports import free_port
-from console.process import Launch, Leash, Process, await_health
+from console.ledger.ledger import Ledger
+from console.stack.ports import free_port
+from console.stack.process import Launch, Leash, Process, await_health
 from dispatcher.run_id import SCHEDULE_TIME
-from localpubsub.signing import SigningKey
+from localpubsub.push.signing import SigningKey
 from tests.journey.patience import await_fact
 from tests.repository.tree import ROOT
 
@@ -28,7 +28,7 @@ TIME_SCALE = 30
 LIFETIME = 3600  #: seconds of a token
 #: How the images start the services: dispatcher/Dockerfile, worker/Dockerfile.
 COMMANDS = {
-    "worker": ("gunicorn", "-c", "python:worker.serving"),
+    "worker": ("gunicorn", "-c", "python:worker.gunicorn_conf"),
     "dispatcher": ("functions_framework", "--source", f"{ROOT}/dispatcher/main.py", "--target", "dispatch"),
 }
 #: What of a subscription Pub/Sub has under the name that Terraform has; the rest is the provider's own.
@@ -215,7 +215,13 @@ class _Here:
         """Return what Cloud Run does before a service: tokens, rights, and at most so many requests."""
         template, invokers = self.applied.service(what), self.applied.invokers(what)
         command = (
-            *(sys.executable, "-m", "localpubsub.front", "--to", f"http://127.0.0.1:{self._ports[what]}"),
+            *(
+                sys.executable,
+                "-m",
+                "localpubsub.cloud_run_gate",
+                "--to",
+                f"http://127.0.0.1:{self._ports[what]}",
+            ),
             *("--audience", self.applied.environment(what)["PUSH_AUDIENCE"], "--certs-url", self._certs_url),
             *("--max-instances", str(template["scaling"][0]["max_instance_count"])),
             *("--concurrency", str(template["max_instance_request_concurrency"])),

@@ -73,7 +73,7 @@ def test_a_scheduled_crawl_ends_in_a_balanced_ledger_and_a_dead_letter(rehearsal
     [dead] = ledger.dead(RUN)
     project = rehearsal.applied.environment("worker")["GOOGLE_CLOUD_PROJECT"]
     with gapic_clients(rehearsal.pubsub.host) as (_, subscriber):
-        path = subscriber.subscription_path(project, topology.DEAD_SUBSCRIPTION)
+        path = subscriber.subscription_path(project, topology.DEAD_LETTER_SUBSCRIPTION)
         letters = subscriber.pull(subscription=path, max_messages=10, timeout=30).received_messages
     assert [json.loads(letter.message.data)["job_id"] for letter in letters] == [dead.job_id]
 

@@ -4,7 +4,7 @@ import pytest
 
 from contract import topology
 from dispatcher.settings import Settings as DispatcherSettings
-from service.settings import ServiceSettings, load
+from runtime.settings import ServiceSettings, load
 from tests.terraform.conftest import Life
 from worker.settings import Settings as WorkerSettings
 
@@ -50,9 +50,9 @@ def test_names_are_those_of_the_contract(life: Life) -> None:
     outputs = life.outputs
     assert outputs["jobs_topic"] == topology.JOBS_TOPIC
     assert outputs["outcomes_topic"] == topology.OUTCOMES_TOPIC
-    assert outputs["dead_letter_topic"] == topology.DEAD_TOPIC
+    assert outputs["dead_letter_topic"] == topology.DEAD_LETTER_TOPIC
     assert outputs["push_subscription"] == topology.PUSH_SUBSCRIPTION
-    assert outputs["dead_letter_subscription"] == topology.DEAD_SUBSCRIPTION
+    assert outputs["dead_letter_subscription"] == topology.DEAD_LETTER_SUBSCRIPTION
     assert outputs["ledger_dataset"] == f"my-project.{topology.LEDGER_DATASET}"
     ledger = [values for values in life.of("google_pubsub_subscription") if values["bigquery_config"]]
     assert {values["name"] for values in ledger} == set(topology.LEDGER_SUBSCRIPTIONS.values())

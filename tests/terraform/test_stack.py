@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from console.crawl_file import load_crawl
+from console.recipes.crawl_file import load_crawl
 from contract.crawl import Crawl
 from tests.repository.tree import ROOT
 from tests.terraform.conftest import Life

@@ -6,15 +6,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from contract.attempt import AttemptFailed
 from contract.job import Politeness
-from service.addresses import read_networks
-from service.dial import Dial, Resolve, resolve
-from service.web import Web
+from guarded_http.addresses import read_networks
+from guarded_http.client import HttpClient
+from guarded_http.dial import Dial, Resolve, resolve
 from tests.worker.certificates import Authority
 from worker.budget import Budget
-from worker.courtesy import Courtesy
-from worker.ending import Ended
 from worker.fetch import Fetcher
+from worker.rate_limiter import RateLimiter
 
 ANYHOW = Politeness(respect_robots=False)
 POLITE = Politeness()
@@ -56,29 +56,29 @@ def a_fetcher(
     max_redirects: int = 5,
     user_agent: str = "scrapeq/test",
     clock: Clock | None = None,
-    web: Callable[[Dial], Web] | None = None,
+    web: Callable[[Dial], HttpClient] | None = None,
 ) -> Fetcher:
     """Return a fetcher; by default it may ask this machine."""
     dial = Dial(read_networks(opened), resolve)
-    asking = web(dial) if web else Web(user_agent, dial)
+    asking = web(dial) if web else HttpClient(user_agent, dial)
     time = clock or Clock()
-    courtesy = Courtesy(asking, user_agent, clock=time, now=time.now, sleep=time.sleep)
+    courtesy = RateLimiter(asking, user_agent, clock=time, now=time.now, sleep=time.sleep)
     return Fetcher(asking, courtesy, max_bytes=max_bytes, max_redirects=max_redirects)
 
 
 def a_trusting_fetcher(authority: Authority) -> Fetcher:
     """Return a fetcher that trusts the authority, and finds every name on this machine."""
 
-    def web(dial: Dial) -> Web:
-        return Web("scrapeq/test", dial, tls=authority.client)
+    def web(dial: Dial) -> HttpClient:
+        return HttpClient("scrapeq/test", dial, tls=authority.client)
 
     return a_fetcher(web=web, resolve=lambda _: ["127.0.0.1"])
 
 
 def ended(
     fetcher: Fetcher, url: str, *, politeness: Politeness = ANYHOW, budget: Budget | None = None
-) -> Ended:
+) -> AttemptFailed:
     """Return how a fetch that gives no page ends."""
-    with pytest.raises(Ended) as ended:
+    with pytest.raises(AttemptFailed) as ended:
         fetcher.fetch(url, politeness, budget or Budget(10))
     return ended.value

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
 
-from console.ports import free_port
+from console.stack.ports import free_port
 from tests.worker.pushes import job, push
 
 ROOT = Path(__file__).parents[2]
-COMMAND = [sys.executable, "-m", "gunicorn", "-c", "python:worker.serving"]
+COMMAND = [sys.executable, "-m", "gunicorn", "-c", "python:worker.gunicorn_conf"]
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -94,7 +94,7 @@ def running_worker(pubsub: str, **variables: str) -> Iterator[RunningWorker]:
     assert process.stdout is not None
     for line in process.stdout:  # until it says that its application is there
         worker.said.append(line)
-        if "pushes are not authenticated" in line:
+        if "push_authentication_disabled" in line:
             break
     listening = Thread(target=lambda: worker.said.extend(process.stdout or ()))
     listening.start()

@@ -7,12 +7,12 @@ from contextlib import closing
 
 import pytest
 
+from contract.attempt import AttemptFailed
 from contract.outcome import Reason
 from tests.service.site import Site, Visit, http
 from tests.worker.running import RunningWorker, running_worker
-from worker.arrival import seconds_waited
-from worker.budget import MUST_BE_LEFT, Budget
-from worker.ending import Ended
+from worker.budget import MIN_REMAINING_FRACTION, Budget
+from worker.queueing_delay import seconds_waited
 
 BUDGET_SECONDS = 3
 PATIENCE_SECONDS = 20
@@ -32,10 +32,10 @@ def test_a_push_that_waited_too_long_is_given_back_at_once(worker: RunningWorker
     # When one more push comes, and waits until the first of them has ended
     late = worker.begin_push(site.add("/late", http(200, b"<h1>Late</h1>")))
     for other in busy:
-        assert other.told()[1]["reason"] == "budget"
+        assert other.told()[1]["reason"] == "page_budget_exceeded"
     # Then it is given back, with its own reason
     status, told = late.told()
-    assert (status, told["reason"]) == (503, "late")
+    assert (status, told["reason"]) == (503, "queued_too_long")
     assert "the page was not asked for" in told["detail"]
     assert site.asked("/late") == []
     # And one that comes now is scraped
@@ -73,11 +73,11 @@ def test_what_is_no_tcp_connection_has_not_waited() -> None:
 def test_a_page_is_begun_with_a_quarter_of_its_budget_or_not_at_all(waited: float, is_late: bool) -> None:
     """The rest of the budget is what the push waited for this worker."""
     budget = Budget(40, arrived=100, clock=lambda: 100 + waited)
-    assert MUST_BE_LEFT == 0.25
+    assert MIN_REMAINING_FRACTION == 0.25
     if is_late:
-        with pytest.raises(Ended) as ended:
+        with pytest.raises(AttemptFailed) as ended:
             budget.begin()
-        assert ended.value.reason is Reason.LATE
+        assert ended.value.reason is Reason.QUEUED_TOO_LONG
     else:
         budget.begin()
         assert budget.left() == 40 - waited

@@ -8,7 +8,7 @@ from tests.worker.running import ROOT, environment
 HEAVY = {"aiohttp", "google.cloud.logging", "localpubsub", "rich", "yaml"}
 STARTED = """
 import sys
-import worker.serving, worker.main
+import worker.gunicorn_conf, worker.main
 worker.main.create_app()
 print(*sys.modules)
 """

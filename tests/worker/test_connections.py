@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from contract.outcome import Reason
-from service.addresses import read_networks
-from service.dial import Dial
-from service.transport import KEPT_CONNECTIONS
-from service.web import Web
+from guarded_http.addresses import read_networks
+from guarded_http.client import HttpClient
+from guarded_http.dial import Dial
+from guarded_http.transport import POOL_CONNECTIONS
 from tests.service.site import Site, Visit, http, open_site, redirect
 from tests.worker.certificates import Authority
 from tests.worker.fetching import ANYHOW, a_fetcher, a_trusting_fetcher, ended
@@ -93,7 +93,7 @@ def test_few_connections_are_kept_and_the_log_does_not_care(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As many as come at once are made; a site's idle ones are bounded."""
-    web, many = Web("scrapeq/test", Dial(read_networks("127.0.0.0/8"))), 2 * KEPT_CONNECTIONS
+    web, many = HttpClient("scrapeq/test", Dial(read_networks("127.0.0.0/8"))), 2 * POOL_CONNECTIONS
     site.add("/", http(200, PAGE))
 
     def read_at_once() -> None:
@@ -107,7 +107,7 @@ def test_few_connections_are_kept_and_the_log_does_not_care(
     # When as many come again
     read_at_once()
     # Then some come over those that were kept, and nothing is said of the others
-    assert site.connections == 2 * many - KEPT_CONNECTIONS
+    assert site.connections == 2 * many - POOL_CONNECTIONS
     assert caplog.records == []
 
 

@@ -15,19 +15,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
+from contract.attempt import AttemptFailed
 from contract.job import Politeness
 from contract.outcome import ACKNOWLEDGING, MEANINGS, Reason, status_of
 from contract.outcome_record import OutcomeRecord
 from contract.trace import Trace
-from service.authenticate import NotHeard, anyone
-from service.publisher import PublishUnconfirmed
-from service.push_body import MAX_REQUEST_BYTES
+from publishing.publisher import PublishUnconfirmed
+from push_endpoint.authentication import AuthenticationError, anyone
+from push_endpoint.request_body import MAX_REQUEST_BYTES
 from tests.service.recording import RecordingPublisher
 from tests.worker.pushes import JOB, TRACE, job, push
 from worker.app import make_app
 from worker.budget import Budget
 from worker.deliver import MAX_ITEMS_BYTES, Worker
-from worker.ending import Ended
 from worker.page import Page
 
 NOW = datetime(2026, 11, 22, 6, 0, 4, tzinfo=UTC)
@@ -123,12 +123,12 @@ Events = Callable[[], list[dict[str, Any]]]
 
 @pytest.fixture
 def told(caplog: pytest.LogCaptureFixture) -> Events:
-    """The fields of every `delivery ended` so far, with level and exception."""
+    """The fields of every `delivery_finished` so far, with level and exception."""
     caplog.set_level(logging.INFO, logger="scrapeq")
 
     def events() -> list[dict[str, Any]]:
         records = [record for record in caplog.records if record.name == "scrapeq"]
-        assert {record.message for record in records} <= {"delivery ended"}
+        assert {record.message for record in records} <= {"delivery_finished"}
         return [
             record.__dict__["json_fields"]
             | {"level": record.levelno, "error": record.exc_info, "trace": record.__dict__["trace_context"]}
@@ -200,13 +200,13 @@ def test_an_unconfirmed_outcome_is_not_acknowledged(desk: Desk, told: Events) ->
     # Then Pub/Sub is asked to redeliver
     assert response.status_code == 503
     [event] = told()
-    assert (event["reason"], event["level"]) == ("unconfirmed", logging.WARNING)
+    assert (event["reason"], event["level"]) == ("publish_unconfirmed", logging.WARNING)
     assert event["detail"] == "topic scrape-outcomes did not confirm: no answer within 5 s"
 
 
 def test_a_failure_that_cannot_be_told_is_to_be_retried(desk: Desk, told: Events) -> None:
     """The line of the log has both reasons, and the job comes again."""
-    desk.site.ending = Ended(Reason.HTTP_404, "the site answered 404", http_status=404)
+    desk.site.ending = AttemptFailed(Reason.HTTP_404, "the site answered 404", http_status=404)
     desk.publisher.refusal = PublishUnconfirmed("scrape-outcomes", "gone")
     assert desk.post(push()).status_code == 503
     assert told()[0]["detail"].startswith("http_404, but topic scrape-outcomes did not confirm")
@@ -218,7 +218,7 @@ def test_every_reason_a_fetch_ends_for_is_published_and_answered(
 ) -> None:
     """Whatever ends a scrape: an outcome says why, the status is the table's, and none acknowledges."""
     # Given a page whose fetch ends for this reason
-    desk.site.ending = Ended(reason, "because", http_status=418, final_url="https://shop.example/x")
+    desk.site.ending = AttemptFailed(reason, "because", http_status=418, final_url="https://shop.example/x")
     # When the job is delivered
     response = desk.post(push())
     # Then the answer is the table's, and no acknowledgement
@@ -248,7 +248,7 @@ def test_whoever_is_not_heard_sets_nothing_in_motion(
     desk: Desk, told: Events, reason: Reason, status: int
 ) -> None:
     """No page is fetched and nothing published for a push that anybody could have sent."""
-    desk.doorkeeper.ending = NotHeard(reason, "because")
+    desk.doorkeeper.ending = AuthenticationError(reason, "because")
     assert desk.post(push()).status_code == status
     assert desk.site.asked == []
     assert desk.publisher.published == []
@@ -265,7 +265,7 @@ class Unread(BytesIO):
 
 def test_whoever_is_not_heard_is_not_read(desk: Desk) -> None:
     """The token is checked first: a stranger's megabytes fill no memory."""
-    desk.doorkeeper.ending = NotHeard(Reason.BAD_TOKEN, "because")
+    desk.doorkeeper.ending = AuthenticationError(Reason.BAD_TOKEN, "because")
     announced = {"CONTENT_LENGTH": str(MAX_REQUEST_BYTES)}
     response = desk.client.post("/", input_stream=Unread(), environ_overrides=announced)
     assert response.status_code == 401
@@ -324,7 +324,7 @@ def test_a_crashed_attempt_is_on_the_ledger(desk: Desk) -> None:
     desk.site.ending = RuntimeError("half a pair \ud800 and a lot" + "!" * 5000)
     assert desk.post(push()).status_code == 500
     [outcome] = desk.outcomes()
-    assert (outcome.reason, outcome.url) == (Reason.BUG, "https://shop.example/1")
+    assert (outcome.reason, outcome.url) == (Reason.INTERNAL_ERROR, "https://shop.example/1")
     assert outcome.detail.startswith("RuntimeError: half a pair ? and a lot!")
 
 

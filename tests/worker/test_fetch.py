@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from console.ports import free_port
+from console.stack.ports import free_port
+from contract.attempt import AttemptFailed
 from contract.outcome import MEANINGS, Outcome, Reason
 from tests.service.site import Answer, Site, Visit, http, open_site, redirect
 from tests.service.tokens import Issuer
 from tests.worker.fetching import ANYHOW, a_fetcher
 from worker.budget import Budget
-from worker.ending import Ended
 from worker.fetch import Fetcher, reason_of
 from worker.page import Page
 
@@ -35,9 +35,9 @@ def fetched(fetcher: Fetcher, url: str, seconds: float = 10) -> Page:
     return fetcher.fetch(url, ANYHOW, Budget(seconds))
 
 
-def ended(fetcher: Fetcher, url: str, budget: Budget | None = None) -> Ended:
+def ended(fetcher: Fetcher, url: str, budget: Budget | None = None) -> AttemptFailed:
     """Return how a fetch that gives no page ends."""
-    with pytest.raises(Ended) as ended:
+    with pytest.raises(AttemptFailed) as ended:
         fetcher.fetch(url, ANYHOW, budget or Budget(10))
     return ended.value
 
@@ -103,7 +103,7 @@ def test_too_many_redirects_end(site: Site, fetcher: Fetcher) -> None:
     """A loop costs as many requests as the limit says, and then the reason names where it was."""
     url = site.add("/loop", redirect("/loop"))
     end = ended(fetcher, url)
-    assert (end.reason, end.final_url) == (Reason.REDIRECTS, url)
+    assert (end.reason, end.final_url) == (Reason.TOO_MANY_REDIRECTS, url)
     assert len(site.requests) == 4
 
 
@@ -230,12 +230,12 @@ CUT = {
 @pytest.mark.parametrize("answer", CUT.values(), ids=CUT.keys())
 def test_a_body_that_is_cut_short_is_no_page(site: Site, fetcher: Fetcher, answer: bytes) -> None:
     """Half a page must not pass for a whole one; it may come whole the next time."""
-    assert ended(fetcher, site.add("/", lambda visit: visit.send(answer))).reason is Reason.CUT_SHORT
+    assert ended(fetcher, site.add("/", lambda visit: visit.send(answer))).reason is Reason.INCOMPLETE_BODY
 
 
 def test_a_reset_within_the_body_is_cut_short(site: Site, fetcher: Fetcher) -> None:
     """The connection was there: what is missing is the rest of the page."""
-    assert ended(fetcher, site.add("/", reset_in_body)).reason is Reason.CUT_SHORT
+    assert ended(fetcher, site.add("/", reset_in_body)).reason is Reason.INCOMPLETE_BODY
 
 
 @pytest.mark.parametrize(
@@ -302,7 +302,7 @@ def test_a_page_takes_no_longer_than_its_budget(site: Site, fetcher: Fetcher, dr
     """A site that sends a byte now and then stays within every timeout of one read, and ends all the same."""
     started = time.monotonic()
     end = ended(fetcher, site.add("/", drip), Budget(0.4))
-    assert end.reason is Reason.BUDGET
+    assert end.reason is Reason.PAGE_BUDGET_EXCEEDED
     assert "the page took longer than 0.4 s" in end.detail
     assert time.monotonic() - started < 10
 
@@ -312,7 +312,7 @@ def test_a_spent_budget_asks_for_nothing(site: Site, fetcher: Fetcher) -> None:
     # Given a clock by which the site's answer takes two seconds
     budget = Budget(1, clock=lambda: 2.0 * len(site.requests))
     end = ended(fetcher, site.add("/", redirect("/next")), budget)
-    assert end.reason is Reason.BUDGET
+    assert end.reason is Reason.PAGE_BUDGET_EXCEEDED
     assert [request.path for request in site.requests] == ["/"]
 
 
@@ -357,7 +357,7 @@ def test_a_zip_bomb_fills_no_memory(site: Site) -> None:
     bound = a_fetcher(max_bytes=1_000_000, max_redirects=0)
     tracemalloc.start()
     try:
-        assert ended(bound, url).reason is Reason.BOMB
+        assert ended(bound, url).reason is Reason.DECOMPRESSION_BOMB
         assert tracemalloc.get_traced_memory()[1] < 20_000_000
     finally:
         tracemalloc.stop()

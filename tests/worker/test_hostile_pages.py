@@ -32,7 +32,11 @@ def worker(pubsub: str) -> Iterator[RunningWorker]:
 def test_no_page_holds_the_worker_inside_of_its_parser(worker: RunningWorker, site: Site, page: str) -> None:
     """It ends with a reason, or is scraped; and the worker is there for others."""
     status, told = worker.push(site.add("/", http(200, page.encode())))
-    assert (status, told.get("reason")) in {(422, "too_large"), (422, "missing_field"), (503, "budget")}
+    assert (status, told.get("reason")) in {
+        (422, "too_large"),
+        (422, "missing_field"),
+        (503, "page_budget_exceeded"),
+    }
     assert worker.ask("GET", "/healthz")[0] == 200
     await_fact(lambda: any(site.url("/") in line for line in worker.said), "the log has the delivery")
     [line] = [line for line in worker.said if site.url("/") in line]

@@ -15,7 +15,7 @@ from tests.worker.conftest import KEPT
 from tests.worker.pushes import job, push
 from tests.worker.running import running_worker
 
-CONNECTIONS = 70  #: more than one process takes (worker/serving.py), so the other has some of them
+CONNECTIONS = 70  #: more than one process takes (worker/gunicorn_conf.py), so the other has some of them
 DELAY_SECONDS, EACH = 0.3, 5
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from contract.attempt import AttemptFailed
 from contract.outcome import Reason
 from contract.recipe import Recipe
 from worker.budget import Budget
-from worker.ending import Ended
 from worker.page import Page
-from worker.pages import Pages
+from worker.pagination import Pages
 
 FIRST = "https://shop.example/list"
 
@@ -27,7 +27,7 @@ class PagedSite:
     """
 
     bodies: dict[str, str]
-    endings: dict[str, Ended] = field(default_factory=dict)
+    endings: dict[str, AttemptFailed] = field(default_factory=dict)
     moved: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
@@ -117,15 +117,17 @@ def test_an_empty_last_page_is_no_failure() -> None:
     """Only a job without any item lacks what is required."""
     site = PagedSite(THREE | {f"{FIRST}?page=3": listing()})
     assert len(pages_of(site).scrape(recipe(), FIRST).items) == 3
-    with pytest.raises(Ended, match="missing_field: no item on the page"):
+    with pytest.raises(AttemptFailed, match="missing_field: no item on the page"):
         pages_of(PagedSite({FIRST: listing()})).scrape(recipe(), FIRST)
 
 
 def test_a_later_page_that_fails_fails_the_job() -> None:
     """Half a list is no success; the reason names the page, and what was known of it."""
-    ending = Ended(Reason.HTTP_5XX, "the site answered 503", http_status=503, final_url=f"{FIRST}?page=2")
+    ending = AttemptFailed(
+        Reason.HTTP_5XX, "the site answered 503", http_status=503, final_url=f"{FIRST}?page=2"
+    )
     pages = pages_of(PagedSite(THREE, {f"{FIRST}?page=2": ending}))
-    with pytest.raises(Ended) as ended:
+    with pytest.raises(AttemptFailed) as ended:
         pages.scrape(recipe(), FIRST)
     assert ended.value.reason is Reason.HTTP_5XX
     assert ended.value.detail == "page 2: the site answered 503"
@@ -136,7 +138,7 @@ def test_a_later_page_that_fails_fails_the_job() -> None:
 def test_a_next_that_is_no_page_is_told(link: str) -> None:
     """Each URL is checked like that of any job; addresses and robots are the fetcher's to refuse."""
     site = PagedSite({FIRST: listing("a", next_link=link)})
-    with pytest.raises(Ended, match="bad_url: next leads to"):
+    with pytest.raises(AttemptFailed, match="bad_url: next leads to"):
         pages_of(site).scrape(recipe(), FIRST)
     assert site.asked == [FIRST]
 
@@ -147,6 +149,6 @@ def test_the_pages_share_one_budget() -> None:
     budget = Budget(4, clock=lambda: next(seconds))
     endless = {f"{FIRST}?p={n}": listing("a", next_link=f"?p={n + 1}") for n in range(100)}
     site = PagedSite(endless)
-    with pytest.raises(Ended, match="budget"):
+    with pytest.raises(AttemptFailed, match="page_budget_exceeded"):
         pages_of(site, budget.left).scrape(recipe(max_pages=50), f"{FIRST}?p=0")
     assert len(site.asked) < 10

@@ -9,7 +9,7 @@ from contract.outcome import Reason
 from tests.service.site import Site, http
 from tests.worker.fetching import ANYHOW, NOON, POLITE, Clock, a_fetcher, ended
 from worker.budget import Budget
-from worker.politeness import LONGEST_HOLD_SECONDS, SIZE, Hosts, retry_after_seconds
+from worker.host_slots import MAX_RETRY_AFTER_SECONDS, SIZE, Hosts, retry_after_seconds
 
 PAGE = b"<h1>One</h1>"
 A_SECOND_APART = Politeness(delay_seconds=1, respect_robots=False)
@@ -38,7 +38,7 @@ def test_a_host_that_asks_to_be_left_alone_is() -> None:
     hosts.hold("a", 10, now=1)
     assert (hosts.held("a", 20), hosts.held("b", 20), hosts.held("a", 61)) == (40, 0, 0)
     hosts.hold("a", 10**9, now=100)
-    assert hosts.held("a", 100) == LONGEST_HOLD_SECONDS
+    assert hosts.held("a", 100) == MAX_RETRY_AFTER_SECONDS
 
 
 def test_hosts_are_forgotten_when_they_are_many() -> None:
@@ -106,13 +106,13 @@ def test_a_redirect_waits_for_its_turn_too(site: Site) -> None:
 
 
 def test_a_turn_beyond_the_budget_ends_the_attempt_early(site: Site) -> None:
-    """`no_slot`, at once: waiting for what cannot be reached would hold a place for nothing."""
+    """`rate_limited`, at once: waiting for what cannot be reached would hold a place for nothing."""
     clock = Clock()
     fetcher = a_fetcher(clock=clock)
     slowly = Politeness(delay_seconds=60, respect_robots=False)
     fetcher.fetch(site.add("/", http(200, PAGE)), slowly, Budget(10))
     end = ended(fetcher, site.url("/"), politeness=slowly)
-    assert end.reason is Reason.NO_SLOT
+    assert end.reason is Reason.RATE_LIMITED
     assert "the next turn of 127.0.0.1" in end.detail
     assert (clock.slept, len(site.requests)) == ([], 1)
 
@@ -145,7 +145,7 @@ def test_a_retry_after_is_heeded_by_every_job_of_the_host(
     clock.seconds = 30
     # Then it is not asked for
     other = ended(fetcher, site.url("/2"))
-    assert (other.reason, len(site.requests)) == (Reason.NO_SLOT, 1)
+    assert (other.reason, len(site.requests)) == (Reason.RATE_LIMITED, 1)
     assert "60 s more (Retry-After)" in other.detail
     assert other.retry_after == 60
     # Until the time has come

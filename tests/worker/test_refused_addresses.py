@@ -6,7 +6,7 @@ import pytest
 
 from contract.outcome import MEANINGS, Outcome, Reason
 from contract.urls import check_url
-from service.addresses import METADATA_NAMES
+from guarded_http.addresses import METADATA_NAMES
 from tests.service.site import Site, Visit, http, redirect
 from tests.worker.fetching import POLITE, a_fetcher, ended
 from worker.budget import Budget
@@ -203,7 +203,7 @@ def test_a_resolver_that_does_not_answer_is_held_to_the_budget() -> None:
 
     end = ended(a_fetcher(resolve=silent), "http://shop.example/", budget=Budget(0.2))
     answered.set()
-    assert end.reason is Reason.BUDGET
+    assert end.reason is Reason.PAGE_BUDGET_EXCEEDED
 
 
 def test_every_metadata_name_is_refused_unasked() -> None:

@@ -4,14 +4,14 @@ from threading import Event, Thread
 
 import pytest
 
+from contract.attempt import AttemptFailed
 from contract.outcome import MEANINGS, Outcome, Reason
-from service.addresses import read_networks
-from service.dial import Dial
-from service.web import Web
+from guarded_http.addresses import read_networks
+from guarded_http.client import HttpClient
+from guarded_http.dial import Dial
 from tests.service.site import Answer, Site, Visit, http, redirect
 from tests.worker.fetching import ANYHOW, POLITE, Clock, a_fetcher, ended
 from worker.budget import Budget
-from worker.ending import Ended
 from worker.fetch import Fetcher
 from worker.robots import MAX_ROBOTS_BYTES, RobotRules, product_token
 from worker.robots_cache import FAILURE_KEPT_SECONDS, KEPT_SECONDS, RobotsCache
@@ -32,11 +32,11 @@ def verdict(
     url = site.add(path, http(200, PAGE))
     try:
         a_fetcher(user_agent=user_agent).fetch(url, POLITE, Budget(10))
-    except Ended as end:
+    except AttemptFailed as end:
         told = end
     else:
         return "allowed"
-    assert told.reason is Reason.ROBOTS
+    assert told.reason is Reason.ROBOTS_DISALLOWED
     assert site.asked(path) == []
     return told.detail
 
@@ -135,7 +135,7 @@ def test_dot_segments_lead_around_no_rule(site: Site, path: str) -> None:
     """The page is judged, and asked for, by the path that it means (RFC 3986 section 5.2.4)."""
     site.add("/robots.txt", text("User-agent: *\nDisallow: /secret\nDisallow: /$"))
     end = ended(a_fetcher(), site.url(path), politeness=POLITE)
-    assert end.reason is Reason.ROBOTS
+    assert end.reason is Reason.ROBOTS_DISALLOWED
     assert "." not in end.final_url.removeprefix(site.url())
 
 
@@ -288,14 +288,14 @@ def test_a_job_that_gives_up_leaves_the_fetch_to_the_next(site: Site) -> None:
     site.add("/robots.txt", Visit.say_nothing)
     fetcher = a_fetcher()
     url = site.add("/", http(200, PAGE))
-    assert ended(fetcher, url, politeness=POLITE, budget=Budget(0.2)).reason is Reason.BUDGET
+    assert ended(fetcher, url, politeness=POLITE, budget=Budget(0.2)).reason is Reason.PAGE_BUDGET_EXCEEDED
     site.add("/robots.txt", text(""))
     assert fetcher.fetch(url, POLITE, Budget(10)).body == PAGE
 
 
 def test_sites_are_forgotten_when_they_are_many(site: Site) -> None:
     """A crawl of the whole web fills no memory: the longest not asked go first, and are asked again."""
-    web = Web("scrapeq/test", Dial(read_networks("127.0.0.0/8"), lambda _: ["127.0.0.1"]))
+    web = HttpClient("scrapeq/test", Dial(read_networks("127.0.0.0/8"), lambda _: ["127.0.0.1"]))
     cache = RobotsCache(web, "scrapeq", hold=lambda *_: None, clock=Clock(), most=3)
     site.add("/robots.txt", text("User-agent: *\nDisallow: /x"))
     for number in [*range(10), 9, 8, 0]:
@@ -311,7 +311,7 @@ def test_a_retry_after_of_robots_txt_is_heeded(site: Site) -> None:
     url = site.add("/", http(200, PAGE))
     end = ended(fetcher, url, politeness=POLITE)
     assert (end.reason, end.retry_after) == (Reason.ROBOTS_UNAVAILABLE, 60)
-    assert ended(fetcher, url).reason is Reason.NO_SLOT
+    assert ended(fetcher, url).reason is Reason.RATE_LIMITED
 
 
 def test_a_redirects_target_is_asked_about_too(site: Site) -> None:
@@ -320,7 +320,7 @@ def test_a_redirects_target_is_asked_about_too(site: Site) -> None:
     site.add("/", redirect("/private/1"))
     site.add("/private/1", http(200, PAGE))
     end = ended(a_fetcher(), site.url("/"), politeness=POLITE)
-    assert (end.reason, end.final_url) == (Reason.ROBOTS, site.url("/private/1"))
+    assert (end.reason, end.final_url) == (Reason.ROBOTS_DISALLOWED, site.url("/private/1"))
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def worker(pubsub: str) -> Iterator[RunningWorker]:
 
 def test_it_says_that_anybody_may_push(worker: RunningWorker) -> None:
     """PUSH_AUTH=none is a warning, and the worker lives."""
-    assert any("WARNING pushes are not authenticated PUSH_AUTH=none" in line for line in worker.said)
+    assert any("WARNING push_authentication_disabled PUSH_AUTH=none" in line for line in worker.said)
     assert worker.ask("GET", "/healthz") == (200, b'{"status":"ok"}\n')
 
 
@@ -68,7 +68,7 @@ def test_a_job_is_acknowledged_with_its_outcome_in_the_topic(
 
 def test_it_says_what_is_open_to_fetches(worker: RunningWorker) -> None:
     """Whoever reads the log of a deployment sees what is not as safe as it could be."""
-    assert any("WARNING fetches may leave the public internet" in line for line in worker.said)
+    assert any("WARNING private_networks_allowed" in line for line in worker.said)
 
 
 def test_where_and_whether_to_fetch_is_decided_in_the_process(worker: RunningWorker, site: Site) -> None:
@@ -76,7 +76,7 @@ def test_where_and_whether_to_fetch_is_decided_in_the_process(worker: RunningWor
     assert worker.push("http://169.254.169.254/latest/")[1]["reason"] == "refused_address"
     site.add("/robots.txt", answering(200, b"User-agent: scrapeq\nDisallow: /private"))
     status, told = worker.push(site.add("/private/1", answering(200, b"<h1>Faust</h1>")))
-    assert (status, told["reason"]) == (422, "robots")
+    assert (status, told["reason"]) == (422, "robots_disallowed")
     assert '"Disallow: /private" for "User-agent: scrapeq"' in told["detail"]
     assert site.asked("/private/1") == []
 
@@ -97,7 +97,7 @@ def drip_body(visit: Visit) -> None:
 def test_no_site_holds_a_worker_beyond_the_budget(worker: RunningWorker, site: Site, drip: Answer) -> None:
     """Not even with a header sent byte by byte, which no timeout of a read sees."""
     status, told = worker.push(site.add("/slow", drip))
-    assert (status, told["reason"]) == (503, "budget")
+    assert (status, told["reason"]) == (503, "page_budget_exceeded")
 
 
 def test_idle_and_busy_connections_leave_room(worker: RunningWorker, site: Site) -> None:

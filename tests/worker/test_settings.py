@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.settings import BadSettings, load
+from runtime.settings import BadSettings, load
 from worker.settings import Settings
 
 GOOD = {

@@ -11,20 +11,20 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
+from contract.attempt import AttemptFailed
 from contract.job import MAX_JOB_BYTES, Job, Politeness
 from contract.outcome import ACKNOWLEDGING, MEANINGS, Outcome, Reason, status_of
 from contract.outcome_record import OutcomeRecord
-from service.authenticate import anyone
-from service.publisher import PublishUnconfirmed
+from publishing.publisher import PublishUnconfirmed
+from push_endpoint.authentication import anyone
 from tests.service.recording import RecordingPublisher
 from tests.worker.pushes import ATTRIBUTES, job, push
 from worker.app import make_app
 from worker.budget import Budget
+from worker.delayed import MAX_DEFERRAL_SECONDS, DelayedJobs
 from worker.deliver import Worker
-from worker.due import LONGEST_DEFERRAL_SECONDS, DueTimes
-from worker.ending import Ended
 from worker.page import Page
-from worker.settle import MOST_DEFERS, Settlement
+from worker.settled_policy import MAX_DEFERS, Settlement
 
 NOW = datetime(2026, 11, 22, 6, 0, 4, tzinfo=UTC)
 FAILURES = [reason for reason in Reason if MEANINGS[reason].outcome is Outcome.FAILED]
@@ -47,7 +47,7 @@ class Desk:
     """
 
     settles: bool = True
-    ending: Ended | None = None
+    ending: AttemptFailed | None = None
     outcomes: RecordingPublisher = field(default_factory=RecordingPublisher)
     letters: RecordingPublisher = field(default_factory=RecordingPublisher)
     jobs: RecordingPublisher = field(default_factory=RecordingPublisher)
@@ -55,7 +55,7 @@ class Desk:
 
     def post(self, body: bytes) -> TestResponse:
         """Push a body."""
-        due = DueTimes(places=1, holds=self.settles, now=lambda: NOW, sleep=self.held.append)
+        due = DelayedJobs(places=1, holds=self.settles, now=lambda: NOW, sleep=self.held.append)
         worker = Worker(
             authenticate=anyone,
             fetch=self.fetch,
@@ -88,9 +88,9 @@ def desk() -> Desk:
     return Desk()
 
 
-def later(seconds: float | None, reason: Reason = Reason.HTTP_429) -> Ended:
+def later(seconds: float | None, reason: Reason = Reason.HTTP_429) -> AttemptFailed:
     """Return the ending of a page whose site asks to be left alone."""
-    return Ended(reason, "the site answered 429", http_status=429, retry_after=seconds)
+    return AttemptFailed(reason, "the site answered 429", http_status=429, retry_after=seconds)
 
 
 class TestFailed:
@@ -99,7 +99,7 @@ class TestFailed:
         self, desk: Desk, reason: Reason
     ) -> None:
         """The job byte for byte, its key, our attributes and why; and an outcome as ever."""
-        desk.ending = Ended(reason, "because")
+        desk.ending = AttemptFailed(reason, "because")
         # When a job that holds fields of a later version fails
         data = job(added_later={"ä": 1})
         answer = desk.post(push(data, attempt=3, ordering_key="shop.example#0", not_ours="x"))
@@ -116,7 +116,7 @@ class TestFailed:
 
     def test_a_letter_that_is_not_confirmed_settles_nothing(self, desk: Desk) -> None:
         """Then the job's attempts are counted, as with ACK_POLICY=success, and the outcome says both."""
-        desk.ending = Ended(Reason.HTTP_404, "the site answered 404")
+        desk.ending = AttemptFailed(Reason.HTTP_404, "the site answered 404")
         desk.letters.refusal = PublishUnconfirmed("scrape-jobs-dead", "gone")
         assert desk.post(push()).status_code == 422
         assert desk.outcome().outcome is Outcome.FAILED
@@ -126,20 +126,20 @@ class TestFailed:
 
     def test_an_outcome_that_is_not_confirmed_is_not_acknowledged_though_buried(self, desk: Desk) -> None:
         """The job comes again and has a second letter, which the ledger counts once: no outcome is lost."""
-        desk.ending = Ended(Reason.HTTP_404, "the site answered 404")
+        desk.ending = AttemptFailed(Reason.HTTP_404, "the site answered 404")
         desk.outcomes.refusal = PublishUnconfirmed("scrape-outcomes", "gone")
         assert desk.post(push()).status_code == 503
         assert len(desk.letters.published) == 1
 
     def test_a_bug_in_settling_is_never_acknowledged(self, desk: Desk) -> None:
         """500, as for whatever nobody foresaw."""
-        desk.ending = Ended(Reason.HTTP_404, "the site answered 404")
+        desk.ending = AttemptFailed(Reason.HTTP_404, "the site answered 404")
         desk.letters.refusal = RuntimeError("boom")
         assert desk.post(push()).status_code == 500
 
     def test_a_detail_fits_into_an_attribute(self, desk: Desk) -> None:
         """At most 1,024 bytes (Pub/Sub's quotas page), in whole characters."""
-        desk.ending = Ended(Reason.HTTP_404, "ä日" * 600)
+        desk.ending = AttemptFailed(Reason.HTTP_404, "ä日" * 600)
         desk.post(push())
         [letter] = desk.letters.published
         assert 1020 < len(letter.attributes["detail"].encode()) <= 1024
@@ -147,7 +147,7 @@ class TestFailed:
     @pytest.mark.parametrize("reason", OTHERS)
     def test_nothing_else_is_buried_or_acknowledged(self, desk: Desk, reason: Reason) -> None:
         """Retries, bugs and what is unreadable end as ever."""
-        desk.ending = Ended(reason, "because")
+        desk.ending = AttemptFailed(reason, "because")
         answer = desk.post(push())
         assert answer.status_code == status_of(reason)
         assert answer.status_code not in ACKNOWLEDGING
@@ -166,7 +166,7 @@ class TestFailed:
 
 
 class TestDeferred:
-    @pytest.mark.parametrize("reason", [Reason.HTTP_429, Reason.HTTP_5XX, Reason.NO_SLOT])
+    @pytest.mark.parametrize("reason", [Reason.HTTP_429, Reason.HTTP_5XX, Reason.RATE_LIMITED])
     def test_a_job_whose_site_says_later_is_published_again_for_then(
         self, desk: Desk, reason: Reason, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -183,13 +183,13 @@ class TestDeferred:
         outcome = desk.outcome()
         assert (outcome.outcome, outcome.reason) == (Outcome.DEFERRED, reason)
         assert outcome.detail == "the site answered 429; published again, not before 2026-11-22T06:01:34Z"
-        [line] = [record for record in caplog.records if record.message == "delivery ended"]
+        [line] = [record for record in caplog.records if record.message == "delivery_finished"]
         told: dict[str, Any] = line.__dict__["json_fields"]
         assert (told["outcome"], told["reason"], told["status"]) == ("deferred", reason, 204)
         assert line.levelno == logging.INFO
 
     @pytest.mark.parametrize(
-        "seconds", [None, 0.0, LONGEST_DEFERRAL_SECONDS + 1, 10 * 365 * 86400.0, 1e12, float("inf")]
+        "seconds", [None, 0.0, MAX_DEFERRAL_SECONDS + 1, 10 * 365 * 86400.0, 1e12, float("inf")]
     )
     def test_a_time_that_is_none_or_too_far_away_costs_an_attempt(
         self, desk: Desk, seconds: float | None
@@ -207,7 +207,7 @@ class TestDeferred:
         while desk.post(push(data)).status_code == 204:
             rounds += 1
             data = job(**json.loads(desk.jobs.published[-1].data) | {"not_before": None})
-        assert rounds == MOST_DEFERS
+        assert rounds == MAX_DEFERS
 
     def test_a_job_that_cannot_be_published_again_costs_an_attempt(self, desk: Desk) -> None:
         """Unconfirmed, or so large that its new fields do not fit: as with ACK_POLICY=success."""
@@ -232,7 +232,7 @@ class TestNotDue:
         assert desk.held == [20]
         assert desk.outcome().reason is Reason.OK
 
-    @pytest.mark.parametrize("seconds", [-3600, 0, LONGEST_DEFERRAL_SECONDS + 1, 10 * 365 * 86400])
+    @pytest.mark.parametrize("seconds", [-3600, 0, MAX_DEFERRAL_SECONDS + 1, 10 * 365 * 86400])
     def test_a_time_that_is_over_or_that_no_worker_wrote_holds_nothing(
         self, desk: Desk, seconds: float
     ) -> None:
@@ -249,15 +249,15 @@ class TestNotDue:
         assert 29 < held <= 30
         [message] = desk.jobs.published
         assert (message.data, message.ordering_key) == (data, "h#1")
-        assert (desk.outcome().outcome, desk.outcome().reason) == (Outcome.DEFERRED, Reason.NOT_DUE)
+        assert (desk.outcome().outcome, desk.outcome().reason) == (Outcome.DEFERRED, Reason.NOT_BEFORE)
 
     def test_without_settling_it_is_refused_at_once(self) -> None:
         """Pub/Sub's backoff waits without a place, and there is nothing to wait for here."""
         desk = Desk(settles=False)
-        due = DueTimes(places=1, holds=False, now=lambda: NOW, sleep=desk.held.append)
-        with pytest.raises(Ended) as caught:
+        due = DelayedJobs(places=1, holds=False, now=lambda: NOW, sleep=desk.held.append)
+        with pytest.raises(AttemptFailed) as caught:
             due.wait(Job.decode(self.due(600)), Budget(40))
-        assert (caught.value.reason, desk.held) == (Reason.NOT_DUE, [])
+        assert (caught.value.reason, desk.held) == (Reason.NOT_BEFORE, [])
 
     def test_few_jobs_wait_for_long_and_the_others_for_a_moment(self) -> None:
         """The rest of the places stays for pages that may be asked for."""
@@ -267,10 +267,10 @@ class TestNotDue:
         def another(seconds: float) -> None:
             held.append(seconds)
             if len(held) < 4:
-                with pytest.raises(Ended):
+                with pytest.raises(AttemptFailed):
                     due.wait(far, Budget(40))
 
-        due = DueTimes(places=2, holds=True, now=lambda: NOW, sleep=another)
-        with pytest.raises(Ended):
+        due = DelayedJobs(places=2, holds=True, now=lambda: NOW, sleep=another)
+        with pytest.raises(AttemptFailed):
             due.wait(far, Budget(40))
         assert [round(seconds) for seconds in held] == [30, 30, 1, 1]

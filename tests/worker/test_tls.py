@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from contract.outcome import Reason
-from service.web import Web
+from guarded_http.client import HttpClient
 from tests.service.site import Visit, http, open_site
 from tests.worker.certificates import Authority
 from tests.worker.fetching import ANYHOW, a_fetcher, a_trusting_fetcher, ended
@@ -75,7 +75,8 @@ def test_nobody_is_trusted_whom_the_context_does_not_know(authority: Authority, 
     """By itself requests adds its own authorities to the context, at each connection again."""
     context = authority.client()
     fetcher = a_fetcher(
-        web=lambda dial: Web("scrapeq/test", dial, tls=lambda: context), resolve=lambda _: ["127.0.0.1"]
+        web=lambda dial: HttpClient("scrapeq/test", dial, tls=lambda: context),
+        resolve=lambda _: ["127.0.0.1"],
     )
     with open_site(authority.server(tmp_path, "shop.example")) as site:
         site.add("/", http(200, PAGE))
@@ -109,4 +110,4 @@ def test_connections_are_kept_and_drips_end_over_tls_too(
             assert trusting.fetch(f"{url}/", ANYHOW, Budget(10)).body == PAGE
         assert site.connections == 1
         site.add("/slow", drip)
-        assert ended(trusting, f"{url}/slow", budget=Budget(0.3)).reason is Reason.BUDGET
+        assert ended(trusting, f"{url}/slow", budget=Budget(0.3)).reason is Reason.PAGE_BUDGET_EXCEEDED

@@ -1,0 +1,1 @@
+"""Recipe and crawl files: reading, checking and trying them."""

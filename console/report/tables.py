@@ -1,0 +1,137 @@
+"""What the ledger says, laid out for a terminal of 80 columns. Pure: rows in, lines and tables out."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from rich import box
+from rich.table import Table
+
+from console.dispatch import Dispatched
+from console.ledger.ledger import Attempt, DeadJob, Failure, Result
+from console.terminal import printable
+from contract.outcome import MEANINGS, Meaning, Outcome, Reason, status_of
+
+SUMMARY_FIELDS = 3  #: of an item, in a table's row
+NEVER_SPOKE = "never reached a worker that could speak (capacity, crash, kill)"
+
+
+def results_table(results: Sequence[Result], width: int = 80) -> Table:
+    """Return one line for each result. Where all are of one site, its address stands above."""
+    site = _common_site([result.url for result in results])
+    urls = [printable(result.url.removeprefix(site)) for result in results]
+    table = _table("url", "items", "attempts", title=site or None)
+    # Rich would shorten the URLs first, which are what a reader looks for.
+    table.columns[1].max_width = max(20, width - min(max(map(len, urls), default=0), width // 2) - 16)
+    for url, result in zip(urls, results, strict=True):
+        table.add_row(url, summary(result.items), str(result.attempts))
+    return table
+
+
+def summary(items: Sequence[dict[str, Any]]) -> str:
+    """Return the first telling values of a single item, or how many items there are."""
+    if len(items) != 1:
+        return f"{len(items)} items"
+    values = [value for value in items[0].values() if isinstance(value, str | int | float) and value != ""]
+    return printable(" · ".join(str(value) for value in values[:SUMMARY_FIELDS]))
+
+
+def result_lines(run_id: str, results: Sequence[Result]) -> list[str]:
+    """Return one JSON object for each item."""
+    return [
+        json.dumps(
+            {"url": result.url, "job_id": result.job_id, "run_id": run_id, "fields": item}, ensure_ascii=False
+        )
+        for result in results
+        for item in result.items
+    ]
+
+
+def failures_table(failures: Sequence[Failure]) -> Table:
+    """Return why attempts did not succeed, and how often."""
+    table = _table("reason", "outcome", "attempts", "jobs", "meaning")
+    for failure in failures:
+        meaning = meaning_of(failure.reason)
+        sentence = meaning.sentence if meaning else ""
+        table.add_row(failure.reason, failure.outcome, str(failure.attempts), str(failure.jobs), sentence)
+    return table
+
+
+def dead_lines(job: DeadJob) -> list[str]:
+    """Return a dead letter as a few lines: what, how often, why, and what to do."""
+    tried = f"{job.attempts} attempt{'' if job.attempts == 1 else 's'}"
+    lines = [printable(job.url) or f"job {job.job_id or 'without an id'}"]
+    if not job.reason:
+        return [*lines, f"  {tried}: {NEVER_SPOKE}", "  what to do: look at the worker's log, then replay"]
+    meaning = meaning_of(job.reason)
+    lines.append(f"  {tried}, the last: {job.reason}" + (f" ({meaning.sentence})" if meaning else ""))
+    if job.detail:
+        lines.append(f"  detail: {printable(job.detail)}")
+    if meaning:
+        lines.append(f"  what to do: {_remedy(meaning)}")
+    return lines
+
+
+def attempt_line(attempt: Attempt) -> str:
+    """Return one attempt as a line."""
+    meaning = meaning_of(attempt.reason)
+    detail = printable(attempt.detail) or (meaning.sentence if meaning else "")
+    return f"  attempt {attempt.attempt}  {attempt.reason:<10} {detail}"
+
+
+def reasons_table() -> Table:
+    """Return every reason code there is."""
+    table = _table("code", "outcome", "status", "meaning", "what to do")
+    for reason, meaning in MEANINGS.items():
+        status = str(status_of(reason))
+        table.add_row(reason.value, meaning.outcome.value, status, meaning.sentence, meaning.remedy)
+    return table
+
+
+def dispatched_table(dispatched: Dispatched) -> Table:
+    """Return what became of the URLs of a crawl."""
+    table = _table("urls", "count")
+    table.add_row("published as jobs", str(dispatched.published))
+    table.add_row("duplicates", str(dispatched.duplicates))
+    table.add_row("over the limit", str(dispatched.over_limit))
+    table.add_row("rejected", str(dispatched.rejected_count))
+    return table
+
+
+def rejected_table(dispatched: Dispatched) -> Table:
+    """Return the URLs that became no job, and why."""
+    table = _table("rejected url", "why")
+    for rejected in dispatched.rejected:
+        table.add_row(printable(rejected.url), printable(rejected.why))
+    return table
+
+
+def meaning_of(reason: str) -> Meaning | None:
+    """Return what a reason code means; None for one of a later version."""
+    return MEANINGS[Reason(reason)] if reason in set(Reason) else None
+
+
+def _remedy(meaning: Meaning) -> str:
+    if meaning.outcome is Outcome.RETRY and meaning.remedy.startswith("nothing"):
+        return "it was tried again, in vain; look at the site, then replay"
+    return meaning.remedy
+
+
+def _common_site(urls: Sequence[str]) -> str:
+    sites = {f"{parts.scheme}://{parts.netloc}" for parts in map(urlsplit, urls)}
+    return sites.pop() if len(sites) == 1 else ""
+
+
+def _table(*columns: str, title: str | None = None) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="", pad_edge=False)
+    for column in columns:
+        numeric = column in {"attempts", "jobs", "count", "status"}
+        is_summary = column == "items"
+        table.add_column(
+            column,
+            justify="right" if numeric else "left",
+            no_wrap=is_summary or column == "code",
+            overflow="ellipsis" if is_summary else "fold",
+        )
+    return table

@@ -1,0 +1,186 @@
+"""The topics and subscriptions of a local stack: made where missing, brought up to date where not.
+
+What Terraform does in the cloud, with the same names (contract/topology.py), through the same client.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import grpc
+from google.api_core.exceptions import AlreadyExists, GoogleAPIError
+from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
+from google.cloud.pubsub_v1.types import PublisherOptions
+from google.pubsub_v1 import types
+from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
+from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
+
+from console.errors import StackFailed
+from console.stack.services import PROJECT, PUSH_AUDIENCE, PUSH_SERVICE_ACCOUNT, DeliveryPolicy, Politeness
+from contract.topology import (
+    DEAD_LETTER_SUBSCRIPTION,
+    DEAD_LETTER_TOPIC,
+    JOBS_TOPIC,
+    LEDGER_DATASET,
+    LEDGER_SUBSCRIPTIONS,
+    LEDGER_TABLES,
+    OUTCOMES_TOPIC,
+    PUSH_SUBSCRIPTION,
+)
+
+TOPICS = (JOBS_TOPIC, OUTCOMES_TOPIC, DEAD_LETTER_TOPIC)
+CALL_SECONDS = 10.0
+# Without a time to live: https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions
+_NEVER = types.ExpirationPolicy()
+
+
+@contextmanager
+def subscriber_client(host: str) -> Iterator[SubscriberClient]:
+    """Yield a subscriber of the Pub/Sub at `host`, whatever PUBSUB_EMULATOR_HOST says here."""
+    with _channel(host) as channel:
+        client = SubscriberClient(transport=SubscriberGrpcTransport(channel=channel))
+        try:
+            yield client
+        finally:
+            client.close()
+
+
+@contextmanager
+def publisher_client(host: str) -> Iterator[PublisherClient]:
+    """Yield a publisher of the Pub/Sub at `host`, whatever PUBSUB_EMULATOR_HOST says here."""
+    with _channel(host) as channel:
+        ordering = PublisherOptions(enable_message_ordering=True)  # else it refuses keys
+        transport = PublisherGrpcTransport(channel=channel)
+        client = PublisherClient(publisher_options=ordering, transport=transport)
+        try:
+            yield client
+        finally:
+            client.stop()
+
+
+def prepare_topology(
+    host: str, push_endpoint: str, policy: DeliveryPolicy, *, writes_rows: bool = True
+) -> None:
+    """Make or update every topic and subscription. Doing it again changes nothing.
+
+    Args:
+        host: where Pub/Sub listens.
+        push_endpoint: the worker's URL.
+        policy: of the jobs subscription.
+        writes_rows: whether this Pub/Sub has BigQuery subscriptions; else the ledger's are pulled from.
+
+    Raises:
+        StackFailed: with what Pub/Sub answered.
+    """
+    try:
+        with publisher_client(host) as publisher, subscriber_client(host) as subscriber:
+            for topic in TOPICS:
+                _ensure_topic(publisher, topic)
+            for subscription in _subscriptions(push_endpoint, policy, writes_rows=writes_rows):
+                _ensure_subscription(subscriber, subscription)
+    except GoogleAPIError as wrong:
+        raise StackFailed(f"the topics and subscriptions could not be made at {host}: {wrong}") from wrong
+
+
+def topic_path(topic: str) -> str:
+    """Return a topic's full name."""
+    return f"projects/{PROJECT}/topics/{topic}"
+
+
+def subscription_path(subscription: str) -> str:
+    """Return a subscription's full name."""
+    return f"projects/{PROJECT}/subscriptions/{subscription}"
+
+
+def _subscriptions(
+    push_endpoint: str, policy: DeliveryPolicy, *, writes_rows: bool
+) -> Iterator[types.Subscription]:
+    yield types.Subscription(
+        name=subscription_path(PUSH_SUBSCRIPTION),
+        topic=topic_path(JOBS_TOPIC),
+        push_config=_push_config(push_endpoint),
+        ack_deadline_seconds=policy.ack_deadline_seconds,
+        retry_policy=types.RetryPolicy(
+            minimum_backoff=timedelta(seconds=policy.minimum_backoff_seconds),
+            maximum_backoff=timedelta(seconds=policy.maximum_backoff_seconds),
+        ),
+        dead_letter_policy=types.DeadLetterPolicy(
+            dead_letter_topic=topic_path(DEAD_LETTER_TOPIC),
+            max_delivery_attempts=policy.max_delivery_attempts,
+        ),
+        expiration_policy=_NEVER,
+        enable_message_ordering=policy.politeness is Politeness.ORDERED,
+    )
+    yield _pull_subscription(DEAD_LETTER_SUBSCRIPTION, DEAD_LETTER_TOPIC)
+    for topic, name in LEDGER_SUBSCRIPTIONS.items():
+        subscription = _pull_subscription(name, topic)
+        if writes_rows:
+            subscription.bigquery_config = _bigquery_config(topic)
+        yield subscription
+
+
+def _bigquery_config(topic: str) -> types.BigQueryConfig:
+    # Outcomes have columns; jobs and dead letters are kept as they are: contract/ledger/README.md says why.
+    has_columns = topic == OUTCOMES_TOPIC
+    return types.BigQueryConfig(
+        table=f"{PROJECT}.{LEDGER_DATASET}.{LEDGER_TABLES[topic]}",
+        write_metadata=True,
+        use_table_schema=has_columns,
+        drop_unknown_fields=has_columns,
+    )
+
+
+def _push_config(endpoint: str) -> types.PushConfig:
+    token = types.PushConfig.OidcToken(service_account_email=PUSH_SERVICE_ACCOUNT, audience=PUSH_AUDIENCE)
+    return types.PushConfig(push_endpoint=endpoint, oidc_token=token)
+
+
+def _pull_subscription(name: str, topic: str) -> types.Subscription:
+    return types.Subscription(
+        name=subscription_path(name),
+        topic=topic_path(topic),
+        ack_deadline_seconds=10,  # what a killed console had pulled comes again soon
+        expiration_policy=_NEVER,
+    )
+
+
+def _ensure_topic(publisher: PublisherClient, topic: str) -> None:
+    try:
+        publisher.create_topic(name=topic_path(topic), timeout=CALL_SECONDS, retry=None)
+    except AlreadyExists:
+        return
+
+
+def _ensure_subscription(subscriber: SubscriberClient, wanted: types.Subscription) -> None:
+    try:
+        subscriber.create_subscription(request=wanted, timeout=CALL_SECONDS, retry=None)
+    except AlreadyExists:
+        _check_ordering(subscriber, wanted)
+        changed = ["ack_deadline_seconds", "expiration_policy"]
+        if wanted.push_config.push_endpoint:
+            changed += ["push_config", "retry_policy", "dead_letter_policy"]
+        if wanted.bigquery_config.table:
+            changed += ["bigquery_config"]
+        subscriber.update_subscription(
+            request={"subscription": wanted, "update_mask": {"paths": changed}},
+            timeout=CALL_SECONDS,
+            retry=None,
+        )
+
+
+def _check_ordering(subscriber: SubscriberClient, wanted: types.Subscription) -> None:
+    # It is immutable: https://cloud.google.com/pubsub/docs/ordering#enable_message_ordering
+    found = subscriber.get_subscription(subscription=wanted.name, timeout=CALL_SECONDS, retry=None)
+    if found.enable_message_ordering != wanted.enable_message_ordering:
+        politeness = Politeness.ORDERED if found.enable_message_ordering else Politeness.INSTANCE
+        raise StackFailed(
+            f"{PUSH_SUBSCRIPTION} was made for --politeness {politeness}, and a subscription keeps to that. "
+            "Start with it as before, or with another --data."
+        )
+
+
+@contextmanager
+def _channel(host: str) -> Iterator[grpc.Channel]:
+    # The loopback interface is never behind a proxy.
+    with grpc.insecure_channel(host, options=[("grpc.enable_http_proxy", 0)]) as channel:
+        yield channel

@@ -1,0 +1,1 @@
+"""An HTTP client for URLs from outside: checked addresses, bounded time and size, no environment."""

@@ -1,0 +1,61 @@
+"""The service google.iam.v1.IAMPolicy, for topics, subscriptions and snapshots.
+
+https://cloud.google.com/pubsub/docs/reference/rpc/google.iam.v1. Nothing is enforced: whoever asks may do
+everything.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from localpubsub.api.grpc_methods import Context, Method
+from localpubsub.broker.broker import Broker
+from localpubsub.errors import InvalidArgument, NotFound
+from localpubsub.protocol.iam import (
+    GetIamPolicyRequest,
+    SetIamPolicyRequest,
+    TestIamPermissionsRequest,
+    TestIamPermissionsResponse,
+)
+from localpubsub.protocol.messages import RequestPb, ResponsePb
+
+IAM_POLICY: Final = "google.iam.v1.IAMPolicy"
+
+
+class IamService:
+    """What the service answers; every method raises Refusal or StoreFailure."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+
+    def methods(self) -> Mapping[str, Method]:
+        """Name of each method → its request and function."""
+        return {
+            "SetIamPolicy": Method(SetIamPolicyRequest, self.set_iam_policy),
+            "GetIamPolicy": Method(GetIamPolicyRequest, self.get_iam_policy),
+            "TestIamPermissions": Method(TestIamPermissionsRequest, self.test_iam_permissions),
+        }
+
+    async def set_iam_policy(self, request: RequestPb, _: Context) -> ResponsePb:
+        """Replace the policy of a resource."""
+        return await self._broker.policies.set(self._number(request.resource), request.policy)
+
+    async def get_iam_policy(self, request: RequestPb, _: Context) -> ResponsePb:
+        """The policy of a resource."""
+        return self._broker.policies.get(self._number(request.resource))
+
+    async def test_iam_permissions(self, request: RequestPb, _: Context) -> ResponsePb:  # noqa: PT019 - no test
+        """Which of the permissions the caller has: all of them."""
+        self._number(request.resource)
+        if any("*" in permission for permission in request.permissions):
+            raise InvalidArgument("Permissions with wildcards (such as '*') are not allowed.")
+        return TestIamPermissionsResponse(permissions=request.permissions)
+
+    def _number(self, name: str) -> int:
+        for resources in (
+            self._broker.catalogue.topics,
+            self._broker.catalogue.subscriptions,
+            self._broker.snapshots.snapshots,
+        ):
+            if found := resources.get(name):
+                return found.number
+        raise NotFound(name)

@@ -1,0 +1,108 @@
+"""The service google.pubsub.v1.Publisher.
+
+https://cloud.google.com/pubsub/docs/reference/rpc/google.pubsub.v1#publisher
+"""
+
+from collections.abc import Mapping
+
+from localpubsub.api.grpc_methods import Context, Method, StreamMethod
+from localpubsub.broker.broker import Broker
+from localpubsub.broker.catalogue import page
+from localpubsub.protocol.messages import (
+    DeleteTopicRequest,
+    DetachSubscriptionRequest,
+    DetachSubscriptionResponse,
+    Empty,
+    GetTopicRequest,
+    ListTopicSnapshotsRequest,
+    ListTopicSnapshotsResponse,
+    ListTopicsRequest,
+    ListTopicsResponse,
+    ListTopicSubscriptionsRequest,
+    ListTopicSubscriptionsResponse,
+    PublishRequest,
+    PublishResponse,
+    RequestPb,
+    ResponsePb,
+    Topic,
+    UpdateTopicRequest,
+)
+from localpubsub.resources import limits
+
+
+class PublisherService:
+    """What the service answers; every method raises Refusal or StoreFailure."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._catalogue = broker.catalogue
+
+    def methods(self) -> Mapping[str, Method | StreamMethod]:
+        """Name of each method → its request and function."""
+        return {
+            "CreateTopic": Method(Topic, self.create_topic),
+            "GetTopic": Method(GetTopicRequest, self.get_topic),
+            "UpdateTopic": Method(UpdateTopicRequest, self.update_topic),
+            "ListTopics": Method(ListTopicsRequest, self.list_topics),
+            "ListTopicSubscriptions": Method(ListTopicSubscriptionsRequest, self.list_topic_subscriptions),
+            "DeleteTopic": Method(DeleteTopicRequest, self.delete_topic),
+            "Publish": Method(PublishRequest, self.publish),
+            "ListTopicSnapshots": Method(ListTopicSnapshotsRequest, self.list_topic_snapshots),
+            "DetachSubscription": Method(DetachSubscriptionRequest, self.detach_subscription),
+        }
+
+    async def publish(self, request: RequestPb, _: Context) -> ResponsePb:
+        """Answered once every message is on disk."""
+        limits.check_publish(request)
+        settings = self._catalogue.topic(request.topic).resource.schema_settings
+        if settings.schema:
+            self._catalogue.schemas.stamp(settings, request.messages)
+        message_ids = await self._broker.publish(request.topic, request.messages)
+        return PublishResponse(message_ids=[str(message_id) for message_id in message_ids])
+
+    async def create_topic(self, request: RequestPb, _: Context) -> ResponsePb:
+        """The request is the topic itself."""
+        topic = await self._catalogue.create_topic(request)
+        return topic.resource
+
+    async def get_topic(self, request: RequestPb, _: Context) -> ResponsePb:
+        """One topic by name."""
+        return self._catalogue.topic(request.topic).resource
+
+    async def update_topic(self, request: RequestPb, _: Context) -> ResponsePb:
+        """The fields of the update mask."""
+        topic = await self._catalogue.update_topic(request.topic, request.update_mask)
+        return topic.resource
+
+    async def list_topics(self, request: RequestPb, _: Context) -> ResponsePb:
+        """Topics of a project, by name."""
+        limits.check_project(request.project)
+        prefix = request.project + "/"
+        topics = self._catalogue.topics
+        names = [name for name in topics if name.startswith(prefix)]
+        found, token = page(names, request.page_size, request.page_token)
+        return ListTopicsResponse(topics=[topics[name].resource for name in found], next_page_token=token)
+
+    async def list_topic_subscriptions(self, request: RequestPb, _: Context) -> ResponsePb:
+        """Names of the subscriptions of a topic."""
+        topic = self._catalogue.topic(request.topic)
+        names = [subscription.name for subscription in topic.subscriptions]
+        found, token = page(names, request.page_size, request.page_token)
+        return ListTopicSubscriptionsResponse(subscriptions=found, next_page_token=token)
+
+    async def delete_topic(self, request: RequestPb, _: Context) -> ResponsePb:
+        """The topic goes, its subscriptions stay."""
+        await self._catalogue.delete_topic(request.topic)
+        return Empty()
+
+    async def list_topic_snapshots(self, request: RequestPb, _: Context) -> ResponsePb:
+        """Names of the snapshots of a topic."""
+        numbers = set(self._catalogue.topic(request.topic).snapshots)
+        names = [each.name for each in self._broker.snapshots.snapshots.values() if each.number in numbers]
+        found, token = page(names, request.page_size, request.page_token)
+        return ListTopicSnapshotsResponse(snapshots=found, next_page_token=token)
+
+    async def detach_subscription(self, request: RequestPb, _: Context) -> ResponsePb:
+        """The subscription loses its messages and its topic, and stays."""
+        await self._catalogue.detach_subscription(request.subscription)
+        return DetachSubscriptionResponse()

@@ -1,0 +1,136 @@
+"""The service google.pubsub.v1.SchemaService.
+
+https://cloud.google.com/pubsub/docs/reference/rpc/google.pubsub.v1#schemaservice
+"""
+
+from collections.abc import Mapping
+
+from localpubsub.api.grpc_methods import Context, Method, StreamMethod
+from localpubsub.broker.broker import Broker
+from localpubsub.broker.catalogue import page
+from localpubsub.errors import InvalidArgument, Misfit
+from localpubsub.protocol.messages import (
+    CommitSchemaRequest,
+    CreateSchemaRequest,
+    DeleteSchemaRequest,
+    DeleteSchemaRevisionRequest,
+    Empty,
+    GetSchemaRequest,
+    ListSchemaRevisionsRequest,
+    ListSchemaRevisionsResponse,
+    ListSchemasRequest,
+    ListSchemasResponse,
+    RequestPb,
+    ResponsePb,
+    RollbackSchemaRequest,
+    Schema,
+    ValidateMessageRequest,
+    ValidateMessageResponse,
+    ValidateSchemaRequest,
+    ValidateSchemaResponse,
+)
+from localpubsub.resources import limits
+from localpubsub.schemas.registry import Revision
+
+_BASIC, _FULL = 1, 2  # SchemaView
+_BINARY = 2  # Encoding
+
+
+class SchemaService:
+    """What the service answers; every method raises Refusal or StoreFailure."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._catalogue = broker.catalogue
+        self._schemas = broker.catalogue.schemas
+
+    def methods(self) -> Mapping[str, Method | StreamMethod]:
+        """Name of each method → its request and function."""
+        return {
+            "CreateSchema": Method(CreateSchemaRequest, self.create_schema),
+            "GetSchema": Method(GetSchemaRequest, self.get_schema),
+            "ListSchemas": Method(ListSchemasRequest, self.list_schemas),
+            "ListSchemaRevisions": Method(ListSchemaRevisionsRequest, self.list_schema_revisions),
+            "CommitSchema": Method(CommitSchemaRequest, self.commit_schema),
+            "RollbackSchema": Method(RollbackSchemaRequest, self.rollback_schema),
+            "DeleteSchemaRevision": Method(DeleteSchemaRevisionRequest, self.delete_schema_revision),
+            "DeleteSchema": Method(DeleteSchemaRequest, self.delete_schema),
+            "ValidateSchema": Method(ValidateSchemaRequest, self.validate_schema),
+            "ValidateMessage": Method(ValidateMessageRequest, self.validate_message),
+        }
+
+    async def create_schema(self, request: RequestPb, _: Context) -> ResponsePb:
+        """The name is made of the parent and the id; the one in the schema is ignored."""
+        limits.check_project(request.parent)
+        name = f"{request.parent}/schemas/{request.schema_id}"
+        return (await self._schemas.create(name, request.schema)).resource
+
+    async def get_schema(self, request: RequestPb, _: Context) -> ResponsePb:
+        """The last revision, or the one that the name ends with (``@ID``); whole unless told otherwise."""
+        return _viewed(self._schemas.revision(request.name), full=request.view != _BASIC)
+
+    async def list_schemas(self, request: RequestPb, _: Context) -> ResponsePb:
+        """The last revision of each schema of a project, without definitions unless told otherwise."""
+        limits.check_project(request.parent)
+        prefix = request.parent + "/"
+        names = [name for name in self._schemas.revisions if name.startswith(prefix)]
+        found, token = page(names, request.page_size, request.page_token)
+        full = request.view == _FULL
+        schemas = [_viewed(self._schemas.revision(name), full=full) for name in found]
+        return ListSchemasResponse(schemas=schemas, next_page_token=token)
+
+    async def list_schema_revisions(self, request: RequestPb, _: Context) -> ResponsePb:
+        """The revisions of a schema, oldest first, without definitions unless told otherwise."""
+        self._schemas.revision(request.name)
+        revisions = {f"{each.number:020}": each for each in self._schemas.revisions[request.name]}
+        found, token = page(list(revisions), request.page_size, request.page_token)
+        full = request.view == _FULL
+        schemas = [_viewed(revisions[number], full=full) for number in found]
+        return ListSchemaRevisionsResponse(schemas=schemas, next_page_token=token)
+
+    async def commit_schema(self, request: RequestPb, _: Context) -> ResponsePb:
+        """A new revision."""
+        return (await self._schemas.commit(request.name, request.schema)).resource
+
+    async def rollback_schema(self, request: RequestPb, _: Context) -> ResponsePb:
+        """A new revision with an earlier definition."""
+        return (await self._schemas.roll_back(request.name, request.revision_id)).resource
+
+    async def delete_schema_revision(self, request: RequestPb, _: Context) -> ResponsePb:
+        """The revision that is gone."""
+        return (await self._schemas.delete_revision(request.name, request.revision_id)).resource
+
+    async def delete_schema(self, request: RequestPb, _: Context) -> ResponsePb:
+        """All revisions; topics that use the schema take no messages any more."""
+        await self._catalogue.delete_schema(request.name)
+        return Empty()
+
+    async def validate_schema(self, request: RequestPb, _: Context) -> ResponsePb:
+        """Nothing is kept."""
+        limits.check_project(request.parent)
+        await self._schemas.validate(request.schema)
+        return ValidateSchemaResponse()
+
+    async def validate_message(self, request: RequestPb, _: Context) -> ResponsePb:
+        """Against a schema that is there, or the one in the request."""
+        limits.check_project(request.parent)
+        if request.encoding not in {1, _BINARY}:
+            raise InvalidArgument("Invalid schema encoding provided: it must be JSON or BINARY.")
+        if request.WhichOneof("schema_spec") == "name":
+            revision = self._schemas.revision(request.name)
+        else:
+            revision = await self._schemas.validate(request.schema)
+        try:
+            revision.definition.read(request.message, binary=request.encoding == _BINARY)
+        except Misfit as misfit:
+            raise InvalidArgument(f"Invalid data in message: {misfit}.") from misfit
+        return ValidateMessageResponse()
+
+
+def _viewed(revision: Revision, *, full: bool) -> ResponsePb:
+    if full:
+        return revision.resource
+    basic = Schema()
+    basic.CopyFrom(revision.resource)
+    basic.ClearField("definition")
+    basic.ClearField("compiled_proto_schema")
+    return basic

@@ -1,0 +1,74 @@
+"""The methods of google.pubsub.v1.Subscriber about snapshots and seek."""
+
+from collections.abc import Mapping
+
+from localpubsub.api.grpc_methods import Context, Method
+from localpubsub.broker.broker import Broker
+from localpubsub.broker.catalogue import page
+from localpubsub.broker.seek import Seeks
+from localpubsub.protocol.messages import (
+    CreateSnapshotRequest,
+    DeleteSnapshotRequest,
+    Empty,
+    GetSnapshotRequest,
+    ListSnapshotsRequest,
+    ListSnapshotsResponse,
+    RequestPb,
+    ResponsePb,
+    SeekRequest,
+    SeekResponse,
+    UpdateSnapshotRequest,
+)
+from localpubsub.resources import limits
+
+
+class SnapshotMethods:
+    """What they answer; every method raises Refusal or StoreFailure."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._snapshots = broker.snapshots
+        self._seeks = Seeks(broker)
+
+    def methods(self) -> Mapping[str, Method]:
+        """Name of each method → its request and function."""
+        return {
+            "CreateSnapshot": Method(CreateSnapshotRequest, self.create_snapshot),
+            "GetSnapshot": Method(GetSnapshotRequest, self.get_snapshot),
+            "ListSnapshots": Method(ListSnapshotsRequest, self.list_snapshots),
+            "UpdateSnapshot": Method(UpdateSnapshotRequest, self.update_snapshot),
+            "DeleteSnapshot": Method(DeleteSnapshotRequest, self.delete_snapshot),
+            "Seek": Method(SeekRequest, self.seek),
+        }
+
+    async def create_snapshot(self, request: RequestPb, _: Context) -> ResponsePb:
+        """Answered once it is on disk."""
+        snapshot = await self._snapshots.create(request)
+        return snapshot.resource
+
+    async def get_snapshot(self, request: RequestPb, _: Context) -> ResponsePb:
+        """One snapshot by name."""
+        return self._snapshots.snapshot(request.snapshot).resource
+
+    async def list_snapshots(self, request: RequestPb, _: Context) -> ResponsePb:
+        """Snapshots of a project, by name."""
+        limits.check_project(request.project)
+        snapshots = self._snapshots.snapshots
+        names = [name for name in snapshots if name.startswith(request.project + "/")]
+        found, token = page(names, request.page_size, request.page_token)
+        resources = [snapshots[name].resource for name in found]
+        return ListSnapshotsResponse(snapshots=resources, next_page_token=token)
+
+    async def update_snapshot(self, request: RequestPb, _: Context) -> ResponsePb:
+        """The fields of the update mask."""
+        snapshot = await self._snapshots.update(request.snapshot, request.update_mask)
+        return snapshot.resource
+
+    async def delete_snapshot(self, request: RequestPb, _: Context) -> ResponsePb:
+        """The snapshot goes, with what only it held."""
+        await self._snapshots.delete(request.snapshot)
+        return Empty()
+
+    async def seek(self, request: RequestPb, _: Context) -> ResponsePb:
+        """See seek.py."""
+        await self._seeks.seek(request)
+        return SeekResponse()

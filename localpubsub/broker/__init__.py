@@ -1,0 +1,1 @@
+"""Topics and subscriptions at run time: routing, delivery state, seek, snapshots, expiration."""

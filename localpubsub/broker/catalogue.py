@@ -1,0 +1,256 @@
+"""The topics and subscriptions there are, by name; every change is in the store before it is confirmed."""
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+
+from localpubsub.broker.subscription import Subscription
+from localpubsub.broker.topic import Topic
+from localpubsub.errors import AlreadyExists, InvalidArgument, NotFound, StoreFailure
+from localpubsub.protocol.messages import FieldMaskPb, PushConfigPb, SubscriptionPb, TopicPb
+from localpubsub.protocol.messages import Subscription as SubscriptionMessage
+from localpubsub.protocol.messages import Topic as TopicMessage
+from localpubsub.resources import subscription as subscription_resource
+from localpubsub.resources import topic as topic_resource
+from localpubsub.resources.limits import DEFAULT_PAGE, MAX_PAGE
+from localpubsub.resources.subscription import DELETED_TOPIC
+from localpubsub.schemas.registry import DELETED_SCHEMA, Schemas
+from localpubsub.storage import seek_sql
+from localpubsub.storage.journal import Journal
+from localpubsub.storage.store import Store
+
+_PUT_TOPIC = "INSERT OR REPLACE INTO topic VALUES (?, ?, ?)"
+_PUT_SUBSCRIPTION = "INSERT OR REPLACE INTO subscription VALUES (?, ?, ?)"
+
+
+class Catalogue:
+    """Creates, changes, lists and deletes. ``followers`` are told of each such subscription."""
+
+    def __init__(
+        self, journal: Journal, next_number: Callable[[], int], *, agent_rights: bool = True
+    ) -> None:
+        self.topics: dict[str, Topic] = {}
+        self.subscriptions: dict[str, Subscription] = {}
+        self.numbered: dict[int, Subscription] = {}
+        self.topic_deleted: Callable[[Topic], None] = lambda _: None  #: called within its transaction
+        self.followers: list[Callable[[Subscription], None]] = []
+        self.schemas = Schemas(journal, next_number)
+        self._journal = journal
+        self._next_number = next_number
+        self._agent_rights = agent_rights
+
+    def load(self, store: Store) -> None:
+        """Take over what the store holds; before the server serves."""
+        self.schemas.load(store)
+        for number, encoded in store.topics():
+            self._add_topic(Topic(number, TopicMessage.FromString(encoded)))
+        for number, encoded in store.subscriptions():
+            self._add_subscription(self._subscription(number, SubscriptionMessage.FromString(encoded)))
+
+    def topic(self, name: str) -> Topic:
+        """The topic of this name, or NotFound."""
+        topic = self.topics.get(name)
+        if topic is None:
+            raise NotFound(name)
+        return topic
+
+    def subscription(self, name: str) -> Subscription:
+        """The subscription of this name, or NotFound."""
+        subscription = self.subscriptions.get(name)
+        if subscription is None:
+            raise NotFound(name)
+        subscription.active = True
+        return subscription
+
+    async def create_topic(self, given: TopicPb) -> Topic:
+        """A new topic; AlreadyExists, InvalidArgument."""
+        resource = topic_resource.complete(given)
+        if resource.name in self.topics:
+            raise AlreadyExists(resource.name)
+        self._check_schema(resource)
+        topic = Topic(self._next_number(), resource)
+        self._add_topic(topic)
+        await self._put(_PUT_TOPIC, topic, undo=lambda: self._remove_topic(topic))
+        return topic
+
+    async def update_topic(self, given: TopicPb, mask: FieldMaskPb) -> Topic:
+        """Change the fields of the mask."""
+        topic = self.topic(given.name)
+        resource = topic_resource.updated(topic.resource, given, mask)
+        self._check_schema(resource)
+        before, topic.resource = topic.resource, resource
+        if not topic.resource.HasField("message_retention_duration"):
+            self._journal.next.resources += seek_sql.release(topic.number)
+        await self._put(_PUT_TOPIC, topic, undo=lambda: setattr(topic, "resource", before))
+        for subscription in topic.subscriptions:
+            subscription_resource.tell_retention(subscription.resource, topic.resource)
+        return topic
+
+    async def delete_topic(self, name: str) -> None:
+        """Delete a topic. Its subscriptions stay, with their messages, and belong to ``_deleted-topic_``."""
+        topic = self.topic(name)
+        self._remove_topic(topic)
+        for subscription in topic.subscriptions:
+            resource = SubscriptionMessage.FromString(subscription.resource.SerializeToString())
+            resource.topic = DELETED_TOPIC
+            subscription.resource = resource
+            self._journal.next.resources.append((_PUT_SUBSCRIPTION, _row(subscription)))
+        self._journal.next.resources.append(("DELETE FROM topic WHERE number = ?", (topic.number,)))
+        self._journal.next.resources += seek_sql.release(topic.number)
+        self.topic_deleted(topic)
+        await self._journal.commit_or(lambda: self._add_topic(topic))
+
+    async def delete_schema(self, name: str) -> None:
+        """Delete a schema. The topics that use it stay, and take no messages any more."""
+        self.schemas.revision(name)
+        users = [each for each in self.topics.values() if each.resource.schema_settings.schema == name]
+        for topic in users:
+            topic.resource.schema_settings.schema = DELETED_SCHEMA
+            self._journal.next.resources.append((_PUT_TOPIC, _row(topic)))
+        try:
+            await self.schemas.delete(name)
+        except StoreFailure:
+            for topic in users:
+                topic.resource.schema_settings.schema = name
+            raise
+
+    async def create_subscription(self, given: SubscriptionPb) -> Subscription:
+        """A subscription for what is published from now on; AlreadyExists, NotFound, InvalidArgument."""
+        resource = subscription_resource.complete(given)
+        if resource.name in self.subscriptions:
+            raise AlreadyExists(resource.name)
+        self.topic(resource.topic)
+        self._check_dead_letter_topic(resource)
+        self._check_topic_schema(resource)
+        subscription = self._subscription(self._next_number(), resource)
+        self._add_subscription(subscription)
+        await self._put(_PUT_SUBSCRIPTION, subscription, undo=lambda: self._remove_subscription(subscription))
+        self.changed(subscription)
+        return subscription
+
+    async def update_subscription(self, given: SubscriptionPb, mask: FieldMaskPb) -> Subscription:
+        """Change the fields of the mask; NotFound, InvalidArgument for what cannot change."""
+        subscription = self.subscription(given.name)
+        resource = subscription_resource.updated(subscription.resource, given, mask)
+        self._check_dead_letter_topic(resource)
+        self._check_topic_schema(resource)
+        return await self._configure(subscription, resource)
+
+    async def modify_push_config(self, name: str, push_config: PushConfigPb) -> Subscription:
+        """Replace the push config as a whole; an empty one makes a pull subscription, with its backlog."""
+        subscription = self.subscription(name)
+        resource = subscription_resource.with_push_config(subscription.resource, push_config)
+        return await self._configure(subscription, resource)
+
+    async def delete_subscription(self, name: str) -> None:
+        """Delete a subscription and all of its messages."""
+        subscription = self.subscription(name)
+        self._remove_subscription(subscription)
+        number = (subscription.number,)
+        self._journal.next.resources += [
+            ("DELETE FROM subscription WHERE number = ?", number),
+            ("DELETE FROM backlog WHERE subscription = ?", number),
+            *seek_sql.release(subscription.number),
+            seek_sql.DELETE_ORPHANS,
+        ]
+        await self._journal.commit_or(lambda: self._add_subscription(subscription))
+        subscription.deleted = True
+        subscription.wake()
+        self.changed(subscription)
+
+    async def detach_subscription(self, name: str) -> None:
+        """Cut a subscription off its topic: its messages are dropped, and no others come."""
+        subscription = self.subscription(name)
+        attached = subscription.resource
+        resource = SubscriptionMessage.FromString(attached.SerializeToString())
+        resource.detached = True
+        self._remove_subscription(subscription)
+        subscription.resource = resource
+        self._add_subscription(subscription)
+        self._journal.next.resources += [
+            (_PUT_SUBSCRIPTION, _row(subscription)),
+            ("DELETE FROM backlog WHERE subscription = ?", (subscription.number,)),
+            *seek_sql.release(subscription.number),
+            seek_sql.DELETE_ORPHANS,
+        ]
+
+        def undo() -> None:
+            self._remove_subscription(subscription)
+            subscription.resource = attached
+            self._add_subscription(subscription)
+
+        await self._journal.commit_or(undo)
+        subscription.backlog = subscription.empty_backlog()
+        subscription.wake()
+        self.changed(subscription)
+
+    def changed(self, subscription: Subscription) -> None:
+        """Tell those who deliver that a subscription was created, changed or deleted."""
+        for follow in self.followers:
+            follow(subscription)
+
+    async def _configure(self, subscription: Subscription, resource: SubscriptionPb) -> Subscription:
+        before = subscription.resource
+        subscription.configure(resource)
+        if before.retain_acked_messages and not resource.retain_acked_messages:
+            self._journal.next.resources += seek_sql.release(subscription.number)
+        await self._put(_PUT_SUBSCRIPTION, subscription, undo=lambda: subscription.configure(before))
+        self.changed(subscription)
+        return subscription
+
+    async def _put(self, statement: str, resource: Topic | Subscription, undo: Callable[[], None]) -> None:
+        self._journal.next.resources.append((statement, _row(resource)))
+        await self._journal.commit_or(undo)
+
+    def _check_dead_letter_topic(self, resource: SubscriptionPb) -> None:
+        if resource.HasField("dead_letter_policy"):
+            self.topic(resource.dead_letter_policy.dead_letter_topic)
+
+    def _check_schema(self, resource: TopicPb) -> None:
+        settings = resource.schema_settings
+        if resource.HasField("schema_settings") and settings.schema != DELETED_SCHEMA:
+            self.schemas.check_settings(settings)
+
+    def _check_topic_schema(self, resource: SubscriptionPb) -> None:
+        """use_topic_schema needs a topic that has one."""
+        topic = self.topics.get(resource.topic)
+        if resource.bigquery_config.use_topic_schema and not (
+            topic and topic.resource.HasField("schema_settings")
+        ):
+            raise InvalidArgument("use_topic_schema is set, but the topic has no schema.")
+
+    def _add_topic(self, topic: Topic) -> None:
+        self.topics[topic.name] = topic
+
+    def _remove_topic(self, topic: Topic) -> None:
+        self.topics.pop(topic.name, None)
+
+    def _add_subscription(self, subscription: Subscription) -> None:
+        self.subscriptions[subscription.name] = subscription
+        self.numbered[subscription.number] = subscription
+        topic = self.topics.get(subscription.resource.topic)
+        if topic is not None and not subscription.resource.detached:
+            subscription_resource.tell_retention(subscription.resource, topic.resource)
+            topic.subscriptions.append(subscription)
+
+    def _subscription(self, number: int, resource: SubscriptionPb) -> Subscription:
+        return Subscription(number, resource, agent_rights=self._agent_rights)
+
+    def _remove_subscription(self, subscription: Subscription) -> None:
+        self.subscriptions.pop(subscription.name, None)
+        self.numbered.pop(subscription.number, None)
+        topic = self.topics.get(subscription.resource.topic)
+        if topic is not None and subscription in topic.subscriptions:
+            topic.subscriptions.remove(subscription)
+
+
+def page(names: Sequence[str], size: int, token: str) -> tuple[list[str], str]:
+    """One page of names in order, and the token of the next: the last name given, empty at the end."""
+    ordered = sorted(names)
+    start = bisect_right(ordered, token)
+    end = start + min(size or DEFAULT_PAGE, MAX_PAGE)
+    found = ordered[start:end]
+    return found, found[-1] if end < len(ordered) else ""
+
+
+def _row(resource: Topic | Subscription) -> tuple[int, str, bytes]:
+    return resource.number, resource.name, resource.resource.SerializeToString()

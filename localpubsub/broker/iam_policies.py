@@ -1,0 +1,54 @@
+"""IAM policies of topics, subscriptions and snapshots: stored and returned, never enforced."""
+
+from hashlib import blake2b
+from typing import Final
+
+from localpubsub.errors import Aborted, StoreFailure
+from localpubsub.protocol.iam import Policy, PolicyPb
+from localpubsub.storage.journal import Journal
+from localpubsub.storage.store import Store
+
+#: The etag of a policy that nobody has set yet: Google Cloud's is this, too (base64 ``ACAB``).
+_UNSET: Final = b"\x00\x20\x01"
+
+
+class Policies:
+    """By the number of their resource, which is never used again."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._policies: dict[int, PolicyPb] = {}
+
+    def load(self, store: Store) -> None:
+        """Take over what the store holds."""
+        rows = store.query(
+            lambda connection: connection.execute("SELECT number, policy FROM policy").fetchall()
+        )
+        self._policies = {number: Policy.FromString(encoded) for number, encoded in rows}
+
+    def get(self, number: int) -> PolicyPb:
+        """The policy of a resource; an empty one with an etag when none was set."""
+        return self._policies.get(number) or Policy(etag=_UNSET)
+
+    async def set(self, number: int, given: PolicyPb) -> PolicyPb:
+        """Replace a policy; Aborted when ``given`` has an etag and it is not the current one."""
+        before = self._policies.get(number)
+        if given.etag and given.etag != self.get(number).etag:
+            raise Aborted(
+                "There were concurrent policy changes. Please retry the whole read-modify-write with "
+                "exponential backoff."
+            )
+        policy = Policy()
+        policy.CopyFrom(given)
+        policy.etag = blake2b(self.get(number).etag + given.SerializeToString(), digest_size=8).digest()
+        self._policies[number] = policy
+        statement = "INSERT OR REPLACE INTO policy VALUES (?, ?)"
+        self._journal.next.resources.append((statement, (number, policy.SerializeToString())))
+        try:
+            await self._journal.commit()
+        except StoreFailure:
+            self._policies.pop(number)
+            if before is not None:
+                self._policies[number] = before
+            raise
+        return policy

@@ -1,0 +1,45 @@
+"""Where published messages go: to every subscription whose filter they pass, and to whoever keeps them."""
+
+from collections.abc import Iterable, Sequence
+
+from localpubsub.backlog.message import seal
+from localpubsub.backlog.ordered_backlog import key_number
+from localpubsub.broker.subscription import Subscription
+from localpubsub.broker.topic import Topic
+from localpubsub.protocol.messages import PubsubMessagePb
+from localpubsub.storage.transaction import Transaction
+
+
+def route(
+    transaction: Transaction, topic: Topic, message_ids: range, messages: Sequence[PubsubMessagePb]
+) -> None:
+    """Put messages of a topic into a transaction, sealed with their ids."""
+    records = [(number, seal(message, number)) for number, message in zip(message_ids, messages, strict=True)]
+    subscriptions, keepers = topic.subscriptions, topic.keepers
+    if not keepers and not any(each.filter or each.ordered for each in subscriptions):
+        transaction.publish(topic.number, [each.number for each in subscriptions], records)
+        return
+    wanted = set(message_ids) if keepers else set()
+    numbered = list(zip(message_ids, messages, strict=True))
+    for subscription in subscriptions:
+        wanted.update(_route_to(transaction, subscription, numbered))
+    for keeper in keepers:
+        transaction.retained[keeper] += message_ids
+    transaction.messages += [(number, topic.number, record) for number, record in records if number in wanted]
+
+
+def _route_to(
+    transaction: Transaction, subscription: Subscription, numbered: Iterable[tuple[int, PubsubMessagePb]]
+) -> list[int]:
+    """Ids of the messages that the subscription gets."""
+    condition = subscription.filter
+    if condition is not None:
+        numbered = [each for each in numbered if condition.matches(each[1].attributes)]
+    message_ids = [number for number, _ in numbered]
+    if message_ids:
+        transaction.backlog[subscription.number] += message_ids
+    if subscription.ordered:
+        keyed = [(number, key_number(message.ordering_key)) for number, message in numbered]
+        if keyed := [each for each in keyed if each[1]]:
+            transaction.keys[subscription.number] += keyed
+    return message_ids

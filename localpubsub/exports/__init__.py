@@ -1,0 +1,1 @@
+"""Export subscriptions: rows for BigQuery tables and files for Cloud Storage buckets."""

@@ -1,0 +1,229 @@
+"""The local stand-in for BigQuery: an SQLite file whose tables are called ``dataset.table``.
+
+Belongs to one thread (see bigquery_export.py). WAL, so that others read while it is written; a commit is on
+the disk before its messages are acknowledged.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from localpubsub.errors import ExportBlocked, Misfit
+from localpubsub.exports.bigquery_column import Column
+from localpubsub.exports.bigquery_row import METADATA, Row, RowPlan, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BUSY: Final = 5.0  #: seconds to wait for somebody else who writes into the file
+
+#: What of SQLite's errors says that we may not write; all others pass, or are a full disk.
+_DENIED: Final = frozenset(
+    {
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_AUTH,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_CORRUPT,
+    }
+)
+#: What a row's values may do to an insert.
+_BAD_VALUES: Final = (
+    sqlite3.IntegrityError,
+    sqlite3.DataError,
+    sqlite3.InterfaceError,
+    OverflowError,
+    ValueError,
+)
+
+
+class Warehouse:
+    """One file, opened when first needed. Every method raises ExportBlocked when nothing can be written."""
+
+    def __init__(self, file: Path, *, create_tables: bool) -> None:
+        self.file = file
+        self._create_tables = create_tables
+        self._opened: sqlite3.Connection | None = None
+        self._tables: dict[str, Table] = {}
+        self._schema_version = -1
+
+    def check(self, plan: RowPlan) -> None:
+        """Whether rows of this plan could be written now; makes the table if it may and can."""
+        with self._writing():
+            self._table(plan)
+
+    def write(self, plan: RowPlan, records: Sequence[bytes]) -> list[str]:
+        """Write rows in one transaction; for each, once all are on disk, "" or why it does not fit."""
+        with self._writing() as connection:
+            table = self._table(plan)
+            reasons = [""] * len(records)
+            rows: list[tuple[int, Row]] = []
+            for index, record in enumerate(records):
+                try:
+                    rows.append((index, self._row(plan, record, table)))
+                except Misfit as misfit:
+                    reasons[index] = str(misfit)
+            for index, reason in _insert(connection, table, rows).items():
+                reasons[index] = reason
+            return reasons
+
+    def close(self) -> None:
+        """Fold the log in, and let go of the file."""
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+
+    @contextmanager
+    def _writing(self) -> "Iterator[sqlite3.Connection]":
+        try:
+            connection = self._connection()
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                self._tables.clear()  # what was created in this transaction is gone
+                with suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            denied = (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _DENIED
+            reason = f"localpubsub cannot write {self.file.name}: {error}."
+            raise ExportBlocked("PERMISSION_DENIED" if denied else "ACTIVE", reason) from error
+
+    def _connection(self) -> sqlite3.Connection:
+        if self._opened is None:
+            connection = sqlite3.connect(
+                self.file, timeout=BUSY, check_same_thread=False, isolation_level=None, cached_statements=512
+            )
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                # A row must not be lost with the power when the ack of its message is not.
+                connection.execute("PRAGMA synchronous = FULL")
+            except sqlite3.Error:
+                connection.close()
+                raise
+            self._opened = connection
+        return self._opened
+
+    def _table(self, plan: RowPlan) -> Table:
+        """The table with all columns the plan needs; others may have made or changed it meanwhile."""
+        (version,) = self._connection().execute("PRAGMA schema_version").fetchone()
+        if version != self._schema_version:
+            self._tables.clear()
+            self._schema_version = version
+        table = self._tables.get(plan.table) or self._read(plan.table) or self._make(plan)
+        missing = [name for name in plan.columns() if name.lower() not in table.columns]
+        if missing:
+            raise ExportBlocked(
+                "SCHEMA_MISMATCH", f"The table {table.name} lacks the columns {', '.join(missing)}."
+            )
+        for column in table.columns.values():
+            if column.loses:
+                raise ExportBlocked(
+                    "SCHEMA_MISMATCH",
+                    f"The column {column.name} of {table.name} is declared STRING, which SQLite "
+                    "takes for a number: declare it TEXT.",
+                )
+        self._tables[plan.table] = table
+        return table
+
+    def _read(self, name: str) -> Table | None:
+        execute = self._connection().execute
+        found = execute("SELECT type FROM sqlite_master WHERE name = ? COLLATE NOCASE", (name,)).fetchone()
+        if found is None:
+            return None
+        if found != ("table",):
+            raise ExportBlocked("SCHEMA_MISMATCH", f"{name} is a {found[0]}: rows need a table.")
+        columns = [
+            Column(column, declared.upper())
+            for column, declared in execute("SELECT name, type FROM pragma_table_info(?)", (name,))
+        ]
+        return _described(name, columns, may_grow=self._create_tables)
+
+    def _make(self, plan: RowPlan) -> Table:
+        if not self._create_tables:
+            raise ExportBlocked("NOT_FOUND", f"The table {plan.table} does not exist in {self.file.name}.")
+        columns = [Column(name, declared) for name, declared in plan.columns().items()]
+        if columns:
+            self._create(plan.table, columns)
+        return _described(plan.table, columns, may_grow=bool(plan.config.use_table_schema))
+
+    def _create(self, name: str, columns: Sequence[Column]) -> None:
+        declared = ", ".join(f"{_quoted(column.name)} {column.declared}".rstrip() for column in columns)
+        self._connection().execute(f"CREATE TABLE {_quoted(name)} ({declared})")
+
+    def _row(self, plan: RowPlan, record: bytes, table: Table) -> Row:
+        try:
+            row = plan.row(record, table)
+        except (Misfit, ExportBlocked):
+            raise
+        except Exception as error:
+            raise Misfit(f"localpubsub could not make a row of the message: {error!r}.") from error
+        if not row.values and not table.columns:
+            raise Misfit(f"The message has no fields, and the table {table.name} does not exist yet.")
+        for column in row.new:
+            self._add(table, column)
+        return row
+
+    def _add(self, table: Table, column: Column) -> None:
+        try:
+            if table.columns:
+                self._connection().execute(
+                    f"ALTER TABLE {_quoted(table.name)} ADD COLUMN {_quoted(column.name)}"
+                )
+            else:
+                self._create(table.name, [column])
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+                raise  # the disk's fault, not the message's
+            raise Misfit(f"The column {column.name} cannot be added to {table.name}: {error}.") from error
+        table.columns[column.name.lower()] = column
+
+
+def _described(name: str, columns: Sequence[Column], *, may_grow: bool) -> Table:
+    """A table none of whose own columns says its type is one that we made from data."""
+    own = [column for column in columns if column.name not in METADATA]
+    grows = may_grow and not any(column.declared for column in own)
+    return Table(name, {column.name.lower(): column for column in columns}, grows)
+
+
+def _insert(connection: sqlite3.Connection, table: Table, rows: Sequence[tuple[int, Row]]) -> dict[int, str]:
+    """Insert all; why those that SQLite does not take are not."""
+    reasons: dict[int, str] = {}
+    connection.execute("SAVEPOINT rows")
+    try:
+        for names, values in _grouped(row for _, row in rows):
+            connection.executemany(_statement(table, names), values)
+    except _BAD_VALUES:
+        connection.execute("ROLLBACK TO rows")
+        for index, row in rows:
+            try:
+                connection.execute(_statement(table, tuple(row.values)), tuple(row.values.values()))
+            except _BAD_VALUES as error:
+                reasons[index] = f"The table {table.name} does not take the row: {error}."
+    connection.execute("RELEASE rows")
+    return reasons
+
+
+def _grouped(rows: Iterable[Row]) -> list[tuple[tuple[str, ...], list[tuple[object, ...]]]]:
+    """Rows that name the same columns go in with one statement; a column not named has its default."""
+    groups: dict[tuple[str, ...], list[tuple[object, ...]]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row.values), []).append(tuple(row.values.values()))
+    return list(groups.items())
+
+
+def _statement(table: Table, names: Sequence[str]) -> str:
+    if not names:
+        return f"INSERT INTO {_quoted(table.name)} DEFAULT VALUES"
+    columns = ", ".join(map(_quoted, names))
+    return f"INSERT INTO {_quoted(table.name)} ({columns}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608 - quoted
+
+
+def _quoted(name: str) -> str:
+    """A name in SQL, whatever its characters."""
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,1 @@
+"""The wire format: gRPC descriptors, protobuf messages and JSON text."""

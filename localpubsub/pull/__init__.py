@@ -1,0 +1,1 @@
+"""Pull delivery: ack ids, unary Pull and StreamingPull."""

@@ -1,0 +1,34 @@
+"""The HTTP body of a push: https://cloud.google.com/pubsub/docs/push#receive_push."""
+
+from binascii import b2a_base64
+from json import JSONEncoder
+
+from localpubsub.backlog.message import rfc3339
+from localpubsub.protocol.messages import PubsubMessage
+
+_json = JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def push_body(record: bytes, subscription: str, attempt: int | None) -> bytes:
+    """JSON body of one delivery.
+
+    Put together from pieces: only what may need escaping goes through the JSON encoder.
+
+    Args:
+        record: the message, encoded.
+        subscription: full name of the subscription.
+        attempt: number of this delivery, or None without a dead-letter policy, which leaves the field out.
+    """
+    message = PubsubMessage.FromString(record)
+    time = rfc3339(message.publish_time)
+    number = message.message_id
+    text = f'"messageId":"{number}","message_id":"{number}","publishTime":"{time}Z","publish_time":"{time}Z"'
+    if message.attributes:
+        text = f'"attributes":{_json(dict(message.attributes))},{text}'
+    if message.ordering_key:
+        text += f',"orderingKey":{_json(message.ordering_key)}'
+    text += f'}},"subscription":"{subscription}"'
+    text += "}" if attempt is None else f',"deliveryAttempt":{attempt}}}'
+    if not message.data:
+        return b'{"message":{' + text.encode()
+    return b'{"message":{"data":"' + b2a_base64(message.data, newline=False) + b'",' + text.encode()

@@ -1,0 +1,1 @@
+"""The resources of the API (topics, subscriptions, filters): validation and limits. Pure."""

@@ -1,0 +1,173 @@
+"""A subscription as its owner configures it: checked, defaults filled in, changed by field mask.
+
+Source: the comments of google/pubsub/v1/pubsub.proto on Subscription and UpdateSubscriptionRequest.
+"""
+
+from typing import Final
+
+from localpubsub.backlog.backlog import Terms
+from localpubsub.backlog.dead_letter import DeadLetterPolicy
+from localpubsub.backlog.retry_policy import RetryPolicy
+from localpubsub.errors import InvalidArgument, Unimplemented
+from localpubsub.protocol.messages import (
+    DurationPb,
+    FieldMaskPb,
+    PushConfigPb,
+    Subscription,
+    SubscriptionPb,
+    TopicPb,
+)
+from localpubsub.resources import export as export_config
+from localpubsub.resources import limits
+from localpubsub.resources.filter_parser import parse
+
+#: What a subscription's topic reads once the topic is deleted (proto: Subscription.topic).
+DELETED_TOPIC: Final = "_deleted-topic_"
+
+IMMUTABLE: Final = frozenset({"name", "topic", "filter", "enable_message_ordering"})
+OUTPUT_ONLY: Final = frozenset(
+    {"state", "detached", "topic_message_retention_duration", "analytics_hub_subscription_info"}
+)
+
+#: Fields which change deliveries in ways that localpubsub does not offer: refused, never ignored.
+_UNSUPPORTED: Final = {
+    "bigtable_config": "Bigtable subscriptions",
+    "message_transforms": "message transforms",
+}
+
+
+def complete(given: SubscriptionPb) -> SubscriptionPb:
+    """A checked copy of a subscription to be created, with every default that Pub/Sub fills in."""
+    resource = Subscription()
+    resource.CopyFrom(given)
+    limits.check_name(resource.name, "subscriptions")
+    limits.check_name(resource.topic, "topics")
+    for field in OUTPUT_ONLY:
+        resource.ClearField(field)
+    return _checked(resource)
+
+
+def updated(current: SubscriptionPb, given: SubscriptionPb, mask: FieldMaskPb) -> SubscriptionPb:
+    """A checked copy of ``current`` with the fields of ``mask`` taken from ``given``."""
+    if not mask.paths:
+        raise InvalidArgument(
+            "The update_mask in the UpdateSubscriptionRequest must be set and name at least one path."
+        )
+    for path in mask.paths:
+        if path.partition(".")[0] in IMMUTABLE | OUTPUT_ONLY:
+            raise InvalidArgument(
+                f"Invalid update_mask: the field {path!r} of a subscription cannot be changed."
+            )
+    resource = Subscription()
+    resource.CopyFrom(current)
+    try:
+        mask.MergeMessage(given, resource, replace_message_field=True, replace_repeated_field=True)
+    except (KeyError, ValueError) as error:
+        raise InvalidArgument(
+            f"Invalid update_mask: {', '.join(mask.paths)} names no field of Subscription."
+        ) from error
+    return _checked(resource)
+
+
+def with_push_config(current: SubscriptionPb, push_config: PushConfigPb) -> SubscriptionPb:
+    """A checked copy of ``current`` with another push config; an empty one makes it a pull subscription."""
+    resource = Subscription()
+    resource.CopyFrom(current)
+    resource.push_config.CopyFrom(push_config)
+    return _checked(resource)
+
+
+def tell_retention(resource: SubscriptionPb, topic: TopicPb) -> None:
+    """Let a subscription say how long its topic keeps messages (proto: topic_message_retention_duration)."""
+    resource.ClearField("topic_message_retention_duration")
+    if topic.HasField("message_retention_duration"):
+        resource.topic_message_retention_duration.CopyFrom(topic.message_retention_duration)
+
+
+def terms(resource: SubscriptionPb) -> Terms:
+    """What of the configuration decides the life of messages."""
+    retry = dead_letters = None
+    if resource.HasField("retry_policy"):
+        policy = resource.retry_policy
+        retry = RetryPolicy(_seconds(policy.minimum_backoff), _seconds(policy.maximum_backoff))
+    if resource.HasField("dead_letter_policy"):
+        policy = resource.dead_letter_policy
+        dead_letters = DeadLetterPolicy(policy.dead_letter_topic, policy.max_delivery_attempts)
+    retention = _seconds(resource.message_retention_duration)
+    return Terms(resource.ack_deadline_seconds, retention, retry, dead_letters)
+
+
+def _checked(resource: SubscriptionPb) -> SubscriptionPb:
+    _refuse_unsupported(resource)
+    export_config.complete(resource)
+    _complete_durations(resource)
+    _complete_retry_policy(resource)
+    _complete_dead_letter_policy(resource)
+    limits.check_labels(resource.labels)
+    _check_push_config(resource.push_config)
+    if resource.enable_exactly_once_delivery and resource.push_config.push_endpoint:
+        raise InvalidArgument("Exactly-once delivery is not supported for push subscriptions.")
+    parse(resource.filter)
+    resource.push_config.SetInParent()
+    resource.state = Subscription.ACTIVE
+    return resource
+
+
+def _refuse_unsupported(resource: SubscriptionPb) -> None:
+    present = {field.name for field, _ in resource.ListFields()}
+    for field, what in _UNSUPPORTED.items():
+        if field in present:
+            raise Unimplemented(f"localpubsub does not offer {what} yet: leave {field} unset.")
+
+
+def _complete_durations(resource: SubscriptionPb) -> None:
+    resource.ack_deadline_seconds = resource.ack_deadline_seconds or limits.DEFAULT_ACK_DEADLINE
+    limits.check_between("ack deadline", resource.ack_deadline_seconds, limits.ACK_DEADLINE)
+    if not resource.HasField("message_retention_duration"):
+        resource.message_retention_duration.seconds = limits.DEFAULT_RETENTION
+    limits.check_between(
+        "message retention duration", _seconds(resource.message_retention_duration), limits.RETENTION
+    )
+    if not resource.HasField("expiration_policy"):
+        resource.expiration_policy.ttl.seconds = limits.DEFAULT_EXPIRATION
+    # A policy without ttl means: never.
+    elif resource.expiration_policy.HasField("ttl"):
+        ttl = _seconds(resource.expiration_policy.ttl)
+        if ttl < limits.MIN_EXPIRATION:
+            raise InvalidArgument(
+                f"Invalid expiration ttl given (value={ttl:g}): it must be at least one day."
+            )
+
+
+def _complete_retry_policy(resource: SubscriptionPb) -> None:
+    if not resource.HasField("retry_policy"):
+        return
+    policy = resource.retry_policy
+    for field, default in zip(("minimum_backoff", "maximum_backoff"), limits.DEFAULT_BACKOFF, strict=True):
+        if not policy.HasField(field):
+            getattr(policy, field).seconds = default
+        limits.check_between(field, _seconds(getattr(policy, field)), limits.BACKOFF)
+    if _seconds(policy.minimum_backoff) > _seconds(policy.maximum_backoff):
+        raise InvalidArgument("Invalid retry policy: minimum_backoff is greater than maximum_backoff.")
+
+
+def _complete_dead_letter_policy(resource: SubscriptionPb) -> None:
+    if not resource.HasField("dead_letter_policy"):
+        return
+    policy = resource.dead_letter_policy
+    limits.check_name(policy.dead_letter_topic, "topics")
+    policy.max_delivery_attempts = policy.max_delivery_attempts or limits.DEFAULT_DELIVERY_ATTEMPTS
+    limits.check_between("max_delivery_attempts", policy.max_delivery_attempts, limits.DELIVERY_ATTEMPTS)
+
+
+def _check_push_config(push_config: PushConfigPb) -> None:
+    if push_config.push_endpoint:
+        limits.check_endpoint(push_config.push_endpoint)
+    elif push_config.HasField("oidc_token"):
+        raise InvalidArgument("Invalid push config: an oidc_token needs a push_endpoint.")
+    if push_config.HasField("oidc_token") and not push_config.oidc_token.service_account_email:
+        raise InvalidArgument("Invalid push config: oidc_token needs a service_account_email.")
+
+
+def _seconds(duration: DurationPb) -> float:
+    return float(duration.seconds + duration.nanos / 1e9)

@@ -1,0 +1,1 @@
+"""Avro and Protocol Buffers schemas: definitions, revisions, message validation."""

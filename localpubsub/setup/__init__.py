@@ -1,0 +1,1 @@
+"""Topics and subscriptions that a setup file asks for at start."""

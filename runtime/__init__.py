@@ -1,0 +1,1 @@
+"""What a service process needs from its environment: settings, read once, and structured logs."""

@@ -1,1 +1,0 @@
-"""What both Cloud Run services share at their edge: settings, logs, who may push, publishing, fetching."""
