@@ -19,21 +19,21 @@ class Outcome(StrEnum):
     CRASHED = "crashed"  #: an exception nobody foresaw: a bug of ours
 
 
-class Answer(NamedTuple):
+class OutcomeMeaning(NamedTuple):
     """What Pub/Sub and the log are told: HTTP status, `logging` level."""
 
     status: int
     level: int
 
 
-ANSWERS = {
-    Outcome.SUCCEEDED: Answer(204, logging.INFO),
-    Outcome.RETRY: Answer(503, logging.WARNING),
-    Outcome.DEFERRED: Answer(204, logging.INFO),
-    Outcome.FAILED: Answer(422, logging.WARNING),
-    Outcome.UNREADABLE: Answer(400, logging.ERROR),
-    Outcome.UNAUTHENTICATED: Answer(401, logging.WARNING),
-    Outcome.CRASHED: Answer(500, logging.ERROR),
+OUTCOME_MEANINGS = {
+    Outcome.SUCCEEDED: OutcomeMeaning(204, logging.INFO),
+    Outcome.RETRY: OutcomeMeaning(503, logging.WARNING),
+    Outcome.DEFERRED: OutcomeMeaning(204, logging.INFO),
+    Outcome.FAILED: OutcomeMeaning(422, logging.WARNING),
+    Outcome.UNREADABLE: OutcomeMeaning(400, logging.ERROR),
+    Outcome.UNAUTHENTICATED: OutcomeMeaning(401, logging.WARNING),
+    Outcome.CRASHED: OutcomeMeaning(500, logging.ERROR),
 }
 # The codes by which Pub/Sub takes a message as acknowledged: https://cloud.google.com/pubsub/docs/push
 ACKNOWLEDGING = frozenset({102, 200, 201, 202, 204})
@@ -84,7 +84,7 @@ class Reason(StrEnum):
     INTERNAL_ERROR = "internal_error"
 
 
-class Meaning(NamedTuple):
+class ReasonMeaning(NamedTuple):
     """What a reason says: the outcome it belongs to, a sentence for people, and what to do about it."""
 
     outcome: Outcome
@@ -94,106 +94,114 @@ class Meaning(NamedTuple):
 
 
 _WAIT = "nothing: it is tried again"
-MEANINGS = {
-    Reason.OK: Meaning(Outcome.SUCCEEDED, "the page was scraped", "nothing"),
-    Reason.DNS: Meaning(Outcome.RETRY, "the host's name could not be resolved", "check the host's spelling"),
-    Reason.CONNECT: Meaning(Outcome.RETRY, "no connection to the site", _WAIT),
-    Reason.TLS: Meaning(Outcome.RETRY, "the site's certificate or TLS was refused", "look at the site's TLS"),
-    Reason.TIMEOUT: Meaning(Outcome.RETRY, "the site stopped answering", _WAIT),
-    Reason.PAGE_BUDGET_EXCEEDED: Meaning(
+REASON_MEANINGS = {
+    Reason.OK: ReasonMeaning(Outcome.SUCCEEDED, "the page was scraped", "nothing"),
+    Reason.DNS: ReasonMeaning(
+        Outcome.RETRY, "the host's name could not be resolved", "check the host's spelling"
+    ),
+    Reason.CONNECT: ReasonMeaning(Outcome.RETRY, "no connection to the site", _WAIT),
+    Reason.TLS: ReasonMeaning(
+        Outcome.RETRY, "the site's certificate or TLS was refused", "look at the site's TLS"
+    ),
+    Reason.TIMEOUT: ReasonMeaning(Outcome.RETRY, "the site stopped answering", _WAIT),
+    Reason.PAGE_BUDGET_EXCEEDED: ReasonMeaning(
         Outcome.RETRY, "the page took longer than its whole budget", "raise PAGE_BUDGET_SECONDS if it repeats"
     ),
-    Reason.QUEUED_TOO_LONG: Meaning(
+    Reason.QUEUED_TOO_LONG: ReasonMeaning(
         Outcome.RETRY, "the push waited too long for its worker", "lower CONCURRENCY"
     ),
-    Reason.INCOMPLETE_BODY: Meaning(Outcome.RETRY, "the body ended before its announced length", _WAIT),
-    Reason.HTTP_408: Meaning(Outcome.RETRY, "the site answered 408 Request Timeout", _WAIT),
-    Reason.HTTP_425: Meaning(Outcome.RETRY, "the site answered 425 Too Early", _WAIT),
-    Reason.HTTP_429: Meaning(
+    Reason.INCOMPLETE_BODY: ReasonMeaning(Outcome.RETRY, "the body ended before its announced length", _WAIT),
+    Reason.HTTP_408: ReasonMeaning(Outcome.RETRY, "the site answered 408 Request Timeout", _WAIT),
+    Reason.HTTP_425: ReasonMeaning(Outcome.RETRY, "the site answered 425 Too Early", _WAIT),
+    Reason.HTTP_429: ReasonMeaning(
         Outcome.RETRY, "the site answered 429 Too Many Requests", "raise politeness.delay_seconds", 429
     ),
-    Reason.HTTP_5XX: Meaning(Outcome.RETRY, "the site answered 5xx", _WAIT),
-    Reason.HTTP_403: Meaning(Outcome.FAILED, "the site answered 403 Forbidden", "ask the site's owner"),
-    Reason.HTTP_404: Meaning(Outcome.FAILED, "the site answered 404 Not Found", "drop the URL"),
-    Reason.HTTP_410: Meaning(Outcome.FAILED, "the site answered 410 Gone", "drop the URL"),
-    Reason.HTTP_4XX: Meaning(
+    Reason.HTTP_5XX: ReasonMeaning(Outcome.RETRY, "the site answered 5xx", _WAIT),
+    Reason.HTTP_403: ReasonMeaning(Outcome.FAILED, "the site answered 403 Forbidden", "ask the site's owner"),
+    Reason.HTTP_404: ReasonMeaning(Outcome.FAILED, "the site answered 404 Not Found", "drop the URL"),
+    Reason.HTTP_410: ReasonMeaning(Outcome.FAILED, "the site answered 410 Gone", "drop the URL"),
+    Reason.HTTP_4XX: ReasonMeaning(
         Outcome.FAILED, "the site answered another 4xx", "look at the page in a browser"
     ),
-    Reason.HTTP_OTHER: Meaning(
+    Reason.HTTP_OTHER: ReasonMeaning(
         Outcome.FAILED,
         "the site answered with no page, or a part of one (204, 206, 3xx without a target)",
         "look at the page",
     ),
-    Reason.TOO_MANY_REDIRECTS: Meaning(
+    Reason.TOO_MANY_REDIRECTS: ReasonMeaning(
         Outcome.FAILED, "too many redirects", "put the final URL into the crawl"
     ),
-    Reason.BAD_URL: Meaning(Outcome.FAILED, "a URL, or a redirect's target, is not one we request", "fix it"),
-    Reason.REFUSED_ADDRESS: Meaning(
+    Reason.BAD_URL: ReasonMeaning(
+        Outcome.FAILED, "a URL, or a redirect's target, is not one we request", "fix it"
+    ),
+    Reason.REFUSED_ADDRESS: ReasonMeaning(
         Outcome.FAILED,
         "the host is not on the public internet",
         "drop the URL; FETCH_ALLOW_NETWORKS opens networks of your own",
     ),
-    Reason.ROBOTS_DISALLOWED: Meaning(
+    Reason.ROBOTS_DISALLOWED: ReasonMeaning(
         Outcome.FAILED, "the site's robots.txt disallows the page", "drop the URL"
     ),
-    Reason.ROBOTS_UNAVAILABLE: Meaning(
+    Reason.ROBOTS_UNAVAILABLE: ReasonMeaning(
         Outcome.RETRY, "the site's robots.txt could not be read, so nothing is allowed for now", _WAIT
     ),
-    Reason.RATE_LIMITED: Meaning(
+    Reason.RATE_LIMITED: ReasonMeaning(
         Outcome.RETRY,
         "the host's delay, or its Retry-After, left no time for this page",
         "fewer jobs of one host at once, or a longer backoff",
     ),
-    Reason.NOT_BEFORE: Meaning(
+    Reason.NOT_BEFORE: ReasonMeaning(
         Outcome.RETRY, "the site asked for the page to be left alone until later (Retry-After)", _WAIT
     ),
-    Reason.CONTENT_TYPE: Meaning(
+    Reason.CONTENT_TYPE: ReasonMeaning(
         Outcome.FAILED, "the answer is no HTML, XHTML, XML, JSON or text", "drop the URL"
     ),
-    Reason.CHARSET: Meaning(Outcome.FAILED, "the text could not be decoded", "look at the page's encoding"),
-    Reason.TOO_LARGE: Meaning(
+    Reason.CHARSET: ReasonMeaning(
+        Outcome.FAILED, "the text could not be decoded", "look at the page's encoding"
+    ),
+    Reason.TOO_LARGE: ReasonMeaning(
         Outcome.FAILED, "the page, or what was extracted, is larger than allowed", "raise FETCH_MAX_BYTES"
     ),
-    Reason.DECOMPRESSION_BOMB: Meaning(
+    Reason.DECOMPRESSION_BOMB: ReasonMeaning(
         Outcome.FAILED, "the body grew out of all proportion when it was unpacked", "drop the URL"
     ),
-    Reason.MISSING_FIELD: Meaning(
+    Reason.MISSING_FIELD: ReasonMeaning(
         Outcome.FAILED, "a required field is not on the page", "fix the recipe, then replay"
     ),
-    Reason.BAD_VALUE: Meaning(
+    Reason.BAD_VALUE: ReasonMeaning(
         Outcome.FAILED, "a required field's text is not of its type", "fix the recipe, then replay"
     ),
-    Reason.BAD_RECIPE: Meaning(
+    Reason.BAD_RECIPE: ReasonMeaning(
         Outcome.FAILED, "a selector failed when it was used", "fix the recipe, then replay"
     ),
-    Reason.PUBLISH_UNCONFIRMED: Meaning(
+    Reason.PUBLISH_UNCONFIRMED: ReasonMeaning(
         Outcome.RETRY, "Pub/Sub did not confirm the outcome in time", "look at the outcomes topic"
     ),
-    Reason.SHUTDOWN: Meaning(Outcome.RETRY, "the worker was shutting down", _WAIT),
-    Reason.BAD_ENVELOPE: Meaning(
+    Reason.SHUTDOWN: ReasonMeaning(Outcome.RETRY, "the worker was shutting down", _WAIT),
+    Reason.BAD_ENVELOPE: ReasonMeaning(
         Outcome.UNREADABLE, "the request is no Pub/Sub push", "look at who posts to the worker"
     ),
-    Reason.BAD_JOB: Meaning(
+    Reason.BAD_JOB: ReasonMeaning(
         Outcome.UNREADABLE, "the message holds no job of this version", "look at who publishes to the topic"
     ),
-    Reason.NO_TOKEN: Meaning(
+    Reason.NO_TOKEN: ReasonMeaning(
         Outcome.UNAUTHENTICATED, "the push carries no token", "give the subscription an OIDC token"
     ),
-    Reason.BAD_TOKEN: Meaning(
+    Reason.BAD_TOKEN: ReasonMeaning(
         Outcome.UNAUTHENTICATED,
         "the token's signature, times, issuer or audience are wrong",
         "compare PUSH_AUDIENCE with the subscription's",
     ),
-    Reason.WRONG_CALLER: Meaning(
+    Reason.WRONG_CALLER: ReasonMeaning(
         Outcome.UNAUTHENTICATED,
         "the token is of another account",
         "compare PUSH_SERVICE_ACCOUNT with the subscription's",
         403,
     ),
-    Reason.NO_CERTIFICATES: Meaning(
+    Reason.NO_CERTIFICATES: ReasonMeaning(
         Outcome.RETRY, "the certificates to check tokens with could not be fetched", "look at PUSH_CERTS_URL"
     ),
-    Reason.INTERNAL_ERROR: Meaning(
+    Reason.INTERNAL_ERROR: ReasonMeaning(
         Outcome.CRASHED, "an exception nobody foresaw", "report it with the log line"
     ),
 }
@@ -201,5 +209,5 @@ MEANINGS = {
 
 def status_of(reason: Reason) -> int:
     """Return the HTTP status that answers a push which ended for `reason` and was not settled."""
-    meaning = MEANINGS[reason]
-    return meaning.status or ANSWERS[meaning.outcome].status
+    meaning = REASON_MEANINGS[reason]
+    return meaning.status or OUTCOME_MEANINGS[meaning.outcome].status

@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from contract.faults import UnreadableOutcome, parse_json_object
-from contract.outcome import MAX_DETAIL_CHARACTERS, MEANINGS, Outcome, Reason
+from contract.outcome import MAX_DETAIL_CHARACTERS, REASON_MEANINGS, Outcome, Reason
 from contract.urls import host_of
 
 MAX_OUTCOME_BYTES = 8 * 1024 * 1024  #: a message has at most 10,000,000 B (Pub/Sub's quotas page)
@@ -70,7 +70,7 @@ class OutcomeRecord(BaseModel):
 
     @model_validator(mode="after")
     def _outcome_follows_from_reason(self) -> Self:
-        told = MEANINGS[self.reason].outcome
+        told = REASON_MEANINGS[self.reason].outcome
         is_deferred = self.outcome is Outcome.DEFERRED and told is Outcome.RETRY
         if self.outcome is not told and not is_deferred:
             raise ValueError(f"{self.reason} is a reason for {told}, not {self.outcome}")

@@ -15,7 +15,7 @@ from publishing.publisher import Message, Publisher, PublishUnconfirmed
 
 
 @dataclass(frozen=True)
-class Answer:
+class DispatchResponse:
     """What the caller is told: HTTP status and JSON body."""
 
     status: int
@@ -38,7 +38,7 @@ class Dispatcher:
     now: Callable[[], datetime]
     ordered: bool = False
 
-    def dispatch(self, body: bytes, *, schedule_time: str, traceparent: str) -> Answer:
+    def dispatch(self, body: bytes, *, schedule_time: str, traceparent: str) -> DispatchResponse:
         """Dispatch the crawl in `body`.
 
         Returns:
@@ -50,10 +50,12 @@ class Dispatcher:
             now = self.now()
             plan = Plan(crawl, name_run(crawl, schedule_time, now), now)
         except UnreadableCrawl as wrong:
-            return Answer(400, {"error": f"the crawl was not dispatched: {wrong}", **_faults(wrong.faults)})
+            return DispatchResponse(
+                400, {"error": f"the crawl was not dispatched: {wrong}", **_faults(wrong.faults)}
+            )
         return self._publish(plan, traceparent)
 
-    def _publish(self, plan: Plan, traceparent: str) -> Answer:
+    def _publish(self, plan: Plan, traceparent: str) -> DispatchResponse:
         jobs = plan.jobs(self._urls(plan.crawl))
         messages = (
             Message(data, job.attributes(traceparent), job.ordering_key() if self.ordered else "")
@@ -68,23 +70,25 @@ class Dispatcher:
                     published += 1
         except SitemapUnreadable as wrong:
             fault = Fault("sources.sitemap", str(wrong))
-            return Answer(400, {"error": str(fault), **_faults([fault]), **_counts(plan, published)})
+            return DispatchResponse(
+                400, {"error": str(fault), **_faults([fault]), **_counts(plan, published)}
+            )
         except SitemapUnavailable as wrong:
             return _incomplete(plan, published, f"sources.sitemap: {wrong}", unconfirmed=len(refusals))
         if refusals:
             what = f"{len(refusals)} of {published + len(refusals)} jobs are not confirmed: {refusals[0]}"
             return _incomplete(plan, published, what, unconfirmed=len(refusals))
-        return Answer(200, _counts(plan, published))
+        return DispatchResponse(200, _counts(plan, published))
 
     def _urls(self, crawl: Crawl) -> Iterator[str]:
         sitemap = self.sitemap_urls(crawl.sources.sitemap) if crawl.sources.sitemap else ()
         return chain(crawl.sources.urls, sitemap)
 
 
-def _incomplete(plan: Plan, published: int, what: str, *, unconfirmed: int) -> Answer:
+def _incomplete(plan: Plan, published: int, what: str, *, unconfirmed: int) -> DispatchResponse:
     repeat = f"Repeat the request with run_id {plan.run_id}: it makes the same jobs."
     error = {"error": f"{what}. {repeat}", "unconfirmed": unconfirmed}
-    return Answer(503, error | _counts(plan, published))
+    return DispatchResponse(503, error | _counts(plan, published))
 
 
 def _counts(plan: Plan, published: int) -> dict[str, object]:

@@ -12,12 +12,12 @@ import flask
 import functions_framework
 
 from contract.crawl import MAX_CRAWL_BYTES
-from contract.outcome import ANSWERS, MEANINGS, status_of
+from contract.outcome import OUTCOME_MEANINGS, REASON_MEANINGS, status_of
 from contract.trace import Trace
-from dispatcher.dispatch import Answer, Dispatcher
+from dispatcher.dispatch import Dispatcher, DispatchResponse
 from dispatcher.replay import Replay, Replayer
 from dispatcher.run_id import SCHEDULE_TIME
-from dispatcher.settings import Settings
+from dispatcher.settings import DispatcherSettings
 from push_endpoint.request_body import read_push
 from runtime import log
 from runtime.settings import load_or_exit, log_allowed_networks
@@ -28,7 +28,7 @@ NO_REPLAYS = (
     " account of the pushes, or PUSH_AUTH=none where nobody else reaches the port"
 )
 
-SETTINGS = load_or_exit(Settings)
+SETTINGS = load_or_exit(DispatcherSettings)
 log.configure(on_cloud_run=bool(SETTINGS.k_service), project=SETTINGS.google_cloud_project)
 
 
@@ -102,10 +102,10 @@ def _dispatch(request: flask.Request) -> flask.typing.ResponseReturnValue:
     return answer.body, answer.status
 
 
-def _answer(request: flask.Request, trace: Trace) -> Answer:
+def _answer(request: flask.Request, trace: Trace) -> DispatchResponse:
     if (request.content_length or 0) > MAX_CRAWL_BYTES:
         why = f"the crawl has {request.content_length} bytes; at most {MAX_CRAWL_BYTES} are read"
-        return Answer(400, {"error": why, "faults": [{"path": "", "why": why}]})
+        return DispatchResponse(400, {"error": why, "faults": [{"path": "", "why": why}]})
     try:
         return _dispatcher().dispatch(
             request.get_data(cache=False),
@@ -114,7 +114,9 @@ def _answer(request: flask.Request, trace: Trace) -> Answer:
         )
     except Exception as bug:  # noqa: BLE001 - the caller gets a sentence, the log the trace
         log.event(log.ERROR, "dispatch_crashed", {}, trace=trace, error=bug)
-        return Answer(500, {"error": "the dispatcher crashed: a bug of ours; its log has the trace"})
+        return DispatchResponse(
+            500, {"error": "the dispatcher crashed: a bug of ours; its log has the trace"}
+        )
 
 
 def _trace(request: flask.Request) -> Trace:
@@ -125,7 +127,7 @@ def _trace(request: flask.Request) -> Trace:
     return trace if trace.span_id else trace._replace(span_id=secrets.token_hex(8))
 
 
-def _tell(answer: Answer, seconds: float, trace: Trace) -> None:
+def _tell(answer: DispatchResponse, seconds: float, trace: Trace) -> None:
     told = {key: value for key, value in answer.body.items() if isinstance(value, str | int)}
     level = log.INFO if answer.status == 200 else log.ERROR
     log.event(
@@ -148,6 +150,6 @@ def _tell_replay(ended: Replay, status: int, seconds: float) -> None:
         "seconds": round(seconds, 3),
         "detail": ended.detail,
     }
-    level = ANSWERS[MEANINGS[ended.reason].outcome].level
+    level = OUTCOME_MEANINGS[REASON_MEANINGS[ended.reason].outcome].level
     trace = Trace.read(ended.attributes.traceparent)
     log.event(level, "replay_finished", fields, trace=trace, error=ended.error)

@@ -8,7 +8,7 @@ from contract.topology import JOBS_TOPIC
 from runtime.settings import PushSettings
 
 
-class Settings(PushSettings):
+class DispatcherSettings(PushSettings):
     """The dispatcher's settings. Those of a push are for replays, and may be left out.
 
     Attributes:

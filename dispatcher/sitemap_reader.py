@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urljoin
 
-from contract.outcome import MEANINGS, Outcome
+from contract.outcome import REASON_MEANINGS, Outcome
 from contract.urls import check_url
 from dispatcher.sitemap import SitemapUnreadable, locations, unpack
 from guarded_http.client import HttpClient
@@ -77,7 +77,7 @@ class SitemapReader:
             return unpack(self._download(url, deadline), max_bytes=self._max_bytes)
         except FetchError as wrong:
             fault = f"{url}: {wrong.reason}, {wrong}"
-            if MEANINGS[wrong.reason].outcome is Outcome.FAILED:
+            if REASON_MEANINGS[wrong.reason].outcome is Outcome.FAILED:
                 raise SitemapUnreadable(fault) from None
             raise SitemapUnavailable(fault) from None
         except (SitemapUnavailable, SitemapUnreadable) as wrong:

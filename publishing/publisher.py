@@ -102,7 +102,7 @@ class PubSubPublisher:
             RuntimeError,
         )
 
-    def beside(self, topic: str) -> Self:
+    def for_topic(self, topic: str) -> Self:
         """Return a publisher of another topic of the project, over the same connection."""
         other = copy(self)
         path = self._client.topic_path(self._project, topic)

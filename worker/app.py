@@ -6,7 +6,7 @@ from functools import partial
 import flask
 from werkzeug.exceptions import HTTPException
 
-from contract.outcome import ANSWERS
+from contract.outcome import OUTCOME_MEANINGS
 from contract.trace import Trace
 from push_endpoint.request_body import read_push
 from runtime import log
@@ -63,5 +63,5 @@ def _tell(delivery: Delivery, seconds: float, waited: float) -> None:
         "waited_seconds": round(waited, 1) or None,
         "detail": delivery.detail,
     }
-    level = ANSWERS[delivery.outcome].level
+    level = OUTCOME_MEANINGS[delivery.outcome].level
     log.event(level, "delivery_finished", fields, trace=delivery.trace, error=delivery.error)

@@ -13,7 +13,14 @@ from typing import Protocol
 from contract.attempt import AttemptFailed
 from contract.faults import UnreadableEnvelope, UnreadableJob
 from contract.job import Job, JobAttributes, Politeness
-from contract.outcome import ANSWERS, MAX_DETAIL_CHARACTERS, MEANINGS, Outcome, Reason, status_of
+from contract.outcome import (
+    MAX_DETAIL_CHARACTERS,
+    OUTCOME_MEANINGS,
+    REASON_MEANINGS,
+    Outcome,
+    Reason,
+    status_of,
+)
 from contract.outcome_record import OutcomeRecord, items_json
 from contract.trace import Trace
 from publishing.publisher import Message, Publisher, PublishUnconfirmed
@@ -66,12 +73,12 @@ class Delivery:
     @property
     def outcome(self) -> Outcome:
         """How it ended."""
-        return self.settled or MEANINGS[self.reason].outcome
+        return self.settled or REASON_MEANINGS[self.reason].outcome
 
     @property
     def status(self) -> int:
         """The HTTP answer."""
-        return ANSWERS[Outcome.SUCCEEDED].status if self.settled else status_of(self.reason)
+        return OUTCOME_MEANINGS[Outcome.SUCCEEDED].status if self.settled else status_of(self.reason)
 
 
 def _at_once(job: Job, budget: Budget) -> None:
@@ -247,7 +254,7 @@ class _Attempt:
                 "url": job.url,
                 "recipe": job.recipe.name,
                 "attempt": self._number,
-                "outcome": MEANINGS[reason].outcome,
+                "outcome": REASON_MEANINGS[reason].outcome,
                 "reason": reason,
                 "fetched_at": self._fetched_at,
                 "total_seconds": round(time.monotonic() - self._arrived, 3),

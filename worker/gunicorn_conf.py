@@ -17,9 +17,9 @@ monkey.patch_all()
 
 from runtime.settings import load_or_exit  # noqa: E402 - after the patch
 from worker import shared_memory  # noqa: E402, F401 - idem; made here, it is the same in every process
-from worker.settings import Settings  # noqa: E402 - idem
+from worker.settings import WorkerSettings  # noqa: E402 - idem
 
-_settings = load_or_exit(Settings)
+_settings = load_or_exit(WorkerSettings)
 
 wsgi_app = "worker.main:create_app()"
 worker_class = "gevent"

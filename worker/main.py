@@ -23,7 +23,7 @@ from worker.delayed import DelayedJobs
 from worker.deliver import Worker
 from worker.fetch import Fetcher
 from worker.rate_limiter import RateLimiter
-from worker.settings import PUBLISH_SECONDS, Settings
+from worker.settings import PUBLISH_SECONDS, WorkerSettings
 from worker.settled_policy import Settlement
 from worker.shared_memory import HOSTS
 from worker.shutdown import Shutdown
@@ -31,14 +31,14 @@ from worker.shutdown import Shutdown
 
 def create_app() -> flask.Flask:
     """Return the application; gunicorn calls this in each of its processes, after the fork."""
-    settings = load_or_exit(Settings)
+    settings = load_or_exit(WorkerSettings)
     log.configure(on_cloud_run=bool(settings.k_service), project=settings.google_cloud_project)
     shutdown = Shutdown()
     shutdown.on_sigterm()
     return make_app(wire(settings, shutdown))
 
 
-def wire(settings: Settings, shutdown: Shutdown) -> Worker:
+def wire(settings: WorkerSettings, shutdown: Shutdown) -> Worker:
     """Return a worker on the real network and the real Pub/Sub."""
     if monkey.is_module_patched("socket"):
         # gRPC's own threads would block gevent's loop: https://grpc.github.io/grpc/python/grpc.html
@@ -73,7 +73,7 @@ def wire(settings: Settings, shutdown: Shutdown) -> Worker:
     )
     if not settles:
         return worker
-    letters, jobs = publisher.beside(settings.dead_letter_topic), publisher.beside(settings.jobs_topic)
+    letters, jobs = publisher.for_topic(settings.dead_letter_topic), publisher.for_topic(settings.jobs_topic)
     return replace(worker, settle=Settlement(letters, jobs, _now).settle)
 
 

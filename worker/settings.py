@@ -10,7 +10,7 @@ from runtime.settings import PushSettings
 PUBLISH_SECONDS = 5  #: kept of the request's time for confirmations, the outcome's and what is settled
 
 
-class Settings(PushSettings):
+class WorkerSettings(PushSettings):
     """The worker's settings.
 
     Attributes:

@@ -29,12 +29,12 @@ def fetch_page(url: str, *, respect_robots: bool = True) -> Page:
         from worker.budget import Budget  # noqa: PLC0415 - idem
         from worker.fetch import Fetcher  # noqa: PLC0415 - idem
         from worker.rate_limiter import RateLimiter  # noqa: PLC0415 - idem
-        from worker.settings import Settings  # noqa: PLC0415 - idem
+        from worker.settings import WorkerSettings  # noqa: PLC0415 - idem
     except ModuleNotFoundError:
         raise WrongUsage(UNFETCHABLE) from None
     try:
         checked = check_url(url)
-        settings = Settings(google_cloud_project="none", push_auth="none")
+        settings = WorkerSettings(google_cloud_project="none", push_auth="none")
     except ValidationError as wrong:
         raise WrongUsage(
             "\n".join(f"{fault.path.upper()}: {fault.why}" for fault in faults_of(wrong))

@@ -11,7 +11,7 @@ from rich.table import Table
 from console.dispatch import Dispatched
 from console.ledger.ledger import Attempt, DeadJob, Failure, Result
 from console.terminal import printable
-from contract.outcome import MEANINGS, Meaning, Outcome, Reason, status_of
+from contract.outcome import REASON_MEANINGS, Outcome, Reason, ReasonMeaning, status_of
 
 SUMMARY_FIELDS = 3  #: of an item, in a table's row
 NEVER_SPOKE = "never reached a worker that could speak (capacity, crash, kill)"
@@ -83,7 +83,7 @@ def attempt_line(attempt: Attempt) -> str:
 def reasons_table() -> Table:
     """Return every reason code there is."""
     table = _table("code", "outcome", "status", "meaning", "what to do")
-    for reason, meaning in MEANINGS.items():
+    for reason, meaning in REASON_MEANINGS.items():
         status = str(status_of(reason))
         table.add_row(reason.value, meaning.outcome.value, status, meaning.sentence, meaning.remedy)
     return table
@@ -107,12 +107,12 @@ def rejected_table(dispatched: Dispatched) -> Table:
     return table
 
 
-def meaning_of(reason: str) -> Meaning | None:
+def meaning_of(reason: str) -> ReasonMeaning | None:
     """Return what a reason code means; None for one of a later version."""
-    return MEANINGS[Reason(reason)] if reason in set(Reason) else None
+    return REASON_MEANINGS[Reason(reason)] if reason in set(Reason) else None
 
 
-def _remedy(meaning: Meaning) -> str:
+def _remedy(meaning: ReasonMeaning) -> str:
     if meaning.outcome is Outcome.RETRY and meaning.remedy.startswith("nothing"):
         return "it was tried again, in vain; look at the site, then replay"
     return meaning.remedy

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from contract.crawl import Crawl, Limits, Sources
 from contract.fields import FieldType
 from contract.job import Job, Politeness, identify
-from contract.outcome import MEANINGS, Reason
+from contract.outcome import REASON_MEANINGS, Reason
 from contract.outcome_record import OutcomeRecord
 from contract.recipe import Recipe, RecipeField
 from contract.urls import check_url
@@ -166,7 +166,7 @@ def outcomes(draw: st.DrawFn) -> OutcomeRecord:
         url=draw(urls),
         recipe=draw(names),
         attempt=draw(st.integers(0, 100)),
-        outcome=MEANINGS[reason].outcome,
+        outcome=REASON_MEANINGS[reason].outcome,
         reason=reason,
         final_url=draw(st.just("") | urls),
         http_status=draw(st.integers(0, 599)),

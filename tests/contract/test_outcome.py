@@ -12,9 +12,9 @@ from pydantic import JsonValue, ValidationError
 from contract.faults import UnreadableOutcome
 from contract.outcome import (
     ACKNOWLEDGING,
-    ANSWERS,
     MAX_DETAIL_CHARACTERS,
-    MEANINGS,
+    OUTCOME_MEANINGS,
+    REASON_MEANINGS,
     Outcome,
     Reason,
     status_of,
@@ -25,25 +25,25 @@ from tests.contract.documents import OUTCOME, as_bytes, json_values, outcomes, t
 
 def test_every_outcome_has_an_answer() -> None:
     """No path is left on which a framework's default would answer, and acknowledge."""
-    assert ANSWERS.keys() == set(Outcome)
+    assert OUTCOME_MEANINGS.keys() == set(Outcome)
 
 
 def test_every_reason_has_a_meaning() -> None:
     """A reason code in the ledger can always be explained, with what to do about it."""
-    assert MEANINGS.keys() == set(Reason)
-    assert all(meaning.sentence and meaning.remedy for meaning in MEANINGS.values())
+    assert REASON_MEANINGS.keys() == set(Reason)
+    assert all(meaning.sentence and meaning.remedy for meaning in REASON_MEANINGS.values())
 
 
 def test_every_outcome_has_a_reason() -> None:
     """An outcome that no reason leads to could never be recorded; a deferred job has its retry's reason."""
-    assert {meaning.outcome for meaning in MEANINGS.values()} == set(Outcome) - {Outcome.DEFERRED}
+    assert {meaning.outcome for meaning in REASON_MEANINGS.values()} == set(Outcome) - {Outcome.DEFERRED}
 
 
 @pytest.mark.parametrize("reason", Reason)
 def test_a_retry_alone_can_be_deferred(reason: Reason) -> None:
     """The record of a job that was published again says so beside its reason; no failure or success does."""
     outcome = Outcome.DEFERRED.value
-    if MEANINGS[reason].outcome is Outcome.RETRY:
+    if REASON_MEANINGS[reason].outcome is Outcome.RETRY:
         assert a_record(outcome=outcome, reason=reason).outcome is Outcome.DEFERRED
     else:
         with pytest.raises(ValidationError, match=f"{reason} is a reason for"):
@@ -53,13 +53,15 @@ def test_a_retry_alone_can_be_deferred(reason: Reason) -> None:
 @pytest.mark.parametrize("reason", Reason)
 def test_only_success_acknowledges(reason: Reason) -> None:
     """Every other answer makes Pub/Sub deliver the job again."""
-    succeeded = MEANINGS[reason].outcome is Outcome.SUCCEEDED
+    succeeded = REASON_MEANINGS[reason].outcome is Outcome.SUCCEEDED
     assert (status_of(reason) in ACKNOWLEDGING) is succeeded
 
 
 def test_one_reason_alone_is_success() -> None:
     """There is one way to succeed."""
-    assert [reason for reason in Reason if MEANINGS[reason].outcome is Outcome.SUCCEEDED] == [Reason.OK]
+    assert [reason for reason in Reason if REASON_MEANINGS[reason].outcome is Outcome.SUCCEEDED] == [
+        Reason.OK
+    ]
 
 
 def test_the_acknowledging_codes_are_pubsubs() -> None:
@@ -95,8 +97,10 @@ def test_the_answers_are_the_documented_ones(reason: Reason, status: int) -> Non
 
 def test_our_own_bugs_are_logged_as_errors_and_success_is_not() -> None:
     """An alert on ERROR means that something of ours must be mended."""
-    assert ANSWERS[Outcome.CRASHED].level == ANSWERS[Outcome.UNREADABLE].level == logging.ERROR
-    assert ANSWERS[Outcome.SUCCEEDED].level == logging.INFO
+    assert (
+        OUTCOME_MEANINGS[Outcome.CRASHED].level == OUTCOME_MEANINGS[Outcome.UNREADABLE].level == logging.ERROR
+    )
+    assert OUTCOME_MEANINGS[Outcome.SUCCEEDED].level == logging.INFO
 
 
 @given(record=outcomes())

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from contract.job import Job
-from dispatcher.dispatch import Answer, Dispatcher
+from dispatcher.dispatch import Dispatcher, DispatchResponse
 from dispatcher.plan import MAX_SHOWN_REJECTED
 from dispatcher.sitemap import SitemapUnreadable
 from dispatcher.sitemap_reader import SitemapUnavailable
@@ -47,7 +47,7 @@ def dispatched(
     sitemap_urls: SitemapUrls = no_sitemap,
     now: datetime = NOW,
     ordered: bool = False,
-) -> Answer:
+) -> DispatchResponse:
     """Dispatch a crawl; return the answer."""
     dispatcher = Dispatcher(publisher, sitemap_urls, lambda: now, ordered=ordered)
     return dispatcher.dispatch(body, schedule_time=schedule_time, traceparent=TRACEPARENT)
@@ -61,7 +61,7 @@ def jobs(publisher: RecordingPublisher) -> list[Job]:
 def test_a_crawl_becomes_a_job_for_each_page(publisher: RecordingPublisher) -> None:
     """In the order of its URLs, each complete in itself, and known by its attributes."""
     answer = dispatched(publisher)
-    assert answer == Answer(
+    assert answer == DispatchResponse(
         200,
         {
             "run_id": "books-2026-11-22T06:00:03Z",

@@ -8,10 +8,10 @@ import pytest
 from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
 
-from dispatcher.settings import Settings as DispatcherSettings
+from dispatcher.settings import DispatcherSettings
 from runtime.settings import ServiceSettings
 from tests.repository.tree import ROOT
-from worker.settings import Settings as WorkerSettings
+from worker.settings import WorkerSettings
 
 SERVICES: dict[str, type[ServiceSettings]] = {"dispatcher": DispatcherSettings, "worker": WorkerSettings}
 BEGIN, END = "<!-- settings -->", "<!-- /settings -->"

@@ -12,7 +12,7 @@ import pytest
 from google.auth.transport import Request
 
 from console.stack.ports import free_port
-from contract.outcome import MEANINGS, Outcome, Reason
+from contract.outcome import REASON_MEANINGS, Outcome, Reason
 from push_endpoint.authentication import Authenticate, AuthenticationError, anyone, authentication
 from push_endpoint.oidc import REFETCH_SECONDS, OidcCheck
 from runtime.settings import PushSettings
@@ -191,7 +191,7 @@ def test_without_certificates_the_push_is_to_be_repeated(site: Site, issuer: Iss
     # When a good token comes
     # Then the push is asked for again, since the reason is one to retry
     assert ending(check, f"Bearer {issuer.token()}") is Reason.NO_CERTIFICATES
-    assert MEANINGS[Reason.NO_CERTIFICATES].outcome is Outcome.RETRY
+    assert REASON_MEANINGS[Reason.NO_CERTIFICATES].outcome is Outcome.RETRY
 
 
 def test_an_unreachable_certificate_server_is_no_certificates(issuer: Issuer) -> None:

@@ -207,7 +207,7 @@ def test_more_keys_than_are_sent_at_once_are_confirmed_in_order() -> None:
 def test_another_topic_is_published_to_over_the_same_connection() -> None:
     """Each publisher keeps to its own topic, and names it where there is no confirmation."""
     outcomes = publisher(10)
-    letters = outcomes.beside("scrape-nothing")
+    letters = outcomes.for_topic("scrape-nothing")
     with pytest.raises(PublishUnconfirmed, match="topic scrape-nothing did not confirm: NotFound"):
         letters.publish(MESSAGE)
     assert int(outcomes.publish(MESSAGE)) > 0

@@ -3,10 +3,10 @@
 import pytest
 
 from contract import topology
-from dispatcher.settings import Settings as DispatcherSettings
+from dispatcher.settings import DispatcherSettings
 from runtime.settings import ServiceSettings, load
 from tests.terraform.conftest import Life
-from worker.settings import Settings as WorkerSettings
+from worker.settings import WorkerSettings
 
 SERVICES: dict[str, type[ServiceSettings]] = {"dispatcher": DispatcherSettings, "worker": WorkerSettings}
 # Settings that are not for Terraform to give, and why.

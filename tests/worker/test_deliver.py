@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 
 from contract.attempt import AttemptFailed
 from contract.job import Politeness
-from contract.outcome import ACKNOWLEDGING, MEANINGS, Reason, status_of
+from contract.outcome import ACKNOWLEDGING, REASON_MEANINGS, Reason, status_of
 from contract.outcome_record import OutcomeRecord
 from contract.trace import Trace
 from publishing.publisher import PublishUnconfirmed
@@ -227,7 +227,11 @@ def test_every_reason_a_fetch_ends_for_is_published_and_answered(
     assert response.json == {"reason": reason, "detail": "because"}
     # And the attempt is on the ledger
     [outcome] = desk.outcomes()
-    assert (outcome.reason, outcome.outcome, outcome.detail) == (reason, MEANINGS[reason].outcome, "because")
+    assert (outcome.reason, outcome.outcome, outcome.detail) == (
+        reason,
+        REASON_MEANINGS[reason].outcome,
+        "because",
+    )
     assert (outcome.http_status, outcome.final_url) == (418, "https://shop.example/x")
     assert (outcome.items, outcome.item_count, outcome.body_sha256) == ("[]", 0, "")
     # And in one line of the log

@@ -12,7 +12,7 @@ import pytest
 
 from console.stack.ports import free_port
 from contract.attempt import AttemptFailed
-from contract.outcome import MEANINGS, Outcome, Reason
+from contract.outcome import REASON_MEANINGS, Outcome, Reason
 from tests.service.site import Answer, Site, Visit, http, open_site, redirect
 from tests.service.tokens import Issuer
 from tests.worker.fetching import ANYHOW, a_fetcher
@@ -85,7 +85,7 @@ def test_an_answer_without_a_page_ends_by_its_status(
 
 def test_every_status_has_a_reason_that_does_not_acknowledge() -> None:
     """A status that no table foresaw is still no page."""
-    outcomes = {status: MEANINGS[reason_of(status)].outcome for status in range(100, 600)}
+    outcomes = {status: REASON_MEANINGS[reason_of(status)].outcome for status in range(100, 600)}
     assert set(outcomes.values()) == {Outcome.RETRY, Outcome.FAILED}
 
 

@@ -4,7 +4,7 @@ from threading import Event
 
 import pytest
 
-from contract.outcome import MEANINGS, Outcome, Reason
+from contract.outcome import REASON_MEANINGS, Outcome, Reason
 from contract.urls import check_url
 from guarded_http.addresses import METADATA_NAMES
 from tests.service.site import Site, Visit, http, redirect
@@ -216,4 +216,4 @@ def test_every_metadata_name_is_refused_unasked() -> None:
 
 def test_what_is_refused_is_not_tried_again_by_itself() -> None:
     """`failed`: an address does not become public by waiting."""
-    assert MEANINGS[Reason.REFUSED_ADDRESS].outcome is Outcome.FAILED
+    assert REASON_MEANINGS[Reason.REFUSED_ADDRESS].outcome is Outcome.FAILED

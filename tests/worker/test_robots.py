@@ -5,7 +5,7 @@ from threading import Event, Thread
 import pytest
 
 from contract.attempt import AttemptFailed
-from contract.outcome import MEANINGS, Outcome, Reason
+from contract.outcome import REASON_MEANINGS, Outcome, Reason
 from guarded_http.addresses import read_networks
 from guarded_http.client import HttpClient
 from guarded_http.dial import Dial
@@ -184,7 +184,7 @@ def test_a_robots_txt_that_cannot_be_read_allows_nothing_for_now(site: Site, ans
     site.add("/robots.txt", answer)
     end = ended(a_fetcher(), site.add("/", http(200, PAGE)), politeness=POLITE)
     assert end.reason is Reason.ROBOTS_UNAVAILABLE
-    assert MEANINGS[end.reason].outcome is Outcome.RETRY
+    assert REASON_MEANINGS[end.reason].outcome is Outcome.RETRY
     assert "/robots.txt" in end.detail
     assert site.asked("/") == []
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from runtime.settings import BadSettings, load
-from worker.settings import Settings
+from worker.settings import WorkerSettings
 
 GOOD = {
     "GOOGLE_CLOUD_PROJECT": "p",
@@ -18,7 +18,7 @@ GOOD = {
 def environment() -> Iterator[pytest.MonkeyPatch]:
     """An environment that describes a worker, and nothing else of it."""
     with pytest.MonkeyPatch.context() as environment:
-        for name in Settings.model_fields:
+        for name in WorkerSettings.model_fields:
             environment.delenv(name.upper(), raising=False)
         for name, value in GOOD.items():
             environment.setenv(name, value)
@@ -33,13 +33,13 @@ def faults(environment: pytest.MonkeyPatch, **variables: str) -> dict[str, str]:
         else:
             environment.delenv(name, raising=False)
     with pytest.raises(BadSettings) as wrong:
-        load(Settings)
+        load(WorkerSettings)
     return dict(fault.split(": ", 1) for fault in str(wrong.value).split("; "))
 
 
 def test_three_variables_are_enough() -> None:
     """The defaults are a whole chain: a page, its request, its deadline."""
-    settings = load(Settings)
+    settings = load(WorkerSettings)
     assert settings.push_auth == "oidc"
     assert settings.page_budget_seconds < settings.request_timeout_seconds < settings.ack_deadline_seconds
 
@@ -99,7 +99,7 @@ def test_a_chain_without_slack_is_taken(environment: pytest.MonkeyPatch) -> None
     """The bounds themselves are within it."""
     environment.setenv("PAGE_BUDGET_SECONDS", "55")
     environment.setenv("REQUEST_TIMEOUT_SECONDS", "60")
-    assert load(Settings).page_budget_seconds == 55
+    assert load(WorkerSettings).page_budget_seconds == 55
 
 
 def test_who_may_push_is_said_or_waived(environment: pytest.MonkeyPatch) -> None:
@@ -108,7 +108,7 @@ def test_who_may_push_is_said_or_waived(environment: pytest.MonkeyPatch) -> None
     assert told.keys() == {"PUSH_AUDIENCE", "PUSH_SERVICE_ACCOUNT"}
     assert "PUSH_AUTH=none" in told["PUSH_AUDIENCE"]
     environment.setenv("PUSH_AUTH", "none")
-    assert load(Settings).push_auth == "none"
+    assert load(WorkerSettings).push_auth == "none"
     environment.setenv("PUSH_AUTH", "off")
     with pytest.raises(BadSettings, match="PUSH_AUTH: "):
-        load(Settings)
+        load(WorkerSettings)

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from contract.attempt import AttemptFailed
 from contract.job import MAX_JOB_BYTES, Job, Politeness
-from contract.outcome import ACKNOWLEDGING, MEANINGS, Outcome, Reason, status_of
+from contract.outcome import ACKNOWLEDGING, REASON_MEANINGS, Outcome, Reason, status_of
 from contract.outcome_record import OutcomeRecord
 from publishing.publisher import PublishUnconfirmed
 from push_endpoint.authentication import anyone
@@ -27,8 +27,10 @@ from worker.page import Page
 from worker.settled_policy import MAX_DEFERS, Settlement
 
 NOW = datetime(2026, 11, 22, 6, 0, 4, tzinfo=UTC)
-FAILURES = [reason for reason in Reason if MEANINGS[reason].outcome is Outcome.FAILED]
-OTHERS = [reason for reason in Reason if MEANINGS[reason].outcome not in {Outcome.FAILED, Outcome.SUCCEEDED}]
+FAILURES = [reason for reason in Reason if REASON_MEANINGS[reason].outcome is Outcome.FAILED]
+OTHERS = [
+    reason for reason in Reason if REASON_MEANINGS[reason].outcome not in {Outcome.FAILED, Outcome.SUCCEEDED}
+]
 
 
 @contextmanager
