@@ -1,4 +1,4 @@
-"""What a million pages cost on Google Cloud: `python -m benchmarks.cost` prints the tables of docs/cost.md.
+"""What a million pages cost on Google Cloud: `python -m benchmarks.cost` prints docs/how-to/cost.md's tables.
 
 Arithmetic over published prices, not a measurement; what is measured in it is named where it stands.
 """

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Replays dead letters with gcloud and Python, nothing else. docs/runbook.md#replay has the same by hand.
+# Replays dead letters with gcloud and Python, nothing else. docs/how-to/runbook.md#replay has the same by hand.
 set -euo pipefail
 
 usage() {

@@ -12,7 +12,7 @@ locals {
   }
   subscription_metric = "metric.type = \"pubsub.googleapis.com/subscription"
 
-  # By the runbook's headings: docs/runbook.md has a section for each. aligner: how the points of a minute become one.
+  # By the runbook's headings: docs/how-to/runbook.md has a section for each. aligner: how the points of a minute become one.
   alerts = {
     oldest-unacked = {
       title    = "A job waits too long"

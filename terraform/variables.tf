@@ -382,7 +382,7 @@ variable "retry_backoff" {
 variable "runbook_url" {
   description = "The runbook to which alerts link."
   type        = string
-  default     = "https://github.com/scrapeq/scrapeq/blob/main/docs/runbook.md"
+  default     = "https://github.com/scrapeq/scrapeq/blob/main/docs/how-to/runbook.md"
   nullable    = false
 
   validation {

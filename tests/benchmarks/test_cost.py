@@ -1,4 +1,4 @@
-"""The prices and the arithmetic of docs/cost.md."""
+"""The prices and the arithmetic of docs/how-to/cost.md."""
 
 import re
 from dataclasses import replace
@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from benchmarks.cost import READ_ON, Crawling, bill, bill_table, instance_seconds, price_table
 from tests.repository.tree import ROOT
 
-DOCUMENT = (ROOT / "docs" / "cost.md").read_text(encoding="utf-8")
+DOCUMENT = (ROOT / "docs" / "how-to" / "cost.md").read_text(encoding="utf-8")
 SECOND = Crawling(latency_seconds=1, concurrency=10)
 
 
 def between(marker: str) -> str:
-    """Return what docs/cost.md has between two markers of that name."""
+    """Return what docs/how-to/cost.md has between two markers of that name."""
     found = re.search(rf"<!-- {marker} -->\n(.*?)\n<!-- /{marker} -->", DOCUMENT, re.DOTALL)
-    assert found, f"docs/cost.md has no {marker}"
+    assert found, f"docs/how-to/cost.md has no {marker}"
     return found[1]
 
 

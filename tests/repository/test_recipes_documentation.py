@@ -14,7 +14,7 @@ from extraction.page import SavedPage
 from tests.repository.test_readme import commands, misunderstood
 from tests.repository.tree import ROOT
 
-TEXT = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
+TEXT = (ROOT / "docs" / "reference" / "recipes.md").read_text(encoding="utf-8")
 EXAMPLE = re.compile(
     r"^```(html|xml|json)\n(.*?)^```\n```yaml\n(.*?)^```\n```json\n(.*?)^```", re.MULTILINE | re.DOTALL
 )

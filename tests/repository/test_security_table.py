@@ -1,4 +1,4 @@
-"""The attack table of docs/security.md is what the tests show: every row has its test, under its own name."""
+"""Each row of the attack table in docs/explanation/security.md names a test that exists."""
 
 import ast
 import re
@@ -34,7 +34,7 @@ class Row(NamedTuple):
 
 def rows() -> list[Row]:
     """Return the table's rows."""
-    lines = (ROOT / "docs" / "security.md").read_text(encoding="utf-8").splitlines()
+    lines = (ROOT / "docs" / "explanation" / "security.md").read_text(encoding="utf-8").splitlines()
     cells = [
         line for line in lines if line.startswith("|") and "|---|" not in line and "| attack |" not in line
     ]

@@ -1,4 +1,4 @@
-"""docs/deploy.md and the scripts: commands that gcloud, bq and Terraform would understand.
+"""docs/how-to/deploy.md and the scripts: commands that gcloud, bq and Terraform would understand.
 
 gcloud brings a tree of all its commands and flags, for completion in shells; bq a similar one.
 """
@@ -21,7 +21,7 @@ from tests.repository.test_readme import split
 from tests.repository.tree import ROOT
 from tests.rollout.test_cloudbuild import scripts
 
-GUIDE = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "docs" / "how-to" / "deploy.md").read_text(encoding="utf-8")
 CODE = re.compile(r"`((?:gcloud|bq|terraform) [^`]+)`")
 #: in a script: where a command may begin, and to where its words end
 COMMAND = re.compile(
@@ -148,7 +148,9 @@ def test_terraform_is_told_what_it_knows() -> None:
 def test_what_the_guide_links_to_is_there() -> None:
     """No link leads nowhere."""
     assert [
-        path for path in re.findall(r"\]\(([\w./-]+)\)", GUIDE) if not (ROOT / "docs" / path).is_file()
+        path
+        for path in re.findall(r"\]\(([\w./-]+)\)", GUIDE)
+        if not (ROOT / "docs" / "how-to" / path).is_file()
     ] == []
 
 

@@ -13,7 +13,7 @@ import pytest
 from tests.conformance.servers import missing
 from tests.scripts.conftest import KEPT, SCRIPT, Job, PostOffice
 
-RUNBOOK = SCRIPT.parents[1] / "docs" / "runbook.md"
+RUNBOOK = SCRIPT.parents[1] / "docs" / "how-to" / "runbook.md"
 TEXT = RUNBOOK.read_text(encoding="utf-8")
 BY_HAND = re.compile(r"<!-- by hand -->\n```sh\n(.*?)```\n<!-- /by hand -->", re.DOTALL)
 ALERTS = {

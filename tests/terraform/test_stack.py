@@ -18,7 +18,7 @@ from tests.terraform.stand_in import NEWEST
 pytestmark = pytest.mark.timeout(600)
 
 LEDGER = ROOT / "contract" / "ledger"
-SECTIONS = {  # of docs/runbook.md
+SECTIONS = {  # of docs/how-to/runbook.md
     "oldest-unacked",
     "dead-letters",
     "push-failures",
