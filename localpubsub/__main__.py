@@ -104,10 +104,17 @@ def _add_behaviour(add: Callable[..., object], default: Options) -> None:
 def _add_tests(add: Callable[..., object], default: Options) -> None:
     """What goes otherwise in a test."""
     add(
+        "--without-service-agent-permissions",
+        action="store_false",
+        dest="service_agent_permissions",
+        help="let Pub/Sub's service agent lack its roles: nothing is dead-lettered, attempts are not counted",
+    )
+    # The name that this option had in version 0.1.
+    add(
         "--without-agent-rights",
         action="store_false",
-        dest="agent_rights",
-        help="Pub/Sub's service agent lacks its roles: no dead letters, and attempts are not counted",
+        dest="service_agent_permissions",
+        help=argparse.SUPPRESS,
     )
     add(
         "--time-scale",

@@ -33,7 +33,7 @@ HOP_BY_HOP: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FrontOptions:
+class GateOptions:
     """What the gate guards, and whom it lets through."""
 
     to: str  #: URL of the server behind; paths and queries are passed on as they come
@@ -46,7 +46,7 @@ class FrontOptions:
     port: int = 8080  #: 0 takes a free one
 
 
-class Barred(Exception):
+class RequestRejected(Exception):
     """The request may not pass; ``status`` is what it is answered."""
 
     def __init__(self, status: int, reason: str) -> None:
@@ -54,10 +54,10 @@ class Barred(Exception):
         self.status = status
 
 
-class Front:
+class CloudRunGate:
     """The gate; a context manager of one event loop."""
 
-    def __init__(self, options: FrontOptions) -> None:
+    def __init__(self, options: GateOptions) -> None:
         self.options = options
         self.places = options.max_instances * options.concurrency  #: requests that may be inside at once
         self.inside = 0  #: requests that are
@@ -75,7 +75,7 @@ class Front:
         """Pass one request on, or say why not."""
         try:
             await self._check_token(request.headers.get("Authorization", ""))
-        except Barred as barred:
+        except RequestRejected as barred:
             return web.Response(status=barred.status, text=str(barred))
         if self.inside >= self.places:
             return web.Response(status=429, text="Rate exceeded.")
@@ -97,18 +97,18 @@ class Front:
     async def _check_token(self, authorization: str) -> None:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:
-            raise Barred(403, "The request was not authenticated.")
+            raise RequestRejected(403, "The request was not authenticated.")
         try:
             pem = await self._certificate(str(jwt.get_unverified_header(token).get("kid")))
             key = load_pem_x509_certificate(pem.encode()).public_key()
             audience = self.options.audience
             claims = jwt.decode(token, key, algorithms=["RS256"], audience=audience)  # type: ignore[arg-type]  # an RSA key
         except (jwt.PyJWTError, ValueError) as error:
-            raise Barred(401, f"The access token could not be verified: {error}.") from error
+            raise RequestRejected(401, f"The access token could not be verified: {error}.") from error
         if claims.get("iss") not in ISSUERS or not claims.get("email_verified"):
-            raise Barred(401, "The access token was not issued for a verified account by Google.")
+            raise RequestRejected(401, "The access token was not issued for a verified account by Google.")
         if self.options.service_account not in {"", claims.get("email")}:
-            raise Barred(403, f"{claims.get('email')} may not invoke this service.")
+            raise RequestRejected(403, f"{claims.get('email')} may not invoke this service.")
 
     async def _certificate(self, kid: str) -> str:
         """The certificate of this name; fetched once, and again when a name is new."""
@@ -117,9 +117,11 @@ class Front:
                 async with self._session.get(self.options.certs_url) as answer:
                     self._keys = json.loads(await answer.read())
             except ClientError as error:
-                raise Barred(503, f"no certificates from {self.options.certs_url}: {error!r}") from error
+                raise RequestRejected(
+                    503, f"no certificates from {self.options.certs_url}: {error!r}"
+                ) from error
         if kid not in self._keys:
-            raise Barred(401, "The access token was signed with an unknown key.")
+            raise RequestRejected(401, "The access token was signed with an unknown key.")
         return self._keys[kid]
 
     async def _pass_on(self, request: web.Request) -> web.StreamResponse:
@@ -140,12 +142,12 @@ class Front:
             return passed
 
 
-async def serve(options: FrontOptions) -> None:
+async def serve(options: GateOptions) -> None:
     """Run the gate until SIGINT or SIGTERM."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    runner = web.AppRunner(Front(options).application(), access_log=None, handler_cancellation=True)
+    runner = web.AppRunner(CloudRunGate(options).application(), access_log=None, handler_cancellation=True)
     await runner.setup()
     try:
         await web.TCPSite(runner, options.host, options.port).start()
@@ -158,7 +160,7 @@ async def serve(options: FrontOptions) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit status 2 when the port is taken."""
-    options = FrontOptions(**vars(_parser().parse_args(arguments)))
+    options = GateOptions(**vars(_parser().parse_args(arguments)))
     try:
         asyncio.run(serve(options))
     except OSError as error:

@@ -23,7 +23,7 @@ class Options:
     ephemeral: bool = False  #: keep everything in memory, and nothing afterwards; ``data`` is then not used
     setup: Path | Mapping[str, Any] | None = None  #: topics and subscriptions to make at start
     max_outstanding: int = 1000  #: pushes of one subscription that may be open at a time, at least 1
-    agent_rights: bool = True  #: whether Pub/Sub's service agent may forward dead letters
+    service_agent_permissions: bool = True  #: whether Pub/Sub's service agent may forward dead letters
     create_tables: bool = True  #: make the tables and buckets which export subscriptions write to
     fsync: bool = False  #: confirm only what survives the loss of power, not only the death of the process
     ca_file: Path | None = None  #: PEM certificates of authorities to trust at https:// push endpoints
@@ -32,7 +32,7 @@ class Options:
     log_level: str = "info"  #: one of LOG_LEVELS
 
     @property
-    def certificates_port(self) -> int:
+    def requested_http_port(self) -> int:
         """The HTTP port to ask for; 0 takes a free one."""
         if self.http_port is not None:
             return self.http_port

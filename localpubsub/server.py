@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from grpc import aio
 
 from localpubsub.api.grpc_methods import Methods, Services
-from localpubsub.api.http_port import HttpDoor
+from localpubsub.api.http_port import HttpPort
 from localpubsub.api.iam import IAM_POLICY, IamService
 from localpubsub.api.publisher import PublisherService
 from localpubsub.api.schemas import SchemaService
@@ -22,8 +22,8 @@ from localpubsub.clock import Clock
 from localpubsub.errors import CannotStart
 from localpubsub.exports.exports import Exports
 from localpubsub.options import Options
-from localpubsub.push.delivery import Pushes
-from localpubsub.push.tls import Trust
+from localpubsub.push.delivery import PushDeliveries
+from localpubsub.push.tls import TlsContext
 from localpubsub.push.tokens import CERTIFICATES_PATH, Tokens
 from localpubsub.resources.limits import GRPC_RECEIVE_BYTES
 from localpubsub.storage.data_directory import DataDirectory
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 GRACE: Final = 0.5
 
 #: The most a time scale can be: a day in a second and a half. A loop's timers have about a millisecond.
-FASTEST: Final = 60_000.0
+MAX_TIME_SCALE: Final = 60_000.0
 
 _GRPC_OPTIONS: Final = (
     ("grpc.max_receive_message_length", GRPC_RECEIVE_BYTES),
@@ -103,12 +103,12 @@ class Server:
         if self.data is not None:
             directory = DataDirectory(self.data)
             opened.callback(directory.close)
-        trust = Trust(options.ca_file)
+        trust = TlsContext(options.ca_file)
         chaos = _chaos(options.chaos) if options.chaos else None
         store = Store(directory.database if directory else None, fsync=options.fsync)
         opened.callback(store.close)
         clock = Clock(_positive(options.time_scale))
-        broker = Broker(store, clock, chaos, agent_rights=options.agent_rights)
+        broker = Broker(store, clock, chaos, service_agent_permissions=options.service_agent_permissions)
         opened.push_async_callback(broker.close)
         tokens = Tokens(self.data, clock)
         services = {
@@ -120,17 +120,17 @@ class Server:
         if setup is not None:
             await setup(services)
         state = State(broker)
-        await self._serve_http(opened, HttpDoor(services, tokens, state, GRACE))
+        await self._serve_http(opened, HttpPort(services, tokens, state, GRACE))
         await self._serve_grpc(opened, services)
-        state.paces = pushes = Pushes(broker, tokens, options.max_outstanding, trust)
+        state.paces = pushes = PushDeliveries(broker, tokens, options.max_outstanding, trust)
         opened.push_async_callback(pushes.close, GRACE)
         self.exports = self.data or opened.enter_context(_temporary_directory())
         exports = Exports(broker, self.warehouse, self.buckets, create=options.create_tables)
         opened.push_async_callback(exports.close)
 
-    async def _serve_http(self, opened: AsyncExitStack, door: HttpDoor) -> None:
+    async def _serve_http(self, opened: AsyncExitStack, door: HttpPort) -> None:
         host = self.options.host
-        listening = _listen(host, self.options.certificates_port, "--http-port")
+        listening = _listen(host, self.options.requested_http_port, "--http-port")
         self.http_port = int(listening.getsockname()[1])
         opened.push_async_callback(door.close)
         await door.open(listening, grpc=lambda: (_reachable(host), self.port))
@@ -171,8 +171,10 @@ def _temporary_directory() -> Iterator[Path]:
 
 
 def _positive(scale: float) -> float:
-    if not 0 < scale <= FASTEST:
-        raise CannotStart(f"--time-scale {scale:g} cannot be: it must be above 0, and at most {FASTEST:g}.")
+    if not 0 < scale <= MAX_TIME_SCALE:
+        raise CannotStart(
+            f"--time-scale {scale:g} cannot be: it must be above 0, and at most {MAX_TIME_SCALE:g}."
+        )
     return scale
 
 

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from localpubsub.api.grpc_methods import Services
-from localpubsub.api.protocol_switch import FrontDoor, NewProtocol
+from localpubsub.api.protocol_switch import NewProtocol, ProtocolSwitch
 from localpubsub.broker.state import State
 from localpubsub.push.tokens import Tokens
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 
-class HttpDoor:
+class HttpPort:
     """Open after ``open`` until ``close``, which lets calls under way have ``grace`` seconds.
 
     The website is made when somebody first asks for it, in a thread: aiohttp is two thirds of what a server
@@ -30,7 +30,7 @@ class HttpDoor:
     async def open(self, listening: socket.socket, grpc: Callable[[], tuple[str, int]]) -> None:
         """Answer whoever connects to this socket, which is the door's from now on."""
         loop = asyncio.get_running_loop()
-        self._listening = await loop.create_server(lambda: FrontDoor(self._http, grpc), sock=listening)
+        self._listening = await loop.create_server(lambda: ProtocolSwitch(self._http, grpc), sock=listening)
 
     async def close(self) -> None:
         """Stop listening, finish what is under way."""

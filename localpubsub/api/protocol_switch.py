@@ -13,7 +13,7 @@ PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 NewProtocol: TypeAlias = Callable[[], asyncio.Protocol]
 
 
-class FrontDoor(asyncio.Protocol):
+class ProtocolSwitch(asyncio.Protocol):
     """A new connection, until it is known whose it is: ``http``'s, or the gRPC server's at ``grpc``."""
 
     def __init__(

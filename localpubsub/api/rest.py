@@ -20,7 +20,7 @@ _DEADLINE_HEADER: Final = "X-Server-Timeout"  #: seconds; Google's API clients s
 _log = logging.getLogger("localpubsub.api.rest")
 
 
-class RestDoor:
+class RestApi:
     """Answers ``/v1/…`` with the methods it is given, by name."""
 
     def __init__(self, services: Services) -> None:

@@ -48,13 +48,20 @@ class Broker:
     """Everything that happens to messages."""
 
     def __init__(
-        self, store: Store, clock: Clock, chaos: "Chaos | None" = None, *, agent_rights: bool = True
+        self,
+        store: Store,
+        clock: Clock,
+        chaos: "Chaos | None" = None,
+        *,
+        service_agent_permissions: bool = True,
     ) -> None:
         self._chaos = chaos
         self._failures = Complaint(_log)
         self.clock = clock
         self.journal = Journal(store, self._written, self._refused_by_disk)
-        self.catalogue = Catalogue(self.journal, self._next_number, agent_rights=agent_rights)
+        self.catalogue = Catalogue(
+            self.journal, self._next_number, service_agent_permissions=service_agent_permissions
+        )
         self.snapshots = Snapshots(self.catalogue, self.journal, clock, self._next_number)
         self.policies = Policies(self.journal)
         self._ids = MessageIds(store.last_id())

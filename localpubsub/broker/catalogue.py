@@ -26,7 +26,7 @@ class Catalogue:
     """Creates, changes, lists and deletes. ``followers`` are told of each such subscription."""
 
     def __init__(
-        self, journal: Journal, next_number: Callable[[], int], *, agent_rights: bool = True
+        self, journal: Journal, next_number: Callable[[], int], *, service_agent_permissions: bool = True
     ) -> None:
         self.topics: dict[str, Topic] = {}
         self.subscriptions: dict[str, Subscription] = {}
@@ -36,7 +36,7 @@ class Catalogue:
         self.schemas = Schemas(journal, next_number)
         self._journal = journal
         self._next_number = next_number
-        self._agent_rights = agent_rights
+        self._service_agent_permissions = service_agent_permissions
 
     def load(self, store: Store) -> None:
         """Take over what the store holds; before the server serves."""
@@ -233,7 +233,7 @@ class Catalogue:
             topic.subscriptions.append(subscription)
 
     def _subscription(self, number: int, resource: SubscriptionPb) -> Subscription:
-        return Subscription(number, resource, agent_rights=self._agent_rights)
+        return Subscription(number, resource, service_agent_permissions=self._service_agent_permissions)
 
     def _remove_subscription(self, subscription: Subscription) -> None:
         self.subscriptions.pop(subscription.name, None)

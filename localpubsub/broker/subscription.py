@@ -21,13 +21,17 @@ READ_AHEAD: Final = 256  #: messages read from the store, beyond those wanted, w
 class Subscription:
     """One subscription while it exists. ``number`` names it in the store and in ack ids for good."""
 
-    def __init__(self, number: int, resource: SubscriptionPb, *, agent_rights: bool = True) -> None:
+    def __init__(
+        self, number: int, resource: SubscriptionPb, *, service_agent_permissions: bool = True
+    ) -> None:
         self.number = number
         self.resource = resource
         self.filter = parse(resource.filter)
         self.ordered = bool(resource.enable_message_ordering)
         self.retains = bool(resource.retain_acked_messages)
-        self.agent_rights = agent_rights  #: without them Pub/Sub neither counts attempts nor forwards
+        self.service_agent_permissions = (
+            service_agent_permissions  #: without them Pub/Sub neither counts attempts nor forwards
+        )
         self.backlog = self.empty_backlog()
         self.active = True  #: used since the last look for idle subscriptions
         self.active_at = 0.0  #: when it was last seen to be active
@@ -77,7 +81,7 @@ class Subscription:
         """A backlog of its kind, without messages."""
         return OrderedBacklog(self._terms()) if self.ordered else Backlog(self._terms())
 
-    def told_attempt(self, lease: Lease) -> int | None:
+    def delivery_attempt(self, lease: Lease) -> int | None:
         """The ``delivery_attempt`` that subscribers see: None without a dead-letter policy.
 
         Without the rights of Pub/Sub's service agent nothing is counted
@@ -85,11 +89,11 @@ class Subscription:
         """
         if not self.resource.HasField("dead_letter_policy"):
             return None
-        return lease.attempt if self.agent_rights else 1
+        return lease.attempt if self.service_agent_permissions else 1
 
     def _terms(self) -> Terms:
         terms = subscription_resource.terms(self.resource)
-        return terms if self.agent_rights else replace(terms, dead_letters=None)
+        return terms if self.service_agent_permissions else replace(terms, dead_letters=None)
 
     def take_reading(self, reading: asyncio.Future[dict[int, bytes]]) -> None:
         """A read ended: keep what it found."""

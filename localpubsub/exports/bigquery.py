@@ -10,7 +10,7 @@ from localpubsub.broker.broker import Broker
 from localpubsub.broker.subscription import Subscription
 from localpubsub.errors import ExportBlocked, NotFound
 from localpubsub.exports.bigquery_row import RowPlan
-from localpubsub.exports.bigquery_tables import Warehouse
+from localpubsub.exports.bigquery_tables import BigQueryTables
 from localpubsub.exports.exporter import Exporter
 from localpubsub.protocol.messages import BigQueryConfig
 
@@ -24,7 +24,7 @@ class BigQueryExport(Exporter):
         self,
         broker: Broker,
         subscription: Subscription,
-        warehouse: Warehouse,
+        warehouse: BigQueryTables,
         thread: ThreadPoolExecutor,
     ) -> None:
         self._warehouse = warehouse

@@ -40,7 +40,7 @@ _BAD_VALUES: Final = (
 )
 
 
-class Warehouse:
+class BigQueryTables:
     """One file, opened when first needed. Every method raises ExportBlocked when nothing can be written."""
 
     def __init__(self, file: Path, *, create_tables: bool) -> None:

@@ -34,7 +34,7 @@ _STATES: Final = {
 }
 
 
-class StorageExport(Exporter):
+class CloudStorageExport(Exporter):
     """Files of one subscription, one at a time; its messages are acknowledged once it has its name."""
 
     field = "cloud_storage_config"

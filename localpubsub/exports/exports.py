@@ -11,7 +11,7 @@ from localpubsub.broker.subscription import Subscription
 from localpubsub.exports.exporter import STATES, Exporter
 
 if TYPE_CHECKING:
-    from localpubsub.exports.bigquery_tables import Warehouse
+    from localpubsub.exports.bigquery_tables import BigQueryTables
 
 
 class Exports:
@@ -63,20 +63,20 @@ class Exports:
         self._files_thread.shutdown()
 
     @cached_property
-    def _warehouse(self) -> "Warehouse":
-        from localpubsub.exports.bigquery_tables import Warehouse  # noqa: PLC0415 - see the class
+    def _warehouse(self) -> "BigQueryTables":
+        from localpubsub.exports.bigquery_tables import BigQueryTables  # noqa: PLC0415 - see the class
 
-        return Warehouse(self._warehouse_file, create_tables=self._create)
+        return BigQueryTables(self._warehouse_file, create_tables=self._create)
 
     def _begin(self, subscription: Subscription) -> Exporter:
         if subscription.resource.HasField("bigquery_config"):
             from localpubsub.exports.bigquery import BigQueryExport  # noqa: PLC0415 - see the class
 
             return BigQueryExport(self._broker, subscription, self._warehouse, self._warehouse_thread)
-        from localpubsub.exports.cloud_storage import StorageExport  # noqa: PLC0415 - see the class
+        from localpubsub.exports.cloud_storage import CloudStorageExport  # noqa: PLC0415 - see the class
 
         bucket = self._buckets / subscription.resource.cloud_storage_config.bucket
-        return StorageExport(self._broker, subscription, bucket, self._files_thread, create=self._create)
+        return CloudStorageExport(self._broker, subscription, bucket, self._files_thread, create=self._create)
 
 
 def _configuration(subscription: Subscription) -> bytes:

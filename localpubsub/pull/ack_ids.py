@@ -9,7 +9,7 @@ from localpubsub.errors import InvalidArgument
 
 
 @dataclass(slots=True)
-class NamedLeases:
+class ResolvedAckIds:
     """The ack ids of one request, by what they are worth."""
 
     leases: list[Lease] = field(default_factory=list)  #: those that still last
@@ -19,7 +19,7 @@ class NamedLeases:
     def __bool__(self) -> bool:
         return bool(self.ack_ids or self.ended)
 
-    def add(self, other: "NamedLeases") -> None:
+    def add(self, other: "ResolvedAckIds") -> None:
         """Take over what another names."""
         self.leases += other.leases
         self.ack_ids += other.ack_ids
@@ -28,12 +28,12 @@ class NamedLeases:
 
 def find_leases(
     subscription: Subscription, ack_ids: Iterable[str], *, allow_none: bool = False
-) -> NamedLeases:
+) -> ResolvedAckIds:
     """Look up ack ids; InvalidArgument if there are none, or if one is no ack id of this subscription.
 
     With exactly-once delivery a wrong ack id is reported like one that has ended.
     """
-    found = NamedLeases()
+    found = ResolvedAckIds()
     for text, delivery in [(text, _parsed(subscription, text)) for text in ack_ids]:
         lease = subscription.backlog.find(*delivery) if delivery is not None else None
         if lease is None:

@@ -58,6 +58,6 @@ async def receive(
 def _received_message(subscription: Subscription, lease: Lease, record: bytes) -> ResponsePb:
     message = ReceivedMessage(ack_id=ack_id(subscription.number, lease))
     message.message.MergeFromString(record)
-    if (attempt := subscription.told_attempt(lease)) is not None:
+    if (attempt := subscription.delivery_attempt(lease)) is not None:
         message.delivery_attempt = attempt
     return message

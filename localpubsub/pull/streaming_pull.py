@@ -15,7 +15,7 @@ from localpubsub.broker.broker import Broker
 from localpubsub.broker.subscription import Subscription
 from localpubsub.errors import InvalidArgument
 from localpubsub.protocol.messages import RequestPb, ResponsePb, StreamingPullResponse
-from localpubsub.pull.ack_ids import NamedLeases, find_leases
+from localpubsub.pull.ack_ids import ResolvedAckIds, find_leases
 from localpubsub.pull.receive import Received, Wanted, receive
 from localpubsub.resources import limits
 
@@ -108,13 +108,13 @@ class _Stream:
             )
             self._seconds = request.stream_ack_deadline_seconds
 
-    def _modify(self, request: RequestPb) -> NamedLeases:
+    def _modify(self, request: RequestPb) -> ResolvedAckIds:
         ack_ids, seconds = request.modify_deadline_ack_ids, request.modify_deadline_seconds
         if len(seconds) != len(ack_ids):
             raise InvalidArgument(
                 "modify_deadline_seconds and modify_deadline_ack_ids must be of the same length."
             )
-        modified = NamedLeases()
+        modified = ResolvedAckIds()
         for text, duration in zip(ack_ids, seconds, strict=True):
             limits.check_between("ack deadline", duration, limits.MODIFIED_ACK_DEADLINE)
             named = find_leases(self._subscription, [text])
@@ -123,7 +123,7 @@ class _Stream:
             modified.add(named)
         return modified
 
-    async def _confirm(self, acknowledged: NamedLeases, modified: NamedLeases) -> None:
+    async def _confirm(self, acknowledged: ResolvedAckIds, modified: ResolvedAckIds) -> None:
         """Tell an exactly-once subscriber which of its acks hold; after they are on disk."""
         await self._broker.journal.commit()
         answer = StreamingPullResponse()

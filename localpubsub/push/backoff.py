@@ -9,8 +9,8 @@ the real service), and a few nacks among many acks pause nothing.
 
 from typing import Final
 
-FIRST_PAUSE: Final = 0.1  #: seconds
-LONGEST_PAUSE: Final = 60.0  #: seconds
+MIN_PAUSE: Final = 0.1  #: seconds
+MAX_PAUSE: Final = 60.0  #: seconds
 MEMORY: Final = 64  #: answers that count as recent: beyond them, both tallies are halved
 
 
@@ -44,7 +44,7 @@ class PushBackoff:
         if delivered_at < self._began or self._nacks <= self._acks:
             return
         self._began = now
-        self.resume_at = now + min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**self._level)
+        self.resume_at = now + min(MAX_PAUSE, MIN_PAUSE * 2.0**self._level)
         self._level = min(self._level + 1, 10)
 
     def rest_until(self, when: float) -> None:

@@ -4,8 +4,8 @@ import asyncio
 from typing import Final, cast
 from urllib.parse import urlsplit
 
-from localpubsub.push.http_response import Answer, BadAnswer
-from localpubsub.push.tls import Trust
+from localpubsub.push.http_response import BadHttpResponse, HttpResponse
+from localpubsub.push.tls import TlsContext
 
 #: Seconds a connection may lie idle. Shorter than the servers' own limit (gunicorn: 2 s), for a request sent
 #: while the server closes is lost and costs the message an attempt.
@@ -21,15 +21,15 @@ class Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self.idle_since = 0.0  #: loop time
         self.usable = True  #: open, and nothing unread on it
-        self._answer = Answer()
+        self._answer = HttpResponse()
         self._waiting: asyncio.Future[int] | None = None
         self._transport: asyncio.Transport
 
     async def post(self, request: bytes) -> int:
         """Send a request; status of its answer. OSError when the connection fails or ``abort`` is called."""
         if not self.usable:
-            raise BadAnswer("the connection was closed before the request")
-        self._answer = Answer()
+            raise BadHttpResponse("the connection was closed before the request")
+        self._answer = HttpResponse()
         self._waiting = asyncio.get_running_loop().create_future()
         self._transport.write(request)
         try:
@@ -44,7 +44,7 @@ class Connection(asyncio.Protocol):
         """Close at once; a request under way fails."""
         self.usable = False
         self._transport.abort()
-        self._fail(BadAnswer(reason))
+        self._fail(BadHttpResponse(reason))
 
     def close(self) -> None:
         """Close; nothing is under way."""
@@ -63,7 +63,7 @@ class Connection(asyncio.Protocol):
             return
         try:
             complete = self._answer.feed(data)
-        except BadAnswer as error:
+        except BadHttpResponse as error:
             self.usable = False
             self._transport.abort()
             self._fail(error)
@@ -77,7 +77,7 @@ class Connection(asyncio.Protocol):
         if self._waiting is not None and not self._waiting.done() and exc is None and self._answer.close():
             self._finish(self._waiting)
         else:
-            self._fail(exc or BadAnswer("the connection was closed before the answer was complete"))
+            self._fail(exc or BadHttpResponse("the connection was closed before the answer was complete"))
 
     def _finish(self, waiting: asyncio.Future[int]) -> None:
         if not self._answer.reusable:
@@ -92,7 +92,7 @@ class Connection(asyncio.Protocol):
 class Endpoint:
     """Where one push URL leads."""
 
-    def __init__(self, url: str, trust: Trust) -> None:
+    def __init__(self, url: str, trust: TlsContext) -> None:
         parts = urlsplit(url)
         self._tls = trust.context() if parts.scheme == "https" else None
         self._host = parts.hostname or ""

@@ -15,8 +15,8 @@ from localpubsub.log_throttle import Complaint
 from localpubsub.push.backoff import PushBackoff
 from localpubsub.push.connection import Connection, Endpoint
 from localpubsub.push.envelope import push_body
-from localpubsub.push.http_response import BadAnswer
-from localpubsub.push.tls import Trust
+from localpubsub.push.http_response import BadHttpResponse
+from localpubsub.push.tls import TlsContext
 from localpubsub.push.tokens import Tokens
 from localpubsub.push.unwrapped import unwrapped
 from localpubsub.push.window import PushWindow
@@ -29,13 +29,13 @@ REST: Final = 1.0  #: seconds in which a subscription rests after a failure of o
 _log = logging.getLogger("localpubsub.push.delivery")
 
 
-class Pushes:
+class PushDeliveries:
     """Every push subscription has one delivery here, which follows its configuration."""
 
     def __init__(
-        self, broker: Broker, tokens: Tokens, max_outstanding: int, trust: Trust | None = None
+        self, broker: Broker, tokens: Tokens, max_outstanding: int, trust: TlsContext | None = None
     ) -> None:
-        self._trust = trust or Trust()
+        self._trust = trust or TlsContext()
         self._broker = broker
         self._tokens = tokens
         self._max_outstanding = max_outstanding
@@ -69,11 +69,11 @@ class Pushes:
         deliveries = list(self._deliveries.values())
         for delivery in deliveries:
             delivery.stop(abort=False)
-        couriers = [courier for delivery in deliveries for courier in delivery.couriers]
-        if couriers:
-            _, unfinished = await asyncio.wait(couriers, timeout=grace)
-            for courier in unfinished:
-                courier.cancel()
+        senders = [sender for delivery in deliveries for sender in delivery.senders]
+        if senders:
+            _, unfinished = await asyncio.wait(senders, timeout=grace)
+            for sender in unfinished:
+                sender.cancel()
             await asyncio.gather(*unfinished, return_exceptions=True)
         for delivery in deliveries:
             delivery.stop(abort=True)
@@ -95,7 +95,7 @@ class PushDelivery:
         endpoint: Endpoint,
     ) -> None:
         self.push_config = subscription.resource.push_config
-        self.couriers: set[asyncio.Task[None]] = set()
+        self.senders: set[asyncio.Task[None]] = set()
         self._broker = broker
         self._subscription = subscription
         self._tokens = tokens
@@ -109,14 +109,14 @@ class PushDelivery:
 
     def wake(self) -> None:
         """Send out as many couriers as there are messages ready and places in the window."""
-        places = self._window.size - len(self.couriers)
+        places = self._window.size - len(self.senders)
         if places <= 0 or self._stopped:
             return
         if self._resting():
             return
         loop = asyncio.get_running_loop()
         for _ in range(min(places, self._subscription.backlog.ready(self._broker.clock.now()))):
-            self.couriers.add(loop.create_task(self._deliver_while_ready()))
+            self.senders.add(loop.create_task(self._deliver_while_ready()))
 
     def pace(self) -> Pace:
         """For who watches."""
@@ -147,12 +147,12 @@ class PushDelivery:
                 connection = await self._deliver(lease, connection)
         finally:
             # At once, not when the loop gets to it: a message that comes in between finds the place free.
-            self.couriers.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+            self.senders.discard(cast("asyncio.Task[None]", asyncio.current_task()))
             if connection is not None:
                 self._give_back(connection)
 
     def _next_lease(self) -> Lease | None:
-        if self._stopped or len(self.couriers) > self._window.size or self._resting():
+        if self._stopped or len(self.senders) > self._window.size or self._resting():
             return None
         return self._broker.deliver(self._subscription, self._seconds(), self)
 
@@ -203,7 +203,7 @@ class PushDelivery:
             connection = await self._endpoint.connect()
         if self._subscription.backlog.find(lease.message_id, lease.attempt) is None:
             connection.close()
-            raise BadAnswer("no connection within the ack deadline")
+            raise BadHttpResponse("no connection within the ack deadline")
         return connection
 
     async def _request(self, lease: Lease) -> bytes | None:
@@ -220,15 +220,15 @@ class PushDelivery:
             metadata = self.push_config.no_wrapper.write_metadata
             body, headers = unwrapped(record, self._subscription.name, write_metadata=metadata)
             return self._endpoint.request(body, bearer, headers)
-        body = push_body(record, self._subscription.name, self._subscription.told_attempt(lease))
+        body = push_body(record, self._subscription.name, self._subscription.delivery_attempt(lease))
         return self._endpoint.request(body, bearer)
 
     def _settle(self, lease: Lease, status: int, reason: str) -> None:
         if status in ACKNOWLEDGING:
-            self._window.acknowledged(len(self.couriers))
+            self._window.acknowledged(len(self.senders))
             self._backoff.acknowledged()
             self._broker.acknowledge(self._subscription, lease)
-            if len(self.couriers) < self._window.size:
+            if len(self.senders) < self._window.size:
                 self.wake()
             return
         now = self._broker.clock.now()

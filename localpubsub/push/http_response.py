@@ -14,11 +14,11 @@ _SKIPPED: Final = frozenset(
 )  #: interim answers; 102 is an answer to Pub/Sub, and 101 was not asked for
 
 
-class BadAnswer(OSError):
+class BadHttpResponse(OSError):
     """What came is no HTTP/1.1 answer, or it ended early. An OSError, as every failed delivery is."""
 
 
-class Answer:
+class HttpResponse:
     """One answer, fed as it comes: its ``status``, and whether the connection is ``reusable`` after it."""
 
     __slots__ = ("_buffer", "_chunked", "_missing", "reusable", "status")
@@ -50,7 +50,7 @@ class Answer:
         head = head.lower()
         line, _, _ = head.partition(b"\r\n")
         if not line.startswith(b"http/1.") or not line[9:12].isdigit():
-            raise BadAnswer(f"not an HTTP/1.1 status line: {line[:80]!r}")
+            raise BadHttpResponse(f"not an HTTP/1.1 status line: {line[:80]!r}")
         status = int(line[9:12])
         if status in _SKIPPED:
             return
@@ -70,7 +70,7 @@ class Answer:
         elif length.isdigit():
             self._missing = int(length)
         elif length:
-            raise BadAnswer(f"not a Content-Length: {length[:80]!r}")
+            raise BadHttpResponse(f"not a Content-Length: {length[:80]!r}")
         else:
             self._missing = -1
             self.reusable = False
@@ -98,7 +98,7 @@ class Answer:
             try:
                 size = int(line.partition(b";")[0], 16)
             except ValueError:
-                raise BadAnswer(f"not a chunk size: {line[:80]!r}") from None
+                raise BadHttpResponse(f"not a chunk size: {line[:80]!r}") from None
             if size == 0:
                 return self._skip_trailers(data, rest)
             data = rest
@@ -111,7 +111,7 @@ class Answer:
 
     def _keep(self, data: bytes, limit: int) -> bool:
         if len(data) > limit:
-            raise BadAnswer(f"more than {limit} bytes of headers")
+            raise BadHttpResponse(f"more than {limit} bytes of headers")
         self._buffer = data
         return False
 

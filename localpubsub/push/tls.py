@@ -6,7 +6,7 @@ from pathlib import Path
 from localpubsub.errors import CannotStart
 
 
-class Trust:
+class TlsContext:
     """The certificate authorities of this machine, and those of a file. CannotStart if it holds none."""
 
     def __init__(self, ca_file: Path | None = None) -> None:

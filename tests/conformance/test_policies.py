@@ -50,7 +50,7 @@ def rightless(pubsub: Workplace) -> Iterator[Workplace]:
         yield pubsub
         return
     with ExitStack() as opened:
-        server = opened.enter_context(localpubsub.running(agent_rights=False))
+        server = opened.enter_context(localpubsub.running(service_agent_permissions=False))
         clients = opened.enter_context(gapic_clients(server.host))
         yield Workplace(PubsubServer("localpubsub", server.host, None), pubsub.patience, *clients)
 

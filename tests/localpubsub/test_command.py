@@ -181,6 +181,12 @@ def test_it_stops_when_asked(tmp_path: Path, number: signal.Signals) -> None:
         assert [received.message.message_id for received in pubsub.pull(subscription)] == [message_id]
 
 
+def test_without_agent_rights_is_still_accepted() -> None:
+    """The name that --without-service-agent-permissions had in version 0.1 works on."""
+    with started("--ephemeral", "--without-agent-rights") as server:
+        assert server.lines[2] == "localpubsub: data in memory only\n"
+
+
 def test_the_help_names_every_option() -> None:
     """The command line is the Options, no more and no less."""
     text = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True).stdout

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localpubsub.push.http_response import Answer, BadAnswer
+from localpubsub.push.http_response import BadHttpResponse, HttpResponse
 
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 #: bytes on the wire → status, reusable
@@ -29,7 +29,7 @@ COMPLETE = {
 def test_an_answer_is_complete_with_its_last_byte(wire: bytes, cuts: set[int]) -> None:
     """However the network cuts it: complete at the end, and not before."""
     edges = [0, *sorted(cut for cut in cuts if cut < len(wire)), len(wire)]
-    answer = Answer()
+    answer = HttpResponse()
     progress = [answer.feed(wire[start:end]) for start, end in pairwise(edges)]
     assert progress == [False] * (len(edges) - 2) + [True]
     assert (answer.status, answer.reusable) == COMPLETE[wire]
@@ -37,7 +37,7 @@ def test_an_answer_is_complete_with_its_last_byte(wire: bytes, cuts: set[int]) -
 
 def test_without_a_length_the_end_of_the_connection_ends_the_answer() -> None:
     """RFC 9112 section 6.3, rule 8."""
-    answer = Answer()
+    answer = HttpResponse()
     assert not answer.feed(b"HTTP/1.1 200 OK\r\n\r\nhello")
     assert answer.close()
     assert not answer.reusable
@@ -48,7 +48,7 @@ def test_without_a_length_the_end_of_the_connection_ends_the_answer() -> None:
 )
 def test_an_answer_cut_short_is_none(wire: bytes) -> None:
     """A connection that closes in the middle is a nack."""
-    answer = Answer()
+    answer = HttpResponse()
     assert not answer.feed(wire)
     assert not answer.close()
 
@@ -67,12 +67,12 @@ def test_an_answer_cut_short_is_none(wire: bytes) -> None:
 )
 def test_what_is_no_answer_is_refused(wire: bytes) -> None:
     """Garbage is an error at once, not silence until the deadline."""
-    with pytest.raises(BadAnswer):
-        Answer().feed(wire)
+    with pytest.raises(BadHttpResponse):
+        HttpResponse().feed(wire)
 
 
 def test_more_than_was_announced_ends_the_connection() -> None:
     """Bytes beyond the length would be taken for the next answer."""
-    answer = Answer()
+    answer = HttpResponse()
     assert answer.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nxHTTP/1.1 500")
     assert (answer.status, answer.reusable) == (200, False)

@@ -1,7 +1,7 @@
 """How fast a push subscription goes: its window and its backoff."""
 
 from localpubsub.backlog.retry_policy import RetryPolicy
-from localpubsub.push.backoff import FIRST_PAUSE, LONGEST_PAUSE, PushBackoff
+from localpubsub.push.backoff import MAX_PAUSE, MIN_PAUSE, PushBackoff
 from localpubsub.push.window import START, PushWindow
 
 NOW = 1_800_000_000.0
@@ -69,7 +69,7 @@ def test_refusals_alone_pause_from_100_ms_to_60_s() -> None:
         pauses.append(round(backoff.resume_at - now, 3))
         now = backoff.resume_at
     assert pauses == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 51.2, 60, 60]
-    assert (pauses[0], pauses[-1]) == (FIRST_PAUSE, LONGEST_PAUSE)
+    assert (pauses[0], pauses[-1]) == (MIN_PAUSE, MAX_PAUSE)
 
 
 def test_one_burst_is_one_reason_to_pause() -> None:
@@ -77,7 +77,7 @@ def test_one_burst_is_one_reason_to_pause() -> None:
     backoff = PushBackoff()
     for answer in range(1000):
         backoff.refused(NOW, NOW + 1 + answer / 10_000)
-    assert backoff.resume_at == NOW + 1 + FIRST_PAUSE
+    assert backoff.resume_at == NOW + 1 + MIN_PAUSE
 
 
 def test_few_refusals_among_many_acks_pause_nothing() -> None:
@@ -101,7 +101,7 @@ def test_a_recovered_endpoint_is_soon_forgiven() -> None:
     for _ in range(40):
         backoff.acknowledged()
     backoff.refused(now, now)
-    assert backoff.resume_at <= now + FIRST_PAUSE
+    assert backoff.resume_at <= now + MIN_PAUSE
 
 
 def test_the_retry_policy_grows_from_minimum_to_maximum() -> None:

@@ -14,7 +14,7 @@ from localpubsub.backlog.message import seal
 from localpubsub.errors import ExportBlocked, Misfit
 from localpubsub.exports.bigquery_column import Column
 from localpubsub.exports.bigquery_row import RowPlan
-from localpubsub.exports.bigquery_tables import Warehouse
+from localpubsub.exports.bigquery_tables import BigQueryTables
 from localpubsub.protocol.messages import BigQueryConfig, PubsubMessage
 
 SUBSCRIPTION = "projects/p/subscriptions/s"
@@ -44,13 +44,13 @@ def select(file: Path, query: str = 'SELECT * FROM "d.t"') -> list[dict[str, Any
         return [dict(row) for row in database.execute(query)]
 
 
-def prepared(file: Path, *statements: str) -> Warehouse:
+def prepared(file: Path, *statements: str) -> BigQueryTables:
     """A warehouse whose tables somebody made before."""
     with closing(sqlite3.connect(file)) as database:
         for statement in statements:
             database.execute(statement)
         database.commit()
-    return Warehouse(file, create_tables=True)
+    return BigQueryTables(file, create_tables=True)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_a_table_that_exists_keeps_its_columns(tmp_path: Path) -> None:
 def test_a_table_made_from_data_grows(tmp_path: Path) -> None:
     """Nobody declared its columns, so each new field is one; after a restart too."""
     for data in (b'{"a": 1}', b'{"A": "x", "b": [1]}'):
-        warehouse = Warehouse(tmp_path / "w.db", create_tables=True)
+        warehouse = BigQueryTables(tmp_path / "w.db", create_tables=True)
         assert warehouse.write(plan(), [record(data)]) == [""]
         warehouse.close()
     assert select(tmp_path / "w.db") == [{"a": 1, "b": None}, {"a": "x", "b": "[1]"}]
@@ -162,7 +162,7 @@ def test_a_table_changed_by_somebody_else_is_seen(tmp_path: Path) -> None:
 def test_a_table_that_cannot_take_any_row_blocks(tmp_path: Path, statement: str, state: str) -> None:
     """No ``data`` column, no table, or texts that SQLite would take for numbers."""
     prepared(tmp_path / "w.db", statement)
-    warehouse = Warehouse(tmp_path / "w.db", create_tables=False)
+    warehouse = BigQueryTables(tmp_path / "w.db", create_tables=False)
     with pytest.raises(ExportBlocked) as blocked:
         warehouse.write(plan(use_table_schema=False), [record(b"x")])
     assert blocked.value.state == state
@@ -173,13 +173,13 @@ def test_what_cannot_be_opened_is_denied(tmp_path: Path) -> None:
     """A directory in the file's place."""
     (tmp_path / "w.db").mkdir()
     with pytest.raises(ExportBlocked) as blocked:
-        Warehouse(tmp_path / "w.db", create_tables=True).check(plan())
+        BigQueryTables(tmp_path / "w.db", create_tables=True).check(plan())
     assert blocked.value.state == "PERMISSION_DENIED"
 
 
 def test_metadata_and_fields_do_not_mix(tmp_path: Path) -> None:
     """A field called as a metadata column is a misfit: one of the two values would be lost."""
-    warehouse = Warehouse(tmp_path / "w.db", create_tables=True)
+    warehouse = BigQueryTables(tmp_path / "w.db", create_tables=True)
     (reason,) = warehouse.write(plan(write_metadata=True), [record(b'{"message_id": "mine"}')])
     assert "metadata" in reason
     assert warehouse.write(plan(write_metadata=True), [record(b"{}", key="v")]) == [""]
@@ -209,7 +209,7 @@ def test_any_object_lands_or_is_refused(tmp_path: Path, objects: list[dict[str, 
     """Every object is a row with the same values, or has a reason why not; the others are not disturbed."""
     file = tmp_path / "w.db"
     file.unlink(missing_ok=True)
-    warehouse = Warehouse(file, create_tables=True)
+    warehouse = BigQueryTables(file, create_tables=True)
     records = [record(json.dumps(each).encode(), MESSAGE_ID + n) for n, each in enumerate(objects)]
     reasons = warehouse.write(plan(write_metadata=True), records)
     warehouse.close()
@@ -229,7 +229,7 @@ def test_any_object_lands_or_is_refused(tmp_path: Path, objects: list[dict[str, 
 )
 def test_any_bytes_are_a_row_or_a_misfit(data: bytes) -> None:
     """Nothing that is published breaks an export."""
-    warehouse = Warehouse(Path(":memory:"), create_tables=True)
+    warehouse = BigQueryTables(Path(":memory:"), create_tables=True)
     (reason,) = warehouse.write(plan(write_metadata=True), [record(data)])
     assert isinstance(reason, str)
     warehouse.close()

@@ -103,7 +103,7 @@ def test_a_system_that_works_passes_and_is_left_as_it_was(google: Google, smoke_
     assert letters(google.stack) == ["somebody's"]
 
 
-@pytest.mark.parametrize("pubsub_arguments", [("--without-agent-rights",)])
+@pytest.mark.parametrize("pubsub_arguments", [("--without-service-agent-permissions",)])
 def test_a_missing_grant_is_found(google: Google, smoke_test: SmokeTest) -> None:
     """Pub/Sub's agent may not bury: a job is tried for ever and nothing says so, but for this test."""
     said = smoke_test(patience=15)
