@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from contract.faults import UnreadableCrawl, odd_values, parse_json_object
 from contract.job import CrawlName, Politeness, RunId
 from contract.recipe import Recipe
+from contract.selectors import SelectorChecks
 from contract.urls import PageUrl
 
 MAX_CRAWL_BYTES = 1024 * 1024  #: what Cloud Scheduler sends at most is 1 MB (its quotas page)
@@ -64,19 +65,27 @@ class Crawl(BaseModel):
     politeness: Politeness = Politeness()
 
     @classmethod
-    def decode(cls, body: bytes) -> Self:
+    def decode(cls, body: bytes, selectors: SelectorChecks) -> Self:
         """Read the body of a dispatch.
+
+        Args:
+            body: UTF-8 JSON.
+            selectors: reject the selectors that do not compile (`extraction.selectors.CHECKS`).
 
         Raises:
             UnreadableCrawl: with every fault, each naming its path (`recipe.fields.price.type: …`).
         """
-        return cls.from_document(
-            parse_json_object(body, UnreadableCrawl, max_bytes=MAX_CRAWL_BYTES, what="crawl"), body
-        )
+        document = parse_json_object(body, UnreadableCrawl, max_bytes=MAX_CRAWL_BYTES, what="crawl")
+        return cls.from_document(document, selectors, raw=body)
 
     @classmethod
-    def from_document(cls, document: dict[str, Any], raw: bytes = b"") -> Self:
+    def from_document(cls, document: dict[str, Any], selectors: SelectorChecks, *, raw: bytes = b"") -> Self:
         """Read a crawl from JSON values. People write crawls, so an unknown field is a fault: a typo.
+
+        Args:
+            document: the crawl as JSON values.
+            selectors: see `decode`.
+            raw: the bytes that the document was read from; the exception keeps them.
 
         Raises:
             UnreadableCrawl: as in `decode`.
@@ -84,6 +93,6 @@ class Crawl(BaseModel):
         for fault in odd_values(document):
             raise UnreadableCrawl(raw, [fault])
         try:
-            return cls.model_validate(document, extra="forbid")
+            return cls.model_validate(document, extra="forbid", context=selectors)
         except ValidationError as wrong:
             raise UnreadableCrawl.from_validation(raw, wrong) from None

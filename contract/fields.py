@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from contract.faults import LONG, SHORT
-from contract.selectors import Css, JmesPath, JsonLd, Meta, Pattern, XPath, css_to_xpath
+from contract.selectors import Css, JmesPath, JsonLd, Meta, Pattern, XPath
 
 MAX_SOURCES = 10
 MAX_TRANSFORMS = 10
@@ -85,9 +85,9 @@ class Source(BaseModel):
         embedded = self.jmespath is not None and (self.css is not None or self.xpath is not None)
         return count == (2 if embedded else 1)
 
-    def expression(self, *, xml: bool = False) -> str | None:
-        """Return the XPath expression of css or xpath, whichever is given; None where neither is."""
-        return css_to_xpath(self.css, xml=xml) if self.css is not None else self.xpath
+    def selects_elements(self) -> bool:
+        """Return whether css or xpath is given, which select in HTML and XML, and nothing in JSON."""
+        return self.css is not None or self.xpath is not None
 
     def __str__(self) -> str:
         places = [self.css or self.xpath, self.jmespath]

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from contract.faults import UnreadableJob, parse_json_object
 from contract.recipe import Recipe
+from contract.selectors import SelectorChecks
 from contract.trace import TRACEPARENT
 from contract.urls import PageUrl, canonical_url, host_of
 
@@ -77,15 +78,20 @@ class Job(BaseModel):
         return _encode({name: value for name, value in document.items() if deferral.get(name, ...) != value})
 
     @classmethod
-    def decode(cls, data: bytes) -> Self:
+    def decode(cls, data: bytes, selectors: SelectorChecks | None = None) -> Self:
         """Read message data.
+
+        Args:
+            data: UTF-8 JSON.
+            selectors: reject the selectors that do not compile (`extraction.selectors.CHECKS`); None accepts
+                them unchecked, for a reader that does not use the recipe.
 
         Raises:
             UnreadableJob: with the bytes and every fault.
         """
         document = parse_json_object(data, UnreadableJob, max_bytes=MAX_JOB_BYTES, what="job")
         try:
-            return cls.model_validate(document)
+            return cls.model_validate(document, context=selectors)
         except ValidationError as wrong:
             raise UnreadableJob.from_validation(data, wrong) from None
 

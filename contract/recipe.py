@@ -18,6 +18,7 @@ from contract.fields import (
     Transforms,
     source_of,
 )
+from contract.selectors import SelectorChecks
 
 MAX_FIELDS = 100  #: of a recipe, in all
 MAX_NESTING = 5  #: fields inside fields
@@ -149,8 +150,12 @@ class Recipe(BaseModel):
         return self
 
     @classmethod
-    def from_document(cls, document: dict[str, Any]) -> Self:
+    def from_document(cls, document: dict[str, Any], selectors: SelectorChecks) -> Self:
         """Read a recipe from JSON values. People write recipes, so an unknown field is a fault: a typo.
+
+        Args:
+            document: the recipe as JSON values.
+            selectors: reject the selectors that do not compile (`extraction.selectors.CHECKS`).
 
         Raises:
             UnreadableRecipe: with every fault, each naming its path (`fields.price.type: …`).
@@ -158,7 +163,7 @@ class Recipe(BaseModel):
         for fault in odd_values(document):
             raise UnreadableRecipe(b"", [fault])
         try:
-            return cls.model_validate(document, extra="forbid")
+            return cls.model_validate(document, extra="forbid", context=selectors)
         except ValidationError as wrong:
             raise UnreadableRecipe.from_validation(b"", wrong) from None
 

@@ -11,6 +11,7 @@ from dispatcher.plan import Plan
 from dispatcher.run_id import name_run
 from dispatcher.sitemap import SitemapUnreadable
 from dispatcher.sitemap_reader import SitemapUnavailable
+from extraction.selectors import CHECKS
 from publishing.publisher import Message, Publisher, PublishUnconfirmed
 
 
@@ -46,7 +47,7 @@ class Dispatcher:
             Pub/Sub was not available: the same request then makes the same jobs again.
         """
         try:
-            crawl = Crawl.decode(body)
+            crawl = Crawl.decode(body, CHECKS)
             now = self.now()
             plan = Plan(crawl, name_run(crawl, schedule_time, now), now)
         except UnreadableCrawl as wrong:

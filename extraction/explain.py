@@ -89,9 +89,11 @@ class _Explainer(Reader):
         return values
 
     def _why(self, scope: Scope, field: RecipeField, source: Source) -> str:
-        if isinstance(scope, Json) and source.expression() is not None:
+        if isinstance(scope, Json) and source.selects_elements():
             return "css and xpath find nothing in JSON"
-        of_page = source.jmespath is not None and source.expression() is None and not isinstance(scope, Json)
+        of_page = (
+            source.jmespath is not None and not source.selects_elements() and not isinstance(scope, Json)
+        )
         if of_page and self.document.json is None:
             return "the page is no JSON"
         raw = self._raw(scope, field, source)

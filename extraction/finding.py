@@ -6,11 +6,11 @@ from lxml import etree
 from lxml.etree import _Element as Element
 
 from contract.fields import Source
-from contract.patterns import search
-from contract.selectors import compile_xpath
 from extraction import jsonld
 from extraction.document import Document, Json, Scope
 from extraction.json_text import NotJson, parse_script, query, text_of_json
+from extraction.patterns import search
+from extraction.selectors import compile_xpath, xpath_of
 
 
 def find(source: Source, scope: Scope, document: Document) -> Iterable[object]:
@@ -19,7 +19,7 @@ def find(source: Source, scope: Scope, document: Document) -> Iterable[object]:
     Raises:
         ValueError, etree.XPathError: where a selector fails when it is used.
     """
-    expression = source.expression(xml=document.is_xml)
+    expression = xpath_of(source, xml=document.is_xml)
     if expression is not None:
         found = _select(expression, scope, document)
         return found if source.jmespath is None else _query_scripts(source.jmespath, found)

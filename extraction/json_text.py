@@ -8,7 +8,7 @@ from typing import Any
 from jmespath.visitor import TreeInterpreter
 from pydantic import JsonValue
 
-from contract.selectors import compile_jmespath
+from extraction.selectors import compile_jmespath
 
 # What scripts have before their JSON: HTML comments and CDATA, for parsers of long ago, and an assignment.
 # Possessive throughout: a megabyte of spaces is looked at once.

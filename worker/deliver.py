@@ -23,6 +23,7 @@ from contract.outcome import (
 )
 from contract.outcome_record import OutcomeRecord, items_json
 from contract.trace import Trace
+from extraction.selectors import CHECKS
 from publishing.publisher import Message, Publisher, PublishUnconfirmed
 from push_endpoint.authentication import Authenticate, AuthenticationError
 from push_endpoint.envelope import Envelope
@@ -152,7 +153,7 @@ class Worker:
             trace=Trace.read(attributes.traceparent) or trace,
         )
         try:
-            job = Job.decode(envelope.data)
+            job = Job.decode(envelope.data, CHECKS)
             return self._report(self.settle(envelope, job, self._attempt(delivery, job, arrived)))
         except UnreadableJob as wrong:
             return replace(delivery, reason=Reason.BAD_JOB, detail=str(wrong))

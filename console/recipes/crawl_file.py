@@ -7,6 +7,7 @@ from console.errors import WrongUsage
 from console.recipes.yaml_file import FaultyFile, read_file, read_yaml
 from contract.crawl import Crawl
 from contract.faults import UnreadableCrawl
+from extraction.selectors import CHECKS
 
 WHAT_IT_IS = "a crawl is a mapping: name, sources, recipe"
 
@@ -25,7 +26,7 @@ def read_crawl(text: bytes, name: str) -> Crawl:
     try:
         file = read_yaml(text, name, WHAT_IT_IS)
         try:
-            return Crawl.from_document(file.document)
+            return Crawl.from_document(file.document, CHECKS)
         except UnreadableCrawl as wrong:
             raise file.faulty(wrong.faults) from None
     except FaultyFile as wrong:

@@ -7,6 +7,7 @@ from console.recipes.yaml_file import FaultyFile, read_file, read_yaml
 from contract.crawl import Crawl
 from contract.faults import Undecodable
 from contract.recipe import Recipe
+from extraction.selectors import CHECKS
 
 WHAT_IT_IS = "a recipe is a mapping: name, fields; or a crawl: name, sources, recipe"
 
@@ -33,8 +34,8 @@ def read_recipe(text: bytes, name: str) -> Recipe:
     file = read_yaml(text, name, WHAT_IT_IS)
     try:
         if "recipe" in file.document or "sources" in file.document:
-            return Crawl.from_document(file.document).recipe
-        return Recipe.from_document(file.document)
+            return Crawl.from_document(file.document, CHECKS).recipe
+        return Recipe.from_document(file.document, CHECKS)
     except Undecodable as wrong:
         raise file.faulty(wrong.faults) from None
 

@@ -12,6 +12,7 @@ from console.dispatch import PAUSES_SECONDS, Dispatched, dispatch
 from console.errors import NotDispatched
 from console.stack.ports import settle_ports
 from contract.crawl import Crawl
+from extraction.selectors import CHECKS
 from tests.console.conftest import Scrapeq
 
 CRAWL = Crawl.from_document(
@@ -20,7 +21,8 @@ CRAWL = Crawl.from_document(
         "run_id": "books-1",
         "sources": {"urls": ["https://shop.example/"]},
         "recipe": {"name": "book", "fields": {"title": {"css": "h1"}}},
-    }
+    },
+    CHECKS,
 )
 ANSWER = {
     "run_id": "books-1",
@@ -85,7 +87,7 @@ def test_the_crawl_arrives_whole_and_the_answer_is_read(dispatcher: ScriptedDisp
     """What the dispatcher receives is the crawl with its run_id; what it counts is what we show."""
     dispatcher.answers.append(say(200, ANSWER))
     answer, announced, _ = posted(dispatcher.url)
-    assert Crawl.decode(dispatcher.received[0]) == CRAWL
+    assert Crawl.decode(dispatcher.received[0], CHECKS) == CRAWL
     assert answer.model_dump() == ANSWER
     assert announced == []
 

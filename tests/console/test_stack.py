@@ -24,6 +24,7 @@ from console.stack.services import (
 )
 from console.stack.stack import Stack
 from contract.crawl import Crawl
+from extraction.selectors import CHECKS
 from tests.console.processes import children_of, is_running, wait_for
 
 PROCESSES = ("pubsub", "dispatcher", "worker")
@@ -60,7 +61,8 @@ def test_a_job_goes_all_the_way(stack: Stack) -> None:
             "run_id": "nobody-1",
             "sources": {"urls": ["http://127.0.0.1:9/"]},
             "recipe": {"name": "page", "fields": {"title": {"css": "h1"}}},
-        }
+        },
+        CHECKS,
     )
     assert dispatch(crawl, stack.dispatcher_url, announce=print).published == 1
     wait_for(lambda: stack.ledger.runs() == ["nobody-1"] and bool(stack.ledger.failures("nobody-1")))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from contract.crawl import MAX_INLINE_URLS, MAX_JOBS, Crawl
 from contract.faults import UnreadableCrawl
 from contract.recipe import MAX_FIELDS
+from extraction.selectors import CHECKS
 from tests.contract.documents import CRAWL, as_bytes, changed, crawls, without
 
 
@@ -18,7 +19,7 @@ def faults_of(document: dict[str, Any]) -> list[tuple[str, str]]:
     """Return path and sentence of everything wrong with `document`."""
     body = as_bytes(document)
     with pytest.raises(UnreadableCrawl) as caught:
-        Crawl.decode(body)
+        Crawl.decode(body, CHECKS)
     assert caught.value.raw == body
     return [(fault.path, fault.why) for fault in caught.value.faults]
 
@@ -26,12 +27,12 @@ def faults_of(document: dict[str, Any]) -> list[tuple[str, str]]:
 @given(crawl=crawls)
 def test_what_is_written_is_what_is_read(crawl: Crawl) -> None:
     """A crawl written out with all its defaults is the same crawl."""
-    assert Crawl.decode(crawl.model_dump_json().encode()) == crawl
+    assert Crawl.decode(crawl.model_dump_json().encode(), CHECKS) == crawl
 
 
 def test_defaults_are_gentle_and_bounded() -> None:
     """A crawl that says nothing about it obeys robots.txt and ends at 10,000 jobs."""
-    crawl = Crawl.decode(as_bytes(CRAWL))
+    crawl = Crawl.decode(as_bytes(CRAWL), CHECKS)
     assert crawl.politeness.respect_robots
     assert crawl.limits.max_jobs == 10_000
     assert crawl.run_id is None
@@ -39,13 +40,17 @@ def test_defaults_are_gentle_and_bounded() -> None:
 
 def test_a_bad_url_among_the_sources_rejects_no_other() -> None:
     """The dispatcher reports it among the rejected; the crawl is read."""
-    crawl = Crawl.decode(as_bytes(changed(CRAWL, "sources.urls", ["https://books.example/", "mailto:me"])))
+    crawl = Crawl.decode(
+        as_bytes(changed(CRAWL, "sources.urls", ["https://books.example/", "mailto:me"])), CHECKS
+    )
     assert crawl.sources.urls == ("https://books.example/", "mailto:me")
 
 
 def test_a_sitemap_alone_is_a_source() -> None:
     """Its URL is written as it goes over the wire."""
-    crawl = Crawl.decode(as_bytes(changed(CRAWL, "sources", {"sitemap": "HTTPS://Bücher.example/s.xml#x"})))
+    crawl = Crawl.decode(
+        as_bytes(changed(CRAWL, "sources", {"sitemap": "HTTPS://Bücher.example/s.xml#x"})), CHECKS
+    )
     assert crawl.sources.sitemap == "https://xn--bcher-kva.example/s.xml"
 
 
@@ -212,7 +217,7 @@ def test_the_path_of_an_unknown_field_is_where_it_stands(data: st.DataObject) ->
 def test_a_document_that_json_cannot_hold_is_faulty(path: str, value: object, where: str) -> None:
     """YAML has dates, NaN and keys that are no strings; a crawl read from it has not."""
     with pytest.raises(UnreadableCrawl) as caught:
-        Crawl.from_document(changed(CRAWL, path, value))
+        Crawl.from_document(changed(CRAWL, path, value), CHECKS)
     assert [fault.path for fault in caught.value.faults] == [where]
 
 
@@ -221,9 +226,9 @@ def test_a_document_that_contains_itself_is_faulty() -> None:
     ring: list[object] = []
     ring.extend([ring, ring])
     with pytest.raises(UnreadableCrawl, match="nested too deeply"):
-        Crawl.from_document(changed(CRAWL, "recipe.fields.title.default", ring))
+        Crawl.from_document(changed(CRAWL, "recipe.fields.title.default", ring), CHECKS)
 
 
 def test_a_document_and_its_json_are_the_same_crawl() -> None:
     """The console's YAML and the dispatcher's JSON are read by the same rules."""
-    assert Crawl.from_document(CRAWL) == Crawl.decode(json.dumps(CRAWL).encode())
+    assert Crawl.from_document(CRAWL, CHECKS) == Crawl.decode(json.dumps(CRAWL).encode(), CHECKS)

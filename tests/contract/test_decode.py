@@ -1,6 +1,7 @@
 """Whatever bytes come from outside, a decoder returns a value or its own error, which keeps the bytes."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
@@ -18,6 +19,7 @@ from contract.faults import (
 )
 from contract.job import MAX_JOB_BYTES, Job, identify
 from contract.outcome_record import MAX_OUTCOME_BYTES, OutcomeRecord
+from extraction.selectors import CHECKS
 from push_endpoint.envelope import MAX_ENVELOPE_BYTES, Envelope
 from tests.contract.documents import CRAWL, JOB, OUTCOME, PUSH, as_bytes, mangled
 
@@ -32,8 +34,8 @@ class Decoder(NamedTuple):
 
 
 DECODERS = {
-    "crawl": Decoder(Crawl.decode, UnreadableCrawl, CRAWL, MAX_CRAWL_BYTES),
-    "job": Decoder(Job.decode, UnreadableJob, JOB, MAX_JOB_BYTES),
+    "crawl": Decoder(partial(Crawl.decode, selectors=CHECKS), UnreadableCrawl, CRAWL, MAX_CRAWL_BYTES),
+    "job": Decoder(partial(Job.decode, selectors=CHECKS), UnreadableJob, JOB, MAX_JOB_BYTES),
     "push": Decoder(Envelope.parse, UnreadableEnvelope, PUSH, MAX_ENVELOPE_BYTES),
     "outcome": Decoder(OutcomeRecord.decode, UnreadableOutcome, OUTCOME, MAX_OUTCOME_BYTES),
 }

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from contract.faults import UnreadableJob
 from contract.job import MAX_JOB_BYTES, Job, JobAttributes, defer, identify
+from extraction.selectors import CHECKS
 from tests.contract.documents import JOB, as_bytes, changed, jobs, texts, times
 
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -91,6 +92,26 @@ def test_a_faulty_job_names_the_field_and_what_is_wrong(path: str, value: object
         Job.decode(as_bytes(changed(JOB, path, value)))
     assert sentence in str(caught.value)
     assert [fault.path for fault in caught.value.faults] == [path]
+
+
+@pytest.mark.parametrize(
+    ("field", "sentence"),
+    [
+        ({"css": "["}, "recipe.fields.title.css: not a CSS selector"),
+        ({"xpath": "//["}, "recipe.fields.title.xpath: not an XPath expression"),
+        ({"jmespath": "a["}, "recipe.fields.title.jmespath: not a JMESPath expression"),
+        ({"css": "a", "re": "("}, "recipe.fields.title.re: not a regular expression"),
+    ],
+)
+def test_a_selector_that_does_not_compile_makes_a_job_unreadable(
+    field: dict[str, str], sentence: str
+) -> None:
+    """The worker passes the checks; a reader that does not use the recipe passes none."""
+    data = as_bytes(changed(JOB, "recipe.fields.title", field))
+    with pytest.raises(UnreadableJob) as caught:
+        Job.decode(data, CHECKS)
+    assert sentence in str(caught.value)
+    assert Job.decode(data).recipe.fields["title"] is not None
 
 
 @given(job=jobs())

@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from contract.faults import UnreadableRecipe
 from contract.job import identify
-from contract.patterns import MAX_SEARCHED_CHARACTERS, SearchFailed, search
 from contract.recipe import MAX_FIELDS, MAX_NESTING, Recipe
-from contract.selectors import compile_xpath
+from extraction.selectors import CHECKS
 from tests.contract.documents import odd_json_values
 
 T = "fields.t"
@@ -19,7 +18,7 @@ T = "fields.t"
 def faults(recipe: dict[str, Any]) -> list[tuple[str, str]]:
     """Return path and sentence of everything wrong with a recipe."""
     with pytest.raises(UnreadableRecipe) as caught:
-        Recipe.from_document({"name": "r", "fields": {"t": {"css": "a"}}} | recipe)
+        Recipe.from_document({"name": "r", "fields": {"t": {"css": "a"}}} | recipe, CHECKS)
     return [(fault.path, fault.why) for fault in caught.value.faults]
 
 
@@ -147,7 +146,7 @@ def test_what_a_recipe_says_travels() -> None:
             "c": {"css": "a", "jmespath": "b", "type": "number", "decimal": ",", "locale": "de"},
         },
     }
-    recipe = Recipe.from_document(document)
+    recipe = Recipe.from_document(document, CHECKS)
     assert recipe.wire() == document
     assert Recipe.model_validate(recipe.wire()) == recipe
 
@@ -156,7 +155,7 @@ def test_what_a_recipe_says_travels() -> None:
 def test_any_document_is_a_recipe_or_has_faults(document: dict[str, Any]) -> None:
     """Nothing that JSON can spell raises anything but the complaint."""
     with pytest.raises(UnreadableRecipe) as caught:
-        Recipe.from_document(document)
+        Recipe.from_document(document, CHECKS)
     assert caught.value.faults
 
 
@@ -171,71 +170,6 @@ def test_any_document_is_a_recipe_or_has_faults(document: dict[str, Any]) -> Non
 def test_any_field_is_a_field_or_has_faults(field: dict[str, Any]) -> None:
     """Selectors in six languages come from outside: no parser of theirs raises what is its own."""
     try:
-        Recipe.from_document({"name": "r", "fields": {"f": field}})
+        Recipe.from_document({"name": "r", "fields": {"f": field}}, CHECKS)
     except UnreadableRecipe as wrong:
         assert wrong.faults  # noqa: PT017 - it may also be a recipe
-
-
-@pytest.mark.parametrize(
-    ("pattern", "text"),
-    [(r"(a|aa)+$", "a" * 100 + "!"), (r"(x+x+)+y", "x" * 100_000), (r"\s+$", " " * 500_000 + "x")],
-)
-def test_a_pattern_that_backtracks_is_ended(pattern: str, text: str) -> None:
-    """No page holds a worker by what a pattern does with it."""
-    with pytest.raises(SearchFailed, match="it backtracks"):
-        search(pattern, text)
-    nodes = compile_xpath("re:test(., $pattern)")
-    with pytest.raises(SearchFailed):
-        nodes(compile_xpath("/*")(_root(text))[0], pattern=pattern)
-
-
-def _root(text: str) -> Any:  # noqa: ANN401 - lxml has no types
-    from lxml import etree  # noqa: PLC0415 - for this alone
-
-    root = etree.Element("p")
-    root.text = text
-    return root
-
-
-def test_a_text_that_is_too_long_for_a_pattern_is_told() -> None:
-    """A search in a megabyte has a narrower selector."""
-    with pytest.raises(SearchFailed, match="at most 1000000 are searched"):
-        search("a", "b" * (MAX_SEARCHED_CHARACTERS + 1))
-
-
-@pytest.mark.parametrize(
-    ("expression", "found"),
-    [
-        ("re:test('ABC', 'b')", False),
-        ("re:test('ABC', 'b', 'i')", True),
-        ("re:replace('a-b-c', '-', '', '+')", "a+b-c"),
-        ("re:replace('a-b-c', '-', 'g', '+')", "a+b+c"),
-        ("string(re:match('2026-11', '(\\d+)-(\\d+)')[2])", "2026"),
-        ("count(re:match('a1b2', '\\d', 'g'))", 2.0),
-        ("count(re:match('ab', '\\d'))", 0.0),
-        ("re:test(//none, '^$')", True),
-    ],
-)
-def test_exslt_finds_what_lxmls_own_finds(expression: str, found: object) -> None:
-    """Regular expressions in XPath mean what they meant, and have an end."""
-    from lxml import etree  # noqa: PLC0415 - for this alone
-
-    root = _root("x")
-    assert compile_xpath(expression)(root) == found
-    own = etree.XPath(expression, namespaces={"re": "http://exslt.org/regular-expressions"})
-    assert own(root) == found
-
-
-@given(
-    pattern=st.sampled_from(
-        [r"\d+", r"\bé\w*", "(?i)STRASSE", "^a.c$", r"(?<=£)\d+", r"(\w)\b", "a|(b)", r"\s+"]
-    ),
-    text=st.text("abcé1 £Straße\n", max_size=30),
-)
-def test_a_pattern_finds_what_pythons_re_finds(pattern: str, text: str) -> None:
-    """The engine is another; the language is Python's."""
-    import re  # noqa: PLC0415 - what it is held against
-
-    match = re.search(pattern, text)
-    expected = None if match is None else match[match.re.groups] or ""
-    assert search(pattern, text) == expected

@@ -11,7 +11,7 @@ ALLOWED_KIB = 1024  #: of 20,000 evaluations, which lost 2.6 MiB
 GROWTH = """
 from pathlib import Path
 from lxml import etree
-from contract.selectors import compile_xpath, css_to_xpath
+from extraction.selectors import compile_xpath, css_to_xpath
 page, selector = etree.fromstring("<html><h1>One</h1></html>"), compile_xpath(css_to_xpath("h1::text"))
 def resident_kib(): return int(Path("/proc/self/statm").read_text().split()[1]) * 4
 def evaluate(times): all(selector(page) for _ in range(times)) or exit("nothing found")

@@ -13,6 +13,7 @@ from extraction.explain import explain
 from extraction.extract import Extracted, extract
 from extraction.json_text import NotJson, parse_script
 from extraction.page import SavedPage
+from extraction.selectors import CHECKS
 
 URL = "https://shop.example/books/1"
 PAGE = """<html><head><meta property="og:title" content="Social Faust">
@@ -30,7 +31,7 @@ PAGE = """<html><head><meta property="og:title" content="Social Faust">
 def scrape(body: str, content_type: str = "text/html", **recipe: Any) -> Extracted:  # noqa: ANN401 - JSON
     """Return what a recipe finds."""
     page = SavedPage(URL, content_type, body.encode())
-    return extract(Recipe.from_document({"name": "r", **recipe}), page)
+    return extract(Recipe.from_document({"name": "r", **recipe}, CHECKS), page)
 
 
 def value(field: object, body: str = PAGE, content_type: str = "text/html") -> object:
@@ -236,7 +237,8 @@ def test_why_a_field_is_missing_is_explained() -> None:
                 "g": {"css": "h1", "required": True, "re": "y"},
                 "never": {"css": "h1"},
             },
-        }
+        },
+        CHECKS,
     )
     told = explain(recipe, SavedPage(URL, "text/html", PAGE.encode()))
     assert [(finding.path, finding.source, finding.raw, finding.why) for finding in told.findings] == [

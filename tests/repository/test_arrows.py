@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "runtime": {"contract", "guarded_http"},
     "push_endpoint": {"contract", "runtime"},
     "publishing": {"contract"},
-    "dispatcher": {"contract", "guarded_http", "runtime", "push_endpoint", "publishing"},
+    "dispatcher": {"contract", "extraction", "guarded_http", "runtime", "push_endpoint", "publishing"},
     "worker": {"contract", "extraction", "guarded_http", "runtime", "push_endpoint", "publishing"},
     "localpubsub": set[str](),
     "console": {"contract", "extraction"},

@@ -11,6 +11,7 @@ import yaml
 
 from console.recipes.crawl_file import load_crawl
 from contract.crawl import Crawl
+from extraction.selectors import CHECKS
 from tests.repository.tree import ROOT
 from tests.terraform.conftest import Life
 from tests.terraform.stand_in import NEWEST
@@ -39,7 +40,7 @@ def test_cloud_scheduler_posts_the_crawl(life: Life) -> None:
     """Byte for byte what is in the file, as JSON, to a dispatcher that can read it."""
     for job in life.of("google_cloud_scheduler_job"):
         body = base64.b64decode(job["http_target"][0]["body"])
-        crawl = Crawl.decode(body)
+        crawl = Crawl.decode(body, CHECKS)
         file = ROOT / "crawls" / f"{crawl.name}.yaml"
         assert json.loads(body) == yaml.safe_load(file.read_text(encoding="utf-8"))
 

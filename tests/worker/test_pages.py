@@ -9,6 +9,7 @@ import pytest
 from contract.attempt import AttemptFailed
 from contract.outcome import Reason
 from contract.recipe import Recipe
+from extraction.selectors import CHECKS
 from worker.budget import Budget
 from worker.page import Page
 from worker.pagination import Pages
@@ -49,7 +50,9 @@ def listing(*names: str, next_link: str = "") -> str:
 def recipe(**more: Any) -> Recipe:  # noqa: ANN401 - JSON
     """Return a recipe that turns pages."""
     fields = {"name": {"xpath": ".", "required": True}}
-    return Recipe.from_document({"name": "r", "items": "li", "fields": fields, "next": "a[rel=next]", **more})
+    return Recipe.from_document(
+        {"name": "r", "items": "li", "fields": fields, "next": "a[rel=next]", **more}, CHECKS
+    )
 
 
 def pages_of(site: PagedSite, tick: Callable[[], object] = lambda: None) -> Pages:

@@ -1,0 +1,37 @@
+"""Reading a message needs no parser of pages: replay, ledger and command line start without one."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.contract.documents import JOB, OUTCOME
+
+ROOT = Path(__file__).parents[2]
+PARSERS = {"cssselect", "jmespath", "lxml", "parsel", "regex"}
+READER = """
+import json, sys
+from contract import crawl, dead_letter, schema
+from contract.job import Job
+from contract.outcome_record import OutcomeRecord
+job, outcome = json.loads(sys.stdin.read())
+Job.decode(json.dumps(job).encode())
+OutcomeRecord.decode(json.dumps(outcome).encode())
+print(json.dumps(sorted(name for name in sys.modules if "." not in name)))
+"""
+
+
+def test_reading_a_job_or_an_outcome_imports_no_parser() -> None:
+    """lxml, parsel, cssselect, jmespath and regex take a tenth of a second to load."""
+    done = subprocess.run(
+        [sys.executable, "-c", READER],
+        cwd=ROOT,
+        input=json.dumps([JOB, OUTCOME]),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    loaded = set(json.loads(done.stdout))
+    assert "pydantic" in loaded
+    assert loaded & PARSERS == set()
