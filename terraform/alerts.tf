@@ -1,61 +1,62 @@
 locals {
   channels = concat([for channel in google_monitoring_notification_channel.email : channel.id], var.notification_channels)
 
-  dispatcher_requests = "resource.type = \"cloud_run_revision\" AND resource.labels.service_name = \"${local.dispatcher_name}\" AND metric.type = \"run.googleapis.com/request_count\""
-  worker_requests     = "resource.type = \"cloud_run_revision\" AND resource.labels.service_name = \"${local.worker_name}\" AND metric.type = \"run.googleapis.com/request_count\""
-  of_push             = "resource.type = \"pubsub_subscription\" AND resource.labels.subscription_id = \"${google_pubsub_subscription.push.name}\""
-  of_dead             = "resource.type = \"pubsub_subscription\" AND resource.labels.subscription_id = \"${google_pubsub_subscription.dead.name}\""
-  of_ledger_dead      = "resource.type = \"pubsub_subscription\" AND resource.labels.subscription_id = \"${google_pubsub_subscription.ledger_dead.name}\""
-  of_ledger = {
+  dispatcher_requests             = "resource.type = \"cloud_run_revision\" AND resource.labels.service_name = \"${local.dispatcher_name}\" AND metric.type = \"run.googleapis.com/request_count\""
+  worker_requests                 = "resource.type = \"cloud_run_revision\" AND resource.labels.service_name = \"${local.worker_name}\" AND metric.type = \"run.googleapis.com/request_count\""
+  push_subscription               = "resource.type = \"pubsub_subscription\" AND resource.labels.subscription_id = \"${google_pubsub_subscription.push.name}\""
+  dead_letter_subscription        = "resource.type = \"pubsub_subscription\" AND resource.labels.subscription_id = \"${google_pubsub_subscription.dead.name}\""
+  ledger_dead_letter_subscription = "resource.type = \"pubsub_subscription\" AND resource.labels.subscription_id = \"${google_pubsub_subscription.ledger_dead.name}\""
+  ledger_subscriptions = {
     for table, subscription in google_pubsub_subscription.ledger :
     table => "resource.type = \"pubsub_subscription\" AND resource.labels.subscription_id = \"${subscription.name}\""
   }
   subscription_metric = "metric.type = \"pubsub.googleapis.com/subscription"
 
-  # By the runbook's headings: docs/how-to/runbook.md has a section for each. aligner: how the points of a minute become one.
+  # The keys are headings of the runbook, which has a section for each alert. aligner: how the points of one minute are
+  # combined into one.
   alerts = {
     oldest-unacked = {
-      title    = "A job waits too long"
+      title    = "A job is unacknowledged for too long"
       severity = "ERROR"
-      summary  = "The oldest job was not done within ${var.alert_thresholds.oldest_unacked_seconds} seconds."
+      summary  = "The oldest job was not acknowledged within ${var.alert_thresholds.oldest_unacked_seconds} seconds."
       conditions = {
         "oldest unacknowledged job" = {
-          filter  = "${local.of_push} AND ${local.subscription_metric}/oldest_unacked_message_age\""
+          filter  = "${local.push_subscription} AND ${local.subscription_metric}/oldest_unacked_message_age\""
           aligner = "ALIGN_MAX", above = var.alert_thresholds.oldest_unacked_seconds, minutes = 5
         }
       }
     }
     dead-letters = {
-      title    = "Jobs have died"
+      title    = "Jobs were dead-lettered"
       severity = "WARNING"
-      summary  = "Dead letters wait in ${google_pubsub_subscription.dead.name}; the ledger's view failures says why."
+      summary  = "${google_pubsub_subscription.dead.name} holds dead letters; the ledger's view failures shows their reasons."
       conditions = {
         "jobs became dead letters" = {
-          filter  = "${local.of_push} AND ${local.subscription_metric}/dead_letter_message_count\""
+          filter  = "${local.push_subscription} AND ${local.subscription_metric}/dead_letter_message_count\""
           aligner = "ALIGN_DELTA", above = 0, minutes = 0
         }
-        "dead letters wait" = {
-          filter  = "${local.of_dead} AND ${local.subscription_metric}/num_undelivered_messages\""
+        "dead letters are not replayed" = {
+          filter  = "${local.dead_letter_subscription} AND ${local.subscription_metric}/num_undelivered_messages\""
           aligner = "ALIGN_MAX", above = 0, minutes = 5
         }
       }
     }
     push-failures = {
-      title    = "Pushes are refused"
+      title    = "Pushes are not acknowledged"
       severity = "WARNING"
-      summary  = "More than ${var.alert_thresholds.push_failure_ratio * 100} % of the pushes were not acknowledged; Pub/Sub slows down the whole subscription."
+      summary  = "More than ${var.alert_thresholds.push_failure_ratio * 100} % of the pushes were not acknowledged; Pub/Sub therefore slows down the whole subscription."
       conditions = {
         "share of pushes that are not acknowledged" = {
-          filter      = "${local.of_push} AND ${local.subscription_metric}/push_request_count\" AND metric.labels.response_class != \"ack\""
-          denominator = "${local.of_push} AND ${local.subscription_metric}/push_request_count\""
+          filter      = "${local.push_subscription} AND ${local.subscription_metric}/push_request_count\" AND metric.labels.response_class != \"ack\""
+          denominator = "${local.push_subscription} AND ${local.subscription_metric}/push_request_count\""
           aligner     = "ALIGN_DELTA", above = var.alert_thresholds.push_failure_ratio, minutes = 15
         }
       }
     }
     server-errors = {
-      title    = "A service fails"
+      title    = "A service answers with server errors"
       severity = "ERROR"
-      summary  = "The worker answered 500, which is a bug (503 and 429 are retries and do not count), or the dispatcher any 5xx."
+      summary  = "The worker answered 500, which is a bug (503 and 429 are retries and do not count), or the dispatcher answered 5xx."
       conditions = {
         "worker's 500" = {
           filter  = "${local.worker_requests} AND metric.labels.response_code = \"500\""
@@ -70,10 +71,10 @@ locals {
     backlog = {
       title    = "The backlog is long"
       severity = "WARNING"
-      summary  = "More than ${var.alert_thresholds.backlog_jobs} jobs wait."
+      summary  = "More than ${var.alert_thresholds.backlog_jobs} jobs are undelivered."
       conditions = {
-        "jobs that wait" = {
-          filter  = "${local.of_push} AND ${local.subscription_metric}/num_undelivered_messages\""
+        "undelivered jobs" = {
+          filter  = "${local.push_subscription} AND ${local.subscription_metric}/num_undelivered_messages\""
           aligner = "ALIGN_MAX", above = var.alert_thresholds.backlog_jobs, minutes = 15
         }
       }
@@ -81,17 +82,17 @@ locals {
     ledger-lagging = {
       title    = "The ledger lags behind"
       severity = "ERROR"
-      summary  = "Rows were not written within ${var.alert_thresholds.ledger_lag_seconds} seconds, or BigQuery refused some (${google_pubsub_subscription.ledger_dead.name} has them)."
+      summary  = "Rows were not written within ${var.alert_thresholds.ledger_lag_seconds} seconds, or BigQuery rejected some (${google_pubsub_subscription.ledger_dead.name} keeps them)."
       conditions = merge(
         {
-          for table, resource in local.of_ledger : "oldest row that is not yet in ${table}" => {
+          for table, resource in local.ledger_subscriptions : "oldest row that is not yet in ${table}" => {
             filter  = "${resource} AND ${local.subscription_metric}/oldest_unacked_message_age\""
             aligner = "ALIGN_MAX", above = var.alert_thresholds.ledger_lag_seconds, minutes = 5
           }
         },
         {
-          "rows that BigQuery refused" = {
-            filter  = "${local.of_ledger_dead} AND ${local.subscription_metric}/num_undelivered_messages\""
+          "rows that BigQuery rejected" = {
+            filter  = "${local.ledger_dead_letter_subscription} AND ${local.subscription_metric}/num_undelivered_messages\""
             aligner = "ALIGN_MAX", above = 0, minutes = 5
           }
         },
@@ -170,7 +171,7 @@ resource "google_monitoring_alert_policy" "threshold" {
   depends_on = [google_project_service.this]
 }
 
-# Cloud Scheduler has no metric of failed attempts; its log has them.
+# Cloud Scheduler has no metric for failed attempts, but logs them.
 resource "google_monitoring_alert_policy" "missed_schedule" {
   count = length(var.schedules) > 0 ? 1 : 0
 
@@ -200,7 +201,7 @@ resource "google_monitoring_alert_policy" "missed_schedule" {
 
   documentation {
     subject = "${var.name_prefix} (${var.environment}): A crawl was not dispatched"
-    content = "Cloud Scheduler could not dispatch a crawl. Another attempt makes the same jobs.\n\nWhat to do: ${var.runbook_url}#missed-schedule"
+    content = "Cloud Scheduler could not dispatch a crawl. A repeated attempt makes the same jobs.\n\nWhat to do: ${var.runbook_url}#missed-schedule"
 
     links {
       display_name = "Runbook"
@@ -209,7 +210,7 @@ resource "google_monitoring_alert_policy" "missed_schedule" {
   }
 }
 
-# Nothing failed, and nothing came: a job that was paused or deleted, a wrong time zone.
+# Detects schedules that send nothing without failing: a paused or deleted job, a wrong time zone.
 resource "google_monitoring_alert_policy" "silence" {
   count = var.alert_thresholds.dispatch_silence_seconds == null ? 0 : 1
 
@@ -220,7 +221,7 @@ resource "google_monitoring_alert_policy" "silence" {
   user_labels           = local.labels
 
   conditions {
-    display_name = "the dispatcher is asked nothing"
+    display_name = "the dispatcher receives no request"
 
     condition_absent {
       filter   = local.dispatcher_requests
@@ -244,7 +245,7 @@ resource "google_monitoring_alert_policy" "silence" {
 
   documentation {
     subject = "${var.name_prefix} (${var.environment}): No crawl was dispatched"
-    content = "The dispatcher was asked nothing for ${var.alert_thresholds.dispatch_silence_seconds} seconds.\n\nWhat to do: ${var.runbook_url}#missed-schedule"
+    content = "The dispatcher received no request for ${var.alert_thresholds.dispatch_silence_seconds} seconds.\n\nWhat to do: ${var.runbook_url}#missed-schedule"
 
     links {
       display_name = "Runbook"

@@ -1,5 +1,5 @@
-# Builds, where var.github says of what. A push to the branch builds, checks and rolls out; a pull request is only checked,
-# by an account that may do nothing.
+# Builds, if var.github is set. A push to the branch is checked, built and rolled out. A pull request is only checked,
+# by an account without permissions.
 locals {
   build_count = var.github == null ? 0 : 1
   repository  = var.github == null ? "" : "projects/${var.project_id}/locations/${var.region}/connections/${var.github.connection}/repositories/${var.github.repository}"
@@ -23,7 +23,7 @@ resource "google_artifact_registry_repository_iam_member" "build_writes_images" 
   member     = google_service_account.build[0].member
 }
 
-# The deployer runs `terraform apply`, so it is stronger than anything here and is not made here.
+# The deployer runs `terraform apply`, so it needs more permissions than anything here and is created elsewhere.
 resource "google_service_account_iam_member" "build_impersonates_deployer" {
   count = local.build_count
 
@@ -41,7 +41,7 @@ resource "google_service_account" "check" {
   depends_on = [google_project_service.this]
 }
 
-# A log belongs to the project: there is no smaller resource to give the right on.
+# Logs belong to the project; there is no smaller resource to grant this role on.
 resource "google_project_iam_member" "builds_write_logs" {
   for_each = var.github == null ? {} : { build = google_service_account.build[0], check = google_service_account.check[0] }
 

@@ -1,22 +1,22 @@
 locals {
-  # Charts, in reading order. group: the label by which a chart has one line each.
+  # Charts, in reading order. group: the label by which a chart is split into lines.
   charts = [
     { title = "Jobs published / s", filter = "resource.type = \"pubsub_topic\" AND resource.labels.topic_id = \"${google_pubsub_topic.jobs.name}\" AND metric.type = \"pubsub.googleapis.com/topic/send_request_count\"", aligner = "ALIGN_RATE", reducer = "REDUCE_SUM", group = [], type = "LINE" },
-    { title = "Pushes / s, by how they were answered", filter = "${local.of_push} AND ${local.subscription_metric}/push_request_count\"", aligner = "ALIGN_RATE", reducer = "REDUCE_SUM", group = ["metric.label.response_class"], type = "STACKED_AREA" },
-    { title = "How long pushes take", filter = "${local.of_push} AND ${local.subscription_metric}/push_request_latencies\"", aligner = "ALIGN_DELTA", reducer = "REDUCE_SUM", group = [], type = "HEATMAP" },
-    { title = "Oldest job, seconds", filter = "${local.of_push} AND ${local.subscription_metric}/oldest_unacked_message_age\"", aligner = "ALIGN_MAX", reducer = "REDUCE_MAX", group = [], type = "LINE" },
-    { title = "Jobs that wait", filter = "${local.of_push} AND ${local.subscription_metric}/num_undelivered_messages\"", aligner = "ALIGN_MAX", reducer = "REDUCE_MAX", group = [], type = "LINE" },
-    { title = "Pushes open at once (of ${local.push_slots} slots)", filter = "${local.of_push} AND ${local.subscription_metric}/num_outstanding_messages\"", aligner = "ALIGN_MAX", reducer = "REDUCE_SUM", group = [], type = "LINE" },
-    { title = "Dead letters that wait", filter = "${local.of_dead} AND ${local.subscription_metric}/num_undelivered_messages\"", aligner = "ALIGN_MAX", reducer = "REDUCE_MAX", group = [], type = "LINE" },
-    { title = "The ledger's oldest missing row, seconds", filter = "resource.type = \"pubsub_subscription\" AND resource.labels.subscription_id = monitoring.regex.full_match(\"${var.topic_prefix}-.*-ledger\") AND ${local.subscription_metric}/oldest_unacked_message_age\"", aligner = "ALIGN_MAX", reducer = "REDUCE_MAX", group = ["resource.label.subscription_id"], type = "LINE" },
-    { title = "Worker instances (at most ${var.worker_max_instances})", filter = "${local.of_worker} AND metric.type = \"run.googleapis.com/container/instance_count\"", aligner = "ALIGN_MAX", reducer = "REDUCE_SUM", group = ["metric.label.state"], type = "STACKED_AREA" },
-    { title = "Worker's answers / s", filter = local.worker_requests, aligner = "ALIGN_RATE", reducer = "REDUCE_SUM", group = ["metric.label.response_code"], type = "STACKED_AREA" },
-    { title = "Worker's latency, p95 ms", filter = "${local.of_worker} AND metric.type = \"run.googleapis.com/request_latencies\"", aligner = "ALIGN_PERCENTILE_95", reducer = "REDUCE_MAX", group = [], type = "LINE" },
-    { title = "Worker's CPU, p95", filter = "${local.of_worker} AND metric.type = \"run.googleapis.com/container/cpu/utilizations\"", aligner = "ALIGN_PERCENTILE_95", reducer = "REDUCE_MAX", group = [], type = "LINE" },
-    { title = "Worker's memory, p95", filter = "${local.of_worker} AND metric.type = \"run.googleapis.com/container/memory/utilizations\"", aligner = "ALIGN_PERCENTILE_95", reducer = "REDUCE_MAX", group = [], type = "LINE" },
+    { title = "Pushes / s, by response class", filter = "${local.push_subscription} AND ${local.subscription_metric}/push_request_count\"", aligner = "ALIGN_RATE", reducer = "REDUCE_SUM", group = ["metric.label.response_class"], type = "STACKED_AREA" },
+    { title = "Push latency", filter = "${local.push_subscription} AND ${local.subscription_metric}/push_request_latencies\"", aligner = "ALIGN_DELTA", reducer = "REDUCE_SUM", group = [], type = "HEATMAP" },
+    { title = "Age of the oldest unacknowledged job, seconds", filter = "${local.push_subscription} AND ${local.subscription_metric}/oldest_unacked_message_age\"", aligner = "ALIGN_MAX", reducer = "REDUCE_MAX", group = [], type = "LINE" },
+    { title = "Undelivered jobs", filter = "${local.push_subscription} AND ${local.subscription_metric}/num_undelivered_messages\"", aligner = "ALIGN_MAX", reducer = "REDUCE_MAX", group = [], type = "LINE" },
+    { title = "Outstanding pushes (of ${local.push_slots} slots)", filter = "${local.push_subscription} AND ${local.subscription_metric}/num_outstanding_messages\"", aligner = "ALIGN_MAX", reducer = "REDUCE_SUM", group = [], type = "LINE" },
+    { title = "Dead letters to replay", filter = "${local.dead_letter_subscription} AND ${local.subscription_metric}/num_undelivered_messages\"", aligner = "ALIGN_MAX", reducer = "REDUCE_MAX", group = [], type = "LINE" },
+    { title = "Age of the oldest row not yet in the ledger, seconds", filter = "resource.type = \"pubsub_subscription\" AND resource.labels.subscription_id = monitoring.regex.full_match(\"${var.topic_prefix}-.*-ledger\") AND ${local.subscription_metric}/oldest_unacked_message_age\"", aligner = "ALIGN_MAX", reducer = "REDUCE_MAX", group = ["resource.label.subscription_id"], type = "LINE" },
+    { title = "Worker instances (at most ${var.worker_max_instances})", filter = "${local.worker_service} AND metric.type = \"run.googleapis.com/container/instance_count\"", aligner = "ALIGN_MAX", reducer = "REDUCE_SUM", group = ["metric.label.state"], type = "STACKED_AREA" },
+    { title = "Worker responses / s", filter = local.worker_requests, aligner = "ALIGN_RATE", reducer = "REDUCE_SUM", group = ["metric.label.response_code"], type = "STACKED_AREA" },
+    { title = "Worker latency, p95 ms", filter = "${local.worker_service} AND metric.type = \"run.googleapis.com/request_latencies\"", aligner = "ALIGN_PERCENTILE_95", reducer = "REDUCE_MAX", group = [], type = "LINE" },
+    { title = "Worker CPU, p95", filter = "${local.worker_service} AND metric.type = \"run.googleapis.com/container/cpu/utilizations\"", aligner = "ALIGN_PERCENTILE_95", reducer = "REDUCE_MAX", group = [], type = "LINE" },
+    { title = "Worker memory, p95", filter = "${local.worker_service} AND metric.type = \"run.googleapis.com/container/memory/utilizations\"", aligner = "ALIGN_PERCENTILE_95", reducer = "REDUCE_MAX", group = [], type = "LINE" },
     { title = "Dispatches / s", filter = local.dispatcher_requests, aligner = "ALIGN_RATE", reducer = "REDUCE_SUM", group = ["metric.label.response_code"], type = "STACKED_AREA" },
   ]
-  of_worker = "resource.type = \"cloud_run_revision\" AND resource.labels.service_name = \"${local.worker_name}\""
+  worker_service = "resource.type = \"cloud_run_revision\" AND resource.labels.service_name = \"${local.worker_name}\""
 
   chart_widgets = [
     for chart in local.charts : {
@@ -67,7 +67,7 @@ resource "google_monitoring_dashboard" "this" {
     displayName = "${var.name_prefix} (${var.environment})"
     mosaicLayout = {
       columns = 12
-      # Three in a row.
+      # Three tiles in a row.
       tiles = [
         for place, widget in local.widgets : {
           xPos   = place % 3 * 4

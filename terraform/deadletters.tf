@@ -1,5 +1,5 @@
 resource "google_pubsub_topic" "dead" {
-  name                       = local.dead_topic
+  name                       = local.dead_letter_topic
   message_retention_duration = var.dead_letter_retention
 
   message_storage_policy {
@@ -15,7 +15,7 @@ resource "google_pubsub_topic_iam_member" "agent_publishes_dead" {
   member = local.pubsub_agent
 }
 
-# With ack_policy settled the worker buries a job that cannot work.
+# With ack_policy = "settled", the worker dead-letters a failed job itself.
 resource "google_pubsub_topic_iam_member" "worker_publishes_dead" {
   count = var.ack_policy == "settled" ? 1 : 0
 
@@ -24,26 +24,26 @@ resource "google_pubsub_topic_iam_member" "worker_publishes_dead" {
   member = google_service_account.worker.member
 }
 
-# Keeps dead letters for the operator. A replay in bulk makes it push to the dispatcher for a while; applying this
-# makes it wait for pulls again.
+# Keeps dead letters for the operator. A bulk replay turns it into a push subscription to the dispatcher for a while;
+# applying this configuration turns it back into a pull subscription.
 resource "google_pubsub_subscription" "dead" {
-  name                       = "${local.dead_topic}-pull"
+  name                       = "${local.dead_letter_topic}-pull"
   topic                      = google_pubsub_topic.dead.id
-  ack_deadline_seconds       = 600 # who replays a letter has it for so long
+  ack_deadline_seconds       = 600 # the time that a replay has for one dead letter
   message_retention_duration = var.dead_letter_retention
 
   expiration_policy {
-    ttl = "" # never
+    ttl = "" # never expire
   }
 
-  # For a replay in bulk: what the dispatcher cannot publish now waits.
+  # For a bulk replay: a dead letter that the dispatcher could not publish is delivered again after this backoff.
   retry_policy {
     minimum_backoff = "10s"
     maximum_backoff = "600s"
   }
 }
 
-# Pub/Sub calls the dispatcher's /replay as this account, which can do nothing else.
+# Pub/Sub pushes to the dispatcher's /replay as this account, which has no other permission.
 resource "google_service_account" "replay" {
   account_id   = "${var.name_prefix}-replay"
   display_name = "Pub/Sub, when it pushes dead letters to the dispatcher's /replay"

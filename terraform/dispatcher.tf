@@ -6,7 +6,7 @@ locals {
     POLITENESS              = var.politeness
     SITEMAP_BUDGET_SECONDS  = tostring(floor(var.dispatcher_timeout_seconds / 4))
     PUBLISH_TIMEOUT_SECONDS = tostring(floor(var.dispatcher_timeout_seconds / 2))
-    # Who may push dead letters to /replay.
+    # Which pushes /replay accepts.
     PUSH_AUTH            = "oidc"
     PUSH_AUDIENCE        = local.dispatcher_url
     PUSH_SERVICE_ACCOUNT = google_service_account.replay.email
@@ -23,14 +23,14 @@ resource "google_service_account" "dispatcher" {
 resource "google_cloud_run_v2_service" "dispatcher" {
   name                = local.dispatcher_name
   location            = var.region
-  description         = "A crawl in, jobs out"
+  description         = "Turns a crawl into jobs"
   ingress             = "INGRESS_TRAFFIC_INTERNAL_ONLY" # Cloud Scheduler and Pub/Sub of this project are internal
   deletion_protection = var.deletion_protection
 
   template {
     service_account                  = google_service_account.dispatcher.email
     timeout                          = "${var.dispatcher_timeout_seconds}s"
-    max_instance_request_concurrency = 3 # functions-framework has four threads: one is left for the probes
+    max_instance_request_concurrency = 3 # functions-framework has four threads; one stays free for the probes
     execution_environment            = "EXECUTION_ENVIRONMENT_GEN2"
     labels                           = local.labels
 
@@ -47,7 +47,7 @@ resource "google_cloud_run_v2_service" "dispatcher" {
       }
 
       resources {
-        limits            = { cpu = "1", memory = "1Gi" } # three sitemaps of 50 MB, and their jobs
+        limits            = { cpu = "1", memory = "1Gi" } # enough for three sitemaps of 50 MB and their jobs
         cpu_idle          = true
         startup_cpu_boost = true
       }
@@ -65,7 +65,7 @@ resource "google_cloud_run_v2_service" "dispatcher" {
         timeout_seconds   = 2
         failure_threshold = 30
 
-        # The placeholder has no /healthz.
+        # The placeholder image has no /healthz.
         dynamic "tcp_socket" {
           for_each = var.images == null ? [8080] : []
           content {
@@ -113,7 +113,7 @@ resource "google_cloud_run_v2_service" "dispatcher" {
   }
 
   lifecycle {
-    ignore_changes = [client, client_version] # who looked at it last with gcloud or the console
+    ignore_changes = [client, client_version] # gcloud and the console write these fields
   }
 
   depends_on = [google_project_service.this, google_pubsub_topic_iam_member.dispatcher_publishes_jobs, google_compute_router_nat.egress]

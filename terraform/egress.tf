@@ -1,6 +1,6 @@
-# Fixed addresses towards the sites, where var.vpc asks for them: everything that the services send leaves through a NAT.
+# Static egress addresses, if var.vpc is set: all traffic of the services leaves through a NAT.
 resource "google_compute_network" "egress" {
-  #checkov:skip=CKV2_GCP_18:nothing listens in it, and what comes in is refused by default
+  #checkov:skip=CKV2_GCP_18:nothing listens in this network, and ingress is denied by default
   count = var.vpc == null ? 0 : 1
 
   name                    = "${var.name_prefix}-egress"
@@ -10,14 +10,14 @@ resource "google_compute_network" "egress" {
 }
 
 resource "google_compute_subnetwork" "egress" {
-  #checkov:skip=CKV_GCP_26:the ledger has every page that was fetched, flow logs would cost more than they add
+  #checkov:skip=CKV_GCP_26:the ledger records every fetched page; flow logs would cost more than they add
   count = var.vpc == null ? 0 : 1
 
   name                     = "${var.name_prefix}-egress"
   region                   = var.region
   network                  = google_compute_network.egress[0].id
   ip_cidr_range            = var.vpc.subnet_range
-  private_ip_google_access = true # Pub/Sub does not go through the NAT
+  private_ip_google_access = true # traffic to Pub/Sub does not use the NAT
 }
 
 resource "google_compute_address" "egress" {
@@ -47,7 +47,7 @@ resource "google_compute_router_nat" "egress" {
   nat_ips                            = google_compute_address.egress[*].self_link
   source_subnetwork_ip_ranges_to_nat = "LIST_OF_SUBNETWORKS"
 
-  # An address has 64,512 ports, a connection to one site's address takes one.
+  # An address has 64,512 ports; each connection to the address of one site uses one.
   enable_dynamic_port_allocation      = true
   enable_endpoint_independent_mapping = false
   min_ports_per_vm                    = 64
@@ -60,6 +60,6 @@ resource "google_compute_router_nat" "egress" {
 
   log_config {
     enable = true
-    filter = "ERRORS_ONLY" # ports used up
+    filter = "ERRORS_ONLY" # logs exhausted ports
   }
 }

@@ -1,6 +1,6 @@
 resource "google_pubsub_topic" "jobs" {
   name                       = local.jobs_topic
-  message_retention_duration = local.jobs_retention # lets a subscription be sought back to before a bad roll-out
+  message_retention_duration = local.jobs_retention # so that a subscription can seek back to before a bad roll-out
 
   message_storage_policy {
     allowed_persistence_regions = local.persistence_regions
@@ -19,7 +19,7 @@ resource "google_pubsub_topic_iam_member" "dispatcher_publishes_jobs" {
   member = google_service_account.dispatcher.member
 }
 
-# With ack_policy settled a job that was put off is published again.
+# With ack_policy = "settled", the worker publishes a deferred job again.
 resource "google_pubsub_topic_iam_member" "worker_publishes_jobs" {
   count = var.ack_policy == "settled" ? 1 : 0
 
@@ -28,7 +28,7 @@ resource "google_pubsub_topic_iam_member" "worker_publishes_jobs" {
   member = google_service_account.worker.member
 }
 
-# Pub/Sub calls the worker as this account, which can do nothing else.
+# Pub/Sub pushes to the worker as this account, which has no other permission.
 resource "google_service_account" "push" {
   account_id   = "${var.name_prefix}-push"
   display_name = "Pub/Sub, when it pushes jobs to the worker"
@@ -36,7 +36,7 @@ resource "google_service_account" "push" {
   depends_on = [google_project_service.this]
 }
 
-# Only projects whose agent is older than April 2021 need this: https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions
+# Only projects whose service agent was created before April 2021 need this grant: https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions
 resource "google_service_account_iam_member" "agent_signs_as_push" {
   service_account_id = google_service_account.push.name
   role               = "roles/iam.serviceAccountTokenCreator"
@@ -46,15 +46,15 @@ resource "google_service_account_iam_member" "agent_signs_as_push" {
 resource "google_pubsub_subscription" "push" {
   name                       = "${local.jobs_topic}-push"
   topic                      = google_pubsub_topic.jobs.id
-  ack_deadline_seconds       = var.ack_deadline_seconds # also how long a push may take
+  ack_deadline_seconds       = var.ack_deadline_seconds # also the time limit of one push
   message_retention_duration = local.jobs_retention
   enable_message_ordering    = var.politeness == "ordered"
 
   expiration_policy {
-    ttl = "" # never; by default a subscription that is idle for 31 days is deleted
+    ttl = "" # never expire; by default, a subscription that is idle for 31 days is deleted
   }
 
-  # Without one a job has used up five attempts within seconds.
+  # Without a retry policy, a failing job uses up five attempts within seconds.
   retry_policy {
     minimum_backoff = "${var.retry_backoff.minimum}s"
     maximum_backoff = "${var.retry_backoff.maximum}s"
@@ -74,7 +74,7 @@ resource "google_pubsub_subscription" "push" {
     }
   }
 
-  # The first push, and the first dead letter, must find their rights.
+  # The grants must exist before the first push and the first dead letter.
   depends_on = [
     google_cloud_run_v2_service.worker,
     google_cloud_run_v2_service_iam_member.push_invokes_worker,
@@ -83,13 +83,13 @@ resource "google_pubsub_subscription" "push" {
   ]
 }
 
-# Without this and the right to publish dead letters, a failing job is tried for ever, and nobody is told.
+# Without this grant and the one to publish dead letters, Pub/Sub silently retries a failing job for ever.
 resource "google_pubsub_subscription_iam_member" "agent_takes_from_push" {
   subscription = google_pubsub_subscription.push.name
   role         = "roles/pubsub.subscriber"
   member       = local.pubsub_agent
 
   lifecycle {
-    replace_triggered_by = [google_pubsub_subscription.push.id] # a new subscription has lost it
+    replace_triggered_by = [google_pubsub_subscription.push.id] # a replaced subscription has lost the grant
   }
 }

@@ -1,19 +1,19 @@
 locals {
   ledger_files = "${path.module}/../contract/ledger"
 
-  # contract/ledger/README.md says why jobs and dead letters are kept as they are, and outcomes have columns.
+  # contract/ledger/README.md explains why jobs and dead letters are stored as bytes and outcomes in columns.
   ledger_tables = {
     jobs         = { topic = google_pubsub_topic.jobs, columns = false, clustering = null }
     outcomes     = { topic = google_pubsub_topic.outcomes, columns = true, clustering = ["run_id", "job_id"] }
     dead_letters = { topic = google_pubsub_topic.dead, columns = false, clustering = null }
   }
 
-  # Each query is written once, and also runs on a laptop.
+  # Each view is written once; the same file also runs on SQLite on a laptop.
   ledger_views = {
     for file in fileset(local.ledger_files, "*.sql") :
     trimsuffix(file, ".sql") => templatefile("${local.ledger_files}/${file}", { ledger = "${var.project_id}.${var.ledger_dataset}" })
   }
-  # BigQuery makes a view only after what it reads. These read another view.
+  # BigQuery creates a view only after the tables and views that it reads. These views read another view.
   views_over_views = toset([
     for name, query in local.ledger_views : name
     if anytrue([for other in keys(local.ledger_views) : strcontains(query, ".${other}`")])
@@ -46,12 +46,12 @@ resource "google_bigquery_table" "ledger" {
 }
 
 resource "google_bigquery_table" "view" {
-  #checkov:skip=CKV_GCP_121:a view holds no rows
+  #checkov:skip=CKV_GCP_121:a view stores no rows
   for_each = setsubtract(keys(local.ledger_views), local.views_over_views)
 
   dataset_id          = google_bigquery_dataset.ledger.dataset_id
   table_id            = each.key
-  deletion_protection = false # holds no rows
+  deletion_protection = false # a view stores no rows
 
   view {
     query          = local.ledger_views[each.key]
@@ -62,7 +62,7 @@ resource "google_bigquery_table" "view" {
 }
 
 resource "google_bigquery_table" "view_over_views" {
-  #checkov:skip=CKV_GCP_121:a view holds no rows
+  #checkov:skip=CKV_GCP_121:a view stores no rows
   for_each = local.views_over_views
 
   dataset_id          = google_bigquery_dataset.ledger.dataset_id
@@ -101,7 +101,7 @@ resource "google_pubsub_subscription" "ledger" {
   message_retention_duration = local.jobs_retention
 
   expiration_policy {
-    ttl = "" # never
+    ttl = "" # never expire
   }
 
   bigquery_config {
@@ -111,8 +111,8 @@ resource "google_pubsub_subscription" "ledger" {
     drop_unknown_fields = each.value.columns
   }
 
-  # A row that BigQuery refuses is kept here, and does not hold up the others. As many attempts as there may be: an
-  # outage of BigQuery must not empty the ledger's subscriptions into it.
+  # A row that BigQuery rejects is kept in this topic and does not block the others. The number of attempts is the
+  # maximum, so that an outage of BigQuery does not dead-letter the rows.
   dead_letter_policy {
     dead_letter_topic     = google_pubsub_topic.ledger_dead.id
     max_delivery_attempts = 100
@@ -123,7 +123,7 @@ resource "google_pubsub_subscription" "ledger" {
     maximum_backoff = "600s"
   }
 
-  # Making a subscription checks that the agent may write.
+  # Pub/Sub checks the service agent's permission to write when the subscription is created.
   depends_on = [
     google_bigquery_dataset_iam_member.agent_reads_ledger_metadata,
     google_bigquery_table_iam_member.agent_writes_ledger,
@@ -167,6 +167,6 @@ resource "google_pubsub_subscription" "ledger_dead" {
   message_retention_duration = var.dead_letter_retention
 
   expiration_policy {
-    ttl = "" # never
+    ttl = "" # never expire
   }
 }

@@ -1,6 +1,6 @@
 resource "google_pubsub_topic" "outcomes" {
   name                       = local.outcomes_topic
-  message_retention_duration = local.jobs_retention # lets the ledger be filled again
+  message_retention_duration = local.jobs_retention # so that the ledger can be filled again by a seek
 
   message_storage_policy {
     allowed_persistence_regions = local.persistence_regions

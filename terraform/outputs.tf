@@ -3,7 +3,7 @@ locals {
 }
 
 output "alert_policy_ids" {
-  description = "The alert policies, by the runbook's heading."
+  description = "Ids of the alert policies, by the heading in the runbook."
   value = merge(
     { for name, policy in google_monitoring_alert_policy.threshold : name => policy.id },
     { for policy in google_monitoring_alert_policy.missed_schedule : "missed-schedule" => policy.id },
@@ -12,27 +12,27 @@ output "alert_policy_ids" {
 }
 
 output "artifact_registry_url" {
-  description = "Where the images go."
+  description = "Registry that the images are pushed to."
   value       = local.registry
 }
 
 output "dashboard_url" {
-  description = "The dashboard."
+  description = "URL of the dashboard."
   value       = "https://console.cloud.google.com/monitoring/dashboards/builder/${reverse(split("/", google_monitoring_dashboard.this.id))[0]}?project=${var.project_id}"
 }
 
 output "dead_letter_subscription" {
-  description = "Where dead letters wait."
+  description = "Subscription that keeps the dead letters."
   value       = google_pubsub_subscription.dead.name
 }
 
 output "dead_letter_topic" {
-  description = "The topic of dead letters."
+  description = "Topic of the dead letters."
   value       = google_pubsub_topic.dead.name
 }
 
 output "dispatch_commands" {
-  description = "Dispatches a crawl now, by its name."
+  description = "Commands that dispatch a crawl now, by the crawl's name."
   value = {
     for name, job in google_cloud_scheduler_job.crawl :
     name => "gcloud scheduler jobs run ${job.name} --project=${var.project_id} --location=${var.region}"
@@ -40,56 +40,56 @@ output "dispatch_commands" {
 }
 
 output "dispatcher_uri" {
-  description = "The dispatcher, for Cloud Scheduler and Pub/Sub of the project."
+  description = "URL of the dispatcher; only Cloud Scheduler and Pub/Sub of the project can reach it."
   value       = local.dispatcher_url
   depends_on  = [google_cloud_run_v2_service_iam_member.scheduler_invokes_dispatcher]
 }
 
 output "egress_addresses" {
-  description = "The addresses that sites see, where vpc fixes them."
+  description = "Static egress addresses that sites see, if vpc is set."
   value       = google_compute_address.egress[*].address
 }
 
 output "jobs_topic" {
-  description = "The topic of jobs."
+  description = "Topic of the jobs."
   value       = google_pubsub_topic.jobs.name
 }
 
 output "ledger_dataset" {
-  description = "The ledger, as PROJECT.DATASET."
+  description = "The ledger's dataset, as PROJECT.DATASET."
   value       = "${var.project_id}.${google_bigquery_dataset.ledger.dataset_id}"
 }
 
 output "outcomes_topic" {
-  description = "The topic of outcomes."
+  description = "Topic of the outcomes."
   value       = google_pubsub_topic.outcomes.name
 }
 
 output "peek_dead_letters_command" {
-  description = "Shows ten dead letters. They are not acknowledged, and come back after ten minutes."
+  description = "Command that shows ten dead letters without acknowledging them; they are delivered again after ten minutes."
   value       = "gcloud pubsub subscriptions pull ${google_pubsub_subscription.dead.name} --project=${var.project_id} --limit=10 --format='json(message.attributes,message.messageId,message.publishTime)'"
 }
 
 output "push_capacity" {
-  description = "Pages at once (slots), beside the pushes that Pub/Sub may hold open while they are slow."
+  description = "Number of pages in work at the same time (slots), compared with the number of pushes that Pub/Sub keeps open even while they are slow (push_floor)."
   value = {
     slots      = local.push_slots
-    push_floor = local.push_floor
-    verdict = local.push_slots >= local.push_floor ? (
-      "Every push that Pub/Sub holds open has a slot: none is turned away."
+    push_floor = local.min_push_window
+    verdict = local.push_slots >= local.min_push_window ? (
+      "Every outstanding push has a slot, so Cloud Run rejects none."
       ) : (
-      "Of a long backlog of slow pages Pub/Sub may push ${local.push_floor - local.push_slots} more than there are slots. Cloud Run answers those 429, which costs each an attempt: keep runs short, raise max_delivery_attempts, or have ${ceil(local.push_floor / var.worker_concurrency)} instances."
+      "With a long backlog of slow pages, Pub/Sub may push ${local.min_push_window - local.push_slots} jobs more than there are slots. Cloud Run answers those with 429, and each 429 uses up a delivery attempt: keep runs short, raise max_delivery_attempts, or allow ${ceil(local.min_push_window / var.worker_concurrency)} instances."
     )
   }
 }
 
 output "push_subscription" {
-  description = "What pushes jobs to the worker."
+  description = "Subscription that pushes jobs to the worker."
   value       = google_pubsub_subscription.push.name
 }
 
 output "replay_all_command" {
-  description = "Replays all dead letters without passing them through your machine, from the repository's root. You need roles/iam.serviceAccountUser on the replay account."
+  description = "Command that replays all dead letters in the cloud, run from the repository's root. It needs roles/iam.serviceAccountUser on the replay account."
   value = join(" ", [
     "scripts/replay-dead-letters.sh replay-all --project ${var.project_id} --subscription ${google_pubsub_subscription.dead.name}",
     "--dispatcher ${local.dispatcher_url} --service-account ${google_service_account.replay.email}",
@@ -98,7 +98,7 @@ output "replay_all_command" {
 }
 
 output "replay_all_gcloud_commands" {
-  description = "The same by hand: start, and once none is left, stop."
+  description = "The same with gcloud: run start, and run stop once no dead letter is left."
   value = {
     start = join(" ", [
       "gcloud pubsub subscriptions modify-push-config ${google_pubsub_subscription.dead.name} --project=${var.project_id}",
@@ -111,12 +111,12 @@ output "replay_all_gcloud_commands" {
 }
 
 output "replay_command" {
-  description = "Replays ten dead letters, one by one, from the repository's root."
+  description = "Command that replays ten dead letters, one by one, run from the repository's root."
   value       = "scripts/replay-dead-letters.sh replay 10 --project ${var.project_id} --subscription ${google_pubsub_subscription.dead.name} --topic ${google_pubsub_topic.jobs.name}"
 }
 
 output "service_accounts" {
-  description = "The accounts' emails, by what they are for."
+  description = "Emails of the service accounts, by purpose."
   value = merge(
     {
       dispatcher = google_service_account.dispatcher.email
@@ -131,7 +131,7 @@ output "service_accounts" {
 }
 
 output "worker_uri" {
-  description = "The worker, for Pub/Sub of the project."
+  description = "URL of the worker; only Pub/Sub of the project can reach it."
   value       = local.worker_url
   depends_on  = [google_cloud_run_v2_service_iam_member.push_invokes_worker]
 }

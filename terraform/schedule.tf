@@ -1,6 +1,6 @@
 locals {
   crawl_files = { for name, _ in var.schedules : name => "${path.module}/${var.crawls_directory}/${name}.yaml" }
-  # null where there is no such file, or no YAML in it: the preconditions below say so.
+  # null if the file is missing or is not YAML; the preconditions below then report it.
   crawls = { for name, file in local.crawl_files : name => try(yamldecode(file(file)), null) }
 }
 
@@ -29,7 +29,7 @@ resource "google_cloud_scheduler_job" "crawl" {
   paused           = each.value.paused
   attempt_deadline = "${var.dispatcher_timeout_seconds}s"
 
-  # A run's id is the crawl's name and the scheduled time, so another attempt makes the same jobs.
+  # The run id is the crawl's name and the scheduled time, so a repeated attempt makes the same jobs.
   retry_config {
     retry_count          = 3
     min_backoff_duration = "30s"
@@ -55,11 +55,11 @@ resource "google_cloud_scheduler_job" "crawl" {
     }
     precondition {
       condition     = try(local.crawls[each.key].name, null) == each.key
-      error_message = "${local.crawl_files[each.key]} must hold a crawl whose name is ${each.key}: its runs are named by it."
+      error_message = "${local.crawl_files[each.key]} must hold a crawl whose name is ${each.key}: run ids begin with that name."
     }
     precondition {
       condition     = length(jsonencode(local.crawls[each.key])) <= 1000000
-      error_message = "${local.crawl_files[each.key]} is too large: Cloud Scheduler sends at most 1 MB. Give a sitemap in place of urls."
+      error_message = "${local.crawl_files[each.key]} is too large: Cloud Scheduler sends at most 1 MB. Use a sitemap instead of urls."
     }
   }
 

@@ -6,10 +6,10 @@ locals {
       "cloudbuild.googleapis.com",
       "cloudresourcemanager.googleapis.com",
       "cloudscheduler.googleapis.com",
-      "containeranalysis.googleapis.com", # provenance and SBOMs of images
-      "containerscanning.googleapis.com", # makes the SBOMs; it also scans each pushed image, for $0.26
+      "containeranalysis.googleapis.com", # stores provenance and SBOMs of images
+      "containerscanning.googleapis.com", # makes the SBOMs; it also scans each pushed image, which costs $0.26
       "iam.googleapis.com",
-      "iamcredentials.googleapis.com", # a build that impersonates the deployer
+      "iamcredentials.googleapis.com", # lets a build impersonate the deployer
       "logging.googleapis.com",
       "monitoring.googleapis.com",
       "pubsub.googleapis.com",
@@ -23,10 +23,10 @@ resource "google_project_service" "this" {
   for_each = toset(local.apis)
 
   service            = each.value
-  disable_on_destroy = false # others in the project may use it
+  disable_on_destroy = false # other parts of the project may use the API
 }
 
-# Its number is in the names of Google's own agents and in Cloud Run's URLs.
+# The project's number is part of the names of Google's service agents and of Cloud Run's URLs.
 data "google_project" "this" {
   project_id = var.project_id
 }

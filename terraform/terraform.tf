@@ -1,5 +1,5 @@
 terraform {
-  required_version = ">= 1.9" # validations that compare variables
+  required_version = ">= 1.9" # 1.9 allows validations that compare variables
 
   required_providers {
     google = {
@@ -8,7 +8,7 @@ terraform {
     }
   }
 
-  # terraform init -backend-config=bucket=BUCKET; each environment has a bucket or a prefix of its own.
+  # terraform init -backend-config=bucket=BUCKET; give each environment its own bucket or prefix.
   backend "gcs" {
     prefix = "scrapeq"
   }

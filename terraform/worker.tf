@@ -5,7 +5,7 @@ locals {
     OUTCOMES_TOPIC          = local.outcomes_topic
     ACK_POLICY              = var.ack_policy
     JOBS_TOPIC              = local.jobs_topic
-    DEAD_LETTER_TOPIC       = local.dead_topic
+    DEAD_LETTER_TOPIC       = local.dead_letter_topic
     PUSH_AUTH               = "oidc"
     PUSH_AUDIENCE           = local.worker_url
     PUSH_SERVICE_ACCOUNT    = google_service_account.push.email
@@ -27,8 +27,8 @@ resource "google_service_account" "worker" {
 resource "google_cloud_run_v2_service" "worker" {
   name                = local.worker_name
   location            = var.region
-  description         = "A push in, an outcome out"
-  ingress             = "INGRESS_TRAFFIC_INTERNAL_ONLY" # Pub/Sub of this project is internal
+  description         = "Scrapes one page for each push"
+  ingress             = "INGRESS_TRAFFIC_INTERNAL_ONLY" # Pub/Sub of this project counts as internal
   deletion_protection = var.deletion_protection
 
   template {
@@ -69,7 +69,7 @@ resource "google_cloud_run_v2_service" "worker" {
         timeout_seconds   = 2
         failure_threshold = 30
 
-        # The placeholder has no /healthz.
+        # The placeholder image has no /healthz.
         dynamic "tcp_socket" {
           for_each = var.images == null ? [8080] : []
           content {
@@ -117,7 +117,7 @@ resource "google_cloud_run_v2_service" "worker" {
   }
 
   lifecycle {
-    ignore_changes = [client, client_version] # who looked at it last with gcloud or the console
+    ignore_changes = [client, client_version] # gcloud and the console write these fields
   }
 
   depends_on = [google_project_service.this, google_pubsub_topic_iam_member.worker_publishes_outcomes, google_compute_router_nat.egress]

@@ -1,5 +1,5 @@
-# Every validation of variables.tf has a run here that it rejects: tests/terraform takes each rule away in turn and
-# demands that a run fails. The variables stand alone in tests/inputs, so that no provider is started.
+# Every validation of a variable rejects a run here: tests/terraform removes each rule in turn and requires that a run
+# then fails. tests/inputs holds the variables alone, so that no provider is started.
 
 variables {
   project_id  = "my-project"

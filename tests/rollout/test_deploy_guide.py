@@ -134,8 +134,8 @@ def test_bq_has_the_command_and_its_flags(arguments: list[str]) -> None:
 
 def test_terraform_is_told_what_it_knows() -> None:
     """Variables and resources that commands and examples name exist."""
-    variables = ROOT / "terraform" / "variables.tf"
-    declared = set(re.findall(r'^variable "(\w+)"', variables.read_text(encoding="utf-8"), re.MULTILINE))
+    variables = "".join(path.read_text("utf-8") for path in (ROOT / "terraform").glob("variables-*.tf"))
+    declared = set(re.findall(r'^variable "(\w+)"', variables, re.MULTILINE))
     examples = re.findall(r"```hcl\n(.*?)```", GUIDE, re.DOTALL)
     set_in_examples = set(re.findall(r"^(\w+)\s*=", "\n".join(examples), re.MULTILINE))
     set_in_commands = set(re.findall(r"-var '?(\w+)=", GUIDE))

@@ -21,21 +21,22 @@ class Row(NamedTuple):
     description: str
 
 
-def rows(file: str) -> Iterator[Row]:
-    """Yield the variables or outputs of a file."""
-    for name, body in BLOCK.findall((TERRAFORM / file).read_text(encoding="utf-8")):
-        said = {key: " ".join(value.split()) for key, value in ARGUMENT.findall(body)}
-        description = said["description"].strip('"').replace('\\"', '"').replace("|", "\\|")
-        # What HCL separates by line feeds.
-        kind = re.sub(r"(?<=[\w)]) (?=\w+ += )", ", ", said.get("type", ""))
-        yield Row(name, re.sub(r" +=", " =", kind), said.get("default", "required"), description)
+def rows(pattern: str) -> Iterator[Row]:
+    """Yield the variables or outputs of the files that match `pattern`, in the order of their names."""
+    text = "".join(path.read_text(encoding="utf-8") for path in TERRAFORM.glob(pattern))
+    for name, body in sorted(BLOCK.findall(text)):
+        arguments = {key: " ".join(value.split()) for key, value in ARGUMENT.findall(body)}
+        description = arguments["description"].strip('"').replace('\\"', '"').replace("|", "\\|")
+        # HCL separates the attributes of an object by line feeds; the table has them on one line.
+        kind = re.sub(r"(?<=[\w)]) (?=\w+ += )", ", ", arguments.get("type", ""))
+        yield Row(name, re.sub(r" +=", " =", kind), arguments.get("default", "required"), description)
 
 
 def inputs() -> str:
     """Return the table of variables."""
     lines = [
         f"| `{row.name}` | `{row.type}` | `{row.default}` | {row.description} |"
-        for row in rows("variables.tf")
+        for row in rows("variables-*.tf")
     ]
     return "\n".join(["| variable | type | default | meaning |", "|---|---|---|---|", *lines])
 
@@ -47,7 +48,7 @@ def outputs() -> str:
 
 
 def written(text: str) -> str:
-    """Return the README's text with both tables as they should be."""
+    """Return the README's text with both tables as the code has them."""
     for mark, table in (("inputs", inputs()), ("outputs", outputs())):
         begin, end = f"<!-- {mark} -->\n", f"\n<!-- /{mark} -->"
         before, found, rest = text.partition(begin)

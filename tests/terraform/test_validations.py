@@ -13,7 +13,8 @@ from tests.repository.tree import ROOT
 TERRAFORM = ROOT / "terraform"
 VALIDATION = re.compile(r"(?<=  validation \{\n)    condition\s*= .*?(?=\n    error_message = )", re.DOTALL)
 RUNS = (TERRAFORM / "tests" / "validation.tftest.hcl").read_text(encoding="utf-8")
-VARIABLES = (TERRAFORM / "variables.tf").read_text(encoding="utf-8")
+FILES = sorted(TERRAFORM.glob("variables-*.tf"))
+VARIABLES = "".join(path.read_text("utf-8") for path in FILES)
 NAMES = re.findall(r'^variable "(\w+)"', VARIABLES, re.MULTILINE)
 
 
@@ -27,7 +28,7 @@ def without_one_rule() -> Iterator[tuple[int, str, str]]:
 
 
 def verdict(terraform: str, folder: Path, variables: str, runs: str) -> str:
-    """Return what `terraform test` says of a text of variables.tf; no provider is needed for that."""
+    """Return what `terraform test` says about the text of all variables; no provider is needed for that."""
     inputs = folder / "tests" / "inputs"
     installed = inputs.exists()
     inputs.mkdir(parents=True, exist_ok=True)
@@ -72,9 +73,11 @@ def test_every_variable_says_what_it_is(name: str) -> None:
     assert "\n  type " in body
 
 
-def test_variables_are_in_alphabetical_order() -> None:
-    """One that is looked for is found."""
-    assert sorted(NAMES) == NAMES
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_variables_of_a_file_are_in_alphabetical_order(path: Path) -> None:
+    """A variable is found in its file at a glance."""
+    names = re.findall(r'^variable "(\w+)"', path.read_text("utf-8"), re.MULTILINE)
+    assert names == sorted(names) != []
 
 
 def test_every_validation_has_a_rejecting_run(terraform: str, tmp_path: Path) -> None:
@@ -85,5 +88,5 @@ def test_every_validation_has_a_rejecting_run(terraform: str, tmp_path: Path) ->
         said = verdict(terraform, tmp_path, variables, runs_of(variable))
         assert " failed" in said, said
         if " 0 failed" in said:
-            missed.append(f"variables.tf:{line} ({variable})")
+            missed.append(f"{variable}, line {line} of all variables-*.tf")
     assert missed == []

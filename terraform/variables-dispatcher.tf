@@ -1,0 +1,61 @@
+# The dispatcher service and the schedules that call it.
+
+variable "crawls_directory" {
+  description = "Directory of the crawl files, one YAML file for each crawl; relative to this directory."
+  type        = string
+  default     = "../crawls"
+  nullable    = false
+
+  validation {
+    condition     = length(trimspace(var.crawls_directory)) > 0
+    error_message = "crawls_directory must be a path, as ../crawls."
+  }
+}
+
+variable "dispatcher_max_instances" {
+  description = "Maximum number of dispatcher instances."
+  type        = number
+  default     = 3
+  nullable    = false
+
+  validation {
+    condition     = var.dispatcher_max_instances >= 1 && floor(var.dispatcher_max_instances) == var.dispatcher_max_instances
+    error_message = "dispatcher_max_instances must be a whole number, at least 1."
+  }
+}
+
+variable "dispatcher_timeout_seconds" {
+  description = "Time limit of one dispatch in seconds: half of it for Pub/Sub's confirmations, a quarter for reading the sitemap. Cloud Scheduler waits equally long."
+  type        = number
+  default     = 240
+  nullable    = false
+
+  validation {
+    condition     = var.dispatcher_timeout_seconds >= 15 && var.dispatcher_timeout_seconds <= 1800 && floor(var.dispatcher_timeout_seconds) == var.dispatcher_timeout_seconds
+    error_message = "dispatcher_timeout_seconds must be a whole number from 15 to 1800: those are Cloud Scheduler's limits for one attempt."
+  }
+}
+
+variable "schedules" {
+  description = "When each crawl is dispatched, by the crawl's name: NAME stands for crawls/NAME.yaml, and cron has five fields. A paused schedule runs only on demand."
+  type = map(object({
+    cron      = string
+    time_zone = optional(string, "Etc/UTC")
+    paused    = optional(bool, false)
+  }))
+  default  = { canary = { cron = "0 6 * * *", paused = true } }
+  nullable = false
+
+  validation {
+    condition     = alltrue([for name, _ in var.schedules : can(regex("^[a-z][a-z0-9-]{0,62}$", name))])
+    error_message = "the keys of schedules must be names of crawls: lower case letters, digits and hyphens, beginning with a letter."
+  }
+  validation {
+    condition     = alltrue([for _, schedule in var.schedules : can(regex("^[0-9*/,A-Za-z-]+( [0-9*/,A-Za-z-]+){4}$", schedule.cron))])
+    error_message = "schedules: each cron must have five fields, as \"0 6 * * 1-5\" (minute, hour, day, month, weekday)."
+  }
+  validation {
+    condition     = alltrue([for _, schedule in var.schedules : can(regex("^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$", schedule.time_zone))])
+    error_message = "schedules: each time_zone must be a name of the tz database, as Europe/Paris or Etc/UTC."
+  }
+}

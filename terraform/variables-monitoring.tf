@@ -1,0 +1,67 @@
+# Alerts: when they fire, and who receives them.
+
+variable "alert_emails" {
+  description = "Email addresses that receive alerts. The alert policies exist even if the list is empty."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for email in var.alert_emails : can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", email))])
+    error_message = "alert_emails must hold email addresses, as ops@example.com."
+  }
+}
+
+variable "alert_thresholds" {
+  description = "Thresholds of the alerts. dispatch_silence_seconds: alert if the dispatcher receives no request for this many seconds; null disables that alert."
+  type = object({
+    oldest_unacked_seconds   = optional(number, 3600)
+    backlog_jobs             = optional(number, 100000)
+    push_failure_ratio       = optional(number, 0.5)
+    ledger_lag_seconds       = optional(number, 900)
+    dispatch_silence_seconds = optional(number)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition = (
+      var.alert_thresholds.oldest_unacked_seconds > var.ack_deadline_seconds
+      && var.alert_thresholds.backlog_jobs > 0
+      && var.alert_thresholds.ledger_lag_seconds > 0
+    )
+    error_message = "alert_thresholds: oldest_unacked_seconds must be above ack_deadline_seconds, and backlog_jobs and ledger_lag_seconds above 0; otherwise they always fire."
+  }
+  validation {
+    condition     = var.alert_thresholds.push_failure_ratio > 0 && var.alert_thresholds.push_failure_ratio < 1
+    error_message = "alert_thresholds.push_failure_ratio must be between 0 and 1: 0.5 is half of all pushes."
+  }
+  validation {
+    condition     = try(var.alert_thresholds.dispatch_silence_seconds >= 120 && var.alert_thresholds.dispatch_silence_seconds <= 84600, var.alert_thresholds.dispatch_silence_seconds == null)
+    error_message = "alert_thresholds.dispatch_silence_seconds must be null, or from 120 to 84600: Cloud Monitoring watches for absence up to 23.5 hours."
+  }
+}
+
+variable "notification_channels" {
+  description = "Existing Cloud Monitoring channels that receive alerts, as projects/PROJECT/notificationChannels/NUMBER."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for channel in var.notification_channels : can(regex("^projects/[^/]+/notificationChannels/[0-9]+$", channel))])
+    error_message = "notification_channels must be full names, as projects/PROJECT/notificationChannels/123."
+  }
+}
+
+variable "runbook_url" {
+  description = "URL of the runbook that alerts link to."
+  type        = string
+  default     = "https://github.com/scrapeq/scrapeq/blob/main/docs/how-to/runbook.md"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^https://[!-~]+$", var.runbook_url)) && !strcontains(var.runbook_url, "#")
+    error_message = "runbook_url must begin with https:// and have no #: each alert adds its own."
+  }
+}

@@ -1,0 +1,108 @@
+# What everything in the stack shares: project, region, names, labels.
+
+variable "contact_url" {
+  description = "A URL or an email address at which the owners of scraped sites can reach you; it becomes part of the User-Agent."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^(https?://[[:alnum:]_-]+\\.[[:alnum:]_.-]+(/[!-~]*)?|[[:alnum:]_.+-]+@[[:alnum:]_-]+\\.[[:alnum:]_.-]+)$", var.contact_url)) && length(var.contact_url) <= 200
+    error_message = "contact_url must be a URL with http:// or https://, or an email address, of at most 200 characters, as https://example.com/about-our-crawler."
+  }
+}
+
+variable "deletion_protection" {
+  description = "Protect the services and the ledger's tables from being destroyed. Before a teardown, set it to false and apply."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "environment" {
+  description = "dev, staging or prod; every resource is labelled with it. In dev, the ledger can be destroyed together with its rows; in prod, a roll-out waits for approval."
+  type        = string
+  default     = "dev"
+  nullable    = false
+
+  validation {
+    condition     = contains(["dev", "staging", "prod"], var.environment)
+    error_message = "environment must be dev, staging or prod."
+  }
+}
+
+variable "labels" {
+  description = "Additional labels of every resource; app and environment are set already."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition = alltrue([
+      for key, value in var.labels : can(regex("^[a-z][a-z0-9_-]{0,62}$", key)) && can(regex("^[a-z0-9_-]{0,63}$", value))
+    ])
+    error_message = "labels must have keys of lower case letters, digits, _ and -, beginning with a letter, and such values, each of at most 63 characters."
+  }
+  validation {
+    condition     = length(setintersection(keys(var.labels), ["app", "environment"])) == 0
+    error_message = "labels must not hold app or environment: app is name_prefix, and environment has a variable."
+  }
+}
+
+variable "name_prefix" {
+  description = "Prefix of the names of services, service accounts and schedules. For a second stack in one project, change it together with topic_prefix and ledger_dataset."
+  type        = string
+  default     = "scrapeq"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,17}$", var.name_prefix)) && !endswith(var.name_prefix, "-")
+    error_message = "name_prefix must be 2 to 18 lower case letters, digits and hyphens, beginning with a letter and not ending with a hyphen: a service account's name has at most 30."
+  }
+}
+
+variable "persistence_regions" {
+  description = "Regions in which Pub/Sub may store messages; an empty list means only var.region."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for region in var.persistence_regions : can(regex("^[a-z]+-[a-z]+[0-9]+$", region))])
+    error_message = "persistence_regions must hold regions, as europe-west1."
+  }
+}
+
+variable "project_id" {
+  description = "Id of the project that holds the stack."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project_id))
+    error_message = "project_id must be a project's id (not its name or number): 6 to 30 lower case letters, digits and hyphens."
+  }
+}
+
+variable "region" {
+  description = "Region in which the services run and messages are stored."
+  type        = string
+  default     = "europe-west1"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z]+-[a-z]+[0-9]+$", var.region))
+    error_message = "region must be a region of Google Cloud, as europe-west1 (not a zone)."
+  }
+}
+
+variable "topic_prefix" {
+  description = "Prefix of the names of topics and subscriptions: scrape-jobs, scrape-outcomes and so on."
+  type        = string
+  default     = "scrape"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{0,38}[a-z0-9]$", var.topic_prefix)) && !startswith(var.topic_prefix, "goog")
+    error_message = "topic_prefix must be 2 to 40 lower case letters, digits and hyphens, beginning with a letter and not with goog, which Pub/Sub reserves."
+  }
+}
