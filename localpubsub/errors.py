@@ -1,19 +1,20 @@
-"""What can go wrong, by whose fault it is.
+"""The errors that localpubsub raises on purpose, by who can fix them.
 
 ::
 
     LocalPubsubError
-    ├── Refusal              the caller's: becomes a gRPC status with a sentence
-    │   ├── InvalidArgument      the request can never work as it stands
-    │   ├── NotFound             the topic or subscription named does not exist
+    ├── RequestRejected      the caller: answered as a gRPC status with an explanation
+    │   ├── InvalidArgument      the request can never succeed as it is written
+    │   ├── NotFound             the named resource does not exist
     │   ├── AlreadyExists        the name is taken
-    │   ├── FailedPrecondition   right request, wrong state of the resource
-    │   ├── Aborted              somebody else changed it in between
-    │   └── Unimplemented        Pub/Sub can do it, localpubsub cannot (yet)
-    ├── Misfit               a message's: it does not fit the table it is to be exported to
-    ├── ExportBlocked        the destination's: nothing can be exported there for the time being
-    ├── StoreFailure         the disk's: nothing of the transaction was kept
-    └── CannotStart          the operator's: port or data directory; a sentence, never a stack trace
+    │   ├── FailedPrecondition   the request is valid, but the resource is in the wrong state
+    │   ├── Aborted              another request changed the resource in the meantime
+    │   └── Unimplemented        Pub/Sub offers it, localpubsub does not
+    ├── SchemaMismatch       the publisher: the data of a message does not match its schema
+    ├── RowRejected          the publisher: a message cannot become a row of its table
+    ├── ExportBlocked        the owner of the destination: nothing can be exported there for now
+    ├── StoreFailure         the operator of the disk: nothing of a transaction was written
+    └── CannotStart          the operator: a port, an option or the data directory (no traceback)
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,24 +23,25 @@ from typing import ClassVar
 
 
 class LocalPubsubError(Exception):
-    """Everything localpubsub raises on purpose."""
+    """The base of all errors that localpubsub raises on purpose."""
 
 
-class Refusal(LocalPubsubError):
-    """A request is refused; ``code`` is the name of a gRPC status code."""
+class RequestRejected(LocalPubsubError):
+    """A request is rejected; the text of the error is the message of the gRPC status."""
 
-    code: ClassVar[str] = "UNKNOWN"
-    reasons: Mapping[str, str] = MappingProxyType({})  #: for machines: ErrorInfo.metadata (google.rpc)
+    code: ClassVar[str] = "UNKNOWN"  #: Name of the gRPC status code.
+    #: Metadata of the status's google.rpc.ErrorInfo, which client libraries read; empty for no ErrorInfo.
+    error_info: Mapping[str, str] = MappingProxyType({})
 
 
-class InvalidArgument(Refusal):
-    """The request can never work as it stands."""
+class InvalidArgument(RequestRejected):
+    """The request can never succeed as it is written."""
 
     code = "INVALID_ARGUMENT"
 
 
-class NotFound(Refusal):
-    """The resource named does not exist."""
+class NotFound(RequestRejected):
+    """The named resource does not exist."""
 
     code = "NOT_FOUND"
 
@@ -47,7 +49,7 @@ class NotFound(Refusal):
         super().__init__(f"Resource not found (resource={resource}).")
 
 
-class AlreadyExists(Refusal):
+class AlreadyExists(RequestRejected):
     """The name is taken."""
 
     code = "ALREADY_EXISTS"
@@ -56,44 +58,49 @@ class AlreadyExists(Refusal):
         super().__init__(f"Resource already exists in the project (resource={resource}).")
 
 
-class FailedPrecondition(Refusal):
-    """The request is right, the state of the resource is not."""
+class FailedPrecondition(RequestRejected):
+    """The request is valid, but the resource is in the wrong state."""
 
     code = "FAILED_PRECONDITION"
 
 
-class Aborted(Refusal):
-    """Somebody else changed the resource since it was read."""
+class Aborted(RequestRejected):
+    """Another request changed the resource since the caller read it."""
 
     code = "ABORTED"
 
 
 class InvalidAckIds(InvalidArgument):
-    """With exactly-once delivery: some acks or deadlines came too late. The others were taken."""
+    """Some ack ids of a request on an exactly-once subscription have expired; the others were accepted."""
 
     def __init__(self, ack_ids: Iterable[str]) -> None:
         super().__init__(
             "Some acknowledgement ids in the request were invalid. This could be because the acknowledgement "
             "ids have expired or the acknowledgement ids were malformed."
         )
-        # What the official clients look for: https://cloud.google.com/pubsub/docs/exactly-once-delivery
-        self.reasons = dict.fromkeys(ack_ids, "PERMANENT_FAILURE_INVALID_ACK_ID")
+        # The official clients look for this value: https://cloud.google.com/pubsub/docs/exactly-once-delivery
+        self.error_info = dict.fromkeys(ack_ids, "PERMANENT_FAILURE_INVALID_ACK_ID")
 
 
-class Unimplemented(Refusal):
-    """Pub/Sub offers this; localpubsub does not, and says so rather than ignoring it."""
+class Unimplemented(RequestRejected):
+    """Pub/Sub offers what was requested and localpubsub does not; it rejects rather than ignores it."""
 
     code = "UNIMPLEMENTED"
 
 
-class Misfit(LocalPubsubError):
-    """A message does not fit where it is to be exported to; the text says what of it does not."""
+class SchemaMismatch(LocalPubsubError):
+    """The data of a message does not match its schema; the text says where."""
+
+
+class RowRejected(LocalPubsubError):
+    """A message cannot become a row of its table; the text names the field and the reason."""
 
 
 class ExportBlocked(LocalPubsubError):
-    """No message can be exported for the time being, through no fault of its own.
+    """No message can be exported for now, for a reason that lies in the destination.
 
-    ``state`` is the name of a state of BigQueryConfig and CloudStorageConfig; ACTIVE for what will pass.
+    Attributes:
+        state: name of a state of BigQueryConfig or CloudStorageConfig; ACTIVE if the cause is temporary.
     """
 
     def __init__(self, state: str, reason: str) -> None:
@@ -102,9 +109,10 @@ class ExportBlocked(LocalPubsubError):
 
 
 class StoreFailure(LocalPubsubError):
-    """The disk refused a transaction: nothing of it was kept.
+    """SQLite could not read, or could not write a transaction and rolled it back.
 
-    ``code`` is RESOURCE_EXHAUSTED when the disk is full, otherwise INTERNAL.
+    Attributes:
+        code: name of the gRPC status code; RESOURCE_EXHAUSTED if the disk is full, otherwise INTERNAL.
     """
 
     def __init__(self, message: str, *, full: bool = False) -> None:
@@ -113,4 +121,4 @@ class StoreFailure(LocalPubsubError):
 
 
 class CannotStart(LocalPubsubError):
-    """The server cannot start as it was asked to: one sentence that says what to change."""
+    """The server cannot start with its options; the text says what to change."""

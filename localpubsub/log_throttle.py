@@ -7,7 +7,7 @@ from typing import Final
 WHILE: Final = 10.0  #: seconds in which the same complaint is made once
 
 
-class Complaint:
+class LogThrottle:
     """Logs an error at most once per while, and then says how often it happened in between."""
 
     def __init__(self, log: logging.Logger, seconds: float = WHILE) -> None:
@@ -16,7 +16,7 @@ class Complaint:
         self._silent_until = 0.0
         self._unsaid = 0
 
-    def make(self, what: str, reason: object) -> None:
+    def error(self, what: str, reason: object) -> None:
         """``what`` went wrong, for ``reason``."""
         now = time.monotonic()
         if now < self._silent_until:

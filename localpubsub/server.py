@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 from grpc import aio
 
-from localpubsub.api.grpc_methods import Methods, Services
+from localpubsub.api.grpc_methods import Methods
 from localpubsub.api.http_port import HttpPort
 from localpubsub.api.iam import IAM_POLICY, IamService
 from localpubsub.api.publisher import PublisherService
 from localpubsub.api.schemas import SchemaService
 from localpubsub.api.subscriber import SubscriberService
 from localpubsub.broker.broker import Broker
-from localpubsub.broker.state import State
+from localpubsub.broker.state import ServerState
 from localpubsub.clock import Clock
 from localpubsub.errors import CannotStart
 from localpubsub.exports.exports import Exports
 from localpubsub.options import Options
+from localpubsub.protocol.calls import Services
 from localpubsub.push.delivery import PushDeliveries
 from localpubsub.push.tls import TlsContext
 from localpubsub.push.tokens import CERTIFICATES_PATH, Tokens
@@ -119,10 +120,10 @@ class Server:
         }
         if setup is not None:
             await setup(services)
-        state = State(broker)
+        state = ServerState(broker)
         await self._serve_http(opened, HttpPort(services, tokens, state, GRACE))
         await self._serve_grpc(opened, services)
-        state.paces = pushes = PushDeliveries(broker, tokens, options.max_outstanding, trust)
+        state.push_status_source = pushes = PushDeliveries(broker, tokens, options.max_outstanding, trust)
         opened.push_async_callback(pushes.close, GRACE)
         self.exports = self.data or opened.enter_context(_temporary_directory())
         exports = Exports(broker, self.warehouse, self.buckets, create=options.create_tables)

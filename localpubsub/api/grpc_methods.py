@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import grpc
@@ -10,49 +9,16 @@ from google.rpc import (  # type: ignore[import-untyped]  # has no py.typed
     error_details_pb2,
     status_pb2,
 )
-from grpc import aio
 
-from localpubsub.errors import Refusal, StoreFailure, Unimplemented
+from localpubsub.errors import RequestRejected, StoreFailure, Unimplemented
+from localpubsub.protocol.calls import Context, Function, Method, Services, StreamFunction, StreamMethod
 from localpubsub.protocol.messages import RequestPb, ResponsePb
-
-Context = aio.ServicerContext[RequestPb, ResponsePb]
-Function = Callable[[RequestPb, Context], Awaitable[ResponsePb]]
-StreamFunction = Callable[[Context], Awaitable[None]]
 
 RpcHandler: TypeAlias = "grpc.RpcMethodHandler[RequestPb, ResponsePb]"
 
 PACKAGE: Final = "google.pubsub.v1"
 
 _log = logging.getLogger("localpubsub.api.grpc_methods")
-
-
-@dataclass(frozen=True, slots=True)
-class Method:
-    """One unary method: its request class and the function that answers."""
-
-    request: RequestPb
-    function: Function
-
-
-@dataclass(frozen=True, slots=True)
-class StreamMethod:
-    """One method with a stream in both directions; the function reads and writes through the context."""
-
-    request: RequestPb
-    function: StreamFunction
-
-
-Services: TypeAlias = Mapping[str, Mapping[str, Method | StreamMethod]]
-
-
-def unary_methods(services: Services) -> dict[str, Method]:
-    """Every method that is not a stream, by its name, which is unique among the services."""
-    return {
-        name: method
-        for methods in services.values()
-        for name, method in methods.items()
-        if isinstance(method, Method)
-    }
 
 
 class Methods(grpc.GenericRpcHandler):
@@ -119,21 +85,21 @@ def _answering_stream(function: StreamFunction) -> Callable[[object, Context], A
 
 
 async def _abort(context: Context, error: Exception) -> None:
-    if isinstance(error, (Refusal, StoreFailure)):
+    if isinstance(error, (RequestRejected, StoreFailure)):
         _log.debug("refused code=%s reason=%s", error.code, error)
         code = grpc.StatusCode[error.code]
-        reasons = error.reasons if isinstance(error, Refusal) else None
-        await context.abort(code, str(error), _trailers(code, str(error), reasons) if reasons else ())
+        error_info = error.error_info if isinstance(error, RequestRejected) else None
+        await context.abort(code, str(error), _trailers(code, str(error), error_info) if error_info else ())
     _log.error("a bug of localpubsub's", exc_info=error)
     await context.abort(grpc.StatusCode.INTERNAL, f"localpubsub has a bug: {error!r}. Its log says more.")
 
 
 def _trailers(
-    code: grpc.StatusCode, sentence: str, reasons: Mapping[str, str]
+    code: grpc.StatusCode, sentence: str, error_info: Mapping[str, str]
 ) -> tuple[tuple[str, bytes], ...]:
     """The richer error model of https://grpc.io/docs/guides/error/, in which the official clients read on."""
     number, _ = code.value
     status = status_pb2.Status(code=number, message=sentence)
-    info = error_details_pb2.ErrorInfo(domain="pubsub.googleapis.com", metadata=reasons)
+    info = error_details_pb2.ErrorInfo(domain="pubsub.googleapis.com", metadata=error_info)
     status.details.add().Pack(info)
     return (("grpc-status-details-bin", status.SerializeToString()),)

@@ -3,13 +3,13 @@
 from aiohttp import web
 
 from localpubsub.api import certificates, state_page
-from localpubsub.api.grpc_methods import Services
 from localpubsub.api.rest import MAX_BODY, RestApi
-from localpubsub.broker.state import State
+from localpubsub.broker.state import ServerState
+from localpubsub.protocol.calls import Services
 from localpubsub.push.tokens import Tokens
 
 
-def runner(services: Services, tokens: Tokens, state: State, grace: float) -> web.AppRunner:
+def runner(services: Services, tokens: Tokens, state: ServerState, grace: float) -> web.AppRunner:
     """Not set up yet; calls under way have ``grace`` seconds when it is cleaned up."""
     site = web.Application(client_max_size=MAX_BODY)
     site.add_routes([*certificates.routes(tokens), *state_page.routes(state)])

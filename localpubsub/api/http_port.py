@@ -6,9 +6,9 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
-from localpubsub.api.grpc_methods import Services
 from localpubsub.api.protocol_switch import NewProtocol, ProtocolSwitch
-from localpubsub.broker.state import State
+from localpubsub.broker.state import ServerState
+from localpubsub.protocol.calls import Services
 from localpubsub.push.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class HttpPort:
     would import at its start, and many a server is only ever spoken to over gRPC.
     """
 
-    def __init__(self, services: Services, tokens: Tokens, state: State, grace: float) -> None:
+    def __init__(self, services: Services, tokens: Tokens, state: ServerState, grace: float) -> None:
         self._contents = (services, tokens, state, grace)
         self._website: asyncio.Task[web.AppRunner] | None = None
         self._listening: asyncio.Server | None = None

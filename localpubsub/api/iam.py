@@ -7,9 +7,9 @@ everything.
 from collections.abc import Mapping
 from typing import Final
 
-from localpubsub.api.grpc_methods import Context, Method
 from localpubsub.broker.broker import Broker
 from localpubsub.errors import InvalidArgument, NotFound
+from localpubsub.protocol.calls import Context, Method
 from localpubsub.protocol.iam import (
     GetIamPolicyRequest,
     SetIamPolicyRequest,

@@ -5,9 +5,9 @@ https://cloud.google.com/pubsub/docs/reference/rpc/google.pubsub.v1#publisher
 
 from collections.abc import Mapping
 
-from localpubsub.api.grpc_methods import Context, Method, StreamMethod
 from localpubsub.broker.broker import Broker
-from localpubsub.broker.catalogue import page
+from localpubsub.broker.catalogue import list_page
+from localpubsub.protocol.calls import Context, Method, StreamMethod
 from localpubsub.protocol.messages import (
     DeleteTopicRequest,
     DetachSubscriptionRequest,
@@ -80,14 +80,14 @@ class PublisherService:
         prefix = request.project + "/"
         topics = self._catalogue.topics
         names = [name for name in topics if name.startswith(prefix)]
-        found, token = page(names, request.page_size, request.page_token)
+        found, token = list_page(names, request.page_size, request.page_token)
         return ListTopicsResponse(topics=[topics[name].resource for name in found], next_page_token=token)
 
     async def list_topic_subscriptions(self, request: RequestPb, _: Context) -> ResponsePb:
         """Names of the subscriptions of a topic."""
         topic = self._catalogue.topic(request.topic)
         names = [subscription.name for subscription in topic.subscriptions]
-        found, token = page(names, request.page_size, request.page_token)
+        found, token = list_page(names, request.page_size, request.page_token)
         return ListTopicSubscriptionsResponse(subscriptions=found, next_page_token=token)
 
     async def delete_topic(self, request: RequestPb, _: Context) -> ResponsePb:
@@ -99,7 +99,7 @@ class PublisherService:
         """Names of the snapshots of a topic."""
         numbers = set(self._catalogue.topic(request.topic).snapshots)
         names = [each.name for each in self._broker.snapshots.snapshots.values() if each.number in numbers]
-        found, token = page(names, request.page_size, request.page_token)
+        found, token = list_page(names, request.page_size, request.page_token)
         return ListTopicSnapshotsResponse(snapshots=found, next_page_token=token)
 
     async def detach_subscription(self, request: RequestPb, _: Context) -> ResponsePb:

@@ -6,10 +6,10 @@ from typing import Final, cast
 from aiohttp import web
 
 from localpubsub.api import rest_routes
-from localpubsub.api.grpc_methods import Context, Services, unary_methods
 from localpubsub.api.rest_call import Aborted, Call
 from localpubsub.api.rest_json import HTTP_STATUS, decode, encode, error_body
-from localpubsub.errors import InvalidArgument, Refusal, StoreFailure, Unimplemented
+from localpubsub.errors import InvalidArgument, RequestRejected, StoreFailure, Unimplemented
+from localpubsub.protocol.calls import Context, Services, unary_methods
 
 #: Bytes of a request's body (the sentence with which Google's servers refuse more names this number).
 MAX_BODY: Final = 10 * 1024 * 1024
@@ -31,7 +31,7 @@ class RestApi:
         pretty = _parameter(request, "prettyPrint", "true") != "false"
         try:
             return await self._answer(request, pretty=pretty)
-        except (Refusal, StoreFailure, Aborted) as error:
+        except (RequestRejected, StoreFailure, Aborted) as error:
             _log.debug("refused code=%s reason=%s", error.code, error)
             return _error(error.code, str(error), pretty=pretty)
         except web.HTTPRequestEntityTooLarge:

@@ -5,10 +5,10 @@ https://cloud.google.com/pubsub/docs/reference/rpc/google.pubsub.v1#schemaservic
 
 from collections.abc import Mapping
 
-from localpubsub.api.grpc_methods import Context, Method, StreamMethod
 from localpubsub.broker.broker import Broker
-from localpubsub.broker.catalogue import page
-from localpubsub.errors import InvalidArgument, Misfit
+from localpubsub.broker.catalogue import list_page
+from localpubsub.errors import InvalidArgument, SchemaMismatch
+from localpubsub.protocol.calls import Context, Method, StreamMethod
 from localpubsub.protocol.messages import (
     CommitSchemaRequest,
     CreateSchemaRequest,
@@ -73,7 +73,7 @@ class SchemaService:
         limits.check_project(request.parent)
         prefix = request.parent + "/"
         names = [name for name in self._schemas.revisions if name.startswith(prefix)]
-        found, token = page(names, request.page_size, request.page_token)
+        found, token = list_page(names, request.page_size, request.page_token)
         full = request.view == _FULL
         schemas = [_viewed(self._schemas.revision(name), full=full) for name in found]
         return ListSchemasResponse(schemas=schemas, next_page_token=token)
@@ -82,7 +82,7 @@ class SchemaService:
         """The revisions of a schema, oldest first, without definitions unless told otherwise."""
         self._schemas.revision(request.name)
         revisions = {f"{each.number:020}": each for each in self._schemas.revisions[request.name]}
-        found, token = page(list(revisions), request.page_size, request.page_token)
+        found, token = list_page(list(revisions), request.page_size, request.page_token)
         full = request.view == _FULL
         schemas = [_viewed(revisions[number], full=full) for number in found]
         return ListSchemaRevisionsResponse(schemas=schemas, next_page_token=token)
@@ -120,9 +120,9 @@ class SchemaService:
         else:
             revision = await self._schemas.validate(request.schema)
         try:
-            revision.definition.read(request.message, binary=request.encoding == _BINARY)
-        except Misfit as misfit:
-            raise InvalidArgument(f"Invalid data in message: {misfit}.") from misfit
+            revision.definition.decode(request.message, binary=request.encoding == _BINARY)
+        except SchemaMismatch as mismatch:
+            raise InvalidArgument(f"Invalid data in message: {mismatch}.") from mismatch
         return ValidateMessageResponse()
 
 

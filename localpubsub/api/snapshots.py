@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from localpubsub.api.grpc_methods import Context, Method
 from localpubsub.broker.broker import Broker
-from localpubsub.broker.catalogue import page
-from localpubsub.broker.seek import Seeks
+from localpubsub.broker.catalogue import list_page
+from localpubsub.broker.seek import SubscriptionSeeker
+from localpubsub.protocol.calls import Context, Method
 from localpubsub.protocol.messages import (
     CreateSnapshotRequest,
     DeleteSnapshotRequest,
@@ -27,7 +27,7 @@ class SnapshotMethods:
 
     def __init__(self, broker: Broker) -> None:
         self._snapshots = broker.snapshots
-        self._seeks = Seeks(broker)
+        self._seeks = SubscriptionSeeker(broker)
 
     def methods(self) -> Mapping[str, Method]:
         """Name of each method → its request and function."""
@@ -54,7 +54,7 @@ class SnapshotMethods:
         limits.check_project(request.project)
         snapshots = self._snapshots.snapshots
         names = [name for name in snapshots if name.startswith(request.project + "/")]
-        found, token = page(names, request.page_size, request.page_token)
+        found, token = list_page(names, request.page_size, request.page_token)
         resources = [snapshots[name].resource for name in found]
         return ListSnapshotsResponse(snapshots=resources, next_page_token=token)
 

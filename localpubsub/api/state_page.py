@@ -7,7 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
-from localpubsub.broker.state import State, SubscriptionState, TopicState
+from localpubsub.broker.state import ServerState, SubscriptionState, TopicState
 
 _STYLE: Final = """
 :root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif }
@@ -38,7 +38,7 @@ _CLASSES: Final = {"backoff_until": "resting", "endpoint": "endpoint"}
 _NUMBERS: Final = {"subscriptions", "backlog", "outstanding", "oldest_unacked_seconds", "window"}
 
 
-def routes(state: State) -> list[web.RouteDef]:
+def routes(state: ServerState) -> list[web.RouteDef]:
     """``GET /`` and ``GET /state.json``."""
 
     async def as_json(_: web.Request) -> web.Response:
@@ -53,7 +53,7 @@ def routes(state: State) -> list[web.RouteDef]:
     return [web.get("/", page), web.get("/state.json", as_json)]
 
 
-def html(state: State) -> str:
+def html(state: ServerState) -> str:
     """The page; everything in it that anybody named is escaped."""
     return _PAGE.format(
         style=_STYLE,

@@ -7,12 +7,12 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final, cast
 
-from localpubsub.api.grpc_methods import Context, Method, StreamMethod
 from localpubsub.api.snapshots import SnapshotMethods
 from localpubsub.broker.broker import Broker
-from localpubsub.broker.catalogue import page
+from localpubsub.broker.catalogue import list_page
 from localpubsub.broker.subscription import Subscription
 from localpubsub.errors import FailedPrecondition, InvalidAckIds, InvalidArgument
+from localpubsub.protocol.calls import Context, Method, StreamMethod
 from localpubsub.protocol.messages import (
     AcknowledgeRequest,
     DeleteSubscriptionRequest,
@@ -84,7 +84,7 @@ class SubscriberService:
         prefix = request.project + "/"
         subscriptions = self._catalogue.subscriptions
         names = [name for name in subscriptions if name.startswith(prefix)]
-        found, token = page(names, request.page_size, request.page_token)
+        found, token = list_page(names, request.page_size, request.page_token)
         resources = [subscriptions[name].resource for name in found]
         return ListSubscriptionsResponse(subscriptions=resources, next_page_token=token)
 
@@ -110,7 +110,7 @@ class SubscriberService:
         try:
             while True:
                 arrived.clear()
-                seconds = subscription.backlog.terms.ack_deadline
+                seconds = subscription.backlog.policy.ack_deadline
                 wanted = Wanted(request.max_messages, limits.MAX_PULL_BYTES, seconds)
                 received = await receive(self._broker, self._pullable(request.subscription), wanted)
                 if received.messages or not await _within(until, arrived):
@@ -143,7 +143,7 @@ class SubscriberService:
         limits.check_between("ack deadline", seconds, limits.MODIFIED_ACK_DEADLINE)
         named = find_leases(subscription, request.ack_ids)
         for lease in named.leases:
-            self._broker.modify(subscription, lease, seconds)
+            self._broker.modify_ack_deadline(subscription, lease, seconds)
         if named.ended and subscription.exactly_once:
             raise InvalidAckIds(named.ended)
         return Empty()

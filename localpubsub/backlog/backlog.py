@@ -16,17 +16,17 @@ from typing import Final, Literal, TypeAlias
 
 from localpubsub.backlog.dead_letter import DeadLetterPolicy
 from localpubsub.backlog.id_queue import IdQueue
-from localpubsub.backlog.lease import Holder, Lease
-from localpubsub.backlog.message import oldest_id
+from localpubsub.backlog.lease import Lease, LeaseHolder
+from localpubsub.backlog.message import oldest_retained_id
 from localpubsub.backlog.retry_policy import RetryPolicy
 
-State: TypeAlias = Literal["waiting", "outstanding", "acknowledged", "buried", "forgotten"]
-Event: TypeAlias = Literal[
+MessageState: TypeAlias = Literal["waiting", "outstanding", "acknowledged", "dead_lettered", "expired"]
+MessageEvent: TypeAlias = Literal[
     "delivered",
     "acknowledged",
-    "refused",
+    "nacked",
     "deadline passed",
-    "taken back",
+    "delivery cancelled",
     "attempts exhausted",
     "retention passed",
 ]
@@ -34,18 +34,18 @@ Event: TypeAlias = Literal[
 WAITING: Final = "waiting"
 OUTSTANDING: Final = "outstanding"
 ACKNOWLEDGED: Final = "acknowledged"
-BURIED: Final = "buried"
-FORGOTTEN: Final = "forgotten"
+DEAD_LETTERED: Final = "dead_lettered"
+EXPIRED: Final = "expired"
 
 #: Everything that can happen to a message on a subscription. What is not here cannot happen.
-NEXT: Final[dict[tuple[State, Event], State]] = {
+NEXT: Final[dict[tuple[MessageState, MessageEvent], MessageState]] = {
     (WAITING, "delivered"): OUTSTANDING,
-    (WAITING, "retention passed"): FORGOTTEN,
+    (WAITING, "retention passed"): EXPIRED,
     (OUTSTANDING, "acknowledged"): ACKNOWLEDGED,
-    (OUTSTANDING, "refused"): WAITING,  # a nack: deadline 0, or an answer to a push that is no ack
+    (OUTSTANDING, "nacked"): WAITING,  # a nack: deadline 0, or an answer to a push that is no ack
     (OUTSTANDING, "deadline passed"): WAITING,
-    (OUTSTANDING, "attempts exhausted"): BURIED,  # refused or deadline passed, for the last time
-    (OUTSTANDING, "taken back"): WAITING,  # leased, but never sent: no attempt
+    (OUTSTANDING, "attempts exhausted"): DEAD_LETTERED,  # refused or deadline passed, for the last time
+    (OUTSTANDING, "delivery cancelled"): WAITING,  # leased, but never sent: no attempt
 }
 
 #: Stale heap entries tolerated before a rebuild: deadlines of acknowledged messages would else pile up for
@@ -54,22 +54,22 @@ _SLACK: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class DeliveryPolicy:
     """What of a subscription's configuration decides the life of its messages."""
 
     ack_deadline: float  #: seconds
     retention: float  #: seconds
-    retry: RetryPolicy | None = None
-    dead_letters: DeadLetterPolicy | None = None
+    retry_policy: RetryPolicy | None = None
+    dead_letter_policy: DeadLetterPolicy | None = None
 
 
 class Backlog:
-    """The messages of one subscription. ``terms`` may be replaced at any time."""
+    """The messages of one subscription. ``policy`` may be replaced at any time."""
 
     ordered = False  #: whether the end of one message can make another ready (see ordered_backlog.py)
 
-    def __init__(self, terms: Terms) -> None:
-        self.terms = terms
+    def __init__(self, policy: DeliveryPolicy) -> None:
+        self.policy = policy
         self.outstanding: dict[int, Lease] = {}
         self._fresh = IdQueue()
         self._due: deque[int] = deque()
@@ -98,10 +98,10 @@ class Backlog:
         self._attempts[message_id] = attempts
         self._move(WAITING, "delivered", Lease(message_id, attempts, 0.0, 0.0))
 
-    def announce(self, keyed: Iterable[tuple[int, int, int]]) -> None:
+    def add_ordering_keys(self, keyed: Iterable[tuple[int, int, int]]) -> None:
         """Ordering keys of messages to come, which matter only to an OrderedBacklog."""
 
-    def carry(self, attempts: Mapping[int, int]) -> None:
+    def carry_attempts(self, attempts: Mapping[int, int]) -> None:
         """Deliveries of waiting messages that were counted by the backlog which this one replaces."""
         self._attempts.update(attempts)
 
@@ -130,13 +130,13 @@ class Backlog:
         due = list(islice(self._due, count))
         return due + self._fresh.upcoming(count - len(due))
 
-    def oldest(self) -> int | None:
+    def oldest_message_id(self) -> int | None:
         """The lowest id of all, or None; takes as long as there are messages delivered before."""
         fresh = self._fresh.first()
         found = [*self._due, *(message_id for _, message_id in self._delayed), *self.outstanding]
         return min(found if fresh is None else [fresh, *found], default=None)
 
-    def deliver(self, now: float, deadline: float, holder: Holder | None = None) -> Lease | None:
+    def deliver(self, now: float, deadline: float, holder: LeaseHolder | None = None) -> Lease | None:
         """Lease the next message until ``deadline``; None when none is ready."""
         if not self.ready(now):
             return None
@@ -147,22 +147,22 @@ class Backlog:
         self._move(WAITING, "delivered", lease)
         return lease
 
-    def find(self, message_id: int, attempt: int) -> Lease | None:
+    def find_lease(self, message_id: int, attempt: int) -> Lease | None:
         """The lease of this delivery, while it lasts."""
         lease = self.outstanding.get(message_id)
         return lease if lease is not None and lease.attempt == attempt else None
 
-    def acknowledge(self, lease: Lease) -> State | None:
+    def acknowledge(self, lease: Lease) -> MessageState | None:
         """The message is done with. None when the lease had ended: a late ack undoes no redelivery."""
         return self._end(lease, "acknowledged", lease.delivered_at)
 
-    def refuse(self, lease: Lease, now: float) -> State | None:
+    def nack(self, lease: Lease, now: float) -> MessageState | None:
         """A nack. Returns BURIED when it was the last attempt, None when the lease had ended."""
-        return self._end(lease, "refused", now)
+        return self._end(lease, "nacked", now)
 
-    def take_back(self, lease: Lease, now: float, pause: float = 0.0) -> State | None:
+    def cancel_delivery(self, lease: Lease, now: float, pause: float = 0.0) -> MessageState | None:
         """The lease was never sent: as if it had not been delivered, first in line or after ``pause``."""
-        state = self._end(lease, "taken back", now)
+        state = self._end(lease, "delivery cancelled", now)
         if state and pause:
             heapq.heappush(self._delayed, (now + pause, self._due.popleft()))
         return state
@@ -173,18 +173,18 @@ class Backlog:
             lease.deadline = deadline
             heapq.heappush(self._deadlines, (deadline, lease.message_id))
 
-    def expire(self, now: float) -> list[tuple[Lease, State]]:
+    def expire_leases(self, now: float) -> list[tuple[Lease, MessageState]]:
         """End every lease whose deadline has passed; what became of each message."""
-        ended: list[tuple[Lease, State]] = []
+        ended: list[tuple[Lease, MessageState]] = []
         while (when := self._next_deadline()) is not None and when <= now:
             lease = self.outstanding[heapq.heappop(self._deadlines)[1]]
             if state := self._end(lease, "deadline passed", now):
                 ended.append((lease, state))
         return ended
 
-    def forget(self, now: float) -> list[int]:
+    def drop_expired(self, now: float) -> list[int]:
         """Drop waiting messages older than the retention; their ids. Outstanding ones may still be acked."""
-        oldest = oldest_id(now, self.terms.retention)
+        oldest = oldest_retained_id(now, self.policy.retention)
         forgotten = [message_id for message_id in self._due if message_id < oldest]
         forgotten += [message_id for _, message_id in self._delayed if message_id < oldest]
         if forgotten:
@@ -205,18 +205,18 @@ class Backlog:
         redelivery = self._delayed[0][0]
         return redelivery if deadline is None else min(redelivery, deadline)
 
-    def _end(self, lease: Lease, event: Event, now: float) -> State | None:
+    def _end(self, lease: Lease, event: MessageEvent, now: float) -> MessageState | None:
         if self.outstanding.get(lease.message_id) is not lease:
             return None
-        if event in {"refused", "deadline passed"} and self._exhausted(lease):
+        if event in {"nacked", "deadline passed"} and self._exhausted(lease):
             event = "attempts exhausted"
         return self._move(OUTSTANDING, event, lease, now)
 
     def _exhausted(self, lease: Lease) -> bool:
-        policy = self.terms.dead_letters
-        return policy is not None and (lease.last or lease.attempt >= policy.max_delivery_attempts)
+        policy = self.policy.dead_letter_policy
+        return policy is not None and (lease.final_attempt or lease.attempt >= policy.max_delivery_attempts)
 
-    def _move(self, state: State, event: Event, lease: Lease, now: float = 0.0) -> State:
+    def _move(self, state: MessageState, event: MessageEvent, lease: Lease, now: float = 0.0) -> MessageState:
         """Take the message where the table says."""
         following = NEXT[state, event]
         message_id = lease.message_id
@@ -231,14 +231,14 @@ class Backlog:
             del self._attempts[message_id]
         return following
 
-    def _wait_again(self, lease: Lease, event: Event, now: float) -> None:
-        if event == "taken back":
+    def _wait_again(self, lease: Lease, event: MessageEvent, now: float) -> None:
+        if event == "delivery cancelled":
             self._attempts[lease.message_id] = lease.attempt - 1
             self._due.appendleft(lease.message_id)
-        elif self.terms.retry is None:
+        elif self.policy.retry_policy is None:
             self._due.append(lease.message_id)
         else:
-            not_before = now + self.terms.retry.delay(lease.attempt)
+            not_before = now + self.policy.retry_policy.delay(lease.attempt)
             heapq.heappush(self._delayed, (not_before, lease.message_id))
 
     def _next_deadline(self) -> float | None:

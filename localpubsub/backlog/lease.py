@@ -6,7 +6,7 @@ from typing import Protocol
 from localpubsub.errors import InvalidArgument
 
 
-class Holder(Protocol):
+class LeaseHolder(Protocol):
     """Whoever a lease was given to, and wants to hear that it ended without its own doing."""
 
     def lease_ended(self, lease: "Lease") -> None:
@@ -21,9 +21,11 @@ class Lease:
     attempt: int  #: 1 for the first delivery
     delivered_at: float  #: seconds since the epoch
     deadline: float  #: seconds since the epoch; moved by extend_deadline
-    holder: Holder | None = None
-    error: str = ""  #: why an export subscription refuses the message, for its dead letter
-    last: bool = False  #: if it fails it was the last, whatever the dead-letter policy counts (chaos)
+    holder: LeaseHolder | None = None
+    export_error: str = ""  #: why an export subscription refuses the message, for its dead letter
+    final_attempt: bool = (
+        False  #: if it fails it was the last, whatever the dead-letter policy counts (chaos)
+    )
 
 
 def ack_id(subscription_number: int, lease: Lease) -> str:

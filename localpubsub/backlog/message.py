@@ -23,19 +23,19 @@ class MessageIds:
     def __init__(self, last: int = 0) -> None:
         self.last = last
 
-    def take(self, count: int, now: float) -> range:
+    def allocate(self, count: int, now: float) -> range:
         """The next ``count`` ids for messages published at ``now``."""
         first = max(self.last + 1, int(now * MICROSECONDS))
         self.last = first + count - 1
         return range(first, first + count)
 
 
-def oldest_id(now: float, retention: float) -> int:
+def oldest_retained_id(now: float, retention: float) -> int:
     """The lowest id a message kept for ``retention`` seconds can have at ``now``."""
     return int((now - retention) * MICROSECONDS)
 
 
-def seal(message: PubsubMessagePb, message_id: int) -> bytes:
+def encode_with_id(message: PubsubMessagePb, message_id: int) -> bytes:
     """Give a message its id and publish time, and encode it for good.
 
     Pub/Sub's publish times have milliseconds.

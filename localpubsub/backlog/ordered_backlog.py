@@ -9,10 +9,17 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Final
 
-from localpubsub.backlog.backlog import ACKNOWLEDGED, BURIED, Backlog, Event, State, Terms
+from localpubsub.backlog.backlog import (
+    ACKNOWLEDGED,
+    DEAD_LETTERED,
+    Backlog,
+    DeliveryPolicy,
+    MessageEvent,
+    MessageState,
+)
 from localpubsub.backlog.id_queue import IdQueue
 from localpubsub.backlog.lease import Lease
-from localpubsub.backlog.message import oldest_id
+from localpubsub.backlog.message import oldest_retained_id
 
 #: Fresh messages looked at ahead of their delivery: more than a push subscription delivers at once.
 _AHEAD: Final = 1024
@@ -29,12 +36,12 @@ def key_number(key: str) -> int:
 
 
 class OrderedBacklog(Backlog):
-    """A Backlog that is told the keys of its messages first (``announce``), and keeps their order."""
+    """A Backlog that delivers the messages of one ordering key in order; see ``add_ordering_keys``."""
 
     ordered = True
 
-    def __init__(self, terms: Terms) -> None:
-        super().__init__(terms)
+    def __init__(self, policy: DeliveryPolicy) -> None:
+        super().__init__(policy)
         self._keyed_ids = IdQueue()
         self._keyed_keys = IdQueue()
         self._key_of: dict[int, int] = {}
@@ -45,7 +52,7 @@ class OrderedBacklog(Backlog):
         """Messages not yet acknowledged, buried or forgotten."""
         return super().__len__() + self._blocked
 
-    def announce(self, keyed: Iterable[tuple[int, int, int]]) -> None:
+    def add_ordering_keys(self, keyed: Iterable[tuple[int, int, int]]) -> None:
         """Message id, number of its key, deliveries so far: of messages that will be enqueued or loaded."""
         for message_id, key, attempts in keyed:
             if not attempts:
@@ -74,22 +81,22 @@ class OrderedBacklog(Backlog):
         """See Backlog; at once while nothing was found to deliver, and not everything was looked at."""
         return 0.0 if len(self._fresh) and not self._due else super().next_event()
 
-    def forget(self, now: float) -> list[int]:
+    def drop_expired(self, now: float) -> list[int]:
         """Drop waiting messages older than the retention; their ids."""
-        oldest = oldest_id(now, self.terms.retention)
+        oldest = oldest_retained_id(now, self.policy.retention)
         forgotten = []
         for queue in self._behind.values():
             while queue is not None and (first := queue.first()) is not None and first < oldest:
                 forgotten.append(queue.take())
         self._blocked -= len(forgotten)
-        leading = super().forget(now)
+        leading = super().drop_expired(now)
         for message_id in leading:
             self._release(message_id)
         return forgotten + leading
 
-    def _move(self, state: State, event: Event, lease: Lease, now: float = 0.0) -> State:
+    def _move(self, state: MessageState, event: MessageEvent, lease: Lease, now: float = 0.0) -> MessageState:
         following = super()._move(state, event, lease, now)
-        if following in {ACKNOWLEDGED, BURIED}:
+        if following in {ACKNOWLEDGED, DEAD_LETTERED}:
             self._release(lease.message_id)
         return following
 

@@ -12,14 +12,14 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from localpubsub.alarm import Alarm
-from localpubsub.backlog.backlog import BURIED, State
+from localpubsub.backlog.backlog import DEAD_LETTERED, MessageState
 from localpubsub.backlog.dead_letter import dead_letter
-from localpubsub.backlog.lease import Holder, Lease
+from localpubsub.backlog.lease import Lease, LeaseHolder
 from localpubsub.backlog.message import MessageIds
 from localpubsub.broker.catalogue import Catalogue
 from localpubsub.broker.expiration import delete_idle
-from localpubsub.broker.iam_policies import Policies
-from localpubsub.broker.message_cache import HotMessages
+from localpubsub.broker.iam_policies import IamPolicies
+from localpubsub.broker.message_cache import MessageCache
 from localpubsub.broker.read_ahead import read_record
 from localpubsub.broker.routing import route
 from localpubsub.broker.snapshots import Snapshots
@@ -27,7 +27,7 @@ from localpubsub.broker.subscription import Subscription
 from localpubsub.broker.topic import Topic
 from localpubsub.clock import Clock
 from localpubsub.errors import StoreFailure
-from localpubsub.log_throttle import Complaint
+from localpubsub.log_throttle import LogThrottle
 from localpubsub.protocol.messages import PubsubMessagePb
 from localpubsub.storage import seek_sql
 from localpubsub.storage.journal import Journal
@@ -56,16 +56,16 @@ class Broker:
         service_agent_permissions: bool = True,
     ) -> None:
         self._chaos = chaos
-        self._failures = Complaint(_log)
+        self._failures = LogThrottle(_log)
         self.clock = clock
         self.journal = Journal(store, self._written, self._refused_by_disk)
         self.catalogue = Catalogue(
             self.journal, self._next_number, service_agent_permissions=service_agent_permissions
         )
         self.snapshots = Snapshots(self.catalogue, self.journal, clock, self._next_number)
-        self.policies = Policies(self.journal)
+        self.policies = IamPolicies(self.journal)
         self._ids = MessageIds(store.last_id())
-        self._hot = HotMessages()
+        self._hot = MessageCache()
         self.alarm = Alarm(clock, self._advance)
         self._forget_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -78,15 +78,15 @@ class Broker:
         return list(message_ids)
 
     def deliver(
-        self, subscription: Subscription, seconds: float, holder: Holder | None = None
+        self, subscription: Subscription, seconds: float, holder: LeaseHolder | None = None
     ) -> Lease | None:
         """Lease the next message for ``seconds``, or None. Its record comes from ``record``."""
         now = self.clock.now()
         lease = subscription.backlog.deliver(now, now + seconds, holder)
         if lease is not None:
-            lease.last = self._chaos is not None and self._chaos.ends_early(subscription)
+            lease.final_attempt = self._chaos is not None and self._chaos.ends_early(subscription)
             self.alarm.set(lease.deadline)
-            if subscription.backlog.terms.dead_letters is not None:
+            if subscription.backlog.policy.dead_letter_policy is not None:
                 # So that max_delivery_attempts also counts the deliveries which a restart cut short.
                 self.journal.next.count(subscription.number, lease.message_id, lease.attempt)
                 self.journal.commit_soon()
@@ -101,7 +101,7 @@ class Broker:
 
     def acknowledge(self, subscription: Subscription, lease: Lease) -> None:
         """The message is done with. Nothing happens when the lease had ended."""
-        if self._chaos and self._chaos.misses_ack(subscription, lease, self.take_back):
+        if self._chaos and self._chaos.misses_ack(subscription, lease, self.cancel_delivery):
             return
         if subscription.backlog.acknowledge(lease):
             self._remove(subscription, lease.message_id, lease.attempt)
@@ -110,32 +110,32 @@ class Broker:
             if subscription.ordered:
                 subscription.wake()  # the next of its key may go
 
-    def refuse(self, subscription: Subscription, lease: Lease) -> None:
+    def nack(self, subscription: Subscription, lease: Lease) -> None:
         """A nack: the message waits for its next attempt, or is buried after its last."""
-        if state := subscription.backlog.refuse(lease, self.clock.now()):
+        if state := subscription.backlog.nack(lease, self.clock.now()):
             self._attempt_failed(subscription, lease, state)
 
-    def take_back(self, subscription: Subscription, lease: Lease, pause: float = 0.0) -> None:
+    def cancel_delivery(self, subscription: Subscription, lease: Lease, pause: float = 0.0) -> None:
         """The lease was never sent: no attempt. The message is first in line, or waits for ``pause``."""
-        if subscription.backlog.take_back(lease, self.clock.now(), pause):
+        if subscription.backlog.cancel_delivery(lease, self.clock.now(), pause):
             self.alarm.set(subscription.backlog.next_event())
-            if subscription.backlog.terms.dead_letters is not None:
+            if subscription.backlog.policy.dead_letter_policy is not None:
                 self.journal.next.count(subscription.number, lease.message_id, lease.attempt - 1)
                 self.journal.commit_soon()
             self._lease_ended(lease)
 
-    def modify(self, subscription: Subscription, lease: Lease, seconds: float) -> None:
+    def modify_ack_deadline(self, subscription: Subscription, lease: Lease, seconds: float) -> None:
         """The lease lasts ``seconds`` from now; 0 is a nack."""
         if not seconds:
-            self.refuse(subscription, lease)
+            self.nack(subscription, lease)
             return
         deadline = self.clock.now() + seconds
         subscription.backlog.extend_deadline(lease, deadline)
         self.alarm.set(deadline)
 
-    def missing(self, subscription: Subscription, lease: Lease) -> None:
+    def acknowledge_missing(self, subscription: Subscription, lease: Lease) -> None:
         """A leased message has no record. Unless it was done with meanwhile, the file is damaged: say so."""
-        if subscription.backlog.find(lease.message_id, lease.attempt) is lease:
+        if subscription.backlog.find_lease(lease.message_id, lease.attempt) is lease:
             _log.error(
                 "lost subscription=%s message_id=%s: it is not in the store, whose file must be damaged",
                 subscription.name,
@@ -151,7 +151,7 @@ class Broker:
         await self.journal.close()
 
     def _next_number(self) -> int:
-        number = self._ids.take(1, self.clock.now())[0]
+        number = self._ids.allocate(1, self.clock.now())[0]
         self.journal.next.last_id = number
         return number
 
@@ -160,19 +160,21 @@ class Broker:
         self.snapshots.load(store)
         self.policies.load(store)
         for ordered in filter(attrgetter("ordered"), self.catalogue.subscriptions.values()):
-            ordered.backlog.announce(store.query(partial(seek_sql.keyed, subscription=ordered.number)))
-        numbered = self.catalogue.numbered
+            ordered.backlog.add_ordering_keys(
+                store.query(partial(seek_sql.keyed, subscription=ordered.number))
+            )
+        by_number = self.catalogue.by_number
         for message_id, number, attempts in store.backlog():
-            if subscription := numbered.get(number):
+            if subscription := by_number.get(number):
                 subscription.backlog.load(message_id, attempts)
         self._advance()
 
     def _enter(self, topic: Topic, messages: Sequence[PubsubMessagePb]) -> range:
         """Into the next transaction; subscriptions get them once that is written (``_written``)."""
-        message_ids = self._ids.take(len(messages), self.clock.now())
+        message_ids = self._ids.allocate(len(messages), self.clock.now())
         transaction = self.journal.next
         transaction.last_id = message_ids[-1]
-        if topic.subscriptions or topic.keepers:
+        if topic.subscriptions or topic.retainers:
             route(transaction, topic, message_ids, messages)
         return message_ids
 
@@ -180,8 +182,8 @@ class Broker:
         for message_id, _, record in transaction.messages:
             self._hot.add(message_id, record)
         for number, keyed in transaction.keys.items():
-            if subscription := self.catalogue.numbered.get(number):
-                subscription.backlog.announce((message_id, key, 0) for message_id, key in keyed)
+            if subscription := self.catalogue.by_number.get(number):
+                subscription.backlog.add_ordering_keys((message_id, key, 0) for message_id, key in keyed)
         for number, message_ids in transaction.backlog.items():
             if self._chaos and self._chaos.delay:
                 pause = self._chaos.delay / self.clock.scale
@@ -190,14 +192,14 @@ class Broker:
                 self._enqueue(number, message_ids)
 
     def _enqueue(self, number: int, message_ids: list[int]) -> None:
-        if subscription := self.catalogue.numbered.get(number):
+        if subscription := self.catalogue.by_number.get(number):
             subscription.backlog.enqueue(message_ids)
             subscription.wake()
 
     def _refused_by_disk(self, transaction: Transaction) -> None:
         """What the disk did not let go would come back with a restart, so it comes back now."""
         for number, removed in transaction.removed.items():
-            if subscription := self.catalogue.numbered.get(number):
+            if subscription := self.catalogue.by_number.get(number):
                 self._restore(subscription, removed)
 
     def _remove(self, subscription: Subscription, message_id: int, attempts: int) -> None:
@@ -209,9 +211,9 @@ class Broker:
         if topic is None or len(topic.subscriptions) == 1:
             self._hot.drop(message_id)
 
-    def _attempt_failed(self, subscription: Subscription, lease: Lease, state: State) -> None:
+    def _attempt_failed(self, subscription: Subscription, lease: Lease, state: MessageState) -> None:
         self._lease_ended(lease)
-        if state == BURIED:
+        if state == DEAD_LETTERED:
             self._start(self._bury(subscription, lease))
             if subscription.ordered:
                 subscription.wake()
@@ -226,7 +228,7 @@ class Broker:
 
     async def _bury(self, subscription: Subscription, lease: Lease) -> None:
         """Move a message to the dead-letter topic: there, and gone from here, in one transaction."""
-        policy = subscription.backlog.terms.dead_letters
+        policy = subscription.backlog.policy.dead_letter_policy
         topic = self.catalogue.topics.get(policy.topic) if policy else None
         if topic is None:
             self._cannot_bury(subscription, lease, "its dead-letter topic does not exist")
@@ -237,7 +239,7 @@ class Broker:
             self._cannot_bury(subscription, lease, str(failure))
             return
         if record is not None:
-            self._enter(topic, [dead_letter(record, subscription.name, lease.attempt, lease.error)])
+            self._enter(topic, [dead_letter(record, subscription.name, lease.attempt, lease.export_error)])
         self._remove(subscription, lease.message_id, lease.attempt)
         fate = "moved" if topic.subscriptions else "lost, for that topic has no subscription"
         _log.warning(
@@ -272,14 +274,14 @@ class Broker:
         forget = now >= self._forget_at
         if forget:
             self._forget_at = now + FORGET_EVERY
-            self._start(self.snapshots.forget(now))
+            self._start(self.snapshots.drop_expired(now))
             self._start(delete_idle(self.catalogue, now))
         for subscription in list(self.catalogue.subscriptions.values()):
             backlog = subscription.backlog
-            for lease, state in backlog.expire(now):
+            for lease, state in backlog.expire_leases(now):
                 self._attempt_failed(subscription, lease, state)
             if forget:
-                for message_id in backlog.forget(now):
+                for message_id in backlog.drop_expired(now):
                     self._remove(subscription, message_id, 0)
             if backlog.ready(now):
                 subscription.wake()

@@ -11,9 +11,9 @@ from localpubsub.protocol.messages import Subscription as SubscriptionMessage
 from localpubsub.protocol.messages import Topic as TopicMessage
 from localpubsub.resources import subscription as subscription_resource
 from localpubsub.resources import topic as topic_resource
-from localpubsub.resources.limits import DEFAULT_PAGE, MAX_PAGE
+from localpubsub.resources.limits import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 from localpubsub.resources.subscription import DELETED_TOPIC
-from localpubsub.schemas.registry import DELETED_SCHEMA, Schemas
+from localpubsub.schemas.registry import DELETED_SCHEMA, SchemaRegistry
 from localpubsub.storage import seek_sql
 from localpubsub.storage.journal import Journal
 from localpubsub.storage.store import Store
@@ -23,17 +23,17 @@ _PUT_SUBSCRIPTION = "INSERT OR REPLACE INTO subscription VALUES (?, ?, ?)"
 
 
 class Catalogue:
-    """Creates, changes, lists and deletes. ``followers`` are told of each such subscription."""
+    """Creates, changes, lists and deletes. ``listeners`` are told of each such subscription."""
 
     def __init__(
         self, journal: Journal, next_number: Callable[[], int], *, service_agent_permissions: bool = True
     ) -> None:
         self.topics: dict[str, Topic] = {}
         self.subscriptions: dict[str, Subscription] = {}
-        self.numbered: dict[int, Subscription] = {}
+        self.by_number: dict[int, Subscription] = {}
         self.topic_deleted: Callable[[Topic], None] = lambda _: None  #: called within its transaction
-        self.followers: list[Callable[[Subscription], None]] = []
-        self.schemas = Schemas(journal, next_number)
+        self.listeners: list[Callable[[Subscription], None]] = []
+        self.schemas = SchemaRegistry(journal, next_number)
         self._journal = journal
         self._next_number = next_number
         self._service_agent_permissions = service_agent_permissions
@@ -82,7 +82,7 @@ class Catalogue:
             self._journal.next.resources += seek_sql.release(topic.number)
         await self._put(_PUT_TOPIC, topic, undo=lambda: setattr(topic, "resource", before))
         for subscription in topic.subscriptions:
-            subscription_resource.tell_retention(subscription.resource, topic.resource)
+            subscription_resource.copy_topic_retention(subscription.resource, topic.resource)
         return topic
 
     async def delete_topic(self, name: str) -> None:
@@ -185,7 +185,7 @@ class Catalogue:
 
     def changed(self, subscription: Subscription) -> None:
         """Tell those who deliver that a subscription was created, changed or deleted."""
-        for follow in self.followers:
+        for follow in self.listeners:
             follow(subscription)
 
     async def _configure(self, subscription: Subscription, resource: SubscriptionPb) -> Subscription:
@@ -226,10 +226,10 @@ class Catalogue:
 
     def _add_subscription(self, subscription: Subscription) -> None:
         self.subscriptions[subscription.name] = subscription
-        self.numbered[subscription.number] = subscription
+        self.by_number[subscription.number] = subscription
         topic = self.topics.get(subscription.resource.topic)
         if topic is not None and not subscription.resource.detached:
-            subscription_resource.tell_retention(subscription.resource, topic.resource)
+            subscription_resource.copy_topic_retention(subscription.resource, topic.resource)
             topic.subscriptions.append(subscription)
 
     def _subscription(self, number: int, resource: SubscriptionPb) -> Subscription:
@@ -237,17 +237,17 @@ class Catalogue:
 
     def _remove_subscription(self, subscription: Subscription) -> None:
         self.subscriptions.pop(subscription.name, None)
-        self.numbered.pop(subscription.number, None)
+        self.by_number.pop(subscription.number, None)
         topic = self.topics.get(subscription.resource.topic)
         if topic is not None and subscription in topic.subscriptions:
             topic.subscriptions.remove(subscription)
 
 
-def page(names: Sequence[str], size: int, token: str) -> tuple[list[str], str]:
+def list_page(names: Sequence[str], size: int, token: str) -> tuple[list[str], str]:
     """One page of names in order, and the token of the next: the last name given, empty at the end."""
     ordered = sorted(names)
     start = bisect_right(ordered, token)
-    end = start + min(size or DEFAULT_PAGE, MAX_PAGE)
+    end = start + min(size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
     found = ordered[start:end]
     return found, found[-1] if end < len(ordered) else ""
 

@@ -17,7 +17,7 @@ from localpubsub.backlog.lease import Lease
 from localpubsub.broker.subscription import Subscription
 from localpubsub.errors import CannotStart
 
-TakeBack = Callable[[Subscription, Lease], None]
+CancelDelivery = Callable[[Subscription, Lease], None]
 Switch = Literal["duplicate", "drop_ack", "early_dead_letter"]
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s)")
@@ -62,18 +62,18 @@ class Chaos:
 
     def ends_early(self, subscription: Subscription) -> bool:
         """Whether this delivery is taken for the last before its time, should it fail."""
-        policy = subscription.backlog.terms.dead_letters
+        policy = subscription.backlog.policy.dead_letter_policy
         return policy is not None and self.strikes("early_dead_letter", subscription.name)
 
-    def misses_ack(self, subscription: Subscription, lease: Lease, take_back: TakeBack) -> bool:
+    def misses_ack(self, subscription: Subscription, lease: Lease, cancel_delivery: CancelDelivery) -> bool:
         """Whether this ack goes wrong: unheard until the deadline, or followed by one more delivery."""
-        if subscription.backlog.find(lease.message_id, lease.attempt) is not lease:
+        if subscription.backlog.find_lease(lease.message_id, lease.attempt) is not lease:
             return False
         if self.strikes("drop_ack", subscription.name):
             return True
         if not self.strikes("duplicate", subscription.name):
             return False
-        take_back(subscription, lease)
+        cancel_delivery(subscription, lease)
         subscription.wake()
         return True
 

@@ -12,7 +12,7 @@ from localpubsub.storage.store import Store
 _UNSET: Final = b"\x00\x20\x01"
 
 
-class Policies:
+class IamPolicies:
     """By the number of their resource, which is never used again."""
 
     def __init__(self, journal: Journal) -> None:

@@ -13,7 +13,7 @@ _OVERHEAD: Final = 200
 STUCK: Final = 30
 
 
-class HotMessages:
+class MessageCache:
     """Encoded messages by id, bounded in bytes."""
 
     __slots__ = ("_bytes", "_capacity", "_records")

@@ -5,14 +5,14 @@ from typing import Final
 
 from localpubsub.broker.subscription import READ_AHEAD, Subscription
 from localpubsub.errors import StoreFailure
-from localpubsub.log_throttle import Complaint
+from localpubsub.log_throttle import LogThrottle
 from localpubsub.storage.journal import Journal
 
 READ_AHEAD_BYTES: Final = 1_000_000  #: bytes of messages read from the store at once, about
 
 
 async def read_record(
-    journal: Journal, failures: Complaint, subscription: Subscription, message_id: int
+    journal: Journal, failures: LogThrottle, subscription: Subscription, message_id: int
 ) -> bytes | None:
     """The encoded message, read with those that come after it; None when it is gone. StoreFailure."""
     subscription.missing[message_id] = None
@@ -24,7 +24,7 @@ async def read_record(
         await asyncio.shield(_read(journal, subscription, message_id))
         return subscription.read_ahead.pop(message_id, None)
     except StoreFailure as failure:
-        failures.make(f"{subscription.name} cannot read message {message_id}", failure)
+        failures.error(f"{subscription.name} cannot read message {message_id}", failure)
         raise
     finally:
         del subscription.missing[message_id]
@@ -35,5 +35,5 @@ def _read(journal: Journal, subscription: Subscription, message_id: int) -> asyn
     following = (*subscription.missing, *subscription.backlog.upcoming(READ_AHEAD))
     wanted = [message_id, *(each for each in following if each not in subscription.read_ahead)]
     subscription.reading = journal.run(lambda store: store.read(wanted, READ_AHEAD_BYTES))
-    subscription.reading.add_done_callback(subscription.take_reading)
+    subscription.reading.add_done_callback(subscription.finish_read)
     return subscription.reading

@@ -28,7 +28,7 @@ class _Parked(Backlog):
         return 0
 
 
-class Seeks:
+class SubscriptionSeeker:
     """Seeks subscriptions, each one at a time."""
 
     def __init__(self, broker: Broker) -> None:
@@ -67,7 +67,7 @@ class Seeks:
     async def _replace(self, subscription: Subscription, statements: list[Statement]) -> None:
         journal = self._broker.journal
         before = subscription.backlog
-        parked = subscription.backlog = _Parked(before.terms)
+        parked = subscription.backlog = _Parked(before.policy)
         for lease in list(before.outstanding.values()):
             if lease.holder is not None:
                 lease.holder.lease_ended(lease)
@@ -94,7 +94,9 @@ class Seeks:
 def refill(backlog: Backlog, before: Backlog, found: Unacknowledged) -> Backlog:
     """Fill an empty backlog with messages, oldest first, and the deliveries counted before."""
     message_ids, keys = found
-    backlog.announce((message_id, key, 0) for message_id, key in zip(message_ids, keys, strict=True) if key)
+    backlog.add_ordering_keys(
+        (message_id, key, 0) for message_id, key in zip(message_ids, keys, strict=True) if key
+    )
     backlog.enqueue(message_ids)
-    backlog.carry(before.attempts(message_ids))
+    backlog.carry_attempts(before.attempts(message_ids))
     return backlog

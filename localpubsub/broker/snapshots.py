@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from localpubsub.backlog.message import MICROSECONDS, oldest_id
+from localpubsub.backlog.message import MICROSECONDS, oldest_retained_id
 from localpubsub.broker.catalogue import Catalogue
 from localpubsub.broker.topic import Topic
 from localpubsub.clock import Clock
@@ -137,7 +137,7 @@ class Snapshots:
             self._add(snapshot)
             raise
 
-    async def forget(self, now: float) -> None:
+    async def drop_expired(self, now: float) -> None:
         """Let go of expired snapshots, and of messages that their topic or subscription kept long enough."""
         for snapshot in list(self.snapshots.values()):
             if snapshot.resource.expire_time.seconds <= now:
@@ -147,11 +147,11 @@ class Snapshots:
         for topic in self._catalogue.topics.values():
             if topic.resource.HasField("message_retention_duration"):
                 seconds = topic.resource.message_retention_duration.seconds
-                statements += seek_sql.release(topic.number, oldest_id(now, seconds))
+                statements += seek_sql.release(topic.number, oldest_retained_id(now, seconds))
         for subscription in self._catalogue.subscriptions.values():
             if subscription.retains:
-                retention = subscription.backlog.terms.retention
-                statements += seek_sql.release(subscription.number, oldest_id(now, retention))
+                retention = subscription.backlog.policy.retention
+                statements += seek_sql.release(subscription.number, oldest_retained_id(now, retention))
         if statements:
             self._journal.next.resources += statements
             self._journal.commit_soon()

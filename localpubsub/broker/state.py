@@ -11,17 +11,17 @@ from localpubsub.broker.subscription import Subscription
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class PushStatus:
     """How fast the pushes of one subscription may go."""
 
     window: int  #: pushes that may be open
     resume_at: float  #: seconds since the epoch; in the past when nothing rests
 
 
-class Paces(Protocol):
+class PushStatusSource(Protocol):
     """Whoever knows the pace of push subscriptions."""
 
-    def pace(self, subscription: Subscription) -> Pace | None:
+    def push_status(self, subscription: Subscription) -> PushStatus | None:
         """Its pace, or None when nothing is pushed."""
 
 
@@ -47,12 +47,12 @@ class SubscriptionState:
     backoff_until: str | None  #: RFC 3339; None when deliveries do not rest
 
 
-class State:
+class ServerState:
     """Looks at a broker; ``paces`` is set once there are pushes."""
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
-        self.paces: Paces | None = None
+        self.push_status_source: PushStatusSource | None = None
 
     def topics(self) -> Iterator[TopicState]:
         """By name."""
@@ -74,8 +74,8 @@ class State:
     def _subscription(self, subscription: Subscription) -> SubscriptionState:
         now = self._broker.clock.now()
         backlog = subscription.backlog
-        oldest = backlog.oldest()
-        pace = self.paces.pace(subscription) if self.paces else None
+        oldest = backlog.oldest_message_id()
+        pace = self.push_status_source.push_status(subscription) if self.push_status_source else None
         resting = pace is not None and pace.resume_at > now
         return SubscriptionState(
             name=subscription.name,

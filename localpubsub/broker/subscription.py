@@ -4,13 +4,15 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from localpubsub.backlog.backlog import Backlog, Terms
+from localpubsub.backlog.backlog import Backlog, DeliveryPolicy
+from localpubsub.backlog.dead_letter import DeadLetterPolicy
 from localpubsub.backlog.lease import Lease
 from localpubsub.backlog.ordered_backlog import OrderedBacklog
+from localpubsub.backlog.retry_policy import RetryPolicy
 from localpubsub.protocol.messages import SubscriptionPb
-from localpubsub.resources import subscription as subscription_resource
 from localpubsub.resources.export import EXPORTS
 from localpubsub.resources.filter_parser import parse
+from localpubsub.resources.subscription import duration_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,11 +66,11 @@ class Subscription:
         """Take over another configuration; messages stay where they are."""
         self.resource = resource
         self.retains = bool(resource.retain_acked_messages)
-        self.backlog.terms = self._terms()
+        self.backlog.policy = self._delivery_policy()
         self.wake()
 
     @property
-    def ended(self) -> bool:
+    def deleted_or_detached(self) -> bool:
         """Whether it will never get a message again: deleted or detached."""
         return self.deleted or bool(self.resource.detached)
 
@@ -79,7 +81,7 @@ class Subscription:
 
     def empty_backlog(self) -> Backlog:
         """A backlog of its kind, without messages."""
-        return OrderedBacklog(self._terms()) if self.ordered else Backlog(self._terms())
+        return OrderedBacklog(self._delivery_policy()) if self.ordered else Backlog(self._delivery_policy())
 
     def delivery_attempt(self, lease: Lease) -> int | None:
         """The ``delivery_attempt`` that subscribers see: None without a dead-letter policy.
@@ -91,11 +93,11 @@ class Subscription:
             return None
         return lease.attempt if self.service_agent_permissions else 1
 
-    def _terms(self) -> Terms:
-        terms = subscription_resource.terms(self.resource)
-        return terms if self.service_agent_permissions else replace(terms, dead_letters=None)
+    def _delivery_policy(self) -> DeliveryPolicy:
+        policy = delivery_policy(self.resource)
+        return policy if self.service_agent_permissions else replace(policy, dead_letter_policy=None)
 
-    def take_reading(self, reading: asyncio.Future[dict[int, bytes]]) -> None:
+    def finish_read(self, reading: asyncio.Future[dict[int, bytes]]) -> None:
         """A read ended: keep what it found."""
         self.reading = None
         if not reading.cancelled() and reading.exception() is None:
@@ -107,3 +109,18 @@ class Subscription:
         """Let the consumers look again."""
         for consumer in tuple(self.consumers):
             consumer()
+
+
+def delivery_policy(resource: SubscriptionPb) -> DeliveryPolicy:
+    """Return the part of a subscription's configuration that decides the life of its messages."""
+    retry_policy = dead_letter_policy = None
+    if resource.HasField("retry_policy"):
+        configured = resource.retry_policy
+        retry_policy = RetryPolicy(
+            duration_seconds(configured.minimum_backoff), duration_seconds(configured.maximum_backoff)
+        )
+    if resource.HasField("dead_letter_policy"):
+        configured = resource.dead_letter_policy
+        dead_letter_policy = DeadLetterPolicy(configured.dead_letter_topic, configured.max_delivery_attempts)
+    retention = duration_seconds(resource.message_retention_duration)
+    return DeliveryPolicy(resource.ack_deadline_seconds, retention, retry_policy, dead_letter_policy)

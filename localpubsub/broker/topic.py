@@ -23,7 +23,7 @@ class Topic:
         return str(self.resource.name)
 
     @property
-    def keepers(self) -> list[int]:
+    def retainers(self) -> list[int]:
         """Numbers under which messages of this topic are kept for seek: its own, and its snapshots'."""
         if self.resource.HasField("message_retention_duration"):
             return [self.number, *self.snapshots]

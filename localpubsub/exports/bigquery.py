@@ -52,7 +52,7 @@ class BigQueryExport(Exporter):
                     self._thread, self._warehouse.write, self._plan(), batch.records
                 )
             except BaseException:
-                self.take_back(batch.leases)
+                self.cancel_delivery(batch.leases)
                 raise
             for lease, reason in zip(batch.leases, reasons, strict=True):
                 self.settle(lease, reason)

@@ -5,7 +5,6 @@ SQLite's.
 """
 
 import base64
-import json
 import math
 import re
 from collections.abc import Callable
@@ -15,7 +14,8 @@ from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import Any, Final, TypeAlias
 
-from localpubsub.errors import Misfit
+from localpubsub.errors import RowRejected
+from localpubsub.protocol.json_text import dump_json, parse_json
 
 SqlValue: TypeAlias = str | bytes | int | float | None
 
@@ -33,13 +33,13 @@ class Column:
     declared: str  #: type in capitals, "" when it has none: such a column takes any value
 
     def fit(self, value: object) -> SqlValue:
-        """What SQLite is given for a value of JSON, or bytes; Misfit when the column does not take it."""
+        """Convert a JSON value or bytes for SQLite; RowRejected if the column does not accept it."""
         if value is None:
             return None
         try:
             return _taker(self.declared)(value)
         except (ValueError, OverflowError, TypeError, InvalidOperation):
-            raise Misfit(
+            raise RowRejected(
                 f"The field {self.name} does not fit its column of type {self.declared or 'ANY'}: "
                 f"{_shown(value)}."
             ) from None
@@ -63,7 +63,7 @@ def _taker(declared: str) -> Callable[[Any], SqlValue]:
 
 def _anything(value: object) -> SqlValue:
     if isinstance(value, (dict, list)):
-        return json_text(value)
+        return dump_json(value)
     if isinstance(value, int):
         return _int64(int(value))
     if isinstance(value, (str, bytes, float)):
@@ -174,30 +174,6 @@ _TAKERS: Final[dict[str, Callable[[Any], SqlValue]]] = {
     "DATE": _date,
     "TIME": _time,
 }
-
-
-def parse_json(text: str) -> object:
-    """JSON as RFC 8259 has it: ValueError for NaN, infinities and numbers beyond a double."""
-    try:
-        return _decode(text)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if not math.isfinite(number):
-        raise ValueError(f"{digits[:40]} is out of range")
-    return number
-
-
-def _no_number(word: str) -> object:
-    raise ValueError(f"{word} is no JSON")
-
-
-#: Made once: json.loads makes a decoder for each call that has options.
-_decode: Final = json.JSONDecoder(parse_constant=_no_number, parse_float=_finite).decode
-json_text: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def _shown(value: object) -> str:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from localpubsub.errors import Misfit
-from localpubsub.exports.bigquery_column import Column, SqlValue, json_text, parse_json, timestamp_text
+from localpubsub.errors import RowRejected, SchemaMismatch
+from localpubsub.exports.bigquery_column import Column, SqlValue, timestamp_text
+from localpubsub.protocol.json_text import dump_json, parse_json
 from localpubsub.protocol.messages import BigQueryConfigPb, PubsubMessage, PubsubMessagePb
 
 #: What write_metadata adds, with the types of a table that is made for it.
@@ -27,7 +28,7 @@ _AS_IT_IS: Final = frozenset({*METADATA.values(), ""})
 #: https://cloud.google.com/bigquery/docs/schemas#column_names
 _COLUMN_NAME: Final = re.compile(r"[A-Za-z_]\w{0,299}", re.ASCII)
 
-#: The fields of a message, by the schema of its topic; Misfit.
+#: The fields of a message, by the schema of its topic; RowRejected.
 Decode = Callable[[PubsubMessagePb], Mapping[str, object]]
 
 
@@ -72,7 +73,7 @@ class RowPlan:
         return needed if self.config.use_table_schema else {DATA: "BYTES", **needed}
 
     def row(self, record: bytes, table: Table) -> Row:
-        """The row of an encoded message; Misfit."""
+        """The row of an encoded message; RowRejected."""
         message = PubsubMessage.FromString(record)
         row = Row()
         for name, value in self._fields(message).items():
@@ -81,7 +82,7 @@ class RowPlan:
             for name, value in _metadata(message, self.subscription).items():
                 column = table.columns[name]
                 if row.values.get(column.name) is not None:
-                    raise Misfit(f"The field {name} is also the name of a metadata column.")
+                    raise RowRejected(f"The field {name} is also the name of a metadata column.")
                 row.values[column.name] = value if column.declared in _AS_IT_IS else column.fit(value)
         return row
 
@@ -89,7 +90,10 @@ class RowPlan:
         if self.config.use_table_schema:
             return json_object(message.data)
         if self.config.use_topic_schema and self.decode is not None:
-            return self.decode(message)
+            try:
+                return self.decode(message)
+            except SchemaMismatch as error:
+                raise RowRejected(str(error)) from error
         return {DATA: message.data}
 
     def _place(self, row: Row, table: Table, name: str, value: object) -> None:
@@ -98,25 +102,25 @@ class RowPlan:
             if self.config.drop_unknown_fields:
                 return
             if not table.grows:
-                raise Misfit(f"The table {table.name} has no column for the field {name[:300]!r}.")
+                raise RowRejected(f"The table {table.name} has no column for the field {name[:300]!r}.")
             if not _COLUMN_NAME.fullmatch(name):
-                raise Misfit(f"The field {name[:300]!r} cannot be the name of a column.")
+                raise RowRejected(f"The field {name[:300]!r} cannot be the name of a column.")
             column = next((each for each in row.new if each.name.lower() == name.lower()), Column(name, ""))
             if column not in row.new:
                 row.new.append(column)
         if column.name in row.values:
-            raise Misfit(f"Two fields are both the column {column.name}.")
+            raise RowRejected(f"Two fields are both the column {column.name}.")
         row.values[column.name] = column.fit(value)
 
 
 def json_object(data: bytes) -> dict[str, object]:
-    """The JSON object a message's data holds; Misfit."""
+    """The JSON object a message's data holds; RowRejected."""
     try:
         found = parse_json(data.decode())
     except ValueError as error:
-        raise Misfit(f"The data of the message is not JSON: {error}.") from error
+        raise RowRejected(f"The data of the message is not JSON: {error}.") from error
     if not isinstance(found, dict):
-        raise Misfit("The data of the message is not a JSON object.")
+        raise RowRejected("The data of the message is not a JSON object.")
     return found
 
 
@@ -130,5 +134,5 @@ def _metadata(message: PubsubMessagePb, subscription: str) -> dict[str, str]:
         "subscription_name": subscription,
         "message_id": message.message_id,
         "publish_time": timestamp_text(moment),
-        "attributes": json_text(others) if others else "{}",
+        "attributes": dump_json(others) if others else "{}",
     }

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from localpubsub.errors import ExportBlocked, Misfit
+from localpubsub.errors import ExportBlocked, RowRejected
 from localpubsub.exports.bigquery_column import Column
 from localpubsub.exports.bigquery_row import METADATA, Row, RowPlan, Table
 
@@ -64,8 +64,8 @@ class BigQueryTables:
             for index, record in enumerate(records):
                 try:
                     rows.append((index, self._row(plan, record, table)))
-                except Misfit as misfit:
-                    reasons[index] = str(misfit)
+                except RowRejected as error:
+                    reasons[index] = str(error)
             for index, reason in _insert(connection, table, rows).items():
                 reasons[index] = reason
             return reasons
@@ -159,12 +159,12 @@ class BigQueryTables:
     def _row(self, plan: RowPlan, record: bytes, table: Table) -> Row:
         try:
             row = plan.row(record, table)
-        except (Misfit, ExportBlocked):
+        except (RowRejected, ExportBlocked):
             raise
         except Exception as error:
-            raise Misfit(f"localpubsub could not make a row of the message: {error!r}.") from error
+            raise RowRejected(f"localpubsub could not make a row of the message: {error!r}.") from error
         if not row.values and not table.columns:
-            raise Misfit(f"The message has no fields, and the table {table.name} does not exist yet.")
+            raise RowRejected(f"The message has no fields, and the table {table.name} does not exist yet.")
         for column in row.new:
             self._add(table, column)
         return row
@@ -180,7 +180,9 @@ class BigQueryTables:
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
                 raise  # the disk's fault, not the message's
-            raise Misfit(f"The column {column.name} cannot be added to {table.name}: {error}.") from error
+            raise RowRejected(
+                f"The column {column.name} cannot be added to {table.name}: {error}."
+            ) from error
         table.columns[column.name.lower()] = column
 
 

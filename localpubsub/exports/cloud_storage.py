@@ -86,7 +86,7 @@ class CloudStorageExport(Exporter):
             await self._in_thread(file.finish)
         except BaseException:
             await self._in_thread(file.abandon)
-            self.take_back(leases)
+            self.cancel_delivery(leases)
             raise
         for lease in leases:
             self.settle(lease, "")
@@ -108,7 +108,7 @@ class CloudStorageExport(Exporter):
             try:
                 await self.finish()
             except BaseException:
-                self.take_back(rest)
+                self.cancel_delivery(rest)
                 raise
             self._leases = rest
         return written
@@ -118,7 +118,7 @@ class CloudStorageExport(Exporter):
         file, self._file = self._file, None
         if file is not None:
             await self._in_thread(file.abandon)
-        self.take_back(leases)
+        self.cancel_delivery(leases)
 
     def _prepare(self) -> None:
         if self._create:

@@ -123,7 +123,7 @@ class Exporter(ABC):
             try:
                 record = await broker.record(subscription, lease.message_id)
             except StoreFailure:
-                broker.take_back(subscription, lease)
+                broker.cancel_delivery(subscription, lease)
                 if batch.leases:
                     break
                 raise
@@ -135,10 +135,10 @@ class Exporter(ABC):
             size += len(record)
         return batch
 
-    def take_back(self, leases: list[Lease]) -> None:
+    def cancel_delivery(self, leases: list[Lease]) -> None:
         """They were not written through no fault of theirs: no attempt."""
         for lease in reversed(leases):
-            self._broker.take_back(self._subscription, lease)
+            self._broker.cancel_delivery(self._subscription, lease)
 
     def settle(self, lease: Lease, reason: str) -> None:
         """Acknowledge, or refuse for a reason: that is an attempt."""
@@ -155,8 +155,8 @@ class Exporter(ABC):
         )
         # With a dead-letter topic Pub/Sub does not slow down for messages that do not fit
         # (https://cloud.google.com/pubsub/docs/bigquery#handle_message_failures).
-        if self._subscription.backlog.terms.dead_letters is None:
+        if self._subscription.backlog.policy.dead_letter_policy is None:
             self._backoff.refused(lease.delivered_at, self._broker.clock.now())
             self._rest_until = max(self._rest_until, self._backoff.resume_at)
-        lease.error = reason
-        self._broker.refuse(self._subscription, lease)
+        lease.export_error = reason
+        self._broker.nack(self._subscription, lease)

@@ -30,7 +30,7 @@ class Exports:
         self._exporters: dict[int, tuple[bytes, Exporter]] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._closed = False
-        broker.catalogue.followers.append(self.follow)
+        broker.catalogue.listeners.append(self.follow)
         for subscription in broker.catalogue.subscriptions.values():
             self.follow(subscription)
 

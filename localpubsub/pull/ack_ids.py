@@ -35,7 +35,7 @@ def find_leases(
     """
     found = ResolvedAckIds()
     for text, delivery in [(text, _parsed(subscription, text)) for text in ack_ids]:
-        lease = subscription.backlog.find(*delivery) if delivery is not None else None
+        lease = subscription.backlog.find_lease(*delivery) if delivery is not None else None
         if lease is None:
             found.ended.append(text)
         else:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from localpubsub.backlog.lease import Holder, Lease, ack_id
+from localpubsub.backlog.lease import Lease, LeaseHolder, ack_id
 from localpubsub.broker.broker import UNREADABLE, Broker
 from localpubsub.broker.subscription import Subscription
 from localpubsub.errors import StoreFailure
@@ -27,7 +27,7 @@ class Wanted:
 
 
 async def receive(
-    broker: Broker, subscription: Subscription, wanted: Wanted, holder: Holder | None = None
+    broker: Broker, subscription: Subscription, wanted: Wanted, holder: LeaseHolder | None = None
 ) -> Received:
     """Lease what is ready and wanted, maybe nothing; StoreFailure when not even one could be read."""
     received = Received()
@@ -39,16 +39,16 @@ async def receive(
         try:
             record = await broker.record(subscription, lease.message_id)
         except StoreFailure:
-            broker.take_back(subscription, lease, UNREADABLE)
+            broker.cancel_delivery(subscription, lease, UNREADABLE)
             if received.messages:
                 break
             raise
         if record is None:
-            broker.missing(subscription, lease)
+            broker.acknowledge_missing(subscription, lease)
             continue
         size += len(record)
         if size > wanted.size and received.messages:
-            broker.take_back(subscription, lease)
+            broker.cancel_delivery(subscription, lease)
             break
         received.messages.append(_received_message(subscription, lease, record))
         received.sizes[lease.message_id] = len(record)

@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 from grpc import aio
 
-from localpubsub.api.grpc_methods import Context
 from localpubsub.backlog.lease import Lease
 from localpubsub.broker.broker import Broker
 from localpubsub.broker.subscription import Subscription
 from localpubsub.errors import InvalidArgument
+from localpubsub.protocol.calls import Context
 from localpubsub.protocol.messages import RequestPb, ResponsePb, StreamingPullResponse
 from localpubsub.pull.ack_ids import ResolvedAckIds, find_leases
 from localpubsub.pull.receive import Received, Wanted, receive
@@ -119,7 +119,7 @@ class _Stream:
             limits.check_between("ack deadline", duration, limits.MODIFIED_ACK_DEADLINE)
             named = find_leases(self._subscription, [text])
             for lease in named.leases:
-                self._broker.modify(self._subscription, lease, duration)
+                self._broker.modify_ack_deadline(self._subscription, lease, duration)
             modified.add(named)
         return modified
 

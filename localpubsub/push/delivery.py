@@ -9,9 +9,9 @@ from typing import Final, cast
 
 from localpubsub.backlog.lease import Lease
 from localpubsub.broker.broker import UNREADABLE, Broker
-from localpubsub.broker.state import Pace
+from localpubsub.broker.state import PushStatus
 from localpubsub.broker.subscription import Subscription
-from localpubsub.log_throttle import Complaint
+from localpubsub.log_throttle import LogThrottle
 from localpubsub.push.backoff import PushBackoff
 from localpubsub.push.connection import Connection, Endpoint
 from localpubsub.push.envelope import push_body
@@ -40,7 +40,7 @@ class PushDeliveries:
         self._tokens = tokens
         self._max_outstanding = max_outstanding
         self._deliveries: dict[int, PushDelivery] = {}
-        broker.catalogue.followers.append(self.follow)
+        broker.catalogue.listeners.append(self.follow)
         for subscription in broker.catalogue.subscriptions.values():
             self.follow(subscription)
 
@@ -48,21 +48,24 @@ class PushDeliveries:
         """Begin, change or end the pushes of a subscription that was created, changed or deleted."""
         delivery = self._deliveries.get(subscription.number)
         if delivery is not None:
-            if not subscription.ended and delivery.push_config == subscription.resource.push_config:
+            if (
+                not subscription.deleted_or_detached
+                and delivery.push_config == subscription.resource.push_config
+            ):
                 return
-            delivery.stop(abort=subscription.ended)
+            delivery.stop(abort=subscription.deleted_or_detached)
             del self._deliveries[subscription.number]
-        if subscription.endpoint and not subscription.ended:
+        if subscription.endpoint and not subscription.deleted_or_detached:
             window = PushWindow(self._max_outstanding)
             endpoint = Endpoint(subscription.endpoint, self._trust)
             delivery = PushDelivery(self._broker, subscription, self._tokens, window, endpoint)
             self._deliveries[subscription.number] = delivery
             delivery.wake()
 
-    def pace(self, subscription: Subscription) -> Pace | None:
+    def push_status(self, subscription: Subscription) -> PushStatus | None:
         """How fast its pushes may go, or None when nothing is pushed."""
         delivery = self._deliveries.get(subscription.number)
-        return delivery.pace() if delivery is not None else None
+        return delivery.push_status() if delivery is not None else None
 
     async def close(self, grace: float) -> None:
         """End all pushes. What is not answered after ``grace`` seconds stays unacknowledged."""
@@ -101,7 +104,7 @@ class PushDelivery:
         self._tokens = tokens
         self._window = window
         self._backoff = PushBackoff()
-        self._failures = Complaint(_log)
+        self._failures = LogThrottle(_log)
         self._endpoint = endpoint
         self._under_way: dict[Lease, Connection] = {}
         self._stopped = False
@@ -118,9 +121,9 @@ class PushDelivery:
         for _ in range(min(places, self._subscription.backlog.ready(self._broker.clock.now()))):
             self.senders.add(loop.create_task(self._deliver_while_ready()))
 
-    def pace(self) -> Pace:
+    def push_status(self) -> PushStatus:
         """For who watches."""
-        return Pace(self._window.size, self._backoff.resume_at)
+        return PushStatus(self._window.size, self._backoff.resume_at)
 
     def stop(self, *, abort: bool) -> None:
         """No further deliveries. Those under way are finished, or with ``abort`` cut off."""
@@ -138,7 +141,7 @@ class PushDelivery:
             connection.abort(f"no answer within the ack deadline of {self._seconds():g} s")
 
     def _seconds(self) -> float:
-        return self._subscription.backlog.terms.ack_deadline
+        return self._subscription.backlog.policy.ack_deadline
 
     async def _deliver_while_ready(self) -> None:
         connection: Connection | None = None
@@ -178,7 +181,7 @@ class PushDelivery:
             self._put_off(lease, error)
             return connection
         if request is None:
-            self._broker.missing(self._subscription, lease)
+            self._broker.acknowledge_missing(self._subscription, lease)
             return connection
         try:
             if connection is None or not connection.usable:
@@ -194,14 +197,14 @@ class PushDelivery:
 
     def _put_off(self, lease: Lease, error: Exception) -> None:
         """The message could not even be sent: no attempt, and a rest for whatever is wrong with us."""
-        self._failures.make(f"{self._subscription.name} cannot push", error)
+        self._failures.error(f"{self._subscription.name} cannot push", error)
         self._backoff.rest_until(self._broker.clock.now() + REST)
-        self._broker.take_back(self._subscription, lease, UNREADABLE)
+        self._broker.cancel_delivery(self._subscription, lease, UNREADABLE)
 
     async def _connect(self, lease: Lease) -> Connection:
         async with asyncio.timeout(self._broker.clock.wait_until(lease.deadline)):
             connection = await self._endpoint.connect()
-        if self._subscription.backlog.find(lease.message_id, lease.attempt) is None:
+        if self._subscription.backlog.find_lease(lease.message_id, lease.attempt) is None:
             connection.close()
             raise BadHttpResponse("no connection within the ack deadline")
         return connection
@@ -243,4 +246,4 @@ class PushDelivery:
             reason,
             now - lease.delivered_at,
         )
-        self._broker.refuse(self._subscription, lease)
+        self._broker.nack(self._subscription, lease)

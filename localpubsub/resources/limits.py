@@ -35,8 +35,8 @@ DELIVERY_ATTEMPTS: Final = (5, 100)  #: (idem)
 BACKOFF: Final = (0, 600)  #: seconds (proto: RetryPolicy)
 DEFAULT_BACKOFF: Final = (10, 600)  #: minimum and maximum, seconds, once a retry policy is present (idem)
 
-DEFAULT_PAGE: Final = 100  #: resources of a list answer when the request names no page size
-MAX_PAGE: Final = 1_000  #: resources of a list answer, whatever the request asks
+DEFAULT_PAGE_SIZE: Final = 100  #: resources of a list answer when the request names no page size
+MAX_PAGE_SIZE: Final = 1_000  #: resources of a list answer, whatever the request asks
 
 #: Bytes of messages in one pull answer (the size of the largest publish; a single message may exceed it).
 MAX_PULL_BYTES: Final = 10_000_000

@@ -5,9 +5,6 @@ Source: the comments of google/pubsub/v1/pubsub.proto on Subscription and Update
 
 from typing import Final
 
-from localpubsub.backlog.backlog import Terms
-from localpubsub.backlog.dead_letter import DeadLetterPolicy
-from localpubsub.backlog.retry_policy import RetryPolicy
 from localpubsub.errors import InvalidArgument, Unimplemented
 from localpubsub.protocol.messages import (
     DurationPb,
@@ -77,24 +74,16 @@ def with_push_config(current: SubscriptionPb, push_config: PushConfigPb) -> Subs
     return _checked(resource)
 
 
-def tell_retention(resource: SubscriptionPb, topic: TopicPb) -> None:
+def copy_topic_retention(resource: SubscriptionPb, topic: TopicPb) -> None:
     """Let a subscription say how long its topic keeps messages (proto: topic_message_retention_duration)."""
     resource.ClearField("topic_message_retention_duration")
     if topic.HasField("message_retention_duration"):
         resource.topic_message_retention_duration.CopyFrom(topic.message_retention_duration)
 
 
-def terms(resource: SubscriptionPb) -> Terms:
-    """What of the configuration decides the life of messages."""
-    retry = dead_letters = None
-    if resource.HasField("retry_policy"):
-        policy = resource.retry_policy
-        retry = RetryPolicy(_seconds(policy.minimum_backoff), _seconds(policy.maximum_backoff))
-    if resource.HasField("dead_letter_policy"):
-        policy = resource.dead_letter_policy
-        dead_letters = DeadLetterPolicy(policy.dead_letter_topic, policy.max_delivery_attempts)
-    retention = _seconds(resource.message_retention_duration)
-    return Terms(resource.ack_deadline_seconds, retention, retry, dead_letters)
+def duration_seconds(duration: DurationPb) -> float:
+    """The length of a protobuf Duration in seconds."""
+    return float(duration.seconds + duration.nanos / 1e9)
 
 
 def _checked(resource: SubscriptionPb) -> SubscriptionPb:
@@ -126,13 +115,13 @@ def _complete_durations(resource: SubscriptionPb) -> None:
     if not resource.HasField("message_retention_duration"):
         resource.message_retention_duration.seconds = limits.DEFAULT_RETENTION
     limits.check_between(
-        "message retention duration", _seconds(resource.message_retention_duration), limits.RETENTION
+        "message retention duration", duration_seconds(resource.message_retention_duration), limits.RETENTION
     )
     if not resource.HasField("expiration_policy"):
         resource.expiration_policy.ttl.seconds = limits.DEFAULT_EXPIRATION
     # A policy without ttl means: never.
     elif resource.expiration_policy.HasField("ttl"):
-        ttl = _seconds(resource.expiration_policy.ttl)
+        ttl = duration_seconds(resource.expiration_policy.ttl)
         if ttl < limits.MIN_EXPIRATION:
             raise InvalidArgument(
                 f"Invalid expiration ttl given (value={ttl:g}): it must be at least one day."
@@ -146,8 +135,8 @@ def _complete_retry_policy(resource: SubscriptionPb) -> None:
     for field, default in zip(("minimum_backoff", "maximum_backoff"), limits.DEFAULT_BACKOFF, strict=True):
         if not policy.HasField(field):
             getattr(policy, field).seconds = default
-        limits.check_between(field, _seconds(getattr(policy, field)), limits.BACKOFF)
-    if _seconds(policy.minimum_backoff) > _seconds(policy.maximum_backoff):
+        limits.check_between(field, duration_seconds(getattr(policy, field)), limits.BACKOFF)
+    if duration_seconds(policy.minimum_backoff) > duration_seconds(policy.maximum_backoff):
         raise InvalidArgument("Invalid retry policy: minimum_backoff is greater than maximum_backoff.")
 
 
@@ -167,7 +156,3 @@ def _check_push_config(push_config: PushConfigPb) -> None:
         raise InvalidArgument("Invalid push config: an oidc_token needs a push_endpoint.")
     if push_config.HasField("oidc_token") and not push_config.oidc_token.service_account_email:
         raise InvalidArgument("Invalid push config: oidc_token needs a service_account_email.")
-
-
-def _seconds(duration: DurationPb) -> float:
-    return float(duration.seconds + duration.nanos / 1e9)

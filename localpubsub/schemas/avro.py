@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from io import BytesIO, StringIO
 from typing import Any, Final
 
-from localpubsub.errors import InvalidArgument, Misfit
-from localpubsub.exports.bigquery_column import parse_json
+from localpubsub.errors import InvalidArgument, SchemaMismatch
 from localpubsub.extras import fastavro
+from localpubsub.protocol.json_text import parse_json
 
 #: https://cloud.google.com/pubsub/docs/bigquery#avro-types
 _COLUMNS: Final = {
@@ -35,14 +35,14 @@ class AvroDefinition:
         except Exception as error:  # fastavro raises whatever its parser stumbles over
             raise InvalidArgument(f"Invalid schema definition: it is no Avro schema: {error!r}.") from error
 
-    def read(self, data: bytes, *, binary: bool) -> object:
-        """The value that data encodes; Misfit."""
+    def decode(self, data: bytes, *, binary: bool) -> object:
+        """The value that data encodes; SchemaMismatch."""
         try:
             return self._read_binary(data) if binary else self._read_json(data)
-        except Misfit:
+        except SchemaMismatch:
             raise
         except Exception as error:  # fastavro raises whatever its reader stumbles over
-            raise Misfit(
+            raise SchemaMismatch(
                 f"it is not the Avro schema's {'binary' if binary else 'JSON'}: {error!r}"
             ) from error
 
@@ -56,7 +56,7 @@ class AvroDefinition:
         source = BytesIO(data)
         value: object = self._library.schemaless_reader(source, self._parsed)
         if source.read(1):
-            raise Misfit("bytes are left over after the Avro value")
+            raise SchemaMismatch("bytes are left over after the Avro value")
         return value
 
     def _read_json(self, data: bytes) -> object:
@@ -67,7 +67,9 @@ class AvroDefinition:
         written = StringIO()
         self._library.json_writer(written, self._parsed, [value])
         if not _covers(given, json.loads(written.getvalue())):
-            raise Misfit("a field of the Avro schema is missing: defaults are for readers, not for messages")
+            raise SchemaMismatch(
+                "a field of the Avro schema is missing: defaults are for readers, not for messages"
+            )
         return value
 
 

@@ -19,7 +19,7 @@ from google.protobuf import (  # type: ignore[import-untyped]  # protobuf publis
 )
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # idem
 
-from localpubsub.errors import InvalidArgument, Misfit, Unimplemented
+from localpubsub.errors import InvalidArgument, SchemaMismatch, Unimplemented
 
 TIMEOUT: Final = 30.0  #: seconds that protoc has
 _FILE: Final = "schema.proto"
@@ -37,7 +37,7 @@ _COLUMNS: Final = {
 }
 
 
-def compiled(definition: str) -> bytes:
+def compile_definition(definition: str) -> bytes:
     """The FileDescriptorSet of a .proto text; InvalidArgument with protoc's complaint. Takes a moment."""
     if importlib.util.find_spec("grpc_tools") is None:
         raise Unimplemented(
@@ -87,8 +87,8 @@ class ProtobufDefinition:
             raise InvalidArgument(f"Invalid schema definition: {error}.") from error
         self._message: Any = message_factory.GetMessageClass(self._descriptor)
 
-    def read(self, data: bytes, *, binary: bool) -> object:
-        """The message's fields by name, as JSON has them; Misfit."""
+    def decode(self, data: bytes, *, binary: bool) -> object:
+        """The message's fields by name, as JSON has them; SchemaMismatch."""
         message = self._message()
         try:
             if binary:
@@ -96,10 +96,10 @@ class ProtobufDefinition:
             else:
                 json_format.Parse(data, message)
         except (DecodeError, json_format.ParseError, ValueError, RecursionError) as error:
-            raise Misfit(f"it is not a {self._descriptor.full_name}: {error}") from error
+            raise SchemaMismatch(f"it is not a {self._descriptor.full_name}: {error}") from error
         if not message.IsInitialized():
             missing = ", ".join(message.FindInitializationErrors())
-            raise Misfit(f"it lacks required fields of {self._descriptor.full_name}: {missing}")
+            raise SchemaMismatch(f"it lacks required fields of {self._descriptor.full_name}: {missing}")
         return json_format.MessageToDict(
             message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
         )

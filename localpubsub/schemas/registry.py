@@ -15,8 +15,8 @@ from localpubsub.errors import (
     AlreadyExists,
     FailedPrecondition,
     InvalidArgument,
-    Misfit,
     NotFound,
+    SchemaMismatch,
 )
 from localpubsub.protocol.messages import PubsubMessagePb, Schema, SchemaPb, SchemaSettingsPb
 from localpubsub.resources import limits
@@ -61,7 +61,7 @@ class Revision:
         return ProtobufDefinition(self.compiled, self.resource.compiled_proto_schema.root_message)
 
 
-class Schemas:
+class SchemaRegistry:
     """Creates, revises, lists and deletes schemas, and holds messages against them."""
 
     def __init__(self, journal: Journal, next_number: Callable[[], int]) -> None:
@@ -159,14 +159,14 @@ class Schemas:
             message.attributes[REVISION] = revision.resource.revision_id
 
     def decode(self, message: PubsubMessagePb) -> Mapping[str, object]:
-        """The fields of a stamped message; Misfit when it has none."""
+        """The fields of a stamped message; SchemaMismatch when it has none."""
         try:
             revision = self.revision(message.attributes.get(NAME, ""), message.attributes.get(REVISION, ""))
         except NotFound as error:
-            raise Misfit(f"The schema of the message is not there: {error}") from error
-        found = revision.definition.read(message.data, binary=message.attributes[ENCODING] == "BINARY")
+            raise SchemaMismatch(f"The schema of the message is not there: {error}") from error
+        found = revision.definition.decode(message.data, binary=message.attributes[ENCODING] == "BINARY")
         if not isinstance(found, dict):
-            raise Misfit("The schema of the message is no record: it has no fields for columns.")
+            raise SchemaMismatch("The schema of the message is no record: it has no fields for columns.")
         return found
 
     def _allowed(self, settings: SchemaSettingsPb) -> Sequence[Revision]:
@@ -199,7 +199,7 @@ class Schemas:
             if not given.HasField("compiled_proto_schema"):
                 from localpubsub.schemas import protobuf  # noqa: PLC0415 - see `server.py`
 
-                compiled = await asyncio.to_thread(protobuf.compiled, given.definition)
+                compiled = await asyncio.to_thread(protobuf.compile_definition, given.definition)
         elif given.type_ != Schema.AVRO:
             raise InvalidArgument("Invalid schema: its type must be AVRO or PROTOCOL_BUFFER.")
         resource = Schema()
@@ -243,10 +243,10 @@ def _satisfied(revisions: Sequence[Revision], data: bytes, encoding: str, index:
     reason = "no revision is allowed"
     for revision in revisions:
         try:
-            revision.definition.read(data, binary=encoding == "BINARY")
-        except Misfit as misfit:
+            revision.definition.decode(data, binary=encoding == "BINARY")
+        except SchemaMismatch as mismatch:
             # That of the newest revision is the one to hear of.
-            reason = reason if revision is not revisions[0] else str(misfit)
+            reason = reason if revision is not revisions[0] else str(mismatch)
             continue
         return revision
     raise InvalidArgument(f"Invalid data in message {index}: {reason} (encoding={encoding}).")

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
 
-from localpubsub.api.grpc_methods import Context, Method, Services, unary_methods
 from localpubsub.api.rest_call import Call
 from localpubsub.api.rest_json import parsed
-from localpubsub.errors import AlreadyExists, CannotStart, Refusal, StoreFailure
+from localpubsub.errors import AlreadyExists, CannotStart, RequestRejected, StoreFailure
+from localpubsub.protocol.calls import Context, Method, Services, unary_methods
 from localpubsub.protocol.messages import RequestPb, ResponsePb
 from localpubsub.setup import file as setup_file
 from localpubsub.setup.file import Wanted
@@ -41,7 +41,7 @@ async def make(wanted: Sequence[Wanted], services: Services) -> None:
     for each in wanted:
         try:
             await _make(each, methods)
-        except (Refusal, StoreFailure) as refusal:
+        except (RequestRejected, StoreFailure) as refusal:
             faults.append(f"{each.where}: {refusal}")
     if faults:
         raise CannotStart("\n".join(faults))
@@ -51,7 +51,7 @@ async def _make(wanted: Wanted, methods: Mapping[str, Method]) -> None:
     kind = _KINDS[wanted.collection]
     create = methods.get(f"Create{kind}")
     if create is None:
-        raise Refusal(f"localpubsub does not offer {wanted.collection} yet.")
+        raise RequestRejected(f"localpubsub does not offer {wanted.collection} yet.")
     fields = wanted.fields if kind != "Schema" else _create_schema(wanted.fields)
     given = parsed(create.request, fields)
     try:
@@ -68,7 +68,7 @@ async def _update(kind: str, given: RequestPb, methods: Mapping[str, Method]) ->
     named = {descriptor.name for descriptor, _ in given.ListFields()}
     for name in sorted(named & _FIXED):
         if getattr(current, name) != getattr(given, name):
-            raise Refusal(
+            raise RequestRejected(
                 f"{given.name} exists, with another {name} ({getattr(current, name)!r}), which cannot "
                 "change: delete it, or use another name or data directory."
             )

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localpubsub.backlog.id_queue import IdQueue
-from localpubsub.backlog.message import MessageIds, oldest_id
-from localpubsub.broker.message_cache import STUCK, HotMessages
+from localpubsub.backlog.message import MessageIds, oldest_retained_id
+from localpubsub.broker.message_cache import STUCK, MessageCache
 
 
 @given(st.lists(st.one_of(st.integers(0, 2**63), st.none()), max_size=200))
@@ -33,7 +33,7 @@ def test_taken_ids_give_their_memory_back() -> None:
 
 def test_hot_messages_are_bounded_in_bytes() -> None:
     """When it is full the oldest stay, for they are delivered first."""
-    hot = HotMessages(capacity=10_000)
+    hot = MessageCache(capacity=10_000)
     for message_id in range(100):
         hot.add(message_id, b"x" * 800)
     assert [message_id for message_id in range(100) if hot.get(message_id)] == list(range(10))
@@ -44,7 +44,7 @@ def test_hot_messages_are_bounded_in_bytes() -> None:
 
 def test_a_message_nobody_takes_makes_room_for_new_ones() -> None:
     """A subscription that nobody reads must not make the others slow for ever."""
-    hot = HotMessages(capacity=10_000)
+    hot = MessageCache(capacity=10_000)
     for message_id in range(100):
         hot.add(message_id, b"x" * 800)
     later = (STUCK + 1) * 1_000_000
@@ -57,16 +57,16 @@ def test_a_message_nobody_takes_makes_room_for_new_ones() -> None:
 def test_ids_only_rise(requests: list[tuple[int, float]]) -> None:
     """Whatever the clock does, no id is given twice, and later requests have higher ids."""
     ids = MessageIds()
-    given_out = [message_id for count, now in requests for message_id in ids.take(count, now)]
+    given_out = [message_id for count, now in requests for message_id in ids.allocate(count, now)]
     assert given_out == sorted(set(given_out))
 
 
 def test_ids_go_on_after_the_last_one() -> None:
     """After a restart with a clock that was set back."""
-    assert MessageIds(last=2**60).take(2, 1e9) == range(2**60 + 1, 2**60 + 3)
+    assert MessageIds(last=2**60).allocate(2, 1e9) == range(2**60 + 1, 2**60 + 3)
 
 
 def test_an_id_tells_the_age_of_its_message() -> None:
     """Which is how a million waiting messages need no column of times."""
-    (message_id,) = MessageIds().take(1, 1_800_000_000.0)
-    assert oldest_id(1_800_000_600.0, 600) <= message_id < oldest_id(1_800_000_601.0, 600)
+    (message_id,) = MessageIds().allocate(1, 1_800_000_000.0)
+    assert oldest_retained_id(1_800_000_600.0, 600) <= message_id < oldest_retained_id(1_800_000_601.0, 600)

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from localpubsub.backlog.backlog import BURIED, Backlog, Terms
+from localpubsub.backlog.backlog import DEAD_LETTERED, Backlog, DeliveryPolicy
 from localpubsub.backlog.dead_letter import DeadLetterPolicy
 from localpubsub.backlog.lease import Lease
 from localpubsub.backlog.message import MessageIds
@@ -28,7 +28,9 @@ class Delivery(RuleBasedStateMachine):
         self.directory = Path(tempfile.mkdtemp())
         self.store = Store(self.directory / "test.sqlite")
         self.now = 1_800_000_000.0
-        self.terms = Terms(10, 86_400, RetryPolicy(1, 8), DeadLetterPolicy("projects/p/topics/dead", 5))
+        self.terms = DeliveryPolicy(
+            10, 86_400, RetryPolicy(1, 8), DeadLetterPolicy("projects/p/topics/dead", 5)
+        )
         self.backlog = Backlog(self.terms)
         self.transaction = Transaction()
         self.ids = MessageIds()
@@ -50,7 +52,7 @@ class Delivery(RuleBasedStateMachine):
     @rule(count=st.integers(1, 20))
     def publish(self, count: int) -> None:
         """A confirmed publish."""
-        message_ids = self.ids.take(count, self.now)
+        message_ids = self.ids.allocate(count, self.now)
         self.transaction.last_id = message_ids[-1]
         self.transaction.publish(TOPIC, [SUBSCRIPTION], [(number, b"%d" % number) for number in message_ids])
         self.commit()
@@ -84,14 +86,14 @@ class Delivery(RuleBasedStateMachine):
     def refuse(self, which: Random) -> None:
         """A nack."""
         lease = self.leases.pop(which.randrange(len(self.leases)))
-        state = self.backlog.refuse(lease, self.now)
+        state = self.backlog.nack(lease, self.now)
         self.fail(lease, state)
 
     @rule(seconds=st.floats(0, 30))
     def pass_time(self, seconds: float) -> None:
         """Deadlines run out."""
         self.now += seconds
-        for lease, state in self.backlog.expire(self.now):
+        for lease, state in self.backlog.expire_leases(self.now):
             self.leases.remove(lease)
             self.fail(lease, state)
         assert all(lease.deadline > self.now for lease in self.leases)
@@ -107,14 +109,14 @@ class Delivery(RuleBasedStateMachine):
             assert subscription == SUBSCRIPTION
             self.backlog.load(message_id, attempts)
         self.leases.clear()
-        for lease, state in self.backlog.expire(self.now):
+        for lease, state in self.backlog.expire_leases(self.now):
             self.fail(lease, state)
 
     def fail(self, lease: Lease, state: str | None) -> None:
         """Count a failure, and bury after the fifth."""
         self.failures[lease.message_id] = lease.attempt
-        assert (state == BURIED) == (lease.attempt == 5)
-        if state == BURIED:
+        assert (state == DEAD_LETTERED) == (lease.attempt == 5)
+        if state == DEAD_LETTERED:
             self.end(lease)
 
     def end(self, lease: Lease) -> None:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from localpubsub.backlog.backlog import Terms
+from localpubsub.backlog.backlog import DeliveryPolicy
 from localpubsub.backlog.message import MessageIds
 from localpubsub.backlog.ordered_backlog import OrderedBacklog, key_number
 from localpubsub.broker.seek import refill
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from localpubsub.backlog.lease import Lease
 
 SUBSCRIPTION, TOPIC, SNAPSHOT = 7, 3, 5
-TERMS = Terms(10, 86_400)
+TERMS = DeliveryPolicy(10, 86_400)
 
 
 class OrderAndSeek(RuleBasedStateMachine):
@@ -56,7 +56,7 @@ class OrderAndSeek(RuleBasedStateMachine):
     @rule(keys=st.text("abc-", min_size=1, max_size=8))
     def publish(self, keys: str) -> None:
         """A confirmed publish; "-" is no key."""
-        message_ids = self.ids.take(len(keys), self.now)
+        message_ids = self.ids.allocate(len(keys), self.now)
         names = dict(zip(message_ids, keys.replace("-", " "), strict=True))
         records = [
             (number, PubsubMessage(data=b"x", ordering_key=key.strip()).SerializeToString())
@@ -70,7 +70,7 @@ class OrderAndSeek(RuleBasedStateMachine):
             self.transaction.retained[SNAPSHOT] += message_ids
             self.held.update(message_ids)
         self.commit()
-        self.backlog.announce((number, key, 0) for number, key in keyed)
+        self.backlog.add_ordering_keys((number, key, 0) for number, key in keyed)
         self.backlog.enqueue(message_ids)
         self.keys.update(names)
         self.alive.update(message_ids)
@@ -105,13 +105,13 @@ class OrderAndSeek(RuleBasedStateMachine):
     def refuse(self, which: Random) -> None:
         """A nack."""
         lease = self.leases.pop(which.randrange(len(self.leases)))
-        assert self.backlog.refuse(lease, self.now) == "waiting"
+        assert self.backlog.nack(lease, self.now) == "waiting"
 
     @rule(seconds=st.floats(0, 30))
     def pass_time(self, seconds: float) -> None:
         """Deadlines run out."""
         self.now += seconds
-        for lease, _ in self.backlog.expire(self.now):
+        for lease, _ in self.backlog.expire_leases(self.now):
             self.leases.remove(lease)
 
     @precondition(lambda self: self.keys)
@@ -144,7 +144,9 @@ class OrderAndSeek(RuleBasedStateMachine):
         self.store.close()
         self.store = Store(self.directory / "test.sqlite")
         self.backlog = OrderedBacklog(TERMS)
-        self.backlog.announce(self.store.query(lambda database: seek_sql.keyed(database, SUBSCRIPTION)))
+        self.backlog.add_ordering_keys(
+            self.store.query(lambda database: seek_sql.keyed(database, SUBSCRIPTION))
+        )
         for message_id, _, attempts in self.store.backlog():
             self.backlog.load(message_id, attempts)
         self.leases.clear()

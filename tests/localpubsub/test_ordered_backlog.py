@@ -5,7 +5,7 @@ import tracemalloc
 
 import pytest
 
-from localpubsub.backlog.backlog import BURIED, Terms
+from localpubsub.backlog.backlog import DEAD_LETTERED, DeliveryPolicy
 from localpubsub.backlog.dead_letter import DeadLetterPolicy
 from localpubsub.backlog.lease import Lease
 from localpubsub.backlog.ordered_backlog import OrderedBacklog, key_number
@@ -13,15 +13,15 @@ from localpubsub.backlog.retry_policy import RetryPolicy
 
 NOW = 1_800_000_000.0
 FIRST = int(NOW * 1e6) - 5_000_000
-PLAIN = Terms(10, 86_400)
-FIVE = Terms(10, 86_400, dead_letters=DeadLetterPolicy("projects/p/topics/dead", 5))
+PLAIN = DeliveryPolicy(10, 86_400)
+FIVE = DeliveryPolicy(10, 86_400, dead_letter_policy=DeadLetterPolicy("projects/p/topics/dead", 5))
 
 
-def backlog(keys: str, terms: Terms = PLAIN) -> OrderedBacklog:
+def backlog(keys: str, terms: DeliveryPolicy = PLAIN) -> OrderedBacklog:
     """A message for each letter, with that key; "-" stands for none."""
     made = OrderedBacklog(terms)
     numbers = [key_number(key.strip("-")) for key in keys]
-    made.announce((FIRST + index, number, 0) for index, number in enumerate(numbers) if number)
+    made.add_ordering_keys((FIRST + index, number, 0) for index, number in enumerate(numbers) if number)
     made.enqueue(range(FIRST, FIRST + len(keys)))
     return made
 
@@ -42,15 +42,15 @@ def test_one_of_each_key_is_out_and_unkeyed_messages_flow() -> None:
     assert sorted(deliver_all(waiting)) == [1]
 
 
-@pytest.mark.parametrize("end", ["refuse", "expire"])
+@pytest.mark.parametrize("end", ["nack", "expire"])
 def test_what_failed_comes_again_before_those_behind_it(end: str) -> None:
     """After a nack or expiry of one, later ones of its key wait."""
     waiting = backlog("aaa")
     (lease,) = deliver_all(waiting).values()
-    if end == "refuse":
-        waiting.refuse(lease, NOW)
+    if end == "nack":
+        waiting.nack(lease, NOW)
     else:
-        waiting.expire(NOW + 10)
+        waiting.expire_leases(NOW + 10)
     for place in range(3):
         leases = deliver_all(waiting, NOW + 10)
         assert list(leases) == [place]
@@ -60,9 +60,9 @@ def test_what_failed_comes_again_before_those_behind_it(end: str) -> None:
 
 def test_a_key_waits_out_the_backoff_of_its_first() -> None:
     """A retry policy delays the whole key, and no other."""
-    waiting = backlog("aab", Terms(10, 86_400, RetryPolicy(5, 5)))
+    waiting = backlog("aab", DeliveryPolicy(10, 86_400, RetryPolicy(5, 5)))
     leases = deliver_all(waiting)
-    waiting.refuse(leases[0], NOW)
+    waiting.nack(leases[0], NOW)
     assert deliver_all(waiting, NOW + 4.9) == {}
     assert list(deliver_all(waiting, NOW + 5)) == [0]
 
@@ -73,8 +73,8 @@ def test_a_burial_sets_the_key_free() -> None:
     for attempt in range(1, 6):
         (lease,) = deliver_all(waiting).values()
         assert lease.attempt == attempt
-        state = waiting.refuse(lease, NOW)
-    assert state == BURIED
+        state = waiting.nack(lease, NOW)
+    assert state == DEAD_LETTERED
     assert list(deliver_all(waiting)) == [1]
 
 
@@ -82,7 +82,7 @@ def test_what_is_taken_back_keeps_its_place() -> None:
     """A lease that was never sent changes no order."""
     waiting = backlog("aa")
     (lease,) = deliver_all(waiting).values()
-    waiting.take_back(lease, NOW)
+    waiting.cancel_delivery(lease, NOW)
     assert list(deliver_all(waiting)) == [0]
 
 
@@ -90,10 +90,10 @@ def test_a_restart_keeps_the_order() -> None:
     """The first of a key had been delivered: it goes first again."""
     waiting = OrderedBacklog(FIVE)
     number = key_number("a")
-    waiting.announce([(FIRST, number, 2), (FIRST + 1, number, 0)])
+    waiting.add_ordering_keys([(FIRST, number, 2), (FIRST + 1, number, 0)])
     waiting.load(FIRST, 2)
     waiting.load(FIRST + 1, 0)
-    waiting.expire(NOW)
+    waiting.expire_leases(NOW)
     leases = deliver_all(waiting)
     assert {place: lease.attempt for place, lease in leases.items()} == {0: 3}
 
@@ -102,11 +102,11 @@ def test_what_is_too_old_holds_nobody_up() -> None:
     """Retention ends messages that lead their key, and those behind, alike."""
     waiting = backlog("aaab")
     (lease, _) = deliver_all(waiting).values()
-    waiting.refuse(lease, NOW)
+    waiting.nack(lease, NOW)
     later = FIRST + int(90_000 * 1e6)
-    waiting.announce([(later, key_number("a"), 0)])
+    waiting.add_ordering_keys([(later, key_number("a"), 0)])
     waiting.enqueue([later])
-    assert sorted(number - FIRST for number in waiting.forget(NOW + 86_401)) == [0, 1, 2]
+    assert sorted(number - FIRST for number in waiting.drop_expired(NOW + 86_401)) == [0, 1, 2]
     assert [waiting.deliver(NOW + 90_000, NOW + 90_010).message_id, len(waiting)] == [later, 2]  # type: ignore[union-attr]  # there is one
 
 
@@ -129,7 +129,7 @@ def test_a_million_keyed_messages_are_three_million_integers() -> None:
     tracemalloc.start()
     waiting = OrderedBacklog(PLAIN)
     count = 200_000
-    waiting.announce((number, 1 + number % 1000, 0) for number in range(FIRST, FIRST + count))
+    waiting.add_ordering_keys((number, 1 + number % 1000, 0) for number in range(FIRST, FIRST + count))
     waiting.enqueue(range(FIRST, FIRST + count))
     size, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()

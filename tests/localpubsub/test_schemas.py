@@ -16,9 +16,9 @@ from google.pubsub_v1.types import Encoding, SchemaSettings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localpubsub.errors import InvalidArgument, Misfit
+from localpubsub.errors import InvalidArgument, SchemaMismatch
 from localpubsub.schemas.avro import AvroDefinition
-from localpubsub.schemas.protobuf import ProtobufDefinition, compiled
+from localpubsub.schemas.protobuf import ProtobufDefinition, compile_definition
 from tests.conformance.schema_examples import AVRO, PARENT, PROTO, avro, proto
 from tests.conformance.workplace import Workplace
 from tests.localpubsub.test_exports import workplace
@@ -91,9 +91,9 @@ def test_an_avro_value_of_another_type_does_not_fit(name: str, value: object) ->
     fits = {"b": True, "i": 1, "d": {"double": 1.5}, "t": "", "y": "\u00ff", "e": "X"}
     fits |= {"a": [1], "m": {"k": "v"}, "when": 1}
     definition = AvroDefinition(json.dumps(RECORD))
-    assert definition.read(json.dumps(fits).encode(), binary=False)
-    with pytest.raises(Misfit):
-        definition.read(json.dumps({**fits, name: value}).encode(), binary=False)
+    assert definition.decode(json.dumps(fits).encode(), binary=False)
+    with pytest.raises(SchemaMismatch):
+        definition.decode(json.dumps({**fits, name: value}).encode(), binary=False)
 
 
 def test_definitions_name_their_columns() -> None:
@@ -107,7 +107,7 @@ def test_definitions_name_their_columns() -> None:
         "repeated int32 a = 5;"
         " map<string, string> m = 6; M n = 7; string s = 8; }"
     )
-    assert ProtobufDefinition(compiled(definition)).columns() == {
+    assert ProtobufDefinition(compile_definition(definition)).columns() == {
         "i": "INT64",
         "d": "FLOAT64",
         "b": "BOOL",
@@ -122,11 +122,11 @@ def test_definitions_name_their_columns() -> None:
 def test_protoc_says_where_it_is_wrong() -> None:
     """Its complaint is in the answer, with the line."""
     with pytest.raises(InvalidArgument, match=r"schema.proto:2"):
-        compiled('syntax = "proto3";\nmessage M { int33 n = 1; }')
+        compile_definition('syntax = "proto3";\nmessage M { int33 n = 1; }')
 
 
 _AVRO = AvroDefinition(json.dumps(AVRO))
-_PROTO = ProtobufDefinition(compiled(PROTO))
+_PROTO = ProtobufDefinition(compile_definition(PROTO))
 
 
 @given(st.binary(max_size=60), st.booleans(), st.sampled_from([_AVRO, _PROTO]))
@@ -134,8 +134,8 @@ def test_any_bytes_fit_or_do_not(
     data: bytes, binary: bool, definition: AvroDefinition | ProtobufDefinition
 ) -> None:
     """Nothing that is published breaks a schema."""
-    with suppress(Misfit):
-        definition.read(data, binary=binary)
+    with suppress(SchemaMismatch):
+        definition.decode(data, binary=binary)
 
 
 @given(st.text(max_size=60) | st.recursive(st.sampled_from(["int", 1, None]), st.lists).map(json.dumps))

@@ -9,7 +9,7 @@ import pytest
 from google.pubsub_v1.types import PushConfig
 
 import localpubsub
-from localpubsub.backlog.backlog import Backlog, Terms
+from localpubsub.backlog.backlog import Backlog, DeliveryPolicy
 from tests.conformance.conftest import serving
 from tests.conformance.servers import PubsubServer, gapic_clients
 from tests.conformance.workplace import Workplace
@@ -91,16 +91,16 @@ def test_the_page_is_for_browsers_and_the_json_for_programs(server: localpubsub.
 
 def test_the_oldest_message_may_be_waiting_or_outstanding_or_refused() -> None:
     """Whatever was done with it."""
-    backlog = Backlog(Terms(ack_deadline=10, retention=600))
-    assert backlog.oldest() is None
+    backlog = Backlog(DeliveryPolicy(ack_deadline=10, retention=600))
+    assert backlog.oldest_message_id() is None
     backlog.enqueue([5, 6, 7])
-    assert backlog.oldest() == 5
+    assert backlog.oldest_message_id() == 5
     lease = backlog.deliver(0, 10)
     assert lease is not None
-    assert backlog.oldest() == 5
-    backlog.refuse(lease, 1)
-    assert backlog.oldest() == 5
+    assert backlog.oldest_message_id() == 5
+    backlog.nack(lease, 1)
+    assert backlog.oldest_message_id() == 5
     again = backlog.deliver(2, 12)
     assert again is not None
     backlog.acknowledge(again)
-    assert backlog.oldest() in {5, 6}
+    assert backlog.oldest_message_id() in {5, 6}

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from localpubsub.backlog.message import seal
-from localpubsub.errors import ExportBlocked, Misfit
+from localpubsub.backlog.message import encode_with_id
+from localpubsub.errors import ExportBlocked, RowRejected
 from localpubsub.exports.bigquery_column import Column
 from localpubsub.exports.bigquery_row import RowPlan
 from localpubsub.exports.bigquery_tables import BigQueryTables
@@ -34,7 +34,7 @@ def test_a_table_is_called_without_its_project(table: str) -> None:
 
 def record(data: bytes, message_id: int = MESSAGE_ID, **attributes: str) -> bytes:
     """An encoded message."""
-    return seal(PubsubMessage(data=data, attributes=attributes), message_id)
+    return encode_with_id(PubsubMessage(data=data, attributes=attributes), message_id)
 
 
 def select(file: Path, query: str = 'SELECT * FROM "d.t"') -> list[dict[str, Any]]:
@@ -112,7 +112,7 @@ def test_a_column_takes_what_its_type_holds(declared: str, value: object, kept: 
 )
 def test_a_column_refuses_what_its_type_does_not_hold(declared: str, value: object) -> None:
     """The reason names the field and its type."""
-    with pytest.raises(Misfit, match="The field c does not fit its column"):
+    with pytest.raises(RowRejected, match="The field c does not fit its column"):
         Column("c", declared).fit(value)
 
 
