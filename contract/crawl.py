@@ -15,7 +15,7 @@ MAX_INLINE_URLS = 10_000
 MAX_JOBS = 100_000
 
 
-class Sources(BaseModel):
+class UrlSources(BaseModel):
     """Where the pages' URLs come from; at least one of the two.
 
     Attributes:
@@ -59,7 +59,7 @@ class Crawl(BaseModel):
 
     name: CrawlName
     run_id: RunId | None = None
-    sources: Sources
+    sources: UrlSources
     recipe: Recipe
     limits: Limits = Limits()
     politeness: Politeness = Politeness()

@@ -27,10 +27,10 @@ class Fault(NamedTuple):
     """One thing wrong: where (`recipe.fields.price.type`; empty for the whole document) and what."""
 
     path: str
-    why: str
+    message: str
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.why}" if self.path else self.why
+        return f"{self.path}: {self.message}" if self.path else self.message
 
 
 class Undecodable(ValueError):
@@ -47,14 +47,14 @@ class Undecodable(ValueError):
         super().__init__("; ".join(map(str, self.faults)))
 
     @classmethod
-    def because(cls, raw: bytes, why: str, path: str = "") -> Self:
+    def single_fault(cls, raw: bytes, why: str, path: str = "") -> Self:
         """Make the error for a single fault."""
         return cls(raw, [Fault(path, why)])
 
     @classmethod
     def from_validation(cls, raw: bytes, error: ValidationError) -> Self:
         """Make the error from pydantic's, with a path and a sentence for each fault."""
-        return cls(raw, faults_of(error))
+        return cls(raw, validation_faults(error))
 
 
 class UnreadableCrawl(Undecodable):
@@ -77,7 +77,7 @@ class UnreadableOutcome(Undecodable):
     """A message that holds no outcome this version can read."""
 
 
-def faults_of(error: ValidationError) -> list[Fault]:
+def validation_faults(error: ValidationError) -> list[Fault]:
     """Return pydantic's complaints as faults: a path and a sentence each."""
     return [_fault(details) for details in error.errors(include_url=False)]
 
@@ -90,23 +90,25 @@ def parse_json_object(raw: bytes, error: type[Undecodable], *, max_bytes: int, w
             an odd value.
     """
     if not raw:
-        raise error.because(raw, f"the {what} is empty")
+        raise error.single_fault(raw, f"the {what} is empty")
     if len(raw) > max_bytes:
-        raise error.because(raw, f"the {what} has {len(raw)} bytes; at most {max_bytes} are read")
+        raise error.single_fault(raw, f"the {what} has {len(raw)} bytes; at most {max_bytes} are read")
     try:
         # Decoded here: json.loads takes bytes for UTF-16 or lets surrogates through. RFC 8259 section 8.1.
         document = json.loads(raw.decode("utf-8-sig"), parse_constant=_refuse_constant)
     except UnicodeDecodeError as wrong:
-        raise error.because(raw, f"the {what} is not UTF-8: {wrong.reason} at byte {wrong.start}") from None
+        raise error.single_fault(
+            raw, f"the {what} is not UTF-8: {wrong.reason} at byte {wrong.start}"
+        ) from None
     except json.JSONDecodeError as wrong:
         where = f"line {wrong.lineno} column {wrong.colno}"
-        raise error.because(raw, f"the {what} is not JSON: {wrong.msg} at {where}") from None
+        raise error.single_fault(raw, f"the {what} is not JSON: {wrong.msg} at {where}") from None
     except RecursionError:
-        raise error.because(raw, f"the {what} is nested too deeply") from None
+        raise error.single_fault(raw, f"the {what} is nested too deeply") from None
     except ValueError as wrong:  # NaN, Infinity, or a number with thousands of digits
-        raise error.because(raw, f"the {what} is not JSON we read: {wrong}") from None
+        raise error.single_fault(raw, f"the {what} is not JSON we read: {wrong}") from None
     if not isinstance(document, dict):
-        raise error.because(raw, f"the {what} is a JSON {_json_type(document)}, not an object")
+        raise error.single_fault(raw, f"the {what} is a JSON {_json_type(document)}, not an object")
     for fault in odd_values(document):
         raise error(raw, [fault])
     return document

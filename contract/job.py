@@ -73,7 +73,7 @@ class Job(BaseModel):
         Raises:
             ValueError: where the job would have more than 64 KiB.
         """
-        document = self.model_dump(mode="json") | {"recipe": self.recipe.wire()}
+        document = self.model_dump(mode="json") | {"recipe": self.recipe.to_json_dict()}
         deferral = {"not_before": None, "defers": 0}  # of most jobs, and not worth its bytes
         return _encode({name: value for name, value in document.items() if deferral.get(name, ...) != value})
 
@@ -167,6 +167,6 @@ def identify(run_id: str, url: str, recipe: Recipe) -> str:
     `url` is one that `check_url` wrote, so that all spellings of a page share an id.
     128 bits of SHA-256 over the three, separated by NULs, which none of them can hold.
     """
-    recipe_json = json.dumps(recipe.wire(), sort_keys=True, separators=(",", ":"))
+    recipe_json = json.dumps(recipe.to_json_dict(), sort_keys=True, separators=(",", ":"))
     text = "\0".join((run_id, canonical_url(url), recipe_json))
     return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -171,7 +171,7 @@ class Recipe(BaseModel):
         """Return where the link to the next page stands."""
         return None if self.next is None else source_of(self.next)
 
-    def wire(self) -> dict[str, Any]:
+    def to_json_dict(self) -> dict[str, Any]:
         """Return the recipe as it travels: JSON values, defaults left out.
 
         Left-out defaults keep the identity of jobs when a later version adds a field.

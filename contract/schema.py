@@ -9,8 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from contract.crawl import Crawl, Limits
-from contract.crawl import Sources as CrawlSources
+from contract.crawl import Crawl, Limits, UrlSources
 from contract.fields import Source, Transform
 from contract.job import Politeness
 from contract.recipe import Recipe, RecipeField
@@ -18,7 +17,7 @@ from contract.recipe import Recipe, RecipeField
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _MODELS: tuple[type[BaseModel], ...] = (
     Crawl,
-    CrawlSources,
+    UrlSources,
     Limits,
     Politeness,
     Recipe,

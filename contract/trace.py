@@ -28,7 +28,7 @@ class Trace(NamedTuple):
     sampled: bool
 
     @classmethod
-    def read(cls, traceparent: str) -> Self | None:
+    def parse(cls, traceparent: str) -> Self | None:
         """Return what a W3C traceparent says; None where it is none."""
         if not _TRACEPARENT.match(traceparent):
             return None
@@ -38,9 +38,9 @@ class Trace(NamedTuple):
         return cls(trace_id, span_id, sampled=bool(int(flags, 16) & 1))
 
     @classmethod
-    def of_request(cls, traceparent: str, x_cloud_trace_context: str) -> Self | None:
+    def from_headers(cls, traceparent: str, x_cloud_trace_context: str) -> Self | None:
         """Return the trace of an HTTP request by its two headers; None where neither says one."""
-        if trace := cls.read(traceparent):
+        if trace := cls.parse(traceparent):
             return trace
         told = _CLOUD.match(x_cloud_trace_context)
         if told is None or not int(told[1], 16):

@@ -104,4 +104,4 @@ def _counts(plan: Plan, published: int) -> dict[str, object]:
 
 
 def _faults(faults: list[Fault]) -> dict[str, object]:
-    return {"faults": [{"path": fault.path, "why": fault.why} for fault in faults]}
+    return {"faults": [{"path": fault.path, "why": fault.message} for fault in faults]}

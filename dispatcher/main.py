@@ -122,7 +122,7 @@ def _answer(request: flask.Request, trace: Trace) -> DispatchResponse:
 def _trace(request: flask.Request) -> Trace:
     """Return the request's trace, which its jobs carry on; a new one where it has none."""
     headers = request.headers
-    begun = Trace.of_request(headers.get("traceparent", ""), headers.get("X-Cloud-Trace-Context", ""))
+    begun = Trace.from_headers(headers.get("traceparent", ""), headers.get("X-Cloud-Trace-Context", ""))
     trace = begun or Trace(secrets.token_hex(16), "", sampled=True)
     return trace if trace.span_id else trace._replace(span_id=secrets.token_hex(8))
 
@@ -151,5 +151,5 @@ def _tell_replay(ended: Replay, status: int, seconds: float) -> None:
         "detail": ended.detail,
     }
     level = OUTCOME_MEANINGS[REASON_MEANINGS[ended.reason].outcome].level
-    trace = Trace.read(ended.attributes.traceparent)
+    trace = Trace.parse(ended.attributes.traceparent)
     log.event(level, "replay_finished", fields, trace=trace, error=ended.error)

@@ -36,4 +36,4 @@ def _utc(schedule_time: str, now: datetime) -> datetime:
             return scheduled.astimezone(UTC)
     except (ValueError, OverflowError):
         pass
-    raise UnreadableCrawl.because(b"", why, SCHEDULE_TIME)
+    raise UnreadableCrawl.single_fault(b"", why, SCHEDULE_TIME)

@@ -4,14 +4,14 @@ from w3lib.encoding import html_body_declared_encoding, html_to_unicode, http_co
 
 from contract.outcome import Reason
 from extraction.errors import ExtractionError
-from extraction.page import Page
+from extraction.page import PageContent
 
 # Codecs of Python's that no page is written in (https://encoding.spec.whatwg.org/#names-and-labels): punycode
 # takes quadratic time, the escapes make characters that no UTF-8 can carry.
 NO_CHARSETS = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
 
 
-def decode(page: Page) -> str:
+def decode(page: PageContent) -> str:
     """Return the page's text by BOM, header, meta (or XML declaration), then UTF-8 or Windows-1252.
 
     Raises:

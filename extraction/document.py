@@ -15,9 +15,9 @@ from contract.recipe import Markup
 from extraction import cost, jsonld
 from extraction.decoding import decode
 from extraction.errors import ExtractionError
-from extraction.html import Tick, parse_html
+from extraction.html import CheckDeadline, parse_html
 from extraction.json_text import NotJson, parse_json
-from extraction.page import Page
+from extraction.page import PageContent
 
 _JSON_TYPE = re.compile(r"\s*(?:application|text)/(?:[\w.+-]+\+)?json\b", re.IGNORECASE)
 _AMPERSAND = re.compile(r"&(?!#\d{1,7};|#x[0-9a-fA-F]{1,6};)(?:(?P<name>\w{1,32});)?")
@@ -40,14 +40,14 @@ class Document:
     Args:
         page: as it was fetched.
         markup: how it is read where it is no JSON.
-        tick: called while it is read; raises where there is no time left.
+        check_deadline: called while it is read; raises where there is no time left.
     """
 
-    def __init__(self, page: Page, markup: Markup, tick: Tick) -> None:
+    def __init__(self, page: PageContent, markup: Markup, check_deadline: CheckDeadline) -> None:
         self.text = decode(page)
         self.is_xml = markup is Markup.XML
         self._page = page
-        self._tick = tick
+        self._check_deadline = check_deadline
 
     @cached_property
     def root(self) -> Element:
@@ -56,7 +56,7 @@ class Document:
         if self.is_xml:
             return _xml_root(text)
         # As HTML even if it starts with <?xml: read as XML, XHTML has no elements that a selector finds.
-        return parse_html(text, self._tick)
+        return parse_html(text, self._check_deadline)
 
     @cached_property
     def scope(self) -> Scope:

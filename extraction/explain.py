@@ -12,8 +12,8 @@ from extraction.document import Document, Json, Scope
 from extraction.errors import ExtractionError
 from extraction.extract import Extracted, Reader
 from extraction.finding import find, text_of
-from extraction.html import no_tick
-from extraction.page import Page
+from extraction.html import no_deadline
+from extraction.page import PageContent
 
 MAX_RAW_CHARACTERS = 200
 MAX_FINDINGS = 10_000
@@ -44,26 +44,26 @@ class Explained(NamedTuple):
 
     extracted: Extracted
     findings: list[Finding]
-    ended: ExtractionError | None
+    error: ExtractionError | None
 
 
-def explain(recipe: Recipe, page: Page) -> Explained:
+def explain(recipe: Recipe, page: PageContent) -> Explained:
     """Extract as the worker does, and keep account. Never raises for what the page or the recipe is."""
     try:
-        reader = _Explainer(recipe, Document(page, recipe.markup, no_tick))
-    except ExtractionError as ended:
-        return Explained(Extracted([], []), [], ended)
+        reader = _Explainer(recipe, Document(page, recipe.markup, no_deadline))
+    except ExtractionError as error:
+        return Explained(Extracted([], []), [], error)
     try:
         return Explained(reader.extract(may_be_empty=False), reader.findings, None)
-    except ExtractionError as ended:
-        return Explained(Extracted([], reader.remarks), reader.findings, ended)
+    except ExtractionError as error:
+        return Explained(Extracted([], reader.warnings), reader.findings, error)
 
 
 class _Explainer(Reader):
     """A reader that notes what each source gave."""
 
     def __init__(self, recipe: Recipe, document: Document) -> None:
-        super().__init__(recipe, document, no_tick)
+        super().__init__(recipe, document, no_deadline)
         self.findings: list[Finding] = []
         self._number = 0
         self._path = ""

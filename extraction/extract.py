@@ -14,9 +14,9 @@ from extraction.conversion_error import ConversionError
 from extraction.document import Document, Json, Scope
 from extraction.errors import ExtractionError
 from extraction.finding import link, scopes, texts
-from extraction.html import Tick, no_tick
+from extraction.html import CheckDeadline, no_deadline
 from extraction.json_text import text_of_json
-from extraction.page import Page
+from extraction.page import PageContent
 from extraction.transforms import transform
 from extraction.values import Value, read, read_number
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_ITEMS = 10_000
-MAX_REMARKS = 100
+MAX_WARNINGS = 100
 MAX_CHARACTERS = 8 * 1024 * 1024  #: of all values of a page, as an outcome has room for half of it
 VALUE_CHARACTERS = 16  #: that a value counts for beside its text
 
@@ -39,24 +39,32 @@ class Extracted(NamedTuple):
     """
 
     items: list[dict[str, JsonValue]]
-    remarks: list[str]
+    warnings: list[str]
     next_url: str = ""
 
 
-def extract(recipe: Recipe, page: Page, tick: Tick = no_tick, *, may_be_empty: bool = False) -> Extracted:
+def extract(
+    recipe: Recipe,
+    page: PageContent,
+    check_deadline: CheckDeadline = no_deadline,
+    *,
+    may_be_empty: bool = False,
+) -> Extracted:
     """Return the items that `recipe` finds on `page`.
 
     Args:
         recipe: what to find.
         page: as it was fetched.
-        tick: called between items and pieces of the page; what it raises ends the extraction.
+        check_deadline: called between items and pieces of the page; what it raises ends the extraction.
         may_be_empty: whether a list page without items is none that lacks a required field.
 
     Raises:
         ExtractionError: `missing_field`, `bad_value` (each names the field), `charset`, `bad_recipe`,
             `too_large`.
     """
-    return Reader(recipe, Document(page, recipe.markup, tick), tick).extract(may_be_empty=may_be_empty)
+    return Reader(recipe, Document(page, recipe.markup, check_deadline), check_deadline).extract(
+        may_be_empty=may_be_empty
+    )
 
 
 class Reader:
@@ -65,15 +73,15 @@ class Reader:
     Args:
         recipe: what to find.
         document: the page.
-        tick: see `extract`.
+        check_deadline: see `extract`.
     """
 
-    def __init__(self, recipe: Recipe, document: Document, tick: Tick) -> None:
+    def __init__(self, recipe: Recipe, document: Document, check_deadline: CheckDeadline) -> None:
         self.recipe = recipe
         self.document = document
-        self.remarks: list[str] = []
+        self.warnings: list[str] = []
         self.base_url = document.base_url
-        self._tick = tick
+        self._check_deadline = check_deadline
         self._characters = 0
 
     def extract(self, *, may_be_empty: bool) -> Extracted:
@@ -91,11 +99,11 @@ class Reader:
             raise ExtractionError(
                 Reason.MISSING_FIELD, f"no item on the page: nothing matches items ({where})"
             )
-        return Extracted(items, self.remarks, next_url)
+        return Extracted(items, self.warnings, next_url)
 
     def item(self, scope: Scope, fields: dict[str, RecipeField], path: str) -> dict[str, JsonValue]:
         """Return the fields found in one place."""
-        self._tick()
+        self._check_deadline()
         return {name: self.field(scope, field, path + name) for name, field in fields.items()}
 
     def field(self, scope: Scope, field: RecipeField, path: str) -> JsonValue:
@@ -115,8 +123,8 @@ class Reader:
             return self._missing(field, path)
         if field.required:
             raise ExtractionError(Reason.BAD_VALUE, f"{path}: {fault}")
-        if len(self.remarks) < MAX_REMARKS:
-            self.remarks.append(f"{path}: {fault}")
+        if len(self.warnings) < MAX_WARNINGS:
+            self.warnings.append(f"{path}: {fault}")
         return field.default
 
     def values(self, scope: Scope, field: RecipeField, source: Source) -> list[JsonValue]:

@@ -14,7 +14,7 @@ from lxml.etree import _Element as Element
 from contract.outcome import Reason
 from extraction.errors import ExtractionError
 
-Tick = Callable[[], object]  #: called in between; raises where there is no time left
+CheckDeadline = Callable[[], object]  #: called in between; raises where there is no time left
 PIECE_BYTES = 64 * 1024  #: a tenth of a second at the very most
 MAX_TAGS = 500_000  #: as many `<`; elements of a page of 5 MiB could fill an instance's memory
 MAX_ATTRIBUTES = 2_000  #: of one element
@@ -32,16 +32,16 @@ _ATTRIBUTES = re.compile(
 )
 
 
-def no_tick() -> None:
+def no_deadline() -> None:
     """Let extraction take its time."""
 
 
-def parse_html(text: str, tick: Tick) -> Element:
+def parse_html(text: str, check_deadline: CheckDeadline) -> Element:
     """Return the root element; that of an empty page where there is none.
 
     Args:
         text: without NULs.
-        tick: see `Tick`.
+        check_deadline: see `CheckDeadline`.
 
     Raises:
         ExtractionError: `too_large`, by its tags or the attributes of one.
@@ -50,18 +50,18 @@ def parse_html(text: str, tick: Tick) -> Element:
     if tags > MAX_TAGS:
         raise ExtractionError(Reason.TOO_LARGE, f"{tags} tags on the page; at most {MAX_TAGS} are read")
     if len(text) > PIECE_BYTES:
-        _check_attributes(text, tick)
-    root = _fed(text, tick)
+        _check_attributes(text, check_deadline)
+    root = _fed(text, check_deadline)
     return etree.fromstring(b"<html/>") if root is None else root
 
 
-def _fed(text: str, tick: Tick) -> Element | None:
+def _fed(text: str, check_deadline: CheckDeadline) -> Element | None:
     # In UTF-8, and told so, whatever the text declares.
     body = text.encode("utf-8", "replace")
     parser = etree.HTMLParser(encoding="utf-8", huge_tree=True)
     for at in range(0, len(body), PIECE_BYTES):
         parser.feed(body[at : at + PIECE_BYTES])
-        tick()
+        check_deadline()
     try:
         root: Element | None = parser.close()
     except etree.XMLSyntaxError:  # nothing in it that makes a document
@@ -69,7 +69,7 @@ def _fed(text: str, tick: Tick) -> Element | None:
     return root
 
 
-def _check_attributes(text: str, tick: Tick) -> None:
+def _check_attributes(text: str, check_deadline: CheckDeadline) -> None:
     """Raise ExtractionError where a tag has more attributes than anybody writes.
 
     Whether a `<a` begins a tag depends on all before it: a script has such too. So the attributes of each are
@@ -84,13 +84,13 @@ def _check_attributes(text: str, tick: Tick) -> None:
         suspects += attributes["more"] is not None
         if left < 0 or suspects > MAX_SUSPECTS:
             raise ExtractionError(Reason.TOO_LARGE, "tags that begin inside of tags, over and over")
-        if attributes["more"] is not None and _begins_a_tag(text[: start.start()], tick):
+        if attributes["more"] is not None and _begins_a_tag(text[: start.start()], check_deadline):
             raise ExtractionError(
                 Reason.TOO_LARGE, f"an element of more than {MAX_ATTRIBUTES} attributes on the page"
             )
 
 
-def _begins_a_tag(before: str, tick: Tick) -> bool:
+def _begins_a_tag(before: str, check_deadline: CheckDeadline) -> bool:
     """Return whether a tag that stands after `before` is one to the parser."""
-    root = _fed(before + "<scrapeq-probe>", tick)
+    root = _fed(before + "<scrapeq-probe>", check_deadline)
     return root is not None and next(root.iter("scrapeq-probe"), None) is not None

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 
-class Page(Protocol):
+class PageContent(Protocol):
     """What extraction needs to know of a page, whoever fetched it."""
 
     @property

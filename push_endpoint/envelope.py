@@ -65,7 +65,7 @@ class Envelope(BaseModel):
         try:
             data = base64.b64decode(push.message.data, validate=True)
         except (binascii.Error, ValueError) as wrong:
-            raise UnreadableEnvelope.because(body, f"not base64: {wrong}", "message.data") from None
+            raise UnreadableEnvelope.single_fault(body, f"not base64: {wrong}", "message.data") from None
         return cls(
             data=data,
             attributes=push.message.attributes,

@@ -22,9 +22,9 @@ def read_push(request: flask.Request) -> bytes:
     if length is None or length > MAX_REQUEST_BYTES:
         size = "unknown size" if length is None else f"{length} bytes"
         why = f"a push of {size}; at most {MAX_ENVELOPE_BYTES} bytes are read"
-        raise UnreadableEnvelope.because(b"", why)
+        raise UnreadableEnvelope.single_fault(b"", why)
     try:
         return request.get_data(cache=False)
     except ClientDisconnected:
         why = f"the push ended before its {length} bytes"
-        raise UnreadableEnvelope.because(b"", why) from None
+        raise UnreadableEnvelope.single_fault(b"", why) from None

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AnyHttpUrl, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from contract.faults import faults_of
+from contract.faults import validation_faults
 from guarded_http.addresses import read_networks
 from runtime import log
 
@@ -89,7 +89,8 @@ def load(settings: type[AnySettings]) -> AnySettings:
         return settings()
     except ValidationError as wrong:
         faults = [
-            f"{fault.path.upper()}: {fault.why}" if fault.path else fault.why for fault in faults_of(wrong)
+            f"{fault.path.upper()}: {fault.message}" if fault.path else fault.message
+            for fault in validation_faults(wrong)
         ]
         raise BadSettings("; ".join(faults)) from None
 

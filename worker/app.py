@@ -24,7 +24,7 @@ def make_app(worker: Worker) -> flask.Flask:
         waited = seconds_waited(request.environ.get("gunicorn.socket"))
         arrived = time.monotonic() - waited
         headers = request.headers
-        trace = Trace.of_request(headers.get("traceparent", ""), headers.get("X-Cloud-Trace-Context", ""))
+        trace = Trace.from_headers(headers.get("traceparent", ""), headers.get("X-Cloud-Trace-Context", ""))
         authorization = headers.get("Authorization", "")
         delivery = worker.deliver(authorization, partial(read_push, request), arrived=arrived, trace=trace)
         _tell(delivery, time.monotonic() - arrived, waited)

@@ -150,7 +150,7 @@ class Worker:
             message_id=envelope.message_id,
             attempt=envelope.delivery_attempt or 0,
             attributes=attributes,
-            trace=Trace.read(attributes.traceparent) or trace,
+            trace=Trace.parse(attributes.traceparent) or trace,
         )
         try:
             job = Job.decode(envelope.data, CHECKS)
@@ -215,14 +215,14 @@ class _Attempt:
         with self._worker.limit(budget):
             self._worker.await_due(self._job, budget)
             fetch = partial(self._worker.fetch, politeness=self._job.politeness, budget=budget)
-            pages = self._pages = Pages(fetch, tick=budget.left)
+            pages = self._pages = Pages(fetch, check_deadline=budget.left)
             extracted = pages.scrape(self._job.recipe, self._job.url)
         items = items_json(extracted.items)
         size = len(json.dumps(items, ensure_ascii=False).encode(errors="replace"))
         if size > MAX_ITEMS_BYTES:
             raise AttemptFailed(Reason.TOO_LARGE, f"the items have {size} bytes of {MAX_ITEMS_BYTES}")
-        remarks = "; ".join(extracted.remarks)
-        return self._record(Reason.OK, remarks, items=items, item_count=len(extracted.items))
+        warnings = "; ".join(extracted.warnings)
+        return self._record(Reason.OK, warnings, items=items, item_count=len(extracted.items))
 
     def end(self, ended: AttemptFailed) -> OutcomeRecord:
         """Return the record of an attempt that gave no items; of the page it says what is known."""

@@ -26,7 +26,7 @@ class Pages:
 
     Args:
         fetch: gives a page; robots, delays and refused addresses are its affair.
-        tick: called between items; raises where the budget is spent.
+        check_deadline: called between items; raises where the budget is spent.
 
     Attributes:
         url: the page that is, or was last, asked for.
@@ -35,13 +35,13 @@ class Pages:
         fetch_seconds: spent fetching them.
     """
 
-    def __init__(self, fetch: FetchWithin, tick: Callable[[], object]) -> None:
+    def __init__(self, fetch: FetchWithin, check_deadline: Callable[[], object]) -> None:
         self.url = ""
         self.last: Page | None = None
         self.body_bytes = 0
         self.fetch_seconds = 0.0
         self._fetch = fetch
-        self._tick = tick
+        self._check_deadline = check_deadline
         self._bodies = hashlib.sha256()
         self._number = 0
 
@@ -58,11 +58,11 @@ class Pages:
         """
         page = self._turn_to(url)
         extracted = self._extracted(recipe, page)
-        items, remarks = extracted.items, extracted.remarks
+        items, warnings = extracted.items, extracted.warnings
         seen = {canonical_url(url), canonical_url(page.url)}
         while extracted.next_url:
             if self._number >= recipe.max_pages:
-                remarks.append(f"there is a page after the {recipe.max_pages} that max_pages takes")
+                warnings.append(f"there is a page after the {recipe.max_pages} that max_pages takes")
                 break
             url = self._checked(extracted.next_url)
             back = url if canonical_url(url) in seen else ""
@@ -70,15 +70,15 @@ class Pages:
                 page = self._turn_to(url)
                 back = page.url if canonical_url(page.url) in seen else ""
             if back:
-                remarks.append(f"page {self._number}: next leads back to {back}")
+                warnings.append(f"page {self._number}: next leads back to {back}")
                 break
             seen |= {canonical_url(url), canonical_url(page.url)}
             extracted = self._extracted(recipe, page)
-            items, remarks = items + extracted.items, remarks + extracted.remarks
+            items, warnings = items + extracted.items, warnings + extracted.warnings
             if len(items) > MAX_ITEMS:
                 told = f"{len(items)} items on the pages; at most {MAX_ITEMS} are taken"
                 raise AttemptFailed(Reason.TOO_LARGE, told)
-        return Extracted(items, remarks)
+        return Extracted(items, warnings)
 
     def _turn_to(self, url: str) -> Page:
         self.url, self.last = url, None
@@ -91,7 +91,7 @@ class Pages:
 
     def _extracted(self, recipe: Recipe, page: Page) -> Extracted:
         try:
-            return extract(recipe, page, self._tick, may_be_empty=self._number > 1)
+            return extract(recipe, page, self._check_deadline, may_be_empty=self._number > 1)
         except ExtractionError as wrong:
             raise AttemptFailed(wrong.reason, self._told(wrong.detail)) from None
 

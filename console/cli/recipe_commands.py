@@ -67,9 +67,9 @@ def try_recipe(
         lines = trial.items_json_lines if output is Shown.JSONL else trial.findings_json_lines
         for line in lines(tried):
             typer.echo(line)
-        if tried.ended is not None:
-            typer.echo(str(tried.ended), err=True)
-    if tried.ended is not None:
+        if tried.error is not None:
+            typer.echo(str(tried.error), err=True)
+    if tried.error is not None:
         raise typer.Exit(1)
 
 

@@ -6,17 +6,17 @@ The only file of the console that imports the worker, and only when a page is to
 from pydantic import ValidationError
 
 from console.errors import NotFetched, WrongUsage
-from contract.faults import faults_of
+from contract.faults import validation_faults
 from contract.job import Politeness
 from contract.urls import check_url
-from extraction.page import Page
+from extraction.page import PageContent
 
 UNFETCHABLE = (
     "To fetch a page the worker is needed: pip install 'scrapeq[worker]'. A saved page needs nothing more."
 )
 
 
-def fetch_page(url: str, *, respect_robots: bool = True) -> Page:
+def fetch_page(url: str, *, respect_robots: bool = True) -> PageContent:
     """Return the page at `url`, by the settings that a worker would find in this environment.
 
     Raises:
@@ -37,7 +37,7 @@ def fetch_page(url: str, *, respect_robots: bool = True) -> Page:
         settings = WorkerSettings(google_cloud_project="none", push_auth="none")
     except ValidationError as wrong:
         raise WrongUsage(
-            "\n".join(f"{fault.path.upper()}: {fault.why}" for fault in faults_of(wrong))
+            "\n".join(f"{fault.path.upper()}: {fault.message}" for fault in validation_faults(wrong))
         ) from None
     except ValueError as wrong:
         raise WrongUsage(f"{url}: {wrong}") from None

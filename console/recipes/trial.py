@@ -13,7 +13,7 @@ from console.recipes.fetch_page import fetch_page
 from console.terminal import printable
 from contract.recipe import Recipe
 from extraction.explain import Explained, Finding, explain
-from extraction.page import Page, SavedPage
+from extraction.page import PageContent, SavedPage
 
 MAX_FILE_BYTES = 50 * 1024 * 1024
 MAX_SHOWN_ITEMS = 5  #: whose findings the table shows
@@ -25,7 +25,7 @@ _TYPES = {
 }
 
 
-def open_page(place: str, url: str, *, respect_robots: bool) -> Page:
+def open_page(place: str, url: str, *, respect_robots: bool) -> PageContent:
     """Return the page at a URL, or the one saved in a file as if it were at `url`.
 
     Raises:
@@ -45,7 +45,7 @@ def open_page(place: str, url: str, *, respect_robots: bool) -> Page:
     return SavedPage(url, content_type, body)
 
 
-def attempt(recipe: Recipe, page: Page) -> Explained:
+def attempt(recipe: Recipe, page: PageContent) -> Explained:
     """Return what the recipe finds on the page, and where."""
     return explain(recipe, page)
 
@@ -75,16 +75,16 @@ def findings_table(tried: Explained) -> Table:
 
 
 def closing_lines(tried: Explained) -> Iterator[str]:
-    """Yield what there is to say at the end: how many items, remarks, the next page, what ended it."""
+    """Yield what there is to say at the end: how many items, warnings, the next page, what ended it."""
     extracted = tried.extracted
     if len(extracted.items) > MAX_SHOWN_ITEMS:
         yield f"The table shows the first {MAX_SHOWN_ITEMS} items; --format jsonl shows all."
-    for remark in extracted.remarks:
-        yield f"remark: {printable(remark)}"
+    for warning in extracted.warnings:
+        yield f"warning: {printable(warning)}"
     if extracted.next_url:
         yield f"next page: {printable(extracted.next_url)}"
-    if tried.ended is not None:
-        yield f"The job would end here. {printable(str(tried.ended))}"
+    if tried.error is not None:
+        yield f"The job would end here. {printable(str(tried.error))}"
     else:
         yield f"{len(extracted.items)} {'item' if len(extracted.items) == 1 else 'items'}"
 

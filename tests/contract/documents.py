@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from contract.crawl import Crawl, Limits, Sources
+from contract.crawl import Crawl, Limits, UrlSources
 from contract.fields import FieldType
 from contract.job import Job, Politeness, identify
 from contract.outcome import REASON_MEANINGS, Reason
@@ -186,7 +186,7 @@ crawls = st.builds(
     name=crawl_names,
     run_id=st.none() | run_ids,
     sources=st.builds(
-        Sources, urls=st.lists(texts, min_size=1, max_size=3).map(tuple), sitemap=st.none() | urls
+        UrlSources, urls=st.lists(texts, min_size=1, max_size=3).map(tuple), sitemap=st.none() | urls
     ),
     recipe=recipes,
     limits=st.builds(Limits, max_jobs=st.integers(1, 100_000)),

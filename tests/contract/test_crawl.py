@@ -21,7 +21,7 @@ def faults_of(document: dict[str, Any]) -> list[tuple[str, str]]:
     with pytest.raises(UnreadableCrawl) as caught:
         Crawl.decode(body, CHECKS)
     assert caught.value.raw == body
-    return [(fault.path, fault.why) for fault in caught.value.faults]
+    return [(fault.path, fault.message) for fault in caught.value.faults]
 
 
 @given(crawl=crawls)

@@ -25,7 +25,7 @@ def test_what_is_encoded_is_what_is_decoded(job: Job) -> None:
 @given(job=jobs())
 def test_a_recipe_travels_without_its_defaults(job: Job) -> None:
     """An older reader is not shown fields that it does not need to know."""
-    assert json.loads(job.encode())["recipe"] == job.recipe.wire()
+    assert json.loads(job.encode())["recipe"] == job.recipe.to_json_dict()
 
 
 def test_the_wire_form_is_the_documented_one() -> None:

@@ -19,7 +19,7 @@ def faults(recipe: dict[str, Any]) -> list[tuple[str, str]]:
     """Return path and sentence of everything wrong with a recipe."""
     with pytest.raises(UnreadableRecipe) as caught:
         Recipe.from_document({"name": "r", "fields": {"t": {"css": "a"}}} | recipe, CHECKS)
-    return [(fault.path, fault.why) for fault in caught.value.faults]
+    return [(fault.path, fault.message) for fault in caught.value.faults]
 
 
 def nested(levels: int) -> dict[str, Any]:
@@ -125,7 +125,7 @@ OLD = {
 def test_a_recipe_of_the_first_version_is_the_same_job() -> None:
     """What a recipe may say since then has defaults, and defaults do not travel: no page is scraped twice."""
     recipe = Recipe.model_validate(OLD)
-    assert recipe.wire() == OLD
+    assert recipe.to_json_dict() == OLD
     assert identify("r", "https://books.example/1", recipe) == "d88cca333dfb234e570bff3ec68ed73f"
 
 
@@ -147,8 +147,8 @@ def test_what_a_recipe_says_travels() -> None:
         },
     }
     recipe = Recipe.from_document(document, CHECKS)
-    assert recipe.wire() == document
-    assert Recipe.model_validate(recipe.wire()) == recipe
+    assert recipe.to_json_dict() == document
+    assert Recipe.model_validate(recipe.to_json_dict()) == recipe
 
 
 @given(document=st.dictionaries(st.sampled_from(["name", "fields", "items", "next"]), odd_json_values))

@@ -24,13 +24,13 @@ NOT_ONE = [
 @pytest.mark.parametrize(("flags", "sampled"), [("00", False), ("01", True), ("02", False), ("03", True)])
 def test_a_traceparent_says_trace_span_and_whether_it_is_recorded(flags: str, sampled: bool) -> None:
     """The examples of https://www.w3.org/TR/trace-context/#traceparent-header; only the lowest bit counts."""
-    assert Trace.read(f"00-{TRACE}-{SPAN}-{flags}") == (TRACE, SPAN, sampled)
+    assert Trace.parse(f"00-{TRACE}-{SPAN}-{flags}") == (TRACE, SPAN, sampled)
 
 
 @pytest.mark.parametrize("header", NOT_ONE)
 def test_anything_else_is_no_trace(header: str) -> None:
     """A header that is none must not end up as a trace in the logs."""
-    assert Trace.read(header) is None
+    assert Trace.parse(header) is None
 
 
 @pytest.mark.parametrize(
@@ -52,20 +52,20 @@ def test_anything_else_is_no_trace(header: str) -> None:
 )
 def test_google_clouds_older_header_is_read_too(header: str, trace: Trace | None) -> None:
     """`TRACE_ID/SPAN_ID;o=OPTIONS`, its span in decimal: https://cloud.google.com/trace/docs/trace-context."""
-    assert Trace.of_request("", header) == trace
+    assert Trace.from_headers("", header) == trace
 
 
 def test_w3cs_header_is_preferred() -> None:
     """As Google's documentation asks."""
-    both = Trace.of_request(f"00-{TRACE}-{SPAN}-01", f"{'a' * 32}/1;o=0")
+    both = Trace.from_headers(f"00-{TRACE}-{SPAN}-01", f"{'a' * 32}/1;o=0")
     assert both == (TRACE, SPAN, True)
-    assert Trace.of_request("rubbish", f"{TRACE}/1") == (TRACE, "0000000000000001", False)
+    assert Trace.from_headers("rubbish", f"{TRACE}/1") == (TRACE, "0000000000000001", False)
 
 
 @given(st.text(), st.text())
 def test_no_text_raises(traceparent: str, cloud: str) -> None:
     """The headers come from outside."""
-    trace = Trace.of_request(traceparent, cloud)
+    trace = Trace.from_headers(traceparent, cloud)
     assert trace is None or len(trace.trace_id) == 32
 
 
@@ -73,4 +73,4 @@ def test_no_text_raises(traceparent: str, cloud: str) -> None:
 def test_what_is_written_is_read_again(trace: int, span: int, other: int, sampled: bool) -> None:
     """A trace goes on, with another span, from message to message."""
     begun = Trace(f"{trace:032x}", f"{span:016x}", sampled)
-    assert Trace.read(begun.traceparent(f"{other:016x}")) == begun._replace(span_id=f"{other:016x}")
+    assert Trace.parse(begun.traceparent(f"{other:016x}")) == begun._replace(span_id=f"{other:016x}")

@@ -167,7 +167,7 @@ def test_a_dispatch_without_a_trace_begins_one(client: FlaskClient, caplog: pyte
         client.post("/", data=b"{}", headers={"traceparent": "00-nonsense"})
     traces = [record.__dict__["trace_context"] for record in caplog.records if record.name == "scrapeq"]
     assert len({trace.trace_id for trace in traces}) == 2
-    assert all(Trace.read(trace.traceparent(trace.span_id)) == trace for trace in traces)
+    assert all(Trace.parse(trace.traceparent(trace.span_id)) == trace for trace in traces)
 
 
 def test_a_broken_environment_keeps_it_from_starting(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,7 +80,7 @@ def test_a_body_that_cannot_be_read_is_400(publisher: RecordingPublisher) -> Non
     """Too large, of unknown size, cut short."""
 
     def read() -> bytes:
-        raise UnreadableEnvelope.because(b"", "cut short")
+        raise UnreadableEnvelope.single_fault(b"", "cut short")
 
     ended = Replayer(anyone, publisher.publish).replay("", read)
     assert (ended.reason, ended.detail) == (Reason.BAD_ENVELOPE, "cut short")

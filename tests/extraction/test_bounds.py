@@ -14,7 +14,7 @@ from contract.recipe import Recipe
 from extraction import cost
 from extraction.errors import ExtractionError
 from extraction.explain import explain
-from extraction.extract import MAX_CHARACTERS, MAX_REMARKS, Extracted, extract
+from extraction.extract import MAX_CHARACTERS, MAX_WARNINGS, Extracted, extract
 from extraction.page import SavedPage
 from extraction.selectors import CHECKS
 
@@ -90,7 +90,7 @@ def test_remarks_have_an_end() -> None:
     )
     found = extract(recipe, SavedPage(URL, "text/html", b"<p>free</p>" * 500))
     assert len(found.items) == 500
-    assert len(found.remarks) == MAX_REMARKS
+    assert len(found.warnings) == MAX_WARNINGS
 
 
 @pytest.mark.parametrize(
@@ -261,8 +261,8 @@ def test_any_page_by_any_recipe_is_items_or_an_ending(
     found = _outcome(recipe, page)
     if isinstance(found, Reason):
         assert found in ENDINGS
-        assert told.ended is not None
-        assert told.ended.reason is found
+        assert told.error is not None
+        assert told.error.reason is found
     else:
         assert all(item.keys() == recipe.fields.keys() for item in found.items)
         assert told.extracted == found

@@ -95,7 +95,7 @@ def test_each_items_element_is_an_item() -> None:
         {"name": "Two", "all": "wo"},
         {"name": None, "all": "three"},
     ]
-    assert found.remarks == []
+    assert found.warnings == []
 
 
 def test_a_page_without_items_is_empty_unless_something_is_required() -> None:
@@ -152,7 +152,7 @@ def test_an_optional_field_of_another_type_is_remarked_and_has_its_default() -> 
         recipe(price={"css": "h1", "type": "number", "default": 0}, title={"css": "i"}), page(BOOK)
     )
     assert found.items == [{"price": 0, "title": "Light"}]
-    assert found.remarks == ["price: 'A Light in the Attic' holds no number"]
+    assert found.warnings == ["price: 'A Light in the Attic' holds no number"]
 
 
 @pytest.mark.parametrize("xpath", ["//a[$x]", "foo:bar(.)", "unknown()", "re:test(., '(')"])

@@ -8,7 +8,7 @@ from lxml import etree
 from contract.outcome import Reason
 from extraction import html
 from extraction.errors import ExtractionError
-from extraction.html import MAX_ATTRIBUTES, MAX_SUSPECTS, MAX_TAGS, PIECE_BYTES, no_tick, parse_html
+from extraction.html import MAX_ATTRIBUTES, MAX_SUSPECTS, MAX_TAGS, PIECE_BYTES, no_deadline, parse_html
 
 MARKUP = [
     "<p>",
@@ -70,7 +70,7 @@ def test_pieces_make_the_tree_of_the_whole(text: str, piece: int) -> None:
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(html, "PIECE_BYTES", piece)
-        found = parse_html(text.strip(), no_tick)
+        found = parse_html(text.strip(), no_deadline)
     assert etree.tostring(found) == (b"<html/>" if whole is None else etree.tostring(whole))
 
 
@@ -78,29 +78,29 @@ def test_pieces_make_the_tree_of_the_whole(text: str, piece: int) -> None:
 def test_an_element_with_attributes_without_end_is_refused(text: str) -> None:
     """libxml2 compares each with all before it: of a page of 5 MiB, for minutes."""
     with pytest.raises(ExtractionError, match="more than 2000 attributes") as refused:
-        parse_html(PADDING + text, no_tick)
+        parse_html(PADDING + text, no_deadline)
     assert refused.value.reason is Reason.TOO_LARGE
 
 
 @pytest.mark.parametrize("text", LOOK_ALIKES.values(), ids=LOOK_ALIKES.keys())
 def test_what_only_looks_like_attributes_is_read(text: str) -> None:
     """Whether a tag begins somewhere is for the parser to say."""
-    root = parse_html(f"{text}{PADDING}<h1>Faust</h1>", no_tick)
+    root = parse_html(f"{text}{PADDING}<h1>Faust</h1>", no_deadline)
     assert root.findtext(".//h1") == "Faust"
 
 
 def test_tags_that_seem_to_begin_inside_of_tags_are_not_read_for_ever() -> None:
     """Each would have to be read to the end of the page: the square of its length."""
     with pytest.raises(ExtractionError, match="over and over"):
-        parse_html(f"{PADDING}<script>{'<n ' * 1900}></script>", no_tick)
+        parse_html(f"{PADDING}<script>{'<n ' * 1900}></script>", no_deadline)
     with pytest.raises(ExtractionError, match="over and over"):
-        parse_html(PADDING + LOOK_ALIKES["a script"] * (MAX_SUSPECTS + 1), no_tick)
+        parse_html(PADDING + LOOK_ALIKES["a script"] * (MAX_SUSPECTS + 1), no_deadline)
 
 
 def test_a_page_of_tags_only_is_refused_before_it_fills_the_memory() -> None:
     """An element costs fifty times its tag."""
     with pytest.raises(ExtractionError, match=f"at most {MAX_TAGS} are read") as refused:
-        parse_html("<p>" * (MAX_TAGS + 1), no_tick)
+        parse_html("<p>" * (MAX_TAGS + 1), no_deadline)
     assert refused.value.reason is Reason.TOO_LARGE
 
 
@@ -108,12 +108,12 @@ def test_the_time_that_is_left_is_asked_for_at_each_piece() -> None:
     """So that a page whose pieces are dear ends with the budget."""
     asked = 0
 
-    def tick() -> None:
+    def check_deadline() -> None:
         nonlocal asked
         asked += 1
         if asked == 3:
             raise TimeoutError
 
     with pytest.raises(TimeoutError):
-        parse_html("<div>" * 2000 + "</b>" * (PIECE_BYTES * 4), tick)
+        parse_html("<div>" * 2000 + "</b>" * (PIECE_BYTES * 4), check_deadline)
     assert asked == 3

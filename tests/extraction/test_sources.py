@@ -124,7 +124,7 @@ def test_a_json_page_has_items_by_jmespath() -> None:
         {"n": None, "s": None, "o": None, "c": None},
         {"n": None, "s": None, "o": '{"k":[1]}', "c": None},
     ]
-    assert found.remarks == ["n: 'x' holds no number"]
+    assert found.warnings == ["n: 'x' holds no number"]
     assert found.next_url == "https://shop.example/p2"
 
 
@@ -251,5 +251,5 @@ def test_why_a_field_is_missing_is_explained() -> None:
         ("f", "h1", "Faust", ""),
         ("g", "h1", "Faust", "what stands there does not match re y"),
     ]
-    assert told.ended is not None
-    assert told.ended.reason is Reason.MISSING_FIELD
+    assert told.error is not None
+    assert told.error.reason is Reason.MISSING_FIELD

@@ -25,7 +25,7 @@ def saved(case: Path) -> SavedPage:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_saved_page_gives_what_is_expected_of_it(case: Path) -> None:
-    """Items, remarks and the next page's URL, exactly, down to the order of the fields."""
+    """Items, warnings and the next page's URL, exactly, down to the order of the fields."""
     found = extract(load_recipe(case / "recipe.yaml"), saved(case))
     expected = (case / "expected.json").read_text(encoding="utf-8")
     assert json.dumps(found._asdict(), indent=2, ensure_ascii=False) + "\n" == expected
@@ -36,7 +36,7 @@ def test_what_is_explained_is_what_is_extracted(case: Path) -> None:
     """`scrapeq try` shows what the worker does, and has a reason for every source that gave nothing."""
     recipe, page = load_recipe(case / "recipe.yaml"), saved(case)
     explained = explain(recipe, page)
-    assert explained.ended is None
+    assert explained.error is None
     assert explained.extracted == extract(recipe, page)
     assert explained.findings
     assert all(bool(finding.why) == (finding.value is None) for finding in explained.findings)

@@ -175,7 +175,7 @@ def test_a_good_page_is_acknowledged_after_its_outcome(desk: Desk, told: Events)
         "ok",
         JOB["job_id"],
     )
-    going_on = Trace.read(attributes["traceparent"])
+    going_on = Trace.parse(attributes["traceparent"])
     assert going_on is not None
     assert going_on == (TRACE.trace_id, going_on.span_id, TRACE.sampled)
     assert going_on.span_id != TRACE.span_id

@@ -55,9 +55,9 @@ def recipe(**more: Any) -> Recipe:  # noqa: ANN401 - JSON
     )
 
 
-def pages_of(site: PagedSite, tick: Callable[[], object] = lambda: None) -> Pages:
+def pages_of(site: PagedSite, check_deadline: Callable[[], object] = lambda: None) -> Pages:
     """Return the pages of a job on a site."""
-    return Pages(site.fetch, tick)
+    return Pages(site.fetch, check_deadline)
 
 
 THREE = {
@@ -72,7 +72,7 @@ def test_the_items_of_all_pages_are_one_list() -> None:
     pages = pages_of(PagedSite(THREE))
     extracted = pages.scrape(recipe(), FIRST)
     assert [item["name"] for item in extracted.items] == ["a", "b", "c", "d"]
-    assert extracted.remarks == []
+    assert extracted.warnings == []
     assert pages.body_bytes == sum(map(len, THREE.values()))
     assert pages.last is not None
     assert pages.last.url == f"{FIRST}?page=3"
@@ -85,7 +85,7 @@ def test_no_more_pages_are_taken_than_the_recipe_says() -> None:
     extracted = pages_of(site).scrape(recipe(max_pages=2), FIRST)
     assert site.asked == [FIRST, f"{FIRST}?page=2"]
     assert len(extracted.items) == 3
-    assert extracted.remarks == ["there is a page after the 2 that max_pages takes"]
+    assert extracted.warnings == ["there is a page after the 2 that max_pages takes"]
 
 
 def test_without_next_there_is_one_page() -> None:
@@ -104,7 +104,7 @@ def test_a_circle_is_left(back: str) -> None:
     )
     extracted = pages_of(site).scrape(recipe(), FIRST)
     assert [item["name"] for item in extracted.items] == ["a", "b", "c"]
-    assert "page 2: next leads back to" in extracted.remarks[0]
+    assert "page 2: next leads back to" in extracted.warnings[0]
 
 
 def test_a_page_that_redirects_to_one_already_seen_is_the_last() -> None:
@@ -112,7 +112,7 @@ def test_a_page_that_redirects_to_one_already_seen_is_the_last() -> None:
     site = PagedSite(THREE, moved={f"{FIRST}?page=3": FIRST})
     extracted = pages_of(site).scrape(recipe(), FIRST)
     assert len(site.asked) == 3
-    assert any("leads back" in remark for remark in extracted.remarks)
+    assert any("leads back" in remark for remark in extracted.warnings)
     assert [item["name"] for item in extracted.items] == ["a", "b", "c"]
 
 
