@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.conformance import servers
-from tests.conformance.servers import PubsubServer
-from tests.service.recording import RecordingPublisher
-from tests.service.site import Site, open_site
+from tests.servers import pubsub as servers
+from tests.servers.pubsub import PubsubServer
+from tests.servers.recording_publisher import RecordingPublisher
+from tests.servers.site import Site, open_site
 
 # Few examples, for a quick answer, and no clock that decides what is right. In CI always the same ones, so
 # that a change is judged by what it changes; everywhere else others each time.

@@ -1,16 +1,15 @@
 """One suite, many servers. ``@differs`` marks what the official emulator is known to do otherwise."""
 
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 from google.pubsub_v1 import PublisherClient, SubscriberClient
 
-from tests.conformance import servers
-from tests.conformance.endpoint import PATIENCE, Endpoint, EndpointServer, own_address
-from tests.conformance.servers import PubsubServer
-from tests.conformance.workplace import Workplace
+from tests.servers import pubsub as servers
+from tests.servers.pubsub import PubsubServer
+from tests.servers.pubsub_client import PubsubClient
+from tests.servers.push_endpoint import PushEndpoint, running_endpoint
+from tests.servers.waiting import MAX_WAIT_SECONDS
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -43,44 +42,32 @@ def clients(server: PubsubServer) -> Iterator[tuple[PublisherClient, SubscriberC
 
 
 @pytest.fixture
-def patience(request: pytest.FixtureRequest, server: PubsubServer) -> float:
-    """Seconds a test waits for a fact: not long where the fact is known not to come."""
-    return 2.0 if server.name == "emulator" and request.node.get_closest_marker("differs") else PATIENCE
+def timeout(request: pytest.FixtureRequest, server: PubsubServer) -> float:
+    """Seconds that a test waits for a fact; few if it is a known difference, where the fact never comes."""
+    return (
+        2.0 if server.name == "emulator" and request.node.get_closest_marker("differs") else MAX_WAIT_SECONDS
+    )
 
 
 @pytest.fixture
 def pubsub(
-    server: PubsubServer, patience: float, clients: tuple[PublisherClient, SubscriberClient]
-) -> Iterator[Workplace]:
-    """Clients and unused names."""
-    workplace = Workplace(server, patience, *clients)
-    yield workplace
-    workplace.stop_pushing()
-
-
-@contextmanager
-def serving(patience: float) -> Iterator[Endpoint]:
-    """An endpoint that answers 204 until told otherwise."""
-    endpoint = Endpoint(patience)
-    with EndpointServer(endpoint, own_address()) as http:
-        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield endpoint
-        finally:
-            http.shutdown()
-            thread.join()
+    server: PubsubServer, timeout: float, clients: tuple[PublisherClient, SubscriberClient]
+) -> Iterator[PubsubClient]:
+    """Clients of the server, and resource names that no other test uses."""
+    client = PubsubClient(server, timeout, *clients)
+    yield client
+    client.stop_pushing()
 
 
 @pytest.fixture
-def endpoint(patience: float) -> Iterator[Endpoint]:
+def endpoint(timeout: float) -> Iterator[PushEndpoint]:
     """A push endpoint."""
-    with serving(patience) as made:
+    with running_endpoint(timeout) as made:
         yield made
 
 
 @pytest.fixture
-def other_endpoint(patience: float) -> Iterator[Endpoint]:
-    """A second one."""
-    with serving(patience) as made:
+def other_endpoint(timeout: float) -> Iterator[PushEndpoint]:
+    """A second push endpoint."""
+    with running_endpoint(timeout) as made:
         yield made

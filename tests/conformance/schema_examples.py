@@ -5,7 +5,7 @@ from typing import Any
 
 from google.pubsub_v1.types import Schema
 
-from tests.conformance.workplace import PROJECT
+from tests.servers.pubsub_client import PROJECT
 
 PARENT = f"projects/{PROJECT}"
 AVRO: Any = {

@@ -7,9 +7,10 @@ import pytest
 from google.pubsub_v1 import PublisherClient, SubscriberClient
 from google.pubsub_v1.types import DeadLetterPolicy, PubsubMessage, PushConfig
 
-from tests.conformance.endpoint import PATIENCE, Endpoint
-from tests.conformance.servers import PubsubServer
-from tests.conformance.workplace import PROJECT, Workplace
+from tests.servers.pubsub import PubsubServer
+from tests.servers.pubsub_client import PROJECT, PubsubClient
+from tests.servers.push_endpoint import PushEndpoint
+from tests.servers.waiting import MAX_WAIT_SECONDS
 
 
 @dataclass(frozen=True)
@@ -22,18 +23,18 @@ class Burial:
     left: int  #: messages still on it
 
 
-def refuse_five_times(pubsub: Workplace, subscription: str) -> int:
+def refuse_five_times(pubsub: PubsubClient, subscription: str) -> int:
     """How many messages are left after five nacks of one."""
     for _ in range(5):
         pubsub.nack(subscription, pubsub.pull(subscription))
     # The official emulator buries only when it is asked for the message once more.
-    return len(pubsub.waiting(subscription))
+    return len(pubsub.pull_now(subscription))
 
 
 @pytest.fixture(scope="module")
 def burial(server: PubsubServer, clients: tuple[PublisherClient, SubscriberClient]) -> Burial:
     """One for all tests, for the official emulator takes seconds between two attempts."""
-    pubsub = Workplace(server, PATIENCE, *clients)
+    pubsub = PubsubClient(server, MAX_WAIT_SECONDS, *clients)
     topic, graveyard = pubsub.topic(), pubsub.topic()
     reader, other = pubsub.subscription(graveyard), pubsub.subscription(topic)
     policy = DeadLetterPolicy(dead_letter_topic=graveyard, max_delivery_attempts=5)
@@ -73,9 +74,9 @@ def test_the_time_in_a_dead_letter_has_an_offset(burial: Burial) -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00", published)
 
 
-def test_five_refused_pushes_make_a_dead_letter(pubsub: Workplace, endpoint: Endpoint) -> None:
+def test_five_refused_pushes_make_a_dead_letter(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviours 20 and 21: pushes count as pulls do, and there are exactly five."""
-    endpoint.answer = lambda _: 422
+    endpoint.respond = lambda _: 422
     topic, graveyard = pubsub.topic(), pubsub.topic()
     reader = pubsub.subscription(graveyard)
     policy = DeadLetterPolicy(dead_letter_topic=graveyard, max_delivery_attempts=5)
@@ -87,7 +88,7 @@ def test_five_refused_pushes_make_a_dead_letter(pubsub: Workplace, endpoint: End
     assert len(endpoint.pushes) == 5
 
 
-def test_without_a_reader_a_dead_letter_is_lost(pubsub: Workplace) -> None:
+def test_without_a_reader_a_dead_letter_is_lost(pubsub: PubsubClient) -> None:
     """Behaviour 20: a dead-letter topic without subscription keeps nothing, and nor does the source."""
     topic, graveyard = pubsub.topic(), pubsub.topic()
     policy = DeadLetterPolicy(dead_letter_topic=graveyard, max_delivery_attempts=5)
@@ -96,11 +97,11 @@ def test_without_a_reader_a_dead_letter_is_lost(pubsub: Workplace) -> None:
     assert refuse_five_times(pubsub, failing) == 0
     pubsub.publish(topic, b"marker")
     assert [received.message.data for received in pubsub.pull(failing)] == [b"marker"]
-    assert pubsub.waiting(pubsub.subscription(graveyard)) == []
+    assert pubsub.pull_now(pubsub.subscription(graveyard)) == []
 
 
 @pytest.mark.parametrize("attempts", [1, 4])
-def test_an_ack_in_time_prevents_it(pubsub: Workplace, attempts: int) -> None:
+def test_an_ack_in_time_prevents_it(pubsub: PubsubClient, attempts: int) -> None:
     """Behaviour 20: fewer nacks than attempts, then an ack: no dead letter."""
     topic, graveyard = pubsub.topic(), pubsub.topic()
     reader = pubsub.subscription(graveyard)
@@ -110,5 +111,5 @@ def test_an_ack_in_time_prevents_it(pubsub: Workplace, attempts: int) -> None:
     for _ in range(attempts):
         pubsub.nack(failing, pubsub.pull(failing))
     pubsub.ack(failing, pubsub.pull(failing))
-    assert pubsub.waiting(failing) == []
-    assert pubsub.waiting(reader) == []
+    assert pubsub.pull_now(failing) == []
+    assert pubsub.pull_now(reader) == []

@@ -9,17 +9,18 @@ from google.cloud.pubsub_v1.subscriber.exceptions import AcknowledgeError, Ackno
 from google.cloud.pubsub_v1.subscriber.message import Message
 from google.pubsub_v1.types import PushConfig
 
-from tests.conformance.endpoint import PATIENCE, Endpoint
-from tests.conformance.test_pull import Stream
-from tests.conformance.workplace import Workplace
+from tests.conformance.streaming import Stream
+from tests.servers.pubsub_client import PubsubClient
+from tests.servers.push_endpoint import PushEndpoint
+from tests.servers.waiting import MAX_WAIT_SECONDS
 
 
-def exactly_once(pubsub: Workplace, topic: str) -> str:
+def exactly_once(pubsub: PubsubClient, topic: str) -> str:
     """Name of a new subscription."""
     return pubsub.subscription(topic, enable_exactly_once_delivery=True)
 
 
-def test_a_late_ack_is_refused_and_a_good_one_taken(pubsub: Workplace) -> None:
+def test_a_late_ack_is_refused_and_a_good_one_taken(pubsub: PubsubClient) -> None:
     """Behaviour 26: with exactly-once delivery INVALID_ARGUMENT names each ack id that came too late."""
     topic = pubsub.topic()
     subscription = exactly_once(pubsub, topic)
@@ -37,7 +38,7 @@ def test_a_late_ack_is_refused_and_a_good_one_taken(pubsub: Workplace) -> None:
 
 
 @pytest.mark.differs("sends nothing before the first message")
-def test_a_stream_confirms(pubsub: Workplace) -> None:
+def test_a_stream_confirms(pubsub: PubsubClient) -> None:
     """Behaviour 29: acks and deadlines on an exactly-once stream are confirmed one by one."""
     topic = pubsub.topic()
     subscription = exactly_once(pubsub, topic)
@@ -56,7 +57,7 @@ def test_a_stream_confirms(pubsub: Workplace) -> None:
 
 
 def test_the_official_client_hears_what_became_of_its_acks(
-    pubsub: Workplace, monkeypatch: pytest.MonkeyPatch
+    pubsub: PubsubClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Behaviours 1 and 26: ack_with_response succeeds, and fails for a delivery that was ended."""
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", pubsub.server.host)
@@ -73,21 +74,21 @@ def test_the_official_client_hears_what_became_of_its_acks(
     with pubsub_v1.SubscriberClient() as subscriber:
         receiving = subscriber.subscribe(subscription, receive)
         pubsub.publish(topic, b"a", b"b")
-        assert both.wait(pubsub.patience)
-        assert came[0].ack_with_response().result(PATIENCE) == AcknowledgeStatus.SUCCESS
+        assert both.wait(pubsub.timeout)
+        assert came[0].ack_with_response().result(MAX_WAIT_SECONDS) == AcknowledgeStatus.SUCCESS
         # Somebody else ends the second delivery.
         pubsub.subscriber.modify_ack_deadline(
             subscription=subscription, ack_ids=[came[1].ack_id], ack_deadline_seconds=0
         )
         with pytest.raises(AcknowledgeError) as refused:
-            came[1].ack_with_response().result(PATIENCE)
+            came[1].ack_with_response().result(MAX_WAIT_SECONDS)
         receiving.cancel()
-        receiving.result(PATIENCE)
+        receiving.result(MAX_WAIT_SECONDS)
     assert refused.value.error_code == AcknowledgeStatus.INVALID_ACK_ID
 
 
 @pytest.mark.differs("takes it")
-def test_it_is_not_for_push(pubsub: Workplace, endpoint: Endpoint) -> None:
+def test_it_is_not_for_push(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviour 10: exactly-once delivery is pull only."""
     with pytest.raises(InvalidArgument):
         pubsub.subscription(

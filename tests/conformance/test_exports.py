@@ -2,10 +2,9 @@
 
 import json
 import sqlite3
-import time
 from contextlib import closing
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import pytest
 from google.api_core.exceptions import FailedPrecondition, InvalidArgument
@@ -18,7 +17,8 @@ from google.pubsub_v1.types import (
     UpdateSubscriptionRequest,
 )
 
-from tests.conformance.workplace import Workplace
+from tests.conformance.export_tables import rows, table_of
+from tests.servers.pubsub_client import PubsubClient
 
 #: A configuration that the official emulator lets pass.
 TAKEN = partial(pytest.param, marks=pytest.mark.differs("takes it"))
@@ -26,28 +26,7 @@ TAKEN = partial(pytest.param, marks=pytest.mark.differs("takes it"))
 _METADATA: Final = ("subscription_name", "message_id", "publish_time", "attributes")
 
 
-def rows(pubsub: Workplace, table: str, count: int = 1) -> list[dict[str, Any]]:
-    """The rows of a table, once there are ``count``."""
-    assert pubsub.server.warehouse, "nothing stands for BigQuery"
-    found: list[dict[str, Any]] = []
-    until = time.monotonic() + pubsub.patience
-    while len(found) < count and time.monotonic() < until:
-        time.sleep(0.02)  # another process' file tells nobody when it changes
-        if pubsub.server.warehouse.exists():
-            with closing(sqlite3.connect(f"file:{pubsub.server.warehouse}?mode=ro", uri=True)) as database:
-                database.row_factory = sqlite3.Row
-                if database.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone():
-                    found = [dict(row) for row in database.execute(f'SELECT * FROM "{table}"')]  # noqa: S608 - our own name
-    assert len(found) == count, f"{len(found)} rows instead of {count}"
-    return found
-
-
-def table_of(pubsub: Workplace) -> str:
-    """``dataset.table`` that nobody has used."""
-    return "dataset." + pubsub.name("tables").rpartition("/")[2].replace("-", "_")
-
-
-def exporting(pubsub: Workplace, table: str, **config: object) -> tuple[str, str]:
+def exporting(pubsub: PubsubClient, table: str, **config: object) -> tuple[str, str]:
     """Topic and a BigQuery subscription of it."""
     topic = pubsub.topic()
     bigquery = BigQueryConfig(table=f"project.{table}", **config)
@@ -55,7 +34,7 @@ def exporting(pubsub: Workplace, table: str, **config: object) -> tuple[str, str
 
 
 @pytest.mark.differs("writes nothing")
-def test_a_json_message_becomes_a_row(pubsub: Workplace) -> None:
+def test_a_json_message_becomes_a_row(pubsub: PubsubClient) -> None:
     """Behaviour 32: with use_table_schema, the fields of the message are columns of the table."""
     table = table_of(pubsub)
     topic, _ = exporting(pubsub, table, use_table_schema=True)
@@ -64,7 +43,7 @@ def test_a_json_message_becomes_a_row(pubsub: Workplace) -> None:
 
 
 @pytest.mark.differs("writes nothing")
-def test_metadata_has_its_columns(pubsub: Workplace) -> None:
+def test_metadata_has_its_columns(pubsub: PubsubClient) -> None:
     """Behaviour 32: write_metadata adds four columns, the attributes as JSON."""
     table = table_of(pubsub)
     topic, subscription = exporting(pubsub, table, use_table_schema=True, write_metadata=True)
@@ -77,7 +56,7 @@ def test_metadata_has_its_columns(pubsub: Workplace) -> None:
     assert abs(_age(pubsub, row["publish_time"])) < 60
 
 
-def _age(pubsub: Workplace, text: str) -> float:
+def _age(pubsub: PubsubClient, text: str) -> float:
     """Seconds since a time as SQLite's own functions understand it."""
     assert pubsub.server.warehouse
     with closing(sqlite3.connect(pubsub.server.warehouse)) as database:
@@ -85,7 +64,7 @@ def _age(pubsub: Workplace, text: str) -> float:
 
 
 @pytest.mark.differs("writes nothing")
-def test_without_a_schema_the_data_is_one_column(pubsub: Workplace) -> None:
+def test_without_a_schema_the_data_is_one_column(pubsub: PubsubClient) -> None:
     """Behaviour 32: neither use_table_schema nor use_topic_schema: the bytes go into ``data``."""
     table = table_of(pubsub)
     topic, _ = exporting(pubsub, table, write_metadata=True)
@@ -96,7 +75,7 @@ def test_without_a_schema_the_data_is_one_column(pubsub: Workplace) -> None:
 
 
 @pytest.mark.differs("writes nothing")
-def test_a_row_that_does_not_fit_is_a_dead_letter(pubsub: Workplace) -> None:
+def test_a_row_that_does_not_fit_is_a_dead_letter(pubsub: PubsubClient) -> None:
     """Behaviours 20 and 32: what is no row goes to the dead-letter topic, with the reason; others go on."""
     table, graveyard = table_of(pubsub), pubsub.topic()
     reader, topic = pubsub.subscription(graveyard), pubsub.topic()
@@ -123,11 +102,11 @@ def test_a_row_that_does_not_fit_is_a_dead_letter(pubsub: Workplace) -> None:
     ],
     ids=["table", "bucket"],
 )
-def test_an_export_cannot_be_pulled(pubsub: Workplace, config: dict[str, object]) -> None:
+def test_an_export_cannot_be_pulled(pubsub: PubsubClient, config: dict[str, object]) -> None:
     """Behaviour 32: its messages are not for anybody else."""
     subscription = pubsub.subscription(pubsub.topic(), **config)
     with pytest.raises(FailedPrecondition):
-        pubsub.waiting(subscription)
+        pubsub.pull_now(subscription)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +137,7 @@ def test_an_export_cannot_be_pulled(pubsub: Workplace, config: dict[str, object]
         ),
     ],
 )
-def test_a_bad_export_is_refused(pubsub: Workplace, fields: dict[str, object]) -> None:
+def test_a_bad_export_is_refused(pubsub: PubsubClient, fields: dict[str, object]) -> None:
     """Behaviour 32: what the configuration's documentation excludes."""
     topic = pubsub.topic()
     with pytest.raises(InvalidArgument):
@@ -166,7 +145,7 @@ def test_a_bad_export_is_refused(pubsub: Workplace, fields: dict[str, object]) -
 
 
 @pytest.mark.differs("leaves it unset")
-def test_a_file_lasts_five_minutes_unless_told(pubsub: Workplace) -> None:
+def test_a_file_lasts_five_minutes_unless_told(pubsub: PubsubClient) -> None:
     """The default of max_duration; the ack deadline is then as long."""
     made = pubsub.created(pubsub.topic(), cloud_storage_config=CloudStorageConfig(bucket="a-bucket"))
     assert made.cloud_storage_config.max_duration.total_seconds() == 300
@@ -175,7 +154,7 @@ def test_a_file_lasts_five_minutes_unless_told(pubsub: Workplace) -> None:
 
 
 @pytest.mark.differs("knows no such field")
-def test_an_export_turned_off_is_pulled(pubsub: Workplace) -> None:
+def test_an_export_turned_off_is_pulled(pubsub: PubsubClient) -> None:
     """Behaviour 19 for exports: without its configuration it is a subscription to pull, with its backlog."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(

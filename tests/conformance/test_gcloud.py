@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.servers import missing
-from tests.conformance.workplace import PROJECT, Workplace
+from tests.servers.pubsub_client import PROJECT, PubsubClient
+from tests.servers.requirements import skip_or_fail
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -23,10 +23,10 @@ Gcloud = Callable[..., Any]
 
 
 @pytest.fixture
-def gcloud(pubsub: Workplace, tmp_path: Path) -> Gcloud:
+def gcloud(pubsub: PubsubClient, tmp_path: Path) -> Gcloud:
     """Runs ``gcloud pubsub ...``; what it answers in JSON. RuntimeError with what it says when it fails."""
     if shutil.which("gcloud") is None:
-        missing("gcloud is not installed")
+        skip_or_fail("gcloud is not installed")
     environment = {
         **os.environ,
         "CLOUDSDK_CONFIG": str(tmp_path),
@@ -50,7 +50,7 @@ def gcloud(pubsub: Workplace, tmp_path: Path) -> Gcloud:
     return run
 
 
-def test_topics_and_messages_with_gcloud(pubsub: Workplace, gcloud: Gcloud) -> None:
+def test_topics_and_messages_with_gcloud(pubsub: PubsubClient, gcloud: Gcloud) -> None:
     """Behaviour 2: topics created, listed, described, deleted; messages published, pulled, acknowledged."""
     topic, subscription = pubsub.name("topics"), pubsub.name("subscriptions")
     gcloud("topics", "create", topic, "--labels=a=b")
@@ -64,21 +64,21 @@ def test_topics_and_messages_with_gcloud(pubsub: Workplace, gcloud: Gcloud) -> N
     (received,) = gcloud("subscriptions", "pull", subscription)
     assert base64.b64decode(received["message"]["data"]) == b"second"
     gcloud("subscriptions", "ack", subscription, f"--ack-ids={received['ackId']}")
-    assert pubsub.waiting(subscription) == []
+    assert pubsub.pull_now(subscription) == []
     gcloud("topics", "delete", topic)
     with pytest.raises(RuntimeError, match="NOT_FOUND"):
         gcloud("topics", "describe", topic)
 
 
 @pytest.mark.differs("labels is not a known Topic field")
-def test_the_labels_of_a_topic_with_gcloud(pubsub: Workplace, gcloud: Gcloud) -> None:
+def test_the_labels_of_a_topic_with_gcloud(pubsub: PubsubClient, gcloud: Gcloud) -> None:
     """Behaviour 10: gcloud reads, and sends labels with an update mask."""
     topic = pubsub.topic(labels={"a": "b"})
     gcloud("topics", "update", topic, "--update-labels=c=d")
     assert dict(pubsub.publisher.get_topic(topic=topic).labels) == {"a": "b", "c": "d"}
 
 
-def test_subscriptions_with_gcloud(pubsub: Workplace, gcloud: Gcloud) -> None:
+def test_subscriptions_with_gcloud(pubsub: PubsubClient, gcloud: Gcloud) -> None:
     """Behaviours 2 and 10: created with every policy, updated, push config taken away, deleted."""
     topic, dead, name = pubsub.topic(), pubsub.topic(), pubsub.name("subscriptions")
     gcloud(
@@ -106,7 +106,7 @@ def test_subscriptions_with_gcloud(pubsub: Workplace, gcloud: Gcloud) -> None:
         gcloud("subscriptions", "describe", name)
 
 
-def test_seek_and_snapshots_with_gcloud(pubsub: Workplace, gcloud: Gcloud) -> None:
+def test_seek_and_snapshots_with_gcloud(pubsub: PubsubClient, gcloud: Gcloud) -> None:
     """Behaviour 28: a snapshot created, listed, sought and deleted; a subscription sought to a time."""
     topic = pubsub.topic()
     subscription, snapshot = pubsub.subscription(topic), pubsub.name("snapshots")
@@ -117,6 +117,6 @@ def test_seek_and_snapshots_with_gcloud(pubsub: Workplace, gcloud: Gcloud) -> No
     gcloud("subscriptions", "seek", subscription, f"--snapshot={snapshot}")
     assert [received.message.message_id for received in pubsub.pull(subscription)] == [message_id]
     gcloud("subscriptions", "seek", subscription, "--time=2100-01-01T00:00:00Z")
-    assert pubsub.waiting(subscription) == []
+    assert pubsub.pull_now(subscription) == []
     gcloud("snapshots", "delete", snapshot)
     assert snapshot not in [each["name"] for each in gcloud("snapshots", "list")]

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import pytest
 
-from tests.conformance.servers import missing
-from tests.conformance.workplace import PROJECT, Workplace
+from tests.servers.pubsub_client import PROJECT, PubsubClient
+from tests.servers.requirements import skip_or_fail
 
 HERE: Final = Path(__file__).parent / "node"
 
@@ -22,18 +22,18 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the story and the packages it needs, as the lock file names them."""
     for tool in ("node", "npm"):
         if shutil.which(tool) is None:
-            missing(f"{tool} is not installed")
+            skip_or_fail(f"{tool} is not installed")
     folder = tmp_path_factory.mktemp("node")
     for file in HERE.glob("*.*"):
         shutil.copy(file, folder)
     command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, check=False)
     if done.returncode:
-        missing(f"npm ci failed: {done.stderr[-500:]}")
+        skip_or_fail(f"npm ci failed: {done.stderr[-500:]}")
     return folder
 
 
-def story(node: Path, pubsub: Workplace, host: str, ordered: str) -> dict[str, Any]:
+def story(node: Path, pubsub: PubsubClient, host: str, ordered: str) -> dict[str, Any]:
     """What the client saw."""
     topic, subscription = (pubsub.name(each).rpartition("/")[2] for each in ("topics", "subscriptions"))
     command = ["node", "story.mjs", PROJECT, topic, subscription, ordered]
@@ -46,7 +46,7 @@ def story(node: Path, pubsub: Workplace, host: str, ordered: str) -> dict[str, A
     return found
 
 
-def test_nodes_client_works(pubsub: Workplace, node: Path) -> None:
+def test_nodes_client_works(pubsub: PubsubClient, node: Path) -> None:
     """Topic and subscription created, messages published with an ordering key, streamed, acknowledged."""
     seen = story(node, pubsub, pubsub.server.host, "PLAIN")
     received = sorted(seen["received"], key=lambda message: int(message["id"]))
@@ -59,7 +59,7 @@ def test_nodes_client_works(pubsub: Workplace, node: Path) -> None:
     assert (seen["ackDeadlineSeconds"], seen["again"]) == (20, 6)
 
 
-def test_nodes_client_receives_in_order(pubsub: Workplace, node: Path) -> None:
+def test_nodes_client_receives_in_order(pubsub: PubsubClient, node: Path) -> None:
     """Behaviour 23: the messages of a key come in the order in which they were published."""
     seen = story(node, pubsub, pubsub.server.host, "ORDERED")
     assert [message["id"] for message in seen["received"]] == seen["published"]

@@ -10,19 +10,20 @@ from google.cloud import pubsub_v1
 from google.cloud.pubsub_v1.subscriber.message import Message
 from google.pubsub_v1.types import DeadLetterPolicy, PubsubMessage, PushConfig
 
-from tests.conformance.endpoint import PATIENCE, Answer, Endpoint, Push
-from tests.conformance.test_pull import Stream
-from tests.conformance.workplace import Workplace
+from tests.conformance.streaming import Stream
+from tests.servers.pubsub_client import PubsubClient
+from tests.servers.push_endpoint import Push, PushEndpoint, Response
+from tests.servers.waiting import MAX_WAIT_SECONDS
 
 
-def publish(pubsub: Workplace, topic: str, *names: str) -> None:
+def publish(pubsub: PubsubClient, topic: str, *names: str) -> None:
     """A message for each name, whose first letter is its key; "-" is none. Of one key, in one request."""
     for key, same in groupby(names, key=lambda name: name[0].strip("-")):
         messages = [PubsubMessage(data=name.encode(), ordering_key=key) for name in same]
         pubsub.publisher.publish(topic=topic, messages=messages)
 
 
-def ordered(pubsub: Workplace, topic: str, **fields: object) -> str:
+def ordered(pubsub: PubsubClient, topic: str, **fields: object) -> str:
     """A subscription with message ordering."""
     return pubsub.subscription(topic, enable_message_ordering=True, **fields)
 
@@ -33,20 +34,20 @@ def names(messages: list[pubsub_v1.types.ReceivedMessage]) -> list[str]:
 
 
 @pytest.mark.differs("gives all messages of a key to one pull")
-def test_a_pull_gets_one_of_each_key(pubsub: Workplace) -> None:
+def test_a_pull_gets_one_of_each_key(pubsub: PubsubClient) -> None:
     """Behaviour 23: the second of a key waits for the ack of the first; other keys and none do not."""
     topic = pubsub.topic()
     subscription = ordered(pubsub, topic)
     publish(pubsub, topic, "a1", "a2", "b1", "-1", "-2")
     first = pubsub.pull(subscription, 4)
     assert names(first) == ["-1", "-2", "a1", "b1"]
-    assert pubsub.waiting(subscription) == []
+    assert pubsub.pull_now(subscription) == []
     pubsub.ack(subscription, first)
     assert names(pubsub.pull(subscription)) == ["a2"]
 
 
 @pytest.mark.differs("delivers 3 before 2 comes again")
-def test_after_a_nack_the_later_ones_wait(pubsub: Workplace) -> None:
+def test_after_a_nack_the_later_ones_wait(pubsub: PubsubClient) -> None:
     """Behaviour 23: after a nack of 2, 3 waits and comes after it; other keys proceed."""
     topic = pubsub.topic()
     subscription = ordered(pubsub, topic)
@@ -64,7 +65,7 @@ def test_after_a_nack_the_later_ones_wait(pubsub: Workplace) -> None:
 
 
 @pytest.mark.differs("sends all messages of a key at once, for the client to keep in order")
-def test_a_stream_gets_one_of_each_key(pubsub: Workplace) -> None:
+def test_a_stream_gets_one_of_each_key(pubsub: PubsubClient) -> None:
     """Behaviour 23: on a stream the ack of the first brings the second."""
     topic = pubsub.topic()
     subscription = ordered(pubsub, topic)
@@ -76,7 +77,7 @@ def test_a_stream_gets_one_of_each_key(pubsub: Workplace) -> None:
         assert names(stream.messages(1)) == ["a2"]
 
 
-def test_a_stream_says_that_it_is_ordered(pubsub: Workplace) -> None:
+def test_a_stream_says_that_it_is_ordered(pubsub: PubsubClient) -> None:
     """Behaviour 29: message_ordering_enabled, which the official clients look for."""
     topic = pubsub.topic()
     subscription = ordered(pubsub, topic)
@@ -85,18 +86,18 @@ def test_a_stream_says_that_it_is_ordered(pubsub: Workplace) -> None:
         assert stream.hear().subscription_properties.message_ordering_enabled
 
 
-def test_pushes_of_a_key_follow_each_other(pubsub: Workplace, endpoint: Endpoint) -> None:
+def test_pushes_of_a_key_follow_each_other(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviour 23: at most one push of a key is open; a refused one comes again before the next."""
     refused: set[str] = set()
 
-    def answer(push: Push) -> Answer:
+    def answer(push: Push) -> Response:
         name = data_of(push)
         if name == "a2" and name not in refused:
             refused.add(name)
             return 500
         return 204
 
-    endpoint.answer = answer
+    endpoint.respond = answer
     topic = pubsub.topic()
     publish(pubsub, topic, "a0")
     ordered(pubsub, topic, push_config=PushConfig(push_endpoint=endpoint.url))
@@ -112,7 +113,7 @@ def data_of(push: Push) -> str:
     return names_of[push.envelope["message"]["data"]]
 
 
-def test_the_official_client_keeps_the_order(pubsub: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_official_client_keeps_the_order(pubsub: PubsubClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Behaviours 1 and 23: publisher and subscriber of google-cloud-pubsub, unmodified."""
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", pubsub.server.host)
     topic = pubsub.topic()
@@ -132,16 +133,16 @@ def test_the_official_client_keeps_the_order(pubsub: Workplace, monkeypatch: pyt
         publisher = pubsub_v1.PublisherClient(publisher_options=options)
         for number in range(100):
             publisher.publish(topic, b"%d" % number, ordering_key=f"key-{number % 4}")
-        assert done.wait(PATIENCE)
+        assert done.wait(MAX_WAIT_SECONDS)
         receiving.cancel()
-        receiving.result(PATIENCE)
+        receiving.result(MAX_WAIT_SECONDS)
         publisher.stop()
         publisher.transport.close()
     assert came == {f"key-{key}": list(range(key, 100, 4)) for key in range(4)}
 
 
 @pytest.mark.differs("gives the next message of a key to the next pull")
-def test_a_dead_letter_sets_its_key_free(pubsub: Workplace) -> None:
+def test_a_dead_letter_sets_its_key_free(pubsub: PubsubClient) -> None:
     """Behaviours 20 and 23: after burying, the key goes on."""
     topic, graveyard = pubsub.topic(), pubsub.topic()
     reader = pubsub.subscription(graveyard)
@@ -157,7 +158,7 @@ def test_a_dead_letter_sets_its_key_free(pubsub: Workplace) -> None:
 
 
 @pytest.mark.differs("takes keys of any length")
-def test_an_ordering_key_has_a_limit(pubsub: Workplace) -> None:
+def test_an_ordering_key_has_a_limit(pubsub: PubsubClient) -> None:
     """Behaviour 5: at most 1,024 bytes."""
     with pytest.raises(InvalidArgument):
         pubsub.publisher.publish(

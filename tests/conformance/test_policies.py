@@ -8,15 +8,15 @@ from google.api_core.exceptions import Aborted, NotFound
 from google.pubsub_v1.types import DeadLetterPolicy, PushConfig
 
 import localpubsub
-from tests.conformance.endpoint import Endpoint
-from tests.conformance.servers import PubsubServer, gapic_clients
-from tests.conformance.workplace import Workplace
+from tests.servers.pubsub import PubsubServer, gapic_clients
+from tests.servers.pubsub_client import PubsubClient
+from tests.servers.push_endpoint import PushEndpoint
 
 ROLE = {"role": "roles/pubsub.viewer", "members": ["user:reader@example.com"]}
 
 
 @pytest.mark.differs("offers no IAM")
-def test_a_policy_is_stored_and_returned(pubsub: Workplace) -> None:
+def test_a_policy_is_stored_and_returned(pubsub: PubsubClient) -> None:
     """Behaviour 22: of topics, subscriptions and snapshots, with an etag that guards a change."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
@@ -34,7 +34,7 @@ def test_a_policy_is_stored_and_returned(pubsub: Workplace) -> None:
 
 
 @pytest.mark.differs("offers no IAM")
-def test_the_caller_may_do_everything(pubsub: Workplace) -> None:
+def test_the_caller_may_do_everything(pubsub: PubsubClient) -> None:
     """Behaviour 22: permissions are answered as they are asked for; a missing resource is NOT_FOUND."""
     wanted = {"resource": pubsub.topic(), "permissions": ["pubsub.topics.publish", "pubsub.topics.get"]}
     answer = pubsub.publisher.test_iam_permissions(request=wanted)
@@ -44,7 +44,7 @@ def test_the_caller_may_do_everything(pubsub: Workplace) -> None:
 
 
 @pytest.fixture
-def rightless(pubsub: Workplace) -> Iterator[Workplace]:
+def rightless(pubsub: PubsubClient) -> Iterator[PubsubClient]:
     """A Pub/Sub whose service agent was not granted its roles."""
     if pubsub.server.name == "emulator":
         yield pubsub
@@ -52,11 +52,11 @@ def rightless(pubsub: Workplace) -> Iterator[Workplace]:
     with ExitStack() as opened:
         server = opened.enter_context(localpubsub.running(service_agent_permissions=False))
         clients = opened.enter_context(gapic_clients(server.host))
-        yield Workplace(PubsubServer("localpubsub", server.host, None), pubsub.patience, *clients)
+        yield PubsubClient(PubsubServer("localpubsub", server.host, None), pubsub.timeout, *clients)
 
 
 @pytest.mark.differs("has no such switch: it always forwards")
-def test_without_rights_dead_lettering_silently_does_nothing(rightless: Workplace) -> None:
+def test_without_rights_dead_lettering_silently_does_nothing(rightless: PubsubClient) -> None:
     """Behaviour 22: no attempt is counted, nothing is forwarded, and the message comes again for ever."""
     topic, graveyard = rightless.topic(), rightless.topic()
     reader = rightless.subscription(graveyard)
@@ -67,14 +67,14 @@ def test_without_rights_dead_lettering_silently_does_nothing(rightless: Workplac
         (received,) = rightless.pull(failing)
         assert received.delivery_attempt == 1
         rightless.nack(failing, [received])
-    assert rightless.waiting(reader) == []
+    assert rightless.pull_now(reader) == []
     assert len(rightless.pull(failing)) == 1
 
 
 @pytest.mark.differs("has no such switch, and sends no deliveryAttempt")
-def test_without_rights_pushes_are_not_counted(rightless: Workplace, endpoint: Endpoint) -> None:
+def test_without_rights_pushes_are_not_counted(rightless: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviour 22: deliveryAttempt stays 1 beyond the last attempt."""
-    endpoint.answer = lambda _: 422 if len(endpoint.pushes) < 7 else 204
+    endpoint.respond = lambda _: 422 if len(endpoint.pushes) < 7 else 204
     topic = rightless.topic()
     policy = DeadLetterPolicy(dead_letter_topic=rightless.topic(), max_delivery_attempts=5)
     push = PushConfig(push_endpoint=endpoint.url)

@@ -4,10 +4,10 @@ import pytest
 from google.api_core.exceptions import InvalidArgument
 from google.pubsub_v1.types import PubsubMessage
 
-from tests.conformance.workplace import Workplace
+from tests.servers.pubsub_client import PubsubClient
 
 
-def test_a_message_arrives_as_it_was_published(pubsub: Workplace) -> None:
+def test_a_message_arrives_as_it_was_published(pubsub: PubsubClient) -> None:
     """Behaviour 1: data, attributes and ordering key come back, with an id and a time."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
@@ -19,7 +19,7 @@ def test_a_message_arrives_as_it_was_published(pubsub: Workplace) -> None:
     assert received.message.publish_time.timestamp() > 1_700_000_000
 
 
-def test_ids_are_digits_in_request_order(pubsub: Workplace) -> None:
+def test_ids_are_digits_in_request_order(pubsub: PubsubClient) -> None:
     """Behaviour 7: one id for each message of a request, in order, all digits, no two alike."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
@@ -31,7 +31,7 @@ def test_ids_are_digits_in_request_order(pubsub: Workplace) -> None:
     assert [arrived[each] for each in ids] == data
 
 
-def test_an_id_stays_the_same_on_redelivery(pubsub: Workplace) -> None:
+def test_an_id_stays_the_same_on_redelivery(pubsub: PubsubClient) -> None:
     """Behaviour 7: a redelivered message is the same message."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
@@ -43,7 +43,7 @@ def test_an_id_stays_the_same_on_redelivery(pubsub: Workplace) -> None:
     assert first[0].ack_id != second[0].ack_id
 
 
-def test_an_empty_message_is_refused(pubsub: Workplace) -> None:
+def test_an_empty_message_is_refused(pubsub: PubsubClient) -> None:
     """Behaviour 6: a message has data or attributes."""
     topic = pubsub.topic()
     with pytest.raises(InvalidArgument):
@@ -52,7 +52,7 @@ def test_an_empty_message_is_refused(pubsub: Workplace) -> None:
         pubsub.publisher.publish(topic=topic, messages=[PubsubMessage(ordering_key="alone")])
 
 
-def test_attributes_alone_are_a_message(pubsub: Workplace) -> None:
+def test_attributes_alone_are_a_message(pubsub: PubsubClient) -> None:
     """Behaviour 6: attributes without data are allowed."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
@@ -60,13 +60,13 @@ def test_attributes_alone_are_a_message(pubsub: Workplace) -> None:
     assert dict(pubsub.pull(subscription)[0].message.attributes) == {"only": "attributes"}
 
 
-def test_a_request_needs_messages(pubsub: Workplace) -> None:
+def test_a_request_needs_messages(pubsub: PubsubClient) -> None:
     """Behaviour 5: a request without messages is refused."""
     with pytest.raises(InvalidArgument):
         pubsub.publisher.publish(topic=pubsub.topic(), messages=[])
 
 
-def test_a_request_has_at_most_a_thousand_messages(pubsub: Workplace) -> None:
+def test_a_request_has_at_most_a_thousand_messages(pubsub: PubsubClient) -> None:
     """Behaviour 5: 1,000 messages are taken, 1,001 refused."""
     topic = pubsub.topic()
     assert len(pubsub.publish(topic, *[b"x"] * 1000)) == 1000
@@ -79,7 +79,7 @@ def test_a_request_has_at_most_a_thousand_messages(pubsub: Workplace) -> None:
     [{f"k{n}": "v" for n in range(100)}, {"k" * 256: "v"}, {"k": "v" * 1024}, {"k": "ü" * 512}],
     ids=["100 attributes", "key of 256 bytes", "value of 1024 bytes", "value of 1024 bytes in 512 letters"],
 )
-def test_attributes_up_to_the_limits(pubsub: Workplace, attributes: dict[str, str]) -> None:
+def test_attributes_up_to_the_limits(pubsub: PubsubClient, attributes: dict[str, str]) -> None:
     """Behaviour 5: 100 attributes, keys of 256 bytes, values of 1,024 bytes."""
     assert pubsub.publish(pubsub.topic(), b"x", **attributes)
 
@@ -90,25 +90,25 @@ def test_attributes_up_to_the_limits(pubsub: Workplace, attributes: dict[str, st
     ids=["101 attributes", "key of 257 bytes", "value of 1025 bytes", "1026 bytes in 513 letters", "no key"],
 )
 @pytest.mark.differs("has no limits on attributes")
-def test_attributes_beyond_the_limits(pubsub: Workplace, attributes: dict[str, str]) -> None:
+def test_attributes_beyond_the_limits(pubsub: PubsubClient, attributes: dict[str, str]) -> None:
     """Behaviour 5: what is beyond a limit is refused, with everything that was in the same request."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
     messages = [PubsubMessage(data=b"good"), PubsubMessage(data=b"bad", attributes=attributes)]
     with pytest.raises(InvalidArgument):
         pubsub.publisher.publish(topic=topic, messages=messages)
-    assert pubsub.waiting(subscription) == []
+    assert pubsub.pull_now(subscription) == []
 
 
 @pytest.mark.differs("takes them")
-def test_attributes_of_google_are_refused(pubsub: Workplace) -> None:
+def test_attributes_of_google_are_refused(pubsub: PubsubClient) -> None:
     """Behaviour 5: keys that start with ``goog`` are Google's own."""
     with pytest.raises(InvalidArgument):
         pubsub.publish(pubsub.topic(), b"x", googclient="mine")
 
 
 @pytest.mark.differs("takes more than ten million bytes")
-def test_ten_million_bytes_are_too_many(pubsub: Workplace) -> None:
+def test_ten_million_bytes_are_too_many(pubsub: PubsubClient) -> None:
     """Behaviour 5: more than 10,000,000 bytes are refused with a sentence of Pub/Sub's, not gRPC's."""
     topic = pubsub.topic()
     assert pubsub.publish(topic, b"x" * 9_999_900)
@@ -116,7 +116,7 @@ def test_ten_million_bytes_are_too_many(pubsub: Workplace) -> None:
         pubsub.publish(topic, b"x" * 10_000_001)
 
 
-def test_every_subscription_gets_its_copy(pubsub: Workplace) -> None:
+def test_every_subscription_gets_its_copy(pubsub: PubsubClient) -> None:
     """Behaviour 25: fan-out; acknowledging one copy leaves the others."""
     topic = pubsub.topic()
     first, second = pubsub.subscription(topic), pubsub.subscription(topic)
@@ -125,11 +125,11 @@ def test_every_subscription_gets_its_copy(pubsub: Workplace) -> None:
     assert sorted(received.message.message_id for received in pubsub.pull(second, 2)) == sorted(ids)
 
 
-def test_a_later_subscription_gets_later_messages(pubsub: Workplace) -> None:
+def test_a_later_subscription_gets_later_messages(pubsub: PubsubClient) -> None:
     """Behaviour 25: what was published before a subscription was made never reaches it."""
     topic = pubsub.topic()
     pubsub.publish(topic, b"before")
     subscription = pubsub.subscription(topic)
     pubsub.publish(topic, b"after")
     assert [received.message.data for received in pubsub.pull(subscription)] == [b"after"]
-    assert pubsub.waiting(subscription) == []
+    assert pubsub.pull_now(subscription) == []

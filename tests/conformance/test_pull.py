@@ -3,7 +3,7 @@
 import threading
 from datetime import timedelta
 from queue import SimpleQueue
-from typing import Any, Self, cast
+from typing import Any
 
 import pytest
 from google.api_core.exceptions import FailedPrecondition, InvalidArgument
@@ -13,16 +13,16 @@ from google.pubsub_v1.types import (
     DeadLetterPolicy,
     PushConfig,
     RetryPolicy,
-    StreamingPullRequest,
-    StreamingPullResponse,
 )
 
-from tests.conformance.endpoint import PATIENCE, Endpoint
-from tests.conformance.workplace import Workplace
+from tests.conformance.streaming import Stream
+from tests.servers.pubsub_client import PubsubClient
+from tests.servers.push_endpoint import PushEndpoint
+from tests.servers.waiting import MAX_WAIT_SECONDS
 
 
 def test_the_official_client_needs_nothing_but_the_variable(
-    pubsub: Workplace, monkeypatch: pytest.MonkeyPatch
+    pubsub: PubsubClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Behaviour 1: google-cloud-pubsub publishes and subscribes with only PUBSUB_EMULATOR_HOST set."""
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", pubsub.server.host)
@@ -38,25 +38,25 @@ def test_the_official_client_needs_nothing_but_the_variable(
         receiving = subscriber.subscribe(subscription, receive)
         publisher = pubsub_v1.PublisherClient()
         futures = [publisher.publish(topic, b"%d" % number, number=str(number)) for number in range(300)]
-        assert all(future.result(PATIENCE).isdigit() for future in futures)
-        found = sorted(int(arrived.get(timeout=PATIENCE)) for _ in range(300))
+        assert all(future.result(MAX_WAIT_SECONDS).isdigit() for future in futures)
+        found = sorted(int(arrived.get(timeout=MAX_WAIT_SECONDS)) for _ in range(300))
         receiving.cancel()
-        receiving.result(PATIENCE)
+        receiving.result(MAX_WAIT_SECONDS)
         publisher.stop()
         publisher.transport.close()
     assert found == list(range(300))
 
 
-def test_a_leased_message_is_nobody_elses(pubsub: Workplace) -> None:
+def test_a_leased_message_is_nobody_elses(pubsub: PubsubClient) -> None:
     """Behaviour 26: a message that was pulled is not pulled again while its lease lasts."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
     pubsub.publish(topic, b"once")
     pubsub.pull(subscription)
-    assert pubsub.waiting(subscription) == []
+    assert pubsub.pull_now(subscription) == []
 
 
-def test_a_deadline_of_zero_is_a_nack(pubsub: Workplace) -> None:
+def test_a_deadline_of_zero_is_a_nack(pubsub: PubsubClient) -> None:
     """Behaviour 26: modifying the deadline to 0 delivers the message again, at once."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
@@ -66,7 +66,7 @@ def test_a_deadline_of_zero_is_a_nack(pubsub: Workplace) -> None:
     assert pubsub.pull(subscription)[0].message.data == b"again"
 
 
-def test_an_acknowledged_message_is_gone(pubsub: Workplace) -> None:
+def test_an_acknowledged_message_is_gone(pubsub: PubsubClient) -> None:
     """Behaviour 26: after an ack a nack of the same delivery changes nothing, and neither is an error."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
@@ -75,10 +75,10 @@ def test_an_acknowledged_message_is_gone(pubsub: Workplace) -> None:
     pubsub.ack(subscription, received)
     pubsub.nack(subscription, received)
     pubsub.ack(subscription, received)
-    assert pubsub.waiting(subscription) == []
+    assert pubsub.pull_now(subscription) == []
 
 
-def test_acking_an_expired_delivery_is_no_error(pubsub: Workplace) -> None:
+def test_acking_an_expired_delivery_is_no_error(pubsub: PubsubClient) -> None:
     """Behaviour 26: an ack id of a delivery that ended is accepted."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
@@ -89,7 +89,7 @@ def test_acking_an_expired_delivery_is_no_error(pubsub: Workplace) -> None:
 
 
 @pytest.mark.parametrize("deadline", [-1, pytest.param(601, marks=pytest.mark.differs("takes any"))])
-def test_modified_deadlines_have_bounds(pubsub: Workplace, deadline: int) -> None:
+def test_modified_deadlines_have_bounds(pubsub: PubsubClient, deadline: int) -> None:
     """Behaviour 26: a deadline is modified to 0 to 600 seconds."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
@@ -101,21 +101,21 @@ def test_modified_deadlines_have_bounds(pubsub: Workplace, deadline: int) -> Non
         )
 
 
-def test_an_ack_id_must_be_one(pubsub: Workplace) -> None:
+def test_an_ack_id_must_be_one(pubsub: PubsubClient) -> None:
     """Behaviour 26: a string that is no ack id is refused."""
     subscription = pubsub.subscription(pubsub.topic())
     with pytest.raises(InvalidArgument):
         pubsub.subscriber.acknowledge(subscription=subscription, ack_ids=["nonsense"])
 
 
-def test_a_pull_asks_for_messages(pubsub: Workplace) -> None:
+def test_a_pull_asks_for_messages(pubsub: PubsubClient) -> None:
     """Behaviour 26: max_messages is at least 1."""
     subscription = pubsub.subscription(pubsub.topic())
     with pytest.raises(InvalidArgument):
         pubsub.subscriber.pull(subscription=subscription, max_messages=0)
 
 
-def test_a_pull_waits_for_a_message(pubsub: Workplace) -> None:
+def test_a_pull_waits_for_a_message(pubsub: PubsubClient) -> None:
     """Behaviour 26: a pull that finds nothing is answered when something comes."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
@@ -123,11 +123,11 @@ def test_a_pull_waits_for_a_message(pubsub: Workplace) -> None:
     pulling = threading.Thread(target=lambda: found.extend(pubsub.pull(subscription)))
     pulling.start()
     pubsub.publish(topic, b"at last")
-    pulling.join(PATIENCE)
+    pulling.join(MAX_WAIT_SECONDS)
     assert [received.message.data for received in found] == [b"at last"]
 
 
-def test_attempts_are_counted_with_a_dead_letter_policy(pubsub: Workplace) -> None:
+def test_attempts_are_counted_with_a_dead_letter_policy(pubsub: PubsubClient) -> None:
     """Behaviour 27: delivery_attempt counts from 1."""
     topic = pubsub.topic()
     policy = DeadLetterPolicy(dead_letter_topic=pubsub.topic(), max_delivery_attempts=5)
@@ -141,7 +141,7 @@ def test_attempts_are_counted_with_a_dead_letter_policy(pubsub: Workplace) -> No
     assert attempts == [1, 2, 3]
 
 
-def test_attempts_are_not_told_without_a_policy(pubsub: Workplace) -> None:
+def test_attempts_are_not_told_without_a_policy(pubsub: PubsubClient) -> None:
     """Behaviour 27: without a dead-letter policy delivery_attempt is 0."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
@@ -150,49 +150,15 @@ def test_attempts_are_not_told_without_a_policy(pubsub: Workplace) -> None:
 
 
 @pytest.mark.differs("lets it be pulled")
-def test_a_push_subscription_cannot_be_pulled(pubsub: Workplace, endpoint: Endpoint) -> None:
+def test_a_push_subscription_cannot_be_pulled(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviour 19: pulling from a push subscription answers FAILED_PRECONDITION."""
     subscription = pubsub.subscription(pubsub.topic(), push_config=PushConfig(push_endpoint=endpoint.url))
     with pytest.raises(FailedPrecondition):
-        pubsub.waiting(subscription)
-
-
-class Stream:
-    """A StreamingPull on which the test says every word."""
-
-    def __init__(self, pubsub: Workplace, **first: object) -> None:
-        self._requests: SimpleQueue[StreamingPullRequest | None] = SimpleQueue()
-        self.say(stream_ack_deadline_seconds=60, **first)
-        requests = iter(self._requests.get, None)
-        # The stubs know the answers, and not the call that they are.
-        self._call = cast("Any", pubsub.subscriber.streaming_pull(requests, timeout=pubsub.patience))
-
-    def say(self, **fields: object) -> None:
-        """Send a request."""
-        self._requests.put(StreamingPullRequest(**fields))
-
-    def hear(self) -> StreamingPullResponse:
-        """The next answer."""
-        answer: StreamingPullResponse = next(iter(self._call))
-        return answer
-
-    def messages(self, count: int) -> list[Any]:
-        """``count`` messages; answers without messages are passed over."""
-        found: list[Any] = []
-        while len(found) < count:
-            found += self.hear().received_messages
-        return found
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._requests.put(None)
-        self._call.cancel()
+        pubsub.pull_now(subscription)
 
 
 @pytest.mark.differs("sends nothing before the first message")
-def test_a_stream_begins_with_the_properties(pubsub: Workplace) -> None:
+def test_a_stream_begins_with_the_properties(pubsub: PubsubClient) -> None:
     """Behaviour 29: the first answer tells how the subscription delivers, before any message."""
     subscription = pubsub.subscription(pubsub.topic())
     with Stream(pubsub, subscription=subscription) as stream:
@@ -203,7 +169,7 @@ def test_a_stream_begins_with_the_properties(pubsub: Workplace) -> None:
 
 
 @pytest.mark.differs("ignores flow control on an ack on the stream")
-def test_a_stream_holds_to_the_outstanding_messages(pubsub: Workplace) -> None:
+def test_a_stream_holds_to_the_outstanding_messages(pubsub: PubsubClient) -> None:
     """Behaviour 29: no more messages are outstanding than allowed; an ack makes room for one."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
@@ -218,7 +184,7 @@ def test_a_stream_holds_to_the_outstanding_messages(pubsub: Workplace) -> None:
 
 
 @pytest.mark.differs("sends all that waits")
-def test_a_stream_holds_to_the_outstanding_bytes(pubsub: Workplace) -> None:
+def test_a_stream_holds_to_the_outstanding_bytes(pubsub: PubsubClient) -> None:
     """Behaviour 29: bytes are bounded likewise; a message larger than the bound is let through alone."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
@@ -229,7 +195,7 @@ def test_a_stream_holds_to_the_outstanding_bytes(pubsub: Workplace) -> None:
         assert {received.message.data[:1] for received in [*first, *rest]} == {b"x", b"y"}
 
 
-def test_a_nack_on_a_stream_redelivers(pubsub: Workplace) -> None:
+def test_a_nack_on_a_stream_redelivers(pubsub: PubsubClient) -> None:
     """Behaviour 29: deadlines are modified on the stream, too."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
@@ -241,7 +207,7 @@ def test_a_nack_on_a_stream_redelivers(pubsub: Workplace) -> None:
     assert first.message == second.message
 
 
-def test_a_nack_is_redelivered_while_others_stay_out(pubsub: Workplace) -> None:
+def test_a_nack_is_redelivered_while_others_stay_out(pubsub: PubsubClient) -> None:
     """Behaviour 16: after its own backoff, whatever was ready when it was refused and is out since."""
     topic = pubsub.topic()
     policy = RetryPolicy(minimum_backoff=timedelta(seconds=1), maximum_backoff=timedelta(seconds=1))

@@ -9,13 +9,13 @@ from itertools import pairwise
 import pytest
 from google.pubsub_v1.types import DeadLetterPolicy, PubsubMessage, PushConfig, RetryPolicy
 
-from tests.conformance.endpoint import Answer, Endpoint, Push
-from tests.conformance.workplace import Workplace
+from tests.servers.pubsub_client import PubsubClient
+from tests.servers.push_endpoint import Push, PushEndpoint, Response
 
 USER_AGENT = "APIs-Google; (+https://developers.google.com/webmasters/APIs-Google.html)"
 
 
-def push_to(endpoint: Endpoint, path: str = "") -> PushConfig:
+def push_to(endpoint: PushEndpoint, path: str = "") -> PushConfig:
     """A push config without token."""
     return PushConfig(push_endpoint=endpoint.url + path)
 
@@ -25,7 +25,7 @@ def backoff(minimum: float, maximum: float) -> RetryPolicy:
     return RetryPolicy(minimum_backoff=timedelta(seconds=minimum), maximum_backoff=timedelta(seconds=maximum))
 
 
-def test_the_body_is_as_documented(pubsub: Workplace, endpoint: Endpoint) -> None:
+def test_the_body_is_as_documented(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviour 11: https://cloud.google.com/pubsub/docs/push#receive_push, written out by hand."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic, push_config=push_to(endpoint))
@@ -47,7 +47,7 @@ def test_the_body_is_as_documented(pubsub: Workplace, endpoint: Endpoint) -> Non
     }
 
 
-def test_data_is_standard_base64(pubsub: Workplace, endpoint: Endpoint) -> None:
+def test_data_is_standard_base64(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviour 11: with + and / and padding (RFC 4648 section 4), not the URL-safe alphabet."""
     topic = pubsub.topic()
     pubsub.subscription(topic, push_config=push_to(endpoint))
@@ -56,7 +56,7 @@ def test_data_is_standard_base64(pubsub: Workplace, endpoint: Endpoint) -> None:
 
 
 @pytest.mark.differs("sends an empty object")
-def test_what_is_empty_is_absent(pubsub: Workplace, endpoint: Endpoint) -> None:
+def test_what_is_empty_is_absent(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviour 11: no attributes field without attributes."""
     topic = pubsub.topic()
     pubsub.subscription(topic, push_config=push_to(endpoint))
@@ -66,7 +66,7 @@ def test_what_is_empty_is_absent(pubsub: Workplace, endpoint: Endpoint) -> None:
 
 
 @pytest.mark.differs("sends an empty string")
-def test_no_data_is_absent_too(pubsub: Workplace, endpoint: Endpoint) -> None:
+def test_no_data_is_absent_too(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviour 11: no data field without data."""
     topic = pubsub.topic()
     pubsub.subscription(topic, push_config=push_to(endpoint))
@@ -76,7 +76,7 @@ def test_no_data_is_absent_too(pubsub: Workplace, endpoint: Endpoint) -> None:
 
 
 @pytest.mark.differs("never sends it")
-def test_the_ordering_key_is_sent(pubsub: Workplace, endpoint: Endpoint) -> None:
+def test_the_ordering_key_is_sent(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviour 11: orderingKey for keyed messages."""
     topic = pubsub.topic()
     pubsub.subscription(topic, push_config=push_to(endpoint))
@@ -84,7 +84,7 @@ def test_the_ordering_key_is_sent(pubsub: Workplace, endpoint: Endpoint) -> None
     assert endpoint.wait_for(1)[0].envelope["message"]["orderingKey"] == "ü-key"
 
 
-def test_the_headers_are_pubsubs(pubsub: Workplace, endpoint: Endpoint) -> None:
+def test_the_headers_are_pubsubs(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviour 11: POST of JSON to the path and query of the endpoint."""
     topic = pubsub.topic()
     pubsub.subscription(topic, push_config=push_to(endpoint, "/deep?token=1&x=%20"))
@@ -97,7 +97,7 @@ def test_the_headers_are_pubsubs(pubsub: Workplace, endpoint: Endpoint) -> None:
 
 
 @pytest.mark.differs("sends no From")
-def test_the_sender_looks_like_google(pubsub: Workplace, endpoint: Endpoint) -> None:
+def test_the_sender_looks_like_google(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviour 11: User-Agent and From, as captured on the real service."""
     topic = pubsub.topic()
     pubsub.subscription(topic, push_config=push_to(endpoint))
@@ -107,9 +107,9 @@ def test_the_sender_looks_like_google(pubsub: Workplace, endpoint: Endpoint) -> 
 
 
 @pytest.mark.differs("never sends deliveryAttempt")
-def test_attempts_are_told_with_a_dead_letter_policy(pubsub: Workplace, endpoint: Endpoint) -> None:
+def test_attempts_are_told_with_a_dead_letter_policy(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviour 11: deliveryAttempt is top level, and counts from 1."""
-    endpoint.answer = lambda _: 500 if len(endpoint.pushes) < 3 else 204
+    endpoint.respond = lambda _: 500 if len(endpoint.pushes) < 3 else 204
     topic = pubsub.topic()
     policy = DeadLetterPolicy(dead_letter_topic=pubsub.topic(), max_delivery_attempts=5)
     pubsub.subscription(topic, push_config=push_to(endpoint), dead_letter_policy=policy)
@@ -120,9 +120,9 @@ def test_attempts_are_told_with_a_dead_letter_policy(pubsub: Workplace, endpoint
 
 
 @pytest.mark.parametrize("code", [102, 200, 201, 202, 204])
-def test_five_codes_acknowledge(pubsub: Workplace, endpoint: Endpoint, code: int) -> None:
+def test_five_codes_acknowledge(pubsub: PubsubClient, endpoint: PushEndpoint, code: int) -> None:
     """Behaviour 12: 102, 200, 201, 202 and 204 acknowledge: the message is gone."""
-    endpoint.answer = lambda _: code
+    endpoint.respond = lambda _: code
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic, push_config=push_to(endpoint))
     pubsub.publish(topic, b"x")
@@ -143,16 +143,16 @@ def test_five_codes_acknowledge(pubsub: Workplace, endpoint: Endpoint, code: int
         *(205, 206, 301, 400, 404, 429, 500, "reset"),
     ],
 )
-def test_everything_else_is_a_nack(pubsub: Workplace, endpoint: Endpoint, answer: Answer) -> None:
+def test_everything_else_is_a_nack(pubsub: PubsubClient, endpoint: PushEndpoint, answer: Response) -> None:
     """Behaviour 12: any other code, and a connection that breaks, delivers the message again."""
-    endpoint.answer = lambda _: answer if len(endpoint.pushes) < 2 else 204
+    endpoint.respond = lambda _: answer if len(endpoint.pushes) < 2 else 204
     topic = pubsub.topic()
     pubsub.subscription(topic, push_config=push_to(endpoint))
     (message_id,) = pubsub.publish(topic, b"x")
     assert [push.message_id for push in endpoint.wait_for(2)] == [message_id, message_id]
 
 
-def test_a_refused_connection_is_a_nack(pubsub: Workplace, endpoint: Endpoint) -> None:
+def test_a_refused_connection_is_a_nack(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviour 12: what cannot be delivered waits until it can."""
     topic = pubsub.topic()
     nobody = PushConfig(push_endpoint="http://127.0.0.1:9/nobody")
@@ -163,12 +163,12 @@ def test_a_refused_connection_is_a_nack(pubsub: Workplace, endpoint: Endpoint) -
 
 
 @pytest.mark.differs("leaves the old request open")
-def test_a_deadline_that_passes_redelivers(pubsub: Workplace, endpoint: Endpoint) -> None:
+def test_a_deadline_that_passes_redelivers(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviours 13, 21 and 26: silence for the ack deadline ends a push, and a lease, as a nack does.
 
     Both in one test, for the shortest deadline there is takes ten real seconds.
     """
-    endpoint.answer = lambda _: "silence" if len(endpoint.pushes) < 2 else 204
+    endpoint.respond = lambda _: "silence" if len(endpoint.pushes) < 2 else 204
     topic = pubsub.topic()
     policy = DeadLetterPolicy(dead_letter_topic=pubsub.topic(), max_delivery_attempts=5)
     pulled = pubsub.subscription(topic, ack_deadline_seconds=10, dead_letter_policy=policy)
@@ -179,23 +179,23 @@ def test_a_deadline_that_passes_redelivers(pubsub: Workplace, endpoint: Endpoint
     pubsub.subscriber.modify_ack_deadline(
         subscription=extended, ack_ids=[held[0].ack_id], ack_deadline_seconds=60
     )
-    pushes = endpoint.wait_for(2, patience=20)
+    pushes = endpoint.wait_for(2, timeout=20)
     second = pubsub.pull(pulled)
     assert [push.message_id for push in pushes] == [message_id, message_id]
     assert 9.5 <= pushes[1].at - pushes[0].at <= 14
     endpoint.wait_until(lambda: endpoint.closed_early == 1)
     assert (first[0].message, second[0].message.message_id) == (second[0].message, message_id)
-    assert pubsub.waiting(extended) == []
+    assert pubsub.pull_now(extended) == []
 
 
 @pytest.mark.differs("pushes two at a time")
-def test_many_pushes_are_open_at_once(pubsub: Workplace, endpoint: Endpoint) -> None:
+def test_many_pushes_are_open_at_once(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviour 14: the window grows with success; slow answers do not stop other pushes."""
     topic = pubsub.topic()
     most = 0
     open_now: set[str] = set()
 
-    def slowly(push: Push) -> Answer:
+    def slowly(push: Push) -> Response:
         nonlocal most
         open_now.add(push.message_id)
         most = max(most, len(open_now))
@@ -203,7 +203,7 @@ def test_many_pushes_are_open_at_once(pubsub: Workplace, endpoint: Endpoint) -> 
         open_now.discard(push.message_id)
         return 204
 
-    endpoint.answer = slowly
+    endpoint.respond = slowly
     pubsub.publish(topic, b"to nobody")
     pubsub.subscription(topic, push_config=push_to(endpoint))
     pubsub.publish(topic, *[b"x"] * 150)
@@ -213,10 +213,10 @@ def test_many_pushes_are_open_at_once(pubsub: Workplace, endpoint: Endpoint) -> 
 
 @pytest.mark.differs("pauses nothing")
 def test_a_burst_of_refusals_pauses_one_subscription(
-    pubsub: Workplace, endpoint: Endpoint, other_endpoint: Endpoint
+    pubsub: PubsubClient, endpoint: PushEndpoint, other_endpoint: PushEndpoint
 ) -> None:
     """Behaviour 15: an endpoint that refuses everything is slowed; another subscription's is not."""
-    endpoint.answer = lambda _: 503
+    endpoint.respond = lambda _: 503
     topic = pubsub.topic()
     pubsub.subscription(topic, push_config=push_to(endpoint))
     pubsub.subscription(topic, push_config=push_to(other_endpoint))
@@ -229,9 +229,9 @@ def test_a_burst_of_refusals_pauses_one_subscription(
     assert longest > served / 2
 
 
-def test_retries_keep_to_their_policy(pubsub: Workplace, endpoint: Endpoint) -> None:
+def test_retries_keep_to_their_policy(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviour 16: the second attempt comes minimum_backoff after the nack, then up to the maximum."""
-    endpoint.answer = lambda _: 500 if len(endpoint.pushes) < 4 else 204
+    endpoint.respond = lambda _: 500 if len(endpoint.pushes) < 4 else 204
     topic = pubsub.topic()
     pubsub.subscription(topic, push_config=push_to(endpoint), retry_policy=backoff(0.5, 1))
     pubsub.publish(topic, b"x")
@@ -242,9 +242,9 @@ def test_retries_keep_to_their_policy(pubsub: Workplace, endpoint: Endpoint) -> 
     assert 1.0 <= third <= 4
 
 
-def test_without_a_policy_retries_are_quick(pubsub: Workplace, endpoint: Endpoint) -> None:
+def test_without_a_policy_retries_are_quick(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviour 16: five failing attempts were over in 2.3 s on the real service."""
-    endpoint.answer = lambda _: 500 if len(endpoint.pushes) < 5 else 204
+    endpoint.respond = lambda _: 500 if len(endpoint.pushes) < 5 else 204
     topic = pubsub.topic()
     pubsub.subscription(topic, push_config=push_to(endpoint))
     pubsub.publish(topic, b"x")
@@ -252,7 +252,7 @@ def test_without_a_policy_retries_are_quick(pubsub: Workplace, endpoint: Endpoin
     assert times[-1] - times[0] <= 5
 
 
-def test_an_empty_push_config_pauses(pubsub: Workplace, endpoint: Endpoint) -> None:
+def test_an_empty_push_config_pauses(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviour 19: pushes stop, the backlog stays and can be pulled; an endpoint resumes."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic, push_config=push_to(endpoint))

@@ -12,15 +12,15 @@ from google.auth import exceptions
 from google.oauth2 import id_token
 from google.pubsub_v1.types import PushConfig
 
-from tests.conformance.endpoint import Endpoint
-from tests.conformance.workplace import Workplace
+from tests.servers.pubsub_client import PubsubClient
+from tests.servers.push_endpoint import PushEndpoint
 
 EMAIL = "pusher@conformance.iam.gserviceaccount.com"
 
 pytestmark = pytest.mark.differs("sends no Authorization header")
 
 
-def verified(token: str, pubsub: Workplace, audience: str) -> Mapping[str, Any]:
+def verified(token: str, pubsub: PubsubClient, audience: str) -> Mapping[str, Any]:
     """The claims, or google-auth's exception."""
     with requests.Session() as session:
         request = google.auth.transport.requests.Request(session=session)
@@ -28,7 +28,7 @@ def verified(token: str, pubsub: Workplace, audience: str) -> Mapping[str, Any]:
         return id_token.verify_token(token, request, audience=audience, certs_url=certs_url)
 
 
-def pushed_token(pubsub: Workplace, endpoint: Endpoint, audience: str = "") -> str:
+def pushed_token(pubsub: PubsubClient, endpoint: PushEndpoint, audience: str = "") -> str:
     """The token of one push."""
     topic = pubsub.topic()
     oidc = PushConfig.OidcToken(service_account_email=EMAIL, audience=audience)
@@ -39,7 +39,7 @@ def pushed_token(pubsub: Workplace, endpoint: Endpoint, audience: str = "") -> s
     return token
 
 
-def test_google_auth_verifies_the_token(pubsub: Workplace, endpoint: Endpoint) -> None:
+def test_google_auth_verifies_the_token(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviour 17: signed by a key whose certificate the server publishes, with the claims of Google's."""
     token = pushed_token(pubsub, endpoint, "https://worker.example")
     claims = verified(token, pubsub, "https://worker.example")
@@ -52,20 +52,20 @@ def test_google_auth_verifies_the_token(pubsub: Workplace, endpoint: Endpoint) -
     assert jwt.get_unverified_header(token)["alg"] == "RS256"
 
 
-def test_the_audience_defaults_to_the_endpoint(pubsub: Workplace, endpoint: Endpoint) -> None:
+def test_the_audience_defaults_to_the_endpoint(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviour 17: without an audience it is the URL of the push endpoint."""
     token = pushed_token(pubsub, endpoint)
     assert verified(token, pubsub, endpoint.url)["aud"] == endpoint.url
 
 
-def test_another_audience_is_refused(pubsub: Workplace, endpoint: Endpoint) -> None:
+def test_another_audience_is_refused(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviour 17: a token for one service does not open another."""
     token = pushed_token(pubsub, endpoint, "https://worker.example")
     with pytest.raises(exceptions.InvalidValue):
         verified(token, pubsub, "https://other.example")
 
 
-def test_a_tampered_token_is_refused(pubsub: Workplace, endpoint: Endpoint) -> None:
+def test_a_tampered_token_is_refused(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviour 17: the signature holds for the claims that were signed, only."""
     head, claims, signature = pushed_token(pubsub, endpoint, "https://worker.example").split(".")
     forged = jwt.encode({"aud": "https://worker.example", "email": EMAIL}, "k" * 32).split(".")[1]

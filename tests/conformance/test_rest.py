@@ -12,7 +12,7 @@ from google.pubsub_v1.services.publisher.transports import PublisherRestTranspor
 from google.pubsub_v1.services.subscriber.transports import SubscriberRestTransport
 from google.pubsub_v1.types import DeadLetterPolicy, PubsubMessage, Subscription, Topic
 
-from tests.conformance.workplace import PROJECT, Workplace
+from tests.servers.pubsub_client import PROJECT, PubsubClient
 
 Json: TypeAlias = Any
 
@@ -33,12 +33,12 @@ class Rest:
 
 
 @pytest.fixture
-def rest(pubsub: Workplace) -> Rest:
+def rest(pubsub: PubsubClient) -> Rest:
     """Of the server under test."""
     return Rest(pubsub.server.http_url)
 
 
-def test_a_message_goes_through_rest(pubsub: Workplace, rest: Rest) -> None:
+def test_a_message_goes_through_rest(pubsub: PubsubClient, rest: Rest) -> None:
     """Behaviour 2: created, published, pulled and acknowledged; bytes are base64, names camelCase."""
     topic, subscription = pubsub.name("topics"), pubsub.name("subscriptions")
     assert rest("PUT", topic, {"labels": {"a": "b"}})[0] == 200
@@ -60,7 +60,7 @@ def test_a_message_goes_through_rest(pubsub: Workplace, rest: Rest) -> None:
     assert rest("DELETE", topic) == (200, {})
 
 
-def test_both_doors_lead_to_one_place(pubsub: Workplace, rest: Rest) -> None:
+def test_both_doors_lead_to_one_place(pubsub: PubsubClient, rest: Rest) -> None:
     """What is published over gRPC is pulled over REST, and the other way round."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
@@ -71,7 +71,7 @@ def test_both_doors_lead_to_one_place(pubsub: Workplace, rest: Rest) -> None:
     assert [received.message.data for received in pubsub.pull(subscription)] == [b"rest"]
 
 
-def test_errors_have_googles_body(pubsub: Workplace, rest: Rest) -> None:
+def test_errors_have_googles_body(pubsub: PubsubClient, rest: Rest) -> None:
     """{"error": {"code", "message", "status"}}, with the HTTP status of the code."""
     topic, missing = pubsub.topic(), pubsub.name("topics")
     for status, code, (method, path, body) in (
@@ -86,7 +86,7 @@ def test_errors_have_googles_body(pubsub: Workplace, rest: Rest) -> None:
         assert found["error"]["message"]
 
 
-def test_lists_have_pages(pubsub: Workplace, rest: Rest) -> None:
+def test_lists_have_pages(pubsub: PubsubClient, rest: Rest) -> None:
     """Page size and token are query parameters."""
     made = {pubsub.topic() for _ in range(3)}
     found: set[str] = set()
@@ -101,7 +101,7 @@ def test_lists_have_pages(pubsub: Workplace, rest: Rest) -> None:
     assert made <= found
 
 
-def test_an_update_mask_says_what_changes(pubsub: Workplace, rest: Rest) -> None:
+def test_an_update_mask_says_what_changes(pubsub: PubsubClient, rest: Rest) -> None:
     """PATCH with the resource and the mask in the body; what the mask leaves out stays."""
     subscription = pubsub.subscription(pubsub.topic(), labels={"kept": "yes"})
     body = {
@@ -112,7 +112,7 @@ def test_an_update_mask_says_what_changes(pubsub: Workplace, rest: Rest) -> None
     assert (status, found["ackDeadlineSeconds"], found["labels"]) == (200, 99, {"kept": "yes"})
 
 
-def test_googles_own_rest_client_works(pubsub: Workplace) -> None:
+def test_googles_own_rest_client_works(pubsub: PubsubClient) -> None:
     """The client's REST transport, unmodified: enums as numbers, exceptions from statuses."""
     options: dict[str, Any] = {
         "host": pubsub.server.http_url,
@@ -126,7 +126,7 @@ def test_googles_own_rest_client_works(pubsub: Workplace) -> None:
         _live(pubsub, publisher, subscriber)
 
 
-def _live(pubsub: Workplace, publisher: PublisherClient, subscriber: SubscriberClient) -> None:
+def _live(pubsub: PubsubClient, publisher: PublisherClient, subscriber: SubscriberClient) -> None:
     """The life of a topic, a subscription and a message."""
     topic, dead = pubsub.name("topics"), pubsub.topic()
     assert publisher.create_topic(Topic(name=topic)).name == topic

@@ -21,10 +21,10 @@ from google.pubsub_v1.types import (
     ValidateMessageRequest,
 )
 
+from tests.conformance.export_tables import rows, table_of
 from tests.conformance.schema_examples import AVRO, OTHER_AVRO, PARENT, PROTO, avro, proto
-from tests.conformance.servers import PubsubServer
-from tests.conformance.test_exports import rows, table_of
-from tests.conformance.workplace import Workplace
+from tests.servers.pubsub import PubsubServer
+from tests.servers.pubsub_client import PubsubClient
 
 NO_PROTOBUF = pytest.mark.differs("offers no protocol buffers")
 
@@ -36,18 +36,18 @@ def schemas(server: PubsubServer) -> Iterator[SchemaServiceClient]:
         yield SchemaServiceClient(transport=SchemaServiceGrpcTransport(channel=channel))
 
 
-def created(schemas: SchemaServiceClient, pubsub: Workplace, schema: Schema | None = None) -> Schema:
+def created(schemas: SchemaServiceClient, pubsub: PubsubClient, schema: Schema | None = None) -> Schema:
     """A schema with a name nobody has."""
     schema_id = pubsub.name("schemas").rpartition("/")[2]
     return schemas.create_schema(parent=PARENT, schema=schema or avro(), schema_id=schema_id)
 
 
-def topic_of(pubsub: Workplace, schema: Schema, encoding: int = Encoding.JSON, **settings: str) -> str:
+def topic_of(pubsub: PubsubClient, schema: Schema, encoding: int = Encoding.JSON, **settings: str) -> str:
     """A topic that takes messages of a schema."""
     return pubsub.topic(schema_settings=SchemaSettings(schema=schema.name, encoding=encoding, **settings))
 
 
-def test_a_schema_is_kept(schemas: SchemaServiceClient, pubsub: Workplace) -> None:
+def test_a_schema_is_kept(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
     """Create, get, list, delete; a name is taken once."""
     made = created(schemas, pubsub)
     assert made.revision_id
@@ -62,7 +62,7 @@ def test_a_schema_is_kept(schemas: SchemaServiceClient, pubsub: Workplace) -> No
 
 
 @pytest.mark.differs("always sends definitions")
-def test_a_list_has_no_definitions_unless_asked(schemas: SchemaServiceClient, pubsub: Workplace) -> None:
+def test_a_list_has_no_definitions_unless_asked(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
     """The view is BASIC for lists and FULL for get, unless the request says otherwise."""
     made = created(schemas, pubsub)
     (listed,) = (schema for schema in schemas.list_schemas(parent=PARENT) if schema.name == made.name)
@@ -72,7 +72,7 @@ def test_a_list_has_no_definitions_unless_asked(schemas: SchemaServiceClient, pu
     assert schemas.get_schema({"name": made.name, "view": SchemaView.BASIC}).definition == ""
 
 
-def test_revisions_are_committed_and_rolled_back(schemas: SchemaServiceClient, pubsub: Workplace) -> None:
+def test_revisions_are_committed_and_rolled_back(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
     """The last revision is the schema; a rollback is a new revision with an old definition."""
     first = created(schemas, pubsub)
     second = schemas.commit_schema(name=first.name, schema=avro(OTHER_AVRO, first.name))
@@ -87,7 +87,7 @@ def test_revisions_are_committed_and_rolled_back(schemas: SchemaServiceClient, p
     assert listed == [first.revision_id, third.revision_id]
 
 
-def test_a_revision_is_got_by_its_id(schemas: SchemaServiceClient, pubsub: Workplace) -> None:
+def test_a_revision_is_got_by_its_id(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
     """``NAME@ID``, and NOT_FOUND for one that is not there."""
     first = created(schemas, pubsub)
     schemas.commit_schema(name=first.name, schema=avro(OTHER_AVRO, first.name))
@@ -97,7 +97,7 @@ def test_a_revision_is_got_by_its_id(schemas: SchemaServiceClient, pubsub: Workp
 
 
 @pytest.mark.differs("takes more")
-def test_a_schema_has_twenty_revisions_at_most(schemas: SchemaServiceClient, pubsub: Workplace) -> None:
+def test_a_schema_has_twenty_revisions_at_most(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
     """And room for another once one is deleted."""
     first = created(schemas, pubsub)
     for _ in range(19):
@@ -109,7 +109,7 @@ def test_a_schema_has_twenty_revisions_at_most(schemas: SchemaServiceClient, pub
 
 
 @pytest.mark.differs("has no such check")
-def test_the_only_revision_stays(schemas: SchemaServiceClient, pubsub: Workplace) -> None:
+def test_the_only_revision_stays(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
     """Deleting it would leave a schema without any."""
     made = created(schemas, pubsub)
     with pytest.raises(FailedPrecondition):
@@ -135,7 +135,7 @@ def test_the_only_revision_stays(schemas: SchemaServiceClient, pubsub: Workplace
     ],
 )
 def test_what_is_no_definition_is_refused(
-    schemas: SchemaServiceClient, pubsub: Workplace, schema: Schema
+    schemas: SchemaServiceClient, pubsub: PubsubClient, schema: Schema
 ) -> None:
     """INVALID_ARGUMENT, whether it is to be kept or only validated."""
     with pytest.raises(InvalidArgument):
@@ -144,7 +144,7 @@ def test_what_is_no_definition_is_refused(
         schemas.validate_schema(parent=PARENT, schema=schema)
 
 
-def test_a_topic_takes_only_what_fits(schemas: SchemaServiceClient, pubsub: Workplace) -> None:
+def test_a_topic_takes_only_what_fits(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
     """One message that does not fit, and nothing of the request is stored."""
     topic = topic_of(pubsub, created(schemas, pubsub))
     subscription = pubsub.subscription(topic)
@@ -154,10 +154,10 @@ def test_a_topic_takes_only_what_fits(schemas: SchemaServiceClient, pubsub: Work
             pubsub.publish(topic, fits, wrong)
     pubsub.publish(topic, fits)
     assert [received.message.data for received in pubsub.pull(subscription)] == [fits]
-    assert pubsub.waiting(subscription) == []
+    assert pubsub.pull_now(subscription) == []
 
 
-def test_a_message_says_what_it_satisfies(schemas: SchemaServiceClient, pubsub: Workplace) -> None:
+def test_a_message_says_what_it_satisfies(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
     """Three attributes tell a subscriber how to read it: schema, revision, encoding."""
     schema = created(schemas, pubsub)
     topic = topic_of(pubsub, schema, Encoding.BINARY)
@@ -176,7 +176,7 @@ def test_a_message_says_what_it_satisfies(schemas: SchemaServiceClient, pubsub: 
         pubsub.publish(topic, b'{"url": "x", "size": null}')
 
 
-def test_any_allowed_revision_will_do(schemas: SchemaServiceClient, pubsub: Workplace) -> None:
+def test_any_allowed_revision_will_do(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
     """From last_revision_id back to first_revision_id; without them, all there are."""
     first = created(schemas, pubsub)
     topic = topic_of(pubsub, first)
@@ -192,7 +192,7 @@ def test_any_allowed_revision_will_do(schemas: SchemaServiceClient, pubsub: Work
         pubsub.publish(only, b'{"url": "x", "size": null}')
 
 
-def test_settings_of_a_topic_are_checked(schemas: SchemaServiceClient, pubsub: Workplace) -> None:
+def test_settings_of_a_topic_are_checked(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
     """A schema that is there, and an encoding."""
     schema = created(schemas, pubsub)
     with pytest.raises(NotFound):
@@ -201,7 +201,7 @@ def test_settings_of_a_topic_are_checked(schemas: SchemaServiceClient, pubsub: W
         topic_of(pubsub, schema, Encoding.ENCODING_UNSPECIFIED)
 
 
-def test_a_topic_without_its_schema_takes_nothing(schemas: SchemaServiceClient, pubsub: Workplace) -> None:
+def test_a_topic_without_its_schema_takes_nothing(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
     """It names ``_deleted-schema_``, until it is given another."""
     schema, other = created(schemas, pubsub), created(schemas, pubsub)
     topic = topic_of(pubsub, schema)
@@ -268,7 +268,7 @@ def test_a_message_is_validated(
 
 
 @NO_PROTOBUF
-def test_protobuf_messages_pass_a_topic(schemas: SchemaServiceClient, pubsub: Workplace) -> None:
+def test_protobuf_messages_pass_a_topic(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
     """The definition is compiled once, and its messages go through."""
     topic = topic_of(pubsub, created(schemas, pubsub, proto()))
     subscription = pubsub.subscription(topic)
@@ -289,7 +289,7 @@ def test_protobuf_messages_pass_a_topic(schemas: SchemaServiceClient, pubsub: Wo
 )
 @pytest.mark.differs("writes nothing")
 def test_a_topics_schema_makes_the_table(
-    schemas: SchemaServiceClient, pubsub: Workplace, schema: Schema, data: bytes, row: dict[str, object]
+    schemas: SchemaServiceClient, pubsub: PubsubClient, schema: Schema, data: bytes, row: dict[str, object]
 ) -> None:
     """Behaviour 32: with use_topic_schema, the fields of the schema are the columns."""
     table = table_of(pubsub)
@@ -302,7 +302,7 @@ def test_a_topics_schema_makes_the_table(
 
 
 @pytest.mark.differs("takes it")
-def test_use_topic_schema_needs_one(pubsub: Workplace) -> None:
+def test_use_topic_schema_needs_one(pubsub: PubsubClient) -> None:
     """Behaviour 32: a topic without schema has no columns to offer."""
     with pytest.raises(InvalidArgument):
         pubsub.subscription(

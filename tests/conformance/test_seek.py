@@ -6,8 +6,8 @@ import pytest
 from google.api_core.exceptions import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from google.pubsub_v1.types import PushConfig, Snapshot, Topic, UpdateTopicRequest
 
-from tests.conformance.endpoint import Endpoint
-from tests.conformance.workplace import PROJECT, Workplace
+from tests.servers.pubsub_client import PROJECT, PubsubClient
+from tests.servers.push_endpoint import PushEndpoint
 
 HOUR = timedelta(hours=1)
 CLOCK = timedelta(milliseconds=3)  #: more than the coarsest clock's step
@@ -21,23 +21,23 @@ def now() -> datetime:
     return begun + CLOCK
 
 
-def seek(pubsub: Workplace, subscription: str, **target: object) -> None:
+def seek(pubsub: PubsubClient, subscription: str, **target: object) -> None:
     """To a time or a snapshot."""
     pubsub.subscriber.seek({"subscription": subscription, **target})
 
 
-def snapshot(pubsub: Workplace, subscription: str) -> str:
+def snapshot(pubsub: PubsubClient, subscription: str) -> str:
     """Name of a new snapshot."""
     made = pubsub.subscriber.create_snapshot(name=pubsub.name("snapshots"), subscription=subscription)
     return made.name
 
 
-def waiting(pubsub: Workplace, subscription: str) -> list[str]:
+def waiting(pubsub: PubsubClient, subscription: str) -> list[str]:
     """What is there."""
-    return sorted(received.message.data.decode() for received in pubsub.waiting(subscription))
+    return sorted(received.message.data.decode() for received in pubsub.pull_now(subscription))
 
 
-def test_a_seek_to_the_future_acknowledges_everything(pubsub: Workplace) -> None:
+def test_a_seek_to_the_future_acknowledges_everything(pubsub: PubsubClient) -> None:
     """Behaviour 28: what was published before the time is acknowledged, waiting and outstanding alike."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
@@ -49,7 +49,7 @@ def test_a_seek_to_the_future_acknowledges_everything(pubsub: Workplace) -> None
     assert waiting(pubsub, subscription) == ["new"]
 
 
-def test_a_seek_to_the_past_brings_back_what_was_retained(pubsub: Workplace) -> None:
+def test_a_seek_to_the_past_brings_back_what_was_retained(pubsub: PubsubClient) -> None:
     """Behaviour 28: with retain_acked_messages acked messages from that time on are delivered again."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic, retain_acked_messages=True)
@@ -63,7 +63,7 @@ def test_a_seek_to_the_past_brings_back_what_was_retained(pubsub: Workplace) -> 
     assert (again.message.data, [again.message.message_id]) == (b"after", ids)
 
 
-def test_a_seek_to_the_past_brings_back_nothing_that_was_not_kept(pubsub: Workplace) -> None:
+def test_a_seek_to_the_past_brings_back_nothing_that_was_not_kept(pubsub: PubsubClient) -> None:
     """Behaviour 28: without retention an ack is for good; what was not acked stays."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
@@ -75,7 +75,7 @@ def test_a_seek_to_the_past_brings_back_nothing_that_was_not_kept(pubsub: Workpl
 
 
 @pytest.mark.differs("keeps nothing for a topic")
-def test_a_topic_keeps_messages_for_all_its_subscriptions(pubsub: Workplace) -> None:
+def test_a_topic_keeps_messages_for_all_its_subscriptions(pubsub: PubsubClient) -> None:
     """Behaviour 28: message_retention_duration of the topic, even for a subscription that came later."""
     topic = pubsub.topic(message_retention_duration=HOUR)
     pubsub.publish(topic, b"early")
@@ -86,7 +86,7 @@ def test_a_topic_keeps_messages_for_all_its_subscriptions(pubsub: Workplace) -> 
 
 
 @pytest.mark.differs("does not tell")
-def test_a_subscription_tells_how_long_its_topic_keeps(pubsub: Workplace) -> None:
+def test_a_subscription_tells_how_long_its_topic_keeps(pubsub: PubsubClient) -> None:
     """Behaviours 10 and 28: topic_message_retention_duration follows the topic."""
     topic = pubsub.topic(message_retention_duration=HOUR)
     made = pubsub.created(topic)
@@ -99,7 +99,7 @@ def test_a_subscription_tells_how_long_its_topic_keeps(pubsub: Workplace) -> Non
 
 
 @pytest.mark.differs("does not know the field")
-def test_a_topic_that_keeps_no_more_has_nothing(pubsub: Workplace) -> None:
+def test_a_topic_that_keeps_no_more_has_nothing(pubsub: PubsubClient) -> None:
     """Behaviours 10 and 28: taking the retention away lets go of what was kept."""
     topic = pubsub.topic(message_retention_duration=HOUR)
     pubsub.publish(topic, b"early")
@@ -111,7 +111,7 @@ def test_a_topic_that_keeps_no_more_has_nothing(pubsub: Workplace) -> None:
     assert waiting(pubsub, subscription) == []
 
 
-def test_a_snapshot_holds_what_was_unacked_and_all_since(pubsub: Workplace) -> None:
+def test_a_snapshot_holds_what_was_unacked_and_all_since(pubsub: PubsubClient) -> None:
     """Behaviour 28: what was acked before stays acked; what was acked since comes back."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
@@ -126,7 +126,7 @@ def test_a_snapshot_holds_what_was_unacked_and_all_since(pubsub: Workplace) -> N
     assert waiting(pubsub, subscription) == ["since", "unacked"]
 
 
-def test_a_snapshot_serves_another_subscription(pubsub: Workplace) -> None:
+def test_a_snapshot_serves_another_subscription(pubsub: PubsubClient) -> None:
     """Behaviour 28: of the same topic; one of another topic is refused."""
     topic = pubsub.topic()
     first, second = pubsub.subscription(topic), pubsub.subscription(topic)
@@ -141,7 +141,7 @@ def test_a_snapshot_serves_another_subscription(pubsub: Workplace) -> None:
 
 
 @pytest.mark.differs("keeps nothing for a topic, and ignores filters")
-def test_a_seek_keeps_to_the_filter(pubsub: Workplace) -> None:
+def test_a_seek_keeps_to_the_filter(pubsub: PubsubClient) -> None:
     """Behaviours 24 and 28: what a subscription does not want, no seek brings it."""
     topic = pubsub.topic(message_retention_duration=HOUR)
     pubsub.publish(topic, b"no")
@@ -151,7 +151,7 @@ def test_a_seek_keeps_to_the_filter(pubsub: Workplace) -> None:
     assert waiting(pubsub, subscription) == ["yes"]
 
 
-def test_snapshots_are_resources(pubsub: Workplace) -> None:
+def test_snapshots_are_resources(pubsub: PubsubClient) -> None:
     """Behaviour 28: created once, got, listed, deleted."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
@@ -169,7 +169,7 @@ def test_snapshots_are_resources(pubsub: Workplace) -> None:
         pubsub.subscriber.delete_snapshot(snapshot=held)
 
 
-def test_a_snapshot_expires_within_seven_days(pubsub: Workplace) -> None:
+def test_a_snapshot_expires_within_seven_days(pubsub: PubsubClient) -> None:
     """Behaviour 28: seven days less the age of its oldest message."""
     subscription = pubsub.subscription(pubsub.topic())
     made = pubsub.subscriber.create_snapshot(name=pubsub.name("snapshots"), subscription=subscription)
@@ -177,7 +177,7 @@ def test_a_snapshot_expires_within_seven_days(pubsub: Workplace) -> None:
     assert timedelta(days=7) - HOUR < left <= timedelta(days=7)
 
 
-def test_one_snapshot_can_be_got(pubsub: Workplace) -> None:
+def test_one_snapshot_can_be_got(pubsub: PubsubClient) -> None:
     """Behaviour 28: as it was answered when it was made."""
     subscription = pubsub.subscription(pubsub.topic())
     made = pubsub.subscriber.create_snapshot(name=pubsub.name("snapshots"), subscription=subscription)
@@ -185,7 +185,7 @@ def test_one_snapshot_can_be_got(pubsub: Workplace) -> None:
 
 
 @pytest.mark.differs("does not offer ListTopicSnapshots")
-def test_a_topic_lists_its_snapshots(pubsub: Workplace) -> None:
+def test_a_topic_lists_its_snapshots(pubsub: PubsubClient) -> None:
     """Behaviour 28: by name; a deleted topic leaves its snapshots."""
     topic = pubsub.topic()
     held = snapshot(pubsub, pubsub.subscription(topic))
@@ -196,7 +196,7 @@ def test_a_topic_lists_its_snapshots(pubsub: Workplace) -> None:
 
 
 @pytest.mark.differs("does not know the field")
-def test_a_snapshot_can_be_labelled(pubsub: Workplace) -> None:
+def test_a_snapshot_can_be_labelled(pubsub: PubsubClient) -> None:
     """Behaviours 10 and 28: labels and expire_time change by mask, and nothing else does."""
     held = snapshot(pubsub, pubsub.subscription(pubsub.topic()))
     wish = Snapshot(name=held, labels={"team": "one"}, topic="projects/p/topics/ttt")
@@ -207,9 +207,9 @@ def test_a_snapshot_can_be_labelled(pubsub: Workplace) -> None:
 
 
 @pytest.mark.differs("does not offer DetachSubscription")
-def test_a_detached_subscription_is_pushed_nothing(pubsub: Workplace, endpoint: Endpoint) -> None:
+def test_a_detached_subscription_is_pushed_nothing(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviour 30: neither its backlog nor what is published later."""
-    endpoint.answer = lambda _: 500
+    endpoint.respond = lambda _: 500
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic, push_config=PushConfig(push_endpoint=endpoint.url))
     pubsub.publish(topic, b"x")
@@ -222,7 +222,7 @@ def test_a_detached_subscription_is_pushed_nothing(pubsub: Workplace, endpoint: 
 
 
 @pytest.mark.differs("does not offer DetachSubscription")
-def test_a_detached_subscription_is_cut_off(pubsub: Workplace) -> None:
+def test_a_detached_subscription_is_cut_off(pubsub: PubsubClient) -> None:
     """Behaviour 30: it says so, its messages are gone, and pull, ack and seek answer FAILED_PRECONDITION."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
@@ -231,7 +231,7 @@ def test_a_detached_subscription_is_cut_off(pubsub: Workplace) -> None:
     pubsub.publisher.detach_subscription({"subscription": subscription})
     assert pubsub.subscriber.get_subscription(subscription=subscription).detached
     with pytest.raises(FailedPrecondition):
-        pubsub.waiting(subscription)
+        pubsub.pull_now(subscription)
     with pytest.raises(FailedPrecondition):
         pubsub.ack(subscription, received)
     with pytest.raises(FailedPrecondition):

@@ -5,11 +5,11 @@ import re
 import pytest
 from google.pubsub_v1.types import PubsubMessage, PushConfig
 
-from tests.conformance.endpoint import Endpoint
-from tests.conformance.workplace import Workplace
+from tests.servers.pubsub_client import PubsubClient
+from tests.servers.push_endpoint import PushEndpoint
 
 
-def unwrapped(endpoint: Endpoint, *, write_metadata: bool) -> PushConfig:
+def unwrapped(endpoint: PushEndpoint, *, write_metadata: bool) -> PushConfig:
     """A push config."""
     return PushConfig(
         push_endpoint=endpoint.url, no_wrapper=PushConfig.NoWrapper(write_metadata=write_metadata)
@@ -17,7 +17,7 @@ def unwrapped(endpoint: Endpoint, *, write_metadata: bool) -> PushConfig:
 
 
 @pytest.mark.differs("wraps all the same")
-def test_the_body_is_the_data(pubsub: Workplace, endpoint: Endpoint) -> None:
+def test_the_body_is_the_data(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviour 18: no_wrapper alone sends the raw data, and nothing else of the message."""
     topic = pubsub.topic()
     pubsub.subscription(topic, push_config=unwrapped(endpoint, write_metadata=False))
@@ -28,7 +28,7 @@ def test_the_body_is_the_data(pubsub: Workplace, endpoint: Endpoint) -> None:
 
 
 @pytest.mark.differs("wraps all the same")
-def test_metadata_becomes_headers(pubsub: Workplace, endpoint: Endpoint) -> None:
+def test_metadata_becomes_headers(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviour 18: with write_metadata x-goog-pubsub-* and the attributes are headers."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic, push_config=unwrapped(endpoint, write_metadata=True))

@@ -1,15 +1,13 @@
 """Fixtures of the console's tests."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 from console.cli.commands import app
 from console.ledger.ledger import Ledger
-
-Scrapeq = Callable[..., Result]
+from tests.console.command import Scrapeq
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from console.ledger.ledger import Ledger
 from contract.outcome import Reason
-from tests.console.conftest import Scrapeq
+from tests.console.command import Scrapeq
 from tests.console.rows import dead_row, job_row, outcome_row
 
 COMMANDS = ["up", "demo", "dispatch", "try", "results", "status", "dead", "replay", "reasons", "recipe"]

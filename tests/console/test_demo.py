@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.console.processes import children_of, is_running, wait_for
+from tests.servers.processes import children_of, is_running
+from tests.servers.waiting import wait_until
 
 FREE_PORTS = [f"--{name}-port=0" for name in ("pubsub", "pubsub-http", "dispatcher", "worker")]
 
@@ -97,7 +98,7 @@ def test_ctrl_c_ends_the_demo_at_any_time(after: str) -> None:
         output, _ = command.communicate(timeout=20)
     assert output.splitlines()[-1] == "Stopped before the end; nothing is left running."
     assert command.returncode == 130
-    wait_for(lambda: not any(map(is_running, groups)))
+    wait_until(lambda: not any(map(is_running, groups)))
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])

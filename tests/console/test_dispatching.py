@@ -13,7 +13,7 @@ from console.errors import NotDispatched
 from console.stack.ports import settle_ports
 from contract.crawl import Crawl
 from extraction.selectors import CHECKS
-from tests.console.conftest import Scrapeq
+from tests.console.command import Scrapeq
 
 CRAWL = Crawl.from_document(
     {

@@ -8,7 +8,7 @@ import pytest
 
 from console.errors import WrongUsage
 from console.stack.ports import FREE, LOOPBACK, settle_ports
-from tests.console.conftest import Scrapeq
+from tests.console.command import Scrapeq
 
 
 @pytest.fixture

@@ -33,9 +33,9 @@ from contract.topology import (
     OUTCOMES_TOPIC,
     PUSH_SUBSCRIPTION,
 )
-from tests.console.processes import wait_for
 from tests.console.rows import dead_row, job_row, outcome_row
 from tests.contract.documents import OUTCOME
+from tests.servers.waiting import wait_until
 
 ENDPOINT = "http://127.0.0.1:9/"
 POLICY = DeliveryPolicy(
@@ -131,7 +131,7 @@ def test_what_is_published_comes_to_the_ledger(tmp_path: Path, ledger: Ledger, w
         publish(host, outcome_row("a", 1, items=[{"price": 1}]), dead_row("b", 2))
         publish(host, replace(dead_row("d", 2), data=b"\xff{"))
         done = Accounting(dispatched=4, succeeded=1, dead=2, in_flight=1)
-        wait_for(lambda: ledger.accounting("run-1") == done)
+        wait_until(lambda: ledger.accounting("run-1") == done)
     url = "https://shop.example/b"
     assert ledger.dead("run-1") == [DeadJob("d", "", 5, "", ""), DeadJob("b", url, 5, "", "")]
     assert [result.items for result in ledger.results("run-1")] == [[{"price": 1}]]
@@ -150,7 +150,7 @@ def test_both_ways_write_the_same_rows(tmp_path: Path, ledger: Ledger) -> None:
     with localpubsub.running(data=tmp_path / "pubsub") as server:
         prepare_topology(server.host, ENDPOINT, POLICY)
         publish(server.host, *published)
-        wait_for(lambda: len(rows_in(ledger)) == 3)
+        wait_until(lambda: len(rows_in(ledger)) == 3)
     collected = Ledger(tmp_path / "collected")
     collected.create()
     collected.record(published)
@@ -181,11 +181,11 @@ def test_what_is_not_written_is_not_acknowledged(tmp_path: Path, ledger: Ledger)
         prepare_topology(server.host, ENDPOINT, POLICY, writes_rows=False)
         with Collector(server.host, ledger) as collector:
             publish(server.host, job_row("a"))
-            wait_for(lambda: collector.fault() is not None)
+            wait_until(lambda: collector.fault() is not None)
     # Then it comes again once the ledger is back, since nobody has acknowledged it
     away.rename(ledger.path)
     with localpubsub.running(data=tmp_path / "queue") as server, Collector(server.host, ledger):
-        wait_for(lambda: ledger.accounting("run-1").dispatched == 1)
+        wait_until(lambda: ledger.accounting("run-1").dispatched == 1)
 
 
 def test_the_collection_survives_a_restart_of_the_queue(tmp_path: Path, ledger: Ledger) -> None:
@@ -197,4 +197,4 @@ def test_the_collection_survives_a_restart_of_the_queue(tmp_path: Path, ledger: 
         collector.__enter__()
     with collector, localpubsub.running(data=tmp_path / "queue", port=port) as server:
         publish(server.host, job_row("a"))
-        wait_for(lambda: ledger.accounting("run-1").dispatched == 1)
+        wait_until(lambda: ledger.accounting("run-1").dispatched == 1)

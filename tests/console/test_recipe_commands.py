@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from contract.schema import crawl_schema, recipe_schema
-from tests.console.conftest import Scrapeq
-from tests.service.site import http, open_site
+from tests.console.command import Scrapeq
+from tests.servers.site import http, open_site
 
 RECIPE = """\
 name: book

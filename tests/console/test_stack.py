@@ -25,7 +25,8 @@ from console.stack.services import (
 from console.stack.stack import Stack
 from contract.crawl import Crawl
 from extraction.selectors import CHECKS
-from tests.console.processes import children_of, is_running, wait_for
+from tests.servers.processes import children_of, is_running
+from tests.servers.waiting import wait_until
 
 PROCESSES = ("pubsub", "dispatcher", "worker")
 
@@ -65,7 +66,7 @@ def test_a_job_goes_all_the_way(stack: Stack) -> None:
         CHECKS,
     )
     assert dispatch(crawl, stack.dispatcher_url, announce=print).published == 1
-    wait_for(lambda: stack.ledger.runs() == ["nobody-1"] and bool(stack.ledger.failures("nobody-1")))
+    wait_until(lambda: stack.ledger.runs() == ["nobody-1"] and bool(stack.ledger.failures("nobody-1")))
     assert stack.ledger.failures("nobody-1")[0].reason == "connect"
     assert stack.ledger.accounting("nobody-1").in_flight == 1
 
@@ -74,7 +75,7 @@ def test_a_killed_worker_stays_dead_until_it_is_started(stack: Stack) -> None:
     """For tests of failures: SIGKILL ends the whole group, and nothing comes back by itself."""
     worker = stack.process("worker")
     worker.kill()
-    wait_for(lambda: not is_running(worker.pid))  # its leader is gone, the others are going
+    wait_until(lambda: not is_running(worker.pid))  # its leader is gone, the others are going
     assert worker.exit_status == -signal.SIGKILL
     stack.start_worker()
     assert get(f"{stack.worker_url}/healthz").status_code == 200
@@ -86,13 +87,13 @@ def test_tending_restarts_a_service_that_died(stack: Stack, monkeypatch: pytest.
     monkeypatch.setattr(stack, "announce", said.append)
     died = stack.process("dispatcher")
     os.kill(died.pid, signal.SIGKILL)
-    wait_for(lambda: died.exit_status is not None)
+    wait_until(lambda: died.exit_status is not None)
 
     def is_back() -> bool:
         stack.tend()
         return stack.process("dispatcher") is not died
 
-    wait_for(is_back)
+    wait_until(is_back)
     assert said == ["The dispatcher has ended (signal 9); it is started again."]
     await_health(stack.process("dispatcher"))
 
@@ -138,7 +139,7 @@ def test_a_stack_whose_owner_is_killed_ends_by_itself(tmp_path: Path) -> None:
         groups = children_of(up.pid) - {os.getpgid(up.pid)}
         assert len(groups) == 4  # three services, and what holds them
         up.kill()
-    wait_for(lambda: not any(map(is_running, groups)))
+    wait_until(lambda: not any(map(is_running, groups)))
 
 
 def test_proxies_are_not_used_on_the_loopback_interface() -> None:

@@ -13,8 +13,8 @@ from console.stack.services import DeliveryPolicy
 from contract.outcome import MAX_DETAIL_CHARACTERS
 from contract.outcome_record import OutcomeRecord
 from contract.topology import LEDGER_TABLES, OUTCOMES_TOPIC
-from tests.console.processes import wait_for
 from tests.contract.documents import OUTCOME
+from tests.servers.waiting import wait_until
 
 #: What a BigQuery subscription with write_metadata needs: https://cloud.google.com/pubsub/docs/bigquery#write-metadata
 METADATA = {
@@ -91,6 +91,6 @@ def test_any_outcome_fits_its_table(tmp_path: Path) -> None:
             publisher.publish(topic_path(OUTCOMES_TOPIC), odd.encode()).result(timeout=20)
         query = f"SELECT fetched_at, items, attempt FROM {table('outcomes')}"  # noqa: S608 - our own name
         with closing(sqlite3.connect(path)) as connection:
-            wait_for(lambda: connection.execute(query).fetchall() != [])
+            wait_until(lambda: connection.execute(query).fetchall() != [])
             (row,) = connection.execute(query).fetchall()
     assert row == ("2026-11-22T06:00:04.500000Z", odd.items, 2**63 - 1)

@@ -13,7 +13,7 @@ from dispatcher.plan import MAX_SHOWN_REJECTED
 from dispatcher.sitemap import SitemapUnreadable
 from dispatcher.sitemap_reader import SitemapUnavailable
 from publishing.publisher import PublishUnconfirmed
-from tests.service.recording import RecordingPublisher
+from tests.servers.recording_publisher import RecordingPublisher
 
 NOW = datetime(2026, 11, 22, 6, 0, 3, tzinfo=UTC)
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

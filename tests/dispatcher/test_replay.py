@@ -13,7 +13,7 @@ from contract.outcome import ACKNOWLEDGING, Reason, status_of
 from dispatcher.replay import Replayer
 from publishing.publisher import Message, PublishUnconfirmed
 from push_endpoint.authentication import AuthenticationError, anyone
-from tests.service.recording import RecordingPublisher
+from tests.servers.recording_publisher import RecordingPublisher
 
 DEATH = {
     "CloudPubSubDeadLetterSourceDeliveryCount": "5",

@@ -17,7 +17,7 @@ from dispatcher.sitemap_reader import (
 from guarded_http.addresses import read_networks
 from guarded_http.client import HttpClient
 from guarded_http.dial import Dial
-from tests.service.site import Answer, Site, Visit, http, redirect
+from tests.servers.site import Answer, Site, Visit, http, redirect
 
 NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
 MAX_BYTES = 100_000

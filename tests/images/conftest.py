@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.images.by_hand import Image, build, context_of
+from tests.images.dockerfile_build import Image, build, context_of
 from tests.repository.tree import ROOT
 
 SERVICES = ("dispatcher", "worker")

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from console.stack.ports import free_port
-from tests.images.by_hand import Image
+from tests.images.dockerfile_build import Image
 
 # A namespace of its own, in which everything that is mounted turns read-only.
 READ_ONLY = """

@@ -17,13 +17,13 @@ import pytest
 from google.cloud.pubsub_v1 import SubscriberClient
 
 import localpubsub
-from tests.images.by_hand import APP, Image
 from tests.images.container import Container, is_read_only, running
-from tests.images.test_dockerfiles import closure
-from tests.repository.test_locks import locked, normal
-from tests.service.site import Site, Visit
-from tests.service.site import http as answering
-from tests.worker.pushes import job, push
+from tests.images.dockerfile_build import APP, Image
+from tests.repository.lock_files import locked, normal
+from tests.repository.tree import package_closure
+from tests.servers.pushes import job, push
+from tests.servers.site import Site, Visit
+from tests.servers.site import http as answering
 
 pytestmark = pytest.mark.timeout(900)  # a slow index
 
@@ -68,7 +68,7 @@ def test_the_services_lock_is_installed_and_nothing_else(
 
 def test_only_the_services_code_is_there(image: Image, service: str) -> None:
     """Not the other service, and no lock of the developers."""
-    assert {each.name for each in (app(image) / "code").iterdir()} == closure(service)
+    assert {each.name for each in (app(image) / "code").iterdir()} == package_closure(service)
     assert sorted(each.name for each in app(image).iterdir()) == ["code", "venv"]
 
 

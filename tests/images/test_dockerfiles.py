@@ -10,9 +10,9 @@ import pytest
 
 from console.stack.ports import LOOPBACK
 from console.stack.services import Addresses, StackOptions, launches
-from tests.conformance.servers import missing
-from tests.images.by_hand import instructions
-from tests.repository.tree import PACKAGES, ROOT, imports, parsed, sources
+from tests.images.dockerfile_build import instructions
+from tests.repository.tree import ROOT, package_closure
+from tests.servers.requirements import skip_or_fail
 
 PINNED = re.compile(r"python:3\.\d+\.\d+-slim-\w+@sha256:[0-9a-f]{64} AS python")
 
@@ -27,7 +27,7 @@ def test_hadolint_has_no_complaint(service: str) -> None:
     """What is known to go wrong with Dockerfiles does not."""
     hadolint = shutil.which("hadolint", path=str(Path(sys.executable).parent)) or shutil.which("hadolint")
     if hadolint is None:
-        missing("hadolint has no build for this machine")
+        skip_or_fail("hadolint has no build for this machine")
     said = subprocess.run(
         [hadolint, ROOT / service / "Dockerfile"], capture_output=True, text=True, check=False, timeout=60
     )
@@ -59,25 +59,10 @@ def test_every_wheel_is_checked(service: str) -> None:
     assert install.endswith(f"--requirement /app/{service}.txt")
 
 
-def closure(package: str) -> set[str]:
-    """Return the packages that `package` imports, itself included."""
-    found, new = set[str](), {package}
-    while new:
-        found |= new
-        roots = {
-            each.module.split(".")[0]
-            for name in new
-            for path in sources(name)
-            for each in imports(parsed(path))
-        }
-        new = (roots & set(PACKAGES)) - found
-    return found
-
-
 def test_it_holds_the_packages_that_the_service_imports(service: str) -> None:
     """All of them, and no other: neither the other service, nor the console, nor the tests."""
     copied = {value.split()[0] for value in values(service, "COPY") if not value.startswith("--from")}
-    assert copied == closure(service) | {f"locks/{service}.txt"}
+    assert copied == package_closure(service) | {f"locks/{service}.txt"}
 
 
 def test_it_starts_as_it_does_on_a_laptop(service: str, tmp_path: Path) -> None:

@@ -5,12 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from console.stack.services import DeliveryPolicy, StackOptions
+from console.stack.services import StackOptions
 from console.stack.stack import Stack
-from tests.journey.site import Site, serving_site
-
-# So many attempts that none of a journey's accidents uses them up, and backoffs that a test can wait for.
-PATIENT = DeliveryPolicy(max_delivery_attempts=100, minimum_backoff_seconds=1, maximum_backoff_seconds=2)
+from tests.journey.dispatching import MANY_ATTEMPTS
+from tests.servers.controlled_site import Site, serving_site
 
 
 @pytest.fixture
@@ -23,5 +21,5 @@ def site() -> Iterator[Site]:
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
     """A running stack whose jobs are tried often."""
-    with Stack(StackOptions(data=tmp_path / "data", delivery=PATIENT)) as stack:
+    with Stack(StackOptions(data=tmp_path / "data", delivery=MANY_ATTEMPTS)) as stack:
         yield stack

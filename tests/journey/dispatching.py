@@ -1,15 +1,15 @@
 """What every journey does: dispatch a crawl, and wait for facts in the ledger."""
 
-import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import requests
 
 from console.ledger.ledger import Accounting
+from console.stack.services import DeliveryPolicy
 from console.stack.stack import Stack
+from tests.servers.waiting import MAX_WAIT_SECONDS, wait_for
 
-Read = TypeVar("Read")
 TITLE = {"name": "page", "fields": {"title": {"css": "title", "required": True}}}
 
 
@@ -26,16 +26,13 @@ def dispatch(
 
 
 def await_accounting(
-    stack: Stack, run_id: str, reached: Callable[[Accounting], bool], seconds: float = 60
+    stack: Stack, run_id: str, reached: Callable[[Accounting], bool], seconds: float = MAX_WAIT_SECONDS
 ) -> Accounting:
     """Return the run's accounting once `reached` is true of it; fail with the last one after `seconds`."""
-    return await_read(lambda: stack.ledger.accounting(run_id), reached, seconds)
+    return wait_for(lambda: stack.ledger.accounting(run_id), reached, run_id, seconds)
 
 
-def await_read(read: Callable[[], Read], reached: Callable[[Read], bool], seconds: float = 60) -> Read:
-    """Return what is read of the ledger once `reached` is true of it: its tables fill independently."""
-    until = time.monotonic() + seconds
-    while not reached(found := read()):
-        assert time.monotonic() < until, f"not reached within {seconds} s: {found}"
-        time.sleep(0.05)
-    return found
+# So many attempts that none of a journey's accidents uses them up, and backoffs that a test can wait for.
+MANY_ATTEMPTS = DeliveryPolicy(
+    max_delivery_attempts=100, minimum_backoff_seconds=1, maximum_backoff_seconds=2
+)

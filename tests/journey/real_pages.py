@@ -10,8 +10,8 @@ from pathlib import Path
 import requests
 
 from console.stack.ports import free_port
-from tests.conformance.servers import missing
-from tests.journey.patience import await_fact
+from tests.servers.requirements import skip_or_fail
+from tests.servers.waiting import wait_until
 
 PAGES = Path("/usr/share/doc/python3-doc/html")
 CONFIGURATION = """
@@ -32,10 +32,10 @@ def serving_pages(data: Path) -> Iterator[list[str]]:
     """Serve the pages with nginx until the context ends; yield the URLs of 500 of them, in order."""
     nginx = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if nginx is None:
-        missing("nginx is not installed (on Debian: apt install nginx-light)")
+        skip_or_fail("nginx is not installed (on Debian: apt install nginx-light)")
     names = sorted(str(page.relative_to(PAGES)) for page in PAGES.rglob("*.html"))
     if len(names) < 500:
-        missing(f"{PAGES} does not hold 500 pages (on Debian: apt install python3-doc)")
+        skip_or_fail(f"{PAGES} does not hold 500 pages (on Debian: apt install python3-doc)")
     data.mkdir()
     port = free_port()
     configuration = data / "nginx.conf"
@@ -44,7 +44,7 @@ def serving_pages(data: Path) -> Iterator[list[str]]:
         process = subprocess.Popen([nginx, "-p", data, "-c", configuration], stderr=log, stdout=log)
     try:
         site = f"http://127.0.0.1:{port}"
-        await_fact(lambda: _answers(f"{site}/index.html"), f"nginx serves {PAGES}")
+        wait_until(lambda: _answers(f"{site}/index.html"), f"nginx serves {PAGES}")
         yield [f"{site}/{name}" for name in names[:500]]
     finally:
         process.terminate()

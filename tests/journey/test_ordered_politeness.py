@@ -11,7 +11,7 @@ from console.ledger.sqlite_views import table
 from console.stack.services import AckPolicy, DeliveryPolicy, Politeness, StackOptions
 from console.stack.stack import Stack
 from tests.journey.dispatching import await_accounting, dispatch
-from tests.journey.hosts import Hosts, serving_hosts
+from tests.servers.counting_hosts import Hosts, serving_hosts
 
 PROCESSES = 4
 PAGES = 12  #: of each host

@@ -11,8 +11,9 @@ from console.stack.services import DeliveryPolicy, StackOptions
 from console.stack.stack import Stack
 from contract.job import Job
 from contract.topology import DEAD_LETTER_SUBSCRIPTION
-from tests.journey.dispatching import await_accounting, await_read, dispatch
-from tests.journey.site import Site
+from tests.journey.dispatching import await_accounting, dispatch
+from tests.servers.controlled_site import Site
+from tests.servers.waiting import wait_for
 
 
 class TestWorker:
@@ -143,7 +144,7 @@ class TestDeadLetter:
             pauses = [later - earlier for earlier, later in itertools.pairwise(times)]
             assert all(pause >= least for pause, least in zip(pauses, (1, 2, 4, 8), strict=True)), pauses
             # And each attempt said its number
-            attempts = await_read(
+            attempts = wait_for(
                 lambda: stack.ledger.attempts(told["run_id"], dead.job_id), lambda found: len(found) >= 5
             )
             assert [each.attempt for each in attempts] == [1, 2, 3, 4, 5]

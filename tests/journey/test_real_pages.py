@@ -7,10 +7,9 @@ import pytest
 
 from console.stack.services import StackOptions
 from console.stack.stack import Stack
-from tests.conformance.servers import PubsubServer
-from tests.journey.conftest import PATIENT
-from tests.journey.dispatching import await_accounting, dispatch
+from tests.journey.dispatching import MANY_ATTEMPTS, await_accounting, dispatch
 from tests.journey.real_pages import serving_pages
+from tests.servers.pubsub import PubsubServer
 
 RECIPE = {
     "name": "manual-page",
@@ -47,7 +46,7 @@ def scrape_all(stack: Stack, pages: list[str]) -> None:
 
 def test_500_real_pages_on_localpubsub(pages: list[str], tmp_path: Path) -> None:
     """The main job: every page dispatched is one succeeded outcome with a title, on our own Pub/Sub."""
-    with Stack(StackOptions(data=tmp_path / "data", delivery=PATIENT)) as stack:
+    with Stack(StackOptions(data=tmp_path / "data", delivery=MANY_ATTEMPTS)) as stack:
         scrape_all(stack, pages)
 
 
@@ -56,6 +55,6 @@ def test_500_real_pages_on_the_official_emulator(
     pages: list[str], emulator_server: PubsubServer, tmp_path: Path
 ) -> None:
     """No part knows which Pub/Sub it speaks to: the same journey on Google's emulator."""
-    options = StackOptions(data=tmp_path / "data", delivery=PATIENT, emulator_host=emulator_server.host)
+    options = StackOptions(data=tmp_path / "data", delivery=MANY_ATTEMPTS, emulator_host=emulator_server.host)
     with Stack(options) as stack:
         scrape_all(stack, pages)

@@ -11,8 +11,9 @@ from console.stack.services import AckPolicy, StackOptions
 from console.stack.stack import Stack
 from contract.job import Job
 from contract.topology import DEAD_LETTER_SUBSCRIPTION
-from tests.journey.dispatching import await_accounting, await_read, dispatch
-from tests.journey.site import RETRY_AFTER_SECONDS, Site
+from tests.journey.dispatching import await_accounting, dispatch
+from tests.servers.controlled_site import RETRY_AFTER_SECONDS, Site
+from tests.servers.waiting import wait_for
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def test_a_page_that_is_not_there_is_asked_for_once_and_buried_with_its_reason(
     accounting = await_accounting(stack, told["run_id"], lambda now: now.succeeded + now.dead == 6)
     # Then it is dead after one attempt, for its reason
     assert (accounting.succeeded, accounting.dead, accounting.in_flight) == (5, 1, 0)
-    [dead] = await_read(
+    [dead] = wait_for(
         lambda: stack.ledger.dead(told["run_id"]), lambda found: bool(found and found[0].reason)
     )
     assert (dead.url, dead.attempts, dead.reason) == (f"{site.url}/missing", 1, "http_404")

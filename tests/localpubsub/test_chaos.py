@@ -10,23 +10,22 @@ from google.pubsub_v1.types import DeadLetterPolicy, PushConfig
 
 import localpubsub
 from localpubsub.broker.chaos import Chaos, ChaosOptions
-from tests.conformance.conftest import serving
-from tests.conformance.endpoint import Answer, Push
-from tests.conformance.servers import PubsubServer, gapic_clients
-from tests.conformance.workplace import Workplace
+from tests.servers.pubsub import PubsubServer, gapic_clients
+from tests.servers.pubsub_client import PubsubClient
+from tests.servers.push_endpoint import Push, Response, running_endpoint
 
 FAST = 60.0  #: time scale: a deadline of ten seconds takes a sixth of one
 
 
 @contextmanager
-def chaotic(chaos: str, data: Path | None = None) -> Iterator[Workplace]:
+def chaotic(chaos: str, data: Path | None = None) -> Iterator[PubsubClient]:
     """A server on which things go wrong."""
     where = {"data": data} if data else {}
     with (
         localpubsub.running(chaos=chaos, time_scale=FAST, **where) as server,
         gapic_clients(server.host) as clients,
     ):
-        yield Workplace(PubsubServer("localpubsub", server.host, None), 10, *clients)
+        yield PubsubClient(PubsubServer("localpubsub", server.host, None), 10, *clients)
 
 
 def test_the_command_lines_form_is_read() -> None:
@@ -86,7 +85,7 @@ def test_a_dropped_ack_is_not_heard() -> None:
         pubsub.publish(topic, b"x")
         received = pubsub.pull(subscription)
         pubsub.ack(subscription, received)
-        assert pubsub.waiting(subscription) == []
+        assert pubsub.pull_now(subscription) == []
         (again,) = pubsub.pull(subscription)
         assert again.message == received[0].message
 
@@ -97,7 +96,7 @@ def test_a_delay_comes_before_the_first_delivery() -> None:
         topic = pubsub.topic()
         subscription = pubsub.subscription(topic, ack_deadline_seconds=600)
         ids = pubsub.publish(topic, b"1", b"2") + pubsub.publish(topic, b"3")
-        assert pubsub.waiting(subscription) == []
+        assert pubsub.pull_now(subscription) == []
         assert [received.message.message_id for received in pubsub.pull(subscription, 3)] == ids
 
 
@@ -123,14 +122,14 @@ def test_with_everything_on_nothing_is_lost(tmp_path: Path, caplog: pytest.LogCa
     caplog.set_level("INFO", logger="localpubsub.broker.chaos")
     ended: set[str] = set()
 
-    def answer(push: Push) -> Answer:
+    def answer(push: Push) -> Response:
         if int(push.message_id) % 5 == len(endpoint.pushes) % 5:
             return 500
         ended.add(push.envelope["message"]["data"])
         return 204
 
-    with serving(30) as endpoint, serving(30) as graves:
-        endpoint.answer = answer
+    with running_endpoint() as endpoint, running_endpoint() as graves:
+        endpoint.respond = answer
         with chaotic(everything, tmp_path) as pubsub:
             topic, graveyard = pubsub.topic(), pubsub.topic()
             pubsub.subscription(graveyard, push_config=PushConfig(push_endpoint=graves.url))

@@ -7,65 +7,19 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from google.pubsub_v1.types import DeadLetterPolicy, PushConfig
 
 from localpubsub.options import Options
-from tests.conformance.conftest import serving
-from tests.conformance.servers import PubsubServer, gapic_clients
-from tests.conformance.workplace import Workplace
+from tests.servers.localpubsub_process import running_process
+from tests.servers.pubsub_client import connect
+from tests.servers.push_endpoint import running_endpoint
+from tests.servers.waiting import wait_until
 
 COMMAND = [sys.executable, "-m", "localpubsub"]
-
-
-@dataclass
-class Running:
-    """A server process that has said where it is."""
-
-    process: subprocess.Popen[str]
-    host: str
-    lines: list[str]
-
-    def kill(self) -> None:
-        """No time to write anything."""
-        self.process.kill()
-        self.process.wait(10)
-
-
-@contextmanager
-def started(*arguments: str) -> Iterator[Running]:
-    """The command, until the block ends."""
-    command = [*COMMAND, "--port", "0", "--log-level", "warning", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            lines = [process.stdout.readline() for _ in range(3)]
-            found = re.search(r"PUBSUB_EMULATOR_HOST=(\S+)\)", lines[0])
-            assert found, lines
-            yield Running(process, found.group(1), lines)
-        finally:
-            process.kill()
-
-
-@contextmanager
-def workplace(server: Running) -> Iterator[Workplace]:
-    """Clients of it."""
-    with gapic_clients(server.host) as clients:
-        yield Workplace(PubsubServer("localpubsub", server.host, None), 10, *clients)
-
-
-def wait_until(fact: Callable[[], bool]) -> None:
-    """Return once a fact about another process holds, which nothing announces."""
-    until = time.monotonic() + 10
-    while not fact():
-        assert time.monotonic() < until
-        time.sleep(0.005)
 
 
 def _counted(data: str) -> int:
@@ -84,20 +38,20 @@ def refused(*arguments: str) -> str:
 def test_what_was_confirmed_survives_sigkill(tmp_path: Path) -> None:
     """Behaviour 31: killed right after the confirmation, and started again: every message is still there."""
     data = str(tmp_path / "data")
-    with started("--data", data) as server, workplace(server) as pubsub:
+    with running_process("--data", data) as server, connect(server.host) as pubsub:
         topic = pubsub.topic(labels={"kept": "yes"})
         subscription = pubsub.subscription(topic, ack_deadline_seconds=60)
         ids = [each for batch in range(10) for each in pubsub.publish(topic, *[b"%d" % batch] * 100)]
         done = pubsub.pull(subscription, 100)
         pubsub.ack(subscription, done)
         server.kill()
-    with started("--data", data) as server, workplace(server) as pubsub:
+    with running_process("--data", data) as server, connect(server.host) as pubsub:
         assert dict(pubsub.publisher.get_topic(topic=topic).labels) == {"kept": "yes"}
         assert pubsub.subscriber.get_subscription(subscription=subscription).ack_deadline_seconds == 60
         found = [received.message.message_id for received in pubsub.pull(subscription, 900)]
         acknowledged = {received.message.message_id for received in done}
         assert sorted(found) == sorted(set(ids) - acknowledged)
-        assert pubsub.waiting(subscription) == []
+        assert pubsub.pull_now(subscription) == []
         (new,) = pubsub.publish(topic, b"new")
         assert int(new) > int(max(ids, key=int))
 
@@ -105,9 +59,9 @@ def test_what_was_confirmed_survives_sigkill(tmp_path: Path) -> None:
 def test_attempts_are_counted_across_sigkill(tmp_path: Path) -> None:
     """Behaviours 20 and 31: five deliveries in all, whatever was restarted in between, then a dead letter."""
     data = str(tmp_path / "data")
-    with serving(10) as endpoint:
-        endpoint.answer = lambda _: 500 if len(endpoint.pushes) not in {2, 4} else "silence"
-        with started("--data", data) as server, workplace(server) as pubsub:
+    with running_endpoint() as endpoint:
+        endpoint.respond = lambda _: 500 if len(endpoint.pushes) not in {2, 4} else "silence"
+        with running_process("--data", data) as server, connect(server.host) as pubsub:
             topic, graveyard = pubsub.topic(), pubsub.topic()
             reader = pubsub.subscription(graveyard)
             policy = DeadLetterPolicy(dead_letter_topic=graveyard, max_delivery_attempts=5)
@@ -117,11 +71,11 @@ def test_attempts_are_counted_across_sigkill(tmp_path: Path) -> None:
             endpoint.wait_for(2)
             wait_until(lambda: _counted(data) == 2)
             server.kill()
-        with started("--data", data) as server:
+        with running_process("--data", data) as server:
             endpoint.wait_for(4)
             wait_until(lambda: _counted(data) == 4)
             server.kill()
-        with started("--data", data) as server, workplace(server) as pubsub:
+        with running_process("--data", data) as server, connect(server.host) as pubsub:
             (letter,) = pubsub.pull(reader)
     assert [push.envelope["deliveryAttempt"] for push in endpoint.pushes] == [1, 2, 3, 4, 5]
     assert letter.message.attributes["CloudPubSubDeadLetterSourceDeliveryCount"] == "5"
@@ -143,13 +97,13 @@ def test_a_port_in_use_is_one_sentence() -> None:
 
 def test_two_servers_never_share_a_port() -> None:
     """GRPC would let them (SO_REUSEPORT), and give each half of the calls."""
-    with started("--ephemeral") as server:
+    with running_process("--ephemeral") as server:
         assert "--port" in refused("--ephemeral", "--port", server.host.rpartition(":")[2])
 
 
 def test_a_directory_in_use_is_one_sentence(tmp_path: Path) -> None:
     """Exit status 2, no stack trace."""
-    with started("--data", str(tmp_path)):
+    with running_process("--data", str(tmp_path)):
         said = refused("--data", str(tmp_path), "--port", "0")
     assert said.count("\n") == 1
     assert "in use by another localpubsub" in said
@@ -166,9 +120,9 @@ def test_a_wrong_option_is_explained(arguments: list[str]) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_stops_when_asked(tmp_path: Path, number: signal.Signals) -> None:
     """Cleanly, with a push still open and a stream that waits; what was open is still there afterwards."""
-    with serving(10) as endpoint:
-        endpoint.answer = lambda _: "silence"
-        with started("--data", str(tmp_path)) as server, workplace(server) as pubsub:
+    with running_endpoint() as endpoint:
+        endpoint.respond = lambda _: "silence"
+        with running_process("--data", str(tmp_path)) as server, connect(server.host) as pubsub:
             topic = pubsub.topic()
             push = PushConfig(push_endpoint=endpoint.url)
             subscription = pubsub.subscription(topic, push_config=push)
@@ -176,14 +130,14 @@ def test_it_stops_when_asked(tmp_path: Path, number: signal.Signals) -> None:
             endpoint.wait_for(1)
             os.kill(server.process.pid, number)
             assert server.process.wait(3) == 0
-    with started("--data", str(tmp_path)) as server, workplace(server) as pubsub:
+    with running_process("--data", str(tmp_path)) as server, connect(server.host) as pubsub:
         pubsub.subscriber.modify_push_config(subscription=subscription, push_config=PushConfig())
         assert [received.message.message_id for received in pubsub.pull(subscription)] == [message_id]
 
 
 def test_without_agent_rights_is_still_accepted() -> None:
     """The name that --without-service-agent-permissions had in version 0.1 works on."""
-    with started("--ephemeral", "--without-agent-rights") as server:
+    with running_process("--ephemeral", "--without-agent-rights") as server:
         assert server.lines[2] == "localpubsub: data in memory only\n"
 
 

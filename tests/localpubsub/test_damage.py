@@ -13,19 +13,11 @@ from google.pubsub_v1.types import DeadLetterPolicy, PubsubMessage, PushConfig
 import localpubsub
 from localpubsub.storage.store import CHECKED_BYTES, LOG_BYTES, Store
 from localpubsub.storage.transaction import Transaction
-from tests.conformance.conftest import serving
-from tests.conformance.servers import PubsubServer, gapic_clients
-from tests.conformance.workplace import Workplace
-from tests.localpubsub.processes import started
+from tests.servers.localpubsub_process import running_process
+from tests.servers.pubsub_client import PubsubClient, connect
+from tests.servers.push_endpoint import running_endpoint
 
 FAST = 60.0  #: time scale, for what waits ten seconds of the server's
-
-
-@contextmanager
-def workplace(host: str) -> Iterator[Workplace]:
-    """Clients of a server."""
-    with gapic_clients(host) as clients:
-        yield Workplace(PubsubServer("localpubsub", host, None), 10, *clients)
 
 
 @contextmanager
@@ -39,7 +31,7 @@ def unreadable(data: Path) -> Iterator[None]:
             another.execute("ALTER TABLE hidden RENAME TO message")
 
 
-def poison(pubsub: Workplace) -> str:
+def poison(pubsub: PubsubClient) -> str:
     """A subscription with one message, which five failed attempts would bury."""
     topic = pubsub.topic()
     policy = DeadLetterPolicy(dead_letter_topic=pubsub.topic(), max_delivery_attempts=5)
@@ -50,18 +42,18 @@ def poison(pubsub: Workplace) -> str:
 
 def test_a_push_that_cannot_be_read_is_no_attempt(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Our own failure must not bury a message: it is taken back, tried again, and told of once."""
-    with localpubsub.running(data=tmp_path) as server, workplace(server.host) as pubsub:
+    with localpubsub.running(data=tmp_path) as server, connect(server.host) as pubsub:
         subscription = poison(pubsub)
     with (
-        serving(10) as endpoint,
+        running_endpoint() as endpoint,
         localpubsub.running(data=tmp_path, time_scale=FAST) as server,
-        workplace(server.host) as pubsub,
+        connect(server.host) as pubsub,
     ):
         with unreadable(tmp_path), caplog.at_level("ERROR"):
             push = PushConfig(push_endpoint=endpoint.url)
             pubsub.subscriber.modify_push_config(subscription=subscription, push_config=push)
             with pytest.raises(AssertionError):
-                endpoint.wait_for(1, patience=1.5)  # nine tries of the server's ten seconds
+                endpoint.wait_for(1, timeout=1.5)  # nine tries of the server's ten seconds
         (delivered,) = endpoint.wait_for(1)
     assert delivered.envelope["deliveryAttempt"] == 1
     assert [record.message for record in caplog.records if "cannot read message" in record.message]
@@ -70,9 +62,9 @@ def test_a_push_that_cannot_be_read_is_no_attempt(tmp_path: Path, caplog: pytest
 
 def test_a_pull_that_cannot_be_read_is_no_attempt(tmp_path: Path) -> None:
     """The subscriber hears of it, and later gets the message as its first delivery."""
-    with localpubsub.running(data=tmp_path) as server, workplace(server.host) as pubsub:
+    with localpubsub.running(data=tmp_path) as server, connect(server.host) as pubsub:
         subscription = poison(pubsub)
-    with localpubsub.running(data=tmp_path, time_scale=FAST) as server, workplace(server.host) as pubsub:
+    with localpubsub.running(data=tmp_path, time_scale=FAST) as server, connect(server.host) as pubsub:
         with unreadable(tmp_path):
             for _ in range(6):
                 with pytest.raises(InternalServerError, match="could not read messages"):
@@ -83,7 +75,7 @@ def test_a_pull_that_cannot_be_read_is_no_attempt(tmp_path: Path) -> None:
 
 def test_one_damaged_message_does_not_hold_up_the_others(tmp_path: Path) -> None:
     """Those beside it are read without it; so are those of a file too large to be checked at the start."""
-    with localpubsub.running(data=tmp_path) as server, workplace(server.host) as pubsub:
+    with localpubsub.running(data=tmp_path) as server, connect(server.host) as pubsub:
         topic = pubsub.topic()
         subscription = pubsub.subscription(topic, ack_deadline_seconds=600)
         first, *others = pubsub.publish(topic, *[b"x" * 20_000] * 20)
@@ -91,7 +83,7 @@ def test_one_damaged_message_does_not_hold_up_the_others(tmp_path: Path) -> None
         another.execute("UPDATE message SET record = zeroblob(?) WHERE id = ?", (CHECKED_BYTES, int(first)))
         another.commit()
     _point_nowhere(tmp_path / "pubsub.sqlite")
-    with localpubsub.running(data=tmp_path) as server, workplace(server.host) as pubsub:
+    with localpubsub.running(data=tmp_path) as server, connect(server.host) as pubsub:
         with pytest.raises(InternalServerError, match="malformed"):
             pubsub.subscriber.pull(subscription=subscription, max_messages=20, retry=None)
         found = [received.message.message_id for received in pubsub.pull(subscription, len(others))]
@@ -113,7 +105,7 @@ def _point_nowhere(file: Path) -> None:
 
 def test_a_damaged_file_is_refused_with_a_sentence(tmp_path: Path) -> None:
     """At the start, when there is still somebody to read it."""
-    with localpubsub.running(data=tmp_path) as server, workplace(server.host) as pubsub:
+    with localpubsub.running(data=tmp_path) as server, connect(server.host) as pubsub:
         topic = pubsub.topic()
         pubsub.subscription(topic)
         pubsub.publish(topic, *[b"x" * 1000] * 200)
@@ -131,7 +123,10 @@ def test_a_damaged_file_is_refused_with_a_sentence(tmp_path: Path) -> None:
 def test_a_disk_that_fills_up_loses_nothing_confirmed(tmp_path: Path) -> None:
     """Publishing fails with a sentence; what was confirmed before is there after a restart with room."""
     confirmed: list[str] = []
-    with started("--data", str(tmp_path), file_kib=2000) as server, workplace(server.host) as pubsub:
+    with (
+        running_process("--data", str(tmp_path), max_file_kib=2000) as server,
+        connect(server.host) as pubsub,
+    ):
         topic = pubsub.topic()
         subscription = pubsub.subscription(topic)
         messages = [PubsubMessage(data=b"x" * 10_000)] * 10
@@ -145,9 +140,9 @@ def test_a_disk_that_fills_up_loses_nothing_confirmed(tmp_path: Path) -> None:
             publish_until_refused()
         server.kill()
     assert len(confirmed) > 50
-    with started("--data", str(tmp_path)) as server, workplace(server.host) as pubsub:
+    with running_process("--data", str(tmp_path)) as server, connect(server.host) as pubsub:
         found = [received.message.message_id for received in pubsub.pull(subscription, len(confirmed))]
-        assert pubsub.waiting(subscription) == []
+        assert pubsub.pull_now(subscription) == []
     assert sorted(found) == sorted(confirmed)
 
 
@@ -174,7 +169,7 @@ def test_fsync_waits_for_the_disk(tmp_path: Path, fsync: bool, level: int) -> No
 def test_a_waiting_message_costs_few_bytes(tmp_path: Path) -> None:
     """50,000 messages of 1 KB on disk: what they add to the memory of a started server."""
     full, empty = tmp_path / "full", tmp_path / "empty"
-    with localpubsub.running(data=full) as server, workplace(server.host) as pubsub:
+    with localpubsub.running(data=full) as server, connect(server.host) as pubsub:
         pubsub.subscription(pubsub.topic())
     store = Store(full / "pubsub.sqlite")
     ((topic, _),), ((subscription, _),) = store.topics(), store.subscriptions()
@@ -184,6 +179,6 @@ def test_a_waiting_message_costs_few_bytes(tmp_path: Path) -> None:
         transaction.publish(topic, [subscription], [(number, b"x" * 1000) for number in numbers])
         store.write(transaction)
     store.close()
-    with started("--data", str(empty)) as one, started("--data", str(full)) as other:
-        added = other.resident() - one.resident()
+    with running_process("--data", str(empty)) as one, running_process("--data", str(full)) as other:
+        added = other.resident_bytes() - one.resident_bytes()
     assert added / 50_000 < 200

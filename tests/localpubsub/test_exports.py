@@ -5,11 +5,9 @@ import json
 import sqlite3
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import fastavro
 import pytest
@@ -20,7 +18,6 @@ from google.pubsub_v1.types import (
     UpdateSubscriptionRequest,
 )
 
-import localpubsub
 from localpubsub.broker.broker import Broker
 from localpubsub.clock import Clock
 from localpubsub.exports.exports import Exports
@@ -28,39 +25,11 @@ from localpubsub.protocol.messages import PubsubMessage
 from localpubsub.protocol.messages import Subscription as SubscriptionMessage
 from localpubsub.protocol.messages import Topic as TopicMessage
 from localpubsub.storage.store import Store
-from tests.conformance.servers import PubsubServer, gapic_clients
-from tests.conformance.workplace import Workplace
+from tests.localpubsub.export_files import count, files
+from tests.servers.pubsub_client import PubsubClient, running_localpubsub
+from tests.servers.waiting import wait_until
 
 STATES = BigQueryConfig.State
-
-
-@contextmanager
-def workplace(**options: Any) -> Iterator[Workplace]:  # noqa: ANN401 - Options checks its own fields
-    """A server with these options, and clients of it."""
-    with localpubsub.running(**options) as server, gapic_clients(server.host) as clients:
-        named = PubsubServer(
-            "localpubsub", server.host, None, server.http_url, server.warehouse, server.buckets
-        )
-        yield Workplace(named, 10, *clients)
-
-
-def wait_until(fact: Callable[[], bool]) -> None:
-    """Return once a fact about a file or a state holds, which nothing announces."""
-    until = time.monotonic() + 30
-    while not fact():
-        assert time.monotonic() < until
-        time.sleep(0.01)
-
-
-def count(warehouse: Path, table: str) -> int:
-    """Rows of a table, 0 when there is none."""
-    if not warehouse.exists():
-        return 0
-    with closing(sqlite3.connect(f"file:{warehouse}?mode=ro", uri=True)) as database:
-        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone():
-            return 0
-        query = f'SELECT count(*) FROM "{table}"'  # noqa: S608 - our own name
-        return int(database.execute(query).fetchone()[0])
 
 
 def execute(warehouse: Path, statement: str) -> None:
@@ -70,13 +39,13 @@ def execute(warehouse: Path, statement: str) -> None:
         database.commit()
 
 
-def state(pubsub: Workplace, subscription: str) -> tuple[int, int]:
+def state(pubsub: PubsubClient, subscription: str) -> tuple[int, int]:
     """Of the export, and of the subscription."""
     found = pubsub.subscriber.get_subscription(subscription=subscription)
     return found.bigquery_config.state or found.cloud_storage_config.state, found.state
 
 
-def wait_until_taken(pubsub: Workplace) -> None:
+def wait_until_taken(pubsub: PubsubClient) -> None:
     """Return once every export has in hand what was published: the rest a stop leaves for the next start."""
 
     def taken() -> bool:
@@ -87,14 +56,9 @@ def wait_until_taken(pubsub: Workplace) -> None:
     wait_until(taken)
 
 
-def files(bucket: Path) -> list[Path]:
-    """The objects of a bucket."""
-    return sorted(path for path in bucket.rglob("*") if path.is_file() and not path.name.startswith("."))
-
-
 def test_the_state_says_what_is_missing() -> None:
     """NOT_FOUND, then SCHEMA_MISMATCH, then ACTIVE; messages wait for it, with no attempt against them."""
-    with workplace(create_tables=False) as pubsub:
+    with running_localpubsub(create_tables=False) as pubsub:
         warehouse = pubsub.server.warehouse
         assert warehouse
         topic = pubsub.topic()
@@ -118,7 +82,7 @@ def test_the_state_says_what_is_missing() -> None:
 def test_a_warehouse_that_cannot_be_opened_is_permission_denied(tmp_path: Path) -> None:
     """Nothing is lost meanwhile."""
     (tmp_path / "warehouse.db").mkdir()
-    with workplace(data=tmp_path) as pubsub:
+    with running_localpubsub(data=tmp_path) as pubsub:
         topic = pubsub.topic()
         config = BigQueryConfig(table="p.d.t", use_table_schema=True)
         subscription = pubsub.subscription(topic, bigquery_config=config)
@@ -130,7 +94,7 @@ def test_a_warehouse_that_cannot_be_opened_is_permission_denied(tmp_path: Path) 
 
 def test_a_misfit_holds_nobody_up(tmp_path: Path) -> None:
     """Without a dead-letter topic it is tried again and again, more and more slowly; the others land."""
-    with workplace(data=tmp_path) as pubsub:
+    with running_localpubsub(data=tmp_path) as pubsub:
         topic = pubsub.topic()
         pubsub.subscription(topic, bigquery_config=BigQueryConfig(table="p.d.t", use_table_schema=True))
         pubsub.publish(topic, b"no row")
@@ -141,7 +105,7 @@ def test_a_misfit_holds_nobody_up(tmp_path: Path) -> None:
 
 def test_a_changed_table_is_written_next(tmp_path: Path) -> None:
     """UpdateSubscription moves an export, and labels do not disturb it."""
-    with workplace(data=tmp_path) as pubsub:
+    with running_localpubsub(data=tmp_path) as pubsub:
         topic = pubsub.topic()
         config = BigQueryConfig(table="p.d.first", use_table_schema=True)
         name = pubsub.subscription(topic, bigquery_config=config)
@@ -159,7 +123,7 @@ def test_a_changed_table_is_written_next(tmp_path: Path) -> None:
 
 def test_a_full_file_gets_its_name_and_a_stop_finishes_the_last(tmp_path: Path) -> None:
     """1,000 messages of text fill a file; those after them are in a file once the server has stopped."""
-    with workplace(data=tmp_path) as pubsub:
+    with running_localpubsub(data=tmp_path) as pubsub:
         topic = pubsub.topic()
         config = CloudStorageConfig(
             bucket="pages",
@@ -178,14 +142,14 @@ def test_a_full_file_gets_its_name_and_a_stop_finishes_the_last(tmp_path: Path) 
     lines = [int(line) for path in found for line in path.read_bytes().splitlines()]
     assert sorted(lines) == list(range(1500))
     assert all(path.parts[-4] == "run" and path.suffix == ".txt" for path in found)
-    with workplace(data=tmp_path):
+    with running_localpubsub(data=tmp_path):
         time.sleep(0.2)  # nothing is left to deliver, and nothing announces that
     assert files(tmp_path / "buckets/pages") == found
 
 
 def test_bytes_bound_a_file(tmp_path: Path) -> None:
     """A file ends before the message that would make it too large."""
-    with workplace(data=tmp_path) as pubsub:
+    with running_localpubsub(data=tmp_path) as pubsub:
         topic = pubsub.topic()
         config = CloudStorageConfig(bucket="pages", max_bytes=1000)
         pubsub.subscription(topic, cloud_storage_config=config)
@@ -198,7 +162,7 @@ def test_bytes_bound_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("metadata", [False, True])
 def test_avro_files_are_read_by_any_reader(tmp_path: Path, metadata: bool) -> None:
     """The data as bytes, and beside it the metadata when that is asked for."""
-    with workplace(data=tmp_path) as pubsub:
+    with running_localpubsub(data=tmp_path) as pubsub:
         topic = pubsub.topic()
         config = CloudStorageConfig(bucket="pages", avro_config={"write_metadata": metadata})
         subscription = pubsub.subscription(topic, cloud_storage_config=config)
@@ -220,7 +184,7 @@ def test_avro_files_are_read_by_any_reader(tmp_path: Path, metadata: bool) -> No
 
 def test_a_bucket_that_is_missing_is_not_found() -> None:
     """And found as soon as it is there."""
-    with workplace(create_tables=False) as pubsub:
+    with running_localpubsub(create_tables=False) as pubsub:
         assert pubsub.server.buckets
         name = pubsub.subscription(pubsub.topic(), cloud_storage_config=CloudStorageConfig(bucket="abc"))
         wait_until(lambda: state(pubsub, name)[0] == CloudStorageConfig.State.NOT_FOUND)

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from google.pubsub_v1.types import BigQueryConfig, CloudStorageConfig, PubsubMessage
 
-from tests.localpubsub.test_command import started, workplace
-from tests.localpubsub.test_exports import count, files, wait_until
+from tests.localpubsub.export_files import count, files
+from tests.servers.localpubsub_process import running_process
+from tests.servers.pubsub_client import connect
+from tests.servers.waiting import wait_until
 
 MESSAGES = 2_000
 PER_REQUEST = 100
@@ -17,7 +19,7 @@ def test_killed_in_the_middle_every_message_has_its_row(tmp_path: Path) -> None:
     """SIGKILL while rows are written: after a restart every message has at least one."""
     warehouse = tmp_path / "warehouse.db"
     published: list[str] = []
-    with started("--data", str(tmp_path)) as server, workplace(server) as pubsub:
+    with running_process("--data", str(tmp_path)) as server, connect(server.host) as pubsub:
         topic = pubsub.topic()
         config = BigQueryConfig(table="p.d.t", use_table_schema=True, write_metadata=True)
         pubsub.subscription(topic, bigquery_config=config)
@@ -25,7 +27,7 @@ def test_killed_in_the_middle_every_message_has_its_row(tmp_path: Path) -> None:
             messages = [PubsubMessage(data=b'{"n": %d}' % (start + n)) for n in range(PER_REQUEST)]
             published += pubsub.publisher.publish(topic=topic, messages=messages).message_ids
         server.kill()
-    with started("--data", str(tmp_path)):
+    with running_process("--data", str(tmp_path)):
         wait_until(lambda: count(warehouse, "d.t") >= MESSAGES and _backlog(tmp_path) == 0)
     with closing(sqlite3.connect(warehouse)) as database:
         found = {row[0] for row in database.execute('SELECT message_id FROM "d.t"')}
@@ -37,7 +39,7 @@ def test_killed_in_the_middle_every_message_has_its_row(tmp_path: Path) -> None:
 def test_killed_before_a_file_is_finished_its_messages_come_again(tmp_path: Path) -> None:
     """What was not in a finished file is delivered again, and no half file is left."""
     bucket = tmp_path / "buckets" / "pages"
-    with started("--data", str(tmp_path)) as server, workplace(server) as pubsub:
+    with running_process("--data", str(tmp_path)) as server, connect(server.host) as pubsub:
         topic = pubsub.topic()
         config = CloudStorageConfig(bucket="pages", max_messages=1000)
         pubsub.subscription(topic, cloud_storage_config=config)
@@ -45,7 +47,7 @@ def test_killed_before_a_file_is_finished_its_messages_come_again(tmp_path: Path
             pubsub.publish(topic, *[b"%d" % (500 * part + n) for n in range(500)])
         wait_until(lambda: len(files(bucket)) == 1 and _backlog(tmp_path) == 500)
         server.kill()
-    with started("--data", str(tmp_path)) as server, workplace(server) as pubsub:
+    with running_process("--data", str(tmp_path)) as server, connect(server.host) as pubsub:
         pubsub.publish(topic, *[b"%d" % n for n in range(1500, 2000)])
         wait_until(lambda: len(files(bucket)) == 2 and _backlog(tmp_path) == 0)
         server.kill()

@@ -13,17 +13,16 @@ import pytest
 from google.pubsub_v1.types import PushConfig
 
 import localpubsub
-from tests.conformance.conftest import serving
-from tests.conformance.endpoint import Answer, Endpoint, Push
-from tests.conformance.servers import PubsubServer, gapic_clients
-from tests.conformance.workplace import Workplace
+from tests.servers.pubsub import PubsubServer, gapic_clients
+from tests.servers.pubsub_client import PubsubClient
+from tests.servers.push_endpoint import Push, PushEndpoint, Response, running_endpoint
 
 AUDIENCE = "https://worker.example"
 PUSHER = "pusher@p.iam.gserviceaccount.com"
 
 
 @contextmanager
-def front(endpoint: Endpoint, certs_url: str, *options: str) -> Iterator[str]:
+def front(endpoint: PushEndpoint, certs_url: str, *options: str) -> Iterator[str]:
     """The gate as a process; its URL."""
     behind = endpoint.url.removesuffix("/push")
     command = [sys.executable, "-m", "localpubsub.cloud_run_gate", "--to", behind, "--port", "0"]
@@ -39,18 +38,18 @@ def front(endpoint: Endpoint, certs_url: str, *options: str) -> Iterator[str]:
 
 
 @contextmanager
-def gate(*options: str) -> Iterator[tuple[Workplace, Endpoint, str]]:
+def gate(*options: str) -> Iterator[tuple[PubsubClient, PushEndpoint, str]]:
     """A server, an endpoint, and the gate between them."""
     with (
-        serving(10) as endpoint,
+        running_endpoint() as endpoint,
         localpubsub.running() as server,
         gapic_clients(server.host) as clients,
         front(endpoint, server.certs_url, *options) as url,
     ):
-        yield Workplace(PubsubServer("localpubsub", server.host, None), 10, *clients), endpoint, url
+        yield PubsubClient(PubsubServer("localpubsub", server.host, None), 10, *clients), endpoint, url
 
 
-def push_through(pubsub: Workplace, url: str, email: str = PUSHER, audience: str = AUDIENCE) -> str:
+def push_through(pubsub: PubsubClient, url: str, email: str = PUSHER, audience: str = AUDIENCE) -> str:
     """A topic whose messages go through the gate."""
     topic = pubsub.topic()
     oidc = PushConfig.OidcToken(service_account_email=email, audience=audience)
@@ -105,7 +104,7 @@ def test_when_every_instance_is_full_the_answer_is_429() -> None:
     inside, most, lock = 0, 0, threading.Lock()
     full = threading.Barrier(6)
 
-    def slowly(_: Push) -> Answer:
+    def slowly(_: Push) -> Response:
         nonlocal inside, most
         with lock:
             inside += 1
@@ -122,14 +121,14 @@ def test_when_every_instance_is_full_the_answer_is_429() -> None:
         topic = push_through(pubsub, url)
         pubsub.publish(topic, b"to learn the token")
         token = endpoint.wait_for(1)[0].headers["authorization"].removeprefix("Bearer ")
-        endpoint.answer = slowly
+        endpoint.respond = slowly
         seen: list[int] = []
         callers = [threading.Thread(target=lambda: seen.append(status(url, token))) for _ in range(20)]
         for caller in callers:
             caller.start()
         for caller in callers:
             caller.join()
-        endpoint.answer = lambda _: 204
+        endpoint.respond = lambda _: 204
     assert most == 6
     assert seen.count(204) >= 6
     assert seen.count(429) >= 1
@@ -141,5 +140,5 @@ def test_a_server_that_is_down_is_503() -> None:
     with gate() as (pubsub, endpoint, url):
         pubsub.publish(push_through(pubsub, url), b"to learn the token")
         token = endpoint.wait_for(1)[0].headers["authorization"].removeprefix("Bearer ")
-        endpoint.answer = lambda _: "reset"
+        endpoint.respond = lambda _: "reset"
         assert status(url, token) == 503

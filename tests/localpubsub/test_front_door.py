@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 import pytest
 
 import localpubsub
-from tests.conformance.servers import PubsubServer, gapic_clients
-from tests.conformance.workplace import Workplace
+from tests.servers.pubsub import PubsubServer, gapic_clients
+from tests.servers.pubsub_client import PubsubClient
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +26,12 @@ def address(server: localpubsub.RunningServer) -> str:
 def test_grpc_works_through_the_http_port(server: localpubsub.RunningServer) -> None:
     """One port for everything, for who can open only one; 4 MB answers and requests pass as well."""
     with gapic_clients(address(server)) as clients:
-        pubsub = Workplace(PubsubServer("localpubsub", address(server), None), 10, *clients)
+        pubsub = PubsubClient(PubsubServer("localpubsub", address(server), None), 10, *clients)
         topic = pubsub.topic()
         subscription = pubsub.subscription(topic)
         pubsub.publish(topic, *[b"x" * 1_000_000] * 3)
         pubsub.ack(subscription, pubsub.pull(subscription, 3))
-        assert pubsub.waiting(subscription) == []
+        assert pubsub.pull_now(subscription) == []
 
 
 @pytest.mark.parametrize("cut", [1, 3, 4, 14])
@@ -62,4 +62,4 @@ def test_who_leaves_before_saying_anything_is_forgotten(server: localpubsub.Runn
         with socket.create_connection((host, int(port)), timeout=10) as connection:
             connection.sendall(first)
     with gapic_clients(server.host) as clients:
-        Workplace(PubsubServer("localpubsub", server.host, None), 10, *clients).topic()
+        PubsubClient(PubsubServer("localpubsub", server.host, None), 10, *clients).topic()

@@ -17,24 +17,24 @@ from localpubsub.errors import NotFound
 from localpubsub.protocol.messages import PubsubMessage as RawMessage
 from localpubsub.protocol.messages import Subscription, Topic
 from localpubsub.storage.store import Store
-from tests.conformance.servers import PubsubServer, gapic_clients
-from tests.conformance.workplace import Workplace
-from tests.localpubsub.test_command import started, workplace
+from tests.servers.localpubsub_process import running_process
+from tests.servers.pubsub import PubsubServer, gapic_clients
+from tests.servers.pubsub_client import PubsubClient, connect
 
 TOPIC, NAME = "projects/p/topics/ttt", "projects/p/subscriptions/sss"
 DAY = 86_400.0
 
 
 @contextmanager
-def running(data: Path) -> Iterator[Workplace]:
+def running(data: Path) -> Iterator[PubsubClient]:
     """A server on a data directory."""
     with localpubsub.running(data=data) as server, gapic_clients(server.host) as clients:
-        yield Workplace(PubsubServer("localpubsub", server.host, None), 8, *clients)
+        yield PubsubClient(PubsubServer("localpubsub", server.host, None), 8, *clients)
 
 
 def test_what_is_kept_for_seek_survives_sigkill(tmp_path: Path) -> None:
     """Snapshots, retained messages, policies, ordering keys and detachment are on disk when confirmed."""
-    with started("--data", str(tmp_path)) as server, workplace(server) as pubsub:
+    with running_process("--data", str(tmp_path)) as server, connect(server.host) as pubsub:
         topic = pubsub.topic()
         subscription = pubsub.subscription(topic, retain_acked_messages=True, enable_message_ordering=True)
         detached = pubsub.subscription(topic)
@@ -49,14 +49,14 @@ def test_what_is_kept_for_seek_survives_sigkill(tmp_path: Path) -> None:
         for _ in range(2):
             pubsub.ack(subscription, pubsub.pull(subscription))
         server.kill()
-    with started("--data", str(tmp_path)) as server, workplace(server) as pubsub:
+    with running_process("--data", str(tmp_path)) as server, connect(server.host) as pubsub:
         assert pubsub.subscriber.get_subscription(subscription=detached).detached
         assert pubsub.publisher.get_iam_policy(request={"resource": topic}) == policy
         assert [each.message.data for each in pubsub.pull(subscription)] == [b"3"]
         for target in ({"snapshot": held}, {"time": datetime.now(UTC) - timedelta(hours=1)}):
             pubsub.subscriber.seek({"subscription": subscription, **target})
             for name in (b"1", b"2", b"3"):
-                received = pubsub.waiting(subscription)
+                received = pubsub.pull_now(subscription)
                 assert [each.message.data for each in received] == [name]
                 pubsub.ack(subscription, received)
 
@@ -80,7 +80,7 @@ def test_a_seek_amid_publishes_loses_nothing(tmp_path: Path) -> None:
             pubsub.subscriber.seek(
                 {"subscription": subscription, "time": datetime.now(UTC) - timedelta(days=1)}
             )
-            if received := pubsub.waiting(subscription):
+            if received := pubsub.pull_now(subscription):
                 pubsub.ack(subscription, received)
         publishing.join()
         pubsub.subscriber.seek({"subscription": subscription, "time": datetime.now(UTC) - timedelta(days=1)})

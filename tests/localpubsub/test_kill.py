@@ -24,7 +24,7 @@ from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransp
 from google.pubsub_v1.types import PushConfig
 
 from console.stack.ports import free_port
-from tests.conformance.conftest import serving
+from tests.servers.push_endpoint import running_endpoint
 
 IN_CI: Final = bool(os.environ.get("CI"))
 MESSAGES: Final = 10_000 if IN_CI else 2_500
@@ -116,7 +116,7 @@ def test_kills_lose_nothing_that_was_confirmed(tmp_path: Path) -> None:
     """
     server = Phoenix(tmp_path)
     with (
-        serving(30) as endpoint,
+        running_endpoint() as endpoint,
         grpc.insecure_channel(server.host, options=_CHANNEL) as channel,
     ):
         grpc.channel_ready_future(channel).result(timeout=30)

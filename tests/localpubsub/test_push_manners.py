@@ -7,17 +7,21 @@ import pytest
 from google.pubsub_v1.types import PushConfig, RetryPolicy
 
 import localpubsub
-from tests.conformance.conftest import serving
-from tests.conformance.servers import PubsubServer, gapic_clients
-from tests.conformance.workplace import Workplace
+from tests.servers.pubsub import PubsubServer, gapic_clients
+from tests.servers.pubsub_client import PubsubClient
+from tests.servers.push_endpoint import running_endpoint
 
 SCALE = 5.0  #: seconds of the server for each of the world
 
 
 def test_a_connection_carries_many_pushes() -> None:
     """Keep-alive: no more connections than pushes were open at once."""
-    with serving(10) as endpoint, localpubsub.running() as server, gapic_clients(server.host) as clients:
-        pubsub = Workplace(PubsubServer("localpubsub", server.host, None), 10, *clients)
+    with (
+        running_endpoint() as endpoint,
+        localpubsub.running() as server,
+        gapic_clients(server.host) as clients,
+    ):
+        pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), 10, *clients)
         topic = pubsub.topic()
         pubsub.subscription(topic, push_config=PushConfig(push_endpoint=endpoint.url))
         for sent in range(1, 31):
@@ -28,8 +32,12 @@ def test_a_connection_carries_many_pushes() -> None:
 
 def test_a_token_carries_many_pushes() -> None:
     """Behaviour 17: signed once an hour, and not for every push; another audience has another."""
-    with serving(10) as endpoint, localpubsub.running() as server, gapic_clients(server.host) as clients:
-        pubsub = Workplace(PubsubServer("localpubsub", server.host, None), 10, *clients)
+    with (
+        running_endpoint() as endpoint,
+        localpubsub.running() as server,
+        gapic_clients(server.host) as clients,
+    ):
+        pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), 10, *clients)
         topic = pubsub.topic()
         for audience in ("one", "other"):
             oidc = PushConfig.OidcToken(service_account_email="a@b.example", audience=audience)
@@ -50,12 +58,12 @@ def test_the_longer_of_both_backoffs_decides(minimum: float, expected: list[floa
     if not minimum:
         policy.maximum_backoff = timedelta(0)
     with (
-        serving(20) as endpoint,
+        running_endpoint() as endpoint,
         localpubsub.running(time_scale=SCALE) as server,
         gapic_clients(server.host) as clients,
     ):
-        endpoint.answer = lambda _: 503
-        pubsub = Workplace(PubsubServer("localpubsub", server.host, None), 10, *clients)
+        endpoint.respond = lambda _: 503
+        pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), 10, *clients)
         topic = pubsub.topic()
         push = PushConfig(push_endpoint=endpoint.url)
         pubsub.subscription(topic, push_config=push, retry_policy=policy)

@@ -18,9 +18,9 @@ from google.pubsub_v1.types import (
 )
 
 import localpubsub
-from tests.conformance.conftest import serving
-from tests.conformance.servers import PubsubServer, gapic_clients
-from tests.conformance.workplace import Workplace
+from tests.servers.pubsub import PubsubServer, gapic_clients
+from tests.servers.pubsub_client import PubsubClient
+from tests.servers.push_endpoint import running_endpoint
 
 
 def test_it_leaves_no_thread_behind() -> None:
@@ -107,12 +107,12 @@ def test_it_says_that_it_lives() -> None:
 def test_a_backlog_from_disk_is_pushed_whole(tmp_path: Path) -> None:
     """After a restart nothing is in memory: messages are read ahead, each is pushed, and none twice."""
     with localpubsub.running(data=tmp_path) as server, gapic_clients(server.host) as clients:
-        pubsub = Workplace(PubsubServer("localpubsub", server.host, None), 8, *clients)
+        pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), 8, *clients)
         topic = pubsub.topic()
         subscription = pubsub.subscription(topic)
         ids = [each for _ in range(6) for each in pubsub.publish(topic, *[b"x" * 2000] * 250)]
     with (
-        serving(20) as endpoint,
+        running_endpoint() as endpoint,
         localpubsub.running(data=tmp_path) as server,
         gapic_clients(server.host) as (_, subscriber),
     ):
@@ -125,7 +125,7 @@ def test_a_backlog_from_disk_is_pushed_whole(tmp_path: Path) -> None:
 def test_what_the_disk_refuses_is_not_confirmed(tmp_path: Path) -> None:
     """A publish that could not be written fails with a sentence; afterwards the server goes on."""
     with localpubsub.running(data=tmp_path) as server, gapic_clients(server.host) as clients:
-        pubsub = Workplace(PubsubServer("localpubsub", server.host, None), 8, *clients)
+        pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), 8, *clients)
         topic = pubsub.topic()
         subscription = pubsub.subscription(topic)
         with closing(sqlite3.connect(tmp_path / "pubsub.sqlite")) as another:
@@ -133,12 +133,12 @@ def test_what_the_disk_refuses_is_not_confirmed(tmp_path: Path) -> None:
             # Without the client's own retries, which would go on until the disk is well again.
             with pytest.raises(InternalServerError, match="localpubsub could not write"):
                 pubsub.publisher.publish(topic=topic, messages=[PubsubMessage(data=b"lost")], retry=None)
-        assert pubsub.waiting(subscription) == []
+        assert pubsub.pull_now(subscription) == []
         pubsub.publish(topic, b"kept")
         assert [received.message.data for received in pubsub.pull(subscription)] == [b"kept"]
 
 
-NOT_YET: dict[str, Callable[[Workplace], object]] = {
+NOT_YET: dict[str, Callable[[PubsubClient], object]] = {
     "transforms": lambda pubsub: pubsub.created(pubsub.topic(), message_transforms=[MessageTransform()]),
     "topic transforms": lambda pubsub: pubsub.topic(message_transforms=[MessageTransform()]),
     "avro by the topic's schema": lambda pubsub: pubsub.created(
@@ -151,9 +151,9 @@ NOT_YET: dict[str, Callable[[Workplace], object]] = {
 
 
 @pytest.mark.parametrize("call", NOT_YET.values(), ids=NOT_YET)
-def test_what_is_not_offered_says_so(call: Callable[[Workplace], object]) -> None:
+def test_what_is_not_offered_says_so(call: Callable[[PubsubClient], object]) -> None:
     """UNIMPLEMENTED with a sentence; never a feature that is silently ignored."""
     with localpubsub.running() as server, gapic_clients(server.host) as clients:
-        pubsub = Workplace(PubsubServer("localpubsub", server.host, None), 8, *clients)
+        pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), 8, *clients)
         with pytest.raises(MethodNotImplemented, match="localpubsub does not offer"):
             call(pubsub)

@@ -20,8 +20,7 @@ from localpubsub.errors import InvalidArgument, SchemaMismatch
 from localpubsub.schemas.avro import AvroDefinition
 from localpubsub.schemas.protobuf import ProtobufDefinition, compile_definition
 from tests.conformance.schema_examples import AVRO, PARENT, PROTO, avro, proto
-from tests.conformance.workplace import Workplace
-from tests.localpubsub.test_exports import workplace
+from tests.servers.pubsub_client import PubsubClient, running_localpubsub
 
 RECORD: Any = {
     "type": "record",
@@ -42,13 +41,13 @@ RECORD: Any = {
 
 def test_schemas_survive_a_restart(tmp_path: Path) -> None:
     """With their revisions, and without compiling anything again."""
-    with workplace(data=tmp_path) as pubsub:
+    with running_localpubsub(data=tmp_path) as pubsub:
         made = _client(pubsub).create_schema(parent=PARENT, schema=proto(), schema_id="kept")
         settings = SchemaSettings(schema=made.name, encoding=Encoding.JSON)
         topic = pubsub.topic(schema_settings=settings)
         gone = _client(pubsub).create_schema(parent=PARENT, schema=avro(), schema_id="gone")
         _client(pubsub).delete_schema(name=gone.name)
-    with workplace(data=tmp_path) as pubsub:
+    with running_localpubsub(data=tmp_path) as pubsub:
         assert list(_client(pubsub).list_schema_revisions({"name": made.name, "view": "FULL"})) == [made]
         assert len(list(_client(pubsub).list_schemas(parent=PARENT))) == 1
         pubsub.publish(topic, b'{"url": "x"}')
@@ -59,11 +58,11 @@ def test_schemas_survive_a_restart(tmp_path: Path) -> None:
 def test_a_missing_extra_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of it is needed before it is used; then the answer says what to install."""
     monkeypatch.setitem(sys.modules, "fastavro", None)
-    with workplace() as pubsub, pytest.raises(MethodNotImplemented, match="localpubsub-schemas"):
+    with running_localpubsub() as pubsub, pytest.raises(MethodNotImplemented, match="localpubsub-schemas"):
         _client(pubsub).create_schema(parent=PARENT, schema=avro(), schema_id="abc")
 
 
-def _client(pubsub: Workplace) -> Any:  # noqa: ANN401 - google.pubsub_v1 publishes no types
+def _client(pubsub: PubsubClient) -> Any:  # noqa: ANN401 - google.pubsub_v1 publishes no types
     channel = grpc.insecure_channel(pubsub.server.host)
     return SchemaServiceClient(transport=SchemaServiceGrpcTransport(channel=channel))
 

@@ -10,9 +10,9 @@ from google.pubsub_v1.types import PushConfig
 
 import localpubsub
 from localpubsub.backlog.backlog import Backlog, DeliveryPolicy
-from tests.conformance.conftest import serving
-from tests.conformance.servers import PubsubServer, gapic_clients
-from tests.conformance.workplace import Workplace
+from tests.servers.pubsub import PubsubServer, gapic_clients
+from tests.servers.pubsub_client import PubsubClient
+from tests.servers.push_endpoint import running_endpoint
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def state(server: localpubsub.RunningServer) -> dict[str, Any]:
 def test_it_shows_what_waits(server: localpubsub.RunningServer) -> None:
     """Backlog, outstanding, age of the oldest; for a pull subscription no window."""
     with gapic_clients(server.host) as clients:
-        pubsub = Workplace(PubsubServer("localpubsub", server.host, None), 10, *clients)
+        pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), 10, *clients)
         topic = pubsub.topic()
         subscription = pubsub.subscription(topic)
         assert state(server)["oldest_unacked_seconds"] is None
@@ -60,9 +60,9 @@ def test_it_shows_what_waits(server: localpubsub.RunningServer) -> None:
 
 def test_it_shows_the_pace_of_pushes(server: localpubsub.RunningServer) -> None:
     """The window, and until when deliveries rest after refusals."""
-    with serving(10) as endpoint, gapic_clients(server.host) as clients:
-        endpoint.answer = lambda _: 500
-        pubsub = Workplace(PubsubServer("localpubsub", server.host, None), 10, *clients)
+    with running_endpoint() as endpoint, gapic_clients(server.host) as clients:
+        endpoint.respond = lambda _: 500
+        pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), 10, *clients)
         topic = pubsub.topic()
         pubsub.subscription(topic, push_config=PushConfig(push_endpoint=endpoint.url))
         pubsub.publish(topic, b"refused")
@@ -77,7 +77,7 @@ def test_the_page_is_for_browsers_and_the_json_for_programs(server: localpubsub.
     """By the Accept header; what somebody named is escaped."""
     url = "http://h/?a=1&b=<script>alert(1)</script>"
     with gapic_clients(server.host) as clients:
-        pubsub = Workplace(PubsubServer("localpubsub", server.host, None), 10, *clients)
+        pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), 10, *clients)
         pubsub.subscription(pubsub.topic(), push_config=PushConfig(push_endpoint=url))
     kind, page = shown(server, accept="text/html,application/xhtml+xml,application/json;q=0.9")
     assert kind.startswith("text/html")

@@ -12,10 +12,9 @@ from google.pubsub_v1.types import DeadLetterPolicy, PushConfig, RetryPolicy
 
 import localpubsub
 from localpubsub.clock import Clock
-from tests.conformance.conftest import serving
-from tests.conformance.endpoint import Answer, Push
-from tests.conformance.servers import PubsubServer, gapic_clients
-from tests.conformance.workplace import Workplace
+from tests.servers.pubsub import PubsubServer, gapic_clients
+from tests.servers.pubsub_client import PubsubClient
+from tests.servers.push_endpoint import Push, Response, running_endpoint
 
 
 def test_a_scaled_clock_begins_now_and_runs_ahead() -> None:
@@ -33,7 +32,7 @@ def test_backoffs_and_deadlines_come_sooner_in_the_same_order() -> None:
     """Behaviour 33: 10, 20, 40 s of retries and a deadline of 20 s, at 60 times the speed, in their order."""
     came: list[str] = []
 
-    def answer(push: Push) -> Answer:
+    def answer(push: Push) -> Response:
         data = push.envelope["message"].get("attributes", {})["name"]
         came.append(data)
         return (
@@ -41,12 +40,12 @@ def test_backoffs_and_deadlines_come_sooner_in_the_same_order() -> None:
         )
 
     with (
-        serving(10) as endpoint,
+        running_endpoint() as endpoint,
         localpubsub.running(time_scale=60) as server,
         gapic_clients(server.host) as clients,
     ):
-        pubsub = Workplace(PubsubServer("localpubsub", server.host, None), 10, *clients)
-        endpoint.answer = answer
+        pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), 10, *clients)
+        endpoint.respond = answer
         topic = pubsub.topic()
         retry = RetryPolicy(minimum_backoff=timedelta(seconds=10), maximum_backoff=timedelta(seconds=600))
         push = PushConfig(push_endpoint=endpoint.url)
@@ -68,9 +67,9 @@ def test_backoffs_and_deadlines_come_sooner_in_the_same_order() -> None:
 def test_a_dead_letter_with_long_backoffs_takes_seconds() -> None:
     """Five attempts with 100 s between each, in a test."""
     with localpubsub.running(time_scale=2000) as server, gapic_clients(server.host) as clients:
-        pubsub = Workplace(PubsubServer("localpubsub", server.host, None), 10, *clients)
-        with serving(10) as endpoint:
-            endpoint.answer = lambda _: 500
+        pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), 10, *clients)
+        with running_endpoint() as endpoint:
+            endpoint.respond = lambda _: 500
             topic, graveyard = pubsub.topic(), pubsub.topic()
             reader = pubsub.subscription(graveyard)
             pubsub.subscription(
@@ -88,11 +87,11 @@ def test_a_dead_letter_with_long_backoffs_takes_seconds() -> None:
 def test_tokens_keep_to_the_time_of_the_world() -> None:
     """google-auth, which knows nothing of the scale, verifies a token when the server's hour is long over."""
     with (
-        serving(10) as endpoint,
+        running_endpoint() as endpoint,
         localpubsub.running(time_scale=60_000) as server,
         gapic_clients(server.host) as clients,
     ):
-        pubsub = Workplace(PubsubServer("localpubsub", server.host, None), 10, *clients)
+        pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), 10, *clients)
         topic = pubsub.topic()
         oidc = PushConfig.OidcToken(service_account_email="a@b.example", audience="audience")
         push = PushConfig(push_endpoint=endpoint.url, oidc_token=oidc)

@@ -16,9 +16,9 @@ from cryptography.x509.oid import NameOID
 from google.pubsub_v1.types import PushConfig
 
 import localpubsub
-from tests.conformance.endpoint import Endpoint, EndpointServer
-from tests.conformance.servers import PubsubServer, gapic_clients
-from tests.conformance.workplace import Workplace
+from tests.servers.pubsub import PubsubServer, gapic_clients
+from tests.servers.pubsub_client import PubsubClient
+from tests.servers.push_endpoint import PushEndpoint, PushEndpointServer
 
 
 def self_made(directory: Path) -> tuple[Path, Path]:
@@ -51,12 +51,12 @@ def self_made(directory: Path) -> tuple[Path, Path]:
 
 
 @contextmanager
-def serving_tls(certificate: Path, key: Path) -> Iterator[Endpoint]:
+def serving_tls(certificate: Path, key: Path) -> Iterator[PushEndpoint]:
     """An https:// endpoint."""
-    endpoint = Endpoint()
+    endpoint = PushEndpoint()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    with EndpointServer(endpoint) as http:
+    with PushEndpointServer(endpoint) as http:
         # The handshake belongs to the thread of the connection, not to the one that accepts.
         http.socket = context.wrap_socket(http.socket, server_side=True, do_handshake_on_connect=False)
         endpoint.url = endpoint.url.replace("http:", "https:")
@@ -77,7 +77,7 @@ def test_an_endpoint_of_a_trusted_authority_is_pushed_to(tmp_path: Path) -> None
         localpubsub.running(ca_file=certificate) as server,
         gapic_clients(server.host) as clients,
     ):
-        pubsub = Workplace(PubsubServer("localpubsub", server.host, None), 10, *clients)
+        pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), 10, *clients)
         topic = pubsub.topic()
         pubsub.subscription(topic, push_config=PushConfig(push_endpoint=endpoint.url))
         ids = pubsub.publish(topic, *[b"x" * 10_000] * 100)
@@ -93,12 +93,12 @@ def test_an_endpoint_nobody_vouches_for_is_not_pushed_to(tmp_path: Path) -> None
         localpubsub.running() as server,
         gapic_clients(server.host) as clients,
     ):
-        pubsub = Workplace(PubsubServer("localpubsub", server.host, None), 10, *clients)
+        pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), 10, *clients)
         topic = pubsub.topic()
         subscription = pubsub.subscription(topic, push_config=PushConfig(push_endpoint=endpoint.url))
         (message_id,) = pubsub.publish(topic, b"x")
         with pytest.raises(AssertionError):
-            endpoint.wait_for(1, patience=0.5)
+            endpoint.wait_for(1, timeout=0.5)
         pubsub.subscriber.modify_push_config(subscription=subscription, push_config=PushConfig())
         assert pubsub.pull(subscription)[0].message.message_id == message_id
 

@@ -3,44 +3,14 @@
 import re
 import tomllib
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
+from tests.repository.lock_files import REQUIREMENT, locked, normal
 from tests.repository.tree import EVERYTHING, PACKAGES, ROOT
 
 LOCKS = ("dev", "dispatcher", "worker")
-REQUIREMENT = re.compile(
-    r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?P<extras>\[[^]]*\])?\s*(?P<constraint>[^;\s]*)\s*(?:;(?P<when>.*))?"
-)
-
-
-class Pin(NamedTuple):
-    """One locked requirement: what stands after its name, and its hashes."""
-
-    constraint: str
-    hashes: tuple[str, ...]
-
-
-def normal(name: str) -> str:
-    """Return a distribution's name as PEP 503 compares them."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-@cache
-def locked(lock: str) -> dict[str, Pin]:
-    """Return the requirements of a lock file by name."""
-    text = (ROOT / "locks" / f"{lock}.txt").read_text(encoding="utf-8")
-    lines = [
-        line for line in text.replace("\\\n", " ").splitlines() if line and not line.lstrip().startswith("#")
-    ]
-    pins = {}
-    for line in lines:
-        requirement, *hashes = line.split("--hash=")
-        match = REQUIREMENT.fullmatch(requirement.strip())
-        assert match, f"not a requirement: {line[:80]}"
-        pins[normal(match["name"])] = Pin(match["constraint"], tuple(each.strip() for each in hashes))
-    return pins
 
 
 @cache

@@ -11,7 +11,7 @@ from contract.fields import FieldType, Locale, SimpleTransform, Transform
 from contract.recipe import Recipe, RecipeField
 from extraction.extract import extract
 from extraction.page import SavedPage
-from tests.repository.test_readme import commands, misunderstood
+from tests.repository.documented_commands import commands, misunderstood
 from tests.repository.tree import ROOT
 
 TEXT = (ROOT / "docs" / "reference" / "recipes.md").read_text(encoding="utf-8")

@@ -83,3 +83,18 @@ def texts() -> Iterator[tuple[Path, str]]:
             yield path, path.read_text(encoding="utf-8")
         except UnicodeDecodeError:
             continue
+
+
+def package_closure(package: str) -> set[str]:
+    """Return the packages that `package` imports, itself included."""
+    found, new = set[str](), {package}
+    while new:
+        found |= new
+        roots = {
+            each.module.split(".")[0]
+            for name in new
+            for path in sources(name)
+            for each in imports(parsed(path))
+        }
+        new = (roots & set(PACKAGES)) - found
+    return found

@@ -3,17 +3,15 @@
 import re
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-from tests.conformance.servers import missing
 from tests.repository.tree import ROOT
+from tests.rollout.cloudbuild import BUILD, CHECK, document, scripts, steps
+from tests.servers.requirements import skip_or_fail
 
-BUILD, CHECK = "cloudbuild.yaml", "cloudbuild-check.yaml"
 TOOLS = Path(sys.executable).parent
 #: of https://cloud.google.com/build/docs/build-config-file-schema; the schema lets others pass
 TOP_LEVEL = {
@@ -32,18 +30,6 @@ TOP_LEVEL = {
 #: of https://cloud.google.com/build/docs/configuring-builds/substitute-variable-values; made by triggers
 BUILT_IN = {"PROJECT_ID", "PROJECT_NUMBER", "BUILD_ID", "LOCATION", "SHORT_SHA", "COMMIT_SHA", "REVISION_ID"}
 SUBSTITUTION = re.compile(r"(?<!\$)\$\{?([A-Z_][A-Z0-9_]*)\}?")
-
-
-@cache
-def document(name: str) -> dict[str, Any]:
-    """Return a build as it is read."""
-    read: dict[str, Any] = yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
-    return read
-
-
-def steps(name: str) -> dict[str, dict[str, Any]]:
-    """Return a build's steps by id."""
-    return {step["id"]: step for step in document(name)["steps"]}
 
 
 @pytest.fixture(params=[BUILD, CHECK])
@@ -134,21 +120,12 @@ def test_terraform_gives_what_the_build_takes() -> None:
     assert read <= set(re.findall(r'^output "([a-z_]+)"', outputs, re.MULTILINE))
 
 
-def scripts() -> dict[str, str]:
-    """Return every shell script there is, by where it stands."""
-    found = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "scripts").glob("*.sh")}
-    inline = {
-        f"{name} {each}": step["script"] for name in (BUILD, CHECK) for each, step in steps(name).items()
-    }
-    return found | inline
-
-
 @pytest.mark.parametrize("where", sorted(scripts()))
 def test_shellcheck_has_no_complaint(where: str, tmp_path: Path) -> None:
     """A variable that is not quoted, a failure that goes unseen: what is known to go wrong with shells."""
     shellcheck = TOOLS / "shellcheck"
     if not shellcheck.is_file():
-        missing("shellcheck has no build for this machine")
+        skip_or_fail("shellcheck has no build for this machine")
     script = tmp_path / "script.sh"
     script.write_text(scripts()[where], encoding="utf-8")
     assert script.read_text(encoding="utf-8").startswith("#!"), "whose shell it is"

@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.servers import missing
-from tests.repository.test_readme import split
+from tests.repository.documented_commands import split
 from tests.repository.tree import ROOT
-from tests.rollout.test_cloudbuild import scripts
+from tests.rollout.cloudbuild import scripts
+from tests.servers.requirements import skip_or_fail
 
 GUIDE = (ROOT / "docs" / "how-to" / "deploy.md").read_text(encoding="utf-8")
 CODE = re.compile(r"`((?:gcloud|bq|terraform) [^`]+)`")
@@ -61,7 +61,7 @@ def installation() -> Path:
     """Return where gcloud keeps its trees; skip where there is no gcloud."""
     gcloud = shutil.which("gcloud")
     if gcloud is None:
-        missing("gcloud is not installed")
+        skip_or_fail("gcloud is not installed")
     for root in Path(gcloud).resolve().parents:
         for folder in (root / "data" / "cli", root / "google-cloud-sdk" / "data" / "cli"):
             if (folder / "gcloud_completions.py").is_file():

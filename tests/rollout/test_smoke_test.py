@@ -13,10 +13,10 @@ from console.stack.pubsub_setup import publisher_client, subscriber_client, subs
 from console.stack.services import DeliveryPolicy, StackOptions
 from console.stack.stack import Stack
 from contract.topology import DEAD_LETTER_SUBSCRIPTION, DEAD_LETTER_TOPIC
-from tests.conformance.servers import missing
 from tests.repository.tree import ROOT
 from tests.rollout.google import Google, environment_for, outputs, standing_in
-from tests.service.site import http, open_site
+from tests.servers.requirements import skip_or_fail
+from tests.servers.site import http, open_site
 
 pytestmark = pytest.mark.timeout(400)  # gcloud takes seconds a call
 
@@ -55,7 +55,7 @@ def keep_leases(stack: Stack) -> None:
 def smoke_test(google: Google, tmp_path: Path) -> SmokeTest:
     """What runs the script and returns what it said."""
     if shutil.which("gcloud") is None:
-        missing("gcloud is not installed")
+        skip_or_fail("gcloud is not installed")
     environment = os.environ | environment_for(google, tmp_path / "home")
     environment["PATH"] = os.pathsep.join([str(tmp_path / "home" / "bin"), environment["PATH"]])
     environment["PYTHONPATH"] = str(ROOT)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from scripts.pubsub_rest import METRIC, TRIES, Pubsub, Refused
-from tests.service.site import Site, http
+from tests.servers.site import Site, http
 
 SUBSCRIPTION = "/v1/projects/p/subscriptions/dead"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from contract.topology import DEAD_LETTER_SUBSCRIPTION, DEAD_LETTER_TOPIC, JOBS_TOPIC
-from tests.scripts.conftest import KEPT, SCRIPT, Job, PostOffice, end, job, tally
+from tests.scripts.replay_project import KEPT, SCRIPT, Job, PostOffice, end, job, tally
 
 pytestmark = pytest.mark.timeout(400)
 LEASE_SECONDS = 10

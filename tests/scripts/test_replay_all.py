@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -14,20 +13,13 @@ import requests
 
 from console.stack.ports import free_port
 from contract.topology import DEAD_LETTER_SUBSCRIPTION
-from tests.scripts.conftest import KEPT, Job, PostOffice, end, job
+from tests.scripts.replay_project import KEPT, Job, PostOffice, end, job
+from tests.servers.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(400)
 ROOT = Path(__file__).parents[2]
 ACCOUNT, AUDIENCE = "replay@p.iam.gserviceaccount.com", "https://dispatcher.example"
 PATIENCE = 90.0
-
-
-def await_fact(fact: Callable[[], bool], promise: str) -> None:
-    """Return once `fact` holds; fail with `promise` where it does not in time."""
-    until = time.monotonic() + PATIENCE
-    while not fact():
-        assert time.monotonic() < until, f"not within {PATIENCE} s: {promise}"
-        time.sleep(0.05)
 
 
 @contextmanager
@@ -52,7 +44,7 @@ def dispatcher(office: PostOffice, port: int) -> Iterator[subprocess.Popen[bytes
             command, env=environment, cwd=ROOT, stdout=log, stderr=log, start_new_session=True
         )
     try:
-        await_fact(lambda: _is_healthy(port), "the dispatcher answers")
+        wait_until(lambda: _is_healthy(port), "the dispatcher answers")
         yield process
     finally:
         with suppress(ProcessLookupError):
@@ -88,7 +80,7 @@ def test_1000_letters_in_bulk_though_the_dispatcher_is_killed(office: PostOffice
         # When all are replayed, and the dispatcher is killed in the middle and comes back
         replaying = office.start(*arguments(port, "--round-seconds", "15"))
         first.callback(end, replaying)
-        await_fact(lambda: some(1), "the first job")
+        wait_until(lambda: some(1), "the first job")
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(20)
         with dispatcher(office, port):
@@ -101,7 +93,7 @@ def test_1000_letters_in_bulk_though_the_dispatcher_is_killed(office: PostOffice
     else:
         assert "after: an unknown number of dead letters" in said
     # And each letter is the job it was, and none waits
-    await_fact(lambda: some(1000), "1,000 jobs")
+    wait_until(lambda: some(1000), "1,000 jobs")
     keyless = {Job(each.data, each.attributes, "") for each in letters}
     assert {Job(each.data, each.attributes, "") for each in jobs} == keyless
     if office.server.name == "localpubsub":  # the emulator tells an endpoint no ordering key
@@ -116,7 +108,7 @@ def test_an_interrupt_puts_the_subscription_back(office: PostOffice, number: sig
     # Given letters, and a dispatcher that is not there
     office.bury([job(1), job(2)])
     process = office.start(*arguments(free_port()))
-    await_fact(lambda: office.endpoint() != "", "it pushes")
+    wait_until(lambda: office.endpoint() != "", "it pushes")
     # When the replay is interrupted, as a terminal does it: with all of its processes
     os.killpg(process.pid, number)
     process.communicate(timeout=PATIENCE)
@@ -130,14 +122,14 @@ def test_an_interrupt_puts_the_subscription_back(office: PostOffice, number: sig
         left.update(office.take(DEAD_LETTER_SUBSCRIPTION))
         return len(left) == 2
 
-    await_fact(are_both_there, "both letters")
+    wait_until(are_both_there, "both letters")
 
 
 def test_a_replay_that_was_killed_is_seen_and_ended(local_office: PostOffice) -> None:
     """SIGKILL leaves the subscription pushing: whoever comes next is told, and puts it back."""
     local_office.bury([job(1)])
     process = local_office.start(*arguments(free_port()))
-    await_fact(lambda: local_office.endpoint() != "", "it pushes")
+    wait_until(lambda: local_office.endpoint() != "", "it pushes")
     os.killpg(process.pid, signal.SIGKILL)
     end(process)
     refused = local_office.run("replay", "1")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.servers import missing
-from tests.scripts.conftest import KEPT, SCRIPT, Job, PostOffice
+from tests.scripts.replay_project import KEPT, SCRIPT, Job, PostOffice
+from tests.servers.requirements import skip_or_fail
 
 RUNBOOK = SCRIPT.parents[1] / "docs" / "how-to" / "runbook.md"
 TEXT = RUNBOOK.read_text(encoding="utf-8")
@@ -45,7 +45,7 @@ def test_links_within_the_runbook_lead_somewhere() -> None:
 def test_gcloud_understands_every_command(tmp_path: Path) -> None:
     """Gcloud's own parser takes each, with its flags; the letter by hand is run below."""
     if shutil.which("gcloud") is None:
-        missing("gcloud is not installed")
+        skip_or_fail("gcloud is not installed")
     commands = re.findall(r"^gcloud .+$", BY_HAND.sub("", TEXT), re.MULTILINE)
     shown = tmp_path / "commands.md"
     # Of two commands in one block it looks at the first.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.service.tokens import Issuer
+from tests.servers.push_tokens import Issuer
 
 
 @pytest.fixture(scope="session")

@@ -16,8 +16,8 @@ from contract.outcome import REASON_MEANINGS, Outcome, Reason
 from push_endpoint.authentication import Authenticate, AuthenticationError, anyone, authentication
 from push_endpoint.oidc import REFETCH_SECONDS, OidcCheck
 from runtime.settings import PushSettings
-from tests.service.site import Site, http
-from tests.service.tokens import ACCOUNT, AUDIENCE, Issuer, claims_of, segment
+from tests.servers.push_tokens import ACCOUNT, AUDIENCE, Issuer, claims_of, segment
+from tests.servers.site import Site, http
 
 CERTS = "/certs"
 

@@ -20,8 +20,8 @@ from console.stack.ports import free_port
 from console.stack.process import Launch, Leash, Process, await_health
 from dispatcher.run_id import SCHEDULE_TIME
 from localpubsub.push.signing import SigningKey
-from tests.journey.patience import await_fact
 from tests.repository.tree import ROOT
+from tests.servers.waiting import wait_until
 
 #: Backoffs of minutes pass in seconds; an ack deadline of a minute is still two seconds.
 TIME_SCALE = 30
@@ -167,7 +167,7 @@ def rehearsing(resources: list[dict[str, Any]], scratch: Path) -> Iterator[Rehea
             running.callback(service.kill)
             running.callback(gate.kill)
             await_health(service)
-            await_fact(partial(_is_shut, gate.launch.health_url), f"the gate of the {what} is there")
+            wait_until(partial(_is_shut, gate.launch.health_url), f"the gate of the {what} is there")
         yield Rehearsal(here.applied, pubsub, ledger, here.origins)
 
 

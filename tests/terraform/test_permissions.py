@@ -5,7 +5,7 @@ from collections import defaultdict
 
 import pytest
 
-from tests.terraform.conftest import Life
+from tests.terraform.life import Life
 from tests.terraform.stand_in import NEWEST
 
 pytestmark = pytest.mark.timeout(600)

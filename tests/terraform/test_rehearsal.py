@@ -7,10 +7,10 @@ import pytest
 import yaml
 
 from contract import topology
-from tests.conformance.servers import gapic_clients
-from tests.journey.patience import await_fact
-from tests.journey.site import Site, serving_site
-from tests.terraform.conftest import CopyStack
+from tests.servers.controlled_site import Site, serving_site
+from tests.servers.pubsub import gapic_clients
+from tests.servers.waiting import wait_until
+from tests.terraform.life import CopyStack
 from tests.terraform.rehearsal import Rehearsal, rehearsing
 
 pytestmark = pytest.mark.timeout(600)
@@ -60,14 +60,14 @@ def test_a_scheduled_crawl_ends_in_a_balanced_ledger_and_a_dead_letter(rehearsal
     """Each job succeeded or died; the dead one has a reason, and its letter is where the operator looks."""
     assert rehearsal.fire(CRAWL, SCHEDULED)["run_id"] == RUN
     ledger = rehearsal.ledger
-    await_fact(
+    wait_until(
         lambda: ledger.accounting(RUN)[:4] == (PAGES + 1, PAGES, 1, 0),
         "all jobs but one succeed, and that one dies",
         120,
     )
     assert ledger.accounting(RUN).adds_up
     # Each topic is recorded at its own pace: the letter may be there before the outcome that says why.
-    await_fact(
+    wait_until(
         lambda: [dead.reason for dead in ledger.dead(RUN)] == ["http_404"], "the dead one has its reason"
     )
     [dead] = ledger.dead(RUN)
@@ -82,7 +82,7 @@ def test_a_trigger_that_fires_twice_makes_the_same_jobs(rehearsal: Rehearsal) ->
     """Cloud Scheduler promises at least one request, not one."""
     before = rehearsal.fire(CRAWL, SCHEDULED)
     assert rehearsal.fire(CRAWL, SCHEDULED) == before
-    await_fact(
+    wait_until(
         lambda: rehearsal.ledger.accounting(RUN)[:4] == (PAGES + 1, PAGES, 1, 0),
         "the run has as many jobs as before",
         120,

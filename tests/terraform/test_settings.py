@@ -5,7 +5,7 @@ import pytest
 from contract import topology
 from dispatcher.settings import DispatcherSettings
 from runtime.settings import ServiceSettings, load
-from tests.terraform.conftest import Life
+from tests.terraform.life import Life
 from worker.settings import WorkerSettings
 
 SERVICES: dict[str, type[ServiceSettings]] = {"dispatcher": DispatcherSettings, "worker": WorkerSettings}

@@ -13,7 +13,7 @@ from console.recipes.crawl_file import load_crawl
 from contract.crawl import Crawl
 from extraction.selectors import CHECKS
 from tests.repository.tree import ROOT
-from tests.terraform.conftest import Life
+from tests.terraform.life import Life
 from tests.terraform.stand_in import NEWEST
 
 pytestmark = pytest.mark.timeout(600)

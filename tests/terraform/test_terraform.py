@@ -3,7 +3,7 @@
 import pytest
 
 from tests.repository.tree import ROOT
-from tests.terraform.conftest import CopyStack, Life
+from tests.terraform.life import CopyStack, Life
 from tests.terraform.stack import Stack
 from tests.terraform.stand_in import OLDEST
 

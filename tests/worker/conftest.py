@@ -5,9 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 import localpubsub
-from tests.service.tokens import Issuer
-
-TOPIC, KEPT = "projects/p/topics/scrape-outcomes", "projects/p/subscriptions/kept"
+from tests.servers.push_tokens import Issuer
+from tests.servers.worker_process import KEPT, TOPIC
 
 
 @pytest.fixture(scope="session")

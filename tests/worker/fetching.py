@@ -11,7 +11,7 @@ from contract.job import Politeness
 from guarded_http.addresses import read_networks
 from guarded_http.client import HttpClient
 from guarded_http.dial import Dial, Resolve, resolve
-from tests.worker.certificates import Authority
+from tests.servers.certificates import Authority
 from worker.budget import Budget
 from worker.fetch import Fetcher
 from worker.rate_limiter import RateLimiter

@@ -9,8 +9,8 @@ import pytest
 
 from contract.attempt import AttemptFailed
 from contract.outcome import Reason
-from tests.service.site import Site, Visit, http
-from tests.worker.running import RunningWorker, running_worker
+from tests.servers.site import Site, Visit, http
+from tests.servers.worker_process import RunningWorker, running_worker
 from worker.budget import MIN_REMAINING_FRACTION, Budget
 from worker.queueing_delay import seconds_waited
 

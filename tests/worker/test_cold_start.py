@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from tests.worker.running import ROOT, environment
+from tests.servers.worker_process import ROOT, environment
 
 HEAVY = {"aiohttp", "google.cloud.logging", "localpubsub", "rich", "yaml"}
 STARTED = """

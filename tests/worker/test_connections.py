@@ -11,8 +11,8 @@ from guarded_http.addresses import read_networks
 from guarded_http.client import HttpClient
 from guarded_http.dial import Dial
 from guarded_http.transport import POOL_CONNECTIONS
-from tests.service.site import Site, Visit, http, open_site, redirect
-from tests.worker.certificates import Authority
+from tests.servers.certificates import Authority
+from tests.servers.site import Site, Visit, http, open_site, redirect
 from tests.worker.fetching import ANYHOW, a_fetcher, a_trusting_fetcher, ended
 from worker.budget import Budget
 

@@ -23,8 +23,8 @@ from contract.trace import Trace
 from publishing.publisher import PublishUnconfirmed
 from push_endpoint.authentication import AuthenticationError, anyone
 from push_endpoint.request_body import MAX_REQUEST_BYTES
-from tests.service.recording import RecordingPublisher
-from tests.worker.pushes import JOB, TRACE, job, push
+from tests.servers.pushes import JOB, TRACE, job, push
+from tests.servers.recording_publisher import RecordingPublisher
 from worker.app import make_app
 from worker.budget import Budget
 from worker.deliver import MAX_ITEMS_BYTES, Worker

@@ -13,8 +13,8 @@ import pytest
 from console.stack.ports import free_port
 from contract.attempt import AttemptFailed
 from contract.outcome import REASON_MEANINGS, Outcome, Reason
-from tests.service.site import Answer, Site, Visit, http, open_site, redirect
-from tests.service.tokens import Issuer
+from tests.servers.push_tokens import Issuer
+from tests.servers.site import Answer, Site, Visit, http, open_site, redirect
 from tests.worker.fetching import ANYHOW, a_fetcher
 from worker.budget import Budget
 from worker.fetch import Fetcher, reason_of

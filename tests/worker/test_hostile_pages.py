@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.journey.patience import await_fact
-from tests.service.site import Site, http
-from tests.worker.running import RunningWorker, running_worker
+from tests.servers.site import Site, http
+from tests.servers.waiting import wait_until
+from tests.servers.worker_process import RunningWorker, running_worker
 
 BUDGET_SECONDS = 1
 SIZE = 5_000_000  #: just below FETCH_MAX_BYTES
@@ -38,6 +38,6 @@ def test_no_page_holds_the_worker_inside_of_its_parser(worker: RunningWorker, si
         (503, "page_budget_exceeded"),
     }
     assert worker.ask("GET", "/healthz")[0] == 200
-    await_fact(lambda: any(site.url("/") in line for line in worker.said), "the log has the delivery")
+    wait_until(lambda: any(site.url("/") in line for line in worker.said), "the log has the delivery")
     [line] = [line for line in worker.said if site.url("/") in line]
     assert float(line.partition(" seconds=")[2].split()[0]) < BUDGET_SECONDS + 4

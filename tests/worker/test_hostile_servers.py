@@ -14,7 +14,7 @@ import pytest
 from backports import zstd
 
 from contract.outcome import Reason
-from tests.service.site import Answer, Site, Visit, http, redirect
+from tests.servers.site import Answer, Site, Visit, http, redirect
 from tests.worker.fetching import ANYHOW, a_fetcher, ended
 from worker.budget import Budget
 

@@ -9,11 +9,10 @@ import pytest
 from google.cloud.pubsub_v1 import SubscriberClient
 
 from contract.outcome_record import OutcomeRecord
-from tests.service.site import Site, Visit
-from tests.service.site import http as answering
-from tests.worker.conftest import KEPT
-from tests.worker.pushes import job, push
-from tests.worker.running import running_worker
+from tests.servers.pushes import job, push
+from tests.servers.site import Site, Visit
+from tests.servers.site import http as answering
+from tests.servers.worker_process import KEPT, running_worker
 
 CONNECTIONS = 70  #: more than one process takes (worker/gunicorn_conf.py), so the other has some of them
 DELAY_SECONDS, EACH = 0.3, 5

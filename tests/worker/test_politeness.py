@@ -6,7 +6,7 @@ import pytest
 
 from contract.job import Politeness
 from contract.outcome import Reason
-from tests.service.site import Site, http
+from tests.servers.site import Site, http
 from tests.worker.fetching import ANYHOW, NOON, POLITE, Clock, a_fetcher, ended
 from worker.budget import Budget
 from worker.host_slots import MAX_RETRY_AFTER_SECONDS, SIZE, Hosts, retry_after_seconds

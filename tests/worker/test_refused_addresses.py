@@ -7,7 +7,7 @@ import pytest
 from contract.outcome import REASON_MEANINGS, Outcome, Reason
 from contract.urls import check_url
 from guarded_http.addresses import METADATA_NAMES
-from tests.service.site import Site, Visit, http, redirect
+from tests.servers.site import Site, Visit, http, redirect
 from tests.worker.fetching import POLITE, a_fetcher, ended
 from worker.budget import Budget
 from worker.fetch import Fetcher

@@ -9,7 +9,7 @@ from contract.outcome import REASON_MEANINGS, Outcome, Reason
 from guarded_http.addresses import read_networks
 from guarded_http.client import HttpClient
 from guarded_http.dial import Dial
-from tests.service.site import Answer, Site, Visit, http, redirect
+from tests.servers.site import Answer, Site, Visit, http, redirect
 from tests.worker.fetching import ANYHOW, POLITE, Clock, a_fetcher, ended
 from worker.budget import Budget
 from worker.fetch import Fetcher

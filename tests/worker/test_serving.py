@@ -11,10 +11,9 @@ from google.cloud.pubsub_v1 import SubscriberClient
 
 from contract.outcome import Reason
 from contract.outcome_record import OutcomeRecord
-from tests.service.site import Answer, Site, Visit
-from tests.service.site import http as answering
-from tests.worker.conftest import KEPT
-from tests.worker.running import COMMAND, ROOT, RunningWorker, environment, running_worker
+from tests.servers.site import Answer, Site, Visit
+from tests.servers.site import http as answering
+from tests.servers.worker_process import COMMAND, KEPT, ROOT, RunningWorker, environment, running_worker
 
 BUDGET_SECONDS = 1
 

@@ -17,8 +17,8 @@ from contract.outcome import ACKNOWLEDGING, REASON_MEANINGS, Outcome, Reason, st
 from contract.outcome_record import OutcomeRecord
 from publishing.publisher import PublishUnconfirmed
 from push_endpoint.authentication import anyone
-from tests.service.recording import RecordingPublisher
-from tests.worker.pushes import ATTRIBUTES, job, push
+from tests.servers.pushes import ATTRIBUTES, job, push
+from tests.servers.recording_publisher import RecordingPublisher
 from worker.app import make_app
 from worker.budget import Budget
 from worker.delayed import MAX_DEFERRAL_SECONDS, DelayedJobs

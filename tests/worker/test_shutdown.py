@@ -10,11 +10,10 @@ import pytest
 from google.cloud.pubsub_v1 import SubscriberClient
 
 from contract.outcome_record import OutcomeRecord
-from tests.service.site import Site, Visit
-from tests.service.site import http as answering
-from tests.worker.conftest import KEPT
-from tests.worker.pushes import job, push
-from tests.worker.running import RunningWorker, running_worker
+from tests.servers.pushes import job, push
+from tests.servers.site import Site, Visit
+from tests.servers.site import http as answering
+from tests.servers.worker_process import KEPT, RunningWorker, running_worker
 
 PATIENCE_SECONDS = 30
 

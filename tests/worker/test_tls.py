@@ -7,8 +7,8 @@ import pytest
 
 from contract.outcome import Reason
 from guarded_http.client import HttpClient
-from tests.service.site import Visit, http, open_site
-from tests.worker.certificates import Authority
+from tests.servers.certificates import Authority
+from tests.servers.site import Visit, http, open_site
 from tests.worker.fetching import ANYHOW, a_fetcher, a_trusting_fetcher, ended
 from worker.budget import Budget
 from worker.fetch import Fetcher

@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Thread
 
 from console.stack.ports import free_port
-from tests.worker.pushes import job, push
+from tests.servers.pushes import job, push
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "gunicorn", "-c", "python:worker.gunicorn_conf"]
@@ -105,3 +105,9 @@ def running_worker(pubsub: str, **variables: str) -> Iterator[RunningWorker]:
         process.wait(timeout=20)
         listening.join()
         process.stdout.close()
+
+
+TOPIC = "projects/p/topics/scrape-outcomes"
+
+
+KEPT = "projects/p/subscriptions/kept"

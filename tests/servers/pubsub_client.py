@@ -1,94 +1,121 @@
-"""What a test works with: the real clients, and names nobody else has."""
+"""The clients of google-cloud-pubsub for a test, and names that no other test uses."""
 
 import itertools
 import time
 import warnings
-from collections.abc import Sequence
-from contextlib import suppress
-from typing import Final
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, Final
 
 from google.api_core.exceptions import GoogleAPICallError
 from google.pubsub_v1 import PublisherClient, SubscriberClient
 from google.pubsub_v1.types import PubsubMessage, ReceivedMessage, Subscription, Topic
 
-from tests.conformance.servers import PubsubServer
+import localpubsub
+from tests.servers.pubsub import PubsubServer, gapic_clients
+from tests.servers.waiting import MAX_WAIT_SECONDS
 
 PROJECT: Final = "conformance"
 _numbers = itertools.count(1)
 
 
-class Workplace:
-    """The clients of google-cloud-pubsub's own gRPC layer, which changes nothing on the way."""
+class PubsubClient:
+    """The generated gRPC clients of google-cloud-pubsub, which send each request as it is given.
+
+    Attributes:
+        timeout: seconds to wait for messages.
+        server: the Pub/Sub that the clients are connected to.
+        publisher: the client for topics.
+        subscriber: the client for subscriptions and snapshots.
+    """
 
     def __init__(
-        self, server: PubsubServer, patience: float, publisher: PublisherClient, subscriber: SubscriberClient
+        self, server: PubsubServer, timeout: float, publisher: PublisherClient, subscriber: SubscriberClient
     ) -> None:
-        self.patience = patience  #: seconds to wait for a fact
+        self.timeout = timeout
         self.server = server
         self.publisher = publisher
         self.subscriber = subscriber
         self._pushed: list[str] = []
 
     def name(self, collection: str) -> str:
-        """A name not used before."""
+        """Return a resource name that was not used before."""
         return f"projects/{PROJECT}/{collection}/name-{next(_numbers)}"
 
     def topic(self, **fields: object) -> str:
-        """Name of a new topic."""
+        """Create a topic and return its name."""
         return self.publisher.create_topic(Topic(name=self.name("topics"), **fields)).name
 
     def subscription(self, topic: str, **fields: object) -> str:
-        """Name of a new subscription."""
+        """Create a subscription and return its name."""
         return self.created(topic, **fields).name
 
     def created(self, topic: str, **fields: object) -> Subscription:
-        """A new subscription as the server answers it."""
+        """Create a subscription and return it as the server does."""
         request = Subscription(name=self.name("subscriptions"), topic=topic, **fields)
         if request.push_config.push_endpoint:
             self._pushed.append(request.name)
         return self.subscriber.create_subscription(request)
 
     def stop_pushing(self) -> None:
-        """Delete what would be pushed for ever to an endpoint that is gone, or is another test's."""
+        """Delete the push subscriptions, which would go on pushing to an endpoint that has ended."""
         for name in self._pushed:
             with suppress(GoogleAPICallError):
                 self.subscriber.delete_subscription(subscription=name, timeout=10)
 
     def publish(self, topic: str, *data: bytes, **attributes: str) -> list[str]:
-        """Ids of messages published in one request, in order."""
+        """Publish messages in one request and return their ids in order."""
         messages = [PubsubMessage(data=each, attributes=attributes) for each in data]
         return list(self.publisher.publish(topic=topic, messages=messages).message_ids)
 
     def pull(self, subscription: str, count: int = 1) -> list[ReceivedMessage]:
-        """Exactly ``count`` messages, once they have come."""
+        """Pull until ``count`` messages have come; return exactly these."""
         found: list[ReceivedMessage] = []
-        until = time.monotonic() + self.patience
+        until = time.monotonic() + self.timeout
         while len(found) < count and time.monotonic() < until:
-            answer = self.subscriber.pull(
-                subscription=subscription, max_messages=count, timeout=self.patience
-            )
+            answer = self.subscriber.pull(subscription=subscription, max_messages=count, timeout=self.timeout)
             found += answer.received_messages
         assert len(found) == count, f"{len(found)} messages instead of {count}"
         return found
 
-    def waiting(self, subscription: str) -> list[ReceivedMessage]:
-        """What is there at once."""
+    def pull_now(self, subscription: str) -> list[ReceivedMessage]:
+        """Return the messages that are deliverable now, without waiting."""
         request = {"subscription": subscription, "max_messages": 100, "return_immediately": True}
         with warnings.catch_warnings():
-            # Deprecated for production, where an empty answer proves nothing; here it does, and nobody waits.
+            # It is deprecated because an empty response proves nothing in the cloud; here it does.
             warnings.simplefilter("ignore", DeprecationWarning)
             return list(self.subscriber.pull(request).received_messages)
 
     def ack(self, subscription: str, messages: Sequence[ReceivedMessage]) -> None:
-        """Acknowledge."""
+        """Acknowledge messages."""
         self.subscriber.acknowledge(
             subscription=subscription, ack_ids=[message.ack_id for message in messages]
         )
 
     def nack(self, subscription: str, messages: Sequence[ReceivedMessage]) -> None:
-        """Refuse, as the official client does: deadline 0."""
+        """Nack messages as the official client does: with an ack deadline of 0."""
         self.subscriber.modify_ack_deadline(
             subscription=subscription,
             ack_ids=[message.ack_id for message in messages],
             ack_deadline_seconds=0,
         )
+
+
+@contextmanager
+def connect(server: PubsubServer | str, timeout: float = MAX_WAIT_SECONDS) -> Iterator[PubsubClient]:
+    """Clients of a server, which may be given as its gRPC address ``host:port``."""
+    if isinstance(server, str):
+        server = PubsubServer("localpubsub", server, None)
+    with gapic_clients(server.host) as clients:
+        yield PubsubClient(server, timeout, *clients)
+
+
+@contextmanager
+def running_localpubsub(**options: Any) -> Iterator[PubsubClient]:  # noqa: ANN401 - Options
+    """Run localpubsub in this process with these options until the block ends, with clients of it."""
+    with localpubsub.running(**options) as server:
+        named = PubsubServer(
+            "localpubsub", server.host, None, server.http_url, server.warehouse, server.buckets
+        )
+        with connect(named) as client:
+            yield client

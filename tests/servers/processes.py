@@ -1,17 +1,7 @@
-"""Facts about processes, from the system."""
+"""Facts about processes, as the operating system reports them."""
 
 import os
 import subprocess
-import time
-from collections.abc import Callable
-
-
-def wait_for(fact: Callable[[], bool], seconds: float = 30) -> None:
-    """Return once `fact` holds."""
-    until = time.monotonic() + seconds
-    while not fact():
-        assert time.monotonic() < until, "it did not become so in time"
-        time.sleep(0.05)
 
 
 def is_running(group: int) -> bool:
