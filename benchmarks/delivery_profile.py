@@ -43,14 +43,14 @@ def timed(part: str, function: Callable[..., Any]) -> Callable[..., Any]:
 def create_app() -> Any:  # noqa: ANN401 - a WSGI application
     """Return the worker's application with clocks; gunicorn calls this."""
     import worker.app  # noqa: PLC0415 - of whichever checkout comes first on the path, in the worker only
-    import worker.deliver  # noqa: PLC0415 - idem
     import worker.main  # noqa: PLC0415 - idem
     import worker.pagination  # noqa: PLC0415 - idem
+    import worker.scrape  # noqa: PLC0415 - idem
     from contract.job import Job  # noqa: PLC0415 - idem
     from extraction.document import Document  # noqa: PLC0415 - idem
     from publishing.publisher import PubSubPublisher  # noqa: PLC0415 - idem
     from push_endpoint.envelope import Envelope  # noqa: PLC0415 - idem
-    from push_endpoint.oidc import OidcCheck  # noqa: PLC0415 - idem
+    from push_endpoint.oidc import OidcAuthenticator  # noqa: PLC0415 - idem
     from runtime import log  # noqa: PLC0415 - idem
     from worker.fetch import Fetcher  # noqa: PLC0415 - idem
 
@@ -60,10 +60,10 @@ def create_app() -> Any:  # noqa: ANN401 - a WSGI application
     for owner, name, part in (
         (Envelope, "parse", "decode: envelope"),
         (Job, "decode", "decode: job and recipe"),
-        (OidcCheck, "__call__", "authenticate"),
+        (OidcAuthenticator, "__call__", "authenticate"),
         (Fetcher, "fetch", "fetch"),
         (worker.pagination, "extract", "extract"),
-        (worker.deliver._Attempt, "_record", "record"),  # noqa: SLF001 - the part has no other name
+        (worker.scrape._Attempt, "_record", "record"),  # noqa: SLF001 - the part has no other name
         (PubSubPublisher, "publish", "publish"),
         (log, "event", "log"),
     ):

@@ -1,10 +1,11 @@
-"""The exception that ends an attempt: every reason for which a page is not scraped is raised as one of these.
+"""The exception that ends an attempt: every reason why a job is not scraped is raised as one of these.
 
 ::
 
     AttemptFailed                  the attempt ends here, for a reason of the closed set
     ├── ExtractionError            extraction/: the page and the recipe do not fit
-    └── AuthenticationError        push_endpoint/: the push carries no valid token
+    ├── AuthenticationError        push_endpoint/: the push carries no valid token
+    └── PublishUnconfirmed         publishing/: Pub/Sub did not confirm a message in time
 """
 
 from contract.outcome import MAX_DETAIL_CHARACTERS, Reason
@@ -36,3 +37,8 @@ class AttemptFailed(Exception):
         self.final_url = final_url
         self.retry_after = retry_after
         super().__init__(f"{reason}: {detail}")
+
+
+def internal_error(error: Exception) -> AttemptFailed:
+    """Return the failure that stands for an unexpected exception: `internal_error`, never acknowledged."""
+    return AttemptFailed(Reason.INTERNAL_ERROR, f"{type(error).__name__}: {error}")

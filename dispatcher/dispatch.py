@@ -77,7 +77,9 @@ class Dispatcher:
         except SitemapUnavailable as wrong:
             return _incomplete(plan, published, f"sources.sitemap: {wrong}", unconfirmed=len(refusals))
         if refusals:
-            what = f"{len(refusals)} of {published + len(refusals)} jobs are not confirmed: {refusals[0]}"
+            what = (
+                f"{len(refusals)} of {published + len(refusals)} jobs are not confirmed: {refusals[0].detail}"
+            )
             return _incomplete(plan, published, what, unconfirmed=len(refusals))
         return DispatchResponse(200, _counts(plan, published))
 

@@ -1,6 +1,7 @@
-"""The dispatcher's edge: functions-framework loads this file, which is where the service starts.
+"""The dispatcher's entry point, loaded by functions-framework.
 
-It loads it by path, as a module named `main`: hence absolute imports only, and nothing else imports it.
+functions-framework loads this file by path, as a module named `main`: imports must be absolute, and no other
+module may import this one.
 """
 
 import secrets
@@ -18,14 +19,16 @@ from dispatcher.dispatch import Dispatcher, DispatchResponse
 from dispatcher.replay import Replay, Replayer
 from dispatcher.run_id import SCHEDULE_TIME
 from dispatcher.settings import DispatcherSettings
-from push_endpoint.request_body import read_push
+from push_endpoint.request_body import read_push_body
 from runtime import log
 from runtime.settings import load_or_exit, log_allowed_networks
 
-REPLAY_SECONDS = 8.0  #: for a confirmation: below the shortest ack deadline there is, which is 10 s
-NO_REPLAYS = (
+#: Seconds to wait for the confirmation of a replayed job: below 10 s, the shortest ack deadline of a
+#: subscription.
+REPLAY_PUBLISH_SECONDS = 8.0
+REPLAYS_DISABLED = (
     "this dispatcher takes no replays: set PUSH_AUDIENCE and PUSH_SERVICE_ACCOUNT to the audience and the"
-    " account of the pushes, or PUSH_AUTH=none where nobody else reaches the port"
+    " account of the pushes, or PUSH_AUTH=none if nobody else can reach the port"
 )
 
 SETTINGS = load_or_exit(DispatcherSettings)
@@ -34,8 +37,8 @@ log.configure(on_cloud_run=bool(SETTINGS.k_service), project=SETTINGS.google_clo
 
 @cache
 def _dispatcher() -> Dispatcher:
-    """Wire the dispatcher, at the first request: gRPC must not be started before gunicorn forks."""
-    # Not needed to answer a health check.
+    """Wire the dispatcher at the first request: gRPC must not be started before gunicorn forks."""
+    # A health check needs none of these imports.
     from dispatcher.sitemap_reader import SitemapReader  # noqa: PLC0415 - see above
     from guarded_http.client import make_client  # noqa: PLC0415 - see above
     from publishing.publisher import PubSubPublisher  # noqa: PLC0415 - see above
@@ -58,51 +61,53 @@ def _dispatcher() -> Dispatcher:
 
 @cache
 def _replayer() -> Replayer:
-    """Wire what replays, at the first replay."""
-    from publishing.publisher import PubSubPublisher  # noqa: PLC0415 - idem
-    from push_endpoint.authentication import authentication  # noqa: PLC0415 - not needed to dispatch
+    """Wire the replayer at the first replay."""
+    # A dispatch needs none of these imports.
+    from publishing.publisher import PubSubPublisher  # noqa: PLC0415 - see above
+    from push_endpoint.authentication import make_authenticator  # noqa: PLC0415 - see above
 
     publisher = PubSubPublisher(
         SETTINGS.google_cloud_project,
         SETTINGS.jobs_topic,
-        timeout_seconds=REPLAY_SECONDS,
+        timeout_seconds=REPLAY_PUBLISH_SECONDS,
         batch_seconds=0.01,
     )
-    return Replayer(authentication(SETTINGS), publisher.publish)
+    return Replayer(make_authenticator(SETTINGS), publisher)
 
 
 @functions_framework.http
 def dispatch(request: flask.Request) -> flask.typing.ResponseReturnValue:
-    """Answer `POST /` (a crawl), `POST /replay` (the push of a dead letter) and `GET /healthz`."""
+    """Take `POST /` (a crawl), `POST /replay` (the push of a dead letter) and `GET /healthz`."""
     if request.path == "/healthz" and request.method in {"GET", "HEAD"}:
         return {"status": "ok"}, 200
     if request.path not in {"/", "/replay"}:
         return {"error": f"there is nothing at {request.path}; POST a crawl to /"}, 404
     if request.method != "POST":
-        what = "a crawl" if request.path == "/" else "the push of a dead letter"
-        return {"error": f"{request.method} is not answered; POST {what}"}, 405, {"Allow": "POST"}
-    return _dispatch(request) if request.path == "/" else _replay(request)
+        body = "a crawl" if request.path == "/" else "the push of a dead letter"
+        return {"error": f"{request.method} is not allowed; POST {body}"}, 405, {"Allow": "POST"}
+    return _take_crawl(request) if request.path == "/" else _take_replay(request)
 
 
-def _replay(request: flask.Request) -> flask.typing.ResponseReturnValue:
+def _take_replay(request: flask.Request) -> flask.typing.ResponseReturnValue:
     if not SETTINGS.takes_replays:
-        return {"error": NO_REPLAYS}, 403
+        return {"error": REPLAYS_DISABLED}, 403
     started = time.monotonic()
-    ended = _replayer().replay(request.headers.get("Authorization", ""), partial(read_push, request))
-    status = status_of(ended.reason)
-    _tell_replay(ended, status, time.monotonic() - started)
-    return ("", 204) if status == 204 else ({"reason": ended.reason, "detail": ended.detail}, status)
+    authorization = request.headers.get("Authorization", "")
+    replay = _replayer().replay(authorization, partial(read_push_body, request))
+    status = status_of(replay.reason)
+    _log_replay(replay, status, time.monotonic() - started)
+    return ("", 204) if status == 204 else ({"reason": replay.reason, "detail": replay.detail}, status)
 
 
-def _dispatch(request: flask.Request) -> flask.typing.ResponseReturnValue:
+def _take_crawl(request: flask.Request) -> flask.typing.ResponseReturnValue:
     started = time.monotonic()
     trace = _trace(request)
-    answer = _answer(request, trace)
-    _tell(answer, time.monotonic() - started, trace)
-    return answer.body, answer.status
+    response = _dispatch(request, trace)
+    _log_dispatch(response, time.monotonic() - started, trace)
+    return response.body, response.status
 
 
-def _answer(request: flask.Request, trace: Trace) -> DispatchResponse:
+def _dispatch(request: flask.Request, trace: Trace) -> DispatchResponse:
     if (request.content_length or 0) > MAX_CRAWL_BYTES:
         why = f"the crawl has {request.content_length} bytes; at most {MAX_CRAWL_BYTES} are read"
         return DispatchResponse(400, {"error": why, "faults": [{"path": "", "why": why}]})
@@ -112,44 +117,43 @@ def _answer(request: flask.Request, trace: Trace) -> DispatchResponse:
             schedule_time=request.headers.get(SCHEDULE_TIME, ""),
             traceparent=trace.traceparent(trace.span_id),
         )
-    except Exception as bug:  # noqa: BLE001 - the caller gets a sentence, the log the trace
-        log.event(log.ERROR, "dispatch_crashed", {}, trace=trace, error=bug)
-        return DispatchResponse(
-            500, {"error": "the dispatcher crashed: a bug of ours; its log has the trace"}
-        )
+    except Exception as error:  # noqa: BLE001 - the caller gets a sentence, the log the stack trace
+        log.event(log.ERROR, "dispatch_crashed", {}, trace=trace, error=error)
+        why = "the dispatcher crashed because of a bug; its log has the stack trace"
+        return DispatchResponse(500, {"error": why})
 
 
 def _trace(request: flask.Request) -> Trace:
-    """Return the request's trace, which its jobs carry on; a new one where it has none."""
+    """Return the request's trace, which its jobs continue; a new trace if the request has none."""
     headers = request.headers
-    begun = Trace.from_headers(headers.get("traceparent", ""), headers.get("X-Cloud-Trace-Context", ""))
-    trace = begun or Trace(secrets.token_hex(16), "", sampled=True)
+    given = Trace.from_headers(headers.get("traceparent", ""), headers.get("X-Cloud-Trace-Context", ""))
+    trace = given or Trace(secrets.token_hex(16), "", sampled=True)
     return trace if trace.span_id else trace._replace(span_id=secrets.token_hex(8))
 
 
-def _tell(answer: DispatchResponse, seconds: float, trace: Trace) -> None:
-    told = {key: value for key, value in answer.body.items() if isinstance(value, str | int)}
-    level = log.INFO if answer.status == 200 else log.ERROR
+def _log_dispatch(response: DispatchResponse, seconds: float, trace: Trace) -> None:
+    fields = {name: value for name, value in response.body.items() if isinstance(value, str | int)}
+    level = log.INFO if response.status == 200 else log.ERROR
     log.event(
         level,
         "dispatch_finished",
-        {"status": answer.status, **told, "seconds": round(seconds, 3)},
+        {"status": response.status, **fields, "seconds": round(seconds, 3)},
         trace=trace,
     )
 
 
-def _tell_replay(ended: Replay, status: int, seconds: float) -> None:
+def _log_replay(replay: Replay, status: int, seconds: float) -> None:
     fields: dict[str, object] = {
-        "reason": ended.reason,
+        "reason": replay.reason,
         "status": status,
-        "job_id": ended.attributes.job_id,
-        "run_id": ended.attributes.run_id,
-        "crawl": ended.attributes.crawl,
-        "letter_id": ended.letter_id,
-        "message_id": ended.message_id,
+        "job_id": replay.attributes.job_id,
+        "run_id": replay.attributes.run_id,
+        "crawl": replay.attributes.crawl,
+        "dead_letter_id": replay.dead_letter_id,
+        "message_id": replay.message_id,
         "seconds": round(seconds, 3),
-        "detail": ended.detail,
+        "detail": replay.detail,
     }
-    level = OUTCOME_MEANINGS[REASON_MEANINGS[ended.reason].outcome].level
-    trace = Trace.parse(ended.attributes.traceparent)
-    log.event(level, "replay_finished", fields, trace=trace, error=ended.error)
+    level = OUTCOME_MEANINGS[REASON_MEANINGS[replay.reason].outcome].level
+    trace = Trace.parse(replay.attributes.traceparent)
+    log.event(level, "replay_finished", fields, trace=trace, error=replay.error)

@@ -1,23 +1,16 @@
-"""One replay: the push of a dead letter in, the same job published again, and only then acknowledged."""
+"""Replay one dead letter: take its push, publish the same job again, and only then acknowledge."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
+from contract.attempt import AttemptFailed, internal_error
 from contract.dead_letter import strip_dead_letter_attributes
-from contract.faults import UnreadableEnvelope
 from contract.job import JobAttributes
 from contract.outcome import Reason
-from publishing.publisher import Message, PublishUnconfirmed
-from push_endpoint.authentication import Authenticate, AuthenticationError
+from publishing.publisher import Message, Publisher
+from push_endpoint.authentication import Authenticate
 from push_endpoint.envelope import Envelope
-
-
-class Publish(Protocol):
-    """Whatever publishes one message to the jobs topic."""
-
-    def __call__(self, message: Message) -> str:
-        """Return the message's id once confirmed; raise `PublishUnconfirmed` where it is not."""
+from push_endpoint.receive import RejectedPush, receive
 
 
 @dataclass(frozen=True)
@@ -25,17 +18,17 @@ class Replay:
     """How the push of one dead letter ended.
 
     Attributes:
-        reason: `ok` where it is a job again; the answer follows from it.
-        detail: for people.
-        letter_id: the dead letter's message id.
-        message_id: of the job published for it.
-        attributes: the letter's own, as far as well formed.
-        error: the exception nobody foresaw.
+        reason: `ok` if the job is published again; the HTTP status follows from it.
+        detail: a sentence for people.
+        dead_letter_id: the message id of the dead letter; `""` if the push was rejected.
+        message_id: the message id of the job published for it; `""` if none was.
+        attributes: the dead letter's attributes, as far as well formed.
+        error: the unexpected exception of an `internal_error`, for its stack trace; else None.
     """
 
     reason: Reason
     detail: str = ""
-    letter_id: str = ""
+    dead_letter_id: str = ""
     message_id: str = ""
     attributes: JobAttributes = field(default_factory=JobAttributes)
     error: Exception | None = None
@@ -43,41 +36,40 @@ class Replay:
 
 @dataclass(frozen=True)
 class Replayer:
-    """Takes pushes of dead letters.
+    """Takes the pushes of a dead-letter subscription.
 
     Attributes:
-        authenticate: decides who is heard.
-        publish: to the jobs topic.
+        authenticate: checks the token of a push.
+        jobs_publisher: publishes to the jobs topic.
     """
 
     authenticate: Authenticate
-    publish: Publish
+    jobs_publisher: Publisher
 
     def replay(self, authorization: str, read_body: Callable[[], bytes]) -> Replay:
         """Publish the job of a dead letter again; never raises.
 
         Args:
-            authorization: the header.
-            read_body: asked once the token is known to be good; may raise `UnreadableEnvelope`.
+            authorization: the request's `Authorization` header; `""` if missing.
+            read_body: returns the request's body, or raises `UnreadableEnvelope`; called after the token was
+                accepted.
         """
-        ended = Replay(Reason.INTERNAL_ERROR)
+        push = receive(self.authenticate, authorization, read_body)
+        if isinstance(push, RejectedPush):
+            return Replay(push.reason, push.detail, error=push.error)
+        attributes = JobAttributes.read(push.attributes)
+        replay = Replay(Reason.OK, dead_letter_id=push.message_id, attributes=attributes)
         try:
-            self.authenticate(authorization)
-            letter = Envelope.parse(read_body())
-            attributes = JobAttributes.read(letter.attributes)
-            ended = replace(ended, letter_id=letter.message_id, attributes=attributes)
-            message_id = self.publish(job_of(letter))
-        except AuthenticationError as wrong:
-            return replace(ended, reason=wrong.reason, detail=wrong.detail)
-        except UnreadableEnvelope as wrong:
-            return replace(ended, reason=Reason.BAD_ENVELOPE, detail=str(wrong))
-        except PublishUnconfirmed as wrong:
-            return replace(ended, reason=Reason.PUBLISH_UNCONFIRMED, detail=str(wrong))
-        except Exception as bug:  # noqa: BLE001 - nothing unknown is ever acknowledged
-            return replace(ended, detail=f"{type(bug).__name__}: {bug}", error=bug)
-        return replace(ended, reason=Reason.OK, message_id=message_id)
+            message_id = self.jobs_publisher.publish(job_message(push))
+        except AttemptFailed as error:
+            return replace(replay, reason=error.reason, detail=error.detail)
+        except Exception as error:  # noqa: BLE001 - an unexpected exception must never acknowledge a message
+            failure = internal_error(error)
+            return replace(replay, reason=failure.reason, detail=failure.detail, error=error)
+        return replace(replay, message_id=message_id)
 
 
-def job_of(letter: Envelope) -> Message:
-    """Return the message that died: what was written about its death is left out, all else is kept."""
-    return Message(letter.data, strip_dead_letter_attributes(letter.attributes), letter.ordering_key)
+def job_message(dead_letter: Envelope) -> Message:
+    """Return the job's message as it was before it was dead-lettered."""
+    attributes = strip_dead_letter_attributes(dead_letter.attributes)
+    return Message(dead_letter.data, attributes, dead_letter.ordering_key)

@@ -7,6 +7,9 @@ from contextlib import suppress
 from copy import copy
 from typing import NamedTuple, Protocol, Self
 
+from contract.attempt import AttemptFailed
+from contract.outcome import Reason
+
 CHUNK = 5000  #: messages in memory at once, whatever the size of a crawl
 CHUNK_KEYS = 500  #: ordering keys at once: each has a request of its own, and the client a thread for each
 FIRST_PAUSE_SECONDS = 0.1  #: before what failed is sent again; doubles
@@ -24,11 +27,11 @@ class Message(NamedTuple):
     ordering_key: str = ""
 
 
-class PublishUnconfirmed(Exception):
-    """Pub/Sub did not confirm in time, or refused. The message may or may not be in the topic."""
+class PublishUnconfirmed(AttemptFailed):
+    """Pub/Sub did not confirm a message in time, or rejected it. The topic may contain it all the same."""
 
     def __init__(self, topic: str, why: str) -> None:
-        super().__init__(f"topic {topic} did not confirm: {why}")
+        super().__init__(Reason.PUBLISH_UNCONFIRMED, f"topic {topic} did not confirm: {why}")
 
 
 class Publisher(Protocol):

@@ -1,4 +1,4 @@
-"""Who pushes: an OIDC token of the push account, or nobody is heard."""
+"""The check of who sends a push: an OIDC token of the push subscription's service account."""
 
 from typing import Protocol
 
@@ -12,35 +12,39 @@ class AuthenticationError(AttemptFailed):
 
 
 class Authenticate(Protocol):
-    """Decides on one push."""
+    """Checks the token of one push."""
 
     def __call__(self, authorization: str) -> None:
-        """Return for the push account's `Authorization` header.
+        """Return if the token is one of the push account.
+
+        Args:
+            authorization: the request's `Authorization` header; `""` if missing.
 
         Raises:
-            AuthenticationError: with the reason.
+            AuthenticationError: with the reason why the push is rejected.
         """
 
 
-def anyone(authorization: str) -> None:
-    """Let every push in (`PUSH_AUTH=none`)."""
+def accept_any_caller(authorization: str) -> None:
+    """Accept every push (`PUSH_AUTH=none`)."""
     del authorization
 
 
-def authentication(settings: PushSettings) -> Authenticate:
-    """Return what decides on pushes to a service with these settings."""
+def make_authenticator(settings: PushSettings) -> Authenticate:
+    """Return the check of the pushes to a service with these settings."""
     if settings.push_auth == "none":
         log.event(log.WARNING, "push_authentication_disabled", {"PUSH_AUTH": "none"})
-        return anyone
-    import cachecontrol  # noqa: PLC0415 - not needed where anyone may push
-    import requests  # noqa: PLC0415 - idem
-    from google.auth.transport.requests import Request  # noqa: PLC0415 - idem
+        return accept_any_caller
+    # These imports take time at the cold start, and PUSH_AUTH=none needs none of them.
+    import cachecontrol  # noqa: PLC0415 - see above
+    import requests  # noqa: PLC0415 - see above
+    from google.auth.transport.requests import Request  # noqa: PLC0415 - see above
 
-    from push_endpoint.oidc import OidcCheck  # noqa: PLC0415 - idem
+    from push_endpoint.oidc import OidcAuthenticator  # noqa: PLC0415 - see above
 
-    # google-auth fetches the certificates for every token: let HTTP's own rules cache them.
+    # google-auth fetches the certificates for every token, so the session caches them as HTTP allows.
     session = cachecontrol.CacheControl(requests.Session())
-    return OidcCheck(
+    return OidcAuthenticator(
         audience=settings.push_audience,
         service_account=settings.push_service_account,
         certs_url=str(settings.push_certs_url),

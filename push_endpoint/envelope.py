@@ -1,4 +1,4 @@
-"""The push envelope: how Pub/Sub hands a message to an HTTP endpoint.
+"""The push envelope: the JSON in which Pub/Sub sends a message to an HTTP endpoint.
 
 Source: https://cloud.google.com/pubsub/docs/push#receive_push
 """
@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from contract.faults import UnreadableEnvelope, parse_json_object
 
-# Base64 of the largest job, the largest set of attributes (100 × 1,280 B, escaped), and room.
+#: Largest envelope that is parsed, in bytes: the largest job in base64, the largest set of attributes (100 ×
+#: 1,280 B, escaped), and the names of the fields.
 MAX_ENVELOPE_BYTES = 512 * 1024
 
 
@@ -30,14 +31,17 @@ class _Push(BaseModel):
 
 
 class Envelope(BaseModel):
-    """One push, taken apart.
+    """The content of one push.
 
     Attributes:
-        data: the message's bytes, decoded.
-        message_id: given by Pub/Sub; the same on every redelivery.
-        publish_time: RFC 3339, as sent; `""` where absent.
-        subscription: `projects/P/subscriptions/S`.
-        delivery_attempt: from 1; None where the subscription has no dead-letter policy.
+        data: the message's data, decoded from base64.
+        attributes: the message's attributes.
+        message_id: the id given by Pub/Sub; it is the same on every redelivery.
+        publish_time: when the message was published, RFC 3339 as sent; `""` if missing.
+        ordering_key: the message's ordering key; `""` if it has none.
+        subscription: the name of the push subscription, `projects/P/subscriptions/S`; `""` if missing.
+        delivery_attempt: the number of this delivery attempt, from 1; None if the subscription has no
+            dead-letter policy.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -55,17 +59,17 @@ class Envelope(BaseModel):
         """Read the body of a push request.
 
         Raises:
-            UnreadableEnvelope: with the bytes and every fault.
+            UnreadableEnvelope: with the body and every fault.
         """
         document = parse_json_object(body, UnreadableEnvelope, max_bytes=MAX_ENVELOPE_BYTES, what="push")
         try:
             push = _Push.model_validate(document)
-        except ValidationError as wrong:
-            raise UnreadableEnvelope.from_validation(body, wrong) from None
+        except ValidationError as error:
+            raise UnreadableEnvelope.from_validation(body, error) from None
         try:
             data = base64.b64decode(push.message.data, validate=True)
-        except (binascii.Error, ValueError) as wrong:
-            raise UnreadableEnvelope.single_fault(body, f"not base64: {wrong}", "message.data") from None
+        except (binascii.Error, ValueError) as error:
+            raise UnreadableEnvelope.single_fault(body, f"not base64: {error}", "message.data") from None
         return cls(
             data=data,
             attributes=push.message.attributes,

@@ -1,4 +1,4 @@
-"""The body of a push request, within bounds."""
+"""The body of a push request, read within limits."""
 
 import flask
 from werkzeug.exceptions import ClientDisconnected
@@ -6,17 +6,19 @@ from werkzeug.exceptions import ClientDisconnected
 from contract.faults import UnreadableEnvelope
 from push_endpoint.envelope import MAX_ENVELOPE_BYTES
 
-# Pub/Sub's largest push: 10,000,000 B of data in base64, attributes and field names.
+#: Largest request body that is read, in bytes: the largest push of Pub/Sub, which is 10,000,000 bytes of data
+#: in base64 with attributes and field names.
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
 
 
-def read_push(request: flask.Request) -> bytes:
+def read_push_body(request: flask.Request) -> bytes:
     """Return the request's body.
 
-    A body over the envelope's bound but within Pub/Sub's is read, so that the answer reaches the sender.
+    A body larger than `MAX_ENVELOPE_BYTES` is read too, up to `MAX_REQUEST_BYTES`: a sender that is still
+    writing would not see the response. `Envelope.parse` rejects it.
 
     Raises:
-        UnreadableEnvelope: where it has no known size, is larger than any push, or ends early.
+        UnreadableEnvelope: if the body has no `Content-Length`, is larger than any push, or ends early.
     """
     length = request.content_length
     if length is None or length > MAX_REQUEST_BYTES:

@@ -1,4 +1,4 @@
-"""The worker's HTTP side: Flask in, a `Delivery` through, a status out, one log line each."""
+"""The worker's Flask application: takes a push, and logs one line for each."""
 
 import time
 from functools import partial
@@ -8,26 +8,27 @@ from werkzeug.exceptions import HTTPException
 
 from contract.outcome import OUTCOME_MEANINGS
 from contract.trace import Trace
-from push_endpoint.request_body import read_push
+from push_endpoint.request_body import read_push_body
 from runtime import log
-from worker.deliver import Delivery, Worker
+from worker.push_delivery import Delivery, PushConsumer
 from worker.queueing_delay import seconds_waited
 
 
-def make_app(worker: Worker) -> flask.Flask:
-    """Return the WSGI application: `POST /` takes a push, `GET /healthz` says ok."""
+def make_app(consumer: PushConsumer) -> flask.Flask:
+    """Return the WSGI application: `POST /` takes a push, `GET /healthz` answers probes."""
     app = flask.Flask("worker", static_folder=None)
 
     @app.post("/")
     def push() -> flask.typing.ResponseReturnValue:
         request = flask.request
         waited = seconds_waited(request.environ.get("gunicorn.socket"))
-        arrived = time.monotonic() - waited
+        received_at = time.monotonic() - waited
         headers = request.headers
         trace = Trace.from_headers(headers.get("traceparent", ""), headers.get("X-Cloud-Trace-Context", ""))
         authorization = headers.get("Authorization", "")
-        delivery = worker.deliver(authorization, partial(read_push, request), arrived=arrived, trace=trace)
-        _tell(delivery, time.monotonic() - arrived, waited)
+        read_body = partial(read_push_body, request)
+        delivery = consumer.deliver(authorization, read_body, received_at=received_at, trace=trace)
+        _log_delivery(delivery, time.monotonic() - received_at, waited)
         if delivery.status == 204:
             return "", 204
         return {"reason": delivery.reason, "detail": delivery.detail}, delivery.status
@@ -37,16 +38,16 @@ def make_app(worker: Worker) -> flask.Flask:
         return {"status": "ok"}
 
     @app.errorhandler(HTTPException)
-    def say(wrong: HTTPException) -> flask.typing.ResponseReturnValue:
-        answer = flask.jsonify(reason=wrong.name, detail=wrong.description)
-        allow = [(name, value) for name, value in wrong.get_headers() if name == "Allow"]
-        answer.headers.extend(allow)  # RFC 9110 section 15.5.6
-        return answer, wrong.code or 500
+    def http_error(error: HTTPException) -> flask.typing.ResponseReturnValue:
+        response = flask.jsonify(reason=error.name, detail=error.description)
+        # A 405 must say which methods are allowed (RFC 9110 section 15.5.6).
+        response.headers.extend([(name, value) for name, value in error.get_headers() if name == "Allow"])
+        return response, error.code or 500
 
     return app
 
 
-def _tell(delivery: Delivery, seconds: float, waited: float) -> None:
+def _log_delivery(delivery: Delivery, seconds: float, waited: float) -> None:
     record, attributes = delivery.record, delivery.attributes
     fields: dict[str, object] = {
         "outcome": delivery.outcome,

@@ -64,7 +64,7 @@ def test_another_method_is_told_which(client: FlaskClient, method: str) -> None:
     """405 with Allow (RFC 9110 section 15.5.6)."""
     answer = client.open("/", method=method)
     assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
-    assert answer.json == {"error": f"{method} is not answered; POST a crawl"}
+    assert answer.json == {"error": f"{method} is not allowed; POST a crawl"}
 
 
 def test_a_bad_crawl_is_told_with_all_its_paths(

@@ -12,7 +12,7 @@ from contract.faults import UnreadableEnvelope
 from contract.outcome import ACKNOWLEDGING, Reason, status_of
 from dispatcher.replay import Replayer
 from publishing.publisher import Message, PublishUnconfirmed
-from push_endpoint.authentication import AuthenticationError, anyone
+from push_endpoint.authentication import AuthenticationError, accept_any_caller
 from tests.servers.recording_publisher import RecordingPublisher
 
 DEATH = {
@@ -44,23 +44,25 @@ def reading(body: bytes) -> Callable[[], bytes]:
 @pytest.mark.parametrize("data", [b"", b"job", b"\xff\xfe\x00", "日本".encode()])
 def test_a_letter_becomes_the_job_it_was(publisher: RecordingPublisher, data: bytes) -> None:
     """Bytes, our attributes and the ordering key are kept; what was written about the death is left out."""
-    ended = Replayer(anyone, publisher.publish).replay("", reading(letter(data, orderingKey="shop.example")))
+    ended = Replayer(accept_any_caller, publisher).replay(
+        "", reading(letter(data, orderingKey="shop.example"))
+    )
     assert publisher.published == [Message(data, OURS, "shop.example")]
-    assert (ended.reason, ended.letter_id, ended.message_id) == (Reason.OK, "42", "1")
+    assert (ended.reason, ended.dead_letter_id, ended.message_id) == (Reason.OK, "42", "1")
     assert ended.attributes.job_id == OURS["job_id"]
 
 
 def test_a_letter_without_attributes_or_data_is_no_bug(publisher: RecordingPublisher) -> None:
     """Pub/Sub leaves out what is empty."""
     body = json.dumps({"message": {"messageId": "42", "orderingKey": "k"}}).encode()
-    assert Replayer(anyone, publisher.publish).replay("", reading(body)).reason is Reason.OK
+    assert Replayer(accept_any_caller, publisher).replay("", reading(body)).reason is Reason.OK
     assert publisher.published == [Message(b"", {}, "k")]
 
 
 def test_an_unconfirmed_job_leaves_the_letter_where_it_is(publisher: RecordingPublisher) -> None:
     """503: the letter comes again."""
     publisher.refusal = PublishUnconfirmed("scrape-jobs", "no answer")
-    ended = Replayer(anyone, publisher.publish).replay("", reading(letter()))
+    ended = Replayer(accept_any_caller, publisher).replay("", reading(letter()))
     assert (ended.reason, status_of(ended.reason)) == (Reason.PUBLISH_UNCONFIRMED, 503)
     assert ended.detail == "topic scrape-jobs did not confirm: no answer"
 
@@ -70,7 +72,7 @@ def test_an_unconfirmed_job_leaves_the_letter_where_it_is(publisher: RecordingPu
 )
 def test_what_is_no_push_is_400(publisher: RecordingPublisher, body: bytes) -> None:
     """Nothing is published, nothing acknowledged."""
-    ended = Replayer(anyone, publisher.publish).replay("", reading(body))
+    ended = Replayer(accept_any_caller, publisher).replay("", reading(body))
     assert (ended.reason, status_of(ended.reason)) == (Reason.BAD_ENVELOPE, 400)
     assert ended.detail
     assert publisher.published == []
@@ -82,7 +84,7 @@ def test_a_body_that_cannot_be_read_is_400(publisher: RecordingPublisher) -> Non
     def read() -> bytes:
         raise UnreadableEnvelope.single_fault(b"", "cut short")
 
-    ended = Replayer(anyone, publisher.publish).replay("", read)
+    ended = Replayer(accept_any_caller, publisher).replay("", read)
     assert (ended.reason, ended.detail) == (Reason.BAD_ENVELOPE, "cut short")
 
 
@@ -102,7 +104,7 @@ def test_whoever_is_not_heard_is_not_read(publisher: RecordingPublisher, reason:
         raise AuthenticationError(reason, authorization)
 
     body = BytesIO(letter())
-    ended = Replayer(refuse, publisher.publish).replay("Bearer x", body.read)
+    ended = Replayer(refuse, publisher).replay("Bearer x", body.read)
     assert (ended.reason, status_of(ended.reason), ended.detail) == (reason, status, "Bearer x")
     assert (body.tell(), publisher.published) == (0, [])
 
@@ -110,7 +112,7 @@ def test_whoever_is_not_heard_is_not_read(publisher: RecordingPublisher, reason:
 def test_what_nobody_foresaw_is_never_acknowledged(publisher: RecordingPublisher) -> None:
     """500, with the exception for the log."""
     publisher.refusal = RuntimeError("boom")
-    ended = Replayer(anyone, publisher.publish).replay("", reading(letter()))
+    ended = Replayer(accept_any_caller, publisher).replay("", reading(letter()))
     assert (ended.reason, status_of(ended.reason)) == (Reason.INTERNAL_ERROR, 500)
     assert ended.error is publisher.refusal
     assert status_of(Reason.OK) in ACKNOWLEDGING

@@ -13,8 +13,13 @@ from google.auth.transport import Request
 
 from console.stack.ports import free_port
 from contract.outcome import REASON_MEANINGS, Outcome, Reason
-from push_endpoint.authentication import Authenticate, AuthenticationError, anyone, authentication
-from push_endpoint.oidc import REFETCH_SECONDS, OidcCheck
+from push_endpoint.authentication import (
+    Authenticate,
+    AuthenticationError,
+    accept_any_caller,
+    make_authenticator,
+)
+from push_endpoint.oidc import REFETCH_SECONDS, OidcAuthenticator
 from runtime.settings import PushSettings
 from tests.servers.push_tokens import ACCOUNT, AUDIENCE, Issuer, claims_of, segment
 from tests.servers.site import Site, http
@@ -44,7 +49,7 @@ def settings(certs_url: str) -> PushSettings:
 @pytest.fixture
 def check(site: Site, issuer: Issuer) -> Authenticate:
     """The check as the services wire it, with the issuer's certificates."""
-    return authentication(settings(site.add(CERTS, certificates(issuer))))
+    return make_authenticator(settings(site.add(CERTS, certificates(issuer))))
 
 
 def ending(check: Authenticate, authorization: str) -> Reason:
@@ -187,7 +192,7 @@ def test_clocks_that_differ_by_seconds_do_no_harm(check: Authenticate, issuer: I
 def test_without_certificates_the_push_is_to_be_repeated(site: Site, issuer: Issuer, answer: bytes) -> None:
     """A certificate server that fails is no reason to call the sender a forger, nor to hear it."""
     # Given a certificate server that answers with anything but certificates, and then ends
-    check = authentication(settings(site.add(CERTS, lambda visit: visit.send(answer))))
+    check = make_authenticator(settings(site.add(CERTS, lambda visit: visit.send(answer))))
     # When a good token comes
     # Then the push is asked for again, since the reason is one to retry
     assert ending(check, f"Bearer {issuer.token()}") is Reason.NO_CERTIFICATES
@@ -197,13 +202,13 @@ def test_without_certificates_the_push_is_to_be_repeated(site: Site, issuer: Iss
 def test_an_unreachable_certificate_server_is_no_certificates(issuer: Issuer) -> None:
     """Connection refused."""
     port = free_port()
-    check = authentication(settings(f"http://127.0.0.1:{port}/certs"))
+    check = make_authenticator(settings(f"http://127.0.0.1:{port}/certs"))
     assert ending(check, f"Bearer {issuer.token()}") is Reason.NO_CERTIFICATES
 
 
 def test_once_the_certificates_are_there_the_same_token_is_heard(site: Site, issuer: Issuer) -> None:
     """A failure to fetch them is not remembered."""
-    check = authentication(settings(site.add(CERTS, http(500))))
+    check = make_authenticator(settings(site.add(CERTS, http(500))))
     authorization = f"Bearer {issuer.token()}"
     assert ending(check, authorization) is Reason.NO_CERTIFICATES
     site.add(CERTS, certificates(issuer))
@@ -223,7 +228,7 @@ def test_certificates_are_fetched_once_for_many_pushes(
 def test_a_key_that_google_took_up_is_known_at_once(site: Site, issuer: Issuer, stranger: Issuer) -> None:
     """An unknown kid fetches the certificates again, though HTTP lets us keep the old for an hour."""
     # Given certificates that are cached
-    check = authentication(settings(site.add(CERTS, certificates(issuer))))
+    check = make_authenticator(settings(site.add(CERTS, certificates(issuer))))
     assert ending(check, f"Bearer {issuer.token()}") is Reason.OK
     # When the issuer signs with a new key
     site.add(CERTS, certificates(issuer, stranger))
@@ -285,9 +290,9 @@ class Clock:
         return self.now
 
 
-def remembering(transport: CountingCertificates, clock: Clock, audience: str = AUDIENCE) -> OidcCheck:
+def remembering(transport: CountingCertificates, clock: Clock, audience: str = AUDIENCE) -> OidcAuthenticator:
     """Return a check with its certificates and its clock at hand."""
-    return OidcCheck(
+    return OidcAuthenticator(
         audience=audience,
         service_account=ACCOUNT,
         certs_url="https://certs.example/",
@@ -360,5 +365,5 @@ def test_remembered_tokens_are_bounded(issuer: Issuer) -> None:
 def test_where_authentication_is_off_everybody_is_heard() -> None:
     """PUSH_AUTH=none, for a service that nobody else reaches."""
     chosen = PushSettings.model_validate({"google_cloud_project": "p", "push_auth": "none"})
-    assert authentication(chosen) is anyone
-    assert ending(anyone, "") is Reason.OK
+    assert make_authenticator(chosen) is accept_any_caller
+    assert ending(accept_any_caller, "") is Reason.OK

@@ -21,14 +21,15 @@ from contract.outcome import ACKNOWLEDGING, REASON_MEANINGS, Reason, status_of
 from contract.outcome_record import OutcomeRecord
 from contract.trace import Trace
 from publishing.publisher import PublishUnconfirmed
-from push_endpoint.authentication import AuthenticationError, anyone
+from push_endpoint.authentication import AuthenticationError, accept_any_caller
 from push_endpoint.request_body import MAX_REQUEST_BYTES
 from tests.servers.pushes import JOB, TRACE, job, push
 from tests.servers.recording_publisher import RecordingPublisher
 from worker.app import make_app
 from worker.budget import Budget
-from worker.deliver import MAX_ITEMS_BYTES, Worker
 from worker.page import Page
+from worker.push_delivery import PushConsumer
+from worker.scrape import MAX_ITEMS_BYTES, Scraper
 
 NOW = datetime(2026, 11, 22, 6, 0, 4, tzinfo=UTC)
 BODY = b"<h1>A Light in the Attic</h1>"
@@ -71,13 +72,13 @@ class Doorkeeper:
 
     def __call__(self, authorization: str) -> None:
         """Raise the ending, if there is one."""
-        anyone(authorization)
+        accept_any_caller(authorization)
         if self.ending is not None:
             raise self.ending
 
 
 @contextmanager
-def unlimited(_: Budget) -> Iterator[None]:
+def no_time_limit(_: Budget) -> Iterator[None]:
     """End nothing."""
     yield
 
@@ -92,16 +93,15 @@ class Desk:
 
     def __post_init__(self) -> None:
         """Wire the worker."""
-        worker = Worker(
-            authenticate=self.doorkeeper,
+        scraper = Scraper(
             fetch=self.site.fetch,
-            publisher=self.publisher,
             page_budget_seconds=40,
-            limit=unlimited,
+            time_limit=no_time_limit,
             now=lambda: NOW,
             name="r1/7",
         )
-        self.client = make_app(worker).test_client()
+        consumer = PushConsumer(self.doorkeeper, scraper, self.publisher)
+        self.client = make_app(consumer).test_client()
 
     def post(self, body: bytes) -> TestResponse:
         """Push a body."""
@@ -505,7 +505,7 @@ def test_items_larger_than_an_outcome_takes_fail_and_are_told(desk: Desk, text: 
     assert desk.post(push(job(recipe={"name": "book", "fields": fields}))).status_code == 422
     [outcome] = desk.outcomes()
     assert outcome.reason is Reason.TOO_LARGE
-    assert f"of {MAX_ITEMS_BYTES}" in outcome.detail
+    assert f"at most {MAX_ITEMS_BYTES}" in outcome.detail
     assert len(desk.publisher.published[0].data) < 10_000
 
 

@@ -16,15 +16,16 @@ from contract.job import MAX_JOB_BYTES, Job, Politeness
 from contract.outcome import ACKNOWLEDGING, REASON_MEANINGS, Outcome, Reason, status_of
 from contract.outcome_record import OutcomeRecord
 from publishing.publisher import PublishUnconfirmed
-from push_endpoint.authentication import anyone
+from push_endpoint.authentication import accept_any_caller
 from tests.servers.pushes import ATTRIBUTES, job, push
 from tests.servers.recording_publisher import RecordingPublisher
+from worker.ack_policy import MAX_DEFERS, SettledPolicy
 from worker.app import make_app
 from worker.budget import Budget
 from worker.delayed import MAX_DEFERRAL_SECONDS, DelayedJobs
-from worker.deliver import Worker
 from worker.page import Page
-from worker.settled_policy import MAX_DEFERS, Settlement
+from worker.push_delivery import PushConsumer
+from worker.scrape import Scraper
 
 NOW = datetime(2026, 11, 22, 6, 0, 4, tzinfo=UTC)
 FAILURES = [reason for reason in Reason if REASON_MEANINGS[reason].outcome is Outcome.FAILED]
@@ -34,7 +35,7 @@ OTHERS = [
 
 
 @contextmanager
-def unlimited(_: Budget) -> Iterator[None]:
+def no_time_limit(_: Budget) -> Iterator[None]:
     """End nothing."""
     yield
 
@@ -58,18 +59,17 @@ class Desk:
     def post(self, body: bytes) -> TestResponse:
         """Push a body."""
         due = DelayedJobs(places=1, holds=self.settles, now=lambda: NOW, sleep=self.held.append)
-        worker = Worker(
-            authenticate=anyone,
+        scraper = Scraper(
             fetch=self.fetch,
-            publisher=self.outcomes,
             page_budget_seconds=40,
-            limit=unlimited,
+            time_limit=no_time_limit,
             now=lambda: NOW,
             name="r1/7",
-            await_due=due.wait,
-            settle=Settlement(self.letters, self.jobs, lambda: NOW).settle,
+            delay=due.wait,
         )
-        return make_app(worker).test_client().post("/", data=body, content_type="application/json")
+        policy = SettledPolicy(self.letters, self.jobs, lambda: NOW)
+        consumer = PushConsumer(accept_any_caller, scraper, self.outcomes, policy)
+        return make_app(consumer).test_client().post("/", data=body, content_type="application/json")
 
     def fetch(self, url: str, politeness: Politeness, budget: Budget) -> Page:
         """Give the page, or end."""

@@ -1,0 +1,47 @@
+"""The steps that every push endpoint begins with: check the token, read the body, parse the envelope."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from contract.attempt import internal_error
+from contract.faults import UnreadableEnvelope
+from contract.outcome import Reason
+from push_endpoint.authentication import Authenticate, AuthenticationError
+from push_endpoint.envelope import Envelope
+
+
+@dataclass(frozen=True)
+class RejectedPush:
+    """A push whose message was not read.
+
+    Attributes:
+        reason: one of the reasons of `AuthenticationError`, `bad_envelope` or `internal_error`.
+        detail: a sentence for people.
+        error: the unexpected exception of an `internal_error`, for its stack trace; else None.
+    """
+
+    reason: Reason
+    detail: str
+    error: Exception | None = None
+
+
+def receive(
+    authenticate: Authenticate, authorization: str, read_body: Callable[[], bytes]
+) -> Envelope | RejectedPush:
+    """Return the envelope of a push, or why it is rejected; never raises.
+
+    Args:
+        authenticate: checks the token.
+        authorization: the request's `Authorization` header; `""` if missing.
+        read_body: returns the request's body, or raises `UnreadableEnvelope`. It is called only after the
+            token was accepted, so that a stranger's body is never read into memory.
+    """
+    try:
+        authenticate(authorization)
+        return Envelope.parse(read_body())
+    except AuthenticationError as error:
+        return RejectedPush(error.reason, error.detail)
+    except UnreadableEnvelope as error:
+        return RejectedPush(Reason.BAD_ENVELOPE, str(error))
+    except Exception as error:  # noqa: BLE001 - an unexpected exception must never acknowledge a message
+        return RejectedPush(Reason.INTERNAL_ERROR, internal_error(error).detail, error)

@@ -1,0 +1,138 @@
+"""Scraping a job without Pub/Sub: a consumer for another broker needs nothing but `worker/scrape.py`."""
+
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pytest
+
+from contract.attempt import AttemptFailed
+from contract.job import Job, Politeness
+from contract.outcome import Outcome, Reason
+from contract.outcome_record import OutcomeRecord
+from extraction.selectors import CHECKS
+from tests.servers.pushes import job
+from tests.servers.worker_process import ROOT, environment
+from worker.budget import Budget
+from worker.page import Page
+from worker.scrape import AttemptResult, Scraper
+
+NOW = datetime(2026, 11, 22, 6, 0, 4, tzinfo=UTC)
+
+
+def fetch_title(url: str, politeness: Politeness, budget: Budget) -> Page:
+    """Return a page with a title."""
+    del politeness, budget
+    return Page(url, 200, "text/html", b"<h1>A Light in the Attic</h1>")
+
+
+@contextmanager
+def no_time_limit(_: Budget) -> Iterator[None]:
+    """End nothing."""
+    yield
+
+
+@dataclass
+class InMemoryBroker:
+    """A broker in a few lines, with its consumer: what is not acknowledged goes back into the queue.
+
+    Attributes:
+        queue: the messages that wait, each with its number of delivery attempts.
+        outcomes: the published outcomes.
+        publish_error: what publishing an outcome raises.
+    """
+
+    queue: deque[tuple[bytes, int]] = field(default_factory=deque)
+    outcomes: list[OutcomeRecord] = field(default_factory=list)
+    publish_error: Exception | None = None
+
+    def publish(self, outcome: OutcomeRecord) -> None:
+        """Publish an outcome."""
+        if self.publish_error is not None:
+            raise self.publish_error
+        self.outcomes.append(outcome)
+
+    def consume(self, scraper: Scraper) -> AttemptResult:
+        """Scrape the first job, and acknowledge its message or put it back."""
+        data, attempts = self.queue.popleft()
+        result = scraper.scrape(Job.decode(data, CHECKS), attempts + 1, received_at=0.0, publish=self.publish)
+        if not result.acknowledges:
+            self.queue.append((data, attempts + 1))
+        return result
+
+
+def make_scraper(error: Exception | None = None) -> Scraper:
+    """Return a scraper whose pages all have a title, or whose fetches raise `error`."""
+
+    def fetch(url: str, politeness: Politeness, budget: Budget) -> Page:
+        if error is not None:
+            raise error
+        return fetch_title(url, politeness, budget)
+
+    # The attempts of these tests start at 0 of the monotonic clock, hence the endless budget.
+    return Scraper(
+        fetch=fetch, page_budget_seconds=1e12, time_limit=no_time_limit, now=lambda: NOW, name="r1/7"
+    )
+
+
+def test_scrape_publishes_the_items_and_acknowledges() -> None:
+    """A consumer that knows neither HTTP nor Pub/Sub gets the outcome published, then acknowledges."""
+    broker = InMemoryBroker(deque([(job(), 0)]))
+    result = broker.consume(make_scraper())
+    assert not broker.queue
+    assert (result.reason, result.error) == (Reason.OK, None)
+    [outcome] = broker.outcomes
+    assert (outcome.outcome, outcome.attempt) == (Outcome.SUCCEEDED, 1)
+    assert outcome.items == '[{"title":"A Light in the Attic"}]'
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (AttemptFailed(Reason.HTTP_404, "the site answered 404"), Reason.HTTP_404),
+        (AttemptFailed(Reason.CONNECT, "no connection"), Reason.CONNECT),
+        (RuntimeError("bug"), Reason.INTERNAL_ERROR),
+    ],
+)
+def test_scrape_of_a_failing_page_is_published_and_not_acknowledged(error: Exception, reason: Reason) -> None:
+    """The message is delivered again, and each attempt has an outcome with its number."""
+    broker = InMemoryBroker(deque([(job(), 0)]))
+    for _ in range(2):
+        assert broker.consume(make_scraper(error)).reason is reason
+    assert [(outcome.reason, outcome.attempt) for outcome in broker.outcomes] == [(reason, 1), (reason, 2)]
+    assert len(broker.queue) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (AttemptFailed(Reason.PUBLISH_UNCONFIRMED, "no response"), Reason.PUBLISH_UNCONFIRMED),
+        (RuntimeError("bug"), Reason.INTERNAL_ERROR),
+    ],
+)
+def test_scrape_with_an_unconfirmed_outcome_is_not_acknowledged(error: Exception, reason: Reason) -> None:
+    """A success whose outcome the broker did not confirm is delivered again."""
+    broker = InMemoryBroker(deque([(job(), 0)]), publish_error=error)
+    assert broker.consume(make_scraper()).reason is reason
+    assert len(broker.queue) == 1
+
+
+def test_scrape_imports_no_http_server_and_no_pubsub() -> None:
+    """What `worker/scrape.py` imports, directly or not, contains no web framework and no broker."""
+    listed = subprocess.run(
+        [sys.executable, "-c", "import sys, worker.scrape; print(*sys.modules)"],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    imported = set(listed.stdout.split())
+    assert "worker.scrape" in imported
+    assert imported.isdisjoint({"flask", "werkzeug", "grpc", "google.cloud.pubsub_v1", "gunicorn"})
+    assert not {name for name in imported if name.split(".")[0] in {"push_endpoint", "publishing"}}
