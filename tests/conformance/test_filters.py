@@ -1,4 +1,4 @@
-"""Subscriptions that want only some messages. The language itself: tests/localpubsub/test_filter.py."""
+"""Subscriptions with a filter. The filter language itself: tests/localpubsub/resources/test_filter.py."""
 
 import pytest
 from google.api_core.exceptions import InvalidArgument

@@ -9,28 +9,19 @@ import pytest
 
 from tests.repository.tree import PACKAGES, ROOT, imports, parsed, shown, sources
 
-# The files of localpubsub that are told the time and the bytes: the rules of the broker.
-LOCALPUBSUB = (
-    "backlog/backlog",
-    "backlog/dead_letter",
-    "backlog/id_queue",
-    "backlog/lease",
-    "backlog/message",
-    "backlog/ordered_backlog",
-    "backlog/retry_policy",
+# The rules of the broker: folders and files of localpubsub whose functions take the time and the bytes as
+# arguments.
+LOCALPUBSUB_FOLDERS = ("backlog", "resources")
+LOCALPUBSUB_FILES = (
     "broker/message_cache",
     "errors",
+    "protocol/json_text",
     "protocol/messages",
     "push/backoff",
     "push/envelope",
     "push/http_response",
     "push/unwrapped",
     "push/window",
-    "resources/filter",
-    "resources/filter_parser",
-    "resources/limits",
-    "resources/subscription",
-    "resources/topic",
     "storage/transaction",
 )
 # google.protobuf and google.pubsub_v1.types are data: what crosses a wire, not a wire.
@@ -58,8 +49,9 @@ CALLS = {
 def pure_files() -> list[Path]:
     """Return the contract, what says of itself that it is pure, and the rules of localpubsub."""
     declared = [path for path in sources(*PACKAGES) if says_pure(path)]
-    listed = [ROOT / "localpubsub" / f"{name}.py" for name in LOCALPUBSUB]
-    return sorted({*sources("contract"), *declared, *listed})
+    folders = sources(*(f"localpubsub/{name}" for name in LOCALPUBSUB_FOLDERS))
+    files = [ROOT / "localpubsub" / f"{name}.py" for name in LOCALPUBSUB_FILES]
+    return sorted({*sources("contract"), *declared, *folders, *files})
 
 
 def says_pure(path: Path) -> bool:
@@ -91,6 +83,7 @@ def test_a_pure_file_reaches_for_nothing_outside() -> None:
     """What is pure is tested with values only, and behaves in the cloud as it does in its test."""
     pure = pure_files()
     assert [shown(path) for path in pure if not path.is_file()] == [], "listed as pure, and gone or renamed"
+    assert all(sources(f"localpubsub/{name}") for name in LOCALPUBSUB_FOLDERS), "a listed folder has no files"
     reached = {
         shown(path): effects(parsed(path), NEARLY_VALUES if path.relative_to(ROOT).parts[0] in CORE else ())
         for path in pure
