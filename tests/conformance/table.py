@@ -51,12 +51,13 @@ def behaviours_of_tests() -> dict[tuple[str, str], set[int]]:
     """(module, function) → behaviours, of every test that names one."""
     found = {}
     for folder in FOLDERS:
-        for path in sorted((ROOT / folder).glob("test_*.py")):
+        for path in sorted((ROOT / folder).rglob("test_*.py")):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.FunctionDef) and (
                     numbers := named_behaviours(ast.get_docstring(node))
                 ):
-                    found[f"{folder.replace('/', '.')}.{path.stem}", node.name] = numbers
+                    module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+                    found[module, node.name] = numbers
     return found
 
 
