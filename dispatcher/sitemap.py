@@ -12,40 +12,45 @@ GZIP_MAGIC = b"\x1f\x8b"
 
 
 class SitemapUnreadable(ValueError):
-    """What came is no sitemap; a repeat will not help."""
+    """The response is not a sitemap; a repeat does not help."""
 
 
 class Location(NamedTuple):
-    """One `<loc>`: a page's URL, or a further sitemap's."""
+    """One `<loc>` element.
+
+    Attributes:
+        url: its text, unchecked: a page's URL, or a further sitemap's.
+        is_sitemap: whether it is a sitemap's.
+    """
 
     url: str
     is_sitemap: bool
 
 
-def unpack(raw: bytes, *, max_bytes: int) -> bytes:
-    """Return the XML, unzipped where it is gzip (told by its first bytes, since sites mislabel it).
+def decompress_sitemap(raw: bytes, *, max_bytes: int) -> bytes:
+    """Return the XML, decompressed if it is gzip (recognised by its first bytes, since sites mislabel it).
 
     Raises:
-        SitemapUnreadable: where it is broken, or larger than `max_bytes` unpacked.
+        SitemapUnreadable: if the gzip data is invalid, or the XML has more than `max_bytes`.
     """
     if raw.startswith(GZIP_MAGIC):
         try:
-            with gzip.open(io.BytesIO(raw)) as unzipped:
-                raw = unzipped.read(max_bytes + 1)
-        except (OSError, EOFError, zlib.error) as wrong:
-            raise SitemapUnreadable(f"broken gzip: {wrong}") from None
+            with gzip.open(io.BytesIO(raw)) as file:
+                raw = file.read(max_bytes + 1)
+        except (OSError, EOFError, zlib.error) as error:
+            raise SitemapUnreadable(f"invalid gzip: {error}") from None
     if len(raw) > max_bytes:
         raise SitemapUnreadable(f"larger than {max_bytes} bytes")
     return raw
 
 
 def locations(xml: bytes) -> Iterator[Location]:
-    """Yield what a `<urlset>` or `<sitemapindex>` lists, in order.
+    """Yield the locations that a `<urlset>` or `<sitemapindex>` lists, in order.
 
-    Entities are never expanded and nothing is loaded from outside.
+    Entities are never expanded, and nothing is loaded from outside.
 
     Raises:
-        SitemapUnreadable: where the bytes are no such XML.
+        SitemapUnreadable: if the bytes are not such a document.
     """
     parser = etree.iterparse(
         io.BytesIO(xml),
@@ -64,9 +69,9 @@ def locations(xml: bytes) -> Iterator[Location]:
                 yield from _location(element, is_sitemap=name == "sitemap")
                 element.clear()
             elif element.getparent() is None and name not in {"urlset", "sitemapindex"}:
-                raise SitemapUnreadable(f"its root is <{name}>, not <urlset> or <sitemapindex>")
-    except etree.XMLSyntaxError as wrong:
-        raise SitemapUnreadable(f"not XML: {wrong}") from None
+                raise SitemapUnreadable(f"the root element is <{name}>, not <urlset> or <sitemapindex>")
+    except etree.XMLSyntaxError as error:
+        raise SitemapUnreadable(f"not XML: {error}") from None
 
 
 def _location(element: etree._Element, *, is_sitemap: bool) -> Iterator[Location]:

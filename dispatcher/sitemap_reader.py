@@ -1,28 +1,45 @@
-"""Reading a sitemap and its children from a site, within one budget of time and size."""
+"""Reading a sitemap and the sitemaps that it lists, within one budget of time and size."""
 
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urljoin
 
-from contract.outcome import REASON_MEANINGS, Outcome
 from contract.urls import check_url
-from dispatcher.sitemap import SitemapUnreadable, locations, unpack
+from dispatcher.sitemap import SitemapUnreadable, decompress_sitemap, locations
 from guarded_http.client import HttpClient
-from guarded_http.errors import FetchError
+from guarded_http.errors import FetchError, FetchErrorKind
+from guarded_http.redirects import get_following_redirects
 
-MAX_SITEMAPS = 500  #: children of an index that are read; sitemaps.org allows 50,000
-MAX_REDIRECTS = 5
+MAX_SITEMAPS = 500  #: sitemaps of an index that are read; sitemaps.org allows 50,000
+MAX_REDIRECTS = 5  #: redirects that are followed for one sitemap
 ACCEPT = "application/xml, text/xml, */*;q=0.5"
+
+#: Whether a repeat may help: such an error is `SitemapUnavailable`, any other `SitemapUnreadable`.
+IS_TEMPORARY = {
+    FetchErrorKind.DNS: True,
+    FetchErrorKind.CONNECT: True,
+    FetchErrorKind.TLS: True,
+    FetchErrorKind.TIMEOUT: True,
+    FetchErrorKind.INCOMPLETE_BODY: True,
+    FetchErrorKind.TOO_LARGE: False,
+    FetchErrorKind.DECOMPRESSION_BOMB: False,
+    FetchErrorKind.UNSUPPORTED_ENCODING: False,
+    FetchErrorKind.REFUSED_ADDRESS: False,
+    FetchErrorKind.TOO_MANY_REDIRECTS: False,
+    FetchErrorKind.INVALID_REDIRECT: False,
+}
+if IS_TEMPORARY.keys() != set(FetchErrorKind):
+    raise AssertionError("every kind of fetch error needs an entry")
 
 
 class SitemapUnavailable(Exception):
-    """The site did not hand out its sitemap now; a repeat may help."""
+    """The sitemap could not be read now; a repeat may help."""
 
 
 @dataclass(frozen=True)
 class _Deadline:
-    """Until when a sitemap and its children are to be read.
+    """The time by which a sitemap and the sitemaps that it lists must have been read.
 
     Attributes:
         until: monotonic seconds.
@@ -30,25 +47,25 @@ class _Deadline:
 
     until: float
 
-    def left(self) -> float:
+    def remaining(self) -> float:
         """See `guarded_http.errors.Deadline`."""
-        left = self.until - time.monotonic()
-        if left <= 0:
+        seconds = self.until - time.monotonic()
+        if seconds <= 0:
             raise SitemapUnavailable("the sitemap took longer than its budget (SITEMAP_BUDGET_SECONDS)")
-        return left
+        return seconds
 
 
 class SitemapReader:
-    """Yields the page URLs of a sitemap or sitemap index.
+    """Reads the page URLs of a sitemap or sitemap index.
 
     Args:
-        web: asks for them.
-        budget_seconds: for the sitemap and all its children.
-        max_bytes: of one sitemap, unpacked.
+        client: sends the requests.
+        budget_seconds: seconds for the sitemap and all sitemaps that it lists.
+        max_bytes: the largest sitemap in bytes, decompressed.
     """
 
-    def __init__(self, web: HttpClient, *, budget_seconds: float, max_bytes: int) -> None:
-        self._web = web
+    def __init__(self, client: HttpClient, *, budget_seconds: float, max_bytes: int) -> None:
+        self._client = client
         self._budget_seconds = budget_seconds
         self._max_bytes = max_bytes
 
@@ -56,41 +73,40 @@ class SitemapReader:
         """Yield page URLs, unchecked, in the order of the sitemap.
 
         Raises:
-            SitemapUnavailable: the site is down, too slow, or answers 408, 429 or 5xx.
-            SitemapUnreadable: what it answers is no sitemap.
+            SitemapUnavailable: if the site is down or too slow, or answers 408, 425, 429 or 5xx.
+            SitemapUnreadable: if the response is not a sitemap.
         """
         deadline = _Deadline(time.monotonic() + self._budget_seconds)
-        children: list[str] = []
-        for location in locations(self._fetch(sitemap, deadline)):
+        sitemaps: list[str] = []
+        for location in locations(self._read(sitemap, deadline)):
             if not location.is_sitemap:
                 yield location.url
-            elif len(children) < MAX_SITEMAPS:
-                children.append(_checked(sitemap, location.url, "it lists what"))
+            elif len(sitemaps) < MAX_SITEMAPS:
+                sitemaps.append(_check_listed(sitemap, location.url))
             else:
-                raise SitemapUnreadable(f"it lists more than {MAX_SITEMAPS} sitemaps")
-        for child in children:
-            # An index lists no further indexes (sitemaps.org); one that does is not followed.
-            yield from (page.url for page in locations(self._fetch(child, deadline)) if not page.is_sitemap)
+                raise SitemapUnreadable(f"the index lists more than {MAX_SITEMAPS} sitemaps")
+        for listed in sitemaps:
+            # sitemaps.org does not allow an index within an index; such sitemaps are not followed.
+            pages = locations(self._read(listed, deadline))
+            yield from (page.url for page in pages if not page.is_sitemap)
 
-    def _fetch(self, url: str, deadline: _Deadline) -> bytes:
+    def _read(self, url: str, deadline: _Deadline) -> bytes:
         try:
-            return unpack(self._download(url, deadline), max_bytes=self._max_bytes)
-        except FetchError as wrong:
-            fault = f"{url}: {wrong.reason}, {wrong}"
-            if REASON_MEANINGS[wrong.reason].outcome is Outcome.FAILED:
-                raise SitemapUnreadable(fault) from None
-            raise SitemapUnavailable(fault) from None
-        except (SitemapUnavailable, SitemapUnreadable) as wrong:
-            raise type(wrong)(f"{url}: {wrong}") from None
+            return decompress_sitemap(self._download(url, deadline), max_bytes=self._max_bytes)
+        except FetchError as error:
+            detail = f"{url}: {error.kind}, {error}"
+            if IS_TEMPORARY[error.kind]:
+                raise SitemapUnavailable(detail) from None
+            raise SitemapUnreadable(detail) from None
+        except (SitemapUnavailable, SitemapUnreadable) as error:
+            raise type(error)(f"{url}: {error}") from None
 
     def _download(self, url: str, deadline: _Deadline) -> bytes:
-        for _ in range(MAX_REDIRECTS + 1):
-            with self._web.get(url, deadline, accept=ACCEPT) as answer:
-                if not answer.location:
-                    _check_status(answer.status)
-                    return answer.body(self._max_bytes)
-                url = _checked(url, _utf8(answer.location), "it redirects to what")
-        raise SitemapUnreadable(f"more than {MAX_REDIRECTS} redirects")
+        with get_following_redirects(
+            self._client, url, deadline, accept=ACCEPT, max_redirects=MAX_REDIRECTS
+        ) as response:
+            _check_status(response.status)
+            return response.read_body(self._max_bytes)
 
 
 def _check_status(status: int) -> None:
@@ -100,12 +116,8 @@ def _check_status(status: int) -> None:
         raise SitemapUnreadable(f"the site answered {status}")
 
 
-def _utf8(location: str) -> str:
-    return location.encode("latin-1").decode(errors="replace")
-
-
-def _checked(base: str, url: str, what: str) -> str:
+def _check_listed(index: str, url: str) -> str:
     try:
-        return check_url(urljoin(base, url))
-    except ValueError as wrong:
-        raise SitemapUnreadable(f"{what} is no URL of a sitemap: {wrong}") from None
+        return check_url(urljoin(index, url))
+    except ValueError as error:
+        raise SitemapUnreadable(f"the index lists an invalid URL {url[:200]!r}: {error}") from None

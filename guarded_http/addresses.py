@@ -1,9 +1,9 @@
-"""Which addresses a fetch may go to: those of the public internet, and what an operator opens. Pure.
+"""Which addresses may be contacted: the public internet, and networks that an operator allows. Pure.
 
 Sources: IANA's registries of special-purpose addresses,
 https://www.iana.org/assignments/iana-ipv4-special-registry and
-https://www.iana.org/assignments/iana-ipv6-special-registry. Not `is_global` of the standard library, whose
-answer differs between its patch releases.
+https://www.iana.org/assignments/iana-ipv6-special-registry. The standard library's `is_global` is not used,
+since its result differs between Python's patch releases.
 """
 
 from collections.abc import Iterable
@@ -19,20 +19,21 @@ from ipaddress import (
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-# Names by which clouds hand out credentials; refused before anybody is asked for their address.
+# Host names of cloud metadata servers, which hand out credentials. They are refused before they are resolved.
 METADATA_NAMES = frozenset(
     {"metadata", "metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal"}
 )
-# Their addresses are refused whatever is opened.
+# Addresses of cloud metadata servers. They are refused even if an allowed network contains them.
 METADATA_ADDRESSES = frozenset(
     map(ip_address, ("169.254.169.254", "169.254.170.2", "fd00:ec2::254", "fd20:ce::254", "100.100.100.200"))
 )
-REFUSED = {
-    ip_network(network): what
-    for network, what in {
+# Refused networks, each with a description that completes the sentence "this address is …".
+REFUSED_NETWORKS = {
+    ip_network(network): description
+    for network, description in {
         "0.0.0.0/8": "unspecified, or this network (RFC 1122)",
         "10.0.0.0/8": "private (RFC 1918)",
-        "100.64.0.0/10": "shared by a carrier's customers (RFC 6598)",
+        "100.64.0.0/10": "carrier-grade NAT (RFC 6598)",
         "127.0.0.0/8": "loopback (RFC 1122)",
         "169.254.0.0/16": "link-local (RFC 3927)",
         "172.16.0.0/12": "private (RFC 1918)",
@@ -48,7 +49,7 @@ REFUSED = {
         "::/128": "unspecified (RFC 4291)",
         "::1/128": "loopback (RFC 4291)",
         "::/96": "IPv4-compatible (RFC 4291)",
-        "64:ff9b:1::/48": "a translation of this network's own (RFC 8215)",
+        "64:ff9b:1::/48": "reserved for local translation prefixes (RFC 8215)",
         "2001::/32": "Teredo, which embeds an IPv4 address (RFC 4380)",
         "2001::/23": "reserved for protocols (RFC 2928)",
         "2001:db8::/32": "documentation (RFC 3849)",
@@ -60,48 +61,51 @@ REFUSED = {
         "ff00::/8": "multicast (RFC 4291)",
     }.items()
 }
-_GLOBAL_UNICAST = IPv6Network("2000::/3")  # RFC 4291 section 2.4: all that is given out
-_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: how a network without IPv4 reaches IPv4's sites
+_GLOBAL_UNICAST = IPv6Network("2000::/3")  # RFC 4291 section 2.4: the only allocated unicast space
+_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: IPv6-only networks reach IPv4 sites by these addresses
 
 
-def read_networks(text: str) -> tuple[Network, ...]:
+def parse_networks(text: str) -> tuple[Network, ...]:
     """Return the networks in a comma-separated list of CIDRs.
 
     Raises:
-        ValueError: with a sentence, where one is none.
+        ValueError: if an entry is not a CIDR; the message names the entry.
     """
-    return tuple(ip_network(each.strip()) for each in text.split(",") if each.strip())
+    return tuple(ip_network(entry.strip()) for entry in text.split(",") if entry.strip())
 
 
-def why_refused(address: Address, opened: Iterable[Network] = ()) -> str:
-    """Return what keeps us from connecting to `address`; `""` where nothing does.
+def address_refusal(address: Address, allowed_networks: Iterable[Network] = ()) -> str:
+    """Return a sentence that says why `address` is refused, or `""` if it may be contacted.
 
-    An IPv4 address inside an IPv6 one is the one that counts: that is where the packets go.
+    If an IPv6 address embeds an IPv4 address, the IPv4 address decides, since it receives the packets.
+
+    Args:
+        address: the address to check.
+        allowed_networks: networks that may be contacted although they are not public.
     """
-    meant = _meant(address)
-    shown = str(address) if meant == address else f"{address}, which means {meant},"
-    if meant in METADATA_ADDRESSES:
-        return f"{shown} is where a cloud hands out its credentials"
-    if any(each in network for network in opened for each in (address, meant)):
+    target = _embedded_ipv4(address) or address
+    shown = str(address) if target == address else f"{address}, which embeds {target},"
+    if target in METADATA_ADDRESSES:
+        return f"{shown} is a cloud metadata server, which hands out credentials"
+    if any(candidate in network for network in allowed_networks for candidate in (address, target)):
         return ""
-    for network, what in REFUSED.items():
-        if meant in network:
-            return f"{shown} is {what}"
-    if isinstance(meant, IPv6Address) and meant not in _GLOBAL_UNICAST:
-        return f"{shown} is no global unicast address (RFC 4291)"
+    for network, description in REFUSED_NETWORKS.items():
+        if target in network:
+            return f"{shown} is {description}"
+    if isinstance(target, IPv6Address) and target not in _GLOBAL_UNICAST:
+        return f"{shown} is not a global unicast address (RFC 4291)"
     return ""
 
 
-def why_refused_name(host: str) -> str:
-    """Return what keeps us from resolving `host`; `""` where nothing does."""
-    named = host.rstrip(".").lower()
-    return f"{host} is where a cloud hands out its credentials" if named in METADATA_NAMES else ""
+def host_name_refusal(host: str) -> str:
+    """Return a sentence that says why `host` must not be resolved, or `""` if it may be."""
+    is_refused = host.rstrip(".").lower() in METADATA_NAMES
+    return f"{host} is a cloud metadata server, which hands out credentials" if is_refused else ""
 
 
-def _meant(address: Address) -> Address:
-    if isinstance(address, IPv6Address):
-        if address.ipv4_mapped is not None:
-            return address.ipv4_mapped
-        if address in _NAT64:
-            return IPv4Address(int(address) & 0xFFFFFFFF)
-    return address
+def _embedded_ipv4(address: Address) -> IPv4Address | None:
+    if isinstance(address, IPv4Address):
+        return None
+    if address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else None

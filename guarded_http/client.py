@@ -1,6 +1,6 @@
-"""Asking sites of the public internet with requests: guarded connections; redirects are told, not followed.
+"""HTTP GET requests to the public internet, with requests over guarded connections.
 
-Nothing of this machine takes part: no proxy, no password of .netrc, no cookie.
+Nothing of this machine takes part: no proxy, no password from .netrc, no cookie.
 """
 
 import ssl
@@ -12,18 +12,17 @@ from urllib.parse import urlsplit
 
 import requests
 
-from contract.outcome import Reason
-from guarded_http.addresses import read_networks
-from guarded_http.connection import Meter
-from guarded_http.content_coding import ACCEPTED
-from guarded_http.dial import Dial
-from guarded_http.errors import Deadline
-from guarded_http.response import Answer, told
-from guarded_http.transport import Exchange, Transport
+from guarded_http.addresses import parse_networks
+from guarded_http.connection import ByteBudget
+from guarded_http.content_coding import ACCEPT_ENCODING
+from guarded_http.dialer import Dialer
+from guarded_http.errors import Deadline, FetchErrorKind
+from guarded_http.response import HttpResponse, translate_errors
+from guarded_http.transport import RequestTimeout, Transport
 
 
 class _Session(requests.Session):
-    """A session that remembers nothing, takes nothing from the environment, and follows nobody."""
+    """A session without cookies, environment and redirects."""
 
     def __init__(self, transport: Transport) -> None:
         super().__init__()
@@ -33,45 +32,51 @@ class _Session(requests.Session):
             self.mount(scheme, transport)
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """Say that there is none: requests would read the answer's whole body first."""
+        """Return None: requests would read the whole body of a redirect before it returns it."""
 
 
 class HttpClient:
-    """Asks sites.
+    """Sends GET requests, one site's over the same connections. Redirects: `guarded_http.redirects`.
 
     Args:
-        user_agent: what they see.
-        dial: makes the connections.
-        tls: makes the context that checks certificates; not before the first https.
+        user_agent: the User-Agent header of every request.
+        dialer: makes the connections.
+        tls_context: returns the context that checks certificates; not called before the first https URL.
     """
 
     def __init__(
-        self, user_agent: str, dial: Dial, *, tls: Callable[[], ssl.SSLContext] | None = None
+        self, user_agent: str, dialer: Dialer, *, tls_context: Callable[[], ssl.SSLContext] | None = None
     ) -> None:
         self._user_agent = user_agent
-        self._session = _Session(Transport(dial, tls or public_tls))
+        self._session = _Session(Transport(dialer, tls_context or default_tls_context))
 
     @contextmanager
-    def get(self, url: str, deadline: Deadline, *, accept: str = "*/*") -> Iterator[Answer]:
-        """Ask for `url`, as `check_url` wrote it; the answer is there once its head is.
+    def get(self, url: str, deadline: Deadline, *, accept: str = "*/*") -> Iterator[HttpResponse]:
+        """Request `url` and return the response once its header has been received.
+
+        Args:
+            url: as `contract.urls.check_url` returns it; it is sent as it is written.
+            deadline: ends the request and the reading of its body.
+            accept: the Accept header.
 
         Raises:
-            FetchError: for whatever keeps it from coming.
+            FetchError: if no response came.
+            Exception: the deadline's own, once it has passed.
         """
-        request, meter = self._request(url, accept), Meter(deadline)
-        exchange = Exchange(request.path_url, meter)
-        with told(deadline, otherwise=Reason.CONNECT):
+        request, budget = self._prepare(url, accept), ByteBudget(deadline)
+        timeout = RequestTimeout(request.path_url, budget)
+        with translate_errors(deadline, url, otherwise=FetchErrorKind.CONNECT):
             response = self._session.send(
                 request,
                 stream=True,
-                timeout=exchange,  # type: ignore[arg-type] # requests' adapter takes urllib3's Timeout too
+                timeout=timeout,  # type: ignore[arg-type] # requests' adapter takes urllib3's Timeout too
                 allow_redirects=False,
                 proxies={},
             )
         with response:
-            yield Answer(response, meter)
+            yield HttpResponse(url, response, budget)
 
-    def _request(self, url: str, accept: str) -> requests.PreparedRequest:
+    def _prepare(self, url: str, accept: str) -> requests.PreparedRequest:
         request = requests.PreparedRequest()
         request.prepare_method("GET")
         request.prepare_headers(
@@ -79,10 +84,10 @@ class HttpClient:
                 "Host": urlsplit(url).netloc,
                 "User-Agent": self._user_agent,
                 "Accept": accept,
-                "Accept-Encoding": ACCEPTED,
+                "Accept-Encoding": ACCEPT_ENCODING,
             }
         )
-        request.url = url  # as it is written: prepare_url would spell its escapes anew
+        request.url = url  # not by prepare_url, which would normalise the percent-escapes
         return request
 
 
@@ -92,13 +97,16 @@ def make_client(user_agent: str, allow_networks: str = "") -> HttpClient:
     Args:
         user_agent: the User-Agent header of every request.
         allow_networks: comma-separated CIDRs that may be contacted although they are not public.
+
+    Raises:
+        ValueError: if `allow_networks` has an entry that is not a CIDR.
     """
-    return HttpClient(user_agent, Dial(read_networks(allow_networks)))
+    return HttpClient(user_agent, Dialer(parse_networks(allow_networks)))
 
 
 @cache
-def public_tls() -> ssl.SSLContext:
-    """Return what checks certificates against those that browsers trust."""
-    import certifi  # noqa: PLC0415 - not needed before the first https
+def default_tls_context() -> ssl.SSLContext:
+    """Return a context that trusts the certificate authorities of certifi, which are those of browsers."""
+    import certifi  # noqa: PLC0415 - not needed before the first https URL
 
     return ssl.create_default_context(cafile=certifi.where())

@@ -1,7 +1,7 @@
-"""urllib3's connections, to checked addresses; every byte is counted, every wait bounded by one deadline.
+"""urllib3's connections, to checked addresses, with every byte counted and every read bounded by a deadline.
 
-A timeout of the socket bounds one read; a site that sends a byte now and then stays within it for ever. Here
-each read gets what is left of the deadline, in any kind of thread.
+A socket's timeout bounds one read, so a site that sends a byte now and then could hold a request forever.
+Here each read may take no longer than the deadline allows, under threads and under gevent.
 """
 
 import http.client
@@ -13,178 +13,198 @@ from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from contract.outcome import Reason
-from guarded_http.dial import GRACE_SECONDS, Dial
-from guarded_http.errors import Deadline, FetchError
+from guarded_http.dialer import GRACE_SECONDS, Dialer
+from guarded_http.errors import Deadline, FetchError, FetchErrorKind
 
-SILENCE_SECONDS = 20.0  #: a site that sends nothing for so long has stopped answering
-MAX_HEAD_BYTES = 64 * 1024  #: status line and header fields, those of 1xx answers included
-MAX_DIGITS = 18  #: of a Content-Length
+MAX_SILENCE_SECONDS = 20.0  #: seconds that one read may wait for the site's next byte
+MAX_HEADER_BYTES = 64 * 1024  #: bytes of status line and header fields, including 1xx responses
+MAX_LENGTH_DIGITS = 18  #: digits of a Content-Length header
 
 
-class Meter:
-    """What one exchange may still take.
+class ByteBudget:
+    """The bytes and the time that one request may still take.
 
     Attributes:
-        deadline: of the exchange.
-        room: bytes that may still be received; None while the head is read, which has its own bound.
-        received: bytes, of this exchange.
+        deadline: the request's deadline.
+        remaining_bytes: bytes of the body that may still be received; None while the header is read, which
+            `MAX_HEADER_BYTES` bounds.
+        received: bytes received for this request.
     """
 
     def __init__(self, deadline: Deadline) -> None:
         self.deadline = deadline
-        self.room: int | None = None
+        self.remaining_bytes: int | None = None
         self.received = 0
 
-    def patience(self) -> float:
-        """Return how long the next read may wait."""
-        return min(SILENCE_SECONDS, self.deadline.left() + GRACE_SECONDS)
-
-    def take(self, size: int) -> None:
-        """Count what a read gave; 0 is the connection's end."""
-        if size == 0 and self.received and self.room is None:
-            raise FetchError(Reason.CONNECT, "the connection was closed within the header")
-        self.received += size
+    def read_timeout(self) -> float:
+        """Return how many seconds the next read may wait."""
+        return min(MAX_SILENCE_SECONDS, self.deadline.remaining() + GRACE_SECONDS)
 
     def check(self) -> None:
-        """Refuse to read more than there is room for."""
-        if self.room is None and self.received >= MAX_HEAD_BYTES:
-            raise FetchError(Reason.CONNECT, f"the header has more than {MAX_HEAD_BYTES} bytes")
-        if self.room is not None and self.received >= self.room:
-            raise FetchError(Reason.TOO_LARGE, f"more than {self.room} bytes came")
+        """Check that another read is permitted.
+
+        Raises:
+            FetchError: `connect` for a header that is too large, `too_large` for a body that is.
+        """
+        if self.remaining_bytes is None and self.received >= MAX_HEADER_BYTES:
+            raise FetchError(FetchErrorKind.CONNECT, f"the header has more than {MAX_HEADER_BYTES} bytes")
+        if self.remaining_bytes is not None and self.remaining_bytes <= 0:
+            raise FetchError(
+                FetchErrorKind.TOO_LARGE, "chunk sizes and trailers have more bytes than the body may have"
+            )
+
+    def count(self, size: int) -> None:
+        """Count the bytes of one read; a size of 0 means that the site closed the connection.
+
+        Raises:
+            FetchError: `connect`, if the connection was closed within the header.
+        """
+        if self.remaining_bytes is not None:
+            self.remaining_bytes -= size
+        elif size == 0 and self.received:
+            raise FetchError(FetchErrorKind.CONNECT, "the site closed the connection within the header")
+        self.received += size
 
 
-class _Metered(io.RawIOBase):
-    """A socket's bytes, metered."""
+class _BudgetedReader(io.RawIOBase):
+    """Reads from a socket within a byte budget."""
 
-    def __init__(self, sock: socket.socket, meter: Meter) -> None:
+    def __init__(self, sock: socket.socket, budget: ByteBudget) -> None:
         self._sock = sock
         self._raw: Any = sock.makefile("rb", buffering=0)
-        self._meter = meter
+        self._budget = budget
 
     def readable(self) -> bool:
-        """Say that this can be read."""
+        """Return True, as `io.RawIOBase` requires of a stream that can be read."""
         return True
 
     def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any writable buffer: typeshed's type is private
         """Read once; see `io.RawIOBase`."""
-        self._meter.check()
-        self._sock.settimeout(self._meter.patience())
+        self._budget.check()
+        self._sock.settimeout(self._budget.read_timeout())
         try:
             size: int = self._raw.readinto(buffer)
         except TimeoutError:
-            self._meter.deadline.left()  # where the deadline has passed, that is the reason
-            raise FetchError(Reason.TIMEOUT, "the site has stopped answering") from None
-        except ssl.SSLError as wrong:
-            raise FetchError(Reason.TLS, f"{type(wrong).__name__}: {wrong}") from None
-        self._meter.take(size)
+            self._budget.deadline.remaining()  # raises the deadline's own error, if it has passed
+            raise FetchError(FetchErrorKind.TIMEOUT, "the site stopped sending") from None
+        except ssl.SSLError as error:
+            raise FetchError(FetchErrorKind.TLS, f"{type(error).__name__}: {error}") from None
+        self._budget.count(size)
         return size
 
     def close(self) -> None:
-        """Let go of the socket."""
+        """Release the socket."""
         self._raw.close()
         super().close()
 
 
-class Response(http.client.HTTPResponse):
-    """An answer that is read through a meter; urllib3 has its own around it."""
+class BudgetedResponse(http.client.HTTPResponse):
+    """http.client's response, read within a byte budget; urllib3 wraps it in its own."""
 
-    def __init__(self, sock: socket.socket, *arguments: Any, meter: Meter, **options: Any) -> None:  # noqa: ANN401 - http.client's own
+    def __init__(self, sock: socket.socket, *arguments: Any, budget: ByteBudget, **options: Any) -> None:  # noqa: ANN401 - http.client's own
         super().__init__(sock, *arguments, **options)
         self.fp.close()
-        self.fp = io.BufferedReader(_Metered(sock, meter))
+        self.fp = io.BufferedReader(_BudgetedReader(sock, budget))
 
     def begin(self) -> None:
-        """Read the head.
+        """Read the status line and the header.
 
         Raises:
-            FetchError: for what http.client and urllib3 let pass: lines that are no fields, unknown codings,
-                a length that leaves open where the body ends.
+            FetchError: for what http.client and urllib3 accept: malformed header fields, unknown transfer
+                codings, and lengths that do not say where the body ends.
         """
         super().begin()
         if self.msg.defects:
-            raise FetchError(Reason.CONNECT, f"garbled header: {type(self.msg.defects[0]).__name__}")
+            defect = type(self.msg.defects[0]).__name__
+            raise FetchError(FetchErrorKind.CONNECT, f"the header is malformed: {defect}")
         if self.chunked:
-            del self.msg["Content-Length"]  # which counts for nothing then (RFC 9112 section 6.3)
-            self.chunked = self.length != 0  # no chunks come where the status has no body
-        elif transfer := self.msg["Transfer-Encoding"]:
-            raise FetchError(Reason.CONNECT, f"a transfer coding that nobody asked for: {transfer[:80]!r}")
+            del self.msg["Content-Length"]  # RFC 9112 section 6.3: Transfer-Encoding overrides it
+            self.chunked = self.length != 0  # a status without a body has no chunks either
+        elif transfer_coding := self.msg["Transfer-Encoding"]:
+            raise FetchError(
+                FetchErrorKind.CONNECT, f"unsupported Transfer-Encoding: {transfer_coding[:80]!r}"
+            )
         elif lengths := self.msg.get_all("Content-Length"):
-            announced = _length(", ".join(lengths))
-            if self.length != 0:  # which it is where the status has no body
-                self.length = announced  # http.client takes "3, 3" for none
+            announced = _parse_content_length(", ".join(lengths))
+            if self.length != 0:  # http.client sets 0 for a status without a body
+                self.length = announced  # http.client does not understand "3, 3"
 
     def _read_status(self) -> tuple[str, int, str]:
-        """Read past every interim answer, not only 100 (RFC 9110 section 15.2)."""
+        """Skip every interim response, not only 100 (RFC 9110 section 15.2)."""
         version, status, reason = super()._read_status()  # type: ignore[misc] # http.client's, not in typeshed
         return version, 100 if 101 < status < 200 else status, reason
 
     def _read_next_chunk_size(self) -> int:
-        """Refuse a negative size: http.client would read as if there were no bound."""
+        """Refuse a negative chunk size, which http.client would read without a bound."""
         size: int = super()._read_next_chunk_size()  # type: ignore[misc] # http.client's, not in typeshed
         if size < 0:
-            raise ValueError(size)  # it tells this, and what is no number, as an incomplete body
+            raise ValueError(size)  # http.client turns a ValueError into IncompleteRead
         return size
 
 
-def _length(field: str) -> int:
-    """Return a Content-Length; the same one several times is one (RFC 9110 section 8.6)."""
-    value, *others = {each.strip() for each in field.split(",")}
+def _parse_content_length(header: str) -> int:
+    """Return the length in bytes; equal repeated values count as one (RFC 9110 section 8.6)."""
+    value, *others = {part.strip() for part in header.split(",")}
     if others or not (value.isascii() and value.isdecimal()):
-        raise FetchError(Reason.CONNECT, f"nobody knows where the body ends: Content-Length {field[:80]!r}")
-    if len(value) > MAX_DIGITS:
-        raise FetchError(Reason.TOO_LARGE, f"a body is announced whose length has {len(value)} digits")
+        raise FetchError(FetchErrorKind.CONNECT, f"invalid Content-Length: {header[:80]!r}")
+    if len(value) > MAX_LENGTH_DIGITS:
+        raise FetchError(FetchErrorKind.TOO_LARGE, f"the Content-Length has {len(value)} digits")
     return int(value)
 
 
 class Connection(HTTPConnection):
-    """A connection to one host, made by `dial` and by nothing else.
+    """A connection to one host, made by a `Dialer`.
 
     Attributes:
-        meter: of the exchange that goes over it now.
+        budget: the byte budget of the request that uses the connection now.
     """
 
-    meter: Meter
+    budget: ByteBudget
 
-    def __init__(self, *arguments: Any, dial: Dial, **options: Any) -> None:  # noqa: ANN401 - urllib3's own
+    def __init__(self, *arguments: Any, dialer: Dialer, **options: Any) -> None:  # noqa: ANN401 - urllib3's own
         super().__init__(*arguments, **options)
-        self._dial = dial
+        self._dialer = dialer
 
     def _new_conn(self) -> socket.socket:
-        """Connect; urllib3 would resolve the name by itself, and connect to whatever it finds."""
-        connected = self._dial(self._dns_host, self.port, self.meter.deadline)
-        connected.settimeout(self.meter.patience())  # for what comes before the first read: TLS, the request
-        return connected
+        """Connect; urllib3's own method would resolve the name and connect to any address."""
+        sock = self._dialer.connect(self._dns_host, self.port, self.budget.deadline)
+        sock.settimeout(self.budget.read_timeout())  # for the TLS handshake and for sending the request
+        return sock
 
-    def response_class(self, sock: socket.socket, *arguments: Any, **options: Any) -> Response:  # type: ignore[override] # a class there # noqa: ANN401 - its arguments
-        """Return the answer that comes over `sock`; http.client calls this once for each request."""
-        return Response(sock, *arguments, meter=self.meter, **options)
+    def response_class(self, sock: socket.socket, *arguments: Any, **options: Any) -> BudgetedResponse:  # type: ignore[override] # a class there # noqa: ANN401 - its arguments
+        """Return the response that comes over `sock`; http.client calls this once for each request."""
+        return BudgetedResponse(sock, *arguments, budget=self.budget, **options)
 
 
 class TlsConnection(Connection, HTTPSConnection):
-    """The same with TLS: SNI and the certificate are about the host's name."""
+    """A connection with TLS; SNI and the certificate's check use the host's name, not its address."""
 
-    def __init__(self, *arguments: Any, tls: Callable[[], ssl.SSLContext], **options: Any) -> None:  # noqa: ANN401 - urllib3's own
+    def __init__(
+        self,
+        *arguments: Any,  # noqa: ANN401 - urllib3's own
+        tls_context: Callable[[], ssl.SSLContext],
+        **options: Any,  # noqa: ANN401 - urllib3's own
+    ) -> None:
         super().__init__(*arguments, **options)
-        self._tls = tls
+        self._tls_context = tls_context
 
     def connect(self) -> None:
         """Connect, and check the certificate.
 
         Raises:
-            FetchError: where nothing checked answers, or the certificate is not the host's.
+            FetchError: if there is no connection, or the certificate is not valid for the host.
         """
-        self.ssl_context = self._tls()
+        self.ssl_context = self._tls_context()
         try:
             super().connect()
         except TimeoutError:
-            self.meter.deadline.left()
-            raise FetchError(Reason.TIMEOUT, "the TLS handshake did not end") from None
-        except (OSError, ValueError) as wrong:  # ssl.SSLError; a name that cannot be a certificate's
-            raise FetchError(Reason.TLS, f"{type(wrong).__name__}: {wrong}") from None
+            self.budget.deadline.remaining()
+            raise FetchError(FetchErrorKind.TIMEOUT, "the TLS handshake timed out") from None
+        except (OSError, ValueError) as error:  # ValueError: a name that no certificate can have
+            raise FetchError(FetchErrorKind.TLS, f"{type(error).__name__}: {error}") from None
 
     @property
     def is_connected(self) -> bool:
-        """Say whether it is open and nothing came that nobody asked for."""
-        # urllib3 asks the socket; what TLS has decrypted already is no longer there.
+        """Whether the connection is open and holds no unread bytes."""
+        # urllib3 looks at the socket, which no longer holds what TLS has already decrypted.
         return super().is_connected and not (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending())

@@ -1,7 +1,7 @@
 """Content codings (RFC 9110 section 8.4.1): gzip, deflate, br, zstd. Chunks in, chunks out. Pure.
 
-Every step gives out a bounded piece, so that a bomb is met by whoever counts, not by the memory. A stream
-that ends before its own end is told, which urllib3 lets pass where a Content-Length is consistently wrong.
+Every step yields a bounded chunk, so that the reader can stop a decompression bomb before it fills memory.
+A coded body that ends early raises an error; urllib3 accepts it if the Content-Length agrees with it.
 """
 
 import zlib
@@ -9,65 +9,69 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any
 
-from contract.outcome import Reason
-from guarded_http.errors import FetchError
+from guarded_http.errors import FetchError, FetchErrorKind
 
-ACCEPTED = "gzip, deflate, br, zstd"
-STEP_BYTES = 64 * 1024
-MAX_CODINGS = 3  #: on top of each other; one is usual
+ACCEPT_ENCODING = "gzip, deflate, br, zstd"  #: the Accept-Encoding header of every request
+MAX_CHUNK_BYTES = 64 * 1024  #: bytes of one decoded chunk
+MAX_CODINGS = 3  #: codings applied one after the other; usual is one
 GZIP_MAGIC = b"\x1f\x8b"
-ZSTD_WINDOW_LOG = 23  #: 8 MiB, the most that HTTP allows (RFC 9659)
+ZSTD_WINDOW_LOG = 23  #: base-2 logarithm of the largest window: 8 MiB, the most that HTTP allows (RFC 9659)
 
 Chunks = Iterator[bytes]
 
 
-def decoded(chunks: Chunks, content_encoding: str) -> Chunks:
-    """Yield the content, in pieces of at most 64 KiB where it was coded.
+def decode_content(chunks: Chunks, content_encoding: str) -> Chunks:
+    """Yield the decoded body, in chunks of at most 64 KiB if it has a coding.
+
+    Args:
+        chunks: the body as received.
+        content_encoding: the Content-Encoding header; `""` if missing.
 
     Raises:
-        FetchError: `incomplete_body` for a stream that is broken or ends early, `decompression_bomb` for
-            too many codings,
-            `content_type` for one that we did not offer.
+        FetchError: `incomplete_body` for a body that is corrupt or ends early, `decompression_bomb` for too
+            many codings, `unsupported_encoding` for a coding that `ACCEPT_ENCODING` does not list.
     """
-    names = [name for each in content_encoding.lower().split(",") if (name := each.strip())]
+    names = [name for part in content_encoding.lower().split(",") if (name := part.strip())]
     names = [name for name in names if name != "identity"]
     if len(names) > MAX_CODINGS:
-        raise FetchError(Reason.DECOMPRESSION_BOMB, f"{len(names)} content codings on top of each other")
+        detail = f"{len(names)} content codings; at most {MAX_CODINGS} are decoded"
+        raise FetchError(FetchErrorKind.DECOMPRESSION_BOMB, detail)
     for name in reversed(names):
-        if name not in _CODINGS:
-            raise FetchError(Reason.CONTENT_TYPE, f"a content coding that was not asked for: {name[:80]!r}")
-        chunks = _decoding(name, chunks)
+        if name not in _DECODERS:
+            raise FetchError(
+                FetchErrorKind.UNSUPPORTED_ENCODING, f"unsupported content coding: {name[:80]!r}"
+            )
+        chunks = _decode(name, chunks)
     return chunks
 
 
-def _decoding(name: str, chunks: Chunks) -> Chunks:
-    """Decode; tell whatever a decoder raises as a body that did not come whole. Nothing stays nothing."""
+def _decode(name: str, chunks: Chunks) -> Chunks:
+    """Decode one coding, and translate the decoder's exceptions; an empty body stays empty."""
     first = next(chunks, b"")
     if not first:
         return
     try:
-        yield from _CODINGS[name](chain([first], chunks))
-    except (zlib.error, EOFError) as wrong:
-        raise FetchError(Reason.INCOMPLETE_BODY, f"broken {name}: {wrong}") from None
+        yield from _DECODERS[name](chain([first], chunks))
+    except (zlib.error, EOFError) as error:
+        raise FetchError(FetchErrorKind.INCOMPLETE_BODY, f"invalid {name} data: {error}") from None
 
 
 def _gzip(chunks: Chunks) -> Chunks:
-    """Unpack gzip members; what follows the last one and is none is ignored, as browsers do (RFC 1952)."""
-    unpacking, rest = _gzip_member(), b""
+    """Decode gzip members (RFC 1952), and ignore other bytes after the last one, as browsers do."""
+    decompressor, rest = _gzip_member(), b""
     for chunk in chunks:
         rest += chunk
         while rest:
-            if unpacking.eof:
+            if decompressor.eof:
                 if not rest.startswith(GZIP_MAGIC[: len(rest)]):
-                    yield from (b"" for _ in chunks)  # which reads it, and makes nothing of it
+                    yield from (b"" for _ in chunks)  # read to the end, so that the connection can be reused
                     return
                 if len(rest) < len(GZIP_MAGIC):
                     break
-                unpacking = _gzip_member()
-            yield from _pieces(unpacking, rest)
-            rest = unpacking.unused_data
-    if not unpacking.eof:
-        raise EOFError("it ends within its stream")
+                decompressor = _gzip_member()
+            yield from _decompress(decompressor, rest)
+            rest = decompressor.unused_data
+    _check_end(is_complete=decompressor.eof)
 
 
 def _gzip_member() -> Any:  # noqa: ANN401 - zlib's decompressor has no public type
@@ -75,73 +79,75 @@ def _gzip_member() -> Any:  # noqa: ANN401 - zlib's decompressor has no public t
 
 
 def _deflate(chunks: Chunks) -> Chunks:
-    """Unpack zlib's format, or the bare stream that some servers send in its place (RFC 9110 8.4.1.2)."""
+    """Decode zlib's format, or the raw deflate stream that some servers send (RFC 9110 section 8.4.1.2)."""
     head = b""
     for chunk in chunks:
         head += chunk
         if len(head) > 1:
             break
     is_zlib = len(head) > 1 and head[0] & 0x0F == 8 and int.from_bytes(head[:2], "big") % 31 == 0
-    unpacking = zlib.decompressobj(zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS)
-    yield from _pieces(unpacking, head)
+    decompressor = zlib.decompressobj(zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS)
+    yield from _decompress(decompressor, head)
     for chunk in chunks:
-        if not unpacking.eof:
-            yield from _pieces(unpacking, chunk)
-    if not unpacking.eof:
-        raise EOFError("it ends within its stream")
+        if not decompressor.eof:
+            yield from _decompress(decompressor, chunk)
+    _check_end(is_complete=decompressor.eof)
 
 
-def _pieces(unpacking: Any, data: bytes) -> Chunks:  # noqa: ANN401 - zlib's decompressor has no public type
-    """Unpack `data` piece by piece; what follows the stream's end stays in `unused_data`."""
+def _decompress(decompressor: Any, data: bytes) -> Chunks:  # noqa: ANN401 - zlib's decompressor has no public type
+    """Yield `data` decoded, in bounded chunks; bytes after the stream's end stay in `unused_data`."""
     while True:
-        piece = unpacking.decompress(data, STEP_BYTES)
-        if piece:
-            yield piece
-        data = unpacking.unconsumed_tail
-        if unpacking.eof or (not data and len(piece) < STEP_BYTES):
+        chunk = decompressor.decompress(data, MAX_CHUNK_BYTES)
+        if chunk:
+            yield chunk
+        data = decompressor.unconsumed_tail
+        if decompressor.eof or (not data and len(chunk) < MAX_CHUNK_BYTES):
             return
 
 
 def _brotli(chunks: Chunks) -> Chunks:
-    import brotli  # noqa: PLC0415 - a library of which many sites need nothing
+    import brotli  # noqa: PLC0415 - many sites never send this coding
 
-    unpacking = brotli.Decompressor()
+    decompressor = brotli.Decompressor()
     try:
-        for chunk in chunks:
-            piece = unpacking.process(chunk, output_buffer_limit=STEP_BYTES)
-            while piece:
-                yield piece
-                over = unpacking.is_finished()
-                piece = b"" if over else unpacking.process(b"", output_buffer_limit=STEP_BYTES)
-    except brotli.error as wrong:
-        raise EOFError(str(wrong)) from None
-    if not unpacking.is_finished():
-        raise EOFError("it ends within its stream")
+        for data in chunks:
+            chunk = decompressor.process(data, output_buffer_limit=MAX_CHUNK_BYTES)
+            while chunk:
+                yield chunk
+                is_finished = decompressor.is_finished()
+                chunk = b"" if is_finished else decompressor.process(b"", output_buffer_limit=MAX_CHUNK_BYTES)
+    except brotli.error as error:
+        raise EOFError(str(error)) from None
+    _check_end(is_complete=decompressor.is_finished())
 
 
 def _zstd(chunks: Chunks) -> Chunks:
-    from backports import zstd  # noqa: PLC0415 - a library of which many sites need nothing
+    from backports import zstd  # noqa: PLC0415 - many sites never send this coding
 
-    def frame() -> zstd.ZstdDecompressor:
+    def new_frame() -> zstd.ZstdDecompressor:
         return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: ZSTD_WINDOW_LOG})
 
-    unpacking = frame()
+    decompressor = new_frame()
     try:
         for chunk in chunks:
             data = chunk
-            while data or not (unpacking.eof or unpacking.needs_input):
-                if unpacking.eof:
-                    unpacking = frame()
-                if piece := unpacking.decompress(data, STEP_BYTES):
-                    yield piece
-                data = unpacking.unused_data if unpacking.eof else b""
-    except zstd.ZstdError as wrong:
-        raise EOFError(str(wrong)) from None
-    if not unpacking.eof:
-        raise EOFError("it ends within its stream")
+            while data or not (decompressor.eof or decompressor.needs_input):
+                if decompressor.eof:
+                    decompressor = new_frame()
+                if decoded := decompressor.decompress(data, MAX_CHUNK_BYTES):
+                    yield decoded
+                data = decompressor.unused_data if decompressor.eof else b""
+    except zstd.ZstdError as error:
+        raise EOFError(str(error)) from None
+    _check_end(is_complete=decompressor.eof)
 
 
-_CODINGS: dict[str, Callable[[Chunks], Chunks]] = {
+def _check_end(*, is_complete: bool) -> None:
+    if not is_complete:
+        raise EOFError("the data ends before the stream does")
+
+
+_DECODERS: dict[str, Callable[[Chunks], Chunks]] = {
     "gzip": _gzip,
     "x-gzip": _gzip,
     "deflate": _deflate,

@@ -1,4 +1,4 @@
-"""One answer of a site: its head, and its body within bounds."""
+"""One HTTP response: its header, and its body within bounds."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,101 +6,116 @@ from contextlib import contextmanager
 from requests import RequestException, Response
 from urllib3.exceptions import HTTPError
 
-from contract.outcome import Reason
-from guarded_http.connection import Meter
-from guarded_http.content_coding import decoded
-from guarded_http.errors import Deadline, FetchError
+from guarded_http.connection import ByteBudget
+from guarded_http.content_coding import decode_content
+from guarded_http.errors import Deadline, FetchError, FetchErrorKind
 
-CHUNK_BYTES = 64 * 1024
-CODED_CHUNK_BYTES = 2 * 1024  #: so that few bytes are read ahead of what they become
-MAX_RATIO = 200  #: HTML shrinks 4- to 20-fold; deflate reaches 1,032 (https://zlib.net/zlib_tech.html)
-FREE_BYTES = 1024 * 1024  #: of content may have any ratio: nothing suffers from them
+CHUNK_BYTES = 64 * 1024  #: bytes of one read of a body without a content coding
+CODED_CHUNK_BYTES = 2 * 1024  #: bytes of one read of a coded body; few, since each may decode to many
+#: Decoded bytes for each received byte. HTML shrinks 4- to 20-fold; deflate reaches 1,032
+#: (https://zlib.net/zlib_tech.html).
+MAX_RATIO = 200
+MIN_CHECKED_BYTES = 1024 * 1024  #: Below this decoded size (bytes) the compression ratio is not checked.
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
-class Answer:
-    """What a site answered.
+class HttpResponse:
+    """The response to one request, its header received and its body not read yet.
 
     Attributes:
-        status: HTTP's; interim answers are read past.
-        content_type: the header as sent; `""` where absent.
-        received: bytes of the body, as they came out of their chunks.
+        url: the requested URL.
+        status: the HTTP status; interim responses (1xx) are skipped.
+        received: bytes of the body received so far, without chunk sizes and before decoding.
     """
 
-    def __init__(self, response: Response, meter: Meter) -> None:
+    def __init__(self, url: str, response: Response, budget: ByteBudget) -> None:
+        self.url = url
         self.status = response.status_code
         self.received = 0
         self._response = response
-        self._meter = meter
+        self._budget = budget
         self._announced: int | None = response.raw.length_remaining
         if self._announced == 0:
-            response.raw.drain_conn()  # so that the connection is kept, though nobody will read this body
+            response.raw.drain_conn()  # an empty body: the connection can be reused at once
 
     @property
     def content_type(self) -> str:
-        """The Content-Type header as sent."""
-        return self.field("Content-Type")
+        """The Content-Type header as sent; `""` if missing."""
+        return self.header("Content-Type")
 
     @property
     def location(self) -> str:
-        """Where a redirect points to; `""` for any other answer."""
-        return self.field("Location") if self.status in {301, 302, 303, 307, 308} else ""
+        """The Location header of a redirect, its bytes as Latin-1; `""` for any other status."""
+        return self.header("Location") if self.status in REDIRECTS else ""
 
-    def field(self, name: str) -> str:
-        """Return a header field, several joined by commas (RFC 9110 section 5.3); `""` where absent."""
+    def header(self, name: str) -> str:
+        """Return a header field, repeated ones joined by commas (RFC 9110 section 5.3); `""` if missing."""
         return self._response.headers.get(name, "").strip()
 
-    def body(self, max_bytes: int, *, cut: bool = False) -> bytes:
-        """Return the content, decoded.
+    def read_body(self, max_bytes: int, *, truncate: bool = False) -> bytes:
+        """Return the decoded body.
 
         Args:
-            max_bytes: as received, and as decoded.
-            cut: return the first `max_bytes` of one that is larger.
+            max_bytes: the largest permitted size, both as received and as decoded.
+            truncate: return the first `max_bytes` of a larger body instead of raising.
 
         Raises:
-            FetchError: `too_large`, `decompression_bomb`, `incomplete_body`, or `timeout`.
+            FetchError: `too_large`, `decompression_bomb`, `incomplete_body`, `unsupported_encoding`,
+                `timeout` or `tls`.
+            Exception: the deadline's own, once it has passed.
         """
-        if not cut and (self._announced or 0) > max_bytes:
-            detail = f"{self._announced} bytes are announced; at most {max_bytes} are read"
-            raise FetchError(Reason.TOO_LARGE, detail, self.status)
-        self._meter.room = self._meter.received + 2 * max_bytes + CHUNK_BYTES  # sizes of chunks, trailers
-        try:
-            # A body that ends early, or is garbled on its way, may come whole the next time.
-            with told(self._meter.deadline, otherwise=Reason.INCOMPLETE_BODY):
-                return self._read(max_bytes, cut=cut)
-        except FetchError as wrong:
-            raise FetchError(wrong.reason, wrong.detail, self.status) from None
+        # A body that ends early or cannot be decoded may be complete at the next attempt.
+        with translate_errors(
+            self._budget.deadline, self.url, otherwise=FetchErrorKind.INCOMPLETE_BODY, status=self.status
+        ):
+            if not truncate and (self._announced or 0) > max_bytes:
+                detail = f"the body has {self._announced} bytes; at most {max_bytes} are read"
+                raise FetchError(FetchErrorKind.TOO_LARGE, detail)
+            self._budget.remaining_bytes = 2 * max_bytes + CHUNK_BYTES  # twice, for chunk sizes and trailers
+            return self._read(max_bytes, truncate=truncate)
 
-    def _read(self, max_bytes: int, *, cut: bool) -> bytes:
+    def _read(self, max_bytes: int, *, truncate: bool) -> bytes:
         content = bytearray()
-        for chunk in decoded(self._chunks(), self.field("Content-Encoding")):
+        for chunk in decode_content(self._chunks(), self.header("Content-Encoding")):
             content += chunk
-            self._meter.deadline.left()
+            self._budget.deadline.remaining()
             size = len(content)
-            if cut and size >= max_bytes:
+            if truncate and size >= max_bytes:
                 return bytes(content[:max_bytes])
-            if size > min(max_bytes, FREE_BYTES) and size > MAX_RATIO * self.received:
-                detail = f"{self.received} bytes became more than {size}"
-                raise FetchError(Reason.DECOMPRESSION_BOMB, f"{detail}; content may grow {MAX_RATIO}-fold")
+            if size > min(max_bytes, MIN_CHECKED_BYTES) and size > MAX_RATIO * self.received:
+                detail = f"{self.received} bytes decode to more than {size}; at most {MAX_RATIO}-fold is read"
+                raise FetchError(FetchErrorKind.DECOMPRESSION_BOMB, detail)
             if max(size, self.received) > max_bytes:
-                raise FetchError(Reason.TOO_LARGE, f"the body has more than {max_bytes} bytes")
+                raise FetchError(FetchErrorKind.TOO_LARGE, f"the body has more than {max_bytes} bytes")
         return bytes(content)
 
     def _chunks(self) -> Iterator[bytes]:
-        """Yield the body, as it was sent: requests' and urllib3's decoding does not tell where one is cut."""
-        most = CODED_CHUNK_BYTES if self.field("Content-Encoding") else CHUNK_BYTES
-        while chunk := self._response.raw.read(most, decode_content=False):
+        """Yield the body without decoding: requests and urllib3 do not notice a truncated coded body."""
+        size = CODED_CHUNK_BYTES if self.header("Content-Encoding") else CHUNK_BYTES
+        while chunk := self._response.raw.read(size, decode_content=False):
             self.received += len(chunk)
             yield chunk
 
 
 @contextmanager
-def told(deadline: Deadline, *, otherwise: Reason) -> Iterator[None]:
-    """Tell what requests and urllib3 raise as a reason: the deadline's where it has passed."""
+def translate_errors(
+    deadline: Deadline, url: str, *, otherwise: FetchErrorKind, status: int = 0
+) -> Iterator[None]:
+    """Translate exceptions of requests and urllib3 into FetchError, and complete each with URL and status.
+
+    Args:
+        deadline: if it has passed, its own error is raised instead of requests' or urllib3's.
+        url: the requested URL.
+        otherwise: the kind of an error of requests or urllib3.
+        status: the HTTP status, if it is known.
+    """
     try:
         yield
-    except (RequestException, HTTPError) as wrong:
-        deadline.left()
-        why: BaseException = wrong
-        while why.args and isinstance(why.args[-1], Exception):  # requests wraps what urllib3 wraps
-            why = why.args[-1]
-        raise FetchError(otherwise, f"{type(why).__name__}: {why}") from None
+    except FetchError as error:
+        raise FetchError(error.kind, error.detail, status=status, url=url) from None
+    except (RequestException, HTTPError) as error:
+        deadline.remaining()
+        cause: BaseException = error
+        while cause.args and isinstance(cause.args[-1], Exception):  # requests wraps urllib3's exceptions
+            cause = cause.args[-1]
+        raise FetchError(otherwise, f"{type(cause).__name__}: {cause}", status=status, url=url) from None

@@ -1,4 +1,4 @@
-"""How requests reaches sites: its adapter, over urllib3's pools, of our connections."""
+"""How requests reaches sites: requests' adapter over urllib3's pools, with our connections in them."""
 
 import logging
 import ssl
@@ -10,33 +10,33 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Timeout
 from urllib3.response import BaseHTTPResponse
 
-from guarded_http.connection import Connection, Meter, TlsConnection
-from guarded_http.dial import Dial
+from guarded_http.connection import ByteBudget, Connection, TlsConnection
+from guarded_http.dialer import Dialer
 
-POOL_SITES = 128  #: to which connections are kept open; those to the site longest not asked close first
-POOL_CONNECTIONS = 4  #: to one of them while nobody uses them; more are closed after their page
+POOL_SITES = 128  #: sites with idle connections; the least recently used site's are closed first
+POOL_CONNECTIONS = 4  #: idle connections to one site; further ones are closed after their response
 
-# It warns of each connection that is not kept.
+# urllib3 logs a warning for each connection that the pool does not keep.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 
-class Exchange(Timeout):
-    """One request: requests and urllib3 hand a `Timeout` down to the connection, and here it is a deadline.
+class RequestTimeout(Timeout):
+    """One request's byte budget and target, as the `Timeout` that requests and urllib3 pass to a connection.
 
     Attributes:
-        target: path and query as they are sent; urllib3 would spell their escapes anew.
-        meter: what the exchange may take.
+        target: path and query as they are sent; urllib3 would normalise their percent-escapes.
+        budget: the bytes and the time that the request may take.
     """
 
-    def __init__(self, target: str, meter: Meter) -> None:
-        patience = meter.patience()
-        super().__init__(connect=patience, read=patience)
+    def __init__(self, target: str, budget: ByteBudget) -> None:
+        seconds = budget.read_timeout()
+        super().__init__(connect=seconds, read=seconds)
         self.target = target
-        self.meter = meter
+        self.budget = budget
 
-    def clone(self) -> "Exchange":
-        """Return one that has not begun; urllib3 takes one for each attempt."""
-        return Exchange(self.target, self.meter)
+    def clone(self) -> "RequestTimeout":
+        """Return a timeout that has not started; urllib3 clones one for each attempt."""
+        return RequestTimeout(self.target, self.budget)
 
 
 class _Pool(HTTPConnectionPool):
@@ -48,21 +48,21 @@ class _Pool(HTTPConnectionPool):
         self,
         conn: Connection,
         method: str,
-        url: str,  # noqa: ARG002 - as urllib3 spells it
+        url: str,  # noqa: ARG002 - urllib3's spelling of it
         **options: Any,  # noqa: ANN401 - urllib3's own
     ) -> BaseHTTPResponse:
-        """Ask over a connection; once more over a new one, where the site had closed it meanwhile."""
-        exchange: Exchange = options["timeout"]
-        conn.meter = exchange.meter
-        ask = partial(super()._make_request, conn, method, exchange.target, **options)
-        was_kept = not conn.is_closed
+        """Send a request; send it again over a new connection if the site had closed the idle one."""
+        timeout: RequestTimeout = options["timeout"]
+        conn.budget = timeout.budget
+        send = partial(super()._make_request, conn, method, timeout.target, **options)
+        was_idle = not conn.is_closed
         try:
-            return ask()
+            return send()
         except ConnectionError:
-            if not was_kept or exchange.meter.received:
+            if not was_idle or timeout.budget.received:
                 raise
-            conn.close()  # and it opens again
-            return ask()
+            conn.close()  # sending opens it again
+            return send()
 
 
 class _TlsPool(_Pool, HTTPSConnectionPool):
@@ -70,19 +70,19 @@ class _TlsPool(_Pool, HTTPSConnectionPool):
 
 
 class Transport(HTTPAdapter):
-    """Sends requests whose timeout is an `Exchange`.
+    """Sends requests whose timeout is a `RequestTimeout`.
 
     Args:
-        dial: makes the connections.
-        tls: makes the context that checks certificates; asked at each TLS connection.
+        dialer: makes the connections.
+        tls_context: returns the context that checks certificates; called for each TLS connection.
     """
 
-    def __init__(self, dial: Dial, tls: Callable[[], ssl.SSLContext]) -> None:
+    def __init__(self, dialer: Dialer, tls_context: Callable[[], ssl.SSLContext]) -> None:
         super().__init__(pool_connections=POOL_SITES, pool_maxsize=POOL_CONNECTIONS)
         self.poolmanager.pool_classes_by_scheme = {
-            "http": partial(_Pool, dial=dial),
-            "https": partial(_TlsPool, dial=dial, tls=tls),
+            "http": partial(_Pool, dialer=dialer),
+            "https": partial(_TlsPool, dialer=dialer, tls_context=tls_context),
         }
 
     def cert_verify(self, *_: object) -> None:
-        """Leave the certificates to `tls`: requests would load its own, for each connection again."""
+        """Load no certificates: requests would load its own into the context, for each connection again."""

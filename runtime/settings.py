@@ -7,7 +7,7 @@ from pydantic import AnyHttpUrl, Field, ValidationError, ValidationInfo, field_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from contract.faults import validation_faults
-from guarded_http.addresses import read_networks
+from guarded_http.addresses import parse_networks
 from runtime import log
 
 _PRODUCT = re.compile(r"[A-Za-z_-]+")  # RFC 9309 section 2.2.1
@@ -56,7 +56,7 @@ class ServiceSettings(BaseSettings):
     @field_validator("fetch_allow_networks")
     @classmethod
     def _are_networks(cls, value: str) -> str:
-        read_networks(value)
+        parse_networks(value)
         return value
 
 

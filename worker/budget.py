@@ -1,4 +1,4 @@
-"""The time one page may take, all of it together, from the arrival of its push."""
+"""The time that one page may take in all, from the arrival of its push."""
 
 import time
 from collections.abc import Callable
@@ -6,18 +6,20 @@ from collections.abc import Callable
 from contract.attempt import AttemptFailed
 from contract.outcome import Reason
 
-MIN_REMAINING_FRACTION = (
-    0.25  #: part of the budget, for a page to be begun; as much as a wait for its host's turn leaves
-)
+#: The part of the budget that must remain when a page is started; the wait for a host's slot leaves as much.
+MIN_REMAINING_FRACTION = 0.25
 
 
-class Budget:
-    """Seconds that only become fewer.
+class PageBudget:
+    """The remaining seconds of one page.
 
     Args:
-        seconds: from the arrival on.
-        arrived: when that was, by the clock; None for now.
-        clock: monotonic seconds.
+        seconds: the whole budget, from the push's arrival.
+        arrived: when the push arrived, by `clock`; None for now.
+        clock: returns monotonic seconds.
+
+    Attributes:
+        seconds: the whole budget.
     """
 
     def __init__(
@@ -27,32 +29,29 @@ class Budget:
         self._clock = clock
         self._arrived = clock() if arrived is None else arrived
 
-    def begin(self) -> None:
-        """Return where enough is left for a page.
+    def start(self) -> None:
+        """Check that enough time remains to start the page.
 
         Raises:
-            AttemptFailed: `queued_too_long`: given back now, the job has its whole budget elsewhere.
+            AttemptFailed: `queued_too_long`: redelivered now, the job gets its whole budget elsewhere.
         """
         waited = self._clock() - self._arrived
         if self.seconds - waited < self.seconds * MIN_REMAINING_FRACTION:
-            told = f"the push waited {waited:.1f} s for this worker; the page was not asked for"
-            raise AttemptFailed(
-                Reason.QUEUED_TOO_LONG, f"{told} ({self.seconds:g} s are PAGE_BUDGET_SECONDS)"
-            )
+            detail = f"the push waited {waited:.1f} s for this worker; the page was not requested"
+            raise AttemptFailed(Reason.QUEUED_TOO_LONG, f"{detail} (PAGE_BUDGET_SECONDS is {self.seconds:g})")
 
-    def left(self) -> float:
-        """Return the seconds left, more than 0.
+    def remaining(self) -> float:
+        """Return the remaining seconds, more than 0.
 
         Raises:
-            AttemptFailed: `page_budget_exceeded`, where there are none.
+            AttemptFailed: `page_budget_exceeded`, if no time remains.
         """
-        left = self._arrived + self.seconds - self._clock()
-        if left <= 0:
-            raise self.spent()
-        return left
+        seconds = self._arrived + self.seconds - self._clock()
+        if seconds <= 0:
+            raise self.exceeded()
+        return seconds
 
-    def spent(self) -> AttemptFailed:
-        """Return the ending of a page that took too long."""
-        return AttemptFailed(
-            Reason.PAGE_BUDGET_EXCEEDED, f"the page took longer than {self.seconds:g} s (PAGE_BUDGET_SECONDS)"
-        )
+    def exceeded(self) -> AttemptFailed:
+        """Return the exception that ends a page that took too long."""
+        detail = f"the page took longer than {self.seconds:g} s (PAGE_BUDGET_SECONDS)"
+        return AttemptFailed(Reason.PAGE_BUDGET_EXCEEDED, detail)

@@ -1,4 +1,4 @@
-"""When a deferred job may be tried: it waits in its place, but for no longer than that is cheap."""
+"""Delayed jobs: a job with `not_before` waits in the worker, but only for as long as that is cheap."""
 
 import time
 from collections.abc import Callable
@@ -7,62 +7,66 @@ from datetime import datetime
 from contract.attempt import AttemptFailed
 from contract.job import Job
 from contract.outcome import Reason
-from worker.budget import Budget
+from worker.budget import PageBudget
 from worker.rate_limiter import MAX_WAIT_FRACTION
 
-MAX_DEFERRAL_SECONDS = 3600.0  #: of what a site may ask for; and no worker wrote a time further away
-SHORT_HOLD_SECONDS = 1.0  #: of those for whom there is no place to wait in: no job goes round without a pause
+#: The longest Retry-After (seconds) for which a job is deferred. A `not_before` that is further ahead is
+#: ignored, since no worker wrote it.
+MAX_DEFERRAL_SECONDS = 3600.0
+#: Seconds to hold a job when all slots for delayed jobs are taken, so that it is not redelivered in a tight
+#: loop.
+SHORT_WAIT_SECONDS = 1.0
 
 
 class DelayedJobs:
-    """Holds jobs until they are due; one for all jobs of a process.
+    """Holds jobs until their `not_before`; one for all jobs of a process.
 
     Args:
-        places: jobs that may wait for long at once.
-        holds: whether a job that will not be due in time waits all the same, to be published again.
-        now: the time, with a time zone.
-        sleep: waits for so many seconds.
+        slots: how many jobs may wait for long at once.
+        requeues: whether a job that cannot be run in time is published again; if so, it first waits here.
+        now: returns the time, with a time zone.
+        sleep: waits for a number of seconds.
     """
 
     def __init__(
         self,
         *,
-        places: int,
-        holds: bool,
+        slots: int,
+        requeues: bool,
         now: Callable[[], datetime],
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._places = places
-        self._holds = holds
+        self._slots = slots
+        self._requeues = requeues
         self._now = now
         self._sleep = sleep
         self._waiting = 0
 
-    def wait(self, job: Job, budget: Budget) -> None:
-        """Return once the job is due.
+    def wait_until_not_before(self, job: Job, budget: PageBudget) -> None:
+        """Wait until the job's `not_before`, if it has one.
 
         Raises:
-            AttemptFailed: `not_before`, where it will not be so in time.
+            AttemptFailed: `not_before`, if the time is further away than the job may wait.
         """
         if job.not_before is None:
             return
-        ahead = (job.not_before - self._now()).total_seconds()
-        if not 0 < ahead <= MAX_DEFERRAL_SECONDS:
+        seconds = (job.not_before - self._now()).total_seconds()
+        if not 0 < seconds <= MAX_DEFERRAL_SECONDS:
             return
-        patience = budget.left() * MAX_WAIT_FRACTION
-        if ahead > patience and not self._holds:
-            raise _not_due(job, ahead)
-        if self._waiting >= self._places:
-            patience = min(patience, SHORT_HOLD_SECONDS)
+        max_wait = budget.remaining() * MAX_WAIT_FRACTION
+        if seconds > max_wait and not self._requeues:
+            raise _not_before(job, seconds)
+        if self._waiting >= self._slots:
+            max_wait = min(max_wait, SHORT_WAIT_SECONDS)
         self._waiting += 1
         try:
-            self._sleep(min(ahead, patience))
+            self._sleep(min(seconds, max_wait))
         finally:
             self._waiting -= 1
-        if ahead > patience:
-            raise _not_due(job, ahead - patience)
+        if seconds > max_wait:
+            raise _not_before(job, seconds - max_wait)
 
 
-def _not_due(job: Job, ahead: float) -> AttemptFailed:
-    detail = f"the site asked to be left alone until {job.not_before:%Y-%m-%dT%H:%M:%SZ}, {ahead:.0f} s more"
+def _not_before(job: Job, seconds: float) -> AttemptFailed:
+    detail = f"the site asked for no request before {job.not_before:%Y-%m-%dT%H:%M:%SZ}, in {seconds:.0f} s"
     return AttemptFailed(Reason.NOT_BEFORE, detail)

@@ -1,4 +1,4 @@
-"""When each host may be asked next, as far as this instance knows. Pure: it is told the time."""
+"""When each host may be requested next, as far as this instance knows. Pure: callers pass the time."""
 
 import struct
 from contextlib import AbstractContextManager, nullcontext
@@ -7,103 +7,109 @@ from email.utils import parsedate_to_datetime
 from hashlib import blake2b
 from typing import NamedTuple, Protocol
 
-MAX_RETRY_AFTER_SECONDS = 24 * 3600.0  #: of a Retry-After, however long it is
-_PLACE = struct.Struct("=8sdd")  # a host's digest, when its last request begins, until when it is held
-_NOBODY = bytes(8)
-_NEAR = 16  # places in which a host may stand
-SIZE = 16_384 * _PLACE.size  #: bytes of memory for that many hosts; the longest not asked are forgotten
+MAX_RETRY_AFTER_SECONDS = 24 * 3600.0  #: seconds for which a host is blocked at most, whatever it asks for
+_RECORD = struct.Struct("=8sdd")  # the host's digest, last_request_at, blocked_until
+_EMPTY = bytes(8)  # the digest of an unused record
+_PROBES = 16  # records in which one host may be stored, as in a hash table with linear probing
+MEMORY_BYTES = 16_384 * _RECORD.size  #: memory for 16,384 hosts; the least recently used are evicted
 
 
 class Memory(Protocol):
-    """A block of bytes, zeros at first: a bytearray, or an mmap that processes share."""
+    """A block of bytes that are zero at first: a bytearray, or an mmap that processes share."""
 
     def __len__(self) -> int: ...
 
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
 
-class _Host(NamedTuple):
-    at: int  #: where it stands
-    asked: float = float("-inf")  #: when the last request begins, which may be in the future
-    held_until: float = float("-inf")
+class _HostRecord(NamedTuple):
+    """What is known of one host; times in seconds of the caller's clock."""
+
+    offset: int  # bytes from the start of the memory
+    last_request_at: float = float("-inf")  # the last slot taken, which may lie in the future
+    blocked_until: float = float("-inf")  # by Retry-After
 
 
-class Hosts:
-    """The hosts' calendars. Times are seconds of one clock that only goes forward.
+class HostSlots:
+    """The next request slot of each host. Times are seconds of one monotonic clock.
 
     Args:
-        memory: what holds them.
-        lock: held while they are written to; of the threads and processes that share the memory.
+        memory: stores the slots; None for a bytearray of its own.
+        lock: held while the memory is written; shared by all threads and processes that share the memory.
     """
 
     def __init__(
         self, memory: Memory | None = None, lock: AbstractContextManager[object] | None = None
     ) -> None:
         self._lock = lock or nullcontext()
-        self._memory = memoryview(bytearray(SIZE) if memory is None else memory)
-        self._places = len(self._memory) // _PLACE.size
+        self._memory = memoryview(bytearray(MEMORY_BYTES) if memory is None else memory)
+        self._records = len(self._memory) // _RECORD.size
 
-    def hold(self, host: str, seconds: float, now: float) -> None:
-        """Ask nothing of `host` for `seconds` (Retry-After, RFC 9110 section 10.2.3)."""
+    def block(self, host: str, seconds: float, now: float) -> None:
+        """Block requests to `host` for `seconds` (Retry-After, RFC 9110 section 10.2.3)."""
         digest = _digest(host)
         with self._lock:
-            known = self._find(digest)
-            until = max(known.held_until, now + min(seconds, MAX_RETRY_AFTER_SECONDS))
-            self._write(digest, known._replace(held_until=until))
+            record = self._find(digest)
+            until = max(record.blocked_until, now + min(seconds, MAX_RETRY_AFTER_SECONDS))
+            self._write(digest, record._replace(blocked_until=until))
 
-    def held(self, host: str, now: float) -> float:
-        """Return for how many seconds `host` must not be asked; 0 where it may."""
-        return max(0.0, self._find(_digest(host)).held_until - now)
+    def blocked_seconds(self, host: str, now: float) -> float:
+        """Return for how many more seconds `host` is blocked; 0 if it is not."""
+        return max(0.0, self._find(_digest(host)).blocked_until - now)
 
-    def reserve(self, host: str, delay: float, now: float, patience: float) -> float:
-        """Take the host's next turn, and return the seconds until then.
+    def take(self, host: str, delay: float, now: float, max_wait: float) -> float:
+        """Take the host's next slot.
 
         Args:
-            host: whose turn.
-            delay: seconds that must lie between this request and the one before.
-            now: the time.
-            patience: seconds that may be waited; a turn that is further away is not taken.
+            host: the host to be requested.
+            delay: seconds between the previous request and this one.
+            now: the current time.
+            max_wait: seconds that the caller may wait; a later slot is not taken.
+
+        Returns:
+            The seconds until the slot. If they are more than `max_wait`, the slot was not taken.
         """
         digest = _digest(host)
         with self._lock:
-            known = self._find(digest)
-            wait = max(0.0, known.asked + delay - now)
-            if wait <= patience:
-                self._write(digest, known._replace(asked=max(now + wait, known.asked)))
+            record = self._find(digest)
+            wait = max(0.0, record.last_request_at + delay - now)
+            if wait <= max_wait:
+                request_at = max(now + wait, record.last_request_at)
+                self._write(digest, record._replace(last_request_at=request_at))
         return wait
 
-    def _find(self, digest: bytes) -> _Host:
-        """Return what is known of a host; of one that is new, where it may stand."""
-        first = int.from_bytes(digest) % self._places
-        oldest, since = 0, float("inf")
-        for number in range(first, first + _NEAR):
-            at = number % self._places * _PLACE.size
-            found, asked, held_until = _PLACE.unpack_from(self._memory, at)
+    def _find(self, digest: bytes) -> _HostRecord:
+        """Return the host's record, or for a new host the empty or least recently used one to overwrite."""
+        first = int.from_bytes(digest) % self._records
+        oldest_offset, oldest_time = 0, float("inf")
+        for number in range(first, first + _PROBES):
+            offset = number % self._records * _RECORD.size
+            found, last_request_at, blocked_until = _RECORD.unpack_from(self._memory, offset)
             if found == digest:
-                return _Host(at, asked, held_until)
-            last = float("-inf") if found == _NOBODY else max(asked, held_until)
-            if last < since:
-                oldest, since = at, last
-        return _Host(oldest)
+                return _HostRecord(offset, last_request_at, blocked_until)
+            last_used = float("-inf") if found == _EMPTY else max(last_request_at, blocked_until)
+            if last_used < oldest_time:
+                oldest_offset, oldest_time = offset, last_used
+        return _HostRecord(oldest_offset)
 
-    def _write(self, digest: bytes, known: _Host) -> None:
-        _PLACE.pack_into(self._memory, known.at, digest, known.asked, known.held_until)
+    def _write(self, digest: bytes, record: _HostRecord) -> None:
+        _RECORD.pack_into(self._memory, record.offset, digest, record.last_request_at, record.blocked_until)
 
 
 def _digest(host: str) -> bytes:
     return blake2b(host.encode(), digest_size=8).digest()
 
 
-def retry_after_seconds(field: str, now: datetime) -> float | None:
-    """Return what a Retry-After header asks for, in seconds from `now`; None where it is none.
+def parse_retry_after(header: str, now: datetime) -> float | None:
+    """Return the seconds from `now` that a Retry-After header asks for; None if the header is invalid.
 
-    Both forms are read: seconds, and an HTTP date in any of its three spellings (RFC 9110 section 10.2.3).
+    Both forms are read: seconds, and an HTTP date in any of its three formats (RFC 9110 section 10.2.3).
     """
-    field = field.strip()
-    if field.isascii() and field.isdecimal():
-        return float(field[:12])
+    header = header.strip()
+    if header.isascii() and header.isdecimal():
+        return float(header[:12])
     try:
-        date = parsedate_to_datetime(field)
+        date = parsedate_to_datetime(header)
     except (ValueError, IndexError, OverflowError):
         return None
     if date.tzinfo is None:

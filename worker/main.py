@@ -18,14 +18,14 @@ from runtime import log
 from runtime.settings import load_or_exit, log_allowed_networks
 from worker.ack_policy import AckPolicy, SettledPolicy, success_policy
 from worker.app import make_app
-from worker.budget import Budget
+from worker.budget import PageBudget
 from worker.delayed import DelayedJobs
 from worker.fetch import Fetcher
 from worker.push_delivery import PushConsumer
 from worker.rate_limiter import RateLimiter
 from worker.scrape import Scraper
 from worker.settings import PUBLISH_SECONDS, WorkerSettings
-from worker.shared_memory import HOSTS
+from worker.shared_memory import HOST_SLOTS
 from worker.shutdown import Shutdown
 
 
@@ -63,21 +63,21 @@ def _make_scraper(settings: WorkerSettings, shutdown: Shutdown) -> Scraper:
     log_allowed_networks(settings)
     fetcher = Fetcher(
         client,
-        RateLimiter(client, settings.user_agent, hosts=HOSTS),
+        RateLimiter(client, settings.user_agent, slots=HOST_SLOTS),
         max_bytes=settings.fetch_max_bytes,
         max_redirects=settings.fetch_max_redirects,
     )
     # Only a quarter of this process's concurrency slots may be held by jobs of sites that sent Retry-After:
     # the jobs of all other sites need the rest.
     slots = max(1, settings.concurrency // (4 * settings.web_concurrency))
-    delayed_jobs = DelayedJobs(places=slots, holds=settings.ack_policy == "settled", now=_now)
+    delayed_jobs = DelayedJobs(slots=slots, requeues=settings.ack_policy == "settled", now=_now)
     return Scraper(
         fetch=fetcher.fetch,
         page_budget_seconds=settings.page_budget_seconds,
         time_limit=partial(_time_limit, shutdown),
         now=_now,
         name=f"{settings.k_revision}/{os.getpid()}",
-        delay=delayed_jobs.wait,
+        delay=delayed_jobs.wait_until_not_before,
     )
 
 
@@ -96,7 +96,7 @@ def _now() -> datetime:
 
 
 @contextmanager
-def _time_limit(shutdown: Shutdown, budget: Budget) -> Iterator[None]:
+def _time_limit(shutdown: Shutdown, budget: PageBudget) -> Iterator[None]:
     """End the attempt when its budget is spent or the process ends, even inside a DNS lookup."""
-    with shutdown.attempt(), gevent.Timeout(budget.left(), budget.spent()):
+    with shutdown.attempt(), gevent.Timeout(budget.remaining(), budget.exceeded()):
         yield

@@ -1,17 +1,17 @@
-"""A page as it was fetched: data, so that extraction never fetches."""
+"""A fetched page: plain data, since extraction never fetches."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Page:
-    """What a site answered.
+class FetchedPage:
+    """The response that a site gave for a page.
 
     Attributes:
-        url: of the last redirect; what relative links resolve against.
-        http_status: 200 to 299.
-        content_type: the header as sent; `""` where absent.
-        body: decoded from its transfer and content encodings.
+        url: the requested URL, after redirects; relative links resolve against it.
+        http_status: 200 to 203.
+        content_type: the Content-Type header as sent; `""` if missing.
+        body: the bytes, decoded from transfer and content codings.
     """
 
     url: str

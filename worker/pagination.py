@@ -11,106 +11,111 @@ from contract.recipe import Recipe
 from contract.urls import canonical_url, check_url
 from extraction.errors import ExtractionError
 from extraction.extract import MAX_ITEMS, Extracted, extract
-from worker.page import Page
+from worker.page import FetchedPage
 
 
-class FetchWithin(Protocol):
-    """Whatever fetches the job's pages within its budget."""
+class FetchPage(Protocol):
+    """Fetches one of the job's pages within the job's budget."""
 
-    def __call__(self, url: str) -> Page:
-        """Return the page, or raise `AttemptFailed`."""
+    def __call__(self, url: str) -> FetchedPage:
+        """Return the page.
+
+        Raises:
+            AttemptFailed: if it cannot be fetched.
+        """
 
 
-class Pages:
-    """Fetches and extracts, page after page, and keeps what the outcome says of them.
+class Paginator:
+    """Fetches and extracts page after page, and records what the outcome reports.
 
     Args:
-        fetch: gives a page; robots, delays and refused addresses are its affair.
-        check_deadline: called between items; raises where the budget is spent.
+        fetch: fetches a page; it checks robots.txt, the rate limit and the address.
+        check_deadline: called between items; raises once the budget is spent.
 
     Attributes:
-        url: the page that is, or was last, asked for.
-        last: what came; None where nothing did.
-        body_bytes: of all pages together.
-        fetch_seconds: spent fetching them.
+        url: the URL of the last page requested; `""` before the first.
+        last_page: the last page requested; None until it has been fetched.
+        body_bytes: bytes of all bodies together.
+        fetch_seconds: seconds spent on fetching.
     """
 
-    def __init__(self, fetch: FetchWithin, check_deadline: Callable[[], object]) -> None:
+    def __init__(self, fetch: FetchPage, check_deadline: Callable[[], object]) -> None:
         self.url = ""
-        self.last: Page | None = None
+        self.last_page: FetchedPage | None = None
         self.body_bytes = 0
         self.fetch_seconds = 0.0
-        self._fetch = fetch
+        self._fetch_page = fetch
         self._check_deadline = check_deadline
-        self._bodies = hashlib.sha256()
+        self._sha256 = hashlib.sha256()
         self._number = 0
 
     @property
     def body_sha256(self) -> str:
-        """Hex, of all bodies one after the other; `""` where there was none."""
-        return self._bodies.hexdigest() if self.body_bytes or self.last is not None else ""
+        """The SHA-256 in hex of all bodies, one after the other; `""` if no page was fetched."""
+        return self._sha256.hexdigest() if self.body_bytes or self.last_page is not None else ""
 
     def scrape(self, recipe: Recipe, url: str) -> Extracted:
         """Return the items of all pages.
 
+        Args:
+            recipe: its `next` selects the link to the next page, its `max_pages` bounds their number.
+            url: the first page.
+
         Raises:
-            AttemptFailed: for whatever keeps any of them from being read; half a job is no success.
+            AttemptFailed: if any page cannot be fetched or extracted; a part of the items is not a success.
         """
-        page = self._turn_to(url)
-        extracted = self._extracted(recipe, page)
+        page = self._fetch(url)
+        extracted = self._extract(recipe, page)
         items, warnings = extracted.items, extracted.warnings
         seen = {canonical_url(url), canonical_url(page.url)}
         while extracted.next_url:
             if self._number >= recipe.max_pages:
-                warnings.append(f"there is a page after the {recipe.max_pages} that max_pages takes")
+                warnings.append(f"more pages follow; max_pages is {recipe.max_pages}")
                 break
-            url = self._checked(extracted.next_url)
-            back = url if canonical_url(url) in seen else ""
-            if not back:
-                page = self._turn_to(url)
-                back = page.url if canonical_url(page.url) in seen else ""
-            if back:
-                warnings.append(f"page {self._number}: next leads back to {back}")
+            url = self._check_next(extracted.next_url)
+            seen_again = url if canonical_url(url) in seen else ""
+            if not seen_again:
+                page = self._fetch(url)
+                seen_again = page.url if canonical_url(page.url) in seen else ""
+            if seen_again:
+                warnings.append(f"page {self._number}: next leads back to {seen_again}")
                 break
             seen |= {canonical_url(url), canonical_url(page.url)}
-            extracted = self._extracted(recipe, page)
+            extracted = self._extract(recipe, page)
             items, warnings = items + extracted.items, warnings + extracted.warnings
             if len(items) > MAX_ITEMS:
-                told = f"{len(items)} items on the pages; at most {MAX_ITEMS} are taken"
-                raise AttemptFailed(Reason.TOO_LARGE, told)
+                detail = f"the pages have {len(items)} items; at most {MAX_ITEMS} are taken"
+                raise AttemptFailed(Reason.TOO_LARGE, detail)
         return Extracted(items, warnings)
 
-    def _turn_to(self, url: str) -> Page:
-        self.url, self.last = url, None
+    def _fetch(self, url: str) -> FetchedPage:
+        self.url, self.last_page = url, None
         self._number += 1
-        try:
-            return self._fetched(url)
-        except AttemptFailed as ended:
-            ended.detail = self._told(ended.detail)
-            raise
-
-    def _extracted(self, recipe: Recipe, page: Page) -> Extracted:
-        try:
-            return extract(recipe, page, self._check_deadline, may_be_empty=self._number > 1)
-        except ExtractionError as wrong:
-            raise AttemptFailed(wrong.reason, self._told(wrong.detail)) from None
-
-    def _fetched(self, url: str) -> Page:
         started = time.monotonic()
         try:
-            page = self.last = self._fetch(url)
+            page = self.last_page = self._fetch_page(url)
+        except AttemptFailed as error:
+            error.detail = self._with_page_number(error.detail)
+            raise
         finally:
             self.fetch_seconds += time.monotonic() - started
         self.body_bytes += len(page.body)
-        self._bodies.update(page.body)
+        self._sha256.update(page.body)
         return page
 
-    def _checked(self, url: str) -> str:
+    def _extract(self, recipe: Recipe, page: FetchedPage) -> Extracted:
+        try:
+            return extract(recipe, page, self._check_deadline, may_be_empty=self._number > 1)
+        except ExtractionError as error:
+            raise AttemptFailed(error.reason, self._with_page_number(error.detail)) from None
+
+    def _check_next(self, url: str) -> str:
         try:
             return check_url(url)
-        except ValueError as wrong:
-            raise AttemptFailed(Reason.BAD_URL, self._told(f"next leads to {url[:200]!r}: {wrong}")) from None
+        except ValueError as error:
+            detail = self._with_page_number(f"next leads to {url[:200]!r}: {error}")
+            raise AttemptFailed(Reason.BAD_URL, detail) from None
 
-    def _told(self, detail: str) -> str:
-        """Return a detail that says on which page it was, if there is more than one."""
+    def _with_page_number(self, detail: str) -> str:
+        """Return the detail, with the page's number if it is not the first page."""
         return detail if self._number < 2 else f"page {self._number}: {detail}"[:MAX_DETAIL_CHARACTERS]

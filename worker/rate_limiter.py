@@ -1,4 +1,4 @@
-"""What comes before each request to a site, redirects too: Retry-After, robots.txt, the host's delay."""
+"""The check before each request to a site, redirects included: Retry-After, robots.txt, the host's delay."""
 
 import time
 from collections.abc import Callable
@@ -10,88 +10,100 @@ from contract.attempt import AttemptFailed
 from contract.job import Politeness
 from contract.outcome import Reason
 from guarded_http.client import HttpClient
-from worker.budget import Budget
-from worker.host_slots import Hosts, retry_after_seconds
+from worker.budget import PageBudget
+from worker.host_slots import HostSlots, parse_retry_after
 from worker.robots import RobotRules, product_token
 from worker.robots_cache import RobotsCache
 
-MAX_WAIT_FRACTION = (
-    0.75  #: part of the budget that may be spent waiting for the host's turn; the rest is for the page
-)
+#: The part of the remaining page budget that may be spent on waiting for the host's next slot. The rest is
+#: for the page.
+MAX_WAIT_FRACTION = 0.75
 
 
 class RateLimiter:
-    """Decides whether and when a page may be asked for; one for all jobs of a process.
+    """Limits the rate of requests to each host; one for all jobs of a process.
 
     Args:
-        web: asks for robots.txt.
-        user_agent: the name in it is the one that robots.txt may call us by.
-        hosts: when each may be asked; None for calendars of this process alone.
-        clock: monotonic seconds.
-        now: the time, with a time zone.
-        sleep: waits for so many seconds.
+        client: requests robots.txt.
+        user_agent: holds the product token by which robots.txt addresses us.
+        slots: the hosts' slots; None for slots of this process alone.
+        clock: returns monotonic seconds.
+        now: returns the time, with a time zone.
+        sleep: waits for a number of seconds.
     """
 
     def __init__(  # noqa: PLR0913 - the last three are one: the time
         self,
-        web: HttpClient,
+        client: HttpClient,
         user_agent: str,
         *,
-        hosts: Hosts | None = None,
+        slots: HostSlots | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._hosts = hosts or Hosts(lock=Lock())
+        self._slots = slots or HostSlots(lock=Lock())
         self._clock = clock
         self._now = now
         self._sleep = sleep
-        self._robots = RobotsCache(web, product_token(user_agent), hold=self.heed, clock=clock)
+        self._token = product_token(user_agent)
+        self._robots = RobotsCache(client, self._token, note_retry_after=self.note_retry_after, clock=clock)
 
-    def admit(self, url: str, politeness: Politeness, budget: Budget) -> None:
-        """Return when `url` may be asked for, which may be a while later.
+    def acquire(self, url: str, politeness: Politeness, budget: PageBudget) -> None:
+        """Wait for the host's next slot, and return when `url` may be requested.
 
         Raises:
             AttemptFailed: `robots_disallowed`, `robots_unavailable`, `rate_limited`, or an error of the host.
         """
         host = urlsplit(url).netloc
-        self._check_hold(host)
+        self._check_blocked(host)
         delay = politeness.delay_seconds
         if politeness.respect_robots:
             rules = self._rules(url, budget)
-            if why := rules.why_disallowed(url):
-                raise AttemptFailed(
-                    Reason.ROBOTS_DISALLOWED, f"{host}'s robots.txt says {why}", final_url=url
-                )
+            if not rules.is_allowed(url):
+                raise AttemptFailed(Reason.ROBOTS_DISALLOWED, self._disallowed(url), final_url=url)
             delay = max(delay, rules.crawl_delay)
-        self._await_turn(host, delay, budget)
+        self._wait_for_slot(host, delay, budget)
 
-    def _rules(self, url: str, budget: Budget) -> RobotRules:
-        try:
-            return self._robots.rules(url, budget)
-        except AttemptFailed as ended:
-            ended.retry_after = self._hosts.held(urlsplit(url).netloc, self._clock()) or None
-            raise
+    def note_retry_after(self, url: str, retry_after: str) -> float | None:
+        """Block the host of `url` for as long as a Retry-After header asks.
 
-    def heed(self, url: str, retry_after: str) -> float | None:
-        """Leave the host of `url` alone for as long as its Retry-After says; return the seconds."""
-        seconds = retry_after_seconds(retry_after, self._now()) if retry_after else None
+        Args:
+            url: the URL whose response had the header.
+            retry_after: the header; `""` if missing.
+
+        Returns:
+            The seconds that the header asks for, or None if it is missing or invalid.
+        """
+        seconds = parse_retry_after(retry_after, self._now()) if retry_after else None
         if seconds:
-            self._hosts.hold(urlsplit(url).netloc, seconds, self._clock())
+            self._slots.block(urlsplit(url).netloc, seconds, self._clock())
         return seconds
 
-    def _check_hold(self, host: str) -> None:
-        held = self._hosts.held(host, self._clock())
-        if held:
-            detail = f"{host} asked to be left alone for {held:.0f} s more (Retry-After)"
-            raise AttemptFailed(Reason.RATE_LIMITED, detail, retry_after=held)
+    def _rules(self, url: str, budget: PageBudget) -> RobotRules:
+        try:
+            return self._robots.rules(url, budget)
+        except AttemptFailed as error:
+            error.retry_after = self._slots.blocked_seconds(urlsplit(url).netloc, self._clock()) or None
+            raise
 
-    def _await_turn(self, host: str, delay: float, budget: Budget) -> None:
-        patience = budget.left() * MAX_WAIT_FRACTION
-        wait = self._hosts.reserve(host, delay, self._clock(), patience)
-        if wait > patience:
-            detail = f"the next turn of {host} is in {wait:.1f} s, one every {delay:g} s"
-            raise AttemptFailed(Reason.RATE_LIMITED, f"{detail}; a page may wait {patience:.1f} s")
+    def _disallowed(self, url: str) -> str:
+        parts = urlsplit(url)
+        path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        return f"{parts.netloc}/robots.txt disallows {path} for {self._token or '*'}"
+
+    def _check_blocked(self, host: str) -> None:
+        seconds = self._slots.blocked_seconds(host, self._clock())
+        if seconds:
+            detail = f"{host} asked for no requests for another {seconds:.0f} s (Retry-After)"
+            raise AttemptFailed(Reason.RATE_LIMITED, detail, retry_after=seconds)
+
+    def _wait_for_slot(self, host: str, delay: float, budget: PageBudget) -> None:
+        max_wait = budget.remaining() * MAX_WAIT_FRACTION
+        wait = self._slots.take(host, delay, self._clock(), max_wait)
+        if wait > max_wait:
+            detail = f"the next slot of {host} is in {wait:.1f} s, one every {delay:g} s"
+            raise AttemptFailed(Reason.RATE_LIMITED, f"{detail}; a page may wait {max_wait:.1f} s")
         if wait:
             self._sleep(wait)
-            self._check_hold(host)
+            self._check_blocked(host)

@@ -1,4 +1,4 @@
-"""Each site's robots.txt, fetched once for all the jobs that wait for it, and kept for at most a day."""
+"""Each site's robots.txt, fetched once for all jobs that wait for it, and cached for at most a day."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -7,139 +7,140 @@ from urllib.parse import urljoin
 
 from contract.attempt import AttemptFailed
 from contract.outcome import Reason
-from contract.urls import check_url
 from guarded_http.client import HttpClient
-from guarded_http.errors import FetchError
-from guarded_http.response import Answer
-from worker.budget import Budget
+from guarded_http.errors import FetchError, FetchErrorKind
+from guarded_http.redirects import get_following_redirects
+from guarded_http.response import HttpResponse
+from worker.budget import PageBudget
+from worker.fetch_errors import REASONS
 from worker.robots import MAX_ROBOTS_BYTES, RobotRules
 
 ACCEPT = "text/plain, */*;q=0.5"
-KEPT_SECONDS = 24 * 3600.0  #: RFC 9309 section 2.4
-FAILURE_KEPT_SECONDS = 30.0  #: so that waiting jobs do not all ask a site that has just failed
-MAX_REDIRECTS = 5  #: RFC 9309 section 2.3.1.2
-MOST_SITES = 2_000
-MOST_BYTES = 16 * 1024 * 1024  #: of all rules that are kept, as text
-# What is wrong with the page's own host is told as that: the page would end the same way.
-_OF_THE_HOST = frozenset({Reason.REFUSED_ADDRESS, Reason.DNS, Reason.CONNECT, Reason.TLS, Reason.BAD_URL})
+CACHE_SECONDS = 24 * 3600.0  #: seconds for which rules are cached (RFC 9309 section 2.4)
+FAILURE_CACHE_SECONDS = 30.0  #: seconds for which a failure is cached, so that waiting jobs do not repeat it
+MAX_REDIRECTS = 5  #: redirects that are followed (RFC 9309 section 2.3.1.2)
+MAX_SITES = 2_000  #: cached sites
+MAX_CACHE_BYTES = 16 * 1024 * 1024  #: size of all cached rules, as text
+# If the site's own host fails, the attempt ends with that reason, as the page's request would.
+_HOST_ERRORS = frozenset(
+    {FetchErrorKind.REFUSED_ADDRESS, FetchErrorKind.DNS, FetchErrorKind.CONNECT, FetchErrorKind.TLS}
+)
 
 
 class _Entry:
-    """One site's robots.txt: awaited, then rules or an ending; neither where whoever fetched it gave up."""
+    """One site's robots.txt.
+
+    Pending until `ready` is set. Then `rules` or `error` is set; both are None if the fetching job gave up.
+    """
 
     def __init__(self) -> None:
-        self.settled = Event()
-        self.until = float("inf")
+        self.ready = Event()
+        self.expires_at = float("inf")
         self.rules: RobotRules | None = None
-        self.ending: AttemptFailed | None = None
+        self.error: AttemptFailed | None = None
 
 
 class RobotsCache:
-    """Knows what sites' robots.txt say.
+    """Fetches and caches the rules of sites' robots.txt.
 
     Args:
-        web: asks for them.
+        client: sends the requests.
         token: our product token.
-        hold: told of a site's Retry-After, in its own words.
-        clock: monotonic seconds.
-        most: sites that are remembered; the longest not asked are forgotten first.
+        note_retry_after: called with a URL and its Retry-After header.
+        clock: returns monotonic seconds.
+        max_sites: cached sites; the least recently used are evicted.
     """
 
     def __init__(
         self,
-        web: HttpClient,
+        client: HttpClient,
         token: str,
         *,
-        hold: Callable[[str, str], object],
+        note_retry_after: Callable[[str, str], object],
         clock: Callable[[], float],
-        most: int = MOST_SITES,
+        max_sites: int = MAX_SITES,
     ) -> None:
-        self._web = web
+        self._client = client
         self._token = token
-        self._hold = hold
+        self._note_retry_after = note_retry_after
         self._clock = clock
-        self._most = most
+        self._max_sites = max_sites
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._lock = Lock()
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def rules(self, url: str, budget: Budget) -> RobotRules:
-        """Return what the site of `url` says to us.
+    def rules(self, url: str, budget: PageBudget) -> RobotRules:
+        """Return the rules of the site of `url` for us.
 
         Raises:
-            AttemptFailed: where its robots.txt cannot be read now.
+            AttemptFailed: `robots_unavailable`, or the error of the site's host.
         """
-        site = urljoin(url, "/robots.txt")
+        robots_url = urljoin(url, "/robots.txt")
         while True:
-            entry, is_mine = self._entry(site)
-            if is_mine:
-                self._settle(site, entry, budget)
-            elif not entry.settled.wait(budget.left()):
+            entry, is_new = self._entry(robots_url)
+            if is_new:
+                self._fill(robots_url, entry, budget)
+            elif not entry.ready.wait(budget.remaining()):
                 continue
-            if entry.ending is not None:
-                raise AttemptFailed(
-                    entry.ending.reason, entry.ending.detail, http_status=entry.ending.http_status
-                )
+            if entry.error is not None:
+                error = entry.error
+                raise AttemptFailed(error.reason, error.detail, http_status=error.http_status)
             if entry.rules is not None:
                 return entry.rules
 
-    def _entry(self, site: str) -> tuple[_Entry, bool]:
-        """Return the site's entry, and whether it is the caller's to settle."""
+    def _entry(self, robots_url: str) -> tuple[_Entry, bool]:
+        """Return the site's entry, and whether it is new, so that the caller must fill it."""
         with self._lock:
-            entry = self._entries.get(site)
-            if entry is not None and self._clock() < entry.until:
-                self._entries.move_to_end(site)
-                return entry, False
-            entry = self._entries[site] = _Entry()
-            self._entries.move_to_end(site)
-            return entry, True
+            entry = self._entries.get(robots_url)
+            is_new = entry is None or self._clock() >= entry.expires_at
+            if entry is None or is_new:
+                entry = self._entries[robots_url] = _Entry()
+            self._entries.move_to_end(robots_url)
+            return entry, is_new
 
-    def _settle(self, site: str, entry: _Entry, budget: Budget) -> None:
+    def _fill(self, robots_url: str, entry: _Entry, budget: PageBudget) -> None:
         try:
-            entry.rules, entry.ending = self._ask(site, budget)
-            kept = FAILURE_KEPT_SECONDS if entry.ending else KEPT_SECONDS
-            entry.until = self._clock() + kept
-        except BaseException:  # the budget's end among them: somebody else's budget may still do
+            entry.rules, entry.error = self._fetch(robots_url, budget)
+            seconds = FAILURE_CACHE_SECONDS if entry.error else CACHE_SECONDS
+            entry.expires_at = self._clock() + seconds
+        except BaseException:  # for example this job's budget, which says nothing about other jobs'
             with self._lock:
-                if self._entries.get(site) is entry:
-                    del self._entries[site]
+                if self._entries.get(robots_url) is entry:
+                    del self._entries[robots_url]
             raise
         finally:
-            entry.settled.set()
+            entry.ready.set()
         self._evict()
 
     def _evict(self) -> None:
         with self._lock:
             size = sum(entry.rules.size for entry in self._entries.values() if entry.rules)
-            while len(self._entries) > 1 and (len(self._entries) > self._most or size > MOST_BYTES):
+            while len(self._entries) > 1 and (len(self._entries) > self._max_sites or size > MAX_CACHE_BYTES):
                 _, oldest = self._entries.popitem(last=False)
                 size -= oldest.rules.size if oldest.rules else 0
 
-    def _ask(self, site: str, budget: Budget) -> tuple[RobotRules | None, AttemptFailed | None]:
-        url = site
+    def _fetch(self, robots_url: str, budget: PageBudget) -> tuple[RobotRules | None, AttemptFailed | None]:
         try:
-            for _ in range(MAX_REDIRECTS + 1):
-                with self._web.get(url, budget, accept=ACCEPT) as answer:
-                    if not answer.location:
-                        return self._read(url, answer)
-                    url = check_url(urljoin(url, answer.location))
-        except FetchError as wrong:
-            if wrong.reason in _OF_THE_HOST and url == site:
-                return None, AttemptFailed(wrong.reason, wrong.detail)
-            return None, _unavailable(f"{url}: {wrong.reason}, {wrong.detail}")
-        except ValueError as wrong:
-            return None, _unavailable(f"{url} redirects to what is no URL: {wrong}")
-        return RobotRules(), None  # more redirects are as good as none: RFC 9309 section 2.3.1.2
+            with get_following_redirects(
+                self._client, robots_url, budget, accept=ACCEPT, max_redirects=MAX_REDIRECTS
+            ) as response:
+                return self._read(response)
+        except FetchError as error:
+            if error.kind is FetchErrorKind.TOO_MANY_REDIRECTS:
+                return RobotRules(), None  # RFC 9309 section 2.3.1.2: treated as a missing file
+            if error.kind in _HOST_ERRORS and error.url == robots_url:
+                return None, AttemptFailed(REASONS[error.kind], error.detail)
+            return None, _unavailable(f"{error.url}: {error.kind}, {error.detail}")
 
-    def _read(self, url: str, answer: Answer) -> tuple[RobotRules | None, AttemptFailed | None]:
-        if answer.status == 429 or answer.status >= 500:
-            self._hold(url, answer.field("Retry-After"))
-            return None, _unavailable(f"{url} answered {answer.status}", answer.status)
-        if not 200 <= answer.status < 300:
-            return RobotRules(), None  # there is none: RFC 9309 section 2.3.1.3
-        return RobotRules(answer.body(MAX_ROBOTS_BYTES, cut=True), self._token), None
+    def _read(self, response: HttpResponse) -> tuple[RobotRules | None, AttemptFailed | None]:
+        if response.status == 429 or response.status >= 500:
+            self._note_retry_after(response.url, response.header("Retry-After"))
+            return None, _unavailable(f"{response.url} answered {response.status}", response.status)
+        if not 200 <= response.status < 300:
+            return RobotRules(), None  # RFC 9309 section 2.3.1.3: a missing file allows everything
+        return RobotRules(response.read_body(MAX_ROBOTS_BYTES, truncate=True), self._token), None
 
 
 def _unavailable(detail: str, http_status: int = 0) -> AttemptFailed:

@@ -18,9 +18,9 @@ from contract.attempt import AttemptFailed, internal_error
 from contract.job import Job, Politeness
 from contract.outcome import MAX_DETAIL_CHARACTERS, REASON_MEANINGS, Outcome, Reason
 from contract.outcome_record import OutcomeRecord, items_json
-from worker.budget import Budget
-from worker.page import Page
-from worker.pagination import Pages
+from worker.budget import PageBudget
+from worker.page import FetchedPage
+from worker.pagination import Paginator
 
 MAX_ITEMS_BYTES = 4 * 1024 * 1024  #: largest size of all items, in bytes of the outcome's JSON
 
@@ -56,7 +56,7 @@ class AttemptResult:
 class Fetch(Protocol):
     """Fetches a page within a budget."""
 
-    def __call__(self, url: str, politeness: Politeness, budget: Budget) -> Page:
+    def __call__(self, url: str, politeness: Politeness, budget: PageBudget) -> FetchedPage:
         """Return the page.
 
         Raises:
@@ -65,7 +65,7 @@ class Fetch(Protocol):
 
 
 #: Returns when a job may be tried; raises `AttemptFailed` (`not_before`) if that is too far away.
-Delay = Callable[[Job, Budget], None]
+Delay = Callable[[Job, PageBudget], None]
 #: Publishes an outcome; returns once the broker has confirmed it, or raises `AttemptFailed`.
 PublishOutcome = Callable[[OutcomeRecord], None]
 #: Applies the ack policy to a result before its outcome is published; returns the result, `settled_as` set or
@@ -73,7 +73,7 @@ PublishOutcome = Callable[[OutcomeRecord], None]
 Settle = Callable[[AttemptResult], AttemptResult]
 
 
-def no_delay(job: Job, budget: Budget) -> None:
+def no_delay(job: Job, budget: PageBudget) -> None:
     """Ignore the `not_before` of a job."""
     del job, budget
 
@@ -98,7 +98,7 @@ class Scraper:
 
     fetch: Fetch
     page_budget_seconds: float
-    time_limit: Callable[[Budget], AbstractContextManager[object]]
+    time_limit: Callable[[PageBudget], AbstractContextManager[object]]
     now: Callable[[], datetime]
     name: str
     delay: Delay = no_delay
@@ -156,7 +156,7 @@ class _Attempt:
         self._number = number
         self._fetched_at = scraper.now()
         self._received_at = received_at
-        self._pages: Pages | None = None
+        self._pages: Paginator | None = None
 
     def scrape(self) -> OutcomeRecord:
         """Return the record of a success.
@@ -164,12 +164,12 @@ class _Attempt:
         Raises:
             AttemptFailed: with the reason why there are no items.
         """
-        budget = Budget(self._scraper.page_budget_seconds, arrived=self._received_at)
-        budget.begin()
+        budget = PageBudget(self._scraper.page_budget_seconds, arrived=self._received_at)
+        budget.start()
         with self._scraper.time_limit(budget):
             self._scraper.delay(self._job, budget)
             fetch = partial(self._scraper.fetch, politeness=self._job.politeness, budget=budget)
-            pages = self._pages = Pages(fetch, check_deadline=budget.left)
+            pages = self._pages = Paginator(fetch, check_deadline=budget.remaining)
             extracted = pages.scrape(self._job.recipe, self._job.url)
         items = items_json(extracted.items)
         size = len(json.dumps(items, ensure_ascii=False).encode(errors="replace"))
@@ -183,7 +183,7 @@ class _Attempt:
     def failed(self, failure: AttemptFailed) -> OutcomeRecord:
         """Return the record of an attempt that gave no items, with what is known of the last page."""
         pages = self._pages
-        if pages is not None and pages.last is not None:
+        if pages is not None and pages.last_page is not None:
             return self._record(failure.reason, failure.detail)
         final_url = failure.final_url or (self._job.url if pages is None else pages.url)
         return self._record(
@@ -199,8 +199,8 @@ class _Attempt:
             "body_bytes": pages.body_bytes,
             "body_sha256": pages.body_sha256,
         }
-        if pages.last is not None:
-            fields |= {"final_url": pages.last.url, "http_status": pages.last.http_status}
+        if pages.last_page is not None:
+            fields |= {"final_url": pages.last_page.url, "http_status": pages.last_page.http_status}
         return fields
 
     def _record(self, reason: Reason, detail: str, **fields: str | int) -> OutcomeRecord:

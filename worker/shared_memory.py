@@ -1,6 +1,6 @@
-"""What the processes of an instance share: memory and a lock.
+"""What the processes of an instance share: the hosts' slots, and the lock that guards them.
 
-Made when this is imported, which gunicorn does before it forks its processes (worker/gunicorn_conf.py).
+Both are created when this module is imported, which gunicorn does before it forks (worker/gunicorn_conf.py).
 """
 
 import fcntl
@@ -11,15 +11,15 @@ import tempfile
 from threading import Lock
 from types import TracebackType
 
-from worker.host_slots import SIZE, Hosts
+from worker.host_slots import MEMORY_BYTES, HostSlots
 
 
 class InstanceLock:
-    """Held by one thread of one process at a time, for moments; a process that is killed lets go."""
+    """Held by one thread of one process at a time; the kernel releases it if the process is killed."""
 
     def __init__(self) -> None:
-        # A file without a name, in memory where there are such: an instance's disk may be read-only.
-        self._file = os.memfd_create("lock") if sys.platform == "linux" else _unnamed()
+        # An unnamed file in memory on Linux, since an instance's disk may be read-only.
+        self._file = os.memfd_create("lock") if sys.platform == "linux" else _unnamed_file()
         self._threads = Lock()
 
     def __enter__(self) -> None:
@@ -27,15 +27,15 @@ class InstanceLock:
         fcntl.lockf(self._file, fcntl.LOCK_EX)
 
     def __exit__(
-        self, kind: type[BaseException] | None, wrong: BaseException | None, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         fcntl.lockf(self._file, fcntl.LOCK_UN)
         self._threads.release()
 
 
-def _unnamed() -> int:
+def _unnamed_file() -> int:
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
 
 
-HOSTS = Hosts(mmap.mmap(-1, SIZE), InstanceLock())  #: calendars that are the same in every process
+HOST_SLOTS = HostSlots(mmap.mmap(-1, MEMORY_BYTES), InstanceLock())  #: the same slots in every process

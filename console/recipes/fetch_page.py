@@ -1,6 +1,6 @@
-"""Fetching one page as the worker does: the same guard, the same courtesy, the same limits, by its own code.
+"""Fetching one page as the worker does, by the worker's own code: the same checks, rate limit and bounds.
 
-The only file of the console that imports the worker, and only when a page is to be fetched.
+This is the console's only file that imports the worker, and it does so only when a page is to be fetched.
 """
 
 from pydantic import ValidationError
@@ -11,45 +11,49 @@ from contract.job import Politeness
 from contract.urls import check_url
 from extraction.page import PageContent
 
-UNFETCHABLE = (
-    "To fetch a page the worker is needed: pip install 'scrapeq[worker]'. A saved page needs nothing more."
+WORKER_MISSING = (
+    "Fetching a page needs the worker: pip install 'scrapeq[worker]'. A saved page needs nothing more."
 )
 
 
 def fetch_page(url: str, *, respect_robots: bool = True) -> PageContent:
-    """Return the page at `url`, by the settings that a worker would find in this environment.
+    """Return the page at `url`, fetched with the settings that a worker would read from this environment.
+
+    Args:
+        url: the page's URL.
+        respect_robots: whether robots.txt may forbid the page.
 
     Raises:
-        WrongUsage: for what is no URL, for a setting that is none, or where the worker is not installed.
-        NotFetched: with the reason code that the worker would give.
+        WrongUsage: if the URL or a setting is invalid, or the worker is not installed.
+        NotFetched: if the page cannot be fetched, with the reason code that the worker would give.
     """
     try:
-        from contract.attempt import AttemptFailed  # noqa: PLC0415 - idem
-        from guarded_http.client import make_client  # noqa: PLC0415 - only who fetches needs the worker
-        from worker.budget import Budget  # noqa: PLC0415 - idem
-        from worker.fetch import Fetcher  # noqa: PLC0415 - idem
-        from worker.rate_limiter import RateLimiter  # noqa: PLC0415 - idem
-        from worker.settings import WorkerSettings  # noqa: PLC0415 - idem
+        from contract.attempt import AttemptFailed  # noqa: PLC0415 - only fetching needs the worker
+        from guarded_http.client import make_client  # noqa: PLC0415 - see above
+        from worker.budget import PageBudget  # noqa: PLC0415 - see above
+        from worker.fetch import Fetcher  # noqa: PLC0415 - see above
+        from worker.rate_limiter import RateLimiter  # noqa: PLC0415 - see above
+        from worker.settings import WorkerSettings  # noqa: PLC0415 - see above
     except ModuleNotFoundError:
-        raise WrongUsage(UNFETCHABLE) from None
+        raise WrongUsage(WORKER_MISSING) from None
     try:
         checked = check_url(url)
         settings = WorkerSettings(google_cloud_project="none", push_auth="none")
-    except ValidationError as wrong:
+    except ValidationError as error:
         raise WrongUsage(
-            "\n".join(f"{fault.path.upper()}: {fault.message}" for fault in validation_faults(wrong))
+            "\n".join(f"{fault.path.upper()}: {fault.message}" for fault in validation_faults(error))
         ) from None
-    except ValueError as wrong:
-        raise WrongUsage(f"{url}: {wrong}") from None
-    web = make_client(settings.user_agent, settings.fetch_allow_networks)
+    except ValueError as error:
+        raise WrongUsage(f"{url}: {error}") from None
+    client = make_client(settings.user_agent, settings.fetch_allow_networks)
     fetcher = Fetcher(
-        web,
-        RateLimiter(web, settings.user_agent),
+        client,
+        RateLimiter(client, settings.user_agent),
         max_bytes=settings.fetch_max_bytes,
         max_redirects=settings.fetch_max_redirects,
     )
-    budget = Budget(settings.page_budget_seconds)
+    budget = PageBudget(settings.page_budget_seconds)
     try:
         return fetcher.fetch(checked, Politeness(respect_robots=respect_robots), budget)
-    except AttemptFailed as ended:
-        raise NotFetched(f"The page was not fetched. {ended}") from None
+    except AttemptFailed as error:
+        raise NotFetched(f"The page was not fetched. {error}") from None

@@ -26,11 +26,21 @@ MAY_IMPORT = {
 ONE_FILE_MAY = {"console/recipes/fetch_page.py": frozenset({"guarded_http", "worker"})}
 
 
+# A package that may import only some modules of another: the HTTP client knows URLs, and no outcome or job.
+ONLY_MODULES = {("guarded_http", "contract"): {"contract", "contract.urls"}}
+
+
 def crossings(package: str, found: list[Import], *, also: frozenset[str] = frozenset()) -> list[str]:
     """Return the imports that leave `package` along no arrow."""
     allowed = MAY_IMPORT[package] | {package} | also
     ours = [(name, line) for name, line, _ in found if name.split(".")[0] in EVERYTHING]
     return [f"line {line}: {name}" for name, line in ours if name.split(".")[0] not in allowed]
+
+
+def other_modules(found: list[Import], imported: str, allowed: set[str]) -> list[str]:
+    """Return the imported modules of the package `imported` that are not allowed."""
+    modules = {".".join(name.split(".")[:2]) for name, _, _ in found if name.split(".")[0] == imported}
+    return sorted(modules - allowed)
 
 
 def test_every_package_has_its_arrows() -> None:
@@ -48,6 +58,35 @@ def test_a_package_imports_only_along_its_arrows(package: str) -> None:
         for path in sources(package)
     }
     assert {path: names for path, names in wrong.items() if names} == {}
+
+
+@pytest.mark.parametrize(("package", "imported"), ONLY_MODULES)
+def test_a_package_imports_only_the_named_modules_of_another(package: str, imported: str) -> None:
+    """The HTTP client has error kinds of its own, so that it can be used without the scraper."""
+    allowed = ONLY_MODULES[package, imported]
+    others = {
+        f"{shown(path)}: {name}"
+        for path in sources(package)
+        for name in other_modules(list(imports(parsed(path))), imported, allowed)
+    }
+    assert others == set()
+
+
+@pytest.mark.parametrize(
+    ("source", "others"),
+    [
+        ("from contract.urls import check_url", []),
+        ("from contract import urls", []),
+        ("from contract.outcome import Reason", ["contract.outcome"]),
+        ("def f():\n    from contract import outcome", ["contract.outcome"]),
+        ("import contract.job", ["contract.job"]),
+        ("from extraction.page import Page", []),
+    ],
+)
+def test_an_import_of_another_module_is_found(source: str, others: list[str]) -> None:
+    """The check itself can fail: also for an import inside a function."""
+    found = other_modules(list(imports(ast.parse(source))), "contract", {"contract", "contract.urls"})
+    assert found == others
 
 
 def test_the_arrows_have_no_cycle() -> None:

@@ -8,11 +8,11 @@ import pytest
 
 from contract.attempt import AttemptFailed
 from contract.job import Politeness
-from guarded_http.addresses import read_networks
+from guarded_http.addresses import parse_networks
 from guarded_http.client import HttpClient
-from guarded_http.dial import Dial, Resolve, resolve
+from guarded_http.dialer import Dialer, Resolve, resolve
 from tests.servers.certificates import Authority
-from worker.budget import Budget
+from worker.budget import PageBudget
 from worker.fetch import Fetcher
 from worker.rate_limiter import RateLimiter
 
@@ -56,10 +56,10 @@ def a_fetcher(
     max_redirects: int = 5,
     user_agent: str = "scrapeq/test",
     clock: Clock | None = None,
-    web: Callable[[Dial], HttpClient] | None = None,
+    web: Callable[[Dialer], HttpClient] | None = None,
 ) -> Fetcher:
     """Return a fetcher; by default it may ask this machine."""
-    dial = Dial(read_networks(opened), resolve)
+    dial = Dialer(parse_networks(opened), resolve)
     asking = web(dial) if web else HttpClient(user_agent, dial)
     time = clock or Clock()
     courtesy = RateLimiter(asking, user_agent, clock=time, now=time.now, sleep=time.sleep)
@@ -69,16 +69,16 @@ def a_fetcher(
 def a_trusting_fetcher(authority: Authority) -> Fetcher:
     """Return a fetcher that trusts the authority, and finds every name on this machine."""
 
-    def web(dial: Dial) -> HttpClient:
-        return HttpClient("scrapeq/test", dial, tls=authority.client)
+    def web(dial: Dialer) -> HttpClient:
+        return HttpClient("scrapeq/test", dial, tls_context=authority.client)
 
     return a_fetcher(web=web, resolve=lambda _: ["127.0.0.1"])
 
 
 def ended(
-    fetcher: Fetcher, url: str, *, politeness: Politeness = ANYHOW, budget: Budget | None = None
+    fetcher: Fetcher, url: str, *, politeness: Politeness = ANYHOW, budget: PageBudget | None = None
 ) -> AttemptFailed:
     """Return how a fetch that gives no page ends."""
     with pytest.raises(AttemptFailed) as ended:
-        fetcher.fetch(url, politeness, budget or Budget(10))
+        fetcher.fetch(url, politeness, budget or PageBudget(10))
     return ended.value

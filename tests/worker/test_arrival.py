@@ -11,7 +11,7 @@ from contract.attempt import AttemptFailed
 from contract.outcome import Reason
 from tests.servers.site import Site, Visit, http
 from tests.servers.worker_process import RunningWorker, running_worker
-from worker.budget import MIN_REMAINING_FRACTION, Budget
+from worker.budget import MIN_REMAINING_FRACTION, PageBudget
 from worker.queueing_delay import seconds_waited
 
 BUDGET_SECONDS = 3
@@ -36,7 +36,7 @@ def test_a_push_that_waited_too_long_is_given_back_at_once(worker: RunningWorker
     # Then it is given back, with its own reason
     status, told = late.told()
     assert (status, told["reason"]) == (503, "queued_too_long")
-    assert "the page was not asked for" in told["detail"]
+    assert "the page was not requested" in told["detail"]
     assert site.asked("/late") == []
     # And one that comes now is scraped
     assert worker.push(site.url("/late"))[0] == 204
@@ -72,12 +72,12 @@ def test_what_is_no_tcp_connection_has_not_waited() -> None:
 @pytest.mark.parametrize(("waited", "is_late"), [(0, False), (29, False), (31, True), (41, True)])
 def test_a_page_is_begun_with_a_quarter_of_its_budget_or_not_at_all(waited: float, is_late: bool) -> None:
     """The rest of the budget is what the push waited for this worker."""
-    budget = Budget(40, arrived=100, clock=lambda: 100 + waited)
+    budget = PageBudget(40, arrived=100, clock=lambda: 100 + waited)
     assert MIN_REMAINING_FRACTION == 0.25
     if is_late:
         with pytest.raises(AttemptFailed) as ended:
-            budget.begin()
+            budget.start()
         assert ended.value.reason is Reason.QUEUED_TOO_LONG
     else:
-        budget.begin()
-        assert budget.left() == 40 - waited
+        budget.start()
+        assert budget.remaining() == 40 - waited

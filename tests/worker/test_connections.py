@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from contract.outcome import Reason
-from guarded_http.addresses import read_networks
+from guarded_http.addresses import parse_networks
 from guarded_http.client import HttpClient
-from guarded_http.dial import Dial
+from guarded_http.dialer import Dialer
 from guarded_http.transport import POOL_CONNECTIONS
 from tests.servers.certificates import Authority
 from tests.servers.site import Site, Visit, http, open_site, redirect
 from tests.worker.fetching import ANYHOW, a_fetcher, a_trusting_fetcher, ended
-from worker.budget import Budget
+from worker.budget import PageBudget
 
 PAGE = b"<h1>One</h1>"
 
@@ -33,7 +33,7 @@ PAGE = b"<h1>One</h1>"
 def test_a_url_is_sent_as_it_is_written(site: Site, target: str) -> None:
     """Escapes, order, empty parameters: requests and urllib3 would spell them anew, and sites sign them."""
     site.add(target, http(200, PAGE))
-    assert a_fetcher().fetch(site.url(target), ANYHOW, Budget(10)).body == PAGE
+    assert a_fetcher().fetch(site.url(target), ANYHOW, PageBudget(10)).body == PAGE
     assert [request.path for request in site.requests] == [target]
 
 
@@ -45,8 +45,8 @@ def test_a_kept_connection_that_closes_upon_the_request_is_left_for_a_new_one(si
             visit.send(http(200, PAGE))
 
     fetcher = a_fetcher()
-    fetcher.fetch(site.add("/1", http(200, PAGE)), ANYHOW, Budget(10))
-    assert fetcher.fetch(site.add("/2", only_at_first), ANYHOW, Budget(10)).body == PAGE
+    fetcher.fetch(site.add("/1", http(200, PAGE)), ANYHOW, PageBudget(10))
+    assert fetcher.fetch(site.add("/2", only_at_first), ANYHOW, PageBudget(10)).body == PAGE
     assert (site.connections, len(site.asked("/2"))) == (2, 2)
 
 
@@ -64,7 +64,7 @@ def test_an_answer_that_breaks_off_over_a_kept_connection_is_not_asked_for_again
         visit.reset()
 
     fetcher = a_fetcher()
-    fetcher.fetch(site.add("/1", http(200, PAGE)), ANYHOW, Budget(10))
+    fetcher.fetch(site.add("/1", http(200, PAGE)), ANYHOW, PageBudget(10))
     end = ended(fetcher, site.add("/2", half))
     assert (end.reason, len(site.asked("/2"))) == (Reason.CONNECT, 1)
 
@@ -72,7 +72,7 @@ def test_an_answer_that_breaks_off_over_a_kept_connection_is_not_asked_for_again
 def test_a_redirect_without_a_body_keeps_its_connection(site: Site) -> None:
     """Its page comes over the same one."""
     site.add("/2", http(200, PAGE))
-    a_fetcher().fetch(site.add("/1", redirect("/2")), ANYHOW, Budget(10))
+    a_fetcher().fetch(site.add("/1", redirect("/2")), ANYHOW, PageBudget(10))
     assert site.connections == 1
 
 
@@ -84,22 +84,24 @@ def test_one_length_said_twice_is_where_the_body_ends(site: Site) -> None:
         visit.say_nothing()
 
     fetcher = a_fetcher()
-    assert fetcher.fetch(site.add("/1", stay), ANYHOW, Budget(10)).body == PAGE
+    assert fetcher.fetch(site.add("/1", stay), ANYHOW, PageBudget(10)).body == PAGE
     twice = http(200, PAGE, "Content-Length: 12") + b"more"
-    assert fetcher.fetch(site.add("/2", twice), ANYHOW, Budget(10)).body == PAGE
+    assert fetcher.fetch(site.add("/2", twice), ANYHOW, PageBudget(10)).body == PAGE
 
 
 def test_few_connections_are_kept_and_the_log_does_not_care(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As many as come at once are made; a site's idle ones are bounded."""
-    web, many = HttpClient("scrapeq/test", Dial(read_networks("127.0.0.0/8"))), 2 * POOL_CONNECTIONS
+    web, many = HttpClient("scrapeq/test", Dialer(parse_networks("127.0.0.0/8"))), 2 * POOL_CONNECTIONS
     site.add("/", http(200, PAGE))
 
     def read_at_once() -> None:
         with ExitStack() as open_answers:
-            answers = [open_answers.enter_context(web.get(site.url("/"), Budget(10))) for _ in range(many)]
-            assert [answer.body(1000) for answer in answers] == [PAGE] * many
+            answers = [
+                open_answers.enter_context(web.get(site.url("/"), PageBudget(10))) for _ in range(many)
+            ]
+            assert [answer.read_body(1000) for answer in answers] == [PAGE] * many
 
     # Given more pages at once than connections are kept
     read_at_once()
@@ -122,4 +124,4 @@ def test_what_comes_unasked_over_tls_is_not_the_next_pages_answer(tmp_path: Path
         fetcher = a_trusting_fetcher(authority)
         for path, title in (("/1", b"First"), ("/2", b"One"), ("/1", b"First"), ("/2", b"One")):
             url = f"https://shop.example:{site.port}{path}"
-            assert title in fetcher.fetch(url, ANYHOW, Budget(10)).body
+            assert title in fetcher.fetch(url, ANYHOW, PageBudget(10)).body

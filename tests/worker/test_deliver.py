@@ -26,14 +26,14 @@ from push_endpoint.request_body import MAX_REQUEST_BYTES
 from tests.servers.pushes import JOB, TRACE, job, push
 from tests.servers.recording_publisher import RecordingPublisher
 from worker.app import make_app
-from worker.budget import Budget
-from worker.page import Page
+from worker.budget import PageBudget
+from worker.page import FetchedPage
 from worker.push_delivery import PushConsumer
 from worker.scrape import MAX_ITEMS_BYTES, Scraper
 
 NOW = datetime(2026, 11, 22, 6, 0, 4, tzinfo=UTC)
 BODY = b"<h1>A Light in the Attic</h1>"
-PAGE = Page("https://shop.example/one", 200, "text/html", BODY)
+PAGE = FetchedPage("https://shop.example/one", 200, "text/html", BODY)
 
 
 class ScriptedSite:
@@ -50,10 +50,10 @@ class ScriptedSite:
         self.ending: Exception | None = None
         self.asked: list[str] = []
 
-    def fetch(self, url: str, politeness: Politeness, budget: Budget) -> Page:
+    def fetch(self, url: str, politeness: Politeness, budget: PageBudget) -> FetchedPage:
         """Return the page, or raise the ending."""
         assert politeness == Politeness(**JOB["politeness"])
-        assert budget.left() > 0
+        assert budget.remaining() > 0
         self.asked.append(url)
         if self.ending is not None:
             raise self.ending
@@ -78,7 +78,7 @@ class Doorkeeper:
 
 
 @contextmanager
-def no_time_limit(_: Budget) -> Iterator[None]:
+def no_time_limit(_: PageBudget) -> Iterator[None]:
     """End nothing."""
     yield
 
@@ -294,12 +294,12 @@ def fails_in_fetch(desk: Desk) -> None:
 
 def fails_in_extraction(desk: Desk) -> None:
     """Let the page be something that extraction cannot read at all."""
-    desk.site.page = Page("https://shop.example/", 200, 7, BODY)  # type: ignore[arg-type]  # what a bug does
+    desk.site.page = FetchedPage("https://shop.example/", 200, 7, BODY)  # type: ignore[arg-type]  # what a bug does
 
 
 def fails_in_recording(desk: Desk) -> None:
     """Let the page have a body that cannot be measured."""
-    desk.site.page = Page("https://shop.example/", 200, "", None)  # type: ignore[arg-type]  # what a bug does
+    desk.site.page = FetchedPage("https://shop.example/", 200, "", None)  # type: ignore[arg-type]  # what a bug does
 
 
 def fails_in_publishing(desk: Desk) -> None:
@@ -455,9 +455,9 @@ def test_a_push_larger_than_pubsubs_is_refused_unread(desk: Desk, told: Events) 
     assert str(MAX_REQUEST_BYTES + 1) in told()[0]["detail"]
 
 
-def page(body: str) -> Page:
+def page(body: str) -> FetchedPage:
     """Return a page of the shop."""
-    return Page("https://shop.example/one", 203, "text/html; charset=utf-8", body.encode())
+    return FetchedPage("https://shop.example/one", 203, "text/html; charset=utf-8", body.encode())
 
 
 @pytest.mark.parametrize(
@@ -492,7 +492,7 @@ def test_an_extraction_that_fails_says_what_the_page_was(
 
 def test_an_encoding_that_no_page_has_fails(desk: Desk) -> None:
     """`charset`, with the page's own word for it."""
-    desk.site.page = Page("https://shop.example/", 200, "text/html; charset=undefined", BODY)
+    desk.site.page = FetchedPage("https://shop.example/", 200, "text/html; charset=undefined", BODY)
     assert desk.post(push()).status_code == 422
     assert desk.outcomes()[0].reason is Reason.CHARSET
 

@@ -16,9 +16,9 @@ from contract.outcome import REASON_MEANINGS, Outcome, Reason
 from tests.servers.push_tokens import Issuer
 from tests.servers.site import Answer, Site, Visit, http, open_site, redirect
 from tests.worker.fetching import ANYHOW, a_fetcher
-from worker.budget import Budget
+from worker.budget import PageBudget
 from worker.fetch import Fetcher, reason_of
-from worker.page import Page
+from worker.page import FetchedPage
 
 MAX_BYTES = 100_000
 PAGE = b"<h1>One</h1>"
@@ -30,15 +30,15 @@ def fetcher() -> Fetcher:
     return a_fetcher(max_bytes=MAX_BYTES, max_redirects=3)
 
 
-def fetched(fetcher: Fetcher, url: str, seconds: float = 10) -> Page:
+def fetched(fetcher: Fetcher, url: str, seconds: float = 10) -> FetchedPage:
     """Return the page at `url`."""
-    return fetcher.fetch(url, ANYHOW, Budget(seconds))
+    return fetcher.fetch(url, ANYHOW, PageBudget(seconds))
 
 
-def ended(fetcher: Fetcher, url: str, budget: Budget | None = None) -> AttemptFailed:
+def ended(fetcher: Fetcher, url: str, budget: PageBudget | None = None) -> AttemptFailed:
     """Return how a fetch that gives no page ends."""
     with pytest.raises(AttemptFailed) as ended:
-        fetcher.fetch(url, ANYHOW, budget or Budget(10))
+        fetcher.fetch(url, ANYHOW, budget or PageBudget(10))
     return ended.value
 
 
@@ -46,7 +46,7 @@ def ended(fetcher: Fetcher, url: str, budget: Budget | None = None) -> AttemptFa
 def test_a_2xx_with_a_body_is_a_page(site: Site, fetcher: Fetcher, status: int) -> None:
     """Bytes, status and type as the site sent them."""
     page = fetched(fetcher, site.add("/", http(status, PAGE)))
-    assert page == Page(site.url("/"), status, "text/html; charset=utf-8", PAGE)
+    assert page == FetchedPage(site.url("/"), status, "text/html; charset=utf-8", PAGE)
 
 
 @pytest.mark.parametrize(
@@ -267,7 +267,7 @@ def test_a_body_is_decoded_from_its_encodings(site: Site, fetcher: Fetcher, answ
 def test_a_silent_site_has_stopped_answering(site: Site, fetcher: Fetcher) -> None:
     """Before its answer, or within its body: `timeout`, where the page's whole budget is not spent."""
     # Given a clock that stands, so that only the silence ends the wait
-    patient = Budget(0.2, clock=lambda: 0.0)
+    patient = PageBudget(0.2, clock=lambda: 0.0)
     # When the site says nothing
     assert ended(fetcher, site.add("/", Visit.say_nothing), patient).reason is Reason.TIMEOUT
 
@@ -301,7 +301,7 @@ def drip_gzip(visit: Visit) -> None:
 def test_a_page_takes_no_longer_than_its_budget(site: Site, fetcher: Fetcher, drip: Answer) -> None:
     """A site that sends a byte now and then stays within every timeout of one read, and ends all the same."""
     started = time.monotonic()
-    end = ended(fetcher, site.add("/", drip), Budget(0.4))
+    end = ended(fetcher, site.add("/", drip), PageBudget(0.4))
     assert end.reason is Reason.PAGE_BUDGET_EXCEEDED
     assert "the page took longer than 0.4 s" in end.detail
     assert time.monotonic() - started < 10
@@ -310,7 +310,7 @@ def test_a_page_takes_no_longer_than_its_budget(site: Site, fetcher: Fetcher, dr
 def test_a_spent_budget_asks_for_nothing(site: Site, fetcher: Fetcher) -> None:
     """A redirect that comes too late is not followed."""
     # Given a clock by which the site's answer takes two seconds
-    budget = Budget(1, clock=lambda: 2.0 * len(site.requests))
+    budget = PageBudget(1, clock=lambda: 2.0 * len(site.requests))
     end = ended(fetcher, site.add("/", redirect("/next")), budget)
     assert end.reason is Reason.PAGE_BUDGET_EXCEEDED
     assert [request.path for request in site.requests] == ["/"]

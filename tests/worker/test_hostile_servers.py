@@ -16,7 +16,7 @@ from backports import zstd
 from contract.outcome import Reason
 from tests.servers.site import Answer, Site, Visit, http, redirect
 from tests.worker.fetching import ANYHOW, a_fetcher, ended
-from worker.budget import Budget
+from worker.budget import PageBudget
 
 BUDGET_SECONDS = 0.5
 SLACK_SECONDS = 8  #: a busy machine's; who drips goes on for longer
@@ -199,7 +199,7 @@ def test_a_hostile_server_gives_no_page_and_takes_no_more_than_the_budget(
     # Who is caught by what it sends is given the time to send it, on a slow machine too.
     seconds = BUDGET_SECONDS if Reason.PAGE_BUDGET_EXCEEDED in reasons else 20
     started = time.monotonic()
-    end = ended(fetcher, url, budget=Budget(seconds))
+    end = ended(fetcher, url, budget=PageBudget(seconds))
     assert time.monotonic() - started < seconds + SLACK_SECONDS
     assert end.reason in reasons
     assert end.detail
@@ -227,7 +227,7 @@ def test_what_shrinks_well_is_no_bomb(site: Site) -> None:
         b"<table>" + b"".join(b"<tr><td>%d<td>0<td>0</tr>" % number for number in range(60_000)) + b"</table>"
     )
     site.add("/", packed("br", brotli.compress(rows, quality=5)))
-    assert a_fetcher(max_bytes=5 * 2**20).fetch(site.url("/"), ANYHOW, Budget(10)).body == rows
+    assert a_fetcher(max_bytes=5 * 2**20).fetch(site.url("/"), ANYHOW, PageBudget(10)).body == rows
 
 
 def test_what_comes_unasked_is_not_the_next_pages_answer(site: Site) -> None:
@@ -236,7 +236,7 @@ def test_what_comes_unasked_is_not_the_next_pages_answer(site: Site) -> None:
     site.add("/2", http(200, b"<h1>Two</h1>"))
     fetcher = a_fetcher()
     for path, title in (("/1", b"One"), ("/2", b"Two"), ("/1", b"One"), ("/2", b"Two")):
-        assert title in fetcher.fetch(site.url(path), ANYHOW, Budget(10)).body
+        assert title in fetcher.fetch(site.url(path), ANYHOW, PageBudget(10)).body
 
 
 def test_a_kept_connection_that_closes_is_asked_again(site: Site) -> None:
@@ -247,7 +247,7 @@ def test_a_kept_connection_that_closes_is_asked_again(site: Site) -> None:
 
     fetcher = a_fetcher()
     for _ in range(3):
-        assert fetcher.fetch(site.add("/", once), ANYHOW, Budget(10)).body == PAGE
+        assert fetcher.fetch(site.add("/", once), ANYHOW, PageBudget(10)).body == PAGE
     assert site.connections == 3
 
 
@@ -273,7 +273,7 @@ def test_a_slow_tls_handshake_ends_with_the_budget() -> None:
         server.start()
         started = time.monotonic()
         url = f"https://127.0.0.1:{listening.getsockname()[1]}/"
-        end = ended(a_fetcher(), url, budget=Budget(BUDGET_SECONDS))
+        end = ended(a_fetcher(), url, budget=PageBudget(BUDGET_SECONDS))
         assert time.monotonic() - started < BUDGET_SECONDS + SLACK_SECONDS
         server.join()
     assert end.reason in {Reason.PAGE_BUDGET_EXCEEDED, Reason.TLS}

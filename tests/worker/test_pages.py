@@ -10,9 +10,9 @@ from contract.attempt import AttemptFailed
 from contract.outcome import Reason
 from contract.recipe import Recipe
 from extraction.selectors import CHECKS
-from worker.budget import Budget
-from worker.page import Page
-from worker.pagination import Pages
+from worker.budget import PageBudget
+from worker.page import FetchedPage
+from worker.pagination import Paginator
 
 FIRST = "https://shop.example/list"
 
@@ -32,13 +32,13 @@ class PagedSite:
     moved: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
-    def fetch(self, url: str) -> Page:
+    def fetch(self, url: str) -> FetchedPage:
         """Return the page."""
         self.asked.append(url)
         if url in self.endings:
             raise self.endings[url]
         final = self.moved.get(url, url)
-        return Page(final, 200, "text/html", self.bodies[final].encode())
+        return FetchedPage(final, 200, "text/html", self.bodies[final].encode())
 
 
 def listing(*names: str, next_link: str = "") -> str:
@@ -55,9 +55,9 @@ def recipe(**more: Any) -> Recipe:  # noqa: ANN401 - JSON
     )
 
 
-def pages_of(site: PagedSite, check_deadline: Callable[[], object] = lambda: None) -> Pages:
+def pages_of(site: PagedSite, tick: Callable[[], object] = lambda: None) -> Paginator:
     """Return the pages of a job on a site."""
-    return Pages(site.fetch, check_deadline)
+    return Paginator(site.fetch, tick)
 
 
 THREE = {
@@ -74,8 +74,8 @@ def test_the_items_of_all_pages_are_one_list() -> None:
     assert [item["name"] for item in extracted.items] == ["a", "b", "c", "d"]
     assert extracted.warnings == []
     assert pages.body_bytes == sum(map(len, THREE.values()))
-    assert pages.last is not None
-    assert pages.last.url == f"{FIRST}?page=3"
+    assert pages.last_page is not None
+    assert pages.last_page.url == f"{FIRST}?page=3"
     assert len(pages.body_sha256) == 64
 
 
@@ -85,7 +85,7 @@ def test_no_more_pages_are_taken_than_the_recipe_says() -> None:
     extracted = pages_of(site).scrape(recipe(max_pages=2), FIRST)
     assert site.asked == [FIRST, f"{FIRST}?page=2"]
     assert len(extracted.items) == 3
-    assert extracted.warnings == ["there is a page after the 2 that max_pages takes"]
+    assert extracted.warnings == ["more pages follow; max_pages is 2"]
 
 
 def test_without_next_there_is_one_page() -> None:
@@ -134,7 +134,7 @@ def test_a_later_page_that_fails_fails_the_job() -> None:
         pages.scrape(recipe(), FIRST)
     assert ended.value.reason is Reason.HTTP_5XX
     assert ended.value.detail == "page 2: the site answered 503"
-    assert (pages.url, pages.last, pages.body_bytes) == (f"{FIRST}?page=2", None, len(THREE[FIRST]))
+    assert (pages.url, pages.last_page, pages.body_bytes) == (f"{FIRST}?page=2", None, len(THREE[FIRST]))
 
 
 @pytest.mark.parametrize("link", ["javascript:next()", "ftp://x/", "http://me:pw@x/", "http://"])
@@ -149,9 +149,9 @@ def test_a_next_that_is_no_page_is_told(link: str) -> None:
 def test_the_pages_share_one_budget() -> None:
     """The time of a job does not begin anew with each page."""
     seconds = iter(range(100))
-    budget = Budget(4, clock=lambda: next(seconds))
+    budget = PageBudget(4, clock=lambda: next(seconds))
     endless = {f"{FIRST}?p={n}": listing("a", next_link=f"?p={n + 1}") for n in range(100)}
     site = PagedSite(endless)
     with pytest.raises(AttemptFailed, match="page_budget_exceeded"):
-        pages_of(site, budget.left).scrape(recipe(max_pages=50), f"{FIRST}?p=0")
+        pages_of(site, budget.remaining).scrape(recipe(max_pages=50), f"{FIRST}?p=0")
     assert len(site.asked) < 10

@@ -8,8 +8,8 @@ from contract.job import Politeness
 from contract.outcome import Reason
 from tests.servers.site import Site, http
 from tests.worker.fetching import ANYHOW, NOON, POLITE, Clock, a_fetcher, ended
-from worker.budget import Budget
-from worker.host_slots import MAX_RETRY_AFTER_SECONDS, SIZE, Hosts, retry_after_seconds
+from worker.budget import PageBudget
+from worker.host_slots import MAX_RETRY_AFTER_SECONDS, MEMORY_BYTES, HostSlots, parse_retry_after
 
 PAGE = b"<h1>One</h1>"
 A_SECOND_APART = Politeness(delay_seconds=1, respect_robots=False)
@@ -17,49 +17,53 @@ A_SECOND_APART = Politeness(delay_seconds=1, respect_robots=False)
 
 def test_turns_of_a_host_are_a_delay_apart() -> None:
     """Each caller gets a turn of its own, in order, however many come at once."""
-    hosts = Hosts()
-    assert [hosts.reserve("a", 2, now=10, patience=100) for _ in range(4)] == [0, 2, 4, 6]
-    assert hosts.reserve("b", 2, now=10, patience=100) == 0
-    assert hosts.reserve("a", 2, now=30, patience=100) == 0
+    hosts = HostSlots()
+    assert [hosts.take("a", 2, now=10, max_wait=100) for _ in range(4)] == [0, 2, 4, 6]
+    assert hosts.take("b", 2, now=10, max_wait=100) == 0
+    assert hosts.take("a", 2, now=30, max_wait=100) == 0
 
 
 def test_a_turn_that_is_too_far_away_is_not_taken() -> None:
     """Whoever cannot wait leaves the turn to the next."""
-    hosts = Hosts()
-    assert hosts.reserve("a", 5, now=0, patience=0) == 0
-    assert hosts.reserve("a", 5, now=0, patience=4) == 5
-    assert hosts.reserve("a", 5, now=0, patience=9) == 5
+    hosts = HostSlots()
+    assert hosts.take("a", 5, now=0, max_wait=0) == 0
+    assert hosts.take("a", 5, now=0, max_wait=4) == 5
+    assert hosts.take("a", 5, now=0, max_wait=9) == 5
 
 
 def test_a_host_that_asks_to_be_left_alone_is() -> None:
     """For as long as it said, and no other host; the longer of two wishes counts."""
-    hosts = Hosts()
-    hosts.hold("a", 60, now=0)
-    hosts.hold("a", 10, now=1)
-    assert (hosts.held("a", 20), hosts.held("b", 20), hosts.held("a", 61)) == (40, 0, 0)
-    hosts.hold("a", 10**9, now=100)
-    assert hosts.held("a", 100) == MAX_RETRY_AFTER_SECONDS
+    hosts = HostSlots()
+    hosts.block("a", 60, now=0)
+    hosts.block("a", 10, now=1)
+    assert (
+        hosts.blocked_seconds("a", 20),
+        hosts.blocked_seconds("b", 20),
+        hosts.blocked_seconds("a", 61),
+    ) == (40, 0, 0)
+    hosts.block("a", 10**9, now=100)
+    assert hosts.blocked_seconds("a", 100) == MAX_RETRY_AFTER_SECONDS
 
 
 def test_hosts_are_forgotten_when_they_are_many() -> None:
     """A crawl of the whole web fills no memory: the longest not asked go first."""
-    hosts = Hosts(bytearray(SIZE // 128))
-    hosts.hold("held.example", 10_000, now=0)
+    hosts = HostSlots(bytearray(MEMORY_BYTES // 128))
+    hosts.block("held.example", 10_000, now=0)
     for number in range(1000):
-        hosts.reserve(f"{number}.example", 60, now=number, patience=100)
-        hosts.reserve("always.example", 0, now=number, patience=100)
-    assert hosts.reserve("always.example", 5, now=999, patience=100) == 5
-    assert hosts.reserve("0.example", 2000, now=999, patience=2000) == 0
-    assert hosts.held("held.example", 1000) == 9000
+        hosts.take(f"{number}.example", 60, now=number, max_wait=100)
+        hosts.take("always.example", 0, now=number, max_wait=100)
+    assert hosts.take("always.example", 5, now=999, max_wait=100) == 5
+    assert hosts.take("0.example", 2000, now=999, max_wait=2000) == 0
+    assert hosts.blocked_seconds("held.example", 1000) == 9000
 
 
 def test_who_shares_the_memory_shares_the_turns() -> None:
     """Processes of an instance ask a host as one does."""
-    memory = bytearray(SIZE)
-    one, other = Hosts(memory), Hosts(memory)
-    assert [each.reserve("a", 2, now=10, patience=100) for each in (one, other, one)] == [0, 2, 4]
-    one.hold("a", 60, now=10)
-    assert other.held("a", 20) == 50
+    memory = bytearray(MEMORY_BYTES)
+    one, other = HostSlots(memory), HostSlots(memory)
+    assert [each.take("a", 2, now=10, max_wait=100) for each in (one, other, one)] == [0, 2, 4]
+    one.block("a", 60, now=10)
+    assert other.blocked_seconds("a", 20) == 50
 
 
 @pytest.mark.parametrize(
@@ -82,7 +86,7 @@ def test_who_shares_the_memory_shares_the_turns() -> None:
 def test_retry_after_is_read_in_both_its_forms(field: str, seconds: float | None) -> None:
     """Seconds, and the three spellings of an HTTP date (RFC 9110 sections 5.6.7, 10.2.3); rubbish is none."""
     assert datetime(2026, 11, 22, 12, tzinfo=UTC) == NOON
-    assert retry_after_seconds(field, NOON) == seconds
+    assert parse_retry_after(field, NOON) == seconds
 
 
 def test_a_delay_is_waited_within_the_budget(site: Site) -> None:
@@ -91,7 +95,7 @@ def test_a_delay_is_waited_within_the_budget(site: Site) -> None:
     fetcher = a_fetcher(clock=clock)
     site.add("/", http(200, PAGE))
     for _ in range(3):
-        fetcher.fetch(site.url("/"), A_SECOND_APART, Budget(30))
+        fetcher.fetch(site.url("/"), A_SECOND_APART, PageBudget(30))
     assert clock.slept == [1, 1]
     assert len(site.requests) == 3
 
@@ -101,7 +105,7 @@ def test_a_redirect_waits_for_its_turn_too(site: Site) -> None:
     clock = Clock()
     site.add("/1", http(302, b"", "Location: /2"))
     site.add("/2", http(200, PAGE))
-    a_fetcher(clock=clock).fetch(site.url("/1"), A_SECOND_APART, Budget(30))
+    a_fetcher(clock=clock).fetch(site.url("/1"), A_SECOND_APART, PageBudget(30))
     assert clock.slept == [1]
 
 
@@ -110,10 +114,10 @@ def test_a_turn_beyond_the_budget_ends_the_attempt_early(site: Site) -> None:
     clock = Clock()
     fetcher = a_fetcher(clock=clock)
     slowly = Politeness(delay_seconds=60, respect_robots=False)
-    fetcher.fetch(site.add("/", http(200, PAGE)), slowly, Budget(10))
+    fetcher.fetch(site.add("/", http(200, PAGE)), slowly, PageBudget(10))
     end = ended(fetcher, site.url("/"), politeness=slowly)
     assert end.reason is Reason.RATE_LIMITED
-    assert "the next turn of 127.0.0.1" in end.detail
+    assert "the next slot of 127.0.0.1" in end.detail
     assert (clock.slept, len(site.requests)) == ([], 1)
 
 
@@ -124,7 +128,7 @@ def test_crawl_delay_counts_where_it_is_longer(site: Site) -> None:
     site.add("/robots.txt", http(200, b"User-agent: *\nCrawl-delay: 3\n"))
     site.add("/", http(200, PAGE))
     for politeness in (POLITE, POLITE, Politeness(delay_seconds=5), ANYHOW):
-        fetcher.fetch(site.url("/"), politeness, Budget(30))
+        fetcher.fetch(site.url("/"), politeness, PageBudget(30))
     assert clock.slept == [3, 5]
 
 
@@ -146,11 +150,11 @@ def test_a_retry_after_is_heeded_by_every_job_of_the_host(
     # Then it is not asked for
     other = ended(fetcher, site.url("/2"))
     assert (other.reason, len(site.requests)) == (Reason.RATE_LIMITED, 1)
-    assert "60 s more (Retry-After)" in other.detail
+    assert "for another 60 s (Retry-After)" in other.detail
     assert other.retry_after == 60
     # Until the time has come
     clock.seconds = 91
-    assert fetcher.fetch(site.url("/2"), ANYHOW, Budget(10)).body == PAGE
+    assert fetcher.fetch(site.url("/2"), ANYHOW, PageBudget(10)).body == PAGE
 
 
 @pytest.mark.parametrize("status", [200, 404, 500])

@@ -9,7 +9,7 @@ from contract.urls import check_url
 from guarded_http.addresses import METADATA_NAMES
 from tests.servers.site import Site, Visit, http, redirect
 from tests.worker.fetching import POLITE, a_fetcher, ended
-from worker.budget import Budget
+from worker.budget import PageBudget
 from worker.fetch import Fetcher
 
 PAGE = b"<h1>One</h1>"
@@ -55,7 +55,7 @@ def public() -> Fetcher:
 @pytest.mark.parametrize("host", SPELLINGS)
 def test_an_address_is_refused_however_it_is_spelled(public: Fetcher, host: str) -> None:
     """`refused_address`, before anything is sent; or there is no such host. Never a connection."""
-    end = ended(public, check_url(f"http://{host}/latest/meta-data"), politeness=POLITE, budget=Budget(5))
+    end = ended(public, check_url(f"http://{host}/latest/meta-data"), politeness=POLITE, budget=PageBudget(5))
     assert end.reason in {Reason.REFUSED_ADDRESS, Reason.DNS}
     if "." in host.strip(".") and host[0].isascii() and host[0] != "%":
         assert end.reason is Reason.REFUSED_ADDRESS
@@ -141,7 +141,7 @@ def test_a_name_is_resolved_once_and_its_checked_address_is_the_one_asked(site: 
     names = Names(["127.0.0.1"], ["169.254.169.254"])
     site.add("/", http(200, PAGE))
     # When its page is fetched
-    page = a_fetcher(opened="127.0.0.1/32", resolve=names).fetch(named(site), POLITE, Budget(10))
+    page = a_fetcher(opened="127.0.0.1/32", resolve=names).fetch(named(site), POLITE, PageBudget(10))
     # Then it came from the address that was checked, by its name, in as many questions as connections
     assert page.body == PAGE
     assert site.requests[-1].headers["host"] == f"shop.example:{site.port}"
@@ -185,7 +185,7 @@ def test_another_address_of_a_host_is_tried(site: Site) -> None:
     """Where one of its checked addresses does not answer."""
     site.add("/", http(200, PAGE))
     fetcher = a_fetcher(resolve=Names(["127.0.0.3", "127.0.0.1"]))
-    assert fetcher.fetch(named(site), POLITE, Budget(10)).body == PAGE
+    assert fetcher.fetch(named(site), POLITE, PageBudget(10)).body == PAGE
 
 
 def test_a_name_without_an_address_is_dns() -> None:
@@ -201,7 +201,7 @@ def test_a_resolver_that_does_not_answer_is_held_to_the_budget() -> None:
         answered.wait(5)
         return []
 
-    end = ended(a_fetcher(resolve=silent), "http://shop.example/", budget=Budget(0.2))
+    end = ended(a_fetcher(resolve=silent), "http://shop.example/", budget=PageBudget(0.2))
     answered.set()
     assert end.reason is Reason.PAGE_BUDGET_EXCEEDED
 

@@ -17,21 +17,21 @@ from contract.outcome_record import OutcomeRecord
 from extraction.selectors import CHECKS
 from tests.servers.pushes import job
 from tests.servers.worker_process import ROOT, environment
-from worker.budget import Budget
-from worker.page import Page
+from worker.budget import PageBudget
+from worker.page import FetchedPage
 from worker.scrape import AttemptResult, Scraper
 
 NOW = datetime(2026, 11, 22, 6, 0, 4, tzinfo=UTC)
 
 
-def fetch_title(url: str, politeness: Politeness, budget: Budget) -> Page:
+def fetch_title(url: str, politeness: Politeness, budget: PageBudget) -> FetchedPage:
     """Return a page with a title."""
     del politeness, budget
-    return Page(url, 200, "text/html", b"<h1>A Light in the Attic</h1>")
+    return FetchedPage(url, 200, "text/html", b"<h1>A Light in the Attic</h1>")
 
 
 @contextmanager
-def no_time_limit(_: Budget) -> Iterator[None]:
+def no_time_limit(_: PageBudget) -> Iterator[None]:
     """End nothing."""
     yield
 
@@ -68,7 +68,7 @@ class InMemoryBroker:
 def make_scraper(error: Exception | None = None) -> Scraper:
     """Return a scraper whose pages all have a title, or whose fetches raise `error`."""
 
-    def fetch(url: str, politeness: Politeness, budget: Budget) -> Page:
+    def fetch(url: str, politeness: Politeness, budget: PageBudget) -> FetchedPage:
         if error is not None:
             raise error
         return fetch_title(url, politeness, budget)

@@ -76,7 +76,7 @@ def test_where_and_whether_to_fetch_is_decided_in_the_process(worker: RunningWor
     site.add("/robots.txt", answering(200, b"User-agent: scrapeq\nDisallow: /private"))
     status, told = worker.push(site.add("/private/1", answering(200, b"<h1>Faust</h1>")))
     assert (status, told["reason"]) == (422, "robots_disallowed")
-    assert '"Disallow: /private" for "User-agent: scrapeq"' in told["detail"]
+    assert "robots.txt disallows /private/1 for scrapeq" in told["detail"]
     assert site.asked("/private/1") == []
 
 

@@ -21,9 +21,9 @@ from tests.servers.pushes import ATTRIBUTES, job, push
 from tests.servers.recording_publisher import RecordingPublisher
 from worker.ack_policy import MAX_DEFERS, SettledPolicy
 from worker.app import make_app
-from worker.budget import Budget
+from worker.budget import PageBudget
 from worker.delayed import MAX_DEFERRAL_SECONDS, DelayedJobs
-from worker.page import Page
+from worker.page import FetchedPage
 from worker.push_delivery import PushConsumer
 from worker.scrape import Scraper
 
@@ -35,7 +35,7 @@ OTHERS = [
 
 
 @contextmanager
-def no_time_limit(_: Budget) -> Iterator[None]:
+def no_time_limit(_: PageBudget) -> Iterator[None]:
     """End nothing."""
     yield
 
@@ -58,25 +58,25 @@ class Desk:
 
     def post(self, body: bytes) -> TestResponse:
         """Push a body."""
-        due = DelayedJobs(places=1, holds=self.settles, now=lambda: NOW, sleep=self.held.append)
+        due = DelayedJobs(slots=1, requeues=self.settles, now=lambda: NOW, sleep=self.held.append)
         scraper = Scraper(
             fetch=self.fetch,
             page_budget_seconds=40,
             time_limit=no_time_limit,
             now=lambda: NOW,
             name="r1/7",
-            delay=due.wait,
+            delay=due.wait_until_not_before,
         )
         policy = SettledPolicy(self.letters, self.jobs, lambda: NOW)
         consumer = PushConsumer(accept_any_caller, scraper, self.outcomes, policy)
         return make_app(consumer).test_client().post("/", data=body, content_type="application/json")
 
-    def fetch(self, url: str, politeness: Politeness, budget: Budget) -> Page:
+    def fetch(self, url: str, politeness: Politeness, budget: PageBudget) -> FetchedPage:
         """Give the page, or end."""
         del politeness, budget
         if self.ending is not None:
             raise self.ending
-        return Page(url, 200, "text/html", b"<h1>A Light in the Attic</h1>")
+        return FetchedPage(url, 200, "text/html", b"<h1>A Light in the Attic</h1>")
 
     def outcome(self) -> OutcomeRecord:
         """Return the one outcome there is."""
@@ -256,9 +256,9 @@ class TestNotDue:
     def test_without_settling_it_is_refused_at_once(self) -> None:
         """Pub/Sub's backoff waits without a place, and there is nothing to wait for here."""
         desk = Desk(settles=False)
-        due = DelayedJobs(places=1, holds=False, now=lambda: NOW, sleep=desk.held.append)
+        due = DelayedJobs(slots=1, requeues=False, now=lambda: NOW, sleep=desk.held.append)
         with pytest.raises(AttemptFailed) as caught:
-            due.wait(Job.decode(self.due(600)), Budget(40))
+            due.wait_until_not_before(Job.decode(self.due(600)), PageBudget(40))
         assert (caught.value.reason, desk.held) == (Reason.NOT_BEFORE, [])
 
     def test_few_jobs_wait_for_long_and_the_others_for_a_moment(self) -> None:
@@ -270,9 +270,9 @@ class TestNotDue:
             held.append(seconds)
             if len(held) < 4:
                 with pytest.raises(AttemptFailed):
-                    due.wait(far, Budget(40))
+                    due.wait_until_not_before(far, PageBudget(40))
 
-        due = DelayedJobs(places=2, holds=True, now=lambda: NOW, sleep=another)
+        due = DelayedJobs(slots=2, requeues=True, now=lambda: NOW, sleep=another)
         with pytest.raises(AttemptFailed):
-            due.wait(far, Budget(40))
+            due.wait_until_not_before(far, PageBudget(40))
         assert [round(seconds) for seconds in held] == [30, 30, 1, 1]

@@ -10,7 +10,7 @@ from guarded_http.client import HttpClient
 from tests.servers.certificates import Authority
 from tests.servers.site import Visit, http, open_site
 from tests.worker.fetching import ANYHOW, a_fetcher, a_trusting_fetcher, ended
-from worker.budget import Budget
+from worker.budget import PageBudget
 from worker.fetch import Fetcher
 
 PAGE = b"<h1>One</h1>"
@@ -38,7 +38,7 @@ def test_a_site_is_asked_and_checked_by_its_name(
     with open_site(tls) as site:
         site.add("/", http(200, PAGE))
         for host in ("shop.example", "shop.example."):
-            page = trusting.fetch(f"https://{host}:{site.port}/", ANYHOW, Budget(10))
+            page = trusting.fetch(f"https://{host}:{site.port}/", ANYHOW, PageBudget(10))
             assert page.body == PAGE
         assert site.requests[0].headers["host"] == f"shop.example:{site.port}"
     assert named == ["shop.example", "shop.example"]
@@ -75,12 +75,12 @@ def test_nobody_is_trusted_whom_the_context_does_not_know(authority: Authority, 
     """By itself requests adds its own authorities to the context, at each connection again."""
     context = authority.client()
     fetcher = a_fetcher(
-        web=lambda dial: HttpClient("scrapeq/test", dial, tls=lambda: context),
+        web=lambda dial: HttpClient("scrapeq/test", dial, tls_context=lambda: context),
         resolve=lambda _: ["127.0.0.1"],
     )
     with open_site(authority.server(tmp_path, "shop.example")) as site:
         site.add("/", http(200, PAGE))
-        assert fetcher.fetch(f"https://shop.example:{site.port}/", ANYHOW, Budget(10)).body == PAGE
+        assert fetcher.fetch(f"https://shop.example:{site.port}/", ANYHOW, PageBudget(10)).body == PAGE
     assert context.cert_store_stats()["x509_ca"] == 1
 
 
@@ -107,7 +107,7 @@ def test_connections_are_kept_and_drips_end_over_tls_too(
         url = f"https://shop.example:{site.port}"
         site.add("/", http(200, PAGE))
         for _ in range(3):
-            assert trusting.fetch(f"{url}/", ANYHOW, Budget(10)).body == PAGE
+            assert trusting.fetch(f"{url}/", ANYHOW, PageBudget(10)).body == PAGE
         assert site.connections == 1
         site.add("/slow", drip)
-        assert ended(trusting, f"{url}/slow", budget=Budget(0.3)).reason is Reason.PAGE_BUDGET_EXCEEDED
+        assert ended(trusting, f"{url}/slow", budget=PageBudget(0.3)).reason is Reason.PAGE_BUDGET_EXCEEDED

@@ -1,0 +1,118 @@
+"""Making connections: resolve a name once, check every address, connect to a checked one.
+
+Only this file turns a host into a socket, so no request can bypass the check. The connection goes to the
+address that was checked: a name whose address changes in between (DNS rebinding) changes nothing.
+"""
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import ip_address
+from threading import Event, Thread
+
+from guarded_http.addresses import Network, address_refusal, host_name_refusal
+from guarded_http.errors import Deadline, FetchError, FetchErrorKind
+
+CONNECT_SECONDS = 5.0  #: seconds to connect to one address, before the host's next address is tried
+MAX_ADDRESSES = 4  #: addresses of one host that are tried
+#: Seconds added to each timeout that the deadline sets: timers may fire early, and the deadline must have
+#: passed once one has.
+GRACE_SECONDS = 0.02
+
+Resolve = Callable[[str], list[str]]  #: takes a host, returns its addresses, raises OSError if there are none
+
+
+def resolve(host: str) -> list[str]:
+    """Return the addresses of a host, in the order of the system's resolver.
+
+    Raises:
+        OSError: if the host has no address.
+    """
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
+
+
+@dataclass(frozen=True)
+class Dialer:
+    """Connects to hosts of the public internet and of the allowed networks.
+
+    Attributes:
+        allowed_networks: networks that may be contacted although they are not public.
+        resolve: returns the addresses of a host.
+    """
+
+    allowed_networks: tuple[Network, ...] = ()
+    resolve: Resolve = resolve
+
+    def connect(self, host: str, port: int, deadline: Deadline) -> socket.socket:
+        """Return a connected TCP socket.
+
+        Raises:
+            FetchError: `refused_address`, `dns` or `connect`.
+        """
+        last_error: OSError | None = None
+        for address in self._checked_addresses(host, deadline)[:MAX_ADDRESSES]:
+            try:
+                return _connect(address, port, deadline)
+            except OSError as error:
+                last_error = error
+                deadline.remaining()
+        detail = f"{host} port {port}: {type(last_error).__name__}: {last_error}"
+        raise FetchError(FetchErrorKind.CONNECT, detail) from None
+
+    def _checked_addresses(self, host: str, deadline: Deadline) -> list[str]:
+        """Return the host's addresses; one refused address refuses the whole host."""
+        if refusal := host_name_refusal(host):
+            raise FetchError(FetchErrorKind.REFUSED_ADDRESS, refusal)
+        addresses = [host] if _is_address(host) else _resolve_within(deadline, self.resolve, host)
+        for address in addresses:
+            if refusal := address_refusal(ip_address(address), self.allowed_networks):
+                detail = refusal if address == host else f"{host}: {refusal}"
+                raise FetchError(
+                    FetchErrorKind.REFUSED_ADDRESS, f"{detail} (FETCH_ALLOW_NETWORKS allows networks)"
+                )
+        return addresses
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _resolve_within(deadline: Deadline, resolve: Resolve, host: str) -> list[str]:
+    """Resolve in a thread of its own, since the system's resolver takes no timeout."""
+    results: list[list[str] | Exception] = []
+    finished = Event()
+
+    def resolve_in_thread() -> None:
+        try:
+            results.append(resolve(host))
+        except (OSError, UnicodeError) as error:
+            results.append(error)
+        finally:
+            finished.set()
+
+    Thread(target=resolve_in_thread, name="resolve", daemon=True).start()
+    finished.wait(deadline.remaining() + GRACE_SECONDS)
+    if not results:
+        deadline.remaining()
+        raise FetchError(FetchErrorKind.DNS, f"{host}: the resolver did not respond")
+    if isinstance(results[0], Exception) or not results[0]:
+        raise FetchError(FetchErrorKind.DNS, f"{host}: {results[0] or 'the host has no address'}")
+    return results[0]
+
+
+def _connect(address: str, port: int, deadline: Deadline) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    connection = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(min(CONNECT_SECONDS, deadline.remaining() + GRACE_SECONDS))
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.connect((address, port))
+    except BaseException:
+        connection.close()
+        raise
+    return connection

@@ -1,0 +1,95 @@
+"""Following redirects: one loop for pages, robots.txt and sitemaps."""
+
+import string
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from urllib.parse import quote, urljoin, urlsplit
+
+from contract.urls import check_url
+from guarded_http.client import HttpClient
+from guarded_http.errors import Deadline, FetchError, FetchErrorKind
+from guarded_http.response import HttpResponse
+
+# Dot segments as browsers read them, with percent-encoded dots: https://url.spec.whatwg.org/#double-dot-path-segment
+_DOT_SEGMENTS = {".": ".", "%2e": ".", "..": "..", ".%2e": "..", "%2e.": "..", "%2e%2e": ".."}
+
+
+@contextmanager
+def get_following_redirects(  # noqa: PLR0913 - the first three and `accept` are those of HttpClient.get
+    client: HttpClient,
+    url: str,
+    deadline: Deadline,
+    *,
+    accept: str,
+    max_redirects: int,
+    before_request: Callable[[str], object] = lambda _: None,
+) -> Iterator[HttpResponse]:
+    """Request `url` and return the first response that is not a redirect, its body not read yet.
+
+    Args:
+        client: sends the requests; bodies of redirects are not read.
+        url: as `contract.urls.check_url` returns it.
+        deadline: ends the whole chain.
+        accept: the Accept header.
+        max_redirects: the longest chain that is followed.
+        before_request: called with each URL before it is requested (rate limit, robots.txt); what it raises
+            ends the chain.
+
+    Raises:
+        FetchError: as `HttpClient.get`; `too_many_redirects`, with the URL that was not requested any more;
+            `invalid_redirect`, with the URL whose Location is invalid.
+    """
+    for _ in range(max_redirects + 1):
+        before_request(url)
+        with client.get(url, deadline, accept=accept) as response:
+            location = response.location
+            if not location:
+                yield response
+                return
+        url = resolve_location(url, location)
+    detail = f"more than {max_redirects} redirects, the last one to {url}"
+    raise FetchError(FetchErrorKind.TOO_MANY_REDIRECTS, detail, url=url)
+
+
+def resolve_location(url: str, location: str) -> str:
+    """Return the URL to which a redirect leads.
+
+    Args:
+        url: the URL that redirects.
+        location: its Location header, each byte as the Latin-1 character that http.client makes of it.
+            Browsers read the bytes as UTF-8, and percent-encode bytes that are not; so does this function.
+
+    Raises:
+        FetchError: `invalid_redirect`, if it is not a URL that may be requested.
+    """
+    raw = location.encode("latin-1")
+    try:
+        location = raw.decode()
+    except UnicodeDecodeError:
+        location = quote(raw, safe=string.printable)
+    try:
+        return remove_dot_segments(check_url(urljoin(url, location)))
+    except ValueError as error:
+        detail = f"redirected to {location[:200]!r}: {error}"
+        raise FetchError(FetchErrorKind.INVALID_REDIRECT, detail, url=url) from None
+
+
+def remove_dot_segments(url: str) -> str:
+    """Return `url` without `.` and `..` segments, as browsers request it (RFC 3986 section 5.2.4).
+
+    robots.txt rules are about this form, so a path such as `/public/../private` cannot bypass them.
+    """
+    parts = urlsplit(url)
+    segments = parts.path.split("/")
+    if not any(segment.lower() in _DOT_SEGMENTS for segment in segments):
+        return url
+    kept: list[str] = []
+    for segment in segments[1:]:
+        dots = _DOT_SEGMENTS.get(segment.lower())
+        if dots == ".." and kept:
+            kept.pop()
+        if dots is None:
+            kept.append(segment)
+    if segments[-1].lower() in _DOT_SEGMENTS:
+        kept.append("")
+    return parts._replace(path="/" + "/".join(kept)).geturl()

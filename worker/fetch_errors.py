@@ -1,0 +1,29 @@
+"""What each error of the HTTP client means to a job: one table from its kinds to the outcome's reasons."""
+
+from contract.attempt import AttemptFailed
+from contract.outcome import Reason
+from guarded_http.errors import FetchError, FetchErrorKind
+
+REASONS = {
+    FetchErrorKind.DNS: Reason.DNS,
+    FetchErrorKind.CONNECT: Reason.CONNECT,
+    FetchErrorKind.TLS: Reason.TLS,
+    FetchErrorKind.TIMEOUT: Reason.TIMEOUT,
+    FetchErrorKind.INCOMPLETE_BODY: Reason.INCOMPLETE_BODY,
+    FetchErrorKind.TOO_LARGE: Reason.TOO_LARGE,
+    FetchErrorKind.DECOMPRESSION_BOMB: Reason.DECOMPRESSION_BOMB,
+    FetchErrorKind.UNSUPPORTED_ENCODING: Reason.CONTENT_TYPE,
+    FetchErrorKind.REFUSED_ADDRESS: Reason.REFUSED_ADDRESS,
+    FetchErrorKind.TOO_MANY_REDIRECTS: Reason.TOO_MANY_REDIRECTS,
+    FetchErrorKind.INVALID_REDIRECT: Reason.BAD_URL,
+}
+if REASONS.keys() != set(FetchErrorKind):
+    raise AssertionError("every kind of fetch error needs a reason")
+
+
+def attempt_failed(error: FetchError) -> AttemptFailed:
+    """Return the exception that ends an attempt whose page could not be fetched."""
+    hint = " (FETCH_MAX_BYTES)" if error.kind is FetchErrorKind.TOO_LARGE else ""
+    return AttemptFailed(
+        REASONS[error.kind], error.detail + hint, http_status=error.status, final_url=error.url
+    )
