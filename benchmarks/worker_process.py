@@ -62,7 +62,7 @@ class Surroundings:
 @contextmanager
 def surroundings() -> Iterator[Surroundings]:
     """Run a Pub/Sub with the outcomes topic, and a certificate server."""
-    key = SigningKey.made()
+    key = SigningKey.generate()
     certificates = json.dumps({key.kid: key.certificate.decode()}).encode()
     token = key.token(PUSH_SERVICE_ACCOUNT, PUSH_AUDIENCE, time.time(), 3600)
 

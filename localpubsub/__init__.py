@@ -3,8 +3,8 @@
 ``python -m localpubsub`` runs it; ``with localpubsub.running() as server:`` runs it inside a program.
 """
 
+from localpubsub.background_server import RunningServer, running
 from localpubsub.errors import CannotStart
 from localpubsub.options import Options
-from localpubsub.running import RunningServer, running
 
 __all__ = ["CannotStart", "Options", "RunningServer", "running"]

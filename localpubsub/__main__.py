@@ -16,14 +16,14 @@ from localpubsub.server import Server
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the server until SIGINT or SIGTERM; the exit status, 2 when it could not start."""
+    """Run the server until SIGINT or SIGTERM; return the exit status, which is 2 if it could not start."""
     options = Options(**vars(_parser().parse_args(arguments)))
     logging.basicConfig(level=options.logging_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(_serve(options))
     except CannotStart as error:
-        print(f"localpubsub: {error}", file=sys.stderr)  # noqa: T201 - to whoever typed the command
+        print(f"localpubsub: {error}", file=sys.stderr)  # noqa: T201 - output of a command
         return 2
     return 0
 
@@ -35,7 +35,7 @@ async def _serve(options: Options) -> None:
         loop.add_signal_handler(number, stop.set)
     server = Server(options)
     await server.start()
-    print(  # noqa: T201 - to whoever typed the command
+    print(  # noqa: T201 - output of a command
         f"localpubsub: gRPC on {server.host} (PUBSUB_EMULATOR_HOST={server.host})\n"
         f"localpubsub: REST and state on {server.http_url}/ (certificates: {server.certs_url})\n"
         f"localpubsub: data in {server.data.absolute() if server.data else 'memory only'}",
@@ -52,57 +52,57 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=HelpFormatter,
     )
     default = Options()
-    _add_places(parser.add_argument, default)
-    _add_behaviour(parser.add_argument, default)
-    _add_tests(parser.add_argument, default)
+    _add_location_options(parser.add_argument, default)
+    _add_serving_options(parser.add_argument, default)
+    _add_simulation_options(parser.add_argument, default)
     return parser
 
 
-def _add_places(add: Callable[..., object], default: Options) -> None:
-    """Where it keeps things and where it listens."""
+def _add_location_options(add: Callable[..., object], default: Options) -> None:
+    """Add the options about files, addresses and logs."""
     add(
         "--data",
         type=Path,
         default=default.data,
-        help="directory of everything that survives (default: %(default)s)",
+        help="directory of everything that survives a restart (default: %(default)s)",
     )
-    add("--ephemeral", action="store_true", help="keep everything in memory, and nothing afterwards")
+    add("--ephemeral", action="store_true", help="keep everything in memory and lose it at the end")
     add("--host", default=default.host, help="address to listen on (default: %(default)s)")
     add("--port", type=port, default=default.port, help="gRPC port, 0 for a free one (default: %(default)s)")
     add("--http-port", type=port, help="port of REST, state page and certificates (default: gRPC + 1)")
-    add("--setup", type=Path, metavar="FILE", help="YAML file of topics and subscriptions to make at start")
+    add("--setup", type=Path, metavar="FILE", help="YAML file of topics and subscriptions to create at start")
     add("--log-level", choices=LOG_LEVELS, default=default.log_level, help="(default: %(default)s)")
 
 
-def _add_behaviour(add: Callable[..., object], default: Options) -> None:
-    """How it serves."""
+def _add_serving_options(add: Callable[..., object], default: Options) -> None:
+    """Add the options about pushes, exports and durability."""
     add(
         "--max-outstanding",
         type=at_least_one,
         default=default.max_outstanding,
-        help="pushes of one subscription open at a time (default: %(default)s)",
+        help="maximum number of open pushes of one subscription (default: %(default)s)",
     )
     add(
         "--create-tables",
         action=argparse.BooleanOptionalAction,
         default=default.create_tables,
-        help="make the tables and buckets that export subscriptions write to (default: yes)",
+        help="create missing tables and buckets of export subscriptions (default: yes)",
     )
     add(
         "--fsync",
         action="store_true",
-        help="confirm only what survives the loss of power, too (slower; default: the death of the process)",
+        help="confirm only what survives a power failure (slower; default: a crash of the process)",
     )
     add(
         "--ca-file",
         type=Path,
         metavar="PEM",
-        help="certificates of authorities to trust at https:// push endpoints, beside this machine's own",
+        help="further certificate authorities to trust for https:// push endpoints",
     )
 
 
-def _add_tests(add: Callable[..., object], default: Options) -> None:
-    """What goes otherwise in a test."""
+def _add_simulation_options(add: Callable[..., object], default: Options) -> None:
+    """Add the options for tests: missing permissions, scaled time and injected faults."""
     add(
         "--without-service-agent-permissions",
         action="store_false",
@@ -121,14 +121,14 @@ def _add_tests(add: Callable[..., object], default: Options) -> None:
         type=float,
         default=default.time_scale,
         metavar="N",
-        help="run every deadline, backoff and retention N times as fast, in the same order "
+        help="make every deadline, backoff and retention N times as fast, in the same order "
         "(default: %(default)g)",
     )
     add(
         "--chaos",
         default=default.chaos,
         metavar="SWITCHES",
-        help="what is to go wrong, for example "
+        help="faults to inject, for example "
         "duplicate=0.05,drop_ack=0.02,delay=200ms,early_dead_letter=0.01,seed=7 (default: nothing)",
     )
 

@@ -1,11 +1,14 @@
-"""Kinds of arguments of the commands."""
+"""Argument types and help format that the command lines share."""
 
 import argparse
 import os
 
 
 class HelpFormatter(argparse.HelpFormatter):
-    """Help as wide as the terminal. Argparse's own asks shutil, which imports every compression there is."""
+    """Formats the help as wide as the terminal.
+
+    argparse's own formatter calls shutil, which imports every compression module.
+    """
 
     def __init__(self, prog: str) -> None:
         try:
@@ -16,16 +19,16 @@ class HelpFormatter(argparse.HelpFormatter):
 
 
 def port(text: str) -> int:
-    """A port to listen on; 0 takes a free one."""
+    """Parse a port to listen on; 0 chooses a free port."""
     number = int(text)
     if not 0 <= number <= 65535:
-        raise argparse.ArgumentTypeError(f"{text} is no port: 0 to 65535")
+        raise argparse.ArgumentTypeError(f"{text} is not a port number: it must be from 0 to 65535")
     return number
 
 
 def at_least_one(text: str) -> int:
-    """A number of things of which there must be one."""
+    """Parse a number that must be at least 1."""
     number = int(text)
     if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is too small: at least 1")
+        raise argparse.ArgumentTypeError(f"{text} is too small: it must be at least 1")
     return number

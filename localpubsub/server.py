@@ -1,4 +1,4 @@
-"""The whole server, wired: ports, broker, pushes, certificates. The only file that knows all of them."""
+"""The server, which wires ports, broker, pushes, exports and certificates together."""
 
 import errno
 import socket
@@ -33,84 +33,98 @@ from localpubsub.storage.store import Store
 if TYPE_CHECKING:
     from localpubsub.broker.chaos import Chaos
 
-#: Seconds that pushes and calls under way have to finish when the server stops.
-GRACE: Final = 0.5
+#: How long pushes and calls under way may take to finish when the server stops, in seconds.
+GRACE_SECONDS: Final = 0.5
 
-#: The most a time scale can be: a day in a second and a half. A loop's timers have about a millisecond.
+#: The largest time scale, at which a day passes in 1.5 s. An event loop's timers have a resolution of about
+#: 1 ms.
 MAX_TIME_SCALE: Final = 60_000.0
 
 _GRPC_OPTIONS: Final = (
     ("grpc.max_receive_message_length", GRPC_RECEIVE_BYTES),
     ("grpc.max_send_message_length", -1),
-    # Else a second server on the port would start, and get half of the connections.
+    # With SO_REUSEPORT, a second server could start on the same port and would get half of the connections.
     ("grpc.so_reuseport", 0),
-    # The official clients ping every 30 s, which gRPC servers take for abuse unless told otherwise.
+    # The official clients send a ping every 30 s, which gRPC servers treat as abuse by default.
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
     ("grpc.http2.max_ping_strikes", 0),
 )
 
 
 class Server:
-    """A running server. ``start`` and ``close`` belong to the same event loop."""
+    """One server; ``start`` and ``close`` must be called on the same event loop.
+
+    Attributes:
+        options: the options it was created with.
+        port: the gRPC port; 0 before ``start``.
+        http_port: the HTTP port; 0 before ``start``.
+        data: the data directory; None with the option ``ephemeral``.
+        exports: the directory of the files that export subscriptions write; set by ``start``.
+    """
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.port = 0  #: the gRPC port, once started
-        self.http_port = 0  #: the HTTP port, once started
+        self.port = 0
+        self.http_port = 0
         self.data: Path | None = None if options.ephemeral else options.data
-        self.exports = Path()  #: directory of what export subscriptions write, once started
+        self.exports = Path()
         self._closing = AsyncExitStack()
 
     @property
     def warehouse(self) -> Path:
-        """The SQLite file that BigQuery subscriptions write; there once a first one is."""
+        """The SQLite file that BigQuery subscriptions write; it is created for the first of them."""
         return self.exports / "warehouse.db"
 
     @property
     def buckets(self) -> Path:
-        """Each directory in it is a bucket of Cloud Storage subscriptions."""
+        """The directory whose subdirectories are the buckets of Cloud Storage subscriptions."""
         return self.exports / "buckets"
 
     @property
     def host(self) -> str:
-        """``ADDRESS:PORT``, the value for PUBSUB_EMULATOR_HOST."""
-        return _address(_reachable(self.options.host), self.port)
+        """The gRPC address ``ADDRESS:PORT``, which is the value for PUBSUB_EMULATOR_HOST."""
+        return _address(_connect_host(self.options.host), self.port)
 
     @property
     def http_url(self) -> str:
-        """Where the REST API and the state page are; ends without a slash."""
-        return f"http://{_address(_reachable(self.options.host), self.http_port)}"
+        """The URL of the REST API and the state page, without a slash at the end."""
+        return f"http://{_address(_connect_host(self.options.host), self.http_port)}"
 
     @property
     def certs_url(self) -> str:
-        """Where the certificates of push tokens are, for google-auth's ``certs_url``."""
+        """The URL of the certificates of push tokens, for google-auth's ``certs_url``."""
         return f"{self.http_url}{CERTIFICATES_PATH}"
 
     async def start(self) -> None:
-        """Serve; returns once both ports answer. CannotStart if that cannot be."""
-        async with AsyncExitStack() as opened:
-            await self._start(opened)
-            self._closing = opened.pop_all()
+        """Start the server; return once it serves both ports.
+
+        Raises:
+            CannotStart: an option is invalid, or a port or the data directory is in use.
+        """
+        async with AsyncExitStack() as closing:
+            await self._start(closing)
+            self._closing = closing.pop_all()
 
     async def close(self) -> None:
-        """Stop serving, write what is left, let go of ports and directory."""
+        """Stop serving, write pending changes to disk, and release the ports and the data directory."""
         await self._closing.aclose()
 
-    async def _start(self, opened: AsyncExitStack) -> None:
+    async def _start(self, closing: AsyncExitStack) -> None:
         options = self.options
-        _listen(options.host, options.port, "--port").close()  # our sentence, before gRPC's own
-        setup = _setup(options.setup) if options.setup is not None else None
+        # Listening first reports a port in use with a plain message instead of gRPC's.
+        _listen(options.host, options.port, "--port").close()
+        setup = _read_setup(options.setup) if options.setup is not None else None
         directory = None
         if self.data is not None:
             directory = DataDirectory(self.data)
-            opened.callback(directory.close)
-        trust = TlsContext(options.ca_file)
+            closing.callback(directory.close)
+        tls = TlsContext(options.ca_file)
         chaos = _chaos(options.chaos) if options.chaos else None
         store = Store(directory.database if directory else None, fsync=options.fsync)
-        opened.callback(store.close)
-        clock = Clock(_positive(options.time_scale))
+        closing.callback(store.close)
+        clock = Clock(_checked_time_scale(options.time_scale))
         broker = Broker(store, clock, chaos, service_agent_permissions=options.service_agent_permissions)
-        opened.push_async_callback(broker.close)
+        closing.push_async_callback(broker.close)
         tokens = Tokens(self.data, clock)
         services = {
             "Publisher": PublisherService(broker).methods(),
@@ -121,22 +135,22 @@ class Server:
         if setup is not None:
             await setup(services)
         state = ServerState(broker)
-        await self._serve_http(opened, HttpPort(services, tokens, state, GRACE))
-        await self._serve_grpc(opened, services)
-        state.push_status_source = pushes = PushDeliveries(broker, tokens, options.max_outstanding, trust)
-        opened.push_async_callback(pushes.close, GRACE)
-        self.exports = self.data or opened.enter_context(_temporary_directory())
+        await self._serve_http(closing, HttpPort(services, tokens, state, GRACE_SECONDS))
+        await self._serve_grpc(closing, services)
+        state.push_status_source = pushes = PushDeliveries(broker, tokens, options.max_outstanding, tls)
+        closing.push_async_callback(pushes.close, GRACE_SECONDS)
+        self.exports = self.data or closing.enter_context(_temporary_directory())
         exports = Exports(broker, self.warehouse, self.buckets, create=options.create_tables)
-        opened.push_async_callback(exports.close)
+        closing.push_async_callback(exports.close)
 
-    async def _serve_http(self, opened: AsyncExitStack, door: HttpPort) -> None:
+    async def _serve_http(self, closing: AsyncExitStack, http: HttpPort) -> None:
         host = self.options.host
         listening = _listen(host, self.options.requested_http_port, "--http-port")
         self.http_port = int(listening.getsockname()[1])
-        opened.push_async_callback(door.close)
-        await door.open(listening, grpc=lambda: (_reachable(host), self.port))
+        closing.push_async_callback(http.close)
+        await http.open(listening, grpc=lambda: (_connect_host(host), self.port))
 
-    async def _serve_grpc(self, opened: AsyncExitStack, services: Services) -> None:
+    async def _serve_grpc(self, closing: AsyncExitStack, services: Services) -> None:
         server = aio.server(options=_GRPC_OPTIONS)
         server.add_generic_rpc_handlers((Methods(services),))
         try:
@@ -144,17 +158,18 @@ class Server:
         except RuntimeError as error:
             raise _port_in_use(self.options.host, self.options.port, "--port") from error
         await server.start()
-        opened.push_async_callback(server.stop, GRACE)
+        closing.push_async_callback(server.stop, GRACE_SECONDS)
 
 
-def _setup(wanted: Path | Mapping[str, Any]) -> Callable[[Services], Awaitable[None]]:
-    """Read what is wanted, at once, to be made when there are services."""
-    from localpubsub.setup import resources  # noqa: PLC0415 - with YAML and protobuf's JSON, a tenth of the start
-
-    return partial(resources.make, resources.read(wanted))
+# Modules that few servers need are imported on use, to keep the memory of a fresh server below a quarter of
+# the emulator's.
 
 
-# What few servers need is imported where it is needed: a start is to take a quarter of the emulator's memory.
+def _read_setup(setup: Path | Mapping[str, Any]) -> Callable[[Services], Awaitable[None]]:
+    """Read the setup at once; the returned function creates its resources."""
+    from localpubsub.setup import resources  # noqa: PLC0415 - YAML and protobuf's JSON take a tenth of the start
+
+    return partial(resources.make, resources.read(setup))
 
 
 def _chaos(switches: str) -> "Chaos":
@@ -171,10 +186,10 @@ def _temporary_directory() -> Iterator[Path]:
         yield Path(directory)
 
 
-def _positive(scale: float) -> float:
+def _checked_time_scale(scale: float) -> float:
     if not 0 < scale <= MAX_TIME_SCALE:
         raise CannotStart(
-            f"--time-scale {scale:g} cannot be: it must be above 0, and at most {MAX_TIME_SCALE:g}."
+            f"invalid --time-scale {scale:g}: it must be above 0 and at most {MAX_TIME_SCALE:g}."
         )
     return scale
 
@@ -186,25 +201,24 @@ def _listen(host: str, port: int, option: str) -> socket.socket:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise _port_in_use(host, port, option) from error
-        reason = (error.strerror or str(error)).partition(" (")[
-            0
-        ]  # without the address, which we write better
-        where = _address(host, port)
-        raise CannotStart(f"cannot listen on {where}: {reason}. Look at --host and {option}.") from error
+        # The text in parentheses repeats the address.
+        reason = (error.strerror or str(error)).partition(" (")[0]
+        address = _address(host, port)
+        raise CannotStart(f"cannot listen on {address}: {reason}. Check --host and {option}.") from error
 
 
 def _port_in_use(host: str, port: int, option: str) -> CannotStart:
     return CannotStart(
         f"cannot listen on {_address(host, port)}: is another server running there? "
-        f"Choose another port with {option} (0 takes a free one)."
+        f"Choose another port with {option} (0 chooses a free one)."
     )
 
 
 def _address(host: str, port: int) -> str:
-    """Host and port as URLs and gRPC write them: IPv6 in brackets (RFC 3986 section 3.2.2)."""
+    """Return host and port as in URLs and gRPC: IPv6 in brackets (RFC 3986 section 3.2.2)."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _reachable(host: str) -> str:
-    """An address that leads to a server listening on ``host``."""
+def _connect_host(host: str) -> str:
+    """Return an address at which a server that listens on ``host`` can be reached."""
     return "127.0.0.1" if host in {"0.0.0.0", "::", ""} else host  # noqa: S104 - compared, not listened on

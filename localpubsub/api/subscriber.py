@@ -31,25 +31,25 @@ from localpubsub.protocol.messages import (
 )
 from localpubsub.protocol.messages import Subscription as SubscriptionMessage
 from localpubsub.pull.ack_ids import find_leases
-from localpubsub.pull.receive import Wanted, receive
-from localpubsub.pull.streaming_pull import stream
+from localpubsub.pull.receive import PullLimits, receive
+from localpubsub.pull.streaming_pull import serve_stream
 from localpubsub.resources import limits
 
-#: Seconds a pull waits for a first message, when the caller would wait longer.
-PATIENCE: Final = 90.0
-#: Seconds left of the caller's own deadline for an empty answer to arrive before it.
-_MARGIN: Final = 0.5
+#: The longest time that a pull waits for a first message, in seconds.
+MAX_PULL_WAIT: Final = 90.0
+#: An empty response is sent this many seconds before the caller's own deadline, so that it arrives in time.
+_DEADLINE_MARGIN: Final = 0.5
 
 
 class SubscriberService:
-    """What the service answers; every method raises Refusal or StoreFailure."""
+    """The methods of the service; each may raise RequestRejected or StoreFailure."""
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._catalogue = broker.catalogue
 
     def methods(self) -> Mapping[str, Method | StreamMethod]:
-        """Name of each method → its request and function."""
+        """Return ``{name: Method}``."""
         return {
             "CreateSubscription": Method(SubscriptionMessage, self.create_subscription),
             "GetSubscription": Method(GetSubscriptionRequest, self.get_subscription),
@@ -65,21 +65,21 @@ class SubscriberService:
         }
 
     async def create_subscription(self, request: RequestPb, _: Context) -> ResponsePb:
-        """The request is the subscription itself."""
+        """Create a subscription; the request is the subscription itself."""
         subscription = await self._catalogue.create_subscription(request)
         return subscription.resource
 
     async def get_subscription(self, request: RequestPb, _: Context) -> ResponsePb:
-        """One subscription by name."""
+        """Return one subscription by name."""
         return self._catalogue.subscription(request.subscription).resource
 
     async def update_subscription(self, request: RequestPb, _: Context) -> ResponsePb:
-        """The fields of the update mask."""
+        """Change the fields that the update mask names."""
         subscription = await self._catalogue.update_subscription(request.subscription, request.update_mask)
         return subscription.resource
 
     async def list_subscriptions(self, request: RequestPb, _: Context) -> ResponsePb:
-        """Subscriptions of a project, by name."""
+        """Return the subscriptions of a project, sorted by name."""
         limits.check_project(request.project)
         prefix = request.project + "/"
         subscriptions = self._catalogue.subscriptions
@@ -89,63 +89,64 @@ class SubscriberService:
         return ListSubscriptionsResponse(subscriptions=resources, next_page_token=token)
 
     async def delete_subscription(self, request: RequestPb, _: Context) -> ResponsePb:
-        """The subscription goes, with its messages."""
+        """Delete a subscription with its messages."""
         await self._catalogue.delete_subscription(request.subscription)
         return Empty()
 
     async def modify_push_config(self, request: RequestPb, _: Context) -> ResponsePb:
-        """Replace the push config as a whole."""
+        """Replace the whole push config."""
         await self._catalogue.modify_push_config(request.subscription, request.push_config)
         return Empty()
 
     async def pull(self, request: RequestPb, context: Context) -> ResponsePb:
-        """Messages as soon as there are any; none when none came in time."""
+        """Return messages as soon as some are ready; none if no message becomes ready in time."""
         if request.max_messages <= 0:
             raise InvalidArgument("You have specified an invalid maxMessages: it must be greater than 0.")
         subscription = self._pullable(request.subscription)
-        patience = 0.0 if request.return_immediately else _patience(context)
-        until = asyncio.get_running_loop().time() + patience
-        arrived = asyncio.Event()
-        subscription.consumers.add(arrived.set)
+        wait = 0.0 if request.return_immediately else _pull_wait(context)
+        until = asyncio.get_running_loop().time() + wait
+        changed = asyncio.Event()
+        subscription.consumers.add(changed.set)
         try:
             while True:
-                arrived.clear()
-                seconds = subscription.backlog.policy.ack_deadline
-                wanted = Wanted(request.max_messages, limits.MAX_PULL_BYTES, seconds)
-                received = await receive(self._broker, self._pullable(request.subscription), wanted)
-                if received.messages or not await _within(until, arrived):
+                changed.clear()
+                lease_seconds = subscription.backlog.policy.ack_deadline
+                allowed = PullLimits(request.max_messages, limits.MAX_PULL_BYTES, lease_seconds)
+                received = await receive(self._broker, self._pullable(request.subscription), allowed)
+                if received.messages or not await _is_set_before(until, changed):
                     return PullResponse(received_messages=received.messages)
         finally:
-            subscription.consumers.discard(arrived.set)
+            subscription.consumers.discard(changed.set)
 
     async def streaming_pull(self, context: Context) -> None:
-        """See streaming_pull.py."""
-        await stream(self._broker, self._pullable, context)
+        """Serve one stream: see pull/streaming_pull.py."""
+        await serve_stream(self._broker, self._pullable, context)
 
     async def acknowledge(self, request: RequestPb, _: Context) -> ResponsePb:
-        """Answered once it is on disk. Acking what has expired does nothing.
+        """Acknowledge messages; return once the acks are on disk.
 
-        With exactly-once delivery it is an error; without, it is none.
+        An ack id whose lease has ended is ignored. With exactly-once delivery it raises InvalidAckIds, after
+        the other ack ids were acknowledged.
         """
         subscription = self._attached(request.subscription)
-        named = find_leases(subscription, request.ack_ids)
-        for lease in named.leases:
+        resolved = find_leases(subscription, request.ack_ids)
+        for lease in resolved.leases:
             self._broker.acknowledge(subscription, lease)
         await self._broker.journal.commit()
-        if named.ended and subscription.exactly_once:
-            raise InvalidAckIds(named.ended)
+        if resolved.invalid and subscription.exactly_once:
+            raise InvalidAckIds(resolved.invalid)
         return Empty()
 
     async def modify_ack_deadline(self, request: RequestPb, _: Context) -> ResponsePb:
-        """Move deadlines; 0 seconds refuses the messages."""
+        """Set the remaining seconds of leases; 0 nacks the messages."""
         subscription = self._attached(request.subscription)
         seconds = request.ack_deadline_seconds
         limits.check_between("ack deadline", seconds, limits.MODIFIED_ACK_DEADLINE)
-        named = find_leases(subscription, request.ack_ids)
-        for lease in named.leases:
+        resolved = find_leases(subscription, request.ack_ids)
+        for lease in resolved.leases:
             self._broker.modify_ack_deadline(subscription, lease, seconds)
-        if named.ended and subscription.exactly_once:
-            raise InvalidAckIds(named.ended)
+        if resolved.invalid and subscription.exactly_once:
+            raise InvalidAckIds(resolved.invalid)
         return Empty()
 
     def _attached(self, name: str) -> Subscription:
@@ -168,19 +169,21 @@ class SubscriberService:
         return subscription
 
 
-def _patience(context: Context) -> float:
-    # None when the caller set no deadline, which grpc's stubs leave out.
+def _pull_wait(context: Context) -> float:
+    """Return how long a pull may wait for a first message, in seconds."""
+    # time_remaining returns None if the caller set no deadline, although grpc's type stubs deny it.
     remaining = cast("float | None", context.time_remaining())
     if remaining is None:
-        return PATIENCE
-    return min(PATIENCE, max(remaining - _MARGIN, remaining / 2))
+        return MAX_PULL_WAIT
+    return min(MAX_PULL_WAIT, max(remaining - _DEADLINE_MARGIN, remaining / 2))
 
 
-async def _within(until: float, arrived: asyncio.Event) -> bool:
-    waiting = asyncio.ensure_future(arrived.wait())
+async def _is_set_before(until: float, event: asyncio.Event) -> bool:
+    """Wait for the event; return False if it is not set before ``until``, a time of the event loop."""
+    waiting = asyncio.ensure_future(event.wait())
     loop = asyncio.get_running_loop()
     try:
         await asyncio.wait([waiting], timeout=max(0.0, until - loop.time()))
     finally:
         waiting.cancel()
-    return arrived.is_set()
+    return event.is_set()

@@ -143,7 +143,7 @@ class Exporter(ABC):
     def settle(self, lease: Lease, reason: str) -> None:
         """Acknowledge, or refuse for a reason: that is an attempt."""
         if not reason:
-            self._backoff.acknowledged()
+            self._backoff.record_ack()
             self._broker.acknowledge(self._subscription, lease)
             return
         _log.info(
@@ -156,7 +156,7 @@ class Exporter(ABC):
         # With a dead-letter topic Pub/Sub does not slow down for messages that do not fit
         # (https://cloud.google.com/pubsub/docs/bigquery#handle_message_failures).
         if self._subscription.backlog.policy.dead_letter_policy is None:
-            self._backoff.refused(lease.delivered_at, self._broker.clock.now())
+            self._backoff.record_nack(lease.delivered_at, self._broker.clock.now())
             self._rest_until = max(self._rest_until, self._backoff.resume_at)
         lease.export_error = reason
         self._broker.nack(self._subscription, lease)

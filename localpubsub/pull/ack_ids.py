@@ -1,4 +1,4 @@
-"""Which deliveries the ack ids of a request name, and which of those have ended."""
+"""Look up the leases that the ack ids of a request name."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -10,43 +10,48 @@ from localpubsub.errors import InvalidArgument
 
 @dataclass(slots=True)
 class ResolvedAckIds:
-    """The ack ids of one request, by what they are worth."""
+    """The ack ids of one request, divided into valid and invalid ones."""
 
-    leases: list[Lease] = field(default_factory=list)  #: those that still last
-    ack_ids: list[str] = field(default_factory=list)  #: theirs, in the same order
-    ended: list[str] = field(default_factory=list)  #: ack ids of deliveries that expired, or never were
+    leases: list[Lease] = field(default_factory=list)  #: The leases of the valid ack ids, in the same order.
+    valid: list[str] = field(default_factory=list)  #: Ack ids whose lease has not ended.
+    invalid: list[str] = field(default_factory=list)  #: Ack ids whose lease has ended or never existed.
 
     def __bool__(self) -> bool:
-        return bool(self.ack_ids or self.ended)
+        return bool(self.valid or self.invalid)
 
     def add(self, other: "ResolvedAckIds") -> None:
-        """Take over what another names."""
+        """Append the ack ids and leases of ``other``."""
         self.leases += other.leases
-        self.ack_ids += other.ack_ids
-        self.ended += other.ended
+        self.valid += other.valid
+        self.invalid += other.invalid
 
 
 def find_leases(
-    subscription: Subscription, ack_ids: Iterable[str], *, allow_none: bool = False
+    subscription: Subscription, ack_ids: Iterable[str], *, allow_empty: bool = False
 ) -> ResolvedAckIds:
-    """Look up ack ids; InvalidArgument if there are none, or if one is no ack id of this subscription.
+    """Look up the leases of ack ids.
 
-    With exactly-once delivery a wrong ack id is reported like one that has ended.
+    With exactly-once delivery a malformed ack id counts as invalid, like one whose lease has ended.
+
+    Raises:
+        InvalidArgument: there are no ack ids and ``allow_empty`` is not set; or, without exactly-once
+            delivery, one is not an ack id of this subscription.
     """
     found = ResolvedAckIds()
-    for text, delivery in [(text, _parsed(subscription, text)) for text in ack_ids]:
+    # All ack ids are parsed before the first one is looked up: a malformed one rejects the whole request.
+    for text, delivery in [(text, _parse(subscription, text)) for text in ack_ids]:
         lease = subscription.backlog.find_lease(*delivery) if delivery is not None else None
         if lease is None:
-            found.ended.append(text)
+            found.invalid.append(text)
         else:
             found.leases.append(lease)
-            found.ack_ids.append(text)
-    if not found and not allow_none:
+            found.valid.append(text)
+    if not found and not allow_empty:
         raise InvalidArgument("No ack ids specified.")
     return found
 
 
-def _parsed(subscription: Subscription, text: str) -> tuple[int, int] | None:
+def _parse(subscription: Subscription, text: str) -> tuple[int, int] | None:
     try:
         return parse_ack_id(text, subscription.number)
     except InvalidArgument:

@@ -1,4 +1,4 @@
-"""Messages leased and put into the shape in which a pull or a stream answers."""
+"""Lease messages and encode them as the ReceivedMessages of a Pull or StreamingPull response."""
 
 from dataclasses import dataclass, field
 
@@ -11,29 +11,33 @@ from localpubsub.protocol.messages import ReceivedMessage, ResponsePb
 
 @dataclass(slots=True)
 class Received:
-    """What one answer carries."""
+    """The messages of one response."""
 
-    messages: list[ResponsePb] = field(default_factory=list)  #: ReceivedMessage
-    sizes: dict[int, int] = field(default_factory=dict)  #: message id → bytes of its record
+    messages: list[ResponsePb] = field(default_factory=list)  #: ReceivedMessage protobufs.
+    sizes: dict[int, int] = field(default_factory=dict)  #: Message id → bytes of its encoded message.
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the subscriber can take."""
+class PullLimits:
+    """What a subscriber can take in one response."""
 
-    messages: int  #: at most
-    size: int  #: bytes at most; one message that is larger than all of it is let through
-    seconds: float  #: the lease
+    max_messages: int  #: The maximum number of messages.
+    max_bytes: int  #: The maximum total size in bytes; one message that alone exceeds it is let through.
+    lease_seconds: float  #: How long the messages are leased, in seconds.
 
 
 async def receive(
-    broker: Broker, subscription: Subscription, wanted: Wanted, holder: LeaseHolder | None = None
+    broker: Broker, subscription: Subscription, limits: PullLimits, holder: LeaseHolder | None = None
 ) -> Received:
-    """Lease what is ready and wanted, maybe nothing; StoreFailure when not even one could be read."""
+    """Lease ready messages within ``limits``; the result is empty if no message is ready.
+
+    Raises:
+        StoreFailure: not even one message could be read.
+    """
     received = Received()
     size = 0
-    while len(received.messages) < wanted.messages:
-        lease = broker.deliver(subscription, wanted.seconds, holder)
+    while len(received.messages) < limits.max_messages:
+        lease = broker.deliver(subscription, limits.lease_seconds, holder)
         if lease is None:
             break
         try:
@@ -47,7 +51,7 @@ async def receive(
             broker.acknowledge_missing(subscription, lease)
             continue
         size += len(record)
-        if size > wanted.size and received.messages:
+        if size > limits.max_bytes and received.messages:
             broker.cancel_delivery(subscription, lease)
             break
         received.messages.append(_received_message(subscription, lease, record))

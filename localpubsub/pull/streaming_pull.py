@@ -1,6 +1,7 @@
-"""One StreamingPull: messages down, acks and deadlines up, within the subscriber's flow control.
+"""StreamingPull: send messages and receive acks and deadlines, within the subscriber's flow control.
 
-proto: StreamingPullRequest. The official clients use it for every subscriber that has a callback.
+See StreamingPullRequest in google/pubsub/v1/pubsub.proto. The official clients use StreamingPull for every
+subscriber with a callback.
 """
 
 import asyncio
@@ -16,27 +17,37 @@ from localpubsub.errors import InvalidArgument
 from localpubsub.protocol.calls import Context
 from localpubsub.protocol.messages import RequestPb, ResponsePb, StreamingPullResponse
 from localpubsub.pull.ack_ids import ResolvedAckIds, find_leases
-from localpubsub.pull.receive import Received, Wanted, receive
+from localpubsub.pull.receive import PullLimits, Received, receive
 from localpubsub.resources import limits
 
-#: Messages of one answer at most: a stream's answers should be small, for each is handled whole.
-_ANSWER_MESSAGES = 500
+#: Maximum number of messages in one response. Clients process each response as a whole, so it should be
+#: small.
+_MAX_RESPONSE_MESSAGES = 500
 
 
-async def stream(broker: Broker, find: Callable[[str], Subscription], context: Context) -> None:
-    """Serve one stream until the subscriber ends it; Refusal for a wrong request."""
+async def serve_stream(broker: Broker, find: Callable[[str], Subscription], context: Context) -> None:
+    """Serve one stream until the subscriber ends it.
+
+    Args:
+        broker: the broker.
+        find: returns a subscription by name; raises Refusal if it cannot be pulled.
+        context: the stream's gRPC context.
+
+    Raises:
+        Refusal: a request of the stream is invalid, or the subscription can no longer be pulled.
+    """
     first = await context.read()
     if first is aio.EOF:
         return
     limits.check_between("stream ack deadline", first.stream_ack_deadline_seconds, limits.ACK_DEADLINE)
-    serving = _Stream(broker, find(first.subscription), context, first)
-    reading = asyncio.create_task(serving.read(first))
+    stream = _Stream(broker, find(first.subscription), context, first)
+    reader = asyncio.create_task(stream.read(first))
     try:
-        await serving.write(reading, lambda: find(first.subscription))
+        await stream.write(reader, lambda: find(first.subscription))
     finally:
-        serving.end()
-        reading.cancel()
-        await asyncio.gather(reading, return_exceptions=True)
+        stream.end()
+        reader.cancel()
+        await asyncio.gather(reader, return_exceptions=True)
 
 
 class _Stream:
@@ -46,12 +57,12 @@ class _Stream:
         self._broker = broker
         self._subscription = subscription
         self._context = context
-        self._seconds: float = first.stream_ack_deadline_seconds
-        # 0 and less mean no limit.
-        self._most_messages: float = (
+        self._lease_seconds: float = first.stream_ack_deadline_seconds
+        # Zero and negative values mean "no limit".
+        self._max_messages: float = (
             first.max_outstanding_messages if first.max_outstanding_messages > 0 else float("inf")
         )
-        self._most_bytes: float = (
+        self._max_bytes: float = (
             first.max_outstanding_bytes if first.max_outstanding_bytes > 0 else float("inf")
         )
         self._outstanding: dict[int, int] = {}
@@ -61,39 +72,42 @@ class _Stream:
         subscription.consumers.add(self._changed.set)
 
     def end(self) -> None:
-        """No further deliveries; what was delivered stays leased until its deadline."""
+        """Deliver no further message; delivered messages stay leased until their deadline."""
         self._subscription.consumers.discard(self._changed.set)
 
     def lease_ended(self, lease: Lease) -> None:
-        """A message of this stream was acknowledged, refused or expired: it no longer counts."""
+        """Stop counting a message that was acknowledged, nacked or whose lease expired."""
         self._outstanding_bytes -= self._outstanding.pop(lease.message_id, 0)
         self._changed.set()
 
-    async def write(self, reading: asyncio.Task[None], check: Callable[[], Subscription]) -> None:
-        """Send what is ready while there is room; ends with ``reading``."""
-        reading.add_done_callback(lambda _: self._changed.set())
-        # Sent first: it tells the client how the subscription delivers (proto: SubscriptionProperties).
-        answer = StreamingPullResponse()
-        answer.subscription_properties.SetInParent()
-        await self._context.write(self._answer(answer))
-        while not reading.done():
+    async def write(self, reader: asyncio.Task[None], check: Callable[[], Subscription]) -> None:
+        """Send ready messages within the flow control until ``reader`` is done.
+
+        ``check`` raises Refusal when the subscription can no longer be pulled.
+        """
+        reader.add_done_callback(lambda _: self._changed.set())
+        # The first response tells the client how the subscription delivers (proto: SubscriptionProperties).
+        response = StreamingPullResponse()
+        response.subscription_properties.SetInParent()
+        await self._context.write(self._with_properties(response))
+        while not reader.done():
             check()
             self._changed.clear()
             while self._confirmations:
-                await self._context.write(self._answer(self._confirmations.popleft()))
+                await self._context.write(self._with_properties(self._confirmations.popleft()))
             received = await self._receive()
             if received.messages:
-                answer = StreamingPullResponse(received_messages=received.messages)
-                await self._context.write(self._answer(answer))
+                response = StreamingPullResponse(received_messages=received.messages)
+                await self._context.write(self._with_properties(response))
             else:
                 await self._changed.wait()
-        reading.result()
+        reader.result()
 
     async def read(self, request: RequestPb) -> None:
-        """Apply every request, from the first, until the subscriber ends the stream."""
+        """Apply the first ``request`` and all that follow until the subscriber ends the stream."""
         while request is not aio.EOF:
             self._apply_deadline(request)
-            acknowledged = find_leases(self._subscription, request.ack_ids, allow_none=True)
+            acknowledged = find_leases(self._subscription, request.ack_ids, allow_empty=True)
             for lease in acknowledged.leases:
                 self._broker.acknowledge(self._subscription, lease)
             modified = self._modify(request)
@@ -106,7 +120,7 @@ class _Stream:
             limits.check_between(
                 "stream ack deadline", request.stream_ack_deadline_seconds, limits.ACK_DEADLINE
             )
-            self._seconds = request.stream_ack_deadline_seconds
+            self._lease_seconds = request.stream_ack_deadline_seconds
 
     def _modify(self, request: RequestPb) -> ResolvedAckIds:
         ack_ids, seconds = request.modify_deadline_ack_ids, request.modify_deadline_seconds
@@ -117,42 +131,42 @@ class _Stream:
         modified = ResolvedAckIds()
         for text, duration in zip(ack_ids, seconds, strict=True):
             limits.check_between("ack deadline", duration, limits.MODIFIED_ACK_DEADLINE)
-            named = find_leases(self._subscription, [text])
-            for lease in named.leases:
+            resolved = find_leases(self._subscription, [text])
+            for lease in resolved.leases:
                 self._broker.modify_ack_deadline(self._subscription, lease, duration)
-            modified.add(named)
+            modified.add(resolved)
         return modified
 
     async def _confirm(self, acknowledged: ResolvedAckIds, modified: ResolvedAckIds) -> None:
-        """Tell an exactly-once subscriber which of its acks hold; after they are on disk."""
+        """Confirm the acks and deadlines of an exactly-once subscriber, once they are on disk."""
         await self._broker.journal.commit()
-        answer = StreamingPullResponse()
+        response = StreamingPullResponse()
         if acknowledged:
-            answer.acknowledge_confirmation.ack_ids[:] = acknowledged.ack_ids
-            answer.acknowledge_confirmation.invalid_ack_ids[:] = acknowledged.ended
+            response.acknowledge_confirmation.ack_ids[:] = acknowledged.valid
+            response.acknowledge_confirmation.invalid_ack_ids[:] = acknowledged.invalid
         if modified:
-            answer.modify_ack_deadline_confirmation.ack_ids[:] = modified.ack_ids
-            answer.modify_ack_deadline_confirmation.invalid_ack_ids[:] = modified.ended
+            response.modify_ack_deadline_confirmation.ack_ids[:] = modified.valid
+            response.modify_ack_deadline_confirmation.invalid_ack_ids[:] = modified.invalid
         if acknowledged or modified:
-            self._confirmations.append(answer)
+            self._confirmations.append(response)
             self._changed.set()
 
-    def _answer(self, answer: ResponsePb) -> ResponsePb:
-        """With the properties that the official clients look for in every answer."""
+    def _with_properties(self, response: ResponsePb) -> ResponsePb:
+        """Add the subscription properties, which the official clients read from every response."""
         if self._subscription.exactly_once:
-            answer.subscription_properties.exactly_once_delivery_enabled = True
+            response.subscription_properties.exactly_once_delivery_enabled = True
         if self._subscription.ordered:
-            answer.subscription_properties.message_ordering_enabled = True
-        return answer
+            response.subscription_properties.message_ordering_enabled = True
+        return response
 
     async def _receive(self) -> Received:
-        room = min(self._most_messages - len(self._outstanding), _ANSWER_MESSAGES)
-        size = self._most_bytes - self._outstanding_bytes
-        if room <= 0 or (size <= 0 and self._outstanding):
+        messages = min(self._max_messages - len(self._outstanding), _MAX_RESPONSE_MESSAGES)
+        size = self._max_bytes - self._outstanding_bytes
+        if messages <= 0 or (size <= 0 and self._outstanding):
             return Received()
-        wanted = Wanted(int(room), int(min(size, limits.MAX_PULL_BYTES)), self._seconds)
-        received = await receive(self._broker, self._subscription, wanted, holder=self)
-        for message_id, bytes_ in received.sizes.items():
-            self._outstanding[message_id] = bytes_
-            self._outstanding_bytes += bytes_
+        allowed = PullLimits(int(messages), int(min(size, limits.MAX_PULL_BYTES)), self._lease_seconds)
+        received = await receive(self._broker, self._subscription, allowed, holder=self)
+        for message_id, size_in_bytes in received.sizes.items():
+            self._outstanding[message_id] = size_in_bytes
+            self._outstanding_bytes += size_in_bytes
         return received

@@ -1,1 +1,1 @@
-"""Push delivery: the sender of each push subscription, its window, backoff, tokens and connections."""
+"""Push delivery: the sender tasks of each push subscription, its window, backoff, tokens and connections."""

@@ -1,57 +1,66 @@
-"""The pause of a whole push subscription whose endpoint answers badly.
+"""The pause of a whole push subscription whose endpoint returns too many negative acknowledgements.
 
-https://cloud.google.com/pubsub/docs/push#push_backoff: a subscriber that sends too many negative
-acknowledgements has all deliveries of that subscription slowed, exponentially from 100 ms to 60 s. Pub/Sub
-does not say how many are too many. Here a nack counts while recent nacks outnumber recent acks: an endpoint
-that only ever refuses is slowed from its first nack (five attempts then take 1.5 s; 2.3 s were measured on
-the real service), and a few nacks among many acks pause nothing.
+https://cloud.google.com/pubsub/docs/push#push_backoff: Pub/Sub slows all deliveries of such a subscription,
+exponentially from 100 ms to 60 s. The documentation does not define "too many". Here a nack counts while
+recent nacks outnumber recent acks: an endpoint that only returns errors is slowed from its first nack (five
+attempts then take 1.5 s; 2.3 s were measured on the real service), and a few nacks among many acks cause no
+pause.
 """
 
 from typing import Final
 
-MIN_PAUSE: Final = 0.1  #: seconds
-MAX_PAUSE: Final = 60.0  #: seconds
-MEMORY: Final = 64  #: answers that count as recent: beyond them, both tallies are halved
+MIN_PAUSE: Final = 0.1  #: The first pause, in seconds; each further pause is twice as long.
+MAX_PAUSE: Final = 60.0  #: The longest pause, in seconds.
+#: How many acks and nacks count as recent. When their sum exceeds this number, both counts are halved.
+RECENT_RESPONSES: Final = 64
 
 
 class PushBackoff:
-    """Told of every answer of one subscription; says until when its deliveries rest."""
+    """Counts the acks and nacks of one subscription and computes how long its deliveries pause.
 
-    __slots__ = ("_acks", "_began", "_level", "_nacks", "resume_at")
+    Attributes:
+        resume_at: when deliveries may go on, in seconds since the epoch; a time in the past means no pause.
+    """
+
+    __slots__ = ("_acks", "_level", "_nacks", "_paused_at", "resume_at")
 
     def __init__(self) -> None:
         self._acks = 0
         self._nacks = 0
         self._level = 0
-        self._began = float("-inf")
-        self.resume_at = 0.0  #: seconds since the epoch; in the past when nothing rests
+        self._paused_at = float("-inf")
+        self.resume_at = 0.0
 
-    def acknowledged(self) -> None:
-        """An ack ends a pause step by step, and at once where acks prevail again."""
+    def record_ack(self) -> None:
+        """Shorten the next pause by one step, or reset it if recent acks are at least as many as nacks."""
         self._acks += 1
-        self._forget()
+        self._limit_counts()
         if self._level:
             self._level = 0 if self._acks >= self._nacks else self._level - 1
 
-    def refused(self, delivered_at: float, now: float) -> None:
-        """A nack (or expiry) of a delivery that began at ``delivered_at`` begins or doubles the pause.
+    def record_nack(self, delivered_at: float, now: float) -> None:
+        """Begin or double the pause after a nack, or after an ack deadline that passed.
 
-        Answers to deliveries that were under way before the last pause began belong to the burst which caused
-        it: a thousand of them are one reason to pause, not a thousand.
+        Deliveries that were already under way when the last pause began belong to the burst that caused it:
+        a thousand failures of one burst cause one pause, not a thousand.
+
+        Args:
+            delivered_at: when the delivery began, in seconds since the epoch.
+            now: the current time, in seconds since the epoch.
         """
         self._nacks += 1
-        self._forget()
-        if delivered_at < self._began or self._nacks <= self._acks:
+        self._limit_counts()
+        if delivered_at < self._paused_at or self._nacks <= self._acks:
             return
-        self._began = now
+        self._paused_at = now
         self.resume_at = now + min(MAX_PAUSE, MIN_PAUSE * 2.0**self._level)
         self._level = min(self._level + 1, 10)
 
-    def rest_until(self, when: float) -> None:
-        """Rest for a reason that the endpoint has no part in."""
+    def pause_until(self, when: float) -> None:
+        """Pause until ``when`` (seconds since the epoch) for a reason that is not the endpoint's."""
         self.resume_at = max(self.resume_at, when)
 
-    def _forget(self) -> None:
-        if self._acks + self._nacks > MEMORY:
+    def _limit_counts(self) -> None:
+        if self._acks + self._nacks > RECENT_RESPONSES:
             self._acks >>= 1
             self._nacks >>= 1

@@ -1,4 +1,4 @@
-"""A push endpoint: where its requests go, and the connections kept open to it."""
+"""A push endpoint: the address of its requests, and the idle connections to it."""
 
 import asyncio
 from typing import Final, cast
@@ -7,47 +7,57 @@ from urllib.parse import urlsplit
 from localpubsub.push.http_response import BadHttpResponse, HttpResponse
 from localpubsub.push.tls import TlsContext
 
-#: Seconds a connection may lie idle. Shorter than the servers' own limit (gunicorn: 2 s), for a request sent
-#: while the server closes is lost and costs the message an attempt.
-IDLE: Final = 1.0
+#: Seconds for which an unused connection stays open. This is shorter than the keep-alive timeout of servers
+#: (gunicorn: 2 s), because a request sent while the server closes is lost and costs the message an attempt.
+MAX_IDLE: Final = 1.0
 
-WRAPPED: Final = "Content-Type: application/json\r\n"  #: header of a body from envelope.py
+#: The header line of a body from envelope.py.
+WRAPPED_HEADERS: Final = "Content-Type: application/json\r\n"
 USER_AGENT: Final = "APIs-Google; (+https://developers.google.com/webmasters/APIs-Google.html)"
 
 
 class Connection(asyncio.Protocol):
-    """One connection, one request at a time."""
+    """One connection, which carries one request at a time.
+
+    Attributes:
+        idle_since: when the connection was last released, in the event loop's time (seconds).
+        usable: whether the connection is open and has no unread bytes.
+    """
 
     def __init__(self) -> None:
-        self.idle_since = 0.0  #: loop time
-        self.usable = True  #: open, and nothing unread on it
-        self._answer = HttpResponse()
-        self._waiting: asyncio.Future[int] | None = None
+        self.idle_since = 0.0
+        self.usable = True
+        self._response = HttpResponse()
+        self._pending: asyncio.Future[int] | None = None
         self._transport: asyncio.Transport
 
     async def post(self, request: bytes) -> int:
-        """Send a request; status of its answer. OSError when the connection fails or ``abort`` is called."""
+        """Send a request and return the HTTP status of its response.
+
+        Raises:
+            OSError: the connection failed, the response is invalid, or ``abort`` was called.
+        """
         if not self.usable:
             raise BadHttpResponse("the connection was closed before the request")
-        self._answer = HttpResponse()
-        self._waiting = asyncio.get_running_loop().create_future()
+        self._response = HttpResponse()
+        self._pending = asyncio.get_running_loop().create_future()
         self._transport.write(request)
         try:
-            return await self._waiting
+            return await self._pending
         except asyncio.CancelledError:
-            self.abort("the delivery was stopped")
+            self.abort("the delivery was cancelled")
             raise
         finally:
-            self._waiting = None
+            self._pending = None
 
     def abort(self, reason: str) -> None:
-        """Close at once; a request under way fails."""
+        """Close the connection at once; a request under way fails."""
         self.usable = False
         self._transport.abort()
         self._fail(BadHttpResponse(reason))
 
     def close(self) -> None:
-        """Close; nothing is under way."""
+        """Close a connection that carries no request."""
         self.usable = False
         self._transport.close()
 
@@ -57,44 +67,44 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
-        waiting = self._waiting
-        if waiting is None or waiting.done():
+        pending = self._pending
+        if pending is None or pending.done():
             self.close()
             return
         try:
-            complete = self._answer.feed(data)
+            complete = self._response.feed(data)
         except BadHttpResponse as error:
             self.usable = False
             self._transport.abort()
             self._fail(error)
             return
         if complete:
-            self._finish(waiting)
+            self._finish(pending)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
         self.usable = False
-        if self._waiting is not None and not self._waiting.done() and exc is None and self._answer.close():
-            self._finish(self._waiting)
+        if self._pending is not None and not self._pending.done() and exc is None and self._response.close():
+            self._finish(self._pending)
         else:
-            self._fail(exc or BadHttpResponse("the connection was closed before the answer was complete"))
+            self._fail(exc or BadHttpResponse("the connection was closed before the response was complete"))
 
-    def _finish(self, waiting: asyncio.Future[int]) -> None:
-        if not self._answer.reusable:
+    def _finish(self, pending: asyncio.Future[int]) -> None:
+        if not self._response.reusable:
             self.close()
-        waiting.set_result(self._answer.status)
+        pending.set_result(self._response.status)
 
     def _fail(self, error: Exception) -> None:
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_exception(error)
+        if self._pending is not None and not self._pending.done():
+            self._pending.set_exception(error)
 
 
 class Endpoint:
-    """Where one push URL leads."""
+    """The endpoint of one push URL, with the idle connections to it."""
 
-    def __init__(self, url: str, trust: TlsContext) -> None:
+    def __init__(self, url: str, tls: TlsContext) -> None:
         parts = urlsplit(url)
-        self._tls = trust.context() if parts.scheme == "https" else None
+        self._tls = tls.ssl_context() if parts.scheme == "https" else None
         self._host = parts.hostname or ""
         self._port = parts.port or (443 if self._tls else 80)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -106,13 +116,19 @@ class Endpoint:
         self._idle: list[Connection] = []
         self._sweep: asyncio.TimerHandle | None = None
 
-    def request(self, body: bytes, bearer: str, headers: str = WRAPPED) -> bytes:
-        """The bytes of one push; ``bearer`` is its token, or empty; ``headers`` are lines of its own."""
+    def request(self, body: bytes, bearer: str, headers: str = WRAPPED_HEADERS) -> bytes:
+        """Return the bytes of one push request.
+
+        Args:
+            body: the body.
+            bearer: the OIDC token; without one, an empty string.
+            headers: further header lines, each with its CRLF.
+        """
         authorization = f"Authorization: Bearer {bearer}\r\n" if bearer else ""
         return f"{self._head}{headers}{authorization}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
     def idle_connection(self) -> Connection | None:
-        """A connection that is open and unused."""
+        """Take an open, unused connection, or return None if there is no such connection."""
         while self._idle:
             connection = self._idle.pop()
             if connection.usable:
@@ -120,23 +136,23 @@ class Endpoint:
         return None
 
     async def connect(self) -> Connection:
-        """A new connection; OSError when there is none to be had."""
+        """Open a new connection; raises OSError if the endpoint cannot be reached."""
         loop = asyncio.get_running_loop()
         _, connection = await loop.create_connection(Connection, self._host, self._port, ssl=self._tls)
         return connection
 
     def release(self, connection: Connection) -> None:
-        """The connection may carry the next request, for a while."""
+        """Keep the connection open for the next request, for at most ``MAX_IDLE`` seconds."""
         if not connection.usable:
             return
         loop = asyncio.get_running_loop()
         connection.idle_since = loop.time()
         self._idle.append(connection)
         if self._sweep is None:
-            self._sweep = loop.call_later(IDLE, self._close_idle)
+            self._sweep = loop.call_later(MAX_IDLE, self._close_idle)
 
     def close(self) -> None:
-        """Close every idle connection."""
+        """Close all idle connections."""
         if self._sweep is not None:
             self._sweep.cancel()
             self._sweep = None
@@ -149,10 +165,10 @@ class Endpoint:
         self._sweep = None
         keep: list[Connection] = []
         for connection in self._idle:
-            if connection.usable and loop.time() - connection.idle_since < IDLE:
+            if connection.usable and loop.time() - connection.idle_since < MAX_IDLE:
                 keep.append(connection)
             else:
                 connection.close()
         self._idle = keep
         if keep:
-            self._sweep = loop.call_later(IDLE / 4, self._close_idle)
+            self._sweep = loop.call_later(MAX_IDLE / 4, self._close_idle)

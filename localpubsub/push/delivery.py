@@ -1,4 +1,4 @@
-"""Push delivery: POSTs messages to an endpoint, and takes each status for an ack or a nack.
+"""Push delivery: POST each message to its endpoint; the HTTP status of the response is an ack or a nack.
 
 https://cloud.google.com/pubsub/docs/push
 """
@@ -21,21 +21,26 @@ from localpubsub.push.tokens import Tokens
 from localpubsub.push.unwrapped import unwrapped
 from localpubsub.push.window import PushWindow
 
-#: The answers that acknowledge (https://cloud.google.com/pubsub/docs/push#receive_push). All others refuse.
-ACKNOWLEDGING: Final = frozenset({102, 200, 201, 202, 204})
+#: The HTTP statuses that acknowledge; all others are nacks
+#: (https://cloud.google.com/pubsub/docs/push#receive_push).
+ACK_STATUSES: Final = frozenset({102, 200, 201, 202, 204})
 
-REST: Final = 1.0  #: seconds in which a subscription rests after a failure of our own
+#: Seconds for which the pushes of a subscription pause after a failure of localpubsub itself.
+FAILURE_PAUSE: Final = 1.0
 
 _log = logging.getLogger("localpubsub.push.delivery")
 
 
 class PushDeliveries:
-    """Every push subscription has one delivery here, which follows its configuration."""
+    """Keeps one PushDelivery for each push subscription and applies changes of its configuration.
+
+    At most ``max_outstanding`` pushes of one subscription are open at a time.
+    """
 
     def __init__(
-        self, broker: Broker, tokens: Tokens, max_outstanding: int, trust: TlsContext | None = None
+        self, broker: Broker, tokens: Tokens, max_outstanding: int, tls: TlsContext | None = None
     ) -> None:
-        self._trust = trust or TlsContext()
+        self._tls = tls or TlsContext()
         self._broker = broker
         self._tokens = tokens
         self._max_outstanding = max_outstanding
@@ -45,7 +50,7 @@ class PushDeliveries:
             self.follow(subscription)
 
     def follow(self, subscription: Subscription) -> None:
-        """Begin, change or end the pushes of a subscription that was created, changed or deleted."""
+        """Start, restart or stop the pushes of a subscription that was created, changed or deleted."""
         delivery = self._deliveries.get(subscription.number)
         if delivery is not None:
             if (
@@ -57,18 +62,18 @@ class PushDeliveries:
             del self._deliveries[subscription.number]
         if subscription.endpoint and not subscription.deleted_or_detached:
             window = PushWindow(self._max_outstanding)
-            endpoint = Endpoint(subscription.endpoint, self._trust)
+            endpoint = Endpoint(subscription.endpoint, self._tls)
             delivery = PushDelivery(self._broker, subscription, self._tokens, window, endpoint)
             self._deliveries[subscription.number] = delivery
             delivery.wake()
 
     def push_status(self, subscription: Subscription) -> PushStatus | None:
-        """How fast its pushes may go, or None when nothing is pushed."""
+        """Return the window and pause of a push subscription, or None for another kind of subscription."""
         delivery = self._deliveries.get(subscription.number)
         return delivery.push_status() if delivery is not None else None
 
     async def close(self, grace: float) -> None:
-        """End all pushes. What is not answered after ``grace`` seconds stays unacknowledged."""
+        """Stop all pushes; those without a response after ``grace`` seconds stay unacknowledged."""
         deliveries = list(self._deliveries.values())
         for delivery in deliveries:
             delivery.stop(abort=False)
@@ -85,8 +90,13 @@ class PushDeliveries:
 class PushDelivery:
     """The pushes of one subscription under one push configuration.
 
-    A courier is a task that delivers message after message over one connection, as long as there are any:
-    there are as many as the window allows, and no task, timer or future is made for a message alone.
+    A sender is a task that delivers one message after the other over one connection while messages are ready.
+    There are at most as many senders as the window allows. No task or timer is created per message, which
+    keeps a push cheap.
+
+    Attributes:
+        push_config: the push configuration, which does not change.
+        senders: the sender tasks that are running.
     """
 
     def __init__(
@@ -106,41 +116,41 @@ class PushDelivery:
         self._backoff = PushBackoff()
         self._failures = LogThrottle(_log)
         self._endpoint = endpoint
-        self._under_way: dict[Lease, Connection] = {}
+        self._in_flight: dict[Lease, Connection] = {}
         self._stopped = False
         subscription.consumers.add(self.wake)
 
     def wake(self) -> None:
-        """Send out as many couriers as there are messages ready and places in the window."""
-        places = self._window.size - len(self.senders)
-        if places <= 0 or self._stopped:
+        """Start one sender for each ready message, as far as the window allows."""
+        unused = self._window.size - len(self.senders)
+        if unused <= 0 or self._stopped:
             return
-        if self._resting():
+        if self._paused():
             return
         loop = asyncio.get_running_loop()
-        for _ in range(min(places, self._subscription.backlog.ready(self._broker.clock.now()))):
+        for _ in range(min(unused, self._subscription.backlog.ready(self._broker.clock.now()))):
             self.senders.add(loop.create_task(self._deliver_while_ready()))
 
     def push_status(self) -> PushStatus:
-        """For who watches."""
+        """Return the current window and the end of the pause, for the state page."""
         return PushStatus(self._window.size, self._backoff.resume_at)
 
     def stop(self, *, abort: bool) -> None:
-        """No further deliveries. Those under way are finished, or with ``abort`` cut off."""
+        """Start no further delivery; with ``abort``, also close the connections of those under way."""
         self._stopped = True
         self._subscription.consumers.discard(self.wake)
         self._endpoint.close()
         if abort:
-            for connection in list(self._under_way.values()):
-                connection.abort("the subscription is gone")
+            for connection in list(self._in_flight.values()):
+                connection.abort("the subscription was deleted or detached, or the server stops")
 
     def lease_ended(self, lease: Lease) -> None:
-        """The ack deadline passed: close the connection on which the answer did not come."""
-        connection = self._under_way.pop(lease, None)
+        """Close the connection whose response did not arrive within the ack deadline."""
+        connection = self._in_flight.pop(lease, None)
         if connection is not None:
-            connection.abort(f"no answer within the ack deadline of {self._seconds():g} s")
+            connection.abort(f"no response within the ack deadline of {self._ack_deadline():g} s")
 
-    def _seconds(self) -> float:
+    def _ack_deadline(self) -> float:
         return self._subscription.backlog.policy.ack_deadline
 
     async def _deliver_while_ready(self) -> None:
@@ -149,36 +159,37 @@ class PushDelivery:
             while (lease := self._next_lease()) is not None:
                 connection = await self._deliver(lease, connection)
         finally:
-            # At once, not when the loop gets to it: a message that comes in between finds the place free.
+            # Leave the set here, not in a done callback: a message that arrives in between must find the
+            # window free.
             self.senders.discard(cast("asyncio.Task[None]", asyncio.current_task()))
             if connection is not None:
-                self._give_back(connection)
+                self._release(connection)
 
     def _next_lease(self) -> Lease | None:
-        if self._stopped or len(self.senders) > self._window.size or self._resting():
+        if self._stopped or len(self.senders) > self._window.size or self._paused():
             return None
-        return self._broker.deliver(self._subscription, self._seconds(), self)
+        return self._broker.deliver(self._subscription, self._ack_deadline(), self)
 
-    def _resting(self) -> bool:
-        """Whether the push backoff forbids deliveries; the alarm then wakes when it ends."""
+    def _paused(self) -> bool:
+        """Return whether the push backoff pauses deliveries; if so, set the alarm to the end of the pause."""
         if self._broker.clock.now() >= self._backoff.resume_at:
             return False
         self._broker.alarm.set(self._backoff.resume_at)
         return True
 
-    def _give_back(self, connection: Connection) -> None:
+    def _release(self, connection: Connection) -> None:
         if self._stopped:
             connection.close()
         else:
             self._endpoint.release(connection)
 
     async def _deliver(self, lease: Lease, connection: Connection | None) -> Connection | None:
-        """One push, to its ack or nack; the connection if it can carry another."""
+        """Push one message and apply the ack or nack; return the connection for the next push."""
         status, reason = 0, ""
         try:
             request = await self._request(lease)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is our fault and not the endpoint's
-            self._put_off(lease, error)
+        except Exception as error:  # noqa: BLE001 - no failure to make the request is the endpoint's fault
+            self._postpone(lease, error)
             return connection
         if request is None:
             self._broker.acknowledge_missing(self._subscription, lease)
@@ -186,19 +197,19 @@ class PushDelivery:
         try:
             if connection is None or not connection.usable:
                 connection = self._endpoint.idle_connection() or await self._connect(lease)
-            self._under_way[lease] = connection
+            self._in_flight[lease] = connection
             status = await connection.post(request)
         except OSError as error:
             reason = str(error) or type(error).__name__
         finally:
-            self._under_way.pop(lease, None)
-        self._settle(lease, status, reason)
+            self._in_flight.pop(lease, None)
+        self._finish(lease, status, reason)
         return connection
 
-    def _put_off(self, lease: Lease, error: Exception) -> None:
-        """The message could not even be sent: no attempt, and a rest for whatever is wrong with us."""
+    def _postpone(self, lease: Lease, error: Exception) -> None:
+        """Return a message that could not be sent, without counting an attempt; pause the subscription."""
         self._failures.error(f"{self._subscription.name} cannot push", error)
-        self._backoff.rest_until(self._broker.clock.now() + REST)
+        self._backoff.pause_until(self._broker.clock.now() + FAILURE_PAUSE)
         self._broker.cancel_delivery(self._subscription, lease, UNREADABLE)
 
     async def _connect(self, lease: Lease) -> Connection:
@@ -210,7 +221,7 @@ class PushDelivery:
         return connection
 
     async def _request(self, lease: Lease) -> bytes | None:
-        """The bytes to send, or None if the message is gone (its retention passed)."""
+        """Return the bytes to send, or None if the message no longer exists because its retention passed."""
         record = await self._broker.record(self._subscription, lease.message_id)
         if record is None:
             return None
@@ -226,19 +237,20 @@ class PushDelivery:
         body = push_body(record, self._subscription.name, self._subscription.delivery_attempt(lease))
         return self._endpoint.request(body, bearer)
 
-    def _settle(self, lease: Lease, status: int, reason: str) -> None:
-        if status in ACKNOWLEDGING:
-            self._window.acknowledged(len(self.senders))
-            self._backoff.acknowledged()
+    def _finish(self, lease: Lease, status: int, reason: str) -> None:
+        """Acknowledge or nack the message; ``reason`` is why no status was received."""
+        if status in ACK_STATUSES:
+            self._window.record_ack(len(self.senders))
+            self._backoff.record_ack()
             self._broker.acknowledge(self._subscription, lease)
             if len(self.senders) < self._window.size:
                 self.wake()
             return
         now = self._broker.clock.now()
-        self._window.refused()
-        self._backoff.refused(lease.delivered_at, now)
+        self._window.record_nack()
+        self._backoff.record_nack(lease.delivered_at, now)
         _log.info(
-            "delivery refused subscription=%s message_id=%s attempt=%s status=%s reason=%s seconds=%.3f",
+            "push_nacked subscription=%s message_id=%s attempt=%s status=%s reason=%s seconds=%.3f",
             self._subscription.name,
             lease.message_id,
             lease.attempt,

@@ -10,14 +10,16 @@ _json = JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def push_body(record: bytes, subscription: str, attempt: int | None) -> bytes:
-    """JSON body of one delivery.
+    """Return the JSON body of one delivery.
 
-    Put together from pieces: only what may need escaping goes through the JSON encoder.
+    The body is concatenated from strings, and only values that may need escaping pass through the JSON
+    encoder: this is faster than encoding a dictionary.
 
     Args:
-        record: the message, encoded.
-        subscription: full name of the subscription.
-        attempt: number of this delivery, or None without a dead-letter policy, which leaves the field out.
+        record: the encoded ``PubsubMessage``.
+        subscription: the full name of the subscription.
+        attempt: the number of this delivery attempt; None, for a subscription without a dead-letter policy,
+            omits the field ``deliveryAttempt``.
     """
     message = PubsubMessage.FromString(record)
     time = rfc3339(message.publish_time)

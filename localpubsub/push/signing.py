@@ -1,8 +1,8 @@
-"""The key that signs the tokens of push requests, and what they say.
+"""The key that signs the OIDC tokens of push requests, and the claims of these tokens.
 
-https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions. On the real service Google signs; here a
-key of our own does, and google-auth verifies with ``id_token.verify_token(token, request, audience,
-certs_url=...)``.
+https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions. On the real service Google signs the
+tokens. Here localpubsub's own key does, and google-auth verifies them with
+``id_token.verify_token(token, request, audience, certs_url=...)``.
 """
 
 import hashlib
@@ -24,16 +24,22 @@ _CERTIFICATE_FILE: Final = "signing-certificate.pem"
 
 
 class SigningKey:
-    """An RSA key and the certificate that carries its public half; ``kid`` names both."""
+    """An RSA key and the certificate of its public key.
+
+    Attributes:
+        private: the private key.
+        certificate: the certificate in PEM format.
+        kid: the key id, which is the SHA-1 of the certificate in hexadecimal digits.
+    """
 
     def __init__(self, private: RSAPrivateKey, certificate: bytes) -> None:
         self.private = private
-        self.certificate = certificate  #: PEM
+        self.certificate = certificate
         self.kid = hashlib.sha1(certificate, usedforsecurity=False).hexdigest()
 
     @classmethod
-    def made(cls) -> "SigningKey":
-        """A new key with a certificate for ten years."""
+    def generate(cls) -> "SigningKey":
+        """Return a new key with a certificate that is valid for ten years."""
         private = generate_private_key(public_exponent=65537, key_size=2048)
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localpubsub")])
         now = datetime.now(UTC)
@@ -50,21 +56,21 @@ class SigningKey:
         return cls(private, certificate.public_bytes(serialization.Encoding.PEM))
 
     @classmethod
-    def kept(cls, directory: Path | None) -> "SigningKey":
-        """The key of a data directory, made at the first need; without a directory, a new one."""
+    def load_or_create(cls, directory: Path | None) -> "SigningKey":
+        """Return the key of a data directory, generated if missing; without a directory, a new key."""
         if directory is None:
-            return cls.made()
+            return cls.generate()
         key_file, certificate_file = directory / _KEY_FILE, directory / _CERTIFICATE_FILE
         if key_file.exists() and certificate_file.exists():
             private = serialization.load_pem_private_key(key_file.read_bytes(), None)
-            assert isinstance(private, RSAPrivateKey)  # noqa: S101 - narrows the type: we wrote the file
+            assert isinstance(private, RSAPrivateKey)  # noqa: S101 - narrows the type: localpubsub wrote the file
             return cls(private, certificate_file.read_bytes())
-        key = cls.made()
+        key = cls.generate()
         certificate_file.write_bytes(key.certificate)
         pem = key.private.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        # Under its name only when it is whole: half a key would be the key for good.
+        # Rename the file only after it is complete: an incomplete key file would be loaded at every start.
         unfinished = key_file.with_suffix(".new")
         with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(pem)
@@ -72,8 +78,15 @@ class SigningKey:
         return key
 
     def token(self, email: str, audience: str, now: float, lifetime: int) -> str:
-        """A token with the claims of Google's, issued ``now``, for ``lifetime`` seconds."""
-        # A service account's unique id: 21 digits that depend on nothing but its email.
+        """Return a token with the same claims as Google's.
+
+        Args:
+            email: the service account.
+            audience: the claim ``aud``.
+            now: when the token is issued, in seconds since the epoch.
+            lifetime: how long the token is valid, in seconds.
+        """
+        # The unique id of a service account has 21 digits; here it is derived from the email alone.
         subject = str(10**20 + int(hashlib.sha256(email.encode()).hexdigest(), 16) % 10**20)
         claims = {
             "iss": ISSUER,

@@ -1,4 +1,4 @@
-"""The tokens push requests carry: one per service account and audience, as long as it lasts.
+"""The OIDC tokens of push requests: one per service account and audience, reused until shortly before expiry.
 
 https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions
 """
@@ -12,46 +12,50 @@ from localpubsub.clock import Clock
 if TYPE_CHECKING:
     from localpubsub.push.signing import SigningKey
 
-CERTIFICATES_PATH: Final = "/oauth2/v1/certs"  #: where they are published, as on www.googleapis.com
-LIFETIME: Final = 3600  #: seconds from iat to exp, as Google's
-RENEW: Final = 300  #: seconds before exp from which a token is no longer sent
+#: The HTTP path of the certificates that verify the tokens, the same as on www.googleapis.com.
+CERTIFICATES_PATH: Final = "/oauth2/v1/certs"
+LIFETIME: Final = 3600  #: Seconds from a token's issue (``iat``) to its expiry (``exp``), as Google's tokens.
+RENEW_BEFORE: Final = 300  #: A token is replaced this many seconds before it expires.
 
 
 class Tokens:
-    """Signs one token per service account and audience, and uses it until shortly before it expires."""
+    """Signs one token per service account and audience, and reuses it until shortly before it expires.
+
+    The signing key is kept in ``directory``; without a directory, a new key is generated at each start.
+    """
 
     def __init__(self, directory: Path | None, clock: Clock) -> None:
         self._directory = directory
         self._clock = clock
         self._key: SigningKey | None = None
-        self._making = asyncio.Lock()
+        self._key_lock = asyncio.Lock()
         self._tokens: dict[tuple[str, str], tuple[str, float]] = {}
 
     async def certificates(self) -> dict[str, str]:
-        """``{kid: PEM certificate}``, the shape of https://www.googleapis.com/oauth2/v1/certs."""
+        """Return ``{kid: PEM certificate}``, the format of https://www.googleapis.com/oauth2/v1/certs."""
         key = await self._signing_key()
         return {key.kid: key.certificate.decode()}
 
     async def bearer(self, email: str, audience: str) -> str:
-        """A token that says Google knows the sender as ``email``, for ``audience``."""
-        now = self._clock.wall()  # whoever verifies it has no scaled clock
+        """Return a token that identifies the sender as the service account ``email`` to ``audience``."""
+        now = self._clock.wall()  # The endpoint that verifies the token uses an unscaled clock.
         token, renew_at = self._tokens.get((email, audience), ("", 0.0))
         if now < renew_at:
             return token
         token = (await self._signing_key()).token(email, audience, now, LIFETIME)
-        self._tokens[email, audience] = (token, now + LIFETIME - RENEW)
+        self._tokens[email, audience] = (token, now + LIFETIME - RENEW_BEFORE)
         return token
 
     async def _signing_key(self) -> "SigningKey":
-        # In a thread, at first need: cryptography costs 11 MB, and making a key a tenth of a second, which
-        # most tests never want.
-        async with self._making:
+        # The key is loaded in a thread and on first use: importing cryptography takes 11 MB, and generating
+        # a key takes a tenth of a second, but most tests never send a token.
+        async with self._key_lock:
             if self._key is None:
-                self._key = await asyncio.to_thread(_kept, self._directory)
+                self._key = await asyncio.to_thread(_load_signing_key, self._directory)
             return self._key
 
 
-def _kept(directory: Path | None) -> "SigningKey":
-    from localpubsub.push.signing import SigningKey  # noqa: PLC0415 - see above
+def _load_signing_key(directory: Path | None) -> "SigningKey":
+    from localpubsub.push.signing import SigningKey  # noqa: PLC0415 - see _signing_key
 
-    return SigningKey.kept(directory)
+    return SigningKey.load_or_create(directory)

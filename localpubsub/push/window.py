@@ -1,33 +1,38 @@
 """How many pushes of one subscription may be open at a time.
 
 https://cloud.google.com/pubsub/docs/push#push_window: the window starts small, grows exponentially while
-deliveries succeed and shrinks when they fail. One more for each ack doubles it each round trip; one less for
-each refusal halves it as fast when everything fails, and lets it grow while most succeed.
+deliveries succeed and shrinks when they fail. Adding one per ack doubles the window in each round trip;
+subtracting one per nack halves it as fast if all deliveries fail, and still lets it grow if most succeed.
 """
 
 from typing import Final
 
-START: Final = 5  #: concurrent pushes of a new subscription, and the floor it never falls below
+MIN_SIZE: Final = 5  #: Concurrent pushes of a new subscription; the window never shrinks below this number.
 
 
 class PushWindow:
-    """Told of every answer; ``size`` is the number of pushes that may be open."""
+    """The push window of one subscription.
+
+    Attributes:
+        size: how many pushes may be open at a time.
+    """
 
     __slots__ = ("_maximum", "size")
 
     def __init__(self, maximum: int) -> None:
         self._maximum = maximum
-        self.size = min(START, maximum)
+        self.size = min(MIN_SIZE, maximum)
 
-    def acknowledged(self, outstanding: int) -> None:
-        """Grow, if the window was in use: an idle subscription must not save up for a burst.
+    def record_ack(self, outstanding: int) -> None:
+        """Grow by one if at least half of the window was in use; an idle subscription must not grow.
 
-        ``outstanding`` counts the pushes open when the answer came, this one included.
+        Args:
+            outstanding: how many pushes were open when the response arrived, including this one.
         """
         if outstanding * 2 >= self.size < self._maximum:
             self.size += 1
 
-    def refused(self) -> None:
-        """Shrink, down to the floor."""
-        if self.size > START:
+    def record_nack(self) -> None:
+        """Shrink by one, but not below ``MIN_SIZE``."""
+        if self.size > MIN_SIZE:
             self.size -= 1

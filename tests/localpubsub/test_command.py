@@ -88,7 +88,7 @@ def test_a_port_in_use_is_one_sentence() -> None:
         said = refused("--ephemeral", "--port", str(port))
         assert said == (
             f"localpubsub: cannot listen on 127.0.0.1:{port}: is another server running there? "
-            "Choose another port with --port (0 takes a free one).\n"
+            "Choose another port with --port (0 chooses a free one).\n"
         )
         said = refused("--ephemeral", "--port", "0", "--http-port", str(port))
         assert f"127.0.0.1:{port}" in said

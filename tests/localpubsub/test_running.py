@@ -82,7 +82,7 @@ def test_it_listens_where_it_is_told(host: str, reached: str) -> None:
 def test_an_address_that_is_not_here_is_one_sentence() -> None:
     """It is no other server that is in the way."""
     with (
-        pytest.raises(localpubsub.CannotStart, match=r"cannot listen on 192\.0\.2\.1:.*Look at --host"),
+        pytest.raises(localpubsub.CannotStart, match=r"cannot listen on 192\.0\.2\.1:.*Check --host"),
         localpubsub.running(host="192.0.2.1"),
     ):
         pass

@@ -129,7 +129,7 @@ class Rehearsal:
         (oidc,) = target["oidc_token"]
         assert oidc["service_account_email"] in self.applied.invokers("dispatcher")
         requests.get(self.pubsub.certs_url, timeout=10)  # the key is made at its first need
-        token = SigningKey.kept(self.pubsub.data).token(
+        token = SigningKey.load_or_create(self.pubsub.data).token(
             oidc["service_account_email"], oidc["audience"], time.time(), LIFETIME
         )
         parts = urlsplit(target["uri"])

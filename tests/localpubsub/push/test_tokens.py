@@ -1,4 +1,4 @@
-"""The signing key and its tokens."""
+"""The signing key and the OIDC tokens of push requests."""
 
 import asyncio
 import stat
@@ -10,42 +10,42 @@ from cryptography.x509 import load_pem_x509_certificate
 
 from localpubsub.clock import Clock
 from localpubsub.push.signing import SigningKey
-from localpubsub.push.tokens import LIFETIME, RENEW, Tokens
+from localpubsub.push.tokens import LIFETIME, RENEW_BEFORE, Tokens
 
 
-class StandingClock(Clock):
-    """A clock that a test moves."""
+class ManualClock(Clock):
+    """A clock whose time a test sets."""
 
     def __init__(self) -> None:
         super().__init__()
         self.time = 1_800_000_000.0
 
     def wall(self) -> float:
-        """The time it was set to."""
+        """Return the time that the test set."""
         return self.time
 
 
-def test_the_key_survives_a_restart(tmp_path: Path) -> None:
-    """A worker that has cached the certificates goes on verifying."""
-    first, second = SigningKey.kept(tmp_path), SigningKey.kept(tmp_path)
+def test_signing_key_survives_a_restart(tmp_path: Path) -> None:
+    """A worker that has cached the certificates can still verify tokens after a restart of the server."""
+    first, second = SigningKey.load_or_create(tmp_path), SigningKey.load_or_create(tmp_path)
     assert (first.kid, first.certificate) == (second.kid, second.certificate)
     assert first.private.private_numbers() == second.private.private_numbers()
 
 
-def test_nobody_else_may_read_the_key(tmp_path: Path) -> None:
-    """Whoever has it can push to the worker."""
-    SigningKey.kept(tmp_path)
+def test_signing_key_is_readable_by_its_owner_only(tmp_path: Path) -> None:
+    """A user with the key could push to the worker."""
+    SigningKey.load_or_create(tmp_path)
     assert stat.S_IMODE((tmp_path / "signing-key.pem").stat().st_mode) == 0o600
 
 
-def test_a_token_is_used_until_shortly_before_it_expires() -> None:
-    """As Google's: one signature for an hour of pushes, and never one that runs out on the way."""
-    clock = StandingClock()
+def test_token_is_reused_until_shortly_before_it_expires() -> None:
+    """One token serves an hour of pushes, and no push carries a token that expires on the way."""
+    clock = ManualClock()
 
     async def scenario() -> list[str]:
         tokens = Tokens(None, clock)
         found = []
-        for seconds in (0, LIFETIME - RENEW - 1, 2):
+        for seconds in (0, LIFETIME - RENEW_BEFORE - 1, 2):
             clock.time += seconds
             found.append(await tokens.bearer("a@b.example", "audience"))
         found.append(await tokens.bearer("a@b.example", "another"))
@@ -56,8 +56,8 @@ def test_a_token_is_used_until_shortly_before_it_expires() -> None:
     assert len({first, third, other}) == 3
 
 
-def test_the_published_certificate_verifies_the_token() -> None:
-    """What is served under the token's kid carries the key that signed it."""
+def test_token_is_verified_by_the_published_certificate() -> None:
+    """The certificate that is published under the token's key id has the key that signed the token."""
 
     async def scenario() -> tuple[str, dict[str, str]]:
         tokens = Tokens(None, Clock())

@@ -1,4 +1,4 @@
-"""Reading the status of an HTTP answer, however it is cut into pieces."""
+"""The parser of HTTP responses finds the status, however the bytes are divided."""
 
 from itertools import pairwise
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from localpubsub.push.http_response import BadHttpResponse, HttpResponse
 
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
-#: bytes on the wire → status, reusable
+#: The bytes of a response → its status, and whether the connection is reusable.
 COMPLETE = {
     b"HTTP/1.1 204 No Content\r\n\r\n": (204, True),
     b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello": (200, True),
@@ -26,31 +26,31 @@ COMPLETE = {
 
 
 @given(wire=st.sampled_from(list(COMPLETE)), cuts=st.sets(st.integers(1, 150)))
-def test_an_answer_is_complete_with_its_last_byte(wire: bytes, cuts: set[int]) -> None:
-    """However the network cuts it: complete at the end, and not before."""
+def test_response_is_complete_with_its_last_byte(wire: bytes, cuts: set[int]) -> None:
+    """However the network divides the bytes, the response is complete at the last byte and not before."""
     edges = [0, *sorted(cut for cut in cuts if cut < len(wire)), len(wire)]
-    answer = HttpResponse()
-    progress = [answer.feed(wire[start:end]) for start, end in pairwise(edges)]
+    response = HttpResponse()
+    progress = [response.feed(wire[start:end]) for start, end in pairwise(edges)]
     assert progress == [False] * (len(edges) - 2) + [True]
-    assert (answer.status, answer.reusable) == COMPLETE[wire]
+    assert (response.status, response.reusable) == COMPLETE[wire]
 
 
-def test_without_a_length_the_end_of_the_connection_ends_the_answer() -> None:
-    """RFC 9112 section 6.3, rule 8."""
-    answer = HttpResponse()
-    assert not answer.feed(b"HTTP/1.1 200 OK\r\n\r\nhello")
-    assert answer.close()
-    assert not answer.reusable
+def test_response_without_length_ends_with_the_connection() -> None:
+    """A body without announced length ends when the connection closes (RFC 9112 section 6.3, rule 8)."""
+    response = HttpResponse()
+    assert not response.feed(b"HTTP/1.1 200 OK\r\n\r\nhello")
+    assert response.close()
+    assert not response.reusable
 
 
 @pytest.mark.parametrize(
     "wire", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"]
 )
-def test_an_answer_cut_short_is_none(wire: bytes) -> None:
-    """A connection that closes in the middle is a nack."""
-    answer = HttpResponse()
-    assert not answer.feed(wire)
-    assert not answer.close()
+def test_incomplete_response_is_not_accepted(wire: bytes) -> None:
+    """A connection that closes in the middle of a response is a nack."""
+    response = HttpResponse()
+    assert not response.feed(wire)
+    assert not response.close()
 
 
 @pytest.mark.parametrize(
@@ -63,16 +63,16 @@ def test_an_answer_cut_short_is_none(wire: bytes) -> None:
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnot hex\r\n",
         b"x" * 70_000,
     ],
-    ids=["ssh", "http2", "no number", "negative length", "bad chunk", "endless"],
+    ids=["ssh", "http2", "status without digits", "negative length", "bad chunk", "endless head"],
 )
-def test_what_is_no_answer_is_refused(wire: bytes) -> None:
-    """Garbage is an error at once, not silence until the deadline."""
+def test_invalid_response_is_an_error(wire: bytes) -> None:
+    """Invalid bytes are an error at once; the push does not wait for its ack deadline."""
     with pytest.raises(BadHttpResponse):
         HttpResponse().feed(wire)
 
 
-def test_more_than_was_announced_ends_the_connection() -> None:
-    """Bytes beyond the length would be taken for the next answer."""
-    answer = HttpResponse()
-    assert answer.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nxHTTP/1.1 500")
-    assert (answer.status, answer.reusable) == (200, False)
+def test_bytes_beyond_the_content_length_make_the_connection_unusable() -> None:
+    """Bytes beyond the announced length would be parsed as the next response."""
+    response = HttpResponse()
+    assert response.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nxHTTP/1.1 500")
+    assert (response.status, response.reusable) == (200, False)
