@@ -31,7 +31,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"setup"},
         {"options", "cli_arguments"},
         {"server"},
-        {"running"},
+        {"background_server"},
         {"__init__", "__main__"},
     ],
     "console": [
