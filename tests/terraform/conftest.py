@@ -1,4 +1,4 @@
-"""Terraform and the provider's stand-in, and one life of the stack with each of its releases."""
+"""Fixtures: Terraform with the stand-in provider, and one lifecycle of the stack per release."""
 
 import fcntl
 import json
@@ -9,14 +9,14 @@ from dataclasses import asdict
 import pytest
 
 from tests.servers.requirements import skip_or_fail
-from tests.terraform.life import LIVES, CopyStack, Life, live
+from tests.terraform.lifecycle import LIFECYCLES, CopyStack, Lifecycle, run_lifecycle
 from tests.terraform.stack import Stack
 from tests.terraform.stand_in import NEWEST, Unavailable, install
 
 
 @pytest.fixture(scope="session")
 def terraform() -> str:
-    """The program."""
+    """Path of the terraform program."""
     program = shutil.which("terraform")
     if program is None:
         skip_or_fail("terraform is not installed (https://developer.hashicorp.com/terraform/install)")
@@ -25,11 +25,11 @@ def terraform() -> str:
 
 @pytest.fixture(scope="session")
 def copy_stack(terraform: str, tmp_path_factory: pytest.TempPathFactory) -> CopyStack:
-    """Copies of the stack, to run Terraform in."""
+    """A function that copies the configuration to run Terraform in."""
     try:
         configuration = install(terraform)
-    except Unavailable as why:
-        skip_or_fail(str(why))
+    except Unavailable as error:
+        skip_or_fail(str(error))
 
     def copy(release: str = NEWEST) -> Stack:
         return Stack.copy(tmp_path_factory.mktemp("stack"), terraform, configuration, release)
@@ -39,24 +39,26 @@ def copy_stack(terraform: str, tmp_path_factory: pytest.TempPathFactory) -> Copy
 
 @pytest.fixture(scope="session")
 def stack(copy_stack: CopyStack) -> Stack:
-    """A stack of which nothing is applied."""
+    """A stack that is not applied."""
     return copy_stack()
 
 
-@pytest.fixture(scope="session", params=list(LIVES))
-def life(
+@pytest.fixture(scope="session", params=list(LIFECYCLES))
+def lifecycle(
     request: pytest.FixtureRequest, copy_stack: CopyStack, tmp_path_factory: pytest.TempPathFactory
-) -> Life:
-    """Apply, plan again, destroy: with the oldest provider's release allowed, and with the newest.
+) -> Lifecycle:
+    """Apply, plan again and destroy, with the oldest and the newest supported release of the provider.
 
-    It is lived once, also where several processes share the tests.
+    The lifecycle runs once, even if several pytest-xdist processes use it.
     """
     release, shared = request.param, tmp_path_factory.getbasetemp()
     if os.environ.get("PYTEST_XDIST_WORKER"):
         shared = shared.parent  # all workers' (https://pytest-xdist.readthedocs.io/en/stable/how-to.html)
-    kept = shared / f"life-{release}.json"
-    with kept.with_suffix(".lock").open("w") as lock:
+    record = shared / f"lifecycle-{release}.json"
+    with record.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not kept.exists():
-            kept.write_text(json.dumps(asdict(live(copy_stack(release), release))), encoding="utf-8")
-    return Life(**json.loads(kept.read_text(encoding="utf-8")))
+        if not record.exists():
+            record.write_text(
+                json.dumps(asdict(run_lifecycle(copy_stack(release), release))), encoding="utf-8"
+            )
+    return Lifecycle(**json.loads(record.read_text(encoding="utf-8")))

@@ -1,4 +1,4 @@
-"""The applied stack, run on this machine with its own values: Pub/Sub, both services, gates before them."""
+"""Runs an applied stack on this machine: Pub/Sub, both services, and a gate like Cloud Run's before each."""
 
 import base64
 import os
@@ -23,15 +23,15 @@ from localpubsub.push.signing import SigningKey
 from tests.repository.tree import ROOT
 from tests.servers.waiting import wait_until
 
-#: Backoffs of minutes pass in seconds; an ack deadline of a minute is still two seconds.
+#: Speed of localpubsub's clock: a backoff or an ack deadline of a minute takes two seconds.
 TIME_SCALE = 30
-LIFETIME = 3600  #: seconds of a token
-#: How the images start the services: dispatcher/Dockerfile, worker/Dockerfile.
+TOKEN_LIFETIME = 3600  #: seconds
+#: The commands with which the images start the services (dispatcher/Dockerfile, worker/Dockerfile).
 COMMANDS = {
     "worker": ("gunicorn", "-c", "python:worker.gunicorn_conf"),
     "dispatcher": ("functions_framework", "--source", f"{ROOT}/dispatcher/main.py", "--target", "dispatch"),
 }
-#: What of a subscription Pub/Sub has under the name that Terraform has; the rest is the provider's own.
+#: Fields of a subscription that have the same name in Pub/Sub and in Terraform.
 _FIELDS = (
     "ack_deadline_seconds",
     "bigquery_config",
@@ -47,24 +47,24 @@ _FIELDS = (
 
 
 class Applied:
-    """What Terraform's state says, as `{type, name, values}` each."""
+    """The resources in Terraform's state, each as `{type, name, values}`."""
 
     def __init__(self, resources: list[dict[str, Any]]) -> None:
         self._resources = resources
 
     def of(self, kind: str) -> dict[str, dict[str, Any]]:
-        """Return the values of the resources of a type, by the name they have in the cloud."""
+        """Return the values of all resources of a type, by their name in the cloud."""
         found = [resource["values"] for resource in self._resources if resource["type"] == kind]
         return {values["name"]: values for values in found}
 
     def service(self, what: str) -> dict[str, Any]:
-        """Return a Cloud Run service's template: `worker` or `dispatcher`."""
+        """Return the template of a Cloud Run service; `what` is `worker` or `dispatcher`."""
         services = self.of("google_cloud_run_v2_service")
         (template,) = next(values for name, values in services.items() if name.endswith(what))["template"]
         return dict(template)
 
     def environment(self, what: str) -> dict[str, str]:
-        """Return the environment of a service's container."""
+        """Return the environment variables of a service's container."""
         return {env["name"]: env["value"] for env in self.service(what)["containers"][0]["env"]}
 
     def invokers(self, what: str) -> set[str]:
@@ -77,10 +77,11 @@ class Applied:
         }
 
     def pubsub(self, origins: Mapping[str, str]) -> dict[str, Any]:
-        """Return topics and subscriptions as localpubsub takes them.
+        """Return topics and subscriptions as a setup document of localpubsub.
 
         Args:
-            origins: of a URL in the cloud → of the same service here. Nothing else is another.
+            origins: maps the origin of each service's URL in the cloud to its origin on this machine.
+                Nothing else differs from what was applied.
         """
         project = self.environment("worker")["GOOGLE_CLOUD_PROJECT"]
         subscriptions = []
@@ -97,7 +98,7 @@ class Applied:
 
 
 def _block(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """Return a block, which Terraform has as a list of one, without what was not said."""
+    """Return a block, which Terraform's state holds as a list with one element, without its unset fields."""
     if not isinstance(value, list):
         return value
     return {
@@ -112,9 +113,9 @@ class Rehearsal:
     """A running stack.
 
     Attributes:
-        applied: its values.
-        pubsub: its Pub/Sub.
-        ledger: what was recorded.
+        applied: the values that Terraform applied.
+        pubsub: the stack's Pub/Sub.
+        ledger: the ledger that its BigQuery subscriptions fill.
     """
 
     applied: Applied
@@ -122,33 +123,33 @@ class Rehearsal:
     ledger: Ledger
     _origins: dict[str, str]
 
-    def fire(self, crawl: str, scheduled: str) -> dict[str, Any]:
-        """Do what Cloud Scheduler does for a crawl at its time; return the dispatcher's answer, a 200."""
+    def trigger(self, crawl: str, scheduled: str) -> dict[str, Any]:
+        """Send the request that Cloud Scheduler sends for a crawl; return the body of the 200 response."""
         jobs = self.applied.of("google_cloud_scheduler_job")
         (target,) = next(values for name, values in jobs.items() if name.endswith(f"-{crawl}"))["http_target"]
         (oidc,) = target["oidc_token"]
         assert oidc["service_account_email"] in self.applied.invokers("dispatcher")
-        requests.get(self.pubsub.certs_url, timeout=10)  # the key is made at its first need
+        requests.get(self.pubsub.certs_url, timeout=10)  # the signing key is generated at the first request
         token = SigningKey.load_or_create(self.pubsub.data).token(
-            oidc["service_account_email"], oidc["audience"], time.time(), LIFETIME
+            oidc["service_account_email"], oidc["audience"], time.time(), TOKEN_LIFETIME
         )
         parts = urlsplit(target["uri"])
-        answer = requests.request(
+        response = requests.request(
             target["http_method"],
             self._origins[f"{parts.scheme}://{parts.netloc}"] + parts.path,
             data=base64.b64decode(target["body"]),
             headers={**target["headers"], "Authorization": f"Bearer {token}", SCHEDULE_TIME: scheduled},
             timeout=60,
         )
-        assert answer.status_code == 200, answer.text
-        told: dict[str, Any] = answer.json()
-        return told
+        assert response.status_code == 200, response.text
+        body: dict[str, Any] = response.json()
+        return body
 
 
 @contextmanager
-def rehearsing(resources: list[dict[str, Any]], scratch: Path) -> Iterator[Rehearsal]:
+def running_rehearsal(resources: list[dict[str, Any]], scratch: Path) -> Iterator[Rehearsal]:
     """Run an applied stack until the context ends."""
-    here = _Here(Applied(resources), scratch)
+    here = _LocalStack(Applied(resources), scratch)
     ledger = Ledger(scratch)
     ledger.create()
     with ExitStack() as running:
@@ -167,15 +168,17 @@ def rehearsing(resources: list[dict[str, Any]], scratch: Path) -> Iterator[Rehea
             running.callback(service.kill)
             running.callback(gate.kill)
             await_health(service)
-            wait_until(partial(_is_shut, gate.launch.health_url), f"the gate of the {what} is there")
+            wait_until(partial(_rejects_anonymous, gate.launch.health_url), f"the gate of the {what} answers")
         yield Rehearsal(here.applied, pubsub, ledger, here.origins)
 
 
-class _Here:
-    """Where everything of an applied stack is on this machine.
+class _LocalStack:
+    """Ports and processes of an applied stack on this machine.
 
     Attributes:
-        origins: of a service's URL in the cloud → of its gate here.
+        applied: the values that Terraform applied.
+        grpc_port, http_port: ports of Pub/Sub.
+        origins: maps the origin of each service's URL in the cloud to the origin of its gate.
     """
 
     def __init__(self, applied: Applied, scratch: Path) -> None:
@@ -191,15 +194,15 @@ class _Here:
         }
 
     def service(self, what: str) -> Launch:
-        """Return a service with the environment that Terraform gives it, and what is Cloud Run's or ours."""
+        """Return how to launch a service with Terraform's environment and what Cloud Run adds to it."""
         environment = {
             **self.applied.environment(what),
-            # Cloud Run's: https://cloud.google.com/run/docs/container-contract#services-env-vars
+            # Set by Cloud Run: https://cloud.google.com/run/docs/container-contract#services-env-vars
             "PORT": str(self._ports[what]),
             "K_SERVICE": what,
             "K_REVISION": f"{what}-00001",
             "K_CONFIGURATION": what,
-            # This machine's.
+            # Needed on this machine.
             "HOST": "127.0.0.1",
             "PATH": os.environ["PATH"],
             "PUBSUB_EMULATOR_HOST": f"127.0.0.1:{self.grpc_port}",
@@ -212,7 +215,7 @@ class _Here:
         return Launch(what, command, environment, self._scratch / f"{what}.log", health)
 
     def gate(self, what: str) -> Launch:
-        """Return what Cloud Run does before a service: tokens, rights, and at most so many requests."""
+        """Return how to launch the gate that checks tokens, invokers and limits like Cloud Run."""
         template, invokers = self.applied.service(what), self.applied.invokers(what)
         command = (
             *(
@@ -226,15 +229,15 @@ class _Here:
             *("--max-instances", str(template["scaling"][0]["max_instance_count"])),
             *("--concurrency", str(template["max_instance_request_concurrency"])),
             *("--port", str(self._gates[what])),
-            # The gate knows one account; the dispatcher has two that may call it.
+            # The gate checks at most one account; two accounts may call the dispatcher.
             *(("--service-account", *invokers) if len(invokers) == 1 else ()),
         )
         log, url = self._scratch / f"{what}-gate.log", f"http://127.0.0.1:{self._gates[what]}/"
         return Launch(f"gate of the {what}", command, dict(os.environ), log, url)
 
 
-def _is_shut(gate: str) -> bool:
-    """Return whether a gate is there, and lets nobody in who has no token."""
+def _rejects_anonymous(gate: str) -> bool:
+    """Return whether the gate answers, and rejects a request without a token."""
     try:
         return requests.get(gate, timeout=5).status_code == 403
     except requests.ConnectionError:

@@ -1,4 +1,4 @@
-"""A copy of the stack to run Terraform in, so that no state, lock or override appears in the checkout."""
+"""A copy of the configuration to run Terraform in, so that nothing is left in the checkout."""
 
 import json
 import os
@@ -10,18 +10,18 @@ from typing import Any, Self
 
 from tests.repository.tree import ROOT
 
-FOLDERS = ("terraform", "crawls", "contract/ledger")  #: all that the configuration reads
-SECONDS = 300.0  #: no command takes so long, on a busy machine either
+FOLDERS = ("terraform", "crawls", "contract/ledger")  #: folders that the configuration reads
+TIMEOUT_SECONDS = 300.0  #: limit for one command, generous enough for a busy machine
 
 
 @dataclass(frozen=True)
 class Stack:
-    """The configuration in a scratch directory, with one release of the provider.
+    """The configuration in a temporary directory, initialised with one release of the provider.
 
     Attributes:
-        directory: where Terraform runs.
-        terraform: the program.
-        configuration: Terraform's CLI configuration, which finds the stand-in.
+        directory: the directory in which Terraform runs.
+        terraform: path of the terraform program.
+        configuration: Terraform's CLI configuration file, which points to the stand-in provider.
     """
 
     directory: Path
@@ -30,7 +30,7 @@ class Stack:
 
     @classmethod
     def copy(cls, scratch: Path, terraform: str, configuration: Path, release: str) -> Self:
-        """Copy the configuration and initialise it with the provider's `release`."""
+        """Copy the configuration to `scratch` and initialise it with this `release` of the provider."""
         for folder in FOLDERS:
             ignored = shutil.ignore_patterns(".terraform*", "*.tfstate*", "*.auto.tfvars", "offline")
             shutil.copytree(ROOT / folder, scratch / folder, symlinks=True, ignore=ignored)
@@ -50,7 +50,7 @@ class Stack:
         return stack
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run Terraform, and return how it went."""
+        """Run Terraform and return the finished process."""
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("TF_", "GOOGLE_"))},
             "TF_CLI_CONFIG_FILE": str(self.configuration),
@@ -63,22 +63,22 @@ class Stack:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=SECONDS,
+            timeout=TIMEOUT_SECONDS,
             check=False,
         )
 
     def succeed(self, *arguments: str) -> str:
-        """Run Terraform, and return what it said; it must succeed."""
+        """Run Terraform and return its standard output; fail unless it exits with 0."""
         done = self.run(*arguments)
         assert done.returncode == 0, f"terraform {' '.join(arguments)}:\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
     def resources(self) -> list[dict[str, Any]]:
-        """Return what is applied: `{address, type, name, values}` each, data sources left out."""
+        """Return the applied resources without data sources, each as `{address, type, name, values}`."""
         state = json.loads(self.succeed("show", "-json"))
         resources = state["values"]["root_module"]["resources"]
         return [resource for resource in resources if resource["mode"] == "managed"]
 
     def outputs(self) -> dict[str, Any]:
-        """Return the outputs of what is applied."""
+        """Return the outputs of the applied stack, by name."""
         return {name: output["value"] for name, output in json.loads(self.succeed("output", "-json")).items()}

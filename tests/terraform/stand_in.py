@@ -1,4 +1,4 @@
-"""Installs the google provider's stand-in: terraform/tests/offline/README.md says what that is."""
+"""Installs the stand-in for the google provider, which terraform/tests/offline/README.md describes."""
 
 import fcntl
 import hashlib
@@ -13,21 +13,25 @@ from typing import Final
 from tests.repository.tree import ROOT
 
 SOURCE: Final = ROOT / "terraform" / "tests" / "offline"
-OLDEST, NEWEST = "6.50.0", "7.45.0"  #: the ends of what terraform.tf allows, as far as they can be had
-HOST: Final = "registry.terraform.io"  #: what Terraform takes `hashicorp/google` to mean
+OLDEST, NEWEST = (
+    "6.50.0",
+    "7.45.0",
+)  #: oldest and newest release that terraform.tf allows and the stand-in has
+HOST: Final = "registry.terraform.io"  #: the registry that Terraform infers for `hashicorp/google`
 
 
 class Unavailable(Exception):
-    """There is no package index to ask."""
+    """The provider's bindings cannot be downloaded: no package index answers."""
 
 
 def install(terraform: str) -> Path:
-    """Return a Terraform CLI configuration that finds the stand-in; install it where it is not yet.
+    """Return a Terraform CLI configuration that points to the stand-in; install it if it is missing.
 
-    It lives in the virtual environment, by the fingerprint of all it is made of. Several processes may ask.
+    It is stored in the virtual environment under a fingerprint of its sources. Several processes may call
+    this at the same time.
 
     Raises:
-        Unavailable: where the provider's bindings cannot be downloaded.
+        Unavailable: if the provider's bindings cannot be downloaded.
     """
     platform = json.loads(_run([terraform, "version", "-json"]))["platform"]
     home = Path(sys.prefix) / "terraform-offline"
@@ -57,8 +61,8 @@ def _build(folder: Path, platform: str) -> None:
     pip_download = ("-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes")
     try:
         _python(*pip_download, f"--dest={download}", f"--requirement={SOURCE / 'bindings.txt'}")
-    except AssertionError as why:
-        raise Unavailable(f"the provider's bindings cannot be downloaded: {why}") from None
+    except AssertionError as error:
+        raise Unavailable(f"the provider's bindings cannot be downloaded: {error}") from None
     (wheel,) = download.glob("*.whl")
     derive = str(SOURCE / "derive_schema.py")
     schemas = {release: plugin / f"google-{release}.json" for release in (OLDEST, NEWEST)}
@@ -71,7 +75,7 @@ def _build(folder: Path, platform: str) -> None:
 
 
 def _publish(folder: Path, platform: str, release: str) -> None:
-    """Put a release where Terraform looks for it."""
+    """Install a release into the mirror directory in which Terraform looks for it."""
     provider = folder / "plugin" / "provider.py"
     _python(str(provider), "--pack", f"google-{release}")
     place = folder / "mirror" / HOST / "hashicorp" / "google" / release / platform
@@ -84,7 +88,7 @@ def _publish(folder: Path, platform: str, release: str) -> None:
 
 
 def _configuration(mirror: Path) -> str:
-    # Nothing else is asked for, and nobody but this mirror is asked.
+    # Terraform uses this mirror only, so it never contacts a registry.
     return f"""provider_installation {{
   filesystem_mirror {{
     path = "{mirror}"

@@ -1,4 +1,4 @@
-"""terraform/README.md's tables of inputs and outputs: ``python -m tests.terraform.tables`` writes them."""
+"""``python -m tests.terraform.tables`` writes the tables of inputs and outputs into terraform/README.md."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ ARGUMENT = re.compile(r"^  (description|type|default) += (.*?)(?=^  [a-z]|\Z)", 
 
 
 class Row(NamedTuple):
-    """A variable or an output; an output has neither type nor default."""
+    """A variable or an output. An output has an empty type and no default."""
 
     name: str
     type: str
@@ -33,7 +33,7 @@ def rows(pattern: str) -> Iterator[Row]:
 
 
 def inputs() -> str:
-    """Return the table of variables."""
+    """Return the table of variables as Markdown."""
     lines = [
         f"| `{row.name}` | `{row.type}` | `{row.default}` | {row.description} |"
         for row in rows("variables-*.tf")
@@ -42,7 +42,7 @@ def inputs() -> str:
 
 
 def outputs() -> str:
-    """Return the table of outputs."""
+    """Return the table of outputs as Markdown."""
     lines = [f"| `{row.name}` | {row.description} |" for row in rows("outputs.tf")]
     return "\n".join(["| output | meaning |", "|---|---|", *lines])
 

@@ -1,23 +1,23 @@
-"""Who may do what: all of it is written here, and nothing else is granted."""
+"""The permissions of every account: all are listed here, and nothing else is granted."""
 
 import re
 from collections import defaultdict
 
 import pytest
 
-from tests.terraform.life import Life
+from tests.terraform.lifecycle import Lifecycle
 from tests.terraform.stand_in import NEWEST
 
 pytestmark = pytest.mark.timeout(600)
 
-AGENT = "Pub/Sub's agent"
-# Account → role → on what. With ack_policy = "settled" and triggers, which is all there can be.
+AGENT = "Pub/Sub's service agent"
+# Account → (role, resource), with ack_policy = "settled" and build triggers, which need the most permissions.
 GRANTS = {
     "dispatcher": {("roles/pubsub.publisher", "scrape-jobs")},
     "worker": {
         ("roles/pubsub.publisher", "scrape-outcomes"),
-        ("roles/pubsub.publisher", "scrape-jobs"),  # a job that is put off
-        ("roles/pubsub.publisher", "scrape-jobs-dead"),  # a job that it buries
+        ("roles/pubsub.publisher", "scrape-jobs"),  # a deferred job
+        ("roles/pubsub.publisher", "scrape-jobs-dead"),  # a failed job that the worker dead-letters
     },
     "push": {("roles/run.invoker", "scrapeq-worker")},
     "replay": {("roles/run.invoker", "scrapeq-dispatcher")},
@@ -43,63 +43,65 @@ GRANTS = {
         ("roles/pubsub.subscriber", "scrape-outcomes-ledger"),
     },
 }
-# The grants that no smaller resource takes.
+# Roles that can be granted on nothing smaller than the project.
 PROJECT_WIDE = {"roles/logging.logWriter"}
-# Where a grant's resource stands, the smallest first.
+# Fields that name the resource of a grant, the smallest resource first.
 PLACES = (
     "table_id", "dataset_id", "topic", "subscription", "service_account_id", "repository", "name", "project",
 )  # fmt: skip
 
 
-def grants(life: Life) -> dict[str, set[tuple[str, str]]]:
-    """Return who has which role on what."""
+def grants(lifecycle: Lifecycle) -> dict[str, set[tuple[str, str]]]:
+    """Return the grants by account, each as (role, resource)."""
     found = defaultdict(set)
-    for resource in life.resources:
+    for resource in lifecycle.resources:
         if not resource["type"].endswith("_iam_member"):
             continue
         values = resource["values"]
         place = next(values[name] for name in PLACES if values.get(name))
         on = re.split("[/@]", place.partition("serviceAccounts/")[2] or place.rsplit("/", 1)[-1])[0]
-        found[who(values["member"])].add((values["role"], on))
+        found[account_of(values["member"])].add((values["role"], on))
     return dict(found)
 
 
-def who(member: str) -> str:
-    """Return an account by what it is for."""
+def account_of(member: str) -> str:
+    """Return the short name of an account, or the member itself if it is not ours."""
     if re.fullmatch(r"serviceAccount:service-\d+@gcp-sa-pubsub\.iam\.gserviceaccount\.com", member):
         return AGENT
     ours = re.fullmatch(r"serviceAccount:scrapeq-(\w+)@my-project\.iam\.gserviceaccount\.com", member)
     return ours[1] if ours else member
 
 
-def test_nothing_is_granted_that_is_not_written_here(life: Life) -> None:
-    """Least privilege, and nobody that is not ours: neither allUsers nor a default account."""
-    expected = GRANTS if life.release == NEWEST else of_the_small_stack()
-    assert grants(life) == expected
+def test_grants_are_exactly_those_listed(lifecycle: Lifecycle) -> None:
+    """Least privilege: no grant to allUsers, to a default account or to any account that is not ours."""
+    expected = GRANTS if lifecycle.release == NEWEST else small_stack_grants()
+    assert grants(lifecycle) == expected
 
 
-def of_the_small_stack() -> dict[str, set[tuple[str, str]]]:
-    """Return the grants without builds, and of a worker that settles nothing."""
+def small_stack_grants() -> dict[str, set[tuple[str, str]]]:
+    """Return the grants without build triggers and with ack_policy = "success"."""
     small = {account: granted for account, granted in GRANTS.items() if account not in {"build", "check"}}
     return small | {"worker": {("roles/pubsub.publisher", "scrape-outcomes")}}
 
 
-def test_grants_add_to_what_others_granted(life: Life) -> None:
-    """A policy or a binding would take away what was granted elsewhere."""
-    kinds = {resource["type"] for resource in life.resources}
+def test_no_grant_replaces_grants_made_elsewhere(lifecycle: Lifecycle) -> None:
+    """A policy or binding resource would remove grants made outside this stack."""
+    kinds = {resource["type"] for resource in lifecycle.resources}
     assert {kind for kind in kinds if kind.endswith(("_iam_binding", "_iam_policy", "_key"))} == set()
 
 
-def test_only_what_has_no_smaller_resource_is_granted_on_the_project(life: Life) -> None:
-    """Elsewhere in the project our accounts may do nothing."""
-    assert {values["role"] for values in life.of("google_project_iam_member")} <= PROJECT_WIDE
+def test_project_wide_grants_are_only_those_without_a_smaller_resource(lifecycle: Lifecycle) -> None:
+    """Our accounts have no permission on other resources of the project."""
+    assert {values["role"] for values in lifecycle.of("google_project_iam_member")} <= PROJECT_WIDE
 
 
-def test_every_account_is_used(life: Life) -> None:
-    """And every service runs as one of ours."""
-    accounts = {values["email"] for values in life.of("google_service_account")}
-    assert accounts == set(life.outputs["service_accounts"].values())
-    assert {who(f"serviceAccount:{email}") for email in accounts} == grants(life).keys() - {AGENT}
-    running = [values["template"][0]["service_account"] for values in life.of("google_cloud_run_v2_service")]
+def test_every_service_account_is_used(lifecycle: Lifecycle) -> None:
+    """Every service account has a grant, and every service runs as one of them."""
+    accounts = {values["email"] for values in lifecycle.of("google_service_account")}
+    assert accounts == set(lifecycle.outputs["service_accounts"].values())
+    assert {account_of(f"serviceAccount:{email}") for email in accounts} == grants(lifecycle).keys() - {AGENT}
+    running = [
+        values["template"][0]["service_account"] for values in lifecycle.of("google_cloud_run_v2_service")
+    ]
     assert len(set(running)) == 2
     assert set(running) <= accounts

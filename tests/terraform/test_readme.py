@@ -1,16 +1,16 @@
-"""terraform/README.md says what can be set, and what comes out."""
+"""terraform/README.md lists the variables and outputs of the code."""
 
 from tests.terraform.tables import README, rows, written
 
 
-def test_the_tables_are_those_of_the_code() -> None:
-    """Else ``python -m tests.terraform.tables`` is due."""
+def test_tables_match_the_code() -> None:
+    """If this fails, run ``python -m tests.terraform.tables``."""
     text = README.read_text(encoding="utf-8")
     assert written(text) == text
 
 
-def test_every_row_says_something() -> None:
-    """The check itself can fail: variables and outputs are found, with their descriptions."""
+def test_every_row_has_a_description() -> None:
+    """The parser finds the variables and outputs with their descriptions, so the check above can fail."""
     variables, outputs = list(rows("variables-*.tf")), list(rows("outputs.tf"))
     assert len(variables) > 30
     assert len(outputs) > 15

@@ -1,60 +1,62 @@
-"""What Terraform gives the services is what they read, in both directions, and they start on it."""
+"""Terraform sets exactly the settings that the services read, and the services start with them."""
 
 import pytest
 
 from contract import topology
 from dispatcher.settings import DispatcherSettings
 from runtime.settings import ServiceSettings, load
-from tests.terraform.life import Life
+from tests.terraform.lifecycle import Lifecycle
 from worker.settings import WorkerSettings
 
 SERVICES: dict[str, type[ServiceSettings]] = {"dispatcher": DispatcherSettings, "worker": WorkerSettings}
-# Settings that are not for Terraform to give, and why.
-NOT_GIVEN = {
-    "HOST": "the image's: all addresses",
+# Settings that Terraform does not set, and why.
+NOT_SET_BY_TERRAFORM = {
+    "HOST": "the default, all addresses, is right in a container",
     "PORT": "Cloud Run sets it",
     "K_SERVICE": "Cloud Run sets it",
     "K_REVISION": "Cloud Run sets it",
-    "PUBSUB_EMULATOR_HOST": "for laptops",
-    "PUSH_CERTS_URL": "Google's, by default",
+    "PUBSUB_EMULATOR_HOST": "only used on laptops",
+    "PUSH_CERTS_URL": "the default is Google's",
 }
 pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_what_is_given_is_read(life: Life, service: str) -> None:
-    """A misspelt variable would be ignored in silence."""
+def test_every_variable_set_is_a_setting(lifecycle: Lifecycle, service: str) -> None:
+    """A service would silently ignore a misspelt variable."""
     read = {name.upper() for name in SERVICES[service].model_fields}
-    assert life.environment(service).keys() - read == set()
+    assert lifecycle.environment(service).keys() - read == set()
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_what_is_read_is_given(life: Life, service: str) -> None:
-    """Every setting can be set from Terraform, or is not for it to set."""
+def test_every_setting_is_set_or_exempt(lifecycle: Lifecycle, service: str) -> None:
+    """Every setting can be set from Terraform or is listed as an exemption."""
     read = {name.upper() for name in SERVICES[service].model_fields}
-    assert read - life.environment(service).keys() - NOT_GIVEN.keys() == set()
+    assert read - lifecycle.environment(service).keys() - NOT_SET_BY_TERRAFORM.keys() == set()
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_starts_on_it(life: Life, service: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With exactly this environment, on Cloud Run: the deadline chain holds, and sites can reach somebody."""
+def test_service_starts_with_the_applied_environment(
+    lifecycle: Lifecycle, service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Cloud Run, this environment is valid: the deadline chain holds, the User-Agent has a contact."""
     for name in SERVICES[service].model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
-    for name, value in {**life.environment(service), "K_SERVICE": service, "K_REVISION": "1"}.items():
+    for name, value in {**lifecycle.environment(service), "K_SERVICE": service, "K_REVISION": "1"}.items():
         monkeypatch.setenv(name, value)
     load(SERVICES[service])
 
 
-def test_names_are_those_of_the_contract(life: Life) -> None:
-    """The console, gcloud and the runbook find them under the names they know."""
-    outputs = life.outputs
+def test_resource_names_match_contract_topology(lifecycle: Lifecycle) -> None:
+    """The console, gcloud and the runbook find topics, subscriptions and tables by the names they use."""
+    outputs = lifecycle.outputs
     assert outputs["jobs_topic"] == topology.JOBS_TOPIC
     assert outputs["outcomes_topic"] == topology.OUTCOMES_TOPIC
     assert outputs["dead_letter_topic"] == topology.DEAD_LETTER_TOPIC
     assert outputs["push_subscription"] == topology.PUSH_SUBSCRIPTION
     assert outputs["dead_letter_subscription"] == topology.DEAD_LETTER_SUBSCRIPTION
     assert outputs["ledger_dataset"] == f"my-project.{topology.LEDGER_DATASET}"
-    ledger = [values for values in life.of("google_pubsub_subscription") if values["bigquery_config"]]
+    ledger = [values for values in lifecycle.of("google_pubsub_subscription") if values["bigquery_config"]]
     assert {values["name"] for values in ledger} == set(topology.LEDGER_SUBSCRIPTIONS.values())
     assert {
         (values["topic"].rsplit("/")[-1], values["bigquery_config"][0]["table"].rsplit(".")[-1])
@@ -62,8 +64,8 @@ def test_names_are_those_of_the_contract(life: Life) -> None:
     } == set(topology.LEDGER_TABLES.items())
 
 
-def test_the_services_get_the_names_of_the_topics(life: Life) -> None:
-    """Where each publishes."""
-    assert life.environment("dispatcher")["JOBS_TOPIC"] == life.outputs["jobs_topic"]
-    assert life.environment("worker")["OUTCOMES_TOPIC"] == life.outputs["outcomes_topic"]
-    assert life.environment("worker")["DEAD_LETTER_TOPIC"] == life.outputs["dead_letter_topic"]
+def test_services_receive_the_names_of_their_topics(lifecycle: Lifecycle) -> None:
+    """Each service publishes to the topics that Terraform created."""
+    assert lifecycle.environment("dispatcher")["JOBS_TOPIC"] == lifecycle.outputs["jobs_topic"]
+    assert lifecycle.environment("worker")["OUTCOMES_TOPIC"] == lifecycle.outputs["outcomes_topic"]
+    assert lifecycle.environment("worker")["DEAD_LETTER_TOPIC"] == lifecycle.outputs["dead_letter_topic"]

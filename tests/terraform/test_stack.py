@@ -1,4 +1,4 @@
-"""What the stack is made of, beside its wiring: crawls, ledger, alerts, dashboard, printed commands."""
+"""The contents of the stack: crawls, ledger, alerts, dashboard and the commands in its outputs."""
 
 import base64
 import json
@@ -13,7 +13,7 @@ from console.recipes.crawl_file import load_crawl
 from contract.crawl import Crawl
 from extraction.selectors import CHECKS
 from tests.repository.tree import ROOT
-from tests.terraform.life import Life
+from tests.terraform.lifecycle import Lifecycle
 from tests.terraform.stand_in import NEWEST
 
 pytestmark = pytest.mark.timeout(600)
@@ -31,23 +31,23 @@ SECTIONS = {  # of docs/how-to/runbook.md
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "crawls").glob("*.yaml")), ids=lambda path: path.stem)
-def test_a_crawl_is_one(path: Path) -> None:
-    """Each file of crawls/ is a crawl of the file's name, which `scrapeq dispatch` takes as well."""
+def test_crawl_file_is_a_valid_crawl(path: Path) -> None:
+    """Each file in crawls/ is a crawl with the file's name, which `scrapeq dispatch` also accepts."""
     assert load_crawl(path).name == path.stem
 
 
-def test_cloud_scheduler_posts_the_crawl(life: Life) -> None:
-    """Byte for byte what is in the file, as JSON, to a dispatcher that can read it."""
-    for job in life.of("google_cloud_scheduler_job"):
+def test_scheduler_job_posts_the_crawl_file(lifecycle: Lifecycle) -> None:
+    """The body is the crawl file as JSON, and the dispatcher can decode it."""
+    for job in lifecycle.of("google_cloud_scheduler_job"):
         body = base64.b64decode(job["http_target"][0]["body"])
         crawl = Crawl.decode(body, CHECKS)
         file = ROOT / "crawls" / f"{crawl.name}.yaml"
         assert json.loads(body) == yaml.safe_load(file.read_text(encoding="utf-8"))
 
 
-def test_the_ledger_is_what_the_contract_says(life: Life) -> None:
-    """All its tables, with their columns, and all its views."""
-    tables = {values["table_id"]: values for values in life.of("google_bigquery_table")}
+def test_ledger_has_the_tables_and_views_of_contract_ledger(lifecycle: Lifecycle) -> None:
+    """BigQuery gets all tables with their columns, and all views."""
+    tables = {values["table_id"]: values for values in lifecycle.of("google_bigquery_table")}
     schemas = {path.name.removesuffix(".schema.json"): path for path in LEDGER.glob("*.schema.json")}
     views = {path.stem: path.read_text(encoding="utf-8") for path in LEDGER.glob("*.sql")}
     assert tables.keys() == schemas.keys() | views.keys()
@@ -57,16 +57,16 @@ def test_the_ledger_is_what_the_contract_says(life: Life) -> None:
         assert tables[name]["view"][0]["query"] == query.replace("${ledger}", "my-project.scrapeq")
 
 
-def test_no_view_reads_a_view_over_views() -> None:
-    """ledger.tf makes views in two steps: those over tables, then those over views."""
+def test_views_are_nested_at_most_once() -> None:
+    """ledger.tf creates views in two steps: first those that read tables, then those that read views."""
     views = {path.stem: path.read_text(encoding="utf-8") for path in LEDGER.glob("*.sql")}
     read = {name: {other for other in views if f".{other}`" in query} for name, query in views.items()}
     assert [name for name, others in read.items() if any(read[other] for other in others)] == []
 
 
-def test_every_alert_leads_to_its_section_of_the_runbook(life: Life) -> None:
-    """Who is woken reads what to do."""
-    policies = life.of("google_monitoring_alert_policy")
+def test_every_alert_links_to_its_runbook_section(lifecycle: Lifecycle) -> None:
+    """An operator who receives an alert finds what to do."""
+    policies = lifecycle.of("google_monitoring_alert_policy")
     linked = [policy["documentation"][0]["links"][0]["url"].partition("#")[2] for policy in policies]
     assert set(linked) == SECTIONS
     for policy, section in zip(policies, linked, strict=True):
@@ -74,36 +74,36 @@ def test_every_alert_leads_to_its_section_of_the_runbook(life: Life) -> None:
         assert policy["severity"]
 
 
-def test_every_alert_is_about_something_of_ours(life: Life) -> None:
-    """A filter names the kind of resource and one of ours; all but logs name a metric."""
-    ours = ("scrape-", "scrapeq-")
-    for policy in life.of("google_monitoring_alert_policy"):
+def test_every_alert_filters_on_a_resource_of_the_stack(lifecycle: Lifecycle) -> None:
+    """A filter names the resource type and a resource of the stack; all but log filters name a metric."""
+    prefixes = ("scrape-", "scrapeq-")
+    for policy in lifecycle.of("google_monitoring_alert_policy"):
         for condition in policy["conditions"]:
             kinds = ("condition_threshold", "condition_absent", "condition_matched_log")
-            (what,) = [condition[kind][0] for kind in kinds if condition[kind]]
-            assert "resource.type = " in what["filter"]
-            assert any(f'"{name}' in what["filter"] for name in ours)
-            assert condition["condition_matched_log"] or "metric.type = " in what["filter"]
+            (details,) = [condition[kind][0] for kind in kinds if condition[kind]]
+            assert "resource.type = " in details["filter"]
+            assert any(f'"{name}' in details["filter"] for name in prefixes)
+            assert condition["condition_matched_log"] or "metric.type = " in details["filter"]
 
 
-def test_the_dashboard_is_laid_out(life: Life) -> None:
-    """No tile covers another; a dashboard takes at most a hundred."""
-    (dashboard,) = life.of("google_monitoring_dashboard")
+def test_dashboard_tiles_do_not_overlap(lifecycle: Lifecycle) -> None:
+    """No tile covers another, and there are at most 100 (Cloud Monitoring's limit)."""
+    (dashboard,) = lifecycle.of("google_monitoring_dashboard")
     tiles = json.loads(dashboard["dashboard_json"])["mosaicLayout"]["tiles"]
     places = {(tile["xPos"], tile["yPos"]) for tile in tiles}
     assert len(places) == len(tiles) <= 100
     assert {tile["xPos"] + tile["width"] for tile in tiles} == {4, 8, 12}
 
 
-def test_the_large_example_has_a_slot_for_every_push(life: Life) -> None:
-    """Instances × jobs at once is not below Pub/Sub's floor. In the small one it is."""
-    capacity = life.outputs["push_capacity"]
-    assert (capacity["slots"] >= capacity["push_floor"] == 3000) is (life.release == NEWEST)
+def test_large_example_has_a_slot_for_every_push(lifecycle: Lifecycle) -> None:
+    """Its slots reach the lower limit of the push window; those of the small example do not."""
+    capacity = lifecycle.outputs["push_capacity"]
+    assert (capacity["slots"] >= capacity["push_floor"] == 3000) is (lifecycle.release == NEWEST)
 
 
-def test_printed_commands_name_what_exists(life: Life) -> None:
-    """They can be pasted as they are: nothing in them is left to fill in."""
-    outputs = life.outputs
+def test_commands_in_outputs_name_existing_resources(lifecycle: Lifecycle) -> None:
+    """The commands can be pasted as they are, without placeholders."""
+    outputs = lifecycle.outputs
     commands = [
         outputs["peek_dead_letters_command"],
         outputs["replay_command"],
@@ -114,7 +114,7 @@ def test_printed_commands_name_what_exists(life: Life) -> None:
     names = {
         values["name"]
         for kind in ("google_pubsub_subscription", "google_cloud_scheduler_job")
-        for values in life.of(kind)
+        for values in lifecycle.of(kind)
     }
     for command in commands:
         words = shlex.split(command)

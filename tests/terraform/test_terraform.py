@@ -1,28 +1,28 @@
-"""What Terraform itself says of the stack: format, schema, its own tests, and a whole life."""
+"""The checks that Terraform itself makes: format, schema, its tests, and a whole lifecycle."""
 
 import pytest
 
 from tests.repository.tree import ROOT
-from tests.terraform.life import CopyStack, Life
+from tests.terraform.lifecycle import CopyStack, Lifecycle
 from tests.terraform.stack import Stack
 from tests.terraform.stand_in import OLDEST
 
-pytestmark = pytest.mark.timeout(600)  # half a minute of work; several times that on a busy machine
+pytestmark = pytest.mark.timeout(600)  # takes half a minute, and several times that on a busy machine
 
 
-def test_it_is_formatted(stack: Stack) -> None:
-    """As `terraform fmt` writes it."""
+def test_configuration_is_formatted(stack: Stack) -> None:
+    """`terraform fmt` would change nothing."""
     done = stack.run("fmt", "-check", "-recursive", "-diff", "-no-color")
     assert done.returncode == 0, done.stdout
 
 
-def test_it_is_valid(stack: Stack) -> None:
-    """Every argument exists, with its type. What is applied below is so with the oldest release, too."""
+def test_configuration_is_valid(stack: Stack) -> None:
+    """Every argument exists and has the right type, with the newest release of the provider."""
     stack.succeed("validate", "-no-color")
 
 
-def test_a_mistake_is_seen(copy_stack: CopyStack) -> None:
-    """The check itself can fail: the provider's stand-in refuses what the provider would."""
+def test_mistakes_are_rejected(copy_stack: CopyStack) -> None:
+    """The check itself can fail: the stand-in rejects what the real provider rejects."""
     stack = copy_stack()
     mistakes = [
         (
@@ -34,23 +34,23 @@ def test_a_mistake_is_seen(copy_stack: CopyStack) -> None:
         ("worker.tf", '"INGRESS_TRAFFIC_INTERNAL_ONLY"', '"INTERNAL"', "expected ingress to be one of"),
         ("outcomes.tf", ".outcomes.id", ".outcomes.uri", 'attribute named "uri"'),
     ]
-    for file, right, wrong, complaint in mistakes:
+    for file, right, wrong, expected in mistakes:
         path = stack.directory / file
         text = path.read_text(encoding="utf-8")
         assert right in text
         path.write_text(text.replace(right, wrong, 1), encoding="utf-8")
-        said = " ".join(stack.run("validate", "-no-color").stderr.replace("│", " ").split())
-        assert complaint in said
+        errors = " ".join(stack.run("validate", "-no-color").stderr.replace("│", " ").split())
+        assert expected in errors
         path.write_text(text, encoding="utf-8")
 
 
-def test_the_oldest_provider_allowed_is_the_oldest_tried() -> None:
-    """What terraform.tf promises is what runs here."""
+def test_oldest_provider_allowed_is_the_oldest_tested() -> None:
+    """The lower bound in terraform.tf is the release that these tests run."""
     assert f'">= {OLDEST}, < 8.0.0"' in (ROOT / "terraform" / "terraform.tf").read_text(encoding="utf-8")
 
 
-def test_a_crawl_too_large_for_cloud_scheduler_is_refused(copy_stack: CopyStack) -> None:
-    """At plan, with a sentence; Cloud Scheduler would say so at apply."""
+def test_crawl_too_large_for_cloud_scheduler_is_rejected_at_plan(copy_stack: CopyStack) -> None:
+    """A precondition reports it at plan; otherwise Cloud Scheduler would reject it during apply."""
     stack = copy_stack()
     crawl = stack.directory.parent / "crawls" / "large.yaml"
     crawl.write_text(
@@ -66,27 +66,27 @@ def test_a_crawl_too_large_for_cloud_scheduler_is_refused(copy_stack: CopyStack)
     assert "large.yaml is too large" in done.stderr
 
 
-def test_its_own_tests_pass(stack: Stack) -> None:
-    """Options, mocked, and a rejecting run for each validation: what `terraform test` runs anywhere."""
+def test_terraform_test_passes(stack: Stack) -> None:
+    """`terraform test` plans the options with a mocked provider and a rejecting run for each validation."""
     assert " 0 failed" in stack.succeed("test", "-no-color")
 
 
-def test_what_was_applied_is_wired(stack: Stack) -> None:
-    """What feeds into what, once it is applied; on the stand-in, where that makes nothing."""
+def test_applied_resources_refer_to_each_other(stack: Stack) -> None:
+    """tests/applied checks the references between resources after an apply on the stand-in."""
     assert " 0 failed" in stack.succeed("test", "-no-color", "-test-directory=tests/applied")
 
 
-def test_a_second_plan_is_empty(life: Life) -> None:
-    """What was applied is what is wanted: nothing is changed back and forth."""
-    assert life.changes == 0, life.second_plan
+def test_second_plan_has_no_changes(lifecycle: Lifecycle) -> None:
+    """After an apply, the configuration and the state agree."""
+    assert lifecycle.changes == 0, lifecycle.second_plan
 
 
-def test_it_is_taken_down(life: Life) -> None:
-    """Nothing is left, and nothing refuses to go, once deletion_protection is off."""
-    assert len(life.resources) > 50
-    assert life.left == ""
+def test_destroy_removes_every_resource(lifecycle: Lifecycle) -> None:
+    """With deletion_protection off, destroy succeeds and leaves nothing."""
+    assert len(lifecycle.resources) > 50
+    assert lifecycle.remaining == ""
 
 
-def test_a_stack_stays_small(life: Life) -> None:
-    """A plan of more than a hundred resources is read by nobody."""
-    assert len(life.resources) <= 100
+def test_stack_has_at_most_100_resources(lifecycle: Lifecycle) -> None:
+    """A larger plan would be too long to review."""
+    assert len(lifecycle.resources) <= 100

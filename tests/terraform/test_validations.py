@@ -1,4 +1,4 @@
-"""Each validation of a variable is needed: without it, a run of validation.tftest.hcl fails."""
+"""Each validation of a variable is tested: without it, a run in validation.tftest.hcl fails."""
 
 import os
 import re
@@ -18,8 +18,8 @@ VARIABLES = "".join(path.read_text("utf-8") for path in FILES)
 NAMES = re.findall(r'^variable "(\w+)"', VARIABLES, re.MULTILINE)
 
 
-def without_one_rule() -> Iterator[tuple[int, str, str]]:
-    """Yield each rule's line, its variable, and the variables without it."""
+def without_one_validation() -> Iterator[tuple[int, str, str]]:
+    """Yield, for each validation, its line, its variable, and the text of all variables without it."""
     for match in VALIDATION.finditer(VARIABLES):
         variable = re.findall(r'^variable "(\w+)"', VARIABLES[: match.start()], re.MULTILINE)[-1]
         anything = f"    condition = var.{variable} == var.{variable}"
@@ -28,7 +28,7 @@ def without_one_rule() -> Iterator[tuple[int, str, str]]:
 
 
 def verdict(terraform: str, folder: Path, variables: str, runs: str) -> str:
-    """Return what `terraform test` says about the text of all variables; no provider is needed for that."""
+    """Return the output of `terraform test` for this text of all variables; it needs no provider."""
     inputs = folder / "tests" / "inputs"
     installed = inputs.exists()
     inputs.mkdir(parents=True, exist_ok=True)
@@ -55,19 +55,19 @@ def _run(terraform: str, command: str, folder: Path) -> str:
 
 
 def runs_of(variable: str) -> str:
-    """Return the test file with the runs that reject values of `variable`, which bear its name."""
+    """Return the test file with only the runs for `variable`, whose names begin with it."""
     head, *runs = re.split(r'^(?=run ")', RUNS, flags=re.MULTILINE)
     return head + "".join(run for run in runs if run.startswith(f'run "{variable}__'))
 
 
-def test_every_rule_is_found() -> None:
-    """What takes the rules away must not miss one."""
-    assert len(list(without_one_rule())) == VARIABLES.count("validation {") > 40
+def test_every_validation_is_found() -> None:
+    """The function that removes validations misses none."""
+    assert len(list(without_one_validation())) == VARIABLES.count("validation {") > 40
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_variable_says_what_it_is(name: str) -> None:
-    """With a type and a description."""
+def test_every_variable_has_a_type_and_a_description(name: str) -> None:
+    """Terraform shows both to a user who has to set the variable."""
     body = VARIABLES.partition(f'variable "{name}" {{')[2].partition("\n}\n")[0]
     assert "\n  description = " in body
     assert "\n  type " in body
@@ -75,18 +75,18 @@ def test_every_variable_says_what_it_is(name: str) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_variables_of_a_file_are_in_alphabetical_order(path: Path) -> None:
-    """A variable is found in its file at a glance."""
+    """Alphabetical order makes a variable easy to find in its file."""
     names = re.findall(r'^variable "(\w+)"', path.read_text("utf-8"), re.MULTILINE)
     assert names == sorted(names) != []
 
 
 def test_every_validation_has_a_rejecting_run(terraform: str, tmp_path: Path) -> None:
-    """A rule that is taken away is missed by a run that is named after its variable."""
+    """If a validation is removed, a run that is named after its variable fails."""
     assert " 0 failed" in verdict(terraform, tmp_path, VARIABLES, RUNS)
     missed = []
-    for line, variable, variables in without_one_rule():
-        said = verdict(terraform, tmp_path, variables, runs_of(variable))
-        assert " failed" in said, said
-        if " 0 failed" in said:
+    for line, variable, variables in without_one_validation():
+        output = verdict(terraform, tmp_path, variables, runs_of(variable))
+        assert " failed" in output, output
+        if " 0 failed" in output:
             missed.append(f"{variable}, line {line} of all variables-*.tf")
     assert missed == []

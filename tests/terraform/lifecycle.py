@@ -1,4 +1,4 @@
-"""One life of the stack: apply, plan again, destroy."""
+"""One lifecycle of the stack: apply, plan again, destroy."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -6,15 +6,15 @@ from typing import Any, Protocol
 from tests.terraform.stack import Stack
 from tests.terraform.stand_in import NEWEST, OLDEST
 
-# One is before there is any image; the other has everything that can be on.
-LIVES = {
+# The oldest release runs the small stack without images; the newest the large stack with every option.
+LIFECYCLES = {
     OLDEST: ["-var-file=examples/small.tfvars", "-var=images=null"],
     NEWEST: ["-var-file=examples/large.tfvars", "-var=vpc={}"],
 }
 
 
-# What was applied is taken down again, and every setting is given.
-BOTH = [
+# Both stacks are destroyed afterwards, and both set every extra setting.
+COMMON_OPTIONS = [
     "-var=deletion_protection=false",
     (
         '-var=extra_settings={dispatcher={FETCH_ALLOW_NETWORKS="10.0.0.0/8",SITEMAP_MAX_BYTES="1048576"},'
@@ -24,20 +24,23 @@ BOTH = [
 
 
 class CopyStack(Protocol):
-    """Makes a stack to run Terraform in."""
+    """Copies the configuration into a directory in which Terraform can run."""
 
     def __call__(self, release: str = NEWEST) -> Stack:
-        """Return one with the provider's `release`."""
+        """Return a copy that uses this `release` of the provider."""
 
 
 @dataclass(frozen=True)
-class Life:
-    """One life of the stack: what was applied, what a second plan wanted, and what was left at the end.
+class Lifecycle:
+    """One lifecycle of the stack: apply, a second plan, destroy.
 
     Attributes:
-        resources: `{address, type, name, values}` each.
-        changes: 0 where the second plan wanted none, 2 where it did; `second_plan` is what it said.
-        left: the addresses of what was left.
+        release: the provider's release.
+        resources: the applied resources, each as `{address, type, name, values}`.
+        outputs: the values of the outputs by name.
+        changes: exit status of the second plan: 0 if it has no changes, 2 if it has some.
+        second_plan: the text of the second plan.
+        remaining: addresses of resources that remain after the destroy, one a line.
     """
 
     release: str
@@ -45,26 +48,26 @@ class Life:
     outputs: dict[str, Any]
     changes: int
     second_plan: str
-    left: str
+    remaining: str
 
     def of(self, kind: str) -> list[dict[str, Any]]:
-        """Return the values of the resources of a type."""
+        """Return the values of all resources of a type."""
         return [resource["values"] for resource in self.resources if resource["type"] == kind]
 
     def environment(self, service: str) -> dict[str, str]:
-        """Return the environment that a service was given."""
+        """Return the environment variables of a service."""
         (values,) = [
             values for values in self.of("google_cloud_run_v2_service") if values["name"].endswith(service)
         ]
         return {env["name"]: env["value"] for env in values["template"][0]["containers"][0]["env"]}
 
 
-def live(stack: Stack, release: str) -> Life:
+def run_lifecycle(stack: Stack, release: str) -> Lifecycle:
     """Apply, plan again, destroy."""
-    options = [*LIVES[release], *BOTH]
+    options = [*LIFECYCLES[release], *COMMON_OPTIONS]
     stack.succeed("apply", "-auto-approve", "-no-color", *options)
     resources, outputs = stack.resources(), stack.outputs()
     plan = stack.run("plan", "-detailed-exitcode", "-no-color", *options)
     stack.succeed("destroy", "-auto-approve", "-no-color", *options)
-    left = stack.succeed("state", "list")
-    return Life(release, resources, outputs, plan.returncode, plan.stdout, left)
+    remaining = stack.succeed("state", "list")
+    return Lifecycle(release, resources, outputs, plan.returncode, plan.stdout, remaining)
