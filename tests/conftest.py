@@ -11,7 +11,7 @@ from hypothesis import settings
 from tests.servers import pubsub as servers
 from tests.servers.pubsub import PubsubServer
 from tests.servers.recording_publisher import RecordingPublisher
-from tests.servers.site import Site, open_site
+from tests.servers.site import Site, running_site
 
 # Few examples, for a quick answer, and no clock that decides what is right. In CI always the same ones, so
 # that a change is judged by what it changes; everywhere else others each time.
@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def site() -> Iterator[Site]:
     """A site of this test's own."""
-    with open_site() as site:
+    with running_site() as site:
         yield site
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from contract.schema import crawl_schema, recipe_schema
 from tests.console.command import Scrapeq
-from tests.servers.site import http, open_site
+from tests.servers.site import http, running_site
 
 RECIPE = """\
 name: book
@@ -88,7 +88,7 @@ def test_a_url_is_fetched_as_the_worker_does(
     scrapeq: Scrapeq, recipe: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By its guard, which refuses this machine unless it is opened, and by the site's robots.txt."""
-    with open_site() as site:
+    with running_site() as site:
         url = site.add("/1", http(body=PAGE.encode()))
         refused = scrapeq("try", recipe, url)
         assert refused.exit_code == 1

@@ -222,7 +222,7 @@ def test_a_crawl_that_cannot_be_read_is_told_with_every_fault(publisher: Recordi
 def test_jobs_that_are_not_confirmed_are_told(publisher: RecordingPublisher) -> None:
     """503 with how many, why, and the run_id by which a repeat makes the same jobs."""
     # Given a topic that confirms the first job and not the others
-    publisher.refusal, publisher.refused_from = PublishUnconfirmed("scrape-jobs", "gone"), 1
+    publisher.error, publisher.error_from = PublishUnconfirmed("scrape-jobs", "gone"), 1
     urls = [f"https://shop.example/{number}" for number in range(3)]
     # When a crawl of three pages is dispatched
     answer = dispatched(publisher, crawl(*urls))
@@ -234,7 +234,7 @@ def test_jobs_that_are_not_confirmed_are_told(publisher: RecordingPublisher) -> 
     )
     # When it is repeated so, later
     before = [job.job_id for job in jobs(publisher)]
-    publisher.refusal = None
+    publisher.error = None
     later = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
     again = dispatched(publisher, crawl(*urls, run_id=answer.body["run_id"]), now=later)
     # Then all three are there, the first under its old id

@@ -61,7 +61,7 @@ def test_a_letter_without_attributes_or_data_is_no_bug(publisher: RecordingPubli
 
 def test_an_unconfirmed_job_leaves_the_letter_where_it_is(publisher: RecordingPublisher) -> None:
     """503: the letter comes again."""
-    publisher.refusal = PublishUnconfirmed("scrape-jobs", "no answer")
+    publisher.error = PublishUnconfirmed("scrape-jobs", "no answer")
     ended = Replayer(accept_any_caller, publisher).replay("", reading(letter()))
     assert (ended.reason, status_of(ended.reason)) == (Reason.PUBLISH_UNCONFIRMED, 503)
     assert ended.detail == "topic scrape-jobs did not confirm: no answer"
@@ -111,8 +111,8 @@ def test_whoever_is_not_heard_is_not_read(publisher: RecordingPublisher, reason:
 
 def test_what_nobody_foresaw_is_never_acknowledged(publisher: RecordingPublisher) -> None:
     """500, with the exception for the log."""
-    publisher.refusal = RuntimeError("boom")
+    publisher.error = RuntimeError("boom")
     ended = Replayer(accept_any_caller, publisher).replay("", reading(letter()))
     assert (ended.reason, status_of(ended.reason)) == (Reason.INTERNAL_ERROR, 500)
-    assert ended.error is publisher.refusal
+    assert ended.error is publisher.error
     assert status_of(Reason.OK) in ACKNOWLEDGING

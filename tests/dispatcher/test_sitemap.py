@@ -17,7 +17,7 @@ from dispatcher.sitemap_reader import (
 from guarded_http.addresses import parse_networks
 from guarded_http.client import HttpClient
 from guarded_http.dialer import Dialer
-from tests.servers.site import Answer, Site, Visit, http, redirect
+from tests.servers.site import PendingRequest, Response, Site, http, redirect
 
 NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
 MAX_BYTES = 100_000
@@ -45,7 +45,7 @@ def index(*urls: str) -> bytes:
     return f'<sitemapindex xmlns="{NAMESPACE}">{listed}</sitemapindex>'.encode()
 
 
-def urls(site: Site, answer: Answer, path: str = "/sitemap.xml") -> list[str]:
+def urls(site: Site, answer: Response, path: str = "/sitemap.xml") -> list[str]:
     """Return the pages that the sitemap lists."""
     return list(reader().urls(site.add(path, answer)))
 
@@ -101,7 +101,7 @@ def test_an_indexs_sitemaps_are_read_in_order(site: Site) -> None:
     site.add("/3.xml", http(200, index(site.url("/4.xml"))))
     children = [site.url(path) for path in ("/2.xml.gz", "/3.xml", "/1.xml")]
     assert urls(site, http(200, index(*children))) == ["https://shop.example/2", "https://shop.example/1"]
-    assert site.asked("/4.xml") == []
+    assert site.requests_for("/4.xml") == []
 
 
 def test_an_empty_sitemap_lists_nothing(site: Site) -> None:
@@ -171,17 +171,17 @@ def test_what_is_no_sitemap_is_unreadable(site: Site, answer: bytes, why: str) -
         urls(site, answer)
 
 
-def close(_: Visit) -> None:
+def close(_: PendingRequest) -> None:
     """Close without a word."""
 
 
-def cut(visit: Visit) -> None:
+def cut(visit: PendingRequest) -> None:
     """Close within the body."""
     visit.send(http(200, urlset(*WRITTEN), length=100_000))
 
 
 @pytest.mark.parametrize("answer", [http(408), http(425), http(429), http(500), http(503), close, cut])
-def test_a_site_that_fails_now_may_work_later(site: Site, answer: Answer) -> None:
+def test_a_site_that_fails_now_may_work_later(site: Site, answer: Response) -> None:
     """Half a sitemap must not pass for a whole one."""
     with pytest.raises(SitemapUnavailable, match=r"/sitemap\.xml"):
         urls(site, answer)
@@ -194,14 +194,16 @@ def test_a_site_that_is_down_may_work_later() -> None:
         list(reader().urls(f"http://127.0.0.1:{port}/sitemap.xml"))
 
 
-def drip(visit: Visit) -> None:
+def drip(visit: PendingRequest) -> None:
     """Send a body byte by byte."""
     visit.send(http(200, b"", length=60_000))
     visit.send_slowly(b" " * 60_000)
 
 
-@pytest.mark.parametrize("slow", [Visit.say_nothing, drip])
-def test_a_sitemap_takes_no_longer_than_its_budget(site: Site, slow: Callable[[Visit], None]) -> None:
+@pytest.mark.parametrize("slow", [PendingRequest.wait_until_closed, drip])
+def test_a_sitemap_takes_no_longer_than_its_budget(
+    site: Site, slow: Callable[[PendingRequest], None]
+) -> None:
     """Neither silence nor a byte now and then holds the dispatcher up."""
     started = time.monotonic()
     with pytest.raises(SitemapUnavailable):
@@ -212,7 +214,7 @@ def test_a_sitemap_takes_no_longer_than_its_budget(site: Site, slow: Callable[[V
 def test_redirects_are_followed_and_their_bodies_are_not_read(site: Site) -> None:
     """Also where the way there is endless."""
 
-    def endless(visit: Visit) -> None:
+    def endless(visit: PendingRequest) -> None:
         visit.send(http(301, b"", "Location: /new.xml", length=10**12))
         while True:
             visit.send(b"x" * 65536)
@@ -255,7 +257,7 @@ def test_a_sitemap_leads_nowhere_else(site: Site) -> None:
 def test_a_header_sent_byte_by_byte_holds_nobody_up(site: Site) -> None:
     """No timeout of a single read sees it; the sitemap's own deadline does, without gevent."""
 
-    def drip_header(visit: Visit) -> None:
+    def drip_header(visit: PendingRequest) -> None:
         visit.send(b"HTTP/1.1 200 OK\r\nX: ")
         visit.send_slowly(b"y" * 10_000)
 

@@ -22,7 +22,7 @@ from tests.images.dockerfile_build import APP, Image
 from tests.repository.lock_files import locked, normal
 from tests.repository.tree import package_closure
 from tests.servers.pushes import job, push
-from tests.servers.site import Site, Visit
+from tests.servers.site import PendingRequest, Site
 from tests.servers.site import http as answering
 
 pytestmark = pytest.mark.timeout(900)  # a slow index
@@ -181,7 +181,7 @@ def test_what_is_under_way_at_sigterm_is_finished(
     """An instance that is taken away costs nothing: it answers what it has, and is gone within 10 s."""
     asked, told = Event(), Event()
 
-    def hold(visit: Visit) -> None:
+    def hold(visit: PendingRequest) -> None:
         asked.set()
         told.wait(60)
         visit.send(page(service, site))

@@ -16,7 +16,7 @@ from contract.topology import DEAD_LETTER_SUBSCRIPTION, DEAD_LETTER_TOPIC
 from tests.repository.tree import ROOT
 from tests.rollout.google import Google, environment_for, outputs, standing_in
 from tests.servers.requirements import skip_or_fail
-from tests.servers.site import http, open_site
+from tests.servers.site import http, running_site
 
 pytestmark = pytest.mark.timeout(400)  # gcloud takes seconds a call
 
@@ -34,7 +34,7 @@ def pubsub_arguments() -> tuple[str, ...]:
 def google(tmp_path: Path, pubsub_arguments: tuple[str, ...]) -> Iterator[Google]:
     """A running stack, and what stands for Google before it."""
     options = StackOptions(data=tmp_path / "data", delivery=HASTY, pubsub_arguments=pubsub_arguments)
-    with open_site() as site, Stack(options) as stack:
+    with running_site() as site, Stack(options) as stack:
         site.add("/", http(200, b"<h1>Example</h1>"))
         keep_leases(stack)
         recipe = {"name": "canary", "fields": {"title": {"css": "h1", "required": True}}}

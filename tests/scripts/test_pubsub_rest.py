@@ -48,7 +48,7 @@ def test_a_refusal_is_googles_sentence(site: Site) -> None:
     with pytest.raises(Refused, match="User not authorized") as refused:
         at(site).subscription("dead")
     assert refused.value.status == 403
-    assert len(site.asked(SUBSCRIPTION)) == 1
+    assert len(site.requests_for(SUBSCRIPTION)) == 1
 
 
 def test_what_may_go_better_is_tried_again(site: Site) -> None:
@@ -57,7 +57,7 @@ def test_what_may_go_better_is_tried_again(site: Site) -> None:
     site.add(SUBSCRIPTION, http(503, b""))
     with pytest.raises(Refused, match="HTTP 503"):
         Pubsub("p", endpoint=site.url(), sleep=pauses.append).subscription("dead")
-    assert (len(site.asked(SUBSCRIPTION)), pauses) == (TRIES, [0.5, 1.0, 2.0])
+    assert (len(site.requests_for(SUBSCRIPTION)), pauses) == (TRIES, [0.5, 1.0, 2.0])
 
 
 def test_ids_that_do_not_fit_are_no_confirmation(site: Site) -> None:

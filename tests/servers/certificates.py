@@ -1,4 +1,4 @@
-"""An authority of the tests' own, and certificates of sites."""
+"""A certificate authority for tests, and certificates of sites."""
 
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -14,20 +14,20 @@ def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
-class Authority:
-    """Vouches for sites."""
+class CertificateAuthority:
+    """Signs the certificates of sites with a key of its own."""
 
     def __init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._own = self._certificate("tests", self._key, days=30, names=(), is_authority=True)
 
     def client(self) -> ssl.SSLContext:
-        """Return what trusts this authority and nobody else."""
+        """Return a client context that trusts this authority alone."""
         pem = self._own.public_bytes(serialization.Encoding.PEM).decode()
         return ssl.create_default_context(cadata=pem)
 
     def server(self, folder: Path, *names: str, days: int = 30) -> ssl.SSLContext:
-        """Return what serves a certificate for `names`, valid for `days`, which may be negative."""
+        """Return a server context with a certificate for `names`, valid for `days` (negative: expired)."""
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = self._certificate(names[0], key, days=days, names=names)
         pem = folder / f"{names[0]}.pem"

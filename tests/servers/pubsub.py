@@ -1,44 +1,55 @@
-"""The servers which the suite runs against."""
+"""Start a Pub/Sub: localpubsub in this process, or Google's official emulator."""
 
 import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
 import grpc
-import pytest
 from google.pubsub_v1 import PublisherClient, SubscriberClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
 import localpubsub
 from console.stack.ports import free_port
+from tests.servers.requirements import skip_or_fail
+from tests.servers.waiting import wait_until
 
-START: Final = 30.0  #: seconds the emulator has to start
-STARTED: Final = "Server started, listening on"
+#: Seconds that the emulator has to start.
+START_SECONDS: Final = 120.0
+#: The line that the emulator logs when it listens.
+STARTED_LINE: Final = "Server started, listening on"
 
 
 @dataclass(frozen=True)
 class PubsubServer:
-    """One server under test."""
+    """A running Pub/Sub.
+
+    Attributes:
+        name: "localpubsub" or "emulator".
+        host: the gRPC address ``host:port``, for PUBSUB_EMULATOR_HOST.
+        certs_url: URL of the certificates that verify push tokens; None if the server signs no tokens.
+        http_url: URL of the REST API, before ``/v1/projects``, without a slash at its end.
+        warehouse: the SQLite file that stands for BigQuery; None if the server has none.
+        buckets: the directory that stands for Cloud Storage; None if the server has none.
+    """
 
     name: str
-    host: str  #: for PUBSUB_EMULATOR_HOST
-    certs_url: str | None  #: certificates of push tokens, where the server signs any
-    http_url: str = ""  #: where /v1/projects/... is, without a slash at its end
-    warehouse: Path | None = None  #: what stands for BigQuery, where anything does
-    buckets: Path | None = None  #: what stands for Cloud Storage, where anything does
+    host: str
+    certs_url: str | None
+    http_url: str = ""
+    warehouse: Path | None = None
+    buckets: Path | None = None
 
 
 @contextmanager
 def local() -> Iterator[PubsubServer]:
-    """Our own, in this process."""
+    """Run localpubsub in this process until the block ends."""
     with localpubsub.running() as server:
         yield PubsubServer(
             "localpubsub", server.host, server.certs_url, server.http_url, server.warehouse, server.buckets
@@ -47,14 +58,14 @@ def local() -> Iterator[PubsubServer]:
 
 @contextmanager
 def emulator(data: Path) -> Iterator[PubsubServer]:
-    """Google's, as ``gcloud beta emulators pubsub start`` runs it."""
+    """Run the official emulator, as ``gcloud beta emulators pubsub start`` does, until the block ends."""
     for tool in ("gcloud", "java"):
         if shutil.which(tool) is None:
-            missing(f"the official Pub/Sub emulator needs {tool}, which is not installed")
+            skip_or_fail(f"the official Pub/Sub emulator needs {tool}, which is not installed")
     host = f"127.0.0.1:{free_port()}"
     command = ["gcloud", "beta", "emulators", "pubsub", "start", f"--host-port={host}", f"--data-dir={data}"]
     log = data / "emulator.log"
-    # A server of a minute is not worth a second compiler: half of the processor's time was that.
+    # The JVM's second compiler took half of the processor time of a server that lives for a minute.
     environment = {**os.environ, "JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
     with log.open("w") as output:
         process = subprocess.Popen(
@@ -64,30 +75,24 @@ def emulator(data: Path) -> Iterator[PubsubServer]:
         _wait_until_started(process, log)
         yield PubsubServer("emulator", host, None, f"http://{host}")
     finally:
-        # gcloud starts java, and does not take it along when it is terminated itself.
+        # gcloud starts java, and leaves it running when gcloud itself is terminated.
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait(10)
-
-
-def missing(reason: str) -> NoReturn:
-    """Skip on a laptop; fail where CI promised the emulator."""
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
+        process.wait(60)
 
 
 def _wait_until_started(process: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + START
-    while time.monotonic() < until and process.poll() is None:
-        if STARTED in log.read_text():
-            return
-        time.sleep(0.05)  # the log of another process tells nobody when it grows
-    missing(f"the official Pub/Sub emulator did not start: {log.read_text()[-500:]}")
+    wait_until(
+        lambda: STARTED_LINE in log.read_text() or process.poll() is not None,
+        "the emulator listens",
+        START_SECONDS,
+    )
+    if process.poll() is not None:
+        skip_or_fail(f"the official Pub/Sub emulator did not start: {log.read_text()[-500:]}")
 
 
 @contextmanager
 def gapic_clients(host: str) -> Iterator[tuple[PublisherClient, SubscriberClient]]:
-    """The clients beneath google-cloud-pubsub's batching, which send requests as they are given."""
+    """The generated clients below google-cloud-pubsub's batching, which send each request as it is given."""
     with grpc.insecure_channel(host, options=[("grpc.max_send_message_length", -1)]) as channel:
         publisher = PublisherClient(transport=PublisherGrpcTransport(channel=channel))
         subscriber = SubscriberClient(transport=SubscriberGrpcTransport(channel=channel))

@@ -1,4 +1,4 @@
-"""Tokens and certificates made with real RSA keys."""
+"""Push tokens, and the certificates that verify them, made with real RSA keys."""
 
 import base64
 import hashlib
@@ -17,17 +17,17 @@ ACCOUNT = "push@project.iam.gserviceaccount.com"
 
 
 def segment(value: object) -> str:
-    """Return one part of a token: base64 for URLs, without padding (RFC 7515 section 2)."""
+    """Return one segment of a token: base64url without padding (RFC 7515 section 2)."""
     data = value if isinstance(value, bytes) else json.dumps(value).encode()
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 class Issuer:
-    """An RSA key, its certificate, and what it signs.
+    """Signs tokens with an RSA key of its own.
 
     Attributes:
-        kid: the certificate's name.
-        pem: the certificate.
+        kid: the id of the key, as in the token's header.
+        pem: the certificate of the key.
         key_pem: the private key.
     """
 
@@ -52,11 +52,11 @@ class Issuer:
         ).decode()
 
     def certificates(self) -> bytes:
-        """Return what the certificate server answers."""
+        """Return the JSON document of the certificate server: key id to certificate."""
         return json.dumps({self.kid: self.pem}).encode()
 
     def token(self, header: dict[str, Any] | None = None, **claims: Any) -> str:  # noqa: ANN401 - JSON
-        """Return a token as Pub/Sub sends it, but for what is given; a claim that is None is left out."""
+        """Return a token as Pub/Sub sends it, with these header fields and claims; None removes a claim."""
         head = {"alg": "RS256", "typ": "JWT", "kid": self.kid} | (header or {})
         signed = f"{segment(head)}.{segment(claims_of(**claims))}"
         signature = self._key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
@@ -64,7 +64,7 @@ class Issuer:
 
 
 def claims_of(**changed: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
-    """Return the claims of a push's token, but for what is given."""
+    """Return the claims of a push token, with the given ones changed; None removes a claim."""
     now = int(time.time())
     claims = {
         "iss": "https://accounts.google.com",

@@ -1,4 +1,7 @@
-"""Pushes as Pub/Sub sends them, written by hand: the envelope's reader shares no code with its writer."""
+"""Write pushes as Pub/Sub sends them.
+
+No code is shared with the envelope's reader, so that a fault in one of them is seen.
+"""
 
 import base64
 import json
@@ -28,7 +31,7 @@ ATTRIBUTES = {
 
 
 def job(**changed: object) -> bytes:
-    """Return a job's message data, but for what is given; a field that is None is left out."""
+    """Return the message data of a job, with the given fields changed; None removes a field."""
     return json.dumps({name: value for name, value in (JOB | changed).items() if value is not None}).encode()
 
 

@@ -1,4 +1,4 @@
-"""A publisher that keeps what is published, and refuses what it is told to."""
+"""A publisher that records what is published, and fails when a test wants it to."""
 
 from collections.abc import Iterable, Iterator
 
@@ -9,28 +9,28 @@ class RecordingPublisher:
     """Publishes into a list.
 
     Attributes:
-        published: what is confirmed, in order.
-        refusal: what every message ends with instead; None to confirm.
-        refused_from: index of the first message of a call that `refusal` is for.
+        published: the confirmed messages, in order.
+        error: what publishing any message ends with instead; None to confirm.
+        error_from: index of the first message of a `publish_all` that ends with `error`.
     """
 
     def __init__(self) -> None:
         self.published: list[Message] = []
-        self.refusal: Exception | None = None
-        self.refused_from = 0
+        self.error: Exception | None = None
+        self.error_from = 0
 
     def publish(self, message: Message) -> str:
-        """Keep the message, or raise the refusal."""
-        if self.refusal is not None:
-            raise self.refusal
+        """Record the message and return its id, or raise `error`."""
+        if self.error is not None:
+            raise self.error
         self.published.append(message)
         return str(len(self.published))
 
     def publish_all(self, messages: Iterable[Message]) -> Iterator[PublishUnconfirmed | str]:
-        """Keep the messages, up to the first that is refused."""
+        """Record the messages and yield their ids; yield `error` from index `error_from` on."""
         for index, message in enumerate(messages):
-            if isinstance(self.refusal, PublishUnconfirmed) and index >= self.refused_from:
-                yield self.refusal
+            if isinstance(self.error, PublishUnconfirmed) and index >= self.error_from:
+                yield self.error
             else:
                 self.published.append(message)
                 yield str(len(self.published))

@@ -1,4 +1,4 @@
-"""A site on a real socket: each path answers, or misbehaves, as a test wants."""
+"""A web site on a raw socket, which responds or misbehaves at each path as a test wants."""
 
 import socket
 import ssl
@@ -9,41 +9,48 @@ from typing import NamedTuple
 
 
 class Request(NamedTuple):
-    """What a client asked for: path with query, and header fields, their names in lower case."""
+    """A request: its path with query, and its header fields with their names in lower case."""
 
     path: str
     headers: dict[str, str]
 
 
-class Visit(NamedTuple):
-    """One request being answered."""
+class PendingRequest(NamedTuple):
+    """A request whose response a test writes by itself.
+
+    Attributes:
+        connection: the client's socket.
+        request: what the client sent.
+        closing: set when the site ends.
+    """
 
     connection: socket.socket
     request: Request
     closing: Event
 
     def send(self, data: bytes) -> None:
-        """Send bytes as they are."""
+        """Send bytes unchanged."""
         self.connection.sendall(data)
 
     def send_slowly(self, data: bytes, seconds_a_byte: float = 0.02) -> None:
-        """Send byte by byte, until the client has enough of it."""
+        """Send one byte after another, until all are sent or the site ends."""
         for byte in data:
             if self.closing.wait(seconds_a_byte):
                 return
             self.send(bytes([byte]))
 
-    def say_nothing(self) -> None:
-        """Wait until the client is gone."""
+    def wait_until_closed(self) -> None:
+        """Send nothing, and return once the client has closed the connection."""
         self.connection.recv(1)
 
     def reset(self) -> None:
-        """Close with RST instead of FIN."""
+        """Close the connection with RST instead of FIN."""
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         self.connection.close()
 
 
-Answer = bytes | Callable[[Visit], None]
+#: The bytes of a response, after which the connection stays open; or a function that writes it, and closes.
+Response = bytes | Callable[[PendingRequest], None]
 
 
 def http(
@@ -53,9 +60,9 @@ def http(
     content_type: str = "text/html; charset=utf-8",
     length: int | None = None,
 ) -> bytes:
-    """Return an HTTP answer; `length` is what it claims to have."""
+    """Return the bytes of an HTTP response; `length` replaces the true Content-Length."""
     lines = [
-        f"HTTP/1.1 {status} Whatever",
+        f"HTTP/1.1 {status} Reason",
         f"Content-Length: {len(body) if length is None else length}",
         *headers,
     ]
@@ -65,23 +72,24 @@ def http(
 
 
 def redirect(target: str, status: int = 302) -> bytes:
-    """Return an HTTP answer that sends elsewhere."""
+    """Return the bytes of an HTTP response that redirects to `target`."""
     return http(status, b"", f"Location: {target}")
 
 
 class Site:
-    """Answers on 127.0.0.1, one thread a connection.
+    """Listens on 127.0.0.1, with one thread for each connection.
 
     Attributes:
-        requests: what was asked for, in order.
-        connections: how many were made.
+        requests: the requests so far, in order.
+        connections: number of connections that were opened.
+        port: the TCP port.
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Request] = []
         self.connections = 0
         self._tls = tls
-        self._answers: dict[str, Answer] = {}
+        self._responses: dict[str, Response] = {}
         self._closing = Event()
         self._lock = Lock()
         self._open: set[socket.socket] = set()
@@ -94,27 +102,24 @@ class Site:
         """Return the URL of a path."""
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}{path}"
 
-    def add(self, path: str, answer: Answer) -> str:
-        """Let `path` answer so, with any query that has no answer of its own; return its URL.
-
-        Bytes keep the connection open, behaviours end it.
-        """
-        self._answers[path] = answer
+    def add(self, path: str, response: Response) -> str:
+        """Set the response of `path`, with any query that has no response of its own; return its URL."""
+        self._responses[path] = response
         return self.url(path)
 
-    def asked(self, path: str) -> list[Request]:
+    def requests_for(self, path: str) -> list[Request]:
         """Return the requests for `path`."""
         return [request for request in self.requests if request.path == path]
 
     def open(self) -> None:
-        """Begin to answer."""
+        """Begin to listen."""
         self._listening.start()
 
     def _listen(self) -> None:
         with suppress(OSError):
             while True:
                 connection, _ = self._listener.accept()
-                thread = Thread(target=self._converse, args=(connection,))
+                thread = Thread(target=self._serve, args=(connection,))
                 with self._lock:
                     self.connections += 1
                     self._open.add(connection)
@@ -122,34 +127,34 @@ class Site:
                 thread.start()
 
     def close(self) -> None:
-        """End every conversation."""
+        """Close every connection and wait for the threads."""
         self._closing.set()
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listening.join()
         self._listener.close()
         with self._lock:
-            conversations = list(self._open)
-        for connection in conversations:
+            connections = list(self._open)
+        for connection in connections:
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join()
 
-    def _converse(self, connection: socket.socket) -> None:
+    def _serve(self, connection: socket.socket) -> None:
         try:
-            connection = self._secured(connection)
+            connection = self._with_tls(connection)
             with suppress(OSError), connection:
                 if isinstance(connection, ssl.SSLSocket):
                     connection.do_handshake()
                 with connection.makefile("rb") as stream:
-                    while self._answer(connection, iter(stream.readline, b"")):
+                    while self._respond(connection, iter(stream.readline, b"")):
                         pass
         finally:
             with self._lock:
                 self._open.discard(connection)
 
-    def _secured(self, connection: socket.socket) -> socket.socket:
+    def _with_tls(self, connection: socket.socket) -> socket.socket:
         if self._tls is None:
             return connection
         secured = self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
@@ -158,8 +163,8 @@ class Site:
             self._open.add(secured)
         return secured
 
-    def _answer(self, connection: socket.socket, lines: Iterator[bytes]) -> bool:
-        """Answer one request; return whether another may follow."""
+    def _respond(self, connection: socket.socket, lines: Iterator[bytes]) -> bool:
+        """Respond to one request; return whether the connection stays open."""
         first = next(lines, b"").decode("latin-1").split(" ")
         if len(first) < 2:
             return False
@@ -168,17 +173,17 @@ class Site:
         )
         request = Request(first[1], {name.lower(): value.strip() for name, _, value in fields})
         self.requests.append(request)
-        whatever_is_asked = self._answers.get(request.path.partition("?")[0], http(404))
-        answer = self._answers.get(request.path, whatever_is_asked)
-        if isinstance(answer, bytes):
-            connection.sendall(answer)
+        for_any_query = self._responses.get(request.path.partition("?")[0], http(404))
+        response = self._responses.get(request.path, for_any_query)
+        if isinstance(response, bytes):
+            connection.sendall(response)
             return True
-        answer(Visit(connection, request, self._closing))
+        response(PendingRequest(connection, request, self._closing))
         return False
 
 
 @contextmanager
-def open_site(tls: ssl.SSLContext | None = None) -> Iterator[Site]:
+def running_site(tls: ssl.SSLContext | None = None) -> Iterator[Site]:
     """Run a site until the `with` block ends."""
     site = Site(tls)
     site.open()

@@ -1,4 +1,4 @@
-"""The worker as a process: gunicorn, gevent, real sockets, a real Pub/Sub."""
+"""Run the worker as a process: gunicorn with gevent, real sockets, a real Pub/Sub."""
 
 import http.client
 import json
@@ -13,66 +13,79 @@ from threading import Thread
 
 from console.stack.ports import free_port
 from tests.servers.pushes import job, push
+from tests.servers.waiting import MAX_WAIT_SECONDS
 
 ROOT = Path(__file__).parents[2]
+OUTCOMES_TOPIC = "projects/p/topics/scrape-outcomes"
+OUTCOMES_SUBSCRIPTION = "projects/p/subscriptions/recorded-outcomes"
 COMMAND = [sys.executable, "-m", "gunicorn", "-c", "python:worker.gunicorn_conf"]
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """Return an environment for a worker: what a process needs, and these."""
+    """Return the environment of a worker process: what any process needs, and `variables`."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return kept | {"PYTHONPATH": str(ROOT)} | variables
 
 
 @dataclass
-class Asking:
-    """A request on a connection of its own."""
+class PendingResponse:
+    """A request that was sent, and whose response has not been read yet.
+
+    Attributes:
+        connection: the connection of this request alone.
+    """
 
     connection: http.client.HTTPConnection
 
-    def answer(self) -> tuple[int, bytes]:
-        """Wait for the answer; return status and body."""
-        with self.connection.getresponse() as answer:
-            told = answer.status, answer.read()
+    def read(self) -> tuple[int, bytes]:
+        """Wait for the response; return its status and body."""
+        with self.connection.getresponse() as response:
+            result = response.status, response.read()
         self.connection.close()
-        return told
+        return result
 
-    def told(self) -> tuple[int, dict[str, str]]:
-        """Wait for the answer to a push; return status and what it says."""
-        status, body = self.answer()
+    def result(self) -> tuple[int, dict[str, str]]:
+        """Wait for the response to a push; return its status and JSON document."""
+        status, body = self.read()
         return status, json.loads(body or b"{}")
 
 
 @dataclass
-class RunningWorker:
-    """A worker process, and what it says."""
+class WorkerProcess:
+    """A worker process and its output.
+
+    Attributes:
+        process: the gunicorn arbiter.
+        port: where the worker listens on 127.0.0.1.
+        output: the lines that it has written so far.
+    """
 
     process: subprocess.Popen[str]
     port: int
-    said: list[str] = field(default_factory=list)
+    output: list[str] = field(default_factory=list)
 
-    def begin(self, method: str, path: str, body: bytes = b"") -> Asking:
-        """Send a request, and wait for nothing."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+    def start_request(self, method: str, path: str, body: bytes = b"") -> PendingResponse:
+        """Send a request without waiting for the response."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=MAX_WAIT_SECONDS)
         connection.request(method, path, body)
-        return Asking(connection)
+        return PendingResponse(connection)
 
-    def ask(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
-        """Ask; return status and body."""
-        return self.begin(method, path, body).answer()
+    def request(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
+        """Send a request; return the response's status and body."""
+        return self.start_request(method, path, body).read()
 
-    def begin_push(self, url: str) -> Asking:
-        """Push a job for the page at `url`, and wait for nothing."""
-        return self.begin("POST", "/", push(job(url=url)))
+    def start_push(self, url: str) -> PendingResponse:
+        """Push a job for the page at `url` without waiting for the response."""
+        return self.start_request("POST", "/", push(job(url=url)))
 
     def push(self, url: str) -> tuple[int, dict[str, str]]:
-        """Push a job for the page at `url`; return status and reason."""
-        return self.begin_push(url).told()
+        """Push a job for the page at `url`; return the response's status and JSON document."""
+        return self.start_push(url).result()
 
 
 @contextmanager
-def running_worker(pubsub: str, **variables: str) -> Iterator[RunningWorker]:
-    """Run a worker that anybody may push to, which publishes to the Pub/Sub at `pubsub`."""
+def running_worker(pubsub: str, **variables: str) -> Iterator[WorkerProcess]:
+    """Run a worker without push authentication, which publishes to the Pub/Sub at `pubsub`."""
     port = free_port()
     chosen = environment(
         **{
@@ -90,24 +103,18 @@ def running_worker(pubsub: str, **variables: str) -> Iterator[RunningWorker]:
     process = subprocess.Popen(
         COMMAND, cwd=ROOT, env=chosen, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    worker = RunningWorker(process, port)
+    worker = WorkerProcess(process, port)
     assert process.stdout is not None
-    for line in process.stdout:  # until it says that its application is there
-        worker.said.append(line)
+    for line in process.stdout:  # The application logs this when it is loaded.
+        worker.output.append(line)
         if "push_authentication_disabled" in line:
             break
-    listening = Thread(target=lambda: worker.said.extend(process.stdout or ()))
-    listening.start()
+    reader = Thread(target=lambda: worker.output.extend(process.stdout or ()))
+    reader.start()
     try:
         yield worker
     finally:
         process.kill()
-        process.wait(timeout=20)
-        listening.join()
+        process.wait(timeout=MAX_WAIT_SECONDS)
+        reader.join()
         process.stdout.close()
-
-
-TOPIC = "projects/p/topics/scrape-outcomes"
-
-
-KEPT = "projects/p/subscriptions/kept"

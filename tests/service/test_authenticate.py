@@ -222,7 +222,7 @@ def test_certificates_are_fetched_once_for_many_pushes(
     for number in range(10):
         assert ending(check, f"Bearer {issuer.token(sub=str(number))}") is Reason.OK
         assert ending(check, f"Bearer {unsigned(issuer)}") is Reason.BAD_TOKEN
-    assert len(site.asked(CERTS)) == 1
+    assert len(site.requests_for(CERTS)) == 1
 
 
 def test_a_key_that_google_took_up_is_known_at_once(site: Site, issuer: Issuer, stranger: Issuer) -> None:
@@ -237,7 +237,7 @@ def test_a_key_that_google_took_up_is_known_at_once(site: Site, issuer: Issuer, 
     assert ending(check, f"Bearer {issuer.token(sub='other')}") is Reason.OK
     # And the new certificates are as cached as the old ones were
     assert ending(check, f"Bearer {stranger.token(sub='other')}") is Reason.OK
-    assert len(site.asked(CERTS)) == 2
+    assert len(site.requests_for(CERTS)) == 2
 
 
 def test_forged_key_names_fetch_certificates_once_a_minute(
@@ -247,7 +247,7 @@ def test_forged_key_names_fetch_certificates_once_a_minute(
     for number in range(20):
         assert ending(check, f"Bearer {issuer.token({'kid': str(number)})}") is Reason.BAD_TOKEN
     assert ending(check, f"Bearer {issuer.token()}") is Reason.OK
-    assert len(site.asked(CERTS)) == 2
+    assert len(site.requests_for(CERTS)) == 2
 
 
 class CountingCertificates(Request):
@@ -265,7 +265,7 @@ class CountingCertificates(Request):
     def __call__(  # type: ignore[override]  # all we use
         self, url: str, headers: Mapping[str, str] | None = None, **_options: object
     ) -> "Certificates":
-        """Answer one request."""
+        """Response one request."""
         assert url == "https://certs.example/"
         self.asked += 1
         self.renewed += headers == {"Cache-Control": "no-cache"}

@@ -11,7 +11,7 @@ from contract.job import Politeness
 from guarded_http.addresses import parse_networks
 from guarded_http.client import HttpClient
 from guarded_http.dialer import Dialer, Resolve, resolve
-from tests.servers.certificates import Authority
+from tests.servers.certificates import CertificateAuthority
 from worker.budget import PageBudget
 from worker.fetch import Fetcher
 from worker.rate_limiter import RateLimiter
@@ -66,7 +66,7 @@ def a_fetcher(
     return Fetcher(asking, courtesy, max_bytes=max_bytes, max_redirects=max_redirects)
 
 
-def a_trusting_fetcher(authority: Authority) -> Fetcher:
+def a_trusting_fetcher(authority: CertificateAuthority) -> Fetcher:
     """Return a fetcher that trusts the authority, and finds every name on this machine."""
 
     def web(dial: Dialer) -> HttpClient:

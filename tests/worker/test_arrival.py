@@ -9,8 +9,8 @@ import pytest
 
 from contract.attempt import AttemptFailed
 from contract.outcome import Reason
-from tests.servers.site import Site, Visit, http
-from tests.servers.worker_process import RunningWorker, running_worker
+from tests.servers.site import PendingRequest, Site, http
+from tests.servers.worker_process import WorkerProcess, running_worker
 from worker.budget import MIN_REMAINING_FRACTION, PageBudget
 from worker.queueing_delay import seconds_waited
 
@@ -19,25 +19,25 @@ PATIENCE_SECONDS = 20
 
 
 @pytest.fixture
-def worker(pubsub: str) -> Iterator[RunningWorker]:
+def worker(pubsub: str) -> Iterator[WorkerProcess]:
     """A worker of one push at a time, which has room for 65 connections."""
     with running_worker(pubsub, PAGE_BUDGET_SECONDS=str(BUDGET_SECONDS), CONCURRENCY="1") as worker:
         yield worker
 
 
-def test_a_push_that_waited_too_long_is_given_back_at_once(worker: RunningWorker, site: Site) -> None:
+def test_a_push_that_waited_too_long_is_given_back_at_once(worker: WorkerProcess, site: Site) -> None:
     """With nobody free it lies unread in the backlog; then a page would be cut off, so none is asked for."""
     # Given a process all of whose connections are taken by pages that take the whole budget
-    busy = [worker.begin_push(site.add("/silent", Visit.say_nothing)) for _ in range(65)]
+    busy = [worker.start_push(site.add("/silent", PendingRequest.wait_until_closed)) for _ in range(65)]
     # When one more push comes, and waits until the first of them has ended
-    late = worker.begin_push(site.add("/late", http(200, b"<h1>Late</h1>")))
+    late = worker.start_push(site.add("/late", http(200, b"<h1>Late</h1>")))
     for other in busy:
-        assert other.told()[1]["reason"] == "page_budget_exceeded"
+        assert other.result()[1]["reason"] == "page_budget_exceeded"
     # Then it is given back, with its own reason
-    status, told = late.told()
+    status, told = late.result()
     assert (status, told["reason"]) == (503, "queued_too_long")
     assert "the page was not requested" in told["detail"]
-    assert site.asked("/late") == []
+    assert site.requests_for("/late") == []
     # And one that comes now is scraped
     assert worker.push(site.url("/late"))[0] == 204
 

@@ -11,8 +11,8 @@ from guarded_http.addresses import parse_networks
 from guarded_http.client import HttpClient
 from guarded_http.dialer import Dialer
 from guarded_http.transport import POOL_CONNECTIONS
-from tests.servers.certificates import Authority
-from tests.servers.site import Site, Visit, http, open_site, redirect
+from tests.servers.certificates import CertificateAuthority
+from tests.servers.site import PendingRequest, Site, http, redirect, running_site
 from tests.worker.fetching import ANYHOW, a_fetcher, a_trusting_fetcher, ended
 from worker.budget import PageBudget
 
@@ -40,14 +40,14 @@ def test_a_url_is_sent_as_it_is_written(site: Site, target: str) -> None:
 def test_a_kept_connection_that_closes_upon_the_request_is_left_for_a_new_one(site: Site) -> None:
     """The site closes an idle connection just when it is asked again: once more, over a new one."""
 
-    def only_at_first(visit: Visit) -> None:
+    def only_at_first(visit: PendingRequest) -> None:
         if site.connections > 1:
             visit.send(http(200, PAGE))
 
     fetcher = a_fetcher()
     fetcher.fetch(site.add("/1", http(200, PAGE)), ANYHOW, PageBudget(10))
     assert fetcher.fetch(site.add("/2", only_at_first), ANYHOW, PageBudget(10)).body == PAGE
-    assert (site.connections, len(site.asked("/2"))) == (2, 2)
+    assert (site.connections, len(site.requests_for("/2"))) == (2, 2)
 
 
 def test_a_new_connection_that_closes_is_not_asked_again(site: Site) -> None:
@@ -59,14 +59,14 @@ def test_a_new_connection_that_closes_is_not_asked_again(site: Site) -> None:
 def test_an_answer_that_breaks_off_over_a_kept_connection_is_not_asked_for_again(site: Site) -> None:
     """Only where nothing came yet did the site not see the request."""
 
-    def half(visit: Visit) -> None:
+    def half(visit: PendingRequest) -> None:
         visit.send(b"HTTP/1.1 200 OK\r\n")
         visit.reset()
 
     fetcher = a_fetcher()
     fetcher.fetch(site.add("/1", http(200, PAGE)), ANYHOW, PageBudget(10))
     end = ended(fetcher, site.add("/2", half))
-    assert (end.reason, len(site.asked("/2"))) == (Reason.CONNECT, 1)
+    assert (end.reason, len(site.requests_for("/2"))) == (Reason.CONNECT, 1)
 
 
 def test_a_redirect_without_a_body_keeps_its_connection(site: Site) -> None:
@@ -79,9 +79,9 @@ def test_a_redirect_without_a_body_keeps_its_connection(site: Site) -> None:
 def test_one_length_said_twice_is_where_the_body_ends(site: Site) -> None:
     """In one field or in two (RFC 9110 section 8.6): nobody waits for the connection's end."""
 
-    def stay(visit: Visit) -> None:
+    def stay(visit: PendingRequest) -> None:
         visit.send(http(200, PAGE).replace(b"Content-Length: 12", b"Content-Length: 12, 12"))
-        visit.say_nothing()
+        visit.wait_until_closed()
 
     fetcher = a_fetcher()
     assert fetcher.fetch(site.add("/1", stay), ANYHOW, PageBudget(10)).body == PAGE
@@ -115,8 +115,8 @@ def test_few_connections_are_kept_and_the_log_does_not_care(
 
 def test_what_comes_unasked_over_tls_is_not_the_next_pages_answer(tmp_path: Path) -> None:
     """Not even where it came in one record with the page, decrypted with it and gone from the socket."""
-    authority = Authority()
-    with open_site(authority.server(tmp_path, "shop.example")) as site:
+    authority = CertificateAuthority()
+    with running_site(authority.server(tmp_path, "shop.example")) as site:
         # Given an answer too many just behind what a reader's buffer takes with the page
         first = http(200, b"<h1>First</h1>")
         site.add("/1", first.ljust(io.DEFAULT_BUFFER_SIZE, b"x") + http(200, b"<h1>Poison</h1>"))

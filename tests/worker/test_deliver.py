@@ -194,7 +194,7 @@ def test_a_good_page_is_acknowledged_after_its_outcome(desk: Desk, told: Events)
 def test_an_unconfirmed_outcome_is_not_acknowledged(desk: Desk, told: Events) -> None:
     """If Pub/Sub does not confirm the outcome, the job must be delivered again."""
     # Given a page that scrapes well, and an outcomes topic that does not answer
-    desk.publisher.refusal = PublishUnconfirmed("scrape-outcomes", "no answer within 5 s")
+    desk.publisher.error = PublishUnconfirmed("scrape-outcomes", "no answer within 5 s")
     # When the job is delivered
     response = desk.post(push())
     # Then Pub/Sub is asked to redeliver
@@ -207,7 +207,7 @@ def test_an_unconfirmed_outcome_is_not_acknowledged(desk: Desk, told: Events) ->
 def test_a_failure_that_cannot_be_told_is_to_be_retried(desk: Desk, told: Events) -> None:
     """The line of the log has both reasons, and the job comes again."""
     desk.site.ending = AttemptFailed(Reason.HTTP_404, "the site answered 404", http_status=404)
-    desk.publisher.refusal = PublishUnconfirmed("scrape-outcomes", "gone")
+    desk.publisher.error = PublishUnconfirmed("scrape-outcomes", "gone")
     assert desk.post(push()).status_code == 503
     assert told()[0]["detail"].startswith("http_404, but topic scrape-outcomes did not confirm")
 
@@ -304,7 +304,7 @@ def fails_in_recording(desk: Desk) -> None:
 
 def fails_in_publishing(desk: Desk) -> None:
     """Let the publisher raise what it should not."""
-    desk.publisher.refusal = RuntimeError("boom")
+    desk.publisher.error = RuntimeError("boom")
 
 
 @pytest.mark.parametrize(

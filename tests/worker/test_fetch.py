@@ -14,7 +14,7 @@ from console.stack.ports import free_port
 from contract.attempt import AttemptFailed
 from contract.outcome import REASON_MEANINGS, Outcome, Reason
 from tests.servers.push_tokens import Issuer
-from tests.servers.site import Answer, Site, Visit, http, open_site, redirect
+from tests.servers.site import PendingRequest, Response, Site, http, redirect, running_site
 from tests.worker.fetching import ANYHOW, a_fetcher
 from worker.budget import PageBudget
 from worker.fetch import Fetcher, reason_of
@@ -140,7 +140,7 @@ def test_a_redirect_in_an_old_encoding_is_followed(site: Site, fetcher: Fetcher)
 def test_a_redirects_body_is_not_read(site: Site, fetcher: Fetcher) -> None:
     """A redirect with an endless body ends as quickly as any."""
 
-    def endless(visit: Visit) -> None:
+    def endless(visit: PendingRequest) -> None:
         visit.send(http(302, b"", "Location: /page", length=10**12))
         while True:
             visit.send(b"x" * 65536)
@@ -160,28 +160,28 @@ def test_a_name_that_does_not_exist_is_dns(fetcher: Fetcher) -> None:
     assert ended(fetcher, "http://nowhere.invalid/").reason is Reason.DNS
 
 
-def close(_: Visit) -> None:
+def close(_: PendingRequest) -> None:
     """Close without a word."""
 
 
-def reset(visit: Visit) -> None:
+def reset(visit: PendingRequest) -> None:
     """Reset before the answer."""
     visit.reset()
 
 
-def garbage(visit: Visit) -> None:
+def garbage(visit: PendingRequest) -> None:
     """Speak another protocol."""
     visit.send(b"SSH-2.0-OpenSSH_9.9\r\n")
 
 
-def headers_without_end(visit: Visit) -> None:
+def headers_without_end(visit: PendingRequest) -> None:
     """Send header fields until the client has enough."""
     visit.send(b"HTTP/1.1 200 OK\r\n")
     while True:
         visit.send(b"X: " + b"y" * 1000 + b"\r\n")
 
 
-def long_header(visit: Visit) -> None:
+def long_header(visit: PendingRequest) -> None:
     """Send one header field until the client has enough."""
     visit.send(b"HTTP/1.1 200 OK\r\nX: ")
     while True:
@@ -190,7 +190,7 @@ def long_header(visit: Visit) -> None:
 
 @pytest.mark.parametrize("answer", [close, reset, garbage, headers_without_end, long_header])
 def test_a_connection_that_gives_no_answer_may_work_later(
-    site: Site, fetcher: Fetcher, answer: Answer
+    site: Site, fetcher: Fetcher, answer: Response
 ) -> None:
     """Whatever a broken server says instead of HTTP: retried, and never an exception nobody foresaw."""
     end = ended(fetcher, site.add("/", answer))
@@ -205,7 +205,7 @@ def test_a_length_that_is_none_may_be_one_later(site: Site, fetcher: Fetcher) ->
     gc.collect()  # a connection that were left open would warn now
 
 
-def reset_in_body(visit: Visit) -> None:
+def reset_in_body(visit: PendingRequest) -> None:
     """Reset within the body."""
     visit.send(http(200, PAGE, length=1000))
     visit.reset()
@@ -269,36 +269,36 @@ def test_a_silent_site_has_stopped_answering(site: Site, fetcher: Fetcher) -> No
     # Given a clock that stands, so that only the silence ends the wait
     patient = PageBudget(0.2, clock=lambda: 0.0)
     # When the site says nothing
-    assert ended(fetcher, site.add("/", Visit.say_nothing), patient).reason is Reason.TIMEOUT
+    assert ended(fetcher, site.add("/", PendingRequest.wait_until_closed), patient).reason is Reason.TIMEOUT
 
     # And when it stops within the body
-    def half(visit: Visit) -> None:
+    def half(visit: PendingRequest) -> None:
         visit.send(http(200, PAGE, length=1000))
-        visit.say_nothing()
+        visit.wait_until_closed()
 
     assert ended(fetcher, site.add("/half", half), patient).reason is Reason.TIMEOUT
 
 
-def drip_length(visit: Visit) -> None:
+def drip_length(visit: PendingRequest) -> None:
     """Send a body of known length, byte by byte."""
     visit.send(http(200, b"", length=10_000))
     visit.send_slowly(b"x" * 10_000)
 
 
-def drip_chunk(visit: Visit) -> None:
+def drip_chunk(visit: PendingRequest) -> None:
     """Send a chunk, byte by byte."""
     visit.send(chunked(b"2710\r\n"))
     visit.send_slowly(b"x" * 10_000)
 
 
-def drip_gzip(visit: Visit) -> None:
+def drip_gzip(visit: PendingRequest) -> None:
     """Send a zipped body, byte by byte."""
     visit.send(http(200, b"", "Content-Encoding: gzip", length=10_000))
     visit.send_slowly(gzip.compress(bytes(range(256)) * 100, compresslevel=0))
 
 
-@pytest.mark.parametrize("drip", [Visit.say_nothing, drip_length, drip_chunk])
-def test_a_page_takes_no_longer_than_its_budget(site: Site, fetcher: Fetcher, drip: Answer) -> None:
+@pytest.mark.parametrize("drip", [PendingRequest.wait_until_closed, drip_length, drip_chunk])
+def test_a_page_takes_no_longer_than_its_budget(site: Site, fetcher: Fetcher, drip: Response) -> None:
     """A site that sends a byte now and then stays within every timeout of one read, and ends all the same."""
     started = time.monotonic()
     end = ended(fetcher, site.add("/", drip), PageBudget(0.4))
@@ -321,20 +321,20 @@ def test_a_page_of_the_largest_size_is_taken(site: Site, fetcher: Fetcher) -> No
     assert len(fetched(fetcher, site.add("/", http(200, b"x" * MAX_BYTES))).body) == MAX_BYTES
 
 
-def announced_too_large(visit: Visit) -> None:
+def announced_too_large(visit: PendingRequest) -> None:
     """Announce a terabyte, and send none of it."""
     visit.send(http(200, b"", length=10**12))
-    visit.say_nothing()
+    visit.wait_until_closed()
 
 
-def streamed_too_large(visit: Visit) -> None:
+def streamed_too_large(visit: PendingRequest) -> None:
     """Send chunks until the client has enough."""
     visit.send(chunked())
     while True:
         visit.send(b"1000\r\n" + b"x" * 4096 + b"\r\n")
 
 
-def unannounced_too_large(visit: Visit) -> None:
+def unannounced_too_large(visit: PendingRequest) -> None:
     """Send a body until the client has enough."""
     visit.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n")
     while True:
@@ -342,7 +342,7 @@ def unannounced_too_large(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize("answer", [announced_too_large, streamed_too_large, unannounced_too_large])
-def test_a_page_that_is_too_large_fails_at_its_bound(site: Site, fetcher: Fetcher, answer: Answer) -> None:
+def test_a_page_that_is_too_large_fails_at_its_bound(site: Site, fetcher: Fetcher, answer: Response) -> None:
     """By what it announces, or by what it sends: no more is read than is allowed."""
     end = ended(fetcher, site.add("/", answer))
     assert (end.reason, end.http_status) == (Reason.TOO_LARGE, 200)
@@ -452,5 +452,5 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(
     pem.write_text(issuer.key_pem + issuer.pem, encoding="utf-8")
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(pem)
-    with open_site(tls) as secure:
+    with running_site(tls) as secure:
         assert ended(fetcher, secure.url("/")).reason is Reason.TLS

@@ -14,7 +14,7 @@ import pytest
 from backports import zstd
 
 from contract.outcome import Reason
-from tests.servers.site import Answer, Site, Visit, http, redirect
+from tests.servers.site import PendingRequest, Response, Site, http, redirect
 from tests.worker.fetching import ANYHOW, a_fetcher, ended
 from worker.budget import PageBudget
 
@@ -25,25 +25,25 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
-def sending(*parts: bytes) -> Callable[[Visit], None]:
+def sending(*parts: bytes) -> Callable[[PendingRequest], None]:
     """Return a server that sends these bytes and closes."""
     return lambda visit: visit.send(b"".join(parts))
 
 
-def dripping(start: bytes, slowly: bytes) -> Callable[[Visit], None]:
+def dripping(start: bytes, slowly: bytes) -> Callable[[PendingRequest], None]:
     """Return a server that sends the start at once, and the rest byte by byte."""
 
-    def drip(visit: Visit) -> None:
+    def drip(visit: PendingRequest) -> None:
         visit.send(start)
         visit.send_slowly(slowly)
 
     return drip
 
 
-def repeating(start: bytes, again: bytes) -> Callable[[Visit], None]:
+def repeating(start: bytes, again: bytes) -> Callable[[PendingRequest], None]:
     """Return a server that sends `again` for as long as anybody takes it."""
 
-    def repeat(visit: Visit) -> None:
+    def repeat(visit: PendingRequest) -> None:
         visit.send(start)
         while True:
             visit.send(again * max(1, 65536 // len(again)))
@@ -51,12 +51,12 @@ def repeating(start: bytes, again: bytes) -> Callable[[Visit], None]:
     return repeat
 
 
-def silent_after(start: bytes) -> Callable[[Visit], None]:
+def silent_after(start: bytes) -> Callable[[PendingRequest], None]:
     """Return a server that sends the start and then nothing, with the connection open."""
 
-    def silence(visit: Visit) -> None:
+    def silence(visit: PendingRequest) -> None:
         visit.send(start)
-        visit.say_nothing()
+        visit.wait_until_closed()
 
     return silence
 
@@ -73,8 +73,8 @@ def nothing_in_gzip(size: int) -> bytes:
 
 
 ZEROS = nothing_in_gzip(64 * 2**20)
-SERVERS: dict[str, tuple[Answer, set[Reason]]] = {
-    "says nothing": (Visit.say_nothing, {Reason.PAGE_BUDGET_EXCEEDED}),
+SERVERS: dict[str, tuple[Response, set[Reason]]] = {
+    "says nothing": (PendingRequest.wait_until_closed, {Reason.PAGE_BUDGET_EXCEEDED}),
     "drips its status line": (dripping(b"", b"HTTP/1.1 200 OK" * 100), {Reason.PAGE_BUDGET_EXCEEDED}),
     "drips its header": (dripping(HEAD + b"X: ", b"y" * 1000), {Reason.PAGE_BUDGET_EXCEEDED}),
     "drips its body": (
@@ -105,7 +105,7 @@ SERVERS: dict[str, tuple[Answer, set[Reason]]] = {
     ),
     "closes within its header": (sending(HEAD + b"X: half a fi"), {Reason.CONNECT}),
     "closes before its header ends": (sending(HEAD), {Reason.CONNECT}),
-    "resets": (Visit.reset, {Reason.CONNECT}),
+    "resets": (PendingRequest.reset, {Reason.CONNECT}),
     "speaks another protocol": (sending(b"220 mail.example ESMTP\r\n"), {Reason.CONNECT}),
     "speaks TLS on a plain port": (sending(b"\x15\x03\x01\x00\x02\x02\x46"), {Reason.CONNECT}),
     "has a garbage status": (sending(b"HTTP/1.1 two hundred\r\n\r\n" + PAGE), {Reason.CONNECT}),
@@ -191,7 +191,7 @@ BOMBS = {
 
 @pytest.mark.parametrize(("answer", "reasons"), SERVERS.values(), ids=SERVERS.keys())
 def test_a_hostile_server_gives_no_page_and_takes_no_more_than_the_budget(
-    site: Site, answer: Answer, reasons: set[Reason], caplog: pytest.LogCaptureFixture
+    site: Site, answer: Response, reasons: set[Reason], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Each ends with the reason that says what it did, in time, whatever it sends; our log is not its."""
     fetcher = a_fetcher(max_redirects=3)
@@ -242,7 +242,7 @@ def test_what_comes_unasked_is_not_the_next_pages_answer(site: Site) -> None:
 def test_a_kept_connection_that_closes_is_asked_again(site: Site) -> None:
     """A site may close an idle connection whenever it likes: that costs a new one, not an attempt."""
 
-    def once(visit: Visit) -> None:
+    def once(visit: PendingRequest) -> None:
         visit.send(http(200, PAGE))
 
     fetcher = a_fetcher()

@@ -10,9 +10,9 @@ from google.cloud.pubsub_v1 import SubscriberClient
 
 from contract.outcome_record import OutcomeRecord
 from tests.servers.pushes import job, push
-from tests.servers.site import Site, Visit
+from tests.servers.site import PendingRequest, Site
 from tests.servers.site import http as answering
-from tests.servers.worker_process import KEPT, running_worker
+from tests.servers.worker_process import OUTCOMES_SUBSCRIPTION, running_worker
 
 CONNECTIONS = 70  #: more than one process takes (worker/gunicorn_conf.py), so the other has some of them
 DELAY_SECONDS, EACH = 0.3, 5
@@ -25,7 +25,7 @@ def test_a_hosts_delay_lies_between_the_requests_of_all_processes(
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", pubsub)
     asked = list[float]()
 
-    def page(visit: Visit) -> None:
+    def page(visit: PendingRequest) -> None:
         asked.append(time.monotonic())
         visit.send(answering(200, b"<h1>One</h1>"))
 
@@ -66,6 +66,6 @@ def test_a_hosts_delay_lies_between_the_requests_of_all_processes(
 def processes() -> dict[str, str]:
     """Return the URLs of all outcomes so far, and which process each is of."""
     with SubscriberClient() as subscriber:
-        pulled = subscriber.pull(subscription=KEPT, max_messages=1000, timeout=10)
+        pulled = subscriber.pull(subscription=OUTCOMES_SUBSCRIPTION, max_messages=1000, timeout=10)
     outcomes = [OutcomeRecord.decode(received.message.data) for received in pulled.received_messages]
     return {outcome.url: outcome.worker for outcome in outcomes}

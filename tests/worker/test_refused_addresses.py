@@ -7,7 +7,7 @@ import pytest
 from contract.outcome import REASON_MEANINGS, Outcome, Reason
 from contract.urls import check_url
 from guarded_http.addresses import METADATA_NAMES
-from tests.servers.site import Site, Visit, http, redirect
+from tests.servers.site import PendingRequest, Site, http, redirect
 from tests.worker.fetching import POLITE, a_fetcher, ended
 from worker.budget import PageBudget
 from worker.fetch import Fetcher
@@ -125,7 +125,7 @@ class Names:
         self.asked: list[str] = []
 
     def __call__(self, host: str) -> list[str]:
-        """Answer."""
+        """Response."""
         self.asked.append(host)
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
@@ -151,7 +151,7 @@ def test_a_name_is_resolved_once_and_its_checked_address_is_the_one_asked(site: 
 def test_a_name_that_changes_its_address_is_checked_again(site: Site) -> None:
     """A new connection resolves anew, and checks anew: the second answer is refused, not trusted."""
 
-    def close(visit: Visit) -> None:
+    def close(visit: PendingRequest) -> None:
         visit.send(http(302, b"", "Location: /2", "Connection: close"))
 
     site.add("/1", close)

@@ -9,7 +9,7 @@ from contract.outcome import REASON_MEANINGS, Outcome, Reason
 from guarded_http.addresses import parse_networks
 from guarded_http.client import HttpClient
 from guarded_http.dialer import Dialer
-from tests.servers.site import Answer, Site, Visit, http, redirect
+from tests.servers.site import PendingRequest, Response, Site, http, redirect
 from tests.worker.fetching import ANYHOW, POLITE, Clock, a_fetcher, ended
 from worker.budget import PageBudget
 from worker.fetch import Fetcher
@@ -25,7 +25,7 @@ def text(robots: str) -> bytes:
 
 
 def verdict(
-    site: Site, robots: str | Answer, path: str, user_agent: str = "scrapeq/0.1 (+https://x.example)"
+    site: Site, robots: str | Response, path: str, user_agent: str = "scrapeq/0.1 (+https://x.example)"
 ) -> str:
     """Fetch a page politely; return `allowed`, or the detail of its ending."""
     site.add("/robots.txt", text(robots) if isinstance(robots, str) else robots)
@@ -37,7 +37,7 @@ def verdict(
     else:
         return "allowed"
     assert told.reason is Reason.ROBOTS_DISALLOWED
-    assert site.asked(path) == []
+    assert site.requests_for(path) == []
     return told.detail
 
 
@@ -168,24 +168,24 @@ def test_a_robots_txt_that_is_not_there_allows(site: Site, status: int) -> None:
     assert verdict(site, http(status, b"User-agent: *\nDisallow: /"), "/a") == "allowed"
 
 
-def close(_: Visit) -> None:
+def close(_: PendingRequest) -> None:
     """Close without a word."""
 
 
-def cut(visit: Visit) -> None:
+def cut(visit: PendingRequest) -> None:
     """Close within the body."""
     visit.send(http(200, b"User-agent: *\n", length=1000))
 
 
 @pytest.mark.parametrize("answer", [http(500), http(503), http(599), http(429), cut])
-def test_a_robots_txt_that_cannot_be_read_allows_nothing_for_now(site: Site, answer: Answer) -> None:
+def test_a_robots_txt_that_cannot_be_read_allows_nothing_for_now(site: Site, answer: Response) -> None:
     """Section 2.3.1.4: `robots_unavailable`, tried again later; no page is asked for meanwhile."""
     site.add("/robots.txt", answer)
     end = ended(a_fetcher(), site.add("/", http(200, PAGE)), politeness=POLITE)
     assert end.reason is Reason.ROBOTS_UNAVAILABLE
     assert REASON_MEANINGS[end.reason].outcome is Outcome.RETRY
     assert "/robots.txt" in end.detail
-    assert site.asked("/") == []
+    assert site.requests_for("/") == []
 
 
 def test_a_host_that_is_not_there_is_told_as_that(site: Site) -> None:
@@ -199,7 +199,7 @@ def test_a_crawl_may_ignore_robots(site: Site) -> None:
     """`respect_robots: false`, for one's own site: it is not even asked for."""
     site.add("/robots.txt", text("User-agent: *\nDisallow: /"))
     a_fetcher().fetch(site.add("/", http(200, PAGE)), ANYHOW, PageBudget(10))
-    assert site.asked("/robots.txt") == []
+    assert site.requests_for("/robots.txt") == []
 
 
 @pytest.mark.parametrize(("hops", "is_allowed"), [(1, False), (5, False), (6, True)])
@@ -227,7 +227,7 @@ def test_only_the_first_500_kib_are_read(site: Site) -> None:
     """Section 2.5: what stands before the bound counts, and what follows costs nothing."""
     before = "User-agent: *\nDisallow: /a\n#".ljust(MAX_ROBOTS_BYTES, "x")
 
-    def endless(visit: Visit) -> None:
+    def endless(visit: PendingRequest) -> None:
         visit.send(http(200, before.encode(), length=10**12))
         while True:
             visit.send(b"\nDisallow: /b" * 1000)
@@ -241,7 +241,7 @@ def asked(site: Site, fetcher: Fetcher, times: int) -> int:
     url = site.add("/", http(200, PAGE))
     for _ in range(times):
         fetcher.fetch(url, POLITE, PageBudget(10))
-    return len(site.asked("/robots.txt"))
+    return len(site.requests_for("/robots.txt"))
 
 
 def test_it_is_asked_for_once_a_day(site: Site) -> None:
@@ -264,7 +264,7 @@ def test_a_failure_is_kept_for_a_moment(site: Site) -> None:
     url = site.add("/", http(200, PAGE))
     for _ in range(3):
         assert ended(fetcher, url, politeness=POLITE).reason is Reason.ROBOTS_UNAVAILABLE
-    assert len(site.asked("/robots.txt")) == 1
+    assert len(site.requests_for("/robots.txt")) == 1
     site.add("/robots.txt", text(""))
     clock.seconds = FAILURE_CACHE_SECONDS
     assert asked(site, fetcher, 1) == 2
@@ -274,7 +274,7 @@ def test_jobs_of_one_host_share_one_fetch(site: Site) -> None:
     """However many begin at once."""
     here = Event()
 
-    def slow(visit: Visit) -> None:
+    def slow(visit: PendingRequest) -> None:
         here.wait(5)
         visit.send(text("User-agent: *\nDisallow: /b"))
 
@@ -292,12 +292,12 @@ def test_jobs_of_one_host_share_one_fetch(site: Site) -> None:
     for each in jobs:
         each.join()
     assert pages == [PAGE] * 20
-    assert len(site.asked("/robots.txt")) == 1
+    assert len(site.requests_for("/robots.txt")) == 1
 
 
 def test_a_job_that_gives_up_leaves_the_fetch_to_the_next(site: Site) -> None:
     """Its budget was too small for a slow robots.txt; that says nothing about the others'."""
-    site.add("/robots.txt", Visit.say_nothing)
+    site.add("/robots.txt", PendingRequest.wait_until_closed)
     fetcher = a_fetcher()
     url = site.add("/", http(200, PAGE))
     assert (

@@ -119,7 +119,7 @@ class TestFailed:
     def test_a_letter_that_is_not_confirmed_settles_nothing(self, desk: Desk) -> None:
         """Then the job's attempts are counted, as with ACK_POLICY=success, and the outcome says both."""
         desk.ending = AttemptFailed(Reason.HTTP_404, "the site answered 404")
-        desk.letters.refusal = PublishUnconfirmed("scrape-jobs-dead", "gone")
+        desk.letters.error = PublishUnconfirmed("scrape-jobs-dead", "gone")
         assert desk.post(push()).status_code == 422
         assert desk.outcome().outcome is Outcome.FAILED
         assert desk.outcome().detail == (
@@ -129,14 +129,14 @@ class TestFailed:
     def test_an_outcome_that_is_not_confirmed_is_not_acknowledged_though_buried(self, desk: Desk) -> None:
         """The job comes again and has a second letter, which the ledger counts once: no outcome is lost."""
         desk.ending = AttemptFailed(Reason.HTTP_404, "the site answered 404")
-        desk.outcomes.refusal = PublishUnconfirmed("scrape-outcomes", "gone")
+        desk.outcomes.error = PublishUnconfirmed("scrape-outcomes", "gone")
         assert desk.post(push()).status_code == 503
         assert len(desk.letters.published) == 1
 
     def test_a_bug_in_settling_is_never_acknowledged(self, desk: Desk) -> None:
         """500, as for whatever nobody foresaw."""
         desk.ending = AttemptFailed(Reason.HTTP_404, "the site answered 404")
-        desk.letters.refusal = RuntimeError("boom")
+        desk.letters.error = RuntimeError("boom")
         assert desk.post(push()).status_code == 500
 
     def test_a_detail_fits_into_an_attribute(self, desk: Desk) -> None:
@@ -214,10 +214,10 @@ class TestDeferred:
     def test_a_job_that_cannot_be_published_again_costs_an_attempt(self, desk: Desk) -> None:
         """Unconfirmed, or so large that its new fields do not fit: as with ACK_POLICY=success."""
         desk.ending = later(60)
-        desk.jobs.refusal = PublishUnconfirmed("scrape-jobs", "gone")
+        desk.jobs.error = PublishUnconfirmed("scrape-jobs", "gone")
         assert desk.post(push()).status_code == 429
         assert "not settled: topic scrape-jobs did not confirm" in desk.outcome().detail
-        desk.jobs.refusal = None
+        desk.jobs.error = None
         room = MAX_JOB_BYTES - len(job(padding=""))
         assert desk.post(push(job(padding="x" * (room - 10)))).status_code == 429
         assert desk.jobs.published == []
