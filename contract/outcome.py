@@ -83,6 +83,27 @@ class Reason(StrEnum):
     NO_CERTIFICATES = "no_certificates"
     INTERNAL_ERROR = "internal_error"
 
+    @classmethod
+    def _missing_(cls, value: object) -> "Reason | None":
+        """Return the reason that replaced a code of 0.1, so that `Reason("late")` and decoding accept it."""
+        return RENAMED_REASONS.get(value) if isinstance(value, str) else None
+
+
+#: Reason codes that 0.1 wrote, and the reasons that replaced them. Outcomes, dead letters and ledger rows of
+#: 0.1 still hold the old codes. contract/ledger/renamed_reasons.sql is the same table.
+RENAMED_REASONS = {
+    "bomb": Reason.DECOMPRESSION_BOMB,
+    "budget": Reason.PAGE_BUDGET_EXCEEDED,
+    "bug": Reason.INTERNAL_ERROR,
+    "cut_short": Reason.INCOMPLETE_BODY,
+    "late": Reason.QUEUED_TOO_LONG,
+    "no_slot": Reason.RATE_LIMITED,
+    "not_due": Reason.NOT_BEFORE,
+    "redirects": Reason.TOO_MANY_REDIRECTS,
+    "robots": Reason.ROBOTS_DISALLOWED,
+    "unconfirmed": Reason.PUBLISH_UNCONFIRMED,
+}
+
 
 class ReasonMeaning(NamedTuple):
     """What a reason says: the outcome it belongs to, a sentence for people, and what to do about it."""

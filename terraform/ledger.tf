@@ -61,6 +61,12 @@ resource "google_bigquery_table" "view" {
   depends_on = [google_bigquery_table.ledger]
 }
 
+# In 0.1 the view failures read only tables.
+moved {
+  from = google_bigquery_table.view["failures"]
+  to   = google_bigquery_table.view_over_views["failures"]
+}
+
 resource "google_bigquery_table" "view_over_views" {
   #checkov:skip=CKV_GCP_121:a view stores no rows
   for_each = local.views_over_views

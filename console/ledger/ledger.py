@@ -161,14 +161,16 @@ class Ledger:
         """Return all attempts of the jobs that succeeded after a failed one, in order."""
         query = """WITH repeated AS MATERIALIZED
                    (SELECT job_id FROM `${ledger}.results` WHERE run_id = ? AND attempts > 1)
-                   SELECT DISTINCT job_id, url, attempt, reason, detail FROM `${ledger}.outcomes`
+                   SELECT DISTINCT job_id, url, attempt, coalesce(new_reason, reason), detail
+                   FROM `${ledger}.outcomes` LEFT JOIN `${ledger}.renamed_reasons` ON old_reason = reason
                    WHERE run_id = ? AND job_id IN repeated ORDER BY 2, 1, 3, 4, 5"""
         return [Attempt(*row) for row in self._rows(query, run_id, run_id)]
 
     def attempts(self, run_id: str, job_id: str) -> list[Attempt]:
         """Return all attempts of a job that left an outcome, in order."""
-        query = """SELECT DISTINCT job_id, url, attempt, reason, detail FROM `${ledger}.outcomes`
-                   WHERE run_id = ? AND job_id = ? ORDER BY attempt, reason, detail"""
+        query = """SELECT DISTINCT job_id, url, attempt, coalesce(new_reason, reason), detail
+                   FROM `${ledger}.outcomes` LEFT JOIN `${ledger}.renamed_reasons` ON old_reason = reason
+                   WHERE run_id = ? AND job_id = ? ORDER BY 3, 4, 5"""
         return [Attempt(*row) for row in self._rows(query, run_id, job_id)]
 
     def _rows(self, query: str, *values: object) -> list[Any]:

@@ -1,12 +1,19 @@
--- Why attempts did not succeed, over all attempts of all jobs: by reason, host and recipe.
+-- Why attempts did not succeed, over all attempts of all jobs: counts by reason, host and recipe.
 SELECT
     run_id,
     reason,
     outcome,
-    JSON_VALUE(attributes, '$.host') AS host,
+    host,
     recipe,
     count(DISTINCT message_id) AS attempts,
     count(DISTINCT job_id) AS jobs
-FROM `${ledger}.outcomes`
-WHERE outcome <> 'succeeded'
+FROM (
+    SELECT
+        run_id, job_id, message_id, outcome, recipe,
+        JSON_VALUE(attributes, '$.host') AS host,
+        coalesce(renamed.new_reason, outcomes.reason) AS reason
+    FROM `${ledger}.outcomes` AS outcomes
+    LEFT JOIN `${ledger}.renamed_reasons` AS renamed ON renamed.old_reason = outcomes.reason
+    WHERE outcome <> 'succeeded'
+) AS failed_attempts
 GROUP BY run_id, reason, outcome, host, recipe

@@ -1,8 +1,8 @@
--- Where each job stands, and the last that was heard of it: last_reason is NULL where no attempt left an outcome
--- (capacity, crash, kill), for Pub/Sub adds no reason to a dead letter.
+-- Where each job stands, and the reason of its newest outcome. last_reason is NULL if no attempt left an outcome
+-- (no free instance, a crash, a kill), because Pub/Sub adds no reason to a dead letter.
 SELECT
     job.run_id, job.job_id, page.url, job.state, job.attempts,
-    heard.reason AS last_reason, heard.detail AS last_detail,
+    coalesce(renamed.new_reason, newest.reason) AS last_reason, newest.detail AS last_detail,
     job.dispatched_at, job.published_at, job.attempted_at, job.dead_at
 FROM `${ledger}.job_times` AS job
 LEFT JOIN (
@@ -10,7 +10,8 @@ LEFT JOIN (
         run_id, job_id, reason, detail,
         row_number() OVER (PARTITION BY run_id, job_id ORDER BY publish_time DESC, message_id DESC) AS place
     FROM `${ledger}.outcomes`
-) AS heard ON heard.run_id = job.run_id AND heard.job_id = job.job_id AND heard.place = 1
+) AS newest ON newest.run_id = job.run_id AND newest.job_id = job.job_id AND newest.place = 1
+LEFT JOIN `${ledger}.renamed_reasons` AS renamed ON renamed.old_reason = newest.reason
 LEFT JOIN (
     SELECT run_id, job_id, max(url) AS url
     FROM (
@@ -27,6 +28,6 @@ LEFT JOIN (
         FROM `${ledger}.dead_letters`
         UNION ALL
         SELECT run_id, job_id, url FROM `${ledger}.outcomes`
-    ) AS mentioned
+    ) AS urls
     GROUP BY run_id, job_id
 ) AS page ON page.run_id = job.run_id AND page.job_id = job.job_id

@@ -1,6 +1,6 @@
--- What became of each job, and when: one row for each. job_state adds why; run_accounting counts.
--- A success ends a job for good. A dead letter ends it until the job is published again, which is what a replay does.
--- A job that is put off is published again, too: it is the same job, and has not ended.
+-- The state of each job and its times, one row per job. job_state adds the reason; run_accounting counts the states.
+-- A success is final. A dead letter is final until the job is published again, as a replay does.
+-- A deferred job is also published again: it is the same job and is still in flight.
 SELECT
     run_id,
     job_id,
@@ -10,10 +10,10 @@ SELECT
         WHEN count(attempted_at) > 0 OR count(dead_at) > 0 THEN 'retrying'
         ELSE 'queued'
     END AS state,
-    -- Pub/Sub counts deliveries only for a subscription with a dead-letter policy; otherwise outcomes are counted.
+    -- Pub/Sub counts deliveries only for a subscription with a dead-letter policy; without one, count the outcomes.
     CASE WHEN max(attempt) > 0 THEN max(attempt) ELSE count(DISTINCT outcome_id) END AS attempts,
-    min(published_at) AS dispatched_at, -- NULL where the ledger has no row in jobs
-    max(published_at) AS published_at, -- the last time: dispatched, put off or replayed
+    min(published_at) AS dispatched_at, -- NULL if the table jobs has no row of this job
+    max(published_at) AS published_at, -- the last publish: dispatch, deferral or replay
     max(attempted_at) AS attempted_at,
     max(dead_at) AS dead_at
 FROM (
@@ -41,5 +41,5 @@ FROM (
         SAFE_CAST(JSON_VALUE(attributes, '$.CloudPubSubDeadLetterSourceDeliveryCount') AS INTEGER),
         NULL
     FROM `${ledger}.dead_letters`
-) AS rows_of_the_three
+) AS events
 GROUP BY run_id, job_id

@@ -1,5 +1,5 @@
--- One row for each job that succeeded; of several successes the newest. Windows over one table, not a join with
--- job_state: SQLite has no index for that join, and took over ten minutes for 100,000 jobs.
+-- One row per job that succeeded: its newest success. The query uses windows over one table instead of a join with
+-- job_state, because SQLite has no index for that join and took over ten minutes for 100,000 jobs.
 SELECT
     run_id, job_id, crawl, url, final_url, recipe, items, item_count, fetched_at, body_sha256,
     CASE WHEN last_attempt > 0 THEN last_attempt ELSE outcomes END AS attempts
@@ -19,5 +19,5 @@ FROM (
             dense_rank() OVER (PARTITION BY run_id, job_id ORDER BY message_id) AS number
         FROM `${ledger}.outcomes`
     ) AS numbered
-) AS placed
+) AS ranked
 WHERE place = 1 AND outcome = 'succeeded'

@@ -1,15 +1,15 @@
--- What became of each run's jobs. While missing is 0, dispatched = succeeded + dead + in_flight.
--- Missing is a job that is in none of the three though it was dispatched: without an end, and older than the queue keeps
--- a message (7 days by default: https://cloud.google.com/pubsub/docs/subscription-properties), so in it no longer. Missing
--- is also a job that has an outcome or a dead letter, and no row in jobs. Each topic has a subscription of its own, so the
--- newest of these may only be late.
+-- The states of each run's jobs, counted. While missing is 0, dispatched = succeeded + dead + in_flight.
+-- Two kinds of jobs are missing. The first was dispatched, has not ended, and is older than the queue keeps a message
+-- (7 days by default: https://cloud.google.com/pubsub/docs/subscription-properties), so the queue no longer holds it.
+-- The second has an outcome or a dead letter but no row in jobs. Each topic has its own subscription, so the newest jobs
+-- of the second kind may be missing only until their row arrives.
 SELECT
     run_id,
     count(dispatched_at) AS dispatched,
     count(CASE WHEN state = 'succeeded' THEN 1 END) AS succeeded,
     count(CASE WHEN state = 'dead' THEN 1 END) AS dead,
     count(CASE WHEN is_open AND is_kept THEN 1 END) AS in_flight,
-    count(CASE WHEN is_open AND is_kept AND state = 'retrying' THEN 1 END) AS retrying, -- of those in flight
+    count(CASE WHEN is_open AND is_kept AND state = 'retrying' THEN 1 END) AS retrying, -- part of in_flight
     count(CASE WHEN dispatched_at IS NULL OR (is_open AND NOT is_kept) THEN 1 END) AS missing,
     min(dispatched_at) AS started_at
 FROM (

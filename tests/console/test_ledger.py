@@ -42,6 +42,16 @@ def test_what_the_commands_show_is_the_same_for_repeated_and_shuffled_rows() -> 
         assert often.dead("run-1") == once.dead("run-1")
 
 
+def test_reasons_of_0_1_are_shown_as_the_reasons_that_replaced_them(ledger: Ledger) -> None:
+    """`scrapeq status`, the report and the page explain old rows by today's codes."""
+    ledger.record(
+        [job_row("a"), outcome_row("a", 1, attempt=1, reason="late"), outcome_row("a", 2, attempt=2)]
+    )
+    assert [each.reason for each in ledger.repeated("run-1")] == ["queued_too_long", "ok"]
+    assert [each.reason for each in ledger.attempts("run-1", "a")] == ["queued_too_long", "ok"]
+    assert [each.reason for each in ledger.failures("run-1")] == ["queued_too_long"]
+
+
 def test_a_success_wins_over_a_dead_letter_before_and_after_it(ledger: Ledger) -> None:
     """Pub/Sub may dead-letter a job whose success it heard of too late: it has succeeded all the same."""
     ledger.record([job_row("a"), outcome_row("a", 5), dead_row("a", 4), dead_row("a", 6)])

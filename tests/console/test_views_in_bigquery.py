@@ -10,7 +10,14 @@ from console.ledger.sqlite_views import IN_SQLITE, in_sqlite, schema, table, vie
 from contract.topology import LEDGER_TABLES
 from tests.console.rows import warehouse
 
-VIEWS = ["job_times", "job_state", "run_accounting", "failures", "results"]  # in the order they are made
+VIEWS = [
+    "renamed_reasons",
+    "job_times",
+    "job_state",
+    "run_accounting",
+    "failures",
+    "results",
+]  # in the order they are made
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from contract.outcome import (
     MAX_DETAIL_CHARACTERS,
     OUTCOME_MEANINGS,
     REASON_MEANINGS,
+    RENAMED_REASONS,
     Outcome,
     Reason,
     status_of,
@@ -152,6 +153,21 @@ def test_a_faulty_outcome_names_the_field(field: str, value: object, sentence: s
     with pytest.raises(UnreadableOutcome) as caught:
         OutcomeRecord.decode(as_bytes(OUTCOME | {field: value}))
     assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMED_REASONS.items())
+def test_a_reason_of_0_1_is_decoded_as_the_reason_that_replaced_it(old: str, new: Reason) -> None:
+    """Outcomes and dead letters that 0.1 published are still on their way, and in the ledger for months."""
+    outcome = REASON_MEANINGS[new].outcome
+    record = OutcomeRecord.decode(as_bytes(OUTCOME | {"outcome": outcome, "reason": old}))
+    assert record.reason is new
+    assert Reason(old) is new
+    assert json.loads(record.encode())["reason"] == new.value
+
+
+def test_no_reason_of_0_1_has_another_meaning_today() -> None:
+    """A code that is used again could not be told from the old one."""
+    assert RENAMED_REASONS.keys().isdisjoint(set(Reason))
 
 
 def test_a_detail_of_a_thousand_characters_is_kept() -> None:
