@@ -1,6 +1,7 @@
-"""A Google Pub/Sub for laptops and tests: unmodified clients reach it through ``PUBSUB_EMULATOR_HOST``.
+"""A Google Pub/Sub for laptops and tests; unmodified clients reach it through ``PUBSUB_EMULATOR_HOST``.
 
-``python -m localpubsub`` runs it; ``with localpubsub.running() as server:`` runs it inside a program.
+``python -m localpubsub`` runs it as a process; ``with localpubsub.running() as server:`` runs it within a
+program.
 """
 
 from localpubsub.background_server import RunningServer, running

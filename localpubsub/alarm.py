@@ -1,4 +1,4 @@
-"""One timer for everything that is due: deadlines, redeliveries, the end of pauses."""
+"""Timers on the server's clock: one for a callback, and one for waiting on an event."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,50 +7,50 @@ from typing import Final
 
 from localpubsub.clock import Clock
 
-#: Real seconds between two rings at least, so that a thousand events a millisecond apart are no thousand
-#: rings.
-_SPACING: Final = 0.002
+#: Real seconds at least between two calls of an alarm, so that a thousand events within a few milliseconds
+#: do not cause a thousand calls.
+_MIN_INTERVAL: Final = 0.002
 
 
 async def wait(event: asyncio.Event, clock: Clock, until: float | None) -> None:
-    """Return once ``event`` is set, or the clock has reached ``until`` (None: never), and not before."""
+    """Return once ``event`` is set or the clock has reached ``until``, in seconds since the epoch."""
     while until is None or clock.now() < until:
-        pause = None if until is None else clock.wait_until(until)
-        with suppress(TimeoutError):  # which uvloop's timers, of whole milliseconds, may raise early
-            async with asyncio.timeout(pause):
+        timeout = None if until is None else clock.real_seconds_until(until)
+        with suppress(TimeoutError):  # uvloop's timers count whole milliseconds and may end early
+            async with asyncio.timeout(timeout):
                 await event.wait()
                 return
 
 
 class Alarm:
-    """Calls ``ring`` once the clock has reached the earliest time it was set to."""
+    """Calls ``callback`` once the clock has reached the earliest time that was set."""
 
-    def __init__(self, clock: Clock, ring: Callable[[], None]) -> None:
+    def __init__(self, clock: Clock, callback: Callable[[], None]) -> None:
         self._clock = clock
-        self._ring = ring
+        self._callback = callback
         self._when = float("inf")
         self._timer: asyncio.TimerHandle | None = None
 
     def set(self, when: float | None) -> None:
-        """Ring at ``when``, seconds since the epoch, unless it rings earlier anyway; None changes nothing."""
+        """Call at ``when`` (seconds since the epoch) unless an earlier time is set; None changes nothing."""
         if when is None or when >= self._when:
             return
-        self.stop()
+        self.cancel()
         self._when = when
-        pause = max(_SPACING, self._clock.wait_until(when))
-        self._timer = asyncio.get_running_loop().call_later(pause, self._rung)
+        delay = max(_MIN_INTERVAL, self._clock.real_seconds_until(when))
+        self._timer = asyncio.get_running_loop().call_later(delay, self._on_timer)
 
-    def stop(self) -> None:
-        """Forget what it was set to."""
+    def cancel(self) -> None:
+        """Drop the time that was set."""
         self._when = float("inf")
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _rung(self) -> None:
+    def _on_timer(self) -> None:
         when = self._when
-        self.stop()
+        self.cancel()
         if self._clock.now() < when:
-            self.set(when)  # uvloop's timers count whole milliseconds, and may ring one early
+            self.set(when)  # uvloop's timers count whole milliseconds and may end one early
         else:
-            self._ring()
+            self._callback()

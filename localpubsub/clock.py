@@ -1,4 +1,4 @@
-"""The one clock: every time the core is told comes from here."""
+"""The server's clock: every time that the broker works with comes from here."""
 
 import time
 
@@ -7,28 +7,28 @@ class Clock:
     """Seconds since the epoch that never run backwards while the process lives.
 
     The wall clock gives the origin and the monotonic clock the progress, so an NTP step neither expires
-    leases nor lets two messages take the same id.
+    leases nor gives two messages the same id.
 
-    With a ``scale`` of 60 the server's time begins at the wall clock's and then passes 60 times as fast:
-    every deadline, backoff and retention comes 60 times sooner, in the same order.
+    With a ``scale`` of 60 the server's time starts at the wall clock's and passes 60 times as fast: every
+    deadline, backoff and retention ends 60 times sooner, in the same order.
     """
 
     def __init__(self, scale: float = 1.0) -> None:
-        self.scale = scale  #: seconds of the server for each second of the world
+        self.scale = scale  #: Seconds of the server's time per real second.
         self._origin = time.time()
         self._started = time.monotonic()
 
     def now(self) -> float:
-        """Seconds since the epoch, as the server counts them."""
+        """Return the server's time in seconds since the epoch."""
         return self._origin + (time.monotonic() - self._started) * self.scale
 
-    def wall(self) -> float:
-        """Seconds since the epoch, as the rest of the world counts them: for what others compare with theirs.
+    def wall_time(self) -> float:
+        """Return the unscaled time in seconds since the epoch.
 
-        Push tokens: whoever verifies one looks at a clock of their own.
+        Push tokens use it, because their verifier compares them with an unscaled clock.
         """
         return self._origin + time.monotonic() - self._started
 
-    def wait_until(self, when: float) -> float:
-        """How many real seconds a timer must sleep so that ``now()`` has reached ``when``; at least 0."""
+    def real_seconds_until(self, when: float) -> float:
+        """Return the real seconds, at least 0, after which ``now()`` reaches ``when``."""
         return max(0.0, when - self.now()) / self.scale

@@ -1,17 +1,17 @@
-"""Which event loop the server runs on."""
+"""The event loop that the server runs on."""
 
 import asyncio
 import sys
 from typing import Final
 
-#: uvloop where it exists.
+#: Whether uvloop exists for this platform and interpreter.
 _HAS_UVLOOP: Final = sys.platform != "win32" and sys.implementation.name == "cpython"
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
-    """A new event loop, the fastest that is installed."""
+    """Return a new event loop: uvloop's if it exists for this platform, otherwise asyncio's."""
     if _HAS_UVLOOP:
-        import uvloop  # noqa: PLC0415 - not installed everywhere
+        import uvloop  # noqa: PLC0415 - not installed on every platform
 
         return uvloop.new_event_loop()
     return asyncio.new_event_loop()

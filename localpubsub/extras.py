@@ -1,22 +1,21 @@
-"""Libraries that only schemas and Avro files need: imported when first used."""
+"""Optional libraries for schemas and Avro files, imported when they are first used."""
 
 import importlib
-import importlib.util
 from typing import Any
 
 from localpubsub.errors import Unimplemented
 
 
 def fastavro() -> Any:  # noqa: ANN401 - a module
-    """Avro: https://fastavro.readthedocs.io."""
-    return _needed("fastavro")
+    """Return the module fastavro (https://fastavro.readthedocs.io).
 
-
-def _needed(name: str) -> Any:  # noqa: ANN401 - a module
+    Raises:
+        Unimplemented: it is not installed.
+    """
     try:
-        return importlib.import_module(name)
+        return importlib.import_module("fastavro")
     except ImportError as error:
         raise Unimplemented(
-            f"localpubsub needs the package {error.name or name} for this: "
+            f"localpubsub needs the package {error.name or 'fastavro'} for this: "
             "install scrapeq[localpubsub-schemas]."
         ) from error

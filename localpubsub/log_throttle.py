@@ -1,27 +1,27 @@
-"""A log line that would else come a thousand times a second."""
+"""Rate limit for a log line whose cause may occur thousands of times a second."""
 
 import logging
 import time
 from typing import Final
 
-WHILE: Final = 10.0  #: seconds in which the same complaint is made once
+LOG_INTERVAL: Final = 10.0  #: Seconds between two lines of one throttle.
 
 
 class LogThrottle:
-    """Logs an error at most once per while, and then says how often it happened in between."""
+    """Logs one error line per interval, with the count of the lines suppressed before it."""
 
-    def __init__(self, log: logging.Logger, seconds: float = WHILE) -> None:
+    def __init__(self, log: logging.Logger, interval: float = LOG_INTERVAL) -> None:
         self._log = log
-        self._seconds = seconds
-        self._silent_until = 0.0
-        self._unsaid = 0
+        self._interval = interval
+        self._next_at = 0.0
+        self._suppressed = 0
 
-    def error(self, what: str, reason: object) -> None:
-        """``what`` went wrong, for ``reason``."""
+    def error(self, message: str, reason: object) -> None:
+        """Log ``message`` and ``reason``, or count the line if the last one is less than an interval ago."""
         now = time.monotonic()
-        if now < self._silent_until:
-            self._unsaid += 1
+        if now < self._next_at:
+            self._suppressed += 1
             return
-        self._silent_until = now + self._seconds
-        self._log.error("%s: %s (and %s times before, not logged)", what, reason, self._unsaid)
-        self._unsaid = 0
+        self._next_at = now + self._interval
+        self._log.error("%s: %s (%s similar lines suppressed)", message, reason, self._suppressed)
+        self._suppressed = 0

@@ -1,10 +1,10 @@
-"""The messages of one subscription: a pure state machine that is told the time.
+"""The messages of one subscription: a pure state machine that takes the time as an argument.
 
 https://cloud.google.com/pubsub/docs/subscription-overview#lifecycle,
 https://cloud.google.com/pubsub/docs/handling-failures.
 
-Waiting messages are ids in a queue (never delivered) or in a heap (to be redelivered, not before a time);
-only messages that were delivered at least once cost more than eight bytes.
+Messages that were never delivered are ids in a queue, at eight bytes each. Messages to be redelivered are ids
+in a queue (ready now) or in a heap (ready at a later time).
 """
 
 import heapq
@@ -37,110 +37,114 @@ ACKNOWLEDGED: Final = "acknowledged"
 DEAD_LETTERED: Final = "dead_lettered"
 EXPIRED: Final = "expired"
 
-#: Everything that can happen to a message on a subscription. What is not here cannot happen.
+#: Every transition of a message on a subscription: (state, event) → next state. No other transition exists.
 NEXT: Final[dict[tuple[MessageState, MessageEvent], MessageState]] = {
     (WAITING, "delivered"): OUTSTANDING,
     (WAITING, "retention passed"): EXPIRED,
     (OUTSTANDING, "acknowledged"): ACKNOWLEDGED,
-    (OUTSTANDING, "nacked"): WAITING,  # a nack: deadline 0, or an answer to a push that is no ack
+    (OUTSTANDING, "nacked"): WAITING,  # an ack deadline of 0, or a push answered with an error
     (OUTSTANDING, "deadline passed"): WAITING,
-    (OUTSTANDING, "attempts exhausted"): DEAD_LETTERED,  # refused or deadline passed, for the last time
-    (OUTSTANDING, "delivery cancelled"): WAITING,  # leased, but never sent: no attempt
+    (OUTSTANDING, "attempts exhausted"): DEAD_LETTERED,  # nacked or deadline passed on the final attempt
+    (OUTSTANDING, "delivery cancelled"): WAITING,  # leased but never sent: not counted as an attempt
 }
 
-#: Stale heap entries tolerated before a rebuild: deadlines of acknowledged messages would else pile up for
-#: ten minutes.
-_SLACK: Final = 1024
+#: Number of stale entries that the heap of deadlines may hold before it is rebuilt. An acknowledged message
+#: leaves its deadline behind for up to ten minutes.
+_MAX_STALE_DEADLINES: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryPolicy:
-    """What of a subscription's configuration decides the life of its messages."""
+    """The part of a subscription's configuration that decides the life of its messages."""
 
-    ack_deadline: float  #: seconds
-    retention: float  #: seconds
-    retry_policy: RetryPolicy | None = None
-    dead_letter_policy: DeadLetterPolicy | None = None
+    ack_deadline: float  #: Seconds until an unacknowledged delivery expires.
+    retention: float  #: Seconds for which an unacknowledged message is kept.
+    retry_policy: RetryPolicy | None = None  #: None redelivers at once.
+    dead_letter_policy: DeadLetterPolicy | None = None  #: None redelivers without limit.
 
 
 class Backlog:
     """The messages of one subscription. ``policy`` may be replaced at any time."""
 
-    ordered = False  #: whether the end of one message can make another ready (see ordered_backlog.py)
+    #: Whether acknowledging one message can make another ready (see ordered_backlog.py).
+    ordered = False
 
     def __init__(self, policy: DeliveryPolicy) -> None:
         self.policy = policy
-        self.outstanding: dict[int, Lease] = {}
-        self._fresh = IdQueue()
-        self._due: deque[int] = deque()
+        self.outstanding: dict[int, Lease] = {}  #: Message id → its current lease.
+        self._new = IdQueue()
+        self._ready: deque[int] = deque()
         self._delayed: list[tuple[float, int]] = []
         self._deadlines: list[tuple[float, int]] = []
         self._attempts: dict[int, int] = {}
 
     def __len__(self) -> int:
-        """Messages not yet acknowledged, buried or forgotten."""
-        return len(self._fresh) + len(self._due) + len(self._delayed) + len(self.outstanding)
+        """The number of messages that are waiting or outstanding."""
+        return len(self._new) + len(self._ready) + len(self._delayed) + len(self.outstanding)
 
     def enqueue(self, message_ids: Iterable[int]) -> None:
-        """Newly published messages begin to wait."""
+        """Add newly published messages, oldest first."""
         for message_id in message_ids:
-            self._fresh.append(message_id)
+            self._new.append(message_id)
 
     def load(self, message_id: int, attempts: int) -> None:
-        """A message found after a restart, oldest first, with ``attempts`` deliveries counted before it.
+        """Add a message after a restart, oldest first, with the number of its deliveries before the restart.
 
-        One that had been delivered takes up its lease again, already run out: so ``expire`` decides, with the
-        same table, whether its last delivery was one too many.
+        A message with deliveries gets a lease whose deadline has passed, so that ``expire_leases`` decides by
+        the same table whether its last delivery was the final attempt.
         """
         if not attempts:
-            self._fresh.append(message_id)
+            self._new.append(message_id)
             return
         self._attempts[message_id] = attempts
         self._move(WAITING, "delivered", Lease(message_id, attempts, 0.0, 0.0))
 
     def add_ordering_keys(self, keyed: Iterable[tuple[int, int, int]]) -> None:
-        """Ordering keys of messages to come, which matter only to an OrderedBacklog."""
+        """Record the ordering keys of messages to come; only an OrderedBacklog uses them."""
 
     def carry_attempts(self, attempts: Mapping[int, int]) -> None:
-        """Deliveries of waiting messages that were counted by the backlog which this one replaces."""
+        """Take over the delivery counts of waiting messages from the backlog that this one replaces."""
         self._attempts.update(attempts)
 
     def attempts(self, message_ids: Iterable[int]) -> dict[int, int]:
-        """Deliveries so far of those of these messages that had any."""
-        found = self._attempts
-        return {message_id: found[message_id] for message_id in message_ids if message_id in found}
+        """Return message id → number of deliveries, for those of these messages that were delivered."""
+        counts = self._attempts
+        return {message_id: counts[message_id] for message_id in message_ids if message_id in counts}
 
     def restore(self, message_id: int, attempts: int, not_before: float) -> None:
-        """A message that had left begins to wait again, with ``attempts`` deliveries behind it.
+        """Add a message again that had been removed, because the store could not write its removal.
 
-        For acks and burials which the disk refused.
+        Args:
+            message_id: the message.
+            attempts: its deliveries so far.
+            not_before: seconds since the epoch before which it is not delivered.
         """
         self._attempts[message_id] = attempts
         heapq.heappush(self._delayed, (not_before, message_id))
 
     def ready(self, now: float) -> int:
-        """How many messages could be delivered at ``now``."""
+        """Return how many messages can be delivered at ``now``."""
         delayed = self._delayed
         while delayed and delayed[0][0] <= now:
-            self._due.append(heapq.heappop(delayed)[1])
-        return len(self._due) + len(self._fresh)
+            self._ready.append(heapq.heappop(delayed)[1])
+        return len(self._ready) + len(self._new)
 
     def upcoming(self, count: int) -> list[int]:
-        """Ids of messages to be delivered next, for reading them ahead."""
-        due = list(islice(self._due, count))
-        return due + self._fresh.upcoming(count - len(due))
+        """Return the ids of the next ``count`` messages to be delivered, so that they can be read ahead."""
+        ready = list(islice(self._ready, count))
+        return ready + self._new.upcoming(count - len(ready))
 
     def oldest_message_id(self) -> int | None:
-        """The lowest id of all, or None; takes as long as there are messages delivered before."""
-        fresh = self._fresh.first()
-        found = [*self._due, *(message_id for _, message_id in self._delayed), *self.outstanding]
-        return min(found if fresh is None else [fresh, *found], default=None)
+        """Return the lowest id, or None if empty; takes time linear in the messages delivered before."""
+        first = self._new.first()
+        redelivered = [*self._ready, *(message_id for _, message_id in self._delayed), *self.outstanding]
+        return min(redelivered if first is None else [first, *redelivered], default=None)
 
     def deliver(self, now: float, deadline: float, holder: LeaseHolder | None = None) -> Lease | None:
-        """Lease the next message until ``deadline``; None when none is ready."""
+        """Lease the next message until ``deadline``; return None if no message is ready."""
         if not self.ready(now):
             return None
-        message_id = self._due.popleft() if self._due else self._fresh.take()
+        message_id = self._ready.popleft() if self._ready else self._new.take()
         attempt = self._attempts.get(message_id, 0) + 1
         self._attempts[message_id] = attempt
         lease = Lease(message_id, attempt, now, deadline, holder)
@@ -148,33 +152,37 @@ class Backlog:
         return lease
 
     def find_lease(self, message_id: int, attempt: int) -> Lease | None:
-        """The lease of this delivery, while it lasts."""
+        """Return the lease of this delivery, or None if it has ended."""
         lease = self.outstanding.get(message_id)
         return lease if lease is not None and lease.attempt == attempt else None
 
     def acknowledge(self, lease: Lease) -> MessageState | None:
-        """The message is done with. None when the lease had ended: a late ack undoes no redelivery."""
+        """Remove the message. Return its new state, or None if the lease had already ended."""
         return self._end(lease, "acknowledged", lease.delivered_at)
 
     def nack(self, lease: Lease, now: float) -> MessageState | None:
-        """A nack. Returns BURIED when it was the last attempt, None when the lease had ended."""
+        """End the lease. Return DEAD_LETTERED after the final attempt, None if it had already ended."""
         return self._end(lease, "nacked", now)
 
-    def cancel_delivery(self, lease: Lease, now: float, pause: float = 0.0) -> MessageState | None:
-        """The lease was never sent: as if it had not been delivered, first in line or after ``pause``."""
+    def cancel_delivery(self, lease: Lease, now: float, delay: float = 0.0) -> MessageState | None:
+        """Undo a delivery that was never sent: the message is next in the queue, or ready after ``delay``.
+
+        Returns:
+            The new state, or None if the lease had already ended.
+        """
         state = self._end(lease, "delivery cancelled", now)
-        if state and pause:
-            heapq.heappush(self._delayed, (now + pause, self._due.popleft()))
+        if state and delay:
+            heapq.heappush(self._delayed, (now + delay, self._ready.popleft()))
         return state
 
-    def extend_deadline(self, lease: Lease, deadline: float) -> None:
-        """Move the deadline of a lease, also to an earlier time."""
+    def modify_deadline(self, lease: Lease, deadline: float) -> None:
+        """Move the deadline of a lease to a later or earlier time; do nothing if the lease has ended."""
         if self.outstanding.get(lease.message_id) is lease:
             lease.deadline = deadline
             heapq.heappush(self._deadlines, (deadline, lease.message_id))
 
     def expire_leases(self, now: float) -> list[tuple[Lease, MessageState]]:
-        """End every lease whose deadline has passed; what became of each message."""
+        """End every lease whose deadline has passed; return each with the new state of its message."""
         ended: list[tuple[Lease, MessageState]] = []
         while (when := self._next_deadline()) is not None and when <= now:
             lease = self.outstanding[heapq.heappop(self._deadlines)[1]]
@@ -183,22 +191,25 @@ class Backlog:
         return ended
 
     def drop_expired(self, now: float) -> list[int]:
-        """Drop waiting messages older than the retention; their ids. Outstanding ones may still be acked."""
+        """Remove waiting messages older than the retention and return their ids.
+
+        Outstanding messages stay: they can still be acknowledged.
+        """
         oldest = oldest_retained_id(now, self.policy.retention)
-        forgotten = [message_id for message_id in self._due if message_id < oldest]
-        forgotten += [message_id for _, message_id in self._delayed if message_id < oldest]
-        if forgotten:
-            self._due = deque(message_id for message_id in self._due if message_id >= oldest)
+        dropped = [message_id for message_id in self._ready if message_id < oldest]
+        dropped += [message_id for _, message_id in self._delayed if message_id < oldest]
+        if dropped:
+            self._ready = deque(message_id for message_id in self._ready if message_id >= oldest)
             self._delayed = [entry for entry in self._delayed if entry[1] >= oldest]
             heapq.heapify(self._delayed)
-            for message_id in forgotten:
+            for message_id in dropped:
                 self._attempts.pop(message_id, None)
-        while (first := self._fresh.first()) is not None and first < oldest:
-            forgotten.append(self._fresh.take())
-        return forgotten
+        while (first := self._new.first()) is not None and first < oldest:
+            dropped.append(self._new.take())
+        return dropped
 
     def next_event(self) -> float | None:
-        """When ``expire`` or ``ready`` will next have something to say, if nothing else happens."""
+        """Return when a lease expires or a delayed message becomes ready next, or None."""
         deadline = self._next_deadline()
         if not self._delayed:
             return deadline
@@ -208,43 +219,43 @@ class Backlog:
     def _end(self, lease: Lease, event: MessageEvent, now: float) -> MessageState | None:
         if self.outstanding.get(lease.message_id) is not lease:
             return None
-        if event in {"nacked", "deadline passed"} and self._exhausted(lease):
+        if event in {"nacked", "deadline passed"} and self._is_final_attempt(lease):
             event = "attempts exhausted"
         return self._move(OUTSTANDING, event, lease, now)
 
-    def _exhausted(self, lease: Lease) -> bool:
+    def _is_final_attempt(self, lease: Lease) -> bool:
         policy = self.policy.dead_letter_policy
         return policy is not None and (lease.final_attempt or lease.attempt >= policy.max_delivery_attempts)
 
     def _move(self, state: MessageState, event: MessageEvent, lease: Lease, now: float = 0.0) -> MessageState:
-        """Take the message where the table says."""
-        following = NEXT[state, event]
+        """Move the message to the state that the table ``NEXT`` gives, and return that state."""
+        next_state = NEXT[state, event]
         message_id = lease.message_id
-        if following is OUTSTANDING:
+        if next_state is OUTSTANDING:
             self.outstanding[message_id] = lease
             heapq.heappush(self._deadlines, (lease.deadline, message_id))
-            return following
+            return next_state
         del self.outstanding[message_id]
-        if following is WAITING:
+        if next_state is WAITING:
             self._wait_again(lease, event, now)
         else:
             del self._attempts[message_id]
-        return following
+        return next_state
 
     def _wait_again(self, lease: Lease, event: MessageEvent, now: float) -> None:
         if event == "delivery cancelled":
             self._attempts[lease.message_id] = lease.attempt - 1
-            self._due.appendleft(lease.message_id)
+            self._ready.appendleft(lease.message_id)
         elif self.policy.retry_policy is None:
-            self._due.append(lease.message_id)
+            self._ready.append(lease.message_id)
         else:
             not_before = now + self.policy.retry_policy.delay(lease.attempt)
             heapq.heappush(self._delayed, (not_before, lease.message_id))
 
     def _next_deadline(self) -> float | None:
-        """The earliest deadline of a lease that still lasts."""
+        """Return the earliest deadline of a current lease."""
         deadlines = self._deadlines
-        if len(deadlines) > 2 * len(self.outstanding) + _SLACK:
+        if len(deadlines) > 2 * len(self.outstanding) + _MAX_STALE_DEADLINES:
             deadlines[:] = [(lease.deadline, lease.message_id) for lease in self.outstanding.values()]
             heapq.heapify(deadlines)
         while deadlines:

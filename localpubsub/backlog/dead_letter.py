@@ -1,7 +1,7 @@
-"""What becomes of a message that used up its delivery attempts.
+"""The dead letter of a message whose delivery attempts are exhausted.
 
-https://cloud.google.com/pubsub/docs/handling-failures#dead_letter_topic: it is published to the dead-letter
-topic as a new message, with its old data and attributes and four more that say where it came from.
+It is published to the dead-letter topic as a new message, with the data and attributes of the original and
+with attributes that name its source: https://cloud.google.com/pubsub/docs/handling-failures#dead_letter_topic.
 """
 
 from dataclasses import dataclass
@@ -11,25 +11,25 @@ from localpubsub.backlog.message import rfc3339
 from localpubsub.protocol.messages import PubsubMessage, PubsubMessagePb
 from localpubsub.resources.limits import MAX_ATTRIBUTE_VALUE_BYTES
 
-PREFIX: Final = "CloudPubSubDeadLetterSource"
+PREFIX: Final = "CloudPubSubDeadLetterSource"  #: Prefix of the attributes that Pub/Sub adds.
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterPolicy:
-    """proto: DeadLetterPolicy, defaults filled in."""
+    """When and where the messages of a subscription are dead-lettered (proto: DeadLetterPolicy)."""
 
-    topic: str  #: full name of the dead-letter topic
-    max_delivery_attempts: int  #: 5..100
+    topic: str  #: Full name of the dead-letter topic.
+    max_delivery_attempts: int  #: Number of deliveries after which a message is dead-lettered, 5..100.
 
 
 def dead_letter(record: bytes, subscription: str, attempts: int, error: str = "") -> PubsubMessagePb:
-    """The message that stands for ``record`` on the dead-letter topic, still without id and time.
+    """Return the message to publish to the dead-letter topic, without message id and publish time.
 
     Args:
         record: the original message, encoded.
-        subscription: full name of the subscription it failed on.
-        attempts: how often it was delivered there.
-        error: why an export subscription could not write it
+        subscription: full name of the subscription that could not deliver it.
+        attempts: number of its deliveries there.
+        error: why an export subscription could not write it, or empty
             (https://cloud.google.com/pubsub/docs/create-bigquery-subscription#handle_message_failures).
     """
     message = PubsubMessage.FromString(record)
@@ -37,11 +37,11 @@ def dead_letter(record: bytes, subscription: str, attempts: int, error: str = ""
     message.attributes[PREFIX + "DeliveryCount"] = str(attempts)
     message.attributes[PREFIX + "Subscription"] = name
     message.attributes[PREFIX + "SubscriptionProject"] = project
-    # Measured on the real service: +00:00 here, where a push body has Z.
+    # The real service writes +00:00 here, and Z in the body of a push (both measured).
     message.attributes[PREFIX + "TopicPublishTime"] = rfc3339(message.publish_time) + "+00:00"
     if error:
-        most = MAX_ATTRIBUTE_VALUE_BYTES
-        message.attributes[PREFIX + "DeliveryErrorMessage"] = error.encode()[:most].decode(errors="ignore")
+        encoded = error.encode()[:MAX_ATTRIBUTE_VALUE_BYTES]
+        message.attributes[PREFIX + "DeliveryErrorMessage"] = encoded.decode(errors="ignore")
     message.ClearField("message_id")
     message.ClearField("publish_time")
     return message

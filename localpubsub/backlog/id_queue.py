@@ -2,14 +2,14 @@
 
 from array import array
 from collections.abc import Iterable
+from typing import Final
 
-#: Entries already taken that may lie at the front before the array is moved up: moving is then rare and
-#: cheap.
-_SLACK = 4096
+#: Number of taken entries that may stay at the front of the array before it is compacted.
+_MIN_COMPACTED: Final = 4096
 
 
 class IdQueue:
-    """Ids in the order in which they came. A deque of ints would take five times the memory."""
+    """A queue of message ids. A deque of integers would take five times the memory."""
 
     __slots__ = ("_head", "_ids")
 
@@ -25,18 +25,18 @@ class IdQueue:
         self._ids.append(message_id)
 
     def take(self) -> int:
-        """Remove and return the oldest id; IndexError when there is none."""
+        """Remove and return the first id; IndexError if the queue is empty."""
         message_id = self._ids[self._head]
         self._head += 1
-        if self._head > _SLACK and self._head * 2 > len(self._ids):
+        if self._head > _MIN_COMPACTED and self._head * 2 > len(self._ids):
             del self._ids[: self._head]
             self._head = 0
         return message_id
 
     def first(self) -> int | None:
-        """The oldest id, left where it is."""
+        """Return the first id without removing it, or None if the queue is empty."""
         return self._ids[self._head] if len(self) else None
 
     def upcoming(self, count: int) -> list[int]:
-        """The oldest ``count`` ids, left where they are."""
+        """Return the first ``count`` ids without removing them."""
         return self._ids[self._head : self._head + count].tolist()

@@ -1,4 +1,4 @@
-"""A message on loan to a subscriber, and the ack id that names the loan."""
+"""The lease of a message by one subscriber, and the ack id that identifies the lease."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -7,10 +7,10 @@ from localpubsub.errors import InvalidArgument
 
 
 class LeaseHolder(Protocol):
-    """Whoever a lease was given to, and wants to hear that it ended without its own doing."""
+    """The consumer to which a message was leased."""
 
     def lease_ended(self, lease: "Lease") -> None:
-        """The lease was acknowledged, refused, or ran out."""
+        """Note that the lease was acknowledged, nacked or cancelled, or has expired."""
 
 
 @dataclass(slots=True, eq=False)
@@ -18,23 +18,25 @@ class Lease:
     """One delivery of one message to one subscriber."""
 
     message_id: int
-    attempt: int  #: 1 for the first delivery
-    delivered_at: float  #: seconds since the epoch
-    deadline: float  #: seconds since the epoch; moved by extend_deadline
-    holder: LeaseHolder | None = None
-    export_error: str = ""  #: why an export subscription refuses the message, for its dead letter
-    final_attempt: bool = (
-        False  #: if it fails it was the last, whatever the dead-letter policy counts (chaos)
-    )
+    attempt: int  #: Delivery attempt, 1 for the first.
+    delivered_at: float  #: Seconds since the epoch.
+    deadline: float  #: Seconds since the epoch; ``modify_deadline`` moves it.
+    holder: LeaseHolder | None = None  #: Called when the lease ends.
+    export_error: str = ""  #: Why an export subscription cannot write the message; goes into its dead letter.
+    final_attempt: bool = False  #: Whether chaos declares this attempt the final one, whatever its number.
 
 
 def ack_id(subscription_number: int, lease: Lease) -> str:
-    """The ack id of a lease: opaque to subscribers, checked by ``parse_ack_id``."""
+    """Return the ack id of a lease, which subscribers treat as opaque and ``parse_ack_id`` reads."""
     return f"L{subscription_number:x}-{lease.message_id:x}-{lease.attempt:x}"
 
 
 def parse_ack_id(text: str, subscription_number: int) -> tuple[int, int]:
-    """Message id and attempt of an ack id; InvalidArgument when it is not one of this subscription."""
+    """Return the message id and the attempt of an ack id.
+
+    Raises:
+        InvalidArgument: the text is not an ack id of this subscription.
+    """
     try:
         number, message_id, attempt = (int(part, 16) for part in text.removeprefix("L").split("-"))
     except ValueError:

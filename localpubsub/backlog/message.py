@@ -1,10 +1,11 @@
-"""A message: its id, its time, and the bytes it is kept as.
+"""Message ids, publish times, and the encoded form in which messages are kept.
 
-A message is kept as its encoded ``PubsubMessage``: what a pull answers with, and what a push is made from.
+A message is kept as its encoded ``PubsubMessage``, called its *record*: pull returns it as it is, and push
+makes the request's body from it.
 
-Its id is the microsecond at which it was published, made unique by counting on. So ids are digit strings in
-the order of publishing, the age of a waiting message is known from its id alone, and a million waiting
-messages are a million integers.
+A message id is the microsecond of publishing, counted up where several messages share one. So ids are digit
+strings in the order of publishing, the age of a message follows from its id, and a million waiting messages
+are a million integers.
 """
 
 import time
@@ -12,11 +13,11 @@ from typing import Final
 
 from localpubsub.protocol.messages import PubsubMessagePb, TimestampPb
 
-MICROSECONDS: Final = 1_000_000
+MICROSECONDS: Final = 1_000_000  #: Microseconds in a second.
 
 
 class MessageIds:
-    """Gives out message ids: rising, never twice, also after a restart that knows ``last``."""
+    """Allocates rising message ids; no id twice, also after a restart that passes the ``last`` one."""
 
     __slots__ = ("last",)
 
@@ -24,21 +25,21 @@ class MessageIds:
         self.last = last
 
     def allocate(self, count: int, now: float) -> range:
-        """The next ``count`` ids for messages published at ``now``."""
+        """Return the next ``count`` ids, for messages published at ``now``."""
         first = max(self.last + 1, int(now * MICROSECONDS))
         self.last = first + count - 1
         return range(first, first + count)
 
 
 def oldest_retained_id(now: float, retention: float) -> int:
-    """The lowest id a message kept for ``retention`` seconds can have at ``now``."""
+    """Return the lowest id that a message kept for ``retention`` seconds can have at ``now``."""
     return int((now - retention) * MICROSECONDS)
 
 
 def encode_with_id(message: PubsubMessagePb, message_id: int) -> bytes:
-    """Give a message its id and publish time, and encode it for good.
+    """Set a message's id and publish time, and return its record.
 
-    Pub/Sub's publish times have milliseconds.
+    Publish times have milliseconds, as on the real service.
     """
     message.message_id = str(message_id)
     seconds, micros = divmod(message_id, MICROSECONDS)
@@ -50,9 +51,9 @@ def encode_with_id(message: PubsubMessagePb, message_id: int) -> bytes:
 
 
 def rfc3339(timestamp: TimestampPb) -> str:
-    """Date and time without zone: ``2026-11-22T06:00:03.120``, three digits or no fraction at all.
+    """Return date and time without a zone, with three decimals or none: ``2026-11-22T06:00:03.120``.
 
-    As protobuf's JSON writes it (https://protobuf.dev/programming-guides/json/), which is what Pub/Sub sends.
+    Pub/Sub sends times as protobuf's JSON has them (https://protobuf.dev/programming-guides/json/).
     """
     text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(timestamp.seconds))
     milliseconds = timestamp.nanos // MICROSECONDS

@@ -1,8 +1,9 @@
-"""The messages of a subscription with message ordering: at most one of each ordering key is out at a time.
+"""The messages of a subscription with message ordering: at most one of each ordering key is outstanding.
 
-https://cloud.google.com/pubsub/docs/ordering. A key is *active* while one of its messages is about to be
-delivered, outstanding, or waiting for its next attempt. Later messages of an active key wait behind it, and
-only active keys have a state: a fresh message costs its id and the number of its key, nothing else.
+https://cloud.google.com/pubsub/docs/ordering. A key is *active* while one of its messages is ready,
+outstanding, or waits for its next attempt: that message leads its key. Later messages of an active key are
+blocked until the leading message is acknowledged or dead-lettered. Only active keys have a state: a message
+that was never delivered costs its id and the number of its key.
 """
 
 from collections.abc import Iterable
@@ -21,14 +22,18 @@ from localpubsub.backlog.id_queue import IdQueue
 from localpubsub.backlog.lease import Lease
 from localpubsub.backlog.message import oldest_retained_id
 
-#: Fresh messages looked at ahead of their delivery: more than a push subscription delivers at once.
-_AHEAD: Final = 1024
-#: Fresh messages looked at in one go: a million behind one key must not hold up everybody else.
-_LOOK: Final = 2048
+#: Number of messages made ready ahead of their delivery: more than a push subscription delivers at once.
+_MAX_READY: Final = 1024
+#: Number of new messages examined in one step, so that a million blocked behind one key do not stop the
+#: event loop.
+_MAX_EXAMINED: Final = 2048
 
 
 def key_number(key: str) -> int:
-    """A number for an ordering key, 0 for none; two keys share one as rarely as 63-bit hashes collide."""
+    """Return a 63-bit hash of an ordering key, or 0 for the empty key, which means no ordering.
+
+    Two keys whose hashes collide are ordered as one key.
+    """
     if not key:
         return 0
     digest = blake2b(key.encode(), digest_size=8).digest()
@@ -36,7 +41,10 @@ def key_number(key: str) -> int:
 
 
 class OrderedBacklog(Backlog):
-    """A Backlog that delivers the messages of one ordering key in order; see ``add_ordering_keys``."""
+    """A Backlog that delivers the messages of one ordering key in order.
+
+    ``add_ordering_keys`` must get the keys of messages before ``enqueue`` or ``load`` gets the messages.
+    """
 
     ordered = True
 
@@ -45,63 +53,63 @@ class OrderedBacklog(Backlog):
         self._keyed_ids = IdQueue()
         self._keyed_keys = IdQueue()
         self._key_of: dict[int, int] = {}
-        self._behind: dict[int, IdQueue | None] = {}
-        self._blocked = 0
+        self._blocked: dict[int, IdQueue | None] = {}
+        self._blocked_count = 0
 
     def __len__(self) -> int:
-        """Messages not yet acknowledged, buried or forgotten."""
-        return super().__len__() + self._blocked
+        """The number of messages that are waiting, blocked or outstanding."""
+        return super().__len__() + self._blocked_count
 
     def add_ordering_keys(self, keyed: Iterable[tuple[int, int, int]]) -> None:
-        """Message id, number of its key, deliveries so far: of messages that will be enqueued or loaded."""
+        """Record (message id, key number, deliveries so far) of messages that will be enqueued or loaded."""
         for message_id, key, attempts in keyed:
             if not attempts:
                 self._keyed_ids.append(message_id)
                 self._keyed_keys.append(key)
-            elif key not in self._behind:
+            elif key not in self._blocked:
                 self._activate(message_id, key)
 
     def ready(self, now: float) -> int:
-        """How many messages could be delivered at ``now``, of those looked at so far."""
+        """Return how many messages can be delivered at ``now``, among those examined so far."""
         super().ready(now)
-        for _ in range(min(_LOOK, len(self._fresh))):
-            if len(self._due) >= _AHEAD:
+        for _ in range(min(_MAX_EXAMINED, len(self._new))):
+            if len(self._ready) >= _MAX_READY:
                 break
-            message_id = self._fresh.take()
-            key = self._claim_key(message_id)
-            if key in self._behind:
+            message_id = self._new.take()
+            key = self._take_key(message_id)
+            if key in self._blocked:
                 self._block(message_id, key)
                 continue
             if key:
                 self._activate(message_id, key)
-            self._due.append(message_id)
-        return len(self._due)
+            self._ready.append(message_id)
+        return len(self._ready)
 
     def next_event(self) -> float | None:
-        """See Backlog; at once while nothing was found to deliver, and not everything was looked at."""
-        return 0.0 if len(self._fresh) and not self._due else super().next_event()
+        """See Backlog; 0 if no message is ready and some were not examined yet."""
+        return 0.0 if len(self._new) and not self._ready else super().next_event()
 
     def drop_expired(self, now: float) -> list[int]:
-        """Drop waiting messages older than the retention; their ids."""
+        """Remove waiting and blocked messages older than the retention and return their ids."""
         oldest = oldest_retained_id(now, self.policy.retention)
-        forgotten = []
-        for queue in self._behind.values():
+        dropped = []
+        for queue in self._blocked.values():
             while queue is not None and (first := queue.first()) is not None and first < oldest:
-                forgotten.append(queue.take())
-        self._blocked -= len(forgotten)
+                dropped.append(queue.take())
+        self._blocked_count -= len(dropped)
         leading = super().drop_expired(now)
         for message_id in leading:
-            self._release(message_id)
-        return forgotten + leading
+            self._release_key(message_id)
+        return dropped + leading
 
     def _move(self, state: MessageState, event: MessageEvent, lease: Lease, now: float = 0.0) -> MessageState:
-        following = super()._move(state, event, lease, now)
-        if following in {ACKNOWLEDGED, DEAD_LETTERED}:
-            self._release(lease.message_id)
-        return following
+        next_state = super()._move(state, event, lease, now)
+        if next_state in {ACKNOWLEDGED, DEAD_LETTERED}:
+            self._release_key(lease.message_id)
+        return next_state
 
-    def _claim_key(self, message_id: int) -> int:
-        """Key of a fresh message; those of earlier ones are of no more use."""
+    def _take_key(self, message_id: int) -> int:
+        """Return the key number of a new message, and drop the keys of earlier messages."""
         ids, keys = self._keyed_ids, self._keyed_keys
         while (first := ids.first()) is not None and first <= message_id:
             ids.take()
@@ -112,25 +120,25 @@ class OrderedBacklog(Backlog):
 
     def _activate(self, message_id: int, key: int) -> None:
         self._key_of[message_id] = key
-        self._behind[key] = None
+        self._blocked[key] = None
 
     def _block(self, message_id: int, key: int) -> None:
-        queue = self._behind[key]
+        queue = self._blocked[key]
         if queue is None:
-            queue = self._behind[key] = IdQueue()
+            queue = self._blocked[key] = IdQueue()
         queue.append(message_id)
-        self._blocked += 1
+        self._blocked_count += 1
 
-    def _release(self, message_id: int) -> None:
-        """The message leads its key no more: the next one may go, or the key is forgotten."""
+    def _release_key(self, message_id: int) -> None:
+        """Make the next message of this message's key ready, or deactivate the key if none is blocked."""
         key = self._key_of.pop(message_id, 0)
         if not key:
             return
-        queue = self._behind[key]
+        queue = self._blocked[key]
         if queue is None or not len(queue):
-            del self._behind[key]
+            del self._blocked[key]
             return
-        follower = queue.take()
-        self._blocked -= 1
-        self._key_of[follower] = key
-        self._due.append(follower)
+        next_id = queue.take()
+        self._blocked_count -= 1
+        self._key_of[next_id] = key
+        self._ready.append(next_id)

@@ -1,18 +1,20 @@
-"""How long one message waits before it is tried again: the retry policy of a subscription."""
+"""The retry policy of a subscription: the backoff before one message is redelivered."""
 
 from dataclasses import dataclass
+from typing import Final
 
-#: 2.0 ** 1024 is no float; sixty doublings of any delay are beyond every maximum.
-_MAX_DOUBLINGS = 60
+#: Number of doublings after which the delay no longer grows: 2.0 ** 1024 overflows, and sixty doublings of
+#: any delay exceed every maximum.
+_MAX_DOUBLINGS: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Exponential backoff per message (proto: RetryPolicy; 10 s and 600 s when a policy names neither)."""
+    """Exponential backoff per message (proto: RetryPolicy)."""
 
-    minimum: float  #: wait after the first failure, seconds, 0..600
-    maximum: float  #: the longest wait, seconds, 0..600
+    minimum: float  #: Backoff after the first failure, seconds, 0..600.
+    maximum: float  #: Upper limit of the backoff, seconds, 0..600.
 
     def delay(self, failures: int) -> float:
-        """Seconds between the end of a failed attempt and the next, after ``failures`` (≥ 1) in a row."""
+        """Return the seconds before the next attempt, after ``failures`` (at least 1) failed attempts."""
         return min(self.maximum, self.minimum * 2.0 ** min(failures - 1, _MAX_DOUBLINGS))

@@ -130,7 +130,7 @@ class Broker:
             self.nack(subscription, lease)
             return
         deadline = self.clock.now() + seconds
-        subscription.backlog.extend_deadline(lease, deadline)
+        subscription.backlog.modify_deadline(lease, deadline)
         self.alarm.set(deadline)
 
     def acknowledge_missing(self, subscription: Subscription, lease: Lease) -> None:
@@ -145,7 +145,7 @@ class Broker:
 
     async def close(self) -> None:
         """Stop time, finish burials, write what is left."""
-        self.alarm.stop()
+        self.alarm.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=1)
         await self.journal.close()

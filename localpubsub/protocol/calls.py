@@ -15,25 +15,26 @@ StreamFunction = Callable[[Context], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One unary method: its request class and the function that answers."""
+    """One unary method of a service."""
 
-    request: RequestPb
-    function: Function
+    request: RequestPb  #: Protobuf class of the request.
+    function: Function  #: Takes the request and the context, and returns the response.
 
 
 @dataclass(frozen=True, slots=True)
 class StreamMethod:
-    """One method with a stream in both directions; the function reads and writes through the context."""
+    """One method of a service with a stream in both directions."""
 
-    request: RequestPb
-    function: StreamFunction
+    request: RequestPb  #: Protobuf class of the requests.
+    function: StreamFunction  #: Reads the requests and writes the responses through the context.
 
 
+#: Name of a service → name of a method → the method.
 Services: TypeAlias = Mapping[str, Mapping[str, Method | StreamMethod]]
 
 
 def unary_methods(services: Services) -> dict[str, Method]:
-    """Every method that is not a stream, by its name, which is unique among the services."""
+    """Return every unary method by its name, which is unique among the services."""
     return {
         name: method
         for methods in services.values()

@@ -1,10 +1,10 @@
-"""The messages of google.pubsub.v1, from the descriptors beside this file, without the client library.
+"""The message types of google.pubsub.v1, made from the descriptors beside this file.
 
-Importing ``google.pubsub_v1`` takes half a second and 13 MB, for clients that a server never calls. So the
-descriptors it was generated from are kept in ``pubsub.binpb`` (a FileDescriptorSet;
-``python -m localpubsub.protocol.descriptors`` writes
-it again from the installed library) and loaded into a pool of our own: in one
-process with the library, nothing is registered twice.
+Importing the client library ``google.pubsub_v1`` takes half a second and 13 MB, for clients that a server
+never calls. So ``pubsub.binpb`` keeps the descriptors that the library was generated from (a
+FileDescriptorSet). They are loaded into a pool of their own, so that no type is registered twice in a process
+that also imports the library. ``python -m localpubsub.protocol.descriptors`` writes the file again from the
+installed library.
 """
 
 import sys
@@ -18,18 +18,18 @@ PACKAGE: Final = "google.pubsub.v1"
 
 
 class Type:
-    """One message type; ``pb()`` is its class, as a type of the client library would give it."""
+    """One message type, with the method ``pb`` of the client library's types."""
 
     def __init__(self, descriptor: Any) -> None:  # noqa: ANN401 - protobuf publishes no types
         self._descriptor = descriptor
 
-    def pb(self) -> Any:  # noqa: ANN401 - idem
-        """The protobuf class."""
+    def pb(self) -> Any:  # noqa: ANN401 - protobuf publishes no types
+        """Return the protobuf class."""
         return message_factory.GetMessageClass(self._descriptor)
 
 
 class Types:
-    """``types.Topic`` and all the others, by name; AttributeError for what google.pubsub.v1 does not have."""
+    """The message types of google.pubsub.v1 as attributes, such as ``types.Topic``."""
 
     def __init__(self, encoded: bytes) -> None:
         self._pool = descriptor_pool.DescriptorPool()
@@ -44,22 +44,22 @@ class Types:
 
 
 def descriptors() -> bytes:
-    """The FileDescriptorSet of the installed client library: its two files and all they need."""
-    from google.pubsub_v1 import types  # noqa: PLC0415 - the one place where the library is needed
+    """Return the installed client library's FileDescriptorSet: its two files and all that they import."""
+    from google.pubsub_v1 import types  # noqa: PLC0415 - only this function needs the library
 
     found: dict[str, Any] = {}
 
     def add(file: Any) -> None:  # noqa: ANN401 - protobuf publishes no types
-        for needed in file.dependencies:
-            add(needed)
+        for dependency in file.dependencies:
+            add(dependency)
         found[file.name] = file
 
     add(types.Schema.pb().DESCRIPTOR.file)
     add(types.Topic.pb().DESCRIPTOR.file)
-    every = descriptor_pb2.FileDescriptorSet()
+    file_set = descriptor_pb2.FileDescriptorSet()
     for file in found.values():
-        file.CopyToProto(every.file.add())
-    encoded: bytes = every.SerializeToString(deterministic=True)
+        file.CopyToProto(file_set.file.add())
+    encoded: bytes = file_set.SerializeToString(deterministic=True)
     return encoded
 
 

@@ -1,4 +1,4 @@
-"""The protobuf classes of google.iam.v1, which Pub/Sub's client brings along."""
+"""The protobuf classes of google.iam.v1; its package is a dependency of Pub/Sub's client library."""
 
 from typing import Any, TypeAlias
 
@@ -7,7 +7,7 @@ from google.iam.v1 import (  # type: ignore[import-untyped]  # has no py.typed
     policy_pb2,
 )
 
-PolicyPb: TypeAlias = Any  # built when it is imported, so no type checker can see its fields
+PolicyPb: TypeAlias = Any  # Protobuf builds the class at import, so no type checker can see its fields.
 
 GetIamPolicyRequest = iam_policy_pb2.GetIamPolicyRequest
 Policy = policy_pb2.Policy

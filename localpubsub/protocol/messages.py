@@ -1,7 +1,7 @@
-"""The protobuf classes of google.pubsub.v1, as plain protobuf.
+"""The protobuf classes of google.pubsub.v1.
 
 ``google.pubsub_v1.types`` wraps each message in proto-plus, which costs several times the parsing itself.
-The classes behind the wrappers are the same wire format without that price.
+The classes below have the same wire format without that cost.
 """
 
 from typing import Any, TypeAlias
@@ -26,7 +26,7 @@ FieldMaskPb: TypeAlias = Any
 TimestampPb: TypeAlias = Any
 SnapshotPb: TypeAlias = Any
 
-Empty = empty_pb2.Empty  # the answer of every delete
+Empty = empty_pb2.Empty  # the response of every delete method
 
 BigQueryConfig = types.BigQueryConfig.pb()
 CloudStorageConfig = types.CloudStorageConfig.pb()

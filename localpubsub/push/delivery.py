@@ -213,7 +213,7 @@ class PushDelivery:
         self._broker.cancel_delivery(self._subscription, lease, UNREADABLE)
 
     async def _connect(self, lease: Lease) -> Connection:
-        async with asyncio.timeout(self._broker.clock.wait_until(lease.deadline)):
+        async with asyncio.timeout(self._broker.clock.real_seconds_until(lease.deadline)):
             connection = await self._endpoint.connect()
         if self._subscription.backlog.find_lease(lease.message_id, lease.attempt) is None:
             connection.close()

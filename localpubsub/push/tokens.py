@@ -38,7 +38,7 @@ class Tokens:
 
     async def bearer(self, email: str, audience: str) -> str:
         """Return a token that identifies the sender as the service account ``email`` to ``audience``."""
-        now = self._clock.wall()  # The endpoint that verifies the token uses an unscaled clock.
+        now = self._clock.wall_time()  # The endpoint that verifies the token uses an unscaled clock.
         token, renew_at = self._tokens.get((email, audience), ("", 0.0))
         if now < renew_at:
             return token

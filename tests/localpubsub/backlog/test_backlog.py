@@ -86,7 +86,7 @@ def test_an_extended_deadline_counts_instead_of_the_old(seconds: float) -> None:
     """ModifyAckDeadline moves the deadline later and earlier alike."""
     waiting = backlog()
     lease = deliver(waiting)
-    waiting.extend_deadline(lease, NOW + seconds)
+    waiting.modify_deadline(lease, NOW + seconds)
     assert waiting.expire_leases(NOW + seconds - 0.001) == []
     assert waiting.expire_leases(NOW + seconds) == [(lease, WAITING)]
 
@@ -97,7 +97,7 @@ def test_an_ended_lease_cannot_be_extended() -> None:
     old = deliver(waiting)
     waiting.nack(old, NOW)
     new = deliver(waiting)
-    waiting.extend_deadline(old, NOW + 600)
+    waiting.modify_deadline(old, NOW + 600)
     assert waiting.find_lease(new.message_id, new.attempt) is new
     assert waiting.find_lease(old.message_id, old.attempt) is None
     assert waiting.expire_leases(NOW + 10) == [(new, WAITING)]
