@@ -30,7 +30,7 @@ SCRAPEQ = sorted({tuple(arguments) for arguments in named("scrapeq")})
 
 def test_the_readme_shows_how_to_begin() -> None:
     """One command to see it run, one to know whether it is well."""
-    assert {"demo", "check"} <= set(MAKE_TARGETS)
+    assert {"demo", "test"} <= set(MAKE_TARGETS)
     assert SCRAPEQ
 
 

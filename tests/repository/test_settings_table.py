@@ -1,4 +1,4 @@
-"""The README's table of settings is what the services read, in both directions."""
+"""The table in docs/reference/settings.md lists the settings that the services read, and no others."""
 
 import re
 from collections.abc import Iterator
@@ -13,12 +13,13 @@ from runtime.settings import ServiceSettings
 from tests.repository.tree import ROOT
 from worker.settings import WorkerSettings
 
+PAGE = ROOT / "docs" / "reference" / "settings.md"
 SERVICES: dict[str, type[ServiceSettings]] = {"dispatcher": DispatcherSettings, "worker": WorkerSettings}
 BEGIN, END = "<!-- settings -->", "<!-- /settings -->"
 
 
 class Setting(NamedTuple):
-    """An environment variable of one service, and what it is where it is not set, or `required`."""
+    """An environment variable of one service, with its default or `required`."""
 
     service: str
     name: str
@@ -55,7 +56,7 @@ def default(field: FieldInfo) -> str:
 def between_markers(text: str) -> list[str]:
     """Return the lines of the table."""
     match = re.search(f"{BEGIN}(.*?){END}", text, re.DOTALL)
-    assert match, f"the README has no table between {BEGIN} and {END}"
+    assert match, f"{PAGE.name} has no table between {BEGIN} and {END}"
     return match[1].splitlines()
 
 
@@ -73,30 +74,30 @@ def documented(text: str) -> Iterator[Setting]:
 
 @pytest.fixture(scope="module")
 def table() -> set[Setting]:
-    """The README's rows."""
-    return set(documented((ROOT / "README.md").read_text(encoding="utf-8")))
+    """Return the rows of the settings page."""
+    return set(documented(PAGE.read_text(encoding="utf-8")))
 
 
 def test_every_setting_is_in_the_table(table: set[Setting]) -> None:
-    """What a service reads can be looked up, with the default it really has."""
+    """Every setting of a service is documented with its default."""
     assert sorted(read_by_services() - table) == []
 
 
 def test_every_row_is_a_setting(table: set[Setting]) -> None:
-    """What the table promises is read."""
+    """Every documented setting exists in the code."""
     assert sorted(table - read_by_services()) == []
 
 
-def test_every_row_says_what_it_means() -> None:
-    """A name and a number explain nothing."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_every_row_has_a_meaning() -> None:
+    """The last cell of each row is not empty."""
+    text = PAGE.read_text(encoding="utf-8")
     rows = [line.strip().strip("|").split("|") for line in between_markers(text) if line.strip()]
     assert len(rows) > 2
     assert [row for row in rows if len(row) < 4 or not row[3].strip()] == []
 
 
-def test_the_table_is_read_as_people_write_it() -> None:
-    """Backticks, `both`, and an empty default."""
+def test_the_table_reader_understands_both_and_an_empty_default() -> None:
+    """A row for `both` stands for two settings; an empty cell is an empty default."""
     text = f"""{BEGIN}
 | variable | service | default | meaning |
 |---|---|---|---|

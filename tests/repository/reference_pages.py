@@ -1,0 +1,195 @@
+"""The parts of docs/reference/ that are made from the code: `make reference` writes them.
+
+A part stands between `<!-- name -->` and `<!-- /name -->`; all other text of a page is written by hand.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import typer
+
+from console.cli.commands import app
+from contract.outcome import OUTCOME_MEANINGS, REASON_MEANINGS, Outcome, Reason, status_of
+from tests.repository.tree import ROOT
+
+REFERENCE: Final = ROOT / "docs" / "reference"
+CRAWL_SCHEMA: Final = ROOT / "docs" / "crawl.schema.json"
+LEDGER: Final = ROOT / "contract" / "ledger"
+
+
+def reasons() -> str:
+    """Return a table of all reasons, in the order of the code."""
+    rows = (
+        [
+            f"`{reason}`",
+            f"`{meaning.outcome}`",
+            str(status_of(reason)),
+            _cell(meaning.sentence),
+            _cell(meaning.remedy),
+        ]
+        for reason, meaning in REASON_MEANINGS.items()
+    )
+    return _table(["reason", "outcome", "HTTP status", "meaning", "remedy"], rows)
+
+
+def outcomes() -> str:
+    """Return a table of all outcomes with their HTTP statuses and log levels."""
+    rows = (
+        [
+            f"`{outcome}`",
+            ", ".join(str(status) for status in statuses_of(outcome)),
+            logging.getLevelName(meaning.level),
+        ]
+        for outcome, meaning in OUTCOME_MEANINGS.items()
+    )
+    return _table(["outcome", "HTTP status", "log level"], rows)
+
+
+def statuses_of(outcome: Outcome) -> list[int]:
+    """Return the HTTP statuses with which a push can end that has this outcome."""
+    own = {status_of(reason) for reason in Reason if REASON_MEANINGS[reason].outcome is outcome} or {
+        OUTCOME_MEANINGS[outcome].status
+    }
+    return sorted(own)
+
+
+def commands() -> str:
+    """Return a section for each command of `scrapeq`, with its arguments and options."""
+    return "\n\n".join(_sections(typer.main.get_command(app), ["scrapeq"]))
+
+
+def _sections(command: Any, path: list[str]) -> Iterator[str]:  # noqa: ANN401 - typer has its own click, without types
+    inner = getattr(command, "commands", {})
+    if not inner:
+        yield _section(command, path)
+    for name, each in inner.items():
+        yield from _sections(each, [*path, name])
+
+
+def _section(command: Any, path: list[str]) -> str:  # noqa: ANN401 - as above
+    arguments = [each for each in command.params if each.param_type_name == "argument"]
+    options = [each for each in command.params if each.param_type_name == "option"]
+    usage = " ".join([*path, *(["[OPTIONS]"] if options else []), *map(_argument_name, arguments)])
+    parts = [f"## {' '.join(path)}", f"```\n{usage}\n```", _paragraphs(command.help)]
+    if arguments:
+        rows = ([f"`{_escaped(_argument_name(each))}`", _cell(each.help or "")] for each in arguments)
+        parts.append(_table(["argument", "meaning"], rows))
+    if options:
+        rows = (
+            [f"`{_escaped(_option_name(each))}`", _default(each), _cell(each.help or "")] for each in options
+        )
+        parts.append(_table(["option", "default", "meaning"], rows))
+    return "\n\n".join(parts)
+
+
+def _argument_name(argument: Any) -> str:  # noqa: ANN401 - as above
+    return str(argument.metavar or argument.name.upper())
+
+
+def _option_name(option: Any) -> str:  # noqa: ANN401 - as above
+    return " ".join([*option.opts, *([option.metavar] if option.metavar else [])])
+
+
+def _default(option: Any) -> str:  # noqa: ANN401 - as above
+    value = option.default
+    if value is None or value is False or value == "":
+        return ""
+    shown = f"`{getattr(value, 'value', value)}`"
+    return f"`${option.envvar}`, or {shown}" if option.envvar else shown
+
+
+def _paragraphs(text: str) -> str:
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+
+
+def crawl_fields() -> str:
+    """Return a table of a crawl file's keys, from its JSON Schema."""
+    schema = json.loads(CRAWL_SCHEMA.read_text(encoding="utf-8"))
+    return _table(["key", "type", "default", "meaning"], _crawl_rows(schema, schema, ""))
+
+
+def _crawl_rows(schema: dict[str, Any], whole: dict[str, Any], prefix: str) -> Iterator[list[str]]:
+    for name, field in schema["properties"].items():
+        reference = field.get("$ref", "").removeprefix("#/$defs/")
+        if reference == "Recipe":
+            yield [f"`{name}`", "object", "required", "How to extract: see [Recipes](recipes.md)."]
+        elif reference:
+            yield from _crawl_rows(whole["$defs"][reference], whole, f"{prefix}{name}.")
+        else:
+            required = name in schema.get("required", ())
+            default = "required" if required else _json(field.get("default"))
+            meaning = _cell(field.get("description", ""))
+            yield [f"`{prefix}{name}`", _type(field), default, meaning]
+
+
+def _type(field: dict[str, Any]) -> str:
+    choices = [each for each in field.get("anyOf", [field]) if each.get("type") != "null"]
+    names = {"array": "list of texts", "string": "text", "boolean": "true or false"}
+    return " or ".join(names.get(each["type"], each["type"]) for each in choices)
+
+
+def _json(value: object) -> str:
+    return "" if value in (None, [], ()) else f"`{json.dumps(value)}`"
+
+
+def _columns(table: str) -> Callable[[], str]:
+    def columns() -> str:
+        fields = json.loads((LEDGER / f"{table}.schema.json").read_text(encoding="utf-8"))
+        rows = ([f"`{each['name']}`", each["type"], _cell(each["description"])] for each in fields)
+        return _table(["column", "type", "meaning"], rows)
+
+    return columns
+
+
+def _cell(text: str) -> str:
+    """Return a text as a cell: a sentence, unless it begins with the value of an option (`settled: …`)."""
+    sentence = _escaped(text).strip()
+    starts_with_value = sentence.split(" ", 1)[0].endswith(":")
+    begin = sentence[:1] if starts_with_value else sentence[:1].upper()
+    return begin + sentence[1:] + ("" if sentence.endswith((".", ":")) else ".")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _table(head: list[str], rows: Iterator[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+#: the generated parts: page, name of the part, and the function that writes it
+PARTS: Final[dict[tuple[Path, str], Callable[[], str]]] = {
+    (REFERENCE / "outcomes-and-reasons.md", "outcomes"): outcomes,
+    (REFERENCE / "outcomes-and-reasons.md", "reasons"): reasons,
+    (REFERENCE / "cli.md", "commands"): commands,
+    (REFERENCE / "crawl-file.md", "keys"): crawl_fields,
+    (REFERENCE / "ledger.md", "jobs"): _columns("jobs"),
+    (REFERENCE / "ledger.md", "outcomes"): _columns("outcomes"),
+    (REFERENCE / "ledger.md", "dead_letters"): _columns("dead_letters"),
+}
+
+
+def current(page: Path, name: str) -> str:
+    """Return a part as it stands in its page."""
+    _, found, rest = page.read_text(encoding="utf-8").partition(f"<!-- {name} -->\n")
+    assert found, f"{page.name} has no part <!-- {name} -->"
+    part, found, _ = rest.partition(f"\n<!-- /{name} -->")
+    assert found, f"{page.name} has no end <!-- /{name} -->"
+    return part
+
+
+def write() -> None:
+    """Renew every generated part."""
+    for (page, name), part in PARTS.items():
+        begin, end = f"<!-- {name} -->\n", f"\n<!-- /{name} -->"
+        old = begin + current(page, name) + end
+        text = page.read_text(encoding="utf-8")
+        page.write_text(text.replace(old, begin + part() + end), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write()

@@ -1,0 +1,88 @@
+"""The reference pages say what the code says."""
+
+import ast
+import re
+
+import pytest
+from pydantic import BaseModel
+
+from contract.dead_letter import dead_letter_attributes
+from contract.job import Job, JobAttributes
+from contract.outcome import OUTCOME_MEANINGS, REASON_MEANINGS, Outcome, Reason
+from contract.outcome_record import OutcomeRecord
+from tests.repository.reference_pages import LEDGER, REFERENCE
+from tests.repository.tree import PACKAGES, parsed, sources
+
+ROW = re.compile(r"^\| `(\w+)` \|", re.MULTILINE)
+
+
+def test_every_reason_and_outcome_is_documented() -> None:
+    """The page lists the whole closed set, and each reason has a meaning and a remedy."""
+    text = (REFERENCE / "outcomes-and-reasons.md").read_text(encoding="utf-8")
+    assert set(ROW.findall(text)) >= {*Reason, *Outcome}
+    assert set(REASON_MEANINGS) == set(Reason)
+    assert set(OUTCOME_MEANINGS) == set(Outcome)
+    assert [
+        each for each, meaning in REASON_MEANINGS.items() if not meaning.sentence or not meaning.remedy
+    ] == []
+
+
+@pytest.mark.parametrize(
+    ("section", "model"),
+    [("Job", Job), ("Job attributes", JobAttributes), ("Outcome", OutcomeRecord)],
+)
+def test_every_field_of_a_message_is_documented(section: str, model: type[BaseModel]) -> None:
+    """The tables of messages.md list the fields of the models, and no others."""
+    documented = set(ROW.findall(section_of("messages.md", section)))
+    extra = {"version"} if model is JobAttributes else set[str]()
+    assert documented == set(model.model_fields) | extra
+
+
+def test_every_attribute_of_a_dead_letter_is_documented() -> None:
+    """The worker adds the attributes that the page lists."""
+    record = OutcomeRecord.model_validate(
+        {
+            "job_id": "1",
+            "run_id": "r",
+            "crawl": "c",
+            "url": "https://example.com/",
+            "attempt": 1,
+            "outcome": "failed",
+            "reason": "http_404",
+            "detail": "gone",
+            "fetched_at": "2026-11-22T06:00:00Z",
+        }
+    )
+    documented = set(ROW.findall(section_of("messages.md", "Dead letter")))
+    assert documented >= set(dead_letter_attributes(record))
+
+
+def test_every_log_event_is_documented() -> None:
+    """log-events.md has a row for each event that the code logs, and no others."""
+    logged = {
+        argument.value
+        for path in sources(*PACKAGES)
+        for call in ast.walk(parsed(path))
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute | ast.Name)
+        and (call.func.attr if isinstance(call.func, ast.Attribute) else call.func.id)
+        in {"event", "log_event"}
+        for argument in call.args[1:2]
+        if isinstance(argument, ast.Constant)
+    }
+    assert len(logged) >= 6
+    assert set(ROW.findall(section_of("log-events.md", "Events"))) == logged
+
+
+def test_every_view_of_the_ledger_is_documented() -> None:
+    """ledger.md has a row for each view."""
+    views = {path.stem for path in LEDGER.glob("*.sql")}
+    assert set(ROW.findall(section_of("ledger.md", "Views"))) == views
+
+
+def section_of(page: str, title: str) -> str:
+    """Return the text of a page's section, up to the next heading of its level."""
+    text = (REFERENCE / page).read_text(encoding="utf-8")
+    found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    assert found, f"{page} has no section {title}"
+    return found[1]
