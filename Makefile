@@ -49,6 +49,15 @@ terraform-scan: ## look for known weaknesses in terraform/ with checkov, in an e
 .PHONY: check
 check: lint types test ## lint, types and tests: what has to pass
 
+.PHONY: docs
+docs: $(INSTALLED) ## build the documentation as a site into .site/
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@echo "Built: .site/index.html"
+
+.PHONY: reference
+reference: $(INSTALLED) ## renew the tables of docs/reference/ that are made from the code
+	@$(BIN)/python -m tests.repository.reference_pages
+
 .PHONY: bench
 bench: $(INSTALLED) ## measure; see benchmarks/README.md
 	@$(BIN)/python -m benchmarks.pages_of_200_ms
