@@ -1,4 +1,4 @@
-"""Content codings: streams are unpacked whatever their pieces, and half of one is never taken for one."""
+"""Content codings: bodies are decoded in chunks of any size, and a body that ends early is never accepted."""
 
 import gzip
 import zlib
@@ -14,14 +14,14 @@ from guarded_http.errors import FetchError, FetchErrorKind
 CONTENT = b"".join(b"<p>Paragraph %d</p>" % number for number in range(2_000))
 
 
-def bare(data: bytes) -> bytes:
-    """Return a deflate stream without zlib's frame, as some servers send it."""
-    packing = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    return packing.compress(data) + packing.flush()
+def compress_raw_deflate(data: bytes) -> bytes:
+    """Return a deflate stream without zlib's header, as some servers send it."""
+    compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return compressor.compress(data) + compressor.flush()
 
 
-def brotli_quickly(data: bytes) -> bytes:
-    """Return a brotli stream; the best compression would take the tests' time."""
+def compress_brotli(data: bytes) -> bytes:
+    """Return a brotli stream of medium quality; the best one would take much longer."""
     return bytes(brotli.compress(data, quality=5))
 
 
@@ -29,105 +29,116 @@ CODINGS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "gzip": ("gzip", gzip.compress),
     "x-gzip": ("X-GZIP", gzip.compress),
     "deflate": ("deflate", zlib.compress),
-    "bare deflate": ("deflate", bare),
-    "br": ("br", brotli_quickly),
+    "raw deflate": ("deflate", compress_raw_deflate),
+    "br": ("br", compress_brotli),
     "zstd": ("zstd", zstd.compress),
-    "two": ("br, gzip", lambda data: gzip.compress(brotli_quickly(data))),
+    "two": ("br, gzip", lambda data: gzip.compress(compress_brotli(data))),
     "three": ("zstd,deflate,gzip", lambda data: gzip.compress(zlib.compress(zstd.compress(data)))),
-    "none": ("identity, ", bytes),
+    "identity": ("identity, ", bytes),
 }
-EVERY = pytest.mark.parametrize(("name", "pack"), CODINGS.values(), ids=CODINGS.keys())
-PACKED = pytest.mark.parametrize(
-    ("name", "pack"), list(CODINGS.values())[:-1], ids=[each for each in CODINGS if each != "none"]
+ALL_CODINGS = pytest.mark.parametrize(("header", "compress"), CODINGS.values(), ids=CODINGS.keys())
+COMPRESSING_CODINGS = pytest.mark.parametrize(
+    ("header", "compress"),
+    [coding for name, coding in CODINGS.items() if name != "identity"],
+    ids=[name for name in CODINGS if name != "identity"],
 )
 
 
-def pieces(data: bytes, size: int) -> Iterator[bytes]:
-    """Yield `data` as a network would."""
+def split(data: bytes, size: int) -> Iterator[bytes]:
+    """Return `data` in chunks of `size` bytes, as a network delivers them."""
     return (data[start : start + size] for start in range(0, len(data), size))
 
 
-def unpacked(data: bytes, name: str, size: int = 2048) -> bytes:
-    """Return what `data` is, unpacked."""
-    return b"".join(decode_content(pieces(data, size), name))
+def decode(data: bytes, header: str, size: int = 2048) -> bytes:
+    """Return the decoded body."""
+    return b"".join(decode_content(split(data, size), header))
 
 
-def refusal(data: bytes, name: str) -> FetchErrorKind:
-    """Return why `data` cannot be unpacked."""
-    with pytest.raises(FetchError) as wrong:
-        unpacked(data, name)
-    return wrong.value.kind
+def decode_error(data: bytes, header: str) -> FetchErrorKind:
+    """Return the kind of error of a body that cannot be decoded."""
+    with pytest.raises(FetchError) as failure:
+        decode(data, header)
+    return failure.value.kind
 
 
-@EVERY
+@ALL_CODINGS
 @pytest.mark.parametrize("size", [1, 7, 2048, 10**9])
-def test_content_is_what_was_packed(name: str, pack: Callable[[bytes], bytes], size: int) -> None:
-    """In pieces of any size, down to single bytes."""
+def test_content_is_decoded_from_chunks_of_any_size(
+    header: str, compress: Callable[[bytes], bytes], size: int
+) -> None:
+    """Down to single bytes."""
     content = CONTENT if size > 7 else CONTENT[:5000]
-    assert unpacked(pack(content), name, size) == content
+    assert decode(compress(content), header, size) == content
 
 
-@PACKED
-def test_pieces_are_bounded(name: str, pack: Callable[[bytes], bytes]) -> None:
-    """Megabytes of nothing come out in pieces, so that whoever counts can stop."""
-    sizes = [len(piece) for piece in decode_content(iter([pack(bytes(3_000_000))]), name)]
+@COMPRESSING_CODINGS
+def test_decoded_chunks_are_bounded(header: str, compress: Callable[[bytes], bytes]) -> None:
+    """Megabytes of zeros are yielded in small chunks, so that the reader can stop."""
+    sizes = [len(chunk) for chunk in decode_content(iter([compress(bytes(3_000_000))]), header)]
     assert sum(sizes) == 3_000_000
     assert max(sizes) <= 2 * MAX_CHUNK_BYTES
 
 
-@PACKED
+@COMPRESSING_CODINGS
 @pytest.mark.parametrize("missing", [1, 5, 1000])
-def test_a_stream_that_ends_early_is_cut_short(
-    name: str, pack: Callable[[bytes], bytes], missing: int
+def test_truncated_stream_is_incomplete_body(
+    header: str, compress: Callable[[bytes], bytes], missing: int
 ) -> None:
-    """Whatever Content-Length said of it."""
-    whole = pack(CONTENT)
-    assert refusal(whole[: max(1, len(whole) - missing)], name) is FetchErrorKind.INCOMPLETE_BODY
+    """Even if the Content-Length agrees with it."""
+    whole = compress(CONTENT)
+    truncated = whole[: max(1, len(whole) - missing)]
+    assert decode_error(truncated, header) is FetchErrorKind.INCOMPLETE_BODY
 
 
-@PACKED
-def test_garbage_is_cut_short(name: str, pack: Callable[[bytes], bytes]) -> None:
-    """What is not of its coding was garbled on its way."""
-    assert pack(b"x")
-    assert refusal(b"\xff\xfe<!doctype html><p>not packed at all", name) is FetchErrorKind.INCOMPLETE_BODY
+@COMPRESSING_CODINGS
+def test_body_that_is_not_compressed_is_incomplete_body(
+    header: str, compress: Callable[[bytes], bytes]
+) -> None:
+    """The Content-Encoding header says that it is; the body may have been corrupted on its way."""
+    assert compress(b"x")
+    body = b"\xff\xfe<!doctype html><p>not compressed at all"
+    assert decode_error(body, header) is FetchErrorKind.INCOMPLETE_BODY
 
 
-@EVERY
-def test_nothing_is_nothing(name: str, pack: Callable[[bytes], bytes]) -> None:
-    """An empty body may say that it is packed, and is empty all the same; so is a packed empty one."""
-    assert unpacked(b"", name) == b""
-    assert unpacked(pack(b""), name) == b""
+@ALL_CODINGS
+def test_empty_body_stays_empty(header: str, compress: Callable[[bytes], bytes]) -> None:
+    """An empty body is accepted although the header names a coding; so is a compressed empty one."""
+    assert decode(b"", header) == b""
+    assert decode(compress(b""), header) == b""
 
 
-@pytest.mark.parametrize(("name", "pack"), [("gzip", gzip.compress), ("zstd", zstd.compress)])
+@pytest.mark.parametrize(("header", "compress"), [("gzip", gzip.compress), ("zstd", zstd.compress)])
 @pytest.mark.parametrize("size", [1, 2048])
-def test_several_streams_are_one_content(name: str, pack: Callable[[bytes], bytes], size: int) -> None:
+def test_concatenated_streams_are_one_body(
+    header: str, compress: Callable[[bytes], bytes], size: int
+) -> None:
     """As `cat a.gz b.gz` makes them (RFC 1952 section 2.2, RFC 8878 section 3)."""
-    assert unpacked(pack(b"one ") + pack(b"two") + pack(b""), name, size) == b"one two"
+    data = compress(b"one ") + compress(b"two") + compress(b"")
+    assert decode(data, header, size) == b"one two"
 
 
 @pytest.mark.parametrize("rest", [b"\0", b"\0" * 100, b"garbage", b"\x1f"])
-def test_what_follows_a_gzip_stream_is_ignored(rest: bytes) -> None:
-    """Padding of tapes and block devices, as browsers ignore it."""
+def test_bytes_after_the_gzip_stream_are_ignored(rest: bytes) -> None:
+    """Such as padding of tapes and block devices; browsers ignore them too."""
     for size in (1, 7, 2048):
-        assert unpacked(gzip.compress(b"one") + rest, "gzip", size) == b"one"
+        assert decode(gzip.compress(b"one") + rest, "gzip", size) == b"one"
 
 
-def test_codings_on_codings_on_codings_are_a_bomb() -> None:
-    """Each layer multiplies; three are more than any site needs."""
-    assert refusal(b"x", "gzip, gzip, gzip, gzip") is FetchErrorKind.DECOMPRESSION_BOMB
-    assert refusal(b"x", ",".join(["br"] * 1000)) is FetchErrorKind.DECOMPRESSION_BOMB
+def test_many_codings_are_a_decompression_bomb() -> None:
+    """Each coding multiplies the size; no site needs more than three."""
+    assert decode_error(b"x", "gzip, gzip, gzip, gzip") is FetchErrorKind.DECOMPRESSION_BOMB
+    assert decode_error(b"x", ",".join(["br"] * 1000)) is FetchErrorKind.DECOMPRESSION_BOMB
 
 
-@pytest.mark.parametrize("name", ["compress", "exi", "gzip;q=1", "utf-8", "aws-chunked"])
-def test_a_coding_that_was_not_offered_is_told(name: str) -> None:
-    """Not passed on as if it were the page."""
-    assert refusal(b"x", name) is FetchErrorKind.UNSUPPORTED_ENCODING
+@pytest.mark.parametrize("header", ["compress", "exi", "gzip;q=1", "utf-8", "aws-chunked"])
+def test_coding_that_was_not_offered_is_unsupported_encoding(header: str) -> None:
+    """Its body is not passed on as if it were the page."""
+    assert decode_error(b"x", header) is FetchErrorKind.UNSUPPORTED_ENCODING
 
 
-def test_a_zstd_window_larger_than_http_allows_is_refused() -> None:
-    """RFC 9659: 8 MiB; a larger one would be memory that a site chooses."""
+def test_zstd_window_larger_than_http_allows_is_refused() -> None:
+    """RFC 9659 allows 8 MiB; with a larger window the site would choose how much memory we use."""
     options = {zstd.CompressionParameter.window_log: 26, zstd.CompressionParameter.content_size_flag: 0}
-    packing = zstd.ZstdCompressor(options={int(name): value for name, value in options.items()})
-    packed = packing.compress(b"x" * 100_000) + packing.flush()
-    assert refusal(packed, "zstd") is FetchErrorKind.INCOMPLETE_BODY
+    compressor = zstd.ZstdCompressor(options={int(name): value for name, value in options.items()})
+    data = compressor.compress(b"x" * 100_000) + compressor.flush()
+    assert decode_error(data, "zstd") is FetchErrorKind.INCOMPLETE_BODY

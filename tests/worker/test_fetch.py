@@ -15,7 +15,7 @@ from contract.attempt import AttemptFailed
 from contract.outcome import REASON_MEANINGS, Outcome, Reason
 from tests.servers.push_tokens import Issuer
 from tests.servers.site import PendingRequest, Response, Site, http, redirect, running_site
-from tests.worker.fetching import ANYHOW, a_fetcher
+from tests.worker.fetching import IGNORE_ROBOTS, make_fetcher
 from worker.budget import PageBudget
 from worker.fetch import Fetcher, reason_of
 from worker.page import FetchedPage
@@ -27,19 +27,19 @@ PAGE = b"<h1>One</h1>"
 @pytest.fixture
 def fetcher() -> Fetcher:
     """A fetcher as the worker wires it, of small pages."""
-    return a_fetcher(max_bytes=MAX_BYTES, max_redirects=3)
+    return make_fetcher(max_bytes=MAX_BYTES, max_redirects=3)
 
 
 def fetched(fetcher: Fetcher, url: str, seconds: float = 10) -> FetchedPage:
     """Return the page at `url`."""
-    return fetcher.fetch(url, ANYHOW, PageBudget(seconds))
+    return fetcher.fetch(url, IGNORE_ROBOTS, PageBudget(seconds))
 
 
-def ended(fetcher: Fetcher, url: str, budget: PageBudget | None = None) -> AttemptFailed:
+def fetch_failure(fetcher: Fetcher, url: str, budget: PageBudget | None = None) -> AttemptFailed:
     """Return how a fetch that gives no page ends."""
-    with pytest.raises(AttemptFailed) as ended:
-        fetcher.fetch(url, ANYHOW, budget or PageBudget(10))
-    return ended.value
+    with pytest.raises(AttemptFailed) as fetch_failure:
+        fetcher.fetch(url, IGNORE_ROBOTS, budget or PageBudget(10))
+    return fetch_failure.value
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 203])
@@ -79,7 +79,7 @@ def test_an_answer_without_a_page_ends_by_its_status(
 ) -> None:
     """Each status has its reason, and the outcome keeps the status and the URL that gave it."""
     url = site.add("/", http(status, b""))
-    end = ended(fetcher, url)
+    end = fetch_failure(fetcher, url)
     assert (end.reason, end.http_status, end.final_url) == (reason, status, url)
 
 
@@ -102,7 +102,7 @@ def test_redirects_are_followed_to_the_page(site: Site, fetcher: Fetcher, status
 def test_too_many_redirects_end(site: Site, fetcher: Fetcher) -> None:
     """A loop costs as many requests as the limit says, and then the reason names where it was."""
     url = site.add("/loop", redirect("/loop"))
-    end = ended(fetcher, url)
+    end = fetch_failure(fetcher, url)
     assert (end.reason, end.final_url) == (Reason.TOO_MANY_REDIRECTS, url)
     assert len(site.requests) == 4
 
@@ -123,7 +123,7 @@ def test_too_many_redirects_end(site: Site, fetcher: Fetcher) -> None:
 def test_a_redirect_to_what_we_do_not_request_ends(site: Site, fetcher: Fetcher, target: str) -> None:
     """A site does not choose another scheme, credentials or rubbish for us."""
     url = site.add("/", redirect(target))
-    end = ended(fetcher, url)
+    end = fetch_failure(fetcher, url)
     assert (end.reason, end.final_url) == (Reason.BAD_URL, url)
 
 
@@ -152,12 +152,12 @@ def test_a_redirects_body_is_not_read(site: Site, fetcher: Fetcher) -> None:
 def test_a_refused_connection_may_work_later(fetcher: Fetcher) -> None:
     """Nobody listens: `connect`."""
     port = free_port()
-    assert ended(fetcher, f"http://127.0.0.1:{port}/").reason is Reason.CONNECT
+    assert fetch_failure(fetcher, f"http://127.0.0.1:{port}/").reason is Reason.CONNECT
 
 
 def test_a_name_that_does_not_exist_is_dns(fetcher: Fetcher) -> None:
     """`.invalid` never resolves (RFC 6761 section 6.4)."""
-    assert ended(fetcher, "http://nowhere.invalid/").reason is Reason.DNS
+    assert fetch_failure(fetcher, "http://nowhere.invalid/").reason is Reason.DNS
 
 
 def close(_: PendingRequest) -> None:
@@ -193,7 +193,7 @@ def test_a_connection_that_gives_no_answer_may_work_later(
     site: Site, fetcher: Fetcher, answer: Response
 ) -> None:
     """Whatever a broken server says instead of HTTP: retried, and never an exception nobody foresaw."""
-    end = ended(fetcher, site.add("/", answer))
+    end = fetch_failure(fetcher, site.add("/", answer))
     assert (end.reason, end.final_url) == (Reason.CONNECT, site.url("/"))
     assert end.detail
 
@@ -201,7 +201,7 @@ def test_a_connection_that_gives_no_answer_may_work_later(
 def test_a_length_that_is_none_may_be_one_later(site: Site, fetcher: Fetcher) -> None:
     """Two lengths for one body: nobody knows where it ends (RFC 9110 section 8.6)."""
     two = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 3, 4\r\n\r\nabc"
-    assert ended(fetcher, site.add("/", lambda visit: visit.send(two))).reason is Reason.CONNECT
+    assert fetch_failure(fetcher, site.add("/", lambda visit: visit.send(two))).reason is Reason.CONNECT
     gc.collect()  # a connection that were left open would warn now
 
 
@@ -230,12 +230,15 @@ CUT = {
 @pytest.mark.parametrize("answer", CUT.values(), ids=CUT.keys())
 def test_a_body_that_is_cut_short_is_no_page(site: Site, fetcher: Fetcher, answer: bytes) -> None:
     """Half a page must not pass for a whole one; it may come whole the next time."""
-    assert ended(fetcher, site.add("/", lambda visit: visit.send(answer))).reason is Reason.INCOMPLETE_BODY
+    assert (
+        fetch_failure(fetcher, site.add("/", lambda visit: visit.send(answer))).reason
+        is Reason.INCOMPLETE_BODY
+    )
 
 
 def test_a_reset_within_the_body_is_cut_short(site: Site, fetcher: Fetcher) -> None:
     """The connection was there: what is missing is the rest of the page."""
-    assert ended(fetcher, site.add("/", reset_in_body)).reason is Reason.INCOMPLETE_BODY
+    assert fetch_failure(fetcher, site.add("/", reset_in_body)).reason is Reason.INCOMPLETE_BODY
 
 
 @pytest.mark.parametrize(
@@ -269,14 +272,17 @@ def test_a_silent_site_has_stopped_answering(site: Site, fetcher: Fetcher) -> No
     # Given a clock that stands, so that only the silence ends the wait
     patient = PageBudget(0.2, clock=lambda: 0.0)
     # When the site says nothing
-    assert ended(fetcher, site.add("/", PendingRequest.wait_until_closed), patient).reason is Reason.TIMEOUT
+    assert (
+        fetch_failure(fetcher, site.add("/", PendingRequest.wait_until_closed), patient).reason
+        is Reason.TIMEOUT
+    )
 
     # And when it stops within the body
     def half(visit: PendingRequest) -> None:
         visit.send(http(200, PAGE, length=1000))
         visit.wait_until_closed()
 
-    assert ended(fetcher, site.add("/half", half), patient).reason is Reason.TIMEOUT
+    assert fetch_failure(fetcher, site.add("/half", half), patient).reason is Reason.TIMEOUT
 
 
 def drip_length(visit: PendingRequest) -> None:
@@ -301,7 +307,7 @@ def drip_gzip(visit: PendingRequest) -> None:
 def test_a_page_takes_no_longer_than_its_budget(site: Site, fetcher: Fetcher, drip: Response) -> None:
     """A site that sends a byte now and then stays within every timeout of one read, and ends all the same."""
     started = time.monotonic()
-    end = ended(fetcher, site.add("/", drip), PageBudget(0.4))
+    end = fetch_failure(fetcher, site.add("/", drip), PageBudget(0.4))
     assert end.reason is Reason.PAGE_BUDGET_EXCEEDED
     assert "the page took longer than 0.4 s" in end.detail
     assert time.monotonic() - started < 10
@@ -311,7 +317,7 @@ def test_a_spent_budget_asks_for_nothing(site: Site, fetcher: Fetcher) -> None:
     """A redirect that comes too late is not followed."""
     # Given a clock by which the site's answer takes two seconds
     budget = PageBudget(1, clock=lambda: 2.0 * len(site.requests))
-    end = ended(fetcher, site.add("/", redirect("/next")), budget)
+    end = fetch_failure(fetcher, site.add("/", redirect("/next")), budget)
     assert end.reason is Reason.PAGE_BUDGET_EXCEEDED
     assert [request.path for request in site.requests] == ["/"]
 
@@ -344,7 +350,7 @@ def unannounced_too_large(visit: PendingRequest) -> None:
 @pytest.mark.parametrize("answer", [announced_too_large, streamed_too_large, unannounced_too_large])
 def test_a_page_that_is_too_large_fails_at_its_bound(site: Site, fetcher: Fetcher, answer: Response) -> None:
     """By what it announces, or by what it sends: no more is read than is allowed."""
-    end = ended(fetcher, site.add("/", answer))
+    end = fetch_failure(fetcher, site.add("/", answer))
     assert (end.reason, end.http_status) == (Reason.TOO_LARGE, 200)
     assert "FETCH_MAX_BYTES" in end.detail
 
@@ -354,10 +360,10 @@ def test_a_zip_bomb_fills_no_memory(site: Site) -> None:
     zipping = zlib.compressobj(wbits=31)
     bomb = b"".join([zipping.compress(bytes(10_000_000)) for _ in range(20)]) + zipping.flush()
     url = site.add("/", http(200, bomb, "Content-Encoding: gzip", length=len(bomb)))
-    bound = a_fetcher(max_bytes=1_000_000, max_redirects=0)
+    bound = make_fetcher(max_bytes=1_000_000, max_redirects=0)
     tracemalloc.start()
     try:
-        assert ended(bound, url).reason is Reason.DECOMPRESSION_BOMB
+        assert fetch_failure(bound, url).reason is Reason.DECOMPRESSION_BOMB
         assert tracemalloc.get_traced_memory()[1] < 20_000_000
     finally:
         tracemalloc.stop()
@@ -390,7 +396,7 @@ def test_what_can_be_extracted_from_is_read(site: Site, fetcher: Fetcher, conten
 )
 def test_what_cannot_be_extracted_from_fails_unread(site: Site, fetcher: Fetcher, content_type: str) -> None:
     """A film is refused by its type, before its first megabyte."""
-    end = ended(fetcher, site.add("/", http(200, PAGE, content_type=content_type)))
+    end = fetch_failure(fetcher, site.add("/", http(200, PAGE, content_type=content_type)))
     assert (end.reason, end.http_status) == (Reason.CONTENT_TYPE, 200)
     assert content_type in end.detail
 
@@ -453,4 +459,4 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(pem)
     with running_site(tls) as secure:
-        assert ended(fetcher, secure.url("/")).reason is Reason.TLS
+        assert fetch_failure(fetcher, secure.url("/")).reason is Reason.TLS

@@ -15,7 +15,7 @@ from backports import zstd
 
 from contract.outcome import Reason
 from tests.servers.site import PendingRequest, Response, Site, http, redirect
-from tests.worker.fetching import ANYHOW, a_fetcher, ended
+from tests.worker.fetching import IGNORE_ROBOTS, fetch_failure, make_fetcher
 from worker.budget import PageBudget
 
 BUDGET_SECONDS = 0.5
@@ -194,12 +194,12 @@ def test_a_hostile_server_gives_no_page_and_takes_no_more_than_the_budget(
     site: Site, answer: Response, reasons: set[Reason], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Each ends with the reason that says what it did, in time, whatever it sends; our log is not its."""
-    fetcher = a_fetcher(max_redirects=3)
+    fetcher = make_fetcher(max_redirects=3)
     url = site.add("/", answer)
     # Who is caught by what it sends is given the time to send it, on a slow machine too.
     seconds = BUDGET_SECONDS if Reason.PAGE_BUDGET_EXCEEDED in reasons else 20
     started = time.monotonic()
-    end = ended(fetcher, url, budget=PageBudget(seconds))
+    end = fetch_failure(fetcher, url, budget=PageBudget(seconds))
     assert time.monotonic() - started < seconds + SLACK_SECONDS
     assert end.reason in reasons
     assert end.detail
@@ -210,11 +210,11 @@ def test_a_hostile_server_gives_no_page_and_takes_no_more_than_the_budget(
 @pytest.mark.parametrize(("coding", "body"), BOMBS.values(), ids=BOMBS.keys())
 def test_a_bomb_is_met_before_it_fills_the_memory(site: Site, coding: str, body: bytes) -> None:
     """`decompression_bomb`, in every coding, for a few megabytes of memory at the very most."""
-    fetcher = a_fetcher(max_bytes=5 * 2**20)
+    fetcher = make_fetcher(max_bytes=5 * 2**20)
     url = site.add("/", packed(coding, body))
     tracemalloc.start()
     try:
-        end = ended(fetcher, url)
+        end = fetch_failure(fetcher, url)
         assert tracemalloc.get_traced_memory()[1] < 25 * 2**20
     finally:
         tracemalloc.stop()
@@ -227,16 +227,16 @@ def test_what_shrinks_well_is_no_bomb(site: Site) -> None:
         b"<table>" + b"".join(b"<tr><td>%d<td>0<td>0</tr>" % number for number in range(60_000)) + b"</table>"
     )
     site.add("/", packed("br", brotli.compress(rows, quality=5)))
-    assert a_fetcher(max_bytes=5 * 2**20).fetch(site.url("/"), ANYHOW, PageBudget(10)).body == rows
+    assert make_fetcher(max_bytes=5 * 2**20).fetch(site.url("/"), IGNORE_ROBOTS, PageBudget(10)).body == rows
 
 
 def test_what_comes_unasked_is_not_the_next_pages_answer(site: Site) -> None:
     """A server that sends one answer too many poisons no other page of its connection."""
     site.add("/1", http(200, b"<h1>One</h1>") + http(200, b"<h1>Poison</h1>"))
     site.add("/2", http(200, b"<h1>Two</h1>"))
-    fetcher = a_fetcher()
+    fetcher = make_fetcher()
     for path, title in (("/1", b"One"), ("/2", b"Two"), ("/1", b"One"), ("/2", b"Two")):
-        assert title in fetcher.fetch(site.url(path), ANYHOW, PageBudget(10)).body
+        assert title in fetcher.fetch(site.url(path), IGNORE_ROBOTS, PageBudget(10)).body
 
 
 def test_a_kept_connection_that_closes_is_asked_again(site: Site) -> None:
@@ -245,9 +245,9 @@ def test_a_kept_connection_that_closes_is_asked_again(site: Site) -> None:
     def once(visit: PendingRequest) -> None:
         visit.send(http(200, PAGE))
 
-    fetcher = a_fetcher()
+    fetcher = make_fetcher()
     for _ in range(3):
-        assert fetcher.fetch(site.add("/", once), ANYHOW, PageBudget(10)).body == PAGE
+        assert fetcher.fetch(site.add("/", once), IGNORE_ROBOTS, PageBudget(10)).body == PAGE
     assert site.connections == 3
 
 
@@ -273,7 +273,7 @@ def test_a_slow_tls_handshake_ends_with_the_budget() -> None:
         server.start()
         started = time.monotonic()
         url = f"https://127.0.0.1:{listening.getsockname()[1]}/"
-        end = ended(a_fetcher(), url, budget=PageBudget(BUDGET_SECONDS))
+        end = fetch_failure(make_fetcher(), url, budget=PageBudget(BUDGET_SECONDS))
         assert time.monotonic() - started < BUDGET_SECONDS + SLACK_SECONDS
         server.join()
     assert end.reason in {Reason.PAGE_BUDGET_EXCEEDED, Reason.TLS}

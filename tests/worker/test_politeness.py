@@ -7,7 +7,7 @@ import pytest
 from contract.job import Politeness
 from contract.outcome import Reason
 from tests.servers.site import Site, http
-from tests.worker.fetching import ANYHOW, NOON, POLITE, Clock, a_fetcher, ended
+from tests.worker.fetching import IGNORE_ROBOTS, NOON, RESPECT_ROBOTS, FakeClock, fetch_failure, make_fetcher
 from worker.budget import PageBudget
 from worker.host_slots import MAX_RETRY_AFTER_SECONDS, MEMORY_BYTES, HostSlots, parse_retry_after
 
@@ -91,8 +91,8 @@ def test_retry_after_is_read_in_both_its_forms(field: str, seconds: float | None
 
 def test_a_delay_is_waited_within_the_budget(site: Site) -> None:
     """The pause between two pages of a host; the first waits for nothing."""
-    clock = Clock()
-    fetcher = a_fetcher(clock=clock)
+    clock = FakeClock()
+    fetcher = make_fetcher(clock=clock)
     site.add("/", http(200, PAGE))
     for _ in range(3):
         fetcher.fetch(site.url("/"), A_SECOND_APART, PageBudget(30))
@@ -102,20 +102,20 @@ def test_a_delay_is_waited_within_the_budget(site: Site) -> None:
 
 def test_a_redirect_waits_for_its_turn_too(site: Site) -> None:
     """It is a request like any other."""
-    clock = Clock()
+    clock = FakeClock()
     site.add("/1", http(302, b"", "Location: /2"))
     site.add("/2", http(200, PAGE))
-    a_fetcher(clock=clock).fetch(site.url("/1"), A_SECOND_APART, PageBudget(30))
+    make_fetcher(clock=clock).fetch(site.url("/1"), A_SECOND_APART, PageBudget(30))
     assert clock.slept == [1]
 
 
 def test_a_turn_beyond_the_budget_ends_the_attempt_early(site: Site) -> None:
     """`rate_limited`, at once: waiting for what cannot be reached would hold a place for nothing."""
-    clock = Clock()
-    fetcher = a_fetcher(clock=clock)
+    clock = FakeClock()
+    fetcher = make_fetcher(clock=clock)
     slowly = Politeness(delay_seconds=60, respect_robots=False)
     fetcher.fetch(site.add("/", http(200, PAGE)), slowly, PageBudget(10))
-    end = ended(fetcher, site.url("/"), politeness=slowly)
+    end = fetch_failure(fetcher, site.url("/"), politeness=slowly)
     assert end.reason is Reason.RATE_LIMITED
     assert "the next slot of 127.0.0.1" in end.detail
     assert (clock.slept, len(site.requests)) == ([], 1)
@@ -123,11 +123,11 @@ def test_a_turn_beyond_the_budget_ends_the_attempt_early(site: Site) -> None:
 
 def test_crawl_delay_counts_where_it_is_longer(site: Site) -> None:
     """The larger of the site's wish and the crawl's; none of the site's where robots.txt is not respected."""
-    clock = Clock()
-    fetcher = a_fetcher(clock=clock)
+    clock = FakeClock()
+    fetcher = make_fetcher(clock=clock)
     site.add("/robots.txt", http(200, b"User-agent: *\nCrawl-delay: 3\n"))
     site.add("/", http(200, PAGE))
-    for politeness in (POLITE, POLITE, Politeness(delay_seconds=5), ANYHOW):
+    for politeness in (RESPECT_ROBOTS, RESPECT_ROBOTS, Politeness(delay_seconds=5), IGNORE_ROBOTS):
         fetcher.fetch(site.url("/"), politeness, PageBudget(30))
     assert clock.slept == [3, 5]
 
@@ -139,32 +139,32 @@ def test_a_retry_after_is_heeded_by_every_job_of_the_host(
 ) -> None:
     """The page keeps its own reason; until then the host's other jobs end early, unasked, and say why."""
     # Given a site that asks to be left alone for 90 seconds
-    clock = Clock()
-    fetcher = a_fetcher(clock=clock)
-    end = ended(fetcher, site.add("/", http(status, b"", f"Retry-After: {field}")))
+    clock = FakeClock()
+    fetcher = make_fetcher(clock=clock)
+    end = fetch_failure(fetcher, site.add("/", http(status, b"", f"Retry-After: {field}")))
     assert (end.reason, end.http_status, end.retry_after) == (reason, status, 90)
     assert f"Retry-After: {field}" in end.detail
     # When another page of it is due
     site.add("/2", http(200, PAGE))
     clock.seconds = 30
     # Then it is not asked for
-    other = ended(fetcher, site.url("/2"))
+    other = fetch_failure(fetcher, site.url("/2"))
     assert (other.reason, len(site.requests)) == (Reason.RATE_LIMITED, 1)
     assert "for another 60 s (Retry-After)" in other.detail
     assert other.retry_after == 60
     # Until the time has come
     clock.seconds = 91
-    assert fetcher.fetch(site.url("/2"), ANYHOW, PageBudget(10)).body == PAGE
+    assert fetcher.fetch(site.url("/2"), IGNORE_ROBOTS, PageBudget(10)).body == PAGE
 
 
 @pytest.mark.parametrize("status", [200, 404, 500])
 def test_a_retry_after_of_another_answer_holds_nobody(site: Site, status: int) -> None:
     """It is about 429 and 503; and rubbish in it is nothing."""
-    fetcher = a_fetcher()
+    fetcher = make_fetcher()
     site.add("/", http(status, PAGE, "Retry-After: 90"))
     site.add("/2", http(429, PAGE, "Retry-After: soon"))
     if status != 200:
-        ended(fetcher, site.url("/"))
-    ended(fetcher, site.url("/2"))
-    again = ended(fetcher, site.url("/2"))
+        fetch_failure(fetcher, site.url("/"))
+    fetch_failure(fetcher, site.url("/2"))
+    again = fetch_failure(fetcher, site.url("/2"))
     assert (again.reason, again.retry_after) == (Reason.HTTP_429, None)

@@ -8,7 +8,7 @@ from contract.outcome import REASON_MEANINGS, Outcome, Reason
 from contract.urls import check_url
 from guarded_http.addresses import METADATA_NAMES
 from tests.servers.site import PendingRequest, Site, http, redirect
-from tests.worker.fetching import POLITE, a_fetcher, ended
+from tests.worker.fetching import RESPECT_ROBOTS, fetch_failure, make_fetcher
 from worker.budget import PageBudget
 from worker.fetch import Fetcher
 
@@ -49,13 +49,15 @@ NO_URLS = [
 @pytest.fixture(scope="module")
 def public() -> Fetcher:
     """A fetcher to which nothing is opened."""
-    return a_fetcher(opened="")
+    return make_fetcher(allow_networks="")
 
 
 @pytest.mark.parametrize("host", SPELLINGS)
 def test_an_address_is_refused_however_it_is_spelled(public: Fetcher, host: str) -> None:
     """`refused_address`, before anything is sent; or there is no such host. Never a connection."""
-    end = ended(public, check_url(f"http://{host}/latest/meta-data"), politeness=POLITE, budget=PageBudget(5))
+    end = fetch_failure(
+        public, check_url(f"http://{host}/latest/meta-data"), politeness=RESPECT_ROBOTS, budget=PageBudget(5)
+    )
     assert end.reason in {Reason.REFUSED_ADDRESS, Reason.DNS}
     if "." in host.strip(".") and host[0].isascii() and host[0] != "%":
         assert end.reason is Reason.REFUSED_ADDRESS
@@ -71,7 +73,7 @@ def test_what_is_no_url_of_a_page_is_refused_as_such(url: str) -> None:
 @pytest.fixture
 def one_address() -> Fetcher:
     """A fetcher to which this machine's first address is opened, and none of its others."""
-    return a_fetcher(opened="127.0.0.1/32")
+    return make_fetcher(allow_networks="127.0.0.1/32")
 
 
 TARGETS = [
@@ -88,7 +90,7 @@ TARGETS = [
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_redirect_leads_nowhere_else(site: Site, one_address: Fetcher, target: str, status: int) -> None:
     """A site that may be asked cannot send us to one that may not."""
-    end = ended(one_address, site.add("/", redirect(target, status)))
+    end = fetch_failure(one_address, site.add("/", redirect(target, status)))
     assert end.reason in {Reason.REFUSED_ADDRESS, Reason.BAD_URL}
     assert len(site.requests) == 1
 
@@ -97,7 +99,7 @@ def test_a_chain_of_redirects_is_checked_at_every_step(site: Site, one_address: 
     """Also where the first steps are harmless; the outcome names the step."""
     site.add("/1", redirect("/2"))
     site.add("/2", redirect("http://127.0.0.9/3"))
-    end = ended(one_address, site.url("/1"))
+    end = fetch_failure(one_address, site.url("/1"))
     assert (end.reason, end.final_url) == (Reason.REFUSED_ADDRESS, "http://127.0.0.9/3")
     assert "127.0.0.9 is loopback (RFC 1122)" in end.detail
     assert "FETCH_ALLOW_NETWORKS" in end.detail
@@ -106,7 +108,7 @@ def test_a_chain_of_redirects_is_checked_at_every_step(site: Site, one_address: 
 def test_a_robots_txt_leads_nowhere_else(site: Site, one_address: Fetcher) -> None:
     """It goes through the same door: where it redirects to is checked, and nothing is allowed meanwhile."""
     site.add("/robots.txt", redirect("http://127.0.0.2/robots.txt"))
-    end = ended(one_address, site.add("/", http(200, PAGE)), politeness=POLITE)
+    end = fetch_failure(one_address, site.add("/", http(200, PAGE)), politeness=RESPECT_ROBOTS)
     assert end.reason is Reason.ROBOTS_UNAVAILABLE
     assert "refused_address" in end.detail
     assert [request.path for request in site.requests] == ["/robots.txt"]
@@ -122,11 +124,11 @@ class Names:
 
     def __init__(self, *answers: list[str]) -> None:
         self.answers = list(answers)
-        self.asked: list[str] = []
+        self.requests_for: list[str] = []
 
     def __call__(self, host: str) -> list[str]:
-        """Response."""
-        self.asked.append(host)
+        """Answer."""
+        self.requests_for.append(host)
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
@@ -141,11 +143,13 @@ def test_a_name_is_resolved_once_and_its_checked_address_is_the_one_asked(site: 
     names = Names(["127.0.0.1"], ["169.254.169.254"])
     site.add("/", http(200, PAGE))
     # When its page is fetched
-    page = a_fetcher(opened="127.0.0.1/32", resolve=names).fetch(named(site), POLITE, PageBudget(10))
+    page = make_fetcher(allow_networks="127.0.0.1/32", resolve=names).fetch(
+        named(site), RESPECT_ROBOTS, PageBudget(10)
+    )
     # Then it came from the address that was checked, by its name, in as many questions as connections
     assert page.body == PAGE
     assert site.requests[-1].headers["host"] == f"shop.example:{site.port}"
-    assert len(names.asked) == site.connections == 1
+    assert len(names.requests_for) == site.connections == 1
 
 
 def test_a_name_that_changes_its_address_is_checked_again(site: Site) -> None:
@@ -156,8 +160,8 @@ def test_a_name_that_changes_its_address_is_checked_again(site: Site) -> None:
 
     site.add("/1", close)
     names = Names(["127.0.0.1"], ["169.254.169.254"])
-    end = ended(a_fetcher(opened="127.0.0.1/32", resolve=names), named(site, "/1"))
-    assert (end.reason, len(names.asked)) == (Reason.REFUSED_ADDRESS, 2)
+    end = fetch_failure(make_fetcher(allow_networks="127.0.0.1/32", resolve=names), named(site, "/1"))
+    assert (end.reason, len(names.requests_for)) == (Reason.REFUSED_ADDRESS, 2)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +178,7 @@ def test_a_name_that_changes_its_address_is_checked_again(site: Site) -> None:
 def test_a_host_with_one_refused_address_is_refused(site: Site, answers: list[str]) -> None:
     """All of its addresses are checked, in any order, and the refused one is named."""
     site.add("/", http(200, PAGE))
-    end = ended(a_fetcher(opened="127.0.0.1/32", resolve=Names(answers)), named(site))
+    end = fetch_failure(make_fetcher(allow_networks="127.0.0.1/32", resolve=Names(answers)), named(site))
     [refused] = {each for each in answers if each not in {"127.0.0.1", "8.8.8.8"}}
     assert end.reason is Reason.REFUSED_ADDRESS
     assert refused in end.detail
@@ -184,13 +188,13 @@ def test_a_host_with_one_refused_address_is_refused(site: Site, answers: list[st
 def test_another_address_of_a_host_is_tried(site: Site) -> None:
     """Where one of its checked addresses does not answer."""
     site.add("/", http(200, PAGE))
-    fetcher = a_fetcher(resolve=Names(["127.0.0.3", "127.0.0.1"]))
-    assert fetcher.fetch(named(site), POLITE, PageBudget(10)).body == PAGE
+    fetcher = make_fetcher(resolve=Names(["127.0.0.3", "127.0.0.1"]))
+    assert fetcher.fetch(named(site), RESPECT_ROBOTS, PageBudget(10)).body == PAGE
 
 
 def test_a_name_without_an_address_is_dns() -> None:
     """An empty answer is no crash."""
-    assert ended(a_fetcher(resolve=Names([])), "http://shop.example/").reason is Reason.DNS
+    assert fetch_failure(make_fetcher(resolve=Names([])), "http://shop.example/").reason is Reason.DNS
 
 
 def test_a_resolver_that_does_not_answer_is_held_to_the_budget() -> None:
@@ -201,7 +205,7 @@ def test_a_resolver_that_does_not_answer_is_held_to_the_budget() -> None:
         answered.wait(5)
         return []
 
-    end = ended(a_fetcher(resolve=silent), "http://shop.example/", budget=PageBudget(0.2))
+    end = fetch_failure(make_fetcher(resolve=silent), "http://shop.example/", budget=PageBudget(0.2))
     answered.set()
     assert end.reason is Reason.PAGE_BUDGET_EXCEEDED
 
@@ -210,8 +214,8 @@ def test_every_metadata_name_is_refused_unasked() -> None:
     """Before its address is known: on this network it may not resolve, on a cloud's it does."""
     names = Names(["8.8.8.8"])
     for name in METADATA_NAMES:
-        assert ended(a_fetcher(resolve=names), f"http://{name}/").reason is Reason.REFUSED_ADDRESS
-    assert names.asked == []
+        assert fetch_failure(make_fetcher(resolve=names), f"http://{name}/").reason is Reason.REFUSED_ADDRESS
+    assert names.requests_for == []
 
 
 def test_what_is_refused_is_not_tried_again_by_itself() -> None:

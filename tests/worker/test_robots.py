@@ -10,7 +10,7 @@ from guarded_http.addresses import parse_networks
 from guarded_http.client import HttpClient
 from guarded_http.dialer import Dialer
 from tests.servers.site import PendingRequest, Response, Site, http, redirect
-from tests.worker.fetching import ANYHOW, POLITE, Clock, a_fetcher, ended
+from tests.worker.fetching import IGNORE_ROBOTS, RESPECT_ROBOTS, FakeClock, fetch_failure, make_fetcher
 from worker.budget import PageBudget
 from worker.fetch import Fetcher
 from worker.robots import MAX_ROBOTS_BYTES, RobotRules, product_token
@@ -31,7 +31,7 @@ def verdict(
     site.add("/robots.txt", text(robots) if isinstance(robots, str) else robots)
     url = site.add(path, http(200, PAGE))
     try:
-        a_fetcher(user_agent=user_agent).fetch(url, POLITE, PageBudget(10))
+        make_fetcher(user_agent=user_agent).fetch(url, RESPECT_ROBOTS, PageBudget(10))
     except AttemptFailed as end:
         told = end
     else:
@@ -134,7 +134,7 @@ def test_paths_are_matched_as_rfc_9309_and_protego_match_them(
 def test_dot_segments_lead_around_no_rule(site: Site, path: str) -> None:
     """The page is judged, and asked for, by the path that it means (RFC 3986 section 5.2.4)."""
     site.add("/robots.txt", text("User-agent: *\nDisallow: /secret\nDisallow: /$"))
-    end = ended(a_fetcher(), site.url(path), politeness=POLITE)
+    end = fetch_failure(make_fetcher(), site.url(path), politeness=RESPECT_ROBOTS)
     assert end.reason is Reason.ROBOTS_DISALLOWED
     assert "." not in end.final_url.removeprefix(site.url())
 
@@ -142,7 +142,7 @@ def test_dot_segments_lead_around_no_rule(site: Site, path: str) -> None:
 def test_robots_txt_itself_may_always_be_read(site: Site) -> None:
     """Section 2.2.2: it is implicitly allowed."""
     site.add("/robots.txt", text("User-agent: *\nDisallow: /"))
-    page = a_fetcher().fetch(site.url("/robots.txt"), POLITE, PageBudget(10))
+    page = make_fetcher().fetch(site.url("/robots.txt"), RESPECT_ROBOTS, PageBudget(10))
     assert page.http_status == 200
 
 
@@ -181,7 +181,7 @@ def cut(visit: PendingRequest) -> None:
 def test_a_robots_txt_that_cannot_be_read_allows_nothing_for_now(site: Site, answer: Response) -> None:
     """Section 2.3.1.4: `robots_unavailable`, tried again later; no page is asked for meanwhile."""
     site.add("/robots.txt", answer)
-    end = ended(a_fetcher(), site.add("/", http(200, PAGE)), politeness=POLITE)
+    end = fetch_failure(make_fetcher(), site.add("/", http(200, PAGE)), politeness=RESPECT_ROBOTS)
     assert end.reason is Reason.ROBOTS_UNAVAILABLE
     assert REASON_MEANINGS[end.reason].outcome is Outcome.RETRY
     assert "/robots.txt" in end.detail
@@ -190,15 +190,18 @@ def test_a_robots_txt_that_cannot_be_read_allows_nothing_for_now(site: Site, ans
 
 def test_a_host_that_is_not_there_is_told_as_that(site: Site) -> None:
     """`dns`, `connect`, `tls` and `refused_address` say more than that its robots.txt could not be read."""
-    assert ended(a_fetcher(), "http://nowhere.invalid/", politeness=POLITE).reason is Reason.DNS
+    assert (
+        fetch_failure(make_fetcher(), "http://nowhere.invalid/", politeness=RESPECT_ROBOTS).reason
+        is Reason.DNS
+    )
     site.add("/robots.txt", close)
-    assert ended(a_fetcher(), site.url("/"), politeness=POLITE).reason is Reason.CONNECT
+    assert fetch_failure(make_fetcher(), site.url("/"), politeness=RESPECT_ROBOTS).reason is Reason.CONNECT
 
 
 def test_a_crawl_may_ignore_robots(site: Site) -> None:
     """`respect_robots: false`, for one's own site: it is not even asked for."""
     site.add("/robots.txt", text("User-agent: *\nDisallow: /"))
-    a_fetcher().fetch(site.add("/", http(200, PAGE)), ANYHOW, PageBudget(10))
+    make_fetcher().fetch(site.add("/", http(200, PAGE)), IGNORE_ROBOTS, PageBudget(10))
     assert site.requests_for("/robots.txt") == []
 
 
@@ -236,38 +239,38 @@ def test_only_the_first_500_kib_are_read(site: Site) -> None:
     assert verdict(site, endless, "/b") == "allowed"
 
 
-def asked(site: Site, fetcher: Fetcher, times: int) -> int:
+def requests_for(site: Site, fetcher: Fetcher, times: int) -> int:
     """Fetch a page so many times; return how often robots.txt was asked for in all."""
     url = site.add("/", http(200, PAGE))
     for _ in range(times):
-        fetcher.fetch(url, POLITE, PageBudget(10))
+        fetcher.fetch(url, RESPECT_ROBOTS, PageBudget(10))
     return len(site.requests_for("/robots.txt"))
 
 
 def test_it_is_asked_for_once_a_day(site: Site) -> None:
     """Section 2.4: kept for no longer than 24 hours."""
-    clock = Clock()
-    fetcher = a_fetcher(clock=clock)
+    clock = FakeClock()
+    fetcher = make_fetcher(clock=clock)
     site.add("/robots.txt", text(""))
-    assert asked(site, fetcher, 3) == 1
+    assert requests_for(site, fetcher, 3) == 1
     clock.seconds = CACHE_SECONDS - 1
-    assert asked(site, fetcher, 3) == 1
+    assert requests_for(site, fetcher, 3) == 1
     clock.seconds = CACHE_SECONDS
-    assert asked(site, fetcher, 3) == 2
+    assert requests_for(site, fetcher, 3) == 2
 
 
 def test_a_failure_is_kept_for_a_moment(site: Site) -> None:
     """Jobs that wait for a site that has just failed do not all ask it again."""
-    clock = Clock()
-    fetcher = a_fetcher(clock=clock)
+    clock = FakeClock()
+    fetcher = make_fetcher(clock=clock)
     site.add("/robots.txt", http(500))
     url = site.add("/", http(200, PAGE))
     for _ in range(3):
-        assert ended(fetcher, url, politeness=POLITE).reason is Reason.ROBOTS_UNAVAILABLE
+        assert fetch_failure(fetcher, url, politeness=RESPECT_ROBOTS).reason is Reason.ROBOTS_UNAVAILABLE
     assert len(site.requests_for("/robots.txt")) == 1
     site.add("/robots.txt", text(""))
     clock.seconds = FAILURE_CACHE_SECONDS
-    assert asked(site, fetcher, 1) == 2
+    assert requests_for(site, fetcher, 1) == 2
 
 
 def test_jobs_of_one_host_share_one_fetch(site: Site) -> None:
@@ -280,10 +283,10 @@ def test_jobs_of_one_host_share_one_fetch(site: Site) -> None:
 
     site.add("/robots.txt", slow)
     url = site.add("/", http(200, PAGE))
-    fetcher = a_fetcher()
+    fetcher = make_fetcher()
     pages = list[bytes]()
     jobs = [
-        Thread(target=lambda: pages.append(fetcher.fetch(url, POLITE, PageBudget(10)).body))
+        Thread(target=lambda: pages.append(fetcher.fetch(url, RESPECT_ROBOTS, PageBudget(10)).body))
         for _ in range(20)
     ]
     for each in jobs:
@@ -298,19 +301,20 @@ def test_jobs_of_one_host_share_one_fetch(site: Site) -> None:
 def test_a_job_that_gives_up_leaves_the_fetch_to_the_next(site: Site) -> None:
     """Its budget was too small for a slow robots.txt; that says nothing about the others'."""
     site.add("/robots.txt", PendingRequest.wait_until_closed)
-    fetcher = a_fetcher()
+    fetcher = make_fetcher()
     url = site.add("/", http(200, PAGE))
     assert (
-        ended(fetcher, url, politeness=POLITE, budget=PageBudget(0.2)).reason is Reason.PAGE_BUDGET_EXCEEDED
+        fetch_failure(fetcher, url, politeness=RESPECT_ROBOTS, budget=PageBudget(0.2)).reason
+        is Reason.PAGE_BUDGET_EXCEEDED
     )
     site.add("/robots.txt", text(""))
-    assert fetcher.fetch(url, POLITE, PageBudget(10)).body == PAGE
+    assert fetcher.fetch(url, RESPECT_ROBOTS, PageBudget(10)).body == PAGE
 
 
 def test_sites_are_forgotten_when_they_are_many(site: Site) -> None:
     """A crawl of the whole web fills no memory: the longest not asked go first, and are asked again."""
     web = HttpClient("scrapeq/test", Dialer(parse_networks("127.0.0.0/8"), lambda _: ["127.0.0.1"]))
-    cache = RobotsCache(web, "scrapeq", note_retry_after=lambda *_: None, clock=Clock(), max_sites=3)
+    cache = RobotsCache(web, "scrapeq", note_retry_after=lambda *_: None, clock=FakeClock(), max_sites=3)
     site.add("/robots.txt", text("User-agent: *\nDisallow: /x"))
     for number in [*range(10), 9, 8, 0]:
         cache.rules(f"http://shop{number}.example:{site.port}/", PageBudget(10))
@@ -320,12 +324,12 @@ def test_sites_are_forgotten_when_they_are_many(site: Site) -> None:
 
 def test_a_retry_after_of_robots_txt_is_heeded(site: Site) -> None:
     """The host is left alone as if a page had said it."""
-    fetcher = a_fetcher()
+    fetcher = make_fetcher()
     site.add("/robots.txt", http(503, b"", "Retry-After: 60"))
     url = site.add("/", http(200, PAGE))
-    end = ended(fetcher, url, politeness=POLITE)
+    end = fetch_failure(fetcher, url, politeness=RESPECT_ROBOTS)
     assert (end.reason, end.retry_after) == (Reason.ROBOTS_UNAVAILABLE, 60)
-    assert ended(fetcher, url).reason is Reason.RATE_LIMITED
+    assert fetch_failure(fetcher, url).reason is Reason.RATE_LIMITED
 
 
 def test_a_redirects_target_is_asked_about_too(site: Site) -> None:
@@ -333,7 +337,7 @@ def test_a_redirects_target_is_asked_about_too(site: Site) -> None:
     site.add("/robots.txt", text("User-agent: *\nDisallow: /private"))
     site.add("/", redirect("/private/1"))
     site.add("/private/1", http(200, PAGE))
-    end = ended(a_fetcher(), site.url("/"), politeness=POLITE)
+    end = fetch_failure(make_fetcher(), site.url("/"), politeness=RESPECT_ROBOTS)
     assert (end.reason, end.final_url) == (Reason.ROBOTS_DISALLOWED, site.url("/private/1"))
 
 

@@ -1,0 +1,55 @@
+"""Clients that may contact this machine, and requests whose results a test can compare."""
+
+import time
+
+import pytest
+
+from guarded_http.addresses import parse_networks
+from guarded_http.client import HttpClient
+from guarded_http.dialer import Dialer, Resolve, resolve
+from guarded_http.errors import FetchError
+from tests.servers.certificates import CertificateAuthority
+
+MAX_BYTES = 100_000
+
+
+class SecondsLeft:
+    """A deadline a number of seconds from now.
+
+    Raises:
+        TimeoutError: by `remaining`, once the deadline has passed.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._until = time.monotonic() + seconds
+
+    def remaining(self) -> float:
+        """See `guarded_http.errors.Deadline`."""
+        seconds = self._until - time.monotonic()
+        if seconds <= 0:
+            raise TimeoutError("the deadline has passed")
+        return seconds
+
+
+def local_client(*, resolve: Resolve = resolve) -> HttpClient:
+    """Return a client that may contact this machine."""
+    return HttpClient("scrapeq/test", Dialer(parse_networks("127.0.0.0/8"), resolve))
+
+
+def trusting_client(authority: CertificateAuthority) -> HttpClient:
+    """Return a client that trusts only the authority, and resolves every name to this machine."""
+    dialer = Dialer(parse_networks("127.0.0.0/8"), lambda _: ["127.0.0.1"])
+    return HttpClient("scrapeq/test", dialer, tls_context=authority.client)
+
+
+def get_body(client: HttpClient, url: str, seconds: float = 60) -> bytes:
+    """Return the body at `url`; the deadline only guards against hanging."""
+    with client.get(url, SecondsLeft(seconds)) as response:
+        return response.read_body(MAX_BYTES)
+
+
+def get_error(client: HttpClient, url: str, seconds: float = 60) -> FetchError:
+    """Return the error of a request that gives no body; the deadline only guards against hanging."""
+    with pytest.raises(FetchError) as failure:
+        get_body(client, url, seconds)
+    return failure.value

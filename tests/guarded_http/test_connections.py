@@ -1,0 +1,125 @@
+"""Connections: URLs are sent as written, idle connections are reused, failed requests are not repeated."""
+
+import io
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from guarded_http.errors import FetchErrorKind
+from guarded_http.redirects import get_following_redirects
+from guarded_http.transport import POOL_CONNECTIONS
+from tests.guarded_http.requesting import SecondsLeft, get_body, get_error, local_client, trusting_client
+from tests.servers.certificates import CertificateAuthority
+from tests.servers.site import PendingRequest, Site, http, redirect, running_site
+
+PAGE = b"<h1>One</h1>"
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/a%2fb/%e9%C3/%7Euser;x=1",
+        "/?b=2&a=1&b=%2f&c=%7e+%20",
+        "/?q=a/b:c?d&empty=&=x&&",
+        "//double//slashes/",
+        "/!$&'()*+,;=:@-._~",
+        "/?redirect=http://other.example/",
+    ],
+)
+def test_url_is_sent_as_written(site: Site, target: str) -> None:
+    """Escapes, order and empty parameters stay: requests and urllib3 normalise them, and sites sign them."""
+    site.add(target, http(200, PAGE))
+    assert get_body(local_client(), site.url(target)) == PAGE
+    assert [request.path for request in site.requests] == [target]
+
+
+def test_idle_connection_that_closes_on_the_request_is_replaced(site: Site) -> None:
+    """If the site closes an idle connection while a request is sent, it is sent again over a new one."""
+
+    def respond_over_new_connections_only(visit: PendingRequest) -> None:
+        if site.connections > 1:
+            visit.send(http(200, PAGE))
+
+    client = local_client()
+    get_body(client, site.add("/1", http(200, PAGE)))
+    assert get_body(client, site.add("/2", respond_over_new_connections_only)) == PAGE
+    assert (site.connections, len(site.requests_for("/2"))) == (2, 2)
+
+
+def test_new_connection_that_closes_is_not_retried(site: Site) -> None:
+    """Repeats are the queue's task: one attempt sends one request to a site that fails."""
+    assert get_error(local_client(), site.add("/", lambda _: None)).kind is FetchErrorKind.CONNECT
+    assert len(site.requests) == 1
+
+
+def test_incomplete_header_over_an_idle_connection_is_not_retried(site: Site) -> None:
+    """Once a byte has come, the site has seen the request."""
+
+    def close_within_header(visit: PendingRequest) -> None:
+        visit.send(b"HTTP/1.1 200 OK\r\n")
+        visit.reset()
+
+    client = local_client()
+    get_body(client, site.add("/1", http(200, PAGE)))
+    error = get_error(client, site.add("/2", close_within_header))
+    assert (error.kind, len(site.requests_for("/2"))) == (FetchErrorKind.CONNECT, 1)
+
+
+def test_redirect_without_body_keeps_its_connection(site: Site) -> None:
+    """The redirect's target on the same site comes over the same connection."""
+    site.add("/2", http(200, PAGE))
+    url = site.add("/1", redirect("/2"))
+    deadline = SecondsLeft(60)
+    with get_following_redirects(local_client(), url, deadline, accept="*/*", max_redirects=1) as response:
+        assert response.read_body(1000) == PAGE
+    assert site.connections == 1
+
+
+def test_repeated_equal_content_length_ends_the_body(site: Site) -> None:
+    """In one field or in two (RFC 9110 section 8.6): the client does not wait for the connection's end."""
+
+    def stay_open(visit: PendingRequest) -> None:
+        visit.send(http(200, PAGE).replace(b"Content-Length: 12", b"Content-Length: 12, 12"))
+        visit.wait_until_closed()
+
+    client = local_client()
+    assert get_body(client, site.add("/1", stay_open)) == PAGE
+    in_two_fields = http(200, PAGE, "Content-Length: 12") + b"more"
+    assert get_body(client, site.add("/2", in_two_fields)) == PAGE
+
+
+def test_idle_connections_to_one_site_are_bounded_without_warnings(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As many connections as requests are opened; only `POOL_CONNECTIONS` stay open when they are idle."""
+    client, count = local_client(), 2 * POOL_CONNECTIONS
+    site.add("/", http(200, PAGE))
+
+    def request_all_at_once() -> None:
+        with ExitStack() as stack:
+            requested = [client.get(site.url("/"), SecondsLeft(60)) for _ in range(count)]
+            responses = [stack.enter_context(each) for each in requested]
+            assert [response.read_body(1000) for response in responses] == [PAGE] * count
+
+    # Given more requests at once than connections are kept
+    request_all_at_once()
+    assert site.connections == count
+    # When as many are sent again
+    request_all_at_once()
+    # Then the kept connections are reused, and no warning is logged about the others
+    assert site.connections == 2 * count - POOL_CONNECTIONS
+    assert caplog.records == []
+
+
+def test_unrequested_response_over_tls_is_not_read_as_the_next(tmp_path: Path) -> None:
+    """Even if TLS decrypted it together with the page, so that the socket no longer holds it."""
+    authority = CertificateAuthority()
+    with running_site(authority.server(tmp_path, "shop.example")) as site:
+        # Given a second response right after the bytes that a reader's buffer takes with the first
+        first = http(200, b"<h1>First</h1>")
+        site.add("/1", first.ljust(io.DEFAULT_BUFFER_SIZE, b"x") + http(200, b"<h1>Poison</h1>"))
+        site.add("/2", http(200, PAGE))
+        client = trusting_client(authority)
+        for path, title in (("/1", b"First"), ("/2", b"One"), ("/1", b"First"), ("/2", b"One")):
+            assert title in get_body(client, f"https://shop.example:{site.port}{path}")

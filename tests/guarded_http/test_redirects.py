@@ -1,0 +1,118 @@
+"""Redirects: one loop, bounded, that checks each URL before it is requested."""
+
+import pytest
+
+from guarded_http.errors import FetchError, FetchErrorKind
+from guarded_http.redirects import get_following_redirects, remove_dot_segments, resolve_location
+from tests.guarded_http.requesting import SecondsLeft, local_client
+from tests.servers.site import Site, http, redirect
+
+PAGE = b"<h1>One</h1>"
+
+
+def follow(site: Site, path: str, *, max_redirects: int = 3) -> tuple[str, list[str]]:
+    """Return the URL whose response was not a redirect, and the URLs given to `before_request`."""
+    checked = list[str]()
+    with get_following_redirects(
+        local_client(),
+        site.url(path),
+        SecondsLeft(60),
+        accept="text/html",
+        max_redirects=max_redirects,
+        before_request=checked.append,
+    ) as response:
+        assert response.read_body(1000) == PAGE
+    return response.url, checked
+
+
+def test_before_request_is_called_with_each_url(site: Site) -> None:
+    """Rate limits and robots.txt rules hold for every step."""
+    site.add("/1", redirect("/2"))
+    site.add("/2", redirect("/3#part"))
+    site.add("/3", http(200, PAGE))
+    urls = [site.url(path) for path in ("/1", "/2", "/3")]
+    assert follow(site, "/1") == (urls[-1], urls)
+    assert [request.headers["accept"] for request in site.requests] == ["text/html"] * 3
+
+
+def test_error_of_before_request_ends_the_chain(site: Site) -> None:
+    """The target that the check refuses is not requested."""
+    site.add("/1", redirect("/private"))
+
+    def check(url: str) -> None:
+        if "private" in url:
+            raise PermissionError(url)
+
+    with (
+        pytest.raises(PermissionError),
+        get_following_redirects(
+            local_client(),
+            site.url("/1"),
+            SecondsLeft(60),
+            accept="*/*",
+            max_redirects=3,
+            before_request=check,
+        ),
+    ):
+        pass
+    assert [request.path for request in site.requests] == ["/1"]
+
+
+@pytest.mark.parametrize("max_redirects", [0, 1, 4])
+def test_too_many_redirects_end_the_chain(site: Site, max_redirects: int) -> None:
+    """The chain sends one request more than it follows redirects; the error names the next URL."""
+    site.add("/", redirect("/?again"))
+    with pytest.raises(FetchError, match=f"more than {max_redirects} redirects") as failure:
+        follow(site, "/", max_redirects=max_redirects)
+    assert (failure.value.kind, failure.value.url) == (
+        FetchErrorKind.TOO_MANY_REDIRECTS,
+        site.url("/?again"),
+    )
+    assert len(site.requests) == max_redirects + 1
+
+
+@pytest.mark.parametrize(
+    ("location", "url"),
+    [
+        ("/b", "http://a.example/b"),
+        ("b?x=1", "http://a.example/dir/b?x=1"),
+        ("//b.example", "http://b.example/"),
+        ("https://b.example/x#part", "https://b.example/x"),
+        ("/caf\xc3\xa9", "http://a.example/caf%C3%A9"),
+        ("/caf\xe9", "http://a.example/caf%E9"),
+        ("/public/%2e%2E/private", "http://a.example/private"),
+        ("http://b.example/x/../y/.", "http://b.example/y/"),
+    ],
+    ids=["path", "relative", "host", "absolute", "UTF-8", "Latin-1", "encoded dots", "dots"],
+)
+def test_location_is_resolved_as_browsers_do(location: str, url: str) -> None:
+    """Bytes beyond ASCII are read as UTF-8, or kept one by one if they are not; dot segments are removed."""
+    assert resolve_location("http://a.example/dir/page", location) == url
+
+
+@pytest.mark.parametrize("location", ["ftp://a.example/", "http://me:pw@a.example/", "http://[broken/"])
+def test_location_that_may_not_be_requested_is_invalid_redirect(location: str) -> None:
+    """The error names the URL that redirects, and shows the Location."""
+    with pytest.raises(FetchError, match="redirected to") as failure:
+        resolve_location("http://a.example/", location)
+    assert (failure.value.kind, failure.value.url) == (
+        FetchErrorKind.INVALID_REDIRECT,
+        "http://a.example/",
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "removed"),
+    [
+        ("/", "/"),
+        ("/a.b/..c", "/a.b/..c"),
+        ("/a/./b", "/a/b"),
+        ("/a/../b", "/b"),
+        ("/../../a", "/a"),
+        ("/a/b/..", "/a/"),
+        ("/a/%2E%2e/b/%2e?x=/../y", "/b/?x=/../y"),
+    ],
+)
+def test_dot_segments_are_removed(path: str, removed: str) -> None:
+    """RFC 3986 section 5.2.4, with percent-encoded dots too; the query stays as it is."""
+    assert remove_dot_segments(f"http://a.example{path}") == f"http://a.example{removed}"
