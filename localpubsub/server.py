@@ -169,7 +169,7 @@ def _read_setup(setup: Path | Mapping[str, Any]) -> Callable[[Services], Awaitab
     """Read the setup at once; the returned function creates its resources."""
     from localpubsub.setup import resources  # noqa: PLC0415 - YAML and protobuf's JSON take a tenth of the start
 
-    return partial(resources.make, resources.read(setup))
+    return partial(resources.create_all, resources.read(setup))
 
 
 def _chaos(switches: str) -> "Chaos":

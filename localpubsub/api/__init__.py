@@ -1,1 +1,1 @@
-"""The API as clients see it: gRPC methods, REST routes and the state page."""
+"""The server's API: gRPC methods, REST routes and the state page."""

@@ -1,4 +1,4 @@
-"""The certificates that verify push tokens, and whether the server lives."""
+"""HTTP routes for the certificates that verify push tokens, and for health checks."""
 
 from aiohttp import web
 

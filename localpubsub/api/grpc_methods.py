@@ -1,4 +1,4 @@
-"""gRPC without generated code: names of methods to functions, refusals to statuses."""
+"""gRPC without generated code: map method names to functions, and errors to gRPC statuses."""
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -22,9 +22,10 @@ _log = logging.getLogger("localpubsub.api.grpc_methods")
 
 
 class Methods(grpc.GenericRpcHandler):
-    """Answers ``/google.pubsub.v1.SERVICE/METHOD``; what has no function answers UNIMPLEMENTED.
+    """Serves ``/google.pubsub.v1.SERVICE/METHOD``; a method without function returns UNIMPLEMENTED.
 
-    A service of another package is named in full.
+    The keys of ``services`` are names of services. A service of another package than google.pubsub.v1 has its
+    full name, for example ``google.iam.v1.IAMPolicy``.
     """
 
     def __init__(self, services: Services) -> None:
@@ -43,63 +44,71 @@ class Methods(grpc.GenericRpcHandler):
 def _handler(method: Method | StreamMethod) -> RpcHandler:
     if isinstance(method, StreamMethod):
         return grpc.stream_stream_rpc_method_handler(
-            _answering_stream(method.function), method.request.FromString, _serialized
+            _translate_stream_errors(method.function), method.request.FromString, _serialize
         )
     return grpc.unary_unary_rpc_method_handler(
-        _answering(method.function), method.request.FromString, _serialized
+        _translate_errors(method.function), method.request.FromString, _serialize
     )
 
 
-def _serialized(response: ResponsePb) -> bytes:
+def _serialize(response: ResponsePb) -> bytes:
     encoded: bytes = response.SerializeToString()
     return encoded
 
 
 def _unimplemented(name: str) -> RpcHandler:
-    async def refuse(_: RequestPb, context: Context) -> ResponsePb:
+    async def reject(_: RequestPb, context: Context) -> ResponsePb:
         await _abort(
             context, Unimplemented(f"localpubsub does not offer {name.rpartition('/')[2]} yet ({name}).")
         )
 
-    return grpc.unary_unary_rpc_method_handler(refuse)
+    return grpc.unary_unary_rpc_method_handler(reject)
 
 
-def _answering(function: Function) -> Function:
-    async def answer(request: RequestPb, context: Context) -> ResponsePb:
+def _translate_errors(function: Function) -> Function:
+    async def call(request: RequestPb, context: Context) -> ResponsePb:
         try:
             return await function(request, context)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer
+        except Exception as error:  # noqa: BLE001 - every error becomes a gRPC status
             await _abort(context, error)
 
-    return answer
+    return call
 
 
-def _answering_stream(function: StreamFunction) -> Callable[[object, Context], Awaitable[None]]:
-    async def answer(_: object, context: Context) -> None:
+def _translate_stream_errors(function: StreamFunction) -> Callable[[object, Context], Awaitable[None]]:
+    async def call(_: object, context: Context) -> None:
         try:
             await function(context)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer
+        except Exception as error:  # noqa: BLE001 - every error becomes a gRPC status
             await _abort(context, error)
 
-    return answer
+    return call
 
 
 async def _abort(context: Context, error: Exception) -> None:
     if isinstance(error, (RequestRejected, StoreFailure)):
-        _log.debug("refused code=%s reason=%s", error.code, error)
+        _log.debug("request_rejected code=%s reason=%s", error.code, error)
         code = grpc.StatusCode[error.code]
         error_info = error.error_info if isinstance(error, RequestRejected) else None
         await context.abort(code, str(error), _trailers(code, str(error), error_info) if error_info else ())
-    _log.error("a bug of localpubsub's", exc_info=error)
-    await context.abort(grpc.StatusCode.INTERNAL, f"localpubsub has a bug: {error!r}. Its log says more.")
+    _log.error("internal_error", exc_info=error)
+    await context.abort(grpc.StatusCode.INTERNAL, internal_error_message(error))
+
+
+def internal_error_message(error: Exception) -> str:
+    """Return the message of an INTERNAL status for an unexpected exception."""
+    return f"Internal error in localpubsub: {error!r}. Its log has the traceback."
 
 
 def _trailers(
-    code: grpc.StatusCode, sentence: str, error_info: Mapping[str, str]
+    code: grpc.StatusCode, message: str, error_info: Mapping[str, str]
 ) -> tuple[tuple[str, bytes], ...]:
-    """The richer error model of https://grpc.io/docs/guides/error/, in which the official clients read on."""
+    """Return the error details that the official clients read.
+
+    They follow the richer error model of https://grpc.io/docs/guides/error/.
+    """
     number, _ = code.value
-    status = status_pb2.Status(code=number, message=sentence)
+    status = status_pb2.Status(code=number, message=message)
     info = error_details_pb2.ErrorInfo(domain="pubsub.googleapis.com", metadata=error_info)
     status.details.add().Pack(info)
     return (("grpc-status-details-bin", status.SerializeToString()),)

@@ -1,4 +1,4 @@
-"""What the HTTP port serves over HTTP/1.1: REST API, state page, certificates, health."""
+"""The HTTP/1.1 application of the HTTP port: REST API, state page, certificates and health checks."""
 
 from aiohttp import web
 
@@ -9,10 +9,14 @@ from localpubsub.protocol.calls import Services
 from localpubsub.push.tokens import Tokens
 
 
-def runner(services: Services, tokens: Tokens, state: ServerState, grace: float) -> web.AppRunner:
-    """Not set up yet; calls under way have ``grace`` seconds when it is cleaned up."""
-    site = web.Application(client_max_size=MAX_BODY)
-    site.add_routes([*certificates.routes(tokens), *state_page.routes(state)])
-    site.add_routes([web.route("*", r"/{path:[\s\S]*}", RestApi(services).answer)])
-    # A caller who went away must not be given messages: its call ends, as over gRPC.
-    return web.AppRunner(site, access_log=None, shutdown_timeout=grace / 2, handler_cancellation=True)
+def make_runner(services: Services, tokens: Tokens, state: ServerState, grace: float) -> web.AppRunner:
+    """Return the application's runner, which is not set up yet.
+
+    When it is cleaned up, calls under way may take up to ``grace`` seconds to finish.
+    """
+    application = web.Application(client_max_size=MAX_BODY)
+    application.add_routes([*certificates.routes(tokens), *state_page.routes(state)])
+    application.add_routes([web.route("*", r"/{path:[\s\S]*}", RestApi(services).respond)])
+    # As over gRPC, a call is cancelled when its caller disconnects: otherwise a pull would go on and lease
+    # messages that its caller can no longer receive.
+    return web.AppRunner(application, access_log=None, shutdown_timeout=grace / 2, handler_cancellation=True)

@@ -1,4 +1,4 @@
-"""The HTTP port: the website (`website.py`), and gRPC, passed on to its own port."""
+"""The HTTP port, which serves HTTP/1.1 (`http_app.py`) and forwards gRPC connections to the gRPC port."""
 
 import asyncio
 import socket
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
-from localpubsub.api.protocol_switch import NewProtocol, ProtocolSwitch
+from localpubsub.api.protocol_switch import ProtocolFactory, ProtocolSwitch
 from localpubsub.broker.state import ServerState
 from localpubsub.protocol.calls import Services
 from localpubsub.push.tokens import Tokens
@@ -16,38 +16,46 @@ if TYPE_CHECKING:
 
 
 class HttpPort:
-    """Open after ``open`` until ``close``, which lets calls under way have ``grace`` seconds.
+    """Serves one socket from ``open`` until ``close``, which gives calls ``grace`` seconds to finish.
 
-    The website is made when somebody first asks for it, in a thread: aiohttp is two thirds of what a server
-    would import at its start, and many a server is only ever spoken to over gRPC.
+    The HTTP application is imported, in a thread, when the first HTTP/1.1 request arrives: aiohttp is two
+    thirds of what a server would import at its start, and many servers are used over gRPC only.
     """
 
     def __init__(self, services: Services, tokens: Tokens, state: ServerState, grace: float) -> None:
-        self._contents = (services, tokens, state, grace)
-        self._website: asyncio.Task[web.AppRunner] | None = None
-        self._listening: asyncio.Server | None = None
+        self._app_arguments = (services, tokens, state, grace)
+        self._runner: asyncio.Task[web.AppRunner] | None = None
+        self._server: asyncio.Server | None = None
 
     async def open(self, listening: socket.socket, grpc: Callable[[], tuple[str, int]]) -> None:
-        """Answer whoever connects to this socket, which is the door's from now on."""
+        """Serve the connections of a listening socket.
+
+        Args:
+            listening: the socket; ``close`` closes it.
+            grpc: returns host and port of the gRPC server.
+        """
         loop = asyncio.get_running_loop()
-        self._listening = await loop.create_server(lambda: ProtocolSwitch(self._http, grpc), sock=listening)
+        self._server = await loop.create_server(
+            lambda: ProtocolSwitch(self._http_protocol, grpc), sock=listening
+        )
 
     async def close(self) -> None:
-        """Stop listening, finish what is under way."""
-        if self._listening is not None:
-            self._listening.close()
-        if self._website is not None:
-            await (await self._website).cleanup()
+        """Stop listening and finish the calls under way."""
+        if self._server is not None:
+            self._server.close()
+        if self._runner is not None:
+            await (await self._runner).cleanup()
 
-    async def _http(self) -> NewProtocol:
-        if self._website is None:
-            self._website = asyncio.get_running_loop().create_task(self._make_website())
-        # Shielded: who hangs up while the website is made does not take it from the others.
-        runner = await asyncio.shield(self._website)
-        return cast("NewProtocol", runner.server)  # there is one after setup
+    async def _http_protocol(self) -> ProtocolFactory:
+        if self._runner is None:
+            self._runner = asyncio.get_running_loop().create_task(self._start_app())
+        # The task is shielded because other connections wait for it too: a client that disconnects must not
+        # cancel it.
+        runner = await asyncio.shield(self._runner)
+        return cast("ProtocolFactory", runner.server)  # `server` is set after setup.
 
-    async def _make_website(self) -> "web.AppRunner":
-        website = await asyncio.to_thread(import_module, "localpubsub.api.http_app")
-        runner: web.AppRunner = website.runner(*self._contents)
+    async def _start_app(self) -> "web.AppRunner":
+        http_app = await asyncio.to_thread(import_module, "localpubsub.api.http_app")
+        runner: web.AppRunner = http_app.make_runner(*self._app_arguments)
         await runner.setup()
         return runner

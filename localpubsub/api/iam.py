@@ -1,7 +1,7 @@
 """The service google.iam.v1.IAMPolicy, for topics, subscriptions and snapshots.
 
-https://cloud.google.com/pubsub/docs/reference/rpc/google.iam.v1. Nothing is enforced: whoever asks may do
-everything.
+https://cloud.google.com/pubsub/docs/reference/rpc/google.iam.v1. Policies are stored but not enforced: every
+caller may do everything.
 """
 
 from collections.abc import Mapping
@@ -18,17 +18,17 @@ from localpubsub.protocol.iam import (
 )
 from localpubsub.protocol.messages import RequestPb, ResponsePb
 
-IAM_POLICY: Final = "google.iam.v1.IAMPolicy"
+IAM_POLICY: Final = "google.iam.v1.IAMPolicy"  #: The full name of the service.
 
 
 class IamService:
-    """What the service answers; every method raises Refusal or StoreFailure."""
+    """The methods of the service; each may raise RequestRejected or StoreFailure."""
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
 
     def methods(self) -> Mapping[str, Method]:
-        """Name of each method → its request and function."""
+        """Return ``{name: Method}``."""
         return {
             "SetIamPolicy": Method(SetIamPolicyRequest, self.set_iam_policy),
             "GetIamPolicy": Method(GetIamPolicyRequest, self.get_iam_policy),
@@ -40,11 +40,11 @@ class IamService:
         return await self._broker.policies.set(self._number(request.resource), request.policy)
 
     async def get_iam_policy(self, request: RequestPb, _: Context) -> ResponsePb:
-        """The policy of a resource."""
+        """Return the policy of a resource."""
         return self._broker.policies.get(self._number(request.resource))
 
     async def test_iam_permissions(self, request: RequestPb, _: Context) -> ResponsePb:  # noqa: PT019 - no test
-        """Which of the permissions the caller has: all of them."""
+        """Return which of the permissions the caller has, which are all of them."""
         self._number(request.resource)
         if any("*" in permission for permission in request.permissions):
             raise InvalidArgument("Permissions with wildcards (such as '*') are not allowed.")

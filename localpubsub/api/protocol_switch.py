@@ -1,29 +1,34 @@
-"""One port for JSON and gRPC: the first bytes of a connection say which it speaks.
+"""One port for HTTP/1.1 and gRPC: the first bytes of a connection decide between them.
 
-Every HTTP/2 connection begins with the same 24 bytes (RFC 9113 section 3.4), which no HTTP/1.1 request does.
+Every HTTP/2 connection begins with the same 24 bytes (RFC 9113 section 3.4); no HTTP/1.1 request begins with
+them.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Final, TypeAlias, cast
 
-PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"  #: The first bytes of an HTTP/2 connection.
 
-
-NewProtocol: TypeAlias = Callable[[], asyncio.Protocol]
+ProtocolFactory: TypeAlias = Callable[[], asyncio.Protocol]
 
 
 class ProtocolSwitch(asyncio.Protocol):
-    """A new connection, until it is known whose it is: ``http``'s, or the gRPC server's at ``grpc``."""
+    """The protocol of a new connection until its first bytes show whether it is HTTP/1.1 or gRPC.
+
+    Args:
+        http: returns the factory of HTTP/1.1 protocols.
+        grpc: returns host and port of the gRPC server.
+    """
 
     def __init__(
-        self, http: Callable[[], Awaitable[NewProtocol]], grpc: Callable[[], tuple[str, int]]
+        self, http: Callable[[], Awaitable[ProtocolFactory]], grpc: Callable[[], tuple[str, int]]
     ) -> None:
         self._http = http
         self._grpc = grpc
         self._transport: asyncio.Transport
-        self._first = b""
-        self._opening: asyncio.Task[None] | None = None
+        self._received = b""
+        self._switching: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
@@ -31,31 +36,32 @@ class ProtocolSwitch(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
-        self._first += data
-        if self._first.startswith(PREFACE):
-            self._lead(self._to_grpc())
-        elif not PREFACE.startswith(self._first):
-            self._lead(self._to_http())
+        self._received += data
+        if self._received.startswith(PREFACE):
+            self._switch(self._switch_to_grpc())
+        elif not PREFACE.startswith(self._received):
+            self._switch(self._switch_to_http())
 
     def connection_lost(self, _: Exception | None) -> None:
         """See asyncio.Protocol."""
-        if self._opening is not None:
-            self._opening.cancel()
+        if self._switching is not None:
+            self._switching.cancel()
 
-    def _lead(self, onwards: Coroutine[None, None, None]) -> None:
+    def _switch(self, switch: Coroutine[None, None, None]) -> None:
         self._transport.pause_reading()
-        self._opening = asyncio.get_running_loop().create_task(onwards)
+        self._switching = asyncio.get_running_loop().create_task(switch)
 
-    async def _to_http(self) -> None:
+    async def _switch_to_http(self) -> None:
         protocol = (await self._http())()
         self._transport.set_protocol(protocol)
         protocol.connection_made(self._transport)
-        protocol.data_received(self._first)
+        protocol.data_received(self._received)
         self._transport.resume_reading()
 
-    async def _to_grpc(self) -> None:
-        # The gRPC server speaks at once, so what it says must have a way out before the connection stands.
-        inner, outer = _Side(self._transport), _Side()
+    async def _switch_to_grpc(self) -> None:
+        # The gRPC server may send bytes before create_connection returns, so the inner side must already know
+        # the client's transport.
+        inner, outer = _Relay(self._transport), _Relay()
         try:
             await asyncio.get_running_loop().create_connection(lambda: inner, *self._grpc())
         except OSError:
@@ -63,12 +69,12 @@ class ProtocolSwitch(asyncio.Protocol):
             return
         outer.other = inner.transport
         self._transport.set_protocol(outer)
-        inner.transport.write(self._first)
+        inner.transport.write(self._received)
         self._transport.resume_reading()
 
 
-class _Side(asyncio.Protocol):
-    """One of two connections that are passed on to each other."""
+class _Relay(asyncio.Protocol):
+    """One of two connections; the bytes that it receives are written to the other."""
 
     def __init__(self, other: asyncio.Transport | None = None) -> None:
         self.transport: asyncio.Transport
@@ -86,7 +92,7 @@ class _Side(asyncio.Protocol):
             self.other.close()
 
     def pause_writing(self) -> None:
-        """What this side cannot take fast enough, the other must not send."""
+        """Stop reading from the other connection while this one cannot be written to fast enough."""
         if self.other is not None and not self.other.is_closing():
             self.other.pause_reading()
 

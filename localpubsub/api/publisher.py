@@ -31,14 +31,14 @@ from localpubsub.resources import limits
 
 
 class PublisherService:
-    """What the service answers; every method raises Refusal or StoreFailure."""
+    """The methods of the service; each may raise RequestRejected or StoreFailure."""
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._catalogue = broker.catalogue
 
     def methods(self) -> Mapping[str, Method | StreamMethod]:
-        """Name of each method → its request and function."""
+        """Return ``{name: Method}``."""
         return {
             "CreateTopic": Method(Topic, self.create_topic),
             "GetTopic": Method(GetTopicRequest, self.get_topic),
@@ -52,7 +52,7 @@ class PublisherService:
         }
 
     async def publish(self, request: RequestPb, _: Context) -> ResponsePb:
-        """Answered once every message is on disk."""
+        """Publish messages; return their ids once all messages are on disk."""
         limits.check_publish(request)
         settings = self._catalogue.topic(request.topic).resource.schema_settings
         if settings.schema:
@@ -61,21 +61,21 @@ class PublisherService:
         return PublishResponse(message_ids=[str(message_id) for message_id in message_ids])
 
     async def create_topic(self, request: RequestPb, _: Context) -> ResponsePb:
-        """The request is the topic itself."""
+        """Create a topic; the request is the topic itself."""
         topic = await self._catalogue.create_topic(request)
         return topic.resource
 
     async def get_topic(self, request: RequestPb, _: Context) -> ResponsePb:
-        """One topic by name."""
+        """Return one topic by name."""
         return self._catalogue.topic(request.topic).resource
 
     async def update_topic(self, request: RequestPb, _: Context) -> ResponsePb:
-        """The fields of the update mask."""
+        """Change the fields that the update mask names."""
         topic = await self._catalogue.update_topic(request.topic, request.update_mask)
         return topic.resource
 
     async def list_topics(self, request: RequestPb, _: Context) -> ResponsePb:
-        """Topics of a project, by name."""
+        """Return the topics of a project, sorted by name."""
         limits.check_project(request.project)
         prefix = request.project + "/"
         topics = self._catalogue.topics
@@ -84,25 +84,25 @@ class PublisherService:
         return ListTopicsResponse(topics=[topics[name].resource for name in found], next_page_token=token)
 
     async def list_topic_subscriptions(self, request: RequestPb, _: Context) -> ResponsePb:
-        """Names of the subscriptions of a topic."""
+        """Return the names of a topic's subscriptions."""
         topic = self._catalogue.topic(request.topic)
         names = [subscription.name for subscription in topic.subscriptions]
         found, token = list_page(names, request.page_size, request.page_token)
         return ListTopicSubscriptionsResponse(subscriptions=found, next_page_token=token)
 
     async def delete_topic(self, request: RequestPb, _: Context) -> ResponsePb:
-        """The topic goes, its subscriptions stay."""
+        """Delete a topic; its subscriptions remain."""
         await self._catalogue.delete_topic(request.topic)
         return Empty()
 
     async def list_topic_snapshots(self, request: RequestPb, _: Context) -> ResponsePb:
-        """Names of the snapshots of a topic."""
+        """Return the names of a topic's snapshots."""
         numbers = set(self._catalogue.topic(request.topic).snapshots)
         names = [each.name for each in self._broker.snapshots.snapshots.values() if each.number in numbers]
         found, token = list_page(names, request.page_size, request.page_token)
         return ListTopicSnapshotsResponse(snapshots=found, next_page_token=token)
 
     async def detach_subscription(self, request: RequestPb, _: Context) -> ResponsePb:
-        """The subscription loses its messages and its topic, and stays."""
+        """Detach a subscription: it remains, without its messages and its topic."""
         await self._catalogue.detach_subscription(request.subscription)
         return DetachSubscriptionResponse()

@@ -1,4 +1,4 @@
-"""The REST API: the same methods as over gRPC, through another door."""
+"""The REST API: the same methods as over gRPC, called with JSON."""
 
 import logging
 from typing import Final, cast
@@ -6,73 +6,76 @@ from typing import Final, cast
 from aiohttp import web
 
 from localpubsub.api import rest_routes
-from localpubsub.api.rest_call import Aborted, Call
+from localpubsub.api.grpc_methods import internal_error_message
+from localpubsub.api.rest_call import CallAborted, CallContext
 from localpubsub.api.rest_json import HTTP_STATUS, decode, encode, error_body
 from localpubsub.errors import InvalidArgument, RequestRejected, StoreFailure, Unimplemented
 from localpubsub.protocol.calls import Context, Services, unary_methods
 
-#: Bytes of a request's body (the sentence with which Google's servers refuse more names this number).
+#: The largest request body in bytes. Google's servers name this number when they reject a larger one.
 MAX_BODY: Final = 10 * 1024 * 1024
-#: Seconds a call may take whose caller names no deadline: as long as clients of REST wait for an answer.
-PATIENCE: Final = 60.0
-_DEADLINE_HEADER: Final = "X-Server-Timeout"  #: seconds; Google's API clients send it
+#: The longest duration of a call in seconds, also if the caller sets no deadline: REST clients wait this long
+#: for a response.
+MAX_CALL_SECONDS: Final = 60.0
+#: The header in which Google's API clients send a call's deadline in seconds.
+_DEADLINE_HEADER: Final = "X-Server-Timeout"
 
 _log = logging.getLogger("localpubsub.api.rest")
 
 
 class RestApi:
-    """Answers ``/v1/…`` with the methods it is given, by name."""
+    """Serves ``/v1/…`` with the unary methods of ``services``."""
 
     def __init__(self, services: Services) -> None:
         self._methods = unary_methods(services)
 
-    async def answer(self, request: web.Request) -> web.Response:
-        """One request, always answered in JSON."""
+    async def respond(self, request: web.Request) -> web.Response:
+        """Respond to one request; the body is JSON in every case."""
         pretty = _parameter(request, "prettyPrint", "true") != "false"
         try:
-            return await self._answer(request, pretty=pretty)
-        except (RequestRejected, StoreFailure, Aborted) as error:
-            _log.debug("refused code=%s reason=%s", error.code, error)
+            return await self._call_method(request, pretty=pretty)
+        except (RequestRejected, StoreFailure, CallAborted) as error:
+            _log.debug("request_rejected code=%s reason=%s", error.code, error)
             return _error(error.code, str(error), pretty=pretty)
         except web.HTTPRequestEntityTooLarge:
-            sentence = f"Request payload size exceeds the limit: {MAX_BODY} bytes."
-            return _error("INVALID_ARGUMENT", sentence, pretty=pretty)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer
-            _log.error("a bug of localpubsub's", exc_info=error)
-            return _error("INTERNAL", f"localpubsub has a bug: {error!r}. Its log says more.", pretty=pretty)
+            message = f"Request payload size exceeds the limit: {MAX_BODY} bytes."
+            return _error("INVALID_ARGUMENT", message, pretty=pretty)
+        except Exception as error:  # noqa: BLE001 - every error becomes a status
+            _log.error("internal_error", exc_info=error)
+            return _error("INTERNAL", internal_error_message(error), pretty=pretty)
 
-    async def _answer(self, request: web.Request, *, pretty: bool) -> web.Response:
+    async def _call_method(self, request: web.Request, *, pretty: bool) -> web.Response:
         alt = _parameter(request, "alt", "json")
         if alt not in {"json", "json;enum-encoding=int"}:
-            raise InvalidArgument(f"Invalid value for alt: {alt!r}. localpubsub answers in json only.")
+            raise InvalidArgument(f"Invalid value for alt: {alt!r}. localpubsub responds in JSON only.")
         route = rest_routes.find(request.method, request.rel_url.raw_path)
         if route is None:
-            sentence = f"No method of Pub/Sub has the path {request.method} {request.path}."
-            return _error("NOT_FOUND", sentence, pretty=pretty)
+            message = f"No method of Pub/Sub has the path {request.method} {request.path}."
+            return _error("NOT_FOUND", message, pretty=pretty)
         method = self._methods.get(route.method)
         if method is None:
             raise Unimplemented(f"localpubsub does not offer {route.method} yet.")
-        given = decode(method.request, route, request.query.items(), await request.read())
-        call = cast("Context", Call(_seconds(request)))
-        response = await method.function(given, call)
+        decoded = decode(method.request, route, request.query.items(), await request.read())
+        context = cast("Context", CallContext(_timeout(request)))
+        response = await method.function(decoded, context)
         body = encode(response, enums_as_numbers=alt != "json", pretty=pretty)
         return _json(200, body)
 
 
-def _parameter(request: web.Request, name: str, otherwise: str) -> str:
-    """A system parameter, which may be spelled with a dollar."""
-    return request.query.get(f"${name}", request.query.get(name, otherwise))
+def _parameter(request: web.Request, name: str, default: str) -> str:
+    """Return a system parameter, whose name may begin with a dollar sign."""
+    return request.query.get(f"${name}", request.query.get(name, default))
 
 
-def _seconds(request: web.Request) -> float:
+def _timeout(request: web.Request) -> float:
     try:
-        return min(PATIENCE, max(0.0, float(request.headers.get(_DEADLINE_HEADER, PATIENCE))))
+        return min(MAX_CALL_SECONDS, max(0.0, float(request.headers.get(_DEADLINE_HEADER, MAX_CALL_SECONDS))))
     except ValueError:
-        return PATIENCE
+        return MAX_CALL_SECONDS
 
 
-def _error(code: str, sentence: str, *, pretty: bool) -> web.Response:
-    return _json(HTTP_STATUS[code], error_body(code, sentence, pretty=pretty))
+def _error(code: str, message: str, *, pretty: bool) -> web.Response:
+    return _json(HTTP_STATUS[code], error_body(code, message, pretty=pretty))
 
 
 def _json(status: int, body: bytes) -> web.Response:

@@ -1,4 +1,4 @@
-"""A call of a method that does not come over gRPC: from the REST API, or from a setup file."""
+"""A replacement of gRPC's context for calls that do not arrive over gRPC: from REST or from a setup file."""
 
 import asyncio
 from typing import NoReturn
@@ -6,31 +6,38 @@ from typing import NoReturn
 import grpc
 
 
-class Aborted(Exception):
-    """The method ended the call; ``code`` is the name of a gRPC status."""
+class CallAborted(Exception):
+    """The method ended the call with an error.
 
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
+    Attributes:
+        code: the name of a gRPC status code.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
         self.code = code
 
 
-class Call:
-    """What a method may ask and say about its call, in place of gRPC's context."""
+class CallContext:
+    """The part of grpc.aio.ServicerContext that the methods use.
 
-    def __init__(self, seconds: float) -> None:
-        self._until = asyncio.get_running_loop().time() + seconds
+    The caller waits ``timeout`` seconds for the response.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        self._until = asyncio.get_running_loop().time() + timeout
 
     def time_remaining(self) -> float:
-        """Seconds the caller still waits."""
+        """Return how many seconds the caller still waits."""
         return max(0.0, self._until - asyncio.get_running_loop().time())
 
     async def abort(self, code: grpc.StatusCode, details: str = "", _: object = ()) -> NoReturn:
-        """End the call with an error."""
-        raise Aborted(code.name, details)
+        """End the call by raising CallAborted."""
+        raise CallAborted(code.name, details)
 
     def set_trailing_metadata(self, _: object) -> None:
-        """Only gRPC's answers have any."""
+        """Ignore the metadata, which only gRPC responses have."""
 
     def invocation_metadata(self) -> tuple[()]:
-        """Nothing that a method would want to know."""
+        """Return no metadata, because the methods use none."""
         return ()

@@ -1,4 +1,4 @@
-"""JSON of the REST API to protobuf requests, and back. Pure: bytes in, values out.
+"""Convert JSON of the REST API to protobuf requests, and protobuf responses to JSON. Pure.
 
 https://cloud.google.com/endpoints/docs/grpc/transcoding, https://protobuf.dev/programming-guides/json/,
 https://cloud.google.com/apis/docs/system-parameters.
@@ -17,7 +17,8 @@ from localpubsub.protocol.messages import RequestPb, ResponsePb
 
 Json: TypeAlias = Any
 
-#: HTTP status of each code (https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto).
+#: The HTTP status of each gRPC status code
+#: (https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto).
 HTTP_STATUS: Final = {
     "CANCELLED": 499,
     "UNKNOWN": 500,
@@ -37,7 +38,7 @@ HTTP_STATUS: Final = {
     "DATA_LOSS": 500,
 }
 
-#: Query parameters of every Google API, which name no field of a request.
+#: The query parameters that every Google API accepts. All other parameters are fields of the request.
 SYSTEM_PARAMETERS: Final = frozenset(
     {
         "access_token", "alt", "callback", "fields", "key", "oauth_token", "prettyPrint", "quotaUser",
@@ -51,59 +52,67 @@ _BOOLEANS: Final = {"true": True, "false": False}
 
 
 def decode(message: RequestPb, route: Route, query: Iterable[tuple[str, str]], body: bytes) -> RequestPb:
-    """The request: an instance of ``message``, from body, query and path. InvalidArgument names the field."""
+    """Return the request, an instance of ``message``, from the body, the query parameters and the path.
+
+    Raises:
+        InvalidArgument: a field is unknown or has an invalid value; the message names the field.
+    """
     fields: dict[str, Json] = {}
     if route.body and body:
-        given = _parsed(body)
-        fields = given if route.body == "*" else {route.body: given}
+        content = _parse_body(body)
+        fields = content if route.body == "*" else {route.body: content}
     for name, value in query:
         if name not in SYSTEM_PARAMETERS:
-            _bind(message.DESCRIPTOR, fields, name, value)
+            _set_query_parameter(message.DESCRIPTOR, fields, name, value)
     path = route.field.split(".")
-    _holder(fields, path)[path[-1]] = route.value
-    return parsed(message, fields)
+    _parent_object(fields, path)[path[-1]] = route.value
+    return parse_fields(message, fields)
 
 
-def parsed(message: RequestPb, fields: Json) -> RequestPb:
-    """An instance of ``message`` with these fields; InvalidArgument names the one that does not fit."""
+def parse_fields(message: RequestPb, fields: Json) -> RequestPb:
+    """Return an instance of ``message`` with these fields.
+
+    Raises:
+        InvalidArgument: a field is unknown or has an invalid value; the message names the field.
+    """
     request = message()
     try:
-        json_format.ParseDict(_with_camel_mask(fields), request)
+        json_format.ParseDict(_with_camel_case_mask(fields), request)
     except (json_format.ParseError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise InvalidArgument(f"Invalid JSON payload received. {_reason(error)}") from None
     return request
 
 
 def encode(response: ResponsePb, *, enums_as_numbers: bool = False, pretty: bool = True) -> bytes:
-    """The JSON of a response: fields in camelCase, those with their default value left out."""
+    """Return the JSON of a response: names in camelCase, without the fields that have their default value."""
     fields = json_format.MessageToDict(response, use_integers_for_enums=enums_as_numbers)
-    return dumped(fields, pretty=pretty)
+    return _dump(fields, pretty=pretty)
 
 
-def error_body(code: str, sentence: str, *, pretty: bool = True) -> bytes:
-    """Google's: ``{"error": {"code": 404, "message": "…", "status": "NOT_FOUND"}}``."""
-    error = {"code": HTTP_STATUS[code], "message": sentence, "status": code}
-    return dumped({"error": error}, pretty=pretty)
+def error_body(code: str, message: str, *, pretty: bool = True) -> bytes:
+    """Return an error as Google does: ``{"error": {"code": 404, "message": "…", "status": "NOT_FOUND"}}``."""
+    error = {"code": HTTP_STATUS[code], "message": message, "status": code}
+    return _dump({"error": error}, pretty=pretty)
 
 
-def dumped(fields: Json, *, pretty: bool = True) -> bytes:
-    """Encoded as Google's servers do, indented by two unless asked not to."""
+def _dump(fields: Json, *, pretty: bool) -> bytes:
+    """Encode JSON as Google's servers do: indented by two spaces if ``pretty``."""
     text = json.dumps(fields, indent=2, ensure_ascii=False) if pretty else json.dumps(fields)
     return text.encode(errors="replace") + (b"\n" if pretty else b"")
 
 
-def _parsed(body: bytes) -> Json:
+def _parse_body(body: bytes) -> Json:
     try:
-        given = json.loads(body.decode())
+        content = json.loads(body.decode())
     except (ValueError, RecursionError) as error:
         raise InvalidArgument(f"Invalid JSON payload received. {_reason(error)}") from None
-    if not isinstance(given, dict):
+    if not isinstance(content, dict):
         raise InvalidArgument("Invalid JSON payload received. Root element must be a message.")
-    return given
+    return content
 
 
 def _reason(error: Exception) -> str:
-    """Its first line, for json_format goes on to list every field there is."""
+    """Return the first line of an error's text; in further lines json_format lists every known field."""
     if isinstance(error, RecursionError):
         return "It is nested too deeply."
     reason = str(error).partition("\n")[0].encode(errors="replace").decode()
@@ -112,24 +121,29 @@ def _reason(error: Exception) -> str:
     return reason[:500]
 
 
-def _bind(descriptor: Any, fields: dict[str, Json], name: str, text: str) -> None:  # noqa: ANN401 - untyped
-    """Put a query parameter where its dotted name says; the last part may be repeated."""
+def _set_query_parameter(
+    descriptor: Any,  # noqa: ANN401 - protobuf publishes no types
+    fields: dict[str, Json],
+    name: str,
+    text: str,
+) -> None:
+    """Set the field that a query parameter names by its dotted path; a repeated field gets one more value."""
     path = name.split(".")
     for part in path[:-1]:
         field = _field(descriptor, part, name)
         descriptor = field.message_type
     field = _field(descriptor, path[-1], name)
     value: Json = _BOOLEANS.get(text, text) if field.cpp_type == field.CPPTYPE_BOOL else text
-    holder = _holder(fields, path)
+    parent = _parent_object(fields, path)
     if field.is_repeated:
-        given = holder.get(path[-1])
-        if not isinstance(given, list | None):
+        current = parent.get(path[-1])
+        if not isinstance(current, list | None):
             raise InvalidArgument(f"Invalid JSON payload received. {name!r} must be a list.")
-        value = [*(given or []), value]
-    holder[path[-1]] = value
+        value = [*(current or []), value]
+    parent[path[-1]] = value
 
 
-def _field(descriptor: Any, part: str, name: str) -> Any:  # noqa: ANN401 - untyped
+def _field(descriptor: Any, part: str, name: str) -> Any:  # noqa: ANN401 - protobuf publishes no types
     found = descriptor and (
         descriptor.fields_by_name.get(part) or descriptor.fields_by_camelcase_name.get(part)
     )
@@ -141,8 +155,8 @@ def _field(descriptor: Any, part: str, name: str) -> Any:  # noqa: ANN401 - unty
     return found
 
 
-def _holder(fields: dict[str, Json], path: list[str]) -> dict[str, Json]:
-    """The object that has the last part of a path, made where it is not there or null, which is the same."""
+def _parent_object(fields: dict[str, Json], path: list[str]) -> dict[str, Json]:
+    """Return the object that contains the last part of a path; create objects that are missing or null."""
     for part in path[:-1]:
         if fields.get(part) is None:
             fields[part] = {}
@@ -152,8 +166,8 @@ def _holder(fields: dict[str, Json], path: list[str]) -> dict[str, Json]:
     return fields
 
 
-def _with_camel_mask(fields: dict[str, Json]) -> dict[str, Json]:
-    """An update mask may name fields either way; protobuf's JSON knows camelCase only."""
+def _with_camel_case_mask(fields: dict[str, Json]) -> dict[str, Json]:
+    """Convert an update mask in snake_case, which Google accepts, to camelCase, which protobuf requires."""
     for name in ("updateMask", "update_mask"):
         mask = fields.get(name)
         if isinstance(mask, str) and "_" in mask:

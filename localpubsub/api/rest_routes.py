@@ -1,7 +1,9 @@
-"""Which HTTP method and path call which method of Pub/Sub, as the google.api.http annotations say. Pure.
+"""The routes of the REST API: which HTTP method and path call which method of Pub/Sub. Pure.
 
+They are those of the google.api.http annotations in
 https://github.com/googleapis/googleapis/blob/master/google/pubsub/v1/pubsub.proto, schema.proto and
-google/iam/v1/iam_policy.proto. The table has every method there is, whether localpubsub offers it or not.
+google/iam/v1/iam_policy.proto. The table contains all methods of Pub/Sub, also those that localpubsub does
+not offer.
 """
 
 import re
@@ -14,7 +16,8 @@ _SUBSCRIPTION = "projects/*/subscriptions/*"
 _SNAPSHOT = "projects/*/snapshots/*"
 _SCHEMA = "projects/*/schemas/*"
 
-#: name of the method, HTTP method, path, and what the body is: "*" the request, a field of it, or "" nothing
+#: Each row has the method's name, the HTTP method, the path template, and what the body contains: "*" for the
+#: whole request, the name of one of its fields, or "" for nothing.
 TABLE: Final = (
     ("CreateTopic", "PUT", f"/v1/{{name={_TOPIC}}}", "*"),
     ("UpdateTopic", "PATCH", f"/v1/{{topic.name={_TOPIC}}}", "*"),
@@ -66,19 +69,20 @@ _TEMPLATE = re.compile(r"(.*)\{([\w.]+)=([^}]+)\}(.*)")
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One line of the table, found for a path."""
+    """The row of the table that matches a request."""
 
-    method: str  #: of Pub/Sub
-    body: str  #: "*", the name of a field, or empty
-    field: str  #: dotted path of the request's field that the path names
-    value: str  #: its value, percent-decoded
+    method: str  #: The name of the Pub/Sub method, for example "CreateTopic".
+    body: str  #: What the body contains: "*", the name of a field, or an empty string.
+    field: str  #: The dotted path of the request field whose value is in the URL's path.
+    value: str  #: The value of that field, percent-decoded.
 
 
 def _pattern(template: str) -> tuple[str, re.Pattern[str]]:
-    """The field a template names, and what its paths look like; a verb follows the last colon."""
+    """Return the field that a path template names, and the regular expression of the paths that match."""
     before, field, value, after = _TEMPLATE.findall(template)[0]
     parents = value.split("/")[:-1]
-    # A project may contain a colon (example.com:project), what ends a path does not: there it begins a verb.
+    # A project id may contain a colon (example.com:project). The last segment may not: there a colon begins
+    # the custom verb (":publish").
     segments = ["[^/]+" if part == "*" else re.escape(part) for part in parents]
     segments.append("[^/]+" if after.startswith("/") else "[^/:]+")
     return field, re.compile(f"{re.escape(before)}({'/'.join(segments)}){re.escape(after)}")
@@ -88,7 +92,12 @@ _ROUTES: Final = [(name, method, body, *_pattern(template)) for name, method, te
 
 
 def find(http_method: str, raw_path: str) -> Route | None:
-    """The route of a request, by its path as it stood in the request line, without the query."""
+    """Return the route of a request, or None if no route matches.
+
+    Args:
+        http_method: the HTTP method.
+        raw_path: the path as in the request line, still percent-encoded, without the query.
+    """
     for name, method, body, field, pattern in _ROUTES:
         if method == http_method and (match := pattern.fullmatch(raw_path)):
             return Route(name, body, field, unquote(match[1]))

@@ -32,19 +32,19 @@ from localpubsub.protocol.messages import (
 from localpubsub.resources import limits
 from localpubsub.schemas.registry import Revision
 
-_BASIC, _FULL = 1, 2  # SchemaView
-_BINARY = 2  # Encoding
+_BASIC, _FULL = 1, 2  # Values of google.pubsub.v1.SchemaView.
+_JSON, _BINARY = 1, 2  # Values of google.pubsub.v1.Encoding.
 
 
 class SchemaService:
-    """What the service answers; every method raises Refusal or StoreFailure."""
+    """The methods of the service; each may raise RequestRejected or StoreFailure."""
 
     def __init__(self, broker: Broker) -> None:
         self._catalogue = broker.catalogue
         self._schemas = broker.catalogue.schemas
 
     def methods(self) -> Mapping[str, Method | StreamMethod]:
-        """Name of each method → its request and function."""
+        """Return ``{name: Method}``."""
         return {
             "CreateSchema": Method(CreateSchemaRequest, self.create_schema),
             "GetSchema": Method(GetSchemaRequest, self.get_schema),
@@ -59,61 +59,64 @@ class SchemaService:
         }
 
     async def create_schema(self, request: RequestPb, _: Context) -> ResponsePb:
-        """The name is made of the parent and the id; the one in the schema is ignored."""
+        """Create a schema; its name consists of the parent and the id, the name in the schema is ignored."""
         limits.check_project(request.parent)
         name = f"{request.parent}/schemas/{request.schema_id}"
         return (await self._schemas.create(name, request.schema)).resource
 
     async def get_schema(self, request: RequestPb, _: Context) -> ResponsePb:
-        """The last revision, or the one that the name ends with (``@ID``); whole unless told otherwise."""
-        return _viewed(self._schemas.revision(request.name), full=request.view != _BASIC)
+        """Return the last revision, or the revision ``ID`` of a name that ends with ``@ID``.
+
+        The definition is included unless the view is BASIC.
+        """
+        return _with_view(self._schemas.revision(request.name), full=request.view != _BASIC)
 
     async def list_schemas(self, request: RequestPb, _: Context) -> ResponsePb:
-        """The last revision of each schema of a project, without definitions unless told otherwise."""
+        """Return the last revision of each schema of a project; definitions only with the view FULL."""
         limits.check_project(request.parent)
         prefix = request.parent + "/"
         names = [name for name in self._schemas.revisions if name.startswith(prefix)]
         found, token = list_page(names, request.page_size, request.page_token)
         full = request.view == _FULL
-        schemas = [_viewed(self._schemas.revision(name), full=full) for name in found]
+        schemas = [_with_view(self._schemas.revision(name), full=full) for name in found]
         return ListSchemasResponse(schemas=schemas, next_page_token=token)
 
     async def list_schema_revisions(self, request: RequestPb, _: Context) -> ResponsePb:
-        """The revisions of a schema, oldest first, without definitions unless told otherwise."""
+        """Return the revisions of a schema, oldest first; definitions only with the view FULL."""
         self._schemas.revision(request.name)
         revisions = {f"{each.number:020}": each for each in self._schemas.revisions[request.name]}
         found, token = list_page(list(revisions), request.page_size, request.page_token)
         full = request.view == _FULL
-        schemas = [_viewed(revisions[number], full=full) for number in found]
+        schemas = [_with_view(revisions[number], full=full) for number in found]
         return ListSchemaRevisionsResponse(schemas=schemas, next_page_token=token)
 
     async def commit_schema(self, request: RequestPb, _: Context) -> ResponsePb:
-        """A new revision."""
+        """Create a new revision and return it."""
         return (await self._schemas.commit(request.name, request.schema)).resource
 
     async def rollback_schema(self, request: RequestPb, _: Context) -> ResponsePb:
-        """A new revision with an earlier definition."""
+        """Create a new revision with the definition of an earlier one, and return it."""
         return (await self._schemas.roll_back(request.name, request.revision_id)).resource
 
     async def delete_schema_revision(self, request: RequestPb, _: Context) -> ResponsePb:
-        """The revision that is gone."""
+        """Delete one revision and return it."""
         return (await self._schemas.delete_revision(request.name, request.revision_id)).resource
 
     async def delete_schema(self, request: RequestPb, _: Context) -> ResponsePb:
-        """All revisions; topics that use the schema take no messages any more."""
+        """Delete all revisions; topics that use the schema then reject every message."""
         await self._catalogue.delete_schema(request.name)
         return Empty()
 
     async def validate_schema(self, request: RequestPb, _: Context) -> ResponsePb:
-        """Nothing is kept."""
+        """Validate a schema without storing it."""
         limits.check_project(request.parent)
         await self._schemas.validate(request.schema)
         return ValidateSchemaResponse()
 
     async def validate_message(self, request: RequestPb, _: Context) -> ResponsePb:
-        """Against a schema that is there, or the one in the request."""
+        """Validate a message against a stored schema, or against the schema in the request."""
         limits.check_project(request.parent)
-        if request.encoding not in {1, _BINARY}:
+        if request.encoding not in {_JSON, _BINARY}:
             raise InvalidArgument("Invalid schema encoding provided: it must be JSON or BINARY.")
         if request.WhichOneof("schema_spec") == "name":
             revision = self._schemas.revision(request.name)
@@ -121,12 +124,12 @@ class SchemaService:
             revision = await self._schemas.validate(request.schema)
         try:
             revision.definition.decode(request.message, binary=request.encoding == _BINARY)
-        except SchemaMismatch as mismatch:
-            raise InvalidArgument(f"Invalid data in message: {mismatch}.") from mismatch
+        except SchemaMismatch as error:
+            raise InvalidArgument(f"Invalid data in message: {error}.") from error
         return ValidateMessageResponse()
 
 
-def _viewed(revision: Revision, *, full: bool) -> ResponsePb:
+def _with_view(revision: Revision, *, full: bool) -> ResponsePb:
     if full:
         return revision.resource
     basic = Schema()

@@ -23,14 +23,14 @@ from localpubsub.resources import limits
 
 
 class SnapshotMethods:
-    """What they answer; every method raises Refusal or StoreFailure."""
+    """The methods about snapshots and seek; each may raise RequestRejected or StoreFailure."""
 
     def __init__(self, broker: Broker) -> None:
         self._snapshots = broker.snapshots
         self._seeks = SubscriptionSeeker(broker)
 
     def methods(self) -> Mapping[str, Method]:
-        """Name of each method → its request and function."""
+        """Return ``{name: Method}``."""
         return {
             "CreateSnapshot": Method(CreateSnapshotRequest, self.create_snapshot),
             "GetSnapshot": Method(GetSnapshotRequest, self.get_snapshot),
@@ -41,16 +41,16 @@ class SnapshotMethods:
         }
 
     async def create_snapshot(self, request: RequestPb, _: Context) -> ResponsePb:
-        """Answered once it is on disk."""
+        """Create a snapshot; return once it is on disk."""
         snapshot = await self._snapshots.create(request)
         return snapshot.resource
 
     async def get_snapshot(self, request: RequestPb, _: Context) -> ResponsePb:
-        """One snapshot by name."""
+        """Return one snapshot by name."""
         return self._snapshots.snapshot(request.snapshot).resource
 
     async def list_snapshots(self, request: RequestPb, _: Context) -> ResponsePb:
-        """Snapshots of a project, by name."""
+        """Return the snapshots of a project, sorted by name."""
         limits.check_project(request.project)
         snapshots = self._snapshots.snapshots
         names = [name for name in snapshots if name.startswith(request.project + "/")]
@@ -59,16 +59,16 @@ class SnapshotMethods:
         return ListSnapshotsResponse(snapshots=resources, next_page_token=token)
 
     async def update_snapshot(self, request: RequestPb, _: Context) -> ResponsePb:
-        """The fields of the update mask."""
+        """Change the fields that the update mask names."""
         snapshot = await self._snapshots.update(request.snapshot, request.update_mask)
         return snapshot.resource
 
     async def delete_snapshot(self, request: RequestPb, _: Context) -> ResponsePb:
-        """The snapshot goes, with what only it held."""
+        """Delete a snapshot, with the messages that only it retained."""
         await self._snapshots.delete(request.snapshot)
         return Empty()
 
     async def seek(self, request: RequestPb, _: Context) -> ResponsePb:
-        """See seek.py."""
+        """Seek to a time or a snapshot: see broker/seek.py."""
         await self._seeks.seek(request)
         return SeekResponse()

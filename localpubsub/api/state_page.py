@@ -1,4 +1,4 @@
-"""``GET /``: what the server holds, for people, and for programs that ask for JSON."""
+"""``GET /``: the state of topics and subscriptions, as a page or, if the client asks for it, as JSON."""
 
 import json
 from dataclasses import fields
@@ -19,7 +19,7 @@ th, td { padding: .35rem 1.4rem .35rem 0; vertical-align: top; text-align: left;
 tr { border-bottom: 1px solid #8884 }
 th { font-weight: 600; opacity: .7 } .number { text-align: right; font-variant-numeric: tabular-nums }
 .endpoint { white-space: normal; overflow-wrap: anywhere; min-width: 14rem }
-td.resting { color: #c60 } .none, small { opacity: .6 }
+td.paused { color: #c60 } .none, small { opacity: .6 }
 """
 _PAGE: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -31,10 +31,10 @@ _PAGE: Final = """<!doctype html>
 """
 _TITLES: Final = {
     "oldest_unacked_seconds": "oldest unacked",
-    "backoff_until": "resting until",
-    "endpoint": "pushed to",
+    "backoff_until": "paused until",
+    "endpoint": "push endpoint",
 }
-_CLASSES: Final = {"backoff_until": "resting", "endpoint": "endpoint"}
+_CLASSES: Final = {"backoff_until": "paused", "endpoint": "endpoint"}
 _NUMBERS: Final = {"subscriptions", "backlog", "outstanding", "oldest_unacked_seconds", "window"}
 
 
@@ -42,7 +42,7 @@ def routes(state: ServerState) -> list[web.RouteDef]:
     """``GET /`` and ``GET /state.json``."""
 
     async def as_json(_: web.Request) -> web.Response:
-        return web.json_response(state.as_json(), dumps=lambda found: json.dumps(found, indent=2))
+        return web.json_response(state.as_json(), dumps=lambda value: json.dumps(value, indent=2))
 
     async def page(request: web.Request) -> web.Response:
         accepted = request.headers.get("Accept", "")
@@ -54,7 +54,7 @@ def routes(state: ServerState) -> list[web.RouteDef]:
 
 
 def html(state: ServerState) -> str:
-    """The page; everything in it that anybody named is escaped."""
+    """Return the page; all names that clients chose are escaped."""
     return _PAGE.format(
         style=_STYLE,
         subscriptions=_table(
@@ -67,36 +67,36 @@ def html(state: ServerState) -> str:
 def _table(names: list[str], rows: list[SubscriptionState] | list[TopicState]) -> str:
     if not rows:
         return '<p class="none">none</p>'
-    titles = "".join(f"<th{_kind(name)}>{_TITLES.get(name, name)}</th>" for name in names)
+    titles = "".join(f"<th{_class(name)}>{_TITLES.get(name, name)}</th>" for name in names)
     lines = "".join(
         "<tr>"
-        + "".join(f"<td{_kind(name)}>{_shown(name, getattr(row, name))}</td>" for name in names)
+        + "".join(f"<td{_class(name)}>{_cell(name, getattr(row, name))}</td>" for name in names)
         + "</tr>"
         for row in rows
     )
     return f'<div class="scroll"><table><tr>{titles}</tr>{lines}</table></div>'
 
 
-def _kind(name: str) -> str:
+def _class(name: str) -> str:
     if name in _CLASSES:
         return f' class="{_CLASSES[name]}"'
     return ' class="number"' if name in _NUMBERS else ""
 
 
-def _shown(name: str, value: object) -> str:
+def _cell(name: str, value: object) -> str:
     if value is None:
         return "pull" if name == "endpoint" else "–"
     if name == "oldest_unacked_seconds" and isinstance(value, float):
         return f"{value:,.1f} s"
     if name == "backoff_until":
-        return escape(str(value)[11:])  # without the day: a rest lasts a minute at most
+        return escape(str(value)[11:])  # Only the time of day, because a pause lasts at most a minute.
     if name in {"name", "topic"}:
-        return _short(str(value))
+        return _short_name(str(value))
     return escape(f"{value:,}" if isinstance(value, int) else str(value))
 
 
-def _short(name: str) -> str:
-    """``projects/P/topics/T`` as project and name, the whole of it where the mouse rests."""
+def _short_name(name: str) -> str:
+    """Show ``projects/P/topics/T`` as project and name, with the full name as tooltip."""
     parts = name.split("/")
     project = f"<small>{escape(parts[1])} /</small> " if len(parts) == 4 else ""
     return f'<span title="{escape(name)}">{project}{escape(parts[-1])}</span>'

@@ -1,1 +1,1 @@
-"""Topics and subscriptions that a setup file asks for at start."""
+"""The topics, subscriptions and schemas that the option ``--setup`` creates at the start."""

@@ -1,8 +1,8 @@
-"""``--setup``: the topics and subscriptions that are to exist, as a file says it. Pure: text in, values out.
+"""Parse the setup file of the option ``--setup``. Pure: text in, values out.
 
-Each entry is the resource's JSON of the REST API, in YAML or JSON, or only a name::
+Each entry is a resource in the JSON format of the REST API, written in YAML or JSON, or only a name::
 
-    project: shop              # for names that are not whole
+    project: shop              # the project of short names
     topics: [orders, dead-orders]
     subscriptions:
       - name: orders-to-billing
@@ -19,11 +19,11 @@ import yaml
 
 from localpubsub.errors import CannotStart
 
-#: What a file may contain, in the order in which it is made.
+#: The kinds of resources that a file may contain, in the order of their creation.
 COLLECTIONS: Final = ("schemas", "topics", "subscriptions")
 
-#: Fields that hold a name, and the collection it is of.
-_NAMES: Final = {
+#: Fields whose value is a name → the collection of the named resource.
+_NAME_FIELDS: Final = {
     "topic": "topics",
     "deadLetterTopic": "topics",
     "dead_letter_topic": "topics",
@@ -32,16 +32,20 @@ _NAMES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """One resource that is to exist."""
+class SetupEntry:
+    """One resource of a setup file."""
 
-    where: str  #: for whoever wrote it: ``pubsub.yaml, line 4``
-    collection: str  #: one of COLLECTIONS
-    fields: dict[str, Any]  #: JSON of the REST API, with whole names
+    position: str  #: The position in the file, for error messages: ``pubsub.yaml, line 4``.
+    collection: str  #: One of COLLECTIONS.
+    fields: dict[str, Any]  #: The resource in the JSON format of the REST API, with full names.
 
 
-def from_text(text: str, source: str) -> list[Wanted]:
-    """What a file wants; CannotStart with line numbers, each fault on its own line."""
+def from_text(text: str, source: str) -> list[SetupEntry]:
+    """Parse the text of a setup file; ``source`` is the file's name.
+
+    Raises:
+        CannotStart: the file is invalid; the message has one line with a line number for each fault.
+    """
     try:
         root = yaml.compose(text, yaml.SafeLoader)
         values = yaml.safe_load(text)
@@ -50,16 +54,20 @@ def from_text(text: str, source: str) -> list[Wanted]:
         raise CannotStart(f"{source}{line}: {error.problem}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise CannotStart(f"{source}: {str(error) or 'nested too deeply'}".replace("\n", " ")) from None
-    return _wanted(values, source, dict(_lines(root)))
+    return _entries(values, source, dict(_lines(root)))
 
 
-def from_values(values: Mapping[str, Any]) -> list[Wanted]:
-    """The same from values; CannotStart names the entry."""
-    return _wanted(dict(values), "setup", {})
+def from_values(values: Mapping[str, Any]) -> list[SetupEntry]:
+    """Parse a mapping with the content of a setup file.
+
+    Raises:
+        CannotStart: the mapping is invalid; the message has one line with the entry for each fault.
+    """
+    return _entries(dict(values), "setup", {})
 
 
 def _lines(root: yaml.Node | None) -> Iterator[tuple[tuple[str, int], int]]:
-    """(key, index of the entry) → its line; index -1 for the key itself."""
+    """Yield ``((key, index of the entry), line)``; the index -1 stands for the key itself."""
     if not isinstance(root, yaml.MappingNode):
         return
     for key, value in root.value:
@@ -69,37 +77,39 @@ def _lines(root: yaml.Node | None) -> Iterator[tuple[tuple[str, int], int]]:
                 yield (str(key.value), index), entry.start_mark.line + 1
 
 
-def _wanted(values: object, source: str, lines: dict[tuple[str, int], int]) -> list[Wanted]:
+def _entries(values: object, source: str, lines: dict[tuple[str, int], int]) -> list[SetupEntry]:
     if values is None:
         return []
     if not isinstance(values, dict):
-        raise CannotStart(f"{source}: it must say topics: [...] and subscriptions: [...]")
-    found: list[Wanted] = []
+        raise CannotStart(f"{source}: the file must contain topics: [...] and subscriptions: [...]")
+    found: list[SetupEntry] = []
     faults: list[str] = []
-    for (key, index), fault in _misplaced(values):
-        faults.append(f"{_where(source, lines, key, index)}: {fault}")
+    for (key, index), fault in _key_faults(values):
+        faults.append(f"{_position(source, lines, key, index)}: {fault}")
     for collection in COLLECTIONS:
         entries = values.get(collection)
         for index, entry in enumerate(entries if isinstance(entries, list) else []):
-            where = _where(source, lines, collection, index)
+            position = _position(source, lines, collection, index)
             try:
-                found.append(Wanted(where, collection, _fields(entry, collection, values.get("project"))))
+                fields = _fields(entry, collection, values.get("project"))
             except ValueError as error:
-                faults.append(f"{where}: {error}")
+                faults.append(f"{position}: {error}")
+            else:
+                found.append(SetupEntry(position, collection, fields))
     if faults:
         raise CannotStart("\n".join(faults))
     return found
 
 
-def _misplaced(values: dict[Any, Any]) -> Iterator[tuple[tuple[str, int], str]]:
+def _key_faults(values: dict[Any, Any]) -> Iterator[tuple[tuple[str, int], str]]:
     for key, value in values.items():
         if key not in {"project", *COLLECTIONS}:
-            yield (str(key), -1), f"unknown {key!r}; known are project, {', '.join(COLLECTIONS)}"
+            yield (str(key), -1), f"unknown key {key!r}; known keys are project, {', '.join(COLLECTIONS)}"
         elif key != "project" and not isinstance(value or [], list):
             yield (key, -1), f"{key} must be a list"
 
 
-def _where(source: str, lines: dict[tuple[str, int], int], key: str, index: int) -> str:
+def _position(source: str, lines: dict[tuple[str, int], int], key: str, index: int) -> str:
     if line := lines.get((key, index)):
         return f"{source}, line {line}"
     return f"{source}, {key}" + (f"[{index}]" if index >= 0 else "")
@@ -109,34 +119,34 @@ def _fields(entry: object, collection: str, project: object) -> dict[str, Any]:
     if isinstance(entry, str):
         entry = {"name": entry}
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
-        raise ValueError("an entry must be a name, or have one (name: ...)")  # noqa: TRY004 - of the file
-    entry = {**entry, "name": _whole(entry["name"], collection, project)}
-    return _with_whole_names(entry, project)
+        raise ValueError("an entry must be a name or have a name (name: ...)")  # noqa: TRY004 - a fault of the file
+    entry = {**entry, "name": _full_name(entry["name"], collection, project)}
+    return _with_full_names(entry, project)
 
 
-def _with_whole_names(fields: dict[Any, Any], project: object) -> dict[str, Any]:
+def _with_full_names(fields: dict[Any, Any], project: object) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in fields.items():
-        collection = _NAMES.get(key)
+        collection = _NAME_FIELDS.get(key)
         if collection and isinstance(value, str):
-            found[key] = _whole(value, collection, project)
+            found[key] = _full_name(value, collection, project)
         elif key in {
             "deadLetterPolicy",
             "dead_letter_policy",
             "schemaSettings",
             "schema_settings",
         } and isinstance(value, dict):
-            found[key] = _with_whole_names(value, project)
+            found[key] = _with_full_names(value, project)
         else:
             found[str(key)] = value
     return found
 
 
-def _whole(name: str, collection: str, project: object) -> str:
+def _full_name(name: str, collection: str, project: object) -> str:
     if "/" in name:
         return name
     if not isinstance(project, str):
-        raise ValueError(  # noqa: TRY004 - of the file
-            f"{name!r} is no whole name (projects/PROJECT/{collection}/NAME), and there is no project: ..."
+        raise ValueError(  # noqa: TRY004 - a fault of the file
+            f"{name!r} is not a full name (projects/PROJECT/{collection}/NAME), and project: is not set"
         )
     return f"projects/{project}/{collection}/{name}"

@@ -68,19 +68,19 @@ def test_made_twice_it_is_made_once_and_changed(tmp_path: Path) -> None:
         "subscriptions": [{**after, "topic": "projects/p/topics/new"}],
     }
     with (
-        pytest.raises(CannotStart, match=r"exists, with another topic .*cannot change"),
+        pytest.raises(CannotStart, match=r"exists with another topic .*cannot be changed"),
         localpubsub.running(data=data, setup=moved),
     ):
         pass
 
 
 WRONG = {
-    "topics: [a, b]\n": r"f.yaml, line 1: 'a' is no whole name .*\nf.yaml, line 1: 'b'",
-    "project: p\ntopics: {}\nsubscription: []\n": r"f.yaml, line 3: unknown 'subscription'; known are",
+    "topics: [a, b]\n": r"f.yaml, line 1: 'a' is not a full name .*\nf.yaml, line 1: 'b'",
+    "project: p\ntopics: {}\nsubscription: []\n": r"f.yaml, line 3: unknown key 'subscription'; known keys are",
     "project: p\ntopics: abc\n": "f.yaml, line 2: topics must be a list",
-    "project: p\ntopics:\n  - abc\n  - 7\n": "f.yaml, line 4: an entry must be a name, or have one",
+    "project: p\ntopics:\n  - abc\n  - 7\n": "f.yaml, line 4: an entry must be a name or have a name",
     "topics: [\n\n": "f.yaml, line 3: ",
-    "- a\n": "f.yaml: it must say topics",
+    "- a\n": "f.yaml: the file must contain topics",
     "a: !!python/name:os.system\n": "f.yaml, line 1: could not determine a constructor",
 }
 
