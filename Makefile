@@ -19,7 +19,7 @@ up: $(INSTALLED) ## start the whole system on this machine until Ctrl-C
 
 .PHONY: test
 test: $(INSTALLED) ## run the tests; those that need a server this machine lacks say so and are skipped
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest $(PYTEST_ARGS)
 # Most tests wait, for deadlines and other processes: so more of them at a time than there are processors.
 PYTEST_ARGS ?= --numprocesses 4 --dist loadfile --no-loadscope-reorder
 

@@ -41,7 +41,7 @@ def gcloud(pubsub: PubsubClient, tmp_path: Path) -> Gcloud:
     def run(*arguments: str) -> Any:  # noqa: ANN401 - whatever gcloud prints
         command = ["gcloud", "pubsub", *arguments, "--format=json"]
         done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=60, check=False
+            command, env=environment, capture_output=True, text=True, timeout=120, check=False
         )
         if done.returncode:
             raise RuntimeError(done.stderr)

@@ -39,7 +39,7 @@ def story(node: Path, pubsub: PubsubClient, host: str, ordered: str) -> dict[str
     command = ["node", "story.mjs", PROJECT, topic, subscription, ordered]
     environment = {**os.environ, "PUBSUB_EMULATOR_HOST": host}
     done = subprocess.run(
-        command, cwd=node, env=environment, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=node, env=environment, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)

@@ -50,7 +50,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, list[str], Path
     """Return exit status, lines and data directory of one whole demo."""
     keep = tmp_path_factory.mktemp("demo") / "kept"
     with scrapeq("demo", "--keep", str(keep)) as command:
-        output, _ = command.communicate(timeout=110)
+        output, _ = command.communicate(timeout=120)
     return command.returncode, output.splitlines(), keep
 
 
@@ -84,7 +84,7 @@ def test_a_log_of_the_demo_is_plain(told: tuple[int, list[str], Path]) -> None:
 def test_a_kept_demo_can_be_read_again(told: tuple[int, list[str], Path]) -> None:
     """Reading works when the stack is down."""
     with scrapeq("status", "--data", str(told[2])) as command:
-        output, _ = command.communicate(timeout=30)
+        output, _ = command.communicate(timeout=120)
     assert output.splitlines()[-1] == told[1][-1]
 
 
@@ -95,7 +95,7 @@ def test_ctrl_c_ends_the_demo_at_any_time(after: str) -> None:
         read_until(command, after)
         groups = children_of(command.pid)
         os.killpg(command.pid, signal.SIGINT)  # as a terminal does: to the whole foreground group
-        output, _ = command.communicate(timeout=20)
+        output, _ = command.communicate(timeout=120)
     assert output.splitlines()[-1] == "Stopped before the end; nothing is left running."
     assert command.returncode == 130
     wait_until(lambda: not any(map(is_running, groups)))
@@ -108,7 +108,7 @@ def test_up_runs_until_it_is_told_to_stop(tmp_path: Path, sign: signal.Signals) 
         lines = read_until(command, "  export GOOGLE_CLOUD_PROJECT=scrapeq-local")
         groups = children_of(command.pid)
         command.send_signal(sign)
-        output, _ = command.communicate(timeout=15)
+        output, _ = command.communicate(timeout=120)
     assert command.returncode == 0
     assert output.splitlines()[-2:] == [
         "Stopped.",
@@ -122,6 +122,6 @@ def test_a_data_directory_that_cannot_be_is_one_sentence(tmp_path: Path) -> None
     """No stack trace for a path that is a file."""
     (tmp_path / "file").touch()
     with scrapeq("up", "--data", str(tmp_path / "file" / "data"), *FREE_PORTS) as command:
-        output, _ = command.communicate(timeout=20)
+        output, _ = command.communicate(timeout=120)
     assert command.returncode == 2
     assert output == f"{tmp_path}/file/data cannot be the data directory: Not a directory.\n"

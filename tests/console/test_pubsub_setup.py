@@ -55,7 +55,7 @@ def publish(host: str, *rows: Row) -> None:
     with publisher_client(host) as publisher:
         futures = [publisher.publish(topic_path(row.topic), row.data, **row.attributes) for row in rows]
         for future in futures:
-            future.result(timeout=20)
+            future.result(timeout=120)
 
 
 def test_everything_the_services_need_is_made(host: str) -> None:
@@ -105,7 +105,7 @@ def test_a_subscription_keeps_the_ordering_it_was_made_with(host: str) -> None:
     prepare_topology(host, ENDPOINT, ordered)
     prepare_topology(host, ENDPOINT, ordered)
     with subscriber_client(host) as subscriber:
-        push = subscriber.get_subscription(subscription=subscription_path(PUSH_SUBSCRIPTION), timeout=10)
+        push = subscriber.get_subscription(subscription=subscription_path(PUSH_SUBSCRIPTION), timeout=120)
     assert push.enable_message_ordering
     with pytest.raises(StackFailed, match="was made for --politeness ordered"):
         prepare_topology(host, ENDPOINT, POLICY)

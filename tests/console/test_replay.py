@@ -47,7 +47,7 @@ def bury(host: str, run_id: str, count: int) -> None:
             for n in range(count)
         ]
         for confirmation in buried:
-            confirmation.result(timeout=20)
+            confirmation.result(timeout=120)
 
 
 def take(host: str, subscription: str, count: int) -> list[types.PubsubMessage]:
@@ -99,7 +99,7 @@ def test_a_letter_that_cannot_be_published_stays(host: str) -> None:
     """Nothing is acknowledged that is not in the jobs topic."""
     bury(host, "run-1", 3)
     with publisher_client(host) as publisher:
-        publisher.delete_topic(topic=topic_path(JOBS_TOPIC), timeout=20)
+        publisher.delete_topic(topic=topic_path(JOBS_TOPIC), timeout=120)
     with pytest.raises(NotReplayed, match="0 dead letters were replayed"):
         replay(host, lambda _: True)
     assert len(take(host, DEAD_LETTER_SUBSCRIPTION, 3)) == 3

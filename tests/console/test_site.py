@@ -105,9 +105,9 @@ def test_a_served_site_counts_its_requests(site_url: str) -> None:
     """`/requests.json` tells tests how often each path was asked for."""
     with requests.Session() as session:
         session.trust_env = False
-        assert session.get(f"{site_url}/robots.txt", timeout=5).text.endswith(f"{site_url}/sitemap.xml\n")
-        followed = session.get(f"{site_url}/products/whistle", timeout=5)
+        assert session.get(f"{site_url}/robots.txt", timeout=120).text.endswith(f"{site_url}/sitemap.xml\n")
+        followed = session.get(f"{site_url}/products/whistle", timeout=120)
         assert followed.url == f"{site_url}/products/pilot-whistle"
-        assert session.get(f"{site_url}/nothing", timeout=5).status_code == 404
-        counts = session.get(f"{site_url}/requests.json", timeout=5).json()
+        assert session.get(f"{site_url}/nothing", timeout=120).status_code == 404
+        counts = session.get(f"{site_url}/requests.json", timeout=120).json()
     assert counts == {"/robots.txt": 1, "/products/whistle": 1, "/products/pilot-whistle": 1, "/nothing": 1}

@@ -35,7 +35,7 @@ def get(url: str) -> requests.Response:
     """Ask a local service."""
     with requests.Session() as session:
         session.trust_env = False
-        return session.get(url, timeout=5)
+        return session.get(url, timeout=120)
 
 
 @pytest.fixture(scope="module")

@@ -88,7 +88,7 @@ def test_any_outcome_fits_its_table(tmp_path: Path) -> None:
     with localpubsub.running(data=tmp_path) as server:
         prepare_topology(server.host, "http://127.0.0.1:9/", DeliveryPolicy())
         with publisher_client(server.host) as publisher:
-            publisher.publish(topic_path(OUTCOMES_TOPIC), odd.encode()).result(timeout=20)
+            publisher.publish(topic_path(OUTCOMES_TOPIC), odd.encode()).result(timeout=120)
         query = f"SELECT fetched_at, items, attempt FROM {table('outcomes')}"  # noqa: S608 - our own name
         with closing(sqlite3.connect(path)) as connection:
             wait_until(lambda: connection.execute(query).fetchall() != [])

@@ -29,7 +29,7 @@ def test_reading_a_job_or_an_outcome_imports_no_parser() -> None:
         input=json.dumps([JOB, OUTCOME]),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=True,
     )
     loaded = set(json.loads(done.stdout))

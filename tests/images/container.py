@@ -43,7 +43,7 @@ class Container:
         self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
     ) -> tuple[int, bytes]:
         """Ask over a connection of its own; return status and body."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         try:
             connection.request(method, path, body or None, headers or {})
             answer = connection.getresponse()
@@ -85,7 +85,7 @@ def running(image: Image, log: Path, **variables: str) -> Iterator[Container]:
         yield Container(process, port, log, started)
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(120)
 
 
 def confinement(user: str) -> tuple[str, ...]:
@@ -103,7 +103,7 @@ def _read_only() -> tuple[str, ...]:
     as_root = () if os.geteuid() == 0 else ("--map-root-user",)
     prefix = ("unshare", *as_root, "--mount", "--", "/bin/sh", "-c", READ_ONLY, "sh")
     try:
-        tried = subprocess.run([*prefix, "true"], capture_output=True, check=False, timeout=20)
+        tried = subprocess.run([*prefix, "true"], capture_output=True, check=False, timeout=120)
     except FileNotFoundError:
         return ()
     return prefix if tried.returncode == 0 else ()

@@ -29,7 +29,7 @@ def test_hadolint_has_no_complaint(service: str) -> None:
     if hadolint is None:
         skip_or_fail("hadolint has no build for this machine")
     said = subprocess.run(
-        [hadolint, ROOT / service / "Dockerfile"], capture_output=True, text=True, check=False, timeout=60
+        [hadolint, ROOT / service / "Dockerfile"], capture_output=True, text=True, check=False, timeout=120
     )
     assert (said.returncode, said.stdout, said.stderr) == (0, "", "")
 

@@ -18,7 +18,7 @@ def dispatch(
 ) -> dict[str, Any]:
     """Post a crawl of `urls` and return the dispatcher's answer, which must be that all are published."""
     crawl = {"name": "journey", "sources": {"urls": urls}, "recipe": recipe} | changed
-    answer = requests.post(stack.dispatcher_url, json=crawl, timeout=60)
+    answer = requests.post(stack.dispatcher_url, json=crawl, timeout=120)
     assert answer.status_code == 200, answer.text
     told: dict[str, Any] = answer.json()
     assert told["published"] == len(urls)

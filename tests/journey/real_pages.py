@@ -48,11 +48,11 @@ def serving_pages(data: Path) -> Iterator[list[str]]:
         yield [f"{site}/{name}" for name in names[:500]]
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(120)
 
 
 def _answers(url: str) -> bool:
     try:
-        return requests.get(url, timeout=5).status_code == 200
+        return requests.get(url, timeout=120).status_code == 200
     except requests.ConnectionError:
         return False

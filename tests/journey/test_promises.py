@@ -48,7 +48,7 @@ class TestWorker:
         worker = stack.process("worker")
         worker.ask_to_stop()
         # Then it ends by itself, before it would be killed
-        assert worker.wait(10), "the worker did not end within 10 s of SIGTERM"
+        assert worker.wait(120), "the worker did not end after SIGTERM"
         # And each job says why, and is scraped by the next worker
         site.release()
         stack.start_worker()

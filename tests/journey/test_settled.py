@@ -43,7 +43,7 @@ def test_a_page_that_is_not_there_is_asked_for_once_and_buried_with_its_reason(
         answer = subscriber.pull(subscription=path, max_messages=10, timeout=20, retry=None)
         [letter] = answer.received_messages
         subscriber.modify_ack_deadline(
-            subscription=path, ack_ids=[letter.ack_id], ack_deadline_seconds=0, timeout=20
+            subscription=path, ack_ids=[letter.ack_id], ack_deadline_seconds=0, timeout=120
         )
     assert Job.decode(letter.message.data).job_id == letter.message.attributes["job_id"] == dead.job_id
     said = [letter.message.attributes[name] for name in ("reason", "detail", "attempt")]

@@ -24,8 +24,8 @@ def test_a_scaled_clock_begins_now_and_runs_ahead() -> None:
     time.sleep(0.02)  # the passing of time is what is tested
     assert began - time.time() < 60
     assert clock.now() - began >= 20
-    assert abs(clock.wall_time() - time.time()) < 1
-    assert 0.9 < clock.real_seconds_until(clock.now() + 1000) <= 1
+    assert abs(clock.wall_time() - time.time()) < 60
+    assert 900 < clock.real_seconds_until(clock.now() + 1_000_000) <= 1000
 
 
 def test_backoffs_and_deadlines_come_sooner_in_the_same_order() -> None:

@@ -62,7 +62,7 @@ def status(url: str, token: str | None) -> int:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     request = urllib.request.Request(f"{url}/push", b"{}", headers)  # noqa: S310 - our own server
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - idem
+        with urllib.request.urlopen(request, timeout=120) as answer:  # noqa: S310 - idem
             return int(answer.status)
     except HTTPError as error:
         error.close()

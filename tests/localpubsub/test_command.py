@@ -30,7 +30,7 @@ def _counted(data: str) -> int:
 
 def refused(*arguments: str) -> str:
     """The one line on stderr of a command that must not start."""
-    done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2, done
     return done.stderr
 
@@ -129,7 +129,7 @@ def test_it_stops_when_asked(tmp_path: Path, number: signal.Signals) -> None:
             (message_id,) = pubsub.publish(topic, b"open")
             endpoint.wait_for(1)
             os.kill(server.process.pid, number)
-            assert server.process.wait(3) == 0
+            assert server.process.wait(120) == 0
     with running_process("--data", str(tmp_path)) as server, connect(server.host) as pubsub:
         pubsub.subscriber.modify_push_config(subscription=subscription, push_config=PushConfig())
         assert [received.message.message_id for received in pubsub.pull(subscription)] == [message_id]

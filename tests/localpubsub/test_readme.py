@@ -73,10 +73,10 @@ def curl(command: str) -> dict[str, Any]:
     found = re.fullmatch(r"curl (\S+) -d '(.*)'", command)
     assert found, command
     url, body = found.groups()
-    until = time.monotonic() + 20
+    until = time.monotonic() + 120
     while True:
         try:
-            with urllib.request.urlopen(url, body.encode(), timeout=20) as answer:  # noqa: S310 - our own
+            with urllib.request.urlopen(url, body.encode(), timeout=120) as answer:  # noqa: S310 - our own
                 answered: dict[str, Any] = json.load(answer)
                 return answered
         except (ConnectionError, urllib.error.URLError):
@@ -86,10 +86,10 @@ def curl(command: str) -> dict[str, Any]:
 
 def wait_for_flask(port: int) -> None:
     """Return once something listens there."""
-    until = time.monotonic() + 20
+    until = time.monotonic() + 120
     while True:
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            socket.create_connection(("127.0.0.1", port), timeout=120).close()
         except OSError:
             assert time.monotonic() < until, "flask did not start"
             time.sleep(0.1)  # a process that starts tells nobody
@@ -108,7 +108,7 @@ def test_the_example_works(ports: Callable[[str], str]) -> None:
     attributes = received["message"]["attributes"]
     assert attributes["CloudPubSubDeadLetterSourceSubscription"] == "orders-push"
     assert attributes["CloudPubSubDeadLetterSourceDeliveryCount"] == "5"
-    with urllib.request.urlopen(ports("http://127.0.0.1:8086/state.json"), timeout=10) as answer:  # noqa: S310 - our own
+    with urllib.request.urlopen(ports("http://127.0.0.1:8086/state.json"), timeout=120) as answer:  # noqa: S310 - our own
         backlogs = [subscription["backlog"] for subscription in json.load(answer)["subscriptions"]]
     assert backlogs == [1, 0], "the dead letter, and nothing else"
 
@@ -120,7 +120,7 @@ def test_the_fixture_works(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
     done = subprocess.run(
         command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
 

@@ -75,7 +75,7 @@ class Google:
             self.stack.dispatcher_url, json.dumps(self.crawl).encode(), {"Content-Type": "application/json"}
         )
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=60) as answer:
+        with opener.open(request, timeout=120) as answer:
             assert answer.status == 200
 
 

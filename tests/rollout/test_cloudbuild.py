@@ -45,7 +45,7 @@ def test_the_schema_has_no_complaint(name: str) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=120,
     )
     assert said.returncode == 0, said.stdout
 
@@ -129,7 +129,7 @@ def test_shellcheck_has_no_complaint(where: str, tmp_path: Path) -> None:
     script = tmp_path / "script.sh"
     script.write_text(scripts()[where], encoding="utf-8")
     assert script.read_text(encoding="utf-8").startswith("#!"), "whose shell it is"
-    said = subprocess.run([shellcheck, script], capture_output=True, text=True, check=False, timeout=60)
+    said = subprocess.run([shellcheck, script], capture_output=True, text=True, check=False, timeout=120)
     assert (said.returncode, said.stdout) == (0, "")
 
 
@@ -142,7 +142,7 @@ def test_the_images_reach_terraform_by_digest(tmp_path: Path) -> None:
         (workspace / f"{service}.image").write_text(image, encoding="utf-8")
     lines = steps(BUILD)["plan"]["script"].partition("cd terraform")[0].replace("/workspace", str(workspace))
     subprocess.run(
-        ["sh", "-c", lines], env={"_DEPLOYER": "deployer", "PATH": "/usr/bin:/bin"}, check=True, timeout=20
+        ["sh", "-c", lines], env={"_DEPLOYER": "deployer", "PATH": "/usr/bin:/bin"}, check=True, timeout=120
     )
     written = yaml.safe_load((workspace / "images.tfvars.json").read_text(encoding="utf-8"))
     assert {name: image.partition("@")[2] for name, image in written["images"].items()} == {

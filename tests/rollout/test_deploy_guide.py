@@ -71,7 +71,7 @@ def installation() -> Path:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=120,
     )
     return Path(said.stdout.strip()) / "data" / "cli"
 

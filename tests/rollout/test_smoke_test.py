@@ -48,7 +48,7 @@ def keep_leases(stack: Stack) -> None:
     wanted = {"name": subscription_path(DEAD_LETTER_SUBSCRIPTION), "ack_deadline_seconds": 600}
     request = {"subscription": wanted, "update_mask": {"paths": ["ack_deadline_seconds"]}}
     with subscriber_client(stack.pubsub_host) as subscriber:
-        subscriber.update_subscription(request=request, timeout=10)
+        subscriber.update_subscription(request=request, timeout=120)
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def letters(stack: Stack) -> list[str]:
         ack_ids = [each.ack_id for each in pulled]
         if ack_ids:
             subscriber.modify_ack_deadline(
-                subscription=name, ack_ids=ack_ids, ack_deadline_seconds=0, timeout=10
+                subscription=name, ack_ids=ack_ids, ack_deadline_seconds=0, timeout=120
             )
     return [each.message.data.decode() for each in pulled]
 
@@ -92,7 +92,7 @@ def letters(stack: Stack) -> list[str]:
 def test_a_system_that_works_passes_and_is_left_as_it_was(google: Google, smoke_test: SmokeTest) -> None:
     """The canary succeeds, the job that cannot work dies of its attempts; others' dead letters stay."""
     with publisher_client(google.stack.pubsub_host) as publisher:
-        publisher.publish(topic_path(DEAD_LETTER_TOPIC), b"somebody's", job_id="other").result(timeout=10)
+        publisher.publish(topic_path(DEAD_LETTER_TOPIC), b"somebody's", job_id="other").result(timeout=120)
     said = smoke_test()
     assert said.returncode == 0, said.stderr
     lines = said.stdout.splitlines()

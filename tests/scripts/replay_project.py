@@ -141,7 +141,7 @@ def end(process: subprocess.Popen[str]) -> None:
     """Kill whatever is left of a process group."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait(20)
+    process.wait(120)
     for stream in (process.stdout, process.stderr):
         if stream is not None:
             stream.close()

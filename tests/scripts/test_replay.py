@@ -18,7 +18,7 @@ pytestmark = pytest.mark.timeout(400)
 LEASE_SECONDS = 10
 
 
-def everything(office: PostOffice, wanted: int, seconds: float = 60) -> list[Job]:
+def everything(office: PostOffice, wanted: int, seconds: float = 120) -> list[Job]:
     """Return the jobs published, once there are as many different ones as wanted."""
     jobs, until = list[Job](), time.monotonic() + seconds
     while len(set(jobs)) < wanted:
@@ -95,7 +95,7 @@ def test_interrupted_anywhere_no_letter_is_lost(office: PostOffice, number: sign
     office.bury(letters)
     # When the replay is ended in the middle
     process = _interrupted(office, number, random.randint(1, 40))
-    process.communicate(timeout=60)
+    process.communicate(timeout=120)
     end(process)
     assert process.returncode != 0
     jobs = office.take(KEPT)
@@ -134,7 +134,7 @@ def test_what_is_missing_is_one_sentence(local_office: PostOffice) -> None:
 )
 def test_what_is_not_understood_is_one_sentence(arguments: tuple[str, ...], sentence: str) -> None:
     """Before gcloud is asked anything."""
-    done = subprocess.run([SCRIPT, *arguments], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([SCRIPT, *arguments], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode in {1, 2}
     assert sentence in done.stderr
     assert done.stdout == ""
@@ -149,7 +149,7 @@ def test_without_gcloud_it_says_where_to_get_it(tmp_path: Path) -> None:
         env={"PATH": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 1

@@ -19,7 +19,7 @@ from tests.servers.waiting import wait_until
 pytestmark = pytest.mark.timeout(400)
 ROOT = Path(__file__).parents[2]
 ACCOUNT, AUDIENCE = "replay@p.iam.gserviceaccount.com", "https://dispatcher.example"
-PATIENCE = 90.0
+MAX_SECONDS = 120.0
 
 
 @contextmanager
@@ -49,12 +49,12 @@ def dispatcher(office: PostOffice, port: int) -> Iterator[subprocess.Popen[bytes
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        process.wait(20)
+        process.wait(120)
 
 
 def _is_healthy(port: int) -> bool:
     try:
-        return requests.get(f"http://127.0.0.1:{port}/healthz", timeout=5).ok
+        return requests.get(f"http://127.0.0.1:{port}/healthz", timeout=120).ok
     except requests.RequestException:
         return False
 
@@ -82,9 +82,9 @@ def test_1000_letters_in_bulk_though_the_dispatcher_is_killed(office: PostOffice
         first.callback(end, replaying)
         wait_until(lambda: some(1), "the first job")
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait(20)
+        process.wait(120)
         with dispatcher(office, port):
-            said, complained = replaying.communicate(timeout=PATIENCE)
+            said, complained = replaying.communicate(timeout=MAX_SECONDS)
     # Then it says so
     assert replaying.returncode == 0, complained
     if office.server.name == "localpubsub":
@@ -111,7 +111,7 @@ def test_an_interrupt_puts_the_subscription_back(office: PostOffice, number: sig
     wait_until(lambda: office.endpoint() != "", "it pushes")
     # When the replay is interrupted, as a terminal does it: with all of its processes
     os.killpg(process.pid, number)
-    process.communicate(timeout=PATIENCE)
+    process.communicate(timeout=MAX_SECONDS)
     end(process)
     # Then it is as it was
     assert process.returncode == 130

@@ -55,7 +55,7 @@ def test_gcloud_understands_every_command(tmp_path: Path) -> None:
         env={**os.environ, "CLOUDSDK_CONFIG": str(tmp_path / "config")},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=120,
         check=True,
     )
     told = json.loads(done.stdout)
@@ -66,7 +66,7 @@ def test_gcloud_understands_every_command(tmp_path: Path) -> None:
 def test_the_script_understands_every_command() -> None:
     """The options shown are options of the script."""
     shown = re.findall(r"scripts/replay-dead-letters\.sh ([^\n`]+)", TEXT)
-    usage = subprocess.run([SCRIPT, "--help"], capture_output=True, text=True, timeout=30, check=True).stdout
+    usage = subprocess.run([SCRIPT, "--help"], capture_output=True, text=True, timeout=120, check=True).stdout
     words = {word for line in shown for word in line.split() if word.startswith("--")}
     assert {word for word in words if f"{word} " not in usage} == set()
     assert {line.split()[0] for line in shown} <= set(re.findall(r"^  ([a-z-]+) ", usage, re.MULTILINE))
@@ -100,4 +100,4 @@ def test_a_letter_is_replayed_by_hand(office: PostOffice, tmp_path: Path) -> Non
 @pytest.mark.parametrize("script", sorted(SCRIPT.parent.glob("*.sh")), ids=lambda path: path.name)
 def test_shellcheck_finds_nothing(script: Path) -> None:
     """A shell script without the traps of shells."""
-    subprocess.run([Path(sys.executable).with_name("shellcheck"), script], timeout=60, check=True)
+    subprocess.run([Path(sys.executable).with_name("shellcheck"), script], timeout=120, check=True)

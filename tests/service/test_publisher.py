@@ -44,7 +44,7 @@ def test_without_a_pubsub_a_message_is_unconfirmed_in_time() -> None:
     started = time.monotonic()
     with pytest.raises(PublishUnconfirmed, match="topic scrape-outcomes did not confirm"):
         sending.publish(MESSAGE)
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 60
     sending.close()
 
 
@@ -55,7 +55,7 @@ def test_with_a_silent_pubsub_a_message_is_unconfirmed_in_time() -> None:
     started = time.monotonic()
     with pytest.raises(PublishUnconfirmed):
         sending.publish(MESSAGE)
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 60
     sending.close()
 
 
@@ -67,7 +67,7 @@ def test_more_messages_than_fit_into_memory_are_all_told_unconfirmed_in_time() -
     answers = list(sending.publish_all(MESSAGE for _ in range(CHUNK + 2)))
     assert len(answers) == CHUNK + 2
     assert all(isinstance(answer, PublishUnconfirmed) for answer in answers)
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 60
     sending.close()
 
 
@@ -81,7 +81,7 @@ def test_after_an_outage_of_any_length_the_publisher_still_sends() -> None:
     started = time.monotonic()
     with pytest.raises(PublishUnconfirmed):
         sending.publish(MESSAGE)
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 60
     sending.close()
 
 
@@ -164,7 +164,7 @@ def test_a_key_that_failed_is_published_to_again() -> None:
     assert all(isinstance(answer, PublishUnconfirmed) for answer in sending.publish_all(keyed))
     # When what was wrong is mended
     with PublisherClient() as topics:
-        topics.create_topic(name=f"projects/{PROJECT}/topics/scrape-later", timeout=10)
+        topics.create_topic(name=f"projects/{PROJECT}/topics/scrape-later", timeout=120)
     # Then the key is published to
     assert all(isinstance(answer, str) for answer in sending.publish_all(keyed))
     sending.close()
@@ -188,7 +188,7 @@ def test_a_failure_that_passes_costs_no_message(monkeypatch: pytest.MonkeyPatch,
         topic = f"projects/{PROJECT}/topics/scrape-outcomes"
         with localpubsub.running(port=port, setup={"topics": [topic]}, log_level="error"):
             # Then all are confirmed
-            assert [type(answer) for answer in answers.result(timeout=60)] == [str] * 3
+            assert [type(answer) for answer in answers.result(timeout=120)] == [str] * 3
             sending.close()
 
 

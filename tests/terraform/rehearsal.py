@@ -129,7 +129,7 @@ class Rehearsal:
         (target,) = next(values for name, values in jobs.items() if name.endswith(f"-{crawl}"))["http_target"]
         (oidc,) = target["oidc_token"]
         assert oidc["service_account_email"] in self.applied.invokers("dispatcher")
-        requests.get(self.pubsub.certs_url, timeout=10)  # the signing key is generated at the first request
+        requests.get(self.pubsub.certs_url, timeout=120)  # the signing key is generated at the first request
         token = SigningKey.load_or_create(self.pubsub.data).token(
             oidc["service_account_email"], oidc["audience"], time.time(), TOKEN_LIFETIME
         )
@@ -139,7 +139,7 @@ class Rehearsal:
             self._origins[f"{parts.scheme}://{parts.netloc}"] + parts.path,
             data=base64.b64decode(target["body"]),
             headers={**target["headers"], "Authorization": f"Bearer {token}", SCHEDULE_TIME: scheduled},
-            timeout=60,
+            timeout=120,
         )
         assert response.status_code == 200, response.text
         body: dict[str, Any] = response.json()
@@ -239,6 +239,6 @@ class _LocalStack:
 def _rejects_anonymous(gate: str) -> bool:
     """Return whether the gate answers, and rejects a request without a token."""
     try:
-        return requests.get(gate, timeout=5).status_code == 403
+        return requests.get(gate, timeout=120).status_code == 403
     except requests.ConnectionError:
         return False

@@ -15,7 +15,7 @@ from worker.budget import MIN_REMAINING_FRACTION, PageBudget
 from worker.queueing_delay import seconds_waited
 
 BUDGET_SECONDS = 3
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 120
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ def test_the_worker_imports_nothing_heavy_that_it_does_not_need() -> None:
         env=variables,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=True,
     )
     imported = set(started.stdout.splitlines()[-1].split())

@@ -41,7 +41,7 @@ def test_a_hosts_delay_lies_between_the_requests_of_all_processes(
     with running_worker(pubsub, WEB_CONCURRENCY="2", CONCURRENCY="2") as worker, ExitStack() as held:
         # Given connections to both processes
         connections = [
-            held.enter_context(closing(http.client.HTTPConnection("127.0.0.1", worker.port, timeout=30)))
+            held.enter_context(closing(http.client.HTTPConnection("127.0.0.1", worker.port, timeout=120)))
             for _ in range(CONNECTIONS)
         ]
         for number, connection in enumerate(connections):

@@ -202,7 +202,7 @@ def test_a_resolver_that_does_not_answer_is_held_to_the_budget() -> None:
     answered = Event()
 
     def silent(_: str) -> list[str]:
-        answered.wait(5)
+        answered.wait(120)
         return []
 
     end = fetch_failure(make_fetcher(resolve=silent), "http://shop.example/", budget=PageBudget(0.2))

@@ -278,7 +278,7 @@ def test_jobs_of_one_host_share_one_fetch(site: Site) -> None:
     here = Event()
 
     def slow(visit: PendingRequest) -> None:
-        here.wait(5)
+        here.wait(120)
         visit.send(text("User-agent: *\nDisallow: /b"))
 
     site.add("/robots.txt", slow)

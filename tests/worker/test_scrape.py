@@ -129,7 +129,7 @@ def test_scrape_imports_no_http_server_and_no_pubsub() -> None:
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=True,
     )
     imported = set(listed.stdout.split())

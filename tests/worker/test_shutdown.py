@@ -15,7 +15,7 @@ from tests.servers.site import PendingRequest, Site
 from tests.servers.site import http as answering
 from tests.servers.worker_process import OUTCOMES_SUBSCRIPTION, WorkerProcess, running_worker
 
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 120
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ def test_a_request_in_pieces_is_one_request(server: localpubsub.RunningServer, c
     """The first bytes decide, however few of them come first; PRI and PUT begin alike."""
     host, _, port = address(server).partition(":")
     request = b"PUT /v1/projects/p/topics/pieces HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    with socket.create_connection((host, int(port)), timeout=120) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.sendall(request[:cut])
         connection.sendall(request[cut:])
@@ -49,7 +49,7 @@ def test_a_request_in_pieces_is_one_request(server: localpubsub.RunningServer, c
 def test_what_speaks_neither_is_refused(server: localpubsub.RunningServer) -> None:
     """An answer of HTTP/1.1 that says 400, and the end of the connection."""
     host, _, port = address(server).partition(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    with socket.create_connection((host, int(port)), timeout=120) as connection:
         connection.sendall(b"\x16\x03\x01 hello\r\n\r\n")
         answer = connection.makefile("rb").read()
     assert answer.startswith((b"HTTP/1.0 400", b"HTTP/1.1 400"))
@@ -59,7 +59,7 @@ def test_who_leaves_before_saying_anything_is_forgotten(server: localpubsub.Runn
     """Port scans and health checks of TCP."""
     host, _, port = address(server).partition(":")
     for first in (b"", b"P", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"):
-        with socket.create_connection((host, int(port)), timeout=10) as connection:
+        with socket.create_connection((host, int(port)), timeout=120) as connection:
             connection.sendall(first)
     with gapic_clients(server.host) as clients:
         PubsubClient(PubsubServer("localpubsub", server.host, None), 10, *clients).topic()

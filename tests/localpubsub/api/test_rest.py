@@ -27,7 +27,7 @@ class Door:
 
     def __init__(self, server: localpubsub.RunningServer) -> None:
         self.address = urllib.parse.urlsplit(server.http_url).netloc
-        self._connection = http.client.HTTPConnection(self.address, timeout=10)
+        self._connection = http.client.HTTPConnection(self.address, timeout=120)
 
     def send(self, method: str, path: str, body: Json = None, **headers: str) -> tuple[int, Json]:
         """Status and JSON of an answer; what is not bytes is sent as JSON."""

@@ -58,7 +58,7 @@ class Phoenix:
         """End it without warning; the server must have been alive, or at least on its way."""
         assert self._process.poll() is None, "the server ended by itself"
         self._process.send_signal(signal.SIGKILL)
-        self._process.wait(10)
+        self._process.wait(120)
 
 
 @contextmanager
@@ -91,16 +91,16 @@ def publish_all(channel: grpc.Channel, over: threading.Event) -> dict[str, int]:
         BatchSettings(max_messages=50, max_latency=0.01),
         transport=PublisherGrpcTransport(channel=channel),
     )
-    retry = Retry(initial=0.05, maximum=0.1, timeout=60)
+    retry = Retry(initial=0.05, maximum=0.1, timeout=120)
     numbers: dict[Future[str], int] = {}
     pause = 0.9 * KILLS / MESSAGES
     for number in range(MESSAGES):
-        numbers[client.publish(TOPIC, b"%d" % number, retry=retry, timeout=60)] = number
+        numbers[client.publish(TOPIC, b"%d" % number, retry=retry, timeout=120)] = number
         if number % 50 == 49:
             over.wait(50 * pause)
     client.stop()
     confirmed: dict[str, int] = {}
-    for future in as_completed(numbers, timeout=60):
+    for future in as_completed(numbers, timeout=120):
         try:
             confirmed[future.result()] = numbers[future]
         except GoogleAPICallError:
@@ -119,7 +119,7 @@ def test_kills_lose_nothing_that_was_confirmed(tmp_path: Path) -> None:
         running_endpoint() as endpoint,
         grpc.insecure_channel(server.host, options=_CHANNEL) as channel,
     ):
-        grpc.channel_ready_future(channel).result(timeout=30)
+        grpc.channel_ready_future(channel).result(timeout=120)
         PublisherClient(transport=PublisherGrpcTransport(channel=channel)).create_topic(name=TOPIC)
         SubscriberClient(transport=SubscriberGrpcTransport(channel=channel)).create_subscription(
             name=SUBSCRIPTION, topic=TOPIC, push_config=PushConfig(push_endpoint=endpoint.url)
