@@ -88,7 +88,7 @@ class Broker:
             self.alarm.set(lease.deadline)
             if subscription.backlog.policy.dead_letter_policy is not None:
                 # So that max_delivery_attempts also counts the deliveries which a restart cut short.
-                self.journal.next.count(subscription.number, lease.message_id, lease.attempt)
+                self.journal.next.set_attempts(subscription.number, lease.message_id, lease.attempt)
                 self.journal.commit_soon()
         elif subscription.ordered:
             self.alarm.set(subscription.backlog.next_event())  # it may not have looked at all of them
@@ -120,7 +120,7 @@ class Broker:
         if subscription.backlog.cancel_delivery(lease, self.clock.now(), pause):
             self.alarm.set(subscription.backlog.next_event())
             if subscription.backlog.policy.dead_letter_policy is not None:
-                self.journal.next.count(subscription.number, lease.message_id, lease.attempt - 1)
+                self.journal.next.set_attempts(subscription.number, lease.message_id, lease.attempt - 1)
                 self.journal.commit_soon()
             self._lease_ended(lease)
 
@@ -161,7 +161,7 @@ class Broker:
         self.policies.load(store)
         for ordered in filter(attrgetter("ordered"), self.catalogue.subscriptions.values()):
             ordered.backlog.add_ordering_keys(
-                store.query(partial(seek_sql.keyed, subscription=ordered.number))
+                store.query(partial(seek_sql.ordering_keys, subscription=ordered.number))
             )
         by_number = self.catalogue.by_number
         for message_id, number, attempts in store.backlog():

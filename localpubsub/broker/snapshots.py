@@ -92,7 +92,7 @@ class Snapshots:
             )
             self._expire_by_age(snapshot, oldest)
             self._journal.next.resources += [
-                seek_sql.keep_backlog(snapshot.number, subscription.number),
+                seek_sql.retain_backlog(snapshot.number, subscription.number),
                 (_PUT, _row(snapshot)),
             ]
             await self._journal.commit()

@@ -20,6 +20,7 @@ SchemaSettingsPb: TypeAlias = Any
 BigQueryConfigPb: TypeAlias = Any
 CloudStorageConfigPb: TypeAlias = Any
 RequestPb: TypeAlias = Any
+ResourcePb: TypeAlias = Any
 ResponsePb: TypeAlias = Any
 DurationPb: TypeAlias = Any
 FieldMaskPb: TypeAlias = Any

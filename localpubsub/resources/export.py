@@ -1,4 +1,4 @@
-"""The configuration of export subscriptions, checked, with its defaults filled in.
+"""The configuration of export subscriptions: checks and defaults.
 
 Source: the comments of google/pubsub/v1/pubsub.proto on BigQueryConfig and CloudStorageConfig, and
 https://cloud.google.com/pubsub/docs/create-cloudstorage-subscription#file_names.
@@ -18,14 +18,14 @@ from localpubsub.protocol.messages import (
 )
 from localpubsub.resources import limits
 
-#: The fields that make an export subscription.
+#: Fields of a subscription; one of them set makes it an export subscription.
 EXPORTS: Final = ("bigquery_config", "cloud_storage_config")
 
-MAX_DURATION: Final = (60, 600)  #: seconds (proto: CloudStorageConfig.max_duration)
-DEFAULT_DURATION: Final = 300  #: seconds (idem)
-MIN_FILE_BYTES: Final = 1_000  #: (proto: CloudStorageConfig.max_bytes)
-MAX_FILE_BYTES: Final = 10 * 2**30  #: (idem)
-MIN_FILE_MESSAGES: Final = 1_000  #: (proto: CloudStorageConfig.max_messages)
+MAX_DURATION: Final = (60, 600)  #: Minimum and maximum, seconds (proto: CloudStorageConfig.max_duration).
+DEFAULT_DURATION: Final = 300  #: Seconds if unset (proto: CloudStorageConfig.max_duration).
+MIN_FILE_BYTES: Final = 1_000  #: Lowest max_bytes of a file (proto: CloudStorageConfig.max_bytes).
+MAX_FILE_BYTES: Final = 10 * 2**30  #: Highest max_bytes of a file (as above).
+MIN_FILE_MESSAGES: Final = 1_000  #: Lowest max_messages of a file (proto: CloudStorageConfig.max_messages).
 
 _TABLE: Final = re.compile(r"[a-z][\w.:-]*[.:][A-Za-z_]\w*\.[\w -]+", re.ASCII)
 _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
@@ -34,7 +34,12 @@ _DATETIME: Final = re.compile(r"(YYYY|MM|DD|hh|mm|ss|[-_:/])*")
 
 
 def complete(resource: SubscriptionPb) -> None:
-    """Check what a subscription exports to, if anything; InvalidArgument."""
+    """Check the export configuration of a subscription, if it has one, and fill in its defaults.
+
+    Raises:
+        InvalidArgument: a value is invalid, or more than one destination is set.
+        Unimplemented: localpubsub does not offer an option, or a library for it is missing.
+    """
     exports = [field for field in EXPORTS if resource.HasField(field)]
     if not exports:
         return
@@ -73,7 +78,7 @@ def _complete_storage(config: CloudStorageConfigPb, resource: SubscriptionPb) ->
     _check_file_name(config)
     _complete_file_size(config)
     seconds = int(config.max_duration.seconds)
-    # A message stays leased until its file is finished, so its deadline cannot be earlier.
+    # A message stays leased until its file is finished, so its ack deadline must not be earlier.
     resource.ack_deadline_seconds = resource.ack_deadline_seconds or max(seconds, limits.DEFAULT_ACK_DEADLINE)
     if seconds > resource.ack_deadline_seconds:
         raise InvalidArgument(
@@ -92,7 +97,7 @@ def _check_file_name(config: CloudStorageConfigPb) -> None:
         or "\0" in affixes
     ):
         raise InvalidArgument(
-            "Invalid filename_prefix or filename_suffix: they must make the name of an object."
+            "Invalid filename_prefix or filename_suffix: together they must be a valid object name."
         )
     if "\n" in affixes or "\r" in affixes or suffix.endswith("/"):
         raise InvalidArgument('A filename has no line breaks, and a filename_suffix does not end in "/".')

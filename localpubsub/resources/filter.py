@@ -1,4 +1,4 @@
-"""The filter language of subscriptions: pure text in, a condition on attributes out.
+"""The conditions of the filter language, which are checked against the attributes of a message.
 
 https://cloud.google.com/pubsub/docs/subscription-message-filter. Keys and values are compared exactly.
 AND and OR cannot be mixed without parentheses; NOT (or ``-``) binds closest.
@@ -8,19 +8,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-MAX_FILTER_BYTES: Final = 256  #: https://cloud.google.com/pubsub/quotas#resource_limits
+MAX_FILTER_BYTES: Final = 256  #: Bytes of a filter: https://cloud.google.com/pubsub/quotas#resource_limits
 
 
 class Condition(Protocol):
-    """Something that is true or false of a message's attributes."""
+    """A condition on the attributes of a message."""
 
     def matches(self, attributes: Mapping[str, str]) -> bool:
-        """Whether a message with these attributes passes."""
+        """Return whether a message with these attributes passes the filter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Has:
-    """``attributes:key``: the attribute is there, whatever its value."""
+    """``attributes:key``: the message has the attribute, with any value."""
 
     key: str
 
@@ -43,7 +43,7 @@ class Equals:
 
 @dataclass(frozen=True, slots=True)
 class Differs:
-    """``attributes.key != "value"``: also true where the attribute is missing."""
+    """``attributes.key != "value"``: also true if the attribute is missing."""
 
     key: str
     value: str
@@ -77,8 +77,8 @@ class Not:
 
 
 @dataclass(frozen=True, slots=True)
-class All:
-    """``one AND another``, two or more."""
+class And:
+    """``one AND another``, with two or more conditions."""
 
     conditions: tuple[Condition, ...]
 
@@ -88,8 +88,8 @@ class All:
 
 
 @dataclass(frozen=True, slots=True)
-class Any:
-    """``one OR another``, two or more."""
+class Or:
+    """``one OR another``, with two or more conditions."""
 
     conditions: tuple[Condition, ...]
 

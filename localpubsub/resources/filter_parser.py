@@ -1,4 +1,4 @@
-"""Reading a filter: tokens, then conditions, by recursive descent. InvalidArgument says where it is wrong."""
+"""The parser of the filter language: a tokenizer, and a recursive descent over the tokens."""
 
 import re
 from collections.abc import Iterator
@@ -8,17 +8,17 @@ from typing import Final
 from localpubsub.errors import InvalidArgument
 from localpubsub.resources.filter import (
     MAX_FILTER_BYTES,
-    All,
-    Any,
+    And,
     Condition,
     Differs,
     Equals,
     Has,
     HasPrefix,
     Not,
+    Or,
 )
 
-#: A bare key may have hyphens inside; one in front negates.
+#: A word may have hyphens inside it; a hyphen in front of a condition negates the condition.
 _TOKEN: Final = re.compile(
     r"""\s*(?:(?P<word>[A-Za-z0-9_][A-Za-z0-9_-]*)|(?P<string>"(?:[^"\\]|\\.)*")|(?P<sign>!=|[:.=(),-]))""",
     re.DOTALL,
@@ -42,23 +42,27 @@ _PLAIN_ESCAPES: Final = {
     "?": "?",
 }
 _RESERVED: Final = frozenset({"AND", "OR", "NOT"})
-_DEEPEST: Final = 64  #: parentheses within parentheses, so that no filter exhausts the stack
+_MAX_DEPTH: Final = 64  #: Levels of nested parentheses, so that no filter exhausts the stack.
 
 
 def parse(text: str) -> Condition | None:
-    """The condition that a filter states, None for an empty one; InvalidArgument says where it is wrong."""
+    """Return the condition of a filter, or None for an empty filter.
+
+    Raises:
+        InvalidArgument: the filter is invalid; the text names the position and the reason.
+    """
     if len(text.encode(errors="surrogatepass")) > MAX_FILTER_BYTES:
         raise InvalidArgument(f"Invalid filter: it is longer than {MAX_FILTER_BYTES} bytes.")
     if not text:
         return None
-    return _Parser(text).whole()
+    return _Parser(text).parse()
 
 
 @dataclass(frozen=True, slots=True)
 class _Token:
-    kind: str  #: word, string, sign or end
+    kind: str  #: One of word, string, sign and end.
     text: str
-    position: int  #: characters before it
+    position: int  #: Number of characters before the token.
 
 
 def _tokens(text: str) -> Iterator[_Token]:
@@ -70,7 +74,7 @@ def _tokens(text: str) -> Iterator[_Token]:
     blank = _BLANK.match(text, position)
     position = blank.end() if blank else position
     if position < len(text):
-        raise _error(position, f"{text[position]!r} begins nothing that a filter knows")
+        raise _error(position, f"{text[position]!r} is not part of the filter language")
     yield _Token("end", "the end", position)
 
 
@@ -80,7 +84,7 @@ class _Parser:
         self._at = 0
         self._depth = 0
 
-    def whole(self) -> Condition:
+    def parse(self) -> Condition:
         condition = self._combination()
         if self._next.kind != "end":
             raise self._expected("AND, OR or the end")
@@ -100,7 +104,7 @@ class _Parser:
                 raise _error(self._next.position, "AND and OR need parentheses between them")
             self._take()
             conditions.append(self._negation())
-        return All(tuple(conditions)) if operator.text == "AND" else Any(tuple(conditions))
+        return And(tuple(conditions)) if operator.text == "AND" else Or(tuple(conditions))
 
     def _negation(self) -> Condition:
         if self._is_word("NOT") or self._is_sign("-"):
@@ -120,8 +124,8 @@ class _Parser:
     def _parenthesized(self) -> Condition:
         opening = self._take()
         self._depth += 1
-        if self._depth > _DEEPEST:
-            raise _error(opening.position, f"more than {_DEEPEST} parentheses within each other")
+        if self._depth > _MAX_DEPTH:
+            raise _error(opening.position, f"parentheses are nested more than {_MAX_DEPTH} deep")
         condition = self._combination()
         self._sign(")")
         self._depth -= 1
@@ -176,8 +180,8 @@ class _Parser:
         self._at += 1
         return token
 
-    def _expected(self, what: str) -> InvalidArgument:
-        return _error(self._next.position, f"expected {what}, found {self._next.text}")
+    def _expected(self, expected: str) -> InvalidArgument:
+        return _error(self._next.position, f"expected {expected}, found {self._next.text}")
 
 
 def _unescaped(token: _Token) -> str:
@@ -186,11 +190,11 @@ def _unescaped(token: _Token) -> str:
         if escape[5] is not None:
             character = _PLAIN_ESCAPES.get(escape[5])
             if character is None:
-                raise _error(token.position + 1 + escape.start(), f"no such escape: {escape[0]}")
+                raise _error(token.position + 1 + escape.start(), f"unknown escape sequence: {escape[0]}")
             return character
         code = int(digits, 16) if digits else int(escape[4], 8)
         if code > 0x10FFFF:
-            raise _error(token.position + 1 + escape.start(), f"no such character: {escape[0]}")
+            raise _error(token.position + 1 + escape.start(), f"no Unicode character: {escape[0]}")
         return chr(code)
 
     return _ESCAPE.sub(replace, token.text[1:-1])

@@ -1,4 +1,4 @@
-"""Every limit and default of Pub/Sub that localpubsub holds, in one place, each with its source.
+"""Every limit and default of Pub/Sub that localpubsub applies, each with its source.
 
 Quotas: https://cloud.google.com/pubsub/quotas#resource_limits. Names:
 https://cloud.google.com/pubsub/docs/pubsub-basics#resource_names. Fields: the comments of
@@ -12,45 +12,55 @@ from urllib.parse import urlsplit
 from localpubsub.errors import InvalidArgument
 from localpubsub.protocol.messages import PubsubMessagePb, RequestPb
 
-MAX_REQUEST_BYTES: Final = 10_000_000  #: a publish request, and so a message (quotas)
-MAX_REQUEST_MESSAGES: Final = 1_000  #: messages in one publish request (quotas)
-MAX_ATTRIBUTES: Final = 100  #: attributes of one message (quotas)
-MAX_ATTRIBUTE_KEY_BYTES: Final = 256  #: (quotas)
-MAX_ATTRIBUTE_VALUE_BYTES: Final = 1_024  #: (quotas)
-MAX_ORDERING_KEY_BYTES: Final = 1_024  #: (quotas)
-MAX_LABELS: Final = 64  #: https://cloud.google.com/pubsub/docs/labels#requirements
+MAX_REQUEST_BYTES: Final = 10_000_000  #: Bytes of one publish request, and so of one message (quotas).
+MAX_REQUEST_MESSAGES: Final = 1_000  #: Messages in one publish request (quotas).
+MAX_ATTRIBUTES: Final = 100  #: Attributes of one message (quotas).
+MAX_ATTRIBUTE_KEY_BYTES: Final = 256  #: Bytes of an attribute's key (quotas).
+MAX_ATTRIBUTE_VALUE_BYTES: Final = 1_024  #: Bytes of an attribute's value (quotas).
+MAX_ORDERING_KEY_BYTES: Final = 1_024  #: Bytes of an ordering key (quotas).
+MAX_LABELS: Final = 64  #: Labels of one resource: https://cloud.google.com/pubsub/docs/labels#requirements
 
-DEFAULT_ACK_DEADLINE: Final = 10  #: seconds, when 0 is given (proto: Subscription.ack_deadline_seconds)
-ACK_DEADLINE: Final = (10, 600)  #: seconds (idem)
-MODIFIED_ACK_DEADLINE: Final = (0, 600)  #: seconds; 0 nacks (proto: ModifyAckDeadlineRequest)
+DEFAULT_ACK_DEADLINE: Final = 10  #: Seconds if 0 is given (proto: Subscription.ack_deadline_seconds).
+ACK_DEADLINE: Final = (10, 600)  #: Minimum and maximum, seconds (proto: Subscription.ack_deadline_seconds).
+#: Minimum and maximum, seconds; 0 nacks (proto: ModifyAckDeadlineRequest.ack_deadline_seconds).
+MODIFIED_ACK_DEADLINE: Final = (0, 600)
 
-DEFAULT_RETENTION: Final = 7 * 86_400  #: seconds (proto: Subscription.message_retention_duration)
-RETENTION: Final = (600, 31 * 86_400)  #: seconds (idem)
-DEFAULT_EXPIRATION: Final = 31 * 86_400  #: seconds idle (proto: Subscription.expiration_policy)
-MIN_EXPIRATION: Final = 86_400  #: seconds (idem)
+DEFAULT_RETENTION: Final = 7 * 86_400  #: Seconds if unset (proto: Subscription.message_retention_duration).
+RETENTION: Final = (600, 31 * 86_400)  #: Minimum and maximum, seconds (as above).
+DEFAULT_EXPIRATION: Final = 31 * 86_400  #: Seconds without use (proto: Subscription.expiration_policy).
+MIN_EXPIRATION: Final = 86_400  #: Seconds without use (as above).
 
-DEFAULT_DELIVERY_ATTEMPTS: Final = 5  #: when 0 is given (proto: DeadLetterPolicy.max_delivery_attempts)
-DELIVERY_ATTEMPTS: Final = (5, 100)  #: (idem)
+DEFAULT_DELIVERY_ATTEMPTS: Final = 5  #: Attempts if 0 is given (proto: DeadLetterPolicy).
+DELIVERY_ATTEMPTS: Final = (
+    5,
+    100,
+)  #: Minimum and maximum of max_delivery_attempts (proto: DeadLetterPolicy).
 
-BACKOFF: Final = (0, 600)  #: seconds (proto: RetryPolicy)
-DEFAULT_BACKOFF: Final = (10, 600)  #: minimum and maximum, seconds, once a retry policy is present (idem)
+BACKOFF: Final = (
+    0,
+    600,
+)  #: Lowest and highest backoff that a retry policy may have, seconds (proto: RetryPolicy).
+DEFAULT_BACKOFF: Final = (
+    10,
+    600,
+)  #: minimum_backoff and maximum_backoff if unset, seconds (proto: RetryPolicy).
 
-DEFAULT_PAGE_SIZE: Final = 100  #: resources of a list answer when the request names no page size
-MAX_PAGE_SIZE: Final = 1_000  #: resources of a list answer, whatever the request asks
+DEFAULT_PAGE_SIZE: Final = 100  #: Resources in a list response if the request names no page size.
+MAX_PAGE_SIZE: Final = 1_000  #: Resources in a list response, whatever page size the request names.
 
-#: Bytes of messages in one pull answer (the size of the largest publish; a single message may exceed it).
+#: Bytes of messages in one pull response, as in the largest publish request; a single message may exceed it.
 MAX_PULL_BYTES: Final = 10_000_000
-#: What gRPC receives before it refuses by itself with a message that names no limit of Pub/Sub.
+#: Bytes of a request that gRPC accepts. Above it, gRPC's own error names no limit of Pub/Sub.
 GRPC_RECEIVE_BYTES: Final = 4 * MAX_REQUEST_BYTES
 
-_RESOURCE_ID = re.compile(r"[A-Za-z][A-Za-z0-9\-_.~+%]{2,254}")
-#: Not checked further: an emulator takes any project. But it must fit in URLs and JSON as it is.
-_PROJECT = re.compile(r"projects/[\w\-.:]+", re.ASCII)
-_LABEL_KEY = re.compile(r"[^\W\d_A-Z][\w-]{0,62}")
+_RESOURCE_ID: Final = re.compile(r"[A-Za-z][A-Za-z0-9\-_.~+%]{2,254}")
+#: Any project is accepted, as by the official emulator, if its name is safe in URLs and JSON.
+_PROJECT: Final = re.compile(r"projects/[\w\-.:]+", re.ASCII)
+_LABEL_KEY: Final = re.compile(r"[^\W\d_A-Z][\w-]{0,62}")
 
 
 def check_name(name: str, collection: str) -> None:
-    """Refuse a resource name that is not ``projects/P/<collection>/ID`` with a valid ID."""
+    """Reject a resource name that is not ``projects/P/<collection>/ID`` with a valid ID."""
     parts = name.split("/")
     if len(parts) != 4 or parts[2] != collection or not _PROJECT.fullmatch("/".join(parts[:2])):
         raise InvalidArgument(
@@ -65,18 +75,18 @@ def check_name(name: str, collection: str) -> None:
 
 
 def check_project(name: str) -> None:
-    """Refuse a project that is not ``projects/P``."""
+    """Reject a project name that is not ``projects/P``."""
     if not _PROJECT.fullmatch(name):
         raise InvalidArgument(f"Invalid project given (name={name}). It must look like projects/PROJECT.")
 
 
 def check_publish(request: RequestPb) -> None:
-    """Refuse a publish request that is empty, too long or too large, or that has a message out of bounds."""
+    """Reject a publish request that is empty or too large, or that has a message beyond a limit."""
     messages = request.messages
     if not messages:
         raise InvalidArgument("The request must contain at least one message.")
-    _at_most("message_count", len(messages), MAX_REQUEST_MESSAGES)
-    _at_most("request_size", request.ByteSize(), MAX_REQUEST_BYTES)
+    _check_maximum("message_count", len(messages), MAX_REQUEST_MESSAGES)
+    _check_maximum("request_size", request.ByteSize(), MAX_REQUEST_BYTES)
     for message in messages:
         _check_message(message)
 
@@ -88,24 +98,24 @@ def _check_message(message: PubsubMessagePb) -> None:
     elif not message.data:
         raise InvalidArgument("Some messages in the batch are empty: a message needs data or attributes.")
     if message.ordering_key:
-        _at_most("ordering_key size", len(message.ordering_key.encode()), MAX_ORDERING_KEY_BYTES)
+        _check_maximum("ordering_key size", len(message.ordering_key.encode()), MAX_ORDERING_KEY_BYTES)
 
 
 def _check_attributes(attributes: dict[str, str]) -> None:
-    _at_most("attribute_count", len(attributes), MAX_ATTRIBUTES)
+    _check_maximum("attribute_count", len(attributes), MAX_ATTRIBUTES)
     for key, value in attributes.items():
         if not key or key.startswith("goog"):
             raise InvalidArgument(
                 f"Invalid attribute key {key!r}: it must not be empty nor start with 'goog'."
             )
-        # A string has at most four bytes a character, so most never need encoding to be measured.
+        # A character has at most four bytes in UTF-8, so only long strings need to be encoded to be measured.
         if len(key) * 4 > MAX_ATTRIBUTE_KEY_BYTES:
-            _at_most("attribute key size", len(key.encode()), MAX_ATTRIBUTE_KEY_BYTES)
+            _check_maximum("attribute key size", len(key.encode()), MAX_ATTRIBUTE_KEY_BYTES)
         if len(value) * 4 > MAX_ATTRIBUTE_VALUE_BYTES:
-            _at_most("attribute value size", len(value.encode()), MAX_ATTRIBUTE_VALUE_BYTES)
+            _check_maximum("attribute value size", len(value.encode()), MAX_ATTRIBUTE_VALUE_BYTES)
 
 
-def _at_most(name: str, value: int, maximum: int) -> None:
+def _check_maximum(name: str, value: int, maximum: int) -> None:
     if value > maximum:
         raise InvalidArgument(
             f"The value for {name} is too large. You passed {value} in the request, but the maximum value "
@@ -114,15 +124,15 @@ def _at_most(name: str, value: int, maximum: int) -> None:
 
 
 def check_between(name: str, value: float, bounds: tuple[int, int]) -> None:
-    """Refuse a number of seconds or attempts outside its inclusive bounds."""
+    """Reject a number of seconds or attempts outside its inclusive bounds."""
     low, high = bounds
     if not low <= value <= high:
         raise InvalidArgument(f"Invalid {name} given (value={value:g}): it must be from {low} to {high}.")
 
 
 def check_labels(labels: dict[str, str]) -> None:
-    """Refuse labels that Google Cloud would refuse."""
-    _at_most("label_count", len(labels), MAX_LABELS)
+    """Reject labels that Google Cloud rejects."""
+    _check_maximum("label_count", len(labels), MAX_LABELS)
     for key, value in labels.items():
         if not _LABEL_KEY.fullmatch(key) or len(value) > 63 or value != value.lower():
             raise InvalidArgument(
@@ -132,7 +142,7 @@ def check_labels(labels: dict[str, str]) -> None:
 
 
 def check_endpoint(url: str) -> None:
-    """Refuse a push endpoint that is not an http:// or https:// URL (plain http is for laptops)."""
+    """Reject a push endpoint that is not an http:// or https:// URL; http:// is for laptops."""
     try:
         parts = urlsplit(url)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0

@@ -1,4 +1,4 @@
-"""A subscription as its owner configures it: checked, defaults filled in, changed by field mask.
+"""A subscription as its owner configures it: checks, defaults, and updates by field mask.
 
 Source: the comments of google/pubsub/v1/pubsub.proto on Subscription and UpdateSubscriptionRequest.
 """
@@ -15,18 +15,21 @@ from localpubsub.protocol.messages import (
     TopicPb,
 )
 from localpubsub.resources import export as export_config
-from localpubsub.resources import limits
+from localpubsub.resources import field_mask, limits
 from localpubsub.resources.filter_parser import parse
 
-#: What a subscription's topic reads once the topic is deleted (proto: Subscription.topic).
+#: Value of a subscription's ``topic`` after the topic was deleted (proto: Subscription.topic).
 DELETED_TOPIC: Final = "_deleted-topic_"
 
 IMMUTABLE: Final = frozenset({"name", "topic", "filter", "enable_message_ordering"})
+#: Fields that only the server sets.
 OUTPUT_ONLY: Final = frozenset(
     {"state", "detached", "topic_message_retention_duration", "analytics_hub_subscription_info"}
 )
+_NOT_MUTABLE: Final = IMMUTABLE | OUTPUT_ONLY
 
-#: Fields which change deliveries in ways that localpubsub does not offer: refused, never ignored.
+#: Field → feature that localpubsub does not offer. A subscription with such a field is rejected, because
+#: ignoring the field would change what is delivered.
 _UNSUPPORTED: Final = {
     "bigtable_config": "Bigtable subscriptions",
     "message_transforms": "message transforms",
@@ -34,7 +37,12 @@ _UNSUPPORTED: Final = {
 
 
 def complete(given: SubscriptionPb) -> SubscriptionPb:
-    """A checked copy of a subscription to be created, with every default that Pub/Sub fills in."""
+    """Return a checked copy of a subscription to be created, with the defaults of Pub/Sub.
+
+    Raises:
+        InvalidArgument: a name is invalid or a value is out of bounds.
+        Unimplemented: a field is set that localpubsub does not support.
+    """
     resource = Subscription()
     resource.CopyFrom(given)
     limits.check_name(resource.name, "subscriptions")
@@ -45,29 +53,17 @@ def complete(given: SubscriptionPb) -> SubscriptionPb:
 
 
 def updated(current: SubscriptionPb, given: SubscriptionPb, mask: FieldMaskPb) -> SubscriptionPb:
-    """A checked copy of ``current`` with the fields of ``mask`` taken from ``given``."""
-    if not mask.paths:
-        raise InvalidArgument(
-            "The update_mask in the UpdateSubscriptionRequest must be set and name at least one path."
-        )
-    for path in mask.paths:
-        if path.partition(".")[0] in IMMUTABLE | OUTPUT_ONLY:
-            raise InvalidArgument(
-                f"Invalid update_mask: the field {path!r} of a subscription cannot be changed."
-            )
-    resource = Subscription()
-    resource.CopyFrom(current)
-    try:
-        mask.MergeMessage(given, resource, replace_message_field=True, replace_repeated_field=True)
-    except (KeyError, ValueError) as error:
-        raise InvalidArgument(
-            f"Invalid update_mask: {', '.join(mask.paths)} names no field of Subscription."
-        ) from error
-    return _checked(resource)
+    """Return a checked copy of ``current`` with the fields of ``mask`` taken from ``given``.
+
+    Raises:
+        InvalidArgument: the mask names a field that cannot be changed, or a value is out of bounds.
+        Unimplemented: a field is set that localpubsub does not support.
+    """
+    return _checked(field_mask.updated(current, given, mask, lambda field: field not in _NOT_MUTABLE))
 
 
 def with_push_config(current: SubscriptionPb, push_config: PushConfigPb) -> SubscriptionPb:
-    """A checked copy of ``current`` with another push config; an empty one makes it a pull subscription."""
+    """Return a checked copy with another push config; an empty one makes it a pull subscription."""
     resource = Subscription()
     resource.CopyFrom(current)
     resource.push_config.CopyFrom(push_config)
@@ -75,19 +71,19 @@ def with_push_config(current: SubscriptionPb, push_config: PushConfigPb) -> Subs
 
 
 def copy_topic_retention(resource: SubscriptionPb, topic: TopicPb) -> None:
-    """Let a subscription say how long its topic keeps messages (proto: topic_message_retention_duration)."""
+    """Set topic_message_retention_duration of a subscription to the retention of its topic, if it has one."""
     resource.ClearField("topic_message_retention_duration")
     if topic.HasField("message_retention_duration"):
         resource.topic_message_retention_duration.CopyFrom(topic.message_retention_duration)
 
 
 def duration_seconds(duration: DurationPb) -> float:
-    """The length of a protobuf Duration in seconds."""
+    """Return a protobuf Duration in seconds."""
     return float(duration.seconds + duration.nanos / 1e9)
 
 
 def _checked(resource: SubscriptionPb) -> SubscriptionPb:
-    _refuse_unsupported(resource)
+    _reject_unsupported(resource)
     export_config.complete(resource)
     _complete_durations(resource)
     _complete_retry_policy(resource)
@@ -102,11 +98,11 @@ def _checked(resource: SubscriptionPb) -> SubscriptionPb:
     return resource
 
 
-def _refuse_unsupported(resource: SubscriptionPb) -> None:
+def _reject_unsupported(resource: SubscriptionPb) -> None:
     present = {field.name for field, _ in resource.ListFields()}
-    for field, what in _UNSUPPORTED.items():
+    for field, feature in _UNSUPPORTED.items():
         if field in present:
-            raise Unimplemented(f"localpubsub does not offer {what} yet: leave {field} unset.")
+            raise Unimplemented(f"localpubsub does not offer {feature} yet: leave {field} unset.")
 
 
 def _complete_durations(resource: SubscriptionPb) -> None:
@@ -119,7 +115,7 @@ def _complete_durations(resource: SubscriptionPb) -> None:
     )
     if not resource.HasField("expiration_policy"):
         resource.expiration_policy.ttl.seconds = limits.DEFAULT_EXPIRATION
-    # A policy without ttl means: never.
+    # A policy without a ttl means that the subscription never expires.
     elif resource.expiration_policy.HasField("ttl"):
         ttl = duration_seconds(resource.expiration_policy.ttl)
         if ttl < limits.MIN_EXPIRATION:

@@ -1,1 +1,1 @@
-"""What is on disk: the SQLite store, its journal thread and the data directory."""
+"""The SQLite store that survives restarts, and the journal that writes to it."""

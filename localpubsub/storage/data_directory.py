@@ -1,4 +1,4 @@
-"""The directory in which a server keeps everything, for one process at a time."""
+"""The directory in which a server keeps all of its data, locked for one process at a time."""
 
 import fcntl
 from pathlib import Path
@@ -8,7 +8,11 @@ from localpubsub.errors import CannotStart
 
 
 class DataDirectory:
-    """An exclusive hold on a directory, until ``close``. CannotStart when another process has it."""
+    """An exclusive lock on a directory, held until ``close``.
+
+    Raises:
+        CannotStart: the directory cannot be used, or another process holds the lock.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -20,7 +24,7 @@ class DataDirectory:
                 f"cannot use the data directory {path}: {error.strerror}. Choose another with --data."
             ) from error
         try:
-            # The kernel lets go when the process dies, however it dies: no stale lock needs clearing.
+            # The kernel releases the lock whenever the process ends, so a lock is never stale.
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             self._lock.close()
@@ -35,5 +39,5 @@ class DataDirectory:
         return self.path / "pubsub.sqlite"
 
     def close(self) -> None:
-        """Let another process have it."""
+        """Release the lock."""
         self._lock.close()

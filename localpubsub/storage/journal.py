@@ -1,8 +1,8 @@
-"""Group commit: one thread writes, in one transaction, everything that happened while it wrote the last.
+"""Group commit: one thread writes, in one transaction, all changes made while it wrote the previous one.
 
-The event loop fills ``journal.next``. At most one transaction is with the thread; whoever needs a
-confirmation awaits ``commit()``, and what nobody waits for (acks of pushes) is written a little later, with
-more company.
+The event loop adds changes to ``journal.next``. At most one transaction at a time is with the thread. A
+caller that needs a confirmation awaits ``commit()``. Changes that no caller waits for, such as acks, are
+written up to ``COMMIT_DELAY`` later, together with what else was added until then.
 """
 
 import asyncio
@@ -18,27 +18,33 @@ from localpubsub.storage.transaction import Transaction
 
 Result = TypeVar("Result")
 
-#: Seconds for which changes nobody waits for may gather. A kill within them redelivers what had been
-#: acknowledged.
-PATIENCE: Final = 0.01
+#: Seconds for which changes may gather that no caller waits for. If the process is killed within them, the
+#: messages acknowledged in that time are delivered again.
+COMMIT_DELAY: Final = 0.01
 
 _log = logging.getLogger("localpubsub.storage.journal")
 
 
 class Journal:
-    """The only way to the store while the server runs. All methods belong to the event loop."""
+    """The only access to the store while the server runs. All methods are called on the event loop."""
 
     def __init__(
         self,
         store: Store,
         on_written: Callable[[Transaction], None],
-        on_refused: Callable[[Transaction], None],
+        on_failed: Callable[[Transaction], None],
     ) -> None:
-        """Each transaction is shown to one of the two, before those who wait for it hear."""
-        self.next = Transaction()
+        """Start the thread.
+
+        Args:
+            store: used by the thread only, from now on.
+            on_written: called with each transaction that was written, before ``commit()`` returns.
+            on_failed: called with each transaction that was not, before ``commit()`` raises StoreFailure.
+        """
+        self.next = Transaction()  #: Changes for the next transaction.
         self._store = store
         self._on_written = on_written
-        self._on_refused = on_refused
+        self._on_failed = on_failed
         self._loop = asyncio.get_running_loop()
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread = Thread(target=self._work, name="localpubsub-journal", daemon=True)
@@ -49,7 +55,7 @@ class Journal:
         self._writing = False
 
     async def commit(self) -> None:
-        """Return once everything gathered so far is on disk; StoreFailure if the disk refused it."""
+        """Return once all changes added so far are on disk; StoreFailure if they could not be written."""
         if self.next.empty():
             return
         if self._confirmation is None:
@@ -58,13 +64,14 @@ class Journal:
             self._urgent = True
             if self._timer is not None:
                 self._timer.cancel()
-            # At the end of this turn of the loop, so that its other requests come along.
+            # The write begins after this iteration of the event loop, so that it includes the changes of all
+            # requests that the iteration handles.
             self._timer = self._loop.call_soon(self._flush)
-        # Shielded, for others wait for the same transaction and a caller who hangs up must not cancel theirs.
+        # Other callers wait for the same future: a cancelled caller must not cancel it for them.
         await asyncio.shield(self._confirmation)
 
     async def commit_or(self, undo: Callable[[], None]) -> None:
-        """Commit; where the disk refuses, ``undo`` what is in memory already, and raise StoreFailure."""
+        """Commit; if that fails, ``undo`` what was already changed in memory and raise StoreFailure."""
         try:
             await self.commit()
         except StoreFailure:
@@ -72,27 +79,27 @@ class Journal:
             raise
 
     def commit_soon(self) -> None:
-        """What was gathered so far should be written, but nobody waits for it."""
+        """Write all changes added so far within ``COMMIT_DELAY``, without a confirmation."""
         if self._timer is None:
-            self._timer = self._loop.call_later(PATIENCE, self._flush)
+            self._timer = self._loop.call_later(COMMIT_DELAY, self._flush)
 
     def run(self, job: Callable[[Store], Result]) -> asyncio.Future[Result]:
-        """The result of ``job``, run in the thread after everything that was already handed to it."""
-        answer: asyncio.Future[Result] = self._loop.create_future()
+        """Run ``job`` in the thread, after all earlier jobs and transactions, and return its result."""
+        future: asyncio.Future[Result] = self._loop.create_future()
 
         def work() -> None:
             try:
                 result = job(self._store)
-            except Exception as error:  # noqa: BLE001 - the thread must live; the error goes to whoever waits
-                self._loop.call_soon_threadsafe(_fail, answer, error)
+            except Exception as error:  # noqa: BLE001 - the thread must go on; the caller gets the error
+                self._loop.call_soon_threadsafe(_set_exception, future, error)
             else:
-                self._loop.call_soon_threadsafe(_resolve, answer, result)
+                self._loop.call_soon_threadsafe(_set_result, future, result)
 
         self._jobs.put(work)
-        return answer
+        return future
 
     async def close(self) -> None:
-        """Write what is left, then end the thread."""
+        """Write the remaining changes, then end the thread."""
         try:
             while not self.next.empty():
                 await self.commit()
@@ -104,15 +111,15 @@ class Journal:
     def _flush(self) -> None:
         self._timer = None
         if self._writing:
-            return  # _written comes back here
+            return  # _finish calls _flush again
         self._urgent = False
         transaction, self.next = self.next, Transaction()
         confirmation, self._confirmation = self._confirmation, None
         self._writing = True
         writing = self.run(lambda store: store.write(transaction))
-        writing.add_done_callback(lambda done: self._written(done, transaction, confirmation))
+        writing.add_done_callback(lambda done: self._finish(done, transaction, confirmation))
 
-    def _written(
+    def _finish(
         self, done: asyncio.Future[None], transaction: Transaction, confirmation: asyncio.Future[None] | None
     ) -> None:
         self._writing = False
@@ -124,10 +131,10 @@ class Journal:
                 else StoreFailure(f"localpubsub cannot write: {error!r}.")
             )
             _log.error("%s", failure)
-            self._on_refused(transaction)
+            self._on_failed(transaction)
             if confirmation is not None:
                 confirmation.set_exception(failure)
-                confirmation.exception()  # whoever waited may have hung up: that is no error
+                confirmation.exception()  # marks it as retrieved: the caller may have been cancelled
         else:
             self._on_written(transaction)
             if confirmation is not None:
@@ -142,11 +149,11 @@ class Journal:
             job()
 
 
-def _resolve(answer: asyncio.Future[Result], result: Result) -> None:
-    if not answer.done():
-        answer.set_result(result)
+def _set_result(future: asyncio.Future[Result], result: Result) -> None:
+    if not future.done():
+        future.set_result(result)
 
 
-def _fail(answer: asyncio.Future[Result], error: Exception) -> None:
-    if not answer.done():
-        answer.set_exception(error)
+def _set_exception(future: asyncio.Future[Result], error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)

@@ -1,8 +1,8 @@
-"""What the store keeps beyond its backlogs, so that it can be delivered again: SQL of seek and snapshots.
+"""The SQL of seek and snapshots, and of the messages that are retained for them.
 
-A message stays while a backlog or an *owner* in the table ``retained`` wants it. Owners are numbers: of a
-topic (message_retention_duration), of a subscription (retain_acked_messages), or of a snapshot. Every seek is
-a few statements within one transaction, which the journal writes like any other.
+A message is kept as long as it is in a backlog or retained by an *owner* in the table ``retained``. An owner
+is the number of a topic (message_retention_duration), of a subscription (retain_acked_messages), or of a
+snapshot. Every seek is a few statements within one transaction, which the journal writes like any other.
 
 https://cloud.google.com/pubsub/docs/replay-overview
 """
@@ -22,17 +22,7 @@ from localpubsub.storage.transaction import Transaction
 Statement: TypeAlias = tuple[str, Sequence[object]]
 Unacknowledged: TypeAlias = tuple[Sequence[int], Sequence[int]]
 
-SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS retained (
-    message INTEGER NOT NULL, owner INTEGER NOT NULL, PRIMARY KEY (message, owner)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS snapshot (
-    number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, resource BLOB NOT NULL
-);
-CREATE TABLE IF NOT EXISTS policy (number INTEGER PRIMARY KEY, policy BLOB NOT NULL);
-"""
-
-#: Messages that nobody wants any more.
+#: Deletes the messages that are in no backlog and that no owner retains.
 DELETE_ORPHANS: Final[Statement] = (
     """
     DELETE FROM message WHERE NOT EXISTS (SELECT 1 FROM backlog WHERE message = id)
@@ -40,9 +30,9 @@ DELETE_ORPHANS: Final[Statement] = (
     """,
     (),
 )
-_EVERYTHING: Final = 2**63 - 1
+_MAX_ID: Final = 2**63 - 1
 
-_KEEP: Final = "INSERT OR IGNORE INTO retained SELECT message, ? FROM backlog WHERE subscription = ? AND "
+_RETAIN: Final = "INSERT OR IGNORE INTO retained SELECT message, ? FROM backlog WHERE subscription = ? AND "
 _UNACKNOWLEDGE: Final = """
 INSERT OR IGNORE INTO backlog (message, subscription, key)
 SELECT DISTINCT message, ?, ordering_key(record) FROM retained JOIN message ON id = message
@@ -57,18 +47,14 @@ _ACKNOWLEDGE: Final = "DELETE FROM backlog WHERE subscription = ? AND "
 _IN_SNAPSHOT: Final = "(SELECT message FROM retained WHERE owner = ?)"
 
 
-def prepare(connection: sqlite3.Connection, version: int) -> None:
-    """Tables and functions of this module; a file of format 1 gets the column for ordering keys."""
-    for statement in SCHEMA.split(";"):
-        connection.execute(statement)
-    if version == 1:
-        connection.execute("ALTER TABLE backlog ADD COLUMN key INTEGER NOT NULL DEFAULT 0")
+def register_functions(connection: sqlite3.Connection) -> None:
+    """Register the SQL functions that the statements of this module call."""
     connection.create_function("matches", 2, _matches, deterministic=True)
     connection.create_function("ordering_key", 1, _ordering_key, deterministic=True)
 
 
 def write(connection: sqlite3.Connection, transaction: Transaction) -> None:
-    """The ordering keys and the retained messages of a transaction, after its messages and backlogs."""
+    """Write the ordering keys and the retained messages of a transaction, after its backlogs."""
     for subscription, keyed in transaction.keys.items():
         connection.execute(
             "INSERT INTO backlog (message, subscription, key) "
@@ -83,8 +69,8 @@ def write(connection: sqlite3.Connection, transaction: Transaction) -> None:
         )
 
 
-def keyed(connection: sqlite3.Connection, subscription: int) -> Iterator[tuple[int, int, int]]:
-    """Message id, key and deliveries of all keyed messages of one backlog, oldest first."""
+def ordering_keys(connection: sqlite3.Connection, subscription: int) -> Iterator[tuple[int, int, int]]:
+    """Return message id, key number and deliveries of a backlog's messages with a key, oldest first."""
     return connection.execute(
         "SELECT message, key, attempts FROM backlog WHERE subscription = ? AND key != 0 ORDER BY message",
         (subscription,),
@@ -92,7 +78,7 @@ def keyed(connection: sqlite3.Connection, subscription: int) -> Iterator[tuple[i
 
 
 def unacknowledged(connection: sqlite3.Connection, subscription: int) -> Unacknowledged:
-    """Message ids of everything in one backlog, oldest first, and their keys: at eight bytes each."""
+    """Return the message ids of one backlog, oldest first, and their key numbers, at eight bytes each."""
     message_ids, keys = array("q"), array("q")
     for message_id, key in connection.execute(
         "SELECT message, key FROM backlog WHERE subscription = ? ORDER BY message", (subscription,)
@@ -103,18 +89,18 @@ def unacknowledged(connection: sqlite3.Connection, subscription: int) -> Unackno
 
 
 def oldest_unacknowledged(connection: sqlite3.Connection, subscription: int) -> int | None:
-    """Id of the oldest message of a backlog."""
+    """Return the id of the oldest message of a backlog, or None if it is empty."""
     found = connection.execute("SELECT min(message) FROM backlog WHERE subscription = ?", (subscription,))
     return found.fetchone()[0]  # type: ignore[no-any-return]  # an integer column
 
 
-def keep_backlog(owner: int, subscription: int) -> Statement:
-    """The owner keeps what is unacknowledged now."""
-    return (_KEEP + "true", (owner, subscription))
+def retain_backlog(owner: int, subscription: int) -> Statement:
+    """Let the owner retain the messages that are unacknowledged now."""
+    return (_RETAIN + "true", (owner, subscription))
 
 
-def release(owner: int, before: int = _EVERYTHING) -> list[Statement]:
-    """The owner keeps nothing older than a message id any longer; what nobody else wants is deleted."""
+def release(owner: int, before: int = _MAX_ID) -> list[Statement]:
+    """End the owner's retention of the messages before an id; delete those that nothing else keeps."""
     return [
         (_RELEASE, (before, owner)),
         ("DELETE FROM retained WHERE message < ?1 AND owner = ?2", (before, owner)),
@@ -122,7 +108,7 @@ def release(owner: int, before: int = _EVERYTHING) -> list[Statement]:
 
 
 def seek_to_time(subscription: int, filter_: str, topic: int, first: int, *, retain: bool) -> list[Statement]:
-    """All before the message id ``first`` is acknowledged; all from it on that is kept is not."""
+    """Acknowledge the messages before the id ``first``, and unacknowledge the retained ones from it on."""
     before = "message < ?"
     return [
         *_acknowledge(subscription, before, (first,), retain=retain),
@@ -135,18 +121,22 @@ def seek_to_time(subscription: int, filter_: str, topic: int, first: int, *, ret
 
 
 def seek_to_snapshot(subscription: int, filter_: str, snapshot: int, *, retain: bool) -> list[Statement]:
-    """What the snapshot holds is unacknowledged, and nothing else."""
-    others = "message NOT IN " + _IN_SNAPSHOT
+    """Unacknowledge the messages that the snapshot retains, and acknowledge all others."""
+    not_in_snapshot = "message NOT IN " + _IN_SNAPSHOT
     return [
-        *_acknowledge(subscription, others, (snapshot,), retain=retain),
+        *_acknowledge(subscription, not_in_snapshot, (snapshot,), retain=retain),
         (_UNACKNOWLEDGE + "owner = ?", (subscription, filter_, snapshot)),
         DELETE_ORPHANS,
     ]
 
 
-def _acknowledge(subscription: int, which: str, values: tuple[int, ...], *, retain: bool) -> list[Statement]:
-    kept: list[Statement] = [(_KEEP + which, (subscription, subscription, *values))] if retain else []
-    return [*kept, (_ACKNOWLEDGE + which, (subscription, *values))]
+def _acknowledge(
+    subscription: int, condition: str, values: tuple[int, ...], *, retain: bool
+) -> list[Statement]:
+    retained: list[Statement] = (
+        [(_RETAIN + condition, (subscription, subscription, *values))] if retain else []
+    )
+    return [*retained, (_ACKNOWLEDGE + condition, (subscription, *values))]
 
 
 _parsed = lru_cache(maxsize=64)(parse)

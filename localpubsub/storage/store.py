@@ -1,7 +1,7 @@
-"""The SQLite file: what a restart finds. Knows nothing of threads; see journal.py for who calls it.
+"""The SQLite file that holds all state over restarts. Only the thread of journal.py uses it.
 
-WAL with ``synchronous=NORMAL``: a commit survives the death of the process; the last ones may be lost when
-the machine loses power, unless ``fsync`` makes it FULL (https://sqlite.org/pragma.html#pragma_synchronous).
+In WAL mode with ``synchronous=NORMAL`` a commit survives the end of the process. If the machine loses power,
+the last commits may be lost, unless ``fsync`` sets FULL (https://sqlite.org/pragma.html#pragma_synchronous).
 """
 
 import json
@@ -14,38 +14,20 @@ from typing import Final, TypeVar
 
 from localpubsub.errors import CannotStart, StoreFailure
 from localpubsub.storage import seek_sql
+from localpubsub.storage.migrations import SCHEMA_VERSION, file_version, migrate
 from localpubsub.storage.transaction import Transaction
 
 Result = TypeVar("Result")
 
-SCHEMA_VERSION: Final = 2  #: 2 added ordering keys, retained messages, snapshots and policies
-#: Bytes of the write-ahead log kept between two checkpoints (SQLite makes one at about 4 MB: 1,000 pages).
-LOG_BYTES: Final = 16_000_000
-#: A file up to this size is checked page by page at each start, which then takes 0.1 s at most. Of a larger
-#: one the backlog is read whole, and a damaged message is found when it is read.
-CHECKED_BYTES: Final = 100_000_000
+#: Bytes of the write-ahead log kept between two checkpoints. SQLite makes one at about 4 MB (1,000 pages).
+MAX_WAL_BYTES: Final = 16_000_000
+#: Size in bytes up to which a file is checked page by page at each start, in 0.1 s at most. Of a larger file
+#: only the backlog is read whole: a damaged message is found when it is delivered.
+MAX_CHECKED_BYTES: Final = 100_000_000
 
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS last_id (one INTEGER PRIMARY KEY CHECK (one = 1), value INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS topic (
-    number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, resource BLOB NOT NULL
-);
-CREATE TABLE IF NOT EXISTS subscription (
-    number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, resource BLOB NOT NULL
-);
-CREATE TABLE IF NOT EXISTS schema_revision (
-    number INTEGER PRIMARY KEY, schema TEXT NOT NULL, resource BLOB NOT NULL, compiled BLOB NOT NULL
-);
-CREATE TABLE IF NOT EXISTS message (id INTEGER PRIMARY KEY, topic INTEGER NOT NULL, record BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS backlog (
-    message INTEGER NOT NULL, subscription INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
-    key INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (message, subscription)
-) WITHOUT ROWID;
-"""
-
-#: Rows of one INSERT. Python's sqlite3 gives up the GIL for each statement and then waits its turn to get it
-#: back, so a thousand one-row inserts beside a busy event loop wait a thousand turns. Few sizes keep them
-#: prepared.
+#: Numbers of rows of one INSERT. Python's sqlite3 releases the GIL for each statement and then waits to get
+#: it back, so a thousand one-row inserts beside a busy event loop wait a thousand times. With these few sizes
+#: the statements stay prepared.
 _ROWS: Final = (256, 16, 1)
 _INSERT: Final = {rows: "INSERT INTO message VALUES (?,?,?)" + ",(?,?,?)" * (rows - 1) for rows in _ROWS}
 
@@ -60,11 +42,19 @@ FROM measured JOIN message USING (id) WHERE total - size < ?
 
 
 class Store:
-    """One open database. Every method raises StoreFailure when the disk refuses."""
+    """One open database. Every method raises StoreFailure if SQLite fails."""
 
     def __init__(self, file: Path | None, *, fsync: bool = False) -> None:
-        """Open ``file`` (made if missing), or memory when None; CannotStart when it is not for us."""
-        # Nobody else has business in the file: a lock on it is an error, and soon.
+        """Open a file, or a database in memory.
+
+        Args:
+            file: the file, made if missing; None for memory.
+            fsync: whether a commit also survives the loss of power.
+
+        Raises:
+            CannotStart: the file is damaged, locked, or was written by a newer version.
+        """
+        # No other process should use the file, so a lock on it is an error after one second.
         self._connection = sqlite3.connect(
             file or ":memory:", timeout=1, check_same_thread=False, isolation_level=None
         )
@@ -78,7 +68,7 @@ class Store:
 
     def _prepare(self, file: Path | None, synchronous: str) -> None:
         execute = self._connection.execute
-        (version,) = execute("PRAGMA user_version").fetchone()
+        version = file_version(self._connection)
         if version > SCHEMA_VERSION:
             raise CannotStart(
                 f"{file} was written by a newer localpubsub (format {version}, this one knows "
@@ -86,23 +76,18 @@ class Store:
             )
         execute("PRAGMA journal_mode = WAL")
         execute(f"PRAGMA synchronous = {synchronous}")
-        # A transaction of megabytes leaves a log of megabytes: give them back at the next checkpoint.
-        execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
-        execute("BEGIN")
-        for statement in _SCHEMA.split(";"):
-            execute(statement)
-        seek_sql.prepare(self._connection, version)
-        execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        execute("COMMIT")
-
-        if file is not None and file.stat().st_size <= CHECKED_BYTES:
+        # A large transaction leaves a large log, which the next checkpoint then truncates.
+        execute(f"PRAGMA journal_size_limit = {MAX_WAL_BYTES}")
+        migrate(self._connection)
+        seek_sql.register_functions(self._connection)
+        if file is not None and file.stat().st_size <= MAX_CHECKED_BYTES:
             (found,) = execute("PRAGMA quick_check(1)").fetchone()
             if found != "ok":
                 raise sqlite3.DatabaseError(found.splitlines()[-1])
 
     @contextmanager
     def _starting(self) -> Iterator[None]:
-        """What cannot be read now is a sentence for whoever starts the server."""
+        """Turn errors of SQLite into CannotStart."""
         try:
             yield
         except sqlite3.Error as error:
@@ -112,56 +97,57 @@ class Store:
             ) from error
 
     def topics(self) -> list[tuple[int, bytes]]:
-        """Number and encoded resource of every topic."""
+        """Return number and encoded resource of every topic."""
         with self._starting():
             return self._connection.execute("SELECT number, resource FROM topic ORDER BY number").fetchall()
 
     def subscriptions(self) -> list[tuple[int, bytes]]:
-        """Number and encoded resource of every subscription."""
+        """Return number and encoded resource of every subscription."""
         with self._starting():
             return self._connection.execute(
                 "SELECT number, resource FROM subscription ORDER BY number"
             ).fetchall()
 
     def schema_revisions(self) -> list[tuple[int, bytes, bytes]]:
-        """Number, encoded resource and compiled definition of every revision of a schema, oldest first."""
+        """Return number, encoded resource and compiled definition of all schema revisions, oldest first."""
         query = "SELECT number, resource, compiled FROM schema_revision ORDER BY number"
         return self._connection.execute(query).fetchall()
 
     def backlog(self) -> Iterator[tuple[int, int, int]]:
-        """Message id, subscription and deliveries of everything unacknowledged, oldest first."""
+        """Yield message id, subscription and deliveries of all unacknowledged messages, oldest first."""
         with self._starting():
             yield from self._connection.execute(
                 "SELECT message, subscription, attempts FROM backlog ORDER BY message"
             )
 
-    def query(self, ask: Callable[[sqlite3.Connection], Result]) -> Result:
-        """What another module (seek_sql.py) asks of the open database."""
+    def query(self, read: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Return what ``read`` reads from the open database."""
         try:
-            return ask(self._connection)
+            return read(self._connection)
         except sqlite3.Error as error:
             raise _failure("read", error) from error
 
     def last_id(self) -> int:
-        """The highest id given out so far, 0 at first."""
+        """Return the highest id allocated so far, or 0."""
         return int(self._connection.execute("SELECT coalesce(max(value), 0) FROM last_id").fetchone()[0])
 
-    def read(self, message_ids: Sequence[int], enough: int) -> dict[int, bytes]:
-        """Records of these messages, the first of them until there are ``enough`` bytes (at least one).
+    def read(self, message_ids: Sequence[int], max_bytes: int) -> dict[int, bytes]:
+        """Return message id → record of these messages, in order, up to ``max_bytes`` but at least one.
 
-        Messages that are gone are left out. All come in one row, for the GIL's sake as in ``_ROWS``. Where
-        the file is damaged the first is read alone, so that others do not suffer for one that cannot be read.
+        Messages that no longer exist are left out. SQLite returns all in one row because of the GIL (see
+        ``_ROWS``). If the file is damaged, only the first message is read, so that a message that cannot be
+        read does not affect the others.
         """
         try:
-            (found,) = self._connection.execute(_READ, (_list(message_ids), enough)).fetchone()
+            (found,) = self._connection.execute(_READ, (_list(message_ids), max_bytes)).fetchone()
         except sqlite3.Error as error:
             if len(message_ids) > 1:
-                return self.read(message_ids[:1], enough)
+                return self.read(message_ids[:1], max_bytes)
             raise _failure("read messages", error) from error
         return {message_id: bytes.fromhex(record) for message_id, record in json.loads(found)}
 
     def write(self, transaction: Transaction) -> None:
-        """All of a transaction, or nothing of it."""
+        """Write the whole transaction, or nothing of it."""
         connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -178,7 +164,7 @@ class Store:
             raise _failure("write", error) from error
 
     def close(self) -> None:
-        """Close the file, its log folded in."""
+        """Close the file; SQLite merges the write-ahead log into it."""
         self._connection.close()
 
     def _write_messages(self, transaction: Transaction) -> None:
@@ -231,6 +217,6 @@ def _list(message_ids: Sequence[int] | dict[int, int]) -> str:
     return json.dumps(list(message_ids))
 
 
-def _failure(what: str, error: sqlite3.Error) -> StoreFailure:
+def _failure(action: str, error: sqlite3.Error) -> StoreFailure:
     full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-    return StoreFailure(f"localpubsub could not {what}: {error}.", full=full)
+    return StoreFailure(f"localpubsub could not {action}: {error}.", full=full)

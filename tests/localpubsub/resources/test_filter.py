@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localpubsub.errors import InvalidArgument
-from localpubsub.resources.filter import All, Any, Condition, Differs, Equals, Has, HasPrefix, Not
+from localpubsub.resources.filter import And, Condition, Differs, Equals, Has, HasPrefix, Not, Or
 from localpubsub.resources.filter_parser import parse
 
 MESSAGES: dict[str, dict[str, str]] = {
@@ -105,9 +105,9 @@ def printed(condition: Condition) -> str:  # noqa: PLR0911 - a return for each k
             return f"hasPrefix(attributes.{quoted(key)}, {quoted(prefix)})"
         case Not(inner):
             return f"NOT ({printed(inner)})"
-        case All(conditions):
+        case And(conditions):
             return " AND ".join(f"({printed(each)})" for each in conditions)
-        case Any(conditions):
+        case Or(conditions):
             return " OR ".join(f"({printed(each)})" for each in conditions)
         case _:
             raise AssertionError(condition)
@@ -130,7 +130,7 @@ LEAVES: st.SearchStrategy[Condition] = st.one_of(
 def branches(inner: st.SearchStrategy[Condition]) -> st.SearchStrategy[Condition]:
     """Conditions of conditions."""
     several = st.lists(inner, min_size=2, max_size=3).map(tuple)
-    return st.one_of(st.builds(Not, inner), st.builds(All, several), st.builds(Any, several))
+    return st.one_of(st.builds(Not, inner), st.builds(And, several), st.builds(Or, several))
 
 
 @given(st.recursive(LEAVES, branches, max_leaves=5), st.dictionaries(KEYS, KEYS, max_size=3))

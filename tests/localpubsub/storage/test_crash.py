@@ -69,7 +69,7 @@ class Delivery(RuleBasedStateMachine):
             assert lease.message_id in self.alive
             assert all(lease.message_id != other.message_id for other in self.leases)
             assert lease.attempt == self.failures.get(lease.message_id, 0) + 1
-            self.transaction.count(SUBSCRIPTION, lease.message_id, lease.attempt)
+            self.transaction.set_attempts(SUBSCRIPTION, lease.message_id, lease.attempt)
             self.leases.append(lease)
         self.commit()
 

@@ -11,7 +11,7 @@ from google.api_core.exceptions import GoogleAPICallError, InternalServerError
 from google.pubsub_v1.types import DeadLetterPolicy, PubsubMessage, PushConfig
 
 import localpubsub
-from localpubsub.storage.store import CHECKED_BYTES, LOG_BYTES, Store
+from localpubsub.storage.store import MAX_CHECKED_BYTES, MAX_WAL_BYTES, Store
 from localpubsub.storage.transaction import Transaction
 from tests.servers.localpubsub_process import running_process
 from tests.servers.pubsub_client import PubsubClient, connect
@@ -80,7 +80,9 @@ def test_one_damaged_message_does_not_hold_up_the_others(tmp_path: Path) -> None
         subscription = pubsub.subscription(topic, ack_deadline_seconds=600)
         first, *others = pubsub.publish(topic, *[b"x" * 20_000] * 20)
     with closing(sqlite3.connect(tmp_path / "pubsub.sqlite")) as another:
-        another.execute("UPDATE message SET record = zeroblob(?) WHERE id = ?", (CHECKED_BYTES, int(first)))
+        another.execute(
+            "UPDATE message SET record = zeroblob(?) WHERE id = ?", (MAX_CHECKED_BYTES, int(first))
+        )
         another.commit()
     _point_nowhere(tmp_path / "pubsub.sqlite")
     with localpubsub.running(data=tmp_path) as server, connect(server.host) as pubsub:
@@ -154,7 +156,7 @@ def test_the_log_does_not_grow_without_end(tmp_path: Path) -> None:
         numbers = range(batch * 1000, batch * 1000 + 1000)
         transaction.publish(9, [1], [(number, b"x" * 1000) for number in numbers])
         store.write(transaction)
-    assert (tmp_path / "db-wal").stat().st_size <= LOG_BYTES
+    assert (tmp_path / "db-wal").stat().st_size <= MAX_WAL_BYTES
     store.close()
 
 

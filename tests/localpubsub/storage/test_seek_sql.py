@@ -126,7 +126,7 @@ class OrderAndSeek(RuleBasedStateMachine):
     def take_snapshot(self) -> None:
         """In place of the last one."""
         self.transaction.resources += seek_sql.release(SNAPSHOT)
-        self.transaction.resources.append(seek_sql.keep_backlog(SNAPSHOT, SUBSCRIPTION))
+        self.transaction.resources.append(seek_sql.retain_backlog(SNAPSHOT, SUBSCRIPTION))
         self.commit()
         self.held = set(self.alive)
 
@@ -145,7 +145,7 @@ class OrderAndSeek(RuleBasedStateMachine):
         self.store = Store(self.directory / "test.sqlite")
         self.backlog = OrderedBacklog(TERMS)
         self.backlog.add_ordering_keys(
-            self.store.query(lambda database: seek_sql.keyed(database, SUBSCRIPTION))
+            self.store.query(lambda database: seek_sql.ordering_keys(database, SUBSCRIPTION))
         )
         for message_id, _, attempts in self.store.backlog():
             self.backlog.load(message_id, attempts)

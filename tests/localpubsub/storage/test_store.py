@@ -9,7 +9,8 @@ import pytest
 from localpubsub.errors import CannotStart, StoreFailure
 from localpubsub.storage.data_directory import DataDirectory
 from localpubsub.storage.journal import Journal
-from localpubsub.storage.store import SCHEMA_VERSION, Store
+from localpubsub.storage.migrations import SCHEMA_VERSION
+from localpubsub.storage.store import Store
 from localpubsub.storage.transaction import Transaction
 
 
@@ -58,9 +59,9 @@ def test_counts_of_deliveries_are_kept() -> None:
     store = Store(None)
     publish(store, 1, 2, 3)
     transaction = Transaction()
-    transaction.count(1, 1, 3)
-    transaction.count(1, 2, 1)
-    transaction.count(1, 3, 1)
+    transaction.set_attempts(1, 1, 3)
+    transaction.set_attempts(1, 2, 1)
+    transaction.set_attempts(1, 3, 1)
     transaction.remove(1, 3, 1)
     store.write(transaction)
     assert list(store.backlog()) == [(1, 1, 3), (2, 1, 1)]
@@ -71,8 +72,8 @@ def test_reading_stops_when_it_has_enough() -> None:
     """A backlog of ten-megabyte messages is not read ahead into memory."""
     store = Store(None)
     publish(store, 11, 12, 13, 14)
-    assert sorted(store.read([14, 12, 11], enough=3)) == [12, 14]
-    assert store.read([99], enough=3) == {}
+    assert sorted(store.read([14, 12, 11], max_bytes=3)) == [12, 14]
+    assert store.read([99], max_bytes=3) == {}
     store.close()
 
 

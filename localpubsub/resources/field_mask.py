@@ -1,0 +1,41 @@
+"""Updates of a resource by field mask: https://protobuf.dev/reference/protobuf/google.protobuf/#field-mask."""
+
+from collections.abc import Callable
+
+from localpubsub.errors import InvalidArgument
+from localpubsub.protocol.messages import FieldMaskPb, ResourcePb
+
+
+def updated(
+    current: ResourcePb, given: ResourcePb, mask: FieldMaskPb, is_mutable: Callable[[str], bool]
+) -> ResourcePb:
+    """Return a copy of ``current`` with the fields of ``mask`` taken from ``given``.
+
+    Args:
+        current: the resource as it is.
+        given: a message of the same type with the new values.
+        mask: the paths to change, at least one.
+        is_mutable: whether a field of the resource (the first part of a path) may be changed.
+
+    Raises:
+        InvalidArgument: the mask is empty, or names an unknown or an immutable field.
+    """
+    kind = current.DESCRIPTOR.name
+    if not mask.paths:
+        raise InvalidArgument(
+            f"The update_mask in the Update{kind}Request must be set and name at least one path."
+        )
+    for path in mask.paths:
+        if not is_mutable(path.partition(".")[0]):
+            raise InvalidArgument(
+                f"Invalid update_mask: the field {path!r} of a {kind.lower()} cannot be changed."
+            )
+    resource = type(current)()
+    resource.CopyFrom(current)
+    try:
+        mask.MergeMessage(given, resource, replace_message_field=True, replace_repeated_field=True)
+    except (KeyError, ValueError) as error:
+        raise InvalidArgument(
+            f"Invalid update_mask: {', '.join(mask.paths)} names no field of {kind}."
+        ) from error
+    return resource

@@ -1,0 +1,57 @@
+"""The tables of the store, and the changes that bring a file of an earlier format to the current one.
+
+SQLite's ``user_version`` holds the format of a file. Version 0.1 of localpubsub wrote format 2.
+"""
+
+import sqlite3
+from typing import Final
+
+#: Format that this version writes. Format 2 added ordering keys, retained messages, snapshots and policies.
+SCHEMA_VERSION: Final = 2
+
+#: Every table of the current format; ``resource``, ``record`` and ``policy`` are encoded protobuf messages.
+_TABLES: Final = """
+CREATE TABLE IF NOT EXISTS last_id (one INTEGER PRIMARY KEY CHECK (one = 1), value INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS topic (
+    number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, resource BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS subscription (
+    number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, resource BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS schema_revision (
+    number INTEGER PRIMARY KEY, schema TEXT NOT NULL, resource BLOB NOT NULL, compiled BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS message (id INTEGER PRIMARY KEY, topic INTEGER NOT NULL, record BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS backlog (
+    message INTEGER NOT NULL, subscription INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
+    key INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (message, subscription)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS retained (
+    message INTEGER NOT NULL, owner INTEGER NOT NULL, PRIMARY KEY (message, owner)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS snapshot (
+    number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, resource BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS policy (number INTEGER PRIMARY KEY, policy BLOB NOT NULL);
+"""
+
+#: Format of a file → the statement that brings it to the next format, besides the tables made if missing.
+_CHANGES: Final = {1: "ALTER TABLE backlog ADD COLUMN key INTEGER NOT NULL DEFAULT 0"}
+
+
+def file_version(connection: sqlite3.Connection) -> int:
+    """Return the format of the open file; 0 for a new one."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Make the missing tables and bring the file to the current format, in one transaction."""
+    version = file_version(connection)
+    connection.execute("BEGIN")
+    for statement in _TABLES.split(";"):
+        connection.execute(statement)
+    if version:  # a new file has the current tables
+        for earlier in range(version, SCHEMA_VERSION):
+            connection.execute(_CHANGES[earlier])
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    connection.execute("COMMIT")
