@@ -1,4 +1,4 @@
-"""The operator's desk: the `scrapeq` command, the whole of Scrapeq on a laptop, and the ledger read aloud.
+"""The `scrapeq` command line: the local stack, and reports from the ledger.
 
-Nothing here is in the path of a job: it starts the services, feeds them, and shows what came of it.
+A job does not pass through this package: it starts the services, posts crawls to them and shows the results.
 """

@@ -7,21 +7,21 @@ from dataclasses import dataclass
 import requests
 from pydantic import BaseModel, ValidationError
 
-from console.errors import NotDispatched
+from console.errors import DispatchError
 from contract.crawl import Crawl
 
 PAUSES_SECONDS = (2.0, 4.0, 8.0)  #: before the second attempt and those after it
 ANSWER_SECONDS = 1800.0  #: a dispatch may publish 100,000 jobs; Cloud Scheduler waits as long at most
 
 
-class Rejected(BaseModel):
+class RejectedUrl(BaseModel):
     """A URL that became no job, and why."""
 
     url: str
     why: str
 
 
-class Dispatched(BaseModel):
+class DispatchResponse(BaseModel):
     """The dispatcher's answer.
 
     Attributes:
@@ -36,7 +36,7 @@ class Dispatched(BaseModel):
     published: int = 0
     duplicates: int = 0
     over_limit: int = 0
-    rejected: list[Rejected] = []
+    rejected: list[RejectedUrl] = []
     rejected_count: int = 0
 
 
@@ -52,26 +52,26 @@ def dispatch(
     *,
     announce: Callable[[str], None],
     pause: Callable[[float], None] = time.sleep,
-) -> Dispatched:
+) -> DispatchResponse:
     """Post a crawl that has its run_id, again after a 503 or where nobody answers.
 
     Raises:
-        NotDispatched: with what the dispatcher said, or that nobody answered.
+        DispatchError: with what the dispatcher said, or that nobody answered.
     """
     with requests.Session() as session:
         session.trust_env = "//127.0.0.1" not in dispatcher_url and "//localhost" not in dispatcher_url
         for seconds in (*PAUSES_SECONDS, None):
             answer = _post(session, crawl, dispatcher_url)
-            if isinstance(answer, Dispatched):
+            if isinstance(answer, DispatchResponse):
                 return answer
             if not answer.may_pass or seconds is None:
-                raise NotDispatched(answer.why)
+                raise DispatchError(answer.why)
             announce(f"{answer.why} Trying again in {seconds:g} s.")
             pause(seconds)
     raise AssertionError("the last attempt either returns or raises")
 
 
-def _post(session: requests.Session, crawl: Crawl, url: str) -> Dispatched | _Refusal:
+def _post(session: requests.Session, crawl: Crawl, url: str) -> DispatchResponse | _Refusal:
     document = crawl.model_dump(mode="json", exclude_defaults=True)
     try:
         answer = session.post(url, json=document, timeout=(10, ANSWER_SECONDS))
@@ -84,7 +84,7 @@ def _post(session: requests.Session, crawl: Crawl, url: str) -> Dispatched | _Re
         return _Refusal(f"The dispatcher at {url} could not be asked: {wrong}", may_pass=False)
     if answer.status_code == 200:
         try:
-            return Dispatched.model_validate_json(answer.content)
+            return DispatchResponse.model_validate_json(answer.content)
         except ValidationError:
             return _Refusal(f"What answers at {url} is no dispatcher.", may_pass=False)
     return _Refusal(

@@ -1,48 +1,51 @@
-"""What the `scrapeq` command says instead of a stack trace, by whose fault it is.
+"""Errors that `scrapeq` reports as a message without a stack trace, by whose fault they are.
 
 ::
 
-    Complaint            one sentence or a few, on standard error
-    ├── WrongUsage       the operator's: an option, a file, a name (status 2)
-    ├── NothingRecorded  nobody's: the ledger has no such run, or there is no ledger yet (status 1)
-    ├── NotDispatched    the dispatcher's, or nobody listens there (status 1)
-    ├── NotReplayed      Pub/Sub's, or nobody listens there: what was not confirmed stays dead (status 1)
-    ├── NotFetched       the site's, or its robots.txt's: `try` got no page (status 1)
-    └── StackFailed      a service did not start, or the queue ended (status 1)
+    ConsoleError         the message goes to standard error
+    ├── UsageError       the operator's: an option, a file or a name is wrong (exit status 2)
+    ├── LedgerError      the ledger holds no such run, or there is no ledger (1)
+    ├── DispatchError    the dispatcher refused the crawl or could not be reached (1)
+    ├── ReplayError      Pub/Sub failed; jobs without a confirmation stay dead letters (1)
+    ├── PageNotFetched   the site or its robots.txt: `scrapeq try` got no page (1)
+    └── StackError       a local service did not start, or localpubsub has ended (1)
+
+These do not derive from `click.ClickException`: typer carries a private copy of click and catches the
+exceptions of that copy only (seen with typer 0.29).
 """
 
 
-class Complaint(Exception):
-    """Something the operator has to know; the message says what to do.
+class ConsoleError(Exception):
+    """An error whose message tells the operator what to do.
 
     Attributes:
-        exit_status: what the command ends with.
+        exit_status: exit status of the command.
     """
 
     exit_status = 1
 
 
-class WrongUsage(Complaint):
-    """What was asked for cannot be done as it was asked."""
+class UsageError(ConsoleError):
+    """The command cannot be run with these options, files or names."""
 
     exit_status = 2
 
 
-class NothingRecorded(Complaint):
-    """The ledger does not hold what was asked for."""
+class LedgerError(ConsoleError):
+    """The ledger does not exist or has no such run."""
 
 
-class NotDispatched(Complaint):
+class DispatchError(ConsoleError):
     """The crawl did not reach a dispatcher, or the dispatcher refused it."""
 
 
-class NotReplayed(Complaint):
-    """Pub/Sub did not take a dead letter back."""
+class ReplayError(ConsoleError):
+    """Pub/Sub did not confirm the replay of a dead letter."""
 
 
-class NotFetched(Complaint):
-    """The page could not be fetched; the worker would have ended the same way."""
+class PageNotFetched(ConsoleError):
+    """The page could not be fetched; a worker would have failed for the same reason."""
 
 
-class StackFailed(Complaint):
-    """A local service did not start, or one that nothing works without has ended."""
+class StackError(ConsoleError):
+    """A local service did not start, or localpubsub, which all others need, has ended."""

@@ -11,7 +11,7 @@ from google.api_core.exceptions import DeadlineExceeded, GoogleAPIError
 from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
 from google.pubsub_v1 import types
 
-from console.errors import NotReplayed
+from console.errors import ReplayError
 from console.stack.pubsub_setup import publisher_client, subscriber_client, subscription_path, topic_path
 from contract.dead_letter import strip_dead_letter_attributes
 from contract.topology import DEAD_LETTER_SUBSCRIPTION, JOBS_TOPIC
@@ -25,7 +25,7 @@ CALL_SECONDS = 30.0
 Letter = types.ReceivedMessage
 
 
-class Replayed(NamedTuple):
+class ReplayResult(NamedTuple):
     """What became of the dead letters: published again, and left where they were."""
 
     replayed: int
@@ -34,7 +34,7 @@ class Replayed(NamedTuple):
 
 def replay(
     pubsub_host: str, wanted: Callable[[dict[str, str]], bool], show: Callable[[int], None] = lambda _: None
-) -> Replayed:
+) -> ReplayResult:
     """Replay the dead letters whose attributes are `wanted`; leave the others.
 
     Args:
@@ -43,7 +43,7 @@ def replay(
         show: told how many were replayed so far.
 
     Raises:
-        NotReplayed: with what Pub/Sub answered; what was not confirmed stays a dead letter.
+        ReplayError: with what Pub/Sub answered; what was not confirmed stays a dead letter.
     """
     replayed, leased, done = 0, set[str](), set[str]()
     with publisher_client(pubsub_host) as publisher, subscriber_client(pubsub_host) as subscriber:
@@ -61,10 +61,10 @@ def replay(
                     replayed += len(chosen)
                     show(replayed)
         except (GoogleAPIError, TimeoutError) as wrong:
-            raise NotReplayed(f"{replayed} dead letters were replayed, then Pub/Sub said: {wrong}") from wrong
+            raise ReplayError(f"{replayed} dead letters were replayed, then Pub/Sub said: {wrong}") from wrong
         finally:
             _give_back(subscriber, list(leased))
-    return Replayed(replayed, len(leased))
+    return ReplayResult(replayed, len(leased))
 
 
 def _pulls(subscriber: SubscriberClient) -> Iterator[list[Letter]]:

@@ -11,19 +11,19 @@ Announce = Callable[[str], None]
 PLAIN_PAUSE_SECONDS = 2.0  #: between two plain progress lines
 
 
-def open_screen(*, stderr: bool = False) -> Console:
+def open_terminal(*, stderr: bool = False) -> Console:
     """Return a console that prints text as it is: no markup, no emoji, no guessed colours."""
     return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
 
 
-def is_live(screen: Console) -> bool:
+def is_interactive(terminal: Console) -> bool:
     """Return whether lines can be redrawn: a terminal, and not a dumb one."""
-    return screen.file.isatty() and not screen.is_dumb_terminal
+    return terminal.file.isatty() and not terminal.is_dumb_terminal
 
 
-def say(screen: Console, text: str = "") -> None:
+def print_line(terminal: Console, text: str = "") -> None:
     """Print text that the terminal may wrap, never we: addresses stay whole, last lines exact."""
-    screen.print(text, soft_wrap=True)
+    terminal.print(text, soft_wrap=True)
 
 
 def printable(text: str) -> str:
@@ -35,30 +35,30 @@ def printable(text: str) -> str:
 
 
 @contextmanager
-def steps(screen: Console) -> Iterator[Announce]:
+def show_steps(terminal: Console) -> Iterator[Announce]:
     """Yield what announces steps: a spinner with the current one, or a line for each."""
-    if is_live(screen):
-        with screen.status("Starting") as status:
+    if is_interactive(terminal):
+        with terminal.status("Starting") as status:
             yield lambda text: status.update(f"{text} …")
     else:
-        yield lambda text: say(screen, f"{text} …")
+        yield lambda text: print_line(terminal, f"{text} …")
 
 
 @contextmanager
-def progress(screen: Console, total: int) -> Iterator[Callable[[int, str], None]]:
+def show_progress(terminal: Console, total: int) -> Iterator[Callable[[int, str], None]]:
     """Yield what shows progress (how many of the total, and words): a bar, or a line when it changes."""
-    if not is_live(screen):
-        yield _PlainProgress(screen, total).show
+    if not is_interactive(terminal):
+        yield _PlainProgress(terminal, total).show
         return
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[words]}"), TimeElapsedColumn())
-    with Progress(*columns, console=screen) as bar:
+    with Progress(*columns, console=terminal) as bar:
         task = bar.add_task("", total=total, words="")
         yield lambda completed, words: bar.update(task, completed=completed, words=words)
 
 
 class _PlainProgress:
-    def __init__(self, screen: Console, total: int) -> None:
-        self._screen = screen
+    def __init__(self, terminal: Console, total: int) -> None:
+        self._terminal = terminal
         self._total = total
         self._shown = ""
         self._next = 0.0
@@ -66,5 +66,5 @@ class _PlainProgress:
     def show(self, completed: int, words: str) -> None:
         line = f"{completed} of {self._total}: {words}"
         if line != self._shown and (time.monotonic() >= self._next or completed == self._total):
-            say(self._screen, line)
+            print_line(self._terminal, line)
             self._shown, self._next = line, time.monotonic() + PLAIN_PAUSE_SECONDS

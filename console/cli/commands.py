@@ -9,8 +9,8 @@ import typer
 from typer.core import TyperGroup
 
 from console.cli.recipe_commands import recipe_app, try_recipe
-from console.dispatch import Dispatched, dispatch
-from console.errors import Complaint, WrongUsage
+from console.dispatch import DispatchResponse, dispatch
+from console.errors import ConsoleError, UsageError
 from console.ledger.ledger import Accounting, Ledger
 from console.recipes.crawl_file import load_crawl, name_run
 from console.report.follow import Follower
@@ -24,19 +24,19 @@ from console.report.tables import (
     results_table,
 )
 from console.stack.services import AckPolicy, DeliveryPolicy, Politeness, StackOptions
-from console.stack.signals import interruptible
-from console.terminal import open_screen, progress, say, steps
+from console.stack.signals import raise_on_signals
+from console.terminal import open_terminal, print_line, show_progress, show_steps
 
 
-class PlainSpeaking(TyperGroup):
+class ErrorReportingGroup(TyperGroup):
     """Ends a command on a complaint: its sentence on standard error, its exit status, no stack trace."""
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer has its own click, whose types are private
         """Run the command."""
         try:
             return super().invoke(ctx)
-        except Complaint as complaint:
-            say(open_screen(stderr=True), str(complaint))
+        except ConsoleError as complaint:
+            print_line(open_terminal(stderr=True), str(complaint))
             raise typer.Exit(complaint.exit_status) from None
 
 
@@ -49,7 +49,7 @@ class Format(StrEnum):
 
 app = typer.Typer(
     name="scrapeq",
-    cls=PlainSpeaking,
+    cls=ErrorReportingGroup,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -102,13 +102,6 @@ def up(  # noqa: PLR0913, PLR0917 - a command has as many arguments as options, 
     workers: Annotated[int, typer.Option(help="Processes of the worker.", min=1, max=64)] = 2,
     ack_policy: AckPolicyOption = AckPolicy.SUCCESS,
     politeness: PolitenessOption = Politeness.INSTANCE,
-    emulator: Annotated[
-        str,
-        typer.Option(
-            metavar="HOST:PORT",
-            help="Use a Pub/Sub that runs there, such as Google's emulator. Its pushes carry no token.",
-        ),
-    ] = "",
 ) -> None:
     """Run Scrapeq on this machine: Pub/Sub, dispatcher and worker, until Ctrl-C.
 
@@ -117,9 +110,9 @@ def up(  # noqa: PLR0913, PLR0917 - a command has as many arguments as options, 
     from console.cli import up as up_command  # noqa: PLC0415 - half a second of imports that only this command needs
 
     if minimum_backoff > maximum_backoff:
-        raise WrongUsage("--minimum-backoff is above --maximum-backoff; it must not be.")
+        raise UsageError("--minimum-backoff is above --maximum-backoff; it must not be.")
     if politeness is Politeness.ORDERED and ack_policy is not AckPolicy.SETTLED:
-        raise WrongUsage(ORDERED_NEEDS_SETTLED)
+        raise UsageError(ORDERED_NEEDS_SETTLED)
     delivery = DeliveryPolicy(
         ack_deadline, max_delivery_attempts, minimum_backoff, maximum_backoff, politeness
     )
@@ -132,9 +125,8 @@ def up(  # noqa: PLR0913, PLR0917 - a command has as many arguments as options, 
         delivery=delivery,
         worker_processes=workers,
         ack_policy=ack_policy,
-        emulator_host=emulator,
     )
-    up_command.run(options, open_screen())
+    up_command.run(options, open_terminal())
 
 
 @app.command()
@@ -149,9 +141,9 @@ def demo(
     Takes about half a minute, needs no network, and leaves nothing behind. One page of the site recovers at
     its second attempt and one never does, so that a retry and a dead letter can be seen.
     """
-    from console.demo import story  # noqa: PLC0415 - as in `up`
+    from console.demo import run as demo_run  # noqa: PLC0415 - as in `up`
 
-    raise typer.Exit(story.run(keep, open_screen()))
+    raise typer.Exit(demo_run.run(keep, open_terminal()))
 
 
 @app.command("dispatch")
@@ -170,30 +162,34 @@ def dispatch_crawl(
     Every fault in the file is named with its line before anything is sent. Where the dispatcher answers 503
     or not at all, the request is repeated, and makes the same jobs.
     """
-    screen = open_screen()
+    terminal = open_terminal()
     crawl = load_crawl(crawl_file)
     crawl = crawl.model_copy(update={"run_id": name_run(crawl, datetime.now(UTC))})
     if wait:
         Ledger(data).runs()  # complains where there is no ledger to watch, before anything is sent
-    with interruptible():
+    with raise_on_signals():
         try:
-            dispatched = dispatch(crawl, dispatcher, announce=lambda text: say(screen, text))
-            say(screen, f"run {dispatched.run_id}")
-            screen.print(dispatched_table(dispatched))
+            dispatched = dispatch(crawl, dispatcher, announce=lambda text: print_line(terminal, text))
+            print_line(terminal, f"run {dispatched.run_id}")
+            terminal.print(dispatched_table(dispatched))
             if dispatched.rejected:
-                screen.print(rejected_table(dispatched))
+                terminal.print(rejected_table(dispatched))
             if wait:
-                say(screen, str(_follow(Ledger(data), dispatched)))
+                print_line(terminal, str(_follow(Ledger(data), dispatched)))
         except KeyboardInterrupt:
-            say(screen, f"No longer waiting. Run {crawl.run_id} goes on without us.")
+            print_line(terminal, f"No longer waiting. Run {crawl.run_id} goes on without us.")
             raise typer.Exit(130) from None
 
 
-def _follow(ledger: Ledger, dispatched: Dispatched) -> Accounting:
-    screen = open_screen()
-    with progress(screen, dispatched.published) as show:
+def _follow(ledger: Ledger, dispatched: DispatchResponse) -> Accounting:
+    terminal = open_terminal()
+    with show_progress(terminal, dispatched.published) as show:
         return Follower(
-            ledger, dispatched.run_id, dispatched.published, show, remark=lambda text: say(screen, text)
+            ledger,
+            dispatched.run_id,
+            dispatched.published,
+            show,
+            remark=lambda text: print_line(terminal, text),
         ).follow()
 
 
@@ -211,43 +207,43 @@ def results(
 ) -> None:
     """Show what a run has scraped: one row for each job that succeeded."""
     ledger = Ledger(data)
-    run_id = ledger.choose_run(run)
+    run_id = ledger.resolve_run(run)
     found = ledger.results(run_id)
     if output is Format.JSONL:
         for line in result_lines(run_id, found):
             typer.echo(line)
         return
-    screen = open_screen()
-    say(screen, f"run {run_id}: {len(found)} jobs succeeded")
+    terminal = open_terminal()
+    print_line(terminal, f"run {run_id}: {len(found)} jobs succeeded")
     if found:
-        screen.print(results_table(found, screen.width))
+        terminal.print(results_table(found, terminal.width))
 
 
 @app.command()
 def status(run: Run = None, data: Data = DEFAULT_DATA) -> None:
     """Show where a run stands: its accounting, and why attempts did not succeed."""
-    ledger, screen = Ledger(data), open_screen()
-    run_id = ledger.choose_run(run)
+    ledger, terminal = Ledger(data), open_terminal()
+    run_id = ledger.resolve_run(run)
     failures = ledger.failures(run_id)
-    say(screen, f"run {run_id}")
+    print_line(terminal, f"run {run_id}")
     if failures:
-        screen.print(failures_table(failures))
+        terminal.print(failures_table(failures))
     accounting = ledger.accounting(run_id)
     if accounting.missing:
-        say(screen, f"{accounting.missing} jobs are missing: {MISSING}.")
-    say(screen, str(accounting))
+        print_line(terminal, f"{accounting.missing} jobs are missing: {MISSING}.")
+    print_line(terminal, str(accounting))
 
 
 @app.command()
 def dead(run: Run = None, data: Data = DEFAULT_DATA) -> None:
     """Show a run's dead letters: each job that died, why, and what to do about it."""
-    ledger, screen = Ledger(data), open_screen()
-    run_id = ledger.choose_run(run)
-    jobs = ledger.dead(run_id)
-    say(screen, f"run {run_id}: {len(jobs)} dead {'letter' if len(jobs) == 1 else 'letters'}")
+    ledger, terminal = Ledger(data), open_terminal()
+    run_id = ledger.resolve_run(run)
+    jobs = ledger.dead_jobs(run_id)
+    print_line(terminal, f"run {run_id}: {len(jobs)} dead {'letter' if len(jobs) == 1 else 'letters'}")
     for job in jobs:
         for line in dead_lines(job):
-            say(screen, line)
+            print_line(terminal, line)
 
 
 @app.command()
@@ -269,18 +265,18 @@ def replay(
     def wanted(attributes: dict[str, str]) -> bool:
         return run in {None, attributes.get("run_id")} and job in {None, attributes.get("job_id")}
 
-    screen = open_screen()
+    terminal = open_terminal()
     try:
-        with interruptible(), steps(screen) as announce:
+        with raise_on_signals(), show_steps(terminal) as announce:
             announce("Looking for dead letters")
             done = replay_letters(pubsub, wanted, lambda count: announce(f"{count} replayed"))
     except KeyboardInterrupt:
-        say(screen, "Stopped. What was not replayed is still a dead letter.")
+        print_line(terminal, "Stopped. What was not replayed is still a dead letter.")
         raise typer.Exit(130) from None
-    say(screen, f"replayed {done.replayed}, left {done.left}")
+    print_line(terminal, f"replayed {done.replayed}, left {done.left}")
 
 
 @app.command()
 def reasons() -> None:
     """Explain every reason code: the outcome it belongs to, what it means, and what to do."""
-    open_screen().print(reasons_table())
+    open_terminal().print(reasons_table())

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from console.recipes.recipe_file import faults_of_file, load_recipe
-from console.terminal import open_screen, say
+from console.terminal import open_terminal, print_line
 
 
 class Shown(StrEnum):
@@ -59,10 +59,10 @@ def try_recipe(
     page = trial.open_page(place, url, respect_robots=not ignore_robots)
     tried = trial.attempt(recipe, page)
     if output is Shown.TABLE:
-        screen = open_screen()
-        screen.print(trial.findings_table(tried))
+        terminal = open_terminal()
+        terminal.print(trial.findings_table(tried))
         for line in trial.closing_lines(tried):
-            say(screen, line)
+            print_line(terminal, line)
     else:
         lines = trial.items_json_lines if output is Shown.JSONL else trial.findings_json_lines
         for line in lines(tried):
@@ -78,13 +78,13 @@ def check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Recipes, or crawls, as YAML.")],
 ) -> None:
     """Name every fault of recipes and crawls, each with its line; exit status 1 where there are any."""
-    screen = open_screen()
+    terminal = open_terminal()
     faulty = 0
     for file in files:
         lines = faults_of_file(file)
         faulty += bool(lines)
         for line in lines or [f"{file}: well formed"]:
-            say(screen, line)
+            print_line(terminal, line)
     if faulty:
         raise typer.Exit(1)
 

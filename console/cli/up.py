@@ -8,61 +8,61 @@ from typing import NoReturn
 from rich.console import Console
 
 from console.stack.services import StackOptions
-from console.stack.signals import interruptible
+from console.stack.signals import raise_on_signals
 from console.stack.stack import Stack
-from console.terminal import is_live, say, steps
+from console.terminal import is_interactive, print_line, show_steps
 
 LOOK_SECONDS = 0.5
 LOOK_SHARE = 10  #: a look at a large ledger takes a while; looking has at most a tenth of the time
 PLAIN_PAUSE_SECONDS = 10.0  #: between two plain status lines
 
 
-def run(options: StackOptions, screen: Console) -> None:
+def run(options: StackOptions, terminal: Console) -> None:
     """Start the stack, show what happens, and stop it at Ctrl-C or SIGTERM.
 
     Raises:
         Complaint: where it does not start, or the queue ends.
     """
-    stack = _ToldStack(options, screen)
-    with interruptible():
+    stack = _ToldStack(options, terminal)
+    with raise_on_signals():
         try:
             stack.run()
         except KeyboardInterrupt:
-            say(screen, "Stopped.")
+            print_line(terminal, "Stopped.")
     if stack.told:
-        say(screen, stack.told)
+        print_line(terminal, stack.told)
 
 
 class _ToldStack:
     """A stack, and what is said about it."""
 
-    def __init__(self, options: StackOptions, screen: Console) -> None:
+    def __init__(self, options: StackOptions, terminal: Console) -> None:
         self.options = options
-        self.screen = screen
+        self.terminal = terminal
         self.told = ""
 
     def run(self) -> None:
         with ExitStack() as held:
             stack = Stack(self.options)
-            with steps(self.screen) as stack.announce:
+            with show_steps(self.terminal) as stack.announce:
                 stack.start()
             held.callback(self._stop, stack)
-            stack.announce = lambda text: say(self.screen, text)
+            stack.announce = lambda text: print_line(self.terminal, text)
             for line in address_lines(stack):
-                say(self.screen, line)
+                print_line(self.terminal, line)
             self._watch(stack)
 
     def _stop(self, stack: Stack) -> None:
         if stack.ledger.path.exists():
             self.told = f"{stack.ledger.accounting()} (all runs)"
-        with steps(self.screen) as announce:
+        with show_steps(self.terminal) as announce:
             announce("Stopping")
             stack.stop()
 
     def _watch(self, stack: Stack) -> None:
-        if not is_live(self.screen):
-            _tell(stack, lambda line: say(self.screen, line), PLAIN_PAUSE_SECONDS)
-        with self.screen.status(_status(stack)) as status:
+        if not is_interactive(self.terminal):
+            _tell(stack, lambda line: print_line(self.terminal, line), PLAIN_PAUSE_SECONDS)
+        with self.terminal.status(_status(stack)) as status:
             _tell(stack, status.update, LOOK_SECONDS)
 
 
@@ -70,7 +70,7 @@ def _tell(stack: Stack, show: Callable[[str], None], pause: float) -> NoReturn:
     """Tend the stack, and show each change; after one, not within `pause` seconds."""
     shown, due = "", 0.0
     while True:
-        stack.tend()
+        stack.supervise()
         looked = time.monotonic()
         if looked >= due:
             line = _status(stack)

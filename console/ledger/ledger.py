@@ -1,31 +1,32 @@
-"""The ledger: what was dispatched, what came of it, and what died, as rows and views in one SQLite file.
+"""Queries of the ledger: the jobs, outcomes and dead letters of each run, in one SQLite file.
 
-What the rows mean is in the views (contract/ledger/README.md); here they are asked.
+The views define what the rows mean (contract/ledger/README.md).
 """
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from console.errors import NothingRecorded, StackFailed
-from console.ledger.sqlite_views import BUSY_SECONDS, Row, create, in_sqlite, insert
+from console.errors import LedgerError, StackError
+from console.ledger.sqlite_views import BUSY_TIMEOUT_SECONDS, create, to_sqlite
 
-FILE = Path("pubsub", "warehouse.db")  #: where localpubsub puts it
+FILE = Path("pubsub", "warehouse.db")  #: path of localpubsub's BigQuery stand-in, below the data directory
+MAX_NAMED_RUNS = 10  #: runs that an error message lists
 
 
 class Accounting(NamedTuple):
-    """Where the jobs of a run, or of all runs, stand. In text the line that `scrapeq demo` ends with."""
+    """Numbers of jobs of a run, or of all runs, by state. `str()` gives the last line of `scrapeq demo`."""
 
     dispatched: int = 0
     succeeded: int = 0
     dead: int = 0
     in_flight: int = 0
-    retrying: int = 0  #: of those in flight
-    missing: int = 0
+    retrying: int = 0  #: jobs in flight that have been attempted
+    missing: int = 0  #: jobs that ended without a dispatch, or neither ended nor can still be in the queue
 
     @property
     def adds_up(self) -> bool:
@@ -33,11 +34,11 @@ class Accounting(NamedTuple):
         return self.dispatched == self.succeeded + self.dead + self.in_flight and not self.missing
 
     def __str__(self) -> str:
-        told = self._asdict()
-        del told["retrying"]
+        counts = self._asdict()
+        del counts["retrying"]
         if not self.missing:
-            del told["missing"]
-        return "accounting: " + " ".join(f"{name}={count}" for name, count in told.items())
+            del counts["missing"]
+        return "accounting: " + " ".join(f"{name}={count}" for name, count in counts.items())
 
 
 class Result(NamedTuple):
@@ -50,7 +51,7 @@ class Result(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """How often attempts ended for one reason."""
+    """Number of attempts that ended for one reason, and of the jobs that they belong to."""
 
     reason: str
     outcome: str
@@ -59,7 +60,7 @@ class Failure(NamedTuple):
 
 
 class DeadJob(NamedTuple):
-    """A job that used up its attempts, or was settled; `reason` is `""` where no attempt left an outcome."""
+    """A job that became a dead letter; `reason` and `detail` are `""` if no attempt left an outcome."""
 
     job_id: str
     url: str
@@ -69,7 +70,7 @@ class DeadJob(NamedTuple):
 
 
 class Attempt(NamedTuple):
-    """One attempt of a job, as its outcome tells it."""
+    """One attempt of a job, from its outcome."""
 
     job_id: str
     url: str
@@ -80,63 +81,60 @@ class Attempt(NamedTuple):
 
 @dataclass(frozen=True)
 class Ledger:
-    """The ledger of a data directory. Each call opens the file, so any thread may call.
+    """The ledger of a data directory. Each call opens the file, so the methods may be called from any thread.
 
     Attributes:
-        data: the directory.
+        data: the data directory.
     """
 
     data: Path
 
     @property
     def path(self) -> Path:
-        """Where the file is."""
+        """Path of the SQLite file."""
         return self.data / FILE
 
     def create(self) -> None:
-        """Make the file, its tables and its views where they are missing.
+        """Create the file, its tables and its views if they are missing.
 
         Raises:
-            StackFailed: where it cannot be written, or is none.
+            StackError: the file cannot be written or is not an SQLite file.
         """
         try:
             create(self.path)
-        except sqlite3.Error as wrong:
-            raise StackFailed(f"The ledger {self.path} cannot be made: {wrong}.") from wrong
-
-    def record(self, rows: Iterable[Row]) -> None:
-        """Add rows in one transaction; they are on disk when this returns."""
-        with self._open() as connection, connection:
-            insert(connection, rows)
+        except sqlite3.Error as error:
+            raise StackError(f"The ledger {self.path} cannot be created: {error}.") from error
 
     def accounting(self, run_id: str | None = None) -> Accounting:
-        """Return where the jobs of a run stand, or of all runs."""
+        """Return the numbers of jobs by state, of one run or of all runs."""
         columns = ", ".join(f"coalesce(sum({name}), 0)" for name in Accounting._fields)
         query = f"SELECT {columns} FROM `${{ledger}}.run_accounting` WHERE ? IS NULL OR run_id = ?"  # noqa: S608 - own names
         return Accounting(*self._rows(query, run_id, run_id)[0])
 
     def runs(self) -> list[str]:
-        """Return all runs, the newest first."""
+        """Return the ids of all runs, the newest first."""
         query = """SELECT run_id FROM `${ledger}.run_accounting` WHERE run_id IS NOT NULL
                    ORDER BY started_at DESC, run_id DESC"""
         return [run for (run,) in self._rows(query)]
 
-    def choose_run(self, run_id: str | None) -> str:
-        """Return `run_id` if there is such a run, or the latest where it is None.
+    def resolve_run(self, run_id: str | None) -> str:
+        """Return `run_id` if the ledger has such a run, or the id of the latest run if it is None.
 
         Raises:
-            NothingRecorded: naming the runs there are.
+            LedgerError: there is no such run; the message lists the runs that exist.
         """
         runs = self.runs()
         if not runs:
-            raise NothingRecorded("No run is recorded yet. `scrapeq dispatch CRAWL.yaml` starts one.")
+            raise LedgerError("No run is recorded yet. `scrapeq dispatch CRAWL.yaml` starts one.")
         if run_id is not None and run_id not in runs:
-            more = f" and {len(runs) - 10} more" if len(runs) > 10 else ""
-            raise NothingRecorded(f"There is no run {run_id}. There is: {', '.join(runs[:10])}{more}.")
+            more = f" and {len(runs) - MAX_NAMED_RUNS} more" if len(runs) > MAX_NAMED_RUNS else ""
+            raise LedgerError(
+                f"There is no run {run_id}. The runs are: {', '.join(runs[:MAX_NAMED_RUNS])}{more}."
+            )
         return run_id or runs[0]
 
     def results(self, run_id: str) -> list[Result]:
-        """Return the jobs that succeeded, by URL."""
+        """Return the jobs of a run that succeeded, by URL."""
         query = """SELECT job_id, url, coalesce(items, '[]'), attempts FROM `${ledger}.results`
                    WHERE run_id = ? ORDER BY url, job_id"""
         return [
@@ -145,29 +143,29 @@ class Ledger:
         ]
 
     def failures(self, run_id: str) -> list[Failure]:
-        """Return why attempts did not succeed, the most frequent reason first."""
+        """Return the reasons of attempts that did not succeed, the most frequent first."""
         query = """SELECT reason, outcome, sum(attempts), sum(jobs) FROM `${ledger}.failures`
                    WHERE run_id = ? GROUP BY reason, outcome ORDER BY 3 DESC, reason"""
         return [Failure(*row) for row in self._rows(query, run_id)]
 
-    def dead(self, run_id: str) -> list[DeadJob]:
-        """Return the jobs that used up their attempts or were settled as failed, by URL."""
+    def dead_jobs(self, run_id: str) -> list[DeadJob]:
+        """Return the jobs of a run that became dead letters, by URL."""
         query = """SELECT coalesce(job_id, ''), coalesce(url, ''), attempts, coalesce(last_reason, ''),
                    coalesce(last_detail, '') FROM `${ledger}.job_state`
                    WHERE run_id = ? AND state = 'dead' ORDER BY url, job_id"""
         return [DeadJob(*row) for row in self._rows(query, run_id)]
 
-    def repeated(self, run_id: str) -> list[Attempt]:
-        """Return all attempts of the jobs that succeeded after a failed one, in order."""
-        query = """WITH repeated AS MATERIALIZED
+    def retried_attempts(self, run_id: str) -> list[Attempt]:
+        """Return all attempts of the jobs that succeeded after a failed attempt, by URL and attempt."""
+        query = """WITH retried AS MATERIALIZED
                    (SELECT job_id FROM `${ledger}.results` WHERE run_id = ? AND attempts > 1)
                    SELECT DISTINCT job_id, url, attempt, coalesce(new_reason, reason), detail
                    FROM `${ledger}.outcomes` LEFT JOIN `${ledger}.renamed_reasons` ON old_reason = reason
-                   WHERE run_id = ? AND job_id IN repeated ORDER BY 2, 1, 3, 4, 5"""
+                   WHERE run_id = ? AND job_id IN retried ORDER BY 2, 1, 3, 4, 5"""
         return [Attempt(*row) for row in self._rows(query, run_id, run_id)]
 
     def attempts(self, run_id: str, job_id: str) -> list[Attempt]:
-        """Return all attempts of a job that left an outcome, in order."""
+        """Return the attempts of a job that left an outcome, by number."""
         query = """SELECT DISTINCT job_id, url, attempt, coalesce(new_reason, reason), detail
                    FROM `${ledger}.outcomes` LEFT JOIN `${ledger}.renamed_reasons` ON old_reason = reason
                    WHERE run_id = ? AND job_id = ? ORDER BY 3, 4, 5"""
@@ -175,20 +173,18 @@ class Ledger:
 
     def _rows(self, query: str, *values: object) -> list[Any]:
         with self._open() as connection:
-            return connection.execute(in_sqlite(query), values).fetchall()
+            return connection.execute(to_sqlite(query), values).fetchall()
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         if not self.path.is_file():
-            raise NothingRecorded(
-                f"There is no ledger in {self.data}. `scrapeq up` makes it; --data names another directory."
+            raise LedgerError(
+                f"There is no ledger in {self.data}. `scrapeq up` creates it; --data names another directory."
             )
-        with closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS)) as connection:
-            # A commit survives a power cut; then comes the ack.
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.text_factory = _text
+        with closing(sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_SECONDS)) as connection:
+            connection.text_factory = _decode
             yield connection
 
 
-def _text(told: bytes) -> str:
-    return told.decode(errors="replace")  # what somebody published need not be UTF-8
+def _decode(text: bytes) -> str:
+    return text.decode(errors="replace")  # a published message may hold invalid UTF-8

@@ -3,7 +3,7 @@
 from datetime import datetime
 from pathlib import Path
 
-from console.errors import WrongUsage
+from console.errors import UsageError
 from console.recipes.yaml_file import FaultyFile, read_file, read_yaml
 from contract.crawl import Crawl
 from contract.faults import UnreadableCrawl
@@ -16,7 +16,7 @@ def load_crawl(path: Path) -> Crawl:
     """Read the crawl in a file.
 
     Raises:
-        WrongUsage: with a line for each fault: `books.yaml:12: recipe.fields.price.type: …`.
+        UsageError: with a line for each fault: `books.yaml:12: recipe.fields.price.type: …`.
     """
     return read_crawl(read_file(path), str(path))
 
@@ -30,7 +30,7 @@ def read_crawl(text: bytes, name: str) -> Crawl:
         except UnreadableCrawl as wrong:
             raise file.faulty(wrong.faults) from None
     except FaultyFile as wrong:
-        raise WrongUsage("\n".join(["The crawl was not dispatched.", *wrong.lines])) from None
+        raise UsageError("\n".join(["The crawl was not dispatched.", *wrong.lines])) from None
 
 
 def name_run(crawl: Crawl, now: datetime) -> str:

@@ -5,7 +5,7 @@ This is the console's only file that imports the worker, and it does so only whe
 
 from pydantic import ValidationError
 
-from console.errors import NotFetched, WrongUsage
+from console.errors import PageNotFetched, UsageError
 from contract.faults import validation_faults
 from contract.job import Politeness
 from contract.urls import check_url
@@ -24,8 +24,8 @@ def fetch_page(url: str, *, respect_robots: bool = True) -> PageContent:
         respect_robots: whether robots.txt may forbid the page.
 
     Raises:
-        WrongUsage: if the URL or a setting is invalid, or the worker is not installed.
-        NotFetched: if the page cannot be fetched, with the reason code that the worker would give.
+        UsageError: if the URL or a setting is invalid, or the worker is not installed.
+        PageNotFetched: if the page cannot be fetched, with the reason code that the worker would give.
     """
     try:
         from contract.attempt import AttemptFailed  # noqa: PLC0415 - only fetching needs the worker
@@ -35,16 +35,16 @@ def fetch_page(url: str, *, respect_robots: bool = True) -> PageContent:
         from worker.rate_limiter import RateLimiter  # noqa: PLC0415 - see above
         from worker.settings import WorkerSettings  # noqa: PLC0415 - see above
     except ModuleNotFoundError:
-        raise WrongUsage(WORKER_MISSING) from None
+        raise UsageError(WORKER_MISSING) from None
     try:
         checked = check_url(url)
         settings = WorkerSettings(google_cloud_project="none", push_auth="none")
     except ValidationError as error:
-        raise WrongUsage(
+        raise UsageError(
             "\n".join(f"{fault.path.upper()}: {fault.message}" for fault in validation_faults(error))
         ) from None
     except ValueError as error:
-        raise WrongUsage(f"{url}: {error}") from None
+        raise UsageError(f"{url}: {error}") from None
     client = make_client(settings.user_agent, settings.fetch_allow_networks)
     fetcher = Fetcher(
         client,
@@ -56,4 +56,4 @@ def fetch_page(url: str, *, respect_robots: bool = True) -> PageContent:
     try:
         return fetcher.fetch(checked, Politeness(respect_robots=respect_robots), budget)
     except AttemptFailed as error:
-        raise NotFetched(f"The page was not fetched. {error}") from None
+        raise PageNotFetched(f"The page was not fetched. {error}") from None

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from console.errors import WrongUsage
+from console.errors import UsageError
 from console.recipes.yaml_file import FaultyFile, read_file, read_yaml
 from contract.crawl import Crawl
 from contract.faults import Undecodable
@@ -16,12 +16,12 @@ def load_recipe(path: Path) -> Recipe:
     """Read the recipe in a file, which may be a crawl's.
 
     Raises:
-        WrongUsage: with a line for each fault: `books.yaml:12: fields.price.type: …`.
+        UsageError: with a line for each fault: `books.yaml:12: fields.price.type: …`.
     """
     try:
         return read_recipe(read_file(path), str(path))
     except FaultyFile as wrong:
-        raise WrongUsage(str(wrong)) from None
+        raise UsageError(str(wrong)) from None
 
 
 def read_recipe(text: bytes, name: str) -> Recipe:
@@ -29,7 +29,7 @@ def read_recipe(text: bytes, name: str) -> Recipe:
 
     Raises:
         FaultyFile: with every fault.
-        WrongUsage: for bytes that are no text.
+        UsageError: for bytes that are no text.
     """
     file = read_yaml(text, name, WHAT_IT_IS)
     try:
@@ -44,7 +44,7 @@ def faults_of_file(path: Path) -> list[str]:
     """Return a line for each fault of a file; none where there are none.
 
     Raises:
-        WrongUsage: where it cannot be read.
+        UsageError: where it cannot be read.
     """
     try:
         read_recipe(read_file(path), str(path))

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich import box
 from rich.table import Table
 
-from console.errors import WrongUsage
+from console.errors import UsageError
 from console.recipes.fetch_page import fetch_page
 from console.terminal import printable
 from contract.recipe import Recipe
@@ -29,7 +29,7 @@ def open_page(place: str, url: str, *, respect_robots: bool) -> PageContent:
     """Return the page at a URL, or the one saved in a file as if it were at `url`.
 
     Raises:
-        WrongUsage: for a file that cannot be read; else as `fetch_page`.
+        UsageError: for a file that cannot be read; else as `fetch_page`.
     """
     if place.lower().startswith(("http://", "https://")):
         return fetch_page(place, respect_robots=respect_robots)
@@ -38,9 +38,9 @@ def open_page(place: str, url: str, *, respect_robots: bool) -> PageContent:
         with path.open("rb") as file:
             body = file.read(MAX_FILE_BYTES + 1)
     except OSError as wrong:
-        raise WrongUsage(f"{path} cannot be read: {wrong.strerror}.") from None
+        raise UsageError(f"{path} cannot be read: {wrong.strerror}.") from None
     if len(body) > MAX_FILE_BYTES:
-        raise WrongUsage(f"{path} has more than {MAX_FILE_BYTES} bytes.")
+        raise UsageError(f"{path} has more than {MAX_FILE_BYTES} bytes.")
     content_type = _TYPES.get(path.suffix.lower()) or mimetypes.guess_type(path.name)[0] or "text/html"
     return SavedPage(url, content_type, body)
 

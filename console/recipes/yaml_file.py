@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from console.errors import WrongUsage
+from console.errors import UsageError
 from contract.crawl import MAX_CRAWL_BYTES
 from contract.faults import Fault
 
@@ -48,15 +48,15 @@ def read_file(path: Path) -> bytes:
     """Return what is in a file.
 
     Raises:
-        WrongUsage: where it cannot be read, or is larger than any crawl.
+        UsageError: where it cannot be read, or is larger than any crawl.
     """
     try:
         with path.open("rb") as file:
             text = file.read(MAX_CRAWL_BYTES + 1)
     except OSError as wrong:
-        raise WrongUsage(f"{path} cannot be read: {wrong.strerror}.") from None
+        raise UsageError(f"{path} cannot be read: {wrong.strerror}.") from None
     if len(text) > MAX_CRAWL_BYTES:
-        raise WrongUsage(f"{path} has more than {MAX_CRAWL_BYTES} bytes, which is the largest crawl.")
+        raise UsageError(f"{path} has more than {MAX_CRAWL_BYTES} bytes, which is the largest crawl.")
     return text
 
 
@@ -65,7 +65,7 @@ def read_yaml(text: bytes, name: str, what: str) -> YamlFile:
 
     Raises:
         FaultyFile: with every fault of its YAML.
-        WrongUsage: for bytes that are no text.
+        UsageError: for bytes that are no text.
     """
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -78,7 +78,7 @@ def read_yaml(text: bytes, name: str, what: str) -> YamlFile:
     except RecursionError:
         raise FaultyFile(name, [Located(1, "nested too deeply")]) from None
     except ValueError as wrong:  # bytes that are no text
-        raise WrongUsage(f"{name}: not YAML: {wrong}") from None
+        raise UsageError(f"{name}: not YAML: {wrong}") from None
 
 
 class _Loader(yaml.SafeLoader):

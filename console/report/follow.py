@@ -28,14 +28,14 @@ class Follower:
     expected: int
     show: Callable[[int, str], None]
     remark: Callable[[str], None] = lambda _: None
-    tend: Callable[[], None] = lambda: None
+    supervise: Callable[[], None] = lambda: None
 
     def follow(self, seconds: float | None = None) -> Accounting:
         """Return the accounting once nothing is in flight, or as it stands after `seconds`."""
         started = changed = time.monotonic()
         last = Accounting()
         while True:
-            self.tend()
+            self.supervise()
             looked = time.monotonic()
             accounting = self._look()
             now = time.monotonic()

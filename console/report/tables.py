@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from rich import box
 from rich.table import Table
 
-from console.dispatch import Dispatched
+from console.dispatch import DispatchResponse
 from console.ledger.ledger import Attempt, DeadJob, Failure, Result
 from console.terminal import printable
 from contract.outcome import REASON_MEANINGS, Outcome, Reason, ReasonMeaning, status_of
@@ -89,7 +89,7 @@ def reasons_table() -> Table:
     return table
 
 
-def dispatched_table(dispatched: Dispatched) -> Table:
+def dispatched_table(dispatched: DispatchResponse) -> Table:
     """Return what became of the URLs of a crawl."""
     table = _table("urls", "count")
     table.add_row("published as jobs", str(dispatched.published))
@@ -99,7 +99,7 @@ def dispatched_table(dispatched: Dispatched) -> Table:
     return table
 
 
-def rejected_table(dispatched: Dispatched) -> Table:
+def rejected_table(dispatched: DispatchResponse) -> Table:
     """Return the URLs that became no job, and why."""
     table = _table("rejected url", "why")
     for rejected in dispatched.rejected:

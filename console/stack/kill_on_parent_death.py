@@ -1,8 +1,8 @@
-"""Ends the local services when the `scrapeq` that started them is gone, however it went.
+"""Kills the local services when the `scrapeq` process that started them dies, even by SIGKILL.
 
-A killed process cleans nothing up, but the kernel closes its pipes. This small program reads process groups
-from its standard input (`+123` started, `-123` ended); at the end of the input it ends those that are left.
-It runs by path and imports only the standard library, so that it starts at once.
+A killed process cannot clean up, but the kernel closes its pipes. This program reads process group ids from
+its standard input (`+123` started, `-123` ended). At the end of the input it kills the groups that still run.
+It is run by path and imports only the standard library, so that it starts at once.
 """
 
 import os
@@ -11,41 +11,41 @@ import sys
 import time
 from collections.abc import Iterable
 
-GRACE_SECONDS = 3.0
-NO_SIGNAL = 0  #: only asks whether the group is there (kill(2))
+GRACE_SECONDS = 3.0  #: seconds between SIGTERM and SIGKILL
+NO_SIGNAL = 0  #: signal number that only tests whether a group exists (kill(2))
 
 
-def end_group(group: int, sign: int) -> bool:
-    """Signal a process group; return whether there was one."""
+def signal_group(group: int, number: int) -> bool:
+    """Send a signal to a process group; return whether the group exists."""
     try:
-        os.killpg(group, sign)
-    except (ProcessLookupError, PermissionError):  # PermissionError: macOS, where only zombies are left
+        os.killpg(group, number)
+    except (ProcessLookupError, PermissionError):  # PermissionError: macOS, for a group of zombies
         return False
     return True
 
 
-def groups_left(lines: Iterable[str]) -> set[int]:
-    """Read to the end which groups were started and which ended; return the difference."""
-    left = set[int]()
+def running_groups(lines: Iterable[str]) -> set[int]:
+    """Read all lines; return the groups that were started and have not ended."""
+    groups = set[int]()
     for line in lines:
         group = int(line[1:])
         if line.startswith("+"):
-            left.add(group)
+            groups.add(group)
         else:
-            left.discard(group)
-    return left
+            groups.discard(group)
+    return groups
 
 
 def main() -> None:
-    """Wait for the end of the input, then end what is left."""
-    left = groups_left(sys.stdin)
+    """Wait for the end of the input, then kill the groups that still run."""
+    groups = running_groups(sys.stdin)
     until = time.monotonic() + GRACE_SECONDS
-    for group in left:
-        end_group(group, signal.SIGTERM)
-    while time.monotonic() < until and any(end_group(group, NO_SIGNAL) for group in left):
+    for group in groups:
+        signal_group(group, signal.SIGTERM)
+    while time.monotonic() < until and any(signal_group(group, NO_SIGNAL) for group in groups):
         time.sleep(0.05)
-    for group in left:
-        end_group(group, signal.SIGKILL)
+    for group in groups:
+        signal_group(group, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Ports on the loopback interface: are they free, and which are."""
+"""Ports on the loopback interface: checks whether a port is free, and finds free ones."""
 
 import errno
 import secrets
@@ -6,61 +6,61 @@ import socket
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 
-from console.errors import WrongUsage
+from console.errors import UsageError
 
 LOOPBACK = "127.0.0.1"
-#: Of these a free one is taken: no system gives them to outgoing connections (Linux begins at 32768, all
-#: others at 49152: RFC 6335 section 6), so none is lost between the look at it and the service's own bind.
-FREE = range(20_000, 32_768)
-TRIES = 100  #: ports looked at for a free one
+#: Ports from which a free one is chosen. They lie below the ephemeral ranges (Linux begins at 32768, other
+#: systems at 49152: RFC 6335 section 6), so no outgoing connection takes one before the service binds it.
+FREE_RANGE = range(20_000, 32_768)
+MAX_TRIES = 100  #: random ports to try before the kernel chooses one
 
 
-def settle_ports(wanted: Mapping[str, tuple[int, str]]) -> dict[str, int]:
-    """Return a port for each service: the one asked for, or a free one where 0 was asked.
+def allocate_ports(wanted: Mapping[str, tuple[int, str]]) -> dict[str, int]:
+    """Return a port for each purpose: the wanted one, or a free one instead of 0.
 
-    All are held until all are known, so that no two services get the same. Between this check and a
-    service's own bind another program may take the port: the service's log then says so.
+    All ports are held until all are known, so that no two services get the same one. Another program may
+    still take a port before the service binds it; the service's log then has the error.
 
     Args:
-        wanted: what the port is for → the port, and the option that chooses another.
+        wanted: purpose → the port and the command-line option that sets it.
 
     Raises:
-        WrongUsage: naming every port that is in use or may not be used.
+        UsageError: some ports are in use or not permitted; the message names each of them.
     """
-    ports, complaints = dict[str, int](), list[str]()
-    with ExitStack() as held:
+    ports, faults = dict[str, int](), list[str]()
+    with ExitStack() as listeners:
         for purpose, (port, option) in wanted.items():
             try:
-                ports[purpose] = held.enter_context(_hold(port)).getsockname()[1]
-            except OSError as wrong:
-                complaints.append(f"{_why(port, wrong)}; {purpose} needs it. Choose another with {option}.")
-    if complaints:
-        raise WrongUsage("\n".join(complaints))
+                ports[purpose] = listeners.enter_context(_listen(port)).getsockname()[1]
+            except OSError as error:
+                faults.append(f"{_describe(port, error)}; {purpose} needs it. Choose another with {option}.")
+    if faults:
+        raise UsageError("\n".join(faults))
     return ports
 
 
 def free_port() -> int:
-    """Return a port that nothing listens on, for a server that cannot choose one itself and say which."""
-    with _hold(0) as held:
-        return int(held.getsockname()[1])
+    """Return a free port, for a server that cannot choose one and report it."""
+    with _listen(0) as listener:
+        return int(listener.getsockname()[1])
 
 
-def _hold(port: int) -> socket.socket:
+def _listen(port: int) -> socket.socket:
     if port:
         return _listener(port)
-    for _ in range(TRIES):
+    for _ in range(MAX_TRIES):
         with suppress(OSError):
-            return _listener(secrets.choice(FREE))
+            return _listener(secrets.choice(FREE_RANGE))
     return _listener(0)
 
 
 def _listener(port: int) -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
-        # As servers do: a port whose last connections are in TIME_WAIT is free.
+        # The servers set SO_REUSEADDR too: a port with connections in TIME_WAIT counts as free.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((LOOPBACK, port))
-        # Linux lets two sockets with SO_REUSEADDR bind one port until one of them listens.
+        # With SO_REUSEADDR, Linux lets two sockets bind one port until one of them listens.
         listener.listen(1)
     except OSError:
         listener.close()
@@ -68,7 +68,7 @@ def _listener(port: int) -> socket.socket:
     return listener
 
 
-def _why(port: int, wrong: OSError) -> str:
-    if wrong.errno == errno.EADDRINUSE:
+def _describe(port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
         return f"Port {port} is in use"
-    return f"Port {port} cannot be used ({wrong.strerror})"
+    return f"Port {port} cannot be used ({error.strerror})"

@@ -1,4 +1,4 @@
-"""One local service as a process in a group of its own, with its log in a file."""
+"""A local service as a process in its own process group, with its log in a file."""
 
 import signal
 import subprocess
@@ -13,13 +13,13 @@ from typing import Self
 
 import requests
 
-from console.errors import StackFailed
+from console.errors import StackError
 from console.stack import kill_on_parent_death
-from console.stack.kill_on_parent_death import end_group
-from console.stack.signals import uninterrupted
+from console.stack.kill_on_parent_death import signal_group
+from console.stack.signals import defer_signals
 
-START_SECONDS = 60.0  #: for a service to answer its health check, on a machine that is busy
-TAIL_BYTES = 16 * 1024  #: of a log, for its last lines
+START_TIMEOUT_SECONDS = 60.0  #: seconds a service has to become healthy; generous, for busy machines
+MAX_TAIL_BYTES = 16 * 1024  #: bytes to read from the end of a log for its last lines
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ class Launch:
     """How a service is started.
 
     Attributes:
-        title: what it is called in sentences, after "the".
+        title: name of the service in messages, after "the".
         command: program and arguments.
-        environment: all of it; nothing is inherited.
-        log: where standard output and standard error are appended.
-        health_url: answers 200 once the service takes requests.
+        environment: all environment variables; none are inherited.
+        log: file to which standard output and standard error are appended.
+        health_url: URL that answers 200 once the service accepts requests.
     """
 
     title: str
@@ -41,105 +41,113 @@ class Launch:
     health_url: str
 
 
-class Leash:
-    """Ends every service held by it when this process dies, even by SIGKILL (`kill_on_parent_death.py`)."""
+class ProcessWatcher:
+    """Kills the watched process groups if this process dies, even by SIGKILL (`kill_on_parent_death.py`)."""
 
     def __init__(self) -> None:
-        self._holder = subprocess.Popen(  # noqa: S603 - our own file, by path
+        self._helper = subprocess.Popen(  # noqa: S603 - our own file, by path
             [sys.executable, "-I", str(kill_on_parent_death.__file__)],
             stdin=subprocess.PIPE,
             text=True,
             start_new_session=True,
         )
 
-    def tie(self, group: int) -> None:
-        """Hold a process group."""
-        self._tell(f"+{group}")
+    def watch(self, group: int) -> None:
+        """Watch a process group."""
+        self._send(f"+{group}")
 
-    def untie(self, group: int) -> None:
-        """Let a group go, because it has ended."""
-        self._tell(f"-{group}")
+    def unwatch(self, group: int) -> None:
+        """Stop watching a process group that has ended."""
+        self._send(f"-{group}")
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, wrong: BaseException | None, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End what is still held, and the holder."""
-        self._holder.communicate()
+        """Kill the groups that are still watched, and end the helper process."""
+        self._helper.communicate()
 
-    def _tell(self, line: str) -> None:
-        if self._holder.stdin is None:
-            raise AssertionError("the leash was started with a pipe")
-        with suppress(BrokenPipeError):  # without its holder a stack still runs, and still stops
-            self._holder.stdin.write(line + "\n")
-            self._holder.stdin.flush()
+    def _send(self, line: str) -> None:
+        if self._helper.stdin is None:
+            raise AssertionError("the helper process was started with a pipe")
+        with suppress(BrokenPipeError):  # without the helper the stack still runs and can be stopped
+            self._helper.stdin.write(line + "\n")
+            self._helper.stdin.flush()
 
 
 class Process:
-    """A service that runs, or ran."""
+    """A service that was started; it may have ended since.
 
-    def __init__(self, launch: Launch, held_by: Leash) -> None:
+    Args:
+        launch: how to start it.
+        watcher: kills the process if this one dies.
+
+    Attributes:
+        launch: as given.
+    """
+
+    def __init__(self, launch: Launch, watcher: ProcessWatcher) -> None:
         self.launch = launch
-        self._leash = held_by
-        self._is_gone = False
-        # Between the start and the knot an interrupt would leave a process that nobody ends.
-        with uninterrupted(), launch.log.open("ab") as log:
+        self._watcher = watcher
+        self._is_killed = False
+        # A signal between the start and `watch` would leave a process that nothing ends.
+        with defer_signals(), launch.log.open("ab") as log:
             self._popen = subprocess.Popen(  # noqa: S603 - the command is one of ours
                 launch.command,
                 env=dict(launch.environment),
-                cwd=launch.log.parent,  # where no module of the operator's can be taken for one of ours
+                cwd=launch.log.parent,  # no module in the operator's directory can shadow one of ours
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-            held_by.tie(self.pid)
+            watcher.watch(self.pid)
 
     @property
     def pid(self) -> int:
-        """The leader's process id, which is also the group's."""
+        """Process id of the group's leader, which is also the group's id."""
         return self._popen.pid
 
     @property
     def exit_status(self) -> int | None:
-        """None while it runs; negative is the signal that ended it."""
+        """None while the leader runs; a negative number is the signal that ended it."""
         return self._popen.poll()
 
     def kill(self) -> None:
-        """End the whole group with SIGKILL, as a crash would, and wait until its leader is gone."""
-        if self._is_gone:
-            return  # by now the number may be somebody else's
-        end_group(self.pid, signal.SIGKILL)
+        """Send SIGKILL to the whole group, as in a crash, and wait until its leader has ended."""
+        if self._is_killed:
+            return  # the id may belong to another group by now
+        signal_group(self.pid, signal.SIGKILL)
         self._popen.wait()
-        self._is_gone = True
-        self._leash.untie(self.pid)
+        self._is_killed = True
+        self._watcher.unwatch(self.pid)
 
-    def ask_to_stop(self) -> None:
+    def terminate(self) -> None:
         """Send SIGTERM to the leader, as Cloud Run does; return at once."""
         if self.exit_status is None:
             self._popen.terminate()
 
     def wait(self, seconds: float) -> bool:
-        """Wait for the leader's end; return whether it came in time."""
+        """Wait until the leader ends; return whether it ended within `seconds`."""
         with suppress(subprocess.TimeoutExpired):
             self._popen.wait(timeout=seconds)
         return self.exit_status is not None
 
     def last_lines(self, count: int = 10) -> str:
-        """Return the end of the log, indented."""
+        """Return the last `count` lines of the log, indented."""
         with self.launch.log.open("rb") as log:
             size = log.seek(0, 2)
-            log.seek(max(0, size - TAIL_BYTES))
+            log.seek(max(0, size - MAX_TAIL_BYTES))
             lines = log.read().decode(errors="replace").splitlines()[-count:]
         return "\n".join(f"    {line}" for line in lines)
 
 
-def stop_together(processes: Sequence[Process], grace_seconds: float) -> None:
-    """Ask all to stop, wait at most `grace_seconds` for all, then end whatever is left of their groups."""
+def stop_all(processes: Sequence[Process], grace_seconds: float) -> None:
+    """Send SIGTERM to all processes; after at most `grace_seconds`, kill what is left of their groups."""
     for process in processes:
-        process.ask_to_stop()
+        process.terminate()
     until = time.monotonic() + grace_seconds
     try:
         for process in processes:
@@ -149,30 +157,32 @@ def stop_together(processes: Sequence[Process], grace_seconds: float) -> None:
             process.kill()
 
 
-def await_health(process: Process) -> None:
+def wait_until_healthy(process: Process) -> None:
     """Return once the service answers its health check.
 
     Raises:
-        StackFailed: where it ends or does not answer in time, with the end of its log.
+        StackError: the service ended or did not answer in time; the message has the end of its log.
     """
-    until = time.monotonic() + START_SECONDS
+    until = time.monotonic() + START_TIMEOUT_SECONDS
     with requests.Session() as session:
         session.trust_env = False  # no proxy on the loopback interface
         while not _is_healthy(session, process.launch.health_url):
             if (status := process.exit_status) is not None:
-                raise StackFailed(describe_end(process, status))
+                raise StackError(describe_exit(process, status))
             if time.monotonic() > until:
-                late = f"The {process.launch.title} did not answer within {START_SECONDS:g} s."
-                raise StackFailed(late + _log_end(process))
+                raise StackError(
+                    f"The {process.launch.title} did not become healthy within {START_TIMEOUT_SECONDS:g} s."
+                    f"{_log_end(process)}"
+                )
             time.sleep(0.05)
 
 
-def describe_end(process: Process, status: int) -> str:
-    """Return a sentence about a service that has ended, and the end of its log."""
-    return f"The {process.launch.title} has ended ({how(status)}).{_log_end(process)}"
+def describe_exit(process: Process, status: int) -> str:
+    """Return a message about a service that has ended, with the end of its log."""
+    return f"The {process.launch.title} has ended ({describe_status(status)}).{_log_end(process)}"
 
 
-def how(status: int) -> str:
+def describe_status(status: int) -> str:
     """Return an exit status in words."""
     return f"signal {-status}" if status < 0 else f"exit status {status}"
 

@@ -1,6 +1,6 @@
-"""The topics and subscriptions of a local stack: made where missing, brought up to date where not.
+"""Creates or updates the topics and subscriptions of a local stack.
 
-What Terraform does in the cloud, with the same names (contract/topology.py), through the same client.
+Terraform does the same in the cloud, with the same names (contract/topology.py).
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from google.pubsub_v1 import types
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
-from console.errors import StackFailed
+from console.errors import StackError
 from console.stack.services import PROJECT, PUSH_AUDIENCE, PUSH_SERVICE_ACCOUNT, DeliveryPolicy, Politeness
 from contract.topology import (
     DEAD_LETTER_SUBSCRIPTION,
@@ -29,14 +29,15 @@ from contract.topology import (
 )
 
 TOPICS = (JOBS_TOPIC, OUTCOMES_TOPIC, DEAD_LETTER_TOPIC)
-CALL_SECONDS = 10.0
-# Without a time to live: https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions
-_NEVER = types.ExpirationPolicy()
+CALL_TIMEOUT_SECONDS = 10.0
+# An empty policy means that the subscription never expires:
+# https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions
+_NEVER_EXPIRES = types.ExpirationPolicy()
 
 
 @contextmanager
 def subscriber_client(host: str) -> Iterator[SubscriberClient]:
-    """Yield a subscriber of the Pub/Sub at `host`, whatever PUBSUB_EMULATOR_HOST says here."""
+    """Yield a subscriber client of the Pub/Sub at `host`; PUBSUB_EMULATOR_HOST is ignored."""
     with _channel(host) as channel:
         client = SubscriberClient(transport=SubscriberGrpcTransport(channel=channel))
         try:
@@ -47,9 +48,9 @@ def subscriber_client(host: str) -> Iterator[SubscriberClient]:
 
 @contextmanager
 def publisher_client(host: str) -> Iterator[PublisherClient]:
-    """Yield a publisher of the Pub/Sub at `host`, whatever PUBSUB_EMULATOR_HOST says here."""
+    """Yield a publisher client of the Pub/Sub at `host`; PUBSUB_EMULATOR_HOST is ignored."""
     with _channel(host) as channel:
-        ordering = PublisherOptions(enable_message_ordering=True)  # else it refuses keys
+        ordering = PublisherOptions(enable_message_ordering=True)  # required for ordering keys
         transport = PublisherGrpcTransport(channel=channel)
         client = PublisherClient(publisher_options=ordering, transport=transport)
         try:
@@ -58,28 +59,26 @@ def publisher_client(host: str) -> Iterator[PublisherClient]:
             client.stop()
 
 
-def prepare_topology(
-    host: str, push_endpoint: str, policy: DeliveryPolicy, *, writes_rows: bool = True
-) -> None:
-    """Make or update every topic and subscription. Doing it again changes nothing.
+def prepare_topology(host: str, push_endpoint: str, policy: DeliveryPolicy) -> None:
+    """Create or update every topic and subscription. A second call changes nothing.
 
     Args:
-        host: where Pub/Sub listens.
-        push_endpoint: the worker's URL.
-        policy: of the jobs subscription.
-        writes_rows: whether this Pub/Sub has BigQuery subscriptions; else the ledger's are pulled from.
+        host: `host:port` of Pub/Sub.
+        push_endpoint: URL of the worker.
+        policy: delivery policy of the jobs subscription.
 
     Raises:
-        StackFailed: with what Pub/Sub answered.
+        StackError: Pub/Sub refused a call or did not answer, or the existing jobs subscription has the other
+            ordering.
     """
     try:
         with publisher_client(host) as publisher, subscriber_client(host) as subscriber:
             for topic in TOPICS:
                 _ensure_topic(publisher, topic)
-            for subscription in _subscriptions(push_endpoint, policy, writes_rows=writes_rows):
+            for subscription in _subscriptions(push_endpoint, policy):
                 _ensure_subscription(subscriber, subscription)
-    except GoogleAPIError as wrong:
-        raise StackFailed(f"the topics and subscriptions could not be made at {host}: {wrong}") from wrong
+    except GoogleAPIError as error:
+        raise StackError(f"The topics and subscriptions could not be created at {host}: {error}") from error
 
 
 def topic_path(topic: str) -> str:
@@ -92,9 +91,7 @@ def subscription_path(subscription: str) -> str:
     return f"projects/{PROJECT}/subscriptions/{subscription}"
 
 
-def _subscriptions(
-    push_endpoint: str, policy: DeliveryPolicy, *, writes_rows: bool
-) -> Iterator[types.Subscription]:
+def _subscriptions(push_endpoint: str, policy: DeliveryPolicy) -> Iterator[types.Subscription]:
     yield types.Subscription(
         name=subscription_path(PUSH_SUBSCRIPTION),
         topic=topic_path(JOBS_TOPIC),
@@ -108,19 +105,18 @@ def _subscriptions(
             dead_letter_topic=topic_path(DEAD_LETTER_TOPIC),
             max_delivery_attempts=policy.max_delivery_attempts,
         ),
-        expiration_policy=_NEVER,
+        expiration_policy=_NEVER_EXPIRES,
         enable_message_ordering=policy.politeness is Politeness.ORDERED,
     )
     yield _pull_subscription(DEAD_LETTER_SUBSCRIPTION, DEAD_LETTER_TOPIC)
     for topic, name in LEDGER_SUBSCRIPTIONS.items():
         subscription = _pull_subscription(name, topic)
-        if writes_rows:
-            subscription.bigquery_config = _bigquery_config(topic)
+        subscription.bigquery_config = _bigquery_config(topic)
         yield subscription
 
 
 def _bigquery_config(topic: str) -> types.BigQueryConfig:
-    # Outcomes have columns; jobs and dead letters are kept as they are: contract/ledger/README.md says why.
+    # Outcomes have columns; jobs and dead letters are kept as bytes (contract/ledger/README.md says why).
     has_columns = topic == OUTCOMES_TOPIC
     return types.BigQueryConfig(
         table=f"{PROJECT}.{LEDGER_DATASET}.{LEDGER_TABLES[topic]}",
@@ -139,21 +135,21 @@ def _pull_subscription(name: str, topic: str) -> types.Subscription:
     return types.Subscription(
         name=subscription_path(name),
         topic=topic_path(topic),
-        ack_deadline_seconds=10,  # what a killed console had pulled comes again soon
-        expiration_policy=_NEVER,
+        ack_deadline_seconds=10,  # short: messages that a killed `scrapeq replay` has pulled return soon
+        expiration_policy=_NEVER_EXPIRES,
     )
 
 
 def _ensure_topic(publisher: PublisherClient, topic: str) -> None:
     try:
-        publisher.create_topic(name=topic_path(topic), timeout=CALL_SECONDS, retry=None)
+        publisher.create_topic(name=topic_path(topic), timeout=CALL_TIMEOUT_SECONDS, retry=None)
     except AlreadyExists:
         return
 
 
 def _ensure_subscription(subscriber: SubscriberClient, wanted: types.Subscription) -> None:
     try:
-        subscriber.create_subscription(request=wanted, timeout=CALL_SECONDS, retry=None)
+        subscriber.create_subscription(request=wanted, timeout=CALL_TIMEOUT_SECONDS, retry=None)
     except AlreadyExists:
         _check_ordering(subscriber, wanted)
         changed = ["ack_deadline_seconds", "expiration_policy"]
@@ -163,24 +159,25 @@ def _ensure_subscription(subscriber: SubscriberClient, wanted: types.Subscriptio
             changed += ["bigquery_config"]
         subscriber.update_subscription(
             request={"subscription": wanted, "update_mask": {"paths": changed}},
-            timeout=CALL_SECONDS,
+            timeout=CALL_TIMEOUT_SECONDS,
             retry=None,
         )
 
 
 def _check_ordering(subscriber: SubscriberClient, wanted: types.Subscription) -> None:
-    # It is immutable: https://cloud.google.com/pubsub/docs/ordering#enable_message_ordering
-    found = subscriber.get_subscription(subscription=wanted.name, timeout=CALL_SECONDS, retry=None)
+    # The ordering of a subscription is immutable: https://cloud.google.com/pubsub/docs/ordering#enable_message_ordering
+    found = subscriber.get_subscription(subscription=wanted.name, timeout=CALL_TIMEOUT_SECONDS, retry=None)
     if found.enable_message_ordering != wanted.enable_message_ordering:
         politeness = Politeness.ORDERED if found.enable_message_ordering else Politeness.INSTANCE
-        raise StackFailed(
-            f"{PUSH_SUBSCRIPTION} was made for --politeness {politeness}, and a subscription keeps to that. "
-            "Start with it as before, or with another --data."
+        raise StackError(
+            f"The subscription {PUSH_SUBSCRIPTION} was created for --politeness {politeness}, "
+            "and Pub/Sub cannot change the ordering of a subscription. "
+            f"Use --politeness {politeness} or another --data directory."
         )
 
 
 @contextmanager
 def _channel(host: str) -> Iterator[grpc.Channel]:
-    # The loopback interface is never behind a proxy.
+    # A proxy must not be used for the loopback interface.
     with grpc.insecure_channel(host, options=[("grpc.enable_http_proxy", 0)]) as channel:
         yield channel

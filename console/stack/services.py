@@ -1,4 +1,4 @@
-"""How the three local services are started: commands and environments. Pure."""
+"""Commands and environments of the three local services. Pure."""
 
 import sys
 from collections.abc import Mapping
@@ -15,21 +15,21 @@ PROJECT = "scrapeq-local"
 PUSH_SERVICE_ACCOUNT = "push@scrapeq-local.iam.gserviceaccount.com"
 PUSH_AUDIENCE = "scrapeq-worker"
 PUBSUB, DISPATCHER, WORKER = "pubsub", "dispatcher", "worker"
-PUBSUB_PORT, PUBSUB_HTTP_PORT = "Pub/Sub", "Pub/Sub's HTTP side"
+PUBSUB_PORT, PUBSUB_HTTP_PORT = "Pub/Sub (gRPC)", "Pub/Sub (HTTP)"
 DISPATCHER_PORT, WORKER_PORT = "the dispatcher", "the worker"
 LOOPBACK_NETWORKS = "127.0.0.0/8,::1/128"
 TITLES = {PUBSUB: "local Pub/Sub", DISPATCHER: "dispatcher", WORKER: "worker"}
 
 
 class AckPolicy(StrEnum):
-    """What the worker acknowledges."""
+    """Which outcomes the worker acknowledges (ACK_POLICY)."""
 
     SUCCESS = "success"
     SETTLED = "settled"
 
 
 class Politeness(StrEnum):
-    """Who keeps to a host's `per_host`."""
+    """Whether a host's `per_host` limit holds for one worker process or for all together."""
 
     INSTANCE = "instance"
     ORDERED = "ordered"
@@ -37,14 +37,14 @@ class Politeness(StrEnum):
 
 @dataclass(frozen=True)
 class DeliveryPolicy:
-    """How the jobs subscription delivers, with Pub/Sub's own bounds.
+    """Delivery policy of the jobs subscription, within Pub/Sub's own limits.
 
     Attributes:
-        ack_deadline_seconds: 10 to 600; also how long one push may take.
-        max_delivery_attempts: 5 to 100; then the job is a dead letter.
-        minimum_backoff_seconds: 0 to 600, before the second attempt.
-        maximum_backoff_seconds: 0 to 600, before any attempt.
-        politeness: `ordered`, where jobs carry ordering keys, and one of each key is out at a time.
+        ack_deadline_seconds: ack deadline, 10 to 600 seconds; also the timeout of one push request.
+        max_delivery_attempts: delivery attempts, 5 to 100, after which a job becomes a dead letter.
+        minimum_backoff_seconds: delay before the second attempt, 0 to 600 seconds.
+        maximum_backoff_seconds: longest delay before an attempt, 0 to 600 seconds.
+        politeness: with `ordered`, the subscription delivers one job of each ordering key at a time.
     """
 
     ack_deadline_seconds: int = 60
@@ -56,19 +56,20 @@ class DeliveryPolicy:
 
 @dataclass(frozen=True)
 class StackOptions:
-    """What a local stack is started with. A port of 0 means: any free one.
+    """Options of a local stack. A port of 0 means any free port.
 
     Attributes:
-        data: directory of the queue, the ledger and the logs; made where it is missing.
-        pubsub_port: of localpubsub's gRPC, what PUBSUB_EMULATOR_HOST names.
-        pubsub_http_port: of localpubsub's certificates and health.
-        worker_processes: gunicorn processes of the worker.
-        ack_policy: of the worker.
-        concurrency: jobs that the worker takes at once, in all its processes; no more are pushed.
-        emulator_host: host:port of a Pub/Sub that runs already, such as the official emulator, to use instead
-            of localpubsub. It signs no pushes, so the worker takes them from anyone.
-        environment: more variables for the dispatcher and the worker.
-        pubsub_arguments: more arguments for localpubsub.
+        data: directory of the queue, the ledger and the logs; created if missing.
+        pubsub_port: gRPC port of localpubsub, the one in PUBSUB_EMULATOR_HOST.
+        pubsub_http_port: HTTP port of localpubsub: REST API, certificates and health.
+        dispatcher_port: port of the dispatcher.
+        worker_port: port of the worker.
+        delivery: delivery policy of the jobs subscription.
+        worker_processes: number of gunicorn worker processes.
+        ack_policy: acknowledgement policy of the worker.
+        concurrency: jobs that all worker processes together take at once; localpubsub pushes no more.
+        environment: additional environment variables of the services.
+        pubsub_arguments: additional command-line arguments of localpubsub.
     """
 
     data: Path
@@ -80,26 +81,29 @@ class StackOptions:
     worker_processes: int = 2
     ack_policy: AckPolicy = AckPolicy.SUCCESS
     concurrency: int = 80  #: Cloud Run's default for one instance
-    emulator_host: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     pubsub_arguments: tuple[str, ...] = ()
 
     def wanted_ports(self) -> dict[str, tuple[int, str]]:
-        """Return purpose → port and option, as `settle_ports` takes them."""
-        pubsub = {
+        """Return purpose → port and command-line option, the argument of `allocate_ports`."""
+        return {
             PUBSUB_PORT: (self.pubsub_port, "--pubsub-port"),
             PUBSUB_HTTP_PORT: (self.pubsub_http_port, "--pubsub-http-port"),
-        }
-        services = {
             DISPATCHER_PORT: (self.dispatcher_port, "--dispatcher-port"),
             WORKER_PORT: (self.worker_port, "--worker-port"),
         }
-        return services if self.emulator_host else pubsub | services
 
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where the services listen, once the ports are known."""
+    """Addresses of the services, once the ports are known.
+
+    Attributes:
+        pubsub_host: `host:port` of localpubsub's gRPC API.
+        pubsub_http_url: URL of localpubsub's HTTP port.
+        dispatcher_url: URL that accepts crawls.
+        worker_url: URL that accepts pushed jobs.
+    """
 
     pubsub_host: str
     pubsub_http_url: str
@@ -107,22 +111,22 @@ class Addresses:
     worker_url: str
 
     @classmethod
-    def at(cls, ports: Mapping[str, int], emulator_host: str = "") -> "Addresses":
-        """Make the addresses from what `settle_ports` returned for `StackOptions.wanted_ports`."""
+    def at(cls, ports: Mapping[str, int]) -> "Addresses":
+        """Make the addresses from the ports that `allocate_ports` chose for `StackOptions.wanted_ports`."""
         urls = {purpose: f"http://{LOOPBACK}:{port}" for purpose, port in ports.items()}
-        pubsub_host = emulator_host or f"{LOOPBACK}:{ports[PUBSUB_PORT]}"
-        return cls(pubsub_host, urls.get(PUBSUB_HTTP_PORT, ""), urls[DISPATCHER_PORT], urls[WORKER_PORT])
+        pubsub_host = f"{LOOPBACK}:{ports[PUBSUB_PORT]}"
+        return cls(pubsub_host, urls[PUBSUB_HTTP_PORT], urls[DISPATCHER_PORT], urls[WORKER_PORT])
 
     @property
     def certs_url(self) -> str:
-        """Where localpubsub has the certificates that verify its pushes, on the same path as Google."""
+        """URL of the certificates that verify localpubsub's push tokens; the path is Google's."""
         return f"{self.pubsub_http_url}/oauth2/v1/certs"
 
 
 def environment_of(
     options: StackOptions, addresses: Addresses, inherited: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return the environment that both services, and any client of the local Pub/Sub, need."""
+    """Return the environment variables of the services; they also suit a client of the local Pub/Sub."""
     return {
         **_deadline_chain(options.delivery.ack_deadline_seconds),
         **without_loopback_proxies(inherited),
@@ -135,8 +139,11 @@ def environment_of(
         "DEAD_LETTER_TOPIC": topology.DEAD_LETTER_TOPIC,
         "ACK_POLICY": options.ack_policy,
         "POLITENESS": options.delivery.politeness,
-        **_push_authentication(options, addresses),
-        "FETCH_ALLOW_NETWORKS": _opened(inherited),
+        "PUSH_AUTH": "oidc",
+        "PUSH_AUDIENCE": PUSH_AUDIENCE,
+        "PUSH_SERVICE_ACCOUNT": PUSH_SERVICE_ACCOUNT,
+        "PUSH_CERTS_URL": addresses.certs_url,
+        "FETCH_ALLOW_NETWORKS": _allowed_networks(inherited),
         "ACK_DEADLINE_SECONDS": str(options.delivery.ack_deadline_seconds),
         "HOST": LOOPBACK,
         "WEB_CONCURRENCY": str(options.worker_processes),
@@ -145,31 +152,20 @@ def environment_of(
     }
 
 
-def _push_authentication(options: StackOptions, addresses: Addresses) -> dict[str, str]:
-    if options.emulator_host:
-        return {"PUSH_AUTH": "none"}
-    return {
-        "PUSH_AUTH": "oidc",
-        "PUSH_AUDIENCE": PUSH_AUDIENCE,
-        "PUSH_SERVICE_ACCOUNT": PUSH_SERVICE_ACCOUNT,
-        "PUSH_CERTS_URL": addresses.certs_url,
-    }
-
-
-def _opened(inherited: Mapping[str, str]) -> str:
-    """Return the networks that may be fetched from: this machine's own, and what its user opens."""
+def _allowed_networks(inherited: Mapping[str, str]) -> str:
+    """Return the private networks that may be fetched from: the user's setting and the loopback interface."""
     return ",".join(filter(None, [inherited.get("FETCH_ALLOW_NETWORKS"), LOOPBACK_NETWORKS]))
 
 
 def without_loopback_proxies(inherited: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment with the loopback interface excepted from any proxy."""
-    excepted = inherited.get("no_proxy") or inherited.get("NO_PROXY") or ""
-    names = ",".join(filter(None, [excepted, LOOPBACK, "localhost"]))
+    """Return the environment with the loopback interface added to `no_proxy`."""
+    exceptions = inherited.get("no_proxy") or inherited.get("NO_PROXY") or ""
+    names = ",".join(filter(None, [exceptions, LOOPBACK, "localhost"]))
     return {**inherited, "no_proxy": names, "NO_PROXY": names}
 
 
 def _deadline_chain(ack_deadline_seconds: int) -> dict[str, str]:
-    """Return what is below the ack deadline, in the order that the worker insists on (worker/settings.py)."""
+    """Return timeouts below the ack deadline, in the order that worker/settings.py requires."""
     request_timeout = ack_deadline_seconds - max(1, ack_deadline_seconds // 12)
     page_budget = request_timeout - max(5, request_timeout // 4)
     return {"REQUEST_TIMEOUT_SECONDS": str(request_timeout), "PAGE_BUDGET_SECONDS": str(page_budget)}
@@ -178,10 +174,9 @@ def _deadline_chain(ack_deadline_seconds: int) -> dict[str, str]:
 def launches(
     options: StackOptions, addresses: Addresses, environment: Mapping[str, str]
 ) -> dict[str, Launch]:
-    """Return how each service is started, by name."""
-    pubsub = {PUBSUB: (_pubsub(options, addresses), f"{addresses.pubsub_http_url}/healthz")}
+    """Return service name → how it is started."""
     commands = {
-        **({} if options.emulator_host else pubsub),
+        PUBSUB: (_pubsub(options, addresses), f"{addresses.pubsub_http_url}/healthz"),
         DISPATCHER: (_dispatcher(addresses), f"{addresses.dispatcher_url}/healthz"),
         WORKER: (_worker(), f"{addresses.worker_url}/healthz"),
     }
@@ -226,8 +221,8 @@ def _port(address: str) -> str:
 
 
 def _source_of(package: str) -> Path:
-    """Return a package's directory without importing it."""
+    """Return the directory of a package without importing the package."""
     spec = find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise ModuleNotFoundError(f"there is no package {package}; install scrapeq[{package}]")
+        raise ModuleNotFoundError(f"the package {package} is not installed: pip install 'scrapeq[{package}]'")
     return Path(spec.submodule_search_locations[0])

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a closed terminal, each as one KeyboardInterrupt, and where it must wait."""
+"""SIGINT, SIGTERM and SIGHUP as one KeyboardInterrupt, and code blocks that delay them."""
 
 import signal
 import threading
@@ -11,42 +11,42 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """Raise KeyboardInterrupt at the first of the signals, and ignore the rest: stopping takes a moment."""
-    before = _replace(_interrupt_once)
+def raise_on_signals() -> Iterator[None]:
+    """Raise KeyboardInterrupt at the first signal; ignore later ones, which would stop the cleanup."""
+    previous = _install(_interrupt_once)
     try:
         yield
     finally:
-        _restore(before)
+        _restore(previous)
 
 
 @contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Let the signals wait for the end of a few steps that belong together."""
-    came = list[int]()
-    before = _replace(lambda number, _frame: came.append(number))
+def defer_signals() -> Iterator[None]:
+    """Delay signals until the block has ended, then raise them."""
+    received = list[int]()
+    previous = _install(lambda number, _frame: received.append(number))
     try:
         yield
     finally:
-        _restore(before)
-        for number in came:
+        _restore(previous)
+        for number in received:
             signal.raise_signal(number)
 
 
 def _interrupt_once(_number: int, _frame: FrameType | None) -> NoReturn:
-    for sign in SIGNALS:
-        signal.signal(sign, signal.SIG_IGN)
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
-def _replace(handler: Any) -> dict[signal.Signals, Any]:  # noqa: ANN401 - signal's own type is this wide
+def _install(handler: Any) -> dict[signal.Signals, Any]:  # noqa: ANN401 - signal's own type is this wide
     """Install a handler for the signals that are not ignored (nohup ignores SIGHUP); return the old ones."""
     if threading.current_thread() is not threading.main_thread():
-        return {}  # Python runs handlers in the main thread only, and only there they can be set
-    heard = [sign for sign in SIGNALS if signal.getsignal(sign) is not signal.SIG_IGN]
-    return {sign: signal.signal(sign, handler) for sign in heard}
+        return {}  # Python allows signal handlers in the main thread only
+    handled = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    return {number: signal.signal(number, handler) for number in handled}
 
 
-def _restore(before: dict[signal.Signals, Any]) -> None:
-    for sign, handler in before.items():
-        signal.signal(sign, handler)
+def _restore(previous: dict[signal.Signals, Any]) -> None:
+    for number, handler in previous.items():
+        signal.signal(number, handler)

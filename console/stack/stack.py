@@ -1,10 +1,10 @@
-"""A whole Scrapeq on this machine: localpubsub, dispatcher, worker, and a ledger that fills.
+"""The local stack: localpubsub, dispatcher, worker and the ledger, on this machine.
 
 ::
 
     with Stack(StackOptions(data=Path("somewhere"))) as stack:
         requests.post(stack.dispatcher_url, json=crawl)
-        stack.process("worker").kill()   # SIGKILL, as a crash would
+        stack.process("worker").kill()   # SIGKILL, as in a crash
         stack.start_worker()
         stack.ledger.accounting()
 """
@@ -17,11 +17,18 @@ from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import IO, Self
 
-from console.errors import StackFailed, WrongUsage
+from console.errors import StackError, UsageError
 from console.ledger.ledger import Ledger
-from console.stack.collector import Collector
-from console.stack.ports import settle_ports
-from console.stack.process import Launch, Leash, Process, await_health, describe_end, how, stop_together
+from console.stack.ports import allocate_ports
+from console.stack.process import (
+    Launch,
+    Process,
+    ProcessWatcher,
+    describe_exit,
+    describe_status,
+    stop_all,
+    wait_until_healthy,
+)
 from console.stack.pubsub_setup import prepare_topology
 from console.stack.services import (
     DISPATCHER,
@@ -34,24 +41,25 @@ from console.stack.services import (
     environment_of,
     launches,
 )
-from console.stack.signals import uninterrupted
+from console.stack.signals import defer_signals
 
-GRACE_SECONDS = 3.0  #: between SIGTERM and SIGKILL
-RESTART_PAUSE_SECONDS = 5.0  #: between two starts of a service that keeps dying
+GRACE_SECONDS = 3.0  #: seconds between SIGTERM and SIGKILL
+MIN_RESTART_SECONDS = 5.0  #: seconds from one start of a service to the next, if it keeps ending
 
 Announce = Callable[[str], None]
 
 
 class Stack:
-    """The local services, from `start()` to `stop()`, or as a context.
+    """The local services, from `start()` to `stop()`, or as a context manager.
 
     Attributes:
         options: as given.
-        project: the Google Cloud project's name.
-        ledger: of the data directory; it can be read at any time.
-        addresses: where the services listen; known once the stack was started.
-        announce: takes a sentence about what happens.
-        environment: what the services were given; a google-cloud-pubsub client with it speaks to this stack.
+        project: id of the Google Cloud project.
+        ledger: ledger in the data directory; it can be read at any time.
+        addresses: addresses of the services; empty until the stack is started.
+        announce: called with a sentence about each step.
+        environment: environment variables of the services; a google-cloud-pubsub client that has them uses
+            this stack.
     """
 
     def __init__(self, options: StackOptions, announce: Announce = lambda _: None) -> None:
@@ -63,44 +71,43 @@ class Stack:
         self.announce = announce
         self._launches: dict[str, Launch] = {}
         self._processes: dict[str, Process] = {}
-        self._held = ExitStack()
-        self._leash: Leash | None = None
-        self._collector: Collector | None = None
+        self._resources = ExitStack()
+        self._watcher: ProcessWatcher | None = None
         self._started_at: dict[str, float] = {}
 
     @property
     def dispatcher_url(self) -> str:
-        """Where crawls are posted."""
+        """URL to which crawls are posted."""
         return self.addresses.dispatcher_url
 
     @property
     def worker_url(self) -> str:
-        """Where jobs are pushed."""
+        """URL to which jobs are pushed."""
         return self.addresses.worker_url
 
     @property
     def pubsub_host(self) -> str:
-        """What PUBSUB_EMULATOR_HOST is set to."""
+        """`host:port` of localpubsub, the value for PUBSUB_EMULATOR_HOST."""
         return self.addresses.pubsub_host
 
     @property
     def certs_url(self) -> str:
-        """Where the certificates are that sign the pushes."""
+        """URL of the certificates that verify push tokens."""
         return self.addresses.certs_url
 
     def process(self, name: str) -> Process:
-        """Return the process of `pubsub`, `dispatcher` or `worker`, running or not."""
+        """Return the process of `pubsub`, `dispatcher` or `worker`; it may have ended."""
         return self._processes[name]
 
     def start(self) -> None:
-        """Start everything, and return once everything is healthy. What was started is stopped on failure.
+        """Start all services and return once all are healthy. If one fails, the others are stopped.
 
         Raises:
-            WrongUsage: where a port or the data directory is in use, before anything is started.
-            StackFailed: where a service does not come up, with the end of its log.
+            UsageError: a port or the data directory is in use; nothing was started.
+            StackError: a service did not become healthy; the message has the end of its log.
         """
-        ports = settle_ports(self.options.wanted_ports())
-        self.addresses = Addresses.at(ports, self.options.emulator_host)
+        ports = allocate_ports(self.options.wanted_ports())
+        self.addresses = Addresses.at(ports)
         self.environment = environment_of(self.options, self.addresses, os.environ)
         self._launches = launches(self.options, self.addresses, self.environment)
         try:
@@ -110,36 +117,34 @@ class Stack:
             raise
 
     def stop(self) -> None:
-        """End every process and the collection, within a few seconds. Stopping twice is no error."""
-        self._held.close()
+        """End every process, within a few seconds. A second call does nothing."""
+        self._resources.close()
 
     def start_pubsub(self) -> None:
-        """Start localpubsub on its port and data, and wait until it is healthy."""
+        """Start localpubsub with its previous port and data; wait until it is healthy."""
         self._start_and_wait(PUBSUB)
 
     def start_dispatcher(self) -> None:
-        """Start the dispatcher on its port, and wait until it is healthy."""
+        """Start the dispatcher on its previous port; wait until it is healthy."""
         self._start_and_wait(DISPATCHER)
 
     def start_worker(self) -> None:
-        """Start the worker on its port, and wait until it is healthy."""
+        """Start the worker on its previous port; wait until it is healthy."""
         self._start_and_wait(WORKER)
 
-    def tend(self) -> None:
-        """Start again the services that died, as Cloud Run does. To be called every now and then.
+    def supervise(self) -> None:
+        """Restart services that have ended, as Cloud Run does. Call this regularly, such as twice a second.
 
         Raises:
-            StackFailed: where localpubsub has ended, or the ledger cannot be filled any more.
+            StackError: localpubsub has ended.
         """
         pubsub = self._processes.get(PUBSUB)
         if pubsub and (status := pubsub.exit_status) is not None:
-            raise StackFailed(describe_end(pubsub, status))
-        if self._collector and (fault := self._collector.fault()):
-            raise StackFailed(f"The ledger is not filled any more: {fault}")
+            raise StackError(describe_exit(pubsub, status))
         for name in (DISPATCHER, WORKER):
             status = self.process(name).exit_status
-            if status is not None and time.monotonic() - self._started_at[name] > RESTART_PAUSE_SECONDS:
-                self.announce(f"The {TITLES[name]} has ended ({how(status)}); it is started again.")
+            if status is not None and time.monotonic() - self._started_at[name] > MIN_RESTART_SECONDS:
+                self.announce(f"The {TITLES[name]} has ended ({describe_status(status)}); restarting it.")
                 self._start(name)
 
     def __enter__(self) -> Self:
@@ -147,72 +152,67 @@ class Stack:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, wrong: BaseException | None, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
 
     def _start_all(self) -> None:
         _make_directories(self.options)
-        self._held.enter_context(_only_one(self.options))
-        self._leash = self._held.enter_context(Leash())
-        self._held.callback(self._stop_processes)
+        self._resources.enter_context(_lock_data_directory(self.options))
+        self._watcher = self._resources.enter_context(ProcessWatcher())
+        self._resources.callback(self._stop_processes)
         has_backlog = (self.options.data / "pubsub").exists()
         self._start(WORKER)
         self._start(DISPATCHER)
         if has_backlog:
-            # Pushes begin with localpubsub, and each that finds no worker costs its job an attempt.
-            self._await_health(WORKER)
+            # localpubsub pushes at once; each push that reaches no worker costs its job an attempt.
+            self._wait_until_healthy(WORKER)
         self.ledger.create()
-        writes_rows = not self.options.emulator_host
-        if writes_rows:
-            self.start_pubsub()
-        self.announce("Making topics and subscriptions")
-        with uninterrupted():  # an interrupt in one of gRPC's callbacks would be printed, and lost
-            prepare_topology(
-                self.pubsub_host, f"{self.worker_url}/", self.options.delivery, writes_rows=writes_rows
-            )
-        if not writes_rows:
-            self._collector = self._held.enter_context(Collector(self.pubsub_host, self.ledger))
-        self._await_health(WORKER)
-        self._await_health(DISPATCHER)
+        self.start_pubsub()
+        self.announce("Creating topics and subscriptions")
+        with defer_signals():  # gRPC prints and swallows a KeyboardInterrupt raised in one of its callbacks
+            prepare_topology(self.pubsub_host, f"{self.worker_url}/", self.options.delivery)
+        self._wait_until_healthy(WORKER)
+        self._wait_until_healthy(DISPATCHER)
 
     def _start_and_wait(self, name: str) -> None:
         self._start(name)
-        self._await_health(name)
+        self._wait_until_healthy(name)
 
     def _start(self, name: str) -> None:
-        if self._leash is None:
-            raise AssertionError("a service is started by a stack that was started")
+        if self._watcher is None:
+            raise AssertionError("the stack is not started")
         if name in self._processes:
             self._processes[name].kill()
         self._started_at[name] = time.monotonic()
-        self._processes[name] = Process(self._launches[name], self._leash)
+        self._processes[name] = Process(self._launches[name], self._watcher)
 
-    def _await_health(self, name: str) -> None:
+    def _wait_until_healthy(self, name: str) -> None:
         self.announce(f"Starting the {TITLES[name]}")
-        await_health(self._processes[name])
+        wait_until_healthy(self._processes[name])
 
     def _stop_processes(self) -> None:
-        # The queue first: while it runs, a push that finds no worker costs its job an attempt.
-        stop_together([process for name, process in self._processes.items() if name == PUBSUB], GRACE_SECONDS)
-        stop_together(list(self._processes.values()), GRACE_SECONDS)
+        # localpubsub stops first: while it runs, each push that reaches no worker costs its job an attempt.
+        stop_all([process for name, process in self._processes.items() if name == PUBSUB], GRACE_SECONDS)
+        stop_all(list(self._processes.values()), GRACE_SECONDS)
 
 
 def _make_directories(options: StackOptions) -> None:
     try:
         (options.data / "logs").mkdir(parents=True, exist_ok=True)
-    except OSError as wrong:
-        raise WrongUsage(f"{options.data} cannot be the data directory: {wrong.strerror}.") from wrong
+    except OSError as error:
+        message = f"The data directory {options.data} cannot be created: {error.strerror}."
+        raise UsageError(f"{message} Choose another with --data.") from error
 
 
 @contextmanager
-def _only_one(options: StackOptions) -> Iterator[IO[str]]:
-    """Hold the data directory: two queues on the same files would ruin them."""
+def _lock_data_directory(options: StackOptions) -> Iterator[IO[str]]:
+    """Lock the data directory: two queues would corrupt each other's files."""
     with (options.data / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise WrongUsage(
-                f"{options.data} is in use by another `scrapeq up`. Stop it, or choose another with --data."
+            raise UsageError(
+                f"{options.data} is in use by another `scrapeq up`. Stop it, or choose another --data."
             ) from None
         yield lock

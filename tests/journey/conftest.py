@@ -1,4 +1,4 @@
-"""Real processes: a whole stack in a directory of the test's own, and a site to scrape."""
+"""Real processes: a whole stack in the test's own directory, and a site to scrape."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,13 +13,13 @@ from tests.servers.controlled_site import Site, serving_site
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    """A site that the test steers."""
+    """A site that the test controls."""
     with serving_site() as site:
         yield site
 
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
-    """A running stack whose jobs are tried often."""
+    """A running stack that retries soon and often."""
     with Stack(StackOptions(data=tmp_path / "data", delivery=MANY_ATTEMPTS)) as stack:
         yield stack

@@ -1,4 +1,4 @@
-"""Politeness across instances: four worker processes that share nothing, and hosts that count."""
+"""Politeness across instances: four worker processes that share no memory, and hosts that count requests."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ from tests.journey.dispatching import await_accounting, dispatch
 from tests.servers.counting_hosts import Hosts, serving_hosts
 
 PROCESSES = 4
-PAGES = 12  #: of each host
+PAGES_PER_HOST = 12
 
 
 @contextmanager
-def running(data: Path, politeness: Politeness) -> Iterator[Stack]:
-    """Run a stack with four worker processes; what they know of each other is nothing."""
+def running_stack(data: Path, politeness: Politeness) -> Iterator[Stack]:
+    """Run a stack with four worker processes."""
     policy = DeliveryPolicy(politeness=politeness, max_delivery_attempts=100)
     options = StackOptions(
         data=data, delivery=policy, worker_processes=PROCESSES, ack_policy=AckPolicy.SETTLED
@@ -30,50 +30,52 @@ def running(data: Path, politeness: Politeness) -> Iterator[Stack]:
 
 @pytest.fixture
 def hosts() -> Iterator[Hosts]:
-    """Hosts whose pages are held until they are let go; enough of them that no one process gets them all."""
+    """Hosts that hold their pages until `release`; enough hosts that no worker process gets all of them."""
     with serving_hosts(8) as hosts:
         yield hosts
 
 
-def urls(hosts: Hosts) -> list[str]:
-    """Return all pages, host after host: the first jobs that are pushed would be one host's."""
-    return [url for host in hosts.urls for url in hosts.pages(host, PAGES)]
+def urls_of(hosts: Hosts) -> list[str]:
+    """Return the URLs of all pages, host after host, so that the first jobs belong to one host."""
+    return [url for host in hosts.urls for url in hosts.pages(host, PAGES_PER_HOST)]
 
 
 @pytest.mark.parametrize("per_host", [1, 2])
-def test_a_host_never_sees_more_than_per_host_however_many_workers_run(
+def test_ordered_politeness_keeps_per_host_over_all_worker_processes(
     tmp_path: Path, hosts: Hosts, per_host: int
 ) -> None:
-    """Jobs with one key are out one at a time, for all processes together; other hosts go on beside them."""
-    with running(tmp_path / "data", Politeness.ORDERED) as stack:
+    """Pub/Sub delivers one job of an ordering key at a time, over all processes; hosts run in parallel."""
+    urls = urls_of(hosts)
+    with running_stack(tmp_path / "data", Politeness.ORDERED) as stack:
         # When many pages of many hosts are dispatched
-        told = dispatch(stack, urls(hosts), politeness={"per_host": per_host})
-        # Then hosts are asked at the same time, as often as they may be
+        run_id = dispatch(stack.dispatcher_url, urls, politeness={"per_host": per_host})
+        # Then several hosts have open requests at the same time, as many as permitted
         hosts.await_open(
             lambda: len(hosts.open) > 1 and max(hosts.open.values()) == per_host,
-            f"hosts have {per_host} requests open",
+            f"hosts have {per_host} open requests",
         )
-        # And when the pages are let go, none ever more often
+        # And after the release of the pages no host ever has more
         hosts.release()
-        accounting = await_accounting(stack, told["run_id"], lambda now: now.succeeded == len(urls(hosts)))
+        accounting = await_accounting(stack, run_id, lambda now: now.succeeded == len(urls))
         assert (accounting.dead, accounting.in_flight) == (0, 0)
         assert max(hosts.peak.values()) == per_host
-        # And by more than one process
-        assert len(workers_of(stack, told["run_id"])) > 1
+        # And several processes sent the requests
+        assert len(workers_of(stack, run_id)) > 1
 
 
-def test_without_ordering_the_same_host_sees_more(tmp_path: Path, hosts: Hosts) -> None:
-    """The control: the counts above are the ordering's doing, and would show its absence."""
-    with running(tmp_path / "data", Politeness.INSTANCE) as stack:
-        told = dispatch(stack, urls(hosts), politeness={"per_host": 1})
-        hosts.await_open(lambda: max(hosts.open.values(), default=0) > 2, "a host has three requests open")
+def test_instance_politeness_exceeds_per_host_over_all_worker_processes(tmp_path: Path, hosts: Hosts) -> None:
+    """The control: without ordering the hosts do see more requests, so the test above can fail."""
+    urls = urls_of(hosts)
+    with running_stack(tmp_path / "data", Politeness.INSTANCE) as stack:
+        run_id = dispatch(stack.dispatcher_url, urls, politeness={"per_host": 1})
+        hosts.await_open(lambda: max(hosts.open.values(), default=0) > 2, "a host has three open requests")
         hosts.release()
-        await_accounting(stack, told["run_id"], lambda now: now.succeeded == len(urls(hosts)))
+        await_accounting(stack, run_id, lambda now: now.succeeded == len(urls))
         assert max(hosts.peak.values()) > 2
 
 
 def workers_of(stack: Stack, run_id: str) -> set[str]:
-    """Return the processes that scraped a run's pages."""
+    """Return the worker processes that scraped the pages of a run."""
     with closing(sqlite3.connect(stack.ledger.path)) as ledger:
         rows = ledger.execute(f"SELECT DISTINCT worker FROM {table('outcomes')} WHERE run_id = ?", (run_id,))  # noqa: S608 - our own table
         return {worker for (worker,) in rows}

@@ -1,4 +1,4 @@
-"""ACK_POLICY=settled with real processes: no attempt is spent on what an attempt will not mend."""
+"""ACK_POLICY=settled with real processes: an attempt is spent only if another attempt may succeed."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,53 +18,48 @@ from tests.servers.waiting import wait_for
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
-    """A stack whose worker settles; a redelivery would come after 10 s at the earliest."""
+    """A stack with ACK_POLICY=settled, which redelivers after 10 s at the earliest."""
     with Stack(StackOptions(data=tmp_path / "data", ack_policy=AckPolicy.SETTLED)) as stack:
         yield stack
 
 
-def test_a_page_that_is_not_there_is_asked_for_once_and_buried_with_its_reason(
-    stack: Stack, site: Site
-) -> None:
-    """The letter is the job as it was, says why, and can be replayed."""
-    # When a page that is not there is dispatched among others that are
-    told = dispatch(stack, [f"{site.url}/missing", *site.pages(5)])
-    accounting = await_accounting(stack, told["run_id"], lambda now: now.succeeded + now.dead == 6)
-    # Then it is dead after one attempt, for its reason
+def test_404_is_dead_lettered_after_one_attempt_with_its_reason(stack: Stack, site: Site) -> None:
+    """The dead letter holds the job as it was and the reason, and it can be replayed."""
+    # When a missing page is dispatched with others
+    run_id = dispatch(stack.dispatcher_url, [f"{site.url}/missing", *site.pages(5)])
+    accounting = await_accounting(stack, run_id, lambda now: now.succeeded + now.dead == 6)
+    # Then its job is dead after one attempt, with its reason
     assert (accounting.succeeded, accounting.dead, accounting.in_flight) == (5, 1, 0)
-    [dead] = wait_for(
-        lambda: stack.ledger.dead(told["run_id"]), lambda found: bool(found and found[0].reason)
-    )
+    [dead] = wait_for(lambda: stack.ledger.dead_jobs(run_id), lambda found: bool(found and found[0].reason))
     assert (dead.url, dead.attempts, dead.reason) == (f"{site.url}/missing", 1, "http_404")
     assert len(site.requests["/missing"]) == 1
-    # And so says its letter, which still holds the job
+    # And its dead letter has the reason and the job
     with subscriber_client(stack.pubsub_host) as subscriber:
         path = subscription_path(DEAD_LETTER_SUBSCRIPTION)
-        answer = subscriber.pull(subscription=path, max_messages=10, timeout=20, retry=None)
-        [letter] = answer.received_messages
+        response = subscriber.pull(subscription=path, max_messages=10, timeout=20, retry=None)
+        [dead_letter] = response.received_messages
         subscriber.modify_ack_deadline(
-            subscription=path, ack_ids=[letter.ack_id], ack_deadline_seconds=0, timeout=120
+            subscription=path, ack_ids=[dead_letter.ack_id], ack_deadline_seconds=0, timeout=20
         )
-    assert Job.decode(letter.message.data).job_id == letter.message.attributes["job_id"] == dead.job_id
-    said = [letter.message.attributes[name] for name in ("reason", "detail", "attempt")]
-    assert said == ["http_404", "the site answered 404", "1"]
-    # And a replay makes the job again, which is asked for again
+    message = dead_letter.message
+    assert Job.decode(message.data).job_id == message.attributes["job_id"] == dead.job_id
+    reason = [message.attributes[name] for name in ("reason", "detail", "attempt")]
+    assert reason == ["http_404", "the site answered 404", "1"]
+    # And a replay publishes the job again, and the page is requested again
     assert replay(stack.pubsub_host, lambda _: True).replayed == 1
     site.await_requests("/missing", 2)
 
 
-def test_a_page_whose_site_says_later_is_scraped_later_with_no_attempt_spent(
-    stack: Stack, site: Site
-) -> None:
-    """429 with Retry-After: the job is published again and waits; both deliveries are first attempts."""
-    told = dispatch(stack, [f"{site.url}/later"])
-    await_accounting(stack, told["run_id"], lambda now: now.succeeded == 1)
-    # Then the site was left alone for as long as it asked
+def test_429_with_retry_after_is_deferred_without_spending_an_attempt(stack: Stack, site: Site) -> None:
+    """The job is published again and waits as long as the site asked; both deliveries are first attempts."""
+    run_id = dispatch(stack.dispatcher_url, [f"{site.url}/later"])
+    await_accounting(stack, run_id, lambda now: now.succeeded == 1)
+    # Then the next request came no earlier than the site asked
     first, second = site.requests["/later"]
     assert second - first >= RETRY_AFTER_SECONDS
     # And the ledger has the deferral with its reason, and one job
-    [deferral] = stack.ledger.failures(told["run_id"])
+    [deferral] = stack.ledger.failures(run_id)
     assert (deferral.outcome, deferral.reason, deferral.attempts) == ("deferred", "http_429", 1)
-    [result] = stack.ledger.results(told["run_id"])
-    assert [each.attempt for each in stack.ledger.attempts(told["run_id"], result.job_id)] == [1, 1]
-    assert str(stack.ledger.accounting(told["run_id"])).endswith("succeeded=1 dead=0 in_flight=0")
+    [result] = stack.ledger.results(run_id)
+    assert [each.attempt for each in stack.ledger.attempts(run_id, result.job_id)] == [1, 1]
+    assert str(stack.ledger.accounting(run_id)).endswith("succeeded=1 dead=0 in_flight=0")

@@ -17,7 +17,7 @@ import requests
 import localpubsub
 from console.ledger.ledger import Ledger
 from console.stack.ports import free_port
-from console.stack.process import Launch, Leash, Process, await_health
+from console.stack.process import Launch, Process, ProcessWatcher, wait_until_healthy
 from dispatcher.run_id import SCHEDULE_TIME
 from localpubsub.push.signing import SigningKey
 from tests.repository.tree import ROOT
@@ -153,7 +153,7 @@ def running_rehearsal(resources: list[dict[str, Any]], scratch: Path) -> Iterato
     ledger = Ledger(scratch)
     ledger.create()
     with ExitStack() as running:
-        leash = running.enter_context(Leash())
+        watcher = running.enter_context(ProcessWatcher())
         pubsub = running.enter_context(
             localpubsub.running(
                 port=here.grpc_port,
@@ -164,10 +164,10 @@ def running_rehearsal(resources: list[dict[str, Any]], scratch: Path) -> Iterato
             )
         )
         for what in COMMANDS:
-            service, gate = Process(here.service(what), leash), Process(here.gate(what), leash)
+            service, gate = Process(here.service(what), watcher), Process(here.gate(what), watcher)
             running.callback(service.kill)
             running.callback(gate.kill)
-            await_health(service)
+            wait_until_healthy(service)
             wait_until(partial(_rejects_anonymous, gate.launch.health_url), f"the gate of the {what} answers")
         yield Rehearsal(here.applied, pubsub, ledger, here.origins)
 

@@ -68,9 +68,10 @@ def test_scheduled_crawl_ends_in_a_balanced_ledger_with_one_dead_letter(rehearsa
     assert ledger.accounting(RUN).adds_up
     # Each topic is recorded by its own subscription, so the dead letter may arrive before its outcome.
     wait_until(
-        lambda: [dead.reason for dead in ledger.dead(RUN)] == ["http_404"], "the dead letter has its reason"
+        lambda: [dead.reason for dead in ledger.dead_jobs(RUN)] == ["http_404"],
+        "the dead letter has its reason",
     )
-    [dead] = ledger.dead(RUN)
+    [dead] = ledger.dead_jobs(RUN)
     project = rehearsal.applied.environment("worker")["GOOGLE_CLOUD_PROJECT"]
     with gapic_clients(rehearsal.pubsub.host) as (_, subscriber):
         path = subscriber.subscription_path(project, topology.DEAD_LETTER_SUBSCRIPTION)

@@ -11,18 +11,18 @@ from pathlib import Path
 
 from rich.console import Console
 
-from console.dispatch import Dispatched, dispatch
-from console.errors import WrongUsage
+from console.dispatch import DispatchResponse, dispatch
+from console.errors import UsageError
 from console.ledger.ledger import Accounting, Ledger
 from console.recipes.crawl_file import name_run, read_crawl
 from console.report.follow import Follower
 from console.report.tables import attempt_line, dead_lines, results_table
-from console.stack.ports import LOOPBACK, settle_ports
-from console.stack.process import Launch, Leash, Process, await_health
+from console.stack.ports import LOOPBACK, allocate_ports
+from console.stack.process import Launch, Process, ProcessWatcher, wait_until_healthy
 from console.stack.services import DeliveryPolicy, StackOptions, without_loopback_proxies
-from console.stack.signals import interruptible
+from console.stack.signals import raise_on_signals
 from console.stack.stack import Stack
-from console.terminal import Announce, progress, say, steps
+from console.terminal import Announce, print_line, show_progress, show_steps
 from contract.crawl import Crawl
 
 SHOWN_RESULTS = 8
@@ -32,48 +32,48 @@ PATIENCE = DeliveryPolicy(
 )
 
 
-def run(keep: Path | None, screen: Console) -> int:
+def run(keep: Path | None, terminal: Console) -> int:
     """Run the demo and return the exit status: 0 where the accounting adds up, 130 after Ctrl-C.
 
     Args:
         keep: a new directory for the queue, the ledger and the logs; None for one that is removed.
-        screen: where it is told.
+        terminal: where it is shown.
 
     Raises:
         Complaint: where something does not start.
     """
-    with interruptible():
+    with raise_on_signals():
         try:
             with _data_directory(keep) as data:
-                accounting, published = _tell(data, screen)
+                accounting, published = _tell(data, terminal)
         except KeyboardInterrupt:
-            say(screen, "Stopped before the end; nothing is left running.")
+            print_line(terminal, "Stopped before the end; nothing is left running.")
             return 130
     if keep is not None:
-        say(screen, f"Kept: `scrapeq status --data {keep}` reads it again.")
-    say(screen, str(accounting))
+        print_line(terminal, f"Kept: `scrapeq status --data {keep}` reads it again.")
+    print_line(terminal, str(accounting))
     is_over = accounting.in_flight == 0 and accounting.dispatched == published > 0
     return 0 if is_over and accounting.adds_up else 1
 
 
-def _tell(data: Path, screen: Console) -> tuple[Accounting, int]:
+def _tell(data: Path, terminal: Console) -> tuple[Accounting, int]:
     with ExitStack() as held:
-        with steps(screen) as announce:
+        with show_steps(terminal) as announce:
             site_url = held.enter_context(_site(data, announce))
         stack = Stack(StackOptions(data=data, delivery=PATIENCE))
         held.callback(stack.stop)
-        with steps(screen) as stack.announce:
+        with show_steps(terminal) as stack.announce:
             stack.start()
             dispatched = _dispatch(stack, site_url)
-        stack.announce = lambda text: say(screen, text)
-        accounting = _follow(stack, dispatched, screen)
-        _show(stack.ledger, dispatched.run_id, screen)
+        stack.announce = lambda text: print_line(terminal, text)
+        accounting = _follow(stack, dispatched, terminal)
+        _show(stack.ledger, dispatched.run_id, terminal)
     return accounting, dispatched.published
 
 
 @contextmanager
 def _site(data: Path, announce: Announce) -> Iterator[str]:
-    port = settle_ports({"the demo's site": (0, "--port")})["the demo's site"]
+    port = allocate_ports({"the demo's site": (0, "--port")})["the demo's site"]
     address = f"http://{LOOPBACK}:{port}"
     (data / "logs").mkdir(parents=True, exist_ok=True)
     launch = Launch(
@@ -84,10 +84,10 @@ def _site(data: Path, announce: Announce) -> Iterator[str]:
         health_url=f"{address}/requests.json",
     )
     announce("Starting a small web site to scrape")
-    with Leash() as leash:
-        process = Process(launch, leash)
+    with ProcessWatcher() as watcher:
+        process = Process(launch, watcher)
         try:
-            await_health(process)
+            wait_until_healthy(process)
             yield address
         finally:
             process.kill()  # it has nothing to lose
@@ -99,43 +99,45 @@ def demo_crawl(site_url: str) -> Crawl:
     return read_crawl(text.encode(), "crawl.yaml")
 
 
-def _dispatch(stack: Stack, site_url: str) -> Dispatched:
+def _dispatch(stack: Stack, site_url: str) -> DispatchResponse:
     stack.announce("Dispatching a crawl of its sitemap")
     crawl = demo_crawl(site_url)
     crawl = crawl.model_copy(update={"run_id": name_run(crawl, datetime.now(UTC))})
     return dispatch(crawl, stack.dispatcher_url, announce=stack.announce)
 
 
-def _follow(stack: Stack, dispatched: Dispatched, screen: Console) -> Accounting:
-    say(screen, f"Run {dispatched.run_id}: {dispatched.published} jobs, from a sitemap.")
-    say(screen, "One page recovers at its second attempt, one never does.")
-    with progress(screen, dispatched.published) as show:
-        follower = Follower(stack.ledger, dispatched.run_id, dispatched.published, show, tend=stack.tend)
+def _follow(stack: Stack, dispatched: DispatchResponse, terminal: Console) -> Accounting:
+    print_line(terminal, f"Run {dispatched.run_id}: {dispatched.published} jobs, from a sitemap.")
+    print_line(terminal, "One page recovers at its second attempt, one never does.")
+    with show_progress(terminal, dispatched.published) as show:
+        follower = Follower(
+            stack.ledger, dispatched.run_id, dispatched.published, show, supervise=stack.supervise
+        )
         accounting = follower.follow(RUN_SECONDS)
     if accounting.in_flight or accounting.dispatched < dispatched.published:
-        say(screen, f"The run was not over after {RUN_SECONDS:g} s.")
+        print_line(terminal, f"The run was not over after {RUN_SECONDS:g} s.")
     return accounting
 
 
-def _show(ledger: Ledger, run_id: str, screen: Console) -> None:
+def _show(ledger: Ledger, run_id: str, terminal: Console) -> None:
     results = ledger.results(run_id)
-    say(screen, "\nResults")
+    print_line(terminal, "\nResults")
     shown = results[:: max(1, len(results) // SHOWN_RESULTS)][:SHOWN_RESULTS]  # of every kind of page some
-    screen.print(results_table(shown, screen.width))
+    terminal.print(results_table(shown, terminal.width))
     if len(results) > len(shown):
-        say(screen, f"and {len(results) - len(shown)} more")
-    say(screen, "\nTried again")
-    repeated = ledger.repeated(run_id)
-    for url in dict.fromkeys(attempt.url for attempt in repeated):
-        say(screen, url)
-        for attempt in repeated:
+        print_line(terminal, f"and {len(results) - len(shown)} more")
+    print_line(terminal, "\nTried again")
+    retried_attempts = ledger.retried_attempts(run_id)
+    for url in dict.fromkeys(attempt.url for attempt in retried_attempts):
+        print_line(terminal, url)
+        for attempt in retried_attempts:
             if attempt.url == url:
-                say(screen, attempt_line(attempt))
-    say(screen, "\nDead letters")
-    for job in ledger.dead(run_id):
+                print_line(terminal, attempt_line(attempt))
+    print_line(terminal, "\nDead letters")
+    for job in ledger.dead_jobs(run_id):
         for line in dead_lines(job):
-            say(screen, line)
-    say(screen)
+            print_line(terminal, line)
+    print_line(terminal)
 
 
 @contextmanager
@@ -144,6 +146,6 @@ def _data_directory(keep: Path | None) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="scrapeq-demo-", ignore_cleanup_errors=True) as made:
             yield Path(made)
     elif keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
-        raise WrongUsage(f"{keep} is not empty; --keep takes a new directory.")
+        raise UsageError(f"{keep} is not empty; --keep takes a new directory.")
     else:
         yield keep

@@ -9,7 +9,7 @@ import pytest
 from console.ledger.ledger import Ledger
 from contract.outcome import Reason
 from tests.console.command import Scrapeq
-from tests.console.rows import dead_row, job_row, outcome_row
+from tests.console.ledger.rows import dead_letter_row, job_row, outcome_row, record
 
 COMMANDS = ["up", "demo", "dispatch", "try", "results", "status", "dead", "replay", "reasons", "recipe"]
 
@@ -18,15 +18,16 @@ COMMANDS = ["up", "demo", "dispatch", "try", "results", "status", "dead", "repla
 def recorded(ledger: Ledger) -> Ledger:
     """Return a ledger of one run: a success at the second attempt, a dead letter, and a silent one."""
     book = {"title": "Wörter", "price": 9.5, "tags": ["a"], "note": None}
-    ledger.record(
+    record(
+        ledger,
         [
             *(job_row(name, run="books-1") for name in ("good", "bad", "silent")),
             outcome_row("good", 1, run="books-1", attempt=1, reason="timeout"),
             outcome_row("good", 2, run="books-1", attempt=2, items=[book]),
             outcome_row("bad", 3, run="books-1", attempt=5, reason="missing_field", detail="no h1"),
-            dead_row("bad", 4, run="books-1"),
-            dead_row("silent", 5, run="books-1"),
-        ]
+            dead_letter_row("bad", 4, run="books-1"),
+            dead_letter_row("silent", 5, run="books-1"),
+        ],
     )
     return ledger
 

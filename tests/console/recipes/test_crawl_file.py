@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.errors import WrongUsage
+from console.errors import UsageError
 from console.recipes.crawl_file import load_crawl, name_run, read_crawl
 
 GOOD = """\
@@ -23,7 +23,7 @@ recipe:
 
 def faults_of(text: str | bytes) -> list[str]:
     """Return the lines of the complaint that reading `text` ends with."""
-    with pytest.raises(WrongUsage) as caught:
+    with pytest.raises(UsageError) as caught:
         read_crawl(text.encode() if isinstance(text, str) else text, "books.yaml")
     first, *faults = str(caught.value).splitlines()
     assert first == "The crawl was not dispatched."
@@ -112,13 +112,13 @@ def test_deep_nesting_is_refused() -> None:
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_crawl_or_a_complaint(text: bytes) -> None:
     """Whatever is in the file, the operator reads sentences."""
-    with pytest.raises(WrongUsage):
+    with pytest.raises(UsageError):
         read_crawl(text, "books.yaml")
 
 
 def test_a_missing_file_is_said_so(tmp_path: Path) -> None:
     """The name of the file and what the system says of it."""
-    with pytest.raises(WrongUsage, match=r"none\.yaml cannot be read: No such file or directory\."):
+    with pytest.raises(UsageError, match=r"none\.yaml cannot be read: No such file or directory\."):
         load_crawl(tmp_path / "none.yaml")
 
 
@@ -126,7 +126,7 @@ def test_a_file_larger_than_a_crawl_may_be_is_not_read(tmp_path: Path) -> None:
     """The dispatcher takes 1 MiB; a larger file is refused before it is parsed."""
     large = tmp_path / "large.yaml"
     large.write_text("#" * (1024 * 1024 + 1))
-    with pytest.raises(WrongUsage, match="has more than 1048576 bytes"):
+    with pytest.raises(UsageError, match="has more than 1048576 bytes"):
         load_crawl(large)
 
 

@@ -10,8 +10,8 @@ import requests
 from lxml import etree
 
 from console.demo.pages import load_shop, site_pages
+from console.demo.run import demo_crawl
 from console.demo.site import Site, SiteServer
-from console.demo.story import demo_crawl
 from extraction.extract import extract
 from extraction.page import SavedPage
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from console.dispatch import PAUSES_SECONDS, Dispatched, dispatch
-from console.errors import NotDispatched
-from console.stack.ports import settle_ports
+from console.dispatch import PAUSES_SECONDS, DispatchResponse, dispatch
+from console.errors import DispatchError
+from console.stack.ports import allocate_ports
 from contract.crawl import Crawl
 from extraction.selectors import CHECKS
 from tests.console.command import Scrapeq
@@ -76,7 +76,7 @@ def say(status: int, document: object) -> tuple[int, bytes]:
     return status, json.dumps(document).encode()
 
 
-def posted(url: str) -> tuple[Dispatched, list[str], list[float]]:
+def posted(url: str) -> tuple[DispatchResponse, list[str], list[float]]:
     """Dispatch, and return the answer, what was announced, and the pauses that were asked for."""
     announced, pauses = list[str](), list[float]()
     answer = dispatch(CRAWL, url, announce=announced.append, pause=pauses.append)
@@ -107,7 +107,7 @@ def test_a_503_is_repeated_with_the_same_run_id(dispatcher: ScriptedDispatcher) 
 def test_it_gives_up_in_the_end(dispatcher: ScriptedDispatcher) -> None:
     """A dispatcher that stays unavailable is left alone after a few attempts, with its last word."""
     dispatcher.answers += [say(503, {"error": "not confirmed"})] * 4
-    with pytest.raises(NotDispatched, match="answered 503: not confirmed"):
+    with pytest.raises(DispatchError, match="answered 503: not confirmed"):
         posted(dispatcher.url)
     assert len(dispatcher.received) == 1 + len(PAUSES_SECONDS)
 
@@ -115,7 +115,7 @@ def test_it_gives_up_in_the_end(dispatcher: ScriptedDispatcher) -> None:
 def test_a_refusal_is_not_repeated(dispatcher: ScriptedDispatcher) -> None:
     """What is wrong with a crawl stays wrong."""
     dispatcher.answers.append(say(400, {"error": "the crawl was not dispatched: name: missing"}))
-    with pytest.raises(NotDispatched, match="answered 400: the crawl was not dispatched"):
+    with pytest.raises(DispatchError, match="answered 400: the crawl was not dispatched"):
         posted(dispatcher.url)
     assert len(dispatcher.received) == 1
 
@@ -124,14 +124,14 @@ def test_a_refusal_is_not_repeated(dispatcher: ScriptedDispatcher) -> None:
 def test_another_server_is_recognised(dispatcher: ScriptedDispatcher, body: bytes) -> None:
     """A 200 of some other program is no dispatch."""
     dispatcher.answers.append((200, body))
-    with pytest.raises(NotDispatched, match="is no dispatcher"):
+    with pytest.raises(DispatchError, match="is no dispatcher"):
         posted(dispatcher.url)
 
 
 def test_nobody_there_is_one_sentence() -> None:
     """Where nobody listens, the sentence says what starts a dispatcher."""
-    port = settle_ports({"nobody": (0, "")})["nobody"]
-    with pytest.raises(NotDispatched, match=r"`scrapeq up` starts one"):
+    port = allocate_ports({"nobody": (0, "")})["nobody"]
+    with pytest.raises(DispatchError, match=r"`scrapeq up` starts one"):
         posted(f"http://127.0.0.1:{port}")
 
 

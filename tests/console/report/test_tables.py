@@ -5,7 +5,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from console.dispatch import Dispatched, Rejected
+from console.dispatch import DispatchResponse, RejectedUrl
 from console.ledger.ledger import DeadJob, Failure, Result
 from console.report.tables import (
     dead_lines,
@@ -32,7 +32,7 @@ def drawn(table: object, width: int = 80) -> list[str]:
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     """Long URLs and values are folded or cut by us, not by whatever shows the log."""
     result = Result("a", LONG, [{"title": "t" * 500}], 12)
-    rejected = Dispatched(run_id="r", rejected=[Rejected(url=LONG, why="w" * 200)], rejected_count=1)
+    rejected = DispatchResponse(run_id="r", rejected=[RejectedUrl(url=LONG, why="w" * 200)], rejected_count=1)
     tables = [
         results_table([result, result], width),
         failures_table([Failure("http_5xx", "retry", 10**9, 10**6)]),

@@ -6,9 +6,9 @@ from sqlglot import exp
 from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.optimizer.qualify import qualify
 
-from console.ledger.sqlite_views import IN_SQLITE, in_sqlite, schema, table, views
+from console.ledger.sqlite_views import SQLITE_SPELLINGS, schema, table, to_sqlite, views
 from contract.topology import LEDGER_TABLES
-from tests.console.rows import warehouse
+from tests.console.ledger.rows import database_with
 
 VIEWS = [
     "renamed_reasons",
@@ -78,7 +78,7 @@ def _family(column: exp.Expr) -> str:
 @pytest.mark.parametrize("name", VIEWS)
 def test_a_view_has_the_same_columns_in_sqlite(read_by_bigquery: dict[str, exp.Query], name: str) -> None:
     """What is read in the cloud can be read on a laptop."""
-    with warehouse([]) as connection:
+    with database_with([]) as connection:
         there = connection.execute(f"SELECT * FROM {table(name)}").description  # noqa: S608 - our own name
     assert [column for column, *_ in there] == read_by_bigquery[name].named_selects
 
@@ -86,5 +86,5 @@ def test_a_view_has_the_same_columns_in_sqlite(read_by_bigquery: dict[str, exp.Q
 def test_what_sqlite_spells_otherwise_is_needed() -> None:
     """The list of replacements holds nothing that no view has."""
     text = "".join(views().values())
-    assert [theirs for theirs in IN_SQLITE if theirs not in text] == []
-    assert "JSON_VALUE" not in in_sqlite(text)
+    assert [theirs for theirs in SQLITE_SPELLINGS if theirs not in text] == []
+    assert "JSON_VALUE" not in to_sqlite(text)

@@ -1,20 +1,18 @@
-"""Topics and subscriptions on a real (local) Pub/Sub, and the ledger that fills from them."""
+"""Topics and subscriptions on localpubsub, and the ledger rows that it writes."""
 
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import localpubsub
-from console.errors import StackFailed
+from console.errors import StackError
 from console.ledger.ledger import Accounting, DeadJob, Ledger
-from console.ledger.sqlite_views import Row, table
-from console.stack.collector import Collector
-from console.stack.ports import settle_ports
+from console.ledger.sqlite_views import table
 from console.stack.pubsub_setup import (
     prepare_topology,
     publisher_client,
@@ -33,7 +31,7 @@ from contract.topology import (
     OUTCOMES_TOPIC,
     PUSH_SUBSCRIPTION,
 )
-from tests.console.rows import dead_row, job_row, outcome_row
+from tests.console.ledger.rows import Row, dead_letter_row, job_row, outcome_row, record
 from tests.contract.documents import OUTCOME
 from tests.servers.waiting import wait_until
 
@@ -58,13 +56,13 @@ def publish(host: str, *rows: Row) -> None:
             future.result(timeout=120)
 
 
-def test_everything_the_services_need_is_made(host: str) -> None:
-    """Three topics; the push subscription with its policies; a place for dead letters; the ledger's."""
+def test_prepare_topology_creates_all_topics_and_subscriptions(host: str) -> None:
+    """Three topics; the push, dead-letter and ledger subscriptions, with their policies."""
     prepare_topology(host, ENDPOINT, POLICY)
     with publisher_client(host) as publisher, subscriber_client(host) as subscriber:
         topics = {topic.name for topic in publisher.list_topics(project=f"projects/{PROJECT}")}
-        made = subscriber.list_subscriptions(project=f"projects/{PROJECT}")
-        subscriptions = {subscription.name: subscription for subscription in made}
+        listed = subscriber.list_subscriptions(project=f"projects/{PROJECT}")
+        subscriptions = {subscription.name: subscription for subscription in listed}
     assert topics == {topic_path(name) for name in (JOBS_TOPIC, OUTCOMES_TOPIC, DEAD_LETTER_TOPIC)}
     names = {PUSH_SUBSCRIPTION, DEAD_LETTER_SUBSCRIPTION, *LEDGER_SUBSCRIPTIONS.values()}
     assert set(subscriptions) == {subscription_path(name) for name in names}
@@ -85,81 +83,78 @@ def test_everything_the_services_need_is_made(host: str) -> None:
         assert config.use_table_schema == config.drop_unknown_fields == (topic == OUTCOMES_TOPIC)
 
 
-def test_doing_it_again_moves_the_endpoint_and_keeps_the_backlog(host: str) -> None:
-    """`scrapeq up` with other ports and policies goes on with the queue as it was."""
-    prepare_topology(host, ENDPOINT, POLICY, writes_rows=False)
-    publish(host, job_row("a"))
-    prepare_topology(host, "http://127.0.0.1:10/", DeliveryPolicy(), writes_rows=False)
+def test_prepare_topology_again_updates_the_endpoint_and_keeps_the_backlog(host: str) -> None:
+    """`scrapeq up` with other ports and policies continues with the queue as it was."""
+    prepare_topology(host, ENDPOINT, POLICY)
+    publish(host, dead_letter_row("a", 1))
+    prepare_topology(host, "http://127.0.0.1:10/", DeliveryPolicy())
     with subscriber_client(host) as subscriber:
         push = subscriber.get_subscription(subscription=subscription_path(PUSH_SUBSCRIPTION))
-        kept = subscriber.pull(subscription=subscription_path("scrape-jobs-ledger"), max_messages=9)
+        kept = subscriber.pull(subscription=subscription_path(DEAD_LETTER_SUBSCRIPTION), max_messages=9)
     assert push.push_config.push_endpoint == "http://127.0.0.1:10/"
     assert push.push_config.oidc_token.audience == "scrapeq-worker"
     assert push.dead_letter_policy.max_delivery_attempts == 5
     assert [dict(each.message.attributes)["job_id"] for each in kept.received_messages] == ["a"]
 
 
-def test_a_subscription_keeps_the_ordering_it_was_made_with(host: str) -> None:
-    """It cannot be changed: that is said, instead of keys that bind nobody."""
+def test_changed_ordering_of_an_existing_subscription_raises_stack_error(host: str) -> None:
+    """Pub/Sub cannot change the ordering: an error says so, else ordering keys would have no effect."""
     ordered = DeliveryPolicy(politeness=Politeness.ORDERED)
     prepare_topology(host, ENDPOINT, ordered)
     prepare_topology(host, ENDPOINT, ordered)
     with subscriber_client(host) as subscriber:
         push = subscriber.get_subscription(subscription=subscription_path(PUSH_SUBSCRIPTION), timeout=120)
     assert push.enable_message_ordering
-    with pytest.raises(StackFailed, match="was made for --politeness ordered"):
+    with pytest.raises(StackError, match="was created for --politeness ordered"):
         prepare_topology(host, ENDPOINT, POLICY)
 
 
-def test_the_environment_of_the_shell_is_not_followed(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """PUBSUB_EMULATOR_HOST may name another Pub/Sub; the stack's own is what is set up."""
+def test_prepare_topology_ignores_pubsub_emulator_host(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PUBSUB_EMULATOR_HOST may name another Pub/Sub; the topics are created at the given host."""
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", "127.0.0.1:9")
     prepare_topology(host, ENDPOINT, POLICY)
     with subscriber_client(host) as subscriber:
         assert subscriber.get_subscription(subscription=subscription_path(PUSH_SUBSCRIPTION))
 
 
-@pytest.mark.parametrize("writes_rows", [True, False])
-def test_what_is_published_comes_to_the_ledger(tmp_path: Path, ledger: Ledger, writes_rows: bool) -> None:
-    """All three topics are recorded, by Pub/Sub's own subscriptions or, where it has none, by the console."""
-    with ExitStack() as held:
-        host = held.enter_context(localpubsub.running(data=tmp_path / "pubsub")).host
-        prepare_topology(host, ENDPOINT, POLICY, writes_rows=writes_rows)
-        if not writes_rows:
-            held.enter_context(Collector(host, ledger))
+def test_published_messages_are_recorded_in_the_ledger(tmp_path: Path, ledger: Ledger) -> None:
+    """The BigQuery subscriptions of all three topics write rows, also for undecodable messages."""
+    with localpubsub.running(data=tmp_path / "pubsub") as server:
+        host = server.host
+        prepare_topology(host, ENDPOINT, POLICY)
         publish(host, job_row("a"), job_row("b"), job_row("c"), replace(job_row("d"), data=b"\xff{"))
-        publish(host, outcome_row("a", 1, items=[{"price": 1}]), dead_row("b", 2))
-        publish(host, replace(dead_row("d", 2), data=b"\xff{"))
+        publish(host, outcome_row("a", 1, items=[{"price": 1}]), dead_letter_row("b", 2))
+        publish(host, replace(dead_letter_row("d", 2), data=b"\xff{"))
         done = Accounting(dispatched=4, succeeded=1, dead=2, in_flight=1)
         wait_until(lambda: ledger.accounting("run-1") == done)
     url = "https://shop.example/b"
-    assert ledger.dead("run-1") == [DeadJob("d", "", 5, "", ""), DeadJob("b", url, 5, "", "")]
+    assert ledger.dead_jobs("run-1") == [DeadJob("d", "", 5, "", ""), DeadJob("b", url, 5, "", "")]
     assert [result.items for result in ledger.results("run-1")] == [[{"price": 1}]]
 
 
-def test_both_ways_write_the_same_rows(tmp_path: Path, ledger: Ledger) -> None:
-    """From the tables upward there is one path: a row does not tell who wrote it."""
-    # Given messages of all three topics, with what is odd in them
+def test_rows_of_these_tests_are_those_of_localpubsub(tmp_path: Path, ledger: Ledger) -> None:
+    """Tests that insert rows themselves (tests/console/ledger/rows.py) see what localpubsub writes."""
+    # Given messages of all three topics, some with unusual content
     outcome = OutcomeRecord.model_validate(OUTCOME | {"detail": "Wörter", "fetch_seconds": 0.25})
     published = [
         replace(job_row("a"), data=b"\xff\x00"),
         replace(outcome_row("a", 1), data=outcome.encode(), attributes=outcome.attributes("")),
-        dead_row("ü", 2),
+        dead_letter_row("ü", 2),
     ]
-    # When localpubsub's subscriptions write them, and the console
+    # When localpubsub's subscriptions write them, and the tests' own function
     with localpubsub.running(data=tmp_path / "pubsub") as server:
         prepare_topology(server.host, ENDPOINT, POLICY)
         publish(server.host, *published)
         wait_until(lambda: len(rows_in(ledger)) == 3)
-    collected = Ledger(tmp_path / "collected")
-    collected.create()
-    collected.record(published)
-    # Then nothing but Pub/Sub's own numbers and times tells their rows apart
-    assert rows_in(ledger) == rows_in(collected)
+    inserted = Ledger(tmp_path / "inserted")
+    inserted.create()
+    record(inserted, published)
+    # Then their rows differ only in what Pub/Sub assigns to each message
+    assert rows_in(ledger) == rows_in(inserted)
 
 
 def rows_in(ledger: Ledger) -> list[dict[str, object]]:
-    """Return the rows of all three tables, without what Pub/Sub gives each message."""
+    """Return the rows of all three tables, without the columns that Pub/Sub assigns to each message."""
     with closing(sqlite3.connect(ledger.path)) as connection:
         connection.row_factory = sqlite3.Row
         rows = [
@@ -167,34 +162,5 @@ def rows_in(ledger: Ledger) -> list[dict[str, object]]:
             for name in LEDGER_TABLES.values()
             for row in connection.execute(f"SELECT * FROM {table(name)}")  # noqa: S608 - our own name
         ]
-    given = {"subscription_name", "message_id", "publish_time"}
-    return [{name: value for name, value in row.items() if name not in given} for row in rows]
-
-
-def test_what_is_not_written_is_not_acknowledged(tmp_path: Path, ledger: Ledger) -> None:
-    """Where the ledger cannot be written the collection ends and says why; the messages are still there."""
-    # Given a ledger that was taken away
-    away = ledger.path.with_suffix(".away")
-    ledger.path.rename(away)
-    # When something is published and collected
-    with localpubsub.running(data=tmp_path / "queue") as server:
-        prepare_topology(server.host, ENDPOINT, POLICY, writes_rows=False)
-        with Collector(server.host, ledger) as collector:
-            publish(server.host, job_row("a"))
-            wait_until(lambda: collector.fault() is not None)
-    # Then it comes again once the ledger is back, since nobody has acknowledged it
-    away.rename(ledger.path)
-    with localpubsub.running(data=tmp_path / "queue") as server, Collector(server.host, ledger):
-        wait_until(lambda: ledger.accounting("run-1").dispatched == 1)
-
-
-def test_the_collection_survives_a_restart_of_the_queue(tmp_path: Path, ledger: Ledger) -> None:
-    """A queue that was away for a moment is collected from again, without any help."""
-    port = settle_ports({"Pub/Sub": (0, "")})["Pub/Sub"]
-    with localpubsub.running(data=tmp_path / "queue", port=port) as server:
-        prepare_topology(server.host, ENDPOINT, POLICY, writes_rows=False)
-        collector = Collector(server.host, ledger)
-        collector.__enter__()
-    with collector, localpubsub.running(data=tmp_path / "queue", port=port) as server:
-        publish(server.host, job_row("a"))
-        wait_until(lambda: ledger.accounting("run-1").dispatched == 1)
+    assigned = {"subscription_name", "message_id", "publish_time"}
+    return [{name: value for name, value in row.items() if name not in assigned} for row in rows]

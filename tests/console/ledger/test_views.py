@@ -11,10 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from console.ledger.sqlite_views import Row, views
+from console.ledger.sqlite_views import views
 from contract.outcome import RENAMED_REASONS
 from contract.topology import DEAD_LETTER_TOPIC, JOBS_TOPIC, OUTCOMES_TOPIC
-from tests.console.rows import asked, at, dead_row, job_row, outcome_row, warehouse
+from tests.console.ledger.rows import (
+    Row,
+    database_with,
+    dead_letter_row,
+    job_row,
+    outcome_row,
+    publish_time,
+    query_view,
+)
 
 LONG_AGO = "2020-01-01T00:00:00.000000Z"
 BRIEFLY = settings(max_examples=50, deadline=None)  # each example makes files
@@ -22,12 +30,12 @@ BRIEFLY = settings(max_examples=50, deadline=None)  # each example makes files
 
 def of_jobs(connection: sqlite3.Connection, view: str, *columns: str) -> dict[str, tuple[object, ...]]:
     """Return some columns of a view of jobs, by job."""
-    return {row["job_id"]: tuple(row[name] for name in columns) for row in asked(connection, view)}
+    return {row["job_id"]: tuple(row[name] for name in columns) for row in query_view(connection, view)}
 
 
 def own_letter(job: str, second: float) -> Row:
     """Return a dead letter that the worker published itself, where failed jobs are settled at once."""
-    letter = dead_row(job, second)
+    letter = dead_letter_row(job, second)
     return replace(letter, attributes={"job_id": job, "run_id": "run-1", "reason": "http_404"})
 
 
@@ -55,7 +63,7 @@ LIVES: dict[str, tuple[list[Row], str, int, str | None]] = {
         "succeeded", 1, "ok",
     ),
     "too-late": (
-        [job_row("too-late"), dead_row("too-late", 3), outcome_row("too-late", 2, attempt=5)],
+        [job_row("too-late"), dead_letter_row("too-late", 3), outcome_row("too-late", 2, attempt=5)],
         "succeeded", 5, "ok",
     ),
     "dead": (
@@ -63,16 +71,16 @@ LIVES: dict[str, tuple[list[Row], str, int, str | None]] = {
             job_row("dead"),
             outcome_row("dead", 2, attempt=1, reason="dns"),
             outcome_row("dead", 4, attempt=5, reason="http_5xx"),
-            dead_row("dead", 5),
+            dead_letter_row("dead", 5),
         ],
         "dead", 5, "http_5xx",
     ),
-    "silent": ([job_row("silent"), dead_row("silent", 5, deliveries=7)], "dead", 7, None),
+    "silent": ([job_row("silent"), dead_letter_row("silent", 5, deliveries=7)], "dead", 7, None),
     "replayed": (
         [
             job_row("replayed"),
             outcome_row("replayed", 2, attempt=5, reason="tls"),
-            dead_row("replayed", 3),
+            dead_letter_row("replayed", 3),
             job_row("replayed", 9),
         ],
         "retrying", 5, "tls",
@@ -81,7 +89,7 @@ LIVES: dict[str, tuple[list[Row], str, int, str | None]] = {
         [
             job_row("revived"),
             outcome_row("revived", 2, attempt=5, reason="tls"),
-            dead_row("revived", 3),
+            dead_letter_row("revived", 3),
             job_row("revived", 9),
             outcome_row("revived", 10, attempt=1),
         ],
@@ -90,10 +98,10 @@ LIVES: dict[str, tuple[list[Row], str, int, str | None]] = {
     "dead-again": (
         [
             job_row("dead-again"),
-            dead_row("dead-again", 3),
+            dead_letter_row("dead-again", 3),
             job_row("dead-again", 9),
             outcome_row("dead-again", 10, attempt=5, reason="tls"),
-            dead_row("dead-again", 11),
+            dead_letter_row("dead-again", 11),
         ],
         "dead", 5, "tls",
     ),
@@ -122,7 +130,7 @@ LIVES: dict[str, tuple[list[Row], str, int, str | None]] = {
     ),
     "lost": ([replace(job_row("lost"), publish_time=LONG_AGO)], "queued", 0, None),
     "unknown-success": ([outcome_row("unknown-success", 2)], "succeeded", 1, "ok"),
-    "unknown-death": ([dead_row("unknown-death", 2)], "dead", 5, None),
+    "unknown-death": ([dead_letter_row("unknown-death", 2)], "dead", 5, None),
 }  # fmt: skip
 ALL = [row for rows, *_ in LIVES.values() for row in rows]
 
@@ -130,7 +138,7 @@ ALL = [row for rows, *_ in LIVES.values() for row in rows]
 @pytest.fixture(scope="module")
 def lives() -> Iterator[sqlite3.Connection]:
     """Yield a warehouse of all these lives."""
-    with warehouse(ALL) as connection:
+    with database_with(ALL) as connection:
         yield connection
 
 
@@ -143,14 +151,14 @@ def test_where_each_job_stands(lives: sqlite3.Connection) -> None:
 def test_when_it_was(lives: sqlite3.Connection) -> None:
     """The times of a job that died, was replayed and succeeded."""
     times = of_jobs(lives, "job_state", "dispatched_at", "published_at", "attempted_at", "dead_at")
-    assert times["revived"] == (at(0), at(9), at(10), at(3))
-    assert times["queued"] == (at(0), at(0), None, None)
-    assert times["unknown-death"] == (None, None, None, at(2))
+    assert times["revived"] == (publish_time(0), publish_time(9), publish_time(10), publish_time(3))
+    assert times["queued"] == (publish_time(0), publish_time(0), None, None)
+    assert times["unknown-death"] == (None, None, None, publish_time(2))
 
 
 def test_a_run_adds_up(lives: sqlite3.Connection) -> None:
     """By hand: 16 jobs, of which two were never dispatched and one is older than the queue keeps messages."""
-    (run,) = asked(lives, "run_accounting")
+    (run,) = query_view(lives, "run_accounting")
     counted = {name: run[name] for name in run if name not in {"run_id", "started_at"}}
     assert counted == {
         "dispatched": 14,
@@ -167,8 +175,8 @@ def test_while_nothing_is_missing_the_equation_holds() -> None:
     rows = [
         row for row in ALL if row.attributes["job_id"] not in {"lost", "unknown-success", "unknown-death"}
     ]
-    with warehouse(rows) as connection:
-        (run,) = asked(connection, "run_accounting")
+    with database_with(rows) as connection:
+        (run,) = query_view(connection, "run_accounting")
     assert run["missing"] == 0
     assert run["dispatched"] == run["succeeded"] + run["dead"] + run["in_flight"] == 13
 
@@ -199,8 +207,8 @@ def test_failures_are_counted_by_reason_host_and_recipe() -> None:
             attributes={**elsewhere.attributes, "host": "other.example"},
         ),
     ]
-    with warehouse(rows) as connection:
-        found = [tuple(row.values()) for row in asked(connection, "failures")]
+    with database_with(rows) as connection:
+        found = [tuple(row.values()) for row in query_view(connection, "failures")]
     assert sorted(found) == [
         ("run-1", "dns", "retry", "other.example", "shoe", 1, 1),
         ("run-1", "dns", "retry", "shop.example", "book", 3, 2),
@@ -209,7 +217,7 @@ def test_failures_are_counted_by_reason_host_and_recipe() -> None:
 
 def test_the_renamed_reasons_are_those_of_the_contract(lives: sqlite3.Connection) -> None:
     """SQL and Python translate the codes of 0.1 alike."""
-    found = {row["old_reason"]: row["new_reason"] for row in asked(lives, "renamed_reasons")}
+    found = {row["old_reason"]: row["new_reason"] for row in query_view(lives, "renamed_reasons")}
     assert found == RENAMED_REASONS
 
 
@@ -221,9 +229,9 @@ def test_a_reason_of_0_1_is_shown_as_the_reason_that_replaced_it(old: str, new: 
         outcome_row("a", 1, attempt=1, reason=new),
         outcome_row("a", 2, attempt=2, reason=old),
     ]
-    with warehouse(rows) as connection:
+    with database_with(rows) as connection:
         assert of_jobs(connection, "job_state", "last_reason") == {"a": (new,)}
-        [failure] = asked(connection, "failures")
+        [failure] = query_view(connection, "failures")
     assert (failure["reason"], failure["attempts"], failure["jobs"]) == (new, 2, 1)
 
 
@@ -240,7 +248,7 @@ EVENTS = {
     JOBS_TOPIC: job_row,
     OUTCOMES_TOPIC: lambda job, second: attempt(job, second, "ok"),
     "failed": lambda job, second: attempt(job, second, "http_5xx"),
-    DEAD_LETTER_TOPIC: dead_row,
+    DEAD_LETTER_TOPIC: dead_letter_row,
     "settled": own_letter,
 }
 
@@ -262,9 +270,9 @@ def test_order_and_repetition_of_rows_change_no_view(
     repeats = data.draw(st.lists(st.integers(1, 3), min_size=len(rows), max_size=len(rows)))
     shuffled = [row for row, count in zip(rows, repeats, strict=True) for _ in range(count)]
     shuffler.shuffle(shuffled)
-    with warehouse(rows) as once, warehouse(shuffled) as often:
+    with database_with(rows) as once, database_with(shuffled) as often:
         for view in views():
-            assert asked(often, view) == asked(once, view), view
+            assert query_view(often, view) == query_view(once, view), view
 
 
 def run_of(jobs: int) -> list[Row]:
@@ -274,7 +282,7 @@ def run_of(jobs: int) -> list[Row]:
     return [
         *(job_row(name) for name in names),
         *(outcome_row(name, 1, attempt=2, reason="dns" if name in dead else "ok") for name in names),
-        *(dead_row(name, 2) for name in dead),
+        *(dead_letter_row(name, 2) for name in dead),
     ]
 
 
@@ -282,14 +290,14 @@ def steps(connection: sqlite3.Connection, view: str) -> int:
     """Return how many hundreds of instructions SQLite's machine takes for all of a view."""
     count = itertools.count()
     connection.set_progress_handler(lambda: next(count) < 0, 100)
-    asked(connection, view)
+    query_view(connection, view)
     return next(count)
 
 
 @pytest.mark.parametrize("view", sorted(views().keys() - {"renamed_reasons"}))
 def test_a_large_run_is_read_in_proportion(view: str) -> None:
     """Ten times the jobs are about ten times the work, not a hundred times."""
-    with warehouse(run_of(100)) as small, warehouse(run_of(1000)) as large:
+    with database_with(run_of(100)) as small, database_with(run_of(1000)) as large:
         assert steps(large, view) < 20 * steps(small, view)
 
 
@@ -300,8 +308,8 @@ def test_of_two_at_one_moment_always_the_same_is_chosen(view: str, reasons: tupl
         replace(outcome_row("a", 1, reason=reason, items=[{"n": n}]), message_id=str(n))
         for n, reason in enumerate(reasons)
     )
-    with warehouse([first, second]) as one, warehouse([second, first]) as other:
-        assert asked(one, view) == asked(other, view)
+    with database_with([first, second]) as one, database_with([second, first]) as other:
+        assert query_view(one, view) == query_view(other, view)
 
 
 @BRIEFLY
@@ -310,8 +318,8 @@ def test_every_job_is_counted_once(rows: list[Row]) -> None:
     """Each dispatched job is in exactly one of the three; each other job that is heard of is missing."""
     dispatched = {row.attributes["job_id"] for row in rows if row.topic == JOBS_TOPIC}
     heard_of = {row.attributes["job_id"] for row in rows}
-    with warehouse(rows) as connection:
-        for run in asked(connection, "run_accounting"):
+    with database_with(rows) as connection:
+        for run in query_view(connection, "run_accounting"):
             ended = run["succeeded"] + run["dead"] + run["in_flight"]
             assert (run["dispatched"], run["missing"]) == (len(dispatched), len(heard_of - dispatched))
             assert run["dispatched"] == ended or run["missing"]

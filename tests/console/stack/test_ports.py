@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from console.errors import WrongUsage
-from console.stack.ports import FREE, LOOPBACK, settle_ports
+from console.errors import UsageError
+from console.stack.ports import FREE_RANGE, LOOPBACK, allocate_ports
 from tests.console.command import Scrapeq
 
 
@@ -34,16 +34,16 @@ def test_a_port_in_use_is_said_with_what_chooses_another(
 
 def test_every_port_in_use_is_said_at_once(taken: int) -> None:
     """Whoever has two services in the way reads of both."""
-    with pytest.raises(WrongUsage) as caught:
-        settle_ports({"one": (taken, "--one"), "two": (taken, "--two")})
+    with pytest.raises(UsageError) as caught:
+        allocate_ports({"one": (taken, "--one"), "two": (taken, "--two")})
     assert [line.split("; ")[1][:3] for line in str(caught.value).splitlines()] == ["one", "two"]
 
 
 def test_zero_is_any_free_port_and_no_two_are_the_same() -> None:
     """Two services that are given free ports can both listen."""
-    ports = settle_ports({f"service {number}": (0, "--port") for number in range(20)})
+    ports = allocate_ports({f"service {number}": (0, "--port") for number in range(20)})
     assert len(set(ports.values())) == 20
-    assert set(ports.values()) <= set(FREE), "one that an outgoing connection may be given meanwhile"
+    assert set(ports.values()) <= set(FREE_RANGE), "one that an outgoing connection may be given meanwhile"
     for port in ports.values():
         with socket.create_server((LOOPBACK, port)):
             pass

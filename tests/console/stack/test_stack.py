@@ -12,8 +12,8 @@ import pytest
 import requests
 
 from console.dispatch import dispatch
-from console.errors import StackFailed, WrongUsage
-from console.stack.process import await_health
+from console.errors import StackError, UsageError
+from console.stack.process import wait_until_healthy
 from console.stack.services import (
     AckPolicy,
     DeliveryPolicy,
@@ -90,17 +90,17 @@ def test_tending_restarts_a_service_that_died(stack: Stack, monkeypatch: pytest.
     wait_until(lambda: died.exit_status is not None)
 
     def is_back() -> bool:
-        stack.tend()
+        stack.supervise()
         return stack.process("dispatcher") is not died
 
     wait_until(is_back)
     assert said == ["The dispatcher has ended (signal 9); it is started again."]
-    await_health(stack.process("dispatcher"))
+    wait_until_healthy(stack.process("dispatcher"))
 
 
 def test_a_data_directory_has_one_stack(stack: Stack) -> None:
     """Two queues on the same files would ruin them: the second is refused with a sentence."""
-    with pytest.raises(WrongUsage, match="is in use by another `scrapeq up`"):
+    with pytest.raises(UsageError, match="is in use by another `scrapeq up`"):
         Stack(StackOptions(data=stack.options.data)).start()
     assert get(f"{stack.worker_url}/healthz").status_code == 200
 
@@ -109,8 +109,8 @@ def test_the_end_of_the_queue_is_told_with_its_log(tmp_path: Path) -> None:
     """Without a queue nothing works: that ends the stack with a sentence, and nothing is left running."""
     with Stack(StackOptions(data=tmp_path)) as stack:
         stack.process("pubsub").kill()
-        with pytest.raises(StackFailed, match=r"The local Pub/Sub has ended \(signal 9\).*pubsub\.log"):
-            stack.tend()
+        with pytest.raises(StackError, match=r"The local Pub/Sub has ended \(signal 9\).*pubsub\.log"):
+            stack.supervise()
         groups = [stack.process(name).pid for name in PROCESSES]
     assert not any(map(is_running, groups))
 
@@ -118,7 +118,7 @@ def test_the_end_of_the_queue_is_told_with_its_log(tmp_path: Path) -> None:
 def test_a_failed_start_leaves_nothing_behind(tmp_path: Path) -> None:
     """Where one service does not start, its reason is told and the others are ended."""
     stack = Stack(StackOptions(data=tmp_path, environment={"PAGE_BUDGET_SECONDS": "1e9"}))
-    with pytest.raises(StackFailed, match="The worker has ended") as caught:
+    with pytest.raises(StackError, match="The worker has ended") as caught:
         stack.start()
     assert "PAGE_BUDGET_SECONDS" in str(caught.value)
     assert not any(is_running(stack.process(name).pid) for name in ("worker", "dispatcher"))

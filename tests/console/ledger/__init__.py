@@ -1,0 +1,1 @@
+"""Tests of the ledger: its views, in SQLite and BigQuery, and its queries."""

@@ -1,0 +1,161 @@
+"""Rows of the ledger as BigQuery subscriptions write them, and databases that hold them."""
+
+import json
+import sqlite3
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from console.ledger.ledger import Ledger
+from console.ledger.sqlite_views import create, schema, table
+from contract.topology import DEAD_LETTER_TOPIC, JOBS_TOPIC, LEDGER_TABLES, OUTCOMES_TOPIC
+
+START = datetime.now(UTC) - timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One delivery of a message to a BigQuery subscription.
+
+    Attributes:
+        topic: short name of the topic, which decides the table.
+        subscription_name: full name of the subscription.
+        message_id: id of the message.
+        publish_time: UTC with six decimals, such as `2026-11-22T06:00:03.120000Z`.
+        attributes: attributes of the message.
+        data: body of the message; an outcome is a JSON object.
+    """
+
+    topic: str
+    subscription_name: str
+    message_id: str
+    publish_time: str
+    attributes: Mapping[str, str]
+    data: bytes
+
+
+def publish_time(second: float) -> str:
+    """Return the publish time `second` seconds after the start of the tests' runs, an hour ago."""
+    return f"{START + timedelta(seconds=second):%Y-%m-%dT%H:%M:%S.%fZ}"
+
+
+def job_row(job: str, second: float = 0, *, run: str = "run-1", message: str = "") -> Row:
+    """Return a published job."""
+    return _row(
+        JOBS_TOPIC, message or f"j-{job}-{second}", second, _job(job, run), {"job_id": job, "run_id": run}
+    )
+
+
+def outcome_row(
+    job: str,
+    second: float,
+    *,
+    run: str = "run-1",
+    attempt: int = 1,
+    reason: str = "ok",
+    items: list[dict[str, object]] | None = None,
+    detail: str = "",
+) -> Row:
+    """Return the outcome of an attempt: `succeeded` for the reason `ok`, else `retry`."""
+    document = _job(job, run) | {
+        "recipe": "book",
+        "attempt": attempt,
+        "outcome": "succeeded" if reason == "ok" else "retry",
+        "reason": reason,
+        "items": json.dumps(items or []),
+        "item_count": len(items or []),
+        "detail": detail,
+    }
+    attributes = {"job_id": job, "run_id": run, "host": "shop.example"}
+    return _row(OUTCOMES_TOPIC, f"o-{job}-{second}-{reason}", second, document, attributes)
+
+
+def dead_letter_row(job: str, second: float, *, run: str = "run-1", deliveries: int = 5) -> Row:
+    """Return a dead letter that Pub/Sub forwarded after `deliveries` attempts."""
+    attributes = {
+        "job_id": job,
+        "run_id": run,
+        "CloudPubSubDeadLetterSourceDeliveryCount": str(deliveries),
+    }
+    return _row(DEAD_LETTER_TOPIC, f"d-{job}-{second}", second, _job(job, run), attributes)
+
+
+def _job(job: str, run: str) -> dict[str, object]:
+    return {
+        "version": 1,
+        "job_id": job,
+        "run_id": run,
+        "crawl": "books",
+        "url": f"https://shop.example/{job}",
+    }
+
+
+def _row(
+    topic: str, message_id: str, second: float, document: dict[str, object], attributes: dict[str, str]
+) -> Row:
+    data = json.dumps(document).encode()
+    subscription = f"projects/p/subscriptions/{topic}-ledger"
+    return Row(topic, subscription, message_id, publish_time(second), attributes, data)
+
+
+def record(ledger: Ledger, rows: Iterable[Row]) -> None:
+    """Add rows to a ledger in one transaction."""
+    with closing(sqlite3.connect(ledger.path)) as connection, connection:
+        insert(connection, rows)
+
+
+def insert(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
+    """Add rows as the BigQuery subscription of their topic would.
+
+    `test_rows_of_these_tests_are_those_of_localpubsub` compares them with localpubsub's.
+    """
+    for row in rows:
+        name = LEDGER_TABLES[row.topic]
+        values = _values(row, name)
+        names, marks = ", ".join(values), ", ".join("?" * len(values))
+        connection.execute(
+            f"INSERT INTO {table(name)} ({names}) VALUES ({marks})",  # noqa: S608 - names of our schemas
+            list(values.values()),
+        )
+
+
+def _values(row: Row, name: str) -> dict[str, object]:
+    metadata: dict[str, object] = {
+        "subscription_name": row.subscription_name,
+        "message_id": row.message_id,
+        "publish_time": row.publish_time,
+        "attributes": json.dumps(dict(row.attributes), ensure_ascii=False, separators=(",", ":")),
+    }
+    if row.topic != OUTCOMES_TOPIC:
+        return {"data": row.data, **metadata}
+    types = {column["name"]: column["type"] for column in schema(name)}
+    document = {column: value for column, value in json.loads(row.data).items() if column in types}
+    return {column: _value(value, types[column]) for column, value in document.items()} | metadata
+
+
+def _value(value: object, type_: str) -> object:
+    if type_ == "TIMESTAMP":
+        return f"{datetime.fromisoformat(str(value)).astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+    return value
+
+
+@contextmanager
+def database_with(rows: Iterable[Row]) -> Iterator[sqlite3.Connection]:
+    """Yield a connection to a ledger's database that holds `rows`."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "warehouse.db"
+        create(path)
+        with closing(sqlite3.connect(path)) as connection:
+            connection.row_factory = sqlite3.Row
+            insert(connection, rows)
+            yield connection
+
+
+def query_view(connection: sqlite3.Connection, view: str) -> list[dict[str, Any]]:
+    """Return all rows of a view, sorted by their text."""
+    rows = [dict(row) for row in connection.execute(f"SELECT * FROM {table(view)}")]  # noqa: S608 - our own name
+    return sorted(rows, key=repr)

@@ -1,0 +1,177 @@
+"""Queries of the ledger, for rows that arrive repeatedly and in any order."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from console.errors import LedgerError, StackError
+from console.ledger.ledger import Accounting, DeadJob, Failure, Ledger
+from tests.console.ledger.rows import Row, dead_letter_row, job_row, outcome_row, record
+
+
+@contextmanager
+def ledger_of(*rows: Row) -> Iterator[Ledger]:
+    """Yield a new ledger that holds `rows`."""
+    with tempfile.TemporaryDirectory() as directory:
+        ledger = Ledger(Path(directory))
+        ledger.create()
+        record(ledger, rows)
+        yield ledger
+
+
+def test_queries_ignore_repeated_and_shuffled_rows() -> None:
+    """Pub/Sub delivers at least once and in any order; each query returns the same (views: test_views.py)."""
+    rows = [
+        *(job_row(name) for name in "abc"),
+        *(outcome_row("a", second, attempt=second, reason="dns") for second in (1, 2)),
+        outcome_row("a", 3, attempt=3),
+        outcome_row("b", 4, attempt=5, reason="tls"),
+        dead_letter_row("b", 5),
+    ]
+    with ledger_of(*rows) as once, ledger_of(*reversed(rows), *rows) as repeated:
+        assert repeated.retried_attempts("run-1") == once.retried_attempts("run-1")
+        assert [each.reason for each in once.retried_attempts("run-1")] == ["dns", "dns", "ok"]
+        assert repeated.attempts("run-1", "b") == once.attempts("run-1", "b")
+        assert repeated.failures("run-1") == once.failures("run-1")
+        assert repeated.dead_jobs("run-1") == once.dead_jobs("run-1")
+
+
+def test_reasons_of_0_1_are_shown_as_the_reasons_that_replaced_them(ledger: Ledger) -> None:
+    """`scrapeq status`, the report and the page explain old rows by today's codes."""
+    record(
+        ledger,
+        [job_row("a"), outcome_row("a", 1, attempt=1, reason="late"), outcome_row("a", 2, attempt=2)],
+    )
+    assert [each.reason for each in ledger.retried_attempts("run-1")] == ["queued_too_long", "ok"]
+    assert [each.reason for each in ledger.attempts("run-1", "a")] == ["queued_too_long", "ok"]
+    assert [each.reason for each in ledger.failures("run-1")] == ["queued_too_long"]
+
+
+def test_success_wins_over_dead_letters_before_and_after_it(ledger: Ledger) -> None:
+    """Pub/Sub may dead-letter a job that was acknowledged too late: it has succeeded all the same."""
+    record(ledger, [job_row("a"), outcome_row("a", 5), dead_letter_row("a", 4), dead_letter_row("a", 6)])
+    assert ledger.accounting("run-1") == Accounting(dispatched=1, succeeded=1)
+    assert ledger.dead_jobs("run-1") == []
+
+
+def test_results_of_a_job_that_succeeded_twice_are_the_newest(ledger: Ledger) -> None:
+    """A job that succeeded twice is one result: the one that was scraped last."""
+    record(
+        ledger,
+        [
+            job_row("a"),
+            outcome_row("a", 9, attempt=2, items=[{"price": 2}]),
+            outcome_row("a", 3, attempt=1, items=[{"price": 1}]),
+        ],
+    )
+    assert [(result.items, result.attempts) for result in ledger.results("run-1")] == [([{"price": 2}], 2)]
+
+
+def test_replayed_dead_letter_is_in_flight_again(ledger: Ledger) -> None:
+    """Publishing a dead job again takes it back into the run, until it ends again."""
+    record(ledger, [job_row("a"), dead_letter_row("a", 5)])
+    assert ledger.accounting("run-1") == Accounting(dispatched=1, dead=1)
+    # When it is replayed
+    record(ledger, [job_row("a", 8)])
+    # Then it is in flight, and it is dead again after its next dead letter
+    assert ledger.accounting("run-1") == Accounting(dispatched=1, in_flight=1, retrying=1)
+    record(ledger, [dead_letter_row("a", 20)])
+    assert ledger.accounting("run-1") == Accounting(dispatched=1, dead=1)
+
+
+def test_dead_letter_has_the_reason_of_the_last_attempt(ledger: Ledger) -> None:
+    """Pub/Sub adds no reason to a dead letter; the ledger has the outcome of the last attempt."""
+    record(
+        ledger,
+        [
+            job_row("a"),
+            outcome_row("a", 2, attempt=2, reason="http_5xx", detail="the site answered 502"),
+            outcome_row("a", 1, attempt=1, reason="dns"),
+            dead_letter_row("a", 3, deliveries=5),
+        ],
+    )
+    url = "https://shop.example/a"
+    assert ledger.dead_jobs("run-1") == [DeadJob("a", url, 5, "http_5xx", "the site answered 502")]
+
+
+def test_dead_letter_without_an_outcome_is_shown(ledger: Ledger) -> None:
+    """A job whose every attempt ended without an outcome (a kill, no capacity) is still a dead letter."""
+    record(ledger, [job_row("a"), dead_letter_row("a", 3, deliveries=7)])
+    assert ledger.dead_jobs("run-1") == [DeadJob("a", "https://shop.example/a", 7, "", "")]
+
+
+def test_failures_count_attempts_and_jobs(ledger: Ledger) -> None:
+    """`scrapeq status` shows how often each reason occurred, over all attempts."""
+    record(
+        ledger,
+        [
+            job_row("a"),
+            job_row("b"),
+            outcome_row("a", 1, reason="timeout"),
+            outcome_row("a", 2, reason="timeout"),
+            outcome_row("b", 3, reason="timeout"),
+            outcome_row("b", 4, reason="dns"),
+            outcome_row("b", 5, reason="ok"),
+        ],
+    )
+    assert ledger.failures("run-1") == [Failure("timeout", "retry", 3, 2), Failure("dns", "retry", 1, 1)]
+
+
+def test_job_older_than_the_message_retention_is_missing(ledger: Ledger) -> None:
+    """A job that has not ended and cannot be in the queue any more is not counted as in flight."""
+    record(ledger, [replace(job_row("a"), publish_time="2020-01-01T00:00:00.000000Z"), job_row("b")])
+    accounting = ledger.accounting("run-1")
+    assert accounting == Accounting(dispatched=2, in_flight=1, missing=1)
+    assert not accounting.adds_up
+    assert str(accounting).endswith("in_flight=1 missing=1")
+
+
+def test_success_without_a_dispatch_does_not_add_up(ledger: Ledger) -> None:
+    """The success of a job that the ledger has not (yet) seen dispatched is reported as missing."""
+    record(ledger, [outcome_row("a", 1)])
+    assert not ledger.accounting("run-1").adds_up
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff", b"[1]", b"{", b"[" * 100_000, b"null"])
+def test_undecodable_message_is_counted_by_its_attributes(ledger: Ledger, data: bytes) -> None:
+    """A body that cannot be decoded still belongs to the job that its attributes name."""
+    record(ledger, [replace(job_row("a"), data=data), replace(dead_letter_row("a", 3), data=data)])
+    assert ledger.accounting("run-1") == Accounting(dispatched=1, dead=1)
+    assert ledger.dead_jobs("run-1") == [DeadJob("a", "", 5, "", "")]
+
+
+def test_runs_are_listed_newest_first_and_the_latest_is_the_default(ledger: Ledger) -> None:
+    """Without a run_id, a command shows the latest run."""
+    record(ledger, [job_row("a", 1, run="old"), job_row("b", 9, run="new"), job_row("c", 20, run="old")])
+    assert ledger.runs() == ["new", "old"]
+    assert ledger.resolve_run(None) == "new"
+    assert ledger.resolve_run("old") == "old"
+
+
+def test_unknown_run_raises_an_error_that_lists_the_runs(ledger: Ledger) -> None:
+    """The message for a misspelt run_id contains the right one."""
+    record(ledger, [job_row("a", run="books-1")])
+    with pytest.raises(LedgerError, match=r"There is no run book-1\. The runs are: books-1\."):
+        ledger.resolve_run("book-1")
+
+
+def test_create_keeps_the_rows_of_an_existing_ledger(ledger: Ledger) -> None:
+    """A restart creates missing tables and views, and loses no row."""
+    record(ledger, [job_row("a")])
+    ledger.create()
+    assert ledger.accounting("run-1").dispatched == 1
+
+
+def test_create_on_a_file_that_is_not_sqlite_raises_stack_error(tmp_path: Path) -> None:
+    """A foreign file in the ledger's place is reported in one sentence, without a stack trace."""
+    ledger = Ledger(tmp_path)
+    ledger.path.parent.mkdir()
+    ledger.path.write_text("These notes are not a database; they only happen to have its name." * 20)
+    with pytest.raises(
+        StackError, match=r"The ledger .*warehouse\.db cannot be created: file is not a database"
+    ):
+        ledger.create()

@@ -1,0 +1,1 @@
+"""Tests of recipe and crawl files."""
