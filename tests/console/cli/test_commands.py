@@ -100,7 +100,7 @@ def test_an_unknown_run_is_one_sentence(scrapeq: Scrapeq, recorded: Ledger, comm
     """It names the runs there are, on standard error, so that a pipe gets nothing."""
     answer = scrapeq(command, "nope", "--data", recorded.data)
     assert (answer.exit_code, answer.stdout) == (1, "")
-    assert answer.stderr == "There is no run nope. There is: books-1.\n"
+    assert answer.stderr == "There is no run nope. The runs are: books-1.\n"
 
 
 @pytest.mark.parametrize("command", ["results", "status", "dead"])

@@ -94,7 +94,7 @@ def test_tending_restarts_a_service_that_died(stack: Stack, monkeypatch: pytest.
         return stack.process("dispatcher") is not died
 
     wait_until(is_back)
-    assert said == ["The dispatcher has ended (signal 9); it is started again."]
+    assert said == ["The dispatcher has ended (signal 9); restarting it."]
     wait_until_healthy(stack.process("dispatcher"))
 
 
