@@ -109,7 +109,7 @@ def test_no_ledger_is_one_sentence(scrapeq: Scrapeq, tmp_path: Path, command: st
     answer = scrapeq(command, "--data", tmp_path)
     assert (answer.exit_code, answer.stdout) == (1, "")
     assert "There is no ledger in" in answer.stderr
-    assert "`scrapeq up` makes it" in answer.stderr
+    assert "`scrapeq up` creates it" in answer.stderr
 
 
 def test_an_empty_ledger_is_one_sentence(scrapeq: Scrapeq, ledger: Ledger) -> None:
