@@ -263,7 +263,7 @@ def histories() -> st.SearchStrategy[list[Row]]:
 
 @BRIEFLY
 @given(histories(), st.randoms(use_true_random=False), st.data())
-def test_order_and_repetition_of_rows_change_no_view(
+def test_views_ignore_repeated_and_shuffled_rows(
     rows: list[Row], shuffler: random.Random, data: st.DataObject
 ) -> None:
     """Deliveries are at least once and in any order; every view answers the same to all of them."""
@@ -314,7 +314,7 @@ def test_of_two_at_one_moment_always_the_same_is_chosen(view: str, reasons: tupl
 
 @BRIEFLY
 @given(histories())
-def test_every_job_is_counted_once(rows: list[Row]) -> None:
+def test_every_dispatched_job_is_counted_in_exactly_one_state(rows: list[Row]) -> None:
     """Each dispatched job is in exactly one of the three; each other job that is heard of is missing."""
     dispatched = {row.attributes["job_id"] for row in rows if row.topic == JOBS_TOPIC}
     heard_of = {row.attributes["job_id"] for row in rows}
