@@ -1,1 +1,1 @@
-"""Export subscriptions: rows for BigQuery tables and files for Cloud Storage buckets."""
+"""Export subscriptions: write messages as rows of BigQuery tables and as files of Cloud Storage buckets."""

@@ -1,4 +1,4 @@
-"""A BigQuery subscription: its messages become rows of the warehouse.
+"""BigQuery subscriptions: write messages as rows of the local stand-in for BigQuery.
 
 https://cloud.google.com/pubsub/docs/bigquery
 """
@@ -16,7 +16,11 @@ from localpubsub.protocol.messages import BigQueryConfig
 
 
 class BigQueryExport(Exporter):
-    """Rows of one subscription, a transaction for each batch; acknowledged once that is on the disk."""
+    """Writes the rows of one subscription in one transaction per batch, then acknowledges the messages.
+
+    Attributes:
+        field: see Exporter.
+    """
 
     field = "bigquery_config"
 
@@ -24,42 +28,42 @@ class BigQueryExport(Exporter):
         self,
         broker: Broker,
         subscription: Subscription,
-        warehouse: BigQueryTables,
+        tables: BigQueryTables,
         thread: ThreadPoolExecutor,
     ) -> None:
-        self._warehouse = warehouse
+        self._tables = tables
         self._thread = thread
         self._config = BigQueryConfig()
         self._config.CopyFrom(subscription.resource.bigquery_config)
         super().__init__(broker, subscription)
 
     async def check(self) -> None:
-        """Whether the table is there and has the columns it needs."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._warehouse.check, self._plan())
+        """Raise ExportBlocked if the table is missing or lacks required columns."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._tables.check, self._plan())
 
     async def finish(self) -> None:
-        """No batch outlives ``export``."""
+        """Do nothing: each batch is complete when ``export`` returns."""
 
     async def export(self) -> float | None:
-        """Batch after batch, while there are any."""
+        """Write batches while messages are ready."""
         loop = asyncio.get_running_loop()
-        while self._broker.clock.now() >= self._rest_until:
+        while self._broker.clock.now() >= self._paused_until:
             batch = await self.lease()
             if not batch.leases:
                 break
             try:
-                reasons = await loop.run_in_executor(
-                    self._thread, self._warehouse.write, self._plan(), batch.records
+                errors = await loop.run_in_executor(
+                    self._thread, self._tables.write, self._plan(), batch.records
                 )
             except BaseException:
                 self.cancel_delivery(batch.leases)
                 raise
-            for lease, reason in zip(batch.leases, reasons, strict=True):
-                self.settle(lease, reason)
+            for lease, error in zip(batch.leases, errors, strict=True):
+                self.acknowledge_or_reject(lease, error)
         return None
 
     def _plan(self) -> RowPlan:
-        """With the topic's schema as it now is; ExportBlocked when it has gone."""
+        """Return the row plan with the topic's current schema; raise ExportBlocked if it is missing."""
         if not self._config.use_topic_schema:
             return RowPlan(self._config, self._subscription.name)
         catalogue = self._broker.catalogue

@@ -1,6 +1,6 @@
-"""The columns of a warehouse table: which values each declared type takes, and what SQLite is given for them.
+"""The columns of a table: which values each declared type accepts, and how SQLite stores them.
 
-https://cloud.google.com/pubsub/docs/bigquery#schema_compatibility, with BigQuery's names of types and
+See https://cloud.google.com/pubsub/docs/bigquery#schema_compatibility. Types may have BigQuery's names or
 SQLite's.
 """
 
@@ -27,41 +27,43 @@ _TYPE_NAME: Final = re.compile(r"\w+")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column as it was declared."""
+    """One column with its declared type."""
 
-    name: str
-    declared: str  #: type in capitals, "" when it has none: such a column takes any value
+    name: str  #: The name as declared.
+    declared: (
+        str  #: The type in capital letters; empty if none is declared, and then every value is accepted.
+    )
 
-    def fit(self, value: object) -> SqlValue:
+    def convert(self, value: object) -> SqlValue:
         """Convert a JSON value or bytes for SQLite; RowRejected if the column does not accept it."""
         if value is None:
             return None
         try:
-            return _taker(self.declared)(value)
+            return _converter(self.declared)(value)
         except (ValueError, OverflowError, TypeError, InvalidOperation):
             raise RowRejected(
                 f"The field {self.name} does not fit its column of type {self.declared or 'ANY'}: "
-                f"{_shown(value)}."
+                f"{_shortened(value)}."
             ) from None
 
     @property
-    def loses(self) -> bool:
-        """Whether SQLite would change texts here: it takes STRING for a number, and 007 for 7."""
+    def changes_texts(self) -> bool:
+        """Whether SQLite would change texts here: it gives STRING numeric affinity and stores 007 as 7."""
         return self.declared.startswith("STRING") and "TEXT" not in self.declared
 
 
 def timestamp_text(moment: datetime) -> str:
-    """A time as the warehouse keeps it: UTC, microseconds, so that the order of texts is that of times."""
+    """Return a time as it is stored: in UTC with microseconds, so that texts sort in the order of time."""
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 @cache
-def _taker(declared: str) -> Callable[[Any], SqlValue]:
+def _converter(declared: str) -> Callable[[Any], SqlValue]:
     found = _TYPE_NAME.match(declared)
-    return _TAKERS.get(found.group(), _anything) if found else _anything
+    return _CONVERTERS.get(found.group(), _any_value) if found else _any_value
 
 
-def _anything(value: object) -> SqlValue:
+def _any_value(value: object) -> SqlValue:
     if isinstance(value, (dict, list)):
         return dump_json(value)
     if isinstance(value, int):
@@ -104,11 +106,11 @@ def _numeric(value: object) -> SqlValue:
 
 def _boolean(value: object) -> int:
     if isinstance(value, str):
-        return {"true": 1, "false": 0}[value.lower()] if value.lower() in {"true", "false"} else _refused()
-    return int(value) if isinstance(value, bool) else _refused()
+        return {"true": 1, "false": 0}[value.lower()] if value.lower() in {"true", "false"} else _reject()
+    return int(value) if isinstance(value, bool) else _reject()
 
 
-def _refused() -> int:
+def _reject() -> int:
     raise TypeError
 
 
@@ -125,11 +127,12 @@ def _bytes(value: object) -> bytes:
 
 
 def _json(value: object) -> SqlValue:
-    """A text which holds JSON, not the JSON itself: so the service demands."""
+    """Convert a text that contains JSON; as in the real service, a JSON object itself is rejected."""
     text = _text(value)
     parsed = parse_json(text)
-    # SQLite takes JSON for a number's type: give it the number, or it makes one of the text in its own way.
-    return text if isinstance(parsed, (dict, list, str, bool)) or parsed is None else _anything(parsed)
+    # SQLite gives JSON numeric affinity. A number is passed as a number, because SQLite would convert its
+    # text by other rules.
+    return text if isinstance(parsed, (dict, list, str, bool)) or parsed is None else _any_value(parsed)
 
 
 def _timestamp(value: object) -> str:
@@ -157,10 +160,12 @@ def _time(value: object) -> str:
 
 
 def _nested(value: object) -> SqlValue:
-    return _anything(value) if isinstance(value, (dict, list)) else _refused()
+    return _any_value(value) if isinstance(value, (dict, list)) else _reject()
 
 
-_TAKERS: Final[dict[str, Callable[[Any], SqlValue]]] = {
+#: The first word of a declared type → the function that converts a value. For a value that the type does not
+#: accept it raises ValueError, OverflowError, TypeError or decimal.InvalidOperation.
+_CONVERTERS: Final[dict[str, Callable[[Any], SqlValue]]] = {
     **dict.fromkeys(("INT64", "INTEGER", "INT", "SMALLINT", "BIGINT", "TINYINT", "BYTEINT"), _integer),
     **dict.fromkeys(("FLOAT64", "FLOAT", "REAL", "DOUBLE"), _float),
     **dict.fromkeys(("NUMERIC", "DECIMAL", "BIGNUMERIC", "BIGDECIMAL"), _numeric),
@@ -176,6 +181,6 @@ _TAKERS: Final[dict[str, Callable[[Any], SqlValue]]] = {
 }
 
 
-def _shown(value: object) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 80 else shown[:80] + "…"
+def _shortened(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:80] + "…"

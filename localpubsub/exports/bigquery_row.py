@@ -1,4 +1,4 @@
-"""From a message to a row, as a BigQuery subscription does it. Pure: knows columns, and no database.
+"""Convert a message to a row as a BigQuery subscription does. Pure: it knows columns, but no database.
 
 https://cloud.google.com/pubsub/docs/bigquery#properties_subscription
 """
@@ -14,76 +14,80 @@ from localpubsub.exports.bigquery_column import Column, SqlValue, timestamp_text
 from localpubsub.protocol.json_text import dump_json, parse_json
 from localpubsub.protocol.messages import BigQueryConfigPb, PubsubMessage, PubsubMessagePb
 
-#: What write_metadata adds, with the types of a table that is made for it.
+#: The columns that ``write_metadata`` adds → their types in a table that localpubsub creates.
 METADATA: Final = {
     "subscription_name": "TEXT",
     "message_id": "TEXT",
     "publish_time": "TIMESTAMP",
     "attributes": "JSON",
 }
-DATA: Final = "data"
-#: The types of columns that take our own metadata unchecked.
-_AS_IT_IS: Final = frozenset({*METADATA.values(), ""})
+DATA: Final = "data"  #: The column of the message's data if no schema is used.
+#: The types of metadata columns that accept metadata values without conversion.
+_METADATA_TYPES: Final = frozenset({*METADATA.values(), ""})
 
 #: https://cloud.google.com/bigquery/docs/schemas#column_names
 _COLUMN_NAME: Final = re.compile(r"[A-Za-z_]\w{0,299}", re.ASCII)
 
-#: The fields of a message, by the schema of its topic; RowRejected.
+#: Returns the fields of a message by the schema of its topic; raises SchemaMismatch.
 Decode = Callable[[PubsubMessagePb], Mapping[str, object]]
 
 
 @dataclass(slots=True)
 class Table:
-    """A table's columns by their names in lower case, for BigQuery and SQLite take A for a."""
+    """A table and its columns."""
 
-    name: str  #: "dataset.table"
+    name: str  #: The name, "dataset.table".
+    #: The column's name in lower case → the column: BigQuery and SQLite ignore the case of column names.
     columns: dict[str, Column]
-    #: Made by us from data, since nobody said what its columns are: a new field then becomes a new column.
-    grows: bool = False
+    #: Whether a new field becomes a new column: localpubsub created the table without declared columns.
+    accepts_new_columns: bool = False
 
 
 @dataclass(slots=True)
 class Row:
-    """Values by column; ``new`` columns have to be added to the table first."""
+    """One row of a table."""
 
-    values: dict[str, SqlValue] = field(default_factory=dict)
-    new: list[Column] = field(default_factory=list)
+    values: dict[str, SqlValue] = field(default_factory=dict)  #: The column's name → its value.
+    new_columns: list[Column] = field(default_factory=list)  #: Columns to add to the table before the row.
 
 
 @dataclass(frozen=True, slots=True)
 class RowPlan:
     """How the messages of one subscription become rows."""
 
-    config: BigQueryConfigPb
-    subscription: str  #: full name
-    decode: Decode | None = None  #: for use_topic_schema
-    topic_columns: Mapping[str, str] = field(default_factory=dict)  #: name → type, for use_topic_schema
+    config: BigQueryConfigPb  #: The BigQueryConfig of the subscription.
+    subscription: str  #: The full name of the subscription.
+    decode: Decode | None = None  #: Decodes a message, with ``use_topic_schema``.
+    #: The column's name → its type, with ``use_topic_schema``.
+    topic_columns: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def table(self) -> str:
-        """``dataset.table``: the project is left out, for a warehouse belongs to all of them."""
-        # Some write PROJECT:DATASET.TABLE, as BigQuery's older SQL does.
+        """The name ``dataset.table``, without the project: one file has the tables of all projects."""
+        # The configuration may also have the form PROJECT:DATASET.TABLE of BigQuery's legacy SQL.
         return ".".join(re.split("[.:]", str(self.config.table))[-2:])
 
     def columns(self) -> dict[str, str]:
-        """Name → type of every column that a table must have before any message is looked at."""
+        """Return ``{name: type}`` of the columns that the table must have before the first message."""
         needed = dict(METADATA) if self.config.write_metadata else {}
         if self.config.use_topic_schema:
             return needed if self.config.drop_unknown_fields else {**self.topic_columns, **needed}
         return needed if self.config.use_table_schema else {DATA: "BYTES", **needed}
 
     def row(self, record: bytes, table: Table) -> Row:
-        """The row of an encoded message; RowRejected."""
+        """Return the row of an encoded message; raise RowRejected if the message does not fit the table."""
         message = PubsubMessage.FromString(record)
         row = Row()
         for name, value in self._fields(message).items():
-            self._place(row, table, name, value)
+            self._add_field(row, table, name, value)
         if self.config.write_metadata:
             for name, value in _metadata(message, self.subscription).items():
                 column = table.columns[name]
                 if row.values.get(column.name) is not None:
                     raise RowRejected(f"The field {name} is also the name of a metadata column.")
-                row.values[column.name] = value if column.declared in _AS_IT_IS else column.fit(value)
+                row.values[column.name] = (
+                    value if column.declared in _METADATA_TYPES else column.convert(value)
+                )
         return row
 
     def _fields(self, message: PubsubMessagePb) -> Mapping[str, object]:
@@ -96,25 +100,27 @@ class RowPlan:
                 raise RowRejected(str(error)) from error
         return {DATA: message.data}
 
-    def _place(self, row: Row, table: Table, name: str, value: object) -> None:
+    def _add_field(self, row: Row, table: Table, name: str, value: object) -> None:
         column = table.columns.get(name.lower())
         if column is None:
             if self.config.drop_unknown_fields:
                 return
-            if not table.grows:
+            if not table.accepts_new_columns:
                 raise RowRejected(f"The table {table.name} has no column for the field {name[:300]!r}.")
             if not _COLUMN_NAME.fullmatch(name):
                 raise RowRejected(f"The field {name[:300]!r} cannot be the name of a column.")
-            column = next((each for each in row.new if each.name.lower() == name.lower()), Column(name, ""))
-            if column not in row.new:
-                row.new.append(column)
+            column = next(
+                (each for each in row.new_columns if each.name.lower() == name.lower()), Column(name, "")
+            )
+            if column not in row.new_columns:
+                row.new_columns.append(column)
         if column.name in row.values:
-            raise RowRejected(f"Two fields are both the column {column.name}.")
-        row.values[column.name] = column.fit(value)
+            raise RowRejected(f"Two fields belong to the same column {column.name}.")
+        row.values[column.name] = column.convert(value)
 
 
 def json_object(data: bytes) -> dict[str, object]:
-    """The JSON object a message's data holds; RowRejected."""
+    """Return the JSON object in a message's data; raise RowRejected if the data is something else."""
     try:
         found = parse_json(data.decode())
     except ValueError as error:
@@ -125,14 +131,14 @@ def json_object(data: bytes) -> dict[str, object]:
 
 
 def _metadata(message: PubsubMessagePb, subscription: str) -> dict[str, str]:
-    others = dict(message.attributes)
+    attributes = dict(message.attributes)
     if message.ordering_key:
-        others["ordering_key"] = message.ordering_key
+        attributes["ordering_key"] = message.ordering_key
     published = message.publish_time
     moment = datetime.fromtimestamp(published.seconds, UTC) + timedelta(microseconds=published.nanos // 1000)
     return {
         "subscription_name": subscription,
         "message_id": message.message_id,
         "publish_time": timestamp_text(moment),
-        "attributes": dump_json(others) if others else "{}",
+        "attributes": dump_json(attributes) if attributes else "{}",
     }

@@ -1,7 +1,7 @@
-"""The local stand-in for BigQuery: an SQLite file whose tables are called ``dataset.table``.
+"""The local stand-in for BigQuery: an SQLite file whose tables are named ``dataset.table``.
 
-Belongs to one thread (see bigquery_export.py). WAL, so that others read while it is written; a commit is on
-the disk before its messages are acknowledged.
+Only one thread uses it (see bigquery.py). The file is in WAL mode, so that other programs can read it while
+it is written. A commit is on disk before its messages are acknowledged.
 """
 
 import sqlite3
@@ -17,9 +17,10 @@ from localpubsub.exports.bigquery_row import METADATA, Row, RowPlan, Table
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BUSY: Final = 5.0  #: seconds to wait for somebody else who writes into the file
+BUSY_TIMEOUT: Final = 5.0  #: How long to wait for another program that writes to the file, in seconds.
 
-#: What of SQLite's errors says that we may not write; all others pass, or are a full disk.
+#: The SQLite error codes that mean that the file cannot be written. All other errors are temporary (a busy
+#: file, a full disk).
 _DENIED: Final = frozenset(
     {
         sqlite3.SQLITE_READONLY,
@@ -30,8 +31,8 @@ _DENIED: Final = frozenset(
         sqlite3.SQLITE_CORRUPT,
     }
 )
-#: What a row's values may do to an insert.
-_BAD_VALUES: Final = (
+#: The exceptions of an insert that are caused by the values of the row.
+_VALUE_ERRORS: Final = (
     sqlite3.IntegrityError,
     sqlite3.DataError,
     sqlite3.InterfaceError,
@@ -41,7 +42,13 @@ _BAD_VALUES: Final = (
 
 
 class BigQueryTables:
-    """One file, opened when first needed. Every method raises ExportBlocked when nothing can be written."""
+    """The tables of one file, which is opened on first use.
+
+    ``check`` and ``write`` raise ExportBlocked if nothing can be written.
+
+    Attributes:
+        file: the path of the SQLite file.
+    """
 
     def __init__(self, file: Path, *, create_tables: bool) -> None:
         self.file = file
@@ -51,27 +58,31 @@ class BigQueryTables:
         self._schema_version = -1
 
     def check(self, plan: RowPlan) -> None:
-        """Whether rows of this plan could be written now; makes the table if it may and can."""
+        """Raise ExportBlocked if rows of this plan cannot be written now; create the table if allowed."""
         with self._writing():
             self._table(plan)
 
     def write(self, plan: RowPlan, records: Sequence[bytes]) -> list[str]:
-        """Write rows in one transaction; for each, once all are on disk, "" or why it does not fit."""
+        """Write rows in one transaction and return once they are on disk.
+
+        Returns:
+            For each record an empty string, or the reason why its row was rejected.
+        """
         with self._writing() as connection:
             table = self._table(plan)
-            reasons = [""] * len(records)
+            errors = [""] * len(records)
             rows: list[tuple[int, Row]] = []
             for index, record in enumerate(records):
                 try:
                     rows.append((index, self._row(plan, record, table)))
                 except RowRejected as error:
-                    reasons[index] = str(error)
-            for index, reason in _insert(connection, table, rows).items():
-                reasons[index] = reason
-            return reasons
+                    errors[index] = str(error)
+            for index, text in _insert(connection, table, rows).items():
+                errors[index] = text
+            return errors
 
     def close(self) -> None:
-        """Fold the log in, and let go of the file."""
+        """Close the file, which also moves the content of its WAL into it."""
         if self._opened is not None:
             self._opened.close()
             self._opened = None
@@ -85,7 +96,7 @@ class BigQueryTables:
                 yield connection
                 connection.execute("COMMIT")
             except BaseException:
-                self._tables.clear()  # what was created in this transaction is gone
+                self._tables.clear()  # The rollback also undoes changes of the tables.
                 with suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
                 raise
@@ -97,11 +108,15 @@ class BigQueryTables:
     def _connection(self) -> sqlite3.Connection:
         if self._opened is None:
             connection = sqlite3.connect(
-                self.file, timeout=BUSY, check_same_thread=False, isolation_level=None, cached_statements=512
+                self.file,
+                timeout=BUSY_TIMEOUT,
+                check_same_thread=False,
+                isolation_level=None,
+                cached_statements=512,
             )
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
-                # A row must not be lost with the power when the ack of its message is not.
+                # Without this, a power failure could lose a row whose message was acknowledged.
                 connection.execute("PRAGMA synchronous = FULL")
             except sqlite3.Error:
                 connection.close()
@@ -110,23 +125,23 @@ class BigQueryTables:
         return self._opened
 
     def _table(self, plan: RowPlan) -> Table:
-        """The table with all columns the plan needs; others may have made or changed it meanwhile."""
+        """Return the table with all columns that the plan needs; other programs may have changed it."""
         (version,) = self._connection().execute("PRAGMA schema_version").fetchone()
         if version != self._schema_version:
             self._tables.clear()
             self._schema_version = version
-        table = self._tables.get(plan.table) or self._read(plan.table) or self._make(plan)
+        table = self._tables.get(plan.table) or self._read(plan.table) or self._create_for(plan)
         missing = [name for name in plan.columns() if name.lower() not in table.columns]
         if missing:
             raise ExportBlocked(
                 "SCHEMA_MISMATCH", f"The table {table.name} lacks the columns {', '.join(missing)}."
             )
         for column in table.columns.values():
-            if column.loses:
+            if column.changes_texts:
                 raise ExportBlocked(
                     "SCHEMA_MISMATCH",
-                    f"The column {column.name} of {table.name} is declared STRING, which SQLite "
-                    "takes for a number: declare it TEXT.",
+                    f"The column {column.name} of {table.name} is declared STRING, whose texts SQLite "
+                    "would convert to numbers: declare it TEXT.",
                 )
         self._tables[plan.table] = table
         return table
@@ -137,14 +152,14 @@ class BigQueryTables:
         if found is None:
             return None
         if found != ("table",):
-            raise ExportBlocked("SCHEMA_MISMATCH", f"{name} is a {found[0]}: rows need a table.")
+            raise ExportBlocked("SCHEMA_MISMATCH", f"{name} is a {found[0]}, not a table.")
         columns = [
             Column(column, declared.upper())
             for column, declared in execute("SELECT name, type FROM pragma_table_info(?)", (name,))
         ]
         return _described(name, columns, may_grow=self._create_tables)
 
-    def _make(self, plan: RowPlan) -> Table:
+    def _create_for(self, plan: RowPlan) -> Table:
         if not self._create_tables:
             raise ExportBlocked("NOT_FOUND", f"The table {plan.table} does not exist in {self.file.name}.")
         columns = [Column(name, declared) for name, declared in plan.columns().items()]
@@ -165,11 +180,11 @@ class BigQueryTables:
             raise RowRejected(f"localpubsub could not make a row of the message: {error!r}.") from error
         if not row.values and not table.columns:
             raise RowRejected(f"The message has no fields, and the table {table.name} does not exist yet.")
-        for column in row.new:
-            self._add(table, column)
+        for column in row.new_columns:
+            self._add_column(table, column)
         return row
 
-    def _add(self, table: Table, column: Column) -> None:
+    def _add_column(self, table: Table, column: Column) -> None:
         try:
             if table.columns:
                 self._connection().execute(
@@ -179,7 +194,7 @@ class BigQueryTables:
                 self._create(table.name, [column])
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
-                raise  # the disk's fault, not the message's
+                raise  # The disk failed; the message is valid.
             raise RowRejected(
                 f"The column {column.name} cannot be added to {table.name}: {error}."
             ) from error
@@ -187,32 +202,35 @@ class BigQueryTables:
 
 
 def _described(name: str, columns: Sequence[Column], *, may_grow: bool) -> Table:
-    """A table none of whose own columns says its type is one that we made from data."""
-    own = [column for column in columns if column.name not in METADATA]
-    grows = may_grow and not any(column.declared for column in own)
-    return Table(name, {column.name.lower(): column for column in columns}, grows)
+    """Return a table; it accepts new columns if none of its data columns has a declared type.
+
+    Such a table was created by localpubsub from the fields of messages.
+    """
+    data_columns = [column for column in columns if column.name not in METADATA]
+    accepts_new_columns = may_grow and not any(column.declared for column in data_columns)
+    return Table(name, {column.name.lower(): column for column in columns}, accepts_new_columns)
 
 
 def _insert(connection: sqlite3.Connection, table: Table, rows: Sequence[tuple[int, Row]]) -> dict[int, str]:
-    """Insert all; why those that SQLite does not take are not."""
-    reasons: dict[int, str] = {}
+    """Insert all rows that SQLite accepts; return ``{index: error}`` of those that it rejects."""
+    errors: dict[int, str] = {}
     connection.execute("SAVEPOINT rows")
     try:
         for names, values in _grouped(row for _, row in rows):
             connection.executemany(_statement(table, names), values)
-    except _BAD_VALUES:
+    except _VALUE_ERRORS:
         connection.execute("ROLLBACK TO rows")
         for index, row in rows:
             try:
                 connection.execute(_statement(table, tuple(row.values)), tuple(row.values.values()))
-            except _BAD_VALUES as error:
-                reasons[index] = f"The table {table.name} does not take the row: {error}."
+            except _VALUE_ERRORS as error:
+                errors[index] = f"The table {table.name} does not accept the row: {error}."
     connection.execute("RELEASE rows")
-    return reasons
+    return errors
 
 
 def _grouped(rows: Iterable[Row]) -> list[tuple[tuple[str, ...], list[tuple[object, ...]]]]:
-    """Rows that name the same columns go in with one statement; a column not named has its default."""
+    """Group rows with the same columns, which one statement inserts; other columns get their default."""
     groups: dict[tuple[str, ...], list[tuple[object, ...]]] = {}
     for row in rows:
         groups.setdefault(tuple(row.values), []).append(tuple(row.values.values()))
@@ -227,5 +245,5 @@ def _statement(table: Table, names: Sequence[str]) -> str:
 
 
 def _quoted(name: str) -> str:
-    """A name in SQL, whatever its characters."""
+    """Return an identifier in SQL, which may contain any character."""
     return '"' + name.replace('"', '""') + '"'

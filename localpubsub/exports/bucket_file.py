@@ -1,7 +1,7 @@
-"""One file of a Cloud Storage subscription, until it is finished. Belongs to one thread.
+"""One file of a Cloud Storage subscription while it is written. Only one thread uses it.
 
-https://cloud.google.com/pubsub/docs/cloudstorage. It has a hidden name until it is complete and on the disk:
-whoever lists the bucket finds no half files.
+See https://cloud.google.com/pubsub/docs/cloudstorage. The file has a hidden name until it is complete and on
+disk, so that a listing of the bucket shows no incomplete files.
 """
 
 import os
@@ -14,9 +14,9 @@ from typing import Any, Final
 from localpubsub.extras import fastavro
 from localpubsub.protocol.messages import CloudStorageConfigPb, PubsubMessage, PubsubMessagePb
 
-#: What finishes a file before its configuration does: its messages are leased all the while.
-MOST_MESSAGES: Final = 50_000
-MOST_BYTES: Final = 100_000_000
+#: The limits of a file beside those of its configuration: its messages are leased until it is finished.
+MAX_FILE_MESSAGES: Final = 50_000
+MAX_FILE_BYTES: Final = 100_000_000
 
 _PARTIAL: Final = ".partial-"
 _DATETIME: Final = {"YYYY": "%Y", "MM": "%m", "DD": "%d", "hh": "%H", "mm": "%M", "ss": "%S"}
@@ -44,34 +44,50 @@ _AVRO_WITH_METADATA: Final = {
 
 
 def file_name(config: CloudStorageConfigPb, moment: float, unique: str) -> str:
-    """Prefix, date and time of the file's beginning (UTC), something unique, suffix."""
-    form = str(config.filename_datetime_format)
+    """Return the name of a file: prefix, UTC date and time, a unique part and suffix.
+
+    Args:
+        config: the configuration with prefix, suffix and format of date and time.
+        moment: when the file was begun, in seconds since the epoch.
+        unique: the unique part.
+    """
+    date_format = str(config.filename_datetime_format)
     for part, directive in _DATETIME.items():
-        form = form.replace(part, directive)
-    text = datetime.fromtimestamp(moment, UTC).strftime(form or _DEFAULT_DATETIME)
+        date_format = date_format.replace(part, directive)
+    text = datetime.fromtimestamp(moment, UTC).strftime(date_format or _DEFAULT_DATETIME)
     return f"{config.filename_prefix}{text}_{unique}{config.filename_suffix}"
 
 
 def discard_partial_files(bucket: Path, number: int) -> None:
-    """What a killed server left of the files of a subscription: their messages are delivered again."""
-    for left in bucket.glob(f"{_PARTIAL}{number}-*"):
-        left.unlink()
+    """Delete the incomplete files of subscription ``number`` that a killed server left.
+
+    Their messages were not acknowledged and are delivered again.
+    """
+    for path in bucket.glob(f"{_PARTIAL}{number}-*"):
+        path.unlink()
 
 
 class BucketFile:
-    """Takes records until it is full; every method may raise OSError."""
+    """A file that collects messages until it is full; every method may raise OSError."""
 
     def __init__(
         self, bucket: Path, config: CloudStorageConfigPb, subscription: tuple[int, str], now: float
     ) -> None:
-        """Begin a file of the subscription of this number and name."""
+        """Create the incomplete file.
+
+        Args:
+            bucket: the directory of the bucket.
+            config: the configuration of the subscription.
+            subscription: its number and its full name.
+            now: the current time, in seconds since the epoch.
+        """
         number, self._subscription = subscription
         unique = os.urandom(6).hex()
         self._bucket = bucket
         self._name = file_name(config, now, unique)
         self._partial = bucket / f"{_PARTIAL}{number}-{unique}"
-        self._most_messages = min(config.max_messages or MOST_MESSAGES, MOST_MESSAGES)
-        self._most_bytes = min(config.max_bytes or MOST_BYTES, MOST_BYTES)
+        self._max_messages = min(config.max_messages or MAX_FILE_MESSAGES, MAX_FILE_MESSAGES)
+        self._max_bytes = min(config.max_bytes or MAX_FILE_BYTES, MAX_FILE_BYTES)
         self._metadata = config.avro_config.write_metadata
         self._messages = self._bytes = 0
         self._file = self._partial.open("xb")
@@ -82,17 +98,17 @@ class BucketFile:
 
     @property
     def full(self) -> bool:
-        """Whether it takes nothing more."""
-        return self._messages >= self._most_messages or self._bytes >= self._most_bytes
+        """Whether the file has reached one of its limits."""
+        return self._messages >= self._max_messages or self._bytes >= self._max_bytes
 
     def write(self, records: Sequence[bytes]) -> int:
-        """Write the first of these messages, as many as there is room for; how many."""
+        """Write as many of these encoded messages as fit, in order; return how many were written."""
         count = 0
         for record in records:
             message = PubsubMessage.FromString(record)
             size = len(message.data) + 1
-            if self.full or (self._messages and self._bytes + size > self._most_bytes):
-                self._bytes = self._most_bytes
+            if self.full or (self._messages and self._bytes + size > self._max_bytes):
+                self._bytes = self._max_bytes
                 break
             if self._avro is None:
                 self._file.write(message.data + b"\n")
@@ -104,7 +120,7 @@ class BucketFile:
         return count
 
     def finish(self) -> None:
-        """Onto the disk, and then to its name."""
+        """Flush the file to disk, then give it its final name."""
         if self._avro is not None:
             self._avro.flush()
         self._file.flush()
@@ -116,7 +132,7 @@ class BucketFile:
         _sync_directory(final.parent)
 
     def abandon(self) -> None:
-        """As if it had never begun."""
+        """Close and delete the incomplete file; errors are ignored."""
         with suppress(OSError, ValueError):
             self._file.close()
         with suppress(OSError):

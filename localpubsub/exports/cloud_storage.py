@@ -1,4 +1,4 @@
-"""A Cloud Storage subscription: its messages become files in a directory.
+"""Cloud Storage subscriptions: write messages to files in a directory that stands in for the bucket.
 
 https://cloud.google.com/pubsub/docs/cloudstorage
 """
@@ -21,9 +21,10 @@ from localpubsub.protocol.messages import CloudStorageConfig
 
 Result = TypeVar("Result")
 
-#: Seconds for which messages are leased beyond the time that their file may take.
-MARGIN: Final = 300.0
+#: Messages are leased for the maximum duration of their file and this margin, in seconds.
+LEASE_MARGIN: Final = 300.0
 
+#: The error number of an OSError → the state of the subscription.
 _STATES: Final = {
     errno.ENOENT: "NOT_FOUND",
     errno.EACCES: "PERMISSION_DENIED",
@@ -35,7 +36,14 @@ _STATES: Final = {
 
 
 class CloudStorageExport(Exporter):
-    """Files of one subscription, one at a time; its messages are acknowledged once it has its name."""
+    """Writes the files of one subscription, one at a time.
+
+    The messages of a file are acknowledged when the file has its final name.
+
+    Attributes:
+        field: see Exporter.
+        lease_seconds: see Exporter.
+    """
 
     field = "cloud_storage_config"
 
@@ -56,15 +64,15 @@ class CloudStorageExport(Exporter):
         self._file: BucketFile | None = None
         self._leases: list[Lease] = []
         self._finish_at = 0.0
-        self.lease_seconds = float(self._config.max_duration.seconds + MARGIN)
+        self.lease_seconds = float(self._config.max_duration.seconds + LEASE_MARGIN)
         super().__init__(broker, subscription)
 
     async def check(self) -> None:
-        """Whether the bucket is there and can be written."""
+        """Raise ExportBlocked if the bucket is missing or cannot be written."""
         await self._in_thread(self._prepare)
 
     async def export(self) -> float | None:
-        """Fill files with what is ready; come back when the last one is old enough."""
+        """Write ready messages to files; return when the last file reaches its maximum duration."""
         while True:
             if self._file is not None and self._broker.clock.now() >= self._finish_at:
                 await self.finish()
@@ -77,7 +85,7 @@ class CloudStorageExport(Exporter):
                 written += await self._write(batch.records[written:], batch.leases[written:])
 
     async def finish(self) -> None:
-        """Give the file its name, then acknowledge what is in it."""
+        """Finish the current file, then acknowledge its messages."""
         if self._file is None:
             return
         file, self._file = self._file, None
@@ -89,10 +97,13 @@ class CloudStorageExport(Exporter):
             self.cancel_delivery(leases)
             raise
         for lease in leases:
-            self.settle(lease, "")
+            self.acknowledge_or_reject(lease, "")
 
     async def _write(self, records: list[bytes], leases: list[Lease]) -> int:
-        """Write what the file takes; finish it when it is full. ``leases`` are those of the records."""
+        """Write as many records as fit in the file and finish it if it is full; return how many were written.
+
+        ``leases`` are the leases of the records, in the same order.
+        """
         try:
             if self._file is None:
                 self._file = await self._in_thread(self._begin)
@@ -102,15 +113,15 @@ class CloudStorageExport(Exporter):
             await self._abandon()
             raise
         if self._file.full:
-            # What did not fit is not in this file, and must not be acknowledged with it.
-            rest = leases[written:]
-            self._leases = self._leases[: len(self._leases) - len(rest)]
+            # Messages that did not fit are not in this file and must not be acknowledged with it.
+            unwritten = leases[written:]
+            self._leases = self._leases[: len(self._leases) - len(unwritten)]
             try:
                 await self.finish()
             except BaseException:
-                self.cancel_delivery(rest)
+                self.cancel_delivery(unwritten)
                 raise
-            self._leases = rest
+            self._leases = unwritten
         return written
 
     async def _abandon(self) -> None:

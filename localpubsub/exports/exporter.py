@@ -1,4 +1,4 @@
-"""What every export does: lease messages, hand them over, and acknowledge what is safely there."""
+"""The base of all exports: lease messages, write them, and acknowledge what is on disk."""
 
 import asyncio
 import logging
@@ -16,11 +16,12 @@ from localpubsub.protocol.messages import BigQueryConfig, CloudStorageConfig, Su
 from localpubsub.protocol.messages import Subscription as SubscriptionMessage
 from localpubsub.push.backoff import PushBackoff
 
-RECHECK: Final = 1.0  #: seconds between two looks at a destination that cannot be written
-BATCH: Final = 500  #: messages handed over at once
-BATCH_BYTES: Final = 5_000_000  #: bytes of messages handed over at once, about
+RECHECK_INTERVAL: Final = 1.0  #: Seconds between two checks of a destination that cannot be written.
+BATCH_MESSAGES: Final = 500  #: The maximum number of messages in a batch.
+#: A batch is complete when its messages have this many bytes together; the last one may exceed it.
+BATCH_BYTES: Final = 5_000_000
 
-#: The configuration of each kind, whose state says how the export is.
+#: The field that configures each kind of export → the enum of its states.
 STATES: Final = {"bigquery_config": BigQueryConfig.State, "cloud_storage_config": CloudStorageConfig.State}
 
 _log = logging.getLogger("localpubsub.exports.exports")
@@ -28,95 +29,117 @@ _log = logging.getLogger("localpubsub.exports.exports")
 
 @dataclass(slots=True)
 class Batch:
-    """Messages leased together, with their records."""
+    """Messages that were leased together."""
 
-    leases: list[Lease] = field(default_factory=list)
-    records: list[bytes] = field(default_factory=list)
+    leases: list[Lease] = field(default_factory=list)  #: The leases.
+    records: list[bytes] = field(default_factory=list)  #: The encoded messages, in the order of the leases.
 
 
 class Exporter(ABC):
-    """The export of one subscription under one configuration, one batch at a time."""
+    """The export of one subscription under one configuration, one batch at a time.
 
-    field: str  #: which field of the subscription configures it, a key of STATES
-    lease_seconds: float = 600.0  #: longer than any batch takes: its end is not how an export fails
+    Attributes:
+        field: the field of the subscription that configures the export, a key of STATES.
+        lease_seconds: how long messages are leased. It is longer than any batch takes, so that no lease
+            expires during an export.
+        task: the task that exports until ``stop`` is called.
+    """
+
+    field: str
+    lease_seconds: float = 600.0
 
     def __init__(self, broker: Broker, subscription: Subscription) -> None:
         self._broker = broker
         self._subscription = subscription
         self._backoff = PushBackoff()
-        self._rest_until = 0.0
-        self._blocked = True  # until a first look at the destination
-        self._wanted = asyncio.Event()
+        self._paused_until = 0.0
+        self._blocked = True  # Until the destination was checked for the first time.
+        self._changed = asyncio.Event()
         self._stopping = asyncio.Event()
-        subscription.consumers.add(self._wanted.set)
+        subscription.consumers.add(self._changed.set)
         self.task = asyncio.get_running_loop().create_task(self._run())
 
     def stop(self) -> None:
-        """No further batch; the one under way is finished."""
-        self._subscription.consumers.discard(self._wanted.set)
+        """Start no further batch; the current one is finished."""
+        self._subscription.consumers.discard(self._changed.set)
         self._stopping.set()
-        self._wanted.set()
+        self._changed.set()
 
     @abstractmethod
     async def check(self) -> None:
-        """ExportBlocked when nothing could be written now."""
+        """Raise ExportBlocked if the destination cannot be written now."""
 
     @abstractmethod
     async def export(self) -> float | None:
-        """Hand over what is ready; when to come back though nothing new is ready, None for not at all."""
+        """Export the messages that are ready.
+
+        Returns:
+            When to call ``export`` again even if no message becomes ready, in seconds since the epoch; None
+            if only new messages need a call.
+        """
 
     @abstractmethod
     async def finish(self) -> None:
-        """Called once, at the end, also when the subscription is gone."""
+        """Finish the export; called once, at its end, also if the subscription was deleted."""
 
     async def _run(self) -> None:
         try:
             while not self._stopping.is_set():
-                self._wanted.clear()
-                again = await self._step(self.check()) if self._blocked else None
+                self._changed.clear()
+                again_at = await self._attempt(self.check()) if self._blocked else None
                 if not self._blocked:
-                    again = await self._step(self.export())
-                await wait(self._wanted, self._broker.clock, again)
-                await wait(self._stopping, self._broker.clock, self._rest_until)
+                    again_at = await self._attempt(self.export())
+                await wait(self._changed, self._broker.clock, again_at)
+                await wait(self._stopping, self._broker.clock, self._paused_until)
         finally:
-            await self._step(self.finish())
+            await self._attempt(self.finish())
 
-    async def _step(self, step: Awaitable[float | None]) -> float | None:
-        """Do something that a destination may refuse, which the subscription's state then says."""
+    async def _attempt(self, operation: Awaitable[float | None]) -> float | None:
+        """Await an operation on the destination and set the subscription's state by its result.
+
+        Returns:
+            The operation's result or, if it failed, when to try again.
+        """
         self._blocked = True
         try:
-            again = await step
-        except ExportBlocked as blocked:
-            self._show(blocked.state, str(blocked))
-        except StoreFailure as failure:
-            _log.error("export subscription=%s: %s", self._subscription.name, failure)
-        except Exception:  # noqa: BLE001 - the next batch may fare better
-            _log.exception("a bug of localpubsub's in an export of %s", self._subscription.name)
+            again_at = await operation
+        except ExportBlocked as error:
+            self._set_state(error.state, str(error))
+        except StoreFailure as error:
+            _log.error("export_failed subscription=%s: %s", self._subscription.name, error)
+        except Exception:  # noqa: BLE001 - the export goes on, because a later batch may succeed
+            _log.exception("internal_error subscription=%s", self._subscription.name)
         else:
             self._blocked = False
-            self._show("ACTIVE", "")
-            return again
-        self._rest_until = self._broker.clock.now() + RECHECK
-        return self._rest_until
+            self._set_state("ACTIVE", "")
+            return again_at
+        self._paused_until = self._broker.clock.now() + RECHECK_INTERVAL
+        return self._paused_until
 
-    def _show(self, state: str, reason: str) -> None:
-        """Where whoever asks for the subscription sees it. States are found out anew at each start."""
+    def _set_state(self, state: str, reason: str) -> None:
+        """Set the state that GetSubscription returns. It is not stored: each start determines it anew."""
         resource: SubscriptionPb = self._subscription.resource
         number = STATES[self.field].Value(state)
         config = getattr(resource, self.field)
         if reason and (config.state != number or state == "ACTIVE"):
-            _log.warning("export subscription=%s state=%s: %s", self._subscription.name, state, reason)
-        # One that was stopped has a successor, whose state it is then.
+            _log.warning(
+                "export_blocked subscription=%s state=%s: %s", self._subscription.name, state, reason
+            )
+        # A stopped export was replaced by another one, which sets the state.
         if resource.HasField(self.field) and not self._stopping.is_set():
             config.state = number
             active = state == "ACTIVE"
             resource.state = SubscriptionMessage.ACTIVE if active else SubscriptionMessage.RESOURCE_ERROR
 
-    async def lease(self, most: int = BATCH) -> Batch:
-        """What is ready, at most a batch; StoreFailure when not even one message could be read."""
+    async def lease(self) -> Batch:
+        """Lease the messages that are ready, at most one batch.
+
+        Raises:
+            StoreFailure: not even one message could be read.
+        """
         broker, subscription = self._broker, self._subscription
         batch, size = Batch(), 0
-        while len(batch.leases) < most and size < BATCH_BYTES and not self._stopping.is_set():
+        while len(batch.leases) < BATCH_MESSAGES and size < BATCH_BYTES and not self._stopping.is_set():
             lease = broker.deliver(subscription, self.lease_seconds)
             if lease is None:
                 break
@@ -136,27 +159,27 @@ class Exporter(ABC):
         return batch
 
     def cancel_delivery(self, leases: list[Lease]) -> None:
-        """They were not written through no fault of theirs: no attempt."""
+        """Return messages that were not written, without counting an attempt; they are valid."""
         for lease in reversed(leases):
             self._broker.cancel_delivery(self._subscription, lease)
 
-    def settle(self, lease: Lease, reason: str) -> None:
-        """Acknowledge, or refuse for a reason: that is an attempt."""
-        if not reason:
+    def acknowledge_or_reject(self, lease: Lease, error: str) -> None:
+        """Acknowledge a message or, if ``error`` is not empty, nack it, which counts as an attempt."""
+        if not error:
             self._backoff.record_ack()
             self._broker.acknowledge(self._subscription, lease)
             return
         _log.info(
-            "export refused subscription=%s message_id=%s attempt=%s reason=%s",
+            "export_rejected subscription=%s message_id=%s attempt=%s reason=%s",
             self._subscription.name,
             lease.message_id,
             lease.attempt,
-            reason,
+            error,
         )
-        # With a dead-letter topic Pub/Sub does not slow down for messages that do not fit
+        # With a dead-letter topic Pub/Sub does not slow down the export after rejected messages
         # (https://cloud.google.com/pubsub/docs/bigquery#handle_message_failures).
         if self._subscription.backlog.policy.dead_letter_policy is None:
             self._backoff.record_nack(lease.delivered_at, self._broker.clock.now())
-            self._rest_until = max(self._rest_until, self._backoff.resume_at)
-        lease.export_error = reason
+            self._paused_until = max(self._paused_until, self._backoff.resume_at)
+        lease.export_error = error
         self._broker.nack(self._subscription, lease)

@@ -1,4 +1,4 @@
-"""Export subscriptions of a running server: states, files, restarts."""
+"""Export subscriptions of a running server: states, tables, files and restarts."""
 
 import asyncio
 import json
@@ -25,39 +25,39 @@ from localpubsub.protocol.messages import PubsubMessage
 from localpubsub.protocol.messages import Subscription as SubscriptionMessage
 from localpubsub.protocol.messages import Topic as TopicMessage
 from localpubsub.storage.store import Store
-from tests.localpubsub.export_files import count, files
+from tests.localpubsub.exports.written_files import count, files
 from tests.servers.pubsub_client import PubsubClient, running_localpubsub
-from tests.servers.waiting import wait_until
+from tests.servers.waiting import MAX_WAIT_SECONDS, wait_until
 
 STATES = BigQueryConfig.State
 
 
 def execute(warehouse: Path, statement: str) -> None:
-    """What a user does to the warehouse."""
+    """Execute a statement on the tables, as a user would."""
     with closing(sqlite3.connect(warehouse)) as database:
         database.execute(statement)
         database.commit()
 
 
 def state(pubsub: PubsubClient, subscription: str) -> tuple[int, int]:
-    """Of the export, and of the subscription."""
+    """Return the state of the export and the state of the subscription."""
     found = pubsub.subscriber.get_subscription(subscription=subscription)
     return found.bigquery_config.state or found.cloud_storage_config.state, found.state
 
 
-def wait_until_taken(pubsub: PubsubClient) -> None:
-    """Return once every export has in hand what was published: the rest a stop leaves for the next start."""
+def wait_until_leased(pubsub: PubsubClient) -> None:
+    """Wait until exports have leased all messages: a stop leaves the others for the next start."""
 
-    def taken() -> bool:
+    def leased() -> bool:
         with urllib.request.urlopen(f"{pubsub.server.http_url}/state.json") as answer:  # noqa: S310 - our own
             found = json.load(answer)["subscriptions"]
         return all(each["outstanding"] == each["backlog"] for each in found)
 
-    wait_until(taken)
+    wait_until(leased)
 
 
-def test_the_state_says_what_is_missing() -> None:
-    """NOT_FOUND, then SCHEMA_MISMATCH, then ACTIVE; messages wait for it, with no attempt against them."""
+def test_state_is_not_found_then_schema_mismatch_then_active() -> None:
+    """The state shows what the table lacks; messages wait until it is complete, without an attempt."""
     with running_localpubsub(create_tables=False) as pubsub:
         warehouse = pubsub.server.warehouse
         assert warehouse
@@ -79,8 +79,8 @@ def test_the_state_says_what_is_missing() -> None:
         wait_until(lambda: count(warehouse, "d.t") == 10)
 
 
-def test_a_warehouse_that_cannot_be_opened_is_permission_denied(tmp_path: Path) -> None:
-    """Nothing is lost meanwhile."""
+def test_tables_that_cannot_be_opened_are_permission_denied(tmp_path: Path) -> None:
+    """Messages wait until the file can be opened; none is lost."""
     (tmp_path / "warehouse.db").mkdir()
     with running_localpubsub(data=tmp_path) as pubsub:
         topic = pubsub.topic()
@@ -92,8 +92,8 @@ def test_a_warehouse_that_cannot_be_opened_is_permission_denied(tmp_path: Path) 
         wait_until(lambda: count(tmp_path / "warehouse.db", "d.t") == 1)
 
 
-def test_a_misfit_holds_nobody_up(tmp_path: Path) -> None:
-    """Without a dead-letter topic it is tried again and again, more and more slowly; the others land."""
+def test_rejected_row_does_not_block_other_rows(tmp_path: Path) -> None:
+    """Without a dead-letter topic the message is redelivered ever more slowly; the others are written."""
     with running_localpubsub(data=tmp_path) as pubsub:
         topic = pubsub.topic()
         pubsub.subscription(topic, bigquery_config=BigQueryConfig(table="p.d.t", use_table_schema=True))
@@ -103,8 +103,8 @@ def test_a_misfit_holds_nobody_up(tmp_path: Path) -> None:
         wait_until(lambda: count(tmp_path / "warehouse.db", "d.t") == 5)
 
 
-def test_a_changed_table_is_written_next(tmp_path: Path) -> None:
-    """UpdateSubscription moves an export, and labels do not disturb it."""
+def test_update_of_the_table_redirects_the_export(tmp_path: Path) -> None:
+    """After UpdateSubscription the new table is written; a change of labels has no effect on the export."""
     with running_localpubsub(data=tmp_path) as pubsub:
         topic = pubsub.topic()
         config = BigQueryConfig(table="p.d.first", use_table_schema=True)
@@ -121,8 +121,8 @@ def test_a_changed_table_is_written_next(tmp_path: Path) -> None:
         assert count(tmp_path / "warehouse.db", "d.first") == 1
 
 
-def test_a_full_file_gets_its_name_and_a_stop_finishes_the_last(tmp_path: Path) -> None:
-    """1,000 messages of text fill a file; those after them are in a file once the server has stopped."""
+def test_full_file_gets_its_name_and_a_stop_finishes_the_last_file(tmp_path: Path) -> None:
+    """1,000 messages fill a file; those after them are in another file once the server has stopped."""
     with running_localpubsub(data=tmp_path) as pubsub:
         topic = pubsub.topic()
         config = CloudStorageConfig(
@@ -136,38 +136,38 @@ def test_a_full_file_gets_its_name_and_a_stop_finishes_the_last(tmp_path: Path) 
         pubsub.publish(topic, *[b"%d" % n for n in range(1000)])
         wait_until(lambda: len(files(tmp_path / "buckets/pages")) == 1)
         pubsub.publish(topic, *[b"%d" % n for n in range(1000, 1500)])
-        wait_until_taken(pubsub)
+        wait_until_leased(pubsub)
     found = files(tmp_path / "buckets/pages")
     assert sorted(len(path.read_bytes().splitlines()) for path in found) == [500, 1000]
     lines = [int(line) for path in found for line in path.read_bytes().splitlines()]
     assert sorted(lines) == list(range(1500))
     assert all(path.parts[-4] == "run" and path.suffix == ".txt" for path in found)
     with running_localpubsub(data=tmp_path):
-        time.sleep(0.2)  # nothing is left to deliver, and nothing announces that
+        time.sleep(0.2)  # A restarted server must not write the messages again, which no event would show.
     assert files(tmp_path / "buckets/pages") == found
 
 
-def test_bytes_bound_a_file(tmp_path: Path) -> None:
-    """A file ends before the message that would make it too large."""
+def test_file_has_at_most_max_bytes(tmp_path: Path) -> None:
+    """A file is finished before the message that would make it too large."""
     with running_localpubsub(data=tmp_path) as pubsub:
         topic = pubsub.topic()
         config = CloudStorageConfig(bucket="pages", max_bytes=1000)
         pubsub.subscription(topic, cloud_storage_config=config)
         pubsub.publish(topic, *[b"x" * 399] * 6, b"y" * 5000)
-        wait_until_taken(pubsub)
+        wait_until_leased(pubsub)
     sizes = [path.stat().st_size for path in files(tmp_path / "buckets/pages")]
     assert sorted(sizes) == [800, 800, 800, 5001]
 
 
 @pytest.mark.parametrize("metadata", [False, True])
-def test_avro_files_are_read_by_any_reader(tmp_path: Path, metadata: bool) -> None:
-    """The data as bytes, and beside it the metadata when that is asked for."""
+def test_avro_file_has_data_and_metadata(tmp_path: Path, metadata: bool) -> None:
+    """An Avro reader finds the data as bytes and, with write_metadata, the metadata."""
     with running_localpubsub(data=tmp_path) as pubsub:
         topic = pubsub.topic()
         config = CloudStorageConfig(bucket="pages", avro_config={"write_metadata": metadata})
         subscription = pubsub.subscription(topic, cloud_storage_config=config)
         (message_id,) = pubsub.publish(topic, b"\x00data", key="value")
-        wait_until_taken(pubsub)
+        wait_until_leased(pubsub)
     (file,) = files(tmp_path / "buckets/pages")
     (found,) = fastavro.reader(BytesIO(file.read_bytes()))
     assert isinstance(found, dict)
@@ -182,8 +182,8 @@ def test_avro_files_are_read_by_any_reader(tmp_path: Path, metadata: bool) -> No
         assert found == expected
 
 
-def test_a_bucket_that_is_missing_is_not_found() -> None:
-    """And found as soon as it is there."""
+def test_missing_bucket_is_not_found_until_it_is_created() -> None:
+    """The state is NOT_FOUND, and ACTIVE as soon as the bucket exists."""
     with running_localpubsub(create_tables=False) as pubsub:
         assert pubsub.server.buckets
         name = pubsub.subscription(pubsub.topic(), cloud_storage_config=CloudStorageConfig(bucket="abc"))
@@ -192,40 +192,26 @@ def test_a_bucket_that_is_missing_is_not_found() -> None:
         wait_until(lambda: state(pubsub, name)[0] == CloudStorageConfig.State.ACTIVE)
 
 
-class FastClock(Clock):
-    """A hundred seconds a second."""
-
-    def now(self) -> float:
-        """Seconds since the epoch."""
-        return self._origin + 100 * (time.monotonic() - self._begun)
-
-    def wait_until(self, when: float) -> float:
-        """Real seconds."""
-        return max(0.0, when - self.now()) / 100
-
-    _begun = time.monotonic()
-
-
-def test_time_ends_a_file(tmp_path: Path) -> None:
-    """max_duration ends a file that is not full."""
+def test_file_is_finished_after_max_duration(tmp_path: Path) -> None:
+    """A file that is not full is finished when its maximum duration has passed."""
 
     async def run() -> None:
-        broker = Broker(Store(None), FastClock())
+        broker = Broker(Store(None), Clock(scale=100))
         exports = Exports(broker, tmp_path / "w.db", tmp_path / "buckets", create=True)
         topic = "projects/p/topics/topic"
         await broker.catalogue.create_topic(TopicMessage(name=topic))
-        given = SubscriptionMessage(name="projects/p/subscriptions/sub", topic=topic)
-        given.cloud_storage_config.bucket = "abc"
-        given.cloud_storage_config.max_duration.seconds = 60
-        subscription = await broker.catalogue.create_subscription(given)
+        config = SubscriptionMessage(name="projects/p/subscriptions/sub", topic=topic)
+        config.cloud_storage_config.bucket = "abc"
+        config.cloud_storage_config.max_duration.seconds = 60
+        subscription = await broker.catalogue.create_subscription(config)
         began = broker.clock.now()
         await broker.publish(topic, [PubsubMessage(data=json.dumps({}).encode())])
-        while not files(tmp_path / "buckets"):  # noqa: ASYNC110 - a file tells nobody
+        while not files(tmp_path / "buckets"):  # noqa: ASYNC110 - no event announces a file
             await asyncio.sleep(0.01)
         assert broker.clock.now() - began >= 60
-        while len(subscription.backlog):  # noqa: ASYNC110 - nor does an ack
+        while len(subscription.backlog):  # noqa: ASYNC110 - no event announces an ack
             await asyncio.sleep(0.01)
         await exports.close()
         await broker.close()
 
-    asyncio.run(asyncio.wait_for(run(), 20))
+    asyncio.run(asyncio.wait_for(run(), MAX_WAIT_SECONDS))

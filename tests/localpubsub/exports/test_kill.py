@@ -1,4 +1,4 @@
-"""Exports of a server that is killed."""
+"""Export subscriptions of a server that is killed with SIGKILL."""
 
 import sqlite3
 from contextlib import closing
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from google.pubsub_v1.types import BigQueryConfig, CloudStorageConfig, PubsubMessage
 
-from tests.localpubsub.export_files import count, files
+from tests.localpubsub.exports.written_files import count, files
 from tests.servers.localpubsub_process import running_process
 from tests.servers.pubsub_client import connect
 from tests.servers.waiting import wait_until
@@ -15,8 +15,8 @@ MESSAGES = 2_000
 PER_REQUEST = 100
 
 
-def test_killed_in_the_middle_every_message_has_its_row(tmp_path: Path) -> None:
-    """SIGKILL while rows are written: after a restart every message has at least one."""
+def test_every_message_has_a_row_after_sigkill(tmp_path: Path) -> None:
+    """After a kill while rows are written, and a restart, every message has at least one row."""
     warehouse = tmp_path / "warehouse.db"
     published: list[str] = []
     with running_process("--data", str(tmp_path)) as server, connect(server.host) as pubsub:
@@ -36,8 +36,8 @@ def test_killed_in_the_middle_every_message_has_its_row(tmp_path: Path) -> None:
     assert values == set(range(MESSAGES))
 
 
-def test_killed_before_a_file_is_finished_its_messages_come_again(tmp_path: Path) -> None:
-    """What was not in a finished file is delivered again, and no half file is left."""
+def test_messages_of_an_unfinished_file_are_redelivered_after_sigkill(tmp_path: Path) -> None:
+    """Messages outside a finished file are delivered again, and no incomplete file remains."""
     bucket = tmp_path / "buckets" / "pages"
     with running_process("--data", str(tmp_path)) as server, connect(server.host) as pubsub:
         topic = pubsub.topic()
@@ -57,6 +57,6 @@ def test_killed_before_a_file_is_finished_its_messages_come_again(tmp_path: Path
 
 
 def _backlog(data: Path) -> int:
-    """Messages on disk that are not acknowledged."""
+    """Return how many messages on disk are not acknowledged."""
     with closing(sqlite3.connect(data / "pubsub.sqlite")) as database:
         return int(database.execute("SELECT count(*) FROM backlog").fetchone()[0])
