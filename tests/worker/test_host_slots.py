@@ -1,0 +1,80 @@
+"""The hosts' slots and Retry-After, with the time given by the test."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.worker.fetching import NOON
+from worker.host_slots import MAX_RETRY_AFTER_SECONDS, MEMORY_BYTES, HostSlots, parse_retry_after
+
+
+def test_slots_of_a_host_are_a_delay_apart() -> None:
+    """Each caller takes a slot of its own, in order, however many come at once; hosts are independent."""
+    slots = HostSlots()
+    assert [slots.take("a", 2, now=10, max_wait=100) for _ in range(4)] == [0, 2, 4, 6]
+    assert slots.take("b", 2, now=10, max_wait=100) == 0
+    assert slots.take("a", 2, now=30, max_wait=100) == 0
+
+
+def test_slot_beyond_max_wait_is_not_taken() -> None:
+    """A caller that cannot wait leaves the slot to the next one."""
+    slots = HostSlots()
+    assert slots.take("a", 5, now=0, max_wait=0) == 0
+    assert slots.take("a", 5, now=0, max_wait=4) == 5
+    assert slots.take("a", 5, now=0, max_wait=9) == 5
+
+
+def test_host_is_blocked_for_its_retry_after() -> None:
+    """No other host is; the longer of two values counts, up to `MAX_RETRY_AFTER_SECONDS`."""
+    slots = HostSlots()
+    slots.block("a", 60, now=0)
+    slots.block("a", 10, now=1)
+    assert slots.blocked_seconds("a", 20) == 40
+    assert slots.blocked_seconds("b", 20) == 0
+    assert slots.blocked_seconds("a", 61) == 0
+    slots.block("a", 10**9, now=100)
+    assert slots.blocked_seconds("a", 100) == MAX_RETRY_AFTER_SECONDS
+
+
+def test_least_recently_used_hosts_are_evicted() -> None:
+    """A crawl of many hosts does not fill the memory; blocked hosts stay the longest."""
+    slots = HostSlots(bytearray(MEMORY_BYTES // 128))
+    slots.block("blocked.example", 10_000, now=0)
+    for number in range(1000):
+        slots.take(f"{number}.example", 60, now=number, max_wait=100)
+        slots.take("always.example", 0, now=number, max_wait=100)
+    assert slots.take("always.example", 5, now=999, max_wait=100) == 5
+    assert slots.take("0.example", 2000, now=999, max_wait=2000) == 0
+    assert slots.blocked_seconds("blocked.example", 1000) == 9000
+
+
+def test_shared_memory_shares_slots() -> None:
+    """The processes of an instance take slots as one process does."""
+    memory = bytearray(MEMORY_BYTES)
+    first, second = HostSlots(memory), HostSlots(memory)
+    assert [each.take("a", 2, now=10, max_wait=100) for each in (first, second, first)] == [0, 2, 4]
+    first.block("a", 60, now=10)
+    assert second.blocked_seconds("a", 20) == 50
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("120", 120),
+        (" 0 ", 0),
+        ("Sun, 22 Nov 2026 12:01:00 GMT", 60),
+        ("Sunday, 22-Nov-26 12:01:00 GMT", 60),
+        ("Sun Nov 22 12:01:00 2026", 60),
+        ("Sun, 22 Nov 2026 11:00:00 GMT", 0),
+        ("", None),
+        ("-5", None),
+        ("1.5", None),
+        ("soon", None),
+        ("Sun, 99 Nov 2026 12:01:00 GMT", None),
+        ("9" * 400, 999_999_999_999),
+    ],
+)
+def test_retry_after_is_parsed_in_both_forms(header: str, seconds: float | None) -> None:
+    """Seconds, and the three formats of an HTTP date (RFC 9110 sections 5.6.7, 10.2.3); else None."""
+    assert datetime(2026, 11, 22, 12, tzinfo=UTC) == NOON
+    assert parse_retry_after(header, NOON) == seconds

@@ -1,0 +1,236 @@
+"""Sites' robots.txt: fetched before a page, respected, and cached (RFC 9309)."""
+
+from threading import Event, Thread
+
+import pytest
+
+from contract.attempt import AttemptFailed
+from contract.outcome import REASON_MEANINGS, Outcome, Reason
+from guarded_http.addresses import parse_networks
+from guarded_http.client import HttpClient
+from guarded_http.dialer import Dialer
+from tests.servers.site import PendingRequest, Response, Site, http, redirect
+from tests.worker.fetching import RESPECT_ROBOTS, FakeClock, fetch, fetch_failure, make_fetcher
+from worker.budget import PageBudget
+from worker.fetch import Fetcher
+from worker.robots import MAX_ROBOTS_BYTES
+from worker.robots_cache import CACHE_SECONDS, FAILURE_CACHE_SECONDS, RobotsCache
+
+PAGE = b"<h1>One</h1>"
+
+
+def robots_txt(text: str) -> bytes:
+    """Return the response with a robots.txt."""
+    return http(200, text.encode(), content_type="text/plain")
+
+
+def disallowed_detail(site: Site, robots: Response, path: str) -> str:
+    """Fetch a page of a site with that robots.txt; return `""` if it is allowed, else the error's detail."""
+    site.add("/robots.txt", robots)
+    url = site.add(path, http(200, PAGE))
+    try:
+        fetch(make_fetcher(user_agent="scrapeq/0.1 (+https://x.example)"), url, politeness=RESPECT_ROBOTS)
+    except AttemptFailed as error:
+        failure = error
+    else:
+        return ""
+    assert failure.reason is Reason.ROBOTS_DISALLOWED
+    assert site.requests_for(path) == []
+    return failure.detail
+
+
+def test_disallowed_page_names_robots_txt_path_and_agent(site: Site) -> None:
+    """The outcome's detail says which file disallows which path, and for which product token."""
+    detail = disallowed_detail(site, robots_txt("User-agent: *\nDisallow: /a"), "/a/b?c=1")
+    assert detail == f"127.0.0.1:{site.port}/robots.txt disallows /a/b?c=1 for scrapeq"
+
+
+@pytest.mark.parametrize(
+    "path", ["/public/../secret", "/public/%2e%2E/secret", "/./secret", "/a/b/../../secret", "/../secret/.."]
+)
+def test_dot_segments_do_not_bypass_robots_txt(site: Site, path: str) -> None:
+    """Rules are matched against, and requests sent to, the path without them (RFC 3986 section 5.2.4)."""
+    site.add("/robots.txt", robots_txt("User-agent: *\nDisallow: /secret\nDisallow: /$"))
+    failure = fetch_failure(make_fetcher(), site.url(path), politeness=RESPECT_ROBOTS)
+    assert failure.reason is Reason.ROBOTS_DISALLOWED
+    assert "." not in failure.final_url.removeprefix(site.url())
+
+
+def test_robots_txt_itself_is_allowed(site: Site) -> None:
+    """RFC 9309 section 2.2.2: it is implicitly allowed."""
+    site.add("/robots.txt", robots_txt("User-agent: *\nDisallow: /"))
+    assert fetch(make_fetcher(), site.url("/robots.txt"), politeness=RESPECT_ROBOTS).http_status == 200
+
+
+def test_redirect_target_is_checked_too(site: Site) -> None:
+    """A page that is allowed does not lead to one that is disallowed."""
+    site.add("/robots.txt", robots_txt("User-agent: *\nDisallow: /private"))
+    site.add("/", redirect("/private/1"))
+    site.add("/private/1", http(200, PAGE))
+    failure = fetch_failure(make_fetcher(), site.url("/"), politeness=RESPECT_ROBOTS)
+    assert (failure.reason, failure.final_url) == (Reason.ROBOTS_DISALLOWED, site.url("/private/1"))
+    assert site.requests_for("/private/1") == []
+
+
+def test_robots_txt_is_not_requested_if_the_crawl_ignores_it(site: Site) -> None:
+    """`respect_robots: false` is for one's own site."""
+    site.add("/robots.txt", robots_txt("User-agent: *\nDisallow: /"))
+    fetch(make_fetcher(), site.add("/", http(200, PAGE)))
+    assert site.requests_for("/robots.txt") == []
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 418, 451])
+def test_missing_robots_txt_allows_everything(site: Site, status: int) -> None:
+    """RFC 9309 section 2.3.1.3: any 4xx counts as missing, but 429, which asks for fewer requests."""
+    assert disallowed_detail(site, http(status, b"User-agent: *\nDisallow: /"), "/a") == ""
+
+
+def close_within_body(request: PendingRequest) -> None:
+    """Close the connection within the body."""
+    request.send(http(200, b"User-agent: *\n", length=1000))
+
+
+@pytest.mark.parametrize("response", [http(500), http(503), http(599), http(429), close_within_body])
+def test_unavailable_robots_txt_allows_nothing_for_now(site: Site, response: Response) -> None:
+    """RFC 9309 section 2.3.1.4: the job is retried later, and no page is requested meanwhile."""
+    site.add("/robots.txt", response)
+    failure = fetch_failure(make_fetcher(), site.add("/", http(200, PAGE)), politeness=RESPECT_ROBOTS)
+    assert failure.reason is Reason.ROBOTS_UNAVAILABLE
+    assert REASON_MEANINGS[failure.reason].outcome is Outcome.RETRY
+    assert "/robots.txt" in failure.detail
+    assert site.requests_for("/") == []
+
+
+def test_host_that_fails_keeps_its_own_reason(site: Site) -> None:
+    """`dns`, `connect`, `tls` and `refused_address` say more than `robots_unavailable`."""
+    fetcher = make_fetcher()
+    failure = fetch_failure(fetcher, "http://nowhere.invalid/", politeness=RESPECT_ROBOTS)
+    assert failure.reason is Reason.DNS
+    site.add("/robots.txt", lambda _: None)  # closes without a response
+    assert fetch_failure(fetcher, site.url("/"), politeness=RESPECT_ROBOTS).reason is Reason.CONNECT
+
+
+@pytest.mark.parametrize(("redirects", "is_allowed"), [(1, False), (5, False), (6, True)])
+def test_robots_txt_redirects_are_followed_five_times(site: Site, redirects: int, is_allowed: bool) -> None:
+    """RFC 9309 section 2.3.1.2: after more of them the robots.txt counts as missing."""
+    for number in range(1, redirects):
+        site.add(f"/{number}", redirect(f"/{number + 1}"))
+    site.add(f"/{redirects}", robots_txt("User-agent: *\nDisallow: /"))
+    assert (disallowed_detail(site, redirect("/1"), "/page") == "") is is_allowed
+
+
+@pytest.mark.parametrize(
+    ("location", "path"),
+    [("/rób.txt".encode(), "/r%C3%B3b.txt"), ("/rób.txt".encode("latin-1"), "/r%F3b.txt")],
+    ids=["UTF-8", "Latin-1"],
+)
+def test_robots_txt_redirect_with_raw_bytes_is_followed(site: Site, location: bytes, path: str) -> None:
+    """A Location with bytes beyond ASCII leads to the robots.txt that disallows the page."""
+    moved = b"HTTP/1.1 301 Moved\r\nLocation: " + location + b"\r\nContent-Length: 0\r\n\r\n"
+    site.add(path, robots_txt("User-agent: *\nDisallow: /private"))
+    assert "disallows /private/1" in disallowed_detail(site, moved, "/private/1")
+
+
+def test_robots_txt_is_read_up_to_500_kib(site: Site) -> None:
+    """RFC 9309 section 2.5: rules before the bound count; the rest of an endless file is not read."""
+    start = "User-agent: *\nDisallow: /a\n#".ljust(MAX_ROBOTS_BYTES, "x")
+
+    def send_endless_file(request: PendingRequest) -> None:
+        request.send(http(200, start.encode(), length=10**12))
+        while True:
+            request.send(b"\nDisallow: /b" * 1000)
+
+    assert disallowed_detail(site, send_endless_file, "/a") != ""
+    assert disallowed_detail(site, send_endless_file, "/b") == ""
+
+
+def robots_requests(site: Site, fetcher: Fetcher, pages: int) -> int:
+    """Fetch a page `pages` times; return how often robots.txt has been requested in all."""
+    url = site.add("/", http(200, PAGE))
+    for _ in range(pages):
+        fetch(fetcher, url, politeness=RESPECT_ROBOTS)
+    return len(site.requests_for("/robots.txt"))
+
+
+def test_robots_txt_is_cached_for_24_hours(site: Site) -> None:
+    """RFC 9309 section 2.4 allows no longer."""
+    clock = FakeClock()
+    fetcher = make_fetcher(clock=clock)
+    site.add("/robots.txt", robots_txt(""))
+    assert robots_requests(site, fetcher, 3) == 1
+    clock.seconds = CACHE_SECONDS - 1
+    assert robots_requests(site, fetcher, 3) == 1
+    clock.seconds = CACHE_SECONDS
+    assert robots_requests(site, fetcher, 3) == 2
+
+
+def test_failure_of_robots_txt_is_cached_for_30_seconds(site: Site) -> None:
+    """The jobs that wait for a site that has just failed do not all request it again."""
+    clock = FakeClock()
+    fetcher = make_fetcher(clock=clock)
+    site.add("/robots.txt", http(500))
+    url = site.add("/", http(200, PAGE))
+    for _ in range(3):
+        failure = fetch_failure(fetcher, url, politeness=RESPECT_ROBOTS)
+        assert failure.reason is Reason.ROBOTS_UNAVAILABLE
+    assert len(site.requests_for("/robots.txt")) == 1
+    site.add("/robots.txt", robots_txt(""))
+    clock.seconds = FAILURE_CACHE_SECONDS
+    assert robots_requests(site, fetcher, 1) == 2
+
+
+def test_concurrent_jobs_of_one_host_share_one_robots_request(site: Site) -> None:
+    """However many jobs start at once."""
+    all_started = Event()
+
+    def wait_for_all_jobs(request: PendingRequest) -> None:
+        all_started.wait(120)
+        request.send(robots_txt("User-agent: *\nDisallow: /b"))
+
+    site.add("/robots.txt", wait_for_all_jobs)
+    url = site.add("/", http(200, PAGE))
+    fetcher = make_fetcher()
+    bodies = list[bytes]()
+    jobs = [
+        Thread(target=lambda: bodies.append(fetch(fetcher, url, politeness=RESPECT_ROBOTS).body))
+        for _ in range(20)
+    ]
+    for job in jobs:
+        job.start()
+    all_started.set()
+    for job in jobs:
+        job.join()
+    assert bodies == [PAGE] * 20
+    assert len(site.requests_for("/robots.txt")) == 1
+
+
+def test_job_that_gives_up_leaves_the_robots_request_to_the_next(site: Site) -> None:
+    """Its spent budget says nothing about the budgets of other jobs."""
+    site.add("/robots.txt", PendingRequest.wait_until_closed)
+    fetcher = make_fetcher()
+    url = site.add("/", http(200, PAGE))
+    failure = fetch_failure(fetcher, url, politeness=RESPECT_ROBOTS, budget=PageBudget(0.2))
+    assert failure.reason is Reason.PAGE_BUDGET_EXCEEDED
+    site.add("/robots.txt", robots_txt(""))
+    assert fetch(fetcher, url, politeness=RESPECT_ROBOTS).body == PAGE
+
+
+def test_least_recently_used_sites_are_evicted(site: Site) -> None:
+    """A crawl of many sites does not fill the memory; an evicted site's robots.txt is requested again."""
+    client = HttpClient("scrapeq/test", Dialer(parse_networks("127.0.0.0/8"), lambda _: ["127.0.0.1"]))
+    cache = RobotsCache(client, "scrapeq", note_retry_after=lambda *_: None, clock=FakeClock(), max_sites=3)
+    site.add("/robots.txt", robots_txt("User-agent: *\nDisallow: /x"))
+    for number in [*range(10), 9, 8, 0]:
+        cache.rules(f"http://shop{number}.example:{site.port}/", PageBudget(60))
+        assert len(cache) <= 3
+    assert len(site.requests) == 11
+
+
+def test_retry_after_of_robots_txt_blocks_the_host(site: Site) -> None:
+    """As a page's Retry-After does."""
+    fetcher = make_fetcher()
+    site.add("/robots.txt", http(503, b"", "Retry-After: 60"))
+    url = site.add("/", http(200, PAGE))
+    failure = fetch_failure(fetcher, url, politeness=RESPECT_ROBOTS)
+    assert (failure.reason, failure.retry_after) == (Reason.ROBOTS_UNAVAILABLE, 60)
+    assert fetch_failure(fetcher, url).reason is Reason.RATE_LIMITED

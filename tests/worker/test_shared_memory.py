@@ -1,0 +1,79 @@
+"""The processes of an instance share the hosts' slots, so a host sees them as one client."""
+
+import json
+from collections import defaultdict
+from contextlib import ExitStack, closing
+from http.client import HTTPConnection as Connection
+
+import pytest
+from google.cloud.pubsub_v1 import SubscriberClient
+
+from contract.outcome_record import OutcomeRecord
+from tests.servers.pushes import job, push
+from tests.servers.site import Site, http, running_site
+from tests.servers.waiting import MAX_WAIT_SECONDS
+from tests.servers.worker_process import OUTCOMES_SUBSCRIPTION, running_worker
+
+# More than one process accepts (worker/gunicorn_conf.py), so that the other process has some of them too.
+CONNECTIONS = 70
+PAGE = http(200, b"<h1>One</h1>")
+
+
+def send_push(connection: Connection, url: str, delay: float) -> None:
+    """Push a job for the page at `url`, without waiting for the response."""
+    politeness = {"delay_seconds": delay, "respect_robots": False}
+    connection.request("POST", "/", push(job(url=url, politeness=politeness)))
+
+
+def read_reason(connection: Connection) -> str:
+    """Wait for the response to a push; return its reason, `ok` if the push was acknowledged."""
+    with connection.getresponse() as response:
+        document = json.loads(response.read() or b"{}")
+    return str(document.get("reason", "ok"))
+
+
+def connections_by_process(connections: list[Connection], site: Site) -> list[Connection]:
+    """Push one job over each connection; return a connection to each of the processes that took them."""
+    for number, connection in enumerate(connections):
+        send_push(connection, site.add(f"/{number}", PAGE), delay=0)
+    assert {read_reason(connection) for connection in connections} == {"ok"}
+    with SubscriberClient() as subscriber:
+        pulled = subscriber.pull(
+            subscription=OUTCOMES_SUBSCRIPTION, max_messages=1000, timeout=MAX_WAIT_SECONDS
+        )
+    of_process = defaultdict[str, list[Connection]](list)
+    for received in pulled.received_messages:
+        outcome = OutcomeRecord.decode(received.message.data)
+        if outcome.url.startswith(site.url()):
+            number = int(outcome.url.rpartition("/")[2])
+            of_process[outcome.worker].append(connections[number])
+    return [several[0] for several in of_process.values()]
+
+
+def test_processes_of_an_instance_share_the_slots_of_a_host(
+    pubsub: str, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cloud Run gives an instance several processors, and gunicorn starts a process for each."""
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", pubsub)
+    with (
+        running_worker(pubsub, WEB_CONCURRENCY="2", CONCURRENCY="2", PAGE_BUDGET_SECONDS="20") as worker,
+        running_site() as host,
+        ExitStack() as stack,
+    ):
+        # Given a connection to each of two processes, and a host that neither has requested
+        connections = [
+            stack.enter_context(closing(Connection("127.0.0.1", worker.port, timeout=MAX_WAIT_SECONDS)))
+            for _ in range(CONNECTIONS)
+        ]
+        first, second = connections_by_process(connections, site)
+        url = host.add("/", PAGE)
+        # When the first process requests a page of the host
+        send_push(first, url, delay=0)
+        assert read_reason(first) == "ok"
+        # Then the second process must wait for the host's delay, which is longer than a page may wait
+        send_push(second, url, delay=60)
+        assert read_reason(second) == "rate_limited"
+        assert len(host.requests) == 1
+        # And a job without a delay is scraped by it
+        send_push(second, url, delay=0)
+        assert read_reason(second) == "ok"
