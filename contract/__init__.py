@@ -1,4 +1,5 @@
-"""What crosses the topics: crawls, jobs, push envelopes and outcomes.
+"""The messages that cross the topics: crawls, jobs and outcomes, and the ledger's SQL.
 
-Pure: no network, no clock, no environment. Both services and the console speak only through it.
+Pure: no network, clock or environment, and no parser of pages. The services and the console exchange nothing
+    else.
 """

@@ -1,13 +1,13 @@
-"""What is wrong with bytes that came from outside, and whose fault it is.
+"""Errors about bytes from outside that cannot be read, and the parts that all decoders share.
 
 ::
 
-    Undecodable                 the sender's fault; keeps the bytes and every fault found
-    ├── UnreadableCrawl         whoever posts the crawl: answer 400, publish nothing
-    ├── UnreadableRecipe        whoever writes the recipe
-    ├── UnreadableEnvelope      whoever pushes: not Pub/Sub, or a push in another shape
-    ├── UnreadableJob           whoever published the job: the dispatcher, or a replay
-    └── UnreadableOutcome       whoever published the outcome: a worker
+    Undecodable                 keeps the bytes and every fault found
+    ├── UnreadableCrawl         the caller of the dispatcher sent it: answer 400, publish nothing
+    ├── UnreadableRecipe        the recipe's author wrote it
+    ├── UnreadableEnvelope      the sender of the push is not Pub/Sub, or uses another format
+    ├── UnreadableJob           the publisher of the job sent it: the dispatcher, or a replay
+    └── UnreadableOutcome       the publisher of the outcome sent it: a worker
 """
 
 import json
@@ -17,14 +17,19 @@ from typing import Any, NamedTuple, Self
 
 from pydantic import ValidationError
 
-MAX_SHOWN_INPUT = 80  #: characters of a faulty value that an error message repeats
-#: What tells apart the spellings of one value (a text, or an object); no part of a fault's path.
-SHORT, LONG = "[short]", "[long]"
-MAX_DEPTH = 32  #: arrays and objects inside each other; a crawl needs five
+MAX_INPUT_CHARACTERS = 80  #: characters of a faulty value that an error message repeats
+#: Tags of the two forms of one value: a string, or an object. They are not part of a fault's path.
+SHORT_FORM, LONG_FORM = "[short]", "[long]"
+MAX_DEPTH = 32  #: levels of arrays and objects inside each other; a crawl needs five
 
 
 class Fault(NamedTuple):
-    """One thing wrong: where (`recipe.fields.price.type`; empty for the whole document) and what."""
+    """One fault of a document.
+
+    Attributes:
+        path: the field, `recipe.fields.price.type`; `""` for the whole document.
+        message: a sentence that says what is wrong.
+    """
 
     path: str
     message: str
@@ -34,11 +39,11 @@ class Fault(NamedTuple):
 
 
 class Undecodable(ValueError):
-    """Bytes that are not the document they should be.
+    """Bytes that are not a valid document of their kind.
 
     Attributes:
-        raw: the bytes as they came, so that nothing is lost.
-        faults: everything that is wrong, not only the first; never empty.
+        raw: the bytes as received.
+        faults: every fault that was found; never empty.
     """
 
     def __init__(self, raw: bytes, faults: Iterable[Fault]) -> None:
@@ -47,104 +52,110 @@ class Undecodable(ValueError):
         super().__init__("; ".join(map(str, self.faults)))
 
     @classmethod
-    def single_fault(cls, raw: bytes, why: str, path: str = "") -> Self:
-        """Make the error for a single fault."""
-        return cls(raw, [Fault(path, why)])
+    def single_fault(cls, raw: bytes, message: str, path: str = "") -> Self:
+        """Return the error for a single fault."""
+        return cls(raw, [Fault(path, message)])
 
     @classmethod
     def from_validation(cls, raw: bytes, error: ValidationError) -> Self:
-        """Make the error from pydantic's, with a path and a sentence for each fault."""
+        """Return the error for all faults that pydantic found."""
         return cls(raw, validation_faults(error))
 
 
 class UnreadableCrawl(Undecodable):
-    """A crawl that cannot be dispatched as it stands."""
+    """The crawl is invalid and is not dispatched."""
 
 
 class UnreadableRecipe(Undecodable):
-    """A recipe that cannot be used as it stands."""
+    """The recipe is invalid."""
 
 
 class UnreadableEnvelope(Undecodable):
-    """A request body that is no Pub/Sub push."""
+    """The request body is not a Pub/Sub push."""
 
 
 class UnreadableJob(Undecodable):
-    """A message that holds no job this version can read."""
+    """The message does not hold a job that this version can read."""
 
 
 class UnreadableOutcome(Undecodable):
-    """A message that holds no outcome this version can read."""
+    """The message does not hold an outcome that this version can read."""
 
 
 def validation_faults(error: ValidationError) -> list[Fault]:
-    """Return pydantic's complaints as faults: a path and a sentence each."""
+    """Return a fault for each error that pydantic found."""
     return [_fault(details) for details in error.errors(include_url=False)]
 
 
 def parse_json_object(raw: bytes, error: type[Undecodable], *, max_bytes: int, what: str) -> dict[str, Any]:
-    """Read `raw` as one JSON object of at most `max_bytes`.
+    """Parse `raw` as one JSON object of at most `max_bytes`.
+
+    Args:
+        raw: UTF-8 JSON, with or without a byte order mark.
+        error: the class of the exception to raise.
+        max_bytes: larger documents are rejected without parsing.
+        what: what the document is called in error messages, `job`.
 
     Raises:
-        error: with the reason, where `raw` is empty, too large, not UTF-8, not JSON, not an object, or holds
-            an odd value.
+        error: if `raw` is empty, too large, not UTF-8, not JSON, not an object, or holds an unsupported
+            value.
     """
     if not raw:
         raise error.single_fault(raw, f"the {what} is empty")
     if len(raw) > max_bytes:
         raise error.single_fault(raw, f"the {what} has {len(raw)} bytes; at most {max_bytes} are read")
     try:
-        # Decoded here: json.loads takes bytes for UTF-16 or lets surrogates through. RFC 8259 section 8.1.
-        document = json.loads(raw.decode("utf-8-sig"), parse_constant=_refuse_constant)
-    except UnicodeDecodeError as wrong:
-        raise error.single_fault(
-            raw, f"the {what} is not UTF-8: {wrong.reason} at byte {wrong.start}"
-        ) from None
-    except json.JSONDecodeError as wrong:
-        where = f"line {wrong.lineno} column {wrong.colno}"
-        raise error.single_fault(raw, f"the {what} is not JSON: {wrong.msg} at {where}") from None
+        # Decode before json.loads, which takes some bytes for UTF-16 and accepts surrogates: RFC 8259 section
+        # 8.1.
+        document = json.loads(raw.decode("utf-8-sig"), parse_constant=_reject_constant)
+    except UnicodeDecodeError as bad:
+        raise error.single_fault(raw, f"the {what} is not UTF-8: {bad.reason} at byte {bad.start}") from None
+    except json.JSONDecodeError as bad:
+        where = f"line {bad.lineno} column {bad.colno}"
+        raise error.single_fault(raw, f"the {what} is not JSON: {bad.msg} at {where}") from None
     except RecursionError:
         raise error.single_fault(raw, f"the {what} is nested too deeply") from None
-    except ValueError as wrong:  # NaN, Infinity, or a number with thousands of digits
-        raise error.single_fault(raw, f"the {what} is not JSON we read: {wrong}") from None
+    except ValueError as bad:  # NaN, Infinity, or a number with thousands of digits
+        raise error.single_fault(raw, f"the {what} is not supported JSON: {bad}") from None
     if not isinstance(document, dict):
         raise error.single_fault(raw, f"the {what} is a JSON {_json_type(document)}, not an object")
-    for fault in odd_values(document):
+    for fault in unsupported_values(document):
         raise error(raw, [fault])
     return document
 
 
-def odd_values(value: object, path: str = "", depth: int = 0) -> Iterator[Fault]:
-    """Yield a fault for each value that JSON can spell but nobody can pass on (RFC 8259 sections 6, 8.2, 9).
+def unsupported_values(value: object, path: str = "", depth: int = 0) -> Iterator[Fault]:
+    """Yield a fault for each value that Python's JSON parser accepts and UTF-8 JSON cannot carry.
 
-    Whoever expects cycles or many of them takes only the first.
+    RFC 8259 sections 6, 8.2 and 9. A document that contains itself yields faults without end, so a caller
+    that does not know the document takes only the first.
     """
     if depth > MAX_DEPTH:
         yield Fault(path, f"nested too deeply; at most {MAX_DEPTH} levels are read")
     elif isinstance(value, str) and not _is_unicode(value):
-        yield Fault(path, f"half a surrogate pair, which UTF-8 cannot carry (got {_shown(value)})")
+        yield Fault(path, f"half a surrogate pair, which UTF-8 cannot carry (got {_abbreviate(value)})")
     elif isinstance(value, float) and not math.isfinite(value):
-        yield Fault(path, f"{value} is no JSON number")
+        yield Fault(path, f"{value} is not a JSON number")
     elif isinstance(value, dict):
         for key, inner in value.items():
-            where = f"{path}.{_printable(key)}".removeprefix(".")
-            yield from odd_values(key, where, depth)
-            yield from odd_values(inner, where, depth + 1)
+            where = f"{path}.{_escape_surrogates(key)}".removeprefix(".")
+            yield from unsupported_values(key, where, depth)
+            yield from unsupported_values(inner, where, depth + 1)
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            yield from odd_values(inner, f"{path}.{index}", depth + 1)
+            yield from unsupported_values(inner, f"{path}.{index}", depth + 1)
 
 
 def _is_unicode(text: str) -> bool:
-    return text.isascii() or text == _printable(text)
+    return text.isascii() or text == _escape_surrogates(text)
 
 
-def _printable(text: object) -> str:
+def _escape_surrogates(text: object) -> str:
     return str(text).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")  # RFC 8259 section 6
+def _reject_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")  # RFC 8259 section 6
 
 
 def _json_type(value: object) -> str:
@@ -153,21 +164,21 @@ def _json_type(value: object) -> str:
 
 
 def _fault(details: Any) -> Fault:  # noqa: ANN401 - pydantic's ErrorDetails is a TypedDict of Any
-    path = ".".join(str(part) for part in details["loc"] if part not in {SHORT, LONG})
-    why = str(details["msg"]).removeprefix("Value error, ")
+    path = ".".join(str(part) for part in details["loc"] if part not in {SHORT_FORM, LONG_FORM})
+    message = str(details["msg"]).removeprefix("Value error, ")
     if details["type"] == "missing":
         return Fault(path, "missing")
     if details["type"] == "extra_forbidden":
         return Fault(path, "there is no such field")
     if details["type"] in {"model_type", "dict_type"}:
-        why = "must be an object"
+        message = "must be an object"
     if details["type"] == "literal_error":
-        why = f"only {details['ctx']['expected']} is read here"
+        message = f"only {details['ctx']['expected']} is read here"
     if isinstance(details["input"], dict):
-        return Fault(path, why)
-    return Fault(path, f"{why} (got {_shown(details['input'])})")
+        return Fault(path, message)
+    return Fault(path, f"{message} (got {_abbreviate(details['input'])})")
 
 
-def _shown(value: object) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= MAX_SHOWN_INPUT else shown[:MAX_SHOWN_INPUT] + "…"
+def _abbreviate(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= MAX_INPUT_CHARACTERS else text[:MAX_INPUT_CHARACTERS] + "…"

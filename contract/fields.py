@@ -1,4 +1,4 @@
-"""What a field of a recipe is made of: its types, its sources, its transforms."""
+"""The parts of a recipe's field: its type, its sources, its transforms."""
 
 import re
 from enum import StrEnum
@@ -7,30 +7,34 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from contract.faults import LONG, SHORT
+from contract.faults import LONG_FORM, SHORT_FORM
 from contract.selectors import Css, JmesPath, JsonLd, Meta, Pattern, XPath
 
 MAX_SOURCES = 10
 MAX_TRANSFORMS = 10
+_DOCUMENTED = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
 
 class FieldType(StrEnum):
-    """What a field's text is read as."""
+    """The type that a field's text is converted to."""
 
-    TEXT = "text"  #: white space runs become one space, ends trimmed
+    TEXT = "text"  #: each run of white space becomes one space, and both ends are trimmed
     NUMBER = "number"  #: a JSON number, from `1,234.56`, `£51.77`, `-3`
-    INTEGER = "integer"
-    BOOLEAN = "boolean"  #: from true/false, yes/no, 1/0, in any case
+    INTEGER = "integer"  #: a number without decimals, of at most 64 bits
+    BOOLEAN = "boolean"  #: from true/false, yes/no, on/off, 1/0, in upper or lower case
     URL = "url"  #: absolute, resolved against the page's own URL (or its <base>)
-    HTML = "html"  #: the markup as it stands
+    HTML = "html"  #: the markup, unchanged
     DATE = "date"  #: ISO 8601, `2026-11-22`
-    DATETIME = "datetime"  #: ISO 8601, `2026-11-22T06:00:00+01:00`; without an offset where the page has none
+    DATETIME = "datetime"  #: ISO 8601, `2026-11-22T06:00:00+01:00`; without an offset if the page gives none
 
 
 class Locale(StrEnum):
-    """Whose habits numbers and dates follow: the decimal sign, the order of day and month, months' names."""
+    """Language and country whose conventions numbers and dates follow.
 
-    EN = "en"  #: months in English; says nothing of the order of day and month
+    It decides the decimal separator, the order of day and month, and the names of the months.
+    """
+
+    EN = "en"  #: months in English; the order of day and month stays undecided
     EN_US = "en-US"
     EN_GB = "en-GB"
     DE = "de"
@@ -43,79 +47,82 @@ class Locale(StrEnum):
     SV = "sv"
 
 
-class Decimal(StrEnum):
-    """What stands before the decimals of a number."""
+class DecimalSeparator(StrEnum):
+    """The character between a number's integer part and its decimals."""
 
     POINT = "."
     COMMA = ","
 
 
 class Source(BaseModel):
-    """Where a value stands: one of css, xpath, jmespath, jsonld and meta; or jmespath after css or xpath.
+    """Where a value stands on the page: one of css, xpath, jmespath, jsonld and meta.
 
-    Attributes:
-        css: CSS selector; `::text` and `::attr(name)` as in parsel.
-        xpath: XPath 1.0 expression.
-        jmespath: JMESPath expression: into the page where that is JSON, into the item where that came from
-            JSON, or into the JSON text that css or xpath finds.
-        jsonld: a type and its properties in the page's JSON-LD: `Product.offers.price`.
-        meta: `<meta>` by its property, name, itemprop or http-equiv: `og:title`, `description`.
-        re: regular expression searched in the text found; its group, or all it matches, is the value.
+    jmespath may also follow css or xpath.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = _DOCUMENTED
 
     css: Css | None = None
+    """CSS selector; `::text` and `::attr(name)` as in parsel."""
     xpath: XPath | None = None
+    """XPath 1.0 expression."""
     jmespath: JmesPath | None = None
+    """JMESPath expression. It searches the page if the page is JSON, the item if the item came from JSON, or
+    the JSON text that css or xpath selects."""
     jsonld: JsonLd | None = None
+    """Type and properties in the page's JSON-LD: `Product.offers.price`."""
     meta: Meta | None = None
+    """A `<meta>` element by its property, name, itemprop or http-equiv: `og:title`, `description`."""
     re: Pattern | None = None
+    """Regular expression that is searched in the selected text. Its group is the value, or the whole match if
+    it has no group."""
 
     @model_validator(mode="after")
-    def _one_place(self) -> Self:
-        if not self.is_one_place():
+    def _check_selectors(self) -> Self:
+        if not self.has_one_selector():
             raise ValueError("exactly one of css, xpath, jmespath, jsonld and meta is needed")
         return self
 
-    def is_one_place(self) -> bool:
-        """Return whether it says exactly where to look."""
+    def has_one_selector(self) -> bool:
+        """Return whether exactly one selector is given, or jmespath beside css or xpath."""
         given = [self.css, self.xpath, self.jmespath, self.jsonld, self.meta]
-        count = sum(place is not None for place in given)
+        count = sum(selector is not None for selector in given)
         embedded = self.jmespath is not None and (self.css is not None or self.xpath is not None)
         return count == (2 if embedded else 1)
 
     def selects_elements(self) -> bool:
-        """Return whether css or xpath is given, which select in HTML and XML, and nothing in JSON."""
+        """Return whether css or xpath is given; they select in HTML and XML, and nothing in JSON."""
         return self.css is not None or self.xpath is not None
 
     def __str__(self) -> str:
-        places = [self.css or self.xpath, self.jmespath]
-        places += [
+        selectors = [self.css or self.xpath, self.jmespath]
+        selectors += [
             f"jsonld {self.jsonld}" if self.jsonld else None,
             f"meta {self.meta}" if self.meta else None,
         ]
-        return " | ".join(place for place in places if place is not None)
+        return " | ".join(selector for selector in selectors if selector is not None)
 
 
-def _spelling(value: Any) -> str:  # noqa: ANN401 - whatever the author wrote
-    return SHORT if isinstance(value, str) else LONG
+def _form(value: Any) -> str:  # noqa: ANN401 - the document's author may write any JSON value
+    return SHORT_FORM if isinstance(value, str) else LONG_FORM
 
 
-#: A CSS selector, or a source written out.
-Place = Annotated[Annotated[Css, Tag(SHORT)] | Annotated[Source, Tag(LONG)], Discriminator(_spelling)]
+#: Short form: a CSS selector. Long form: a source.
+CssOrSource = Annotated[
+    Annotated[Css, Tag(SHORT_FORM)] | Annotated[Source, Tag(LONG_FORM)], Discriminator(_form)
+]
 
 
-def source_of(place: str | Source) -> Source:
-    """Return a place as a source."""
-    return Source.model_construct(css=place) if isinstance(place, str) else place
+def as_source(written: str | Source) -> Source:
+    """Return the source that a `CssOrSource` stands for."""
+    return Source.model_construct(css=written) if isinstance(written, str) else written
 
 
 class SimpleTransform(StrEnum):
-    """What is done to each text and needs no more words."""
+    """A transform of each text that needs no arguments."""
 
-    STRIP = "strip"  #: white space at both ends goes
-    NORMALISE_SPACE = "normalise_space"  #: and each run of it inside becomes one space
+    STRIP = "strip"  #: removes white space at both ends
+    NORMALISE_SPACE = "normalise_space"  #: strips, and replaces each run of white space by one space
     LOWER = "lower"
     UPPER = "upper"
 
@@ -124,38 +131,35 @@ _Part = Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class Transform(BaseModel):
-    """What is done to the texts. Exactly one of the three.
+    """A transform of the texts that has arguments: exactly one of split, join and replace."""
 
-    Attributes:
-        split: each text into its parts between this one.
-        join: all texts into one, with this one between them.
-        replace: each pair's first text, wherever it stands, by its second.
-    """
-
-    model_config = ConfigDict(frozen=True)
+    model_config = _DOCUMENTED
 
     split: _Part | None = None
+    """Splits each text at this separator."""
     join: Annotated[str, Field(max_length=100)] | None = None
+    """Joins all texts into one, with this separator between them."""
     replace: Annotated[dict[_Part, Annotated[str, Field(max_length=100)]], Field(min_length=1)] | None = None
+    """Replaces each key, wherever it occurs, by its value, in the order written."""
 
     @model_validator(mode="after")
-    def _one_deed(self) -> Self:
+    def _check_exactly_one(self) -> Self:
         if [self.split, self.join, self.replace].count(None) != 2:
             raise ValueError("exactly one of split, join and replace is needed")
         return self
 
 
 AnyTransform = Annotated[
-    Annotated[SimpleTransform, Tag(SHORT)] | Annotated[Transform, Tag(LONG)], Discriminator(_spelling)
+    Annotated[SimpleTransform, Tag(SHORT_FORM)] | Annotated[Transform, Tag(LONG_FORM)], Discriminator(_form)
 ]
 Transforms = Annotated[tuple[AnyTransform, ...], Field(max_length=MAX_TRANSFORMS)]
-Sources = Annotated[tuple[Source, ...], Field(max_length=MAX_SOURCES)]
+AlternativeSources = Annotated[tuple[Source, ...], Field(max_length=MAX_SOURCES)]
 
 _DIRECTIVES = frozenset("aAbBdfHIjmMpSTyYzZ%")
 _DATE_PARTS = ({"Y", "y"}, {"m", "b", "B", "j"}, {"d", "j"})
 
 
-def _check_format(text: str) -> str:
+def _check_date_format(text: str) -> str:
     directives = [after for before, after in pairwise(re.sub("%%", "", text) + " ") if before == "%"]
     unknown = sorted(set(directives) - _DIRECTIVES)
     if unknown:
@@ -163,8 +167,8 @@ def _check_format(text: str) -> str:
     if not all(part & set(directives) for part in _DATE_PARTS):
         raise ValueError("not a date format: year, month and day are needed, as in %d.%m.%Y")
     if len(directives) != len(set(directives)):
-        raise ValueError("not a date format: something stands in it twice")
+        raise ValueError("not a date format: a directive occurs twice")
     return text
 
 
-DateFormat = Annotated[str, Field(min_length=2, max_length=100), AfterValidator(_check_format)]
+DateFormat = Annotated[str, Field(min_length=2, max_length=100), AfterValidator(_check_date_format)]

@@ -1,4 +1,4 @@
-"""The job: one page to scrape, self-contained, so that a replay needs nothing else."""
+"""The job: one page to scrape. It is self-contained, so a replay needs nothing else."""
 
 import hashlib
 import json
@@ -25,33 +25,34 @@ JobId = Annotated[str, Field(pattern=JOB_ID)]
 
 
 class Politeness(BaseModel):
-    """How gently the pages' hosts are treated.
+    """How requests to one host are limited."""
 
-    Attributes:
-        delay_seconds: pause between two requests to one host, seconds, 0 to 60.
-        respect_robots: whether robots.txt is obeyed (RFC 9309).
-        per_host: jobs of one host under way at once, all workers together, 1 to 100; where the politeness of
-            the system is `ordered`.
-    """
-
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     delay_seconds: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 0.0
+    """Pause between two requests to one host, seconds, 0 to 60."""
     respect_robots: bool = True
+    """Whether robots.txt is obeyed (RFC 9309)."""
     per_host: Annotated[int, Field(ge=1, le=MAX_PER_HOST)] = 1
+    """Jobs of one host that all workers together process at once, 1 to 100. It applies if jobs are published
+    with ordering keys (POLITENESS=ordered)."""
 
 
 class Job(BaseModel):
-    """One page to scrape. Frozen; what is decoded and encoded again has the same bytes.
+    """One page to scrape. Decoding and encoding an encoded job gives the same bytes.
 
     Attributes:
+        version: version of the format.
         job_id: 32 hex digits, see `identify`.
-        run_id: the dispatch it belongs to.
-        crawl: the crawl's name.
-        url: as it will be requested.
-        dispatched_at: when the dispatcher made it, with a time zone.
-        not_before: until when its site asked to be left alone (Retry-After); None where it did not.
-        defers: how often the job was published again for that.
+        run_id: the run that the job belongs to.
+        crawl: name of the crawl.
+        url: URL of the page, as it will be requested.
+        recipe: what to extract from the page.
+        politeness: how requests to the page's host are limited.
+        dispatched_at: when the dispatcher made the job, with a time zone.
+        not_before: the job is not tried before this time, because its site sent Retry-After; None if it did
+            not.
+        defers: how often the job was published again because of Retry-After.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -71,15 +72,15 @@ class Job(BaseModel):
         """Return the message data: UTF-8 JSON.
 
         Raises:
-            ValueError: where the job would have more than 64 KiB.
+            ValueError: if the job has more than 64 KiB.
         """
         document = self.model_dump(mode="json") | {"recipe": self.recipe.to_json_dict()}
-        deferral = {"not_before": None, "defers": 0}  # of most jobs, and not worth its bytes
+        deferral = {"not_before": None, "defers": 0}  # most jobs have these defaults, which are left out
         return _encode({name: value for name, value in document.items() if deferral.get(name, ...) != value})
 
     @classmethod
     def decode(cls, data: bytes, selectors: SelectorChecks | None = None) -> Self:
-        """Read message data.
+        """Decode message data.
 
         Args:
             data: UTF-8 JSON.
@@ -92,11 +93,11 @@ class Job(BaseModel):
         document = parse_json_object(data, UnreadableJob, max_bytes=MAX_JOB_BYTES, what="job")
         try:
             return cls.model_validate(document, context=selectors)
-        except ValidationError as wrong:
-            raise UnreadableJob.from_validation(data, wrong) from None
+        except ValidationError as error:
+            raise UnreadableJob.from_validation(data, error) from None
 
     def attributes(self, traceparent: str) -> dict[str, str]:
-        """Return the message attributes: what is known even where the body cannot be read."""
+        """Return the message attributes, which identify the job even if its body cannot be decoded."""
         attributes = {
             "job_id": self.job_id,
             "run_id": self.run_id,
@@ -108,20 +109,29 @@ class Job(BaseModel):
         return {name: value for name, value in attributes.items() if value}
 
     def ordering_key(self) -> str:
-        """Return `host#n`, with n < `per_host` from the URL: the jobs of which one is under way at a time."""
+        """Return `host#n`, where n < `per_host` is derived from the URL.
+
+        Pub/Sub delivers one message of a key at a time, so at most `per_host` jobs of a host are processed at
+        once.
+        """
         digest = hashlib.sha256(canonical_url(self.url).encode()).digest()
         number = int.from_bytes(digest[:8]) % self.politeness.per_host
         return f"{host_of(self.url).rstrip('.')}#{number}"
 
 
 def defer(data: bytes, not_before: datetime, defers: int) -> bytes:
-    """Return a job's message data with these two fields; all others stay, also those of a later version.
+    """Return a job's message data with `not_before` and `defers` replaced.
 
-    The time is written in milliseconds, not before the one that is given.
+    All other fields stay, also those that a later version added.
+
+    Args:
+        data: the job, encoded.
+        not_before: rounded up to milliseconds.
+        defers: how often the job was deferred, this time included.
 
     Raises:
-        UnreadableJob: where there is no JSON object.
-        ValueError: where the job would have more than 64 KiB.
+        UnreadableJob: if `data` is not a JSON object.
+        ValueError: if the job has more than 64 KiB.
     """
     document = parse_json_object(data, UnreadableJob, max_bytes=MAX_JOB_BYTES, what="job")
     rounded_up = not_before.astimezone(UTC) + timedelta(microseconds=999)
@@ -137,10 +147,16 @@ def _encode(document: dict[str, Any]) -> bytes:
 
 
 class JobAttributes(BaseModel):
-    """The attributes of a job's message, as far as they are there and well formed.
+    """The valid attributes of a job's message; a missing or invalid attribute is `""`.
 
-    They come from outside like the body: a value that is none becomes `""`, since they serve logs and
-    joins and must not cost a job that can be read.
+    Attributes serve logs and joins, so an invalid one must not make a job fail whose body can be decoded.
+
+    Attributes:
+        job_id: 32 hex digits.
+        run_id: the run that the job belongs to.
+        crawl: name of the crawl.
+        host: host of the page's URL.
+        traceparent: the W3C traceparent of the dispatch.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -153,19 +169,28 @@ class JobAttributes(BaseModel):
 
     @classmethod
     def read(cls, attributes: dict[str, str]) -> Self:
-        """Take what is well formed from a message's attributes; never raises."""
+        """Return the valid ones of a message's attributes; never raises."""
         try:
             return cls.model_validate(attributes)
-        except ValidationError as wrong:
-            bad = {error["loc"][0] for error in wrong.errors(include_url=False, include_context=False)}
-            return cls.model_validate({name: value for name, value in attributes.items() if name not in bad})
+        except ValidationError as error:
+            invalid = {
+                details["loc"][0] for details in error.errors(include_url=False, include_context=False)
+            }
+            return cls.model_validate(
+                {name: value for name, value in attributes.items() if name not in invalid}
+            )
 
 
 def identify(run_id: str, url: str, recipe: Recipe) -> str:
-    """Return the job's id: the same run, page and recipe give the same id, always.
+    """Return the job's id. The same run, page and recipe always give the same id.
 
-    `url` is one that `check_url` wrote, so that all spellings of a page share an id.
-    128 bits of SHA-256 over the three, separated by NULs, which none of them can hold.
+    The id is the first 128 bits, in hex, of SHA-256 over run_id, canonical URL and recipe. They are separated
+    by NULs, which none of them can contain.
+
+    Args:
+        run_id: the run.
+        url: a URL that `check_url` returned, so that all spellings of a page have one id.
+        recipe: the recipe.
     """
     recipe_json = json.dumps(recipe.to_json_dict(), sort_keys=True, separators=(",", ":"))
     text = "\0".join((run_id, canonical_url(url), recipe_json))

@@ -1,4 +1,4 @@
-"""Outcomes: how one attempt ended. A closed set, each with a status and a log level, in one place."""
+"""Outcomes and reasons: how one attempt ended and why. Closed sets, each with its table of meanings."""
 
 import logging
 from enum import StrEnum
@@ -8,19 +8,28 @@ MAX_DETAIL_CHARACTERS = 1000
 
 
 class Outcome(StrEnum):
-    """How one attempt ended. Only `succeeded` acknowledges, and what was settled by ACK_POLICY=settled."""
+    """How one attempt ended.
+
+    Only `succeeded` acknowledges the message. With ACK_POLICY=settled, the worker also acknowledges jobs that
+    it published again or dead-lettered itself.
+    """
 
     SUCCEEDED = "succeeded"
-    RETRY = "retry"  #: may work later
-    DEFERRED = "deferred"  #: a retry that was published again, for when the site wants it
-    FAILED = "failed"  #: will not work as it stands
+    RETRY = "retry"  #: a later attempt may succeed
+    DEFERRED = "deferred"  #: a retry that was published again with not_before
+    FAILED = "failed"  #: no attempt succeeds until the job, the recipe or the page changes
     UNREADABLE = "unreadable"  #: the envelope or the job cannot be decoded
-    UNAUTHENTICATED = "unauthenticated"  #: the push's token is missing or wrong
-    CRASHED = "crashed"  #: an exception nobody foresaw: a bug of ours
+    UNAUTHENTICATED = "unauthenticated"  #: the token of the push is missing or invalid
+    CRASHED = "crashed"  #: an unexpected exception: a bug in Scrapeq
 
 
 class OutcomeMeaning(NamedTuple):
-    """What Pub/Sub and the log are told: HTTP status, `logging` level."""
+    """What follows from an outcome.
+
+    Attributes:
+        status: the HTTP status that answers the push.
+        level: the `logging` level of the log event.
+    """
 
     status: int
     level: int
@@ -35,12 +44,12 @@ OUTCOME_MEANINGS = {
     Outcome.UNAUTHENTICATED: OutcomeMeaning(401, logging.WARNING),
     Outcome.CRASHED: OutcomeMeaning(500, logging.ERROR),
 }
-# The codes by which Pub/Sub takes a message as acknowledged: https://cloud.google.com/pubsub/docs/push
+#: The HTTP statuses that acknowledge a push: https://cloud.google.com/pubsub/docs/push
 ACKNOWLEDGING = frozenset({102, 200, 201, 202, 204})
 
 
 class Reason(StrEnum):
-    """Why an attempt ended as it did: the code in outcomes, logs and the ledger."""
+    """Why an attempt ended: the code in outcomes, logs and the ledger."""
 
     OK = "ok"
     DNS = "dns"
@@ -106,15 +115,22 @@ RENAMED_REASONS = {
 
 
 class ReasonMeaning(NamedTuple):
-    """What a reason says: the outcome it belongs to, a sentence for people, and what to do about it."""
+    """What a reason means.
+
+    Attributes:
+        outcome: the outcome that the reason leads to.
+        sentence: what happened, for people.
+        remedy: what an operator can do about it.
+        status: the HTTP status that answers the push, if it is not the outcome's own.
+    """
 
     outcome: Outcome
     sentence: str
     remedy: str
-    status: int | None = None  #: the HTTP answer where it is not the outcome's own
+    status: int | None = None
 
 
-_WAIT = "nothing: it is tried again"
+_WAIT = "nothing: the job is tried again"
 REASON_MEANINGS = {
     Reason.OK: ReasonMeaning(Outcome.SUCCEEDED, "the page was scraped", "nothing"),
     Reason.DNS: ReasonMeaning(
@@ -122,14 +138,14 @@ REASON_MEANINGS = {
     ),
     Reason.CONNECT: ReasonMeaning(Outcome.RETRY, "no connection to the site", _WAIT),
     Reason.TLS: ReasonMeaning(
-        Outcome.RETRY, "the site's certificate or TLS was refused", "look at the site's TLS"
+        Outcome.RETRY, "the site's certificate or TLS was refused", "check the site's certificate"
     ),
-    Reason.TIMEOUT: ReasonMeaning(Outcome.RETRY, "the site stopped answering", _WAIT),
+    Reason.TIMEOUT: ReasonMeaning(Outcome.RETRY, "the site did not respond in time", _WAIT),
     Reason.PAGE_BUDGET_EXCEEDED: ReasonMeaning(
         Outcome.RETRY, "the page took longer than its whole budget", "raise PAGE_BUDGET_SECONDS if it repeats"
     ),
     Reason.QUEUED_TOO_LONG: ReasonMeaning(
-        Outcome.RETRY, "the push waited too long for its worker", "lower CONCURRENCY"
+        Outcome.RETRY, "the push waited too long in the worker's queue", "lower CONCURRENCY"
     ),
     Reason.INCOMPLETE_BODY: ReasonMeaning(Outcome.RETRY, "the body ended before its announced length", _WAIT),
     Reason.HTTP_408: ReasonMeaning(Outcome.RETRY, "the site answered 408 Request Timeout", _WAIT),
@@ -146,89 +162,94 @@ REASON_MEANINGS = {
     ),
     Reason.HTTP_OTHER: ReasonMeaning(
         Outcome.FAILED,
-        "the site answered with no page, or a part of one (204, 206, 3xx without a target)",
-        "look at the page",
+        "the site sent no page or a part of one (204, 206, 3xx without a target)",
+        "look at the page in a browser",
     ),
     Reason.TOO_MANY_REDIRECTS: ReasonMeaning(
         Outcome.FAILED, "too many redirects", "put the final URL into the crawl"
     ),
     Reason.BAD_URL: ReasonMeaning(
-        Outcome.FAILED, "a URL, or a redirect's target, is not one we request", "fix it"
+        Outcome.FAILED, "the URL, or a redirect's target, is invalid or not http(s)", "fix the URL"
     ),
     Reason.REFUSED_ADDRESS: ReasonMeaning(
         Outcome.FAILED,
         "the host is not on the public internet",
-        "drop the URL; FETCH_ALLOW_NETWORKS opens networks of your own",
+        "drop the URL; FETCH_ALLOW_NETWORKS allows private networks",
     ),
     Reason.ROBOTS_DISALLOWED: ReasonMeaning(
         Outcome.FAILED, "the site's robots.txt disallows the page", "drop the URL"
     ),
     Reason.ROBOTS_UNAVAILABLE: ReasonMeaning(
-        Outcome.RETRY, "the site's robots.txt could not be read, so nothing is allowed for now", _WAIT
+        Outcome.RETRY, "the site's robots.txt could not be read, so no page may be fetched for now", _WAIT
     ),
     Reason.RATE_LIMITED: ReasonMeaning(
         Outcome.RETRY,
-        "the host's delay, or its Retry-After, left no time for this page",
-        "fewer jobs of one host at once, or a longer backoff",
+        "the host's rate limit or Retry-After left no time for this page",
+        "send fewer jobs of one host at once, or lengthen the backoff",
     ),
     Reason.NOT_BEFORE: ReasonMeaning(
-        Outcome.RETRY, "the site asked for the page to be left alone until later (Retry-After)", _WAIT
+        Outcome.RETRY, "the site sent Retry-After, and its time has not come", _WAIT
     ),
     Reason.CONTENT_TYPE: ReasonMeaning(
-        Outcome.FAILED, "the answer is no HTML, XHTML, XML, JSON or text", "drop the URL"
+        Outcome.FAILED, "the response is not HTML, XHTML, XML, JSON or text", "drop the URL"
     ),
     Reason.CHARSET: ReasonMeaning(
-        Outcome.FAILED, "the text could not be decoded", "look at the page's encoding"
+        Outcome.FAILED, "the text could not be decoded", "check the page's encoding"
     ),
     Reason.TOO_LARGE: ReasonMeaning(
-        Outcome.FAILED, "the page, or what was extracted, is larger than allowed", "raise FETCH_MAX_BYTES"
+        Outcome.FAILED, "the page or its items are larger than allowed", "raise FETCH_MAX_BYTES"
     ),
     Reason.DECOMPRESSION_BOMB: ReasonMeaning(
-        Outcome.FAILED, "the body grew out of all proportion when it was unpacked", "drop the URL"
+        Outcome.FAILED, "the decompressed body is far larger than the compressed one", "drop the URL"
     ),
     Reason.MISSING_FIELD: ReasonMeaning(
-        Outcome.FAILED, "a required field is not on the page", "fix the recipe, then replay"
+        Outcome.FAILED, "a required field is missing on the page", "fix the recipe, then replay"
     ),
     Reason.BAD_VALUE: ReasonMeaning(
         Outcome.FAILED, "a required field's text is not of its type", "fix the recipe, then replay"
     ),
     Reason.BAD_RECIPE: ReasonMeaning(
-        Outcome.FAILED, "a selector failed when it was used", "fix the recipe, then replay"
+        Outcome.FAILED, "a selector of the recipe failed on the page", "fix the recipe, then replay"
     ),
     Reason.PUBLISH_UNCONFIRMED: ReasonMeaning(
-        Outcome.RETRY, "Pub/Sub did not confirm the outcome in time", "look at the outcomes topic"
+        Outcome.RETRY, "Pub/Sub did not confirm the outcome in time", "check the outcomes topic"
     ),
     Reason.SHUTDOWN: ReasonMeaning(Outcome.RETRY, "the worker was shutting down", _WAIT),
     Reason.BAD_ENVELOPE: ReasonMeaning(
-        Outcome.UNREADABLE, "the request is no Pub/Sub push", "look at who posts to the worker"
+        Outcome.UNREADABLE, "the request is not a Pub/Sub push", "check which client posts to the worker"
     ),
     Reason.BAD_JOB: ReasonMeaning(
-        Outcome.UNREADABLE, "the message holds no job of this version", "look at who publishes to the topic"
+        Outcome.UNREADABLE,
+        "the message is not a job that this version can read",
+        "check which publishers the topic has",
     ),
     Reason.NO_TOKEN: ReasonMeaning(
         Outcome.UNAUTHENTICATED, "the push carries no token", "give the subscription an OIDC token"
     ),
     Reason.BAD_TOKEN: ReasonMeaning(
         Outcome.UNAUTHENTICATED,
-        "the token's signature, times, issuer or audience are wrong",
+        "the token's signature, times, issuer or audience are invalid",
         "compare PUSH_AUDIENCE with the subscription's",
     ),
     Reason.WRONG_CALLER: ReasonMeaning(
         Outcome.UNAUTHENTICATED,
-        "the token is of another account",
+        "the token belongs to another service account",
         "compare PUSH_SERVICE_ACCOUNT with the subscription's",
         403,
     ),
     Reason.NO_CERTIFICATES: ReasonMeaning(
-        Outcome.RETRY, "the certificates to check tokens with could not be fetched", "look at PUSH_CERTS_URL"
+        Outcome.RETRY, "the certificates that verify tokens could not be fetched", "check PUSH_CERTS_URL"
     ),
     Reason.INTERNAL_ERROR: ReasonMeaning(
-        Outcome.CRASHED, "an exception nobody foresaw", "report it with the log line"
+        Outcome.CRASHED, "an unexpected exception: a bug in Scrapeq", "report it with the log line"
     ),
 }
 
 
 def status_of(reason: Reason) -> int:
-    """Return the HTTP status that answers a push which ended for `reason` and was not settled."""
+    """Return the HTTP status that answers a push whose attempt ended for `reason`.
+
+    It does not apply if the worker published the job again or dead-lettered it (ACK_POLICY=settled).
+    """
     meaning = REASON_MEANINGS[reason]
     return meaning.status or OUTCOME_MEANINGS[meaning.outcome].status

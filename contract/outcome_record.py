@@ -1,4 +1,4 @@
-"""The record of an attempt: what the outcomes topic carries."""
+"""The record of one attempt, which the outcomes topic carries."""
 
 import json
 from typing import Annotated, Literal, Self
@@ -18,31 +18,42 @@ from contract.faults import UnreadableOutcome, parse_json_object
 from contract.outcome import MAX_DETAIL_CHARACTERS, REASON_MEANINGS, Outcome, Reason
 from contract.urls import host_of
 
-MAX_OUTCOME_BYTES = 8 * 1024 * 1024  #: a message has at most 10,000,000 B (Pub/Sub's quotas page)
+MAX_OUTCOME_BYTES = 8 * 1024 * 1024  #: Pub/Sub carries messages of at most 10,000,000 B (its quotas page)
 
 
-def _sendable(text: object) -> object:
+def _replace_surrogates(text: object) -> object:
     return text.encode(errors="replace").decode() if isinstance(text, str) else text
 
 
-# What a page, a header or an exception says. Half a surrogate pair in it becomes `?`: UTF-8 cannot carry it
-# (RFC 3629 section 3), and no outcome may be lost over it.
-_Said = Annotated[str, BeforeValidator(_sendable)]
+#: Text from a page, a header or an exception. Half a surrogate pair becomes `?`, because UTF-8 cannot carry
+#: it (RFC 3629 section 3) and the outcome must not be lost.
+Text = Annotated[str, BeforeValidator(_replace_surrogates)]
 
 
 class OutcomeRecord(BaseModel):
-    """What the outcomes topic carries: one for every attempt that the worker could read.
+    """The record of one attempt. The worker publishes one for every job that it can decode.
 
     Attributes:
-        attempt: the delivery's number, from 1; 0 where Pub/Sub does not count them.
-        http_status: the site's last answer; 0 where there was none.
-        fetch_seconds: from the first byte sent to the last received, redirects included.
-        total_seconds: from the push's arrival to this record.
-        body_bytes: of the page as decoded from its transfer and content encodings.
-        body_sha256: hex, of the same bytes; `""` where there was no page.
-        items: a JSON array as a string, which is what a BigQuery JSON column takes.
-        detail: for people; at most 1,000 characters.
-        worker: revision/instance.
+        version: version of the format.
+        job_id: 32 hex digits.
+        run_id: the run that the job belongs to.
+        crawl: name of the crawl.
+        url: URL of the page, as in the job.
+        recipe: name of the recipe.
+        attempt: number of the delivery attempt, from 1; 0 if Pub/Sub does not count deliveries.
+        outcome: how the attempt ended.
+        reason: why it ended so; codes of 0.1 are read as the reasons that replaced them.
+        final_url: URL of the page after redirects; `""` if it is unknown.
+        http_status: HTTP status of the site's last response; 0 if there was no response.
+        fetched_at: when the attempt began, with a time zone.
+        fetch_seconds: seconds from the first byte sent to the last byte received, redirects included.
+        total_seconds: seconds from the push's arrival to this record.
+        body_bytes: bytes of the page, decoded from its transfer and content encodings.
+        body_sha256: SHA-256 of the same bytes, hex; `""` if there was no page.
+        items: JSON array as a string, which a BigQuery JSON column accepts.
+        item_count: number of items.
+        detail: a sentence for people, at most 1,000 characters.
+        worker: revision and instance of the worker, `revision/instance`.
     """
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
@@ -56,24 +67,24 @@ class OutcomeRecord(BaseModel):
     attempt: Annotated[int, Field(ge=0)]
     outcome: Outcome
     reason: Reason
-    final_url: _Said = ""
+    final_url: Text = ""
     http_status: int = 0
     fetched_at: AwareDatetime
     fetch_seconds: float = 0.0
     total_seconds: float = 0.0
     body_bytes: int = 0
     body_sha256: str = ""
-    items: _Said = "[]"
+    items: Text = "[]"
     item_count: int = 0
-    detail: Annotated[str, Field(max_length=MAX_DETAIL_CHARACTERS), BeforeValidator(_sendable)] = ""
-    worker: _Said = ""
+    detail: Annotated[str, Field(max_length=MAX_DETAIL_CHARACTERS), BeforeValidator(_replace_surrogates)] = ""
+    worker: Text = ""
 
     @model_validator(mode="after")
     def _outcome_follows_from_reason(self) -> Self:
-        told = REASON_MEANINGS[self.reason].outcome
-        is_deferred = self.outcome is Outcome.DEFERRED and told is Outcome.RETRY
-        if self.outcome is not told and not is_deferred:
-            raise ValueError(f"{self.reason} is a reason for {told}, not {self.outcome}")
+        expected = REASON_MEANINGS[self.reason].outcome
+        is_deferred = self.outcome is Outcome.DEFERRED and expected is Outcome.RETRY
+        if self.outcome is not expected and not is_deferred:
+            raise ValueError(f"{self.reason} is a reason for {expected}, not {self.outcome}")
         return self
 
     def encode(self) -> bytes:
@@ -82,7 +93,7 @@ class OutcomeRecord(BaseModel):
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        """Read message data.
+        """Decode message data.
 
         Raises:
             UnreadableOutcome: with the bytes and every fault.
@@ -90,11 +101,11 @@ class OutcomeRecord(BaseModel):
         document = parse_json_object(data, UnreadableOutcome, max_bytes=MAX_OUTCOME_BYTES, what="outcome")
         try:
             return cls.model_validate(document)
-        except ValidationError as wrong:
-            raise UnreadableOutcome.from_validation(data, wrong) from None
+        except ValidationError as error:
+            raise UnreadableOutcome.from_validation(data, error) from None
 
     def attributes(self, traceparent: str) -> dict[str, str]:
-        """Return the message attributes: what a subscription can filter by."""
+        """Return the message attributes, by which a subscription can filter."""
         attributes = {
             "job_id": self.job_id,
             "run_id": self.run_id,
@@ -109,5 +120,5 @@ class OutcomeRecord(BaseModel):
 
 
 def items_json(items: list[dict[str, JsonValue]]) -> str:
-    """Return items as the JSON string that `OutcomeRecord.items` holds."""
+    """Return the items as the JSON string for `OutcomeRecord.items`."""
     return json.dumps(items, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

@@ -1,65 +1,42 @@
-"""The JSON Schema of crawls and recipes, for editors: names, types, meanings. It refuses nothing we take.
+"""The JSON Schemas of crawls and recipes, for editors: names, types and meanings of the fields.
 
-What a selector must be is not in it: `scrapeq recipe check` says that.
+Every valid document fits its schema. Not every document that fits is valid: the schema cannot say which
+selectors compile, so `scrapeq recipe check` checks them.
 """
 
-import inspect
-import re
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
-from contract.crawl import Crawl, Limits, UrlSources
-from contract.fields import Source, Transform
-from contract.job import Politeness
-from contract.recipe import Recipe, RecipeField
+from contract.crawl import Crawl
+from contract.recipe import Recipe
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_MODELS: tuple[type[BaseModel], ...] = (
-    Crawl,
-    UrlSources,
-    Limits,
-    Politeness,
-    Recipe,
-    RecipeField,
-    Source,
-    Transform,
-)
-_ATTRIBUTES = re.compile(r"^Attributes:\n(.*)", re.MULTILINE | re.DOTALL)
-_ATTRIBUTE = re.compile(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", re.MULTILINE)
+
+
+class _EditorSchema(GenerateJsonSchema):
+    """Rejects unknown fields, as reading a crawl or a recipe does, and gives fields no titles."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ANN401 - pydantic's TypedDicts
+        del schema
+        return False
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        return super().model_schema(schema) | {"additionalProperties": False}
 
 
 def recipe_schema() -> dict[str, Any]:
-    """Return the schema of a recipe's file."""
+    """Return the JSON Schema of a recipe file."""
     return _schema(Recipe, "A Scrapeq recipe")
 
 
 def crawl_schema() -> dict[str, Any]:
-    """Return the schema of a crawl's file."""
+    """Return the JSON Schema of a crawl file."""
     return _schema(Crawl, "A Scrapeq crawl")
 
 
 def _schema(model: type[BaseModel], title: str) -> dict[str, Any]:
-    schema = model.model_json_schema()
-    parts = {model.__name__: schema, **schema.get("$defs", {})}
-    for each in _MODELS:
-        if each.__name__ in parts:
-            _describe(parts[each.__name__], each)
+    schema = model.model_json_schema(schema_generator=_EditorSchema)
     return {"$schema": _DIALECT, **schema, "title": title}
-
-
-def _describe(part: dict[str, Any], model: type[BaseModel]) -> None:
-    """Say in a schema what the model's docstring says, and that there are no other fields."""
-    documented = inspect.getdoc(model) or ""
-    part["description"] = documented.split("\n\n", maxsplit=1)[0]
-    part["additionalProperties"] = False
-    said = {**_attributes(inspect.getdoc(Source) or ""), **_attributes(documented)}
-    for name, field in part["properties"].items():
-        field.pop("title", None)
-        if name in said and "$ref" not in field:
-            field["description"] = said[name]
-
-
-def _attributes(documented: str) -> dict[str, str]:
-    found = _ATTRIBUTES.search(documented)
-    return {name: " ".join(text.split()) for name, text in _ATTRIBUTE.findall(found[1])} if found else {}

@@ -1,14 +1,15 @@
-"""What the topics and subscriptions are called: in Terraform, in the console and in gcloud alike."""
+"""Names of the topics, subscriptions and tables: the same in Terraform, in the console and in gcloud."""
 
 JOBS_TOPIC = "scrape-jobs"
 OUTCOMES_TOPIC = "scrape-outcomes"
 DEAD_LETTER_TOPIC = "scrape-jobs-dead"
 
-PUSH_SUBSCRIPTION = "scrape-jobs-push"  #: jobs → worker
-DEAD_LETTER_SUBSCRIPTION = "scrape-jobs-dead-pull"  #: dead letters, kept for the operator; never expires
+PUSH_SUBSCRIPTION = "scrape-jobs-push"  #: delivers jobs to the worker
+DEAD_LETTER_SUBSCRIPTION = "scrape-jobs-dead-pull"  #: keeps dead letters for the operator; never expires
 
-LEDGER_DATASET = "scrapeq"  #: in BigQuery; of the local warehouse.db, where a table is called `scrapeq.jobs`
-#: topic → the ledger's table, which has its rows (contract/ledger/TABLE.schema.json)
+#: BigQuery dataset of the ledger. In the local warehouse.db it is part of a table's name: `scrapeq.jobs`.
+LEDGER_DATASET = "scrapeq"
+#: Topic → the ledger's table for its messages (contract/ledger/TABLE.schema.json).
 LEDGER_TABLES = {JOBS_TOPIC: "jobs", OUTCOMES_TOPIC: "outcomes", DEAD_LETTER_TOPIC: "dead_letters"}
-#: topic → the subscription that writes the rows
+#: Topic → the BigQuery subscription that writes its messages to the table.
 LEDGER_SUBSCRIPTIONS = {topic: f"{topic}-ledger" for topic in LEDGER_TABLES}

@@ -1,8 +1,9 @@
-"""The trace that a job belongs to, as its senders write it. Pure.
+"""The trace that a job belongs to, as HTTP headers carry it. Pure.
 
-`traceparent` is W3C's (https://www.w3.org/TR/trace-context/#traceparent-header); `X-Cloud-Trace-Context` is
-Google Cloud's older form (https://cloud.google.com/trace/docs/trace-context#legacy-http-header). Google asks
-to prefer the first.
+`traceparent` is W3C's header (https://www.w3.org/TR/trace-context/#traceparent-header).
+`X-Cloud-Trace-Context` is Google Cloud's older header
+(https://cloud.google.com/trace/docs/trace-context#legacy-http-header). Google advises to prefer
+`traceparent`.
 """
 
 import re
@@ -10,17 +11,17 @@ from typing import NamedTuple, Self
 
 TRACEPARENT = r"^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"
 _TRACEPARENT = re.compile(TRACEPARENT.replace("$", r"\Z"))
-_CLOUD = re.compile(r"([0-9a-fA-F]{32})(?:/([0-9]{1,20}))?(?:;o=([0-9]{1,10}))?\Z", re.ASCII)
+_CLOUD_TRACE = re.compile(r"([0-9a-fA-F]{32})(?:/([0-9]{1,20}))?(?:;o=([0-9]{1,10}))?\Z", re.ASCII)
 _MAX_SPAN = 2**64 - 1
 
 
 class Trace(NamedTuple):
-    """A place in a trace.
+    """A span of a trace.
 
     Attributes:
         trace_id: 32 hex digits, not all 0.
-        span_id: 16 hex digits, not all 0; `""` where the sender told none.
-        sampled: whether whoever began the trace records it.
+        span_id: 16 hex digits, not all 0; `""` if the sender gave no span.
+        sampled: whether the trace is recorded.
     """
 
     trace_id: str
@@ -29,7 +30,7 @@ class Trace(NamedTuple):
 
     @classmethod
     def parse(cls, traceparent: str) -> Self | None:
-        """Return what a W3C traceparent says; None where it is none."""
+        """Return the trace of a W3C traceparent; None if it is invalid."""
         if not _TRACEPARENT.match(traceparent):
             return None
         version, trace_id, span_id, flags = traceparent.split("-")
@@ -39,16 +40,16 @@ class Trace(NamedTuple):
 
     @classmethod
     def from_headers(cls, traceparent: str, x_cloud_trace_context: str) -> Self | None:
-        """Return the trace of an HTTP request by its two headers; None where neither says one."""
+        """Return the trace of an HTTP request from its two headers; None if neither is valid."""
         if trace := cls.parse(traceparent):
             return trace
-        told = _CLOUD.match(x_cloud_trace_context)
-        if told is None or not int(told[1], 16):
+        match = _CLOUD_TRACE.match(x_cloud_trace_context)
+        if match is None or not int(match[1], 16):
             return None
-        span = int(told[2] or 0)
+        span = int(match[2] or 0)
         span_id = f"{span:016x}" if 0 < span <= _MAX_SPAN else ""
-        return cls(told[1].lower(), span_id, sampled=bool(int(told[3] or 0) & 1))
+        return cls(match[1].lower(), span_id, sampled=bool(int(match[3] or 0) & 1))
 
     def traceparent(self, span_id: str) -> str:
-        """Return the W3C traceparent of what is done in this trace by `span_id`, 16 hex digits."""
+        """Return the W3C traceparent of the span `span_id` (16 hex digits) in this trace."""
         return f"00-{self.trace_id}-{span_id}-{self.sampled:02x}"

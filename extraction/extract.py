@@ -7,7 +7,7 @@ from urllib.parse import urljoin
 from lxml import etree
 from pydantic import JsonValue
 
-from contract.fields import FieldType, Source, source_of
+from contract.fields import FieldType, Source, as_source
 from contract.outcome import Reason
 from contract.recipe import Recipe, RecipeField
 from extraction.conversion_error import ConversionError
@@ -95,7 +95,7 @@ class Reader:
             ) from None
         required = any(field.required for field in self.recipe.fields.values())
         if self.recipe.items is not None and not items and required and not may_be_empty:
-            where = source_of(self.recipe.items)
+            where = as_source(self.recipe.items)
             raise ExtractionError(
                 Reason.MISSING_FIELD, f"no item on the page: nothing matches items ({where})"
             )
@@ -157,9 +157,9 @@ class Reader:
 
     def _object(self, scope: Scope, field: RecipeField, path: str) -> JsonValue:
         if field.items is not None:
-            found = self._bounded(scopes(source_of(field.items), scope, self.document))
+            found = self._bounded(scopes(as_source(field.items), scope, self.document))
         else:
-            found = scopes(field, scope, self.document)[:1] if field.is_scope() else [scope]
+            found = scopes(field, scope, self.document)[:1] if field.has_own_node() else [scope]
         if not found:
             return self._missing(field, path)
         objects: list[JsonValue] = [self.item(each, field.fields, f"{path}.") for each in found]
@@ -167,7 +167,7 @@ class Reader:
 
     def _missing(self, field: RecipeField, path: str) -> JsonValue:
         if field.required:
-            places = [source_of(field.items)] if field.items is not None else field.in_order()
+            places = [as_source(field.items)] if field.items is not None else field.sources_in_order()
             where = ", nor ".join(map(str, places))
             raise ExtractionError(Reason.MISSING_FIELD, f"{path}: nothing on the page matches {where}")
         is_list = field.many or field.items is not None
@@ -176,7 +176,7 @@ class Reader:
     def _item_scopes(self) -> list[Scope]:
         if self.recipe.items is None:
             return [self.document.scope]
-        return self._bounded(scopes(source_of(self.recipe.items), self.document.scope, self.document))
+        return self._bounded(scopes(as_source(self.recipe.items), self.document.scope, self.document))
 
     def _bounded(self, found: list[Scope]) -> list[Scope]:
         if len(found) > MAX_ITEMS:
@@ -186,6 +186,6 @@ class Reader:
         return found
 
     def _next_url(self) -> str:
-        source = self.recipe.next_link()
+        source = self.recipe.next_source()
         target = None if source is None else link(source, self.document)
         return "" if target is None else urljoin(self.base_url, target)

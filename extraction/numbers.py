@@ -3,7 +3,7 @@
 import decimal
 import re
 
-from contract.fields import Decimal, Locale
+from contract.fields import DecimalSeparator, Locale
 
 # Digits beside a number that fit no grouping make it none: a date, a version, an address. No grouping begins
 # with 0.
@@ -29,21 +29,21 @@ _COMMA = (
 )
 _NUMBERS = {
     None: re.compile(_AROUND % "|".join(_ANY)),
-    Decimal.POINT: re.compile(_AROUND % "|".join(_POINT)),
-    Decimal.COMMA: re.compile(_AROUND % "|".join(_COMMA)),
+    DecimalSeparator.POINT: re.compile(_AROUND % "|".join(_POINT)),
+    DecimalSeparator.COMMA: re.compile(_AROUND % "|".join(_COMMA)),
 }
 _GROUPING = {"comma": ",", "indian": ",", "dot": ".", "spaced": "'’\u00a0\u202f ", "plain": ""}
 _POINT_LOCALES = frozenset({Locale.EN, Locale.EN_GB, Locale.EN_US})
 
 
-def decimal_sign(locale: Locale | None, given: Decimal | None) -> Decimal | None:
+def decimal_sign(locale: Locale | None, given: DecimalSeparator | None) -> DecimalSeparator | None:
     """Return what stands before the decimals: as given, else as the locale has it; else None."""
     if given is not None or locale is None:
         return given
-    return Decimal.POINT if locale in _POINT_LOCALES else Decimal.COMMA
+    return DecimalSeparator.POINT if locale in _POINT_LOCALES else DecimalSeparator.COMMA
 
 
-def numbers_in(text: str, sign: Decimal | None) -> list[re.Match[str]]:
+def numbers_in(text: str, sign: DecimalSeparator | None) -> list[re.Match[str]]:
     """Return the numbers in a text such as `£1,234.56`, `1.234,56 €`, `-3`, `12 kg`.
 
     Where no decimal sign is given, a lone comma before three digits groups, a lone point is decimal.

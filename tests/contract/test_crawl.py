@@ -88,7 +88,7 @@ def nested(levels: int) -> object:
         ("sources.urls", ["https://books.example/", 7], "sources.urls.1", "Input should be a valid string"),
         ("sources.urls", ["http://a/\udfff"], "sources.urls.0", "half a surrogate pair"),
         ("sources.urls", ["u"] * (MAX_INLINE_URLS + 1), "sources.urls", "at most 10000 items"),
-        ("sources.sitemap", "/sitemap.xml", "sources.sitemap", "must be http or https, there is none"),
+        ("sources.sitemap", "/sitemap.xml", "sources.sitemap", "must be http or https; it is missing"),
         ("sources.sitemap", "http://me:pw@x/", "sources.sitemap", "a URL with a user or password is refused"),
         # Recipe
         ("recipe", None, "recipe", "must be an object (got None)"),
@@ -138,7 +138,7 @@ def nested(levels: int) -> object:
         (f"{TITLE}.default", "\ud800", f"{TITLE}.default", "half a surrogate pair"),
         (f"{TITLE}.default", {"a": ["\ud800"]}, f"{TITLE}.default.a.0", "half a surrogate pair"),
         (f"{TITLE}.default", nested(40), f"{TITLE}.default{'.0' * 29}", "nested too deeply"),
-        (f"{TITLE}.default", float("nan"), "", "NaN is no JSON number"),
+        (f"{TITLE}.default", float("nan"), "", "NaN is not a JSON number"),
         # Limits and politeness
         ("limits.max_jobs", 0, "limits.max_jobs", "greater than or equal to 1 (got 0)"),
         ("limits.max_jobs", MAX_JOBS + 1, "limits.max_jobs", "less than or equal to 100000"),
@@ -147,7 +147,7 @@ def nested(levels: int) -> object:
         ("politeness.delay_seconds", -0.1, "politeness.delay_seconds", "greater than or equal to 0"),
         ("politeness.delay_seconds", 61, "politeness.delay_seconds", "less than or equal to 60"),
         ("politeness.delay_seconds", 10**400, "politeness.delay_seconds", "Input should be a valid number"),
-        ("politeness.delay_seconds", float("inf"), "", "Infinity is no JSON number"),
+        ("politeness.delay_seconds", float("inf"), "", "Infinity is not a JSON number"),
         # Typing errors: there is no such field
         ("recipie", {}, "recipie", "there is no such field"),
         ("sources.url", ["u"], "sources.url", "there is no such field"),

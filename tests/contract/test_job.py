@@ -69,7 +69,7 @@ def test_a_job_is_sent_up_to_its_bound_and_refused_one_byte_over() -> None:
         ("run_id", "x" * 129, "run_id: String should match"),
         ("crawl", "Books", "crawl: String should match"),
         ("crawl", "x" * 64, "crawl: String should match"),
-        ("url", "file:///etc/passwd", "url: the scheme must be http or https, 'file' is not"),
+        ("url", "file:///etc/passwd", "url: the scheme must be http or https, not 'file'"),
         ("url", 7, "url: Input should be a valid string"),
         ("recipe", [], "recipe: must be an object (got [])"),
         ("recipe.fields", {}, "recipe.fields: Dictionary should have at least 1 item"),

@@ -188,7 +188,7 @@ def test_a_url_that_is_none_rejects_no_other(publisher: RecordingPublisher) -> N
     assert isinstance(rejected, list)
     assert rejected[0] == {
         "url": "ftp://shop.example/",
-        "why": "the scheme must be http or https, 'ftp' is not",
+        "why": "the scheme must be http or https, not 'ftp'",
     }
     assert rejected[2]["url"] == "x" * 200 + "…"
 

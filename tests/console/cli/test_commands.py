@@ -71,7 +71,7 @@ def test_status_ends_with_the_accounting(scrapeq: Scrapeq, recorded: Ledger) -> 
     """The last line is the equation; above it stands why attempts did not succeed."""
     answer = scrapeq("status", "--data", recorded.data)
     assert answer.stdout.splitlines()[-1] == "accounting: dispatched=3 succeeded=1 dead=2 in_flight=0"
-    assert re.search(r"timeout +retry +1 +1 +the site stopped answering", answer.stdout)
+    assert re.search(r"timeout +retry +1 +1 +the site did not respond in time", answer.stdout)
 
 
 def test_dead_letters_say_why_and_what_to_do(scrapeq: Scrapeq, recorded: Ledger) -> None:

@@ -103,7 +103,7 @@ def test_a_url_is_fetched_as_the_worker_does(
     [
         (["missing.yaml", "missing.html"], "missing.yaml cannot be read"),
         (["{recipe}", "missing.html"], "missing.html cannot be read"),
-        (["{recipe}", "http://"], "there is no host"),
+        (["{recipe}", "http://"], "the host is missing"),
     ],
 )
 def test_what_cannot_be_tried_is_told_in_a_sentence(
