@@ -56,7 +56,7 @@ class PublisherService:
         limits.check_publish(request)
         settings = self._catalogue.topic(request.topic).resource.schema_settings
         if settings.schema:
-            self._catalogue.schemas.stamp(settings, request.messages)
+            self._catalogue.schemas.validate_messages(settings, request.messages)
         message_ids = await self._broker.publish(request.topic, request.messages)
         return PublishResponse(message_ids=[str(message_id) for message_id in message_ids])
 

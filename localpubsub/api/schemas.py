@@ -110,7 +110,7 @@ class SchemaService:
     async def validate_schema(self, request: RequestPb, _: Context) -> ResponsePb:
         """Validate a schema without storing it."""
         limits.check_project(request.parent)
-        await self._schemas.validate(request.schema)
+        await self._schemas.validate_definition(request.schema)
         return ValidateSchemaResponse()
 
     async def validate_message(self, request: RequestPb, _: Context) -> ResponsePb:
@@ -121,7 +121,7 @@ class SchemaService:
         if request.WhichOneof("schema_spec") == "name":
             revision = self._schemas.revision(request.name)
         else:
-            revision = await self._schemas.validate(request.schema)
+            revision = await self._schemas.validate_definition(request.schema)
         try:
             revision.definition.decode(request.message, binary=request.encoding == _BINARY)
         except SchemaMismatch as error:

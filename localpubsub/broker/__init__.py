@@ -1,1 +1,1 @@
-"""Topics and subscriptions at run time: routing, delivery state, seek, snapshots, expiration."""
+"""Topics, subscriptions and snapshots while the server runs: publishing, delivery, expiry, seek."""

@@ -1,4 +1,4 @@
-"""The topics and subscriptions there are, by name; every change is in the store before it is confirmed."""
+"""The existing topics and subscriptions, by name; every change is on disk before it is confirmed."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
@@ -23,7 +23,16 @@ _PUT_SUBSCRIPTION = "INSERT OR REPLACE INTO subscription VALUES (?, ?, ?)"
 
 
 class Catalogue:
-    """Creates, changes, lists and deletes. ``listeners`` are told of each such subscription."""
+    """Creates, changes and deletes topics and subscriptions.
+
+    Attributes:
+        topics: full name → topic.
+        subscriptions: full name → subscription.
+        by_number: number in the store → subscription.
+        topic_deleted: called while the transaction that deletes a topic is filled.
+        listeners: called with each subscription that was created, changed or deleted.
+        schemas: the schema registry.
+    """
 
     def __init__(
         self, journal: Journal, next_number: Callable[[], int], *, service_agent_permissions: bool = True
@@ -31,7 +40,7 @@ class Catalogue:
         self.topics: dict[str, Topic] = {}
         self.subscriptions: dict[str, Subscription] = {}
         self.by_number: dict[int, Subscription] = {}
-        self.topic_deleted: Callable[[Topic], None] = lambda _: None  #: called within its transaction
+        self.topic_deleted: Callable[[Topic], None] = lambda _: None
         self.listeners: list[Callable[[Subscription], None]] = []
         self.schemas = SchemaRegistry(journal, next_number)
         self._journal = journal
@@ -39,7 +48,7 @@ class Catalogue:
         self._service_agent_permissions = service_agent_permissions
 
     def load(self, store: Store) -> None:
-        """Take over what the store holds; before the server serves."""
+        """Read topics, subscriptions and schemas from the store, before the server serves."""
         self.schemas.load(store)
         for number, encoded in store.topics():
             self._add_topic(Topic(number, TopicMessage.FromString(encoded)))
@@ -47,22 +56,28 @@ class Catalogue:
             self._add_subscription(self._subscription(number, SubscriptionMessage.FromString(encoded)))
 
     def topic(self, name: str) -> Topic:
-        """The topic of this name, or NotFound."""
+        """Return the topic of this full name; NotFound if it does not exist."""
         topic = self.topics.get(name)
         if topic is None:
             raise NotFound(name)
         return topic
 
     def subscription(self, name: str) -> Subscription:
-        """The subscription of this name, or NotFound."""
+        """Return the subscription of this full name; NotFound if it does not exist."""
         subscription = self.subscriptions.get(name)
         if subscription is None:
             raise NotFound(name)
-        subscription.active = True
+        subscription.used = True
         return subscription
 
     async def create_topic(self, given: TopicPb) -> Topic:
-        """A new topic; AlreadyExists, InvalidArgument."""
+        """Create a topic.
+
+        Raises:
+            AlreadyExists: the name is taken.
+            RequestRejected: the configuration is invalid or not supported.
+            StoreFailure: nothing was changed.
+        """
         resource = topic_resource.complete(given)
         if resource.name in self.topics:
             raise AlreadyExists(resource.name)
@@ -73,7 +88,13 @@ class Catalogue:
         return topic
 
     async def update_topic(self, given: TopicPb, mask: FieldMaskPb) -> Topic:
-        """Change the fields of the mask."""
+        """Change the fields of the mask.
+
+        Raises:
+            NotFound: the topic does not exist.
+            RequestRejected: a field cannot be changed or its value is invalid.
+            StoreFailure: nothing was changed.
+        """
         topic = self.topic(given.name)
         resource = topic_resource.updated(topic.resource, given, mask)
         self._check_schema(resource)
@@ -86,7 +107,7 @@ class Catalogue:
         return topic
 
     async def delete_topic(self, name: str) -> None:
-        """Delete a topic. Its subscriptions stay, with their messages, and belong to ``_deleted-topic_``."""
+        """Delete a topic. Its subscriptions keep their messages and get the topic ``_deleted-topic_``."""
         topic = self.topic(name)
         self._remove_topic(topic)
         for subscription in topic.subscriptions:
@@ -100,7 +121,7 @@ class Catalogue:
         await self._journal.commit_or(lambda: self._add_topic(topic))
 
     async def delete_schema(self, name: str) -> None:
-        """Delete a schema. The topics that use it stay, and take no messages any more."""
+        """Delete a schema; the topics that use it stay and reject all messages."""
         self.schemas.revision(name)
         users = [each for each in self.topics.values() if each.resource.schema_settings.schema == name]
         for topic in users:
@@ -114,7 +135,14 @@ class Catalogue:
             raise
 
     async def create_subscription(self, given: SubscriptionPb) -> Subscription:
-        """A subscription for what is published from now on; AlreadyExists, NotFound, InvalidArgument."""
+        """Create a subscription, which gets the messages published from now on.
+
+        Raises:
+            AlreadyExists: the name is taken.
+            NotFound: the topic or the dead-letter topic does not exist.
+            RequestRejected: the configuration is invalid or not supported.
+            StoreFailure: nothing was changed.
+        """
         resource = subscription_resource.complete(given)
         if resource.name in self.subscriptions:
             raise AlreadyExists(resource.name)
@@ -124,11 +152,17 @@ class Catalogue:
         subscription = self._subscription(self._next_number(), resource)
         self._add_subscription(subscription)
         await self._put(_PUT_SUBSCRIPTION, subscription, undo=lambda: self._remove_subscription(subscription))
-        self.changed(subscription)
+        self.notify_changed(subscription)
         return subscription
 
     async def update_subscription(self, given: SubscriptionPb, mask: FieldMaskPb) -> Subscription:
-        """Change the fields of the mask; NotFound, InvalidArgument for what cannot change."""
+        """Change the fields of the mask.
+
+        Raises:
+            NotFound: the subscription or the dead-letter topic does not exist.
+            RequestRejected: a field cannot be changed or its value is invalid.
+            StoreFailure: nothing was changed.
+        """
         subscription = self.subscription(given.name)
         resource = subscription_resource.updated(subscription.resource, given, mask)
         self._check_dead_letter_topic(resource)
@@ -136,7 +170,7 @@ class Catalogue:
         return await self._configure(subscription, resource)
 
     async def modify_push_config(self, name: str, push_config: PushConfigPb) -> Subscription:
-        """Replace the push config as a whole; an empty one makes a pull subscription, with its backlog."""
+        """Replace the whole push config; an empty one makes a pull subscription, which keeps the backlog."""
         subscription = self.subscription(name)
         resource = subscription_resource.with_push_config(subscription.resource, push_config)
         return await self._configure(subscription, resource)
@@ -155,10 +189,10 @@ class Catalogue:
         await self._journal.commit_or(lambda: self._add_subscription(subscription))
         subscription.deleted = True
         subscription.wake()
-        self.changed(subscription)
+        self.notify_changed(subscription)
 
     async def detach_subscription(self, name: str) -> None:
-        """Cut a subscription off its topic: its messages are dropped, and no others come."""
+        """Detach a subscription from its topic: its messages are dropped, and it gets no others."""
         subscription = self.subscription(name)
         attached = subscription.resource
         resource = SubscriptionMessage.FromString(attached.SerializeToString())
@@ -181,12 +215,12 @@ class Catalogue:
         await self._journal.commit_or(undo)
         subscription.backlog = subscription.empty_backlog()
         subscription.wake()
-        self.changed(subscription)
+        self.notify_changed(subscription)
 
-    def changed(self, subscription: Subscription) -> None:
-        """Tell those who deliver that a subscription was created, changed or deleted."""
-        for follow in self.listeners:
-            follow(subscription)
+    def notify_changed(self, subscription: Subscription) -> None:
+        """Call the listeners after a subscription was created, changed or deleted."""
+        for listener in self.listeners:
+            listener(subscription)
 
     async def _configure(self, subscription: Subscription, resource: SubscriptionPb) -> Subscription:
         before = subscription.resource
@@ -194,7 +228,7 @@ class Catalogue:
         if before.retain_acked_messages and not resource.retain_acked_messages:
             self._journal.next.resources += seek_sql.release(subscription.number)
         await self._put(_PUT_SUBSCRIPTION, subscription, undo=lambda: subscription.configure(before))
-        self.changed(subscription)
+        self.notify_changed(subscription)
         return subscription
 
     async def _put(self, statement: str, resource: Topic | Subscription, undo: Callable[[], None]) -> None:
@@ -211,7 +245,7 @@ class Catalogue:
             self.schemas.check_settings(settings)
 
     def _check_topic_schema(self, resource: SubscriptionPb) -> None:
-        """use_topic_schema needs a topic that has one."""
+        """Reject use_topic_schema if the topic has no schema."""
         topic = self.topics.get(resource.topic)
         if resource.bigquery_config.use_topic_schema and not (
             topic and topic.resource.HasField("schema_settings")
@@ -244,12 +278,15 @@ class Catalogue:
 
 
 def list_page(names: Sequence[str], size: int, token: str) -> tuple[list[str], str]:
-    """One page of names in order, and the token of the next: the last name given, empty at the end."""
+    """Return one page of the names in order, and the token of the next page.
+
+    The token is the last name of the page, or empty if there is no further page.
+    """
     ordered = sorted(names)
     start = bisect_right(ordered, token)
     end = start + min(size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
-    found = ordered[start:end]
-    return found, found[-1] if end < len(ordered) else ""
+    names_of_page = ordered[start:end]
+    return names_of_page, names_of_page[-1] if end < len(ordered) else ""
 
 
 def _row(resource: Topic | Subscription) -> tuple[int, str, bytes]:

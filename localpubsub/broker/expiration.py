@@ -1,7 +1,7 @@
-"""Subscriptions that nobody uses: deleted after the ttl of their expiration policy.
+"""Deletion of unused subscriptions after the ttl of their expiration policy (proto: ExpirationPolicy).
 
-proto: ExpirationPolicy. A subscription is in use while a pull or stream is open on it, while its messages are
-acknowledged, and when a call names it. The clock of a subscription starts anew with the server.
+A subscription is in use while a pull or stream is open on it, when one of its messages is acknowledged, and
+when a request names it. A restart of the server starts the ttl anew.
 """
 
 import logging
@@ -13,23 +13,22 @@ from localpubsub.errors import NotFound, StoreFailure
 _log = logging.getLogger("localpubsub.broker.expiration")
 
 
-async def delete_idle(catalogue: Catalogue, now: float) -> None:
-    """Delete every subscription that was idle for longer than its policy allows."""
-    for subscription in [each for each in catalogue.subscriptions.values() if _expired(each, now)]:
+async def delete_unused(catalogue: Catalogue, now: float) -> None:
+    """Delete every subscription that was unused for longer than its ttl."""
+    for subscription in [each for each in catalogue.subscriptions.values() if _is_expired(each, now)]:
         try:
             await catalogue.delete_subscription(subscription.name)
-        except (NotFound, StoreFailure) as failure:
-            _log.warning("not deleted though idle subscription=%s: %s", subscription.name, failure)
+        except (NotFound, StoreFailure) as error:
+            _log.warning("expired subscription not deleted subscription=%s: %s", subscription.name, error)
         else:
-            _log.warning("deleted after its idle ttl subscription=%s", subscription.name)
+            _log.warning("expired subscription deleted subscription=%s", subscription.name)
 
 
-def _expired(subscription: Subscription, now: float) -> bool:
-    read = (
-        bool(subscription.consumers) and not subscription.endpoint
-    )  # a push endpoint that never acks is idle
-    if subscription.active or read or not subscription.active_at:
-        subscription.active, subscription.active_at = False, now
+def _is_expired(subscription: Subscription, now: float) -> bool:
+    # The sender of a push subscription is always a consumer; only acknowledgements show that it is used.
+    is_pulled = bool(subscription.consumers) and not subscription.endpoint
+    if subscription.used or is_pulled or not subscription.used_at:
+        subscription.used, subscription.used_at = False, now
         return False
     policy = subscription.resource.expiration_policy
-    return bool(policy.HasField("ttl") and now - subscription.active_at > policy.ttl.seconds)
+    return bool(policy.HasField("ttl") and now - subscription.used_at > policy.ttl.seconds)

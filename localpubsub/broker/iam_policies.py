@@ -8,30 +8,35 @@ from localpubsub.protocol.iam import Policy, PolicyPb
 from localpubsub.storage.journal import Journal
 from localpubsub.storage.store import Store
 
-#: The etag of a policy that nobody has set yet: Google Cloud's is this, too (base64 ``ACAB``).
+#: Etag of a policy that was never set; Google Cloud uses the same (``ACAB`` in base64).
 _UNSET: Final = b"\x00\x20\x01"
 
 
 class IamPolicies:
-    """By the number of their resource, which is never used again."""
+    """IAM policies by the number of their resource."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._policies: dict[int, PolicyPb] = {}
 
     def load(self, store: Store) -> None:
-        """Take over what the store holds."""
+        """Read all policies from the store, before the server serves."""
         rows = store.query(
             lambda connection: connection.execute("SELECT number, policy FROM policy").fetchall()
         )
         self._policies = {number: Policy.FromString(encoded) for number, encoded in rows}
 
     def get(self, number: int) -> PolicyPb:
-        """The policy of a resource; an empty one with an etag when none was set."""
+        """Return the policy of a resource, or an empty one with an etag if it was never set."""
         return self._policies.get(number) or Policy(etag=_UNSET)
 
     async def set(self, number: int, given: PolicyPb) -> PolicyPb:
-        """Replace a policy; Aborted when ``given`` has an etag and it is not the current one."""
+        """Replace the policy of a resource, and return it with its new etag.
+
+        Raises:
+            Aborted: ``given`` has an etag that is not the current one.
+            StoreFailure: nothing was changed.
+        """
         before = self._policies.get(number)
         if given.etag and given.etag != self.get(number).etag:
             raise Aborted(

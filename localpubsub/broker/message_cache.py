@@ -1,16 +1,16 @@
-"""Messages kept in memory because they will probably be delivered soon."""
+"""A cache of the records of new messages, which will probably be delivered soon."""
 
 from collections import OrderedDict
 from typing import Final
 
 from localpubsub.backlog.message import MICROSECONDS
 
-#: Bytes of records kept; what does not fit is read from the store when its turn comes.
+#: Bytes that the cache may hold. Records beyond it are read from the store when they are delivered.
 CAPACITY: Final = 32_000_000
-#: Bytes that keeping a record costs beside its own, about: what bounds the cache when messages are small.
+#: Bytes counted per record besides its own, about the size of an entry, so that small messages count too.
 _OVERHEAD: Final = 200
-#: Seconds after which a record makes room for new ones: whoever was to take it does not come soon.
-STUCK: Final = 30
+#: Seconds after which an undelivered record may be evicted for new ones: its subscriber is not reading.
+EVICTION_AGE: Final = 30
 
 
 class MessageCache:
@@ -24,22 +24,22 @@ class MessageCache:
         self._capacity = capacity
 
     def add(self, message_id: int, record: bytes) -> None:
-        """Keep the record of a message just published, if there is room or room can be made."""
+        """Keep the record of a new message if it fits, evicting records older than ``EVICTION_AGE``."""
         size = len(record) + _OVERHEAD
         while self._bytes + size > self._capacity and self._records:
             oldest = next(iter(self._records))
-            if message_id - oldest < STUCK * MICROSECONDS:
-                return  # the older ones are delivered first: this one would push out what is wanted sooner
+            if message_id - oldest < EVICTION_AGE * MICROSECONDS:
+                return  # the older message will probably be delivered before this one
             self.drop(oldest)
         self._records[message_id] = record
         self._bytes += size
 
     def get(self, message_id: int) -> bytes | None:
-        """The record, if it is here."""
+        """Return the record, or None if it is not in the cache."""
         return self._records.get(message_id)
 
     def drop(self, message_id: int) -> None:
-        """Nobody will ask for this message again."""
+        """Remove the record of a message that will not be delivered again."""
         record = self._records.pop(message_id, None)
         if record is not None:
             self._bytes -= len(record) + _OVERHEAD

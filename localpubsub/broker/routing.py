@@ -1,4 +1,4 @@
-"""Where published messages go: to every subscription whose filter they pass, and to whoever keeps them."""
+"""Routing of published messages to the subscriptions whose filters they pass, and to their retainers."""
 
 from collections.abc import Iterable, Sequence
 
@@ -13,36 +13,35 @@ from localpubsub.storage.transaction import Transaction
 def route(
     transaction: Transaction, topic: Topic, message_ids: range, messages: Sequence[PubsubMessagePb]
 ) -> None:
-    """Put messages of a topic into a transaction, sealed with their ids."""
-    records = [
-        (number, encode_with_id(message, number))
-        for number, message in zip(message_ids, messages, strict=True)
-    ]
+    """Add the messages of a topic to a transaction, encoded with their ids."""
+    with_ids = list(zip(message_ids, messages, strict=True))
+    records = [(message_id, encode_with_id(message, message_id)) for message_id, message in with_ids]
     subscriptions, retainers = topic.subscriptions, topic.retainers
     if not retainers and not any(each.filter or each.ordered for each in subscriptions):
         transaction.publish(topic.number, [each.number for each in subscriptions], records)
         return
-    wanted = set(message_ids) if retainers else set()
-    by_number = list(zip(message_ids, messages, strict=True))
+    kept = set(message_ids) if retainers else set()
     for subscription in subscriptions:
-        wanted.update(_route_to(transaction, subscription, by_number))
-    for keeper in retainers:
-        transaction.retained[keeper] += message_ids
-    transaction.messages += [(number, topic.number, record) for number, record in records if number in wanted]
+        kept.update(_route_to(transaction, subscription, with_ids))
+    for retainer in retainers:
+        transaction.retained[retainer] += message_ids
+    transaction.messages += [
+        (message_id, topic.number, record) for message_id, record in records if message_id in kept
+    ]
 
 
 def _route_to(
-    transaction: Transaction, subscription: Subscription, by_number: Iterable[tuple[int, PubsubMessagePb]]
+    transaction: Transaction, subscription: Subscription, with_ids: Iterable[tuple[int, PubsubMessagePb]]
 ) -> list[int]:
-    """Ids of the messages that the subscription gets."""
+    """Add the messages that pass the filter to the subscription's backlog, and return their ids."""
     condition = subscription.filter
     if condition is not None:
-        by_number = [each for each in by_number if condition.matches(each[1].attributes)]
-    message_ids = [number for number, _ in by_number]
+        with_ids = [each for each in with_ids if condition.matches(each[1].attributes)]
+    message_ids = [message_id for message_id, _ in with_ids]
     if message_ids:
         transaction.backlog[subscription.number] += message_ids
     if subscription.ordered:
-        keyed = [(number, key_number(message.ordering_key)) for number, message in by_number]
+        keyed = [(message_id, key_number(message.ordering_key)) for message_id, message in with_ids]
         if keyed := [each for each in keyed if each[1]]:
             transaction.keys[subscription.number] += keyed
     return message_ids

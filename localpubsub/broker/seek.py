@@ -1,9 +1,9 @@
-"""Seek: a subscription's messages become (un)acknowledged in bulk, as of a time or of a snapshot.
+"""Seek: the messages of a subscription become acknowledged or unacknowledged as of a time or a snapshot.
 
 proto: SeekRequest. https://cloud.google.com/pubsub/docs/replay-overview
 
-The store decides, in one transaction; then the backlog in memory is made anew from it. In between the
-subscription delivers nothing, and all of its leases end.
+The store changes in one transaction; then the backlog in memory is made anew from the store. In between, the
+subscription delivers nothing and all of its leases end.
 """
 
 import asyncio
@@ -20,23 +20,28 @@ from localpubsub.storage import seek_sql
 from localpubsub.storage.seek_sql import Statement, Unacknowledged
 
 
-class _Parked(Backlog):
-    """Takes newly published messages, and delivers none."""
+class _PausedBacklog(Backlog):
+    """Takes newly published messages and delivers none."""
 
-    def ready(self, now: float) -> int:  # noqa: ARG002 - nothing is ever ready
-        """See Backlog."""
+    def ready(self, now: float) -> int:  # noqa: ARG002 - see Backlog
+        """Return 0: no message is delivered."""
         return 0
 
 
 class SubscriptionSeeker:
-    """Seeks subscriptions, each one at a time."""
+    """Seeks subscriptions, with one seek at a time on each."""
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._locks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def seek(self, request: RequestPb) -> None:
-        """Return once it is on disk; Refusal or StoreFailure when nothing was changed."""
+        """Return once the seek is on disk.
+
+        Raises:
+            RequestRejected: the subscription or snapshot does not exist, or they do not match.
+            StoreFailure: nothing was changed.
+        """
         subscription = self._broker.catalogue.subscription(request.subscription)
         if subscription.resource.detached:
             raise FailedPrecondition(
@@ -47,7 +52,7 @@ class SubscriptionSeeker:
             await self._replace(subscription, statements)
 
     def _statements(self, subscription: Subscription, request: RequestPb) -> list[Statement]:
-        filter_, retain = subscription.resource.filter, subscription.retains
+        filter_, retain = subscription.resource.filter, subscription.retains_acked
         target = request.WhichOneof("target")
         if target == "time":
             time = request.time
@@ -67,7 +72,7 @@ class SubscriptionSeeker:
     async def _replace(self, subscription: Subscription, statements: list[Statement]) -> None:
         journal = self._broker.journal
         before = subscription.backlog
-        parked = subscription.backlog = _Parked(before.policy)
+        paused = subscription.backlog = _PausedBacklog(before.policy)
         for lease in list(before.outstanding.values()):
             if lease.holder is not None:
                 lease.holder.lease_ended(lease)
@@ -75,15 +80,15 @@ class SubscriptionSeeker:
         try:
             await journal.commit()
         finally:
-            # Whether or not it was written: what is in the store is what there is. Everything the journal
-            # wrote before this reading is in ``found``; everything later is enqueued after it.
+            # Whether or not the commit succeeded, the backlog is read from the store. The read includes all
+            # that the journal wrote before it; what is published later is enqueued after the read.
             number = subscription.number
             try:
                 found = await journal.run(
                     lambda store: store.query(partial(seek_sql.unacknowledged, subscription=number))
                 )
             except StoreFailure:
-                before.enqueue(parked.upcoming(len(parked)))
+                before.enqueue(paused.upcoming(len(paused)))
                 subscription.backlog = before
             else:
                 subscription.backlog = refill(subscription.empty_backlog(), before, found)
@@ -92,11 +97,10 @@ class SubscriptionSeeker:
 
 
 def refill(backlog: Backlog, before: Backlog, found: Unacknowledged) -> Backlog:
-    """Fill an empty backlog with messages, oldest first, and the deliveries counted before."""
+    """Fill an empty backlog with the messages ``found`` and with their delivery counts from ``before``."""
     message_ids, keys = found
-    backlog.add_ordering_keys(
-        (message_id, key, 0) for message_id, key in zip(message_ids, keys, strict=True) if key
-    )
+    keyed = ((message_id, key, 0) for message_id, key in zip(message_ids, keys, strict=True) if key)
+    backlog.add_ordering_keys(keyed)
     backlog.enqueue(message_ids)
     backlog.carry_attempts(before.attempts(message_ids))
     return backlog

@@ -1,4 +1,4 @@
-"""The snapshots there are, and what else is kept for seek: for how long, and when it is let go.
+"""The existing snapshots, and the end of the retention of snapshots and retained messages.
 
 proto: Snapshot, CreateSnapshotRequest. https://cloud.google.com/pubsub/docs/replay-overview
 """
@@ -21,19 +21,19 @@ from localpubsub.storage import seek_sql
 from localpubsub.storage.journal import Journal
 from localpubsub.storage.store import Store
 
-LIFETIME: Final = (
-    7 * 86_400
-)  #: seconds, less the age of the oldest message in it (proto: Snapshot.expire_time)
-SHORTEST: Final = 3_600  #: seconds; a snapshot that would expire sooner is not made (idem)
+#: Seconds until a snapshot expires, minus the age of its oldest message (proto: Snapshot.expire_time).
+MAX_LIFETIME: Final = 7 * 86_400
+#: Seconds; a snapshot that would expire sooner is not created (proto: Snapshot.expire_time).
+MIN_LIFETIME: Final = 3_600
 
 _PUT: Final = "INSERT OR REPLACE INTO snapshot VALUES (?, ?, ?)"
 
 
 @dataclass(slots=True, eq=False)
 class Snapshot:
-    """One snapshot while it exists. ``number`` names it in the store."""
+    """One snapshot that exists."""
 
-    number: int
+    number: int  #: Identifies the snapshot in the store; it is never reused.
     resource: SnapshotPb
 
     @property
@@ -43,7 +43,7 @@ class Snapshot:
 
 
 class Snapshots:
-    """Creates, changes and deletes snapshots, and lets go of what is too old to be kept."""
+    """Creates, changes and deletes snapshots, and ends the retention of what is too old."""
 
     def __init__(
         self, catalogue: Catalogue, journal: Journal, clock: Clock, next_number: Callable[[], int]
@@ -53,10 +53,10 @@ class Snapshots:
         self._journal = journal
         self._clock = clock
         self._next_number = next_number
-        catalogue.topic_deleted = self._leave
+        catalogue.topic_deleted = self._on_topic_deleted
 
     def load(self, store: Store) -> None:
-        """Take over what the store holds; after the topics."""
+        """Read the snapshots from the store, after the topics."""
         rows = store.query(
             lambda database: database.execute("SELECT number, resource FROM snapshot").fetchall()
         )
@@ -64,14 +64,25 @@ class Snapshots:
             self._add(Snapshot(number, SnapshotMessage.FromString(encoded)))
 
     def snapshot(self, name: str) -> Snapshot:
-        """The snapshot of this name, or NotFound."""
-        found = self.snapshots.get(name)
-        if found is None:
+        """Return the snapshot of this full name; NotFound if it does not exist."""
+        snapshot = self.snapshots.get(name)
+        if snapshot is None:
             raise NotFound(name)
-        return found
+        return snapshot
 
     async def create(self, request: RequestPb) -> Snapshot:
-        """Keep what is unacknowledged on a subscription now, and all that its topic publishes from now on."""
+        """Create a snapshot.
+
+        It retains the messages that are unacknowledged on its subscription now, and all messages published to
+        the topic from now on.
+
+        Raises:
+            AlreadyExists: the name is taken.
+            NotFound: the subscription does not exist.
+            FailedPrecondition: the subscription has no topic, or its oldest message is too old.
+            InvalidArgument: the name or a label is invalid.
+            StoreFailure: nothing was changed.
+        """
         limits.check_name(request.name, "snapshots")
         limits.check_labels(request.labels)
         subscription = self._catalogue.subscription(request.subscription)
@@ -102,17 +113,17 @@ class Snapshots:
         return snapshot
 
     async def update(self, given: SnapshotPb, mask: FieldMaskPb) -> Snapshot:
-        """Change labels or expire_time."""
+        """Change labels or expire_time, as named by the mask."""
         snapshot = self.snapshot(given.name)
         if not mask.paths or not set(mask.paths) <= {"labels", "expire_time"}:
             raise InvalidArgument(
-                "Invalid update_mask: labels and expire_time are what can be changed of a snapshot."
+                "Invalid update_mask: only labels and expire_time of a snapshot can be changed."
             )
         resource = SnapshotMessage()
         resource.CopyFrom(snapshot.resource)
         mask.MergeMessage(given, resource, replace_message_field=True, replace_repeated_field=True)
         limits.check_labels(resource.labels)
-        if not 0 < resource.expire_time.seconds - self._clock.now() <= LIFETIME:
+        if not 0 < resource.expire_time.seconds - self._clock.now() <= MAX_LIFETIME:
             raise InvalidArgument("Invalid expire_time given: it must be within the next 7 days.")
         before, snapshot.resource = snapshot.resource, resource
         self._journal.next.resources.append((_PUT, _row(snapshot)))
@@ -124,7 +135,7 @@ class Snapshots:
         return snapshot
 
     async def delete(self, name: str) -> None:
-        """Let go of a snapshot and of what nobody else keeps."""
+        """Delete a snapshot, and the messages that only this snapshot retained."""
         snapshot = self.snapshot(name)
         self._remove(snapshot)
         self._journal.next.resources += [
@@ -138,7 +149,7 @@ class Snapshots:
             raise
 
     async def drop_expired(self, now: float) -> None:
-        """Let go of expired snapshots, and of messages that their topic or subscription kept long enough."""
+        """Delete expired snapshots, and the messages past the retention of their topic or subscription."""
         for snapshot in list(self.snapshots.values()):
             if snapshot.resource.expire_time.seconds <= now:
                 with suppress(NotFound, StoreFailure):
@@ -149,15 +160,15 @@ class Snapshots:
                 seconds = topic.resource.message_retention_duration.seconds
                 statements += seek_sql.release(topic.number, oldest_retained_id(now, seconds))
         for subscription in self._catalogue.subscriptions.values():
-            if subscription.retains:
+            if subscription.retains_acked:
                 retention = subscription.backlog.policy.retention
                 statements += seek_sql.release(subscription.number, oldest_retained_id(now, retention))
         if statements:
             self._journal.next.resources += statements
             self._journal.commit_soon()
 
-    def _leave(self, topic: Topic) -> None:
-        """The topic is deleted: its snapshots stay, with what they hold."""
+    def _on_topic_deleted(self, topic: Topic) -> None:
+        """Set the topic of a deleted topic's snapshots; they stay, with the messages that they retain."""
         for snapshot in self.snapshots.values():
             if snapshot.number in topic.snapshots:
                 snapshot.resource.topic = DELETED_TOPIC
@@ -166,11 +177,11 @@ class Snapshots:
     def _expire_by_age(self, snapshot: Snapshot, oldest: int | None) -> None:
         now = self._clock.now()
         age = max(0.0, now - oldest / MICROSECONDS) if oldest else 0.0
-        if LIFETIME - age < SHORTEST:
+        if MAX_LIFETIME - age < MIN_LIFETIME:
             raise FailedPrecondition(
                 "The backlog of the subscription is too old: the snapshot would expire in less than one hour."
             )
-        snapshot.resource.expire_time.seconds = int(now + LIFETIME - age)
+        snapshot.resource.expire_time.seconds = int(now + MAX_LIFETIME - age)
 
     def _add(self, snapshot: Snapshot) -> None:
         self.snapshots[snapshot.name] = snapshot

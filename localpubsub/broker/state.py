@@ -1,4 +1,4 @@
-"""What a server holds at a moment, as values for a page or a program."""
+"""The state of a server at one moment, as plain values for the state page and its JSON."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -12,60 +12,60 @@ from localpubsub.broker.subscription import Subscription
 
 @dataclass(frozen=True, slots=True)
 class PushStatus:
-    """How fast the pushes of one subscription may go."""
+    """The flow control of one push subscription."""
 
-    window: int  #: pushes that may be open
-    resume_at: float  #: seconds since the epoch; in the past when nothing rests
+    window: int  #: Number of pushes that may be open at a time.
+    resume_at: float  #: End of the push backoff, seconds since the epoch; in the past if there is none.
 
 
 class PushStatusSource(Protocol):
-    """Whoever knows the pace of push subscriptions."""
+    """Knows the flow control of push subscriptions."""
 
     def push_status(self, subscription: Subscription) -> PushStatus | None:
-        """Its pace, or None when nothing is pushed."""
+        """Return the status of a push subscription, or None for any other."""
 
 
 @dataclass(frozen=True, slots=True)
 class TopicState:
     """One topic."""
 
-    name: str
-    subscriptions: int
+    name: str  #: Full name.
+    subscriptions: int  #: Number of its subscriptions.
 
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionState:
     """One subscription."""
 
-    name: str
-    topic: str
-    backlog: int  #: messages not yet acknowledged, the outstanding ones included
-    outstanding: int  #: of them, delivered and neither acknowledged nor expired
-    oldest_unacked_seconds: float | None  #: age of the oldest message of the backlog
-    endpoint: str | None  #: None for a pull subscription
-    window: int | None  #: pushes that may be open
-    backoff_until: str | None  #: RFC 3339; None when deliveries do not rest
+    name: str  #: Full name.
+    topic: str  #: Full name of its topic, or ``_deleted-topic_``.
+    backlog: int  #: Number of unacknowledged messages, with the outstanding ones.
+    outstanding: int  #: Number of messages delivered, and neither acknowledged nor expired.
+    oldest_unacked_seconds: float | None  #: Age of the oldest unacknowledged message; None if there is none.
+    endpoint: str | None  #: URL of a push subscription, otherwise None.
+    window: int | None  #: Number of pushes that may be open at a time; None without push.
+    backoff_until: str | None  #: End of the push backoff, RFC 3339; None if there is none.
 
 
 class ServerState:
-    """Looks at a broker; ``paces`` is set once there are pushes."""
+    """Reads the state of a broker; ``push_status_source`` is set once the pushes have started."""
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self.push_status_source: PushStatusSource | None = None
 
     def topics(self) -> Iterator[TopicState]:
-        """By name."""
+        """Yield the state of every topic, by name."""
         for name, topic in sorted(self._broker.catalogue.topics.items()):
             yield TopicState(name, len(topic.subscriptions))
 
     def subscriptions(self) -> Iterator[SubscriptionState]:
-        """By name."""
+        """Yield the state of every subscription, by name."""
         for _, subscription in sorted(self._broker.catalogue.subscriptions.items()):
             yield self._subscription(subscription)
 
     def as_json(self) -> dict[str, Any]:
-        """``{"topics": [TopicState…], "subscriptions": [SubscriptionState…]}``."""
+        """Return ``{"topics": [TopicState…], "subscriptions": [SubscriptionState…]}``."""
         return {
             "topics": [asdict(topic) for topic in self.topics()],
             "subscriptions": [asdict(subscription) for subscription in self.subscriptions()],
@@ -75,8 +75,8 @@ class ServerState:
         now = self._broker.clock.now()
         backlog = subscription.backlog
         oldest = backlog.oldest_message_id()
-        pace = self.push_status_source.push_status(subscription) if self.push_status_source else None
-        resting = pace is not None and pace.resume_at > now
+        source = self.push_status_source
+        status = source.push_status(subscription) if source is not None else None
         return SubscriptionState(
             name=subscription.name,
             topic=str(subscription.resource.topic),
@@ -86,8 +86,8 @@ class ServerState:
             if oldest is None
             else round(max(0.0, now - oldest / MICROSECONDS), 3),
             endpoint=subscription.endpoint or None,
-            window=pace.window if pace else None,
-            backoff_until=_rfc3339(pace.resume_at) if pace and resting else None,
+            window=status.window if status else None,
+            backoff_until=_rfc3339(status.resume_at) if status and status.resume_at > now else None,
         )
 
 

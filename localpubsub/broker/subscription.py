@@ -1,4 +1,4 @@
-"""A subscription: its configuration, its messages, and who consumes them."""
+"""A subscription: its configuration, its messages, and its consumers."""
 
 import asyncio
 from dataclasses import replace
@@ -17,34 +17,35 @@ from localpubsub.resources.subscription import duration_seconds
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-READ_AHEAD: Final = 256  #: messages read from the store, beyond those wanted, when one is not in memory
+#: Number of messages read from the store ahead of their delivery, when one is not in the cache.
+READ_AHEAD: Final = 256
 
 
 class Subscription:
-    """One subscription while it exists. ``number`` names it in the store and in ack ids for good."""
+    """One subscription that exists."""
 
     def __init__(
         self, number: int, resource: SubscriptionPb, *, service_agent_permissions: bool = True
     ) -> None:
-        self.number = number
+        self.number = number  #: Identifies the subscription in the store and in ack ids; it is never reused.
         self.resource = resource
-        self.filter = parse(resource.filter)
+        self.filter = parse(resource.filter)  #: None if every message passes.
         self.ordered = bool(resource.enable_message_ordering)
-        self.retains = bool(resource.retain_acked_messages)
-        self.service_agent_permissions = (
-            service_agent_permissions  #: without them Pub/Sub neither counts attempts nor forwards
-        )
+        self.retains_acked = bool(resource.retain_acked_messages)
+        #: Whether Pub/Sub's service agent has its roles. Without them Pub/Sub neither counts delivery
+        #: attempts nor forwards dead letters.
+        self.service_agent_permissions = service_agent_permissions
         self.backlog = self.empty_backlog()
-        self.active = True  #: used since the last look for idle subscriptions
-        self.active_at = 0.0  #: when it was last seen to be active
-        self.consumers: set[Callable[[], None]] = (
-            set()
-        )  #: called when messages wait or the configuration changed
-        self.missing: dict[int, None] = {}  #: leased messages whose records somebody waits for
-        self.reading: asyncio.Future[dict[int, bytes]] | None = (
-            None  #: a read of them and the next, under way
+        self.used = True  #: Whether it was used since the last check for expired subscriptions.
+        self.used_at = (
+            0.0  #: Time of the last check that found it in use, seconds since the epoch; 0: none yet.
         )
-        self.read_ahead: dict[int, bytes] = {}  #: what was read, and not yet delivered
+        #: Called when messages are ready or the configuration has changed.
+        self.consumers: set[Callable[[], None]] = set()
+        #: Ids of the leased messages whose records consumers await; a dict because it keeps their order.
+        self.awaited_records: dict[int, None] = {}
+        self.pending_read: asyncio.Future[dict[int, bytes]] | None = None  #: Read from the store under way.
+        self.read_ahead: dict[int, bytes] = {}  #: Message id → record that was read and not yet delivered.
         self.deleted = False
 
     @property
@@ -59,56 +60,56 @@ class Subscription:
 
     @property
     def exports(self) -> bool:
-        """Whether its messages go to a table or a bucket, and to nobody else."""
+        """Whether it is an export subscription, which writes to a table or a bucket."""
         return any(self.resource.HasField(field) for field in EXPORTS)
-
-    def configure(self, resource: SubscriptionPb) -> None:
-        """Take over another configuration; messages stay where they are."""
-        self.resource = resource
-        self.retains = bool(resource.retain_acked_messages)
-        self.backlog.policy = self._delivery_policy()
-        self.wake()
 
     @property
     def deleted_or_detached(self) -> bool:
-        """Whether it will never get a message again: deleted or detached."""
+        """Whether it will never get another message."""
         return self.deleted or bool(self.resource.detached)
 
     @property
     def exactly_once(self) -> bool:
-        """Whether acks are confirmed one by one, and refused when they come too late."""
+        """Whether acks are confirmed one by one, and rejected after their deadline."""
         return bool(self.resource.enable_exactly_once_delivery)
 
+    def configure(self, resource: SubscriptionPb) -> None:
+        """Change the configuration; the backlog keeps its messages."""
+        self.resource = resource
+        self.retains_acked = bool(resource.retain_acked_messages)
+        self.backlog.policy = self._delivery_policy()
+        self.wake()
+
     def empty_backlog(self) -> Backlog:
-        """A backlog of its kind, without messages."""
+        """Return a new backlog of the subscription's kind, without messages."""
         return OrderedBacklog(self._delivery_policy()) if self.ordered else Backlog(self._delivery_policy())
 
     def delivery_attempt(self, lease: Lease) -> int | None:
-        """The ``delivery_attempt`` that subscribers see: None without a dead-letter policy.
+        """Return the ``delivery_attempt`` of a delivered message, or None without a dead-letter policy.
 
-        Without the rights of Pub/Sub's service agent nothing is counted
+        Without the permissions of Pub/Sub's service agent it is always 1
         (https://cloud.google.com/pubsub/docs/handling-failures#grant_forwarding_permissions).
         """
         if not self.resource.HasField("dead_letter_policy"):
             return None
         return lease.attempt if self.service_agent_permissions else 1
 
+    def finish_read(self, read: asyncio.Future[dict[int, bytes]]) -> None:
+        """Keep the records that a read from the store has returned."""
+        self.pending_read = None
+        if not read.cancelled() and read.exception() is None:
+            if len(self.read_ahead) > READ_AHEAD:
+                self.read_ahead.clear()  # records of messages that were removed before their delivery
+            self.read_ahead.update(read.result())
+
+    def wake(self) -> None:
+        """Call all consumers."""
+        for consumer in tuple(self.consumers):
+            consumer()
+
     def _delivery_policy(self) -> DeliveryPolicy:
         policy = delivery_policy(self.resource)
         return policy if self.service_agent_permissions else replace(policy, dead_letter_policy=None)
-
-    def finish_read(self, reading: asyncio.Future[dict[int, bytes]]) -> None:
-        """A read ended: keep what it found."""
-        self.reading = None
-        if not reading.cancelled() and reading.exception() is None:
-            if len(self.read_ahead) > READ_AHEAD:
-                self.read_ahead.clear()  # left over from messages that went without being delivered
-            self.read_ahead.update(reading.result())
-
-    def wake(self) -> None:
-        """Let the consumers look again."""
-        for consumer in tuple(self.consumers):
-            consumer()
 
 
 def delivery_policy(resource: SubscriptionPb) -> DeliveryPolicy:

@@ -8,14 +8,12 @@ from localpubsub.protocol.messages import TopicPb
 
 @dataclass(slots=True, eq=False)
 class Topic:
-    """One topic while it exists. ``number`` names it in the store and is never reused."""
+    """One topic that exists."""
 
-    number: int
+    number: int  #: Identifies the topic in the store; it is never reused.
     resource: TopicPb
     subscriptions: list[Subscription] = field(default_factory=list)
-    snapshots: list[int] = field(
-        default_factory=list
-    )  #: numbers of the snapshots that keep what is published
+    snapshots: list[int] = field(default_factory=list)  #: Numbers of its snapshots.
 
     @property
     def name(self) -> str:
@@ -24,7 +22,7 @@ class Topic:
 
     @property
     def retainers(self) -> list[int]:
-        """Numbers under which messages of this topic are kept for seek: its own, and its snapshots'."""
+        """Numbers of the owners that retain its messages: its snapshots, and itself if it has a retention."""
         if self.resource.HasField("message_retention_duration"):
             return [self.number, *self.snapshots]
         return self.snapshots

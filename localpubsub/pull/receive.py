@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from localpubsub.backlog.lease import Lease, LeaseHolder, ack_id
-from localpubsub.broker.broker import UNREADABLE, Broker
+from localpubsub.broker.broker import READ_RETRY_DELAY, Broker
 from localpubsub.broker.subscription import Subscription
 from localpubsub.errors import StoreFailure
 from localpubsub.protocol.messages import ReceivedMessage, ResponsePb
@@ -43,7 +43,7 @@ async def receive(
         try:
             record = await broker.record(subscription, lease.message_id)
         except StoreFailure:
-            broker.cancel_delivery(subscription, lease, UNREADABLE)
+            broker.cancel_delivery(subscription, lease, READ_RETRY_DELAY)
             if received.messages:
                 break
             raise

@@ -8,7 +8,7 @@ import logging
 from typing import Final, cast
 
 from localpubsub.backlog.lease import Lease
-from localpubsub.broker.broker import UNREADABLE, Broker
+from localpubsub.broker.broker import READ_RETRY_DELAY, Broker
 from localpubsub.broker.state import PushStatus
 from localpubsub.broker.subscription import Subscription
 from localpubsub.log_throttle import LogThrottle
@@ -210,7 +210,7 @@ class PushDelivery:
         """Return a message that could not be sent, without counting an attempt; pause the subscription."""
         self._failures.error(f"{self._subscription.name} cannot push", error)
         self._backoff.pause_until(self._broker.clock.now() + FAILURE_PAUSE)
-        self._broker.cancel_delivery(self._subscription, lease, UNREADABLE)
+        self._broker.cancel_delivery(self._subscription, lease, READ_RETRY_DELAY)
 
     async def _connect(self, lease: Lease) -> Connection:
         async with asyncio.timeout(self._broker.clock.real_seconds_until(lease.deadline)):

@@ -1,4 +1,4 @@
-"""Messages as an Avro schema defines them: https://avro.apache.org/docs/1.11.1/specification/."""
+"""Avro schemas: https://avro.apache.org/docs/1.11.1/specification/."""
 
 import copy
 import json
@@ -10,7 +10,7 @@ from localpubsub.errors import InvalidArgument, SchemaMismatch
 from localpubsub.extras import fastavro
 from localpubsub.protocol.json_text import parse_json
 
-#: https://cloud.google.com/pubsub/docs/bigquery#avro-types
+#: Avro type → type of its BigQuery column: https://cloud.google.com/pubsub/docs/bigquery#avro-types
 _COLUMNS: Final = {
     **dict.fromkeys(("int", "long"), "INT64"),
     **dict.fromkeys(("float", "double"), "FLOAT64"),
@@ -24,30 +24,37 @@ _LOGICAL_COLUMNS: Final = {"timestamp-micros": "TIMESTAMP", "date": "DATE"}
 
 
 class AvroDefinition:
-    """One revision of an Avro schema; InvalidArgument when its text is none."""
+    """One revision of an Avro schema.
+
+    Raises:
+        InvalidArgument: the text is not a valid Avro schema.
+        Unimplemented: fastavro is not installed.
+    """
 
     def __init__(self, text: str) -> None:
         self._library = fastavro()
         try:
             self._declared = json.loads(text)
-            # Without logical types a value is what was sent: no date is computed and written anew.
-            self._parsed = self._library.parse_schema(_plain(copy.deepcopy(self._declared)))
-        except Exception as error:  # fastavro raises whatever its parser stumbles over
-            raise InvalidArgument(f"Invalid schema definition: it is no Avro schema: {error!r}.") from error
+            # Without logical types fastavro returns each value as it was sent, and converts no dates.
+            self._parsed = self._library.parse_schema(_without_logical_types(copy.deepcopy(self._declared)))
+        except Exception as error:  # fastavro has no common base for its parser's errors
+            raise InvalidArgument(
+                f"Invalid schema definition: it is not a valid Avro schema: {error!r}."
+            ) from error
 
     def decode(self, data: bytes, *, binary: bool) -> object:
-        """The value that data encodes; SchemaMismatch."""
+        """Return the decoded value; SchemaMismatch if the data does not match the schema."""
         try:
             return self._read_binary(data) if binary else self._read_json(data)
         except SchemaMismatch:
             raise
-        except Exception as error:  # fastavro raises whatever its reader stumbles over
+        except Exception as error:  # fastavro has no common base for its reader's errors
             raise SchemaMismatch(
                 f"it is not the Avro schema's {'binary' if binary else 'JSON'}: {error!r}"
             ) from error
 
     def columns(self) -> Mapping[str, str]:
-        """Name → type of the columns of a table for these messages."""
+        """Return name → type of the columns of a BigQuery table; empty unless the schema is a record."""
         if not isinstance(self._declared, dict) or self._declared.get("type") != "record":
             return {}
         return {field["name"]: _column_type(field["type"]) for field in self._declared["fields"]}
@@ -56,33 +63,33 @@ class AvroDefinition:
         source = BytesIO(data)
         value: object = self._library.schemaless_reader(source, self._parsed)
         if source.read(1):
-            raise SchemaMismatch("bytes are left over after the Avro value")
+            raise SchemaMismatch("there are bytes after the Avro value")
         return value
 
     def _read_json(self, data: bytes) -> object:
         given = parse_json(data.decode())
-        # fastavro reads one value a line.
+        # fastavro reads one value per line.
         (value,) = self._library.json_reader(StringIO(json.dumps(given)), self._parsed)
         self._library.validation.validate(value, self._parsed)
         written = StringIO()
         self._library.json_writer(written, self._parsed, [value])
         if not _covers(given, json.loads(written.getvalue())):
             raise SchemaMismatch(
-                "a field of the Avro schema is missing: defaults are for readers, not for messages"
+                "a field of the Avro schema is missing: a default applies to readers, not to messages"
             )
         return value
 
 
-def _plain(schema: Any) -> Any:  # noqa: ANN401 - JSON
+def _without_logical_types(schema: Any) -> Any:  # noqa: ANN401 - JSON
     if isinstance(schema, list):
-        return [_plain(each) for each in schema]
+        return [_without_logical_types(each) for each in schema]
     if isinstance(schema, dict):
-        return {key: _plain(value) for key, value in schema.items() if key != "logicalType"}
+        return {key: _without_logical_types(value) for key, value in schema.items() if key != "logicalType"}
     return schema
 
 
 def _covers(given: object, read: object) -> bool:
-    """Whether all that was read is in what was given; more in it is ignored, as by the official emulator."""
+    """Return whether ``given`` has all that was read; it may have more, as with the official emulator."""
     if isinstance(given, dict) and isinstance(read, dict):
         return all(key in given and _covers(given[key], value) for key, value in read.items())
     if isinstance(given, list) and isinstance(read, list):

@@ -1,7 +1,8 @@
-"""Messages as a protocol buffer definition has them, which is compiled by protoc in a process of its own.
+"""Protocol buffer schemas: their definitions are compiled by protoc, in a process of its own.
 
-``grpcio-tools`` brings protoc. In our process it would write its complaints to stderr, where nobody can quote
-them; compiled definitions are kept, so it runs once for each revision.
+The package grpcio-tools contains protoc. Within this process protoc would write its errors to stderr, and
+they could not be returned to the caller. The store keeps the compiled definition, so protoc runs once per
+revision.
 """
 
 import importlib.util
@@ -21,10 +22,11 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped] 
 
 from localpubsub.errors import InvalidArgument, SchemaMismatch, Unimplemented
 
-TIMEOUT: Final = 30.0  #: seconds that protoc has
+TIMEOUT: Final = 30.0  #: Seconds after which protoc is killed.
 _FILE: Final = "schema.proto"
 
-#: https://cloud.google.com/pubsub/docs/bigquery#protocol-buffer-types; others are texts.
+#: Type of a field → type of its BigQuery column, TEXT for all others:
+#: https://cloud.google.com/pubsub/docs/bigquery#protocol-buffer-types
 _COLUMNS: Final = {
     **dict.fromkeys(
         ("INT32", "INT64", "UINT32", "FIXED32", "SFIXED32", "SINT32", "SINT64", "SFIXED64"), "INT64"
@@ -38,7 +40,12 @@ _COLUMNS: Final = {
 
 
 def compile_definition(definition: str) -> bytes:
-    """The FileDescriptorSet of a .proto text; InvalidArgument with protoc's complaint. Takes a moment."""
+    """Compile the text of a .proto file into a FileDescriptorSet; this blocks while protoc runs.
+
+    Raises:
+        InvalidArgument: the text is invalid; the error has protoc's messages.
+        Unimplemented: grpcio-tools is not installed.
+    """
     if importlib.util.find_spec("grpc_tools") is None:
         raise Unimplemented(
             "localpubsub needs the package grpcio-tools for protocol buffer schemas: "
@@ -56,25 +63,33 @@ def compile_definition(definition: str) -> bytes:
             f"-I{directory}",
             f"--descriptor_set_out={output}",
         ]
-        done = subprocess.run(  # noqa: S603 - our own arguments
+        protoc = subprocess.run(  # noqa: S603 - no argument comes from the request
             [*command, _FILE], capture_output=True, text=True, timeout=TIMEOUT, check=False, cwd=directory
         )
-        if done.returncode:
-            raise InvalidArgument(f"Invalid schema definition: {done.stderr.strip()}")
-        found = output.read_bytes()
-    (file,) = descriptor_pb2.FileDescriptorSet.FromString(found).file
+        if protoc.returncode:
+            raise InvalidArgument(f"Invalid schema definition: {protoc.stderr.strip()}")
+        compiled = output.read_bytes()
+    (file,) = descriptor_pb2.FileDescriptorSet.FromString(compiled).file
     if file.dependency:
         raise InvalidArgument("Invalid schema definition: imports are not supported.")
     if len(file.message_type) != 1:
         raise InvalidArgument("Invalid schema definition: it must have exactly one top-level message type.")
-    return found
+    return compiled
 
 
 class ProtobufDefinition:
     """One revision of a protocol buffer schema."""
 
     def __init__(self, compiled_bytes: bytes, root_message: str = "") -> None:
-        """The only top-level message, or ``root_message``; InvalidArgument when it is not there."""
+        """Load a compiled definition.
+
+        Args:
+            compiled_bytes: an encoded FileDescriptorSet.
+            root_message: full name of the message type; empty for the only top-level one.
+
+        Raises:
+            InvalidArgument: the bytes are invalid, or the message type does not exist.
+        """
         pool = descriptor_pool.DescriptorPool()
         try:
             files = descriptor_pb2.FileDescriptorSet.FromString(compiled_bytes).file
@@ -88,7 +103,7 @@ class ProtobufDefinition:
         self._message: Any = message_factory.GetMessageClass(self._descriptor)
 
     def decode(self, data: bytes, *, binary: bool) -> object:
-        """The message's fields by name, as JSON has them; SchemaMismatch."""
+        """Return the fields of a message by name, as JSON values; SchemaMismatch if data does not match."""
         message = self._message()
         try:
             if binary:
@@ -96,7 +111,7 @@ class ProtobufDefinition:
             else:
                 json_format.Parse(data, message)
         except (DecodeError, json_format.ParseError, ValueError, RecursionError) as error:
-            raise SchemaMismatch(f"it is not a {self._descriptor.full_name}: {error}") from error
+            raise SchemaMismatch(f"it is not a valid {self._descriptor.full_name}: {error}") from error
         if not message.IsInitialized():
             missing = ", ".join(message.FindInitializationErrors())
             raise SchemaMismatch(f"it lacks required fields of {self._descriptor.full_name}: {missing}")
@@ -105,7 +120,7 @@ class ProtobufDefinition:
         )
 
     def columns(self) -> Mapping[str, str]:
-        """Name → type of the columns of a table for these messages."""
+        """Return name → type of the columns of a BigQuery table for these messages."""
         return {field.name: _column_type(field) for field in self._descriptor.fields}
 
 

@@ -1,4 +1,4 @@
-"""The schemas there are, by name, with their revisions; every change is in the store before it is confirmed.
+"""The existing schemas and their revisions, by name; every change is on disk before it is confirmed.
 
 https://cloud.google.com/pubsub/docs/schemas and the comments of google/pubsub/v1/schema.proto.
 """
@@ -27,15 +27,18 @@ if TYPE_CHECKING:
     from localpubsub.schemas.avro import AvroDefinition
     from localpubsub.schemas.protobuf import ProtobufDefinition
 
-#: What a topic's schema reads once that is deleted (proto: SchemaSettings.schema).
+#: Value of a topic's ``schema`` after the schema was deleted (proto: SchemaSettings.schema).
 DELETED_SCHEMA: Final = "_deleted-schema_"
 
-MAX_REVISIONS: Final = 20  #: of one schema (https://cloud.google.com/pubsub/quotas#resource_limits)
-MAX_DEFINITION_BYTES: Final = 300_000  #: (idem)
+MAX_REVISIONS: Final = (
+    20  #: Revisions of one schema (https://cloud.google.com/pubsub/quotas#resource_limits).
+)
+MAX_DEFINITION_BYTES: Final = 300_000  #: Bytes of one definition (quotas, as above).
 
-ENCODING: Final = "googclient_schemaencoding"  #: attributes of messages that were validated
-NAME: Final = "googclient_schemaname"
-REVISION: Final = "googclient_schemarevisionid"
+# Attributes that are added to each validated message.
+ENCODING: Final = "googclient_schemaencoding"  #: JSON or BINARY.
+NAME: Final = "googclient_schemaname"  #: Full name of the schema.
+REVISION: Final = "googclient_schemarevisionid"  #: Id of the revision that the data matches.
 
 _ENCODINGS: Final = {1: "JSON", 2: "BINARY"}
 _PUT: Final = "INSERT OR REPLACE INTO schema_revision VALUES (?, ?, ?, ?)"
@@ -43,15 +46,15 @@ _PUT: Final = "INSERT OR REPLACE INTO schema_revision VALUES (?, ?, ?, ?)"
 
 @dataclass(eq=False)
 class Revision:
-    """One revision. ``number`` orders them and never is used again."""
+    """One revision of a schema."""
 
-    number: int
+    number: int  #: Orders the revisions and identifies them in the store; it is never reused.
     resource: SchemaPb
-    compiled: bytes  #: FileDescriptorSet, empty for Avro
+    compiled: bytes  #: Encoded FileDescriptorSet; empty for Avro.
 
     @cached_property
     def definition(self) -> "AvroDefinition | ProtobufDefinition":
-        """What reads its messages."""
+        """The parsed definition, which decodes messages."""
         if self.resource.type_ == Schema.AVRO:
             from localpubsub.schemas.avro import AvroDefinition  # noqa: PLC0415 - see `server.py`
 
@@ -62,21 +65,27 @@ class Revision:
 
 
 class SchemaRegistry:
-    """Creates, revises, lists and deletes schemas, and holds messages against them."""
+    """Creates, revises and deletes schemas, and validates messages against them."""
 
     def __init__(self, journal: Journal, next_number: Callable[[], int]) -> None:
-        self.revisions: dict[str, list[Revision]] = {}  #: by full name of the schema, oldest first
+        self.revisions: dict[
+            str, list[Revision]
+        ] = {}  #: Full name of a schema → its revisions, oldest first.
         self._journal = journal
         self._next_number = next_number
 
     def load(self, store: Store) -> None:
-        """Take over what the store holds; before the server serves."""
+        """Read all revisions from the store, before the server serves."""
         for number, encoded, compiled in store.schema_revisions():
             resource = Schema.FromString(encoded)
             self.revisions.setdefault(resource.name, []).append(Revision(number, resource, compiled))
 
     def revision(self, name: str, revision_id: str = "") -> Revision:
-        """A revision by ``projects/P/schemas/S@ID``, or the last one without ID; NotFound."""
+        """Return a revision by its name ``projects/P/schemas/S@ID``, or the newest if no id is given.
+
+        Raises:
+            NotFound: the schema or the revision does not exist.
+        """
         schema, _, given = name.partition("@")
         wanted = given or revision_id
         for revision in reversed(self.revisions.get(schema, [])):
@@ -85,7 +94,13 @@ class SchemaRegistry:
         raise NotFound(f"{schema}@{wanted}" if wanted else schema)
 
     async def create(self, name: str, given: SchemaPb) -> Revision:
-        """A new schema; AlreadyExists, InvalidArgument."""
+        """Create a schema and return its first revision.
+
+        Raises:
+            AlreadyExists: the name is taken.
+            InvalidArgument: the name or the definition is invalid.
+            StoreFailure: nothing was changed.
+        """
         limits.check_name(name, "schemas")
         self._check_new(name)
         revision = await self._compiled(name, given)
@@ -93,23 +108,30 @@ class SchemaRegistry:
         return await self._put(revision)
 
     async def commit(self, name: str, given: SchemaPb) -> Revision:
-        """Another revision of the same type; NotFound, InvalidArgument."""
+        """Add a revision of the same type.
+
+        Raises:
+            NotFound: the schema does not exist.
+            InvalidArgument: the definition is invalid or has another type.
+            FailedPrecondition: the schema has too many revisions.
+            StoreFailure: nothing was changed.
+        """
         current = self.revision(name)
         if given.type_ != current.resource.type_:
             raise InvalidArgument("Invalid schema revision: the type of a schema cannot be changed.")
         revision = await self._compiled(current.resource.name, given)
-        self.revision(name)  # it may have been deleted meanwhile
+        self.revision(name)  # raises if the schema was deleted in the meantime
         return await self._put(revision)
 
     async def roll_back(self, name: str, revision_id: str) -> Revision:
-        """A new revision that is a copy of an earlier one."""
+        """Add a revision that is a copy of an earlier one."""
         if not revision_id:
             raise InvalidArgument("Invalid rollback: a revision_id must be given.")
         earlier = self.revision(name.partition("@")[0], revision_id)
         return await self._put(self._numbered(earlier.resource, earlier.compiled))
 
     async def delete_revision(self, name: str, revision_id: str) -> Revision:
-        """The deleted revision; FailedPrecondition when it is the only one."""
+        """Delete a revision and return it; FailedPrecondition if it is the only one."""
         if "@" not in name and not revision_id:
             raise InvalidArgument("Invalid name: the revision must be given, as in projects/P/schemas/S@ID.")
         revision = self.revision(name, revision_id)
@@ -125,52 +147,56 @@ class SchemaRegistry:
         return revision
 
     async def delete(self, name: str) -> None:
-        """All revisions; the topics that used them take no more messages (see Catalogue.delete_schema)."""
+        """Delete a schema with all of its revisions; Catalogue.delete_schema then updates the topics."""
         self.revision(name)
         removed = self.revisions.pop(name)
         self._journal.next.resources.append(("DELETE FROM schema_revision WHERE schema = ?", (name,)))
         await self._journal.commit_or(lambda: self.revisions.__setitem__(name, removed))
 
-    async def validate(self, given: SchemaPb) -> Revision:
-        """A revision that is not kept; InvalidArgument when the definition is none."""
+    async def validate_definition(self, given: SchemaPb) -> Revision:
+        """Return a revision of this definition, not stored; InvalidArgument if the definition is invalid."""
         return await self._compiled("", given)
 
     def check_settings(self, settings: SchemaSettingsPb) -> None:
-        """Refuse settings of a topic that no message could satisfy: NotFound, InvalidArgument."""
+        """Reject settings with an unknown encoding (InvalidArgument), schema or revision (NotFound)."""
         self.revision(settings.schema)
         if settings.encoding not in _ENCODINGS:
             raise InvalidArgument("Invalid schema encoding provided: it must be JSON or BINARY.")
         for revision_id in (settings.first_revision_id, settings.last_revision_id):
             self.revision(settings.schema, revision_id)
 
-    def stamp(self, settings: SchemaSettingsPb, messages: Iterable[PubsubMessagePb]) -> None:
-        """Hold messages against a topic's schema, and say in each which revision it satisfies.
+    def validate_messages(self, settings: SchemaSettingsPb, messages: Iterable[PubsubMessagePb]) -> None:
+        """Validate messages against a topic's schema, and add attributes that name the matching revision.
 
-        InvalidArgument names the first that does not, and why; none of them is then published.
+        Raises:
+            InvalidArgument: a message does not match; the text has the first such message and the reason.
+            NotFound: the schema was deleted.
         """
         if settings.schema == DELETED_SCHEMA:
             raise NotFound("Schema associated with topic deleted")
         revisions = self._allowed(settings)
         encoding = _ENCODINGS[settings.encoding]
         for index, message in enumerate(messages):
-            revision = _satisfied(revisions, message.data, encoding, index)
+            revision = _newest_match(revisions, message.data, encoding, index)
             message.attributes[ENCODING] = encoding
             message.attributes[NAME] = settings.schema
             message.attributes[REVISION] = revision.resource.revision_id
 
     def decode(self, message: PubsubMessagePb) -> Mapping[str, object]:
-        """The fields of a stamped message; SchemaMismatch when it has none."""
+        """Return the fields of a validated message; SchemaMismatch if its schema has no fields or is gone."""
         try:
             revision = self.revision(message.attributes.get(NAME, ""), message.attributes.get(REVISION, ""))
         except NotFound as error:
-            raise SchemaMismatch(f"The schema of the message is not there: {error}") from error
-        found = revision.definition.decode(message.data, binary=message.attributes[ENCODING] == "BINARY")
-        if not isinstance(found, dict):
-            raise SchemaMismatch("The schema of the message is no record: it has no fields for columns.")
-        return found
+            raise SchemaMismatch(f"The schema of the message does not exist: {error}") from error
+        fields = revision.definition.decode(message.data, binary=message.attributes[ENCODING] == "BINARY")
+        if not isinstance(fields, dict):
+            raise SchemaMismatch(
+                "The schema of the message is not a record, so it has no fields for columns."
+            )
+        return fields
 
     def _allowed(self, settings: SchemaSettingsPb) -> Sequence[Revision]:
-        """From the last allowed revision back to the first."""
+        """Return the revisions that a topic allows, newest first."""
         revisions = self.revisions[settings.schema]
         first = last = None
         if settings.first_revision_id:
@@ -206,7 +232,7 @@ class SchemaRegistry:
         resource.CopyFrom(given)
         resource.name = name
         revision = self._numbered(resource, compiled)
-        _ = revision.definition  # raises when the definition is none
+        _ = revision.definition  # raises if the definition is invalid
         return revision
 
     def _numbered(self, given: SchemaPb, compiled: bytes) -> Revision:
@@ -229,23 +255,23 @@ class SchemaRegistry:
         revisions.append(revision)
         row = (revision.number, name, revision.resource.SerializeToString(), revision.compiled)
         self._journal.next.resources.append((_PUT, row))
-        await self._journal.commit_or(lambda: self._forget(revisions, revision))
+        await self._journal.commit_or(lambda: self._remove(revisions, revision))
         return revision
 
-    def _forget(self, revisions: list[Revision], revision: Revision) -> None:
+    def _remove(self, revisions: list[Revision], revision: Revision) -> None:
         revisions.remove(revision)
         if not revisions:
             self.revisions.pop(revision.resource.name, None)
 
 
-def _satisfied(revisions: Sequence[Revision], data: bytes, encoding: str, index: int) -> Revision:
-    """The last revision that data satisfies."""
+def _newest_match(revisions: Sequence[Revision], data: bytes, encoding: str, index: int) -> Revision:
+    """Return the newest of the revisions that the data matches."""
     reason = "no revision is allowed"
     for revision in revisions:
         try:
             revision.definition.decode(data, binary=encoding == "BINARY")
         except SchemaMismatch as mismatch:
-            # That of the newest revision is the one to hear of.
+            # The error reports the mismatch with the newest revision.
             reason = reason if revision is not revisions[0] else str(mismatch)
             continue
         return revision

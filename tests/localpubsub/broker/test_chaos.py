@@ -54,10 +54,10 @@ def test_a_seed_decides_and_subscriptions_do_not_disturb_each_other() -> None:
         chaos = Chaos(ChaosOptions(duplicate=0.2, drop_ack=0.5, seed=seed))
         found = []
         for _ in range(500):
-            found.append(chaos.strikes("duplicate", "one"))
+            found.append(chaos.injects("duplicate", "one"))
             if beside:
-                chaos.strikes("duplicate", "other")
-                chaos.strikes("drop_ack", "one")
+                chaos.injects("duplicate", "other")
+                chaos.injects("drop_ack", "one")
         assert chaos.counts["duplicate"] >= sum(found)
         return found
 
@@ -145,5 +145,5 @@ def test_with_everything_on_nothing_is_lost(tmp_path: Path, caplog: pytest.LogCa
                 time.sleep(0.02)  # two endpoints, and neither announces what the other was sent
     records = [record.message for record in caplog.records if record.name == "localpubsub.broker.chaos"]
     switches = {message.split()[1] for message in records}
-    assert switches == {"switch=duplicate", "switch=drop_ack", "switch=early_dead_letter"}
+    assert switches == {"fault=duplicate", "fault=drop_ack", "fault=early_dead_letter"}
     assert records[-1].rpartition("count=")[2].isdigit()

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from localpubsub.backlog.id_queue import IdQueue
 from localpubsub.backlog.message import MessageIds, oldest_retained_id
-from localpubsub.broker.message_cache import STUCK, MessageCache
+from localpubsub.broker.message_cache import EVICTION_AGE, MessageCache
 
 
 @given(st.lists(st.one_of(st.integers(0, 2**63), st.none()), max_size=200))
@@ -47,7 +47,7 @@ def test_a_message_nobody_takes_makes_room_for_new_ones() -> None:
     hot = MessageCache(capacity=10_000)
     for message_id in range(100):
         hot.add(message_id, b"x" * 800)
-    later = (STUCK + 1) * 1_000_000
+    later = (EVICTION_AGE + 1) * 1_000_000
     hot.add(later, b"x" * 800)
     assert hot.get(later)
     assert not hot.get(0)

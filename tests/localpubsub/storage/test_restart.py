@@ -11,7 +11,7 @@ from pathlib import Path
 from google.pubsub_v1.types import PubsubMessage
 
 import localpubsub
-from localpubsub.broker.broker import FORGET_EVERY, Broker
+from localpubsub.broker.broker import EXPIRY_INTERVAL, Broker
 from localpubsub.clock import Clock
 from localpubsub.errors import NotFound
 from localpubsub.protocol.messages import PubsubMessage as RawMessage
@@ -178,11 +178,11 @@ def test_an_expired_snapshot_lets_go() -> None:
         for _ in range(8):
             assert bodies(store) == 1
             assert "projects/p/snapshots/nnn" in broker.snapshots.snapshots
-            subscription.active = True
+            subscription.used = True
             await advance(broker, clock, DAY * 0.99)
             if clock.ahead > 7 * DAY:
                 break
-        await advance(broker, clock, FORGET_EVERY)
+        await advance(broker, clock, EXPIRY_INTERVAL)
         assert not broker.snapshots.snapshots
         assert bodies(store) == 0
 
