@@ -1,4 +1,4 @@
-"""One dispatch: crawl in, jobs published, every confirmation awaited, then the answer."""
+"""Dispatch a crawl: publish its jobs, wait for every confirmation, then respond."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from itertools import chain
 from contract.crawl import Crawl
 from contract.faults import Fault, UnreadableCrawl
 from dispatcher.plan import Plan
-from dispatcher.run_id import name_run
+from dispatcher.run_id import make_run_id
 from dispatcher.sitemap import SitemapUnreadable
 from dispatcher.sitemap_reader import SitemapUnavailable
 from extraction.selectors import CHECKS
@@ -17,7 +17,12 @@ from publishing.publisher import Message, Publisher, PublishUnconfirmed
 
 @dataclass(frozen=True)
 class DispatchResponse:
-    """What the caller is told: HTTP status and JSON body."""
+    """The response to a dispatch.
+
+    Attributes:
+        status: the HTTP status.
+        body: the JSON body.
+    """
 
     status: int
     body: dict[str, object]
@@ -28,10 +33,10 @@ class Dispatcher:
     """Turns crawls into published jobs.
 
     Attributes:
-        publisher: of the jobs topic.
-        sitemap_urls: page URLs of a sitemap's URL.
-        now: the time, with a time zone.
-        ordered: whether jobs carry the ordering key of their host.
+        publisher: publishes to the jobs topic.
+        sitemap_urls: yields the page URLs of the sitemap at a URL.
+        now: returns the current time, with a time zone.
+        ordered: whether jobs are published with the ordering key of their host.
     """
 
     publisher: Publisher
@@ -43,16 +48,16 @@ class Dispatcher:
         """Dispatch the crawl in `body`.
 
         Returns:
-            200 once every job is confirmed; 400 with all faults of a crawl; 503 where the site's sitemap or
-            Pub/Sub was not available: the same request then makes the same jobs again.
+            200 once every job is confirmed; 400 with all faults of an invalid crawl; 503 if the site's
+            sitemap or Pub/Sub was not available. The same request then makes the same jobs again.
         """
         try:
             crawl = Crawl.decode(body, CHECKS)
             now = self.now()
-            plan = Plan(crawl, name_run(crawl, schedule_time, now), now)
-        except UnreadableCrawl as wrong:
+            plan = Plan(crawl, make_run_id(crawl, schedule_time, now), now)
+        except UnreadableCrawl as error:
             return DispatchResponse(
-                400, {"error": f"the crawl was not dispatched: {wrong}", **_faults(wrong.faults)}
+                400, {"error": f"the crawl was not dispatched: {error}", **_faults(error.faults)}
             )
         return self._publish(plan, traceparent)
 
@@ -62,25 +67,25 @@ class Dispatcher:
             Message(data, job.attributes(traceparent), job.ordering_key() if self.ordered else "")
             for job, data in jobs
         )
-        published, refusals = 0, list[PublishUnconfirmed]()
+        published, failures = 0, list[PublishUnconfirmed]()
         try:
             for confirmation in self.publisher.publish_all(messages):
                 if isinstance(confirmation, PublishUnconfirmed):
-                    refusals.append(confirmation)
+                    failures.append(confirmation)
                 else:
                     published += 1
-        except SitemapUnreadable as wrong:
-            fault = Fault("sources.sitemap", str(wrong))
+        except SitemapUnreadable as error:
+            fault = Fault("sources.sitemap", str(error))
             return DispatchResponse(
                 400, {"error": str(fault), **_faults([fault]), **_counts(plan, published)}
             )
-        except SitemapUnavailable as wrong:
-            return _incomplete(plan, published, f"sources.sitemap: {wrong}", unconfirmed=len(refusals))
-        if refusals:
+        except SitemapUnavailable as error:
+            return _incomplete(plan, published, f"sources.sitemap: {error}", unconfirmed=len(failures))
+        if failures:
             what = (
-                f"{len(refusals)} of {published + len(refusals)} jobs are not confirmed: {refusals[0].detail}"
+                f"{len(failures)} of {published + len(failures)} jobs are not confirmed: {failures[0].detail}"
             )
-            return _incomplete(plan, published, what, unconfirmed=len(refusals))
+            return _incomplete(plan, published, what, unconfirmed=len(failures))
         return DispatchResponse(200, _counts(plan, published))
 
     def _urls(self, crawl: Crawl) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""From a crawl and its URLs to jobs: canonical, distinct, identified. Pure."""
+"""The plan of a run: from a crawl and its URLs to jobs, one per page, each with its id. Pure."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -9,12 +9,17 @@ from contract.crawl import Crawl
 from contract.job import Job, identify
 from contract.urls import check_url
 
-MAX_SHOWN_URL = 200  #: characters of a rejected URL that the answer repeats
-MAX_SHOWN_REJECTED = 1000  #: rejected URLs that the answer lists; the rest is counted
+MAX_URL_CHARACTERS = 200  #: characters of a rejected URL that the response shows
+MAX_LISTED_REJECTED = 1000  #: rejected URLs that the response lists; the others are only counted
 
 
 class Rejected(NamedTuple):
-    """A URL that became no job, and why."""
+    """A URL for which no job was made.
+
+    Attributes:
+        url: the URL, cut to 200 characters.
+        why: a sentence that says what is invalid.
+    """
 
     url: str
     why: str
@@ -22,13 +27,16 @@ class Rejected(NamedTuple):
 
 @dataclass
 class Plan:
-    """The jobs of one run, made one by one as they are asked for, and a count of what became none.
+    """The jobs of one run, made one by one, and a count of the URLs for which no job is made.
 
     Attributes:
-        duplicates: URLs whose page already has a job in this run.
-        over_limit: URLs past `limits.max_jobs`.
-        rejected: URLs that are none, the first 1,000 of them.
-        rejected_count: all of them.
+        crawl: the crawl to dispatch.
+        run_id: the id of the run.
+        dispatched_at: when the run was dispatched, with a time zone.
+        duplicates: number of URLs whose page already has a job in this run.
+        over_limit: number of URLs beyond `limits.max_jobs`.
+        rejected_count: number of invalid URLs.
+        rejected: the first 1,000 invalid URLs, each with the reason.
     """
 
     crawl: Crawl
@@ -41,12 +49,12 @@ class Plan:
     _seen: set[str] = field(default_factory=set)
 
     def jobs(self, urls: Iterable[str]) -> Iterator[tuple[Job, bytes]]:
-        """Yield each job with its encoding."""
+        """Yield each job with its message data."""
         for url in urls:
             try:
                 planned = self._job(check_url(url))
-            except ValueError as wrong:
-                self._reject(url, str(wrong))
+            except ValueError as error:
+                self._reject(url, str(error))
                 continue
             if planned is not None:
                 yield planned
@@ -74,6 +82,6 @@ class Plan:
 
     def _reject(self, url: str, why: str) -> None:
         self.rejected_count += 1
-        if len(self.rejected) < MAX_SHOWN_REJECTED:
-            shown = url if len(url) <= MAX_SHOWN_URL else url[:MAX_SHOWN_URL] + "…"
+        if len(self.rejected) < MAX_LISTED_REJECTED:
+            shown = url if len(url) <= MAX_URL_CHARACTERS else url[:MAX_URL_CHARACTERS] + "…"
             self.rejected.append(Rejected(shown, why))

@@ -1,24 +1,25 @@
-"""Which run a dispatch is. A trigger that fires twice must make the same jobs. Pure."""
+"""The run id of a dispatch. A scheduled trigger that fires twice gets the same id, so the same jobs. Pure."""
 
 from datetime import UTC, datetime
 
 from contract.crawl import Crawl
 from contract.faults import UnreadableCrawl
 
-# https://cloud.google.com/scheduler/docs/reference/rest/v1/projects.locations.jobs#httptarget
+#: Header with the scheduled time, RFC 3339:
+#: https://cloud.google.com/scheduler/docs/reference/rest/v1/projects.locations.jobs#httptarget
 SCHEDULE_TIME = "X-CloudScheduler-ScheduleTime"
 
 
-def name_run(crawl: Crawl, schedule_time: str, now: datetime) -> str:
-    """Return the run's id: the caller's own, else crawl name + scheduled time, else crawl name + now.
+def make_run_id(crawl: Crawl, schedule_time: str, now: datetime) -> str:
+    """Return the run id: the crawl's `run_id`, else its name and the scheduled time, else its name and `now`.
 
     Args:
-        crawl: what is dispatched.
-        schedule_time: RFC 3339, from Cloud Scheduler's header; `""` where it was not Cloud Scheduler.
-        now: with a time zone.
+        crawl: the crawl to dispatch.
+        schedule_time: the value of Cloud Scheduler's header, RFC 3339; `""` if missing.
+        now: the current time, with a time zone.
 
     Raises:
-        UnreadableCrawl: where the scheduled time is none.
+        UnreadableCrawl: if the scheduled time is not an RFC 3339 time.
     """
     if crawl.run_id is not None:
         return crawl.run_id
@@ -31,7 +32,7 @@ def _utc(schedule_time: str, now: datetime) -> datetime:
     why = f"not an RFC 3339 time (got {schedule_time[:80]!r})"
     try:
         scheduled = datetime.fromisoformat(schedule_time)
-        # Without a zone it would be read in this machine's, and be another run elsewhere.
+        # Without a time zone it would mean this machine's, so another machine would make another run id.
         if scheduled.tzinfo is not None:
             return scheduled.astimezone(UTC)
     except (ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""Publishing that ends with a fact: a message counts once Pub/Sub has confirmed it."""
+"""Publishing to a Pub/Sub topic: a message counts as sent only once Pub/Sub has confirmed it."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -10,16 +10,22 @@ from typing import NamedTuple, Protocol, Self
 from contract.attempt import AttemptFailed
 from contract.outcome import Reason
 
-CHUNK = 5000  #: messages in memory at once, whatever the size of a crawl
-CHUNK_KEYS = 500  #: ordering keys at once: each has a request of its own, and the client a thread for each
-FIRST_PAUSE_SECONDS = 0.1  #: before what failed is sent again; doubles
-LONGEST_PAUSE_SECONDS = 2.0
+MAX_CHUNK_MESSAGES = 5000  #: largest number of messages in memory at once, whatever the size of a crawl
+#: Largest number of ordering keys sent at once: each key has its own request, and the client starts a thread
+#: for each.
+MAX_CHUNK_KEYS = 500
+MIN_RETRY_PAUSE_SECONDS = 0.1  #: pause before failed messages are sent again; it doubles with each retry
+MAX_RETRY_PAUSE_SECONDS = 2.0  #: longest pause between two retries
 
 
 class Message(NamedTuple):
-    """What is published: bytes and attributes.
+    """A message to publish.
 
-    Of the messages with one ordering key, an ordered subscription has one outstanding at a time.
+    Attributes:
+        data: the message data.
+        attributes: the message attributes.
+        ordering_key: an ordered subscription has one message of each key outstanding at a time; `""` for
+            none.
     """
 
     data: bytes
@@ -35,17 +41,17 @@ class PublishUnconfirmed(AttemptFailed):
 
 
 class Publisher(Protocol):
-    """Whatever publishes to one topic and waits: Pub/Sub, or a small real thing in a test."""
+    """Publishes to one topic, and waits for the confirmations."""
 
     def publish(self, message: Message) -> str:
-        """Publish one message; return its id once confirmed.
+        """Publish one message; return its message id once Pub/Sub has confirmed it.
 
         Raises:
-            PublishUnconfirmed: where it is not confirmed.
+            PublishUnconfirmed: if Pub/Sub does not confirm it.
         """
 
     def publish_all(self, messages: Iterable[Message]) -> Iterator[PublishUnconfirmed | str]:
-        """Publish many in batches; yield an id or a failure for each, in order, once it is known."""
+        """Publish many messages in batches; yield the message id or the failure of each, in their order."""
 
 
 class PubSubPublisher:
@@ -56,12 +62,12 @@ class PubSubPublisher:
     Args:
         project: the project that holds the topic.
         topic: the topic's short name.
-        timeout_seconds: how long a call here may wait for its confirmations.
+        timeout_seconds: how long a call may wait for its confirmations, in all.
         batch_seconds: how long a message waits for others to share its request with.
     """
 
     def __init__(self, project: str, topic: str, *, timeout_seconds: float, batch_seconds: float) -> None:
-        # A third of a second of imports: paid at the first start, not by whoever imports this module.
+        # These imports take a third of a second; a module that only needs `Message` should not pay for them.
         from google.api_core import exceptions  # noqa: PLC0415 - see above
         from google.cloud import pubsub_v1  # noqa: PLC0415 - see above
         from google.cloud.pubsub_v1 import types  # noqa: PLC0415 - see above
@@ -80,105 +86,109 @@ class PubSubPublisher:
             publisher_options=types.PublisherOptions(
                 # The default is IGNORE, which lets a large crawl fill the memory.
                 flow_control=types.PublishFlowControl(
-                    message_limit=CHUNK,
+                    message_limit=MAX_CHUNK_MESSAGES,
                     byte_limit=64_000_000,
                     limit_exceeded_behavior=types.LimitExceededBehavior.BLOCK,
                 ),
-                enable_message_ordering=True,  # else it refuses ordering keys
-                # We try again ourselves: the client would for ever where ordering is enabled, and for 600 s
-                # where not. What is tried counts against the flow control: after an outage nothing more
-                # could be sent.
+                enable_message_ordering=True,  # The client raises on an ordering key without it.
+                # Disable the client's retries: they last 600 s (forever with ordering) and hold flow-control
+                # slots, so nothing else could be sent after an outage. `_publish_chunk` retries instead.
                 retry=None,
                 timeout=timeout_seconds,
             ),
         )
         self._path = self._client.topic_path(project, topic)
-        self._passing = (
+        self._transient_errors = (
             exceptions.Aborted,
             exceptions.DeadlineExceeded,
             exceptions.InternalServerError,
             exceptions.ResourceExhausted,
             exceptions.ServiceUnavailable,
             exceptions.Unknown,
-            # Of messages behind one of their ordering key that failed: not sent at all.
+            # These two stand for messages that were not sent because an earlier one of their key failed.
             PublishToPausedOrderingKeyException,
             RuntimeError,
         )
 
     def for_topic(self, topic: str) -> Self:
-        """Return a publisher of another topic of the project, over the same connection."""
+        """Return a publisher for another topic of the project, over the same connection."""
         other = copy(self)
         path = self._client.topic_path(self._project, topic)
-        other._topic, other._path = topic, path  # noqa: SLF001 - of its own class
+        other._topic, other._path = topic, path  # noqa: SLF001 - an instance of the same class
         return other
 
     def publish(self, message: Message) -> str:
-        """See `Publisher.publish`."""
+        """Publish one message; see `Publisher.publish`."""
         for confirmation in self.publish_all([message]):
             if isinstance(confirmation, PublishUnconfirmed):
                 raise confirmation
             return confirmation
-        raise AssertionError("one message in, one confirmation out")
+        raise AssertionError("publish_all yields one result for each message")
 
     def publish_all(self, messages: Iterable[Message]) -> Iterator[PublishUnconfirmed | str]:
-        """See `Publisher.publish_all`."""
-        left = self._timeout_seconds  # of waiting for Pub/Sub, not for whoever makes the messages
+        """Publish many messages; see `Publisher.publish_all`."""
+        # Seconds left to wait for confirmations; time spent producing messages does not count.
+        remaining = self._timeout_seconds
         for chunk in _chunks(messages):
-            if left <= 0:
-                yield from (PublishUnconfirmed(self._topic, "not sent after that") for _ in chunk)
+            if remaining <= 0:
+                why = f"not sent, because {self._timeout_seconds:g} s are over"
+                yield from (PublishUnconfirmed(self._topic, why) for _ in chunk)
                 continue
-            until = time.monotonic() + left
-            yield from self._publish_chunk(chunk, until)
-            left = until - time.monotonic()
+            deadline = time.monotonic() + remaining
+            yield from self._publish_chunk(chunk, deadline)
+            remaining = deadline - time.monotonic()
 
-    def _publish_chunk(self, chunk: list[Message], until: float) -> list[PublishUnconfirmed | str]:
-        """Send, and send again what failed for a passing reason, until the time is over."""
-        waiting = dict(enumerate(chunk))
-        answers: dict[int, PublishUnconfirmed | str] = {}
-        pause = FIRST_PAUSE_SECONDS
+    def _publish_chunk(self, chunk: list[Message], deadline: float) -> list[PublishUnconfirmed | str]:
+        """Send the messages; until `deadline`, send those again that failed with a transient error."""
+        pending = dict(enumerate(chunk))
+        results: dict[int, PublishUnconfirmed | str] = {}
+        pause = MIN_RETRY_PAUSE_SECONDS
         while True:
-            futures = {place: self._send(message) for place, message in waiting.items()}
-            answers |= {place: self._confirmation(future, until) for place, future in futures.items()}
-            failed = {place: answer for place in waiting if not isinstance(answer := answers[place], str)}
-            self._resume({waiting[place].ordering_key for place in failed} - {""})
-            waiting = {
-                place: waiting[place]
-                for place, answer in failed.items()
-                if isinstance(answer.__cause__, self._passing)
+            futures = {index: self._send(message) for index, message in pending.items()}
+            results |= {index: self._result(future, deadline) for index, future in futures.items()}
+            failed = {index: result for index in pending if not isinstance(result := results[index], str)}
+            self._resume_keys({pending[index].ordering_key for index in failed} - {""})
+            pending = {
+                index: pending[index]
+                for index, failure in failed.items()
+                if isinstance(failure.__cause__, self._transient_errors)
             }
-            if not waiting or time.monotonic() + pause >= until:
-                return [answers[place] for place in range(len(chunk))]
+            if not pending or time.monotonic() + pause >= deadline:
+                return [results[index] for index in range(len(chunk))]
             time.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+            pause = min(2 * pause, MAX_RETRY_PAUSE_SECONDS)
 
     def _send(self, message: Message) -> Future[str]:
         try:
-            sent: Future[str] = self._client.publish(
+            future: Future[str] = self._client.publish(
                 self._path, message.data, ordering_key=message.ordering_key, **message.attributes
             )
-        except Exception as wrong:  # noqa: BLE001 - larger than Pub/Sub takes: no reason to lose the others
-            sent = Future()
-            sent.set_exception(wrong)
-        return sent
+        except Exception as error:  # noqa: BLE001 - one message, too large for example, must not stop the others
+            future = Future()
+            future.set_exception(error)
+        return future
 
-    def _confirmation(self, future: Future[str], until: float) -> PublishUnconfirmed | str:
+    def _result(self, future: Future[str], deadline: float) -> PublishUnconfirmed | str:
         try:
-            return str(future.result(timeout=max(0.0, until - time.monotonic())))
+            return str(future.result(timeout=max(0.0, deadline - time.monotonic())))
         except TimeoutError:
             return PublishUnconfirmed(self._topic, f"no answer within {self._timeout_seconds:g} s")
-        except Exception as wrong:  # noqa: BLE001 - whatever it is, there is no confirmation
-            unconfirmed = PublishUnconfirmed(self._topic, f"{type(wrong).__name__} {wrong}".strip())
-            unconfirmed.__cause__ = wrong
+        except Exception as error:  # noqa: BLE001 - without a confirmation the message counts as not sent
+            unconfirmed = PublishUnconfirmed(self._topic, f"{type(error).__name__} {error}".strip())
+            unconfirmed.__cause__ = error
             return unconfirmed
 
-    def _resume(self, ordering_keys: set[str]) -> None:
-        """Let the client go on with keys that it paused after a failure: their order is nothing to us."""
+    def _resume_keys(self, ordering_keys: set[str]) -> None:
+        """Let the client send messages of these keys again, which it paused after a failure.
+
+        The pause keeps the order of a key's messages, which has no meaning for jobs and outcomes.
+        """
         for key in ordering_keys:
-            with suppress(RuntimeError):  # it was not paused: the failure was of the message itself
+            with suppress(RuntimeError):  # The client did not pause the key: it rejected the message itself.
                 self._client.resume_publish(self._path, key)
 
     def close(self) -> None:
-        """Send what is queued and take no more; waits for nothing."""
+        """Send the queued messages and accept no more; do not wait for confirmations."""
         self._client.stop()
 
 
@@ -186,7 +196,7 @@ def _chunks(messages: Iterable[Message]) -> Iterator[list[Message]]:
     chunk, keys = list[Message](), set[str]()
     for message in messages:
         keys.add(message.ordering_key)
-        if len(chunk) == CHUNK or len(keys) > CHUNK_KEYS:
+        if len(chunk) == MAX_CHUNK_MESSAGES or len(keys) > MAX_CHUNK_KEYS:
             yield chunk
             chunk, keys = [], {message.ordering_key}
         chunk.append(message)

@@ -1,1 +1,1 @@
-"""What a service process needs from its environment: settings, read once, and structured logs."""
+"""What each service process needs at its start: settings from the environment, and structured logs."""

@@ -1,24 +1,27 @@
-"""Logs: one event a line. JSON that Cloud Logging reads on Cloud Run, readable text elsewhere."""
+"""Structured logs: one event per line, as JSON for Cloud Logging on Cloud Run and as text elsewhere."""
 
 import json
 import logging
 import sys
 from collections.abc import Mapping
+from typing import Any
 
 from contract.trace import Trace
 
 LOGGER = logging.getLogger("scrapeq")
 INFO, WARNING, ERROR = logging.INFO, logging.WARNING, logging.ERROR
-MAX_FIELDS_BYTES = 700  #: with severity, event and trace a line stays under 1 KB: volume is paid for
-MAX_STACK_CHARACTERS = 8000  #: its end; a line with a stack trace is a bug's, and longer than others
+#: Largest size of an event's fields, in bytes of JSON. With severity, message, trace and labels a line then
+#: stays under 1 KB: Cloud Logging charges for the volume.
+MAX_FIELDS_BYTES = 590
+MAX_STACK_CHARACTERS = 8000  #: largest length of a stack trace in a line; its end is kept
 
 
 def configure(*, on_cloud_run: bool, project: str = "") -> None:
-    """Send the root logger's records to standard output, once per process.
+    """Write the root logger's records to standard output; call it once per process.
 
     Args:
-        on_cloud_run: whether Cloud Logging reads them.
-        project: the one that holds the traces.
+        on_cloud_run: whether Cloud Logging reads the lines.
+        project: the project that holds the traces.
     """
     root = logging.getLogger()
     root.setLevel(logging.INFO)
@@ -35,105 +38,111 @@ def event(
     trace: Trace | None = None,
     error: BaseException | None = None,
 ) -> None:
-    """Log one event: what happened, with its identifiers.
+    """Log one event with its identifiers.
 
     Args:
-        level: one of `logging`'s.
-        name: what happened, the same words every time (`delivery_finished`).
-        fields: identifiers and measures; empty ones are left out, and the longest texts are cut to fit.
-        trace: what it belongs to.
-        error: an exception nobody foresaw, for its stack trace.
+        level: a level of `logging`.
+        name: the event's name, always the same for the same kind of event (`delivery_finished`).
+        fields: identifiers and measured values. Empty fields are left out, and the longest texts are cut so
+            that all fields fit into `MAX_FIELDS_BYTES`.
+        trace: the trace that the event belongs to.
+        error: an unexpected exception, whose stack trace is logged.
     """
-    told = {key: value for key, value in fields.items() if value not in ("", None)}
-    LOGGER.log(level, name, extra={"json_fields": shortened(told), "trace_context": trace}, exc_info=error)
+    present = {key: value for key, value in fields.items() if value not in ("", None)}
+    LOGGER.log(level, name, extra={"json_fields": shorten(present), "trace_context": trace}, exc_info=error)
 
 
-def shortened(fields: dict[str, object]) -> dict[str, object]:
-    """Return the fields, their longest texts cut until all of them fit in `MAX_FIELDS_BYTES`."""
-    while (excess := _size(fields) - MAX_FIELDS_BYTES) > 0:
+def shorten(fields: dict[str, object]) -> dict[str, object]:
+    """Return the fields, with the longest texts cut until all fields fit into `MAX_FIELDS_BYTES`."""
+    while (excess := _json_size(fields) - MAX_FIELDS_BYTES) > 0:
         texts = {key: str(value) for key, value in fields.items() if isinstance(value, str)}
-        longest = max(texts, key=lambda key: _size(texts[key]), default="")
+        longest = max(texts, key=lambda key: _json_size(texts[key]), default="")
         if len(texts.get(longest, "")) < 2:
             break
         text = texts[longest]
-        cut = max(len(text) // 2, len(text) - excess) - 1
-        fields = fields | {longest: text[:cut].removesuffix("…") + "…"}
+        length = max(len(text) // 2, len(text) - excess) - 1
+        fields = fields | {longest: text[:length].removesuffix("…") + "…"}
     return fields
 
 
-def _size(value: object) -> int:
+def _json_size(value: object) -> int:
     return len(json.dumps(value, default=str))
 
 
 def _cloud_handler(project: str) -> logging.Handler:
-    # A fifth of a second of imports, so only where it is used.
+    """Return google-cloud-logging's handler, with the job's trace in place of the request's.
+
+    Labels, request and source location are the same for every event of a service, and the request is in Cloud
+    Run's own
+    log: they are overridden with empty values
+    (manual metadata overrides,
+    https://cloud.google.com/python/docs/reference/logging/latest/std-lib-integration).
+    """
+    # The import takes a fifth of a second of a cold start, so it is not made where text is written.
     from google.cloud.logging.handlers import StructuredLogHandler  # noqa: PLC0415 - see above
 
     class CloudHandler(StructuredLogHandler):
-        """Without what says nothing: a line's volume is paid for, and no line tells of the library itself."""
-
+        # The library's own emit would add a line about the library to the log of each process.
         emit = logging.StreamHandler.emit
 
-        def format(self, record: logging.LogRecord) -> str:
-            entry: dict[str, object] = json.loads(super().format(record))  # type: ignore[no-untyped-call] # publishes no types
-            event, newline, stack = str(entry["message"]).partition("\n")
-            entry["message"] = event + newline + stack[-MAX_STACK_CHARACTERS:]
-            for name in _UNTOLD:
-                entry.pop(name, None)
-            return json.dumps(entry | _trace_fields(record, project), separators=(",", ":"))
+        def filter(self, record: logging.LogRecord) -> bool:
+            metadata: dict[str, object] = {"http_request": {}, "source_location": {}}
+            trace: Trace | None = getattr(record, "trace_context", None)
+            if trace is not None:
+                metadata["trace"] = f"projects/{project}/traces/{trace.trace_id}"
+                metadata["span_id"] = trace.span_id
+                metadata["trace_sampled"] = trace.sampled
+            vars(record).update(metadata)
+            return bool(super().filter(record))
 
-    handler: logging.Handler = CloudHandler(stream=sys.stdout)  # type: ignore[no-untyped-call] # idem
+    handler: logging.Handler = CloudHandler(  # type: ignore[no-untyped-call]  # the library has no types
+        stream=sys.stdout, project_id=project, json_encoder_cls=_AsciiEncoder
+    )
+    handler.setFormatter(_BoundedStackFormatter())
     return handler
 
 
-#: The same in every line, or in Cloud Run's own log of requests; and a trace is the job's, not the request's.
-_UNTOLD = (
-    "httpRequest",
-    "logging.googleapis.com/labels",
-    "logging.googleapis.com/sourceLocation",
-    "logging.googleapis.com/spanId",
-    "logging.googleapis.com/trace",
-    "logging.googleapis.com/trace_sampled",
-)
+class _AsciiEncoder(json.JSONEncoder):
+    """Escapes all but ASCII: no UTF-8 stream takes half a surrogate pair, so the event would be lost."""
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - whatever json.dumps passes
+        super().__init__(**(options | {"ensure_ascii": True}))
+
+    def default(self, o: object) -> str:
+        return str(o)
 
 
-def _trace_fields(record: logging.LogRecord, project: str) -> dict[str, object]:
-    """See https://cloud.google.com/logging/docs/structured-logging#structured_logging_special_fields."""
-    trace: Trace | None = getattr(record, "trace_context", None)
-    if trace is None:
-        return {}
-    span = {"logging.googleapis.com/spanId": trace.span_id} if trace.span_id else {}
-    return {
-        "logging.googleapis.com/trace": f"projects/{project}/traces/{trace.trace_id}",
-        "logging.googleapis.com/trace_sampled": trace.sampled,
-        **span,
-    }
+class _BoundedStackFormatter(logging.Formatter):
+    """Keeps the last `MAX_STACK_CHARACTERS` of a stack trace."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        message, newline, stack = super().format(record).partition("\n")
+        return message + newline + stack[-MAX_STACK_CHARACTERS:]
 
 
 def _text_handler() -> logging.Handler:
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(_Text("%(asctime)s %(levelname)-7s %(message)s"))
+    handler.setFormatter(_TextFormatter("%(asctime)s %(levelname)-7s %(message)s"))
     return handler
 
 
-class _Text(logging.Formatter):
-    """`time LEVEL event key=value key="value with spaces"`."""
+class _TextFormatter(logging.Formatter):
+    """Writes `time LEVEL event key=value key="value with spaces"`, and a stack trace below."""
 
     def format(self, record: logging.LogRecord) -> str:
         fields = dict(getattr(record, "json_fields", {}))
         if trace := getattr(record, "trace_context", None):
             fields["trace"] = trace.trace_id
-        line = super().format(record)
-        told = " ".join(f"{key}={_shown(value)}" for key, value in fields.items())
-        first, newline, trace = line.partition("\n")
-        return f"{first} {told}".rstrip() + newline + trace
+        first_line, newline, stack = super().format(record).partition("\n")
+        shown = " ".join(f"{key}={_quoted(value)}" for key, value in fields.items())
+        return f"{first_line} {shown}".rstrip() + newline + stack
 
 
-def _shown(value: object) -> str:
+def _quoted(value: object) -> str:
+    """Return a value as text that a line and a terminal can hold: in quotes if it has spaces or the like."""
     text = str(value)
-    plain = text and all(character.isprintable() and character not in ' "=' for character in text)
-    if plain:
+    if text and all(character.isprintable() and character not in ' "=' for character in text):
         return text
-    # What no terminal or UTF-8 stream takes is escaped: line separators, control codes, half surrogate pairs.
+    # Line separators, control codes and half surrogate pairs are escaped.
     quoted = json.dumps(text, ensure_ascii=False)
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in quoted)

@@ -1,4 +1,7 @@
-"""The environment, read once at the edge; every fault is reported at once, and none is survived."""
+"""Settings: environment variables, read once at the start.
+
+All faults are reported together, and end the process.
+"""
 
 import re
 from typing import Annotated, Literal, TypeVar
@@ -12,23 +15,26 @@ from runtime import log
 
 _PRODUCT = re.compile(r"[A-Za-z_-]+")  # RFC 9309 section 2.2.1
 _CONTACT = re.compile(r"https?://[\w-]+\.[\w.-]+|[\w.+-]+@[\w-]+\.[\w.-]+")
-# Where Google publishes the certificates of its OIDC tokens, in the {kid: PEM} form.
+#: URL of the certificates of Google's OIDC tokens, a JSON object `{kid: PEM}`.
 GOOGLE_CERTS_URL = "https://www.googleapis.com/oauth2/v1/certs"
 
 
 class BadSettings(Exception):
-    """The environment does not describe a service that can run; the message names every fault."""
+    """The service cannot run with this environment; the message names every fault."""
 
 
 class ServiceSettings(BaseSettings):
-    """What every service reads. A field's name in capitals is its environment variable.
+    """The settings of every service. A field's name in capitals is its environment variable.
 
     Attributes:
         google_cloud_project: the project that holds the topics.
         pubsub_emulator_host: host:port of a local Pub/Sub; google-cloud-pubsub reads it too.
-        port: where to listen (Cloud Run sets it).
-        k_service, k_revision: set by Cloud Run; they switch logs to Cloud Logging's JSON.
-        user_agent: what sites see. On Cloud Run it must hold a URL or an email address of yours.
+        host: the address to listen on.
+        port: the port to listen on. Cloud Run sets it.
+        k_service: the name of the Cloud Run service. Cloud Run sets it; logs are then written as JSON.
+        k_revision: the name of the Cloud Run revision. Cloud Run sets it.
+        user_agent: the `User-Agent` of requests to sites. On Cloud Run it must contain a URL or an email
+            address of yours.
         fetch_allow_networks: comma-separated CIDRs that may be fetched from although they are not public.
     """
 
@@ -43,31 +49,33 @@ class ServiceSettings(BaseSettings):
     user_agent: Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[!-~][ -~]*$")] = "scrapeq/0.1"
     fetch_allow_networks: str = ""
 
-    # Checks of fields, not of the whole model: pydantic runs those only where no field has a fault.
+    # These check fields and not the whole model: pydantic checks the model only if no field has a fault.
     @field_validator("user_agent")
     @classmethod
-    def _sites_can_reach_us(cls, value: str, info: ValidationInfo) -> str:
+    def _user_agent_names_us(cls, value: str, info: ValidationInfo) -> str:
         if not _PRODUCT.match(value):
-            raise ValueError("must begin with a product's name, as scrapeq/0.1: robots.txt calls us by it")
+            raise ValueError("must begin with a product name, as in scrapeq/0.1: robots.txt rules name it")
         if info.data.get("k_service") and not _CONTACT.search(value):
-            raise ValueError("must hold a URL or an email address by which the sites' owners reach you")
+            raise ValueError(
+                "must hold a URL or an email address, by which the owners of the sites can reach you"
+            )
         return value
 
     @field_validator("fetch_allow_networks")
     @classmethod
-    def _are_networks(cls, value: str) -> str:
+    def _networks_are_valid(cls, value: str) -> str:
         parse_networks(value)
         return value
 
 
 class PushSettings(ServiceSettings):
-    """What a service reads that takes pushes.
+    """The settings of a service that takes pushes.
 
     Attributes:
-        push_auth: `oidc`, or `none` where whoever reaches the port may push.
-        push_audience: the `aud` that the subscription's tokens carry.
-        push_service_account: the account that the subscription's tokens are of.
-        push_certs_url: certificates of the tokens' issuer, `{kid: PEM}`.
+        push_auth: `oidc` to check each push's token; `none` to accept every push that reaches the port.
+        push_audience: the audience (`aud`) of the subscription's tokens.
+        push_service_account: the email address of the subscription's service account.
+        push_certs_url: URL of the certificates of the tokens' issuer, a JSON object `{kid: PEM}`.
     """
 
     push_auth: Literal["oidc", "none"] = "oidc"
@@ -76,31 +84,32 @@ class PushSettings(ServiceSettings):
     push_certs_url: AnyHttpUrl = AnyHttpUrl(GOOGLE_CERTS_URL)
 
 
-AnySettings = TypeVar("AnySettings", bound=ServiceSettings)
+SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 
 
-def load(settings: type[AnySettings]) -> AnySettings:
-    """Read the environment.
+def load(settings: type[SettingsT]) -> SettingsT:
+    """Read the environment into `settings`.
 
     Raises:
-        BadSettings: with every fault, as in `PUSH_AUDIENCE: missing; PORT: … (got '80x')`.
+        BadSettings: if any variable is missing or wrong; it names every fault, as in
+            `PUSH_AUDIENCE: missing; PORT: … (got '80x')`.
     """
     try:
         return settings()
-    except ValidationError as wrong:
+    except ValidationError as error:
         faults = [
             f"{fault.path.upper()}: {fault.message}" if fault.path else fault.message
-            for fault in validation_faults(wrong)
+            for fault in validation_faults(error)
         ]
         raise BadSettings("; ".join(faults)) from None
 
 
-def load_or_exit(settings: type[AnySettings]) -> AnySettings:
-    """Read the environment, or end the process with one sentence on standard error and status 1."""
+def load_or_exit(settings: type[SettingsT]) -> SettingsT:
+    """Read the environment into `settings`, or exit with the faults on standard error and status 1."""
     try:
         return load(settings)
-    except BadSettings as wrong:
-        raise SystemExit(f"{settings.__module__.split('.')[0]} does not start. {wrong}") from None
+    except BadSettings as error:
+        raise SystemExit(f"{settings.__module__.split('.')[0]} does not start. {error}") from None
 
 
 def log_allowed_networks(settings: ServiceSettings) -> None:

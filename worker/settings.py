@@ -1,4 +1,4 @@
-"""What the worker reads from its environment."""
+"""The settings of the worker."""
 
 from typing import Annotated, Literal
 
@@ -7,25 +7,28 @@ from pydantic import Field, ValidationInfo, field_validator
 from contract.topology import DEAD_LETTER_TOPIC, JOBS_TOPIC, OUTCOMES_TOPIC
 from runtime.settings import PushSettings
 
-PUBLISH_SECONDS = 5  #: kept of the request's time for confirmations, the outcome's and what is settled
+#: Seconds of the request's time reserved for publish confirmations: of the outcome, and with
+#: ACK_POLICY=settled of the dead-lettered or requeued job.
+PUBLISH_SECONDS = 5
 
 
 class WorkerSettings(PushSettings):
     """The worker's settings.
 
     Attributes:
-        outcomes_topic: short name of the topic that takes the outcomes.
-        ack_policy: `success`, where only a success is acknowledged; or `settled`, where the worker itself
-            publishes a failed job to the dead-letter topic, and one that must wait to the jobs topic.
-        dead_letter_topic, jobs_topic: their short names; needed for `settled`.
-        page_budget_seconds: everything for one page, from the arrival of its push on: the wait for this
-            worker, robots.txt, its host's turn, name, connection, redirects, body.
-        request_timeout_seconds: the container's request timeout (Cloud Run's `timeout`).
-        ack_deadline_seconds: the subscription's; also Pub/Sub's push timeout.
-        concurrency: pushes at once in this instance (Cloud Run's `concurrency`).
+        outcomes_topic: short name of the outcomes topic.
+        ack_policy: `success` to acknowledge only a success; `settled` to acknowledge also a failed or
+            deferred job, after it was published to the dead-letter topic or to the jobs topic.
+        dead_letter_topic: short name of the dead-letter topic; used with `settled`.
+        jobs_topic: short name of the jobs topic; used with `settled`.
+        page_budget_seconds: seconds for one page, from when its push is read: robots.txt, the wait for the
+            host's rate limit, DNS, connection, redirects and body.
+        request_timeout_seconds: request timeout of the container in seconds (Cloud Run's `timeout`).
+        ack_deadline_seconds: ack deadline of the subscription in seconds; it is also Pub/Sub's push timeout.
+        concurrency: pushes handled at once by this instance (Cloud Run's `concurrency`).
         web_concurrency: gunicorn processes in this instance.
-        fetch_max_bytes: of one page, as received and as decoded.
-        fetch_max_redirects: followed for one page.
+        fetch_max_bytes: largest size of one page in bytes, as received and as decoded.
+        fetch_max_redirects: redirects followed for one page.
     """
 
     outcomes_topic: Annotated[str, Field(min_length=3)] = OUTCOMES_TOPIC
@@ -40,17 +43,17 @@ class WorkerSettings(PushSettings):
     fetch_max_bytes: Annotated[int, Field(ge=1024)] = 5 * 1024 * 1024
     fetch_max_redirects: Annotated[int, Field(ge=0, le=20)] = 5
 
-    # Checks of fields, not of the whole model: pydantic runs those only where no field has a fault.
+    # These check fields and not the whole model: pydantic checks the model only if no field has a fault.
     @field_validator("push_audience", "push_service_account")
     @classmethod
     def _authentication_is_complete(cls, value: str, info: ValidationInfo) -> str:
         if not value and info.data.get("push_auth") == "oidc":
-            raise ValueError("must be set, or PUSH_AUTH=none where nobody else reaches the port")
+            raise ValueError("must be set, or PUSH_AUTH=none if nobody else can reach the port")
         return value
 
     @field_validator("request_timeout_seconds")
     @classmethod
-    def _a_page_ends_before_its_request(cls, value: int, info: ValidationInfo) -> int:
+    def _page_budget_fits_into_request(cls, value: int, info: ValidationInfo) -> int:
         budget = info.data.get("page_budget_seconds", 0)
         if budget + PUBLISH_SECONDS > value:
             raise ValueError(f"must be at least {PUBLISH_SECONDS} above PAGE_BUDGET_SECONDS ({budget:g})")
@@ -58,9 +61,9 @@ class WorkerSettings(PushSettings):
 
     @field_validator("ack_deadline_seconds")
     @classmethod
-    def _a_request_ends_before_its_deadline(cls, value: int, info: ValidationInfo) -> int:
+    def _request_fits_into_ack_deadline(cls, value: int, info: ValidationInfo) -> int:
         timeout = info.data.get("request_timeout_seconds", 0)
         if timeout > value:
-            why = "Pub/Sub would redeliver a job that runs"
+            why = "Pub/Sub would redeliver a job that still runs"
             raise ValueError(f"must not be below REQUEST_TIMEOUT_SECONDS ({timeout}): {why}")
         return value

@@ -1,8 +1,9 @@
-"""The end of a process, told by SIGTERM: no new work, and what cannot finish in time is given back.
+"""The shutdown of a process after SIGTERM: no new attempts, and those that cannot finish in time are ended.
 
-Cloud Run kills 10 s after SIGTERM (https://cloud.google.com/run/docs/container-contract#instance-shutdown).
-A job cut off by that leaves no outcome and waits for its ack deadline; one given back is redelivered at
-once, with a reason.
+Cloud Run kills a process 10 s after SIGTERM
+(https://cloud.google.com/run/docs/container-contract#instance-shutdown). A job that is killed has no outcome,
+and is redelivered only after its ack deadline. A job that is ended here has an outcome, and is redelivered at
+once.
 """
 
 import signal
@@ -15,28 +16,36 @@ import gevent
 from contract.attempt import AttemptFailed
 from contract.outcome import Reason
 
-#: seconds after SIGTERM; the rest of gunicorn's graceful_timeout is for the last outcomes
-GIVE_BACK_SECONDS = 5
+#: Seconds from SIGTERM until the running attempts are ended. The rest of gunicorn's graceful_timeout is left
+#: to publish their outcomes.
+GRACE_SECONDS = 5
 
 
 class Shutdown:
-    """Knows the attempts under way in this process, and ends them when their time is over."""
+    """Ends the running attempts of this process some seconds after SIGTERM.
 
-    def __init__(self, give_back_seconds: float = GIVE_BACK_SECONDS) -> None:
+    Args:
+        grace_seconds: seconds from SIGTERM until the running attempts are ended.
+
+    Attributes:
+        begun: whether SIGTERM was received.
+    """
+
+    def __init__(self, grace_seconds: float = GRACE_SECONDS) -> None:
         self.begun = False
-        self._give_back_seconds = give_back_seconds
+        self._grace_seconds = grace_seconds
         self._attempts: set[gevent.Greenlet] = set()
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
-        """Count the running attempt in.
+        """Register the running attempt for as long as the context lasts.
 
         Raises:
-            AttemptFailed: `shutdown`; at once where the process is ending, and later within the context where
-                the attempt is given back.
+            AttemptFailed: `shutdown`, at once if SIGTERM was received before, or inside the context when the
+                grace period is over.
         """
         if self.begun:
-            raise AttemptFailed(Reason.SHUTDOWN, "the worker is shutting down; the page was not asked for")
+            raise AttemptFailed(Reason.SHUTDOWN, "the worker is shutting down; the page was not requested")
         greenlet = gevent.getcurrent()
         self._attempts.add(greenlet)
         try:
@@ -45,23 +54,23 @@ class Shutdown:
             self._attempts.discard(greenlet)
 
     def begin(self) -> None:
-        """Take no further attempts; end those that are still under way in a few seconds."""
+        """Reject new attempts, and end the running ones when the grace period is over."""
         if not self.begun:
             self.begun = True
-            gevent.spawn_later(self._give_back_seconds, self._give_back)
+            gevent.spawn_later(self._grace_seconds, self._end_attempts)
 
     def on_sigterm(self) -> None:
-        """Begin at SIGTERM, before whatever else is done at it."""
-        before = signal.getsignal(signal.SIGTERM)
+        """Install a signal handler for SIGTERM that begins the shutdown, then calls the handler before it."""
+        previous = signal.getsignal(signal.SIGTERM)
 
         def begin(signum: int, frame: FrameType | None) -> None:
             self.begin()
-            if callable(before):
-                before(signum, frame)
+            if callable(previous):
+                previous(signum, frame)
 
         signal.signal(signal.SIGTERM, begin)
 
-    def _give_back(self) -> None:
+    def _end_attempts(self) -> None:
         for greenlet in list(self._attempts):
-            ended = AttemptFailed(Reason.SHUTDOWN, "the worker is shutting down; the job was given back")
-            gevent.kill(greenlet, ended)
+            error = AttemptFailed(Reason.SHUTDOWN, "the worker is shutting down; the job will be redelivered")
+            gevent.kill(greenlet, error)

@@ -9,7 +9,7 @@ import pytest
 
 from contract.job import Job
 from dispatcher.dispatch import Dispatcher, DispatchResponse
-from dispatcher.plan import MAX_SHOWN_REJECTED
+from dispatcher.plan import MAX_LISTED_REJECTED
 from dispatcher.sitemap import SitemapUnreadable
 from dispatcher.sitemap_reader import SitemapUnavailable
 from publishing.publisher import PublishUnconfirmed
@@ -195,10 +195,10 @@ def test_a_url_that_is_none_rejects_no_other(publisher: RecordingPublisher) -> N
 
 def test_rejected_urls_do_not_fill_the_answer(publisher: RecordingPublisher) -> None:
     """The first thousand are told, all are counted."""
-    answer = dispatched(publisher, crawl(*["nonsense"] * (MAX_SHOWN_REJECTED + 5)))
+    answer = dispatched(publisher, crawl(*["nonsense"] * (MAX_LISTED_REJECTED + 5)))
     assert isinstance(answer.body["rejected"], list)
-    assert len(answer.body["rejected"]) == MAX_SHOWN_REJECTED
-    assert answer.body["rejected_count"] == MAX_SHOWN_REJECTED + 5
+    assert len(answer.body["rejected"]) == MAX_LISTED_REJECTED
+    assert answer.body["rejected_count"] == MAX_LISTED_REJECTED + 5
 
 
 def test_a_job_too_large_to_send_is_rejected(publisher: RecordingPublisher) -> None:

@@ -136,7 +136,9 @@ def test_half_an_authentication_keeps_it_from_starting(monkeypatch: pytest.Monke
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
     for name in {"PUSH_AUDIENCE", "PUSH_SERVICE_ACCOUNT"} - {missing}:
         monkeypatch.setenv(name, "x")
-    with pytest.raises(SystemExit, match="PUSH_AUDIENCE and PUSH_SERVICE_ACCOUNT are set both, or neither"):
+    with pytest.raises(
+        SystemExit, match="PUSH_AUDIENCE and PUSH_SERVICE_ACCOUNT must both be set, or neither"
+    ):
         make_client()
 
 

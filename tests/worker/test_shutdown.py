@@ -74,7 +74,7 @@ def test_sigterm_finishes_what_it_can_and_gives_back_the_rest(
     # And the other job is given back
     status, told = is_cut.result()
     assert (status, told["reason"]) == (503, "shutdown")
-    assert told["detail"] == "the worker is shutting down; the job was given back"
+    assert told["detail"] == "the worker is shutting down; the job will be redelivered"
     # And the process is gone before it is killed, with an outcome for each
     assert worker.process.wait(timeout=PATIENCE_SECONDS) == 0
     never.opened.set()

@@ -11,7 +11,13 @@ from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
 
 import localpubsub
 from console.stack.ports import free_port
-from publishing.publisher import CHUNK, CHUNK_KEYS, Message, PublishUnconfirmed, PubSubPublisher
+from publishing.publisher import (
+    MAX_CHUNK_KEYS,
+    MAX_CHUNK_MESSAGES,
+    Message,
+    PublishUnconfirmed,
+    PubSubPublisher,
+)
 
 PROJECT = "p"
 MESSAGE = Message(b"{}", {"job_id": "1"})
@@ -64,8 +70,8 @@ def test_more_messages_than_fit_into_memory_are_all_told_unconfirmed_in_time() -
     """What Pub/Sub does not take must not hold up what comes after it: each message has its answer."""
     sending = publisher(1)
     started = time.monotonic()
-    answers = list(sending.publish_all(MESSAGE for _ in range(CHUNK + 2)))
-    assert len(answers) == CHUNK + 2
+    answers = list(sending.publish_all(MESSAGE for _ in range(MAX_CHUNK_MESSAGES + 2)))
+    assert len(answers) == MAX_CHUNK_MESSAGES + 2
     assert all(isinstance(answer, PublishUnconfirmed) for answer in answers)
     assert time.monotonic() - started < 60
     sending.close()
@@ -75,7 +81,7 @@ def test_more_messages_than_fit_into_memory_are_all_told_unconfirmed_in_time() -
 def test_after_an_outage_of_any_length_the_publisher_still_sends() -> None:
     """What was given up counts no longer against what may be under way."""
     sending = publisher(1)
-    for _ in sending.publish_all(MESSAGE for _ in range(CHUNK)):
+    for _ in sending.publish_all(MESSAGE for _ in range(MAX_CHUNK_MESSAGES)):
         pass
     # When the next message comes, it is tried too, and given up in time
     started = time.monotonic()
@@ -196,7 +202,7 @@ def test_a_failure_that_passes_costs_no_message(monkeypatch: pytest.MonkeyPatch,
 def test_more_keys_than_are_sent_at_once_are_confirmed_in_order() -> None:
     """A request carries one key: the n-th answer is still the n-th message's, and no two share an id."""
     sending = publisher(60)
-    count = CHUNK_KEYS + 100
+    count = MAX_CHUNK_KEYS + 100
     answers = list(sending.publish_all(Message(b"{}", {}, f"{n}.example#0") for n in range(count)))
     assert all(isinstance(answer, str) for answer in answers)
     assert len(set(answers)) == count

@@ -1,0 +1,1 @@
+"""Tests of the receiving end of a Pub/Sub push."""

@@ -1,1 +1,0 @@
-"""The edge that both services share, held against its promises."""
