@@ -19,7 +19,13 @@ up: $(INSTALLED) ## start the whole system on this machine until Ctrl-C
 
 .PHONY: test
 test: $(INSTALLED) ## run the tests; those that need a server this machine lacks say so and are skipped
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(PYTEST) $(PYTEST_ARGS) -m "not long"
+
+.PHONY: test-long
+test-long: $(INSTALLED) ## run the tests that take longest: variants of what make test covers
+	@$(PYTEST) $(PYTEST_ARGS) -m long
+# Tests start our commands many times: without compiled bytecode each start takes half a second longer.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 # Most tests wait, for deadlines and other processes: so more of them at a time than there are processors.
 PYTEST_ARGS ?= --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
@@ -39,7 +45,7 @@ types: $(INSTALLED) ## check types (mypy --strict)
 
 .PHONY: terraform-check
 terraform-check: $(INSTALLED) ## check terraform/: format, schema, its tests, apply, second plan, destroy (all offline)
-	@CI=true $(BIN)/python -m pytest tests/terraform $(PYTEST_ARGS)
+	@CI=true $(PYTEST) tests/terraform $(PYTEST_ARGS)
 
 .PHONY: terraform-scan
 terraform-scan: ## look for known weaknesses in terraform/ with checkov, in an environment of its own

@@ -1,4 +1,4 @@
-"""What holds for every test."""
+"""Settings and fixtures of all tests."""
 
 import os
 import signal
@@ -8,60 +8,67 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.servers import pubsub as servers
+from tests.servers import pubsub
 from tests.servers.pubsub import PubsubServer
 from tests.servers.recording_publisher import RecordingPublisher
 from tests.servers.site import Site, running_site
 
-# Few examples, for a quick answer, and no clock that decides what is right. In CI always the same ones, so
-# that a change is judged by what it changes; everywhere else others each time.
+# Few examples, for a quick result, and no time limit for an example. CI always draws the same examples, so
+# that only a change can make it fail; other runs draw new ones.
 settings.register_profile("scrapeq", max_examples=50, deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("scrapeq")
 
-# A shell starts its background jobs with SIGINT ignored, and their children inherit that; tests send it.
+# A shell starts background jobs with SIGINT ignored, and child processes inherit that. Tests send SIGINT.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-#: Folders of tests that wait for processes and servers: begun first, so that none is left for the end.
-SLOW = ("scripts", "journey", "rollout", "images", "terraform", "conformance")
+#: Folders of tests that wait for processes and servers. They run first, so that none is left for the end.
+SLOW_FOLDERS = ("scripts", "journey", "rollout", "images", "terraform", "conformance", "console")
 
 
+@pytest.hookimpl(tryfirst=True)  # Before pytest selects tests by their markers.
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes long (with --no-loadscope-reorder processes share the files in this order)."""
+    """Mark what is long on the official emulator, and order the tests by their folders.
+
+    With --no-loadscope-reorder pytest-xdist gives the files to its processes in this order.
+    """
+    for item in items:
+        if item.get_closest_marker("long_on_emulator") and item.get_closest_marker("emulator"):
+            item.add_marker(pytest.mark.long)
     folders = Path(__file__).parent
-    items.sort(key=lambda item: item.path.relative_to(folders).parts[0] not in SLOW)
+    items.sort(key=lambda item: item.path.relative_to(folders).parts[0] not in SLOW_FOLDERS)
 
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    """A site of this test's own."""
+    """A site for this test alone."""
     with running_site() as site:
         yield site
 
 
 @pytest.fixture
 def publisher() -> RecordingPublisher:
-    """A publisher that confirms."""
+    """A publisher that confirms every message."""
     return RecordingPublisher()
 
 
 @pytest.fixture(scope="session")
 def localpubsub_server() -> Iterator[PubsubServer]:
-    """Our own, started once."""
-    with servers.local() as started:
+    """localpubsub, started once for all tests of this process."""
+    with pubsub.localpubsub_server() as started:
         yield started
 
 
 @pytest.fixture(scope="session")
 def emulator_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PubsubServer]:
-    """Google's, started once."""
-    with servers.emulator(tmp_path_factory.mktemp("emulator")) as started:
+    """The official emulator, started once for all tests of this process."""
+    with pubsub.emulator_server(tmp_path_factory.mktemp("emulator")) as started:
         yield started
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Reports go between processes as UTF-8, and what a test logged may hold half a surrogate pair."""
+    """Escape half surrogate pairs in captured output: pytest-xdist sends reports as UTF-8."""
     report = yield
     report.sections = [
         (title, text.encode(errors="backslashreplace").decode()) for title, text in report.sections

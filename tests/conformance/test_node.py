@@ -14,7 +14,7 @@ from tests.servers.requirements import skip_or_fail
 
 HERE: Final = Path(__file__).parent / "node"
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.long_on_emulator]
 
 
 @pytest.fixture(scope="session")

@@ -80,5 +80,5 @@ def test_without_rights_pushes_are_not_counted(rightless: PubsubClient, endpoint
     push = PushConfig(push_endpoint=endpoint.url)
     rightless.subscription(topic, dead_letter_policy=policy, push_config=push)
     rightless.publish(topic, b"poison")
-    pushes = endpoint.wait_for(7, 30)
+    pushes = endpoint.wait_for(7)
     assert {each.envelope["deliveryAttempt"] for each in pushes} == {1}

@@ -33,6 +33,12 @@ TOPICS = {"dispatcher": "projects/p/topics/scrape-jobs", "worker": "projects/p/t
 PAGE = b"<h1>Faust</h1>"
 
 
+@pytest.fixture(params=["worker", pytest.param("dispatcher", marks=pytest.mark.long)])
+def service(request: pytest.FixtureRequest) -> str:
+    """Each service's name: building an image takes 20 s of processor time."""
+    return str(request.param)
+
+
 def app(image: Image) -> Path:
     """Return the directory that holds everything of ours."""
     return image.root / APP.strip("/")

@@ -87,7 +87,10 @@ def _interrupted(office: PostOffice, number: signal.Signals, after_lines: int) -
     return process
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.long_on_emulator
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.long)]
+)
 def test_interrupted_anywhere_no_letter_is_lost(office: PostOffice, number: signal.Signals) -> None:
     """Whatever was under way: run again, every letter is a job; some may be so twice."""
     # Given letters of many ordering keys, so that they are replayed in many steps

@@ -65,6 +65,7 @@ def arguments(port: int, *more: str) -> list[str]:
     return [*where, "--service-account", ACCOUNT, *more]
 
 
+@pytest.mark.long_on_emulator
 def test_1000_letters_in_bulk_though_the_dispatcher_is_killed(office: PostOffice) -> None:
     """Every letter is a job, none is left, and the subscription waits for pulls again."""
     # Given 1,000 dead letters, some with ordering keys, and a dispatcher
@@ -102,6 +103,7 @@ def test_1000_letters_in_bulk_though_the_dispatcher_is_killed(office: PostOffice
     assert office.take(DEAD_LETTER_SUBSCRIPTION) == []
 
 
+@pytest.mark.long_on_emulator
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_puts_the_subscription_back(office: PostOffice, number: signal.Signals) -> None:
     """Ctrl-C or a kill: it waits for pulls again, and no letter is lost."""

@@ -73,6 +73,7 @@ def test_the_script_understands_every_command() -> None:
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.long_on_emulator
 def test_a_letter_is_replayed_by_hand(office: PostOffice, tmp_path: Path) -> None:
     """The commands of the runbook, as they stand: the job is there again, and the letter is gone."""
     attributes = {"job_id": "1", "run_id": "books-2026-11-22T06:00:00Z", "host": "shop.example"}

@@ -48,7 +48,7 @@ class PubsubServer:
 
 
 @contextmanager
-def local() -> Iterator[PubsubServer]:
+def localpubsub_server() -> Iterator[PubsubServer]:
     """Run localpubsub in this process until the block ends."""
     with localpubsub.running() as server:
         yield PubsubServer(
@@ -57,7 +57,7 @@ def local() -> Iterator[PubsubServer]:
 
 
 @contextmanager
-def emulator(data: Path) -> Iterator[PubsubServer]:
+def emulator_server(data: Path) -> Iterator[PubsubServer]:
     """Run the official emulator, as ``gcloud beta emulators pubsub start`` does, until the block ends."""
     for tool in ("gcloud", "java"):
         if shutil.which(tool) is None:

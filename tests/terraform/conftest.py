@@ -9,9 +9,9 @@ from dataclasses import asdict
 import pytest
 
 from tests.servers.requirements import skip_or_fail
-from tests.terraform.lifecycle import LIFECYCLES, CopyStack, Lifecycle, run_lifecycle
+from tests.terraform.lifecycle import CopyStack, Lifecycle, run_lifecycle
 from tests.terraform.stack import Stack
-from tests.terraform.stand_in import NEWEST, Unavailable, install
+from tests.terraform.stand_in import NEWEST, OLDEST, Unavailable, install
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +43,7 @@ def stack(copy_stack: CopyStack) -> Stack:
     return copy_stack()
 
 
-@pytest.fixture(scope="session", params=list(LIFECYCLES))
+@pytest.fixture(scope="session", params=[NEWEST, pytest.param(OLDEST, marks=pytest.mark.long)])
 def lifecycle(
     request: pytest.FixtureRequest, copy_stack: CopyStack, tmp_path_factory: pytest.TempPathFactory
 ) -> Lifecycle:

@@ -66,6 +66,7 @@ def test_crawl_too_large_for_cloud_scheduler_is_rejected_at_plan(copy_stack: Cop
     assert "large.yaml is too large" in done.stderr
 
 
+@pytest.mark.long
 def test_terraform_test_passes(stack: Stack) -> None:
     """`terraform test` plans the options with a mocked provider and a rejecting run for each validation."""
     assert " 0 failed" in stack.succeed("test", "-no-color")
