@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -102,14 +103,15 @@ def test_a_full_disk_is_resource_exhausted(tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_newer_file_is_refused_with_a_sentence(tmp_path: Path) -> None:
-    """An old version must not write into what it does not understand."""
+def test_a_newer_format_is_refused_and_left_unchanged(tmp_path: Path) -> None:
+    """An old version must not write into a file that it cannot read; the error says what to do."""
     Store(tmp_path / "db").close()
-    with sqlite3.connect(tmp_path / "db") as connection:
+    with closing(sqlite3.connect(tmp_path / "db")) as connection:
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
-    connection.close()
-    with pytest.raises(CannotStart, match="newer localpubsub"):
+    with pytest.raises(CannotStart, match=r"written by a newer localpubsub .*another directory with --data"):
         Store(tmp_path / "db")
+    with closing(sqlite3.connect(tmp_path / "db")) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION + 1,)
 
 
 def test_a_file_of_another_kind_is_refused_with_a_sentence(tmp_path: Path) -> None:
