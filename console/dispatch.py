@@ -1,4 +1,4 @@
-"""Posts a crawl to a dispatcher; a repeat after a failure makes the same jobs."""
+"""Posting a crawl to a dispatcher. A repeated request makes the same jobs, so it is safe to retry."""
 
 import time
 from collections.abc import Callable
@@ -10,26 +10,34 @@ from pydantic import BaseModel, ValidationError
 from console.errors import DispatchError
 from contract.crawl import Crawl
 
-PAUSES_SECONDS = (2.0, 4.0, 8.0)  #: before the second attempt and those after it
-ANSWER_SECONDS = 1800.0  #: a dispatch may publish 100,000 jobs; Cloud Scheduler waits as long at most
+RETRY_DELAYS_SECONDS = (2.0, 4.0, 8.0)  #: seconds before each repeated request
+CONNECT_TIMEOUT_SECONDS = 10.0
+#: Seconds to wait for the response; a dispatch may publish 100,000 jobs. Cloud Scheduler waits no longer.
+RESPONSE_TIMEOUT_SECONDS = 1800.0
 
 
 class RejectedUrl(BaseModel):
-    """A URL that became no job, and why."""
+    """A URL of the crawl for which no job was made.
+
+    Attributes:
+        url: the URL.
+        why: the reason.
+    """
 
     url: str
     why: str
 
 
 class DispatchResponse(BaseModel):
-    """The dispatcher's answer.
+    """The dispatcher's response to a crawl.
 
     Attributes:
-        published: jobs confirmed by Pub/Sub.
-        duplicates: URLs whose page already had a job.
-        over_limit: URLs past `limits.max_jobs`.
-        rejected: URLs that are none, as many as the answer lists.
-        rejected_count: all of them.
+        run_id: id of the run.
+        published: number of jobs that Pub/Sub confirmed.
+        duplicates: number of URLs whose page already had a job.
+        over_limit: number of URLs beyond `limits.max_jobs`.
+        rejected: the first invalid URLs.
+        rejected_count: number of all invalid URLs.
     """
 
     run_id: str
@@ -41,9 +49,9 @@ class DispatchResponse(BaseModel):
 
 
 @dataclass(frozen=True)
-class _Refusal:
-    why: str
-    may_pass: bool
+class _Failure:
+    message: str
+    is_transient: bool
 
 
 def dispatch(
@@ -51,49 +59,59 @@ def dispatch(
     dispatcher_url: str,
     *,
     announce: Callable[[str], None],
-    pause: Callable[[float], None] = time.sleep,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> DispatchResponse:
-    """Post a crawl that has its run_id, again after a 503 or where nobody answers.
+    """Post a crawl; repeat the request after a 503 or a failed connection.
+
+    Args:
+        crawl: the crawl; it must have a `run_id`, which makes the repeated request safe.
+        dispatcher_url: URL of the dispatcher.
+        announce: called with a sentence before each repetition.
+        sleep: waits the given number of seconds.
 
     Raises:
-        DispatchError: with what the dispatcher said, or that nobody answered.
+        DispatchError: the dispatcher refused the crawl, could not be reached, or is not a dispatcher.
     """
     with requests.Session() as session:
+        # A proxy must not be used for the loopback interface.
         session.trust_env = "//127.0.0.1" not in dispatcher_url and "//localhost" not in dispatcher_url
-        for seconds in (*PAUSES_SECONDS, None):
-            answer = _post(session, crawl, dispatcher_url)
-            if isinstance(answer, DispatchResponse):
-                return answer
-            if not answer.may_pass or seconds is None:
-                raise DispatchError(answer.why)
-            announce(f"{answer.why} Trying again in {seconds:g} s.")
-            pause(seconds)
+        for delay in (*RETRY_DELAYS_SECONDS, None):
+            response = _post(session, crawl, dispatcher_url)
+            if isinstance(response, DispatchResponse):
+                return response
+            if not response.is_transient or delay is None:
+                raise DispatchError(response.message)
+            announce(f"{response.message} Trying again in {delay:g} s.")
+            sleep(delay)
     raise AssertionError("the last attempt either returns or raises")
 
 
-def _post(session: requests.Session, crawl: Crawl, url: str) -> DispatchResponse | _Refusal:
+def _post(session: requests.Session, crawl: Crawl, url: str) -> DispatchResponse | _Failure:
     document = crawl.model_dump(mode="json", exclude_defaults=True)
     try:
-        answer = session.post(url, json=document, timeout=(10, ANSWER_SECONDS))
-    except requests.exceptions.ConnectionError:
-        return _Refusal(
-            f"No dispatcher answers at {url}. `scrapeq up` starts one; --dispatcher names another.",
-            may_pass=True,
+        response = session.post(
+            url, json=document, timeout=(CONNECT_TIMEOUT_SECONDS, RESPONSE_TIMEOUT_SECONDS)
         )
-    except requests.RequestException as wrong:
-        return _Refusal(f"The dispatcher at {url} could not be asked: {wrong}", may_pass=False)
-    if answer.status_code == 200:
+    except requests.exceptions.ConnectionError:
+        return _Failure(
+            f"No dispatcher answers at {url}. `scrapeq up` starts one; --dispatcher names another.",
+            is_transient=True,
+        )
+    except requests.RequestException as error:
+        return _Failure(f"The request to the dispatcher at {url} failed: {error}", is_transient=False)
+    if response.status_code == 200:
         try:
-            return DispatchResponse.model_validate_json(answer.content)
+            return DispatchResponse.model_validate_json(response.content)
         except ValidationError:
-            return _Refusal(f"What answers at {url} is no dispatcher.", may_pass=False)
-    return _Refusal(
-        f"The dispatcher answered {answer.status_code}: {_error(answer)}", answer.status_code == 503
-    )
+            return _Failure(
+                f"The server at {url} is not a dispatcher; --dispatcher names another.", is_transient=False
+            )
+    message = f"The dispatcher answered {response.status_code}: {_error_text(response)}"
+    return _Failure(message, is_transient=response.status_code == 503)
 
 
-def _error(answer: requests.Response) -> str:
+def _error_text(response: requests.Response) -> str:
     try:
-        return str(answer.json()["error"])
+        return str(response.json()["error"])
     except (ValueError, KeyError, TypeError):
-        return answer.text[:200] or "nothing"
+        return response.text[:200] or "an empty body"

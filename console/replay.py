@@ -1,7 +1,8 @@
-"""Replay: dead letters published to the jobs topic again, none of them lost on the way.
+"""Replay: publishes dead letters to the jobs topic again, without losing one.
 
-Publish, wait for the id, then acknowledge: interrupted anywhere, a letter is at worst published twice, which
-the ledger counts once. What Pub/Sub or the worker wrote about the death is left out; the rest stays.
+A dead letter is acknowledged only after Pub/Sub has confirmed its job. After an interruption a job may be
+published twice, which the ledger counts once. The attributes that Pub/Sub and the worker added to the dead
+letter are removed; body, other attributes and ordering key are kept.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,122 +17,130 @@ from console.stack.pubsub_setup import publisher_client, subscriber_client, subs
 from contract.dead_letter import strip_dead_letter_attributes
 from contract.topology import DEAD_LETTER_SUBSCRIPTION, JOBS_TOPIC
 
-LETTERS_PER_PULL = 100
-PULL_SECONDS = 3.0
-EMPTY_PULLS = 2  #: an empty answer is not an empty queue (https://cloud.google.com/pubsub/docs/pull#dont_return_immediately)
-LEASE_SECONDS = 600  #: the longest there is, for letters that are only looked at
-CALL_SECONDS = 30.0
+MESSAGES_PER_PULL = 100
+PULL_TIMEOUT_SECONDS = 3.0
+#: Consecutive empty pulls after which the subscription counts as empty. One is not enough:
+#: https://cloud.google.com/pubsub/docs/pull#dont_return_immediately
+MAX_EMPTY_PULLS = 2
+LEASE_SECONDS = 600  #: ack deadline of the dead letters that are held during a replay; Pub/Sub's longest
+CALL_TIMEOUT_SECONDS = 30.0
+MAX_ACK_IDS = 1000  #: ack ids in one request
 
-Letter = types.ReceivedMessage
+DeadLetter = types.ReceivedMessage
 
 
 class ReplayResult(NamedTuple):
-    """What became of the dead letters: published again, and left where they were."""
+    """Numbers of dead letters that were replayed, and that were pulled and left in the subscription."""
 
     replayed: int
     left: int
 
 
 def replay(
-    pubsub_host: str, wanted: Callable[[dict[str, str]], bool], show: Callable[[int], None] = lambda _: None
+    pubsub_host: str,
+    is_selected: Callable[[dict[str, str]], bool],
+    show: Callable[[int], None] = lambda _: None,
 ) -> ReplayResult:
-    """Replay the dead letters whose attributes are `wanted`; leave the others.
+    """Replay the selected dead letters; leave the others.
 
     Args:
-        pubsub_host: of a local Pub/Sub.
-        wanted: told a letter's attributes (`job_id`, `run_id`, `crawl`, `host`).
-        show: told how many were replayed so far.
+        pubsub_host: `host:port` of a local Pub/Sub.
+        is_selected: given the attributes of a dead letter (`job_id`, `run_id`, `crawl`, `host`), returns
+            whether to replay it.
+        show: called with the number of dead letters replayed so far.
 
     Raises:
-        ReplayError: with what Pub/Sub answered; what was not confirmed stays a dead letter.
+        ReplayError: a call to Pub/Sub failed; jobs that were not confirmed are still dead letters.
     """
-    replayed, leased, done = 0, set[str](), set[str]()
+    replayed, held, seen = 0, set[str](), set[str]()
     with publisher_client(pubsub_host) as publisher, subscriber_client(pubsub_host) as subscriber:
         try:
-            for letters in _pulls(subscriber):
-                leased.update(letter.ack_id for letter in letters)
-                chosen = [letter for letter in letters if wanted(dict(letter.message.attributes))]
-                # A worker that settles buries what fails again at once: its new letter is left for next time.
-                chosen = [letter for letter in chosen if _job_id(letter) not in done]
-                done.update(map(_job_id, chosen))
-                if chosen:
-                    _publish(publisher, chosen)
-                    _acknowledge(subscriber, chosen)
-                    leased.difference_update(letter.ack_id for letter in chosen)
-                    replayed += len(chosen)
+            for dead_letters in _pull_all(subscriber):
+                held.update(each.ack_id for each in dead_letters)
+                selected = [each for each in dead_letters if is_selected(dict(each.message.attributes))]
+                # With ACK_POLICY=settled a replayed job may be dead-lettered again at once; that one stays.
+                selected = [each for each in selected if _job_id(each) not in seen]
+                seen.update(map(_job_id, selected))
+                if selected:
+                    _publish(publisher, selected)
+                    _acknowledge(subscriber, selected)
+                    held.difference_update(each.ack_id for each in selected)
+                    replayed += len(selected)
                     show(replayed)
-        except (GoogleAPIError, TimeoutError) as wrong:
-            raise ReplayError(f"{replayed} dead letters were replayed, then Pub/Sub said: {wrong}") from wrong
+        except (GoogleAPIError, TimeoutError) as error:
+            raise ReplayError(
+                f"{replayed} dead letters were replayed, then Pub/Sub at {pubsub_host} failed: {error}"
+            ) from error
         finally:
-            _give_back(subscriber, list(leased))
-    return ReplayResult(replayed, len(leased))
+            _release(subscriber, list(held))
+    return ReplayResult(replayed, len(held))
 
 
-def _pulls(subscriber: SubscriberClient) -> Iterator[list[Letter]]:
-    empty = 0
-    while empty < EMPTY_PULLS:
-        letters = _pull(subscriber)
-        if letters:
-            _lease(subscriber, [letter.ack_id for letter in letters], LEASE_SECONDS)
-            yield letters
-        empty = 0 if letters else empty + 1
+def _pull_all(subscriber: SubscriberClient) -> Iterator[list[DeadLetter]]:
+    empty_pulls = 0
+    while empty_pulls < MAX_EMPTY_PULLS:
+        dead_letters = _pull(subscriber)
+        if dead_letters:
+            _set_ack_deadline(subscriber, [each.ack_id for each in dead_letters], LEASE_SECONDS)
+            yield dead_letters
+        empty_pulls = 0 if dead_letters else empty_pulls + 1
 
 
-def _pull(subscriber: SubscriberClient) -> list[Letter]:
+def _pull(subscriber: SubscriberClient) -> list[DeadLetter]:
     try:
-        answer = subscriber.pull(
+        response = subscriber.pull(
             subscription=subscription_path(DEAD_LETTER_SUBSCRIPTION),
-            max_messages=LETTERS_PER_PULL,
-            timeout=PULL_SECONDS,
+            max_messages=MESSAGES_PER_PULL,
+            timeout=PULL_TIMEOUT_SECONDS,
             retry=None,
         )
     except DeadlineExceeded:
         return []
-    return list(answer.received_messages)
+    return list(response.received_messages)
 
 
-def _publish(publisher: PublisherClient, letters: list[Letter]) -> None:
+def _publish(publisher: PublisherClient, dead_letters: list[DeadLetter]) -> None:
     topic = topic_path(JOBS_TOPIC)
     confirmations = [
         publisher.publish(
             topic,
-            letter.message.data,
-            ordering_key=letter.message.ordering_key,
-            retry=None,  # else the client tries for ever: ordering is enabled
-            timeout=CALL_SECONDS,
-            **strip_dead_letter_attributes(letter.message.attributes),
+            each.message.data,
+            ordering_key=each.message.ordering_key,
+            retry=None,  # with message ordering the client would retry forever
+            timeout=CALL_TIMEOUT_SECONDS,
+            **strip_dead_letter_attributes(each.message.attributes),
         )
-        for letter in letters
+        for each in dead_letters
     ]
     for confirmation in confirmations:
-        confirmation.result(timeout=CALL_SECONDS)
+        confirmation.result(timeout=CALL_TIMEOUT_SECONDS)
 
 
-def _job_id(letter: Letter) -> str:
-    return letter.message.attributes.get("job_id") or letter.message.message_id
+def _job_id(dead_letter: DeadLetter) -> str:
+    return dead_letter.message.attributes.get("job_id") or dead_letter.message.message_id
 
 
-def _acknowledge(subscriber: SubscriberClient, letters: list[Letter]) -> None:
+def _acknowledge(subscriber: SubscriberClient, dead_letters: list[DeadLetter]) -> None:
     subscriber.acknowledge(
         subscription=subscription_path(DEAD_LETTER_SUBSCRIPTION),
-        ack_ids=[letter.ack_id for letter in letters],
-        timeout=CALL_SECONDS,
+        ack_ids=[each.ack_id for each in dead_letters],
+        timeout=CALL_TIMEOUT_SECONDS,
     )
 
 
-def _give_back(subscriber: SubscriberClient, ack_ids: list[str]) -> None:
+def _release(subscriber: SubscriberClient, ack_ids: list[str]) -> None:
     try:
-        _lease(subscriber, ack_ids, 0)
+        _set_ack_deadline(subscriber, ack_ids, 0)
     except GoogleAPIError:
-        return  # their lease ends by itself
+        return  # the ack deadline passes by itself
 
 
-def _lease(subscriber: SubscriberClient, ack_ids: list[str], seconds: int) -> None:
-    for start in range(0, len(ack_ids), 1000):
+def _set_ack_deadline(subscriber: SubscriberClient, ack_ids: list[str], seconds: int) -> None:
+    for start in range(0, len(ack_ids), MAX_ACK_IDS):
         subscriber.modify_ack_deadline(
             subscription=subscription_path(DEAD_LETTER_SUBSCRIPTION),
-            ack_ids=ack_ids[start : start + 1000],
+            ack_ids=ack_ids[start : start + MAX_ACK_IDS],
             ack_deadline_seconds=seconds,
-            timeout=CALL_SECONDS,
+            timeout=CALL_TIMEOUT_SECONDS,
             retry=None,
         )

@@ -1,4 +1,4 @@
-"""The screen: a live one where a terminal is, plain lines where none is (logs, pipes, CI)."""
+"""Output to the terminal: redrawn in place if the terminal can, else plain lines (logs, pipes, CI)."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -8,26 +8,26 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 Announce = Callable[[str], None]
-PLAIN_PAUSE_SECONDS = 2.0  #: between two plain progress lines
+PLAIN_INTERVAL_SECONDS = 2.0  #: least number of seconds between two plain progress lines
 
 
 def open_terminal(*, stderr: bool = False) -> Console:
-    """Return a console that prints text as it is: no markup, no emoji, no guessed colours."""
+    """Return a console that prints text unchanged: no markup, no emoji codes, no highlighting."""
     return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
 
 
 def is_interactive(terminal: Console) -> bool:
-    """Return whether lines can be redrawn: a terminal, and not a dumb one."""
+    """Return whether lines can be redrawn: the output is a terminal, and not a dumb one."""
     return terminal.file.isatty() and not terminal.is_dumb_terminal
 
 
 def print_line(terminal: Console, text: str = "") -> None:
-    """Print text that the terminal may wrap, never we: addresses stay whole, last lines exact."""
+    """Print text without wrapping it: addresses stay whole, and programs can read the lines."""
     terminal.print(text, soft_wrap=True)
 
 
 def printable(text: str) -> str:
-    """Return text from a page or a queue without what would steer the terminal."""
+    """Replace whatever could control the terminal; use it for text from pages and messages."""
     spaced = (" " if character.isspace() else character for character in text)
     return "".join(
         character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in spaced
@@ -36,7 +36,7 @@ def printable(text: str) -> str:
 
 @contextmanager
 def show_steps(terminal: Console) -> Iterator[Announce]:
-    """Yield what announces steps: a spinner with the current one, or a line for each."""
+    """Yield a function that shows the current step: beside a spinner, or as a line for each step."""
     if is_interactive(terminal):
         with terminal.status("Starting") as status:
             yield lambda text: status.update(f"{text} …")
@@ -46,25 +46,27 @@ def show_steps(terminal: Console) -> Iterator[Announce]:
 
 @contextmanager
 def show_progress(terminal: Console, total: int) -> Iterator[Callable[[int, str], None]]:
-    """Yield what shows progress (how many of the total, and words): a bar, or a line when it changes."""
+    """Yield a function that shows progress, given the completed number and a text: as a bar, or as lines."""
     if not is_interactive(terminal):
         yield _PlainProgress(terminal, total).show
         return
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[words]}"), TimeElapsedColumn())
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[text]}"), TimeElapsedColumn())
     with Progress(*columns, console=terminal) as bar:
-        task = bar.add_task("", total=total, words="")
-        yield lambda completed, words: bar.update(task, completed=completed, words=words)
+        task = bar.add_task("", total=total, text="")
+        yield lambda completed, text: bar.update(task, completed=completed, text=text)
 
 
 class _PlainProgress:
+    """Prints a line when the progress has changed, at most one each `PLAIN_INTERVAL_SECONDS`."""
+
     def __init__(self, terminal: Console, total: int) -> None:
         self._terminal = terminal
         self._total = total
         self._shown = ""
-        self._next = 0.0
+        self._next_at = 0.0
 
-    def show(self, completed: int, words: str) -> None:
-        line = f"{completed} of {self._total}: {words}"
-        if line != self._shown and (time.monotonic() >= self._next or completed == self._total):
+    def show(self, completed: int, text: str) -> None:
+        line = f"{completed} of {self._total}: {text}"
+        if line != self._shown and (time.monotonic() >= self._next_at or completed == self._total):
             print_line(self._terminal, line)
-            self._shown, self._next = line, time.monotonic() + PLAIN_PAUSE_SECONDS
+            self._shown, self._next_at = line, time.monotonic() + PLAIN_INTERVAL_SECONDS

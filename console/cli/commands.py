@@ -1,4 +1,4 @@
-"""The commands of `scrapeq`: each reads its options, calls one function and prints what it returns."""
+"""The subcommands of `scrapeq`: each reads its options, calls one function and prints its result."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -15,7 +15,7 @@ from console.ledger.ledger import Accounting, Ledger
 from console.recipes.crawl_file import load_crawl, name_run
 from console.report.follow import Follower
 from console.report.tables import (
-    dead_lines,
+    dead_job_lines,
     dispatched_table,
     failures_table,
     reasons_table,
@@ -29,19 +29,19 @@ from console.terminal import open_terminal, print_line, show_progress, show_step
 
 
 class ErrorReportingGroup(TyperGroup):
-    """Ends a command on a complaint: its sentence on standard error, its exit status, no stack trace."""
+    """Reports a ConsoleError: prints its message to standard error, without a stack trace, and exits."""
 
-    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer has its own click, whose types are private
-        """Run the command."""
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - the types of typer's own copy of click are private
+        """Run the command; exit with the status of a ConsoleError."""
         try:
             return super().invoke(ctx)
-        except ConsoleError as complaint:
-            print_line(open_terminal(stderr=True), str(complaint))
-            raise typer.Exit(complaint.exit_status) from None
+        except ConsoleError as error:
+            print_line(open_terminal(stderr=True), str(error))
+            raise typer.Exit(error.exit_status) from None
 
 
 class Format(StrEnum):
-    """How results are written."""
+    """Output format of results."""
 
     TABLE = "table"
     JSONL = "jsonl"
@@ -54,7 +54,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="The task queue of a web scraper. Try `scrapeq demo` first: half a minute, nothing to set up.",
+    help="The task queue of a web scraper. Try `scrapeq demo` first: half a minute, no setup.",
 )
 
 Data = Annotated[
@@ -62,55 +62,62 @@ Data = Annotated[
 ]
 Run = Annotated[
     str | None,
-    typer.Argument(metavar="[RUN]", help="A run_id, as `dispatch` prints it. Default: the latest run."),
+    typer.Argument(metavar="[RUN]", help="The run_id that `dispatch` printed. Default: the latest run."),
 ]
 AckPolicyOption = Annotated[
-    AckPolicy, typer.Option(help="settled: the worker itself buries what failed and defers what must wait.")
+    AckPolicy,
+    typer.Option(help="settled: the worker itself dead-letters failed jobs and defers those that must wait."),
 ]
 PolitenessOption = Annotated[
-    Politeness, typer.Option(help="ordered: politeness.per_host holds for all processes together.")
+    Politeness, typer.Option(help="ordered: politeness.per_host limits all worker processes together.")
 ]
 ORDERED_NEEDS_SETTLED = (
-    "--politeness ordered needs --ack-policy settled: else each failed page holds up the others of its host, "
-    "for as long as its attempts and backoffs take."
+    "--politeness ordered needs --ack-policy settled. Otherwise each failed job would block all jobs of its "
+    "host during its attempts and backoffs."
 )
 DEFAULT_DATA = Path(".scrapeq")
-MISSING = "without an end and older than the queue keeps a message, or ended without having been dispatched"
+MISSING = (
+    "they have not ended and are older than the queue's message retention, or they ended without a dispatch"
+)
 
 
 @app.command()
-def up(  # noqa: PLR0913, PLR0917 - a command has as many arguments as options, and typer names them
+def up(  # noqa: PLR0913, PLR0917 - typer makes an option of each argument
     data: Data = DEFAULT_DATA,
-    pubsub_port: Annotated[int, typer.Option(help="Port of Pub/Sub (gRPC).", min=0, max=65535)] = 8085,
+    pubsub_port: Annotated[int, typer.Option(help="gRPC port of Pub/Sub.", min=0, max=65535)] = 8085,
     pubsub_http_port: Annotated[
-        int, typer.Option(help="Port of Pub/Sub's HTTP side: certificates, health.", min=0, max=65535)
+        int, typer.Option(help="HTTP port of Pub/Sub: REST API, certificates, health.", min=0, max=65535)
     ] = 8086,
-    dispatcher_port: Annotated[int, typer.Option(help="Port that takes crawls.", min=0, max=65535)] = 8081,
-    worker_port: Annotated[int, typer.Option(help="Port that takes pushed jobs.", min=0, max=65535)] = 8082,
+    dispatcher_port: Annotated[
+        int, typer.Option(help="Port of the dispatcher, which accepts crawls.", min=0, max=65535)
+    ] = 8081,
+    worker_port: Annotated[
+        int, typer.Option(help="Port of the worker, which accepts pushed jobs.", min=0, max=65535)
+    ] = 8082,
     ack_deadline: Annotated[
-        int, typer.Option(help="Seconds a worker has for one job; then it is redelivered.", min=10, max=600)
+        int, typer.Option(help="Seconds a worker has for one job before it is redelivered.", min=10, max=600)
     ] = 60,
     max_delivery_attempts: Annotated[
         int, typer.Option(help="Attempts before a job becomes a dead letter.", min=5, max=100)
     ] = 5,
     minimum_backoff: Annotated[
-        int, typer.Option(help="Seconds before the second attempt.", min=0, max=600)
+        int, typer.Option(help="Delay before the second attempt, seconds.", min=0, max=600)
     ] = 10,
     maximum_backoff: Annotated[
-        int, typer.Option(help="Seconds before any attempt, at most.", min=0, max=600)
+        int, typer.Option(help="Longest delay before an attempt, seconds.", min=0, max=600)
     ] = 600,
-    workers: Annotated[int, typer.Option(help="Processes of the worker.", min=1, max=64)] = 2,
+    workers: Annotated[int, typer.Option(help="Number of worker processes.", min=1, max=64)] = 2,
     ack_policy: AckPolicyOption = AckPolicy.SUCCESS,
     politeness: PolitenessOption = Politeness.INSTANCE,
 ) -> None:
     """Run Scrapeq on this machine: Pub/Sub, dispatcher and worker, until Ctrl-C.
 
-    A port of 0 means any free one. What was queued when it stopped goes on when it starts again.
+    A port of 0 means any free port. Queued jobs are kept: the next start continues with them.
     """
-    from console.cli import up as up_command  # noqa: PLC0415 - half a second of imports that only this command needs
+    from console.cli import up as up_command  # noqa: PLC0415 - half a second of imports for this command only
 
     if minimum_backoff > maximum_backoff:
-        raise UsageError("--minimum-backoff is above --maximum-backoff; it must not be.")
+        raise UsageError("--minimum-backoff must not be greater than --maximum-backoff.")
     if politeness is Politeness.ORDERED and ack_policy is not AckPolicy.SETTLED:
         raise UsageError(ORDERED_NEEDS_SETTLED)
     delivery = DeliveryPolicy(
@@ -136,37 +143,39 @@ def demo(
         typer.Option(metavar="DIR", help="Keep the queue, the ledger and the logs in this new directory."),
     ] = None,
 ) -> None:
-    """Show the whole of it: start everything, scrape a bundled web site, and account for every job.
+    """Start all services, scrape a bundled web site, and account for every job.
 
-    Takes about half a minute, needs no network, and leaves nothing behind. One page of the site recovers at
-    its second attempt and one never does, so that a retry and a dead letter can be seen.
+    The demo takes about half a minute, needs no network and leaves nothing behind. One page of the site
+    succeeds at its second attempt and one always fails, which shows a retry and a dead letter.
     """
-    from console.demo import run as demo_run  # noqa: PLC0415 - as in `up`
+    from console.demo.run import run_demo  # noqa: PLC0415 - see `up`
 
-    raise typer.Exit(demo_run.run(keep, open_terminal()))
+    raise typer.Exit(run_demo(keep, open_terminal()))
 
 
 @app.command("dispatch")
 def dispatch_crawl(
-    crawl_file: Annotated[Path, typer.Argument(metavar="CRAWL.yaml", help="What to scrape, and how.")],
+    crawl_file: Annotated[
+        Path, typer.Argument(metavar="CRAWL.yaml", help="The crawl: what to scrape, and how.")
+    ],
     dispatcher: Annotated[
-        str, typer.Option(metavar="URL", help="Where the dispatcher listens.")
+        str, typer.Option(metavar="URL", help="URL of the dispatcher.")
     ] = "http://127.0.0.1:8081",
     wait: Annotated[  # noqa: FBT002 - typer makes a flag of it
-        bool, typer.Option("--wait", help="Wait until nothing of the run is in flight.")
+        bool, typer.Option("--wait", help="Wait until no job of the run is in flight.")
     ] = False,
     data: Data = DEFAULT_DATA,
 ) -> None:
-    """Start a run: make a job of every page of a crawl.
+    """Start a run: publish a job for every page of a crawl.
 
-    Every fault in the file is named with its line before anything is sent. Where the dispatcher answers 503
-    or not at all, the request is repeated, and makes the same jobs.
+    All faults of the file are reported with their lines before anything is sent. If the dispatcher answers
+    503 or not at all, the request is repeated; a repeated request makes the same jobs.
     """
     terminal = open_terminal()
     crawl = load_crawl(crawl_file)
     crawl = crawl.model_copy(update={"run_id": name_run(crawl, datetime.now(UTC))})
     if wait:
-        Ledger(data).runs()  # complains where there is no ledger to watch, before anything is sent
+        Ledger(data).runs()  # raises LedgerError, before anything is sent, if there is no ledger to follow
     with raise_on_signals():
         try:
             dispatched = dispatch(crawl, dispatcher, announce=lambda text: print_line(terminal, text))
@@ -177,7 +186,7 @@ def dispatch_crawl(
             if wait:
                 print_line(terminal, str(_follow(Ledger(data), dispatched)))
         except KeyboardInterrupt:
-            print_line(terminal, f"No longer waiting. Run {crawl.run_id} goes on without us.")
+            print_line(terminal, f"Stopped waiting. Run {crawl.run_id} continues.")
             raise typer.Exit(130) from None
 
 
@@ -189,7 +198,7 @@ def _follow(ledger: Ledger, dispatched: DispatchResponse) -> Accounting:
             dispatched.run_id,
             dispatched.published,
             show,
-            remark=lambda text: print_line(terminal, text),
+            warn=lambda text: print_line(terminal, text),
         ).follow()
 
 
@@ -201,11 +210,11 @@ app.add_typer(recipe_app, name="recipe")
 def results(
     run: Run = None,
     output: Annotated[
-        Format, typer.Option("--format", help="A table, or JSON Lines: one item a line, for other programs.")
+        Format, typer.Option("--format", help="A table, or JSON Lines with one item on each line.")
     ] = Format.TABLE,
     data: Data = DEFAULT_DATA,
 ) -> None:
-    """Show what a run has scraped: one row for each job that succeeded."""
+    """Show the results of a run: one row for each job that succeeded."""
     ledger = Ledger(data)
     run_id = ledger.resolve_run(run)
     found = ledger.results(run_id)
@@ -221,7 +230,7 @@ def results(
 
 @app.command()
 def status(run: Run = None, data: Data = DEFAULT_DATA) -> None:
-    """Show where a run stands: its accounting, and why attempts did not succeed."""
+    """Show the state of a run: its accounting, and the reasons of attempts that did not succeed."""
     ledger, terminal = Ledger(data), open_terminal()
     run_id = ledger.resolve_run(run)
     failures = ledger.failures(run_id)
@@ -236,47 +245,52 @@ def status(run: Run = None, data: Data = DEFAULT_DATA) -> None:
 
 @app.command()
 def dead(run: Run = None, data: Data = DEFAULT_DATA) -> None:
-    """Show a run's dead letters: each job that died, why, and what to do about it."""
+    """Show the dead letters of a run: each with its reason and what to do."""
     ledger, terminal = Ledger(data), open_terminal()
     run_id = ledger.resolve_run(run)
     jobs = ledger.dead_jobs(run_id)
     print_line(terminal, f"run {run_id}: {len(jobs)} dead {'letter' if len(jobs) == 1 else 'letters'}")
     for job in jobs:
-        for line in dead_lines(job):
+        for line in dead_job_lines(job):
             print_line(terminal, line)
 
 
 @app.command()
 def replay(
     run: Annotated[
-        str | None, typer.Argument(metavar="[RUN]", help="Only this run's dead letters. Default: all.")
+        str | None, typer.Argument(metavar="[RUN]", help="Only dead letters of this run. Default: all.")
     ] = None,
-    job: Annotated[str | None, typer.Option(metavar="JOB_ID", help="Only this job's.")] = None,
+    job: Annotated[
+        str | None, typer.Option(metavar="JOB_ID", help="Only the dead letter of this job.")
+    ] = None,
     pubsub: Annotated[
-        str, typer.Option(metavar="HOST:PORT", help="The local Pub/Sub.", envvar="PUBSUB_EMULATOR_HOST")
+        str,
+        typer.Option(
+            metavar="HOST:PORT", help="Address of the local Pub/Sub.", envvar="PUBSUB_EMULATOR_HOST"
+        ),
     ] = "127.0.0.1:8085",
 ) -> None:
-    """Publish dead letters as jobs again, once what made them fail is mended.
+    """Publish dead letters as jobs again, after the cause of their failure is fixed.
 
-    A letter is taken out only after its job is confirmed in the jobs topic: Ctrl-C loses nothing.
+    A dead letter is removed only after its job is confirmed in the jobs topic: Ctrl-C loses nothing.
     """
-    from console.replay import replay as replay_letters  # noqa: PLC0415 - as in `up`
+    from console.replay import replay as replay_dead_letters  # noqa: PLC0415 - see `up`
 
-    def wanted(attributes: dict[str, str]) -> bool:
+    def is_selected(attributes: dict[str, str]) -> bool:
         return run in {None, attributes.get("run_id")} and job in {None, attributes.get("job_id")}
 
     terminal = open_terminal()
     try:
         with raise_on_signals(), show_steps(terminal) as announce:
             announce("Looking for dead letters")
-            done = replay_letters(pubsub, wanted, lambda count: announce(f"{count} replayed"))
+            result = replay_dead_letters(pubsub, is_selected, lambda count: announce(f"{count} replayed"))
     except KeyboardInterrupt:
-        print_line(terminal, "Stopped. What was not replayed is still a dead letter.")
+        print_line(terminal, "Stopped. Jobs that were not replayed are still dead letters.")
         raise typer.Exit(130) from None
-    print_line(terminal, f"replayed {done.replayed}, left {done.left}")
+    print_line(terminal, f"replayed {result.replayed}, left {result.left}")
 
 
 @app.command()
 def reasons() -> None:
-    """Explain every reason code: the outcome it belongs to, what it means, and what to do."""
+    """Explain every reason code: its outcome, its meaning, and what to do."""
     open_terminal().print(reasons_table())

@@ -1,4 +1,4 @@
-"""`scrapeq up`: the local stack, until it is told to stop."""
+"""`scrapeq up`: runs the local stack until Ctrl-C or SIGTERM."""
 
 import time
 from collections.abc import Callable
@@ -12,84 +12,86 @@ from console.stack.signals import raise_on_signals
 from console.stack.stack import Stack
 from console.terminal import is_interactive, print_line, show_steps
 
-LOOK_SECONDS = 0.5
-LOOK_SHARE = 10  #: a look at a large ledger takes a while; looking has at most a tenth of the time
-PLAIN_PAUSE_SECONDS = 10.0  #: between two plain status lines
+POLL_SECONDS = 0.5  #: seconds between two checks of the services
+PAUSE_PER_QUERY = 10  #: seconds without a query for each second that a query of the ledger took
+PLAIN_INTERVAL_SECONDS = 10.0  #: least number of seconds between two status lines that are not redrawn
 
 
 def run(options: StackOptions, terminal: Console) -> None:
-    """Start the stack, show what happens, and stop it at Ctrl-C or SIGTERM.
+    """Start the stack, show its state, and stop it at Ctrl-C or SIGTERM.
 
     Raises:
-        Complaint: where it does not start, or the queue ends.
+        ConsoleError: the stack does not start, or localpubsub has ended.
     """
-    stack = _ToldStack(options, terminal)
+    command = _Up(options, terminal)
     with raise_on_signals():
         try:
-            stack.run()
+            command.run()
         except KeyboardInterrupt:
             print_line(terminal, "Stopped.")
-    if stack.told:
-        print_line(terminal, stack.told)
+    if command.summary:
+        print_line(terminal, command.summary)
 
 
-class _ToldStack:
-    """A stack, and what is said about it."""
+class _Up:
+    """A running stack and its terminal output.
+
+    Attributes:
+        summary: the last line to print; empty until the stack stops.
+    """
 
     def __init__(self, options: StackOptions, terminal: Console) -> None:
-        self.options = options
-        self.terminal = terminal
-        self.told = ""
+        self.summary = ""
+        self._options = options
+        self._terminal = terminal
 
     def run(self) -> None:
-        with ExitStack() as held:
-            stack = Stack(self.options)
-            with show_steps(self.terminal) as stack.announce:
+        with ExitStack() as cleanup:
+            stack = Stack(self._options)
+            with show_steps(self._terminal) as stack.announce:
                 stack.start()
-            held.callback(self._stop, stack)
-            stack.announce = lambda text: print_line(self.terminal, text)
+            cleanup.callback(self._stop, stack)
+            stack.announce = lambda text: print_line(self._terminal, text)
             for line in address_lines(stack):
-                print_line(self.terminal, line)
-            self._watch(stack)
+                print_line(self._terminal, line)
+            self._show_status(stack)
 
     def _stop(self, stack: Stack) -> None:
         if stack.ledger.path.exists():
-            self.told = f"{stack.ledger.accounting()} (all runs)"
-        with show_steps(self.terminal) as announce:
+            self.summary = f"{stack.ledger.accounting()} (all runs)"
+        with show_steps(self._terminal) as announce:
             announce("Stopping")
             stack.stop()
 
-    def _watch(self, stack: Stack) -> None:
-        if not is_interactive(self.terminal):
-            _tell(stack, lambda line: print_line(self.terminal, line), PLAIN_PAUSE_SECONDS)
-        with self.terminal.status(_status(stack)) as status:
-            _tell(stack, status.update, LOOK_SECONDS)
+    def _show_status(self, stack: Stack) -> None:
+        if not is_interactive(self._terminal):
+            _supervise(stack, lambda line: print_line(self._terminal, line), PLAIN_INTERVAL_SECONDS)
+        with self._terminal.status(_status(stack)) as status:
+            _supervise(stack, status.update, POLL_SECONDS)
 
 
-def _tell(stack: Stack, show: Callable[[str], None], pause: float) -> NoReturn:
-    """Tend the stack, and show each change; after one, not within `pause` seconds."""
-    shown, due = "", 0.0
+def _supervise(stack: Stack, show: Callable[[str], None], interval: float) -> NoReturn:
+    """Restart services that have ended, and show each change of the status, at most once per `interval`."""
+    shown, next_at = "", 0.0
     while True:
         stack.supervise()
-        looked = time.monotonic()
-        if looked >= due:
+        now = time.monotonic()
+        if now >= next_at:
             line = _status(stack)
-            due = looked + LOOK_SHARE * (time.monotonic() - looked)
+            next_at = now + PAUSE_PER_QUERY * (time.monotonic() - now)
             if line != shown:
                 show(line)
-                shown, due = line, max(due, looked + pause)
-        time.sleep(LOOK_SECONDS)
+                shown, next_at = line, max(next_at, now + interval)
+        time.sleep(POLL_SECONDS)
 
 
 def address_lines(stack: Stack) -> list[str]:
-    """Return where everything is, and what to paste."""
-    http_url = stack.addresses.pubsub_http_url
-    http = f", {http_url} (certificates, health)" if http_url else ""
+    """Return the lines that show the addresses, directories and environment variables of the stack."""
     return [
         "Scrapeq is running. Ctrl-C stops it.",
         f"  dispatcher  {stack.dispatcher_url}",
         f"  worker      {stack.worker_url}",
-        f"  Pub/Sub     {stack.pubsub_host} (gRPC){http}",
+        f"  Pub/Sub     {stack.pubsub_host} (gRPC), {stack.addresses.pubsub_http_url} (HTTP)",
         f"  data        {stack.options.data.absolute()}",
         f"  logs        {stack.options.data.absolute() / 'logs'}",
         "For programs that use google-cloud-pubsub:",

@@ -1,4 +1,4 @@
-"""The pages of the demo's site, from `shop.yaml`. Pure: a path in, a page out."""
+"""The pages of the demo's site, made from `shop.yaml`. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -8,24 +8,28 @@ from typing import Any, NamedTuple
 
 import yaml
 
-PER_LISTING = 4  #: products on one listing page
+PRODUCTS_PER_LISTING = 4  #: number of products on one listing page
 SECTIONS = {"books": "Books", "instruments": "Instruments"}
 IMAGE = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 4 3"><rect width="4" height="3"/></svg>'
 
 
 @dataclass(frozen=True)
 class Page:
-    """What the site answers.
+    """The site's response to a request.
 
     Attributes:
-        trouble: `first`: the first request gets a 500 instead; `always`: every request does.
+        body: the body.
+        content_type: value of the Content-Type header.
+        status: HTTP status.
+        headers: more headers.
+        fails: `first` if the first request gets a 500 instead, `always` if every request does, else `""`.
     """
 
     body: bytes
     content_type: str = "text/html; charset=utf-8"
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
-    trouble: str = ""
+    fails: str = ""
 
 
 def load_shop() -> dict[str, Any]:
@@ -34,11 +38,11 @@ def load_shop() -> dict[str, Any]:
 
 
 def site_pages(shop: dict[str, Any], address: str) -> dict[str, Page]:
-    """Return every page by its path, and robots.txt and sitemap.xml among them.
+    """Return path → page, including robots.txt and sitemap.xml.
 
     Args:
-        shop: from `load_shop`.
-        address: the site's own, as in `http://127.0.0.1:8000`.
+        shop: data of the shop, from `load_shop`.
+        address: address of the site, such as `http://127.0.0.1:8000`.
     """
     pages = {"/": _index(shop), "/shipping": _shipping(shop), "/about": _about(shop)}
     for section in SECTIONS:
@@ -62,7 +66,7 @@ class _Head(NamedTuple):
     title: str
     about: str
     lang: str = "en"
-    charset: str = ""  #: named in a meta element; "" where the header names it
+    charset: str = ""  #: encoding that a meta element declares; "" if the Content-Type header declares it
 
     def html(self, shop_name: str) -> str:
         type_ = f'<meta http-equiv="Content-Type" content="text/html; charset={self.charset}">\n'
@@ -114,7 +118,10 @@ def _listings(shop: dict[str, Any], section: str) -> dict[str, Page]:
         for product in shop["products"]
         if product["section"] == section
     ]
-    parts = [entries[start : start + PER_LISTING] for start in range(0, len(entries), PER_LISTING)]
+    parts = [
+        entries[start : start + PRODUCTS_PER_LISTING]
+        for start in range(0, len(entries), PRODUCTS_PER_LISTING)
+    ]
     return {
         _listing_path(section, number): _listing_page(shop, section, number, len(parts), part)
         for number, part in enumerate(parts, start=1)
@@ -165,7 +172,7 @@ def _product(shop: dict[str, Any], product: dict[str, Any]) -> Page:
 </div>"""
     return Page(
         _html(shop, _Head(product["title"], product["about"]), body).encode(),
-        trouble=product.get("trouble", ""),
+        fails=product.get("fails", ""),
     )
 
 
@@ -178,10 +185,10 @@ def _article(shop: dict[str, Any], article: dict[str, Any]) -> Page:
 {paragraphs}
 </article>"""
     charset = article.get("charset", "utf-8")
-    # One page names its encoding in the header only, one in a meta element only: both are found in the wild.
+    # One page declares its encoding in the header only, one in a meta element only: real sites do both.
     by_meta = charset == "shift_jis"
     head = _Head(article["title"], article["about"], article["lang"], charset if by_meta else "")
-    # A character that the encoding has not is written as a reference, as any shop's software does.
+    # A character that is missing in the encoding becomes a character reference.
     body_bytes = _html(shop, head, body).encode(charset, "xmlcharrefreplace")
     return Page(body_bytes, "text/html" if by_meta else f"text/html; charset={charset}")
 
@@ -205,7 +212,7 @@ def _shipping(shop: dict[str, Any]) -> Page:
 
 
 def _about(shop: dict[str, Any]) -> Page:
-    """Return a page in XHTML, with the XML declaration that makes some parsers look for XML."""
+    """Return a page in XHTML with an XML declaration, which makes some parsers expect XML."""
     name = escape(shop["shop"]["name"])
     text = f"""<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Strict//EN" "http://www.w3.org/TR/xhtml1/DTD/xhtml1-strict.dtd">

@@ -1,4 +1,4 @@
-"""`scrapeq demo`: a site, a stack, one crawl, and what came of it, told in half a minute."""
+"""`scrapeq demo`: starts a site and a stack, dispatches one crawl, and shows its results in half a minute."""
 
 import os
 import sys
@@ -16,7 +16,7 @@ from console.errors import UsageError
 from console.ledger.ledger import Accounting, Ledger
 from console.recipes.crawl_file import name_run, read_crawl
 from console.report.follow import Follower
-from console.report.tables import attempt_line, dead_lines, results_table
+from console.report.tables import attempt_line, dead_job_lines, results_table
 from console.stack.ports import LOOPBACK, allocate_ports
 from console.stack.process import Launch, Process, ProcessWatcher, wait_until_healthy
 from console.stack.services import DeliveryPolicy, StackOptions, without_loopback_proxies
@@ -25,54 +25,56 @@ from console.stack.stack import Stack
 from console.terminal import Announce, print_line, show_progress, show_steps
 from contract.crawl import Crawl
 
-SHOWN_RESULTS = 8
-RUN_SECONDS = 90.0  #: for the whole run; it takes a fraction of that
-PATIENCE = DeliveryPolicy(
+SHOWN_RESULTS = 8  #: number of results that the demo shows
+MAX_RUN_SECONDS = 90.0  #: seconds until the demo gives up; a run takes a fraction of that
+#: Backoffs short enough to watch the retries and the dead letter.
+DEMO_POLICY = DeliveryPolicy(
     ack_deadline_seconds=20, max_delivery_attempts=5, minimum_backoff_seconds=1, maximum_backoff_seconds=4
 )
 
 
-def run(keep: Path | None, terminal: Console) -> int:
-    """Run the demo and return the exit status: 0 where the accounting adds up, 130 after Ctrl-C.
+def run_demo(keep: Path | None, terminal: Console) -> int:
+    """Run the demo; return the exit status: 0 if the accounting adds up, 130 after Ctrl-C, else 1.
 
     Args:
-        keep: a new directory for the queue, the ledger and the logs; None for one that is removed.
-        terminal: where it is shown.
+        keep: a new directory for the queue, the ledger and the logs; None for a temporary one.
+        terminal: where to show it.
 
     Raises:
-        Complaint: where something does not start.
+        ConsoleError: a service does not start, or the crawl cannot be dispatched.
     """
     with raise_on_signals():
         try:
             with _data_directory(keep) as data:
-                accounting, published = _tell(data, terminal)
+                accounting, published = _run_in(data, terminal)
         except KeyboardInterrupt:
             print_line(terminal, "Stopped before the end; nothing is left running.")
             return 130
     if keep is not None:
-        print_line(terminal, f"Kept: `scrapeq status --data {keep}` reads it again.")
+        print_line(terminal, f"Kept: `scrapeq status --data {keep}` shows it again.")
     print_line(terminal, str(accounting))
     is_over = accounting.in_flight == 0 and accounting.dispatched == published > 0
     return 0 if is_over and accounting.adds_up else 1
 
 
-def _tell(data: Path, terminal: Console) -> tuple[Accounting, int]:
-    with ExitStack() as held:
+def _run_in(data: Path, terminal: Console) -> tuple[Accounting, int]:
+    with ExitStack() as cleanup:
         with show_steps(terminal) as announce:
-            site_url = held.enter_context(_site(data, announce))
-        stack = Stack(StackOptions(data=data, delivery=PATIENCE))
-        held.callback(stack.stop)
+            site_url = cleanup.enter_context(_running_site(data, announce))
+        stack = Stack(StackOptions(data=data, delivery=DEMO_POLICY))
+        cleanup.callback(stack.stop)
         with show_steps(terminal) as stack.announce:
             stack.start()
             dispatched = _dispatch(stack, site_url)
         stack.announce = lambda text: print_line(terminal, text)
         accounting = _follow(stack, dispatched, terminal)
-        _show(stack.ledger, dispatched.run_id, terminal)
+        show_run(stack.ledger, dispatched.run_id, terminal)
     return accounting, dispatched.published
 
 
 @contextmanager
-def _site(data: Path, announce: Announce) -> Iterator[str]:
+def _running_site(data: Path, announce: Announce) -> Iterator[str]:
+    """Run the demo's site until the context ends; yield its address."""
     port = allocate_ports({"the demo's site": (0, "--port")})["the demo's site"]
     address = f"http://{LOOPBACK}:{port}"
     (data / "logs").mkdir(parents=True, exist_ok=True)
@@ -90,11 +92,11 @@ def _site(data: Path, announce: Announce) -> Iterator[str]:
             wait_until_healthy(process)
             yield address
         finally:
-            process.kill()  # it has nothing to lose
+            process.kill()  # the site has no state to save
 
 
 def demo_crawl(site_url: str) -> Crawl:
-    """Return the demo's crawl of the site at an address."""
+    """Return the demo's crawl of the site at `site_url`."""
     text = (resources.files("console.demo") / "crawl.yaml").read_text("utf-8").replace("${site}", site_url)
     return read_crawl(text.encode(), "crawl.yaml")
 
@@ -108,34 +110,36 @@ def _dispatch(stack: Stack, site_url: str) -> DispatchResponse:
 
 def _follow(stack: Stack, dispatched: DispatchResponse, terminal: Console) -> Accounting:
     print_line(terminal, f"Run {dispatched.run_id}: {dispatched.published} jobs, from a sitemap.")
-    print_line(terminal, "One page recovers at its second attempt, one never does.")
+    print_line(terminal, "One page succeeds at its second attempt, one always fails.")
     with show_progress(terminal, dispatched.published) as show:
         follower = Follower(
-            stack.ledger, dispatched.run_id, dispatched.published, show, supervise=stack.supervise
+            stack.ledger, dispatched.run_id, dispatched.published, show, before_query=stack.supervise
         )
-        accounting = follower.follow(RUN_SECONDS)
+        accounting = follower.follow(MAX_RUN_SECONDS)
     if accounting.in_flight or accounting.dispatched < dispatched.published:
-        print_line(terminal, f"The run was not over after {RUN_SECONDS:g} s.")
+        print_line(terminal, f"The run did not end within {MAX_RUN_SECONDS:g} s.")
     return accounting
 
 
-def _show(ledger: Ledger, run_id: str, terminal: Console) -> None:
+def show_run(ledger: Ledger, run_id: str, terminal: Console) -> None:
+    """Print some results, the retried attempts and the dead letters of a run."""
     results = ledger.results(run_id)
     print_line(terminal, "\nResults")
-    shown = results[:: max(1, len(results) // SHOWN_RESULTS)][:SHOWN_RESULTS]  # of every kind of page some
+    step = max(1, len(results) // SHOWN_RESULTS)
+    shown = results[::step][:SHOWN_RESULTS]  # spread over the sorted URLs, so that each kind of page is shown
     terminal.print(results_table(shown, terminal.width))
     if len(results) > len(shown):
         print_line(terminal, f"and {len(results) - len(shown)} more")
-    print_line(terminal, "\nTried again")
-    retried_attempts = ledger.retried_attempts(run_id)
-    for url in dict.fromkeys(attempt.url for attempt in retried_attempts):
+    print_line(terminal, "\nRetried")
+    attempts = ledger.retried_attempts(run_id)
+    for url in dict.fromkeys(attempt.url for attempt in attempts):
         print_line(terminal, url)
-        for attempt in retried_attempts:
+        for attempt in attempts:
             if attempt.url == url:
                 print_line(terminal, attempt_line(attempt))
     print_line(terminal, "\nDead letters")
     for job in ledger.dead_jobs(run_id):
-        for line in dead_lines(job):
+        for line in dead_job_lines(job):
             print_line(terminal, line)
     print_line(terminal)
 
@@ -143,8 +147,8 @@ def _show(ledger: Ledger, run_id: str, terminal: Console) -> None:
 @contextmanager
 def _data_directory(keep: Path | None) -> Iterator[Path]:
     if keep is None:
-        with tempfile.TemporaryDirectory(prefix="scrapeq-demo-", ignore_cleanup_errors=True) as made:
-            yield Path(made)
+        with tempfile.TemporaryDirectory(prefix="scrapeq-demo-", ignore_cleanup_errors=True) as directory:
+            yield Path(directory)
     elif keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
         raise UsageError(f"{keep} is not empty; --keep takes a new directory.")
     else:

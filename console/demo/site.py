@@ -1,4 +1,4 @@
-"""Serves the demo's site: `python -m console.demo.site --port 8000`. It counts what it is asked for."""
+"""Serves the demo's site and counts its requests: `python -m console.demo.site --port 8000`."""
 
 import argparse
 import json
@@ -14,27 +14,27 @@ BROKEN = Page(b"<!DOCTYPE html><h1>Something went wrong on our side</h1>", statu
 
 
 class Site:
-    """The pages, and how often each path was asked for. Any thread may ask."""
+    """The pages of the site, and the number of requests for each path. Thread-safe."""
 
     def __init__(self, address: str) -> None:
         self._pages = site_pages(load_shop(), address)
         self._requests = Counter[str]()
         self._lock = threading.Lock()
 
-    def answer(self, path: str) -> Page:
-        """Return what the site answers to a GET of `path` now."""
+    def respond(self, path: str) -> Page:
+        """Count a GET request for `path`; return its response."""
         with self._lock:
             if path == "/requests.json":
                 return Page(json.dumps(self._requests).encode(), "application/json")
             self._requests[path] += 1
             number = self._requests[path]
         page = self._pages.get(path, NOT_FOUND)
-        is_broken = page.trouble == "always" or (page.trouble == "first" and number == 1)
-        return BROKEN if is_broken else page
+        fails = page.fails == "always" or (page.fails == "first" and number == 1)
+        return BROKEN if fails else page
 
 
 class SiteServer(ThreadingHTTPServer):
-    """The site behind a port."""
+    """An HTTP server for the site, on the loopback interface."""
 
     daemon_threads = True
 
@@ -48,7 +48,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: SiteServer
 
     def do_GET(self) -> None:
-        page = self.server.site.answer(self.path)
+        page = self.server.site.respond(self.path)
         self.send_response(page.status)
         self.send_header("Content-Type", page.content_type)
         self.send_header("Content-Length", str(len(page.body)))
@@ -59,9 +59,11 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def main() -> None:
-    """Read the port and serve until the process is ended."""
+    """Serve on the port given by `--port` until the process is stopped."""
     parser = argparse.ArgumentParser(prog="python -m console.demo.site", description=__doc__)
-    parser.add_argument("--port", type=int, default=8000, help="where to listen, on 127.0.0.1 (%(default)s)")
+    parser.add_argument(
+        "--port", type=int, default=8000, help="port to listen on, on 127.0.0.1 (%(default)s)"
+    )
     with SiteServer(parser.parse_args().port) as server:
         server.serve_forever()
 

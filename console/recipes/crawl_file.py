@@ -1,22 +1,23 @@
-"""A crawl written as YAML."""
+"""Reading a crawl from YAML."""
 
 from datetime import datetime
 from pathlib import Path
 
 from console.errors import UsageError
-from console.recipes.yaml_file import FaultyFile, read_file, read_yaml
+from console.recipes.yaml_file import FaultyFileError, read_file, read_yaml
 from contract.crawl import Crawl
 from contract.faults import UnreadableCrawl
 from extraction.selectors import CHECKS
 
-WHAT_IT_IS = "a crawl is a mapping: name, sources, recipe"
+EXPECTED = "a crawl is a mapping with name, sources and recipe"
 
 
 def load_crawl(path: Path) -> Crawl:
-    """Read the crawl in a file.
+    """Read a crawl from a file.
 
     Raises:
-        UsageError: with a line for each fault: `books.yaml:12: recipe.fields.price.type: …`.
+        UsageError: the file cannot be read, or it has faults; the message has a line for each fault, such as
+            `books.yaml:12: recipe.fields.price.type: …`.
     """
     return read_crawl(read_file(path), str(path))
 
@@ -24,15 +25,18 @@ def load_crawl(path: Path) -> Crawl:
 def read_crawl(text: bytes, name: str) -> Crawl:
     """Read a crawl from YAML; see `load_crawl`."""
     try:
-        file = read_yaml(text, name, WHAT_IT_IS)
+        file = read_yaml(text, name, EXPECTED)
         try:
             return Crawl.from_document(file.document, CHECKS)
-        except UnreadableCrawl as wrong:
-            raise file.faulty(wrong.faults) from None
-    except FaultyFile as wrong:
-        raise UsageError("\n".join(["The crawl was not dispatched.", *wrong.lines])) from None
+        except UnreadableCrawl as error:
+            raise file.error_for(error.faults) from None
+    except FaultyFileError as error:
+        raise UsageError("\n".join(["The crawl was not dispatched.", *error.lines])) from None
 
 
 def name_run(crawl: Crawl, now: datetime) -> str:
-    """Return the run's id: the file's own, else name and UTC second, so that a repeat makes the same jobs."""
+    """Return the run_id: the crawl's own if set, else its name and the UTC time in seconds.
+
+    The same run_id makes the same jobs, so it is chosen once and kept for repeated requests.
+    """
     return crawl.run_id or f"{crawl.name}-{now:%Y-%m-%dT%H:%M:%SZ}"

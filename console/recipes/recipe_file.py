@@ -1,53 +1,58 @@
-"""A recipe written as YAML: by itself, or inside of a crawl."""
+"""Reading a recipe from YAML: a recipe file, or a crawl that contains one."""
 
 from pathlib import Path
 
 from console.errors import UsageError
-from console.recipes.yaml_file import FaultyFile, read_file, read_yaml
+from console.recipes.yaml_file import FaultyFileError, read_file, read_yaml
 from contract.crawl import Crawl
 from contract.faults import Undecodable
 from contract.recipe import Recipe
 from extraction.selectors import CHECKS
 
-WHAT_IT_IS = "a recipe is a mapping: name, fields; or a crawl: name, sources, recipe"
+EXPECTED = "a recipe is a mapping with name and fields; a crawl has name, sources and recipe"
 
 
 def load_recipe(path: Path) -> Recipe:
-    """Read the recipe in a file, which may be a crawl's.
+    """Read a recipe from a file of a recipe or a crawl.
 
     Raises:
-        UsageError: with a line for each fault: `books.yaml:12: fields.price.type: …`.
+        UsageError: the file cannot be read, or it has faults; the message has a line for each fault, such as
+            `books.yaml:12: fields.price.type: …`.
     """
     try:
         return read_recipe(read_file(path), str(path))
-    except FaultyFile as wrong:
-        raise UsageError(str(wrong)) from None
+    except FaultyFileError as error:
+        raise UsageError(str(error)) from None
 
 
 def read_recipe(text: bytes, name: str) -> Recipe:
     """Read a recipe from YAML.
 
+    Args:
+        text: the YAML of a recipe or a crawl.
+        name: name of the file, for the faults.
+
     Raises:
-        FaultyFile: with every fault.
-        UsageError: for bytes that are no text.
+        FaultyFileError: the recipe has faults.
+        UsageError: the bytes are not text.
     """
-    file = read_yaml(text, name, WHAT_IT_IS)
+    file = read_yaml(text, name, EXPECTED)
     try:
         if "recipe" in file.document or "sources" in file.document:
             return Crawl.from_document(file.document, CHECKS).recipe
         return Recipe.from_document(file.document, CHECKS)
-    except Undecodable as wrong:
-        raise file.faulty(wrong.faults) from None
+    except Undecodable as error:
+        raise file.error_for(error.faults) from None
 
 
 def faults_of_file(path: Path) -> list[str]:
-    """Return a line for each fault of a file; none where there are none.
+    """Return a line for each fault of a file; an empty list if it is valid.
 
     Raises:
-        UsageError: where it cannot be read.
+        UsageError: the file cannot be read.
     """
     try:
         read_recipe(read_file(path), str(path))
-    except FaultyFile as wrong:
-        return wrong.lines
+    except FaultyFileError as error:
+        return error.lines
     return []

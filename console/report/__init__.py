@@ -1,1 +1,1 @@
-"""Tables and progress on the terminal."""
+"""Tables and progress display of the ledger's reports."""

@@ -1,4 +1,4 @@
-"""Watching a run until nothing of it is in flight."""
+"""Following a run until no job of it is in flight."""
 
 import time
 from collections.abc import Callable
@@ -6,8 +6,11 @@ from dataclasses import dataclass
 
 from console.ledger.ledger import Accounting, Ledger
 
-LOOK_SECONDS = 0.2  #: between two looks at the ledger; longer where a look takes long
-QUIET_SECONDS = 60.0  #: without any change, after which a remark is due
+POLL_SECONDS = 0.2  #: seconds between two queries of the ledger
+PAUSE_PER_QUERY = (
+    5  #: the pause is at least this many times the duration of the query, to spare large ledgers
+)
+STALL_SECONDS = 60.0  #: seconds without a change until a warning
 
 
 @dataclass
@@ -15,43 +18,43 @@ class Follower:
     """Follows one run.
 
     Attributes:
-        ledger: where it is recorded.
-        run_id: which run.
-        expected: jobs that the dispatcher has published; the ledger may not have them all yet.
-        show: takes how many jobs have ended, and words.
-        remark: takes a sentence where nothing has changed for a while.
-        tend: called at each look; it may raise to end the watch.
+        ledger: the ledger that records the run.
+        run_id: id of the run.
+        expected: number of jobs that the dispatcher published; the ledger may not have all of them yet.
+        show: called with the number of ended jobs and a text, after each query.
+        warn: called with a sentence if nothing has changed for `STALL_SECONDS`.
+        before_query: called before each query; an exception ends `follow`.
     """
 
     ledger: Ledger
     run_id: str
     expected: int
     show: Callable[[int, str], None]
-    remark: Callable[[str], None] = lambda _: None
-    supervise: Callable[[], None] = lambda: None
+    warn: Callable[[str], None] = lambda _: None
+    before_query: Callable[[], None] = lambda: None
 
     def follow(self, seconds: float | None = None) -> Accounting:
-        """Return the accounting once nothing is in flight, or as it stands after `seconds`."""
+        """Return the accounting once no job is in flight, or the current one after `seconds`."""
         started = changed = time.monotonic()
         last = Accounting()
         while True:
-            self.supervise()
-            looked = time.monotonic()
-            accounting = self._look()
+            self.before_query()
+            queried = time.monotonic()
+            accounting = self._query()
             now = time.monotonic()
             if self._is_over(accounting) or (seconds is not None and now - started > seconds):
                 return accounting
             if accounting != last:
                 last, changed = accounting, now
-            elif now - changed > QUIET_SECONDS:
-                self.remark("Nothing has changed for a while. Is `scrapeq up` running?")
+            elif now - changed > STALL_SECONDS:
+                self.warn(f"Nothing has changed for {STALL_SECONDS:g} s. Is `scrapeq up` running?")
                 changed = now
-            time.sleep(max(LOOK_SECONDS, 5 * (now - looked)))
+            time.sleep(max(POLL_SECONDS, PAUSE_PER_QUERY * (now - queried)))
 
-    def _look(self) -> Accounting:
+    def _query(self) -> Accounting:
         accounting = self.ledger.accounting(self.run_id)
-        words = f"succeeded {accounting.succeeded}, retrying {accounting.retrying}, dead {accounting.dead}"
-        self.show(accounting.succeeded + accounting.dead, words)
+        counts = f"succeeded {accounting.succeeded}, retrying {accounting.retrying}, dead {accounting.dead}"
+        self.show(accounting.succeeded + accounting.dead, counts)
         return accounting
 
     def _is_over(self, accounting: Accounting) -> bool:

@@ -1,4 +1,4 @@
-"""What the ledger says, laid out for a terminal of 80 columns. Pure: rows in, lines and tables out."""
+"""Tables and lines for a terminal of 80 columns, made from the ledger's rows. Pure."""
 
 import json
 from collections.abc import Sequence
@@ -13,16 +13,17 @@ from console.ledger.ledger import Attempt, DeadJob, Failure, Result
 from console.terminal import printable
 from contract.outcome import REASON_MEANINGS, Outcome, Reason, ReasonMeaning, status_of
 
-SUMMARY_FIELDS = 3  #: of an item, in a table's row
-NEVER_SPOKE = "never reached a worker that could speak (capacity, crash, kill)"
+SUMMARY_FIELDS = 3  #: number of an item's fields in a row of the results table
+NO_OUTCOME = "no attempt left an outcome: no worker was free, or each crashed or was killed"
+NO_OUTCOME_REMEDY = "look at the worker's log, then replay"
 
 
 def results_table(results: Sequence[Result], width: int = 80) -> Table:
-    """Return one line for each result. Where all are of one site, its address stands above."""
+    """Return a row for each result. If all are of one site, its address is the table's title."""
     site = _common_site([result.url for result in results])
     urls = [printable(result.url.removeprefix(site)) for result in results]
     table = _table("url", "items", "attempts", title=site or None)
-    # Rich would shorten the URLs first, which are what a reader looks for.
+    # rich would shorten the URLs first, but a reader searches for them.
     table.columns[1].max_width = max(20, width - min(max(map(len, urls), default=0), width // 2) - 16)
     for url, result in zip(urls, results, strict=True):
         table.add_row(url, summary(result.items), str(result.attempts))
@@ -30,7 +31,7 @@ def results_table(results: Sequence[Result], width: int = 80) -> Table:
 
 
 def summary(items: Sequence[dict[str, Any]]) -> str:
-    """Return the first telling values of a single item, or how many items there are."""
+    """Return the first non-empty scalar values of a single item, or the number of several items."""
     if len(items) != 1:
         return f"{len(items)} items"
     values = [value for value in items[0].values() if isinstance(value, str | int | float) and value != ""]
@@ -38,7 +39,7 @@ def summary(items: Sequence[dict[str, Any]]) -> str:
 
 
 def result_lines(run_id: str, results: Sequence[Result]) -> list[str]:
-    """Return one JSON object for each item."""
+    """Return a line of JSON for each item."""
     return [
         json.dumps(
             {"url": result.url, "job_id": result.job_id, "run_id": run_id, "fields": item}, ensure_ascii=False
@@ -49,7 +50,7 @@ def result_lines(run_id: str, results: Sequence[Result]) -> list[str]:
 
 
 def failures_table(failures: Sequence[Failure]) -> Table:
-    """Return why attempts did not succeed, and how often."""
+    """Return the reasons of attempts that did not succeed, with their numbers."""
     table = _table("reason", "outcome", "attempts", "jobs", "meaning")
     for failure in failures:
         meaning = meaning_of(failure.reason)
@@ -58,14 +59,14 @@ def failures_table(failures: Sequence[Failure]) -> Table:
     return table
 
 
-def dead_lines(job: DeadJob) -> list[str]:
-    """Return a dead letter as a few lines: what, how often, why, and what to do."""
-    tried = f"{job.attempts} attempt{'' if job.attempts == 1 else 's'}"
+def dead_job_lines(job: DeadJob) -> list[str]:
+    """Return the lines that describe a dead letter: its URL, attempts, reason, detail and remedy."""
+    attempts = f"{job.attempts} attempt{'' if job.attempts == 1 else 's'}"
     lines = [printable(job.url) or f"job {job.job_id or 'without an id'}"]
     if not job.reason:
-        return [*lines, f"  {tried}: {NEVER_SPOKE}", "  what to do: look at the worker's log, then replay"]
+        return [*lines, f"  {attempts}: {NO_OUTCOME}", f"  what to do: {NO_OUTCOME_REMEDY}"]
     meaning = meaning_of(job.reason)
-    lines.append(f"  {tried}, the last: {job.reason}" + (f" ({meaning.sentence})" if meaning else ""))
+    lines.append(f"  {attempts}, the last: {job.reason}" + (f" ({meaning.sentence})" if meaning else ""))
     if job.detail:
         lines.append(f"  detail: {printable(job.detail)}")
     if meaning:
@@ -81,7 +82,7 @@ def attempt_line(attempt: Attempt) -> str:
 
 
 def reasons_table() -> Table:
-    """Return every reason code there is."""
+    """Return a row for every reason code."""
     table = _table("code", "outcome", "status", "meaning", "what to do")
     for reason, meaning in REASON_MEANINGS.items():
         status = str(status_of(reason))
@@ -90,7 +91,7 @@ def reasons_table() -> Table:
 
 
 def dispatched_table(dispatched: DispatchResponse) -> Table:
-    """Return what became of the URLs of a crawl."""
+    """Return the numbers of URLs of a crawl that were published or left out."""
     table = _table("urls", "count")
     table.add_row("published as jobs", str(dispatched.published))
     table.add_row("duplicates", str(dispatched.duplicates))
@@ -100,7 +101,7 @@ def dispatched_table(dispatched: DispatchResponse) -> Table:
 
 
 def rejected_table(dispatched: DispatchResponse) -> Table:
-    """Return the URLs that became no job, and why."""
+    """Return the rejected URLs with their reasons."""
     table = _table("rejected url", "why")
     for rejected in dispatched.rejected:
         table.add_row(printable(rejected.url), printable(rejected.why))
@@ -108,13 +109,13 @@ def rejected_table(dispatched: DispatchResponse) -> Table:
 
 
 def meaning_of(reason: str) -> ReasonMeaning | None:
-    """Return what a reason code means; None for one of a later version."""
+    """Return the meaning of a reason code; None for a code of a later version."""
     return REASON_MEANINGS[Reason(reason)] if reason in set(Reason) else None
 
 
 def _remedy(meaning: ReasonMeaning) -> str:
     if meaning.outcome is Outcome.RETRY and meaning.remedy.startswith("nothing"):
-        return "it was tried again, in vain; look at the site, then replay"
+        return "every retry failed; check that the site works, then replay"
     return meaning.remedy
 
 

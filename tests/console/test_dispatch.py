@@ -1,4 +1,4 @@
-"""Posting a crawl: what the dispatcher says is passed on, and a repeat makes the same jobs."""
+"""Posting a crawl to a dispatcher: responses, errors and repeated requests."""
 
 import json
 import threading
@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from console.dispatch import PAUSES_SECONDS, DispatchResponse, dispatch
+from console.dispatch import RETRY_DELAYS_SECONDS, DispatchResponse, dispatch
 from console.errors import DispatchError
-from console.stack.ports import allocate_ports
+from console.stack.ports import free_port
 from contract.crawl import Crawl
 from extraction.selectors import CHECKS
 from tests.console.command import Scrapeq
@@ -24,7 +24,7 @@ CRAWL = Crawl.from_document(
     },
     CHECKS,
 )
-ANSWER = {
+RESPONSE = {
     "run_id": "books-1",
     "published": 3,
     "duplicates": 1,
@@ -35,16 +35,16 @@ ANSWER = {
 
 
 class ScriptedDispatcher(HTTPServer):
-    """A small real server that gives prepared answers and keeps what it was sent."""
+    """A small real server that sends prepared responses and keeps the request bodies."""
 
-    def __init__(self, *answers: tuple[int, bytes]) -> None:
+    def __init__(self, *responses: tuple[int, bytes]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.answers = list(answers)
+        self.responses = list(responses)
         self.received: list[bytes] = []
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """URL of the server."""
         return f"http://127.0.0.1:{self.server_port}"
 
 
@@ -53,7 +53,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.server.received.append(self.rfile.read(int(self.headers["Content-Length"])))
-        status, body = self.server.answers.pop(0)
+        status, body = self.server.responses.pop(0)
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -62,7 +62,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def dispatcher() -> Iterator[ScriptedDispatcher]:
-    """Yield a dispatcher without answers; a test appends them."""
+    """Yield a dispatcher without responses; a test appends them."""
     with ScriptedDispatcher() as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -71,92 +71,94 @@ def dispatcher() -> Iterator[ScriptedDispatcher]:
         thread.join()
 
 
-def say(status: int, document: object) -> tuple[int, bytes]:
-    """Return a prepared answer."""
+def response_of(status: int, document: object) -> tuple[int, bytes]:
+    """Return a prepared response."""
     return status, json.dumps(document).encode()
 
 
-def posted(url: str) -> tuple[DispatchResponse, list[str], list[float]]:
-    """Dispatch, and return the answer, what was announced, and the pauses that were asked for."""
-    announced, pauses = list[str](), list[float]()
-    answer = dispatch(CRAWL, url, announce=announced.append, pause=pauses.append)
-    return answer, announced, pauses
+def post_crawl(url: str) -> tuple[DispatchResponse, list[str], list[float]]:
+    """Dispatch the crawl; return the response, the announcements and the delays in seconds."""
+    announced, delays = list[str](), list[float]()
+    response = dispatch(CRAWL, url, announce=announced.append, sleep=delays.append)
+    return response, announced, delays
 
 
-def test_the_crawl_arrives_whole_and_the_answer_is_read(dispatcher: ScriptedDispatcher) -> None:
-    """What the dispatcher receives is the crawl with its run_id; what it counts is what we show."""
-    dispatcher.answers.append(say(200, ANSWER))
-    answer, announced, _ = posted(dispatcher.url)
+def test_dispatch_posts_the_crawl_and_returns_the_response(dispatcher: ScriptedDispatcher) -> None:
+    """The dispatcher receives the crawl with its run_id; its counts are returned."""
+    dispatcher.responses.append(response_of(200, RESPONSE))
+    response, announced, _ = post_crawl(dispatcher.url)
     assert Crawl.decode(dispatcher.received[0], CHECKS) == CRAWL
-    assert answer.model_dump() == ANSWER
+    assert response.model_dump() == RESPONSE
     assert announced == []
 
 
-def test_a_503_is_repeated_with_the_same_run_id(dispatcher: ScriptedDispatcher) -> None:
-    """A repeat after a 503 makes the same jobs, because it is the same bytes."""
-    dispatcher.answers += [say(503, {"error": "1 of 3 jobs are not confirmed."})] * 2 + [say(200, ANSWER)]
-    _, announced, pauses = posted(dispatcher.url)
+def test_503_is_retried_with_the_same_run_id(dispatcher: ScriptedDispatcher) -> None:
+    """A repeated request makes the same jobs, because it has the same bytes."""
+    dispatcher.responses += [response_of(503, {"error": "1 of 3 jobs are not confirmed."})] * 2 + [
+        response_of(200, RESPONSE)
+    ]
+    _, announced, delays = post_crawl(dispatcher.url)
     assert len(set(dispatcher.received)) == 1
     assert len(dispatcher.received) == 3
-    assert pauses == list(PAUSES_SECONDS[:2])
+    assert delays == list(RETRY_DELAYS_SECONDS[:2])
     assert announced[0] == (
         "The dispatcher answered 503: 1 of 3 jobs are not confirmed. Trying again in 2 s."
     )
 
 
-def test_it_gives_up_in_the_end(dispatcher: ScriptedDispatcher) -> None:
-    """A dispatcher that stays unavailable is left alone after a few attempts, with its last word."""
-    dispatcher.answers += [say(503, {"error": "not confirmed"})] * 4
+def test_repeated_503_raises_dispatch_error(dispatcher: ScriptedDispatcher) -> None:
+    """After a few attempts the error has the text of the last response."""
+    dispatcher.responses += [response_of(503, {"error": "not confirmed"})] * 4
     with pytest.raises(DispatchError, match="answered 503: not confirmed"):
-        posted(dispatcher.url)
-    assert len(dispatcher.received) == 1 + len(PAUSES_SECONDS)
+        post_crawl(dispatcher.url)
+    assert len(dispatcher.received) == 1 + len(RETRY_DELAYS_SECONDS)
 
 
-def test_a_refusal_is_not_repeated(dispatcher: ScriptedDispatcher) -> None:
-    """What is wrong with a crawl stays wrong."""
-    dispatcher.answers.append(say(400, {"error": "the crawl was not dispatched: name: missing"}))
+def test_400_is_not_retried(dispatcher: ScriptedDispatcher) -> None:
+    """A faulty crawl stays faulty, so the request is not repeated."""
+    dispatcher.responses.append(response_of(400, {"error": "the crawl was not dispatched: name: missing"}))
     with pytest.raises(DispatchError, match="answered 400: the crawl was not dispatched"):
-        posted(dispatcher.url)
+        post_crawl(dispatcher.url)
     assert len(dispatcher.received) == 1
 
 
 @pytest.mark.parametrize("body", [b"<h1>It works!</h1>", b"[]", b"{}"])
-def test_another_server_is_recognised(dispatcher: ScriptedDispatcher, body: bytes) -> None:
-    """A 200 of some other program is no dispatch."""
-    dispatcher.answers.append((200, body))
-    with pytest.raises(DispatchError, match="is no dispatcher"):
-        posted(dispatcher.url)
+def test_200_of_another_server_raises_dispatch_error(dispatcher: ScriptedDispatcher, body: bytes) -> None:
+    """A 200 without a dispatcher's response is an error."""
+    dispatcher.responses.append((200, body))
+    with pytest.raises(DispatchError, match="is not a dispatcher"):
+        post_crawl(dispatcher.url)
 
 
-def test_nobody_there_is_one_sentence() -> None:
-    """Where nobody listens, the sentence says what starts a dispatcher."""
-    port = allocate_ports({"nobody": (0, "")})["nobody"]
+def test_refused_connection_raises_dispatch_error() -> None:
+    """The message says how to start a dispatcher."""
+    port = free_port()
     with pytest.raises(DispatchError, match=r"`scrapeq up` starts one"):
-        posted(f"http://127.0.0.1:{port}")
+        post_crawl(f"http://127.0.0.1:{port}")
 
 
-def test_waiting_without_a_ledger_is_refused_before_anything_is_sent(
+def test_dispatch_wait_without_a_ledger_sends_nothing(
     scrapeq: Scrapeq, dispatcher: ScriptedDispatcher, tmp_path: Path
 ) -> None:
     """--wait needs the ledger of the running stack; a wrong --data must not cost a run."""
     crawl = tmp_path / "crawl.yaml"
     crawl.write_text(json.dumps(CRAWL.model_dump(mode="json", exclude_defaults=True)))
-    answer = scrapeq("dispatch", crawl, "--dispatcher", dispatcher.url, "--wait", "--data", tmp_path)
-    assert answer.exit_code == 1
-    assert "There is no ledger in" in answer.stderr
+    result = scrapeq("dispatch", crawl, "--dispatcher", dispatcher.url, "--wait", "--data", tmp_path)
+    assert result.exit_code == 1
+    assert "There is no ledger in" in result.stderr
     assert dispatcher.received == []
 
 
-def test_the_command_shows_what_became_of_every_url(
+def test_dispatch_command_shows_counts_and_rejected_urls(
     scrapeq: Scrapeq, dispatcher: ScriptedDispatcher, tmp_path: Path
 ) -> None:
     """run_id, published, duplicates, over the limit, and each rejected URL with its reason."""
-    dispatcher.answers.append(say(200, ANSWER))
+    dispatcher.responses.append(response_of(200, RESPONSE))
     crawl = tmp_path / "crawl.yaml"
     crawl.write_text(json.dumps(CRAWL.model_dump(mode="json", exclude_defaults=True)))  # JSON is YAML
-    answer = scrapeq("dispatch", crawl, "--dispatcher", dispatcher.url)
-    assert answer.exit_code == 0
-    words = " ".join(answer.stdout.split())
+    result = scrapeq("dispatch", crawl, "--dispatcher", dispatcher.url)
+    assert result.exit_code == 0
+    words = " ".join(result.stdout.split())
     assert words.startswith("run books-1 ")
     assert "published as jobs 3 duplicates 1 over the limit 2 rejected 1" in words
     assert "ftp://old/ the scheme must be http or https" in words

@@ -1,4 +1,4 @@
-"""The commands that read the ledger, as an operator sees them."""
+"""The subcommands that read the ledger, and the options that are refused."""
 
 import json
 import re
@@ -16,7 +16,7 @@ COMMANDS = ["up", "demo", "dispatch", "try", "results", "status", "dead", "repla
 
 @pytest.fixture
 def recorded(ledger: Ledger) -> Ledger:
-    """Return a ledger of one run: a success at the second attempt, a dead letter, and a silent one."""
+    """Return a ledger of a run: a success at the second attempt, dead letters with and without a reason."""
     book = {"title": "Wörter", "price": 9.5, "tags": ["a"], "note": None}
     record(
         ledger,
@@ -33,32 +33,32 @@ def recorded(ledger: Ledger) -> Ledger:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_explains_itself(scrapeq: Scrapeq, command: str) -> None:
-    """`--help` says what a command does and what each option is for."""
-    answer = scrapeq(command, "--help")
-    assert answer.exit_code == 0
-    options = re.findall(r"^  (--[a-z-]+)(.*(?:\n {10,}.*)*)", answer.stdout, re.MULTILINE)
-    assert all(re.search(r"[a-z]{3,}.*\.", text) for _, text in options), answer.stdout
+def test_help_explains_every_command(scrapeq: Scrapeq, command: str) -> None:
+    """`--help` explains the command and each option."""
+    result = scrapeq(command, "--help")
+    assert result.exit_code == 0
+    options = re.findall(r"^  (--[a-z-]+)(.*(?:\n {10,}.*)*)", result.stdout, re.MULTILINE)
+    assert all(re.search(r"[a-z]{3,}.*\.", text) for _, text in options), result.stdout
 
 
-def test_the_help_lists_every_command(scrapeq: Scrapeq) -> None:
-    """`scrapeq --help` is the list of what there is."""
+def test_help_lists_every_command(scrapeq: Scrapeq) -> None:
+    """`scrapeq --help` lists all commands in their order."""
     listed = re.findall(r"^  ([a-z]+) {2,}[A-Z]", scrapeq("--help").stdout, re.MULTILINE)
     assert listed == COMMANDS
 
 
-def test_results_are_a_table(scrapeq: Scrapeq, recorded: Ledger) -> None:
-    """One row for each job that succeeded: where, what, and at which attempt."""
-    answer = scrapeq("results", "--data", recorded.data)
-    assert answer.exit_code == 0
-    assert "run books-1: 1 jobs succeeded" in answer.stdout
-    assert re.search(r"/good +Wörter · 9\.5 +2 *$", answer.stdout, re.MULTILINE)
+def test_results_are_shown_as_a_table(scrapeq: Scrapeq, recorded: Ledger) -> None:
+    """One row for each job that succeeded: URL, values, and number of attempts."""
+    result = scrapeq("results", "--data", recorded.data)
+    assert result.exit_code == 0
+    assert "run books-1: 1 jobs succeeded" in result.stdout
+    assert re.search(r"/good +Wörter · 9\.5 +2 *$", result.stdout, re.MULTILINE)
 
 
-def test_results_as_json_lines_are_for_other_programs(scrapeq: Scrapeq, recorded: Ledger) -> None:
-    """With --format jsonl, standard output holds nothing but one JSON object for each item."""
-    answer = scrapeq("results", "books-1", "--format", "jsonl", "--data", recorded.data)
-    (item,) = [json.loads(line) for line in answer.stdout.splitlines()]
+def test_results_as_jsonl_have_one_object_for_each_item(scrapeq: Scrapeq, recorded: Ledger) -> None:
+    """With --format jsonl, standard output has only one JSON object for each item."""
+    result = scrapeq("results", "books-1", "--format", "jsonl", "--data", recorded.data)
+    (item,) = [json.loads(line) for line in result.stdout.splitlines()]
     assert item == {
         "url": "https://shop.example/good",
         "job_id": "good",
@@ -68,85 +68,85 @@ def test_results_as_json_lines_are_for_other_programs(scrapeq: Scrapeq, recorded
 
 
 def test_status_ends_with_the_accounting(scrapeq: Scrapeq, recorded: Ledger) -> None:
-    """The last line is the equation; above it stands why attempts did not succeed."""
-    answer = scrapeq("status", "--data", recorded.data)
-    assert answer.stdout.splitlines()[-1] == "accounting: dispatched=3 succeeded=1 dead=2 in_flight=0"
-    assert re.search(r"timeout +retry +1 +1 +the site did not respond in time", answer.stdout)
+    """The last line is the accounting; above it are the reasons of attempts that did not succeed."""
+    result = scrapeq("status", "--data", recorded.data)
+    assert result.stdout.splitlines()[-1] == "accounting: dispatched=3 succeeded=1 dead=2 in_flight=0"
+    assert re.search(r"timeout +retry +1 +1 +the site did not respond in time", result.stdout)
 
 
-def test_dead_letters_say_why_and_what_to_do(scrapeq: Scrapeq, recorded: Ledger) -> None:
-    """Each dead letter has its attempts, its last reason in words, and a remedy."""
-    answer = scrapeq("dead", "--data", recorded.data)
-    assert answer.stdout.splitlines() == [
+def test_dead_shows_the_reason_and_advice_of_each_dead_letter(scrapeq: Scrapeq, recorded: Ledger) -> None:
+    """Each dead letter has its attempts, the meaning of its last reason, and advice."""
+    result = scrapeq("dead", "--data", recorded.data)
+    assert result.stdout.splitlines() == [
         "run books-1: 2 dead letters",
         "https://shop.example/bad",
         "  5 attempts, the last: missing_field (a required field is not on the page)",
         "  detail: no h1",
         "  what to do: fix the recipe, then replay",
         "https://shop.example/silent",
-        "  5 attempts: never reached a worker that could speak (capacity, crash, kill)",
+        "  5 attempts: no attempt left an outcome: no worker was free, or each crashed or was killed",
         "  what to do: look at the worker's log, then replay",
     ]
 
 
-def test_reasons_explains_every_code(scrapeq: Scrapeq) -> None:
+def test_reasons_explains_every_reason_code(scrapeq: Scrapeq) -> None:
     """Every reason code that an outcome, a log line or the ledger can hold is in the table."""
     shown = scrapeq("reasons").stdout
     assert set(re.findall(r"^ ([a-z_0-9]+) {2,}", shown, re.MULTILINE)) >= set(Reason)
 
 
 @pytest.mark.parametrize("command", ["results", "status", "dead"])
-def test_an_unknown_run_is_one_sentence(scrapeq: Scrapeq, recorded: Ledger, command: str) -> None:
-    """It names the runs there are, on standard error, so that a pipe gets nothing."""
-    answer = scrapeq(command, "nope", "--data", recorded.data)
-    assert (answer.exit_code, answer.stdout) == (1, "")
-    assert answer.stderr == "There is no run nope. The runs are: books-1.\n"
+def test_unknown_run_is_reported_on_standard_error(scrapeq: Scrapeq, recorded: Ledger, command: str) -> None:
+    """The message lists the runs; standard output stays empty."""
+    result = scrapeq(command, "nope", "--data", recorded.data)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "There is no run nope. The runs are: books-1.\n"
 
 
 @pytest.mark.parametrize("command", ["results", "status", "dead"])
-def test_no_ledger_is_one_sentence(scrapeq: Scrapeq, tmp_path: Path, command: str) -> None:
-    """In a directory without a ledger the sentence says what makes one."""
-    answer = scrapeq(command, "--data", tmp_path)
-    assert (answer.exit_code, answer.stdout) == (1, "")
-    assert "There is no ledger in" in answer.stderr
-    assert "`scrapeq up` creates it" in answer.stderr
+def test_missing_ledger_is_reported_on_standard_error(scrapeq: Scrapeq, tmp_path: Path, command: str) -> None:
+    """The message says which command creates a ledger."""
+    result = scrapeq(command, "--data", tmp_path)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "There is no ledger in" in result.stderr
+    assert "`scrapeq up` creates it" in result.stderr
 
 
-def test_an_empty_ledger_is_one_sentence(scrapeq: Scrapeq, ledger: Ledger) -> None:
-    """Before the first run there is no latest one."""
-    answer = scrapeq("status", "--data", ledger.data)
-    assert answer.stderr == "No run is recorded yet. `scrapeq dispatch CRAWL.yaml` starts one.\n"
+def test_empty_ledger_is_reported_on_standard_error(scrapeq: Scrapeq, ledger: Ledger) -> None:
+    """Before the first run there is no latest run."""
+    result = scrapeq("status", "--data", ledger.data)
+    assert result.stderr == "No run is recorded yet. `scrapeq dispatch CRAWL.yaml` starts one.\n"
 
 
-def test_a_faulty_crawl_is_not_sent(scrapeq: Scrapeq, tmp_path: Path) -> None:
-    """Status 2 and the faults, before anything listens to them."""
+def test_faulty_crawl_is_not_dispatched(scrapeq: Scrapeq, tmp_path: Path) -> None:
+    """Exit status 2 and the faults, without a request to a dispatcher."""
     crawl = tmp_path / "crawl.yaml"
     crawl.write_text("name: Books\n")
-    answer = scrapeq("dispatch", crawl)
-    assert (answer.exit_code, answer.stdout) == (2, "")
-    assert re.search(r"crawl\.yaml:1: name: .*\(got 'Books'\)", answer.stderr)
-    assert "Traceback" not in answer.stderr
+    result = scrapeq("dispatch", crawl)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert re.search(r"crawl\.yaml:1: name: .*\(got 'Books'\)", result.stderr)
+    assert "Traceback" not in result.stderr
 
 
-def test_backoffs_that_exclude_each_other_are_refused(scrapeq: Scrapeq, tmp_path: Path) -> None:
-    """Pub/Sub refuses a minimum above the maximum; so do we, before anything is started."""
-    answer = scrapeq("up", "--minimum-backoff", 20, "--maximum-backoff", 10, "--data", tmp_path / "data")
-    assert answer.exit_code == 2
-    assert answer.stderr == "--minimum-backoff is above --maximum-backoff; it must not be.\n"
+def test_minimum_backoff_above_the_maximum_is_refused(scrapeq: Scrapeq, tmp_path: Path) -> None:
+    """Pub/Sub refuses a minimum above the maximum; `up` refuses it before anything is started."""
+    result = scrapeq("up", "--minimum-backoff", 20, "--maximum-backoff", 10, "--data", tmp_path / "data")
+    assert result.exit_code == 2
+    assert result.stderr == "--minimum-backoff must not be greater than --maximum-backoff.\n"
     assert not (tmp_path / "data").exists()
 
 
-def test_ordered_politeness_without_settling_is_refused(scrapeq: Scrapeq, tmp_path: Path) -> None:
-    """Each failed page would hold up its host; that is said before anything is started."""
-    answer = scrapeq("up", "--politeness", "ordered", "--data", tmp_path / "data")
-    assert answer.exit_code == 2
-    assert "--politeness ordered needs --ack-policy settled" in answer.stderr
+def test_ordered_politeness_with_ack_policy_success_is_refused(scrapeq: Scrapeq, tmp_path: Path) -> None:
+    """Each failed job would block its host; `up` refuses before anything is started."""
+    result = scrapeq("up", "--politeness", "ordered", "--data", tmp_path / "data")
+    assert result.exit_code == 2
+    assert "--politeness ordered needs --ack-policy settled" in result.stderr
     assert not (tmp_path / "data").exists()
 
 
-def test_the_demo_writes_over_nothing(scrapeq: Scrapeq, tmp_path: Path) -> None:
-    """--keep takes a new directory: somebody's files stay as they are."""
+def test_demo_refuses_to_keep_its_data_in_a_used_directory(scrapeq: Scrapeq, tmp_path: Path) -> None:
+    """--keep takes a new directory, so that no file is overwritten."""
     (tmp_path / "precious").touch()
-    answer = scrapeq("demo", "--keep", tmp_path)
-    assert answer.exit_code == 2
-    assert "is not empty; --keep takes a new directory." in answer.stderr.replace("\n", " ")
+    result = scrapeq("demo", "--keep", tmp_path)
+    assert result.exit_code == 2
+    assert "is not empty; --keep takes a new directory." in result.stderr.replace("\n", " ")

@@ -19,7 +19,7 @@ FREE_PORTS = [f"--{name}-port=0" for name in ("pubsub", "pubsub-http", "dispatch
 
 @contextmanager
 def scrapeq(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """Yield a running command in a process group of its own, with its output as a pipe."""
+    """Yield a running command in its own process group, with its output in a pipe."""
     with subprocess.Popen(
         [sys.executable, "-m", "console", *arguments],
         stdout=subprocess.PIPE,
@@ -42,28 +42,28 @@ def read_until(command: subprocess.Popen[str], start: str) -> list[str]:
         lines.append(line.rstrip("\n"))
         if line.startswith(start):
             return lines
-    raise AssertionError(f"{start!r} never came:\n" + "\n".join(lines))
+    raise AssertionError(f"no line begins with {start!r}:\n" + "\n".join(lines))
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, list[str], Path]:
-    """Return exit status, lines and data directory of one whole demo."""
+def finished_demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, list[str], Path]:
+    """Return the exit status, the output lines and the data directory of one demo."""
     keep = tmp_path_factory.mktemp("demo") / "kept"
     with scrapeq("demo", "--keep", str(keep)) as command:
         output, _ = command.communicate(timeout=120)
     return command.returncode, output.splitlines(), keep
 
 
-def test_the_demo_accounts_for_every_job(told: tuple[int, list[str], Path]) -> None:
-    """The last line is the equation, and it adds up: 38 pages, of which one is broken for good."""
-    status, lines, _ = told
+def test_demo_ends_with_an_accounting_that_adds_up(finished_demo: tuple[int, list[str], Path]) -> None:
+    """The last line is the accounting, and it adds up: 38 pages, of which one always fails."""
+    status, lines, _ = finished_demo
     assert lines[-1] == "accounting: dispatched=38 succeeded=37 dead=1 in_flight=0", "\n".join(lines)
     assert status == 0
 
 
-def test_the_demo_shows_a_retry_and_a_dead_letter(told: tuple[int, list[str], Path]) -> None:
-    """What the system is for: a failure that passes costs an attempt, one that stays has a reason."""
-    text = "\n".join(told[1])
+def test_demo_shows_a_retry_and_a_dead_letter(finished_demo: tuple[int, list[str], Path]) -> None:
+    """A page that fails once has two attempts; a page that always fails is a dead letter with a reason."""
+    text = "\n".join(finished_demo[1])
     assert re.search(r"rosin-sampler\n  attempt 1  http_5xx .*\n  attempt 2  ok ", text)
     assert re.search(
         r"ghost-organ\n  5 attempts, the last: http_5xx .*\n  detail: .*500\n  what to do: ", text
@@ -71,43 +71,43 @@ def test_the_demo_shows_a_retry_and_a_dead_letter(told: tuple[int, list[str], Pa
     assert "and 29 more" in text
 
 
-def test_a_log_of_the_demo_is_plain(told: tuple[int, list[str], Path]) -> None:
-    """Without a terminal: no control characters, no spinner, nothing said twice, no line of ours over 80."""
-    lines = told[1]
+def test_demo_without_a_terminal_prints_plain_lines(finished_demo: tuple[int, list[str], Path]) -> None:
+    """In a pipe: no control characters, no spinner, no repeated steps, and lines of at most 80 columns."""
+    lines = finished_demo[1]
     assert all(line.isprintable() for line in lines)
     steps = [line for line in lines if line.endswith("…")]
     assert len(steps) == len(set(steps)) < 10
     assert len(lines) < 60
-    assert max(map(len, (line for line in lines if str(told[2]) not in line))) <= 80
+    assert max(map(len, (line for line in lines if str(finished_demo[2]) not in line))) <= 80
 
 
-def test_a_kept_demo_can_be_read_again(told: tuple[int, list[str], Path]) -> None:
-    """Reading works when the stack is down."""
-    with scrapeq("status", "--data", str(told[2])) as command:
+def test_status_reads_a_kept_demo(finished_demo: tuple[int, list[str], Path]) -> None:
+    """The ledger can be read while the stack is down."""
+    with scrapeq("status", "--data", str(finished_demo[2])) as command:
         output, _ = command.communicate(timeout=120)
-    assert output.splitlines()[-1] == told[1][-1]
+    assert output.splitlines()[-1] == finished_demo[1][-1]
 
 
-@pytest.mark.parametrize("after", ["Starting a small", "Starting the local", "Making topics", "Run "])
-def test_ctrl_c_ends_the_demo_at_any_time(after: str) -> None:
-    """One sentence, status 130, no process left: during the start as well as in the middle of the run."""
+@pytest.mark.parametrize("after", ["Starting a small", "Starting the local", "Creating topics", "Run "])
+def test_ctrl_c_stops_the_demo_at_any_step(after: str) -> None:
+    """One sentence, exit status 130, and no process left: during the start and during the run."""
     with scrapeq("demo") as command:
         read_until(command, after)
         groups = children_of(command.pid)
-        os.killpg(command.pid, signal.SIGINT)  # as a terminal does: to the whole foreground group
+        os.killpg(command.pid, signal.SIGINT)  # a terminal signals the whole foreground group
         output, _ = command.communicate(timeout=120)
     assert output.splitlines()[-1] == "Stopped before the end; nothing is left running."
     assert command.returncode == 130
     wait_until(lambda: not any(map(is_running, groups)))
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
-def test_up_runs_until_it_is_told_to_stop(tmp_path: Path, sign: signal.Signals) -> None:
-    """It says where everything is; at Ctrl-C or SIGTERM it ends in seconds, with a summary and status 0."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_up_runs_until_sigint_or_sigterm(tmp_path: Path, number: signal.Signals) -> None:
+    """It shows the addresses; at Ctrl-C or SIGTERM it ends with a summary and exit status 0."""
     with scrapeq("up", "--data", str(tmp_path / "data"), *FREE_PORTS) as command:
         lines = read_until(command, "  export GOOGLE_CLOUD_PROJECT=scrapeq-local")
         groups = children_of(command.pid)
-        command.send_signal(sign)
+        command.send_signal(number)
         output, _ = command.communicate(timeout=120)
     assert command.returncode == 0
     assert output.splitlines()[-2:] == [
@@ -118,10 +118,13 @@ def test_up_runs_until_it_is_told_to_stop(tmp_path: Path, sign: signal.Signals) 
     assert not any(map(is_running, groups))
 
 
-def test_a_data_directory_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:
-    """No stack trace for a path that is a file."""
+def test_data_directory_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
+    """A path below a file gives a message without a stack trace."""
     (tmp_path / "file").touch()
     with scrapeq("up", "--data", str(tmp_path / "file" / "data"), *FREE_PORTS) as command:
         output, _ = command.communicate(timeout=120)
     assert command.returncode == 2
-    assert output == f"{tmp_path}/file/data cannot be the data directory: Not a directory.\n"
+    assert output == (
+        f"The data directory {tmp_path}/file/data cannot be created: Not a directory. "
+        "Choose another with --data.\n"
+    )

@@ -1,4 +1,4 @@
-"""The demo's site: every page is worth scraping, and its faults are as promised."""
+"""The demo's site: the demo's recipe fits every page, and two pages fail as documented."""
 
 import threading
 from collections import Counter
@@ -20,8 +20,8 @@ PAGES = site_pages(load_shop(), ADDRESS)
 HTML = [path for path, page in PAGES.items() if page.status == 200 and "html" in page.content_type]
 
 
-def scraped(path: str) -> dict[str, object]:
-    """Return what the demo's recipe finds on a page, by the worker's own extraction."""
+def extracted(path: str) -> dict[str, object]:
+    """Return the item that the demo's recipe extracts from a page."""
     page = PAGES[path]
     fetched = SavedPage(ADDRESS + path, page.content_type, page.body)
     (item,) = extract(demo_crawl(ADDRESS).recipe, fetched).items
@@ -30,7 +30,7 @@ def scraped(path: str) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def site_url() -> Iterator[str]:
-    """Yield the address of a site that is served."""
+    """Yield the address of a running site."""
     with SiteServer(0) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -40,9 +40,9 @@ def site_url() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("path", HTML)
-def test_the_recipe_finds_something_on_every_page(path: str) -> None:
+def test_recipe_extracts_an_item_from_every_page(path: str) -> None:
     """One recipe fits all pages of the shop, whatever their kind, language and encoding."""
-    item = scraped(path)
+    item = extracted(path)
     assert item["title"]
     assert "\ufffd" not in str(item)
     if path.startswith("/products/"):
@@ -69,13 +69,15 @@ def test_the_recipe_finds_something_on_every_page(path: str) -> None:
         ("/books/page-2", "breadcrumbs", ["Home", "Books"]),
     ],
 )
-def test_odd_spellings_and_encodings_are_read(path: str, field: str, value: object) -> None:
-    """Prices of five countries, four scripts, two old encodings and an XML declaration come out right."""
-    assert scraped(path)[field] == value
+def test_prices_and_encodings_of_several_countries_are_extracted(
+    path: str, field: str, value: object
+) -> None:
+    """Prices of five countries, four scripts, two legacy encodings and an XML declaration."""
+    assert extracted(path)[field] == value
 
 
-def test_the_sitemap_has_every_page_but_the_renamed_one() -> None:
-    """About 40 pages, all of this site, each once; the renamed one is reached by its old address."""
+def test_sitemap_lists_every_page_and_the_old_url_of_the_renamed_one() -> None:
+    """38 pages of this site, each once; the old URL of the renamed page redirects to it."""
     locations = etree.fromstring(PAGES["/sitemap.xml"].body).xpath("//*[local-name() = 'loc']/text()")
     assert isinstance(locations, list)
     paths = [urlsplit(str(url)).path for url in locations if str(url).startswith(ADDRESS)]
@@ -85,24 +87,24 @@ def test_the_sitemap_has_every_page_but_the_renamed_one() -> None:
     assert PAGES["/products/whistle"].headers["Location"] == "/products/pilot-whistle"
 
 
-def test_links_of_listings_lead_somewhere() -> None:
-    """A listing names pages that exist."""
+def test_listings_link_to_existing_pages() -> None:
+    """Every link of a listing is a page of the site."""
     for path in HTML:
-        listed = scraped(path)["listed"]
+        listed = extracted(path)["listed"]
         assert isinstance(listed, list)
         assert {urlsplit(str(url)).path for url in listed} <= set(PAGES)
 
 
-def test_one_page_recovers_and_one_never_does() -> None:
-    """The first visitor of one page gets a 500, every visitor of another."""
+def test_one_page_fails_once_and_one_always() -> None:
+    """The first request for one page gets a 500, and every request for another one."""
     site = Site(ADDRESS)
-    assert [site.answer("/products/rosin-sampler").status for _ in range(3)] == [500, 200, 200]
-    assert [site.answer("/products/ghost-organ").status for _ in range(9)] == [500] * 9
-    assert Counter(page.trouble for page in PAGES.values() if page.trouble) == {"first": 1, "always": 1}
+    assert [site.respond("/products/rosin-sampler").status for _ in range(3)] == [500, 200, 200]
+    assert [site.respond("/products/ghost-organ").status for _ in range(9)] == [500] * 9
+    assert Counter(page.fails for page in PAGES.values() if page.fails) == {"first": 1, "always": 1}
 
 
-def test_a_served_site_counts_its_requests(site_url: str) -> None:
-    """`/requests.json` tells tests how often each path was asked for."""
+def test_served_site_counts_its_requests(site_url: str) -> None:
+    """`/requests.json` has the number of requests for each path."""
     with requests.Session() as session:
         session.trust_env = False
         assert session.get(f"{site_url}/robots.txt", timeout=120).text.endswith(f"{site_url}/sitemap.xml\n")

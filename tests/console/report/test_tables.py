@@ -1,4 +1,4 @@
-"""What is shown of things that come from outside: safe, and within 80 columns."""
+"""Tables and lines made from foreign text: safe for the terminal, and within its width."""
 
 from io import StringIO
 
@@ -8,7 +8,7 @@ from rich.console import Console
 from console.dispatch import DispatchResponse, RejectedUrl
 from console.ledger.ledger import DeadJob, Failure, Result
 from console.report.tables import (
-    dead_lines,
+    dead_job_lines,
     dispatched_table,
     failures_table,
     rejected_table,
@@ -20,17 +20,17 @@ from console.terminal import printable
 LONG = "https://shop.example/" + "q" * 300
 
 
-def drawn(table: object, width: int = 80) -> list[str]:
-    """Return a table's lines as a terminal of this width gets them."""
-    screen = Console(file=StringIO(), width=width, markup=False, emoji=False, highlight=False)
-    screen.print(table)
-    assert isinstance(screen.file, StringIO)
-    return screen.file.getvalue().splitlines()
+def rendered(table: object, width: int = 80) -> list[str]:
+    """Return the lines of a table in a terminal of this width."""
+    terminal = Console(file=StringIO(), width=width, markup=False, emoji=False, highlight=False)
+    terminal.print(table)
+    assert isinstance(terminal.file, StringIO)
+    return terminal.file.getvalue().splitlines()
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
-    """Long URLs and values are folded or cut by us, not by whatever shows the log."""
+    """The tables fold or shorten long URLs and values themselves."""
     result = Result("a", LONG, [{"title": "t" * 500}], 12)
     rejected = DispatchResponse(run_id="r", rejected=[RejectedUrl(url=LONG, why="w" * 200)], rejected_count=1)
     tables = [
@@ -39,25 +39,27 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
         dispatched_table(rejected),
         rejected_table(rejected),
     ]
-    assert max(len(line) for table in tables for line in drawn(table, width)) <= width
+    assert max(len(line) for table in tables for line in rendered(table, width)) <= width
 
 
-def test_a_whole_url_is_on_the_screen() -> None:
-    """A URL is never cut: it is what an operator copies."""
-    lines = drawn(results_table([Result("a", LONG, [{"title": "t"}], 1), Result("b", "http://b/", [], 1)]))
+def test_results_table_shows_urls_completely() -> None:
+    """A URL is folded, never shortened, so that an operator can copy it."""
+    lines = rendered(results_table([Result("a", LONG, [{"title": "t"}], 1), Result("b", "http://b/", [], 1)]))
     assert "".join(lines).count("q") == 300
 
 
-def test_markup_and_controls_of_a_page_do_nothing() -> None:
-    """A scraped text that holds terminal codes, or what rich takes for markup, is shown as text."""
-    lines = drawn(results_table([Result("a", "http://b/", [{"title": "\x1b[31mred [bold]b[/] :smile:"}], 1)]))
+def test_results_table_shows_control_characters_and_markup_as_text() -> None:
+    """Terminal codes and rich's markup in a scraped text have no effect."""
+    lines = rendered(
+        results_table([Result("a", "http://b/", [{"title": "\x1b[31mred [bold]b[/] :smile:"}], 1)])
+    )
     text = "\n".join(lines)
     assert "\x1b" not in text
     assert "[bold]b[/] :smile:" in text
 
 
-def test_printable_keeps_the_scripts_of_the_world() -> None:
-    """Only what steers the terminal is replaced."""
+def test_printable_keeps_letters_of_all_scripts() -> None:
+    """Only characters that could control the terminal are replaced."""
     assert printable("Über Χάρτες 古本 عود\n\t\x07") == "Über Χάρτες 古本 عود  �"
 
 
@@ -69,19 +71,19 @@ def test_printable_keeps_the_scripts_of_the_world() -> None:
         ([{"a": None, "b": "", "c": "x", "d": 0, "e": ["y"], "f": True, "g": "z"}], "x · 0 · True"),
     ],
 )
-def test_a_summary_is_the_first_telling_values(items: list[dict[str, object]], shown: str) -> None:
-    """One item by its first values, several by their number."""
+def test_summary_shows_the_first_non_empty_values(items: list[dict[str, object]], shown: str) -> None:
+    """One item is shown by its first scalar values, several items by their number."""
     assert summary(items) == shown
 
 
-def test_a_reason_of_a_later_version_is_shown_as_it_is() -> None:
-    """An older console reads a newer worker's ledger."""
+def test_unknown_reason_is_shown_unchanged() -> None:
+    """An older console can read the ledger of a newer worker."""
     job = DeadJob("a", "http://b/", 1, "solar_flare", "")
-    assert dead_lines(job) == ["http://b/", "  1 attempt, the last: solar_flare"]
+    assert dead_job_lines(job) == ["http://b/", "  1 attempt, the last: solar_flare"]
 
 
-def test_a_dead_letter_is_never_told_that_it_is_tried_again() -> None:
-    """The remedy of a passing fault is to wait; of one that did not pass it is to look and replay."""
-    text = "\n".join(dead_lines(DeadJob("a", "http://b/", 5, "timeout", "")))
-    assert "is tried again" not in text
+def test_dead_letter_of_a_transient_reason_is_advised_to_be_replayed() -> None:
+    """The advice for one failed attempt is to wait; for a dead letter it is to check the site and replay."""
+    text = "\n".join(dead_job_lines(DeadJob("a", "http://b/", 5, "timeout", "")))
+    assert "nothing" not in text
     assert "then replay" in text
