@@ -1,0 +1,137 @@
+"""docs/tutorial/first-crawl.md works: its files are saved and its commands run, in the order of the page."""
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from console.demo.site import SiteServer
+from tests.repository.tree import ROOT
+
+TUTORIAL: Final = (ROOT / "docs" / "tutorial" / "first-crawl.md").read_text(encoding="utf-8")
+FILE: Final = re.compile(r"Save this as `(?P<name>[\w.]+)`.*?```yaml\n(?P<text>.*?)```", re.DOTALL)
+COMMANDS: Final = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+#: commands that the test starts in its own way, or that another test runs
+ELSEWHERE: Final = {
+    "make demo",
+    ". .venv/bin/activate",
+    "scrapeq up --ack-policy settled",
+    "python -m console.demo.site --port 8090",
+}
+ADDRESS: Final = "http://127.0.0.1:8090"
+ACCOUNTING: Final = re.compile(r"accounting: dispatched=3 .*")
+
+
+@contextmanager
+def running_stack(folder: Path) -> Iterator[list[str]]:
+    """Run `scrapeq up` in a folder, on free ports; yield the lines with its addresses."""
+    ports = [f"--{name}-port=0" for name in ("pubsub", "pubsub-http", "dispatcher", "worker")]
+    with subprocess.Popen(
+        [sys.executable, "-m", "console", "up", "--ack-policy", "settled", *ports],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            assert process.stdout
+            lines = list[str]()
+            while not (lines and "GOOGLE_CLOUD_PROJECT" in lines[-1]):
+                line = process.stdout.readline()
+                assert line, "scrapeq up ended early:\n" + "\n".join(lines)
+                lines.append(line.strip())
+            yield lines
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=60)
+
+
+@contextmanager
+def running_site() -> Iterator[str]:
+    """Serve the demo's shop on a free port; yield its address."""
+    with SiteServer(0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def address_of(lines: list[str], service: str) -> str:
+    """Return the address that `scrapeq up` printed for a service."""
+    return next(line.split()[1] for line in lines if line.startswith(service))
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return what each command of the tutorial prints; every one must succeed."""
+    folder = tmp_path_factory.mktemp("tutorial")
+    with running_site() as site_address, running_stack(folder) as lines:
+        for name, text in FILE.findall(TUTORIAL):
+            (folder / name).write_text(text.replace(ADDRESS, site_address), encoding="utf-8")
+        extra = {
+            "dispatch": ["--dispatcher", address_of(lines, "dispatcher")],
+            "replay": ["--pubsub", address_of(lines, "Pub/Sub")],
+        }
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
+        printed = dict[str, str]()
+        for command in commands():
+            if command.startswith("export "):
+                name, _, value = command.removeprefix("export ").partition("=")
+                environment[name] = value
+                continue
+            words = shlex.split(command.replace(ADDRESS, site_address))
+            assert words[0] == "scrapeq", command
+            done = subprocess.run(
+                [sys.executable, "-m", "console", *words[1:], *extra.get(words[1], [])],
+                cwd=folder,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=100,
+                check=False,
+            )
+            assert done.returncode == 0, f"{command}:\n{done.stdout}{done.stderr}"
+            printed[command] = done.stdout
+        return printed
+
+
+def commands() -> list[str]:
+    """Return the commands of the page in order, without those that start something."""
+    lines = [line for block in COMMANDS.findall(TUTORIAL) for line in block.splitlines()]
+    return [line for line in lines if line not in ELSEWHERE]
+
+
+@pytest.mark.timeout(240)
+def test_every_command_of_the_tutorial_succeeds(outputs: dict[str, str]) -> None:
+    """A reader who types the page's commands sees no error."""
+    assert len(outputs) >= 9
+    assert set(outputs) == {line for line in commands() if not line.startswith("export ")}
+
+
+@pytest.mark.timeout(240)
+def test_the_tutorial_shows_the_accounting_that_its_crawl_has(outputs: dict[str, str]) -> None:
+    """Two pages succeed and one becomes a dead letter, as the page says."""
+    shown = ACCOUNTING.findall(TUTORIAL)
+    assert shown == ["accounting: dispatched=3 succeeded=2 dead=1 in_flight=0"]
+    assert shown[0] in outputs["scrapeq dispatch crawl.yaml --wait"]
+
+
+@pytest.mark.timeout(240)
+def test_the_tutorial_shows_the_dead_letter_that_its_crawl_has(outputs: dict[str, str]) -> None:
+    """The reason and its sentence are those that the page shows."""
+    reason = next(line for line in TUTORIAL.splitlines() if "the last: http_404" in line)
+    assert reason.strip() in outputs["scrapeq dead"]
