@@ -1,6 +1,7 @@
 """Arrows: which package may import which. Everything else flows over topics."""
 
 import ast
+import re
 import sys
 from itertools import pairwise
 
@@ -41,6 +42,13 @@ def other_modules(found: list[Import], imported: str, allowed: set[str]) -> list
     """Return the imported modules of the package `imported` that are not allowed."""
     modules = {".".join(name.split(".")[:2]) for name, _, _ in found if name.split(".")[0] == imported}
     return sorted(modules - allowed)
+
+
+def test_the_architecture_page_lists_the_packages_and_what_they_import() -> None:
+    """The table of rooms in ARCHITECTURE.md is `MAY_IMPORT`."""
+    page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)/` \| .+? \| (.*?) ?\|$", page, re.MULTILINE)
+    assert {room: set(re.findall(r"`(\w+)`", imported)) for room, imported in rows} == MAY_IMPORT
 
 
 def test_every_package_has_its_arrows() -> None:
