@@ -1,8 +1,7 @@
-"""Hostile servers, on real sockets: none is taken for a page, and none holds a job beyond its budget."""
+"""Hostile servers, on real sockets: none of their responses becomes a page, and none outlasts the budget."""
 
 import gzip
 import socket
-import time
 import tracemalloc
 import zlib
 from collections.abc import Callable
@@ -15,167 +14,183 @@ from backports import zstd
 
 from contract.outcome import Reason
 from tests.servers.site import PendingRequest, Response, Site, http, redirect
-from tests.worker.fetching import IGNORE_ROBOTS, fetch_failure, make_fetcher
+from tests.worker.fetching import fetch, fetch_failure, make_fetcher
 from worker.budget import PageBudget
 
-BUDGET_SECONDS = 0.5
-SLACK_SECONDS = 8  #: a busy machine's; who drips goes on for longer
+SHORT_BUDGET = 0.5  #: seconds of a page that only its budget ends
+LONG_BUDGET = 120.0  #: seconds of a page that ends by what the server sends; only guards against hanging
 PAGE = b"<h1>One</h1>"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
-def sending(*parts: bytes) -> Callable[[PendingRequest], None]:
-    """Return a server that sends these bytes and closes."""
-    return lambda visit: visit.send(b"".join(parts))
+def sends(*parts: bytes) -> Callable[[PendingRequest], None]:
+    """Return a response that sends these bytes and closes the connection."""
+    return lambda request: request.send(b"".join(parts))
 
 
-def dripping(start: bytes, slowly: bytes) -> Callable[[PendingRequest], None]:
-    """Return a server that sends the start at once, and the rest byte by byte."""
+def sends_slowly(start: bytes, again: bytes) -> Callable[[PendingRequest], None]:
+    """Return a response that sends `start` at once, then `again` byte by byte until the client closes."""
 
-    def drip(visit: PendingRequest) -> None:
-        visit.send(start)
-        visit.send_slowly(slowly)
+    def respond(request: PendingRequest) -> None:
+        request.send(start)
+        while not request.closing.is_set():
+            request.send_slowly(again)
 
-    return drip
+    return respond
 
 
-def repeating(start: bytes, again: bytes) -> Callable[[PendingRequest], None]:
-    """Return a server that sends `again` for as long as anybody takes it."""
+def sends_endlessly(start: bytes, again: bytes) -> Callable[[PendingRequest], None]:
+    """Return a response that sends `start`, then `again` at full speed until the client closes."""
 
-    def repeat(visit: PendingRequest) -> None:
-        visit.send(start)
+    def respond(request: PendingRequest) -> None:
+        request.send(start)
         while True:
-            visit.send(again * max(1, 65536 // len(again)))
+            request.send(again * max(1, 65536 // len(again)))
 
-    return repeat
-
-
-def silent_after(start: bytes) -> Callable[[PendingRequest], None]:
-    """Return a server that sends the start and then nothing, with the connection open."""
-
-    def silence(visit: PendingRequest) -> None:
-        visit.send(start)
-        visit.wait_until_closed()
-
-    return silence
+    return respond
 
 
-def packed(coding: str, body: bytes) -> bytes:
-    """Return an answer in a content coding."""
+def sends_then_waits(start: bytes) -> Callable[[PendingRequest], None]:
+    """Return a response that sends `start`, and leaves the connection open."""
+
+    def respond(request: PendingRequest) -> None:
+        request.send(start)
+        request.wait_until_closed()
+
+    return respond
+
+
+def coded(coding: str, body: bytes) -> bytes:
+    """Return a response whose body has a content coding."""
     return http(200, body, f"Content-Encoding: {coding}")
 
 
-def nothing_in_gzip(size: int) -> bytes:
-    """Return `size` NULs, packed a thousandfold."""
-    packing = zlib.compressobj(9, wbits=31)
-    return b"".join([packing.compress(bytes(2**20)) for _ in range(size // 2**20)]) + packing.flush()
+def gzip_of_zeros(size: int) -> bytes:
+    """Return `size` zero bytes compressed, about a thousandth of their size."""
+    compressor = zlib.compressobj(9, wbits=31)
+    return b"".join([compressor.compress(bytes(2**20)) for _ in range(size // 2**20)]) + compressor.flush()
 
 
-ZEROS = nothing_in_gzip(64 * 2**20)
+ZEROS = gzip_of_zeros(64 * 2**20)
 SERVERS: dict[str, tuple[Response, set[Reason]]] = {
-    "says nothing": (PendingRequest.wait_until_closed, {Reason.PAGE_BUDGET_EXCEEDED}),
-    "drips its status line": (dripping(b"", b"HTTP/1.1 200 OK" * 100), {Reason.PAGE_BUDGET_EXCEEDED}),
-    "drips its header": (dripping(HEAD + b"X: ", b"y" * 1000), {Reason.PAGE_BUDGET_EXCEEDED}),
-    "drips its body": (
-        dripping(HEAD + b"Content-Length: 1000\r\n\r\n", b"x" * 1000),
+    "sends nothing": (PendingRequest.wait_until_closed, {Reason.PAGE_BUDGET_EXCEEDED}),
+    "sends its status line slowly": (
+        sends_slowly(b"", b"HTTP/1.1 200 OK" * 100),
         {Reason.PAGE_BUDGET_EXCEEDED},
     ),
-    "drips its chunk sizes": (dripping(CHUNKED, b"1\r\nx\r\n" * 200), {Reason.PAGE_BUDGET_EXCEEDED}),
-    "drips its trailers": (
-        dripping(CHUNKED + b"1\r\nx\r\n0\r\n", b"T: x\r\n" * 200),
+    "sends its header slowly": (sends_slowly(HEAD + b"X: ", b"y" * 1000), {Reason.PAGE_BUDGET_EXCEEDED}),
+    "sends its body slowly": (
+        sends_slowly(HEAD + b"Content-Length: 1000\r\n\r\n", b"x" * 1000),
         {Reason.PAGE_BUDGET_EXCEEDED},
     ),
-    "drips a packed body": (
-        dripping(HEAD + b"Content-Encoding: gzip\r\n\r\n", gzip.compress(bytes(range(256)) * 9, 0)),
+    "sends its chunks slowly": (sends_slowly(CHUNKED, b"1\r\nx\r\n" * 200), {Reason.PAGE_BUDGET_EXCEEDED}),
+    "sends its trailers slowly": (
+        sends_slowly(CHUNKED + b"1\r\nx\r\n0\r\n", b"T: x\r\n" * 200),
         {Reason.PAGE_BUDGET_EXCEEDED},
     ),
-    "has a header without end": (repeating(HEAD, b"X: y\r\n"), {Reason.CONNECT}),
-    "has a header field without end": (repeating(HEAD + b"X: ", b"y"), {Reason.CONNECT}),
-    "has a status line without end": (repeating(b"HTTP/1.1 200 ", b"OK "), {Reason.CONNECT}),
-    "has interim answers without end": (
-        repeating(b"", b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"),
+    "sends a coded body slowly": (
+        sends_slowly(HEAD + b"Content-Encoding: gzip\r\n\r\n", gzip.compress(bytes(range(256)) * 9, 0)),
+        {Reason.PAGE_BUDGET_EXCEEDED},
+    ),
+    "sends header fields endlessly": (sends_endlessly(HEAD, b"X: y\r\n"), {Reason.CONNECT}),
+    "sends one header field endlessly": (sends_endlessly(HEAD + b"X: ", b"y"), {Reason.CONNECT}),
+    "sends its status line endlessly": (sends_endlessly(b"HTTP/1.1 200 ", b"OK "), {Reason.CONNECT}),
+    "sends interim responses endlessly": (
+        sends_endlessly(b"", b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"),
         {Reason.CONNECT},
     ),
-    "has trailers without end": (repeating(CHUNKED + b"0\r\n", b"T: x\r\n"), {Reason.TOO_LARGE}),
-    "has a chunk size without end": (repeating(CHUNKED, b"0"), {Reason.INCOMPLETE_BODY, Reason.TOO_LARGE}),
-    "has chunk extensions without end": (
-        repeating(CHUNKED, b"1;x=y"),
+    "sends trailers endlessly": (sends_endlessly(CHUNKED + b"0\r\n", b"T: x\r\n"), {Reason.TOO_LARGE}),
+    "sends one chunk size endlessly": (
+        sends_endlessly(CHUNKED, b"0"),
         {Reason.INCOMPLETE_BODY, Reason.TOO_LARGE},
     ),
-    "closes within its header": (sending(HEAD + b"X: half a fi"), {Reason.CONNECT}),
-    "closes before its header ends": (sending(HEAD), {Reason.CONNECT}),
+    "sends chunk extensions endlessly": (
+        sends_endlessly(CHUNKED, b"1;x=y"),
+        {Reason.INCOMPLETE_BODY, Reason.TOO_LARGE},
+    ),
+    "closes within its header": (sends(HEAD + b"X: half a fi"), {Reason.CONNECT}),
+    "closes before its header ends": (sends(HEAD), {Reason.CONNECT}),
     "resets": (PendingRequest.reset, {Reason.CONNECT}),
-    "speaks another protocol": (sending(b"220 mail.example ESMTP\r\n"), {Reason.CONNECT}),
-    "speaks TLS on a plain port": (sending(b"\x15\x03\x01\x00\x02\x02\x46"), {Reason.CONNECT}),
-    "has a garbage status": (sending(b"HTTP/1.1 two hundred\r\n\r\n" + PAGE), {Reason.CONNECT}),
-    "has a status of four digits": (sending(b"HTTP/1.1 2000 OK\r\n\r\n" + PAGE), {Reason.CONNECT}),
-    "speaks HTTP/0.9": (sending(PAGE), {Reason.CONNECT}),
-    "speaks HTTP/2": (sending(b"HTTP/2 200\r\n\r\n" + PAGE), {Reason.CONNECT}),
-    "has a garbled header": (
-        sending(HEAD + b"no colon here\r\nContent-Length: 3\r\n\r\nabc"),
+    "sends another protocol": (sends(b"220 mail.example ESMTP\r\n"), {Reason.CONNECT}),
+    "sends TLS on a plain port": (sends(b"\x15\x03\x01\x00\x02\x02\x46"), {Reason.CONNECT}),
+    "has an invalid status": (sends(b"HTTP/1.1 two hundred\r\n\r\n" + PAGE), {Reason.CONNECT}),
+    "has a status of four digits": (sends(b"HTTP/1.1 2000 OK\r\n\r\n" + PAGE), {Reason.CONNECT}),
+    "sends HTTP/0.9": (sends(PAGE), {Reason.CONNECT}),
+    "sends HTTP/2": (sends(b"HTTP/2 200\r\n\r\n" + PAGE), {Reason.CONNECT}),
+    "has a malformed header": (
+        sends(HEAD + b"no colon here\r\nContent-Length: 3\r\n\r\nabc"),
         {Reason.CONNECT},
     ),
-    "announces more than it sends": (sending(http(200, PAGE, length=1000)), {Reason.INCOMPLETE_BODY}),
+    "announces more than it sends": (sends(http(200, PAGE, length=1000)), {Reason.INCOMPLETE_BODY}),
     "announces two lengths": (
-        sending(HEAD + b"Content-Length: 3\r\nContent-Length: 12\r\n\r\n" + PAGE),
+        sends(HEAD + b"Content-Length: 3\r\nContent-Length: 12\r\n\r\n" + PAGE),
         {Reason.CONNECT},
     ),
-    "announces a negative length": (sending(HEAD + b"Content-Length: -1\r\n\r\n" + PAGE), {Reason.CONNECT}),
-    "announces a length in words": (sending(HEAD + b"Content-Length: 1e3\r\n\r\n" + PAGE), {Reason.CONNECT}),
-    "announces 10 GB": (silent_after(HEAD + b"Content-Length: 10737418240\r\n\r\n"), {Reason.TOO_LARGE}),
-    "announces a number without end": (
-        silent_after(HEAD + b"Content-Length: " + b"9" * 9000 + b"\r\n\r\n"),
+    "announces a negative length": (sends(HEAD + b"Content-Length: -1\r\n\r\n" + PAGE), {Reason.CONNECT}),
+    "announces a length in words": (sends(HEAD + b"Content-Length: 1e3\r\n\r\n" + PAGE), {Reason.CONNECT}),
+    "announces 10 GB": (sends_then_waits(HEAD + b"Content-Length: 10737418240\r\n\r\n"), {Reason.TOO_LARGE}),
+    "announces a length of 9,000 digits": (
+        sends_then_waits(HEAD + b"Content-Length: " + b"9" * 9000 + b"\r\n\r\n"),
         {Reason.TOO_LARGE},
     ),
-    "streams 10 GB": (repeating(HEAD + b"\r\n", b"x" * 1000), {Reason.TOO_LARGE}),
-    "streams 10 GB in chunks": (repeating(CHUNKED, b"3e8\r\n" + b"x" * 1000 + b"\r\n"), {Reason.TOO_LARGE}),
-    "streams 10 GB in single bytes": (repeating(CHUNKED, b"1\r\nx\r\n"), {Reason.TOO_LARGE}),
-    "has a chunk of 10 GB": (repeating(CHUNKED + b"280000000\r\n", b"x" * 1000), {Reason.TOO_LARGE}),
-    "has garbage for a chunk size": (sending(CHUNKED + b"zz\r\n" + PAGE), {Reason.INCOMPLETE_BODY}),
+    "streams 10 GB": (sends_endlessly(HEAD + b"\r\n", b"x" * 1000), {Reason.TOO_LARGE}),
+    "streams 10 GB in chunks": (
+        sends_endlessly(CHUNKED, b"3e8\r\n" + b"x" * 1000 + b"\r\n"),
+        {Reason.TOO_LARGE},
+    ),
+    "streams 10 GB in single bytes": (sends_endlessly(CHUNKED, b"1\r\nx\r\n"), {Reason.TOO_LARGE}),
+    "has a chunk of 10 GB": (sends_endlessly(CHUNKED + b"280000000\r\n", b"x" * 1000), {Reason.TOO_LARGE}),
+    "has an invalid chunk size": (sends(CHUNKED + b"zz\r\n" + PAGE), {Reason.INCOMPLETE_BODY}),
     "has a negative chunk size": (
-        sending(CHUNKED + b"-5\r\n" + PAGE + b"\r\n0\r\n\r\n"),
+        sends(CHUNKED + b"-5\r\n" + PAGE + b"\r\n0\r\n\r\n"),
         {Reason.INCOMPLETE_BODY},
     ),
-    "has a chunk without beginning": (repeating(CHUNKED + b"-1\r\n", b"x"), {Reason.INCOMPLETE_BODY}),
-    "closes within a chunk": (sending(CHUNKED + b"ff\r\n" + PAGE), {Reason.INCOMPLETE_BODY}),
-    "closes before the last chunk": (sending(CHUNKED + b"c\r\n" + PAGE + b"\r\n"), {Reason.INCOMPLETE_BODY}),
-    "announces a length, and chunks without end": (
-        repeating(
+    "has a chunk of size -1, endlessly": (
+        sends_endlessly(CHUNKED + b"-1\r\n", b"x"),
+        {Reason.INCOMPLETE_BODY},
+    ),
+    "closes within a chunk": (sends(CHUNKED + b"ff\r\n" + PAGE), {Reason.INCOMPLETE_BODY}),
+    "closes before the last chunk": (sends(CHUNKED + b"c\r\n" + PAGE + b"\r\n"), {Reason.INCOMPLETE_BODY}),
+    "has a Content-Length, and sends chunks endlessly": (
+        sends_endlessly(
             HEAD + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
             b"3e8\r\n" + b"x" * 1000 + b"\r\n",
         ),
         {Reason.TOO_LARGE},
     ),
-    "has a transfer coding of its own": (
-        sending(HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"),
+    "has an unsupported transfer coding": (
+        sends(HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"),
         {Reason.CONNECT},
     ),
-    "cuts a packed body, consistently": (packed("gzip", gzip.compress(PAGE)[:-9]), {Reason.INCOMPLETE_BODY}),
-    "says gzip and sends none": (packed("gzip", PAGE), {Reason.INCOMPLETE_BODY}),
-    "says a coding nobody knows": (packed("rot13", PAGE), {Reason.CONTENT_TYPE}),
-    "sends a part that nobody asked for": (
+    "truncates a coded body, with a matching length": (
+        coded("gzip", gzip.compress(PAGE)[:-9]),
+        {Reason.INCOMPLETE_BODY},
+    ),
+    "announces gzip, and sends none": (coded("gzip", PAGE), {Reason.INCOMPLETE_BODY}),
+    "has an unsupported content coding": (coded("rot13", PAGE), {Reason.CONTENT_TYPE}),
+    "sends an unrequested part": (
         http(206, PAGE, "Content-Range: bytes 0-11/9000"),
         {Reason.HTTP_OTHER},
     ),
-    "has no content, in chunks": (
-        silent_after(b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n"),
+    "announces chunks without content": (
+        sends_then_waits(b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n"),
         {Reason.HTTP_OTHER},
     ),
-    "has no content, of 10 GB": (
-        silent_after(b"HTTP/1.1 204 No Content\r\nContent-Length: 10737418240\r\n\r\n"),
+    "announces 10 GB without content": (
+        sends_then_waits(b"HTTP/1.1 204 No Content\r\nContent-Length: 10737418240\r\n\r\n"),
         {Reason.HTTP_OTHER},
     ),
     "redirects to itself": (redirect("/"), {Reason.TOO_MANY_REDIRECTS}),
     "redirects to ever longer URLs": (
-        lambda visit: visit.send(redirect(visit.request.path + "x" * 900)),
+        lambda request: request.send(redirect(request.request.path + "x" * 900)),
         {Reason.HTTP_404, Reason.BAD_URL, Reason.TOO_MANY_REDIRECTS},
     ),
     "redirects with 10 GB": (
-        repeating(HEAD.replace(b"200", b"302") + b"Location: /\r\n\r\n", b"x"),
+        sends_endlessly(HEAD.replace(b"200", b"302") + b"Location: /\r\n\r\n", b"x"),
         {Reason.TOO_MANY_REDIRECTS},
     ),
-    "says HTML and sends a film": (http(200, bytes(range(256)) * 500), {Reason.TOO_LARGE}),
+    "announces HTML, and sends too much of a film": (http(200, bytes(range(256)) * 500), {Reason.TOO_LARGE}),
     "sends a film": (http(200, b"\x00", content_type="video/mp4", length=10**10), {Reason.CONTENT_TYPE}),
 }
 BOMBS = {
@@ -189,91 +204,85 @@ BOMBS = {
 }
 
 
-@pytest.mark.parametrize(("answer", "reasons"), SERVERS.values(), ids=SERVERS.keys())
-def test_a_hostile_server_gives_no_page_and_takes_no_more_than_the_budget(
-    site: Site, answer: Response, reasons: set[Reason], caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(("response", "reasons"), SERVERS.values(), ids=SERVERS.keys())
+def test_hostile_server_gives_no_page_and_ends_within_the_budget(
+    site: Site, response: Response, reasons: set[Reason], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Each ends with the reason that says what it did, in time, whatever it sends; our log is not its."""
+    """Each attempt ends with the reason that says what the server did, and logs nothing of what it sent.
+
+    Slow responses never end by themselves, so only the budget can have ended them.
+    """
+    seconds = SHORT_BUDGET if Reason.PAGE_BUDGET_EXCEEDED in reasons else LONG_BUDGET
     fetcher = make_fetcher(max_redirects=3)
-    url = site.add("/", answer)
-    # Who is caught by what it sends is given the time to send it, on a slow machine too.
-    seconds = BUDGET_SECONDS if Reason.PAGE_BUDGET_EXCEEDED in reasons else 20
-    started = time.monotonic()
-    end = fetch_failure(fetcher, url, budget=PageBudget(seconds))
-    assert time.monotonic() - started < seconds + SLACK_SECONDS
-    assert end.reason in reasons
-    assert end.detail
-    assert len(end.detail) <= 1000
+    failure = fetch_failure(fetcher, site.add("/", response), budget=PageBudget(seconds))
+    assert failure.reason in reasons
+    assert failure.detail
+    assert len(failure.detail) <= 1000
     assert caplog.records == []
 
 
 @pytest.mark.parametrize(("coding", "body"), BOMBS.values(), ids=BOMBS.keys())
-def test_a_bomb_is_met_before_it_fills_the_memory(site: Site, coding: str, body: bytes) -> None:
-    """`decompression_bomb`, in every coding, for a few megabytes of memory at the very most."""
+def test_decompression_bomb_is_refused_before_it_fills_the_memory(
+    site: Site, coding: str, body: bytes
+) -> None:
+    """In every coding, with a few megabytes of memory."""
     fetcher = make_fetcher(max_bytes=5 * 2**20)
-    url = site.add("/", packed(coding, body))
+    url = site.add("/", coded(coding, body))
     tracemalloc.start()
     try:
-        end = fetch_failure(fetcher, url)
+        failure = fetch_failure(fetcher, url)
         assert tracemalloc.get_traced_memory()[1] < 25 * 2**20
     finally:
         tracemalloc.stop()
-    assert end.reason is Reason.DECOMPRESSION_BOMB
+    assert failure.reason is Reason.DECOMPRESSION_BOMB
 
 
-def test_what_shrinks_well_is_no_bomb(site: Site) -> None:
-    """A page of table rows packs a hundredfold, and is a page."""
-    rows = (
-        b"<table>" + b"".join(b"<tr><td>%d<td>0<td>0</tr>" % number for number in range(60_000)) + b"</table>"
-    )
-    site.add("/", packed("br", brotli.compress(rows, quality=5)))
-    assert make_fetcher(max_bytes=5 * 2**20).fetch(site.url("/"), IGNORE_ROBOTS, PageBudget(10)).body == rows
+def test_repetitive_page_is_not_a_decompression_bomb(site: Site) -> None:
+    """A page of table rows is compressed a hundredfold, and accepted."""
+    rows = b"".join(b"<tr><td>%d<td>0<td>0</tr>" % number for number in range(60_000))
+    page = b"<table>" + rows + b"</table>"
+    url = site.add("/", coded("br", brotli.compress(page, quality=5)))
+    assert fetch(make_fetcher(max_bytes=5 * 2**20), url).body == page
 
 
-def test_what_comes_unasked_is_not_the_next_pages_answer(site: Site) -> None:
-    """A server that sends one answer too many poisons no other page of its connection."""
+def test_unrequested_response_is_not_read_as_the_next(site: Site) -> None:
+    """A server that sends one response too many cannot replace the connection's next page."""
     site.add("/1", http(200, b"<h1>One</h1>") + http(200, b"<h1>Poison</h1>"))
     site.add("/2", http(200, b"<h1>Two</h1>"))
     fetcher = make_fetcher()
     for path, title in (("/1", b"One"), ("/2", b"Two"), ("/1", b"One"), ("/2", b"Two")):
-        assert title in fetcher.fetch(site.url(path), IGNORE_ROBOTS, PageBudget(10)).body
+        assert title in fetch(fetcher, site.url(path)).body
 
 
-def test_a_kept_connection_that_closes_is_asked_again(site: Site) -> None:
-    """A site may close an idle connection whenever it likes: that costs a new one, not an attempt."""
-
-    def once(visit: PendingRequest) -> None:
-        visit.send(http(200, PAGE))
-
+def test_idle_connection_that_was_closed_is_replaced(site: Site) -> None:
+    """A site may close an idle connection at any time; that does not cost an attempt."""
     fetcher = make_fetcher()
     for _ in range(3):
-        assert fetcher.fetch(site.add("/", once), IGNORE_ROBOTS, PageBudget(10)).body == PAGE
+        assert fetch(fetcher, site.add("/", sends(http(200, PAGE)))).body == PAGE
     assert site.connections == 3
 
 
-def test_a_slow_tls_handshake_ends_with_the_budget() -> None:
-    """Bytes of a handshake now and then are no more than a body's."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
+def test_slow_tls_handshake_ends_within_the_budget() -> None:
+    """The server's handshake would take more than five minutes, so only the budget can have ended it."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
 
-        def drip() -> None:
-            connection, _ = listening.accept()
+        def send_handshake_slowly() -> None:
+            connection, _ = listener.accept()
             with connection:
                 connection.settimeout(0.02)
-                for byte in b"\x16\x03\x03\x40\x00" + bytes(1000):
+                for byte in b"\x16\x03\x03\x40\x00" + bytes(0x4000):
                     try:
                         connection.send(bytes([byte]))
-                        connection.recv(4096) or None
-                        time.sleep(0.02)
+                        if connection.recv(4096) == b"":
+                            return
                     except TimeoutError:
                         continue
                     except OSError:
                         return
 
-        server = Thread(target=drip)
+        server = Thread(target=send_handshake_slowly)
         server.start()
-        started = time.monotonic()
-        url = f"https://127.0.0.1:{listening.getsockname()[1]}/"
-        end = fetch_failure(make_fetcher(), url, budget=PageBudget(BUDGET_SECONDS))
-        assert time.monotonic() - started < BUDGET_SECONDS + SLACK_SECONDS
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}/"
+        failure = fetch_failure(make_fetcher(), url, budget=PageBudget(SHORT_BUDGET))
         server.join()
-    assert end.reason in {Reason.PAGE_BUDGET_EXCEEDED, Reason.TLS}
+    assert failure.reason in {Reason.PAGE_BUDGET_EXCEEDED, Reason.TLS}

@@ -1,4 +1,4 @@
-"""Refused by construction: no spelling, redirect or name leads a fetch to what is not the public internet."""
+"""Refused addresses: no spelling, redirect or host name leads a request away from the public internet."""
 
 from threading import Event
 
@@ -8,13 +8,13 @@ from contract.outcome import REASON_MEANINGS, Outcome, Reason
 from contract.urls import check_url
 from guarded_http.addresses import METADATA_NAMES
 from tests.servers.site import PendingRequest, Site, http, redirect
-from tests.worker.fetching import RESPECT_ROBOTS, fetch_failure, make_fetcher
+from tests.worker.fetching import RESPECT_ROBOTS, fetch, fetch_failure, make_fetcher
 from worker.budget import PageBudget
 from worker.fetch import Fetcher
 
 PAGE = b"<h1>One</h1>"
 
-# How attackers spell an address. What follows the host is put behind each.
+# How attackers write an address that is not public, as the host of a URL.
 SPELLINGS = [
     "127.0.0.1", "127.1", "127.0.1", "127.255.255.254", "2130706433", "0x7f000001", "0x7f.0.0.1",
     "0x7f.1", "0177.0.0.1", "0177.0.0.01", "00000177.0.0.1", "017700000001", "127.0x0.0.1", "0",
@@ -32,8 +32,8 @@ SPELLINGS = [
     "\uff11\uff12\uff17.\uff10.\uff10.\uff11", "localhost", "LOCALHOST", "metadata.google.internal",
     "metadata.google.internal.", "METADATA.google.internal", "metadata", "metadata.goog",
 ]  # fmt: skip
-# What is no URL that we request, whatever it would lead to.
-NO_URLS = [
+# URLs that are not requested, whatever host they would lead to.
+INVALID_URLS = [
     "http://127.0.0.1@shop.example/", "http://shop.example@127.0.0.1/",
     "http://shop.example:80@127.0.0.1/", "http://shop.example\\@127.0.0.1/",
     "http://127.0.0.1\\.shop.example/", "http://127.0.0.1 .shop.example/", "http://[fe80::1%25eth0]/",
@@ -47,32 +47,31 @@ NO_URLS = [
 
 
 @pytest.fixture(scope="module")
-def public() -> Fetcher:
-    """A fetcher to which nothing is opened."""
+def public_fetcher() -> Fetcher:
+    """A fetcher that may contact only the public internet."""
     return make_fetcher(allow_networks="")
 
 
 @pytest.mark.parametrize("host", SPELLINGS)
-def test_an_address_is_refused_however_it_is_spelled(public: Fetcher, host: str) -> None:
-    """`refused_address`, before anything is sent; or there is no such host. Never a connection."""
-    end = fetch_failure(
-        public, check_url(f"http://{host}/latest/meta-data"), politeness=RESPECT_ROBOTS, budget=PageBudget(5)
-    )
-    assert end.reason in {Reason.REFUSED_ADDRESS, Reason.DNS}
+def test_address_is_refused_in_every_spelling(public_fetcher: Fetcher, host: str) -> None:
+    """No connection is made: the reason is `refused_address`, or `dns` if there is no such host."""
+    url = check_url(f"http://{host}/latest/meta-data")
+    failure = fetch_failure(public_fetcher, url, politeness=RESPECT_ROBOTS)
+    assert failure.reason in {Reason.REFUSED_ADDRESS, Reason.DNS}
     if "." in host.strip(".") and host[0].isascii() and host[0] != "%":
-        assert end.reason is Reason.REFUSED_ADDRESS
+        assert failure.reason is Reason.REFUSED_ADDRESS
 
 
-@pytest.mark.parametrize("url", NO_URLS)
-def test_what_is_no_url_of_a_page_is_refused_as_such(url: str) -> None:
-    """Other schemes, user and password, zones, ports that are none: they end in no job at all."""
+@pytest.mark.parametrize("url", INVALID_URLS)
+def test_invalid_url_is_refused(url: str) -> None:
+    """Other schemes, credentials, zones and invalid ports: such a URL becomes no job."""
     with pytest.raises(ValueError, match=r"."):
         check_url(url)
 
 
 @pytest.fixture
-def one_address() -> Fetcher:
-    """A fetcher to which this machine's first address is opened, and none of its others."""
+def one_address_fetcher() -> Fetcher:
+    """A fetcher that may contact this machine's first loopback address, and none of its others."""
     return make_fetcher(allow_networks="127.0.0.1/32")
 
 
@@ -88,84 +87,88 @@ TARGETS = [
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("target", TARGETS)
-def test_a_redirect_leads_nowhere_else(site: Site, one_address: Fetcher, target: str, status: int) -> None:
-    """A site that may be asked cannot send us to one that may not."""
-    end = fetch_failure(one_address, site.add("/", redirect(target, status)))
-    assert end.reason in {Reason.REFUSED_ADDRESS, Reason.BAD_URL}
+def test_redirect_to_a_refused_address_is_refused(
+    site: Site, one_address_fetcher: Fetcher, target: str, status: int
+) -> None:
+    """A site on a permitted address cannot send us to one that is not."""
+    failure = fetch_failure(one_address_fetcher, site.add("/", redirect(target, status)))
+    assert failure.reason in {Reason.REFUSED_ADDRESS, Reason.BAD_URL}
     assert len(site.requests) == 1
 
 
-def test_a_chain_of_redirects_is_checked_at_every_step(site: Site, one_address: Fetcher) -> None:
-    """Also where the first steps are harmless; the outcome names the step."""
+def test_every_redirect_of_a_chain_is_checked(site: Site, one_address_fetcher: Fetcher) -> None:
+    """The address is checked at each step, and the error names the step."""
     site.add("/1", redirect("/2"))
     site.add("/2", redirect("http://127.0.0.9/3"))
-    end = fetch_failure(one_address, site.url("/1"))
-    assert (end.reason, end.final_url) == (Reason.REFUSED_ADDRESS, "http://127.0.0.9/3")
-    assert "127.0.0.9 is loopback (RFC 1122)" in end.detail
-    assert "FETCH_ALLOW_NETWORKS" in end.detail
+    failure = fetch_failure(one_address_fetcher, site.url("/1"))
+    assert (failure.reason, failure.final_url) == (Reason.REFUSED_ADDRESS, "http://127.0.0.9/3")
+    assert "127.0.0.9 is loopback (RFC 1122)" in failure.detail
+    assert "FETCH_ALLOW_NETWORKS" in failure.detail
 
 
-def test_a_robots_txt_leads_nowhere_else(site: Site, one_address: Fetcher) -> None:
-    """It goes through the same door: where it redirects to is checked, and nothing is allowed meanwhile."""
+def test_robots_txt_redirect_to_a_refused_address_is_refused(
+    site: Site, one_address_fetcher: Fetcher
+) -> None:
+    """The addresses of robots.txt are checked like those of pages, and no page is requested meanwhile."""
     site.add("/robots.txt", redirect("http://127.0.0.2/robots.txt"))
-    end = fetch_failure(one_address, site.add("/", http(200, PAGE)), politeness=RESPECT_ROBOTS)
-    assert end.reason is Reason.ROBOTS_UNAVAILABLE
-    assert "refused_address" in end.detail
+    failure = fetch_failure(one_address_fetcher, site.add("/", http(200, PAGE)), politeness=RESPECT_ROBOTS)
+    assert failure.reason is Reason.ROBOTS_UNAVAILABLE
+    assert "refused_address" in failure.detail
     assert [request.path for request in site.requests] == ["/robots.txt"]
 
 
-class Names:
-    """A resolver whose answers a test chooses.
+class FakeResolver:
+    """A resolver whose results a test chooses.
 
     Attributes:
-        answers: what the next questions are answered, in turn; the last for ever.
-        asked: the names, in order.
+        results: the addresses of the next calls, in order; the last one is repeated.
+        resolved: the names it was called with, in order.
     """
 
-    def __init__(self, *answers: list[str]) -> None:
-        self.answers = list(answers)
-        self.requests_for: list[str] = []
+    def __init__(self, *results: list[str]) -> None:
+        self.results = list(results)
+        self.resolved: list[str] = []
 
     def __call__(self, host: str) -> list[str]:
-        """Answer."""
-        self.requests_for.append(host)
-        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        """Return the next result."""
+        self.resolved.append(host)
+        return self.results.pop(0) if len(self.results) > 1 else self.results[0]
 
 
-def named(site: Site, path: str = "/") -> str:
-    """Return a site's URL by a name."""
+def named_url(site: Site, path: str = "/") -> str:
+    """Return a URL of the site by a host name."""
     return f"http://shop.example:{site.port}{path}"
 
 
-def test_a_name_is_resolved_once_and_its_checked_address_is_the_one_asked(site: Site) -> None:
-    """DNS rebinding: an answer that changes between check and connection is never asked for."""
-    # Given a name whose first answer may be asked, and every later one not
-    names = Names(["127.0.0.1"], ["169.254.169.254"])
+def test_name_is_resolved_once_and_the_checked_address_is_contacted(site: Site) -> None:
+    """DNS rebinding: an address that changes between check and connection is never used."""
+    # Given a name whose first address is permitted, and whose later ones are not
+    resolver = FakeResolver(["127.0.0.1"], ["169.254.169.254"])
     site.add("/", http(200, PAGE))
     # When its page is fetched
-    page = make_fetcher(allow_networks="127.0.0.1/32", resolve=names).fetch(
-        named(site), RESPECT_ROBOTS, PageBudget(10)
-    )
-    # Then it came from the address that was checked, by its name, in as many questions as connections
+    fetcher = make_fetcher(allow_networks="127.0.0.1/32", resolve=resolver)
+    page = fetch(fetcher, named_url(site), politeness=RESPECT_ROBOTS)
+    # Then it came from the checked address, under its name, with one resolution for each connection
     assert page.body == PAGE
     assert site.requests[-1].headers["host"] == f"shop.example:{site.port}"
-    assert len(names.requests_for) == site.connections == 1
+    assert len(resolver.resolved) == site.connections == 1
 
 
-def test_a_name_that_changes_its_address_is_checked_again(site: Site) -> None:
-    """A new connection resolves anew, and checks anew: the second answer is refused, not trusted."""
+def test_changed_address_of_a_name_is_checked_again(site: Site) -> None:
+    """Each new connection resolves and checks the name anew."""
 
-    def close(visit: PendingRequest) -> None:
-        visit.send(http(302, b"", "Location: /2", "Connection: close"))
+    def redirect_and_close(request: PendingRequest) -> None:
+        request.send(http(302, b"", "Location: /2", "Connection: close"))
 
-    site.add("/1", close)
-    names = Names(["127.0.0.1"], ["169.254.169.254"])
-    end = fetch_failure(make_fetcher(allow_networks="127.0.0.1/32", resolve=names), named(site, "/1"))
-    assert (end.reason, len(names.requests_for)) == (Reason.REFUSED_ADDRESS, 2)
+    site.add("/1", redirect_and_close)
+    resolver = FakeResolver(["127.0.0.1"], ["169.254.169.254"])
+    fetcher = make_fetcher(allow_networks="127.0.0.1/32", resolve=resolver)
+    failure = fetch_failure(fetcher, named_url(site, "/1"))
+    assert (failure.reason, len(resolver.resolved)) == (Reason.REFUSED_ADDRESS, 2)
 
 
 @pytest.mark.parametrize(
-    "answers",
+    "addresses",
     [
         ["127.0.0.1", "10.0.0.1"],
         ["10.0.0.1", "127.0.0.1"],
@@ -175,49 +178,53 @@ def test_a_name_that_changes_its_address_is_checked_again(site: Site) -> None:
         ["127.0.0.1"] * 9 + ["192.168.0.1"],
     ],
 )
-def test_a_host_with_one_refused_address_is_refused(site: Site, answers: list[str]) -> None:
-    """All of its addresses are checked, in any order, and the refused one is named."""
+def test_host_with_one_refused_address_is_refused(site: Site, addresses: list[str]) -> None:
+    """All of its addresses are checked, in any order, and the error names the refused one."""
     site.add("/", http(200, PAGE))
-    end = fetch_failure(make_fetcher(allow_networks="127.0.0.1/32", resolve=Names(answers)), named(site))
-    [refused] = {each for each in answers if each not in {"127.0.0.1", "8.8.8.8"}}
-    assert end.reason is Reason.REFUSED_ADDRESS
-    assert refused in end.detail
+    fetcher = make_fetcher(allow_networks="127.0.0.1/32", resolve=FakeResolver(addresses))
+    failure = fetch_failure(fetcher, named_url(site))
+    [refused] = set(addresses) - {"127.0.0.1", "8.8.8.8"}
+    assert failure.reason is Reason.REFUSED_ADDRESS
+    assert refused in failure.detail
     assert site.connections == 0
 
 
-def test_another_address_of_a_host_is_tried(site: Site) -> None:
-    """Where one of its checked addresses does not answer."""
+def test_next_address_of_a_host_is_tried(site: Site) -> None:
+    """If no connection to the first address is possible."""
     site.add("/", http(200, PAGE))
-    fetcher = make_fetcher(resolve=Names(["127.0.0.3", "127.0.0.1"]))
-    assert fetcher.fetch(named(site), RESPECT_ROBOTS, PageBudget(10)).body == PAGE
+    fetcher = make_fetcher(resolve=FakeResolver(["127.0.0.3", "127.0.0.1"]))
+    assert fetch(fetcher, named_url(site), politeness=RESPECT_ROBOTS).body == PAGE
 
 
-def test_a_name_without_an_address_is_dns() -> None:
-    """An empty answer is no crash."""
-    assert fetch_failure(make_fetcher(resolve=Names([])), "http://shop.example/").reason is Reason.DNS
+def test_name_without_address_is_dns() -> None:
+    """An empty result of the resolver is not an internal error."""
+    fetcher = make_fetcher(resolve=FakeResolver([]))
+    assert fetch_failure(fetcher, "http://shop.example/").reason is Reason.DNS
 
 
-def test_a_resolver_that_does_not_answer_is_held_to_the_budget() -> None:
-    """The system's resolver takes no timeout; the page's budget ends it all the same."""
-    answered = Event()
+def test_silent_resolver_is_page_budget_exceeded() -> None:
+    """The system's resolver takes no timeout, but the page's budget ends the wait for it."""
+    finished = Event()
 
-    def silent(_: str) -> list[str]:
-        answered.wait(120)
+    def wait_for_the_test(_: str) -> list[str]:
+        finished.wait(120)
         return []
 
-    end = fetch_failure(make_fetcher(resolve=silent), "http://shop.example/", budget=PageBudget(0.2))
-    answered.set()
-    assert end.reason is Reason.PAGE_BUDGET_EXCEEDED
+    fetcher = make_fetcher(resolve=wait_for_the_test)
+    failure = fetch_failure(fetcher, "http://shop.example/", budget=PageBudget(0.2))
+    finished.set()
+    assert failure.reason is Reason.PAGE_BUDGET_EXCEEDED
 
 
-def test_every_metadata_name_is_refused_unasked() -> None:
-    """Before its address is known: on this network it may not resolve, on a cloud's it does."""
-    names = Names(["8.8.8.8"])
+def test_metadata_name_is_refused_without_resolving_it() -> None:
+    """On another network it may not resolve; on a cloud's it does."""
+    resolver = FakeResolver(["8.8.8.8"])
     for name in METADATA_NAMES:
-        assert fetch_failure(make_fetcher(resolve=names), f"http://{name}/").reason is Reason.REFUSED_ADDRESS
-    assert names.requests_for == []
+        failure = fetch_failure(make_fetcher(resolve=resolver), f"http://{name}/")
+        assert failure.reason is Reason.REFUSED_ADDRESS
+    assert resolver.resolved == []
 
 
-def test_what_is_refused_is_not_tried_again_by_itself() -> None:
-    """`failed`: an address does not become public by waiting."""
+def test_refused_address_is_not_retried() -> None:
+    """Its outcome is `failed`: an address does not become public by waiting."""
     assert REASON_MEANINGS[Reason.REFUSED_ADDRESS].outcome is Outcome.FAILED

@@ -1,0 +1,269 @@
+"""Reading sitemaps over real sockets: formats, errors, hostile documents, and the budget."""
+
+import gzip
+
+import pytest
+
+from console.stack.ports import free_port
+from contract.outcome import REASON_MEANINGS, Outcome
+from dispatcher.sitemap import SitemapUnreadable
+from dispatcher.sitemap_reader import (
+    IS_TEMPORARY,
+    MAX_REDIRECTS,
+    MAX_SITEMAPS,
+    SitemapReader,
+    SitemapUnavailable,
+)
+from guarded_http.addresses import parse_networks
+from guarded_http.client import HttpClient
+from guarded_http.dialer import Dialer
+from guarded_http.errors import FetchErrorKind
+from tests.servers.site import PendingRequest, Response, Site, http, redirect
+from worker.fetch_errors import REASONS
+
+NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
+MAX_BYTES = 100_000
+XML = "application/xml"
+
+
+def make_reader(budget_seconds: float = 120) -> SitemapReader:
+    """Return a reader of small sitemaps; by default its budget only guards against hanging."""
+    return SitemapReader(
+        HttpClient("scrapeq/test", Dialer(parse_networks("127.0.0.0/8"))),
+        budget_seconds=budget_seconds,
+        max_bytes=MAX_BYTES,
+    )
+
+
+def urlset(*urls: str, namespace: str = f' xmlns="{NAMESPACE}"') -> bytes:
+    """Return a sitemap of pages."""
+    listed = "".join(f"<url><loc> {url}\n</loc><lastmod>2026-11-22</lastmod></url>" for url in urls)
+    return f'<?xml version="1.0" encoding="UTF-8"?><urlset{namespace}>{listed}</urlset>'.encode()
+
+
+def index(*urls: str) -> bytes:
+    """Return a sitemap of sitemaps."""
+    listed = "".join(f"<sitemap><loc>{url}</loc></sitemap>" for url in urls)
+    return f'<sitemapindex xmlns="{NAMESPACE}">{listed}</sitemapindex>'.encode()
+
+
+def read_urls(site: Site, response: Response, path: str = "/sitemap.xml") -> list[str]:
+    """Return the page URLs that the sitemap in a response lists."""
+    return list(make_reader().urls(site.add(path, response)))
+
+
+PAGES = ["https://shop.example/1", "https://shop.example/2?a=1"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        urlset(*PAGES),
+        urlset(*PAGES, namespace=""),
+        urlset(*PAGES, namespace=' xmlns="http://www.google.com/schemas/sitemap/0.84"'),
+        urlset(*PAGES)
+        .replace(b"<url>", b"<s:url>")
+        .replace(b"</url>", b"</s:url>")
+        .replace(b"<urlset ", f'<urlset xmlns:s="{NAMESPACE}" '.encode()),
+        gzip.compress(urlset(*PAGES)),
+        urlset(*PAGES).decode().replace("UTF-8", "UTF-16").encode("utf-16"),
+        b"\xef\xbb\xbf" + urlset(*PAGES),
+        urlset(f"<![CDATA[{PAGES[0]}]]>", f"{PAGES[1]}<!-- two -->"),
+        urlset(*PAGES).replace(
+            b"<lastmod>",
+            b'<image:image xmlns:image="http://www.google.com/schemas/sitemap-image/1.1">'
+            b"<image:loc>https://cdn.example/i.png</image:loc></image:image><lastmod>",
+        ),
+    ],
+    ids=["plain", "no namespace", "old namespace", "prefixes", "gzip", "utf-16", "bom", "cdata", "images"],
+)
+def test_sitemap_pages_are_listed_in_order(site: Site, body: bytes) -> None:
+    """In every format that sites use; URLs of images are not pages."""
+    assert read_urls(site, http(200, body, content_type=XML)) == PAGES
+
+
+def test_gzip_sitemap_with_gzip_content_encoding_is_read(site: Site) -> None:
+    """It is compressed as a file, and once more for the transfer."""
+    body = gzip.compress(gzip.compress(urlset(*PAGES)))
+    assert read_urls(site, http(200, body, "Content-Encoding: gzip"), "/sitemap.xml.gz") == PAGES
+
+
+def test_escaped_urls_are_read(site: Site) -> None:
+    """XML's five predefined entities and character references are harmless, and common in queries."""
+    assert read_urls(site, http(200, urlset("https://shop.example/?a=1&amp;b=&#50;"))) == [
+        "https://shop.example/?a=1&b=2"
+    ]
+
+
+def test_sitemaps_of_an_index_are_read_in_order(site: Site) -> None:
+    """An index within an index is not followed."""
+    site.add("/1.xml", http(200, urlset("https://shop.example/1")))
+    site.add("/2.xml.gz", http(200, gzip.compress(urlset("https://shop.example/2"))))
+    site.add("/3.xml", http(200, index(site.url("/4.xml"))))
+    sitemaps = [site.url(path) for path in ("/2.xml.gz", "/3.xml", "/1.xml")]
+    assert read_urls(site, http(200, index(*sitemaps))) == [
+        "https://shop.example/2",
+        "https://shop.example/1",
+    ]
+    assert site.requests_for("/4.xml") == []
+
+
+def test_empty_sitemap_lists_no_pages(site: Site) -> None:
+    """It is not an error."""
+    assert read_urls(site, http(200, urlset())) == []
+
+
+LAUGHS = b"".join(b'<!ENTITY l%d "%s">' % (n, b"&l%d;" % (n - 1) * 10) for n in range(1, 10))
+BILLION_LAUGHS = (
+    b'<!DOCTYPE urlset [<!ENTITY l0 "ha">' + LAUGHS + b"]><urlset><url><loc>&l9;</loc></url></urlset>"
+)
+OUTSIDE = (
+    b'<!DOCTYPE urlset [<!ENTITY x SYSTEM "file:///etc/passwd">]>'
+    b"<urlset><url><loc>https://shop.example/&x;</loc></url></urlset>"
+)
+
+
+def test_entities_are_not_expanded(site: Site) -> None:
+    """A few bytes do not become gigabytes, and no file of this machine becomes part of a URL."""
+    with pytest.raises(SitemapUnreadable, match="entity"):
+        read_urls(site, http(200, BILLION_LAUGHS))
+    assert "root:" not in str(read_urls(site, http(200, OUTSIDE)))
+
+
+def test_nothing_is_loaded_from_outside(site: Site) -> None:
+    """No further request is sent for a DTD or an entity."""
+    site.add("/evil.dtd", http(200, b'<!ENTITY x "y">'))
+    document = (
+        f'<!DOCTYPE urlset SYSTEM "{site.url("/evil.dtd")}">'.encode() + urlset(*PAGES).partition(b"?>")[2]
+    )
+    assert read_urls(site, http(200, document)) == PAGES
+    assert [request.path for request in site.requests] == ["/sitemap.xml"]
+
+
+@pytest.mark.parametrize(
+    ("response", "detail"),
+    [
+        (http(404), "the site answered 404"),
+        (http(403), "the site answered 403"),
+        (http(204), "the site answered 204"),
+        (http(304), "the site answered 304"),
+        (http(200, b""), "not XML"),
+        (http(200, b"https://shop.example/1\n", content_type="text/plain"), "not XML"),
+        (http(200, b"<!doctype html><p>Not found<br>"), "not XML"),
+        (http(200, b"<html><body><p>Not found</p></body></html>"), "the root element is <html>"),
+        (http(200, b"<rss><channel/></rss>"), "the root element is <rss>"),
+        (http(200, urlset(*PAGES)[:-20]), "not XML"),
+        (http(200, gzip.compress(urlset(*PAGES))[:-20]), "invalid gzip"),
+        (http(200, b"\x1f\x8b nonsense"), "invalid gzip"),
+        (http(200, gzip.compress(bytes(50_000_000))), f"larger than {MAX_BYTES} bytes"),
+        (http(200, b" " * (MAX_BYTES + 1)), f"at most {MAX_BYTES} are read"),
+        (http(200, index("ftp://shop.example/1.xml")), "the index lists an invalid URL"),
+        (http(200, index("http://[broken/1.xml")), "the index lists an invalid URL"),
+        (
+            http(200, index(*[f"https://shop.example/{n}" for n in range(MAX_SITEMAPS + 1)])),
+            "more than 500 sitemaps",
+        ),
+        (redirect("ftp://shop.example/"), "invalid_redirect, redirected to"),
+        (redirect("http://[broken/"), "invalid_redirect, redirected to"),
+        (redirect("/sitemap.xml"), f"more than {MAX_REDIRECTS} redirects"),
+        (redirect("/nowhere"), "the site answered 404"),
+    ],
+)
+def test_response_that_is_not_a_sitemap_is_unreadable(site: Site, response: bytes, detail: str) -> None:
+    """A repeat does not help; the error says what is wrong."""
+    with pytest.raises(SitemapUnreadable, match=detail):
+        read_urls(site, response)
+
+
+def close_within_body(request: PendingRequest) -> None:
+    """Close the connection within the body."""
+    request.send(http(200, urlset(*PAGES), length=100_000))
+
+
+@pytest.mark.parametrize(
+    "response",
+    [http(408), http(425), http(429), http(500), http(503), lambda _: None, close_within_body],
+    ids=["408", "425", "429", "500", "503", "closes", "closes within the body"],
+)
+def test_site_that_fails_now_is_unavailable(site: Site, response: Response) -> None:
+    """A repeat may help; a part of a sitemap is not accepted as the whole."""
+    with pytest.raises(SitemapUnavailable, match=r"/sitemap\.xml"):
+        read_urls(site, response)
+
+
+def test_refused_connection_is_unavailable() -> None:
+    """No process listens on the port; the site may be back later."""
+    with pytest.raises(SitemapUnavailable):
+        list(make_reader().urls(f"http://127.0.0.1:{free_port()}/sitemap.xml"))
+
+
+def send_header_slowly(request: PendingRequest) -> None:
+    """Send a header field byte by byte until the client closes."""
+    request.send(b"HTTP/1.1 200 OK\r\nX: ")
+    request.send_slowly(b"y" * 60_000)
+
+
+def send_body_slowly(request: PendingRequest) -> None:
+    """Send a body byte by byte until the client closes."""
+    request.send(http(200, b"", length=60_000))
+    request.send_slowly(b" " * 60_000)
+
+
+@pytest.mark.parametrize("response", [PendingRequest.wait_until_closed, send_header_slowly, send_body_slowly])
+def test_slow_sitemap_is_unavailable_after_its_budget(site: Site, response: Response) -> None:
+    """Each read returns in time, so only the budget can have ended it.
+
+    The slow responses would take 20 minutes.
+    """
+    url = site.add("/sitemap.xml", response)
+    with pytest.raises(SitemapUnavailable, match="SITEMAP_BUDGET_SECONDS"):
+        list(make_reader(0.4).urls(url))
+
+
+def test_redirect_is_followed_without_reading_its_body(site: Site) -> None:
+    """Even if the body never ends."""
+
+    def send_endless_body(request: PendingRequest) -> None:
+        request.send(http(301, b"", "Location: /new.xml", length=10**12))
+        while True:
+            request.send(b"x" * 65536)
+
+    site.add("/new.xml", http(200, urlset(*PAGES)))
+    assert read_urls(site, send_endless_body) == PAGES
+
+
+def test_sitemap_redirect_with_raw_bytes_is_followed(site: Site) -> None:
+    """A Location that is not ASCII is read as UTF-8; bytes that are not UTF-8 are requested as they are."""
+    moved = b"HTTP/1.1 302 Found\r\nLocation: /caf%s.xml\r\nContent-Length: 0\r\n\r\n"
+    site.add("/caf%C3%A9.xml", http(200, urlset(*PAGES)))
+    site.add("/caf%E9.xml", http(200, urlset(PAGES[1])))
+    assert read_urls(site, moved % "é".encode()) == PAGES
+    assert read_urls(site, moved % b"\xe9") == PAGES[1:]
+
+
+def test_environment_proxy_is_not_used(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No proxy of the environment receives the request."""
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert read_urls(site, http(200, urlset(*PAGES))) == PAGES
+
+
+def test_sitemap_at_a_refused_address_is_unreadable(site: Site) -> None:
+    """A sitemap may be served from, redirect to, or list an address that only a cloud's metadata has."""
+    client = HttpClient("scrapeq/test", Dialer())
+    public_reader = SitemapReader(client, budget_seconds=120, max_bytes=MAX_BYTES)
+    with pytest.raises(SitemapUnreadable, match="refused_address"):
+        list(public_reader.urls(site.add("/sitemap.xml", http(200, urlset(*PAGES)))))
+    assert site.connections == 0
+    for response in (redirect("http://169.254.169.254/"), http(200, index("http://169.254.169.254/s.xml"))):
+        with pytest.raises(SitemapUnreadable, match="refused_address"):
+            read_urls(site, response)
+
+
+@pytest.mark.parametrize("kind", FetchErrorKind)
+def test_every_fetch_error_kind_is_temporary_or_not(kind: FetchErrorKind) -> None:
+    """The table agrees with the worker's: what is retried for a page is temporary for a sitemap."""
+    is_retried = REASON_MEANINGS[REASONS[kind]].outcome is Outcome.RETRY
+    assert IS_TEMPORARY[kind] is is_retried
