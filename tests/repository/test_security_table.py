@@ -15,11 +15,11 @@ ROW = re.compile(
 # Every test of these is an attack, or the counterpart of one.
 ATTACKS = ("tests/worker/test_refused_addresses.py", "tests/worker/test_hostile_servers.py")
 COUNTERPARTS = {
-    "test_another_address_of_a_host_is_tried",
-    "test_a_name_without_an_address_is_dns",
-    "test_what_is_refused_is_not_tried_again_by_itself",
-    "test_what_shrinks_well_is_no_bomb",
-    "test_a_kept_connection_that_closes_is_asked_again",
+    "test_next_address_of_a_host_is_tried",
+    "test_name_without_address_is_dns",
+    "test_refused_address_is_not_retried",
+    "test_repetitive_page_is_not_a_decompression_bomb",
+    "test_idle_connection_that_was_closed_is_replaced",
 }
 
 
