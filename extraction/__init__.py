@@ -1,4 +1,4 @@
-"""Extraction: a recipe and a page in, items out, or the reason why not. It never fetches.
+"""Extraction: applies a recipe to a page and gives items, or the reason why there are none.
 
-The worker runs it on pages it fetched, `scrapeq try` on those and on files, with the same result.
+Pure: it never fetches. The entry points are `extraction.extract.extract` and `extraction.explain.explain`.
 """

@@ -1,8 +1,9 @@
-"""What an XPath expression costs on a large page. Pure.
+"""Estimates what an XPath expression costs on a large page, before it is evaluated. Pure.
 
-libxml2 compares each node with each sibling where an expression goes along siblings, and once more with each
-found where it collects them. Measured: `//b/following-sibling::b` takes 0.4 s among 1,000 siblings and 23 s
-among 4,000; `//b[following-sibling::i]` takes 0.06 s among 4,000. Nothing interrupts it, so it is not begun.
+libxml2 compares each node with each sibling if an expression follows a sibling axis, and compares once more
+with each result if it collects them. Measured: `//b/following-sibling::b` takes 0.4 s with 1,000 siblings and
+23 s with 4,000; `//b[following-sibling::i]` takes 0.06 s with 4,000. An evaluation cannot be interrupted, so
+an expensive one is not started.
 """
 
 import re
@@ -15,15 +16,16 @@ from lxml.etree import _Element as Element
 from contract.outcome import Reason
 from extraction.errors import ExtractionError
 
-MAX_DEPTH = (
-    256  #: elements inside each other, on a page that is searched downwards twice; browsers stop at 512
-)
-_DEEP = etree.XPath(f"boolean({'/*' * MAX_DEPTH})")  # 30 µs on a page of 1,000 elements
+#: Levels of elements inside each other up to which a page is searched by an expression that searches
+#: downwards twice. Browsers stop at 512.
+MAX_DEPTH = 256
+#: Nodes that an expression may compare with each other, by the exponent of its cost: about a second of work.
+MAX_COMPARED_NODES = {2: 20_000, 3: 1_500}
+_IS_DEEP = etree.XPath(f"boolean({'/*' * MAX_DEPTH})")  # takes 30 µs on a page of 1,000 elements
 _DOWNWARDS = re.compile(r"//|descendant(?:-or-self)?::")
-MAX_COMPARED = {2: 20_000, 3: 1_500}  #: nodes, by how often each is compared with each; about a second
 _TOKEN = re.compile(
     r"""
-    "[^"]*" | '[^']*'                                                           # what is quoted is no axis
+    "[^"]*" | '[^']*'                                                           # an axis in quotes is text
   | (?P<open>\[) | (?P<close>\])
   | (?P<sibling>(?:following|preceding)-sibling::[^\s/\[\]()=|]*
         (?P<first>\s*\[\s*(?:1|position\(\)\s*=\s*1)\s*\])?)
@@ -32,24 +34,34 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
-
-
-_ALONG = re.compile(r"(?:following|preceding)-sibling::[^\s/\[\]()=|]*")
-_ANYTHING = re.compile(r"(?:^|[/\[(|,]|::)\s*(?:\*|node\(\)|\.\.)|\w:[\w*]")
+_SIBLING_STEP = re.compile(r"(?:following|preceding)-sibling::[^\s/\[\]()=|]*")
+_ANY_ELEMENT = re.compile(r"(?:^|[/\[(|,]|::)\s*(?:\*|node\(\)|\.\.)|\w:[\w*]")
 _NAME = re.compile(
     r"""(?<![\w@:$.-])[A-Za-z_][\w.-]*(?!\s*\(|::|[\w.:-])|(?<=::)[A-Za-z_][\w.-]*(?!\s*\(|[\w.:-])"""
 )
 
 
-class Price(NamedTuple):
-    """How often each node is compared with each, and which: with siblings of these names, or all (None)."""
+class QueryCost(NamedTuple):
+    """The cost of an expression: (number of compared nodes) to the power of `exponent`.
 
-    power: int
+    Attributes:
+        exponent: 2 or 3.
+        names: names of the elements that are compared with their siblings, `*` for any; None if all elements
+            of the page are compared.
+    """
+
+    exponent: int
     names: frozenset[str] | None
 
 
-class Size(NamedTuple):
-    """How many elements a page has, and in how long a list of siblings each name stands."""
+class TreeSize(NamedTuple):
+    """The size of a page.
+
+    Attributes:
+        elements: number of elements.
+        siblings: name → length of the longest list of siblings that contains an element of this name; `*` for
+            any.
+    """
 
     elements: int
     siblings: dict[str, int]
@@ -57,41 +69,41 @@ class Size(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def searches_twice(expression: str) -> bool:
-    """Return whether an expression searches below what it found by searching, as `div p` does."""
+    """Return whether an expression searches the descendants of descendants, as `div p` does."""
     return len(_DOWNWARDS.findall(expression)) > 1
 
 
 def is_deep(root: Element) -> bool:
-    """Return whether a page's elements are nested as no page's are that somebody reads."""
-    return bool(_DEEP(root.getroottree()))
+    """Return whether elements are nested more than `MAX_DEPTH` deep, which only hostile pages do."""
+    return bool(_IS_DEEP(root.getroottree()))
 
 
 @lru_cache(maxsize=4096)
-def price_of(expression: str) -> Price | None:
-    """Return what an expression costs; None where that is in proportion to the page."""
-    depth, power, siblings_only = 0, 1, True
+def estimate_cost(expression: str) -> QueryCost | None:
+    """Return the cost of an expression; None if it is proportional to the page."""
+    depth, exponent, siblings_only = 0, 1, True
     for token in _TOKEN.finditer(expression):
         kind = token.lastgroup if token.lastgroup != "first" else "sibling"
         depth += (kind == "open") - (kind == "close")
         if kind in {"sibling", "order"}:
             collects = depth == 0 and token["first"] is None
-            power = max(power, 3 if collects or depth > 1 else 2)
+            exponent = max(exponent, 3 if collects or depth > 1 else 2)
         elif kind == "absolute" and depth:
-            power = max(power, 3 if depth > 1 else 2)
+            exponent = max(exponent, 3 if depth > 1 else 2)
         siblings_only = siblings_only and kind not in {"order", "absolute"}
-    if power == 1:
+    if exponent == 1:
         return None
-    return Price(power, _names(expression) if siblings_only else None)
+    return QueryCost(exponent, _compared_names(expression) if siblings_only else None)
 
 
-def _names(expression: str) -> frozenset[str]:
-    """Return the names of elements from which an expression goes along siblings; `*` for any."""
-    rest = _ALONG.sub("", re.sub(r"\"[^\"]*\"|'[^']*'", "''", expression))
-    return frozenset({"*"}) if _ANYTHING.search(rest) else frozenset(_NAME.findall(rest))
+def _compared_names(expression: str) -> frozenset[str]:
+    """Return the names of the elements whose siblings an expression visits; `*` for any."""
+    rest = _SIBLING_STEP.sub("", re.sub(r"\"[^\"]*\"|'[^']*'", "''", expression))
+    return frozenset({"*"}) if _ANY_ELEMENT.search(rest) else frozenset(_NAME.findall(rest))
 
 
-def measure(root: Element) -> Size:
-    """Return a page's size."""
+def measure(root: Element) -> TreeSize:
+    """Return the size of the tree below `root`."""
     elements, siblings = 0, dict[str, int]()
     for element in root.iter(etree.Element):
         elements += 1
@@ -99,17 +111,21 @@ def measure(root: Element) -> Size:
         for name in {str(child.tag) for child in element}:
             siblings[name] = max(siblings.get(name, 0), length)
     siblings["*"] = max(siblings.values(), default=0)
-    return Size(elements, siblings)
+    return TreeSize(elements, siblings)
 
 
-def check(expression: str, price: Price, size: Size) -> None:
-    """Raise ExtractionError where an expression would compare too many nodes with each other."""
+def check(expression: str, cost: QueryCost, size: TreeSize) -> None:
+    """Check that an expression compares few enough nodes on a page of this size.
+
+    Raises:
+        ExtractionError: `too_large`, if it compares more than `MAX_COMPARED_NODES`.
+    """
     compared = size.elements
-    if price.names is not None:
-        compared = max((size.siblings.get(name, 0) for name in price.names), default=0)
-    if compared > MAX_COMPARED[price.power]:
+    if cost.names is not None:
+        compared = max((size.siblings.get(name, 0) for name in cost.names), default=0)
+    if compared > MAX_COMPARED_NODES[cost.exponent]:
         raise ExtractionError(
             Reason.TOO_LARGE,
             f"{expression} compares {compared} elements with each other; "
-            f"at most {MAX_COMPARED[price.power]} are compared",
+            f"at most {MAX_COMPARED_NODES[cost.exponent]} are compared",
         )

@@ -1,4 +1,4 @@
-"""The one date in a text, as pages write them, or a sentence why there is none. Nothing is guessed. Pure."""
+"""Reads the one date in a text, as pages write dates. An ambiguous date is an error, never a guess. Pure."""
 
 import re
 from collections.abc import Iterator
@@ -7,10 +7,10 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from contract.fields import Locale
-from extraction.conversion_error import ConversionError, shown
+from extraction.errors import ConversionError, quote
 from extraction.months import is_day_first, month_names
 
-MAX_CHARACTERS = 200  #: of a text with a date; in a longer one `re` chooses
+MAX_CHARACTERS = 200  #: length of a text with a date; in a longer text, a recipe selects the date with `re`
 _EPOCH = re.compile(r"\d{10}(?:\d{3})?")
 _NUMERIC = re.compile(
     r"""(?<![\d./-])(?:
@@ -27,62 +27,69 @@ _TIME = re.compile(
         (?:\s*(?P<zone>(?:GMT|UTC)?[+-]\d\d:?\d\d(?!\d)|Z\b|[A-Z]{2,4}\b(?![+-]\d)))?""",
     re.VERBOSE | re.IGNORECASE,
 )
-# RFC 5322 section 4.3, and what central Europe writes. Others mean several zones (IST, BST), or none.
+# The names of RFC 5322 section 4.3 and those of central Europe. Other names mean several zones (IST, BST) or
+# none.
 _ZONES = {"Z": 0, "UT": 0, "UTC": 0, "GMT": 0, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7}
 _ZONES |= {"MDT": -6, "PST": -8, "PDT": -7, "CET": 1, "CEST": 2}
 
 
 class Moment(NamedTuple):
-    """A day, and where the text has it the time of day, with its zone where the text has that."""
+    """A day, and its time of day.
+
+    Attributes:
+        day: the day.
+        time_of_day: the time of day, with its zone if the text names one; None if the text has no time of
+            day.
+    """
 
     day: date
-    clock: time | None
+    time_of_day: time | None
 
 
-def read_moment(text: str, locale: Locale | None, written: str | None) -> Moment:
+def read_moment(text: str, locale: Locale | None, date_format: str | None) -> Moment:
     """Return the date in a text, with its time of day.
 
     Args:
         text: `2026-11-22`, `22 November 2026, 10:30`, `Sun, 22 Nov 2026 10:30:00 +0100`, `11/22/2026 6 pm`,
             seconds since 1970.
-        locale: the language of its months, and what 03/04/2026 means.
-        written: how it is written, in strptime's letters; then in no other way.
+        locale: decides the names of the months and the order of day and month in 03/04/2026.
+        date_format: strptime's directives; if given, no other format is accepted.
 
     Raises:
-        ConversionError: where it holds none, several, or one that can be read in two ways.
+        ConversionError: if the text holds no date, several dates, or an ambiguous one.
     """
     text = " ".join(text.split())
     if len(text) > MAX_CHARACTERS:
-        raise ConversionError(f"{shown(text)} is too long for a date; let `re` choose")
-    if written is not None:
-        return _as_written(text, written)
+        raise ConversionError(f"{quote(text)} is too long for a date; use `re` to select the date")
+    if date_format is not None:
+        return _by_format(text, date_format)
     if _EPOCH.fullmatch(text):
         return moment_of_seconds(int(text) / (1000 if len(text) == 13 else 1))
-    return _as_iso(text) or _as_people_write(text, locale)
+    return _iso_format(text) or _free_text(text, locale)
 
 
 def moment_of_seconds(seconds: float) -> Moment:
-    """Return what is so many seconds (or, from 10¹¹, milliseconds) after 1970, in UTC.
+    """Return the UTC time that is this many seconds after 1970; from 10¹¹ on, the number is milliseconds.
 
     Raises:
-        ConversionError: for a year that no calendar here has.
+        ConversionError: if the year is outside 1 to 9999.
     """
     try:
-        found = datetime.fromtimestamp(seconds / 1000 if abs(seconds) >= 1e11 else seconds, UTC)
+        moment = datetime.fromtimestamp(seconds / 1000 if abs(seconds) >= 1e11 else seconds, UTC)
     except (ValueError, OverflowError, OSError):
-        raise ConversionError(f"{shown(repr(seconds))} is no time since 1970") from None
-    return Moment(found.date(), found.timetz())
+        raise ConversionError(f"{quote(repr(seconds))} is not a number of seconds since 1970") from None
+    return Moment(moment.date(), moment.timetz())
 
 
-def _as_written(text: str, written: str) -> Moment:
+def _by_format(text: str, date_format: str) -> Moment:
     try:
-        found = datetime.strptime(text, written)  # noqa: DTZ007 - a page without a zone gives a date without one
+        moment = datetime.strptime(text, date_format)  # noqa: DTZ007 - without a zone on the page, none is assumed
     except (ValueError, OverflowError):
-        raise ConversionError(f"{shown(text)} is not written as {written}") from None
-    return Moment(found.date(), found.timetz())
+        raise ConversionError(f"{quote(text)} does not match the format {date_format}") from None
+    return Moment(moment.date(), moment.timetz())
 
 
-def _as_iso(text: str) -> Moment | None:
+def _iso_format(text: str) -> Moment | None:
     if not text[:4].isdecimal() or len(text) < 8:
         return None
     try:
@@ -90,54 +97,56 @@ def _as_iso(text: str) -> Moment | None:
     except ValueError:
         pass
     try:
-        found = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return Moment(found.date(), found.timetz())
+    return Moment(moment.date(), moment.timetz())
 
 
-def _as_people_write(text: str, locale: Locale | None) -> Moment:
-    found = [*_numeric(text, locale), *_in_words(text, locale)]
-    if len(found) != 1:
-        count = "no date" if not found else f"{len(found)} dates; let `re` choose one"
-        raise ConversionError(f"{shown(text)} holds {count}")
-    [(day, start, end)] = found
-    return Moment(day, _clock(f"{text[:start]} | {text[end:].lstrip('T')}"))
+def _free_text(text: str, locale: Locale | None) -> Moment:
+    dates = [*_numeric_dates(text, locale), *_dates_with_month_names(text, locale)]
+    if len(dates) != 1:
+        count = "no date" if not dates else f"{len(dates)} dates; use `re` to choose one"
+        raise ConversionError(f"{quote(text)} holds {count}")
+    [(day, start, end)] = dates
+    return Moment(day, _time_of_day(f"{text[:start]} | {text[end:].lstrip('T')}"))
 
 
-_Found = tuple[date, int, int]
+_DateMatch = tuple[date, int, int]  #: a date, and where it begins and ends in the text
 
 
-def _numeric(text: str, locale: Locale | None) -> Iterator[_Found]:
+def _numeric_dates(text: str, locale: Locale | None) -> Iterator[_DateMatch]:
     for match in _NUMERIC.finditer(text):
         year = int(match["y"] or match["y2"] or match["y3"])
         if match["a"]:
-            day, month = _ordered(int(match["a"]), int(match["b"]), match["t"], locale, text)
+            day, month = _day_and_month(int(match["a"]), int(match["b"]), match["t"], locale, text)
         else:
             day, month = int(match["d"] or match["d2"]), int(match["m"] or match["m2"])
         yield _date(year, month, day, text), match.start(), match.end()
 
 
-def _ordered(first: int, second: int, between: str, locale: Locale | None, text: str) -> tuple[int, int]:
-    """Return day and month of two numbers."""
-    day_first = True if between == "." else is_day_first(locale)
+def _day_and_month(
+    first: int, second: int, separator: str, locale: Locale | None, text: str
+) -> tuple[int, int]:
+    """Return which of two numbers is the day and which the month."""
+    day_first = True if separator == "." else is_day_first(locale)
     if day_first is None and first != second:
         if max(first, second) <= 12:
-            raise ConversionError(f"{shown(text)} may begin with day or month; say which by locale or format")
+            raise ConversionError(f"{quote(text)} may begin with the day or the month; set locale or format")
         day_first = first > 12
     return (second, first) if day_first is False else (first, second)
 
 
-def _in_words(text: str, locale: Locale | None) -> Iterator[_Found]:
+def _dates_with_month_names(text: str, locale: Locale | None) -> Iterator[_DateMatch]:
     names = month_names(locale)
-    for match in _words(locale).finditer(text):
+    for match in _month_name_pattern(locale).finditer(text):
         month = names[(match["month"] or match["month2"]).lower()]
         year, day = int(match["y"] or match["y2"]), int(match["d"] or match["d2"])
         yield _date(year, month, day, text), match.start(), match.end()
 
 
 @lru_cache(maxsize=32)
-def _words(locale: Locale | None) -> re.Pattern[str]:
+def _month_name_pattern(locale: Locale | None) -> re.Pattern[str]:
     months = "|".join(sorted(month_names(locale), key=len, reverse=True))
     return re.compile(
         rf"""(?<!\d)(?P<d>\d{{1,2}})(?:st|nd|rd|th|er|[.ºª])?(?:\sde|\sof)?[\s-]?(?P<month>{months})\b\.?,?
@@ -147,24 +156,24 @@ def _words(locale: Locale | None) -> re.Pattern[str]:
     )
 
 
-def _clock(text: str) -> time | None:
-    """Return the time of day in what stands around a date; None where there is none."""
-    found = list(_TIME.finditer(text))
-    if not found:
+def _time_of_day(text: str) -> time | None:
+    """Return the time of day in the text around a date; None if it holds none."""
+    matches = list(_TIME.finditer(text))
+    if not matches:
         return None
-    if len(found) > 1:
-        raise ConversionError(f"{shown(text)} holds {len(found)} times of day; let `re` choose one")
-    [match] = found
+    if len(matches) > 1:
+        raise ConversionError(f"{quote(text)} holds {len(matches)} times of day; use `re` to choose one")
+    [match] = matches
     hour = int(match["hour"])
     if match["half"]:
         if not 1 <= hour <= 12:
-            raise ConversionError(f"{shown(text)} holds no time of day")
+            raise ConversionError(f"{quote(text)} holds an invalid time of day")
         hour = hour % 12 + (12 if match["half"][0] in "pP" else 0)
     micros = int((match["part"] or "0")[:6].ljust(6, "0"))
     try:
         return time(hour, int(match["minute"] or 0), int(match["second"] or 0), micros, _zone(match["zone"]))
     except ValueError:
-        raise ConversionError(f"{shown(text)} holds no time of day") from None
+        raise ConversionError(f"{quote(text)} holds an invalid time of day") from None
 
 
 def _zone(name: str | None) -> timezone | None:
@@ -182,4 +191,4 @@ def _date(year: int, month: int, day: int, text: str) -> date:
     try:
         return date(year, month, day)
     except ValueError:
-        raise ConversionError(f"{shown(text)} holds a date that no calendar has") from None
+        raise ConversionError(f"{quote(text)} holds a date that does not exist") from None

@@ -1,4 +1,4 @@
-"""A page's bytes as text. Pure."""
+"""Decodes the bytes of a page to text. Pure."""
 
 from w3lib.encoding import html_body_declared_encoding, html_to_unicode, http_content_type_encoding
 
@@ -6,25 +6,28 @@ from contract.outcome import Reason
 from extraction.errors import ExtractionError
 from extraction.page import PageContent
 
-# Codecs of Python's that no page is written in (https://encoding.spec.whatwg.org/#names-and-labels): punycode
-# takes quadratic time, the escapes make characters that no UTF-8 can carry.
-NO_CHARSETS = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
+#: Python codecs that are not encodings of pages (https://encoding.spec.whatwg.org/#names-and-labels).
+#: punycode takes quadratic time, and the escape codecs produce characters that UTF-8 cannot carry.
+REFUSED_CHARSETS = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
 
 
 def decode(page: PageContent) -> str:
-    """Return the page's text by BOM, header, meta (or XML declaration), then UTF-8 or Windows-1252.
+    """Return the page's text.
+
+    The encoding comes from the byte order mark, the header, or meta (or the XML declaration), in this order.
+    Without any, it is UTF-8 if the body is valid UTF-8, and else Windows-1252.
 
     Raises:
-        ExtractionError: `charset`, where the encoding named is none that pages are written in.
+        ExtractionError: `charset`, if the page names an encoding that is unknown or not one of pages.
     """
-    named = {http_content_type_encoding(page.content_type), html_body_declared_encoding(page.body)}
-    for encoding in sorted(name.replace("_", "-") for name in named if name):
-        if encoding in NO_CHARSETS:
-            raise ExtractionError(Reason.CHARSET, f"the page says that it is {encoding}")
+    declared = {http_content_type_encoding(page.content_type), html_body_declared_encoding(page.body)}
+    for encoding in sorted(name.replace("_", "-") for name in declared if name):
+        if encoding in REFUSED_CHARSETS:
+            raise ExtractionError(Reason.CHARSET, f"the page declares the encoding {encoding}")
     try:
         _, text = html_to_unicode(page.content_type, page.body, auto_detect_fun=_detect)
-    except (LookupError, UnicodeError) as wrong:
-        raise ExtractionError(Reason.CHARSET, f"{page.content_type}: {wrong}") from None
+    except (LookupError, UnicodeError) as error:
+        raise ExtractionError(Reason.CHARSET, f"{page.content_type}: {error}") from None
     return text
 
 
@@ -32,5 +35,5 @@ def _detect(body: bytes) -> str:
     try:
         body.decode("utf-8")
     except UnicodeDecodeError:
-        return "cp1252"  # what browsers fall back to for western pages (WHATWG Encoding)
+        return "cp1252"  # the fallback of browsers for western languages (WHATWG Encoding)
     return "utf-8"

@@ -1,10 +1,22 @@
-"""The exception that says that a page gives no items. Pure."""
+"""The exceptions of extraction. Pure."""
 
 from contract.attempt import AttemptFailed
 
+MAX_QUOTED_CHARACTERS = 80
+
 
 class ExtractionError(AttemptFailed):
-    """The page and the recipe do not fit.
+    """The recipe finds no complete item on the page.
 
     The reason is `missing_field`, `bad_value`, `charset`, `bad_recipe` or `too_large`.
     """
+
+
+class ConversionError(ValueError):
+    """A text cannot be converted to its field's type; the message says why."""
+
+
+def quote(text: str) -> str:
+    """Return a text as an error message shows it: quoted, on one line, of at most 80 characters."""
+    text = " ".join(text[:1000].split())
+    return repr(text if len(text) <= MAX_QUOTED_CHARACTERS else text[:MAX_QUOTED_CHARACTERS] + "…")

@@ -1,4 +1,4 @@
-"""Extraction told aloud: for each field of each item, where its value came from, or why it has none. Pure."""
+"""Extraction with an account of where each value came from, or why there is none. Pure."""
 
 from typing import NamedTuple
 
@@ -7,13 +7,12 @@ from pydantic import JsonValue
 
 from contract.fields import FieldType, Source
 from contract.recipe import Recipe, RecipeField
-from extraction.conversion_error import ConversionError
-from extraction.document import Document, Json, Scope
-from extraction.errors import ExtractionError
+from extraction.document import Document, JsonNode, Node
+from extraction.errors import ConversionError, ExtractionError
 from extraction.extract import Extracted, Reader
-from extraction.finding import find, text_of
 from extraction.html import no_deadline
 from extraction.page import PageContent
+from extraction.selection import node_text, select
 
 MAX_RAW_CHARACTERS = 200
 MAX_FINDINGS = 10_000
@@ -23,12 +22,12 @@ class Finding(NamedTuple):
     """What one source gave for one field of one item.
 
     Attributes:
-        item: its number, from 1; fields of objects in a list repeat.
+        item: number of the item, from 1; the fields of objects in a list repeat.
         path: the field, `offers.price`.
-        source: as the recipe has it.
-        raw: what stood there, cut to a readable length; `""` where nothing did.
-        value: what it was read as; None where it was not.
-        why: why there is no value; `""` where there is one.
+        source: the source, as the recipe writes it.
+        raw: the selected text, cut to 200 characters; `""` if nothing was selected.
+        value: the converted value; None if there is none.
+        why: why there is no value; `""` if there is one.
     """
 
     item: int
@@ -40,7 +39,13 @@ class Finding(NamedTuple):
 
 
 class Explained(NamedTuple):
-    """What a page gave, as far as it came, where from, and what ended it (None: nothing)."""
+    """An extraction and its account.
+
+    Attributes:
+        extracted: the items; empty if the extraction failed.
+        findings: what each source gave, up to the failure; at most 10,000.
+        error: the failure; None if the extraction succeeded.
+    """
 
     extracted: Extracted
     findings: list[Finding]
@@ -48,7 +53,7 @@ class Explained(NamedTuple):
 
 
 def explain(recipe: Recipe, page: PageContent) -> Explained:
-    """Extract as the worker does, and keep account. Never raises for what the page or the recipe is."""
+    """Extract as the worker does and keep account; a failed extraction is returned, not raised."""
     try:
         reader = _Explainer(recipe, Document(page, recipe.markup, no_deadline))
     except ExtractionError as error:
@@ -60,7 +65,7 @@ def explain(recipe: Recipe, page: PageContent) -> Explained:
 
 
 class _Explainer(Reader):
-    """A reader that notes what each source gave."""
+    """A reader that records what each source gave."""
 
     def __init__(self, recipe: Recipe, document: Document) -> None:
         super().__init__(recipe, document, no_deadline)
@@ -68,54 +73,52 @@ class _Explainer(Reader):
         self._number = 0
         self._path = ""
 
-    def item(self, scope: Scope, fields: dict[str, RecipeField], path: str) -> dict[str, JsonValue]:
+    def item(self, node: Node, fields: dict[str, RecipeField], path: str) -> dict[str, JsonValue]:
         self._number += not path
-        return super().item(scope, fields, path)
+        return super().item(node, fields, path)
 
-    def field(self, scope: Scope, field: RecipeField, path: str) -> JsonValue:
+    def field(self, node: Node, field: RecipeField, path: str) -> JsonValue:
         self._path = path
-        return super().field(scope, field, path)
+        return super().field(node, field, path)
 
-    def values(self, scope: Scope, field: RecipeField, source: Source) -> list[JsonValue]:
+    def values(self, node: Node, field: RecipeField, source: Source) -> list[JsonValue]:
         try:
-            values = super().values(scope, field, source)
-        except ConversionError as wrong:
-            self._note(scope, field, source, [], str(wrong))
+            values = super().values(node, field, source)
+        except ConversionError as error:
+            self._record(node, field, source, [], str(error))
             raise
-        except (ValueError, RecursionError, etree.XPathError) as wrong:
-            self._note(scope, field, source, [], f"the selector failed: {wrong}")
+        except (ValueError, RecursionError, etree.XPathError) as error:
+            self._record(node, field, source, [], f"the selector failed: {error}")
             raise
-        self._note(scope, field, source, values, "" if values else self._why(scope, field, source))
+        self._record(node, field, source, values, "" if values else self._why(node, field, source))
         return values
 
-    def _why(self, scope: Scope, field: RecipeField, source: Source) -> str:
-        if isinstance(scope, Json) and source.selects_elements():
-            return "css and xpath find nothing in JSON"
-        of_page = (
-            source.jmespath is not None and not source.selects_elements() and not isinstance(scope, Json)
-        )
-        if of_page and self.document.json is None:
-            return "the page is no JSON"
-        raw = self._raw(scope, field, source)
+    def _why(self, node: Node, field: RecipeField, source: Source) -> str:
+        if isinstance(node, JsonNode) and source.selects_elements():
+            return "css and xpath select nothing in JSON"
+        searches_page = source.jmespath is not None and not source.selects_elements()
+        if searches_page and not isinstance(node, JsonNode) and self.document.json is None:
+            return "the page is not JSON"
+        raw = self._raw(node, field, source)
         if not raw:
             return "nothing matches"
         if raw.isspace():
-            return "nothing but white space stands there"
+            return "the selected text is only white space"
         if source.re is not None:
-            return f"what stands there does not match re {source.re}"
-        return "the transforms leave nothing of what stands there"
+            return f"the selected text does not match re {source.re}"
+        return "the transforms leave nothing of the selected text"
 
-    def _raw(self, scope: Scope, field: RecipeField, source: Source) -> str:
+    def _raw(self, node: Node, field: RecipeField, source: Source) -> str:
         try:
-            found = next(iter(find(source, scope, self.document)), None)
+            match = next(iter(select(source, node, self.document)), None)
         except (ValueError, RecursionError, etree.XPathError, ExtractionError):
             return ""
-        return "" if found is None else text_of(found, as_html=field.type is FieldType.HTML)
+        return "" if match is None else node_text(match, as_html=field.type is FieldType.HTML)
 
-    def _note(
-        self, scope: Scope, field: RecipeField, source: Source, values: list[JsonValue], why: str
+    def _record(
+        self, node: Node, field: RecipeField, source: Source, values: list[JsonValue], why: str
     ) -> None:
         if len(self.findings) < MAX_FINDINGS:
             value: JsonValue = None if not values else values if field.many else values[0]
-            raw = self._raw(scope, field, source)[:MAX_RAW_CHARACTERS]
+            raw = self._raw(node, field, source)[:MAX_RAW_CHARACTERS]
             self.findings.append(Finding(self._number, self._path, str(source), raw, value, why))

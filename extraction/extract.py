@@ -1,4 +1,4 @@
-"""Extraction: a recipe and a page in, items out. Pure: it never fetches."""
+"""Extraction: from a recipe and a page to items. Pure: it never fetches."""
 
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,13 +10,12 @@ from pydantic import JsonValue
 from contract.fields import FieldType, Source, as_source
 from contract.outcome import Reason
 from contract.recipe import Recipe, RecipeField
-from extraction.conversion_error import ConversionError
-from extraction.document import Document, Json, Scope
-from extraction.errors import ExtractionError
-from extraction.finding import link, scopes, texts
+from extraction.document import Document, JsonNode, Node
+from extraction.errors import ConversionError, ExtractionError
 from extraction.html import CheckDeadline, no_deadline
-from extraction.json_text import text_of_json
+from extraction.json_text import json_to_text
 from extraction.page import PageContent
+from extraction.selection import select_link, select_nodes, select_texts
 from extraction.transforms import transform
 from extraction.values import Value, read, read_number
 
@@ -25,17 +24,17 @@ if TYPE_CHECKING:
 
 MAX_ITEMS = 10_000
 MAX_WARNINGS = 100
-MAX_CHARACTERS = 8 * 1024 * 1024  #: of all values of a page, as an outcome has room for half of it
-VALUE_CHARACTERS = 16  #: that a value counts for beside its text
+MAX_CHARACTERS = 8 * 1024 * 1024  #: characters of all values of a page; an outcome has room for half of them
+VALUE_CHARACTERS = 16  #: characters that each value counts for in addition to its text
 
 
 class Extracted(NamedTuple):
-    """What a page gave.
+    """What a recipe found on a page.
 
     Attributes:
-        items: one dictionary an item, every field of the recipe in each.
-        remarks: optional fields whose text was not of their type, for people.
-        next_url: where the recipe's `next` leads, absolute and unchecked; `""` where there is none.
+        items: one dictionary per item, with every field of the recipe.
+        warnings: sentences about optional fields whose text could not be converted.
+        next_url: the target of the recipe's `next`, absolute and not validated; `""` if there is none.
     """
 
     items: list[dict[str, JsonValue]]
@@ -54,17 +53,18 @@ def extract(
 
     Args:
         recipe: what to find.
-        page: as it was fetched.
-        check_deadline: called between items and pieces of the page; what it raises ends the extraction.
-        may_be_empty: whether a list page without items is none that lacks a required field.
+        page: the page, as fetched.
+        check_deadline: called between items and between chunks of the page; what it raises ends the
+            extraction.
+        may_be_empty: whether a page without items is accepted although items have required fields, as a later
+            page of a list is.
 
     Raises:
-        ExtractionError: `missing_field`, `bad_value` (each names the field), `charset`, `bad_recipe`,
+        ExtractionError: `missing_field`, `bad_value` (both name the field), `charset`, `bad_recipe`,
             `too_large`.
     """
-    return Reader(recipe, Document(page, recipe.markup, check_deadline), check_deadline).extract(
-        may_be_empty=may_be_empty
-    )
+    document = Document(page, recipe.markup, check_deadline)
+    return Reader(recipe, document, check_deadline).extract(may_be_empty=may_be_empty)
 
 
 class Reader:
@@ -74,6 +74,10 @@ class Reader:
         recipe: what to find.
         document: the page.
         check_deadline: see `extract`.
+
+    Attributes:
+        warnings: see `Extracted`.
+        base_url: the URL that relative URLs are resolved against.
     """
 
     def __init__(self, recipe: Recipe, document: Document, check_deadline: CheckDeadline) -> None:
@@ -85,13 +89,13 @@ class Reader:
         self._characters = 0
 
     def extract(self, *, may_be_empty: bool) -> Extracted:
-        """Return all that the page gives; see the function of this name."""
+        """Return everything that the recipe finds; see the function `extract`."""
         try:
-            items = [self.item(scope, self.recipe.fields, "") for scope in self._item_scopes()]
+            items = [self.item(node, self.recipe.fields, "") for node in self._item_nodes()]
             next_url = self._next_url()
-        except (ValueError, RecursionError, etree.XPathError) as wrong:
+        except (ValueError, RecursionError, etree.XPathError) as error:
             raise ExtractionError(
-                Reason.BAD_RECIPE, f"a selector of {self.recipe.name} failed: {wrong}"
+                Reason.BAD_RECIPE, f"a selector of {self.recipe.name} failed: {error}"
             ) from None
         required = any(field.required for field in self.recipe.fields.values())
         if self.recipe.items is not None and not items and required and not may_be_empty:
@@ -101,48 +105,52 @@ class Reader:
             )
         return Extracted(items, self.warnings, next_url)
 
-    def item(self, scope: Scope, fields: dict[str, RecipeField], path: str) -> dict[str, JsonValue]:
-        """Return the fields found in one place."""
+    def item(self, node: Node, fields: dict[str, RecipeField], path: str) -> dict[str, JsonValue]:
+        """Return the values of `fields` in a node."""
         self._check_deadline()
-        return {name: self.field(scope, field, path + name) for name, field in fields.items()}
+        return {name: self.field(node, field, path + name) for name, field in fields.items()}
 
-    def field(self, scope: Scope, field: RecipeField, path: str) -> JsonValue:
-        """Return one field's value, or what stands for it where it has none."""
+    def field(self, node: Node, field: RecipeField, path: str) -> JsonValue:
+        """Return one field's value; its default if the node has none.
+
+        Raises:
+            ExtractionError: `missing_field` or `bad_value`, if the field is required and has no value.
+        """
         if field.fields:
-            return self._object(scope, field, path)
-        fault: ConversionError | None = None
+            return self._object(node, field, path)
+        first_error: ConversionError | None = None
         for source in field.sources or (field,):
             try:
-                values = self.values(scope, field, source)
-            except ConversionError as wrong:
-                fault = fault or wrong
+                values = self.values(node, field, source)
+            except ConversionError as error:
+                first_error = first_error or error
                 continue
             if values:
                 return values if field.many else values[0]
-        if fault is None:
+        if first_error is None:
             return self._missing(field, path)
         if field.required:
-            raise ExtractionError(Reason.BAD_VALUE, f"{path}: {fault}")
+            raise ExtractionError(Reason.BAD_VALUE, f"{path}: {first_error}")
         if len(self.warnings) < MAX_WARNINGS:
-            self.warnings.append(f"{path}: {fault}")
+            self.warnings.append(f"{path}: {first_error}")
         return field.default
 
-    def values(self, scope: Scope, field: RecipeField, source: Source) -> list[JsonValue]:
-        """Return what one source gives, read as the field's type: one value at most, where it is not `many`.
+    def values(self, node: Node, field: RecipeField, source: Source) -> list[JsonValue]:
+        """Return the values that one source finds, converted; at most one value unless the field is `many`.
 
         Raises:
-            ConversionError: where a text is not of the type.
+            ConversionError: if a text cannot be converted to the field's type.
         """
-        found: Iterator[str | Json] = texts(
-            source, scope, self.document, as_html=field.type is FieldType.HTML
-        )
+        as_html = field.type is FieldType.HTML
+        matches: Iterator[str | JsonNode] = select_texts(source, node, self.document, as_html=as_html)
         if field.transforms:
-            whole = (each if isinstance(each, str) else text_of_json(each.value) for each in found)
-            found = (text for text in transform(whole, field.transforms) if text and not text.isspace())
-        return [self._read(each, field) for each in (found if field.many else islice(found, 1))]
+            texts = (each if isinstance(each, str) else json_to_text(each.value) for each in matches)
+            transformed = transform(texts, field.transforms)
+            matches = (text for text in transformed if text and not text.isspace())
+        return [self._read(each, field) for each in (matches if field.many else islice(matches, 1))]
 
-    def _read(self, found: str | Json, field: RecipeField) -> Value:
-        value = read(found, field, self.base_url) if isinstance(found, str) else self._read_json(found, field)
+    def _read(self, match: str | JsonNode, field: RecipeField) -> Value:
+        value = read(match, field, self.base_url) if isinstance(match, str) else self._read_json(match, field)
         self._characters += VALUE_CHARACTERS + (len(value) if isinstance(value, str) else 0)
         if self._characters > MAX_CHARACTERS:
             raise ExtractionError(
@@ -150,42 +158,43 @@ class Reader:
             )
         return value
 
-    def _read_json(self, found: Json, field: RecipeField) -> Value:
-        number = found.value
+    def _read_json(self, match: JsonNode, field: RecipeField) -> Value:
+        number = match.value
         value = read_number(number, field) if isinstance(number, int | float) else None
-        return read(text_of_json(number), field, self.base_url) if value is None else value
+        return read(json_to_text(number), field, self.base_url) if value is None else value
 
-    def _object(self, scope: Scope, field: RecipeField, path: str) -> JsonValue:
+    def _object(self, node: Node, field: RecipeField, path: str) -> JsonValue:
         if field.items is not None:
-            found = self._bounded(scopes(as_source(field.items), scope, self.document))
+            nodes = self._bounded(select_nodes(as_source(field.items), node, self.document))
         else:
-            found = scopes(field, scope, self.document)[:1] if field.has_own_node() else [scope]
-        if not found:
+            nodes = select_nodes(field, node, self.document)[:1] if field.has_own_node() else [node]
+        if not nodes:
             return self._missing(field, path)
-        objects: list[JsonValue] = [self.item(each, field.fields, f"{path}.") for each in found]
+        objects: list[JsonValue] = [self.item(each, field.fields, f"{path}.") for each in nodes]
         return objects if field.items is not None else objects[0]
 
     def _missing(self, field: RecipeField, path: str) -> JsonValue:
         if field.required:
-            places = [as_source(field.items)] if field.items is not None else field.sources_in_order()
-            where = ", nor ".join(map(str, places))
+            sources = [as_source(field.items)] if field.items is not None else field.sources_in_order()
+            where = ", nor ".join(map(str, sources))
             raise ExtractionError(Reason.MISSING_FIELD, f"{path}: nothing on the page matches {where}")
         is_list = field.many or field.items is not None
         return [] if is_list and field.default is None else field.default
 
-    def _item_scopes(self) -> list[Scope]:
+    def _item_nodes(self) -> list[Node]:
+        top_node = self.document.top_node
         if self.recipe.items is None:
-            return [self.document.scope]
-        return self._bounded(scopes(as_source(self.recipe.items), self.document.scope, self.document))
+            return [top_node]
+        return self._bounded(select_nodes(as_source(self.recipe.items), top_node, self.document))
 
-    def _bounded(self, found: list[Scope]) -> list[Scope]:
-        if len(found) > MAX_ITEMS:
+    def _bounded(self, nodes: list[Node]) -> list[Node]:
+        if len(nodes) > MAX_ITEMS:
             raise ExtractionError(
-                Reason.TOO_LARGE, f"{len(found)} items on the page; at most {MAX_ITEMS} are taken"
+                Reason.TOO_LARGE, f"{len(nodes)} items on the page; at most {MAX_ITEMS} are allowed"
             )
-        return found
+        return nodes
 
     def _next_url(self) -> str:
         source = self.recipe.next_source()
-        target = None if source is None else link(source, self.document)
+        target = None if source is None else select_link(source, self.document)
         return "" if target is None else urljoin(self.base_url, target)

@@ -1,8 +1,9 @@
-"""HTML as elements, in time that is bounded and can be ended. Pure.
+"""Parses HTML in bounded time, with checks of the deadline in between. Pure.
 
-Inside libxml2 nothing is interrupted, so a page is fed to it in pieces, and what would make one piece, or the
-tree, cost out of all proportion is refused before. Measured on libxml2 2.14: an element's attributes cost the
-square of their number (16,000 take 0.3 s, a page of 5 MiB ten minutes); an end tag the depth, at most 2,048.
+A call into libxml2 cannot be interrupted, so a page is parsed in chunks, and a page on which one chunk or the
+tree would cost far too much is rejected first. Measured on libxml2 2.14: the attributes of one element cost
+the square of their number (16,000 take 0.3 s, a page of 5 MiB ten minutes); an end tag costs the depth, at
+most 2,048.
 """
 
 import re
@@ -14,76 +15,80 @@ from lxml.etree import _Element as Element
 from contract.outcome import Reason
 from extraction.errors import ExtractionError
 
-CheckDeadline = Callable[[], object]  #: called in between; raises where there is no time left
-PIECE_BYTES = 64 * 1024  #: a tenth of a second at the very most
-MAX_TAGS = 500_000  #: as many `<`; elements of a page of 5 MiB could fill an instance's memory
-MAX_ATTRIBUTES = 2_000  #: of one element
-MAX_SUSPECTS = 20  #: long runs of what could be attributes, as scripts have them
-MAX_READ_AGAIN = 8  #: times the page, for tags that seem to begin inside of others
-_START = re.compile(r"<[a-zA-Z]")
-# A start tag's attributes, and whether there are more; it always matches, and never goes back
+CheckDeadline = Callable[[], object]  #: called between steps; raises if no time remains
+CHUNK_BYTES = 64 * 1024  #: parsing one chunk takes a tenth of a second at most
+MAX_TAGS = (
+    500_000  #: number of `<` on a page; the elements of a page of 5 MiB could fill an instance's memory
+)
+MAX_ATTRIBUTES = 2_000  #: attributes of one element
+#: Places on a page where more than `MAX_ATTRIBUTES` seem to follow a `<`; scripts have some.
+MAX_SUSPECT_TAGS = 20
+#: Characters that counting attributes may read, as a multiple of the page; nested `<` are read again.
+MAX_RESCANS = 8
+_TAG_START = re.compile(r"<[a-zA-Z]")
+# The attributes of a start tag, and whether more follow. It always matches and never backtracks
 # (https://html.spec.whatwg.org/#before-attribute-name-state).
 _ATTRIBUTES = re.compile(
     r"""[^\ \t\n\f\r/>]*+
     (?:[\ \t\n\f\r/]*+[^\ \t\n\f\r/>][^\ \t\n\f\r/>=]*+
        (?:[\ \t\n\f\r]*+=[\ \t\n\f\r]*+(?:"[^"]*+"?+|'[^']*+'?+|[^\ \t\n\f\r>"'][^\ \t\n\f\r>]*+)?+)?+
-    ){0,MOST}+[\ \t\n\f\r/]*+(?P<more>[^>])?+""".replace("MOST", str(MAX_ATTRIBUTES)),
+    ){0,MAX}+[\ \t\n\f\r/]*+(?P<more>[^>])?+""".replace("MAX", str(MAX_ATTRIBUTES)),
     re.VERBOSE,
 )
 
 
 def no_deadline() -> None:
-    """Let extraction take its time."""
+    """Let extraction take any time."""
 
 
 def parse_html(text: str, check_deadline: CheckDeadline) -> Element:
-    """Return the root element; that of an empty page where there is none.
+    """Return the root element; an empty `<html>` if the text has no elements.
 
     Args:
-        text: without NULs.
-        check_deadline: see `CheckDeadline`.
+        text: HTML without NUL characters.
+        check_deadline: called between chunks; what it raises ends the parsing.
 
     Raises:
-        ExtractionError: `too_large`, by its tags or the attributes of one.
+        ExtractionError: `too_large`, if the page has too many tags, or one of its tags too many attributes.
     """
     tags = text.count("<")
     if tags > MAX_TAGS:
         raise ExtractionError(Reason.TOO_LARGE, f"{tags} tags on the page; at most {MAX_TAGS} are read")
-    if len(text) > PIECE_BYTES:
+    if len(text) > CHUNK_BYTES:
         _check_attributes(text, check_deadline)
-    root = _fed(text, check_deadline)
+    root = _parse_in_chunks(text, check_deadline)
     return etree.fromstring(b"<html/>") if root is None else root
 
 
-def _fed(text: str, check_deadline: CheckDeadline) -> Element | None:
-    # In UTF-8, and told so, whatever the text declares.
+def _parse_in_chunks(text: str, check_deadline: CheckDeadline) -> Element | None:
+    # The parser gets UTF-8 and is told so, because the text may declare another encoding.
     body = text.encode("utf-8", "replace")
     parser = etree.HTMLParser(encoding="utf-8", huge_tree=True)
-    for at in range(0, len(body), PIECE_BYTES):
-        parser.feed(body[at : at + PIECE_BYTES])
+    for start in range(0, len(body), CHUNK_BYTES):
+        parser.feed(body[start : start + CHUNK_BYTES])
         check_deadline()
     try:
         root: Element | None = parser.close()
-    except etree.XMLSyntaxError:  # nothing in it that makes a document
+    except etree.XMLSyntaxError:  # the text has no elements
         return None
     return root
 
 
 def _check_attributes(text: str, check_deadline: CheckDeadline) -> None:
-    """Raise ExtractionError where a tag has more attributes than anybody writes.
+    """Raise ExtractionError if a tag has more than `MAX_ATTRIBUTES` attributes.
 
-    Whether a `<a` begins a tag depends on all before it: a script has such too. So the attributes of each are
-    counted, and where there are too many, the parser is asked.
+    Whether a `<a` begins a tag depends on all the text before it, because scripts contain such text too. So
+    count the attributes behind every `<a`, and ask the parser only if there are too many.
     """
-    suspects, left = 0, MAX_READ_AGAIN * len(text)
-    for start in _START.finditer(text):
+    suspects, remaining = 0, MAX_RESCANS * len(text)
+    for start in _TAG_START.finditer(text):
         attributes = _ATTRIBUTES.match(text, start.end())
         if attributes is None:
             continue
-        left -= attributes.end() - attributes.start()
+        remaining -= attributes.end() - attributes.start()
         suspects += attributes["more"] is not None
-        if left < 0 or suspects > MAX_SUSPECTS:
-            raise ExtractionError(Reason.TOO_LARGE, "tags that begin inside of tags, over and over")
+        if remaining < 0 or suspects > MAX_SUSPECT_TAGS:
+            raise ExtractionError(Reason.TOO_LARGE, "too many tags on the page begin inside other tags")
         if attributes["more"] is not None and _begins_a_tag(text[: start.start()], check_deadline):
             raise ExtractionError(
                 Reason.TOO_LARGE, f"an element of more than {MAX_ATTRIBUTES} attributes on the page"
@@ -91,6 +96,6 @@ def _check_attributes(text: str, check_deadline: CheckDeadline) -> None:
 
 
 def _begins_a_tag(before: str, check_deadline: CheckDeadline) -> bool:
-    """Return whether a tag that stands after `before` is one to the parser."""
-    root = _fed(before + "<scrapeq-probe>", check_deadline)
+    """Return whether the parser takes a tag that follows `before` for a tag."""
+    root = _parse_in_chunks(before + "<scrapeq-probe>", check_deadline)
     return root is not None and next(root.iter("scrapeq-probe"), None) is not None

@@ -1,4 +1,4 @@
-"""JSON as pages write it, and JMESPath into it. Pure."""
+"""Parses JSON as pages write it, and searches it with JMESPath. Pure."""
 
 import json
 import math
@@ -10,67 +10,67 @@ from pydantic import JsonValue
 
 from extraction.selectors import compile_jmespath
 
-# What scripts have before their JSON: HTML comments and CDATA, for parsers of long ago, and an assignment.
-# Possessive throughout: a megabyte of spaces is looked at once.
-_BEFORE = re.compile(
+# What scripts write before their JSON: HTML comments, CDATA, and an assignment. Every quantifier is
+# possessive, so that a megabyte of spaces is read once.
+_BEFORE_JSON = re.compile(
     r"""(?:<!--|(?://|/\*)?+\s*+<!\[CDATA\[(?:\s*+\*/)?+)?+\s*+
         (?:(?:var|let|const)\s++)?+(?:[\w$.]{1,100}+(?:\[["']\w{1,100}+["']\])?+\s*+=)?\s*+(?=[{\["])""",
     re.VERBOSE,
 )
-_SCRIPT = json.JSONDecoder(strict=False, parse_constant=lambda _: None)
+_DECODER = json.JSONDecoder(strict=False, parse_constant=lambda _: None)
 
 
-class NotJson(ValueError):
-    """A text is no JSON that we read."""
+class InvalidJson(ValueError):
+    """The text is not JSON, or is nested too deeply."""
 
 
 def parse_json(text: str) -> JsonValue:
-    """Return a text's JSON value; NaN and Infinity are null.
+    """Return the JSON value of a text; NaN and Infinity become null.
 
     Raises:
-        NotJson: where it is none, or nested too deeply.
+        InvalidJson: if the text is not JSON, or is nested too deeply.
     """
     try:
         value: JsonValue = json.loads(text.lstrip("\ufeff"), strict=False, parse_constant=lambda _: None)
-    except (ValueError, RecursionError) as wrong:
-        raise NotJson(f"no JSON: {wrong}") from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidJson(f"not JSON: {error}") from None
     return value
 
 
 def parse_script(text: str) -> JsonValue:
-    """Return the JSON of a script element, which may be assigned to something: `window.state = {…};`.
+    """Return the JSON value in a script element, which may assign it to a variable: `window.state = {…};`.
 
     Raises:
-        NotJson: where it holds none.
+        InvalidJson: if the script holds no JSON at its start.
     """
     text = text.lstrip("\ufeff \t\r\n\f")
     try:
         return parse_json(text)
-    except NotJson as wrong:
-        before = _BEFORE.match(text)
+    except InvalidJson as error:
+        before = _BEFORE_JSON.match(text)
         if before is None:
             raise
         try:
-            value: JsonValue = _SCRIPT.raw_decode(text, before.end())[0]
+            value: JsonValue = _DECODER.raw_decode(text, before.end())[0]
         except (ValueError, RecursionError):
-            raise wrong from None
+            raise error from None
         return value
 
 
-def query(expression: str, value: JsonValue) -> list[JsonValue]:
-    """Return what a JMESPath expression finds: each element of a list by itself, nothing for null.
+def query_json(expression: str, value: JsonValue) -> list[JsonValue]:
+    """Return what a JMESPath expression selects: the elements of a list one by one, nothing for null.
 
-    A function that does not take what this page has there finds nothing.
+    If a JMESPath function does not accept this page's values, the result is empty.
     """
     try:
-        found: Any = TreeInterpreter().visit(compile_jmespath(expression), value)
+        result: Any = TreeInterpreter().visit(compile_jmespath(expression), value)
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
         return []
-    return [each for each in (found if isinstance(found, list) else [found]) if each is not None]
+    return [each for each in (result if isinstance(result, list) else [result]) if each is not None]
 
 
-def text_of_json(value: JsonValue) -> str:
-    """Return a JSON value as text: a string as it is, anything else as JSON; `""` for infinite numbers."""
+def json_to_text(value: JsonValue) -> str:
+    """Return a JSON value as text: a string unchanged, other values as JSON, infinity as an empty text."""
     if isinstance(value, str):
         return value
     if isinstance(value, float) and not math.isfinite(value):

@@ -1,54 +1,54 @@
-"""JSON-LD as pages embed it (https://www.w3.org/TR/json-ld11/#embedding-json-ld-in-html-documents). Pure."""
+"""JSON-LD embedded in pages (https://www.w3.org/TR/json-ld11/#embedding-json-ld-in-html-documents). Pure."""
 
 from collections.abc import Iterator
 
 from lxml.etree import _Element as Element
 from pydantic import JsonValue
 
-from extraction.json_text import NotJson, parse_script
+from extraction.json_text import InvalidJson, parse_script
 
 _MEDIA_TYPE = "application/ld+json"
 
 
-def blocks(scope: Element) -> list[JsonValue]:
-    """Return the JSON-LD blocks inside an element; those that are no JSON are left out."""
-    found = []
-    for script in scope.iter("script"):
+def blocks(element: Element) -> list[JsonValue]:
+    """Return the JSON-LD blocks inside an element, without those that are not valid JSON."""
+    values = []
+    for script in element.iter("script"):
         if (script.get("type") or "").partition(";")[0].strip().lower() == _MEDIA_TYPE:
             try:
-                found.append(parse_script("".join(script.itertext())))
-            except NotJson:
+                values.append(parse_script("".join(script.itertext())))
+            except InvalidJson:
                 continue
-    return found
+    return values
 
 
 def find(path: str, values: list[JsonValue]) -> list[JsonValue]:
-    """Return what a path, `Product.offers.price`, leads to in each node of its type, in the page's order.
+    """Return the values of a path, `Product.offers.price`, in each object of its type, in the page's order.
 
-    A node may stand anywhere: at the top, in a list, in `@graph`, in another node. Lists on the way are
-    followed in all their elements; of a value object (`{"@value": …}`) the value is taken.
+    The object may be at the top, in a list, in `@graph` or inside another object. If a property holds a list,
+    the path is followed in each of its elements. A value object (`{"@value": …}`) gives its value.
     """
-    kind, *names = path.split(".")
-    found = [node for node in _objects(values) if kind in _types(node)]
-    return [each for node in found for each in _follow(node, names)]
+    wanted_type, *names = path.split(".")
+    matches = [each for each in _objects(values) if wanted_type in _types(each)]
+    return [value for match in matches for value in _follow(match, names)]
 
 
 def _objects(values: list[JsonValue]) -> Iterator[dict[str, JsonValue]]:
     """Yield all objects, outer before inner, in the page's order."""
-    waiting = list(reversed(values))
-    while waiting:
-        value = waiting.pop()
+    stack = list(reversed(values))
+    while stack:
+        value = stack.pop()
         if isinstance(value, dict):
             yield value
-            waiting.extend(reversed(value.values()))
+            stack.extend(reversed(value.values()))
         elif isinstance(value, list):
-            waiting.extend(reversed(value))
+            stack.extend(reversed(value))
 
 
-def _types(node: dict[str, JsonValue]) -> set[str]:
-    """Return an object's types, without their vocabulary: `http://schema.org/Product` is `Product`."""
-    named = node.get("@type")
-    names = named if isinstance(named, list) else [named]
+def _types(json_object: dict[str, JsonValue]) -> set[str]:
+    """Return an object's types without their vocabulary: `http://schema.org/Product` is `Product`."""
+    written = json_object.get("@type")
+    names = written if isinstance(written, list) else [written]
     return {
         name.rpartition("/")[2].rpartition("#")[2].rpartition(":")[2]
         for name in names

@@ -1,8 +1,9 @@
-"""The months' names, and the order of day and month, where pages are written. Pure."""
+"""Names of the months, and the order of day and month, in each locale. Pure."""
 
 from contract.fields import Locale
 
-#: Twelve groups in order; in each, the spellings of a month, lower case, without a point.
+#: Language → twelve groups in order. Each group holds the spellings of a month, in lower case and without a
+#: point.
 NAMES = {
     "en": "january jan|february feb|march mar|april apr|may|june jun|july jul|august aug|september sept sep"
     "|october oct|november nov|december dec",
@@ -27,7 +28,7 @@ NAMES = {
 
 
 def month_names(locale: Locale | None) -> dict[str, int]:
-    """Return the months by their names in a locale's language, and in English."""
+    """Return name → number of the month, for the names in the locale's language and in English."""
     languages = ["en"] if locale is None else ["en", locale.partition("-")[0]]
     return {
         name: number
@@ -38,7 +39,7 @@ def month_names(locale: Locale | None) -> dict[str, int]:
 
 
 def is_day_first(locale: Locale | None) -> bool | None:
-    """Return whether 03/04/2026 is in April; None where the locale does not say."""
+    """Return whether 03/04/2026 is 3 April; None if the locale does not decide it."""
     if locale in {None, Locale.EN}:
         return None
     return locale is not Locale.EN_US

@@ -1,12 +1,12 @@
-"""The one number in a text, as people write them in many countries. Pure."""
+"""Finds numbers in a text, as people write them in many countries. Pure."""
 
 import decimal
 import re
 
 from contract.fields import DecimalSeparator, Locale
 
-# Digits beside a number that fit no grouping make it none: a date, a version, an address. No grouping begins
-# with 0.
+# If digits that fit no grouping stand beside a match, the text is a date, a version or an address, and not a
+# number. A group of thousands does not begin with 0.
 _AROUND = r"(?P<sign>(?<!\w)[-+−][£$€¥]?)?(?<!\d)(?<!\d[.,])(?:%s)(?![.,]?\d)"
 _SPACED = r"(?P<spaced>[1-9]\d{0,2}(?:['’\u00a0\u202f\ ]\d{3})+(?:%s\d+)?)"  # 1 234,56  1'234.56
 _ANY = (
@@ -36,24 +36,25 @@ _GROUPING = {"comma": ",", "indian": ",", "dot": ".", "spaced": "'’\u00a0\u202
 _POINT_LOCALES = frozenset({Locale.EN, Locale.EN_GB, Locale.EN_US})
 
 
-def decimal_sign(locale: Locale | None, given: DecimalSeparator | None) -> DecimalSeparator | None:
-    """Return what stands before the decimals: as given, else as the locale has it; else None."""
+def decimal_separator(locale: Locale | None, given: DecimalSeparator | None) -> DecimalSeparator | None:
+    """Return the decimal separator: the given one, else the locale's; None if neither is given."""
     if given is not None or locale is None:
         return given
     return DecimalSeparator.POINT if locale in _POINT_LOCALES else DecimalSeparator.COMMA
 
 
-def numbers_in(text: str, sign: DecimalSeparator | None) -> list[re.Match[str]]:
-    """Return the numbers in a text such as `£1,234.56`, `1.234,56 €`, `-3`, `12 kg`.
+def find_numbers(text: str, separator: DecimalSeparator | None) -> list[re.Match[str]]:
+    """Return a match for each number in a text such as `£1,234.56`, `1.234,56 €`, `-3`, `12 kg`.
 
-    Where no decimal sign is given, a lone comma before three digits groups, a lone point is decimal.
+    Without a decimal separator, a single comma before three digits separates thousands, and a single point
+    separates the decimals.
     """
-    return list(_NUMBERS[sign].finditer(text))
+    return list(_NUMBERS[separator].finditer(text))
 
 
-def exact(found: re.Match[str]) -> decimal.Decimal:
-    """Return the number that was found."""
-    way = str(found.lastgroup)
-    digits = found[way].translate(str.maketrans("", "", _GROUPING[way])).replace(",", ".")
-    minus = "-" if (found["sign"] or "").startswith(("-", "−")) else ""
+def to_decimal(match: re.Match[str]) -> decimal.Decimal:
+    """Return the number of a match of `find_numbers`."""
+    notation = str(match.lastgroup)
+    digits = match[notation].translate(str.maketrans("", "", _GROUPING[notation])).replace(",", ".")
+    minus = "-" if (match["sign"] or "").startswith(("-", "−")) else ""
     return decimal.Decimal(minus + digits)

@@ -1,28 +1,28 @@
-"""The page that extraction reads: data. Pure."""
+"""The page that extraction reads, as data. Pure."""
 
 from dataclasses import dataclass
 from typing import Protocol
 
 
 class PageContent(Protocol):
-    """What extraction needs to know of a page, whoever fetched it."""
+    """What extraction reads of a page."""
 
     @property
     def url(self) -> str:
-        """What relative links resolve against: the URL after the last redirect."""
+        """The URL after the last redirect; relative links are resolved against it."""
 
     @property
     def content_type(self) -> str:
-        """The header as sent; `""` where absent."""
+        """The Content-Type header as sent; `""` if it is missing."""
 
     @property
     def body(self) -> bytes:
-        """Decoded from its transfer and content encodings."""
+        """The body, decoded from its transfer and content encodings."""
 
 
 @dataclass(frozen=True)
 class SavedPage:
-    """A page that nobody fetched now: of a file, or of a test."""
+    """A page from a file or a test; see `PageContent` for the attributes."""
 
     url: str
     content_type: str

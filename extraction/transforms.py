@@ -1,11 +1,11 @@
-"""What a field does to its texts before they are read, in the order it says. Pure."""
+"""Transforms a field's texts in order, before they are converted. Pure."""
 
 from collections.abc import Callable, Iterable
 
 from contract.fields import AnyTransform, SimpleTransform, Transform
 
-MAX_TEXTS = 100_000  #: that `split` may make of one field's texts
-MAX_CHARACTERS = 8 * 1024 * 1024  #: that `replace` and `join` may make of one text
+MAX_TEXTS = 100_000  #: texts of one field that `split` may produce
+MAX_CHARACTERS = 8 * 1024 * 1024  #: characters of one text that `replace` and `join` may produce
 _SIMPLE: dict[SimpleTransform, Callable[[str], str]] = {
     SimpleTransform.STRIP: str.strip,
     SimpleTransform.NORMALISE_SPACE: lambda text: " ".join(text.split()),
@@ -15,10 +15,10 @@ _SIMPLE: dict[SimpleTransform, Callable[[str], str]] = {
 
 
 def transform(texts: Iterable[str], transforms: tuple[AnyTransform, ...]) -> list[str]:
-    """Return the texts, transformed.
+    """Return the transformed texts.
 
     Raises:
-        ValueError: where they would become too many or too long.
+        ValueError: if there would be more than `MAX_TEXTS` texts, or a text longer than `MAX_CHARACTERS`.
     """
     result = list(texts)
     for each in transforms:
@@ -30,22 +30,22 @@ def _apply(each: SimpleTransform | Transform, texts: list[str]) -> list[str]:
     if isinstance(each, SimpleTransform):
         return [_SIMPLE[each](text) for text in texts]
     if each.split is not None:
-        _bound(sum(text.count(each.split) + 1 for text in texts), MAX_TEXTS, "texts")
+        _check_bound(sum(text.count(each.split) + 1 for text in texts), MAX_TEXTS, "texts")
         return [part for text in texts for part in text.split(each.split)]
     if each.join is not None:
         length = sum(len(text) + len(each.join) for text in texts)
-        return [each.join.join(texts)] if _bound(length, MAX_CHARACTERS, "characters") else []
+        _check_bound(length, MAX_CHARACTERS, "characters")
+        return [each.join.join(texts)] if length else []
     for old, new in (each.replace or {}).items():
-        texts = [_replaced(text, old, new) for text in texts]
+        texts = [_replace(text, old, new) for text in texts]
     return texts
 
 
-def _replaced(text: str, old: str, new: str) -> str:
-    _bound(len(text) + text.count(old) * (len(new) - len(old)), MAX_CHARACTERS, "characters")
+def _replace(text: str, old: str, new: str) -> str:
+    _check_bound(len(text) + text.count(old) * (len(new) - len(old)), MAX_CHARACTERS, "characters")
     return text.replace(old, new)
 
 
-def _bound(number: int, most: int, of: str) -> int:
-    if number > most:
-        raise ValueError(f"the transforms make {number} {of}; at most {most}")
-    return number
+def _check_bound(number: int, maximum: int, unit: str) -> None:
+    if number > maximum:
+        raise ValueError(f"the transforms make {number} {unit}; at most {maximum} are allowed")

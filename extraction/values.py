@@ -1,4 +1,4 @@
-"""A field's text read as its type. Pure."""
+"""Converts a field's text to its type. Pure."""
 
 import math
 from collections.abc import Callable
@@ -7,63 +7,63 @@ from urllib.parse import urljoin
 
 from contract.fields import FieldType
 from contract.recipe import RecipeField
-from extraction.conversion_error import ConversionError, shown
 from extraction.dates import Moment, moment_of_seconds, read_moment
-from extraction.numbers import decimal_sign, exact, numbers_in
+from extraction.errors import ConversionError, quote
+from extraction.numbers import decimal_separator, find_numbers, to_decimal
 
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
 
 Value = str | int | float | bool
-_Reader = Callable[[str, RecipeField, str], Value]
+_Converter = Callable[[str, RecipeField, str], Value]
 
 
 def read(text: str, field: RecipeField, base_url: str) -> Value:
-    """Return `text` read as the field's type.
+    """Return `text` converted to the field's type.
 
     Args:
-        text: what the selector found; markup for `html`, else text.
-        field: its type, and whose habits the text follows.
-        base_url: what relative URLs resolve against.
+        text: what the selector found: markup if the type is `html`, else text.
+        field: gives the type, locale, decimal separator and date format.
+        base_url: relative URLs are resolved against it.
 
     Raises:
-        ConversionError: where it is none.
+        ConversionError: if the text cannot be converted.
     """
-    return _READERS[field.type](text, field, base_url)
+    return _CONVERTERS[field.type](text, field, base_url)
 
 
 def read_number(number: float, field: RecipeField) -> Value | None:
-    """Return a number of JSON read as the field's type; None for a type that reads its text instead.
+    """Return a JSON number converted to the field's type; None if that type is converted from text.
 
     Raises:
-        ConversionError: where it is none.
+        ConversionError: if the number cannot be converted.
     """
     if field.type in {FieldType.DATE, FieldType.DATETIME}:
-        return _iso(moment_of_seconds(number), field)
+        return _iso_format(moment_of_seconds(number), field)
     if field.type not in {FieldType.NUMBER, FieldType.INTEGER}:
         return None
     if abs(number) < 2**63 and number == int(number):
         return int(number)
     if field.type is FieldType.INTEGER:
-        raise ConversionError(f"{shown(repr(number))} is no whole number of 64 bits")
+        raise ConversionError(f"{quote(repr(number))} is not an integer of 64 bits")
     return _float(number, repr(number))
 
 
-def normal_space(text: str) -> str:
-    """Return `text` with every run of white space as one space, and none at its ends."""
+def normalise_space(text: str) -> str:
+    """Return `text` with each run of white space replaced by one space, and none at both ends."""
     return " ".join(text.split())
 
 
 def _text(text: str, field: RecipeField, _base_url: str) -> str:
-    return text if field.transforms else normal_space(text)
+    return text if field.transforms else normalise_space(text)
 
 
 def _number(text: str, field: RecipeField, _base_url: str) -> float | int:
-    found = numbers_in(text, decimal_sign(field.locale, field.decimal))
-    if len(found) != 1:
-        count = "no number" if not found else f"{len(found)} numbers; let `re` choose one"
-        raise ConversionError(f"{shown(text)} holds {count}")
-    number = exact(found[0])
+    matches = find_numbers(text, decimal_separator(field.locale, field.decimal))
+    if len(matches) != 1:
+        count = "no number" if not matches else f"{len(matches)} numbers; use `re` to choose one"
+        raise ConversionError(f"{quote(text)} holds {count}")
+    number = to_decimal(matches[0])
     if abs(number) < 2**63 and number == number.to_integral_value():
         return int(number)
     return _float(number, text)
@@ -75,53 +75,53 @@ def _float(number: SupportsFloat, text: str) -> float:
     except OverflowError:
         value = math.inf
     if math.isinf(value):
-        raise ConversionError(f"{shown(text)} is larger than a number can be")
+        raise ConversionError(f"{quote(text)} is larger than the largest number")
     return value
 
 
 def _integer(text: str, field: RecipeField, base_url: str) -> int:
     value = _number(text, field, base_url)
     if isinstance(value, float):
-        raise ConversionError(f"{shown(text)} is no whole number of 64 bits")
+        raise ConversionError(f"{quote(text)} is not an integer of 64 bits")
     return value
 
 
 def _boolean(text: str, _field: RecipeField, _base_url: str) -> bool:
-    word = normal_space(text).lower()
+    word = normalise_space(text).lower()
     if word in _TRUE:
         return True
     if word in _FALSE:
         return False
-    raise ConversionError(f"{shown(text)} is neither yes nor no")
+    raise ConversionError(f"{quote(text)} is neither true nor false")
 
 
 def _url(text: str, _field: RecipeField, base_url: str) -> str:
     try:
         return urljoin(base_url, text.strip())
-    except ValueError as wrong:
-        raise ConversionError(f"{shown(text)} is no URL: {wrong}") from None
+    except ValueError as error:
+        raise ConversionError(f"{quote(text)} is not a URL: {error}") from None
 
 
-def _moment(text: str, field: RecipeField, _base_url: str) -> str:
-    return _iso(read_moment(text, field.locale, field.format), field)
+def _date(text: str, field: RecipeField, _base_url: str) -> str:
+    return _iso_format(read_moment(text, field.locale, field.format), field)
 
 
-def _iso(moment: Moment, field: RecipeField) -> str:
+def _iso_format(moment: Moment, field: RecipeField) -> str:
     day = moment.day.isoformat()
     if field.type is FieldType.DATE:
         return day
-    if moment.clock is None:
-        raise ConversionError(f"{day} has no time of day; type date reads it")
-    return f"{day}T{moment.clock.isoformat()}".replace("+00:00", "Z")
+    if moment.time_of_day is None:
+        raise ConversionError(f"{day} has no time of day; use the type date")
+    return f"{day}T{moment.time_of_day.isoformat()}".replace("+00:00", "Z")
 
 
-_READERS: dict[FieldType, _Reader] = {
+_CONVERTERS: dict[FieldType, _Converter] = {
     FieldType.TEXT: _text,
     FieldType.HTML: lambda text, _field, _base_url: text,
     FieldType.NUMBER: _number,
     FieldType.INTEGER: _integer,
     FieldType.BOOLEAN: _boolean,
     FieldType.URL: _url,
-    FieldType.DATE: _moment,
-    FieldType.DATETIME: _moment,
+    FieldType.DATE: _date,
+    FieldType.DATETIME: _date,
 }

@@ -31,7 +31,7 @@ class OutOfTime(Exception):
     """The budget is spent."""
 
 
-class Hourglass:
+class CountdownDeadline:
     """Allows so many items.
 
     Attributes:
@@ -58,8 +58,8 @@ def test_the_budget_is_looked_at_between_items(nested: bool) -> None:
     recipe = Recipe.from_document({"name": "r", **whole}, CHECKS)
     page = SavedPage(URL, "text/html", b"<p><b>x</b></p>" * 1000)
     with pytest.raises(OutOfTime):
-        extract(recipe, page, Hourglass(500))
-    assert extract(recipe, page, Hourglass(2000)).items
+        extract(recipe, page, CountdownDeadline(500))
+    assert extract(recipe, page, CountdownDeadline(2000)).items
 
 
 def test_values_that_repeat_the_page_are_too_large() -> None:
@@ -114,7 +114,7 @@ def test_a_selector_that_compares_all_with_all_is_not_begun(css: str | None, xpa
 
 
 @pytest.mark.parametrize(
-    ("expression", "power"),
+    ("expression", "exponent"),
     [
         ("//a", None),
         ("//div[.//a]//b/@href", None),
@@ -128,10 +128,10 @@ def test_a_selector_that_compares_all_with_all_is_not_begun(css: str | None, xpa
         ("a[position() = 2]", None),
     ],
 )
-def test_what_a_selector_costs_is_seen_in_it(expression: str, power: int | None) -> None:
+def test_what_a_selector_costs_is_seen_in_it(expression: str, exponent: int | None) -> None:
     """Going along siblings compares nodes with each other; collecting them there, once more."""
-    price = cost.price_of(expression)
-    assert (price and price.power) == power
+    price = cost.estimate_cost(expression)
+    assert (price and price.exponent) == exponent
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_what_a_selector_costs_is_seen_in_it(expression: str, power: int | None)
 )
 def test_whose_siblings_are_compared_is_seen_too(expression: str, names: set[str]) -> None:
     """A long menu elsewhere on the page is none of a table's business."""
-    price = cost.price_of(expression)
+    price = cost.estimate_cost(expression)
     assert price is not None
     assert set(price.names or ()) == names
 

@@ -8,7 +8,7 @@ from lxml import etree
 from contract.outcome import Reason
 from extraction import html
 from extraction.errors import ExtractionError
-from extraction.html import MAX_ATTRIBUTES, MAX_SUSPECTS, MAX_TAGS, PIECE_BYTES, no_deadline, parse_html
+from extraction.html import CHUNK_BYTES, MAX_ATTRIBUTES, MAX_SUSPECT_TAGS, MAX_TAGS, no_deadline, parse_html
 
 MARKUP = [
     "<p>",
@@ -35,7 +35,7 @@ MARKUP = [
     "<a b='",
 ]
 ATTRIBUTES = "".join(f" a{number}" for number in range(MAX_ATTRIBUTES + 1))
-PADDING = "<p>padding</p>" * (PIECE_BYTES // 10)
+PADDING = "<p>padding</p>" * (CHUNK_BYTES // 10)
 #: None of these is a tag of many attributes: only a script, a comment, a text or a value that looks like one.
 LOOK_ALIKES = {
     "a script": f"<script>for (i = 0; i <n; i++) {{ {ATTRIBUTES} }}</script>",
@@ -69,7 +69,7 @@ def test_pieces_make_the_tree_of_the_whole(text: str, piece: int) -> None:
         text.strip().encode() or b"<html/>", etree.HTMLParser(encoding="utf-8", huge_tree=True)
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(html, "PIECE_BYTES", piece)
+        patch.setattr(html, "CHUNK_BYTES", piece)
         found = parse_html(text.strip(), no_deadline)
     assert etree.tostring(found) == (b"<html/>" if whole is None else etree.tostring(whole))
 
@@ -91,10 +91,10 @@ def test_what_only_looks_like_attributes_is_read(text: str) -> None:
 
 def test_tags_that_seem_to_begin_inside_of_tags_are_not_read_for_ever() -> None:
     """Each would have to be read to the end of the page: the square of its length."""
-    with pytest.raises(ExtractionError, match="over and over"):
+    with pytest.raises(ExtractionError, match="begin inside other tags"):
         parse_html(f"{PADDING}<script>{'<n ' * 1900}></script>", no_deadline)
-    with pytest.raises(ExtractionError, match="over and over"):
-        parse_html(PADDING + LOOK_ALIKES["a script"] * (MAX_SUSPECTS + 1), no_deadline)
+    with pytest.raises(ExtractionError, match="begin inside other tags"):
+        parse_html(PADDING + LOOK_ALIKES["a script"] * (MAX_SUSPECT_TAGS + 1), no_deadline)
 
 
 def test_a_page_of_tags_only_is_refused_before_it_fills_the_memory() -> None:
@@ -115,5 +115,5 @@ def test_the_time_that_is_left_is_asked_for_at_each_piece() -> None:
             raise TimeoutError
 
     with pytest.raises(TimeoutError):
-        parse_html("<div>" * 2000 + "</b>" * (PIECE_BYTES * 4), check_deadline)
+        parse_html("<div>" * 2000 + "</b>" * (CHUNK_BYTES * 4), check_deadline)
     assert asked == 3

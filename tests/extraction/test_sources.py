@@ -7,13 +7,13 @@ import pytest
 
 from contract.outcome import Reason
 from contract.recipe import Recipe
-from extraction.document import mended
 from extraction.errors import ExtractionError
 from extraction.explain import explain
 from extraction.extract import Extracted, extract
-from extraction.json_text import NotJson, parse_script
+from extraction.json_text import InvalidJson, parse_script
 from extraction.page import SavedPage
 from extraction.selectors import CHECKS
+from extraction.xml import escape_stray_ampersands
 
 URL = "https://shop.example/books/1"
 PAGE = """<html><head><meta property="og:title" content="Social Faust">
@@ -168,7 +168,7 @@ def test_a_script_that_wraps_its_json_is_read(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "f()", "var a = b", "{a: 1}", "x" * 100_000 + "{", "window." * 10_000])
 def test_a_script_that_is_no_json_is_refused(text: str) -> None:
     """It is not run."""
-    with pytest.raises(NotJson):
+    with pytest.raises(InvalidJson):
         parse_script(text)
 
 
@@ -202,7 +202,7 @@ def test_xml_keeps_names_and_mends_what_feeds_get_wrong() -> None:
     )
     assert found.items == [{"d": 1, "l": "?a=1&b=2\u00a0<".replace("\u00a0", " "), "lower": None}]
     assert (
-        mended("<a>&b <![CDATA[&c]]>&#38;&amp;&copy;&d;</a>")
+        escape_stray_ampersands("<a>&b <![CDATA[&c]]>&#38;&amp;&copy;&d;</a>")
         == "<a>&amp;b <![CDATA[&c]]>&#38;&amp;©&amp;d;</a>"
     )
 
@@ -243,13 +243,13 @@ def test_why_a_field_is_missing_is_explained() -> None:
     told = explain(recipe, SavedPage(URL, "text/html", PAGE.encode()))
     assert [(finding.path, finding.source, finding.raw, finding.why) for finding in told.findings] == [
         ("a", ".none", "", "nothing matches"),
-        ("b", "h1", "Faust", "what stands there does not match re x"),
-        ("c", "a", "", "the page is no JSON"),
+        ("b", "h1", "Faust", "the selected text does not match re x"),
+        ("c", "a", "", "the page is not JSON"),
         ("d", "h1", "Faust", "'Faust' holds no number"),
-        ("e", "h1", "Faust", "the transforms leave nothing of what stands there"),
+        ("e", "h1", "Faust", "the transforms leave nothing of the selected text"),
         ("f", "meta no", "", "nothing matches"),
         ("f", "h1", "Faust", ""),
-        ("g", "h1", "Faust", "what stands there does not match re y"),
+        ("g", "h1", "Faust", "the selected text does not match re y"),
     ]
     assert told.error is not None
     assert told.error.reason is Reason.MISSING_FIELD

@@ -1,0 +1,92 @@
+"""Selection: from a node and a source to elements, JSON values and texts. Pure."""
+
+from collections.abc import Iterable, Iterator
+
+from lxml import etree
+from lxml.etree import _Element as Element
+
+from contract.fields import Source
+from extraction import jsonld
+from extraction.document import Document, JsonNode, Node
+from extraction.json_text import InvalidJson, json_to_text, parse_script, query_json
+from extraction.patterns import search
+from extraction.selectors import compile_xpath, xpath_of
+
+
+def select(source: Source, node: Node, document: Document) -> Iterable[object]:
+    """Return all matches of a source in a node: elements, texts, or JSON values (each as a `JsonNode`).
+
+    Raises:
+        ValueError, etree.XPathError: if a selector fails on this page.
+        ExtractionError: `too_large`, if a selector would take far too long.
+    """
+    expression = xpath_of(source, xml=document.is_xml)
+    if expression is not None:
+        matches = _evaluate(expression, node, document)
+        return matches if source.jmespath is None else _query_scripts(source.jmespath, matches)
+    if source.jmespath is not None:
+        value = node.value if isinstance(node, JsonNode) else document.json
+        return map(JsonNode, query_json(source.jmespath, value))
+    if source.jsonld is not None:
+        return map(JsonNode, jsonld.find(source.jsonld, document.json_ld_blocks(node)))
+    return document.metas.get(str(source.meta).strip().lower(), [])
+
+
+def select_nodes(source: Source, node: Node, document: Document) -> list[Node]:
+    """Return all matches of a source in which fields can be searched: elements and JSON values."""
+    return [match for match in select(source, node, document) if isinstance(match, Element | JsonNode)]
+
+
+def select_texts(
+    source: Source, node: Node, document: Document, *, as_html: bool
+) -> Iterator[str | JsonNode]:
+    """Yield the texts that a source and its pattern select, without those that hold only white space.
+
+    A JSON number stays a number unless a pattern is searched in it, because it is not written in any locale.
+    """
+    for match in select(source, node, document):
+        text = node_text(match, as_html=as_html)
+        if source.re is not None:
+            text = search(source.re, text) or ""
+        elif isinstance(match, JsonNode) and type(match.value) in {int, float}:
+            yield match
+            continue
+        if text and not text.isspace():
+            yield text
+
+
+def select_link(source: Source, document: Document) -> str | None:
+    """Return the first match of a source as a link: an element's href, or a text; None without a match."""
+    for match in select(source, document.top_node, document):
+        text = match.get("href") if isinstance(match, Element) else node_text(match, as_html=False)
+        if text and source.re is not None:
+            text = search(source.re, text)
+        if text and not text.isspace():
+            return str(text).strip()
+    return None
+
+
+def node_text(match: object, *, as_html: bool) -> str:
+    """Return the text of a match: the whole text of an element, or its markup."""
+    if isinstance(match, Element):
+        if as_html:
+            return str(etree.tostring(match, method="html", encoding="unicode", with_tail=False))
+        return "".join(match.itertext())
+    return json_to_text(match.value) if isinstance(match, JsonNode) else str(match)
+
+
+def _evaluate(expression: str, node: Node, document: Document) -> list[object]:
+    if isinstance(node, JsonNode):
+        return []  # JSON has no elements
+    # docs/decisions/extraction-package.md compares compiled lxml expressions with parsel's Selector.
+    matches = document.evaluate(expression, compile_xpath(expression), node)
+    return matches if isinstance(matches, list) else [matches]
+
+
+def _query_scripts(expression: str, scripts: list[object]) -> Iterator[JsonNode]:
+    for script in scripts:
+        try:
+            value = parse_script(node_text(script, as_html=False))
+        except InvalidJson:
+            continue
+        yield from map(JsonNode, query_json(expression, value))
