@@ -203,13 +203,19 @@ REASON_MEANINGS = {
         Outcome.FAILED, "the decompressed body is far larger than the compressed one", "drop the URL"
     ),
     Reason.MISSING_FIELD: ReasonMeaning(
-        Outcome.FAILED, "a required field is missing on the page", "fix the recipe, then replay"
+        Outcome.FAILED,
+        "a required field is missing on the page",
+        "fix the recipe, then dispatch the crawl again",
     ),
     Reason.BAD_VALUE: ReasonMeaning(
-        Outcome.FAILED, "a required field's text is not of its type", "fix the recipe, then replay"
+        Outcome.FAILED,
+        "a required field's text is not of its type",
+        "fix the recipe, then dispatch the crawl again",
     ),
     Reason.BAD_RECIPE: ReasonMeaning(
-        Outcome.FAILED, "a selector of the recipe failed on the page", "fix the recipe, then replay"
+        Outcome.FAILED,
+        "a selector of the recipe failed on the page",
+        "fix the recipe, then dispatch the crawl again",
     ),
     Reason.PUBLISH_UNCONFIRMED: ReasonMeaning(
         Outcome.RETRY, "Pub/Sub did not confirm the outcome in time", "check the outcomes topic"
