@@ -1,4 +1,4 @@
-"""localpubsub's README has the table of behaviours, and it claims nothing that no test shows."""
+"""The table of behaviours in localpubsub's README names a passing test for everything that it claims."""
 
 import re
 
@@ -11,7 +11,7 @@ TESTED = sorted(set().union(*behaviours_of_tests().values()))
 
 
 def rows() -> dict[int, list[str]]:
-    """Number → cells of the README's table."""
+    """Return the cells of the README's table by behaviour number."""
     text = README.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
     found = re.findall(r"^\| (\d+) \| (.+) \|$", text, re.MULTILINE)
     return {int(number): [cell.strip() for cell in cells.split(" | ")] for number, cells in found}
@@ -19,21 +19,21 @@ def rows() -> dict[int, list[str]]:
 
 @pytest.mark.parametrize("number", TESTED)
 def test_what_is_tested_is_in_the_table(number: int) -> None:
-    """With its sentence, and shown by localpubsub; else ``python -m tests.conformance.table`` is due."""
+    """If this fails, run `python -m tests.conformance.table`."""
     sentence, ours, *_ = rows()[number]
     assert sentence == BEHAVIOURS[number]
     assert ours == "✓"
 
 
 def test_what_is_not_tested_is_not_claimed() -> None:
-    """All 34 are in the table; one without a test says so."""
+    """All 34 behaviours are in the table; one without a test says so."""
     assert rows().keys() == BEHAVIOURS.keys()
     for number in BEHAVIOURS.keys() - set(TESTED):
         assert rows()[number][1] == "not tested"
 
 
 def test_a_docstring_names_behaviours() -> None:
-    """One or several, at its beginning."""
+    """A docstring may begin with one behaviour number or with several."""
     assert named_behaviours("Behaviour 7: ids.") == {7}
     assert named_behaviours("Behaviours 13, 21 and 26: silence.") == {13, 21, 26}
     assert named_behaviours("A test of ours, after 7: nothing.") == set()
@@ -41,6 +41,6 @@ def test_a_docstring_names_behaviours() -> None:
 
 
 def test_the_table_is_written_between_its_marks() -> None:
-    """And nothing else changes, however often."""
+    """Writing the table twice changes nothing."""
     once = written(f"before\n{BEGIN}\nold\n{END}\nafter", "new")
     assert once == f"before\n{BEGIN}\nnew\n{END}\nafter" == written(once, "new")

@@ -1,4 +1,4 @@
-"""Locks: what is installed is what was tried, byte for byte, and the same everywhere."""
+"""The lock files pin what is installed, with hashes, and agree with pyproject.toml and with each other."""
 
 import re
 import tomllib
@@ -20,7 +20,7 @@ def project() -> dict[str, Any]:
 
 
 def direct(*extras: str) -> set[str]:
-    """Return the names of the project's own requirements, without itself."""
+    """Return the names of the project's direct requirements, without itself."""
     optional = project()["project"]["optional-dependencies"]
     lines = [*project()["project"]["dependencies"], *(line for extra in extras for line in optional[extra])]
     matches = [match for line in lines if (match := REQUIREMENT.match(line))]
@@ -29,7 +29,7 @@ def direct(*extras: str) -> set[str]:
 
 @pytest.mark.parametrize("lock", LOCKS)
 def test_every_requirement_is_pinned_with_hashes(lock: str) -> None:
-    """No other version and no other bytes are installed than those that were tried."""
+    """Each requirement has one version and its SHA-256 hashes."""
     pins = locked(lock)
     assert pins
     assert [name for name, pin in pins.items() if not re.fullmatch(r"==[\w.!+-]+", pin.constraint)] == []
@@ -39,7 +39,7 @@ def test_every_requirement_is_pinned_with_hashes(lock: str) -> None:
 
 @pytest.mark.parametrize("lock", LOCKS)
 def test_a_lock_names_no_place(lock: str) -> None:
-    """Where packages come from is the installing machine's affair."""
+    """No package index is named: the installing machine chooses it."""
     text = (ROOT / "locks" / f"{lock}.txt").read_text(encoding="utf-8")
     assert (
         re.findall(r"\w+://\S+|^\s*-[a-z-]+|\s@\s\S+", re.sub(r"#.*|--hash=", "", text), re.MULTILINE) == []
@@ -47,14 +47,14 @@ def test_a_lock_names_no_place(lock: str) -> None:
 
 
 def test_all_direct_requirements_are_in_the_developers_lock() -> None:
-    """Whoever develops has everything that any part needs."""
+    """locks/dev.txt has every direct requirement of every extra."""
     extras = project()["project"]["optional-dependencies"]
     assert direct(*extras) - locked("dev").keys() == set()
 
 
 @pytest.mark.parametrize("service", ["dispatcher", "worker"])
 def test_a_service_has_its_direct_requirements(service: str) -> None:
-    """Its image starts."""
+    """A service's lock has every direct requirement of the service."""
     assert direct(service) - locked(service).keys() == set()
 
 
@@ -67,14 +67,14 @@ def test_a_service_runs_what_was_tested(service: str) -> None:
 
 @pytest.mark.parametrize("service", ["dispatcher", "worker"])
 def test_a_service_holds_nothing_of_development(service: str) -> None:
-    """What is not there cannot be attacked and need not be loaded."""
+    """An image contains no tools for development."""
     assert (
         locked(service).keys() & {"pytest", "hypothesis", "mypy", "ruff", "typer", "rich", "aiohttp"} == set()
     )
 
 
 def test_every_package_is_installed_and_checked() -> None:
-    """A package that the wheel or the type checker does not know works only in the checkout."""
+    """The wheel, the type checker and the linter know every package."""
     tools = project()["tool"]
     assert set(tools["hatch"]["build"]["targets"]["wheel"]["packages"]) == set(PACKAGES)
     assert set(tools["mypy"]["packages"]) == set(EVERYTHING)

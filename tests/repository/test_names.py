@@ -1,4 +1,4 @@
-"""Names and sizes: no drawers, nothing too long to read, every exemption with its reason, no leftovers."""
+"""Names of modules, sizes of files and functions, reasons of exemptions, and leftovers."""
 
 import ast
 import io
@@ -37,12 +37,12 @@ MACHINES = re.compile(
 
 
 def found_in(paths: Iterable[Path], find: Callable[[Path], object]) -> dict[str, object]:
-    """Return what is found in files, by file; those without a find are left out."""
+    """Return what `find` finds in each file, without the files in which it finds nothing."""
     return {shown(path): found for path in paths if (found := find(path))}
 
 
-def test_no_module_or_folder_is_a_drawer() -> None:
-    """A name that takes everything in says nothing."""
+def test_no_module_or_folder_has_a_name_for_everything() -> None:
+    """A module called utils or common says nothing about its content."""
 
     def drawers(path: Path) -> set[str]:
         return DRAWERS & {part.removesuffix(".py").strip("_") for part in path.relative_to(ROOT).parts}
@@ -50,8 +50,8 @@ def test_no_module_or_folder_is_a_drawer() -> None:
     assert found_in(sources(*EVERYTHING), drawers) == {}
 
 
-def test_a_file_is_read_in_one_sitting() -> None:
-    """At most 300 lines."""
+def test_a_file_has_at_most_300_lines() -> None:
+    """A reader can take in a file at once."""
     lengths = {shown(path): len(path.read_text("utf-8").splitlines()) for path in sources(*PACKAGES)}
     assert {path: lines for path, lines in lengths.items() if lines > MAX_FILE_LINES} == {}
 
@@ -63,8 +63,8 @@ def functions(tree: ast.AST) -> Iterator[tuple[str, int]]:
             yield node.name, (node.end_lineno or node.lineno) - node.lineno + 1
 
 
-def test_a_function_is_seen_at_once() -> None:
-    """At most 60 lines."""
+def test_a_function_has_at_most_60_lines() -> None:
+    """A reader sees a whole function on one screen."""
 
     def long(path: Path) -> list[str]:
         return [name for name, lines in functions(parsed(path)) if lines > MAX_FUNCTION_LINES]
@@ -73,14 +73,14 @@ def test_a_function_is_seen_at_once() -> None:
 
 
 def unreasoned(source: str) -> list[str]:
-    """Return the comments that exempt from a check and say no reason."""
+    """Return the comments that exempt from a check without a reason."""
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     comments = [token.string for token in tokens if token.type == tokenize.COMMENT]
     return [text for text in comments if EXEMPTION.match(text) and not REASONED.match(text)]
 
 
 def test_every_exemption_carries_its_reason() -> None:
-    """Who reads an exemption learns on the same line why the rule does not hold there."""
+    """An exemption says on the same line why the rule does not apply."""
     assert found_in(sources(*EVERYTHING), lambda path: unreasoned(path.read_text("utf-8"))) == {}
 
 
@@ -107,33 +107,33 @@ def test_a_missing_reason_is_seen(comment: str, reasoned: bool) -> None:
 
 
 def test_every_rule_that_is_ignored_says_why() -> None:
-    """The exemptions of the whole tree carry their reasons like those of a line."""
+    """Each rule that pyproject.toml ignores has a comment with the reason."""
     lines = (ROOT / "pyproject.toml").read_text(encoding="utf-8").splitlines()
     rules = [line.strip() for line in lines if re.match(r'\s+"[A-Z]+\d+"', line)]
     assert rules
     assert [line for line in rules if not re.search(r"#\s*\S", line)] == []
 
 
-def test_nothing_is_left_to_be_done_in_comments() -> None:
-    """What remains to be done stands where it is planned, not where it is forgotten."""
+def test_no_comment_says_what_remains_to_be_done() -> None:
+    """Open work belongs into an issue."""
     found = [f"{shown(path)}: {match[0]}" for path, text in texts() for match in LEFTOVERS.finditer(text)]
     assert found == []
 
 
 def test_no_file_names_a_machine_or_a_registry() -> None:
-    """What is checked out works anywhere: no path of one machine, no package index of one network."""
+    """No file has a path of one machine or the address of a package index."""
     found = [f"{shown(path)}: {match[0]}" for path, text in texts() for match in MACHINES.finditer(text)]
     assert found == []
 
 
 def test_tests_patch_nothing() -> None:
-    """A double is a small real thing; a mock passes whatever happens."""
+    """No test uses unittest.mock: a mock passes whatever happens."""
     mock = re.compile(r"^\s*(?:from|import) unittest.mock|\bMagicMock\(", re.MULTILINE)
     assert found_in(sources("tests"), lambda path: mock.findall(path.read_text("utf-8"))) == {}
 
 
 def test_every_test_states_its_promise() -> None:
-    """A test's docstring is what a reader of its failure needs first."""
+    """Every test has a docstring."""
 
     def silent(path: Path) -> list[str]:
         return [

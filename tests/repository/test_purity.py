@@ -1,4 +1,4 @@
-"""Purity: files that are called pure touch no network, file, process, environment or clock."""
+"""Files that are called pure use no network, file, process, environment or clock."""
 
 import ast
 from collections.abc import Iterable
@@ -47,7 +47,7 @@ CALLS = {
 
 
 def pure_files() -> list[Path]:
-    """Return the contract, what says of itself that it is pure, and the rules of localpubsub."""
+    """Return the pure files: the contract, localpubsub's rules, and files whose docstring says so."""
     declared = [path for path in sources(*PACKAGES) if says_pure(path)]
     folders = sources(*(f"localpubsub/{name}" for name in LOCALPUBSUB_FOLDERS))
     files = [ROOT / "localpubsub" / f"{name}.py" for name in LOCALPUBSUB_FILES]
@@ -55,7 +55,7 @@ def pure_files() -> list[Path]:
 
 
 def says_pure(path: Path) -> bool:
-    """Whether a module's docstring calls it pure: `… Pure.` or `Pure: …`."""
+    """Return whether a module's docstring calls it pure: `… Pure.` or `Pure: …`."""
     try:
         docstring = ast.get_docstring(parsed(path)) or ""
     except SyntaxError:
@@ -64,7 +64,7 @@ def says_pure(path: Path) -> bool:
 
 
 def effects(tree: ast.AST, more: Iterable[str] = ()) -> list[str]:
-    """Return what a syntax tree reaches for in the world outside; `more` modules count as outside."""
+    """Return the effects that a syntax tree uses; modules in `more` count as effects, too."""
     found = []
     outside = EFFECTS.union(more)
     for name, line, _ in imports(tree):
@@ -80,7 +80,7 @@ def effects(tree: ast.AST, more: Iterable[str] = ()) -> list[str]:
 
 
 def test_a_pure_file_reaches_for_nothing_outside() -> None:
-    """What is pure is tested with values only, and behaves in the cloud as it does in its test."""
+    """A pure file uses no effect, so a test needs nothing but values."""
     pure = pure_files()
     assert [shown(path) for path in pure if not path.is_file()] == [], "listed as pure, and gone or renamed"
     assert all(sources(f"localpubsub/{name}") for name in LOCALPUBSUB_FOLDERS), "a listed folder has no files"
@@ -92,7 +92,7 @@ def test_a_pure_file_reaches_for_nothing_outside() -> None:
 
 
 def neighbours(path: Path) -> set[Path]:
-    """Return the files of ours that a file imports, those that they import, and so on."""
+    """Return the files of the repository that a file imports, directly or indirectly."""
     found, new = set[Path](), {path}
     while new:
         found |= new
@@ -105,7 +105,7 @@ def neighbours(path: Path) -> set[Path]:
 
 
 def test_a_pure_file_reaches_for_nothing_through_others() -> None:
-    """Purity by way of a neighbour is none; only the console lays out records declared beside effects."""
+    """A pure file imports no file with effects, except the listed ones of the console."""
     effective = cache(lambda file: effects(parsed(file)))
     reached = [
         f"{shown(path)} by {shown(file)}: {found}"
@@ -149,5 +149,5 @@ def test_an_effect_is_seen(source: str) -> None:
     ],
 )
 def test_values_are_no_effects(source: str) -> None:
-    """Log levels, parsers, protobuf messages and given times are data."""
+    """Log levels, parsers, protobuf messages and times that are passed in are not effects."""
     assert effects(ast.parse(source)) == []

@@ -1,4 +1,4 @@
-"""The commands that the README shows exist, with the options it shows."""
+"""The commands in the README exist, with the options that it shows."""
 
 import re
 import subprocess
@@ -28,22 +28,22 @@ MAKE_TARGETS = sorted({target for arguments in named("make") for target in targe
 SCRAPEQ = sorted({tuple(arguments) for arguments in named("scrapeq")})
 
 
-def test_the_readme_shows_how_to_begin() -> None:
-    """One command to see it run, one to know whether it is well."""
+def test_the_readme_shows_the_two_commands() -> None:
+    """It shows `make demo`, `make test` and commands of `scrapeq`."""
     assert {"demo", "test"} <= set(MAKE_TARGETS)
     assert SCRAPEQ
 
 
 @pytest.mark.parametrize("target", MAKE_TARGETS)
 def test_a_make_target_of_the_readme_exists(target: str) -> None:
-    """What the README tells to make can be made."""
+    """The Makefile has every target that the README names."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert target in TARGET.findall(makefile)
 
 
 @pytest.mark.parametrize("target", MAKE_TARGETS)
-def test_make_help_names_it(target: str) -> None:
-    """Whoever forgot the README asks the Makefile."""
+def test_make_help_lists_a_make_target_of_the_readme(target: str) -> None:
+    """`make help` lists every target that the README names."""
     shown = subprocess.run(
         ["make", "--no-print-directory", "help"], cwd=ROOT, check=True, capture_output=True, text=True
     )
@@ -52,7 +52,7 @@ def test_make_help_names_it(target: str) -> None:
 
 @pytest.mark.parametrize("arguments", SCRAPEQ, ids=" ".join)
 def test_a_scrapeq_command_of_the_readme_exists_with_its_options(arguments: tuple[str, ...]) -> None:
-    """What the README tells to type is understood."""
+    """`scrapeq` accepts every command and option in the README."""
     assert misunderstood(typer.main.get_command(app), list(arguments)) == []
 
 

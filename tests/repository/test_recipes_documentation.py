@@ -1,4 +1,4 @@
-"""The recipes that the documentation shows give what it says they give."""
+"""The example recipes in docs/reference/recipes.md give the items that the page shows."""
 
 import json
 import re
@@ -22,7 +22,7 @@ TYPES = {"html": "text/html", "xml": "application/rss+xml", "json": "application
 
 
 class Example(NamedTuple):
-    """A page, a recipe, and the items that the one finds on the other."""
+    """A page, a recipe, and the items that the recipe finds on the page."""
 
     content_type: str
     page: str
@@ -37,20 +37,20 @@ EXAMPLES = [
 
 
 def test_every_recipe_shown_is_an_example() -> None:
-    """None stands there without its page and its items."""
+    """No recipe is shown without its page and its items."""
     assert len(EXAMPLES) == TEXT.count("```yaml\n") >= 10
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.recipe.splitlines()[0])
 def test_an_example_gives_the_items_it_shows(example: Example) -> None:
-    """What is copied from the documentation works."""
+    """A reader can copy the recipe."""
     recipe = read_recipe(example.recipe.encode(), "example.yaml")
     page = SavedPage("https://example.com/", example.content_type, example.page.encode())
     assert extract(recipe, page).items == example.items
 
 
 def test_every_key_is_documented_and_used_in_an_example() -> None:
-    """A key that nobody reads about is used by nobody."""
+    """The page explains every key of a recipe, and its examples use them."""
     names = {*Recipe.model_fields, *RecipeField.model_fields, *Transform.model_fields}
     names |= {*map(str, FieldType), *map(str, SimpleTransform)}
     assert {name for name in names if not re.search(rf"`{{?{name}\b|`[\w`, ]*`{name}`", TEXT)} == set()
@@ -60,12 +60,12 @@ def test_every_key_is_documented_and_used_in_an_example() -> None:
 
 
 def test_every_locale_is_listed() -> None:
-    """With the spelling that a recipe takes."""
+    """The page lists every locale as a recipe spells it."""
     assert {locale for locale in Locale if f"`{locale}`" not in TEXT} == set()
 
 
 def test_the_commands_shown_exist() -> None:
-    """With the options shown."""
+    """`scrapeq` accepts the commands and options that the page shows."""
     import typer  # noqa: PLC0415 - for this alone
 
     from console.cli.commands import app  # noqa: PLC0415 - half a second of imports

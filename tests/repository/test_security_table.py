@@ -24,7 +24,7 @@ COUNTERPARTS = {
 
 
 class Row(NamedTuple):
-    """One attack: what happens, and the test that shows it."""
+    """One attack, what happens, and the test that shows it."""
 
     attack: str
     happens: str
@@ -33,7 +33,7 @@ class Row(NamedTuple):
 
 
 def rows() -> list[Row]:
-    """Return the table's rows."""
+    """Return the rows of the tables."""
     lines = (ROOT / "docs" / "explanation" / "security.md").read_text(encoding="utf-8").splitlines()
     cells = [
         line for line in lines if line.startswith("|") and "|---|" not in line and "| attack |" not in line
@@ -54,18 +54,18 @@ def promises_of(file: str) -> set[str]:
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row.attack[:60])
 def test_an_attack_has_its_test(row: Row) -> None:
-    """What the table promises is shown, in the file it names."""
+    """The named file has the named test."""
     assert row.test in promises_of(row.file)
 
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row.attack[:60])
 def test_an_attack_ends_with_reasons_of_the_closed_set(row: Row) -> None:
-    """What stands in code there can be looked up with `scrapeq reasons`."""
+    """Every code in the second column is a reason."""
     assert set(re.findall(r"`(\w+)`", row.happens)) <= set(Reason)
 
 
 @pytest.mark.parametrize("file", ATTACKS)
 def test_a_shown_attack_is_in_the_table(file: str) -> None:
-    """Nothing is held off in silence."""
+    """Every test of an attack has its row in the tables."""
     told = {row.test for row in rows() if row.file == file}
     assert promises_of(file) - told - COUNTERPARTS == set()

@@ -1,4 +1,4 @@
-"""The repository's files, and what its Python sources import and call."""
+"""The files of the repository, and what its Python sources import."""
 
 import ast
 import shutil
@@ -40,7 +40,7 @@ def sources(*folders: str) -> list[Path]:
 
 
 def shown(path: Path) -> str:
-    """Return `path` as people write it: from the repository's root."""
+    """Return `path` relative to the root of the repository."""
     return path.relative_to(ROOT).as_posix()
 
 
@@ -62,9 +62,9 @@ def imports(tree: ast.AST) -> Iterator[Import]:
 
 
 def tracked_files() -> list[Path]:
-    """Return every file that git has or would take; skip where there is no git to ask."""
+    """Return every file that git tracks or would add; skip the test without a git checkout."""
     if shutil.which("git") is None or not (ROOT / ".git").exists():
-        pytest.skip("only a git checkout knows which files belong to it")
+        pytest.skip("this is not a git checkout")
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
