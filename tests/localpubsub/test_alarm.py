@@ -1,4 +1,4 @@
-"""Waiting for a time of the clock's."""
+"""Waiting for an event until a time of the server's clock."""
 
 import asyncio
 
@@ -7,25 +7,25 @@ from localpubsub.clock import Clock
 from localpubsub.event_loop import new_event_loop
 
 
-def test_nobody_wakes_before_the_time() -> None:
-    """Uvloop's timers count whole milliseconds: whoever woke early would find nothing to do, and sleep on."""
+def test_wait_does_not_return_before_its_time() -> None:
+    """Uvloop's timers count whole milliseconds; an early return would find nothing to do."""
     clock = Clock()
 
-    async def early() -> list[float]:
-        missed = []
+    async def early_returns() -> list[float]:
+        too_early = []
         for _ in range(200):
             until = clock.now() + 0.0015
             await wait(asyncio.Event(), clock, until)
-            missed.append(until - clock.now())
-        return [seconds for seconds in missed if seconds > 0]
+            too_early.append(until - clock.now())
+        return [seconds for seconds in too_early if seconds > 0]
 
     loop = new_event_loop()
-    assert loop.run_until_complete(early()) == []
+    assert loop.run_until_complete(early_returns()) == []
     loop.close()
 
 
-def test_an_event_ends_the_wait() -> None:
-    """With a time as without one."""
+def test_wait_returns_when_the_event_is_set() -> None:
+    """The event ends the wait with and without a time limit."""
 
     async def waited() -> None:
         event = asyncio.Event()

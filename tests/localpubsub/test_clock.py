@@ -1,4 +1,4 @@
-"""Time that passes faster, in the same order."""
+"""The time scale: deadlines, backoffs and retention end sooner, in the same order."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -17,26 +17,30 @@ from tests.servers.pubsub_client import PubsubClient
 from tests.servers.push_endpoint import Push, Response, running_endpoint
 
 
-def test_a_scaled_clock_begins_now_and_runs_ahead() -> None:
-    """The server's time passes N times as fast; the world's is still known, for tokens."""
+def test_scaled_clock_starts_now_and_runs_faster() -> None:
+    """The server's time passes N times as fast; tokens still get the unscaled time."""
     clock = Clock(1000)
-    began = clock.now()
-    time.sleep(0.02)  # the passing of time is what is tested
-    assert began - time.time() < 60
-    assert clock.now() - began >= 20
+    started = clock.now()
+    time.sleep(0.02)  # this test is about the passing of time
+    assert started - time.time() < 60
+    assert clock.now() - started >= 20
     assert abs(clock.wall_time() - time.time()) < 60
     assert 900 < clock.real_seconds_until(clock.now() + 1_000_000) <= 1000
 
 
-def test_backoffs_and_deadlines_come_sooner_in_the_same_order() -> None:
-    """Behaviour 33: 10, 20, 40 s of retries and a deadline of 20 s, at 60 times the speed, in their order."""
-    came: list[str] = []
+def test_time_scale_shortens_backoffs_and_ack_deadlines_in_order() -> None:
+    """Behaviour 33: backoffs of 10, 20 and 40 s and an ack deadline of 20 s pass at 60 times the speed."""
+    received: list[str] = []
 
-    def answer(push: Push) -> Response:
+    def respond(push: Push) -> Response:
         data = push.envelope["message"].get("attributes", {})["name"]
-        came.append(data)
+        received.append(data)
         return (
-            "silence" if data == "silent" and came.count(data) == 1 else 500 if came.count(data) < 4 else 204
+            "silence"
+            if data == "silent" and received.count(data) == 1
+            else 500
+            if received.count(data) < 4
+            else 204
         )
 
     with (
@@ -45,37 +49,39 @@ def test_backoffs_and_deadlines_come_sooner_in_the_same_order() -> None:
         gapic_clients(server.host) as clients,
     ):
         pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), 10, *clients)
-        endpoint.respond = answer
+        endpoint.respond = respond
         topic = pubsub.topic()
         retry = RetryPolicy(minimum_backoff=timedelta(seconds=10), maximum_backoff=timedelta(seconds=600))
         push = PushConfig(push_endpoint=endpoint.url)
         pubsub.subscription(topic, push_config=push, retry_policy=retry, ack_deadline_seconds=20)
         pubsub.publish(topic, b"x", name="silent")
-        pubsub.publish(topic, b"x", name="refused")
-        endpoint.wait_until(lambda: came.count("refused") == 4)
+        pubsub.publish(topic, b"x", name="nacked")
+        endpoint.wait_until(lambda: received.count("nacked") == 4)
         times = [
-            push.at for push in endpoint.pushes if push.envelope["message"]["attributes"]["name"] == "refused"
+            push.at for push in endpoint.pushes if push.envelope["message"]["attributes"]["name"] == "nacked"
         ]
     for pause, seconds in zip(
         [after - before for before, after in pairwise(times)], (10, 20, 40), strict=True
     ):
         assert seconds / 60 <= pause < seconds / 2
-    # What was refused at once comes again before what was silent for 20 s and waited 10.
-    assert came.index("refused", came.index("refused") + 1) < came.index("silent", came.index("silent") + 1)
+    # The message that was nacked at once is redelivered before the one that expired after 20 s.
+    assert received.index("nacked", received.index("nacked") + 1) < received.index(
+        "silent", received.index("silent") + 1
+    )
 
 
-def test_a_dead_letter_with_long_backoffs_takes_seconds() -> None:
-    """Five attempts with 100 s between each, in a test."""
+def test_time_scale_shortens_dead_lettering_with_long_backoffs() -> None:
+    """Five attempts with a backoff of 100 s end within the test."""
     with localpubsub.running(time_scale=2000) as server, gapic_clients(server.host) as clients:
         pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), 10, *clients)
         with running_endpoint() as endpoint:
             endpoint.respond = lambda _: 500
-            topic, graveyard = pubsub.topic(), pubsub.topic()
-            reader = pubsub.subscription(graveyard)
+            topic, dead_letters = pubsub.topic(), pubsub.topic()
+            reader = pubsub.subscription(dead_letters)
             pubsub.subscription(
                 topic,
                 push_config=PushConfig(push_endpoint=endpoint.url),
-                dead_letter_policy=DeadLetterPolicy(dead_letter_topic=graveyard, max_delivery_attempts=5),
+                dead_letter_policy=DeadLetterPolicy(dead_letter_topic=dead_letters, max_delivery_attempts=5),
                 retry_policy=RetryPolicy(minimum_backoff=timedelta(seconds=100)),
                 ack_deadline_seconds=600,
             )
@@ -84,8 +90,8 @@ def test_a_dead_letter_with_long_backoffs_takes_seconds() -> None:
             assert len(endpoint.pushes) == 5
 
 
-def test_tokens_keep_to_the_time_of_the_world() -> None:
-    """google-auth, which knows nothing of the scale, verifies a token when the server's hour is long over."""
+def test_push_tokens_use_the_unscaled_time() -> None:
+    """google-auth verifies a token although an hour of the scaled time has passed."""
     with (
         running_endpoint() as endpoint,
         localpubsub.running(time_scale=60_000) as server,
@@ -109,7 +115,7 @@ def test_tokens_keep_to_the_time_of_the_world() -> None:
 
 
 @pytest.mark.parametrize("scale", [0, -1, float("nan"), 1e9])
-def test_a_scale_that_cannot_be_is_refused(scale: float) -> None:
-    """With a sentence."""
+def test_invalid_time_scale_is_refused(scale: float) -> None:
+    """The error names the option."""
     with pytest.raises(localpubsub.CannotStart, match="--time-scale"), localpubsub.running(time_scale=scale):
         pass

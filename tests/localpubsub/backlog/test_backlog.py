@@ -1,4 +1,4 @@
-"""The life of a message on a subscription, held against Pub/Sub's documentation."""
+"""The life of a message on a subscription, compared with Pub/Sub's documentation."""
 
 import pytest
 
@@ -20,48 +20,48 @@ DAY = 86_400.0
 PLAIN = DeliveryPolicy(ack_deadline=10, retention=7 * DAY)
 FIVE = DeliveryPolicy(10, 7 * DAY, dead_letter_policy=DeadLetterPolicy("projects/p/topics/dead", 5))
 NOW = 1_800_000_000.0
-#: Ids are the microseconds of publishing: these were published just before NOW.
+#: Ids are the microseconds of publishing; these messages were published 1 ms before NOW.
 FIRST = int(NOW * 1e6) - 1000
 
 
-def backlog(count: int = 1, terms: DeliveryPolicy = PLAIN) -> Backlog:
-    """With ``count`` messages waiting."""
-    made = Backlog(terms)
-    made.enqueue(range(FIRST, FIRST + count))
-    return made
+def backlog(count: int = 1, policy: DeliveryPolicy = PLAIN) -> Backlog:
+    """Return a backlog with ``count`` waiting messages."""
+    new = Backlog(policy)
+    new.enqueue(range(FIRST, FIRST + count))
+    return new
 
 
 def deliver(waiting: Backlog, now: float = NOW) -> Lease:
-    """The next message, leased for ten seconds."""
+    """Lease the next message for ten seconds."""
     lease = waiting.deliver(now, now + 10)
     assert lease is not None
     return lease
 
 
-def test_messages_are_delivered_in_the_order_of_publishing() -> None:
-    """Nothing promises it, but first come first served is what everybody expects."""
+def test_messages_are_delivered_in_publish_order() -> None:
+    """Pub/Sub does not promise the order without ordering keys; localpubsub keeps it nevertheless."""
     waiting = backlog(3)
     assert [deliver(waiting).message_id for _ in range(3)] == [FIRST, FIRST + 1, FIRST + 2]
     assert waiting.deliver(NOW, NOW + 10) is None
 
 
-def test_a_message_outstanding_is_not_delivered_again() -> None:
-    """A lease belongs to one subscriber until it ends."""
+def test_outstanding_message_is_not_delivered_again() -> None:
+    """A message is leased to one subscriber at a time."""
     waiting = backlog()
     deliver(waiting)
     assert waiting.ready(NOW + 9.9) == 0
     assert len(waiting) == 1
 
 
-def test_an_acknowledged_message_never_comes_back() -> None:
-    """An ack within the deadline ends the message's life."""
+def test_acknowledged_message_is_not_redelivered() -> None:
+    """An ack within the deadline removes the message."""
     waiting = backlog()
     assert waiting.acknowledge(deliver(waiting)) == ACKNOWLEDGED
     assert waiting.expire_leases(NOW + DAY) == []
     assert (len(waiting), waiting.ready(NOW + DAY)) == (0, 0)
 
 
-def test_a_late_ack_does_not_undo_the_redelivery() -> None:
+def test_late_ack_does_not_prevent_redelivery() -> None:
     """https://cloud.google.com/pubsub/docs/lease-management: the message is redelivered."""
     waiting = backlog()
     late = deliver(waiting)
@@ -72,8 +72,8 @@ def test_a_late_ack_does_not_undo_the_redelivery() -> None:
     assert (again.message_id, again.attempt) == (late.message_id, 2)
 
 
-def test_a_deadline_expires_at_its_time_and_not_before() -> None:
-    """Ten seconds are ten seconds."""
+def test_lease_expires_at_its_ack_deadline() -> None:
+    """A lease of ten seconds ends after ten seconds, and not before."""
     waiting = backlog()
     lease = deliver(waiting)
     assert waiting.expire_leases(NOW + 9.999) == []
@@ -82,8 +82,8 @@ def test_a_deadline_expires_at_its_time_and_not_before() -> None:
 
 
 @pytest.mark.parametrize("seconds", [3, 60])
-def test_an_extended_deadline_counts_instead_of_the_old(seconds: float) -> None:
-    """ModifyAckDeadline moves the deadline later and earlier alike."""
+def test_modified_ack_deadline_replaces_the_old_one(seconds: float) -> None:
+    """ModifyAckDeadline moves a deadline to a later or an earlier time."""
     waiting = backlog()
     lease = deliver(waiting)
     waiting.modify_deadline(lease, NOW + seconds)
@@ -91,8 +91,8 @@ def test_an_extended_deadline_counts_instead_of_the_old(seconds: float) -> None:
     assert waiting.expire_leases(NOW + seconds) == [(lease, WAITING)]
 
 
-def test_an_ended_lease_cannot_be_extended() -> None:
-    """An old ack id has no power over a newer delivery of the same message."""
+def test_ack_deadline_of_an_ended_lease_is_not_modified() -> None:
+    """An old ack id has no effect on a newer delivery of the same message."""
     waiting = backlog()
     old = deliver(waiting)
     waiting.nack(old, NOW)
@@ -103,15 +103,15 @@ def test_an_ended_lease_cannot_be_extended() -> None:
     assert waiting.expire_leases(NOW + 10) == [(new, WAITING)]
 
 
-def test_without_a_retry_policy_a_refused_message_is_ready_at_once() -> None:
-    """proto: RetryPolicy: if not set, as soon as possible."""
+def test_nacked_message_is_ready_at_once_without_retry_policy() -> None:
+    """proto: without a RetryPolicy a message is redelivered as soon as possible."""
     waiting = backlog()
     waiting.nack(deliver(waiting), NOW)
     assert waiting.ready(NOW) == 1
 
 
-def test_with_a_retry_policy_each_message_waits_for_itself() -> None:
-    """Exponential backoff from minimum to maximum for each message; others are not held up."""
+def test_retry_policy_delays_each_message_on_its_own() -> None:
+    """Each message has its exponential backoff from minimum to maximum; it delays no other message."""
     waiting = backlog(2, DeliveryPolicy(10, 7 * DAY, RetryPolicy(10, 25)))
     now = NOW
     for delay in (10, 20, 25, 25):
@@ -125,9 +125,9 @@ def test_with_a_retry_policy_each_message_waits_for_itself() -> None:
 
 
 @pytest.mark.parametrize("end", ["nack", "expire"])
-def test_nacks_and_expiries_count_alike(end: str) -> None:
-    """Attempts are 1 + nacks + expired deadlines; the fifth failure buries."""
-    waiting = backlog(terms=FIVE)
+def test_fifth_failed_attempt_is_dead_lettered(end: str) -> None:
+    """Nacks and expired deadlines both count as failed attempts of max_delivery_attempts."""
+    waiting = backlog(policy=FIVE)
     now = NOW
     states = []
     for attempt in range(1, 6):
@@ -139,16 +139,16 @@ def test_nacks_and_expiries_count_alike(end: str) -> None:
     assert len(waiting) == 0
 
 
-def test_what_was_never_sent_is_no_attempt() -> None:
-    """A lease taken back leaves the count, and the place in the queue, as they were."""
+def test_cancelled_delivery_is_not_counted_as_attempt() -> None:
+    """Cancelling a delivery restores the attempt count and the place in the queue."""
     waiting = backlog(2, FIVE)
     waiting.cancel_delivery(deliver(waiting), NOW)
     again = deliver(waiting)
     assert (again.message_id, again.attempt) == (FIRST, 1)
 
 
-def test_a_message_too_old_is_forgotten() -> None:
-    """Fresh, delayed and refused messages go; an outstanding one may still be acked."""
+def test_messages_past_retention_are_dropped() -> None:
+    """New and delayed messages are dropped; an outstanding one can still be acknowledged."""
     waiting = backlog(4, DeliveryPolicy(10, 600, RetryPolicy(10, 600)))
     delayed, outstanding = deliver(waiting), deliver(waiting)
     waiting.nack(delayed, NOW)
@@ -158,8 +158,8 @@ def test_a_message_too_old_is_forgotten() -> None:
     assert len(waiting) == 0
 
 
-def test_a_restart_counts_the_delivery_it_cut_short() -> None:
-    """So that max_delivery_attempts holds across restarts: the lease comes back as one that has run out."""
+def test_restart_counts_outstanding_deliveries_as_attempts() -> None:
+    """max_delivery_attempts holds across restarts: a loaded lease has already expired."""
     waiting = Backlog(FIVE)
     waiting.load(FIRST, 4)
     waiting.load(FIRST + 1, 5)
@@ -171,16 +171,16 @@ def test_a_restart_counts_the_delivery_it_cut_short() -> None:
     assert [deliver(waiting).attempt for _ in range(2)] == [5, 1]
 
 
-def test_stale_deadlines_do_not_pile_up() -> None:
-    """With a deadline of ten minutes a fast subscriber would else keep millions of them in memory."""
+def test_stale_deadlines_do_not_accumulate() -> None:
+    """Otherwise a fast subscriber with a deadline of ten minutes would leave millions of them in memory."""
     waiting = backlog(20_000)
     for _ in range(20_000):
         waiting.acknowledge(deliver(waiting))
         waiting.next_event()
-    assert len(waiting._deadlines) < 5_000  # noqa: SLF001 - memory is the promise, and has no other face
+    assert len(waiting._deadlines) < 5_000  # noqa: SLF001 - memory use is not visible otherwise
 
 
-def test_the_table_knows_only_states_with_a_way_out_or_an_end() -> None:
-    """Every state but the three ends can be left, and nothing leaves an end."""
+def test_transition_table_leaves_no_final_state() -> None:
+    """Only waiting and outstanding messages change their state; the other three states are final."""
     assert {state for state, _ in NEXT} == {WAITING, OUTSTANDING}
     assert set(NEXT.values()) == {WAITING, OUTSTANDING, ACKNOWLEDGED, DEAD_LETTERED, EXPIRED}

@@ -1,4 +1,4 @@
-"""What goes wrong when it is asked to, and what may not go wrong even then."""
+"""Fault injection: each fault, and that no fault loses a message."""
 
 import time
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ from tests.servers.pubsub import PubsubServer, gapic_clients
 from tests.servers.pubsub_client import PubsubClient
 from tests.servers.push_endpoint import Push, Response, running_endpoint
 
-FAST = 60.0  #: time scale: a deadline of ten seconds takes a sixth of one
+FAST = 60.0  #: Time scale; an ack deadline of ten seconds takes a sixth of a second.
 
 
 @contextmanager
-def chaotic(chaos: str, data: Path | None = None) -> Iterator[PubsubClient]:
-    """A server on which things go wrong."""
+def running_with_chaos(chaos: str, data: Path | None = None) -> Iterator[PubsubClient]:
+    """Run a server that injects faults."""
     where = {"data": data} if data else {}
     with (
         localpubsub.running(chaos=chaos, time_scale=FAST, **where) as server,
@@ -28,8 +28,8 @@ def chaotic(chaos: str, data: Path | None = None) -> Iterator[PubsubClient]:
         yield PubsubClient(PubsubServer("localpubsub", server.host, None), 10, *clients)
 
 
-def test_the_command_lines_form_is_read() -> None:
-    """Behaviour 34: every switch, with its unit."""
+def test_chaos_options_are_parsed() -> None:
+    """Behaviour 34: every fault and the seed, with their units."""
     text = "duplicate=0.05,drop_ack=0.02,delay=200ms,early_dead_letter=0.01,seed=7"
     assert ChaosOptions.parse(text) == ChaosOptions(
         duplicate=0.05, drop_ack=0.02, delay=0.2, early_dead_letter=0.01, seed=7
@@ -41,33 +41,33 @@ def test_the_command_lines_form_is_read() -> None:
     "text",
     ["lose=1", "duplicate", "duplicate=2", "drop_ack=often", "delay=5", "delay=x", "seed=-1", "seed=a"],
 )
-def test_what_is_no_switch_is_refused(text: str) -> None:
-    """With a sentence that says what it should be."""
+def test_invalid_chaos_options_are_refused(text: str) -> None:
+    """The error names the option."""
     with pytest.raises(localpubsub.CannotStart, match="--chaos"):
         ChaosOptions.parse(text)
 
 
-def test_a_seed_decides_and_subscriptions_do_not_disturb_each_other() -> None:
-    """Behaviour 34: the same events fail in the same places, whatever happens elsewhere meanwhile."""
+def test_chaos_seed_repeats_the_faults_of_each_subscription() -> None:
+    """Behaviour 34: the same events get the same faults, whatever happens to other subscriptions."""
 
-    def struck(seed: int, *, beside: bool = False) -> list[bool]:
+    def injected(seed: int, *, with_others: bool = False) -> list[bool]:
         chaos = Chaos(ChaosOptions(duplicate=0.2, drop_ack=0.5, seed=seed))
-        found = []
+        faults = []
         for _ in range(500):
-            found.append(chaos.injects("duplicate", "one"))
-            if beside:
+            faults.append(chaos.injects("duplicate", "one"))
+            if with_others:
                 chaos.injects("duplicate", "other")
                 chaos.injects("drop_ack", "one")
-        assert chaos.counts["duplicate"] >= sum(found)
-        return found
+        assert chaos.counts["duplicate"] >= sum(faults)
+        return faults
 
-    assert struck(7) == struck(7) == struck(7, beside=True) != struck(8)
-    assert 60 < sum(struck(7)) < 140
+    assert injected(7) == injected(7) == injected(7, with_others=True) != injected(8)
+    assert 60 < sum(injected(7)) < 140
 
 
-def test_a_duplicate_is_delivered_again_after_its_ack() -> None:
-    """Behaviour 34: duplicate=1, an acknowledged message comes again, as the same attempt, and goes on to."""
-    with chaotic("duplicate=1") as pubsub:
+def test_chaos_duplicate_redelivers_after_the_ack() -> None:
+    """Behaviour 34: with duplicate=1 an acknowledged message is delivered again after every ack."""
+    with running_with_chaos("duplicate=1") as pubsub:
         topic = pubsub.topic()
         subscription = pubsub.subscription(topic, ack_deadline_seconds=600)
         (message_id,) = pubsub.publish(topic, b"x")
@@ -77,9 +77,9 @@ def test_a_duplicate_is_delivered_again_after_its_ack() -> None:
             pubsub.ack(subscription, received)
 
 
-def test_a_dropped_ack_is_not_heard() -> None:
-    """Behaviour 34: drop_ack=1, the message stays leased, and comes again once its deadline has passed."""
-    with chaotic("drop_ack=1") as pubsub:
+def test_chaos_drop_ack_redelivers_after_the_ack_deadline() -> None:
+    """Behaviour 34: with drop_ack=1 the message stays outstanding until its ack deadline has passed."""
+    with running_with_chaos("drop_ack=1") as pubsub:
         topic = pubsub.topic()
         subscription = pubsub.subscription(topic, ack_deadline_seconds=60)
         pubsub.publish(topic, b"x")
@@ -90,9 +90,9 @@ def test_a_dropped_ack_is_not_heard() -> None:
         assert again.message == received[0].message
 
 
-def test_a_delay_comes_before_the_first_delivery() -> None:
-    """Behaviour 34: delay=30s of the server's, confirmed at once, delivered later, in order."""
-    with chaotic("delay=30s") as pubsub:
+def test_chaos_delay_postpones_the_first_delivery() -> None:
+    """Behaviour 34: with delay=30s a publish is confirmed at once and delivered later, in order."""
+    with running_with_chaos("delay=30s") as pubsub:
         topic = pubsub.topic()
         subscription = pubsub.subscription(topic, ack_deadline_seconds=600)
         ids = pubsub.publish(topic, b"1", b"2") + pubsub.publish(topic, b"3")
@@ -100,50 +100,53 @@ def test_a_delay_comes_before_the_first_delivery() -> None:
         assert [received.message.message_id for received in pubsub.pull(subscription, 3)] == ids
 
 
-def test_an_early_dead_letter_comes_before_its_time() -> None:
-    """Behaviour 34: early_dead_letter=1, a first nack is taken for the last; never without a policy."""
-    with chaotic("early_dead_letter=1") as pubsub:
-        topic, graveyard = pubsub.topic(), pubsub.topic()
-        reader = pubsub.subscription(graveyard)
-        policy = DeadLetterPolicy(dead_letter_topic=graveyard, max_delivery_attempts=5)
+def test_chaos_early_dead_letter_ends_at_the_first_nack() -> None:
+    """Behaviour 34: with early_dead_letter=1 and a dead-letter policy, the first nack dead-letters."""
+    with running_with_chaos("early_dead_letter=1") as pubsub:
+        topic, dead_letters = pubsub.topic(), pubsub.topic()
+        reader = pubsub.subscription(dead_letters)
+        policy = DeadLetterPolicy(dead_letter_topic=dead_letters, max_delivery_attempts=5)
         failing = pubsub.subscription(topic, dead_letter_policy=policy)
-        patient = pubsub.subscription(topic)
+        other = pubsub.subscription(topic)
         pubsub.publish(topic, b"x")
-        for subscription in (failing, patient):
+        for subscription in (failing, other):
             pubsub.nack(subscription, pubsub.pull(subscription))
-        (letter,) = pubsub.pull(reader)
-        assert letter.message.attributes["CloudPubSubDeadLetterSourceDeliveryCount"] == "1"
-        assert len(pubsub.pull(patient)) == 1
+        (dead_letter,) = pubsub.pull(reader)
+        assert dead_letter.message.attributes["CloudPubSubDeadLetterSourceDeliveryCount"] == "1"
+        assert len(pubsub.pull(other)) == 1
 
 
-def test_with_everything_on_nothing_is_lost(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Behaviour 34: every confirmed message is acknowledged in the end or a dead letter, over a restart."""
-    everything = "duplicate=0.1,drop_ack=0.1,delay=200ms,early_dead_letter=0.1,seed=7"
+def test_chaos_with_all_faults_loses_no_message(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Behaviour 34: every confirmed message is acknowledged or dead-lettered, also over a restart."""
+    all_faults = "duplicate=0.1,drop_ack=0.1,delay=200ms,early_dead_letter=0.1,seed=7"
     caplog.set_level("INFO", logger="localpubsub.broker.chaos")
-    ended: set[str] = set()
+    acknowledged: set[str] = set()
 
-    def answer(push: Push) -> Response:
+    def respond(push: Push) -> Response:
         if int(push.message_id) % 5 == len(endpoint.pushes) % 5:
             return 500
-        ended.add(push.envelope["message"]["data"])
+        acknowledged.add(push.envelope["message"]["data"])
         return 204
 
-    with running_endpoint() as endpoint, running_endpoint() as graves:
-        endpoint.respond = answer
-        with chaotic(everything, tmp_path) as pubsub:
-            topic, graveyard = pubsub.topic(), pubsub.topic()
-            pubsub.subscription(graveyard, push_config=PushConfig(push_endpoint=graves.url))
-            policy = DeadLetterPolicy(dead_letter_topic=graveyard, max_delivery_attempts=100)
+    with running_endpoint() as endpoint, running_endpoint() as dead_letter_endpoint:
+        endpoint.respond = respond
+        with running_with_chaos(all_faults, tmp_path) as pubsub:
+            topic, dead_letters = pubsub.topic(), pubsub.topic()
+            pubsub.subscription(dead_letters, push_config=PushConfig(push_endpoint=dead_letter_endpoint.url))
+            policy = DeadLetterPolicy(dead_letter_topic=dead_letters, max_delivery_attempts=100)
             push = PushConfig(push_endpoint=endpoint.url)
             pubsub.subscription(topic, push_config=push, dead_letter_policy=policy)
             for start in range(0, 300, 50):
                 pubsub.publish(topic, *[b"%d" % number for number in range(start, start + 50)])
-        with chaotic(everything, tmp_path):
+        with running_with_chaos(all_faults, tmp_path):
             until = time.monotonic() + 120
-            while len(ended | {push.envelope["message"]["data"] for push in graves.pushes}) < 300:
+            while (
+                len(acknowledged | {push.envelope["message"]["data"] for push in dead_letter_endpoint.pushes})
+                < 300
+            ):
                 assert time.monotonic() < until
-                time.sleep(0.02)  # two endpoints, and neither announces what the other was sent
+                time.sleep(0.02)  # neither endpoint knows what the other has received
     records = [record.message for record in caplog.records if record.name == "localpubsub.broker.chaos"]
-    switches = {message.split()[1] for message in records}
-    assert switches == {"fault=duplicate", "fault=drop_ack", "fault=early_dead_letter"}
+    faults = {message.split()[1] for message in records}
+    assert faults == {"fault=duplicate", "fault=drop_ack", "fault=early_dead_letter"}
     assert records[-1].rpartition("count=")[2].isdigit()

@@ -1,4 +1,4 @@
-"""``GET /``: a table for people, JSON for programs."""
+"""The state of a server: ``GET /`` as a page, ``GET /state.json`` as JSON."""
 
 import json
 import urllib.request
@@ -17,27 +17,27 @@ from tests.servers.push_endpoint import running_endpoint
 
 @pytest.fixture
 def server() -> Iterator[localpubsub.RunningServer]:
-    """One server."""
+    """Run one server."""
     with localpubsub.running() as started:
         yield started
 
 
-def shown(server: localpubsub.RunningServer, path: str = "/", accept: str = "text/html") -> tuple[str, str]:
-    """Content type and text of an answer."""
-    request = urllib.request.Request(server.http_url + path, headers={"Accept": accept})  # noqa: S310 - ours
-    with urllib.request.urlopen(request) as answer:  # noqa: S310 - our own server
-        return answer.headers["Content-Type"], answer.read().decode()
+def fetch(server: localpubsub.RunningServer, path: str = "/", accept: str = "text/html") -> tuple[str, str]:
+    """Return content type and text of a response."""
+    request = urllib.request.Request(server.http_url + path, headers={"Accept": accept})  # noqa: S310 - the test's server
+    with urllib.request.urlopen(request) as response:  # noqa: S310 - the test's server
+        return response.headers["Content-Type"], response.read().decode()
 
 
 def state(server: localpubsub.RunningServer) -> dict[str, Any]:
-    """The one subscription, as programs see it."""
-    found = json.loads(shown(server, "/state.json")[1])
+    """Return the first subscription of the JSON."""
+    found = json.loads(fetch(server, "/state.json")[1])
     subscription: dict[str, Any] = found["subscriptions"][0]
     return subscription
 
 
-def test_it_shows_what_waits(server: localpubsub.RunningServer) -> None:
-    """Backlog, outstanding, age of the oldest; for a pull subscription no window."""
+def test_state_has_backlog_and_outstanding_messages(server: localpubsub.RunningServer) -> None:
+    """The state of a pull subscription has counts and the oldest age, and no push window."""
     with gapic_clients(server.host) as clients:
         pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), 10, *clients)
         topic = pubsub.topic()
@@ -58,39 +58,39 @@ def test_it_shows_what_waits(server: localpubsub.RunningServer) -> None:
     }
 
 
-def test_it_shows_the_pace_of_pushes(server: localpubsub.RunningServer) -> None:
-    """The window, and until when deliveries rest after refusals."""
+def test_state_has_push_window_and_backoff(server: localpubsub.RunningServer) -> None:
+    """The state of a push subscription has its window, and the end of its backoff after nacks."""
     with running_endpoint() as endpoint, gapic_clients(server.host) as clients:
         endpoint.respond = lambda _: 500
         pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), 10, *clients)
         topic = pubsub.topic()
         pubsub.subscription(topic, push_config=PushConfig(push_endpoint=endpoint.url))
-        pubsub.publish(topic, b"refused")
-        endpoint.wait_for(4)  # then the pause is 0.8 s
+        pubsub.publish(topic, b"nacked")
+        endpoint.wait_for(4)  # then the backoff is 0.8 s
         found = [state(server) for _ in range(50)]
     assert {each["endpoint"] for each in found} == {endpoint.url}
     assert {each["window"] for each in found} == {5}
     assert any(each["backoff_until"] and each["backoff_until"].endswith("Z") for each in found)
 
 
-def test_the_page_is_for_browsers_and_the_json_for_programs(server: localpubsub.RunningServer) -> None:
-    """By the Accept header; what somebody named is escaped."""
+def test_state_is_html_or_json_by_the_accept_header(server: localpubsub.RunningServer) -> None:
+    """Browsers get a page, in which names are escaped; other clients get JSON."""
     url = "http://h/?a=1&b=<script>alert(1)</script>"
     with gapic_clients(server.host) as clients:
         pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), 10, *clients)
         pubsub.subscription(pubsub.topic(), push_config=PushConfig(push_endpoint=url))
-    kind, page = shown(server, accept="text/html,application/xhtml+xml,application/json;q=0.9")
+    kind, page = fetch(server, accept="text/html,application/xhtml+xml,application/json;q=0.9")
     assert kind.startswith("text/html")
     assert "<script>" not in page
     assert "b=&lt;script&gt;" in page
     for path, accept in (("/", "application/json"), ("/state.json", "*/*")):
-        kind, text = shown(server, path, accept)
+        kind, text = fetch(server, path, accept)
         assert kind.startswith("application/json")
         assert json.loads(text)["subscriptions"][0]["endpoint"] == url
 
 
-def test_the_oldest_message_may_be_waiting_or_outstanding_or_refused() -> None:
-    """Whatever was done with it."""
+def test_oldest_message_may_be_waiting_or_outstanding_or_nacked() -> None:
+    """The oldest message counts in each of these states."""
     backlog = Backlog(DeliveryPolicy(ack_deadline=10, retention=600))
     assert backlog.oldest_message_id() is None
     backlog.enqueue([5, 6, 7])

@@ -1,4 +1,4 @@
-"""The messages of google.pubsub.v1, which are read from a file and not from the client library."""
+"""The message types of google.pubsub.v1, which are read from a file and not from the client library."""
 
 import subprocess
 import sys
@@ -9,14 +9,14 @@ from google.pubsub_v1 import types as official
 from localpubsub.protocol import descriptors, messages
 
 
-def test_the_descriptors_are_those_of_the_client_library() -> None:
-    """After an update: ``python -m localpubsub.descriptors.descriptors`` writes them again."""
+def test_descriptors_file_equals_the_client_library() -> None:
+    """After an update of the library ``python -m localpubsub.protocol.descriptors`` writes it again."""
     assert descriptors.FILE.read_bytes() == descriptors.descriptors()
 
 
 @pytest.mark.parametrize("name", ["PubsubMessage", "Topic", "Subscription", "StreamingPullRequest", "Schema"])
-def test_every_field_is_there(name: str) -> None:
-    """What one encodes, the other decodes."""
+def test_message_types_have_all_fields(name: str) -> None:
+    """Messages encoded by one side can be decoded by the other."""
     ours = getattr(descriptors.types, name).pb().DESCRIPTOR
     theirs = getattr(official, name).pb().DESCRIPTOR
     assert {field.name: field.number for field in ours.fields} == {
@@ -24,24 +24,24 @@ def test_every_field_is_there(name: str) -> None:
     }
 
 
-def test_a_name_that_google_does_not_have_is_none_of_ours() -> None:
-    """A typing error is found when messages.py is imported."""
+def test_unknown_message_type_is_an_attribute_error() -> None:
+    """A misspelt type is found when messages.py is imported."""
     with pytest.raises(AttributeError, match=r"google\.pubsub\.v1 has no message Toppic"):
-        descriptors.types.Toppic  # noqa: B018 - the access is what is tested
+        descriptors.types.Toppic  # noqa: B018 - the access is tested
 
 
-def test_the_server_does_not_import_the_client() -> None:
-    """Half a second and 24 MB that a start need not cost."""
+def test_server_does_not_import_the_client_library() -> None:
+    """The import would cost half a second and 24 MB at each start."""
     code = (
         "import sys, localpubsub.server; "
         "print([name for name in ('google.pubsub_v1', 'cryptography', 'jwt') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
 
 
-def test_durations_and_masks_keep_their_methods() -> None:
-    """The types of google.protobuf that carry code do so in our own pool, too."""
+def test_durations_and_field_masks_have_their_methods() -> None:
+    """The well-known types have their Python methods also in a separate descriptor pool."""
     subscription = messages.Subscription()
     subscription.message_retention_duration.FromSeconds(5)
     assert subscription.message_retention_duration.ToTimedelta().total_seconds() == 5

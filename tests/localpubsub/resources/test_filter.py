@@ -1,4 +1,4 @@
-"""The filter language: what it means, what it refuses, and that no text upsets it."""
+"""The filter language: its meaning, its errors, and that any text is either parsed or rejected."""
 
 import pytest
 from hypothesis import given
@@ -40,14 +40,14 @@ CASES = [
 
 
 @pytest.mark.parametrize(("text", "passing"), CASES, ids=[text.strip() for text, _ in CASES])
-def test_a_filter_means_what_the_documentation_says(text: str, passing: set[str]) -> None:
+def test_filter_matches_as_documented(text: str, passing: set[str]) -> None:
     """https://cloud.google.com/pubsub/docs/subscription-message-filter#filtering_syntax."""
     condition = parse(text)
     assert condition is not None
     assert {name for name, attributes in MESSAGES.items() if condition.matches(attributes)} == passing
 
 
-WRONG = [
+INVALID = [
     ("attributes:a AND attributes:b OR attributes:c", 30),
     ("attributes:a attributes:b", 13),
     ("attributes:a and attributes:b", 13),
@@ -73,27 +73,27 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("text", "position"), WRONG, ids=[text for text, _ in WRONG])
-def test_a_wrong_filter_says_where(text: str, position: int) -> None:
-    """The position counts characters from 0, up to the first that cannot be."""
+@pytest.mark.parametrize(("text", "position"), INVALID, ids=[text for text, _ in INVALID])
+def test_invalid_filter_names_the_position(text: str, position: int) -> None:
+    """The position counts characters from 0, up to the first invalid one."""
     with pytest.raises(InvalidArgument, match=f"at position {position},"):
         parse(text)
 
 
-def test_a_filter_has_at_most_256_bytes() -> None:
-    """Bytes, not characters."""
+def test_filter_longer_than_256_bytes_is_rejected() -> None:
+    """The limit counts bytes, not characters."""
     assert parse("attributes:" + "x" * 245) == Has("x" * 245)
     with pytest.raises(InvalidArgument, match="256 bytes"):
         parse('attributes:"' + "ü" * 122 + '"')
 
 
-def test_no_filter_is_no_condition() -> None:
-    """Everything passes."""
+def test_empty_filter_matches_every_message() -> None:
+    """An empty filter has no condition."""
     assert parse("") is None
 
 
-def printed(condition: Condition) -> str:  # noqa: PLR0911 - a return for each kind
-    """A filter that states this condition."""
+def as_filter(condition: Condition) -> str:  # noqa: PLR0911 - one return for each kind
+    """Return a filter with this condition."""
     match condition:
         case Has(key):
             return f"attributes:{quoted(key)}"
@@ -104,17 +104,17 @@ def printed(condition: Condition) -> str:  # noqa: PLR0911 - a return for each k
         case HasPrefix(key, prefix):
             return f"hasPrefix(attributes.{quoted(key)}, {quoted(prefix)})"
         case Not(inner):
-            return f"NOT ({printed(inner)})"
+            return f"NOT ({as_filter(inner)})"
         case And(conditions):
-            return " AND ".join(f"({printed(each)})" for each in conditions)
+            return " AND ".join(f"({as_filter(each)})" for each in conditions)
         case Or(conditions):
-            return " OR ".join(f"({printed(each)})" for each in conditions)
+            return " OR ".join(f"({as_filter(each)})" for each in conditions)
         case _:
             raise AssertionError(condition)
 
 
 def quoted(text: str) -> str:
-    """A string literal."""
+    """Return a string literal of the filter language."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
@@ -128,15 +128,15 @@ LEAVES: st.SearchStrategy[Condition] = st.one_of(
 
 
 def branches(inner: st.SearchStrategy[Condition]) -> st.SearchStrategy[Condition]:
-    """Conditions of conditions."""
+    """Return a strategy of conditions that contain other conditions."""
     several = st.lists(inner, min_size=2, max_size=3).map(tuple)
     return st.one_of(st.builds(Not, inner), st.builds(And, several), st.builds(Or, several))
 
 
 @given(st.recursive(LEAVES, branches, max_leaves=5), st.dictionaries(KEYS, KEYS, max_size=3))
-def test_what_is_printed_is_read_back(condition: Condition, attributes: dict[str, str]) -> None:
-    """A condition, written as a filter and read again, is true of the same messages."""
-    text = printed(condition)
+def test_filter_of_any_condition_is_parsed_back(condition: Condition, attributes: dict[str, str]) -> None:
+    """A condition that is written as a filter and parsed again matches the same messages."""
+    text = as_filter(condition)
     if len(text.encode()) > 256:
         return
     read = parse(text)
@@ -172,8 +172,8 @@ TOKENS = st.sampled_from(
 @given(
     st.one_of(st.text(max_size=80), st.lists(TOKENS, max_size=60).map("".join), st.text("()- ", max_size=256))
 )
-def test_no_text_upsets_the_parser(text: str) -> None:
-    """A condition or InvalidArgument, whatever comes."""
+def test_any_text_is_a_filter_or_rejected(text: str) -> None:
+    """The parser returns a condition or raises InvalidArgument, and nothing else."""
     try:
         condition = parse(text)
     except InvalidArgument:

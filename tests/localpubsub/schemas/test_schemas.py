@@ -1,4 +1,4 @@
-"""Schemas over a restart, definitions alone, and what is missing without the extra."""
+"""Schemas: restarts, definitions, and the error if the optional libraries are missing."""
 
 import json
 import sys
@@ -40,23 +40,25 @@ RECORD: Any = {
 
 
 def test_schemas_survive_a_restart(tmp_path: Path) -> None:
-    """With their revisions, and without compiling anything again."""
+    """A restart keeps the revisions, and compiles no definition again."""
     with running_localpubsub(data=tmp_path) as pubsub:
-        made = _client(pubsub).create_schema(parent=PARENT, schema=proto(), schema_id="kept")
-        settings = SchemaSettings(schema=made.name, encoding=Encoding.JSON)
+        created = _client(pubsub).create_schema(parent=PARENT, schema=proto(), schema_id="kept")
+        settings = SchemaSettings(schema=created.name, encoding=Encoding.JSON)
         topic = pubsub.topic(schema_settings=settings)
-        gone = _client(pubsub).create_schema(parent=PARENT, schema=avro(), schema_id="gone")
-        _client(pubsub).delete_schema(name=gone.name)
+        deleted = _client(pubsub).create_schema(parent=PARENT, schema=avro(), schema_id="deleted")
+        _client(pubsub).delete_schema(name=deleted.name)
     with running_localpubsub(data=tmp_path) as pubsub:
-        assert list(_client(pubsub).list_schema_revisions({"name": made.name, "view": "FULL"})) == [made]
+        assert list(_client(pubsub).list_schema_revisions({"name": created.name, "view": "FULL"})) == [
+            created
+        ]
         assert len(list(_client(pubsub).list_schemas(parent=PARENT))) == 1
         pubsub.publish(topic, b'{"url": "x"}')
         with pytest.raises(InvalidCall):
             pubsub.publish(topic, b"{}")
 
 
-def test_a_missing_extra_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of it is needed before it is used; then the answer says what to install."""
+def test_missing_schema_library_is_unimplemented(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server starts without it; a request that needs it gets an error that names what to install."""
     monkeypatch.setitem(sys.modules, "fastavro", None)
     with running_localpubsub() as pubsub, pytest.raises(MethodNotImplemented, match="localpubsub-schemas"):
         _client(pubsub).create_schema(parent=PARENT, schema=avro(), schema_id="abc")
@@ -85,18 +87,18 @@ def _client(pubsub: PubsubClient) -> Any:  # noqa: ANN401 - google.pubsub_v1 pub
         ("when", "2026-11-22"),
     ],
 )
-def test_an_avro_value_of_another_type_does_not_fit(name: str, value: object) -> None:
-    """Each type takes its own JSON and nothing else."""
-    fits = {"b": True, "i": 1, "d": {"double": 1.5}, "t": "", "y": "\u00ff", "e": "X"}
-    fits |= {"a": [1], "m": {"k": "v"}, "when": 1}
+def test_avro_value_of_another_type_is_rejected(name: str, value: object) -> None:
+    """Each Avro type accepts its own JSON only."""
+    valid = {"b": True, "i": 1, "d": {"double": 1.5}, "t": "", "y": "\u00ff", "e": "X"}
+    valid |= {"a": [1], "m": {"k": "v"}, "when": 1}
     definition = AvroDefinition(json.dumps(RECORD))
-    assert definition.decode(json.dumps(fits).encode(), binary=False)
+    assert definition.decode(json.dumps(valid).encode(), binary=False)
     with pytest.raises(SchemaMismatch):
-        definition.decode(json.dumps({**fits, name: value}).encode(), binary=False)
+        definition.decode(json.dumps({**valid, name: value}).encode(), binary=False)
 
 
-def test_definitions_name_their_columns() -> None:
-    """What a table for their messages is made with."""
+def test_definitions_give_the_columns_of_a_table() -> None:
+    """Each type of Avro and of protocol buffers has its column type."""
     columns = AvroDefinition(json.dumps(RECORD)).columns()
     assert list(columns.values()) == [
         "BOOL", "INT64", "FLOAT64", "TEXT", "BYTES", "TEXT", "ARRAY", "STRUCT", "TIMESTAMP",
@@ -118,8 +120,8 @@ def test_definitions_name_their_columns() -> None:
     }
 
 
-def test_protoc_says_where_it_is_wrong() -> None:
-    """Its complaint is in the answer, with the line."""
+def test_invalid_protobuf_definition_gives_the_error_of_protoc() -> None:
+    """The error has the line of the definition."""
     with pytest.raises(InvalidArgument, match=r"schema.proto:2"):
         compile_definition('syntax = "proto3";\nmessage M { int33 n = 1; }')
 
@@ -129,16 +131,16 @@ _PROTO = ProtobufDefinition(compile_definition(PROTO))
 
 
 @given(st.binary(max_size=60), st.booleans(), st.sampled_from([_AVRO, _PROTO]))
-def test_any_bytes_fit_or_do_not(
+def test_any_bytes_match_a_schema_or_are_rejected(
     data: bytes, binary: bool, definition: AvroDefinition | ProtobufDefinition
 ) -> None:
-    """Nothing that is published breaks a schema."""
+    """Decoding any bytes raises nothing but SchemaMismatch."""
     with suppress(SchemaMismatch):
         definition.decode(data, binary=binary)
 
 
 @given(st.text(max_size=60) | st.recursive(st.sampled_from(["int", 1, None]), st.lists).map(json.dumps))
-def test_any_text_is_a_definition_or_refused(text: str) -> None:
-    """Nothing that is called a schema breaks the server."""
+def test_any_text_is_an_avro_definition_or_rejected(text: str) -> None:
+    """Any text raises nothing but InvalidArgument."""
     with suppress(InvalidArgument):
         AvroDefinition(text)

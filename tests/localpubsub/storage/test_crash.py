@@ -1,4 +1,4 @@
-"""A machine that publishes, delivers, acks, nacks, expires and restarts at random, and counts."""
+"""No message is lost: a state machine publishes, delivers, acks, nacks, expires and restarts at random."""
 
 import shutil
 import tempfile
@@ -21,52 +21,52 @@ SUBSCRIPTION, TOPIC = 7, 3
 
 
 class Delivery(RuleBasedStateMachine):
-    """A subscription whose every confirmed change is in a real store, which restarts read back."""
+    """A backlog and a model of it; every confirmed change is in a real store, which restarts read."""
 
     def __init__(self) -> None:
         super().__init__()
         self.directory = Path(tempfile.mkdtemp())
         self.store = Store(self.directory / "test.sqlite")
         self.now = 1_800_000_000.0
-        self.terms = DeliveryPolicy(
+        self.policy = DeliveryPolicy(
             10, 86_400, RetryPolicy(1, 8), DeadLetterPolicy("projects/p/topics/dead", 5)
         )
-        self.backlog = Backlog(self.terms)
+        self.backlog = Backlog(self.policy)
         self.transaction = Transaction()
         self.ids = MessageIds()
-        self.alive: set[int] = set()
-        self.done: set[int] = set()
+        self.unacknowledged: set[int] = set()
+        self.removed: set[int] = set()
         self.failures: dict[int, int] = {}
         self.leases: list[Lease] = []
 
     def teardown(self) -> None:
-        """Leave nothing behind."""
+        """Delete the store."""
         self.store.close()
         shutil.rmtree(self.directory)
 
     def commit(self) -> None:
-        """What the journal's thread does."""
+        """Write the transaction, as the journal's thread does."""
         self.store.write(self.transaction)
         self.transaction = Transaction()
 
     @rule(count=st.integers(1, 20))
     def publish(self, count: int) -> None:
-        """A confirmed publish."""
+        """Publish and confirm messages."""
         message_ids = self.ids.allocate(count, self.now)
         self.transaction.last_id = message_ids[-1]
         self.transaction.publish(TOPIC, [SUBSCRIPTION], [(number, b"%d" % number) for number in message_ids])
         self.commit()
         self.backlog.enqueue(message_ids)
-        self.alive.update(message_ids)
+        self.unacknowledged.update(message_ids)
 
     @rule(count=st.integers(1, 10))
     def deliver(self, count: int) -> None:
-        """Lease a few; never one that is done, never one that is out."""
+        """Lease some messages; none of them is acknowledged or outstanding."""
         for _ in range(count):
             lease = self.backlog.deliver(self.now, self.now + 10)
             if lease is None:
                 break
-            assert lease.message_id in self.alive
+            assert lease.message_id in self.unacknowledged
             assert all(lease.message_id != other.message_id for other in self.leases)
             assert lease.attempt == self.failures.get(lease.message_id, 0) + 1
             self.transaction.set_attempts(SUBSCRIPTION, lease.message_id, lease.attempt)
@@ -76,22 +76,22 @@ class Delivery(RuleBasedStateMachine):
     @precondition(lambda self: self.leases)
     @rule(which=st.randoms())
     def acknowledge(self, which: Random) -> None:
-        """A confirmed ack."""
+        """Acknowledge a message and confirm it."""
         lease = self.leases.pop(which.randrange(len(self.leases)))
         assert self.backlog.acknowledge(lease) == "acknowledged"
         self.end(lease)
 
     @precondition(lambda self: self.leases)
     @rule(which=st.randoms())
-    def refuse(self, which: Random) -> None:
-        """A nack."""
+    def nack(self, which: Random) -> None:
+        """Nack a message."""
         lease = self.leases.pop(which.randrange(len(self.leases)))
         state = self.backlog.nack(lease, self.now)
         self.fail(lease, state)
 
     @rule(seconds=st.floats(0, 30))
     def pass_time(self, seconds: float) -> None:
-        """Deadlines run out."""
+        """Let time pass and expire leases."""
         self.now += seconds
         for lease, state in self.backlog.expire_leases(self.now):
             self.leases.remove(lease)
@@ -100,10 +100,10 @@ class Delivery(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        """SIGKILL: memory is gone, the file is not."""
+        """Restart after SIGKILL: the memory is lost, the file is not."""
         self.store.close()
         self.store = Store(self.directory / "test.sqlite")
-        self.backlog = Backlog(self.terms)
+        self.backlog = Backlog(self.policy)
         self.ids = MessageIds(self.store.last_id())
         for message_id, subscription, attempts in self.store.backlog():
             assert subscription == SUBSCRIPTION
@@ -113,26 +113,26 @@ class Delivery(RuleBasedStateMachine):
             self.fail(lease, state)
 
     def fail(self, lease: Lease, state: str | None) -> None:
-        """Count a failure, and bury after the fifth."""
+        """Count a failed attempt; the fifth dead-letters."""
         self.failures[lease.message_id] = lease.attempt
         assert (state == DEAD_LETTERED) == (lease.attempt == 5)
         if state == DEAD_LETTERED:
             self.end(lease)
 
     def end(self, lease: Lease) -> None:
-        """The message is gone for good."""
-        self.alive.remove(lease.message_id)
-        self.done.add(lease.message_id)
+        """Remove a message that was acknowledged or dead-lettered."""
+        self.unacknowledged.remove(lease.message_id)
+        self.removed.add(lease.message_id)
         self.transaction.remove(SUBSCRIPTION, lease.message_id, lease.attempt)
         self.commit()
 
     @invariant()
-    def nothing_is_lost_and_nothing_comes_back(self) -> None:
-        """What was confirmed and not acknowledged is here, in memory and in the file; and nothing else is."""
-        assert len(self.backlog) == len(self.alive)
-        assert {message_id for message_id, _, _ in self.store.backlog()} == self.alive
-        records = self.store.read(sorted(self.alive | self.done), 10**9)
-        assert records == {message_id: b"%d" % message_id for message_id in self.alive}
+    def backlog_and_store_have_the_unacknowledged_messages(self) -> None:
+        """Memory and file have all confirmed messages that were not acknowledged, and no others."""
+        assert len(self.backlog) == len(self.unacknowledged)
+        assert {message_id for message_id, _, _ in self.store.backlog()} == self.unacknowledged
+        records = self.store.read(sorted(self.unacknowledged | self.removed), 10**9)
+        assert records == {message_id: b"%d" % message_id for message_id in self.unacknowledged}
 
 
 TestDelivery = Delivery.TestCase

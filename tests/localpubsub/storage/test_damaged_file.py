@@ -1,4 +1,4 @@
-"""Disks that are full, files that are damaged: an error each time, never a silent loss, never an attempt."""
+"""Full disks and damaged files: an error each time, no silent loss, and no counted attempt."""
 
 import os
 import sqlite3
@@ -17,22 +17,22 @@ from tests.servers.localpubsub_process import running_process
 from tests.servers.pubsub_client import PubsubClient, connect
 from tests.servers.push_endpoint import running_endpoint
 
-FAST = 60.0  #: time scale, for what waits ten seconds of the server's
+FAST = 60.0  #: Time scale, because some retries take ten seconds of the server's time.
 
 
 @contextmanager
 def unreadable(data: Path) -> Iterator[None]:
-    """While the block lasts, no message can be read from the store."""
-    with closing(sqlite3.connect(data / "pubsub.sqlite")) as another:
-        another.execute("ALTER TABLE message RENAME TO hidden")
+    """Make every read of a message fail until the block ends."""
+    with closing(sqlite3.connect(data / "pubsub.sqlite")) as connection:
+        connection.execute("ALTER TABLE message RENAME TO hidden")
         try:
             yield
         finally:
-            another.execute("ALTER TABLE hidden RENAME TO message")
+            connection.execute("ALTER TABLE hidden RENAME TO message")
 
 
-def poison(pubsub: PubsubClient) -> str:
-    """A subscription with one message, which five failed attempts would bury."""
+def subscription_with_dead_letter_policy(pubsub: PubsubClient) -> str:
+    """Make a subscription with one message, which five failed attempts would dead-letter."""
     topic = pubsub.topic()
     policy = DeadLetterPolicy(dead_letter_topic=pubsub.topic(), max_delivery_attempts=5)
     subscription = pubsub.subscription(topic, dead_letter_policy=policy, ack_deadline_seconds=600)
@@ -40,10 +40,12 @@ def poison(pubsub: PubsubClient) -> str:
     return subscription
 
 
-def test_a_push_that_cannot_be_read_is_no_attempt(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Our own failure must not bury a message: it is taken back, tried again, and told of once."""
+def test_push_of_an_unreadable_message_is_not_counted_as_attempt(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A failure of the store does not dead-letter a message: the push is retried, and logged once."""
     with localpubsub.running(data=tmp_path) as server, connect(server.host) as pubsub:
-        subscription = poison(pubsub)
+        subscription = subscription_with_dead_letter_policy(pubsub)
     with (
         running_endpoint() as endpoint,
         localpubsub.running(data=tmp_path, time_scale=FAST) as server,
@@ -53,17 +55,17 @@ def test_a_push_that_cannot_be_read_is_no_attempt(tmp_path: Path, caplog: pytest
             push = PushConfig(push_endpoint=endpoint.url)
             pubsub.subscriber.modify_push_config(subscription=subscription, push_config=push)
             with pytest.raises(AssertionError):
-                endpoint.wait_for(1, timeout=1.5)  # nine tries of the server's ten seconds
+                endpoint.wait_for(1, timeout=1.5)  # time for nine retries
         (delivered,) = endpoint.wait_for(1)
     assert delivered.envelope["deliveryAttempt"] == 1
     assert [record.message for record in caplog.records if "cannot read message" in record.message]
     assert len(caplog.records) <= 2
 
 
-def test_a_pull_that_cannot_be_read_is_no_attempt(tmp_path: Path) -> None:
-    """The subscriber hears of it, and later gets the message as its first delivery."""
+def test_pull_of_an_unreadable_message_is_not_counted_as_attempt(tmp_path: Path) -> None:
+    """The pull fails, and a later one gets the message as its first delivery attempt."""
     with localpubsub.running(data=tmp_path) as server, connect(server.host) as pubsub:
-        subscription = poison(pubsub)
+        subscription = subscription_with_dead_letter_policy(pubsub)
     with localpubsub.running(data=tmp_path, time_scale=FAST) as server, connect(server.host) as pubsub:
         with unreadable(tmp_path):
             for _ in range(6):
@@ -73,18 +75,18 @@ def test_a_pull_that_cannot_be_read_is_no_attempt(tmp_path: Path) -> None:
     assert received.delivery_attempt == 1
 
 
-def test_one_damaged_message_does_not_hold_up_the_others(tmp_path: Path) -> None:
-    """Those beside it are read without it; so are those of a file too large to be checked at the start."""
+def test_damaged_message_does_not_block_the_others(tmp_path: Path) -> None:
+    """The other messages are delivered, also if the file is too large to be checked at the start."""
     with localpubsub.running(data=tmp_path) as server, connect(server.host) as pubsub:
         topic = pubsub.topic()
         subscription = pubsub.subscription(topic, ack_deadline_seconds=600)
         first, *others = pubsub.publish(topic, *[b"x" * 20_000] * 20)
-    with closing(sqlite3.connect(tmp_path / "pubsub.sqlite")) as another:
-        another.execute(
+    with closing(sqlite3.connect(tmp_path / "pubsub.sqlite")) as connection:
+        connection.execute(
             "UPDATE message SET record = zeroblob(?) WHERE id = ?", (MAX_CHECKED_BYTES, int(first))
         )
-        another.commit()
-    _point_nowhere(tmp_path / "pubsub.sqlite")
+        connection.commit()
+    _damage_overflow_page(tmp_path / "pubsub.sqlite")
     with localpubsub.running(data=tmp_path) as server, connect(server.host) as pubsub:
         with pytest.raises(InternalServerError, match="malformed"):
             pubsub.subscriber.pull(subscription=subscription, max_messages=20, retry=None)
@@ -92,21 +94,21 @@ def test_one_damaged_message_does_not_hold_up_the_others(tmp_path: Path) -> None
     assert sorted(found) == sorted(others)
 
 
-def _point_nowhere(file: Path) -> None:
-    """Make one page of a record of zeros lead outside of the file."""
+def _damage_overflow_page(file: Path) -> None:
+    """Make one overflow page of a record of zeros point outside the file."""
     content = bytearray(file.read_bytes())
     size = int.from_bytes(content[16:18], "big")
     for start in range(size, len(content), size):
         page = content[start : start + size]
-        # An overflow page is the number of the next, then content.
+        # An overflow page has the number of the next page, then content.
         if not any(page[4:]) and any(page[:4]):
             content[start : start + 4] = b"\xff" * 4
             break
     file.write_bytes(content)
 
 
-def test_a_damaged_file_is_refused_with_a_sentence(tmp_path: Path) -> None:
-    """At the start, when there is still somebody to read it."""
+def test_damaged_file_is_refused_at_the_start(tmp_path: Path) -> None:
+    """The error names the file and says what to do."""
     with localpubsub.running(data=tmp_path) as server, connect(server.host) as pubsub:
         topic = pubsub.topic()
         pubsub.subscription(topic)
@@ -122,8 +124,8 @@ def test_a_damaged_file_is_refused_with_a_sentence(tmp_path: Path) -> None:
         pass
 
 
-def test_a_disk_that_fills_up_loses_nothing_confirmed(tmp_path: Path) -> None:
-    """Publishing fails with a sentence; what was confirmed before is there after a restart with room."""
+def test_full_disk_loses_no_confirmed_message(tmp_path: Path) -> None:
+    """Publishing fails with an explanation, and a restart with space delivers all confirmed messages."""
     confirmed: list[str] = []
     with (
         running_process("--data", str(tmp_path), max_file_kib=2000) as server,
@@ -133,13 +135,13 @@ def test_a_disk_that_fills_up_loses_nothing_confirmed(tmp_path: Path) -> None:
         subscription = pubsub.subscription(topic)
         messages = [PubsubMessage(data=b"x" * 10_000)] * 10
 
-        def publish_until_refused() -> None:
+        def publish_until_failure() -> None:
             while len(confirmed) < 1000:
-                answer = pubsub.publisher.publish(topic=topic, messages=messages, retry=None)
-                confirmed.extend(answer.message_ids)
+                response = pubsub.publisher.publish(topic=topic, messages=messages, retry=None)
+                confirmed.extend(response.message_ids)
 
         with pytest.raises(GoogleAPICallError, match="localpubsub could not write"):
-            publish_until_refused()
+            publish_until_failure()
         server.kill()
     assert len(confirmed) > 50
     with running_process("--data", str(tmp_path)) as server, connect(server.host) as pubsub:
@@ -148,8 +150,8 @@ def test_a_disk_that_fills_up_loses_nothing_confirmed(tmp_path: Path) -> None:
     assert sorted(found) == sorted(confirmed)
 
 
-def test_the_log_does_not_grow_without_end(tmp_path: Path) -> None:
-    """However much is written, SQLite's write-ahead log is folded in again and again."""
+def test_write_ahead_log_is_truncated(tmp_path: Path) -> None:
+    """SQLite's write-ahead log stays below its limit, however much is written."""
     store = Store(tmp_path / "db")
     for batch in range(60):
         transaction = Transaction()
@@ -161,15 +163,15 @@ def test_the_log_does_not_grow_without_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("fsync", "level"), [(False, 1), (True, 2)])
-def test_fsync_waits_for_the_disk(tmp_path: Path, fsync: bool, level: int) -> None:
-    """synchronous=NORMAL survives the death of the process, FULL that of the machine."""
+def test_fsync_sets_synchronous_full(tmp_path: Path, fsync: bool, level: int) -> None:
+    """synchronous=NORMAL survives the end of the process, FULL also the loss of power."""
     store = Store(tmp_path / "db", fsync=fsync)
-    assert store._connection.execute("PRAGMA synchronous").fetchone() == (level,)  # noqa: SLF001 - no other face
+    assert store._connection.execute("PRAGMA synchronous").fetchone() == (level,)  # noqa: SLF001 - the level is not visible otherwise
     store.close()
 
 
-def test_a_waiting_message_costs_few_bytes(tmp_path: Path) -> None:
-    """50,000 messages of 1 KB on disk: what they add to the memory of a started server."""
+def test_waiting_message_takes_few_bytes_of_memory(tmp_path: Path) -> None:
+    """50,000 messages of 1 KB on disk add little to the memory of a started server."""
     full, empty = tmp_path / "full", tmp_path / "empty"
     with localpubsub.running(data=full) as server, connect(server.host) as pubsub:
         pubsub.subscription(pubsub.topic())

@@ -1,4 +1,4 @@
-"""SIGKILL every second, while messages are published and pushed: not one that was confirmed is lost."""
+"""SIGKILL every second while messages are published and pushed: no confirmed message is lost."""
 
 import signal
 import subprocess
@@ -28,12 +28,12 @@ from tests.servers.push_endpoint import running_endpoint
 MESSAGES_PER_KILL: Final = 500
 TOPIC: Final = "projects/p/topics/ttt"
 SUBSCRIPTION: Final = "projects/p/subscriptions/sss"
-#: A channel waits a second and more before it connects again, unless told otherwise; a server lives one.
+#: By default a channel waits more than a second before it reconnects, and each server lives for one second.
 _CHANNEL: Final = [("grpc.initial_reconnect_backoff_ms", 20), ("grpc.max_reconnect_backoff_ms", 50)]
 
 
-class Phoenix:
-    """A server on one port and one data directory that is killed, and starts again."""
+class RestartedServer:
+    """A server on one port and one data directory that is killed and started again."""
 
     def __init__(self, data: Path) -> None:
         self.port = free_port()
@@ -42,32 +42,34 @@ class Phoenix:
 
     @property
     def host(self) -> str:
-        """Of every life."""
+        """Host and port, the same after each start."""
         return f"127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Begin a life; returns before the server answers."""
+        """Start the server; return before it serves."""
         command = [sys.executable, "-m", "localpubsub", "--data", str(self._data), "--log-level", "error"]
         command += ["--port", str(self.port), "--http-port", "0"]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
     def kill(self) -> None:
-        """End it without warning; the server must have been alive, or at least on its way."""
+        """Kill the server; it must not have ended by itself."""
         assert self._process.poll() is None, "the server ended by itself"
         self._process.send_signal(signal.SIGKILL)
         self._process.wait(120)
 
 
 @contextmanager
-def killed_every_second(server: Phoenix, times: int) -> Iterator[threading.Event]:
-    """Kill and start in the background; the event tells when it is over."""
+def killed_every_second(server: RestartedServer, times: int) -> Iterator[threading.Event]:
+    """Kill and start the server in a thread; the event is set after the last kill."""
     over = threading.Event()
-    began = time.monotonic()
+    started_at = time.monotonic()
 
     def work() -> None:
         try:
             for number in range(1, times + 1):
-                time.sleep(max(0.0, began + number - time.monotonic()))  # the second is the point here
+                time.sleep(
+                    max(0.0, started_at + number - time.monotonic())
+                )  # one kill per second is what is tested
                 server.kill()
                 server.start()
         finally:
@@ -83,7 +85,7 @@ def killed_every_second(server: Phoenix, times: int) -> Iterator[threading.Event
 
 
 def publish_all(channel: grpc.Channel, over: threading.Event, messages: int) -> dict[str, int]:
-    """Message id → number, of each message whose publish was confirmed, spread over the time of the kills."""
+    """Publish messages over the time of the kills; return message id → number of the confirmed ones."""
     client = BatchingPublisher(
         BatchSettings(max_messages=50, max_latency=0.01),
         transport=PublisherGrpcTransport(channel=channel),
@@ -101,17 +103,17 @@ def publish_all(channel: grpc.Channel, over: threading.Event, messages: int) -> 
         try:
             confirmed[future.result()] = numbers[future]
         except GoogleAPICallError:
-            continue  # not confirmed: not promised
+            continue  # a publish that was not confirmed may be lost
     return confirmed
 
 
 @pytest.mark.parametrize("kills", [5, pytest.param(20, marks=pytest.mark.long)])
-def test_kills_lose_nothing_that_was_confirmed(tmp_path: Path, kills: int) -> None:
-    """Behaviour 31: 500 messages and a SIGKILL every second, while messages are published and pushed.
+def test_sigkill_loses_no_confirmed_message(tmp_path: Path, kills: int) -> None:
+    """Behaviour 31: with 500 messages and a SIGKILL per second, every confirmed message reaches the endpoint.
 
-    A publish is confirmed when the official client's future has an id; it must then reach the endpoint.
+    A publish is confirmed when the official client's future has an id.
     """
-    server = Phoenix(tmp_path)
+    server = RestartedServer(tmp_path)
     with (
         running_endpoint() as endpoint,
         grpc.insecure_channel(server.host, options=_CHANNEL) as channel,
@@ -127,11 +129,11 @@ def test_kills_lose_nothing_that_was_confirmed(tmp_path: Path, kills: int) -> No
             pushed: set[str] = set()
             seen = 0
 
-            def everything_came() -> bool:
+            def all_confirmed_were_pushed() -> bool:
                 nonlocal seen
                 pushed.update(push.message_id for push in endpoint.pushes[seen:])
                 seen = len(endpoint.pushes)
                 return confirmed.keys() <= pushed
 
-            endpoint.wait_until(everything_came)
+            endpoint.wait_until(all_confirmed_were_pushed)
     assert len(confirmed) > kills * MESSAGES_PER_KILL * 0.9

@@ -1,4 +1,4 @@
-"""What is kept for seek: across a kill, for how long, and in files of an earlier format."""
+"""Retained messages, snapshots and subscriptions: after a kill, after their time, and in format 1."""
 
 import asyncio
 import sqlite3
@@ -27,12 +27,12 @@ DAY = 86_400.0
 
 @contextmanager
 def running(data: Path) -> Iterator[PubsubClient]:
-    """A server on a data directory."""
+    """Run a server on a data directory."""
     with localpubsub.running(data=data) as server, gapic_clients(server.host) as clients:
         yield PubsubClient(PubsubServer("localpubsub", server.host, None), 8, *clients)
 
 
-def test_what_is_kept_for_seek_survives_sigkill(tmp_path: Path) -> None:
+def test_snapshots_and_retained_messages_survive_sigkill(tmp_path: Path) -> None:
     """Snapshots, retained messages, policies, ordering keys and detachment are on disk when confirmed."""
     with running_process("--data", str(tmp_path)) as server, connect(server.host) as pubsub:
         topic = pubsub.topic()
@@ -42,7 +42,7 @@ def test_what_is_kept_for_seek_survives_sigkill(tmp_path: Path) -> None:
         for name in (b"1", b"2", b"3"):
             message = PubsubMessage(data=name, ordering_key="k")
             pubsub.publisher.publish(topic=topic, messages=[message])
-        held = pubsub.subscriber.create_snapshot(
+        snapshot = pubsub.subscriber.create_snapshot(
             name=pubsub.name("snapshots"), subscription=subscription
         ).name
         policy = pubsub.publisher.set_iam_policy(request={"resource": topic, "policy": {"version": 1}})
@@ -53,7 +53,7 @@ def test_what_is_kept_for_seek_survives_sigkill(tmp_path: Path) -> None:
         assert pubsub.subscriber.get_subscription(subscription=detached).detached
         assert pubsub.publisher.get_iam_policy(request={"resource": topic}) == policy
         assert [each.message.data for each in pubsub.pull(subscription)] == [b"3"]
-        for target in ({"snapshot": held}, {"time": datetime.now(UTC) - timedelta(hours=1)}):
+        for target in ({"snapshot": snapshot}, {"time": datetime.now(UTC) - timedelta(hours=1)}):
             pubsub.subscriber.seek({"subscription": subscription, **target})
             for name in (b"1", b"2", b"3"):
                 received = pubsub.pull_now(subscription)
@@ -61,8 +61,8 @@ def test_what_is_kept_for_seek_survives_sigkill(tmp_path: Path) -> None:
                 pubsub.ack(subscription, received)
 
 
-def test_a_seek_amid_publishes_loses_nothing(tmp_path: Path) -> None:
-    """Publishing and acknowledging go on while a subscription is sought again and again."""
+def test_seek_during_publishes_loses_no_message(tmp_path: Path) -> None:
+    """A subscription is sought again and again while messages are published and acknowledged."""
     with running(tmp_path) as pubsub:
         topic = pubsub.topic()
         subscription = pubsub.subscription(topic, retain_acked_messages=True)
@@ -84,12 +84,12 @@ def test_a_seek_amid_publishes_loses_nothing(tmp_path: Path) -> None:
                 pubsub.ack(subscription, received)
         publishing.join()
         pubsub.subscriber.seek({"subscription": subscription, "time": datetime.now(UTC) - timedelta(days=1)})
-        left = [received.message.message_id for received in pubsub.pull(subscription, len(published))]
-    assert sorted(left) == sorted(published)
+        remaining = [received.message.message_id for received in pubsub.pull(subscription, len(published))]
+    assert sorted(remaining) == sorted(published)
 
 
-def test_a_file_of_the_first_format_is_brought_up_to_date(tmp_path: Path) -> None:
-    """Its backlog is still there, and what is new can be used on it."""
+def test_file_of_format_1_is_migrated(tmp_path: Path) -> None:
+    """Its backlog is delivered, and snapshots can be made of it."""
     with running(tmp_path) as pubsub:
         topic = pubsub.topic()
         subscription = pubsub.subscription(topic)
@@ -100,16 +100,16 @@ def test_a_file_of_the_first_format_is_brought_up_to_date(tmp_path: Path) -> Non
             "DROP TABLE policy; PRAGMA user_version = 1;"
         )
     with running(tmp_path) as pubsub:
-        held = pubsub.subscriber.create_snapshot(
+        snapshot = pubsub.subscriber.create_snapshot(
             name=pubsub.name("snapshots"), subscription=subscription
         ).name
         pubsub.ack(subscription, pubsub.pull(subscription))
-        pubsub.subscriber.seek({"subscription": subscription, "snapshot": held})
+        pubsub.subscriber.seek({"subscription": subscription, "snapshot": snapshot})
         assert [each.message.data for each in pubsub.pull(subscription)] == [b"old"]
 
 
-class SetClock(Clock):
-    """A clock that goes when it is told to."""
+class MovableClock(Clock):
+    """A clock that a test moves forward."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -120,11 +120,11 @@ class SetClock(Clock):
         return super().now() + self.ahead
 
 
-def at_a_broker(scenario: Callable[[Broker, SetClock, Store], Awaitable[None]]) -> None:
-    """Run a scenario on a broker with a topic that retains for an hour."""
+def with_broker(scenario: Callable[[Broker, MovableClock, Store], Awaitable[None]]) -> None:
+    """Run a scenario on a broker with a topic that retains messages for an hour."""
 
     async def run() -> None:
-        store, clock = Store(None), SetClock()
+        store, clock = Store(None), MovableClock()
         broker = Broker(store, clock)
         topic = Topic(name=TOPIC)
         topic.message_retention_duration.seconds = 3600
@@ -136,36 +136,36 @@ def at_a_broker(scenario: Callable[[Broker, SetClock, Store], Awaitable[None]]) 
     asyncio.run(run())
 
 
-async def advance(broker: Broker, clock: SetClock, seconds: float) -> None:
-    """Let time pass, and everything that is due happen."""
+async def advance(broker: Broker, clock: MovableClock, seconds: float) -> None:
+    """Move the clock forward and run what the alarm would run."""
     clock.ahead += seconds
-    broker._advance()  # noqa: SLF001 - what the alarm calls
-    await asyncio.gather(*broker._tasks)  # noqa: SLF001 - what it started
+    broker._advance()  # noqa: SLF001 - the alarm calls it
+    await asyncio.gather(*broker._tasks)  # noqa: SLF001 - the tasks that it started
     await broker.journal.commit()
 
 
-def bodies(store: Store) -> int:
-    """Messages in the store."""
+def message_count(store: Store) -> int:
+    """Return the number of messages in the store."""
     return int(store.query(lambda database: database.execute("SELECT count(*) FROM message")).fetchone()[0])
 
 
-def test_a_topic_keeps_messages_as_long_as_it_says() -> None:
-    """message_retention_duration: within it they can be sought, after it they are gone."""
+def test_topic_retains_messages_for_its_retention() -> None:
+    """Messages are stored for message_retention_duration, and deleted afterwards."""
 
-    async def scenario(broker: Broker, clock: SetClock, store: Store) -> None:
+    async def scenario(broker: Broker, clock: MovableClock, store: Store) -> None:
         await broker.publish(TOPIC, [RawMessage(data=b"x")])
         await advance(broker, clock, 3500)
-        assert bodies(store) == 1
+        assert message_count(store) == 1
         await advance(broker, clock, 200)
-        assert bodies(store) == 0
+        assert message_count(store) == 0
 
-    at_a_broker(scenario)
+    with_broker(scenario)
 
 
-def test_an_expired_snapshot_lets_go() -> None:
-    """After seven days it is not found, and nothing is left of what only it held."""
+def test_expired_snapshot_is_deleted_with_its_messages() -> None:
+    """After seven days the snapshot does not exist, and neither do messages that only it retained."""
 
-    async def scenario(broker: Broker, clock: SetClock, store: Store) -> None:
+    async def scenario(broker: Broker, clock: MovableClock, store: Store) -> None:
         subscription = await broker.catalogue.create_subscription(
             Subscription(name=NAME, topic=TOPIC, retain_acked_messages=True)
         )
@@ -176,7 +176,7 @@ def test_an_expired_snapshot_lets_go() -> None:
         assert lease is not None
         broker.acknowledge(subscription, lease)
         for _ in range(8):
-            assert bodies(store) == 1
+            assert message_count(store) == 1
             assert "projects/p/snapshots/nnn" in broker.snapshots.snapshots
             subscription.used = True
             await advance(broker, clock, DAY * 0.99)
@@ -184,18 +184,18 @@ def test_an_expired_snapshot_lets_go() -> None:
                 break
         await advance(broker, clock, EXPIRY_INTERVAL)
         assert not broker.snapshots.snapshots
-        assert bodies(store) == 0
+        assert message_count(store) == 0
 
-    at_a_broker(scenario)
+    with_broker(scenario)
 
 
-def test_a_subscription_that_nobody_uses_expires() -> None:
-    """After the ttl without a call, pull or ack; each of them sets the clock back."""
+def test_unused_subscription_expires_after_its_ttl() -> None:
+    """A call, a pull or an ack starts the ttl anew; after a ttl without any of them it is deleted."""
 
-    async def scenario(broker: Broker, clock: SetClock, _: Store) -> None:
-        wish = Subscription(name=NAME, topic=TOPIC)
-        wish.expiration_policy.ttl.seconds = int(2 * DAY)
-        await broker.catalogue.create_subscription(wish)
+    async def scenario(broker: Broker, clock: MovableClock, _: Store) -> None:
+        given = Subscription(name=NAME, topic=TOPIC)
+        given.expiration_policy.ttl.seconds = int(2 * DAY)
+        await broker.catalogue.create_subscription(given)
         for _day in range(5):
             broker.catalogue.subscription(NAME)
             await advance(broker, clock, DAY)
@@ -206,20 +206,20 @@ def test_a_subscription_that_nobody_uses_expires() -> None:
             broker.catalogue.subscription(NAME)
         except NotFound:
             return
-        raise AssertionError("it is still there")
+        raise AssertionError("the subscription still exists")
 
-    at_a_broker(scenario)
+    with_broker(scenario)
 
 
-def test_a_subscription_without_ttl_never_expires() -> None:
-    """An expiration policy that names no ttl."""
+def test_subscription_without_ttl_never_expires() -> None:
+    """An expiration policy without a ttl means that the subscription never expires."""
 
-    async def scenario(broker: Broker, clock: SetClock, _: Store) -> None:
-        wish = Subscription(name=NAME, topic=TOPIC)
-        wish.expiration_policy.SetInParent()
-        await broker.catalogue.create_subscription(wish)
+    async def scenario(broker: Broker, clock: MovableClock, _: Store) -> None:
+        given = Subscription(name=NAME, topic=TOPIC)
+        given.expiration_policy.SetInParent()
+        await broker.catalogue.create_subscription(given)
         for _month in range(3):
             await advance(broker, clock, 40 * DAY)
         assert NAME in broker.catalogue.subscriptions
 
-    at_a_broker(scenario)
+    with_broker(scenario)

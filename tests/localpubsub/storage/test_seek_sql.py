@@ -1,4 +1,4 @@
-"""A machine that publishes with keys, delivers, acks, nacks, seeks and restarts at random, and counts."""
+"""Ordering and seek: a state machine publishes with keys, delivers, acks, nacks, seeks and restarts."""
 
 import shutil
 import tempfile
@@ -24,38 +24,38 @@ if TYPE_CHECKING:
     from localpubsub.backlog.lease import Lease
 
 SUBSCRIPTION, TOPIC, SNAPSHOT = 7, 3, 5
-TERMS = DeliveryPolicy(10, 86_400)
+POLICY = DeliveryPolicy(10, 86_400)
 
 
 class OrderAndSeek(RuleBasedStateMachine):
-    """An ordered subscription that retains acked messages; every change is in a real store."""
+    """An ordered backlog that retains acknowledged messages, and a model; every change is in a real store."""
 
     def __init__(self) -> None:
         super().__init__()
         self.directory = Path(tempfile.mkdtemp())
         self.store = Store(self.directory / "test.sqlite")
         self.now = 1_800_000_000.0
-        self.backlog = OrderedBacklog(TERMS)
+        self.backlog = OrderedBacklog(POLICY)
         self.transaction = Transaction()
         self.ids = MessageIds()
         self.keys: dict[int, str] = {}
-        self.alive: set[int] = set()
-        self.held: set[int] | None = None
+        self.unacknowledged: set[int] = set()
+        self.in_snapshot: set[int] | None = None
         self.leases: list[Lease] = []
 
     def teardown(self) -> None:
-        """Leave nothing behind."""
+        """Delete the store."""
         self.store.close()
         shutil.rmtree(self.directory)
 
     def commit(self) -> None:
-        """What the journal's thread does."""
+        """Write the transaction, as the journal's thread does."""
         self.store.write(self.transaction)
         self.transaction = Transaction()
 
     @rule(keys=st.text("abc-", min_size=1, max_size=8))
     def publish(self, keys: str) -> None:
-        """A confirmed publish; "-" is no key."""
+        """Publish and confirm messages with these ordering keys; "-" is no key."""
         message_ids = self.ids.allocate(len(keys), self.now)
         names = dict(zip(message_ids, keys.replace("-", " "), strict=True))
         records = [
@@ -66,50 +66,50 @@ class OrderAndSeek(RuleBasedStateMachine):
         self.transaction.last_id = message_ids[-1]
         self.transaction.publish(TOPIC, [SUBSCRIPTION], records)
         self.transaction.keys[SUBSCRIPTION] += keyed
-        if self.held is not None:
+        if self.in_snapshot is not None:
             self.transaction.retained[SNAPSHOT] += message_ids
-            self.held.update(message_ids)
+            self.in_snapshot.update(message_ids)
         self.commit()
         self.backlog.add_ordering_keys((number, key, 0) for number, key in keyed)
         self.backlog.enqueue(message_ids)
         self.keys.update(names)
-        self.alive.update(message_ids)
+        self.unacknowledged.update(message_ids)
 
     @rule(count=st.integers(1, 10))
     def deliver(self, count: int) -> None:
-        """Lease a few: each the oldest of its key that is not acknowledged, and the only one."""
+        """Lease some messages: each is the oldest unacknowledged one of its key, and the only one leased."""
         for _ in range(count):
             lease = self.backlog.deliver(self.now, self.now + 10)
             if lease is None:
                 break
-            assert lease.message_id in self.alive
+            assert lease.message_id in self.unacknowledged
             key = self.keys[lease.message_id].strip()
             if key:
-                assert lease.message_id == min(each for each in self.alive if self.keys[each] == key)
+                assert lease.message_id == min(each for each in self.unacknowledged if self.keys[each] == key)
                 assert all(self.keys[other.message_id] != key for other in self.leases)
             self.leases.append(lease)
 
     @precondition(lambda self: self.leases)
     @rule(which=st.randoms())
     def acknowledge(self, which: Random) -> None:
-        """A confirmed ack, retained."""
+        """Acknowledge a message and retain it."""
         lease = self.leases.pop(which.randrange(len(self.leases)))
         assert self.backlog.acknowledge(lease) == "acknowledged"
         self.transaction.remove(SUBSCRIPTION, lease.message_id, lease.attempt)
         self.transaction.retained[SUBSCRIPTION].append(lease.message_id)
         self.commit()
-        self.alive.remove(lease.message_id)
+        self.unacknowledged.remove(lease.message_id)
 
     @precondition(lambda self: self.leases)
     @rule(which=st.randoms())
-    def refuse(self, which: Random) -> None:
-        """A nack."""
+    def nack(self, which: Random) -> None:
+        """Nack a message."""
         lease = self.leases.pop(which.randrange(len(self.leases)))
         assert self.backlog.nack(lease, self.now) == "waiting"
 
     @rule(seconds=st.floats(0, 30))
     def pass_time(self, seconds: float) -> None:
-        """Deadlines run out."""
+        """Let time pass and expire leases."""
         self.now += seconds
         for lease, _ in self.backlog.expire_leases(self.now):
             self.leases.remove(lease)
@@ -117,33 +117,33 @@ class OrderAndSeek(RuleBasedStateMachine):
     @precondition(lambda self: self.keys)
     @rule(which=st.randoms())
     def seek_to_time(self, which: Random) -> None:
-        """To just before one of the messages there ever were."""
+        """Seek to the publish time of any message."""
         first = which.choice(sorted(self.keys))
         self.seek(seek_sql.seek_to_time(SUBSCRIPTION, "", TOPIC, first, retain=True))
-        self.alive = {number for number in self.keys if number >= first}
+        self.unacknowledged = {number for number in self.keys if number >= first}
 
     @rule()
     def take_snapshot(self) -> None:
-        """In place of the last one."""
+        """Replace the snapshot."""
         self.transaction.resources += seek_sql.release(SNAPSHOT)
         self.transaction.resources.append(seek_sql.retain_backlog(SNAPSHOT, SUBSCRIPTION))
         self.commit()
-        self.held = set(self.alive)
+        self.in_snapshot = set(self.unacknowledged)
 
-    @precondition(lambda self: self.held is not None)
+    @precondition(lambda self: self.in_snapshot is not None)
     @rule()
     def seek_to_snapshot(self) -> None:
-        """To what was unacknowledged then, and all since."""
-        assert self.held is not None
+        """Seek to the snapshot: the messages unacknowledged at its time, and all later ones."""
+        assert self.in_snapshot is not None
         self.seek(seek_sql.seek_to_snapshot(SUBSCRIPTION, "", SNAPSHOT, retain=True))
-        self.alive = set(self.held)
+        self.unacknowledged = set(self.in_snapshot)
 
     @rule()
     def restart(self) -> None:
-        """SIGKILL: memory is gone, the file is not."""
+        """Restart after SIGKILL: the memory is lost, the file is not."""
         self.store.close()
         self.store = Store(self.directory / "test.sqlite")
-        self.backlog = OrderedBacklog(TERMS)
+        self.backlog = OrderedBacklog(POLICY)
         self.backlog.add_ordering_keys(
             self.store.query(lambda database: seek_sql.ordering_keys(database, SUBSCRIPTION))
         )
@@ -152,19 +152,19 @@ class OrderAndSeek(RuleBasedStateMachine):
         self.leases.clear()
 
     def seek(self, statements: list[Statement]) -> None:
-        """What Seeks does."""
+        """Seek as SubscriptionSeeker does."""
         self.transaction.resources += statements
         self.commit()
         found = self.store.query(lambda database: seek_sql.unacknowledged(database, SUBSCRIPTION))
-        before, self.backlog = self.backlog, OrderedBacklog(TERMS)
+        before, self.backlog = self.backlog, OrderedBacklog(POLICY)
         refill(self.backlog, before, found)
         self.leases.clear()
 
     @invariant()
-    def what_is_here_is_what_should_be(self) -> None:
-        """In memory and in the file; and nothing that was retained is gone."""
-        assert len(self.backlog) == len(self.alive)
-        assert {message_id for message_id, _, _ in self.store.backlog()} == self.alive
+    def backlog_and_store_have_the_unacknowledged_messages(self) -> None:
+        """Memory and file have the same unacknowledged messages, and every retained message still exists."""
+        assert len(self.backlog) == len(self.unacknowledged)
+        assert {message_id for message_id, _, _ in self.store.backlog()} == self.unacknowledged
         assert self.store.read(sorted(self.keys), 10**9).keys() == self.keys.keys()
 
 

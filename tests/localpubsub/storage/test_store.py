@@ -1,4 +1,4 @@
-"""What a restart finds, and what a disk that refuses does."""
+"""The store, the journal and the data directory: restarts, failing disks and unusable files."""
 
 import asyncio
 import sqlite3
@@ -16,7 +16,7 @@ from localpubsub.storage.transaction import Transaction
 
 
 def publish(store: Store, *message_ids: int, subscriptions: tuple[int, ...] = (1,)) -> None:
-    """One transaction of messages whose records are their ids."""
+    """Write one transaction with messages whose records are their ids."""
     transaction = Transaction()
     transaction.last_id = message_ids[-1]
     transaction.publish(9, subscriptions, [(message_id, b"%d" % message_id) for message_id in message_ids])
@@ -24,7 +24,7 @@ def publish(store: Store, *message_ids: int, subscriptions: tuple[int, ...] = (1
 
 
 def remove(store: Store, subscription: int, *message_ids: int) -> None:
-    """One transaction of acks."""
+    """Write one transaction that removes messages."""
     transaction = Transaction()
     for message_id in message_ids:
         transaction.remove(subscription, message_id, 1)
@@ -32,8 +32,8 @@ def remove(store: Store, subscription: int, *message_ids: int) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 17, 300, 1000])
-def test_every_message_of_a_batch_is_written(tmp_path: Path, count: int) -> None:
-    """Batches of any size come back whole, in order."""
+def test_batch_of_any_size_is_written(tmp_path: Path, count: int) -> None:
+    """All messages of a batch are read back, in order."""
     store = Store(tmp_path / "db")
     publish(store, *range(1, count + 1))
     store.close()
@@ -44,8 +44,8 @@ def test_every_message_of_a_batch_is_written(tmp_path: Path, count: int) -> None
     store.close()
 
 
-def test_a_message_goes_when_its_last_subscription_acknowledged() -> None:
-    """Fan-out keeps one body until every copy is done with."""
+def test_message_is_deleted_after_its_last_subscription_acknowledged() -> None:
+    """Subscriptions share one record, which stays until all have acknowledged it."""
     store = Store(None)
     publish(store, 1, 2, subscriptions=(1, 2))
     remove(store, 1, 1)
@@ -55,8 +55,8 @@ def test_a_message_goes_when_its_last_subscription_acknowledged() -> None:
     store.close()
 
 
-def test_counts_of_deliveries_are_kept() -> None:
-    """max_delivery_attempts is exact across restarts only if they are."""
+def test_delivery_attempts_are_stored() -> None:
+    """max_delivery_attempts is exact across restarts because the attempts are on disk."""
     store = Store(None)
     publish(store, 1, 2, 3)
     transaction = Transaction()
@@ -69,8 +69,8 @@ def test_counts_of_deliveries_are_kept() -> None:
     store.close()
 
 
-def test_reading_stops_when_it_has_enough() -> None:
-    """A backlog of ten-megabyte messages is not read ahead into memory."""
+def test_read_stops_at_max_bytes() -> None:
+    """A backlog of 10 MB messages is not read into memory at once."""
     store = Store(None)
     publish(store, 11, 12, 13, 14)
     assert sorted(store.read([14, 12, 11], max_bytes=3)) == [12, 14]
@@ -78,8 +78,8 @@ def test_reading_stops_when_it_has_enough() -> None:
     store.close()
 
 
-def test_a_refused_transaction_leaves_nothing(tmp_path: Path) -> None:
-    """All or nothing, and the next one works."""
+def test_failed_transaction_is_rolled_back(tmp_path: Path) -> None:
+    """Nothing of a failed transaction is written, and the next one succeeds."""
     store = Store(tmp_path / "db")
     publish(store, 1)
     transaction = Transaction()
@@ -91,19 +91,19 @@ def test_a_refused_transaction_leaves_nothing(tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_full_disk_is_resource_exhausted(tmp_path: Path) -> None:
-    """The publisher learns that its messages were not kept, and why."""
+def test_full_disk_is_resource_exhausted(tmp_path: Path) -> None:
+    """The publisher gets the status that says why its messages were not stored."""
     store = Store(tmp_path / "db")
-    store._connection.execute("PRAGMA max_page_count = 20")  # noqa: SLF001 - the smallest full disk there is
+    store._connection.execute("PRAGMA max_page_count = 20")  # noqa: SLF001 - simulates a full disk
     transaction = Transaction()
     transaction.publish(9, [1], [(1, b"x" * 1_000_000)])
-    with pytest.raises(StoreFailure) as refused:
+    with pytest.raises(StoreFailure) as failed:
         store.write(transaction)
-    assert refused.value.code == "RESOURCE_EXHAUSTED"
+    assert failed.value.code == "RESOURCE_EXHAUSTED"
     store.close()
 
 
-def test_a_newer_format_is_refused_and_left_unchanged(tmp_path: Path) -> None:
+def test_newer_format_is_refused_and_left_unchanged(tmp_path: Path) -> None:
     """An old version must not write into a file that it cannot read; the error says what to do."""
     Store(tmp_path / "db").close()
     with closing(sqlite3.connect(tmp_path / "db")) as connection:
@@ -114,15 +114,15 @@ def test_a_newer_format_is_refused_and_left_unchanged(tmp_path: Path) -> None:
         assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION + 1,)
 
 
-def test_a_file_of_another_kind_is_refused_with_a_sentence(tmp_path: Path) -> None:
-    """No stack trace for a wrong --data."""
+def test_file_that_is_not_a_database_is_refused(tmp_path: Path) -> None:
+    """The error names the option --data."""
     (tmp_path / "db").write_bytes(b"not a database, but long enough to be looked at" * 100)
     with pytest.raises(CannotStart, match="--data"):
         Store(tmp_path / "db")
 
 
-def test_a_directory_belongs_to_one_server(tmp_path: Path) -> None:
-    """Two servers on one file would deliver everything twice and lose count."""
+def test_data_directory_is_locked_by_one_server(tmp_path: Path) -> None:
+    """Two servers on one file would deliver every message twice and miscount attempts."""
     held = DataDirectory(tmp_path)
     with pytest.raises(CannotStart, match="in use by another localpubsub"):
         DataDirectory(tmp_path)
@@ -130,15 +130,15 @@ def test_a_directory_belongs_to_one_server(tmp_path: Path) -> None:
     DataDirectory(tmp_path).close()
 
 
-def test_a_path_that_is_no_directory_is_refused(tmp_path: Path) -> None:
-    """With a sentence, again."""
+def test_data_path_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    """The error names the option --data."""
     (tmp_path / "file").touch()
     with pytest.raises(CannotStart, match="Choose another with --data"):
         DataDirectory(tmp_path / "file")
 
 
-def test_commits_are_shared() -> None:
-    """Whatever is gathered while the disk writes is written together, once."""
+def test_concurrent_commits_share_a_transaction() -> None:
+    """Changes made while the thread writes are written together in the next transaction."""
     written: list[int] = []
 
     async def scenario() -> None:
@@ -159,19 +159,19 @@ def test_commits_are_shared() -> None:
     assert len(written) <= 2
 
 
-def test_whoever_waits_hears_of_the_refusal() -> None:
-    """A publish that the disk refuses fails; it is not confirmed, and later ones are not held up."""
-    refused: list[Transaction] = []
+def test_commit_raises_store_failure_and_later_commits_succeed() -> None:
+    """A publish that cannot be written fails; it is not confirmed, and later ones are written."""
+    failed_transactions: list[Transaction] = []
 
     async def scenario() -> None:
         store = Store(None)
-        journal = Journal(store, lambda _: None, refused.append)
+        journal = Journal(store, lambda _: None, failed_transactions.append)
         for message_id in (1, 1, 2):
             journal.next.publish(9, [1], [(message_id, b"x")])
             waiting = asyncio.ensure_future(journal.commit())
-            hung_up = asyncio.ensure_future(journal.commit())
+            cancelled = asyncio.ensure_future(journal.commit())
             await asyncio.sleep(0)
-            hung_up.cancel()
+            cancelled.cancel()
             if message_id == 1 and store.read([1], 1):
                 with pytest.raises(StoreFailure):
                     await waiting
@@ -182,4 +182,4 @@ def test_whoever_waits_hears_of_the_refusal() -> None:
         store.close()
 
     asyncio.run(scenario())
-    assert len(refused) == 1
+    assert len(failed_transactions) == 1
