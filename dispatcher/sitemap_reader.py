@@ -94,7 +94,12 @@ class SitemapReader:
         try:
             return decompress_sitemap(self._download(url, deadline), max_bytes=self._max_bytes)
         except FetchError as error:
-            detail = f"{url}: {error.kind}, {error}"
+            setting = (
+                " (FETCH_ALLOW_NETWORKS allows further networks)"
+                if error.kind is FetchErrorKind.REFUSED_ADDRESS
+                else ""
+            )
+            detail = f"{url}: {error.kind}, {error}{setting}"
             if IS_TEMPORARY[error.kind]:
                 raise SitemapUnavailable(detail) from None
             raise SitemapUnreadable(detail) from None

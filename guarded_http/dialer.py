@@ -68,9 +68,7 @@ class Dialer:
         for address in addresses:
             if refusal := address_refusal(ip_address(address), self.allowed_networks):
                 detail = refusal if address == host else f"{host}: {refusal}"
-                raise FetchError(
-                    FetchErrorKind.REFUSED_ADDRESS, f"{detail} (FETCH_ALLOW_NETWORKS allows networks)"
-                )
+                raise FetchError(FetchErrorKind.REFUSED_ADDRESS, detail)
         return addresses
 
 

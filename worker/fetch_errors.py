@@ -21,9 +21,15 @@ if REASONS.keys() != set(FetchErrorKind):
     raise AssertionError("every kind of fetch error needs a reason")
 
 
+# The setting that an operator may change, for the errors that depend on one.
+_SETTINGS = {
+    FetchErrorKind.TOO_LARGE: "FETCH_MAX_BYTES",
+    FetchErrorKind.REFUSED_ADDRESS: "FETCH_ALLOW_NETWORKS allows further networks",
+}
+
+
 def attempt_failed(error: FetchError) -> AttemptFailed:
     """Return the exception that ends an attempt whose page could not be fetched."""
-    hint = " (FETCH_MAX_BYTES)" if error.kind is FetchErrorKind.TOO_LARGE else ""
-    return AttemptFailed(
-        REASONS[error.kind], error.detail + hint, http_status=error.status, final_url=error.url
-    )
+    setting = _SETTINGS.get(error.kind)
+    detail = f"{error.detail} ({setting})" if setting else error.detail
+    return AttemptFailed(REASONS[error.kind], detail, http_status=error.status, final_url=error.url)

@@ -12,7 +12,7 @@ from guarded_http.errors import FetchError, FetchErrorKind
 from guarded_http.redirects import get_following_redirects
 from guarded_http.response import HttpResponse
 from worker.budget import PageBudget
-from worker.fetch_errors import REASONS
+from worker.fetch_errors import attempt_failed
 from worker.robots import MAX_ROBOTS_BYTES, RobotRules
 
 ACCEPT = "text/plain, */*;q=0.5"
@@ -131,7 +131,7 @@ class RobotsCache:
             if error.kind is FetchErrorKind.TOO_MANY_REDIRECTS:
                 return RobotRules(), None  # RFC 9309 section 2.3.1.2: treated as a missing file
             if error.kind in _HOST_ERRORS and error.url == robots_url:
-                return None, AttemptFailed(REASONS[error.kind], error.detail)
+                return None, attempt_failed(error)
             return None, _unavailable(f"{error.url}: {error.kind}, {error.detail}")
 
     def _read(self, response: HttpResponse) -> tuple[RobotRules | None, AttemptFailed | None]:

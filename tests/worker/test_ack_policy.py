@@ -252,27 +252,3 @@ class TestNotDue:
         [message] = desk.jobs.published
         assert (message.data, message.ordering_key) == (data, "h#1")
         assert (desk.outcome().outcome, desk.outcome().reason) == (Outcome.DEFERRED, Reason.NOT_BEFORE)
-
-    def test_without_settling_it_is_refused_at_once(self) -> None:
-        """Pub/Sub's backoff waits without a place, and there is nothing to wait for here."""
-        desk = Desk(settles=False)
-        due = DelayedJobs(slots=1, requeues=False, now=lambda: NOW, sleep=desk.held.append)
-        with pytest.raises(AttemptFailed) as caught:
-            due.wait_until_not_before(Job.decode(self.due(600)), PageBudget(40))
-        assert (caught.value.reason, desk.held) == (Reason.NOT_BEFORE, [])
-
-    def test_few_jobs_wait_for_long_and_the_others_for_a_moment(self) -> None:
-        """The rest of the places stays for pages that may be asked for."""
-        held: list[float] = []
-        far = Job.decode(self.due(600))
-
-        def another(seconds: float) -> None:
-            held.append(seconds)
-            if len(held) < 4:
-                with pytest.raises(AttemptFailed):
-                    due.wait_until_not_before(far, PageBudget(40))
-
-        due = DelayedJobs(slots=2, requeues=True, now=lambda: NOW, sleep=another)
-        with pytest.raises(AttemptFailed):
-            due.wait_until_not_before(far, PageBudget(40))
-        assert [round(seconds) for seconds in held] == [30, 30, 1, 1]
