@@ -1,4 +1,4 @@
-"""Schemas that tests work with."""
+"""Schemas for tests."""
 
 import json
 from typing import Any
@@ -30,10 +30,10 @@ message Page {
 
 
 def avro(definition: object = AVRO, name: str = "") -> Schema:
-    """An Avro schema."""
+    """Return an Avro schema."""
     return Schema(name=name, type_=Schema.Type.AVRO, definition=json.dumps(definition))
 
 
 def proto(definition: str = PROTO) -> Schema:
-    """A protocol buffer schema."""
+    """Return a protocol buffer schema."""
     return Schema(type_=Schema.Type.PROTOCOL_BUFFER, definition=definition)

@@ -12,29 +12,29 @@ from tests.servers.pubsub_client import PubsubClient
 
 
 class Stream:
-    """A StreamingPull on which the test says every word."""
+    """A StreamingPull whose requests and responses the test controls."""
 
     def __init__(self, pubsub: PubsubClient, **first: object) -> None:
         self._requests: SimpleQueue[StreamingPullRequest | None] = SimpleQueue()
-        self.say(stream_ack_deadline_seconds=60, **first)
+        self.send(stream_ack_deadline_seconds=60, **first)
         requests = iter(self._requests.get, None)
-        # The stubs know the answers, and not the call that they are.
+        # The type stubs declare an iterable of responses, not the call object, which has cancel().
         self._call = cast("Any", pubsub.subscriber.streaming_pull(requests, timeout=pubsub.timeout))
 
-    def say(self, **fields: object) -> None:
+    def send(self, **fields: object) -> None:
         """Send a request."""
         self._requests.put(StreamingPullRequest(**fields))
 
-    def hear(self) -> StreamingPullResponse:
-        """The next answer."""
-        answer: StreamingPullResponse = next(iter(self._call))
-        return answer
+    def receive(self) -> StreamingPullResponse:
+        """Return the next response."""
+        response: StreamingPullResponse = next(iter(self._call))
+        return response
 
     def messages(self, count: int) -> list[Any]:
-        """``count`` messages; answers without messages are passed over."""
+        """Return at least ``count`` messages; responses without messages are skipped."""
         found: list[Any] = []
         while len(found) < count:
-            found += self.hear().received_messages
+            found += self.receive().received_messages
         return found
 
     def __enter__(self) -> Self:

@@ -1,8 +1,8 @@
-"""Which behaviours which server shows: ``python -m tests.conformance.table`` writes it into the README.
+"""Write the table of behaviours into localpubsub/README.md: ``python -m tests.conformance.table``.
 
-It runs the suite (``--junit FILE`` reads the results of a run already made with ``pytest --junit-xml FILE
-tests/conformance tests/localpubsub``), takes each test's behaviours from its docstring ("Behaviours 13, 21
-and 26: …") and what the official emulator does instead from its ``@differs`` mark.
+The command runs the suite; with ``--junit FILE`` it reads the results of an earlier run (``pytest --junit-xml
+FILE tests/conformance tests/localpubsub``) instead. The docstring of a test names its behaviours ("Behaviours
+13, 21 and 26: …"), and its ``@differs`` mark says what the official emulator does instead.
 """
 
 import argparse
@@ -25,7 +25,7 @@ README: Final = ROOT / "localpubsub" / "README.md"
 FOLDERS: Final = ("tests/conformance", "tests/localpubsub")
 BEGIN: Final = "<!-- conformance: written by python -m tests.conformance.table -->"
 END: Final = "<!-- conformance: end -->"
-#: From its documentation alone: it has no push delivery.
+#: The behaviours that floci-gcp lacks according to its documentation: it does not push.
 FLOCI_NEVER: Final = range(11, 20)
 
 Result = Literal["passed", "differs", "failed", "skipped"]
@@ -34,7 +34,13 @@ _NAMED: Final = re.compile(r"Behaviours? ([\d, and]+):")
 
 @dataclass
 class Evidence:
-    """What the tests of one behaviour found."""
+    """The test results of one behaviour.
+
+    Attributes:
+        ours: the results on localpubsub.
+        emulator: the results on the official emulator.
+        differences: what the official emulator does instead.
+    """
 
     ours: list[Result] = field(default_factory=list)
     emulator: list[Result] = field(default_factory=list)
@@ -42,13 +48,13 @@ class Evidence:
 
 
 def named_behaviours(docstring: str | None) -> set[int]:
-    """The numbers a test's docstring names."""
+    """Return the numbers of the behaviours that a docstring names."""
     found = _NAMED.match(docstring or "")
     return {int(number) for number in re.findall(r"\d+", found.group(1))} if found else set()
 
 
 def behaviours_of_tests() -> dict[tuple[str, str], set[int]]:
-    """(module, function) → behaviours, of every test that names one."""
+    """Return ``{(module, function): behaviours}`` of the tests that name behaviours."""
     found = {}
     for folder in FOLDERS:
         for path in sorted((ROOT / folder).rglob("test_*.py")):
@@ -62,8 +68,8 @@ def behaviours_of_tests() -> dict[tuple[str, str], set[int]]:
 
 
 def results(junit: Path) -> Iterator[tuple[str, str, str, Result, str]]:
-    """Module, function, parameters, result, and why, of every test that ran."""
-    for case in ET.parse(junit).iter("testcase"):  # noqa: S314 - pytest wrote it, a moment ago
+    """Yield module, function, parameters, result and reason of every test in a JUnit file."""
+    for case in ET.parse(junit).iter("testcase"):  # noqa: S314 - pytest wrote the file
         name, _, parameters = case.attrib["name"].partition("[")
         module = ".".join(part for part in case.attrib["classname"].split(".") if not part.startswith("Test"))
         result: Result = "passed"
@@ -77,7 +83,7 @@ def results(junit: Path) -> Iterator[tuple[str, str, str, Result, str]]:
 
 
 def gather(junit: Path) -> dict[int, Evidence]:
-    """Behaviour → what was found."""
+    """Return ``{behaviour: evidence}`` of a JUnit file."""
     named = behaviours_of_tests()
     found: defaultdict[int, Evidence] = defaultdict(Evidence)
     for module, name, parameters, result, reason in results(junit):
@@ -93,23 +99,27 @@ def gather(junit: Path) -> dict[int, Evidence]:
 
 
 def table(found: dict[int, Evidence]) -> str:
-    """Markdown."""
+    """Return the table in Markdown."""
     lines = ["| | behaviour | localpubsub | official emulator | floci-gcp |", "|---|---|---|---|---|"]
     for number, sentence in BEHAVIOURS.items():
         evidence = found.get(number, Evidence())
-        cells = (_ours(evidence), _theirs(evidence), "never pushes" if number in FLOCI_NEVER else "")
+        cells = (
+            _localpubsub_cell(evidence),
+            _emulator_cell(evidence),
+            "never pushes" if number in FLOCI_NEVER else "",
+        )
         lines.append(f"| {number} | {sentence} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _ours(evidence: Evidence) -> str:
+def _localpubsub_cell(evidence: Evidence) -> str:
     ran = [result for result in evidence.ours if result != "skipped"]
     if not ran:
         return "not tested"
     return "✓" if all(result == "passed" for result in ran) else "✗"
 
 
-def _theirs(evidence: Evidence) -> str:
+def _emulator_cell(evidence: Evidence) -> str:
     ran = [result for result in evidence.emulator if result != "skipped"]
     if not ran:
         return ""
@@ -120,25 +130,25 @@ def _theirs(evidence: Evidence) -> str:
     return ("in part: " if "passed" in ran else "no: ") + "; ".join(evidence.differences)
 
 
-def written(readme: str, text: str) -> str:
-    """The README with another table between the marks."""
+def replace_table(readme: str, text: str) -> str:
+    """Return the README with another table between the marks."""
     before, _, rest = readme.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n{text}\n{END}{after}"
 
 
 def main() -> None:
-    """Run what there is to run, and write."""
+    """Run the suite, or read the results of a run, and write the table."""
     options = argparse.ArgumentParser(description="write the conformance table into localpubsub/README.md")
-    options.add_argument("--junit", type=Path, help="results of a run already made (default: run the suite)")
-    chosen = options.parse_args()
+    options.add_argument("--junit", type=Path, help="results of an earlier run (default: run the suite)")
+    arguments = options.parse_args()
     with tempfile.TemporaryDirectory() as directory:
-        junit = chosen.junit or Path(directory) / "results.xml"
-        if chosen.junit is None:
+        junit = arguments.junit or Path(directory) / "results.xml"
+        if arguments.junit is None:
             command = [sys.executable, "-m", "pytest", "-q", f"--junit-xml={junit}", *FOLDERS]
             subprocess.run(command, cwd=ROOT, check=False)
         text = table(gather(junit))
-    README.write_text(written(README.read_text(encoding="utf-8"), text), encoding="utf-8")
+    README.write_text(replace_table(README.read_text(encoding="utf-8"), text), encoding="utf-8")
     sys.stdout.write(text + "\n")
 
 

@@ -1,20 +1,20 @@
-"""The list of behaviours that make a stand-in believable, held against the names in this suite."""
+"""Every behaviour has a test whose docstring names it."""
 
 import re
 from pathlib import Path
 from typing import Final
 
-#: Behaviours 1 to 34 of a stand-in for Pub/Sub; each has at least one test whose docstring names it.
+#: The numbers of the behaviours in behaviours.py.
 BEHAVIOURS: Final = set(range(1, 35))
-#: Tested elsewhere, for they are about what the official emulator does not have at all: REST for gcloud,
-#: kills, export to BigQuery, scaled time, chaos.
+#: Behaviours that are tested elsewhere because the official emulator lacks them: REST for gcloud, kills,
+#: export to BigQuery, scaled time, chaos.
 ELSEWHERE: Final = {2, 31, 32, 33, 34}
 
 _NAMED: Final = re.compile(r'"""Behaviours? ((?:\d+|, | and )+):')
 
 
 def test_every_behaviour_has_a_test() -> None:
-    """So that none is forgotten, and each can be found."""
+    """Each behaviour is named by the docstring of a test, and each named number is a behaviour."""
     named = {
         int(number)
         for file in Path(__file__).parent.glob("test_*.py")

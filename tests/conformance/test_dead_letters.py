@@ -1,4 +1,4 @@
-"""Messages that used up their attempts."""
+"""Dead letters: messages whose delivery attempts are exhausted."""
 
 import re
 from dataclasses import dataclass
@@ -14,68 +14,70 @@ from tests.servers.waiting import MAX_WAIT_SECONDS
 
 
 @dataclass(frozen=True)
-class Burial:
-    """A message that failed five times, and what became of it."""
+class DeadLettering:
+    """A message that was nacked five times, and its dead letter."""
 
-    original: PubsubMessage
-    letter: PubsubMessage
-    failing: str  #: the subscription
-    left: int  #: messages still on it
+    original: PubsubMessage  #: The message as another subscription received it.
+    dead_letter: PubsubMessage  #: The message on the dead-letter topic.
+    subscription: str  #: The name of the subscription that dead-lettered it.
+    remaining: int  #: How many messages the subscription still has.
 
 
-def refuse_five_times(pubsub: PubsubClient, subscription: str) -> int:
-    """How many messages are left after five nacks of one."""
+def nack_five_times(pubsub: PubsubClient, subscription: str) -> int:
+    """Nack a message five times; return how many messages the subscription then has."""
     for _ in range(5):
         pubsub.nack(subscription, pubsub.pull(subscription))
-    # The official emulator buries only when it is asked for the message once more.
+    # The official emulator dead-letters a message only when the next pull would deliver it.
     return len(pubsub.pull_now(subscription))
 
 
 @pytest.fixture(scope="module")
-def burial(server: PubsubServer, clients: tuple[PublisherClient, SubscriberClient]) -> Burial:
-    """One for all tests, for the official emulator takes seconds between two attempts."""
+def dead_lettering(server: PubsubServer, clients: tuple[PublisherClient, SubscriberClient]) -> DeadLettering:
+    """Dead-letter one message for all tests: the official emulator waits for seconds between two attempts."""
     pubsub = PubsubClient(server, MAX_WAIT_SECONDS, *clients)
     topic, graveyard = pubsub.topic(), pubsub.topic()
     reader, other = pubsub.subscription(graveyard), pubsub.subscription(topic)
     policy = DeadLetterPolicy(dead_letter_topic=graveyard, max_delivery_attempts=5)
     failing = pubsub.subscription(topic, dead_letter_policy=policy)
     pubsub.publish(topic, b"poison", own="attribute")
-    left = refuse_five_times(pubsub, failing)
-    (letter,) = pubsub.pull(reader)
+    remaining = nack_five_times(pubsub, failing)
+    (dead_letter,) = pubsub.pull(reader)
     (original,) = pubsub.pull(other)
-    return Burial(original.message, letter.message, failing, left)
+    return DeadLettering(original.message, dead_letter.message, failing, remaining)
 
 
-def test_five_nacks_make_a_dead_letter(burial: Burial) -> None:
+def test_message_is_dead_lettered_after_five_nacks(dead_lettering: DeadLettering) -> None:
     """Behaviours 20 and 21: after max_delivery_attempts nacks the message is on the dead-letter topic."""
-    assert burial.letter.data == b"poison"
-    assert burial.letter.message_id != burial.original.message_id
-    assert burial.letter.publish_time >= burial.original.publish_time
-    assert burial.left == 0
+    assert dead_lettering.dead_letter.data == b"poison"
+    assert dead_lettering.dead_letter.message_id != dead_lettering.original.message_id
+    assert dead_lettering.dead_letter.publish_time >= dead_lettering.original.publish_time
+    assert dead_lettering.remaining == 0
 
 
-def test_a_dead_letter_says_where_it_comes_from(burial: Burial) -> None:
-    """Behaviour 20: four attributes and the message's own, nothing else."""
-    found = dict(burial.letter.attributes)
+def test_dead_letter_has_the_source_attributes(dead_lettering: DeadLettering) -> None:
+    """Behaviour 20: a dead letter has four attributes beside those of its message."""
+    found = dict(dead_lettering.dead_letter.attributes)
     published = found.pop("CloudPubSubDeadLetterSourceTopicPublishTime")
     assert found == {
         "own": "attribute",
         "CloudPubSubDeadLetterSourceDeliveryCount": "5",
-        "CloudPubSubDeadLetterSourceSubscription": burial.failing.rpartition("/")[2],
+        "CloudPubSubDeadLetterSourceSubscription": dead_lettering.subscription.rpartition("/")[2],
         "CloudPubSubDeadLetterSourceSubscriptionProject": PROJECT,
     }
-    assert published.startswith(f"{burial.original.publish_time:%Y-%m-%dT%H:%M:%S}")
+    assert published.startswith(f"{dead_lettering.original.publish_time:%Y-%m-%dT%H:%M:%S}")
 
 
-@pytest.mark.differs("ends it with Z")
-def test_the_time_in_a_dead_letter_has_an_offset(burial: Burial) -> None:
-    """Behaviour 20: measured on the real service, ``+00:00``."""
-    published = burial.letter.attributes["CloudPubSubDeadLetterSourceTopicPublishTime"]
+@pytest.mark.differs("writes the time with Z")
+def test_dead_letter_publish_time_has_a_utc_offset(dead_lettering: DeadLettering) -> None:
+    """Behaviour 20: the real service writes the offset as ``+00:00``."""
+    published = dead_lettering.dead_letter.attributes["CloudPubSubDeadLetterSourceTopicPublishTime"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00", published)
 
 
-def test_five_refused_pushes_make_a_dead_letter(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
-    """Behaviours 20 and 21: pushes count as pulls do, and there are exactly five."""
+def test_message_is_dead_lettered_after_five_nacked_pushes(
+    pubsub: PubsubClient, endpoint: PushEndpoint
+) -> None:
+    """Behaviours 20 and 21: pushes count as pulls do, and exactly five are sent."""
     endpoint.respond = lambda _: 422
     topic, graveyard = pubsub.topic(), pubsub.topic()
     reader = pubsub.subscription(graveyard)
@@ -83,26 +85,26 @@ def test_five_refused_pushes_make_a_dead_letter(pubsub: PubsubClient, endpoint: 
     push = PushConfig(push_endpoint=endpoint.url)
     pubsub.subscription(topic, dead_letter_policy=policy, push_config=push)
     pubsub.publish(topic, b"poison")
-    (letter,) = pubsub.pull(reader)
-    assert letter.message.attributes["CloudPubSubDeadLetterSourceDeliveryCount"] == "5"
+    (dead_letter,) = pubsub.pull(reader)
+    assert dead_letter.message.attributes["CloudPubSubDeadLetterSourceDeliveryCount"] == "5"
     assert len(endpoint.pushes) == 5
 
 
-def test_without_a_reader_a_dead_letter_is_lost(pubsub: PubsubClient) -> None:
-    """Behaviour 20: a dead-letter topic without subscription keeps nothing, and nor does the source."""
+def test_dead_letter_is_lost_without_subscription(pubsub: PubsubClient) -> None:
+    """Behaviour 20: neither a dead-letter topic without subscription nor the source keeps the message."""
     topic, graveyard = pubsub.topic(), pubsub.topic()
     policy = DeadLetterPolicy(dead_letter_topic=graveyard, max_delivery_attempts=5)
     failing = pubsub.subscription(topic, dead_letter_policy=policy)
     pubsub.publish(topic, b"poison")
-    assert refuse_five_times(pubsub, failing) == 0
+    assert nack_five_times(pubsub, failing) == 0
     pubsub.publish(topic, b"marker")
     assert [received.message.data for received in pubsub.pull(failing)] == [b"marker"]
     assert pubsub.pull_now(pubsub.subscription(graveyard)) == []
 
 
 @pytest.mark.parametrize("attempts", [1, 4])
-def test_an_ack_in_time_prevents_it(pubsub: PubsubClient, attempts: int) -> None:
-    """Behaviour 20: fewer nacks than attempts, then an ack: no dead letter."""
+def test_acked_message_is_not_dead_lettered(pubsub: PubsubClient, attempts: int) -> None:
+    """Behaviour 20: a message that is acked after fewer nacks than attempts is not dead-lettered."""
     topic, graveyard = pubsub.topic(), pubsub.topic()
     reader = pubsub.subscription(graveyard)
     policy = DeadLetterPolicy(dead_letter_topic=graveyard, max_delivery_attempts=5)

@@ -1,4 +1,4 @@
-"""Exactly-once delivery: acks that are confirmed, or refused when they come too late."""
+"""Exactly-once delivery: acks are confirmed, or rejected if the lease has ended."""
 
 import threading
 
@@ -16,20 +16,20 @@ from tests.servers.waiting import MAX_WAIT_SECONDS
 
 
 def exactly_once(pubsub: PubsubClient, topic: str) -> str:
-    """Name of a new subscription."""
+    """Create a subscription with exactly-once delivery; return its name."""
     return pubsub.subscription(topic, enable_exactly_once_delivery=True)
 
 
-def test_a_late_ack_is_refused_and_a_good_one_taken(pubsub: PubsubClient) -> None:
-    """Behaviour 26: with exactly-once delivery INVALID_ARGUMENT names each ack id that came too late."""
+def test_exactly_once_rejects_expired_ack_ids_and_accepts_valid_ones(pubsub: PubsubClient) -> None:
+    """Behaviour 26: with exactly-once delivery INVALID_ARGUMENT names each ack id whose lease has ended."""
     topic = pubsub.topic()
     subscription = exactly_once(pubsub, topic)
     pubsub.publish(topic, b"late", b"good")
     late, good = pubsub.pull(subscription, 2)
     pubsub.nack(subscription, [late])
-    with pytest.raises(InvalidArgument) as refused:
+    with pytest.raises(InvalidArgument) as rejected:
         pubsub.ack(subscription, [late, good])
-    (detail,) = refused.value.details
+    (detail,) = rejected.value.details
     assert dict(detail.metadata) == {late.ack_id: "PERMANENT_FAILURE_INVALID_ACK_ID"}
     again = pubsub.pull(subscription)
     assert [received.message.data for received in again] == [late.message.data]
@@ -38,58 +38,58 @@ def test_a_late_ack_is_refused_and_a_good_one_taken(pubsub: PubsubClient) -> Non
 
 
 @pytest.mark.differs("sends nothing before the first message")
-def test_a_stream_confirms(pubsub: PubsubClient) -> None:
+def test_exactly_once_stream_confirms_acks_and_deadlines(pubsub: PubsubClient) -> None:
     """Behaviour 29: acks and deadlines on an exactly-once stream are confirmed one by one."""
     topic = pubsub.topic()
     subscription = exactly_once(pubsub, topic)
     pubsub.publish(topic, b"x")
     with Stream(pubsub, subscription=subscription) as stream:
-        assert stream.hear().subscription_properties.exactly_once_delivery_enabled
+        assert stream.receive().subscription_properties.exactly_once_delivery_enabled
         (received,) = stream.messages(1)
-        stream.say(modify_deadline_ack_ids=[received.ack_id], modify_deadline_seconds=[30])
-        assert stream.hear().modify_ack_deadline_confirmation.ack_ids == [received.ack_id]
-        stream.say(ack_ids=[received.ack_id])
-        assert stream.hear().acknowledge_confirmation.ack_ids == [received.ack_id]
-        stream.say(ack_ids=[received.ack_id])
-        answer = stream.hear()
-    assert answer.acknowledge_confirmation.invalid_ack_ids == [received.ack_id]
-    assert answer.subscription_properties.exactly_once_delivery_enabled
+        stream.send(modify_deadline_ack_ids=[received.ack_id], modify_deadline_seconds=[30])
+        assert stream.receive().modify_ack_deadline_confirmation.ack_ids == [received.ack_id]
+        stream.send(ack_ids=[received.ack_id])
+        assert stream.receive().acknowledge_confirmation.ack_ids == [received.ack_id]
+        stream.send(ack_ids=[received.ack_id])
+        response = stream.receive()
+    assert response.acknowledge_confirmation.invalid_ack_ids == [received.ack_id]
+    assert response.subscription_properties.exactly_once_delivery_enabled
 
 
-def test_the_official_client_hears_what_became_of_its_acks(
+def test_exactly_once_ack_with_response_of_the_official_client(
     pubsub: PubsubClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Behaviours 1 and 26: ack_with_response succeeds, and fails for a delivery that was ended."""
+    """Behaviours 1 and 26: ack_with_response succeeds, and fails for a lease that has ended."""
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", pubsub.server.host)
     topic = pubsub.topic()
     subscription = exactly_once(pubsub, topic)
-    came: list[Message] = []
+    received: list[Message] = []
     both = threading.Event()
 
     def receive(message: Message) -> None:
-        came.append(message)
-        if len(came) == 2:
+        received.append(message)
+        if len(received) == 2:
             both.set()
 
     with pubsub_v1.SubscriberClient() as subscriber:
         receiving = subscriber.subscribe(subscription, receive)
         pubsub.publish(topic, b"a", b"b")
         assert both.wait(pubsub.timeout)
-        assert came[0].ack_with_response().result(MAX_WAIT_SECONDS) == AcknowledgeStatus.SUCCESS
-        # Somebody else ends the second delivery.
+        assert received[0].ack_with_response().result(MAX_WAIT_SECONDS) == AcknowledgeStatus.SUCCESS
+        # Another client ends the second lease.
         pubsub.subscriber.modify_ack_deadline(
-            subscription=subscription, ack_ids=[came[1].ack_id], ack_deadline_seconds=0
+            subscription=subscription, ack_ids=[received[1].ack_id], ack_deadline_seconds=0
         )
-        with pytest.raises(AcknowledgeError) as refused:
-            came[1].ack_with_response().result(MAX_WAIT_SECONDS)
+        with pytest.raises(AcknowledgeError) as failed:
+            received[1].ack_with_response().result(MAX_WAIT_SECONDS)
         receiving.cancel()
         receiving.result(MAX_WAIT_SECONDS)
-    assert refused.value.error_code == AcknowledgeStatus.INVALID_ACK_ID
+    assert failed.value.error_code == AcknowledgeStatus.INVALID_ACK_ID
 
 
-@pytest.mark.differs("takes it")
-def test_it_is_not_for_push(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
-    """Behaviour 10: exactly-once delivery is pull only."""
+@pytest.mark.differs("accepts it")
+def test_exactly_once_push_subscription_is_invalid(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
+    """Behaviour 10: exactly-once delivery is available for pull only."""
     with pytest.raises(InvalidArgument):
         pubsub.subscription(
             pubsub.topic(),

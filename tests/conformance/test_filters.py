@@ -1,4 +1,4 @@
-"""Subscriptions with a filter. The filter language itself: tests/localpubsub/resources/test_filter.py."""
+"""Subscriptions with a filter; tests/localpubsub/resources/test_filter.py tests the filter language."""
 
 import pytest
 from google.api_core.exceptions import InvalidArgument
@@ -21,8 +21,8 @@ from tests.servers.push_endpoint import PushEndpoint
         ('attributes."a" = "\\x31"', ["a1", "ab"]),
     ],
 )
-def test_what_does_not_match_never_arrives(pubsub: PubsubClient, text: str, passing: list[str]) -> None:
-    """Behaviour 24: only matching messages are delivered; the others are as good as acknowledged."""
+def test_filter_delivers_only_matching_messages(pubsub: PubsubClient, text: str, passing: list[str]) -> None:
+    """Behaviour 24: only matching messages are delivered; the others count as acknowledged."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic, filter=text)
     everything = pubsub.subscription(topic)
@@ -35,19 +35,20 @@ def test_what_does_not_match_never_arrives(pubsub: PubsubClient, text: str, pass
 
 
 @pytest.mark.differs("ignores filters")
-def test_pushes_are_filtered_too(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
-    """Behaviour 24: what does not match is not pushed."""
+def test_filter_applies_to_pushes(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
+    """Behaviour 24: a message that does not match is not pushed."""
     topic = pubsub.topic()
     pubsub.subscription(topic, filter="attributes:a", push_config=PushConfig(push_endpoint=endpoint.url))
     pubsub.publish(topic, b"no")
-    wanted = []
-    for number in range(1, 4):  # one after the other: by the last, the first would long be there
-        wanted += pubsub.publish(topic, b"yes", a="1")
+    matching = []
+    # The matching messages are published one after the other: a wrong push would arrive before the last.
+    for number in range(1, 4):
+        matching += pubsub.publish(topic, b"yes", a="1")
         pushes = endpoint.wait_for(number)
-    assert [push.message_id for push in pushes] == wanted
+    assert [push.message_id for push in pushes] == matching
 
 
-@pytest.mark.differs("takes any text for a filter")
+@pytest.mark.differs("accepts any text as a filter")
 @pytest.mark.parametrize(
     "text",
     [
@@ -59,8 +60,8 @@ def test_pushes_are_filtered_too(pubsub: PubsubClient, endpoint: PushEndpoint) -
     ],
     ids=["mixed", "number", "data", "no key", "too long"],
 )
-def test_a_bad_filter_is_refused(pubsub: PubsubClient, text: str) -> None:
-    """Behaviour 24: a filter that is none, or longer than 256 bytes, answers INVALID_ARGUMENT."""
+def test_invalid_filter_is_invalid_argument(pubsub: PubsubClient, text: str) -> None:
+    """Behaviour 24: an invalid filter, or one longer than 256 bytes, is INVALID_ARGUMENT."""
     topic = pubsub.topic()
     with pytest.raises(InvalidArgument):
         pubsub.subscription(topic, filter=text)

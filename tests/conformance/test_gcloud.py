@@ -1,6 +1,6 @@
-"""The real ``gcloud pubsub``, unmodified, against ``CLOUDSDK_API_ENDPOINT_OVERRIDES_PUBSUB``.
+"""The real ``gcloud pubsub``, unmodified, with ``CLOUDSDK_API_ENDPOINT_OVERRIDES_PUBSUB``.
 
-Each call takes a second or more, so each test is a whole story.
+Each call takes a second or more, so each test makes several calls.
 """
 
 import base64
@@ -24,7 +24,10 @@ Gcloud = Callable[..., Any]
 
 @pytest.fixture
 def gcloud(pubsub: PubsubClient, tmp_path: Path) -> Gcloud:
-    """Runs ``gcloud pubsub ...``; what it answers in JSON. RuntimeError with what it says when it fails."""
+    """Return a function that runs ``gcloud pubsub ...``.
+
+    The function returns the parsed JSON output; it raises RuntimeError with the error output if gcloud fails.
+    """
     if shutil.which("gcloud") is None:
         skip_or_fail("gcloud is not installed")
     environment = {
@@ -38,7 +41,7 @@ def gcloud(pubsub: PubsubClient, tmp_path: Path) -> Gcloud:
         "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "true",
     }
 
-    def run(*arguments: str) -> Any:  # noqa: ANN401 - whatever gcloud prints
+    def run(*arguments: str) -> Any:  # noqa: ANN401 - any JSON value
         command = ["gcloud", "pubsub", *arguments, "--format=json"]
         done = subprocess.run(
             command, env=environment, capture_output=True, text=True, timeout=120, check=False
@@ -50,8 +53,8 @@ def gcloud(pubsub: PubsubClient, tmp_path: Path) -> Gcloud:
     return run
 
 
-def test_topics_and_messages_with_gcloud(pubsub: PubsubClient, gcloud: Gcloud) -> None:
-    """Behaviour 2: topics created, listed, described, deleted; messages published, pulled, acknowledged."""
+def test_gcloud_topics_and_messages(pubsub: PubsubClient, gcloud: Gcloud) -> None:
+    """Behaviour 2: gcloud creates, lists and deletes topics, and publishes, pulls and acks messages."""
     topic, subscription = pubsub.name("topics"), pubsub.name("subscriptions")
     gcloud("topics", "create", topic, "--labels=a=b")
     assert topic in [each["name"] for each in gcloud("topics", "list")]
@@ -70,16 +73,16 @@ def test_topics_and_messages_with_gcloud(pubsub: PubsubClient, gcloud: Gcloud) -
         gcloud("topics", "describe", topic)
 
 
-@pytest.mark.differs("labels is not a known Topic field")
-def test_the_labels_of_a_topic_with_gcloud(pubsub: PubsubClient, gcloud: Gcloud) -> None:
-    """Behaviour 10: gcloud reads, and sends labels with an update mask."""
+@pytest.mark.differs("rejects labels as an unknown field")
+def test_gcloud_updates_topic_labels(pubsub: PubsubClient, gcloud: Gcloud) -> None:
+    """Behaviour 10: gcloud reads the labels and sends them with an update mask."""
     topic = pubsub.topic(labels={"a": "b"})
     gcloud("topics", "update", topic, "--update-labels=c=d")
     assert dict(pubsub.publisher.get_topic(topic=topic).labels) == {"a": "b", "c": "d"}
 
 
-def test_subscriptions_with_gcloud(pubsub: PubsubClient, gcloud: Gcloud) -> None:
-    """Behaviours 2 and 10: created with every policy, updated, push config taken away, deleted."""
+def test_gcloud_subscriptions(pubsub: PubsubClient, gcloud: Gcloud) -> None:
+    """Behaviours 2 and 10: gcloud creates, updates and deletes subscriptions with every policy."""
     topic, dead, name = pubsub.topic(), pubsub.topic(), pubsub.name("subscriptions")
     gcloud(
         *("subscriptions", "create", name, f"--topic={topic}", "--push-endpoint=http://127.0.0.1:9/push"),
@@ -106,8 +109,8 @@ def test_subscriptions_with_gcloud(pubsub: PubsubClient, gcloud: Gcloud) -> None
         gcloud("subscriptions", "describe", name)
 
 
-def test_seek_and_snapshots_with_gcloud(pubsub: PubsubClient, gcloud: Gcloud) -> None:
-    """Behaviour 28: a snapshot created, listed, sought and deleted; a subscription sought to a time."""
+def test_gcloud_seek_and_snapshots(pubsub: PubsubClient, gcloud: Gcloud) -> None:
+    """Behaviour 28: gcloud creates, lists and deletes snapshots, and seeks to a snapshot and to a time."""
     topic = pubsub.topic()
     subscription, snapshot = pubsub.subscription(topic), pubsub.name("snapshots")
     gcloud("snapshots", "create", snapshot, f"--subscription={subscription}")

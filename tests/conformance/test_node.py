@@ -1,4 +1,4 @@
-"""Node's ``@google-cloud/pubsub`` from its public package, unmodified."""
+"""The Node client ``@google-cloud/pubsub``, unmodified, from its public package."""
 
 import json
 import os
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.timeout(600), pytest.mark.long_on_emulator]
 
 @pytest.fixture(scope="session")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the story and the packages it needs, as the lock file names them."""
+    """Return a folder with the script and the packages of its lock file."""
     for tool in ("node", "npm"):
         if shutil.which(tool) is None:
             skip_or_fail(f"{tool} is not installed")
@@ -33,8 +33,8 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def story(node: Path, pubsub: PubsubClient, host: str, ordered: str) -> dict[str, Any]:
-    """What the client saw."""
+def run_script(node: Path, pubsub: PubsubClient, host: str, ordered: str) -> dict[str, Any]:
+    """Run the script with these topics and return what the client received."""
     topic, subscription = (pubsub.name(each).rpartition("/")[2] for each in ("topics", "subscriptions"))
     command = ["node", "story.mjs", PROJECT, topic, subscription, ordered]
     environment = {**os.environ, "PUBSUB_EMULATOR_HOST": host}
@@ -46,21 +46,21 @@ def story(node: Path, pubsub: PubsubClient, host: str, ordered: str) -> dict[str
     return found
 
 
-def test_nodes_client_works(pubsub: PubsubClient, node: Path) -> None:
-    """Topic and subscription created, messages published with an ordering key, streamed, acknowledged."""
-    seen = story(node, pubsub, pubsub.server.host, "PLAIN")
-    received = sorted(seen["received"], key=lambda message: int(message["id"]))
-    assert [message["id"] for message in received] == seen["published"]
+def test_node_client_publishes_and_receives(pubsub: PubsubClient, node: Path) -> None:
+    """The client creates a topic and a subscription, publishes with an ordering key, streams and acks."""
+    result = run_script(node, pubsub, pubsub.server.host, "PLAIN")
+    received = sorted(result["received"], key=lambda message: int(message["id"]))
+    assert [message["id"] for message in received] == result["published"]
     assert [message["data"] for message in received] == ["one", "two", "three"]
     assert [message["attributes"] for message in received] == [
         {"text": text} for text in ("one", "two", "three")
     ]
     assert {message["orderingKey"] for message in received} == {"key"}
-    assert (seen["ackDeadlineSeconds"], seen["again"]) == (20, 6)
+    assert (result["ackDeadlineSeconds"], result["again"]) == (20, 6)
 
 
-def test_nodes_client_receives_in_order(pubsub: PubsubClient, node: Path) -> None:
-    """Behaviour 23: the messages of a key come in the order in which they were published."""
-    seen = story(node, pubsub, pubsub.server.host, "ORDERED")
-    assert [message["id"] for message in seen["received"]] == seen["published"]
-    assert [message["data"] for message in seen["received"]] == ["one", "two", "three"]
+def test_node_client_receives_in_order(pubsub: PubsubClient, node: Path) -> None:
+    """Behaviour 23: the messages of an ordering key arrive in the order in which they were published."""
+    result = run_script(node, pubsub, pubsub.server.host, "ORDERED")
+    assert [message["id"] for message in result["received"]] == result["published"]
+    assert [message["data"] for message in result["received"]] == ["one", "two", "three"]

@@ -1,4 +1,4 @@
-"""IAM: policies that are stored, and what happens when Pub/Sub's own agent has no rights."""
+"""IAM policies, and a Pub/Sub whose service agent lacks its permissions."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -16,8 +16,8 @@ ROLE = {"role": "roles/pubsub.viewer", "members": ["user:reader@example.com"]}
 
 
 @pytest.mark.differs("offers no IAM")
-def test_a_policy_is_stored_and_returned(pubsub: PubsubClient) -> None:
-    """Behaviour 22: of topics, subscriptions and snapshots, with an etag that guards a change."""
+def test_iam_policy_is_stored_and_returned(pubsub: PubsubClient) -> None:
+    """Behaviour 22: topics, subscriptions and snapshots have policies; an etag detects concurrent changes."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
     snapshot = pubsub.subscriber.create_snapshot(name=pubsub.name("snapshots"), subscription=subscription)
@@ -34,18 +34,18 @@ def test_a_policy_is_stored_and_returned(pubsub: PubsubClient) -> None:
 
 
 @pytest.mark.differs("offers no IAM")
-def test_the_caller_may_do_everything(pubsub: PubsubClient) -> None:
-    """Behaviour 22: permissions are answered as they are asked for; a missing resource is NOT_FOUND."""
-    wanted = {"resource": pubsub.topic(), "permissions": ["pubsub.topics.publish", "pubsub.topics.get"]}
-    answer = pubsub.publisher.test_iam_permissions(request=wanted)
-    assert list(answer.permissions) == wanted["permissions"]
+def test_iam_permissions_are_all_granted(pubsub: PubsubClient) -> None:
+    """Behaviour 22: every requested permission is granted; a missing resource is NOT_FOUND."""
+    request = {"resource": pubsub.topic(), "permissions": ["pubsub.topics.publish", "pubsub.topics.get"]}
+    response = pubsub.publisher.test_iam_permissions(request=request)
+    assert list(response.permissions) == request["permissions"]
     with pytest.raises(NotFound):
         pubsub.publisher.get_iam_policy(request={"resource": pubsub.name("topics")})
 
 
 @pytest.fixture
-def rightless(pubsub: PubsubClient) -> Iterator[PubsubClient]:
-    """A Pub/Sub whose service agent was not granted its roles."""
+def unprivileged(pubsub: PubsubClient) -> Iterator[PubsubClient]:
+    """A Pub/Sub whose service agent lacks its roles."""
     if pubsub.server.name == "emulator":
         yield pubsub
         return
@@ -55,30 +55,32 @@ def rightless(pubsub: PubsubClient) -> Iterator[PubsubClient]:
         yield PubsubClient(PubsubServer("localpubsub", server.host, None), pubsub.timeout, *clients)
 
 
-@pytest.mark.differs("has no such switch: it always forwards")
-def test_without_rights_dead_lettering_silently_does_nothing(rightless: PubsubClient) -> None:
-    """Behaviour 22: no attempt is counted, nothing is forwarded, and the message comes again for ever."""
-    topic, graveyard = rightless.topic(), rightless.topic()
-    reader = rightless.subscription(graveyard)
+@pytest.mark.differs("has no such option and always forwards")
+def test_without_service_agent_permissions_nothing_is_dead_lettered(unprivileged: PubsubClient) -> None:
+    """Behaviour 22: no attempt is counted, nothing is forwarded, and the message is redelivered forever."""
+    topic, graveyard = unprivileged.topic(), unprivileged.topic()
+    reader = unprivileged.subscription(graveyard)
     policy = DeadLetterPolicy(dead_letter_topic=graveyard, max_delivery_attempts=5)
-    failing = rightless.subscription(topic, dead_letter_policy=policy)
-    rightless.publish(topic, b"poison")
+    failing = unprivileged.subscription(topic, dead_letter_policy=policy)
+    unprivileged.publish(topic, b"poison")
     for _ in range(7):
-        (received,) = rightless.pull(failing)
+        (received,) = unprivileged.pull(failing)
         assert received.delivery_attempt == 1
-        rightless.nack(failing, [received])
-    assert rightless.pull_now(reader) == []
-    assert len(rightless.pull(failing)) == 1
+        unprivileged.nack(failing, [received])
+    assert unprivileged.pull_now(reader) == []
+    assert len(unprivileged.pull(failing)) == 1
 
 
-@pytest.mark.differs("has no such switch, and sends no deliveryAttempt")
-def test_without_rights_pushes_are_not_counted(rightless: PubsubClient, endpoint: PushEndpoint) -> None:
-    """Behaviour 22: deliveryAttempt stays 1 beyond the last attempt."""
+@pytest.mark.differs("has no such option and sends no deliveryAttempt")
+def test_without_service_agent_permissions_push_attempts_are_not_counted(
+    unprivileged: PubsubClient, endpoint: PushEndpoint
+) -> None:
+    """Behaviour 22: deliveryAttempt stays 1 after more pushes than attempts."""
     endpoint.respond = lambda _: 422 if len(endpoint.pushes) < 7 else 204
-    topic = rightless.topic()
-    policy = DeadLetterPolicy(dead_letter_topic=rightless.topic(), max_delivery_attempts=5)
+    topic = unprivileged.topic()
+    policy = DeadLetterPolicy(dead_letter_topic=unprivileged.topic(), max_delivery_attempts=5)
     push = PushConfig(push_endpoint=endpoint.url)
-    rightless.subscription(topic, dead_letter_policy=policy, push_config=push)
-    rightless.publish(topic, b"poison")
+    unprivileged.subscription(topic, dead_letter_policy=policy, push_config=push)
+    unprivileged.publish(topic, b"poison")
     pushes = endpoint.wait_for(7)
     assert {each.envelope["deliveryAttempt"] for each in pushes} == {1}

@@ -1,4 +1,4 @@
-"""Publishing: what is taken, what is refused, and the ids that are answered."""
+"""Publishing: accepted and rejected messages, and the returned ids."""
 
 import pytest
 from google.api_core.exceptions import InvalidArgument
@@ -7,8 +7,8 @@ from google.pubsub_v1.types import PubsubMessage
 from tests.servers.pubsub_client import PubsubClient
 
 
-def test_a_message_arrives_as_it_was_published(pubsub: PubsubClient) -> None:
-    """Behaviour 1: data, attributes and ordering key come back, with an id and a time."""
+def test_published_message_is_received_unchanged(pubsub: PubsubClient) -> None:
+    """Behaviour 1: data, attributes and ordering key are received, with an id and a publish time."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
     message = PubsubMessage(data=b"\x00\xff", attributes={"k": "v", "ü": "ß"}, ordering_key="key")
@@ -19,8 +19,8 @@ def test_a_message_arrives_as_it_was_published(pubsub: PubsubClient) -> None:
     assert received.message.publish_time.timestamp() > 1_700_000_000
 
 
-def test_ids_are_digits_in_request_order(pubsub: PubsubClient) -> None:
-    """Behaviour 7: one id for each message of a request, in order, all digits, no two alike."""
+def test_message_ids_are_digits_in_request_order(pubsub: PubsubClient) -> None:
+    """Behaviour 7: each message of a request has an id of digits, in order, and no two are equal."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
     data = [b"%d" % number for number in range(100)]
@@ -31,8 +31,8 @@ def test_ids_are_digits_in_request_order(pubsub: PubsubClient) -> None:
     assert [arrived[each] for each in ids] == data
 
 
-def test_an_id_stays_the_same_on_redelivery(pubsub: PubsubClient) -> None:
-    """Behaviour 7: a redelivered message is the same message."""
+def test_message_id_is_the_same_on_redelivery(pubsub: PubsubClient) -> None:
+    """Behaviour 7: a redelivered message keeps its id and has a new ack id."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
     pubsub.publish(topic, b"again")
@@ -43,7 +43,7 @@ def test_an_id_stays_the_same_on_redelivery(pubsub: PubsubClient) -> None:
     assert first[0].ack_id != second[0].ack_id
 
 
-def test_an_empty_message_is_refused(pubsub: PubsubClient) -> None:
+def test_empty_message_is_invalid_argument(pubsub: PubsubClient) -> None:
     """Behaviour 6: a message has data or attributes."""
     topic = pubsub.topic()
     with pytest.raises(InvalidArgument):
@@ -52,7 +52,7 @@ def test_an_empty_message_is_refused(pubsub: PubsubClient) -> None:
         pubsub.publisher.publish(topic=topic, messages=[PubsubMessage(ordering_key="alone")])
 
 
-def test_attributes_alone_are_a_message(pubsub: PubsubClient) -> None:
+def test_message_may_have_attributes_only(pubsub: PubsubClient) -> None:
     """Behaviour 6: attributes without data are allowed."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
@@ -60,14 +60,14 @@ def test_attributes_alone_are_a_message(pubsub: PubsubClient) -> None:
     assert dict(pubsub.pull(subscription)[0].message.attributes) == {"only": "attributes"}
 
 
-def test_a_request_needs_messages(pubsub: PubsubClient) -> None:
-    """Behaviour 5: a request without messages is refused."""
+def test_publish_without_messages_is_invalid_argument(pubsub: PubsubClient) -> None:
+    """Behaviour 5: a request without messages is rejected."""
     with pytest.raises(InvalidArgument):
         pubsub.publisher.publish(topic=pubsub.topic(), messages=[])
 
 
-def test_a_request_has_at_most_a_thousand_messages(pubsub: PubsubClient) -> None:
-    """Behaviour 5: 1,000 messages are taken, 1,001 refused."""
+def test_publish_accepts_at_most_1000_messages(pubsub: PubsubClient) -> None:
+    """Behaviour 5: 1,000 messages are accepted, 1,001 rejected."""
     topic = pubsub.topic()
     assert len(pubsub.publish(topic, *[b"x"] * 1000)) == 1000
     with pytest.raises(InvalidArgument):
@@ -89,9 +89,11 @@ def test_attributes_up_to_the_limits(pubsub: PubsubClient, attributes: dict[str,
     [{f"k{n}": "v" for n in range(101)}, {"k" * 257: "v"}, {"k": "v" * 1025}, {"k": "ü" * 513}, {"": "v"}],
     ids=["101 attributes", "key of 257 bytes", "value of 1025 bytes", "1026 bytes in 513 letters", "no key"],
 )
-@pytest.mark.differs("has no limits on attributes")
-def test_attributes_beyond_the_limits(pubsub: PubsubClient, attributes: dict[str, str]) -> None:
-    """Behaviour 5: what is beyond a limit is refused, with everything that was in the same request."""
+@pytest.mark.differs("accepts attributes of any number and size")
+def test_attributes_beyond_the_limits_are_invalid_argument(
+    pubsub: PubsubClient, attributes: dict[str, str]
+) -> None:
+    """Behaviour 5: a message beyond a limit is rejected with all other messages of its request."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
     messages = [PubsubMessage(data=b"good"), PubsubMessage(data=b"bad", attributes=attributes)]
@@ -100,24 +102,24 @@ def test_attributes_beyond_the_limits(pubsub: PubsubClient, attributes: dict[str
     assert pubsub.pull_now(subscription) == []
 
 
-@pytest.mark.differs("takes them")
-def test_attributes_of_google_are_refused(pubsub: PubsubClient) -> None:
-    """Behaviour 5: keys that start with ``goog`` are Google's own."""
+@pytest.mark.differs("accepts reserved attribute names")
+def test_attribute_with_reserved_prefix_is_invalid_argument(pubsub: PubsubClient) -> None:
+    """Behaviour 5: attribute names that begin with ``goog`` are reserved."""
     with pytest.raises(InvalidArgument):
         pubsub.publish(pubsub.topic(), b"x", googclient="mine")
 
 
-@pytest.mark.differs("takes more than ten million bytes")
-def test_ten_million_bytes_are_too_many(pubsub: PubsubClient) -> None:
-    """Behaviour 5: more than 10,000,000 bytes are refused with a sentence of Pub/Sub's, not gRPC's."""
+@pytest.mark.differs("accepts more than ten million bytes")
+def test_publish_accepts_at_most_ten_million_bytes(pubsub: PubsubClient) -> None:
+    """Behaviour 5: more than 10,000,000 bytes are rejected with Pub/Sub's message, not with gRPC's."""
     topic = pubsub.topic()
     assert pubsub.publish(topic, b"x" * 9_999_900)
     with pytest.raises(InvalidArgument):
         pubsub.publish(topic, b"x" * 10_000_001)
 
 
-def test_every_subscription_gets_its_copy(pubsub: PubsubClient) -> None:
-    """Behaviour 25: fan-out; acknowledging one copy leaves the others."""
+def test_every_subscription_receives_every_message(pubsub: PubsubClient) -> None:
+    """Behaviour 25: an ack on one subscription does not affect the others."""
     topic = pubsub.topic()
     first, second = pubsub.subscription(topic), pubsub.subscription(topic)
     ids = pubsub.publish(topic, b"a", b"b")
@@ -125,8 +127,8 @@ def test_every_subscription_gets_its_copy(pubsub: PubsubClient) -> None:
     assert sorted(received.message.message_id for received in pubsub.pull(second, 2)) == sorted(ids)
 
 
-def test_a_later_subscription_gets_later_messages(pubsub: PubsubClient) -> None:
-    """Behaviour 25: what was published before a subscription was made never reaches it."""
+def test_subscription_receives_messages_from_its_creation_on(pubsub: PubsubClient) -> None:
+    """Behaviour 25: a subscription never receives messages from before its creation."""
     topic = pubsub.topic()
     pubsub.publish(topic, b"before")
     subscription = pubsub.subscription(topic)

@@ -1,4 +1,4 @@
-"""Pulling: leases, deadlines, attempts, and the stream the official client uses."""
+"""Pulling: leases, deadlines, attempts, and the stream that the official client uses."""
 
 import threading
 from datetime import timedelta
@@ -21,7 +21,7 @@ from tests.servers.push_endpoint import PushEndpoint
 from tests.servers.waiting import MAX_WAIT_SECONDS
 
 
-def test_the_official_client_needs_nothing_but_the_variable(
+def test_official_client_works_with_emulator_host_only(
     pubsub: PubsubClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Behaviour 1: google-cloud-pubsub publishes and subscribes with only PUBSUB_EMULATOR_HOST set."""
@@ -47,8 +47,8 @@ def test_the_official_client_needs_nothing_but_the_variable(
     assert found == list(range(300))
 
 
-def test_a_leased_message_is_nobody_elses(pubsub: PubsubClient) -> None:
-    """Behaviour 26: a message that was pulled is not pulled again while its lease lasts."""
+def test_leased_message_is_not_delivered_again(pubsub: PubsubClient) -> None:
+    """Behaviour 26: a pulled message is not pulled again while its lease lasts."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
     pubsub.publish(topic, b"once")
@@ -56,8 +56,8 @@ def test_a_leased_message_is_nobody_elses(pubsub: PubsubClient) -> None:
     assert pubsub.pull_now(subscription) == []
 
 
-def test_a_deadline_of_zero_is_a_nack(pubsub: PubsubClient) -> None:
-    """Behaviour 26: modifying the deadline to 0 delivers the message again, at once."""
+def test_ack_deadline_of_zero_is_a_nack(pubsub: PubsubClient) -> None:
+    """Behaviour 26: setting the ack deadline to 0 redelivers the message at once."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
     pubsub.publish(topic, b"again")
@@ -66,8 +66,8 @@ def test_a_deadline_of_zero_is_a_nack(pubsub: PubsubClient) -> None:
     assert pubsub.pull(subscription)[0].message.data == b"again"
 
 
-def test_an_acknowledged_message_is_gone(pubsub: PubsubClient) -> None:
-    """Behaviour 26: after an ack a nack of the same delivery changes nothing, and neither is an error."""
+def test_acknowledged_message_is_not_redelivered(pubsub: PubsubClient) -> None:
+    """Behaviour 26: acks and nacks of a lease that was acked change nothing and are no errors."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
     pubsub.publish(topic, b"done")
@@ -78,8 +78,8 @@ def test_an_acknowledged_message_is_gone(pubsub: PubsubClient) -> None:
     assert pubsub.pull_now(subscription) == []
 
 
-def test_acking_an_expired_delivery_is_no_error(pubsub: PubsubClient) -> None:
-    """Behaviour 26: an ack id of a delivery that ended is accepted."""
+def test_ack_of_an_expired_lease_is_ignored(pubsub: PubsubClient) -> None:
+    """Behaviour 26: the ack id of a lease that has ended is accepted."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
     pubsub.publish(topic, b"late")
@@ -88,9 +88,11 @@ def test_acking_an_expired_delivery_is_no_error(pubsub: PubsubClient) -> None:
     pubsub.ack(subscription, ended)
 
 
-@pytest.mark.parametrize("deadline", [-1, pytest.param(601, marks=pytest.mark.differs("takes any"))])
-def test_modified_deadlines_have_bounds(pubsub: PubsubClient, deadline: int) -> None:
-    """Behaviour 26: a deadline is modified to 0 to 600 seconds."""
+@pytest.mark.parametrize(
+    "deadline", [-1, pytest.param(601, marks=pytest.mark.differs("accepts any deadline"))]
+)
+def test_modify_ack_deadline_out_of_bounds_is_invalid_argument(pubsub: PubsubClient, deadline: int) -> None:
+    """Behaviour 26: an ack deadline can be set to 0 to 600 seconds."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
     pubsub.publish(topic, b"x")
@@ -101,22 +103,22 @@ def test_modified_deadlines_have_bounds(pubsub: PubsubClient, deadline: int) -> 
         )
 
 
-def test_an_ack_id_must_be_one(pubsub: PubsubClient) -> None:
-    """Behaviour 26: a string that is no ack id is refused."""
+def test_malformed_ack_id_is_invalid_argument(pubsub: PubsubClient) -> None:
+    """Behaviour 26: a string that is not an ack id is rejected."""
     subscription = pubsub.subscription(pubsub.topic())
     with pytest.raises(InvalidArgument):
         pubsub.subscriber.acknowledge(subscription=subscription, ack_ids=["nonsense"])
 
 
-def test_a_pull_asks_for_messages(pubsub: PubsubClient) -> None:
-    """Behaviour 26: max_messages is at least 1."""
+def test_pull_of_zero_messages_is_invalid_argument(pubsub: PubsubClient) -> None:
+    """Behaviour 26: max_messages must be at least 1."""
     subscription = pubsub.subscription(pubsub.topic())
     with pytest.raises(InvalidArgument):
         pubsub.subscriber.pull(subscription=subscription, max_messages=0)
 
 
-def test_a_pull_waits_for_a_message(pubsub: PubsubClient) -> None:
-    """Behaviour 26: a pull that finds nothing is answered when something comes."""
+def test_pull_waits_for_a_message(pubsub: PubsubClient) -> None:
+    """Behaviour 26: a pull without ready messages returns when a message is published."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
     found: list[Any] = []
@@ -127,7 +129,7 @@ def test_a_pull_waits_for_a_message(pubsub: PubsubClient) -> None:
     assert [received.message.data for received in found] == [b"at last"]
 
 
-def test_attempts_are_counted_with_a_dead_letter_policy(pubsub: PubsubClient) -> None:
+def test_delivery_attempt_counts_with_a_dead_letter_policy(pubsub: PubsubClient) -> None:
     """Behaviour 27: delivery_attempt counts from 1."""
     topic = pubsub.topic()
     policy = DeadLetterPolicy(dead_letter_topic=pubsub.topic(), max_delivery_attempts=5)
@@ -141,7 +143,7 @@ def test_attempts_are_counted_with_a_dead_letter_policy(pubsub: PubsubClient) ->
     assert attempts == [1, 2, 3]
 
 
-def test_attempts_are_not_told_without_a_policy(pubsub: PubsubClient) -> None:
+def test_delivery_attempt_is_zero_without_dead_letter_policy(pubsub: PubsubClient) -> None:
     """Behaviour 27: without a dead-letter policy delivery_attempt is 0."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
@@ -149,43 +151,45 @@ def test_attempts_are_not_told_without_a_policy(pubsub: PubsubClient) -> None:
     assert pubsub.pull(subscription)[0].delivery_attempt == 0
 
 
-@pytest.mark.differs("lets it be pulled")
-def test_a_push_subscription_cannot_be_pulled(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
-    """Behaviour 19: pulling from a push subscription answers FAILED_PRECONDITION."""
+@pytest.mark.differs("allows it to be pulled")
+def test_pull_from_a_push_subscription_is_failed_precondition(
+    pubsub: PubsubClient, endpoint: PushEndpoint
+) -> None:
+    """Behaviour 19: a pull from a push subscription is FAILED_PRECONDITION."""
     subscription = pubsub.subscription(pubsub.topic(), push_config=PushConfig(push_endpoint=endpoint.url))
     with pytest.raises(FailedPrecondition):
         pubsub.pull_now(subscription)
 
 
 @pytest.mark.differs("sends nothing before the first message")
-def test_a_stream_begins_with_the_properties(pubsub: PubsubClient) -> None:
-    """Behaviour 29: the first answer tells how the subscription delivers, before any message."""
+def test_stream_begins_with_the_subscription_properties(pubsub: PubsubClient) -> None:
+    """Behaviour 29: the first response has the subscription properties and no message."""
     subscription = pubsub.subscription(pubsub.topic())
     with Stream(pubsub, subscription=subscription) as stream:
-        first = stream.hear()
+        first = stream.receive()
     assert "subscription_properties" in first
     assert not first.subscription_properties.exactly_once_delivery_enabled
     assert not first.received_messages
 
 
 @pytest.mark.differs("ignores flow control on an ack on the stream")
-def test_a_stream_holds_to_the_outstanding_messages(pubsub: PubsubClient) -> None:
-    """Behaviour 29: no more messages are outstanding than allowed; an ack makes room for one."""
+def test_stream_flow_control_limits_outstanding_messages(pubsub: PubsubClient) -> None:
+    """Behaviour 29: no more messages are outstanding than allowed; an ack allows another one."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
     pubsub.publish(topic, *[b"x"] * 5)
     with Stream(pubsub, subscription=subscription, max_outstanding_messages=2) as stream:
         first = stream.messages(2)
-        # What the stream does not hold, a pull gets: three of five.
+        # A pull receives the three messages that are not outstanding on the stream.
         assert len(pubsub.pull(subscription, 3)) == 3
         pubsub.publish(topic, b"y")
-        stream.say(ack_ids=[first[0].ack_id])
+        stream.send(ack_ids=[first[0].ack_id])
         assert [received.message.data for received in stream.messages(1)] == [b"y"]
 
 
-@pytest.mark.differs("sends all that waits")
-def test_a_stream_holds_to_the_outstanding_bytes(pubsub: PubsubClient) -> None:
-    """Behaviour 29: bytes are bounded likewise; a message larger than the bound is let through alone."""
+@pytest.mark.differs("ignores max_outstanding_bytes")
+def test_stream_flow_control_limits_outstanding_bytes(pubsub: PubsubClient) -> None:
+    """Behaviour 29: outstanding bytes are limited; a message above the limit is sent alone."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
     pubsub.publish(topic, b"x" * 5000, b"y" * 5000)
@@ -195,24 +199,24 @@ def test_a_stream_holds_to_the_outstanding_bytes(pubsub: PubsubClient) -> None:
         assert {received.message.data[:1] for received in [*first, *rest]} == {b"x", b"y"}
 
 
-def test_a_nack_on_a_stream_redelivers(pubsub: PubsubClient) -> None:
-    """Behaviour 29: deadlines are modified on the stream, too."""
+def test_stream_nack_redelivers(pubsub: PubsubClient) -> None:
+    """Behaviour 29: ack deadlines can be modified on the stream."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
     pubsub.publish(topic, b"again")
     with Stream(pubsub, subscription=subscription) as stream:
         (first,) = stream.messages(1)
-        stream.say(modify_deadline_ack_ids=[first.ack_id], modify_deadline_seconds=[0])
+        stream.send(modify_deadline_ack_ids=[first.ack_id], modify_deadline_seconds=[0])
         (second,) = stream.messages(1)
     assert first.message == second.message
 
 
-def test_a_nack_is_redelivered_while_others_stay_out(pubsub: PubsubClient) -> None:
-    """Behaviour 16: after its own backoff, whatever was ready when it was refused and is out since."""
+def test_nacked_message_is_redelivered_while_others_are_outstanding(pubsub: PubsubClient) -> None:
+    """Behaviour 16: a nacked message is redelivered after its backoff while another one is outstanding."""
     topic = pubsub.topic()
     policy = RetryPolicy(minimum_backoff=timedelta(seconds=1), maximum_backoff=timedelta(seconds=1))
     subscription = pubsub.subscription(topic, ack_deadline_seconds=600, retry_policy=policy)
-    pubsub.publish(topic, b"refused", b"held")
+    pubsub.publish(topic, b"nacked", b"held")
     first = pubsub.pull(subscription)
     pubsub.nack(subscription, first)
     pubsub.pull(subscription)

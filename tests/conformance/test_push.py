@@ -1,8 +1,8 @@
-"""Pushing: body, headers, acks and nacks, backoff, deadlines, tokens."""
+"""Pushing: body, headers, acks and nacks, window, backoff and deadlines."""
 
 import json
 import re
-import time
+import threading
 from datetime import timedelta
 from itertools import pairwise
 
@@ -11,22 +11,23 @@ from google.pubsub_v1.types import DeadLetterPolicy, PubsubMessage, PushConfig, 
 
 from tests.servers.pubsub_client import PubsubClient
 from tests.servers.push_endpoint import Push, PushEndpoint, Response
+from tests.servers.waiting import MAX_WAIT_SECONDS
 
 USER_AGENT = "APIs-Google; (+https://developers.google.com/webmasters/APIs-Google.html)"
 
 
 def push_to(endpoint: PushEndpoint, path: str = "") -> PushConfig:
-    """A push config without token."""
+    """Return a push config without token."""
     return PushConfig(push_endpoint=endpoint.url + path)
 
 
 def backoff(minimum: float, maximum: float) -> RetryPolicy:
-    """A retry policy, in seconds."""
+    """Return a retry policy with these backoffs in seconds."""
     return RetryPolicy(minimum_backoff=timedelta(seconds=minimum), maximum_backoff=timedelta(seconds=maximum))
 
 
-def test_the_body_is_as_documented(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
-    """Behaviour 11: https://cloud.google.com/pubsub/docs/push#receive_push, written out by hand."""
+def test_push_body_is_as_documented(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
+    """Behaviour 11: the body is that of https://cloud.google.com/pubsub/docs/push#receive_push."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic, push_config=push_to(endpoint))
     attributes = {"key": "value", "quote": '"\\\n\u2028ü'}
@@ -47,8 +48,8 @@ def test_the_body_is_as_documented(pubsub: PubsubClient, endpoint: PushEndpoint)
     }
 
 
-def test_data_is_standard_base64(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
-    """Behaviour 11: with + and / and padding (RFC 4648 section 4), not the URL-safe alphabet."""
+def test_push_data_is_standard_base64(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
+    """Behaviour 11: base64 has +, / and padding (RFC 4648 section 4), not the URL-safe alphabet."""
     topic = pubsub.topic()
     pubsub.subscription(topic, push_config=push_to(endpoint))
     pubsub.publish(topic, b"\xfb\xff\xfe\xff")
@@ -56,8 +57,8 @@ def test_data_is_standard_base64(pubsub: PubsubClient, endpoint: PushEndpoint) -
 
 
 @pytest.mark.differs("sends an empty object")
-def test_what_is_empty_is_absent(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
-    """Behaviour 11: no attributes field without attributes."""
+def test_push_body_omits_empty_attributes(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
+    """Behaviour 11: a message without attributes has no field ``attributes``."""
     topic = pubsub.topic()
     pubsub.subscription(topic, push_config=push_to(endpoint))
     pubsub.publish(topic, b"no attributes")
@@ -66,8 +67,8 @@ def test_what_is_empty_is_absent(pubsub: PubsubClient, endpoint: PushEndpoint) -
 
 
 @pytest.mark.differs("sends an empty string")
-def test_no_data_is_absent_too(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
-    """Behaviour 11: no data field without data."""
+def test_push_body_omits_empty_data(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
+    """Behaviour 11: a message without data has no field ``data``."""
     topic = pubsub.topic()
     pubsub.subscription(topic, push_config=push_to(endpoint))
     pubsub.publish(topic, b"", no="data")
@@ -75,17 +76,17 @@ def test_no_data_is_absent_too(pubsub: PubsubClient, endpoint: PushEndpoint) -> 
     assert sorted(message) == ["attributes", "messageId", "message_id", "publishTime", "publish_time"]
 
 
-@pytest.mark.differs("never sends it")
-def test_the_ordering_key_is_sent(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
-    """Behaviour 11: orderingKey for keyed messages."""
+@pytest.mark.differs("never sends the ordering key")
+def test_push_body_has_the_ordering_key(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
+    """Behaviour 11: a message with an ordering key has the field ``orderingKey``."""
     topic = pubsub.topic()
     pubsub.subscription(topic, push_config=push_to(endpoint))
     pubsub.publisher.publish(topic=topic, messages=[PubsubMessage(data=b"x", ordering_key="ü-key")])
     assert endpoint.wait_for(1)[0].envelope["message"]["orderingKey"] == "ü-key"
 
 
-def test_the_headers_are_pubsubs(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
-    """Behaviour 11: POST of JSON to the path and query of the endpoint."""
+def test_push_request_line_and_headers(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
+    """Behaviour 11: JSON is sent with POST to the path and query of the endpoint."""
     topic = pubsub.topic()
     pubsub.subscription(topic, push_config=push_to(endpoint, "/deep?token=1&x=%20"))
     pubsub.publish(topic, b"x")
@@ -97,8 +98,8 @@ def test_the_headers_are_pubsubs(pubsub: PubsubClient, endpoint: PushEndpoint) -
 
 
 @pytest.mark.differs("sends no From")
-def test_the_sender_looks_like_google(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
-    """Behaviour 11: User-Agent and From, as captured on the real service."""
+def test_push_user_agent_and_from_are_googles(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
+    """Behaviour 11: User-Agent and From are as captured on the real service."""
     topic = pubsub.topic()
     pubsub.subscription(topic, push_config=push_to(endpoint))
     pubsub.publish(topic, b"x")
@@ -107,8 +108,10 @@ def test_the_sender_looks_like_google(pubsub: PubsubClient, endpoint: PushEndpoi
 
 
 @pytest.mark.differs("never sends deliveryAttempt")
-def test_attempts_are_told_with_a_dead_letter_policy(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
-    """Behaviour 11: deliveryAttempt is top level, and counts from 1."""
+def test_push_delivery_attempt_counts_with_a_dead_letter_policy(
+    pubsub: PubsubClient, endpoint: PushEndpoint
+) -> None:
+    """Behaviour 11: deliveryAttempt is a top-level field and counts from 1."""
     endpoint.respond = lambda _: 500 if len(endpoint.pushes) < 3 else 204
     topic = pubsub.topic()
     policy = DeadLetterPolicy(dead_letter_topic=pubsub.topic(), max_delivery_attempts=5)
@@ -120,14 +123,14 @@ def test_attempts_are_told_with_a_dead_letter_policy(pubsub: PubsubClient, endpo
 
 
 @pytest.mark.parametrize("code", [102, 200, 201, 202, 204])
-def test_five_codes_acknowledge(pubsub: PubsubClient, endpoint: PushEndpoint, code: int) -> None:
-    """Behaviour 12: 102, 200, 201, 202 and 204 acknowledge: the message is gone."""
+def test_push_status_acknowledges(pubsub: PubsubClient, endpoint: PushEndpoint, code: int) -> None:
+    """Behaviour 12: 102, 200, 201, 202 and 204 acknowledge the message."""
     endpoint.respond = lambda _: code
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic, push_config=push_to(endpoint))
     pubsub.publish(topic, b"x")
     endpoint.wait_for(1)
-    # A second message, once answered, shows that the first answer has been heard.
+    # The push of a second message shows that the response to the first was processed.
     pubsub.publish(topic, b"y")
     endpoint.wait_for(2)
     pubsub.subscriber.modify_push_config(subscription=subscription, push_config=PushConfig())
@@ -137,36 +140,36 @@ def test_five_codes_acknowledge(pubsub: PubsubClient, endpoint: PushEndpoint, co
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
-        pytest.param(203, marks=pytest.mark.differs("takes 203 for an ack")),
+        pytest.param(203, marks=pytest.mark.differs("accepts 203 as an ack")),
         *(205, 206, 301, 400, 404, 429, 500, "reset"),
     ],
 )
-def test_everything_else_is_a_nack(pubsub: PubsubClient, endpoint: PushEndpoint, answer: Response) -> None:
-    """Behaviour 12: any other code, and a connection that breaks, delivers the message again."""
-    endpoint.respond = lambda _: answer if len(endpoint.pushes) < 2 else 204
+def test_push_status_is_a_nack(pubsub: PubsubClient, endpoint: PushEndpoint, response: Response) -> None:
+    """Behaviour 12: any other status, or a connection that breaks, redelivers the message."""
+    endpoint.respond = lambda _: response if len(endpoint.pushes) < 2 else 204
     topic = pubsub.topic()
     pubsub.subscription(topic, push_config=push_to(endpoint))
     (message_id,) = pubsub.publish(topic, b"x")
     assert [push.message_id for push in endpoint.wait_for(2)] == [message_id, message_id]
 
 
-def test_a_refused_connection_is_a_nack(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
-    """Behaviour 12: what cannot be delivered waits until it can."""
+def test_push_connection_refused_is_a_nack(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
+    """Behaviour 12: a message that cannot be delivered waits until its endpoint is reachable."""
     topic = pubsub.topic()
-    nobody = PushConfig(push_endpoint="http://127.0.0.1:9/nobody")
-    subscription = pubsub.subscription(topic, push_config=nobody)
+    unreachable = PushConfig(push_endpoint="http://127.0.0.1:9/unreachable")
+    subscription = pubsub.subscription(topic, push_config=unreachable)
     (message_id,) = pubsub.publish(topic, b"x")
     pubsub.subscriber.modify_push_config(subscription=subscription, push_config=push_to(endpoint))
     assert endpoint.wait_for(1)[0].message_id == message_id
 
 
 @pytest.mark.differs("leaves the old request open")
-def test_a_deadline_that_passes_redelivers(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
-    """Behaviours 13, 21 and 26: silence for the ack deadline ends a push, and a lease, as a nack does.
+def test_message_is_redelivered_after_its_ack_deadline(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
+    """Behaviours 13, 21 and 26: a passed ack deadline ends a push and a pull lease as a nack does.
 
-    Both in one test, for the shortest deadline there is takes ten real seconds.
+    One test covers both, because the shortest ack deadline takes ten real seconds.
     """
     endpoint.respond = lambda _: "silence" if len(endpoint.pushes) < 2 else 204
     topic = pubsub.topic()
@@ -179,81 +182,86 @@ def test_a_deadline_that_passes_redelivers(pubsub: PubsubClient, endpoint: PushE
     pubsub.subscriber.modify_ack_deadline(
         subscription=extended, ack_ids=[held[0].ack_id], ack_deadline_seconds=60
     )
-    pushes = endpoint.wait_for(2, timeout=20)
+    pushes = endpoint.wait_for(2, MAX_WAIT_SECONDS)
     second = pubsub.pull(pulled)
     assert [push.message_id for push in pushes] == [message_id, message_id]
-    assert 9.5 <= pushes[1].at - pushes[0].at <= 14
+    assert pushes[1].at - pushes[0].at >= 5  # A nack would be redelivered within a second.
     endpoint.wait_until(lambda: endpoint.closed_early == 1)
     assert (first[0].message, second[0].message.message_id) == (second[0].message, message_id)
     assert pubsub.pull_now(extended) == []
 
 
 @pytest.mark.differs("pushes two at a time")
-def test_many_pushes_are_open_at_once(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
-    """Behaviour 14: the window grows with success; slow answers do not stop other pushes."""
+def test_push_window_opens_many_pushes_at_once(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
+    """Behaviour 14: the window grows with acks; slow responses do not delay other pushes."""
     topic = pubsub.topic()
-    most = 0
-    open_now: set[str] = set()
+    max_open = 0
+    open_pushes: set[str] = set()
+    enough = threading.Event()
 
-    def slowly(push: Push) -> Response:
-        nonlocal most
-        open_now.add(push.message_id)
-        most = max(most, len(open_now))
-        time.sleep(0.1)  # what a slow endpoint does
-        open_now.discard(push.message_id)
+    def respond(push: Push) -> Response:
+        nonlocal max_open
+        open_pushes.add(push.message_id)
+        max_open = max(max_open, len(open_pushes))
+        if max_open >= 40:
+            enough.set()
+        enough.wait(0.5)  # A response opens the window further, so each push must end at some time.
+        open_pushes.discard(push.message_id)
         return 204
 
-    endpoint.respond = slowly
-    pubsub.publish(topic, b"to nobody")
+    endpoint.respond = respond
     pubsub.subscription(topic, push_config=push_to(endpoint))
     pubsub.publish(topic, *[b"x"] * 150)
     endpoint.wait_for(150)
-    assert most >= 40
+    assert max_open >= 40
 
 
-@pytest.mark.differs("pauses nothing")
-def test_a_burst_of_refusals_pauses_one_subscription(
+# Not strict: which of the two endpoints the emulator serves first depends on the order of its requests.
+@pytest.mark.differs("does not pause", strict=False)
+def test_push_backoff_pauses_one_subscription(
     pubsub: PubsubClient, endpoint: PushEndpoint, other_endpoint: PushEndpoint
 ) -> None:
-    """Behaviour 15: an endpoint that refuses everything is slowed; another subscription's is not."""
+    """Behaviour 15: pushes to an endpoint that nacks everything pause; another subscription's do not."""
     endpoint.respond = lambda _: 503
     topic = pubsub.topic()
     pubsub.subscription(topic, push_config=push_to(endpoint))
     pubsub.subscription(topic, push_config=push_to(other_endpoint))
-    began = time.monotonic()
     pubsub.publish(topic, *[b"x"] * 40)
-    served = other_endpoint.wait_for(40)[-1].at - began
-    refused = [push.at for push in endpoint.wait_for(20)]
-    *_, second, longest = sorted(after - before for before, after in pairwise(refused))
-    assert second >= 0.15  # not once, as where the machine halts
-    assert longest > served / 2
+    other_endpoint.wait_for(40)
+    # All first attempts take at least 6 s, because at most five pushes are sent between two pauses.
+    assert len({push.message_id for push in endpoint.pushes}) < 40
+    nacked = [push.at for push in endpoint.wait_for(20)]
+    *_, second_longest, _ = sorted(after - before for before, after in pairwise(nacked))
+    assert second_longest >= 0.15
 
 
-def test_retries_keep_to_their_policy(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
-    """Behaviour 16: the second attempt comes minimum_backoff after the nack, then up to the maximum."""
+def test_push_retries_follow_the_retry_policy(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
+    """Behaviour 16: the second attempt waits for minimum_backoff, later ones up to maximum_backoff."""
     endpoint.respond = lambda _: 500 if len(endpoint.pushes) < 4 else 204
     topic = pubsub.topic()
     pubsub.subscription(topic, push_config=push_to(endpoint), retry_policy=backoff(0.5, 1))
     pubsub.publish(topic, b"x")
     times = [push.at for push in endpoint.wait_for(4)]
     first, second, third = (after - before for before, after in pairwise(times))
-    assert 0.5 <= first <= 1.9
-    assert 1.0 <= second <= 4
-    assert 1.0 <= third <= 4
+    assert first >= 0.5
+    assert second >= 1.0
+    assert third >= 1.0
 
 
-def test_without_a_policy_retries_are_quick(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
-    """Behaviour 16: five failing attempts were over in 2.3 s on the real service."""
+def test_push_retries_are_quick_without_retry_policy(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
+    """Behaviour 16: five failing attempts took 2.3 s on the real service."""
     endpoint.respond = lambda _: 500 if len(endpoint.pushes) < 5 else 204
     topic = pubsub.topic()
     pubsub.subscription(topic, push_config=push_to(endpoint))
     pubsub.publish(topic, b"x")
     times = [push.at for push in endpoint.wait_for(5)]
-    assert times[-1] - times[0] <= 5
+    assert times[-1] - times[0] < 100  # The default retry policy would wait for 10 + 20 + 40 + 80 s.
 
 
-def test_an_empty_push_config_pauses(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
-    """Behaviour 19: pushes stop, the backlog stays and can be pulled; an endpoint resumes."""
+def test_empty_push_config_stops_pushing_and_keeps_the_backlog(
+    pubsub: PubsubClient, endpoint: PushEndpoint
+) -> None:
+    """Behaviour 19: pushing stops, the backlog stays and can be pulled; an endpoint resumes pushing."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic, push_config=push_to(endpoint))
     pubsub.publish(topic, b"pushed")

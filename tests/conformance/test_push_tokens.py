@@ -1,4 +1,4 @@
-"""The tokens of push requests, verified as a careful receiver would: with google-auth."""
+"""The OIDC tokens of push requests, verified with google-auth."""
 
 import time
 from collections.abc import Mapping
@@ -20,8 +20,8 @@ EMAIL = "pusher@conformance.iam.gserviceaccount.com"
 pytestmark = pytest.mark.differs("sends no Authorization header")
 
 
-def verified(token: str, pubsub: PubsubClient, audience: str) -> Mapping[str, Any]:
-    """The claims, or google-auth's exception."""
+def verify(token: str, pubsub: PubsubClient, audience: str) -> Mapping[str, Any]:
+    """Return the claims of a valid token; raise google-auth's exception for an invalid one."""
     with requests.Session() as session:
         request = google.auth.transport.requests.Request(session=session)
         certs_url = str(pubsub.server.certs_url)
@@ -29,7 +29,7 @@ def verified(token: str, pubsub: PubsubClient, audience: str) -> Mapping[str, An
 
 
 def pushed_token(pubsub: PubsubClient, endpoint: PushEndpoint, audience: str = "") -> str:
-    """The token of one push."""
+    """Publish a message and return the token of its push."""
     topic = pubsub.topic()
     oidc = PushConfig.OidcToken(service_account_email=EMAIL, audience=audience)
     pubsub.subscription(topic, push_config=PushConfig(push_endpoint=endpoint.url, oidc_token=oidc))
@@ -39,10 +39,10 @@ def pushed_token(pubsub: PubsubClient, endpoint: PushEndpoint, audience: str = "
     return token
 
 
-def test_google_auth_verifies_the_token(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
-    """Behaviour 17: signed by a key whose certificate the server publishes, with the claims of Google's."""
+def test_push_token_is_verified_by_google_auth(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
+    """Behaviour 17: the server publishes the key's certificate; the claims are those of Google's tokens."""
     token = pushed_token(pubsub, endpoint, "https://worker.example")
-    claims = verified(token, pubsub, "https://worker.example")
+    claims = verify(token, pubsub, "https://worker.example")
     assert (claims["iss"], claims["aud"]) == ("https://accounts.google.com", "https://worker.example")
     assert (claims["email"], claims["email_verified"]) == (EMAIL, True)
     assert claims["sub"].isdigit()
@@ -52,23 +52,23 @@ def test_google_auth_verifies_the_token(pubsub: PubsubClient, endpoint: PushEndp
     assert jwt.get_unverified_header(token)["alg"] == "RS256"
 
 
-def test_the_audience_defaults_to_the_endpoint(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
-    """Behaviour 17: without an audience it is the URL of the push endpoint."""
+def test_push_token_audience_defaults_to_the_endpoint(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
+    """Behaviour 17: without an audience in the configuration it is the URL of the push endpoint."""
     token = pushed_token(pubsub, endpoint)
-    assert verified(token, pubsub, endpoint.url)["aud"] == endpoint.url
+    assert verify(token, pubsub, endpoint.url)["aud"] == endpoint.url
 
 
-def test_another_audience_is_refused(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
-    """Behaviour 17: a token for one service does not open another."""
+def test_push_token_for_another_audience_is_rejected(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
+    """Behaviour 17: a token for one service is invalid for another."""
     token = pushed_token(pubsub, endpoint, "https://worker.example")
     with pytest.raises(exceptions.InvalidValue):
-        verified(token, pubsub, "https://other.example")
+        verify(token, pubsub, "https://other.example")
 
 
-def test_a_tampered_token_is_refused(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
-    """Behaviour 17: the signature holds for the claims that were signed, only."""
+def test_push_token_with_forged_claims_is_rejected(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
+    """Behaviour 17: the signature is invalid for other claims."""
     head, claims, signature = pushed_token(pubsub, endpoint, "https://worker.example").split(".")
     forged = jwt.encode({"aud": "https://worker.example", "email": EMAIL}, "k" * 32).split(".")[1]
     with pytest.raises(exceptions.GoogleAuthError):
-        verified(f"{head}.{forged}.{signature}", pubsub, "https://worker.example")
-    assert verified(f"{head}.{claims}.{signature}", pubsub, "https://worker.example")
+        verify(f"{head}.{forged}.{signature}", pubsub, "https://worker.example")
+    assert verify(f"{head}.{claims}.{signature}", pubsub, "https://worker.example")

@@ -1,4 +1,4 @@
-"""The REST API: JSON under /v1/projects/…, by hand and with the REST transport of Google's own client."""
+"""The REST API /v1/projects/…, called with plain JSON and with the REST transport of the official client."""
 
 import base64
 from typing import Any, Final, TypeAlias
@@ -16,30 +16,32 @@ from tests.servers.pubsub_client import PROJECT, PubsubClient
 
 Json: TypeAlias = Any
 
-SECONDS: Final = 10
+TIMEOUT: Final = 60  #: How long one request may take, in seconds.
 
 
-class Rest:
-    """Requests as curl would send them."""
+class RestClient:
+    """Sends requests as curl would."""
 
     def __init__(self, http_url: str) -> None:
         self._url = http_url
 
     def __call__(self, method: str, path: str, body: Json = None, **query: str) -> tuple[int, Json]:
-        """Status and JSON of an answer."""
-        answer = requests.request(method, f"{self._url}/v1/{path}", json=body, params=query, timeout=SECONDS)
-        assert answer.headers["Content-Type"].startswith("application/json"), answer.text
-        return answer.status_code, answer.json()
+        """Send a request; return the status and the JSON of the response."""
+        response = requests.request(
+            method, f"{self._url}/v1/{path}", json=body, params=query, timeout=TIMEOUT
+        )
+        assert response.headers["Content-Type"].startswith("application/json"), response.text
+        return response.status_code, response.json()
 
 
 @pytest.fixture
-def rest(pubsub: PubsubClient) -> Rest:
-    """Of the server under test."""
-    return Rest(pubsub.server.http_url)
+def rest(pubsub: PubsubClient) -> RestClient:
+    """A client of the server under test."""
+    return RestClient(pubsub.server.http_url)
 
 
-def test_a_message_goes_through_rest(pubsub: PubsubClient, rest: Rest) -> None:
-    """Behaviour 2: created, published, pulled and acknowledged; bytes are base64, names camelCase."""
+def test_rest_publish_pull_and_acknowledge(pubsub: PubsubClient, rest: RestClient) -> None:
+    """Behaviour 2: messages are published, pulled and acked; bytes are base64, names are in camelCase."""
     topic, subscription = pubsub.name("topics"), pubsub.name("subscriptions")
     assert rest("PUT", topic, {"labels": {"a": "b"}})[0] == 200
     status, made = rest("PUT", subscription, {"topic": topic, "ackDeadlineSeconds": 20})
@@ -60,8 +62,8 @@ def test_a_message_goes_through_rest(pubsub: PubsubClient, rest: Rest) -> None:
     assert rest("DELETE", topic) == (200, {})
 
 
-def test_both_doors_lead_to_one_place(pubsub: PubsubClient, rest: Rest) -> None:
-    """What is published over gRPC is pulled over REST, and the other way round."""
+def test_rest_and_grpc_share_their_resources(pubsub: PubsubClient, rest: RestClient) -> None:
+    """A message published over gRPC can be pulled over REST, and the other way round."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
     pubsub.publish(topic, b"grpc")
@@ -71,8 +73,8 @@ def test_both_doors_lead_to_one_place(pubsub: PubsubClient, rest: Rest) -> None:
     assert [received.message.data for received in pubsub.pull(subscription)] == [b"rest"]
 
 
-def test_errors_have_googles_body(pubsub: PubsubClient, rest: Rest) -> None:
-    """{"error": {"code", "message", "status"}}, with the HTTP status of the code."""
+def test_rest_errors_have_googles_body(pubsub: PubsubClient, rest: RestClient) -> None:
+    """The body is {"error": {"code", "message", "status"}}; the HTTP status is that of the code."""
     topic, missing = pubsub.topic(), pubsub.name("topics")
     for status, code, (method, path, body) in (
         (404, "NOT_FOUND", ("GET", missing, None)),
@@ -81,12 +83,12 @@ def test_errors_have_googles_body(pubsub: PubsubClient, rest: Rest) -> None:
         (400, "INVALID_ARGUMENT", ("POST", f"{topic}:publish", {"nonsense": 1})),
         (404, "NOT_FOUND", ("POST", f"{missing}:publish", {"messages": [{"data": "aGk="}]})),
     ):
-        answered, found = rest(method, path, body)
-        assert (answered, found["error"]["code"], found["error"]["status"]) == (status, status, code)
+        http_status, found = rest(method, path, body)
+        assert (http_status, found["error"]["code"], found["error"]["status"]) == (status, status, code)
         assert found["error"]["message"]
 
 
-def test_lists_have_pages(pubsub: PubsubClient, rest: Rest) -> None:
+def test_lists_have_pages(pubsub: PubsubClient, rest: RestClient) -> None:
     """Page size and token are query parameters."""
     made = {pubsub.topic() for _ in range(3)}
     found: set[str] = set()
@@ -101,8 +103,8 @@ def test_lists_have_pages(pubsub: PubsubClient, rest: Rest) -> None:
     assert made <= found
 
 
-def test_an_update_mask_says_what_changes(pubsub: PubsubClient, rest: Rest) -> None:
-    """PATCH with the resource and the mask in the body; what the mask leaves out stays."""
+def test_rest_update_mask(pubsub: PubsubClient, rest: RestClient) -> None:
+    """PATCH has the resource and the mask in its body; fields outside the mask keep their values."""
     subscription = pubsub.subscription(pubsub.topic(), labels={"kept": "yes"})
     body = {
         "subscription": {"ackDeadlineSeconds": 99, "labels": {"kept": "no"}},
@@ -112,8 +114,8 @@ def test_an_update_mask_says_what_changes(pubsub: PubsubClient, rest: Rest) -> N
     assert (status, found["ackDeadlineSeconds"], found["labels"]) == (200, 99, {"kept": "yes"})
 
 
-def test_googles_own_rest_client_works(pubsub: PubsubClient) -> None:
-    """The client's REST transport, unmodified: enums as numbers, exceptions from statuses."""
+def test_rest_transport_of_the_official_client(pubsub: PubsubClient) -> None:
+    """The unmodified client requests enums as numbers and raises exceptions by status."""
     options: dict[str, Any] = {
         "host": pubsub.server.http_url,
         "credentials": AnonymousCredentials(),  # type: ignore[no-untyped-call]  # google-auth publishes no types
@@ -123,11 +125,11 @@ def test_googles_own_rest_client_works(pubsub: PubsubClient) -> None:
         PublisherClient(transport=PublisherRestTransport(**options)) as publisher,
         SubscriberClient(transport=SubscriberRestTransport(**options)) as subscriber,
     ):
-        _live(pubsub, publisher, subscriber)
+        _use_every_method(pubsub, publisher, subscriber)
 
 
-def _live(pubsub: PubsubClient, publisher: PublisherClient, subscriber: SubscriberClient) -> None:
-    """The life of a topic, a subscription and a message."""
+def _use_every_method(pubsub: PubsubClient, publisher: PublisherClient, subscriber: SubscriberClient) -> None:
+    """Create, use and delete a topic, a subscription and a message."""
     topic, dead = pubsub.name("topics"), pubsub.topic()
     assert publisher.create_topic(Topic(name=topic)).name == topic
     with pytest.raises(Conflict):
@@ -137,7 +139,7 @@ def _live(pubsub: PubsubClient, publisher: PublisherClient, subscriber: Subscrib
     made = subscriber.create_subscription(Subscription(name=name, topic=topic, dead_letter_policy=policy))
     assert made.dead_letter_policy == policy
     (message_id,) = publisher.publish(topic=topic, messages=[PubsubMessage(data=b"x")]).message_ids
-    (received,) = subscriber.pull(subscription=name, max_messages=1, timeout=SECONDS).received_messages
+    (received,) = subscriber.pull(subscription=name, max_messages=1, timeout=TIMEOUT).received_messages
     assert received.message.message_id == message_id
     subscriber.modify_ack_deadline(subscription=name, ack_ids=[received.ack_id], ack_deadline_seconds=30)
     subscriber.acknowledge(subscription=name, ack_ids=[received.ack_id])

@@ -1,4 +1,4 @@
-"""Schemas: kept with their revisions, and messages held against them."""
+"""Schemas, their revisions, and messages that are validated against them."""
 
 from collections.abc import Iterator
 from io import BytesIO
@@ -31,24 +31,24 @@ NO_PROTOBUF = pytest.mark.differs("offers no protocol buffers")
 
 @pytest.fixture(scope="session")
 def schemas(server: PubsubServer) -> Iterator[SchemaServiceClient]:
-    """The real client."""
+    """The official client of SchemaService."""
     with grpc.insecure_channel(server.host) as channel:
         yield SchemaServiceClient(transport=SchemaServiceGrpcTransport(channel=channel))
 
 
 def created(schemas: SchemaServiceClient, pubsub: PubsubClient, schema: Schema | None = None) -> Schema:
-    """A schema with a name nobody has."""
+    """Create a schema with an unused name and return it."""
     schema_id = pubsub.name("schemas").rpartition("/")[2]
     return schemas.create_schema(parent=PARENT, schema=schema or avro(), schema_id=schema_id)
 
 
 def topic_of(pubsub: PubsubClient, schema: Schema, encoding: int = Encoding.JSON, **settings: str) -> str:
-    """A topic that takes messages of a schema."""
+    """Create a topic that accepts messages of a schema; return its name."""
     return pubsub.topic(schema_settings=SchemaSettings(schema=schema.name, encoding=encoding, **settings))
 
 
-def test_a_schema_is_kept(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
-    """Create, get, list, delete; a name is taken once."""
+def test_schema_is_created_listed_and_deleted(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
+    """A schema is returned and listed until it is deleted; its name cannot be used twice."""
     made = created(schemas, pubsub)
     assert made.revision_id
     assert made.revision_create_time
@@ -62,8 +62,8 @@ def test_a_schema_is_kept(schemas: SchemaServiceClient, pubsub: PubsubClient) ->
 
 
 @pytest.mark.differs("always sends definitions")
-def test_a_list_has_no_definitions_unless_asked(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
-    """The view is BASIC for lists and FULL for get, unless the request says otherwise."""
+def test_schema_list_omits_definitions_by_default(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
+    """The default view is BASIC for lists and FULL for get."""
     made = created(schemas, pubsub)
     (listed,) = (schema for schema in schemas.list_schemas(parent=PARENT) if schema.name == made.name)
     assert (listed.definition, listed.type_) == ("", Schema.Type.AVRO)
@@ -72,8 +72,10 @@ def test_a_list_has_no_definitions_unless_asked(schemas: SchemaServiceClient, pu
     assert schemas.get_schema({"name": made.name, "view": SchemaView.BASIC}).definition == ""
 
 
-def test_revisions_are_committed_and_rolled_back(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
-    """The last revision is the schema; a rollback is a new revision with an old definition."""
+def test_schema_revisions_are_committed_and_rolled_back(
+    schemas: SchemaServiceClient, pubsub: PubsubClient
+) -> None:
+    """The schema is its last revision; a rollback creates a revision with an earlier definition."""
     first = created(schemas, pubsub)
     second = schemas.commit_schema(name=first.name, schema=avro(OTHER_AVRO, first.name))
     assert schemas.get_schema(name=first.name) == second
@@ -87,8 +89,8 @@ def test_revisions_are_committed_and_rolled_back(schemas: SchemaServiceClient, p
     assert listed == [first.revision_id, third.revision_id]
 
 
-def test_a_revision_is_got_by_its_id(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
-    """``NAME@ID``, and NOT_FOUND for one that is not there."""
+def test_schema_revision_is_returned_by_its_id(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
+    """``NAME@ID`` names a revision; a missing one is NOT_FOUND."""
     first = created(schemas, pubsub)
     schemas.commit_schema(name=first.name, schema=avro(OTHER_AVRO, first.name))
     assert schemas.get_schema(name=f"{first.name}@{first.revision_id}") == first
@@ -96,9 +98,9 @@ def test_a_revision_is_got_by_its_id(schemas: SchemaServiceClient, pubsub: Pubsu
         schemas.get_schema(name=f"{first.name}@00000000")
 
 
-@pytest.mark.differs("takes more")
-def test_a_schema_has_twenty_revisions_at_most(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
-    """And room for another once one is deleted."""
+@pytest.mark.differs("accepts more")
+def test_schema_has_at_most_twenty_revisions(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
+    """After the deletion of a revision another one can be committed."""
     first = created(schemas, pubsub)
     for _ in range(19):
         schemas.commit_schema(name=first.name, schema=avro(OTHER_AVRO, first.name))
@@ -109,8 +111,10 @@ def test_a_schema_has_twenty_revisions_at_most(schemas: SchemaServiceClient, pub
 
 
 @pytest.mark.differs("has no such check")
-def test_the_only_revision_stays(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
-    """Deleting it would leave a schema without any."""
+def test_schema_deletion_of_the_only_revision_is_failed_precondition(
+    schemas: SchemaServiceClient, pubsub: PubsubClient
+) -> None:
+    """Without it the schema would have no definition."""
     made = created(schemas, pubsub)
     with pytest.raises(FailedPrecondition):
         schemas.delete_schema_revision(name=f"{made.name}@{made.revision_id}")
@@ -119,13 +123,13 @@ def test_the_only_revision_stays(schemas: SchemaServiceClient, pubsub: PubsubCli
 @pytest.mark.parametrize(
     "schema",
     [
-        pytest.param(Schema(type_=Schema.Type.AVRO, definition="{"), id="no JSON"),
-        pytest.param(Schema(type_=Schema.Type.AVRO, definition='{"type": "recrod"}'), id="no Avro"),
-        pytest.param(Schema(definition="{}"), id="no type"),
+        pytest.param(Schema(type_=Schema.Type.AVRO, definition="{"), id="invalid JSON"),
+        pytest.param(Schema(type_=Schema.Type.AVRO, definition='{"type": "recrod"}'), id="invalid Avro"),
+        pytest.param(Schema(definition="{}"), id="missing type"),
         pytest.param(
-            avro({**AVRO, "doc": "x" * 300_000}), id="too large", marks=pytest.mark.differs("takes it")
+            avro({**AVRO, "doc": "x" * 300_000}), id="too large", marks=pytest.mark.differs("accepts it")
         ),
-        pytest.param(proto("message M {"), id="no proto", marks=NO_PROTOBUF),
+        pytest.param(proto("message M {"), id="invalid proto", marks=NO_PROTOBUF),
         pytest.param(proto(PROTO + "message Two {}"), id="two messages", marks=NO_PROTOBUF),
         pytest.param(
             proto('syntax = "proto3"; import "google/protobuf/any.proto"; message M {}'),
@@ -134,31 +138,33 @@ def test_the_only_revision_stays(schemas: SchemaServiceClient, pubsub: PubsubCli
         ),
     ],
 )
-def test_what_is_no_definition_is_refused(
+def test_invalid_schema_definition_is_invalid_argument(
     schemas: SchemaServiceClient, pubsub: PubsubClient, schema: Schema
 ) -> None:
-    """INVALID_ARGUMENT, whether it is to be kept or only validated."""
+    """Both the creation and the validation of the schema are INVALID_ARGUMENT."""
     with pytest.raises(InvalidArgument):
         created(schemas, pubsub, schema)
     with pytest.raises(InvalidArgument):
         schemas.validate_schema(parent=PARENT, schema=schema)
 
 
-def test_a_topic_takes_only_what_fits(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
-    """One message that does not fit, and nothing of the request is stored."""
+def test_topic_rejects_messages_that_do_not_match_its_schema(
+    schemas: SchemaServiceClient, pubsub: PubsubClient
+) -> None:
+    """If one message does not match, no message of the request is stored."""
     topic = topic_of(pubsub, created(schemas, pubsub))
     subscription = pubsub.subscription(topic)
-    fits = b'{"url": "x", "size": {"long": 7}}'
-    for wrong in (b'{"url": 7, "size": null}', b'{"url": "x"}', b"no JSON", b'{"url": "x", "size": 7}'):
+    valid = b'{"url": "x", "size": {"long": 7}}'
+    for invalid in (b'{"url": 7, "size": null}', b'{"url": "x"}', b"not JSON", b'{"url": "x", "size": 7}'):
         with pytest.raises(InvalidArgument):
-            pubsub.publish(topic, fits, wrong)
-    pubsub.publish(topic, fits)
-    assert [received.message.data for received in pubsub.pull(subscription)] == [fits]
+            pubsub.publish(topic, valid, invalid)
+    pubsub.publish(topic, valid)
+    assert [received.message.data for received in pubsub.pull(subscription)] == [valid]
     assert pubsub.pull_now(subscription) == []
 
 
-def test_a_message_says_what_it_satisfies(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
-    """Three attributes tell a subscriber how to read it: schema, revision, encoding."""
+def test_message_has_the_schema_attributes(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
+    """Three attributes name the schema, the revision and the encoding of a message."""
     schema = created(schemas, pubsub)
     topic = topic_of(pubsub, schema, Encoding.BINARY)
     subscription = pubsub.subscription(topic)
@@ -176,8 +182,10 @@ def test_a_message_says_what_it_satisfies(schemas: SchemaServiceClient, pubsub: 
         pubsub.publish(topic, b'{"url": "x", "size": null}')
 
 
-def test_any_allowed_revision_will_do(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
-    """From last_revision_id back to first_revision_id; without them, all there are."""
+def test_message_may_match_any_allowed_schema_revision(
+    schemas: SchemaServiceClient, pubsub: PubsubClient
+) -> None:
+    """Revisions from first_revision_id to last_revision_id are allowed; without them, all are."""
     first = created(schemas, pubsub)
     topic = topic_of(pubsub, first)
     subscription = pubsub.subscription(topic)
@@ -192,8 +200,8 @@ def test_any_allowed_revision_will_do(schemas: SchemaServiceClient, pubsub: Pubs
         pubsub.publish(only, b'{"url": "x", "size": null}')
 
 
-def test_settings_of_a_topic_are_checked(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
-    """A schema that is there, and an encoding."""
+def test_invalid_schema_settings_are_rejected(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
+    """The schema must exist, and the encoding must be given."""
     schema = created(schemas, pubsub)
     with pytest.raises(NotFound):
         topic_of(pubsub, Schema(name=f"{PARENT}/schemas/missing"))
@@ -201,8 +209,10 @@ def test_settings_of_a_topic_are_checked(schemas: SchemaServiceClient, pubsub: P
         topic_of(pubsub, schema, Encoding.ENCODING_UNSPECIFIED)
 
 
-def test_a_topic_without_its_schema_takes_nothing(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
-    """It names ``_deleted-schema_``, until it is given another."""
+def test_topic_with_deleted_schema_rejects_messages(
+    schemas: SchemaServiceClient, pubsub: PubsubClient
+) -> None:
+    """The topic's schema is ``_deleted-schema_`` until the topic gets another one."""
     schema, other = created(schemas, pubsub), created(schemas, pubsub)
     topic = topic_of(pubsub, schema)
     schemas.delete_schema(name=schema.name)
@@ -218,7 +228,7 @@ def test_a_topic_without_its_schema_takes_nothing(schemas: SchemaServiceClient, 
 
 
 @pytest.mark.parametrize(
-    ("schema", "good", "bad", "encoding"),
+    ("schema", "valid", "invalid", "encoding"),
     [
         pytest.param(avro(), b'{"url":"x","size":null}', b"{}", Encoding.JSON, id="avro"),
         pytest.param(avro(), b"\x02x\x00", b"\x02x", Encoding.BINARY, id="avro binary"),
@@ -256,20 +266,20 @@ def test_a_topic_without_its_schema_takes_nothing(schemas: SchemaServiceClient, 
         ),
     ],
 )
-def test_a_message_is_validated(
-    schemas: SchemaServiceClient, schema: Schema, good: bytes, bad: bytes, encoding: int
+def test_validate_message(
+    schemas: SchemaServiceClient, schema: Schema, valid: bytes, invalid: bytes, encoding: int
 ) -> None:
-    """Against a schema that is not kept."""
-    request = ValidateMessageRequest(parent=PARENT, schema=schema, message=good, encoding=encoding)
+    """A message is validated against a schema that is not stored."""
+    request = ValidateMessageRequest(parent=PARENT, schema=schema, message=valid, encoding=encoding)
     schemas.validate_message(request)
-    request.message = bad
+    request.message = invalid
     with pytest.raises(InvalidArgument):
         schemas.validate_message(request)
 
 
 @NO_PROTOBUF
-def test_protobuf_messages_pass_a_topic(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
-    """The definition is compiled once, and its messages go through."""
+def test_topic_with_protobuf_schema(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
+    """A topic with a protocol buffer schema accepts matching messages and rejects others."""
     topic = topic_of(pubsub, created(schemas, pubsub, proto()))
     subscription = pubsub.subscription(topic)
     with pytest.raises(InvalidArgument, match="Page"):
@@ -288,7 +298,7 @@ def test_protobuf_messages_pass_a_topic(schemas: SchemaServiceClient, pubsub: Pu
     ],
 )
 @pytest.mark.differs("writes nothing")
-def test_a_topics_schema_makes_the_table(
+def test_bigquery_use_topic_schema_defines_the_columns(
     schemas: SchemaServiceClient, pubsub: PubsubClient, schema: Schema, data: bytes, row: dict[str, object]
 ) -> None:
     """Behaviour 32: with use_topic_schema, the fields of the schema are the columns."""
@@ -301,9 +311,9 @@ def test_a_topics_schema_makes_the_table(
     assert rows(pubsub, table) == [row]
 
 
-@pytest.mark.differs("takes it")
-def test_use_topic_schema_needs_one(pubsub: PubsubClient) -> None:
-    """Behaviour 32: a topic without schema has no columns to offer."""
+@pytest.mark.differs("accepts it")
+def test_bigquery_use_topic_schema_without_schema_is_invalid_argument(pubsub: PubsubClient) -> None:
+    """Behaviour 32: a topic without schema does not define columns."""
     with pytest.raises(InvalidArgument):
         pubsub.subscription(
             pubsub.topic(), bigquery_config=BigQueryConfig(table="p.d.t", use_topic_schema=True)

@@ -1,4 +1,4 @@
-"""Pushes without envelope: https://cloud.google.com/pubsub/docs/payload-unwrapping."""
+"""Pushes without the JSON envelope: https://cloud.google.com/pubsub/docs/payload-unwrapping."""
 
 import re
 
@@ -10,15 +10,15 @@ from tests.servers.push_endpoint import PushEndpoint
 
 
 def unwrapped(endpoint: PushEndpoint, *, write_metadata: bool) -> PushConfig:
-    """A push config."""
+    """Return a push config without envelope."""
     return PushConfig(
         push_endpoint=endpoint.url, no_wrapper=PushConfig.NoWrapper(write_metadata=write_metadata)
     )
 
 
-@pytest.mark.differs("wraps all the same")
-def test_the_body_is_the_data(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
-    """Behaviour 18: no_wrapper alone sends the raw data, and nothing else of the message."""
+@pytest.mark.differs("sends the envelope")
+def test_unwrapped_push_body_is_the_data(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
+    """Behaviour 18: no_wrapper without write_metadata sends the data only."""
     topic = pubsub.topic()
     pubsub.subscription(topic, push_config=unwrapped(endpoint, write_metadata=False))
     pubsub.publish(topic, b"\x00raw\xff", key="value")
@@ -27,9 +27,9 @@ def test_the_body_is_the_data(pubsub: PubsubClient, endpoint: PushEndpoint) -> N
     assert not [name for name in push.headers if name.startswith("x-goog-") or name == "key"]
 
 
-@pytest.mark.differs("wraps all the same")
-def test_metadata_becomes_headers(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
-    """Behaviour 18: with write_metadata x-goog-pubsub-* and the attributes are headers."""
+@pytest.mark.differs("sends the envelope")
+def test_unwrapped_push_sends_metadata_as_headers(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
+    """Behaviour 18: write_metadata sends x-goog-pubsub-* headers and the attributes as headers."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic, push_config=unwrapped(endpoint, write_metadata=True))
     attributes = {"key": "value", "Content-Type": "text/csv", "no header": "x", "lines": "a\r\nevil: b"}

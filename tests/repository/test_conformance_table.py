@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.conformance.behaviours import BEHAVIOURS
-from tests.conformance.table import BEGIN, END, README, behaviours_of_tests, named_behaviours, written
+from tests.conformance.table import BEGIN, END, README, behaviours_of_tests, named_behaviours, replace_table
 
 TESTED = sorted(set().union(*behaviours_of_tests().values()))
 
@@ -42,5 +42,5 @@ def test_a_docstring_names_behaviours() -> None:
 
 def test_the_table_is_written_between_its_marks() -> None:
     """Writing the table twice changes nothing."""
-    once = written(f"before\n{BEGIN}\nold\n{END}\nafter", "new")
-    assert once == f"before\n{BEGIN}\nnew\n{END}\nafter" == written(once, "new")
+    once = replace_table(f"before\n{BEGIN}\nold\n{END}\nafter", "new")
+    assert once == f"before\n{BEGIN}\nnew\n{END}\nafter" == replace_table(once, "new")
