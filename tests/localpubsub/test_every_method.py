@@ -1,4 +1,4 @@
-"""Every call that the official clients offer is answered."""
+"""The server offers every method that the official clients call."""
 
 import asyncio
 
@@ -13,13 +13,13 @@ from localpubsub.broker.broker import Broker
 from localpubsub.clock import Clock
 from localpubsub.storage.store import Store
 
-#: Properties of a transport that are no methods of its service.
-NOT_CALLS = {"host", "kind"}
+#: Properties of a transport that are not methods of its service.
+NOT_METHODS = {"host", "kind"}
 SERVICES = [(PublisherService, PublisherTransport), (SubscriberService, SubscriberTransport)]
 
 
-async def answered(service: type[PublisherService | SubscriberService]) -> set[str]:
-    """Names of the methods that we answer."""
+async def offered(service: type[PublisherService | SubscriberService]) -> set[str]:
+    """Return the names of the methods that localpubsub offers."""
     store = Store(None)
     broker = Broker(store, Clock())
     names = {*service(broker).methods(), *IamService(broker).methods()}
@@ -29,9 +29,11 @@ async def answered(service: type[PublisherService | SubscriberService]) -> set[s
 
 
 @pytest.mark.parametrize(("service", "transport"), SERVICES, ids=["Publisher", "Subscriber"])
-def test_no_method_is_missing(service: type[PublisherService | SubscriberService], transport: type) -> None:
-    """All of Publisher, Subscriber and IAMPolicy, as google-cloud-pubsub knows them."""
+def test_every_method_is_offered(
+    service: type[PublisherService | SubscriberService], transport: type
+) -> None:
+    """All methods of Publisher, Subscriber and IAMPolicy in google-cloud-pubsub are offered."""
     properties = {name for name, value in vars(transport).items() if isinstance(value, property)}
-    known = {"".join(word.title() for word in name.split("_")) for name in properties - NOT_CALLS}
+    known = {"".join(word.title() for word in name.split("_")) for name in properties - NOT_METHODS}
     assert known
-    assert asyncio.run(answered(service)) >= known
+    assert asyncio.run(offered(service)) >= known

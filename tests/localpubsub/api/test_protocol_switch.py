@@ -1,4 +1,4 @@
-"""The HTTP port also leads to gRPC; what speaks neither is not left hanging."""
+"""The HTTP port serves HTTP/1.1 and gRPC, and rejects other protocols."""
 
 import socket
 from collections.abc import Iterator
@@ -7,26 +7,24 @@ from urllib.parse import urlsplit
 import pytest
 
 import localpubsub
-from tests.servers.pubsub import PubsubServer, gapic_clients
-from tests.servers.pubsub_client import PubsubClient
+from tests.servers.pubsub_client import connect
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[localpubsub.RunningServer]:
-    """One server."""
+    """A running server."""
     with localpubsub.running() as started:
         yield started
 
 
 def address(server: localpubsub.RunningServer) -> str:
-    """Host and port of its HTTP door."""
+    """Return host and port of the HTTP port."""
     return urlsplit(server.http_url).netloc
 
 
 def test_grpc_works_through_the_http_port(server: localpubsub.RunningServer) -> None:
-    """One port for everything, for who can open only one; 4 MB answers and requests pass as well."""
-    with gapic_clients(address(server)) as clients:
-        pubsub = PubsubClient(PubsubServer("localpubsub", address(server), None), 10, *clients)
+    """All methods work through the HTTP port, with responses of several megabytes."""
+    with connect(address(server)) as pubsub:
         topic = pubsub.topic()
         subscription = pubsub.subscription(topic)
         pubsub.publish(topic, *[b"x" * 1_000_000] * 3)
@@ -35,8 +33,8 @@ def test_grpc_works_through_the_http_port(server: localpubsub.RunningServer) -> 
 
 
 @pytest.mark.parametrize("cut", [1, 3, 4, 14])
-def test_a_request_in_pieces_is_one_request(server: localpubsub.RunningServer, cut: int) -> None:
-    """The first bytes decide, however few of them come first; PRI and PUT begin alike."""
+def test_http_request_may_arrive_in_pieces(server: localpubsub.RunningServer, cut: int) -> None:
+    """The protocol is recognized although the first bytes may be few; PRI and PUT begin alike."""
     host, _, port = address(server).partition(":")
     request = b"PUT /v1/projects/p/topics/pieces HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     with socket.create_connection((host, int(port)), timeout=120) as connection:
@@ -46,20 +44,20 @@ def test_a_request_in_pieces_is_one_request(server: localpubsub.RunningServer, c
         assert connection.recv(12) in {b"HTTP/1.1 200", b"HTTP/1.1 409"}
 
 
-def test_what_speaks_neither_is_refused(server: localpubsub.RunningServer) -> None:
-    """An answer of HTTP/1.1 that says 400, and the end of the connection."""
+def test_unknown_protocol_is_rejected(server: localpubsub.RunningServer) -> None:
+    """The response is HTTP/1.1 with status 400, and the connection is closed."""
     host, _, port = address(server).partition(":")
     with socket.create_connection((host, int(port)), timeout=120) as connection:
         connection.sendall(b"\x16\x03\x01 hello\r\n\r\n")
-        answer = connection.makefile("rb").read()
-    assert answer.startswith((b"HTTP/1.0 400", b"HTTP/1.1 400"))
+        response = connection.makefile("rb").read()
+    assert response.startswith((b"HTTP/1.0 400", b"HTTP/1.1 400"))
 
 
-def test_who_leaves_before_saying_anything_is_forgotten(server: localpubsub.RunningServer) -> None:
-    """Port scans and health checks of TCP."""
+def test_connection_closed_before_its_first_bytes_has_no_effect(server: localpubsub.RunningServer) -> None:
+    """Port scans and TCP health checks open such connections."""
     host, _, port = address(server).partition(":")
     for first in (b"", b"P", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"):
         with socket.create_connection((host, int(port)), timeout=120) as connection:
             connection.sendall(first)
-    with gapic_clients(server.host) as clients:
-        PubsubClient(PubsubServer("localpubsub", server.host, None), 10, *clients).topic()
+    with connect(server.host) as pubsub:
+        pubsub.topic()

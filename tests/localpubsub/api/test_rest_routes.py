@@ -1,4 +1,4 @@
-"""The table of paths, held against the annotations that Google's client was generated from."""
+"""The routes of the REST API, compared with those of the official client."""
 
 import importlib
 import re
@@ -15,26 +15,28 @@ SERVICES = {
 }
 
 
-def annotated() -> set[tuple[str, str, str, str]]:
-    """Every method of the client with its paths: lines as in our table."""
-    lines = set()
+def routes_of_the_client() -> set[tuple[str, str, str, str]]:
+    """Return the routes of the official client, as rows of the table."""
+    rows = set()
     for service, name in SERVICES.items():
         module = importlib.import_module(f"google.pubsub_v1.services.{service}.transports.rest_base")
-        for called, base in vars(getattr(module, name)).items():
-            if called.startswith("_Base") and called != "_BaseStreamingPull":
-                for option in base._get_http_options():  # noqa: SLF001 - there is no public list
+        for class_name, base in vars(getattr(module, name)).items():
+            if class_name.startswith("_Base") and class_name != "_BaseStreamingPull":
+                for option in base._get_http_options():  # noqa: SLF001 - the client has no public list
                     body = option.get("body", "")
-                    lines.add((called.removeprefix("_Base"), option["method"].upper(), option["uri"], body))
-    return lines
+                    rows.add(
+                        (class_name.removeprefix("_Base"), option["method"].upper(), option["uri"], body)
+                    )
+    return rows
 
 
-def test_every_method_has_googles_paths() -> None:
-    """No line more, none less: what Google adds to its client fails here until the table has it."""
+def test_routes_are_those_of_the_official_client() -> None:
+    """The table has exactly these routes; a method that Google adds to its client fails this test."""
     table = set(rest_routes.TABLE)
     assert len(table) == len(rest_routes.TABLE)
-    # The client sends these two without the body which the annotations allow.
-    assert {line[:3] for line in table} == {line[:3] for line in annotated()}
-    assert table - annotated() == set()
+    # The client sends two methods without the body that the annotations allow.
+    assert {row[:3] for row in table} == {row[:3] for row in routes_of_the_client()}
+    assert table - routes_of_the_client() == set()
 
 
 @pytest.mark.parametrize(
@@ -55,14 +57,14 @@ def test_every_method_has_googles_paths() -> None:
         ("GET", "//v1/projects/p/topics/t", None),
     ],
 )
-def test_a_path_leads_to_one_method(method: str, path: str, route: Route | None) -> None:
-    """A colon begins a verb at the end, and belongs to a project's name before."""
+def test_path_is_found(method: str, path: str, route: Route | None) -> None:
+    """A colon in the last segment begins a verb; in a project id it is part of the id."""
     assert find(method, path) == route
 
 
-def test_no_path_leads_to_two_methods() -> None:
-    """The order of the table decides nothing."""
+def test_path_matches_one_route_only() -> None:
+    """The order of the table has no effect."""
     for name, method, template, _ in rest_routes.TABLE:
         path = re.sub(r"\{[\w.]+=([^}]+)\}", r"\1", template).replace("*", "x1y")
-        found = [line[0] for line in rest_routes._ROUTES if line[1] == method and line[-1].fullmatch(path)]  # noqa: SLF001 - what is private is what is wrong, if it is
+        found = [row[0] for row in rest_routes._ROUTES if row[1] == method and row[-1].fullmatch(path)]  # noqa: SLF001 - find() would return the first match only
         assert found == [name]

@@ -1,4 +1,4 @@
-"""Push over TLS: believed, if an authority of ours says so, and not otherwise."""
+"""Push over TLS: the endpoint's certificate must come from a trusted authority."""
 
 import ssl
 import threading
@@ -21,10 +21,10 @@ from tests.servers.pubsub_client import PubsubClient
 from tests.servers.push_endpoint import PushEndpoint, PushEndpointServer
 
 
-def self_made(directory: Path) -> tuple[Path, Path]:
-    """PEM files of a certificate for 127.0.0.1 that vouches for itself, and of its key."""
+def self_signed(directory: Path) -> tuple[Path, Path]:
+    """Write a self-signed certificate for 127.0.0.1 and its key; return their PEM files."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "an authority of our own")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
     now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()
@@ -52,12 +52,12 @@ def self_made(directory: Path) -> tuple[Path, Path]:
 
 @contextmanager
 def serving_tls(certificate: Path, key: Path) -> Iterator[PushEndpoint]:
-    """An https:// endpoint."""
+    """Serve an https:// endpoint until the block ends."""
     endpoint = PushEndpoint()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     with PushEndpointServer(endpoint) as http:
-        # The handshake belongs to the thread of the connection, not to the one that accepts.
+        # The handshake must run in the thread of the connection, not in the thread that accepts connections.
         http.socket = context.wrap_socket(http.socket, server_side=True, do_handshake_on_connect=False)
         endpoint.url = endpoint.url.replace("http:", "https:")
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02})
@@ -69,9 +69,9 @@ def serving_tls(certificate: Path, key: Path) -> Iterator[PushEndpoint]:
             thread.join()
 
 
-def test_an_endpoint_of_a_trusted_authority_is_pushed_to(tmp_path: Path) -> None:
-    """--ca-file: many pushes over TLS, on connections that are kept."""
-    certificate, key = self_made(tmp_path)
+def test_tls_endpoint_with_trusted_certificate_receives_pushes(tmp_path: Path) -> None:
+    """With --ca-file many pushes are sent over kept-alive TLS connections."""
+    certificate, key = self_signed(tmp_path)
     with (
         serving_tls(certificate, key) as endpoint,
         localpubsub.running(ca_file=certificate) as server,
@@ -85,9 +85,9 @@ def test_an_endpoint_of_a_trusted_authority_is_pushed_to(tmp_path: Path) -> None
     assert sorted(push.message_id for push in pushes) == sorted(ids)
 
 
-def test_an_endpoint_nobody_vouches_for_is_not_pushed_to(tmp_path: Path) -> None:
-    """A nack, as on the real service: the message waits, and goes where it may later."""
-    certificate, key = self_made(tmp_path)
+def test_tls_endpoint_with_untrusted_certificate_is_a_nack(tmp_path: Path) -> None:
+    """As on the real service the message waits and can be delivered later."""
+    certificate, key = self_signed(tmp_path)
     with (
         serving_tls(certificate, key) as endpoint,
         localpubsub.running() as server,
@@ -103,8 +103,8 @@ def test_an_endpoint_nobody_vouches_for_is_not_pushed_to(tmp_path: Path) -> None
         assert pubsub.pull(subscription)[0].message.message_id == message_id
 
 
-def test_a_file_without_certificates_is_refused(tmp_path: Path) -> None:
-    """At the start, with a sentence."""
+def test_ca_file_without_certificates_cannot_start(tmp_path: Path) -> None:
+    """An empty or missing file is reported at the start."""
     (tmp_path / "empty.pem").touch()
     for file in ("empty.pem", "missing.pem"):
         with (

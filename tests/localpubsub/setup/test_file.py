@@ -1,4 +1,4 @@
-"""``--setup``: what a file says exists once the server answers, and a wrong file is explained."""
+"""The option --setup: resources of the file exist once the server runs; an invalid file is explained."""
 
 import json
 import re
@@ -16,7 +16,7 @@ FILE = """\
 project: shop
 topics:
   - orders
-  - {name: dead-orders, labels: {kind: graveyard}}
+  - {name: dead-orders, labels: {kind: dead-letters}}
   - projects/other/topics/whole
 subscriptions:
   - name: billing
@@ -24,36 +24,36 @@ subscriptions:
     ackDeadlineSeconds: 30
     pushConfig: {pushEndpoint: "http://127.0.0.1:9/"}
     deadLetterPolicy: {deadLetterTopic: dead-orders, maxDeliveryAttempts: 7}
-  - {name: graveyard, topic: dead-orders, expirationPolicy: {}}
+  - {name: dead-letter-reader, topic: dead-orders, expirationPolicy: {}}
 """
 
 
-def got(server: localpubsub.RunningServer, path: str) -> dict[str, Any]:
-    """A resource over REST."""
-    with urllib.request.urlopen(f"{server.http_url}/v1/{path}") as answer:  # noqa: S310 - our own server
-        found: dict[str, Any] = json.load(answer)
+def get(server: localpubsub.RunningServer, path: str) -> dict[str, Any]:
+    """Return a resource over REST."""
+    with urllib.request.urlopen(f"{server.http_url}/v1/{path}") as response:  # noqa: S310 - the test's own server
+        found: dict[str, Any] = json.load(response)
         return found
 
 
-def test_what_the_file_says_exists(tmp_path: Path) -> None:
-    """Names, or objects in the spelling of the REST API; short names belong to the project."""
+def test_setup_creates_the_resources_of_the_file(tmp_path: Path) -> None:
+    """An entry is a name or a resource in the REST API's format; a short name belongs to the project."""
     file = tmp_path / "pubsub.yaml"
     file.write_text(FILE)
     with localpubsub.running(setup=file) as server:
-        assert got(server, "projects/shop/topics/dead-orders")["labels"] == {"kind": "graveyard"}
-        assert got(server, "projects/other/topics/whole")["state"] == "ACTIVE"
-        billing = got(server, "projects/shop/subscriptions/billing")
+        assert get(server, "projects/shop/topics/dead-orders")["labels"] == {"kind": "dead-letters"}
+        assert get(server, "projects/other/topics/whole")["state"] == "ACTIVE"
+        billing = get(server, "projects/shop/subscriptions/billing")
         assert billing["topic"] == "projects/shop/topics/orders"
         assert billing["pushConfig"] == {"pushEndpoint": "http://127.0.0.1:9/"}
         assert billing["deadLetterPolicy"] == {
             "deadLetterTopic": "projects/shop/topics/dead-orders",
             "maxDeliveryAttempts": 7,
         }
-        assert got(server, "projects/shop/subscriptions/graveyard")["expirationPolicy"] == {}
+        assert get(server, "projects/shop/subscriptions/dead-letter-reader")["expirationPolicy"] == {}
 
 
-def test_made_twice_it_is_made_once_and_changed(tmp_path: Path) -> None:
-    """The data directory keeps what was there; what the file changed is changed, what it leaves out stays."""
+def test_setup_updates_existing_resources(tmp_path: Path) -> None:
+    """A changed field is updated, and a field that the file omits keeps its value."""
     data = tmp_path / "data"
     topics = ["projects/p/topics/ttt"]
     before = {"name": "projects/p/subscriptions/sss", "topic": topics[0], "labels": {"a": "1"}}
@@ -61,7 +61,7 @@ def test_made_twice_it_is_made_once_and_changed(tmp_path: Path) -> None:
     for subscription in (before, before, after):
         setup = {"topics": topics, "subscriptions": [subscription]}
         with localpubsub.running(data=data, setup=setup) as server:
-            found = got(server, "projects/p/subscriptions/sss")
+            found = get(server, "projects/p/subscriptions/sss")
     assert (found["labels"], found["ackDeadlineSeconds"]) == ({"a": "1"}, 50)
     moved = {
         "topics": ["projects/p/topics/new"],
@@ -74,7 +74,7 @@ def test_made_twice_it_is_made_once_and_changed(tmp_path: Path) -> None:
         pass
 
 
-WRONG = {
+INVALID_FILES = {
     "topics: [a, b]\n": r"f.yaml, line 1: 'a' is not a full name .*\nf.yaml, line 1: 'b'",
     "project: p\ntopics: {}\nsubscription: []\n": r"f.yaml, line 3: unknown key 'subscription'; known",
     "project: p\ntopics: abc\n": "f.yaml, line 2: topics must be a list",
@@ -85,15 +85,17 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("text", "said"), WRONG.items(), ids=[text.strip()[:30] for text in WRONG])
-def test_a_file_that_cannot_be_read_is_explained(text: str, said: str) -> None:
-    """Every fault at once, each with its line."""
-    with pytest.raises(CannotStart, match=said):
+@pytest.mark.parametrize(
+    ("text", "message"), INVALID_FILES.items(), ids=[text.strip()[:30] for text in INVALID_FILES]
+)
+def test_setup_with_an_invalid_file_is_explained(text: str, message: str) -> None:
+    """The message has all faults, each with its line."""
+    with pytest.raises(CannotStart, match=message):
         setup_file.from_text(text, "f.yaml")
 
 
-def test_what_pubsub_refuses_is_explained_with_its_line(tmp_path: Path) -> None:
-    """The sentence a client would get, with the line to change; nothing serves."""
+def test_setup_with_rejected_resources_is_explained(tmp_path: Path) -> None:
+    """The message has the error that a client would get, with its line; the server does not start."""
     file = tmp_path / "f.yaml"
     file.write_text(
         "project: p\ntopics: [ttt]\nsubscriptions:\n- {name: sss, topic: ttt, ackDeadlineSeconds: 5}\n"
@@ -108,7 +110,7 @@ def test_what_pubsub_refuses_is_explained_with_its_line(tmp_path: Path) -> None:
         localpubsub.running(setup=tmp_path / "missing.yaml").__enter__()
 
 
-def test_an_empty_file_wants_nothing() -> None:
-    """Nor do empty lists."""
+def test_setup_with_an_empty_file_creates_nothing() -> None:
+    """The same holds for empty lists."""
     assert setup_file.from_text("", "f.yaml") == []
     assert setup_file.from_text("topics:\nsubscriptions: []\n", "f.yaml") == []
