@@ -1,15 +1,12 @@
 """IAM policies, and a Pub/Sub whose service agent lacks its permissions."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 
 import pytest
 from google.api_core.exceptions import Aborted, NotFound
 from google.pubsub_v1.types import DeadLetterPolicy, PushConfig
 
-import localpubsub
-from tests.servers.pubsub import PubsubServer, gapic_clients
-from tests.servers.pubsub_client import PubsubClient
+from tests.servers.pubsub_client import PubsubClient, running_localpubsub
 from tests.servers.push_endpoint import PushEndpoint
 
 ROLE = {"role": "roles/pubsub.viewer", "members": ["user:reader@example.com"]}
@@ -49,10 +46,8 @@ def unprivileged(pubsub: PubsubClient) -> Iterator[PubsubClient]:
     if pubsub.server.name == "emulator":
         yield pubsub
         return
-    with ExitStack() as opened:
-        server = opened.enter_context(localpubsub.running(service_agent_permissions=False))
-        clients = opened.enter_context(gapic_clients(server.host))
-        yield PubsubClient(PubsubServer("localpubsub", server.host, None), pubsub.timeout, *clients)
+    with running_localpubsub(service_agent_permissions=False) as client:
+        yield client
 
 
 @pytest.mark.differs("has no such option and always forwards")

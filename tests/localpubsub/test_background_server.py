@@ -1,4 +1,4 @@
-"""The server inside another program."""
+"""localpubsub.running(): the server in a background thread of another program."""
 
 import socket
 import sqlite3
@@ -18,13 +18,13 @@ from google.pubsub_v1.types import (
 )
 
 import localpubsub
-from tests.servers.pubsub import PubsubServer, gapic_clients
-from tests.servers.pubsub_client import PubsubClient
+from tests.servers.pubsub import gapic_clients
+from tests.servers.pubsub_client import PubsubClient, running_localpubsub
 from tests.servers.push_endpoint import running_endpoint
 
 
-def test_it_leaves_no_thread_behind() -> None:
-    """Starting and stopping it in every test of a suite costs nothing in the end."""
+def test_running_leaves_no_thread() -> None:
+    """A suite can start and stop a server in every test."""
     before = set(threading.enumerate())
     for _ in range(3):
         with localpubsub.running() as server:
@@ -32,7 +32,7 @@ def test_it_leaves_no_thread_behind() -> None:
     assert set(threading.enumerate()) == before
 
 
-def test_two_servers_are_two_servers() -> None:
+def test_running_twice_starts_independent_servers() -> None:
     """Each has its own port and its own topics."""
     with localpubsub.running() as one, localpubsub.running() as two:
         assert one.host != two.host
@@ -42,8 +42,8 @@ def test_two_servers_are_two_servers() -> None:
                 second.get_topic(topic="projects/p/topics/only-there")
 
 
-def test_a_port_in_use_raises_the_sentence() -> None:
-    """The program that embeds it gets the same sentence as the command line."""
+def test_running_on_a_port_in_use_raises_cannot_start() -> None:
+    """The message is the same as that of the command."""
     with localpubsub.running() as server:
         port = int(server.host.rpartition(":")[2])
         with (
@@ -54,7 +54,7 @@ def test_a_port_in_use_raises_the_sentence() -> None:
 
 
 def has_ipv6() -> bool:
-    """Whether this machine's loopback interface has an address of that family."""
+    """Return whether this machine has an IPv6 loopback address."""
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
@@ -63,24 +63,24 @@ def has_ipv6() -> bool:
 
 
 @pytest.mark.parametrize(
-    ("host", "reached"),
+    ("host", "shown"),
     [("localhost", "localhost"), ("0.0.0.0", "127.0.0.1"), ("::1", "[::1]"), ("::", "127.0.0.1")],
 )
-def test_it_listens_where_it_is_told(host: str, reached: str) -> None:
-    """Of both families of addresses; what it says of itself can be used as it stands."""
+def test_running_listens_on_the_given_host(host: str, shown: str) -> None:
+    """IPv4 and IPv6 hosts work, and clients can use the addresses of RunningServer."""
     if ":" in host and not has_ipv6():
         pytest.skip("this machine has no IPv6")
     with localpubsub.running(host=host) as server:
-        assert server.host.rpartition(":")[0] == reached
-        with urllib.request.urlopen(f"{server.http_url}/healthz") as answer:  # noqa: S310 - our own server
-            assert answer.status == 200
+        assert server.host.rpartition(":")[0] == shown
+        with urllib.request.urlopen(f"{server.http_url}/healthz") as response:  # noqa: S310 - the test's own server
+            assert response.status == 200
         for each in (server.host, server.http_url.removeprefix("http://")):
             with gapic_clients(each) as (publisher, _):
                 publisher.create_topic(name=f"projects/p/topics/at-{each.rpartition(':')[2]}", timeout=120)
 
 
-def test_an_address_that_is_not_here_is_one_sentence() -> None:
-    """It is no other server that is in the way."""
+def test_running_on_a_foreign_address_raises_cannot_start() -> None:
+    """The message does not blame another server on the port."""
     with (
         pytest.raises(localpubsub.CannotStart, match=r"cannot listen on 192\.0\.2\.1:.*Check --host"),
         localpubsub.running(host="192.0.2.1"),
@@ -88,26 +88,25 @@ def test_an_address_that_is_not_here_is_one_sentence() -> None:
         pass
 
 
-def test_it_is_ephemeral_unless_told_where() -> None:
-    """Nothing is written where nobody asked for it."""
+def test_running_without_data_directory_is_ephemeral() -> None:
+    """Nothing is written to disk unless a data directory is given."""
     with localpubsub.running() as server:
         assert server.data is None
 
 
-def test_it_says_that_it_lives() -> None:
-    """GET /healthz, for whoever waits for it."""
+def test_health_check_and_certificates_are_served() -> None:
+    """GET /healthz returns 200, and the certificates can be cached."""
     with localpubsub.running() as server:
         url = server.certs_url.replace("/oauth2/v1/certs", "/healthz")
-        with urllib.request.urlopen(url) as answer:  # noqa: S310 - our own server
-            assert (answer.status, answer.read()) == (200, b'{"status": "ok"}')
-        with urllib.request.urlopen(server.certs_url) as answer:  # noqa: S310 - our own server
-            assert "max-age=" in answer.headers["Cache-Control"]
+        with urllib.request.urlopen(url) as response:  # noqa: S310 - the test's own server
+            assert (response.status, response.read()) == (200, b'{"status": "ok"}')
+        with urllib.request.urlopen(server.certs_url) as response:  # noqa: S310 - the test's own server
+            assert "max-age=" in response.headers["Cache-Control"]
 
 
-def test_a_backlog_from_disk_is_pushed_whole(tmp_path: Path) -> None:
-    """After a restart nothing is in memory: messages are read ahead, each is pushed, and none twice."""
-    with localpubsub.running(data=tmp_path) as server, gapic_clients(server.host) as clients:
-        pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), 8, *clients)
+def test_backlog_from_disk_is_pushed_completely(tmp_path: Path) -> None:
+    """After a restart the messages are read from disk; each is pushed exactly once."""
+    with running_localpubsub(data=tmp_path) as pubsub:
         topic = pubsub.topic()
         subscription = pubsub.subscription(topic)
         ids = [each for _ in range(6) for each in pubsub.publish(topic, *[b"x" * 2000] * 250)]
@@ -122,15 +121,14 @@ def test_a_backlog_from_disk_is_pushed_whole(tmp_path: Path) -> None:
     assert sorted(push.message_id for push in endpoint.pushes) == sorted(ids)
 
 
-def test_what_the_disk_refuses_is_not_confirmed(tmp_path: Path) -> None:
-    """A publish that could not be written fails with a sentence; afterwards the server goes on."""
-    with localpubsub.running(data=tmp_path) as server, gapic_clients(server.host) as clients:
-        pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), 8, *clients)
+def test_publish_that_cannot_be_written_is_not_confirmed(tmp_path: Path) -> None:
+    """The publish fails with an explanation; afterwards the server works on."""
+    with running_localpubsub(data=tmp_path) as pubsub:
         topic = pubsub.topic()
         subscription = pubsub.subscription(topic)
-        with closing(sqlite3.connect(tmp_path / "pubsub.sqlite")) as another:
-            another.execute("BEGIN IMMEDIATE")
-            # Without the client's own retries, which would go on until the disk is well again.
+        with closing(sqlite3.connect(tmp_path / "pubsub.sqlite")) as other:
+            other.execute("BEGIN IMMEDIATE")
+            # Without retry=None the client would retry until the file is writable again.
             with pytest.raises(InternalServerError, match="localpubsub could not write"):
                 pubsub.publisher.publish(topic=topic, messages=[PubsubMessage(data=b"lost")], retry=None)
         assert pubsub.pull_now(subscription) == []
@@ -138,7 +136,7 @@ def test_what_the_disk_refuses_is_not_confirmed(tmp_path: Path) -> None:
         assert [received.message.data for received in pubsub.pull(subscription)] == [b"kept"]
 
 
-NOT_YET: dict[str, Callable[[PubsubClient], object]] = {
+NOT_OFFERED: dict[str, Callable[[PubsubClient], object]] = {
     "transforms": lambda pubsub: pubsub.created(pubsub.topic(), message_transforms=[MessageTransform()]),
     "topic transforms": lambda pubsub: pubsub.topic(message_transforms=[MessageTransform()]),
     "avro by the topic's schema": lambda pubsub: pubsub.created(
@@ -150,10 +148,9 @@ NOT_YET: dict[str, Callable[[PubsubClient], object]] = {
 }
 
 
-@pytest.mark.parametrize("call", NOT_YET.values(), ids=NOT_YET)
-def test_what_is_not_offered_says_so(call: Callable[[PubsubClient], object]) -> None:
-    """UNIMPLEMENTED with a sentence; never a feature that is silently ignored."""
-    with localpubsub.running() as server, gapic_clients(server.host) as clients:
-        pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), 8, *clients)
+@pytest.mark.parametrize("call", NOT_OFFERED.values(), ids=NOT_OFFERED)
+def test_field_that_is_not_offered_is_unimplemented(call: Callable[[PubsubClient], object]) -> None:
+    """An unsupported feature is rejected with an explanation, not ignored."""
+    with running_localpubsub() as pubsub:
         with pytest.raises(MethodNotImplemented, match="localpubsub does not offer"):
             call(pubsub)

@@ -16,8 +16,7 @@ from cryptography.x509.oid import NameOID
 from google.pubsub_v1.types import PushConfig
 
 import localpubsub
-from tests.servers.pubsub import PubsubServer, gapic_clients
-from tests.servers.pubsub_client import PubsubClient
+from tests.servers.pubsub_client import running_localpubsub
 from tests.servers.push_endpoint import PushEndpoint, PushEndpointServer
 
 
@@ -74,10 +73,8 @@ def test_tls_endpoint_with_trusted_certificate_receives_pushes(tmp_path: Path) -
     certificate, key = self_signed(tmp_path)
     with (
         serving_tls(certificate, key) as endpoint,
-        localpubsub.running(ca_file=certificate) as server,
-        gapic_clients(server.host) as clients,
+        running_localpubsub(ca_file=certificate) as pubsub,
     ):
-        pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), 10, *clients)
         topic = pubsub.topic()
         pubsub.subscription(topic, push_config=PushConfig(push_endpoint=endpoint.url))
         ids = pubsub.publish(topic, *[b"x" * 10_000] * 100)
@@ -90,10 +87,8 @@ def test_tls_endpoint_with_untrusted_certificate_is_a_nack(tmp_path: Path) -> No
     certificate, key = self_signed(tmp_path)
     with (
         serving_tls(certificate, key) as endpoint,
-        localpubsub.running() as server,
-        gapic_clients(server.host) as clients,
+        running_localpubsub() as pubsub,
     ):
-        pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), 10, *clients)
         topic = pubsub.topic()
         subscription = pubsub.subscription(topic, push_config=PushConfig(push_endpoint=endpoint.url))
         (message_id,) = pubsub.publish(topic, b"x")
