@@ -151,6 +151,8 @@ NOT_OFFERED: dict[str, Callable[[PubsubClient], object]] = {
 @pytest.mark.parametrize("call", NOT_OFFERED.values(), ids=NOT_OFFERED)
 def test_field_that_is_not_offered_is_unimplemented(call: Callable[[PubsubClient], object]) -> None:
     """An unsupported feature is rejected with an explanation, not ignored."""
-    with running_localpubsub() as pubsub:
-        with pytest.raises(MethodNotImplemented, match="localpubsub does not offer"):
-            call(pubsub)
+    with (
+        running_localpubsub() as pubsub,
+        pytest.raises(MethodNotImplemented, match="localpubsub does not offer"),
+    ):
+        call(pubsub)
