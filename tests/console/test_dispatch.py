@@ -1,12 +1,13 @@
 """Posting a crawl to a dispatcher: responses, errors and repeated requests."""
 
 import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+import re
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from console.dispatch import RETRY_DELAYS_SECONDS, DispatchResponse, dispatch
 from console.errors import DispatchError
@@ -34,41 +35,33 @@ RESPONSE = {
 }
 
 
-class ScriptedDispatcher(HTTPServer):
-    """A small real server that sends prepared responses and keeps the request bodies."""
+@dataclass
+class ScriptedDispatcher:
+    """Sends prepared responses, one after the other, and records the bodies of the requests.
 
-    def __init__(self, *responses: tuple[int, bytes]) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.responses = list(responses)
-        self.received: list[bytes] = []
+    Attributes:
+        url: URL of the server.
+        responses: status and body of the responses to come.
+        received: the bodies of the requests so far.
+    """
 
-    @property
-    def url(self) -> str:
-        """URL of the server."""
-        return f"http://127.0.0.1:{self.server_port}"
+    url: str
+    responses: list[tuple[int, bytes]] = field(default_factory=list)
+    received: list[bytes] = field(default_factory=list)
 
-
-class _Handler(BaseHTTPRequestHandler):
-    server: ScriptedDispatcher
-
-    def do_POST(self) -> None:
-        self.server.received.append(self.rfile.read(int(self.headers["Content-Length"])))
-        status, body = self.server.responses.pop(0)
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+    def respond(self, request: Request) -> Response:
+        """Record a request and return the next response."""
+        self.received.append(request.get_data())
+        status, body = self.responses.pop(0)
+        return Response(body, status)
 
 
 @pytest.fixture
-def dispatcher() -> Iterator[ScriptedDispatcher]:
-    """Yield a dispatcher without responses; a test appends them."""
-    with ScriptedDispatcher() as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+def dispatcher(httpserver: HTTPServer) -> ScriptedDispatcher:
+    """A dispatcher without responses; a test appends them."""
+    scripted = ScriptedDispatcher(httpserver.url_for(""))
+    httpserver.expect_request(re.compile(".*")).respond_with_handler(scripted.respond)
+    return scripted
 
 
 def response_of(status: int, document: object) -> tuple[int, bytes]:

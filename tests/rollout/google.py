@@ -11,13 +11,13 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
-from urllib.parse import urlsplit
+
+from werkzeug import Request, Response
 
 from console.stack.stack import Stack
+from tests.servers.http_server import serving
 
 REGION = "europe-west1"
 
@@ -45,13 +45,14 @@ class Google:
         crawl: what the planned Scheduler request posts.
         ready: the revision of each service that is ready; the newest is always 00002.
         asked: method and path of each request.
+        url: where it listens, without a slash at its end.
     """
 
     stack: Stack
     crawl: dict[str, Any]
     ready: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
-    port: int = 0
+    url: str = ""
 
     def answer(self, method: str, path: str) -> dict[str, Any] | None:
         """Return what Google answers; None for 404."""
@@ -84,31 +85,13 @@ def standing_in(stack: Stack, crawl: dict[str, Any]) -> Iterator[Google]:
     """Answer for Google until the block ends."""
     google = Google(stack, crawl)
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            path = urlsplit(self.path).path
-            answer = google.answer(self.command, path)
-            body = json.dumps(answer or {"error": {"code": 404, "message": path}}).encode()
-            self.send_response(404 if answer is None else 200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def respond(request: Request) -> Response:
+        document = google.answer(request.method, request.path)
+        body = json.dumps(document or {"error": {"code": 404, "message": request.path}})
+        return Response(body, 404 if document is None else 200, content_type="application/json")
 
-        do_POST = do_GET  # noqa: N815 - the base class looks for it by this name
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class calls it so
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        google.port = server.server_address[1]
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield google
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(respond) as google.url:
+        yield google
 
 
 def environment_for(google: Google, folder: Path) -> dict[str, str]:
@@ -118,7 +101,6 @@ def environment_for(google: Google, folder: Path) -> dict[str, str]:
     bq = tools / "bq"
     bq.write_text(BQ.format(python=sys.executable, data=str(google.stack.options.data)), encoding="utf-8")
     bq.chmod(0o755)
-    here = f"http://127.0.0.1:{google.port}"
     return {
         "CLOUDSDK_CONFIG": str(folder / "gcloud"),
         "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true",
@@ -127,9 +109,9 @@ def environment_for(google: Google, folder: Path) -> dict[str, str]:
         "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "true",
         "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "true",
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_PUBSUB": f"{google.stack.addresses.pubsub_http_url}/",
-        "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDSCHEDULER": f"{here}/",
+        "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDSCHEDULER": f"{google.url}/",
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN": "http://run.example/",
-        "http_proxy": here,
+        "http_proxy": google.url,
         "no_proxy": "127.0.0.1",
     }
 
