@@ -80,7 +80,7 @@ def test_dead_shows_the_reason_and_advice_of_each_dead_letter(scrapeq: Scrapeq, 
     assert result.stdout.splitlines() == [
         "run books-1: 2 dead letters",
         "https://shop.example/bad",
-        "  5 attempts, the last: missing_field (a required field is not on the page)",
+        "  5 attempts, the last: missing_field (a required field is missing on the page)",
         "  detail: no h1",
         "  what to do: fix the recipe, then dispatch the crawl again",
         "https://shop.example/silent",
