@@ -14,7 +14,7 @@ from console.terminal import printable
 from contract.outcome import REASON_MEANINGS, Outcome, Reason, ReasonMeaning, status_of
 
 SUMMARY_FIELDS = 3  #: number of an item's fields in a row of the results table
-NO_OUTCOME = "no attempt left an outcome: no worker was free, or each crashed or was killed"
+NO_OUTCOME = "without an outcome: no worker was free, or each crashed or was killed"
 NO_OUTCOME_REMEDY = "look at the worker's log, then replay"
 
 
@@ -64,7 +64,7 @@ def dead_job_lines(job: DeadJob) -> list[str]:
     attempts = f"{job.attempts} attempt{'' if job.attempts == 1 else 's'}"
     lines = [printable(job.url) or f"job {job.job_id or 'without an id'}"]
     if not job.reason:
-        return [*lines, f"  {attempts}: {NO_OUTCOME}", f"  what to do: {NO_OUTCOME_REMEDY}"]
+        return [*lines, f"  {attempts} {NO_OUTCOME}", f"  what to do: {NO_OUTCOME_REMEDY}"]
     meaning = meaning_of(job.reason)
     lines.append(f"  {attempts}, the last: {job.reason}" + (f" ({meaning.sentence})" if meaning else ""))
     if job.detail:

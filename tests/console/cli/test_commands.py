@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from console.ledger.ledger import Ledger
-from contract.outcome import Reason
+from contract.outcome import REASON_MEANINGS, Reason
 from tests.console.command import Scrapeq
 from tests.console.ledger.rows import dead_letter_row, job_row, outcome_row, record
 
@@ -71,20 +71,21 @@ def test_status_ends_with_the_accounting(scrapeq: Scrapeq, recorded: Ledger) -> 
     """The last line is the accounting; above it are the reasons of attempts that did not succeed."""
     result = scrapeq("status", "--data", recorded.data)
     assert result.stdout.splitlines()[-1] == "accounting: dispatched=3 succeeded=1 dead=2 in_flight=0"
-    assert re.search(r"timeout +retry +1 +1 +the site did not respond in time", result.stdout)
+    assert re.search(rf"timeout +retry +1 +1 +{REASON_MEANINGS[Reason.TIMEOUT].sentence[:20]}", result.stdout)
 
 
 def test_dead_shows_the_reason_and_advice_of_each_dead_letter(scrapeq: Scrapeq, recorded: Ledger) -> None:
     """Each dead letter has its attempts, the meaning of its last reason, and advice."""
+    meaning = REASON_MEANINGS[Reason.MISSING_FIELD]
     result = scrapeq("dead", "--data", recorded.data)
     assert result.stdout.splitlines() == [
         "run books-1: 2 dead letters",
         "https://shop.example/bad",
-        "  5 attempts, the last: missing_field (a required field is missing on the page)",
+        f"  5 attempts, the last: missing_field ({meaning.sentence})",
         "  detail: no h1",
-        "  what to do: fix the recipe, then dispatch the crawl again",
+        f"  what to do: {meaning.remedy}",
         "https://shop.example/silent",
-        "  5 attempts: no attempt left an outcome: no worker was free, or each crashed or was killed",
+        "  5 attempts without an outcome: no worker was free, or each crashed or was killed",
         "  what to do: look at the worker's log, then replay",
     ]
 
