@@ -1,1 +1,1 @@
-"""What an operator runs from a checkout, with nothing installed but gcloud and Python."""
+"""Scripts that an operator runs from a checkout; they need only gcloud and Python."""

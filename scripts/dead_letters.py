@@ -1,8 +1,9 @@
-"""What `replay-dead-letters.sh` does with single dead letters: shows them, counts them, makes jobs of them.
+"""The part of `replay-dead-letters.sh` that works on single dead letters: shows, counts and replays them.
 
-Publish, wait for the id, then acknowledge: interrupted anywhere, a letter is at worst published twice, which
-the ledger counts once. The same as `scrapeq replay` (console/replay.py) with nothing but Python.
-What gcloud knows is in the environment: PUBSUB_PROJECT, PUBSUB_ENDPOINT, MONITORING_ENDPOINT, PUBSUB_TOKEN.
+A dead letter is acknowledged only after Pub/Sub has confirmed its job. After an interruption a job may be
+published twice, which the ledger counts once. `scrapeq replay` (console/replay.py) does the same; this needs
+nothing but Python. gcloud's configuration is in the environment: PUBSUB_PROJECT, PUBSUB_ENDPOINT,
+MONITORING_ENDPOINT and PUBSUB_TOKEN.
 """
 
 import argparse
@@ -16,219 +17,230 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from scripts.pubsub_rest import Letter, Pubsub, Refused
+from scripts.pubsub_rest import ApiError, Pubsub, ReceivedMessage
 
-DEATH = "CloudPubSubDeadLetter"  #: what Pub/Sub's own attributes of a dead letter begin with
-#: What a worker that buried the job wrote (contract/dead_letter.py).
-WORKERS = frozenset({"reason", "detail", "attempt"})
-DELIVERIES = "CloudPubSubDeadLetterSourceDeliveryCount"
-LETTERS_PER_PULL = 500
-EMPTY_PULLS = 2  #: an empty answer is not an empty queue (https://cloud.google.com/pubsub/docs/pull#dont_return_immediately)
-PUBLISH_BYTES = 4_000_000  #: of base64 in one request, which may have 10,000,000
-NOT_TAKEN = frozenset({400, 413})  #: Pub/Sub's answers to a message as such
-DONE, WRONG, LEFT, UNKNOWN = 0, 1, 3, 4  #: exit statuses
+PUBSUB_PREFIX = "CloudPubSubDeadLetter"  #: prefix of the attributes that Pub/Sub adds to a dead letter
+#: Attributes that a worker with ACK_POLICY=settled adds to a dead letter (contract/dead_letter.py).
+WORKER_ATTRIBUTES = frozenset({"reason", "detail", "attempt"})
+DELIVERY_COUNT = "CloudPubSubDeadLetterSourceDeliveryCount"
+MESSAGES_PER_PULL = 500
+#: Consecutive empty pulls after which the subscription counts as empty. One is not enough:
+#: https://cloud.google.com/pubsub/docs/pull#dont_return_immediately
+MAX_EMPTY_PULLS = 2
+MAX_PUBLISH_BYTES = 4_000_000  #: base64 bytes in one publish request; Pub/Sub allows 10,000,000
+MESSAGE_REFUSED = frozenset({400, 413})  #: HTTP statuses with which Pub/Sub refuses a message itself
+EXIT_OK, EXIT_ERROR, EXIT_REMAINING, EXIT_UNKNOWN = 0, 1, 3, 4
 
 
-def own_message(letter: Letter) -> dict[str, Any]:
-    """Return the message that died: what was written about its death is left out, all else is kept."""
-    message = letter["message"]
+def original_message(received: ReceivedMessage) -> dict[str, Any]:
+    """Return the message as it was before it became a dead letter: without the added attributes."""
+    message = received["message"]
     attributes = message.get("attributes", {})
-    own = {
+    original = {
         name: value
         for name, value in attributes.items()
-        if name not in WORKERS and not name.startswith(DEATH)
+        if name not in WORKER_ATTRIBUTES and not name.startswith(PUBSUB_PREFIX)
     }
-    kept = {"data": message.get("data", ""), "attributes": own, "orderingKey": message.get("orderingKey", "")}
-    return {name: value for name, value in kept.items() if value}
+    fields = {
+        "data": message.get("data", ""),
+        "attributes": original,
+        "orderingKey": message.get("orderingKey", ""),
+    }
+    return {name: value for name, value in fields.items() if value}
 
 
-def describe(letter: Letter) -> str:
-    """Return one line about a letter; nothing in it can steer a terminal."""
-    message = letter["message"]
+def describe(received: ReceivedMessage) -> str:
+    """Return one line about a dead letter, with control characters escaped."""
+    message = received["message"]
     attributes = dict(message.get("attributes", {}))
-    attempts = attributes.get(DELIVERIES, "?")
-    shown = {"attempts": attempts, "reason": attributes.pop("reason", "not in the letter: ask the ledger")}
-    shown |= {name: value for name, value in sorted(attributes.items()) if not name.startswith(DEATH)}
-    told = " ".join(f"{json.dumps(name)[1:-1]}={json.dumps(value)}" for name, value in shown.items())
+    attempts = attributes.get(DELIVERY_COUNT, "?")
+    shown = {"attempts": attempts, "reason": attributes.pop("reason", "not in the message: see the ledger")}
+    shown |= {name: value for name, value in sorted(attributes.items()) if not name.startswith(PUBSUB_PREFIX)}
+    pairs = " ".join(f"{json.dumps(name)[1:-1]}={json.dumps(value)}" for name, value in shown.items())
     size = len(base64.b64decode(message.get("data", "")))
-    return f"{message['messageId']} {message.get('publishTime', '')} {told} data={size} B"
+    return f"{message['messageId']} {message.get('publishTime', '')} {pairs} data={size} B"
 
 
-class Desk:
-    """Takes letters out of the subscription, and gives back whatever was not finished with.
+class Puller:
+    """Pulls dead letters, and releases those that were not acknowledged.
 
     Args:
-        pubsub: of the project.
-        subscription: of the dead letters.
-        lease_seconds: how long letters that are worked on are kept from others.
+        pubsub: client of the project.
+        subscription: name of the dead-letter subscription.
+        lease_seconds: ack deadline of the pulled dead letters.
     """
 
     def __init__(self, pubsub: Pubsub, subscription: str, lease_seconds: int) -> None:
         self._pubsub = pubsub
         self._subscription = subscription
         self._lease_seconds = lease_seconds
-        self._held: dict[str, Letter] = {}
+        self._held: dict[str, ReceivedMessage] = {}
 
-    def take(self, count: int) -> Iterator[list[Letter]]:
-        """Yield letters, `count` of them altogether, until nothing comes any more."""
-        empty, left = 0, count
-        while left > 0 and empty < EMPTY_PULLS:
-            letters = self._pubsub.pull(self._subscription, min(left, LETTERS_PER_PULL))
-            self._held |= {letter["ackId"]: letter for letter in letters}
-            if letters:
-                self._pubsub.lease(self._subscription, letters, self._lease_seconds)
-                left -= len(letters)
-                yield letters
-            empty = 0 if letters else empty + 1
+    def pull(self, count: int) -> Iterator[list[ReceivedMessage]]:
+        """Yield lists of dead letters, at most `count` in all, until the subscription is empty."""
+        empty_pulls, remaining = 0, count
+        while remaining > 0 and empty_pulls < MAX_EMPTY_PULLS:
+            messages = self._pubsub.pull(self._subscription, min(remaining, MESSAGES_PER_PULL))
+            self._held |= {message["ackId"]: message for message in messages}
+            if messages:
+                self._pubsub.modify_ack_deadline(self._subscription, messages, self._lease_seconds)
+                remaining -= len(messages)
+                yield messages
+            empty_pulls = 0 if messages else empty_pulls + 1
 
-    def acknowledge(self, letters: list[Letter]) -> None:
-        """Take letters out for good."""
-        self._pubsub.acknowledge(self._subscription, letters)
-        for letter in letters:
-            del self._held[letter["ackId"]]
+    def acknowledge(self, messages: list[ReceivedMessage]) -> None:
+        """Remove dead letters from the subscription."""
+        self._pubsub.acknowledge(self._subscription, messages)
+        for message in messages:
+            del self._held[message["ackId"]]
 
-    def give_back(self) -> None:
-        """Give back what is held; where that fails, its lease ends by itself."""
+    def release(self) -> None:
+        """Make the dead letters that were not acknowledged available again.
+
+        If the request fails, they become available when their ack deadline passes.
+        """
         try:
-            self._pubsub.lease(self._subscription, list(self._held.values()), 0)
-        except (Refused, TimeoutError):
+            self._pubsub.modify_ack_deadline(self._subscription, list(self._held.values()), 0)
+        except (ApiError, TimeoutError):
             return
 
 
-def batches(letters: list[Letter]) -> Iterator[list[Letter]]:
-    """Yield letters as requests take them: of one ordering key, in order, and not too large."""
-    by_key = defaultdict[str, list[Letter]](list)
-    for letter in letters:
-        by_key[letter["message"].get("orderingKey", "")].append(letter)
+def batches(messages: list[ReceivedMessage]) -> Iterator[list[ReceivedMessage]]:
+    """Yield messages in groups for one publish request: of one ordering key, in order, of limited size."""
+    by_key = defaultdict[str, list[ReceivedMessage]](list)
+    for message in messages:
+        by_key[message["message"].get("orderingKey", "")].append(message)
     for same_key in by_key.values():
-        batch, size = list[Letter](), 0
-        for letter in same_key:
-            weight = len(letter["message"].get("data", ""))
-            if batch and size + weight > PUBLISH_BYTES:
+        batch, size = list[ReceivedMessage](), 0
+        for message in same_key:
+            message_size = len(message["message"].get("data", ""))
+            if batch and size + message_size > MAX_PUBLISH_BYTES:
                 yield batch
                 batch, size = [], 0
-            batch.append(letter)
-            size += weight
+            batch.append(message)
+            size += message_size
         yield batch
 
 
-def publish(pubsub: Pubsub, topic: str, letters: list[Letter]) -> tuple[list[Letter], list[str]]:
-    """Publish letters in one request; return those that are jobs again, and a sentence on each other."""
+def publish(
+    pubsub: Pubsub, topic: str, messages: list[ReceivedMessage]
+) -> tuple[list[ReceivedMessage], list[str]]:
+    """Publish the original messages; return the published dead letters, and an error for each refused one."""
     try:
-        pubsub.publish(topic, [own_message(letter) for letter in letters])
-    except Refused as wrong:
-        if wrong.status not in NOT_TAKEN:
+        pubsub.publish(topic, [original_message(message) for message in messages])
+    except ApiError as error:
+        if error.status not in MESSAGE_REFUSED:
             raise
-        if len(letters) == 1:
-            return [], [f"{letters[0]['message']['messageId']} is not taken: {wrong}"]
-        middle = len(letters) // 2  # one bad letter must not keep the others
-        first, refused = publish(pubsub, topic, letters[:middle])
-        second, more = publish(pubsub, topic, letters[middle:])
-        return first + second, refused + more
-    return letters, []
+        if len(messages) == 1:
+            return [], [f"Pub/Sub refuses message {messages[0]['message']['messageId']}: {error}"]
+        middle = len(messages) // 2  # bisect, so that one refused message does not block the others
+        published, errors = publish(pubsub, topic, messages[:middle])
+        more_published, more_errors = publish(pubsub, topic, messages[middle:])
+        return published + more_published, errors + more_errors
+    return messages, []
 
 
-def replay(pubsub: Pubsub, desk: Desk, options: argparse.Namespace) -> int:
-    """Make jobs of up to `options.count` letters again."""
-    replayed, refused = 0, list[str]()
+def replay(pubsub: Pubsub, puller: Puller, options: argparse.Namespace) -> int:
+    """Replay up to `options.count` dead letters."""
+    replayed, errors = 0, list[str]()
     try:
-        for letters in desk.take(options.count):
-            for batch in batches(letters):
+        for messages in puller.pull(options.count):
+            for batch in batches(messages):
                 if options.dry_run:
-                    say_all(f"would be published to {options.topic}: {describe(letter)}" for letter in batch)
+                    print_lines(f"would be published to {options.topic}: {describe(each)}" for each in batch)
                     continue
-                published, wrong = publish(pubsub, options.topic, batch)
-                desk.acknowledge(published)
-                replayed, refused = replayed + len(published), refused + wrong
+                published, batch_errors = publish(pubsub, options.topic, batch)
+                puller.acknowledge(published)
+                replayed, errors = replayed + len(published), errors + batch_errors
                 print(f"replayed {replayed}", file=sys.stderr)
     finally:
-        desk.give_back()
-        say_all(refused)
+        puller.release()
+        print_lines(errors)
         if not options.dry_run:
-            print(f"{replayed} dead letters are jobs again", flush=True)
-    return WRONG if refused else DONE
+            print(f"{replayed} dead letters were replayed", flush=True)
+    return EXIT_ERROR if errors else EXIT_OK
 
 
-def peek(_: Pubsub, desk: Desk, options: argparse.Namespace) -> int:
-    """Show letters, and leave them where they are."""
+def peek(_: Pubsub, puller: Puller, options: argparse.Namespace) -> int:
+    """Show dead letters and leave them in the subscription."""
     try:
-        for letters in desk.take(options.count):
-            say_all(json.dumps(letter["message"]) if options.json else describe(letter) for letter in letters)
+        for messages in puller.pull(options.count):
+            print_lines(json.dumps(each["message"]) if options.json else describe(each) for each in messages)
     finally:
-        desk.give_back()
-    return DONE
+        puller.release()
+    return EXIT_OK
 
 
-def count(pubsub: Pubsub, _: Desk, options: argparse.Namespace) -> int:
-    """Say how many letters there are, and who counted."""
+def count(pubsub: Pubsub, _: Puller, options: argparse.Namespace) -> int:
+    """Print the number of dead letters and where it comes from."""
     counted = pubsub.count(options.subscription)
     if counted is None:
-        print("an unknown number of dead letters (nobody counts them here)", flush=True)
-        return UNKNOWN
-    print(f"{counted.letters} dead letters ({counted.basis})", flush=True)
-    return DONE
+        print("an unknown number of dead letters (this Pub/Sub has no count)", flush=True)
+        return EXIT_UNKNOWN
+    print(f"{counted.messages} dead letters ({counted.source})", flush=True)
+    return EXIT_OK
 
 
-def look(_: Pubsub, desk: Desk, __: argparse.Namespace) -> int:
-    """Say whether a pull still finds a letter, and give it back."""
+def probe(_: Pubsub, puller: Puller, __: argparse.Namespace) -> int:
+    """Pull one dead letter and release it; the exit status says whether there was one."""
     try:
-        found = next(desk.take(1), None)
+        found = next(puller.pull(1), None)
     finally:
-        desk.give_back()
-    return LEFT if found else DONE
+        puller.release()
+    return EXIT_REMAINING if found else EXIT_OK
 
 
-def watch(pubsub: Pubsub, _: Desk, options: argparse.Namespace) -> int:
-    """Wait while the letters are pushed: until none is left, they stop growing fewer, or time is over."""
-    started = best_at = time.time()
-    best: int | None = None
+def watch(pubsub: Pubsub, _: Puller, options: argparse.Namespace) -> int:
+    """Wait while Pub/Sub pushes the dead letters: until none is left, their number stalls, or time is up."""
+    started = fewest_at = time.time()
+    fewest: int | None = None
     while time.time() - started < options.seconds:
         counted = pubsub.count(options.subscription)
         if counted is not None and counted.taken_at >= started:
-            if counted.letters != best:
-                print(f"{counted.letters} left ({counted.basis})", file=sys.stderr, flush=True)
-            if counted.letters == 0:
-                return DONE
-            if best is None or counted.letters < best:
-                best, best_at = counted.letters, time.time()
-        if time.time() - best_at > options.patience:
-            return LEFT
+            if counted.messages != fewest:
+                print(f"{counted.messages} left ({counted.source})", file=sys.stderr, flush=True)
+            if counted.messages == 0:
+                return EXIT_OK
+            if fewest is None or counted.messages < fewest:
+                fewest, fewest_at = counted.messages, time.time()
+        if time.time() - fewest_at > options.stall_seconds:
+            return EXIT_REMAINING
         time.sleep(options.every)
-    return UNKNOWN if best is None else LEFT
+    return EXIT_UNKNOWN if fewest is None else EXIT_REMAINING
 
 
-def check(pubsub: Pubsub, _: Desk, options: argparse.Namespace) -> int:
-    """Say what is missing before anything is begun: subscription, topic, or that it waits for pulls."""
+def check(pubsub: Pubsub, _: Puller, options: argparse.Namespace) -> int:
+    """Check before a replay that topic and subscription exist, and that the subscription is a pull one."""
     what = f"subscription {options.subscription}"
     try:
         endpoint = pubsub.subscription(options.subscription).get("pushConfig", {}).get("pushEndpoint", "")
         what = f"topic {options.topic}"
         pubsub.topic(options.topic)
-    except Refused as wrong:
-        raise Refused(wrong.status, f"{what}: {wrong}") from None
+    except ApiError as error:
+        raise ApiError(error.status, f"{what}: {error}") from None
     if endpoint and not options.pushed:
         print(
-            f"{options.subscription} pushes to {endpoint}: a replay-all runs, or was killed. "
-            "Wait for its end, or end it with `stop`.",
+            f"{options.subscription} pushes to {endpoint}: a replay-all is running or was killed. "
+            "Wait until it ends, or end it with `stop`.",
             file=sys.stderr,
         )
-        return WRONG
-    return DONE
+        return EXIT_ERROR
+    return EXIT_OK
 
 
-def say_all(lines: Iterator[str] | list[str]) -> None:
-    """Print lines."""
+def print_lines(lines: Iterator[str] | list[str]) -> None:
+    """Print each line at once."""
     for line in lines:
         print(line, flush=True)
 
 
-COMMANDS: dict[str, Callable[[Pubsub, Desk, argparse.Namespace], int]] = {
-    "check": check, "count": count, "look": look, "peek": peek, "replay": replay, "watch": watch,
+COMMANDS: dict[str, Callable[[Pubsub, Puller, argparse.Namespace], int]] = {
+    "check": check, "count": count, "peek": peek, "probe": probe, "replay": replay, "watch": watch,
 }  # fmt: skip
 
 
-def main() -> int:
-    """Run one command; return its exit status."""
+def parse_options() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser()
     parser.add_argument("command", choices=COMMANDS)
     parser.add_argument("count", nargs="?", type=int, default=1)
@@ -239,9 +251,14 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--pushed", action="store_true")
     parser.add_argument("--seconds", type=float, default=0)
-    parser.add_argument("--patience", type=float, default=0)
+    parser.add_argument("--stall-seconds", type=float, default=0)
     parser.add_argument("--every", type=float, default=5)
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Run one command; return its exit status."""
+    options = parse_options()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     pubsub = Pubsub(
@@ -251,19 +268,19 @@ def main() -> int:
         token=os.environ.get("PUBSUB_TOKEN", ""),
     )
     try:
-        desk = Desk(pubsub, options.subscription, options.lease_seconds)
-        return COMMANDS[options.command](pubsub, desk, options)
-    except Refused as wrong:
-        print(f"Pub/Sub said: {wrong}", file=sys.stderr)
-        return WRONG
+        puller = Puller(pubsub, options.subscription, options.lease_seconds)
+        return COMMANDS[options.command](pubsub, puller, options)
+    except ApiError as error:
+        print(f"Pub/Sub failed: {error}", file=sys.stderr)
+        return EXIT_ERROR
     except TimeoutError:
-        print("Pub/Sub did not answer in time", file=sys.stderr)
-        return WRONG
-    except BrokenPipeError:  # whoever read, as head does, has seen enough
+        print("Pub/Sub did not answer in time; run the command again", file=sys.stderr)
+        return EXIT_ERROR
+    except BrokenPipeError:  # the reader of the output, such as head, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
+        return EXIT_OK
     except KeyboardInterrupt:
-        print("interrupted: no letter is lost; run it again to go on", file=sys.stderr)
+        print("interrupted: no dead letter is lost; run the command again to continue", file=sys.stderr)
         return 128 + signal.SIGINT
 
 

@@ -1,4 +1,4 @@
-"""Pub/Sub's REST API over the standard library: pull, lease, publish, acknowledge, and counts.
+"""A client of Pub/Sub's REST API that needs only the standard library.
 
 https://cloud.google.com/pubsub/docs/reference/rest
 """
@@ -14,46 +14,47 @@ from urllib.parse import quote, urlencode, urlsplit
 
 PUBSUB = "https://pubsub.googleapis.com/"
 MONITORING = "https://monitoring.googleapis.com/"
-CALL_SECONDS = 30.0
-PULL_SECONDS = 3.0
-TRIES = 4  #: of a call that may go better the next time
-TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
-MAX_ANSWER_BYTES = 256 * 1024 * 1024  #: 1,000 messages; a pull of Pub/Sub's own ends far below
+CALL_TIMEOUT_SECONDS = 30.0
+PULL_TIMEOUT_SECONDS = 3.0
+MAX_TRIES = 4  #: attempts of a call that fails with a transient status
+TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+MAX_RESPONSE_BYTES = 256 * 1024 * 1024  #: bytes of a response; a pull of 1,000 messages is far smaller
 METRIC = "pubsub.googleapis.com/subscription/num_undelivered_messages"
-METRIC_SECONDS = 600  #: how far back a sample is looked for: one a minute, up to four minutes late
+METRIC_WINDOW_SECONDS = 600  #: age of the samples to query; there is one a minute, up to four minutes late
+MAX_ACK_IDS = 1000  #: ack ids in one request, which may have 512 KiB
 
-Letter = Mapping[str, Any]  #: a received message, as the API spells it
+ReceivedMessage = Mapping[str, Any]  #: the API's JSON of a received message: ackId and message
 
 
-class Refused(Exception):
-    """A call that was answered with an error.
+class ApiError(Exception):
+    """A call failed.
 
     Attributes:
-        status: HTTP's; 0 where nobody answered.
+        status: HTTP status of the response; 0 if there was no valid response.
     """
 
-    def __init__(self, status: int, what: str) -> None:
+    def __init__(self, status: int, message: str) -> None:
         self.status = status
-        super().__init__(what)
+        super().__init__(message)
 
 
 class Count(NamedTuple):
-    """How many messages a subscription holds, delivered ones included."""
+    """The number of unacknowledged messages of a subscription."""
 
-    letters: int
-    taken_at: float  #: seconds since the epoch
-    basis: str  #: who counted, for people
+    messages: int
+    taken_at: float  #: when it was counted, seconds since the epoch
+    source: str  #: the server that counted, in words
 
 
 class Pubsub:
-    """One project of a Pub/Sub.
+    """A client of one project. Every method raises ApiError, or TimeoutError if there is no response in time.
 
     Args:
-        project: its id.
-        endpoint: where `/v1/projects/…` is; `""` for Google's.
-        monitoring: where Cloud Monitoring is; `""` for Google's.
-        token: an access token; `""` for a Pub/Sub that wants none.
-        sleep: between two tries, seconds.
+        project: id of the project.
+        endpoint: URL below which `/v1/projects/…` is; `""` for Google's.
+        monitoring: URL of Cloud Monitoring; `""` for Google's.
+        token: access token; `""` for a Pub/Sub without authentication.
+        sleep: waits the given number of seconds between two attempts of a call.
     """
 
     def __init__(
@@ -72,67 +73,72 @@ class Pubsub:
         if not monitoring and self._endpoint == PUBSUB.rstrip("/"):
             self._monitoring = MONITORING.rstrip("/")
         self._token = token
-        # The loopback interface is never behind a proxy.
+        # A proxy must not be used for the loopback interface.
         is_local = urlsplit(self._endpoint).hostname in {"localhost", "127.0.0.1", "::1"}
         self._opener = urllib.request.build_opener(*([urllib.request.ProxyHandler({})] if is_local else []))
 
     def subscription(self, name: str) -> Mapping[str, Any]:
-        """Return a subscription as the API describes it."""
+        """Return the API's JSON of a subscription."""
         return self._call(self._path("subscriptions", name))
 
     def topic(self, name: str) -> Mapping[str, Any]:
-        """Return a topic as the API describes it."""
+        """Return the API's JSON of a topic."""
         return self._call(self._path("topics", name))
 
-    def pull(self, subscription: str, count: int) -> list[Letter]:
-        """Return up to `count` messages; none where none came in PULL_SECONDS, which is no proof of none."""
+    def pull(self, subscription: str, count: int) -> list[ReceivedMessage]:
+        """Return up to `count` messages. An empty list does not prove that the subscription is empty."""
         path = self._path("subscriptions", subscription) + ":pull"
-        # The official emulator keeps a pull that was hung up on for 89 s, and gives it messages. Google's own
-        # is not to be asked so: https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions/pull
-        wanted = {"maxMessages": count, "returnImmediately": self._endpoint.startswith("http://")}
+        # The official emulator keeps an aborted pull open for 89 s and delivers messages to it, so it has to
+        # return at once. Google advises against that for its own service:
+        # https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions/pull
+        body = {"maxMessages": count, "returnImmediately": self._endpoint.startswith("http://")}
         try:
-            answer = self._call(path, wanted, seconds=PULL_SECONDS, tries=1)
+            response = self._call(path, body, seconds=PULL_TIMEOUT_SECONDS, tries=1)
         except TimeoutError:
             return []
-        return list(answer.get("receivedMessages", ()))
+        return list(response.get("receivedMessages", ()))
 
-    def lease(self, subscription: str, letters: list[Letter], seconds: int) -> None:
-        """Keep messages from others for so long; 0 gives them back."""
-        self._with_ack_ids(subscription, ":modifyAckDeadline", letters, {"ackDeadlineSeconds": seconds})
+    def modify_ack_deadline(self, subscription: str, messages: list[ReceivedMessage], seconds: int) -> None:
+        """Set the ack deadline of messages, from now; 0 makes them available at once."""
+        self._call_with_ack_ids(subscription, ":modifyAckDeadline", messages, {"ackDeadlineSeconds": seconds})
 
-    def acknowledge(self, subscription: str, letters: list[Letter]) -> None:
-        """Take messages out of the subscription."""
-        self._with_ack_ids(subscription, ":acknowledge", letters, {})
+    def acknowledge(self, subscription: str, messages: list[ReceivedMessage]) -> None:
+        """Acknowledge messages, which removes them from the subscription."""
+        self._call_with_ack_ids(subscription, ":acknowledge", messages, {})
 
     def publish(self, topic: str, messages: list[Mapping[str, Any]]) -> list[str]:
-        """Publish messages in one request; return the id of each, which is Pub/Sub's confirmation."""
+        """Publish messages in one request; return their ids, which are Pub/Sub's confirmation."""
         ids = self._call(self._path("topics", topic) + ":publish", {"messages": messages})["messageIds"]
         if len(ids) != len(messages):
-            raise Refused(0, f"{len(messages)} messages were published and {len(ids)} ids came back")
+            raise ApiError(0, f"{len(messages)} messages were published and {len(ids)} ids returned")
         return list(ids)
 
     def count(self, subscription: str) -> Count | None:
-        """Return how many messages a subscription holds; None where nobody can say.
+        """Return the number of unacknowledged messages of a subscription; None if it is unknown.
 
-        In the cloud Cloud Monitoring counts, once a minute and minutes late; localpubsub's state page is
-        exact; the official emulator counts nothing.
+        In the cloud, Cloud Monitoring has a count that is up to four minutes old. localpubsub's state page
+        has an exact count. The official emulator has none.
         """
         try:
-            return self._monitored(subscription) if self._monitoring else self._stated(subscription)
-        except (Refused, TimeoutError, LookupError, TypeError, ValueError):
+            return (
+                self._from_monitoring(subscription)
+                if self._monitoring
+                else self._from_state_page(subscription)
+            )
+        except (ApiError, TimeoutError, LookupError, TypeError, ValueError):
             return None
 
-    def _stated(self, subscription: str) -> Count:
+    def _from_state_page(self, subscription: str) -> Count:
         rows = self._call("/state.json", tries=1)["subscriptions"]
         name = f"projects/{self._project}/subscriptions/{subscription}"
         (row,) = (row for row in rows if row["name"] == name)
         return Count(int(row["backlog"]), time.time(), "localpubsub's state page")
 
-    def _monitored(self, subscription: str) -> Count:
+    def _from_monitoring(self, subscription: str) -> Count:
         now = time.time()
         query = {
             "filter": f'metric.type="{METRIC}" AND resource.labels.subscription_id="{subscription}"',
-            "interval.startTime": _rfc3339(now - METRIC_SECONDS),
+            "interval.startTime": _rfc3339(now - METRIC_WINDOW_SECONDS),
             "interval.endTime": _rfc3339(now),
         }
         url = f"{self._monitoring}/v3/projects/{self._project}/timeSeries?{urlencode(query)}"
@@ -141,13 +147,13 @@ class Pubsub:
         taken_at = datetime.fromisoformat(newest["interval"]["endTime"]).timestamp()
         return Count(int(newest["value"]["int64Value"]), taken_at, "Cloud Monitoring, up to 4 minutes late")
 
-    def _with_ack_ids(
-        self, subscription: str, verb: str, letters: list[Letter], more: Mapping[str, int]
+    def _call_with_ack_ids(
+        self, subscription: str, method: str, messages: list[ReceivedMessage], fields: Mapping[str, int]
     ) -> None:
-        path = self._path("subscriptions", subscription) + verb
-        for start in range(0, len(letters), 1000):  # a request has at most 512 KiB
-            ack_ids = [letter["ackId"] for letter in letters[start : start + 1000]]
-            self._call(path, {"ackIds": ack_ids, **more})
+        path = self._path("subscriptions", subscription) + method
+        for start in range(0, len(messages), MAX_ACK_IDS):
+            ack_ids = [message["ackId"] for message in messages[start : start + MAX_ACK_IDS]]
+            self._call(path, {"ackIds": ack_ids, **fields})
 
     def _path(self, kind: str, name: str) -> str:
         return f"/v1/projects/{quote(self._project, safe=':')}/{kind}/{quote(name, safe='')}"
@@ -157,17 +163,18 @@ class Pubsub:
         path: str,
         body: Mapping[str, Any] | None = None,
         *,
-        seconds: float = CALL_SECONDS,
-        tries: int = TRIES,
+        seconds: float = CALL_TIMEOUT_SECONDS,
+        tries: int = MAX_TRIES,
     ) -> Mapping[str, Any]:
-        for left in reversed(range(tries)):
+        for remaining in reversed(range(tries)):
             try:
                 return self._call_once(path, body, seconds)
-            except (Refused, TimeoutError) as wrong:
-                if not left or (isinstance(wrong, Refused) and wrong.status not in TRANSIENT | {0}):
+            except (ApiError, TimeoutError) as error:
+                is_final = isinstance(error, ApiError) and error.status not in TRANSIENT_STATUSES | {0}
+                if not remaining or is_final:
                     raise
-            self._sleep(2.0 ** (tries - left - 2))
-        raise AssertionError("the last try returns or raises")
+            self._sleep(2.0 ** (tries - remaining - 2))
+        raise AssertionError("the last attempt either returns or raises")
 
     def _call_once(self, path: str, body: Mapping[str, Any] | None, seconds: float) -> Mapping[str, Any]:
         url = path if path.startswith("http") else f"{self._endpoint}{path}"
@@ -175,28 +182,28 @@ class Pubsub:
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(url, data, headers)  # noqa: S310 - gcloud's endpoint, not a stranger's
+        request = urllib.request.Request(url, data, headers)  # noqa: S310 - the URL is gcloud's endpoint
         try:
-            with self._opener.open(request, timeout=seconds) as answer:
-                return dict(json.loads(answer.read(MAX_ANSWER_BYTES) or b"{}"))
-        except urllib.error.HTTPError as wrong:
-            raise Refused(wrong.code, _said(wrong)) from None
-        except urllib.error.URLError as wrong:
-            if isinstance(wrong.reason, TimeoutError):
+            with self._opener.open(request, timeout=seconds) as response:
+                return dict(json.loads(response.read(MAX_RESPONSE_BYTES) or b"{}"))
+        except urllib.error.HTTPError as error:
+            raise ApiError(error.code, _error_message(error)) from None
+        except urllib.error.URLError as error:
+            if isinstance(error.reason, TimeoutError):
                 raise TimeoutError from None
-            raise Refused(0, f"nobody answers at {self._endpoint}: {wrong.reason}") from None
+            raise ApiError(0, f"no server answers at {self._endpoint}: {error.reason}") from None
         except TimeoutError:
             raise
-        except (OSError, ValueError) as wrong:
-            raise Refused(0, f"{self._endpoint} answered no JSON: {wrong}") from None
+        except (OSError, ValueError) as error:
+            raise ApiError(0, f"the response of {self._endpoint} is not JSON: {error}") from None
 
 
-def _said(wrong: urllib.error.HTTPError) -> str:
-    """Return Google's sentence about an error, or HTTP's."""
+def _error_message(error: urllib.error.HTTPError) -> str:
+    """Return the message in Google's error response, or else the HTTP status."""
     try:
-        return str(json.loads(wrong.read(65536))["error"]["message"])
+        return str(json.loads(error.read(65536))["error"]["message"])
     except (OSError, LookupError, TypeError, ValueError):
-        return f"HTTP {wrong.code} {wrong.reason}"
+        return f"HTTP {error.code} {error.reason}"
 
 
 def _rfc3339(seconds: float) -> str:

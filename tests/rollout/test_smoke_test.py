@@ -108,7 +108,7 @@ def test_a_missing_grant_is_found(google: Google, smoke_test: SmokeTest) -> None
     """Pub/Sub's agent may not bury: a job is tried for ever and nothing says so, but for this test."""
     said = smoke_test(patience=15)
     assert said.returncode == 1
-    assert "Pub/Sub's agent may lack publisher" in said.stderr
+    assert "Pub/Sub's service agent may lack the role publisher" in said.stderr
     assert letters(google.stack) == []
 
 

@@ -1,4 +1,4 @@
-"""Dead letters in a Pub/Sub, and the real script with the real gcloud at it."""
+"""A project with dead letters, and the real script with the real gcloud working on it."""
 
 import base64
 import os
@@ -16,9 +16,9 @@ from contract.topology import DEAD_LETTER_SUBSCRIPTION, DEAD_LETTER_TOPIC, JOBS_
 from tests.servers.pubsub import PubsubServer
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "replay-dead-letters.sh"
-KEPT = "jobs-kept"  #: takes what is published to the jobs topic
+REPLAYED_JOBS = "replayed-jobs"  #: pull subscription of the jobs topic
 CALL_SECONDS = 60
-DEATH = {
+PUBSUB_ATTRIBUTES = {
     "CloudPubSubDeadLetterSourceDeliveryCount": "5",
     "CloudPubSubDeadLetterSourceSubscription": "scrape-jobs-push",
 }
@@ -34,41 +34,44 @@ class Job(NamedTuple):
 
 
 @dataclass
-class PostOffice:
-    """A project of its own in a server, with our topics and subscriptions.
+class ReplayProject:
+    """A project with our topics and subscriptions.
 
     Attributes:
-        server: the Pub/Sub.
-        config: gcloud's directory.
-        project: its id.
+        server: the Pub/Sub server.
+        config: gcloud's configuration directory.
+        name: id of the project.
     """
 
     server: PubsubServer
     config: Path
-    project: str = field(default_factory=lambda: f"replay-{next(_PROJECTS)}")
+    name: str = field(default_factory=lambda: f"replay-{next(_PROJECTS)}")
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Call the REST API; return its answer."""
-        url = f"{self.server.http_url}/v1/projects/{self.project}/{path}"
-        answer = requests.request(method, url, json=body, timeout=CALL_SECONDS)
-        answer.raise_for_status()
-        told: dict[str, Any] = answer.json()
-        return told
+        """Call the REST API; return the JSON of its response."""
+        url = f"{self.server.http_url}/v1/projects/{self.name}/{path}"
+        response = requests.request(method, url, json=body, timeout=CALL_SECONDS)
+        response.raise_for_status()
+        document: dict[str, Any] = response.json()
+        return document
 
-    def open(self) -> None:
-        """Make topics and subscriptions."""
+    def create(self) -> None:
+        """Create the topics and subscriptions."""
         for topic in (JOBS_TOPIC, DEAD_LETTER_TOPIC):
             self.call("PUT", f"topics/{topic}", {})
-        for subscription, topic in ((DEAD_LETTER_SUBSCRIPTION, DEAD_LETTER_TOPIC), (KEPT, JOBS_TOPIC)):
-            wanted = {"topic": f"projects/{self.project}/topics/{topic}", "ackDeadlineSeconds": 10}
-            self.call("PUT", f"subscriptions/{subscription}", wanted)
+        for subscription, topic in (
+            (DEAD_LETTER_SUBSCRIPTION, DEAD_LETTER_TOPIC),
+            (REPLAYED_JOBS, JOBS_TOPIC),
+        ):
+            fields = {"topic": f"projects/{self.name}/topics/{topic}", "ackDeadlineSeconds": 10}
+            self.call("PUT", f"subscriptions/{subscription}", fields)
 
-    def bury(self, jobs: list[Job]) -> None:
-        """Put jobs into the dead-letter topic, as Pub/Sub does."""
+    def publish_dead_letters(self, jobs: list[Job]) -> None:
+        """Publish jobs to the dead-letter topic with the attributes that Pub/Sub adds."""
         messages = [
             {
                 "data": base64.b64encode(job.data).decode(),
-                "attributes": dict(job.attributes) | DEATH,
+                "attributes": dict(job.attributes) | PUBSUB_ATTRIBUTES,
                 "orderingKey": job.ordering_key,
             }
             for job in jobs
@@ -78,8 +81,8 @@ class PostOffice:
                 "POST", f"topics/{DEAD_LETTER_TOPIC}:publish", {"messages": messages[start : start + 100]}
             )
 
-    def take(self, subscription: str) -> list[Job]:
-        """Take a message or more from a subscription; none where there are none now."""
+    def pull(self, subscription: str) -> list[Job]:
+        """Pull and acknowledge messages; return an empty list if there are none now."""
         request = {"maxMessages": 1000, "returnImmediately": True}
         received = self.call("POST", f"subscriptions/{subscription}:pull", request).get(
             "receivedMessages", []
@@ -98,26 +101,26 @@ class PostOffice:
         ]
 
     def endpoint(self) -> str:
-        """Return where the dead letters are pushed to; `""` where they wait for pulls."""
+        """Return the push endpoint of the dead-letter subscription; `""` if it is a pull subscription."""
         found = self.call("GET", f"subscriptions/{DEAD_LETTER_SUBSCRIPTION}")
         return str(found.get("pushConfig", {}).get("pushEndpoint", ""))
 
     @property
     def environment(self) -> dict[str, str]:
-        """What gcloud is told."""
+        """Environment variables of gcloud."""
         return {
             **os.environ,
             "CLOUDSDK_CONFIG": str(self.config),
             "CLOUDSDK_API_ENDPOINT_OVERRIDES_PUBSUB": f"{self.server.http_url}/",
             "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true",
-            "CLOUDSDK_CORE_PROJECT": self.project,
+            "CLOUDSDK_CORE_PROJECT": self.name,
             "CLOUDSDK_CORE_DISABLE_PROMPTS": "true",
             "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "true",
             "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "true",
         }
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start the script in a process group of its own."""
+        """Start the script in its own process group."""
         return subprocess.Popen(
             [str(SCRIPT), *arguments],
             env=self.environment,
@@ -128,17 +131,17 @@ class PostOffice:
         )
 
     def run(self, *arguments: str, seconds: float = 120) -> subprocess.CompletedProcess[str]:
-        """Run the script to its end."""
+        """Run the script until it ends."""
         process = self.start(*arguments)
         try:
-            said, complained = process.communicate(timeout=seconds)
+            output, errors = process.communicate(timeout=seconds)
         finally:
-            end(process)
-        return subprocess.CompletedProcess(process.args, process.returncode, said, complained)
+            kill_group(process)
+        return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
-def end(process: subprocess.Popen[str]) -> None:
-    """Kill whatever is left of a process group."""
+def kill_group(process: subprocess.Popen[str]) -> None:
+    """Kill what is left of a process group, and close its pipes."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
     process.wait(120)
@@ -148,12 +151,12 @@ def end(process: subprocess.Popen[str]) -> None:
 
 
 def job(number: int, ordering_key: str = "") -> Job:
-    """Return a job that is like no other; some with bytes that are no text, and with awkward attributes."""
+    """Return a unique job with awkward attributes; its body is not UTF-8, or empty for even numbers."""
     data = b"\xff\x00job %d" % number if number % 2 else b""
     attributes = {"job_id": str(number), "odd": 'a, "b"=\\c\n日本', "empty": ""}
     return Job(data, frozenset(attributes.items()), ordering_key)
 
 
 def tally(jobs: list[Job]) -> Counter[Job]:
-    """Count equal jobs."""
+    """Return how often each job occurs."""
     return Counter(jobs)

@@ -1,17 +1,17 @@
-"""The REST client: who is asked for a count, with which token, and what a refusal says."""
+"""The REST client: counts, tokens, errors and retries."""
 
 import json
 
 import pytest
 
-from scripts.pubsub_rest import METRIC, TRIES, Pubsub, Refused
+from scripts.pubsub_rest import MAX_TRIES, METRIC, ApiError, Pubsub
 from tests.servers.site import Site, http
 
 SUBSCRIPTION = "/v1/projects/p/subscriptions/dead"
 
 
-def at(site: Site, *, monitoring: bool = False) -> Pubsub:
-    """Return a client of a site."""
+def client_of(site: Site, *, monitoring: bool = False) -> Pubsub:
+    """Return a client whose API is the site."""
     return Pubsub("p", endpoint=site.url(), monitoring=site.url() if monitoring else "", token="secret")
 
 
@@ -20,48 +20,48 @@ def sample(end_time: str, value: int) -> dict[str, object]:
     return {"interval": {"startTime": end_time, "endTime": end_time}, "value": {"int64Value": str(value)}}
 
 
-def test_cloud_monitorings_newest_sample_counts(site: Site) -> None:
-    """Asked for our subscription, with our token; a sample says when it was taken."""
+def test_count_is_the_newest_sample_of_cloud_monitoring(site: Site) -> None:
+    """The query has the subscription and the token; the count has the time of the sample."""
     points = [sample("2026-11-22T06:03:00Z", 7), sample("2026-11-22T06:02:00Z", 9)]
-    told = json.dumps({"timeSeries": [{"points": points}]}).encode()
-    site.add("/v3/projects/p/timeSeries", http(200, told, content_type="application/json"))
-    counted = at(site, monitoring=True).count("dead")
+    body = json.dumps({"timeSeries": [{"points": points}]}).encode()
+    site.add("/v3/projects/p/timeSeries", http(200, body, content_type="application/json"))
+    counted = client_of(site, monitoring=True).count("dead")
     assert counted is not None
-    assert (counted.letters, counted.taken_at) == (7, 1795327380.0)
-    [asked] = site.requests
-    assert asked.headers["authorization"] == "Bearer secret"
-    assert METRIC.replace("/", "%2F") in asked.path
-    assert "subscription_id%3D%22dead%22" in asked.path
+    assert (counted.messages, counted.taken_at) == (7, 1795327380.0)
+    [request] = site.requests
+    assert request.headers["authorization"] == "Bearer secret"
+    assert METRIC.replace("/", "%2F") in request.path
+    assert "subscription_id%3D%22dead%22" in request.path
 
 
-@pytest.mark.parametrize("answer", [http(403, b"{}"), http(200, b"{}"), http(200, b"rubbish")])
-def test_where_nobody_counts_nothing_is_made_up(site: Site, answer: bytes) -> None:
-    """No right to read Cloud Monitoring, no sample yet, no state page: unknown, and not 0."""
-    site.add("/state.json", answer)
-    assert at(site).count("dead") is None
+@pytest.mark.parametrize("response", [http(403, b"{}"), http(200, b"{}"), http(200, b"rubbish")])
+def test_count_is_none_if_no_server_has_one(site: Site, response: bytes) -> None:
+    """Without permission, without a sample or without a state page the count is unknown, not 0."""
+    site.add("/state.json", response)
+    assert client_of(site).count("dead") is None
 
 
-def test_a_refusal_is_googles_sentence(site: Site) -> None:
-    """Not asked again: it would be refused again."""
-    why = {"error": {"code": 403, "message": "User not authorized", "status": "PERMISSION_DENIED"}}
-    site.add(SUBSCRIPTION, http(403, json.dumps(why).encode()))
-    with pytest.raises(Refused, match="User not authorized") as refused:
-        at(site).subscription("dead")
-    assert refused.value.status == 403
+def test_403_raises_api_error_with_googles_message(site: Site) -> None:
+    """The call is not retried."""
+    document = {"error": {"code": 403, "message": "User not authorized", "status": "PERMISSION_DENIED"}}
+    site.add(SUBSCRIPTION, http(403, json.dumps(document).encode()))
+    with pytest.raises(ApiError, match="User not authorized") as caught:
+        client_of(site).subscription("dead")
+    assert caught.value.status == 403
     assert len(site.requests_for(SUBSCRIPTION)) == 1
 
 
-def test_what_may_go_better_is_tried_again(site: Site) -> None:
-    """A 503 now and then is the cloud's everyday; one without end is told."""
-    pauses: list[float] = []
+def test_503_is_retried_with_growing_delays(site: Site) -> None:
+    """A transient status is retried; the last one is raised."""
+    delays: list[float] = []
     site.add(SUBSCRIPTION, http(503, b""))
-    with pytest.raises(Refused, match="HTTP 503"):
-        Pubsub("p", endpoint=site.url(), sleep=pauses.append).subscription("dead")
-    assert (len(site.requests_for(SUBSCRIPTION)), pauses) == (TRIES, [0.5, 1.0, 2.0])
+    with pytest.raises(ApiError, match="HTTP 503"):
+        Pubsub("p", endpoint=site.url(), sleep=delays.append).subscription("dead")
+    assert (len(site.requests_for(SUBSCRIPTION)), delays) == (MAX_TRIES, [0.5, 1.0, 2.0])
 
 
-def test_ids_that_do_not_fit_are_no_confirmation(site: Site) -> None:
-    """A publish is confirmed by an id for each message."""
+def test_publish_with_missing_ids_raises_api_error(site: Site) -> None:
+    """A publish is confirmed only if there is an id for each message."""
     site.add("/v1/projects/p/topics/t:publish", http(200, b'{"messageIds": ["1"]}'))
-    with pytest.raises(Refused, match="2 messages were published and 1 ids came back"):
-        at(site).publish("t", [{"data": ""}, {"data": ""}])
+    with pytest.raises(ApiError, match="2 messages were published and 1 ids returned"):
+        client_of(site).publish("t", [{"data": ""}, {"data": ""}])

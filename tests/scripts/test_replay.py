@@ -1,4 +1,4 @@
-"""`replay N` and `peek N`: real gcloud, a real Pub/Sub, and signals at any moment."""
+"""`replay N` and `peek N` with the real gcloud and a real Pub/Sub, and with signals at any moment."""
 
 import json
 import os
@@ -12,74 +12,76 @@ from pathlib import Path
 import pytest
 
 from contract.topology import DEAD_LETTER_SUBSCRIPTION, DEAD_LETTER_TOPIC, JOBS_TOPIC
-from tests.scripts.replay_project import KEPT, SCRIPT, Job, PostOffice, end, job, tally
+from tests.scripts.replay_project import REPLAYED_JOBS, SCRIPT, Job, ReplayProject, job, kill_group, tally
 
 pytestmark = pytest.mark.timeout(400)
 LEASE_SECONDS = 10
 
 
-def everything(office: PostOffice, wanted: int, seconds: float = 120) -> list[Job]:
-    """Return the jobs published, once there are as many different ones as wanted."""
+def pull_replayed(project: ReplayProject, wanted: int, seconds: float = 120) -> list[Job]:
+    """Return the replayed jobs, once there are at least `wanted` different ones."""
     jobs, until = list[Job](), time.monotonic() + seconds
     while len(set(jobs)) < wanted:
         assert time.monotonic() < until, f"{len(set(jobs))} of {wanted} jobs after {seconds} s"
-        jobs += office.take(KEPT)
-    return jobs + office.take(KEPT)
+        jobs += project.pull(REPLAYED_JOBS)
+    return jobs + project.pull(REPLAYED_JOBS)
 
 
-def test_200_letters_become_the_jobs_they_were(office: PostOffice) -> None:
-    """Bytes, attributes and ordering keys as they were; each once; what was not asked for stays."""
-    # Given 205 dead letters, text or not, empty or not, with and without a key
+def test_replay_publishes_200_dead_letters_as_their_original_jobs(project: ReplayProject) -> None:
+    """Bodies, attributes and ordering keys are unchanged; each once; the other dead letters stay."""
+    # Given 205 dead letters, with and without text, body and ordering key
     letters = [job(number, f"host-{number % 5}" if number < 50 else "") for number in range(205)]
-    office.bury(letters)
-    # When they are looked at
-    peeked = office.run("peek", "205", "--json")
-    # Then each is told whole, with what Pub/Sub says of its death
+    project.publish_dead_letters(letters)
+    # When they are shown
+    peeked = project.run("peek", "205", "--json")
+    # Then each is shown completely, with the attributes that Pub/Sub added
     assert (peeked.returncode, peeked.stderr) == (0, "")
-    told = [json.loads(line)["attributes"] for line in peeked.stdout.splitlines()]
-    assert sorted(int(each["job_id"]) for each in told) == list(range(205))
-    assert {each["CloudPubSubDeadLetterSourceDeliveryCount"] for each in told} == {"5"}
+    attributes = [json.loads(line)["attributes"] for line in peeked.stdout.splitlines()]
+    assert sorted(int(each["job_id"]) for each in attributes) == list(range(205))
+    assert {each["CloudPubSubDeadLetterSourceDeliveryCount"] for each in attributes} == {"5"}
     # When 200 are replayed
-    done = office.run("replay", "200")
-    # Then those are jobs again, and the others are still dead
-    assert (done.returncode, done.stdout) == (0, "200 dead letters are jobs again\n"), done.stderr
-    jobs = everything(office, 200)
+    done = project.run("replay", "200")
+    # Then those are jobs again, and the others are still dead letters
+    assert (done.returncode, done.stdout) == (0, "200 dead letters were replayed\n"), done.stderr
+    jobs = pull_replayed(project, 200)
     assert len(jobs) == 200
-    left = office.take(DEAD_LETTER_SUBSCRIPTION)
-    own = {Job(each.data, _own(each.attributes), each.ordering_key) for each in left}
-    assert set(jobs) | own == set(letters)
-    assert len(own) == 5
+    remaining = project.pull(DEAD_LETTER_SUBSCRIPTION)
+    unreplayed = {
+        Job(each.data, _original_attributes(each.attributes), each.ordering_key) for each in remaining
+    }
+    assert set(jobs) | unreplayed == set(letters)
+    assert len(unreplayed) == 5
 
 
-def _own(attributes: frozenset[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+def _original_attributes(attributes: frozenset[tuple[str, str]]) -> frozenset[tuple[str, str]]:
     return frozenset(pair for pair in attributes if not pair[0].startswith("CloudPubSubDeadLetter"))
 
 
-def test_letters_are_told_with_attempts_and_reason_and_stay(local_office: PostOffice) -> None:
-    """A line each that steers no terminal; a dry run publishes nothing."""
-    reasoned = {"job_id": "1", "reason": "http_404", "detail": "\x1b[2Jgone"}
-    local_office.bury([Job(b"x", frozenset(reasoned.items()), "")])
-    peeked = local_office.run("peek", "1")
+def test_peek_and_dry_run_show_dead_letters_and_leave_them(local_project: ReplayProject) -> None:
+    """Each has a line with attempts and reason, control characters escaped; nothing is published."""
+    attributes = {"job_id": "1", "reason": "http_404", "detail": "\x1b[2Jgone"}
+    local_project.publish_dead_letters([Job(b"x", frozenset(attributes.items()), "")])
+    peeked = local_project.run("peek", "1")
     assert 'attempts="5" reason="http_404" detail="\\u001b[2Jgone" job_id="1" data=1 B' in peeked.stdout
-    assert "would be published to scrape-jobs: " in local_office.run("replay", "1", "--dry-run").stdout
-    assert local_office.take(KEPT) == []
-    assert len(local_office.take(DEAD_LETTER_SUBSCRIPTION)) == 1
+    assert "would be published to scrape-jobs: " in local_project.run("replay", "1", "--dry-run").stdout
+    assert local_project.pull(REPLAYED_JOBS) == []
+    assert len(local_project.pull(DEAD_LETTER_SUBSCRIPTION)) == 1
 
 
-def test_a_letter_that_pubsub_does_not_take_keeps_no_other(office: PostOffice) -> None:
-    """A message with neither data nor attributes was published by nobody: it stays, and is named."""
-    office.bury([job(1), Job(b"", frozenset(), ""), job(3)])
-    done = office.run("replay", "3")
+def test_dead_letter_that_pubsub_refuses_does_not_block_others(project: ReplayProject) -> None:
+    """Pub/Sub refuses a message with neither data nor attributes: it stays, and the error has its id."""
+    project.publish_dead_letters([job(1), Job(b"", frozenset(), ""), job(3)])
+    done = project.run("replay", "3")
     assert done.returncode == 1
-    assert "2 dead letters are jobs again" in done.stdout
-    assert " is not taken: " in done.stdout
-    assert tally(everything(office, 2)) == tally([job(1), job(3)])
-    assert len(office.take(DEAD_LETTER_SUBSCRIPTION)) == 1
+    assert "2 dead letters were replayed" in done.stdout
+    assert "Pub/Sub refuses message " in done.stdout
+    assert tally(pull_replayed(project, 2)) == tally([job(1), job(3)])
+    assert len(project.pull(DEAD_LETTER_SUBSCRIPTION)) == 1
 
 
-def _interrupted(office: PostOffice, number: signal.Signals, after_lines: int) -> subprocess.Popen[str]:
-    """Start a replay and send a signal to all of it once it has told of so many steps."""
-    process = office.start("replay", "200", "--lease-seconds", str(LEASE_SECONDS))
+def _interrupted(project: ReplayProject, number: signal.Signals, after_lines: int) -> subprocess.Popen[str]:
+    """Start a replay; signal its process group after `after_lines` lines of progress."""
+    process = project.start("replay", "200", "--lease-seconds", str(LEASE_SECONDS))
     assert process.stderr is not None
     for _ in range(after_lines):
         assert process.stderr.readline().startswith("replayed ")
@@ -91,60 +93,62 @@ def _interrupted(office: PostOffice, number: signal.Signals, after_lines: int) -
 @pytest.mark.parametrize(
     "number", [signal.SIGINT, signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.long)]
 )
-def test_interrupted_anywhere_no_letter_is_lost(office: PostOffice, number: signal.Signals) -> None:
-    """Whatever was under way: run again, every letter is a job; some may be so twice."""
-    # Given letters of many ordering keys, so that they are replayed in many steps
+def test_interrupted_replay_loses_no_dead_letter(project: ReplayProject, number: signal.Signals) -> None:
+    """After another run every dead letter is a job again; a few may be there twice."""
+    # Given dead letters of many ordering keys, which are replayed in many steps
     letters = [job(number, f"host-{number % 50}") for number in range(200)]
-    office.bury(letters)
-    # When the replay is ended in the middle
-    process = _interrupted(office, number, random.randint(1, 40))
+    project.publish_dead_letters(letters)
+    # When the replay is interrupted
+    process = _interrupted(project, number, random.randint(1, 40))
     process.communicate(timeout=120)
-    end(process)
+    kill_group(process)
     assert process.returncode != 0
-    jobs = office.take(KEPT)
+    jobs = project.pull(REPLAYED_JOBS)
     assert len(set(jobs)) < 200
-    # And run again, until none is left (a killed one still holds its letters for a moment)
+    # And run again until none is left (the killed one still leases its dead letters for a moment)
     until = time.monotonic() + 120
     while len(set(jobs)) < 200:
         assert time.monotonic() < until, f"{len(set(jobs))} of 200"
-        left = 200 - len(set(jobs))
-        office.run("replay", str(left), "--lease-seconds", str(LEASE_SECONDS))
-        jobs += office.take(KEPT)
-    # Then none is lost, and only what was under way can be there twice
+        remaining = 200 - len(set(jobs))
+        project.run("replay", str(remaining), "--lease-seconds", str(LEASE_SECONDS))
+        jobs += project.pull(REPLAYED_JOBS)
+    # Then none is lost, and only jobs of the interrupted steps can be there twice
     assert set(jobs) == set(letters)
-    assert len(jobs) - 200 <= 4, "more than one step was done twice"
+    assert len(jobs) - 200 <= 4, "more than one step was repeated"
 
 
-def test_what_is_missing_is_one_sentence(local_office: PostOffice) -> None:
-    """What is not there, and where it was looked for."""
-    assert "subscription nobody: " in local_office.run("peek", "1", "--subscription", "nobody").stderr
-    assert "topic nobody: " in local_office.run("replay", "1", "--topic=nobody").stderr
+def test_missing_subscription_or_topic_is_named(local_project: ReplayProject) -> None:
+    """The message has the kind and name of the missing resource."""
+    assert "subscription nobody: " in local_project.run("peek", "1", "--subscription", "nobody").stderr
+    assert "topic nobody: " in local_project.run("replay", "1", "--topic=nobody").stderr
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         ((), "usage: "),
-        (("bury",), "there is no command bury"),
+        (("bury",), "unknown command bury"),
         (("peek",), "peek needs a number from 1 to 10000000 (got none)"),
         (("replay", "0"), "replay needs a number"),
-        (("replay", "3", "4"), "what is 4?"),
+        (("replay", "3", "4"), "unexpected argument 4"),
         (("replay", "3", "--lease-seconds", "9"), "--lease-seconds needs a number from 10 to 600 (got 9)"),
         (("replay", "3", "--topic"), "--topic needs a value"),
-        (("replay", "3", "--force"), "there is no option --force"),
+        (("replay", "3", "--force"), "unknown option --force"),
         (("stop", "3"), "stop takes no number"),
     ],
 )
-def test_what_is_not_understood_is_one_sentence(arguments: tuple[str, ...], sentence: str) -> None:
-    """Before gcloud is asked anything."""
+def test_invalid_arguments_are_refused_before_gcloud_is_called(
+    arguments: tuple[str, ...], sentence: str
+) -> None:
+    """The message names the argument and what is allowed."""
     done = subprocess.run([SCRIPT, *arguments], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode in {1, 2}
     assert sentence in done.stderr
     assert done.stdout == ""
 
 
-def test_without_gcloud_it_says_where_to_get_it(tmp_path: Path) -> None:
-    """A sentence, and nothing else."""
+def test_missing_gcloud_is_reported_with_its_download_page(tmp_path: Path) -> None:
+    """One sentence on standard error."""
     for tool in ("bash", "dirname"):
         (tmp_path / tool).symlink_to(shutil.which(tool) or tool)
     done = subprocess.run(
@@ -159,14 +163,16 @@ def test_without_gcloud_it_says_where_to_get_it(tmp_path: Path) -> None:
     assert "gcloud is not installed: https://" in done.stderr
 
 
-def test_without_a_project_it_asks_for_one(local_office: PostOffice, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Gcloud without a project and without a metadata server."""
-    monkeypatch.setattr(local_office, "project", "")
-    assert "which project? gcloud config set project ID" in local_office.run("count").stderr
+def test_missing_project_is_reported_with_the_command_that_sets_it(
+    local_project: ReplayProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gcloud has neither a project nor a metadata server."""
+    monkeypatch.setattr(local_project, "name", "")
+    assert "no project is set: gcloud config set project ID" in local_project.run("count").stderr
 
 
-def test_the_defaults_are_the_topologys() -> None:
-    """The script's names are those of contract/topology.py."""
+def test_default_names_are_those_of_the_topology() -> None:
+    """The script has the names of contract/topology.py."""
     text = SCRIPT.read_text(encoding="utf-8")
     assert f"subscription={DEAD_LETTER_SUBSCRIPTION} topic={JOBS_TOPIC} " in text
     assert DEAD_LETTER_TOPIC in DEAD_LETTER_SUBSCRIPTION

@@ -1,4 +1,4 @@
-"""The runbook: its sections are where alerts lead, its commands are what gcloud and Pub/Sub understand."""
+"""The runbook: every alert has a section, and its commands are valid."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scripts.replay_project import KEPT, SCRIPT, Job, PostOffice
+from tests.scripts.replay_project import REPLAYED_JOBS, SCRIPT, Job, ReplayProject
 from tests.servers.requirements import skip_or_fail
 
 RUNBOOK = SCRIPT.parents[1] / "docs" / "how-to" / "runbook.md"
@@ -28,12 +28,12 @@ ALERTS = {
 
 
 def anchors() -> set[str]:
-    """Return where a link into the runbook may lead, as GitHub names headings."""
+    """Return the anchors of the headings, as GitHub names them."""
     return {title.lower().replace(" ", "-") for title in re.findall(r"^## (.+)$", TEXT, re.MULTILINE)}
 
 
-def test_every_alert_has_its_section() -> None:
-    """Whoever is woken finds what it means."""
+def test_every_alert_has_a_section() -> None:
+    """An alert links to its section of the runbook."""
     assert anchors() >= ALERTS
 
 
@@ -42,13 +42,13 @@ def test_links_within_the_runbook_lead_somewhere() -> None:
     assert set(re.findall(r"\]\(#([\w-]+)\)", TEXT)) - anchors() == set()
 
 
-def test_gcloud_understands_every_command(tmp_path: Path) -> None:
-    """Gcloud's own parser takes each, with its flags; the letter by hand is run below."""
+def test_every_gcloud_command_is_valid(tmp_path: Path) -> None:
+    """Gcloud's own parser accepts each command and its flags."""
     if shutil.which("gcloud") is None:
         skip_or_fail("gcloud is not installed")
     commands = re.findall(r"^gcloud .+$", BY_HAND.sub("", TEXT), re.MULTILINE)
     shown = tmp_path / "commands.md"
-    # Of two commands in one block it looks at the first.
+    # gcloud checks only the first command of a block.
     shown.write_text("".join(f"```sh\n{command}\n```\n\n" for command in commands), encoding="utf-8")
     done = subprocess.run(
         ["gcloud", "meta", "lint-gcloud-commands", f"--commands-text-file={shown}"],
@@ -58,34 +58,36 @@ def test_gcloud_understands_every_command(tmp_path: Path) -> None:
         timeout=120,
         check=True,
     )
-    told = json.loads(done.stdout)
-    assert len(told) == len(commands) > 20
-    assert [(each["command_string"], each["error_message"]) for each in told if not each["success"]] == []
+    messages = json.loads(done.stdout)
+    assert len(messages) == len(commands) > 20
+    assert [(each["command_string"], each["error_message"]) for each in messages if not each["success"]] == []
 
 
-def test_the_script_understands_every_command() -> None:
-    """The options shown are options of the script."""
+def test_every_command_of_the_script_is_valid() -> None:
+    """The runbook uses only commands and options of the script."""
     shown = re.findall(r"scripts/replay-dead-letters\.sh ([^\n`]+)", TEXT)
     usage = subprocess.run([SCRIPT, "--help"], capture_output=True, text=True, timeout=120, check=True).stdout
-    words = {word for line in shown for word in line.split() if word.startswith("--")}
-    assert {word for word in words if f"{word} " not in usage} == set()
+    options = {word for line in shown for word in line.split() if word.startswith("--")}
+    assert {option for option in options if f"{option} " not in usage} == set()
     assert {line.split()[0] for line in shown} <= set(re.findall(r"^  ([a-z-]+) ", usage, re.MULTILINE))
 
 
 @pytest.mark.timeout(240)
 @pytest.mark.long_on_emulator
-def test_a_letter_is_replayed_by_hand(office: PostOffice, tmp_path: Path) -> None:
-    """The commands of the runbook, as they stand: the job is there again, and the letter is gone."""
+def test_dead_letter_is_replayed_by_the_commands_of_the_runbook(
+    project: ReplayProject, tmp_path: Path
+) -> None:
+    """The commands as they are written replay the dead letter and remove it."""
     attributes = {"job_id": "1", "run_id": "books-2026-11-22T06:00:00Z", "host": "shop.example"}
-    buried = Job(
+    dead_letter = Job(
         '{"url": "https://shop.example/é", "a": "b\'c"}'.encode(), frozenset(attributes.items()), "k"
     )
-    office.bury([buried])
+    project.publish_dead_letters([dead_letter])
     found = BY_HAND.search(TEXT)
     assert found
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", found[1]],
-        env=office.environment,
+        env=project.environment,
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -94,11 +96,11 @@ def test_a_letter_is_replayed_by_hand(office: PostOffice, tmp_path: Path) -> Non
     )
     assert done.returncode == 0, done.stderr
     assert "messageIds:" in done.stdout
-    assert office.take(KEPT) == [buried]
-    assert office.take("scrape-jobs-dead-pull") == []
+    assert project.pull(REPLAYED_JOBS) == [dead_letter]
+    assert project.pull("scrape-jobs-dead-pull") == []
 
 
 @pytest.mark.parametrize("script", sorted(SCRIPT.parent.glob("*.sh")), ids=lambda path: path.name)
 def test_shellcheck_finds_nothing(script: Path) -> None:
-    """A shell script without the traps of shells."""
+    """Shellcheck reports nothing."""
     subprocess.run([Path(sys.executable).with_name("shellcheck"), script], timeout=120, check=True)
