@@ -2,13 +2,8 @@
 
 from typing import Protocol
 
-from contract.attempt import AttemptFailed
 from runtime import log
 from runtime.settings import PushSettings
-
-
-class AuthenticationError(AttemptFailed):
-    """The push is rejected: `no_token`, `bad_token`, `wrong_caller` or `no_certificates`."""
 
 
 class Authenticate(Protocol):

@@ -15,7 +15,7 @@ from google.auth import exceptions, jwt
 from google.auth.transport import Request
 
 from contract.outcome import Reason
-from push_endpoint.authentication import AuthenticationError
+from push_endpoint.errors import AuthenticationError
 
 ISSUERS = frozenset({"https://accounts.google.com", "accounts.google.com"})
 CLOCK_SKEW_SECONDS = 10  #: largest difference between our clock and the issuer's

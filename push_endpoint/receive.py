@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from contract.attempt import internal_error
 from contract.faults import UnreadableEnvelope
 from contract.outcome import Reason
-from push_endpoint.authentication import Authenticate, AuthenticationError
+from push_endpoint.authentication import Authenticate
 from push_endpoint.envelope import Envelope
+from push_endpoint.errors import AuthenticationError
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from contract.faults import UnreadableEnvelope
 from contract.outcome import ACKNOWLEDGING, Reason, status_of
 from dispatcher.replay import Replayer
 from publishing.publisher import Message, PublishUnconfirmed
-from push_endpoint.authentication import AuthenticationError, accept_any_caller
+from push_endpoint.authentication import accept_any_caller
+from push_endpoint.errors import AuthenticationError
 from tests.servers.recording_publisher import RecordingPublisher
 
 DEATH = {

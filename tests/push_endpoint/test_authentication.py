@@ -15,10 +15,10 @@ from console.stack.ports import free_port
 from contract.outcome import REASON_MEANINGS, Outcome, Reason
 from push_endpoint.authentication import (
     Authenticate,
-    AuthenticationError,
     accept_any_caller,
     make_authenticator,
 )
+from push_endpoint.errors import AuthenticationError
 from push_endpoint.oidc import REFETCH_SECONDS, OidcAuthenticator
 from runtime.settings import PushSettings
 from tests.servers.push_tokens import ACCOUNT, AUDIENCE, Issuer, claims_of, segment

@@ -21,7 +21,8 @@ from contract.outcome import ACKNOWLEDGING, REASON_MEANINGS, Reason, status_of
 from contract.outcome_record import OutcomeRecord
 from contract.trace import Trace
 from publishing.publisher import PublishUnconfirmed
-from push_endpoint.authentication import AuthenticationError, accept_any_caller
+from push_endpoint.authentication import accept_any_caller
+from push_endpoint.errors import AuthenticationError
 from push_endpoint.request_body import MAX_REQUEST_BYTES
 from tests.servers.pushes import JOB, TRACE, job, push
 from tests.servers.recording_publisher import RecordingPublisher
