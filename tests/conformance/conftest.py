@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
+import grpc
 import pytest
-from google.pubsub_v1 import PublisherClient, SubscriberClient
+from google.pubsub_v1 import PublisherClient, SchemaServiceClient, SubscriberClient
+from google.pubsub_v1.services.schema_service.transports import SchemaServiceGrpcTransport
 
 from tests.servers import pubsub as servers
 from tests.servers.pubsub import PubsubServer
@@ -76,3 +78,10 @@ def other_endpoint(timeout: float) -> Iterator[PushEndpoint]:
     """A second push endpoint."""
     with running_endpoint(timeout) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def schemas(server: PubsubServer) -> Iterator[SchemaServiceClient]:
+    """The official client of SchemaService."""
+    with grpc.insecure_channel(server.host) as channel:
+        yield SchemaServiceClient(transport=SchemaServiceGrpcTransport(channel=channel))

@@ -1,12 +1,16 @@
-"""Schemas for tests."""
+"""Schemas for tests, and topics that use them."""
 
 import json
 from typing import Any
 
-from google.pubsub_v1.types import Schema
+import pytest
+from google.pubsub_v1 import SchemaServiceClient
+from google.pubsub_v1.types import Encoding, Schema, SchemaSettings
 
-from tests.servers.pubsub_client import PROJECT
+from tests.servers.pubsub_client import PROJECT, PubsubClient
 
+#: Marks a test with a protocol buffer schema.
+NO_PROTOBUF = pytest.mark.differs("offers no protocol buffers")
 PARENT = f"projects/{PROJECT}"
 AVRO: Any = {
     "type": "record",
@@ -37,3 +41,14 @@ def avro(definition: object = AVRO, name: str = "") -> Schema:
 def proto(definition: str = PROTO) -> Schema:
     """Return a protocol buffer schema."""
     return Schema(type_=Schema.Type.PROTOCOL_BUFFER, definition=definition)
+
+
+def created(schemas: SchemaServiceClient, pubsub: PubsubClient, schema: Schema | None = None) -> Schema:
+    """Create a schema with an unused name and return it."""
+    schema_id = pubsub.name("schemas").rpartition("/")[2]
+    return schemas.create_schema(parent=PARENT, schema=schema or avro(), schema_id=schema_id)
+
+
+def topic_of(pubsub: PubsubClient, schema: Schema, encoding: int = Encoding.JSON, **settings: str) -> str:
+    """Create a topic that accepts messages of a schema; return its name."""
+    return pubsub.topic(schema_settings=SchemaSettings(schema=schema.name, encoding=encoding, **settings))

@@ -35,9 +35,9 @@ def nack_five_times(pubsub: PubsubClient, subscription: str) -> int:
 def dead_lettering(server: PubsubServer, clients: tuple[PublisherClient, SubscriberClient]) -> DeadLettering:
     """Dead-letter one message for all tests: the official emulator waits for seconds between two attempts."""
     pubsub = PubsubClient(server, MAX_WAIT_SECONDS, *clients)
-    topic, graveyard = pubsub.topic(), pubsub.topic()
-    reader, other = pubsub.subscription(graveyard), pubsub.subscription(topic)
-    policy = DeadLetterPolicy(dead_letter_topic=graveyard, max_delivery_attempts=5)
+    topic, dead_letter_topic = pubsub.topic(), pubsub.topic()
+    reader, other = pubsub.subscription(dead_letter_topic), pubsub.subscription(topic)
+    policy = DeadLetterPolicy(dead_letter_topic=dead_letter_topic, max_delivery_attempts=5)
     failing = pubsub.subscription(topic, dead_letter_policy=policy)
     pubsub.publish(topic, b"poison", own="attribute")
     remaining = nack_five_times(pubsub, failing)
@@ -79,9 +79,9 @@ def test_message_is_dead_lettered_after_five_nacked_pushes(
 ) -> None:
     """Behaviours 20 and 21: pushes count as pulls do, and exactly five are sent."""
     endpoint.respond = lambda _: 422
-    topic, graveyard = pubsub.topic(), pubsub.topic()
-    reader = pubsub.subscription(graveyard)
-    policy = DeadLetterPolicy(dead_letter_topic=graveyard, max_delivery_attempts=5)
+    topic, dead_letter_topic = pubsub.topic(), pubsub.topic()
+    reader = pubsub.subscription(dead_letter_topic)
+    policy = DeadLetterPolicy(dead_letter_topic=dead_letter_topic, max_delivery_attempts=5)
     push = PushConfig(push_endpoint=endpoint.url)
     pubsub.subscription(topic, dead_letter_policy=policy, push_config=push)
     pubsub.publish(topic, b"poison")
@@ -92,22 +92,22 @@ def test_message_is_dead_lettered_after_five_nacked_pushes(
 
 def test_dead_letter_is_lost_without_subscription(pubsub: PubsubClient) -> None:
     """Behaviour 20: neither a dead-letter topic without subscription nor the source keeps the message."""
-    topic, graveyard = pubsub.topic(), pubsub.topic()
-    policy = DeadLetterPolicy(dead_letter_topic=graveyard, max_delivery_attempts=5)
+    topic, dead_letter_topic = pubsub.topic(), pubsub.topic()
+    policy = DeadLetterPolicy(dead_letter_topic=dead_letter_topic, max_delivery_attempts=5)
     failing = pubsub.subscription(topic, dead_letter_policy=policy)
     pubsub.publish(topic, b"poison")
     assert nack_five_times(pubsub, failing) == 0
     pubsub.publish(topic, b"marker")
     assert [received.message.data for received in pubsub.pull(failing)] == [b"marker"]
-    assert pubsub.pull_now(pubsub.subscription(graveyard)) == []
+    assert pubsub.pull_now(pubsub.subscription(dead_letter_topic)) == []
 
 
 @pytest.mark.parametrize("attempts", [1, 4])
 def test_acked_message_is_not_dead_lettered(pubsub: PubsubClient, attempts: int) -> None:
     """Behaviour 20: a message that is acked after fewer nacks than attempts is not dead-lettered."""
-    topic, graveyard = pubsub.topic(), pubsub.topic()
-    reader = pubsub.subscription(graveyard)
-    policy = DeadLetterPolicy(dead_letter_topic=graveyard, max_delivery_attempts=5)
+    topic, dead_letter_topic = pubsub.topic(), pubsub.topic()
+    reader = pubsub.subscription(dead_letter_topic)
+    policy = DeadLetterPolicy(dead_letter_topic=dead_letter_topic, max_delivery_attempts=5)
     failing = pubsub.subscription(topic, dead_letter_policy=policy)
     pubsub.publish(topic, b"works at last")
     for _ in range(attempts):

@@ -77,10 +77,10 @@ def test_bigquery_without_schema_writes_the_data_column(pubsub: PubsubClient) ->
 @pytest.mark.differs("writes nothing")
 def test_bigquery_rejected_row_is_dead_lettered_with_the_reason(pubsub: PubsubClient) -> None:
     """Behaviours 20 and 32: a rejected row is dead-lettered with the reason; other rows are written."""
-    table, graveyard = table_of(pubsub), pubsub.topic()
-    reader, topic = pubsub.subscription(graveyard), pubsub.topic()
+    table, dead_letter_topic = table_of(pubsub), pubsub.topic()
+    reader, topic = pubsub.subscription(dead_letter_topic), pubsub.topic()
     bigquery = BigQueryConfig(table=f"project.{table}", use_table_schema=True)
-    policy = DeadLetterPolicy(dead_letter_topic=graveyard, max_delivery_attempts=5)
+    policy = DeadLetterPolicy(dead_letter_topic=dead_letter_topic, max_delivery_attempts=5)
     failing = pubsub.subscription(topic, bigquery_config=bigquery, dead_letter_policy=policy)
     pubsub.publish(topic, b"[]", b'{"n": 1}', own="attribute")
     (dead_letter,) = pubsub.pull(reader)

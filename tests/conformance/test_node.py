@@ -36,7 +36,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run_script(node: Path, pubsub: PubsubClient, host: str, ordered: str) -> dict[str, Any]:
     """Run the script with these topics and return what the client received."""
     topic, subscription = (pubsub.name(each).rpartition("/")[2] for each in ("topics", "subscriptions"))
-    command = ["node", "story.mjs", PROJECT, topic, subscription, ordered]
+    command = ["node", "publish_and_receive.mjs", PROJECT, topic, subscription, ordered]
     environment = {**os.environ, "PUBSUB_EMULATOR_HOST": host}
     done = subprocess.run(
         command, cwd=node, env=environment, capture_output=True, text=True, timeout=120, check=False
@@ -56,7 +56,7 @@ def test_node_client_publishes_and_receives(pubsub: PubsubClient, node: Path) ->
         {"text": text} for text in ("one", "two", "three")
     ]
     assert {message["orderingKey"] for message in received} == {"key"}
-    assert (result["ackDeadlineSeconds"], result["again"]) == (20, 6)
+    assert (result["ackDeadlineSeconds"], result["secondCreate"]) == (20, 6)
 
 
 def test_node_client_receives_in_order(pubsub: PubsubClient, node: Path) -> None:

@@ -157,9 +157,9 @@ def test_official_client_receives_ordering_keys_in_order(
 @pytest.mark.differs("returns the next message of a key to the next pull", strict=False)
 def test_ordering_key_goes_on_after_a_dead_letter(pubsub: PubsubClient) -> None:
     """Behaviours 20 and 23: after a dead letter the next message of its key is delivered."""
-    topic, graveyard = pubsub.topic(), pubsub.topic()
-    reader = pubsub.subscription(graveyard)
-    policy = DeadLetterPolicy(dead_letter_topic=graveyard, max_delivery_attempts=5)
+    topic, dead_letter_topic = pubsub.topic(), pubsub.topic()
+    reader = pubsub.subscription(dead_letter_topic)
+    policy = DeadLetterPolicy(dead_letter_topic=dead_letter_topic, max_delivery_attempts=5)
     subscription = ordered(pubsub, topic, dead_letter_policy=policy)
     publish(pubsub, topic, "a1", "a2")
     for _ in range(5):

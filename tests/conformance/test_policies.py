@@ -53,9 +53,9 @@ def unprivileged(pubsub: PubsubClient) -> Iterator[PubsubClient]:
 @pytest.mark.differs("has no such option and always forwards")
 def test_without_service_agent_permissions_nothing_is_dead_lettered(unprivileged: PubsubClient) -> None:
     """Behaviour 22: no attempt is counted, nothing is forwarded, and the message is redelivered forever."""
-    topic, graveyard = unprivileged.topic(), unprivileged.topic()
-    reader = unprivileged.subscription(graveyard)
-    policy = DeadLetterPolicy(dead_letter_topic=graveyard, max_delivery_attempts=5)
+    topic, dead_letter_topic = unprivileged.topic(), unprivileged.topic()
+    reader = unprivileged.subscription(dead_letter_topic)
+    policy = DeadLetterPolicy(dead_letter_topic=dead_letter_topic, max_delivery_attempts=5)
     failing = unprivileged.subscription(topic, dead_letter_policy=policy)
     unprivileged.publish(topic, b"poison")
     for _ in range(7):

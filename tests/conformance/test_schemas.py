@@ -1,50 +1,28 @@
-"""Schemas, their revisions, and messages that are validated against them."""
+"""SchemaService: schemas, their revisions, and the validation of messages."""
 
-from collections.abc import Iterator
-from io import BytesIO
-
-import fastavro
-import grpc
 import pytest
 from google.api_core.exceptions import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from google.protobuf import descriptor_pb2, struct_pb2  # type: ignore[import-untyped]  # publishes no types
 from google.pubsub_v1 import SchemaServiceClient
-from google.pubsub_v1.services.schema_service.transports import SchemaServiceGrpcTransport
 from google.pubsub_v1.types import (
-    BigQueryConfig,
     CompiledProtoSchema,
     Encoding,
     Schema,
-    SchemaSettings,
     SchemaView,
-    UpdateTopicRequest,
     ValidateMessageRequest,
 )
 
-from tests.conformance.export_tables import rows, table_of
-from tests.conformance.schema_examples import AVRO, OTHER_AVRO, PARENT, PROTO, avro, proto
-from tests.servers.pubsub import PubsubServer
+from tests.conformance.schema_examples import (
+    AVRO,
+    NO_PROTOBUF,
+    OTHER_AVRO,
+    PARENT,
+    PROTO,
+    avro,
+    created,
+    proto,
+)
 from tests.servers.pubsub_client import PubsubClient
-
-NO_PROTOBUF = pytest.mark.differs("offers no protocol buffers")
-
-
-@pytest.fixture(scope="session")
-def schemas(server: PubsubServer) -> Iterator[SchemaServiceClient]:
-    """The official client of SchemaService."""
-    with grpc.insecure_channel(server.host) as channel:
-        yield SchemaServiceClient(transport=SchemaServiceGrpcTransport(channel=channel))
-
-
-def created(schemas: SchemaServiceClient, pubsub: PubsubClient, schema: Schema | None = None) -> Schema:
-    """Create a schema with an unused name and return it."""
-    schema_id = pubsub.name("schemas").rpartition("/")[2]
-    return schemas.create_schema(parent=PARENT, schema=schema or avro(), schema_id=schema_id)
-
-
-def topic_of(pubsub: PubsubClient, schema: Schema, encoding: int = Encoding.JSON, **settings: str) -> str:
-    """Create a topic that accepts messages of a schema; return its name."""
-    return pubsub.topic(schema_settings=SchemaSettings(schema=schema.name, encoding=encoding, **settings))
 
 
 def test_schema_is_created_listed_and_deleted(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
@@ -148,85 +126,6 @@ def test_invalid_schema_definition_is_invalid_argument(
         schemas.validate_schema(parent=PARENT, schema=schema)
 
 
-def test_topic_rejects_messages_that_do_not_match_its_schema(
-    schemas: SchemaServiceClient, pubsub: PubsubClient
-) -> None:
-    """If one message does not match, no message of the request is stored."""
-    topic = topic_of(pubsub, created(schemas, pubsub))
-    subscription = pubsub.subscription(topic)
-    valid = b'{"url": "x", "size": {"long": 7}}'
-    for invalid in (b'{"url": 7, "size": null}', b'{"url": "x"}', b"not JSON", b'{"url": "x", "size": 7}'):
-        with pytest.raises(InvalidArgument):
-            pubsub.publish(topic, valid, invalid)
-    pubsub.publish(topic, valid)
-    assert [received.message.data for received in pubsub.pull(subscription)] == [valid]
-    assert pubsub.pull_now(subscription) == []
-
-
-def test_message_has_the_schema_attributes(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
-    """Three attributes name the schema, the revision and the encoding of a message."""
-    schema = created(schemas, pubsub)
-    topic = topic_of(pubsub, schema, Encoding.BINARY)
-    subscription = pubsub.subscription(topic)
-    data = BytesIO()
-    fastavro.schemaless_writer(data, fastavro.parse_schema(AVRO), {"url": "x", "size": 1})
-    pubsub.publish(topic, data.getvalue(), own="attribute")
-    (received,) = pubsub.pull(subscription)
-    assert dict(received.message.attributes) == {
-        "own": "attribute",
-        "googclient_schemaencoding": "BINARY",
-        "googclient_schemaname": schema.name,
-        "googclient_schemarevisionid": schema.revision_id,
-    }
-    with pytest.raises(InvalidArgument):
-        pubsub.publish(topic, b'{"url": "x", "size": null}')
-
-
-def test_message_may_match_any_allowed_schema_revision(
-    schemas: SchemaServiceClient, pubsub: PubsubClient
-) -> None:
-    """Revisions from first_revision_id to last_revision_id are allowed; without them, all are."""
-    first = created(schemas, pubsub)
-    topic = topic_of(pubsub, first)
-    subscription = pubsub.subscription(topic)
-    second = schemas.commit_schema(name=first.name, schema=avro(OTHER_AVRO, first.name))
-    pubsub.publish(topic, b'{"title": "t"}')
-    pubsub.publish(topic, b'{"url": "x", "size": null}')
-    found = {each.message.attributes["googclient_schemarevisionid"] for each in pubsub.pull(subscription, 2)}
-    assert found == {first.revision_id, second.revision_id}
-    only = topic_of(pubsub, first, first_revision_id=second.revision_id, last_revision_id=second.revision_id)
-    pubsub.publish(only, b'{"title": "t"}')
-    with pytest.raises(InvalidArgument):
-        pubsub.publish(only, b'{"url": "x", "size": null}')
-
-
-def test_invalid_schema_settings_are_rejected(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
-    """The schema must exist, and the encoding must be given."""
-    schema = created(schemas, pubsub)
-    with pytest.raises(NotFound):
-        topic_of(pubsub, Schema(name=f"{PARENT}/schemas/missing"))
-    with pytest.raises(InvalidArgument):
-        topic_of(pubsub, schema, Encoding.ENCODING_UNSPECIFIED)
-
-
-def test_topic_with_deleted_schema_rejects_messages(
-    schemas: SchemaServiceClient, pubsub: PubsubClient
-) -> None:
-    """The topic's schema is ``_deleted-schema_`` until the topic gets another one."""
-    schema, other = created(schemas, pubsub), created(schemas, pubsub)
-    topic = topic_of(pubsub, schema)
-    schemas.delete_schema(name=schema.name)
-    assert pubsub.publisher.get_topic(topic=topic).schema_settings.schema == "_deleted-schema_"
-    with pytest.raises(NotFound):
-        pubsub.publish(topic, b'{"url": "x", "size": null}')
-    settings = SchemaSettings(schema=other.name, encoding=Encoding.JSON)
-    update = UpdateTopicRequest(
-        topic={"name": topic, "schema_settings": settings}, update_mask={"paths": ["schema_settings"]}
-    )
-    pubsub.publisher.update_topic(update)
-    assert pubsub.publish(topic, b'{"url": "x", "size": null}')
-
-
 @pytest.mark.parametrize(
     ("schema", "valid", "invalid", "encoding"),
     [
@@ -275,46 +174,3 @@ def test_validate_message(
     request.message = invalid
     with pytest.raises(InvalidArgument):
         schemas.validate_message(request)
-
-
-@NO_PROTOBUF
-def test_topic_with_protobuf_schema(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
-    """A topic with a protocol buffer schema accepts matching messages and rejects others."""
-    topic = topic_of(pubsub, created(schemas, pubsub, proto()))
-    subscription = pubsub.subscription(topic)
-    with pytest.raises(InvalidArgument, match="Page"):
-        pubsub.publish(topic, b'{"address": "x"}')
-    pubsub.publish(topic, b'{"url": "x", "size": "7"}')
-    assert pubsub.pull(subscription)[0].message.data == b'{"url": "x", "size": "7"}'
-
-
-@pytest.mark.parametrize(
-    ("schema", "data", "row"),
-    [
-        pytest.param(avro(), b'{"url": "x", "size": {"long": 7}}', {"url": "x", "size": 7}, id="avro"),
-        pytest.param(
-            proto(), b'{"url": "x", "kind": "PDF"}', {"url": "x", "kind": "PDF", "size": None}, id="proto"
-        ),
-    ],
-)
-@pytest.mark.differs("writes nothing")
-def test_bigquery_use_topic_schema_defines_the_columns(
-    schemas: SchemaServiceClient, pubsub: PubsubClient, schema: Schema, data: bytes, row: dict[str, object]
-) -> None:
-    """Behaviour 32: with use_topic_schema, the fields of the schema are the columns."""
-    table = table_of(pubsub)
-    topic = topic_of(pubsub, created(schemas, pubsub, schema))
-    pubsub.subscription(
-        topic, bigquery_config=BigQueryConfig(table=f"project.{table}", use_topic_schema=True)
-    )
-    pubsub.publish(topic, data)
-    assert rows(pubsub, table) == [row]
-
-
-@pytest.mark.differs("accepts it")
-def test_bigquery_use_topic_schema_without_schema_is_invalid_argument(pubsub: PubsubClient) -> None:
-    """Behaviour 32: a topic without schema does not define columns."""
-    with pytest.raises(InvalidArgument):
-        pubsub.subscription(
-            pubsub.topic(), bigquery_config=BigQueryConfig(table="p.d.t", use_topic_schema=True)
-        )

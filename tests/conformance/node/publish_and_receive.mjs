@@ -1,5 +1,5 @@
-// The life of a message in Node's client. Prints what it saw as one line of JSON.
-// Usage: PUBSUB_EMULATOR_HOST=HOST:PORT node story.mjs PROJECT TOPIC SUBSCRIPTION ORDERED|PLAIN
+// Publishes, receives and acknowledges messages with the Node client; prints what it received as a line of JSON.
+// Usage: PUBSUB_EMULATOR_HOST=HOST:PORT node publish_and_receive.mjs PROJECT TOPIC SUBSCRIPTION ORDERED|PLAIN
 import { PubSub } from '@google-cloud/pubsub';
 
 const [projectId, topicName, subscriptionName, ordered] = process.argv.slice(2);
@@ -39,13 +39,13 @@ await new Promise((resolve, reject) => {
 });
 await subscription.close(); // waits until the acks are sent
 const [metadata] = await subscription.getMetadata();
-let again = 'created twice';
+let secondCreate = 'created twice';
 try {
   await pubsub.createTopic(topicName);
 } catch (error) {
-  again = error.code; // 6 is ALREADY_EXISTS
+  secondCreate = error.code; // 6 is ALREADY_EXISTS
 }
 await pubsub.close();
 console.log(
-  JSON.stringify({ published, received, ackDeadlineSeconds: metadata.ackDeadlineSeconds, again }),
+  JSON.stringify({ published, received, ackDeadlineSeconds: metadata.ackDeadlineSeconds, secondCreate }),
 );
