@@ -56,7 +56,7 @@ def test_processes_of_an_instance_share_the_slots_of_a_host(
     """Cloud Run gives an instance several processors, and gunicorn starts a process for each."""
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", pubsub)
     with (
-        running_worker(pubsub, WEB_CONCURRENCY="2", CONCURRENCY="2", PAGE_BUDGET_SECONDS="20") as worker,
+        running_worker(pubsub, WEB_CONCURRENCY="2", CONCURRENCY="2") as worker,
         running_site() as host,
         ExitStack() as stack,
     ):
