@@ -1,4 +1,4 @@
-"""The time that one page may take in all, from the arrival of its push."""
+"""The time that one page may take in all, counted from when the worker received its job."""
 
 import time
 from collections.abc import Callable
@@ -14,8 +14,8 @@ class PageBudget:
     """The remaining seconds of one page.
 
     Args:
-        seconds: the whole budget, from the push's arrival.
-        arrived: when the push arrived, by `clock`; None for now.
+        seconds: the whole budget.
+        received_at: when the worker received the job, by `clock`; None for now.
         clock: returns monotonic seconds.
 
     Attributes:
@@ -23,11 +23,11 @@ class PageBudget:
     """
 
     def __init__(
-        self, seconds: float, *, arrived: float | None = None, clock: Callable[[], float] = time.monotonic
+        self, seconds: float, *, received_at: float | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.seconds = seconds
         self._clock = clock
-        self._arrived = clock() if arrived is None else arrived
+        self._received_at = clock() if received_at is None else received_at
 
     def start(self) -> None:
         """Check that enough time remains to start the page.
@@ -35,7 +35,7 @@ class PageBudget:
         Raises:
             AttemptFailed: `queued_too_long`: redelivered now, the job gets its whole budget elsewhere.
         """
-        waited = self._clock() - self._arrived
+        waited = self._clock() - self._received_at
         if self.seconds - waited < self.seconds * MIN_REMAINING_FRACTION:
             detail = f"the push waited {waited:.1f} s for this worker; the page was not requested"
             raise AttemptFailed(Reason.QUEUED_TOO_LONG, f"{detail} (PAGE_BUDGET_SECONDS is {self.seconds:g})")
@@ -46,7 +46,7 @@ class PageBudget:
         Raises:
             AttemptFailed: `page_budget_exceeded`, if no time remains.
         """
-        seconds = self._arrived + self.seconds - self._clock()
+        seconds = self._received_at + self.seconds - self._clock()
         if seconds <= 0:
             raise self.exceeded()
         return seconds

@@ -164,7 +164,7 @@ class _Attempt:
         Raises:
             AttemptFailed: with the reason why there are no items.
         """
-        budget = PageBudget(self._scraper.page_budget_seconds, arrived=self._received_at)
+        budget = PageBudget(self._scraper.page_budget_seconds, received_at=self._received_at)
         budget.start()
         with self._scraper.time_limit(budget):
             self._scraper.delay(self._job, budget)

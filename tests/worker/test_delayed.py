@@ -29,7 +29,7 @@ def noon() -> datetime:
 
 def budget() -> PageBudget:
     """Return a page budget that is not spent while the test runs."""
-    return PageBudget(BUDGET_SECONDS, arrived=0, clock=lambda: 0.0)
+    return PageBudget(BUDGET_SECONDS, received_at=0, clock=lambda: 0.0)
 
 
 @pytest.mark.parametrize("requeues", [True, False])
