@@ -1,4 +1,4 @@
-"""Documents to hold against the contract: small valid ones, and hypothesis strategies around them."""
+"""Small valid documents of the contract, and hypothesis strategies that draw others."""
 
 import copy
 import json
@@ -55,10 +55,10 @@ def changed(document: dict[str, Any], path: str, value: object) -> dict[str, Any
     """Return a copy of `document` with the value at the dotted `path` set."""
     result = copy.deepcopy(document)
     *parents, last = path.split(".")
-    place = result
+    parent = result
     for name in parents:
-        place = place.setdefault(name, {})
-    place[last] = value
+        parent = parent.setdefault(name, {})
+    parent[last] = value
     return result
 
 
@@ -66,10 +66,10 @@ def without(document: dict[str, Any], path: str) -> dict[str, Any]:
     """Return a copy of `document` with nothing at the dotted `path`."""
     result = copy.deepcopy(document)
     *parents, last = path.split(".")
-    place = result
+    parent = result
     for name in parents:
-        place = place[name]
-    del place[last]
+        parent = parent[name]
+    del parent[last]
     return result
 
 
@@ -93,7 +93,7 @@ json_values: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=5,
 )
-odd_json_values: st.SearchStrategy[Any] = st.recursive(
+unusual_json_values: st.SearchStrategy[Any] = st.recursive(
     json_values | any_texts | st.floats() | st.sampled_from([10**400, -(10**400)]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(any_texts, inner, max_size=3),
     max_leaves=5,
@@ -113,7 +113,7 @@ _re = st.none() | st.sampled_from([r"\d+", r"£([\d.]+)", "(?:a|b)", "(?P<value>
 
 @st.composite
 def recipe_fields(draw: st.DrawFn) -> RecipeField:
-    """Draw a field: one source, anything else as it pleases."""
+    """Draw a field with one source and any other properties."""
     by_css = draw(st.booleans())
     required = draw(st.booleans())
     return RecipeField(
@@ -140,7 +140,7 @@ politeness = st.builds(
 
 @st.composite
 def jobs(draw: st.DrawFn) -> Job:
-    """Draw a job as the dispatcher makes them: identified by its run, page and recipe."""
+    """Draw a job whose id comes from its run, page and recipe, as the dispatcher makes it."""
     run_id, url, recipe = draw(run_ids), draw(urls), draw(recipes)
     return Job(
         job_id=identify(run_id, url, recipe),
@@ -196,15 +196,15 @@ crawls = st.builds(
 
 @st.composite
 def mangled(draw: st.DrawFn, document: dict[str, Any]) -> bytes:
-    """Draw `document` with one value, at any depth, replaced by anything that `json.dumps` can spell."""
+    """Draw `document` with one value, at any depth, replaced by anything that `json.dumps` accepts."""
     result: Any = copy.deepcopy(document)
-    place = result
+    parent = result
     while True:
-        keys = list(place) if isinstance(place, dict) else list(range(len(place)))
+        keys = list(parent) if isinstance(parent, dict) else list(range(len(parent)))
         key = draw(st.sampled_from(keys))
-        inner = place[key]
+        inner = parent[key]
         if not isinstance(inner, dict | list) or not inner or draw(st.booleans()):
             break
-        place = inner
-    place[key] = draw(odd_json_values)
+        parent = inner
+    parent[key] = draw(unusual_json_values)
     return as_bytes(result)

@@ -1,4 +1,4 @@
-"""Crawls: people write them, so every fault is named at once, each with its path and a sentence."""
+"""Crawls: people write them, so all faults are reported at once, each with its path and a message."""
 
 import json
 from datetime import date
@@ -16,7 +16,7 @@ from tests.contract.documents import CRAWL, as_bytes, changed, crawls, without
 
 
 def faults_of(document: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return path and sentence of everything wrong with `document`."""
+    """Return path and sentence of everything error with `document`."""
     body = as_bytes(document)
     with pytest.raises(UnreadableCrawl) as caught:
         Crawl.decode(body, CHECKS)
@@ -25,29 +25,29 @@ def faults_of(document: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 @given(crawl=crawls)
-def test_what_is_written_is_what_is_read(crawl: Crawl) -> None:
-    """A crawl written out with all its defaults is the same crawl."""
+def test_crawl_survives_encoding_with_all_defaults(crawl: Crawl) -> None:
+    """A crawl that is written with all its defaults is read as the same crawl."""
     assert Crawl.decode(crawl.model_dump_json().encode(), CHECKS) == crawl
 
 
-def test_defaults_are_gentle_and_bounded() -> None:
-    """A crawl that says nothing about it obeys robots.txt and ends at 10,000 jobs."""
+def test_crawl_defaults_obey_robots_and_limit_jobs() -> None:
+    """A crawl without politeness and limits obeys robots.txt and ends at 10,000 jobs."""
     crawl = Crawl.decode(as_bytes(CRAWL), CHECKS)
     assert crawl.politeness.respect_robots
     assert crawl.limits.max_jobs == 10_000
     assert crawl.run_id is None
 
 
-def test_a_bad_url_among_the_sources_rejects_no_other() -> None:
-    """The dispatcher reports it among the rejected; the crawl is read."""
+def test_invalid_url_among_sources_does_not_reject_the_crawl() -> None:
+    """The dispatcher reports the URL as rejected and dispatches the others."""
     crawl = Crawl.decode(
         as_bytes(changed(CRAWL, "sources.urls", ["https://books.example/", "mailto:me"])), CHECKS
     )
     assert crawl.sources.urls == ("https://books.example/", "mailto:me")
 
 
-def test_a_sitemap_alone_is_a_source() -> None:
-    """Its URL is written as it goes over the wire."""
+def test_sitemap_without_urls_is_accepted() -> None:
+    """Its URL is normalised as a page's URL is."""
     crawl = Crawl.decode(
         as_bytes(changed(CRAWL, "sources", {"sitemap": "HTTPS://Bücher.example/s.xml#x"})), CHECKS
     )
@@ -67,7 +67,7 @@ def nested(levels: int) -> object:
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "where", "sentence"),
+    ("path", "value", "where", "message"),
     [
         # What is not a crawl's own words
         ("name", "Books", "name", "String should match pattern"),
@@ -158,21 +158,21 @@ def nested(levels: int) -> object:
         ("version", 1, "version", "there is no such field"),
     ],
 )
-def test_each_fault_has_its_path_and_a_sentence(path: str, value: object, where: str, sentence: str) -> None:
-    """The author of a crawl is told where it is wrong and what would be right."""
+def test_crawl_fault_has_path_and_message(path: str, value: object, where: str, message: str) -> None:
+    """The author of a crawl learns where it is error and what is accepted."""
     [(found, why)] = faults_of(changed(CRAWL, path, value))
     assert found == where
-    assert sentence in why
+    assert message in why
 
 
 @pytest.mark.parametrize("path", ["name", "sources", "recipe", "recipe.name", "recipe.fields"])
-def test_what_must_be_there_and_is_not_is_missing(path: str) -> None:
-    """A missing part is named by its path."""
+def test_missing_required_field_of_crawl_is_reported(path: str) -> None:
+    """A missing field is named by its path."""
     assert faults_of(without(CRAWL, path)) == [(path, "missing")]
 
 
-def test_all_faults_are_reported_at_once() -> None:
-    """Nobody mends a crawl one fault at a time."""
+def test_all_faults_of_crawl_are_reported_at_once() -> None:
+    """An author can correct all faults of a crawl in one go."""
     faults = faults_of(
         {
             "name": "Books",
@@ -198,7 +198,7 @@ def test_all_faults_are_reported_at_once() -> None:
 
 
 @given(st.data())
-def test_the_path_of_an_unknown_field_is_where_it_stands(data: st.DataObject) -> None:
+def test_unknown_field_of_crawl_is_reported_with_its_path(data: st.DataObject) -> None:
     """An unknown field is a fault at every level of a crawl."""
     places = ["", "sources.", "recipe.", "recipe.fields.title.", "limits.", "politeness."]
     path = data.draw(st.sampled_from(places)) + "unheard_of"
@@ -214,21 +214,21 @@ def test_the_path_of_an_unknown_field_is_where_it_stands(data: st.DataObject) ->
         ("recipe.fields", {7: {"css": "a"}}, "recipe.fields.7.[key]"),
     ],
 )
-def test_a_document_that_json_cannot_hold_is_faulty(path: str, value: object, where: str) -> None:
-    """YAML has dates, NaN and keys that are no strings; a crawl read from it has not."""
+def test_value_that_json_cannot_carry_is_reported(path: str, value: object, where: str) -> None:
+    """YAML has dates, NaN and keys that are not strings; a crawl read from YAML must not contain them."""
     with pytest.raises(UnreadableCrawl) as caught:
         Crawl.from_document(changed(CRAWL, path, value), CHECKS)
     assert [fault.path for fault in caught.value.faults] == [where]
 
 
-def test_a_document_that_contains_itself_is_faulty() -> None:
-    """YAML's anchors can make one; it is refused before anything walks it for ever."""
+def test_document_that_contains_itself_is_rejected() -> None:
+    """YAML's anchors can make one; it is rejected before any code loops over it forever."""
     ring: list[object] = []
     ring.extend([ring, ring])
     with pytest.raises(UnreadableCrawl, match="nested too deeply"):
         Crawl.from_document(changed(CRAWL, "recipe.fields.title.default", ring), CHECKS)
 
 
-def test_a_document_and_its_json_are_the_same_crawl() -> None:
+def test_from_document_and_decode_read_the_same_crawl() -> None:
     """The console's YAML and the dispatcher's JSON are read by the same rules."""
     assert Crawl.from_document(CRAWL, CHECKS) == Crawl.decode(json.dumps(CRAWL).encode(), CHECKS)

@@ -1,4 +1,4 @@
-"""Whatever bytes come from outside, a decoder returns a value or its own error, which keeps the bytes."""
+"""Decoders of bytes from outside return a value, or raise their own exception, which keeps the bytes."""
 
 from collections.abc import Callable
 from functools import partial
@@ -25,7 +25,14 @@ from tests.contract.documents import CRAWL, JOB, OUTCOME, PUSH, as_bytes, mangle
 
 
 class Decoder(NamedTuple):
-    """A way in: how it is read, what it raises, a document it takes, and how many bytes at most."""
+    """A decoder under test.
+
+    Attributes:
+        decode: decodes bytes.
+        error: the exception that it raises.
+        document: a valid document.
+        max_bytes: largest document that it accepts.
+    """
 
     decode: Callable[[bytes], object]
     error: type[Undecodable]
@@ -42,70 +49,70 @@ DECODERS = {
 every_decoder = pytest.mark.parametrize("what", DECODERS)
 
 
-def refusal(what: str, body: bytes) -> Undecodable:
-    """Return the error by which a decoder refuses `body`."""
+def rejection(what: str, body: bytes) -> Undecodable:
+    """Return the exception with which a decoder rejects `body`."""
     decoder = DECODERS[what]
     with pytest.raises(decoder.error) as caught:
         decoder.decode(body)
     return caught.value
 
 
-def read_or_refuse(what: str, body: bytes) -> object | None:
-    """Decode `body`; hold a refusal to its promises and return None for it."""
+def decode_or_reject(what: str, body: bytes) -> object | None:
+    """Return the decoded `body`; if it is rejected, check the exception and return None."""
     decoder = DECODERS[what]
     try:
         return decoder.decode(body)
-    except decoder.error as wrong:
-        refused = wrong
-    assert refused.raw == body
-    assert refused.faults
-    assert str(refused).encode(), "the sentence can be sent and logged"
+    except decoder.error as error:
+        rejected = error
+    assert rejected.raw == body
+    assert rejected.faults
+    assert str(rejected).encode(), "the message can be sent and logged"
     return None
 
 
 @every_decoder
 @given(body=st.binary(max_size=200))
-def test_arbitrary_bytes_raise_nothing_but_the_own_error(what: str, body: bytes) -> None:
-    """No byte sequence crashes a decoder, and none is lost."""
-    read_or_refuse(what, body)
+def test_decode_of_arbitrary_bytes_raises_only_its_own_error(what: str, body: bytes) -> None:
+    """No byte sequence crashes a decoder, and the exception keeps the bytes."""
+    decode_or_reject(what, body)
 
 
 @every_decoder
 @given(data=st.data())
-def test_a_damaged_document_raises_nothing_but_the_own_error(what: str, data: st.DataObject) -> None:
-    """A valid document with one value replaced by anything is read, or refused with the bytes kept."""
-    read_or_refuse(what, data.draw(mangled(DECODERS[what].document)))
+def test_decode_of_damaged_document_raises_only_its_own_error(what: str, data: st.DataObject) -> None:
+    """A valid document with one value replaced is decoded, or rejected with its bytes kept."""
+    decode_or_reject(what, data.draw(mangled(DECODERS[what].document)))
 
 
 @every_decoder
 @given(data=st.data())
-def test_a_cut_document_is_refused(what: str, data: st.DataObject) -> None:
-    """Half a document is not half a job."""
+def test_decode_of_truncated_document_is_rejected(what: str, data: st.DataObject) -> None:
+    """A truncated document is never decoded as a shorter one."""
     body = as_bytes(DECODERS[what].document)
     at = data.draw(st.integers(0, len(body) - 1))
-    assert read_or_refuse(what, body[:at]) is None
+    assert decode_or_reject(what, body[:at]) is None
 
 
 @given(body=mangled(JOB))
-def test_a_job_that_can_be_read_can_be_sent_again(body: bytes) -> None:
-    """A replay encodes and identifies whatever was decoded: what cannot be sent is refused on reading."""
-    job = read_or_refuse("job", body)
+def test_decoded_job_can_be_encoded_again(body: bytes) -> None:
+    """A replay encodes decoded jobs, so a job that cannot be encoded must be rejected when decoded."""
+    job = decode_or_reject("job", body)
     if isinstance(job, Job):
         assert Job.decode(job.encode()) == job
         assert identify(job.run_id, job.url, job.recipe)
 
 
 @given(body=mangled(CRAWL))
-def test_a_crawl_that_can_be_read_has_a_recipe_that_can_be_sent(body: bytes) -> None:
-    """What would crash the dispatcher job by job is refused once, when the crawl comes in."""
-    crawl = read_or_refuse("crawl", body)
+def test_decoded_crawl_has_a_recipe_that_jobs_can_carry(body: bytes) -> None:
+    """What would crash the dispatcher for each job is rejected once, when the crawl is decoded."""
+    crawl = decode_or_reject("crawl", body)
     if isinstance(crawl, Crawl):
         job = Job.model_validate(JOB | {"recipe": crawl.recipe, "politeness": crawl.politeness})
         assert Job.decode(job.encode()) == job
 
 
 @pytest.mark.parametrize(
-    ("body", "sentence"),
+    ("body", "message"),
     [
         (b"", "the {} is empty"),
         (b"\xff\xfe\x00", "the {} is not UTF-8: invalid start byte at byte 0"),
@@ -134,53 +141,51 @@ def test_a_crawl_that_can_be_read_has_a_recipe_that_can_be_sent(body: bytes) -> 
     ],
 )
 @every_decoder
-def test_what_is_no_json_object_in_utf_8_is_refused_in_a_sentence(
-    what: str, body: bytes, sentence: str
-) -> None:
+def test_decode_rejects_what_is_not_a_json_object_in_utf_8(what: str, body: bytes, message: str) -> None:
     """RFC 8259: UTF-8, no NaN, no lone surrogates; and one object."""
-    wrong = refusal(what, body)
-    assert sentence.format(what) in str(wrong)
-    assert wrong.raw == body
+    error = rejection(what, body)
+    assert message.format(what) in str(error)
+    assert error.raw == body
 
 
 @every_decoder
-def test_a_byte_order_mark_is_ignored(what: str) -> None:
-    """RFC 8259 section 8.1 lets a parser ignore it; editors on Windows write it."""
+def test_decode_ignores_a_byte_order_mark(what: str) -> None:
+    """RFC 8259 section 8.1 allows a parser to ignore it; editors on Windows write it."""
     decoder = DECODERS[what]
     body = as_bytes(decoder.document)
     assert decoder.decode(b"\xef\xbb\xbf" + body) == decoder.decode(body)
 
 
 @pytest.mark.parametrize("what", ["job", "push", "outcome"])
-def test_nesting_is_read_to_the_bound_and_refused_past_it(what: str) -> None:
-    """What is nested past the bound would only fail later, where it is encoded again."""
+def test_decode_accepts_nesting_up_to_max_depth(what: str) -> None:
+    """A document that is nested deeper would fail later, when it is encoded again."""
     document = DECODERS[what].document
     inner: object = 0
     for _ in range(MAX_DEPTH - 1):
         inner = [inner]
     assert DECODERS[what].decode(as_bytes(document | {"later": inner}))
-    assert "nested too deeply" in str(refusal(what, as_bytes(document | {"later": [inner]})))
+    assert "nested too deeply" in str(rejection(what, as_bytes(document | {"later": [inner]})))
 
 
 @every_decoder
-def test_a_document_is_read_up_to_its_bound_and_refused_one_byte_over(what: str) -> None:
-    """The bound itself is still allowed; the sentence names both numbers."""
+def test_decode_accepts_documents_up_to_max_bytes(what: str) -> None:
+    """The bound itself is accepted; the message names both numbers."""
     decoder = DECODERS[what]
     exact = as_bytes(decoder.document).ljust(decoder.max_bytes)
     assert decoder.decode(exact)
-    wrong = refusal(what, exact + b" ")
-    assert f"has {decoder.max_bytes + 1} bytes; at most {decoder.max_bytes} are read" in str(wrong)
+    error = rejection(what, exact + b" ")
+    assert f"has {decoder.max_bytes + 1} bytes; at most {decoder.max_bytes} are read" in str(error)
 
 
 @every_decoder
-def test_eleven_megabytes_are_refused_unread(what: str) -> None:
-    """More than any message Pub/Sub carries is refused by its size, whatever is in it."""
-    assert "at most" in str(refusal(what, b"\xff" * 11_000_000))
+def test_decode_rejects_eleven_megabytes_without_parsing(what: str) -> None:
+    """A document larger than any Pub/Sub message is rejected by its size, whatever it contains."""
+    assert "at most" in str(rejection(what, b"\xff" * 11_000_000))
 
 
 @pytest.mark.parametrize("what", ["job", "push", "outcome"])
-def test_unknown_fields_of_messages_are_ignored(what: str) -> None:
-    """A later version may add fields; what this version knows is still read."""
+def test_decode_ignores_unknown_fields_of_messages(what: str) -> None:
+    """A later version may add fields; this version still reads those it knows."""
     decoder = DECODERS[what]
     later = decoder.document | {"later": {"a": [1]}}
     for name, inner in decoder.document.items():
@@ -191,23 +196,23 @@ def test_unknown_fields_of_messages_are_ignored(what: str) -> None:
 
 @pytest.mark.parametrize("version", [0, 2, "1", None, [1]])
 @pytest.mark.parametrize("what", ["job", "outcome"])
-def test_unknown_versions_are_refused(what: str, version: object) -> None:
+def test_decode_rejects_unknown_versions(what: str, version: object) -> None:
     """What another version means by its fields is not guessed."""
-    wrong = refusal(what, as_bytes(DECODERS[what].document | {"version": version}))
-    assert [str(fault) for fault in wrong.faults] == [f"version: only 1 is read here (got {version!r})"]
+    error = rejection(what, as_bytes(DECODERS[what].document | {"version": version}))
+    assert [str(fault) for fault in error.faults] == [f"version: only 1 is read here (got {version!r})"]
 
 
 @pytest.mark.parametrize("what", ["job", "outcome"])
-def test_every_fault_of_a_message_is_reported(what: str) -> None:
-    """Whoever looks at a message that cannot be read sees all that is wrong with it at once."""
-    wrong = refusal(what, b"{}")
+def test_all_faults_of_a_message_are_reported_at_once(what: str) -> None:
+    """An operator sees everything that is error with an unreadable message at once."""
+    error = rejection(what, b"{}")
     assert {"job_id: missing", "run_id: missing", "crawl: missing", "url: missing"} <= {
-        str(fault) for fault in wrong.faults
+        str(fault) for fault in error.faults
     }
 
 
-def test_a_long_value_is_shown_shortened() -> None:
+def test_error_message_abbreviates_a_long_value() -> None:
     """An error message stays readable, whatever the value."""
-    wrong = refusal("job", as_bytes(JOB | {"run_id": "!" * 10_000}))
-    assert len(str(wrong)) < 250
-    assert "…" in str(wrong)
+    error = rejection("job", as_bytes(JOB | {"run_id": "!" * 10_000}))
+    assert len(str(error)) < 250
+    assert "…" in str(error)

@@ -1,4 +1,4 @@
-"""Identity: the same run, page and recipe are the same job, always, and nothing else is."""
+"""Job ids: the same run, page and recipe always give the same id, and any other gives another id."""
 
 import re
 
@@ -20,14 +20,14 @@ def job_id(url: str) -> str:
 
 
 @given(run_id=run_ids, url=urls, recipe=recipes)
-def test_the_same_run_page_and_recipe_are_the_same_job(run_id: str, url: str, recipe: Recipe) -> None:
-    """A dispatch that is repeated makes no second job, whichever process repeats it."""
+def test_same_run_page_and_recipe_give_the_same_id(run_id: str, url: str, recipe: Recipe) -> None:
+    """A repeated dispatch makes no second job, whichever process repeats it."""
     again = Recipe.model_validate_json(recipe.model_dump_json())
     assert identify(run_id, url, recipe) == identify(run_id, check_url(url), again)
 
 
-def test_an_id_is_the_same_for_ever() -> None:
-    """A rule for ids that changes would scrape every page of a running crawl twice: this one is fixed."""
+def test_id_never_changes() -> None:
+    """If the rule for ids changed, every page of a running crawl would be scraped twice."""
     assert job_id("https://books.example/1?b=2&a=1") == "b0622655d56a1ed0504a73f56e3108d3"
 
 
@@ -46,7 +46,7 @@ def test_an_id_is_the_same_for_ever() -> None:
         "  https://books.example/a%20b/~me?x=1&y=%C3%A9\n",
     ],
 )
-def test_spellings_of_one_url_are_one_page(variant: str) -> None:
+def test_spellings_of_one_url_give_the_same_id(variant: str) -> None:
     """Fragment, order of the query, default port, case of scheme and host, percent-escapes."""
     assert job_id(variant) == job_id("https://books.example/a%20b/~me?x=1&y=%C3%A9")
 
@@ -67,25 +67,25 @@ def test_spellings_of_one_url_are_one_page(variant: str) -> None:
         "https://books.example./a?x=1",
     ],
 )
-def test_another_page_is_another_job(other: str) -> None:
-    """Two pages that differ are both scraped."""
+def test_another_page_gives_another_id(other: str) -> None:
+    """Two different pages are both scraped."""
     assert job_id(other) != job_id("https://books.example/a?x=1")
 
 
-def test_an_escaped_slash_is_no_slash() -> None:
+def test_escaped_slash_gives_another_id() -> None:
     """RFC 3986 section 2.2: a reserved character and its escape are not equivalent."""
     assert job_id("https://books.example/a%2Fb") != job_id("https://books.example/a/b")
 
 
 @given(urls)
-def test_canonical_is_a_fixed_point(url: str) -> None:
+def test_canonical_url_is_idempotent(url: str) -> None:
     """The canonical spelling of a canonical spelling is itself."""
     assert canonical_url(canonical_url(url)) == canonical_url(url)
 
 
 @given(recipe=recipes, other=recipes)
-def test_another_recipe_is_another_job(recipe: Recipe, other: Recipe) -> None:
-    """A page scraped by a mended recipe is scraped again."""
+def test_another_recipe_gives_another_id(recipe: Recipe, other: Recipe) -> None:
+    """A page that was scraped by a corrected recipe is scraped again."""
     assume(recipe.to_json_dict() != other.to_json_dict())
     assert identify("run-1", "https://books.example/", recipe) != identify(
         "run-1", "https://books.example/", other
@@ -93,7 +93,7 @@ def test_another_recipe_is_another_job(recipe: Recipe, other: Recipe) -> None:
 
 
 @given(run_id=run_ids, other=run_ids)
-def test_another_run_is_another_job(run_id: str, other: str) -> None:
+def test_another_run_gives_another_id(run_id: str, other: str) -> None:
     """The next run scrapes the same pages again."""
     assume(run_id != other)
     page = "https://books.example/"
@@ -111,21 +111,21 @@ def test_another_run_is_another_job(run_id: str, other: str) -> None:
         ("default", None),
     ],
 )
-def test_a_default_written_out_is_the_same_recipe(name: str, default: object) -> None:
-    """Whether an author writes a default makes no second job, and a later version may add fields."""
+def test_written_default_gives_the_same_id(name: str, default: object) -> None:
+    """It does not matter whether an author writes a default, and a later version may add properties."""
     written = Recipe.model_validate(changed(RECIPE, f"fields.title.{name}", default))
     assert written.to_json_dict() == BOOK.to_json_dict() == RECIPE
     assert identify("r", "https://books.example/", written) == identify("r", "https://books.example/", BOOK)
 
 
-def test_items_left_out_is_the_same_as_none() -> None:
-    """The recipe's own default counts like those of its fields."""
+def test_items_none_is_the_same_as_missing() -> None:
+    """The recipe's own defaults count like those of its fields."""
     assert Recipe.model_validate(RECIPE | {"items": None}).to_json_dict() == BOOK.to_json_dict()
 
 
 @given(order=st.permutations(["title", "price", "stock"]))
-def test_the_order_of_fields_does_not_matter(order: list[str]) -> None:
-    """JSON objects have no order; neither has a recipe."""
+def test_order_of_fields_does_not_change_the_id(order: list[str]) -> None:
+    """JSON objects have no order."""
     selectors = {"title": {"css": "h1"}, "price": {"css": ".price"}, "stock": {"css": ".stock"}}
     recipe = Recipe.model_validate({"name": "book", "fields": {name: selectors[name] for name in order}})
     straight = Recipe.model_validate({"name": "book", "fields": selectors})
@@ -134,6 +134,6 @@ def test_the_order_of_fields_does_not_matter(order: list[str]) -> None:
 
 
 @given(run_id=run_ids, url=urls, recipe=recipes)
-def test_an_id_is_one_that_a_job_takes(run_id: str, url: str, recipe: Recipe) -> None:
-    """Whatever it is made of, an id is 32 hex digits."""
+def test_id_is_32_hex_digits(run_id: str, url: str, recipe: Recipe) -> None:
+    """Every id has the form that a job accepts."""
     assert re.fullmatch(JOB_ID, identify(run_id, url, recipe))

@@ -1,4 +1,4 @@
-"""Jobs on the wire: what is sent is what is read, within Pub/Sub's bounds."""
+"""Jobs: encoding and decoding, attributes and ordering keys, within Pub/Sub's bounds."""
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
@@ -23,13 +23,13 @@ def test_what_is_encoded_is_what_is_decoded(job: Job) -> None:
 
 
 @given(job=jobs())
-def test_a_recipe_travels_without_its_defaults(job: Job) -> None:
-    """An older reader is not shown fields that it does not need to know."""
+def test_encoded_job_leaves_out_recipe_defaults(job: Job) -> None:
+    """An older reader does not see fields that it does not need to know."""
     assert json.loads(job.encode())["recipe"] == job.recipe.to_json_dict()
 
 
-def test_the_wire_form_is_the_documented_one() -> None:
-    """The bytes that the design shows are read as they stand."""
+def test_documented_job_is_decoded() -> None:
+    """The bytes of the documentation are decoded as they are."""
     job = Job.decode(
         b'{"version": 1, "job_id": "00112233445566778899aabbccddeeff", "run_id": "books-1",'
         b' "crawl": "books", "url": "https://books.example/1", "recipe": {"name": "book", "fields":'
@@ -49,8 +49,8 @@ def padded(size: int) -> Job:
     )
 
 
-def test_a_job_is_sent_up_to_its_bound_and_refused_one_byte_over() -> None:
-    """What is sent can be read: both sides hold the same bound."""
+def test_job_is_encoded_up_to_max_bytes() -> None:
+    """Encoding and decoding have the same bound."""
     data = padded(MAX_JOB_BYTES).encode()
     assert len(data) == MAX_JOB_BYTES
     assert Job.decode(data).encode() == data
@@ -59,7 +59,7 @@ def test_a_job_is_sent_up_to_its_bound_and_refused_one_byte_over() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "sentence"),
+    ("path", "value", "message"),
     [
         ("job_id", "0123", "job_id: String should match"),
         ("job_id", "0123456789ABCDEF0123456789ABCDEF", "job_id: String should match"),
@@ -86,16 +86,16 @@ def test_a_job_is_sent_up_to_its_bound_and_refused_one_byte_over() -> None:
         ("dispatched_at", 1e308, "dispatched_at: Input should be a valid datetime"),
     ],
 )
-def test_a_faulty_job_names_the_field_and_what_is_wrong(path: str, value: object, sentence: str) -> None:
-    """A dead letter that cannot be read says why."""
+def test_job_fault_has_path_and_message(path: str, value: object, message: str) -> None:
+    """A dead letter that cannot be decoded says why."""
     with pytest.raises(UnreadableJob) as caught:
         Job.decode(as_bytes(changed(JOB, path, value)))
-    assert sentence in str(caught.value)
+    assert message in str(caught.value)
     assert [fault.path for fault in caught.value.faults] == [path]
 
 
 @pytest.mark.parametrize(
-    ("field", "sentence"),
+    ("field", "message"),
     [
         ({"css": "["}, "recipe.fields.title.css: not a CSS selector"),
         ({"xpath": "//["}, "recipe.fields.title.xpath: not an XPath expression"),
@@ -103,28 +103,26 @@ def test_a_faulty_job_names_the_field_and_what_is_wrong(path: str, value: object
         ({"css": "a", "re": "("}, "recipe.fields.title.re: not a regular expression"),
     ],
 )
-def test_a_selector_that_does_not_compile_makes_a_job_unreadable(
-    field: dict[str, str], sentence: str
-) -> None:
+def test_a_selector_that_does_not_compile_makes_a_job_unreadable(field: dict[str, str], message: str) -> None:
     """The worker passes the checks; a reader that does not use the recipe passes none."""
     data = as_bytes(changed(JOB, "recipe.fields.title", field))
     with pytest.raises(UnreadableJob) as caught:
         Job.decode(data, CHECKS)
-    assert sentence in str(caught.value)
+    assert message in str(caught.value)
     assert Job.decode(data).recipe.fields["title"] is not None
 
 
 @given(job=jobs())
-def test_attributes_are_what_pubsub_takes(job: Job) -> None:
-    """Keys have at most 256 bytes and do not start with goog, values have 1,024 (Pub/Sub's quotas)."""
+def test_job_attributes_fit_pubsub(job: Job) -> None:
+    """Keys have at most 256 bytes and do not start with goog, values have 1,024 (Pub/Sub's quotas page)."""
     attributes = job.attributes(TRACEPARENT)
     assert all(not key.startswith("goog") and len(key.encode()) <= 256 for key in attributes)
     assert all(len(value.encode()) <= 1024 for value in attributes.values())
 
 
 @given(job=jobs())
-def test_attributes_say_what_the_job_says(job: Job) -> None:
-    """Job, run and host are known even where the body cannot be read."""
+def test_job_attributes_identify_the_job(job: Job) -> None:
+    """Job, run and host are known even if the body cannot be decoded."""
     read = JobAttributes.read(job.attributes(TRACEPARENT))
     assert (read.job_id, read.run_id, read.crawl) == (job.job_id, job.run_id, job.crawl)
     assert f"//{read.host}/" in job.url
@@ -136,14 +134,14 @@ def test_attributes_say_what_the_job_says(job: Job) -> None:
         st.sampled_from(sorted(JobAttributes.model_fields)) | st.text(), st.text(max_size=300), max_size=8
     )
 )
-def test_reading_attributes_never_raises(attributes: dict[str, str]) -> None:
-    """They serve logs and joins: odd ones must not cost a job that can be read."""
+def test_job_attributes_read_never_raises(attributes: dict[str, str]) -> None:
+    """They serve logs and joins: an invalid one must not make a readable job fail."""
     JobAttributes.read(attributes)
 
 
 @given(host=texts)
-def test_a_bad_attribute_costs_no_other(host: str) -> None:
-    """What is well formed is kept beside what is not."""
+def test_invalid_attribute_keeps_the_valid_ones(host: str) -> None:
+    """Valid attributes are kept beside invalid ones."""
     read = JobAttributes.read(
         {"run_id": "\ud800", "job_id": JOB["job_id"], "host": host, "crawl": "no crawl"}
     )
@@ -151,8 +149,8 @@ def test_a_bad_attribute_costs_no_other(host: str) -> None:
 
 
 @given(job=jobs(), not_before=times, defers=st.integers(0, 1000))
-def test_a_deferred_job_is_the_same_job(job: Job, not_before: datetime, defers: int) -> None:
-    """All of it but when it is due, and the id, which does not depend on that; to the millisecond."""
+def test_deferred_job_keeps_its_id_and_content(job: Job, not_before: datetime, defers: int) -> None:
+    """Only not_before (to the millisecond) and defers change, and the id does not depend on them."""
     deferred = Job.decode(defer(job.encode(), not_before, defers))
     same = {"not_before": job.not_before, "defers": job.defers}
     assert deferred.model_copy(update=same) == job
@@ -162,21 +160,21 @@ def test_a_deferred_job_is_the_same_job(job: Job, not_before: datetime, defers: 
     assert deferred.job_id == identify(job.run_id, job.url, job.recipe)
 
 
-def test_a_deferred_job_keeps_what_a_later_version_wrote() -> None:
-    """Unknown fields are ignored on reading, and not lost in passing on; the time is UTC."""
+def test_deferred_job_keeps_unknown_fields() -> None:
+    """Unknown fields are ignored on reading and kept on publishing again; the time is UTC."""
     until = datetime(2026, 11, 22, 7, 0, tzinfo=timezone(timedelta(hours=1)))
     deferred = json.loads(defer(as_bytes(JOB | {"shape": "\u00e4"}), until, 2))
     assert deferred == JOB | {"shape": "ä", "not_before": "2026-11-22T06:00:00.000Z", "defers": 2}
 
 
-def test_a_job_that_was_never_deferred_says_nothing_of_it() -> None:
-    """Its bytes are what they were before there were deferrals."""
+def test_job_without_deferral_encodes_no_deferral_fields() -> None:
+    """Its bytes are those of the version without deferrals."""
     assert {"not_before", "defers"}.isdisjoint(json.loads(Job.model_validate(JOB).encode()))
 
 
 @given(job=jobs())
-def test_the_jobs_of_a_host_share_at_most_per_host_keys(job: Job) -> None:
-    """One of each key is out at a time, so no more than `per_host` of the host's are."""
+def test_ordering_keys_of_a_host_are_at_most_per_host(job: Job) -> None:
+    """Pub/Sub delivers one message of each key at a time, so at most `per_host` of the host's jobs."""
     host, _, number = job.ordering_key().rpartition("#")
     assert f"//{host}/" in job.url
     assert 0 <= int(number) < job.politeness.per_host
@@ -188,8 +186,8 @@ def keyed(url: str, per_host: int) -> str:
     return Job.model_validate(JOB | {"url": url, "politeness": {"per_host": per_host}}).ordering_key()
 
 
-def test_pages_spread_over_a_hosts_keys_and_spellings_do_not() -> None:
-    """All keys of a host are used; one page has one key, and other ports or dots make no other host."""
+def test_ordering_key_depends_on_page_and_not_on_spelling() -> None:
+    """All keys of a host are used; a page has one key; another port or a trailing dot changes nothing."""
     pages = {keyed(f"https://books.example/{n}", 3) for n in range(60)}
     assert pages == {"books.example#0", "books.example#1", "books.example#2"}
     assert keyed("https://books.example/?b=1&a=2", 100) == keyed("https://BOOKS.example:443/?a=2&b=1#x", 100)

@@ -1,4 +1,4 @@
-"""Outcomes: a closed set, one table of answers, and only success acknowledges."""
+"""Outcomes and reasons: closed sets with one table of statuses, of which only success acknowledges."""
 
 import json
 import logging
@@ -24,25 +24,25 @@ from contract.outcome_record import OutcomeRecord, items_json
 from tests.contract.documents import OUTCOME, as_bytes, json_values, outcomes, texts
 
 
-def test_every_outcome_has_an_answer() -> None:
-    """No path is left on which a framework's default would answer, and acknowledge."""
+def test_every_outcome_has_a_status() -> None:
+    """Without one, a framework's default status could acknowledge the push."""
     assert OUTCOME_MEANINGS.keys() == set(Outcome)
 
 
 def test_every_reason_has_a_meaning() -> None:
-    """A reason code in the ledger can always be explained, with what to do about it."""
+    """A reason code in the ledger can always be explained, with a remedy."""
     assert REASON_MEANINGS.keys() == set(Reason)
     assert all(meaning.sentence and meaning.remedy for meaning in REASON_MEANINGS.values())
 
 
 def test_every_outcome_has_a_reason() -> None:
-    """An outcome that no reason leads to could never be recorded; a deferred job has its retry's reason."""
+    """An outcome without a reason could never be recorded; a deferred job has the reason of its retry."""
     assert {meaning.outcome for meaning in REASON_MEANINGS.values()} == set(Outcome) - {Outcome.DEFERRED}
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_a_retry_alone_can_be_deferred(reason: Reason) -> None:
-    """The record of a job that was published again says so beside its reason; no failure or success does."""
+def test_only_a_retry_can_be_deferred(reason: Reason) -> None:
+    """Only a job that is tried again can be published again; no failure or success is deferred."""
     outcome = Outcome.DEFERRED.value
     if REASON_MEANINGS[reason].outcome is Outcome.RETRY:
         assert a_record(outcome=outcome, reason=reason).outcome is Outcome.DEFERRED
@@ -53,26 +53,26 @@ def test_a_retry_alone_can_be_deferred(reason: Reason) -> None:
 
 @pytest.mark.parametrize("reason", Reason)
 def test_only_success_acknowledges(reason: Reason) -> None:
-    """Every other answer makes Pub/Sub deliver the job again."""
+    """Every other status makes Pub/Sub deliver the job again."""
     succeeded = REASON_MEANINGS[reason].outcome is Outcome.SUCCEEDED
     assert (status_of(reason) in ACKNOWLEDGING) is succeeded
 
 
-def test_one_reason_alone_is_success() -> None:
+def test_ok_is_the_only_reason_of_success() -> None:
     """There is one way to succeed."""
     assert [reason for reason in Reason if REASON_MEANINGS[reason].outcome is Outcome.SUCCEEDED] == [
         Reason.OK
     ]
 
 
-def test_the_acknowledging_codes_are_pubsubs() -> None:
+def test_acknowledging_statuses_are_those_of_pubsub() -> None:
     """102, 200, 201, 202 and 204: https://cloud.google.com/pubsub/docs/push#receive_push."""
     assert sorted(ACKNOWLEDGING) == [102, 200, 201, 202, 204]
 
 
 @pytest.mark.parametrize("reason", Reason)
 def test_every_status_is_an_error_or_no_content(reason: Reason) -> None:
-    """No 1xx, which servers cannot answer with, and no 3xx, which somebody might follow."""
+    """No 1xx, which servers cannot send as a final status, and no 3xx, which a client might follow."""
     assert status_of(reason) == 204 or 400 <= status_of(reason) < 600
 
 
@@ -91,13 +91,13 @@ def test_every_status_is_an_error_or_no_content(reason: Reason) -> None:
         (Reason.INTERNAL_ERROR, 500),
     ],
 )
-def test_the_answers_are_the_documented_ones(reason: Reason, status: int) -> None:
-    """The table in the design, row by row."""
+def test_status_of_reason_is_the_documented_one(reason: Reason, status: int) -> None:
+    """The documented table, row by row."""
     assert status_of(reason) == status
 
 
-def test_our_own_bugs_are_logged_as_errors_and_success_is_not() -> None:
-    """An alert on ERROR means that something of ours must be mended."""
+def test_crashes_and_unreadable_jobs_are_logged_as_errors() -> None:
+    """An alert on ERROR means that Scrapeq or a publisher has a bug."""
     assert (
         OUTCOME_MEANINGS[Outcome.CRASHED].level == OUTCOME_MEANINGS[Outcome.UNREADABLE].level == logging.ERROR
     )
@@ -112,8 +112,8 @@ def test_what_is_encoded_is_what_is_decoded(record: OutcomeRecord) -> None:
 
 
 @given(record=outcomes())
-def test_every_field_is_written(record: OutcomeRecord) -> None:
-    """A BigQuery subscription takes columns by name: none may be left out."""
+def test_every_field_of_outcome_is_encoded(record: OutcomeRecord) -> None:
+    """A BigQuery subscription fills columns by name: no field may be left out."""
     assert json.loads(record.encode()).keys() == OutcomeRecord.model_fields.keys()
 
 
@@ -123,22 +123,22 @@ def a_record(**fields: object) -> OutcomeRecord:
 
 
 @pytest.mark.parametrize("field", ["worker", "final_url", "items", "detail"])
-def test_odd_text_from_a_page_costs_no_outcome(field: str) -> None:
-    """Half a surrogate pair cannot be sent; the outcome is, with a question mark in its place."""
+def test_lone_surrogate_in_outcome_becomes_a_question_mark(field: str) -> None:
+    """Half a surrogate pair cannot be sent; the outcome is sent with a question mark in its place."""
     record = a_record(**{field: "a\ud800b"})
     assert getattr(record, field) == "a?b"
     assert OutcomeRecord.decode(record.encode()) == record
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
-def test_a_number_that_json_lacks_is_no_outcome(number: float) -> None:
-    """It would be written as null, which nobody could read."""
+def test_nan_in_outcome_is_rejected(number: float) -> None:
+    """It would be encoded as null, which no reader accepts."""
     with pytest.raises(ValidationError):
         a_record(fetch_seconds=number)
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "sentence"),
+    ("field", "value", "message"),
     [
         ("outcome", "fine", "outcome: Input should be 'succeeded'"),
         ("reason", "because", "reason: Input should be 'ok'"),
@@ -148,16 +148,16 @@ def test_a_number_that_json_lacks_is_no_outcome(number: float) -> None:
         ("items", [], "items: Input should be a valid string (got [])"),
     ],
 )
-def test_a_faulty_outcome_names_the_field(field: str, value: object, sentence: str) -> None:
-    """An outcome that cannot be read says why."""
+def test_outcome_fault_has_path_and_message(field: str, value: object, message: str) -> None:
+    """An outcome that cannot be decoded says why."""
     with pytest.raises(UnreadableOutcome) as caught:
         OutcomeRecord.decode(as_bytes(OUTCOME | {field: value}))
-    assert sentence in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(("old", "new"), RENAMED_REASONS.items())
 def test_a_reason_of_0_1_is_decoded_as_the_reason_that_replaced_it(old: str, new: Reason) -> None:
-    """Outcomes and dead letters that 0.1 published are still on their way, and in the ledger for months."""
+    """Outcomes and dead letters that 0.1 published are still in flight, and in the ledger for months."""
     outcome = REASON_MEANINGS[new].outcome
     record = OutcomeRecord.decode(as_bytes(OUTCOME | {"outcome": outcome, "reason": old}))
     assert record.reason is new
@@ -165,19 +165,19 @@ def test_a_reason_of_0_1_is_decoded_as_the_reason_that_replaced_it(old: str, new
     assert json.loads(record.encode())["reason"] == new.value
 
 
-def test_no_reason_of_0_1_has_another_meaning_today() -> None:
-    """A code that is used again could not be told from the old one."""
+def test_renamed_reason_codes_are_not_used_again() -> None:
+    """A reused code could not be distinguished from the old one."""
     assert RENAMED_REASONS.keys().isdisjoint(set(Reason))
 
 
-def test_a_detail_of_a_thousand_characters_is_kept() -> None:
-    """The bound itself is allowed."""
+def test_detail_of_max_characters_is_kept() -> None:
+    """The bound itself is accepted."""
     assert len(a_record(detail="x" * MAX_DETAIL_CHARACTERS).detail) == MAX_DETAIL_CHARACTERS
 
 
 @given(record=outcomes())
-def test_attributes_are_what_pubsub_takes_and_filters_can_use(record: OutcomeRecord) -> None:
-    """A subscription can ask for one outcome or one reason; nothing empty is sent."""
+def test_outcome_attributes_fit_pubsub_and_filters(record: OutcomeRecord) -> None:
+    """A subscription can filter by outcome or reason; no empty attribute is sent."""
     attributes = record.attributes("")
     assert attributes["outcome"] == record.outcome.value
     assert attributes["reason"] == record.reason.value
@@ -186,12 +186,12 @@ def test_attributes_are_what_pubsub_takes_and_filters_can_use(record: OutcomeRec
 
 
 @given(items=st.lists(st.dictionaries(texts, json_values, max_size=3), max_size=3))
-def test_items_are_json(items: list[dict[str, JsonValue]]) -> None:
-    """The column is JSON: what was extracted can be queried."""
+def test_items_json_is_json(items: list[dict[str, JsonValue]]) -> None:
+    """The column is JSON: the extracted items can be queried."""
     assert json.loads(items_json(items)) == items
 
 
-def test_items_with_a_number_json_lacks_are_refused() -> None:
+def test_items_with_nan_are_rejected() -> None:
     """NaN in a JSON column would lose the whole row."""
     with pytest.raises(ValueError, match="JSON compliant"):
         items_json([{"price": float("nan")}])

@@ -1,4 +1,4 @@
-"""Traces: the identifier that joins the logs of both services, or nothing."""
+"""Traces: the identifier that joins the logs of both services, or None."""
 
 import pytest
 from hypothesis import given
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from contract.trace import Trace
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
-NOT_ONE = [
+INVALID = [
     "",
     TRACE,
     f"00-{TRACE}-{SPAN}",
@@ -22,14 +22,14 @@ NOT_ONE = [
 
 
 @pytest.mark.parametrize(("flags", "sampled"), [("00", False), ("01", True), ("02", False), ("03", True)])
-def test_a_traceparent_says_trace_span_and_whether_it_is_recorded(flags: str, sampled: bool) -> None:
+def test_traceparent_is_parsed_into_trace_span_and_sampled_flag(flags: str, sampled: bool) -> None:
     """The examples of https://www.w3.org/TR/trace-context/#traceparent-header; only the lowest bit counts."""
     assert Trace.parse(f"00-{TRACE}-{SPAN}-{flags}") == (TRACE, SPAN, sampled)
 
 
-@pytest.mark.parametrize("header", NOT_ONE)
-def test_anything_else_is_no_trace(header: str) -> None:
-    """A header that is none must not end up as a trace in the logs."""
+@pytest.mark.parametrize("header", INVALID)
+def test_invalid_traceparent_is_none(header: str) -> None:
+    """An invalid header must not appear as a trace in the logs."""
     assert Trace.parse(header) is None
 
 
@@ -50,27 +50,27 @@ def test_anything_else_is_no_trace(header: str) -> None:
         ("", None),
     ],
 )
-def test_google_clouds_older_header_is_read_too(header: str, trace: Trace | None) -> None:
+def test_x_cloud_trace_context_is_parsed(header: str, trace: Trace | None) -> None:
     """`TRACE_ID/SPAN_ID;o=OPTIONS`, its span in decimal: https://cloud.google.com/trace/docs/trace-context."""
     assert Trace.from_headers("", header) == trace
 
 
-def test_w3cs_header_is_preferred() -> None:
-    """As Google's documentation asks."""
+def test_traceparent_wins_over_x_cloud_trace_context() -> None:
+    """Google's documentation advises it."""
     both = Trace.from_headers(f"00-{TRACE}-{SPAN}-01", f"{'a' * 32}/1;o=0")
     assert both == (TRACE, SPAN, True)
     assert Trace.from_headers("rubbish", f"{TRACE}/1") == (TRACE, "0000000000000001", False)
 
 
 @given(st.text(), st.text())
-def test_no_text_raises(traceparent: str, cloud: str) -> None:
+def test_from_headers_never_raises(traceparent: str, cloud: str) -> None:
     """The headers come from outside."""
     trace = Trace.from_headers(traceparent, cloud)
     assert trace is None or len(trace.trace_id) == 32
 
 
 @given(st.integers(1, 2**128 - 1), st.integers(1, 2**64 - 1), st.integers(1, 2**64 - 1), st.booleans())
-def test_what_is_written_is_read_again(trace: int, span: int, other: int, sampled: bool) -> None:
-    """A trace goes on, with another span, from message to message."""
+def test_written_traceparent_is_parsed_again(trace: int, span: int, other: int, sampled: bool) -> None:
+    """A trace continues, with another span, from message to message."""
     begun = Trace(f"{trace:032x}", f"{span:016x}", sampled)
     assert Trace.parse(begun.traceparent(f"{other:016x}")) == begun._replace(span_id=f"{other:016x}")

@@ -1,4 +1,4 @@
-"""URLs: which are taken, how they are written, and why the others are refused."""
+"""URLs: which are accepted, how they are normalised, and why others are rejected."""
 
 import pytest
 from hypothesis import given
@@ -64,14 +64,14 @@ LONGEST_HOST = ".".join([LABEL, LABEL, LABEL, "a" * 61])
         (f"http://{LONGEST_HOST}/", f"http://{LONGEST_HOST}/"),
     ],
 )
-def test_a_url_that_is_taken_is_written_one_way(url: str, written: str) -> None:
-    """What is requested, logged and stored is this spelling."""
+def test_valid_url_is_normalised(url: str, written: str) -> None:
+    """This spelling is requested, logged and stored."""
     assert check_url(url) == written
     assert check_url(written) == written
 
 
 @pytest.mark.parametrize(
-    ("url", "sentence"),
+    ("url", "message"),
     [
         ("", "the scheme must be http or https; it is missing"),
         ("   ", "the scheme must be http or https; it is missing"),
@@ -129,23 +129,23 @@ def test_a_url_that_is_taken_is_written_one_way(url: str, written: str) -> None:
         ("http://books\ud800.example/", "not a URL: 'utf-8' codec can't encode"),
     ],
 )
-def test_a_url_that_is_refused_says_why(url: str, sentence: str) -> None:
-    """Whoever wrote the crawl can mend it."""
+def test_invalid_url_is_rejected_with_a_reason(url: str, message: str) -> None:
+    """The author of the crawl can correct it."""
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - the table's sentence is looked for below
         check_url(url)
-    assert sentence in str(caught.value)
+    assert message in str(caught.value)
 
 
-def test_a_url_is_taken_up_to_its_bound_and_refused_one_character_over() -> None:
-    """2,048 characters, which servers and sitemaps.org agree on."""
+def test_url_is_accepted_up_to_max_characters() -> None:
+    """2,048 characters, the limit of many servers and of sitemaps.org."""
     longest = "http://books.example/".ljust(MAX_URL_CHARACTERS, "a")
     assert check_url(longest) == longest
     with pytest.raises(ValueError, match="at most 2048 characters, this one has 2049"):
         check_url(longest + "a")
 
 
-def test_the_bound_holds_after_percent_encoding_too() -> None:
-    """What is short as written and long on the wire is refused: é has six characters there."""
+def test_url_is_rejected_if_percent_encoding_makes_it_too_long() -> None:
+    """A URL that is short as written and long as requested is rejected: é has six characters there."""
     fits = "http://books.example/".ljust(2048 - 6, "a") + "é"
     assert len(check_url(fits)) == MAX_URL_CHARACTERS
     with pytest.raises(ValueError, match="percent-encoded, the URL has 2049 of 2048 characters"):
@@ -161,8 +161,8 @@ def test_the_bound_holds_after_percent_encoding_too() -> None:
         ("nonsense", ""),
     ],
 )
-def test_the_host_is_without_port_and_brackets(url: str, host: str) -> None:
-    """Politeness counts by host."""
+def test_host_of_url_has_no_port_and_no_brackets(url: str, host: str) -> None:
+    """Rate limits are counted by host."""
     assert host_of(url) == host
 
 
@@ -175,8 +175,8 @@ pieces = st.text(
 @given(
     st.one_of(pieces, pieces.map("http://{}".format), st.builds("http://h{}.x/{}?{}".format, *[pieces] * 3))
 )
-def test_any_text_is_refused_or_written_for_good(text: str) -> None:
-    """A URL that was taken once is taken again, unchanged: a job decoded many times keeps its page."""
+def test_normalised_url_is_stable(text: str) -> None:
+    """A URL that was accepted is accepted again, unchanged, however often its job is decoded."""
     try:
         written = check_url(text)
     except ValueError:

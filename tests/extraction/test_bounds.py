@@ -1,4 +1,4 @@
-"""Bounds: no page and no recipe holds a worker, fills its memory, or ends it with an exception of its own."""
+"""Bounds: no page and no recipe keeps a worker busy, fills its memory, or crashes it."""
 
 import time
 from contextlib import suppress
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from contract.faults import UnreadableRecipe
 from contract.outcome import Reason
 from contract.recipe import Recipe
-from extraction import cost
+from extraction import cost, selection
 from extraction.errors import ExtractionError
 from extraction.explain import explain
 from extraction.extract import MAX_CHARACTERS, MAX_WARNINGS, Extracted, extract
@@ -28,29 +28,29 @@ def scrape(body: str, content_type: str = "text/html", **recipe: Any) -> object:
 
 
 class OutOfTime(Exception):
-    """The budget is spent."""
+    """The deadline has expired."""
 
 
 class CountdownDeadline:
-    """Allows so many items.
+    """A deadline that expires after a number of checks.
 
     Attributes:
-        left: how many more.
+        remaining: checks until it expires.
     """
 
-    def __init__(self, left: int) -> None:
-        self.left = left
+    def __init__(self, remaining: int) -> None:
+        self.remaining = remaining
 
     def __call__(self) -> None:
-        """Count one, or raise."""
-        if not self.left:
+        """Count one check, or raise OutOfTime."""
+        if not self.remaining:
             raise OutOfTime
-        self.left -= 1
+        self.remaining -= 1
 
 
 @pytest.mark.parametrize("nested", [False, True])
-def test_the_budget_is_looked_at_between_items(nested: bool) -> None:
-    """A page with thousands of items ends when its time does, not after the last of them."""
+def test_deadline_is_checked_between_items(nested: bool) -> None:
+    """A page with thousands of items ends at the deadline, not after the last item."""
     fields: dict[str, Any] = {"a": {"css": "b"}}
     whole = (
         {"fields": {"rows": {"items": "p", "fields": fields}}} if nested else {"items": "p", "fields": fields}
@@ -62,8 +62,8 @@ def test_the_budget_is_looked_at_between_items(nested: bool) -> None:
     assert extract(recipe, page, CountdownDeadline(2000)).items
 
 
-def test_values_that_repeat_the_page_are_too_large() -> None:
-    """Each item may point at the whole page; together they may not be many times as large."""
+def test_values_larger_than_max_characters_are_too_large() -> None:
+    """Each item may select the whole page; together the items must not be many times as large."""
     body = "<p>" + "word " * 10_000 + "</p>" + "<i></i>" * 1000
     with pytest.raises(ExtractionError, match=rf"too_large: the values have more than {MAX_CHARACTERS}"):
         scrape(body, items="i", fields={"all": {"xpath": "/*", "type": "html"}})
@@ -77,14 +77,14 @@ def test_values_that_repeat_the_page_are_too_large() -> None:
         [{"split": "a"}],
     ],
 )
-def test_transforms_do_not_grow_without_end(transforms: list[Any]) -> None:
-    """Ten times a hundredfold is told, not tried."""
+def test_transforms_that_multiply_text_are_bad_recipe(transforms: list[Any]) -> None:
+    """A text that would grow a hundredfold ten times is rejected before it grows."""
     with pytest.raises(ExtractionError, match=r"bad_recipe: .*the transforms make"):
         scrape("<p>" + "a" * 200_000, fields={"f": {"css": "p", "transforms": transforms}})
 
 
-def test_remarks_have_an_end() -> None:
-    """A page full of odd prices does not fill the outcome with complaints."""
+def test_warnings_are_limited() -> None:
+    """A page full of invalid prices does not fill the outcome with warnings."""
     recipe = Recipe.from_document(
         {"name": "r", "items": "p", "fields": {"n": {"xpath": ".", "type": "number"}}}, CHECKS
     )
@@ -102,15 +102,18 @@ def test_remarks_have_an_end() -> None:
         (None, "//b[preceding::i[preceding::b]]"),
     ],
 )
-def test_a_selector_that_compares_all_with_all_is_not_begun(css: str | None, xpath: str | None) -> None:
-    """Nothing interrupts libxml2: 4,000 siblings compared with each other take it half a minute."""
+def test_quadratic_selector_is_too_large_and_not_evaluated(
+    css: str | None, xpath: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """libxml2 cannot be interrupted: comparing 4,000 siblings with each other takes half a minute."""
+    evaluated = list[str]()
+    monkeypatch.setattr(selection, "compile_xpath", lambda expression: lambda _: evaluated.append(expression))
     body = "<b>x</b>" * 25_000
-    started = time.perf_counter()
     with pytest.raises(
         ExtractionError, match=r"too_large: .* compares 2500\d elements with each other; at most"
     ):
         scrape(body, fields={"f": {"css": css, "xpath": xpath}})
-    assert time.perf_counter() - started < 15
+    assert evaluated == []
 
 
 @pytest.mark.parametrize(
@@ -128,10 +131,10 @@ def test_a_selector_that_compares_all_with_all_is_not_begun(css: str | None, xpa
         ("a[position() = 2]", None),
     ],
 )
-def test_what_a_selector_costs_is_seen_in_it(expression: str, exponent: int | None) -> None:
-    """Going along siblings compares nodes with each other; collecting them there, once more."""
-    price = cost.estimate_cost(expression)
-    assert (price and price.exponent) == exponent
+def test_estimate_cost_gives_exponent(expression: str, exponent: int | None) -> None:
+    """A sibling axis compares nodes with each other; collecting the results compares once more."""
+    estimate = cost.estimate_cost(expression)
+    assert (estimate and estimate.exponent) == exponent
 
 
 @pytest.mark.parametrize(
@@ -146,15 +149,15 @@ def test_what_a_selector_costs_is_seen_in_it(expression: str, exponent: int | No
         ("//content:encoded/following-sibling::p", {"*"}),
     ],
 )
-def test_whose_siblings_are_compared_is_seen_too(expression: str, names: set[str]) -> None:
-    """A long menu elsewhere on the page is none of a table's business."""
-    price = cost.estimate_cost(expression)
-    assert price is not None
-    assert set(price.names or ()) == names
+def test_estimate_cost_gives_names_of_compared_elements(expression: str, names: set[str]) -> None:
+    """A long menu elsewhere on the page does not count for a table."""
+    estimate = cost.estimate_cost(expression)
+    assert estimate is not None
+    assert set(estimate.names or ()) == names
 
 
-def test_a_long_page_of_short_lists_costs_nothing() -> None:
-    """Siblings count by their parent: a table of 3,000 rows may ask each row for its second cell."""
+def test_long_page_of_short_sibling_lists_is_evaluated() -> None:
+    """Siblings are counted per parent: a table of 3,000 rows may select the second cell of each row."""
     body = "<table>" + "<tr><th>a<td>b<td>c" * 3000 + "</table>"
     found = scrape(body, items="tr", fields={"c": {"css": "th ~ td:nth-child(3)"}})
     assert isinstance(found, list)
@@ -169,7 +172,7 @@ TAGS = [
 pages = st.lists(st.sampled_from(TAGS) | st.text(max_size=4), max_size=15).map(
     lambda parts: "".join(parts).encode(errors="replace")
 )
-places: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
+selectors: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
     [
         {"css": "*"},
         {"css": "a::attr(href)"},
@@ -200,9 +203,9 @@ transforms = st.lists(
     ),
     max_size=3,
 )
-texts_of: st.SearchStrategy[dict[str, Any]] = st.builds(
-    lambda place, more: place | {name: given for name, given in more.items() if given},
-    places,
+text_fields: st.SearchStrategy[dict[str, Any]] = st.builds(
+    lambda selector, more: selector | {name: given for name, given in more.items() if given},
+    selectors,
     st.fixed_dictionaries(
         {
             "type": st.sampled_from(
@@ -216,13 +219,13 @@ texts_of: st.SearchStrategy[dict[str, Any]] = st.builds(
         }
     ),
 )
-sourced = st.builds(lambda sources: {"sources": sources}, st.lists(places, min_size=1, max_size=3))
+sourced = st.builds(lambda sources: {"sources": sources}, st.lists(selectors, min_size=1, max_size=3))
 fields = st.recursive(
-    texts_of | sourced,
+    text_fields | sourced,
     lambda inner: st.builds(
-        lambda place, items, inside: {"fields": inside, **({"items": items} if items else place)},
-        st.just({}) | places.filter(lambda place: "meta" not in place),
-        st.none() | places.filter(lambda place: "meta" not in place),
+        lambda selector, items, inside: {"fields": inside, **({"items": items} if items else selector)},
+        st.just({}) | selectors.filter(lambda selector: "meta" not in selector),
+        st.none() | selectors.filter(lambda selector: "meta" not in selector),
         st.dictionaries(st.sampled_from("abc"), inner, min_size=1, max_size=2),
     ),
     max_leaves=5,
@@ -233,8 +236,8 @@ recipes = st.fixed_dictionaries(
         "fields": st.dictionaries(st.sampled_from("abcd"), fields, min_size=1, max_size=3),
     },
     optional={
-        "items": places.filter(lambda place: "meta" not in place),
-        "next": places,
+        "items": selectors.filter(lambda selector: "meta" not in selector),
+        "next": selectors,
         "markup": st.sampled_from(["html", "xml"]),
     },
 )
@@ -248,34 +251,34 @@ recipes = st.fixed_dictionaries(
     ),
     document=recipes,
 )
-def test_any_page_by_any_recipe_is_items_or_an_ending(
+def test_any_page_and_recipe_give_items_or_extraction_error(
     body: bytes, content_type: str, document: dict[str, Any]
 ) -> None:
-    """Whatever a site sends and whatever a recipe says: items with all their fields, or a reason."""
+    """Any page and any recipe give items with all their fields, or a reason."""
     try:
         recipe = Recipe.from_document(document, CHECKS)
     except UnreadableRecipe:
-        pytest.fail("the strategy made no recipe")
+        pytest.fail("the strategy drew an invalid recipe")
     page = SavedPage(URL, content_type, body)
-    told = explain(recipe, page)
+    explained = explain(recipe, page)
     found = _outcome(recipe, page)
     if isinstance(found, Reason):
-        assert found in ENDINGS
-        assert told.error is not None
-        assert told.error.reason is found
+        assert found in REASONS
+        assert explained.error is not None
+        assert explained.error.reason is found
     else:
         assert all(item.keys() == recipe.fields.keys() for item in found.items)
-        assert told.extracted == found
+        assert explained.extracted == found
 
 
-ENDINGS = {Reason.MISSING_FIELD, Reason.BAD_VALUE, Reason.BAD_RECIPE, Reason.CHARSET, Reason.TOO_LARGE}
+REASONS = {Reason.MISSING_FIELD, Reason.BAD_VALUE, Reason.BAD_RECIPE, Reason.CHARSET, Reason.TOO_LARGE}
 
 
 def _outcome(recipe: Recipe, page: SavedPage) -> Extracted | Reason:
     try:
         return extract(recipe, page)
-    except ExtractionError as ended:
-        return ended.reason
+    except ExtractionError as error:
+        return error.reason
 
 
 @pytest.mark.parametrize(
@@ -295,9 +298,9 @@ def _outcome(recipe: Recipe, page: SavedPage) -> Extracted | Reason:
         ("html", "<meta name=a content=b>" * 50_000, {"meta": "a", "many": True}),
     ],
 )
-def test_a_hostile_megabyte_is_read_once(markup: str, body: str, field: dict[str, Any]) -> None:
-    """Time in proportion to the page: seconds at the very most, on any machine."""
+def test_hostile_megabyte_takes_linear_time(markup: str, body: str, field: dict[str, Any]) -> None:
+    """The bound is generous: quadratic time would be hours."""
     started = time.process_time()
     with suppress(ExtractionError):
         scrape(body, "text/xml" if markup == "xml" else "text/html", markup=markup, fields={"f": field})
-    assert time.process_time() - started < 5
+    assert time.process_time() - started < 60

@@ -1,4 +1,4 @@
-"""Dates as pages write them, to ISO 8601, or a sentence why not: a wrong date is worse than none."""
+"""Dates as pages write them, to ISO 8601, or an error: a wrong date is worse than no date."""
 
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -51,8 +51,8 @@ def field(as_type: FieldType, locale: str | None = None, written: str | None = N
         ("1795305600000", None, "2026-11-22"),
     ],
 )
-def test_a_date_is_read_as_it_is_written_somewhere(text: str, locale: str | None, day: str) -> None:
-    """The day alone, whatever stands around it."""
+def test_date_is_read_in_the_notations_of_many_countries(text: str, locale: str | None, day: str) -> None:
+    """Only the day is returned, whatever text surrounds it."""
     assert read(text, field(DATE, locale), "") == day
 
 
@@ -73,8 +73,8 @@ def test_a_date_is_read_as_it_is_written_somewhere(text: str, locale: str | None
         ("1795305600", None, "2026-11-22T00:00:00Z"),
     ],
 )
-def test_a_time_of_day_is_read_with_its_offset(text: str, locale: str | None, moment: str) -> None:
-    """An offset is kept as it stands; where the page has none, none is made up."""
+def test_datetime_is_read_with_its_offset(text: str, locale: str | None, moment: str) -> None:
+    """An offset is kept as written; if the page has none, none is added."""
     assert read(text, field(DATETIME, locale), "") == moment
 
 
@@ -98,17 +98,17 @@ def test_a_time_of_day_is_read_with_its_offset(text: str, locale: str | None, mo
         ("9" * 13, DATE, "2286-11-20"),
     ],
 )
-def test_what_is_not_one_date_is_refused(text: str, as_type: FieldType, why: str) -> None:
-    """Nothing is guessed: neither today's month, nor which of two, nor midnight."""
+def test_text_without_exactly_one_date_is_conversion_error(text: str, as_type: FieldType, why: str) -> None:
+    """Nothing is guessed: neither the current month, nor one of two dates, nor midnight."""
     try:
-        said = str(read(text, field(as_type), ""))
-    except ConversionError as wrong:
-        said = str(wrong)
-    assert why in said
+        message = str(read(text, field(as_type), ""))
+    except ConversionError as error:
+        message = str(error)
+    assert why in message
 
 
-def test_a_format_is_the_only_way_then() -> None:
-    """Who knows how a site writes its dates says it, two-digit years included."""
+def test_format_excludes_other_notations() -> None:
+    """With a format, a recipe's author says how the site writes dates, two-digit years included."""
     assert read("22.11.26", field(DATE, written="%d.%m.%y"), "") == "2026-11-22"
     assert read("26326 07:08", field(DATETIME, written="%y%j %H:%M"), "") == "2026-11-22T07:08:00"
     with pytest.raises(ConversionError, match="'2026-11-22' does not match the format"):
@@ -118,21 +118,21 @@ def test_a_format_is_the_only_way_then() -> None:
 @pytest.mark.parametrize(
     ("seconds", "day"), [(0, "1970-01-01"), (-86400, "1969-12-31"), (1795305600.5, "2026-11-22")]
 )
-def test_a_json_number_is_seconds_since_1970(seconds: float, day: str) -> None:
-    """Or, from 10¹¹, milliseconds, as JavaScript has them."""
+def test_json_number_is_seconds_since_1970(seconds: float, day: str) -> None:
+    """From 10¹¹ on, the number is milliseconds, as in JavaScript."""
     assert read_number(seconds, field(DATE)) == day
 
 
 @pytest.mark.parametrize("seconds", [1e300, float("inf"), 10**400])
-def test_a_number_beyond_all_calendars_is_refused(seconds: float) -> None:
-    """Not an exception nobody foresaw."""
+def test_number_outside_the_calendar_is_conversion_error(seconds: float) -> None:
+    """It is a ConversionError, not an unexpected exception."""
     with pytest.raises(ConversionError, match="is not a number of seconds since 1970"):
         read_number(seconds, field(DATE))
 
 
 @pytest.mark.parametrize("language", NAMES)
 def test_each_language_has_twelve_months(language: str) -> None:
-    """None of whose names stands for two."""
+    """No name stands for two months."""
     months = [names.split() for names in NAMES[language].split("|")]
     assert len(months) == 12
     assert len({name for names in months for name in names}) == sum(map(len, months))
@@ -146,8 +146,8 @@ moments = st.datetimes(
 
 
 @given(moment=moments)
-def test_what_other_programs_write_is_read_back(moment: datetime) -> None:
-    """ISO 8601, RFC 5322 and plain English come back as the same moment, offset included."""
+def test_dates_of_other_programs_are_read(moment: datetime) -> None:
+    """ISO 8601, RFC 5322 and plain English give the same moment, offset included."""
     read_back = str(read(moment.isoformat(), field(DATETIME), ""))
     assert datetime.fromisoformat(read_back) == moment
     whole = moment.replace(microsecond=0)
@@ -156,8 +156,8 @@ def test_what_other_programs_write_is_read_back(moment: datetime) -> None:
 
 
 @given(day=st.dates(), locale=st.sampled_from(Locale))
-def test_every_languages_months_are_read(day: date, locale: Locale) -> None:
-    """By their first name, in the order of day, month and year."""
+def test_month_names_of_every_language_are_read(day: date, locale: Locale) -> None:
+    """Each month by its first name, in the order of day, month and year."""
     names = NAMES[locale.partition("-")[0]].split("|")
     text = f"{day.day} {names[day.month - 1].split()[0]} {day.year:04}"
     assert read(text, field(DATE, locale), "") == day.isoformat()
@@ -169,10 +169,10 @@ def test_every_languages_months_are_read(day: date, locale: Locale) -> None:
     locale=st.none() | st.sampled_from(Locale),
     written=st.none() | st.sampled_from(["%d.%m.%Y", "%Y-%m-%d %H:%M:%S %z", "%B %d %Y"]),
 )
-def test_any_text_is_a_date_or_refused(
+def test_any_text_is_a_date_or_conversion_error(
     text: str, as_type: FieldType, locale: str | None, written: str | None
 ) -> None:
-    """Nothing on a page raises anything but the complaint; what is read is ISO 8601."""
+    """No text raises another exception; what is returned is ISO 8601."""
     with suppress(ConversionError):
         found = str(read(text, field(as_type, locale, written), ""))
         assert date.fromisoformat(found) if as_type is DATE else datetime.fromisoformat(found)

@@ -1,4 +1,4 @@
-"""Extraction: a recipe and a page in, items or the reason why not out."""
+"""Extraction: a recipe and a page give items, or the reason why there are none."""
 
 from typing import Any
 
@@ -79,16 +79,16 @@ BOOK = """
         ({"css": "a", "many": True, "required": True}, ["next", "last"]),
     ],
 )
-def test_a_field_finds(field: dict[str, Any], expected: object) -> None:
-    """What a recipe's field says is what the item holds."""
+def test_field_gives_expected_value(field: dict[str, Any], expected: object) -> None:
+    """A field of a recipe gives the value that its documentation promises."""
     assert value(BOOK, **field) == expected
 
 
 LIST = """<ul><li><b>One</b> 1</li><li><b>Two</b></li><li>three</li></ul><b>outside</b>"""
 
 
-def test_each_items_element_is_an_item() -> None:
-    """A field is sought inside its own item; each item has every field of the recipe."""
+def test_items_selector_gives_one_item_per_match() -> None:
+    """A field is searched inside its own item; each item has every field of the recipe."""
     found = extract(recipe("li", name={"css": "b"}, all={"xpath": ".", "re": "[a-z]+$"}), page(LIST))
     assert found.items == [
         {"name": "One", "all": None},
@@ -98,8 +98,8 @@ def test_each_items_element_is_an_item() -> None:
     assert found.warnings == []
 
 
-def test_a_page_without_items_is_empty_unless_something_is_required() -> None:
-    """An empty list is a result where nothing is promised, and a failure where something is."""
+def test_page_without_items_is_empty_or_missing_field() -> None:
+    """Without required fields, an empty list is a result; with required fields, it is a failure."""
     assert extract(recipe("tr", name={"css": "td"}), page(LIST)).items == []
     with pytest.raises(
         ExtractionError, match=r"missing_field: no item on the page: nothing matches items \(tr\)"
@@ -137,17 +137,17 @@ def test_a_page_without_items_is_empty_unless_something_is_required() -> None:
         ),
     ],
 )
-def test_a_required_field_that_gives_nothing_fails_the_page(
+def test_required_field_without_value_raises_extraction_error(
     fields: dict[str, Any], reason: Reason, detail: str
 ) -> None:
-    """The reason names the field, and what was sought or what stood there."""
-    with pytest.raises(ExtractionError) as ended:
+    """The detail names the field, and the selector or the text."""
+    with pytest.raises(ExtractionError) as raised:
         extract(recipe(**fields), page(BOOK))
-    assert (ended.value.reason, ended.value.detail) == (reason, detail)
+    assert (raised.value.reason, raised.value.detail) == (reason, detail)
 
 
-def test_an_optional_field_of_another_type_is_remarked_and_has_its_default() -> None:
-    """The page is scraped nevertheless, and the outcome says what was odd."""
+def test_optional_field_of_another_type_gives_warning_and_default() -> None:
+    """The page is scraped all the same, and the outcome holds the warning."""
     found = extract(
         recipe(price={"css": "h1", "type": "number", "default": 0}, title={"css": "i"}), page(BOOK)
     )
@@ -156,14 +156,14 @@ def test_an_optional_field_of_another_type_is_remarked_and_has_its_default() -> 
 
 
 @pytest.mark.parametrize("xpath", ["//a[$x]", "foo:bar(.)", "unknown()", "re:test(., '(')"])
-def test_a_selector_that_fails_when_used_is_the_recipes_fault(xpath: str) -> None:
+def test_selector_that_fails_on_evaluation_is_bad_recipe(xpath: str) -> None:
     """A recipe that compiles and cannot be evaluated ends in `bad_recipe`, not in a crash."""
-    with pytest.raises(ExtractionError) as ended:
+    with pytest.raises(ExtractionError) as raised:
         extract(
             Recipe.model_construct(name="book", fields=recipe(f={"xpath": "."}).fields | _unchecked(xpath)),
             page(BOOK),
         )
-    assert ended.value.reason is Reason.BAD_RECIPE
+    assert raised.value.reason is Reason.BAD_RECIPE
 
 
 def _unchecked(xpath: str) -> dict[str, Any]:
@@ -171,8 +171,8 @@ def _unchecked(xpath: str) -> dict[str, Any]:
     return {"g": field.model_copy(update={"xpath": xpath})}
 
 
-def test_a_page_with_more_items_than_one_outcome_takes_is_too_large() -> None:
-    """A selector that matches everything is told, not stored."""
+def test_page_with_more_than_max_items_is_too_large() -> None:
+    """A selector that matches everything is reported, and its items are not stored."""
     with pytest.raises(ExtractionError, match=f"too_large: {MAX_ITEMS + 1} items on the page"):
         extract(recipe("i", f={"xpath": "."}), page("<i>x</i>" * (MAX_ITEMS + 1)))
 
@@ -182,8 +182,8 @@ XHTML = """<?xml version="1.0" encoding="UTF-8"?>
 <html xmlns="http://www.w3.org/1999/xhtml"><head><title>é</title></head><body><h1>One</h1></body></html>"""
 
 
-def test_xhtml_is_found_like_html() -> None:
-    """A page that begins as XML does is read as browsers read it: css finds its elements."""
+def test_xhtml_is_parsed_as_html() -> None:
+    """A page that begins with <?xml is parsed as browsers do: css selects its elements."""
     assert value(XHTML, css="h1") == "One"
     assert value(XHTML, css="title", content_type="application/xhtml+xml") == "é"
 
@@ -200,8 +200,8 @@ def test_xhtml_is_found_like_html() -> None:
         ('<base href="data:text/html,x">', "https://shop.example/books/a"),
     ],
 )
-def test_relative_urls_resolve_against_the_base(base: str, expected: str) -> None:
-    """As browsers do (HTML, 4.2.3), where the base is a web address; a broken one is ignored."""
+def test_relative_url_is_resolved_against_base(base: str, expected: str) -> None:
+    """As browsers do (HTML, 4.2.3), if the base is http or https; another base is ignored."""
     assert (
         value(f'<html><head>{base}</head><a href="a">x</a></html>', css="a::attr(href)", type="url")
         == expected
@@ -231,8 +231,8 @@ def test_relative_urls_resolve_against_the_base(base: str, expected: str) -> Non
         ("<h1>Größe</h1>".encode(), "text/html; charset=no-such-thing"),
     ],
 )
-def test_a_page_is_read_in_its_encoding(body: bytes, content_type: str) -> None:
-    """BOM, header, meta, then UTF-8 or Windows-1252, and latin-1 is Windows-1252, as browsers take them."""
+def test_page_is_decoded_by_its_charset(body: bytes, content_type: str) -> None:
+    """Byte order mark, header, meta, then UTF-8 or Windows-1252, which latin-1 also means, as in browsers."""
     text = decode(page(body, content_type))
     assert any(word in text for word in ("Größe – 日本", "<h1>日本</h1>", "Größe – €", "Größe</h1>"))
 
@@ -240,12 +240,12 @@ def test_a_page_is_read_in_its_encoding(body: bytes, content_type: str) -> None:
 @pytest.mark.parametrize(
     "name", ["punycode", "idna", "undefined", "unicode_escape", "zlib", "rot13", "base64"]
 )
-def test_an_encoding_that_no_page_is_in_is_refused(name: str) -> None:
-    """Python knows codecs that take quadratic time or make what is no text: a site does not choose those."""
+def test_charset_that_is_not_of_pages_is_rejected(name: str) -> None:
+    """Some Python codecs take quadratic time or give invalid text: a site must not choose them."""
     body = b"a" * 200_000 + b"-" + b"abcdefgh" * 100_000
-    with pytest.raises(ExtractionError) as ended:
+    with pytest.raises(ExtractionError) as raised:
         extract(recipe(f={"css": "h1"}), page(body, f"text/html; charset={name}"))
-    assert ended.value.reason is Reason.CHARSET
+    assert raised.value.reason is Reason.CHARSET
     with pytest.raises(ExtractionError):
         extract(recipe(f={"css": "h1"}), page(f"<meta charset={name}>".encode() + body, "text/html"))
 
@@ -288,8 +288,8 @@ markup = st.lists(
     )
     | st.text(max_size=6),
 )
-def test_any_bytes_are_items_or_an_ending(body: bytes, charset: str) -> None:
-    """Whatever a site sends as a page, extraction ends with a reason or with values that JSON can carry."""
+def test_any_bytes_give_items_or_extraction_error(body: bytes, charset: str) -> None:
+    """Any page gives a reason, or values that JSON can carry."""
     try:
         found = extract(recipe(None, **ANY_FIELD), page(body, f"text/html; charset={charset}"))
     except ExtractionError:

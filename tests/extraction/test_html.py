@@ -1,4 +1,4 @@
-"""HTML: the tree that libxml2 makes of it, whatever its pieces, and none that costs out of all proportion."""
+"""HTML: chunks give the tree of the whole page, and a page that would cost too much is rejected."""
 
 import pytest
 from hypothesis import given
@@ -36,7 +36,7 @@ MARKUP = [
 ]
 ATTRIBUTES = "".join(f" a{number}" for number in range(MAX_ATTRIBUTES + 1))
 PADDING = "<p>padding</p>" * (CHUNK_BYTES // 10)
-#: None of these is a tag of many attributes: only a script, a comment, a text or a value that looks like one.
+#: A script, comment, text or value each, that looks like a tag with many attributes and is not one.
 LOOK_ALIKES = {
     "a script": f"<script>for (i = 0; i <n; i++) {{ {ATTRIBUTES} }}</script>",
     "a comment": f"<!-- <a {ATTRIBUTES} -->",
@@ -61,59 +61,59 @@ HOSTILE = {
 
 
 @given(
-    text=st.lists(st.sampled_from(MARKUP), max_size=30).map("".join), piece=st.sampled_from([1, 3, 64, 65536])
+    text=st.lists(st.sampled_from(MARKUP), max_size=30).map("".join), chunk=st.sampled_from([1, 3, 64, 65536])
 )
-def test_pieces_make_the_tree_of_the_whole(text: str, piece: int) -> None:
-    """However it is cut, characters of several bytes and tags included."""
+def test_parsing_in_chunks_gives_the_same_tree(text: str, chunk: int) -> None:
+    """Chunks may cut characters of several bytes, and tags."""
     whole = etree.fromstring(
         text.strip().encode() or b"<html/>", etree.HTMLParser(encoding="utf-8", huge_tree=True)
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(html, "CHUNK_BYTES", piece)
+        patch.setattr(html, "CHUNK_BYTES", chunk)
         found = parse_html(text.strip(), no_deadline)
     assert etree.tostring(found) == (b"<html/>" if whole is None else etree.tostring(whole))
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
-def test_an_element_with_attributes_without_end_is_refused(text: str) -> None:
-    """libxml2 compares each with all before it: of a page of 5 MiB, for minutes."""
-    with pytest.raises(ExtractionError, match="more than 2000 attributes") as refused:
+def test_element_with_too_many_attributes_is_too_large(text: str) -> None:
+    """libxml2 compares each attribute with all before it, which takes minutes on a page of 5 MiB."""
+    with pytest.raises(ExtractionError, match="more than 2000 attributes") as raised:
         parse_html(PADDING + text, no_deadline)
-    assert refused.value.reason is Reason.TOO_LARGE
+    assert raised.value.reason is Reason.TOO_LARGE
 
 
 @pytest.mark.parametrize("text", LOOK_ALIKES.values(), ids=LOOK_ALIKES.keys())
-def test_what_only_looks_like_attributes_is_read(text: str) -> None:
-    """Whether a tag begins somewhere is for the parser to say."""
+def test_text_that_looks_like_attributes_is_parsed(text: str) -> None:
+    """Only the parser can say whether a tag begins somewhere."""
     root = parse_html(f"{text}{PADDING}<h1>Faust</h1>", no_deadline)
     assert root.findtext(".//h1") == "Faust"
 
 
-def test_tags_that_seem_to_begin_inside_of_tags_are_not_read_for_ever() -> None:
-    """Each would have to be read to the end of the page: the square of its length."""
+def test_tags_that_seem_to_begin_inside_tags_are_too_large() -> None:
+    """Counting the attributes of each would read to the end of the page: the square of its length."""
     with pytest.raises(ExtractionError, match="begin inside other tags"):
         parse_html(f"{PADDING}<script>{'<n ' * 1900}></script>", no_deadline)
     with pytest.raises(ExtractionError, match="begin inside other tags"):
         parse_html(PADDING + LOOK_ALIKES["a script"] * (MAX_SUSPECT_TAGS + 1), no_deadline)
 
 
-def test_a_page_of_tags_only_is_refused_before_it_fills_the_memory() -> None:
-    """An element costs fifty times its tag."""
-    with pytest.raises(ExtractionError, match=f"at most {MAX_TAGS} are read") as refused:
+def test_page_with_too_many_tags_is_too_large() -> None:
+    """An element takes fifty times the memory of its tag."""
+    with pytest.raises(ExtractionError, match=f"at most {MAX_TAGS} are read") as raised:
         parse_html("<p>" * (MAX_TAGS + 1), no_deadline)
-    assert refused.value.reason is Reason.TOO_LARGE
+    assert raised.value.reason is Reason.TOO_LARGE
 
 
-def test_the_time_that_is_left_is_asked_for_at_each_piece() -> None:
-    """So that a page whose pieces are dear ends with the budget."""
-    asked = 0
+def test_deadline_is_checked_after_each_chunk() -> None:
+    """A page whose chunks are slow ends at the deadline."""
+    checks = 0
 
     def check_deadline() -> None:
-        nonlocal asked
-        asked += 1
-        if asked == 3:
+        nonlocal checks
+        checks += 1
+        if checks == 3:
             raise TimeoutError
 
     with pytest.raises(TimeoutError):
         parse_html("<div>" * 2000 + "</b>" * (CHUNK_BYTES * 4), check_deadline)
-    assert asked == 3
+    assert checks == 3

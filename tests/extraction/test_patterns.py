@@ -16,8 +16,8 @@ from extraction.selectors import compile_xpath
     ("pattern", "text"),
     [(r"(a|aa)+$", "a" * 100 + "!"), (r"(x+x+)+y", "x" * 100_000), (r"\s+$", " " * 500_000 + "x")],
 )
-def test_a_pattern_that_backtracks_is_ended(pattern: str, text: str) -> None:
-    """No page holds a worker by what a pattern does with it."""
+def test_pattern_that_backtracks_is_search_failed(pattern: str, text: str) -> None:
+    """No page keeps a worker busy through a pattern."""
     with pytest.raises(SearchFailed, match="it backtracks"):
         search(pattern, text)
     nodes = compile_xpath("re:test(., $pattern)")
@@ -31,8 +31,8 @@ def _root(text: str) -> Any:  # noqa: ANN401 - lxml has no types
     return root
 
 
-def test_a_text_that_is_too_long_for_a_pattern_is_told() -> None:
-    """A search in a megabyte has a narrower selector."""
+def test_text_too_long_for_a_pattern_is_search_failed() -> None:
+    """For a megabyte of text, the recipe needs a narrower selector."""
     with pytest.raises(SearchFailed, match="at most 1000000 are searched"):
         search("a", "b" * (MAX_SEARCHED_CHARACTERS + 1))
 
@@ -46,7 +46,7 @@ def test_a_text_that_is_too_long_for_a_pattern_is_told() -> None:
     ],
 )
 def test_exslt_test_gives_what_lxml_gives(expression: str, found: object) -> None:
-    """Regular expressions in XPath mean what they meant, and have an end."""
+    """`re:test` gives the same results as lxml's own, and has a time limit."""
     root = _root("x")
     assert compile_xpath(expression)(root) == found
     own = etree.XPath(expression, namespaces={"re": "http://exslt.org/regular-expressions"})
@@ -59,14 +59,14 @@ def test_exslt_test_gives_what_lxml_gives(expression: str, found: object) -> Non
     ),
     text=st.text("abcé1 £Straße\n", max_size=30),
 )
-def test_a_pattern_finds_what_pythons_re_finds(pattern: str, text: str) -> None:
-    """The engine is another; the language is Python's."""
+def test_search_finds_what_re_finds(pattern: str, text: str) -> None:
+    """Another engine, the same language."""
     match = re.search(pattern, text)
     expected = None if match is None else match[match.re.groups] or ""
     assert search(pattern, text) == expected
 
 
 @pytest.mark.parametrize("pattern", [r"\d+", r"£([\d.]+)", r"(?:a|b)c", r"(?P<price>\d+)", "(?i)isbn", "^$"])
-def test_a_pattern_has_no_group_or_one(pattern: str) -> None:
-    """The group is the value, or all that the pattern matches."""
+def test_pattern_with_at_most_one_group_is_accepted(pattern: str) -> None:
+    """The group is the value, or the whole match."""
     check_pattern(pattern)

@@ -11,7 +11,7 @@ from tests.contract.documents import recipe_fields
 
 @given(field=recipe_fields())
 def test_every_field_has_one_xpath_that_compiles(field: RecipeField) -> None:
-    """Extraction runs XPath only, however the field was written."""
+    """Extraction evaluates XPath only, whatever the field's selector is."""
     compile_xpath(str(xpath_of(field)))
 
 
@@ -25,7 +25,7 @@ def test_every_field_has_one_xpath_that_compiles(field: RecipeField) -> None:
         ("p:not(.price)", []),
     ],
 )
-def test_a_css_selector_finds_what_its_xpath_finds(css: str, found: list[str | None]) -> None:
+def test_css_selector_is_translated_to_xpath(css: str, found: list[str | None]) -> None:
     """The pseudo-elements of parsel, `::text` and `::attr()`, work beside plain CSS."""
     page = etree.HTML('<h1>Faust</h1><a href="/1">more</a><p class="price">£51.77</p>', None)
     nodes = page.xpath(css_to_xpath(css))
@@ -33,6 +33,6 @@ def test_a_css_selector_finds_what_its_xpath_finds(css: str, found: list[str | N
 
 
 @pytest.mark.parametrize("expression", ["//a", "string(//a)", "count(//a) > 1", "//a/@href", "'text'"])
-def test_xpath_of_any_type_is_taken(expression: str) -> None:
-    """XPath 1.0 has nodes, strings, numbers and booleans."""
+def test_xpath_of_any_type_compiles(expression: str) -> None:
+    """XPath 1.0 has node sets, strings, numbers and booleans."""
     assert compile_xpath(expression) is not None

@@ -1,4 +1,4 @@
-"""Texts read as types: what people write on pages, in many countries, or a sentence why not."""
+"""Conversion of texts to types, in the notations of many countries, or an error."""
 
 from contextlib import suppress
 
@@ -60,8 +60,8 @@ def read(text: str, as_type: FieldType, page_url: str = PAGE, **habits: str) -> 
         ("1234567890123456789", 1234567890123456789),
     ],
 )
-def test_a_number_is_read_as_it_is_written_somewhere(text: str, number: float) -> None:
-    """Grouping and decimals by the rules of the country that writes them so; whole ones as integers."""
+def test_number_is_read_in_the_notations_of_many_countries(text: str, number: float) -> None:
+    """Thousands and decimals are separated by one country's rules; whole numbers become integers."""
     value = read(text, FieldType.NUMBER, PAGE)
     assert value == number
     assert type(value) is type(number)
@@ -87,20 +87,20 @@ def test_a_number_is_read_as_it_is_written_somewhere(text: str, number: float) -
         ("9" * 400, "is larger than the largest number"),
     ],
 )
-def test_what_is_not_one_number_is_refused(text: str, why: str) -> None:
-    """A date, a version or a list is no number: a wrong value in the results is worse than a complaint."""
+def test_text_without_exactly_one_number_is_conversion_error(text: str, why: str) -> None:
+    """A date, a version or a list is not a number: an error is better than a wrong value."""
     with pytest.raises(ConversionError, match=why):
         read(text, FieldType.NUMBER, PAGE)
 
 
 @pytest.mark.parametrize(("text", "number"), [("7", 7), ("1,234 pages", 1234), ("3.0", 3), ("-2", -2)])
-def test_an_integer_is_a_whole_number(text: str, number: int) -> None:
-    """Also where it is written with decimals, as XPath's count() does."""
+def test_integer_is_read(text: str, number: int) -> None:
+    """Also if it is written with decimals, as XPath's count() does."""
     assert read(text, FieldType.INTEGER, PAGE) == number
 
 
 @pytest.mark.parametrize("text", ["3.5", "0,1", "99999999999999999999"])
-def test_what_is_no_integer_is_refused(text: str) -> None:
+def test_number_with_decimals_is_not_an_integer(text: str) -> None:
     """Nothing is rounded or cut."""
     with pytest.raises(ConversionError, match="is not an integer of 64 bits"):
         read(text, FieldType.INTEGER, PAGE)
@@ -118,18 +118,18 @@ def test_what_is_no_integer_is_refused(text: str) -> None:
         ("0", False),
     ],
 )
-def test_a_boolean_is_read_in_any_case(text: str, value: bool) -> None:
+def test_boolean_is_read_in_upper_and_lower_case(text: str, value: bool) -> None:
     """true/false, yes/no, on/off, 1/0."""
     assert read(text, FieldType.BOOLEAN, PAGE) is value
 
 
-def test_what_is_neither_yes_nor_no_is_refused() -> None:
-    """The complaint shows what stood there, cut to a readable length."""
+def test_other_text_is_not_a_boolean() -> None:
+    """The error message quotes the text, cut to a readable length."""
     with pytest.raises(ConversionError, match="'perhaps' is neither true nor false"):
         read("perhaps", FieldType.BOOLEAN, PAGE)
-    with pytest.raises(ConversionError) as wrong:
+    with pytest.raises(ConversionError) as raised:
         read("x" * 5000, FieldType.BOOLEAN, PAGE)
-    assert len(str(wrong.value)) < 150
+    assert len(str(raised.value)) < 150
 
 
 @pytest.mark.parametrize(
@@ -141,19 +141,19 @@ def test_what_is_neither_yes_nor_no_is_refused() -> None:
         (" https://other.example/ \n", "https://other.example/"),
     ],
 )
-def test_a_url_is_made_absolute(text: str, url: str) -> None:
-    """A link in the results works without the page it came from."""
+def test_url_is_made_absolute(text: str, url: str) -> None:
+    """A link in the results works without the page that it came from."""
     assert read(text, FieldType.URL, PAGE) == url
 
 
-def test_what_is_no_url_is_refused() -> None:
-    """A broken address is a complaint, not an exception nobody foresaw."""
+def test_invalid_url_is_conversion_error() -> None:
+    """An invalid URL is a ConversionError, not an unexpected exception."""
     with pytest.raises(ConversionError, match="is not a URL"):
         read("http://[broken", FieldType.URL, PAGE)
 
 
-def test_text_has_normal_space_and_html_its_own() -> None:
-    """Line breaks and indentation are the page's; markup is kept as it stands."""
+def test_text_has_normalised_space_and_html_is_unchanged() -> None:
+    """Line breaks and indentation belong to the page's markup, and are kept only in html."""
     assert read("  a\n\t b\u00a0c ", FieldType.TEXT, PAGE) == "a b c"
     assert read("<b> a </b>", FieldType.HTML, PAGE) == "<b> a </b>"
     assert normalise_space(" \n ") == ""
@@ -161,22 +161,22 @@ def test_text_has_normal_space_and_html_its_own() -> None:
 
 @settings(deadline=None)
 @given(text=st.text() | st.text("0123456789.,'- +eE£\u202f", max_size=40), as_type=st.sampled_from(FieldType))
-def test_any_text_is_read_or_refused(text: str, as_type: FieldType) -> None:
-    """Nothing on a page raises anything but the complaint."""
+def test_any_text_is_converted_or_conversion_error(text: str, as_type: FieldType) -> None:
+    """No text on a page raises another exception."""
     with suppress(ConversionError):
         read(text, as_type, PAGE)
 
 
 @settings(deadline=None)
 @given(st.integers(-(2**63) + 1, 2**63 - 1))
-def test_every_integer_of_64_bits_is_read_whole(number: int) -> None:
-    """Plain and with English grouping alike."""
+def test_every_integer_of_64_bits_is_exact(number: int) -> None:
+    """Plain, and with commas between the thousands."""
     assert read(str(number), FieldType.INTEGER, PAGE) == number
     assert read(f"{number:,}", FieldType.INTEGER, PAGE) == number
 
 
-def test_a_page_of_digits_is_read_in_time() -> None:
-    """A hostile megabyte costs a search through it, not a search from each of its characters."""
+def test_megabyte_of_digits_takes_linear_time() -> None:
+    """A hostile megabyte costs one search through it, not one search from each character."""
     for text in ("1" * 1_000_000 + ",1,1", "1,111" * 200_000, "1 " * 500_000, "1.1." * 250_000):
         with pytest.raises(ConversionError):
             read(text, FieldType.NUMBER, PAGE)
@@ -197,16 +197,18 @@ def test_a_page_of_digits_is_read_in_time() -> None:
         (",5", {"decimal": ","}, 0.5),
     ],
 )
-def test_a_hint_settles_what_a_number_means(text: str, habits: dict[str, str], number: float) -> None:
-    """The decimal sign as given, else as the locale has it."""
+def test_decimal_separator_or_locale_decides_the_number(
+    text: str, habits: dict[str, str], number: float
+) -> None:
+    """The given decimal separator wins, then the locale's."""
     assert read(text, FieldType.NUMBER, **habits) == number
 
 
 @pytest.mark.parametrize(
     ("text", "habits"), [("1.5", {"locale": "de"}), ("1,5", {"locale": "en"}), ("1,234.5", {"decimal": ","})]
 )
-def test_a_number_that_contradicts_its_hint_is_refused(text: str, habits: dict[str, str]) -> None:
-    """Rather than read as ten or a thousand times as much."""
+def test_number_that_contradicts_its_locale_is_conversion_error(text: str, habits: dict[str, str]) -> None:
+    """An error is better than a value ten or a thousand times too large."""
     with pytest.raises(ConversionError, match="holds no number"):
         read(text, FieldType.NUMBER, **habits)
 
@@ -221,14 +223,14 @@ def test_a_number_that_contradicts_its_hint_is_refused(text: str, habits: dict[s
         (1, "text", None),
     ],
 )
-def test_a_number_of_json_needs_no_habits(number: float, as_type: str, value: object) -> None:
-    """JSON has one way to write numbers; for other types its text is read."""
+def test_json_number_ignores_the_locale(number: float, as_type: str, value: object) -> None:
+    """JSON has one notation of numbers; other types are converted from the number's text."""
     field = RecipeField.model_validate({"jmespath": "a", "type": as_type, "locale": "de"})
     assert values.read_number(number, field) == value
 
 
 @pytest.mark.parametrize("number", [1.5, 2**70, float("inf")])
-def test_a_number_of_json_that_is_no_integer_is_refused(number: float) -> None:
+def test_json_number_with_decimals_is_not_an_integer(number: float) -> None:
     """Nothing is rounded."""
     with pytest.raises(ConversionError, match="is not an integer"):
         values.read_number(number, RecipeField(jmespath="a", type=FieldType.INTEGER))

@@ -24,7 +24,7 @@ def saved(case: Path) -> SavedPage:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_saved_page_gives_what_is_expected_of_it(case: Path) -> None:
+def test_saved_page_gives_expected_items(case: Path) -> None:
     """Items, warnings and the next page's URL, exactly, down to the order of the fields."""
     found = extract(load_recipe(case / "recipe.yaml"), saved(case))
     expected = (case / "expected.json").read_text(encoding="utf-8")
@@ -32,8 +32,8 @@ def test_a_saved_page_gives_what_is_expected_of_it(case: Path) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_what_is_explained_is_what_is_extracted(case: Path) -> None:
-    """`scrapeq try` shows what the worker does, and has a reason for every source that gave nothing."""
+def test_explain_gives_what_extract_gives(case: Path) -> None:
+    """`scrapeq recipe try` shows what the worker does, and has a reason for every source without a value."""
     recipe, page = load_recipe(case / "recipe.yaml"), saved(case)
     explained = explain(recipe, page)
     assert explained.error is None
@@ -42,14 +42,14 @@ def test_what_is_explained_is_what_is_extracted(case: Path) -> None:
     assert all(bool(finding.why) == (finding.value is None) for finding in explained.findings)
 
 
-def test_the_web_is_represented() -> None:
-    """At least thirty pages of at least eight kinds."""
+def test_saved_pages_cover_all_kinds() -> None:
+    """Every kind of page has several examples."""
     assert len(CASES) >= 30
     assert {case.name.partition("-")[0] for case in CASES} == KINDS
 
 
 def test_every_page_taken_from_elsewhere_is_named_with_its_licence() -> None:
-    """Pages that others wrote stand in the README's table; all others were written for this directory."""
+    """Pages by other authors are in the README's table; all others were written for this directory."""
     readme = (HERE / "README.md").read_text(encoding="utf-8")
     named = set(re.findall(r"^\| `([\w-]+)`", readme, re.MULTILINE))
     assert named == {case.name for case in CASES if re.search(r"-(?:python|libffi)-", case.name)}

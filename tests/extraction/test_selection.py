@@ -1,4 +1,4 @@
-"""Sources: css, xpath, JSON, JSON-LD and metas, several in order; objects inside of items; transforms."""
+"""Sources: css, xpath, JSON, JSON-LD and metas; alternatives in order; objects inside items; transforms."""
 
 import json
 from typing import Any
@@ -29,13 +29,13 @@ PAGE = """<html><head><meta property="og:title" content="Social Faust">
 
 
 def scrape(body: str, content_type: str = "text/html", **recipe: Any) -> Extracted:  # noqa: ANN401 - JSON
-    """Return what a recipe finds."""
+    """Return the items and warnings of a recipe."""
     page = SavedPage(URL, content_type, body.encode())
     return extract(Recipe.from_document({"name": "r", **recipe}, CHECKS), page)
 
 
 def value(field: object, body: str = PAGE, content_type: str = "text/html") -> object:
-    """Return what one field gives."""
+    """Return the value of one field."""
     return scrape(body, content_type, fields={"f": field}).items[0]["f"]
 
 
@@ -58,13 +58,13 @@ def value(field: object, body: str = PAGE, content_type: str = "text/html") -> o
         ({"css": "#state", "jmespath": "a.b[0]", "re": r"\d"}, "1"),
         ({"css": "h1", "jmespath": "a"}, None),
         ({"jmespath": "a"}, None),
-        # The first source that yields
+        # The first source that gives a value
         ({"sources": [{"css": ".none"}, {"meta": "og:title"}, {"css": "h1"}]}, "Social Faust"),
         ({"sources": [{"css": "h1"}, {"meta": "og:title"}]}, "Faust"),
         ({"sources": [{"css": "h1"}, {"css": "i"}], "type": "integer"}, 3),
         ({"sources": [{"css": "h1", "re": "x"}, {"css": "h1", "re": "F(.)"}]}, "a"),
         ({"sources": [{"css": ".none"}], "many": True}, []),
-        # Transforms, in their order, on texts that keep their space
+        # Transforms, in order, of texts with their white space
         ({"css": ".tags", "transforms": [{"split": ","}, "strip", "lower"], "many": True},
          ["one", "two", "three"]),
         ({"css": ".tags", "transforms": [{"split": ","}]}, "One"),
@@ -91,13 +91,13 @@ def value(field: object, body: str = PAGE, content_type: str = "text/html") -> o
          [{"x": None, "m": "Social Faust"}] * 2 + [{"x": "true", "m": "Social Faust"}]),
     ],
 )  # fmt: skip
-def test_a_source_finds(field: dict[str, Any], expected: object) -> None:
-    """What a recipe's field says is what the item holds."""
+def test_source_gives_expected_value(field: dict[str, Any], expected: object) -> None:
+    """A source of a recipe gives the value that its documentation promises."""
     assert value(field) == expected
 
 
-def test_json_ld_is_sought_inside_its_own_item() -> None:
-    """An item's block is its own; metas are the whole page's."""
+def test_jsonld_is_searched_inside_its_item() -> None:
+    """A JSON-LD block belongs to the item around it; metas belong to the whole page."""
     found = scrape(PAGE, items="li", fields={"n": {"jsonld": "Thing.name"}, "m": {"meta": "og:title"}})
     assert found.items == [{"n": None, "m": "Social Faust"}, {"n": "inner", "m": "Social Faust"}]
 
@@ -105,8 +105,8 @@ def test_json_ld_is_sought_inside_its_own_item() -> None:
 API = {"next": "/p2", "rows": [{"n": 1, "s": " a  b "}, {"n": None, "s": ""}, {"n": "x", "o": {"k": [1]}}]}
 
 
-def test_a_json_page_has_items_by_jmespath() -> None:
-    """Null and absent are missing; numbers stay numbers; what is an object is JSON."""
+def test_json_page_gives_items_by_jmespath() -> None:
+    """Null is missing; numbers stay numbers; an object becomes JSON text."""
     found = scrape(
         json.dumps(API),
         "application/vnd.api+json",
@@ -131,19 +131,19 @@ def test_a_json_page_has_items_by_jmespath() -> None:
 @pytest.mark.parametrize(
     "body", ["", "{", "not json", "[" * 100_000, '{"a": NaN}', '{"n": ' + "9" * 5000 + "}"]
 )
-def test_a_page_that_is_no_json_has_nothing(body: str) -> None:
-    """A broken API answer is a missing field, told as such."""
+def test_page_that_is_not_json_has_missing_field(body: str) -> None:
+    """A broken API response is reported as a missing field."""
     assert value({"jmespath": "a"}, body, "application/json") is None
-    with pytest.raises(ExtractionError) as ended:
+    with pytest.raises(ExtractionError) as raised:
         value({"jmespath": "a", "required": True}, body, "application/json")
-    assert ended.value.reason is Reason.MISSING_FIELD
+    assert raised.value.reason is Reason.MISSING_FIELD
 
 
 @pytest.mark.parametrize(
     "expression", ["length(a)", "sort_by(a, &b)", 'max([`1`, `"a"`])', "avg(`[]`)", "a.b.c[0][]"]
 )
-def test_a_function_that_this_page_has_nothing_for_finds_nothing(expression: str) -> None:
-    """What a page does not have is missing; it does not end the job."""
+def test_jmespath_function_with_wrong_argument_finds_nothing(expression: str) -> None:
+    """A value that a page does not have is missing; it does not fail the job."""
     assert value({"jmespath": expression, "default": 0}, '{"a": null}', "application/json") == 0
 
 
@@ -160,20 +160,20 @@ def test_a_function_that_this_page_has_nothing_for_finds_nothing(expression: str
         '\ufeff{"a": 1};',
     ],
 )
-def test_a_script_that_wraps_its_json_is_read(text: str) -> None:
-    """As pages have written it for twenty years."""
+def test_script_with_json_is_parsed(text: str) -> None:
+    """Pages have wrapped JSON in these ways for twenty years."""
     assert parse_script(text) == {"a": 1}
 
 
 @pytest.mark.parametrize("text", ["", "f()", "var a = b", "{a: 1}", "x" * 100_000 + "{", "window." * 10_000])
-def test_a_script_that_is_no_json_is_refused(text: str) -> None:
-    """It is not run."""
+def test_script_without_json_is_invalid_json(text: str) -> None:
+    """Scripts are not run."""
     with pytest.raises(InvalidJson):
         parse_script(text)
 
 
-def test_a_required_object_and_a_field_in_one_name_their_path() -> None:
-    """The reason says where in the item something is missing."""
+def test_missing_field_inside_object_names_its_path() -> None:
+    """The detail says where in the item a value is missing."""
     for field, detail in [
         (
             {"items": ".none", "required": True, "fields": {"n": {"css": "b"}}},
@@ -188,13 +188,13 @@ def test_a_required_object_and_a_field_in_one_name_their_path() -> None:
             "f: nothing on the page matches x, nor meta y",
         ),
     ]:
-        with pytest.raises(ExtractionError) as ended:
+        with pytest.raises(ExtractionError) as raised:
             value(field)
-        assert ended.value.detail == detail
+        assert raised.value.detail == detail
 
 
-def test_xml_keeps_names_and_mends_what_feeds_get_wrong() -> None:
-    """Case counts; a bare & and HTML's entities are what their author meant; CDATA stays."""
+def test_xml_keeps_case_and_accepts_stray_ampersands() -> None:
+    """A bare & and HTML's entities mean what their author meant; CDATA is unchanged."""
     body = "<r><pubDate>1</pubDate><l>?a=1&b=2&nbsp;&lt;</l><![CDATA[a&b]]></r>"
     field = {"css": "pubDate", "type": "integer"}
     found = scrape(
@@ -215,15 +215,15 @@ def test_xml_keeps_names_and_mends_what_feeds_get_wrong() -> None:
         "<!DOCTYPE r SYSTEM 'http://127.0.0.1:1/x.dtd'><r><a>&x;</a></r>",
     ],
 )
-def test_entities_of_xml_are_not_followed(body: str) -> None:
-    """Neither files, nor addresses, nor a billion laughs."""
+def test_xml_entities_are_not_resolved(body: str) -> None:
+    """No file is read, no address requested, and no entity expanded exponentially."""
     text = str(scrape(body, "text/xml", markup="xml", fields={"a": {"css": "a"}}).items[0]["a"])
     assert "root:" not in text
     assert "aaaa" not in text
 
 
-def test_why_a_field_is_missing_is_explained() -> None:
-    """Each source that gave nothing has its reason, and what stood there instead."""
+def test_explain_gives_the_reason_of_each_missing_value() -> None:
+    """Each source without a value has its reason, and the text that was selected."""
     recipe = Recipe.from_document(
         {
             "name": "r",
@@ -240,8 +240,8 @@ def test_why_a_field_is_missing_is_explained() -> None:
         },
         CHECKS,
     )
-    told = explain(recipe, SavedPage(URL, "text/html", PAGE.encode()))
-    assert [(finding.path, finding.source, finding.raw, finding.why) for finding in told.findings] == [
+    explained = explain(recipe, SavedPage(URL, "text/html", PAGE.encode()))
+    assert [(finding.path, finding.source, finding.raw, finding.why) for finding in explained.findings] == [
         ("a", ".none", "", "nothing matches"),
         ("b", "h1", "Faust", "the selected text does not match re x"),
         ("c", "a", "", "the page is not JSON"),
@@ -251,5 +251,5 @@ def test_why_a_field_is_missing_is_explained() -> None:
         ("f", "h1", "Faust", ""),
         ("g", "h1", "Faust", "the selected text does not match re y"),
     ]
-    assert told.error is not None
-    assert told.error.reason is Reason.MISSING_FIELD
+    assert explained.error is not None
+    assert explained.error.reason is Reason.MISSING_FIELD
