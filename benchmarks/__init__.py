@@ -1,1 +1,1 @@
-"""What is measured, and how to repeat it: see README.md beside this file."""
+"""Benchmarks. README.md in this folder has the results and how to repeat them."""

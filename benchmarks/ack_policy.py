@@ -1,7 +1,7 @@
-"""What each ACK_POLICY costs the healthy pages of a crawl some of whose pages are not there.
+"""Measure what each ACK_POLICY costs the healthy pages of a crawl in which some pages are missing.
 
 `python -m benchmarks.ack_policy [--jobs 1000] [--missing 0.05] [--delay 0.2] [--rounds 3]`. localpubsub's
-push backoff, which is global to a subscription as Pub/Sub's is, is always on (localpubsub/push/backoff.py).
+push backoff is on; it applies to a whole subscription, as Pub/Sub's does (localpubsub/push/backoff.py).
 """
 
 import argparse
@@ -19,7 +19,7 @@ from console.ledger.ledger import Ledger
 from console.stack.services import AckPolicy, StackOptions
 from console.stack.stack import Stack
 
-AFTERWARDS = 200  #: pages of the crawl that comes while the failures of the first are tried again
+AFTERWARDS = 200  #: pages of the second crawl, which is dispatched while failures of the first are retried
 CANDIDATES = {
     "success, every page there": (AckPolicy.SUCCESS, False),
     "success": (AckPolicy.SUCCESS, True),
@@ -28,12 +28,12 @@ CANDIDATES = {
 
 
 class Seen(NamedTuple):
-    """What one round showed.
+    """The result of one round.
 
     Attributes:
-        rate: healthy pages a second.
-        pushes: of the first crawl, per page, by the time the second one ended.
-        afterwards: seconds that the second crawl took, all of whose pages are there.
+        rate: healthy pages per second.
+        pushes: pushes per page of the first crawl, counted when the second crawl ends.
+        afterwards: seconds that the second crawl took; none of its pages is missing.
     """
 
     rate: float
@@ -42,7 +42,7 @@ class Seen(NamedTuple):
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the rounds and print the tables."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     options.add_argument("--jobs", type=int, default=1000)
     options.add_argument("--missing", type=float, default=0.05, help="share of pages that answer 404")
@@ -52,7 +52,7 @@ def main() -> None:
     seen: dict[str, list[Seen]] = defaultdict(list)
     with slow_site(chosen.delay) as site:
         for number in range(chosen.rounds):
-            # The first one alternates, so that a machine that slows down slows them all.
+            # The candidates take turns at being first, so that a slower machine slows down all of them.
             names = list(CANDIDATES)
             for name in names[number % len(names) :] + names[: number % len(names)]:
                 policy, is_missing = CANDIDATES[name]
@@ -72,13 +72,13 @@ def main() -> None:
 
 
 def pages(site: str, count: int, missing: float) -> list[str]:
-    """Return URLs, of which an evenly spread share is of pages that are not there."""
+    """Return URLs, of which an evenly spread share leads to missing pages."""
     kinds = ["missing" if int(n * missing) < int((n + 1) * missing) else "page" for n in range(count)]
     return [f"{site}/{kind}/{n}" for n, kind in enumerate(kinds)]
 
 
 def measure(policy: AckPolicy, urls: list[str], site: str) -> Seen:
-    """Run the crawl, and another one while the first one's failures are tried again."""
+    """Run the crawl, and a second one while failures of the first are retried."""
     healthy = sum("/page/" in url for url in urls)
     with (
         tempfile.TemporaryDirectory() as data,
@@ -97,7 +97,7 @@ def measure(policy: AckPolicy, urls: list[str], site: str) -> Seen:
 
 
 def dispatch(stack: Stack, urls: list[str], name: str) -> tuple[str, float]:
-    """Dispatch a crawl; return its run and when it began."""
+    """Dispatch a crawl; return its run_id and its start in monotonic seconds."""
     crawl = {"name": name, "sources": {"urls": urls}, "recipe": RECIPE}
     started = time.monotonic()
     told = requests.post(stack.dispatcher_url, json=crawl, timeout=PATIENCE_SECONDS)
@@ -106,7 +106,7 @@ def dispatch(stack: Stack, urls: list[str], name: str) -> tuple[str, float]:
 
 
 def await_succeeded(ledger: Ledger, run_id: str, count: int) -> None:
-    """Return once so many of a run's jobs have succeeded."""
+    """Return once the given number of jobs of a run have succeeded."""
     until = time.monotonic() + PATIENCE_SECONDS
     while ledger.accounting(run_id).succeeded < count:
         if time.monotonic() > until:
@@ -115,7 +115,7 @@ def await_succeeded(ledger: Ledger, run_id: str, count: int) -> None:
 
 
 def pushes(ledger: Ledger, run_id: str) -> int:
-    """Return how many attempts of a run left an outcome."""
+    """Return the number of attempts of a run that have an outcome."""
     failed = sum(failure.attempts for failure in ledger.failures(run_id))
     return failed + ledger.accounting(run_id).succeeded
 

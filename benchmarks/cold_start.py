@@ -1,7 +1,7 @@
-"""How long a worker takes from its process's start to its first 204: `python -m benchmarks.cold_start`.
+"""Measure the seconds from a worker's start to its first 204: `python -m benchmarks.cold_start`.
 
-The production command, a push of a real page, its outcome confirmed by localpubsub. `--tree DIR` starts the
-worker of another checkout in turn, so that a ratio is of the same minutes.
+It starts the production command and pushes a job of a real page; localpubsub confirms the outcome. `--tree
+DIR` measures the worker of another checkout in turn, so that both are measured in the same minutes.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def bare_python() -> float:
 
 
 def imports(around: Surroundings, tree: Path, auth: str) -> Counter[str]:
-    """Return the milliseconds of CPU that each package takes to be imported, before the first push."""
+    """Return the milliseconds of CPU that the import of each package takes before the first push."""
     environment = around.environment(1, auth) | {"PYTHONPATH": str(tree)}
     told = subprocess.run(
         [sys.executable, "-X", "importtime", "-c", IMPORTED],
@@ -57,7 +57,7 @@ def imports(around: Surroundings, tree: Path, auth: str) -> Counter[str]:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the rounds and print the times."""
     options = argparse.ArgumentParser(description="process start to first 204")
     options.add_argument("--rounds", type=int, default=10)
     options.add_argument("--tree", type=Path, help="another checkout, to compare with")

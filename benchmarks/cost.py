@@ -1,6 +1,6 @@
 """What a million pages cost on Google Cloud: `python -m benchmarks.cost` prints docs/how-to/cost.md's tables.
 
-Arithmetic over published prices, not a measurement; what is measured in it is named where it stands.
+This is arithmetic over published prices, not a measurement. Assumptions that were measured say so.
 """
 
 import math
@@ -20,12 +20,12 @@ NETWORK = "https://cloud.google.com/vpc/network-pricing"
 
 @dataclass(frozen=True)
 class Price:
-    """A published price, in US dollars, above whatever is free."""
+    """A published price in US dollars, after the free tier is used up."""
 
     what: str
     dollars: float
     unit: str
-    free: str  #: a month, which the tables leave out
+    free: str  #: amount that is free each month; the bill ignores it
     source: str
 
 
@@ -38,7 +38,7 @@ ROWS = Price("BigQuery, storage of a month", 0.02 / GIB, "byte", "10 GiB", BIGQU
 LOGS = Price("Cloud Logging, 30 days kept", 0.50 / GIB, "byte", "50 GiB", LOGGING)
 EGRESS = Price("Data to the internet, premium tier", 0.12 / GIB, "byte", "1 GiB", NETWORK)
 PRICES: Final = (VCPU, MEMORY, REQUEST, THROUGHPUT, EXPORT, ROWS, LOGS, EGRESS)
-#: how a price is written where its unit is a byte
+#: prices whose unit is a byte: bytes in the unit that the table shows, and the name of that unit
 WRITTEN: Final = {
     THROUGHPUT: (TIB, "TiB"),
     EXPORT: (TIB, "TiB"),
@@ -50,18 +50,18 @@ WRITTEN: Final = {
 
 @dataclass(frozen=True)
 class Crawling:
-    """What a crawl is like, and how the worker is set.
+    """Properties of a crawl and settings of the worker.
 
     Attributes:
-        latency_seconds: from a page's request to its last byte.
+        latency_seconds: time from the request of a page to its last byte.
         concurrency: pages that an instance has open at once, on average; at most Cloud Run's setting.
-        vcpus, memory_gib: of one instance.
-        processor_seconds: of one page; benchmarks/README.md has 84 jobs/s a process under load.
-        overhead_seconds: of a delivery beyond its page: token, parsing, the outcome's confirmation.
-        attempts: deliveries a page.
-        job_bytes, outcome_bytes: a message with its attributes.
-        log_bytes: Cloud Run's line and ours.
-        sent_bytes: to the site, TLS included.
+        vcpus, memory_gib: size of one instance.
+        processor_seconds: processor time per page; measured under load as 84 jobs/s per process.
+        overhead_seconds: time of a delivery besides its page: token, parsing, confirmation of the outcome.
+        attempts: deliveries per page.
+        job_bytes, outcome_bytes: size of a message with its attributes.
+        log_bytes: size of Cloud Run's log line and the worker's.
+        sent_bytes: bytes sent to the site, TLS included.
     """
 
     latency_seconds: float
@@ -78,27 +78,27 @@ class Crawling:
 
 
 def instance_seconds(crawling: Crawling) -> float:
-    """Return how long instances are paid for, for one delivery.
+    """Return the instance-seconds that are billed for one delivery.
 
-    The share of an instance that a delivery holds open, its time rounded up to 100 ms as Cloud Run does; but
-    never less than the processor needs, since a full processor makes the others wait.
+    A delivery holds its share of an instance open; Cloud Run rounds the time up to 100 ms. It is never less
+    than the processor needs, because a busy processor makes the other deliveries wait.
     """
     open_seconds = math.ceil(round((crawling.latency_seconds + crawling.overhead_seconds) * 10, 6)) / 10
     return max(open_seconds / crawling.concurrency, crawling.processor_seconds / crawling.vcpus)
 
 
 def throughput_bytes(size: int) -> int:
-    """Return what Pub/Sub bills for a request of `size` bytes: at least 1,000."""
+    """Return the bytes that Pub/Sub bills for a request of `size` bytes: at least 1,000."""
     return max(1_000, size)
 
 
 def bill(crawling: Crawling, pages: int = PAGES) -> dict[str, float]:
-    """Return the dollars for `pages` pages, by what they are for."""
+    """Return the dollars for `pages` pages, by service."""
     deliveries = pages * crawling.attempts
     seconds = deliveries * instance_seconds(crawling)
     pushed = deliveries * throughput_bytes(crawling.job_bytes)
     outcomes = deliveries * throughput_bytes(crawling.outcome_bytes)
-    # Jobs are published in batches: what is billed is what they weigh.
+    # Jobs are published in batches, so the minimum per request does not matter.
     jobs = pages * crawling.job_bytes
     rows = jobs + deliveries * crawling.outcome_bytes
     return {

@@ -1,8 +1,8 @@
-"""Where a delivery's processor time goes: `python -m benchmarks.delivery_profile [--tree DIR]`.
+"""Profile the processor time of one delivery: `python -m benchmarks.delivery_profile [--tree DIR]`.
 
-The production worker takes pushes one after the other, with clocks around its parts: seconds of its main
-thread in each, less those of the parts inside it. What other threads take, gRPC among them, is told apart.
-`--tree DIR` profiles the worker of another checkout in turn.
+The production worker handles pushes one after the other, with a clock around each of its parts. A part
+counts the seconds of the main thread, without those of timed parts inside it. Other threads, such as
+gRPC's, have a row of their own. `--tree DIR` profiles the worker of another checkout in turn.
 """
 
 import argparse
@@ -24,9 +24,9 @@ _inside: list[float] = []
 
 
 def timed(part: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function, its processor time counted to `part`, but for that of timed ones inside it."""
+    """Return the function with a clock that adds to `part`, without the time of timed functions inside it."""
 
-    def call(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - whatever it is
+    def call(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - any function
         started = time.thread_time()
         _inside.append(0.0)
         try:
@@ -95,7 +95,7 @@ def profile(port: int) -> dict[str, float]:
 
 
 def parts_of(before: dict[str, float], after: dict[str, float], pushes: int) -> dict[str, float]:
-    """Return milliseconds a delivery by part."""
+    """Return milliseconds per delivery, by part."""
     parts = {name: (value - before.get(name, 0)) * 1000 / pushes for name, value in after.items()}
     threads, main = parts.pop("threads"), parts.pop("main")
     inside = sum(parts.values())
@@ -108,7 +108,7 @@ def parts_of(before: dict[str, float], after: dict[str, float], pushes: int) -> 
 
 
 def measure(tree: Path, pushes: int, bodies: list[bytes], around: Any) -> dict[str, float]:  # noqa: ANN401 - imported late
-    """Return milliseconds a delivery by part, of the worker in `tree`."""
+    """Return milliseconds per delivery of the worker in `tree`, by part."""
     from benchmarks.worker_process import COMMAND, await_port, worker_process  # noqa: PLC0415 - not in the worker
 
     path = {"PYTHONPATH": f"{tree}{os.pathsep}{HERE / 'benchmarks'}"}
@@ -125,7 +125,7 @@ def measure(tree: Path, pushes: int, bodies: list[bytes], around: Any) -> dict[s
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the rounds and print the table."""
     from benchmarks.pages_of_200_ms import slow_site  # noqa: PLC0415 - not in the worker
     from benchmarks.worker_class import push_body  # noqa: PLC0415 - idem
     from benchmarks.worker_process import surroundings  # noqa: PLC0415 - idem

@@ -1,4 +1,4 @@
-"""1,000 jobs on pages that take 200 ms each, through the whole system on this machine.
+"""Send 1,000 jobs on pages of 200 ms through the whole system on this machine.
 
 `make bench`, or `python -m benchmarks.pages_of_200_ms [--jobs 1000] [--delay 0.2] [--rounds 3]`.
 """
@@ -19,7 +19,7 @@ from console.stack.ports import free_port
 from console.stack.services import StackOptions
 from console.stack.stack import Stack
 
-CONCURRENCY = 200  #: jobs at once: with 200 ms a page, 1,000 a second at the very most
+CONCURRENCY = 200  #: jobs at once; with 200 ms a page that allows 1,000 jobs per second
 PATIENCE_SECONDS = 300
 RECIPE = {
     "name": "page",
@@ -34,7 +34,7 @@ RECIPE = {
 
 @contextmanager
 def slow_site(delay: float) -> Iterator[str]:
-    """Serve pages of `delay` seconds from a process of their own; yield the site's URL."""
+    """Run a site whose pages take `delay` seconds in its own process; yield its URL."""
     port = free_port()
     arguments = [sys.executable, "-m", "benchmarks.slow_site", "--port", str(port), "--delay", str(delay)]
     process = subprocess.Popen(arguments)
@@ -62,7 +62,7 @@ def run(stack: Stack, site: str, jobs: int, name: str) -> float:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the rounds and print the times."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     options.add_argument("--jobs", type=int, default=1000)
     options.add_argument("--delay", type=float, default=0.2, help="seconds")

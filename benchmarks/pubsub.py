@@ -1,7 +1,7 @@
-"""localpubsub beside the official emulator: `make bench-pubsub` or `python -m benchmarks.pubsub`.
+"""Compare localpubsub with the official emulator: `make bench-pubsub` or `python -m benchmarks.pubsub`.
 
-Each round measures every number on both, one after the other, the first alternating. Ratios are taken within
-rounds, for the machine may be slower in the next; the table shows their medians.
+Each round measures every number on both servers in turn. Ratios are taken within a round, because the
+machine may be slower in the next one; the table shows their medians.
 """
 
 import argparse
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 PATIENCE_SECONDS = 120
-IN_FLIGHT = 5_000  #: messages published and not confirmed
-PULL = 1_000  #: messages asked for in one pull
+IN_FLIGHT = 5_000  #: messages published and not yet confirmed
+PULL = 1_000  #: messages requested by one pull
 DATA = b"x" * 1_000
 SERVERS = ("localpubsub", "emulator")
 Measure = Callable[["Bench", ServerProcess], float]
@@ -46,12 +46,12 @@ Measure = Callable[["Bench", ServerProcess], float]
 
 @dataclass
 class Bench:
-    """How much is measured."""
+    """The number of messages to measure with."""
 
-    scale: float  #: 1 for the full number of messages
+    scale: float  #: share of the full number of messages, 0 to 1
 
     def count(self, messages: int) -> int:
-        """So many, scaled; at least 20."""
+        """Return the scaled number, at least 20."""
         return max(20, int(messages * self.scale))
 
 
@@ -65,7 +65,7 @@ class Place:
     subscriber: SubscriberClient
 
     def publish(self, messages: int) -> float:
-        """Publish with the official client in bulk; seconds until the last is confirmed."""
+        """Publish in bulk with the official client; return the seconds until the last confirmation."""
         client = BatchingPublisher(
             BatchSettings(max_messages=1000, max_bytes=5_000_000, max_latency=0.01),
             transport=PublisherGrpcTransport(channel=self.channel),
@@ -85,7 +85,7 @@ class Place:
 
 @contextmanager
 def place(server: ServerProcess, name: str, push: str = "") -> Iterator[Place]:
-    """Make one, for the server's life."""
+    """Create a topic and its subscription; they stay until the server ends."""
     topic, subscription = f"projects/bench/topics/{name}", f"projects/bench/subscriptions/{name}"
     with grpc.insecure_channel(server.host, options=[("grpc.max_receive_message_length", -1)]) as channel:
         PublisherClient(transport=PublisherGrpcTransport(channel=channel)).create_topic(name=topic)
@@ -99,7 +99,7 @@ def place(server: ServerProcess, name: str, push: str = "") -> Iterator[Place]:
 
 @contextmanager
 def endpoint(delay: float) -> Iterator[str]:
-    """A push endpoint in a process of its own; its URL."""
+    """Run a push endpoint in its own process; yield its URL."""
     port = free_port()
     command = [sys.executable, "-m", "benchmarks.pubsub_endpoint", "--port", str(port), "--delay", str(delay)]
     with subprocess.Popen(command) as process:
@@ -111,7 +111,7 @@ def endpoint(delay: float) -> Iterator[str]:
 
 
 def publish_rate(bench: Bench, server: ServerProcess) -> float:
-    """Messages of 1 KB a second, by the official client, until each is confirmed."""
+    """Return the confirmed messages of 1 KB per second that the official client publishes."""
     messages = bench.count(20_000)
     with place(server, "publish") as somewhere:
         somewhere.publish(bench.count(2_000))
@@ -119,7 +119,7 @@ def publish_rate(bench: Bench, server: ServerProcess) -> float:
 
 
 def push_rate(bench: Bench, server: ServerProcess, delay: float, messages: int) -> float:
-    """Pushes a second to an endpoint that answers after ``delay`` seconds, from a backlog."""
+    """Return the pushes per second from a backlog to an endpoint that responds after ``delay`` seconds."""
     messages = bench.count(messages)
     with endpoint(delay) as url, place(server, f"push-{delay * 1000:.0f}") as somewhere:
         somewhere.publish(messages)
@@ -132,7 +132,7 @@ def push_rate(bench: Bench, server: ServerProcess, delay: float, messages: int) 
 
 
 def pull_rate(bench: Bench, server: ServerProcess) -> float:
-    """Messages a second pulled and acknowledged, up to 1,000 a call, one call after the other."""
+    """Return the messages per second that are pulled and acknowledged, up to 1,000 in one call."""
     messages = bench.count(20_000)
     with place(server, "pull") as somewhere:
         somewhere.publish(messages)
@@ -147,7 +147,7 @@ def pull_rate(bench: Bench, server: ServerProcess) -> float:
 
 
 def streaming_rate(bench: Bench, server: ServerProcess) -> float:
-    """Messages a second to a callback of the official client, which acknowledges each."""
+    """Return the messages per second to a callback of the official client that acknowledges each."""
     messages = bench.count(10_000)
     with place(server, "stream") as somewhere:
         somewhere.publish(messages)
@@ -170,7 +170,7 @@ def streaming_rate(bench: Bench, server: ServerProcess) -> float:
         return messages / seconds
 
 
-#: What is measured on a running server, name → unit and function. Higher is better.
+#: what is measured on a running server: name to unit and function; higher is better
 RATES: dict[str, Measure] = {
     "publish, messages/s": publish_rate,
     "push, endpoint of 0 ms, messages/s": lambda bench, server: push_rate(bench, server, 0, 3_000),
@@ -184,7 +184,7 @@ START, MEMORY, LOADED = "start, s", "memory when started, MiB", "memory after al
 
 
 def run(bench: Bench, name: str) -> dict[str, float]:
-    """Every number of one server, in one life."""
+    """Measure every number on one server."""
     with tempfile.TemporaryDirectory() as data, started(name, Path(data)) as server:
         found = {START: server.seconds_to_start, MEMORY: server.memory()}
         for what, measure in RATES.items():
@@ -195,7 +195,7 @@ def run(bench: Bench, name: str) -> dict[str, float]:
 
 
 def embedded_start() -> float:
-    """Milliseconds until ``localpubsub.running()`` serves, once everything is imported; best of five."""
+    """Return the milliseconds until ``localpubsub.running()`` serves, without imports; the best of five."""
 
     def once() -> float:
         began = time.monotonic()
@@ -206,7 +206,7 @@ def embedded_start() -> float:
 
 
 def table(rounds: list[dict[str, dict[str, float]]]) -> str:
-    """Medians of both, and of the ratios within rounds, as Markdown."""
+    """Return the medians of both servers and of the ratios within rounds, as Markdown."""
     lines = ["| | localpubsub | official emulator | ratio |", "|---|---|---|---|"]
     for what in rounds[0][SERVERS[0]]:
         values: defaultdict[str, list[float]] = defaultdict(list)
@@ -221,7 +221,7 @@ def table(rounds: list[dict[str, dict[str, float]]]) -> str:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the rounds and print the table."""
     options = argparse.ArgumentParser(description="localpubsub beside the official emulator")
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--scale", type=float, default=1.0, help="share of the full number of messages")
@@ -240,7 +240,7 @@ def main() -> None:
 
 
 def _wait_for(url: str, posts: int) -> None:
-    """Return once the endpoint was sent so many."""
+    """Return once the endpoint has received the given number of pushes."""
     until = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < until:
         try:
@@ -248,7 +248,7 @@ def _wait_for(url: str, posts: int) -> None:
                 if int(answer.read()) >= posts:
                     return
         except OSError:
-            pass  # not up yet
+            pass  # it does not listen yet
         time.sleep(0.02)
     sys.exit(f"{url} was not sent {posts} in {PATIENCE_SECONDS} s")
 

@@ -1,6 +1,6 @@
-"""A million messages of 1 KB that nobody reads: `python -m benchmarks.pubsub_backlog [--messages 1000000]`.
+"""Measure a backlog of a million messages: `python -m benchmarks.pubsub_backlog [--messages 1000000]`.
 
-Prints what localpubsub takes of memory while they come, and how soon it serves after a SIGKILL.
+Prints localpubsub's memory while the messages (1 KB each) arrive, and the time of its start after a SIGKILL.
 """
 
 import argparse
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 TOPIC = "projects/bench/topics/topic"
 SUBSCRIPTION = "projects/bench/subscriptions/subscription"
-IN_FLIGHT = 5_000  #: messages published and not confirmed
+IN_FLIGHT = 5_000  #: messages published and not yet confirmed
 
 
 def publish(server: ServerProcess, messages: int, size: int) -> float:
-    """Publish with the official client; the most MiB that the server took meanwhile."""
+    """Publish with the official client; return the peak of the server's memory, MiB."""
     peak = 0.0
     with grpc.insecure_channel(server.host) as channel:
         PublisherClient(transport=PublisherGrpcTransport(channel=channel)).create_topic(name=TOPIC)
@@ -53,7 +53,7 @@ def publish(server: ServerProcess, messages: int, size: int) -> float:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     options = argparse.ArgumentParser(description="a backlog that nobody reads")
     options.add_argument("--messages", type=int, default=1_000_000)
     options.add_argument("--size", type=int, default=1_000, help="bytes of data")

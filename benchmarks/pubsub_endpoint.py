@@ -1,6 +1,7 @@
-"""A push endpoint that costs little: `python -m benchmarks.pubsub_endpoint --port P --delay 0.2`.
+"""A cheap push endpoint: `python -m benchmarks.pubsub_endpoint --port P --delay 0.2`.
 
-A bare asyncio protocol, so that what is measured is who pushes. ``GET /`` answers how many POSTs came.
+It is a bare asyncio protocol, so that a benchmark measures the sender of the pushes. ``GET /`` returns the
+number of POSTs that it received.
 """
 
 import argparse
@@ -13,9 +14,9 @@ ANSWER = b"HTTP/1.1 204 No Content\r\n\r\n"
 
 
 class Posts(asyncio.Protocol):
-    """Answers every POST with 204 after the delay."""
+    """Responds to every POST with 204 after the delay."""
 
-    delay = 0.0  #: seconds
+    delay = 0.0  #: seconds between a request and its response
     count = 0
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""localpubsub and the official emulator as processes, with what they take from the machine."""
+"""localpubsub and the official emulator as processes, with their start times and memory."""
 
 import os
 import re
@@ -24,19 +24,19 @@ PATIENCE_SECONDS = 60
 
 @dataclass
 class ServerProcess:
-    """A server that answers."""
+    """A server that is ready."""
 
     name: str
     host: str
-    seconds_to_start: float  #: from the command to its first answer
+    seconds_to_start: float  #: time from the command to its first response
     process: subprocess.Popen[bytes]
 
     def memory(self) -> float:
-        """Resident MiB of the command and everything it started."""
+        """Return the resident MiB of the command and of all processes that it started."""
         return sum(_resident(pid) for pid in _family(self.process.pid)) / 1024
 
     def kill(self) -> None:
-        """SIGKILL to all of it."""
+        """Send SIGKILL to all its processes."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
@@ -65,7 +65,7 @@ def started(name: str, data: Path, *options: str) -> Iterator[ServerProcess]:
 
 
 def _wait_until_ready(server: ServerProcess) -> None:
-    """Return once it answers a call. A channel's own readiness is looked at every 0.2 s only."""
+    """Return once the server responds to a call; a channel checks its own readiness only every 0.2 s."""
     host, _, port = server.host.partition(":")
     until = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < until:
@@ -84,7 +84,7 @@ def _family(pid: int) -> list[int]:
         try:
             after_name = status.read_text().rpartition(")")[2].split()
         except OSError:
-            continue  # it ended
+            continue  # the process has ended
         children.setdefault(int(after_name[1]), []).append(int(status.parent.name))
     found, unseen = [], [pid]
     while unseen:

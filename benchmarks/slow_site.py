@@ -9,15 +9,15 @@ PARAGRAPH = "<p>The quick brown fox jumps over the lazy dog, <a href='/page/{n}'
 
 
 def page(number: str) -> str:
-    """Return an HTML page of about 36 KB, about the mean of a software manual."""
+    """Return an HTML page of about 36 KB, the mean of the pages of some software manuals."""
     body = "".join(f"<h2>Section {n}</h2>" + PARAGRAPH.format(n=n) * 6 for n in range(60))
     head = f"<head><title>Page {number}</title></head>"
     return f"<!doctype html><html>{head}<body><h1>Page {number}</h1>{body}</body></html>"
 
 
 def make_app(delay: float) -> web.Application:
-    """Return the site; `delay` in seconds is spent waiting, not computing."""
-    # Made once: the site must not take the processor time that is measured.
+    """Return the site. It waits `delay` seconds before each response and computes nothing meanwhile."""
+    # The page is made once, so that the site takes no processor time from the measured processes.
     template = page("NUMBER")
 
     async def answer(request: web.Request) -> web.Response:

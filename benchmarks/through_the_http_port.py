@@ -1,4 +1,4 @@
-"""What gRPC costs through localpubsub's HTTP port, against its own: medians of alternating runs, as ratios.
+"""Compare gRPC through localpubsub's HTTP port with its gRPC port: medians of alternating runs, as ratios.
 
 ``python -m benchmarks.through_the_http_port``
 """
@@ -21,7 +21,7 @@ from localpubsub.protocol import messages
 TOPIC: Final = "projects/p/topics/ttt"
 SUBSCRIPTION: Final = "projects/p/subscriptions/sss"
 ROUNDS: Final = 5
-#: what → requests, messages in each, bytes of each message, requests at a time
+#: name of a case to requests, messages in each, bytes of each message, requests at a time
 LOADS: Final = {
     "single messages of 100 B": (3000, 1, 100, 50),
     "batches of 100 x 1 KB": (200, 100, 1000, 10),
@@ -32,7 +32,7 @@ Call = Callable[[Any], Awaitable[Any]]
 
 
 def call(channel: aio.Channel, method: str, response: Any) -> Call:  # noqa: ANN401 - protobuf has no types
-    """A unary method, without the client's batching and retries."""
+    """Return a unary method without the client's batching and retries."""
     made: Call = channel.unary_unary(
         f"/google.pubsub.v1.{method}", lambda request: request.SerializeToString(), response.FromString
     )
@@ -40,7 +40,7 @@ def call(channel: aio.Channel, method: str, response: Any) -> Call:  # noqa: ANN
 
 
 async def rates(port: int, requests: int, batch: int, size: int, at_once: int) -> tuple[float, float]:
-    """Messages a second, published and then pulled and acknowledged."""
+    """Return the messages per second that are published, and that are pulled and acknowledged."""
     options = [("grpc.max_receive_message_length", -1)]
     async with aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
         message = messages.PubsubMessage(data=b"x" * size)
@@ -72,7 +72,7 @@ async def _pull_rate(channel: aio.Channel, count: int) -> float:
 
 
 async def create(port: int) -> None:
-    """One topic with one subscription."""
+    """Create one topic with one subscription."""
     async with aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         await call(channel, "Publisher/CreateTopic", messages.Topic)(messages.Topic(name=TOPIC))
         subscription = messages.Subscription(name=SUBSCRIPTION, topic=TOPIC, ack_deadline_seconds=600)
@@ -80,7 +80,7 @@ async def create(port: int) -> None:
 
 
 def run(work: Callable[..., Any], *arguments: int) -> Any:  # noqa: ANN401 - what the work returns
-    """In an event loop as the server's."""
+    """Run the work in an event loop of the server's kind."""
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(work(*arguments))
 
@@ -92,7 +92,7 @@ def main() -> None:
         assert server.stdout is not None
         said = server.stdout.readline() + server.stdout.readline()
         ports = [int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)(?: |/ )", said)[:2]]
-        fresh = multiprocessing.get_context("spawn")  # grpc does not survive a fork
+        fresh = multiprocessing.get_context("spawn")  # gRPC does not survive a fork
         try:
             with fresh.Pool(1) as pool:
                 pool.apply(run, (create, ports[0]))

@@ -1,7 +1,7 @@
-"""gunicorn's worker classes under the same pushes: `python -m benchmarks.worker_class`.
+"""Compare gunicorn's worker classes under the same pushes: `python -m benchmarks.worker_class`.
 
-A bare HTTP client pushes as fast as the worker takes it; localpubsub takes the outcomes. The classes
-alternate within each round, so that a machine that slows down slows them all.
+A bare HTTP client pushes as fast as the worker responds; localpubsub receives the outcomes. The classes
+take turns within each round, so that a slower machine slows down all of them.
 """
 
 import argparse
@@ -39,7 +39,7 @@ CLASSES = {
 
 
 def push_body(url: str, recipe: Recipe | None = None) -> bytes:
-    """Return what Pub/Sub posts for a job on `url`."""
+    """Return the body of Pub/Sub's push for a job on `url`."""
     recipe = recipe or Recipe.model_validate(RECIPE)
     job_id = identify("run-1", url, recipe)
     job = Job(
@@ -109,7 +109,7 @@ async def push_all(url: str, bodies: list[bytes], at_once: int) -> float:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the rounds and print the tables."""
     options = argparse.ArgumentParser(description="gunicorn's worker classes under the same pushes")
     options.add_argument("--jobs", type=int, default=1500)
     options.add_argument("--rounds", type=int, default=3)

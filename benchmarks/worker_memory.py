@@ -1,7 +1,7 @@
-"""Whether a worker's memory stays flat: `python -m benchmarks.worker_memory [--pages 20000]`.
+"""Measure a worker's memory over many pages: `python -m benchmarks.worker_memory [--pages 20000]`.
 
-One real worker process takes pushes for pages that differ in kind, size, text, host and recipe; one in twenty
-is missing, as many are of another encoding. Its memory is read every 1,000 pages.
+One real worker process handles pushes for pages that differ in kind, size, text, host and recipe. One page
+in twenty is missing, and one in twenty has another encoding. The memory is read every 1,000 pages.
 """
 
 import argparse
@@ -24,14 +24,14 @@ from benchmarks.worker_process import Sender, await_port, surroundings, worker_p
 from console.stack.ports import free_port
 from contract.recipe import Recipe
 
-HOSTS = 200  #: each with its robots.txt and its connections
+HOSTS = 200  #: number of hosts; each has its own robots.txt and connections
 RECIPES = 50
 AT_ONCE = 8
 STEP = 1000
 
 
 def page(number: int) -> tuple[bytes, str]:
-    """Return a page that no other number has, and its content type."""
+    """Return the page of a number, different from all others, and its content type."""
     if number % 7 == 3:
         rows = [{"title": f"Row {number}/{row}", "price": row * number} for row in range(number % 300)]
         return json.dumps({"title": f"Rows {number}", "rows": rows}).encode(), "application/json"
@@ -61,7 +61,7 @@ def recipe(number: int) -> Recipe:
 
 
 def serve(port: int) -> None:
-    """Be the site, on every address of the loopback network."""
+    """Serve the site on every address of the loopback network."""
 
     async def answer(request: web.Request) -> web.Response:
         number = int(request.match_info["number"])
@@ -97,7 +97,7 @@ def resident_mib(master: int) -> float:
 
 
 class Pushing:
-    """Pushes from several threads, each over a connection of its own."""
+    """Pushes from several threads, each over its own connection."""
 
     def __init__(self, sender: Sender, port: int) -> None:
         self._sender = sender
@@ -113,7 +113,7 @@ class Pushing:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Push the pages and print the memory."""
     options = argparse.ArgumentParser(description="a worker's memory over many pages")
     options.add_argument("--pages", type=int, default=20_000)
     chosen = options.parse_args()

@@ -1,4 +1,4 @@
-"""A real worker by its production command, and what it needs around it: Pub/Sub, certificates, pushes."""
+"""A real worker, started by its production command, with the Pub/Sub and the certificates that it needs."""
 
 import http.client
 import json
@@ -29,7 +29,7 @@ COMMAND = ("-m", "gunicorn", "-c", "python:worker.gunicorn_conf")
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a worker needs.
+    """The servers that a worker needs.
 
     Attributes:
         pubsub: host:port of a Pub/Sub that has the outcomes topic.
@@ -75,7 +75,7 @@ def surroundings() -> Iterator[Surroundings]:
             self.wfile.write(certificates)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ExitStack() as stack:
         pubsub = stack.enter_context(localpubsub.running(log_level="error"))
@@ -89,7 +89,7 @@ def surroundings() -> Iterator[Surroundings]:
 
 @dataclass(frozen=True)
 class Sender:
-    """Sends pushes, each on a connection that is kept.
+    """Sends pushes over kept connections.
 
     Attributes:
         port: the worker's.
@@ -106,7 +106,7 @@ class Sender:
     def push(
         self, connection: http.client.HTTPConnection, body: bytes, *, may: frozenset[int] = GOOD
     ) -> None:
-        """Push, and wait for the answer, which must be one of `may`."""
+        """Push, and wait for the response, whose status must be one of `may`."""
         connection.request("POST", "/", body, {"Authorization": f"Bearer {self.token}"})
         with connection.getresponse() as answer:
             said = answer.read()
@@ -123,7 +123,7 @@ def worker_process(
     more: Mapping[str, str] | None = None,
     command: Sequence[str] = COMMAND,
 ) -> Iterator[tuple[subprocess.Popen[bytes], Sender]]:
-    """Start a worker of the checkout in `tree`; yield at once, whether it listens or not."""
+    """Start a worker of the checkout in `tree`; yield at once, possibly before it listens."""
     port = free_port()
     environment = around.environment(port, auth) | {"PYTHONPATH": str(tree)} | dict(more or {})
     process = subprocess.Popen(
@@ -142,7 +142,7 @@ def worker_process(
 
 
 def await_port(port: int) -> None:
-    """Return once something listens."""
+    """Return once a process listens on the port."""
     for _ in range(PATIENCE_SECONDS * 200):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
         try:

@@ -1,6 +1,6 @@
-"""docs/how-to/deploy.md and the scripts: commands that gcloud, bq and Terraform would understand.
+"""gcloud, bq and Terraform accept the commands of docs/how-to/deploy.md and of the scripts.
 
-gcloud brings a tree of all its commands and flags, for completion in shells; bq a similar one.
+gcloud has a file with all its commands and flags, for completion in shells; bq has a similar one.
 """
 
 import json
@@ -33,7 +33,7 @@ BQ_FLAGS = {"query": {"nouse_legacy_sql", "max_rows", "quiet"}, "rm": {"recursiv
 
 
 def commands_of(guide: str) -> Iterator[list[str]]:
-    """Yield each command of gcloud, bq and Terraform in a document, as words."""
+    """Yield the words of each command of gcloud, bq and Terraform in a document."""
     text = guide.replace("\\\n", " ")
     lines = [line for match in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in match.splitlines()]
     for line in [*lines, *(match.replace("\n", " ") for match in CODE.findall(text))]:
@@ -44,7 +44,7 @@ def commands_of(guide: str) -> Iterator[list[str]]:
 
 
 def commands_of_scripts() -> Iterator[list[str]]:
-    """Yield each command of gcloud and bq in the scripts: program, subcommands, flags."""
+    """Yield the words of each command of gcloud and bq in the scripts."""
     for text in scripts().values():
         code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
         for found in COMMAND.findall(code.replace("\\\n", " ")):
@@ -103,7 +103,7 @@ def misunderstood(arguments: list[str], tree: dict[str, Any]) -> list[str]:
 
 @pytest.mark.parametrize("arguments", named("gcloud"), ids=" ".join)
 def test_gcloud_has_the_command_and_its_flags(arguments: list[str]) -> None:
-    """What the guide tells to type is understood; a misspelt flag fails here and not with the reader."""
+    """Every command of the guide and of the scripts is accepted by gcloud, with its flags."""
     assert misunderstood(arguments, gcloud_tree()) == []
 
 
@@ -124,7 +124,7 @@ def test_a_misspelt_flag_is_seen(line: str, wrong: list[str]) -> None:
 
 @pytest.mark.parametrize("arguments", named("bq"), ids=" ".join)
 def test_bq_has_the_command_and_its_flags(arguments: list[str]) -> None:
-    """The same of bq, as far as it lists its flags."""
+    """Every command is accepted by bq, with its flags, as far as bq lists them."""
     tree = json.loads((installation() / "bq.json").read_text(encoding="utf-8"))
     command = next(word for word in arguments if not word.startswith("--"))
     flags = {word.split("=")[0] for word in arguments if word.startswith("--")}
@@ -132,7 +132,7 @@ def test_bq_has_the_command_and_its_flags(arguments: list[str]) -> None:
     assert {flag.removeprefix("--") for flag in flags - set(tree["flags"])} <= BQ_FLAGS[command]
 
 
-def test_terraform_is_told_what_it_knows() -> None:
+def test_terraform_variables_and_resources_in_the_guide_exist() -> None:
     """Variables and resources that commands and examples name exist."""
     variables = "".join(path.read_text("utf-8") for path in (ROOT / "terraform").glob("variables-*.tf"))
     declared = set(re.findall(r'^variable "(\w+)"', variables, re.MULTILINE))
@@ -145,8 +145,8 @@ def test_terraform_is_told_what_it_knows() -> None:
         assert f'resource "{kind}" "{name}"' in texts
 
 
-def test_what_the_guide_links_to_is_there() -> None:
-    """No link leads nowhere."""
+def test_every_link_of_the_guide_leads_to_a_file() -> None:
+    """Relative links exist."""
     assert [
         path
         for path in re.findall(r"\]\(([\w./-]+)\)", GUIDE)
@@ -154,8 +154,8 @@ def test_what_the_guide_links_to_is_there() -> None:
     ] == []
 
 
-def test_the_guide_and_the_build_agree() -> None:
-    """The bucket, the variables file and the build's own names are the same in both."""
+def test_the_guide_and_the_build_use_the_same_names() -> None:
+    """The state bucket and the variables file have one name."""
     build = (ROOT / "cloudbuild.yaml").read_text(encoding="utf-8")
     assert "_STATE_BUCKET: ${PROJECT_ID}-terraform" in build
     assert "BUCKET=$PROJECT-terraform" in GUIDE
@@ -163,8 +163,8 @@ def test_the_guide_and_the_build_agree() -> None:
     assert "terraform/prod.tfvars" in GUIDE
 
 
-def test_the_base_that_the_guide_renews_is_the_one_that_is_used() -> None:
-    """Whoever renews the base renews the guide's example."""
+def test_the_guide_names_the_base_image_of_the_dockerfiles() -> None:
+    """A change of the base image changes the guide, too."""
     dockerfiles = [
         (ROOT / each / "Dockerfile").read_text(encoding="utf-8") for each in ("dispatcher", "worker")
     ]
