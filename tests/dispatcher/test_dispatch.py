@@ -1,4 +1,4 @@
-"""Dispatches: which jobs a crawl becomes, when they count as dispatched, and what the caller is told."""
+"""Dispatching a crawl: its jobs, their confirmations, and the response."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ CRAWL: dict[str, Any] = {
 
 
 def crawl(*urls: str, **changed: object) -> bytes:
-    """Return a crawl of these URLs, but for what is given."""
+    """Return a crawl of these URLs, with these fields changed."""
     sources = {"sources": {"urls": urls}} if urls else {}
     return json.dumps(CRAWL | sources | changed).encode()
 
@@ -35,11 +35,11 @@ SitemapUrls = Callable[[str], Iterator[str]]
 
 
 def no_sitemap(url: str) -> Iterator[str]:
-    """Hold no sitemap."""
-    raise AssertionError(f"nobody asked for {url}")
+    """Fail, because no sitemap may be read."""
+    raise AssertionError(f"unexpected request for {url}")
 
 
-def dispatched(
+def dispatch(
     publisher: RecordingPublisher,
     body: bytes = crawl(),
     *,
@@ -48,20 +48,20 @@ def dispatched(
     now: datetime = NOW,
     ordered: bool = False,
 ) -> DispatchResponse:
-    """Dispatch a crawl; return the answer."""
+    """Dispatch a crawl; return the response."""
     dispatcher = Dispatcher(publisher, sitemap_urls, lambda: now, ordered=ordered)
     return dispatcher.dispatch(body, schedule_time=schedule_time, traceparent=TRACEPARENT)
 
 
 def jobs(publisher: RecordingPublisher) -> list[Job]:
-    """Return the jobs on the topic."""
+    """Return the published jobs."""
     return [Job.decode(message.data) for message in publisher.published]
 
 
-def test_a_crawl_becomes_a_job_for_each_page(publisher: RecordingPublisher) -> None:
-    """In the order of its URLs, each complete in itself, and known by its attributes."""
-    answer = dispatched(publisher)
-    assert answer == DispatchResponse(
+def test_a_crawl_becomes_one_job_per_page(publisher: RecordingPublisher) -> None:
+    """Jobs are published in the order of the URLs, self-contained and with their attributes."""
+    response = dispatch(publisher)
+    assert response == DispatchResponse(
         200,
         {
             "run_id": "books-2026-11-22T06:00:03Z",
@@ -74,7 +74,7 @@ def test_a_crawl_becomes_a_job_for_each_page(publisher: RecordingPublisher) -> N
     )
     first, second = jobs(publisher)
     assert [first.url, second.url] == CRAWL["sources"]["urls"]
-    assert (first.run_id, first.crawl, first.dispatched_at) == (answer.body["run_id"], "books", NOW)
+    assert (first.run_id, first.crawl, first.dispatched_at) == (response.body["run_id"], "books", NOW)
     assert first.politeness.delay_seconds == 0.5
     assert first.recipe.fields["title"].css == "h1"
     assert publisher.published[0].attributes == {
@@ -87,22 +87,22 @@ def test_a_crawl_becomes_a_job_for_each_page(publisher: RecordingPublisher) -> N
     }
 
 
-def test_jobs_have_ordering_keys_only_where_politeness_is_ordered(publisher: RecordingPublisher) -> None:
-    """`host#n`, n below `per_host`; a subscription without ordering gets none."""
+def test_jobs_have_ordering_keys_only_if_politeness_is_ordered(publisher: RecordingPublisher) -> None:
+    """The key is `host#n` with n below `per_host`; otherwise it is empty."""
     pages = [f"https://shop.example/{n}" for n in range(20)]
     body = crawl(*pages, "https://other.example/", politeness={"per_host": 2})
-    dispatched(publisher, body)
+    dispatch(publisher, body)
     assert {message.ordering_key for message in publisher.published} == {""}
     publisher.published.clear()
-    dispatched(publisher, body, ordered=True)
+    dispatch(publisher, body, ordered=True)
     keys = [message.ordering_key for message in publisher.published]
     assert set(keys[:20]) == {"shop.example#0", "shop.example#1"}
     assert keys[20].startswith("other.example#")
 
 
-def test_two_spellings_of_a_page_are_one_job(publisher: RecordingPublisher) -> None:
-    """The first spelling is requested, the others are counted."""
-    answer = dispatched(
+def test_two_spellings_of_a_url_are_one_job(publisher: RecordingPublisher) -> None:
+    """The first spelling is requested, and the others are counted as duplicates."""
+    response = dispatch(
         publisher,
         crawl(
             "https://shop.example/?b=2&a=1",
@@ -111,19 +111,19 @@ def test_two_spellings_of_a_page_are_one_job(publisher: RecordingPublisher) -> N
             "https://shop.example/?a=1",
         ),
     )
-    assert (answer.body["published"], answer.body["duplicates"]) == (2, 2)
+    assert (response.body["published"], response.body["duplicates"]) == (2, 2)
     assert [job.url for job in jobs(publisher)] == [
         "https://shop.example/?b=2&a=1",
         "https://shop.example/?a=1",
     ]
 
 
-def test_the_same_trigger_makes_the_same_jobs(publisher: RecordingPublisher) -> None:
-    """Cloud Scheduler may fire twice, and repeats what failed: the ids do not change with the clock."""
+def test_the_same_scheduled_time_makes_the_same_jobs(publisher: RecordingPublisher) -> None:
+    """Cloud Scheduler may fire twice and repeats failed requests: the job ids do not depend on the clock."""
     later = datetime(2026, 11, 22, 7, 30, tzinfo=UTC)
-    first = dispatched(publisher, schedule_time="2026-11-22T06:00:00Z")
-    again = dispatched(publisher, schedule_time="2026-11-22T06:00:00Z", now=later)
-    assert first.body["run_id"] == again.body["run_id"] == "books-2026-11-22T06:00:00Z"
+    first = dispatch(publisher, schedule_time="2026-11-22T06:00:00Z")
+    repeated = dispatch(publisher, schedule_time="2026-11-22T06:00:00Z", now=later)
+    assert first.body["run_id"] == repeated.body["run_id"] == "books-2026-11-22T06:00:00Z"
     ids = [job.job_id for job in jobs(publisher)]
     assert ids[:2] == ids[2:]
 
@@ -137,11 +137,11 @@ def test_the_same_trigger_makes_the_same_jobs(publisher: RecordingPublisher) -> 
         ("2026-11-22T11:30:00+05:30", "books-2026-11-22T06:00:00Z"),
     ],
 )
-def test_a_scheduled_time_names_the_run(
+def test_the_scheduled_time_names_the_run_in_utc(
     publisher: RecordingPublisher, schedule_time: str, run_id: str
 ) -> None:
-    """In UTC, whatever zone the schedule is written in."""
-    assert dispatched(publisher, schedule_time=schedule_time).body["run_id"] == run_id
+    """The time zone of the schedule makes no difference."""
+    assert dispatch(publisher, schedule_time=schedule_time).body["run_id"] == run_id
 
 
 @pytest.mark.parametrize(
@@ -156,35 +156,35 @@ def test_a_scheduled_time_names_the_run(
         "x" * 500,
     ],
 )
-def test_a_scheduled_time_that_is_none_is_refused(publisher: RecordingPublisher, schedule_time: str) -> None:
-    """A run by another name would be another run: also where only the zone is missing."""
-    answer = dispatched(publisher, schedule_time=schedule_time)
-    assert answer.status == 400
-    assert "X-CloudScheduler-ScheduleTime" in str(answer.body["error"])
-    assert len(str(answer.body["error"])) < 300
+def test_an_invalid_scheduled_time_is_400(publisher: RecordingPublisher, schedule_time: str) -> None:
+    """A missing time zone is invalid too: another run id would make another run."""
+    response = dispatch(publisher, schedule_time=schedule_time)
+    assert response.status == 400
+    assert "X-CloudScheduler-ScheduleTime" in str(response.body["error"])
+    assert len(str(response.body["error"])) < 300
     assert publisher.published == []
 
 
-def test_a_callers_run_id_comes_first(publisher: RecordingPublisher) -> None:
-    """Whoever may have to repeat a request names its run, and a header changes nothing."""
-    answer = dispatched(publisher, crawl(run_id="books-7"), schedule_time="2026-11-22T06:00:00Z")
-    assert answer.body["run_id"] == "books-7"
+def test_the_run_id_of_a_crawl_precedes_the_scheduled_time(publisher: RecordingPublisher) -> None:
+    """A caller that may have to repeat a request names its run."""
+    response = dispatch(publisher, crawl(run_id="books-7"), schedule_time="2026-11-22T06:00:00Z")
+    assert response.body["run_id"] == "books-7"
 
 
-def test_a_run_goes_no_further_than_its_limit(publisher: RecordingPublisher) -> None:
-    """URLs past it are counted; a duplicate of a job that is there is none of them."""
+def test_a_run_has_at_most_max_jobs(publisher: RecordingPublisher) -> None:
+    """URLs beyond the limit are counted; a duplicate of an existing job is not among them."""
     urls = [f"https://shop.example/{number}" for number in (1, 2, 3, 1, 4)]
-    answer = dispatched(publisher, crawl(*urls, limits={"max_jobs": 2}))
-    assert (answer.body["published"], answer.body["over_limit"], answer.body["duplicates"]) == (2, 2, 1)
+    response = dispatch(publisher, crawl(*urls, limits={"max_jobs": 2}))
+    assert (response.body["published"], response.body["over_limit"], response.body["duplicates"]) == (2, 2, 1)
 
 
-def test_a_url_that_is_none_rejects_no_other(publisher: RecordingPublisher) -> None:
-    """Each rejected URL is told with its reason; the others are dispatched."""
-    answer = dispatched(
+def test_an_invalid_url_is_rejected_and_the_others_are_dispatched(publisher: RecordingPublisher) -> None:
+    """The response lists each rejected URL with its reason."""
+    response = dispatch(
         publisher, crawl("ftp://shop.example/", "https://shop.example/1", "http://", "x" * 3000)
     )
-    assert (answer.status, answer.body["published"], answer.body["rejected_count"]) == (200, 1, 3)
-    rejected = answer.body["rejected"]
+    assert (response.status, response.body["published"], response.body["rejected_count"]) == (200, 1, 3)
+    rejected = response.body["rejected"]
     assert isinstance(rejected, list)
     assert rejected[0] == {
         "url": "ftp://shop.example/",
@@ -193,84 +193,84 @@ def test_a_url_that_is_none_rejects_no_other(publisher: RecordingPublisher) -> N
     assert rejected[2]["url"] == "x" * 200 + "…"
 
 
-def test_rejected_urls_do_not_fill_the_answer(publisher: RecordingPublisher) -> None:
-    """The first thousand are told, all are counted."""
-    answer = dispatched(publisher, crawl(*["nonsense"] * (MAX_LISTED_REJECTED + 5)))
-    assert isinstance(answer.body["rejected"], list)
-    assert len(answer.body["rejected"]) == MAX_LISTED_REJECTED
-    assert answer.body["rejected_count"] == MAX_LISTED_REJECTED + 5
+def test_the_response_lists_at_most_1000_rejected_urls(publisher: RecordingPublisher) -> None:
+    """All rejected URLs are counted."""
+    response = dispatch(publisher, crawl(*["nonsense"] * (MAX_LISTED_REJECTED + 5)))
+    assert isinstance(response.body["rejected"], list)
+    assert len(response.body["rejected"]) == MAX_LISTED_REJECTED
+    assert response.body["rejected_count"] == MAX_LISTED_REJECTED + 5
 
 
-def test_a_job_too_large_to_send_is_rejected(publisher: RecordingPublisher) -> None:
-    """A recipe that no worker would read is told before anything is published."""
+def test_a_job_over_the_maximum_size_is_rejected(publisher: RecordingPublisher) -> None:
+    """A recipe that no worker would read is reported before anything is published."""
     field = {"css": "h1", "default": "x" * 65536}
-    answer = dispatched(publisher, crawl(recipe={"name": "book", "fields": {"title": field}}))
-    assert (answer.body["published"], answer.body["rejected_count"]) == (0, 2)
-    assert "at most 65536 are sent" in str(answer.body["rejected"])
+    response = dispatch(publisher, crawl(recipe={"name": "book", "fields": {"title": field}}))
+    assert (response.body["published"], response.body["rejected_count"]) == (0, 2)
+    assert "at most 65536 are sent" in str(response.body["rejected"])
 
 
-def test_a_crawl_that_cannot_be_read_is_told_with_every_fault(publisher: RecordingPublisher) -> None:
-    """400, each fault with its path, and nothing published."""
-    answer = dispatched(publisher, crawl(name="Books!", limits={"max_jobs": 0}, recpie={}))
-    assert answer.status == 400
-    faults = answer.body["faults"]
+def test_an_invalid_crawl_is_400_with_every_fault(publisher: RecordingPublisher) -> None:
+    """Each fault has its path, and nothing is published."""
+    response = dispatch(publisher, crawl(name="Books!", limits={"max_jobs": 0}, recpie={}))
+    assert response.status == 400
+    faults = response.body["faults"]
     assert isinstance(faults, list)
     assert {fault["path"] for fault in faults} == {"name", "limits.max_jobs", "recpie"}
     assert publisher.published == []
 
 
-def test_jobs_that_are_not_confirmed_are_told(publisher: RecordingPublisher) -> None:
-    """503 with how many, why, and the run_id by which a repeat makes the same jobs."""
+def test_unconfirmed_jobs_are_503_and_a_repeat_makes_the_same_jobs(publisher: RecordingPublisher) -> None:
+    """The response says how many are missing, why, and the run_id for a repeat."""
     # Given a topic that confirms the first job and not the others
     publisher.error, publisher.error_from = PublishUnconfirmed("scrape-jobs", "gone"), 1
     urls = [f"https://shop.example/{number}" for number in range(3)]
     # When a crawl of three pages is dispatched
-    answer = dispatched(publisher, crawl(*urls))
-    # Then the caller knows what is missing
-    assert (answer.status, answer.body["published"], answer.body["unconfirmed"]) == (503, 1, 2)
-    assert answer.body["error"] == (
+    response = dispatch(publisher, crawl(*urls))
+    # Then the response says how many are missing
+    assert (response.status, response.body["published"], response.body["unconfirmed"]) == (503, 1, 2)
+    assert response.body["error"] == (
         "2 of 3 jobs are not confirmed: topic scrape-jobs did not confirm: gone. "
         "Repeat the request with run_id books-2026-11-22T06:00:03Z: it makes the same jobs."
     )
-    # When it is repeated so, later
+    # When the request is repeated later with this run_id
     before = [job.job_id for job in jobs(publisher)]
     publisher.error = None
     later = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
-    again = dispatched(publisher, crawl(*urls, run_id=answer.body["run_id"]), now=later)
-    # Then all three are there, the first under its old id
-    assert (again.status, again.body["published"]) == (200, 3)
+    repeated = dispatch(publisher, crawl(*urls, run_id=response.body["run_id"]), now=later)
+    # Then all three are published, the first with the same id
+    assert (repeated.status, repeated.body["published"]) == (200, 3)
     assert jobs(publisher)[1].job_id == before[0]
 
 
 def sitemap(*urls: str) -> SitemapUrls:
-    """Hold a sitemap of these pages."""
+    """Return a reader of a sitemap with these pages."""
     return lambda _: iter(urls)
 
 
-def test_a_sitemaps_pages_follow_the_crawls_own(publisher: RecordingPublisher) -> None:
-    """Both sources make one run, with one limit and no page twice."""
+def test_the_pages_of_a_sitemap_follow_the_urls_of_the_crawl(publisher: RecordingPublisher) -> None:
+    """Both sources make one run, with one limit and without duplicates."""
     sources = {"urls": ["https://shop.example/1"], "sitemap": "https://shop.example/sitemap.xml"}
     pages = sitemap("https://shop.example/2", "https://shop.example/1", "not a URL")
-    answer = dispatched(publisher, crawl(sources=sources), sitemap_urls=pages)
+    response = dispatch(publisher, crawl(sources=sources), sitemap_urls=pages)
     assert [job.url for job in jobs(publisher)] == ["https://shop.example/1", "https://shop.example/2"]
-    assert (answer.body["duplicates"], answer.body["rejected_count"]) == (1, 1)
+    assert (response.body["duplicates"], response.body["rejected_count"]) == (1, 1)
 
 
 @pytest.mark.parametrize(
-    ("wrong", "status"), [(SitemapUnreadable("no sitemap"), 400), (SitemapUnavailable("down"), 503)]
+    ("error", "status"), [(SitemapUnreadable("no sitemap"), 400), (SitemapUnavailable("down"), 503)]
 )
-def test_a_sitemap_that_fails_midway_is_told_with_what_is_published(
-    publisher: RecordingPublisher, wrong: Exception, status: int
+def test_a_sitemap_that_fails_midway_is_reported_with_the_published_count(
+    publisher: RecordingPublisher, error: Exception, status: int
 ) -> None:
-    """400 where a repeat will not help, 503 where it may; never a 200 for half a crawl."""
+    """400 if a repeat will not help, 503 if it may; never 200 for half a crawl."""
 
     def failing(_: str) -> Iterator[str]:
         yield "https://shop.example/1"
-        raise wrong
+        raise error
 
-    answer = dispatched(
+    response = dispatch(
         publisher, crawl(sources={"sitemap": "https://shop.example/s.xml"}), sitemap_urls=failing
     )
-    assert (answer.status, answer.body["published"]) == (status, 1)
-    assert str(answer.body["error"]).startswith(f"sources.sitemap: {wrong}")
-    assert answer.body["run_id"] == "books-2026-11-22T06:00:03Z"
+    assert (response.status, response.body["published"]) == (status, 1)
+    assert str(response.body["error"]).startswith(f"sources.sitemap: {error}")
+    assert response.body["run_id"] == "books-2026-11-22T06:00:03Z"

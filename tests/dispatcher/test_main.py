@@ -1,4 +1,4 @@
-"""The dispatcher's edge, as functions-framework serves it."""
+"""The dispatcher's entry point, as functions-framework serves it."""
 
 import logging
 from collections.abc import Iterator
@@ -23,8 +23,8 @@ def make_client() -> FlaskClient:
 
 
 @contextmanager
-def own_logs() -> Iterator[None]:
-    """Give the logs back that a dispatcher sets up for itself when it is loaded."""
+def restored_logs() -> Iterator[None]:
+    """Restore the log handlers that a dispatcher replaces when it is loaded."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
@@ -34,105 +34,110 @@ def own_logs() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[FlaskClient]:
-    """A client of the dispatcher, which reads its environment when it is loaded."""
+    """A client of a dispatcher, which reads its environment when it is loaded."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GOOGLE_CLOUD_PROJECT", "p")
         patch.delenv("PORT", raising=False)
-        # Nobody is there: what is tested here publishes nothing.
+        # No server listens there, and no test of this client publishes anything.
         patch.setenv("PUBSUB_EMULATOR_HOST", "127.0.0.1:1")
-        with own_logs():
+        with restored_logs():
             client = make_client()
         yield client
 
 
-def test_it_says_that_it_lives(client: FlaskClient) -> None:
-    """Without a Pub/Sub, and without being wired."""
-    answer = client.get("/healthz")
-    assert (answer.status_code, answer.json) == (200, {"status": "ok"})
+def test_healthz_is_200_without_pubsub(client: FlaskClient) -> None:
+    """The health check needs no wiring."""
+    response = client.get("/healthz")
+    assert (response.status_code, response.json) == (200, {"status": "ok"})
     assert client.head("/healthz").status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/crawl", "/healthz/", "/favicon.ico", "//"])
-def test_another_path_is_told_where_to_go(client: FlaskClient, path: str) -> None:
-    """404, and what there is."""
-    answer = client.post(path, data=b"{}")
-    assert answer.status_code in {404, 308}
+def test_an_unknown_path_is_404(client: FlaskClient, path: str) -> None:
+    """The response names the path to use."""
+    response = client.post(path, data=b"{}")
+    assert response.status_code in {404, 308}
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
-def test_another_method_is_told_which(client: FlaskClient, method: str) -> None:
-    """405 with Allow (RFC 9110 section 15.5.6)."""
-    answer = client.open("/", method=method)
-    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
-    assert answer.json == {"error": f"{method} is not allowed; POST a crawl"}
+def test_another_method_is_405_with_allow(client: FlaskClient, method: str) -> None:
+    """RFC 9110 section 15.5.6."""
+    response = client.open("/", method=method)
+    assert (response.status_code, response.headers["Allow"]) == (405, "POST")
+    assert response.json == {"error": f"{method} is not allowed; POST a crawl"}
 
 
-def test_a_bad_crawl_is_told_with_all_its_paths(
+def test_an_invalid_crawl_is_400_with_every_fault_and_one_log_line(
     client: FlaskClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """400 with every fault, and one line in the log."""
+    """Each fault has its path."""
     caplog.set_level(logging.INFO, logger="scrapeq")
-    answer = client.post("/", data=b'{"name": "B", "sources": {}, "recipe": {"name": "b", "fields": {}}}')
-    assert answer.status_code == 400
-    assert answer.json is not None
-    assert {fault["path"] for fault in answer.json["faults"]} == {"name", "sources", "recipe.fields"}
+    response = client.post("/", data=b'{"name": "B", "sources": {}, "recipe": {"name": "b", "fields": {}}}')
+    assert response.status_code == 400
+    assert response.json is not None
+    assert {fault["path"] for fault in response.json["faults"]} == {"name", "sources", "recipe.fields"}
     [line] = [record for record in caplog.records if record.name == "scrapeq"]
     assert line.message == "dispatch_finished"
     assert line.__dict__["json_fields"]["status"] == 400
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b"[" * 100_000])
-def test_what_is_no_json_object_is_told_so(client: FlaskClient, body: bytes) -> None:
-    """400, and a sentence."""
-    answer = client.post("/", data=body, headers={"Content-Type": "application/json"})
-    assert answer.status_code == 400
-    assert answer.json is not None
-    assert "the crawl" in answer.json["error"]
+def test_a_crawl_that_is_not_a_json_object_is_400(client: FlaskClient, body: bytes) -> None:
+    """The response says so in a sentence."""
+    response = client.post("/", data=body, headers={"Content-Type": "application/json"})
+    assert response.status_code == 400
+    assert response.json is not None
+    assert "the crawl" in response.json["error"]
 
 
-def test_a_crawl_larger_than_any_is_refused(client: FlaskClient) -> None:
-    """By what it announces, with the bound."""
-    answer = client.post("/", data=b" " * (MAX_CRAWL_BYTES + 1))
-    assert answer.status_code == 400
-    assert answer.json is not None
-    assert f"at most {MAX_CRAWL_BYTES} are read" in answer.json["error"]
+def test_a_crawl_over_the_maximum_size_is_400(client: FlaskClient) -> None:
+    """Its Content-Length is enough to reject it; the response names the limit."""
+    response = client.post("/", data=b" " * (MAX_CRAWL_BYTES + 1))
+    assert response.status_code == 400
+    assert response.json is not None
+    assert f"at most {MAX_CRAWL_BYTES} are read" in response.json["error"]
 
 
-def test_a_dispatcher_that_takes_no_replays_says_what_to_set(client: FlaskClient) -> None:
-    """It starts all the same; POST /replay is 403, so that every dead letter stays where it is."""
-    answer = client.post("/replay", data=b"{}", headers={"Authorization": "Bearer x"})
-    assert answer.status_code == 403
-    assert answer.json is not None
+def test_replay_without_push_settings_is_403_and_names_them(client: FlaskClient) -> None:
+    """The dispatcher starts without them; a 403 leaves every dead letter in its subscription."""
+    response = client.post("/replay", data=b"{}", headers={"Authorization": "Bearer x"})
+    assert response.status_code == 403
+    assert response.json is not None
     for name in ("PUSH_AUDIENCE", "PUSH_SERVICE_ACCOUNT", "PUSH_AUTH=none"):
-        assert name in answer.json["error"]
+        assert name in response.json["error"]
     assert client.get("/replay").status_code == 405
 
 
-def test_a_dispatcher_that_takes_replays_wants_a_token_and_a_push(
+def test_replay_without_a_token_is_401_and_without_a_push_400(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """401 without one; 400 where nobody asks for one and the body is no push; a line in the log each."""
+    """With PUSH_AUTH=none no token is needed; each request has one log line."""
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", "127.0.0.1:1")
     monkeypatch.setenv("PUSH_AUDIENCE", "https://dispatcher.example")
     monkeypatch.setenv("PUSH_SERVICE_ACCOUNT", "push@p.iam.gserviceaccount.com")
-    with own_logs():
+    with restored_logs():
         client = make_client()
     caplog.set_level(logging.INFO, logger="scrapeq")
     assert client.post("/replay", data=b"{}").status_code == 401
     monkeypatch.setenv("PUSH_AUTH", "none")
-    with own_logs():
+    with restored_logs():
         client = make_client()
     assert client.post("/replay", data=b"{}").status_code == 400
-    ended = [
+    log_lines = [
         record.__dict__["json_fields"] for record in caplog.records if record.message == "replay_finished"
     ]
-    assert [(line["status"], line["reason"]) for line in ended] == [(401, "no_token"), (400, "bad_envelope")]
+    assert [(line["status"], line["reason"]) for line in log_lines] == [
+        (401, "no_token"),
+        (400, "bad_envelope"),
+    ]
 
 
 @pytest.mark.parametrize("missing", ["PUSH_AUDIENCE", "PUSH_SERVICE_ACCOUNT"])
-def test_half_an_authentication_keeps_it_from_starting(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
-    """Both, for replays, or neither: one alone is a mistake in the deployment."""
+def test_audience_without_account_or_account_without_audience_is_a_fault(
+    monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    """Replays need both; one alone is a mistake in the deployment."""
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
     for name in {"PUSH_AUDIENCE", "PUSH_SERVICE_ACCOUNT"} - {missing}:
         monkeypatch.setenv(name, "x")
@@ -152,18 +157,18 @@ TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
         ({"X-Cloud-Trace-Context": f"{TRACE}/1;o=0"}, Trace(TRACE, "0000000000000001", sampled=False)),
     ],
 )
-def test_the_line_of_a_dispatch_belongs_to_its_requests_trace(
+def test_the_log_line_of_a_dispatch_has_the_requests_trace(
     client: FlaskClient, caplog: pytest.LogCaptureFixture, headers: dict[str, str], trace: Trace
 ) -> None:
-    """So that Cloud Logging shows it beside the request, and beside the jobs' deliveries."""
+    """Cloud Logging then shows it with the request and with the deliveries of its jobs."""
     caplog.set_level(logging.INFO, logger="scrapeq")
     client.post("/", data=b"{}", headers=headers)
     [line] = [record for record in caplog.records if record.name == "scrapeq"]
     assert line.__dict__["trace_context"] == trace
 
 
-def test_a_dispatch_without_a_trace_begins_one(client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
-    """Each its own."""
+def test_a_dispatch_without_a_trace_starts_one(client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
+    """Each dispatch has its own."""
     caplog.set_level(logging.INFO, logger="scrapeq")
     for _ in range(2):
         client.post("/", data=b"{}", headers={"traceparent": "00-nonsense"})
@@ -172,8 +177,8 @@ def test_a_dispatch_without_a_trace_begins_one(client: FlaskClient, caplog: pyte
     assert all(Trace.parse(trace.traceparent(trace.span_id)) == trace for trace in traces)
 
 
-def test_a_broken_environment_keeps_it_from_starting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One sentence with every fault, before any request is taken."""
+def test_invalid_settings_keep_the_dispatcher_from_starting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One sentence names every fault, before any request is taken."""
     monkeypatch.delenv("GOOGLE_CLOUD_PROJECT", raising=False)
     monkeypatch.setenv("PUBLISH_TIMEOUT_SECONDS", "0")
     with pytest.raises(SystemExit) as end:

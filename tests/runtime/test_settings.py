@@ -1,4 +1,4 @@
-"""Settings of every service: read once, every fault told, none survived."""
+"""Settings of every service: read once; every fault is reported and ends the process."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from pydantic import Field
 from runtime.settings import BadSettings, ServiceSettings, load, load_or_exit
 
 
-class Kettle(ServiceSettings):
+class ExampleSettings(ServiceSettings):
     """A service with a setting of its own."""
 
     degrees: Annotated[int, Field(ge=0, le=100)] = 100
@@ -29,16 +29,16 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def test_every_fault_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever deploys mends all of it in one go: each fault with its variable and what it got."""
+def test_every_fault_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each fault names its variable and the value, so that one deployment can repair all of them."""
     # Given an environment with one variable missing and two that are wrong
     monkeypatch.setenv("PORT", "80x")
     monkeypatch.setenv("DEGREES", "101")
     # When it is read
-    with pytest.raises(BadSettings) as wrong:
-        load(Kettle)
+    with pytest.raises(BadSettings) as caught:
+        load(ExampleSettings)
     # Then all three are named
-    faults = str(wrong.value).split("; ")
+    faults = str(caught.value).split("; ")
     assert [fault.split(":")[0] for fault in faults] == ["GOOGLE_CLOUD_PROJECT", "PORT", "DEGREES"]
     assert faults[0] == "GOOGLE_CLOUD_PROJECT: missing"
     assert "'80x'" in faults[1]
@@ -48,21 +48,21 @@ def test_every_fault_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "value"), [("PORT", "0"), ("PORT", "65536"), ("PORT", ""), ("GOOGLE_CLOUD_PROJECT", "")]
 )
-def test_a_value_outside_its_bounds_is_a_fault(
+def test_a_value_outside_its_limits_is_a_fault(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
-    """A variable that is set to nothing is not taken for one that is not set."""
+    """A variable set to an empty text does not count as unset."""
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
     monkeypatch.setenv(name, value)
     with pytest.raises(BadSettings, match=f"^{name}: "):
-        load(Kettle)
+        load(ExampleSettings)
 
 
-def test_what_is_not_set_has_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A project is all that has to be said; other variables of the environment are not ours."""
+def test_an_unset_variable_has_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the project is required; unknown variables are ignored."""
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
     monkeypatch.setenv("SOMETHING_ELSE", "x")
-    settings = load(Kettle)
+    settings = load(ExampleSettings)
     assert (settings.google_cloud_project, settings.port, settings.degrees) == ("p", 8080, 100)
     assert settings.k_revision == "local"
 
@@ -75,45 +75,43 @@ def test_what_is_not_set_has_its_default(monkeypatch: pytest.MonkeyPatch) -> Non
         "b http://x.example",
     ],
 )
-def test_sites_owners_can_reach_whoever_runs_it_in_the_cloud(
-    monkeypatch: pytest.MonkeyPatch, user_agent: str
-) -> None:
-    """A URL or an email address in USER_AGENT is needed on Cloud Run, and only there."""
+def test_user_agent_needs_a_contact_on_cloud_run(monkeypatch: pytest.MonkeyPatch, user_agent: str) -> None:
+    """A URL or an email address in USER_AGENT is required on Cloud Run, and only there."""
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
-    assert load(Kettle).user_agent == "scrapeq/0.1"
+    assert load(ExampleSettings).user_agent == "scrapeq/0.1"
     monkeypatch.setenv("K_SERVICE", "worker")
     with pytest.raises(BadSettings, match=r"^USER_AGENT: must hold a URL or an email address"):
-        load(Kettle)
+        load(ExampleSettings)
     monkeypatch.setenv("USER_AGENT", user_agent)
-    assert load(Kettle).user_agent == user_agent
+    assert load(ExampleSettings).user_agent == user_agent
 
 
 @pytest.mark.parametrize(
     "user_agent", ["", " scrapeq", "007/1", "(x)", "a\tb", "a\r\nX: y", "bot ä", "x" * 501]
 )
-def test_a_user_agent_is_one_line_that_begins_with_a_name(
+def test_user_agent_is_one_line_that_begins_with_a_product_name(
     monkeypatch: pytest.MonkeyPatch, user_agent: str
 ) -> None:
-    """The name is what robots.txt calls us by; a line end in it would be a header of its own."""
+    """robots.txt rules name the product; a line break would start another header."""
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
     monkeypatch.setenv("USER_AGENT", user_agent)
     with pytest.raises(BadSettings, match=r"^USER_AGENT: "):
-        load(Kettle)
+        load(ExampleSettings)
 
 
 @pytest.mark.parametrize("networks", ["10.0.0.1/8", "10.0.0.0/8;::1/128", "localhost", "10.0.0.0/8,,x"])
-def test_a_list_of_networks_with_a_typo_is_a_fault(monkeypatch: pytest.MonkeyPatch, networks: str) -> None:
-    """It opens nothing by accident, and nothing is missed in silence."""
+def test_an_invalid_list_of_networks_is_a_fault(monkeypatch: pytest.MonkeyPatch, networks: str) -> None:
+    """A typo neither allows a network by accident nor is ignored."""
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
     monkeypatch.setenv("FETCH_ALLOW_NETWORKS", "10.0.0.0/8, ::1/128")
-    assert load(Kettle).fetch_allow_networks == "10.0.0.0/8, ::1/128"
+    assert load(ExampleSettings).fetch_allow_networks == "10.0.0.0/8, ::1/128"
     monkeypatch.setenv("FETCH_ALLOW_NETWORKS", networks)
     with pytest.raises(BadSettings, match=r"^FETCH_ALLOW_NETWORKS: "):
-        load(Kettle)
+        load(ExampleSettings)
 
 
-def test_a_service_that_cannot_run_says_why_and_ends() -> None:
-    """One sentence on standard error and status 1: what Python makes of a SystemExit with a text."""
+def test_invalid_settings_exit_with_their_faults() -> None:
+    """SystemExit with a text is one sentence on standard error and status 1."""
     with pytest.raises(SystemExit) as end:
-        load_or_exit(Kettle)
+        load_or_exit(ExampleSettings)
     assert str(end.value).endswith("does not start. GOOGLE_CLOUD_PROJECT: missing")

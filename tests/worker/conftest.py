@@ -1,17 +1,21 @@
-"""Real small things that the worker's tests share: a site on a socket, keys, a worker around them."""
+"""Fixtures of the worker's tests."""
 
+import logging
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 import localpubsub
 from tests.servers.push_tokens import Issuer
+from tests.servers.recording_publisher import RecordingPublisher
 from tests.servers.worker_process import OUTCOMES_SUBSCRIPTION, OUTCOMES_TOPIC
+from tests.worker.worker_under_test import FakeAuthenticator, LogEvents, ScriptedSite, WorkerUnderTest
 
 
 @pytest.fixture(scope="session")
 def pubsub() -> Iterator[str]:
-    """A running Pub/Sub, with the outcomes topic and a subscription to it; its host:port."""
+    """The host:port of a running Pub/Sub, which has the outcomes topic and a subscription to it."""
     setup = {
         "topics": [OUTCOMES_TOPIC],
         "subscriptions": [{"name": OUTCOMES_SUBSCRIPTION, "topic": OUTCOMES_TOPIC}],
@@ -22,5 +26,28 @@ def pubsub() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def issuer() -> Issuer:
-    """Whoever signs certificates."""
+    """An issuer of certificates."""
     return Issuer()
+
+
+@pytest.fixture
+def worker(publisher: RecordingPublisher) -> WorkerUnderTest:
+    """A worker whose page scrapes well."""
+    return WorkerUnderTest(ScriptedSite(), FakeAuthenticator(), publisher)
+
+
+@pytest.fixture
+def log_events(caplog: pytest.LogCaptureFixture) -> LogEvents:
+    """Return the fields of every `delivery_finished` logged so far, with level and exception."""
+    caplog.set_level(logging.INFO, logger="scrapeq")
+
+    def events() -> list[dict[str, Any]]:
+        records = [record for record in caplog.records if record.name == "scrapeq"]
+        assert {record.message for record in records} <= {"delivery_finished"}
+        return [
+            record.__dict__["json_fields"]
+            | {"level": record.levelno, "error": record.exc_info, "trace": record.__dict__["trace_context"]}
+            for record in records
+        ]
+
+    return events

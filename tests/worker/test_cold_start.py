@@ -1,11 +1,11 @@
-"""A cold start is paid for at every scaling up: what no push needs is not imported."""
+"""The cold start: a worker imports no package that a push does not need."""
 
 import subprocess
 import sys
 
 from tests.servers.worker_process import ROOT, environment
 
-HEAVY = {"aiohttp", "google.cloud.logging", "localpubsub", "rich", "yaml"}
+SLOW_IMPORTS = {"aiohttp", "google.cloud.logging", "localpubsub", "rich", "yaml"}
 STARTED = """
 import sys
 import worker.gunicorn_conf, worker.main
@@ -14,8 +14,8 @@ print(*sys.modules)
 """
 
 
-def test_the_worker_imports_nothing_heavy_that_it_does_not_need() -> None:
-    """By the names of what once was, or could be, imported by accident."""
+def test_the_worker_imports_no_slow_package_that_it_does_not_need() -> None:
+    """The list names packages that were, or could be, imported by accident."""
     variables = environment(GOOGLE_CLOUD_PROJECT="p", PUBSUB_EMULATOR_HOST="127.0.0.1:1", PUSH_AUTH="none")
     started = subprocess.run(
         [sys.executable, "-c", STARTED],
@@ -28,5 +28,5 @@ def test_the_worker_imports_nothing_heavy_that_it_does_not_need() -> None:
     )
     imported = set(started.stdout.splitlines()[-1].split())
     assert "worker.main" in imported
-    assert imported.isdisjoint(HEAVY)
-    assert imported.isdisjoint({"cachecontrol"}), "only where pushes are authenticated"
+    assert imported.isdisjoint(SLOW_IMPORTS)
+    assert imported.isdisjoint({"cachecontrol"}), "cachecontrol is needed only if pushes are authenticated"

@@ -1,4 +1,4 @@
-"""The worker's settings: a broken environment is told whole, and nothing starts on it."""
+"""The worker's settings: every fault is reported, and the worker does not start with one."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ GOOD = {
 
 @pytest.fixture(autouse=True)
 def environment() -> Iterator[pytest.MonkeyPatch]:
-    """An environment that describes a worker, and nothing else of it."""
+    """An environment with the three required variables and no other setting."""
     with pytest.MonkeyPatch.context() as environment:
         for name in WorkerSettings.model_fields:
             environment.delenv(name.upper(), raising=False)
@@ -26,27 +26,27 @@ def environment() -> Iterator[pytest.MonkeyPatch]:
 
 
 def faults(environment: pytest.MonkeyPatch, **variables: str) -> dict[str, str]:
-    """Return the faults of an environment with these variables; an empty one is not set."""
+    """Return the faults of an environment with these variables; an empty value unsets one."""
     for name, value in variables.items():
         if value:
             environment.setenv(name, value)
         else:
             environment.delenv(name, raising=False)
-    with pytest.raises(BadSettings) as wrong:
+    with pytest.raises(BadSettings) as caught:
         load(WorkerSettings)
-    return dict(fault.split(": ", 1) for fault in str(wrong.value).split("; "))
+    return dict(fault.split(": ", 1) for fault in str(caught.value).split("; "))
 
 
-def test_three_variables_are_enough() -> None:
-    """The defaults are a whole chain: a page, its request, its deadline."""
+def test_defaults_with_three_variables_are_valid() -> None:
+    """The defaults are a valid chain of timeouts: page budget, request timeout, ack deadline."""
     settings = load(WorkerSettings)
     assert settings.push_auth == "oidc"
     assert settings.page_budget_seconds < settings.request_timeout_seconds < settings.ack_deadline_seconds
 
 
-def test_every_fault_is_told_at_once(environment: pytest.MonkeyPatch) -> None:
-    """Missing, malformed and contradictory variables together: one deployment mends them all."""
-    told = faults(
+def test_every_fault_is_reported_at_once(environment: pytest.MonkeyPatch) -> None:
+    """Missing, malformed and contradictory variables are reported together."""
+    reported = faults(
         environment,
         GOOGLE_CLOUD_PROJECT="",
         PORT="80x",
@@ -57,7 +57,7 @@ def test_every_fault_is_told_at_once(environment: pytest.MonkeyPatch) -> None:
         ACK_DEADLINE_SECONDS="9",
         USER_AGENT="x" * 501,
     )
-    assert told.keys() == {
+    assert reported.keys() == {
         "GOOGLE_CLOUD_PROJECT",
         "PORT",
         "PUSH_AUDIENCE",
@@ -82,31 +82,31 @@ def test_every_fault_is_told_at_once(environment: pytest.MonkeyPatch) -> None:
         ("40", "55", "601", "ACK_DEADLINE_SECONDS: "),
     ],
 )
-def test_a_broken_chain_of_deadlines_is_refused(
+def test_a_broken_chain_of_timeouts_is_a_fault(
     environment: pytest.MonkeyPatch, budget: str, timeout: str, deadline: str, fault: str
 ) -> None:
-    """Page budget + confirmation ≤ request timeout ≤ ack deadline: else a running job is redelivered."""
-    told = faults(
+    """Page budget + confirmation ≤ request timeout ≤ ack deadline; else a running job is redelivered."""
+    reported = faults(
         environment,
         PAGE_BUDGET_SECONDS=budget,
         REQUEST_TIMEOUT_SECONDS=timeout,
         ACK_DEADLINE_SECONDS=deadline,
     )
-    assert [f"{name}: {why}"[: len(fault)] for name, why in told.items()] == [fault]
+    assert [f"{name}: {why}"[: len(fault)] for name, why in reported.items()] == [fault]
 
 
-def test_a_chain_without_slack_is_taken(environment: pytest.MonkeyPatch) -> None:
-    """The bounds themselves are within it."""
+def test_a_chain_of_timeouts_without_slack_is_valid(environment: pytest.MonkeyPatch) -> None:
+    """The limits themselves are allowed."""
     environment.setenv("PAGE_BUDGET_SECONDS", "55")
     environment.setenv("REQUEST_TIMEOUT_SECONDS", "60")
     assert load(WorkerSettings).page_budget_seconds == 55
 
 
-def test_who_may_push_is_said_or_waived(environment: pytest.MonkeyPatch) -> None:
-    """Without an audience any token would do, without an account anybody's: neither is a default."""
-    told = faults(environment, PUSH_AUDIENCE="", PUSH_SERVICE_ACCOUNT="")
-    assert told.keys() == {"PUSH_AUDIENCE", "PUSH_SERVICE_ACCOUNT"}
-    assert "PUSH_AUTH=none" in told["PUSH_AUDIENCE"]
+def test_push_authentication_is_configured_or_disabled(environment: pytest.MonkeyPatch) -> None:
+    """Without an audience or an account any token would be accepted: neither has a default."""
+    reported = faults(environment, PUSH_AUDIENCE="", PUSH_SERVICE_ACCOUNT="")
+    assert reported.keys() == {"PUSH_AUDIENCE", "PUSH_SERVICE_ACCOUNT"}
+    assert "PUSH_AUTH=none" in reported["PUSH_AUDIENCE"]
     environment.setenv("PUSH_AUTH", "none")
     assert load(WorkerSettings).push_auth == "none"
     environment.setenv("PUSH_AUTH", "off")

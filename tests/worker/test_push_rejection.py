@@ -1,0 +1,183 @@
+"""Pushes without an attempt: unauthenticated, or without a readable envelope or job."""
+
+import json
+import logging
+from io import BytesIO
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from contract.outcome import Reason
+from push_endpoint.errors import AuthenticationError
+from push_endpoint.request_body import MAX_REQUEST_BYTES
+from tests.servers.pushes import JOB, TRACE, job, push
+from tests.worker.worker_under_test import LogEvents, WorkerUnderTest
+
+
+@pytest.mark.parametrize(
+    ("reason", "status"),
+    [
+        (Reason.NO_TOKEN, 401),
+        (Reason.BAD_TOKEN, 401),
+        (Reason.WRONG_CALLER, 403),
+        (Reason.NO_CERTIFICATES, 503),
+    ],
+)
+def test_an_unauthenticated_push_fetches_and_publishes_nothing(
+    worker: WorkerUnderTest, log_events: LogEvents, reason: Reason, status: int
+) -> None:
+    """A push without a valid token, which anybody could send, has no effect."""
+    worker.authenticator.error = AuthenticationError(reason, "because")
+    assert worker.post(push()).status_code == status
+    assert worker.site.requested == []
+    assert worker.publisher.published == []
+    assert [event["reason"] for event in log_events()] == [reason]
+
+
+class UnreadableBody(BytesIO):
+    """A body that must not be read."""
+
+    def read(self, _size: int | None = -1) -> bytes:
+        """Fail."""
+        raise AssertionError("the body was read")
+
+
+def test_an_unauthenticated_body_is_not_read(worker: WorkerUnderTest) -> None:
+    """The token is checked first, so a stranger's megabytes fill no memory."""
+    worker.authenticator.error = AuthenticationError(Reason.BAD_TOKEN, "because")
+    announced = {"CONTENT_LENGTH": str(MAX_REQUEST_BYTES)}
+    response = worker.client.post("/", input_stream=UnreadableBody(), environ_overrides=announced)
+    assert response.status_code == 401
+
+
+def test_an_incomplete_push_is_400(worker: WorkerUnderTest, log_events: LogEvents) -> None:
+    """A push whose body ends early is not acknowledged, so it is delivered again."""
+    response = worker.client.post("/", data=b"{}", environ_overrides={"CONTENT_LENGTH": "1000"})
+    assert response.status_code == 400
+    assert log_events()[0]["detail"] == "the push ended before its 1000 bytes"
+
+
+def message(**changed: object) -> bytes:
+    """Return a push whose message has these fields changed; a field that is None is left out."""
+    document = json.loads(push())
+    changed_message = document["message"] | changed
+    document["message"] = {name: value for name, value in changed_message.items() if value is not None}
+    return json.dumps(document).encode()
+
+
+UNREADABLE_ENVELOPES = {
+    "empty": b"",
+    "space": b" ",
+    "not JSON": b"{",
+    "not UTF-8": b"\xff\xfe{",
+    "a string": b'"push"',
+    "an array": b"[]",
+    "null": b"null",
+    "no message": b"{}",
+    "message null": b'{"message": null}',
+    "unwrapped": job(),
+    "no id": message(messageId=None),
+    "bad base64": message(data="%%%"),
+    "base64 for URLs": message(data="_-8="),
+    "base64 cut": message(data="QQ="),
+    "data no string": message(data=7),
+    "attributes no object": message(attributes=[]),
+    "deep": b"[" * 100_000,
+    "NaN": b'{"message": NaN}',
+    "11 MB": push(b"x" * 8_000_000),
+}
+
+
+@pytest.mark.parametrize("body", UNREADABLE_ENVELOPES.values(), ids=UNREADABLE_ENVELOPES.keys())
+def test_an_unreadable_envelope_is_400_and_logged(
+    worker: WorkerUnderTest, log_events: LogEvents, body: bytes
+) -> None:
+    """Nothing is fetched or published; response and log line have the reason."""
+    response = worker.post(body)
+    assert response.status_code == 400
+    assert worker.site.requested == []
+    assert worker.publisher.published == []
+    [event] = log_events()
+    assert (event["reason"], event["outcome"], event["level"]) == (
+        "bad_envelope",
+        "unreadable",
+        logging.ERROR,
+    )
+    assert event["detail"]
+
+
+UNREADABLE_JOBS = {
+    "empty": b"",
+    "not JSON": b"job",
+    "an array": b"[]",
+    "another version": job(version=2),
+    "no version field of ours": job(version="1"),
+    "no url": job(url=None),
+    "no recipe": job(recipe=None),
+    "bad selector": job(recipe={"name": "b", "fields": {"t": {"css": "h1["}}}),
+    "bad pattern": job(recipe={"name": "b", "fields": {"t": {"css": "h1", "re": "("}}}),
+    "another scheme": job(url="file:///etc/passwd"),
+    "bad id": job(job_id="../../x"),
+    "no time zone": job(dispatched_at="2026-11-22T06:00:00"),
+    "too large": job(recipe={"name": "b", "fields": {"t": {"css": "h1", "default": "x" * 65536}}}),
+}
+
+
+@pytest.mark.parametrize("data", UNREADABLE_JOBS.values(), ids=UNREADABLE_JOBS.keys())
+def test_an_unreadable_job_is_400_and_logged_with_its_attributes(
+    worker: WorkerUnderTest, log_events: LogEvents, data: bytes
+) -> None:
+    """Job id, run id and trace are in the message's attributes, so the log line has them."""
+    assert worker.post(push(data)).status_code == 400
+    assert worker.site.requested == []
+    assert worker.publisher.published == []
+    [event] = log_events()
+    assert (event["reason"], event["message_id"], event["attempt"]) == ("bad_job", "42", 2)
+    assert (event["job_id"], event["run_id"], event["trace"]) == (JOB["job_id"], JOB["run_id"], TRACE)
+    assert event["detail"]
+
+
+def test_a_push_without_content_length_is_400(worker: WorkerUnderTest, log_events: LogEvents) -> None:
+    """Pub/Sub always sends Content-Length; a body without it is not read."""
+    response = worker.client.post("/", input_stream=None, headers={"Transfer-Encoding": "chunked"})
+    assert response.status_code == 400
+    assert log_events()[0]["reason"] == "bad_envelope"
+
+
+def test_a_push_larger_than_any_of_pubsub_is_400_and_not_read(
+    worker: WorkerUnderTest, log_events: LogEvents
+) -> None:
+    """Its Content-Length is enough to reject it, so it fills no memory."""
+    response = worker.client.post(
+        "/", data=b"x", environ_overrides={"CONTENT_LENGTH": str(MAX_REQUEST_BYTES + 1)}
+    )
+    assert response.status_code == 400
+    assert str(MAX_REQUEST_BYTES + 1) in log_events()[0]["detail"]
+
+
+near_pushes = st.builds(
+    lambda document, name, value: json.dumps(document | {name: value}).encode(),
+    st.just(json.loads(push())),
+    st.sampled_from(["message", "subscription", "deliveryAttempt"]),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=3)
+    | st.dictionaries(st.text(max_size=9), st.text(max_size=3)),
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=st.binary(max_size=200) | near_pushes | st.binary(max_size=100).map(push))
+def test_arbitrary_bytes_are_neither_acknowledged_nor_an_internal_error(
+    worker: WorkerUnderTest, body: bytes
+) -> None:
+    """A body that contains no job is rejected with a reason, and has no effect."""
+    worker.site.requested.clear()
+    response = worker.post(body)
+    if response.status_code == 204:
+        assert worker.site.requested == ["https://shop.example/1"]
+    else:
+        assert 400 <= response.status_code < 500
+        assert worker.site.requested == []

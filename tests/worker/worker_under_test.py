@@ -1,0 +1,105 @@
+"""A worker for tests: the real Flask app, with a scripted site in place of the network."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from werkzeug.test import TestResponse
+
+from contract.job import Politeness
+from contract.outcome_record import OutcomeRecord
+from push_endpoint.authentication import accept_any_caller
+from tests.servers.pushes import JOB
+from tests.servers.recording_publisher import RecordingPublisher
+from worker.app import make_app
+from worker.budget import PageBudget
+from worker.page import FetchedPage
+from worker.push_delivery import PushConsumer
+from worker.scrape import Scraper
+
+NOW = datetime(2026, 11, 22, 6, 0, 4, tzinfo=UTC)
+BODY = b"<h1>A Light in the Attic</h1>"
+PAGE = FetchedPage("https://shop.example/one", 200, "text/html", BODY)
+
+
+class ScriptedSite:
+    """A site that has one page, or fails each fetch with a given error.
+
+    Attributes:
+        page: the page of every URL.
+        error: raised by every fetch; None to return the page.
+        requested: the requested URLs, in order.
+    """
+
+    def __init__(self) -> None:
+        self.page = PAGE
+        self.error: Exception | None = None
+        self.requested: list[str] = []
+
+    def fetch(self, url: str, politeness: Politeness, budget: PageBudget) -> FetchedPage:
+        """Return the page, or raise `error`."""
+        assert politeness == Politeness(**JOB["politeness"])
+        assert budget.remaining() > 0
+        self.requested.append(url)
+        if self.error is not None:
+            raise self.error
+        return self.page
+
+
+class FakeAuthenticator:
+    """Accepts every push, or rejects each with a given error.
+
+    Attributes:
+        error: raised for every push; None to accept it.
+    """
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+
+    def __call__(self, authorization: str) -> None:
+        """Raise `error`, if it is set."""
+        accept_any_caller(authorization)
+        if self.error is not None:
+            raise self.error
+
+
+@contextmanager
+def no_time_limit(_: PageBudget) -> Iterator[None]:
+    """Set no time limit."""
+    yield
+
+
+@dataclass
+class WorkerUnderTest:
+    """A worker behind its Flask app, with a scripted site, a fake authenticator and a recording publisher."""
+
+    site: ScriptedSite
+    authenticator: FakeAuthenticator
+    publisher: RecordingPublisher
+
+    def __post_init__(self) -> None:
+        """Wire the worker."""
+        scraper = Scraper(
+            fetch=self.site.fetch,
+            page_budget_seconds=40,
+            time_limit=no_time_limit,
+            now=lambda: NOW,
+            name="r1/7",
+        )
+        self.consumer = PushConsumer(self.authenticator, scraper, self.publisher)
+        self.client = make_app(self.consumer).test_client()
+
+    def post(self, body: bytes) -> TestResponse:
+        """Push a body."""
+        return self.client.post("/", data=body, content_type="application/json")
+
+    def outcomes(self) -> list[OutcomeRecord]:
+        """Return the published outcomes."""
+        return [OutcomeRecord.decode(message.data) for message in self.publisher.published]
+
+
+LogEvents = Callable[
+    [], list[dict[str, Any]]
+]  #: returns the fields of each `delivery_finished` logged so far
