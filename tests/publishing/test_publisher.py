@@ -1,4 +1,4 @@
-"""Publishing with google-cloud-pubsub: a message counts once it is confirmed, and nobody waits for ever."""
+"""Publishing with google-cloud-pubsub: a message counts once it is confirmed, and every wait has a limit."""
 
 import socket
 import time
@@ -25,78 +25,80 @@ MESSAGE = Message(b"{}", {"job_id": "1"})
 
 @pytest.fixture
 def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Pub/Sub address where nobody listens."""
+    """Set a Pub/Sub address where no server listens."""
     port = free_port()
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", f"127.0.0.1:{port}")
 
 
 @pytest.fixture
 def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A Pub/Sub address that takes connections and says nothing."""
+    """Set a Pub/Sub address whose server accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         monkeypatch.setenv("PUBSUB_EMULATOR_HOST", f"127.0.0.1:{listener.getsockname()[1]}")
         yield
 
 
-def publisher(timeout_seconds: float, topic: str = "scrape-outcomes") -> PubSubPublisher:
-    """Return a publisher that sends at once."""
+def make_publisher(timeout_seconds: float, topic: str = "scrape-outcomes") -> PubSubPublisher:
+    """Return a publisher that sends without delay."""
     return PubSubPublisher(PROJECT, topic, timeout_seconds=timeout_seconds, batch_seconds=0.01)
 
 
 @pytest.mark.usefixtures("nowhere")
-def test_without_a_pubsub_a_message_is_unconfirmed_in_time() -> None:
-    """The library would try for 600 s; the push that waits has a deadline long before."""
-    sending = publisher(0.5)
+def test_publish_without_a_server_is_unconfirmed_in_time() -> None:
+    """The client would retry for 600 s; the push that waits has a much shorter deadline."""
+    publisher = make_publisher(0.5)
     started = time.monotonic()
     with pytest.raises(PublishUnconfirmed, match="topic scrape-outcomes did not confirm"):
-        sending.publish(MESSAGE)
+        publisher.publish(MESSAGE)
     assert time.monotonic() - started < 60
-    sending.close()
+    publisher.close()
 
 
 @pytest.mark.usefixtures("silent")
-def test_with_a_silent_pubsub_a_message_is_unconfirmed_in_time() -> None:
-    """A connection is no confirmation."""
-    sending = publisher(0.5)
+def test_publish_to_a_silent_server_is_unconfirmed_in_time() -> None:
+    """An open connection is not a confirmation."""
+    publisher = make_publisher(0.5)
     started = time.monotonic()
     with pytest.raises(PublishUnconfirmed):
-        sending.publish(MESSAGE)
+        publisher.publish(MESSAGE)
     assert time.monotonic() - started < 60
-    sending.close()
+    publisher.close()
 
 
 @pytest.mark.usefixtures("nowhere")
-def test_more_messages_than_fit_into_memory_are_all_told_unconfirmed_in_time() -> None:
-    """What Pub/Sub does not take must not hold up what comes after it: each message has its answer."""
-    sending = publisher(1)
+def test_more_messages_than_a_chunk_are_all_unconfirmed_in_time() -> None:
+    """Messages that are not confirmed do not hold up those behind them: each has a result."""
+    publisher = make_publisher(1)
     started = time.monotonic()
-    answers = list(sending.publish_all(MESSAGE for _ in range(MAX_CHUNK_MESSAGES + 2)))
-    assert len(answers) == MAX_CHUNK_MESSAGES + 2
-    assert all(isinstance(answer, PublishUnconfirmed) for answer in answers)
+    results = list(publisher.publish_all(MESSAGE for _ in range(MAX_CHUNK_MESSAGES + 2)))
+    assert len(results) == MAX_CHUNK_MESSAGES + 2
+    assert all(isinstance(result, PublishUnconfirmed) for result in results)
     assert time.monotonic() - started < 60
-    sending.close()
+    publisher.close()
 
 
 @pytest.mark.usefixtures("nowhere")
-def test_after_an_outage_of_any_length_the_publisher_still_sends() -> None:
-    """What was given up counts no longer against what may be under way."""
-    sending = publisher(1)
-    for _ in sending.publish_all(MESSAGE for _ in range(MAX_CHUNK_MESSAGES)):
+def test_publish_after_an_outage_is_sent() -> None:
+    """Messages that were given up hold no flow-control slots."""
+    publisher = make_publisher(1)
+    for _ in publisher.publish_all(MESSAGE for _ in range(MAX_CHUNK_MESSAGES)):
         pass
-    # When the next message comes, it is tried too, and given up in time
+    # When another message is published, it is tried, and given up in time
     started = time.monotonic()
     with pytest.raises(PublishUnconfirmed):
-        sending.publish(MESSAGE)
+        publisher.publish(MESSAGE)
     assert time.monotonic() - started < 60
-    sending.close()
+    publisher.close()
 
 
 @pytest.fixture(scope="module")
 def pubsub() -> Iterator[str]:
-    """A running Pub/Sub, with the topic `scrape-outcomes` and a subscription `kept` to it."""
+    """The host:port of a Pub/Sub with the topic `scrape-outcomes` and a subscription `subscription` to it."""
     topic = f"projects/{PROJECT}/topics/scrape-outcomes"
-    kept = {"name": f"projects/{PROJECT}/subscriptions/kept", "topic": topic}
-    with localpubsub.running(setup={"topics": [topic], "subscriptions": [kept]}, log_level="error") as server:
+    subscription = {"name": f"projects/{PROJECT}/subscriptions/kept", "topic": topic}
+    with localpubsub.running(
+        setup={"topics": [topic], "subscriptions": [subscription]}, log_level="error"
+    ) as server:
         yield server.host
 
 
@@ -106,26 +108,26 @@ def _reachable(pubsub: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_reachable")
-def test_confirmations_come_in_the_order_of_the_messages() -> None:
-    """The n-th answer is the n-th message's, whatever batches they travelled in."""
-    sending = publisher(20)
+def test_results_come_in_the_order_of_the_messages() -> None:
+    """The n-th result is the n-th message's, whatever batches they were sent in."""
+    publisher = make_publisher(20)
     # Given more messages than one request takes, the third of them larger than Pub/Sub takes
     bodies = [b"x" * (11_000_000 if number == 2 else 1) for number in range(1200)]
     # When all are published
-    answers = list(sending.publish_all(Message(body, {"n": str(n)}) for n, body in enumerate(bodies)))
-    # Then the ids rise, and the refusal stands where its message stood
-    assert isinstance(answers[2], PublishUnconfirmed)
-    ids = [int(answer) for answer in answers if isinstance(answer, str)]
+    results = list(publisher.publish_all(Message(body, {"n": str(n)}) for n, body in enumerate(bodies)))
+    # Then the ids rise, and the failure has the place of its message
+    assert isinstance(results[2], PublishUnconfirmed)
+    ids = [int(result) for result in results if isinstance(result, str)]
     assert len(ids) == 1199
     assert ids == sorted(ids)
-    sending.close()
+    publisher.close()
 
 
 @pytest.mark.usefixtures("_reachable")
 def test_a_confirmed_message_is_in_the_topic() -> None:
-    """Its id is the one that subscribers see, its bytes and attributes are what was given."""
-    sending = publisher(20)
-    message_id = sending.publish(Message(b'{"a":1}', {"job_id": "7"}))
+    """Its id, data and attributes are those that subscribers see."""
+    publisher = make_publisher(20)
+    message_id = publisher.publish(Message(b'{"a":1}', {"job_id": "7"}))
     with SubscriberClient() as subscriber:
         seen: dict[str, Any] = {}
         path = f"projects/{PROJECT}/subscriptions/kept"
@@ -134,87 +136,87 @@ def test_a_confirmed_message_is_in_the_topic() -> None:
             seen |= {received.message.message_id: received.message for received in pulled.received_messages}
     assert seen[message_id].data == b'{"a":1}'
     assert dict(seen[message_id].attributes) == {"job_id": "7"}
-    sending.close()
+    publisher.close()
 
 
 @pytest.mark.usefixtures("_reachable")
-def test_a_topic_that_does_not_exist_is_said_so() -> None:
-    """The operator reads which topic, and what Pub/Sub said of it."""
-    sending = publisher(10, topic="scrape-nothing")
+def test_publish_to_a_missing_topic_names_it() -> None:
+    """The error names the topic and Pub/Sub's own reason."""
+    publisher = make_publisher(10, topic="scrape-nothing")
     with pytest.raises(PublishUnconfirmed, match=r"topic scrape-nothing did not confirm: NotFound"):
-        sending.publish(MESSAGE)
-    sending.close()
+        publisher.publish(MESSAGE)
+    publisher.close()
 
 
 @pytest.mark.usefixtures("_reachable")
-def test_time_that_the_messages_take_to_come_is_not_waiting_for_pubsub() -> None:
-    """A sitemap that is read for longer than Pub/Sub may take costs no job its confirmation."""
-    sending = publisher(1)
+def test_time_spent_producing_messages_is_not_part_of_the_timeout() -> None:
+    """A sitemap that is read for longer than the publish timeout costs no job its confirmation."""
+    publisher = make_publisher(1)
 
-    def slow() -> Iterator[Message]:
+    def slow_messages() -> Iterator[Message]:
         until = time.monotonic() + 1.2
         while time.monotonic() < until:
-            pass  # whoever makes the messages is busy
+            pass  # producing the message takes this long
         yield MESSAGE
 
-    assert [type(answer) for answer in sending.publish_all(slow())] == [str]
-    sending.close()
+    assert [type(result) for result in publisher.publish_all(slow_messages())] == [str]
+    publisher.close()
 
 
 @pytest.mark.usefixtures("_reachable")
-def test_a_key_that_failed_is_published_to_again() -> None:
-    """The client pauses a key after a failure, for good; here the next message of it is sent as any other."""
-    # Given a key of which a message was refused, with others behind it
-    sending = publisher(20, topic="scrape-later")
-    keyed = [Message(b"{}", {"n": str(n)}, "shop.example#0") for n in range(3)]
-    assert all(isinstance(answer, PublishUnconfirmed) for answer in sending.publish_all(keyed))
-    # When what was wrong is mended
+def test_an_ordering_key_is_resumed_after_a_failure() -> None:
+    """The client pauses a key for good after a failure; here its next message is sent."""
+    # Given a key whose messages failed
+    publisher = make_publisher(20, topic="scrape-later")
+    messages = [Message(b"{}", {"n": str(n)}, "shop.example#0") for n in range(3)]
+    assert all(isinstance(result, PublishUnconfirmed) for result in publisher.publish_all(messages))
+    # When the missing topic is created
     with PublisherClient() as topics:
         topics.create_topic(name=f"projects/{PROJECT}/topics/scrape-later", timeout=120)
-    # Then the key is published to
-    assert all(isinstance(answer, str) for answer in sending.publish_all(keyed))
-    sending.close()
+    # Then messages of the key are confirmed
+    assert all(isinstance(result, str) for result in publisher.publish_all(messages))
+    publisher.close()
 
 
 @pytest.mark.parametrize("key", ["", "shop.example#0"])
-def test_a_failure_that_passes_costs_no_message(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
-    """A Pub/Sub that hangs up once and is there a moment later confirms, with an ordering key as without."""
+def test_a_transient_failure_is_retried(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    """A server that closes a connection and is back a moment later confirms, with a key or without."""
     port = free_port()
     listener = socket.create_server(("127.0.0.1", port))
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", f"127.0.0.1:{port}")
-    sending = publisher(40)
+    publisher = make_publisher(40)
     messages = [Message(b"x" * 3_000_000, {}, key) for _ in range(3)]  # each in a request of its own
     with ThreadPoolExecutor() as pool:
-        # Given messages under way to a Pub/Sub that hangs up
-        answers = pool.submit(lambda: list(sending.publish_all(messages)))
+        # Given messages on their way to a server that closes the connection
+        results = pool.submit(lambda: list(publisher.publish_all(messages)))
         with listener:
             listener.settimeout(20)
             listener.accept()[0].close()
-        # When it comes back
+        # When the server is back
         topic = f"projects/{PROJECT}/topics/scrape-outcomes"
         with localpubsub.running(port=port, setup={"topics": [topic]}, log_level="error"):
             # Then all are confirmed
-            assert [type(answer) for answer in answers.result(timeout=120)] == [str] * 3
-            sending.close()
+            assert [type(result) for result in results.result(timeout=120)] == [str] * 3
+            publisher.close()
 
 
 @pytest.mark.usefixtures("_reachable")
-def test_more_keys_than_are_sent_at_once_are_confirmed_in_order() -> None:
-    """A request carries one key: the n-th answer is still the n-th message's, and no two share an id."""
-    sending = publisher(60)
+def test_more_ordering_keys_than_a_chunk_are_confirmed() -> None:
+    """Each request carries one key; the results are in order, and no two messages share an id."""
+    publisher = make_publisher(60)
     count = MAX_CHUNK_KEYS + 100
-    answers = list(sending.publish_all(Message(b"{}", {}, f"{n}.example#0") for n in range(count)))
-    assert all(isinstance(answer, str) for answer in answers)
-    assert len(set(answers)) == count
-    sending.close()
+    results = list(publisher.publish_all(Message(b"{}", {}, f"{n}.example#0") for n in range(count)))
+    assert all(isinstance(result, str) for result in results)
+    assert len(set(results)) == count
+    publisher.close()
 
 
 @pytest.mark.usefixtures("_reachable")
-def test_another_topic_is_published_to_over_the_same_connection() -> None:
-    """Each publisher keeps to its own topic, and names it where there is no confirmation."""
-    outcomes = publisher(10)
-    letters = outcomes.for_topic("scrape-nothing")
+def test_for_topic_publishes_to_another_topic() -> None:
+    """Each publisher publishes to its own topic, and names it in its errors."""
+    outcomes = make_publisher(10)
+    dead_letters = outcomes.for_topic("scrape-nothing")
     with pytest.raises(PublishUnconfirmed, match="topic scrape-nothing did not confirm: NotFound"):
-        letters.publish(MESSAGE)
+        dead_letters.publish(MESSAGE)
     assert int(outcomes.publish(MESSAGE)) > 0
     outcomes.close()

@@ -1,4 +1,4 @@
-"""Logs: one line an event, that people, terminals and Cloud Logging read alike."""
+"""Logs: one line per event, as text or as JSON for Cloud Logging."""
 
 import io
 import json
@@ -28,7 +28,7 @@ TRACE = Trace("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", sampled=Tr
 
 @pytest.fixture
 def root() -> Iterator[logging.Logger]:
-    """The root logger; afterwards it has its handlers back."""
+    """The root logger, whose handlers are restored afterwards."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield root
@@ -37,25 +37,25 @@ def root() -> Iterator[logging.Logger]:
 
 
 @pytest.fixture
-def written(root: logging.Logger) -> Iterator[io.StringIO]:
-    """What is written by a service on a laptop."""
+def text_log(root: logging.Logger) -> Iterator[io.StringIO]:
+    """The output of a service that logs as text."""
     del root
-    with redirect_stdout(io.StringIO()) as out:
+    with redirect_stdout(io.StringIO()) as output:
         log.configure(on_cloud_run=False)
-        yield out
+        yield output
 
 
-def test_an_event_is_one_readable_line(written: io.StringIO) -> None:
-    """Time, level, what happened, and every field by its name; empty ones are left out."""
+def test_an_event_is_one_readable_line(text_log: io.StringIO) -> None:
+    """It has time, level, event name and every field; empty fields are left out."""
     log.event(
         log.WARNING, "delivery_finished", {"outcome": Outcome.RETRY, "attempt": 0, "url": "", "seconds": None}
     )
-    line = written.getvalue()
+    line = text_log.getvalue()
     assert line.endswith(" WARNING delivery_finished outcome=retry attempt=0\n")
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"),
+    ("value", "expected"),
     [
         ("plain/value?", "plain/value?"),
         ("two words", '"two words"'),
@@ -69,55 +69,55 @@ def test_an_event_is_one_readable_line(written: io.StringIO) -> None:
         (204, "204"),
     ],
 )
-def test_a_value_never_breaks_its_line(written: io.StringIO, value: object, shown: str) -> None:
-    """What a site or a stranger says cannot forge a line, steer a terminal, or lose the event."""
-    log.event(log.INFO, "told", {"value": value})
-    line = written.getvalue()
-    assert line.endswith(f" told value={shown}\n")
+def test_a_field_value_never_breaks_its_line(text_log: io.StringIO, value: object, expected: str) -> None:
+    """Text from a site or a sender cannot forge a line, control a terminal, or lose the event."""
+    log.event(log.INFO, "event", {"value": value})
+    line = text_log.getvalue()
+    assert line.endswith(f" event value={expected}\n")
     assert len(line.splitlines()) == 1
 
 
-def test_an_unforeseen_exception_keeps_its_trace(written: io.StringIO) -> None:
-    """The fields stand on the event's line, the stack trace below it."""
+def test_an_unexpected_exception_is_logged_with_its_stack_trace(text_log: io.StringIO) -> None:
+    """The fields are on the event's line, and the stack trace is below it."""
     try:
         raise RuntimeError("boom")  # noqa: TRY301 - an exception needs to be raised to have a trace
-    except RuntimeError as bug:
-        log.event(log.ERROR, "delivery_finished", {"reason": "internal_error"}, error=bug)
-    first, *rest = written.getvalue().splitlines()
+    except RuntimeError as error:
+        log.event(log.ERROR, "delivery_finished", {"reason": "internal_error"}, error=error)
+    first, *rest = text_log.getvalue().splitlines()
     assert first.endswith(" ERROR   delivery_finished reason=internal_error")
     assert rest[0].startswith("Traceback")
     assert rest[-1] == "RuntimeError: boom"
 
 
-def test_configuring_again_writes_no_line_twice(written: io.StringIO) -> None:
-    """However often a process configures its logs, an event is told once."""
-    with redirect_stdout(written):
+def test_configuring_twice_logs_each_event_once(text_log: io.StringIO) -> None:
+    """The handler is replaced, not added."""
+    with redirect_stdout(text_log):
         log.configure(on_cloud_run=False)
-    log.event(log.INFO, "told", {})
-    assert len(written.getvalue().splitlines()) == 1
+    log.event(log.INFO, "event", {})
+    assert len(text_log.getvalue().splitlines()) == 1
 
 
-def test_a_trace_is_a_field_like_others_on_a_laptop(written: io.StringIO) -> None:
-    """So that a line can be searched for by it."""
-    log.event(log.INFO, "told", {"status": 204}, trace=TRACE)
-    assert written.getvalue().endswith(f" told status=204 trace={TRACE.trace_id}\n")
+def test_the_trace_is_a_field_of_a_text_line(text_log: io.StringIO) -> None:
+    """A line can then be found by its trace."""
+    log.event(log.INFO, "event", {"status": 204}, trace=TRACE)
+    assert text_log.getvalue().endswith(f" event status=204 trace={TRACE.trace_id}\n")
 
 
 @pytest.fixture
-def cloud(root: logging.Logger) -> Iterator[io.StringIO]:
-    """What is written by a service on Cloud Run."""
+def cloud_log(root: logging.Logger) -> Iterator[io.StringIO]:
+    """The output of a service on Cloud Run."""
     del root
-    with redirect_stdout(io.StringIO()) as out:
+    with redirect_stdout(io.StringIO()) as output:
         log.configure(on_cloud_run=True, project="my-project")
-        yield out
+        yield output
 
 
-def test_on_cloud_run_a_line_is_a_json_object(cloud: io.StringIO) -> None:
-    """Cloud Logging takes the severity and every field from the top level of one JSON line."""
+def test_on_cloud_run_a_line_is_a_json_object(cloud_log: io.StringIO) -> None:
+    """Cloud Logging reads severity, message and fields from the top level of one JSON line."""
     log.event(
         log.WARNING, "delivery_finished", {"outcome": Outcome.RETRY, "attempt": 2, "detail": 'a "b"\nc'}
     )
-    [line] = cloud.getvalue().splitlines()
+    [line] = cloud_log.getvalue().splitlines()
     assert json.loads(line) == CONSTANT_FIELDS | {
         "severity": "WARNING",
         "message": "delivery_finished",
@@ -128,28 +128,28 @@ def test_on_cloud_run_a_line_is_a_json_object(cloud: io.StringIO) -> None:
 
 
 @pytest.mark.parametrize("sampled", [True, False])
-def test_on_cloud_run_a_line_belongs_to_its_trace(cloud: io.StringIO, sampled: bool) -> None:
-    """By the fields of https://cloud.google.com/logging/docs/structured-logging."""
-    log.event(log.INFO, "told", {}, trace=TRACE._replace(sampled=sampled))
-    entry = json.loads(cloud.getvalue())
+def test_on_cloud_run_a_line_has_its_trace(cloud_log: io.StringIO, sampled: bool) -> None:
+    """The fields are those of https://cloud.google.com/logging/docs/structured-logging."""
+    log.event(log.INFO, "event", {}, trace=TRACE._replace(sampled=sampled))
+    entry = json.loads(cloud_log.getvalue())
     assert entry["logging.googleapis.com/trace"] == f"projects/my-project/traces/{TRACE.trace_id}"
     assert entry["logging.googleapis.com/spanId"] == TRACE.span_id
     assert entry["logging.googleapis.com/trace_sampled"] is sampled
 
 
-def test_on_cloud_run_a_trace_without_a_span_names_none(cloud: io.StringIO) -> None:
-    """X-Cloud-Trace-Context may leave it out."""
-    log.event(log.INFO, "told", {}, trace=TRACE._replace(span_id=""))
-    assert json.loads(cloud.getvalue())["logging.googleapis.com/spanId"] == ""
+def test_on_cloud_run_a_trace_without_a_span_has_an_empty_span_id(cloud_log: io.StringIO) -> None:
+    """X-Cloud-Trace-Context may have no span."""
+    log.event(log.INFO, "event", {}, trace=TRACE._replace(span_id=""))
+    assert json.loads(cloud_log.getvalue())["logging.googleapis.com/spanId"] == ""
 
 
-def test_on_cloud_run_a_stack_trace_stays_in_its_line(cloud: io.StringIO) -> None:
-    """A stack trace over many lines would become many entries, none with the job's identifiers."""
+def test_on_cloud_run_a_stack_trace_is_part_of_its_line(cloud_log: io.StringIO) -> None:
+    """On lines of its own it would become many log entries, none with the job's identifiers."""
     try:
         raise RuntimeError("boom" * 10_000)  # noqa: TRY301 - an exception needs to be raised to have a trace
-    except RuntimeError as bug:
-        log.event(log.ERROR, "delivery_finished", {"job_id": "1"}, error=bug)
-    [line] = cloud.getvalue().splitlines()
+    except RuntimeError as error:
+        log.event(log.ERROR, "delivery_finished", {"job_id": "1"}, error=error)
+    [line] = cloud_log.getvalue().splitlines()
     entry = json.loads(line)
     assert entry["message"].startswith("delivery_finished\n")
     assert entry["message"].endswith("boomboom")
@@ -165,7 +165,7 @@ texts = st.text(max_size=3000) | st.text("%é字😀\n\ud800", max_size=3000) | 
     short=st.fixed_dictionaries({name: st.text(max_size=5) for name in ("outcome", "reason", "crawl")}),
 )
 def test_no_line_reaches_1_kb(fields: dict[str, str], short: dict[str, str]) -> None:
-    """Log volume is paid for; whatever a site or a sender says, one line is told, with every field."""
+    """Cloud Logging charges for volume; however long the texts are, one line with every field is written."""
     measures = {
         "status": 503,
         "attempt": 100,
@@ -175,26 +175,28 @@ def test_no_line_reaches_1_kb(fields: dict[str, str], short: dict[str, str]) -> 
     handlers = logging.getLogger().handlers[:]
     try:
         for on_cloud_run in (True, False):
-            with redirect_stdout(io.StringIO()) as out:
+            with redirect_stdout(io.StringIO()) as output:
                 log.configure(on_cloud_run=on_cloud_run, project="a-project-of-thirty-characters")
                 log.event(log.WARNING, "delivery_finished", {**fields, **short, **measures}, trace=TRACE)
-            [line, rest] = out.getvalue().split("\n")
+            [line, rest] = output.getvalue().split("\n")
             assert rest == ""
             assert len(line.encode()) < 1000
     finally:
         logging.getLogger().handlers[:] = handlers
-    told = log.shorten({**fields, **short, **measures})
-    assert told.keys() == fields.keys() | short.keys() | measures.keys()
-    assert {key: told[key] for key in (*short, *measures)} == {**short, **measures}
+    shortened = log.shorten({**fields, **short, **measures})
+    assert shortened.keys() == fields.keys() | short.keys() | measures.keys()
+    assert {key: shortened[key] for key in (*short, *measures)} == {**short, **measures}
     for key, value in fields.items():
-        cut = str(told[key])
-        assert cut == value or (cut.endswith("…") and value.startswith(cut[:-1]))
+        shortened_value = str(shortened[key])
+        assert shortened_value == value or (
+            shortened_value.endswith("…") and value.startswith(shortened_value[:-1])
+        )
 
 
-def test_what_fits_is_told_in_full() -> None:
-    """And of what does not, the longest gives way: identifiers stay whole."""
+def test_fields_that_fit_are_not_shortened() -> None:
+    """Otherwise the longest text is cut, so identifiers stay whole."""
     fields: dict[str, object] = {"job_id": "0" * 32, "run_id": "r" * 128, "url": "https://shop.example/1"}
     assert log.shorten(fields) == fields
-    told = log.shorten(fields | {"detail": "d" * 1000})
-    assert told | {"detail": ""} == fields | {"detail": ""}
-    assert len(str(told["detail"])) > 300
+    shortened = log.shorten(fields | {"detail": "d" * 1000})
+    assert shortened | {"detail": ""} == fields | {"detail": ""}
+    assert len(str(shortened["detail"])) > 300

@@ -1,0 +1,137 @@
+"""The memory of the OIDC check: verified tokens, and certificates for unknown keys."""
+
+import time
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from google.auth.transport import Request
+
+from contract.outcome import Reason
+from push_endpoint.oidc import REFETCH_SECONDS, OidcAuthenticator
+from tests.push_endpoint.rejection import reason_of
+from tests.servers.push_tokens import ACCOUNT, AUDIENCE, Issuer
+
+
+class CountingCertificates(Request):
+    """A transport of google-auth that returns given certificates, and counts the requests.
+
+    Attributes:
+        requests: number of requests.
+        refetches: number of requests that bypass caches.
+    """
+
+    def __init__(self, issuer: Issuer) -> None:
+        self.requests = self.refetches = 0
+        self._certificates = issuer.certificates()
+
+    def __call__(  # type: ignore[override]  # only the arguments that we use
+        self, url: str, headers: Mapping[str, str] | None = None, **_options: object
+    ) -> "Certificates":
+        """Respond to one request."""
+        assert url == "https://certs.example/"
+        self.requests += 1
+        self.refetches += headers == {"Cache-Control": "no-cache"}
+        return Certificates(self._certificates)
+
+
+class Certificates(NamedTuple):
+    """A response of google-auth's transport.
+
+    Attributes:
+        data: the body.
+        status: the HTTP status.
+    """
+
+    data: bytes
+    status: int = 200
+
+
+class Clock:
+    """A clock that a test sets.
+
+    Attributes:
+        now: its time, seconds since the epoch.
+    """
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.now
+
+
+def make_offline_authenticator(
+    transport: CountingCertificates, clock: Clock, audience: str = AUDIENCE
+) -> OidcAuthenticator:
+    """Return an authenticator with given certificates and a given clock."""
+    return OidcAuthenticator(
+        audience=audience,
+        service_account=ACCOUNT,
+        certs_url="https://certs.example/",
+        transport=transport,
+        now=clock,
+    )
+
+
+def test_a_verified_token_is_remembered_until_it_expires(issuer: Issuer) -> None:
+    """Pub/Sub reuses a token for up to an hour; its signature is checked once."""
+    transport, clock = CountingCertificates(issuer), Clock()
+    authenticate = make_offline_authenticator(transport, clock)
+    expiry = int(time.time()) + 100
+    authorization = f"Bearer {issuer.token(exp=expiry)}"
+    # Given a token that was verified
+    assert reason_of(authenticate, authorization) is Reason.OK
+    # When it is checked again while it is valid, it is not verified again
+    clock.now = expiry - 1
+    assert reason_of(authenticate, authorization) is Reason.OK
+    assert transport.requests == 1
+    # When it is checked after its expiry, it is verified again
+    clock.now = expiry
+    assert reason_of(authenticate, authorization) is Reason.OK
+    assert transport.requests == 2
+
+
+def test_unknown_key_ids_are_refetched_after_refetch_seconds(issuer: Issuer) -> None:
+    """At most one request in REFETCH_SECONDS, however many unknown key ids come."""
+    transport, clock = CountingCertificates(issuer), Clock()
+    authenticate = make_offline_authenticator(transport, clock)
+    for now, refetches in (
+        (0.0, 1),
+        (REFETCH_SECONDS - 1.0, 1),
+        (REFETCH_SECONDS, 2),
+        (REFETCH_SECONDS + 1, 2),
+    ):
+        clock.now = now
+        assert reason_of(authenticate, f"Bearer {issuer.token({'kid': str(now)})}") is Reason.BAD_TOKEN
+        assert transport.refetches == refetches
+
+
+def test_a_rejected_token_is_not_remembered(issuer: Issuer) -> None:
+    """It is checked again each time, because our certificates may be what is wrong."""
+    transport = CountingCertificates(issuer)
+    authenticate = make_offline_authenticator(transport, Clock())
+    for requests in (1, 2):
+        assert reason_of(authenticate, f"Bearer {issuer.token(email='x@example.com')}") is Reason.WRONG_CALLER
+        assert transport.requests == requests
+
+
+def test_a_token_remembered_for_one_audience_is_not_accepted_for_another(issuer: Issuer) -> None:
+    """Each authenticator remembers its own tokens."""
+    authorization = f"Bearer {issuer.token()}"
+    one = make_offline_authenticator(CountingCertificates(issuer), Clock())
+    other = make_offline_authenticator(
+        CountingCertificates(issuer), Clock(), audience="https://other.example/"
+    )
+    assert reason_of(one, authorization) is Reason.OK
+    assert reason_of(other, authorization) is Reason.BAD_TOKEN
+
+
+def test_the_number_of_remembered_tokens_is_limited(issuer: Issuer) -> None:
+    """Many tokens do not fill the memory; a forgotten token is verified again."""
+    transport = CountingCertificates(issuer)
+    authenticate = make_offline_authenticator(transport, Clock())
+    tokens = [issuer.token(sub=str(number)) for number in range(70)]
+    assert {reason_of(authenticate, f"Bearer {token}") for token in tokens} == {Reason.OK}
+    assert reason_of(authenticate, f"Bearer {tokens[0]}") is Reason.OK
+    assert transport.requests == 71
