@@ -34,6 +34,11 @@ def test_the_readme_shows_the_two_commands() -> None:
     assert SCRAPEQ
 
 
+def test_the_readme_has_at_most_150_lines() -> None:
+    """Details belong into docs/."""
+    assert len(README.splitlines()) <= 150
+
+
 @pytest.mark.parametrize("target", MAKE_TARGETS)
 def test_a_make_target_of_the_readme_exists(target: str) -> None:
     """The Makefile has every target that the README names."""
