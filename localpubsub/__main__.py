@@ -1,4 +1,4 @@
-"""``python -m localpubsub``."""
+"""The command ``python -m localpubsub``."""
 
 import argparse
 import asyncio

@@ -112,7 +112,7 @@ def test_gate_responds_429_when_every_instance_is_full() -> None:
     with gate("--max-instances", "2", "--concurrency", "3") as (pubsub, endpoint, url):
         pubsub.publish(push_through(pubsub, url), b"carries the token")
         token = endpoint.wait_for(1)[0].headers["authorization"].removeprefix("Bearer ")
-        # The gate has finished the push before this request returns, or soon afterwards.
+        # After this request the gate has finished the push, too, so that it can forward six more requests.
         assert status(url, token) == 204
         endpoint.respond = respond
         statuses: list[int] = []

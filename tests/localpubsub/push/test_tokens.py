@@ -20,7 +20,7 @@ class ManualClock(Clock):
         super().__init__()
         self.time = 1_800_000_000.0
 
-    def wall(self) -> float:
+    def wall_time(self) -> float:
         """Return the time that the test set."""
         return self.time
 
