@@ -3,14 +3,11 @@
 import json
 from typing import Any
 
-import pytest
 from google.pubsub_v1 import SchemaServiceClient
 from google.pubsub_v1.types import Encoding, Schema, SchemaSettings
 
 from tests.servers.pubsub_client import PROJECT, PubsubClient
 
-#: Marks a test with a protocol buffer schema.
-NO_PROTOBUF = pytest.mark.differs("offers no protocol buffers")
 PARENT = f"projects/{PROJECT}"
 AVRO: Any = {
     "type": "record",

@@ -14,7 +14,6 @@ from google.pubsub_v1.types import (
 
 from tests.conformance.schema_examples import (
     AVRO,
-    NO_PROTOBUF,
     OTHER_AVRO,
     PARENT,
     PROTO,
@@ -23,6 +22,9 @@ from tests.conformance.schema_examples import (
     proto,
 )
 from tests.servers.pubsub_client import PubsubClient
+
+#: Marks a test with a protocol buffer schema.
+NO_PROTOBUF = pytest.mark.differs("offers no protocol buffers")
 
 
 def test_schema_is_created_listed_and_deleted(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:

@@ -17,7 +17,6 @@ from google.pubsub_v1.types import (
 from tests.conformance.export_tables import rows, table_of
 from tests.conformance.schema_examples import (
     AVRO,
-    NO_PROTOBUF,
     OTHER_AVRO,
     PARENT,
     avro,
@@ -26,6 +25,9 @@ from tests.conformance.schema_examples import (
     topic_of,
 )
 from tests.servers.pubsub_client import PubsubClient
+
+#: Marks a test with a protocol buffer schema.
+NO_PROTOBUF = pytest.mark.differs("offers no protocol buffers")
 
 
 def test_topic_rejects_messages_that_do_not_match_its_schema(
