@@ -29,7 +29,7 @@ class Catalogue:
         topics: full name → topic.
         subscriptions: full name → subscription.
         by_number: number in the store → subscription.
-        topic_deleted: called while the transaction that deletes a topic is filled.
+        on_topic_deleted: called while the transaction that deletes a topic is filled; returns its undo.
         listeners: called with each subscription that was created, changed or deleted.
         schemas: the schema registry.
     """
@@ -40,7 +40,7 @@ class Catalogue:
         self.topics: dict[str, Topic] = {}
         self.subscriptions: dict[str, Subscription] = {}
         self.by_number: dict[int, Subscription] = {}
-        self.topic_deleted: Callable[[Topic], None] = lambda _: None
+        self.on_topic_deleted: Callable[[Topic], Callable[[], None]] = lambda _: lambda: None
         self.listeners: list[Callable[[Subscription], None]] = []
         self.schemas = SchemaRegistry(journal, next_number)
         self._journal = journal
@@ -110,6 +110,7 @@ class Catalogue:
         """Delete a topic. Its subscriptions keep their messages and get the topic ``_deleted-topic_``."""
         topic = self.topic(name)
         self._remove_topic(topic)
+        attached = [(subscription, subscription.resource) for subscription in topic.subscriptions]
         for subscription in topic.subscriptions:
             resource = SubscriptionMessage.FromString(subscription.resource.SerializeToString())
             resource.topic = DELETED_TOPIC
@@ -117,20 +118,27 @@ class Catalogue:
             self._journal.next.resources.append((_PUT_SUBSCRIPTION, _row(subscription)))
         self._journal.next.resources.append(("DELETE FROM topic WHERE number = ?", (topic.number,)))
         self._journal.next.resources += seek_sql.release(topic.number)
-        self.topic_deleted(topic)
-        await self._journal.commit_or(lambda: self._add_topic(topic))
+        restore_snapshots = self.on_topic_deleted(topic)
+
+        def undo() -> None:
+            self._add_topic(topic)
+            for subscription, resource in attached:
+                subscription.resource = resource
+            restore_snapshots()
+
+        await self._journal.commit_or(undo)
 
     async def delete_schema(self, name: str) -> None:
         """Delete a schema; the topics that use it stay and reject all messages."""
         self.schemas.revision(name)
-        users = [each for each in self.topics.values() if each.resource.schema_settings.schema == name]
-        for topic in users:
+        topics = [each for each in self.topics.values() if each.resource.schema_settings.schema == name]
+        for topic in topics:
             topic.resource.schema_settings.schema = DELETED_SCHEMA
             self._journal.next.resources.append((_PUT_TOPIC, _row(topic)))
         try:
             await self.schemas.delete(name)
         except StoreFailure:
-            for topic in users:
+            for topic in topics:
                 topic.resource.schema_settings.schema = name
             raise
 

@@ -53,7 +53,7 @@ class Snapshots:
         self._journal = journal
         self._clock = clock
         self._next_number = next_number
-        catalogue.topic_deleted = self._on_topic_deleted
+        catalogue.on_topic_deleted = self._on_topic_deleted
 
     def load(self, store: Store) -> None:
         """Read the snapshots from the store, after the topics."""
@@ -167,12 +167,17 @@ class Snapshots:
             self._journal.next.resources += statements
             self._journal.commit_soon()
 
-    def _on_topic_deleted(self, topic: Topic) -> None:
-        """Set the topic of a deleted topic's snapshots; they stay, with the messages that they retain."""
-        for snapshot in self.snapshots.values():
-            if snapshot.number in topic.snapshots:
-                snapshot.resource.topic = DELETED_TOPIC
-                self._journal.next.resources.append((_PUT, _row(snapshot)))
+    def _on_topic_deleted(self, topic: Topic) -> Callable[[], None]:
+        """Set the topic of a deleted topic's snapshots, which stay, and return a function that undoes it."""
+        snapshots = [each for each in self.snapshots.values() if each.number in topic.snapshots]
+
+        def set_topic(name: str) -> None:
+            for snapshot in snapshots:
+                snapshot.resource.topic = name
+
+        set_topic(DELETED_TOPIC)
+        self._journal.next.resources += [(_PUT, _row(snapshot)) for snapshot in snapshots]
+        return lambda: set_topic(topic.name)
 
     def _expire_by_age(self, snapshot: Snapshot, oldest: int | None) -> None:
         now = self._clock.now()

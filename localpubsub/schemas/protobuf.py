@@ -18,7 +18,7 @@ from google.protobuf import (  # type: ignore[import-untyped]  # protobuf publis
     json_format,
     message_factory,
 )
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # idem
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # protobuf publishes no types
 
 from localpubsub.errors import InvalidArgument, SchemaMismatch, Unimplemented
 
@@ -51,7 +51,7 @@ def compile_definition(definition: str) -> bytes:
             "localpubsub needs the package grpcio-tools for protocol buffer schemas: "
             "install scrapeq[localpubsub-schemas]."
         )
-    from tempfile import TemporaryDirectory  # noqa: PLC0415 - see `server.py`
+    from tempfile import TemporaryDirectory  # noqa: PLC0415 - slow, and rarely used
 
     with TemporaryDirectory(prefix="localpubsub-") as directory:
         (Path(directory) / _FILE).write_text(definition, encoding="utf-8")

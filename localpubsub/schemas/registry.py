@@ -30,9 +30,8 @@ if TYPE_CHECKING:
 #: Value of a topic's ``schema`` after the schema was deleted (proto: SchemaSettings.schema).
 DELETED_SCHEMA: Final = "_deleted-schema_"
 
-MAX_REVISIONS: Final = (
-    20  #: Revisions of one schema (https://cloud.google.com/pubsub/quotas#resource_limits).
-)
+#: Revisions of one schema (https://cloud.google.com/pubsub/quotas#resource_limits).
+MAX_REVISIONS: Final = 20
 MAX_DEFINITION_BYTES: Final = 300_000  #: Bytes of one definition (quotas, as above).
 
 # Attributes that are added to each validated message.
@@ -56,10 +55,10 @@ class Revision:
     def definition(self) -> "AvroDefinition | ProtobufDefinition":
         """The parsed definition, which decodes messages."""
         if self.resource.type_ == Schema.AVRO:
-            from localpubsub.schemas.avro import AvroDefinition  # noqa: PLC0415 - see `server.py`
+            from localpubsub.schemas.avro import AvroDefinition  # noqa: PLC0415 - slow, and rarely used
 
             return AvroDefinition(self.resource.definition)
-        from localpubsub.schemas.protobuf import ProtobufDefinition  # noqa: PLC0415 - idem
+        from localpubsub.schemas.protobuf import ProtobufDefinition  # noqa: PLC0415 - slow, and rarely used
 
         return ProtobufDefinition(self.compiled, self.resource.compiled_proto_schema.root_message)
 
@@ -68,9 +67,8 @@ class SchemaRegistry:
     """Creates, revises and deletes schemas, and validates messages against them."""
 
     def __init__(self, journal: Journal, next_number: Callable[[], int]) -> None:
-        self.revisions: dict[
-            str, list[Revision]
-        ] = {}  #: Full name of a schema → its revisions, oldest first.
+        #: Full name of a schema → its revisions, oldest first.
+        self.revisions: dict[str, list[Revision]] = {}
         self._journal = journal
         self._next_number = next_number
 
@@ -103,7 +101,7 @@ class SchemaRegistry:
         """
         limits.check_name(name, "schemas")
         self._check_new(name)
-        revision = await self._compiled(name, given)
+        revision = await self._compile(name, given)
         self._check_new(name)
         return await self._put(revision)
 
@@ -119,7 +117,7 @@ class SchemaRegistry:
         current = self.revision(name)
         if given.type_ != current.resource.type_:
             raise InvalidArgument("Invalid schema revision: the type of a schema cannot be changed.")
-        revision = await self._compiled(current.resource.name, given)
+        revision = await self._compile(current.resource.name, given)
         self.revision(name)  # raises if the schema was deleted in the meantime
         return await self._put(revision)
 
@@ -155,7 +153,7 @@ class SchemaRegistry:
 
     async def validate_definition(self, given: SchemaPb) -> Revision:
         """Return a revision of this definition, not stored; InvalidArgument if the definition is invalid."""
-        return await self._compiled("", given)
+        return await self._compile("", given)
 
     def check_settings(self, settings: SchemaSettingsPb) -> None:
         """Reject settings with an unknown encoding (InvalidArgument), schema or revision (NotFound)."""
@@ -213,7 +211,7 @@ class SchemaRegistry:
         if name in self.revisions:
             raise AlreadyExists(name)
 
-    async def _compiled(self, name: str, given: SchemaPb) -> Revision:
+    async def _compile(self, name: str, given: SchemaPb) -> Revision:
         size = len(given.definition.encode()) + len(given.compiled_proto_schema.compiled_bytes)
         if size > MAX_DEFINITION_BYTES:
             raise InvalidArgument(
@@ -223,7 +221,7 @@ class SchemaRegistry:
         if given.type_ == Schema.PROTOCOL_BUFFER:
             compiled = bytes(given.compiled_proto_schema.compiled_bytes)
             if not given.HasField("compiled_proto_schema"):
-                from localpubsub.schemas import protobuf  # noqa: PLC0415 - see `server.py`
+                from localpubsub.schemas import protobuf  # noqa: PLC0415 - slow, and rarely used
 
                 compiled = await asyncio.to_thread(protobuf.compile_definition, given.definition)
         elif given.type_ != Schema.AVRO:
@@ -270,9 +268,9 @@ def _newest_match(revisions: Sequence[Revision], data: bytes, encoding: str, ind
     for revision in revisions:
         try:
             revision.definition.decode(data, binary=encoding == "BINARY")
-        except SchemaMismatch as mismatch:
-            # The error reports the mismatch with the newest revision.
-            reason = reason if revision is not revisions[0] else str(mismatch)
+        except SchemaMismatch as error:
+            # The reason given is why the newest revision does not match.
+            reason = reason if revision is not revisions[0] else str(error)
             continue
         return revision
     raise InvalidArgument(f"Invalid data in message {index}: {reason} (encoding={encoding}).")

@@ -1,7 +1,8 @@
-"""The SQLite file that holds all state over restarts. Only the thread of journal.py uses it.
+"""The SQLite file that holds all state over restarts.
 
-In WAL mode with ``synchronous=NORMAL`` a commit survives the end of the process. If the machine loses power,
-the last commits may be lost, unless ``fsync`` sets FULL (https://sqlite.org/pragma.html#pragma_synchronous).
+While the server runs, only the thread of journal.py uses it. In WAL mode with ``synchronous=NORMAL`` a commit
+survives the end of the process. If the machine loses power, the last commits may be lost, unless ``fsync``
+sets FULL (https://sqlite.org/pragma.html#pragma_synchronous).
 """
 
 import json
@@ -81,9 +82,9 @@ class Store:
         migrate(self._connection)
         seek_sql.register_functions(self._connection)
         if file is not None and file.stat().st_size <= MAX_CHECKED_BYTES:
-            (found,) = execute("PRAGMA quick_check(1)").fetchone()
-            if found != "ok":
-                raise sqlite3.DatabaseError(found.splitlines()[-1])
+            (report,) = execute("PRAGMA quick_check(1)").fetchone()
+            if report != "ok":
+                raise sqlite3.DatabaseError(report.splitlines()[-1])
 
     @contextmanager
     def _starting(self) -> Iterator[None]:
@@ -139,12 +140,12 @@ class Store:
         read does not affect the others.
         """
         try:
-            (found,) = self._connection.execute(_READ, (_list(message_ids), max_bytes)).fetchone()
+            (rows,) = self._connection.execute(_READ, (_list(message_ids), max_bytes)).fetchone()
         except sqlite3.Error as error:
             if len(message_ids) > 1:
                 return self.read(message_ids[:1], max_bytes)
             raise _failure("read messages", error) from error
-        return {message_id: bytes.fromhex(record) for message_id, record in json.loads(found)}
+        return {message_id: bytes.fromhex(record) for message_id, record in json.loads(rows)}
 
     def write(self, transaction: Transaction) -> None:
         """Write the whole transaction, or nothing of it."""

@@ -1,53 +1,30 @@
 """No message is lost: a state machine publishes, delivers, acks, nacks, expires and restarts at random."""
 
-import shutil
-import tempfile
-from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING, Final
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import invariant, precondition, rule
 
 from localpubsub.backlog.backlog import DEAD_LETTERED, Backlog, DeliveryPolicy
 from localpubsub.backlog.dead_letter import DeadLetterPolicy
-from localpubsub.backlog.lease import Lease
-from localpubsub.backlog.message import MessageIds
 from localpubsub.backlog.retry_policy import RetryPolicy
-from localpubsub.storage.store import Store
-from localpubsub.storage.transaction import Transaction
+from tests.localpubsub.storage.state_machine import SETTINGS, SUBSCRIPTION, TOPIC, StoredBacklog
 
-SUBSCRIPTION, TOPIC = 7, 3
+if TYPE_CHECKING:
+    from localpubsub.backlog.lease import Lease
+
+POLICY: Final = DeliveryPolicy(10, 86_400, RetryPolicy(1, 8), DeadLetterPolicy("projects/p/topics/dead", 5))
 
 
-class Delivery(RuleBasedStateMachine):
-    """A backlog and a model of it; every confirmed change is in a real store, which restarts read."""
+class Delivery(StoredBacklog):
+    """A backlog with a retry policy and a dead-letter policy, and a model of it."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.directory = Path(tempfile.mkdtemp())
-        self.store = Store(self.directory / "test.sqlite")
-        self.now = 1_800_000_000.0
-        self.policy = DeliveryPolicy(
-            10, 86_400, RetryPolicy(1, 8), DeadLetterPolicy("projects/p/topics/dead", 5)
-        )
-        self.backlog = Backlog(self.policy)
-        self.transaction = Transaction()
-        self.ids = MessageIds()
-        self.unacknowledged: set[int] = set()
+        self.backlog = Backlog(POLICY)
         self.removed: set[int] = set()
         self.failures: dict[int, int] = {}
-        self.leases: list[Lease] = []
-
-    def teardown(self) -> None:
-        """Delete the store."""
-        self.store.close()
-        shutil.rmtree(self.directory)
-
-    def commit(self) -> None:
-        """Write the transaction, as the journal's thread does."""
-        self.store.write(self.transaction)
-        self.transaction = Transaction()
 
     @rule(count=st.integers(1, 20))
     def publish(self, count: int) -> None:
@@ -101,10 +78,8 @@ class Delivery(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         """Restart after SIGKILL: the memory is lost, the file is not."""
-        self.store.close()
-        self.store = Store(self.directory / "test.sqlite")
-        self.backlog = Backlog(self.policy)
-        self.ids = MessageIds(self.store.last_id())
+        self.reopen()
+        self.backlog = Backlog(POLICY)
         for message_id, subscription, attempts in self.store.backlog():
             assert subscription == SUBSCRIPTION
             self.backlog.load(message_id, attempts)
@@ -136,9 +111,4 @@ class Delivery(RuleBasedStateMachine):
 
 
 TestDelivery = Delivery.TestCase
-TestDelivery.settings = settings(
-    max_examples=40,
-    stateful_step_count=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+TestDelivery.settings = SETTINGS

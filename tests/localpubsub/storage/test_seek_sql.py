@@ -1,57 +1,31 @@
 """Ordering and seek: a state machine publishes with keys, delivers, acks, nacks, seeks and restarts."""
 
-import shutil
-import tempfile
-from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
+from typing import Final
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import invariant, precondition, rule
 
 from localpubsub.backlog.backlog import DeliveryPolicy
-from localpubsub.backlog.message import MessageIds
 from localpubsub.backlog.ordered_backlog import OrderedBacklog, key_number
 from localpubsub.broker.seek import refill
 from localpubsub.protocol.messages import PubsubMessage
 from localpubsub.storage import seek_sql
 from localpubsub.storage.seek_sql import Statement
-from localpubsub.storage.store import Store
-from localpubsub.storage.transaction import Transaction
+from tests.localpubsub.storage.state_machine import SETTINGS, SUBSCRIPTION, TOPIC, StoredBacklog
 
-if TYPE_CHECKING:
-    from localpubsub.backlog.lease import Lease
-
-SUBSCRIPTION, TOPIC, SNAPSHOT = 7, 3, 5
-POLICY = DeliveryPolicy(10, 86_400)
+SNAPSHOT: Final = 5  #: Number of the snapshot in the store.
+POLICY: Final = DeliveryPolicy(10, 86_400)
 
 
-class OrderAndSeek(RuleBasedStateMachine):
-    """An ordered backlog that retains acknowledged messages, and a model; every change is in a real store."""
+class OrderAndSeek(StoredBacklog):
+    """An ordered backlog that retains acknowledged messages, and a model of it."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.directory = Path(tempfile.mkdtemp())
-        self.store = Store(self.directory / "test.sqlite")
-        self.now = 1_800_000_000.0
         self.backlog = OrderedBacklog(POLICY)
-        self.transaction = Transaction()
-        self.ids = MessageIds()
         self.keys: dict[int, str] = {}
-        self.unacknowledged: set[int] = set()
         self.in_snapshot: set[int] | None = None
-        self.leases: list[Lease] = []
-
-    def teardown(self) -> None:
-        """Delete the store."""
-        self.store.close()
-        shutil.rmtree(self.directory)
-
-    def commit(self) -> None:
-        """Write the transaction, as the journal's thread does."""
-        self.store.write(self.transaction)
-        self.transaction = Transaction()
 
     @rule(keys=st.text("abc-", min_size=1, max_size=8))
     def publish(self, keys: str) -> None:
@@ -141,8 +115,7 @@ class OrderAndSeek(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         """Restart after SIGKILL: the memory is lost, the file is not."""
-        self.store.close()
-        self.store = Store(self.directory / "test.sqlite")
+        self.reopen()
         self.backlog = OrderedBacklog(POLICY)
         self.backlog.add_ordering_keys(
             self.store.query(lambda database: seek_sql.ordering_keys(database, SUBSCRIPTION))
@@ -169,9 +142,4 @@ class OrderAndSeek(RuleBasedStateMachine):
 
 
 TestOrderAndSeek = OrderAndSeek.TestCase
-TestOrderAndSeek.settings = settings(
-    max_examples=40,
-    stateful_step_count=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+TestOrderAndSeek.settings = SETTINGS
