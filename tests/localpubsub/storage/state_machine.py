@@ -3,15 +3,17 @@
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine
 
-from localpubsub.backlog.lease import Lease
 from localpubsub.backlog.message import MessageIds
 from localpubsub.storage.store import Store
 from localpubsub.storage.transaction import Transaction
+
+if TYPE_CHECKING:
+    from localpubsub.backlog.lease import Lease
 
 SUBSCRIPTION: Final = 7  #: Number of the subscription in the store.
 TOPIC: Final = 3  #: Number of its topic.

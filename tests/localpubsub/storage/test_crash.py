@@ -1,18 +1,16 @@
 """No message is lost: a state machine publishes, delivers, acks, nacks, expires and restarts at random."""
 
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule
 
 from localpubsub.backlog.backlog import DEAD_LETTERED, Backlog, DeliveryPolicy
 from localpubsub.backlog.dead_letter import DeadLetterPolicy
+from localpubsub.backlog.lease import Lease
 from localpubsub.backlog.retry_policy import RetryPolicy
 from tests.localpubsub.storage.state_machine import SETTINGS, SUBSCRIPTION, TOPIC, StoredBacklog
-
-if TYPE_CHECKING:
-    from localpubsub.backlog.lease import Lease
 
 POLICY: Final = DeliveryPolicy(10, 86_400, RetryPolicy(1, 8), DeadLetterPolicy("projects/p/topics/dead", 5))
 
