@@ -5,8 +5,8 @@ https://cloud.google.com/pubsub/docs/reference/rpc/google.pubsub.v1#publisher
 
 from collections.abc import Mapping
 
+from localpubsub.api.paging import list_page
 from localpubsub.broker.broker import Broker
-from localpubsub.broker.catalogue import list_page
 from localpubsub.protocol.calls import Context, Method, StreamMethod
 from localpubsub.protocol.messages import (
     DeleteTopicRequest,

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+from localpubsub.api.paging import list_page
 from localpubsub.broker.broker import Broker
-from localpubsub.broker.catalogue import list_page
 from localpubsub.broker.seek import SubscriptionSeeker
 from localpubsub.protocol.calls import Context, Method
 from localpubsub.protocol.messages import (

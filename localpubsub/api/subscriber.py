@@ -7,9 +7,9 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final, cast
 
+from localpubsub.api.paging import list_page
 from localpubsub.api.snapshots import SnapshotMethods
 from localpubsub.broker.broker import Broker
-from localpubsub.broker.catalogue import list_page
 from localpubsub.broker.subscription import Subscription
 from localpubsub.errors import FailedPrecondition, InvalidAckIds, InvalidArgument
 from localpubsub.protocol.calls import Context, Method, StreamMethod

@@ -1,7 +1,6 @@
 """The existing topics and subscriptions, by name; every change is on disk before it is confirmed."""
 
-from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from localpubsub.broker.subscription import Subscription
 from localpubsub.broker.topic import Topic
@@ -11,7 +10,6 @@ from localpubsub.protocol.messages import Subscription as SubscriptionMessage
 from localpubsub.protocol.messages import Topic as TopicMessage
 from localpubsub.resources import subscription as subscription_resource
 from localpubsub.resources import topic as topic_resource
-from localpubsub.resources.limits import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 from localpubsub.resources.subscription import DELETED_TOPIC
 from localpubsub.schemas.registry import DELETED_SCHEMA, SchemaRegistry
 from localpubsub.storage import seek_sql
@@ -283,18 +281,6 @@ class Catalogue:
         topic = self.topics.get(subscription.resource.topic)
         if topic is not None and subscription in topic.subscriptions:
             topic.subscriptions.remove(subscription)
-
-
-def list_page(names: Sequence[str], size: int, token: str) -> tuple[list[str], str]:
-    """Return one page of the names in order, and the token of the next page.
-
-    The token is the last name of the page, or empty if there is no further page.
-    """
-    ordered = sorted(names)
-    start = bisect_right(ordered, token)
-    end = start + min(size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
-    names_of_page = ordered[start:end]
-    return names_of_page, names_of_page[-1] if end < len(ordered) else ""
 
 
 def _row(resource: Topic | Subscription) -> tuple[int, str, bytes]:

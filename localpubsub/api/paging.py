@@ -1,0 +1,18 @@
+"""Pages of list responses."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+
+from localpubsub.resources.limits import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
+
+
+def list_page(names: Sequence[str], size: int, token: str) -> tuple[list[str], str]:
+    """Return one page of the names in order, and the token of the next page.
+
+    The token is the last name of the page, or empty if there is no further page.
+    """
+    ordered = sorted(names)
+    start = bisect_right(ordered, token)
+    end = start + min(size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
+    names_of_page = ordered[start:end]
+    return names_of_page, names_of_page[-1] if end < len(ordered) else ""
