@@ -1,4 +1,4 @@
-"""Both images, built once for all tests of this folder."""
+"""Fixtures: each service's image, built once for all tests of this folder."""
 
 import shutil
 import sys
@@ -17,8 +17,8 @@ SERVICES = ("dispatcher", "worker")
 
 @pytest.fixture(scope="session")
 def images() -> Iterator[Callable[[str], Image]]:
-    """What builds a service's image, once: 20 s of processor each, and as long again on a slow index."""
-    # Not pytest's own directory, which only its owner may enter: a container's user is somebody else.
+    """A function that builds a service's image once. It takes 20 s of processor time, and the downloads."""
+    # Only its owner may enter pytest's own temporary directory, and a container runs as another user.
     root = Path(tempfile.mkdtemp(prefix="scrapeq-images-"))
     root.chmod(0o755)
     context = context_of(root / "context")
@@ -47,10 +47,10 @@ def image(images: Callable[[str], Image], service: str) -> Image:
 
 @pytest.fixture
 def show(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """Shows a line of numbers among the dots: they are looked at, never asserted."""
+    """A function that prints a line of measurements, which are shown and never asserted."""
 
-    def say(line: str) -> None:
+    def print_line(line: str) -> None:
         with capsys.disabled():
             sys.stdout.write(f"\n{line}\n")
 
-    return say
+    return print_line

@@ -1,7 +1,7 @@
-"""Runs an image's command under Cloud Run's container contract, as far as this machine allows.
+"""Run an image's command under Cloud Run's container contract, as far as this machine allows.
 
-https://cloud.google.com/run/docs/container-contract: PORT and K_* are set, SIGTERM comes 10 s before the
-end. Stricter than it: no home, and a file system that nothing can be written to but /dev/shm.
+https://cloud.google.com/run/docs/container-contract: PORT and K_* are set, and SIGTERM comes 10 s before
+SIGKILL. Stricter than the contract: there is no home directory, and only /dev/shm is writable.
 """
 
 import http.client
@@ -17,7 +17,7 @@ from pathlib import Path
 from console.stack.ports import free_port
 from tests.images.dockerfile_build import Image
 
-# A namespace of its own, in which everything that is mounted turns read-only.
+# A shell script for a new mount namespace: it makes every mounted file system read-only.
 READ_ONLY = """
 mount --make-rprivate /
 for point in $(cut -d' ' -f5 /proc/self/mountinfo); do
@@ -32,38 +32,45 @@ exec "$@"
 
 @dataclass
 class Container:
-    """A service that runs."""
+    """A running service.
+
+    Attributes:
+        process: the service's process.
+        port: the port that it listens on.
+        log: the file with its output.
+        started: the time just before its start (time.monotonic()).
+    """
 
     process: subprocess.Popen[str]
     port: int
     log: Path
-    started: float  #: time.monotonic() just before its start
+    started: float
 
-    def ask(
+    def request(
         self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
     ) -> tuple[int, bytes]:
-        """Ask over a connection of its own; return status and body."""
+        """Send a request over a new connection; return the response's status and body."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         try:
             connection.request(method, path, body or None, headers or {})
-            answer = connection.getresponse()
-            return answer.status, answer.read()
+            response = connection.getresponse()
+            return response.status, response.read()
         finally:
             connection.close()
 
-    def first_answer(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
-        """Ask until somebody listens; return what is answered then."""
+    def first_response(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
+        """Repeat a request until the service listens; return the first response."""
         while self.process.poll() is None:
             try:
-                return self.ask(method, path, body)
+                return self.request(method, path, body)
             except ConnectionRefusedError:
-                time.sleep(0.005)  # a port that is not open yet tells nobody when it opens
-        raise AssertionError(f"it ended with {self.process.returncode}: {self.log.read_text()}")
+                time.sleep(0.005)
+        raise AssertionError(f"the service ended with {self.process.returncode}: {self.log.read_text()}")
 
 
 @contextmanager
 def running(image: Image, log: Path, **variables: str) -> Iterator[Container]:
-    """Run `image` with `variables` beside what Cloud Run sets, until the block ends."""
+    """Run `image` with `variables` and with what Cloud Run sets, until the block ends."""
     port = free_port()
     environment = {
         **image.environment,
@@ -89,9 +96,9 @@ def running(image: Image, log: Path, **variables: str) -> Iterator[Container]:
 
 
 def confinement(user: str) -> tuple[str, ...]:
-    """Return what goes before a command so that it can write nothing, and is nobody in particular."""
+    """Return the prefix of a command that makes it run as `user` (`uid:gid`) without write access."""
     uid, gid = user.split(":")
-    # It may read everything, because this machine's Python may lie where only its owner may look.
+    # It may read every file: this machine's Python may be in a directory that only its owner may read.
     reads = ("--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search")
     drop = ("setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups", *reads, "--no-new-privs", "--")
     return (*_read_only(), *(drop if os.geteuid() == 0 else ()))
@@ -99,7 +106,7 @@ def confinement(user: str) -> tuple[str, ...]:
 
 @cache
 def _read_only() -> tuple[str, ...]:
-    """Return the prefix that turns the file system read-only; nothing where this machine forbids that."""
+    """Return the prefix that makes the file system read-only; empty if this machine forbids that."""
     as_root = () if os.geteuid() == 0 else ("--map-root-user",)
     prefix = ("unshare", *as_root, "--mount", "--", "/bin/sh", "-c", READ_ONLY, "sh")
     try:
@@ -110,5 +117,5 @@ def _read_only() -> tuple[str, ...]:
 
 
 def is_read_only() -> bool:
-    """Return whether `running` gives a read-only file system here, and not only an unprivileged user."""
+    """Return whether `running` makes the file system read-only on this machine."""
     return bool(_read_only())

@@ -1,7 +1,7 @@
-"""Carries out a Dockerfile without an engine: every stage is a directory, and `/app` lies in it.
+"""Build a Dockerfile without a container engine: every stage is a directory that contains `/app`.
 
-It knows the instructions that our two files use, and refuses others. What it cannot show: the base image
-(this machine's Python stands for it) and the engine's own cache and layers.
+Only the instructions that our two files use are implemented; others are an error. The base image (this
+machine's Python stands for it) and the engine's cache and layers are not covered.
 """
 
 import io
@@ -19,20 +19,22 @@ from dockerfile_parse import DockerfileParser
 
 from tests.repository.tree import ROOT
 
-APP = "/app"  #: the only path that our Dockerfiles write to
-INSTALL_SECONDS = 600  #: from a slow index
+#: The only path that our Dockerfiles write to.
+APP = "/app"
+#: Seconds that a RUN line may take, with a slow package index.
+RUN_TIMEOUT_SECONDS = 600
 
 
 @dataclass(frozen=True)
 class Image:
-    """What a container would be started from.
+    """A built image.
 
     Attributes:
         root: the directory that stands for `/`.
-        environment: of the image alone.
-        working_directory: below `root`.
-        user: as written, `uid:gid`.
-        command: ENTRYPOINT and CMD.
+        environment: the variables that the image sets.
+        working_directory: the directory below `root` in which the command runs.
+        user: `uid:gid`, as the Dockerfile has it.
+        command: the words of ENTRYPOINT and CMD.
     """
 
     root: Path
@@ -44,7 +46,7 @@ class Image:
 
 @dataclass
 class Stage:
-    """One stage under construction."""
+    """A stage that is being built; its attributes are those of Image."""
 
     root: Path
     environment: dict[str, str] = field(default_factory=dict)
@@ -53,12 +55,12 @@ class Stage:
     command: tuple[str, ...] = ()
 
     def inside(self, text: str) -> str:
-        """Return `text` with every `/app` of it below this stage's root."""
+        """Return `text` with every `/app` in it replaced by the path below this stage's root."""
         return re.sub(rf"(?<![\w.]){APP}(?=[/\s'\":$]|$)", str(self.root / APP.strip("/")), text)
 
 
 def instructions(dockerfile: Path) -> list[tuple[str, str]]:
-    """Return a Dockerfile's instructions, each with its arguments in one line, without comments."""
+    """Return a Dockerfile's instructions, each with its arguments on one line; comments are left out."""
     parser = DockerfileParser(fileobj=io.StringIO(dockerfile.read_text(encoding="utf-8")))
     return [
         (each["instruction"], each["value"]) for each in parser.structure if each["instruction"] != "COMMENT"
@@ -66,11 +68,11 @@ def instructions(dockerfile: Path) -> list[tuple[str, str]]:
 
 
 def build(dockerfile: Path, context: Path, root: Path) -> Image:
-    """Carry out `dockerfile` on `context`, with its stages below `root`.
+    """Build `dockerfile` with the build context `context`; its stages are directories below `root`.
 
     Raises:
-        AssertionError: an instruction or flag that is not known here.
-        subprocess.CalledProcessError: a RUN line failed; its output is shown by the caller's terminal.
+        AssertionError: an instruction is not implemented here.
+        subprocess.CalledProcessError: a RUN line failed; its output is on the terminal.
     """
     stages: dict[str, Stage] = {}
     stage = Stage(root)
@@ -91,11 +93,11 @@ def build(dockerfile: Path, context: Path, root: Path) -> Image:
             case "USER":
                 stage.user = value
             case "ENTRYPOINT" | "CMD":
-                stage.command += tuple(json.loads(value))  # the exec form is JSON; the shell form is none
+                stage.command += tuple(json.loads(value))  # the exec form, which is JSON
             case "EXPOSE":
-                pass  # says something to readers alone
+                pass  # documentation, without effect
             case _:
-                raise AssertionError(f"{dockerfile}: {instruction} is not known here")
+                raise AssertionError(f"{dockerfile}: {instruction} is not implemented here")
     return Image(
         stage.root,
         {name: value.replace("$PATH", os.defpath) for name, value in stage.environment.items()},
@@ -106,15 +108,15 @@ def build(dockerfile: Path, context: Path, root: Path) -> Image:
 
 
 def context_of(root: Path) -> Path:
-    """Copy what .dockerignore lets through of the repository to `root`, and return it."""
+    """Copy the files that .dockerignore includes to `root`, and return it."""
     lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     rules = [line for line in lines if line and not line.startswith("#")]
-    assert rules[0] == "*", ".dockerignore begins by leaving everything out"
-    let_in = [rule.removeprefix("!") for rule in rules if rule.startswith("!")]
-    left_out = [rule for rule in rules[1:] if not rule.startswith("!")]
-    for name in let_in:
+    assert rules[0] == "*", ".dockerignore must exclude everything first"
+    included = [rule.removeprefix("!") for rule in rules if rule.startswith("!")]
+    excluded = [rule for rule in rules[1:] if not rule.startswith("!")]
+    for name in included:
         shutil.copytree(ROOT / name, root / name)
-    for pattern in left_out:
+    for pattern in excluded:
         for path in root.glob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     return root
@@ -135,12 +137,12 @@ def _copy(words: list[str], stages: dict[str, Stage], stage: Stage, context: Pat
 
 
 def _run(line: str, stage: Stage) -> None:
-    """Run a line as an engine does, with `python` this interpreter (in an image: the base's)."""
+    """Run a RUN line; `python` is this interpreter, in place of the base image's."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     subprocess.run(
         ["/bin/sh", "-c", stage.inside(line)],
         cwd=stage.root,
         env={**os.environ, "PATH": path},
         check=True,
-        timeout=INSTALL_SECONDS,
+        timeout=RUN_TIMEOUT_SECONDS,
     )

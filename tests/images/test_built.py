@@ -22,10 +22,9 @@ from tests.images.dockerfile_build import APP, Image
 from tests.repository.lock_files import locked, normal
 from tests.repository.tree import package_closure
 from tests.servers.pushes import job, push
-from tests.servers.site import PendingRequest, Site
-from tests.servers.site import http as answering
+from tests.servers.site import PendingRequest, Site, http
 
-pytestmark = pytest.mark.timeout(900)  # a slow index
+pytestmark = pytest.mark.timeout(900)  # The packages may come from a slow index.
 
 Images = Callable[[str], Image]
 GRACE_SECONDS = 120  #: against hanging; Cloud Run sends SIGKILL 10 s after SIGTERM
@@ -40,7 +39,7 @@ def service(request: pytest.FixtureRequest) -> str:
 
 
 def app(image: Image) -> Path:
-    """Return the directory that holds everything of ours."""
+    """Return the directory that stands for /app."""
     return image.root / APP.strip("/")
 
 
@@ -55,13 +54,13 @@ def size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
 
 
-def test_the_services_lock_is_installed_and_nothing_else(
+def test_installed_packages_are_exactly_those_of_the_lock(
     image: Image, service: str, show: Callable[[str], None]
 ) -> None:
-    """Also no pip: what is not there cannot be used by whoever gets in. Prints what it weighs."""
+    """An attacker can use only what is installed, so not even pip is. Prints the sizes."""
     installed = {normal(each.metadata["Name"]) for each in distributions(path=[str(packages(image))])}
     assert installed <= locked(service).keys()
-    # What may be left out is left out by its marker.
+    # A lock may name packages that their markers exclude on this machine.
     assert locked(service).keys() - installed <= {"pycparser"}
     sizes = {each.name: size(each) for each in packages(image).iterdir() if each.is_dir()}
     largest = sorted(sizes, key=lambda name: -sizes[name])[:5]
@@ -72,14 +71,14 @@ def test_the_services_lock_is_installed_and_nothing_else(
     )
 
 
-def test_only_the_services_code_is_there(image: Image, service: str) -> None:
-    """Not the other service, and no lock of the developers."""
+def test_only_the_code_of_the_service_is_copied(image: Image, service: str) -> None:
+    """The image contains neither the other service nor the developers' lock."""
     assert {each.name for each in (app(image) / "code").iterdir()} == package_closure(service)
     assert sorted(each.name for each in app(image).iterdir()) == ["code", "venv"]
 
 
-def test_anyone_may_read_it_and_all_of_it_is_compiled(image: Image) -> None:
-    """It runs as a user that owns nothing, where nothing can be written, and starts without compiling."""
+def test_every_file_is_readable_and_compiled(image: Image) -> None:
+    """The service runs as a user that owns no file, and cannot write bytecode when it starts."""
     files = [path for path in app(image).rglob("*") if path.is_file() and not path.is_symlink()]
     assert [path for path in files if not path.stat().st_mode & 0o004] == []
     code = [
@@ -93,8 +92,8 @@ def test_anyone_may_read_it_and_all_of_it_is_compiled(image: Image) -> None:
 
 
 @pytest.mark.parametrize("tool", ["pip", "setuptools"])
-def test_no_installer_is_left(image: Image, tool: str) -> None:
-    """The environment that runs cannot change itself."""
+def test_installer_is_removed(image: Image, tool: str) -> None:
+    """A running service cannot install packages."""
     said = subprocess.run(
         [app(image) / "venv/bin/python", "-c", f"import {tool}"],
         capture_output=True,
@@ -117,7 +116,7 @@ def pubsub() -> Iterator[str]:
 
 @pytest.fixture
 def container(image: Image, pubsub: str, tmp_path: Path) -> Iterator[Container]:
-    """The service, just started: it need not listen yet."""
+    """The service just after its start; it may not listen yet."""
     variables = {
         "GOOGLE_CLOUD_PROJECT": "p",
         "PUBSUB_EMULATOR_HOST": pubsub,
@@ -130,7 +129,7 @@ def container(image: Image, pubsub: str, tmp_path: Path) -> Iterator[Container]:
 
 
 def work(service: str, site: Site, path: str = "/page") -> tuple[str, str, bytes]:
-    """Return a request that makes the service ask the site for `path`: method, path, body."""
+    """Return a request that makes the service fetch `path` of the site: method, path, body."""
     if service == "worker":
         return "POST", "/", push(job(url=site.url(path)))
     crawl = {
@@ -142,10 +141,10 @@ def work(service: str, site: Site, path: str = "/page") -> tuple[str, str, bytes
 
 
 def page(service: str, site: Site) -> bytes:
-    """Return what the site answers so that the work is done."""
+    """Return the site's response with which the service succeeds."""
     if service == "worker":
-        return answering(200, PAGE)
-    return answering(
+        return http(200, PAGE)
+    return http(
         200, f"<urlset><url><loc>{site.url('/1')}</loc></url></urlset>".encode(), content_type="text/xml"
     )
 
@@ -154,7 +153,7 @@ DONE = {"worker": 204, "dispatcher": 200}
 
 
 def published(pubsub: str, service: str) -> int:
-    """Take what the service has published since last time; return how many messages it was."""
+    """Pull the messages that the service has published since the last call; return their number."""
     name = f"projects/p/subscriptions/{service}"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PUBSUB_EMULATOR_HOST", pubsub)
@@ -164,57 +163,61 @@ def published(pubsub: str, service: str) -> int:
     return len(pulled)
 
 
-def test_it_works_from_its_first_request_on(
+def test_first_request_after_a_cold_start_succeeds(
     container: Container, service: str, site: Site, pubsub: str, show: Callable[[str], None]
 ) -> None:
-    """No home, nothing writable, nobody's account: it does its work all the same. Prints the cold start."""
+    """The service works without a home directory, write access or an account. Prints the cold start."""
     site.add("/page", page(service, site))
-    status, told = container.first_answer(*work(service, site))
+    status, told = container.first_response(*work(service, site))
     cold = time.monotonic() - container.started
     assert status == DONE[service], told
     assert published(pubsub, service) == 1
-    assert container.ask("GET", "/healthz")[0] == 200
+    assert container.request("GET", "/healthz")[0] == 200
     started = time.monotonic()
-    assert container.ask(*work(service, site))[0] == DONE[service]
+    assert container.request(*work(service, site))[0] == DONE[service]
     warm = time.monotonic() - started
     assert published(pubsub, service) == 1
-    # Nothing that it wanted to write was refused.
+    # The service did not try to write a file.
     assert "Read-only file system" not in container.log.read_text()
-    where = "read-only file system" if is_read_only() else "file system as it is: this machine forbids more"
+    where = (
+        "read-only file system"
+        if is_read_only()
+        else "writable file system, since this machine forbids read-only mounts"
+    )
     show(f"{service}: {cold:.2f} s from its start to its first {status}, {warm:.2f} s to its second; {where}")
 
 
-def test_what_is_under_way_at_sigterm_is_finished(
+def test_request_in_progress_at_sigterm_is_finished(
     container: Container, service: str, site: Site, pubsub: str
 ) -> None:
-    """An instance that is taken away costs nothing: it answers what it has, and is gone within 10 s."""
-    asked, told = Event(), Event()
+    """At SIGTERM an instance responds to the requests that it has accepted, and ends."""
+    arrived, released = Event(), Event()
 
     def hold(visit: PendingRequest) -> None:
-        asked.set()
-        told.wait(120)
+        arrived.set()
+        released.wait(120)
         visit.send(page(service, site))
 
     site.add("/page", hold)
-    assert container.first_answer("GET", "/healthz")[0] == 200
+    assert container.first_response("GET", "/healthz")[0] == 200
     with ThreadPoolExecutor(1) as other:
         # Given a request that waits for its page
-        answer = other.submit(container.ask, *work(service, site))
+        answer = other.submit(container.request, *work(service, site))
         try:
-            assert asked.wait(120), container.log.read_text()
+            assert arrived.wait(120), container.log.read_text()
             # When the instance is to end
             container.process.terminate()
             terminated = time.monotonic()
         finally:
-            told.set()
-        # Then the request is answered as if nothing were the matter
+            released.set()
+        # Then the request succeeds
         assert answer.result(120)[0] == DONE[service]
     assert container.process.wait(terminated + GRACE_SECONDS - time.monotonic()) == 0
     assert published(pubsub, service) == 1
 
 
-def test_missing_settings_are_named_where_a_deployment_is_watched(image: Image, tmp_path: Path) -> None:
-    """A revision that cannot run says why in its log, in a sentence, and does not become ready."""
+def test_missing_settings_are_named_in_the_log(image: Image, tmp_path: Path) -> None:
+    """A revision with missing settings ends with a sentence in its log, and so does not become ready."""
     with running(image, tmp_path / "log") as container:
         assert container.process.wait(120) != 0
         said = container.log.read_text()

@@ -1,4 +1,4 @@
-"""What the Dockerfiles say, without building anything."""
+"""The text of the Dockerfiles, without building an image."""
 
 import re
 import shutil
@@ -23,8 +23,8 @@ def values(service: str, instruction: str) -> list[str]:
     return [value for name, value in found if name == instruction]
 
 
-def test_hadolint_has_no_complaint(service: str) -> None:
-    """What is known to go wrong with Dockerfiles does not."""
+def test_hadolint_reports_nothing(service: str) -> None:
+    """Hadolint checks for known mistakes in Dockerfiles."""
     hadolint = shutil.which("hadolint", path=str(Path(sys.executable).parent)) or shutil.which("hadolint")
     if hadolint is None:
         skip_or_fail("hadolint has no build for this machine")
@@ -34,39 +34,39 @@ def test_hadolint_has_no_complaint(service: str) -> None:
     assert (said.returncode, said.stdout, said.stderr) == (0, "", "")
 
 
-def test_the_base_is_pinned_once(service: str) -> None:
-    """By a tag for people and a digest for machines; the other stages build on it."""
+def test_base_image_is_pinned_by_digest(service: str) -> None:
+    """One FROM has a tag for readers and a digest for machines; the other stages build on it."""
     base, *others = values(service, "FROM")
     assert PINNED.fullmatch(base)
     assert {stage.split(" AS ")[0] for stage in others} == {"python"}
 
 
-def test_both_services_have_one_base() -> None:
-    """One thing to renew, and one set of layers to store."""
+def test_both_services_use_the_same_base_image() -> None:
+    """One image has to be renewed, and its layers are stored once."""
     assert values("dispatcher", "FROM")[0] == values("worker", "FROM")[0]
 
 
-def test_nobody_in_particular_runs_it(service: str) -> None:
-    """A number, so that a platform can see that it is not root."""
+def test_user_is_a_number_other_than_root(service: str) -> None:
+    """A platform can see from a number, and not from a name, that the user is not root."""
     [user] = values(service, "USER")
     assert re.fullmatch(r"[1-9]\d{3,}:[1-9]\d{3,}", user)
 
 
-def test_every_wheel_is_checked(service: str) -> None:
-    """Nothing is compiled from source, and nothing is installed whose hash is not in the service's lock."""
+def test_only_wheels_with_locked_hashes_are_installed(service: str) -> None:
+    """Pip compiles nothing from source, and installs only files whose hashes are in the service's lock."""
     [install] = [line for line in values(service, "RUN") if " install " in line]
     assert {"--require-hashes", "--only-binary=:all:"} <= set(install.split())
     assert install.endswith(f"--requirement /app/{service}.txt")
 
 
-def test_it_holds_the_packages_that_the_service_imports(service: str) -> None:
-    """All of them, and no other: neither the other service, nor the console, nor the tests."""
+def test_copied_packages_are_those_that_the_service_imports(service: str) -> None:
+    """Neither the other service nor the console nor the tests are copied."""
     copied = {value.split()[0] for value in values(service, "COPY") if not value.startswith("--from")}
     assert copied == package_closure(service) | {f"locks/{service}.txt"}
 
 
-def test_it_starts_as_it_does_on_a_laptop(service: str, tmp_path: Path) -> None:
-    """`scrapeq up` tries the command that the cloud runs, but for where it listens and where sources lie."""
+def test_entry_point_is_the_command_of_scrapeq_up(service: str, tmp_path: Path) -> None:
+    """`scrapeq up` starts the services with the image's command, except for host, port and source path."""
     urls = Addresses(f"{LOOPBACK}:1", f"http://{LOOPBACK}:2", f"http://{LOOPBACK}:3", f"http://{LOOPBACK}:4")
     _, *local = launches(StackOptions(data=tmp_path), urls, {})[service].command
     words = [str(Path(word).relative_to(ROOT)) if word.startswith(str(ROOT)) else word for word in local]
@@ -79,8 +79,8 @@ def test_it_starts_as_it_does_on_a_laptop(service: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "kept_out", ["tests", "console", "localpubsub", "terraform", ".git", "docs", "benchmarks"]
 )
-def test_nothing_else_reaches_an_engine(kept_out: str) -> None:
-    """The build's context is what the services need; whatever else lies about here is never sent."""
+def test_dockerignore_excludes_other_folders(kept_out: str) -> None:
+    """The build context contains only what the services need."""
     rules = (ROOT / ".dockerignore").read_text(encoding="utf-8").split("\n")
     assert "*" in rules
     assert f"!{kept_out}" not in rules

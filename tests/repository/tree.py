@@ -86,7 +86,7 @@ def texts() -> Iterator[tuple[Path, str]]:
 
 
 def package_closure(package: str) -> set[str]:
-    """Return the packages that `package` imports, itself included."""
+    """Return the packages that `package` imports, directly or not, and itself."""
     found, new = set[str](), {package}
     while new:
         found |= new

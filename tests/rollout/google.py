@@ -1,7 +1,7 @@
-"""Stands for the two APIs of Google that the smoke test asks beside Pub/Sub, and for bq.
+"""Stand-ins for Cloud Scheduler, Cloud Run and bq, which the smoke test calls beside Pub/Sub.
 
-gcloud itself is the real one. It is sent here by `CLOUDSDK_API_ENDPOINT_OVERRIDES_*`; for Cloud Run, to whose
-host it adds the region, by a proxy.
+The real gcloud is used. `CLOUDSDK_API_ENDPOINT_OVERRIDES_*` sends its requests here; those to Cloud Run, to
+whose host gcloud adds the region, come through a proxy.
 """
 
 import json
@@ -21,7 +21,7 @@ from tests.servers.http_server import serving
 
 REGION = "europe-west1"
 
-# What `bq query` answers of run_accounting, from the stack's own ledger.
+# A program that stands for `bq query`: it reads run_accounting from the stack's ledger.
 BQ = """#!{python}
 import json, re, sys
 from pathlib import Path
@@ -39,24 +39,25 @@ print(json.dumps([{{name: str(value) for name, value in row.items()}} for row in
 
 @dataclass
 class Google:
-    """What the stand-in answers, and what it was asked.
+    """The responses of the stand-in, and the requests so far.
 
     Attributes:
-        crawl: what the planned Scheduler request posts.
-        ready: the revision of each service that is ready; the newest is always 00002.
-        asked: method and path of each request.
-        url: where it listens, without a slash at its end.
+        stack: the local stack that the smoke test runs against.
+        crawl: the crawl that the Scheduler job posts.
+        ready: the ready revision of each service; the newest revision is always 00002.
+        requests: method and path of each request.
+        url: URL of the stand-in, without a slash at its end.
     """
 
     stack: Stack
     crawl: dict[str, Any]
     ready: dict[str, str] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
     url: str = ""
 
-    def answer(self, method: str, path: str) -> dict[str, Any] | None:
-        """Return what Google answers; None for 404."""
-        self.asked.append(f"{method} {path}")
+    def document(self, method: str, path: str) -> dict[str, Any] | None:
+        """Return the response's JSON document; None for the status 404."""
+        self.requests.append(f"{method} {path}")
         if method == "POST" and re.search(r"/jobs/scrapeq-canary:run$", path):
             self._dispatch()
             return {"name": path.removeprefix("/v1/").removesuffix(":run"), "state": "PAUSED"}
@@ -81,12 +82,12 @@ class Google:
 
 
 @contextmanager
-def standing_in(stack: Stack, crawl: dict[str, Any]) -> Iterator[Google]:
-    """Answer for Google until the block ends."""
+def serving_google(stack: Stack, crawl: dict[str, Any]) -> Iterator[Google]:
+    """Serve the stand-in until the block ends."""
     google = Google(stack, crawl)
 
     def respond(request: Request) -> Response:
-        document = google.answer(request.method, request.path)
+        document = google.document(request.method, request.path)
         body = json.dumps(document or {"error": {"code": 404, "message": request.path}})
         return Response(body, 404 if document is None else 200, content_type="application/json")
 
@@ -95,7 +96,10 @@ def standing_in(stack: Stack, crawl: dict[str, Any]) -> Iterator[Google]:
 
 
 def environment_for(google: Google, folder: Path) -> dict[str, str]:
-    """Return what sends gcloud and bq to the stand-in and to the stack's Pub/Sub; `folder` is their home."""
+    """Return the environment that sends gcloud and bq to the stand-in and to the stack's Pub/Sub.
+
+    `folder` becomes the directory of their configuration.
+    """
     tools = folder / "bin"
     tools.mkdir(parents=True)
     bq = tools / "bq"
@@ -117,7 +121,7 @@ def environment_for(google: Google, folder: Path) -> dict[str, str]:
 
 
 def outputs(project: str) -> dict[str, Any]:
-    """Return what `terraform output -json` prints, of what the smoke test reads."""
+    """Return the outputs that the smoke test reads, as `terraform output -json` prints them."""
     values: dict[str, Any] = {
         "jobs_topic": "scrape-jobs",
         "dead_letter_subscription": "scrape-jobs-dead-pull",

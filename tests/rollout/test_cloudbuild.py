@@ -1,4 +1,4 @@
-"""cloudbuild.yaml and cloudbuild-check.yaml: what can be known of them without Cloud Build."""
+"""cloudbuild.yaml and cloudbuild-check.yaml, as far as they can be checked without Cloud Build."""
 
 import re
 import subprocess
@@ -13,7 +13,7 @@ from tests.rollout.cloudbuild import BUILD, CHECK, document, scripts, steps
 from tests.servers.requirements import skip_or_fail
 
 TOOLS = Path(sys.executable).parent
-#: of https://cloud.google.com/build/docs/build-config-file-schema; the schema lets others pass
+#: The keys of https://cloud.google.com/build/docs/build-config-file-schema; the JSON schema allows any other.
 TOP_LEVEL = {
     *(
         "artifacts",
@@ -27,7 +27,8 @@ TOP_LEVEL = {
     ),
     *("serviceAccount", "steps", "substitutions", "tags", "timeout"),
 }
-#: of https://cloud.google.com/build/docs/configuring-builds/substitute-variable-values; made by triggers
+#: Substitutions that Cloud Build sets:
+#: https://cloud.google.com/build/docs/configuring-builds/substitute-variable-values
 BUILT_IN = {"PROJECT_ID", "PROJECT_NUMBER", "BUILD_ID", "LOCATION", "SHORT_SHA", "COMMIT_SHA", "REVISION_ID"}
 SUBSTITUTION = re.compile(r"(?<!\$)\$\{?([A-Z_][A-Z0-9_]*)\}?")
 
@@ -38,8 +39,8 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def test_the_schema_has_no_complaint(name: str) -> None:
-    """A misspelt key of a step, or a value that no option has, would only be seen when it is needed."""
+def test_build_is_valid_by_its_schema(name: str) -> None:
+    """Otherwise Cloud Build would report a misspelt key of a step only when the build runs."""
     said = subprocess.run(
         [TOOLS / "check-jsonschema", "--builtin-schema", "vendor.cloudbuild", ROOT / name],
         capture_output=True,
@@ -50,41 +51,47 @@ def test_the_schema_has_no_complaint(name: str) -> None:
     assert said.returncode == 0, said.stdout
 
 
-def test_no_key_is_misspelt(name: str) -> None:
-    """The schema takes any key at the top, and Cloud Build refuses it when it is too late."""
+def test_top_level_keys_are_known(name: str) -> None:
+    """The schema allows any key at the top level, and Cloud Build rejects unknown ones."""
     assert document(name).keys() <= TOP_LEVEL
 
 
-def test_every_substitution_is_defined_and_used() -> None:
-    """MUST_MATCH refuses a build otherwise."""
+def test_substitutions_are_defined_and_used() -> None:
+    """With MUST_MATCH, Cloud Build rejects a build otherwise."""
     build = document(BUILD)
     texts = (
         [step["script"] for step in build["steps"]] + build["images"] + list(build["substitutions"].values())
     )
-    # A script has variables of its own in lower case alone, but for these.
+    # All other variables of the scripts themselves are in lower case.
     own = {"GOOGLE_IMPERSONATE_SERVICE_ACCOUNT", "PATH"}
     used = {each for text in texts for each in SUBSTITUTION.findall(text)} - own
     assert used - BUILT_IN == set(build["substitutions"])
-    assert build["options"]["automapSubstitutions"], "scripts see substitutions as variables only then"
+    assert build["options"]["automapSubstitutions"], "scripts need it to see substitutions as variables"
 
 
-def test_a_pull_request_is_checked_as_the_branch_is() -> None:
-    """By the same steps; it builds both images too, and pushes nothing."""
-    asked, rolled_out = steps(CHECK), steps(BUILD)
+def test_pull_request_is_checked_by_the_same_steps() -> None:
+    """The check of a pull request also builds both images, and pushes nothing."""
+    checked, rolled_out = steps(CHECK), steps(BUILD)
     for step in ("take-terraform", "check", "check-terraform"):
-        assert asked[step] == rolled_out[step]
-    assert asked.keys() == {"take-terraform", "check", "check-terraform", "build-dispatcher", "build-worker"}
-    assert not re.search(r"push|apply|DEPLOYER", str(asked))
+        assert checked[step] == rolled_out[step]
+    assert checked.keys() == {
+        "take-terraform",
+        "check",
+        "check-terraform",
+        "build-dispatcher",
+        "build-worker",
+    }
+    assert not re.search(r"push|apply|DEPLOYER", str(checked))
 
 
 def before(step: str) -> set[str]:
-    """Return what has ended when a step of the build begins."""
+    """Return the steps that have ended when `step` begins."""
     waits = {each for each in steps(BUILD)[step]["waitFor"] if each != "-"}
     return waits.union(*(before(each) for each in waits))
 
 
-def test_nothing_unchecked_leaves_the_build() -> None:
-    """The checks gate the images, these the plan, the plan what is applied, and the smoke test comes last."""
+def test_images_are_pushed_after_all_checks() -> None:
+    """The order is: checks, pushed images, plan, apply, smoke test."""
     checks = {"take-terraform", "check", "check-terraform"}
     for service in ("dispatcher", "worker"):
         assert before(f"push-{service}") == checks | {f"build-{service}"}
@@ -95,8 +102,8 @@ def test_nothing_unchecked_leaves_the_build() -> None:
     assert before("smoke-test") == steps(BUILD).keys() - {"smoke-test"}
 
 
-def test_the_images_have_provenance_and_no_build_goes_unlogged() -> None:
-    """Provenance is recorded of what `images` names; an account of one's own needs CLOUD_LOGGING_ONLY."""
+def test_images_have_provenance_and_builds_are_logged() -> None:
+    """Cloud Build records the provenance of `images`; an own account requires CLOUD_LOGGING_ONLY."""
     build = document(BUILD)
     assert build["options"]["requestedVerifyOption"] == "VERIFIED"
     assert {each.rsplit("/", 1)[1] for each in build["images"]} == {
@@ -106,8 +113,8 @@ def test_the_images_have_provenance_and_no_build_goes_unlogged() -> None:
     assert {document(each)["options"]["logging"] for each in (BUILD, CHECK)} == {"CLOUD_LOGGING_ONLY"}
 
 
-def test_terraform_gives_what_the_build_takes() -> None:
-    """The trigger's substitutions, files and variables are those that are there."""
+def test_names_in_terraform_and_in_the_build_agree() -> None:
+    """The trigger names existing substitutions and files; the smoke test reads existing outputs."""
     trigger = ROOT / "terraform" / "build.tf"
     text = trigger.read_text(encoding="utf-8")
     assert set(re.findall(r"^\s+(_[A-Z_]+)\s*=", text, re.MULTILINE)) <= set(document(BUILD)["substitutions"])
@@ -121,20 +128,20 @@ def test_terraform_gives_what_the_build_takes() -> None:
 
 
 @pytest.mark.parametrize("where", sorted(scripts()))
-def test_shellcheck_has_no_complaint(where: str, tmp_path: Path) -> None:
-    """A variable that is not quoted, a failure that goes unseen: what is known to go wrong with shells."""
+def test_shellcheck_reports_nothing(where: str, tmp_path: Path) -> None:
+    """ShellCheck checks for known mistakes, such as unquoted variables."""
     shellcheck = TOOLS / "shellcheck"
     if not shellcheck.is_file():
         skip_or_fail("shellcheck has no build for this machine")
     script = tmp_path / "script.sh"
     script.write_text(scripts()[where], encoding="utf-8")
-    assert script.read_text(encoding="utf-8").startswith("#!"), "whose shell it is"
+    assert script.read_text(encoding="utf-8").startswith("#!"), "the script needs a #! line"
     said = subprocess.run([shellcheck, script], capture_output=True, text=True, check=False, timeout=120)
     assert (said.returncode, said.stdout) == (0, "")
 
 
-def test_the_images_reach_terraform_by_digest(tmp_path: Path) -> None:
-    """The step's own lines up to Terraform, run here: what Terraform reads is JSON with both digests."""
+def test_images_are_passed_to_terraform_by_digest(tmp_path: Path) -> None:
+    """The step's lines before Terraform write a JSON file with both digests."""
     workspace = tmp_path / "workspace"
     workspace.mkdir()
     for service in ("dispatcher", "worker"):

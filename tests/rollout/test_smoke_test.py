@@ -14,7 +14,7 @@ from console.stack.services import DeliveryPolicy, StackOptions
 from console.stack.stack import Stack
 from contract.topology import DEAD_LETTER_SUBSCRIPTION, DEAD_LETTER_TOPIC
 from tests.repository.tree import ROOT
-from tests.rollout.google import Google, environment_for, outputs, standing_in
+from tests.rollout.google import Google, environment_for, outputs, serving_google
 from tests.servers.requirements import skip_or_fail
 from tests.servers.site import http, running_site
 
@@ -39,7 +39,7 @@ def google(tmp_path: Path, pubsub_arguments: tuple[str, ...]) -> Iterator[Google
         keep_leases(stack)
         recipe = {"name": "canary", "fields": {"title": {"css": "h1", "required": True}}}
         crawl = {"name": "canary", "sources": {"urls": [site.url("/")]}, "recipe": recipe}
-        with standing_in(stack, crawl) as google:
+        with serving_google(stack, crawl) as google:
             yield google
 
 
@@ -118,7 +118,7 @@ def test_a_revision_that_is_not_ready_is_named(google: Google, smoke_test: Smoke
     said = smoke_test()
     assert said.returncode == 1
     assert "scrapeq-worker: the newest revision is not ready" in said.stderr
-    assert not any(":run" in asked for asked in google.asked)
+    assert not any(":run" in each for each in google.requests)
 
 
 def test_outputs_that_are_none_are_told(smoke_test: SmokeTest, tmp_path: Path) -> None:

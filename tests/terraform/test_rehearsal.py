@@ -36,7 +36,7 @@ def site() -> Iterator[Site]:
         yield serving
 
 
-@pytest.fixture(scope="module", params=STACKS)
+@pytest.fixture(scope="module", params=["by default", pytest.param("large", marks=pytest.mark.long)])
 def rehearsal(
     request: pytest.FixtureRequest,
     copy_stack: CopyStack,
