@@ -1,1 +1,1 @@
-"""Cloud Run service 1: a crawl in, jobs out."""
+"""Cloud Run service 1, the dispatcher: takes a crawl and publishes its jobs."""

@@ -18,8 +18,7 @@ class DispatcherSettings(PushSettings):
             a subscription with message ordering, and workers with ACK_POLICY=settled.
         publish_timeout_seconds: seconds that a dispatch waits for all its publish confirmations.
         sitemap_budget_seconds: seconds for reading a sitemap and its child sitemaps.
-        sitemap_max_bytes: largest size of one sitemap after decompression, in bytes (sitemaps.org allows 50
-            MB).
+        sitemap_max_bytes: largest size of one sitemap in bytes, after decompression (sitemaps.org: 50 MB).
     """
 
     jobs_topic: Annotated[str, Field(min_length=3)] = JOBS_TOPIC

@@ -24,8 +24,8 @@ class Message(NamedTuple):
     Attributes:
         data: the message data.
         attributes: the message attributes.
-        ordering_key: an ordered subscription has one message of each key outstanding at a time; `""` for
-            none.
+        ordering_key: a key of which an ordered subscription has one message outstanding at a time; `""` if
+            the message has none.
     """
 
     data: bytes
@@ -172,7 +172,7 @@ class PubSubPublisher:
         try:
             return str(future.result(timeout=max(0.0, deadline - time.monotonic())))
         except TimeoutError:
-            return PublishUnconfirmed(self._topic, f"no answer within {self._timeout_seconds:g} s")
+            return PublishUnconfirmed(self._topic, f"no response within {self._timeout_seconds:g} s")
         except Exception as error:  # noqa: BLE001 - without a confirmation the message counts as not sent
             unconfirmed = PublishUnconfirmed(self._topic, f"{type(error).__name__} {error}".strip())
             unconfirmed.__cause__ = error

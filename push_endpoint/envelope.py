@@ -20,14 +20,14 @@ class _Message(BaseModel):
     data: str = ""
     attributes: dict[str, str] = Field(default_factory=dict)
     messageId: str  # noqa: N815 - Pub/Sub's spelling
-    publishTime: str = ""  # noqa: N815 - idem
-    orderingKey: str = ""  # noqa: N815 - idem
+    publishTime: str = ""  # noqa: N815 - Pub/Sub's spelling
+    orderingKey: str = ""  # noqa: N815 - Pub/Sub's spelling
 
 
 class _Push(BaseModel):
     message: _Message
     subscription: str = ""
-    deliveryAttempt: Annotated[int, Field(ge=1)] | None = None  # noqa: N815 - idem
+    deliveryAttempt: Annotated[int, Field(ge=1)] | None = None  # noqa: N815 - Pub/Sub's spelling
 
 
 class Envelope(BaseModel):

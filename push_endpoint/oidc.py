@@ -100,7 +100,7 @@ class OidcAuthenticator:
         except (exceptions.TransportError, ValueError) as error:
             raise AuthenticationError(Reason.NO_CERTIFICATES, f"{self._certs_url}: {error}") from None
         if not isinstance(certificates, dict) or not all(map(_is_certificate, certificates.values())):
-            detail = f"{self._certs_url} answers {response.status}, without {{kid: PEM certificate}}"
+            detail = f"{self._certs_url} responds with {response.status} and no {{kid: PEM certificate}}"
             raise AuthenticationError(Reason.NO_CERTIFICATES, detail)
         return certificates
 

@@ -1,1 +1,1 @@
-"""Cloud Run service 2: a push in, an outcome out, and a 2xx only after a successful scrape."""
+"""Cloud Run service 2, the worker: takes the push of a job, scrapes it, and publishes its outcome."""

@@ -8,9 +8,8 @@ import gc
 from importlib import metadata
 
 # These two lines make a cold start a fifth shorter (benchmarks/README.md, "Cold start"). gevent looks for
-# plugins at
-# each of its 25 patches, each time through the metadata of every installed package: reading the metadata once
-# saves 15 % of the CPU time. Collecting no garbage while modules are imported saves 6 %.
+# plugins at each of its 25 patches, each time through the metadata of every installed package: reading the
+# metadata once saves 15 % of the CPU time. Collecting no garbage while modules are imported saves 6 %.
 metadata.entry_points = metadata.entry_points().select
 gc.disable()
 
@@ -19,8 +18,8 @@ from gevent import monkey  # noqa: E402 - after the two lines that shorten the s
 monkey.patch_all()
 
 from runtime.settings import load_or_exit  # noqa: E402 - after the patch
-from worker import shared_memory  # noqa: E402, F401 - idem; made before the fork, it is shared by all processes
-from worker.settings import WorkerSettings  # noqa: E402 - idem
+from worker import shared_memory  # noqa: E402, F401 - after the patch; made before the fork, it is shared by all processes
+from worker.settings import WorkerSettings  # noqa: E402 - after the patch
 
 _settings = load_or_exit(WorkerSettings)
 

@@ -28,11 +28,11 @@ class Shutdown:
         grace_seconds: seconds from SIGTERM until the running attempts are ended.
 
     Attributes:
-        begun: whether SIGTERM was received.
+        is_shutting_down: whether SIGTERM was received.
     """
 
     def __init__(self, grace_seconds: float = GRACE_SECONDS) -> None:
-        self.begun = False
+        self.is_shutting_down = False
         self._grace_seconds = grace_seconds
         self._attempts: set[gevent.Greenlet] = set()
 
@@ -44,7 +44,7 @@ class Shutdown:
             AttemptFailed: `shutdown`, at once if SIGTERM was received before, or inside the context when the
                 grace period is over.
         """
-        if self.begun:
+        if self.is_shutting_down:
             raise AttemptFailed(Reason.SHUTDOWN, "the worker is shutting down; the page was not requested")
         greenlet = gevent.getcurrent()
         self._attempts.add(greenlet)
@@ -55,8 +55,8 @@ class Shutdown:
 
     def begin(self) -> None:
         """Reject new attempts, and end the running ones when the grace period is over."""
-        if not self.begun:
-            self.begun = True
+        if not self.is_shutting_down:
+            self.is_shutting_down = True
             gevent.spawn_later(self._grace_seconds, self._end_attempts)
 
     def on_sigterm(self) -> None:

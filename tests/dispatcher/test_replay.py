@@ -69,10 +69,10 @@ def test_a_dead_letter_without_attributes_or_data_is_replayed(publisher: Recordi
 
 def test_an_unconfirmed_replay_is_503(publisher: RecordingPublisher) -> None:
     """The dead letter is not acknowledged, so it is delivered again."""
-    publisher.error = PublishUnconfirmed("scrape-jobs", "no answer")
+    publisher.error = PublishUnconfirmed("scrape-jobs", "no response")
     replay = Replayer(accept_any_caller, publisher).replay("", body_reader(dead_letter_push()))
     assert (replay.reason, status_of(replay.reason)) == (Reason.PUBLISH_UNCONFIRMED, 503)
-    assert replay.detail == "topic scrape-jobs did not confirm: no answer"
+    assert replay.detail == "topic scrape-jobs did not confirm: no response"
 
 
 @pytest.mark.parametrize(

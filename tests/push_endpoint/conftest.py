@@ -1,4 +1,4 @@
-"""Real small things that tests of what the services share need: a site on a socket, keys."""
+"""Fixtures of the tests of push authentication."""
 
 import pytest
 
@@ -7,11 +7,11 @@ from tests.servers.push_tokens import Issuer
 
 @pytest.fixture(scope="session")
 def issuer() -> Issuer:
-    """Whoever signs the tokens of pushes."""
+    """The issuer of the push tokens."""
     return Issuer()
 
 
 @pytest.fixture(scope="session")
-def stranger() -> Issuer:
-    """Somebody else, who signs with another key."""
+def other_issuer() -> Issuer:
+    """Another issuer, which signs with another key."""
     return Issuer()

@@ -128,16 +128,16 @@ FORGED: dict[str, Forge] = {
 def test_a_forged_or_expired_token_is_a_bad_token(
     authenticate: Authenticate, issuer: Issuer, forge: Forge
 ) -> None:
-    """401, whatever is wrong with it; no token causes an unexpected exception."""
+    """401, whatever its fault is; no token causes an unexpected exception."""
     assert reason_of(authenticate, f"Bearer {forge(issuer)}") is Reason.BAD_TOKEN
 
 
 def test_a_token_signed_with_another_key_is_a_bad_token(
-    authenticate: Authenticate, issuer: Issuer, stranger: Issuer
+    authenticate: Authenticate, issuer: Issuer, other_issuer: Issuer
 ) -> None:
     """The key id only selects the certificate for the signature."""
-    assert reason_of(authenticate, f"Bearer {stranger.token({'kid': issuer.kid})}") is Reason.BAD_TOKEN
-    assert reason_of(authenticate, f"Bearer {stranger.token()}") is Reason.BAD_TOKEN
+    assert reason_of(authenticate, f"Bearer {other_issuer.token({'kid': issuer.kid})}") is Reason.BAD_TOKEN
+    assert reason_of(authenticate, f"Bearer {other_issuer.token()}") is Reason.BAD_TOKEN
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_clock_skew_of_seconds_is_accepted(authenticate: Authenticate, issuer: I
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         http(500),
         http(404),
@@ -182,10 +182,10 @@ def test_clock_skew_of_seconds_is_accepted(authenticate: Authenticate, issuer: I
         b"garbage\r\n\r\n",
     ],
 )
-def test_without_certificates_a_push_is_retried(site: Site, issuer: Issuer, answer: bytes) -> None:
+def test_without_certificates_a_push_is_retried(site: Site, issuer: Issuer, response: bytes) -> None:
     """The failure of the certificate server is neither a bad token nor an acceptance."""
     # Given a certificate server whose response holds no certificates
-    authenticate = make_authenticator(settings(site.add(CERTS, lambda visit: visit.send(answer))))
+    authenticate = make_authenticator(settings(site.add(CERTS, lambda request: request.send(response))))
     # When a valid token is checked
     # Then the reason is one that is retried
     assert reason_of(authenticate, f"Bearer {issuer.token()}") is Reason.NO_CERTIFICATES
@@ -218,18 +218,20 @@ def test_certificates_are_fetched_once_for_many_pushes(
     assert len(site.requests_for(CERTS)) == 1
 
 
-def test_a_new_key_of_the_issuer_is_accepted_at_once(site: Site, issuer: Issuer, stranger: Issuer) -> None:
+def test_a_new_key_of_the_issuer_is_accepted_at_once(
+    site: Site, issuer: Issuer, other_issuer: Issuer
+) -> None:
     """An unknown key id fetches the certificates again, although they could be cached for an hour."""
     # Given certificates that are cached
     authenticate = make_authenticator(settings(site.add(CERTS, certificates(issuer))))
     assert reason_of(authenticate, f"Bearer {issuer.token()}") is Reason.OK
     # When the issuer signs with a new key
-    site.add(CERTS, certificates(issuer, stranger))
+    site.add(CERTS, certificates(issuer, other_issuer))
     # Then its tokens are accepted, and those of the old key too
-    assert reason_of(authenticate, f"Bearer {stranger.token()}") is Reason.OK
+    assert reason_of(authenticate, f"Bearer {other_issuer.token()}") is Reason.OK
     assert reason_of(authenticate, f"Bearer {issuer.token(sub='other')}") is Reason.OK
     # And the new certificates are cached too
-    assert reason_of(authenticate, f"Bearer {stranger.token(sub='other')}") is Reason.OK
+    assert reason_of(authenticate, f"Bearer {other_issuer.token(sub='other')}") is Reason.OK
     assert len(site.requests_for(CERTS)) == 2
 
 
@@ -244,7 +246,7 @@ def test_forged_key_ids_fetch_certificates_once_a_minute(
 
 
 def test_push_auth_none_accepts_every_push() -> None:
-    """It is meant for a service that nobody else can reach."""
+    """It is meant for a port that only Pub/Sub can reach."""
     chosen = PushSettings.model_validate({"google_cloud_project": "p", "push_auth": "none"})
     assert make_authenticator(chosen) is accept_any_caller
     assert reason_of(accept_any_caller, "") is Reason.OK

@@ -1,4 +1,4 @@
-"""What the outcome says of an extraction: items, warnings, and why it failed."""
+"""The outcome of an extraction: its items, its warnings, and the reason why it failed."""
 
 import hashlib
 import json
@@ -42,7 +42,7 @@ def page(body: str) -> FetchedPage:
 def test_a_failed_extraction_keeps_url_status_and_hash_of_the_page(
     worker: WorkerUnderTest, field: dict[str, Any], body: str, reason: Reason, detail: str
 ) -> None:
-    """Whoever repairs the recipe sees which page was fetched."""
+    """They are needed to repair the recipe."""
     worker.site.page = page(body)
     assert worker.post(push(job(recipe={"name": "book", "fields": {"f": field}}))).status_code == 422
     [outcome] = worker.outcomes()

@@ -79,14 +79,14 @@ def test_success_is_acknowledged_after_its_outcome_is_published(
 def test_an_unconfirmed_outcome_is_not_acknowledged(worker: WorkerUnderTest, log_events: LogEvents) -> None:
     """If Pub/Sub does not confirm the outcome, the job must be delivered again."""
     # Given a page that scrapes well, and an outcomes topic that does not confirm
-    worker.publisher.error = PublishUnconfirmed("scrape-outcomes", "no answer within 5 s")
+    worker.publisher.error = PublishUnconfirmed("scrape-outcomes", "no response within 5 s")
     # When the job is delivered
     response = worker.post(push())
-    # Then Pub/Sub is asked to redeliver
+    # Then the job is delivered again
     assert response.status_code == 503
     [event] = log_events()
     assert (event["reason"], event["level"]) == ("publish_unconfirmed", logging.WARNING)
-    assert event["detail"] == "topic scrape-outcomes did not confirm: no answer within 5 s"
+    assert event["detail"] == "topic scrape-outcomes did not confirm: no response within 5 s"
 
 
 def test_a_failure_with_an_unconfirmed_outcome_is_retried(

@@ -27,7 +27,7 @@ from tests.worker.worker_under_test import LogEvents, WorkerUnderTest
 def test_an_unauthenticated_push_fetches_and_publishes_nothing(
     worker: WorkerUnderTest, log_events: LogEvents, reason: Reason, status: int
 ) -> None:
-    """A push without a valid token, which anybody could send, has no effect."""
+    """A push without a valid token could come from any sender, and has no effect."""
     worker.authenticator.error = AuthenticationError(reason, "because")
     assert worker.post(push()).status_code == status
     assert worker.site.requested == []
