@@ -146,7 +146,7 @@ def _columns(table: str) -> Callable[[], str]:
 
 def _cell(text: str) -> str:
     """Return a text as a cell: a sentence, unless it begins with the value of an option (`settled: …`)."""
-    sentence = _escaped(text).strip()
+    sentence = " ".join(_escaped(text).split())
     starts_with_value = sentence.split(" ", 1)[0].endswith(":")
     begin = sentence[:1] if starts_with_value else sentence[:1].upper()
     return begin + sentence[1:] + ("" if sentence.endswith((".", ":")) else ".")
