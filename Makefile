@@ -1,5 +1,5 @@
-# Everything runs in .venv, which the first target that needs it makes. Only Python ≥ 3.11, make and a
-# package index are needed; uv, where it is there, makes the installation quicker.
+# Everything runs in .venv, which the first target that needs it creates. Needed are Python ≥ 3.11, make and a
+# package index; the installation is faster if uv is installed.
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -10,15 +10,15 @@ help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 .PHONY: demo
-demo: $(INSTALLED) ## scrape the bundled site from its sitemap, with a dead letter at the end (one minute)
+demo: $(INSTALLED) ## scrape a bundled site, with a retry and a dead letter (half a minute)
 	@$(BIN)/scrapeq demo
 
 .PHONY: up
-up: $(INSTALLED) ## start the whole system on this machine until Ctrl-C
+up: $(INSTALLED) ## run the whole system on this machine until Ctrl-C
 	@$(BIN)/scrapeq up
 
 .PHONY: test
-test: $(INSTALLED) ## run the tests; those that need a server this machine lacks say so and are skipped
+test: $(INSTALLED) ## run the tests; those that need a missing server are skipped with the reason
 	@$(PYTEST) $(PYTEST_ARGS) -m "not long"
 
 .PHONY: test-long
@@ -48,12 +48,12 @@ terraform-check: $(INSTALLED) ## check terraform/: format, schema, its tests, ap
 	@CI=true $(PYTEST) tests/terraform $(PYTEST_ARGS)
 
 .PHONY: terraform-scan
-terraform-scan: ## look for known weaknesses in terraform/ with checkov, in an environment of its own
+terraform-scan: ## check terraform/ for known weaknesses with checkov, in a separate environment
 	@test -x .venv/checkov/bin/checkov || { $(PYTHON) -m venv .venv/checkov && .venv/checkov/bin/pip install --quiet "checkov>=3.2,<4"; }
 	@.venv/checkov/bin/checkov --config-file terraform/.checkov.yaml
 
 .PHONY: check
-check: lint types test ## lint, types and tests: what has to pass
+check: lint types test ## lint, types and tests: all that must pass
 
 .PHONY: docs
 docs: $(INSTALLED) ## build the documentation as a site into .site/
@@ -74,7 +74,7 @@ bench-pubsub: $(INSTALLED) ## measure localpubsub beside the official emulator (
 	@$(BIN)/python -m benchmarks.pubsub_backlog
 
 .PHONY: lock
-lock: $(INSTALLED) ## renew locks/ from pyproject.toml
+lock: $(INSTALLED) ## update locks/ from pyproject.toml
 	@$(BIN)/python -m pip install --quiet "uv>=0.9"
 	@$(BIN)/uv pip compile pyproject.toml --quiet --all-extras $(LOCK_FLAGS) --output-file locks/dev.txt
 	@for service in dispatcher worker; do \
@@ -83,21 +83,19 @@ lock: $(INSTALLED) ## renew locks/ from pyproject.toml
 LOCK_FLAGS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-package scrapeq --custom-compile-command "make lock"
 
+.PHONY: picture
+picture: $(INSTALLED) ## run the demo and draw its last screen for the README (docs/images/demo.svg)
+	@$(BIN)/python -m scripts.demo_picture
+
 .PHONY: clean
-clean: ## remove the environment and what was built
+clean: ## remove the environment and all build results
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(INSTALLED): locks/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version). Try make PYTHON=python3.12"; exit 1; }
-	@echo "Installing into .venv (once; about a minute) ..."
+	@echo "Installing into .venv (once; with pip one to four minutes) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv \
-		|| { rm -rf .venv; echo "No virtual environment could be made (on Debian: apt install python3-venv)"; exit 1; }
-	@if command -v uv > /dev/null; then \
-		uv pip install --quiet --python $(BIN)/python --require-hashes --requirement locks/dev.txt \
-		&& uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .; \
-	else \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement locks/dev.txt \
-		&& $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
-	fi
+		|| { rm -rf .venv; echo "Cannot create a virtual environment (on Debian: apt install python3-venv)"; exit 1; }
+	@$(BIN)/python scripts/install_environment.py
 	@touch $@

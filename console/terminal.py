@@ -21,9 +21,9 @@ def is_interactive(terminal: Console) -> bool:
     return terminal.file.isatty() and not terminal.is_dumb_terminal
 
 
-def print_line(terminal: Console, text: str = "") -> None:
+def print_line(terminal: Console, text: str = "", style: str = "") -> None:
     """Print text without wrapping it: addresses stay whole, and programs can read the lines."""
-    terminal.print(text, soft_wrap=True)
+    terminal.print(text, style=style, soft_wrap=True)
 
 
 def printable(text: str) -> str:

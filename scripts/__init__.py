@@ -1,1 +1,1 @@
-"""Scripts that an operator runs from a checkout; they need only gcloud and Python."""
+"""Scripts that are run from a checkout: by operators, who need only gcloud and Python, and by make."""

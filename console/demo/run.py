@@ -52,9 +52,10 @@ def run_demo(keep: Path | None, terminal: Console) -> int:
             return 130
     if keep is not None:
         print_line(terminal, f"Kept: `scrapeq status --data {keep}` shows it again.")
-    print_line(terminal, str(accounting))
     is_over = accounting.in_flight == 0 and accounting.dispatched == published > 0
-    return 0 if is_over and accounting.adds_up else 1
+    succeeded = is_over and accounting.adds_up
+    print_line(terminal, str(accounting), "bold green" if succeeded else "bold red")
+    return 0 if succeeded else 1
 
 
 def _run_in(data: Path, terminal: Console) -> tuple[Accounting, int]:
@@ -124,20 +125,20 @@ def _follow(stack: Stack, dispatched: DispatchResponse, terminal: Console) -> Ac
 def show_run(ledger: Ledger, run_id: str, terminal: Console) -> None:
     """Print some results, the retried attempts and the dead letters of a run."""
     results = ledger.results(run_id)
-    print_line(terminal, "\nResults")
+    print_line(terminal, "\nResults", "bold")
     step = max(1, len(results) // SHOWN_RESULTS)
     shown = results[::step][:SHOWN_RESULTS]  # spread over the sorted URLs, so that each kind of page is shown
     terminal.print(results_table(shown, terminal.width))
     if len(results) > len(shown):
         print_line(terminal, f"and {len(results) - len(shown)} more")
-    print_line(terminal, "\nRetried")
+    print_line(terminal, "\nRetried", "bold")
     attempts = ledger.retried_attempts(run_id)
     for url in dict.fromkeys(attempt.url for attempt in attempts):
         print_line(terminal, url)
         for attempt in attempts:
             if attempt.url == url:
                 print_line(terminal, attempt_line(attempt))
-    print_line(terminal, "\nDead letters")
+    print_line(terminal, "\nDead letters", "bold")
     for job in ledger.dead_jobs(run_id):
         for line in dead_job_lines(job):
             print_line(terminal, line)

@@ -1,0 +1,58 @@
+"""The progress display of the installation."""
+
+import sys
+
+import pytest
+
+from scripts.install_environment import LOCK, Progress, installed_packages, locked_packages, run
+from tests.repository.tree import ROOT
+
+
+def test_locked_packages_are_those_of_the_lock_file() -> None:
+    """Hashes and comments are not counted."""
+    lock = "# comment\naiohttp==3.13 \\\n    --hash=sha256:00\nPyJWT==2.10 ; python_version < '4'\n"
+    assert locked_packages(lock) == ["aiohttp", "PyJWT"]
+    assert len(locked_packages(LOCK.read_text(encoding="utf-8"))) > 100
+
+
+def test_progress_without_a_terminal_is_a_line_for_every_25_packages(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Packages that this platform does not need are subtracted; no control characters are printed."""
+    progress = Progress(62)
+    for line in ["Ignoring colorama: markers 'x' don't match your environment", *["Collecting a==1"] * 60]:
+        progress.read(line)
+        progress.show()
+    assert capsys.readouterr().out.splitlines() == [
+        "downloading packages: 25 of 61",
+        "downloading packages: 50 of 61",
+    ]
+
+
+def test_progress_on_a_terminal_is_one_redrawn_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each update begins with a carriage return and erases the line."""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    progress = Progress(62)
+    progress.read("Collecting a==1")
+    progress.show()
+    assert capsys.readouterr().out == "\r\x1b[Kdownloading packages: 1 of 62, 0 s"
+
+
+def test_failed_installer_exits_with_its_last_lines() -> None:
+    """The installer's error is shown, because its other output is not."""
+    command = (sys.executable, "-c", "print('no matching distribution'); raise SystemExit(1)")
+    with pytest.raises(SystemExit, match="no matching distribution"):
+        run(command, Progress(1))
+
+
+def test_installed_packages_of_this_environment_are_counted() -> None:
+    """The count is that of the Python that runs the script."""
+    assert installed_packages() > 50
+
+
+def test_makefile_installs_by_the_script() -> None:
+    """The script runs with the environment's Python, and needs nothing that is not in it yet."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert "$(BIN)/python scripts/install_environment.py" in makefile
