@@ -69,7 +69,7 @@ def nested(levels: int) -> object:
 @pytest.mark.parametrize(
     ("path", "value", "where", "message"),
     [
-        # What is not a crawl's own words
+        # Fields of the crawl itself
         ("name", "Books", "name", "String should match pattern"),
         ("name", "", "name", "String should match pattern"),
         ("name", "books shop", "name", "String should match pattern"),
@@ -148,7 +148,7 @@ def nested(levels: int) -> object:
         ("politeness.delay_seconds", 61, "politeness.delay_seconds", "less than or equal to 60"),
         ("politeness.delay_seconds", 10**400, "politeness.delay_seconds", "Input should be a valid number"),
         ("politeness.delay_seconds", float("inf"), "", "Infinity is not a JSON number"),
-        # Typing errors: there is no such field
+        # Misspelt fields
         ("recipie", {}, "recipie", "there is no such field"),
         ("sources.url", ["u"], "sources.url", "there is no such field"),
         ("recipe.field", {}, "recipe.field", "there is no such field"),

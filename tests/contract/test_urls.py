@@ -16,7 +16,8 @@ LONGEST_HOST = ".".join([LABEL, LABEL, LABEL, "a" * 61])
         ("http://books.example/", "http://books.example/"),
         ("https://books.example/", "https://books.example/"),
         ("https://books.example", "https://books.example/"),
-        # Scheme and host have no case; path and query do (RFC 3986 section 6.2.2.1).
+        # The case of scheme and host does not count; the case of path and query does (RFC 3986 section
+        # 6.2.2.1).
         ("HTTPS://Books.EXAMPLE/A?B=C", "https://books.example/A?B=C"),
         # The default port is left out, any other stays.
         ("http://books.example:80/", "http://books.example/"),
@@ -34,7 +35,7 @@ LONGEST_HOST = ".".join([LABEL, LABEL, LABEL, "a" * 61])
         ("http://books.example/?", "http://books.example/"),
         ("http://books.example/?q=a+b%20c", "http://books.example/?q=a+b%20c"),
         ("http://books.example/?u=http://x/?y", "http://books.example/?u=http://x/?y"),
-        # What is not ASCII is escaped as UTF-8; what is escaped already stays.
+        # Characters beyond ASCII are escaped as UTF-8; existing escapes stay.
         ("http://books.example/é?é", "http://books.example/%C3%A9?%C3%A9"),
         ("http://books.example/a b", "http://books.example/a%20b"),
         ("http://books.example/%e9%2F", "http://books.example/%e9%2F"),
@@ -47,13 +48,13 @@ LONGEST_HOST = ".".join([LABEL, LABEL, LABEL, "a" * 61])
         ("http://books.example/a\n\tb", "http://books.example/ab"),
         ("ht\ntp://books.example/", "http://books.example/"),
         ("http://books.example/a\\b", "http://books.example/a/b"),
-        # Names that are not ASCII travel in IDNA.
+        # Host names beyond ASCII are written in IDNA.
         ("http://bücher.example/", "http://xn--bcher-kva.example/"),
         ("http://BÜCHER.example/", "http://xn--bcher-kva.example/"),
         ("http://例え.テスト/", "http://xn--r8jz45g.xn--zckzah/"),
         ("http://xn--bcher-kva.example/", "http://xn--bcher-kva.example/"),
         ("http://books。example/", "http://books.example/"),
-        # A trailing dot is the same name spelled from the root; sites tell them apart, so it stays.
+        # A trailing dot stays: it names the same host, and sites distinguish the two.
         ("http://books.example./", "http://books.example./"),
         ("http://my_shop.books-and-more.example/", "http://my_shop.books-and-more.example/"),
         ("http://localhost:8000/", "http://localhost:8000/"),

@@ -52,7 +52,7 @@ def read(text: str, as_type: FieldType, page_url: str = PAGE, **habits: str) -> 
         ("1'234.56", 1234.56),
         ("1’234’567", 1234567),
         ("12,34,567.89", 1234567.89),
-        # Alone, a comma groups three digits and a point is decimal
+        # A single comma separates thousands, and a single point separates decimals
         ("12,345", 12345),
         ("12.345", 12.345),
         # Identifiers keep all their digits

@@ -1,4 +1,4 @@
-"""Saved pages: each directory here is a test: a page, a recipe, and the items that it finds there."""
+"""Saved pages: each directory here is a test, with a page, a recipe, and the items that the recipe finds."""
 
 import json
 import re
@@ -16,7 +16,7 @@ CASES = sorted(place.parent for place in HERE.glob("*/recipe.yaml"))
 KINDS = {"documentation", "product", "listing", "article", "table", "forum", "api", "feed"}
 
 
-def saved(case: Path) -> SavedPage:
+def saved_page(case: Path) -> SavedPage:
     """Return the page of a case."""
     [path] = case.glob("page.*")
     meta = json.loads((case / "meta.json").read_text(encoding="utf-8"))
@@ -26,7 +26,7 @@ def saved(case: Path) -> SavedPage:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_saved_page_gives_expected_items(case: Path) -> None:
     """Items, warnings and the next page's URL, exactly, down to the order of the fields."""
-    found = extract(load_recipe(case / "recipe.yaml"), saved(case))
+    found = extract(load_recipe(case / "recipe.yaml"), saved_page(case))
     expected = (case / "expected.json").read_text(encoding="utf-8")
     assert json.dumps(found._asdict(), indent=2, ensure_ascii=False) + "\n" == expected
 
@@ -34,7 +34,7 @@ def test_saved_page_gives_expected_items(case: Path) -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_explain_gives_what_extract_gives(case: Path) -> None:
     """`scrapeq recipe try` shows what the worker does, and has a reason for every source without a value."""
-    recipe, page = load_recipe(case / "recipe.yaml"), saved(case)
+    recipe, page = load_recipe(case / "recipe.yaml"), saved_page(case)
     explained = explain(recipe, page)
     assert explained.error is None
     assert explained.extracted == extract(recipe, page)

@@ -1,4 +1,4 @@
-"""Push envelopes, held against bodies copied by hand from Pub/Sub's documentation, never our own encoder."""
+"""Push envelopes, compared with bodies that are copied from Pub/Sub's documentation."""
 
 import base64
 import json
@@ -42,7 +42,7 @@ DOCUMENTED_ATTEMPT = b"""{
 ATTRIBUTES_ONLY = b"""{"message": {"attributes": {"key": "value"}, "messageId": "1", "message_id": "1",
 "publishTime": "2026-11-22T06:00:00Z", "publish_time": "2026-11-22T06:00:00Z"},
 "subscription": "projects/p/subscriptions/s"}"""
-# A dead letter pushed on: the attributes that Pub/Sub adds, as measured on the real service.
+# The push of a dead letter, with the attributes that Pub/Sub adds, as observed on the real service.
 DEAD_LETTER = b"""{"message": {"attributes": {
 "CloudPubSubDeadLetterSourceDeliveryCount": "5",
 "CloudPubSubDeadLetterSourceSubscription": "scrape-jobs-push",
@@ -54,8 +54,8 @@ DEAD_LETTER = b"""{"message": {"attributes": {
 "subscription": "projects/p/subscriptions/dead", "deliveryAttempt": 1}"""
 
 
-def test_the_documented_body_is_read() -> None:
-    """Every field of the documented push arrives, the bytes decoded."""
+def test_documented_push_is_parsed() -> None:
+    """Every field of the documented push is parsed, and its data decoded."""
     assert Envelope.parse(DOCUMENTED) == Envelope(
         data=b"Hello Cloud Pub/Sub! Here is my message!",
         attributes={"key": "value"},
@@ -67,29 +67,29 @@ def test_the_documented_body_is_read() -> None:
     )
 
 
-def test_the_attempt_is_read_where_pubsub_counts_it() -> None:
-    """It is top level, and there only with a dead-letter policy; no attributes means none."""
+def test_delivery_attempt_is_parsed_from_the_top_level() -> None:
+    """Pub/Sub sends it only with a dead-letter policy; missing attributes are an empty dictionary."""
     envelope = Envelope.parse(DOCUMENTED_ATTEMPT)
     assert envelope.delivery_attempt == 5
     assert envelope.attributes == {}
     assert envelope.ordering_key == ""
 
 
-def test_a_message_without_data_is_read() -> None:
-    """Pub/Sub leaves `data` out where it is empty."""
+def test_push_without_data_is_parsed() -> None:
+    """Pub/Sub leaves `data` out if it is empty."""
     envelope = Envelope.parse(ATTRIBUTES_ONLY)
     assert (envelope.data, envelope.attributes) == (b"", {"key": "value"})
 
 
-def test_a_dead_letter_is_read() -> None:
-    """The dead-letter subscription can be turned into a push: its attributes arrive as sent."""
+def test_push_of_a_dead_letter_is_parsed() -> None:
+    """The dead-letter subscription can push, and its attributes arrive as Pub/Sub added them."""
     envelope = Envelope.parse(DEAD_LETTER)
     assert envelope.attributes["CloudPubSubDeadLetterSourceDeliveryCount"] == "5"
     assert envelope.data == b"{}"
 
 
-def test_only_a_message_id_is_indispensable() -> None:
-    """The official emulator sends less than Pub/Sub; a job is not lost over it."""
+def test_push_needs_only_a_message_id() -> None:
+    """The official emulator sends fewer fields than Pub/Sub; its jobs are accepted all the same."""
     assert Envelope.parse(b'{"message": {"messageId": "1"}}').message_id == "1"
 
 
@@ -99,28 +99,28 @@ def test_only_a_message_id_is_indispensable() -> None:
     attempt=st.none() | st.integers(1, 100),
     ordering_key=st.none() | texts,
 )
-def test_whatever_was_published_comes_out(
+def test_any_published_message_is_parsed(
     data: bytes, attributes: dict[str, str], attempt: int | None, ordering_key: str | None
 ) -> None:
-    """Any bytes and any attributes that Pub/Sub carries are read as they were published."""
-    # Given a push in the documented shape, with what is optional present or absent
-    message: dict[str, object] = {"data": base64.b64encode(data).decode(), "messageId": "1"}
-    push: dict[str, object] = {"message": message, "subscription": "projects/p/subscriptions/s"}
+    """Any data and attributes that Pub/Sub carries are parsed as they were published."""
+    # Given a push in the documented format, with each optional field present or missing
+    content: dict[str, object] = {"data": base64.b64encode(data).decode(), "messageId": "1"}
+    push: dict[str, object] = {"message": content, "subscription": "projects/p/subscriptions/s"}
     if attributes:
-        message["attributes"] = attributes
+        content["attributes"] = attributes
     if ordering_key is not None:
-        message["orderingKey"] = ordering_key
+        content["orderingKey"] = ordering_key
     if attempt is not None:
         push["deliveryAttempt"] = attempt
-    # When it is read
+    # When it is parsed
     envelope = Envelope.parse(json.dumps(push, ensure_ascii=False).encode())
-    # Then it holds what was put in
+    # Then it holds the published values
     assert (envelope.data, envelope.attributes) == (data, attributes)
     assert (envelope.ordering_key, envelope.delivery_attempt) == (ordering_key or "", attempt)
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "sentence"),
+    ("path", "value", "message"),
     [
         ("message", None, "message: must be an object (got None)"),
         ("message", "QQ==", "message: must be an object (got 'QQ==')"),
@@ -148,17 +148,17 @@ def test_whatever_was_published_comes_out(
         ("subscription", 7, "subscription: Input should be a valid string (got 7)"),
     ],
 )
-def test_what_is_no_push_is_refused_in_a_sentence(path: str, value: object, sentence: str) -> None:
-    """Whoever posts something else to the worker is told what a push looks like."""
+def test_invalid_push_is_rejected_with_path_and_message(path: str, value: object, message: str) -> None:
+    """A client that posts something else learns what a push contains."""
     body = as_bytes(changed(PUSH, path, value))
     with pytest.raises(UnreadableEnvelope) as caught:
         Envelope.parse(body)
-    assert sentence in str(caught.value)
+    assert message in str(caught.value)
     assert caught.value.raw == body
 
 
-def test_the_largest_job_with_the_largest_attributes_fits() -> None:
-    """100 attributes of 256 and 1,024 bytes, even where every character that can be is escaped."""
+def test_largest_push_is_parsed() -> None:
+    """100 attributes of 256 and 1,024 bytes, even if every character that can be escaped is escaped."""
     body = json.dumps(
         {
             "message": {
