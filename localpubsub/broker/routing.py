@@ -14,12 +14,15 @@ def route(
     transaction: Transaction, topic: Topic, message_ids: range, messages: Sequence[PubsubMessagePb]
 ) -> None:
     """Add the messages of a topic to a transaction, encoded with their ids."""
-    with_ids = list(zip(message_ids, messages, strict=True))
-    records = [(message_id, encode_with_id(message, message_id)) for message_id, message in with_ids]
+    records = [
+        (message_id, encode_with_id(message, message_id))
+        for message_id, message in zip(message_ids, messages, strict=True)
+    ]
     subscriptions, retainers = topic.subscriptions, topic.retainers
     if not retainers and not any(each.filter or each.ordered for each in subscriptions):
         transaction.publish(topic.number, [each.number for each in subscriptions], records)
         return
+    with_ids = list(zip(message_ids, messages, strict=True))
     kept = set(message_ids) if retainers else set()
     for subscription in subscriptions:
         kept.update(_route_to(transaction, subscription, with_ids))
