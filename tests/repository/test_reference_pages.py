@@ -2,6 +2,7 @@
 
 import ast
 import re
+from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
@@ -10,10 +11,16 @@ from contract.dead_letter import dead_letter_attributes
 from contract.job import Job, JobAttributes
 from contract.outcome import OUTCOME_MEANINGS, REASON_MEANINGS, Outcome, Reason
 from contract.outcome_record import OutcomeRecord
-from tests.repository.reference_pages import LEDGER, REFERENCE
+from tests.repository.reference_pages import LEDGER, PARTS, REFERENCE, current
 from tests.repository.tree import PACKAGES, parsed, sources
 
 ROW = re.compile(r"^\| `(\w+)` \|", re.MULTILINE)
+
+
+@pytest.mark.parametrize(("page", "name"), PARTS, ids=[f"{page.name}-{name}" for page, name in PARTS])
+def test_a_generated_part_is_what_the_code_gives(page: Path, name: str) -> None:
+    """If this fails, run `make reference` and commit the result."""
+    assert current(page, name) == PARTS[page, name](), "run `make reference` and commit the result"
 
 
 def test_every_reason_and_outcome_is_documented() -> None:
