@@ -16,7 +16,7 @@ from tests.contract.documents import CRAWL, as_bytes, changed, crawls, without
 
 
 def faults_of(document: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return path and sentence of everything error with `document`."""
+    """Return path and message of every fault of `document`."""
     body = as_bytes(document)
     with pytest.raises(UnreadableCrawl) as caught:
         Crawl.decode(body, CHECKS)
@@ -159,7 +159,7 @@ def nested(levels: int) -> object:
     ],
 )
 def test_crawl_fault_has_path_and_message(path: str, value: object, where: str, message: str) -> None:
-    """The author of a crawl learns where it is error and what is accepted."""
+    """The author of a crawl learns where it is wrong and what is accepted."""
     [(found, why)] = faults_of(changed(CRAWL, path, value))
     assert found == where
     assert message in why

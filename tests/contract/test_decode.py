@@ -204,7 +204,7 @@ def test_decode_rejects_unknown_versions(what: str, version: object) -> None:
 
 @pytest.mark.parametrize("what", ["job", "outcome"])
 def test_all_faults_of_a_message_are_reported_at_once(what: str) -> None:
-    """An operator sees everything that is error with an unreadable message at once."""
+    """An operator sees everything that is wrong with an unreadable message at once."""
     error = rejection(what, b"{}")
     assert {"job_id: missing", "run_id: missing", "crawl: missing", "url: missing"} <= {
         str(fault) for fault in error.faults

@@ -42,7 +42,7 @@ def test_documented_job_is_decoded() -> None:
 
 
 def padded(size: int) -> Job:
-    """Return a job of `size` bytes, whose recipe carries the weight."""
+    """Return a job of `size` bytes, most of them in its recipe."""
     empty = Job.model_validate(changed(JOB, "recipe.fields.title.default", "x"))
     return Job.model_validate(
         changed(JOB, "recipe.fields.title.default", "x" * (size - len(empty.encode()) + 1))
@@ -181,16 +181,18 @@ def test_ordering_keys_of_a_host_are_at_most_per_host(job: Job) -> None:
     assert len(job.ordering_key().encode()) <= 1024  # Pub/Sub's quotas page
 
 
-def keyed(url: str, per_host: int) -> str:
+def ordering_key(url: str, per_host: int) -> str:
     """Return the ordering key of a page."""
     return Job.model_validate(JOB | {"url": url, "politeness": {"per_host": per_host}}).ordering_key()
 
 
 def test_ordering_key_depends_on_page_and_not_on_spelling() -> None:
     """All keys of a host are used; a page has one key; another port or a trailing dot changes nothing."""
-    pages = {keyed(f"https://books.example/{n}", 3) for n in range(60)}
+    pages = {ordering_key(f"https://books.example/{n}", 3) for n in range(60)}
     assert pages == {"books.example#0", "books.example#1", "books.example#2"}
-    assert keyed("https://books.example/?b=1&a=2", 100) == keyed("https://BOOKS.example:443/?a=2&b=1#x", 100)
-    assert {keyed("http://books.example:8080/", 1), keyed("https://books.example./1", 1)} == {
+    assert ordering_key("https://books.example/?b=1&a=2", 100) == ordering_key(
+        "https://BOOKS.example:443/?a=2&b=1#x", 100
+    )
+    assert {ordering_key("http://books.example:8080/", 1), ordering_key("https://books.example./1", 1)} == {
         "books.example#0"
     }

@@ -83,7 +83,7 @@ def test_recipe_field_fault_has_path_and_message(field: dict[str, Any], path: st
 
 
 @pytest.mark.parametrize(
-    ("recipe", "where", "sentence"),
+    ("recipe", "path", "message"),
     [
         ({"items": {"meta": "a"}}, "", "items selects nodes"),
         ({"items": {"css": "a", "re": "b"}}, "", "items selects nodes"),
@@ -100,11 +100,11 @@ def test_recipe_field_fault_has_path_and_message(field: dict[str, Any], path: st
         ({"title": {"css": "a"}}, "title", "there is no such field"),
     ],
 )
-def test_recipe_fault_has_path_and_message(recipe: dict[str, Any], where: str, sentence: str) -> None:
+def test_recipe_fault_has_path_and_message(recipe: dict[str, Any], path: str, message: str) -> None:
     """Messages about bounds name the numbers."""
-    [(path, message)] = faults(recipe)
-    assert path == where
-    assert sentence in message
+    [(found_path, found_message)] = faults(recipe)
+    assert found_path == path
+    assert message in found_message
 
 
 RECIPE_OF_0_1 = {

@@ -17,9 +17,9 @@ from extraction.values import read, read_number
 DATE, DATETIME = FieldType.DATE, FieldType.DATETIME
 
 
-def field(as_type: FieldType, locale: str | None = None, written: str | None = None) -> RecipeField:
-    """Return a field of a type, with habits."""
-    return RecipeField.model_validate({"css": "p", "type": as_type, "locale": locale, "format": written})
+def field(as_type: FieldType, locale: str | None = None, date_format: str | None = None) -> RecipeField:
+    """Return a field of a type, with its locale and date format."""
+    return RecipeField.model_validate({"css": "p", "type": as_type, "locale": locale, "format": date_format})
 
 
 @pytest.mark.parametrize(
@@ -109,10 +109,10 @@ def test_text_without_exactly_one_date_is_conversion_error(text: str, as_type: F
 
 def test_format_excludes_other_notations() -> None:
     """With a format, a recipe's author says how the site writes dates, two-digit years included."""
-    assert read("22.11.26", field(DATE, written="%d.%m.%y"), "") == "2026-11-22"
-    assert read("26326 07:08", field(DATETIME, written="%y%j %H:%M"), "") == "2026-11-22T07:08:00"
+    assert read("22.11.26", field(DATE, date_format="%d.%m.%y"), "") == "2026-11-22"
+    assert read("26326 07:08", field(DATETIME, date_format="%y%j %H:%M"), "") == "2026-11-22T07:08:00"
     with pytest.raises(ConversionError, match="'2026-11-22' does not match the format"):
-        read("2026-11-22", field(DATE, written="%d.%m.%y"), "")
+        read("2026-11-22", field(DATE, date_format="%d.%m.%y"), "")
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_month_names_of_every_language_are_read(day: date, locale: Locale) -> No
     text=st.text() | st.text("0123456789-/.:T+Z apmNovUC年月日", max_size=40),
     as_type=st.sampled_from([DATE, DATETIME]),
     locale=st.none() | st.sampled_from(Locale),
-    written=st.none() | st.sampled_from(["%d.%m.%Y", "%Y-%m-%d %H:%M:%S %z", "%B %d %Y"]),
+    date_format=st.none() | st.sampled_from(["%d.%m.%Y", "%Y-%m-%d %H:%M:%S %z", "%B %d %Y"]),
 )
 def test_any_text_is_a_date_or_conversion_error(
     text: str, as_type: FieldType, locale: str | None, written: str | None

@@ -27,7 +27,7 @@ def recipe(items: str | None = None, **fields: dict[str, Any]) -> Recipe:
 
 
 def value(body: str | bytes, content_type: str = "text/html; charset=utf-8", **field: Any) -> object:  # noqa: ANN401 - JSON
-    """Return what one field gives on a page."""
+    """Return the value of one field of a page."""
     [item] = extract(recipe(f=field), page(body, content_type)).items
     return item["f"]
 
@@ -42,8 +42,8 @@ BOOK = """
 @pytest.mark.parametrize(
     ("field", "expected"),
     [
-        # An element is all the text inside it; ::text only its own first; ::attr an attribute;
-        # `h1 *::text` every text inside it, as in parsel
+        # An element gives all the text inside it, ::text its own first text, ::attr an attribute,
+        # and `h1 *::text` every text inside it, as in parsel.
         ({"css": "h1"}, "A Light in the Attic"),
         ({"css": "h1::text"}, "A"),
         ({"css": "h1 *::text", "many": True}, ["A", "Light", "in the Attic"]),
@@ -54,7 +54,7 @@ BOOK = """
             ["https://shop.example/2", "https://shop.example/3"],
         ),
         ({"css": "i", "type": "html"}, "<i>Light</i>"),
-        # XPath: nodes, strings, numbers, booleans
+        # XPath gives nodes, strings, numbers and booleans.
         ({"xpath": "//h1/i/text()"}, "Light"),
         ({"xpath": "string(//h1)"}, "A Light in the Attic"),
         ({"xpath": "count(//a)", "type": "integer"}, 2),
@@ -63,12 +63,12 @@ BOOK = """
         ({"xpath": "boolean(//video)", "type": "boolean"}, False),
         ({"xpath": "//p[re:test(., '^In')]"}, "In stock (22 available)"),
         ({"css": ".price", "type": "number"}, 51.77),
-        # A pattern: its group, or all it matches
+        # A pattern gives its group, or the whole match.
         ({"css": ".stock", "re": r"\((\d+) available\)", "type": "integer"}, 22),
         ({"css": ".stock", "re": r"\d+", "type": "integer"}, 22),
         ({"css": ".stock", "re": r"sold"}, None),
         ({"css": ".stock", "re": r"sold|(\d+)"}, "22"),
-        # The first that says something; nothing is None, an empty list, or the default
+        # The first match with text wins; without one, the value is None, an empty list, or the default.
         ({"css": "p.none, a"}, "next"),
         ({"css": ".none"}, None),
         ({"css": ".absent"}, None),

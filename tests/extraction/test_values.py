@@ -15,9 +15,9 @@ from extraction.values import normalise_space
 PAGE = "https://shop.example/books/1"
 
 
-def read(text: str, as_type: FieldType, page_url: str = PAGE, **habits: str) -> values.Value:
-    """Return a text read as a field of a type, with these habits."""
-    field = RecipeField.model_validate({"xpath": ".", "type": as_type, **habits})
+def read(text: str, as_type: FieldType, page_url: str = PAGE, **notation: str) -> values.Value:
+    """Return a text converted to a type, with this locale and decimal separator."""
+    field = RecipeField.model_validate({"xpath": ".", "type": as_type, **notation})
     return values.read(text, field, page_url)
 
 
@@ -183,7 +183,7 @@ def test_megabyte_of_digits_takes_linear_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "habits", "number"),
+    ("text", "notation", "number"),
     [
         ("1.234", {"locale": "de"}, 1234),
         ("1.234", {"locale": "en"}, 1.234),
@@ -198,19 +198,20 @@ def test_megabyte_of_digits_takes_linear_time() -> None:
     ],
 )
 def test_decimal_separator_or_locale_decides_the_number(
-    text: str, habits: dict[str, str], number: float
+    text: str, notation: dict[str, str], number: float
 ) -> None:
     """The given decimal separator wins, then the locale's."""
-    assert read(text, FieldType.NUMBER, **habits) == number
+    assert read(text, FieldType.NUMBER, **notation) == number
 
 
 @pytest.mark.parametrize(
-    ("text", "habits"), [("1.5", {"locale": "de"}), ("1,5", {"locale": "en"}), ("1,234.5", {"decimal": ","})]
+    ("text", "notation"),
+    [("1.5", {"locale": "de"}), ("1,5", {"locale": "en"}), ("1,234.5", {"decimal": ","})],
 )
-def test_number_that_contradicts_its_locale_is_conversion_error(text: str, habits: dict[str, str]) -> None:
+def test_number_that_contradicts_its_locale_is_conversion_error(text: str, notation: dict[str, str]) -> None:
     """An error is better than a value ten or a thousand times too large."""
     with pytest.raises(ConversionError, match="holds no number"):
-        read(text, FieldType.NUMBER, **habits)
+        read(text, FieldType.NUMBER, **notation)
 
 
 @pytest.mark.parametrize(
