@@ -1,4 +1,4 @@
-"""500 real pages: Debian's python3-doc, served by nginx on loopback."""
+"""500 real pages: Debian's python3-doc, served by nginx on the loopback interface."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""The warehouse: tables as the schemas have them, and rows as the messages do."""
+"""The ledger's tables: their schemas, and rows that localpubsub writes into them."""
 
 import sqlite3
 from contextlib import closing
@@ -16,15 +16,15 @@ from contract.topology import LEDGER_TABLES, OUTCOMES_TOPIC
 from tests.contract.documents import OUTCOME
 from tests.servers.waiting import wait_until
 
-#: What a BigQuery subscription with write_metadata needs: https://cloud.google.com/pubsub/docs/bigquery#write-metadata
+#: Columns that a BigQuery subscription with write_metadata needs: https://cloud.google.com/pubsub/docs/bigquery#write-metadata
 METADATA = {
     "subscription_name": "STRING",
     "message_id": "STRING",
     "publish_time": "TIMESTAMP",
     "attributes": "JSON",
 }
-#: JSON schema → BigQuery, as a subscription with use_table_schema converts what the worker encodes.
-FITTING = {
+#: JSON type of a field → BigQuery types that a subscription with use_table_schema converts it to.
+COLUMN_TYPES = {
     "integer": {"INTEGER"},
     "number": {"FLOAT"},
     "string": {"STRING", "JSON", "TIMESTAMP"},
@@ -32,32 +32,32 @@ FITTING = {
 
 
 @pytest.mark.parametrize("name", LEDGER_TABLES.values())
-def test_every_table_takes_the_metadata_and_any_row(name: str) -> None:
-    """The four columns of write_metadata are there, and no column refuses a row for what it has not."""
+def test_every_table_has_the_metadata_columns_and_no_required_one(name: str) -> None:
+    """The four columns of write_metadata exist, and every column is nullable and described."""
     columns = schema(name)
     assert {column["name"]: column["type"] for column in columns}.items() >= METADATA.items()
     assert all(column["mode"] == "NULLABLE" and column["description"] for column in columns)
 
 
 @pytest.mark.parametrize("name", ["jobs", "dead_letters"])
-def test_what_anybody_may_publish_is_kept_as_bytes(name: str) -> None:
-    """Without use_table_schema BigQuery wants one column `data`; any message fits bytes."""
+def test_jobs_and_dead_letters_are_kept_as_bytes(name: str) -> None:
+    """Without use_table_schema BigQuery writes one column `data`; every message fits into bytes."""
     assert {column["name"]: column["type"] for column in schema(name)} == {"data": "BYTES", **METADATA}
 
 
-def test_an_outcome_has_a_column_for_each_field() -> None:
-    """A field without a column would be dropped without a word; a column without a field would be empty."""
+def test_outcomes_have_a_column_for_each_field() -> None:
+    """A field without a column would be dropped silently; a column without a field would stay empty."""
     columns = {
         column["name"]: column["type"] for column in schema("outcomes") if column["name"] not in METADATA
     }
     described = OutcomeRecord.model_json_schema(mode="serialization")
     fields = {name: field.get("type", "string") for name, field in described["properties"].items()}
     assert columns.keys() == fields.keys()
-    assert [name for name, type_ in columns.items() if type_ not in FITTING[fields[name]]] == []
+    assert [name for name, type_ in columns.items() if type_ not in COLUMN_TYPES[fields[name]]] == []
 
 
-def test_a_column_that_is_new_comes_to_a_file_that_is_old(tmp_path: Path) -> None:
-    """An upgrade keeps the rows there are, and records what is new from then on."""
+def test_create_adds_missing_columns_to_an_existing_file(tmp_path: Path) -> None:
+    """An upgrade keeps the rows and adds the new columns."""
     path = tmp_path / "warehouse.db"
     create(path)
     with closing(sqlite3.connect(path)) as connection, connection:
@@ -71,8 +71,8 @@ def test_a_column_that_is_new_comes_to_a_file_that_is_old(tmp_path: Path) -> Non
         assert connection.execute(query).fetchall() == [("a", None)]
 
 
-def test_any_outcome_fits_its_table(tmp_path: Path) -> None:
-    """What the worker can encode, a subscription with use_table_schema can write: none is tried for ever."""
+def test_every_encodable_outcome_is_written(tmp_path: Path) -> None:
+    """A subscription with use_table_schema can write every outcome that the worker encodes."""
     odd = OutcomeRecord.model_validate(
         OUTCOME
         | {

@@ -1,4 +1,4 @@
-"""What the ledger's views answer: to lives of jobs by hand, and the same however often and late rows come."""
+"""The ledger's views: for job histories by hand, and for rows that are repeated, shuffled or late."""
 
 import itertools
 import json
@@ -25,22 +25,22 @@ from tests.console.ledger.rows import (
 )
 
 LONG_AGO = "2020-01-01T00:00:00.000000Z"
-BRIEFLY = settings(max_examples=50, deadline=None)  # each example makes files
+FEW_EXAMPLES = settings(max_examples=50, deadline=None)  # each example makes files
 
 
 def of_jobs(connection: sqlite3.Connection, view: str, *columns: str) -> dict[str, tuple[object, ...]]:
-    """Return some columns of a view of jobs, by job."""
+    """Return job_id → values of some columns, for a view that has a row for each job."""
     return {row["job_id"]: tuple(row[name] for name in columns) for row in query_view(connection, view)}
 
 
-def own_letter(job: str, second: float) -> Row:
-    """Return a dead letter that the worker published itself, where failed jobs are settled at once."""
-    letter = dead_letter_row(job, second)
-    return replace(letter, attributes={"job_id": job, "run_id": "run-1", "reason": "http_404"})
+def worker_dead_letter_row(job: str, second: float) -> Row:
+    """Return a dead letter that a worker published itself, with ACK_POLICY=settled."""
+    row = dead_letter_row(job, second)
+    return replace(row, attributes={"job_id": job, "run_id": "run-1", "reason": "http_404"})
 
 
-#: Lives of jobs, and what is to be read of them by hand: state, attempts, last reason.
-LIVES: dict[str, tuple[list[Row], str, int, str | None]] = {
+#: Job → its rows, and the state, attempts and last reason that follow from them by hand.
+HISTORIES: dict[str, tuple[list[Row], str, int, str | None]] = {
     "queued": ([job_row("queued")], "queued", 0, None),
     "retrying": (
         [job_row("retrying"), outcome_row("retrying", 2, attempt=1, reason="timeout")],
@@ -105,7 +105,7 @@ LIVES: dict[str, tuple[list[Row], str, int, str | None]] = {
         ],
         "dead", 5, "tls",
     ),
-    # The settled way: put off twice, each time published again; and given up by the worker itself.
+    # With ACK_POLICY=settled: deferred twice, published again each time; and dead-lettered by the worker.
     "deferred": (
         [
             job_row("deferred"),
@@ -120,7 +120,7 @@ LIVES: dict[str, tuple[list[Row], str, int, str | None]] = {
         [
             job_row("settled"),
             outcome_row("settled", 2, attempt=1, reason="http_404"),
-            own_letter("settled", 2.1),
+            worker_dead_letter_row("settled", 2.1),
         ],
         "dead", 1, "http_404",
     ),
@@ -132,33 +132,35 @@ LIVES: dict[str, tuple[list[Row], str, int, str | None]] = {
     "unknown-success": ([outcome_row("unknown-success", 2)], "succeeded", 1, "ok"),
     "unknown-death": ([dead_letter_row("unknown-death", 2)], "dead", 5, None),
 }  # fmt: skip
-ALL = [row for rows, *_ in LIVES.values() for row in rows]
+ALL = [row for rows, *_ in HISTORIES.values() for row in rows]
 
 
 @pytest.fixture(scope="module")
-def lives() -> Iterator[sqlite3.Connection]:
-    """Yield a warehouse of all these lives."""
+def all_jobs() -> Iterator[sqlite3.Connection]:
+    """Yield a database with the rows of all these jobs."""
     with database_with(ALL) as connection:
         yield connection
 
 
-def test_where_each_job_stands(lives: sqlite3.Connection) -> None:
-    """One row for each job: its state, how often it was attempted, and the last that was heard of it."""
-    found = of_jobs(lives, "job_state", "state", "attempts", "last_reason")
-    assert found == {job: (state, attempts, reason) for job, (_, state, attempts, reason) in LIVES.items()}
+def test_job_state_has_state_attempts_and_last_reason(all_jobs: sqlite3.Connection) -> None:
+    """One row for each job: its state, the number of its attempts, and its last reason."""
+    found = of_jobs(all_jobs, "job_state", "state", "attempts", "last_reason")
+    assert found == {
+        job: (state, attempts, reason) for job, (_, state, attempts, reason) in HISTORIES.items()
+    }
 
 
-def test_when_it_was(lives: sqlite3.Connection) -> None:
-    """The times of a job that died, was replayed and succeeded."""
-    times = of_jobs(lives, "job_state", "dispatched_at", "published_at", "attempted_at", "dead_at")
+def test_job_times_are_those_of_the_rows(all_jobs: sqlite3.Connection) -> None:
+    """The times of a job that was dead-lettered, was replayed and succeeded."""
+    times = of_jobs(all_jobs, "job_state", "dispatched_at", "published_at", "attempted_at", "dead_at")
     assert times["revived"] == (publish_time(0), publish_time(9), publish_time(10), publish_time(3))
     assert times["queued"] == (publish_time(0), publish_time(0), None, None)
     assert times["unknown-death"] == (None, None, None, publish_time(2))
 
 
-def test_a_run_adds_up(lives: sqlite3.Connection) -> None:
-    """By hand: 16 jobs, of which two were never dispatched and one is older than the queue keeps messages."""
-    (run,) = query_view(lives, "run_accounting")
+def test_run_accounting_counts_jobs_by_state(all_jobs: sqlite3.Connection) -> None:
+    """By hand: 16 jobs, two of them never dispatched, and one older than the message retention."""
+    (run,) = query_view(all_jobs, "run_accounting")
     counted = {name: run[name] for name in run if name not in {"run_id", "started_at"}}
     assert counted == {
         "dispatched": 14,
@@ -170,8 +172,8 @@ def test_a_run_adds_up(lives: sqlite3.Connection) -> None:
     }
 
 
-def test_while_nothing_is_missing_the_equation_holds() -> None:
-    """With the three that are missing left out: dispatched = succeeded + dead + in_flight."""
+def test_run_accounting_adds_up_while_no_job_is_missing() -> None:
+    """Without the three missing jobs: dispatched = succeeded + dead + in_flight."""
     rows = [
         row for row in ALL if row.attributes["job_id"] not in {"lost", "unknown-success", "unknown-death"}
     ]
@@ -181,9 +183,9 @@ def test_while_nothing_is_missing_the_equation_holds() -> None:
     assert run["dispatched"] == run["succeeded"] + run["dead"] + run["in_flight"] == 13
 
 
-def test_results_are_one_row_for_each_job_that_succeeded(lives: sqlite3.Connection) -> None:
-    """Of several successes the newest, and how many attempts it took."""
-    found = of_jobs(lives, "results", "items", "attempts")
+def test_results_have_one_row_for_each_job_that_succeeded(all_jobs: sqlite3.Connection) -> None:
+    """The newest of several successes, and the number of attempts."""
+    found = of_jobs(all_jobs, "results", "items", "attempts")
     assert found == {
         "recovered": ("[]", 2),
         "twice": ('[{"n": 2}]', 1),
@@ -194,7 +196,7 @@ def test_results_are_one_row_for_each_job_that_succeeded(lives: sqlite3.Connecti
 
 
 def test_failures_are_counted_by_reason_host_and_recipe() -> None:
-    """Attempts and jobs, of each reason, at each host, with each recipe."""
+    """Numbers of attempts and jobs for each reason, host and recipe."""
     elsewhere = outcome_row("c", 3, reason="dns")
     other = json.loads(elsewhere.data) | {"recipe": "shoe"}
     rows = [
@@ -215,15 +217,15 @@ def test_failures_are_counted_by_reason_host_and_recipe() -> None:
     ]
 
 
-def test_the_renamed_reasons_are_those_of_the_contract(lives: sqlite3.Connection) -> None:
-    """SQL and Python translate the codes of 0.1 alike."""
-    found = {row["old_reason"]: row["new_reason"] for row in query_view(lives, "renamed_reasons")}
+def test_the_renamed_reasons_are_those_of_the_contract(all_jobs: sqlite3.Connection) -> None:
+    """SQL and Python translate the codes of 0.1 in the same way."""
+    found = {row["old_reason"]: row["new_reason"] for row in query_view(all_jobs, "renamed_reasons")}
     assert found == RENAMED_REASONS
 
 
 @pytest.mark.parametrize(("old", "new"), RENAMED_REASONS.items())
 def test_a_reason_of_0_1_is_shown_as_the_reason_that_replaced_it(old: str, new: str) -> None:
-    """A ledger that 0.1 began is read on: old rows count with new ones."""
+    """Rows of 0.1 count together with new rows."""
     rows = [
         job_row("a"),
         outcome_row("a", 1, attempt=1, reason=new),
@@ -235,11 +237,14 @@ def test_a_reason_of_0_1_is_shown_as_the_reason_that_replaced_it(old: str, new: 
     assert (failure["reason"], failure["attempts"], failure["jobs"]) == (new, 2, 1)
 
 
-COUNTED, UNCOUNTED = f"{1:032x}", f"{2:032x}"  #: jobs whose deliveries Pub/Sub counts, and does not
+COUNTED, UNCOUNTED = (
+    f"{1:032x}",
+    f"{2:032x}",
+)  #: ids of a job with numbered delivery attempts, and of one without
 
 
 def attempt(job: str, second: int, reason: str) -> Row:
-    """Return an outcome that differs from all others."""
+    """Return a unique outcome."""
     number = 0 if job == UNCOUNTED else second % 5
     return outcome_row(job, second, attempt=number, reason=reason, items=[{"at": second}])
 
@@ -249,34 +254,34 @@ EVENTS = {
     OUTCOMES_TOPIC: lambda job, second: attempt(job, second, "ok"),
     "failed": lambda job, second: attempt(job, second, "http_5xx"),
     DEAD_LETTER_TOPIC: dead_letter_row,
-    "settled": own_letter,
+    "settled": worker_dead_letter_row,
 }
 
 
 def histories() -> st.SearchStrategy[list[Row]]:
-    """Any mixture of publications, attempts, dead letters and replays of two jobs; many at one moment."""
+    """Return any mixture of publishes, attempts, dead letters and replays of two jobs, often simultaneous."""
     event = st.tuples(
         st.sampled_from(sorted(EVENTS)), st.sampled_from([COUNTED, UNCOUNTED]), st.integers(0, 5)
     )
     return st.lists(event, max_size=15).map(lambda events: [EVENTS[kind](*rest) for kind, *rest in events])
 
 
-@BRIEFLY
+@FEW_EXAMPLES
 @given(histories(), st.randoms(use_true_random=False), st.data())
 def test_views_ignore_repeated_and_shuffled_rows(
     rows: list[Row], shuffler: random.Random, data: st.DataObject
 ) -> None:
-    """Deliveries are at least once and in any order; every view answers the same to all of them."""
+    """Deliveries are at least once and in any order; every view returns the same."""
     repeats = data.draw(st.lists(st.integers(1, 3), min_size=len(rows), max_size=len(rows)))
     shuffled = [row for row, count in zip(rows, repeats, strict=True) for _ in range(count)]
     shuffler.shuffle(shuffled)
-    with database_with(rows) as once, database_with(shuffled) as often:
+    with database_with(rows) as once, database_with(shuffled) as repeated:
         for view in views():
-            assert query_view(often, view) == query_view(once, view), view
+            assert query_view(repeated, view) == query_view(once, view), view
 
 
 def run_of(jobs: int) -> list[Row]:
-    """Return a run: all attempted, one in ten of them dead, the others succeeded."""
+    """Return the rows of a run: every tenth job is dead, the others have succeeded."""
     names = [f"{number:032x}" for number in range(jobs)]
     dead = set(names[::10])
     return [
@@ -287,7 +292,7 @@ def run_of(jobs: int) -> list[Row]:
 
 
 def steps(connection: sqlite3.Connection, view: str) -> int:
-    """Return how many hundreds of instructions SQLite's machine takes for all of a view."""
+    """Return the number of SQLite's instructions, in hundreds, for all rows of a view."""
     count = itertools.count()
     connection.set_progress_handler(lambda: next(count) < 0, 100)
     query_view(connection, view)
@@ -295,15 +300,15 @@ def steps(connection: sqlite3.Connection, view: str) -> int:
 
 
 @pytest.mark.parametrize("view", sorted(views().keys() - {"renamed_reasons"}))
-def test_a_large_run_is_read_in_proportion(view: str) -> None:
-    """Ten times the jobs are about ten times the work, not a hundred times."""
+def test_cost_of_a_view_grows_in_proportion_to_the_run(view: str) -> None:
+    """Ten times the jobs cost about ten times the instructions, not a hundred times."""
     with database_with(run_of(100)) as small, database_with(run_of(1000)) as large:
         assert steps(large, view) < 20 * steps(small, view)
 
 
 @pytest.mark.parametrize(("view", "reasons"), [("results", ("ok", "ok")), ("job_state", ("dns", "tls"))])
-def test_of_two_at_one_moment_always_the_same_is_chosen(view: str, reasons: tuple[str, str]) -> None:
-    """Pub/Sub gives the messages of one publish request one time; then the message's id decides."""
+def test_simultaneous_rows_are_ordered_by_message_id(view: str, reasons: tuple[str, str]) -> None:
+    """The messages of one publish request have the same publish time; the message id decides."""
     first, second = (
         replace(outcome_row("a", 1, reason=reason, items=[{"n": n}]), message_id=str(n))
         for n, reason in enumerate(reasons)
@@ -312,14 +317,14 @@ def test_of_two_at_one_moment_always_the_same_is_chosen(view: str, reasons: tupl
         assert query_view(one, view) == query_view(other, view)
 
 
-@BRIEFLY
+@FEW_EXAMPLES
 @given(histories())
 def test_every_dispatched_job_is_counted_in_exactly_one_state(rows: list[Row]) -> None:
-    """Each dispatched job is in exactly one of the three; each other job that is heard of is missing."""
+    """Each dispatched job is in one of the three states; each other job with a row is missing."""
     dispatched = {row.attributes["job_id"] for row in rows if row.topic == JOBS_TOPIC}
-    heard_of = {row.attributes["job_id"] for row in rows}
+    recorded = {row.attributes["job_id"] for row in rows}
     with database_with(rows) as connection:
         for run in query_view(connection, "run_accounting"):
             ended = run["succeeded"] + run["dead"] + run["in_flight"]
-            assert (run["dispatched"], run["missing"]) == (len(dispatched), len(heard_of - dispatched))
+            assert (run["dispatched"], run["missing"]) == (len(dispatched), len(recorded - dispatched))
             assert run["dispatched"] == ended or run["missing"]

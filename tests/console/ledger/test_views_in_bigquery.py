@@ -1,4 +1,4 @@
-"""The views as BigQuery reads them, as far as a parser that knows its SQL can tell, and as SQLite does."""
+"""The views as BigQuery reads them, checked with sqlglot, and their columns in SQLite."""
 
 import pytest
 import sqlglot
@@ -22,7 +22,7 @@ VIEWS = [
 
 @pytest.fixture(scope="module")
 def read_by_bigquery() -> dict[str, exp.Query]:
-    """Return each view's query with every column traced to the tables' schemas, and its type worked out."""
+    """Return view → its query, with each column resolved to the tables' schemas and typed."""
     dataset = {
         name: {column["name"]: column["type"] for column in schema(name)} for name in LEDGER_TABLES.values()
     }
@@ -30,7 +30,7 @@ def read_by_bigquery() -> dict[str, exp.Query]:
     for name in VIEWS:
         query = sqlglot.parse_one(views()[name].replace("${ledger}", "project.dataset"), dialect="bigquery")
         known: dict[str, object] = {"project": {"dataset": dataset}}
-        # Raises where a column or a table is not there.
+        # Raises an error if a column or a table does not exist.
         qualified = qualify(query, schema=known, dialect="bigquery")
         typed = annotate_types(qualified, schema=known, dialect="bigquery")
         assert isinstance(typed, exp.Query)
@@ -44,21 +44,21 @@ def _type(column: exp.Expr) -> exp.DataType:
     return column.type
 
 
-def test_every_view_is_made() -> None:
-    """A file that is added is a view that is tested, and its place in the order is known."""
+def test_every_view_is_tested() -> None:
+    """Each SQL file is in the list above, in the order of creation."""
     assert set(views()) == set(VIEWS)
 
 
 @pytest.mark.parametrize("name", VIEWS)
-def test_a_view_is_bigquery_sql(read_by_bigquery: dict[str, exp.Query], name: str) -> None:
-    """Every function is one of BigQuery's, and every column one of the tables'."""
+def test_view_uses_only_functions_of_bigquery(read_by_bigquery: dict[str, exp.Query], name: str) -> None:
+    """Every function is one of BigQuery's."""
     unknown = [function.sql() for function in read_by_bigquery[name].find_all(exp.Anonymous)]
     assert unknown == []
 
 
 @pytest.mark.parametrize("name", VIEWS)
-def test_the_arms_of_a_union_have_the_same_types(read_by_bigquery: dict[str, exp.Query], name: str) -> None:
-    """SQLite unites anything with anything; BigQuery only what has one type, or is NULL."""
+def test_arms_of_a_union_have_the_same_types(read_by_bigquery: dict[str, exp.Query], name: str) -> None:
+    """BigQuery unites only columns of the same type or NULL; SQLite unites any."""
     for union in read_by_bigquery[name].find_all(exp.Union):
         for columns in zip(*(arm.selects for arm in _arms(union)), strict=True):
             types = {_family(column) for column in columns if not isinstance(column.unalias(), exp.Null)}
@@ -76,15 +76,15 @@ def _family(column: exp.Expr) -> str:
 
 
 @pytest.mark.parametrize("name", VIEWS)
-def test_a_view_has_the_same_columns_in_sqlite(read_by_bigquery: dict[str, exp.Query], name: str) -> None:
-    """What is read in the cloud can be read on a laptop."""
+def test_view_has_the_same_columns_in_sqlite(read_by_bigquery: dict[str, exp.Query], name: str) -> None:
+    """A query of the cloud's ledger works on a laptop."""
     with database_with([]) as connection:
-        there = connection.execute(f"SELECT * FROM {table(name)}").description  # noqa: S608 - our own name
-    assert [column for column, *_ in there] == read_by_bigquery[name].named_selects
+        description = connection.execute(f"SELECT * FROM {table(name)}").description  # noqa: S608 - our own name
+    assert [column for column, *_ in description] == read_by_bigquery[name].named_selects
 
 
-def test_what_sqlite_spells_otherwise_is_needed() -> None:
-    """The list of replacements holds nothing that no view has."""
+def test_every_sqlite_spelling_is_needed() -> None:
+    """Every replacement occurs in a view."""
     text = "".join(views().values())
-    assert [theirs for theirs in SQLITE_SPELLINGS if theirs not in text] == []
+    assert [bigquery for bigquery in SQLITE_SPELLINGS if bigquery not in text] == []
     assert "JSON_VALUE" not in to_sqlite(text)
