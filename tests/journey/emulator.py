@@ -15,6 +15,7 @@ from console.stack.pubsub_setup import prepare_topology, subscriber_client, subs
 from console.stack.services import DISPATCHER, WORKER, Addresses, StackOptions, environment_of, launches
 from contract.topology import LEDGER_SUBSCRIPTIONS, OUTCOMES_TOPIC
 from tests.journey.dispatching import MANY_ATTEMPTS
+from tests.servers.waiting import MAX_WAIT_SECONDS
 
 
 @contextmanager
@@ -38,7 +39,7 @@ def services_on(pubsub_host: str, data: Path) -> Iterator[str]:
 
 
 def pull_outcomes(
-    pubsub_host: str, run_id: str, urls: set[str], seconds: float = 100
+    pubsub_host: str, run_id: str, urls: set[str], seconds: float = MAX_WAIT_SECONDS
 ) -> list[dict[str, Any]]:
     """Pull outcomes of a run until each of `urls` has succeeded; fail after `seconds`."""
     subscription = subscription_path(LEDGER_SUBSCRIPTIONS[OUTCOMES_TOPIC])

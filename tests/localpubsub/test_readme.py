@@ -5,21 +5,22 @@ import os
 import re
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from console.stack.ports import free_port
 from tests.repository.tree import ROOT
+from tests.servers.processes import is_listening
+from tests.servers.waiting import wait_until
 
 README = (ROOT / "localpubsub" / "README.md").read_text(encoding="utf-8")
 #: The language and the content of each code block.
@@ -69,39 +70,21 @@ def commands() -> list[str]:
 
 
 def curl(command: str) -> dict[str, Any]:
-    """Send the request of a curl command, again until the server responds; return the JSON response."""
+    """Send the request of a curl command once the server listens; return the JSON response."""
     found = re.fullmatch(r"curl (\S+) -d '(.*)'", command)
     assert found, command
     url, body = found.groups()
-    until = time.monotonic() + 120
-    while True:
-        try:
-            with urllib.request.urlopen(url, body.encode(), timeout=120) as response:  # noqa: S310 - the test's own server
-                parsed: dict[str, Any] = json.load(response)
-                return parsed
-        except (ConnectionError, urllib.error.URLError):
-            assert time.monotonic() < until, "the server did not start"
-            time.sleep(0.1)  # No event announces that the process has started.
-
-
-def wait_for_flask(port: int) -> None:
-    """Wait until a server listens on a port."""
-    until = time.monotonic() + 120
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=120).close()
-        except OSError:
-            assert time.monotonic() < until, "flask did not start"
-            time.sleep(0.1)  # No event announces that the process has started.
-        else:
-            return
+    wait_until(lambda: is_listening(urlsplit(url).port), f"{url} is served")
+    with urllib.request.urlopen(url, body.encode(), timeout=120) as response:  # noqa: S310 - the test's own server
+        parsed: dict[str, Any] = json.load(response)
+        return parsed
 
 
 @pytest.mark.usefixtures("folder")
 def test_readme_example_works(ports: Callable[[str], str]) -> None:
     """The endpoint receives signed pushes, and the rejected message is dead-lettered after five attempts."""
     publish, pull = (ports(command) for command in commands()[2:])
-    wait_for_flask(int(ports("5000")))
+    wait_until(lambda: is_listening(int(ports("5000"))), "flask listens")
     curl(publish.replace("cG9pc29u", "Ym9vaw=="))  # The application accepts this message.
     curl(publish)
     (received,) = curl(pull)["receivedMessages"]

@@ -1,11 +1,12 @@
 """Facts about processes, as the operating system reports them."""
 
 import os
+import socket
 import subprocess
 
 
 def is_running(group: int) -> bool:
-    """Return whether a process group has a member that is no zombie."""
+    """Return whether a process group has a member that has not ended."""
     listed = subprocess.run(
         ["ps", "-A", "-o", "pgid=,stat="], check=True, capture_output=True, text=True, env={**os.environ}
     )
@@ -16,7 +17,7 @@ def is_running(group: int) -> bool:
 
 
 def children_of(parent: int) -> set[int]:
-    """Return the process groups that a process leads to: itself and all its descendants' groups."""
+    """Return the process groups of all descendants of a process."""
     listed = subprocess.run(
         ["ps", "-A", "-o", "pid=,ppid=,pgid="], check=True, capture_output=True, text=True
     )
@@ -26,3 +27,12 @@ def children_of(parent: int) -> set[int]:
         family |= more
         groups |= {pgid for pid, _, pgid in rows if pid in more}
     return groups
+
+
+def is_listening(port: int | None) -> bool:
+    """Return whether a process accepts connections to a port of 127.0.0.1."""
+    try:
+        socket.create_connection(("127.0.0.1", port or 0), timeout=60).close()
+    except ConnectionError:
+        return False
+    return True

@@ -1,6 +1,5 @@
 """Fault injection: each fault, and that no fault loses a message."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from localpubsub.broker.chaos import Chaos, ChaosOptions
 from tests.servers.pubsub import PubsubServer, gapic_clients
 from tests.servers.pubsub_client import PubsubClient
 from tests.servers.push_endpoint import Push, Response, running_endpoint
+from tests.servers.waiting import wait_until
 
 FAST = 60.0  #: Time scale; an ack deadline of ten seconds takes a sixth of a second.
 
@@ -128,24 +128,21 @@ def test_chaos_with_all_faults_loses_no_message(tmp_path: Path, caplog: pytest.L
         acknowledged.add(push.envelope["message"]["data"])
         return 204
 
-    with running_endpoint() as endpoint, running_endpoint() as dead_letter_endpoint:
+    with running_endpoint() as endpoint, running_endpoint() as dead:
         endpoint.respond = respond
         with running_with_chaos(all_faults, tmp_path) as pubsub:
             topic, dead_letters = pubsub.topic(), pubsub.topic()
-            pubsub.subscription(dead_letters, push_config=PushConfig(push_endpoint=dead_letter_endpoint.url))
+            pubsub.subscription(dead_letters, push_config=PushConfig(push_endpoint=dead.url))
             policy = DeadLetterPolicy(dead_letter_topic=dead_letters, max_delivery_attempts=100)
             push = PushConfig(push_endpoint=endpoint.url)
             pubsub.subscription(topic, push_config=push, dead_letter_policy=policy)
             for start in range(0, 300, 50):
                 pubsub.publish(topic, *[b"%d" % number for number in range(start, start + 50)])
         with running_with_chaos(all_faults, tmp_path):
-            until = time.monotonic() + 120
-            while (
-                len(acknowledged | {push.envelope["message"]["data"] for push in dead_letter_endpoint.pushes})
-                < 300
-            ):
-                assert time.monotonic() < until
-                time.sleep(0.02)  # neither endpoint knows what the other has received
+            wait_until(
+                lambda: len(acknowledged | {each.envelope["message"]["data"] for each in dead.pushes}) >= 300,
+                "every message is acknowledged or a dead letter",
+            )
     records = [record.message for record in caplog.records if record.name == "localpubsub.broker.chaos"]
     faults = {message.split()[1] for message in records}
     assert faults == {"fault=duplicate", "fault=drop_ack", "fault=early_dead_letter"}
