@@ -23,8 +23,7 @@ def make_app(consumer: PushConsumer) -> flask.Flask:
         # A push also waits in the kernel until this process reads it. That wait is not counted. With
         # CONCURRENCY=80, 80 pushes at once waited 0.1 s (median) and 1.2 s at most, measured once on two
         # cores at a load of 12; Cloud Run, and localpubsub under `scrapeq up`, send no more than CONCURRENCY.
-        # A sender
-        # without that limit causes longer waits: 400 pushes at once waited 3.9 s (median) and 9.3 s at most.
+        # A sender without that limit waits longer: 400 pushes at once waited 3.9 s (median), 9.3 s at most.
         received_at = time.monotonic()
         headers = request.headers
         trace = Trace.from_headers(headers.get("traceparent", ""), headers.get("X-Cloud-Trace-Context", ""))
