@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from console.ledger.sqlite_views import views
 from contract.outcome import RENAMED_REASONS
 from contract.topology import DEAD_LETTER_TOPIC, JOBS_TOPIC, OUTCOMES_TOPIC
+from tests.console.ledger.job_histories import HISTORIES, ROWS, worker_dead_letter_row
 from tests.console.ledger.rows import (
     Row,
     database_with,
@@ -24,7 +25,6 @@ from tests.console.ledger.rows import (
     query_view,
 )
 
-LONG_AGO = "2020-01-01T00:00:00.000000Z"
 FEW_EXAMPLES = settings(max_examples=50, deadline=None)  # each example makes files
 
 
@@ -33,112 +33,10 @@ def of_jobs(connection: sqlite3.Connection, view: str, *columns: str) -> dict[st
     return {row["job_id"]: tuple(row[name] for name in columns) for row in query_view(connection, view)}
 
 
-def worker_dead_letter_row(job: str, second: float) -> Row:
-    """Return a dead letter that a worker published itself, with ACK_POLICY=settled."""
-    row = dead_letter_row(job, second)
-    return replace(row, attributes={"job_id": job, "run_id": "run-1", "reason": "http_404"})
-
-
-#: Job → its rows, and the state, attempts and last reason that follow from them by hand.
-HISTORIES: dict[str, tuple[list[Row], str, int, str | None]] = {
-    "queued": ([job_row("queued")], "queued", 0, None),
-    "retrying": (
-        [job_row("retrying"), outcome_row("retrying", 2, attempt=1, reason="timeout")],
-        "retrying", 1, "timeout",
-    ),
-    "recovered": (
-        [
-            job_row("recovered"),
-            outcome_row("recovered", 4, attempt=2),
-            outcome_row("recovered", 2, attempt=1, reason="dns"),
-        ],
-        "succeeded", 2, "ok",
-    ),
-    "twice": (
-        [
-            job_row("twice"),
-            outcome_row("twice", 2, items=[{"n": 1}]),
-            outcome_row("twice", 5, items=[{"n": 2}]),
-        ],
-        "succeeded", 1, "ok",
-    ),
-    "too-late": (
-        [job_row("too-late"), dead_letter_row("too-late", 3), outcome_row("too-late", 2, attempt=5)],
-        "succeeded", 5, "ok",
-    ),
-    "dead": (
-        [
-            job_row("dead"),
-            outcome_row("dead", 2, attempt=1, reason="dns"),
-            outcome_row("dead", 4, attempt=5, reason="http_5xx"),
-            dead_letter_row("dead", 5),
-        ],
-        "dead", 5, "http_5xx",
-    ),
-    "silent": ([job_row("silent"), dead_letter_row("silent", 5, deliveries=7)], "dead", 7, None),
-    "replayed": (
-        [
-            job_row("replayed"),
-            outcome_row("replayed", 2, attempt=5, reason="tls"),
-            dead_letter_row("replayed", 3),
-            job_row("replayed", 9),
-        ],
-        "retrying", 5, "tls",
-    ),
-    "revived": (
-        [
-            job_row("revived"),
-            outcome_row("revived", 2, attempt=5, reason="tls"),
-            dead_letter_row("revived", 3),
-            job_row("revived", 9),
-            outcome_row("revived", 10, attempt=1),
-        ],
-        "succeeded", 5, "ok",
-    ),
-    "dead-again": (
-        [
-            job_row("dead-again"),
-            dead_letter_row("dead-again", 3),
-            job_row("dead-again", 9),
-            outcome_row("dead-again", 10, attempt=5, reason="tls"),
-            dead_letter_row("dead-again", 11),
-        ],
-        "dead", 5, "tls",
-    ),
-    # With ACK_POLICY=settled: deferred twice, published again each time; and dead-lettered by the worker.
-    "deferred": (
-        [
-            job_row("deferred"),
-            outcome_row("deferred", 1, attempt=1, reason="http_429"),
-            job_row("deferred", 1.1),
-            outcome_row("deferred", 5, attempt=1, reason="http_5xx"),
-            job_row("deferred", 5.1),
-        ],
-        "retrying", 1, "http_5xx",
-    ),
-    "settled": (
-        [
-            job_row("settled"),
-            outcome_row("settled", 2, attempt=1, reason="http_404"),
-            worker_dead_letter_row("settled", 2.1),
-        ],
-        "dead", 1, "http_404",
-    ),
-    "uncounted": (
-        [job_row("uncounted"), *(outcome_row("uncounted", n, attempt=0, reason="dns") for n in (1, 2, 3))],
-        "retrying", 3, "dns",
-    ),
-    "lost": ([replace(job_row("lost"), publish_time=LONG_AGO)], "queued", 0, None),
-    "unknown-success": ([outcome_row("unknown-success", 2)], "succeeded", 1, "ok"),
-    "unknown-death": ([dead_letter_row("unknown-death", 2)], "dead", 5, None),
-}  # fmt: skip
-ALL = [row for rows, *_ in HISTORIES.values() for row in rows]
-
-
 @pytest.fixture(scope="module")
 def all_jobs() -> Iterator[sqlite3.Connection]:
     """Yield a database with the rows of all these jobs."""
-    with database_with(ALL) as connection:
+    with database_with(ROWS) as connection:
         yield connection
 
 
@@ -175,7 +73,7 @@ def test_run_accounting_counts_jobs_by_state(all_jobs: sqlite3.Connection) -> No
 def test_run_accounting_adds_up_while_no_job_is_missing() -> None:
     """Without the three missing jobs: dispatched = succeeded + dead + in_flight."""
     rows = [
-        row for row in ALL if row.attributes["job_id"] not in {"lost", "unknown-success", "unknown-death"}
+        row for row in ROWS if row.attributes["job_id"] not in {"lost", "unknown-success", "unknown-death"}
     ]
     with database_with(rows) as connection:
         (run,) = query_view(connection, "run_accounting")

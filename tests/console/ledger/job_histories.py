@@ -1,0 +1,109 @@
+"""Histories of jobs as ledger rows, with what follows from them by hand."""
+
+from dataclasses import replace
+
+from tests.console.ledger.rows import Row, dead_letter_row, job_row, outcome_row
+
+LONG_AGO = "2020-01-01T00:00:00.000000Z"  #: a publish time before the message retention
+
+
+def worker_dead_letter_row(job: str, second: float) -> Row:
+    """Return a dead letter that a worker published itself, with ACK_POLICY=settled."""
+    row = dead_letter_row(job, second)
+    return replace(row, attributes={"job_id": job, "run_id": "run-1", "reason": "http_404"})
+
+
+#: Job → its rows, and the state, attempts and last reason that follow from them by hand.
+HISTORIES: dict[str, tuple[list[Row], str, int, str | None]] = {
+    "queued": ([job_row("queued")], "queued", 0, None),
+    "retrying": (
+        [job_row("retrying"), outcome_row("retrying", 2, attempt=1, reason="timeout")],
+        "retrying", 1, "timeout",
+    ),
+    "recovered": (
+        [
+            job_row("recovered"),
+            outcome_row("recovered", 4, attempt=2),
+            outcome_row("recovered", 2, attempt=1, reason="dns"),
+        ],
+        "succeeded", 2, "ok",
+    ),
+    "twice": (
+        [
+            job_row("twice"),
+            outcome_row("twice", 2, items=[{"n": 1}]),
+            outcome_row("twice", 5, items=[{"n": 2}]),
+        ],
+        "succeeded", 1, "ok",
+    ),
+    "too-late": (
+        [job_row("too-late"), dead_letter_row("too-late", 3), outcome_row("too-late", 2, attempt=5)],
+        "succeeded", 5, "ok",
+    ),
+    "dead": (
+        [
+            job_row("dead"),
+            outcome_row("dead", 2, attempt=1, reason="dns"),
+            outcome_row("dead", 4, attempt=5, reason="http_5xx"),
+            dead_letter_row("dead", 5),
+        ],
+        "dead", 5, "http_5xx",
+    ),
+    "silent": ([job_row("silent"), dead_letter_row("silent", 5, deliveries=7)], "dead", 7, None),
+    "replayed": (
+        [
+            job_row("replayed"),
+            outcome_row("replayed", 2, attempt=5, reason="tls"),
+            dead_letter_row("replayed", 3),
+            job_row("replayed", 9),
+        ],
+        "retrying", 5, "tls",
+    ),
+    "revived": (
+        [
+            job_row("revived"),
+            outcome_row("revived", 2, attempt=5, reason="tls"),
+            dead_letter_row("revived", 3),
+            job_row("revived", 9),
+            outcome_row("revived", 10, attempt=1),
+        ],
+        "succeeded", 5, "ok",
+    ),
+    "dead-again": (
+        [
+            job_row("dead-again"),
+            dead_letter_row("dead-again", 3),
+            job_row("dead-again", 9),
+            outcome_row("dead-again", 10, attempt=5, reason="tls"),
+            dead_letter_row("dead-again", 11),
+        ],
+        "dead", 5, "tls",
+    ),
+    # With ACK_POLICY=settled: deferred twice, published again each time; and dead-lettered by the worker.
+    "deferred": (
+        [
+            job_row("deferred"),
+            outcome_row("deferred", 1, attempt=1, reason="http_429"),
+            job_row("deferred", 1.1),
+            outcome_row("deferred", 5, attempt=1, reason="http_5xx"),
+            job_row("deferred", 5.1),
+        ],
+        "retrying", 1, "http_5xx",
+    ),
+    "settled": (
+        [
+            job_row("settled"),
+            outcome_row("settled", 2, attempt=1, reason="http_404"),
+            worker_dead_letter_row("settled", 2.1),
+        ],
+        "dead", 1, "http_404",
+    ),
+    "uncounted": (
+        [job_row("uncounted"), *(outcome_row("uncounted", n, attempt=0, reason="dns") for n in (1, 2, 3))],
+        "retrying", 3, "dns",
+    ),
+    "lost": ([replace(job_row("lost"), publish_time=LONG_AGO)], "queued", 0, None),
+    "unknown-success": ([outcome_row("unknown-success", 2)], "succeeded", 1, "ok"),
+    "unknown-death": ([dead_letter_row("unknown-death", 2)], "dead", 5, None),
+}  # fmt: skip
+ROWS = [row for rows, *_ in HISTORIES.values() for row in rows]
