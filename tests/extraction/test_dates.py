@@ -170,9 +170,9 @@ def test_month_names_of_every_language_are_read(day: date, locale: Locale) -> No
     date_format=st.none() | st.sampled_from(["%d.%m.%Y", "%Y-%m-%d %H:%M:%S %z", "%B %d %Y"]),
 )
 def test_any_text_is_a_date_or_conversion_error(
-    text: str, as_type: FieldType, locale: str | None, written: str | None
+    text: str, as_type: FieldType, locale: str | None, date_format: str | None
 ) -> None:
     """No text raises another exception; what is returned is ISO 8601."""
     with suppress(ConversionError):
-        found = str(read(text, field(as_type, locale, written), ""))
+        found = str(read(text, field(as_type, locale, date_format), ""))
         assert date.fromisoformat(found) if as_type is DATE else datetime.fromisoformat(found)
