@@ -1,1 +1,1 @@
-"""What the benchmarks compute without measuring."""
+"""Tests of the benchmarks' calculations."""

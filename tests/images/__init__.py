@@ -1,1 +1,1 @@
-"""The images, where no engine runs: their Dockerfiles' own lines, carried out by hand."""
+"""Tests of the container images. They need no container engine: dockerfile_build.py runs the Dockerfiles."""

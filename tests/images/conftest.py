@@ -1,4 +1,4 @@
-"""Fixtures: each service's image, built once for all tests of this folder."""
+"""Fixtures: the image of each service, built once for all tests of this folder."""
 
 import shutil
 import sys
@@ -17,8 +17,8 @@ SERVICES = ("dispatcher", "worker")
 
 @pytest.fixture(scope="session")
 def images() -> Iterator[Callable[[str], Image]]:
-    """A function that builds a service's image once. It takes 20 s of processor time, and the downloads."""
-    # Only its owner may enter pytest's own temporary directory, and a container runs as another user.
+    """A function that builds a service's image once: 20 s of processor time, and the downloads."""
+    # pytest's own temporary directory is closed to other users, and a container runs as another user.
     root = Path(tempfile.mkdtemp(prefix="scrapeq-images-"))
     root.chmod(0o755)
     context = context_of(root / "context")
@@ -35,7 +35,7 @@ def images() -> Iterator[Callable[[str], Image]]:
 
 @pytest.fixture(params=SERVICES)
 def service(request: pytest.FixtureRequest) -> str:
-    """Each service's name."""
+    """Name of a service."""
     return str(request.param)
 
 
@@ -47,7 +47,7 @@ def image(images: Callable[[str], Image], service: str) -> Image:
 
 @pytest.fixture
 def show(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """A function that prints a line of measurements, which are shown and never asserted."""
+    """A function that prints a line of measurements; no test asserts them."""
 
     def print_line(line: str) -> None:
         with capsys.disabled():

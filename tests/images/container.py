@@ -1,7 +1,7 @@
-"""Run an image's command under Cloud Run's container contract, as far as this machine allows.
+"""Runs an image's command under Cloud Run's container contract, as far as this machine allows.
 
 https://cloud.google.com/run/docs/container-contract: PORT and K_* are set, and SIGTERM comes 10 s before
-SIGKILL. Stricter than the contract: there is no home directory, and only /dev/shm is writable.
+SIGKILL. The tests are stricter than the contract: there is no home directory, and only /dev/shm is writable.
 """
 
 import http.client
@@ -17,8 +17,8 @@ from pathlib import Path
 from console.stack.ports import free_port
 from tests.images.dockerfile_build import Image
 
-# A shell script for a new mount namespace: it makes every mounted file system read-only.
-READ_ONLY = """
+# A shell script that remounts all file systems of its mount namespace read-only and runs its arguments.
+REMOUNT_READ_ONLY = """
 mount --make-rprivate /
 for point in $(cut -d' ' -f5 /proc/self/mountinfo); do
   case $point in
@@ -36,15 +36,15 @@ class Container:
 
     Attributes:
         process: the service's process.
-        port: the port that it listens on.
-        log: the file with its output.
-        started: the time just before its start (time.monotonic()).
+        port: the port that it listens on, on 127.0.0.1.
+        log: the file with its standard output and standard error.
+        started_at: the time of its start, in seconds of time.monotonic().
     """
 
     process: subprocess.Popen[str]
     port: int
     log: Path
-    started: float
+    started_at: float
 
     def request(
         self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
@@ -59,18 +59,22 @@ class Container:
             connection.close()
 
     def first_response(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
-        """Repeat a request until the service listens; return the first response."""
+        """Repeat a request until the service listens; return the first response.
+
+        Raises:
+            AssertionError: the service ended before it listened; the message contains its log.
+        """
         while self.process.poll() is None:
             try:
                 return self.request(method, path, body)
             except ConnectionRefusedError:
                 time.sleep(0.005)
-        raise AssertionError(f"the service ended with {self.process.returncode}: {self.log.read_text()}")
+        raise AssertionError(f"the service exited with {self.process.returncode}: {self.log.read_text()}")
 
 
 @contextmanager
 def running(image: Image, log: Path, **variables: str) -> Iterator[Container]:
-    """Run `image` with `variables` and with what Cloud Run sets, until the block ends."""
+    """Run `image` with `variables` and the variables that Cloud Run sets, until the context ends."""
     port = free_port()
     environment = {
         **image.environment,
@@ -79,9 +83,9 @@ def running(image: Image, log: Path, **variables: str) -> Iterator[Container]:
         "K_REVISION": "scrapeq-00001",
     }
     with log.open("w") as output:
-        started = time.monotonic()
+        started_at = time.monotonic()
         process = subprocess.Popen(
-            [*confinement(image.user), *image.command],
+            [*sandbox_prefix(image.user), *image.command],
             cwd=image.working_directory,
             env=environment | variables,
             stdout=output,
@@ -89,33 +93,41 @@ def running(image: Image, log: Path, **variables: str) -> Iterator[Container]:
             text=True,
         )
     try:
-        yield Container(process, port, log, started)
+        yield Container(process, port, log, started_at)
     finally:
         process.kill()
         process.wait(120)
 
 
-def confinement(user: str) -> tuple[str, ...]:
-    """Return the prefix of a command that makes it run as `user` (`uid:gid`) without write access."""
+def sandbox_prefix(user: str) -> tuple[str, ...]:
+    """Return the words before a command that run it as `user` (`uid:gid`) without write access."""
     uid, gid = user.split(":")
-    # It may read every file: this machine's Python may be in a directory that only its owner may read.
-    reads = ("--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search")
-    drop = ("setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups", *reads, "--no-new-privs", "--")
-    return (*_read_only(), *(drop if os.geteuid() == 0 else ()))
+    # The user may read every file, because this machine's Python may be in a directory closed to other users.
+    may_read = ("--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search")
+    as_user = (
+        "setpriv",
+        f"--reuid={uid}",
+        f"--regid={gid}",
+        "--clear-groups",
+        *may_read,
+        "--no-new-privs",
+        "--",
+    )
+    return (*_read_only_prefix(), *(as_user if os.geteuid() == 0 else ()))
 
 
 @cache
-def _read_only() -> tuple[str, ...]:
-    """Return the prefix that makes the file system read-only; empty if this machine forbids that."""
+def _read_only_prefix() -> tuple[str, ...]:
+    """Return the words before a command that make the file system read-only, or () if not permitted."""
     as_root = () if os.geteuid() == 0 else ("--map-root-user",)
-    prefix = ("unshare", *as_root, "--mount", "--", "/bin/sh", "-c", READ_ONLY, "sh")
+    prefix = ("unshare", *as_root, "--mount", "--", "/bin/sh", "-c", REMOUNT_READ_ONLY, "sh")
     try:
-        tried = subprocess.run([*prefix, "true"], capture_output=True, check=False, timeout=120)
+        trial = subprocess.run([*prefix, "true"], capture_output=True, check=False, timeout=120)
     except FileNotFoundError:
         return ()
-    return prefix if tried.returncode == 0 else ()
+    return prefix if trial.returncode == 0 else ()
 
 
 def is_read_only() -> bool:
-    """Return whether `running` makes the file system read-only on this machine."""
-    return bool(_read_only())
+    """Return whether this machine permits `running` to make the file system read-only."""
+    return bool(_read_only_prefix())

@@ -1,7 +1,7 @@
-"""Build a Dockerfile without a container engine: every stage is a directory that contains `/app`.
+"""Builds a Dockerfile without a container engine: every stage is a directory that contains `/app`.
 
-Only the instructions that our two files use are implemented; others are an error. The base image (this
-machine's Python stands for it) and the engine's cache and layers are not covered.
+It implements the instructions that our two Dockerfiles use, and rejects all others. This machine's Python
+replaces the base image. The engine's layers and cache are not simulated.
 """
 
 import io
@@ -19,9 +19,9 @@ from dockerfile_parse import DockerfileParser
 
 from tests.repository.tree import ROOT
 
-#: The only path that our Dockerfiles write to.
+#: Directory that our Dockerfiles write to; they write to no other.
 APP = "/app"
-#: Seconds that a RUN line may take, with a slow package index.
+#: Time limit of a RUN instruction, in seconds; it downloads packages.
 RUN_TIMEOUT_SECONDS = 600
 
 
@@ -30,11 +30,11 @@ class Image:
     """A built image.
 
     Attributes:
-        root: the directory that stands for `/`.
-        environment: the variables that the image sets.
-        working_directory: the directory below `root` in which the command runs.
-        user: `uid:gid`, as the Dockerfile has it.
-        command: the words of ENTRYPOINT and CMD.
+        root: the directory that represents `/`.
+        environment: the environment variables that the image sets, by name.
+        working_directory: the directory in which the command runs; it is below `root`.
+        user: the user that runs the command, as `uid:gid`.
+        command: the words of ENTRYPOINT, followed by those of CMD.
     """
 
     root: Path
@@ -46,7 +46,7 @@ class Image:
 
 @dataclass
 class Stage:
-    """A stage that is being built; its attributes are those of Image."""
+    """A stage during the build. Its attributes mean the same as those of Image."""
 
     root: Path
     environment: dict[str, str] = field(default_factory=dict)
@@ -55,24 +55,24 @@ class Stage:
     command: tuple[str, ...] = ()
 
     def inside(self, text: str) -> str:
-        """Return `text` with every `/app` in it replaced by the path below this stage's root."""
+        """Return `text` with every `/app` replaced by the path of that directory in this stage."""
         return re.sub(rf"(?<![\w.]){APP}(?=[/\s'\":$]|$)", str(self.root / APP.strip("/")), text)
 
 
 def instructions(dockerfile: Path) -> list[tuple[str, str]]:
-    """Return a Dockerfile's instructions, each with its arguments on one line; comments are left out."""
+    """Return the instructions of a Dockerfile without comments, as (instruction, arguments on one line)."""
     parser = DockerfileParser(fileobj=io.StringIO(dockerfile.read_text(encoding="utf-8")))
     return [
-        (each["instruction"], each["value"]) for each in parser.structure if each["instruction"] != "COMMENT"
+        (line["instruction"], line["value"]) for line in parser.structure if line["instruction"] != "COMMENT"
     ]
 
 
 def build(dockerfile: Path, context: Path, root: Path) -> Image:
-    """Build `dockerfile` with the build context `context`; its stages are directories below `root`.
+    """Build `dockerfile` from the build context `context`; each stage becomes a directory below `root`.
 
     Raises:
         AssertionError: an instruction is not implemented here.
-        subprocess.CalledProcessError: a RUN line failed; its output is on the terminal.
+        subprocess.CalledProcessError: a RUN instruction failed; its output is on the terminal.
     """
     stages: dict[str, Stage] = {}
     stage = Stage(root)
@@ -87,15 +87,15 @@ def build(dockerfile: Path, context: Path, root: Path) -> Image:
             case "RUN":
                 _run(value, stage)
             case "ENV":
-                stage.environment |= dict(each.split("=", 1) for each in shlex.split(stage.inside(value)))
+                stage.environment |= dict(word.split("=", 1) for word in shlex.split(stage.inside(value)))
             case "WORKDIR":
                 stage.working_directory = value
             case "USER":
                 stage.user = value
             case "ENTRYPOINT" | "CMD":
-                stage.command += tuple(json.loads(value))  # the exec form, which is JSON
+                stage.command += tuple(json.loads(value))  # The exec form is JSON.
             case "EXPOSE":
-                pass  # documentation, without effect
+                pass  # EXPOSE only documents the port.
             case _:
                 raise AssertionError(f"{dockerfile}: {instruction} is not implemented here")
     return Image(
@@ -108,7 +108,7 @@ def build(dockerfile: Path, context: Path, root: Path) -> Image:
 
 
 def context_of(root: Path) -> Path:
-    """Copy the files that .dockerignore includes to `root`, and return it."""
+    """Copy the files of the build context, which .dockerignore selects, to `root`; return `root`."""
     lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     rules = [line for line in lines if line and not line.startswith("#")]
     assert rules[0] == "*", ".dockerignore must exclude everything first"
@@ -123,6 +123,7 @@ def context_of(root: Path) -> Path:
 
 
 def _copy(words: list[str], stages: dict[str, Stage], stage: Stage, context: Path) -> None:
+    """Carry out a COPY instruction with these arguments."""
     origin = context
     if words[0].startswith("--from="):
         other = stages[words.pop(0).removeprefix("--from=")]
@@ -137,7 +138,7 @@ def _copy(words: list[str], stages: dict[str, Stage], stage: Stage, context: Pat
 
 
 def _run(line: str, stage: Stage) -> None:
-    """Run a RUN line; `python` is this interpreter, in place of the base image's."""
+    """Carry out a RUN instruction; `python` in it is the interpreter that runs the tests."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     subprocess.run(
         ["/bin/sh", "-c", stage.inside(line)],

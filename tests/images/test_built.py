@@ -1,7 +1,7 @@
-"""The images, built by hand from the Dockerfiles' lines: what lies in them, and how they run on Cloud Run.
+"""Tests of the built images: their contents, and their commands under Cloud Run's container contract.
 
-Their own commands, under its container contract: https://cloud.google.com/run/docs/container-contract.
-One file, for all of it is one worker's who builds them once.
+https://cloud.google.com/run/docs/container-contract. All these tests are in one file, so that one process of
+pytest-xdist runs them and builds each image once.
 """
 
 import json
@@ -24,57 +24,59 @@ from tests.repository.tree import package_closure
 from tests.servers.pushes import job, push
 from tests.servers.site import PendingRequest, Site, http
 
-pytestmark = pytest.mark.timeout(900)  # The packages may come from a slow index.
+pytestmark = pytest.mark.timeout(900)  # Building an image downloads packages.
 
 Images = Callable[[str], Image]
-GRACE_SECONDS = 120  #: against hanging; Cloud Run sends SIGKILL 10 s after SIGTERM
+#: Time limit for the exit after SIGTERM, in seconds, against hanging. Cloud Run sends SIGKILL after 10 s.
+EXIT_TIMEOUT_SECONDS = 120
+#: Topic that each service publishes to.
 TOPICS = {"dispatcher": "projects/p/topics/scrape-jobs", "worker": "projects/p/topics/scrape-outcomes"}
 PAGE = b"<h1>Faust</h1>"
 
 
 @pytest.fixture(params=["worker", pytest.param("dispatcher", marks=pytest.mark.long)])
 def service(request: pytest.FixtureRequest) -> str:
-    """Each service's name: building an image takes 20 s of processor time."""
+    """Name of a service. Only the worker's image is always built, because building takes 20 s."""
     return str(request.param)
 
 
 def app(image: Image) -> Path:
-    """Return the directory that stands for /app."""
+    """Return the directory that represents /app."""
     return image.root / APP.strip("/")
 
 
 def packages(image: Image) -> Path:
     """Return the directory of the installed packages."""
-    [found] = app(image).glob("venv/lib/python*/site-packages")
-    return found
+    [directory] = app(image).glob("venv/lib/python*/site-packages")
+    return directory
 
 
 def size(folder: Path) -> int:
-    """Return the bytes of all files in a folder."""
+    """Return the total size of all files below a directory, in bytes."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
 
 
 def test_installed_packages_are_exactly_those_of_the_lock(
     image: Image, service: str, show: Callable[[str], None]
 ) -> None:
-    """An attacker can use only what is installed, so not even pip is. Prints the sizes."""
-    installed = {normal(each.metadata["Name"]) for each in distributions(path=[str(packages(image))])}
+    """The image contains no other package, so an attacker has fewer tools. Prints the sizes."""
+    installed = {normal(package.metadata["Name"]) for package in distributions(path=[str(packages(image))])}
     assert installed <= locked(service).keys()
-    # A lock may name packages that their markers exclude on this machine.
+    # pycparser is locked with a marker that excludes it on some machines.
     assert locked(service).keys() - installed <= {"pycparser"}
-    sizes = {each.name: size(each) for each in packages(image).iterdir() if each.is_dir()}
+    sizes = {path.name: size(path) for path in packages(image).iterdir() if path.is_dir()}
     largest = sorted(sizes, key=lambda name: -sizes[name])[:5]
     show(
         f"{service}: {size(packages(image)) / 2**20:.0f} MiB of packages"
         f" ({', '.join(f'{name} {sizes[name] / 2**20:.0f}' for name in largest)}),"
-        f" {size(app(image) / 'code') / 2**10:.0f} KiB of ours"
+        f" {size(app(image) / 'code') / 2**10:.0f} KiB of our code"
     )
 
 
 def test_only_the_code_of_the_service_is_copied(image: Image, service: str) -> None:
     """The image contains neither the other service nor the developers' lock."""
-    assert {each.name for each in (app(image) / "code").iterdir()} == package_closure(service)
-    assert sorted(each.name for each in app(image).iterdir()) == ["code", "venv"]
+    assert {path.name for path in (app(image) / "code").iterdir()} == package_closure(service)
+    assert sorted(path.name for path in app(image).iterdir()) == ["code", "venv"]
 
 
 def test_every_file_is_readable_and_compiled(image: Image) -> None:
@@ -94,18 +96,18 @@ def test_every_file_is_readable_and_compiled(image: Image) -> None:
 @pytest.mark.parametrize("tool", ["pip", "setuptools"])
 def test_installer_is_removed(image: Image, tool: str) -> None:
     """A running service cannot install packages."""
-    said = subprocess.run(
+    done = subprocess.run(
         [app(image) / "venv/bin/python", "-c", f"import {tool}"],
         capture_output=True,
         check=False,
         timeout=120,
     )
-    assert said.returncode == 1
+    assert done.returncode == 1
 
 
 @pytest.fixture(scope="module")
 def pubsub() -> Iterator[str]:
-    """A running Pub/Sub with both topics, and a subscription to each."""
+    """Address of a running localpubsub with both topics and a subscription to each."""
     subscriptions = [
         {"name": f"projects/p/subscriptions/{name}", "topic": topic} for name, topic in TOPICS.items()
     ]
@@ -116,7 +118,7 @@ def pubsub() -> Iterator[str]:
 
 @pytest.fixture
 def container(image: Image, pubsub: str, tmp_path: Path) -> Iterator[Container]:
-    """The service just after its start; it may not listen yet."""
+    """The service just after its start; it may not be listening yet."""
     variables = {
         "GOOGLE_CLOUD_PROJECT": "p",
         "PUBSUB_EMULATOR_HOST": pubsub,
@@ -128,7 +130,7 @@ def container(image: Image, pubsub: str, tmp_path: Path) -> Iterator[Container]:
         yield container
 
 
-def work(service: str, site: Site, path: str = "/page") -> tuple[str, str, bytes]:
+def triggering_request(service: str, site: Site, path: str = "/page") -> tuple[str, str, bytes]:
     """Return a request that makes the service fetch `path` of the site: method, path, body."""
     if service == "worker":
         return "POST", "/", push(job(url=site.url(path)))
@@ -141,7 +143,7 @@ def work(service: str, site: Site, path: str = "/page") -> tuple[str, str, bytes
 
 
 def page(service: str, site: Site) -> bytes:
-    """Return the site's response with which the service succeeds."""
+    """Return the HTTP response of the site with which the service succeeds."""
     if service == "worker":
         return http(200, PAGE)
     return http(
@@ -149,78 +151,84 @@ def page(service: str, site: Site) -> bytes:
     )
 
 
-DONE = {"worker": 204, "dispatcher": 200}
+#: HTTP status of a successful request to each service.
+SUCCESS_STATUS = {"worker": 204, "dispatcher": 200}
 
 
-def published(pubsub: str, service: str) -> int:
-    """Pull the messages that the service has published since the last call; return their number."""
+def pull_published(pubsub: str, service: str) -> int:
+    """Pull the messages that the service published since the last call; return their number."""
     name = f"projects/p/subscriptions/{service}"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PUBSUB_EMULATOR_HOST", pubsub)
         with SubscriberClient() as subscriber:
             pulled = subscriber.pull(subscription=name, max_messages=1000, timeout=10).received_messages
-            subscriber.acknowledge(subscription=name, ack_ids=[each.ack_id for each in pulled], timeout=120)
+            subscriber.acknowledge(
+                subscription=name, ack_ids=[received.ack_id for received in pulled], timeout=120
+            )
     return len(pulled)
 
 
 def test_first_request_after_a_cold_start_succeeds(
     container: Container, service: str, site: Site, pubsub: str, show: Callable[[str], None]
 ) -> None:
-    """The service works without a home directory, write access or an account. Prints the cold start."""
+    """The service needs no home directory, write access or credentials. Prints the cold start."""
     site.add("/page", page(service, site))
-    status, told = container.first_response(*work(service, site))
-    cold = time.monotonic() - container.started
-    assert status == DONE[service], told
-    assert published(pubsub, service) == 1
+    status, body = container.first_response(*triggering_request(service, site))
+    cold_seconds = time.monotonic() - container.started_at
+    assert status == SUCCESS_STATUS[service], body
+    assert pull_published(pubsub, service) == 1
     assert container.request("GET", "/healthz")[0] == 200
-    started = time.monotonic()
-    assert container.request(*work(service, site))[0] == DONE[service]
-    warm = time.monotonic() - started
-    assert published(pubsub, service) == 1
-    # The service did not try to write a file.
+    sent_at = time.monotonic()
+    assert container.request(*triggering_request(service, site))[0] == SUCCESS_STATUS[service]
+    warm_seconds = time.monotonic() - sent_at
+    assert pull_published(pubsub, service) == 1
+    # The service never tried to write a file.
     assert "Read-only file system" not in container.log.read_text()
-    where = (
+    file_system = (
         "read-only file system"
         if is_read_only()
         else "writable file system, since this machine forbids read-only mounts"
     )
-    show(f"{service}: {cold:.2f} s from its start to its first {status}, {warm:.2f} s to its second; {where}")
+    show(
+        f"{service}: {cold_seconds:.2f} s from its start to its first {status},"
+        f" {warm_seconds:.2f} s for the second request; {file_system}"
+    )
 
 
 def test_request_in_progress_at_sigterm_is_finished(
     container: Container, service: str, site: Site, pubsub: str
 ) -> None:
-    """At SIGTERM an instance responds to the requests that it has accepted, and ends."""
+    """At SIGTERM, a service finishes the requests that it has accepted, and then exits with 0."""
     arrived, released = Event(), Event()
 
-    def hold(visit: PendingRequest) -> None:
+    def respond_when_released(visit: PendingRequest) -> None:
         arrived.set()
         released.wait(120)
         visit.send(page(service, site))
 
-    site.add("/page", hold)
+    site.add("/page", respond_when_released)
     assert container.first_response("GET", "/healthz")[0] == 200
-    with ThreadPoolExecutor(1) as other:
+    with ThreadPoolExecutor(1) as client:
         # Given a request that waits for its page
-        answer = other.submit(container.request, *work(service, site))
+        response = client.submit(container.request, *triggering_request(service, site))
         try:
             assert arrived.wait(120), container.log.read_text()
-            # When the instance is to end
+            # When Cloud Run stops the instance
             container.process.terminate()
             terminated = time.monotonic()
         finally:
             released.set()
         # Then the request succeeds
-        assert answer.result(120)[0] == DONE[service]
-    assert container.process.wait(terminated + GRACE_SECONDS - time.monotonic()) == 0
-    assert published(pubsub, service) == 1
+        assert response.result(120)[0] == SUCCESS_STATUS[service]
+    assert container.process.wait(terminated + EXIT_TIMEOUT_SECONDS - time.monotonic()) == 0
+    assert pull_published(pubsub, service) == 1
 
 
-def test_missing_settings_are_named_in_the_log(image: Image, tmp_path: Path) -> None:
-    """A revision with missing settings ends with a sentence in its log, and so does not become ready."""
+def test_missing_setting_is_named_in_the_log(image: Image, tmp_path: Path) -> None:
+    """A service with a missing setting logs its name and exits, so its revision never becomes ready."""
     with running(image, tmp_path / "log") as container:
         assert container.process.wait(120) != 0
-        said = container.log.read_text()
-    assert "does not start. " in said
-    assert "GOOGLE_CLOUD_PROJECT" in said
-    assert "Traceback" not in said
+        log = container.log.read_text()
+    assert "does not start. " in log
+    assert "GOOGLE_CLOUD_PROJECT" in log
+    assert "Traceback" not in log

@@ -1,4 +1,4 @@
-"""The text of the Dockerfiles, without building an image."""
+"""Tests of the Dockerfiles' text, without building an image."""
 
 import re
 import shutil
@@ -19,48 +19,47 @@ PINNED = re.compile(r"python:3\.\d+\.\d+-slim-\w+@sha256:[0-9a-f]{64} AS python"
 
 def values(service: str, instruction: str) -> list[str]:
     """Return the arguments of each use of an instruction in a service's Dockerfile."""
-    found = instructions(ROOT / service / "Dockerfile")
-    return [value for name, value in found if name == instruction]
+    return [value for name, value in instructions(ROOT / service / "Dockerfile") if name == instruction]
 
 
 def test_hadolint_reports_nothing(service: str) -> None:
-    """Hadolint checks for known mistakes in Dockerfiles."""
+    """Hadolint finds common mistakes in Dockerfiles."""
     hadolint = shutil.which("hadolint", path=str(Path(sys.executable).parent)) or shutil.which("hadolint")
     if hadolint is None:
         skip_or_fail("hadolint has no build for this machine")
-    said = subprocess.run(
+    done = subprocess.run(
         [hadolint, ROOT / service / "Dockerfile"], capture_output=True, text=True, check=False, timeout=120
     )
-    assert (said.returncode, said.stdout, said.stderr) == (0, "", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_base_image_is_pinned_by_digest(service: str) -> None:
-    """One FROM has a tag for readers and a digest for machines; the other stages build on it."""
+    """The first FROM has a tag and a digest, and all other stages build on it."""
     base, *others = values(service, "FROM")
     assert PINNED.fullmatch(base)
     assert {stage.split(" AS ")[0] for stage in others} == {"python"}
 
 
 def test_both_services_use_the_same_base_image() -> None:
-    """One image has to be renewed, and its layers are stored once."""
+    """A single base image has to be renewed, and the registry stores its layers once."""
     assert values("dispatcher", "FROM")[0] == values("worker", "FROM")[0]
 
 
 def test_user_is_a_number_other_than_root(service: str) -> None:
-    """A platform can see from a number, and not from a name, that the user is not root."""
+    """Kubernetes can check only a numeric user id against root (`runAsNonRoot`)."""
     [user] = values(service, "USER")
     assert re.fullmatch(r"[1-9]\d{3,}:[1-9]\d{3,}", user)
 
 
 def test_only_wheels_with_locked_hashes_are_installed(service: str) -> None:
-    """Pip compiles nothing from source, and installs only files whose hashes are in the service's lock."""
+    """Pip installs only wheels whose hashes are in the service's lock, so it compiles nothing."""
     [install] = [line for line in values(service, "RUN") if " install " in line]
     assert {"--require-hashes", "--only-binary=:all:"} <= set(install.split())
     assert install.endswith(f"--requirement /app/{service}.txt")
 
 
 def test_copied_packages_are_those_that_the_service_imports(service: str) -> None:
-    """Neither the other service nor the console nor the tests are copied."""
+    """The other service, the console and the tests are not copied."""
     copied = {value.split()[0] for value in values(service, "COPY") if not value.startswith("--from")}
     assert copied == package_closure(service) | {f"locks/{service}.txt"}
 
@@ -77,10 +76,10 @@ def test_entry_point_is_the_command_of_scrapeq_up(service: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    "kept_out", ["tests", "console", "localpubsub", "terraform", ".git", "docs", "benchmarks"]
+    "folder", ["tests", "console", "localpubsub", "terraform", ".git", "docs", "benchmarks"]
 )
-def test_dockerignore_excludes_other_folders(kept_out: str) -> None:
+def test_dockerignore_excludes_other_folders(folder: str) -> None:
     """The build context contains only what the services need."""
     rules = (ROOT / ".dockerignore").read_text(encoding="utf-8").split("\n")
     assert "*" in rules
-    assert f"!{kept_out}" not in rules
+    assert f"!{folder}" not in rules
