@@ -1,1 +1,1 @@
-"""How a release reaches the cloud: builds, the smoke test after them, and the guide."""
+"""Tests of the roll-out: the Cloud Build files, the smoke test and the deployment guide."""

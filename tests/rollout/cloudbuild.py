@@ -1,4 +1,4 @@
-"""Read cloudbuild.yaml and cloudbuild-check.yaml."""
+"""Reads cloudbuild.yaml and cloudbuild-check.yaml."""
 
 from functools import cache
 from typing import Any
@@ -14,8 +14,8 @@ CHECK = "cloudbuild-check.yaml"
 @cache
 def document(name: str) -> dict[str, Any]:
     """Return the YAML document of a build."""
-    read: dict[str, Any] = yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
-    return read
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
+    return loaded
 
 
 def steps(name: str) -> dict[str, dict[str, Any]]:
@@ -24,9 +24,11 @@ def steps(name: str) -> dict[str, dict[str, Any]]:
 
 
 def scripts() -> dict[str, str]:
-    """Return every shell script of scripts/ and of the builds, by its place."""
-    found = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "scripts").glob("*.sh")}
+    """Return the text of every shell script, by its file name or by its build's file and step."""
+    files = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "scripts").glob("*.sh")}
     inline = {
-        f"{name} {each}": step["script"] for name in (BUILD, CHECK) for each, step in steps(name).items()
+        f"{name} {step_id}": step["script"]
+        for name in (BUILD, CHECK)
+        for step_id, step in steps(name).items()
     }
-    return found | inline
+    return files | inline

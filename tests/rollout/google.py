@@ -1,7 +1,7 @@
-"""Stand-ins for Cloud Scheduler, Cloud Run and bq, which the smoke test calls beside Pub/Sub.
+"""A fake of Cloud Scheduler, Cloud Run and bq, which the smoke test uses besides Pub/Sub.
 
-The real gcloud is used. `CLOUDSDK_API_ENDPOINT_OVERRIDES_*` sends its requests here; those to Cloud Run, to
-whose host gcloud adds the region, come through a proxy.
+The smoke test runs the real gcloud. `CLOUDSDK_API_ENDPOINT_OVERRIDES_*` directs its requests to the fake.
+Since gcloud adds the region to the host of Cloud Run, the fake receives those requests as an HTTP proxy.
 """
 
 import json
@@ -21,7 +21,7 @@ from tests.servers.http_server import serving
 
 REGION = "europe-west1"
 
-# A program that stands for `bq query`: it reads run_accounting from the stack's ledger.
+# A program that replaces `bq query`: it reads run_accounting from the local stack's ledger.
 BQ = """#!{python}
 import json, re, sys
 from pathlib import Path
@@ -29,24 +29,24 @@ from console.ledger.ledger import Ledger
 
 sql = sys.argv[-1]
 assert "run_accounting" in sql, sql
-like, wanted = re.search(r"run_id (LIKE|=) '([^'%]+)%?'", sql).groups()
+operator, expected = re.search(r"run_id (LIKE|=) '([^'%]+)%?'", sql).groups()
 ledger = Ledger(Path({data!r}))
-runs = [run for run in ledger.runs() if run == wanted or (like == "LIKE" and run.startswith(wanted))]
+runs = [run for run in ledger.runs() if run == expected or (operator == "LIKE" and run.startswith(expected))]
 rows = [{{"run_id": run}} | ledger.accounting(run)._asdict() for run in runs[:1]]
 print(json.dumps([{{name: str(value) for name, value in row.items()}} for row in rows]))
 """
 
 
 @dataclass
-class Google:
-    """The responses of the stand-in, and the requests so far.
+class FakeGoogle:
+    """The responses of the fake, and the requests that it has received.
 
     Attributes:
         stack: the local stack that the smoke test runs against.
-        crawl: the crawl that the Scheduler job posts.
-        ready: the ready revision of each service; the newest revision is always 00002.
-        requests: method and path of each request.
-        url: URL of the stand-in, without a slash at its end.
+        crawl: the crawl that the job of Cloud Scheduler posts, as a JSON document.
+        ready: the ready revision by the service's name; by default the newest, whose number is 00002.
+        requests: method and path of each request, separated by a blank.
+        url: URL of the fake, without a slash at its end.
     """
 
     stack: Stack
@@ -56,35 +56,37 @@ class Google:
     url: str = ""
 
     def document(self, method: str, path: str) -> dict[str, Any] | None:
-        """Return the response's JSON document; None for the status 404."""
+        """Return the JSON document of the response, or None if its status is 404."""
         self.requests.append(f"{method} {path}")
         if method == "POST" and re.search(r"/jobs/scrapeq-canary:run$", path):
             self._dispatch()
             return {"name": path.removeprefix("/v1/").removesuffix(":run"), "state": "PAUSED"}
         if found := re.search(r"/namespaces/[\w-]+/services/([\w-]+)$", path):
             name = found[1]
-            ready = self.ready.get(name, f"{name}-00002")
+            newest = f"{name}-00002"
+            ready = self.ready.get(name, newest)
             return {
                 "apiVersion": "serving.knative.dev/v1",
                 "kind": "Service",
                 "metadata": {"name": name, "namespace": self.stack.project},
-                "status": {"latestCreatedRevisionName": f"{name}-00002", "latestReadyRevisionName": ready},
+                "status": {"latestCreatedRevisionName": newest, "latestReadyRevisionName": ready},
             }
         return None
 
     def _dispatch(self) -> None:
+        """Post the crawl to the local dispatcher, as Cloud Scheduler does."""
         request = urllib.request.Request(  # noqa: S310 - the stack's own dispatcher
             self.stack.dispatcher_url, json.dumps(self.crawl).encode(), {"Content-Type": "application/json"}
         )
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=120) as answer:
-            assert answer.status == 200
+        with opener.open(request, timeout=120) as response:
+            assert response.status == 200
 
 
 @contextmanager
-def serving_google(stack: Stack, crawl: dict[str, Any]) -> Iterator[Google]:
-    """Serve the stand-in until the block ends."""
-    google = Google(stack, crawl)
+def running_fake_google(stack: Stack, crawl: dict[str, Any]) -> Iterator[FakeGoogle]:
+    """Run the fake until the context ends."""
+    google = FakeGoogle(stack, crawl)
 
     def respond(request: Request) -> Response:
         document = google.document(request.method, request.path)
@@ -95,10 +97,10 @@ def serving_google(stack: Stack, crawl: dict[str, Any]) -> Iterator[Google]:
         yield google
 
 
-def environment_for(google: Google, folder: Path) -> dict[str, str]:
-    """Return the environment that sends gcloud and bq to the stand-in and to the stack's Pub/Sub.
+def environment_for(google: FakeGoogle, folder: Path) -> dict[str, str]:
+    """Return the environment variables that direct gcloud and bq to the fake and to the stack's Pub/Sub.
 
-    `folder` becomes the directory of their configuration.
+    gcloud stores its configuration in `folder`, and the program `bq` is written to `folder`/bin.
     """
     tools = folder / "bin"
     tools.mkdir(parents=True)
@@ -121,7 +123,7 @@ def environment_for(google: Google, folder: Path) -> dict[str, str]:
 
 
 def outputs(project: str) -> dict[str, Any]:
-    """Return the outputs that the smoke test reads, as `terraform output -json` prints them."""
+    """Return the Terraform outputs that the smoke test reads, in the form of `terraform output -json`."""
     values: dict[str, Any] = {
         "jobs_topic": "scrape-jobs",
         "dead_letter_subscription": "scrape-jobs-dead-pull",

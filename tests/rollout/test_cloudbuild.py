@@ -1,4 +1,4 @@
-"""cloudbuild.yaml and cloudbuild-check.yaml, as far as they can be checked without Cloud Build."""
+"""Tests of cloudbuild.yaml and cloudbuild-check.yaml that need no Cloud Build."""
 
 import re
 import subprocess
@@ -13,8 +13,9 @@ from tests.rollout.cloudbuild import BUILD, CHECK, document, scripts, steps
 from tests.servers.requirements import skip_or_fail
 
 TOOLS = Path(sys.executable).parent
-#: The keys of https://cloud.google.com/build/docs/build-config-file-schema; the JSON schema allows any other.
-TOP_LEVEL = {
+#: Keys that Cloud Build allows at the top level of a build; the JSON schema allows any key:
+#: https://cloud.google.com/build/docs/build-config-file-schema
+TOP_LEVEL_KEYS = {
     *(
         "artifacts",
         "availableSecrets",
@@ -35,47 +36,49 @@ SUBSTITUTION = re.compile(r"(?<!\$)\$\{?([A-Z_][A-Z0-9_]*)\}?")
 
 @pytest.fixture(params=[BUILD, CHECK])
 def name(request: pytest.FixtureRequest) -> str:
-    """Each build's file."""
+    """File name of a build."""
     return str(request.param)
 
 
-def test_build_is_valid_by_its_schema(name: str) -> None:
-    """Otherwise Cloud Build would report a misspelt key of a step only when the build runs."""
-    said = subprocess.run(
+def test_build_file_matches_the_json_schema(name: str) -> None:
+    """Cloud Build itself reports a misspelt key of a step only when the build is submitted."""
+    done = subprocess.run(
         [TOOLS / "check-jsonschema", "--builtin-schema", "vendor.cloudbuild", ROOT / name],
         capture_output=True,
         text=True,
         check=False,
         timeout=120,
     )
-    assert said.returncode == 0, said.stdout
+    assert done.returncode == 0, done.stdout
 
 
 def test_top_level_keys_are_known(name: str) -> None:
     """The schema allows any key at the top level, and Cloud Build rejects unknown ones."""
-    assert document(name).keys() <= TOP_LEVEL
+    assert document(name).keys() <= TOP_LEVEL_KEYS
 
 
 def test_substitutions_are_defined_and_used() -> None:
-    """With MUST_MATCH, Cloud Build rejects a build otherwise."""
+    """With MUST_MATCH, Cloud Build rejects a build with an undefined or an unused substitution."""
     build = document(BUILD)
     texts = (
         [step["script"] for step in build["steps"]] + build["images"] + list(build["substitutions"].values())
     )
-    # All other variables of the scripts themselves are in lower case.
-    own = {"GOOGLE_IMPERSONATE_SERVICE_ACCOUNT", "PATH"}
-    used = {each for text in texts for each in SUBSTITUTION.findall(text)} - own
+    # Variables in upper case that the scripts set themselves; their other variables are in lower case.
+    set_by_scripts = {"GOOGLE_IMPERSONATE_SERVICE_ACCOUNT", "PATH"}
+    used = {name for text in texts for name in SUBSTITUTION.findall(text)} - set_by_scripts
     assert used - BUILT_IN == set(build["substitutions"])
-    assert build["options"]["automapSubstitutions"], "scripts need it to see substitutions as variables"
+    assert build["options"]["automapSubstitutions"], (
+        "without automapSubstitutions, scripts do not see substitutions as variables"
+    )
 
 
-def test_pull_request_is_checked_by_the_same_steps() -> None:
-    """The check of a pull request also builds both images, and pushes nothing."""
+def test_pull_request_runs_the_same_checks_and_pushes_nothing() -> None:
+    """The check of a pull request also builds both images, but neither pushes nor applies."""
     checked, rolled_out = steps(CHECK), steps(BUILD)
-    for step in ("take-terraform", "check", "check-terraform"):
+    for step in ("copy-terraform", "check", "check-terraform"):
         assert checked[step] == rolled_out[step]
     assert checked.keys() == {
-        "take-terraform",
+        "copy-terraform",
         "check",
         "check-terraform",
         "build-dispatcher",
@@ -84,36 +87,38 @@ def test_pull_request_is_checked_by_the_same_steps() -> None:
     assert not re.search(r"push|apply|DEPLOYER", str(checked))
 
 
-def before(step: str) -> set[str]:
-    """Return the steps that have ended when `step` begins."""
-    waits = {each for each in steps(BUILD)[step]["waitFor"] if each != "-"}
-    return waits.union(*(before(each) for each in waits))
+def finished_before(step: str) -> set[str]:
+    """Return the ids of all steps that have finished when `step` starts."""
+    direct = {other for other in steps(BUILD)[step]["waitFor"] if other != "-"}
+    return direct.union(*(finished_before(other) for other in direct))
 
 
 def test_images_are_pushed_after_all_checks() -> None:
     """The order is: checks, pushed images, plan, apply, smoke test."""
-    checks = {"take-terraform", "check", "check-terraform"}
+    checks = {"copy-terraform", "check", "check-terraform"}
     for service in ("dispatcher", "worker"):
-        assert before(f"push-{service}") == checks | {f"build-{service}"}
-        assert before(f"build-{service}") == set(), "both images are built beside the checks"
-        assert before(f"sbom-{service}") >= {f"push-{service}"}
-    assert before("plan") >= {"sbom-dispatcher", "sbom-worker"}
-    assert before("apply") >= {"plan"}
-    assert before("smoke-test") == steps(BUILD).keys() - {"smoke-test"}
+        assert finished_before(f"push-{service}") == checks | {f"build-{service}"}
+        assert finished_before(f"build-{service}") == set(), (
+            "the images are built at the same time as the checks run"
+        )
+        assert finished_before(f"sbom-{service}") >= {f"push-{service}"}
+    assert finished_before("plan") >= {"sbom-dispatcher", "sbom-worker"}
+    assert finished_before("apply") >= {"plan"}
+    assert finished_before("smoke-test") == steps(BUILD).keys() - {"smoke-test"}
 
 
-def test_images_have_provenance_and_builds_are_logged() -> None:
-    """Cloud Build records the provenance of `images`; an own account requires CLOUD_LOGGING_ONLY."""
+def test_images_have_provenance_and_builds_log_to_cloud_logging() -> None:
+    """Cloud Build records provenance for `images`. A build with its own account needs CLOUD_LOGGING_ONLY."""
     build = document(BUILD)
     assert build["options"]["requestedVerifyOption"] == "VERIFIED"
-    assert {each.rsplit("/", 1)[1] for each in build["images"]} == {
+    assert {image.rsplit("/", 1)[1] for image in build["images"]} == {
         "dispatcher:$SHORT_SHA",
         "worker:$SHORT_SHA",
     }
-    assert {document(each)["options"]["logging"] for each in (BUILD, CHECK)} == {"CLOUD_LOGGING_ONLY"}
+    assert {document(name)["options"]["logging"] for name in (BUILD, CHECK)} == {"CLOUD_LOGGING_ONLY"}
 
 
-def test_names_in_terraform_and_in_the_build_agree() -> None:
+def test_names_in_terraform_match_the_build_and_the_smoke_test() -> None:
     """The trigger names existing substitutions and files; the smoke test reads existing outputs."""
     trigger = ROOT / "terraform" / "build.tf"
     text = trigger.read_text(encoding="utf-8")
@@ -129,19 +134,19 @@ def test_names_in_terraform_and_in_the_build_agree() -> None:
 
 @pytest.mark.parametrize("where", sorted(scripts()))
 def test_shellcheck_reports_nothing(where: str, tmp_path: Path) -> None:
-    """ShellCheck checks for known mistakes, such as unquoted variables."""
+    """ShellCheck finds common mistakes, for example unquoted variables."""
     shellcheck = TOOLS / "shellcheck"
     if not shellcheck.is_file():
         skip_or_fail("shellcheck has no build for this machine")
     script = tmp_path / "script.sh"
     script.write_text(scripts()[where], encoding="utf-8")
     assert script.read_text(encoding="utf-8").startswith("#!"), "the script needs a #! line"
-    said = subprocess.run([shellcheck, script], capture_output=True, text=True, check=False, timeout=120)
-    assert (said.returncode, said.stdout) == (0, "")
+    done = subprocess.run([shellcheck, script], capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "")
 
 
 def test_images_are_passed_to_terraform_by_digest(tmp_path: Path) -> None:
-    """The step's lines before Terraform write a JSON file with both digests."""
+    """The lines of the step `plan` before Terraform write a variables file with both digests."""
     workspace = tmp_path / "workspace"
     workspace.mkdir()
     for service in ("dispatcher", "worker"):

@@ -1,6 +1,6 @@
-"""gcloud, bq and Terraform accept the commands of docs/how-to/deploy.md and of the scripts.
+"""Tests that gcloud, bq and Terraform accept the commands of docs/how-to/deploy.md and of the scripts.
 
-gcloud has a file with all its commands and flags, for completion in shells; bq has a similar one.
+gcloud and bq each have a file with all their commands and flags, for completion in shells. No command is run.
 """
 
 import json
@@ -22,21 +22,22 @@ from tests.rollout.cloudbuild import scripts
 from tests.servers.requirements import skip_or_fail
 
 GUIDE = (ROOT / "docs" / "how-to" / "deploy.md").read_text(encoding="utf-8")
-CODE = re.compile(r"`((?:gcloud|bq|terraform) [^`]+)`")
-#: in a script: where a command may begin, and to where its words end
-COMMAND = re.compile(
+INLINE_COMMAND = re.compile(r"`((?:gcloud|bq|terraform) [^`]+)`")
+#: A command of gcloud or bq in a shell script: what may precede it, and its words up to a shell operator.
+SCRIPT_COMMAND = re.compile(
     r"(?:^\s*|[$<]\(|[|;&]\s*|\bdo |\bthen )((?:gcloud|bq) (?:[^|;&>()\n]|\$\([^)]*\)|\([^)]*\))+)",
     re.MULTILINE,
 )
-# bq lists the flags of `bq query` in `bq help query` alone.
+# Flags of single bq commands: the completion file has only the global flags (see `bq help query`).
 BQ_FLAGS = {"query": {"nouse_legacy_sql", "max_rows", "quiet"}, "rm": {"recursive"}}
 
 
 def commands_of(guide: str) -> Iterator[list[str]]:
     """Yield the words of each command of gcloud, bq and Terraform in a document."""
     text = guide.replace("\\\n", " ")
-    lines = [line for match in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in match.splitlines()]
-    for line in [*lines, *(match.replace("\n", " ") for match in CODE.findall(text))]:
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    for line in [*lines, *(command.replace("\n", " ") for command in INLINE_COMMAND.findall(text))]:
         for words in split(shlex.split(line, comments=True)):
             command = words[words.index("do") + 1 :] if "do" in words else words
             if command and command[0] in {"gcloud", "bq", "terraform"}:
@@ -47,18 +48,18 @@ def commands_of_scripts() -> Iterator[list[str]]:
     """Yield the words of each command of gcloud and bq in the scripts."""
     for text in scripts().values():
         code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
-        for found in COMMAND.findall(code.replace("\\\n", " ")):
+        for found in SCRIPT_COMMAND.findall(code.replace("\\\n", " ")):
             yield re.sub(r"[\"'`]", "", found).split()
 
 
-def named(program: str) -> list[list[str]]:
+def uses_of(program: str) -> list[list[str]]:
     """Return the arguments of each use of a program, in the guide and in the scripts."""
     return [words[1:] for words in [*commands_of(GUIDE), *commands_of_scripts()] if words[0] == program]
 
 
 @cache
 def installation() -> Path:
-    """Return where gcloud keeps its trees; skip where there is no gcloud."""
+    """Return the directory of the completion files; skip the test if gcloud is not installed."""
     gcloud = shutil.which("gcloud")
     if gcloud is None:
         skip_or_fail("gcloud is not installed")
@@ -66,31 +67,31 @@ def installation() -> Path:
         for folder in (root / "data" / "cli", root / "google-cloud-sdk" / "data" / "cli"):
             if (folder / "gcloud_completions.py").is_file():
                 return folder
-    said = subprocess.run(
+    done = subprocess.run(
         [gcloud, "info", "--format=value(installation.sdk_root)"],
         capture_output=True,
         text=True,
         check=True,
         timeout=120,
     )
-    return Path(said.stdout.strip()) / "data" / "cli"
+    return Path(done.stdout.strip()) / "data" / "cli"
 
 
 @cache
 def gcloud_tree() -> dict[str, Any]:
-    """Return gcloud's commands: `commands` by name, each with its `flags`."""
+    """Return gcloud's commands as a tree; each node has `commands`, by name, and `flags`."""
     tree: dict[str, Any] = runpy.run_path(str(installation() / "gcloud_completions.py"))[
         "STATIC_COMPLETION_CLI_TREE"
     ]
     return tree
 
 
-def misunderstood(arguments: list[str], tree: dict[str, Any]) -> list[str]:
-    """Return the words that are neither commands of gcloud nor flags of the command."""
-    node, flags, wrong = tree, set(tree["flags"]), []
+def unknown_words(arguments: list[str], tree: dict[str, Any]) -> list[str]:
+    """Return the words that gcloud rejects: unknown commands, and flags that the command does not have."""
+    node, flags, given = tree, set(tree["flags"]), []
     for word in arguments:
         if word.startswith("--"):
-            wrong += [word]
+            given.append(word)
         elif node["commands"]:
             if word not in node["commands"]:
                 return [word]
@@ -98,17 +99,17 @@ def misunderstood(arguments: list[str], tree: dict[str, Any]) -> list[str]:
             flags |= set(node["flags"])
     known = flags | {flag.replace("--", "--no-", 1) for flag in flags}
     unfinished = ["no command"] if node["commands"] else []
-    return unfinished + [word for word in wrong if word.split("=")[0] not in known]
+    return unfinished + [word for word in given if word.split("=")[0] not in known]
 
 
-@pytest.mark.parametrize("arguments", named("gcloud"), ids=" ".join)
-def test_gcloud_has_the_command_and_its_flags(arguments: list[str]) -> None:
-    """Every command of the guide and of the scripts is accepted by gcloud, with its flags."""
-    assert misunderstood(arguments, gcloud_tree()) == []
+@pytest.mark.parametrize("arguments", uses_of("gcloud"), ids=" ".join)
+def test_gcloud_command_and_its_flags_exist(arguments: list[str]) -> None:
+    """All commands of the guide and of the scripts, and all flags that they use, exist in gcloud."""
+    assert unknown_words(arguments, gcloud_tree()) == []
 
 
 @pytest.mark.parametrize(
-    ("line", "wrong"),
+    ("line", "unknown"),
     [
         ("storage buckets create gs://b --location=x --quiet", []),
         ("storage buckets create gs://b --locations=x", ["--locations=x"]),
@@ -117,14 +118,14 @@ def test_gcloud_has_the_command_and_its_flags(arguments: list[str]) -> None:
         ("run services update s --no-traffic", []),
     ],
 )
-def test_a_misspelt_flag_is_seen(line: str, wrong: list[str]) -> None:
-    """The check itself can fail."""
-    assert misunderstood(line.split(), gcloud_tree()) == wrong
+def test_misspelt_gcloud_words_are_found(line: str, unknown: list[str]) -> None:
+    """The check above can fail: it finds misspelt commands and flags, and accepts correct ones."""
+    assert unknown_words(line.split(), gcloud_tree()) == unknown
 
 
-@pytest.mark.parametrize("arguments", named("bq"), ids=" ".join)
-def test_bq_has_the_command_and_its_flags(arguments: list[str]) -> None:
-    """Every command is accepted by bq, with its flags, as far as bq lists them."""
+@pytest.mark.parametrize("arguments", uses_of("bq"), ids=" ".join)
+def test_bq_command_and_its_flags_exist(arguments: list[str]) -> None:
+    """All commands of the guide and of the scripts, and all flags that they use, exist in bq."""
     tree = json.loads((installation() / "bq.json").read_text(encoding="utf-8"))
     command = next(word for word in arguments if not word.startswith("--"))
     flags = {word.split("=")[0] for word in arguments if word.startswith("--")}
@@ -133,7 +134,7 @@ def test_bq_has_the_command_and_its_flags(arguments: list[str]) -> None:
 
 
 def test_terraform_variables_and_resources_in_the_guide_exist() -> None:
-    """Variables and resources that commands and examples name exist."""
+    """The configuration declares every variable and resource that commands and examples name."""
     variables = "".join(path.read_text("utf-8") for path in (ROOT / "terraform").glob("variables-*.tf"))
     declared = set(re.findall(r'^variable "(\w+)"', variables, re.MULTILINE))
     examples = re.findall(r"```hcl\n(.*?)```", GUIDE, re.DOTALL)
@@ -145,8 +146,8 @@ def test_terraform_variables_and_resources_in_the_guide_exist() -> None:
         assert f'resource "{kind}" "{name}"' in texts
 
 
-def test_every_link_of_the_guide_leads_to_a_file() -> None:
-    """Relative links exist."""
+def test_links_of_the_guide_lead_to_files() -> None:
+    """Every relative link leads to an existing file."""
     assert [
         path
         for path in re.findall(r"\]\(([\w./-]+)\)", GUIDE)
@@ -154,8 +155,8 @@ def test_every_link_of_the_guide_leads_to_a_file() -> None:
     ] == []
 
 
-def test_the_guide_and_the_build_use_the_same_names() -> None:
-    """The state bucket and the variables file have one name."""
+def test_guide_and_build_use_the_same_names() -> None:
+    """The state bucket and the variables file have the same names in the guide and in cloudbuild.yaml."""
     build = (ROOT / "cloudbuild.yaml").read_text(encoding="utf-8")
     assert "_STATE_BUCKET: ${PROJECT_ID}-terraform" in build
     assert "BUCKET=$PROJECT-terraform" in GUIDE
@@ -163,10 +164,10 @@ def test_the_guide_and_the_build_use_the_same_names() -> None:
     assert "terraform/prod.tfvars" in GUIDE
 
 
-def test_the_guide_names_the_base_image_of_the_dockerfiles() -> None:
-    """A change of the base image changes the guide, too."""
+def test_guide_names_the_base_image_of_the_dockerfiles() -> None:
+    """If the base image changes, the guide must change too."""
     dockerfiles = [
-        (ROOT / each / "Dockerfile").read_text(encoding="utf-8") for each in ("dispatcher", "worker")
+        (ROOT / service / "Dockerfile").read_text(encoding="utf-8") for service in ("dispatcher", "worker")
     ]
     used = {tag for text in dockerfiles for tag in re.findall(r"^FROM (python:[\w.-]+)@", text, re.MULTILINE)}
     assert used == set(re.findall(r"inspect (python:\S+)", GUIDE))
