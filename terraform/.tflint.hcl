@@ -1,4 +1,4 @@
-# tflint --init && tflint: the google rules know regions, machine types and other values which the provider does not check.
+# Run `tflint --init && tflint`. The google rules check regions, machine types and other values that the provider does not check.
 plugin "terraform" {
   enabled = true
   preset  = "recommended"

@@ -6,7 +6,7 @@ locals {
     POLITENESS              = var.politeness
     SITEMAP_BUDGET_SECONDS  = tostring(floor(var.dispatcher_timeout_seconds / 4))
     PUBLISH_TIMEOUT_SECONDS = tostring(floor(var.dispatcher_timeout_seconds / 2))
-    # Which pushes /replay accepts.
+    # The path /replay accepts only pushes with tokens of this account and audience.
     PUSH_AUTH            = "oidc"
     PUSH_AUDIENCE        = local.dispatcher_url
     PUSH_SERVICE_ACCOUNT = google_service_account.replay.email

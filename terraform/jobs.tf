@@ -83,7 +83,7 @@ resource "google_pubsub_subscription" "push" {
   ]
 }
 
-# Without this grant and the one to publish dead letters, Pub/Sub silently retries a failing job for ever.
+# Without this grant and the one to publish dead letters, Pub/Sub silently retries a failing job forever.
 resource "google_pubsub_subscription_iam_member" "agent_takes_from_push" {
   subscription = google_pubsub_subscription.push.name
   role         = "roles/pubsub.subscriber"

@@ -15,7 +15,7 @@ locals {
   dispatcher_url = "https://${local.dispatcher_name}-${data.google_project.this.number}.${var.region}.run.app"
   worker_url     = "https://${local.worker_name}-${data.google_project.this.number}.${var.region}.run.app"
 
-  # The deadline chain: page budget + 5 <= request timeout <= ack deadline. worker/settings.py refuses any other order.
+  # The deadline chain: page budget + 5 <= request timeout <= ack deadline. worker/settings.py rejects any other order.
   worker_timeout_seconds = coalesce(var.worker_timeout_seconds, var.ack_deadline_seconds - 5)
   page_budget_seconds    = coalesce(var.page_budget_seconds, local.worker_timeout_seconds - 15)
 

@@ -14,14 +14,14 @@ variable "github" {
     condition = var.github == null || try(alltrue([
       for name in [var.github.connection, var.github.repository] : can(regex("^[A-Za-z0-9][A-Za-z0-9_.-]*$", name))
     ]), false)
-    error_message = "github.connection and github.repository must be the short names which `gcloud builds repositories list` shows."
+    error_message = "github.connection and github.repository must be the short names that `gcloud builds repositories list` shows."
   }
   validation {
     condition     = var.github == null || can(regex("^[A-Za-z0-9][A-Za-z0-9_./-]*$", var.github.branch))
-    error_message = "github.branch must be a branch's name, as main."
+    error_message = "github.branch must be a branch's name, for example main."
   }
   validation {
     condition     = var.github == null || can(regex("^[a-z0-9-]+@[a-z0-9-]+\\.iam\\.gserviceaccount\\.com$", var.github.deployer))
-    error_message = "github.deployer must be a service account's email, as deployer@PROJECT.iam.gserviceaccount.com."
+    error_message = "github.deployer must be a service account's email, for example deployer@PROJECT.iam.gserviceaccount.com."
   }
 }

@@ -8,7 +8,7 @@ variable "crawls_directory" {
 
   validation {
     condition     = length(trimspace(var.crawls_directory)) > 0
-    error_message = "crawls_directory must be a path, as ../crawls."
+    error_message = "crawls_directory must be a path, for example ../crawls."
   }
 }
 
@@ -37,7 +37,7 @@ variable "dispatcher_timeout_seconds" {
 }
 
 variable "schedules" {
-  description = "When each crawl is dispatched, by the crawl's name: NAME stands for crawls/NAME.yaml, and cron has five fields. A paused schedule runs only on demand."
+  description = "When each crawl is dispatched, by the crawl's name: NAME refers to the file crawls/NAME.yaml, and cron has five fields. A paused schedule runs only on demand."
   type = map(object({
     cron      = string
     time_zone = optional(string, "Etc/UTC")
@@ -52,10 +52,10 @@ variable "schedules" {
   }
   validation {
     condition     = alltrue([for _, schedule in var.schedules : can(regex("^[0-9*/,A-Za-z-]+( [0-9*/,A-Za-z-]+){4}$", schedule.cron))])
-    error_message = "schedules: each cron must have five fields, as \"0 6 * * 1-5\" (minute, hour, day, month, weekday)."
+    error_message = "schedules: each cron must have five fields, for example \"0 6 * * 1-5\" (minute, hour, day, month, weekday)."
   }
   validation {
     condition     = alltrue([for _, schedule in var.schedules : can(regex("^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$", schedule.time_zone))])
-    error_message = "schedules: each time_zone must be a name of the tz database, as Europe/Paris or Etc/UTC."
+    error_message = "schedules: each time_zone must be a name of the tz database, for example Europe/Paris or Etc/UTC."
   }
 }

@@ -30,6 +30,6 @@ variable "ledger_location" {
 
   validation {
     condition     = var.ledger_location == null || can(regex("^(EU|US|[a-z]+-[a-z]+[0-9]+)$", var.ledger_location))
-    error_message = "ledger_location must be null, EU, US or a region, as europe-west1."
+    error_message = "ledger_location must be null, EU, US or a region, for example europe-west1."
   }
 }

@@ -8,7 +8,7 @@ variable "alert_emails" {
 
   validation {
     condition     = alltrue([for email in var.alert_emails : can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", email))])
-    error_message = "alert_emails must hold email addresses, as ops@example.com."
+    error_message = "alert_emails must hold email addresses, for example ops@example.com."
   }
 }
 
@@ -38,19 +38,19 @@ variable "alert_thresholds" {
   }
   validation {
     condition     = try(var.alert_thresholds.dispatch_silence_seconds >= 120 && var.alert_thresholds.dispatch_silence_seconds <= 84600, var.alert_thresholds.dispatch_silence_seconds == null)
-    error_message = "alert_thresholds.dispatch_silence_seconds must be null, or from 120 to 84600: Cloud Monitoring watches for absence up to 23.5 hours."
+    error_message = "alert_thresholds.dispatch_silence_seconds must be null, or from 120 to 84600: Cloud Monitoring detects absence for at most 23.5 hours."
   }
 }
 
 variable "notification_channels" {
-  description = "Existing Cloud Monitoring channels that receive alerts, as projects/PROJECT/notificationChannels/NUMBER."
+  description = "Existing Cloud Monitoring channels that receive alerts, in the form projects/PROJECT/notificationChannels/NUMBER."
   type        = list(string)
   default     = []
   nullable    = false
 
   validation {
     condition     = alltrue([for channel in var.notification_channels : can(regex("^projects/[^/]+/notificationChannels/[0-9]+$", channel))])
-    error_message = "notification_channels must be full names, as projects/PROJECT/notificationChannels/123."
+    error_message = "notification_channels must hold full names, for example projects/PROJECT/notificationChannels/123."
   }
 }
 
@@ -62,6 +62,6 @@ variable "runbook_url" {
 
   validation {
     condition     = can(regex("^https://[!-~]+$", var.runbook_url)) && !strcontains(var.runbook_url, "#")
-    error_message = "runbook_url must begin with https:// and have no #: each alert adds its own."
+    error_message = "runbook_url must begin with https:// and must not contain #: each alert appends the name of its section."
   }
 }

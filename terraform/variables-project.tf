@@ -1,4 +1,4 @@
-# What everything in the stack shares: project, region, names, labels.
+# Settings of the whole stack: project, region, names, labels.
 
 variable "contact_url" {
   description = "A URL or an email address at which the owners of scraped sites can reach you; it becomes part of the User-Agent."
@@ -7,7 +7,7 @@ variable "contact_url" {
 
   validation {
     condition     = can(regex("^(https?://[[:alnum:]_-]+\\.[[:alnum:]_.-]+(/[!-~]*)?|[[:alnum:]_.+-]+@[[:alnum:]_-]+\\.[[:alnum:]_.-]+)$", var.contact_url)) && length(var.contact_url) <= 200
-    error_message = "contact_url must be a URL with http:// or https://, or an email address, of at most 200 characters, as https://example.com/about-our-crawler."
+    error_message = "contact_url must be a URL with http:// or https://, or an email address, of at most 200 characters, for example https://example.com/about-our-crawler."
   }
 }
 
@@ -40,11 +40,11 @@ variable "labels" {
     condition = alltrue([
       for key, value in var.labels : can(regex("^[a-z][a-z0-9_-]{0,62}$", key)) && can(regex("^[a-z0-9_-]{0,63}$", value))
     ])
-    error_message = "labels must have keys of lower case letters, digits, _ and -, beginning with a letter, and such values, each of at most 63 characters."
+    error_message = "labels must have keys of lower case letters, digits, _ and -, beginning with a letter, and values of the same characters, each of at most 63."
   }
   validation {
     condition     = length(setintersection(keys(var.labels), ["app", "environment"])) == 0
-    error_message = "labels must not hold app or environment: app is name_prefix, and environment has a variable."
+    error_message = "labels must not hold app or environment: the variables name_prefix and environment set these labels."
   }
 }
 
@@ -68,7 +68,7 @@ variable "persistence_regions" {
 
   validation {
     condition     = alltrue([for region in var.persistence_regions : can(regex("^[a-z]+-[a-z]+[0-9]+$", region))])
-    error_message = "persistence_regions must hold regions, as europe-west1."
+    error_message = "persistence_regions must hold regions, for example europe-west1."
   }
 }
 
@@ -91,7 +91,7 @@ variable "region" {
 
   validation {
     condition     = can(regex("^[a-z]+-[a-z]+[0-9]+$", var.region))
-    error_message = "region must be a region of Google Cloud, as europe-west1 (not a zone)."
+    error_message = "region must be a region of Google Cloud, for example europe-west1 (not a zone)."
   }
 }
 

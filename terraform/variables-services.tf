@@ -1,4 +1,4 @@
-# What both services share: images, settings, the way out to the internet.
+# Settings of both services: images, environment variables, egress addresses.
 
 variable "extra_settings" {
   description = "Further environment variables of the services, by the names in docs/reference/settings.md."
@@ -46,7 +46,7 @@ variable "vpc" {
 
   validation {
     condition     = var.vpc == null || try(can(cidrhost(var.vpc.subnet_range, 0)) && tonumber(split("/", var.vpc.subnet_range)[1]) <= 26, false)
-    error_message = "vpc.subnet_range must be an IPv4 range of /26 or larger, as 10.8.0.0/24: Cloud Run takes addresses from it for each instance."
+    error_message = "vpc.subnet_range must be an IPv4 range of /26 or larger, for example 10.8.0.0/24: Cloud Run takes addresses from it for each instance."
   }
   validation {
     condition     = var.vpc == null || try(var.vpc.addresses >= 1 && var.vpc.addresses <= 16 && floor(var.vpc.addresses) == var.vpc.addresses, false)

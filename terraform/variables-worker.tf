@@ -1,4 +1,4 @@
-# The worker service: how many instances, how large, and how long a page may take.
+# The worker service: number and size of its instances, and time limits.
 
 variable "page_budget_seconds" {
   description = "Time limit for everything about one page, in seconds; null means 15 below the worker's timeout."
@@ -59,7 +59,7 @@ variable "worker_memory" {
 
   validation {
     condition     = can(regex("^([0-9]+Mi|[0-9]+Gi)$", var.worker_memory)) && try(tonumber(regex("^[0-9]+", var.worker_memory)) * (endswith(var.worker_memory, "Gi") ? 1024 : 1) >= 512, false)
-    error_message = "worker_memory must be in Mi or Gi and at least 512Mi, as 1Gi."
+    error_message = "worker_memory must be in Mi or Gi and at least 512Mi, for example 1Gi."
   }
   validation {
     condition     = var.worker_cpu < 4 || try(tonumber(regex("^[0-9]+", var.worker_memory)) * (endswith(var.worker_memory, "Gi") ? 1024 : 1) >= var.worker_cpu * 512, false)

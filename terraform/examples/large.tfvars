@@ -1,26 +1,26 @@
-# Millions of pages a day, watched and rolled out by a team.
+# A stack for millions of pages a day, which a team operates.
 project_id  = "my-project"
 region      = "europe-west1"
 environment = "prod"
 contact_url = "https://example.com/about-our-crawler"
 labels      = { team = "search" }
 
-# Written by the build, which knows the digests.
+# A build sets the digests of the images that it has pushed.
 images = {
   dispatcher = "europe-west1-docker.pkg.dev/my-project/scrapeq/dispatcher@sha256:0000000000000000000000000000000000000000000000000000000000000000"
   worker     = "europe-west1-docker.pkg.dev/my-project/scrapeq/worker@sha256:0000000000000000000000000000000000000000000000000000000000000000"
 }
 
-# Pages take over a second, so Pub/Sub's push window stays at its floor: up to 3,000 pushes open at once, whatever the
-# worker can take. 40 instances × 80 jobs = 3,200 slots, so each of them finds one, and none is turned away with 429.
-# At 2 s a page that is 1,600 pages/s, and 138 million a day.
+# While pages take more than a second, Pub/Sub's push window stays at its lower limit: up to 3,000 pushes at the same time,
+# regardless of the worker's capacity. 40 instances × 80 jobs = 3,200 slots, so Cloud Run rejects no push with 429.
+# With pages of 2 s, these are 1,600 pages/s, or 138 million a day.
 worker_max_instances = 40
 worker_concurrency   = 80
 worker_min_instances = 1
 worker_cpu           = 2
 worker_memory        = "2Gi"
 
-# Failed pages do not slow down the others, and each host is asked one page at a time by all instances together.
+# Failed pages do not slow down the others, and all instances together fetch one page of a host at a time.
 ack_policy            = "settled"
 politeness            = "ordered"
 max_delivery_attempts = 10
@@ -33,7 +33,7 @@ notification_channels = ["projects/my-project/notificationChannels/1234567890"]
 alert_thresholds = {
   backlog_jobs             = 5000000
   oldest_unacked_seconds   = 21600
-  dispatch_silence_seconds = 84600 # something is dispatched every day
+  dispatch_silence_seconds = 84600 # the canary runs every 30 minutes
 }
 
 github = {

@@ -1,4 +1,4 @@
-# Combinations of options, planned. Mocked, so that what is only known after an apply is known here.
+# Plans of combinations of options. The provider is mocked, so that values which are unknown before an apply are known here.
 
 mock_provider "google" {
   override_during = plan
@@ -13,20 +13,20 @@ variables {
   contact_url = "bot@example.com"
 }
 
-run "before_any_image_exists" {
+run "placeholder_before_the_first_image" {
   command = plan
 
   assert {
     condition     = alltrue([for service in [google_cloud_run_v2_service.dispatcher, google_cloud_run_v2_service.worker] : service.template[0].containers[0].image == "us-docker.pkg.dev/cloudrun/container/hello"])
-    error_message = "Without images there is no placeholder."
+    error_message = "Without images, a service must run the placeholder."
   }
   assert {
     condition     = alltrue([for service in [google_cloud_run_v2_service.dispatcher, google_cloud_run_v2_service.worker] : service.template[0].containers[0].startup_probe[0].tcp_socket[0].port == 8080 && length(service.template[0].containers[0].liveness_probe) == 0])
-    error_message = "The placeholder would fail our probes."
+    error_message = "The placeholder has no /healthz, so it needs a TCP probe and no liveness probe."
   }
   assert {
     condition     = google_pubsub_subscription.push.push_config[0].push_endpoint == "https://scrapeq-worker-123456789012.europe-west1.run.app"
-    error_message = "The worker's URL is not the deterministic one."
+    error_message = "The push endpoint is not Cloud Run's deterministic URL of the worker."
   }
 }
 
@@ -39,21 +39,21 @@ run "no_schedules" {
 
   assert {
     condition     = length(google_cloud_scheduler_job.crawl) == 0 && length(google_monitoring_alert_policy.missed_schedule) == 0
-    error_message = "Nothing is scheduled, so nothing can be missed."
+    error_message = "Without schedules, there must be no job of Cloud Scheduler and no alert on missed schedules."
   }
 }
 
-run "a_crawl_that_is_missing" {
+run "schedule_with_a_missing_crawl_file_is_rejected" {
   command = plan
 
   variables {
-    schedules = { nowhere = { cron = "0 6 * * *" } }
+    schedules = { missing = { cron = "0 6 * * *" } }
   }
 
-  expect_failures = [google_cloud_scheduler_job.crawl["nowhere"]]
+  expect_failures = [google_cloud_scheduler_job.crawl["missing"]]
 }
 
-run "a_crawl_of_another_name" {
+run "crawl_named_differently_from_its_file_is_rejected" {
   command = plan
 
   variables {
@@ -64,7 +64,7 @@ run "a_crawl_of_another_name" {
   expect_failures = [google_cloud_scheduler_job.crawl["misnamed"]]
 }
 
-run "settled_and_ordered" {
+run "ack_policy_settled_with_ordered_politeness" {
   command = plan
 
   variables {
@@ -74,19 +74,19 @@ run "settled_and_ordered" {
 
   assert {
     condition     = google_pubsub_subscription.push.enable_message_ordering
-    error_message = "Jobs of a host are not ordered."
+    error_message = "Message ordering is not enabled."
   }
   assert {
     condition     = length(google_pubsub_topic_iam_member.worker_publishes_jobs) == 1 && length(google_pubsub_topic_iam_member.worker_publishes_dead) == 1
-    error_message = "A worker that settles must publish dead letters, and jobs that it puts off."
+    error_message = "With ack_policy = settled, the worker must be permitted to publish dead letters and deferred jobs."
   }
   assert {
     condition     = local.worker_environment["ACK_POLICY"] == "settled" && local.dispatcher_environment["POLITENESS"] == "ordered"
-    error_message = "The services do not know of it."
+    error_message = "A service does not get its setting ACK_POLICY or POLITENESS."
   }
 }
 
-run "triggers_on_in_prod" {
+run "build_triggers_in_prod" {
   command = plan
 
   variables {
@@ -96,19 +96,19 @@ run "triggers_on_in_prod" {
 
   assert {
     condition     = google_cloudbuild_trigger.roll_out[0].repository_event_config[0].repository == "projects/my-project/locations/europe-west1/connections/github/repositories/scrapeq"
-    error_message = "The trigger listens to another repository."
+    error_message = "The trigger belongs to another repository."
   }
   assert {
     condition     = google_cloudbuild_trigger.roll_out[0].approval_config[0].approval_required && !google_cloudbuild_trigger.check[0].approval_config[0].approval_required
-    error_message = "In prod a roll-out waits for approval, a check does not."
+    error_message = "In prod, a roll-out must wait for approval, and a check must not."
   }
   assert {
     condition     = toset(keys(google_project_iam_member.builds_write_logs)) == toset(["build", "check"]) && length(google_service_account_iam_member.build_impersonates_deployer) == 1
-    error_message = "Only the account of the branch impersonates the deployer; both write logs."
+    error_message = "Both build accounts must write logs, and only the account of roll-outs must impersonate the deployer."
   }
 }
 
-run "fixed_addresses" {
+run "static_egress_addresses" {
   command = plan
 
   variables {
@@ -117,19 +117,19 @@ run "fixed_addresses" {
 
   assert {
     condition     = length(google_compute_address.egress) == 2 && google_compute_router_nat.egress[0].nat_ip_allocate_option == "MANUAL_ONLY"
-    error_message = "There are not two fixed addresses."
+    error_message = "The NAT does not have two static addresses."
   }
   assert {
     condition     = alltrue([for service in [google_cloud_run_v2_service.dispatcher, google_cloud_run_v2_service.worker] : service.template[0].vpc_access[0].egress == "ALL_TRAFFIC"])
-    error_message = "A service's traffic does not leave through the NAT."
+    error_message = "Not all traffic of a service leaves through the network."
   }
   assert {
     condition     = contains(keys(google_project_service.this), "compute.googleapis.com")
-    error_message = "A network needs Compute Engine's API."
+    error_message = "The API of Compute Engine is not enabled, which a network needs."
   }
 }
 
-run "deadlines_of_ten_minutes" {
+run "ack_deadline_of_600_seconds" {
   command = plan
 
   variables {
@@ -138,11 +138,11 @@ run "deadlines_of_ten_minutes" {
 
   assert {
     condition     = google_cloud_run_v2_service.worker.template[0].timeout == "595s" && local.worker_environment["PAGE_BUDGET_SECONDS"] == "580"
-    error_message = "The chain does not follow its one variable."
+    error_message = "The request timeout and the page budget are not derived from ack_deadline_seconds."
   }
 }
 
-run "deadlines_of_ten_seconds" {
+run "ack_deadline_of_10_seconds" {
   command = plan
 
   variables {
@@ -153,11 +153,11 @@ run "deadlines_of_ten_seconds" {
 
   assert {
     condition     = local.worker_environment["REQUEST_TIMEOUT_SECONDS"] == "10" && local.worker_environment["PAGE_BUDGET_SECONDS"] == "5"
-    error_message = "The chain's parts cannot be set."
+    error_message = "worker_timeout_seconds or page_budget_seconds has no effect."
   }
 }
 
-run "somebody_is_told" {
+run "alert_channels_and_thresholds" {
   command = plan
 
   variables {
@@ -168,11 +168,11 @@ run "somebody_is_told" {
 
   assert {
     condition     = alltrue([for policy in google_monitoring_alert_policy.threshold : length(policy.notification_channels) == 2]) && google_monitoring_alert_policy.silence[0].conditions[0].condition_absent[0].duration == "84600s"
-    error_message = "Alerts do not reach everybody."
+    error_message = "An alert does not notify both channels, or the alert on silence has another duration."
   }
 }
 
-run "a_second_stack_in_one_project" {
+run "second_stack_in_one_project" {
   command = plan
 
   variables {
@@ -183,7 +183,7 @@ run "a_second_stack_in_one_project" {
 
   assert {
     condition     = google_pubsub_topic.jobs.name == "shop-jobs" && google_cloud_run_v2_service.worker.name == "shop-worker" && google_service_account.push.account_id == "shop-push" && google_bigquery_dataset.ledger.dataset_id == "shop" && google_artifact_registry_repository.images.repository_id == "shop" && google_cloud_scheduler_job.crawl["canary"].name == "shop-canary"
-    error_message = "A name would be taken twice."
+    error_message = "A name does not begin with its prefix, so it would conflict with that of the first stack."
   }
 }
 
@@ -196,6 +196,6 @@ run "extra_settings_reach_the_services" {
 
   assert {
     condition     = local.worker_environment["FETCH_MAX_BYTES"] == "1048576" && local.dispatcher_environment["SITEMAP_MAX_BYTES"] == "1048576"
-    error_message = "A setting does not arrive."
+    error_message = "A service does not get its extra settings."
   }
 }

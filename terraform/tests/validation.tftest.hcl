@@ -1,5 +1,6 @@
-# Every validation of a variable rejects a run here: tests/terraform removes each rule in turn and requires that a run
-# then fails. tests/inputs holds the variables alone, so that no provider is started.
+# For each validation of a variable, this file has a run whose value the validation rejects. tests/terraform/test_validations.py
+# removes each validation in turn and checks that such a run then fails. The module tests/inputs contains only the variables, so
+# that no provider is started.
 
 variables {
   project_id  = "my-project"
@@ -56,7 +57,7 @@ run "alert_emails__not_an_address" {
   expect_failures = [var.alert_emails]
 }
 
-run "alert_thresholds__always_firing" {
+run "alert_thresholds__oldest_unacked_below_ack_deadline" {
   command = plan
 
   module {
@@ -70,7 +71,7 @@ run "alert_thresholds__always_firing" {
   expect_failures = [var.alert_thresholds]
 }
 
-run "alert_thresholds__a_percentage_as_a_ratio" {
+run "alert_thresholds__percentage_instead_of_ratio" {
   command = plan
 
   module {
@@ -98,7 +99,7 @@ run "alert_thresholds__silence_longer_than_a_day" {
   expect_failures = [var.alert_thresholds]
 }
 
-run "contact_url__nobody" {
+run "contact_url__not_a_contact" {
   command = plan
 
   module {
@@ -106,7 +107,7 @@ run "contact_url__nobody" {
   }
 
   variables {
-    contact_url = "none of your business"
+    contact_url = "not a contact"
   }
 
   expect_failures = [var.contact_url]
@@ -126,7 +127,7 @@ run "crawls_directory__empty" {
   expect_failures = [var.crawls_directory]
 }
 
-run "dead_letter_retention__shorter_than_that_of_jobs" {
+run "dead_letter_retention__not_above_that_of_jobs" {
   command = plan
 
   module {
@@ -196,7 +197,7 @@ run "extra_settings__unknown_to_the_dispatcher" {
   expect_failures = [var.extra_settings]
 }
 
-run "extra_settings__derived_for_the_worker" {
+run "extra_settings__set_by_another_variable" {
   command = plan
 
   module {
@@ -210,7 +211,7 @@ run "extra_settings__derived_for_the_worker" {
   expect_failures = [var.extra_settings]
 }
 
-run "github__repository_by_its_url" {
+run "github__url_instead_of_repository_name" {
   command = plan
 
   module {
@@ -238,7 +239,7 @@ run "github__branch_with_a_blank" {
   expect_failures = [var.github]
 }
 
-run "github__deployer_who_is_a_person" {
+run "github__deployer_that_is_no_service_account" {
   command = plan
 
   module {
@@ -252,7 +253,7 @@ run "github__deployer_who_is_a_person" {
   expect_failures = [var.github]
 }
 
-run "images__latest" {
+run "images__tag_latest" {
   command = plan
 
   module {
@@ -280,7 +281,7 @@ run "labels__upper_case" {
   expect_failures = [var.labels]
 }
 
-run "labels__that_are_ours" {
+run "labels__reserved" {
   command = plan
 
   module {
@@ -308,7 +309,7 @@ run "ledger_dataset__with_a_hyphen" {
   expect_failures = [var.ledger_dataset]
 }
 
-run "ledger_expiration_days__before_a_dead_letters" {
+run "ledger_expiration_days__below_dead_letter_retention" {
   command = plan
 
   module {
@@ -350,7 +351,7 @@ run "max_delivery_attempts__below_pubsubs_limit" {
   expect_failures = [var.max_delivery_attempts]
 }
 
-run "name_prefix__too_long_for_an_account" {
+run "name_prefix__too_long_for_a_service_account" {
   command = plan
 
   module {
@@ -364,7 +365,7 @@ run "name_prefix__too_long_for_an_account" {
   expect_failures = [var.name_prefix]
 }
 
-run "notification_channels__by_its_number_alone" {
+run "notification_channels__number_only" {
   command = plan
 
   module {
@@ -378,7 +379,7 @@ run "notification_channels__by_its_number_alone" {
   expect_failures = [var.notification_channels]
 }
 
-run "page_budget_seconds__none_left" {
+run "page_budget_seconds__derived_below_one" {
   command = plan
 
   module {
@@ -393,7 +394,7 @@ run "page_budget_seconds__none_left" {
   expect_failures = [var.page_budget_seconds]
 }
 
-run "page_budget_seconds__without_time_to_confirm" {
+run "page_budget_seconds__too_close_to_worker_timeout" {
   command = plan
 
   module {
@@ -407,7 +408,7 @@ run "page_budget_seconds__without_time_to_confirm" {
   expect_failures = [var.page_budget_seconds]
 }
 
-run "persistence_regions__zone" {
+run "persistence_regions__zone_instead_of_region" {
   command = plan
 
   module {
@@ -435,7 +436,7 @@ run "politeness__unknown" {
   expect_failures = [var.politeness]
 }
 
-run "politeness__ordered_without_settled" {
+run "politeness__ordered_without_ack_policy_settled" {
   command = plan
 
   module {
@@ -449,7 +450,7 @@ run "politeness__ordered_without_settled" {
   expect_failures = [var.politeness]
 }
 
-run "project_id__number" {
+run "project_id__project_number" {
   command = plan
 
   module {
@@ -463,7 +464,7 @@ run "project_id__number" {
   expect_failures = [var.project_id]
 }
 
-run "region__zone" {
+run "region__zone_instead_of_region" {
   command = plan
 
   module {
@@ -491,7 +492,7 @@ run "retry_backoff__above_pubsubs_limit" {
   expect_failures = [var.retry_backoff]
 }
 
-run "retry_backoff__backwards" {
+run "retry_backoff__minimum_above_maximum" {
   command = plan
 
   module {
@@ -505,7 +506,7 @@ run "retry_backoff__backwards" {
   expect_failures = [var.retry_backoff]
 }
 
-run "runbook_url__with_a_heading" {
+run "runbook_url__with_a_fragment" {
   command = plan
 
   module {
@@ -533,7 +534,7 @@ run "schedules__name_with_a_blank" {
   expect_failures = [var.schedules]
 }
 
-run "schedules__with_seconds" {
+run "schedules__cron_with_six_fields" {
   command = plan
 
   module {
@@ -547,7 +548,7 @@ run "schedules__with_seconds" {
   expect_failures = [var.schedules]
 }
 
-run "schedules__time_zone_empty" {
+run "schedules__empty_time_zone" {
   command = plan
 
   module {
@@ -561,7 +562,7 @@ run "schedules__time_zone_empty" {
   expect_failures = [var.schedules]
 }
 
-run "topic_prefix__that_is_googles" {
+run "topic_prefix__reserved_by_google" {
   command = plan
 
   module {
@@ -617,7 +618,7 @@ run "worker_concurrency__above_cloud_runs_limit" {
   expect_failures = [var.worker_concurrency]
 }
 
-run "worker_cpu__three" {
+run "worker_cpu__not_1_2_4_or_8" {
   command = plan
 
   module {
@@ -645,7 +646,7 @@ run "worker_max_instances__zero" {
   expect_failures = [var.worker_max_instances]
 }
 
-run "worker_memory__too_little" {
+run "worker_memory__below_512_mi" {
   command = plan
 
   module {
@@ -659,7 +660,7 @@ run "worker_memory__too_little" {
   expect_failures = [var.worker_memory]
 }
 
-run "worker_memory__too_little_for_its_processors" {
+run "worker_memory__too_little_for_its_cpus" {
   command = plan
 
   module {
@@ -688,7 +689,7 @@ run "worker_min_instances__negative" {
   expect_failures = [var.worker_min_instances]
 }
 
-run "worker_min_instances__above_the_most" {
+run "worker_min_instances__above_worker_max_instances" {
   command = plan
 
   module {
