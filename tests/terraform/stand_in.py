@@ -13,10 +13,10 @@ from typing import Final
 from tests.repository.tree import ROOT
 
 SOURCE: Final = ROOT / "terraform" / "tests" / "offline"
-OLDEST, NEWEST = (
-    "6.50.0",
-    "7.45.0",
-)  #: oldest and newest release that terraform.tf allows and the stand-in has
+#: Modules of the stand-in's program, which are installed together.
+PROGRAM: Final = ("lifecycle.py", "plugin.py", "provider.py", "validation.py", "values.py", "wire.py")
+#: Oldest and newest release of the provider that terraform.tf allows and that the stand-in has.
+OLDEST, NEWEST = "6.50.0", "7.45.0"
 HOST: Final = "registry.terraform.io"  #: the registry that Terraform infers for `hashicorp/google`
 
 
@@ -55,8 +55,8 @@ def _fingerprint(platform: str) -> str:
 def _build(folder: Path, platform: str) -> None:
     plugin, download = folder / "plugin", folder / "download"
     plugin.mkdir(parents=True)
-    for name in ("provider.py", "lifecycle.py", "rules.json"):
-        shutil.copy(SOURCE / name, plugin)
+    for source in [*PROGRAM, "rules.json"]:
+        shutil.copy(SOURCE / source, plugin)
     _python("-m", "grpc_tools.protoc", f"--proto_path={SOURCE}", f"--python_out={plugin}", "tfplugin5.proto")
     pip_download = ("-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes")
     try:
