@@ -24,9 +24,9 @@ test: $(INSTALLED) ## run the tests; those that need a missing server are skippe
 .PHONY: test-long
 test-long: $(INSTALLED) ## run the tests that take longest: variants of what make test covers
 	@$(PYTEST) $(PYTEST_ARGS) -m long
-# Tests start our commands many times: without compiled bytecode each start takes half a second longer.
+# The tests start our commands many times. Compiled bytecode makes each start half a second faster.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
-# Most tests wait, for deadlines and other processes: so more of them at a time than there are processors.
+# Most tests wait for deadlines and other processes, so more of them run at the same time than there are processors.
 PYTEST_ARGS ?= --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: format

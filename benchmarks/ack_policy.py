@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import requests
 
-from benchmarks.pages_of_200_ms import CONCURRENCY, PATIENCE_SECONDS, RECIPE, slow_site
+from benchmarks.pages_of_200_ms import CONCURRENCY, RECIPE, TIMEOUT_SECONDS, slow_site
 from console.ledger.ledger import Ledger
 from console.stack.services import AckPolicy, StackOptions
 from console.stack.stack import Stack
@@ -45,7 +45,7 @@ def main() -> None:
     """Run the rounds and print the tables."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     options.add_argument("--jobs", type=int, default=1000)
-    options.add_argument("--missing", type=float, default=0.05, help="share of pages that answer 404")
+    options.add_argument("--missing", type=float, default=0.05, help="share of pages whose status is 404")
     options.add_argument("--delay", type=float, default=0.2, help="seconds")
     options.add_argument("--rounds", type=int, default=3)
     chosen = options.parse_args()
@@ -100,17 +100,17 @@ def dispatch(stack: Stack, urls: list[str], name: str) -> tuple[str, float]:
     """Dispatch a crawl; return its run_id and its start in monotonic seconds."""
     crawl = {"name": name, "sources": {"urls": urls}, "recipe": RECIPE}
     started = time.monotonic()
-    told = requests.post(stack.dispatcher_url, json=crawl, timeout=PATIENCE_SECONDS)
-    told.raise_for_status()
-    return told.json()["run_id"], started
+    response = requests.post(stack.dispatcher_url, json=crawl, timeout=TIMEOUT_SECONDS)
+    response.raise_for_status()
+    return response.json()["run_id"], started
 
 
 def await_succeeded(ledger: Ledger, run_id: str, count: int) -> None:
     """Return once the given number of jobs of a run have succeeded."""
-    until = time.monotonic() + PATIENCE_SECONDS
+    until = time.monotonic() + TIMEOUT_SECONDS
     while ledger.accounting(run_id).succeeded < count:
         if time.monotonic() > until:
-            raise SystemExit(f"not done after {PATIENCE_SECONDS} s: {ledger.accounting(run_id)}")
+            raise SystemExit(f"not done after {TIMEOUT_SECONDS} s: {ledger.accounting(run_id)}")
         time.sleep(0.05)
 
 

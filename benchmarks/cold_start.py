@@ -16,16 +16,22 @@ from pathlib import Path
 
 from benchmarks.pages_of_200_ms import slow_site
 from benchmarks.worker_class import push_body
-from benchmarks.worker_process import HERE, Surroundings, await_port, surroundings, worker_process
+from benchmarks.worker_process import (
+    HERE,
+    WorkerDependencies,
+    await_port,
+    worker_dependencies,
+    worker_process,
+)
 
 IMPORTED = "from gevent import monkey; monkey.patch_all(); import worker.main; worker.main.create_app()"
 _LINE = re.compile(r"import time:\s+(\d+) \|\s+\d+ \| +(\S+)")
 
 
-def first_204(around: Surroundings, tree: Path, auth: str, body: bytes) -> float:
+def first_204(dependencies: WorkerDependencies, tree: Path, auth: str, body: bytes) -> float:
     """Return the seconds from the start of the process to its first 204."""
     started = time.monotonic()
-    with worker_process(around, auth=auth, tree=tree) as (_, sender):
+    with worker_process(dependencies, auth=auth, tree=tree) as (_, sender):
         await_port(sender.port)
         sender.push(sender.connection(), body)
         return time.monotonic() - started
@@ -38,10 +44,10 @@ def bare_python() -> float:
     return time.monotonic() - started
 
 
-def imports(around: Surroundings, tree: Path, auth: str) -> Counter[str]:
+def imports(dependencies: WorkerDependencies, tree: Path, auth: str) -> Counter[str]:
     """Return the milliseconds of CPU that the import of each package takes before the first push."""
-    environment = around.environment(1, auth) | {"PYTHONPATH": str(tree)}
-    told = subprocess.run(
+    environment = dependencies.environment(1, auth) | {"PYTHONPATH": str(tree)}
+    done = subprocess.run(
         [sys.executable, "-X", "importtime", "-c", IMPORTED],
         cwd=tree,
         env=environment,
@@ -50,7 +56,7 @@ def imports(around: Surroundings, tree: Path, auth: str) -> Counter[str]:
         check=True,
     )
     taken: Counter[str] = Counter()
-    for microseconds, module in _LINE.findall(told.stderr):
+    for microseconds, module in _LINE.findall(done.stderr):
         parts = module.split(".")
         taken[".".join(parts[: 2 if parts[0] == "google" else 1])] += int(microseconds) / 1000  # type: ignore[assignment]  # milliseconds
     return taken
@@ -65,20 +71,20 @@ def main() -> None:
     trees = [HERE, *([chosen.tree.resolve()] if chosen.tree else [])]
     taken: dict[tuple[Path, str], list[float]] = defaultdict(list)
     bare = list[float]()
-    with surroundings() as around, slow_site(0) as site:
+    with worker_dependencies() as dependencies, slow_site(0) as site:
         body = push_body(f"{site}/page/1")
         for _ in range(chosen.rounds):
             bare.append(bare_python())
             for auth in ("oidc", "none"):
                 for tree in trees:
-                    taken[tree, auth].append(first_204(around, tree, auth, body))
-        packages = {tree: imports(around, tree, "oidc") for tree in trees}
+                    taken[tree, auth].append(first_204(dependencies, tree, auth, body))
+        packages = {tree: imports(dependencies, tree, "oidc") for tree in trees}
     print(f"load {os.getloadavg()[0]:.1f}; python -c pass {statistics.median(bare):.3f} s")
     for (tree, auth), seconds in taken.items():
         ratio = statistics.median(map(lambda one, other: one / other, seconds, taken[trees[-1], auth]))
         median, least = statistics.median(seconds), min(seconds)
-        told = f"median {median:.2f} s, least {least:.2f} s, {ratio:.2f} × the last tree"
-        print(f"{tree.name:12} PUSH_AUTH={auth:4} {told}")
+        times = f"median {median:.2f} s, least {least:.2f} s, {ratio:.2f} × the last tree"
+        print(f"{tree.name:12} PUSH_AUTH={auth:4} {times}")
     for tree, table in packages.items():
         print(f"{tree.name}: imports until the application is there, ms ({sum(table.values()):.0f} in all)")
         print("  " + ", ".join(f"{name} {value:.0f}" for name, value in table.most_common(16)))

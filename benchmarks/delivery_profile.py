@@ -1,8 +1,8 @@
 """Profile the processor time of one delivery: `python -m benchmarks.delivery_profile [--tree DIR]`.
 
-The production worker handles pushes one after the other, with a clock around each of its parts. A part
-counts the seconds of the main thread, without those of timed parts inside it. Other threads, such as
-gRPC's, have a row of their own. `--tree DIR` profiles the worker of another checkout in turn.
+The production worker handles pushes one after the other, and the time of each of its parts is measured: the
+processor time of the main thread, without that of other measured parts inside the part. Other threads, such
+as gRPC's, have a row of their own. `--tree DIR` profiles the worker of another checkout in turn.
 """
 
 import argparse
@@ -88,10 +88,10 @@ def profile(port: int) -> dict[str, float]:
     """Return the seconds that each part has taken so far."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request("GET", "/profile")
-    with connection.getresponse() as answer:
-        told: dict[str, float] = json.load(answer)
+    with connection.getresponse() as response:
+        seconds: dict[str, float] = json.load(response)
     connection.close()
-    return told
+    return seconds
 
 
 def parts_of(before: dict[str, float], after: dict[str, float], pushes: int) -> dict[str, float]:
@@ -107,13 +107,13 @@ def parts_of(before: dict[str, float], after: dict[str, float], pushes: int) -> 
     }
 
 
-def measure(tree: Path, pushes: int, bodies: list[bytes], around: Any) -> dict[str, float]:  # noqa: ANN401 - imported late
+def measure(tree: Path, pushes: int, bodies: list[bytes], dependencies: Any) -> dict[str, float]:  # noqa: ANN401 - imported late
     """Return milliseconds per delivery of the worker in `tree`, by part."""
     from benchmarks.worker_process import COMMAND, await_port, worker_process  # noqa: PLC0415 - not in the worker
 
     path = {"PYTHONPATH": f"{tree}{os.pathsep}{HERE / 'benchmarks'}"}
     command = (*COMMAND, "delivery_profile:create_app()")
-    with worker_process(around, auth="oidc", tree=tree, more=path, command=command) as (_, sender):
+    with worker_process(dependencies, auth="oidc", tree=tree, variables=path, command=command) as (_, sender):
         await_port(sender.port)
         connection = sender.connection()
         for body in bodies[:WARM_UP]:
@@ -128,7 +128,7 @@ def main() -> None:
     """Run the rounds and print the table."""
     from benchmarks.pages_of_200_ms import slow_site  # noqa: PLC0415 - not in the worker
     from benchmarks.worker_class import push_body  # noqa: PLC0415 - idem
-    from benchmarks.worker_process import surroundings  # noqa: PLC0415 - idem
+    from benchmarks.worker_process import worker_dependencies  # noqa: PLC0415 - idem
 
     options = argparse.ArgumentParser(description="processor time of one delivery, by part")
     options.add_argument("--pushes", type=int, default=500)
@@ -137,11 +137,11 @@ def main() -> None:
     chosen = options.parse_args()
     trees = [HERE, *([chosen.tree.resolve()] if chosen.tree else [])]
     rounds: dict[Path, list[dict[str, float]]] = defaultdict(list)
-    with surroundings() as around, slow_site(0) as site:
+    with worker_dependencies() as dependencies, slow_site(0) as site:
         bodies = [push_body(f"{site}/page/{number}") for number in range(200)]
         for _ in range(chosen.rounds):
             for tree in trees:
-                rounds[tree].append(measure(tree, chosen.pushes, bodies, around))
+                rounds[tree].append(measure(tree, chosen.pushes, bodies, dependencies))
     print("| part | " + " | ".join(tree.name for tree in trees) + " |\n|---|" + "---|" * len(trees))
     for part in rounds[HERE][0]:
         medians = [statistics.median(each.get(part, 0.0) for each in rounds[tree]) for tree in trees]

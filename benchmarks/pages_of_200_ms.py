@@ -20,7 +20,7 @@ from console.stack.services import StackOptions
 from console.stack.stack import Stack
 
 CONCURRENCY = 200  #: jobs at once; with 200 ms a page that allows 1,000 jobs per second
-PATIENCE_SECONDS = 300
+TIMEOUT_SECONDS = 300
 RECIPE = {
     "name": "page",
     "fields": {
@@ -52,11 +52,11 @@ def run(stack: Stack, site: str, jobs: int, name: str) -> float:
     urls = [f"{site}/page/{number}" for number in range(jobs)]
     crawl = {"name": name, "sources": {"urls": urls}, "recipe": RECIPE, "limits": {"max_jobs": jobs}}
     started = time.monotonic()
-    told = requests.post(stack.dispatcher_url, json=crawl, timeout=PATIENCE_SECONDS)
-    told.raise_for_status()
-    while (accounting := stack.ledger.accounting(told.json()["run_id"])).succeeded < jobs:
-        if time.monotonic() - started > PATIENCE_SECONDS:
-            sys.exit(f"not done after {PATIENCE_SECONDS} s: {accounting}")
+    response = requests.post(stack.dispatcher_url, json=crawl, timeout=TIMEOUT_SECONDS)
+    response.raise_for_status()
+    while (accounting := stack.ledger.accounting(response.json()["run_id"])).succeeded < jobs:
+        if time.monotonic() - started > TIMEOUT_SECONDS:
+            sys.exit(f"not done after {TIMEOUT_SECONDS} s: {accounting}")
         time.sleep(0.1)
     return time.monotonic() - started
 

@@ -36,7 +36,7 @@ from console.stack.ports import free_port
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-PATIENCE_SECONDS = 120
+TIMEOUT_SECONDS = 120
 IN_FLIGHT = 5_000  #: messages published and not yet confirmed
 PULL = 1_000  #: messages requested by one pull
 DATA = b"x" * 1_000
@@ -75,9 +75,9 @@ class Place:
         for _ in range(messages):
             waiting.append(client.publish(self.topic, DATA))
             if len(waiting) >= IN_FLIGHT:
-                waiting.popleft().result(timeout=PATIENCE_SECONDS)
+                waiting.popleft().result(timeout=TIMEOUT_SECONDS)
         for future in waiting:
-            future.result(timeout=PATIENCE_SECONDS)
+            future.result(timeout=TIMEOUT_SECONDS)
         seconds = time.monotonic() - began
         client.stop()
         return seconds
@@ -139,8 +139,8 @@ def pull_rate(bench: Bench, server: ServerProcess) -> float:
         began, found = time.monotonic(), 0
         subscription, subscriber = somewhere.subscription, somewhere.subscriber
         while found < messages:
-            answer = subscriber.pull(subscription=subscription, max_messages=PULL, timeout=PATIENCE_SECONDS)
-            ids = [received.ack_id for received in answer.received_messages]
+            response = subscriber.pull(subscription=subscription, max_messages=PULL, timeout=TIMEOUT_SECONDS)
+            ids = [received.ack_id for received in response.received_messages]
             subscriber.acknowledge(subscription=subscription, ack_ids=ids)
             found += len(ids)
         return messages / (time.monotonic() - began)
@@ -152,21 +152,21 @@ def streaming_rate(bench: Bench, server: ServerProcess) -> float:
     with place(server, "stream") as somewhere:
         somewhere.publish(messages)
         client = CallbackSubscriber(transport=SubscriberGrpcTransport(channel=somewhere.channel))
-        ended, seen = Event(), set[str]()
+        finished, seen = Event(), set[str]()
 
         def callback(message: Message) -> None:
             message.ack()
             seen.add(message.message_id)
             if len(seen) == messages:
-                ended.set()
+                finished.set()
 
         began = time.monotonic()
         pulling = client.subscribe(somewhere.subscription, callback)
-        if not ended.wait(PATIENCE_SECONDS):
+        if not finished.wait(TIMEOUT_SECONDS):
             sys.exit(f"{server.name}: only {len(seen)} of {messages} came")
         seconds = time.monotonic() - began
         pulling.cancel()
-        pulling.result(timeout=PATIENCE_SECONDS)
+        pulling.result(timeout=TIMEOUT_SECONDS)
         return messages / seconds
 
 
@@ -241,16 +241,16 @@ def main() -> None:
 
 def _wait_for(url: str, posts: int) -> None:
     """Return once the endpoint has received the given number of pushes."""
-    until = time.monotonic() + PATIENCE_SECONDS
+    until = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < until:
         try:
-            with urllib.request.urlopen(url) as answer:  # noqa: S310 - our own server
-                if int(answer.read()) >= posts:
+            with urllib.request.urlopen(url) as response:  # noqa: S310 - our own server
+                if int(response.read()) >= posts:
                     return
         except OSError:
             pass  # it does not listen yet
         time.sleep(0.02)
-    sys.exit(f"{url} was not sent {posts} in {PATIENCE_SECONDS} s")
+    sys.exit(f"{url} was not sent {posts} in {TIMEOUT_SECONDS} s")
 
 
 if __name__ == "__main__":

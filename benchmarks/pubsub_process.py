@@ -19,7 +19,7 @@ from google.pubsub_v1.types import ListTopicsRequest
 
 from console.stack.ports import free_port
 
-PATIENCE_SECONDS = 60
+TIMEOUT_SECONDS = 60
 
 
 @dataclass
@@ -67,7 +67,7 @@ def started(name: str, data: Path, *options: str) -> Iterator[ServerProcess]:
 def _wait_until_ready(server: ServerProcess) -> None:
     """Return once the server responds to a call; a channel checks its own readiness only every 0.2 s."""
     host, _, port = server.host.partition(":")
-    until = time.monotonic() + PATIENCE_SECONDS
+    until = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < until:
         with suppress(ConnectionRefusedError), socket.create_connection((host, int(port))):
             break
@@ -75,7 +75,7 @@ def _wait_until_ready(server: ServerProcess) -> None:
     request = ListTopicsRequest(project="projects/bench")
     with grpc.insecure_channel(server.host) as channel:
         publisher = PublisherClient(transport=PublisherGrpcTransport(channel=channel))
-        publisher.list_topics(request, timeout=PATIENCE_SECONDS)
+        publisher.list_topics(request, timeout=TIMEOUT_SECONDS)
 
 
 def _family(pid: int) -> list[int]:

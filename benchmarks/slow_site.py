@@ -20,13 +20,13 @@ def make_app(delay: float) -> web.Application:
     # The page is made once, so that the site takes no processor time from the measured processes.
     template = page("NUMBER")
 
-    async def answer(request: web.Request) -> web.Response:
+    async def respond(request: web.Request) -> web.Response:
         await asyncio.sleep(delay)
         text = template.replace("NUMBER", request.match_info["number"])
         return web.Response(text=text, content_type="text/html")
 
     app = web.Application()
-    app.router.add_get("/page/{number}", answer)
+    app.router.add_get("/page/{number}", respond)
     return app
 
 

@@ -90,8 +90,8 @@ def main() -> None:
     command = [sys.executable, "-m", "localpubsub", "--ephemeral", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
-        said = server.stdout.readline() + server.stdout.readline()
-        ports = [int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)(?: |/ )", said)[:2]]
+        output = server.stdout.readline() + server.stdout.readline()
+        ports = [int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)(?: |/ )", output)[:2]]
         fresh = multiprocessing.get_context("spawn")  # gRPC does not survive a fork
         try:
             with fresh.Pool(1) as pool:

@@ -98,9 +98,9 @@ async def push_all(url: str, bodies: list[bytes], at_once: int) -> float:
         await _await_health(session, f"{url}/healthz")
 
         async def push(body: bytes) -> None:
-            async with gate, session.post(url, data=body) as answer:
-                if answer.status != 204:
-                    sys.exit(f"the worker answered {answer.status}: {await answer.text()}")
+            async with gate, session.post(url, data=body) as response:
+                if response.status != 204:
+                    sys.exit(f"the worker answered {response.status}: {await response.text()}")
 
         await asyncio.gather(*map(push, bodies[:40]))  # connections, imports, first use of everything
         started = time.monotonic()

@@ -20,7 +20,7 @@ from threading import local
 from aiohttp import web
 
 from benchmarks.worker_class import push_body
-from benchmarks.worker_process import Sender, await_port, surroundings, worker_process
+from benchmarks.worker_process import Sender, await_port, worker_dependencies, worker_process
 from console.stack.ports import free_port
 from contract.recipe import Recipe
 
@@ -63,7 +63,7 @@ def recipe(number: int) -> Recipe:
 def serve(port: int) -> None:
     """Serve the site on every address of the loopback network."""
 
-    async def answer(request: web.Request) -> web.Response:
+    async def respond(request: web.Request) -> web.Response:
         number = int(request.match_info["number"])
         if number % 20 == 9:
             return web.Response(status=404)
@@ -71,7 +71,7 @@ def serve(port: int) -> None:
         return web.Response(body=body, headers={"Content-Type": content_type})
 
     app = web.Application()
-    app.router.add_get("/{number:[0-9]+}", answer)
+    app.router.add_get("/{number:[0-9]+}", respond)
     web.run_app(app, host="0.0.0.0", port=port, print=None, access_log=None)  # noqa: S104 - see above
 
 
@@ -109,7 +109,9 @@ class Pushing:
         if not hasattr(self._own, "connection"):
             self._own.connection = self._sender.connection()
         url = f"http://127.0.{number % HOSTS}.1:{self._port}/{number}"
-        self._sender.push(self._own.connection, push_body(url, recipe(number)), may=frozenset({204, 422}))
+        self._sender.push(
+            self._own.connection, push_body(url, recipe(number)), accepted=frozenset({204, 422})
+        )
 
 
 def main() -> None:
@@ -120,7 +122,11 @@ def main() -> None:
     if sys.platform != "linux":
         sys.exit("memory is read from /proc, which only Linux has")
     numbers = iter(range(chosen.pages))
-    with surroundings() as around, site() as port, worker_process(around, auth="oidc") as (process, sender):
+    with (
+        worker_dependencies() as dependencies,
+        site() as port,
+        worker_process(dependencies, auth="oidc") as (process, sender),
+    ):
         await_port(sender.port)
         pushing = Pushing(sender, port)
         pushing.push(0)

@@ -22,19 +22,20 @@ from contract.topology import OUTCOMES_TOPIC
 from localpubsub.push.signing import SigningKey
 
 HERE = Path(__file__).parents[1]
-PATIENCE_SECONDS = 60
-GOOD = frozenset({204})
+TIMEOUT_SECONDS = 60
+#: HTTP statuses of a push whose job succeeded.
+SUCCESS = frozenset({204})
 COMMAND = ("-m", "gunicorn", "-c", "python:worker.gunicorn_conf")
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class WorkerDependencies:
     """The servers that a worker needs.
 
     Attributes:
         pubsub: host:port of a Pub/Sub that has the outcomes topic.
-        certs_url: the certificate of whoever signs the tokens.
-        token: of the push account, for an hour.
+        certs_url: URL of the certificate that verifies the tokens.
+        token: an OIDC token of the push account, valid for an hour.
     """
 
     pubsub: str
@@ -60,7 +61,7 @@ class Surroundings:
 
 
 @contextmanager
-def surroundings() -> Iterator[Surroundings]:
+def worker_dependencies() -> Iterator[WorkerDependencies]:
     """Run a Pub/Sub with the outcomes topic, and a certificate server."""
     key = SigningKey.generate()
     certificates = json.dumps({key.kid: key.certificate.decode()}).encode()
@@ -84,7 +85,7 @@ def surroundings() -> Iterator[Surroundings]:
         server = stack.enter_context(HTTPServer(("127.0.0.1", 0), Certificates))
         Thread(target=server.serve_forever, daemon=True).start()
         stack.callback(server.shutdown)
-        yield Surroundings(pubsub.host, f"http://127.0.0.1:{server.server_port}/certs", token)
+        yield WorkerDependencies(pubsub.host, f"http://127.0.0.1:{server.server_port}/certs", token)
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,8 @@ class Sender:
     """Sends pushes over kept connections.
 
     Attributes:
-        port: the worker's.
-        token: for `Authorization`.
+        port: port of the worker, on 127.0.0.1.
+        token: the OIDC token for the header `Authorization`.
     """
 
     port: int
@@ -101,31 +102,31 @@ class Sender:
 
     def connection(self) -> http.client.HTTPConnection:
         """Return a connection to the worker."""
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_SECONDS)
 
     def push(
-        self, connection: http.client.HTTPConnection, body: bytes, *, may: frozenset[int] = GOOD
+        self, connection: http.client.HTTPConnection, body: bytes, *, accepted: frozenset[int] = SUCCESS
     ) -> None:
-        """Push, and wait for the response, whose status must be one of `may`."""
+        """Push, and wait for the response, whose status must be one of `accepted`."""
         connection.request("POST", "/", body, {"Authorization": f"Bearer {self.token}"})
-        with connection.getresponse() as answer:
-            said = answer.read()
-            if answer.status not in may:
-                sys.exit(f"the worker answered {answer.status}: {said.decode()}")
+        with connection.getresponse() as response:
+            content = response.read()
+            if response.status not in accepted:
+                sys.exit(f"the worker answered {response.status}: {content.decode()}")
 
 
 @contextmanager
 def worker_process(
-    around: Surroundings,
+    dependencies: WorkerDependencies,
     *,
     auth: str,
     tree: Path = HERE,
-    more: Mapping[str, str] | None = None,
+    variables: Mapping[str, str] | None = None,
     command: Sequence[str] = COMMAND,
 ) -> Iterator[tuple[subprocess.Popen[bytes], Sender]]:
     """Start a worker of the checkout in `tree`; yield at once, possibly before it listens."""
     port = free_port()
-    environment = around.environment(port, auth) | {"PYTHONPATH": str(tree)} | dict(more or {})
+    environment = dependencies.environment(port, auth) | {"PYTHONPATH": str(tree)} | dict(variables or {})
     process = subprocess.Popen(
         [sys.executable, *command],
         cwd=tree,
@@ -135,7 +136,7 @@ def worker_process(
         stderr=subprocess.DEVNULL,
     )
     try:
-        yield process, Sender(port, around.token)
+        yield process, Sender(port, dependencies.token)
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -143,8 +144,8 @@ def worker_process(
 
 def await_port(port: int) -> None:
     """Return once a process listens on the port."""
-    for _ in range(PATIENCE_SECONDS * 200):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
+    for _ in range(TIMEOUT_SECONDS * 200):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
         try:
             connection.connect()
         except ConnectionRefusedError:
