@@ -1,4 +1,4 @@
-"""Settings and fixtures of all tests."""
+"""Defines the settings and fixtures that all tests share."""
 
 import os
 import signal
@@ -13,24 +13,25 @@ from tests.servers.pubsub import PubsubServer
 from tests.servers.recording_publisher import RecordingPublisher
 from tests.servers.site import Site, running_site
 
-# Few examples, for a quick result, and no time limit for an example. CI always draws the same examples, so
-# that only a change can make it fail; other runs draw new ones.
+# Hypothesis draws only 50 examples per test, so that the tests are fast, and has no time limit per example.
+# CI always draws the same examples, so that only a change of the code can make a test fail; other runs draw
+# new examples.
 settings.register_profile("scrapeq", max_examples=50, deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("scrapeq")
 
 # A shell starts background jobs with SIGINT ignored, and child processes inherit that. Tests send SIGINT.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-
-#: Folders of tests that wait for processes and servers. They run first, so that none is left for the end.
+#: Folders of tests that wait for processes and servers. They run first, because a slow test that starts last
+#: would run alone.
 SLOW_FOLDERS = ("scripts", "journey", "rollout", "images", "terraform", "conformance", "console")
 
 
-@pytest.hookimpl(tryfirst=True)  # Before pytest selects tests by their markers.
+@pytest.hookimpl(tryfirst=True)  # The markers must be set before pytest selects tests by them.
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is long on the official emulator, and order the tests by their folders.
+    """Mark the tests that take long on the official emulator, and move the slow folders to the front.
 
-    With --no-loadscope-reorder pytest-xdist gives the files to its processes in this order.
+    With the option --no-loadscope-reorder pytest-xdist starts the files in this order.
     """
     for item in items:
         if item.get_closest_marker("long_on_emulator") and item.get_closest_marker("emulator"):
@@ -41,7 +42,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    """A site for this test alone."""
+    """A running web site that only this test uses."""
     with running_site() as site:
         yield site
 
@@ -54,7 +55,7 @@ def publisher() -> RecordingPublisher:
 
 @pytest.fixture(scope="session")
 def localpubsub_server() -> Iterator[PubsubServer]:
-    """localpubsub, started once for all tests of this process."""
+    """A localpubsub server, started once for all tests of this process."""
     with pubsub.localpubsub_server() as started:
         yield started
 
@@ -68,7 +69,7 @@ def emulator_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pubsub
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Escape half surrogate pairs in captured output: pytest-xdist sends reports as UTF-8."""
+    """Escape lone surrogates in captured output, because pytest-xdist sends reports as UTF-8."""
     report = yield
     report.sections = [
         (title, text.encode(errors="backslashreplace").decode()) for title, text in report.sections

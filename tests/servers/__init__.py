@@ -1,1 +1,1 @@
-"""What the tests of several packages share: servers, processes, recorders, and waiting for a fact."""
+"""Contains servers, processes, recorders and waiting functions that the tests of several packages use."""

@@ -1,4 +1,4 @@
-"""A certificate authority for tests, and certificates of sites."""
+"""Provides a certificate authority for tests, which issues certificates for HTTPS sites."""
 
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -15,14 +15,14 @@ def _name(text: str) -> x509.Name:
 
 
 class CertificateAuthority:
-    """Signs the certificates of sites with a key of its own."""
+    """Signs the certificates of sites; each authority has a separate key."""
 
     def __init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._own = self._certificate("tests", self._key, days=30, names=(), is_authority=True)
 
     def client(self) -> ssl.SSLContext:
-        """Return a client context that trusts this authority alone."""
+        """Return a client context that trusts only this authority."""
         pem = self._own.public_bytes(serialization.Encoding.PEM).decode()
         return ssl.create_default_context(cadata=pem)
 
@@ -53,7 +53,7 @@ class CertificateAuthority:
         is_authority: bool = False,
     ) -> x509.Certificate:
         now = datetime.now(UTC)
-        building = (
+        builder = (
             x509.CertificateBuilder()
             .subject_name(_name(subject))
             .issuer_name(_name("tests"))
@@ -65,5 +65,5 @@ class CertificateAuthority:
         )
         if names:
             alternatives = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
-            building = building.add_extension(alternatives, critical=False)
-        return building.sign(self._key, hashes.SHA256())
+            builder = builder.add_extension(alternatives, critical=False)
+        return builder.sign(self._key, hashes.SHA256())

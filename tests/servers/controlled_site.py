@@ -1,4 +1,4 @@
-"""A web site that a test controls: a page succeeds, fails, asks for a retry, or waits to be released."""
+"""Runs a web server whose path selects the response: 200, an error, a 429, or one that the test delays."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ from werkzeug import Request, Response
 from tests.servers.http_server import serving
 from tests.servers.waiting import MAX_WAIT_SECONDS
 
-#: Value of the field Retry-After in the first response to a page below /later, in seconds.
+#: Seconds in the Retry-After header of the first response for each path that begins with /later.
 RETRY_AFTER_SECONDS: Final = 2
 
 
@@ -23,10 +23,13 @@ def html_page(title: str, status: int = 200) -> Response:
 
 
 class Site:
-    """The requests so far, and the status of each page.
+    """A test server that records its requests and chooses the status by the path.
 
-    A page below /fails has the status 500, one below /missing 404, one below /later first 429 and then 200,
-    one below /held 200 as soon as it is not held, and every other page 200.
+    - ``/fails/…``: 500.
+    - ``/missing/…``: 404.
+    - ``/later/…``: 429 for the first request, then 200.
+    - ``/held/…``: 200; after ``hold()`` the response is delayed until ``release()``.
+    - all other paths: 200.
 
     Attributes:
         url: the site's URL without a slash at its end.
@@ -44,12 +47,12 @@ class Site:
         return [f"{self.url}/{prefix}/{number}" for number in range(count)]
 
     def hold(self) -> None:
-        """Send no response to a request below /held until `release`."""
+        """Delay the responses for paths that begin with /held until `release` is called."""
         with self._changed:
             self._is_holding = True
 
     def release(self) -> None:
-        """Respond to the held requests, and to all later ones at once."""
+        """Respond to the held requests, and respond to later requests without delay."""
         with self._changed:
             self._is_holding = False
             self._changed.notify_all()
@@ -58,7 +61,7 @@ class Site:
         """Return as soon as `path` was requested `count` times.
 
         Raises:
-            AssertionError: there were too few requests in time.
+            AssertionError: fewer than `count` requests arrived before the timeout.
         """
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.requests[path]) >= count, MAX_WAIT_SECONDS), (
@@ -66,7 +69,7 @@ class Site:
             )
 
     def respond(self, request: Request) -> Response:
-        """Record a request, wait while it is held, and return the response."""
+        """Record a request, wait while the path is held, and return the response."""
         path = request.path
         with self._changed:
             self.requests[path].append(time.monotonic())

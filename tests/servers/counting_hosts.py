@@ -1,4 +1,4 @@
-"""Hosts of one web site that count the requests which each of them has open at the same time."""
+"""Runs a web site on several hosts and counts how many requests each host has open at the same time."""
 
 import threading
 from collections import defaultdict
@@ -14,13 +14,13 @@ from tests.servers.waiting import MAX_WAIT_SECONDS
 
 
 class Hosts:
-    """The open requests of each host, now and at most.
+    """Counts the open requests of each host and keeps the largest count.
 
     Attributes:
         urls: the URL of each host, without a slash at its end.
-        open: number of open requests of each host, those for robots.txt included.
+        open: number of open requests of each host, including requests for robots.txt.
         peak: the largest number of open requests that each host has had.
-        finished: number of requests that were responded to.
+        finished: number of requests, of all hosts, whose response was returned.
     """
 
     def __init__(self) -> None:
@@ -36,16 +36,16 @@ class Hosts:
         return [f"{self.urls[host]}/page/{number}" for number in range(count)]
 
     def await_open(self, fact: Callable[[], bool], describe: str) -> None:
-        """Return as soon as `fact()` is true of the open requests.
+        """Return as soon as `fact()` is true; it is checked whenever a request begins or ends.
 
         Raises:
-            AssertionError: it did not become true in time; the message is `describe`.
+            AssertionError: `fact()` did not become true before the timeout; `describe` begins the message.
         """
         with self._changed:
             assert self._changed.wait_for(fact, MAX_WAIT_SECONDS), f"{describe}: {dict(self.open)}"
 
     def release(self) -> None:
-        """Respond to the held requests, and to all later ones at once."""
+        """Respond to the held requests, and respond to later requests without delay."""
         with self._changed:
             self._is_holding = False
             self._changed.notify_all()
@@ -59,7 +59,7 @@ class Hosts:
             self._changed.notify_all()
             if is_page:
                 self._changed.wait_for(lambda: not self._is_holding, MAX_WAIT_SECONDS)
-            # The count ends before the response is sent: the next request may arrive right after it.
+            # Decrement before the response is sent: the client may send its next request right after it.
             self.open[host] -= 1
             self.finished += 1
             self._changed.notify_all()

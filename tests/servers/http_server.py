@@ -1,4 +1,4 @@
-"""A well-behaved HTTP server whose responses a function makes (pytest-httpserver)."""
+"""Runs a standards-compliant HTTP server (pytest-httpserver); a function returns its responses."""
 
 import re
 from collections.abc import Callable, Iterator

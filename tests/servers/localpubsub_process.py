@@ -1,4 +1,4 @@
-"""Run ``python -m localpubsub`` as a process, for tests that kill it or measure it."""
+"""Runs ``python -m localpubsub`` as a process, for tests that kill or measure the server."""
 
 import re
 import subprocess
@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-#: Seconds that a killed process has to be gone.
+#: Maximum number of seconds until a killed process has ended.
 EXIT_SECONDS: Final = 60
-#: Number of lines that localpubsub prints when it listens: the addresses and where its data is.
+#: Number of lines that localpubsub prints when it listens: its addresses and the path of its data.
 PRINTED_LINES: Final = 3
 
 
 @dataclass
 class LocalpubsubProcess:
-    """A server process that has printed its address.
+    """A process of localpubsub that is listening.
 
     Attributes:
         process: the process; its standard output is a pipe.
-        host: its gRPC address, ``host:port``.
-        lines: the lines that it printed at its start.
+        host: the gRPC address of the server, ``host:port``.
+        lines: the lines that the server printed when it started.
     """
 
     process: subprocess.Popen[str]
@@ -30,26 +30,30 @@ class LocalpubsubProcess:
     lines: list[str]
 
     def resident_bytes(self) -> int:
-        """Return the memory that the process takes."""
+        """Return the resident memory of the process, in bytes."""
         found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{self.process.pid}/status").read_text())
         assert found
         return int(found.group(1)) * 1024
 
     def kill(self) -> None:
-        """Send SIGKILL, so that the server cannot write anything more, and wait for the end."""
+        """End the process with SIGKILL, so that the server cannot write any more data."""
         self.process.kill()
         self.process.wait(EXIT_SECONDS)
 
 
 @contextmanager
 def running_process(*arguments: str, max_file_kib: int | None = None) -> Iterator[LocalpubsubProcess]:
-    """Run the command on a free port until the block ends.
+    """Run localpubsub on a free port until the block ends.
 
-    With ``max_file_kib`` no file that it writes can grow larger, as on a full disk.
+    Args:
+        arguments: further command line arguments of localpubsub.
+        max_file_kib: maximum size of each file that the process writes, in KiB, which imitates a full disk;
+            None: unlimited.
     """
     command = [sys.executable, "-m", "localpubsub", "--port", "0", "--log-level", "error", *arguments]
     if max_file_kib is not None:
-        # A shell sets the limit: Popen's preexec_fn would fork, which gRPC's threads do not survive.
+        # A shell sets the limit, because Popen forks if preexec_fn is given, and gRPC's threads do not
+        # survive a fork.
         command = ["sh", "-c", f'ulimit -f {max_file_kib * 2} && exec "$@"', "sh", *command]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:

@@ -1,4 +1,4 @@
-"""Facts about processes, as the operating system reports them."""
+"""Queries the operating system for running processes and open ports."""
 
 import os
 import socket
@@ -6,7 +6,7 @@ import subprocess
 
 
 def is_running(group: int) -> bool:
-    """Return whether a process group has a member that has not ended."""
+    """Return whether at least one process of a process group has not ended."""
     listed = subprocess.run(
         ["ps", "-A", "-o", "pgid=,stat="], check=True, capture_output=True, text=True, env={**os.environ}
     )
@@ -16,7 +16,7 @@ def is_running(group: int) -> bool:
     )
 
 
-def children_of(parent: int) -> set[int]:
+def descendant_groups(parent: int) -> set[int]:
     """Return the process groups of all descendants of a process."""
     listed = subprocess.run(
         ["ps", "-A", "-o", "pid=,ppid=,pgid="], check=True, capture_output=True, text=True
@@ -30,7 +30,7 @@ def children_of(parent: int) -> set[int]:
 
 
 def is_listening(port: int | None) -> bool:
-    """Return whether a process accepts connections to a port of 127.0.0.1."""
+    """Return whether some process accepts connections to this port of 127.0.0.1."""
     try:
         socket.create_connection(("127.0.0.1", port or 0), timeout=60).close()
     except ConnectionError:

@@ -1,4 +1,4 @@
-"""Start a Pub/Sub: localpubsub in this process, or Google's official emulator."""
+"""Starts a Pub/Sub server: localpubsub in this process, or Google's official emulator."""
 
 import os
 import shutil
@@ -20,23 +20,23 @@ from console.stack.ports import free_port
 from tests.servers.requirements import skip_or_fail
 from tests.servers.waiting import wait_until
 
-#: Seconds that the emulator has to start.
+#: Maximum number of seconds until the emulator listens.
 START_SECONDS: Final = 120.0
-#: The line that the emulator logs when it listens.
+#: Beginning of the line that the emulator logs when it listens.
 STARTED_LINE: Final = "Server started, listening on"
 
 
 @dataclass(frozen=True)
 class PubsubServer:
-    """A running Pub/Sub.
+    """A running Pub/Sub server.
 
     Attributes:
         name: "localpubsub" or "emulator".
         host: the gRPC address ``host:port``, for PUBSUB_EMULATOR_HOST.
         certs_url: URL of the certificates that verify push tokens; None if the server signs no tokens.
         http_url: URL of the REST API, before ``/v1/projects``, without a slash at its end.
-        warehouse: the SQLite file that stands for BigQuery; None if the server has none.
-        buckets: the directory that stands for Cloud Storage; None if the server has none.
+        warehouse: the SQLite file that replaces BigQuery; None if the server does not write to tables.
+        buckets: the directory that replaces Cloud Storage; None if the server does not write to buckets.
     """
 
     name: str
@@ -65,7 +65,8 @@ def emulator_server(data: Path) -> Iterator[PubsubServer]:
     host = f"127.0.0.1:{free_port()}"
     command = ["gcloud", "beta", "emulators", "pubsub", "start", f"--host-port={host}", f"--data-dir={data}"]
     log = data / "emulator.log"
-    # The JVM's second compiler took half of the processor time of a server that lives for a minute.
+    # Disable the JVM's optimizing compiler: it used half of the processor time, and a server that runs for
+    # a minute does not benefit from it.
     environment = {**os.environ, "JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
     with log.open("w") as output:
         process = subprocess.Popen(
@@ -75,7 +76,7 @@ def emulator_server(data: Path) -> Iterator[PubsubServer]:
         _wait_until_started(process, log)
         yield PubsubServer("emulator", host, None, f"http://{host}")
     finally:
-        # gcloud starts java, and leaves it running when gcloud itself is terminated.
+        # gcloud starts java as a child process, which keeps running if only gcloud is terminated.
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(60)
 
@@ -92,7 +93,7 @@ def _wait_until_started(process: subprocess.Popen[bytes], log: Path) -> None:
 
 @contextmanager
 def gapic_clients(host: str) -> Iterator[tuple[PublisherClient, SubscriberClient]]:
-    """The generated clients below google-cloud-pubsub's batching, which send each request as it is given."""
+    """Yield the generated gRPC clients, which send each request unchanged and without batching."""
     with grpc.insecure_channel(host, options=[("grpc.max_send_message_length", -1)]) as channel:
         publisher = PublisherClient(transport=PublisherGrpcTransport(channel=channel))
         subscriber = SubscriberClient(transport=SubscriberGrpcTransport(channel=channel))

@@ -1,4 +1,4 @@
-"""The clients of google-cloud-pubsub for a test, and names that no other test uses."""
+"""Provides Pub/Sub clients for tests, and resource names that are unique in the process."""
 
 import itertools
 import time
@@ -20,7 +20,7 @@ _numbers = itertools.count(1)
 
 
 class PubsubClient:
-    """The generated gRPC clients of google-cloud-pubsub, which send each request as it is given.
+    """The generated gRPC clients of google-cloud-pubsub, which send each request unchanged.
 
     Attributes:
         timeout: seconds to wait for messages.
@@ -39,7 +39,7 @@ class PubsubClient:
         self._pushed: list[str] = []
 
     def name(self, collection: str) -> str:
-        """Return a resource name that was not used before."""
+        """Return a resource name that was not used before; `collection` is for example ``topics``."""
         return f"projects/{PROJECT}/{collection}/name-{next(_numbers)}"
 
     def topic(self, **fields: object) -> str:
@@ -51,14 +51,14 @@ class PubsubClient:
         return self.created(topic, **fields).name
 
     def created(self, topic: str, **fields: object) -> Subscription:
-        """Create a subscription and return it as the server does."""
+        """Create a subscription and return the server's response."""
         request = Subscription(name=self.name("subscriptions"), topic=topic, **fields)
         if request.push_config.push_endpoint:
             self._pushed.append(request.name)
         return self.subscriber.create_subscription(request)
 
     def stop_pushing(self) -> None:
-        """Delete the push subscriptions, which would go on pushing to an endpoint that has ended."""
+        """Delete the push subscriptions, so that the server stops pushing to an endpoint that has ended."""
         for name in self._pushed:
             with suppress(GoogleAPICallError):
                 self.subscriber.delete_subscription(subscription=name, timeout=10)
@@ -69,12 +69,14 @@ class PubsubClient:
         return list(self.publisher.publish(topic=topic, messages=messages).message_ids)
 
     def pull(self, subscription: str, count: int = 1) -> list[ReceivedMessage]:
-        """Pull until ``count`` messages have come; return exactly these."""
+        """Pull until exactly ``count`` messages were received, and return them."""
         found: list[ReceivedMessage] = []
         until = time.monotonic() + self.timeout
         while len(found) < count and time.monotonic() < until:
-            answer = self.subscriber.pull(subscription=subscription, max_messages=count, timeout=self.timeout)
-            found += answer.received_messages
+            response = self.subscriber.pull(
+                subscription=subscription, max_messages=count, timeout=self.timeout
+            )
+            found += response.received_messages
         assert len(found) == count, f"{len(found)} messages instead of {count}"
         return found
 
@@ -82,7 +84,8 @@ class PubsubClient:
         """Return the messages that are deliverable now, without waiting."""
         request = {"subscription": subscription, "max_messages": 100, "return_immediately": True}
         with warnings.catch_warnings():
-            # It is deprecated because an empty response proves nothing in the cloud; here it does.
+            # return_immediately is deprecated because an empty response of Google's service does not prove
+            # that the backlog is empty. A response of the servers under test does.
             warnings.simplefilter("ignore", DeprecationWarning)
             return list(self.subscriber.pull(request).received_messages)
 
@@ -103,7 +106,7 @@ class PubsubClient:
 
 @contextmanager
 def connect(server: PubsubServer | str, timeout: float = MAX_WAIT_SECONDS) -> Iterator[PubsubClient]:
-    """Clients of a server, which may be given as its gRPC address ``host:port``."""
+    """Yield clients of a server, or of the server with the gRPC address ``host:port``."""
     if isinstance(server, str):
         server = PubsubServer("localpubsub", server, None)
     with gapic_clients(server.host) as clients:
@@ -111,8 +114,8 @@ def connect(server: PubsubServer | str, timeout: float = MAX_WAIT_SECONDS) -> It
 
 
 @contextmanager
-def running_localpubsub(**options: Any) -> Iterator[PubsubClient]:  # noqa: ANN401 - Options
-    """Run localpubsub in this process with these options until the block ends, with clients of it."""
+def running_localpubsub(**options: Any) -> Iterator[PubsubClient]:  # noqa: ANN401 - each option has its type
+    """Run localpubsub in this process with these options until the block ends; yield clients of it."""
     with localpubsub.running(**options) as server:
         named = PubsubServer(
             "localpubsub", server.host, None, server.http_url, server.warehouse, server.buckets

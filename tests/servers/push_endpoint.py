@@ -1,4 +1,4 @@
-"""A push endpoint: a real HTTP server that records its requests and responds as a test decides."""
+"""Runs a push endpoint: an HTTP server that records its requests and responds as a test decides."""
 
 import json
 import secrets
@@ -19,10 +19,10 @@ Response = int | Literal["reset", "silence"]
 
 @dataclass(frozen=True)
 class Push:
-    """One request as it arrived.
+    """One push request that the endpoint received.
 
     Attributes:
-        at: its arrival by time.monotonic().
+        at: the time of arrival (time.monotonic()).
         path: the request's path with its query.
         headers: the header fields; their names are in lower case.
         body: the body's bytes.
@@ -35,26 +35,26 @@ class Push:
 
     @property
     def envelope(self) -> dict[str, Any]:
-        """The body as JSON."""
+        """The decoded JSON document of the body."""
         found: dict[str, Any] = json.loads(self.body)
         return found
 
     @property
     def message_id(self) -> str:
-        """Id of the message."""
+        """Id of the pushed message."""
         return str(self.envelope["message"]["messageId"])
 
 
 @dataclass
 class PushEndpoint:
-    """What an endpoint has received, and how it responds.
+    """Records the requests of an endpoint and decides its responses.
 
     Attributes:
-        timeout: seconds that `wait_until` and `wait_for` wait at most.
+        timeout: maximum number of seconds that `wait_until` and `wait_for` wait.
         url: the URL to push to.
         pushes: the requests so far, in the order of their arrival.
         respond: returns the response to a request.
-        closed_early: number of requests whose connection the server closed before the response.
+        closed_early: number of requests whose connection Pub/Sub closed before it got a response.
         connections: number of connections that were opened.
     """
 
@@ -74,22 +74,22 @@ class PushEndpoint:
         return self.respond(push)
 
     def count_closed_early(self) -> None:
-        """Count a connection that was closed before the response."""
+        """Count a connection that Pub/Sub closed before it got a response."""
         with self._changed:
             self.closed_early += 1
             self._changed.notify_all()
 
     def wait_until(self, fact: Callable[[], bool], timeout: float | None = None) -> None:
-        """Return once `fact()` is true, which is checked after each request.
+        """Return as soon as `fact()` is true; it is checked after each request.
 
         Raises:
-            AssertionError: it did not become true in time.
+            AssertionError: `fact()` did not become true before the timeout.
         """
         with self._changed:
             assert self._changed.wait_for(fact, timeout or self.timeout), f"only {len(self.pushes)} pushes"
 
     def wait_for(self, count: int, timeout: float | None = None) -> list[Push]:
-        """Return the first ``count`` requests, once they have arrived."""
+        """Wait for ``count`` requests and return the first ``count``."""
         self.wait_until(lambda: len(self.pushes) >= count, timeout)
         return self.pushes[:count]
 
@@ -110,13 +110,13 @@ class PushEndpointServer(ThreadingHTTPServer):
         self.endpoint = endpoint
         endpoint.url = f"http://{host}:{self.server_port}/push"
 
-    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as the base class
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - types of the base class
         """Count the connection."""
         self.endpoint.connections += 1
         super().process_request(request, client_address)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Ignore a connection that the other side cut, because some tests do that on purpose."""
+        """Ignore a connection that the client closed, because some tests close connections on purpose."""
 
 
 @contextmanager
@@ -134,9 +134,10 @@ def running_endpoint(timeout: float = MAX_WAIT_SECONDS) -> Iterator[PushEndpoint
 
 
 def unused_loopback_address() -> str:
-    """Return a random loopback address, where this system has more than one.
+    """Return a random loopback address on Linux, and 127.0.0.1 on other systems.
 
-    A Pub/Sub that an earlier test left running still pushes to the address and port of that test's endpoint.
+    A Pub/Sub server that is still running after an earlier test pushes to the address and port of that test's
+    endpoint, which therefore must not be used again.
     """
     if sys.platform != "linux":
         return "127.0.0.1"
@@ -158,7 +159,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif response == "silence":
             self._wait_until_closed()
         elif response == 102:
-            # An informational response, which no final response follows.
+            # Send an informational response, but no final response.
             self.wfile.write(b"HTTP/1.1 102 Processing\r\n\r\n")
             self._wait_until_closed()
         else:

@@ -1,4 +1,4 @@
-"""Push tokens, and the certificates that verify them, made with real RSA keys."""
+"""Creates push tokens and the certificates that verify them, with real RSA keys."""
 
 import base64
 import hashlib
@@ -23,12 +23,12 @@ def segment(value: object) -> str:
 
 
 class Issuer:
-    """Signs tokens with an RSA key of its own.
+    """Signs push tokens; each issuer has a separate RSA key.
 
     Attributes:
-        kid: the id of the key, as in the token's header.
-        pem: the certificate of the key.
-        key_pem: the private key.
+        kid: id of the key, which is the field `kid` of each token's header.
+        pem: the certificate of the key (PEM).
+        key_pem: the private key (PEM, PKCS #8).
     """
 
     def __init__(self) -> None:
@@ -52,10 +52,10 @@ class Issuer:
         ).decode()
 
     def certificates(self) -> bytes:
-        """Return the JSON document of the certificate server: key id to certificate."""
+        """Return the JSON document of the certificate server, which maps the key id to the certificate."""
         return json.dumps({self.kid: self.pem}).encode()
 
-    def token(self, header: dict[str, Any] | None = None, **claims: Any) -> str:  # noqa: ANN401 - JSON
+    def token(self, header: dict[str, Any] | None = None, **claims: Any) -> str:  # noqa: ANN401 - JSON values
         """Return a token as Pub/Sub sends it, with these header fields and claims; None removes a claim."""
         head = {"alg": "RS256", "typ": "JWT", "kid": self.kid} | (header or {})
         signed = f"{segment(head)}.{segment(claims_of(**claims))}"
@@ -63,8 +63,8 @@ class Issuer:
         return f"{signed}.{segment(signature)}"
 
 
-def claims_of(**changed: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
-    """Return the claims of a push token, with the given ones changed; None removes a claim."""
+def claims_of(**changed: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON values
+    """Return the claims of a push token, with the given claims changed; None removes a claim."""
     now = int(time.time())
     claims = {
         "iss": "https://accounts.google.com",

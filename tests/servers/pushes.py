@@ -1,6 +1,6 @@
-"""Write pushes as Pub/Sub sends them.
+"""Writes push requests as Pub/Sub sends them.
 
-No code is shared with the envelope's reader, so that a fault in one of them is seen.
+The code is independent of push_endpoint's decoder, so that a fault in the decoder makes a test fail.
 """
 
 import base64
@@ -36,7 +36,7 @@ def job(**changed: object) -> bytes:
 
 
 def push(data: bytes = job(), attempt: int | None = 2, ordering_key: str = "", **attributes: str) -> bytes:
-    """Return the body of a push."""
+    """Return the body of a push request; `attributes` are added, and None as `attempt` omits the number."""
     document: dict[str, Any] = {
         "message": {
             "data": base64.b64encode(data).decode(),

@@ -1,4 +1,4 @@
-"""A publisher that records what is published, and fails when a test wants it to."""
+"""Provides a publisher that records the published messages, or fails if a test sets an error."""
 
 from collections.abc import Iterable, Iterator
 
@@ -6,12 +6,12 @@ from publishing.publisher import Message, PublishUnconfirmed
 
 
 class RecordingPublisher:
-    """Publishes into a list.
+    """Appends the published messages to a list.
 
     Attributes:
         published: the confirmed messages, in order.
-        error: what publishing any message ends with instead; None to confirm.
-        error_from: index of the first message of a `publish_all` that ends with `error`.
+        error: the error of each publish; None: each publish is confirmed.
+        error_from: index of the first message of a `publish_all` that fails with `error`.
     """
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class RecordingPublisher:
         return str(len(self.published))
 
     def publish_all(self, messages: Iterable[Message]) -> Iterator[PublishUnconfirmed | str]:
-        """Record the messages and yield their ids; yield `error` from index `error_from` on."""
+        """Record the messages and yield their ids; yield `error` for each index from `error_from` on."""
         for index, message in enumerate(messages):
             if isinstance(self.error, PublishUnconfirmed) and index >= self.error_from:
                 yield self.error

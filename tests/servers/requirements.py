@@ -1,4 +1,4 @@
-"""What a test needs of this machine: a missing program skips the test on a laptop, and fails it in CI."""
+"""Skips a test if a program that it needs is missing; in CI, the test fails instead."""
 
 import os
 from typing import NoReturn
@@ -7,9 +7,9 @@ import pytest
 
 
 def skip_or_fail(reason: str) -> NoReturn:
-    """Skip the test with `reason`; fail it where the environment variable CI is set.
+    """Skip the test with `reason`, or fail it if the environment variable CI is set.
 
-    CI installs every program that the tests need (.ci/run), so that a missing one is a fault there.
+    CI installs every program that the tests need, so a missing program is an error there.
     """
     if os.environ.get("CI"):
         pytest.fail(reason)

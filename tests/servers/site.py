@@ -1,4 +1,4 @@
-"""A web site on a raw socket, which responds or misbehaves at each path as a test wants."""
+"""Runs a web site on a raw socket; a test sets the response of each path, which may be invalid HTTP."""
 
 import socket
 import ssl
@@ -9,19 +9,24 @@ from typing import NamedTuple
 
 
 class Request(NamedTuple):
-    """A request: its path with query, and its header fields with their names in lower case."""
+    """A request that the site received.
+
+    Attributes:
+        path: the path with its query.
+        headers: the header fields; their names are in lower case.
+    """
 
     path: str
     headers: dict[str, str]
 
 
 class PendingRequest(NamedTuple):
-    """A request whose response a test writes by itself.
+    """A request to which a function of the test writes the response.
 
     Attributes:
         connection: the client's socket.
         request: what the client sent.
-        closing: set when the site ends.
+        closing: set when the site is being closed.
     """
 
     connection: socket.socket
@@ -32,15 +37,15 @@ class PendingRequest(NamedTuple):
         """Send bytes unchanged."""
         self.connection.sendall(data)
 
-    def send_slowly(self, data: bytes, seconds_a_byte: float = 0.02) -> None:
-        """Send one byte after another, until all are sent or the site ends."""
+    def send_slowly(self, data: bytes, seconds_per_byte: float = 0.02) -> None:
+        """Send one byte after another, until all are sent or the site is closed."""
         for byte in data:
-            if self.closing.wait(seconds_a_byte):
+            if self.closing.wait(seconds_per_byte):
                 return
             self.send(bytes([byte]))
 
     def wait_until_closed(self) -> None:
-        """Send nothing, and return once the client has closed the connection."""
+        """Wait until the client has closed the connection."""
         self.connection.recv(1)
 
     def reset(self) -> None:
@@ -49,7 +54,8 @@ class PendingRequest(NamedTuple):
         self.connection.close()
 
 
-#: The bytes of a response, after which the connection stays open; or a function that writes it, and closes.
+#: Either the bytes of a response, after which the connection stays open, or a function that writes the
+#: response, after which the site closes the connection.
 Response = bytes | Callable[[PendingRequest], None]
 
 
@@ -77,7 +83,7 @@ def redirect(target: str, status: int = 302) -> bytes:
 
 
 class Site:
-    """Listens on 127.0.0.1, with one thread for each connection.
+    """A web server on 127.0.0.1, with one thread for each connection.
 
     Attributes:
         requests: the requests so far, in order.
@@ -103,7 +109,10 @@ class Site:
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}{path}"
 
     def add(self, path: str, response: Response) -> str:
-        """Set the response of `path`, with any query that has no response of its own; return its URL."""
+        """Set the response of `path` and return the URL of `path`.
+
+        A path without a query also matches requests with a query, unless that path and query was added, too.
+        """
         self._responses[path] = response
         return self.url(path)
 
@@ -173,8 +182,8 @@ class Site:
         )
         request = Request(first[1], {name.lower(): value.strip() for name, _, value in fields})
         self.requests.append(request)
-        for_any_query = self._responses.get(request.path.partition("?")[0], http(404))
-        response = self._responses.get(request.path, for_any_query)
+        without_query = self._responses.get(request.path.partition("?")[0], http(404))
+        response = self._responses.get(request.path, without_query)
         if isinstance(response, bytes):
             connection.sendall(response)
             return True

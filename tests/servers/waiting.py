@@ -1,4 +1,4 @@
-"""Wait for a fact, never for a fixed time."""
+"""Waits until a condition is true, so that no test sleeps for a fixed time."""
 
 import time
 from collections.abc import Callable
@@ -6,10 +6,10 @@ from typing import Final, TypeVar
 
 Read = TypeVar("Read")
 
-#: Seconds to wait for a fact before the test fails. Only a failing test waits that long, and a busy machine
-#: may need most of it.
+#: Seconds to wait for a condition before the test fails. A test that succeeds waits only as long as
+#: necessary; the limit is high because a busy machine is slow.
 MAX_WAIT_SECONDS: Final = 120.0
-#: Seconds between two looks at a fact that nothing announces.
+#: Seconds between two checks of a condition.
 POLL_SECONDS: Final = 0.02
 
 
@@ -17,12 +17,12 @@ def wait_until(fact: Callable[[], bool], describe: str = "", within: float = MAX
     """Return as soon as `fact()` is true.
 
     Args:
-        fact: looked at every `POLL_SECONDS`.
-        describe: the fact in words, for the error.
-        within: seconds to wait at most.
+        fact: the condition; it is checked every `POLL_SECONDS`.
+        describe: the condition in words, for the error message.
+        within: maximum number of seconds to wait.
 
     Raises:
-        AssertionError: the fact did not become true in time.
+        AssertionError: `fact()` did not become true within `within` seconds.
     """
     wait_for(fact, bool, describe, within)
 
@@ -33,16 +33,22 @@ def wait_for(
     describe: str = "",
     within: float = MAX_WAIT_SECONDS,
 ) -> Read:
-    """Call `read` until `accept` is true of what it returns, and return that.
+    """Call `read` until `accept` returns true for the result, and return this result.
+
+    Args:
+        read: returns a new value; it is called every `POLL_SECONDS`.
+        accept: returns whether a value is the awaited one.
+        describe: the condition in words, for the error message.
+        within: maximum number of seconds to wait.
 
     Raises:
-        AssertionError: no accepted value was read within `within` seconds; it shows the last one.
+        AssertionError: no value was accepted within `within` seconds; the message contains the last value.
     """
     give_up_at = time.monotonic() + within
     while not accept(value := read()):
         if time.monotonic() > give_up_at:
             raise AssertionError(
-                f"not within {within:.0f} s: {describe or 'the awaited fact'}; last: {value!r}"
+                f"not within {within:.0f} s: {describe or 'the awaited condition'}; last value: {value!r}"
             )
         time.sleep(POLL_SECONDS)
     return value

@@ -1,4 +1,4 @@
-"""Run the worker as a process: gunicorn with gevent, real sockets, a real Pub/Sub."""
+"""Runs the worker as a process: gunicorn with gevent, real sockets and a real Pub/Sub server."""
 
 import http.client
 import json
@@ -22,17 +22,17 @@ COMMAND = [sys.executable, "-m", "gunicorn", "-c", "python:worker.gunicorn_conf"
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """Return the environment of a worker process: what any process needs, and `variables`."""
+    """Return the environment of a worker process: PATH, HOME, LANG, PYTHONPATH and `variables`."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return kept | {"PYTHONPATH": str(ROOT)} | variables
 
 
 @dataclass
 class PendingResponse:
-    """A request that was sent, and whose response has not been read yet.
+    """A request that was sent and whose response has not been read yet.
 
     Attributes:
-        connection: the connection of this request alone.
+        connection: a connection that is used only for this request.
     """
 
     connection: http.client.HTTPConnection
@@ -56,8 +56,8 @@ class WorkerProcess:
 
     Attributes:
         process: the gunicorn arbiter.
-        port: where the worker listens on 127.0.0.1.
-        output: the lines that it has written so far.
+        port: the TCP port of 127.0.0.1 on which the worker listens.
+        output: the lines that the worker has written so far.
     """
 
     process: subprocess.Popen[str]
@@ -105,7 +105,7 @@ def running_worker(pubsub: str, **variables: str) -> Iterator[WorkerProcess]:
     )
     worker = WorkerProcess(process, port)
     assert process.stdout is not None
-    for line in process.stdout:  # The application logs this when it is loaded.
+    for line in process.stdout:  # The application logs push_authentication_disabled when it is loaded.
         worker.output.append(line)
         if "push_authentication_disabled" in line:
             break

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.processes import children_of, is_running
+from tests.servers.processes import descendant_groups, is_running
 from tests.servers.waiting import wait_until
 
 FREE_PORTS = [f"--{name}-port=0" for name in ("pubsub", "pubsub-http", "dispatcher", "worker")]
@@ -93,7 +93,7 @@ def test_ctrl_c_stops_the_demo_at_any_step(after: str) -> None:
     """One sentence, exit status 130, and no process left: during the start and during the run."""
     with scrapeq("demo") as command:
         read_until(command, after)
-        groups = children_of(command.pid)
+        groups = descendant_groups(command.pid)
         os.killpg(command.pid, signal.SIGINT)  # a terminal signals the whole foreground group
         output, _ = command.communicate(timeout=120)
     assert output.splitlines()[-1] == "Stopped before the end; nothing is left running."
@@ -106,7 +106,7 @@ def test_up_runs_until_sigint_or_sigterm(tmp_path: Path, number: signal.Signals)
     """It shows the addresses; at Ctrl-C or SIGTERM it ends with a summary and exit status 0."""
     with scrapeq("up", "--data", str(tmp_path / "data"), *FREE_PORTS) as command:
         lines = read_until(command, "  export GOOGLE_CLOUD_PROJECT=scrapeq-local")
-        groups = children_of(command.pid)
+        groups = descendant_groups(command.pid)
         command.send_signal(number)
         output, _ = command.communicate(timeout=120)
     assert command.returncode == 0

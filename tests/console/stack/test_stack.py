@@ -25,7 +25,7 @@ from console.stack.services import (
 from console.stack.stack import Stack
 from contract.crawl import Crawl
 from extraction.selectors import CHECKS
-from tests.servers.processes import children_of, is_running
+from tests.servers.processes import descendant_groups, is_running
 from tests.servers.waiting import wait_until
 
 PROCESSES = ("pubsub", "dispatcher", "worker")
@@ -136,7 +136,7 @@ def test_services_end_when_scrapeq_up_is_killed(tmp_path: Path) -> None:
         for line in up.stdout:
             if line.startswith("Scrapeq is running"):
                 break
-        groups = children_of(up.pid) - {os.getpgid(up.pid)}
+        groups = descendant_groups(up.pid) - {os.getpgid(up.pid)}
         assert len(groups) == 4  # three services and the helper that watches them
         up.kill()
     wait_until(lambda: not any(map(is_running, groups)))
