@@ -1,5 +1,5 @@
-"""An HTTP client for URLs from outside: checked addresses, bounded time and size, no environment.
+"""An HTTP client for untrusted URLs: it checks addresses, limits time and size, and ignores the environment.
 
-It knows nothing of scraping: errors have kinds of their own (`guarded_http.errors.FetchErrorKind`), and each
-caller decides what a kind means to it.
+The client does not depend on the rest of the scraper. Each error has a kind
+(`guarded_http.errors.FetchErrorKind`), and each caller decides how to treat that kind.
 """

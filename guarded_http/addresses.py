@@ -1,4 +1,4 @@
-"""Which addresses may be contacted: the public internet, and networks that an operator allows. Pure.
+"""Decides which addresses may be contacted: the public internet, and networks that an operator allows. Pure.
 
 Sources: IANA's registries of special-purpose addresses,
 https://www.iana.org/assignments/iana-ipv4-special-registry and
@@ -77,28 +77,28 @@ def parse_networks(text: str) -> tuple[Network, ...]:
 def address_refusal(address: Address, allowed_networks: Iterable[Network] = ()) -> str:
     """Return a sentence that says why `address` is refused, or `""` if it may be contacted.
 
-    If an IPv6 address embeds an IPv4 address, the IPv4 address decides, since it receives the packets.
+    If an IPv6 address embeds an IPv4 address, the IPv4 address is checked, since it receives the packets.
 
     Args:
         address: the address to check.
         allowed_networks: networks that may be contacted although they are not public.
     """
     target = _embedded_ipv4(address) or address
-    shown = str(address) if target == address else f"{address}, which embeds {target},"
+    subject = str(address) if target == address else f"{address}, which embeds {target},"
     if target in METADATA_ADDRESSES:
-        return f"{shown} is a cloud metadata server, which hands out credentials"
+        return f"{subject} is a cloud metadata server, which hands out credentials"
     if any(candidate in network for network in allowed_networks for candidate in (address, target)):
         return ""
     for network, description in REFUSED_NETWORKS.items():
         if target in network:
-            return f"{shown} is {description}"
+            return f"{subject} is {description}"
     if isinstance(target, IPv6Address) and target not in _GLOBAL_UNICAST:
-        return f"{shown} is not a global unicast address (RFC 4291)"
+        return f"{subject} is not a global unicast address (RFC 4291)"
     return ""
 
 
 def host_name_refusal(host: str) -> str:
-    """Return a sentence that says why `host` must not be resolved, or `""` if it may be."""
+    """Return a sentence that says why `host` must not be resolved, or `""` if it may be resolved."""
     is_refused = host.rstrip(".").lower() in METADATA_NAMES
     return f"{host} is a cloud metadata server, which hands out credentials" if is_refused else ""
 

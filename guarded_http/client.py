@@ -1,6 +1,6 @@
-"""HTTP GET requests to the public internet, with requests over guarded connections.
+"""Sends HTTP GET requests to the public internet: the library requests, over guarded connections.
 
-Nothing of this machine takes part: no proxy, no password from .netrc, no cookie.
+Proxies of the environment and passwords in .netrc are not used, and cookies are not kept.
 """
 
 import ssl
@@ -22,7 +22,7 @@ from guarded_http.transport import RequestTimeout, Transport
 
 
 class _Session(requests.Session):
-    """A session without cookies, environment and redirects."""
+    """A session that keeps no cookies, ignores the environment, and follows no redirects."""
 
     def __init__(self, transport: Transport) -> None:
         super().__init__()
@@ -32,11 +32,13 @@ class _Session(requests.Session):
             self.mount(scheme, transport)
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """Return None: requests would read the whole body of a redirect before it returns it."""
+        """Return None, since requests would otherwise read a redirect's whole body before it returns."""
 
 
 class HttpClient:
-    """Sends GET requests, one site's over the same connections. Redirects: `guarded_http.redirects`.
+    """Sends GET requests, and reuses connections to the same site.
+
+    Redirects are not followed; `guarded_http.redirects` does that.
 
     Args:
         user_agent: the User-Agent header of every request.
@@ -55,17 +57,17 @@ class HttpClient:
         """Request `url` and return the response once its header has been received.
 
         Args:
-            url: as `contract.urls.check_url` returns it; it is sent as it is written.
-            deadline: ends the request and the reading of its body.
+            url: a URL as `contract.urls.check_url` returns it; it is sent unchanged.
+            deadline: the time limit for the request and for reading the body.
             accept: the Accept header.
 
         Raises:
-            FetchError: if no response came.
-            Exception: the deadline's own, once it has passed.
+            FetchError: if no valid response header was received.
+            Exception: the deadline's own exception, if the deadline has passed.
         """
         request, budget = self._prepare(url, accept), ByteBudget(deadline)
         timeout = RequestTimeout(request.path_url, budget)
-        with translate_errors(deadline, url, otherwise=FetchErrorKind.CONNECT):
+        with translate_errors(deadline, url, kind=FetchErrorKind.CONNECT):
             response = self._session.send(
                 request,
                 stream=True,
@@ -87,7 +89,7 @@ class HttpClient:
                 "Accept-Encoding": ACCEPT_ENCODING,
             }
         )
-        request.url = url  # not by prepare_url, which would normalise the percent-escapes
+        request.url = url  # prepare_url would normalise the percent-escapes
         return request
 
 
@@ -106,7 +108,7 @@ def make_client(user_agent: str, allow_networks: str = "") -> HttpClient:
 
 @cache
 def default_tls_context() -> ssl.SSLContext:
-    """Return a context that trusts the certificate authorities of certifi, which are those of browsers."""
-    import certifi  # noqa: PLC0415 - not needed before the first https URL
+    """Return a context that trusts the certificate authorities of certifi, which are Mozilla's."""
+    import certifi  # noqa: PLC0415 - only https URLs need this import
 
     return ssl.create_default_context(cafile=certifi.where())

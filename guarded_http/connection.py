@@ -1,7 +1,7 @@
-"""urllib3's connections, to checked addresses, with every byte counted and every read bounded by a deadline.
+"""Connections of urllib3 that go to checked addresses, count every byte, and bound every read by a deadline.
 
-A socket's timeout bounds one read, so a site that sends a byte now and then could hold a request forever.
-Here each read may take no longer than the deadline allows, under threads and under gevent.
+A socket's timeout bounds one read, so a site that sends a byte now and then could keep a request open
+forever. Here each read may take no longer than the deadline allows, under threads and under gevent.
 """
 
 import http.client
@@ -16,9 +16,9 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from guarded_http.dialer import GRACE_SECONDS, Dialer
 from guarded_http.errors import Deadline, FetchError, FetchErrorKind
 
-MAX_SILENCE_SECONDS = 20.0  #: seconds that one read may wait for the site's next byte
-MAX_HEADER_BYTES = 64 * 1024  #: bytes of status line and header fields, including 1xx responses
-MAX_LENGTH_DIGITS = 18  #: digits of a Content-Length header
+MAX_SILENCE_SECONDS = 20.0  #: maximum number of seconds that one read waits for the site's next byte
+MAX_HEADER_BYTES = 64 * 1024  #: maximum size of status line and header fields, including 1xx responses
+MAX_LENGTH_DIGITS = 18  #: maximum number of digits of a Content-Length header
 
 
 class ByteBudget:
@@ -44,7 +44,7 @@ class ByteBudget:
         """Check that another read is permitted.
 
         Raises:
-            FetchError: `connect` for a header that is too large, `too_large` for a body that is.
+            FetchError: `connect` if the header is too large, `too_large` if the body is too large.
         """
         if self.remaining_bytes is None and self.received >= MAX_HEADER_BYTES:
             raise FetchError(FetchErrorKind.CONNECT, f"the header has more than {MAX_HEADER_BYTES} bytes")
@@ -99,9 +99,9 @@ class _BudgetedReader(io.RawIOBase):
 
 
 class BudgetedResponse(http.client.HTTPResponse):
-    """http.client's response, read within a byte budget; urllib3 wraps it in its own."""
+    """http.client's response, read within a byte budget; urllib3 wraps it in its own response class."""
 
-    def __init__(self, sock: socket.socket, *arguments: Any, budget: ByteBudget, **options: Any) -> None:  # noqa: ANN401 - http.client's own
+    def __init__(self, sock: socket.socket, *arguments: Any, budget: ByteBudget, **options: Any) -> None:  # noqa: ANN401 - the arguments are http.client's
         super().__init__(sock, *arguments, **options)
         self.fp.close()
         self.fp = io.BufferedReader(_BudgetedReader(sock, budget))
@@ -110,8 +110,8 @@ class BudgetedResponse(http.client.HTTPResponse):
         """Read the status line and the header.
 
         Raises:
-            FetchError: for what http.client and urllib3 accept: malformed header fields, unknown transfer
-                codings, and lengths that do not say where the body ends.
+            FetchError: if a header field is malformed, the transfer coding is unknown, or the Content-Length
+                is invalid. http.client and urllib3 would accept such a header.
         """
         super().begin()
         if self.msg.defects:
@@ -130,12 +130,12 @@ class BudgetedResponse(http.client.HTTPResponse):
                 self.length = announced  # http.client does not understand "3, 3"
 
     def _read_status(self) -> tuple[str, int, str]:
-        """Skip every interim response, not only 100 (RFC 9110 section 15.2)."""
+        """Skip every interim response, and not only status 100 (RFC 9110 section 15.2)."""
         version, status, reason = super()._read_status()  # type: ignore[misc] # http.client's, not in typeshed
         return version, 100 if 101 < status < 200 else status, reason
 
     def _read_next_chunk_size(self) -> int:
-        """Refuse a negative chunk size, which http.client would read without a bound."""
+        """Reject a negative chunk size, after which http.client would read without a limit."""
         size: int = super()._read_next_chunk_size()  # type: ignore[misc] # http.client's, not in typeshed
         if size < 0:
             raise ValueError(size)  # http.client turns a ValueError into IncompleteRead
@@ -143,7 +143,7 @@ class BudgetedResponse(http.client.HTTPResponse):
 
 
 def _parse_content_length(header: str) -> int:
-    """Return the length in bytes; equal repeated values count as one (RFC 9110 section 8.6)."""
+    """Return the length in bytes; repeated equal values are accepted as one (RFC 9110 section 8.6)."""
     value, *others = {part.strip() for part in header.split(",")}
     if others or not (value.isascii() and value.isdecimal()):
         raise FetchError(FetchErrorKind.CONNECT, f"invalid Content-Length: {header[:80]!r}")
@@ -161,7 +161,7 @@ class Connection(HTTPConnection):
 
     budget: ByteBudget
 
-    def __init__(self, *arguments: Any, dialer: Dialer, **options: Any) -> None:  # noqa: ANN401 - urllib3's own
+    def __init__(self, *arguments: Any, dialer: Dialer, **options: Any) -> None:  # noqa: ANN401 - the arguments are urllib3's
         super().__init__(*arguments, **options)
         self._dialer = dialer
 
@@ -171,19 +171,19 @@ class Connection(HTTPConnection):
         sock.settimeout(self.budget.read_timeout())  # for the TLS handshake and for sending the request
         return sock
 
-    def response_class(self, sock: socket.socket, *arguments: Any, **options: Any) -> BudgetedResponse:  # type: ignore[override] # a class there # noqa: ANN401 - its arguments
+    def response_class(self, sock: socket.socket, *arguments: Any, **options: Any) -> BudgetedResponse:  # type: ignore[override] # typed as a class # noqa: ANN401 - the arguments are http.client's
         """Return the response that comes over `sock`; http.client calls this once for each request."""
         return BudgetedResponse(sock, *arguments, budget=self.budget, **options)
 
 
 class TlsConnection(Connection, HTTPSConnection):
-    """A connection with TLS; SNI and the certificate's check use the host's name, not its address."""
+    """A connection with TLS; SNI and the check of the certificate use the host's name, not its address."""
 
     def __init__(
         self,
-        *arguments: Any,  # noqa: ANN401 - urllib3's own
+        *arguments: Any,  # noqa: ANN401 - the arguments are urllib3's
         tls_context: Callable[[], ssl.SSLContext],
-        **options: Any,  # noqa: ANN401 - urllib3's own
+        **options: Any,  # noqa: ANN401 - the arguments are urllib3's
     ) -> None:
         super().__init__(*arguments, **options)
         self._tls_context = tls_context
@@ -205,6 +205,6 @@ class TlsConnection(Connection, HTTPSConnection):
 
     @property
     def is_connected(self) -> bool:
-        """Whether the connection is open and holds no unread bytes."""
-        # urllib3 looks at the socket, which no longer holds what TLS has already decrypted.
+        """Whether the connection is open and has no unread bytes."""
+        # urllib3 checks the socket, which no longer contains the bytes that TLS has already decrypted.
         return super().is_connected and not (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending())

@@ -1,7 +1,8 @@
-"""Content codings (RFC 9110 section 8.4.1): gzip, deflate, br, zstd. Chunks in, chunks out. Pure.
+"""Decodes the content codings gzip, deflate, br and zstd (RFC 9110 section 8.4.1), chunk by chunk. Pure.
 
 Every step yields a bounded chunk, so that the reader can stop a decompression bomb before it fills memory.
-A coded body that ends early raises an error; urllib3 accepts it if the Content-Length agrees with it.
+A coded body that ends early causes an error here. urllib3 would accept the body if its length is that of the
+Content-Length header.
 """
 
 import zlib
@@ -12,8 +13,8 @@ from typing import Any
 from guarded_http.errors import FetchError, FetchErrorKind
 
 ACCEPT_ENCODING = "gzip, deflate, br, zstd"  #: the Accept-Encoding header of every request
-MAX_CHUNK_BYTES = 64 * 1024  #: bytes of one decoded chunk
-MAX_CODINGS = 3  #: codings applied one after the other; usual is one
+MAX_CHUNK_BYTES = 64 * 1024  #: size limit of one decoded chunk; brotli may exceed it, up to twofold
+MAX_CODINGS = 3  #: maximum number of codings of one body; usually there is one
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_WINDOW_LOG = 23  #: base-2 logarithm of the largest window: 8 MiB, the most that HTTP allows (RFC 9659)
 
@@ -21,20 +22,20 @@ Chunks = Iterator[bytes]
 
 
 def decode_content(chunks: Chunks, content_encoding: str) -> Chunks:
-    """Yield the decoded body, in chunks of at most 64 KiB if it has a coding.
+    """Yield the decoded body, in chunks of at most 128 KiB if the body has a coding.
 
     Args:
-        chunks: the body as received.
+        chunks: the body as received, in chunks of any size.
         content_encoding: the Content-Encoding header; `""` if missing.
 
     Raises:
-        FetchError: `incomplete_body` for a body that is corrupt or ends early, `decompression_bomb` for too
-            many codings, `unsupported_encoding` for a coding that `ACCEPT_ENCODING` does not list.
+        FetchError: `incomplete_body` if the body is corrupt or ends early, `decompression_bomb` if there are
+            too many codings, `unsupported_encoding` if a coding is not one of those that are implemented.
     """
     names = [name for part in content_encoding.lower().split(",") if (name := part.strip())]
     names = [name for name in names if name != "identity"]
     if len(names) > MAX_CODINGS:
-        detail = f"{len(names)} content codings; at most {MAX_CODINGS} are decoded"
+        detail = f"{len(names)} content codings; the maximum is {MAX_CODINGS}"
         raise FetchError(FetchErrorKind.DECOMPRESSION_BOMB, detail)
     for name in reversed(names):
         if name not in _DECODERS:
@@ -57,7 +58,7 @@ def _decode(name: str, chunks: Chunks) -> Chunks:
 
 
 def _gzip(chunks: Chunks) -> Chunks:
-    """Decode gzip members (RFC 1952), and ignore other bytes after the last one, as browsers do."""
+    """Decode gzip members (RFC 1952), and ignore other bytes after the last member, as browsers do."""
     decompressor, rest = _gzip_member(), b""
     for chunk in chunks:
         rest += chunk
@@ -106,7 +107,7 @@ def _decompress(decompressor: Any, data: bytes) -> Chunks:  # noqa: ANN401 - zli
 
 
 def _brotli(chunks: Chunks) -> Chunks:
-    import brotli  # noqa: PLC0415 - many sites never send this coding
+    import brotli  # noqa: PLC0415 - only bodies with this coding need the import
 
     decompressor = brotli.Decompressor()
     try:
@@ -122,7 +123,7 @@ def _brotli(chunks: Chunks) -> Chunks:
 
 
 def _zstd(chunks: Chunks) -> Chunks:
-    from backports import zstd  # noqa: PLC0415 - many sites never send this coding
+    from backports import zstd  # noqa: PLC0415 - only bodies with this coding need the import
 
     def new_frame() -> zstd.ZstdDecompressor:
         return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: ZSTD_WINDOW_LOG})
@@ -144,7 +145,7 @@ def _zstd(chunks: Chunks) -> Chunks:
 
 def _check_end(*, is_complete: bool) -> None:
     if not is_complete:
-        raise EOFError("the data ends before the stream does")
+        raise EOFError("the compressed stream is incomplete")
 
 
 _DECODERS: dict[str, Callable[[Chunks], Chunks]] = {

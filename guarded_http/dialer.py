@@ -1,7 +1,8 @@
-"""Making connections: resolve a name once, check every address, connect to a checked one.
+"""Makes connections: resolves a host name once, checks every address, and connects to a checked address.
 
-Only this file turns a host into a socket, so no request can bypass the check. The connection goes to the
-address that was checked: a name whose address changes in between (DNS rebinding) changes nothing.
+Only this module opens sockets to hosts, so no request can bypass the check. The connection goes to the
+address that was checked, so it does not matter if the name has another address a moment later (DNS
+rebinding).
 """
 
 import socket
@@ -14,12 +15,14 @@ from guarded_http.addresses import Network, address_refusal, host_name_refusal
 from guarded_http.errors import Deadline, FetchError, FetchErrorKind
 
 CONNECT_SECONDS = 5.0  #: seconds to connect to one address, before the host's next address is tried
-MAX_ADDRESSES = 4  #: addresses of one host that are tried
-#: Seconds added to each timeout that the deadline sets: timers may fire early, and the deadline must have
-#: passed once one has.
+MAX_ADDRESSES = 4  #: maximum number of addresses that are tried for one host
+#: Seconds added to each timeout that is computed from the deadline. A timer may fire slightly early, and the
+#: deadline must have passed when such a timeout ends.
 GRACE_SECONDS = 0.02
 
-Resolve = Callable[[str], list[str]]  #: takes a host, returns its addresses, raises OSError if there are none
+Resolve = Callable[
+    [str], list[str]
+]  #: returns the addresses of a host, or raises OSError if the host has no address
 
 
 def resolve(host: str) -> list[str]:
@@ -48,7 +51,8 @@ class Dialer:
         """Return a connected TCP socket.
 
         Raises:
-            FetchError: `refused_address`, `dns` or `connect`.
+            FetchError: with the kind `refused_address`, `dns` or `connect`.
+            Exception: the deadline's own exception, if the deadline has passed.
         """
         last_error: OSError | None = None
         for address in self._checked_addresses(host, deadline)[:MAX_ADDRESSES]:
@@ -61,7 +65,7 @@ class Dialer:
         raise FetchError(FetchErrorKind.CONNECT, detail) from None
 
     def _checked_addresses(self, host: str, deadline: Deadline) -> list[str]:
-        """Return the host's addresses; one refused address refuses the whole host."""
+        """Return the host's addresses, or refuse the host if any of its addresses is refused."""
         if refusal := host_name_refusal(host):
             raise FetchError(FetchErrorKind.REFUSED_ADDRESS, refusal)
         addresses = [host] if _is_address(host) else _resolve_within(deadline, self.resolve, host)
@@ -81,7 +85,7 @@ def _is_address(host: str) -> bool:
 
 
 def _resolve_within(deadline: Deadline, resolve: Resolve, host: str) -> list[str]:
-    """Resolve in a thread of its own, since the system's resolver takes no timeout."""
+    """Resolve the host in a separate thread, since the system's resolver has no timeout."""
     results: list[list[str] | Exception] = []
     finished = Event()
 

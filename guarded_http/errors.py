@@ -1,4 +1,4 @@
-"""Errors of the HTTP client: a closed set of kinds, and the deadline that callers hand in."""
+"""Defines the errors of the HTTP client, and the interface of the deadline that a caller passes to it."""
 
 from enum import StrEnum
 from typing import Protocol
@@ -8,15 +8,16 @@ class FetchErrorKind(StrEnum):
     """Why a URL could not be fetched."""
 
     DNS = "dns"  #: the resolver found no address for the host
-    CONNECT = "connect"  #: no connection, or no valid HTTP header came over it
+    CONNECT = "connect"  #: no connection could be made, or no valid HTTP header was received
     TLS = "tls"  #: the TLS handshake failed, or the certificate is not valid for the host
-    TIMEOUT = "timeout"  #: the site stopped sending
+    TIMEOUT = "timeout"  #: the site sent nothing for too long
     INCOMPLETE_BODY = "incomplete_body"  #: the body ended early or could not be decoded
-    TOO_LARGE = "too_large"  #: the body has more bytes than the caller takes
-    DECOMPRESSION_BOMB = "decompression_bomb"  #: the body grew beyond the permitted ratio when decoded
-    UNSUPPORTED_ENCODING = "unsupported_encoding"  #: the body has a content coding that was not offered
-    REFUSED_ADDRESS = "refused_address"  #: the host is not on the public internet
-    TOO_MANY_REDIRECTS = "too_many_redirects"  #: more redirects than the caller follows
+    TOO_LARGE = "too_large"  #: the body has more bytes than the caller allows
+    #: The decoded body is too large compared with the received one, or the body has too many content codings.
+    DECOMPRESSION_BOMB = "decompression_bomb"
+    UNSUPPORTED_ENCODING = "unsupported_encoding"  #: the client cannot decode the body's content coding
+    REFUSED_ADDRESS = "refused_address"  #: the host has an address that must not be contacted
+    TOO_MANY_REDIRECTS = "too_many_redirects"  #: there were more redirects than the caller allows
     INVALID_REDIRECT = "invalid_redirect"  #: the Location header is not a URL that may be requested
 
 
@@ -24,10 +25,10 @@ class FetchError(Exception):
     """A URL could not be fetched.
 
     Attributes:
-        kind: one of the closed set.
+        kind: why the URL could not be fetched.
         detail: a sentence for people.
         status: the HTTP status, if the header was received; else 0.
-        url: the URL of the failed request, which redirects may have led to; `""` until the client sets it.
+        url: the URL of the failed request, possibly after redirects; `""` until the client sets it.
     """
 
     def __init__(self, kind: FetchErrorKind, detail: str, *, status: int = 0, url: str = "") -> None:
@@ -39,11 +40,11 @@ class FetchError(Exception):
 
 
 class Deadline(Protocol):
-    """The time at which everything about one fetch must have ended."""
+    """The time by which one fetch must have ended, including redirects and the reading of the body."""
 
     def remaining(self) -> float:
         """Return the remaining seconds, more than 0.
 
         Raises:
-            Exception: one of the caller's own, once the deadline has passed.
+            Exception: an exception that the caller chooses, if the deadline has passed.
         """

@@ -1,4 +1,4 @@
-"""Following redirects: one loop for pages, robots.txt and sitemaps."""
+"""Follows redirects in the same way for pages, robots.txt and sitemaps."""
 
 import string
 from collections.abc import Callable, Iterator
@@ -10,12 +10,12 @@ from guarded_http.client import HttpClient
 from guarded_http.errors import Deadline, FetchError, FetchErrorKind
 from guarded_http.response import HttpResponse
 
-# Dot segments as browsers read them, with percent-encoded dots: https://url.spec.whatwg.org/#double-dot-path-segment
+# Browsers treat these path segments as `.` or `..`: https://url.spec.whatwg.org/#double-dot-path-segment
 _DOT_SEGMENTS = {".": ".", "%2e": ".", "..": "..", ".%2e": "..", "%2e.": "..", "%2e%2e": ".."}
 
 
 @contextmanager
-def get_following_redirects(  # noqa: PLR0913 - the first three and `accept` are those of HttpClient.get
+def get_following_redirects(  # noqa: PLR0913 - four of the arguments are those of HttpClient.get
     client: HttpClient,
     url: str,
     deadline: Deadline,
@@ -24,20 +24,21 @@ def get_following_redirects(  # noqa: PLR0913 - the first three and `accept` are
     max_redirects: int,
     before_request: Callable[[str], object] = lambda _: None,
 ) -> Iterator[HttpResponse]:
-    """Request `url` and return the first response that is not a redirect, its body not read yet.
+    """Request `url`, and return the first response that is not a redirect, before its body is read.
 
     Args:
         client: sends the requests; bodies of redirects are not read.
-        url: as `contract.urls.check_url` returns it.
-        deadline: ends the whole chain.
+        url: a URL as `contract.urls.check_url` returns it.
+        deadline: the time limit for all requests together.
         accept: the Accept header.
-        max_redirects: the longest chain that is followed.
-        before_request: called with each URL before it is requested (rate limit, robots.txt); what it raises
-            ends the chain.
+        max_redirects: maximum number of redirects that are followed.
+        before_request: called with each URL before it is requested (rate limit, robots.txt). If it raises an
+            exception, the URL is not requested and the exception is passed on.
 
     Raises:
-        FetchError: as `HttpClient.get`; `too_many_redirects`, with the URL that was not requested any more;
-            `invalid_redirect`, with the URL whose Location is invalid.
+        FetchError: as `HttpClient.get`; also `too_many_redirects`, with the next URL, which was not
+            requested; or `invalid_redirect`, with the URL whose Location is invalid.
+        Exception: the deadline's own exception, if the deadline has passed.
     """
     for _ in range(max_redirects + 1):
         before_request(url)
@@ -56,11 +57,12 @@ def resolve_location(url: str, location: str) -> str:
 
     Args:
         url: the URL that redirects.
-        location: its Location header, each byte as the Latin-1 character that http.client makes of it.
-            Browsers read the bytes as UTF-8, and percent-encode bytes that are not; so does this function.
+        location: the Location header as http.client returns it, with one Latin-1 character for each byte. As
+            browsers do, this function reads the bytes as UTF-8. If they are not UTF-8, each byte beyond ASCII
+            is percent-encoded.
 
     Raises:
-        FetchError: `invalid_redirect`, if it is not a URL that may be requested.
+        FetchError: `invalid_redirect`, if the location is not a URL that may be requested.
     """
     raw = location.encode("latin-1")
     try:
@@ -77,7 +79,7 @@ def resolve_location(url: str, location: str) -> str:
 def remove_dot_segments(url: str) -> str:
     """Return `url` without `.` and `..` segments, as browsers request it (RFC 3986 section 5.2.4).
 
-    robots.txt rules are about this form, so a path such as `/public/../private` cannot bypass them.
+    robots.txt rules are compared with this form, so a path such as `/public/../private` cannot bypass them.
     """
     parts = urlsplit(url)
     segments = parts.path.split("/")

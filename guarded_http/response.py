@@ -1,4 +1,4 @@
-"""One HTTP response: its header, and its body within bounds."""
+"""Represents one HTTP response, and reads its body within limits of time, size and compression ratio."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,17 +10,18 @@ from guarded_http.connection import ByteBudget
 from guarded_http.content_coding import decode_content
 from guarded_http.errors import Deadline, FetchError, FetchErrorKind
 
-CHUNK_BYTES = 64 * 1024  #: bytes of one read of a body without a content coding
-CODED_CHUNK_BYTES = 2 * 1024  #: bytes of one read of a coded body; few, since each may decode to many
-#: Decoded bytes for each received byte. HTML shrinks 4- to 20-fold; deflate reaches 1,032
-#: (https://zlib.net/zlib_tech.html).
+CHUNK_BYTES = 64 * 1024  #: maximum number of bytes per read of a body without a content coding
+#: Maximum number of bytes per read of a coded body. It is small, since one byte may decode to a thousand.
+CODED_CHUNK_BYTES = 2 * 1024
+#: Maximum number of decoded bytes per received byte. Compressed HTML is 4 to 20 times smaller; deflate can
+#: make data 1,032 times smaller (https://zlib.net/zlib_tech.html).
 MAX_RATIO = 200
 MIN_CHECKED_BYTES = 1024 * 1024  #: Below this decoded size (bytes) the compression ratio is not checked.
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 class HttpResponse:
-    """The response to one request, its header received and its body not read yet.
+    """The response to one request. Its header has been received; `read_body` reads the body.
 
     Attributes:
         url: the requested URL.
@@ -36,7 +37,7 @@ class HttpResponse:
         self._budget = budget
         self._announced: int | None = response.raw.length_remaining
         if self._announced == 0:
-            response.raw.drain_conn()  # an empty body: the connection can be reused at once
+            response.raw.drain_conn()  # The body is empty, so the connection can be reused immediately.
 
     @property
     def content_type(self) -> str:
@@ -45,11 +46,14 @@ class HttpResponse:
 
     @property
     def location(self) -> str:
-        """The Location header of a redirect, its bytes as Latin-1; `""` for any other status."""
+        """The Location header of a redirect, one Latin-1 character per byte; `""` for any other status."""
         return self.header("Location") if self.status in REDIRECTS else ""
 
     def header(self, name: str) -> str:
-        """Return a header field, repeated ones joined by commas (RFC 9110 section 5.3); `""` if missing."""
+        """Return the value of a header field; `""` if missing.
+
+        The values of a repeated field are joined by commas (RFC 9110 section 5.3).
+        """
         return self._response.headers.get(name, "").strip()
 
     def read_body(self, max_bytes: int, *, truncate: bool = False) -> bytes:
@@ -62,14 +66,14 @@ class HttpResponse:
         Raises:
             FetchError: `too_large`, `decompression_bomb`, `incomplete_body`, `unsupported_encoding`,
                 `timeout` or `tls`.
-            Exception: the deadline's own, once it has passed.
+            Exception: the deadline's own exception, if the deadline has passed.
         """
-        # A body that ends early or cannot be decoded may be complete at the next attempt.
+        # requests and urllib3 raise an exception here if the body ends early.
         with translate_errors(
-            self._budget.deadline, self.url, otherwise=FetchErrorKind.INCOMPLETE_BODY, status=self.status
+            self._budget.deadline, self.url, kind=FetchErrorKind.INCOMPLETE_BODY, status=self.status
         ):
             if not truncate and (self._announced or 0) > max_bytes:
-                detail = f"the body has {self._announced} bytes; at most {max_bytes} are read"
+                detail = f"the body has {self._announced} bytes; the maximum is {max_bytes}"
                 raise FetchError(FetchErrorKind.TOO_LARGE, detail)
             self._budget.remaining_bytes = 2 * max_bytes + CHUNK_BYTES  # twice, for chunk sizes and trailers
             return self._read(max_bytes, truncate=truncate)
@@ -83,14 +87,14 @@ class HttpResponse:
             if truncate and size >= max_bytes:
                 return bytes(content[:max_bytes])
             if size > min(max_bytes, MIN_CHECKED_BYTES) and size > MAX_RATIO * self.received:
-                detail = f"{self.received} bytes decode to more than {size}; at most {MAX_RATIO}-fold is read"
+                detail = f"{self.received} bytes decode to {size} or more; the maximum ratio is {MAX_RATIO}"
                 raise FetchError(FetchErrorKind.DECOMPRESSION_BOMB, detail)
             if max(size, self.received) > max_bytes:
                 raise FetchError(FetchErrorKind.TOO_LARGE, f"the body has more than {max_bytes} bytes")
         return bytes(content)
 
     def _chunks(self) -> Iterator[bytes]:
-        """Yield the body without decoding: requests and urllib3 do not notice a truncated coded body."""
+        """Yield the body as received, since requests and urllib3 would not notice a truncated coded body."""
         size = CODED_CHUNK_BYTES if self.header("Content-Encoding") else CHUNK_BYTES
         while chunk := self._response.raw.read(size, decode_content=False):
             self.received += len(chunk)
@@ -99,15 +103,15 @@ class HttpResponse:
 
 @contextmanager
 def translate_errors(
-    deadline: Deadline, url: str, *, otherwise: FetchErrorKind, status: int = 0
+    deadline: Deadline, url: str, *, kind: FetchErrorKind, status: int = 0
 ) -> Iterator[None]:
-    """Translate exceptions of requests and urllib3 into FetchError, and complete each with URL and status.
+    """Translate exceptions of requests and urllib3 into FetchError; add URL and status to every FetchError.
 
     Args:
-        deadline: if it has passed, its own error is raised instead of requests' or urllib3's.
+        deadline: if the deadline has passed, its own exception is raised instead of a translated one.
         url: the requested URL.
-        otherwise: the kind of an error of requests or urllib3.
-        status: the HTTP status, if it is known.
+        kind: the kind of a FetchError that replaces an exception of requests or urllib3.
+        status: the HTTP status; 0 if no header has been received.
     """
     try:
         yield
@@ -118,4 +122,4 @@ def translate_errors(
         cause: BaseException = error
         while cause.args and isinstance(cause.args[-1], Exception):  # requests wraps urllib3's exceptions
             cause = cause.args[-1]
-        raise FetchError(otherwise, f"{type(cause).__name__}: {cause}", status=status, url=url) from None
+        raise FetchError(kind, f"{type(cause).__name__}: {cause}", status=status, url=url) from None

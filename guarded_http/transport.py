@@ -1,4 +1,4 @@
-"""How requests reaches sites: requests' adapter over urllib3's pools, with our connections in them."""
+"""The adapter by which the library requests sends: urllib3's pools, filled with guarded connections."""
 
 import logging
 import ssl
@@ -13,15 +13,17 @@ from urllib3.response import BaseHTTPResponse
 from guarded_http.connection import ByteBudget, Connection, TlsConnection
 from guarded_http.dialer import Dialer
 
-POOL_SITES = 128  #: sites with idle connections; the least recently used site's are closed first
-POOL_CONNECTIONS = 4  #: idle connections to one site; further ones are closed after their response
+POOL_SITES = 128  #: maximum number of sites with idle connections; the least recently used are closed first
+POOL_CONNECTIONS = (
+    4  #: maximum number of idle connections to one site; others are closed after their response
+)
 
 # urllib3 logs a warning for each connection that the pool does not keep.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 
 class RequestTimeout(Timeout):
-    """One request's byte budget and target, as the `Timeout` that requests and urllib3 pass to a connection.
+    """Carries a request's byte budget and target through requests and urllib3 to its connection.
 
     Attributes:
         target: path and query as they are sent; urllib3 would normalise their percent-escapes.
@@ -44,14 +46,14 @@ class _Pool(HTTPConnectionPool):
 
     ConnectionCls: type[Connection] = Connection
 
-    def _make_request(  # type: ignore[override] # urllib3's own arguments
+    def _make_request(  # type: ignore[override] # the options are not listed
         self,
         conn: Connection,
         method: str,
-        url: str,  # noqa: ARG002 - urllib3's spelling of it
-        **options: Any,  # noqa: ANN401 - urllib3's own
+        url: str,  # noqa: ARG002 - urllib3 normalised this URL; the target of the timeout is sent instead
+        **options: Any,  # noqa: ANN401 - the options are urllib3's
     ) -> BaseHTTPResponse:
-        """Send a request; send it again over a new connection if the site had closed the idle one."""
+        """Send a request; if the site closed the idle connection, send it again over a new one."""
         timeout: RequestTimeout = options["timeout"]
         conn.budget = timeout.budget
         send = partial(super()._make_request, conn, method, timeout.target, **options)
@@ -85,4 +87,4 @@ class Transport(HTTPAdapter):
         }
 
     def cert_verify(self, *_: object) -> None:
-        """Load no certificates: requests would load its own into the context, for each connection again."""
+        """Do nothing; requests' own method would load its authorities into the context at each connection."""

@@ -156,7 +156,7 @@ def test_nothing_is_loaded_from_outside(site: Site) -> None:
         (http(200, gzip.compress(urlset(*PAGES))[:-20]), "invalid gzip"),
         (http(200, b"\x1f\x8b nonsense"), "invalid gzip"),
         (http(200, gzip.compress(bytes(50_000_000))), f"larger than {MAX_BYTES} bytes"),
-        (http(200, b" " * (MAX_BYTES + 1)), f"at most {MAX_BYTES} are read"),
+        (http(200, b" " * (MAX_BYTES + 1)), f"the maximum is {MAX_BYTES}"),
         (http(200, index("ftp://shop.example/1.xml")), "the index lists an invalid URL"),
         (http(200, index("http://[broken/1.xml")), "the index lists an invalid URL"),
         (

@@ -1,1 +1,1 @@
-"""Tests of the HTTP client for URLs from outside."""
+"""Tests of the HTTP client for untrusted URLs."""

@@ -1,4 +1,4 @@
-"""Clients that may contact this machine, and requests whose results a test can compare."""
+"""Makes clients that may contact this machine, and returns the body or the error of a request."""
 
 import time
 
@@ -14,7 +14,7 @@ MAX_BYTES = 100_000
 
 
 class SecondsLeft:
-    """A deadline a number of seconds from now.
+    """A deadline that passes a number of seconds after its creation.
 
     Raises:
         TimeoutError: by `remaining`, once the deadline has passed.
@@ -49,7 +49,7 @@ def get_body(client: HttpClient, url: str, seconds: float = 60) -> bytes:
 
 
 def get_error(client: HttpClient, url: str, seconds: float = 60) -> FetchError:
-    """Return the error of a request that gives no body; the deadline only guards against hanging."""
+    """Return the error of a request that fails; the deadline only guards against hanging."""
     with pytest.raises(FetchError) as failure:
         get_body(client, url, seconds)
     return failure.value

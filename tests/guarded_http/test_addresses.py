@@ -1,4 +1,4 @@
-"""Addresses: every kind that is not on the public internet is refused, with its name and RFC."""
+"""Every kind of address outside the public internet is refused, with its name and RFC."""
 
 from ipaddress import ip_address, ip_network
 
@@ -20,7 +20,7 @@ PUBLIC = [
 
 
 def test_metadata_host_name_is_refused() -> None:
-    """In any case, with or without the dot of an absolute name; a name that only ends like it is allowed."""
+    """Names of metadata servers are refused in any letter case and with a final dot; others are allowed."""
     for name in ("metadata", "METADATA.google.internal", "metadata.goog."):
         assert "hands out credentials" in host_name_refusal(name)
     assert host_name_refusal("metadata.shop.example") == ""
@@ -28,13 +28,13 @@ def test_metadata_host_name_is_refused() -> None:
 
 @pytest.mark.parametrize("address", PUBLIC)
 def test_public_address_is_allowed(address: str) -> None:
-    """Neighbours of refused networks too, and public IPv4 addresses inside of NAT64's and mapped ones."""
+    """Public addresses are allowed, even next to a refused network or embedded in an IPv6 address."""
     assert address_refusal(ip_address(address)) == ""
 
 
 @pytest.mark.parametrize("network", REFUSED_NETWORKS, ids=str)
 def test_first_and_last_address_of_refused_network_is_refused(network: object) -> None:
-    """The sentence cites the RFC that reserves the network."""
+    """The first and last address of each refused network is refused; the sentence cites an RFC."""
     whole = ip_network(str(network))
     for address in (whole[0], whole[-1]):
         assert "RFC" in address_refusal(address) or "credentials" in address_refusal(address)
@@ -44,7 +44,7 @@ def test_first_and_last_address_of_refused_network_is_refused(network: object) -
     "address", ["0000::2", "100::1", "4000::1", "5f00::1", "e000::1", "400::1", "64:ff9b:2::1", "200::1"]
 )
 def test_unallocated_ipv6_address_is_refused(address: str) -> None:
-    """IPv6 outside 2000::/3, whatever it will be used for."""
+    """IPv6 addresses outside 2000::/3, the only allocated unicast network, are refused."""
     assert address_refusal(ip_address(address))
 
 
@@ -53,12 +53,12 @@ def test_unallocated_ipv6_address_is_refused(address: str) -> None:
 )
 @pytest.mark.parametrize("pattern", ["::ffff:{}", "64:ff9b::{}", "::{}"])
 def test_ipv6_address_that_embeds_a_refused_ipv4_address_is_refused(embedded: str, pattern: str) -> None:
-    """Mapped, translated (NAT64) or compatible: the packets go to the IPv4 address."""
+    """A mapped, NAT64 or compatible IPv6 address is refused if the IPv4 address in it is refused."""
     assert address_refusal(ip_address(pattern.format(embedded)))
 
 
-def test_allowed_network_is_allowed_and_no_other() -> None:
-    """An IPv4 address of an allowed network may also be embedded in an IPv6 address."""
+def test_only_allowed_networks_are_allowed_in_addition() -> None:
+    """Addresses of allowed networks may be contacted, even embedded in IPv6; other private ones may not."""
     allowed = parse_networks(" 10.1.0.0/16, ::1/128,")
     assert address_refusal(ip_address("10.1.2.3"), allowed) == ""
     assert address_refusal(ip_address("::ffff:10.1.2.3"), allowed) == ""
@@ -68,7 +68,7 @@ def test_allowed_network_is_allowed_and_no_other() -> None:
 
 @pytest.mark.parametrize("address", sorted(METADATA_ADDRESSES, key=str), ids=str)
 def test_metadata_address_is_refused_although_its_network_is_allowed(address: object) -> None:
-    """No list of networks allows the addresses at which a cloud hands out credentials."""
+    """The addresses of metadata servers are refused even if every network is allowed."""
     allowed = parse_networks("0.0.0.0/0,::/0")
     assert "credentials" in address_refusal(ip_address(str(address)), allowed)
     assert address_refusal(ip_address("169.254.169.253"), allowed) == ""
@@ -76,6 +76,6 @@ def test_metadata_address_is_refused_although_its_network_is_allowed(address: ob
 
 @pytest.mark.parametrize("text", ["10.0.0.1/8", "everything", "10.0.0.0/33", "1.2.3.4;5.6.7.8"])
 def test_invalid_network_is_reported(text: str) -> None:
-    """A list with a typo allows nothing by accident; the message names the invalid entry."""
+    """A list of networks with an invalid entry is rejected, and the message names that entry."""
     with pytest.raises(ValueError, match=text[:8]):
         parse_networks(text)

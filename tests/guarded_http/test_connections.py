@@ -1,4 +1,4 @@
-"""Connections: URLs are sent as written, idle connections are reused, failed requests are not repeated."""
+"""URLs are sent as written, idle connections are reused, and failed requests are not repeated."""
 
 import io
 from contextlib import ExitStack
@@ -28,14 +28,14 @@ PAGE = b"<h1>One</h1>"
     ],
 )
 def test_url_is_sent_as_written(site: Site, target: str) -> None:
-    """Escapes, order and empty parameters stay: requests and urllib3 normalise them, and sites sign them."""
+    """Escapes, order and empty parameters of a URL are sent unchanged, since sites may sign their URLs."""
     site.add(target, http(200, PAGE))
     assert get_body(local_client(), site.url(target)) == PAGE
     assert [request.path for request in site.requests] == [target]
 
 
 def test_idle_connection_that_closes_on_the_request_is_replaced(site: Site) -> None:
-    """If the site closes an idle connection while a request is sent, it is sent again over a new one."""
+    """If the site closes an idle connection while a request is sent, a new connection repeats the request."""
 
     def respond_over_new_connections_only(visit: PendingRequest) -> None:
         if site.connections > 1:
@@ -48,13 +48,13 @@ def test_idle_connection_that_closes_on_the_request_is_replaced(site: Site) -> N
 
 
 def test_new_connection_that_closes_is_not_retried(site: Site) -> None:
-    """Repeats are the queue's task: one attempt sends one request to a site that fails."""
+    """If a site closes a new connection without a response, the request is not sent again."""
     assert get_error(local_client(), site.add("/", lambda _: None)).kind is FetchErrorKind.CONNECT
     assert len(site.requests) == 1
 
 
 def test_incomplete_header_over_an_idle_connection_is_not_retried(site: Site) -> None:
-    """Once a byte has come, the site has seen the request."""
+    """A request is not sent again if a part of the response's header was received over an idle connection."""
 
     def close_within_header(visit: PendingRequest) -> None:
         visit.send(b"HTTP/1.1 200 OK\r\n")
@@ -67,7 +67,7 @@ def test_incomplete_header_over_an_idle_connection_is_not_retried(site: Site) ->
 
 
 def test_redirect_without_body_keeps_its_connection(site: Site) -> None:
-    """The redirect's target on the same site comes over the same connection."""
+    """The target of a redirect without a body is requested over the same connection."""
     site.add("/2", http(200, PAGE))
     url = site.add("/1", redirect("/2"))
     deadline = SecondsLeft(60)
@@ -77,7 +77,7 @@ def test_redirect_without_body_keeps_its_connection(site: Site) -> None:
 
 
 def test_repeated_equal_content_length_ends_the_body(site: Site) -> None:
-    """In one field or in two (RFC 9110 section 8.6): the client does not wait for the connection's end."""
+    """Equal lengths in one Content-Length field or in two are read as one length (RFC 9110 section 8.6)."""
 
     def stay_open(visit: PendingRequest) -> None:
         visit.send(http(200, PAGE).replace(b"Content-Length: 12", b"Content-Length: 12, 12"))
@@ -92,7 +92,7 @@ def test_repeated_equal_content_length_ends_the_body(site: Site) -> None:
 def test_idle_connections_to_one_site_are_bounded_without_warnings(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As many connections as requests are opened; only `POOL_CONNECTIONS` stay open when they are idle."""
+    """Simultaneous requests open one connection each; later only `POOL_CONNECTIONS` idle ones are kept."""
     client, count = local_client(), 2 * POOL_CONNECTIONS
     site.add("/", http(200, PAGE))
 
@@ -102,21 +102,21 @@ def test_idle_connections_to_one_site_are_bounded_without_warnings(
             responses = [stack.enter_context(each) for each in requested]
             assert [response.read_body(1000) for response in responses] == [PAGE] * count
 
-    # Given more requests at once than connections are kept
+    # Given more simultaneous requests than idle connections that are kept
     request_all_at_once()
     assert site.connections == count
-    # When as many are sent again
+    # When as many requests are sent again
     request_all_at_once()
-    # Then the kept connections are reused, and no warning is logged about the others
+    # Then the kept connections are reused, and no warning is logged about the closed ones
     assert site.connections == 2 * count - POOL_CONNECTIONS
     assert caplog.records == []
 
 
 def test_unrequested_response_over_tls_is_not_read_as_the_next(tmp_path: Path) -> None:
-    """Even if TLS decrypted it together with the page, so that the socket no longer holds it."""
+    """An unrequested second response is never read as the next page, even if TLS already decrypted it."""
     authority = CertificateAuthority()
     with running_site(authority.server(tmp_path, "shop.example")) as site:
-        # Given a second response right after the bytes that a reader's buffer takes with the first
+        # Given a first response that fills the reader's buffer, and a second one immediately after it
         first = http(200, b"<h1>First</h1>")
         site.add("/1", first.ljust(io.DEFAULT_BUFFER_SIZE, b"x") + http(200, b"<h1>Poison</h1>"))
         site.add("/2", http(200, PAGE))

@@ -1,4 +1,4 @@
-"""Content codings: bodies are decoded in chunks of any size, and a body that ends early is never accepted."""
+"""Coded bodies are decoded from chunks of any size, and a body that ends early is never accepted."""
 
 import gzip
 import zlib
@@ -21,7 +21,7 @@ def compress_raw_deflate(data: bytes) -> bytes:
 
 
 def compress_brotli(data: bytes) -> bytes:
-    """Return a brotli stream of medium quality; the best one would take much longer."""
+    """Return a brotli stream of medium quality; the best quality would take much longer."""
     return bytes(brotli.compress(data, quality=5))
 
 
@@ -55,7 +55,7 @@ def decode(data: bytes, header: str, size: int = 2048) -> bytes:
 
 
 def decode_error(data: bytes, header: str) -> FetchErrorKind:
-    """Return the kind of error of a body that cannot be decoded."""
+    """Return the kind of the error that decoding the body causes."""
     with pytest.raises(FetchError) as failure:
         decode(data, header)
     return failure.value.kind
@@ -66,14 +66,14 @@ def decode_error(data: bytes, header: str) -> FetchErrorKind:
 def test_content_is_decoded_from_chunks_of_any_size(
     header: str, compress: Callable[[bytes], bytes], size: int
 ) -> None:
-    """Down to single bytes."""
+    """A body is decoded correctly whether it comes as a whole or byte by byte."""
     content = CONTENT if size > 7 else CONTENT[:5000]
     assert decode(compress(content), header, size) == content
 
 
 @COMPRESSING_CODINGS
 def test_decoded_chunks_are_bounded(header: str, compress: Callable[[bytes], bytes]) -> None:
-    """Megabytes of zeros are yielded in small chunks, so that the reader can stop."""
+    """Three megabytes of zeros are yielded in chunks of at most 128 KiB, so that the reader can stop."""
     sizes = [len(chunk) for chunk in decode_content(iter([compress(bytes(3_000_000))]), header)]
     assert sum(sizes) == 3_000_000
     assert max(sizes) <= 2 * MAX_CHUNK_BYTES
@@ -81,20 +81,20 @@ def test_decoded_chunks_are_bounded(header: str, compress: Callable[[bytes], byt
 
 @COMPRESSING_CODINGS
 @pytest.mark.parametrize("missing", [1, 5, 1000])
-def test_truncated_stream_is_incomplete_body(
+def test_truncated_stream_fails_with_incomplete_body(
     header: str, compress: Callable[[bytes], bytes], missing: int
 ) -> None:
-    """Even if the Content-Length agrees with it."""
+    """A compressed stream whose last bytes are missing is an error."""
     whole = compress(CONTENT)
     truncated = whole[: max(1, len(whole) - missing)]
     assert decode_error(truncated, header) is FetchErrorKind.INCOMPLETE_BODY
 
 
 @COMPRESSING_CODINGS
-def test_body_that_is_not_compressed_is_incomplete_body(
+def test_body_that_is_not_compressed_fails_with_incomplete_body(
     header: str, compress: Callable[[bytes], bytes]
 ) -> None:
-    """The Content-Encoding header says that it is; the body may have been corrupted on its way."""
+    """A plain body is an error if the Content-Encoding header names a coding."""
     assert compress(b"x")
     body = b"\xff\xfe<!doctype html><p>not compressed at all"
     assert decode_error(body, header) is FetchErrorKind.INCOMPLETE_BODY
@@ -102,7 +102,7 @@ def test_body_that_is_not_compressed_is_incomplete_body(
 
 @ALL_CODINGS
 def test_empty_body_stays_empty(header: str, compress: Callable[[bytes], bytes]) -> None:
-    """An empty body is accepted although the header names a coding; so is a compressed empty one."""
+    """An empty body is decoded as empty although the header names a coding; so is compressed empty data."""
     assert decode(b"", header) == b""
     assert decode(compress(b""), header) == b""
 
@@ -112,32 +112,32 @@ def test_empty_body_stays_empty(header: str, compress: Callable[[bytes], bytes])
 def test_concatenated_streams_are_one_body(
     header: str, compress: Callable[[bytes], bytes], size: int
 ) -> None:
-    """As `cat a.gz b.gz` makes them (RFC 1952 section 2.2, RFC 8878 section 3)."""
+    """Concatenated gzip or zstd streams are one body (RFC 1952 section 2.2, RFC 8878 section 3)."""
     data = compress(b"one ") + compress(b"two") + compress(b"")
     assert decode(data, header, size) == b"one two"
 
 
 @pytest.mark.parametrize("rest", [b"\0", b"\0" * 100, b"garbage", b"\x1f"])
 def test_bytes_after_the_gzip_stream_are_ignored(rest: bytes) -> None:
-    """Such as padding of tapes and block devices; browsers ignore them too."""
+    """Zeros or other bytes after a gzip stream do not change the decoded body; browsers ignore them too."""
     for size in (1, 7, 2048):
         assert decode(gzip.compress(b"one") + rest, "gzip", size) == b"one"
 
 
-def test_many_codings_are_a_decompression_bomb() -> None:
-    """Each coding multiplies the size; no site needs more than three."""
+def test_many_codings_fail_with_decompression_bomb() -> None:
+    """A body with more than three codings is refused, since each coding can multiply its size."""
     assert decode_error(b"x", "gzip, gzip, gzip, gzip") is FetchErrorKind.DECOMPRESSION_BOMB
     assert decode_error(b"x", ",".join(["br"] * 1000)) is FetchErrorKind.DECOMPRESSION_BOMB
 
 
 @pytest.mark.parametrize("header", ["compress", "exi", "gzip;q=1", "utf-8", "aws-chunked"])
-def test_coding_that_was_not_offered_is_unsupported_encoding(header: str) -> None:
-    """Its body is not passed on as if it were the page."""
+def test_unknown_coding_fails_with_unsupported_encoding(header: str) -> None:
+    """A body with a coding that the client cannot decode is an error."""
     assert decode_error(b"x", header) is FetchErrorKind.UNSUPPORTED_ENCODING
 
 
 def test_zstd_window_larger_than_http_allows_is_refused() -> None:
-    """RFC 9659 allows 8 MiB; with a larger window the site would choose how much memory we use."""
+    """A zstd window above the 8 MiB of RFC 9659 is refused, since it would need more memory."""
     options = {zstd.CompressionParameter.window_log: 26, zstd.CompressionParameter.content_size_flag: 0}
     compressor = zstd.ZstdCompressor(options={int(name): value for name, value in options.items()})
     data = compressor.compress(b"x" * 100_000) + compressor.flush()

@@ -1,4 +1,4 @@
-"""Redirects: one loop, bounded, that checks each URL before it is requested."""
+"""Redirects are followed up to a maximum, and each URL is checked before it is requested."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def follow(site: Site, path: str, *, max_redirects: int = 3) -> tuple[str, list[
 
 
 def test_before_request_is_called_with_each_url(site: Site) -> None:
-    """Rate limits and robots.txt rules hold for every step."""
+    """`before_request` gets the URL of every request, so rate limits and robots.txt also cover redirects."""
     site.add("/1", redirect("/2"))
     site.add("/2", redirect("/3#part"))
     site.add("/3", http(200, PAGE))
@@ -36,7 +36,7 @@ def test_before_request_is_called_with_each_url(site: Site) -> None:
 
 
 def test_error_of_before_request_ends_the_chain(site: Site) -> None:
-    """The target that the check refuses is not requested."""
+    """If `before_request` raises an exception for a redirect's target, the target is not requested."""
     site.add("/1", redirect("/private"))
 
     def check(url: str) -> None:
@@ -60,7 +60,7 @@ def test_error_of_before_request_ends_the_chain(site: Site) -> None:
 
 @pytest.mark.parametrize("max_redirects", [0, 1, 4])
 def test_too_many_redirects_end_the_chain(site: Site, max_redirects: int) -> None:
-    """The chain sends one request more than it follows redirects; the error names the next URL."""
+    """After `max_redirects` redirects, no further request is sent; the error names the next URL."""
     site.add("/", redirect("/?again"))
     with pytest.raises(FetchError, match=f"more than {max_redirects} redirects") as failure:
         follow(site, "/", max_redirects=max_redirects)
@@ -86,13 +86,13 @@ def test_too_many_redirects_end_the_chain(site: Site, max_redirects: int) -> Non
     ids=["path", "relative", "host", "absolute", "UTF-8", "Latin-1", "encoded dots", "dots"],
 )
 def test_location_is_resolved_as_browsers_do(location: str, url: str) -> None:
-    """Bytes beyond ASCII are read as UTF-8, or kept one by one if they are not; dot segments are removed."""
+    """A Location is joined to the URL; it is read as UTF-8 if possible, and its dot segments are removed."""
     assert resolve_location("http://a.example/dir/page", location) == url
 
 
 @pytest.mark.parametrize("location", ["ftp://a.example/", "http://me:pw@a.example/", "http://[broken/"])
-def test_location_that_may_not_be_requested_is_invalid_redirect(location: str) -> None:
-    """The error names the URL that redirects, and shows the Location."""
+def test_location_that_may_not_be_requested_fails_with_invalid_redirect(location: str) -> None:
+    """An invalid Location is an error that has the URL which redirects, and shows the Location."""
     with pytest.raises(FetchError, match="redirected to") as failure:
         resolve_location("http://a.example/", location)
     assert (failure.value.kind, failure.value.url) == (
@@ -114,5 +114,5 @@ def test_location_that_may_not_be_requested_is_invalid_redirect(location: str) -
     ],
 )
 def test_dot_segments_are_removed(path: str, removed: str) -> None:
-    """RFC 3986 section 5.2.4, with percent-encoded dots too; the query stays as it is."""
+    """Dot segments of a path are removed, even percent-encoded ones (RFC 3986); the query is unchanged."""
     assert remove_dot_segments(f"http://a.example{path}") == f"http://a.example{removed}"

@@ -1,4 +1,4 @@
-"""Responses: headers, truncated bodies, and errors that name the URL and the status."""
+"""Responses have joined headers and bounded bodies; errors name the URL and the status."""
 
 import gzip
 
@@ -14,7 +14,7 @@ PAGE = b"<h1>One</h1>"
 
 
 def test_repeated_header_is_joined_by_commas(site: Site) -> None:
-    """As RFC 9110 section 5.3 reads it; a missing header is an empty text."""
+    """Values of a repeated header are joined by commas (RFC 9110 section 5.3); a missing header is `""`."""
     url = site.add("/", http(200, PAGE, "X-Tag: a", "X-Tag:  b "))
     with local_client().get(url, SecondsLeft(60)) as response:
         assert (response.url, response.status) == (url, 200)
@@ -24,8 +24,8 @@ def test_repeated_header_is_joined_by_commas(site: Site) -> None:
 
 
 @pytest.mark.parametrize(("status", "location"), [(301, "/next"), (308, "/next"), (201, ""), (304, "")])
-def test_location_is_read_of_redirects_only(site: Site, status: int, location: str) -> None:
-    """A 201 has a Location too (RFC 9110 section 10.2.2), which is not followed."""
+def test_location_is_set_only_for_redirects(site: Site, status: int, location: str) -> None:
+    """The Location header of a 201 or 304 is ignored, since these are not redirects."""
     url = site.add("/", redirect("/next", status))
     with local_client().get(url, SecondsLeft(60)) as response:
         assert response.location == location
@@ -33,7 +33,7 @@ def test_location_is_read_of_redirects_only(site: Site, status: int, location: s
 
 @pytest.mark.parametrize("header", ["", "Content-Encoding: gzip"])
 def test_truncated_body_has_max_bytes(site: Site, header: str) -> None:
-    """Only the first bytes are read of a body that is larger; a smaller one is returned as a whole."""
+    """With `truncate`, a larger body is cut to `max_bytes`, and a smaller one is returned as a whole."""
     body = gzip.compress(PAGE * 1000) if header else PAGE * 1000
     url = site.add("/", http(200, body, *([header] if header else [])))
     for max_bytes in (100, 12_000, 20_000):
@@ -42,21 +42,21 @@ def test_truncated_body_has_max_bytes(site: Site, header: str) -> None:
 
 
 def test_error_of_a_request_names_its_url() -> None:
-    """Without a response there is no status."""
+    """The error of a request without a response has the URL, and the status 0."""
     url = f"http://127.0.0.1:{free_port()}/"
     error = get_error(local_client(), url)
     assert (error.kind, error.url, error.status) == (FetchErrorKind.CONNECT, url, 0)
 
 
 def test_error_of_a_body_names_url_and_status(site: Site) -> None:
-    """The header came, so the status is known."""
+    """The error of a body has the URL, and the status from the header."""
     url = site.add("/", http(203, PAGE, "Content-Encoding: rot13"))
     error = get_error(local_client(), url)
     assert (error.kind, error.url, error.status) == (FetchErrorKind.UNSUPPORTED_ENCODING, url, 203)
 
 
-def test_framing_larger_than_the_body_is_too_large(site: Site) -> None:
-    """Trailers count too, so they cannot go on forever."""
+def test_endless_trailers_fail_with_too_large(site: Site) -> None:
+    """Trailers after a chunked body count as bytes, so endless trailers are an error."""
 
     def send_endless_trailers(request: PendingRequest) -> None:
         request.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n")
@@ -72,7 +72,7 @@ def test_framing_larger_than_the_body_is_too_large(site: Site) -> None:
 
 @pytest.mark.parametrize("path", ["/silent", "/half"])
 def test_passed_deadline_raises_its_own_error(site: Site, path: str) -> None:
-    """The caller's exception is not turned into a FetchError, neither before the header nor in the body."""
+    """When the deadline passes before the header or in the body, its own exception is raised."""
 
     def stop_in_body(request: PendingRequest) -> None:
         request.send(http(200, PAGE, length=1000))
@@ -88,7 +88,7 @@ def test_passed_deadline_raises_its_own_error(site: Site, path: str) -> None:
 
 
 def test_private_networks_are_refused_unless_allowed(site: Site) -> None:
-    """`make_client` takes the networks as an operator writes them."""
+    """A client contacts a private network only if the list given to `make_client` contains it."""
     url = site.add("/", http(200, PAGE))
     with (
         pytest.raises(FetchError, match=r"127\.0\.0\.1 is loopback"),

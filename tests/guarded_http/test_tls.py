@@ -1,4 +1,4 @@
-"""TLS: the certificate is checked against the host's name, although the connection goes to an address."""
+"""TLS connections go to a checked address, but the certificate is checked against the host's name."""
 
 import ssl
 from pathlib import Path
@@ -31,7 +31,7 @@ def client(authority: CertificateAuthority) -> HttpClient:
 def test_sni_host_and_certificate_use_the_name(
     authority: CertificateAuthority, client: HttpClient, tmp_path: Path
 ) -> None:
-    """Only the connection uses the address that was checked."""
+    """SNI, the Host header and the certificate use the host's name, not the address of the connection."""
     tls = authority.server(tmp_path, "shop.example")
     server_names = list[str | None]()
     tls.sni_callback = lambda _, name, __: server_names.append(name)
@@ -53,10 +53,10 @@ def test_sni_host_and_certificate_use_the_name(
     ],
     ids=["another name", "expired", "wildcard of one level", "address"],
 )
-def test_certificate_of_another_host_is_refused(  # noqa: PLR0917 - a fixture is an argument
+def test_certificate_of_another_host_is_refused(  # noqa: PLR0917 - pytest passes fixtures as arguments
     authority: CertificateAuthority, client: HttpClient, tmp_path: Path, name: str, days: int, host: str
 ) -> None:
-    """The error is `tls`, and no request is sent."""
+    """If the certificate is not valid for the host, the error is `tls` and no request is sent."""
     with running_site(authority.server(tmp_path, name, days=days)) as site:
         site.add("/", http(200, PAGE))
         error = get_error(client, f"https://{host}:{site.port}/")
@@ -64,7 +64,7 @@ def test_certificate_of_another_host_is_refused(  # noqa: PLR0917 - a fixture is
 
 
 def test_certificate_of_unknown_authority_is_refused(authority: CertificateAuthority, tmp_path: Path) -> None:
-    """By default only the authorities that browsers trust are trusted."""
+    """A certificate of an authority that browsers do not trust is refused by default."""
     with running_site(authority.server(tmp_path, "shop.example")) as site:
         client = local_client(resolve=lambda _: ["127.0.0.1"])
         error = get_error(client, f"https://shop.example:{site.port}/")
@@ -72,7 +72,7 @@ def test_certificate_of_unknown_authority_is_refused(authority: CertificateAutho
 
 
 def test_tls_context_gets_no_further_authorities(authority: CertificateAuthority, tmp_path: Path) -> None:
-    """By itself, requests loads its own authorities into the context, at each connection again."""
+    """The context still trusts only one authority after a request; requests does not add its own."""
     context = authority.client()
     dialer = Dialer(parse_networks("127.0.0.0/8"), lambda _: ["127.0.0.1"])
     client = HttpClient("scrapeq/test", dialer, tls_context=lambda: context)
@@ -83,7 +83,7 @@ def test_tls_context_gets_no_further_authorities(authority: CertificateAuthority
 
 
 def test_tls_1_1_is_refused(authority: CertificateAuthority, client: HttpClient, tmp_path: Path) -> None:
-    """TLS below 1.2 is deprecated (RFC 8996)."""
+    """A server that supports only TLS 1.1 is refused, since TLS below 1.2 is deprecated (RFC 8996)."""
     old = authority.server(tmp_path, "shop.example")
     old.set_ciphers("ALL:@SECLEVEL=0")
     with pytest.warns(DeprecationWarning, match="TLSv1_1"):
@@ -95,7 +95,7 @@ def test_tls_1_1_is_refused(authority: CertificateAuthority, client: HttpClient,
 def test_tls_connection_is_reused_and_slow_body_ends_with_the_deadline(
     authority: CertificateAuthority, client: HttpClient, tmp_path: Path
 ) -> None:
-    """Both work over TLS as they do without."""
+    """Over TLS, three requests share one connection, and a slow body is ended by the deadline."""
 
     def send_body_slowly(visit: PendingRequest) -> None:
         visit.send(http(200, b"", length=1000))
