@@ -1,1 +1,1 @@
-"""The server's API: gRPC methods, REST routes and the state page."""
+"""Serves the API of Pub/Sub over gRPC and REST, and the state page."""

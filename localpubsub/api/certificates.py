@@ -1,4 +1,4 @@
-"""HTTP routes for the certificates that verify push tokens, and for health checks."""
+"""Serves the certificates that verify push tokens, and health checks, over HTTP."""
 
 from aiohttp import web
 
@@ -8,7 +8,11 @@ HEALTH_PATH = "/healthz"
 
 
 def routes(tokens: Tokens) -> list[web.RouteDef]:
-    """``GET /oauth2/v1/certs`` → ``{kid: PEM certificate}``; ``GET /healthz`` → ``{"status": "ok"}``."""
+    """Return the routes.
+
+    ``GET /oauth2/v1/certs`` returns ``{kid: PEM certificate}``.
+    ``GET /healthz`` returns ``{"status": "ok"}``.
+    """
 
     async def certificates(_: web.Request) -> web.Response:
         return web.json_response(

@@ -1,4 +1,4 @@
-"""gRPC without generated code: map method names to functions, and errors to gRPC statuses."""
+"""Serves gRPC without generated code: maps method names to functions, and errors to gRPC statuses."""
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -22,10 +22,10 @@ _log = logging.getLogger("localpubsub.api.grpc_methods")
 
 
 class Methods(grpc.GenericRpcHandler):
-    """Serves ``/google.pubsub.v1.SERVICE/METHOD``; a method without function returns UNIMPLEMENTED.
+    """Serves ``/google.pubsub.v1.SERVICE/METHOD``; a method that is not offered fails with UNIMPLEMENTED.
 
-    The keys of ``services`` are names of services. A service of another package than google.pubsub.v1 has its
-    full name, for example ``google.iam.v1.IAMPolicy``.
+    The keys of ``services`` are names of services. The key of a service outside the package
+    google.pubsub.v1 is its full name, for example ``google.iam.v1.IAMPolicy``.
     """
 
     def __init__(self, services: Services) -> None:

@@ -1,4 +1,4 @@
-"""The HTTP/1.1 application of the HTTP port: REST API, state page, certificates and health checks."""
+"""Builds the HTTP/1.1 application of the HTTP port: REST API, state page, certificates and health checks."""
 
 from aiohttp import web
 

@@ -1,4 +1,4 @@
-"""The HTTP port, which serves HTTP/1.1 (`http_app.py`) and forwards gRPC connections to the gRPC port."""
+"""Serves the HTTP port: HTTP/1.1 by `http_app.py`, and gRPC by forwarding connections to the gRPC port."""
 
 import asyncio
 import socket
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class HttpPort:
     """Serves one socket from ``open`` until ``close``, which gives calls ``grace`` seconds to finish.
 
-    The HTTP application is imported, in a thread, when the first HTTP/1.1 request arrives: aiohttp is two
-    thirds of what a server would import at its start, and many servers are used over gRPC only.
+    The HTTP application is imported, in a thread, when the first HTTP/1.1 request arrives: aiohttp would be
+    two thirds of the imports at the start, and many servers are used over gRPC only.
     """
 
     def __init__(self, services: Services, tokens: Tokens, state: ServerState, grace: float) -> None:

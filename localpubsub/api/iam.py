@@ -1,7 +1,7 @@
-"""The service google.iam.v1.IAMPolicy, for topics, subscriptions and snapshots.
+"""Implements the service google.iam.v1.IAMPolicy for topics, subscriptions and snapshots.
 
 https://cloud.google.com/pubsub/docs/reference/rpc/google.iam.v1. Policies are stored but not enforced: every
-caller may do everything.
+caller has every permission.
 """
 
 from collections.abc import Mapping
@@ -43,8 +43,8 @@ class IamService:
         """Return the policy of a resource."""
         return self._broker.policies.get(self._number(request.resource))
 
-    async def test_iam_permissions(self, request: RequestPb, _: Context) -> ResponsePb:  # noqa: PT019 - no test
-        """Return which of the permissions the caller has, which are all of them."""
+    async def test_iam_permissions(self, request: RequestPb, _: Context) -> ResponsePb:  # noqa: PT019 - not a pytest function
+        """Return all requested permissions, because every caller has every permission."""
         self._number(request.resource)
         if any("*" in permission for permission in request.permissions):
             raise InvalidArgument("Permissions with wildcards (such as '*') are not allowed.")

@@ -1,4 +1,4 @@
-"""Pages of list responses."""
+"""Divides list responses into pages."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from localpubsub.resources.limits import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 
 
 def list_page(names: Sequence[str], size: int, token: str) -> tuple[list[str], str]:
-    """Return one page of the names in order, and the token of the next page.
+    """Return one page of the sorted names, and the token of the next page.
 
     The token is the last name of the page, or empty if there is no further page.
     """

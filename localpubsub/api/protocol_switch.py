@@ -1,4 +1,4 @@
-"""One port for HTTP/1.1 and gRPC: the first bytes of a connection decide between them.
+"""Serves HTTP/1.1 and gRPC on one port, chosen by the first bytes of each connection.
 
 Every HTTP/2 connection begins with the same 24 bytes (RFC 9113 section 3.4); no HTTP/1.1 request begins with
 them.
@@ -59,22 +59,22 @@ class ProtocolSwitch(asyncio.Protocol):
         self._transport.resume_reading()
 
     async def _switch_to_grpc(self) -> None:
-        # The gRPC server may send bytes before create_connection returns, so the inner side must already know
-        # the client's transport.
-        inner, outer = _Relay(self._transport), _Relay()
+        # The gRPC server may send bytes before create_connection returns, so the relay that receives them
+        # must already have the client's transport.
+        to_server, to_client = _Relay(self._transport), _Relay()
         try:
-            await asyncio.get_running_loop().create_connection(lambda: inner, *self._grpc())
+            await asyncio.get_running_loop().create_connection(lambda: to_server, *self._grpc())
         except OSError:
             self._transport.abort()
             return
-        outer.other = inner.transport
-        self._transport.set_protocol(outer)
-        inner.transport.write(self._received)
+        to_client.other = to_server.transport
+        self._transport.set_protocol(to_client)
+        to_server.transport.write(self._received)
         self._transport.resume_reading()
 
 
 class _Relay(asyncio.Protocol):
-    """One of two connections; the bytes that it receives are written to the other."""
+    """One end of a relay between two connections; writes received bytes to the other connection."""
 
     def __init__(self, other: asyncio.Transport | None = None) -> None:
         self.transport: asyncio.Transport
@@ -92,7 +92,7 @@ class _Relay(asyncio.Protocol):
             self.other.close()
 
     def pause_writing(self) -> None:
-        """Stop reading from the other connection while this one cannot be written to fast enough."""
+        """Stop reading from the other connection while the write buffer of this connection is full."""
         if self.other is not None and not self.other.is_closing():
             self.other.pause_reading()
 

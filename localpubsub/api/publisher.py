@@ -1,4 +1,4 @@
-"""The service google.pubsub.v1.Publisher.
+"""Implements the service google.pubsub.v1.Publisher.
 
 https://cloud.google.com/pubsub/docs/reference/rpc/google.pubsub.v1#publisher
 """

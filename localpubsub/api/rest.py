@@ -1,4 +1,4 @@
-"""The REST API: the same methods as over gRPC, called with JSON."""
+"""Serves the REST API, which calls the same methods as gRPC with JSON."""
 
 import logging
 from typing import Final, cast
@@ -12,10 +12,9 @@ from localpubsub.api.rest_json import HTTP_STATUS, decode, encode, error_body
 from localpubsub.errors import InvalidArgument, RequestRejected, StoreFailure, Unimplemented
 from localpubsub.protocol.calls import Context, Services, unary_methods
 
-#: The largest request body in bytes. Google's servers name this number when they reject a larger one.
+#: Maximum size of a request body in bytes. The error message of Google's servers states the same limit.
 MAX_BODY: Final = 10 * 1024 * 1024
-#: The longest duration of a call in seconds, also if the caller sets no deadline: REST clients wait this long
-#: for a response.
+#: Maximum and default deadline of a call in seconds, because REST clients wait this long for a response.
 MAX_CALL_SECONDS: Final = 60.0
 #: The header in which Google's API clients send a call's deadline in seconds.
 _DEADLINE_HEADER: Final = "X-Server-Timeout"
@@ -40,7 +39,7 @@ class RestApi:
         except web.HTTPRequestEntityTooLarge:
             message = f"Request payload size exceeds the limit: {MAX_BODY} bytes."
             return _error("INVALID_ARGUMENT", message, pretty=pretty)
-        except Exception as error:  # noqa: BLE001 - every error becomes a status
+        except Exception as error:  # noqa: BLE001 - every error becomes an HTTP status
             _log.error("internal_error", exc_info=error)
             return _error("INTERNAL", internal_error_message(error), pretty=pretty)
 

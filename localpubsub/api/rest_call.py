@@ -1,4 +1,4 @@
-"""A replacement of gRPC's context for calls that do not arrive over gRPC: from REST or from a setup file."""
+"""Replaces gRPC's context for calls from REST and from a setup file."""
 
 import asyncio
 from typing import NoReturn

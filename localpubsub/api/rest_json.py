@@ -1,4 +1,4 @@
-"""Convert JSON of the REST API to protobuf requests, and protobuf responses to JSON. Pure.
+"""Converts JSON of the REST API to protobuf requests, and protobuf responses to JSON. Pure.
 
 https://cloud.google.com/endpoints/docs/grpc/transcoding, https://protobuf.dev/programming-guides/json/,
 https://cloud.google.com/apis/docs/system-parameters.
@@ -84,7 +84,7 @@ def parse_fields(message: RequestPb, fields: Json) -> RequestPb:
 
 
 def encode(response: ResponsePb, *, enums_as_numbers: bool = False, pretty: bool = True) -> bytes:
-    """Return the JSON of a response: names in camelCase, without the fields that have their default value."""
+    """Return the JSON of a response, with names in camelCase and without fields that have default values."""
     fields = json_format.MessageToDict(response, use_integers_for_enums=enums_as_numbers)
     return _dump(fields, pretty=pretty)
 

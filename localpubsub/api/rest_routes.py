@@ -1,9 +1,9 @@
-"""The routes of the REST API: which HTTP method and path call which method of Pub/Sub. Pure.
+"""Maps HTTP methods and paths of the REST API to methods of Pub/Sub. Pure.
 
-They are those of the google.api.http annotations in
+The routes are those of the google.api.http annotations in
 https://github.com/googleapis/googleapis/blob/master/google/pubsub/v1/pubsub.proto, schema.proto and
-google/iam/v1/iam_policy.proto. The table contains all methods of Pub/Sub, also those that localpubsub does
-not offer.
+google/iam/v1/iam_policy.proto. The table contains all methods of Pub/Sub, including those that localpubsub
+does not offer.
 """
 
 import re

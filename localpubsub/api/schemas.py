@@ -1,4 +1,4 @@
-"""The service google.pubsub.v1.SchemaService.
+"""Implements the service google.pubsub.v1.SchemaService.
 
 https://cloud.google.com/pubsub/docs/reference/rpc/google.pubsub.v1#schemaservice
 """
@@ -59,7 +59,7 @@ class SchemaService:
         }
 
     async def create_schema(self, request: RequestPb, _: Context) -> ResponsePb:
-        """Create a schema; its name consists of the parent and the id, the name in the schema is ignored."""
+        """Create a schema named by the request's parent and schema id; a name in the schema is ignored."""
         limits.check_project(request.parent)
         name = f"{request.parent}/schemas/{request.schema_id}"
         return (await self._schemas.create(name, request.schema)).resource

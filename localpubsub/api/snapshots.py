@@ -1,4 +1,4 @@
-"""The methods of google.pubsub.v1.Subscriber about snapshots and seek."""
+"""Implements the methods of google.pubsub.v1.Subscriber for snapshots and seek."""
 
 from collections.abc import Mapping
 
@@ -23,7 +23,7 @@ from localpubsub.resources import limits
 
 
 class SnapshotMethods:
-    """The methods about snapshots and seek; each may raise RequestRejected or StoreFailure."""
+    """The methods for snapshots and seek; each may raise RequestRejected or StoreFailure."""
 
     def __init__(self, broker: Broker) -> None:
         self._snapshots = broker.snapshots

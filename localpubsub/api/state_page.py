@@ -1,4 +1,4 @@
-"""``GET /``: the state of topics and subscriptions, as a page or, if the client asks for it, as JSON."""
+"""Serves the state of topics and subscriptions as an HTML page or, on request, as JSON."""
 
 import json
 from dataclasses import fields
@@ -39,7 +39,7 @@ _NUMBERS: Final = {"subscriptions", "backlog", "outstanding", "oldest_unacked_se
 
 
 def routes(state: ServerState) -> list[web.RouteDef]:
-    """``GET /`` and ``GET /state.json``."""
+    """Return the routes ``GET /`` and ``GET /state.json``."""
 
     async def as_json(_: web.Request) -> web.Response:
         return web.json_response(state.as_json(), dumps=lambda value: json.dumps(value, indent=2))
@@ -54,7 +54,7 @@ def routes(state: ServerState) -> list[web.RouteDef]:
 
 
 def html(state: ServerState) -> str:
-    """Return the page; all names that clients chose are escaped."""
+    """Return the page; all names from clients are escaped."""
     return _PAGE.format(
         style=_STYLE,
         subscriptions=_table(

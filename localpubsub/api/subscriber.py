@@ -1,4 +1,4 @@
-"""The service google.pubsub.v1.Subscriber.
+"""Implements the service google.pubsub.v1.Subscriber.
 
 https://cloud.google.com/pubsub/docs/reference/rpc/google.pubsub.v1#subscriber
 """
@@ -35,7 +35,7 @@ from localpubsub.pull.receive import PullLimits, receive
 from localpubsub.pull.streaming_pull import serve_stream
 from localpubsub.resources import limits
 
-#: The longest time that a pull waits for a first message, in seconds.
+#: Maximum time that a pull waits for its first message, in seconds.
 MAX_PULL_WAIT: Final = 90.0
 #: An empty response is sent this many seconds before the caller's own deadline, so that it arrives in time.
 _DEADLINE_MARGIN: Final = 0.5
@@ -99,7 +99,7 @@ class SubscriberService:
         return Empty()
 
     async def pull(self, request: RequestPb, context: Context) -> ResponsePb:
-        """Return messages as soon as some are ready; none if no message becomes ready in time."""
+        """Return messages as soon as some are ready, or an empty response if none becomes ready in time."""
         if request.max_messages <= 0:
             raise InvalidArgument("You have specified an invalid maxMessages: it must be greater than 0.")
         subscription = self._pullable(request.subscription)
@@ -164,14 +164,14 @@ class SubscriberService:
             )
         if subscription.exports:
             raise FailedPrecondition(
-                f"This method is not supported for this subscription type: it exports (subscription={name})."
+                f"This method is not supported for export subscriptions (subscription={name})."
             )
         return subscription
 
 
 def _pull_wait(context: Context) -> float:
     """Return how long a pull may wait for a first message, in seconds."""
-    # time_remaining returns None if the caller set no deadline, although grpc's type stubs deny it.
+    # time_remaining returns None if the caller set no deadline, although grpc's type stubs declare a float.
     remaining = cast("float | None", context.time_remaining())
     if remaining is None:
         return MAX_PULL_WAIT

@@ -1,1 +1,1 @@
-"""Export subscriptions: write messages as rows of BigQuery tables and as files of Cloud Storage buckets."""
+"""Writes the messages of export subscriptions to local BigQuery tables and Cloud Storage buckets."""

@@ -1,4 +1,4 @@
-"""BigQuery subscriptions: write messages as rows of the local stand-in for BigQuery.
+"""Writes the messages of BigQuery subscriptions as rows of an SQLite file that represents BigQuery.
 
 https://cloud.google.com/pubsub/docs/bigquery
 """
@@ -63,7 +63,7 @@ class BigQueryExport(Exporter):
         return None
 
     def _plan(self) -> RowPlan:
-        """Return the row plan with the topic's current schema; raise ExportBlocked if it is missing."""
+        """Return the row plan with the current schema of the topic; raise ExportBlocked without a schema."""
         if not self._config.use_topic_schema:
             return RowPlan(self._config, self._subscription.name)
         catalogue = self._broker.catalogue

@@ -1,7 +1,7 @@
-"""The columns of a table: which values each declared type accepts, and how SQLite stores them.
+"""Converts values for the columns of a table, as the declared type of each column requires.
 
 See https://cloud.google.com/pubsub/docs/bigquery#schema_compatibility. Types may have BigQuery's names or
-SQLite's.
+those of SQLite.
 """
 
 import base64
@@ -30,12 +30,11 @@ class Column:
     """One column with its declared type."""
 
     name: str  #: The name as declared.
-    declared: (
-        str  #: The type in capital letters; empty if none is declared, and then every value is accepted.
-    )
+    #: The declared type in capital letters. It is empty for a column without type, which accepts every value.
+    declared: str
 
     def convert(self, value: object) -> SqlValue:
-        """Convert a JSON value or bytes for SQLite; RowRejected if the column does not accept it."""
+        """Convert a JSON value or bytes for SQLite; raise RowRejected if the column does not accept it."""
         if value is None:
             return None
         try:
@@ -48,7 +47,7 @@ class Column:
 
     @property
     def changes_texts(self) -> bool:
-        """Whether SQLite would change texts here: it gives STRING numeric affinity and stores 007 as 7."""
+        """Whether SQLite would change texts: it gives STRING columns numeric affinity and stores 007 as 7."""
         return self.declared.startswith("STRING") and "TEXT" not in self.declared
 
 

@@ -1,4 +1,4 @@
-"""Convert a message to a row as a BigQuery subscription does. Pure: it knows columns, but no database.
+"""Converts a message to a row as a BigQuery subscription does. Pure: no database is used.
 
 https://cloud.google.com/pubsub/docs/bigquery#properties_subscription
 """
@@ -22,13 +22,13 @@ METADATA: Final = {
     "attributes": "JSON",
 }
 DATA: Final = "data"  #: The column of the message's data if no schema is used.
-#: The types of metadata columns that accept metadata values without conversion.
+#: Metadata columns with these types accept metadata values without conversion.
 _METADATA_TYPES: Final = frozenset({*METADATA.values(), ""})
 
 #: https://cloud.google.com/bigquery/docs/schemas#column_names
 _COLUMN_NAME: Final = re.compile(r"[A-Za-z_]\w{0,299}", re.ASCII)
 
-#: Returns the fields of a message by the schema of its topic; raises SchemaMismatch.
+#: Decodes a message by the schema of its topic into fields; raises SchemaMismatch if it does not match.
 Decode = Callable[[PubsubMessagePb], Mapping[str, object]]
 
 
@@ -39,7 +39,7 @@ class Table:
     name: str  #: The name, "dataset.table".
     #: The column's name in lower case → the column: BigQuery and SQLite ignore the case of column names.
     columns: dict[str, Column]
-    #: Whether a new field becomes a new column: localpubsub created the table without declared columns.
+    #: Whether an unknown field becomes a new column, because localpubsub created the table from messages.
     accepts_new_columns: bool = False
 
 
@@ -53,17 +53,17 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class RowPlan:
-    """How the messages of one subscription become rows."""
+    """Converts the messages of one subscription to rows."""
 
     config: BigQueryConfigPb  #: The BigQueryConfig of the subscription.
     subscription: str  #: The full name of the subscription.
-    decode: Decode | None = None  #: Decodes a message, with ``use_topic_schema``.
-    #: The column's name → its type, with ``use_topic_schema``.
+    decode: Decode | None = None  #: Decodes a message; only with ``use_topic_schema``.
+    #: The column's name → its type; only with ``use_topic_schema``.
     topic_columns: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def table(self) -> str:
-        """The name ``dataset.table``, without the project: one file has the tables of all projects."""
+        """The name ``dataset.table``, without the project: one file contains the tables of all projects."""
         # The configuration may also have the form PROJECT:DATASET.TABLE of BigQuery's legacy SQL.
         return ".".join(re.split("[.:]", str(self.config.table))[-2:])
 

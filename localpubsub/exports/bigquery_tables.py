@@ -1,7 +1,7 @@
-"""The local stand-in for BigQuery: an SQLite file whose tables are named ``dataset.table``.
+"""Represents BigQuery by an SQLite file whose tables are named ``dataset.table``.
 
-Only one thread uses it (see bigquery.py). The file is in WAL mode, so that other programs can read it while
-it is written. A commit is on disk before its messages are acknowledged.
+Only one thread uses the file (see bigquery.py). The file is in WAL mode, so that other programs can read it
+while it is written. A commit is on disk before its messages are acknowledged.
 """
 
 import sqlite3
@@ -31,7 +31,7 @@ _DENIED: Final = frozenset(
         sqlite3.SQLITE_CORRUPT,
     }
 )
-#: The exceptions of an insert that are caused by the values of the row.
+#: The exceptions of an insert whose cause is a value of the row.
 _VALUE_ERRORS: Final = (
     sqlite3.IntegrityError,
     sqlite3.DataError,
@@ -96,7 +96,7 @@ class BigQueryTables:
                 yield connection
                 connection.execute("COMMIT")
             except BaseException:
-                self._tables.clear()  # The rollback also undoes changes of the tables.
+                self._tables.clear()  # The rollback also undoes new tables and columns.
                 with suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
                 raise
@@ -125,7 +125,7 @@ class BigQueryTables:
         return self._opened
 
     def _table(self, plan: RowPlan) -> Table:
-        """Return the table with all columns that the plan needs; other programs may have changed it."""
+        """Return the plan's table, read again if another program changed the file; check its columns."""
         (version,) = self._connection().execute("PRAGMA schema_version").fetchone()
         if version != self._schema_version:
             self._tables.clear()
@@ -157,7 +157,7 @@ class BigQueryTables:
             Column(column, declared.upper())
             for column, declared in execute("SELECT name, type FROM pragma_table_info(?)", (name,))
         ]
-        return _described(name, columns, may_grow=self._create_tables)
+        return _make_table(name, columns, may_grow=self._create_tables)
 
     def _create_for(self, plan: RowPlan) -> Table:
         if not self._create_tables:
@@ -165,7 +165,7 @@ class BigQueryTables:
         columns = [Column(name, declared) for name, declared in plan.columns().items()]
         if columns:
             self._create(plan.table, columns)
-        return _described(plan.table, columns, may_grow=bool(plan.config.use_table_schema))
+        return _make_table(plan.table, columns, may_grow=bool(plan.config.use_table_schema))
 
     def _create(self, name: str, columns: Sequence[Column]) -> None:
         declared = ", ".join(f"{_quoted(column.name)} {column.declared}".rstrip() for column in columns)
@@ -194,17 +194,17 @@ class BigQueryTables:
                 self._create(table.name, [column])
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
-                raise  # The disk failed; the message is valid.
+                raise  # The file cannot be written now; the message is valid.
             raise RowRejected(
                 f"The column {column.name} cannot be added to {table.name}: {error}."
             ) from error
         table.columns[column.name.lower()] = column
 
 
-def _described(name: str, columns: Sequence[Column], *, may_grow: bool) -> Table:
-    """Return a table; it accepts new columns if none of its data columns has a declared type.
+def _make_table(name: str, columns: Sequence[Column], *, may_grow: bool) -> Table:
+    """Return a table; it accepts new columns if no data column has a declared type.
 
-    Such a table was created by localpubsub from the fields of messages.
+    localpubsub creates such tables from the fields of messages.
     """
     data_columns = [column for column in columns if column.name not in METADATA]
     accepts_new_columns = may_grow and not any(column.declared for column in data_columns)
@@ -212,7 +212,7 @@ def _described(name: str, columns: Sequence[Column], *, may_grow: bool) -> Table
 
 
 def _insert(connection: sqlite3.Connection, table: Table, rows: Sequence[tuple[int, Row]]) -> dict[int, str]:
-    """Insert all rows that SQLite accepts; return ``{index: error}`` of those that it rejects."""
+    """Insert all rows that SQLite accepts; return ``{index: error}`` of the rejected rows."""
     errors: dict[int, str] = {}
     connection.execute("SAVEPOINT rows")
     try:
@@ -241,9 +241,9 @@ def _statement(table: Table, names: Sequence[str]) -> str:
     if not names:
         return f"INSERT INTO {_quoted(table.name)} DEFAULT VALUES"
     columns = ", ".join(map(_quoted, names))
-    return f"INSERT INTO {_quoted(table.name)} ({columns}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608 - quoted
+    return f"INSERT INTO {_quoted(table.name)} ({columns}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608 - names are quoted
 
 
 def _quoted(name: str) -> str:
-    """Return an identifier in SQL, which may contain any character."""
+    """Return a name as a quoted SQL identifier; the name may contain any character."""
     return '"' + name.replace('"', '""') + '"'

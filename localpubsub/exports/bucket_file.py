@@ -1,4 +1,4 @@
-"""One file of a Cloud Storage subscription while it is written. Only one thread uses it.
+"""Writes one file of a Cloud Storage subscription. Only one thread uses a file.
 
 See https://cloud.google.com/pubsub/docs/cloudstorage. The file has a hidden name until it is complete and on
 disk, so that a listing of the bucket shows no incomplete files.
@@ -14,7 +14,7 @@ from typing import Any, Final
 from localpubsub.extras import fastavro
 from localpubsub.protocol.messages import CloudStorageConfigPb, PubsubMessage, PubsubMessagePb
 
-#: The limits of a file beside those of its configuration: its messages are leased until it is finished.
+#: Limits of a file in addition to the configured ones, because its messages are leased until it is finished.
 MAX_FILE_MESSAGES: Final = 50_000
 MAX_FILE_BYTES: Final = 100_000_000
 
@@ -59,7 +59,7 @@ def file_name(config: CloudStorageConfigPb, moment: float, unique: str) -> str:
 
 
 def discard_partial_files(bucket: Path, number: int) -> None:
-    """Delete the incomplete files of subscription ``number`` that a killed server left.
+    """Delete the incomplete files of subscription ``number`` that a killed server left behind.
 
     Their messages were not acknowledged and are delivered again.
     """
@@ -78,7 +78,7 @@ class BucketFile:
         Args:
             bucket: the directory of the bucket.
             config: the configuration of the subscription.
-            subscription: its number and its full name.
+            subscription: the number and the full name of the subscription.
             now: the current time, in seconds since the epoch.
         """
         number, self._subscription = subscription
@@ -108,7 +108,7 @@ class BucketFile:
             message = PubsubMessage.FromString(record)
             size = len(message.data) + 1
             if self.full or (self._messages and self._bytes + size > self._max_bytes):
-                self._bytes = self._max_bytes
+                self._bytes = self._max_bytes  # The file counts as full.
                 break
             if self._avro is None:
                 self._file.write(message.data + b"\n")

@@ -1,4 +1,4 @@
-"""Cloud Storage subscriptions: write messages to files in a directory that stands in for the bucket.
+"""Writes the messages of Cloud Storage subscriptions to files in a directory that represents the bucket.
 
 https://cloud.google.com/pubsub/docs/cloudstorage
 """
@@ -21,7 +21,7 @@ from localpubsub.protocol.messages import CloudStorageConfig
 
 Result = TypeVar("Result")
 
-#: Messages are leased for the maximum duration of their file and this margin, in seconds.
+#: Messages are leased for the maximum duration of their file plus this margin, in seconds.
 LEASE_MARGIN: Final = 300.0
 
 #: The error number of an OSError → the state of the subscription.
@@ -113,7 +113,7 @@ class CloudStorageExport(Exporter):
             await self._abandon()
             raise
         if self._file.full:
-            # Messages that did not fit are not in this file and must not be acknowledged with it.
+            # Messages that did not fit into this file must not be acknowledged with it.
             unwritten = leases[written:]
             self._leases = self._leases[: len(self._leases) - len(unwritten)]
             try:

@@ -1,4 +1,4 @@
-"""The base of all exports: lease messages, write them, and acknowledge what is on disk."""
+"""Defines the base class of exports, which lease messages, write them and acknowledge those on disk."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ from localpubsub.protocol.messages import BigQueryConfig, CloudStorageConfig, Su
 from localpubsub.protocol.messages import Subscription as SubscriptionMessage
 from localpubsub.push.backoff import PushBackoff
 
-RECHECK_INTERVAL: Final = 1.0  #: Seconds between two checks of a destination that cannot be written.
+RECHECK_INTERVAL: Final = 1.0  #: Seconds between checks of a destination that cannot be written.
 BATCH_MESSAGES: Final = 500  #: The maximum number of messages in a batch.
 #: A batch is complete when its messages have this many bytes together; the last one may exceed it.
 BATCH_BYTES: Final = 5_000_000
@@ -53,7 +53,7 @@ class Exporter(ABC):
         self._subscription = subscription
         self._backoff = PushBackoff()
         self._paused_until = 0.0
-        self._blocked = True  # Until the destination was checked for the first time.
+        self._blocked = True  # The destination must be checked before the first export.
         self._changed = asyncio.Event()
         self._stopping = asyncio.Event()
         subscription.consumers.add(self._changed.set)
@@ -80,7 +80,7 @@ class Exporter(ABC):
 
     @abstractmethod
     async def finish(self) -> None:
-        """Finish the export; called once, at its end, also if the subscription was deleted."""
+        """Finish the export; called once at its end, even if the subscription was deleted."""
 
     async def _run(self) -> None:
         try:
@@ -107,7 +107,7 @@ class Exporter(ABC):
             self._set_state(error.state, str(error))
         except StoreFailure as error:
             _log.error("export_failed subscription=%s: %s", self._subscription.name, error)
-        except Exception:  # noqa: BLE001 - the export goes on, because a later batch may succeed
+        except Exception:  # noqa: BLE001 - a later batch may succeed
             _log.exception("internal_error subscription=%s", self._subscription.name)
         else:
             self._blocked = False
@@ -125,7 +125,7 @@ class Exporter(ABC):
             _log.warning(
                 "export_blocked subscription=%s state=%s: %s", self._subscription.name, state, reason
             )
-        # A stopped export was replaced by another one, which sets the state.
+        # After a stop, the exporter that replaces this one sets the state.
         if resource.HasField(self.field) and not self._stopping.is_set():
             config.state = number
             active = state == "ACTIVE"
@@ -135,7 +135,7 @@ class Exporter(ABC):
         """Lease the messages that are ready, at most one batch.
 
         Raises:
-            StoreFailure: not even one message could be read.
+            StoreFailure: the first message could not be read.
         """
         broker, subscription = self._broker, self._subscription
         batch, size = Batch(), 0
@@ -159,7 +159,7 @@ class Exporter(ABC):
         return batch
 
     def cancel_delivery(self, leases: list[Lease]) -> None:
-        """Return messages that were not written, without counting an attempt; they are valid."""
+        """Put messages that were not written back into the backlog, without counting an attempt."""
         for lease in reversed(leases):
             self._broker.cancel_delivery(self._subscription, lease)
 

@@ -1,4 +1,4 @@
-"""The exports of all export subscriptions, started and stopped as their configuration changes."""
+"""Starts and stops the exports of export subscriptions as their configuration changes."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ class Exports:
     """Keeps one Exporter for each export subscription.
 
     One thread writes the tables, another one the buckets. The modules that write them are imported for the
-    first export, because most servers have none.
+    first export, because most servers have no export subscription.
 
     Args:
         broker: the broker.
@@ -64,23 +64,23 @@ class Exports:
         tasks = [*self._stopping, *(exporter.task for _, exporter in self._exporters.values())]
         if tasks:
             await asyncio.wait(tasks)
-        if "_tables" in self.__dict__:  # The cached property was computed.
+        if "_tables" in self.__dict__:  # The property was used, so the file may be open.
             await asyncio.get_running_loop().run_in_executor(self._tables_thread, self._tables.close)
         self._tables_thread.shutdown()
         self._buckets_thread.shutdown()
 
     @cached_property
     def _tables(self) -> "BigQueryTables":
-        from localpubsub.exports.bigquery_tables import BigQueryTables  # noqa: PLC0415 - see the class
+        from localpubsub.exports.bigquery_tables import BigQueryTables  # noqa: PLC0415 - rarely needed
 
         return BigQueryTables(self._tables_file, create_tables=self._create)
 
     def _start(self, subscription: Subscription) -> Exporter:
         if subscription.resource.HasField("bigquery_config"):
-            from localpubsub.exports.bigquery import BigQueryExport  # noqa: PLC0415 - see the class
+            from localpubsub.exports.bigquery import BigQueryExport  # noqa: PLC0415 - rarely needed
 
             return BigQueryExport(self._broker, subscription, self._tables, self._tables_thread)
-        from localpubsub.exports.cloud_storage import CloudStorageExport  # noqa: PLC0415 - see the class
+        from localpubsub.exports.cloud_storage import CloudStorageExport  # noqa: PLC0415 - rarely needed
 
         bucket = self._buckets / subscription.resource.cloud_storage_config.bucket
         return CloudStorageExport(
@@ -89,7 +89,7 @@ class Exports:
 
 
 def _configuration(subscription: Subscription) -> bytes:
-    """Return the encoded configuration of the export, or b"" if the subscription exports nothing.
+    """Return the encoded configuration of the export, or b"" if the subscription has no export.
 
     The state is omitted, because it is a result of the export.
     """

@@ -1,1 +1,1 @@
-"""Pull delivery: ack ids, unary Pull and StreamingPull."""
+"""Delivers messages by unary Pull and StreamingPull, and resolves ack ids."""

@@ -1,4 +1,4 @@
-"""Look up the leases that the ack ids of a request name."""
+"""Looks up the leases that belong to the ack ids of a request."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from localpubsub.errors import InvalidArgument
 class ResolvedAckIds:
     """The ack ids of one request, divided into valid and invalid ones."""
 
-    leases: list[Lease] = field(default_factory=list)  #: The leases of the valid ack ids, in the same order.
+    leases: list[Lease] = field(default_factory=list)  #: The leases of ``valid``, in the same order.
     valid: list[str] = field(default_factory=list)  #: Ack ids whose lease has not ended.
     invalid: list[str] = field(default_factory=list)  #: Ack ids whose lease has ended or never existed.
 
@@ -35,10 +35,10 @@ def find_leases(
 
     Raises:
         InvalidArgument: there are no ack ids and ``allow_empty`` is not set; or, without exactly-once
-            delivery, one is not an ack id of this subscription.
+            delivery, an ack id is malformed or belongs to another subscription.
     """
     found = ResolvedAckIds()
-    # All ack ids are parsed before the first one is looked up: a malformed one rejects the whole request.
+    # All ack ids are parsed before the first one is looked up: a malformed ack id rejects the whole request.
     for text, delivery in [(text, _parse(subscription, text)) for text in ack_ids]:
         lease = subscription.backlog.find_lease(*delivery) if delivery is not None else None
         if lease is None:

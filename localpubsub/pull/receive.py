@@ -1,4 +1,4 @@
-"""Lease messages and encode them as the ReceivedMessages of a Pull or StreamingPull response."""
+"""Leases messages and encodes them as the ReceivedMessages of a Pull or StreamingPull response."""
 
 from dataclasses import dataclass, field
 
@@ -19,10 +19,10 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class PullLimits:
-    """What a subscriber can take in one response."""
+    """The limits of one response, and how long its messages are leased."""
 
     max_messages: int  #: The maximum number of messages.
-    max_bytes: int  #: The maximum total size in bytes; one message that alone exceeds it is let through.
+    max_bytes: int  #: The maximum total size in bytes; a single larger message is still delivered.
     lease_seconds: float  #: How long the messages are leased, in seconds.
 
 
@@ -32,7 +32,7 @@ async def receive(
     """Lease ready messages within ``limits``; the result is empty if no message is ready.
 
     Raises:
-        StoreFailure: not even one message could be read.
+        StoreFailure: the first message could not be read.
     """
     received = Received()
     size = 0

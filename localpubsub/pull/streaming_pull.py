@@ -1,4 +1,4 @@
-"""StreamingPull: send messages and receive acks and deadlines, within the subscriber's flow control.
+"""Serves StreamingPull: sends messages within the subscriber's flow control, and receives acks and deadlines.
 
 See StreamingPullRequest in google/pubsub/v1/pubsub.proto. The official clients use StreamingPull for every
 subscriber with a callback.
@@ -72,11 +72,11 @@ class _Stream:
         subscription.consumers.add(self._changed.set)
 
     def end(self) -> None:
-        """Deliver no further message; delivered messages stay leased until their deadline."""
+        """Deliver no further messages; delivered messages stay leased until their deadline."""
         self._subscription.consumers.discard(self._changed.set)
 
     def lease_ended(self, lease: Lease) -> None:
-        """Stop counting a message that was acknowledged, nacked or whose lease expired."""
+        """Stop counting a message whose lease ended by an ack, a nack or its deadline."""
         self._outstanding_bytes -= self._outstanding.pop(lease.message_id, 0)
         self._changed.set()
 
@@ -104,7 +104,7 @@ class _Stream:
         reader.result()
 
     async def read(self, request: RequestPb) -> None:
-        """Apply the first ``request`` and all that follow until the subscriber ends the stream."""
+        """Apply the first ``request`` and all later ones until the subscriber ends the stream."""
         while request is not aio.EOF:
             self._apply_deadline(request)
             acknowledged = find_leases(self._subscription, request.ack_ids, allow_empty=True)

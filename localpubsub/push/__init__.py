@@ -1,1 +1,1 @@
-"""Push delivery: the sender tasks of each push subscription, its window, backoff, tokens and connections."""
+"""Delivers messages to push endpoints with sender tasks, push windows, backoff, tokens and connections."""

@@ -1,4 +1,4 @@
-"""The pause of a whole push subscription whose endpoint returns too many negative acknowledgements.
+"""Computes the pause of a push subscription whose endpoint nacks too many messages.
 
 https://cloud.google.com/pubsub/docs/push#push_backoff: Pub/Sub slows all deliveries of such a subscription,
 exponentially from 100 ms to 60 s. The documentation does not define "too many". Here a nack counts while
@@ -32,7 +32,7 @@ class PushBackoff:
         self.resume_at = 0.0
 
     def record_ack(self) -> None:
-        """Shorten the next pause by one step, or reset it if recent acks are at least as many as nacks."""
+        """Halve the next pause, or reset it if there are at least as many recent acks as recent nacks."""
         self._acks += 1
         self._limit_counts()
         if self._level:
@@ -57,7 +57,7 @@ class PushBackoff:
         self._level = min(self._level + 1, 10)
 
     def pause_until(self, when: float) -> None:
-        """Pause until ``when`` (seconds since the epoch) for a reason that is not the endpoint's."""
+        """Pause until ``when`` (seconds since the epoch) for another reason than the endpoint's responses."""
         self.resume_at = max(self.resume_at, when)
 
     def _limit_counts(self) -> None:

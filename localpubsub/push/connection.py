@@ -1,4 +1,4 @@
-"""A push endpoint: the address of its requests, and the idle connections to it."""
+"""Sends push requests to endpoints and reuses idle connections."""
 
 import asyncio
 from typing import Final, cast
@@ -11,7 +11,7 @@ from localpubsub.push.tls import TlsContext
 #: (gunicorn: 2 s), because a request sent while the server closes is lost and costs the message an attempt.
 MAX_IDLE: Final = 1.0
 
-#: The header line of a body from envelope.py.
+#: The header line that describes a body from envelope.py.
 WRAPPED_HEADERS: Final = "Content-Type: application/json\r\n"
 USER_AGENT: Final = "APIs-Google; (+https://developers.google.com/webmasters/APIs-Google.html)"
 
@@ -51,7 +51,7 @@ class Connection(asyncio.Protocol):
             self._pending = None
 
     def abort(self, reason: str) -> None:
-        """Close the connection at once; a request under way fails."""
+        """Close the connection immediately, so that a request under way fails for this ``reason``."""
         self.usable = False
         self._transport.abort()
         self._fail(BadHttpResponse(reason))
@@ -121,7 +121,7 @@ class Endpoint:
 
         Args:
             body: the body.
-            bearer: the OIDC token; without one, an empty string.
+            bearer: the OIDC token, or an empty string if the push has no token.
             headers: further header lines, each with its CRLF.
         """
         authorization = f"Authorization: Bearer {bearer}\r\n" if bearer else ""

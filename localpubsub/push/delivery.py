@@ -1,4 +1,4 @@
-"""Push delivery: POST each message to its endpoint; the HTTP status of the response is an ack or a nack.
+"""Sends each message to its push endpoint by POST; the HTTP status of the response is an ack or a nack.
 
 https://cloud.google.com/pubsub/docs/push
 """
@@ -21,7 +21,7 @@ from localpubsub.push.tokens import Tokens
 from localpubsub.push.unwrapped import unwrapped
 from localpubsub.push.window import PushWindow
 
-#: The HTTP statuses that acknowledge; all others are nacks
+#: The HTTP statuses that acknowledge a message; all other statuses are nacks
 #: (https://cloud.google.com/pubsub/docs/push#receive_push).
 ACK_STATUSES: Final = frozenset({102, 200, 201, 202, 204})
 
@@ -34,7 +34,7 @@ _log = logging.getLogger("localpubsub.push.delivery")
 class PushDeliveries:
     """Keeps one PushDelivery for each push subscription and applies changes of its configuration.
 
-    At most ``max_outstanding`` pushes of one subscription are open at a time.
+    At most ``max_outstanding`` pushes of one subscription are open at the same time.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class PushDeliveries:
         return delivery.push_status() if delivery is not None else None
 
     async def close(self, grace: float) -> None:
-        """Stop all pushes; those without a response after ``grace`` seconds stay unacknowledged."""
+        """Stop all pushes; messages without a response after ``grace`` seconds stay unacknowledged."""
         deliveries = list(self._deliveries.values())
         for delivery in deliveries:
             delivery.stop(abort=False)
@@ -90,7 +90,7 @@ class PushDeliveries:
 class PushDelivery:
     """The pushes of one subscription under one push configuration.
 
-    A sender is a task that delivers one message after the other over one connection while messages are ready.
+    A sender is a task that delivers one message after another over one connection while messages are ready.
     There are at most as many senders as the window allows. No task or timer is created per message, which
     keeps a push cheap.
 
@@ -136,7 +136,7 @@ class PushDelivery:
         return PushStatus(self._window.size, self._backoff.resume_at)
 
     def stop(self, *, abort: bool) -> None:
-        """Start no further delivery; with ``abort``, also close the connections of those under way."""
+        """Start no further delivery; with ``abort``, also close the connections of open pushes."""
         self._stopped = True
         self._subscription.consumers.discard(self.wake)
         self._endpoint.close()
@@ -159,8 +159,8 @@ class PushDelivery:
             while (lease := self._next_lease()) is not None:
                 connection = await self._deliver(lease, connection)
         finally:
-            # Leave the set here, not in a done callback: a message that arrives in between must find the
-            # window free.
+            # The sender is removed here and not in a done callback. Otherwise wake() would still count it for
+            # a message that arrives in between, and would not start a new sender.
             self.senders.discard(cast("asyncio.Task[None]", asyncio.current_task()))
             if connection is not None:
                 self._release(connection)
@@ -188,7 +188,7 @@ class PushDelivery:
         status, reason = 0, ""
         try:
             request = await self._request(lease)
-        except Exception as error:  # noqa: BLE001 - no failure to make the request is the endpoint's fault
+        except Exception as error:  # noqa: BLE001 - must not count as a nack by the endpoint
             self._postpone(lease, error)
             return connection
         if request is None:
@@ -207,7 +207,7 @@ class PushDelivery:
         return connection
 
     def _postpone(self, lease: Lease, error: Exception) -> None:
-        """Return a message that could not be sent, without counting an attempt; pause the subscription."""
+        """Put an unsent message back into the backlog, without counting an attempt, and pause the pushes."""
         self._failures.error(f"{self._subscription.name} cannot push", error)
         self._backoff.pause_until(self._broker.clock.now() + FAILURE_PAUSE)
         self._broker.cancel_delivery(self._subscription, lease, READ_RETRY_DELAY)
@@ -221,7 +221,7 @@ class PushDelivery:
         return connection
 
     async def _request(self, lease: Lease) -> bytes | None:
-        """Return the bytes to send, or None if the message no longer exists because its retention passed."""
+        """Return the bytes to send, or None if the message expired at the end of its retention period."""
         record = await self._broker.record(self._subscription, lease.message_id)
         if record is None:
             return None

@@ -1,4 +1,4 @@
-"""The HTTP body of a push: https://cloud.google.com/pubsub/docs/push#receive_push."""
+"""Encodes the HTTP body of a push: https://cloud.google.com/pubsub/docs/push#receive_push."""
 
 from binascii import b2a_base64
 from json import JSONEncoder

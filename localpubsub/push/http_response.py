@@ -1,22 +1,23 @@
-"""A parser of HTTP/1.1 responses that extracts the only thing a push needs: the status.
+"""Parses HTTP/1.1 responses and extracts the status, because a push needs no other part of its response.
 
-Pure: bytes in, status out. It exists because Pub/Sub treats ``102 Processing`` as a final response, while
-HTTP client libraries skip it as an interim one (RFC 9110 section 15.2), and because it is fast: a POST with
-aiohttp took 0.15 ms of CPU time, while a whole push, from lease to deletion, takes 0.09 ms with this parser.
+Pure: bytes in, status out. This parser exists because Pub/Sub treats ``102 Processing`` as a final response,
+while HTTP client libraries skip it as an interim response (RFC 9110 section 15.2), and because it is fast: a
+POST with aiohttp took 0.15 ms of CPU time, while a whole push, from lease to deletion, takes 0.09 ms with
+this parser.
 """
 
 from typing import Final
 
-MAX_HEAD: Final = 65_536  #: The longest accepted status line with headers, in bytes.
+MAX_HEAD: Final = 65_536  #: Maximum length of the status line with all headers, in bytes.
 #: Final statuses whose responses have no body (RFC 9112 section 6.3).
 _BODILESS: Final = frozenset({204, 304})
 #: Interim statuses that are skipped. 102 is absent because Pub/Sub treats it as a final response, and 101
-#: because no push asks for an upgrade.
+#: because pushes never request a protocol upgrade.
 _INTERIM: Final = frozenset({100, 103})
 
 
 class BadHttpResponse(OSError):
-    """The response is not valid HTTP/1.1 or is incomplete. An OSError, as the other failures of a push."""
+    """The response is not valid HTTP/1.1 or is incomplete; an OSError like other failures of a push."""
 
 
 class HttpResponse:
@@ -54,7 +55,7 @@ class HttpResponse:
         return self._skip_chunks(data) if self._chunked else self._skip_body(data)
 
     def close(self) -> bool:
-        """Return True if the closing of the connection, just now, completes this response."""
+        """Return whether the response is complete now that the connection has been closed."""
         return bool(self.status) and self._remaining < 0
 
     def _read_head(self, head: bytes) -> None:
@@ -69,7 +70,7 @@ class HttpResponse:
         connection = _field(head, b"connection")
         self.reusable = b"close" not in connection if line[7:8] != b"0" else b"keep-alive" in connection
         if status < 200:
-            self.reusable = False  # The endpoint may still send a final response, which would not be read.
+            self.reusable = False  # A later final response would be taken for that of the next request.
         elif status not in _BODILESS:
             self._read_framing(head)
 
@@ -90,7 +91,7 @@ class HttpResponse:
         if self._remaining < 0:
             return False
         if len(data) > self._remaining:
-            self.reusable = False  # The bytes beyond the announced length belong to no request.
+            self.reusable = False  # The response is longer than its Content-Length.
         self._remaining -= min(self._remaining, len(data))
         return not self._remaining
 

@@ -1,7 +1,7 @@
-"""The key that signs the OIDC tokens of push requests, and the claims of these tokens.
+"""Signs the OIDC tokens of push requests and sets their claims.
 
 https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions. On the real service Google signs the
-tokens. Here localpubsub's own key does, and google-auth verifies them with
+tokens. localpubsub signs them with a generated key, and google-auth verifies them with
 ``id_token.verify_token(token, request, audience, certs_url=...)``.
 """
 
@@ -57,13 +57,13 @@ class SigningKey:
 
     @classmethod
     def load_or_create(cls, directory: Path | None) -> "SigningKey":
-        """Return the key of a data directory, generated if missing; without a directory, a new key."""
+        """Return the key of a data directory, which is generated if missing; if None, return a new key."""
         if directory is None:
             return cls.generate()
         key_file, certificate_file = directory / _KEY_FILE, directory / _CERTIFICATE_FILE
         if key_file.exists() and certificate_file.exists():
             private = serialization.load_pem_private_key(key_file.read_bytes(), None)
-            assert isinstance(private, RSAPrivateKey)  # noqa: S101 - narrows the type: localpubsub wrote the file
+            assert isinstance(private, RSAPrivateKey)  # noqa: S101 - only narrows the type for mypy
             return cls(private, certificate_file.read_bytes())
         key = cls.generate()
         certificate_file.write_bytes(key.certificate)
@@ -86,7 +86,7 @@ class SigningKey:
             now: when the token is issued, in seconds since the epoch.
             lifetime: how long the token is valid, in seconds.
         """
-        # The unique id of a service account has 21 digits; here it is derived from the email alone.
+        # The unique id of a service account has 21 digits; localpubsub derives it from the email.
         subject = str(10**20 + int(hashlib.sha256(email.encode()).hexdigest(), 16) % 10**20)
         claims = {
             "iss": ISSUER,

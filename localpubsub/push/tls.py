@@ -1,4 +1,4 @@
-"""CA certificates for https:// push endpoints."""
+"""Loads the CA certificates that verify https:// push endpoints."""
 
 import ssl
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The OIDC tokens of push requests: one per service account and audience, reused until shortly before expiry.
+"""Makes the OIDC tokens of push requests, one per service account and audience.
 
 https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions
 """
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 #: The HTTP path of the certificates that verify the tokens, the same as on www.googleapis.com.
 CERTIFICATES_PATH: Final = "/oauth2/v1/certs"
-LIFETIME: Final = 3600  #: Seconds from a token's issue (``iat``) to its expiry (``exp``), as Google's tokens.
+LIFETIME: Final = (
+    3600  #: Seconds from a token's issue (``iat``) to its expiry (``exp``), as in Google's tokens.
+)
 RENEW_BEFORE: Final = 300  #: A token is replaced this many seconds before it expires.
 
 
@@ -56,6 +58,6 @@ class Tokens:
 
 
 def _load_signing_key(directory: Path | None) -> "SigningKey":
-    from localpubsub.push.signing import SigningKey  # noqa: PLC0415 - see _signing_key
+    from localpubsub.push.signing import SigningKey  # noqa: PLC0415 - most tests never send a token
 
     return SigningKey.load_or_create(directory)

@@ -1,4 +1,7 @@
-"""A push without the JSON envelope: https://cloud.google.com/pubsub/docs/payload-unwrapping."""
+"""Builds the body and headers of a push without the JSON envelope.
+
+https://cloud.google.com/pubsub/docs/payload-unwrapping
+"""
 
 import re
 from typing import Final
@@ -20,8 +23,8 @@ _RESERVED_HEADERS: Final = frozenset(
 def unwrapped(record: bytes, subscription: str, *, write_metadata: bool) -> tuple[bytes, str]:
     """Return the body and the header lines of one delivery without envelope.
 
-    The body is the message's data. The header lines end with CRLF; they are empty without
-    ``write_metadata``.
+    The body is the message's data. The header lines end with CRLF; without
+    ``write_metadata`` there are no header lines.
 
     Args:
         record: the encoded ``PubsubMessage``.

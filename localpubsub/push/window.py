@@ -1,8 +1,9 @@
-"""How many pushes of one subscription may be open at a time.
+"""Limits how many pushes of one subscription may be open at the same time.
 
 https://cloud.google.com/pubsub/docs/push#push_window: the window starts small, grows exponentially while
 deliveries succeed and shrinks when they fail. Adding one per ack doubles the window in each round trip;
-subtracting one per nack halves it as fast if all deliveries fail, and still lets it grow if most succeed.
+subtracting one per nack shrinks the window to its minimum in one round trip if all deliveries fail, and still
+lets it grow if most deliveries succeed.
 """
 
 from typing import Final
@@ -14,7 +15,7 @@ class PushWindow:
     """The push window of one subscription.
 
     Attributes:
-        size: how many pushes may be open at a time.
+        size: how many pushes may be open at the same time.
     """
 
     __slots__ = ("_maximum", "size")
@@ -24,7 +25,7 @@ class PushWindow:
         self.size = min(MIN_SIZE, maximum)
 
     def record_ack(self, outstanding: int) -> None:
-        """Grow by one if at least half of the window was in use; an idle subscription must not grow.
+        """Grow by one if at least half of the window was in use, so that idle subscriptions keep theirs.
 
         Args:
             outstanding: how many pushes were open when the response arrived, including this one.

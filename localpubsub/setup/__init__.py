@@ -1,1 +1,1 @@
-"""The topics, subscriptions and schemas that the option ``--setup`` creates at the start."""
+"""Creates the topics, subscriptions and schemas of the option ``--setup`` at the start of the server."""

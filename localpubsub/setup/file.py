@@ -1,6 +1,6 @@
-"""Parse the setup file of the option ``--setup``. Pure: text in, values out.
+"""Parses the setup file of the option ``--setup``. Pure: text in, values out.
 
-Each entry is a resource in the JSON format of the REST API, written in YAML or JSON, or only a name::
+Each entry is a resource in the JSON format of the REST API, written in YAML or JSON, or only its name::
 
     project: shop              # the project of short names
     topics: [orders, dead-orders]
@@ -44,7 +44,7 @@ def from_text(text: str, source: str) -> list[SetupEntry]:
     """Parse the text of a setup file; ``source`` is the file's name.
 
     Raises:
-        CannotStart: the file is invalid; the message has one line with a line number for each fault.
+        CannotStart: the file is invalid; the message has one line for each fault, with its line number.
     """
     try:
         root = yaml.compose(text, yaml.SafeLoader)
@@ -61,7 +61,7 @@ def from_values(values: Mapping[str, Any]) -> list[SetupEntry]:
     """Parse a mapping with the content of a setup file.
 
     Raises:
-        CannotStart: the mapping is invalid; the message has one line with the entry for each fault.
+        CannotStart: the mapping is invalid; the message has one line for each fault, with its entry.
     """
     return _entries(dict(values), "setup", {})
 
@@ -119,7 +119,7 @@ def _fields(entry: object, collection: str, project: object) -> dict[str, Any]:
     if isinstance(entry, str):
         entry = {"name": entry}
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
-        raise ValueError("an entry must be a name or have a name (name: ...)")  # noqa: TRY004 - a fault of the file
+        raise ValueError("an entry must be a name, or a mapping with a name (name: ...)")  # noqa: TRY004 - _entries catches ValueError
     entry = {**entry, "name": _full_name(entry["name"], collection, project)}
     return _with_full_names(entry, project)
 
@@ -146,7 +146,7 @@ def _full_name(name: str, collection: str, project: object) -> str:
     if "/" in name:
         return name
     if not isinstance(project, str):
-        raise ValueError(  # noqa: TRY004 - a fault of the file
+        raise ValueError(  # noqa: TRY004 - _entries catches ValueError
             f"{name!r} is not a full name (projects/PROJECT/{collection}/NAME), and project: is not set"
         )
     return f"projects/{project}/{collection}/{name}"

@@ -1,4 +1,4 @@
-"""Create the resources of a setup file with the methods that clients call. Doing so again changes nothing."""
+"""Creates the resources of a setup file with the methods that clients call; a second run changes nothing."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from localpubsub.protocol.messages import RequestPb, ResponsePb
 from localpubsub.setup import file as setup_file
 from localpubsub.setup.file import SetupEntry
 
-#: The name of each collection's resources in the names of methods.
+#: The collection → the kind of its resources in method names, for example Topic in CreateTopic.
 _KINDS: Final = {"topics": "Topic", "subscriptions": "Subscription", "schemas": "Schema"}
 
 #: The fields of resources that cannot be changed after their creation.
@@ -79,8 +79,8 @@ async def _update(kind: str, resource: RequestPb, methods: Mapping[str, Method])
     for name in sorted(names & _IMMUTABLE):
         if getattr(current, name) != getattr(resource, name):
             raise RequestRejected(
-                f"{resource.name} exists with another {name} ({getattr(current, name)!r}), which cannot be "
-                "changed: delete it, or use another name or data directory."
+                f"{resource.name} exists with a different {name} ({getattr(current, name)!r}), which cannot "
+                "be changed: delete it, or use another name or data directory."
             )
     if names - _IMMUTABLE:
         request = update.request(**{field: resource})

@@ -68,7 +68,7 @@ def test_setup_updates_existing_resources(tmp_path: Path) -> None:
         "subscriptions": [{**after, "topic": "projects/p/topics/new"}],
     }
     with (
-        pytest.raises(CannotStart, match=r"exists with another topic .*cannot be changed"),
+        pytest.raises(CannotStart, match=r"exists with a different topic .*cannot be changed"),
         localpubsub.running(data=data, setup=moved),
     ):
         pass
@@ -78,7 +78,7 @@ INVALID_FILES = {
     "topics: [a, b]\n": r"f.yaml, line 1: 'a' is not a full name .*\nf.yaml, line 1: 'b'",
     "project: p\ntopics: {}\nsubscription: []\n": r"f.yaml, line 3: unknown key 'subscription'; known",
     "project: p\ntopics: abc\n": "f.yaml, line 2: topics must be a list",
-    "project: p\ntopics:\n  - abc\n  - 7\n": "f.yaml, line 4: an entry must be a name or have a name",
+    "project: p\ntopics:\n  - abc\n  - 7\n": "line 4: an entry must be a name, or a mapping with a name",
     "topics: [\n\n": "f.yaml, line 3: ",
     "- a\n": "f.yaml: the file must contain topics",
     "a: !!python/name:os.system\n": "f.yaml, line 1: could not determine a constructor",
