@@ -1,5 +1,4 @@
-"""The messages that cross the topics: crawls, jobs and outcomes, and the ledger's SQL.
+"""Defines the data that the services and the console exchange: crawls, jobs, outcomes, and the ledger's SQL.
 
-Pure: no network, clock or environment, and no parser of pages. The services and the console exchange nothing
-    else.
+Pure: it uses no network, clock, environment or parser of pages.
 """

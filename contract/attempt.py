@@ -1,9 +1,9 @@
-"""The exception that ends an attempt: every reason why a job is not scraped is raised as one of these.
+"""Defines AttemptFailed, the base class of every exception that ends an attempt to scrape a job.
 
 ::
 
-    AttemptFailed                  the attempt ends here, for a reason of the closed set
-    ├── ExtractionError            extraction/: the page and the recipe do not fit
+    AttemptFailed                  the attempt failed; `reason` is a member of `Reason`
+    ├── ExtractionError            extraction/: the recipe finds no complete item on the page
     ├── AuthenticationError        push_endpoint/: the push carries no valid token
     └── PublishUnconfirmed         publishing/: Pub/Sub did not confirm a message in time
 """
@@ -12,14 +12,14 @@ from contract.outcome import MAX_DETAIL_CHARACTERS, Reason
 
 
 class AttemptFailed(Exception):
-    """The attempt failed for a reason of the closed set.
+    """The attempt failed.
 
     Attributes:
-        reason: why; the outcome and the HTTP status follow from it.
+        reason: why the attempt failed; it determines the outcome and the HTTP status of the push.
         detail: a sentence for people, at most 1,000 characters.
-        http_status: the status that the site answered; 0 if it did not answer.
-        final_url: the URL that gave that answer; `""` if it was the job's own.
-        retry_after: seconds for which the site asked not to be contacted; None if it did not ask.
+        http_status: HTTP status of the site's response; 0 if there was no response.
+        final_url: the URL of that response; `""` if it is the job's own URL.
+        retry_after: seconds of the site's Retry-After; None if the site did not send Retry-After.
     """
 
     def __init__(
@@ -40,5 +40,5 @@ class AttemptFailed(Exception):
 
 
 def internal_error(error: Exception) -> AttemptFailed:
-    """Return the failure that stands for an unexpected exception: `internal_error`, never acknowledged."""
+    """Return an AttemptFailed for an unexpected exception; its reason is `internal_error`."""
     return AttemptFailed(Reason.INTERNAL_ERROR, f"{type(error).__name__}: {error}")

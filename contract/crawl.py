@@ -1,4 +1,7 @@
-"""The crawl: what to scrape and how. Cloud Scheduler posts it to the dispatcher as a request body."""
+"""Defines the crawl, which describes what to scrape and how.
+
+Cloud Scheduler posts a crawl to the dispatcher as the body of a request.
+"""
 
 from typing import Annotated, Any, Self
 
@@ -22,7 +25,7 @@ class UrlSources(BaseModel):
     model_config = _DOCUMENTED
 
     urls: Annotated[tuple[str, ...], Field(max_length=MAX_INLINE_URLS)] = ()
-    """URLs of pages. Each is checked on its own, so an invalid URL is rejected and the others are
+    """URLs of pages. Each URL is checked separately: an invalid URL is rejected, and the others are
     dispatched."""
     sitemap: PageUrl | None = None
     """URL of a sitemap or sitemap index (sitemaps.org), plain or gzipped."""
@@ -30,7 +33,7 @@ class UrlSources(BaseModel):
     @model_validator(mode="after")
     def _check_not_empty(self) -> Self:
         if not self.urls and self.sitemap is None:
-            raise ValueError("there is no source: give urls, a sitemap, or both")
+            raise ValueError("there is no source: give urls, sitemap, or both")
         return self
 
 
@@ -40,7 +43,7 @@ class Limits(BaseModel):
     model_config = _DOCUMENTED
 
     max_jobs: Annotated[int, Field(ge=1, le=MAX_JOBS)] = 10_000
-    """Largest number of jobs of one run. URLs beyond it are counted and not dispatched."""
+    """Maximum number of jobs of one run. URLs beyond this number are counted but not dispatched."""
 
 
 class Crawl(BaseModel):
@@ -49,10 +52,10 @@ class Crawl(BaseModel):
     model_config = _DOCUMENTED
 
     name: CrawlName
-    """Name of the crawl, part of every run_id: a lower-case letter, then at most 62 of a-z, 0-9 and
-    hyphen."""
+    """Name of the crawl: a lower-case letter, then at most 62 characters of a-z, 0-9 and hyphen. A run_id
+    that the dispatcher makes begins with this name."""
     run_id: RunId | None = None
-    """Identifier of the run. A caller that may repeat its request sets it; otherwise the dispatcher makes
+    """Identifier of the run. Set it if the request may be repeated. If it is missing, the dispatcher makes
     one."""
     sources: UrlSources
     """Where the URLs of the pages come from."""
@@ -69,22 +72,26 @@ class Crawl(BaseModel):
 
         Args:
             body: UTF-8 JSON.
-            selectors: reject the selectors that do not compile (`extraction.selectors.CHECKS`).
+            selectors: functions that check that the recipe's selectors compile
+                (`extraction.selectors.CHECKS`).
 
         Raises:
-            UnreadableCrawl: with every fault and its path (`recipe.fields.price.type: …`).
+            UnreadableCrawl: the body is not a valid crawl; the exception lists every fault with its path
+                (for example `recipe.fields.price.type: …`).
         """
         document = parse_json_object(body, UnreadableCrawl, max_bytes=MAX_CRAWL_BYTES, what="crawl")
         return cls.from_document(document, selectors, raw=body)
 
     @classmethod
     def from_document(cls, document: dict[str, Any], selectors: SelectorChecks, *, raw: bytes = b"") -> Self:
-        """Read a crawl from JSON values. People write crawls, so an unknown field is a fault: a typo.
+        """Read a crawl from JSON values.
+
+        People write crawls, so an unknown field is rejected: it is probably a typo.
 
         Args:
             document: the crawl as JSON values.
             selectors: see `decode`.
-            raw: the bytes that the document was read from; the exception keeps them.
+            raw: the bytes from which the document was read; they become the exception's `raw`.
 
         Raises:
             UnreadableCrawl: as in `decode`.

@@ -1,20 +1,23 @@
-"""The attributes of a dead letter: which of them say why it is one, and which are the job's own.
+"""Adds attributes to a dead letter that explain it, and removes them again.
 
-Pub/Sub writes attributes of its own when it forwards a message to the dead-letter topic, but no reason. A
-dead letter that the worker published itself (ACK_POLICY=settled) carries the reason.
+When Pub/Sub forwards a message to the dead-letter topic, it adds attributes, but no reason. A dead letter
+that the worker published itself (ACK_POLICY=settled) has attributes with the reason.
 """
 
 from collections.abc import Mapping
 
 from contract.outcome_record import OutcomeRecord
 
-PUBSUB_ATTRIBUTE_PREFIX = "CloudPubSubDeadLetter"  #: start of the attributes that Pub/Sub adds
-MAX_ATTRIBUTE_VALUE_BYTES = 1024  #: largest attribute value that Pub/Sub takes (its quotas page)
+PUBSUB_ATTRIBUTE_PREFIX = "CloudPubSubDeadLetter"  #: prefix of the names of the attributes that Pub/Sub adds
+MAX_ATTRIBUTE_VALUE_BYTES = 1024  #: largest attribute value that Pub/Sub accepts (its quotas page)
 REASON, DETAIL, ATTEMPT = "reason", "detail", "attempt"
 
 
 def dead_letter_attributes(record: OutcomeRecord) -> dict[str, str]:
-    """Return the attributes that say why, and at which attempt, a job was dead-lettered; none is empty."""
+    """Return the reason, the detail and the attempt of a dead-lettered job as attributes.
+
+    An empty detail is left out.
+    """
     detail = record.detail.encode()[:MAX_ATTRIBUTE_VALUE_BYTES].decode(errors="ignore")
     attributes = {REASON: record.reason.value, DETAIL: detail, ATTEMPT: str(record.attempt)}
     return {name: value for name, value in attributes.items() if value}

@@ -1,9 +1,9 @@
-"""Errors about bytes from outside that cannot be read, and the parts that all decoders share.
+"""Defines the exceptions for data that cannot be decoded, and the JSON parser that all decoders share.
 
 ::
 
-    Undecodable                 keeps the bytes and every fault found
-    ├── UnreadableCrawl         the caller of the dispatcher sent it: answer 400, publish nothing
+    Undecodable                 has the bytes and every fault that was found
+    ├── UnreadableCrawl         the caller of the dispatcher sent it: respond with 400, publish nothing
     ├── UnreadableRecipe        the recipe's author wrote it
     ├── UnreadableEnvelope      the sender of the push is not Pub/Sub, or uses another format
     ├── UnreadableJob           the publisher of the job sent it: the dispatcher, or a replay
@@ -18,16 +18,17 @@ from typing import Any, NamedTuple, Self
 from pydantic import ValidationError
 
 MAX_INPUT_CHARACTERS = 80  #: characters of a faulty value that an error message repeats
-#: Tags of the two forms of one value: a string, or an object. They are not part of a fault's path.
+#: Tags that pydantic adds to a path if a value may be a string (short form) or an object (long form). They
+#: are left out of a fault's path.
 SHORT_FORM, LONG_FORM = "[short]", "[long]"
-MAX_DEPTH = 32  #: levels of arrays and objects inside each other; a crawl needs five
+MAX_DEPTH = 32  #: maximum number of nested arrays and objects
 
 
 class Fault(NamedTuple):
     """One fault of a document.
 
     Attributes:
-        path: the field, `recipe.fields.price.type`; `""` for the whole document.
+        path: the field, for example `recipe.fields.price.type`; `""` for the whole document.
         message: a sentence that says what is wrong.
     """
 
@@ -39,7 +40,7 @@ class Fault(NamedTuple):
 
 
 class Undecodable(ValueError):
-    """Bytes that are not a valid document of their kind.
+    """The bytes are not a valid document of the expected kind.
 
     Attributes:
         raw: the bytes as received.
@@ -75,11 +76,11 @@ class UnreadableEnvelope(Undecodable):
 
 
 class UnreadableJob(Undecodable):
-    """The message does not hold a job that this version can read."""
+    """The message does not contain a job that this version can read."""
 
 
 class UnreadableOutcome(Undecodable):
-    """The message does not hold an outcome that this version can read."""
+    """The message does not contain an outcome that this version can read."""
 
 
 def validation_faults(error: ValidationError) -> list[Fault]:
@@ -94,19 +95,19 @@ def parse_json_object(raw: bytes, error: type[Undecodable], *, max_bytes: int, w
         raw: UTF-8 JSON, with or without a byte order mark.
         error: the class of the exception to raise.
         max_bytes: larger documents are rejected without parsing.
-        what: what the document is called in error messages, `job`.
+        what: the kind of document, for error messages: for example `job`.
 
     Raises:
-        error: if `raw` is empty, too large, not UTF-8, not JSON, not an object, or holds an unsupported
+        error: if `raw` is empty, too large, not UTF-8, not JSON, not an object, or contains an unsupported
             value.
     """
     if not raw:
         raise error.single_fault(raw, f"the {what} is empty")
     if len(raw) > max_bytes:
-        raise error.single_fault(raw, f"the {what} has {len(raw)} bytes; at most {max_bytes} are read")
+        raise error.single_fault(raw, f"the {what} has {len(raw)} bytes; the maximum is {max_bytes}")
     try:
-        # Decode before json.loads, which takes some bytes for UTF-16 and accepts surrogates: RFC 8259 section
-        # 8.1.
+        # Decode here, because json.loads also accepts UTF-16, UTF-32 and encoded surrogates, which RFC 8259
+        # section 8.1 forbids.
         document = json.loads(raw.decode("utf-8-sig"), parse_constant=_reject_constant)
     except UnicodeDecodeError as bad:
         raise error.single_fault(raw, f"the {what} is not UTF-8: {bad.reason} at byte {bad.start}") from None
@@ -116,7 +117,7 @@ def parse_json_object(raw: bytes, error: type[Undecodable], *, max_bytes: int, w
     except RecursionError:
         raise error.single_fault(raw, f"the {what} is nested too deeply") from None
     except ValueError as bad:  # NaN, Infinity, or a number with thousands of digits
-        raise error.single_fault(raw, f"the {what} is not supported JSON: {bad}") from None
+        raise error.single_fault(raw, f"the {what} is JSON with an unsupported value: {bad}") from None
     if not isinstance(document, dict):
         raise error.single_fault(raw, f"the {what} is a JSON {_json_type(document)}, not an object")
     for fault in unsupported_values(document):
@@ -125,15 +126,15 @@ def parse_json_object(raw: bytes, error: type[Undecodable], *, max_bytes: int, w
 
 
 def unsupported_values(value: object, path: str = "", depth: int = 0) -> Iterator[Fault]:
-    """Yield a fault for each value that Python's JSON parser accepts and UTF-8 JSON cannot carry.
+    """Yield a fault for each value that cannot be written as JSON in UTF-8, or that is nested too deeply.
 
-    RFC 8259 sections 6, 8.2 and 9. A document that contains itself yields faults without end, so a caller
-    that does not know the document takes only the first.
+    RFC 8259 sections 6, 8.2 and 9 allow this. If a document from YAML contains itself, the number of faults
+    may be enormous, so callers use only the first.
     """
     if depth > MAX_DEPTH:
-        yield Fault(path, f"nested too deeply; at most {MAX_DEPTH} levels are read")
+        yield Fault(path, f"nested too deeply; the maximum is {MAX_DEPTH} levels")
     elif isinstance(value, str) and not _is_unicode(value):
-        yield Fault(path, f"half a surrogate pair, which UTF-8 cannot carry (got {_abbreviate(value)})")
+        yield Fault(path, f"a lone surrogate, which UTF-8 cannot encode (got {_abbreviate(value)})")
     elif isinstance(value, float) and not math.isfinite(value):
         yield Fault(path, f"{value} is not a JSON number")
     elif isinstance(value, dict):
@@ -163,7 +164,7 @@ def _json_type(value: object) -> str:
     return names.get(type(value), "null")
 
 
-def _fault(details: Any) -> Fault:  # noqa: ANN401 - pydantic's ErrorDetails is a TypedDict of Any
+def _fault(details: Any) -> Fault:  # noqa: ANN401 - the values of pydantic's ErrorDetails have type Any
     path = ".".join(str(part) for part in details["loc"] if part not in {SHORT_FORM, LONG_FORM})
     message = str(details["msg"]).removeprefix("Value error, ")
     if details["type"] == "missing":
@@ -173,7 +174,7 @@ def _fault(details: Any) -> Fault:  # noqa: ANN401 - pydantic's ErrorDetails is 
     if details["type"] in {"model_type", "dict_type"}:
         message = "must be an object"
     if details["type"] == "literal_error":
-        message = f"only {details['ctx']['expected']} is read here"
+        message = f"the only supported value is {details['ctx']['expected']}"
     if isinstance(details["input"], dict):
         return Fault(path, message)
     return Fault(path, f"{message} (got {_abbreviate(details['input'])})")

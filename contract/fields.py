@@ -1,4 +1,4 @@
-"""The parts of a recipe's field: its type, its sources, its transforms."""
+"""Defines the parts of a recipe's field: its type, its sources and its transforms."""
 
 import re
 from enum import StrEnum
@@ -18,23 +18,23 @@ _DOCUMENTED = ConfigDict(frozen=True, use_attribute_docstrings=True)
 class FieldType(StrEnum):
     """The type that a field's text is converted to."""
 
-    TEXT = "text"  #: each run of white space becomes one space, and both ends are trimmed
-    NUMBER = "number"  #: a JSON number, from `1,234.56`, `£51.77`, `-3`
+    TEXT = "text"  #: text; each run of white space becomes one space, and both ends are trimmed
+    NUMBER = "number"  #: a JSON number, read from a text such as `1,234.56`, `£51.77` or `-3`
     INTEGER = "integer"  #: a number without decimals, of at most 64 bits
-    BOOLEAN = "boolean"  #: from true/false, yes/no, on/off, 1/0, in upper or lower case
-    URL = "url"  #: absolute, resolved against the page's own URL (or its <base>)
+    BOOLEAN = "boolean"  #: read from true/false, yes/no, on/off or 1/0, in upper or lower case
+    URL = "url"  #: an absolute URL, resolved against the page's URL (or its <base>)
     HTML = "html"  #: the markup, unchanged
-    DATE = "date"  #: ISO 8601, `2026-11-22`
-    DATETIME = "datetime"  #: ISO 8601, `2026-11-22T06:00:00+01:00`; without an offset if the page gives none
+    DATE = "date"  #: a date in ISO 8601, `2026-11-22`
+    DATETIME = "datetime"  #: ISO 8601, `2026-11-22T06:00:00+01:00`; no offset if the page gives no time zone
 
 
 class Locale(StrEnum):
     """Language and country whose conventions numbers and dates follow.
 
-    It decides the decimal separator, the order of day and month, and the names of the months.
+    The locale determines the decimal separator, the order of day and month, and the names of the months.
     """
 
-    EN = "en"  #: months in English; the order of day and month stays undecided
+    EN = "en"  #: English month names and a decimal point; the order of day and month is not determined
     EN_US = "en-US"
     EN_GB = "en-GB"
     DE = "de"
@@ -55,27 +55,27 @@ class DecimalSeparator(StrEnum):
 
 
 class Source(BaseModel):
-    """Where a value stands on the page: one of css, xpath, jmespath, jsonld and meta.
+    """Where a value is on the page: one of css, xpath, jmespath, jsonld and meta.
 
-    jmespath may also follow css or xpath.
+    jmespath may be combined with css or xpath, which then selects the JSON text.
     """
 
     model_config = _DOCUMENTED
 
     css: Css | None = None
-    """CSS selector; `::text` and `::attr(name)` as in parsel."""
+    """CSS selector, with parsel's extensions `::text` and `::attr(name)`."""
     xpath: XPath | None = None
     """XPath 1.0 expression."""
     jmespath: JmesPath | None = None
     """JMESPath expression. It searches the page if the page is JSON, the item if the item came from JSON, or
     the JSON text that css or xpath selects."""
     jsonld: JsonLd | None = None
-    """Type and properties in the page's JSON-LD: `Product.offers.price`."""
+    """Type and properties in the page's JSON-LD, for example `Product.offers.price`."""
     meta: Meta | None = None
-    """A `<meta>` element by its property, name, itemprop or http-equiv: `og:title`, `description`."""
+    """The property, name, itemprop or http-equiv of a `<meta>` element, for example `og:title`."""
     re: Pattern | None = None
-    """Regular expression that is searched in the selected text. Its group is the value, or the whole match if
-    it has no group."""
+    """Regular expression that is searched in the selected text. The value is its group, or the whole match if
+    there is no group."""
 
     @model_validator(mode="after")
     def _check_selectors(self) -> Self:
@@ -84,14 +84,14 @@ class Source(BaseModel):
         return self
 
     def has_one_selector(self) -> bool:
-        """Return whether exactly one selector is given, or jmespath beside css or xpath."""
+        """Return whether exactly one selector is given, or jmespath together with css or xpath."""
         given = [self.css, self.xpath, self.jmespath, self.jsonld, self.meta]
         count = sum(selector is not None for selector in given)
         embedded = self.jmespath is not None and (self.css is not None or self.xpath is not None)
         return count == (2 if embedded else 1)
 
     def selects_elements(self) -> bool:
-        """Return whether css or xpath is given; they select in HTML and XML, and nothing in JSON."""
+        """Return whether css or xpath is given; they select elements of HTML or XML, and nothing in JSON."""
         return self.css is not None or self.xpath is not None
 
     def __str__(self) -> str:
@@ -107,19 +107,19 @@ def _form(value: Any) -> str:  # noqa: ANN401 - the document's author may write 
     return SHORT_FORM if isinstance(value, str) else LONG_FORM
 
 
-#: Short form: a CSS selector. Long form: a source.
+#: A source in short form (a string: a CSS selector) or in long form (an object: a `Source`).
 CssOrSource = Annotated[
     Annotated[Css, Tag(SHORT_FORM)] | Annotated[Source, Tag(LONG_FORM)], Discriminator(_form)
 ]
 
 
-def as_source(written: str | Source) -> Source:
-    """Return the source that a `CssOrSource` stands for."""
-    return Source.model_construct(css=written) if isinstance(written, str) else written
+def as_source(value: str | Source) -> Source:
+    """Return a `CssOrSource` in long form."""
+    return Source.model_construct(css=value) if isinstance(value, str) else value
 
 
 class SimpleTransform(StrEnum):
-    """A transform of each text that needs no arguments."""
+    """A transform that changes each text and has no arguments."""
 
     STRIP = "strip"  #: removes white space at both ends
     NORMALISE_SPACE = "normalise_space"  #: strips, and replaces each run of white space by one space
@@ -140,7 +140,7 @@ class Transform(BaseModel):
     join: Annotated[str, Field(max_length=100)] | None = None
     """Joins all texts into one, with this separator between them."""
     replace: Annotated[dict[_Part, Annotated[str, Field(max_length=100)]], Field(min_length=1)] | None = None
-    """Replaces each key, wherever it occurs, by its value, in the order written."""
+    """Replaces all occurrences of each key by its value, in the order of the keys in the recipe."""
 
     @model_validator(mode="after")
     def _check_exactly_one(self) -> Self:
@@ -163,7 +163,7 @@ def _check_date_format(text: str) -> str:
     directives = [after for before, after in pairwise(re.sub("%%", "", text) + " ") if before == "%"]
     unknown = sorted(set(directives) - _DIRECTIVES)
     if unknown:
-        raise ValueError(f"not a date format: there is no %{unknown[0]}")
+        raise ValueError(f"not a date format: the directive %{unknown[0]} is unknown")
     if not all(part & set(directives) for part in _DATE_PARTS):
         raise ValueError("not a date format: year, month and day are needed, as in %d.%m.%Y")
     if len(directives) != len(set(directives)):

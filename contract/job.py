@@ -1,4 +1,4 @@
-"""The job: one page to scrape. It is self-contained, so a replay needs nothing else."""
+"""Defines the job: one page to scrape. A job contains its recipe, so a replay needs only the job."""
 
 import hashlib
 import json
@@ -30,28 +30,28 @@ class Politeness(BaseModel):
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     delay_seconds: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 0.0
-    """Pause between two requests to one host, seconds, 0 to 60."""
+    """Minimum time between two requests to one host, in seconds, 0 to 60."""
     respect_robots: bool = True
     """Whether robots.txt is obeyed (RFC 9309)."""
     per_host: Annotated[int, Field(ge=1, le=MAX_PER_HOST)] = 1
-    """Jobs of one host that all workers together process at once, 1 to 100. It applies if jobs are published
-    with ordering keys (POLITENESS=ordered)."""
+    """Maximum number of jobs of one host that all workers together process at the same time, 1 to 100. The
+    maximum applies only if jobs are published with ordering keys (POLITENESS=ordered)."""
 
 
 class Job(BaseModel):
-    """One page to scrape. Decoding and encoding an encoded job gives the same bytes.
+    """One page to scrape. If an encoded job is decoded and then encoded again, the bytes are the same.
 
     Attributes:
         version: version of the format.
-        job_id: 32 hex digits, see `identify`.
+        job_id: 32 hex digits, computed by `identify`.
         run_id: the run that the job belongs to.
         crawl: name of the crawl.
         url: URL of the page, as it will be requested.
         recipe: what to extract from the page.
         politeness: how requests to the page's host are limited.
         dispatched_at: when the dispatcher made the job, with a time zone.
-        not_before: the job is not tried before this time, because its site sent Retry-After; None if it did
-            not.
+        not_before: earliest time of the next attempt, because the site sent Retry-After; None if the job was
+            not deferred.
         defers: how often the job was published again because of Retry-After.
     """
 
@@ -84,11 +84,11 @@ class Job(BaseModel):
 
         Args:
             data: UTF-8 JSON.
-            selectors: reject the selectors that do not compile (`extraction.selectors.CHECKS`); None accepts
-                them unchecked, for a reader that does not use the recipe.
+            selectors: functions that check that the recipe's selectors compile
+                (`extraction.selectors.CHECKS`); None skips the check, for callers that do not use the recipe.
 
         Raises:
-            UnreadableJob: with the bytes and every fault.
+            UnreadableJob: the data is not a valid job; the exception has the data and all faults.
         """
         document = parse_json_object(data, UnreadableJob, max_bytes=MAX_JOB_BYTES, what="job")
         try:
@@ -109,10 +109,10 @@ class Job(BaseModel):
         return {name: value for name, value in attributes.items() if value}
 
     def ordering_key(self) -> str:
-        """Return `host#n`, where n < `per_host` is derived from the URL.
+        """Return `host#n`, where n is derived from the URL and less than `per_host`.
 
-        Pub/Sub delivers one message of a key at a time, so at most `per_host` jobs of a host are processed at
-        once.
+        Pub/Sub delivers one message of each ordering key at a time, so at most `per_host` jobs of a host are
+        processed at the same time.
         """
         digest = hashlib.sha256(canonical_url(self.url).encode()).digest()
         number = int.from_bytes(digest[:8]) % self.politeness.per_host
@@ -122,12 +122,12 @@ class Job(BaseModel):
 def defer(data: bytes, not_before: datetime, defers: int) -> bytes:
     """Return a job's message data with `not_before` and `defers` replaced.
 
-    All other fields stay, also those that a later version added.
+    All other fields are kept, including fields that only later versions define.
 
     Args:
-        data: the job, encoded.
-        not_before: rounded up to milliseconds.
-        defers: how often the job was deferred, this time included.
+        data: the encoded job.
+        not_before: the earliest time of the next attempt; it is rounded up to milliseconds.
+        defers: how often the job was deferred, including this time.
 
     Raises:
         UnreadableJob: if `data` is not a JSON object.
@@ -142,14 +142,15 @@ def defer(data: bytes, not_before: datetime, defers: int) -> bytes:
 def _encode(document: dict[str, Any]) -> bytes:
     data = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
     if len(data) > MAX_JOB_BYTES:
-        raise ValueError(f"the job has {len(data)} bytes; at most {MAX_JOB_BYTES} are sent")
+        raise ValueError(f"the job has {len(data)} bytes; the maximum is {MAX_JOB_BYTES}")
     return data
 
 
 class JobAttributes(BaseModel):
     """The valid attributes of a job's message; a missing or invalid attribute is `""`.
 
-    Attributes serve logs and joins, so an invalid one must not make a job fail whose body can be decoded.
+    Attributes are used only for logs and joins, so a job with a valid body must not fail because of an
+    invalid attribute.
 
     Attributes:
         job_id: 32 hex digits.
@@ -169,7 +170,7 @@ class JobAttributes(BaseModel):
 
     @classmethod
     def read(cls, attributes: dict[str, str]) -> Self:
-        """Return the valid ones of a message's attributes; never raises."""
+        """Return the valid attributes of a message; invalid attributes are dropped without an error."""
         try:
             return cls.model_validate(attributes)
         except ValidationError as error:
@@ -185,11 +186,11 @@ def identify(run_id: str, url: str, recipe: Recipe) -> str:
     """Return the job's id. The same run, page and recipe always give the same id.
 
     The id is the first 128 bits, in hex, of SHA-256 over run_id, canonical URL and recipe. They are separated
-    by NULs, which none of them can contain.
+    by NUL characters, which cannot occur in them.
 
     Args:
         run_id: the run.
-        url: a URL that `check_url` returned, so that all spellings of a page have one id.
+        url: a URL that `check_url` returned, so that all equivalent URLs of a page give the same id.
         recipe: the recipe.
     """
     recipe_json = json.dumps(recipe.to_json_dict(), sort_keys=True, separators=(",", ":"))

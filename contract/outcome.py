@@ -1,4 +1,4 @@
-"""Outcomes and reasons: how one attempt ended and why. Closed sets, each with its table of meanings."""
+"""Defines all outcomes and reasons of an attempt, and a table with the meaning of each."""
 
 import logging
 from enum import StrEnum
@@ -10,8 +10,8 @@ MAX_DETAIL_CHARACTERS = 1000
 class Outcome(StrEnum):
     """How one attempt ended.
 
-    Only `succeeded` acknowledges the message. With ACK_POLICY=settled, the worker also acknowledges jobs that
-    it published again or dead-lettered itself.
+    The message is acknowledged only if the attempt succeeded, or if the worker published the job again or
+    dead-lettered it (ACK_POLICY=settled).
     """
 
     SUCCEEDED = "succeeded"
@@ -24,10 +24,10 @@ class Outcome(StrEnum):
 
 
 class OutcomeMeaning(NamedTuple):
-    """What follows from an outcome.
+    """The consequences of an outcome.
 
     Attributes:
-        status: the HTTP status that answers the push.
+        status: the HTTP status of the response to the push.
         level: the `logging` level of the log event.
     """
 
@@ -87,7 +87,7 @@ class Reason(StrEnum):
     BAD_ENVELOPE = "bad_envelope"
     BAD_JOB = "bad_job"
     NO_TOKEN = "no_token"  # noqa: S105 - a reason, not a token
-    BAD_TOKEN = "bad_token"  # noqa: S105 - idem
+    BAD_TOKEN = "bad_token"  # noqa: S105 - a reason, not a token
     WRONG_CALLER = "wrong_caller"
     NO_CERTIFICATES = "no_certificates"
     INTERNAL_ERROR = "internal_error"
@@ -99,7 +99,7 @@ class Reason(StrEnum):
 
 
 #: Reason codes that 0.1 wrote, and the reasons that replaced them. Outcomes, dead letters and ledger rows of
-#: 0.1 still hold the old codes. contract/ledger/renamed_reasons.sql is the same table.
+#: 0.1 still contain the old codes. contract/ledger/renamed_reasons.sql is the same table.
 RENAMED_REASONS = {
     "bomb": Reason.DECOMPRESSION_BOMB,
     "budget": Reason.PAGE_BUDGET_EXCEEDED,
@@ -115,13 +115,13 @@ RENAMED_REASONS = {
 
 
 class ReasonMeaning(NamedTuple):
-    """What a reason means.
+    """The meaning of a reason.
 
     Attributes:
-        outcome: the outcome that the reason leads to.
-        sentence: what happened, for people.
-        remedy: what an operator can do about it.
-        status: the HTTP status that answers the push, if it is not the outcome's own.
+        outcome: the outcome of every attempt that ended for this reason.
+        sentence: a description for people.
+        remedy: advice for the operator.
+        status: the HTTP status of the response to the push; None for the status of the outcome.
     """
 
     outcome: Outcome
@@ -142,7 +142,7 @@ REASON_MEANINGS = {
     ),
     Reason.TIMEOUT: ReasonMeaning(Outcome.RETRY, "the site did not respond in time", _WAIT),
     Reason.PAGE_BUDGET_EXCEEDED: ReasonMeaning(
-        Outcome.RETRY, "the page took longer than its whole budget", "raise PAGE_BUDGET_SECONDS if it repeats"
+        Outcome.RETRY, "the page took longer than its time budget", "raise PAGE_BUDGET_SECONDS if it repeats"
     ),
     Reason.QUEUED_TOO_LONG: ReasonMeaning(
         Outcome.RETRY, "the push waited too long in the worker's queue", "lower CONCURRENCY"
@@ -162,7 +162,7 @@ REASON_MEANINGS = {
     ),
     Reason.HTTP_OTHER: ReasonMeaning(
         Outcome.FAILED,
-        "the site sent no page or a part of one (204, 206, 3xx without a target)",
+        "the site sent no page, or only a part of a page (204, 206, 3xx without a target)",
         "look at the page in a browser",
     ),
     Reason.TOO_MANY_REDIRECTS: ReasonMeaning(
@@ -185,10 +185,10 @@ REASON_MEANINGS = {
     Reason.RATE_LIMITED: ReasonMeaning(
         Outcome.RETRY,
         "the host's rate limit or Retry-After left no time for this page",
-        "send fewer jobs of one host at once, or lengthen the backoff",
+        "send fewer jobs of one host at the same time, or lengthen the backoff",
     ),
     Reason.NOT_BEFORE: ReasonMeaning(
-        Outcome.RETRY, "the site sent Retry-After, and its time has not come", _WAIT
+        Outcome.RETRY, "the site sent Retry-After, and that time has not passed yet", _WAIT
     ),
     Reason.CONTENT_TYPE: ReasonMeaning(
         Outcome.FAILED, "the response is not HTML, XHTML, XML, JSON or text", "drop the URL"
@@ -209,7 +209,7 @@ REASON_MEANINGS = {
     ),
     Reason.BAD_VALUE: ReasonMeaning(
         Outcome.FAILED,
-        "a required field's text is not of its type",
+        "the text of a required field cannot be converted to the field's type",
         "fix the recipe, then dispatch the crawl again",
     ),
     Reason.BAD_RECIPE: ReasonMeaning(
@@ -235,12 +235,12 @@ REASON_MEANINGS = {
     Reason.BAD_TOKEN: ReasonMeaning(
         Outcome.UNAUTHENTICATED,
         "the token's signature, times, issuer or audience are invalid",
-        "compare PUSH_AUDIENCE with the subscription's",
+        "compare PUSH_AUDIENCE with the subscription's audience",
     ),
     Reason.WRONG_CALLER: ReasonMeaning(
         Outcome.UNAUTHENTICATED,
         "the token belongs to another service account",
-        "compare PUSH_SERVICE_ACCOUNT with the subscription's",
+        "compare PUSH_SERVICE_ACCOUNT with the subscription's service account",
         403,
     ),
     Reason.NO_CERTIFICATES: ReasonMeaning(
@@ -253,9 +253,10 @@ REASON_MEANINGS = {
 
 
 def status_of(reason: Reason) -> int:
-    """Return the HTTP status that answers a push whose attempt ended for `reason`.
+    """Return the HTTP status of the response to a push if its attempt ended for `reason`.
 
-    It does not apply if the worker published the job again or dead-lettered it (ACK_POLICY=settled).
+    If the worker published the job again or dead-lettered it (ACK_POLICY=settled), it responds with another
+    status, which acknowledges the push.
     """
     meaning = REASON_MEANINGS[reason]
     return meaning.status or OUTCOME_MEANINGS[meaning.outcome].status

@@ -1,4 +1,4 @@
-"""The record of one attempt, which the outcomes topic carries."""
+"""Defines the record of one attempt, which the worker publishes to the outcomes topic."""
 
 import json
 from typing import Annotated, Literal, Self
@@ -18,15 +18,15 @@ from contract.faults import UnreadableOutcome, parse_json_object
 from contract.outcome import MAX_DETAIL_CHARACTERS, REASON_MEANINGS, Outcome, Reason
 from contract.urls import host_of
 
-MAX_OUTCOME_BYTES = 8 * 1024 * 1024  #: Pub/Sub carries messages of at most 10,000,000 B (its quotas page)
+MAX_OUTCOME_BYTES = 8 * 1024 * 1024  #: the maximum of Pub/Sub is 10,000,000 B per message (its quotas page)
 
 
 def _replace_surrogates(text: object) -> object:
     return text.encode(errors="replace").decode() if isinstance(text, str) else text
 
 
-#: Text from a page, a header or an exception. Half a surrogate pair becomes `?`, because UTF-8 cannot carry
-#: it (RFC 3629 section 3) and the outcome must not be lost.
+#: Text from a page, a header or an exception. A lone surrogate is replaced by `?`, because UTF-8 cannot
+#: encode it (RFC 3629 section 3) and the outcome must be published nevertheless.
 Text = Annotated[str, BeforeValidator(_replace_surrogates)]
 
 
@@ -42,15 +42,15 @@ class OutcomeRecord(BaseModel):
         recipe: name of the recipe.
         attempt: number of the delivery attempt, from 1; 0 if Pub/Sub does not count deliveries.
         outcome: how the attempt ended.
-        reason: why it ended so; codes of 0.1 are read as the reasons that replaced them.
-        final_url: URL of the page after redirects; `""` if it is unknown.
+        reason: why the attempt ended; a code of 0.1 is read as the reason that replaced it.
+        final_url: URL of the page after redirects; `""` if unknown.
         http_status: HTTP status of the site's last response; 0 if there was no response.
         fetched_at: when the attempt began, with a time zone.
         fetch_seconds: seconds from the first byte sent to the last byte received, redirects included.
         total_seconds: seconds from the push's arrival to this record.
-        body_bytes: bytes of the page, decoded from its transfer and content encodings.
-        body_sha256: SHA-256 of the same bytes, hex; `""` if there was no page.
-        items: JSON array as a string, which a BigQuery JSON column accepts.
+        body_bytes: number of bytes of the page, after decoding its transfer and content encodings.
+        body_sha256: SHA-256 of the page's bytes after that decoding, in hex; `""` if there was no page.
+        items: the extracted items: a JSON array in a string, as a BigQuery column of type JSON requires.
         item_count: number of items.
         detail: a sentence for people, at most 1,000 characters.
         worker: revision and instance of the worker, `revision/instance`.
@@ -96,7 +96,7 @@ class OutcomeRecord(BaseModel):
         """Decode message data.
 
         Raises:
-            UnreadableOutcome: with the bytes and every fault.
+            UnreadableOutcome: the data is not a valid outcome; the exception has the data and all faults.
         """
         document = parse_json_object(data, UnreadableOutcome, max_bytes=MAX_OUTCOME_BYTES, what="outcome")
         try:

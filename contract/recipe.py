@@ -1,4 +1,7 @@
-"""Recipes: what to extract from a page, as data. The package extraction applies them to pages."""
+"""Defines recipes, which describe as data what to extract from a page.
+
+The package `extraction` applies recipes to pages.
+"""
 
 from collections.abc import Iterator
 from enum import StrEnum
@@ -20,13 +23,13 @@ from contract.fields import (
 )
 from contract.selectors import SelectorChecks
 
-MAX_FIELDS = 100  #: fields of a recipe, those inside other fields counted
-MAX_NESTING = 5  #: levels of fields inside fields
+MAX_FIELDS = 100  #: maximum number of fields of a recipe, including fields inside other fields
+MAX_NESTING = 5  #: maximum number of levels of fields inside fields
 MAX_PAGES = 50
 DEFAULT_PAGES = 10
 _NAME = r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$"
 _FieldName = Annotated[str, Field(pattern=_NAME)]
-#: Properties of a field that is a text; an object cannot have them.
+#: Keys that only a field without `fields` can have.
 _TEXT_ONLY = ("sources", "re", "type", "many", "transforms", "locale", "decimal", "format")
 _DOCUMENTED = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
@@ -34,27 +37,27 @@ _DOCUMENTED = ConfigDict(frozen=True, use_attribute_docstrings=True)
 class Markup(StrEnum):
     """How a page that is not JSON is parsed."""
 
-    HTML = "html"  #: as browsers do, also for XHTML and pages that begin with <?xml
-    XML = "xml"  #: as XML: feeds, sitemaps
+    HTML = "html"  #: as browsers parse HTML, even XHTML and pages that begin with <?xml
+    XML = "xml"  #: as XML, for feeds and sitemaps
 
 
 class RecipeField(Source):
     """How one field of an item is found and converted.
 
-    A text needs exactly one of css, xpath, jmespath, jsonld, meta and sources; or jmespath after css or
-    xpath.
+    A field without `fields` needs exactly one of css, xpath, jmespath, jsonld, meta and sources, or jmespath
+    together with css or xpath.
     """
 
     model_config = _DOCUMENTED
 
     sources: AlternativeSources = ()
-    """Sources that are tried in order until one gives a value."""
+    """Sources that are tried in order until one finds a value."""
     type: FieldType = FieldType.TEXT
     """The type that the text is converted to."""
     many: bool = False
     """Whether the value is a list of all matches instead of the first match."""
     required: bool = False
-    """Whether a page without this field has failed (`missing_field`)."""
+    """Whether the job fails (`missing_field`) if this field is not found."""
     default: JsonValue = None
     """JSON value of the field if nothing is found."""
     transforms: Transforms = ()
@@ -62,10 +65,10 @@ class RecipeField(Source):
     locale: Locale | None = None
     """Language and country whose conventions numbers and dates follow."""
     decimal: DecimalSeparator | None = None
-    """Decimal separator of a number; it overrides the locale's."""
+    """Decimal separator of a number; it overrides that of the locale."""
     format: DateFormat | None = None
     """Format of a date, in strptime's directives: `%d.%m.%Y`."""
-    fields: Annotated[dict[_FieldName, "RecipeField"], Field(max_length=MAX_FIELDS)] = {}  # noqa: RUF012 - pydantic copies it
+    fields: Annotated[dict[_FieldName, "RecipeField"], Field(max_length=MAX_FIELDS)] = {}  # noqa: RUF012 - pydantic copies the default
     """Makes the field an object of these fields, which are searched inside the node that css, xpath, jmespath
     or jsonld selects."""
     items: CssOrSource | None = None
@@ -76,7 +79,7 @@ class RecipeField(Source):
         if self.fields:
             self._check_object()
         elif self.items is not None:
-            raise ValueError("items needs fields; for a list of texts use many")
+            raise ValueError("items needs fields; for a list of texts, use many")
         else:
             self._check_text()
         if self.required and self.default is not None:
@@ -109,7 +112,7 @@ class RecipeField(Source):
             raise ValueError("an object has one of css, xpath, jmespath and jsonld; for a list, only items")
 
     def has_own_node(self) -> bool:
-        """Return whether a selector of its own gives the node in which an object's fields are searched."""
+        """Return whether the field has its own selector of the node in which its fields are searched."""
         return any(selector is not None for selector in (self.css, self.xpath, self.jmespath, self.jsonld))
 
     def sources_in_order(self) -> tuple[Source, ...]:
@@ -127,22 +130,23 @@ class Recipe(BaseModel):
     markup: Markup = Markup.HTML
     """How a page that is not JSON is parsed: `html`, as browsers do, or `xml`."""
     items: CssOrSource | None = None
-    """CSS selector, or a source, of the nodes that hold one item each. If missing, the page is one item."""
+    """CSS selector, or a source, of the nodes that contain one item each. If it is missing, the page is one
+    item."""
     fields: Annotated[dict[_FieldName, RecipeField], Field(min_length=1, max_length=MAX_FIELDS)]
-    """Name → how to find the field; at most 100, fields inside other fields counted."""
+    """Name of each field → how to find it; at most 100, including fields inside other fields."""
     next: CssOrSource | None = None
-    """CSS selector, or a source, of the link to the next page. The pages it leads to belong to the same
-    job."""
+    """CSS selector, or a source, of the link to the next page. All pages that are reached by this link belong
+    to the same job."""
     max_pages: Annotated[int, Field(ge=1, le=MAX_PAGES)] = DEFAULT_PAGES
-    """Largest number of pages that one job reads by following `next`."""
+    """Maximum number of pages that one job reads by following `next`, including the first page."""
 
     @model_validator(mode="after")
     def _check_bounds(self) -> Self:
         depths = [depth for depth, _ in _all_fields(self.fields)]
         if len(depths) > MAX_FIELDS:
-            raise ValueError(f"{len(depths)} fields in all; at most {MAX_FIELDS} are allowed")
+            raise ValueError(f"the recipe has {len(depths)} fields; the maximum is {MAX_FIELDS}")
         if max(depths) > MAX_NESTING:
-            raise ValueError(f"fields nested {max(depths)} deep; at most {MAX_NESTING}")
+            raise ValueError(f"fields are nested {max(depths)} levels deep; the maximum is {MAX_NESTING}")
         if self.next is None and self.max_pages != DEFAULT_PAGES:
             raise ValueError("max_pages needs next, the link to follow")
         if isinstance(self.items, Source) and (self.items.meta is not None or self.items.re is not None):
@@ -151,14 +155,17 @@ class Recipe(BaseModel):
 
     @classmethod
     def from_document(cls, document: dict[str, Any], selectors: SelectorChecks) -> Self:
-        """Read a recipe from JSON values. People write recipes, so an unknown field is a fault: a typo.
+        """Read a recipe from JSON values.
+
+        People write recipes, so an unknown field is rejected: it is probably a typo.
 
         Args:
             document: the recipe as JSON values.
-            selectors: reject the selectors that do not compile (`extraction.selectors.CHECKS`).
+            selectors: functions that check that the selectors compile (`extraction.selectors.CHECKS`).
 
         Raises:
-            UnreadableRecipe: with every fault and its path (`fields.price.type: …`).
+            UnreadableRecipe: the recipe is invalid; the exception lists every fault with its path
+                (for example `fields.price.type: …`).
         """
         for fault in unsupported_values(document):
             raise UnreadableRecipe(b"", [fault])
@@ -168,13 +175,13 @@ class Recipe(BaseModel):
             raise UnreadableRecipe.from_validation(b"", error) from None
 
     def next_source(self) -> Source | None:
-        """Return the source of the link to the next page."""
+        """Return the source of the link to the next page; None if the recipe has no `next`."""
         return None if self.next is None else as_source(self.next)
 
     def to_json_dict(self) -> dict[str, Any]:
-        """Return the recipe as JSON values, without fields that have their default.
+        """Return the recipe as JSON values, without fields that have their default value.
 
-        Without defaults, a job keeps its id when a later version adds a field.
+        Defaults are left out so that a job keeps its id when a later version adds a field.
         """
         return self.model_dump(mode="json", exclude_defaults=True)
 

@@ -1,7 +1,7 @@
-"""The JSON Schemas of crawls and recipes, for editors: names, types and meanings of the fields.
+"""Generates JSON Schemas of crawls and recipes, from which editors show each field's name, type and meaning.
 
-Every valid document fits its schema. Not every document that fits is valid: the schema cannot say which
-selectors compile, so `scrapeq recipe check` checks them.
+Every valid document matches its schema, but some documents that match are invalid: for example, a JSON Schema
+cannot check that selectors compile. `scrapeq recipe check` makes all checks.
 """
 
 from typing import Any
@@ -17,9 +17,9 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 class _EditorSchema(GenerateJsonSchema):
-    """Rejects unknown fields, as reading a crawl or a recipe does, and gives fields no titles."""
+    """Generates a schema that rejects unknown fields, as the decoders do, and has no titles of fields."""
 
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ANN401 - pydantic's TypedDicts
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ANN401 - pydantic gives no usable type
         del schema
         return False
 

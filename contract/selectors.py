@@ -1,8 +1,9 @@
-"""Selectors of a recipe, as data: where on a page a value stands.
+"""Defines the types of a recipe's selectors, which locate values on a page.
 
-Only a parser (lxml, cssselect, jmespath, regex) can say whether a selector compiles. Parsers are heavy, and
-reading a job or an outcome needs none of them, so a caller that uses the selectors passes the checks
-(`extraction.selectors.CHECKS`) in pydantic's validation context.
+To check whether a selector compiles, a parser (lxml, cssselect, jmespath or regex) must be imported. These
+imports are slow and unnecessary for reading a job or an outcome. So this module imports no parser, and a
+caller that uses the selectors passes the checks (`extraction.selectors.CHECKS`) as pydantic's validation
+context.
 """
 
 import re
@@ -16,9 +17,10 @@ _JSON_LD_PATH = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:\.@?[A-Za-z_][A-Za-z0-9_-]*)
 
 
 class SelectorChecks(NamedTuple):
-    """One function for each language that needs a parser.
+    """Functions that check selectors, one for each language that needs a parser.
 
-    Each takes a selector and raises ValueError, saying what is wrong, if the selector does not compile.
+    Each function gets a selector and raises ValueError if the selector does not compile; the message is the
+    reason.
     """
 
     css: Callable[[str], object]
@@ -38,7 +40,9 @@ def _check_with(language: str) -> Callable[[str, ValidationInfo], str]:
 
 def _check_json_ld_path(path: str) -> str:
     if not _JSON_LD_PATH.fullmatch(path):
-        raise ValueError("not a path into JSON-LD: a type, then its properties, as Product.offers.price")
+        raise ValueError(
+            "not a path into JSON-LD: a type, then its properties, for example Product.offers.price"
+        )
     return path
 
 

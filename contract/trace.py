@@ -1,8 +1,8 @@
-"""The trace that a job belongs to, as HTTP headers carry it. Pure.
+"""Reads and writes the HTTP headers that name the trace of a job. Pure.
 
 `traceparent` is W3C's header (https://www.w3.org/TR/trace-context/#traceparent-header).
 `X-Cloud-Trace-Context` is Google Cloud's older header
-(https://cloud.google.com/trace/docs/trace-context#legacy-http-header). Google advises to prefer
+(https://cloud.google.com/trace/docs/trace-context#legacy-http-header). Google recommends
 `traceparent`.
 """
 

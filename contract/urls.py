@@ -1,4 +1,4 @@
-"""URLs of pages: which are accepted, how they are written, and when two URLs name one page."""
+"""Checks and normalises the URLs of pages, and determines whether two URLs are equivalent."""
 
 import re
 from ipaddress import IPv6Address
@@ -17,12 +17,12 @@ _HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?")
 
 
 def check_url(url: str) -> str:
-    """Return `url` as it is requested: percent-encoded, with an IDNA host and without a fragment.
+    """Return `url` as it will be requested: percent-encoded, with an IDNA host and without a fragment.
 
     Query parameters keep their order and spelling, because a site may have signed them.
 
     Raises:
-        ValueError: if the URL is invalid, too long, or not http or https; the message says what is accepted.
+        ValueError: if the URL is invalid, too long, or not http or https; the message gives the reason.
     """
     url = url.strip()
     if len(url) > MAX_URL_CHARACTERS:
@@ -42,9 +42,9 @@ def check_url(url: str) -> str:
 
 
 def canonical_url(url: str) -> str:
-    """Return the spelling that all URLs of one page share: sorted query, normalised escapes, no fragment.
+    """Return the form that all equivalent URLs share: sorted query, normalised escapes, no fragment.
 
-    `url` must be one that `check_url` returned, which has normalised the host and the port already.
+    `url` must be a result of `check_url`, which has already normalised the host and the port.
     """
     return canonicalize_url(url)
 
@@ -72,11 +72,11 @@ def _check_parts(parts: SplitResult) -> None:
     if parts.username is not None or parts.password is not None:
         raise ValueError("a URL with a user or password is refused: it would be logged and stored")
     if any(character <= " " or character == "\\" for character in parts.netloc):
-        raise ValueError("the host holds a space, a backslash or a control character")
+        raise ValueError("the host contains a space, a backslash or a control character")
     if parts.port == 0:
         raise ValueError("port 0 cannot be requested")
     if "[" in parts.netloc and (":" not in parts.hostname or "%" in parts.hostname):
-        raise ValueError("the brackets must hold an IPv6 address without a zone")
+        raise ValueError("the brackets must contain an IPv6 address without a zone")
 
 
 def _checked_host(parts: SplitResult) -> str:
@@ -87,7 +87,7 @@ def _checked_host(parts: SplitResult) -> str:
         return f"[{IPv6Address(host).compressed}]"
     if not _HOST.fullmatch(host):
         raise ValueError(
-            f"{host!r} is not a host name: labels of 1 to 63 letters, digits, hyphens or underscores"
+            f"{host!r} is not a host name; a label has 1 to 63 letters, digits, hyphens or underscores"
         )
     return host
 

@@ -1,6 +1,6 @@
-"""Compiles selectors: CSS to XPath, XPath, JMESPath. `CHECKS` rejects those that do not compile. Pure.
+"""Compiles selectors in CSS, XPath and JMESPath, and checks whether a selector compiles. Pure.
 
-Compiled selectors are cached for the life of the process: a worker sees few recipes and many pages.
+Compiled selectors are cached until the process ends, because a worker has few recipes and many pages.
 """
 
 from functools import lru_cache
@@ -17,8 +17,8 @@ from contract.selectors import SelectorChecks
 from extraction import exslt
 from extraction.patterns import check_pattern
 
-MAX_COPIES = 16  #: how many copies of a document the multi-selects of one JMESPath expression may make
-#: Namespace prefixes that XPath and CSS (`dc|creator`) know, beside the EXSLT functions.
+MAX_COPIES = 16  #: maximum number of copies of the document that the multi-selects of an expression make
+#: Namespace prefixes that a recipe's XPath and CSS (`dc|creator`) may use.
 PREFIXES = {
     "re": exslt.NAMESPACE,
     "set": "http://exslt.org/sets",
@@ -35,32 +35,32 @@ PREFIXES = {
 def css_to_xpath(selector: str, *, xml: bool = False) -> str:
     """Translate a CSS selector (with parsel's `::text` and `::attr(name)`) to XPath.
 
-    The case of names counts in XML and does not count in HTML.
+    Names are case-sensitive in XML, but not in HTML.
 
     Raises:
-        ValueError: if it is not a CSS selector; the message says where.
+        ValueError: if it is not a CSS selector; the message gives the position.
     """
     translator = GenericTranslator() if xml else HTMLTranslator()
     try:
         return str(translator.css_to_xpath(selector))
-    except Exception as error:  # noqa: BLE001 - cssselect and parsel raise unrelated classes
+    except Exception as error:  # noqa: BLE001 - cssselect and parsel raise exceptions without a common base
         raise ValueError(f"not a CSS selector: {error}") from None
 
 
 def xpath_of(source: Source, *, xml: bool = False) -> str | None:
-    """Return the XPath expression of a source's css or xpath; None if it has neither."""
+    """Return the XPath expression of a source's css or xpath; None if the source has neither."""
     return css_to_xpath(source.css, xml=xml) if source.css is not None else source.xpath
 
 
 @lru_cache(maxsize=4096)
 def compile_xpath(expression: str) -> etree.XPath:
-    """Return the compiled XPath 1.0 expression, with EXSLT's `re:test` and the functions of its sets.
+    """Return the compiled XPath 1.0 expression, which may use EXSLT's `re:test` and its set functions.
 
     Raises:
         ValueError: if it is not an XPath expression.
     """
-    # Pass only the prefixes that the expression uses. If lxml 6.1 is given EXSLT's sets, it registers their
-    # functions at each evaluation and leaks 130 B each time, which made a worker's memory grow.
+    # Pass only the prefixes that the expression uses. If the prefix of EXSLT's sets is passed, lxml 6.1
+    # registers their functions at each evaluation and leaks 130 B each time, so a worker's memory grew.
     used = {prefix: uri for prefix, uri in PREFIXES.items() if f"{prefix}:" in expression}
     try:
         return etree.XPath(
@@ -94,7 +94,7 @@ def compile_jmespath(expression: str) -> dict[str, Any]:
         if node["type"].startswith("multi_select"):
             copies *= len(node["children"])
     if copies > MAX_COPIES:
-        raise ValueError(f"its multi-selects make {copies} copies; at most {MAX_COPIES} are made")
+        raise ValueError(f"the multi-selects make {copies} copies; the maximum is {MAX_COPIES}")
     return tree
 
 
@@ -107,5 +107,5 @@ def _check_css(selector: str) -> None:
     compile_xpath(css_to_xpath(selector))
 
 
-#: What `Crawl.decode`, `Recipe.from_document` and `Job.decode` need in order to reject unusable selectors.
+#: The checks of selectors for `Crawl.decode`, `Recipe.from_document` and `Job.decode`.
 CHECKS = SelectorChecks(css=_check_css, xpath=compile_xpath, jmespath=compile_jmespath, pattern=check_pattern)

@@ -1,4 +1,4 @@
--- Why attempts did not succeed, over all attempts of all jobs: counts by reason, host and recipe.
+-- Number of attempts that did not succeed, and of their jobs, for each run, reason, outcome, host and recipe.
 SELECT
     run_id,
     reason,

@@ -1,4 +1,4 @@
--- Where each job stands, and the reason of its newest outcome. last_reason is NULL if no attempt left an outcome
+-- The state of each job, and the reason of its newest outcome. last_reason is NULL if no attempt published an outcome
 -- (no free instance, a crash, a kill), because Pub/Sub adds no reason to a dead letter.
 SELECT
     job.run_id, job.job_id, page.url, job.state, job.attempts,

@@ -1,5 +1,5 @@
 -- The state of each job and its times, one row per job. job_state adds the reason; run_accounting counts the states.
--- A success is final. A dead letter is final until the job is published again, as a replay does.
+-- A success is final. A dead letter is final until the job is published again, for example by a replay.
 -- A deferred job is also published again: it is the same job and is still in flight.
 SELECT
     run_id,

@@ -1,5 +1,5 @@
 -- The reason codes that 0.1 wrote, and the codes that replaced them. The views that show a reason join this one, so
--- that rows of 0.1 are counted with new rows. RENAMED_REASONS in contract/outcome.py is the same table; a test compares.
+-- that rows of 0.1 are counted with new rows. A test compares this table with RENAMED_REASONS in contract/outcome.py.
 SELECT 'bomb' AS old_reason, 'decompression_bomb' AS new_reason
 UNION ALL SELECT 'budget', 'page_budget_exceeded'
 UNION ALL SELECT 'bug', 'internal_error'

@@ -1,8 +1,8 @@
--- The states of each run's jobs, counted. While missing is 0, dispatched = succeeded + dead + in_flight.
--- Two kinds of jobs are missing. The first was dispatched, has not ended, and is older than the queue keeps a message
--- (7 days by default: https://cloud.google.com/pubsub/docs/subscription-properties), so the queue no longer holds it.
--- The second has an outcome or a dead letter but no row in jobs. Each topic has its own subscription, so the newest jobs
--- of the second kind may be missing only until their row arrives.
+-- For each run, the number of jobs in each state. While missing is 0, dispatched = succeeded + dead + in_flight.
+-- A job is missing in two cases. First: it is queued or retrying, but was published more than 7 days ago, which is the
+-- default retention of a subscription (https://cloud.google.com/pubsub/docs/subscription-properties), so its message
+-- has expired. Second: it has an outcome or a dead letter but no row in jobs. Each topic has its own subscription, so
+-- the newest jobs may be missing for a moment, until their row arrives.
 SELECT
     run_id,
     count(dispatched_at) AS dispatched,

@@ -1,1 +1,1 @@
-"""What the contract promises, held without a network, a clock or a double: bytes in, values out."""
+"""Tests of the package contract. They use no network, no clock and no test doubles."""

@@ -1,4 +1,4 @@
-"""Small valid documents of the contract, and hypothesis strategies that draw others."""
+"""Provides small valid documents of each kind, and hypothesis strategies that generate more of them."""
 
 import copy
 import json
@@ -63,7 +63,7 @@ def changed(document: dict[str, Any], path: str, value: object) -> dict[str, Any
 
 
 def without(document: dict[str, Any], path: str) -> dict[str, Any]:
-    """Return a copy of `document` with nothing at the dotted `path`."""
+    """Return a copy of `document` without the key at the dotted `path`."""
     result = copy.deepcopy(document)
     *parents, last = path.split(".")
     parent = result
@@ -84,8 +84,8 @@ names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_-]{0,12}", fullmatch=True)
 run_ids = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,40}", fullmatch=True)
 crawl_names = st.from_regex(r"[a-z][a-z0-9-]{0,20}", fullmatch=True)
 times = st.datetimes(
-    min_value=datetime(1990, 1, 1),  # noqa: DTZ001 - hypothesis wants it naive and adds the zone
-    max_value=datetime(2200, 1, 1),  # noqa: DTZ001 - idem
+    min_value=datetime(1990, 1, 1),  # noqa: DTZ001 - hypothesis requires a time without a zone here
+    max_value=datetime(2200, 1, 1),  # noqa: DTZ001 - hypothesis requires a time without a zone here
     timezones=st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes))),
 )
 json_values: st.SearchStrategy[Any] = st.recursive(
@@ -113,7 +113,7 @@ _re = st.none() | st.sampled_from([r"\d+", r"£([\d.]+)", "(?:a|b)", "(?P<value>
 
 @st.composite
 def recipe_fields(draw: st.DrawFn) -> RecipeField:
-    """Draw a field with one source and any other properties."""
+    """Draw a recipe field with one source; its other keys are drawn freely."""
     by_css = draw(st.booleans())
     required = draw(st.booleans())
     return RecipeField(
@@ -140,7 +140,7 @@ politeness = st.builds(
 
 @st.composite
 def jobs(draw: st.DrawFn) -> Job:
-    """Draw a job whose id comes from its run, page and recipe, as the dispatcher makes it."""
+    """Draw a job whose id is computed from its run, page and recipe, as in the dispatcher."""
     run_id, url, recipe = draw(run_ids), draw(urls), draw(recipes)
     return Job(
         job_id=identify(run_id, url, recipe),
@@ -196,7 +196,7 @@ crawls = st.builds(
 
 @st.composite
 def mangled(draw: st.DrawFn, document: dict[str, Any]) -> bytes:
-    """Draw `document` with one value, at any depth, replaced by anything that `json.dumps` accepts."""
+    """Draw a copy of `document` in which one value, at any depth, is replaced by a random JSON value."""
     result: Any = copy.deepcopy(document)
     parent = result
     while True:

@@ -1,4 +1,4 @@
-"""Crawls: people write them, so all faults are reported at once, each with its path and a message."""
+"""Tests that a crawl is decoded, and that one error lists all its faults, each with its path."""
 
 import json
 from datetime import date
@@ -26,12 +26,12 @@ def faults_of(document: dict[str, Any]) -> list[tuple[str, str]]:
 
 @given(crawl=crawls)
 def test_crawl_survives_encoding_with_all_defaults(crawl: Crawl) -> None:
-    """A crawl that is written with all its defaults is read as the same crawl."""
+    """A crawl that is encoded with all its defaults is decoded as the same crawl."""
     assert Crawl.decode(crawl.model_dump_json().encode(), CHECKS) == crawl
 
 
 def test_crawl_defaults_obey_robots_and_limit_jobs() -> None:
-    """A crawl without politeness and limits obeys robots.txt and ends at 10,000 jobs."""
+    """A crawl without politeness and limits obeys robots.txt and has at most 10,000 jobs."""
     crawl = Crawl.decode(as_bytes(CRAWL), CHECKS)
     assert crawl.politeness.respect_robots
     assert crawl.limits.max_jobs == 10_000
@@ -39,7 +39,7 @@ def test_crawl_defaults_obey_robots_and_limit_jobs() -> None:
 
 
 def test_invalid_url_among_sources_does_not_reject_the_crawl() -> None:
-    """The dispatcher reports the URL as rejected and dispatches the others."""
+    """A crawl with an invalid URL is decoded, because the dispatcher rejects only that URL."""
     crawl = Crawl.decode(
         as_bytes(changed(CRAWL, "sources.urls", ["https://books.example/", "mailto:me"])), CHECKS
     )
@@ -47,7 +47,7 @@ def test_invalid_url_among_sources_does_not_reject_the_crawl() -> None:
 
 
 def test_sitemap_without_urls_is_accepted() -> None:
-    """Its URL is normalised as a page's URL is."""
+    """A crawl with a sitemap and no URLs is decoded, and the sitemap's URL is normalised."""
     crawl = Crawl.decode(
         as_bytes(changed(CRAWL, "sources", {"sitemap": "HTTPS://Bücher.example/s.xml#x"})), CHECKS
     )
@@ -55,7 +55,7 @@ def test_sitemap_without_urls_is_accepted() -> None:
 
 
 TITLE = "recipe.fields.title"
-ONE_PLACE = "exactly one of css, xpath, jmespath, jsonld, meta and sources is needed"
+ONE_SELECTOR = "exactly one of css, xpath, jmespath, jsonld, meta and sources is needed"
 
 
 def nested(levels: int) -> object:
@@ -77,16 +77,16 @@ def nested(levels: int) -> object:
         ("name", "b" * 64, "name", "String should match pattern"),
         ("name", 7, "name", "Input should be a valid string (got 7)"),
         ("name", None, "name", "Input should be a valid string (got None)"),
-        ("name", "b\ud800", "name", "half a surrogate pair, which UTF-8 cannot carry (got 'b\\ud800')"),
+        ("name", "b\ud800", "name", "a lone surrogate, which UTF-8 cannot encode (got 'b\\ud800')"),
         ("run_id", "a/b", "run_id", "String should match pattern"),
         ("run_id", "r" * 129, "run_id", "String should match pattern"),
         # Sources
-        ("sources", {}, "sources", "there is no source: give urls, a sitemap, or both"),
+        ("sources", {}, "sources", "there is no source: give urls, sitemap, or both"),
         ("sources", [], "sources", "must be an object (got [])"),
         ("sources.urls", [], "sources", "there is no source"),
         ("sources.urls", "https://books.example/", "sources.urls", "Input should be a valid tuple"),
         ("sources.urls", ["https://books.example/", 7], "sources.urls.1", "Input should be a valid string"),
-        ("sources.urls", ["http://a/\udfff"], "sources.urls.0", "half a surrogate pair"),
+        ("sources.urls", ["http://a/\udfff"], "sources.urls.0", "a lone surrogate"),
         ("sources.urls", ["u"] * (MAX_INLINE_URLS + 1), "sources.urls", "at most 10000 items"),
         ("sources.sitemap", "/sitemap.xml", "sources.sitemap", "must be http or https; it is missing"),
         ("sources.sitemap", "http://me:pw@x/", "sources.sitemap", "a URL with a user or password is refused"),
@@ -104,10 +104,10 @@ def nested(levels: int) -> object:
         ),
         ("recipe.fields", {"a title": {"css": "a"}}, "recipe.fields.a title.[key]", "String should match"),
         ("recipe.fields", {"t" * 65: {"css": "a"}}, f"recipe.fields.{'t' * 65}.[key]", "String should match"),
-        ("recipe.fields", {"t\ud800": {"css": "a"}}, "recipe.fields.t\\ud800", "half a surrogate pair"),
+        ("recipe.fields", {"t\ud800": {"css": "a"}}, "recipe.fields.t\\ud800", "a lone surrogate"),
         (TITLE, "h1", TITLE, "must be an object (got 'h1')"),
-        (TITLE, {}, TITLE, ONE_PLACE),
-        (TITLE, {"css": "a", "xpath": "//a"}, TITLE, ONE_PLACE),
+        (TITLE, {}, TITLE, ONE_SELECTOR),
+        (TITLE, {"css": "a", "xpath": "//a"}, TITLE, ONE_SELECTOR),
         (TITLE, {"css": "a", "required": True, "default": 0}, TITLE, "required and default exclude each"),
         (f"{TITLE}.css", "", f"{TITLE}.css", "at least 1 character"),
         (f"{TITLE}.css", "h1[", f"{TITLE}.css", "not a CSS selector: Expected ident"),
@@ -135,8 +135,8 @@ def nested(levels: int) -> object:
         (f"{TITLE}.re", "(" * 999, f"{TITLE}.re", "not a regular expression"),
         (f"{TITLE}.type", "money", f"{TITLE}.type", "Input should be 'text', 'number'"),
         (f"{TITLE}.many", "sometimes", f"{TITLE}.many", "Input should be a valid boolean"),
-        (f"{TITLE}.default", "\ud800", f"{TITLE}.default", "half a surrogate pair"),
-        (f"{TITLE}.default", {"a": ["\ud800"]}, f"{TITLE}.default.a.0", "half a surrogate pair"),
+        (f"{TITLE}.default", "\ud800", f"{TITLE}.default", "a lone surrogate"),
+        (f"{TITLE}.default", {"a": ["\ud800"]}, f"{TITLE}.default.a.0", "a lone surrogate"),
         (f"{TITLE}.default", nested(40), f"{TITLE}.default{'.0' * 29}", "nested too deeply"),
         (f"{TITLE}.default", float("nan"), "", "NaN is not a JSON number"),
         # Limits and politeness
@@ -148,7 +148,7 @@ def nested(levels: int) -> object:
         ("politeness.delay_seconds", 61, "politeness.delay_seconds", "less than or equal to 60"),
         ("politeness.delay_seconds", 10**400, "politeness.delay_seconds", "Input should be a valid number"),
         ("politeness.delay_seconds", float("inf"), "", "Infinity is not a JSON number"),
-        # Misspelt fields
+        # Misspelt or unknown fields
         ("recipie", {}, "recipie", "there is no such field"),
         ("sources.url", ["u"], "sources.url", "there is no such field"),
         ("recipe.field", {}, "recipe.field", "there is no such field"),
@@ -159,7 +159,7 @@ def nested(levels: int) -> object:
     ],
 )
 def test_crawl_fault_has_path_and_message(path: str, value: object, where: str, message: str) -> None:
-    """The author of a crawl learns where it is wrong and what is accepted."""
+    """The error for an invalid crawl gives the path of the fault and a message."""
     [(found, why)] = faults_of(changed(CRAWL, path, value))
     assert found == where
     assert message in why
@@ -167,12 +167,12 @@ def test_crawl_fault_has_path_and_message(path: str, value: object, where: str, 
 
 @pytest.mark.parametrize("path", ["name", "sources", "recipe", "recipe.name", "recipe.fields"])
 def test_missing_required_field_of_crawl_is_reported(path: str) -> None:
-    """A missing field is named by its path."""
+    """The error for a missing field gives the field's path."""
     assert faults_of(without(CRAWL, path)) == [(path, "missing")]
 
 
-def test_all_faults_of_crawl_are_reported_at_once() -> None:
-    """An author can correct all faults of a crawl in one go."""
+def test_one_error_reports_all_faults_of_a_crawl() -> None:
+    """One error lists the paths of all faults of a crawl."""
     faults = faults_of(
         {
             "name": "Books",
@@ -199,9 +199,9 @@ def test_all_faults_of_crawl_are_reported_at_once() -> None:
 
 @given(st.data())
 def test_unknown_field_of_crawl_is_reported_with_its_path(data: st.DataObject) -> None:
-    """An unknown field is a fault at every level of a crawl."""
-    places = ["", "sources.", "recipe.", "recipe.fields.title.", "limits.", "politeness."]
-    path = data.draw(st.sampled_from(places)) + "unheard_of"
+    """An unknown field is rejected at every level of a crawl."""
+    prefixes = ["", "sources.", "recipe.", "recipe.fields.title.", "limits.", "politeness."]
+    path = data.draw(st.sampled_from(prefixes)) + "unheard_of"
     assert faults_of(changed(CRAWL, path, 1)) == [(path, "there is no such field")]
 
 
@@ -214,15 +214,15 @@ def test_unknown_field_of_crawl_is_reported_with_its_path(data: st.DataObject) -
         ("recipe.fields", {7: {"css": "a"}}, "recipe.fields.7.[key]"),
     ],
 )
-def test_value_that_json_cannot_carry_is_reported(path: str, value: object, where: str) -> None:
-    """YAML has dates, NaN and keys that are not strings; a crawl read from YAML must not contain them."""
+def test_value_that_json_cannot_represent_is_reported(path: str, value: object, where: str) -> None:
+    """Dates, NaN and keys that are not strings, which YAML allows, are rejected in a crawl."""
     with pytest.raises(UnreadableCrawl) as caught:
         Crawl.from_document(changed(CRAWL, path, value), CHECKS)
     assert [fault.path for fault in caught.value.faults] == [where]
 
 
 def test_document_that_contains_itself_is_rejected() -> None:
-    """YAML's anchors can make one; it is rejected before any code loops over it forever."""
+    """A document that contains itself, which YAML's anchors allow, is rejected in finite time."""
     ring: list[object] = []
     ring.extend([ring, ring])
     with pytest.raises(UnreadableCrawl, match="nested too deeply"):
@@ -230,5 +230,5 @@ def test_document_that_contains_itself_is_rejected() -> None:
 
 
 def test_from_document_and_decode_read_the_same_crawl() -> None:
-    """The console's YAML and the dispatcher's JSON are read by the same rules."""
+    """`from_document` (used for YAML) and `decode` (used for JSON) return the same crawl."""
     assert Crawl.from_document(CRAWL, CHECKS) == Crawl.decode(json.dumps(CRAWL).encode(), CHECKS)

@@ -1,4 +1,4 @@
-"""Attributes of dead letters: those that the worker adds, and those that a replay removes."""
+"""Tests of the attributes that the worker adds to a dead letter and that a replay removes."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +17,7 @@ FROM_PUBSUB = {
 
 @given(record=outcomes())
 def test_dead_letter_attributes_fit_pubsub(record: OutcomeRecord) -> None:
-    """No value is empty or has more than 1,024 bytes (Pub/Sub's quotas page)."""
+    """No attribute added to a dead letter is empty or has more than 1,024 bytes (Pub/Sub's quotas page)."""
     added = dead_letter_attributes(record)
     assert (added["reason"], added["attempt"]) == (record.reason, str(record.attempt))
     assert record.detail.startswith(added.get("detail", ""))
@@ -28,7 +28,7 @@ def test_dead_letter_attributes_fit_pubsub(record: OutcomeRecord) -> None:
 def test_strip_dead_letter_attributes_leaves_the_job_attributes(
     job: Job, record: OutcomeRecord, by_pubsub: bool
 ) -> None:
-    """Only the attributes that the worker or Pub/Sub added to the dead letter are removed."""
+    """All attributes that the worker or Pub/Sub added are removed, and the job's own attributes are kept."""
     attributes = job.attributes("")
     assert not attributes.keys() & dead_letter_attributes(record).keys()
     dead_letter = attributes | dead_letter_attributes(record) | (FROM_PUBSUB if by_pubsub else {})

@@ -1,4 +1,4 @@
-"""Decoders of bytes from outside return a value, or raise their own exception, which keeps the bytes."""
+"""Each decoder of untrusted bytes returns a value or raises its own exception, whose `raw` is the input."""
 
 from collections.abc import Callable
 from functools import partial
@@ -29,9 +29,9 @@ class Decoder(NamedTuple):
 
     Attributes:
         decode: decodes bytes.
-        error: the exception that it raises.
+        error: the class of the exception for invalid input.
         document: a valid document.
-        max_bytes: largest document that it accepts.
+        max_bytes: size of the largest document that is accepted.
     """
 
     decode: Callable[[bytes], object]
@@ -49,7 +49,7 @@ DECODERS = {
 every_decoder = pytest.mark.parametrize("what", DECODERS)
 
 
-def rejection(what: str, body: bytes) -> Undecodable:
+def error_of(what: str, body: bytes) -> Undecodable:
     """Return the exception with which a decoder rejects `body`."""
     decoder = DECODERS[what]
     with pytest.raises(decoder.error) as caught:
@@ -66,28 +66,28 @@ def decode_or_reject(what: str, body: bytes) -> object | None:
         rejected = error
     assert rejected.raw == body
     assert rejected.faults
-    assert str(rejected).encode(), "the message can be sent and logged"
+    assert str(rejected).encode(), "the message must not be empty and must be encodable as UTF-8"
     return None
 
 
 @every_decoder
 @given(body=st.binary(max_size=200))
-def test_decode_of_arbitrary_bytes_raises_only_its_own_error(what: str, body: bytes) -> None:
-    """No byte sequence crashes a decoder, and the exception keeps the bytes."""
+def test_decode_of_arbitrary_bytes_raises_only_the_declared_error(what: str, body: bytes) -> None:
+    """Arbitrary bytes are decoded or rejected with the decoder's declared exception."""
     decode_or_reject(what, body)
 
 
 @every_decoder
 @given(data=st.data())
-def test_decode_of_damaged_document_raises_only_its_own_error(what: str, data: st.DataObject) -> None:
-    """A valid document with one value replaced is decoded, or rejected with its bytes kept."""
+def test_decode_of_damaged_document_raises_only_the_declared_error(what: str, data: st.DataObject) -> None:
+    """A document with one value replaced is decoded or rejected with the decoder's declared exception."""
     decode_or_reject(what, data.draw(mangled(DECODERS[what].document)))
 
 
 @every_decoder
 @given(data=st.data())
 def test_decode_of_truncated_document_is_rejected(what: str, data: st.DataObject) -> None:
-    """A truncated document is never decoded as a shorter one."""
+    """Every truncated document is rejected; none is mistaken for a complete document."""
     body = as_bytes(DECODERS[what].document)
     at = data.draw(st.integers(0, len(body) - 1))
     assert decode_or_reject(what, body[:at]) is None
@@ -95,7 +95,7 @@ def test_decode_of_truncated_document_is_rejected(what: str, data: st.DataObject
 
 @given(body=mangled(JOB))
 def test_decoded_job_can_be_encoded_again(body: bytes) -> None:
-    """A replay encodes decoded jobs, so a job that cannot be encoded must be rejected when decoded."""
+    """Every job that was decoded can be encoded, because a replay encodes the jobs that it decodes."""
     job = decode_or_reject("job", body)
     if isinstance(job, Job):
         assert Job.decode(job.encode()) == job
@@ -103,8 +103,8 @@ def test_decoded_job_can_be_encoded_again(body: bytes) -> None:
 
 
 @given(body=mangled(CRAWL))
-def test_decoded_crawl_has_a_recipe_that_jobs_can_carry(body: bytes) -> None:
-    """What would crash the dispatcher for each job is rejected once, when the crawl is decoded."""
+def test_jobs_of_a_decoded_crawl_can_be_encoded(body: bytes) -> None:
+    """A crawl whose jobs could not be encoded is rejected when it is decoded."""
     crawl = decode_or_reject("crawl", body)
     if isinstance(crawl, Crawl):
         job = Job.model_validate(JOB | {"recipe": crawl.recipe, "politeness": crawl.politeness})
@@ -119,8 +119,8 @@ def test_decoded_crawl_has_a_recipe_that_jobs_can_carry(body: bytes) -> None:
         ('{"a": 1}'.encode("utf-16"), "the {} is not UTF-8"),
         ('{"a": 1}'.encode("utf-32-le"), "the {} is not JSON"),
         (b'{"a": "\xed\xa0\x80"}', "the {} is not UTF-8"),
-        (b'{"a": "\\ud800"}', "half a surrogate pair"),
-        (b'{"\\udfff": 1}', "half a surrogate pair"),
+        (b'{"a": "\\ud800"}', "a lone surrogate"),
+        (b'{"\\udfff": 1}', "a lone surrogate"),
         (b'{"a": "\x00"}', "the {} is not JSON: Invalid control character"),
         (b" ", "the {} is not JSON: Expecting value at line 1 column 2"),
         (b"{", "the {} is not JSON"),
@@ -135,22 +135,22 @@ def test_decoded_crawl_has_a_recipe_that_jobs_can_carry(body: bytes) -> None:
         (b'{"a": Infinity}', "Infinity is not a JSON number"),
         (b'{"a": -Infinity}', "-Infinity is not a JSON number"),
         (b'{"a": 1e999}', "a: inf is not a JSON number"),
-        (b'{"a": ' + b"9" * 5000 + b"}", "the {} is not supported JSON"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "the {} is JSON with an unsupported value"),
         (b"[" * 20_000, "the {} is nested too deeply"),
         (b'{"a":' * 20_000, "{}"),
     ],
 )
 @every_decoder
-def test_decode_rejects_what_is_not_a_json_object_in_utf_8(what: str, body: bytes, message: str) -> None:
-    """RFC 8259: UTF-8, no NaN, no lone surrogates; and one object."""
-    error = rejection(what, body)
+def test_decode_rejects_input_other_than_a_json_object(what: str, body: bytes, message: str) -> None:
+    """The input must follow RFC 8259 (UTF-8, no NaN, no lone surrogates) and be a single JSON object."""
+    error = error_of(what, body)
     assert message.format(what) in str(error)
     assert error.raw == body
 
 
 @every_decoder
 def test_decode_ignores_a_byte_order_mark(what: str) -> None:
-    """RFC 8259 section 8.1 allows a parser to ignore it; editors on Windows write it."""
+    """A byte order mark, which some Windows editors write, is ignored, as RFC 8259 section 8.1 allows."""
     decoder = DECODERS[what]
     body = as_bytes(decoder.document)
     assert decoder.decode(b"\xef\xbb\xbf" + body) == decoder.decode(body)
@@ -158,34 +158,34 @@ def test_decode_ignores_a_byte_order_mark(what: str) -> None:
 
 @pytest.mark.parametrize("what", ["job", "push", "outcome"])
 def test_decode_accepts_nesting_up_to_max_depth(what: str) -> None:
-    """A document that is nested deeper would fail later, when it is encoded again."""
+    """A document with MAX_DEPTH levels of nesting is accepted, and one with another level is rejected."""
     document = DECODERS[what].document
     inner: object = 0
     for _ in range(MAX_DEPTH - 1):
         inner = [inner]
     assert DECODERS[what].decode(as_bytes(document | {"later": inner}))
-    assert "nested too deeply" in str(rejection(what, as_bytes(document | {"later": [inner]})))
+    assert "nested too deeply" in str(error_of(what, as_bytes(document | {"later": [inner]})))
 
 
 @every_decoder
 def test_decode_accepts_documents_up_to_max_bytes(what: str) -> None:
-    """The bound itself is accepted; the message names both numbers."""
+    """A document of `max_bytes` is accepted. The error for a larger one gives its size and the maximum."""
     decoder = DECODERS[what]
     exact = as_bytes(decoder.document).ljust(decoder.max_bytes)
     assert decoder.decode(exact)
-    error = rejection(what, exact + b" ")
-    assert f"has {decoder.max_bytes + 1} bytes; at most {decoder.max_bytes} are read" in str(error)
+    error = error_of(what, exact + b" ")
+    assert f"has {decoder.max_bytes + 1} bytes; the maximum is {decoder.max_bytes}" in str(error)
 
 
 @every_decoder
 def test_decode_rejects_eleven_megabytes_without_parsing(what: str) -> None:
-    """A document larger than any Pub/Sub message is rejected by its size, whatever it contains."""
-    assert "at most" in str(rejection(what, b"\xff" * 11_000_000))
+    """A document larger than any Pub/Sub message is rejected because of its size, whatever it contains."""
+    assert "the maximum is" in str(error_of(what, b"\xff" * 11_000_000))
 
 
 @pytest.mark.parametrize("what", ["job", "push", "outcome"])
 def test_decode_ignores_unknown_fields_of_messages(what: str) -> None:
-    """A later version may add fields; this version still reads those it knows."""
+    """Unknown fields, which a later version may add, do not change the decoded message."""
     decoder = DECODERS[what]
     later = decoder.document | {"later": {"a": [1]}}
     for name, inner in decoder.document.items():
@@ -197,22 +197,24 @@ def test_decode_ignores_unknown_fields_of_messages(what: str) -> None:
 @pytest.mark.parametrize("version", [0, 2, "1", None, [1]])
 @pytest.mark.parametrize("what", ["job", "outcome"])
 def test_decode_rejects_unknown_versions(what: str, version: object) -> None:
-    """What another version means by its fields is not guessed."""
-    error = rejection(what, as_bytes(DECODERS[what].document | {"version": version}))
-    assert [str(fault) for fault in error.faults] == [f"version: only 1 is read here (got {version!r})"]
+    """A message of another version is rejected, because its fields may have another meaning."""
+    error = error_of(what, as_bytes(DECODERS[what].document | {"version": version}))
+    assert [str(fault) for fault in error.faults] == [
+        f"version: the only supported value is 1 (got {version!r})"
+    ]
 
 
 @pytest.mark.parametrize("what", ["job", "outcome"])
-def test_all_faults_of_a_message_are_reported_at_once(what: str) -> None:
-    """An operator sees everything that is wrong with an unreadable message at once."""
-    error = rejection(what, b"{}")
+def test_one_error_reports_all_faults_of_a_message(what: str) -> None:
+    """One error lists all faults of an unreadable message."""
+    error = error_of(what, b"{}")
     assert {"job_id: missing", "run_id: missing", "crawl: missing", "url: missing"} <= {
         str(fault) for fault in error.faults
     }
 
 
 def test_error_message_abbreviates_a_long_value() -> None:
-    """An error message stays readable, whatever the value."""
-    error = rejection("job", as_bytes(JOB | {"run_id": "!" * 10_000}))
+    """An error message shows only the beginning of a long value."""
+    error = error_of("job", as_bytes(JOB | {"run_id": "!" * 10_000}))
     assert len(str(error)) < 250
     assert "…" in str(error)

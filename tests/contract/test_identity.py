@@ -1,4 +1,4 @@
-"""Job ids: the same run, page and recipe always give the same id, and any other gives another id."""
+"""The job id is the same for the same run, page and recipe, and differs if one of them differs."""
 
 import re
 
@@ -15,19 +15,19 @@ BOOK = Recipe.model_validate(RECIPE)
 
 
 def job_id(url: str) -> str:
-    """Identify a page as the dispatcher does: checked first."""
+    """Return the id of a page's job; the URL is checked first, as in the dispatcher."""
     return identify("run-1", check_url(url), BOOK)
 
 
 @given(run_id=run_ids, url=urls, recipe=recipes)
 def test_same_run_page_and_recipe_give_the_same_id(run_id: str, url: str, recipe: Recipe) -> None:
-    """A repeated dispatch makes no second job, whichever process repeats it."""
+    """The id does not change if the URL is checked again or the recipe is encoded and decoded."""
     again = Recipe.model_validate_json(recipe.model_dump_json())
     assert identify(run_id, url, recipe) == identify(run_id, check_url(url), again)
 
 
 def test_id_never_changes() -> None:
-    """If the rule for ids changed, every page of a running crawl would be scraped twice."""
+    """The id of one job is fixed, because another id would make a running crawl scrape its pages twice."""
     assert job_id("https://books.example/1?b=2&a=1") == "b0622655d56a1ed0504a73f56e3108d3"
 
 
@@ -46,8 +46,12 @@ def test_id_never_changes() -> None:
         "  https://books.example/a%20b/~me?x=1&y=%C3%A9\n",
     ],
 )
-def test_spellings_of_one_url_give_the_same_id(variant: str) -> None:
-    """Fragment, order of the query, default port, case of scheme and host, percent-escapes."""
+def test_equivalent_urls_give_the_same_id(variant: str) -> None:
+    """URLs give the same id if they differ only in what canonical_url and check_url normalise.
+
+    This is the fragment, the order of the query, the default port, the case of scheme and host, and the
+    percent-escapes.
+    """
     assert job_id(variant) == job_id("https://books.example/a%20b/~me?x=1&y=%C3%A9")
 
 
@@ -68,24 +72,24 @@ def test_spellings_of_one_url_give_the_same_id(variant: str) -> None:
     ],
 )
 def test_another_page_gives_another_id(other: str) -> None:
-    """Two different pages are both scraped."""
+    """URLs that are not equivalent give different ids."""
     assert job_id(other) != job_id("https://books.example/a?x=1")
 
 
 def test_escaped_slash_gives_another_id() -> None:
-    """RFC 3986 section 2.2: a reserved character and its escape are not equivalent."""
+    """`/` and `%2F` give different ids, because RFC 3986 section 2.2 does not treat them as equivalent."""
     assert job_id("https://books.example/a%2Fb") != job_id("https://books.example/a/b")
 
 
 @given(urls)
 def test_canonical_url_is_idempotent(url: str) -> None:
-    """The canonical spelling of a canonical spelling is itself."""
+    """The canonical form of a canonical URL is the same URL."""
     assert canonical_url(canonical_url(url)) == canonical_url(url)
 
 
 @given(recipe=recipes, other=recipes)
 def test_another_recipe_gives_another_id(recipe: Recipe, other: Recipe) -> None:
-    """A page that was scraped by a corrected recipe is scraped again."""
+    """Different recipes give different ids, so a page is scraped again after its recipe was corrected."""
     assume(recipe.to_json_dict() != other.to_json_dict())
     assert identify("run-1", "https://books.example/", recipe) != identify(
         "run-1", "https://books.example/", other
@@ -94,7 +98,7 @@ def test_another_recipe_gives_another_id(recipe: Recipe, other: Recipe) -> None:
 
 @given(run_id=run_ids, other=run_ids)
 def test_another_run_gives_another_id(run_id: str, other: str) -> None:
-    """The next run scrapes the same pages again."""
+    """Different runs give different ids, so the next run scrapes the same pages again."""
     assume(run_id != other)
     page = "https://books.example/"
     assert identify(run_id, page, BOOK) != identify(other, page, BOOK)
@@ -112,20 +116,20 @@ def test_another_run_gives_another_id(run_id: str, other: str) -> None:
     ],
 )
 def test_written_default_gives_the_same_id(name: str, default: object) -> None:
-    """It does not matter whether an author writes a default, and a later version may add properties."""
+    """A recipe gives the same id whether a default value is written or left out."""
     written = Recipe.model_validate(changed(RECIPE, f"fields.title.{name}", default))
     assert written.to_json_dict() == BOOK.to_json_dict() == RECIPE
     assert identify("r", "https://books.example/", written) == identify("r", "https://books.example/", BOOK)
 
 
 def test_items_none_is_the_same_as_missing() -> None:
-    """The recipe's own defaults count like those of its fields."""
+    """A recipe with `items: None` has the same JSON as a recipe without `items`."""
     assert Recipe.model_validate(RECIPE | {"items": None}).to_json_dict() == BOOK.to_json_dict()
 
 
 @given(order=st.permutations(["title", "price", "stock"]))
 def test_order_of_fields_does_not_change_the_id(order: list[str]) -> None:
-    """JSON objects have no order."""
+    """Recipes that differ only in the order of their fields give the same id."""
     selectors = {"title": {"css": "h1"}, "price": {"css": ".price"}, "stock": {"css": ".stock"}}
     recipe = Recipe.model_validate({"name": "book", "fields": {name: selectors[name] for name in order}})
     straight = Recipe.model_validate({"name": "book", "fields": selectors})
@@ -135,5 +139,5 @@ def test_order_of_fields_does_not_change_the_id(order: list[str]) -> None:
 
 @given(run_id=run_ids, url=urls, recipe=recipes)
 def test_id_is_32_hex_digits(run_id: str, url: str, recipe: Recipe) -> None:
-    """Every id has the form that a job accepts."""
+    """Every id consists of 32 hex digits, as a job requires."""
     assert re.fullmatch(JOB_ID, identify(run_id, url, recipe))

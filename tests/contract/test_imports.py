@@ -1,4 +1,4 @@
-"""Reading a message needs no parser of pages: replay, ledger and command line start without one."""
+"""Checks that jobs and outcomes are decoded without importing a parser of pages, which would be slow."""
 
 import json
 import subprocess
@@ -22,7 +22,7 @@ print(json.dumps(sorted(name for name in sys.modules if "." not in name)))
 
 
 def test_reading_a_job_or_an_outcome_imports_no_parser() -> None:
-    """lxml, parsel, cssselect, jmespath and regex take a tenth of a second to load."""
+    """Decoding a job and an outcome imports none of lxml, parsel, cssselect, jmespath and regex."""
     done = subprocess.run(
         [sys.executable, "-c", READER],
         cwd=ROOT,

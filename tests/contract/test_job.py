@@ -1,4 +1,4 @@
-"""Jobs: encoding and decoding, attributes and ordering keys, within Pub/Sub's bounds."""
+"""Tests of jobs: encoding, decoding, attributes and ordering keys, and their maximum sizes."""
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
@@ -16,20 +16,20 @@ TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 @given(job=jobs())
-def test_what_is_encoded_is_what_is_decoded(job: Job) -> None:
-    """Nothing of a job is lost or altered on its way; a replay has the very same bytes."""
+def test_encoded_job_is_decoded_unchanged(job: Job) -> None:
+    """A decoded job equals the job that was encoded, and encoding it again gives the same bytes."""
     assert Job.decode(job.encode()) == job
     assert Job.decode(job.encode()).encode() == job.encode()
 
 
 @given(job=jobs())
 def test_encoded_job_leaves_out_recipe_defaults(job: Job) -> None:
-    """An older reader does not see fields that it does not need to know."""
+    """The recipe in an encoded job contains no key that has its default value."""
     assert json.loads(job.encode())["recipe"] == job.recipe.to_json_dict()
 
 
 def test_documented_job_is_decoded() -> None:
-    """The bytes of the documentation are decoded as they are."""
+    """A job as the documentation shows it is decoded."""
     job = Job.decode(
         b'{"version": 1, "job_id": "00112233445566778899aabbccddeeff", "run_id": "books-1",'
         b' "crawl": "books", "url": "https://books.example/1", "recipe": {"name": "book", "fields":'
@@ -50,11 +50,11 @@ def padded(size: int) -> Job:
 
 
 def test_job_is_encoded_up_to_max_bytes() -> None:
-    """Encoding and decoding have the same bound."""
+    """A job of MAX_JOB_BYTES is encoded and decoded; encoding a larger job raises ValueError."""
     data = padded(MAX_JOB_BYTES).encode()
     assert len(data) == MAX_JOB_BYTES
     assert Job.decode(data).encode() == data
-    with pytest.raises(ValueError, match=f"{MAX_JOB_BYTES + 1} bytes; at most {MAX_JOB_BYTES} are sent"):
+    with pytest.raises(ValueError, match=f"{MAX_JOB_BYTES + 1} bytes; the maximum is {MAX_JOB_BYTES}"):
         padded(MAX_JOB_BYTES + 1).encode()
 
 
@@ -87,7 +87,7 @@ def test_job_is_encoded_up_to_max_bytes() -> None:
     ],
 )
 def test_job_fault_has_path_and_message(path: str, value: object, message: str) -> None:
-    """A dead letter that cannot be decoded says why."""
+    """The error for an invalid job gives the path of the fault and a message."""
     with pytest.raises(UnreadableJob) as caught:
         Job.decode(as_bytes(changed(JOB, path, value)))
     assert message in str(caught.value)
@@ -103,8 +103,8 @@ def test_job_fault_has_path_and_message(path: str, value: object, message: str) 
         ({"css": "a", "re": "("}, "recipe.fields.title.re: not a regular expression"),
     ],
 )
-def test_a_selector_that_does_not_compile_makes_a_job_unreadable(field: dict[str, str], message: str) -> None:
-    """The worker passes the checks; a reader that does not use the recipe passes none."""
+def test_job_with_a_selector_that_does_not_compile_is_unreadable(field: dict[str, str], message: str) -> None:
+    """A job with an invalid selector is rejected if the selectors are checked, and decoded otherwise."""
     data = as_bytes(changed(JOB, "recipe.fields.title", field))
     with pytest.raises(UnreadableJob) as caught:
         Job.decode(data, CHECKS)
@@ -114,7 +114,10 @@ def test_a_selector_that_does_not_compile_makes_a_job_unreadable(field: dict[str
 
 @given(job=jobs())
 def test_job_attributes_fit_pubsub(job: Job) -> None:
-    """Keys have at most 256 bytes and do not start with goog, values have 1,024 (Pub/Sub's quotas page)."""
+    """Keys have at most 256 bytes and do not start with goog; values have at most 1,024 bytes.
+
+    These are the limits on Pub/Sub's quotas page.
+    """
     attributes = job.attributes(TRACEPARENT)
     assert all(not key.startswith("goog") and len(key.encode()) <= 256 for key in attributes)
     assert all(len(value.encode()) <= 1024 for value in attributes.values())
@@ -122,7 +125,7 @@ def test_job_attributes_fit_pubsub(job: Job) -> None:
 
 @given(job=jobs())
 def test_job_attributes_identify_the_job(job: Job) -> None:
-    """Job, run and host are known even if the body cannot be decoded."""
+    """The attributes contain the job's id, run, crawl, host and traceparent."""
     read = JobAttributes.read(job.attributes(TRACEPARENT))
     assert (read.job_id, read.run_id, read.crawl) == (job.job_id, job.run_id, job.crawl)
     assert f"//{read.host}/" in job.url
@@ -135,13 +138,13 @@ def test_job_attributes_identify_the_job(job: Job) -> None:
     )
 )
 def test_job_attributes_read_never_raises(attributes: dict[str, str]) -> None:
-    """They serve logs and joins: an invalid one must not make a readable job fail."""
+    """Reading arbitrary attributes raises no exception: they must not make a job with a valid body fail."""
     JobAttributes.read(attributes)
 
 
 @given(host=texts)
 def test_invalid_attribute_keeps_the_valid_ones(host: str) -> None:
-    """Valid attributes are kept beside invalid ones."""
+    """Invalid attributes are read as empty, and valid attributes of the same message are kept."""
     read = JobAttributes.read(
         {"run_id": "\ud800", "job_id": JOB["job_id"], "host": host, "crawl": "no crawl"}
     )
@@ -150,7 +153,7 @@ def test_invalid_attribute_keeps_the_valid_ones(host: str) -> None:
 
 @given(job=jobs(), not_before=times, defers=st.integers(0, 1000))
 def test_deferred_job_keeps_its_id_and_content(job: Job, not_before: datetime, defers: int) -> None:
-    """Only not_before (to the millisecond) and defers change, and the id does not depend on them."""
+    """A deferred job differs only in not_before (rounded up to milliseconds) and defers."""
     deferred = Job.decode(defer(job.encode(), not_before, defers))
     same = {"not_before": job.not_before, "defers": job.defers}
     assert deferred.model_copy(update=same) == job
@@ -161,20 +164,20 @@ def test_deferred_job_keeps_its_id_and_content(job: Job, not_before: datetime, d
 
 
 def test_deferred_job_keeps_unknown_fields() -> None:
-    """Unknown fields are ignored on reading and kept on publishing again; the time is UTC."""
+    """A deferred job keeps the unknown fields of the original job, and its not_before is written in UTC."""
     until = datetime(2026, 11, 22, 7, 0, tzinfo=timezone(timedelta(hours=1)))
     deferred = json.loads(defer(as_bytes(JOB | {"shape": "\u00e4"}), until, 2))
     assert deferred == JOB | {"shape": "ä", "not_before": "2026-11-22T06:00:00.000Z", "defers": 2}
 
 
 def test_job_without_deferral_encodes_no_deferral_fields() -> None:
-    """Its bytes are those of the version without deferrals."""
+    """An encoded job that was not deferred contains neither not_before nor defers."""
     assert {"not_before", "defers"}.isdisjoint(json.loads(Job.model_validate(JOB).encode()))
 
 
 @given(job=jobs())
 def test_ordering_keys_of_a_host_are_at_most_per_host(job: Job) -> None:
-    """Pub/Sub delivers one message of each key at a time, so at most `per_host` of the host's jobs."""
+    """The number in an ordering key is less than `per_host`, so a host has at most `per_host` keys."""
     host, _, number = job.ordering_key().rpartition("#")
     assert f"//{host}/" in job.url
     assert 0 <= int(number) < job.politeness.per_host
@@ -186,8 +189,8 @@ def ordering_key(url: str, per_host: int) -> str:
     return Job.model_validate(JOB | {"url": url, "politeness": {"per_host": per_host}}).ordering_key()
 
 
-def test_ordering_key_depends_on_page_and_not_on_spelling() -> None:
-    """All keys of a host are used; a page has one key; another port or a trailing dot changes nothing."""
+def test_equivalent_urls_have_the_same_ordering_key() -> None:
+    """All keys of a host are used, and equivalent URLs have one key. Ports and a trailing dot are ignored."""
     pages = {ordering_key(f"https://books.example/{n}", 3) for n in range(60)}
     assert pages == {"books.example#0", "books.example#1", "books.example#2"}
     assert ordering_key("https://books.example/?b=1&a=2", 100) == ordering_key(

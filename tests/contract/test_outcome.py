@@ -1,4 +1,4 @@
-"""Outcomes and reasons: closed sets with one table of statuses, of which only success acknowledges."""
+"""Tests of outcomes, of reasons and their HTTP statuses, and of the encoding of outcome records."""
 
 import json
 import logging
@@ -25,24 +25,24 @@ from tests.contract.documents import OUTCOME, as_bytes, json_values, outcomes, t
 
 
 def test_every_outcome_has_a_status() -> None:
-    """Without one, a framework's default status could acknowledge the push."""
+    """Every outcome has an HTTP status, so no default of a framework can acknowledge a push."""
     assert OUTCOME_MEANINGS.keys() == set(Outcome)
 
 
 def test_every_reason_has_a_meaning() -> None:
-    """A reason code in the ledger can always be explained, with a remedy."""
+    """Every reason has a sentence and a remedy."""
     assert REASON_MEANINGS.keys() == set(Reason)
     assert all(meaning.sentence and meaning.remedy for meaning in REASON_MEANINGS.values())
 
 
 def test_every_outcome_has_a_reason() -> None:
-    """An outcome without a reason could never be recorded; a deferred job has the reason of its retry."""
+    """Every outcome has a reason that leads to it, except `deferred`, which has the reasons of `retry`."""
     assert {meaning.outcome for meaning in REASON_MEANINGS.values()} == set(Outcome) - {Outcome.DEFERRED}
 
 
 @pytest.mark.parametrize("reason", Reason)
 def test_only_a_retry_can_be_deferred(reason: Reason) -> None:
-    """Only a job that is tried again can be published again; no failure or success is deferred."""
+    """A record with outcome `deferred` is valid only if its reason leads to `retry`."""
     outcome = Outcome.DEFERRED.value
     if REASON_MEANINGS[reason].outcome is Outcome.RETRY:
         assert a_record(outcome=outcome, reason=reason).outcome is Outcome.DEFERRED
@@ -52,27 +52,27 @@ def test_only_a_retry_can_be_deferred(reason: Reason) -> None:
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_only_success_acknowledges(reason: Reason) -> None:
-    """Every other status makes Pub/Sub deliver the job again."""
+def test_only_the_status_of_success_acknowledges(reason: Reason) -> None:
+    """The status of a reason acknowledges the push only if the attempt succeeded."""
     succeeded = REASON_MEANINGS[reason].outcome is Outcome.SUCCEEDED
     assert (status_of(reason) in ACKNOWLEDGING) is succeeded
 
 
 def test_ok_is_the_only_reason_of_success() -> None:
-    """There is one way to succeed."""
+    """`ok` is the only reason that leads to the outcome `succeeded`."""
     assert [reason for reason in Reason if REASON_MEANINGS[reason].outcome is Outcome.SUCCEEDED] == [
         Reason.OK
     ]
 
 
 def test_acknowledging_statuses_are_those_of_pubsub() -> None:
-    """102, 200, 201, 202 and 204: https://cloud.google.com/pubsub/docs/push#receive_push."""
+    """The acknowledging statuses are those at https://cloud.google.com/pubsub/docs/push#receive_push."""
     assert sorted(ACKNOWLEDGING) == [102, 200, 201, 202, 204]
 
 
 @pytest.mark.parametrize("reason", Reason)
 def test_every_status_is_an_error_or_no_content(reason: Reason) -> None:
-    """No 1xx, which servers cannot send as a final status, and no 3xx, which a client might follow."""
+    """Every status is 204, 4xx or 5xx; a final status cannot be 1xx, and a client might follow a 3xx."""
     assert status_of(reason) == 204 or 400 <= status_of(reason) < 600
 
 
@@ -92,12 +92,12 @@ def test_every_status_is_an_error_or_no_content(reason: Reason) -> None:
     ],
 )
 def test_status_of_reason_is_the_documented_one(reason: Reason, status: int) -> None:
-    """The documented table, row by row."""
+    """The statuses of these reasons are those in the documentation."""
     assert status_of(reason) == status
 
 
 def test_crashes_and_unreadable_jobs_are_logged_as_errors() -> None:
-    """An alert on ERROR means that Scrapeq or a publisher has a bug."""
+    """`crashed` and `unreadable` have the log level ERROR, and `succeeded` has INFO."""
     assert (
         OUTCOME_MEANINGS[Outcome.CRASHED].level == OUTCOME_MEANINGS[Outcome.UNREADABLE].level == logging.ERROR
     )
@@ -105,15 +105,15 @@ def test_crashes_and_unreadable_jobs_are_logged_as_errors() -> None:
 
 
 @given(record=outcomes())
-def test_what_is_encoded_is_what_is_decoded(record: OutcomeRecord) -> None:
-    """The ledger holds what the worker saw."""
+def test_encoded_outcome_is_decoded_unchanged(record: OutcomeRecord) -> None:
+    """A decoded outcome equals the outcome that was encoded, and encoding it again gives the same bytes."""
     assert OutcomeRecord.decode(record.encode()) == record
     assert OutcomeRecord.decode(record.encode()).encode() == record.encode()
 
 
 @given(record=outcomes())
 def test_every_field_of_outcome_is_encoded(record: OutcomeRecord) -> None:
-    """A BigQuery subscription fills columns by name: no field may be left out."""
+    """An encoded outcome contains every field, because BigQuery subscriptions fill columns by field name."""
     assert json.loads(record.encode()).keys() == OutcomeRecord.model_fields.keys()
 
 
@@ -124,7 +124,7 @@ def a_record(**fields: object) -> OutcomeRecord:
 
 @pytest.mark.parametrize("field", ["worker", "final_url", "items", "detail"])
 def test_lone_surrogate_in_outcome_becomes_a_question_mark(field: str) -> None:
-    """Half a surrogate pair cannot be sent; the outcome is sent with a question mark in its place."""
+    """A lone surrogate in an outcome is replaced by a question mark, so the outcome can be encoded."""
     record = a_record(**{field: "a\ud800b"})
     assert getattr(record, field) == "a?b"
     assert OutcomeRecord.decode(record.encode()) == record
@@ -132,7 +132,7 @@ def test_lone_surrogate_in_outcome_becomes_a_question_mark(field: str) -> None:
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
 def test_nan_in_outcome_is_rejected(number: float) -> None:
-    """It would be encoded as null, which no reader accepts."""
+    """NaN and infinity are rejected in an outcome, because they would be encoded as null."""
     with pytest.raises(ValidationError):
         a_record(fetch_seconds=number)
 
@@ -149,7 +149,7 @@ def test_nan_in_outcome_is_rejected(number: float) -> None:
     ],
 )
 def test_outcome_fault_has_path_and_message(field: str, value: object, message: str) -> None:
-    """An outcome that cannot be decoded says why."""
+    """The error for an invalid outcome gives the path of the fault and a message."""
     with pytest.raises(UnreadableOutcome) as caught:
         OutcomeRecord.decode(as_bytes(OUTCOME | {field: value}))
     assert message in str(caught.value)
@@ -157,7 +157,7 @@ def test_outcome_fault_has_path_and_message(field: str, value: object, message: 
 
 @pytest.mark.parametrize(("old", "new"), RENAMED_REASONS.items())
 def test_a_reason_of_0_1_is_decoded_as_the_reason_that_replaced_it(old: str, new: Reason) -> None:
-    """Outcomes and dead letters that 0.1 published are still in flight, and in the ledger for months."""
+    """A reason code of 0.1 is decoded as the reason that replaced it."""
     outcome = REASON_MEANINGS[new].outcome
     record = OutcomeRecord.decode(as_bytes(OUTCOME | {"outcome": outcome, "reason": old}))
     assert record.reason is new
@@ -166,18 +166,18 @@ def test_a_reason_of_0_1_is_decoded_as_the_reason_that_replaced_it(old: str, new
 
 
 def test_renamed_reason_codes_are_not_used_again() -> None:
-    """A reused code could not be distinguished from the old one."""
+    """No current reason has a code that 0.1 used for another reason."""
     assert RENAMED_REASONS.keys().isdisjoint(set(Reason))
 
 
 def test_detail_of_max_characters_is_kept() -> None:
-    """The bound itself is accepted."""
+    """A detail of exactly MAX_DETAIL_CHARACTERS is accepted and kept unchanged."""
     assert len(a_record(detail="x" * MAX_DETAIL_CHARACTERS).detail) == MAX_DETAIL_CHARACTERS
 
 
 @given(record=outcomes())
 def test_outcome_attributes_fit_pubsub_and_filters(record: OutcomeRecord) -> None:
-    """A subscription can filter by outcome or reason; no empty attribute is sent."""
+    """Outcome and reason are attributes, for filters; no value is empty or longer than 1,024 bytes."""
     attributes = record.attributes("")
     assert attributes["outcome"] == record.outcome.value
     assert attributes["reason"] == record.reason.value
@@ -187,11 +187,11 @@ def test_outcome_attributes_fit_pubsub_and_filters(record: OutcomeRecord) -> Non
 
 @given(items=st.lists(st.dictionaries(texts, json_values, max_size=3), max_size=3))
 def test_items_json_is_json(items: list[dict[str, JsonValue]]) -> None:
-    """The column is JSON: the extracted items can be queried."""
+    """`items_json` returns valid JSON that contains exactly the items."""
     assert json.loads(items_json(items)) == items
 
 
 def test_items_with_nan_are_rejected() -> None:
-    """NaN in a JSON column would lose the whole row."""
+    """Items with NaN raise ValueError, because a JSON column would reject the whole row."""
     with pytest.raises(ValueError, match="JSON compliant"):
         items_json([{"price": float("nan")}])

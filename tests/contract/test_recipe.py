@@ -1,4 +1,4 @@
-"""Recipes: each fault has its path and a message, and a recipe survives its way through a job."""
+"""Tests of the faults in invalid recipes, and of the JSON form in which jobs contain a recipe."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def faults(recipe: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def nested(levels: int) -> dict[str, Any]:
-    """Return a field with fields nested this deep."""
+    """Return a field with `levels` levels of fields inside it."""
     field: dict[str, Any] = {"css": "a"}
     for _ in range(levels):
         field = {"fields": {"t": field}}
@@ -51,7 +51,7 @@ OBJECT = {"fields": {"a": {"css": "a"}}}
         ({"sources": [{"css": "b"}] * 11}, f"{T}.sources", "at most 10 items"),
         ({"jmespath": "a["}, f"{T}.jmespath", "not a JMESPath expression"),
         ({"jmespath": "shout(a)"}, f"{T}.jmespath", "there is no function shout()"),
-        ({"jmespath": "[@,@,@,@,@][] | [@,@,@,@]"}, f"{T}.jmespath", "make 20 copies; at most 16"),
+        ({"jmespath": "[@,@,@,@,@][] | [@,@,@,@]"}, f"{T}.jmespath", "make 20 copies; the maximum is 16"),
         ({"jsonld": "offers.price."}, f"{T}.jsonld", "not a path into JSON-LD"),
         ({"meta": ""}, f"{T}.meta", "at least 1 character"),
         ({"css": "a", "transforms": ["shout"]}, f"{T}.transforms.0", "Input should be 'strip'"),
@@ -63,7 +63,7 @@ OBJECT = {"fields": {"a": {"css": "a"}}}
         ({"css": "a", "decimal": ","}, T, "decimal is for numbers"),
         ({"css": "a", "format": "%d.%m.%Y"}, T, "format is for dates"),
         ({"css": "a", "type": "date", "format": "%d.%m"}, f"{T}.format", "year, month and day are needed"),
-        ({"css": "a", "type": "date", "format": "%Q%d%m%Y"}, f"{T}.format", "there is no %Q"),
+        ({"css": "a", "type": "date", "format": "%Q%d%m%Y"}, f"{T}.format", "the directive %Q is unknown"),
         ({"css": "a", "type": "date", "format": "%d%d%m%Y"}, f"{T}.format", "a directive occurs twice"),
         ({"css": "a", "items": "li"}, T, "items needs fields"),
         (OBJECT | {"type": "number", "many": True}, T, "an object: it has no type and no many"),
@@ -77,7 +77,7 @@ OBJECT = {"fields": {"a": {"css": "a"}}}
     ],
 )
 def test_recipe_field_fault_has_path_and_message(field: dict[str, Any], path: str, message: str) -> None:
-    """The author of a recipe learns where it is wrong and what is accepted."""
+    """The error for an invalid field gives the path of the fault and a message."""
     found = dict(faults({"fields": {"t": field}}))
     assert message in found[path]
 
@@ -91,17 +91,21 @@ def test_recipe_field_fault_has_path_and_message(field: dict[str, Any], path: st
         ({"next": "a", "max_pages": 51}, "max_pages", "less than or equal to 50"),
         ({"next": "["}, "next", "not a CSS selector"),
         ({"markup": "sgml"}, "markup", "Input should be 'html' or 'xml'"),
-        ({"fields": {"t": nested(MAX_NESTING)}}, "", f"nested {MAX_NESTING + 1} deep; at most {MAX_NESTING}"),
+        (
+            {"fields": {"t": nested(MAX_NESTING)}},
+            "",
+            f"{MAX_NESTING + 1} levels deep; the maximum is {MAX_NESTING}",
+        ),
         (
             {"fields": {f"f{n}": {"fields": {"a": {"css": "a"}}} for n in range(MAX_FIELDS // 2 + 1)}},
             "",
-            "102 fields in all; at most 100",
+            "the recipe has 102 fields; the maximum is 100",
         ),
         ({"title": {"css": "a"}}, "title", "there is no such field"),
     ],
 )
 def test_recipe_fault_has_path_and_message(recipe: dict[str, Any], path: str, message: str) -> None:
-    """Messages about bounds name the numbers."""
+    """The error for an invalid recipe gives the path of the fault and a message."""
     [(found_path, found_message)] = faults(recipe)
     assert found_path == path
     assert message in found_message
@@ -119,14 +123,14 @@ RECIPE_OF_0_1 = {
 
 
 def test_recipe_of_0_1_gives_the_same_job_id() -> None:
-    """Properties added later have defaults, and defaults are not encoded: no page is scraped twice."""
+    """A recipe of 0.1 has the same JSON and gives the same job id as in 0.1."""
     recipe = Recipe.model_validate(RECIPE_OF_0_1)
     assert recipe.to_json_dict() == RECIPE_OF_0_1
     assert identify("r", "https://books.example/1", recipe) == "d88cca333dfb234e570bff3ec68ed73f"
 
 
 def test_every_part_of_a_recipe_survives_to_json_dict() -> None:
-    """Every part of a recipe is the same after a job has carried it."""
+    """A recipe that uses every kind of key equals the recipe read from its JSON form."""
     document = {
         "name": "r",
         "markup": "xml",
@@ -149,13 +153,13 @@ def test_every_part_of_a_recipe_survives_to_json_dict() -> None:
 
 @given(recipe=recipes)
 def test_recipe_survives_to_json_dict(recipe: Recipe) -> None:
-    """The JSON form leaves out defaults and nothing else."""
+    """Any recipe equals the recipe read from its JSON form."""
     assert Recipe.model_validate(recipe.to_json_dict()) == recipe
 
 
 @given(document=st.dictionaries(st.sampled_from(["name", "fields", "items", "next"]), unusual_json_values))
-def test_any_document_is_a_recipe_or_raises_unreadable_recipe(document: dict[str, Any]) -> None:
-    """No JSON document raises another exception."""
+def test_invalid_document_raises_only_unreadable_recipe(document: dict[str, Any]) -> None:
+    """A random JSON document, which is not a recipe, raises UnreadableRecipe with at least one fault."""
     with pytest.raises(UnreadableRecipe) as caught:
         Recipe.from_document(document, CHECKS)
     assert caught.value.faults
@@ -170,8 +174,8 @@ def test_any_document_is_a_recipe_or_raises_unreadable_recipe(document: dict[str
     )
 )
 def test_any_field_is_valid_or_raises_unreadable_recipe(field: dict[str, Any]) -> None:
-    """Selectors in six languages come from outside: their parsers' own exceptions must not escape."""
+    """A random field is read or raises UnreadableRecipe; no parser of selectors raises another exception."""
     try:
         Recipe.from_document({"name": "r", "fields": {"f": field}}, CHECKS)
     except UnreadableRecipe as error:
-        assert error.faults  # noqa: PT017 - the document may also be a valid recipe
+        assert error.faults  # noqa: PT017 - no exception is expected if the recipe is valid

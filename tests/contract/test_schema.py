@@ -1,4 +1,4 @@
-"""The published JSON Schemas are up to date and describe every field."""
+"""Checks that the published JSON Schemas are up to date and describe every field."""
 
 import json
 from pathlib import Path
@@ -15,14 +15,14 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 @pytest.mark.parametrize(("name", "schema"), [("recipe", recipe_schema()), ("crawl", crawl_schema())])
 def test_published_schema_is_up_to_date(name: str, schema: dict[str, Any]) -> None:
-    """Renew it with `scrapeq recipe schema > docs/recipe.schema.json` (and `schema crawl`)."""
+    """The file in docs/ is the output of `scrapeq recipe schema` (or `scrapeq recipe schema crawl`)."""
     published = json.loads((DOCS / f"{name}.schema.json").read_text(encoding="utf-8"))
     assert published == schema
 
 
 @pytest.mark.parametrize("schema", [recipe_schema(), crawl_schema()], ids=["recipe", "crawl"])
 def test_schema_describes_every_object_and_field(schema: dict[str, Any]) -> None:
-    """An editor shows what a field means, and underlines an unknown field."""
+    """Every object of the schema rejects unknown fields, and every object and field has a description."""
     parts = [schema, *schema["$defs"].values()]
     for part in (part for part in parts if "properties" in part):
         assert part["additionalProperties"] is False
@@ -33,6 +33,6 @@ def test_schema_describes_every_object_and_field(schema: dict[str, Any]) -> None
 
 
 def test_schema_has_all_fields_of_the_model() -> None:
-    """No field is missing in the schema."""
+    """The schemas of a recipe and a crawl contain all fields of their classes."""
     assert recipe_schema()["properties"].keys() == Recipe.model_fields.keys()
     assert crawl_schema()["properties"].keys() == Crawl.model_fields.keys()

@@ -1,4 +1,4 @@
-"""Traces: the identifier that joins the logs of both services, or None."""
+"""Tests that the two trace headers are parsed and written, and that invalid headers are ignored."""
 
 import pytest
 from hypothesis import given
@@ -23,13 +23,16 @@ INVALID = [
 
 @pytest.mark.parametrize(("flags", "sampled"), [("00", False), ("01", True), ("02", False), ("03", True)])
 def test_traceparent_is_parsed_into_trace_span_and_sampled_flag(flags: str, sampled: bool) -> None:
-    """The examples of https://www.w3.org/TR/trace-context/#traceparent-header; only the lowest bit counts."""
+    """A traceparent is parsed; only the lowest bit of its flags is the sampled flag.
+
+    The examples are those of https://www.w3.org/TR/trace-context/#traceparent-header.
+    """
     assert Trace.parse(f"00-{TRACE}-{SPAN}-{flags}") == (TRACE, SPAN, sampled)
 
 
 @pytest.mark.parametrize("header", INVALID)
 def test_invalid_traceparent_is_none(header: str) -> None:
-    """An invalid header must not appear as a trace in the logs."""
+    """Parsing an invalid traceparent returns None."""
     assert Trace.parse(header) is None
 
 
@@ -51,12 +54,15 @@ def test_invalid_traceparent_is_none(header: str) -> None:
     ],
 )
 def test_x_cloud_trace_context_is_parsed(header: str, trace: Trace | None) -> None:
-    """`TRACE_ID/SPAN_ID;o=OPTIONS`, its span in decimal: https://cloud.google.com/trace/docs/trace-context."""
+    """`TRACE_ID/SPAN_ID;o=OPTIONS` is parsed, with its span in decimal; an invalid header returns None.
+
+    The format is that of https://cloud.google.com/trace/docs/trace-context.
+    """
     assert Trace.from_headers("", header) == trace
 
 
-def test_traceparent_wins_over_x_cloud_trace_context() -> None:
-    """Google's documentation advises it."""
+def test_traceparent_is_preferred_to_x_cloud_trace_context() -> None:
+    """X-Cloud-Trace-Context is used only if traceparent is invalid, as Google's documentation recommends."""
     both = Trace.from_headers(f"00-{TRACE}-{SPAN}-01", f"{'a' * 32}/1;o=0")
     assert both == (TRACE, SPAN, True)
     assert Trace.from_headers("rubbish", f"{TRACE}/1") == (TRACE, "0000000000000001", False)
@@ -64,13 +70,13 @@ def test_traceparent_wins_over_x_cloud_trace_context() -> None:
 
 @given(st.text(), st.text())
 def test_from_headers_never_raises(traceparent: str, cloud: str) -> None:
-    """The headers come from outside."""
+    """Arbitrary headers return None or a trace, and raise no exception."""
     trace = Trace.from_headers(traceparent, cloud)
     assert trace is None or len(trace.trace_id) == 32
 
 
 @given(st.integers(1, 2**128 - 1), st.integers(1, 2**64 - 1), st.integers(1, 2**64 - 1), st.booleans())
 def test_written_traceparent_is_parsed_again(trace: int, span: int, other: int, sampled: bool) -> None:
-    """A trace continues, with another span, from message to message."""
-    begun = Trace(f"{trace:032x}", f"{span:016x}", sampled)
-    assert Trace.parse(begun.traceparent(f"{other:016x}")) == begun._replace(span_id=f"{other:016x}")
+    """A traceparent that was written for another span is parsed as the same trace with that span."""
+    first = Trace(f"{trace:032x}", f"{span:016x}", sampled)
+    assert Trace.parse(first.traceparent(f"{other:016x}")) == first._replace(span_id=f"{other:016x}")

@@ -206,7 +206,7 @@ def test_a_job_over_the_maximum_size_is_rejected(publisher: RecordingPublisher) 
     field = {"css": "h1", "default": "x" * 65536}
     response = dispatch(publisher, crawl(recipe={"name": "book", "fields": {"title": field}}))
     assert (response.body["published"], response.body["rejected_count"]) == (0, 2)
-    assert "at most 65536 are sent" in str(response.body["rejected"])
+    assert "the maximum is 65536" in str(response.body["rejected"])
 
 
 def test_an_invalid_crawl_is_400_with_every_fault(publisher: RecordingPublisher) -> None:
