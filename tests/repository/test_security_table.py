@@ -16,7 +16,7 @@ ROW = re.compile(
 ATTACKS = ("tests/worker/test_refused_addresses.py", "tests/worker/test_hostile_servers.py")
 COUNTERPARTS = {
     "test_next_address_of_a_host_is_tried",
-    "test_name_without_address_is_dns",
+    "test_name_without_address_fails_with_dns",
     "test_refused_address_is_not_retried",
     "test_repetitive_page_is_not_a_decompression_bomb",
     "test_idle_connection_that_was_closed_is_replaced",

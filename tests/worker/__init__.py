@@ -1,1 +1,1 @@
-"""The worker, held against its promises."""
+"""Tests the worker."""

@@ -1,4 +1,4 @@
-"""Fixtures of the worker's tests."""
+"""Defines the fixtures of the worker's tests."""
 
 import logging
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from tests.worker.worker_under_test import FakeAuthenticator, LogEvents, Scripte
 
 @pytest.fixture(scope="session")
 def pubsub() -> Iterator[str]:
-    """The host:port of a running Pub/Sub, which has the outcomes topic and a subscription to it."""
+    """The host:port of a running Pub/Sub server, which has the outcomes topic and a subscription to it."""
     setup = {
         "topics": [OUTCOMES_TOPIC],
         "subscriptions": [{"name": OUTCOMES_SUBSCRIPTION, "topic": OUTCOMES_TOPIC}],
@@ -26,19 +26,19 @@ def pubsub() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def issuer() -> Issuer:
-    """An issuer of certificates."""
+    """An issuer of push tokens and of the certificate that verifies them."""
     return Issuer()
 
 
 @pytest.fixture
 def worker(publisher: RecordingPublisher) -> WorkerUnderTest:
-    """A worker whose page scrapes well."""
+    """A worker whose scripted site returns a page that is scraped without an error."""
     return WorkerUnderTest(ScriptedSite(), FakeAuthenticator(), publisher)
 
 
 @pytest.fixture
 def log_events(caplog: pytest.LogCaptureFixture) -> LogEvents:
-    """Return the fields of every `delivery_finished` logged so far, with level and exception."""
+    """A function that returns the fields, level and exception of each `delivery_finished` so far."""
     caplog.set_level(logging.INFO, logger="scrapeq")
 
     def events() -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Fetchers wired as the worker wires them, with networks, resolver and time under a test's control."""
+"""Creates fetchers as the worker does, but with networks, resolver and clock chosen by the test."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -58,7 +58,7 @@ def make_fetcher(
     clock: FakeClock | None = None,
     make_client: Callable[[str, Dialer], HttpClient] = HttpClient,
 ) -> Fetcher:
-    """Return a fetcher that may contact this machine by default."""
+    """Return a fetcher; by default it may contact the loopback network."""
     client = make_client(user_agent, Dialer(parse_networks(allow_networks), resolve))
     time = clock or FakeClock()
     rate_limiter = RateLimiter(client, user_agent, clock=time, now=time.now, sleep=time.sleep)
@@ -68,7 +68,7 @@ def make_fetcher(
 def fetch(
     fetcher: Fetcher, url: str, *, politeness: Politeness = IGNORE_ROBOTS, seconds: float = 60
 ) -> FetchedPage:
-    """Return the page at `url`; the budget only guards against hanging."""
+    """Return the page at `url`; the page budget of `seconds` only guards against hanging."""
     return fetcher.fetch(url, politeness, PageBudget(seconds))
 
 
@@ -79,7 +79,7 @@ def fetch_failure(
     politeness: Politeness = IGNORE_ROBOTS,
     budget: PageBudget | None = None,
 ) -> AttemptFailed:
-    """Return the error of a fetch that gives no page; the default budget only guards against hanging."""
+    """Return the error of a fetch that must fail; the default budget only guards against hanging."""
     with pytest.raises(AttemptFailed) as failure:
         fetcher.fetch(url, politeness, budget or PageBudget(60))
     return failure.value

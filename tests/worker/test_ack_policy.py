@@ -1,4 +1,4 @@
-"""ACK_POLICY=settled through the real Flask app: which jobs are dead-lettered, requeued or left alone."""
+"""Tests ACK_POLICY=settled with the real Flask app: which jobs are dead-lettered and which are requeued."""
 
 import json
 import logging
@@ -42,14 +42,14 @@ def no_time_limit(_: PageBudget) -> Iterator[None]:
 
 @dataclass
 class SettlingWorker:
-    """A worker with ACK_POLICY=settled, behind its Flask app.
+    """A worker with ACK_POLICY=settled, which is called through its Flask app.
 
     Attributes:
         error: raised by every fetch; None to return a page.
         outcomes: publishes the outcomes.
         dead_letters: publishes the dead letters.
         jobs: publishes the requeued jobs.
-        waits: the seconds for which jobs were held.
+        waits: the number of seconds that each delayed job waited.
     """
 
     error: AttemptFailed | None = None
@@ -59,7 +59,7 @@ class SettlingWorker:
     waits: list[float] = field(default_factory=list)
 
     def post(self, body: bytes) -> TestResponse:
-        """Push a body."""
+        """Send a push request with this body."""
         delayed_jobs = DelayedJobs(slots=1, requeues=True, now=lambda: NOW, sleep=self.waits.append)
         scraper = Scraper(
             fetch=self.fetch,
@@ -102,7 +102,7 @@ class TestDeadLetter:
     def test_a_failed_job_is_dead_lettered_with_its_reason_and_acknowledged(
         self, worker: SettlingWorker, reason: Reason
     ) -> None:
-        """It has the bytes, key and attributes of the job, and the reason; the outcome is published."""
+        """The dead letter has the job's bytes, key, attributes and reason; an outcome is published."""
         worker.error = AttemptFailed(reason, "because")
         # When a job with fields of a later version fails
         data = job(added_later={"ä": 1})
@@ -119,7 +119,7 @@ class TestDeadLetter:
         assert worker.jobs.published == []
 
     def test_an_unconfirmed_dead_letter_is_not_acknowledged(self, worker: SettlingWorker) -> None:
-        """The job ends as with ACK_POLICY=success: an attempt is spent, and the outcome says both."""
+        """If the dead letter is unconfirmed, the push fails with 422, and `detail` has both errors."""
         worker.error = AttemptFailed(Reason.HTTP_404, "the site answered 404")
         worker.dead_letters.error = PublishUnconfirmed("scrape-jobs-dead", "gone")
         assert worker.post(push()).status_code == 422
@@ -131,43 +131,50 @@ class TestDeadLetter:
     def test_a_dead_lettered_job_with_an_unconfirmed_outcome_is_not_acknowledged(
         self, worker: SettlingWorker
     ) -> None:
-        """The job is delivered and dead-lettered again, which the ledger counts once: no outcome is lost."""
+        """If the outcome is unconfirmed, the push fails after the dead letter was published.
+
+        The job is then delivered and dead-lettered again; the ledger counts both dead letters as one.
+        """
         worker.error = AttemptFailed(Reason.HTTP_404, "the site answered 404")
         worker.outcomes.error = PublishUnconfirmed("scrape-outcomes", "gone")
         assert worker.post(push()).status_code == 503
         assert len(worker.dead_letters.published) == 1
 
-    def test_an_unexpected_exception_while_dead_lettering_is_500(self, worker: SettlingWorker) -> None:
-        """It is never acknowledged."""
+    def test_an_unexpected_exception_while_dead_lettering_fails_with_500(
+        self, worker: SettlingWorker
+    ) -> None:
+        """An unexpected exception of the dead-letter publisher does not acknowledge the push."""
         worker.error = AttemptFailed(Reason.HTTP_404, "the site answered 404")
         worker.dead_letters.error = RuntimeError("boom")
         assert worker.post(push()).status_code == 500
 
     def test_the_detail_of_a_dead_letter_fits_into_an_attribute(self, worker: SettlingWorker) -> None:
-        """An attribute has at most 1,024 bytes (Pub/Sub's quotas page); no character is cut in half."""
+        """A long detail is cut to 1,024 bytes (Pub/Sub's maximum), without splitting a character."""
         worker.error = AttemptFailed(Reason.HTTP_404, "ä日" * 600)
         worker.post(push())
         [dead_letter] = worker.dead_letters.published
         assert 1020 < len(dead_letter.attributes["detail"].encode()) <= 1024
 
     @pytest.mark.parametrize("reason", OTHER_REASONS)
-    def test_no_other_outcome_is_dead_lettered_or_acknowledged(
+    def test_retries_and_internal_errors_are_neither_dead_lettered_nor_acknowledged(
         self, worker: SettlingWorker, reason: Reason
     ) -> None:
-        """Retries, internal errors and unreadable jobs end as with ACK_POLICY=success."""
+        """Reasons whose outcome is not `failed` have the same HTTP status as with ACK_POLICY=success."""
         worker.error = AttemptFailed(reason, "because")
         response = worker.post(push())
         assert response.status_code == status_of(reason)
         assert response.status_code not in ACKNOWLEDGING
         assert worker.dead_letters.published == worker.jobs.published == []
 
-    def test_an_unreadable_job_is_400_and_not_dead_lettered(self, worker: SettlingWorker) -> None:
-        """The worker has no job to publish; Pub/Sub dead-letters the message after its attempts."""
+    def test_an_unreadable_job_is_rejected_with_400_and_not_dead_lettered(
+        self, worker: SettlingWorker
+    ) -> None:
+        """The worker does not dead-letter an unreadable job; Pub/Sub does so after its last attempt."""
         assert worker.post(push(b"job")).status_code == 400
         assert worker.dead_letters.published == []
 
     def test_a_success_publishes_only_its_outcome(self, worker: SettlingWorker) -> None:
-        """It is acknowledged, and neither dead-lettered nor requeued."""
+        """A successful job is acknowledged, and neither dead-lettered nor requeued."""
         assert worker.post(push()).status_code == 204
         assert worker.outcome().outcome is Outcome.SUCCEEDED
         assert worker.dead_letters.published == worker.jobs.published == []
@@ -202,14 +209,14 @@ class TestRequeue:
     def test_a_missing_or_too_long_retry_after_spends_an_attempt(
         self, worker: SettlingWorker, seconds: float | None
     ) -> None:
-        """A site may ask for ten years: the job's attempts then count, and it ends as a dead letter."""
+        """If Retry-After is missing or too long, the job is not requeued, so that its attempts count."""
         worker.error = retry_after(seconds)
         assert worker.post(push()).status_code == 429
         assert worker.jobs.published == []
         assert worker.outcome().outcome is Outcome.RETRY
 
     def test_a_job_is_requeued_at_most_max_defers_times(self, worker: SettlingWorker) -> None:
-        """A site may send Retry-After MAX_DEFERS times; then the job's attempts count."""
+        """After MAX_DEFERS responses with Retry-After the job is not requeued again."""
         worker.error = retry_after(60)
         data, rounds = job(), 0
         while worker.post(push(data)).status_code == 204:
@@ -218,31 +225,31 @@ class TestRequeue:
         assert rounds == MAX_DEFERS
 
     def test_a_job_that_cannot_be_requeued_spends_an_attempt(self, worker: SettlingWorker) -> None:
-        """If the publish is unconfirmed or the new fields do not fit, it ends as with ACK_POLICY=success."""
+        """If the publish is unconfirmed or the job becomes too large, the push fails with 429."""
         worker.error = retry_after(60)
         worker.jobs.error = PublishUnconfirmed("scrape-jobs", "gone")
         assert worker.post(push()).status_code == 429
         assert "not settled: topic scrape-jobs did not confirm" in worker.outcome().detail
         worker.jobs.error = None
-        room = MAX_JOB_BYTES - len(job(padding=""))
-        assert worker.post(push(job(padding="x" * (room - 10)))).status_code == 429
+        remaining_bytes = MAX_JOB_BYTES - len(job(padding=""))
+        assert worker.post(push(job(padding="x" * (remaining_bytes - 10)))).status_code == 429
         assert worker.jobs.published == []
 
 
 class TestNotBefore:
     def job_due_in(self, seconds: float) -> bytes:
-        """Return a job whose `not_before` is in so many seconds."""
+        """Return a job whose `not_before` is `seconds` after NOW."""
         return job(not_before=(NOW + timedelta(seconds=seconds)).isoformat(), defers=2)
 
     def test_a_job_with_a_near_not_before_waits_and_is_scraped(self, worker: SettlingWorker) -> None:
-        """It is held if the wait fits into its page budget."""
+        """A job whose `not_before` is near enough for its page budget waits and is then scraped."""
         assert worker.post(push(self.job_due_in(20))).status_code == 204
         assert worker.waits == [20]
         assert worker.outcome().reason is Reason.OK
 
     @pytest.mark.parametrize("seconds", [-3600, 0, MAX_DEFERRAL_SECONDS + 1, 10 * 365 * 86400])
     def test_a_past_or_too_far_not_before_is_ignored(self, worker: SettlingWorker, seconds: float) -> None:
-        """A published `not_before` that is years ahead cannot hold a job."""
+        """A `not_before` in the past, or later than the worker itself would set, does not delay a job."""
         assert worker.post(push(self.job_due_in(seconds))).status_code == 204
         assert worker.waits == []
         assert worker.outcome().reason is Reason.OK
@@ -250,7 +257,7 @@ class TestNotBefore:
     def test_a_job_with_a_far_not_before_waits_and_is_requeued_unchanged(
         self, worker: SettlingWorker
     ) -> None:
-        """Waiting spends neither an attempt nor a defer, and a job is not requeued in a tight loop."""
+        """A job with a far `not_before` waits before it is requeued, without counting a defer."""
         data = self.job_due_in(600)
         assert worker.post(push(data, ordering_key="h#1")).status_code == 204
         [seconds] = worker.waits

@@ -1,4 +1,4 @@
-"""The page budget: a page that cannot finish in the remaining time is not started."""
+"""Tests the page budget: a page is not requested if too little of its time remains."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from worker.budget import MIN_REMAINING_FRACTION, PageBudget
 
 @pytest.mark.parametrize(("waited", "is_late"), [(0, False), (29, False), (31, True), (41, True)])
 def test_page_budget_starts_a_page_only_with_a_quarter_of_it_remaining(waited: float, is_late: bool) -> None:
-    """The time between the arrival of a push and the start of its page is part of the budget."""
+    """A page is started only if a quarter of the budget remains since the arrival of its push."""
     budget = PageBudget(40, received_at=100, clock=lambda: 100 + waited)
     assert MIN_REMAINING_FRACTION == 0.25
     if is_late:

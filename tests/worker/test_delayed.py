@@ -1,4 +1,4 @@
-"""Delayed jobs: how long a job with `not_before` waits in the worker, by a fake clock."""
+"""Tests how long a job with `not_before` waits in the worker, with a fake clock."""
 
 from datetime import datetime, timedelta
 
@@ -18,12 +18,12 @@ MAX_WAIT = BUDGET_SECONDS * MAX_WAIT_FRACTION
 
 
 def job_not_before(seconds: float) -> Job:
-    """Return a job whose `not_before` is so many seconds after noon."""
+    """Return a job whose `not_before` is `seconds` after noon."""
     return Job.decode(job(not_before=(NOON + timedelta(seconds=seconds)).isoformat(), defers=1))
 
 
 def noon() -> datetime:
-    """Return the time, which stands still."""
+    """Return the time of a clock that does not advance."""
     return NOON
 
 
@@ -34,7 +34,7 @@ def budget() -> PageBudget:
 
 @pytest.mark.parametrize("requeues", [True, False])
 def test_job_waits_until_its_not_before(requeues: bool) -> None:
-    """If that is within the part of the budget that a job may wait."""
+    """A job waits for its `not_before` if the page budget allows a wait of that length."""
     slept = list[float]()
     jobs = DelayedJobs(slots=1, requeues=requeues, now=noon, sleep=slept.append)
     jobs.wait_until_not_before(job_not_before(20), budget())
@@ -43,7 +43,7 @@ def test_job_waits_until_its_not_before(requeues: bool) -> None:
 
 @pytest.mark.parametrize("seconds", [-3600, 0, MAX_DEFERRAL_SECONDS + 1, 10 * 365 * 86400])
 def test_past_or_distant_not_before_is_ignored(seconds: float) -> None:
-    """No worker writes a time that is further ahead than `MAX_DEFERRAL_SECONDS`."""
+    """A `not_before` in the past or after more than `MAX_DEFERRAL_SECONDS` is ignored."""
     slept = list[float]()
     jobs = DelayedJobs(slots=1, requeues=True, now=noon, sleep=slept.append)
     jobs.wait_until_not_before(job_not_before(seconds), budget())
@@ -52,7 +52,7 @@ def test_past_or_distant_not_before_is_ignored(seconds: float) -> None:
 
 
 def test_job_that_is_requeued_waits_first() -> None:
-    """It waits as long as it may and then ends with `not_before`, so it is not requeued in a tight loop."""
+    """A job with a far `not_before` waits as long as it may, and then fails with `not_before`."""
     slept = list[float]()
     jobs = DelayedJobs(slots=1, requeues=True, now=noon, sleep=slept.append)
     with pytest.raises(AttemptFailed, match="no request before 2026-11-22T12:10:00Z, in 570 s") as failure:
@@ -62,7 +62,7 @@ def test_job_that_is_requeued_waits_first() -> None:
 
 
 def test_job_that_is_not_requeued_fails_without_waiting() -> None:
-    """With ACK_POLICY=success Pub/Sub's backoff waits instead, which holds no concurrency slot."""
+    """Without requeues the job fails immediately, so that it uses no concurrency slot while it waits."""
     slept = list[float]()
     jobs = DelayedJobs(slots=1, requeues=False, now=noon, sleep=slept.append)
     with pytest.raises(AttemptFailed) as failure:
@@ -71,7 +71,10 @@ def test_job_that_is_not_requeued_fails_without_waiting() -> None:
 
 
 def test_delayed_jobs_beyond_the_slots_wait_shortly() -> None:
-    """The other concurrency slots stay free for jobs that may run now."""
+    """If all places for delayed jobs are taken, a job waits only SHORT_WAIT_SECONDS.
+
+    The remaining concurrency slots stay free for jobs without a delay.
+    """
     slept = list[float]()
 
     def sleep_while_others_arrive(seconds: float) -> None:
@@ -84,7 +87,7 @@ def test_delayed_jobs_beyond_the_slots_wait_shortly() -> None:
     with pytest.raises(AttemptFailed):
         jobs.wait_until_not_before(job_not_before(600), budget())
     assert slept == [MAX_WAIT, MAX_WAIT, SHORT_WAIT_SECONDS, SHORT_WAIT_SECONDS]
-    # And a slot is free again once a job has waited
+    # And when the jobs have waited, a new job may wait for the maximum time again
     with pytest.raises(AttemptFailed):
         jobs.wait_until_not_before(job_not_before(600), budget())
     assert slept[-1] == MAX_WAIT

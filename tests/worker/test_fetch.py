@@ -1,4 +1,4 @@
-"""Fetching pages over real sockets: statuses, redirects, content types, and what a request reveals."""
+"""Tests fetching pages over real sockets: statuses, redirects, content types and request headers."""
 
 from pathlib import Path
 
@@ -19,13 +19,13 @@ PAGE = b"<h1>One</h1>"
 
 @pytest.fixture
 def fetcher() -> Fetcher:
-    """A fetcher as the worker wires it, which follows three redirects."""
+    """A fetcher that follows at most three redirects."""
     return make_fetcher(max_redirects=3)
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 203])
-def test_2xx_with_a_body_is_a_page(site: Site, fetcher: Fetcher, status: int) -> None:
-    """With body, status and Content-Type as the site sent them."""
+def test_2xx_with_a_body_returns_a_page(site: Site, fetcher: Fetcher, status: int) -> None:
+    """The page of a 2xx response has the body, the status and the Content-Type that the site sent."""
     page = fetch(fetcher, site.add("/", http(status, PAGE)))
     assert page == FetchedPage(site.url("/"), status, "text/html; charset=utf-8", PAGE)
 
@@ -55,30 +55,30 @@ def test_2xx_with_a_body_is_a_page(site: Site, fetcher: Fetcher, status: int) ->
         (999, Reason.HTTP_OTHER),
     ],
 )
-def test_status_without_a_page_has_its_reason(
+def test_other_status_fails_with_its_reason(
     site: Site, fetcher: Fetcher, status: int, reason: Reason
 ) -> None:
-    """The error keeps the status and the URL that gave it."""
+    """The error of any other status has the status's reason, the status and the URL."""
     url = site.add("/", http(status, b""))
     failure = fetch_failure(fetcher, url)
     assert (failure.reason, failure.http_status, failure.final_url) == (reason, status, url)
 
 
 def test_every_status_has_a_reason_that_does_not_acknowledge() -> None:
-    """A status that is in no table gives no page either."""
+    """Each status from 100 to 599 has a reason with the outcome `retry` or `failed`."""
     outcomes = {status: REASON_MEANINGS[reason_of(status)].outcome for status in range(100, 600)}
     assert set(outcomes.values()) == {Outcome.RETRY, Outcome.FAILED}
 
 
 @pytest.mark.parametrize("kind", FetchErrorKind)
 def test_every_fetch_error_kind_has_a_reason_that_does_not_acknowledge(kind: FetchErrorKind) -> None:
-    """The table from the HTTP client's errors to the outcome's reasons is complete."""
+    """Each error kind of the HTTP client has a reason with the outcome `retry` or `failed`."""
     assert REASON_MEANINGS[REASONS[kind]].outcome in {Outcome.RETRY, Outcome.FAILED}
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_redirects_are_followed_to_the_page(site: Site, fetcher: Fetcher, status: int) -> None:
-    """Relative or absolute, over several steps; the page's URL is the last one, without fragment."""
+    """Relative and absolute redirects are followed; the page's URL is the last URL, without its fragment."""
     site.add("/1", redirect("2", status))
     site.add("/2", redirect(site.url("/deep/3#part"), status))
     site.add("/deep/3", redirect("?x=1", status))
@@ -86,8 +86,8 @@ def test_redirects_are_followed_to_the_page(site: Site, fetcher: Fetcher, status
     assert fetch(fetcher, site.url("/1")).url == site.url("/deep/3?x=1")
 
 
-def test_redirect_loop_is_too_many_redirects(site: Site, fetcher: Fetcher) -> None:
-    """A loop costs one request more than the limit; the error names the next URL."""
+def test_redirect_loop_fails_with_too_many_redirects(site: Site, fetcher: Fetcher) -> None:
+    """A redirect loop ends after the limit plus one requests; the error has the URL of the next request."""
     url = site.add("/loop", redirect("/loop"))
     failure = fetch_failure(fetcher, url)
     assert (failure.reason, failure.final_url) == (Reason.TOO_MANY_REDIRECTS, url)
@@ -107,17 +107,15 @@ def test_redirect_loop_is_too_many_redirects(site: Site, fetcher: Fetcher) -> No
         "/" + "a" * 3000,
     ],
 )
-def test_redirect_to_a_url_that_may_not_be_requested_is_bad_url(
-    site: Site, fetcher: Fetcher, target: str
-) -> None:
-    """A site cannot choose another scheme, credentials or an invalid URL for us."""
+def test_redirect_to_a_forbidden_url_fails_with_bad_url(site: Site, fetcher: Fetcher, target: str) -> None:
+    """A redirect to another scheme, to a URL with credentials or to an invalid URL fails with `bad_url`."""
     url = site.add("/", redirect(target))
     failure = fetch_failure(fetcher, url)
     assert (failure.reason, failure.final_url) == (Reason.BAD_URL, url)
 
 
 def test_redirect_with_raw_bytes_is_followed(site: Site, fetcher: Fetcher) -> None:
-    """A Location that is not ASCII is read as UTF-8; bytes that are not UTF-8 are requested as they are."""
+    """Bytes beyond ASCII in Location are percent-encoded unchanged, whether they are valid UTF-8 or not."""
     site.add("/latin", b"HTTP/1.1 302 Found\r\nLocation: /caf\xe9\r\nContent-Length: 0\r\n\r\n")
     site.add("/utf", b"HTTP/1.1 302 Found\r\nLocation: /caf\xc3\xa9\r\nContent-Length: 0\r\n\r\n")
     site.add("/caf%E9", http(200, PAGE))
@@ -127,7 +125,7 @@ def test_redirect_with_raw_bytes_is_followed(site: Site, fetcher: Fetcher) -> No
 
 
 def test_body_of_a_redirect_is_not_read(site: Site, fetcher: Fetcher) -> None:
-    """Even if it never ends."""
+    """A redirect is followed even if its body never ends."""
 
     def send_endless_body(request: PendingRequest) -> None:
         request.send(http(302, b"", "Location: /page", length=10**12))
@@ -138,14 +136,14 @@ def test_body_of_a_redirect_is_not_read(site: Site, fetcher: Fetcher) -> None:
     assert fetch(fetcher, site.add("/", send_endless_body)).body == PAGE
 
 
-def test_refused_connection_is_connect(fetcher: Fetcher) -> None:
-    """No process listens on the port; the site may be back later."""
+def test_refused_connection_fails_with_connect(fetcher: Fetcher) -> None:
+    """If no process listens on the port, the reason is `connect`."""
     failure = fetch_failure(fetcher, f"http://127.0.0.1:{free_port()}/")
     assert failure.reason is Reason.CONNECT
 
 
-def test_unknown_host_is_dns(fetcher: Fetcher) -> None:
-    """`.invalid` never resolves (RFC 6761 section 6.4)."""
+def test_unknown_host_fails_with_dns(fetcher: Fetcher) -> None:
+    """A host below `.invalid`, which never resolves (RFC 6761 section 6.4), has the reason `dns`."""
     assert fetch_failure(fetcher, "http://nowhere.invalid/").reason is Reason.DNS
 
 
@@ -179,8 +177,10 @@ def send_endless_header_field(request: PendingRequest) -> None:
     ],
     ids=["closes", "resets", "other protocol", "endless header", "endless field"],
 )
-def test_response_without_a_valid_header_is_connect(site: Site, fetcher: Fetcher, response: Response) -> None:
-    """Whatever a broken server sends instead of HTTP: it is retried later, and never an internal error."""
+def test_response_without_a_valid_header_fails_with_connect(
+    site: Site, fetcher: Fetcher, response: Response
+) -> None:
+    """A response that is not valid HTTP fails with `connect`, and the error has a detail."""
     failure = fetch_failure(fetcher, site.add("/", response))
     assert (failure.reason, failure.final_url) == (Reason.CONNECT, site.url("/"))
     assert failure.detail
@@ -202,7 +202,7 @@ def test_response_without_a_valid_header_is_connect(site: Site, fetcher: Fetcher
     ],
 )
 def test_content_type_that_can_be_extracted_is_read(site: Site, fetcher: Fetcher, content_type: str) -> None:
-    """HTML, XHTML, XML, JSON and text; and a page without the header, as in browsers."""
+    """HTML, XHTML, XML, JSON and text are accepted, and pages without a Content-Type, as browsers do."""
     page = fetch(fetcher, site.add("/", http(200, PAGE, content_type=content_type)))
     assert (page.body, page.content_type) == (PAGE, content_type.strip())
 
@@ -212,14 +212,14 @@ def test_content_type_that_can_be_extracted_is_read(site: Site, fetcher: Fetcher
     ["application/pdf", "image/png", "application/jsonish", "application/octet-stream", "html", ";"],
 )
 def test_other_content_type_fails_before_its_body(site: Site, fetcher: Fetcher, content_type: str) -> None:
-    """A film is refused by its type, before its first megabyte is read."""
+    """A page of another content type fails with `content_type`, and the error names the type."""
     failure = fetch_failure(fetcher, site.add("/", http(200, PAGE, content_type=content_type)))
     assert (failure.reason, failure.http_status) == (Reason.CONTENT_TYPE, 200)
     assert content_type in failure.detail
 
 
 def test_cookies_are_not_sent_to_the_next_page(site: Site, fetcher: Fetcher) -> None:
-    """Jobs share connections, but no state that a site sets: not even over a redirect."""
+    """A cookie that a response sets is not sent with later requests, not even after a redirect."""
     site.add("/login", http(302, b"", "Set-Cookie: session=1; Path=/", "Location: /page"))
     site.add("/page", http(200, PAGE, "Set-Cookie: page=1"))
     fetch(fetcher, site.url("/login"))
@@ -231,7 +231,7 @@ def test_cookies_are_not_sent_to_the_next_page(site: Site, fetcher: Fetcher) -> 
 def test_environment_proxy_and_netrc_are_not_used(
     site: Site, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """No proxy of the environment sees a job's request, and no password from .netrc is sent with it."""
+    """Requests do not use the proxies of the environment or the passwords of .netrc."""
     # Given an environment with a proxy that does not exist, and a password for the site's host
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login me password secret\n", encoding="utf-8")
@@ -248,7 +248,7 @@ def test_environment_proxy_and_netrc_are_not_used(
 
 
 def test_request_has_user_agent_accept_and_accept_encoding(site: Site, fetcher: Fetcher) -> None:
-    """Our User-Agent, the content types that are read, and the codings that can be decoded."""
+    """Each request states the User-Agent, the accepted content types and the codings that can be decoded."""
     fetch(fetcher, site.add("/", http(200, PAGE)))
     headers = site.requests[0].headers
     assert headers["user-agent"] == "scrapeq/test"
@@ -256,8 +256,8 @@ def test_request_has_user_agent_accept_and_accept_encoding(site: Site, fetcher: 
     assert "gzip" in headers["accept-encoding"]
 
 
-def test_certificate_of_unknown_authority_is_tls(fetcher: Fetcher, tmp_path: Path) -> None:
-    """Without a certificate of a trusted authority, the page could be from anyone."""
+def test_certificate_of_unknown_authority_fails_with_tls(fetcher: Fetcher, tmp_path: Path) -> None:
+    """A site whose certificate is not from a trusted authority fails with `tls`."""
     tls = CertificateAuthority().server(tmp_path, "127.0.0.1")
     with running_site(tls) as secure_site:
         assert fetch_failure(fetcher, secure_site.url("/")).reason is Reason.TLS

@@ -1,4 +1,4 @@
-"""Bodies of pages: decoded, complete, within the page's budget of time and size."""
+"""Tests that the body of a page is decoded, complete, and within the limits of time and size."""
 
 import gc
 import gzip
@@ -18,12 +18,12 @@ PAGE = b"<h1>One</h1>"
 
 @pytest.fixture
 def fetcher() -> Fetcher:
-    """A fetcher as the worker wires it, of pages up to `MAX_BYTES`."""
+    """A fetcher that accepts pages up to `MAX_BYTES`."""
     return make_fetcher(max_bytes=MAX_BYTES)
 
 
 def chunked(*chunks: bytes) -> bytes:
-    """Return a chunked response (RFC 9112 section 7.1), its chunks as given."""
+    """Return a response with chunked transfer coding (RFC 9112 section 7.1); `chunks` are sent unchanged."""
     header = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n"
     return header + b"".join(chunks)
 
@@ -50,16 +50,16 @@ def chunked(*chunks: bytes) -> bytes:
     ],
 )
 def test_body_is_decoded_from_its_codings(site: Site, fetcher: Fetcher, response: bytes) -> None:
-    """Transfer and content codings do not change the page."""
+    """A page is the same with any transfer coding and content coding."""
     assert fetch(fetcher, site.add("/", lambda request: request.send(response))).body == PAGE
 
 
-def test_contradicting_content_lengths_are_connect(site: Site, fetcher: Fetcher) -> None:
-    """With two lengths it is unknown where the body ends (RFC 9110 section 8.6)."""
+def test_contradicting_content_lengths_fail_with_connect(site: Site, fetcher: Fetcher) -> None:
+    """A response with two different lengths is invalid (RFC 9110 section 8.6) and fails with `connect`."""
     response = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 3, 4\r\n\r\nabc"
     failure = fetch_failure(fetcher, site.add("/", lambda request: request.send(response)))
     assert failure.reason is Reason.CONNECT
-    gc.collect()  # a connection that was left open would warn now
+    gc.collect()  # a connection that was left open causes a warning here, which fails the test
 
 
 INCOMPLETE = {
@@ -73,14 +73,16 @@ INCOMPLETE = {
 
 
 @pytest.mark.parametrize("response", INCOMPLETE.values(), ids=INCOMPLETE.keys())
-def test_body_that_ends_early_is_incomplete_body(site: Site, fetcher: Fetcher, response: bytes) -> None:
-    """A part of a page is not accepted as a page; the whole page may come at the next attempt."""
+def test_body_that_ends_early_fails_with_incomplete_body(
+    site: Site, fetcher: Fetcher, response: bytes
+) -> None:
+    """A body that ends before its announced end fails with `incomplete_body`, which is retried."""
     failure = fetch_failure(fetcher, site.add("/", lambda request: request.send(response)))
     assert failure.reason is Reason.INCOMPLETE_BODY
 
 
-def test_reset_within_the_body_is_incomplete_body(site: Site, fetcher: Fetcher) -> None:
-    """The header came, so the connection worked."""
+def test_reset_within_the_body_fails_with_incomplete_body(site: Site, fetcher: Fetcher) -> None:
+    """A connection that is reset after the response's header fails with `incomplete_body`, not `connect`."""
 
     def reset_in_body(request: PendingRequest) -> None:
         request.send(http(200, PAGE, length=1000))
@@ -89,8 +91,8 @@ def test_reset_within_the_body_is_incomplete_body(site: Site, fetcher: Fetcher) 
     assert fetch_failure(fetcher, site.add("/", reset_in_body)).reason is Reason.INCOMPLETE_BODY
 
 
-def test_silent_site_is_timeout(site: Site, fetcher: Fetcher) -> None:
-    """If the page's budget is not spent, a site that stops sending has a reason of its own."""
+def test_silent_site_fails_with_timeout(site: Site, fetcher: Fetcher) -> None:
+    """If a site stops sending and the page budget is not spent, the reason is `timeout`."""
     # Given a clock that stands still, so that only the socket's timeout ends the wait
     budget = PageBudget(0.2, clock=lambda: 0.0)
     # When the site sends nothing
@@ -119,10 +121,10 @@ def send_chunk_slowly(request: PendingRequest) -> None:
 
 
 @pytest.mark.parametrize("response", [PendingRequest.wait_until_closed, send_body_slowly, send_chunk_slowly])
-def test_slow_page_is_page_budget_exceeded(site: Site, fetcher: Fetcher, response: Response) -> None:
-    """A byte now and then is within every timeout of one read, but not within the page's budget.
+def test_slow_page_fails_with_page_budget_exceeded(site: Site, fetcher: Fetcher, response: Response) -> None:
+    """A page that is sent slowly fails with `page_budget_exceeded`, although no single read times out.
 
-    The reason shows that the fetch did not wait: the slow bodies take 200 seconds.
+    The reason shows that the fetch ended early, because the slow bodies take 200 seconds.
     """
     failure = fetch_failure(fetcher, site.add("/", response), budget=PageBudget(0.4))
     assert failure.reason is Reason.PAGE_BUDGET_EXCEEDED
@@ -130,7 +132,7 @@ def test_slow_page_is_page_budget_exceeded(site: Site, fetcher: Fetcher, respons
 
 
 def test_redirect_after_the_budget_is_not_followed(site: Site, fetcher: Fetcher) -> None:
-    """Once the budget is spent, no further request is sent."""
+    """When the page budget is spent, the target of a redirect is not requested."""
     # Given a clock by which each of the site's responses takes two seconds
     budget = PageBudget(1, clock=lambda: 2.0 * len(site.requests))
     url = site.add("/", http(302, b"", "Location: /next"))
@@ -140,12 +142,12 @@ def test_redirect_after_the_budget_is_not_followed(site: Site, fetcher: Fetcher)
 
 
 def test_page_of_max_bytes_is_accepted(site: Site, fetcher: Fetcher) -> None:
-    """The bound itself is within it."""
+    """A body of exactly `max_bytes` is accepted."""
     assert len(fetch(fetcher, site.add("/", http(200, b"x" * MAX_BYTES))).body) == MAX_BYTES
 
 
 def announce_too_much(request: PendingRequest) -> None:
-    """Announce a terabyte, and send none of it."""
+    """Announce a body of a terabyte and send only the header."""
     request.send(http(200, b"", length=10**12))
     request.wait_until_closed()
 
@@ -165,15 +167,15 @@ def send_endless_body(request: PendingRequest) -> None:
 
 
 @pytest.mark.parametrize("response", [announce_too_much, send_endless_chunks, send_endless_body])
-def test_page_over_max_bytes_is_too_large(site: Site, fetcher: Fetcher, response: Response) -> None:
-    """By its Content-Length, or by what the site sends: no more than the bound is read."""
+def test_page_over_max_bytes_fails_with_too_large(site: Site, fetcher: Fetcher, response: Response) -> None:
+    """A body over `max_bytes` fails with `too_large`, whether its length is announced or not."""
     failure = fetch_failure(fetcher, site.add("/", response))
     assert (failure.reason, failure.http_status) == (Reason.TOO_LARGE, 200)
     assert "FETCH_MAX_BYTES" in failure.detail
 
 
 def test_decompression_bomb_does_not_fill_the_memory(site: Site) -> None:
-    """A body that decodes to 200 MB is dropped at the bound, before it is decoded as a whole."""
+    """Decoding a body of 200 MB stops at the size limit, so that little memory is used."""
     compressor = zlib.compressobj(wbits=31)
     bomb = b"".join([compressor.compress(bytes(10_000_000)) for _ in range(20)]) + compressor.flush()
     url = site.add("/", http(200, bomb, "Content-Encoding: gzip", length=len(bomb)))
@@ -187,7 +189,7 @@ def test_decompression_bomb_does_not_fill_the_memory(site: Site) -> None:
 
 
 def test_pages_of_one_host_share_a_connection(site: Site, fetcher: Fetcher) -> None:
-    """However their bodies are coded: a connection for each page would cost more than the page."""
+    """Pages of one host use the same connection, with every coding of their bodies."""
     site.add("/", http(200, PAGE))
     site.add("/gzip", http(200, gzip.compress(PAGE), "Content-Encoding: gzip"))
     site.add("/chunked", chunked(b"c\r\n", PAGE, b"\r\n0\r\n\r\n"))

@@ -1,4 +1,4 @@
-"""The hosts' slots and Retry-After, with the time given by the test."""
+"""Tests the slots (times of the next allowed requests) of hosts, and Retry-After, with a fake clock."""
 
 from datetime import UTC, datetime
 
@@ -9,7 +9,7 @@ from worker.host_slots import MAX_RETRY_AFTER_SECONDS, MEMORY_BYTES, HostSlots, 
 
 
 def test_slots_of_a_host_are_a_delay_apart() -> None:
-    """Each caller takes a slot of its own, in order, however many come at once; hosts are independent."""
+    """Each caller takes the next slot of a host, one delay after the last; other hosts are not affected."""
     slots = HostSlots()
     assert [slots.take("a", 2, now=10, max_wait=100) for _ in range(4)] == [0, 2, 4, 6]
     assert slots.take("b", 2, now=10, max_wait=100) == 0
@@ -17,7 +17,7 @@ def test_slots_of_a_host_are_a_delay_apart() -> None:
 
 
 def test_slot_beyond_max_wait_is_not_taken() -> None:
-    """A caller that cannot wait leaves the slot to the next one."""
+    """If the wait is longer than `max_wait`, the slot stays free for the next caller."""
     slots = HostSlots()
     assert slots.take("a", 5, now=0, max_wait=0) == 0
     assert slots.take("a", 5, now=0, max_wait=4) == 5
@@ -25,7 +25,7 @@ def test_slot_beyond_max_wait_is_not_taken() -> None:
 
 
 def test_host_is_blocked_for_its_retry_after() -> None:
-    """No other host is; the longer of two values counts, up to `MAX_RETRY_AFTER_SECONDS`."""
+    """Only that host is blocked, until the later of two times, for `MAX_RETRY_AFTER_SECONDS` at most."""
     slots = HostSlots()
     slots.block("a", 60, now=0)
     slots.block("a", 10, now=1)
@@ -37,7 +37,7 @@ def test_host_is_blocked_for_its_retry_after() -> None:
 
 
 def test_least_recently_used_hosts_are_evicted() -> None:
-    """A crawl of many hosts does not fill the memory; blocked hosts stay the longest."""
+    """If the memory is full, the least recently used hosts are removed, but not a blocked host."""
     slots = HostSlots(bytearray(MEMORY_BYTES // 128))
     slots.block("blocked.example", 10_000, now=0)
     for number in range(1000):
@@ -49,7 +49,7 @@ def test_least_recently_used_hosts_are_evicted() -> None:
 
 
 def test_shared_memory_shares_slots() -> None:
-    """The processes of an instance take slots as one process does."""
+    """Two HostSlots with the same memory share the slots and the blocked hosts."""
     memory = bytearray(MEMORY_BYTES)
     first, second = HostSlots(memory), HostSlots(memory)
     assert [each.take("a", 2, now=10, max_wait=100) for each in (first, second, first)] == [0, 2, 4]
@@ -75,6 +75,6 @@ def test_shared_memory_shares_slots() -> None:
     ],
 )
 def test_retry_after_is_parsed_in_both_forms(header: str, seconds: float | None) -> None:
-    """Seconds, and the three formats of an HTTP date (RFC 9110 sections 5.6.7, 10.2.3); else None."""
+    """Seconds and the three formats of an HTTP date (RFC 9110 section 5.6.7) are read."""
     assert datetime(2026, 11, 22, 12, tzinfo=UTC) == NOON
     assert parse_retry_after(header, NOON) == seconds

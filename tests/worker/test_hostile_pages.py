@@ -1,4 +1,4 @@
-"""Hostile pages, sent to a deployed worker process: none blocks it beyond the page's budget."""
+"""Tests hostile pages with a worker process: none of them blocks the worker beyond the page budget."""
 
 from collections.abc import Iterator
 
@@ -9,8 +9,8 @@ from tests.servers.waiting import wait_until
 from tests.servers.worker_process import WorkerProcess, running_worker
 
 BUDGET_SECONDS = 1
-MAX_SECONDS = 60  #: the longest attempt in seconds, which only guards against hanging on a busy machine
-SIZE = 5_000_000  #: bytes of a page: just below FETCH_MAX_BYTES
+MAX_SECONDS = 60  #: maximum duration of an attempt in seconds; high, because a busy machine is slow
+SIZE = 5_000_000  #: size of a page in bytes, slightly less than FETCH_MAX_BYTES
 PAGES = {
     "one element with very many attributes": "<a " + "".join(f"a{n} " for n in range(SIZE // 8)) + ">",
     "very many elements": "<p>" * (SIZE // 3),
@@ -32,7 +32,7 @@ def worker(pubsub: str) -> Iterator[WorkerProcess]:
 def test_page_that_is_slow_to_parse_does_not_block_the_worker(
     worker: WorkerProcess, site: Site, page: str
 ) -> None:
-    """The attempt ends with a reason, the worker takes other requests, and the log has the attempt's time."""
+    """The attempt ends with a reason and a logged duration, and the worker accepts other requests."""
     status, document = worker.push(site.add("/", http(200, page.encode())))
     assert (status, document.get("reason")) in {
         (422, "too_large"),

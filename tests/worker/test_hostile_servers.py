@@ -1,4 +1,4 @@
-"""Hostile servers, on real sockets: none of their responses becomes a page, and none outlasts the budget."""
+"""Tests hostile servers on real sockets: no response becomes a page or takes longer than the page budget."""
 
 import gzip
 import socket
@@ -17,8 +17,8 @@ from tests.servers.site import PendingRequest, Response, Site, http, redirect
 from tests.worker.fetching import fetch, fetch_failure, make_fetcher
 from worker.budget import PageBudget
 
-SHORT_BUDGET = 0.5  #: seconds of a page that only its budget ends
-LONG_BUDGET = 120.0  #: seconds of a page that ends by what the server sends; only guards against hanging
+SHORT_BUDGET = 0.5  #: page budget in seconds for responses that never end
+LONG_BUDGET = 120.0  #: page budget in seconds for responses that end; only guards against hanging
 PAGE = b"<h1>One</h1>"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -30,7 +30,7 @@ def sends(*parts: bytes) -> Callable[[PendingRequest], None]:
 
 
 def sends_slowly(start: bytes, again: bytes) -> Callable[[PendingRequest], None]:
-    """Return a response that sends `start` at once, then `again` byte by byte until the client closes."""
+    """Return a response that sends `start`, then repeats `again` byte by byte until the site is closed."""
 
     def respond(request: PendingRequest) -> None:
         request.send(start)
@@ -41,7 +41,7 @@ def sends_slowly(start: bytes, again: bytes) -> Callable[[PendingRequest], None]
 
 
 def sends_endlessly(start: bytes, again: bytes) -> Callable[[PendingRequest], None]:
-    """Return a response that sends `start`, then `again` at full speed until the client closes."""
+    """Return a response that sends `start`, then repeats `again` at full speed until the client closes."""
 
     def respond(request: PendingRequest) -> None:
         request.send(start)
@@ -67,7 +67,7 @@ def coded(coding: str, body: bytes) -> bytes:
 
 
 def gzip_of_zeros(size: int) -> bytes:
-    """Return `size` zero bytes compressed, about a thousandth of their size."""
+    """Return `size` zero bytes, compressed with gzip to about a thousandth of `size`."""
     compressor = zlib.compressobj(9, wbits=31)
     return b"".join([compressor.compress(bytes(2**20)) for _ in range(size // 2**20)]) + compressor.flush()
 
@@ -167,7 +167,7 @@ SERVERS: dict[str, tuple[Response, set[Reason]]] = {
         coded("gzip", gzip.compress(PAGE)[:-9]),
         {Reason.INCOMPLETE_BODY},
     ),
-    "announces gzip, and sends none": (coded("gzip", PAGE), {Reason.INCOMPLETE_BODY}),
+    "announces gzip, and sends plain text": (coded("gzip", PAGE), {Reason.INCOMPLETE_BODY}),
     "has an unsupported content coding": (coded("rot13", PAGE), {Reason.CONTENT_TYPE}),
     "sends an unrequested part": (
         http(206, PAGE, "Content-Range: bytes 0-11/9000"),
@@ -208,9 +208,9 @@ BOMBS = {
 def test_hostile_server_gives_no_page_and_ends_within_the_budget(
     site: Site, response: Response, reasons: set[Reason], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Each attempt ends with the reason that says what the server did, and logs nothing of what it sent.
+    """Each attempt fails with an expected reason and a detail of at most 1,000 characters, and logs nothing.
 
-    Slow responses never end by themselves, so only the budget can have ended them.
+    Slow responses never end by themselves, so only the page budget can have ended them.
     """
     seconds = SHORT_BUDGET if Reason.PAGE_BUDGET_EXCEEDED in reasons else LONG_BUDGET
     fetcher = make_fetcher(max_redirects=3)
@@ -225,7 +225,7 @@ def test_hostile_server_gives_no_page_and_ends_within_the_budget(
 def test_decompression_bomb_is_refused_before_it_fills_the_memory(
     site: Site, coding: str, body: bytes
 ) -> None:
-    """In every coding, with a few megabytes of memory."""
+    """A decompression bomb in any coding fails, and decoding uses less than 25 MiB of memory."""
     fetcher = make_fetcher(max_bytes=5 * 2**20)
     url = site.add("/", coded(coding, body))
     tracemalloc.start()
@@ -238,7 +238,7 @@ def test_decompression_bomb_is_refused_before_it_fills_the_memory(
 
 
 def test_repetitive_page_is_not_a_decompression_bomb(site: Site) -> None:
-    """A page of table rows is compressed a hundredfold, and accepted."""
+    """A page of table rows, which compression makes a hundred times smaller, is accepted."""
     rows = b"".join(b"<tr><td>%d<td>0<td>0</tr>" % number for number in range(60_000))
     page = b"<table>" + rows + b"</table>"
     url = site.add("/", coded("br", brotli.compress(page, quality=5)))
@@ -246,7 +246,7 @@ def test_repetitive_page_is_not_a_decompression_bomb(site: Site) -> None:
 
 
 def test_unrequested_response_is_not_read_as_the_next(site: Site) -> None:
-    """A server that sends one response too many cannot replace the connection's next page."""
+    """If a server sends two responses to one request, the second is not used for the next request."""
     site.add("/1", http(200, b"<h1>One</h1>") + http(200, b"<h1>Poison</h1>"))
     site.add("/2", http(200, b"<h1>Two</h1>"))
     fetcher = make_fetcher()
@@ -255,7 +255,7 @@ def test_unrequested_response_is_not_read_as_the_next(site: Site) -> None:
 
 
 def test_idle_connection_that_was_closed_is_replaced(site: Site) -> None:
-    """A site may close an idle connection at any time; that does not cost an attempt."""
+    """If the site closed an idle connection, the next request uses a new connection and succeeds."""
     fetcher = make_fetcher()
     for _ in range(3):
         assert fetch(fetcher, site.add("/", sends(http(200, PAGE)))).body == PAGE
@@ -263,7 +263,7 @@ def test_idle_connection_that_was_closed_is_replaced(site: Site) -> None:
 
 
 def test_slow_tls_handshake_ends_within_the_budget() -> None:
-    """The server's handshake would take more than five minutes, so only the budget can have ended it."""
+    """A TLS handshake that would take more than five minutes is ended by the page budget."""
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
 
         def send_handshake_slowly() -> None:
@@ -284,7 +284,7 @@ def test_slow_tls_handshake_ends_within_the_budget() -> None:
         server.start()
         url = f"https://127.0.0.1:{listener.getsockname()[1]}/"
         failure = fetch_failure(make_fetcher(), url, budget=PageBudget(SHORT_BUDGET))
-        # On a busy machine the budget may end before the connection; then the server accepts this one.
+        # On a busy machine the budget may end before the fetcher connects; this connection ends accept().
         socket.create_connection(listener.getsockname()).close()
         server.join()
     assert failure.reason in {Reason.PAGE_BUDGET_EXCEEDED, Reason.TLS}

@@ -1,4 +1,4 @@
-"""The outcome of an extraction: its items, its warnings, and the reason why it failed."""
+"""Tests the outcome of an extraction: its items, its warnings and its reason."""
 
 import hashlib
 import json
@@ -42,7 +42,7 @@ def page(body: str) -> FetchedPage:
 def test_a_failed_extraction_keeps_url_status_and_hash_of_the_page(
     worker: WorkerUnderTest, field: dict[str, Any], body: str, reason: Reason, detail: str
 ) -> None:
-    """They are needed to repair the recipe."""
+    """The outcome of a failed extraction has the reason and the page's URL, status, size and SHA-256."""
     worker.site.page = page(body)
     assert worker.post(push(job(recipe={"name": "book", "fields": {"f": field}}))).status_code == 422
     [outcome] = worker.outcomes()
@@ -52,15 +52,15 @@ def test_a_failed_extraction_keeps_url_status_and_hash_of_the_page(
 
 
 def test_an_unsupported_charset_fails(worker: WorkerUnderTest) -> None:
-    """The reason is `charset`."""
+    """A page with an unsupported charset fails with the reason `charset`."""
     worker.site.page = FetchedPage("https://shop.example/", 200, "text/html; charset=undefined", BODY)
     assert worker.post(push()).status_code == 422
     assert worker.outcomes()[0].reason is Reason.CHARSET
 
 
 @pytest.mark.parametrize("text", ["日" * 500_000, '"' * 800_000, "\x01" * 300_000])
-def test_items_larger_than_an_outcome_are_too_large(worker: WorkerUnderTest, text: str) -> None:
-    """The size is measured as published, with escapes and UTF-8: a larger outcome would be lost."""
+def test_items_larger_than_an_outcome_fail_with_too_large(worker: WorkerUnderTest, text: str) -> None:
+    """Items over MAX_ITEMS_BYTES fail with `too_large`; their size is that of the JSON text in UTF-8."""
     worker.site.page = page(f"<h1>{text}</h1>".replace("\x01", "&#92;"))
     fields = {name: {"css": "h1", "type": "html"} for name in ("a", "b", "c", "d")}
     assert worker.post(push(job(recipe={"name": "book", "fields": fields}))).status_code == 422
@@ -71,7 +71,7 @@ def test_items_larger_than_an_outcome_are_too_large(worker: WorkerUnderTest, tex
 
 
 def test_warnings_about_optional_fields_are_the_detail_of_a_success(worker: WorkerUnderTest) -> None:
-    """The outcome of a success has the extraction's warnings."""
+    """If an optional field has an unreadable value, the job succeeds and `detail` has the warning."""
     worker.site.page = page("<h1>free</h1>")
     worker.post(push(job(recipe={"name": "book", "fields": {"price": {"css": "h1", "type": "number"}}})))
     [outcome] = worker.outcomes()
@@ -80,7 +80,7 @@ def test_warnings_about_optional_fields_are_the_detail_of_a_success(worker: Work
 
 
 def test_items_are_json_in_a_string(worker: WorkerUnderTest) -> None:
-    """A BigQuery JSON column takes them: every character is kept, and numbers are numbers."""
+    """The field `items` is a string with JSON, in which numbers and all characters are kept."""
     worker.site.page = page('<h1>1,234.5</h1><p>"日本" \\ </p>')
     fields = {"n": {"css": "h1", "type": "number"}, "t": {"css": "p"}, "l": {"css": "h1, p", "many": True}}
     worker.post(push(job(recipe={"name": "book", "fields": fields})))

@@ -1,4 +1,4 @@
-"""Deliveries through the real Flask app: what is acknowledged, logged and published."""
+"""Tests pushes to the real Flask app: which are acknowledged, and what is logged and published."""
 
 import hashlib
 import logging
@@ -24,12 +24,12 @@ from worker.page import FetchedPage
 def test_success_is_acknowledged_after_its_outcome_is_published(
     worker: WorkerUnderTest, log_events: LogEvents
 ) -> None:
-    """204 without a body, one outcome with all that is known of the page, and one log line."""
-    # When a job whose page scrapes well is delivered for the second time
+    """A success is responded to with 204; one outcome is published and one line is logged."""
+    # When a job is delivered for the second time, and its page is scraped without an error
     response = worker.post(push(attempt=2))
-    # Then it is acknowledged
+    # Then the push is acknowledged
     assert (response.status_code, response.data) == (204, b"")
-    # And the outcome has all that is known
+    # And every field of the outcome is set
     [outcome] = worker.outcomes()
     fields = outcome.model_dump()
     assert fields.pop("fetch_seconds") <= fields.pop("total_seconds")
@@ -77,12 +77,12 @@ def test_success_is_acknowledged_after_its_outcome_is_published(
 
 
 def test_an_unconfirmed_outcome_is_not_acknowledged(worker: WorkerUnderTest, log_events: LogEvents) -> None:
-    """If Pub/Sub does not confirm the outcome, the job must be delivered again."""
-    # Given a page that scrapes well, and an outcomes topic that does not confirm
+    """If Pub/Sub does not confirm the outcome, the response is 503, so that the job is delivered again."""
+    # Given a page that can be scraped, and an outcomes topic that does not confirm
     worker.publisher.error = PublishUnconfirmed("scrape-outcomes", "no response within 5 s")
     # When the job is delivered
     response = worker.post(push())
-    # Then the job is delivered again
+    # Then the push is not acknowledged
     assert response.status_code == 503
     [event] = log_events()
     assert (event["reason"], event["level"]) == ("publish_unconfirmed", logging.WARNING)
@@ -92,7 +92,7 @@ def test_an_unconfirmed_outcome_is_not_acknowledged(worker: WorkerUnderTest, log
 def test_a_failure_with_an_unconfirmed_outcome_is_retried(
     worker: WorkerUnderTest, log_events: LogEvents
 ) -> None:
-    """The job is delivered again, and the log line has both reasons."""
+    """If the outcome of a failed job is unconfirmed, the status is 503 and the log has both errors."""
     worker.site.error = AttemptFailed(Reason.HTTP_404, "the site answered 404", http_status=404)
     worker.publisher.error = PublishUnconfirmed("scrape-outcomes", "gone")
     assert worker.post(push()).status_code == 503
@@ -103,7 +103,7 @@ def test_a_failure_with_an_unconfirmed_outcome_is_retried(
 def test_every_failure_reason_is_published_and_sets_the_status(
     worker: WorkerUnderTest, log_events: LogEvents, reason: Reason
 ) -> None:
-    """Each reason gives an outcome and the HTTP status of its table row, and none acknowledges."""
+    """Each failure reason is published in an outcome and sets an HTTP status that does not acknowledge."""
     # Given a page whose fetch fails with this reason
     worker.site.error = AttemptFailed(reason, "because", http_status=418, final_url="https://shop.example/x")
     # When the job is delivered
@@ -137,13 +137,13 @@ def fails_in_fetch(worker: WorkerUnderTest) -> None:
 
 
 def fails_in_extraction(worker: WorkerUnderTest) -> None:
-    """Return a page whose content type has the wrong type."""
-    worker.site.page = FetchedPage("https://shop.example/", 200, 7, b"")  # type: ignore[arg-type]  # as a bug would
+    """Let the site return a page whose content type is a number, which makes the extraction raise."""
+    worker.site.page = FetchedPage("https://shop.example/", 200, 7, b"")  # type: ignore[arg-type]  # imitates a bug
 
 
 def fails_in_recording(worker: WorkerUnderTest) -> None:
-    """Return a page without a body."""
-    worker.site.page = FetchedPage("https://shop.example/", 200, "", None)  # type: ignore[arg-type]  # as a bug would
+    """Let the site return a page whose body is None, which makes the creation of the outcome raise."""
+    worker.site.page = FetchedPage("https://shop.example/", 200, "", None)  # type: ignore[arg-type]  # imitates a bug
 
 
 def fails_in_publishing(worker: WorkerUnderTest) -> None:
@@ -155,10 +155,10 @@ def fails_in_publishing(worker: WorkerUnderTest) -> None:
     "bug",
     [fails_in_authentication, fails_in_fetch, fails_in_extraction, fails_in_recording, fails_in_publishing],
 )
-def test_an_unexpected_exception_is_500_and_never_acknowledged(
+def test_an_unexpected_exception_fails_with_500_and_is_not_acknowledged(
     worker: WorkerUnderTest, log_events: LogEvents, bug: Callable[[WorkerUnderTest], None]
 ) -> None:
-    """Wherever it is raised, the log line has the exception with its stack trace."""
+    """An unexpected exception in any step responds with 500, and the log line has the exception."""
     bug(worker)
     assert worker.post(push()).status_code == 500
     [event] = log_events()
@@ -168,7 +168,7 @@ def test_an_unexpected_exception_is_500_and_never_acknowledged(
 
 
 def test_an_internal_error_has_an_outcome(worker: WorkerUnderTest) -> None:
-    """A bug of ours is counted as an outcome like any other: dispatched = succeeded + dead + in flight."""
+    """An unexpected exception of the fetch is published as an outcome with the reason `internal_error`."""
     worker.site.error = RuntimeError("half a pair \ud800 and a lot" + "!" * 5000)
     assert worker.post(push()).status_code == 500
     [outcome] = worker.outcomes()
@@ -179,7 +179,7 @@ def test_an_internal_error_has_an_outcome(worker: WorkerUnderTest) -> None:
 def test_a_job_without_a_trace_uses_the_requests_trace(
     worker: WorkerUnderTest, log_events: LogEvents
 ) -> None:
-    """Either header of Cloud Run is read; the job's own trace, which began at the dispatcher, comes first."""
+    """If the job has no trace, the request's `traceparent` or else `X-Cloud-Trace-Context` is used."""
     body, cloud = push(traceparent=""), {"X-Cloud-Trace-Context": "a" * 32 + "/18;o=1"}
     worker.client.post("/", data=body, headers=cloud)
     worker.client.post("/", data=body, headers={**cloud, "traceparent": f"00-{'b' * 32}-{'c' * 16}-00"})
@@ -197,20 +197,20 @@ def test_a_job_without_a_trace_uses_the_requests_trace(
 
 
 def test_invalid_attributes_do_not_reject_a_job(worker: WorkerUnderTest, log_events: LogEvents) -> None:
-    """Attributes serve logs and joins; a readable job is scraped without them."""
+    """A job with invalid message attributes is scraped; an invalid trace is not copied."""
     assert worker.post(push(job_id="nonsense\n", traceparent="x", run_id="")).status_code == 204
     assert log_events()[0]["job_id"] == JOB["job_id"]
     assert "traceparent" not in worker.publisher.published[0].attributes
 
 
 def test_a_push_without_delivery_attempt_is_attempt_0(worker: WorkerUnderTest) -> None:
-    """A subscription without a dead-letter policy sends no deliveryAttempt."""
+    """A push without deliveryAttempt, from a subscription without dead-letter policy, is attempt 0."""
     assert worker.post(push(attempt=None)).status_code == 204
     assert worker.outcomes()[0].attempt == 0
 
 
-def test_another_path_is_404_and_another_method_405(worker: WorkerUnderTest) -> None:
-    """Both are JSON, and a 405 lists the allowed methods (RFC 9110 section 15.5.6)."""
+def test_an_unknown_path_fails_with_404_and_a_wrong_method_with_405(worker: WorkerUnderTest) -> None:
+    """An unknown path has the status 404; a wrong method has 405, a JSON body and the header Allow."""
     assert worker.client.get("/healthz").json == {"status": "ok"}
     assert worker.client.get("/nothing").status_code == 404
     refused = worker.client.get("/")
@@ -220,11 +220,11 @@ def test_another_path_is_404_and_another_method_405(worker: WorkerUnderTest) -> 
     assert refused.json["reason"] == "Method Not Allowed"
 
 
-def test_a_push_that_used_its_page_budget_before_its_page_is_queued_too_long(
+def test_a_push_that_waited_too_long_fails_with_queued_too_long(
     worker: WorkerUnderTest,
 ) -> None:
-    """The page is not requested: redelivered at once, the job has its whole budget elsewhere."""
-    received_at = time.monotonic() - 31  # of a budget of 40 s, of which a quarter must remain
+    """A push that waited for more than three quarters of its page budget requests no page."""
+    received_at = time.monotonic() - 31  # the budget is 40 s, of which a quarter must remain
     delivery = worker.consumer.deliver("", push, received_at=received_at)
     assert (delivery.reason, delivery.status) == (Reason.QUEUED_TOO_LONG, 503)
     assert "the page was not requested" in delivery.detail

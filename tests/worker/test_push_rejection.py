@@ -1,4 +1,4 @@
-"""Pushes without an attempt: unauthenticated, or without a readable envelope or job."""
+"""Tests pushes that are rejected: unauthenticated, or with an unreadable envelope or job."""
 
 import json
 import logging
@@ -27,7 +27,7 @@ from tests.worker.worker_under_test import LogEvents, WorkerUnderTest
 def test_an_unauthenticated_push_fetches_and_publishes_nothing(
     worker: WorkerUnderTest, log_events: LogEvents, reason: Reason, status: int
 ) -> None:
-    """A push without a valid token could come from any sender, and has no effect."""
+    """A push without a valid token is rejected and logged; no page is requested and nothing is published."""
     worker.authenticator.error = AuthenticationError(reason, "because")
     assert worker.post(push()).status_code == status
     assert worker.site.requested == []
@@ -36,30 +36,30 @@ def test_an_unauthenticated_push_fetches_and_publishes_nothing(
 
 
 class UnreadableBody(BytesIO):
-    """A body that must not be read."""
+    """A request body that fails the test if it is read."""
 
     def read(self, _size: int | None = -1) -> bytes:
-        """Fail."""
+        """Fail the test."""
         raise AssertionError("the body was read")
 
 
 def test_an_unauthenticated_body_is_not_read(worker: WorkerUnderTest) -> None:
-    """The token is checked first, so a stranger's megabytes fill no memory."""
+    """The token is checked before the body is read, so that a large unauthenticated body uses no memory."""
     worker.authenticator.error = AuthenticationError(Reason.BAD_TOKEN, "because")
     announced = {"CONTENT_LENGTH": str(MAX_REQUEST_BYTES)}
     response = worker.client.post("/", input_stream=UnreadableBody(), environ_overrides=announced)
     assert response.status_code == 401
 
 
-def test_an_incomplete_push_is_400(worker: WorkerUnderTest, log_events: LogEvents) -> None:
-    """A push whose body ends early is not acknowledged, so it is delivered again."""
+def test_an_incomplete_push_is_rejected_with_400(worker: WorkerUnderTest, log_events: LogEvents) -> None:
+    """A push whose body is shorter than its Content-Length is rejected with 400, so it is delivered again."""
     response = worker.client.post("/", data=b"{}", environ_overrides={"CONTENT_LENGTH": "1000"})
     assert response.status_code == 400
     assert log_events()[0]["detail"] == "the push ended before its 1000 bytes"
 
 
 def message(**changed: object) -> bytes:
-    """Return a push whose message has these fields changed; a field that is None is left out."""
+    """Return a push whose message has these fields changed; None removes a field."""
     document = json.loads(push())
     changed_message = document["message"] | changed
     document["message"] = {name: value for name, value in changed_message.items() if value is not None}
@@ -90,10 +90,13 @@ UNREADABLE_ENVELOPES = {
 
 
 @pytest.mark.parametrize("body", UNREADABLE_ENVELOPES.values(), ids=UNREADABLE_ENVELOPES.keys())
-def test_an_unreadable_envelope_is_400_and_logged(
+def test_an_unreadable_envelope_is_rejected_with_400_and_logged(
     worker: WorkerUnderTest, log_events: LogEvents, body: bytes
 ) -> None:
-    """Nothing is fetched or published; response and log line have the reason."""
+    """A push with an unreadable envelope is rejected with 400 and logged as `bad_envelope`.
+
+    No page is requested and nothing is published.
+    """
     response = worker.post(body)
     assert response.status_code == 400
     assert worker.site.requested == []
@@ -125,10 +128,10 @@ UNREADABLE_JOBS = {
 
 
 @pytest.mark.parametrize("data", UNREADABLE_JOBS.values(), ids=UNREADABLE_JOBS.keys())
-def test_an_unreadable_job_is_400_and_logged_with_its_attributes(
+def test_an_unreadable_job_is_rejected_with_400_and_logged_with_its_attributes(
     worker: WorkerUnderTest, log_events: LogEvents, data: bytes
 ) -> None:
-    """Job id, run id and trace are in the message's attributes, so the log line has them."""
+    """An unreadable job is rejected with 400; its log line has the ids and the trace of its attributes."""
     assert worker.post(push(data)).status_code == 400
     assert worker.site.requested == []
     assert worker.publisher.published == []
@@ -138,17 +141,19 @@ def test_an_unreadable_job_is_400_and_logged_with_its_attributes(
     assert event["detail"]
 
 
-def test_a_push_without_content_length_is_400(worker: WorkerUnderTest, log_events: LogEvents) -> None:
-    """Pub/Sub always sends Content-Length; a body without it is not read."""
+def test_a_push_without_content_length_is_rejected_with_400(
+    worker: WorkerUnderTest, log_events: LogEvents
+) -> None:
+    """A push without Content-Length, which Pub/Sub always sends, is rejected with 400."""
     response = worker.client.post("/", input_stream=None, headers={"Transfer-Encoding": "chunked"})
     assert response.status_code == 400
     assert log_events()[0]["reason"] == "bad_envelope"
 
 
-def test_a_push_larger_than_any_of_pubsub_is_400_and_not_read(
+def test_a_push_over_the_maximum_size_is_rejected_with_400_and_not_read(
     worker: WorkerUnderTest, log_events: LogEvents
 ) -> None:
-    """Its Content-Length is enough to reject it, so it fills no memory."""
+    """A push is rejected by its Content-Length alone if that is more than Pub/Sub's maximum."""
     response = worker.client.post(
         "/", data=b"x", environ_overrides={"CONTENT_LENGTH": str(MAX_REQUEST_BYTES + 1)}
     )
@@ -156,7 +161,7 @@ def test_a_push_larger_than_any_of_pubsub_is_400_and_not_read(
     assert str(MAX_REQUEST_BYTES + 1) in log_events()[0]["detail"]
 
 
-near_pushes = st.builds(
+pushes_with_one_changed_field = st.builds(
     lambda document, name, value: json.dumps(document | {name: value}).encode(),
     st.just(json.loads(push())),
     st.sampled_from(["message", "subscription", "deliveryAttempt"]),
@@ -169,11 +174,11 @@ near_pushes = st.builds(
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(body=st.binary(max_size=200) | near_pushes | st.binary(max_size=100).map(push))
+@given(body=st.binary(max_size=200) | pushes_with_one_changed_field | st.binary(max_size=100).map(push))
 def test_arbitrary_bytes_are_neither_acknowledged_nor_an_internal_error(
     worker: WorkerUnderTest, body: bytes
 ) -> None:
-    """A body that contains no job is rejected with a reason, and has no effect."""
+    """A body without a readable job is rejected with a 4xx status, and no page is requested."""
     worker.site.requested.clear()
     response = worker.post(body)
     if response.status_code == 204:

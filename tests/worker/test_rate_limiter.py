@@ -1,4 +1,4 @@
-"""The rate limit: a host is not requested before its next slot, and never beyond the page's budget."""
+"""Tests the rate limit of each host, and that a job does not wait longer than its page budget allows."""
 
 import pytest
 
@@ -20,7 +20,7 @@ ONE_SECOND_APART = Politeness(delay_seconds=1, respect_robots=False)
 
 
 def test_delay_is_waited_between_requests(site: Site) -> None:
-    """The first page of a host does not wait; each further one waits for the delay."""
+    """The first request to a host does not wait; each further request waits until the delay has passed."""
     clock = FakeClock()
     fetcher = make_fetcher(clock=clock)
     site.add("/", http(200, PAGE))
@@ -31,7 +31,7 @@ def test_delay_is_waited_between_requests(site: Site) -> None:
 
 
 def test_redirect_waits_for_a_slot(site: Site) -> None:
-    """The request for a redirect's target counts like any other."""
+    """The request for a redirect's target waits for the host's delay, too."""
     clock = FakeClock()
     site.add("/1", redirect("/2"))
     site.add("/2", http(200, PAGE))
@@ -39,8 +39,8 @@ def test_redirect_waits_for_a_slot(site: Site) -> None:
     assert clock.slept == [1]
 
 
-def test_slot_beyond_the_budget_is_rate_limited_at_once(site: Site) -> None:
-    """The job does not hold a concurrency slot while it waits for a slot that it cannot reach."""
+def test_wait_beyond_the_budget_fails_immediately_with_rate_limited(site: Site) -> None:
+    """If the host's delay is longer than the page budget, the job fails immediately, without waiting."""
     clock = FakeClock()
     fetcher = make_fetcher(clock=clock)
     one_minute_apart = Politeness(delay_seconds=60, respect_robots=False)
@@ -53,7 +53,7 @@ def test_slot_beyond_the_budget_is_rate_limited_at_once(site: Site) -> None:
 
 
 def test_longer_of_crawl_delay_and_delay_counts(site: Site) -> None:
-    """robots.txt's Crawl-delay or the crawl's delay_seconds; only the latter if robots.txt is ignored."""
+    """The longer of Crawl-delay and delay_seconds applies, unless robots.txt is ignored."""
     clock = FakeClock()
     fetcher = make_fetcher(clock=clock)
     site.add("/robots.txt", http(200, b"User-agent: *\nCrawl-delay: 3\n"))
@@ -68,7 +68,7 @@ def test_longer_of_crawl_delay_and_delay_counts(site: Site) -> None:
 def test_retry_after_blocks_the_host_for_every_job(
     site: Site, status: int, reason: Reason, header: str
 ) -> None:
-    """The page keeps its own reason; until then other jobs of the host are `rate_limited`, unrequested."""
+    """After Retry-After with 429 or 503, other jobs of the host are `rate_limited` until it ends."""
     # Given a site that sends Retry-After: 90 seconds
     clock = FakeClock()
     fetcher = make_fetcher(clock=clock)
@@ -90,7 +90,7 @@ def test_retry_after_blocks_the_host_for_every_job(
 
 @pytest.mark.parametrize("status", [200, 404, 500])
 def test_retry_after_of_another_status_blocks_nothing(site: Site, status: int) -> None:
-    """It counts for 429 and 503; an invalid value does not count at all."""
+    """Retry-After is ignored if the status is not 429 or 503, or if its value is invalid."""
     fetcher = make_fetcher()
     url = site.add("/", http(status, PAGE, "Retry-After: 90"))
     site.add("/2", http(429, PAGE, "Retry-After: soon"))

@@ -1,4 +1,4 @@
-"""Refused addresses: no spelling, redirect or host name leads a request away from the public internet."""
+"""Tests that no form of an address, redirect or host name leads a request to a network that is not public."""
 
 from threading import Event
 
@@ -14,8 +14,8 @@ from worker.fetch import Fetcher
 
 PAGE = b"<h1>One</h1>"
 
-# How attackers write an address that is not public, as the host of a URL.
-SPELLINGS = [
+# Forms in which an attacker may write an address that is not public as the host of a URL.
+ADDRESS_FORMS = [
     "127.0.0.1", "127.1", "127.0.1", "127.255.255.254", "2130706433", "0x7f000001", "0x7f.0.0.1",
     "0x7f.1", "0177.0.0.1", "0177.0.0.01", "00000177.0.0.1", "017700000001", "127.0x0.0.1", "0",
     "0.0.0.0", "0x0", "00", "10.0.0.1", "10.1", "167772161", "012.0.0.1", "0xa.0.0.1", "172.16.0.1",
@@ -32,7 +32,7 @@ SPELLINGS = [
     "\uff11\uff12\uff17.\uff10.\uff10.\uff11", "localhost", "LOCALHOST", "metadata.google.internal",
     "metadata.google.internal.", "METADATA.google.internal", "metadata", "metadata.goog",
 ]  # fmt: skip
-# URLs that are not requested, whatever host they would lead to.
+# URLs that are rejected before their host is resolved.
 INVALID_URLS = [
     "http://127.0.0.1@shop.example/", "http://shop.example@127.0.0.1/",
     "http://shop.example:80@127.0.0.1/", "http://shop.example\\@127.0.0.1/",
@@ -52,9 +52,9 @@ def public_fetcher() -> Fetcher:
     return make_fetcher(allow_networks="")
 
 
-@pytest.mark.parametrize("host", SPELLINGS)
-def test_address_is_refused_in_every_spelling(public_fetcher: Fetcher, host: str) -> None:
-    """No connection is made: the reason is `refused_address`, or `dns` if there is no such host."""
+@pytest.mark.parametrize("host", ADDRESS_FORMS)
+def test_address_is_refused_in_every_form(public_fetcher: Fetcher, host: str) -> None:
+    """A fetch from each form of the address fails with `refused_address`, or with `dns` if it is a name."""
     url = check_url(f"http://{host}/latest/meta-data")
     failure = fetch_failure(public_fetcher, url, politeness=RESPECT_ROBOTS)
     assert failure.reason in {Reason.REFUSED_ADDRESS, Reason.DNS}
@@ -64,14 +64,14 @@ def test_address_is_refused_in_every_spelling(public_fetcher: Fetcher, host: str
 
 @pytest.mark.parametrize("url", INVALID_URLS)
 def test_invalid_url_is_refused(url: str) -> None:
-    """Other schemes, credentials, zones and invalid ports: such a URL becomes no job."""
+    """A URL with another scheme, credentials, a zone or an invalid host or port is not accepted for a job."""
     with pytest.raises(ValueError, match=r"."):
         check_url(url)
 
 
 @pytest.fixture
 def one_address_fetcher() -> Fetcher:
-    """A fetcher that may contact this machine's first loopback address, and none of its others."""
+    """A fetcher that may contact 127.0.0.1 but no other loopback address."""
     return make_fetcher(allow_networks="127.0.0.1/32")
 
 
@@ -90,14 +90,14 @@ TARGETS = [
 def test_redirect_to_a_refused_address_is_refused(
     site: Site, one_address_fetcher: Fetcher, target: str, status: int
 ) -> None:
-    """A site on a permitted address cannot send us to one that is not."""
+    """A redirect from a permitted address to a refused one fails, and its target is not requested."""
     failure = fetch_failure(one_address_fetcher, site.add("/", redirect(target, status)))
     assert failure.reason in {Reason.REFUSED_ADDRESS, Reason.BAD_URL}
     assert len(site.requests) == 1
 
 
 def test_every_redirect_of_a_chain_is_checked(site: Site, one_address_fetcher: Fetcher) -> None:
-    """The address is checked at each step, and the error names the step."""
+    """The address of each redirect in a chain is checked, and the error has the URL of the refused one."""
     site.add("/1", redirect("/2"))
     site.add("/2", redirect("http://127.0.0.9/3"))
     failure = fetch_failure(one_address_fetcher, site.url("/1"))
@@ -109,7 +109,7 @@ def test_every_redirect_of_a_chain_is_checked(site: Site, one_address_fetcher: F
 def test_robots_txt_redirect_to_a_refused_address_is_refused(
     site: Site, one_address_fetcher: Fetcher
 ) -> None:
-    """The addresses of robots.txt are checked like those of pages, and no page is requested meanwhile."""
+    """If robots.txt redirects to a refused address, the job fails and its page is not requested."""
     site.add("/robots.txt", redirect("http://127.0.0.2/robots.txt"))
     failure = fetch_failure(one_address_fetcher, site.add("/", http(200, PAGE)), politeness=RESPECT_ROBOTS)
     assert failure.reason is Reason.ROBOTS_UNAVAILABLE
@@ -122,7 +122,7 @@ class FakeResolver:
 
     Attributes:
         results: the addresses of the next calls, in order; the last one is repeated.
-        resolved: the names it was called with, in order.
+        resolved: the names that were resolved, in order.
     """
 
     def __init__(self, *results: list[str]) -> None:
@@ -136,26 +136,26 @@ class FakeResolver:
 
 
 def named_url(site: Site, path: str = "/") -> str:
-    """Return a URL of the site by a host name."""
+    """Return a URL of the site whose host is a name instead of an address."""
     return f"http://shop.example:{site.port}{path}"
 
 
 def test_name_is_resolved_once_and_the_checked_address_is_contacted(site: Site) -> None:
-    """DNS rebinding: an address that changes between check and connection is never used."""
-    # Given a name whose first address is permitted, and whose later ones are not
+    """A name is resolved once per connection, so its address cannot change after the check."""
+    # Given a name whose first address is permitted and whose later addresses are not
     resolver = FakeResolver(["127.0.0.1"], ["169.254.169.254"])
     site.add("/", http(200, PAGE))
     # When its page is fetched
     fetcher = make_fetcher(allow_networks="127.0.0.1/32", resolve=resolver)
     page = fetch(fetcher, named_url(site), politeness=RESPECT_ROBOTS)
-    # Then it came from the checked address, under its name, with one resolution for each connection
+    # Then the page is from the checked address, and the name was resolved once for the connection
     assert page.body == PAGE
     assert site.requests[-1].headers["host"] == f"shop.example:{site.port}"
     assert len(resolver.resolved) == site.connections == 1
 
 
 def test_changed_address_of_a_name_is_checked_again(site: Site) -> None:
-    """Each new connection resolves and checks the name anew."""
+    """A new connection to the same host resolves the name again and checks the new address."""
 
     def redirect_and_close(request: PendingRequest) -> None:
         request.send(http(302, b"", "Location: /2", "Connection: close"))
@@ -179,7 +179,7 @@ def test_changed_address_of_a_name_is_checked_again(site: Site) -> None:
     ],
 )
 def test_host_with_one_refused_address_is_refused(site: Site, addresses: list[str]) -> None:
-    """All of its addresses are checked, in any order, and the error names the refused one."""
+    """A host is refused if any of its addresses is refused, and the error has that address."""
     site.add("/", http(200, PAGE))
     fetcher = make_fetcher(allow_networks="127.0.0.1/32", resolve=FakeResolver(addresses))
     failure = fetch_failure(fetcher, named_url(site))
@@ -190,20 +190,20 @@ def test_host_with_one_refused_address_is_refused(site: Site, addresses: list[st
 
 
 def test_next_address_of_a_host_is_tried(site: Site) -> None:
-    """If no connection to the first address is possible."""
+    """If a connection to the first address of a host fails, the next address is used."""
     site.add("/", http(200, PAGE))
     fetcher = make_fetcher(resolve=FakeResolver(["127.0.0.3", "127.0.0.1"]))
     assert fetch(fetcher, named_url(site), politeness=RESPECT_ROBOTS).body == PAGE
 
 
-def test_name_without_address_is_dns() -> None:
-    """An empty result of the resolver is not an internal error."""
+def test_name_without_address_fails_with_dns() -> None:
+    """If the resolver returns no address, the fetch fails with `dns`."""
     fetcher = make_fetcher(resolve=FakeResolver([]))
     assert fetch_failure(fetcher, "http://shop.example/").reason is Reason.DNS
 
 
-def test_silent_resolver_is_page_budget_exceeded() -> None:
-    """The system's resolver takes no timeout, but the page's budget ends the wait for it."""
+def test_silent_resolver_fails_with_page_budget_exceeded() -> None:
+    """The page budget ends the wait for a resolver that does not return."""
     finished = Event()
 
     def wait_for_the_test(_: str) -> list[str]:
@@ -217,7 +217,7 @@ def test_silent_resolver_is_page_budget_exceeded() -> None:
 
 
 def test_metadata_name_is_refused_without_resolving_it() -> None:
-    """On another network it may not resolve; on a cloud's it does."""
+    """The host names of metadata servers are refused by their names, without a DNS query."""
     resolver = FakeResolver(["8.8.8.8"])
     for name in METADATA_NAMES:
         failure = fetch_failure(make_fetcher(resolve=resolver), f"http://{name}/")
@@ -226,5 +226,5 @@ def test_metadata_name_is_refused_without_resolving_it() -> None:
 
 
 def test_refused_address_is_not_retried() -> None:
-    """Its outcome is `failed`: an address does not become public by waiting."""
+    """The reason `refused_address` has the outcome `failed`, which is not retried."""
     assert REASON_MEANINGS[Reason.REFUSED_ADDRESS].outcome is Outcome.FAILED

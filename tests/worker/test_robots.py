@@ -1,4 +1,4 @@
-"""robots.txt rules (RFC 9309) for one crawler: which URLs they allow, at a bounded cost."""
+"""Tests the rules of a robots.txt (RFC 9309): which URLs they allow, and that parsing is fast enough."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def is_allowed(robots: str, path: str, user_agent: str = "scrapeq/0.1 (+https://
     return RobotRules(robots.encode(), product_token(user_agent)).is_allowed(f"{SITE}{path}")
 
 
-# RFC 9309 section 5.1, with its own names.
+# The example of RFC 9309 section 5.1.
 SIMPLE = """
 User-Agent: *
 Disallow: *.gif$
@@ -57,10 +57,10 @@ Disallow: /example/page/disallowed.gif
         (LONGEST, "foobot", "/example/page/disallowed.gif", False),
     ],
 )
-def test_examples_of_rfc_9309_are_decided_as_it_says(
+def test_examples_of_rfc_9309_have_the_documented_results(
     robots: str, agent: str, path: str, expected: bool
 ) -> None:
-    """All of section 5: groups, upper and lower case, the longest match, empty groups."""
+    """The examples of RFC 9309 section 5 allow and disallow the paths that the RFC states."""
     assert is_allowed(robots, path, f"{agent}/1.0") is expected
 
 
@@ -93,7 +93,7 @@ def test_examples_of_rfc_9309_are_decided_as_it_says(
     ],
 )
 def test_paths_are_matched_as_in_rfc_9309(rules: str, path: str, expected: bool) -> None:
-    """Section 2.2.2: octets, escapes, `*` and `$`, the longest rule, `allow` if two are equally long."""
+    """Rules match paths as section 2.2.2 requires, and the longest matching rule applies."""
     assert is_allowed(f"User-agent: *\n{rules}", path) is expected
 
 
@@ -108,18 +108,18 @@ def test_paths_are_matched_as_in_rfc_9309(rules: str, path: str, expected: bool)
     ids=["longest rule", "own group", "shared group", "misspelled"],
 )
 def test_group_and_rule_are_found(robots: str, path: str) -> None:
-    """The crawler's own group counts before `*`; a group may name several crawlers; typos are understood."""
+    """Groups of this crawler, shared groups and a misspelled `Disallow` disallow the path."""
     assert not is_allowed(robots, path)
 
 
 def test_empty_robots_txt_allows_everything() -> None:
-    """It is what a missing robots.txt is treated as."""
+    """Rules without a robots.txt allow every URL and have no crawl delay."""
     assert RobotRules().is_allowed(f"{SITE}/a")
     assert RobotRules().crawl_delay == 0
 
 
 def test_crawl_delay_is_read() -> None:
-    """It is not in RFC 9309, but common; the crawler's own group counts."""
+    """Crawl-delay, a common extension of RFC 9309, is read from the crawler's group or else from `*`."""
     robots = b"User-agent: *\nCrawl-delay: 9\nUser-agent: scrapeq\nCrawl-delay: 2.5"
     assert RobotRules(robots, "scrapeq").crawl_delay == 2.5
     assert RobotRules(robots, "other").crawl_delay == 9
@@ -135,12 +135,12 @@ def test_crawl_delay_is_read() -> None:
     ],
 )
 def test_product_token_is_read_from_the_user_agent(user_agent: str, token: str) -> None:
-    """RFC 9309 section 2.2.1: letters, underscores and hyphens of the User-Agent that sites see."""
+    """The product token (RFC 9309 section 2.2.1) is the crawler's name in the User-Agent."""
     assert product_token(user_agent) == token
 
 
 def test_groups_of_other_crawlers_are_merged() -> None:
-    """Parsing 16,000 groups would take protego minutes, so the groups of other crawlers become one."""
+    """The groups of other crawlers are merged into one, because protego needs minutes for 16,000 groups."""
     names = b"".join(b"User-agent: bot%d\n" % number for number in range(16_000))
     rules = RobotRules(names + b"Disallow: /x\nUser-agent: scrapeq\nDisallow: /y", "scrapeq")
     assert rules.size < 100
@@ -162,7 +162,7 @@ def test_groups_of_other_crawlers_are_merged() -> None:
     ids=["groups", "wildcards", "agents", "no group", "garbage", "delay"],
 )
 def test_hostile_robots_txt_is_parsed_and_matched(body: bytes) -> None:
-    """500 KiB of anything are parsed and matched without an error; the time limit guards against hanging."""
+    """A hostile robots.txt of up to 500 KiB is parsed and matched without an error and without hanging."""
     rules = RobotRules(body, "scrapeq")
     rules.is_allowed(f"{SITE}/" + "a" * 2000)
     assert rules.size <= MAX_ROBOTS_BYTES

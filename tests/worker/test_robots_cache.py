@@ -1,4 +1,4 @@
-"""Sites' robots.txt: fetched before a page, respected, and cached (RFC 9309)."""
+"""Tests that a site's robots.txt is fetched before a page, respected, and cached (RFC 9309)."""
 
 from threading import Event, Thread
 
@@ -20,12 +20,12 @@ PAGE = b"<h1>One</h1>"
 
 
 def robots_txt(text: str) -> bytes:
-    """Return the response with a robots.txt."""
+    """Return the response of a site whose robots.txt is `text`."""
     return http(200, text.encode(), content_type="text/plain")
 
 
 def disallowed_detail(site: Site, robots: Response, path: str) -> str:
-    """Fetch a page of a site with that robots.txt; return `""` if it is allowed, else the error's detail."""
+    """Fetch `path` with this response for robots.txt; return the error's detail, `""` if it is allowed."""
     site.add("/robots.txt", robots)
     url = site.add(path, http(200, PAGE))
     try:
@@ -40,7 +40,7 @@ def disallowed_detail(site: Site, robots: Response, path: str) -> str:
 
 
 def test_disallowed_page_names_robots_txt_path_and_agent(site: Site) -> None:
-    """The outcome's detail says which file disallows which path, and for which product token."""
+    """The detail contains the URL of robots.txt, the disallowed path and the product token."""
     detail = disallowed_detail(site, robots_txt("User-agent: *\nDisallow: /a"), "/a/b?c=1")
     assert detail == f"127.0.0.1:{site.port}/robots.txt disallows /a/b?c=1 for scrapeq"
 
@@ -49,7 +49,7 @@ def test_disallowed_page_names_robots_txt_path_and_agent(site: Site) -> None:
     "path", ["/public/../secret", "/public/%2e%2E/secret", "/./secret", "/a/b/../../secret", "/../secret/.."]
 )
 def test_dot_segments_do_not_bypass_robots_txt(site: Site, path: str) -> None:
-    """Rules are matched against, and requests sent to, the path without them (RFC 3986 section 5.2.4)."""
+    """Dot segments are removed from a path (RFC 3986 section 5.2.4) before it is matched and requested."""
     site.add("/robots.txt", robots_txt("User-agent: *\nDisallow: /secret\nDisallow: /$"))
     failure = fetch_failure(make_fetcher(), site.url(path), politeness=RESPECT_ROBOTS)
     assert failure.reason is Reason.ROBOTS_DISALLOWED
@@ -57,13 +57,13 @@ def test_dot_segments_do_not_bypass_robots_txt(site: Site, path: str) -> None:
 
 
 def test_robots_txt_itself_is_allowed(site: Site) -> None:
-    """RFC 9309 section 2.2.2: it is implicitly allowed."""
+    """The file robots.txt may be scraped even if it disallows everything (RFC 9309 section 2.2.2)."""
     site.add("/robots.txt", robots_txt("User-agent: *\nDisallow: /"))
     assert fetch(make_fetcher(), site.url("/robots.txt"), politeness=RESPECT_ROBOTS).http_status == 200
 
 
 def test_redirect_target_is_checked_too(site: Site) -> None:
-    """A page that is allowed does not lead to one that is disallowed."""
+    """If an allowed page redirects to a disallowed one, the disallowed page is not requested."""
     site.add("/robots.txt", robots_txt("User-agent: *\nDisallow: /private"))
     site.add("/", redirect("/private/1"))
     site.add("/private/1", http(200, PAGE))
@@ -73,7 +73,7 @@ def test_redirect_target_is_checked_too(site: Site) -> None:
 
 
 def test_robots_txt_is_not_requested_if_the_crawl_ignores_it(site: Site) -> None:
-    """`respect_robots: false` is for one's own site."""
+    """With `respect_robots: false` robots.txt is not requested."""
     site.add("/robots.txt", robots_txt("User-agent: *\nDisallow: /"))
     fetch(make_fetcher(), site.add("/", http(200, PAGE)))
     assert site.requests_for("/robots.txt") == []
@@ -81,7 +81,7 @@ def test_robots_txt_is_not_requested_if_the_crawl_ignores_it(site: Site) -> None
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 418, 451])
 def test_missing_robots_txt_allows_everything(site: Site, status: int) -> None:
-    """RFC 9309 section 2.3.1.3: any 4xx counts as missing, but 429, which asks for fewer requests."""
+    """If robots.txt has a 4xx status other than 429, every page is allowed (RFC 9309 section 2.3.1.3)."""
     assert disallowed_detail(site, http(status, b"User-agent: *\nDisallow: /"), "/a") == ""
 
 
@@ -92,7 +92,7 @@ def close_within_body(request: PendingRequest) -> None:
 
 @pytest.mark.parametrize("response", [http(500), http(503), http(599), http(429), close_within_body])
 def test_unavailable_robots_txt_allows_nothing_for_now(site: Site, response: Response) -> None:
-    """RFC 9309 section 2.3.1.4: the job is retried later, and no page is requested meanwhile."""
+    """If robots.txt is unavailable, the job is retried and its page is not requested (section 2.3.1.4)."""
     site.add("/robots.txt", response)
     failure = fetch_failure(make_fetcher(), site.add("/", http(200, PAGE)), politeness=RESPECT_ROBOTS)
     assert failure.reason is Reason.ROBOTS_UNAVAILABLE
@@ -101,18 +101,18 @@ def test_unavailable_robots_txt_allows_nothing_for_now(site: Site, response: Res
     assert site.requests_for("/") == []
 
 
-def test_host_that_fails_keeps_its_own_reason(site: Site) -> None:
-    """`dns`, `connect`, `tls` and `refused_address` say more than `robots_unavailable`."""
+def test_connection_error_of_robots_txt_keeps_its_own_reason(site: Site) -> None:
+    """If the host cannot be reached, the reason is `dns` or `connect` and not `robots_unavailable`."""
     fetcher = make_fetcher()
     failure = fetch_failure(fetcher, "http://nowhere.invalid/", politeness=RESPECT_ROBOTS)
     assert failure.reason is Reason.DNS
-    site.add("/robots.txt", lambda _: None)  # closes without a response
+    site.add("/robots.txt", lambda _: None)  # the site closes the connection without a response
     assert fetch_failure(fetcher, site.url("/"), politeness=RESPECT_ROBOTS).reason is Reason.CONNECT
 
 
 @pytest.mark.parametrize(("redirects", "is_allowed"), [(1, False), (5, False), (6, True)])
 def test_robots_txt_redirects_are_followed_five_times(site: Site, redirects: int, is_allowed: bool) -> None:
-    """RFC 9309 section 2.3.1.2: after more of them the robots.txt counts as missing."""
+    """After more than five redirects robots.txt is treated as missing (RFC 9309 section 2.3.1.2)."""
     for number in range(1, redirects):
         site.add(f"/{number}", redirect(f"/{number + 1}"))
     site.add(f"/{redirects}", robots_txt("User-agent: *\nDisallow: /"))
@@ -125,14 +125,14 @@ def test_robots_txt_redirects_are_followed_five_times(site: Site, redirects: int
     ids=["UTF-8", "Latin-1"],
 )
 def test_robots_txt_redirect_with_raw_bytes_is_followed(site: Site, location: bytes, path: str) -> None:
-    """A Location with bytes beyond ASCII leads to the robots.txt that disallows the page."""
+    """A redirect of robots.txt whose Location has bytes beyond ASCII is followed."""
     moved = b"HTTP/1.1 301 Moved\r\nLocation: " + location + b"\r\nContent-Length: 0\r\n\r\n"
     site.add(path, robots_txt("User-agent: *\nDisallow: /private"))
     assert "disallows /private/1" in disallowed_detail(site, moved, "/private/1")
 
 
 def test_robots_txt_is_read_up_to_500_kib(site: Site) -> None:
-    """RFC 9309 section 2.5: rules before the bound count; the rest of an endless file is not read."""
+    """Only the first 500 KiB of robots.txt are read, and their rules apply (RFC 9309 section 2.5)."""
     start = "User-agent: *\nDisallow: /a\n#".ljust(MAX_ROBOTS_BYTES, "x")
 
     def send_endless_file(request: PendingRequest) -> None:
@@ -145,7 +145,7 @@ def test_robots_txt_is_read_up_to_500_kib(site: Site) -> None:
 
 
 def robots_requests(site: Site, fetcher: Fetcher, pages: int) -> int:
-    """Fetch a page `pages` times; return how often robots.txt has been requested in all."""
+    """Fetch a page `pages` times; return the total number of requests for robots.txt so far."""
     url = site.add("/", http(200, PAGE))
     for _ in range(pages):
         fetch(fetcher, url, politeness=RESPECT_ROBOTS)
@@ -153,7 +153,7 @@ def robots_requests(site: Site, fetcher: Fetcher, pages: int) -> int:
 
 
 def test_robots_txt_is_cached_for_24_hours(site: Site) -> None:
-    """RFC 9309 section 2.4 allows no longer."""
+    """The rules are requested again after 24 hours, the maximum of RFC 9309 section 2.4."""
     clock = FakeClock()
     fetcher = make_fetcher(clock=clock)
     site.add("/robots.txt", robots_txt(""))
@@ -165,7 +165,7 @@ def test_robots_txt_is_cached_for_24_hours(site: Site) -> None:
 
 
 def test_failure_of_robots_txt_is_cached_for_30_seconds(site: Site) -> None:
-    """The jobs that wait for a site that has just failed do not all request it again."""
+    """If robots.txt is unavailable, it is requested again only after 30 seconds."""
     clock = FakeClock()
     fetcher = make_fetcher(clock=clock)
     site.add("/robots.txt", http(500))
@@ -180,7 +180,7 @@ def test_failure_of_robots_txt_is_cached_for_30_seconds(site: Site) -> None:
 
 
 def test_concurrent_jobs_of_one_host_share_one_robots_request(site: Site) -> None:
-    """However many jobs start at once."""
+    """Twenty jobs that start at the same time send one request for robots.txt."""
     all_started = Event()
 
     def wait_for_all_jobs(request: PendingRequest) -> None:
@@ -205,7 +205,7 @@ def test_concurrent_jobs_of_one_host_share_one_robots_request(site: Site) -> Non
 
 
 def test_job_that_gives_up_leaves_the_robots_request_to_the_next(site: Site) -> None:
-    """Its spent budget says nothing about the budgets of other jobs."""
+    """If a job's budget ends while it requests robots.txt, the next job sends the request again."""
     site.add("/robots.txt", PendingRequest.wait_until_closed)
     fetcher = make_fetcher()
     url = site.add("/", http(200, PAGE))
@@ -216,7 +216,7 @@ def test_job_that_gives_up_leaves_the_robots_request_to_the_next(site: Site) -> 
 
 
 def test_least_recently_used_sites_are_evicted(site: Site) -> None:
-    """A crawl of many sites does not fill the memory; an evicted site's robots.txt is requested again."""
+    """If the cache is full, the least recently used site is evicted and later requested again."""
     client = HttpClient("scrapeq/test", Dialer(parse_networks("127.0.0.0/8"), lambda _: ["127.0.0.1"]))
     cache = RobotsCache(client, "scrapeq", note_retry_after=lambda *_: None, clock=FakeClock(), max_sites=3)
     site.add("/robots.txt", robots_txt("User-agent: *\nDisallow: /x"))
@@ -227,7 +227,7 @@ def test_least_recently_used_sites_are_evicted(site: Site) -> None:
 
 
 def test_retry_after_of_robots_txt_blocks_the_host(site: Site) -> None:
-    """As a page's Retry-After does."""
+    """If robots.txt has the status 503 with Retry-After, the host is blocked for that time."""
     fetcher = make_fetcher()
     site.add("/robots.txt", http(503, b"", "Retry-After: 60"))
     url = site.add("/", http(200, PAGE))

@@ -1,4 +1,4 @@
-"""Scraping a job without Pub/Sub: a consumer for another broker needs nothing but `worker/scrape.py`."""
+"""Tests scraping a job without Pub/Sub: a consumer for another broker needs only `worker/scrape.py`."""
 
 import subprocess
 import sys
@@ -32,18 +32,18 @@ def fetch_title(url: str, politeness: Politeness, budget: PageBudget) -> Fetched
 
 @contextmanager
 def no_time_limit(_: PageBudget) -> Iterator[None]:
-    """End nothing."""
+    """Set no time limit."""
     yield
 
 
 @dataclass
 class InMemoryBroker:
-    """A broker in a few lines, with its consumer: what is not acknowledged goes back into the queue.
+    """A minimal broker and its consumer. A message that is not acknowledged is put back into the queue.
 
     Attributes:
-        queue: the messages that wait, each with its number of delivery attempts.
+        queue: the waiting messages, each with the number of its previous delivery attempts.
         outcomes: the published outcomes.
-        publish_error: what publishing an outcome raises.
+        publish_error: raised when an outcome is published; None to publish it.
     """
 
     queue: deque[tuple[bytes, int]] = field(default_factory=deque)
@@ -73,14 +73,15 @@ def make_scraper(error: Exception | None = None) -> Scraper:
             raise error
         return fetch_title(url, politeness, budget)
 
-    # The attempts of these tests start at 0 of the monotonic clock, hence the endless budget.
+    # `received_at` is 0.0 here, but the monotonic clock already shows a large value, so only a huge budget is
+    # not yet spent.
     return Scraper(
         fetch=fetch, page_budget_seconds=1e12, time_limit=no_time_limit, now=lambda: NOW, name="r1/7"
     )
 
 
 def test_scrape_publishes_the_items_and_acknowledges() -> None:
-    """A consumer that knows neither HTTP nor Pub/Sub gets the outcome published, then acknowledges."""
+    """A consumer without HTTP or Pub/Sub acknowledges the job after its outcome was published."""
     broker = InMemoryBroker(deque([(job(), 0)]))
     result = broker.consume(make_scraper())
     assert not broker.queue
@@ -98,8 +99,10 @@ def test_scrape_publishes_the_items_and_acknowledges() -> None:
         (RuntimeError("bug"), Reason.INTERNAL_ERROR),
     ],
 )
-def test_scrape_of_a_failing_page_is_published_and_not_acknowledged(error: Exception, reason: Reason) -> None:
-    """The message is delivered again, and each attempt has an outcome with its number."""
+def test_failed_scrape_publishes_an_outcome_and_does_not_acknowledge(
+    error: Exception, reason: Reason
+) -> None:
+    """A failed job is delivered again; each attempt has an outcome with the attempt's number."""
     broker = InMemoryBroker(deque([(job(), 0)]))
     for _ in range(2):
         assert broker.consume(make_scraper(error)).reason is reason
@@ -114,15 +117,15 @@ def test_scrape_of_a_failing_page_is_published_and_not_acknowledged(error: Excep
         (RuntimeError("bug"), Reason.INTERNAL_ERROR),
     ],
 )
-def test_scrape_with_an_unconfirmed_outcome_is_not_acknowledged(error: Exception, reason: Reason) -> None:
-    """A success whose outcome the broker did not confirm is delivered again."""
+def test_job_with_an_unconfirmed_outcome_is_not_acknowledged(error: Exception, reason: Reason) -> None:
+    """If the outcome cannot be published, the message is delivered again, even if the scrape succeeded."""
     broker = InMemoryBroker(deque([(job(), 0)]), publish_error=error)
     assert broker.consume(make_scraper()).reason is reason
     assert len(broker.queue) == 1
 
 
 def test_scrape_imports_no_http_server_and_no_pubsub() -> None:
-    """What `worker/scrape.py` imports, directly or not, contains no web framework and no broker."""
+    """The module `worker.scrape` imports no web framework and no Pub/Sub client, directly or indirectly."""
     listed = subprocess.run(
         [sys.executable, "-c", "import sys, worker.scrape; print(*sys.modules)"],
         cwd=ROOT,

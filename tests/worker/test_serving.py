@@ -1,4 +1,4 @@
-"""The worker as a process: gunicorn, gevent, real sockets and a real Pub/Sub."""
+"""Tests the worker as a process: gunicorn, gevent, real sockets and a real Pub/Sub server."""
 
 import http.client
 import signal
@@ -12,7 +12,7 @@ from google.cloud.pubsub_v1 import SubscriberClient
 from contract.outcome import Reason
 from contract.outcome_record import OutcomeRecord
 from tests.servers.site import PendingRequest, Response, Site
-from tests.servers.site import http as answering
+from tests.servers.site import http as http_response
 from tests.servers.worker_process import (
     COMMAND,
     OUTCOMES_SUBSCRIPTION,
@@ -25,8 +25,8 @@ from tests.servers.worker_process import (
 BUDGET_SECONDS = 1
 
 
-def test_invalid_settings_end_the_process_with_one_sentence() -> None:
-    """The deployment's log names every fault without a traceback, and Cloud Run sees a failed start."""
+def test_invalid_settings_end_the_process_with_one_line() -> None:
+    """With invalid settings the worker exits with an error and prints one line, which lists every fault."""
     finished = subprocess.run(
         COMMAND,
         cwd=ROOT,
@@ -37,22 +37,22 @@ def test_invalid_settings_end_the_process_with_one_sentence() -> None:
         check=False,
     )
     assert finished.returncode != 0
-    [sentence] = finished.stderr.strip().splitlines()
-    assert sentence.startswith("worker does not start. ")
+    [line] = finished.stderr.strip().splitlines()
+    assert line.startswith("worker does not start. ")
     for name in ("GOOGLE_CLOUD_PROJECT", "PORT", "PUSH_SERVICE_ACCOUNT"):
-        assert f"{name}: " in sentence
+        assert f"{name}: " in line
     assert finished.stdout == ""
 
 
 @pytest.fixture(scope="module")
 def worker(pubsub: str) -> Iterator[WorkerProcess]:
-    """A worker without push authentication, for one push at a time."""
+    """A worker without push authentication that handles one push at a time."""
     with running_worker(pubsub, PAGE_BUDGET_SECONDS=str(BUDGET_SECONDS)) as worker:
         yield worker
 
 
 def test_push_auth_none_is_logged_as_a_warning(worker: WorkerProcess) -> None:
-    """The worker starts, and warns that pushes are not authenticated."""
+    """With PUSH_AUTH=none the worker starts and logs a warning that pushes are not authenticated."""
     assert any("WARNING push_authentication_disabled PUSH_AUTH=none" in line for line in worker.output)
     assert worker.request("GET", "/healthz") == (200, b'{"status":"ok"}\n')
 
@@ -60,8 +60,8 @@ def test_push_auth_none_is_logged_as_a_warning(worker: WorkerProcess) -> None:
 def test_a_job_is_acknowledged_with_its_outcome_in_the_topic(
     worker: WorkerProcess, site: Site, pubsub: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a real process: push, page, outcome confirmed by Pub/Sub, 204."""
-    url = site.add("/book", answering(200, b"<h1>Faust</h1>"))
+    """A worker process responds to a push with 204, and the job's outcome is in the topic."""
+    url = site.add("/book", http_response(200, b"<h1>Faust</h1>"))
     assert worker.push(url) == (204, {})
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", pubsub)
     with SubscriberClient() as subscriber:
@@ -73,15 +73,15 @@ def test_a_job_is_acknowledged_with_its_outcome_in_the_topic(
 
 
 def test_allowed_private_networks_are_logged_as_a_warning(worker: WorkerProcess) -> None:
-    """The log of a deployment shows that fetches may reach private networks."""
+    """A worker that may request private networks logs a warning when it starts."""
     assert any("WARNING private_networks_allowed" in line for line in worker.output)
 
 
 def test_refused_addresses_and_robots_txt_apply_in_the_process(worker: WorkerProcess, site: Site) -> None:
-    """An address stays refused, and a page that robots.txt disallows is not requested."""
+    """A worker process refuses a private address and does not request a page that robots.txt disallows."""
     assert worker.push("http://169.254.169.254/latest/")[1]["reason"] == "refused_address"
-    site.add("/robots.txt", answering(200, b"User-agent: scrapeq\nDisallow: /private"))
-    status, fields = worker.push(site.add("/private/1", answering(200, b"<h1>Faust</h1>")))
+    site.add("/robots.txt", http_response(200, b"User-agent: scrapeq\nDisallow: /private"))
+    status, fields = worker.push(site.add("/private/1", http_response(200, b"<h1>Faust</h1>")))
     assert (status, fields["reason"]) == (422, "robots_disallowed")
     assert "robots.txt disallows /private/1 for scrapeq" in fields["detail"]
     assert site.requests_for("/private/1") == []
@@ -95,21 +95,19 @@ def drip_header(request: PendingRequest) -> None:
 
 def drip_body(request: PendingRequest) -> None:
     """Send a body, byte by byte."""
-    request.send(answering(200, b"", length=10_000))
+    request.send(http_response(200, b"", length=10_000))
     request.send_slowly(b"x" * 10_000)
 
 
 @pytest.mark.parametrize("drip", [drip_header, drip_body, PendingRequest.wait_until_closed])
-def test_no_site_holds_a_worker_beyond_the_page_budget(
-    worker: WorkerProcess, site: Site, drip: Response
-) -> None:
-    """This includes a header sent byte by byte, which no read timeout notices."""
+def test_slow_page_ends_within_the_page_budget(worker: WorkerProcess, site: Site, drip: Response) -> None:
+    """A page that is sent byte by byte, or not at all, fails with `page_budget_exceeded`."""
     status, fields = worker.push(site.add("/slow", drip))
     assert (status, fields["reason"]) == (503, "page_budget_exceeded")
 
 
-def test_idle_and_busy_connections_leave_room_for_others(worker: WorkerProcess, site: Site) -> None:
-    """Clients keep connections open for minutes; health checks and pushes must not wait for them."""
+def test_idle_and_busy_connections_do_not_block_other_requests(worker: WorkerProcess, site: Site) -> None:
+    """Health checks and pushes get a response while other connections are idle or wait for a page."""
     # Given more idle connections than CONCURRENCY, kept open by their clients
     idle = [http.client.HTTPConnection("127.0.0.1", worker.port, timeout=120) for _ in range(3)]
     for connection in idle:
@@ -120,14 +118,14 @@ def test_idle_and_busy_connections_leave_room_for_others(worker: WorkerProcess, 
     pending_push.start()
     # Then other requests get a response
     assert worker.request("GET", "/healthz")[0] == 200
-    assert worker.push(site.add("/book", answering(200, b"<h1>Faust</h1>"))) == (204, {})
+    assert worker.push(site.add("/book", http_response(200, b"<h1>Faust</h1>"))) == (204, {})
     pending_push.join()
     for connection in idle:
         connection.close()
 
 
 def test_sigterm_ends_the_process(worker: WorkerProcess) -> None:
-    """Cloud Run sends SIGTERM and kills ten seconds later; the process ends by itself before that."""
+    """After SIGTERM the worker process exits with status 0 and without a traceback."""
     worker.process.send_signal(signal.SIGTERM)
     assert worker.process.wait(timeout=120) == 0
     assert "Traceback" not in "".join(worker.output)

@@ -1,4 +1,4 @@
-"""The worker's settings: every fault is reported, and the worker does not start with one."""
+"""Tests the worker's settings: every fault is reported, and settings with a fault are rejected."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ GOOD = {
 
 @pytest.fixture(autouse=True)
 def environment() -> Iterator[pytest.MonkeyPatch]:
-    """An environment with the three required variables and no other setting."""
+    """An environment in which only the three required settings are set."""
     with pytest.MonkeyPatch.context() as environment:
         for name in WorkerSettings.model_fields:
             environment.delenv(name.upper(), raising=False)
@@ -37,15 +37,15 @@ def faults(environment: pytest.MonkeyPatch, **variables: str) -> dict[str, str]:
     return dict(fault.split(": ", 1) for fault in str(caught.value).split("; "))
 
 
-def test_defaults_with_three_variables_are_valid() -> None:
-    """The defaults are a valid chain of timeouts: page budget, request timeout, ack deadline."""
+def test_defaults_with_the_required_variables_are_valid() -> None:
+    """The required variables suffice, and page budget < request timeout < ack deadline."""
     settings = load(WorkerSettings)
     assert settings.push_auth == "oidc"
     assert settings.page_budget_seconds < settings.request_timeout_seconds < settings.ack_deadline_seconds
 
 
-def test_every_fault_is_reported_at_once(environment: pytest.MonkeyPatch) -> None:
-    """Missing, malformed and contradictory variables are reported together."""
+def test_all_faults_are_reported_together(environment: pytest.MonkeyPatch) -> None:
+    """Missing, malformed and contradictory variables are reported in one error."""
     reported = faults(
         environment,
         GOOGLE_CLOUD_PROJECT="",
@@ -85,7 +85,7 @@ def test_every_fault_is_reported_at_once(environment: pytest.MonkeyPatch) -> Non
 def test_a_broken_chain_of_timeouts_is_a_fault(
     environment: pytest.MonkeyPatch, budget: str, timeout: str, deadline: str, fault: str
 ) -> None:
-    """Page budget + confirmation ≤ request timeout ≤ ack deadline; else a running job is redelivered."""
+    """Settings are rejected unless page budget + 5 s ≤ request timeout ≤ ack deadline."""
     reported = faults(
         environment,
         PAGE_BUDGET_SECONDS=budget,
@@ -96,14 +96,14 @@ def test_a_broken_chain_of_timeouts_is_a_fault(
 
 
 def test_a_chain_of_timeouts_without_slack_is_valid(environment: pytest.MonkeyPatch) -> None:
-    """The limits themselves are allowed."""
+    """A request timeout of exactly page budget + 5 s, and equal to the ack deadline, is accepted."""
     environment.setenv("PAGE_BUDGET_SECONDS", "55")
     environment.setenv("REQUEST_TIMEOUT_SECONDS", "60")
     assert load(WorkerSettings).page_budget_seconds == 55
 
 
 def test_push_authentication_is_configured_or_disabled(environment: pytest.MonkeyPatch) -> None:
-    """Without an audience or an account any token would be accepted: neither has a default."""
+    """Audience and account are required unless PUSH_AUTH is `none`; PUSH_AUTH=off is rejected."""
     reported = faults(environment, PUSH_AUDIENCE="", PUSH_SERVICE_ACCOUNT="")
     assert reported.keys() == {"PUSH_AUDIENCE", "PUSH_SERVICE_ACCOUNT"}
     assert "PUSH_AUTH=none" in reported["PUSH_AUDIENCE"]

@@ -1,4 +1,4 @@
-"""The processes of an instance share the hosts' slots, so a host sees them as one client."""
+"""Tests that the processes of an instance share the rate limit of each host."""
 
 import json
 from collections import defaultdict
@@ -14,7 +14,7 @@ from tests.servers.site import Site, http, running_site
 from tests.servers.waiting import MAX_WAIT_SECONDS
 from tests.servers.worker_process import OUTCOMES_SUBSCRIPTION, running_worker
 
-# More than one process accepts (worker/gunicorn_conf.py), so that the other process has some of them too.
+# More connections than one process accepts (worker/gunicorn_conf.py), so that both processes get some.
 CONNECTIONS = 70
 PAGE = http(200, b"<h1>One</h1>")
 
@@ -33,7 +33,7 @@ def read_reason(connection: Connection) -> str:
 
 
 def connections_by_process(connections: list[Connection], site: Site) -> list[Connection]:
-    """Push one job over each connection; return a connection to each of the processes that took them."""
+    """Push one job over each connection; return one connection to each process that handled a push."""
     for number, connection in enumerate(connections):
         send_push(connection, site.add(f"/{number}", PAGE), delay=0)
     assert {read_reason(connection) for connection in connections} == {"ok"}
@@ -41,26 +41,26 @@ def connections_by_process(connections: list[Connection], site: Site) -> list[Co
         pulled = subscriber.pull(
             subscription=OUTCOMES_SUBSCRIPTION, max_messages=1000, timeout=MAX_WAIT_SECONDS
         )
-    of_process = defaultdict[str, list[Connection]](list)
+    by_process = defaultdict[str, list[Connection]](list)
     for received in pulled.received_messages:
         outcome = OutcomeRecord.decode(received.message.data)
         if outcome.url.startswith(site.url()):
             number = int(outcome.url.rpartition("/")[2])
-            of_process[outcome.worker].append(connections[number])
-    return [several[0] for several in of_process.values()]
+            by_process[outcome.worker].append(connections[number])
+    return [several[0] for several in by_process.values()]
 
 
 def test_processes_of_an_instance_share_the_slots_of_a_host(
     pubsub: str, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Cloud Run gives an instance several processors, and gunicorn starts a process for each."""
+    """After one worker process requested a host, another process must wait for the host's delay."""
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", pubsub)
     with (
         running_worker(pubsub, WEB_CONCURRENCY="2", CONCURRENCY="2") as worker,
         running_site() as host,
         ExitStack() as stack,
     ):
-        # Given a connection to each of two processes, and a host that neither has requested
+        # Given a connection to each of two processes, and a host that was not requested before
         connections = [
             stack.enter_context(closing(Connection("127.0.0.1", worker.port, timeout=MAX_WAIT_SECONDS)))
             for _ in range(CONNECTIONS)
@@ -74,6 +74,6 @@ def test_processes_of_an_instance_share_the_slots_of_a_host(
         send_push(second, url, delay=60)
         assert read_reason(second) == "rate_limited"
         assert len(host.requests) == 1
-        # And a job without a delay is scraped by it
+        # And the second process scrapes a job without a delay
         send_push(second, url, delay=0)
         assert read_reason(second) == "ok"

@@ -1,4 +1,4 @@
-"""SIGTERM to a worker process: no new attempts, and no job that waits for its ack deadline."""
+"""Tests SIGTERM to a worker process: no attempt begins, and unfinished jobs are redelivered immediately."""
 
 import http.client
 import json
@@ -12,77 +12,76 @@ from google.cloud.pubsub_v1 import SubscriberClient
 from contract.outcome_record import OutcomeRecord
 from tests.servers.pushes import job, push
 from tests.servers.site import PendingRequest, Site
-from tests.servers.site import http as answering
+from tests.servers.site import http as http_response
+from tests.servers.waiting import MAX_WAIT_SECONDS
 from tests.servers.worker_process import OUTCOMES_SUBSCRIPTION, WorkerProcess, running_worker
-
-PATIENCE_SECONDS = 120
 
 
 @pytest.fixture
 def worker(pubsub: str) -> Iterator[WorkerProcess]:
-    """A worker whose pages may take far longer than the time after SIGTERM."""
+    """A worker whose page budget is far longer than the time between SIGTERM and the end of the process."""
     with running_worker(
         pubsub, PAGE_BUDGET_SECONDS="100", REQUEST_TIMEOUT_SECONDS="110", ACK_DEADLINE_SECONDS="120"
     ) as worker:
         yield worker
 
 
-class Gate:
-    """A page that responds when a test opens the gate.
+class HeldPage:
+    """A response that is not sent before the test releases it.
 
     Attributes:
         requested: set when the page is requested.
-        is_open: set by the test to let the page respond.
+        is_released: set by the test to send the response.
     """
 
     def __init__(self) -> None:
         self.requested = Event()
-        self.is_open = Event()
+        self.is_released = Event()
 
     def __call__(self, request: PendingRequest) -> None:
-        """Respond once the gate is open."""
+        """Send the response when the test has released it."""
         self.requested.set()
-        assert self.is_open.wait(PATIENCE_SECONDS)
-        request.send(answering(200, b"<h1>Faust</h1>"))
+        assert self.is_released.wait(MAX_WAIT_SECONDS)
+        request.send(http_response(200, b"<h1>Faust</h1>"))
 
 
 def test_sigterm_finishes_pages_within_the_grace_period_and_redelivers_the_rest(
     worker: WorkerProcess, site: Site, pubsub: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """New pushes are rejected with `shutdown`, and the process ends before Cloud Run kills it."""
+    """After SIGTERM new pushes are rejected and running attempts finish or fail with `shutdown`."""
     # Given a client that keeps its connection open
-    keep_alive = http.client.HTTPConnection("127.0.0.1", worker.port, timeout=PATIENCE_SECONDS)
+    keep_alive = http.client.HTTPConnection("127.0.0.1", worker.port, timeout=MAX_WAIT_SECONDS)
     keep_alive.request("GET", "/healthz")
     assert keep_alive.getresponse().read()
     # And two running attempts, one of which cannot finish
-    finishing, hanging = Gate(), Gate()
+    finishing, hanging = HeldPage(), HeldPage()
     finished_push = worker.start_push(site.add("/soon", finishing))
     ended_push = worker.start_push(site.add("/never", hanging))
-    assert finishing.requested.wait(PATIENCE_SECONDS)
-    assert hanging.requested.wait(PATIENCE_SECONDS)
+    assert finishing.requested.wait(MAX_WAIT_SECONDS)
+    assert hanging.requested.wait(MAX_WAIT_SECONDS)
     # When the process gets SIGTERM
     worker.process.send_signal(signal.SIGTERM)
-    # Then a push over the open connection is rejected, once the signal has arrived
+    # Then a push over the open connection is rejected, as soon as the process has handled the signal
     fields: dict[str, str] = {}
     attempts = 0
     while fields.get("reason") != "shutdown":
         attempts += 1
-        keep_alive.request("POST", "/", push(job(url=site.add("/new", answering(200, b"<h1>New</h1>")))))
+        keep_alive.request("POST", "/", push(job(url=site.add("/new", http_response(200, b"<h1>New</h1>")))))
         with keep_alive.getresponse() as response:
             status, fields = response.status, json.loads(response.read() or b"{}")
     assert (status, fields["reason"]) == (503, "shutdown")
     assert len(site.requests_for("/new")) == attempts - 1
     keep_alive.close()
     # And a page that responds in time is scraped
-    finishing.is_open.set()
+    finishing.is_released.set()
     assert finished_push.result() == (204, {})
-    # And the other job is to be redelivered
+    # And the other job fails with `shutdown`, so that it is redelivered
     status, fields = ended_push.result()
     assert (status, fields["reason"]) == (503, "shutdown")
     assert fields["detail"] == "the worker is shutting down; the job will be redelivered"
     # And the process ends by itself, with an outcome for each job
-    assert worker.process.wait(timeout=PATIENCE_SECONDS) == 0
-    hanging.is_open.set()
+    assert worker.process.wait(timeout=MAX_WAIT_SECONDS) == 0
+    hanging.is_released.set()
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", pubsub)
     with SubscriberClient() as subscriber:
         pulled = subscriber.pull(subscription=OUTCOMES_SUBSCRIPTION, max_messages=1000, timeout=10)
@@ -94,10 +93,10 @@ def test_sigterm_finishes_pages_within_the_grace_period_and_redelivers_the_rest(
 
 
 def test_sigterm_ends_the_process_despite_idle_connections(worker: WorkerProcess) -> None:
-    """Clients keep connections open for minutes; the process ends before Cloud Run kills it."""
-    idle = http.client.HTTPConnection("127.0.0.1", worker.port, timeout=PATIENCE_SECONDS)
+    """After SIGTERM the process exits although a client keeps a connection open."""
+    idle = http.client.HTTPConnection("127.0.0.1", worker.port, timeout=MAX_WAIT_SECONDS)
     idle.request("GET", "/healthz")
     assert idle.getresponse().read()
     worker.process.send_signal(signal.SIGTERM)
-    assert worker.process.wait(timeout=PATIENCE_SECONDS) == 0
+    assert worker.process.wait(timeout=MAX_WAIT_SECONDS) == 0
     idle.close()

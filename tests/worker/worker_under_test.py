@@ -1,4 +1,4 @@
-"""A worker for tests: the real Flask app, with a scripted site in place of the network."""
+"""Provides a worker for tests: the real Flask app, with a scripted site instead of the network."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -73,14 +73,20 @@ def no_time_limit(_: PageBudget) -> Iterator[None]:
 
 @dataclass
 class WorkerUnderTest:
-    """A worker behind its Flask app, with a scripted site, a fake authenticator and a recording publisher."""
+    """A worker that is called through its Flask app.
+
+    Attributes:
+        site: returns the pages.
+        authenticator: accepts or rejects the pushes.
+        publisher: records the outcomes.
+    """
 
     site: ScriptedSite
     authenticator: FakeAuthenticator
     publisher: RecordingPublisher
 
     def __post_init__(self) -> None:
-        """Wire the worker."""
+        """Create the worker's consumer and the client of its Flask app."""
         scraper = Scraper(
             fetch=self.site.fetch,
             page_budget_seconds=40,
@@ -92,7 +98,7 @@ class WorkerUnderTest:
         self.client = make_app(self.consumer).test_client()
 
     def post(self, body: bytes) -> TestResponse:
-        """Push a body."""
+        """Send a push request with this body."""
         return self.client.post("/", data=body, content_type="application/json")
 
     def outcomes(self) -> list[OutcomeRecord]:
@@ -100,6 +106,5 @@ class WorkerUnderTest:
         return [OutcomeRecord.decode(message.data) for message in self.publisher.published]
 
 
-LogEvents = Callable[
-    [], list[dict[str, Any]]
-]  #: returns the fields of each `delivery_finished` logged so far
+#: A function that returns the fields of each `delivery_finished` logged so far.
+LogEvents = Callable[[], list[dict[str, Any]]]
