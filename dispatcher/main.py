@@ -28,7 +28,7 @@ from runtime.settings import load_or_exit, log_allowed_networks
 REPLAY_PUBLISH_SECONDS = 8.0
 REPLAYS_DISABLED = (
     "this dispatcher takes no replays: set PUSH_AUDIENCE and PUSH_SERVICE_ACCOUNT to the audience and the"
-    " account of the pushes, or PUSH_AUTH=none if nobody else can reach the port"
+    " account of the pushes, or set PUSH_AUTH=none if only Pub/Sub can reach the port"
 )
 
 SETTINGS = load_or_exit(DispatcherSettings)

@@ -1,1 +1,1 @@
-"""Cloud Run service 2, the worker: takes the push of a job, scrapes it, and publishes its outcome."""
+"""The worker, the second Cloud Run service: it takes pushes of jobs, scrapes them, and publishes outcomes."""

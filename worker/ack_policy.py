@@ -1,9 +1,12 @@
-"""What ACK_POLICY does about a job that did not succeed, before its outcome is published.
+"""Applies ACK_POLICY to a job that did not succeed, before its outcome is published.
 
-`success` does nothing: only a success is acknowledged. `settled` publishes a failed job to the dead-letter
-topic, with the reason, and a job whose site sent Retry-After to the end of the jobs topic, with the time from
-which it may be tried again; both are then acknowledged. If Pub/Sub does not confirm the message, or a limit
-is exceeded, the job ends as with `success`. The reasons: docs/decisions/settled.md.
+- `success`: the job is not acknowledged, so Pub/Sub delivers it again.
+- `settled`: a failed job is published to the dead-letter topic, with the reason. A job whose site sent
+  Retry-After is published to the jobs topic again, with the time from which it may be tried. Such a job is
+  then acknowledged. If Pub/Sub does not confirm the message, or a limit is exceeded, the job is handled as
+  with `success`.
+
+docs/decisions/settled.md explains why.
 """
 
 from collections.abc import Callable
@@ -17,9 +20,12 @@ from publishing.publisher import Message, Publisher, PublishUnconfirmed
 from worker.delayed import MAX_DEFERRAL_SECONDS
 from worker.scrape import AttemptResult, no_settlement
 
-MAX_DEFERS = 5  #: requeues of one job; then its attempts count, so that "later" is not accepted forever
+MAX_DEFERS = (
+    5  #: maximum number of requeues of one job; after them it is redelivered, which counts as an attempt
+)
 
-#: Takes the message as it was delivered, its job and the result; returns the result, `settled_as` set or not.
+#: Takes the message as it was delivered, its job and the result. Returns the result, with `settled_as` if the
+#: job was settled.
 AckPolicy = Callable[[Message, Job, AttemptResult], AttemptResult]
 
 
@@ -44,7 +50,7 @@ class SettledPolicy:
     now: Callable[[], datetime]
 
     def __call__(self, message: Message, job: Job, result: AttemptResult) -> AttemptResult:
-        """Dead-letter or requeue the job if its result asks for it; see `AckPolicy`."""
+        """Dead-letter a failed job, or requeue a job whose site sent Retry-After; see `AckPolicy`."""
         if result.record.outcome is Outcome.FAILED:
             return self.dead_letter(message, result)
         return self.requeue(message, job, result)
@@ -69,21 +75,24 @@ class SettledPolicy:
     def _deferral(self, data: bytes, job: Job, result: AttemptResult) -> tuple[bytes, datetime] | None:
         """Return the data to publish and its `not_before`; None if the job is not requeued."""
         if result.reason is Reason.NOT_BEFORE and job.not_before is not None:
-            return data, job.not_before  # The same wait goes on: neither an attempt nor a defer is spent.
+            return (
+                data,
+                job.not_before,
+            )  # The job waits for the same time as before, so `defers` stays the same.
         seconds = result.retry_after or 0.0
         if not 0 < seconds <= MAX_DEFERRAL_SECONDS or job.defers >= MAX_DEFERS:
             return None
         until = self.now() + timedelta(seconds=seconds)
         try:
             return defer(data, until, job.defers + 1), until
-        except ValueError:  # The job is so near the maximum size that the two fields do not fit.
+        except ValueError:  # With the two fields, the job would exceed the maximum size.
             return None
 
 
 def _publish_as(
     outcome: Outcome, publisher: Publisher, message: Message, result: AttemptResult, *, suffix: str = ""
 ) -> AttemptResult:
-    """Publish `message`; return the result settled as `outcome`, or not settled if it was not confirmed."""
+    """Publish `message`; return the result settled as `outcome`, or unsettled if Pub/Sub did not confirm."""
     settled_as: Outcome | None = outcome
     try:
         publisher.publish(message)

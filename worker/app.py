@@ -1,4 +1,4 @@
-"""The worker's Flask application: takes a push, and logs one line for each."""
+"""Makes the worker's Flask application, which takes pushes and logs one line for each."""
 
 import time
 from functools import partial
@@ -14,16 +14,17 @@ from worker.push_delivery import Delivery, PushConsumer
 
 
 def make_app(consumer: PushConsumer) -> flask.Flask:
-    """Return the WSGI application: `POST /` takes a push, `GET /healthz` answers probes."""
+    """Return the WSGI application: `POST /` takes a push, and `GET /healthz` is the health check."""
     app = flask.Flask("worker", static_folder=None)
 
     @app.post("/")
     def push() -> flask.typing.ResponseReturnValue:
         request = flask.request
-        # A push also waits in the kernel until this process reads it. That wait is not counted. With
-        # CONCURRENCY=80, 80 pushes at once waited 0.1 s (median) and 1.2 s at most, measured once on two
-        # cores at a load of 12; Cloud Run, and localpubsub under `scrapeq up`, send no more than CONCURRENCY.
-        # A sender without that limit waits longer: 400 pushes at once waited 3.9 s (median), 9.3 s at most.
+        # A push waits in the kernel before this process reads it, and that wait is not counted. Measured once
+        # with CONCURRENCY=80 on two cores at a load of 12, 80 simultaneous pushes waited 0.1 s (median) or
+        # 1.2 s (maximum). Cloud Run, and localpubsub under `scrapeq up`, send at most CONCURRENCY pushes at
+        # the same time. Without that limit the wait is longer: 400 pushes waited 3.9 s (median) or 9.3 s
+        # (maximum).
         received_at = time.monotonic()
         headers = request.headers
         trace = Trace.from_headers(headers.get("traceparent", ""), headers.get("X-Cloud-Trace-Context", ""))
@@ -42,7 +43,7 @@ def make_app(consumer: PushConsumer) -> flask.Flask:
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> flask.typing.ResponseReturnValue:
         response = flask.jsonify(reason=error.name, detail=error.description)
-        # A 405 must say which methods are allowed (RFC 9110 section 15.5.6).
+        # A 405 must list the allowed methods (RFC 9110 section 15.5.6).
         response.headers.extend([(name, value) for name, value in error.get_headers() if name == "Allow"])
         return response, error.code or 500
 

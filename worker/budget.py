@@ -1,4 +1,4 @@
-"""The time that one page may take in all, counted from when the worker received its job."""
+"""Limits the time for the pages of one job, counted from when the worker received the job."""
 
 import time
 from collections.abc import Callable
@@ -6,12 +6,13 @@ from collections.abc import Callable
 from contract.attempt import AttemptFailed
 from contract.outcome import Reason
 
-#: The part of the budget that must remain when a page is started; the wait for a host's slot leaves as much.
+#: The part of the budget that must remain when a job is started. The longest wait for a host's slot leaves
+#: the same part of the remaining budget.
 MIN_REMAINING_FRACTION = 0.25
 
 
 class PageBudget:
-    """The remaining seconds of one page.
+    """The remaining seconds of one job.
 
     Args:
         seconds: the whole budget.
@@ -30,10 +31,10 @@ class PageBudget:
         self._received_at = clock() if received_at is None else received_at
 
     def start(self) -> None:
-        """Check that enough time remains to start the page.
+        """Check that enough time remains to start the job.
 
         Raises:
-            AttemptFailed: `queued_too_long`: redelivered now, the job gets its whole budget elsewhere.
+            AttemptFailed: `queued_too_long`; the job is then redelivered and gets a new budget.
         """
         waited = self._clock() - self._received_at
         if self.seconds - waited < self.seconds * MIN_REMAINING_FRACTION:
@@ -52,6 +53,6 @@ class PageBudget:
         return seconds
 
     def exceeded(self) -> AttemptFailed:
-        """Return the exception that ends a page that took too long."""
+        """Return the exception that ends a job that took too long."""
         detail = f"the page took longer than {self.seconds:g} s (PAGE_BUDGET_SECONDS)"
         return AttemptFailed(Reason.PAGE_BUDGET_EXCEEDED, detail)

@@ -1,4 +1,4 @@
-"""Delayed jobs: a job with `not_before` waits in the worker, but only for as long as that is cheap."""
+"""Lets a job wait in the worker until its `not_before`, within the job's budget and a number of slots."""
 
 import time
 from collections.abc import Callable
@@ -13,17 +13,18 @@ from worker.rate_limiter import MAX_WAIT_FRACTION
 #: The longest Retry-After (seconds) for which a job is deferred. A `not_before` that is further ahead is
 #: ignored, since no worker wrote it.
 MAX_DEFERRAL_SECONDS = 3600.0
-#: Seconds to hold a job when all slots for delayed jobs are taken, so that it is not redelivered in a tight
-#: loop.
+#: Seconds that a job waits when all slots for delayed jobs are taken, so that it is not redelivered in a
+#: tight loop.
 SHORT_WAIT_SECONDS = 1.0
 
 
 class DelayedJobs:
-    """Holds jobs until their `not_before`; one for all jobs of a process.
+    """Lets jobs wait until their `not_before`. All jobs of a process share one instance.
 
     Args:
-        slots: how many jobs may wait for long at once.
-        requeues: whether a job that cannot be run in time is published again; if so, it first waits here.
+        slots: how many jobs may wait at the same time; each further job waits `SHORT_WAIT_SECONDS` at most.
+        requeues: whether the ack policy publishes a job again if its `not_before` is too far away. If so, the
+            job first waits as long as it may; else it fails immediately.
         now: returns the time, with a time zone.
         sleep: waits for a number of seconds.
     """
@@ -68,5 +69,7 @@ class DelayedJobs:
 
 
 def _not_before(job: Job, seconds: float) -> AttemptFailed:
-    detail = f"the site asked for no request before {job.not_before:%Y-%m-%dT%H:%M:%SZ}, in {seconds:.0f} s"
+    detail = (
+        f"the job must not run before {job.not_before:%Y-%m-%dT%H:%M:%SZ}, in {seconds:.0f} s (Retry-After)"
+    )
     return AttemptFailed(Reason.NOT_BEFORE, detail)

@@ -1,4 +1,4 @@
-"""Fetching one page within the rate limit, robots.txt, one time budget and few redirects."""
+"""Fetches one page: follows the rate limit and robots.txt, and limits time, size and redirects."""
 
 import re
 from functools import partial
@@ -18,7 +18,9 @@ from worker.rate_limiter import RateLimiter
 ACCEPT = "text/html, application/xhtml+xml, application/xml;q=0.9, application/json;q=0.9, text/*;q=0.8"
 # HTML, XHTML, XML, JSON and text, by their media types (RFC 6838 section 4.2.8 for the suffixes).
 _ACCEPTED_TYPE = re.compile(r"text/|application/(?:xhtml\+xml|xml|json)\b|[\w.-]+/[\w.-]+\+(?:xml|json)\b")
-_PAGE_STATUSES = frozenset({200, 201, 202, 203})  # 2xx with a whole page; 204 to 206 have none or a part
+_PAGE_STATUSES = frozenset(
+    {200, 201, 202, 203}
+)  # the 2xx with a whole page; 204 and 205 have no body, and 206 has a part
 
 _REASONS = {
     403: Reason.HTTP_403,
@@ -32,18 +34,18 @@ _REASONS_BY_CLASS = {4: Reason.HTTP_4XX, 5: Reason.HTTP_5XX}
 
 
 def reason_of(status: int) -> Reason:
-    """Return the reason for which a response with this HTTP status gives no page."""
+    """Return the outcome's reason for a response with this HTTP status, which is not that of a page."""
     return _REASONS.get(status) or _REASONS_BY_CLASS.get(status // 100, Reason.HTTP_OTHER)
 
 
 class Fetcher:
-    """Fetches pages; one for all jobs of a process.
+    """Fetches pages. All jobs of a process share one instance.
 
     Args:
         client: sends the requests.
-        rate_limiter: delays or forbids each request.
-        max_bytes: the largest page in bytes, both as received and as decoded.
-        max_redirects: redirects that are followed for one page.
+        rate_limiter: delays or refuses each request.
+        max_bytes: the maximum size of a page in bytes, both as received and as decoded.
+        max_redirects: maximum number of redirects that are followed for one page.
     """
 
     def __init__(
@@ -58,12 +60,12 @@ class Fetcher:
         """Return the page at `url`.
 
         Args:
-            url: as `contract.urls.check_url` returns it.
+            url: a URL as `contract.urls.check_url` returns it.
             politeness: the crawl's delay, and whether robots.txt is respected.
-            budget: the page's time; waiting for the host counts.
+            budget: the remaining time of the job; the wait for the host is part of it.
 
         Raises:
-            AttemptFailed: if the page cannot be fetched, for whatever reason.
+            AttemptFailed: if the page cannot be fetched.
         """
         try:
             with get_following_redirects(

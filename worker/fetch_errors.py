@@ -1,4 +1,4 @@
-"""What each error of the HTTP client means to a job: one table from its kinds to the outcome's reasons."""
+"""Translates the errors of the HTTP client into the reasons of outcomes."""
 
 from contract.attempt import AttemptFailed
 from contract.outcome import Reason
@@ -21,7 +21,7 @@ if REASONS.keys() != set(FetchErrorKind):
     raise AssertionError("every kind of fetch error needs a reason")
 
 
-# The setting that an operator may change, for the errors that depend on one.
+# Kinds of errors that depend on a setting, each with the setting that an operator may change.
 _SETTINGS = {
     FetchErrorKind.TOO_LARGE: "FETCH_MAX_BYTES",
     FetchErrorKind.REFUSED_ADDRESS: "FETCH_ALLOW_NETWORKS allows further networks",

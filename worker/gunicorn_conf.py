@@ -1,7 +1,7 @@
-"""The configuration of gunicorn: `gunicorn -c python:worker.gunicorn_conf`.
+"""Configures gunicorn, which is started by `gunicorn -c python:worker.gunicorn_conf`.
 
-The worker class is gevent: docs/decisions/worker-on-gevent.md. It must patch the standard library before
-anything else is imported.
+gunicorn's worker class is gevent; docs/decisions/worker-on-gevent.md explains why. gevent must patch the
+standard library before other modules are imported.
 """
 
 import gc
@@ -18,7 +18,7 @@ from gevent import monkey  # noqa: E402 - after the two lines that shorten the s
 monkey.patch_all()
 
 from runtime.settings import load_or_exit  # noqa: E402 - after the patch
-from worker import shared_memory  # noqa: E402, F401 - after the patch; made before the fork, it is shared by all processes
+from worker import shared_memory  # noqa: E402, F401 - imported after the patch and before the fork, so that all processes share its memory
 from worker.settings import WorkerSettings  # noqa: E402 - after the patch
 
 _settings = load_or_exit(WorkerSettings)
@@ -32,16 +32,16 @@ workers = _settings.web_concurrency
 worker_connections = -(-_settings.concurrency // _settings.web_concurrency) + 64
 # For gevent workers this timeout ends only a process whose event loop hangs; the page budget limits requests.
 timeout = _settings.request_timeout_seconds
-# Cloud Run kills 10 s after SIGTERM; idle connections keep a process alive until this timeout.
+# Cloud Run kills a process 10 s after SIGTERM. Idle connections keep the process alive until this timeout.
 graceful_timeout = 8
-# Longer than the keep-alive of clients and proxies, so that they close idle connections: a request that
-# arrives while the server closes its connection is lost.
+# This is longer than the keep-alive of clients and proxies, so that they close idle connections and not the
+# server: a request that arrives while the server closes its connection is lost.
 keepalive = 620
 control_socket_disable = True
 
 
 def post_worker_init(worker: object) -> None:
-    """Collect garbage from now on, but none of the objects that exist now; gunicorn calls this."""
+    """Enable garbage collection, but exclude all objects that exist now; gunicorn calls this function."""
     del worker
     gc.freeze()
     gc.enable()

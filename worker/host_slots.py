@@ -1,4 +1,4 @@
-"""When each host may be requested next, as far as this instance knows. Pure: callers pass the time."""
+"""Stores the time at which this instance may request each host next. Pure: callers pass the current time."""
 
 import struct
 from contextlib import AbstractContextManager, nullcontext
@@ -7,10 +7,10 @@ from email.utils import parsedate_to_datetime
 from hashlib import blake2b
 from typing import NamedTuple, Protocol
 
-MAX_RETRY_AFTER_SECONDS = 24 * 3600.0  #: seconds for which a host is blocked at most, whatever it asks for
+MAX_RETRY_AFTER_SECONDS = 24 * 3600.0  #: maximum number of seconds for which Retry-After blocks a host
 _RECORD = struct.Struct("=8sdd")  # the host's digest, last_request_at, blocked_until
 _EMPTY = bytes(8)  # the digest of an unused record
-_PROBES = 16  # records in which one host may be stored, as in a hash table with linear probing
+_PROBES = 16  # number of records in which one host may be stored: a hash table with linear probing
 MEMORY_BYTES = 16_384 * _RECORD.size  #: memory for 16,384 hosts; the least recently used are evicted
 
 
@@ -23,18 +23,20 @@ class Memory(Protocol):
 
 
 class _HostRecord(NamedTuple):
-    """What is known of one host; times in seconds of the caller's clock."""
+    """The stored times of one host, in seconds of the caller's clock."""
 
     offset: int  # bytes from the start of the memory
-    last_request_at: float = float("-inf")  # the last slot taken, which may lie in the future
+    last_request_at: float = float("-inf")  # the latest slot that was taken, possibly in the future
     blocked_until: float = float("-inf")  # by Retry-After
 
 
 class HostSlots:
-    """The next request slot of each host. Times are seconds of one monotonic clock.
+    """The next slot of each host: the time at which it may be requested again.
+
+    Times are seconds of one monotonic clock.
 
     Args:
-        memory: stores the slots; None for a bytearray of its own.
+        memory: stores the slots; None for a new bytearray.
         lock: held while the memory is written; shared by all threads and processes that share the memory.
     """
 
@@ -54,7 +56,7 @@ class HostSlots:
             self._write(digest, record._replace(blocked_until=until))
 
     def blocked_seconds(self, host: str, now: float) -> float:
-        """Return for how many more seconds `host` is blocked; 0 if it is not."""
+        """Return for how many more seconds `host` is blocked; 0 if it is not blocked."""
         return max(0.0, self._find(_digest(host)).blocked_until - now)
 
     def take(self, host: str, delay: float, now: float, max_wait: float) -> float:
@@ -79,7 +81,7 @@ class HostSlots:
         return wait
 
     def _find(self, digest: bytes) -> _HostRecord:
-        """Return the host's record, or for a new host the empty or least recently used one to overwrite."""
+        """Return the host's record; for a new host, an empty or else the least recently used place."""
         first = int.from_bytes(digest) % self._records
         oldest_offset, oldest_time = 0, float("inf")
         for number in range(first, first + _PROBES):
@@ -101,9 +103,9 @@ def _digest(host: str) -> bytes:
 
 
 def parse_retry_after(header: str, now: datetime) -> float | None:
-    """Return the seconds from `now` that a Retry-After header asks for; None if the header is invalid.
+    """Return the seconds from `now` to the end of a Retry-After header; None if the header is invalid.
 
-    Both forms are read: seconds, and an HTTP date in any of its three formats (RFC 9110 section 10.2.3).
+    The header contains seconds or an HTTP date, in any of its three formats (RFC 9110 section 10.2.3).
     """
     header = header.strip()
     if header.isascii() and header.isdecimal():

@@ -1,4 +1,4 @@
-"""The worker's wiring: the one module that knows the network, Pub/Sub and the settings."""
+"""Builds the worker from its settings, with the real network and the real Pub/Sub."""
 
 import os
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def make_consumer(settings: WorkerSettings, shutdown: Shutdown) -> PushConsumer:
     publisher = PubSubPublisher(
         settings.google_cloud_project,
         settings.outcomes_topic,
-        # ACK_POLICY=settled may wait for two confirmations, one after the other, in the same time.
+        # With ACK_POLICY=settled two messages may be published one after the other in PUBLISH_SECONDS.
         timeout_seconds=PUBLISH_SECONDS / (2 if settings.ack_policy == "settled" else 1),
         batch_seconds=0.01,
     )
@@ -67,8 +67,8 @@ def _make_scraper(settings: WorkerSettings, shutdown: Shutdown) -> Scraper:
         max_bytes=settings.fetch_max_bytes,
         max_redirects=settings.fetch_max_redirects,
     )
-    # Only a quarter of this process's concurrency slots may be held by jobs of sites that sent Retry-After:
-    # the jobs of all other sites need the rest.
+    # Jobs that wait for the end of a Retry-After may take only a quarter of this process's concurrency slots,
+    # so that the other slots remain free for jobs of other sites.
     slots = max(1, settings.concurrency // (4 * settings.web_concurrency))
     delayed_jobs = DelayedJobs(slots=slots, requeues=settings.ack_policy == "settled", now=_now)
     return Scraper(
@@ -97,6 +97,6 @@ def _now() -> datetime:
 
 @contextmanager
 def _time_limit(shutdown: Shutdown, budget: PageBudget) -> Iterator[None]:
-    """End the attempt when its budget is spent or the process ends, even inside a DNS lookup."""
+    """End the attempt when its budget is spent or the process shuts down, even inside a DNS lookup."""
     with shutdown.attempt(), gevent.Timeout(budget.remaining(), budget.exceeded()):
         yield

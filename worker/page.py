@@ -1,14 +1,14 @@
-"""A fetched page: plain data, since extraction never fetches."""
+"""Defines a fetched page as plain data, so that extraction does not depend on fetching."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class FetchedPage:
-    """The response that a site gave for a page.
+    """A page as its site sent it.
 
     Attributes:
-        url: the requested URL, after redirects; relative links resolve against it.
+        url: the URL of the page, after redirects; relative links resolve against it.
         http_status: 200 to 203.
         content_type: the Content-Type header as sent; `""` if missing.
         body: the bytes, decoded from transfer and content codings.

@@ -1,4 +1,4 @@
-"""The pages of one job: its URL's, and those that its recipe's `next` leads to."""
+"""Scrapes the pages of one job: the page at its URL, and further pages that the recipe's `next` selects."""
 
 import hashlib
 import time
@@ -26,16 +26,16 @@ class FetchPage(Protocol):
 
 
 class Paginator:
-    """Fetches and extracts page after page, and records what the outcome reports.
+    """Fetches and extracts page after page, and measures them for the outcome record.
 
     Args:
         fetch: fetches a page; it checks robots.txt, the rate limit and the address.
-        check_deadline: called between items; raises once the budget is spent.
+        check_deadline: called between items; raises an exception if the budget is spent.
 
     Attributes:
         url: the URL of the last page requested; `""` before the first.
         last_page: the last page requested; None until it has been fetched.
-        body_bytes: bytes of all bodies together.
+        body_bytes: total size of all bodies.
         fetch_seconds: seconds spent on fetching.
     """
 
@@ -58,11 +58,11 @@ class Paginator:
         """Return the items of all pages.
 
         Args:
-            recipe: its `next` selects the link to the next page, its `max_pages` bounds their number.
+            recipe: its `next` selects the link to the next page, and its `max_pages` is their maximum number.
             url: the first page.
 
         Raises:
-            AttemptFailed: if any page cannot be fetched or extracted; a part of the items is not a success.
+            AttemptFailed: if any page cannot be fetched or extracted; the items of other pages are dropped.
         """
         page = self._fetch(url)
         extracted = self._extract(recipe, page)
@@ -84,7 +84,7 @@ class Paginator:
             extracted = self._extract(recipe, page)
             items, warnings = items + extracted.items, warnings + extracted.warnings
             if len(items) > MAX_ITEMS:
-                detail = f"the pages have {len(items)} items; at most {MAX_ITEMS} are taken"
+                detail = f"the pages have {len(items)} items; the maximum is {MAX_ITEMS}"
                 raise AttemptFailed(Reason.TOO_LARGE, detail)
         return Extracted(items, warnings)
 

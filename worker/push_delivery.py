@@ -1,6 +1,6 @@
-"""The consumer for Pub/Sub push: check the token, decode the job, scrape it, and only then acknowledge.
+"""The consumer for Pub/Sub push checks the token, decodes the job, scrapes it, and acknowledges it last.
 
-A consumer for another broker is one file beside this one; see `worker/scrape.py`.
+A consumer for another broker would be one file next to this one; see `worker/scrape.py`.
 """
 
 import secrets
@@ -32,11 +32,13 @@ class Delivery:
         detail: a sentence for people.
         message_id: the message's id, given by Pub/Sub; `""` if the push was rejected.
         attempt: the number of this delivery attempt, from 1; 0 if Pub/Sub does not count them.
-        attributes: the message's attributes, as far as well formed.
-        trace: the job's trace, from its dispatch on; else the request's; None if neither has one.
+        attributes: the message's attributes; a malformed one is empty.
+        trace: the trace that the job's dispatch began; if missing, the request's trace; None if both are
+            missing.
         record: the outcome record, as published; None if no job could be read.
         error: the unexpected exception of an `internal_error`, for its stack trace; else None.
-        settled_as: the outcome as which the ack policy settled the job; the push is then acknowledged.
+        settled_as: the outcome as which the ack policy settled the job; None if the job was not settled. The
+            push of a settled job is acknowledged.
     """
 
     reason: Reason
@@ -56,7 +58,7 @@ class Delivery:
 
     @property
     def status(self) -> int:
-        """The HTTP status of the response; Pub/Sub takes 204 as the acknowledgement."""
+        """The HTTP status of the response; a 204 acknowledges the push."""
         return OUTCOME_MEANINGS[Outcome.SUCCEEDED].status if self.settled_as else status_of(self.reason)
 
 
@@ -84,7 +86,7 @@ class PushConsumer:
         received_at: float,
         trace: Trace | None = None,
     ) -> Delivery:
-        """Take one push, from its token to its HTTP status; never raises.
+        """Handle one push, and return how its delivery ended; never raises.
 
         Args:
             authorization: the request's `Authorization` header; `""` if missing.

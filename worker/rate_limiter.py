@@ -1,4 +1,8 @@
-"""The check before each request to a site, redirects included: Retry-After, robots.txt, the host's delay."""
+"""Checks each request to a site before it is sent, including each redirect.
+
+A request waits for the host's delay, and is refused if Retry-After blocks the host or robots.txt disallows
+the URL. The time at which a host may be requested next is called its slot.
+"""
 
 import time
 from collections.abc import Callable
@@ -21,18 +25,18 @@ MAX_WAIT_FRACTION = 0.75
 
 
 class RateLimiter:
-    """Limits the rate of requests to each host; one for all jobs of a process.
+    """Limits the rate of requests to each host. All jobs of a process share one instance.
 
     Args:
         client: requests robots.txt.
-        user_agent: holds the product token by which robots.txt addresses us.
-        slots: the hosts' slots; None for slots of this process alone.
+        user_agent: the User-Agent header; its product token selects the rules in robots.txt.
+        slots: the hosts' slots, possibly shared with other processes; None for slots of this process only.
         clock: returns monotonic seconds.
         now: returns the time, with a time zone.
         sleep: waits for a number of seconds.
     """
 
-    def __init__(  # noqa: PLR0913 - the last three are one: the time
+    def __init__(  # noqa: PLR0913 - the last three arguments let tests control the time
         self,
         client: HttpClient,
         user_agent: str,
@@ -66,14 +70,14 @@ class RateLimiter:
         self._wait_for_slot(host, delay, budget)
 
     def note_retry_after(self, url: str, retry_after: str) -> float | None:
-        """Block the host of `url` for as long as a Retry-After header asks.
+        """Block the host of `url` for the time in a Retry-After header.
 
         Args:
             url: the URL whose response had the header.
             retry_after: the header; `""` if missing.
 
         Returns:
-            The seconds that the header asks for, or None if it is missing or invalid.
+            The seconds in the header, or None if the header is missing or invalid.
         """
         seconds = parse_retry_after(retry_after, self._now()) if retry_after else None
         if seconds:
@@ -95,15 +99,15 @@ class RateLimiter:
     def _check_blocked(self, host: str) -> None:
         seconds = self._slots.blocked_seconds(host, self._clock())
         if seconds:
-            detail = f"{host} asked for no requests for another {seconds:.0f} s (Retry-After)"
+            detail = f"{host} must not be requested for another {seconds:.0f} s (Retry-After)"
             raise AttemptFailed(Reason.RATE_LIMITED, detail, retry_after=seconds)
 
     def _wait_for_slot(self, host: str, delay: float, budget: PageBudget) -> None:
         max_wait = budget.remaining() * MAX_WAIT_FRACTION
         wait = self._slots.take(host, delay, self._clock(), max_wait)
         if wait > max_wait:
-            detail = f"the next slot of {host} is in {wait:.1f} s, one every {delay:g} s"
-            raise AttemptFailed(Reason.RATE_LIMITED, f"{detail}; a page may wait {max_wait:.1f} s")
+            detail = f"{host} can next be requested in {wait:.1f} s (one request every {delay:g} s)"
+            raise AttemptFailed(Reason.RATE_LIMITED, f"{detail}; the page can wait {max_wait:.1f} s at most")
         if wait:
             self._sleep(wait)
             self._check_blocked(host)

@@ -1,4 +1,4 @@
-"""robots.txt (RFC 9309), parsed with protego: bytes in, verdicts out. Pure."""
+"""Parses robots.txt (RFC 9309) with protego, and decides whether a URL may be requested. Pure."""
 
 import re
 import string
@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote
 
 from protego import Protego
 
-MAX_ROBOTS_BYTES = 500 * 1024  #: bytes of a robots.txt that are read: RFC 9309 section 2.5's minimum
+MAX_ROBOTS_BYTES = 500 * 1024  #: bytes that are read of a robots.txt; RFC 9309 section 2.5 requires as many
 _COMPATIBLE = re.compile(r"\bcompatible;\s*([A-Za-z_-]+)")
 _PRODUCT = re.compile(r"[A-Za-z_-]+")
 _USER_AGENT_LINE = re.compile(r"\s*user[- ]?agent(?:\s*:|\s)\s*([^#]*)", re.IGNORECASE)  # protego's syntax
@@ -17,10 +17,10 @@ _OTHER_AGENTS = "User-agent: -"  # replaces the User-agent lines of all other cr
 
 
 def product_token(user_agent: str) -> str:
-    """Return the name by which robots.txt addresses us; `""` if the User-Agent has none.
+    """Return the product token, by which robots.txt names a crawler; `""` if the User-Agent has no token.
 
-    It is the first product's name, or the one after `compatible;`: letters, `_` and `-` (RFC 9309 section
-    2.2.1).
+    The token is the name after `compatible;`, or else the name of the first product. It consists of letters,
+    `_` and `-` (RFC 9309 section 2.2.1).
     """
     compatible = _COMPATIBLE.search(user_agent)
     if compatible:
@@ -33,7 +33,7 @@ class RobotRules:
     """The rules of one robots.txt for one crawler.
 
     Args:
-        body: the file; only its first 500 KiB are read. An empty one allows everything.
+        body: the file; only its first 500 KiB are read. An empty file allows everything.
         token: the crawler's product token.
 
     Attributes:
@@ -44,7 +44,7 @@ class RobotRules:
     def __init__(self, body: bytes = b"", token: str = "") -> None:
         self._token = token.lower()
         text = body[:MAX_ROBOTS_BYTES].decode("utf-8-sig", errors="replace")
-        # protego would need minutes for a file of nothing but groups, so other crawlers' are merged into one.
+        # protego would need minutes for a file with very many groups, so those of other crawlers are merged.
         text = "\n".join(_merge_other_groups(text, self._token))
         self._protego = Protego.parse(text)
         self.crawl_delay = self._protego.crawl_delay(self._token) or 0.0
@@ -52,13 +52,13 @@ class RobotRules:
 
     def is_allowed(self, url: str) -> bool:
         """Return whether `url` may be requested."""
-        return all(self._protego.can_fetch(spelling, self._token) for spelling in _spellings(url))
+        return all(self._protego.can_fetch(form, self._token) for form in _equivalent_urls(url))
 
 
-def _spellings(url: str) -> Iterator[str]:
-    """Yield `url`, then `url` with its query's `:` and `/` unescaped, then escaped.
+def _equivalent_urls(url: str) -> Iterator[str]:
+    """Yield `url`, then `url` with the `:` and `/` of its query unescaped, then with both escaped.
 
-    RFC 9309 section 2.2.2 compares the three as equal.
+    A rule for one of the three forms applies to all of them (RFC 9309 section 2.2.2).
     """
     yield url
     path, _, query = url.partition("?")
@@ -68,7 +68,7 @@ def _spellings(url: str) -> Iterator[str]:
 
 
 def _merge_other_groups(text: str, token: str) -> Iterator[str]:
-    """Yield the lines; runs of User-agent lines that do not match `token` become one that matches nothing."""
+    """Yield the lines, but replace each run of User-agent lines for other crawlers by one `_OTHER_AGENTS`."""
     previous = ""
     for line in text.splitlines():
         agent = _USER_AGENT_LINE.match(line)
@@ -80,6 +80,6 @@ def _merge_other_groups(text: str, token: str) -> Iterator[str]:
 
 
 def _matches(agent: str, token: str) -> bool:
-    """Return whether a group may apply to `token`; protego compares the token's beginning."""
+    """Return whether a group applies to `token`; like protego, compare only the beginning of the token."""
     name = agent.strip().lower()
     return name == "*" or token.startswith(name.replace("*", ""))

@@ -1,4 +1,4 @@
-"""Each site's robots.txt, fetched once for all jobs that wait for it, and cached for at most a day."""
+"""Fetches each site's robots.txt once for all jobs that wait for it, and caches it for at most a day."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -18,10 +18,10 @@ from worker.robots import MAX_ROBOTS_BYTES, RobotRules
 ACCEPT = "text/plain, */*;q=0.5"
 CACHE_SECONDS = 24 * 3600.0  #: seconds for which rules are cached (RFC 9309 section 2.4)
 FAILURE_CACHE_SECONDS = 30.0  #: seconds for which a failure is cached, so that waiting jobs do not repeat it
-MAX_REDIRECTS = 5  #: redirects that are followed (RFC 9309 section 2.3.1.2)
-MAX_SITES = 2_000  #: cached sites
-MAX_CACHE_BYTES = 16 * 1024 * 1024  #: size of all cached rules, as text
-# If the site's own host fails, the attempt ends with that reason, as the page's request would.
+MAX_REDIRECTS = 5  #: maximum number of redirects that are followed (RFC 9309 section 2.3.1.2)
+MAX_SITES = 2_000  #: maximum number of cached sites
+MAX_CACHE_BYTES = 16 * 1024 * 1024  #: maximum size of all cached rules, as the length of their texts
+# These errors of robots.txt concern the host, so the page would fail too: the attempt gets the same reason.
 _HOST_ERRORS = frozenset(
     {FetchErrorKind.REFUSED_ADDRESS, FetchErrorKind.DNS, FetchErrorKind.CONNECT, FetchErrorKind.TLS}
 )
@@ -30,7 +30,8 @@ _HOST_ERRORS = frozenset(
 class _Entry:
     """One site's robots.txt.
 
-    Pending until `ready` is set. Then `rules` or `error` is set; both are None if the fetching job gave up.
+    The entry is pending until `ready` is set. Then `rules` or `error` is set; both are None if the job that
+    fetched the file was ended.
     """
 
     def __init__(self) -> None:
@@ -45,10 +46,10 @@ class RobotsCache:
 
     Args:
         client: sends the requests.
-        token: our product token.
+        token: the product token of this crawler.
         note_retry_after: called with a URL and its Retry-After header.
         clock: returns monotonic seconds.
-        max_sites: cached sites; the least recently used are evicted.
+        max_sites: maximum number of cached sites; the least recently used site is evicted.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class RobotsCache:
         return len(self._entries)
 
     def rules(self, url: str, budget: PageBudget) -> RobotRules:
-        """Return the rules of the site of `url` for us.
+        """Return the rules that the site of `url` has for this crawler.
 
         Raises:
             AttemptFailed: `robots_unavailable`, or the error of the site's host.
@@ -91,7 +92,7 @@ class RobotsCache:
                 return entry.rules
 
     def _entry(self, robots_url: str) -> tuple[_Entry, bool]:
-        """Return the site's entry, and whether it is new, so that the caller must fill it."""
+        """Return the site's entry, and whether it is new; the caller must fill a new entry."""
         with self._lock:
             entry = self._entries.get(robots_url)
             is_new = entry is None or self._clock() >= entry.expires_at
@@ -105,7 +106,7 @@ class RobotsCache:
             entry.rules, entry.error = self._fetch(robots_url, budget)
             seconds = FAILURE_CACHE_SECONDS if entry.error else CACHE_SECONDS
             entry.expires_at = self._clock() + seconds
-        except BaseException:  # for example this job's budget, which says nothing about other jobs'
+        except BaseException:  # for example, this job's budget is spent; other jobs have their own
             with self._lock:
                 if self._entries.get(robots_url) is entry:
                     del self._entries[robots_url]

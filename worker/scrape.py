@@ -1,8 +1,8 @@
-"""Scrape one job: fetch its pages, extract the items, publish the outcome.
+"""Scrapes one job: fetches its pages, extracts the items, and publishes the outcome.
 
-Nothing here knows how the job came to the worker. `worker/push_delivery.py` is the consumer for Pub/Sub push.
-A consumer for another broker (RabbitMQ, Redis, SQS) is one new file beside it: it decodes the job, calls
-`Scraper.scrape`, and acknowledges the message if the result says so.
+This module does not depend on how the job came to the worker. `worker/push_delivery.py` is the consumer for
+Pub/Sub push. A consumer for another broker (RabbitMQ, Redis, SQS) needs only one new file next to it, which
+decodes the job, calls `Scraper.scrape`, and acknowledges the message if `AttemptResult.acknowledges` is true.
 """
 
 import json
@@ -35,7 +35,7 @@ class AttemptResult:
             failed.
         detail: a sentence for people.
         error: the unexpected exception of an `internal_error`, for its stack trace; else None.
-        retry_after: seconds for which the site asked not to be contacted; None if it did not ask.
+        retry_after: seconds in the site's Retry-After header; None if the header is missing or invalid.
         settled_as: `failed` if the ack policy dead-lettered the job, `deferred` if it requeued the job, else
             None.
     """
@@ -49,7 +49,7 @@ class AttemptResult:
 
     @property
     def acknowledges(self) -> bool:
-        """Whether the broker may drop the message: the outcome is published, and nothing is left to do."""
+        """Whether the message is acknowledged: the outcome is published, and no attempt must follow."""
         return self.reason is Reason.OK or self.settled_as is not None
 
 
@@ -60,16 +60,16 @@ class Fetch(Protocol):
         """Return the page.
 
         Raises:
-            AttemptFailed: with the reason why there is no page.
+            AttemptFailed: if the page cannot be fetched.
         """
 
 
-#: Returns when a job may be tried; raises `AttemptFailed` (`not_before`) if that is too far away.
+#: Waits until a job's `not_before`, or raises `AttemptFailed` (`not_before`) if that time is too far away.
 Delay = Callable[[Job, PageBudget], None]
 #: Publishes an outcome; returns once the broker has confirmed it, or raises `AttemptFailed`.
 PublishOutcome = Callable[[OutcomeRecord], None]
-#: Applies the ack policy to a result before its outcome is published; returns the result, `settled_as` set or
-#: not.
+#: Applies the ack policy to a result before its outcome is published. Returns the result, with `settled_as`
+#: if the job was settled.
 Settle = Callable[[AttemptResult], AttemptResult]
 
 
@@ -85,15 +85,15 @@ def no_settlement(result: AttemptResult) -> AttemptResult:
 
 @dataclass(frozen=True)
 class Scraper:
-    """Scrapes jobs, one per call; safe to call from many greenlets at once.
+    """Scrapes jobs, one per call. Many greenlets may call it at the same time.
 
     Attributes:
         fetch: fetches one page.
-        page_budget_seconds: seconds for everything about one job, from its arrival.
-        time_limit: a context that raises the budget's own error in whatever outlasts the budget.
+        page_budget_seconds: seconds for the pages of one job, from when it was received.
+        time_limit: a context manager that ends its block with the budget's error when the budget is spent.
         now: the current time, with a time zone.
         name: `revision/instance`, the outcome record's `worker`.
-        delay: holds a requeued job until its `not_before`.
+        delay: lets a requeued job wait until its `not_before`.
     """
 
     fetch: Fetch
@@ -114,8 +114,8 @@ class Scraper:
     ) -> AttemptResult:
         """Scrape `job` and publish its outcome.
 
-        Failures of the attempt are returned. An unexpected exception of `settle` is raised: such a message
-        must not be acknowledged.
+        A failure of the attempt is returned as a result. Only an unexpected exception of `settle` is raised,
+        and the message must then not be acknowledged.
 
         Args:
             job: what to scrape.
@@ -142,13 +142,13 @@ class Scraper:
             record = attempt.scrape()
         except AttemptFailed as failure:
             record, retry_after = attempt.failed(failure), failure.retry_after
-        except Exception as unexpected:  # noqa: BLE001 - an unexpected exception is an outcome too
+        except Exception as unexpected:  # noqa: BLE001 - an unexpected exception is reported as an outcome
             record, error = attempt.failed(internal_error(unexpected)), unexpected
         return AttemptResult(record, record.reason, record.detail, error, retry_after)
 
 
 class _Attempt:
-    """One attempt at one job, and what is measured of it."""
+    """One attempt at one job, with its measurements."""
 
     def __init__(self, scraper: Scraper, job: Job, number: int, received_at: float) -> None:
         self._scraper = scraper
@@ -162,7 +162,7 @@ class _Attempt:
         """Return the record of a success.
 
         Raises:
-            AttemptFailed: with the reason why there are no items.
+            AttemptFailed: if the items cannot be scraped.
         """
         budget = PageBudget(self._scraper.page_budget_seconds, received_at=self._received_at)
         budget.start()
@@ -175,13 +175,13 @@ class _Attempt:
         size = len(json.dumps(items, ensure_ascii=False).encode(errors="replace"))
         if size > MAX_ITEMS_BYTES:
             raise AttemptFailed(
-                Reason.TOO_LARGE, f"the items have {size} bytes; at most {MAX_ITEMS_BYTES} are published"
+                Reason.TOO_LARGE, f"the items have {size} bytes; the maximum is {MAX_ITEMS_BYTES}"
             )
         warnings = "; ".join(extracted.warnings)
         return self._record(Reason.OK, warnings, items=items, item_count=len(extracted.items))
 
     def failed(self, failure: AttemptFailed) -> OutcomeRecord:
-        """Return the record of an attempt that gave no items, with what is known of the last page."""
+        """Return the record of a failed attempt, with the URL and the status of the last page, if known."""
         pages = self._pages
         if pages is not None and pages.last_page is not None:
             return self._record(failure.reason, failure.detail)

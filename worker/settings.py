@@ -1,4 +1,4 @@
-"""The settings of the worker."""
+"""Defines the settings of the worker."""
 
 from typing import Annotated, Literal
 
@@ -7,8 +7,8 @@ from pydantic import Field, ValidationInfo, field_validator
 from contract.topology import DEAD_LETTER_TOPIC, JOBS_TOPIC, OUTCOMES_TOPIC
 from runtime.settings import PushSettings
 
-#: Seconds of the request's time reserved for publish confirmations: of the outcome, and with
-#: ACK_POLICY=settled of the dead-lettered or requeued job.
+#: Seconds that remain of the request's time, after the page budget, to publish the outcome and, with
+#: ACK_POLICY=settled, the dead-lettered or requeued job.
 PUBLISH_SECONDS = 5
 
 
@@ -17,18 +17,19 @@ class WorkerSettings(PushSettings):
 
     Attributes:
         outcomes_topic: short name of the outcomes topic.
-        ack_policy: `success` to acknowledge only a success; `settled` to acknowledge also a failed or
-            deferred job, after it was published to the dead-letter topic or to the jobs topic.
+        ack_policy: `success` to acknowledge only jobs that succeeded; `settled` to also acknowledge a failed
+            or deferred job, after it was published to the dead-letter topic or to the jobs topic.
         dead_letter_topic: short name of the dead-letter topic; used with `settled`.
         jobs_topic: short name of the jobs topic; used with `settled`.
-        page_budget_seconds: seconds for one page, from when its push is read: robots.txt, the wait for the
-            host's rate limit, DNS, connection, redirects and body.
+        page_budget_seconds: seconds for the pages of one job, from when its push is read. They include
+            robots.txt, the wait for the host's rate limit, DNS, connection, redirects, body and extraction.
         request_timeout_seconds: request timeout of the container in seconds (Cloud Run's `timeout`).
         ack_deadline_seconds: ack deadline of the subscription in seconds; it is also Pub/Sub's push timeout.
-        concurrency: pushes handled at once by this instance (Cloud Run's `concurrency`).
-        web_concurrency: gunicorn processes in this instance.
+        concurrency: maximum number of pushes that this instance handles at the same time (Cloud Run's
+            `concurrency`).
+        web_concurrency: number of gunicorn processes in this instance.
         fetch_max_bytes: largest size of one page in bytes, as received and as decoded.
-        fetch_max_redirects: redirects followed for one page.
+        fetch_max_redirects: maximum number of redirects followed for one page.
     """
 
     outcomes_topic: Annotated[str, Field(min_length=3)] = OUTCOMES_TOPIC
@@ -43,12 +44,12 @@ class WorkerSettings(PushSettings):
     fetch_max_bytes: Annotated[int, Field(ge=1024)] = 5 * 1024 * 1024
     fetch_max_redirects: Annotated[int, Field(ge=0, le=20)] = 5
 
-    # These check fields and not the whole model: pydantic checks the model only if no field has a fault.
+    # These validators belong to fields: pydantic validates the whole model only if no field has a fault.
     @field_validator("push_audience", "push_service_account")
     @classmethod
     def _authentication_is_complete(cls, value: str, info: ValidationInfo) -> str:
         if not value and info.data.get("push_auth") == "oidc":
-            raise ValueError("must be set, or PUSH_AUTH=none if nobody else can reach the port")
+            raise ValueError("must be set, or set PUSH_AUTH=none if only Pub/Sub can reach the port")
         return value
 
     @field_validator("request_timeout_seconds")
@@ -56,7 +57,7 @@ class WorkerSettings(PushSettings):
     def _page_budget_fits_into_request(cls, value: int, info: ValidationInfo) -> int:
         budget = info.data.get("page_budget_seconds", 0)
         if budget + PUBLISH_SECONDS > value:
-            raise ValueError(f"must be at least {PUBLISH_SECONDS} above PAGE_BUDGET_SECONDS ({budget:g})")
+            raise ValueError(f"must be PAGE_BUDGET_SECONDS ({budget:g}) plus at least {PUBLISH_SECONDS}")
         return value
 
     @field_validator("ack_deadline_seconds")
@@ -65,5 +66,5 @@ class WorkerSettings(PushSettings):
         timeout = info.data.get("request_timeout_seconds", 0)
         if timeout > value:
             why = "Pub/Sub would redeliver a job that still runs"
-            raise ValueError(f"must not be below REQUEST_TIMEOUT_SECONDS ({timeout}): {why}")
+            raise ValueError(f"must not be less than REQUEST_TIMEOUT_SECONDS ({timeout}): {why}")
         return value

@@ -1,6 +1,6 @@
-"""What the processes of an instance share: the hosts' slots, and the lock that guards them.
+"""Creates what the processes of an instance share: the hosts' slots, and the lock that guards them.
 
-Both are created when this module is imported, which gunicorn does before it forks (worker/gunicorn_conf.py).
+gunicorn imports this module before it forks (worker/gunicorn_conf.py), so all processes get the same memory.
 """
 
 import fcntl
@@ -15,10 +15,10 @@ from worker.host_slots import MEMORY_BYTES, HostSlots
 
 
 class InstanceLock:
-    """Held by one thread of one process at a time; the kernel releases it if the process is killed."""
+    """A lock for all threads of all processes; the kernel releases the lock if its process is killed."""
 
     def __init__(self) -> None:
-        # An unnamed file in memory on Linux, since an instance's disk may be read-only.
+        # On Linux the lock is an unnamed file in memory, since an instance's disk may be read-only.
         self._file = os.memfd_create("lock") if sys.platform == "linux" else _unnamed_file()
         self._threads = Lock()
 

@@ -1,9 +1,9 @@
-"""The shutdown of a process after SIGTERM: no new attempts, and those that cannot finish in time are ended.
+"""Shuts a process down after SIGTERM: rejects new attempts, and ends those that do not finish in time.
 
 Cloud Run kills a process 10 s after SIGTERM
-(https://cloud.google.com/run/docs/container-contract#instance-shutdown). A job that is killed has no outcome,
-and is redelivered only after its ack deadline. A job that is ended here has an outcome, and is redelivered at
-once.
+(https://cloud.google.com/run/docs/container-contract#instance-shutdown). The job of a killed attempt has no
+outcome, and is redelivered only after its ack deadline. The job of an attempt that is ended here has an
+outcome, and is redelivered immediately.
 """
 
 import signal
@@ -16,8 +16,8 @@ import gevent
 from contract.attempt import AttemptFailed
 from contract.outcome import Reason
 
-#: Seconds from SIGTERM until the running attempts are ended. The rest of gunicorn's graceful_timeout is left
-#: to publish their outcomes.
+#: Seconds from SIGTERM until the running attempts are ended. Their outcomes are published in the rest of
+#: gunicorn's graceful_timeout.
 GRACE_SECONDS = 5
 
 
@@ -41,8 +41,8 @@ class Shutdown:
         """Register the running attempt for as long as the context lasts.
 
         Raises:
-            AttemptFailed: `shutdown`, at once if SIGTERM was received before, or inside the context when the
-                grace period is over.
+            AttemptFailed: `shutdown`, immediately if SIGTERM was received before, or inside the context when
+                the grace period is over.
         """
         if self.is_shutting_down:
             raise AttemptFailed(Reason.SHUTDOWN, "the worker is shutting down; the page was not requested")
@@ -60,7 +60,7 @@ class Shutdown:
             gevent.spawn_later(self._grace_seconds, self._end_attempts)
 
     def on_sigterm(self) -> None:
-        """Install a signal handler for SIGTERM that begins the shutdown, then calls the handler before it."""
+        """Install a handler for SIGTERM that begins the shutdown, and then calls the previous handler."""
         previous = signal.getsignal(signal.SIGTERM)
 
         def begin(signum: int, frame: FrameType | None) -> None:

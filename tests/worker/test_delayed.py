@@ -55,7 +55,7 @@ def test_job_that_is_requeued_waits_first() -> None:
     """A job with a far `not_before` waits as long as it may, and then fails with `not_before`."""
     slept = list[float]()
     jobs = DelayedJobs(slots=1, requeues=True, now=noon, sleep=slept.append)
-    with pytest.raises(AttemptFailed, match="no request before 2026-11-22T12:10:00Z, in 570 s") as failure:
+    with pytest.raises(AttemptFailed, match="must not run before 2026-11-22T12:10:00Z, in 570 s") as failure:
         jobs.wait_until_not_before(job_not_before(600), budget())
     assert failure.value.reason is Reason.NOT_BEFORE
     assert slept == [MAX_WAIT]

@@ -66,7 +66,7 @@ def test_items_larger_than_an_outcome_fail_with_too_large(worker: WorkerUnderTes
     assert worker.post(push(job(recipe={"name": "book", "fields": fields}))).status_code == 422
     [outcome] = worker.outcomes()
     assert outcome.reason is Reason.TOO_LARGE
-    assert f"at most {MAX_ITEMS_BYTES}" in outcome.detail
+    assert f"the maximum is {MAX_ITEMS_BYTES}" in outcome.detail
     assert len(worker.publisher.published[0].data) < 10_000
 
 
