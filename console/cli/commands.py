@@ -23,7 +23,7 @@ from console.report.tables import (
     result_lines,
     results_table,
 )
-from console.stack.services import AckPolicy, DeliveryPolicy, Politeness, StackOptions
+from console.stack.services import AckPolicy, DeliveryPolicy, PolitenessScope, StackOptions
 from console.stack.signals import raise_on_signals
 from console.terminal import open_terminal, print_line, show_progress, show_steps
 
@@ -69,7 +69,7 @@ AckPolicyOption = Annotated[
     typer.Option(help="settled: the worker itself dead-letters failed jobs and defers those that must wait."),
 ]
 PolitenessOption = Annotated[
-    Politeness, typer.Option(help="ordered: politeness.per_host limits all worker processes together.")
+    PolitenessScope, typer.Option(help="ordered: politeness.per_host limits all worker processes together.")
 ]
 ORDERED_NEEDS_SETTLED = (
     "--politeness ordered needs --ack-policy settled. Otherwise each failed job would block all jobs of its "
@@ -108,7 +108,7 @@ def up(  # noqa: PLR0913, PLR0917 - typer makes an option of each argument
     ] = 600,
     workers: Annotated[int, typer.Option(help="Number of worker processes.", min=1, max=64)] = 2,
     ack_policy: AckPolicyOption = AckPolicy.SUCCESS,
-    politeness: PolitenessOption = Politeness.INSTANCE,
+    politeness: PolitenessOption = PolitenessScope.INSTANCE,
 ) -> None:
     """Run Scrapeq on this machine: Pub/Sub, dispatcher and worker, until Ctrl-C.
 
@@ -118,7 +118,7 @@ def up(  # noqa: PLR0913, PLR0917 - typer makes an option of each argument
 
     if minimum_backoff > maximum_backoff:
         raise UsageError("--minimum-backoff must not be greater than --maximum-backoff.")
-    if politeness is Politeness.ORDERED and ack_policy is not AckPolicy.SETTLED:
+    if politeness is PolitenessScope.ORDERED and ack_policy is not AckPolicy.SETTLED:
         raise UsageError(ORDERED_NEEDS_SETTLED)
     delivery = DeliveryPolicy(
         ack_deadline, max_delivery_attempts, minimum_backoff, maximum_backoff, politeness

@@ -16,7 +16,13 @@ from google.pubsub_v1.services.publisher.transports import PublisherGrpcTranspor
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
 from console.errors import StackError
-from console.stack.services import PROJECT, PUSH_AUDIENCE, PUSH_SERVICE_ACCOUNT, DeliveryPolicy, Politeness
+from console.stack.services import (
+    PROJECT,
+    PUSH_AUDIENCE,
+    PUSH_SERVICE_ACCOUNT,
+    DeliveryPolicy,
+    PolitenessScope,
+)
 from contract.topology import (
     DEAD_LETTER_SUBSCRIPTION,
     DEAD_LETTER_TOPIC,
@@ -106,7 +112,7 @@ def _subscriptions(push_endpoint: str, policy: DeliveryPolicy) -> Iterator[types
             max_delivery_attempts=policy.max_delivery_attempts,
         ),
         expiration_policy=_NEVER_EXPIRES,
-        enable_message_ordering=policy.politeness is Politeness.ORDERED,
+        enable_message_ordering=policy.politeness is PolitenessScope.ORDERED,
     )
     yield _pull_subscription(DEAD_LETTER_SUBSCRIPTION, DEAD_LETTER_TOPIC)
     for topic, name in LEDGER_SUBSCRIPTIONS.items():
@@ -168,7 +174,7 @@ def _check_ordering(subscriber: SubscriberClient, wanted: types.Subscription) ->
     # The ordering of a subscription is immutable: https://cloud.google.com/pubsub/docs/ordering#enable_message_ordering
     found = subscriber.get_subscription(subscription=wanted.name, timeout=CALL_TIMEOUT_SECONDS, retry=None)
     if found.enable_message_ordering != wanted.enable_message_ordering:
-        politeness = Politeness.ORDERED if found.enable_message_ordering else Politeness.INSTANCE
+        politeness = PolitenessScope.ORDERED if found.enable_message_ordering else PolitenessScope.INSTANCE
         raise StackError(
             f"The subscription {PUSH_SUBSCRIPTION} was created for --politeness {politeness}, "
             "and Pub/Sub cannot change the ordering of a subscription. "

@@ -28,7 +28,7 @@ class AckPolicy(StrEnum):
     SETTLED = "settled"
 
 
-class Politeness(StrEnum):
+class PolitenessScope(StrEnum):
     """Whether a host's `per_host` limit holds for one worker process or for all together."""
 
     INSTANCE = "instance"
@@ -51,7 +51,7 @@ class DeliveryPolicy:
     max_delivery_attempts: int = 5
     minimum_backoff_seconds: int = 10
     maximum_backoff_seconds: int = 600
-    politeness: Politeness = Politeness.INSTANCE
+    politeness: PolitenessScope = PolitenessScope.INSTANCE
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from console.ledger.sqlite_views import table
-from console.stack.services import AckPolicy, DeliveryPolicy, Politeness, StackOptions
+from console.stack.services import AckPolicy, DeliveryPolicy, PolitenessScope, StackOptions
 from console.stack.stack import Stack
 from tests.journey.dispatching import await_accounting, dispatch
 from tests.servers.counting_hosts import Hosts, serving_hosts
@@ -18,7 +18,7 @@ PAGES_PER_HOST = 12
 
 
 @contextmanager
-def running_stack(data: Path, politeness: Politeness) -> Iterator[Stack]:
+def running_stack(data: Path, politeness: PolitenessScope) -> Iterator[Stack]:
     """Run a stack with four worker processes."""
     policy = DeliveryPolicy(politeness=politeness, max_delivery_attempts=100)
     options = StackOptions(
@@ -46,7 +46,7 @@ def test_ordered_politeness_keeps_per_host_over_all_worker_processes(
 ) -> None:
     """Pub/Sub delivers one job of an ordering key at a time, over all processes; hosts run in parallel."""
     urls = urls_of(hosts)
-    with running_stack(tmp_path / "data", Politeness.ORDERED) as stack:
+    with running_stack(tmp_path / "data", PolitenessScope.ORDERED) as stack:
         # When many pages of many hosts are dispatched
         run_id = dispatch(stack.dispatcher_url, urls, politeness={"per_host": per_host})
         # Then several hosts have open requests at the same time, as many as permitted
@@ -66,7 +66,7 @@ def test_ordered_politeness_keeps_per_host_over_all_worker_processes(
 def test_instance_politeness_exceeds_per_host_over_all_worker_processes(tmp_path: Path, hosts: Hosts) -> None:
     """The control: without ordering the hosts do see more requests, so the test above can fail."""
     urls = urls_of(hosts)
-    with running_stack(tmp_path / "data", Politeness.INSTANCE) as stack:
+    with running_stack(tmp_path / "data", PolitenessScope.INSTANCE) as stack:
         run_id = dispatch(stack.dispatcher_url, urls, politeness={"per_host": 1})
         hosts.await_open(lambda: max(hosts.open.values(), default=0) > 2, "a host has three open requests")
         hosts.release()

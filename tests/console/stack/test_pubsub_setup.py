@@ -20,7 +20,7 @@ from console.stack.pubsub_setup import (
     subscription_path,
     topic_path,
 )
-from console.stack.services import PROJECT, DeliveryPolicy, Politeness
+from console.stack.services import PROJECT, DeliveryPolicy, PolitenessScope
 from contract.outcome_record import OutcomeRecord
 from contract.topology import (
     DEAD_LETTER_SUBSCRIPTION,
@@ -99,7 +99,7 @@ def test_prepare_topology_again_updates_the_endpoint_and_keeps_the_backlog(host:
 
 def test_changed_ordering_of_an_existing_subscription_raises_stack_error(host: str) -> None:
     """Pub/Sub cannot change the ordering: an error says so, else ordering keys would have no effect."""
-    ordered = DeliveryPolicy(politeness=Politeness.ORDERED)
+    ordered = DeliveryPolicy(politeness=PolitenessScope.ORDERED)
     prepare_topology(host, ENDPOINT, ordered)
     prepare_topology(host, ENDPOINT, ordered)
     with subscriber_client(host) as subscriber:

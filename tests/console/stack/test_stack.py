@@ -17,7 +17,7 @@ from console.stack.process import wait_until_healthy
 from console.stack.services import (
     AckPolicy,
     DeliveryPolicy,
-    Politeness,
+    PolitenessScope,
     StackOptions,
     environment_of,
     without_loopback_proxies,
@@ -156,7 +156,7 @@ def test_environment_has_ack_policy_and_politeness(tmp_path: Path) -> None:
     options = StackOptions(data=tmp_path)
     environment = environment_of(options, Stack(options).addresses, {})
     assert (environment["ACK_POLICY"], environment["POLITENESS"]) == ("success", "instance")
-    ordered = DeliveryPolicy(politeness=Politeness.ORDERED)
+    ordered = DeliveryPolicy(politeness=PolitenessScope.ORDERED)
     options = replace(options, ack_policy=AckPolicy.SETTLED, delivery=ordered)
     environment = environment_of(options, Stack(options).addresses, {})
     assert (environment["ACK_POLICY"], environment["POLITENESS"]) == ("settled", "ordered")
