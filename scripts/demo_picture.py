@@ -1,4 +1,4 @@
-"""Makes the README's picture: runs `scrapeq demo` and draws its final screen as an SVG (`make picture`)."""
+"""Makes the README's picture: runs `scrapeq demo` and draws its last screen as an SVG (`make picture`)."""
 
 import io
 import sys
@@ -14,6 +14,38 @@ from console.terminal import print_line
 
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "demo.svg"
 COLUMNS = 86  #: width of the terminal in the picture
+#: Template of the SVG, for `Console.export_svg`. The template of rich loads its font from another host; this
+#: one uses a font of the reader's system, so that the picture needs no network.
+SVG_FORMAT = """\
+<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
+    <style>
+    .{unique_id}-matrix {{
+        font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;
+        font-size: {char_height}px;
+        line-height: {line_height}px;
+    }}
+    .{unique_id}-title {{
+        font-size: 18px;
+        font-weight: bold;
+        font-family: sans-serif;
+    }}
+    {styles}
+    </style>
+    <defs>
+    <clipPath id="{unique_id}-clip-terminal">
+      <rect x="0" y="0" width="{terminal_width}" height="{terminal_height}" />
+    </clipPath>
+    {lines}
+    </defs>
+    {chrome}
+    <g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
+    {backgrounds}
+    <g class="{unique_id}-matrix">
+    {matrix}
+    </g>
+    </g>
+</svg>
+"""
 
 
 def main() -> int:
@@ -28,7 +60,7 @@ def main() -> int:
 
 
 def draw(ledger: Ledger) -> str:
-    """Return the final screen of the demo whose run is in `ledger`, as an SVG."""
+    """Return an SVG with the last screen of the demo whose run is in `ledger`."""
     terminal = Console(
         file=io.StringIO(),
         record=True,
@@ -45,7 +77,7 @@ def draw(ledger: Ledger) -> str:
     print_line(terminal, f"Run {run_id}: {accounting.dispatched} jobs, from a sitemap.")
     show_run(ledger, run_id, terminal)
     print_line(terminal, str(accounting), "bold green")
-    return terminal.export_svg(title="scrapeq demo", unique_id="demo")
+    return terminal.export_svg(title="scrapeq demo", code_format=SVG_FORMAT, unique_id="demo")
 
 
 if __name__ == "__main__":
