@@ -1,4 +1,4 @@
-"""The `scrapeq` command line: the local stack, and reports from the ledger.
+"""Implements the `scrapeq` command line: the local stack, and reports from the ledger.
 
-A job does not pass through this package: it starts the services, posts crawls to them and shows the results.
+This package starts the services, posts crawls to the dispatcher and shows results; it processes no jobs.
 """

@@ -1,12 +1,12 @@
-"""Entry point of `scrapeq`. It imports only `sys` at its top, so that Ctrl-C works early."""
+"""Starts `scrapeq`. Slow imports are inside the `try`, so that Ctrl-C during them prints no stack trace."""
 
 import sys
 
 
 def main() -> None:
-    """Run the command; the console script `scrapeq`."""
+    """Run the command line; the installed program `scrapeq` calls this function."""
     try:
-        from console.cli.commands import app  # noqa: PLC0415 - half a second of imports, inside the `try`
+        from console.cli.commands import app  # noqa: PLC0415 - must be inside the `try`
 
         app(prog_name="scrapeq")
     except KeyboardInterrupt:

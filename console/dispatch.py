@@ -1,4 +1,4 @@
-"""Posting a crawl to a dispatcher. A repeated request makes the same jobs, so it is safe to retry."""
+"""Posts a crawl to a dispatcher. A repeated request makes the same jobs, so retries are safe."""
 
 import time
 from collections.abc import Callable
@@ -12,7 +12,8 @@ from contract.crawl import Crawl
 
 RETRY_DELAYS_SECONDS = (2.0, 4.0, 8.0)  #: seconds before each repeated request
 CONNECT_TIMEOUT_SECONDS = 10.0
-#: Seconds to wait for the response; a dispatch may publish 100,000 jobs. Cloud Scheduler waits no longer.
+#: Seconds to wait for the response, because a dispatch may publish 100,000 jobs. Cloud Scheduler has the same
+#: maximum.
 RESPONSE_TIMEOUT_SECONDS = 1800.0
 
 
@@ -34,10 +35,10 @@ class DispatchResponse(BaseModel):
     Attributes:
         run_id: id of the run.
         published: number of jobs that Pub/Sub confirmed.
-        duplicates: number of URLs whose page already had a job.
+        duplicates: number of URLs of pages for which the crawl already had a job.
         over_limit: number of URLs beyond `limits.max_jobs`.
-        rejected: the first invalid URLs.
-        rejected_count: number of all invalid URLs.
+        rejected: the first invalid URLs, each with the reason.
+        rejected_count: number of all invalid URLs, including those that are not in `rejected`.
     """
 
     run_id: str
@@ -66,7 +67,7 @@ def dispatch(
     Args:
         crawl: the crawl; it must have a `run_id`, which makes the repeated request safe.
         dispatcher_url: URL of the dispatcher.
-        announce: called with a sentence before each repetition.
+        announce: called with a sentence before each repeated request.
         sleep: waits the given number of seconds.
 
     Raises:
@@ -94,7 +95,7 @@ def _post(session: requests.Session, crawl: Crawl, url: str) -> DispatchResponse
         )
     except requests.exceptions.ConnectionError:
         return _Failure(
-            f"No dispatcher answers at {url}. `scrapeq up` starts one; --dispatcher names another.",
+            f"No dispatcher answers at {url}. `scrapeq up` starts one; --dispatcher sets another URL.",
             is_transient=True,
         )
     except requests.RequestException as error:
@@ -104,7 +105,7 @@ def _post(session: requests.Session, crawl: Crawl, url: str) -> DispatchResponse
             return DispatchResponse.model_validate_json(response.content)
         except ValidationError:
             return _Failure(
-                f"The server at {url} is not a dispatcher; --dispatcher names another.", is_transient=False
+                f"The server at {url} is not a dispatcher; --dispatcher sets another URL.", is_transient=False
             )
     message = f"The dispatcher answered {response.status_code}: {_error_text(response)}"
     return _Failure(message, is_transient=response.status_code == 503)

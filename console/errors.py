@@ -1,13 +1,13 @@
-"""Errors that `scrapeq` reports as a message without a stack trace, by whose fault they are.
+"""Defines the errors that `scrapeq` reports as a message without a stack trace.
 
 ::
 
     ConsoleError         the message goes to standard error
-    ├── UsageError       the operator's: an option, a file or a name is wrong (exit status 2)
-    ├── LedgerError      the ledger holds no such run, or there is no ledger (1)
+    ├── UsageError       an option, a file or a name is wrong (exit status 2)
+    ├── LedgerError      the ledger does not exist or does not contain the run (1)
     ├── DispatchError    the dispatcher refused the crawl or could not be reached (1)
-    ├── ReplayError      Pub/Sub failed; jobs without a confirmation stay dead letters (1)
-    ├── PageNotFetched   the site or its robots.txt: `scrapeq try` got no page (1)
+    ├── ReplayError      Pub/Sub failed; jobs whose publish was not confirmed are still dead letters (1)
+    ├── PageNotFetched   `scrapeq try` could not fetch the page, for example because of robots.txt (1)
     └── StackError       a local service did not start, or localpubsub has ended (1)
 
 These do not derive from `click.ClickException`: typer carries a private copy of click and catches the
@@ -32,15 +32,15 @@ class UsageError(ConsoleError):
 
 
 class LedgerError(ConsoleError):
-    """The ledger does not exist or has no such run."""
+    """The ledger does not exist or does not contain the run."""
 
 
 class DispatchError(ConsoleError):
-    """The crawl did not reach a dispatcher, or the dispatcher refused it."""
+    """The dispatcher could not be reached, or it refused the crawl."""
 
 
 class ReplayError(ConsoleError):
-    """Pub/Sub did not confirm the replay of a dead letter."""
+    """A call to Pub/Sub failed during a replay."""
 
 
 class PageNotFetched(ConsoleError):
@@ -48,4 +48,4 @@ class PageNotFetched(ConsoleError):
 
 
 class StackError(ConsoleError):
-    """A local service did not start, or localpubsub, which all others need, has ended."""
+    """A local service did not start, or localpubsub has ended, which all other services need."""

@@ -1,8 +1,8 @@
-"""Replay: publishes dead letters to the jobs topic again, without losing one.
+"""Replays dead letters: publishes them to the jobs topic again, without losing any.
 
-A dead letter is acknowledged only after Pub/Sub has confirmed its job. After an interruption a job may be
-published twice, which the ledger counts once. The attributes that Pub/Sub and the worker added to the dead
-letter are removed; body, other attributes and ordering key are kept.
+A dead letter is acknowledged only after Pub/Sub has confirmed that its job was published. After an
+interruption a job may be published twice; the ledger counts it only once. The attributes that Pub/Sub and the
+worker added to the dead letter are removed; body, other attributes and ordering key are kept.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,18 +19,19 @@ from contract.topology import DEAD_LETTER_SUBSCRIPTION, JOBS_TOPIC
 
 MESSAGES_PER_PULL = 100
 PULL_TIMEOUT_SECONDS = 3.0
-#: Consecutive empty pulls after which the subscription counts as empty. One is not enough:
+#: Consecutive empty pulls after which the subscription counts as empty. One empty response is not enough,
+#: because Pub/Sub may return one although messages remain:
 #: https://cloud.google.com/pubsub/docs/pull#dont_return_immediately
 MAX_EMPTY_PULLS = 2
-LEASE_SECONDS = 600  #: ack deadline of the dead letters that are held during a replay; Pub/Sub's longest
+LEASE_SECONDS = 600  #: ack deadline of the dead letters that a replay has pulled; the maximum of Pub/Sub
 CALL_TIMEOUT_SECONDS = 30.0
-MAX_ACK_IDS = 1000  #: ack ids in one request
+MAX_ACK_IDS = 1000  #: maximum number of ack ids in one request
 
 DeadLetter = types.ReceivedMessage
 
 
 class ReplayResult(NamedTuple):
-    """Numbers of dead letters that were replayed, and that were pulled and left in the subscription."""
+    """How many dead letters were replayed, and how many were pulled but not replayed (`left`)."""
 
     replayed: int
     left: int
@@ -50,21 +51,22 @@ def replay(
         show: called with the number of dead letters replayed so far.
 
     Raises:
-        ReplayError: a call to Pub/Sub failed; jobs that were not confirmed are still dead letters.
+        ReplayError: a call to Pub/Sub failed; jobs that are not confirmed as published stay dead letters.
     """
-    replayed, held, seen = 0, set[str](), set[str]()
+    replayed, leased, seen = 0, set[str](), set[str]()
     with publisher_client(pubsub_host) as publisher, subscriber_client(pubsub_host) as subscriber:
         try:
             for dead_letters in _pull_all(subscriber):
-                held.update(each.ack_id for each in dead_letters)
+                leased.update(each.ack_id for each in dead_letters)
                 selected = [each for each in dead_letters if is_selected(dict(each.message.attributes))]
-                # With ACK_POLICY=settled a replayed job may be dead-lettered again at once; that one stays.
+                # With ACK_POLICY=settled a replayed job may become a dead letter again during this replay.
+                # The new dead letter is not replayed; it stays in the subscription.
                 selected = [each for each in selected if _job_id(each) not in seen]
                 seen.update(map(_job_id, selected))
                 if selected:
                     _publish(publisher, selected)
                     _acknowledge(subscriber, selected)
-                    held.difference_update(each.ack_id for each in selected)
+                    leased.difference_update(each.ack_id for each in selected)
                     replayed += len(selected)
                     show(replayed)
         except (GoogleAPIError, TimeoutError) as error:
@@ -72,8 +74,8 @@ def replay(
                 f"{replayed} dead letters were replayed, then Pub/Sub at {pubsub_host} failed: {error}"
             ) from error
         finally:
-            _release(subscriber, list(held))
-    return ReplayResult(replayed, len(held))
+            _release(subscriber, list(leased))
+    return ReplayResult(replayed, len(leased))
 
 
 def _pull_all(subscriber: SubscriberClient) -> Iterator[list[DeadLetter]]:
@@ -132,7 +134,7 @@ def _release(subscriber: SubscriberClient, ack_ids: list[str]) -> None:
     try:
         _set_ack_deadline(subscriber, ack_ids, 0)
     except GoogleAPIError:
-        return  # the ack deadline passes by itself
+        return  # the dead letters become available again when their ack deadline ends
 
 
 def _set_ack_deadline(subscriber: SubscriberClient, ack_ids: list[str], seconds: int) -> None:

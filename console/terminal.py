@@ -1,4 +1,4 @@
-"""Output to the terminal: redrawn in place if the terminal can, else plain lines (logs, pipes, CI)."""
+"""Prints to the terminal. Progress is redrawn in place on a terminal, and printed as lines elsewhere."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 Announce = Callable[[str], None]
-PLAIN_INTERVAL_SECONDS = 2.0  #: least number of seconds between two plain progress lines
+PLAIN_INTERVAL_SECONDS = 2.0  #: minimum number of seconds between two plain progress lines
 
 
 def open_terminal(*, stderr: bool = False) -> Console:
@@ -17,7 +17,7 @@ def open_terminal(*, stderr: bool = False) -> Console:
 
 
 def is_interactive(terminal: Console) -> bool:
-    """Return whether lines can be redrawn: the output is a terminal, and not a dumb one."""
+    """Return whether lines can be redrawn: the output is a terminal, and TERM is not `dumb`."""
     return terminal.file.isatty() and not terminal.is_dumb_terminal
 
 
@@ -27,7 +27,7 @@ def print_line(terminal: Console, text: str = "", style: str = "") -> None:
 
 
 def printable(text: str) -> str:
-    """Replace whatever could control the terminal; use it for text from pages and messages."""
+    """Replace characters that could control the terminal; use this for text from pages and messages."""
     spaced = (" " if character.isspace() else character for character in text)
     return "".join(
         character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in spaced
@@ -36,7 +36,7 @@ def printable(text: str) -> str:
 
 @contextmanager
 def show_steps(terminal: Console) -> Iterator[Announce]:
-    """Yield a function that shows the current step: beside a spinner, or as a line for each step."""
+    """Yield a function that shows the current step: next to a spinner, or as a line for each step."""
     if is_interactive(terminal):
         with terminal.status("Starting") as status:
             yield lambda text: status.update(f"{text} …")
@@ -46,7 +46,7 @@ def show_steps(terminal: Console) -> Iterator[Announce]:
 
 @contextmanager
 def show_progress(terminal: Console, total: int) -> Iterator[Callable[[int, str], None]]:
-    """Yield a function that shows progress, given the completed number and a text: as a bar, or as lines."""
+    """Yield a function that shows progress as a bar or as lines, given the completed number and a text."""
     if not is_interactive(terminal):
         yield _PlainProgress(terminal, total).show
         return
@@ -57,7 +57,7 @@ def show_progress(terminal: Console, total: int) -> Iterator[Callable[[int, str]
 
 
 class _PlainProgress:
-    """Prints a line when the progress has changed, at most one each `PLAIN_INTERVAL_SECONDS`."""
+    """Prints a line when the progress has changed, at most one line per `PLAIN_INTERVAL_SECONDS`."""
 
     def __init__(self, terminal: Console, total: int) -> None:
         self._terminal = terminal

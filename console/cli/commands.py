@@ -54,7 +54,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="The task queue of a web scraper. Try `scrapeq demo` first: half a minute, no setup.",
+    help="The task queue of a web scraper. Try `scrapeq demo` first: it needs no setup.",
 )
 
 Data = Annotated[
@@ -77,12 +77,13 @@ ORDERED_NEEDS_SETTLED = (
 )
 DEFAULT_DATA = Path(".scrapeq")
 MISSING = (
-    "they have not ended and are older than the queue's message retention, or they ended without a dispatch"
+    "they have not ended and are older than the queue's message retention, or the ledger has no record of "
+    "their dispatch"
 )
 
 
 @app.command()
-def up(  # noqa: PLR0913, PLR0917 - typer makes an option of each argument
+def up(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     data: Data = DEFAULT_DATA,
     pubsub_port: Annotated[int, typer.Option(help="gRPC port of Pub/Sub.", min=0, max=65535)] = 8085,
     pubsub_http_port: Annotated[
@@ -95,16 +96,16 @@ def up(  # noqa: PLR0913, PLR0917 - typer makes an option of each argument
         int, typer.Option(help="Port of the worker, which accepts pushed jobs.", min=0, max=65535)
     ] = 8082,
     ack_deadline: Annotated[
-        int, typer.Option(help="Seconds a worker has for one job before it is redelivered.", min=10, max=600)
+        int, typer.Option(help="Seconds after which an unacknowledged job is redelivered.", min=10, max=600)
     ] = 60,
     max_delivery_attempts: Annotated[
         int, typer.Option(help="Attempts before a job becomes a dead letter.", min=5, max=100)
     ] = 5,
     minimum_backoff: Annotated[
-        int, typer.Option(help="Delay before the second attempt, seconds.", min=0, max=600)
+        int, typer.Option(help="Delay before the second attempt, in seconds.", min=0, max=600)
     ] = 10,
     maximum_backoff: Annotated[
-        int, typer.Option(help="Longest delay before an attempt, seconds.", min=0, max=600)
+        int, typer.Option(help="Maximum delay before an attempt, in seconds.", min=0, max=600)
     ] = 600,
     workers: Annotated[int, typer.Option(help="Number of worker processes.", min=1, max=64)] = 2,
     ack_policy: AckPolicyOption = AckPolicy.SUCCESS,
@@ -114,7 +115,7 @@ def up(  # noqa: PLR0913, PLR0917 - typer makes an option of each argument
 
     A port of 0 means any free port. Queued jobs are kept: the next start continues with them.
     """
-    from console.cli import up as up_command  # noqa: PLC0415 - half a second of imports for this command only
+    from console.cli import up as up_command  # noqa: PLC0415 - a slow import that only this command needs
 
     if minimum_backoff > maximum_backoff:
         raise UsageError("--minimum-backoff must not be greater than --maximum-backoff.")
@@ -145,10 +146,11 @@ def demo(
 ) -> None:
     """Start all services, scrape a bundled web site, and account for every job.
 
-    The demo takes about half a minute, needs no network and leaves nothing behind. One page of the site
-    succeeds at its second attempt and one always fails, which shows a retry and a dead letter.
+    The demo takes about half a minute and needs no network. One page of the site succeeds at its second
+    attempt and one always fails, so that you see a retry and a dead letter.
+    Without --keep, all files of the demo are deleted at its end.
     """
-    from console.demo.run import run_demo  # noqa: PLC0415 - see `up`
+    from console.demo.run import run_demo  # noqa: PLC0415 - a slow import that only this command needs
 
     raise typer.Exit(run_demo(keep, open_terminal()))
 
@@ -161,15 +163,15 @@ def dispatch_crawl(
     dispatcher: Annotated[
         str, typer.Option(metavar="URL", help="URL of the dispatcher.")
     ] = "http://127.0.0.1:8081",
-    wait: Annotated[  # noqa: FBT002 - typer makes a flag of it
+    wait: Annotated[  # noqa: FBT002 - this argument is a flag of the command
         bool, typer.Option("--wait", help="Wait until no job of the run is in flight.")
     ] = False,
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Start a run: publish a job for every page of a crawl.
 
-    All faults of the file are reported with their lines before anything is sent. If the dispatcher answers
-    503 or not at all, the request is repeated; a repeated request makes the same jobs.
+    All faults of the file are reported with their lines before anything is sent. If the dispatcher
+    responds with 503 or cannot be reached, the request is repeated; a repeated request makes the same jobs.
     """
     terminal = open_terminal()
     crawl = load_crawl(crawl_file)
@@ -272,9 +274,10 @@ def replay(
 ) -> None:
     """Publish dead letters as jobs again, after the cause of their failure is fixed.
 
-    A dead letter is removed only after its job is confirmed in the jobs topic: Ctrl-C loses nothing.
+    A dead letter is removed only after Pub/Sub has confirmed that its job was published, so Ctrl-C loses no
+    job.
     """
-    from console.replay import replay as replay_dead_letters  # noqa: PLC0415 - see `up`
+    from console.replay import replay as replay_dead_letters  # noqa: PLC0415 - slow, needed only here
 
     def is_selected(attributes: dict[str, str]) -> bool:
         return run in {None, attributes.get("run_id")} and job in {None, attributes.get("job_id")}

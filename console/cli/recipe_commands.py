@@ -46,17 +46,17 @@ def try_recipe(
         TryFormat,
         typer.Option("--format", help="A table, the items as JSON Lines, or the findings as JSON Lines."),
     ] = TryFormat.TABLE,
-    ignore_robots: Annotated[  # noqa: FBT002 - typer makes a flag of it
+    ignore_robots: Annotated[  # noqa: FBT002 - this argument is a flag of the command
         bool, typer.Option("--ignore-robots", help="Ignore the site's robots.txt.")
     ] = False,
 ) -> None:
-    """Try a recipe on one page: show its items, and for each field its source or why it is missing.
+    """Try a recipe on one page: show the items, and for each field its source or why the field is missing.
 
-    A URL is fetched as the worker fetches it, with the settings of this environment. The exit status is 1 if
-    the job would fail.
+    A URL is fetched with the worker's code and with the settings of this environment. The exit status is 1 if
+    a job with this page would fail.
     """
     from console.recipes import trial  # noqa: PLC0415 - imports the parsers, which only this command needs
-    from extraction.explain import explain  # noqa: PLC0415 - see above
+    from extraction.explain import explain  # noqa: PLC0415 - imports the parsers, too
 
     recipe = load_recipe(recipe_file)
     page = trial.open_page(place, url, respect_robots=not ignore_robots)
@@ -80,7 +80,7 @@ def try_recipe(
 def check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Recipes or crawls, as YAML.")],
 ) -> None:
-    """Report every fault of recipes and crawls with its line. The exit status is 1 if there is one."""
+    """Report every fault of recipes and crawls with its line. The exit status is 1 if a file has faults."""
     terminal = open_terminal()
     faulty_files = 0
     for file in files:

@@ -14,7 +14,7 @@ from console.terminal import is_interactive, print_line, show_steps
 
 POLL_SECONDS = 0.5  #: seconds between two checks of the services
 PAUSE_PER_QUERY = 10  #: seconds without a query for each second that a query of the ledger took
-PLAIN_INTERVAL_SECONDS = 10.0  #: least number of seconds between two status lines that are not redrawn
+PLAIN_INTERVAL_SECONDS = 10.0  #: minimum number of seconds between two status lines without redrawing
 
 
 def run(options: StackOptions, terminal: Console) -> None:
@@ -23,7 +23,7 @@ def run(options: StackOptions, terminal: Console) -> None:
     Raises:
         ConsoleError: the stack does not start, or localpubsub has ended.
     """
-    command = _Up(options, terminal)
+    command = _UpCommand(options, terminal)
     with raise_on_signals():
         try:
             command.run()
@@ -33,7 +33,7 @@ def run(options: StackOptions, terminal: Console) -> None:
         print_line(terminal, command.summary)
 
 
-class _Up:
+class _UpCommand:
     """A running stack and its terminal output.
 
     Attributes:

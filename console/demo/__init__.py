@@ -1,1 +1,1 @@
-"""The demo: a small shop's web site, a crawl of it, and the run that shows what becomes of failures."""
+"""The demo: the web site of a small shop, a crawl of the site, and a run with a retry and a dead letter."""

@@ -1,4 +1,4 @@
-"""The pages of the demo's site, made from `shop.yaml`. Pure."""
+"""Makes the pages of the demo's site from `shop.yaml`. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ class Page:
         body: the body.
         content_type: value of the Content-Type header.
         status: HTTP status.
-        headers: more headers.
+        headers: headers other than Content-Type.
         fails: `first` if the first request gets a 500 instead, `always` if every request does, else `""`.
     """
 
@@ -42,7 +42,7 @@ def site_pages(shop: dict[str, Any], address: str) -> dict[str, Page]:
 
     Args:
         shop: data of the shop, from `load_shop`.
-        address: address of the site, such as `http://127.0.0.1:8000`.
+        address: address of the site, for example `http://127.0.0.1:8000`.
     """
     pages = {"/": _index(shop), "/shipping": _shipping(shop), "/about": _about(shop)}
     for section in SECTIONS:
@@ -154,8 +154,10 @@ def _product_pages(shop: dict[str, Any], product: dict[str, Any]) -> dict[str, P
 
 def _product(shop: dict[str, Any], product: dict[str, Any]) -> Page:
     section = product["section"]
-    way = _breadcrumbs((f"/{section}", SECTIONS[section]), (f"/products/{product['id']}", product["title"]))
-    body = f"""{way}
+    breadcrumbs = _breadcrumbs(
+        (f"/{section}", SECTIONS[section]), (f"/products/{product['id']}", product["title"])
+    )
+    body = f"""{breadcrumbs}
 <div itemscope itemtype="https://schema.org/Product">
 <h1 itemprop="name">{escape(product["title"])}</h1>
 <img itemprop="image" src="../images/cover.svg" alt="">
@@ -185,10 +187,10 @@ def _article(shop: dict[str, Any], article: dict[str, Any]) -> Page:
 {paragraphs}
 </article>"""
     charset = article.get("charset", "utf-8")
-    # One page declares its encoding in the header only, one in a meta element only: real sites do both.
+    # Real sites declare an encoding in the Content-Type header or in a meta element; the demo has both cases.
     by_meta = charset == "shift_jis"
     head = _Head(article["title"], article["about"], article["lang"], charset if by_meta else "")
-    # A character that is missing in the encoding becomes a character reference.
+    # A character that the encoding does not have is written as a character reference.
     body_bytes = _html(shop, head, body).encode(charset, "xmlcharrefreplace")
     return Page(body_bytes, "text/html" if by_meta else f"text/html; charset={charset}")
 

@@ -1,4 +1,4 @@
-"""`scrapeq demo`: starts a site and a stack, dispatches one crawl, and shows its results in half a minute."""
+"""Implements `scrapeq demo`: starts a site and a stack, dispatches one crawl, and shows its results."""
 
 import os
 import sys
@@ -26,19 +26,19 @@ from console.terminal import Announce, print_line, show_progress, show_steps
 from contract.crawl import Crawl
 
 SHOWN_RESULTS = 8  #: number of results that the demo shows
-MAX_RUN_SECONDS = 90.0  #: seconds until the demo gives up; a run takes a fraction of that
-#: Backoffs short enough to watch the retries and the dead letter.
+MAX_RUN_SECONDS = 90.0  #: maximum duration of the run in seconds; most runs end much earlier
+#: Policy with short backoffs, so that the retries and the dead letter appear within half a minute.
 DEMO_POLICY = DeliveryPolicy(
     ack_deadline_seconds=20, max_delivery_attempts=5, minimum_backoff_seconds=1, maximum_backoff_seconds=4
 )
 
 
 def run_demo(keep: Path | None, terminal: Console) -> int:
-    """Run the demo; return the exit status: 0 if the accounting adds up, 130 after Ctrl-C, else 1.
+    """Run the demo; return the exit status: 0 if every job ended and is counted, 130 after Ctrl-C, else 1.
 
     Args:
         keep: a new directory for the queue, the ledger and the logs; None for a temporary one.
-        terminal: where to show it.
+        terminal: where the output is printed.
 
     Raises:
         ConsoleError: a service does not start, or the crawl cannot be dispatched.
@@ -51,7 +51,7 @@ def run_demo(keep: Path | None, terminal: Console) -> int:
             print_line(terminal, "Stopped before the end; nothing is left running.")
             return 130
     if keep is not None:
-        print_line(terminal, f"Kept: `scrapeq status --data {keep}` shows it again.")
+        print_line(terminal, f"The data is kept: `scrapeq status --data {keep}` shows the run again.")
     is_over = accounting.in_flight == 0 and accounting.dispatched == published > 0
     succeeded = is_over and accounting.adds_up
     print_line(terminal, str(accounting), "bold green" if succeeded else "bold red")
@@ -127,7 +127,8 @@ def show_run(ledger: Ledger, run_id: str, terminal: Console) -> None:
     results = ledger.results(run_id)
     print_line(terminal, "\nResults", "bold")
     step = max(1, len(results) // SHOWN_RESULTS)
-    shown = results[::step][:SHOWN_RESULTS]  # spread over the sorted URLs, so that each kind of page is shown
+    # The results are sorted by URL. Every n-th one is shown, so that all kinds of pages appear.
+    shown = results[::step][:SHOWN_RESULTS]
     terminal.print(results_table(shown, terminal.width))
     if len(results) > len(shown):
         print_line(terminal, f"and {len(results) - len(shown)} more")

@@ -22,7 +22,7 @@ class Site:
         self._lock = threading.Lock()
 
     def respond(self, path: str) -> Page:
-        """Count a GET request for `path`; return its response."""
+        """Return the response to a GET request, and count the request unless `path` is `/requests.json`."""
         with self._lock:
             if path == "/requests.json":
                 return Page(json.dumps(self._requests).encode(), "application/json")

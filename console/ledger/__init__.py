@@ -1,1 +1,1 @@
-"""Queries of the ledger, and its views in SQLite."""
+"""The ledger in SQLite: its tables and views, and the queries of the console."""

@@ -1,6 +1,6 @@
-"""Queries of the ledger: the jobs, outcomes and dead letters of each run, in one SQLite file.
+"""Queries the ledger, the SQLite file with the jobs, outcomes and dead letters of each run.
 
-The views define what the rows mean (contract/ledger/README.md).
+The queries read views, which are described in contract/ledger/README.md.
 """
 
 import json
@@ -14,23 +14,25 @@ from typing import Any, NamedTuple
 from console.errors import LedgerError, StackError
 from console.ledger.sqlite_views import BUSY_TIMEOUT_SECONDS, create, to_sqlite
 
-FILE = Path("pubsub", "warehouse.db")  #: path of localpubsub's BigQuery stand-in, below the data directory
-MAX_NAMED_RUNS = 10  #: runs that an error message lists
+#: Path of the ledger, relative to the data directory. localpubsub writes its BigQuery subscriptions there.
+FILE = Path("pubsub", "warehouse.db")
+MAX_NAMED_RUNS = 10  #: maximum number of runs that an error message lists
 
 
 class Accounting(NamedTuple):
-    """Numbers of jobs of a run, or of all runs, by state. `str()` gives the last line of `scrapeq demo`."""
+    """Numbers of jobs by state, of a run or of all runs. `str()` returns the last line of `scrapeq demo`."""
 
     dispatched: int = 0
     succeeded: int = 0
     dead: int = 0
     in_flight: int = 0
     retrying: int = 0  #: jobs in flight that have been attempted
-    missing: int = 0  #: jobs that ended without a dispatch, or neither ended nor can still be in the queue
+    #: Jobs whose dispatch is not in the ledger, and jobs that have not ended but are too old for the queue.
+    missing: int = 0
 
     @property
     def adds_up(self) -> bool:
-        """Whether every dispatched job is in exactly one of the states, and none is missing."""
+        """Whether every dispatched job has succeeded, is dead or is in flight, and no job is missing."""
         return self.dispatched == self.succeeded + self.dead + self.in_flight and not self.missing
 
     def __str__(self) -> str:
@@ -51,7 +53,7 @@ class Result(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """Number of attempts that ended for one reason, and of the jobs that they belong to."""
+    """How many attempts ended for one reason, and how many jobs had such an attempt."""
 
     reason: str
     outcome: str
@@ -108,7 +110,7 @@ class Ledger:
     def accounting(self, run_id: str | None = None) -> Accounting:
         """Return the numbers of jobs by state, of one run or of all runs."""
         columns = ", ".join(f"coalesce(sum({name}), 0)" for name in Accounting._fields)
-        query = f"SELECT {columns} FROM `${{ledger}}.run_accounting` WHERE ? IS NULL OR run_id = ?"  # noqa: S608 - own names
+        query = f"SELECT {columns} FROM `${{ledger}}.run_accounting` WHERE ? IS NULL OR run_id = ?"  # noqa: S608 - field names
         return Accounting(*self._rows(query, run_id, run_id)[0])
 
     def runs(self) -> list[str]:
@@ -134,7 +136,7 @@ class Ledger:
         return run_id or runs[0]
 
     def results(self, run_id: str) -> list[Result]:
-        """Return the jobs of a run that succeeded, by URL."""
+        """Return the jobs of a run that succeeded, sorted by URL."""
         query = """SELECT job_id, url, coalesce(items, '[]'), attempts FROM `${ledger}.results`
                    WHERE run_id = ? ORDER BY url, job_id"""
         return [
@@ -149,14 +151,14 @@ class Ledger:
         return [Failure(*row) for row in self._rows(query, run_id)]
 
     def dead_jobs(self, run_id: str) -> list[DeadJob]:
-        """Return the jobs of a run that became dead letters, by URL."""
+        """Return the jobs of a run that became dead letters, sorted by URL."""
         query = """SELECT coalesce(job_id, ''), coalesce(url, ''), attempts, coalesce(last_reason, ''),
                    coalesce(last_detail, '') FROM `${ledger}.job_state`
                    WHERE run_id = ? AND state = 'dead' ORDER BY url, job_id"""
         return [DeadJob(*row) for row in self._rows(query, run_id)]
 
     def retried_attempts(self, run_id: str) -> list[Attempt]:
-        """Return all attempts of the jobs that succeeded after a failed attempt, by URL and attempt."""
+        """Return all attempts of the jobs that succeeded after a failure, sorted by URL and attempt."""
         query = """WITH retried AS MATERIALIZED
                    (SELECT job_id FROM `${ledger}.results` WHERE run_id = ? AND attempts > 1)
                    SELECT DISTINCT job_id, url, attempt, coalesce(new_reason, reason), detail
@@ -165,7 +167,7 @@ class Ledger:
         return [Attempt(*row) for row in self._rows(query, run_id, run_id)]
 
     def attempts(self, run_id: str, job_id: str) -> list[Attempt]:
-        """Return the attempts of a job that left an outcome, by number."""
+        """Return the attempts of a job for which the ledger has an outcome, sorted by attempt number."""
         query = """SELECT DISTINCT job_id, url, attempt, coalesce(new_reason, reason), detail
                    FROM `${ledger}.outcomes` LEFT JOIN `${ledger}.renamed_reasons` ON old_reason = reason
                    WHERE run_id = ? AND job_id = ? ORDER BY 3, 4, 5"""
@@ -187,4 +189,4 @@ class Ledger:
 
 
 def _decode(text: bytes) -> str:
-    return text.decode(errors="replace")  # a published message may hold invalid UTF-8
+    return text.decode(errors="replace")  # a published message may contain invalid UTF-8

@@ -1,4 +1,4 @@
-"""The ledger's tables and views in SQLite, from the same files as BigQuery's (contract/ledger/).
+"""Creates the ledger's tables and views in SQLite, from the same files as in BigQuery (contract/ledger/).
 
 localpubsub's BigQuery subscriptions write the rows (localpubsub/README.md).
 """
@@ -12,10 +12,10 @@ from pathlib import Path
 from contract.topology import LEDGER_DATASET, LEDGER_TABLES
 
 BUSY_TIMEOUT_SECONDS = 10.0  #: seconds to wait for another connection's lock
-#: BigQuery spelling → SQLite spelling, in the order of replacement.
-SQLITE_SPELLINGS = {
+#: BigQuery expression → SQLite expression. They are replaced in this order.
+SQLITE_EXPRESSIONS = {
     "${ledger}": LEDGER_DATASET,
-    # The text if the bytes hold JSON, else NULL.
+    # The bytes as text if they are valid JSON, else NULL.
     "SAFE.PARSE_JSON(SAFE_CONVERT_BYTES_TO_STRING(data))": (
         "iif(json_valid(CAST(data AS TEXT)), CAST(data AS TEXT), NULL)"
     ),
@@ -23,10 +23,11 @@ SQLITE_SPELLINGS = {
     "SAFE_CAST(": "CAST(",  # CAST never fails in SQLite
     "TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 7 DAY)": "strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-7 days')",
 }
-#: BigQuery column type → SQLite column type. SQLite takes STRING for a numeric type and turns 007 into 7:
+#: BigQuery column type → SQLite column type. SQLite treats STRING as a numeric type and changes 007 to 7:
 #: https://www.sqlite.org/datatype3.html#determination_of_column_affinity
 SQLITE_TYPES = {"STRING": "TEXT", "BYTES": "BLOB"}
-#: Indexed table and its columns. BigQuery's table is clustered by them; the other tables do not have them.
+#: The table that has an index, and the indexed columns. In BigQuery the table is clustered by the same
+#: columns. The other tables do not have these columns.
 INDEX = ("outcomes", "run_id, job_id")
 _FILES = resources.files("contract") / "ledger"
 
@@ -52,7 +53,7 @@ def views() -> dict[str, str]:
 
 def to_sqlite(query: str) -> str:
     """Translate a query from BigQuery's SQL to SQLite's."""
-    for bigquery, sqlite in SQLITE_SPELLINGS.items():
+    for bigquery, sqlite in SQLITE_EXPRESSIONS.items():
         query = query.replace(bigquery, sqlite)
     return query
 

@@ -1,1 +1,1 @@
-"""Recipe and crawl files: reading, checking and trying them."""
+"""Reads, checks and tries recipe and crawl files."""

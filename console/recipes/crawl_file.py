@@ -1,4 +1,4 @@
-"""Reading a crawl from YAML."""
+"""Reads a crawl from YAML."""
 
 from datetime import datetime
 from pathlib import Path
@@ -16,8 +16,8 @@ def load_crawl(path: Path) -> Crawl:
     """Read a crawl from a file.
 
     Raises:
-        UsageError: the file cannot be read, or it has faults; the message has a line for each fault, such as
-            `books.yaml:12: recipe.fields.price.type: …`.
+        UsageError: the file cannot be read, or it has faults; the message has a line for each fault, for
+            example `books.yaml:12: recipe.fields.price.type: …`.
     """
     return read_crawl(read_file(path), str(path))
 
@@ -35,8 +35,8 @@ def read_crawl(text: bytes, name: str) -> Crawl:
 
 
 def name_run(crawl: Crawl, now: datetime) -> str:
-    """Return the run_id: the crawl's own if set, else its name and the UTC time in seconds.
+    """Return the crawl's run_id if set, else a new one from the crawl's name and the UTC time in seconds.
 
-    The same run_id makes the same jobs, so it is chosen once and kept for repeated requests.
+    Repeated requests must have the same run_id to make the same jobs, so call this once for each run.
     """
     return crawl.run_id or f"{crawl.name}-{now:%Y-%m-%dT%H:%M:%SZ}"

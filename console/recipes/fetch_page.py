@@ -1,6 +1,6 @@
-"""Fetching one page as the worker does, by the worker's own code: the same checks, rate limit and bounds.
+"""Fetches one page with the worker's own code, so with the same checks, rate limit and size limits.
 
-This is the console's only file that imports the worker, and it does so only when a page is to be fetched.
+This is the console's only file that imports the worker. It does so only when a page is fetched.
 """
 
 from pydantic import ValidationError
@@ -12,7 +12,7 @@ from contract.urls import check_url
 from extraction.page import PageContent
 
 WORKER_MISSING = (
-    "Fetching a page needs the worker: pip install 'scrapeq[worker]'. A saved page needs nothing more."
+    "Fetching a page needs the worker: pip install 'scrapeq[worker]'. Trying a saved page does not."
 )
 
 
@@ -25,15 +25,15 @@ def fetch_page(url: str, *, respect_robots: bool = True) -> PageContent:
 
     Raises:
         UsageError: if the URL or a setting is invalid, or the worker is not installed.
-        PageNotFetched: if the page cannot be fetched, with the reason code that the worker would give.
+        PageNotFetched: if the page cannot be fetched; the message has the worker's reason code.
     """
     try:
         from contract.attempt import AttemptFailed  # noqa: PLC0415 - only fetching needs the worker
-        from guarded_http.client import make_client  # noqa: PLC0415 - see above
-        from worker.budget import PageBudget  # noqa: PLC0415 - see above
-        from worker.fetch import Fetcher  # noqa: PLC0415 - see above
-        from worker.rate_limiter import RateLimiter  # noqa: PLC0415 - see above
-        from worker.settings import WorkerSettings  # noqa: PLC0415 - see above
+        from guarded_http.client import make_client  # noqa: PLC0415 - only fetching needs the client
+        from worker.budget import PageBudget  # noqa: PLC0415 - only fetching needs the worker
+        from worker.fetch import Fetcher  # noqa: PLC0415 - only fetching needs the worker
+        from worker.rate_limiter import RateLimiter  # noqa: PLC0415 - only fetching needs the worker
+        from worker.settings import WorkerSettings  # noqa: PLC0415 - only fetching needs the worker
     except ModuleNotFoundError:
         raise UsageError(WORKER_MISSING) from None
     try:

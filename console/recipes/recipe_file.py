@@ -1,4 +1,4 @@
-"""Reading a recipe from YAML: a recipe file, or a crawl that contains one."""
+"""Reads a recipe from YAML: from a recipe file, or from a crawl that contains a recipe."""
 
 from pathlib import Path
 
@@ -13,11 +13,11 @@ EXPECTED = "a recipe is a mapping with name and fields; a crawl has name, source
 
 
 def load_recipe(path: Path) -> Recipe:
-    """Read a recipe from a file of a recipe or a crawl.
+    """Read a recipe from a recipe file or a crawl file.
 
     Raises:
-        UsageError: the file cannot be read, or it has faults; the message has a line for each fault, such as
-            `books.yaml:12: fields.price.type: …`.
+        UsageError: the file cannot be read, or it has faults; the message has a line for each fault, for
+            example `books.yaml:12: fields.price.type: …`.
     """
     try:
         return read_recipe(read_file(path), str(path))
@@ -30,7 +30,7 @@ def read_recipe(text: bytes, name: str) -> Recipe:
 
     Args:
         text: the YAML of a recipe or a crawl.
-        name: name of the file, for the faults.
+        name: name of the file in the messages about faults.
 
     Raises:
         FaultyFileError: the recipe has faults.
@@ -46,7 +46,7 @@ def read_recipe(text: bytes, name: str) -> Recipe:
 
 
 def faults_of_file(path: Path) -> list[str]:
-    """Return a line for each fault of a file; an empty list if it is valid.
+    """Return a line for each fault of a file, or an empty list if the file is valid.
 
     Raises:
         UsageError: the file cannot be read.

@@ -1,4 +1,4 @@
-"""`scrapeq try`: the page to extract from, and tables of what the recipe found on it."""
+"""Opens the page for `scrapeq try`, and formats the items and findings of the recipe."""
 
 import json
 import mimetypes
@@ -14,10 +14,10 @@ from console.terminal import printable
 from extraction.explain import Explained, Finding
 from extraction.page import PageContent, SavedPage
 
-MAX_FILE_BYTES = 50 * 1024 * 1024  #: size of a saved page, bytes
-MAX_SHOWN_ITEMS = 5  #: number of items whose findings the table shows
-MAX_TEXT_CHARACTERS = 120  #: length of a text in the table
-#: File suffix → content type, for suffixes that `mimetypes` does not know on every system.
+MAX_FILE_BYTES = 50 * 1024 * 1024  #: maximum size of a saved page in bytes
+MAX_SHOWN_ITEMS = 5  #: maximum number of items whose findings the table shows
+MAX_TEXT_CHARACTERS = 120  #: maximum length of a text in the table
+#: File suffix → content type, for suffixes that `mimetypes` does not have on every system.
 CONTENT_TYPES = {
     ".json": "application/json",
     ".xml": "application/xml",
@@ -35,8 +35,8 @@ def open_page(place: str, url: str, *, respect_robots: bool) -> PageContent:
         respect_robots: whether robots.txt may forbid a fetch.
 
     Raises:
-        UsageError: the file cannot be read or is too large, or as `fetch_page`.
-        PageNotFetched: as `fetch_page`.
+        UsageError: the file cannot be read or is too large, or `fetch_page` raised the error.
+        PageNotFetched: `fetch_page` raised the error.
     """
     if place.lower().startswith(("http://", "https://")):
         return fetch_page(place, respect_robots=respect_robots)
@@ -47,7 +47,7 @@ def open_page(place: str, url: str, *, respect_robots: bool) -> PageContent:
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
     if len(body) > MAX_FILE_BYTES:
-        raise UsageError(f"{path} is larger than {MAX_FILE_BYTES} bytes, the largest page that `try` reads.")
+        raise UsageError(f"{path} is larger than {MAX_FILE_BYTES} bytes, the maximum size of a page.")
     content_type = CONTENT_TYPES.get(path.suffix.lower()) or mimetypes.guess_type(path.name)[0] or "text/html"
     return SavedPage(url, content_type, body)
 
@@ -65,9 +65,9 @@ def findings_json_lines(explained: Explained) -> Iterator[str]:
 
 
 def findings_table(explained: Explained) -> Table:
-    """Return a row for each finding of the first items: the source and value, or why there is none."""
+    """Return a table of the findings of the first items: source, text, and value or why it is missing."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("item", "field", "source", "found", "value, or why there is none"):
+    for column in ("item", "field", "source", "found", "value, or why it is missing"):
         table.add_column(column, justify="right" if column == "item" else "left", overflow="fold")
     for finding in explained.findings:
         if finding.item > MAX_SHOWN_ITEMS:

@@ -1,9 +1,9 @@
-"""Strict reading of a YAML file: all faults are reported at once, each with its line.
+"""Reads a YAML file strictly, and reports all of its faults together, each with its line.
 
-PyYAML's composed nodes have the line numbers. ruamel.yaml 0.19, which keeps the lines in its values, was
-tried and is no faster (a crawl of 20,000 URLs takes 2.1 s; PyYAML 2.4 s). It stops at the first duplicate
-key, turns unknown tags into values, and an alias inside of its own anchor into `[None]`. Each of these would
-need code here, and only the 15 lines that look up a line would go.
+PyYAML's nodes have the line numbers. ruamel.yaml 0.19, which keeps line numbers in its values, was tried. It
+is hardly faster (2.1 s for a crawl of 20,000 URLs; PyYAML needs 2.4 s). It stops at the first duplicate key,
+converts unknown tags to values, and converts an alias inside of its own anchor to `[None]`. Each of these
+cases would need code here, and only the 15 lines of code that find the line of a fault would be saved.
 """
 
 from collections.abc import Iterable
@@ -16,13 +16,13 @@ from console.errors import UsageError
 from contract.crawl import MAX_CRAWL_BYTES
 from contract.faults import Fault
 
-MAX_VALUES = (
-    1_000_000  #: values of a file with its aliases expanded; a few lines of YAML can stand for billions
-)
+#: Maximum number of values in a file after its aliases are expanded. A few lines with aliases can expand to
+#: billions of values.
+MAX_VALUES = 1_000_000
 
 
 class LocatedFault(NamedTuple):
-    """A fault and its line, from 1."""
+    """A fault and its line; the first line is 1."""
 
     line: int
     message: str
@@ -32,7 +32,7 @@ class FaultyFileError(Exception):
     """A file with faults.
 
     Attributes:
-        lines: a line for each fault, such as `books.yaml:12: recipe.fields.price.type: …`.
+        lines: a line for each fault, for example `books.yaml:12: recipe.fields.price.type: …`.
     """
 
     def __init__(self, name: str, faults: Iterable[LocatedFault]) -> None:
@@ -44,7 +44,7 @@ class YamlFile(NamedTuple):
     """A mapping read from YAML, and the nodes that have its line numbers.
 
     Attributes:
-        name: name of the file, for the faults.
+        name: name of the file in the messages about faults.
         document: the mapping.
         root: the node of the mapping.
     """
@@ -64,7 +64,7 @@ def read_file(path: Path) -> bytes:
     """Return the content of a file.
 
     Raises:
-        UsageError: the file cannot be read or is larger than a crawl may be.
+        UsageError: the file cannot be read or is larger than MAX_CRAWL_BYTES.
     """
     try:
         with path.open("rb") as file:
@@ -72,7 +72,7 @@ def read_file(path: Path) -> bytes:
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
     if len(text) > MAX_CRAWL_BYTES:
-        raise UsageError(f"{path} is larger than {MAX_CRAWL_BYTES} bytes, the largest crawl.")
+        raise UsageError(f"{path} is larger than {MAX_CRAWL_BYTES} bytes, the maximum size of a crawl.")
     return text
 
 
@@ -81,8 +81,8 @@ def read_yaml(text: bytes, name: str, expected: str) -> YamlFile:
 
     Args:
         text: the content of the file.
-        name: name of the file, for the faults.
-        expected: what the file should hold, in a sentence.
+        name: name of the file in the messages about faults.
+        expected: the message if the file is not a mapping; it states what the file should contain.
 
     Raises:
         FaultyFileError: the YAML has faults or is not a mapping.
@@ -105,14 +105,14 @@ def read_yaml(text: bytes, name: str, expected: str) -> YamlFile:
 class _Loader(yaml.SafeLoader):
     """Keeps dates as text, because JSON has no dates."""
 
-    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own way to declare them
+    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML reads a class attribute
         first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
 
 def _structural_faults(root: yaml.Node | None, expected: str) -> list[LocatedFault]:
-    """Return the faults that prevent loading: no mapping, duplicate keys, cyclic aliases, too many values."""
+    """Return the faults that prevent loading, for example duplicate keys, cyclic aliases, too many values."""
     if not isinstance(root, yaml.MappingNode):
         return [LocatedFault(1, expected)]
     faults = list[LocatedFault]()
@@ -127,7 +127,7 @@ def _count_values(node: yaml.Node, counts: dict[int, int], faults: list[LocatedF
         if not counts[id(node)]:
             faults.append(LocatedFault(_line(node), "an alias inside of its own anchor"))
         return counts[id(node)]
-    counts[id(node)] = 0  # in progress
+    counts[id(node)] = 0  # 0 marks a node that is being counted
     children = list[yaml.Node]()
     if isinstance(node, yaml.MappingNode):
         faults.extend(_duplicate_keys(node))

@@ -1,1 +1,1 @@
-"""Tables and progress display of the ledger's reports."""
+"""Shows the ledger's data: tables, and the progress of a run."""

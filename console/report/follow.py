@@ -1,4 +1,4 @@
-"""Following a run until no job of it is in flight."""
+"""Follows a run until none of its jobs is in flight."""
 
 import time
 from collections.abc import Callable
@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 from console.ledger.ledger import Accounting, Ledger
 
-POLL_SECONDS = 0.2  #: seconds between two queries of the ledger
-PAUSE_PER_QUERY = (
-    5  #: the pause is at least this many times the duration of the query, to spare large ledgers
-)
+POLL_SECONDS = 0.2  #: minimum pause between two queries of the ledger, in seconds
+#: Minimum pause as a multiple of the duration of the query, so that large ledgers are queried less often.
+PAUSE_PER_QUERY = 5
 STALL_SECONDS = 60.0  #: seconds without a change until a warning
 
 
@@ -34,7 +33,7 @@ class Follower:
     before_query: Callable[[], None] = lambda: None
 
     def follow(self, seconds: float | None = None) -> Accounting:
-        """Return the accounting once no job is in flight, or the current one after `seconds`."""
+        """Return the accounting when no job is in flight, or after `seconds`; None means no time limit."""
         started = changed = time.monotonic()
         last = Accounting()
         while True:

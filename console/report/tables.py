@@ -1,4 +1,4 @@
-"""Tables and lines for a terminal of 80 columns, made from the ledger's rows. Pure."""
+"""Makes tables and lines for a terminal of 80 columns from the ledger's rows. Pure."""
 
 import json
 from collections.abc import Sequence
@@ -13,17 +13,17 @@ from console.ledger.ledger import Attempt, DeadJob, Failure, Result
 from console.terminal import printable
 from contract.outcome import REASON_MEANINGS, Outcome, Reason, ReasonMeaning, status_of
 
-SUMMARY_FIELDS = 3  #: number of an item's fields in a row of the results table
-NO_OUTCOME = "without an outcome: no worker was free, or each crashed or was killed"
+SUMMARY_FIELDS = 3  #: maximum number of an item's fields in a row of the results table
+NO_OUTCOME = "without an outcome: no worker was free, or workers crashed or were killed"
 NO_OUTCOME_REMEDY = "look at the worker's log, then replay"
 
 
 def results_table(results: Sequence[Result], width: int = 80) -> Table:
-    """Return a row for each result. If all are of one site, its address is the table's title."""
+    """Return a table of results. If all URLs are of one site, the site's address is the table's title."""
     site = _common_site([result.url for result in results])
     urls = [printable(result.url.removeprefix(site)) for result in results]
     table = _table("url", "items", "attempts", title=site or None)
-    # rich would shorten the URLs first, but a reader searches for them.
+    # Limit the width of the items column. Otherwise rich would shorten the URLs, for which readers search.
     table.columns[1].max_width = max(20, width - min(max(map(len, urls), default=0), width // 2) - 16)
     for url, result in zip(urls, results, strict=True):
         table.add_row(url, summary(result.items), str(result.attempts))
@@ -31,7 +31,7 @@ def results_table(results: Sequence[Result], width: int = 80) -> Table:
 
 
 def summary(items: Sequence[dict[str, Any]]) -> str:
-    """Return the first non-empty scalar values of a single item, or the number of several items."""
+    """Return the first non-empty scalar values of an item, or the number of items if it is not 1."""
     if len(items) != 1:
         return f"{len(items)} items"
     values = [value for value in items[0].values() if isinstance(value, str | int | float) and value != ""]
@@ -50,7 +50,7 @@ def result_lines(run_id: str, results: Sequence[Result]) -> list[str]:
 
 
 def failures_table(failures: Sequence[Failure]) -> Table:
-    """Return the reasons of attempts that did not succeed, with their numbers."""
+    """Return a table of the reasons of unsuccessful attempts, with the numbers of attempts and jobs."""
     table = _table("reason", "outcome", "attempts", "jobs", "meaning")
     for failure in failures:
         meaning = meaning_of(failure.reason)
@@ -82,7 +82,7 @@ def attempt_line(attempt: Attempt) -> str:
 
 
 def reasons_table() -> Table:
-    """Return a row for every reason code."""
+    """Return a table with a row for every reason code."""
     table = _table("code", "outcome", "status", "meaning", "what to do")
     for reason, meaning in REASON_MEANINGS.items():
         status = str(status_of(reason))
@@ -91,7 +91,7 @@ def reasons_table() -> Table:
 
 
 def dispatched_table(dispatched: DispatchResponse) -> Table:
-    """Return the numbers of URLs of a crawl that were published or left out."""
+    """Return a table: how many URLs of a crawl were published as jobs, and how many were not, and why."""
     table = _table("urls", "count")
     table.add_row("published as jobs", str(dispatched.published))
     table.add_row("duplicates", str(dispatched.duplicates))
@@ -101,7 +101,7 @@ def dispatched_table(dispatched: DispatchResponse) -> Table:
 
 
 def rejected_table(dispatched: DispatchResponse) -> Table:
-    """Return the rejected URLs with their reasons."""
+    """Return a table of the rejected URLs with their reasons."""
     table = _table("rejected url", "why")
     for rejected in dispatched.rejected:
         table.add_row(printable(rejected.url), printable(rejected.why))
@@ -109,7 +109,7 @@ def rejected_table(dispatched: DispatchResponse) -> Table:
 
 
 def meaning_of(reason: str) -> ReasonMeaning | None:
-    """Return the meaning of a reason code; None for a code of a later version."""
+    """Return the meaning of a reason code, or None if this version does not have the code."""
     return REASON_MEANINGS[Reason(reason)] if reason in set(Reason) else None
 
 

@@ -1,1 +1,1 @@
-"""The local stack: its processes, ports, topics and subscriptions."""
+"""Runs the local stack: its processes, ports, topics and subscriptions."""

@@ -2,7 +2,7 @@
 
 A killed process cannot clean up, but the kernel closes its pipes. This program reads process group ids from
 its standard input (`+123` started, `-123` ended). At the end of the input it kills the groups that still run.
-It is run by path and imports only the standard library, so that it starts at once.
+It is run by path and imports only the standard library, so that it starts quickly.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Ports on the loopback interface: checks whether a port is free, and finds free ones."""
+"""Checks whether ports of the loopback interface are free, and chooses free ports."""
 
 import errno
 import secrets
@@ -9,17 +9,18 @@ from contextlib import ExitStack, suppress
 from console.errors import UsageError
 
 LOOPBACK = "127.0.0.1"
-#: Ports from which a free one is chosen. They lie below the ephemeral ranges (Linux begins at 32768, other
-#: systems at 49152: RFC 6335 section 6), so no outgoing connection takes one before the service binds it.
+#: Range from which free ports are chosen. It lies below the ephemeral ranges (Linux begins at 32768, other
+#: systems at 49152: RFC 6335 section 6), so no outgoing connection takes a chosen port before the service
+#: binds it.
 FREE_RANGE = range(20_000, 32_768)
-MAX_TRIES = 100  #: random ports to try before the kernel chooses one
+MAX_TRIES = 100  #: maximum number of random ports to try; then the kernel chooses a port
 
 
 def allocate_ports(wanted: Mapping[str, tuple[int, str]]) -> dict[str, int]:
     """Return a port for each purpose: the wanted one, or a free one instead of 0.
 
-    All ports are held until all are known, so that no two services get the same one. Another program may
-    still take a port before the service binds it; the service's log then has the error.
+    All ports stay bound until all are chosen, so that two services never get the same port. Another program
+    may still take a port before the service binds it; then the service's log has the error.
 
     Args:
         wanted: purpose → the port and the command-line option that sets it.
@@ -40,7 +41,7 @@ def allocate_ports(wanted: Mapping[str, tuple[int, str]]) -> dict[str, int]:
 
 
 def free_port() -> int:
-    """Return a free port, for a server that cannot choose one and report it."""
+    """Return a free port, for a server that cannot choose a port and report its number."""
     with _listen(0) as listener:
         return int(listener.getsockname()[1])
 

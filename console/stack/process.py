@@ -1,4 +1,4 @@
-"""A local service as a process in its own process group, with its log in a file."""
+"""Runs a local service in its own process group, and writes its log to a file."""
 
 import signal
 import subprocess
@@ -18,8 +18,8 @@ from console.stack import kill_on_parent_death
 from console.stack.kill_on_parent_death import signal_group
 from console.stack.signals import defer_signals
 
-START_TIMEOUT_SECONDS = 60.0  #: seconds a service has to become healthy; generous, for busy machines
-MAX_TAIL_BYTES = 16 * 1024  #: bytes to read from the end of a log for its last lines
+START_TIMEOUT_SECONDS = 60.0  #: seconds until a service must be healthy; long enough for busy machines
+MAX_TAIL_BYTES = 16 * 1024  #: maximum number of bytes that are read from the end of a log
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ class Launch:
     """How a service is started.
 
     Attributes:
-        title: name of the service in messages, after "the".
+        title: name of the service in messages, without its article.
         command: program and arguments.
         environment: all environment variables; none are inherited.
         log: file to which standard output and standard error are appended.
-        health_url: URL that answers 200 once the service accepts requests.
+        health_url: URL that responds with 200 when the service is ready.
     """
 
     title: str
@@ -45,7 +45,7 @@ class ProcessWatcher:
     """Kills the watched process groups if this process dies, even by SIGKILL (`kill_on_parent_death.py`)."""
 
     def __init__(self) -> None:
-        self._helper = subprocess.Popen(  # noqa: S603 - our own file, by path
+        self._helper = subprocess.Popen(  # noqa: S603 - runs a file of this package
             [sys.executable, "-I", str(kill_on_parent_death.__file__)],
             stdin=subprocess.PIPE,
             text=True,
@@ -81,8 +81,8 @@ class Process:
     """A service that was started; it may have ended since.
 
     Args:
-        launch: how to start it.
-        watcher: kills the process if this one dies.
+        launch: how to start the service.
+        watcher: kills the service if the current process dies.
 
     Attributes:
         launch: as given.
@@ -92,12 +92,12 @@ class Process:
         self.launch = launch
         self._watcher = watcher
         self._is_killed = False
-        # A signal between the start and `watch` would leave a process that nothing ends.
+        # Without this delay, a signal between the start and `watch` would leave a process that nothing ends.
         with defer_signals(), launch.log.open("ab") as log:
-            self._popen = subprocess.Popen(  # noqa: S603 - the command is one of ours
+            self._popen = subprocess.Popen(  # noqa: S603 - runs a service of this project
                 launch.command,
                 env=dict(launch.environment),
-                cwd=launch.log.parent,  # no module in the operator's directory can shadow one of ours
+                cwd=launch.log.parent,  # so that files in the operator's directory cannot shadow our modules
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -112,20 +112,20 @@ class Process:
 
     @property
     def exit_status(self) -> int | None:
-        """None while the leader runs; a negative number is the signal that ended it."""
+        """Exit status of the group's leader: None while it runs, -N if signal N ended it."""
         return self._popen.poll()
 
     def kill(self) -> None:
         """Send SIGKILL to the whole group, as in a crash, and wait until its leader has ended."""
         if self._is_killed:
-            return  # the id may belong to another group by now
+            return  # another group may have the same id by now
         signal_group(self.pid, signal.SIGKILL)
         self._popen.wait()
         self._is_killed = True
         self._watcher.unwatch(self.pid)
 
     def terminate(self) -> None:
-        """Send SIGTERM to the leader, as Cloud Run does; return at once."""
+        """Send SIGTERM to the leader, as Cloud Run does; return without waiting."""
         if self.exit_status is None:
             self._popen.terminate()
 
@@ -145,7 +145,7 @@ class Process:
 
 
 def stop_all(processes: Sequence[Process], grace_seconds: float) -> None:
-    """Send SIGTERM to all processes; after at most `grace_seconds`, kill what is left of their groups."""
+    """Send SIGTERM to all processes; after at most `grace_seconds`, kill all that remains of their groups."""
     for process in processes:
         process.terminate()
     until = time.monotonic() + grace_seconds
@@ -158,14 +158,14 @@ def stop_all(processes: Sequence[Process], grace_seconds: float) -> None:
 
 
 def wait_until_healthy(process: Process) -> None:
-    """Return once the service answers its health check.
+    """Return when the service is healthy.
 
     Raises:
-        StackError: the service ended or did not answer in time; the message has the end of its log.
+        StackError: the service ended or was not healthy in time; the message has the end of its log.
     """
     until = time.monotonic() + START_TIMEOUT_SECONDS
     with requests.Session() as session:
-        session.trust_env = False  # no proxy on the loopback interface
+        session.trust_env = False  # a proxy must not be used for the loopback interface
         while not _is_healthy(session, process.launch.health_url):
             if (status := process.exit_status) is not None:
                 raise StackError(describe_exit(process, status))

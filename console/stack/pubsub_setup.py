@@ -1,6 +1,6 @@
 """Creates or updates the topics and subscriptions of a local stack.
 
-Terraform does the same in the cloud, with the same names (contract/topology.py).
+In the cloud, Terraform creates topics and subscriptions with the same names (contract/topology.py).
 """
 
 from collections.abc import Iterator
@@ -66,7 +66,7 @@ def publisher_client(host: str) -> Iterator[PublisherClient]:
 
 
 def prepare_topology(host: str, push_endpoint: str, policy: DeliveryPolicy) -> None:
-    """Create or update every topic and subscription. A second call changes nothing.
+    """Create or update every topic and subscription. Another call with the same arguments changes nothing.
 
     Args:
         host: `host:port` of Pub/Sub.
@@ -74,8 +74,8 @@ def prepare_topology(host: str, push_endpoint: str, policy: DeliveryPolicy) -> N
         policy: delivery policy of the jobs subscription.
 
     Raises:
-        StackError: Pub/Sub refused a call or did not answer, or the existing jobs subscription has the other
-            ordering.
+        StackError: Pub/Sub refused a call or did not respond, or the jobs subscription exists and its message
+            ordering differs from the policy.
     """
     try:
         with publisher_client(host) as publisher, subscriber_client(host) as subscriber:
@@ -122,7 +122,7 @@ def _subscriptions(push_endpoint: str, policy: DeliveryPolicy) -> Iterator[types
 
 
 def _bigquery_config(topic: str) -> types.BigQueryConfig:
-    # Outcomes have columns; jobs and dead letters are kept as bytes (contract/ledger/README.md says why).
+    # Outcomes have columns; jobs and dead letters are kept as bytes (contract/ledger/README.md explains why).
     has_columns = topic == OUTCOMES_TOPIC
     return types.BigQueryConfig(
         table=f"{PROJECT}.{LEDGER_DATASET}.{LEDGER_TABLES[topic]}",
@@ -141,7 +141,9 @@ def _pull_subscription(name: str, topic: str) -> types.Subscription:
     return types.Subscription(
         name=subscription_path(name),
         topic=topic_path(topic),
-        ack_deadline_seconds=10,  # short: messages that a killed `scrapeq replay` has pulled return soon
+        # A replay extends this deadline after each pull. The deadline is short, so that dead letters become
+        # available again soon if the replay is killed before that.
+        ack_deadline_seconds=10,
         expiration_policy=_NEVER_EXPIRES,
     )
 
@@ -171,7 +173,7 @@ def _ensure_subscription(subscriber: SubscriberClient, wanted: types.Subscriptio
 
 
 def _check_ordering(subscriber: SubscriberClient, wanted: types.Subscription) -> None:
-    # The ordering of a subscription is immutable: https://cloud.google.com/pubsub/docs/ordering#enable_message_ordering
+    # The message ordering of a subscription is immutable: https://cloud.google.com/pubsub/docs/ordering#enable_message_ordering
     found = subscriber.get_subscription(subscription=wanted.name, timeout=CALL_TIMEOUT_SECONDS, retry=None)
     if found.enable_message_ordering != wanted.enable_message_ordering:
         politeness = PolitenessScope.ORDERED if found.enable_message_ordering else PolitenessScope.INSTANCE

@@ -1,4 +1,4 @@
-"""Commands and environments of the three local services. Pure."""
+"""Makes the commands and environments of the three local services. Pure."""
 
 import sys
 from collections.abc import Mapping
@@ -22,14 +22,18 @@ TITLES = {PUBSUB: "local Pub/Sub", DISPATCHER: "dispatcher", WORKER: "worker"}
 
 
 class AckPolicy(StrEnum):
-    """Which outcomes the worker acknowledges (ACK_POLICY)."""
+    """Selects the outcomes after which the worker acknowledges a job (ACK_POLICY)."""
 
     SUCCESS = "success"
     SETTLED = "settled"
 
 
 class PolitenessScope(StrEnum):
-    """Whether a host's `per_host` limit holds for one worker process or for all together."""
+    """Selects the limits on requests to a host (POLITENESS).
+
+    INSTANCE: each worker instance limits its own rate. ORDERED: in addition, all worker instances together
+    process at most `politeness.per_host` jobs of a host at the same time.
+    """
 
     INSTANCE = "instance"
     ORDERED = "ordered"
@@ -37,13 +41,13 @@ class PolitenessScope(StrEnum):
 
 @dataclass(frozen=True)
 class DeliveryPolicy:
-    """Delivery policy of the jobs subscription, within Pub/Sub's own limits.
+    """Delivery policy of the jobs subscription. The ranges are Pub/Sub's limits.
 
     Attributes:
         ack_deadline_seconds: ack deadline, 10 to 600 seconds; also the timeout of one push request.
         max_delivery_attempts: delivery attempts, 5 to 100, after which a job becomes a dead letter.
         minimum_backoff_seconds: delay before the second attempt, 0 to 600 seconds.
-        maximum_backoff_seconds: longest delay before an attempt, 0 to 600 seconds.
+        maximum_backoff_seconds: maximum delay before an attempt, 0 to 600 seconds.
         politeness: with `ordered`, the subscription delivers one job of each ordering key at a time.
     """
 
@@ -67,7 +71,8 @@ class StackOptions:
         delivery: delivery policy of the jobs subscription.
         worker_processes: number of gunicorn worker processes.
         ack_policy: acknowledgement policy of the worker.
-        concurrency: jobs that all worker processes together take at once; localpubsub pushes no more.
+        concurrency: maximum number of jobs that all worker processes together process at the same time; also
+            the maximum number of jobs that localpubsub pushes at the same time.
         environment: additional environment variables of the services.
         pubsub_arguments: additional command-line arguments of localpubsub.
     """
@@ -119,14 +124,14 @@ class Addresses:
 
     @property
     def certs_url(self) -> str:
-        """URL of the certificates that verify localpubsub's push tokens; the path is Google's."""
+        """URL of the certificates that verify localpubsub's push tokens; Google's URL has the same path."""
         return f"{self.pubsub_http_url}/oauth2/v1/certs"
 
 
 def environment_of(
     options: StackOptions, addresses: Addresses, inherited: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return the environment variables of the services; they also suit a client of the local Pub/Sub."""
+    """Return the environment variables of the services. A client of the local Pub/Sub can use them, too."""
     return {
         **_deadline_chain(options.delivery.ack_deadline_seconds),
         **without_loopback_proxies(inherited),
@@ -174,7 +179,7 @@ def _deadline_chain(ack_deadline_seconds: int) -> dict[str, str]:
 def launches(
     options: StackOptions, addresses: Addresses, environment: Mapping[str, str]
 ) -> dict[str, Launch]:
-    """Return service name → how it is started."""
+    """Return service name → the command, environment, log and health check of the service."""
     commands = {
         PUBSUB: (_pubsub(options, addresses), f"{addresses.pubsub_http_url}/healthz"),
         DISPATCHER: (_dispatcher(addresses), f"{addresses.dispatcher_url}/healthz"),

@@ -1,4 +1,4 @@
-"""SIGINT, SIGTERM and SIGHUP as one KeyboardInterrupt, and code blocks that delay them."""
+"""Converts SIGINT, SIGTERM and SIGHUP to one KeyboardInterrupt, or delays them during a code block."""
 
 import signal
 import threading
@@ -39,7 +39,7 @@ def _interrupt_once(_number: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _install(handler: Any) -> dict[signal.Signals, Any]:  # noqa: ANN401 - signal's own type is this wide
+def _install(handler: Any) -> dict[signal.Signals, Any]:  # noqa: ANN401 - signal's own type is private
     """Install a handler for the signals that are not ignored (nohup ignores SIGHUP); return the old ones."""
     if threading.current_thread() is not threading.main_thread():
         return {}  # Python allows signal handlers in the main thread only

@@ -1,4 +1,4 @@
-"""The local stack: localpubsub, dispatcher, worker and the ledger, on this machine.
+"""Runs the local stack: localpubsub, dispatcher, worker and the ledger, on this machine.
 
 ::
 
@@ -44,7 +44,9 @@ from console.stack.services import (
 from console.stack.signals import defer_signals
 
 GRACE_SECONDS = 3.0  #: seconds between SIGTERM and SIGKILL
-MIN_RESTART_SECONDS = 5.0  #: seconds from one start of a service to the next, if it keeps ending
+MIN_RESTART_SECONDS = (
+    5.0  #: minimum number of seconds between two starts of a service that ends again and again
+)
 
 Announce = Callable[[str], None]
 
@@ -56,7 +58,7 @@ class Stack:
         options: as given.
         project: id of the Google Cloud project.
         ledger: ledger in the data directory; it can be read at any time.
-        addresses: addresses of the services; empty until the stack is started.
+        addresses: addresses of the services; empty texts until the stack is started.
         announce: called with a sentence about each step.
         environment: environment variables of the services; a google-cloud-pubsub client that has them uses
             this stack.
@@ -133,7 +135,7 @@ class Stack:
         self._start_and_wait(WORKER)
 
     def supervise(self) -> None:
-        """Restart services that have ended, as Cloud Run does. Call this regularly, such as twice a second.
+        """Restart a dispatcher or worker that has ended, as Cloud Run does. Call this about twice a second.
 
         Raises:
             StackError: localpubsub has ended.
@@ -165,7 +167,7 @@ class Stack:
         self._start(WORKER)
         self._start(DISPATCHER)
         if has_backlog:
-            # localpubsub pushes at once; each push that reaches no worker costs its job an attempt.
+            # localpubsub pushes as soon as it runs. A push that reaches no worker costs its job an attempt.
             self._wait_until_healthy(WORKER)
         self.ledger.create()
         self.start_pubsub()
@@ -192,7 +194,7 @@ class Stack:
         wait_until_healthy(self._processes[name])
 
     def _stop_processes(self) -> None:
-        # localpubsub stops first: while it runs, each push that reaches no worker costs its job an attempt.
+        # localpubsub stops first, because a push that reaches no worker costs its job an attempt.
         stop_all([process for name, process in self._processes.items() if name == PUBSUB], GRACE_SECONDS)
         stop_all(list(self._processes.values()), GRACE_SECONDS)
 
@@ -207,7 +209,7 @@ def _make_directories(options: StackOptions) -> None:
 
 @contextmanager
 def _lock_data_directory(options: StackOptions) -> Iterator[IO[str]]:
-    """Lock the data directory: two queues would corrupt each other's files."""
+    """Lock the data directory, because two queues would corrupt each other's files."""
     with (options.data / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

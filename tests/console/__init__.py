@@ -1,1 +1,1 @@
-"""The console: the command, the local stack, the ledger and the demo."""
+"""Tests of the console: the command line, the local stack, the ledger and the demo."""

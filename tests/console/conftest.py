@@ -13,12 +13,12 @@ from tests.console.command import Scrapeq
 @pytest.fixture
 def ledger(tmp_path: Path) -> Ledger:
     """Return an empty ledger."""
-    made = Ledger(tmp_path)
-    made.create()
-    return made
+    empty = Ledger(tmp_path)
+    empty.create()
+    return empty
 
 
 @pytest.fixture
 def scrapeq() -> Scrapeq:
-    """Return what runs a command in this process, 80 columns wide."""
+    """Return a function that runs `scrapeq` with the given arguments in this process, 80 columns wide."""
     return lambda *arguments: CliRunner(env={"COLUMNS": "80"}).invoke(app, [str(part) for part in arguments])

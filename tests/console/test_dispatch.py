@@ -1,4 +1,4 @@
-"""Posting a crawl to a dispatcher: responses, errors and repeated requests."""
+"""Tests of posting a crawl to a dispatcher: responses, errors and repeated requests."""
 
 import json
 import re
@@ -41,7 +41,7 @@ class ScriptedDispatcher:
 
     Attributes:
         url: URL of the server.
-        responses: status and body of the responses to come.
+        responses: status and body of each response that is not sent yet.
         received: the bodies of the requests so far.
     """
 
@@ -58,14 +58,14 @@ class ScriptedDispatcher:
 
 @pytest.fixture
 def dispatcher(httpserver: HTTPServer) -> ScriptedDispatcher:
-    """A dispatcher without responses; a test appends them."""
+    """Return a dispatcher without prepared responses; a test appends them."""
     scripted = ScriptedDispatcher(httpserver.url_for(""))
     httpserver.expect_request(re.compile(".*")).respond_with_handler(scripted.respond)
     return scripted
 
 
 def response_of(status: int, document: object) -> tuple[int, bytes]:
-    """Return a prepared response."""
+    """Return a response for `ScriptedDispatcher`, with `document` as JSON."""
     return status, json.dumps(document).encode()
 
 
@@ -86,7 +86,7 @@ def test_dispatch_posts_the_crawl_and_returns_the_response(dispatcher: ScriptedD
 
 
 def test_503_is_retried_with_the_same_run_id(dispatcher: ScriptedDispatcher) -> None:
-    """A repeated request makes the same jobs, because it has the same bytes."""
+    """After a 503 the request is repeated with the same bytes, so that the dispatcher makes the same jobs."""
     dispatcher.responses += [response_of(503, {"error": "1 of 3 jobs are not confirmed."})] * 2 + [
         response_of(200, RESPONSE)
     ]
@@ -100,7 +100,7 @@ def test_503_is_retried_with_the_same_run_id(dispatcher: ScriptedDispatcher) -> 
 
 
 def test_repeated_503_raises_dispatch_error(dispatcher: ScriptedDispatcher) -> None:
-    """After a few attempts the error has the text of the last response."""
+    """If every attempt gets a 503, an error with the text of the last response is raised."""
     dispatcher.responses += [response_of(503, {"error": "not confirmed"})] * 4
     with pytest.raises(DispatchError, match="answered 503: not confirmed"):
         post_crawl(dispatcher.url)
@@ -108,7 +108,7 @@ def test_repeated_503_raises_dispatch_error(dispatcher: ScriptedDispatcher) -> N
 
 
 def test_400_is_not_retried(dispatcher: ScriptedDispatcher) -> None:
-    """A faulty crawl stays faulty, so the request is not repeated."""
+    """After a 400 the request is not repeated, because the crawl would be rejected again."""
     dispatcher.responses.append(response_of(400, {"error": "the crawl was not dispatched: name: missing"}))
     with pytest.raises(DispatchError, match="answered 400: the crawl was not dispatched"):
         post_crawl(dispatcher.url)
@@ -117,14 +117,14 @@ def test_400_is_not_retried(dispatcher: ScriptedDispatcher) -> None:
 
 @pytest.mark.parametrize("body", [b"<h1>It works!</h1>", b"[]", b"{}"])
 def test_200_of_another_server_raises_dispatch_error(dispatcher: ScriptedDispatcher, body: bytes) -> None:
-    """A 200 without a dispatcher's response is an error."""
+    """If the body of a 200 is not a dispatcher's response, an error is raised."""
     dispatcher.responses.append((200, body))
     with pytest.raises(DispatchError, match="is not a dispatcher"):
         post_crawl(dispatcher.url)
 
 
 def test_refused_connection_raises_dispatch_error() -> None:
-    """The message says how to start a dispatcher."""
+    """If the connection is refused, the error's message shows the command that starts a dispatcher."""
     port = free_port()
     with pytest.raises(DispatchError, match=r"`scrapeq up` starts one"):
         post_crawl(f"http://127.0.0.1:{port}")
@@ -133,7 +133,7 @@ def test_refused_connection_raises_dispatch_error() -> None:
 def test_dispatch_wait_without_a_ledger_sends_nothing(
     scrapeq: Scrapeq, dispatcher: ScriptedDispatcher, tmp_path: Path
 ) -> None:
-    """--wait needs the ledger of the running stack; a wrong --data must not cost a run."""
+    """With --wait and without a ledger the command fails before it sends the crawl."""
     crawl = tmp_path / "crawl.yaml"
     crawl.write_text(json.dumps(CRAWL.model_dump(mode="json", exclude_defaults=True)))
     result = scrapeq("dispatch", crawl, "--dispatcher", dispatcher.url, "--wait", "--data", tmp_path)
@@ -145,7 +145,7 @@ def test_dispatch_wait_without_a_ledger_sends_nothing(
 def test_dispatch_command_shows_counts_and_rejected_urls(
     scrapeq: Scrapeq, dispatcher: ScriptedDispatcher, tmp_path: Path
 ) -> None:
-    """run_id, published, duplicates, over the limit, and each rejected URL with its reason."""
+    """The command prints the run_id, the counts of the response, and each rejected URL with its reason."""
     dispatcher.responses.append(response_of(200, RESPONSE))
     crawl = tmp_path / "crawl.yaml"
     crawl.write_text(json.dumps(CRAWL.model_dump(mode="json", exclude_defaults=True)))  # JSON is YAML

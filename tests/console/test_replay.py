@@ -1,4 +1,4 @@
-"""Replay of dead letters, on localpubsub."""
+"""Tests of the replay of dead letters, with localpubsub as the Pub/Sub."""
 
 from collections.abc import Iterator
 
@@ -30,7 +30,7 @@ REPLAYED_JOBS = "replayed-jobs"  #: pull subscription of the jobs topic
 
 @pytest.fixture
 def host() -> Iterator[str]:
-    """Yield the address of a Pub/Sub with our topics and a pull subscription of the jobs topic."""
+    """Yield the address of a Pub/Sub with Scrapeq's topics and a pull subscription of the jobs topic."""
     with localpubsub.running() as server:
         prepare_topology(server.host, "http://127.0.0.1:9/", DeliveryPolicy())
         with subscriber_client(server.host) as subscriber:
@@ -73,7 +73,7 @@ def pull(host: str, subscription: str, count: int) -> list[types.PubsubMessage]:
 
 
 def test_replay_publishes_every_dead_letter_as_its_original_job(host: str) -> None:
-    """Body, own attributes and ordering key are kept; the dead letter's added attributes are removed."""
+    """A replay keeps the body, original attributes and ordering key, and removes the added attributes."""
     publish_dead_letters(host, "run-1", 250)
     shown: list[int] = []
     assert replay(host, lambda _: True, shown.append) == ReplayResult(250, 0)
@@ -86,7 +86,7 @@ def test_replay_publishes_every_dead_letter_as_its_original_job(host: str) -> No
 
 
 def test_job_that_is_dead_lettered_again_during_a_replay_is_replayed_once(host: str) -> None:
-    """With ACK_POLICY=settled a job may fail again at once; the replay leaves its new dead letter."""
+    """If a replayed job becomes a dead letter again during the replay, the new dead letter is left."""
     publish_dead_letters(host, "run-1", 2)
 
     def dead_letter_again(replayed: int) -> None:
@@ -97,7 +97,7 @@ def test_job_that_is_dead_lettered_again_during_a_replay_is_replayed_once(host: 
 
 
 def test_replay_leaves_dead_letters_that_are_not_selected(host: str) -> None:
-    """The dead letters of other runs stay, and are available at once."""
+    """Dead letters that are not selected stay in the subscription, and can be pulled immediately."""
     publish_dead_letters(host, "run-1", 3)
     publish_dead_letters(host, "run-2", 4)
     assert replay(host, lambda attributes: attributes["run_id"] == "run-2") == ReplayResult(4, 3)
@@ -106,7 +106,7 @@ def test_replay_leaves_dead_letters_that_are_not_selected(host: str) -> None:
 
 
 def test_dead_letter_that_cannot_be_published_is_not_acknowledged(host: str) -> None:
-    """A dead letter is acknowledged only after its job is confirmed in the jobs topic."""
+    """If the publish of the jobs fails, the dead letters stay in the subscription."""
     publish_dead_letters(host, "run-1", 3)
     with publisher_client(host) as publisher:
         publisher.delete_topic(topic=topic_path(JOBS_TOPIC), timeout=120)
@@ -116,6 +116,6 @@ def test_dead_letter_that_cannot_be_published_is_not_acknowledged(host: str) -> 
 
 
 def test_replay_without_a_running_pubsub_raises_replay_error() -> None:
-    """The error says how many dead letters were replayed."""
+    """If Pub/Sub is not running, the error's message has the number of replayed dead letters."""
     with pytest.raises(ReplayError, match="0 dead letters"):
         replay("127.0.0.1:1", lambda _: True)

@@ -1,4 +1,4 @@
-"""Real processes: a whole stack in the test's own directory, and a site to scrape."""
+"""Fixtures of the journeys: a complete stack of real processes, and a site to scrape."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,13 +13,13 @@ from tests.servers.controlled_site import Site, serving_site
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    """A site that the test controls."""
+    """Yield a site whose responses the test controls."""
     with serving_site() as site:
         yield site
 
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
-    """A running stack that retries soon and often."""
+    """Yield a running stack with short backoffs and up to 100 attempts for each job."""
     with Stack(StackOptions(data=tmp_path / "data", delivery=MANY_ATTEMPTS)) as stack:
         yield stack

@@ -1,4 +1,4 @@
-"""Dispatching a crawl, and waiting until the ledger shows a fact."""
+"""Dispatches crawls, and waits until the ledger has the expected numbers of jobs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ from console.stack.stack import Stack
 from tests.servers.waiting import MAX_WAIT_SECONDS, wait_for
 
 TITLE_RECIPE = {"name": "page", "fields": {"title": {"css": "title", "required": True}}}
-#: More attempts than the crashes of a journey can use up, and backoffs that a test can wait for.
+#: Policy with more attempts than the crashes in a journey can use up, and with short backoffs.
 MANY_ATTEMPTS = DeliveryPolicy(
     max_delivery_attempts=100, minimum_backoff_seconds=1, maximum_backoff_seconds=2
 )
@@ -20,13 +20,13 @@ MANY_ATTEMPTS = DeliveryPolicy(
 def dispatch(
     dispatcher_url: str, urls: list[str], *, recipe: dict[str, Any] = TITLE_RECIPE, **fields: object
 ) -> str:
-    """Post a crawl of `urls`; return its run_id. Every URL must become a job.
+    """Post a crawl of `urls`; return its run_id. The function fails unless every URL becomes a job.
 
     Args:
-        dispatcher_url: where to post it.
-        urls: pages of the crawl.
+        dispatcher_url: URL of the dispatcher.
+        urls: URLs of the pages.
         recipe: recipe of the crawl.
-        fields: more fields of the crawl.
+        fields: additional fields of the crawl.
     """
     crawl = {"name": "journey", "sources": {"urls": urls}, "recipe": recipe} | fields
     response = requests.post(dispatcher_url, json=crawl, timeout=120)
@@ -39,5 +39,5 @@ def dispatch(
 def await_accounting(
     stack: Stack, run_id: str, reached: Callable[[Accounting], bool], seconds: float = MAX_WAIT_SECONDS
 ) -> Accounting:
-    """Return the accounting of a run once `reached` is true of it; fail with the last one after `seconds`."""
+    """Return the accounting of a run when `reached(accounting)` is true; fail after `seconds`."""
     return wait_for(lambda: stack.ledger.accounting(run_id), reached, run_id, seconds)

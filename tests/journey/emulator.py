@@ -1,4 +1,4 @@
-"""A dispatcher and a worker on the official Pub/Sub emulator, which has no BigQuery subscriptions."""
+"""Runs a dispatcher and a worker on the official Pub/Sub emulator, which writes no rows to BigQuery."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from tests.servers.waiting import MAX_WAIT_SECONDS
 def services_on(pubsub_host: str, data: Path) -> Iterator[str]:
     """Run a dispatcher and a worker on the emulator until the context ends; yield the dispatcher's URL."""
     (data / "logs").mkdir(parents=True)
-    # The emulator signs no pushes.
+    # The emulator does not sign its pushes, so the services cannot authenticate them.
     options = StackOptions(data=data, delivery=MANY_ATTEMPTS, environment={"PUSH_AUTH": "none"})
     addresses = replace(Addresses.at(allocate_ports(options.wanted_ports())), pubsub_host=pubsub_host)
     commands = launches(options, addresses, environment_of(options, addresses, os.environ))
@@ -31,7 +31,7 @@ def services_on(pubsub_host: str, data: Path) -> Iterator[str]:
         try:
             for process in processes:
                 wait_until_healthy(process)
-            # The emulator accepts the BigQuery subscriptions, and serves them as pull subscriptions.
+            # The emulator accepts BigQuery subscriptions and treats them as pull subscriptions.
             prepare_topology(pubsub_host, f"{addresses.worker_url}/", options.delivery)
             yield addresses.dispatcher_url
         finally:
@@ -41,7 +41,7 @@ def services_on(pubsub_host: str, data: Path) -> Iterator[str]:
 def pull_outcomes(
     pubsub_host: str, run_id: str, urls: set[str], seconds: float = MAX_WAIT_SECONDS
 ) -> list[dict[str, Any]]:
-    """Pull outcomes of a run until each of `urls` has succeeded; fail after `seconds`."""
+    """Pull and return outcomes of a run until each of `urls` has succeeded; fail after `seconds`."""
     subscription = subscription_path(LEDGER_SUBSCRIPTIONS[OUTCOMES_TOPIC])
     outcomes = list[dict[str, Any]]()
     until = time.monotonic() + seconds

@@ -1,4 +1,4 @@
-"""500 real pages: Debian's python3-doc, served by nginx on the loopback interface."""
+"""Serves 500 real pages, from Debian's package python3-doc, with nginx on the loopback interface."""
 
 import os
 import shutil
@@ -29,13 +29,13 @@ http {{
 
 @contextmanager
 def serving_pages(data: Path) -> Iterator[list[str]]:
-    """Serve the pages with nginx until the context ends; yield the URLs of 500 of them, in order."""
+    """Serve the pages with nginx until the context ends; yield the first 500 URLs in alphabetical order."""
     nginx = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if nginx is None:
         skip_or_fail("nginx is not installed (on Debian: apt install nginx-light)")
     names = sorted(str(page.relative_to(PAGES)) for page in PAGES.rglob("*.html"))
     if len(names) < 500:
-        skip_or_fail(f"{PAGES} does not hold 500 pages (on Debian: apt install python3-doc)")
+        skip_or_fail(f"{PAGES} does not contain 500 pages (on Debian: apt install python3-doc)")
     data.mkdir()
     port = free_port()
     configuration = data / "nginx.conf"
@@ -44,14 +44,14 @@ def serving_pages(data: Path) -> Iterator[list[str]]:
         process = subprocess.Popen([nginx, "-p", data, "-c", configuration], stderr=log, stdout=log)
     try:
         site = f"http://127.0.0.1:{port}"
-        wait_until(lambda: _answers(f"{site}/index.html"), f"nginx serves {PAGES}")
+        wait_until(lambda: _is_served(f"{site}/index.html"), f"nginx serves {PAGES}")
         yield [f"{site}/{name}" for name in names[:500]]
     finally:
         process.terminate()
         process.wait(120)
 
 
-def _answers(url: str) -> bool:
+def _is_served(url: str) -> bool:
     try:
         return requests.get(url, timeout=120).status_code == 200
     except requests.ConnectionError:

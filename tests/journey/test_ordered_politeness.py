@@ -1,4 +1,4 @@
-"""Politeness across instances: four worker processes that share no memory, and hosts that count requests."""
+"""Tests of POLITENESS with four worker processes and with hosts that count their open requests."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ PAGES_PER_HOST = 12
 
 @contextmanager
 def running_stack(data: Path, politeness: PolitenessScope) -> Iterator[Stack]:
-    """Run a stack with four worker processes."""
+    """Run a stack with four worker processes until the context ends."""
     policy = DeliveryPolicy(politeness=politeness, max_delivery_attempts=100)
     options = StackOptions(
         data=data, delivery=policy, worker_processes=PROCESSES, ack_policy=AckPolicy.SETTLED
@@ -30,7 +30,7 @@ def running_stack(data: Path, politeness: PolitenessScope) -> Iterator[Stack]:
 
 @pytest.fixture
 def hosts() -> Iterator[Hosts]:
-    """Hosts that hold their pages until `release`; enough hosts that no worker process gets all of them."""
+    """Yield eight hosts that delay their responses until `release`; one process cannot get jobs of all."""
     with serving_hosts(8) as hosts:
         yield hosts
 
@@ -44,17 +44,17 @@ def urls_of(hosts: Hosts) -> list[str]:
 def test_ordered_politeness_keeps_per_host_over_all_worker_processes(
     tmp_path: Path, hosts: Hosts, per_host: int
 ) -> None:
-    """Pub/Sub delivers one job of an ordering key at a time, over all processes; hosts run in parallel."""
+    """With POLITENESS=ordered a host never has more than `per_host` open requests of all workers together."""
     urls = urls_of(hosts)
     with running_stack(tmp_path / "data", PolitenessScope.ORDERED) as stack:
         # When many pages of many hosts are dispatched
         run_id = dispatch(stack.dispatcher_url, urls, politeness={"per_host": per_host})
-        # Then several hosts have open requests at the same time, as many as permitted
+        # Then several hosts have open requests at the same time, and one has the maximum
         hosts.await_open(
             lambda: len(hosts.open) > 1 and max(hosts.open.values()) == per_host,
             f"hosts have {per_host} open requests",
         )
-        # And after the release of the pages no host ever has more
+        # And after the release of the pages no host has ever had more
         hosts.release()
         accounting = await_accounting(stack, run_id, lambda now: now.succeeded == len(urls))
         assert (accounting.dead, accounting.in_flight) == (0, 0)
@@ -64,7 +64,7 @@ def test_ordered_politeness_keeps_per_host_over_all_worker_processes(
 
 
 def test_instance_politeness_exceeds_per_host_over_all_worker_processes(tmp_path: Path, hosts: Hosts) -> None:
-    """The control: without ordering the hosts do see more requests, so the test above can fail."""
+    """With POLITENESS=instance a host gets more than `per_host` open requests, as the control experiment."""
     urls = urls_of(hosts)
     with running_stack(tmp_path / "data", PolitenessScope.INSTANCE) as stack:
         run_id = dispatch(stack.dispatcher_url, urls, politeness={"per_host": 1})
@@ -77,5 +77,5 @@ def test_instance_politeness_exceeds_per_host_over_all_worker_processes(tmp_path
 def workers_of(stack: Stack, run_id: str) -> set[str]:
     """Return the worker processes that scraped the pages of a run."""
     with closing(sqlite3.connect(stack.ledger.path)) as ledger:
-        rows = ledger.execute(f"SELECT DISTINCT worker FROM {table('outcomes')} WHERE run_id = ?", (run_id,))  # noqa: S608 - our own table
+        rows = ledger.execute(f"SELECT DISTINCT worker FROM {table('outcomes')} WHERE run_id = ?", (run_id,))  # noqa: S608 - a constant
         return {worker for (worker,) in rows}

@@ -1,4 +1,4 @@
-"""The promises of the design, with real processes that are killed."""
+"""Tests of the promises in docs/explanation/promises.md, with real processes that are killed."""
 
 import itertools
 from pathlib import Path
@@ -17,7 +17,7 @@ from tests.servers.waiting import wait_for
 
 class TestWorker:
     def test_worker_killed_during_a_job_is_followed_by_redelivery(self, stack: Stack, site: Site) -> None:
-        """Redeliver: a job whose worker is killed by SIGKILL succeeds later on another worker."""
+        """If a worker is killed by SIGKILL, each of its jobs succeeds later on another worker."""
         # Given jobs whose pages are being fetched
         site.hold()
         run_id = dispatch(stack.dispatcher_url, [*site.pages(3, "held"), *site.pages(20)])
@@ -35,8 +35,8 @@ class TestWorker:
             assert results[url].attempts > 1
 
     def test_sigterm_returns_unfinished_jobs_with_the_reason_shutdown(self, stack: Stack, site: Site) -> None:
-        """SIGTERM costs no ack deadline: the worker rejects the push within Cloud Run's 10 s."""
-        # Given jobs whose pages take longer than a shutdown may
+        """After SIGTERM the worker rejects its unfinished jobs and ends, so they are redelivered soon."""
+        # Given jobs whose pages take longer than a shutdown is allowed to take
         site.hold()
         run_id = dispatch(stack.dispatcher_url, site.pages(3, "held"))
         for number in range(3):
@@ -44,9 +44,9 @@ class TestWorker:
         # When the worker receives SIGTERM
         worker = stack.process("worker")
         worker.terminate()
-        # Then it ends by itself, before Cloud Run would kill it
+        # Then it ends without a kill
         assert worker.wait(120), "the worker did not end after SIGTERM"
-        # And each job has the reason in its first outcome, and succeeds on the next worker
+        # And each job has the reason `shutdown` in its first outcome, and succeeds on the next worker
         site.release()
         stack.start_worker()
         await_accounting(stack, run_id, lambda now: now.succeeded == 3)
@@ -55,7 +55,7 @@ class TestWorker:
             assert (reasons[0], reasons[-1]) == ("shutdown", "ok")
 
     def test_jobs_wait_in_the_queue_while_no_worker_runs(self, stack: Stack, site: Site) -> None:
-        """Buffer: jobs that are dispatched while no worker runs are scraped once one does."""
+        """Jobs that are dispatched while no worker runs are scraped when a worker runs again."""
         # Given no worker
         stack.process("worker").kill()
         # When jobs are dispatched
@@ -70,8 +70,8 @@ class TestWorker:
 
 class TestDispatcher:
     def test_worker_finishes_queued_jobs_while_no_dispatcher_runs(self, stack: Stack, site: Site) -> None:
-        """Scale apart: the worker needs no dispatcher to finish the jobs in the queue."""
-        # Given dispatched jobs whose pages the site holds
+        """The worker finishes the jobs in the queue after the dispatcher was killed."""
+        # Given dispatched jobs whose pages the site delays
         site.hold()
         run_id = dispatch(stack.dispatcher_url, site.pages(30, "held"))
         site.await_requests("/held/0", 1)
@@ -84,7 +84,7 @@ class TestDispatcher:
 
 class TestQueue:
     def test_confirmed_jobs_survive_a_kill_of_the_queue(self, stack: Stack, site: Site) -> None:
-        """Persist: a job whose publish was confirmed survives SIGKILL of the broker."""
+        """Jobs whose publish was confirmed are still delivered after the broker was killed by SIGKILL."""
         # Given 500 confirmed jobs and no worker
         stack.process("worker").kill()
         run_id = dispatch(stack.dispatcher_url, site.pages(500))
@@ -97,30 +97,30 @@ class TestQueue:
         assert str(accounting) == "accounting: dispatched=500 succeeded=500 dead=0 in_flight=0"
 
     def test_run_completes_after_a_kill_of_the_queue_in_its_middle(self, stack: Stack, site: Site) -> None:
-        """Persist: deliveries, outcomes and counts continue where they were."""
+        """If the broker is killed during a run and started again, every job of the run succeeds."""
         # Given a run of which some jobs have succeeded
         run_id = dispatch(stack.dispatcher_url, site.pages(300))
         await_accounting(stack, run_id, lambda now: now.succeeded > 0)
         # When the queue is killed and started again
         stack.process("pubsub").kill()
         stack.start_pubsub()
-        # Then the run ends complete
+        # Then every job of the run succeeds
         accounting = await_accounting(stack, run_id, lambda now: now.succeeded == 300)
         assert str(accounting) == "accounting: dispatched=300 succeeded=300 dead=0 in_flight=0"
 
 
 class TestDeadLetter:
     def test_500_is_dead_lettered_after_max_delivery_attempts(self, tmp_path: Path, site: Site) -> None:
-        """Dead-letter: exactly 5 pushes with doubling backoffs, then the dead-letter topic."""
+        """A job whose page always fails is a dead letter after 5 attempts with doubling backoffs."""
         policy = DeliveryPolicy(
             max_delivery_attempts=5, minimum_backoff_seconds=1, maximum_backoff_seconds=60
         )
         with Stack(StackOptions(data=tmp_path / "data", delivery=policy)) as stack:
-            # Given a page that always fails, among others that do not
+            # Given a page that always fails, and ten pages that succeed
             run_id = dispatch(stack.dispatcher_url, [f"{site.url}/fails", *site.pages(10)])
             # When nothing is in flight any more
             accounting = await_accounting(stack, run_id, lambda now: now.succeeded + now.dead == 11)
-            # Then one job is dead, with a reason, and the others are not
+            # Then one job is dead, with a reason, and the other jobs have succeeded
             assert (accounting.succeeded, accounting.dead) == (10, 1)
             (dead,) = stack.ledger.dead_jobs(run_id)
             assert (dead.url, dead.attempts, dead.reason) == (f"{site.url}/fails", 5, "http_5xx")
@@ -128,13 +128,13 @@ class TestDeadLetter:
             times = site.requests["/fails"]
             assert len(times) == 5
             pauses = [later - earlier for earlier, later in itertools.pairwise(times)]
-            assert all(pause >= least for pause, least in zip(pauses, (1, 2, 4, 8), strict=True)), pauses
+            assert all(pause >= minimum for pause, minimum in zip(pauses, (1, 2, 4, 8), strict=True)), pauses
             # And each attempt has its number
             attempts = wait_for(
                 lambda: stack.ledger.attempts(run_id, dead.job_id), lambda found: len(found) >= 5
             )
             assert [each.attempt for each in attempts] == [1, 2, 3, 4, 5]
-            # And the dead letter holds the job as it was, with the attributes that Pub/Sub adds
+            # And the dead letter contains the unchanged job, and the attributes that Pub/Sub adds
             dead_letter = _pull_dead_letter(stack).message
             assert Job.decode(dead_letter.data).url == f"{site.url}/fails"
             assert dead_letter.attributes["job_id"] == dead.job_id

@@ -1,4 +1,4 @@
-"""The main job on real pages: 500 of them, from the dispatcher to distinct outcomes."""
+"""Tests of a crawl of 500 real pages, from the dispatch to the outcomes."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -26,13 +26,13 @@ RECIPE = {
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
-    """URLs of 500 real pages."""
+    """Yield the URLs of 500 real pages."""
     with serving_pages(tmp_path_factory.mktemp("pages") / "nginx") as urls:
         yield urls
 
 
 def check_items(items: Iterable[dict[str, Any]], count: int) -> None:
-    """Check that there is one plausible item of each page."""
+    """Check that there are `count` items, and that they have the titles, headings and links of real pages."""
     found = list(items)
     assert len(found) == count
     assert all(item["title"] for item in found)
@@ -41,7 +41,7 @@ def check_items(items: Iterable[dict[str, Any]], count: int) -> None:
 
 
 def test_500_real_pages_succeed_on_localpubsub(pages: list[str], stack: Stack) -> None:
-    """The main job: every dispatched page has one succeeded outcome with a title, on localpubsub."""
+    """With localpubsub every dispatched page succeeds, and the ledger has one result for each page."""
     run_id = dispatch(stack.dispatcher_url, pages, recipe=RECIPE)
     accounting = await_accounting(stack, run_id, lambda now: now.succeeded == len(pages), 100)
     assert accounting.adds_up
@@ -55,7 +55,7 @@ def test_500_real_pages_succeed_on_localpubsub(pages: list[str], stack: Stack) -
 def test_500_real_pages_succeed_on_the_official_emulator(
     pages: list[str], emulator_server: PubsubServer, tmp_path: Path
 ) -> None:
-    """Dispatcher and worker do not depend on localpubsub: the same crawl succeeds on Google's emulator."""
+    """With Google's emulator instead of localpubsub, the same crawl succeeds."""
     with services_on(emulator_server.host, tmp_path / "data") as dispatcher_url:
         run_id = dispatch(dispatcher_url, pages, recipe=RECIPE)
         outcomes = pull_outcomes(emulator_server.host, run_id, set(pages))

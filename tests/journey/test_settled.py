@@ -1,4 +1,4 @@
-"""ACK_POLICY=settled with real processes: an attempt is spent only if another attempt may succeed."""
+"""Tests of ACK_POLICY=settled with real processes."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,14 +18,14 @@ from tests.servers.waiting import wait_for
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
-    """A stack with ACK_POLICY=settled, which redelivers after 10 s at the earliest."""
+    """Yield a stack with ACK_POLICY=settled, which redelivers a job after 10 s at the earliest."""
     with Stack(StackOptions(data=tmp_path / "data", ack_policy=AckPolicy.SETTLED)) as stack:
         yield stack
 
 
 def test_404_is_dead_lettered_after_one_attempt_with_its_reason(stack: Stack, site: Site) -> None:
-    """The dead letter holds the job as it was and the reason, and it can be replayed."""
-    # When a missing page is dispatched with others
+    """A job whose page gets a 404 is a dead letter after one attempt, has the reason, and can be replayed."""
+    # When a missing page is dispatched together with other pages
     run_id = dispatch(stack.dispatcher_url, [f"{site.url}/missing", *site.pages(5)])
     accounting = await_accounting(stack, run_id, lambda now: now.succeeded + now.dead == 6)
     # Then its job is dead after one attempt, with its reason
@@ -51,10 +51,10 @@ def test_404_is_dead_lettered_after_one_attempt_with_its_reason(stack: Stack, si
 
 
 def test_429_with_retry_after_is_deferred_without_spending_an_attempt(stack: Stack, site: Site) -> None:
-    """The job is published again and waits as long as the site asked; both deliveries are first attempts."""
+    """After a 429 the job is published again, waits for Retry-After, and succeeds at a first attempt."""
     run_id = dispatch(stack.dispatcher_url, [f"{site.url}/later"])
     await_accounting(stack, run_id, lambda now: now.succeeded == 1)
-    # Then the next request came no earlier than the site asked
+    # Then the next request came after the time in Retry-After
     first, second = site.requests["/later"]
     assert second - first >= RETRY_AFTER_SECONDS
     # And the ledger has the deferral with its reason, and one job

@@ -1,4 +1,4 @@
-"""docs/tutorial/first-crawl.md works: its files are saved and its commands run, in the order of the page."""
+"""Tests of docs/tutorial/first-crawl.md: saves its files and runs its commands, in the order of the page."""
 
 import os
 import re
@@ -20,8 +20,8 @@ from tests.repository.tree import ROOT
 TUTORIAL: Final = (ROOT / "docs" / "tutorial" / "first-crawl.md").read_text(encoding="utf-8")
 FILE: Final = re.compile(r"Save this as `(?P<name>[\w.]+)`.*?```yaml\n(?P<text>.*?)```", re.DOTALL)
 COMMANDS: Final = re.compile(r"```sh\n(.*?)```", re.DOTALL)
-#: commands that the test starts in its own way, or that another test runs
-ELSEWHERE: Final = {
+#: Commands that `outputs` does not run: the fixture starts these services itself, or another test runs them.
+SKIPPED_COMMANDS: Final = {
     "make demo",
     ". .venv/bin/activate",
     "scrapeq up --ack-policy settled",
@@ -33,7 +33,7 @@ ACCOUNTING: Final = re.compile(r"accounting: dispatched=3 .*")
 
 @contextmanager
 def running_stack(folder: Path) -> Iterator[list[str]]:
-    """Run `scrapeq up` in a folder, on free ports; yield the lines with its addresses."""
+    """Run `scrapeq up` in a folder, on free ports; yield the lines that it prints at its start."""
     ports = [f"--{name}-port=0" for name in ("pubsub", "pubsub-http", "dispatcher", "worker")]
     with subprocess.Popen(
         [sys.executable, "-m", "console", "up", "--ack-policy", "settled", *ports],
@@ -77,7 +77,7 @@ def address_of(lines: list[str], service: str) -> str:
 
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Return what each command of the tutorial prints; every one must succeed."""
+    """Return command → its output, for each command of the tutorial; every command must succeed."""
     folder = tmp_path_factory.mktemp("tutorial")
     with running_site() as site_address, running_stack(folder) as lines:
         for name, text in FILE.findall(TUTORIAL):
@@ -110,28 +110,28 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def commands() -> list[str]:
-    """Return the commands of the page in order, without those that start something."""
+    """Return the commands of the page in order, without SKIPPED_COMMANDS."""
     lines = [line for block in COMMANDS.findall(TUTORIAL) for line in block.splitlines()]
-    return [line for line in lines if line not in ELSEWHERE]
+    return [line for line in lines if line not in SKIPPED_COMMANDS]
 
 
 @pytest.mark.timeout(240)
 def test_every_command_of_the_tutorial_succeeds(outputs: dict[str, str]) -> None:
-    """A reader who types the page's commands sees no error."""
+    """Every command of the tutorial ran with exit status 0."""
     assert len(outputs) >= 9
     assert set(outputs) == {line for line in commands() if not line.startswith("export ")}
 
 
 @pytest.mark.timeout(240)
-def test_the_tutorial_shows_the_accounting_that_its_crawl_has(outputs: dict[str, str]) -> None:
-    """Two pages succeed and one becomes a dead letter, as the page says."""
+def test_the_tutorial_shows_the_accounting_of_its_crawl(outputs: dict[str, str]) -> None:
+    """The crawl of the tutorial has the accounting that the page shows."""
     shown = ACCOUNTING.findall(TUTORIAL)
     assert shown == ["accounting: dispatched=3 succeeded=2 dead=1 in_flight=0"]
     assert shown[0] in outputs["scrapeq dispatch crawl.yaml --wait"]
 
 
 @pytest.mark.timeout(240)
-def test_the_tutorial_shows_the_dead_letter_that_its_crawl_has(outputs: dict[str, str]) -> None:
-    """The reason and its sentence are those that the page shows."""
+def test_the_tutorial_shows_the_dead_letter_of_its_crawl(outputs: dict[str, str]) -> None:
+    """The output of `scrapeq dead` contains the reason and its meaning, as the page shows them."""
     reason = next(line for line in TUTORIAL.splitlines() if "the last: http_404" in line)
     assert reason.strip() in outputs["scrapeq dead"]

@@ -1,4 +1,4 @@
-"""The subcommands that read the ledger, and the options that are refused."""
+"""Tests of the subcommands that read the ledger, and of options that are rejected."""
 
 import json
 import re
@@ -16,7 +16,7 @@ COMMANDS = ["up", "demo", "dispatch", "try", "results", "status", "dead", "repla
 
 @pytest.fixture
 def recorded(ledger: Ledger) -> Ledger:
-    """Return a ledger of a run: a success at the second attempt, dead letters with and without a reason."""
+    """Return a ledger with a success at the second attempt and two dead letters, one without a reason."""
     book = {"title": "Wörter", "price": 9.5, "tags": ["a"], "note": None}
     record(
         ledger,
@@ -34,7 +34,7 @@ def recorded(ledger: Ledger) -> Ledger:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_explains_every_command(scrapeq: Scrapeq, command: str) -> None:
-    """`--help` explains the command and each option."""
+    """`--help` of every command has a sentence for each option."""
     result = scrapeq(command, "--help")
     assert result.exit_code == 0
     options = re.findall(r"^  (--[a-z-]+)(.*(?:\n {10,}.*)*)", result.stdout, re.MULTILINE)
@@ -48,7 +48,7 @@ def test_help_lists_every_command(scrapeq: Scrapeq) -> None:
 
 
 def test_results_are_shown_as_a_table(scrapeq: Scrapeq, recorded: Ledger) -> None:
-    """One row for each job that succeeded: URL, values, and number of attempts."""
+    """`scrapeq results` prints a row for each job that succeeded: URL, values, and number of attempts."""
     result = scrapeq("results", "--data", recorded.data)
     assert result.exit_code == 0
     assert "run books-1: 1 jobs succeeded" in result.stdout
@@ -56,7 +56,7 @@ def test_results_are_shown_as_a_table(scrapeq: Scrapeq, recorded: Ledger) -> Non
 
 
 def test_results_as_jsonl_have_one_object_for_each_item(scrapeq: Scrapeq, recorded: Ledger) -> None:
-    """With --format jsonl, standard output has only one JSON object for each item."""
+    """With --format jsonl, standard output contains one JSON object for each item and no other lines."""
     result = scrapeq("results", "books-1", "--format", "jsonl", "--data", recorded.data)
     (item,) = [json.loads(line) for line in result.stdout.splitlines()]
     assert item == {
@@ -68,14 +68,14 @@ def test_results_as_jsonl_have_one_object_for_each_item(scrapeq: Scrapeq, record
 
 
 def test_status_ends_with_the_accounting(scrapeq: Scrapeq, recorded: Ledger) -> None:
-    """The last line is the accounting; above it are the reasons of attempts that did not succeed."""
+    """`scrapeq status` prints the reasons of unsuccessful attempts, and the accounting as the last line."""
     result = scrapeq("status", "--data", recorded.data)
     assert result.stdout.splitlines()[-1] == "accounting: dispatched=3 succeeded=1 dead=2 in_flight=0"
     assert re.search(rf"timeout +retry +1 +1 +{REASON_MEANINGS[Reason.TIMEOUT].sentence[:20]}", result.stdout)
 
 
 def test_dead_shows_the_reason_and_advice_of_each_dead_letter(scrapeq: Scrapeq, recorded: Ledger) -> None:
-    """Each dead letter has its attempts, the meaning of its last reason, and advice."""
+    """`scrapeq dead` prints for each dead letter the attempts, the meaning of the last reason, and advice."""
     meaning = REASON_MEANINGS[Reason.MISSING_FIELD]
     result = scrapeq("dead", "--data", recorded.data)
     assert result.stdout.splitlines() == [
@@ -85,20 +85,20 @@ def test_dead_shows_the_reason_and_advice_of_each_dead_letter(scrapeq: Scrapeq, 
         "  detail: no h1",
         f"  what to do: {meaning.remedy}",
         "https://shop.example/silent",
-        "  5 attempts without an outcome: no worker was free, or each crashed or was killed",
+        "  5 attempts without an outcome: no worker was free, or workers crashed or were killed",
         "  what to do: look at the worker's log, then replay",
     ]
 
 
 def test_reasons_explains_every_reason_code(scrapeq: Scrapeq) -> None:
-    """Every reason code that an outcome, a log line or the ledger can hold is in the table."""
+    """`scrapeq reasons` prints a row for every reason code."""
     shown = scrapeq("reasons").stdout
     assert set(re.findall(r"^ ([a-z_0-9]+) {2,}", shown, re.MULTILINE)) >= set(Reason)
 
 
 @pytest.mark.parametrize("command", ["results", "status", "dead"])
 def test_unknown_run_is_reported_on_standard_error(scrapeq: Scrapeq, recorded: Ledger, command: str) -> None:
-    """The message lists the runs; standard output stays empty."""
+    """For an unknown run_id, standard error lists the runs that exist, and standard output stays empty."""
     result = scrapeq(command, "nope", "--data", recorded.data)
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == "There is no run nope. The runs are: books-1.\n"
@@ -106,7 +106,7 @@ def test_unknown_run_is_reported_on_standard_error(scrapeq: Scrapeq, recorded: L
 
 @pytest.mark.parametrize("command", ["results", "status", "dead"])
 def test_missing_ledger_is_reported_on_standard_error(scrapeq: Scrapeq, tmp_path: Path, command: str) -> None:
-    """The message says which command creates a ledger."""
+    """If there is no ledger, the message shows the command that creates one."""
     result = scrapeq(command, "--data", tmp_path)
     assert (result.exit_code, result.stdout) == (1, "")
     assert "There is no ledger in" in result.stderr
@@ -114,13 +114,13 @@ def test_missing_ledger_is_reported_on_standard_error(scrapeq: Scrapeq, tmp_path
 
 
 def test_empty_ledger_is_reported_on_standard_error(scrapeq: Scrapeq, ledger: Ledger) -> None:
-    """Before the first run there is no latest run."""
+    """If the ledger contains no run, the message shows the command that starts one."""
     result = scrapeq("status", "--data", ledger.data)
     assert result.stderr == "No run is recorded yet. `scrapeq dispatch CRAWL.yaml` starts one.\n"
 
 
 def test_faulty_crawl_is_not_dispatched(scrapeq: Scrapeq, tmp_path: Path) -> None:
-    """Exit status 2 and the faults, without a request to a dispatcher."""
+    """For a crawl with faults, the command prints the faults and exits with status 2, without a request."""
     crawl = tmp_path / "crawl.yaml"
     crawl.write_text("name: Books\n")
     result = scrapeq("dispatch", crawl)
@@ -130,7 +130,7 @@ def test_faulty_crawl_is_not_dispatched(scrapeq: Scrapeq, tmp_path: Path) -> Non
 
 
 def test_minimum_backoff_above_the_maximum_is_refused(scrapeq: Scrapeq, tmp_path: Path) -> None:
-    """Pub/Sub refuses a minimum above the maximum; `up` refuses it before anything is started."""
+    """`scrapeq up` rejects a minimum backoff above the maximum, as Pub/Sub would, and starts nothing."""
     result = scrapeq("up", "--minimum-backoff", 20, "--maximum-backoff", 10, "--data", tmp_path / "data")
     assert result.exit_code == 2
     assert result.stderr == "--minimum-backoff must not be greater than --maximum-backoff.\n"
@@ -138,7 +138,7 @@ def test_minimum_backoff_above_the_maximum_is_refused(scrapeq: Scrapeq, tmp_path
 
 
 def test_ordered_politeness_with_ack_policy_success_is_refused(scrapeq: Scrapeq, tmp_path: Path) -> None:
-    """Each failed job would block its host; `up` refuses before anything is started."""
+    """`scrapeq up` rejects ordered politeness without ACK_POLICY=settled, and starts nothing."""
     result = scrapeq("up", "--politeness", "ordered", "--data", tmp_path / "data")
     assert result.exit_code == 2
     assert "--politeness ordered needs --ack-policy settled" in result.stderr
@@ -146,7 +146,7 @@ def test_ordered_politeness_with_ack_policy_success_is_refused(scrapeq: Scrapeq,
 
 
 def test_demo_refuses_to_keep_its_data_in_a_used_directory(scrapeq: Scrapeq, tmp_path: Path) -> None:
-    """--keep takes a new directory, so that no file is overwritten."""
+    """`scrapeq demo --keep` rejects a directory that contains files, so that no file is overwritten."""
     (tmp_path / "precious").touch()
     result = scrapeq("demo", "--keep", tmp_path)
     assert result.exit_code == 2

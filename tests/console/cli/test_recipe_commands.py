@@ -1,4 +1,4 @@
-"""`scrapeq try` and `scrapeq recipe`, as the author of a recipe sees them."""
+"""Tests of the output of `scrapeq try` and `scrapeq recipe`."""
 
 import json
 import re
@@ -23,7 +23,7 @@ PAGE = '<h1>Faust</h1><p class=price>£9.50</p><a class=next href="?p=2">on</a>'
 
 @pytest.fixture
 def recipe(tmp_path: Path) -> Path:
-    """File of a recipe."""
+    """Return the path of a recipe file."""
     path = tmp_path / "book.yaml"
     path.write_text(RECIPE, encoding="utf-8")
     return path
@@ -31,14 +31,14 @@ def recipe(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def page(tmp_path: Path) -> Path:
-    """A saved page."""
+    """Return the path of a saved page."""
     path = tmp_path / "book.html"
     path.write_text(PAGE, encoding="utf-8")
     return path
 
 
 def test_try_shows_the_source_of_each_value(scrapeq: Scrapeq, recipe: Path, page: Path) -> None:
-    """Source, text and value of each field, or why it is missing; and the next page."""
+    """`scrapeq try` prints the source, text and value of each field, or why the value is missing."""
     result = scrapeq("try", recipe, page, "--url", "https://shop.example/1")
     assert result.exit_code == 0
     shown = result.stdout
@@ -50,7 +50,7 @@ def test_try_shows_the_source_of_each_value(scrapeq: Scrapeq, recipe: Path, page
 
 
 def test_try_prints_items_or_findings_as_json_lines(scrapeq: Scrapeq, recipe: Path, page: Path) -> None:
-    """--format jsonl prints only items; --format findings prints only findings."""
+    """`scrapeq try` prints only items with --format jsonl, and only findings with --format findings."""
     items = scrapeq("try", recipe, page, "--format", "jsonl").stdout.splitlines()
     assert [json.loads(line) for line in items] == [{"title": "Faust", "price": 9.5, "isbn": None}]
     findings = scrapeq("try", recipe, page, "--format", "findings").stdout.splitlines()
@@ -60,7 +60,7 @@ def test_try_prints_items_or_findings_as_json_lines(scrapeq: Scrapeq, recipe: Pa
 def test_try_of_a_page_that_would_fail_exits_with_its_reason(
     scrapeq: Scrapeq, recipe: Path, page: Path
 ) -> None:
-    """Exit status 1, the worker's reason code, and the findings so far."""
+    """If a job with the page would fail, the exit status is 1 and the output has the worker's reason code."""
     page.write_text("<h2>Faust</h2>", encoding="utf-8")
     result = scrapeq("try", recipe, page)
     assert result.exit_code == 1
@@ -79,7 +79,7 @@ def test_try_of_a_page_that_would_fail_exits_with_its_reason(
 def test_content_type_of_a_saved_page_comes_from_its_suffix(
     scrapeq: Scrapeq, tmp_path: Path, name: str, body: str, items: object
 ) -> None:
-    """A file has no Content-Type header."""
+    """A saved page has no Content-Type header, so its content type is derived from the file's suffix."""
     (tmp_path / "r.yaml").write_text("{name: r, fields: {t: {jmespath: t}}}", encoding="utf-8")
     (tmp_path / name).write_text(body, encoding="utf-8")
     result = scrapeq("try", tmp_path / "r.yaml", tmp_path / name, "--format", "jsonl")
@@ -89,7 +89,7 @@ def test_content_type_of_a_saved_page_comes_from_its_suffix(
 def test_try_fetches_a_url_as_the_worker_does(
     scrapeq: Scrapeq, recipe: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Private addresses are refused unless FETCH_ALLOW_NETWORKS has them."""
+    """`scrapeq try URL` refuses a private address, as the worker does, unless FETCH_ALLOW_NETWORKS has it."""
     with running_site() as site:
         url = site.add("/1", http(body=PAGE.encode()))
         refused = scrapeq("try", recipe, url)
@@ -111,7 +111,7 @@ def test_try_fetches_a_url_as_the_worker_does(
 def test_try_of_an_unreadable_file_or_invalid_url_is_a_usage_error(
     scrapeq: Scrapeq, recipe: Path, arguments: list[str], message: str
 ) -> None:
-    """Exit status 2: the operator's fault, not the page's."""
+    """If a file cannot be read or the URL is invalid, the exit status is 2 and the message names it."""
     result = scrapeq("try", *(argument.format(recipe=recipe) for argument in arguments))
     assert result.exit_code == 2
     assert message in result.stderr
@@ -131,7 +131,7 @@ recipe:
 def test_recipe_check_reports_every_fault_with_its_line(
     scrapeq: Scrapeq, recipe: Path, tmp_path: Path
 ) -> None:
-    """Recipes and crawls, several files at once."""
+    """`scrapeq recipe check` with several files prints `valid` or every fault, with file and line."""
     crawl, broken = tmp_path / "crawl.yaml", tmp_path / "broken.yaml"
     crawl.write_text(CRAWL, encoding="utf-8")
     broken.write_text("name: r\nfields: [\n", encoding="utf-8")
@@ -160,13 +160,13 @@ def test_recipe_check_reports_every_fault_with_its_line(
 def test_recipe_file_is_checked_like_a_recipe_in_a_crawl(
     scrapeq: Scrapeq, tmp_path: Path, text: str, fault: str
 ) -> None:
-    """A recipe file has the same faults as the recipe of a crawl."""
+    """A recipe file is checked for the same faults as the recipe in a crawl."""
     path = tmp_path / "r.yaml"
     path.write_text(text, encoding="utf-8")
     assert fault in scrapeq("recipe", "check", path).stdout
 
 
 def test_recipe_schema_prints_the_json_schema(scrapeq: Scrapeq) -> None:
-    """The schema of a recipe, or of a crawl."""
+    """`scrapeq recipe schema` prints the schema of a recipe, or with `crawl` that of a crawl."""
     assert json.loads(scrapeq("recipe", "schema").stdout) == recipe_schema()
     assert json.loads(scrapeq("recipe", "schema", "crawl").stdout) == crawl_schema()

@@ -1,4 +1,4 @@
-"""`scrapeq demo` and `scrapeq up` as whole commands: real processes, real output, real signals."""
+"""Tests of `scrapeq demo` and `scrapeq up` as complete commands, with real processes and signals."""
 
 import os
 import re
@@ -55,14 +55,14 @@ def finished_demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, list[s
 
 
 def test_demo_ends_with_an_accounting_that_adds_up(finished_demo: tuple[int, list[str], Path]) -> None:
-    """The last line is the accounting, and it adds up: 38 pages, of which one always fails."""
+    """The last line of the demo is the accounting of 38 jobs, of which one is a dead letter."""
     status, lines, _ = finished_demo
     assert lines[-1] == "accounting: dispatched=38 succeeded=37 dead=1 in_flight=0", "\n".join(lines)
     assert status == 0
 
 
 def test_demo_shows_a_retry_and_a_dead_letter(finished_demo: tuple[int, list[str], Path]) -> None:
-    """A page that fails once has two attempts; a page that always fails is a dead letter with a reason."""
+    """The demo shows two attempts for a page that fails once, and a dead letter for one that always fails."""
     text = "\n".join(finished_demo[1])
     assert re.search(r"rosin-sampler\n  attempt 1  http_5xx .*\n  attempt 2  ok ", text)
     assert re.search(
@@ -72,7 +72,7 @@ def test_demo_shows_a_retry_and_a_dead_letter(finished_demo: tuple[int, list[str
 
 
 def test_demo_without_a_terminal_prints_plain_lines(finished_demo: tuple[int, list[str], Path]) -> None:
-    """In a pipe: no control characters, no spinner, no repeated steps, and lines of at most 80 columns."""
+    """In a pipe the demo prints each step once, without control characters, in at most 80 columns."""
     lines = finished_demo[1]
     assert all(line.isprintable() for line in lines)
     steps = [line for line in lines if line.endswith("…")]
@@ -82,7 +82,7 @@ def test_demo_without_a_terminal_prints_plain_lines(finished_demo: tuple[int, li
 
 
 def test_status_reads_a_kept_demo(finished_demo: tuple[int, list[str], Path]) -> None:
-    """The ledger can be read while the stack is down."""
+    """`scrapeq status` reads the ledger of a kept demo, whose services have stopped."""
     with scrapeq("status", "--data", str(finished_demo[2])) as command:
         output, _ = command.communicate(timeout=120)
     assert output.splitlines()[-1] == finished_demo[1][-1]
@@ -90,7 +90,7 @@ def test_status_reads_a_kept_demo(finished_demo: tuple[int, list[str], Path]) ->
 
 @pytest.mark.parametrize("after", ["Starting a small", "Starting the local", "Creating topics", "Run "])
 def test_ctrl_c_stops_the_demo_at_any_step(after: str) -> None:
-    """One sentence, exit status 130, and no process left: during the start and during the run."""
+    """Ctrl-C during the start or the run ends all processes of the demo; the exit status is 130."""
     with scrapeq("demo") as command:
         read_until(command, after)
         groups = descendant_groups(command.pid)
@@ -103,7 +103,7 @@ def test_ctrl_c_stops_the_demo_at_any_step(after: str) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_up_runs_until_sigint_or_sigterm(tmp_path: Path, number: signal.Signals) -> None:
-    """It shows the addresses; at Ctrl-C or SIGTERM it ends with a summary and exit status 0."""
+    """`scrapeq up` prints the addresses; after SIGINT or SIGTERM it prints a summary and exits with 0."""
     with scrapeq("up", "--data", str(tmp_path / "data"), *FREE_PORTS) as command:
         lines = read_until(command, "  export GOOGLE_CLOUD_PROJECT=scrapeq-local")
         groups = descendant_groups(command.pid)
@@ -119,7 +119,7 @@ def test_up_runs_until_sigint_or_sigterm(tmp_path: Path, number: signal.Signals)
 
 
 def test_data_directory_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
-    """A path below a file gives a message without a stack trace."""
+    """If the data directory cannot be created, `scrapeq up` prints a message without a stack trace."""
     (tmp_path / "file").touch()
     with scrapeq("up", "--data", str(tmp_path / "file" / "data"), *FREE_PORTS) as command:
         output, _ = command.communicate(timeout=120)

@@ -1,4 +1,4 @@
-"""The demo's site: the demo's recipe fits every page, and two pages fail as documented."""
+"""Tests of the demo's site: the demo's recipe fits every page, and two pages fail as documented."""
 
 import threading
 from collections import Counter
@@ -41,7 +41,7 @@ def site_url() -> Iterator[str]:
 
 @pytest.mark.parametrize("path", HTML)
 def test_recipe_extracts_an_item_from_every_page(path: str) -> None:
-    """One recipe fits all pages of the shop, whatever their kind, language and encoding."""
+    """The demo's recipe extracts an item from every page of the shop, in each language and encoding."""
     item = extracted(path)
     assert item["title"]
     assert "\ufffd" not in str(item)
@@ -72,12 +72,12 @@ def test_recipe_extracts_an_item_from_every_page(path: str) -> None:
 def test_prices_and_encodings_of_several_countries_are_extracted(
     path: str, field: str, value: object
 ) -> None:
-    """Prices of five countries, four scripts, two legacy encodings and an XML declaration."""
+    """The recipe extracts prices in the formats of several countries, and text in several encodings."""
     assert extracted(path)[field] == value
 
 
 def test_sitemap_lists_every_page_and_the_old_url_of_the_renamed_one() -> None:
-    """38 pages of this site, each once; the old URL of the renamed page redirects to it."""
+    """The sitemap has 38 different URLs; one of them redirects to the page's new URL, which is not listed."""
     locations = etree.fromstring(PAGES["/sitemap.xml"].body).xpath("//*[local-name() = 'loc']/text()")
     assert isinstance(locations, list)
     paths = [urlsplit(str(url)).path for url in locations if str(url).startswith(ADDRESS)]
@@ -88,7 +88,7 @@ def test_sitemap_lists_every_page_and_the_old_url_of_the_renamed_one() -> None:
 
 
 def test_listings_link_to_existing_pages() -> None:
-    """Every link of a listing is a page of the site."""
+    """Every link of a listing leads to a page of the site."""
     for path in HTML:
         listed = extracted(path)["listed"]
         assert isinstance(listed, list)
@@ -96,7 +96,7 @@ def test_listings_link_to_existing_pages() -> None:
 
 
 def test_one_page_fails_once_and_one_always() -> None:
-    """The first request for one page gets a 500, and every request for another one."""
+    """The site responds with 500 to the first request for one page and to every request for another page."""
     site = Site(ADDRESS)
     assert [site.respond("/products/rosin-sampler").status for _ in range(3)] == [500, 200, 200]
     assert [site.respond("/products/ghost-organ").status for _ in range(9)] == [500] * 9

@@ -1,10 +1,10 @@
-"""Histories of jobs as ledger rows, with what follows from them by hand."""
+"""Histories of jobs as rows of the ledger, with the expected state of each job, derived by hand."""
 
 from dataclasses import replace
 
 from tests.console.ledger.rows import Row, dead_letter_row, job_row, outcome_row
 
-LONG_AGO = "2020-01-01T00:00:00.000000Z"  #: a publish time before the message retention
+LONG_AGO = "2020-01-01T00:00:00.000000Z"  #: a publish time that is older than the message retention
 
 
 def worker_dead_letter_row(job: str, second: float) -> Row:
@@ -13,7 +13,7 @@ def worker_dead_letter_row(job: str, second: float) -> Row:
     return replace(row, attributes={"job_id": job, "run_id": "run-1", "reason": "http_404"})
 
 
-#: Job → its rows, and the state, attempts and last reason that follow from them by hand.
+#: Job → its rows, and the expected state, attempts and last reason, derived by hand.
 HISTORIES: dict[str, tuple[list[Row], str, int, str | None]] = {
     "queued": ([job_row("queued")], "queued", 0, None),
     "retrying": (
@@ -79,7 +79,8 @@ HISTORIES: dict[str, tuple[list[Row], str, int, str | None]] = {
         ],
         "dead", 5, "tls",
     ),
-    # With ACK_POLICY=settled: deferred twice, published again each time; and dead-lettered by the worker.
+    # The next two jobs have ACK_POLICY=settled. The first is deferred twice and published again each time;
+    # the second is dead-lettered by the worker.
     "deferred": (
         [
             job_row("deferred"),

@@ -1,4 +1,4 @@
-"""Rows of the ledger as BigQuery subscriptions write them, and databases that hold them."""
+"""Makes rows of the ledger as BigQuery subscriptions write them, and databases that contain them."""
 
 import json
 import sqlite3
@@ -25,7 +25,7 @@ class Row:
         topic: short name of the topic, which decides the table.
         subscription_name: full name of the subscription.
         message_id: id of the message.
-        publish_time: UTC with six decimals, such as `2026-11-22T06:00:03.120000Z`.
+        publish_time: UTC with six decimals, for example `2026-11-22T06:00:03.120000Z`.
         attributes: attributes of the message.
         data: body of the message; an outcome is a JSON object.
     """
@@ -111,14 +111,14 @@ def record(ledger: Ledger, rows: Iterable[Row]) -> None:
 def insert(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
     """Add rows as the BigQuery subscription of their topic would.
 
-    `test_rows_of_these_tests_are_those_of_localpubsub` compares them with localpubsub's.
+    `test_rows_of_these_tests_are_those_of_localpubsub` compares these rows with localpubsub's rows.
     """
     for row in rows:
         name = LEDGER_TABLES[row.topic]
         values = _values(row, name)
         names, marks = ", ".join(values), ", ".join("?" * len(values))
         connection.execute(
-            f"INSERT INTO {table(name)} ({names}) VALUES ({marks})",  # noqa: S608 - names of our schemas
+            f"INSERT INTO {table(name)} ({names}) VALUES ({marks})",  # noqa: S608 - the names are constants
             list(values.values()),
         )
 
@@ -145,7 +145,7 @@ def _value(value: object, type_: str) -> object:
 
 @contextmanager
 def database_with(rows: Iterable[Row]) -> Iterator[sqlite3.Connection]:
-    """Yield a connection to a ledger's database that holds `rows`."""
+    """Yield a connection to a ledger's database that contains `rows`."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "warehouse.db"
         create(path)
@@ -157,5 +157,5 @@ def database_with(rows: Iterable[Row]) -> Iterator[sqlite3.Connection]:
 
 def query_view(connection: sqlite3.Connection, view: str) -> list[dict[str, Any]]:
     """Return all rows of a view, sorted by their text."""
-    rows = [dict(row) for row in connection.execute(f"SELECT * FROM {table(view)}")]  # noqa: S608 - our own name
+    rows = [dict(row) for row in connection.execute(f"SELECT * FROM {table(view)}")]  # noqa: S608 - the name is a constant
     return sorted(rows, key=repr)

@@ -1,4 +1,4 @@
-"""Queries of the ledger, for rows that arrive repeatedly and in any order."""
+"""Tests of the ledger's queries, with rows that are repeated and in any order."""
 
 import tempfile
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from tests.console.ledger.rows import Row, dead_letter_row, job_row, outcome_row
 
 @contextmanager
 def ledger_of(*rows: Row) -> Iterator[Ledger]:
-    """Yield a new ledger that holds `rows`."""
+    """Yield a new ledger that contains `rows`."""
     with tempfile.TemporaryDirectory() as directory:
         ledger = Ledger(Path(directory))
         ledger.create()
@@ -24,7 +24,7 @@ def ledger_of(*rows: Row) -> Iterator[Ledger]:
 
 
 def test_queries_ignore_repeated_and_shuffled_rows() -> None:
-    """Pub/Sub delivers at least once and in any order; each query returns the same (views: test_views.py)."""
+    """Each query returns the same result if rows are repeated and in another order."""
     rows = [
         *(job_row(name) for name in "abc"),
         *(outcome_row("a", second, attempt=second, reason="dns") for second in (1, 2)),
@@ -41,7 +41,7 @@ def test_queries_ignore_repeated_and_shuffled_rows() -> None:
 
 
 def test_reasons_of_0_1_are_shown_as_the_reasons_that_replaced_them(ledger: Ledger) -> None:
-    """`scrapeq status`, the report and the page explain old rows by today's codes."""
+    """Queries return today's reason code for a row with a reason code of version 0.1."""
     record(
         ledger,
         [job_row("a"), outcome_row("a", 1, attempt=1, reason="late"), outcome_row("a", 2, attempt=2)],
@@ -52,14 +52,14 @@ def test_reasons_of_0_1_are_shown_as_the_reasons_that_replaced_them(ledger: Ledg
 
 
 def test_success_wins_over_dead_letters_before_and_after_it(ledger: Ledger) -> None:
-    """Pub/Sub may dead-letter a job that was acknowledged too late: it has succeeded all the same."""
+    """A job with a success and dead letters counts as succeeded, as its ack may only have been too late."""
     record(ledger, [job_row("a"), outcome_row("a", 5), dead_letter_row("a", 4), dead_letter_row("a", 6)])
     assert ledger.accounting("run-1") == Accounting(dispatched=1, succeeded=1)
     assert ledger.dead_jobs("run-1") == []
 
 
 def test_results_of_a_job_that_succeeded_twice_are_the_newest(ledger: Ledger) -> None:
-    """A job that succeeded twice is one result: the one that was scraped last."""
+    """A job that succeeded twice has one result, which is the one of the newest outcome."""
     record(
         ledger,
         [
@@ -72,7 +72,7 @@ def test_results_of_a_job_that_succeeded_twice_are_the_newest(ledger: Ledger) ->
 
 
 def test_replayed_dead_letter_is_in_flight_again(ledger: Ledger) -> None:
-    """Publishing a dead job again takes it back into the run, until it ends again."""
+    """A dead job that is published again counts as in flight until its next dead letter."""
     record(ledger, [job_row("a"), dead_letter_row("a", 5)])
     assert ledger.accounting("run-1") == Accounting(dispatched=1, dead=1)
     # When it is replayed
@@ -84,7 +84,7 @@ def test_replayed_dead_letter_is_in_flight_again(ledger: Ledger) -> None:
 
 
 def test_dead_letter_has_the_reason_of_the_last_attempt(ledger: Ledger) -> None:
-    """Pub/Sub adds no reason to a dead letter; the ledger has the outcome of the last attempt."""
+    """A dead job has the reason and detail of its last attempt's outcome."""
     record(
         ledger,
         [
@@ -99,13 +99,13 @@ def test_dead_letter_has_the_reason_of_the_last_attempt(ledger: Ledger) -> None:
 
 
 def test_dead_letter_without_an_outcome_is_shown(ledger: Ledger) -> None:
-    """A job whose every attempt ended without an outcome (a kill, no capacity) is still a dead letter."""
+    """A dead job without any outcome is listed with an empty reason."""
     record(ledger, [job_row("a"), dead_letter_row("a", 3, deliveries=7)])
     assert ledger.dead_jobs("run-1") == [DeadJob("a", "https://shop.example/a", 7, "", "")]
 
 
 def test_failures_count_attempts_and_jobs(ledger: Ledger) -> None:
-    """`scrapeq status` shows how often each reason occurred, over all attempts."""
+    """For each reason, the query returns how many attempts and how many jobs had it."""
     record(
         ledger,
         [
@@ -122,7 +122,7 @@ def test_failures_count_attempts_and_jobs(ledger: Ledger) -> None:
 
 
 def test_job_older_than_the_message_retention_is_missing(ledger: Ledger) -> None:
-    """A job that has not ended and cannot be in the queue any more is not counted as in flight."""
+    """A job that has not ended and is older than the message retention is missing, not in flight."""
     record(ledger, [replace(job_row("a"), publish_time="2020-01-01T00:00:00.000000Z"), job_row("b")])
     accounting = ledger.accounting("run-1")
     assert accounting == Accounting(dispatched=2, in_flight=1, missing=1)
@@ -131,21 +131,21 @@ def test_job_older_than_the_message_retention_is_missing(ledger: Ledger) -> None
 
 
 def test_success_without_a_dispatch_does_not_add_up(ledger: Ledger) -> None:
-    """The success of a job that the ledger has not (yet) seen dispatched is reported as missing."""
+    """If the ledger has a job's success but not its dispatch, the accounting does not add up."""
     record(ledger, [outcome_row("a", 1)])
     assert not ledger.accounting("run-1").adds_up
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff", b"[1]", b"{", b"[" * 100_000, b"null"])
 def test_undecodable_message_is_counted_by_its_attributes(ledger: Ledger, data: bytes) -> None:
-    """A body that cannot be decoded still belongs to the job that its attributes name."""
+    """A job and a dead letter with an undecodable body are counted for the job_id in their attributes."""
     record(ledger, [replace(job_row("a"), data=data), replace(dead_letter_row("a", 3), data=data)])
     assert ledger.accounting("run-1") == Accounting(dispatched=1, dead=1)
     assert ledger.dead_jobs("run-1") == [DeadJob("a", "", 5, "", "")]
 
 
 def test_runs_are_listed_newest_first_and_the_latest_is_the_default(ledger: Ledger) -> None:
-    """Without a run_id, a command shows the latest run."""
+    """Runs are sorted by the time of their first job, and the latest run is the default."""
     record(ledger, [job_row("a", 1, run="old"), job_row("b", 9, run="new"), job_row("c", 20, run="old")])
     assert ledger.runs() == ["new", "old"]
     assert ledger.resolve_run(None) == "new"
@@ -153,21 +153,21 @@ def test_runs_are_listed_newest_first_and_the_latest_is_the_default(ledger: Ledg
 
 
 def test_unknown_run_raises_an_error_that_lists_the_runs(ledger: Ledger) -> None:
-    """The message for a misspelt run_id contains the right one."""
+    """The error's message for an unknown run_id lists the runs that exist."""
     record(ledger, [job_row("a", run="books-1")])
     with pytest.raises(LedgerError, match=r"There is no run book-1\. The runs are: books-1\."):
         ledger.resolve_run("book-1")
 
 
 def test_create_keeps_the_rows_of_an_existing_ledger(ledger: Ledger) -> None:
-    """A restart creates missing tables and views, and loses no row."""
+    """If the ledger exists, `create` keeps its rows."""
     record(ledger, [job_row("a")])
     ledger.create()
     assert ledger.accounting("run-1").dispatched == 1
 
 
 def test_create_on_a_file_that_is_not_sqlite_raises_stack_error(tmp_path: Path) -> None:
-    """A foreign file in the ledger's place is reported in one sentence, without a stack trace."""
+    """If the ledger's file is not an SQLite file, `create` raises an error with the path and the reason."""
     ledger = Ledger(tmp_path)
     ledger.path.parent.mkdir()
     ledger.path.write_text("These notes are not a database; they only happen to have its name." * 20)

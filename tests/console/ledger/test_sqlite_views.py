@@ -1,4 +1,4 @@
-"""The ledger's tables: their schemas, and rows that localpubsub writes into them."""
+"""Tests of the ledger's tables: their schemas, and rows that localpubsub writes into them."""
 
 import sqlite3
 from contextlib import closing
@@ -32,8 +32,8 @@ COLUMN_TYPES = {
 
 
 @pytest.mark.parametrize("name", LEDGER_TABLES.values())
-def test_every_table_has_the_metadata_columns_and_no_required_one(name: str) -> None:
-    """The four columns of write_metadata exist, and every column is nullable and described."""
+def test_every_table_has_the_metadata_columns_and_no_required_column(name: str) -> None:
+    """Every table has the four columns of write_metadata; every column is nullable and has a description."""
     columns = schema(name)
     assert {column["name"]: column["type"] for column in columns}.items() >= METADATA.items()
     assert all(column["mode"] == "NULLABLE" and column["description"] for column in columns)
@@ -41,12 +41,12 @@ def test_every_table_has_the_metadata_columns_and_no_required_one(name: str) -> 
 
 @pytest.mark.parametrize("name", ["jobs", "dead_letters"])
 def test_jobs_and_dead_letters_are_kept_as_bytes(name: str) -> None:
-    """Without use_table_schema BigQuery writes one column `data`; every message fits into bytes."""
+    """The tables of jobs and dead letters have one column for the body, `data`, of type BYTES."""
     assert {column["name"]: column["type"] for column in schema(name)} == {"data": "BYTES", **METADATA}
 
 
 def test_outcomes_have_a_column_for_each_field() -> None:
-    """A field without a column would be dropped silently; a column without a field would stay empty."""
+    """The columns of the outcomes table are the fields of an outcome, with types that fit."""
     columns = {
         column["name"]: column["type"] for column in schema("outcomes") if column["name"] not in METADATA
     }
@@ -57,7 +57,7 @@ def test_outcomes_have_a_column_for_each_field() -> None:
 
 
 def test_create_adds_missing_columns_to_an_existing_file(tmp_path: Path) -> None:
-    """An upgrade keeps the rows and adds the new columns."""
+    """`create` adds missing columns to an existing file and keeps its rows."""
     path = tmp_path / "warehouse.db"
     create(path)
     with closing(sqlite3.connect(path)) as connection, connection:
@@ -72,7 +72,7 @@ def test_create_adds_missing_columns_to_an_existing_file(tmp_path: Path) -> None
 
 
 def test_every_encodable_outcome_is_written(tmp_path: Path) -> None:
-    """A subscription with use_table_schema can write every outcome that the worker encodes."""
+    """An outcome with extreme values is written by a subscription with use_table_schema."""
     odd = OutcomeRecord.model_validate(
         OUTCOME
         | {

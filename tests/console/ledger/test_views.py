@@ -1,4 +1,4 @@
-"""The ledger's views: for job histories by hand, and for rows that are repeated, shuffled or late."""
+"""Tests of the ledger's views, with job histories by hand and with repeated and shuffled rows."""
 
 import itertools
 import json
@@ -25,7 +25,7 @@ from tests.console.ledger.rows import (
     query_view,
 )
 
-FEW_EXAMPLES = settings(max_examples=50, deadline=None)  # each example makes files
+FEW_EXAMPLES = settings(max_examples=50, deadline=None)  # few, because each example creates files
 
 
 def of_jobs(connection: sqlite3.Connection, view: str, *columns: str) -> dict[str, tuple[object, ...]]:
@@ -35,13 +35,13 @@ def of_jobs(connection: sqlite3.Connection, view: str, *columns: str) -> dict[st
 
 @pytest.fixture(scope="module")
 def all_jobs() -> Iterator[sqlite3.Connection]:
-    """Yield a database with the rows of all these jobs."""
+    """Yield a database with the rows of all jobs in HISTORIES."""
     with database_with(ROWS) as connection:
         yield connection
 
 
 def test_job_state_has_state_attempts_and_last_reason(all_jobs: sqlite3.Connection) -> None:
-    """One row for each job: its state, the number of its attempts, and its last reason."""
+    """The view job_state has the expected state, number of attempts and last reason of each job."""
     found = of_jobs(all_jobs, "job_state", "state", "attempts", "last_reason")
     assert found == {
         job: (state, attempts, reason) for job, (_, state, attempts, reason) in HISTORIES.items()
@@ -49,7 +49,7 @@ def test_job_state_has_state_attempts_and_last_reason(all_jobs: sqlite3.Connecti
 
 
 def test_job_times_are_those_of_the_rows(all_jobs: sqlite3.Connection) -> None:
-    """The times of a job that was dead-lettered, was replayed and succeeded."""
+    """The view job_state has the times of a job's first and last publish, last attempt and dead letter."""
     times = of_jobs(all_jobs, "job_state", "dispatched_at", "published_at", "attempted_at", "dead_at")
     assert times["revived"] == (publish_time(0), publish_time(9), publish_time(10), publish_time(3))
     assert times["queued"] == (publish_time(0), publish_time(0), None, None)
@@ -57,7 +57,7 @@ def test_job_times_are_those_of_the_rows(all_jobs: sqlite3.Connection) -> None:
 
 
 def test_run_accounting_counts_jobs_by_state(all_jobs: sqlite3.Connection) -> None:
-    """By hand: 16 jobs, two of them never dispatched, and one older than the message retention."""
+    """Of the 16 jobs, two were never dispatched and one is too old; the counts are derived by hand."""
     (run,) = query_view(all_jobs, "run_accounting")
     counted = {name: run[name] for name in run if name not in {"run_id", "started_at"}}
     assert counted == {
@@ -65,13 +65,13 @@ def test_run_accounting_counts_jobs_by_state(all_jobs: sqlite3.Connection) -> No
         "succeeded": 5,  # recovered, twice, too-late, revived, unknown-success
         "dead": 5,  # dead, silent, dead-again, settled, unknown-death
         "in_flight": 5,  # queued, retrying, replayed, deferred, uncounted
-        "retrying": 4,  # all of them but queued
+        "retrying": 4,  # the jobs in flight except queued
         "missing": 3,  # lost, unknown-success, unknown-death
     }
 
 
 def test_run_accounting_adds_up_while_no_job_is_missing() -> None:
-    """Without the three missing jobs: dispatched = succeeded + dead + in_flight."""
+    """Without the three missing jobs, dispatched is the sum of succeeded, dead and in_flight."""
     rows = [
         row for row in ROWS if row.attributes["job_id"] not in {"lost", "unknown-success", "unknown-death"}
     ]
@@ -82,7 +82,7 @@ def test_run_accounting_adds_up_while_no_job_is_missing() -> None:
 
 
 def test_results_have_one_row_for_each_job_that_succeeded(all_jobs: sqlite3.Connection) -> None:
-    """The newest of several successes, and the number of attempts."""
+    """The view results has one row per succeeded job: the items of its newest success and its attempts."""
     found = of_jobs(all_jobs, "results", "items", "attempts")
     assert found == {
         "recovered": ("[]", 2),
@@ -94,7 +94,7 @@ def test_results_have_one_row_for_each_job_that_succeeded(all_jobs: sqlite3.Conn
 
 
 def test_failures_are_counted_by_reason_host_and_recipe() -> None:
-    """Numbers of attempts and jobs for each reason, host and recipe."""
+    """The view failures has the numbers of attempts and jobs for each reason, host and recipe."""
     elsewhere = outcome_row("c", 3, reason="dns")
     other = json.loads(elsewhere.data) | {"recipe": "shoe"}
     rows = [
@@ -116,14 +116,14 @@ def test_failures_are_counted_by_reason_host_and_recipe() -> None:
 
 
 def test_the_renamed_reasons_are_those_of_the_contract(all_jobs: sqlite3.Connection) -> None:
-    """SQL and Python translate the codes of 0.1 in the same way."""
+    """The view renamed_reasons contains the same codes as the dictionary in Python."""
     found = {row["old_reason"]: row["new_reason"] for row in query_view(all_jobs, "renamed_reasons")}
     assert found == RENAMED_REASONS
 
 
 @pytest.mark.parametrize(("old", "new"), RENAMED_REASONS.items())
 def test_a_reason_of_0_1_is_shown_as_the_reason_that_replaced_it(old: str, new: str) -> None:
-    """Rows of 0.1 count together with new rows."""
+    """An outcome with a reason of version 0.1 is counted together with outcomes of the new reason."""
     rows = [
         job_row("a"),
         outcome_row("a", 1, attempt=1, reason=new),
@@ -157,7 +157,7 @@ EVENTS = {
 
 
 def histories() -> st.SearchStrategy[list[Row]]:
-    """Return any mixture of publishes, attempts, dead letters and replays of two jobs, often simultaneous."""
+    """Generate sequences of publishes, attempts, dead letters and replays of two jobs, often simultaneous."""
     event = st.tuples(
         st.sampled_from(sorted(EVENTS)), st.sampled_from([COUNTED, UNCOUNTED]), st.integers(0, 5)
     )
@@ -169,7 +169,7 @@ def histories() -> st.SearchStrategy[list[Row]]:
 def test_views_ignore_repeated_and_shuffled_rows(
     rows: list[Row], shuffler: random.Random, data: st.DataObject
 ) -> None:
-    """Deliveries are at least once and in any order; every view returns the same."""
+    """Every view returns the same rows if the ledger's rows are repeated and in another order."""
     repeats = data.draw(st.lists(st.integers(1, 3), min_size=len(rows), max_size=len(rows)))
     shuffled = [row for row, count in zip(rows, repeats, strict=True) for _ in range(count)]
     shuffler.shuffle(shuffled)
@@ -190,7 +190,7 @@ def run_of(jobs: int) -> list[Row]:
 
 
 def steps(connection: sqlite3.Connection, view: str) -> int:
-    """Return the number of SQLite's instructions, in hundreds, for all rows of a view."""
+    """Return how many hundreds of instructions SQLite executes to return all rows of a view."""
     count = itertools.count()
     connection.set_progress_handler(lambda: next(count) < 0, 100)
     query_view(connection, view)
@@ -199,14 +199,14 @@ def steps(connection: sqlite3.Connection, view: str) -> int:
 
 @pytest.mark.parametrize("view", sorted(views().keys() - {"renamed_reasons"}))
 def test_cost_of_a_view_grows_in_proportion_to_the_run(view: str) -> None:
-    """Ten times the jobs cost about ten times the instructions, not a hundred times."""
+    """A view over ten times as many jobs needs less than twenty times as many instructions."""
     with database_with(run_of(100)) as small, database_with(run_of(1000)) as large:
         assert steps(large, view) < 20 * steps(small, view)
 
 
 @pytest.mark.parametrize(("view", "reasons"), [("results", ("ok", "ok")), ("job_state", ("dns", "tls"))])
 def test_simultaneous_rows_are_ordered_by_message_id(view: str, reasons: tuple[str, str]) -> None:
-    """The messages of one publish request have the same publish time; the message id decides."""
+    """Rows with the same publish time, as from one publish request, are ordered by their message ids."""
     first, second = (
         replace(outcome_row("a", 1, reason=reason, items=[{"n": n}]), message_id=str(n))
         for n, reason in enumerate(reasons)
@@ -218,7 +218,7 @@ def test_simultaneous_rows_are_ordered_by_message_id(view: str, reasons: tuple[s
 @FEW_EXAMPLES
 @given(histories())
 def test_every_dispatched_job_is_counted_in_exactly_one_state(rows: list[Row]) -> None:
-    """Each dispatched job is in one of the three states; each other job with a row is missing."""
+    """Each dispatched job is in one of three states; each job with rows but without a dispatch is missing."""
     dispatched = {row.attributes["job_id"] for row in rows if row.topic == JOBS_TOPIC}
     recorded = {row.attributes["job_id"] for row in rows}
     with database_with(rows) as connection:

@@ -1,4 +1,4 @@
-"""The views as BigQuery reads them, checked with sqlglot, and their columns in SQLite."""
+"""Tests of the views' SQL for BigQuery, which sqlglot checks, and of the views' columns in SQLite."""
 
 import pytest
 import sqlglot
@@ -6,7 +6,7 @@ from sqlglot import exp
 from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.optimizer.qualify import qualify
 
-from console.ledger.sqlite_views import SQLITE_SPELLINGS, schema, table, to_sqlite, views
+from console.ledger.sqlite_views import SQLITE_EXPRESSIONS, schema, table, to_sqlite, views
 from contract.topology import LEDGER_TABLES
 from tests.console.ledger.rows import database_with
 
@@ -22,7 +22,7 @@ VIEWS = [
 
 @pytest.fixture(scope="module")
 def read_by_bigquery() -> dict[str, exp.Query]:
-    """Return view → its query, with each column resolved to the tables' schemas and typed."""
+    """Return view → its parsed query, in which each column has its table and its type."""
     dataset = {
         name: {column["name"]: column["type"] for column in schema(name)} for name in LEDGER_TABLES.values()
     }
@@ -45,20 +45,20 @@ def _type(column: exp.Expr) -> exp.DataType:
 
 
 def test_every_view_is_tested() -> None:
-    """Each SQL file is in the list above, in the order of creation."""
+    """VIEWS contains each SQL file of the ledger."""
     assert set(views()) == set(VIEWS)
 
 
 @pytest.mark.parametrize("name", VIEWS)
 def test_view_uses_only_functions_of_bigquery(read_by_bigquery: dict[str, exp.Query], name: str) -> None:
-    """Every function is one of BigQuery's."""
+    """Every function in a view is a function that sqlglot supports for BigQuery."""
     unknown = [function.sql() for function in read_by_bigquery[name].find_all(exp.Anonymous)]
     assert unknown == []
 
 
 @pytest.mark.parametrize("name", VIEWS)
 def test_arms_of_a_union_have_the_same_types(read_by_bigquery: dict[str, exp.Query], name: str) -> None:
-    """BigQuery unites only columns of the same type or NULL; SQLite unites any."""
+    """The columns that a UNION combines have one type or are NULL, because BigQuery requires this."""
     for union in read_by_bigquery[name].find_all(exp.Union):
         for columns in zip(*(arm.selects for arm in _arms(union)), strict=True):
             types = {_family(column) for column in columns if not isinstance(column.unalias(), exp.Null)}
@@ -77,14 +77,14 @@ def _family(column: exp.Expr) -> str:
 
 @pytest.mark.parametrize("name", VIEWS)
 def test_view_has_the_same_columns_in_sqlite(read_by_bigquery: dict[str, exp.Query], name: str) -> None:
-    """A query of the cloud's ledger works on a laptop."""
+    """A view has the same columns, in the same order, in SQLite and in BigQuery."""
     with database_with([]) as connection:
-        description = connection.execute(f"SELECT * FROM {table(name)}").description  # noqa: S608 - our own name
+        description = connection.execute(f"SELECT * FROM {table(name)}").description  # noqa: S608 - a constant
     assert [column for column, *_ in description] == read_by_bigquery[name].named_selects
 
 
-def test_every_sqlite_spelling_is_needed() -> None:
-    """Every replacement occurs in a view."""
+def test_every_sqlite_replacement_is_needed() -> None:
+    """Every BigQuery expression that is replaced for SQLite occurs in a view."""
     text = "".join(views().values())
-    assert [bigquery for bigquery in SQLITE_SPELLINGS if bigquery not in text] == []
+    assert [bigquery for bigquery in SQLITE_EXPRESSIONS if bigquery not in text] == []
     assert "JSON_VALUE" not in to_sqlite(text)

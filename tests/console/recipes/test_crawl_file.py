@@ -1,4 +1,4 @@
-"""Crawls read from YAML: all faults at once, each with its line."""
+"""Tests of reading a crawl from YAML: all faults are reported together, each with its line."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,14 +31,14 @@ def faults_of(text: str | bytes) -> list[str]:
 
 
 def test_valid_crawl_is_read() -> None:
-    """YAML makes the same crawl as the JSON that the dispatcher accepts."""
+    """A valid crawl in YAML is read with all of its fields."""
     crawl = read_crawl(VALID.encode(), "books.yaml")
     assert crawl.name == "books"
     assert crawl.recipe.fields["title"].required
 
 
 def test_all_faults_are_reported_with_their_lines() -> None:
-    """One run reports all faults, so that an operator can fix them together."""
+    """A file with three faults gives one error with three lines, so an operator can fix them together."""
     text = VALID.replace("name: books", "name: Books").replace("required: true", "type: money")
     text += "limits:\n  max_jobs: 0\n"
     faults = faults_of(text)
@@ -48,25 +48,25 @@ def test_all_faults_are_reported_with_their_lines() -> None:
 
 
 def test_unknown_field_is_a_fault_on_its_line() -> None:
-    """A misspelt field is not ignored."""
+    """A misspelt field is reported as a fault instead of being ignored."""
     (fault,) = faults_of(VALID + "politness:\n  delay_seconds: 1\n")
     assert fault == "books.yaml:8: politness: there is no such field"
 
 
 def test_missing_field_is_reported_on_the_line_of_its_parent() -> None:
-    """A missing field has no line of its own."""
+    """A missing field is reported with the line of the mapping in which it is missing."""
     (fault,) = faults_of(VALID.replace("  name: book\n", ""))
     assert fault == "books.yaml:4: recipe.name: missing"
 
 
 def test_syntax_error_is_reported_with_its_line() -> None:
-    """The line is the one at which the parser stopped."""
+    """A syntax error is reported with the line at which the parser stopped."""
     (fault,) = faults_of("name: books\nsources: [\n")
     assert fault.startswith("books.yaml:3: not YAML: ")
 
 
 def test_duplicate_keys_are_all_reported() -> None:
-    """YAML parsers keep the last of two equal keys without an error."""
+    """Every duplicate key is reported, although PyYAML would silently use the last one."""
     assert faults_of(VALID + "name: other\nname: third\n") == [
         "books.yaml:8: duplicate key name",
         "books.yaml:9: duplicate key name",
@@ -75,57 +75,57 @@ def test_duplicate_keys_are_all_reported() -> None:
 
 @pytest.mark.parametrize("text", ["", "- a\n- b\n", "just words", "null", "42"])
 def test_file_without_a_mapping_reports_what_a_crawl_is(text: str) -> None:
-    """Anything but a mapping gives one sentence, without a stack trace."""
+    """A file that is not a mapping is reported with a sentence that states what a crawl is."""
     assert faults_of(text) == ["books.yaml:1: a crawl is a mapping with name, sources and recipe"]
 
 
 def test_dates_are_read_as_text() -> None:
-    """YAML has dates and JSON does not; a default of 2026-01-01 is text."""
+    """A YAML date such as 2026-01-01 is read as text, because JSON has no dates."""
     crawl = read_crawl(VALID.replace("required: true", "default: 2026-01-01").encode(), "books.yaml")
     assert crawl.recipe.fields["title"].default == "2026-01-01"
 
 
 def test_yaml_tags_of_python_objects_are_refused() -> None:
-    """A crawl cannot run code: tags other than those of plain values are refused."""
+    """A YAML tag that would create a Python object is a fault, so a crawl file cannot run code."""
     (fault,) = faults_of(VALID + "limits: !!python/object/apply:os.system ['true']\n")
     assert fault.startswith("books.yaml:8: not YAML: could not determine a constructor")
 
 
 def test_aliases_that_expand_to_billions_of_values_are_refused() -> None:
-    """A few lines of nested aliases must not exhaust the memory."""
+    """Nested aliases that expand to more than a million values are a fault, so they cannot exhaust memory."""
     levels = [f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]" for level in range(1, 10)]
     (fault,) = faults_of("\n".join(["a0: &a0 [x]", *levels]))
     assert "more than 1,000,000 values" in fault
 
 
 def test_alias_inside_of_its_own_anchor_is_refused() -> None:
-    """A value that contains itself has no JSON."""
+    """An alias inside of its own anchor is a fault, because JSON cannot represent the value."""
     assert faults_of(VALID + "limits: &me\n  max_jobs: *me\n") == [
         "books.yaml:8: an alias inside of its own anchor"
     ]
 
 
 def test_deep_nesting_is_refused() -> None:
-    """50,000 brackets give one fault, without a stack trace."""
+    """A file with 50,000 nested brackets gives one fault without a stack trace."""
     (fault,) = faults_of("name: " + "[" * 50_000)
     assert fault == "books.yaml:1: nested too deeply"
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_raise_only_usage_error(text: bytes) -> None:
-    """No content of a file gives a stack trace."""
+    """Random bytes raise UsageError and no other exception."""
     with pytest.raises(UsageError):
         read_crawl(text, "books.yaml")
 
 
 def test_missing_file_is_a_usage_error(tmp_path: Path) -> None:
-    """The message has the file's name and the system's error."""
+    """The error's message for a missing file has the file's name and the system's error."""
     with pytest.raises(UsageError, match=r"none\.yaml cannot be read: No such file or directory\."):
         load_crawl(tmp_path / "none.yaml")
 
 
 def test_file_larger_than_1_mib_is_refused(tmp_path: Path) -> None:
-    """The dispatcher accepts 1 MiB; a larger file is not parsed."""
+    """A file larger than 1 MiB, the dispatcher's maximum, is rejected before it is parsed."""
     large = tmp_path / "large.yaml"
     large.write_text("#" * (1024 * 1024 + 1))
     with pytest.raises(UsageError, match="is larger than 1048576 bytes"):
@@ -133,7 +133,7 @@ def test_file_larger_than_1_mib_is_refused(tmp_path: Path) -> None:
 
 
 def test_run_id_is_the_crawl_name_and_the_time_unless_set() -> None:
-    """The run_id is chosen once, so that a repeated request makes the same jobs."""
+    """A run_id of the crawl is used; otherwise the run_id is the crawl's name and the time."""
     crawl = read_crawl(VALID.encode(), "books.yaml")
     now = datetime(2026, 11, 22, 6, 0, 0, 999, tzinfo=UTC)
     assert name_run(crawl, now) == "books-2026-11-22T06:00:00Z"

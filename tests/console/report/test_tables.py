@@ -1,4 +1,4 @@
-"""Tables and lines made from foreign text: safe for the terminal, and within its width."""
+"""Tests of tables and lines with untrusted text: they cannot control the terminal, and fit its width."""
 
 from io import StringIO
 
@@ -21,7 +21,7 @@ LONG = "https://shop.example/" + "q" * 300
 
 
 def rendered(table: object, width: int = 80) -> list[str]:
-    """Return the lines of a table in a terminal of this width."""
+    """Return the lines of a table in a terminal with `width` columns."""
     terminal = Console(file=StringIO(), width=width, markup=False, emoji=False, highlight=False)
     terminal.print(table)
     assert isinstance(terminal.file, StringIO)
@@ -30,7 +30,7 @@ def rendered(table: object, width: int = 80) -> list[str]:
 
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
-    """The tables fold or shorten long URLs and values themselves."""
+    """Tables with long URLs and values have no line that is wider than the terminal."""
     result = Result("a", LONG, [{"title": "t" * 500}], 12)
     rejected = DispatchResponse(run_id="r", rejected=[RejectedUrl(url=LONG, why="w" * 200)], rejected_count=1)
     tables = [
@@ -43,13 +43,13 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
 
 
 def test_results_table_shows_urls_completely() -> None:
-    """A URL is folded, never shortened, so that an operator can copy it."""
+    """The results table folds a long URL and never shortens it, so that an operator can copy it."""
     lines = rendered(results_table([Result("a", LONG, [{"title": "t"}], 1), Result("b", "http://b/", [], 1)]))
     assert "".join(lines).count("q") == 300
 
 
 def test_results_table_shows_control_characters_and_markup_as_text() -> None:
-    """Terminal codes and rich's markup in a scraped text have no effect."""
+    """Control characters in a scraped text are replaced, and rich's markup is printed unchanged."""
     lines = rendered(
         results_table([Result("a", "http://b/", [{"title": "\x1b[31mred [bold]b[/] :smile:"}], 1)])
     )
@@ -59,7 +59,7 @@ def test_results_table_shows_control_characters_and_markup_as_text() -> None:
 
 
 def test_printable_keeps_letters_of_all_scripts() -> None:
-    """Only characters that could control the terminal are replaced."""
+    """`printable` keeps letters of all scripts, and replaces control characters and white space."""
     assert printable("Über Χάρτες 古本 عود\n\t\x07") == "Über Χάρτες 古本 عود  �"
 
 
@@ -72,18 +72,18 @@ def test_printable_keeps_letters_of_all_scripts() -> None:
     ],
 )
 def test_summary_shows_the_first_non_empty_values(items: list[dict[str, object]], shown: str) -> None:
-    """One item is shown by its first scalar values, several items by their number."""
+    """The summary of one item is its first scalar values; the summary of several items is their number."""
     assert summary(items) == shown
 
 
 def test_unknown_reason_is_shown_unchanged() -> None:
-    """An older console can read the ledger of a newer worker."""
+    """A reason code that this version does not have is printed without a meaning."""
     job = DeadJob("a", "http://b/", 1, "solar_flare", "")
     assert dead_job_lines(job) == ["http://b/", "  1 attempt, the last: solar_flare"]
 
 
 def test_dead_letter_of_a_transient_reason_is_advised_to_be_replayed() -> None:
-    """The advice for one failed attempt is to wait; for a dead letter it is to check the site and replay."""
+    """For a dead letter with a transient reason, the advice is to check the site and replay."""
     text = "\n".join(dead_job_lines(DeadJob("a", "http://b/", 5, "timeout", "")))
     assert "nothing" not in text
     assert "then replay" in text

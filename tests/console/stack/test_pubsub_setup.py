@@ -1,4 +1,4 @@
-"""Topics and subscriptions on localpubsub, and the ledger rows that it writes."""
+"""Tests of the topics and subscriptions on localpubsub, and of the ledger rows that localpubsub writes."""
 
 import json
 import sqlite3
@@ -49,7 +49,7 @@ def host() -> Iterator[str]:
 
 
 def publish(host: str, *rows: Row) -> None:
-    """Publish the messages behind rows, and wait for their confirmations."""
+    """Publish the messages that the rows describe, and wait for their confirmations."""
     with publisher_client(host) as publisher:
         futures = [publisher.publish(topic_path(row.topic), row.data, **row.attributes) for row in rows]
         for future in futures:
@@ -57,7 +57,7 @@ def publish(host: str, *rows: Row) -> None:
 
 
 def test_prepare_topology_creates_all_topics_and_subscriptions(host: str) -> None:
-    """Three topics; the push, dead-letter and ledger subscriptions, with their policies."""
+    """Three topics and the push, dead-letter and ledger subscriptions are created with their policies."""
     prepare_topology(host, ENDPOINT, POLICY)
     with publisher_client(host) as publisher, subscriber_client(host) as subscriber:
         topics = {topic.name for topic in publisher.list_topics(project=f"projects/{PROJECT}")}
@@ -84,7 +84,7 @@ def test_prepare_topology_creates_all_topics_and_subscriptions(host: str) -> Non
 
 
 def test_prepare_topology_again_updates_the_endpoint_and_keeps_the_backlog(host: str) -> None:
-    """`scrapeq up` with other ports and policies continues with the queue as it was."""
+    """A second call with another endpoint and policy updates the subscription and keeps its messages."""
     prepare_topology(host, ENDPOINT, POLICY)
     publish(host, dead_letter_row("a", 1))
     prepare_topology(host, "http://127.0.0.1:10/", DeliveryPolicy())
@@ -98,7 +98,7 @@ def test_prepare_topology_again_updates_the_endpoint_and_keeps_the_backlog(host:
 
 
 def test_changed_ordering_of_an_existing_subscription_raises_stack_error(host: str) -> None:
-    """Pub/Sub cannot change the ordering: an error says so, else ordering keys would have no effect."""
+    """A call that would change the message ordering of a subscription fails, as Pub/Sub cannot change it."""
     ordered = DeliveryPolicy(politeness=PolitenessScope.ORDERED)
     prepare_topology(host, ENDPOINT, ordered)
     prepare_topology(host, ENDPOINT, ordered)
@@ -110,7 +110,7 @@ def test_changed_ordering_of_an_existing_subscription_raises_stack_error(host: s
 
 
 def test_prepare_topology_ignores_pubsub_emulator_host(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """PUBSUB_EMULATOR_HOST may name another Pub/Sub; the topics are created at the given host."""
+    """The topics are created at the given host, even if PUBSUB_EMULATOR_HOST names another Pub/Sub."""
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", "127.0.0.1:9")
     prepare_topology(host, ENDPOINT, POLICY)
     with subscriber_client(host) as subscriber:
@@ -118,7 +118,7 @@ def test_prepare_topology_ignores_pubsub_emulator_host(host: str, monkeypatch: p
 
 
 def test_published_messages_are_recorded_in_the_ledger(tmp_path: Path, ledger: Ledger) -> None:
-    """The BigQuery subscriptions of all three topics write rows, also for undecodable messages."""
+    """The BigQuery subscriptions of all three topics write rows, even for undecodable messages."""
     with localpubsub.running(data=tmp_path / "pubsub") as server:
         host = server.host
         prepare_topology(host, ENDPOINT, POLICY)
@@ -133,7 +133,7 @@ def test_published_messages_are_recorded_in_the_ledger(tmp_path: Path, ledger: L
 
 
 def test_rows_of_these_tests_are_those_of_localpubsub(tmp_path: Path, ledger: Ledger) -> None:
-    """Tests that insert rows themselves (tests/console/ledger/rows.py) see what localpubsub writes."""
+    """The rows that tests/console/ledger/rows.py inserts are equal to those that localpubsub writes."""
     # Given messages of all three topics, some with unusual content
     outcome = OutcomeRecord.model_validate(OUTCOME | {"detail": "Wörter", "fetch_seconds": 0.25})
     published = [
@@ -141,7 +141,7 @@ def test_rows_of_these_tests_are_those_of_localpubsub(tmp_path: Path, ledger: Le
         replace(outcome_row("a", 1), data=outcome.encode(), attributes=outcome.attributes("")),
         dead_letter_row("ü", 2),
     ]
-    # When localpubsub's subscriptions write them, and the tests' own function
+    # When localpubsub's subscriptions write them, and when the function `record` of the tests writes them
     with localpubsub.running(data=tmp_path / "pubsub") as server:
         prepare_topology(server.host, ENDPOINT, POLICY)
         publish(server.host, *published)
@@ -149,7 +149,7 @@ def test_rows_of_these_tests_are_those_of_localpubsub(tmp_path: Path, ledger: Le
     inserted = Ledger(tmp_path / "inserted")
     inserted.create()
     record(inserted, published)
-    # Then their rows differ only in what Pub/Sub assigns to each message
+    # Then the rows are equal, except for the columns that Pub/Sub assigns to each message
     assert rows_in(ledger) == rows_in(inserted)
 
 
@@ -160,7 +160,7 @@ def rows_in(ledger: Ledger) -> list[dict[str, object]]:
         rows = [
             {**dict(row), "attributes": json.loads(row["attributes"])}
             for name in LEDGER_TABLES.values()
-            for row in connection.execute(f"SELECT * FROM {table(name)}")  # noqa: S608 - our own name
+            for row in connection.execute(f"SELECT * FROM {table(name)}")  # noqa: S608 - the name is a constant
         ]
     assigned = {"subscription_name", "message_id", "publish_time"}
     return [{name: value for name, value in row.items() if name not in assigned} for row in rows]

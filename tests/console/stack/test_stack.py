@@ -1,4 +1,4 @@
-"""The local stack: real processes that are started, killed and stopped."""
+"""Tests of the local stack, with real processes that are started, killed and stopped."""
 
 import os
 import signal
@@ -46,7 +46,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def test_started_stack_is_healthy(stack: Stack) -> None:
-    """`start` returns when the services accept requests and the certificates are available."""
+    """When `start` has returned, the services accept requests and the certificates are available."""
     assert get(f"{stack.dispatcher_url}/healthz").status_code == 200
     assert get(f"{stack.worker_url}/healthz").status_code == 200
     assert get(stack.certs_url).json()
@@ -55,7 +55,7 @@ def test_started_stack_is_healthy(stack: Stack) -> None:
 
 
 def test_outcome_of_a_dispatched_job_is_recorded_in_the_ledger(stack: Stack) -> None:
-    """The worker attempts a page without a server, and the ledger has the reason."""
+    """After an attempt at a page whose server does not exist, the ledger has the reason."""
     crawl = Crawl.from_document(
         {
             "name": "refused",
@@ -72,7 +72,7 @@ def test_outcome_of_a_dispatched_job_is_recorded_in_the_ledger(stack: Stack) -> 
 
 
 def test_killed_worker_stays_down_until_it_is_started(stack: Stack) -> None:
-    """SIGKILL ends the whole process group, and only `start_worker` starts it again."""
+    """`kill` ends the worker's whole process group, and `start_worker` starts a new worker."""
     worker = stack.process("worker")
     worker.kill()
     wait_until(lambda: not is_running(worker.pid))  # its leader has ended, the others are ending
@@ -82,7 +82,7 @@ def test_killed_worker_stays_down_until_it_is_started(stack: Stack) -> None:
 
 
 def test_supervise_restarts_a_service_that_has_ended(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Like Cloud Run, the stack restarts a crashed service, and announces it."""
+    """`supervise` restarts a crashed dispatcher, as Cloud Run does, and announces the restart."""
     announced = list[str]()
     monkeypatch.setattr(stack, "announce", announced.append)
     crashed = stack.process("dispatcher")
@@ -99,14 +99,14 @@ def test_supervise_restarts_a_service_that_has_ended(stack: Stack, monkeypatch: 
 
 
 def test_data_directory_in_use_is_refused(stack: Stack) -> None:
-    """Two queues would corrupt each other's files, so the second stack does not start."""
+    """A second stack with the same data directory does not start, and the first one keeps running."""
     with pytest.raises(UsageError, match="is in use by another `scrapeq up`"):
         Stack(StackOptions(data=stack.options.data)).start()
     assert get(f"{stack.worker_url}/healthz").status_code == 200
 
 
 def test_end_of_localpubsub_raises_stack_error_with_its_log(tmp_path: Path) -> None:
-    """All services need localpubsub: its end is an error, and the stack stops the others."""
+    """If localpubsub has ended, `supervise` raises an error, and the stack stops all services."""
     with Stack(StackOptions(data=tmp_path)) as stack:
         stack.process("pubsub").kill()
         with pytest.raises(StackError, match=r"The local Pub/Sub has ended \(signal 9\).*pubsub\.log"):
@@ -143,7 +143,7 @@ def test_services_end_when_scrapeq_up_is_killed(tmp_path: Path) -> None:
 
 
 def test_proxies_are_not_used_for_the_loopback_interface() -> None:
-    """The services keep the shell's proxy, but connect to each other directly."""
+    """The environment keeps the shell's proxy, and adds the loopback interface to `no_proxy`."""
     shell = {"HTTPS_PROXY": "http://proxy:3128", "no_proxy": "intranet"}
     environment = without_loopback_proxies(shell)
     assert environment["HTTPS_PROXY"] == "http://proxy:3128"
@@ -163,7 +163,7 @@ def test_environment_has_ack_policy_and_politeness(tmp_path: Path) -> None:
 
 
 def test_environment_allows_fetches_from_the_loopback_interface(tmp_path: Path) -> None:
-    """The demo's site is on this machine; networks that the user allows stay allowed."""
+    """FETCH_ALLOW_NETWORKS contains the loopback networks and the networks that the user allows."""
     options = StackOptions(data=tmp_path)
     addresses = Stack(options).addresses
     loopback = environment_of(options, addresses, {})["FETCH_ALLOW_NETWORKS"]
@@ -174,7 +174,7 @@ def test_environment_allows_fetches_from_the_loopback_interface(tmp_path: Path) 
 
 @pytest.mark.parametrize("deadline", [10, 11, 30, 60, 600])
 def test_timeouts_are_below_the_ack_deadline(tmp_path: Path, deadline: int) -> None:
-    """Page budget < request timeout < ack deadline for every ack deadline, as the worker requires."""
+    """For every ack deadline, page budget < request timeout < ack deadline, as the worker requires."""
     options = StackOptions(data=tmp_path)
     options = replace(options, delivery=replace(options.delivery, ack_deadline_seconds=deadline))
     environment = environment_of(options, Stack(options).addresses, {})
