@@ -1,1 +1,1 @@
-"""Scripts that are run from a checkout: by operators, who need only gcloud and Python, and by make."""
+"""Scripts that operators (with only gcloud and Python) or make run from a checkout of the repository."""

@@ -1,9 +1,10 @@
-"""The part of `replay-dead-letters.sh` that works on single dead letters: shows, counts and replays them.
+"""Shows, counts and replays dead letters one by one; `replay-dead-letters.sh` runs this module.
 
-A dead letter is acknowledged only after Pub/Sub has confirmed its job. After an interruption a job may be
-published twice, which the ledger counts once. `scrapeq replay` (console/replay.py) does the same; this needs
-nothing but Python. gcloud's configuration is in the environment: PUBSUB_PROJECT, PUBSUB_ENDPOINT,
-MONITORING_ENDPOINT and PUBSUB_TOKEN.
+A dead letter is acknowledged only after Pub/Sub has confirmed that its job was published. After an
+interruption a job may be published twice; the ledger counts it only once. `scrapeq replay`
+(console/replay.py) does the same, but this module needs only Python. The shell script passes gcloud's
+configuration in the environment variables PUBSUB_PROJECT, PUBSUB_ENDPOINT, MONITORING_ENDPOINT and
+PUBSUB_TOKEN.
 """
 
 import argparse
@@ -24,11 +25,13 @@ PUBSUB_PREFIX = "CloudPubSubDeadLetter"  #: prefix of the attributes that Pub/Su
 WORKER_ATTRIBUTES = frozenset({"reason", "detail", "attempt"})
 DELIVERY_COUNT = "CloudPubSubDeadLetterSourceDeliveryCount"
 MESSAGES_PER_PULL = 500
-#: Consecutive empty pulls after which the subscription counts as empty. One is not enough:
+#: Consecutive empty pulls after which the subscription counts as empty. One empty response is not enough,
+#: because Pub/Sub may return one although messages remain:
 #: https://cloud.google.com/pubsub/docs/pull#dont_return_immediately
 MAX_EMPTY_PULLS = 2
-MAX_PUBLISH_BYTES = 4_000_000  #: base64 bytes in one publish request; Pub/Sub allows 10,000,000
-MESSAGE_REFUSED = frozenset({400, 413})  #: HTTP statuses with which Pub/Sub refuses a message itself
+MAX_PUBLISH_BYTES = 4_000_000  #: maximum base64 bytes in one publish request; Pub/Sub allows 10,000,000
+MESSAGE_REFUSED = frozenset({400, 413})  #: HTTP statuses if Pub/Sub refuses the content of a message
+#: Exit statuses: success; failure; dead letters remain; it is unknown whether dead letters remain.
 EXIT_OK, EXIT_ERROR, EXIT_REMAINING, EXIT_UNKNOWN = 0, 1, 3, 4
 
 
@@ -74,14 +77,14 @@ class Puller:
         self._pubsub = pubsub
         self._subscription = subscription
         self._lease_seconds = lease_seconds
-        self._held: dict[str, ReceivedMessage] = {}
+        self._leased: dict[str, ReceivedMessage] = {}
 
     def pull(self, count: int) -> Iterator[list[ReceivedMessage]]:
         """Yield lists of dead letters, at most `count` in all, until the subscription is empty."""
         empty_pulls, remaining = 0, count
         while remaining > 0 and empty_pulls < MAX_EMPTY_PULLS:
             messages = self._pubsub.pull(self._subscription, min(remaining, MESSAGES_PER_PULL))
-            self._held |= {message["ackId"]: message for message in messages}
+            self._leased |= {message["ackId"]: message for message in messages}
             if messages:
                 self._pubsub.modify_ack_deadline(self._subscription, messages, self._lease_seconds)
                 remaining -= len(messages)
@@ -92,21 +95,21 @@ class Puller:
         """Remove dead letters from the subscription."""
         self._pubsub.acknowledge(self._subscription, messages)
         for message in messages:
-            del self._held[message["ackId"]]
+            del self._leased[message["ackId"]]
 
     def release(self) -> None:
         """Make the dead letters that were not acknowledged available again.
 
-        If the request fails, they become available when their ack deadline passes.
+        If the request fails, they become available when their ack deadline ends.
         """
         try:
-            self._pubsub.modify_ack_deadline(self._subscription, list(self._held.values()), 0)
+            self._pubsub.modify_ack_deadline(self._subscription, list(self._leased.values()), 0)
         except (ApiError, TimeoutError):
             return
 
 
 def batches(messages: list[ReceivedMessage]) -> Iterator[list[ReceivedMessage]]:
-    """Yield messages in groups for one publish request: of one ordering key, in order, of limited size."""
+    """Yield groups of messages for one publish request each: one ordering key, in order, of limited size."""
     by_key = defaultdict[str, list[ReceivedMessage]](list)
     for message in messages:
         by_key[message["message"].get("orderingKey", "")].append(message)
@@ -172,7 +175,7 @@ def peek(_: Pubsub, puller: Puller, options: argparse.Namespace) -> int:
 
 
 def count(pubsub: Pubsub, _: Puller, options: argparse.Namespace) -> int:
-    """Print the number of dead letters and where it comes from."""
+    """Print the number of dead letters and the source of the number."""
     counted = pubsub.count(options.subscription)
     if counted is None:
         print("an unknown number of dead letters (this Pub/Sub has no count)", flush=True)
@@ -182,7 +185,7 @@ def count(pubsub: Pubsub, _: Puller, options: argparse.Namespace) -> int:
 
 
 def probe(_: Pubsub, puller: Puller, __: argparse.Namespace) -> int:
-    """Pull one dead letter and release it; the exit status says whether there was one."""
+    """Pull one dead letter and release it; return EXIT_REMAINING if there was one, else EXIT_OK."""
     try:
         found = next(puller.pull(1), None)
     finally:
@@ -191,7 +194,7 @@ def probe(_: Pubsub, puller: Puller, __: argparse.Namespace) -> int:
 
 
 def watch(pubsub: Pubsub, _: Puller, options: argparse.Namespace) -> int:
-    """Wait while Pub/Sub pushes the dead letters: until none is left, their number stalls, or time is up."""
+    """Wait while Pub/Sub pushes the dead letters, until all are gone, the number stalls or the time is up."""
     started = fewest_at = time.time()
     fewest: int | None = None
     while time.time() - started < options.seconds:
@@ -210,14 +213,17 @@ def watch(pubsub: Pubsub, _: Puller, options: argparse.Namespace) -> int:
 
 
 def check(pubsub: Pubsub, _: Puller, options: argparse.Namespace) -> int:
-    """Check before a replay that topic and subscription exist, and that the subscription is a pull one."""
-    what = f"subscription {options.subscription}"
+    """Check before a replay that topic and subscription exist, and that the subscription does not push.
+
+    With `--pushed` the subscription may push.
+    """
+    resource = f"subscription {options.subscription}"
     try:
         endpoint = pubsub.subscription(options.subscription).get("pushConfig", {}).get("pushEndpoint", "")
-        what = f"topic {options.topic}"
+        resource = f"topic {options.topic}"
         pubsub.topic(options.topic)
     except ApiError as error:
-        raise ApiError(error.status, f"{what}: {error}") from None
+        raise ApiError(error.status, f"{resource}: {error}") from None
     if endpoint and not options.pushed:
         print(
             f"{options.subscription} pushes to {endpoint}: a replay-all is running or was killed. "
@@ -229,7 +235,7 @@ def check(pubsub: Pubsub, _: Puller, options: argparse.Namespace) -> int:
 
 
 def print_lines(lines: Iterator[str] | list[str]) -> None:
-    """Print each line at once."""
+    """Print lines, and flush the output after each line."""
     for line in lines:
         print(line, flush=True)
 

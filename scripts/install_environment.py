@@ -1,7 +1,7 @@
 """Installs the locked packages and this project into a virtual environment, and shows the progress.
 
-The Makefile runs it with the Python of the environment. It uses uv if that is installed, else pip. On a
-terminal the progress is one line that is redrawn; elsewhere it is a line for every 25 packages.
+The Makefile runs this script with the Python of the environment. The script uses uv if uv is installed, else
+pip. On a terminal the progress is one line that is redrawn; elsewhere it is a line for every 25 packages.
 """
 
 import re
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 LOCK = ROOT / "locks" / "dev.txt"
 POLL_SECONDS = 0.2  #: seconds between two counts of the installed packages
 PACKAGES_PER_LINE = 25  #: packages between two lines of progress, if the output is not a terminal
-MAX_ERROR_LINES = 30  #: lines of the installer's output that are shown if it fails
+MAX_ERROR_LINES = 30  #: maximum number of lines of the installer's output that are shown if it fails
 
 
 def locked_packages(lock: str) -> list[str]:
@@ -52,13 +52,13 @@ class Progress:
 
     def read(self, line: str) -> None:
         """Take a line of the installer's output into account."""
-        if line.startswith("Collecting "):  # pip has chosen a package, and downloads it next
+        if line.startswith("Collecting "):  # pip prints this before it downloads a package
             self.found += 1
         elif line.startswith("Ignoring "):  # a package of the lock that this platform does not need
             self.total -= 1
 
     def show(self) -> None:
-        """Show the number of packages, if it has changed."""
+        """Show how many packages are installed, or downloaded if none is installed yet."""
         installed = installed_packages() - self._installed_before
         if installed > 0 or self.found == 0:
             self._print("installing", min(installed, self.total))
@@ -66,7 +66,7 @@ class Progress:
             self._print("downloading", min(self.found, self.total))
 
     def finish(self) -> None:
-        """Show the duration."""
+        """Show the duration of the installation."""
         seconds = time.monotonic() - self._started
         print(f"{chr(13) + chr(27) + '[K' if self._is_terminal else ''}Installed in {seconds:.0f} s.")
 
@@ -94,7 +94,7 @@ def run(command: tuple[str, ...], progress: Progress) -> None:
         SystemExit: the installer failed; its last lines are on standard error.
     """
     last_lines = deque[str](maxlen=MAX_ERROR_LINES)
-    with subprocess.Popen(  # noqa: S603 - a command of this file
+    with subprocess.Popen(  # noqa: S603 - the command is made in this file
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         reader = threading.Thread(

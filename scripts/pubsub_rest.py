@@ -16,12 +16,12 @@ PUBSUB = "https://pubsub.googleapis.com/"
 MONITORING = "https://monitoring.googleapis.com/"
 CALL_TIMEOUT_SECONDS = 30.0
 PULL_TIMEOUT_SECONDS = 3.0
-MAX_TRIES = 4  #: attempts of a call that fails with a transient status
+MAX_TRIES = 4  #: maximum attempts of a call that fails with a transient status or without a valid response
 TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
-MAX_RESPONSE_BYTES = 256 * 1024 * 1024  #: bytes of a response; a pull of 1,000 messages is far smaller
+MAX_RESPONSE_BYTES = 256 * 1024 * 1024  #: maximum size of a response; a pull of 1,000 messages is far smaller
 METRIC = "pubsub.googleapis.com/subscription/num_undelivered_messages"
-METRIC_WINDOW_SECONDS = 600  #: age of the samples to query; there is one a minute, up to four minutes late
-MAX_ACK_IDS = 1000  #: ack ids in one request, which may have 512 KiB
+METRIC_WINDOW_SECONDS = 600  #: maximum age of a sample; there is one per minute, up to four minutes late
+MAX_ACK_IDS = 1000  #: maximum number of ack ids in one request; a request may have 512 KiB
 
 ReceivedMessage = Mapping[str, Any]  #: the API's JSON of a received message: ackId and message
 
@@ -42,8 +42,8 @@ class Count(NamedTuple):
     """The number of unacknowledged messages of a subscription."""
 
     messages: int
-    taken_at: float  #: when it was counted, seconds since the epoch
-    source: str  #: the server that counted, in words
+    taken_at: float  #: time of the count, seconds since 1970
+    source: str  #: description of the server that counted, for messages
 
 
 class Pubsub:
@@ -51,9 +51,10 @@ class Pubsub:
 
     Args:
         project: id of the project.
-        endpoint: URL below which `/v1/projects/…` is; `""` for Google's.
-        monitoring: URL of Cloud Monitoring; `""` for Google's.
-        token: access token; `""` for a Pub/Sub without authentication.
+        endpoint: base URL of Pub/Sub's API, without `/v1/projects/…`; `""` for Google's.
+        monitoring: base URL of Cloud Monitoring. `""` for Google's if `endpoint` is Google's, too; otherwise
+            `""` means that counts come from localpubsub's state page.
+        token: access token; `""` if Pub/Sub needs no authentication.
         sleep: waits the given number of seconds between two attempts of a call.
     """
 
@@ -88,8 +89,8 @@ class Pubsub:
     def pull(self, subscription: str, count: int) -> list[ReceivedMessage]:
         """Return up to `count` messages. An empty list does not prove that the subscription is empty."""
         path = self._path("subscriptions", subscription) + ":pull"
-        # The official emulator keeps an aborted pull open for 89 s and delivers messages to it, so it has to
-        # return at once. Google advises against that for its own service:
+        # The official emulator keeps an aborted pull open for 89 s and delivers messages to it, so it must
+        # respond immediately. Google advises against this option for its own service:
         # https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions/pull
         body = {"maxMessages": count, "returnImmediately": self._endpoint.startswith("http://")}
         try:
@@ -99,7 +100,7 @@ class Pubsub:
         return list(response.get("receivedMessages", ()))
 
     def modify_ack_deadline(self, subscription: str, messages: list[ReceivedMessage], seconds: int) -> None:
-        """Set the ack deadline of messages, from now; 0 makes them available at once."""
+        """Set the ack deadline of messages to `seconds` from now; 0 makes them available immediately."""
         self._call_with_ack_ids(subscription, ":modifyAckDeadline", messages, {"ackDeadlineSeconds": seconds})
 
     def acknowledge(self, subscription: str, messages: list[ReceivedMessage]) -> None:
@@ -107,17 +108,17 @@ class Pubsub:
         self._call_with_ack_ids(subscription, ":acknowledge", messages, {})
 
     def publish(self, topic: str, messages: list[Mapping[str, Any]]) -> list[str]:
-        """Publish messages in one request; return their ids, which are Pub/Sub's confirmation."""
+        """Publish messages in one request; return their ids, with which Pub/Sub confirms the publish."""
         ids = self._call(self._path("topics", topic) + ":publish", {"messages": messages})["messageIds"]
         if len(ids) != len(messages):
             raise ApiError(0, f"{len(messages)} messages were published and {len(ids)} ids returned")
         return list(ids)
 
     def count(self, subscription: str) -> Count | None:
-        """Return the number of unacknowledged messages of a subscription; None if it is unknown.
+        """Return the number of unacknowledged messages of a subscription, or None if the number is unknown.
 
         In the cloud, Cloud Monitoring has a count that is up to four minutes old. localpubsub's state page
-        has an exact count. The official emulator has none.
+        has an exact count. The official emulator has no count.
         """
         try:
             return (
@@ -182,7 +183,7 @@ class Pubsub:
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(url, data, headers)  # noqa: S310 - the URL is gcloud's endpoint
+        request = urllib.request.Request(url, data, headers)  # noqa: S310 - gcloud's configuration has the URL
         try:
             with self._opener.open(request, timeout=seconds) as response:
                 return dict(json.loads(response.read(MAX_RESPONSE_BYTES) or b"{}"))
@@ -199,7 +200,7 @@ class Pubsub:
 
 
 def _error_message(error: urllib.error.HTTPError) -> str:
-    """Return the message in Google's error response, or else the HTTP status."""
+    """Return the message of an error response in Google's format; otherwise return the HTTP status."""
     try:
         return str(json.loads(error.read(65536))["error"]["message"])
     except (OSError, LookupError, TypeError, ValueError):

@@ -7,10 +7,10 @@ usage() {
 usage: scripts/replay-dead-letters.sh COMMAND [options]
 
   peek N         show N dead letters and leave them in the subscription (--json: one message on each line)
-  replay N       publish N dead letters as jobs again; acknowledge each after its job is confirmed
+  replay N       publish N dead letters as jobs again; acknowledge each after the publish of its job is confirmed
   replay-all     let Pub/Sub push all dead letters to the dispatcher's /replay, then change the subscription back
                  to pull; needs --dispatcher URL and --service-account EMAIL, the dispatcher's PUSH_SERVICE_ACCOUNT
-  count          print the number of dead letters, and where it comes from
+  count          print the number of dead letters, and the source of the number
   stop           change the subscription back to pull, after a replay-all that was killed
 
   --dry-run                change nothing; print what would be done
@@ -19,9 +19,9 @@ usage: scripts/replay-dead-letters.sh COMMAND [options]
   --topic NAME             jobs topic (scrape-jobs)
   --lease-seconds N        peek, replay: ack deadline of pulled dead letters, 10 to 600 (60)
   --audience TEXT          replay-all: the dispatcher's PUSH_AUDIENCE (its URL)
-  --minutes N              replay-all: longest duration, 1 to 50 (45)
-  --patience-seconds N     replay-all: end if the number of dead letters does not fall for so long (600)
-  --round-seconds N        replay-all: time between two pulls that check for the end, if there is no count (60)
+  --minutes N              replay-all: maximum duration in minutes, 1 to 50 (45)
+  --patience-seconds N     replay-all: end if the number of dead letters has not fallen for N seconds (600)
+  --round-seconds N        replay-all: if there is no count, seconds between two pulls that check for the end (60)
 USAGE
 }
 
@@ -70,7 +70,7 @@ read_options() {
   esac
 }
 
-number() { # name, value, least, most
+number() { # name, value, minimum, maximum
   [[ $2 =~ ^[0-9]{1,8}$ ]] || fail "$1 needs a number from $3 to $4 (got $2)"
   ((10#$2 >= $3 && 10#$2 <= $4)) || fail "$1 needs a number from $3 to $4 (got $2)"
   echo "$((10#$2))"
@@ -108,7 +108,7 @@ set_push() {
 set_pull() {
   local try
   for try in 1 2 3; do
-    if push_config --push-endpoint=; then return 0; fi # in a trap, a bare return has the interrupted command's status
+    if push_config --push-endpoint=; then return 0; fi # in a trap, `return` without a number returns the status of the interrupted command
     sleep "$try"
   done
   fail "$subscription still pushes. Change it back to pull: gcloud pubsub subscriptions modify-push-config $subscription --project $PUBSUB_PROJECT --push-endpoint="
@@ -123,7 +123,7 @@ restore_pull() {
   trap - INT TERM HUP
 }
 
-# Runs in the background, so that the shell handles a signal at once.
+# Runs the check in the background, so that the shell handles a signal immediately.
 watch_push() { # seconds
   local status=0
   dead_letters watch --seconds "$1" --stall-seconds "$stall_seconds" --every "$([[ -n $PUBSUB_TOKEN ]] && echo 15 || echo 0.5)" &
@@ -133,7 +133,7 @@ watch_push() { # seconds
   return "$status"
 }
 
-# Returns 0 if no dead letter is left, 3 if some are left, 4 if there is no count and a pull has to check.
+# Returns 0 if no dead letter is left, 3 if some are left, 4 if the number is unknown and a pull must check.
 push_once() { # seconds
   local status=0
   trap 'restore_pull; exit 130' INT TERM HUP
@@ -156,7 +156,8 @@ replay_all() {
     return
   fi
   local status=4 until=$((SECONDS + minutes * 60)) seconds=$((minutes * 60))
-  # Without a count only a pull shows whether a dead letter is left, and a push subscription cannot be pulled.
+  # If there is no count, only a pull shows whether a dead letter is left. A push subscription cannot be pulled, so the
+  # script changes it back to pull for each check.
   dead_letters count >/dev/null || seconds=$round
   while ((status == 4 && SECONDS < until)); do
     status=0

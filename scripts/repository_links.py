@@ -1,7 +1,7 @@
-"""A hook of mkdocs: links from docs/ to other files of the repository lead to them on GitHub.
+"""A hook of mkdocs that changes links from docs/ to other files of the repository into links to GitHub.
 
-On GitHub a page may link to `../../benchmarks/README.md`. The site has the files below docs/ only, so there
-the link gets the repository's address.
+On GitHub a page may link to `../../benchmarks/README.md`. The documentation's site contains only the files
+below docs/, so there the link must have the file's address on GitHub.
 """
 
 import posixpath
@@ -24,7 +24,7 @@ class Page(Protocol):
 
 
 def on_page_markdown(markdown: str, *, page: Page, config: dict[str, str], files: object) -> str:
-    """Return the page's Markdown with links out of docs/ made absolute; mkdocs calls this for each page."""
+    """Return a page's Markdown in which links to files outside of docs/ are absolute; called by mkdocs."""
     del files
     folder = posixpath.join("docs", posixpath.dirname(page.file.src_uri))
 

@@ -1,19 +1,20 @@
 #!/usr/bin/env bash
 # Checks a deployment after a roll-out: the services are ready, all jobs of a crawl succeed and are accounted for, and a job that
 # always fails becomes a dead letter. Only the last check shows whether Pub/Sub's service agent has the two permissions that dead
-# lettering needs: without them a message is redelivered forever, without an error.
+# lettering needs: without these permissions Pub/Sub redelivers a failing message forever and reports no error.
 #
 #   terraform -chdir=terraform output -json > outputs.json
 #   scripts/smoke-test.sh outputs.json
 #
-# Needs gcloud (of the right project), bq and python3. Takes as long as max_delivery_attempts with their backoffs, some minutes.
-# SMOKE_TEST_SECONDS (1200): longest duration of each wait. SMOKE_TEST_PAUSE (5): seconds between two polls.
+# The test needs gcloud (configured for the project), bq and python3. It takes some minutes: as long as max_delivery_attempts
+# with their backoffs. Environment variables, with their defaults: SMOKE_TEST_SECONDS (1200) is the maximum duration of each
+# wait; SMOKE_TEST_PAUSE (5) is the time between two polls in seconds.
 set -euo pipefail
 
 max_wait=${SMOKE_TEST_SECONDS:-1200}
 pause=${SMOKE_TEST_PAUSE:-5}
 outputs=${1:?name the file that holds what \`terraform output -json\` printed}
-leased=() # ack ids of other dead letters that were pulled
+leased=() # ack ids of dead letters that were pulled and are not the smoke test's own
 
 fail() {
   echo "smoke test: $*" >&2
@@ -34,7 +35,7 @@ print(value)
 PYTHON
 }
 
-# Makes the other dead letters available again before their ack deadline passes.
+# Makes the other dead letters available again before their ack deadline ends.
 release_leased() {
   local ack_id
   for ack_id in ${leased[@]+"${leased[@]}"}; do
@@ -56,14 +57,14 @@ print(*re.fullmatch(r"https://(.+)-[0-9]+\.([a-z0-9-]+)\.run\.app/?", sys.argv[1
   echo "$name is ready"
 }
 
-# Publishes a message that is not a job. The worker rejects every delivery, with any settings, until it is a dead letter.
+# Publishes a message that is not a job. With any settings the worker rejects every delivery of it, so it becomes a dead letter.
 publish_failing_job() {
   gcloud pubsub topics publish "$jobs_topic" --message="the smoke test's failing job" \
     --attribute="job_id=$run_id,run_id=$run_id,crawl=smoke-test" --format=none
   echo "published a job that always fails: $run_id"
 }
 
-# accounting WHERE: prints the newest such run as "run_id dispatched succeeded dead in_flight missing", or nothing
+# accounting WHERE: prints the newest run that matches WHERE as "run_id dispatched succeeded dead in_flight missing", or nothing
 accounting() {
   bq query --quiet --headless --nouse_legacy_sql --format=json --max_rows=1 \
     "SELECT run_id, dispatched, succeeded, dead, in_flight, missing FROM \`$ledger.run_accounting\` WHERE $1 ORDER BY started_at DESC LIMIT 1" |
@@ -73,7 +74,8 @@ for row in json.loads(sys.stdin.read() or "[]"):
     print(*(row[name] for name in ("run_id", "dispatched", "succeeded", "dead", "in_flight", "missing")))'
 }
 
-# await_accounting WHERE EXPECTED WHAT: waits until such a run has ended with all jobs succeeded (all) or dead (none)
+# await_accounting WHERE EXPECTED NAME: waits until a run that matches WHERE has ended; fails unless all jobs have succeeded
+# (EXPECTED is "all") or all are dead ("none"). NAME describes the run in error messages.
 await_accounting() {
   local where=$1 until=$((SECONDS + max_wait)) run dispatched succeeded dead in_flight missing seen="no such run"
   while ((SECONDS < until)); do
@@ -91,7 +93,8 @@ await_accounting() {
   fail "$3 is not accounted for after $max_wait s ($seen). Is the ledger behind? See the runbook."
 }
 
-# Waits for our dead letter and acknowledges it. Other dead letters stay leased until the end, so that each pull returns new ones.
+# Waits for the smoke test's dead letter and acknowledges it. Other dead letters stay leased until the end, so that each pull
+# returns new ones.
 await_dead_letter() {
   local until=$((SECONDS + max_wait)) ack_id ours attempts
   while ((SECONDS < until)); do

@@ -1,4 +1,4 @@
-"""A Pub/Sub project of the test's own, on localpubsub and on the emulator."""
+"""Fixtures: a separate Pub/Sub project for each test, on localpubsub and on the official emulator."""
 
 import shutil
 from pathlib import Path
@@ -12,13 +12,13 @@ from tests.servers.requirements import skip_or_fail
 
 @pytest.fixture(params=["localpubsub", pytest.param("emulator", marks=pytest.mark.emulator)])
 def project(request: pytest.FixtureRequest, tmp_path: Path) -> ReplayProject:
-    """A project of the test's own, on each server."""
+    """Return a new project for each test, on localpubsub and on the official emulator."""
     return _project(request.getfixturevalue(f"{request.param}_server"), tmp_path)
 
 
 @pytest.fixture
 def local_project(localpubsub_server: PubsubServer, tmp_path: Path) -> ReplayProject:
-    """A project of the test's own on localpubsub, for behaviour that does not depend on the server."""
+    """Return a new project on localpubsub, for tests whose result does not depend on the server."""
     return _project(localpubsub_server, tmp_path)
 
 

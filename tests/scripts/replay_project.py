@@ -1,4 +1,4 @@
-"""A project with dead letters, and the real script with the real gcloud working on it."""
+"""Creates a Pub/Sub project with dead letters, and runs the real script with the real gcloud on it."""
 
 import base64
 import os
@@ -35,7 +35,7 @@ class Job(NamedTuple):
 
 @dataclass
 class ReplayProject:
-    """A project with our topics and subscriptions.
+    """A Pub/Sub project with Scrapeq's topics and subscriptions.
 
     Attributes:
         server: the Pub/Sub server.
@@ -82,7 +82,7 @@ class ReplayProject:
             )
 
     def pull(self, subscription: str) -> list[Job]:
-        """Pull and acknowledge messages; return an empty list if there are none now."""
+        """Pull and acknowledge the available messages, without waiting for more."""
         request = {"maxMessages": 1000, "returnImmediately": True}
         received = self.call("POST", f"subscriptions/{subscription}:pull", request).get(
             "receivedMessages", []
@@ -107,7 +107,7 @@ class ReplayProject:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Environment variables of gcloud."""
+        """Environment variables with which gcloud uses the server and the project."""
         return {
             **os.environ,
             "CLOUDSDK_CONFIG": str(self.config),
@@ -131,7 +131,7 @@ class ReplayProject:
         )
 
     def run(self, *arguments: str, seconds: float = 120) -> subprocess.CompletedProcess[str]:
-        """Run the script until it ends."""
+        """Run the script until it ends; kill it and raise TimeoutExpired after `seconds`."""
         process = self.start(*arguments)
         try:
             output, errors = process.communicate(timeout=seconds)
@@ -141,7 +141,7 @@ class ReplayProject:
 
 
 def kill_group(process: subprocess.Popen[str]) -> None:
-    """Kill what is left of a process group, and close its pipes."""
+    """Kill a process group if its leader still runs, and close the leader's pipes."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
     process.wait(120)
@@ -151,7 +151,7 @@ def kill_group(process: subprocess.Popen[str]) -> None:
 
 
 def job(number: int, ordering_key: str = "") -> Job:
-    """Return a unique job with awkward attributes; its body is not UTF-8, or empty for even numbers."""
+    """Return a unique job with unusual attributes. The body is not UTF-8, or empty if `number` is even."""
     data = b"\xff\x00job %d" % number if number % 2 else b""
     attributes = {"job_id": str(number), "odd": 'a, "b"=\\c\n日本', "empty": ""}
     return Job(data, frozenset(attributes.items()), ordering_key)

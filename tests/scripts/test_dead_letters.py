@@ -1,4 +1,4 @@
-"""The attributes that the script removes from a dead letter, without importing our packages."""
+"""Tests which attributes scripts/dead_letters.py removes from a dead letter."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +13,7 @@ NAMES = st.sampled_from(
 
 @given(attributes=st.dictionaries(NAMES, st.text(min_size=1, max_size=5)))
 def test_original_message_removes_the_same_attributes_as_the_services(attributes: dict[str, str]) -> None:
-    """The script, the dispatcher's replay and `scrapeq replay` make the same job of a dead letter."""
+    """The script removes the same attributes as `strip_dead_letter_attributes`, which it does not import."""
     message = original_message(
         {"ackId": "1", "message": {"messageId": "1", "data": "eA==", "attributes": attributes}}
     )

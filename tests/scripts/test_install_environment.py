@@ -1,4 +1,4 @@
-"""The progress display of the installation."""
+"""Tests of the progress display of the installation."""
 
 import sys
 
@@ -9,7 +9,7 @@ from tests.repository.tree import ROOT
 
 
 def test_locked_packages_are_those_of_the_lock_file() -> None:
-    """Hashes and comments are not counted."""
+    """The names of the packages in a lock file are returned, without hashes and comments."""
     lock = "# comment\naiohttp==3.13 \\\n    --hash=sha256:00\nPyJWT==2.10 ; python_version < '4'\n"
     assert locked_packages(lock) == ["aiohttp", "PyJWT"]
     assert len(locked_packages(LOCK.read_text(encoding="utf-8"))) > 100
@@ -18,7 +18,7 @@ def test_locked_packages_are_those_of_the_lock_file() -> None:
 def test_progress_without_a_terminal_is_a_line_for_every_25_packages(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Packages that this platform does not need are subtracted; no control characters are printed."""
+    """A line is printed for every 25 packages; packages that this platform does not need are subtracted."""
     progress = Progress(62)
     for line in ["Ignoring colorama: markers 'x' don't match your environment", *["Collecting a==1"] * 60]:
         progress.read(line)
@@ -32,7 +32,7 @@ def test_progress_without_a_terminal_is_a_line_for_every_25_packages(
 def test_progress_on_a_terminal_is_one_redrawn_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each update begins with a carriage return and erases the line."""
+    """On a terminal each update of the progress begins with a carriage return and erases the line."""
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     progress = Progress(62)
     progress.read("Collecting a==1")
@@ -41,18 +41,18 @@ def test_progress_on_a_terminal_is_one_redrawn_line(
 
 
 def test_failed_installer_exits_with_its_last_lines() -> None:
-    """The installer's error is shown, because its other output is not."""
+    """If the installer fails, the script exits with the installer's last lines as the message."""
     command = (sys.executable, "-c", "print('no matching distribution'); raise SystemExit(1)")
     with pytest.raises(SystemExit, match="no matching distribution"):
         run(command, Progress(1))
 
 
 def test_installed_packages_of_this_environment_are_counted() -> None:
-    """The count is that of the Python that runs the script."""
+    """The packages of the environment whose Python runs the script are counted."""
     assert installed_packages() > 50
 
 
-def test_makefile_installs_by_the_script() -> None:
-    """The script runs with the environment's Python, and needs nothing that is not in it yet."""
+def test_makefile_runs_the_script_with_the_python_of_the_environment() -> None:
+    """The Makefile runs scripts/install_environment.py with the Python of the virtual environment."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert "$(BIN)/python scripts/install_environment.py" in makefile

@@ -1,4 +1,4 @@
-"""The REST client: counts, tokens, errors and retries."""
+"""Tests of the REST client: counts, tokens, errors and retries."""
 
 import json
 
@@ -11,7 +11,7 @@ SUBSCRIPTION = "/v1/projects/p/subscriptions/dead"
 
 
 def client_of(site: Site, *, monitoring: bool = False) -> Pubsub:
-    """Return a client whose API is the site."""
+    """Return a client that uses the test's site as the API."""
     return Pubsub("p", endpoint=site.url(), monitoring=site.url() if monitoring else "", token="secret")
 
 
@@ -21,7 +21,7 @@ def sample(end_time: str, value: int) -> dict[str, object]:
 
 
 def test_count_is_the_newest_sample_of_cloud_monitoring(site: Site) -> None:
-    """The query has the subscription and the token; the count has the time of the sample."""
+    """The count is that of the newest sample; the request has the name of the subscription and the token."""
     points = [sample("2026-11-22T06:03:00Z", 7), sample("2026-11-22T06:02:00Z", 9)]
     body = json.dumps({"timeSeries": [{"points": points}]}).encode()
     site.add("/v3/projects/p/timeSeries", http(200, body, content_type="application/json"))
@@ -36,13 +36,13 @@ def test_count_is_the_newest_sample_of_cloud_monitoring(site: Site) -> None:
 
 @pytest.mark.parametrize("response", [http(403, b"{}"), http(200, b"{}"), http(200, b"rubbish")])
 def test_count_is_none_if_no_server_has_one(site: Site, response: bytes) -> None:
-    """Without permission, without a sample or without a state page the count is unknown, not 0."""
+    """If the state page is missing or invalid, the count is None instead of 0."""
     site.add("/state.json", response)
     assert client_of(site).count("dead") is None
 
 
 def test_403_raises_api_error_with_googles_message(site: Site) -> None:
-    """The call is not retried."""
+    """A 403 raises an error with Google's message, and the call is not retried."""
     document = {"error": {"code": 403, "message": "User not authorized", "status": "PERMISSION_DENIED"}}
     site.add(SUBSCRIPTION, http(403, json.dumps(document).encode()))
     with pytest.raises(ApiError, match="User not authorized") as caught:
@@ -52,7 +52,7 @@ def test_403_raises_api_error_with_googles_message(site: Site) -> None:
 
 
 def test_503_is_retried_with_growing_delays(site: Site) -> None:
-    """A transient status is retried; the last one is raised."""
+    """A 503 is retried with growing delays; after the last attempt it is raised as an error."""
     delays: list[float] = []
     site.add(SUBSCRIPTION, http(503, b""))
     with pytest.raises(ApiError, match="HTTP 503"):
@@ -61,7 +61,7 @@ def test_503_is_retried_with_growing_delays(site: Site) -> None:
 
 
 def test_publish_with_missing_ids_raises_api_error(site: Site) -> None:
-    """A publish is confirmed only if there is an id for each message."""
+    """A response to a publish with fewer ids than messages raises an error."""
     site.add("/v1/projects/p/topics/t:publish", http(200, b'{"messageIds": ["1"]}'))
     with pytest.raises(ApiError, match="2 messages were published and 1 ids returned"):
         client_of(site).publish("t", [{"data": ""}, {"data": ""}])

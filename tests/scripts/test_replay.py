@@ -1,4 +1,4 @@
-"""`replay N` and `peek N` with the real gcloud and a real Pub/Sub, and with signals at any moment."""
+"""Tests of `replay N` and `peek N` with the real gcloud and a Pub/Sub server, and with signals."""
 
 import json
 import os
@@ -19,7 +19,7 @@ LEASE_SECONDS = 10
 
 
 def pull_replayed(project: ReplayProject, wanted: int, seconds: float = 120) -> list[Job]:
-    """Return the replayed jobs, once there are at least `wanted` different ones."""
+    """Return the replayed jobs when there are at least `wanted` different jobs."""
     jobs, until = list[Job](), time.monotonic() + seconds
     while len(set(jobs)) < wanted:
         assert time.monotonic() < until, f"{len(set(jobs))} of {wanted} jobs after {seconds} s"
@@ -28,20 +28,20 @@ def pull_replayed(project: ReplayProject, wanted: int, seconds: float = 120) -> 
 
 
 def test_replay_publishes_200_dead_letters_as_their_original_jobs(project: ReplayProject) -> None:
-    """Bodies, attributes and ordering keys are unchanged; each once; the other dead letters stay."""
-    # Given 205 dead letters, with and without text, body and ordering key
-    letters = [job(number, f"host-{number % 5}" if number < 50 else "") for number in range(205)]
-    project.publish_dead_letters(letters)
-    # When they are shown
+    """`replay 200` publishes each of 200 dead letters once, as its original job; the other five stay."""
+    # Given 205 dead letters, some without a body and some without an ordering key
+    dead_letters = [job(number, f"host-{number % 5}" if number < 50 else "") for number in range(205)]
+    project.publish_dead_letters(dead_letters)
+    # When `peek` shows all of them
     peeked = project.run("peek", "205", "--json")
-    # Then each is shown completely, with the attributes that Pub/Sub added
+    # Then each is shown with all attributes, including those that Pub/Sub added
     assert (peeked.returncode, peeked.stderr) == (0, "")
     attributes = [json.loads(line)["attributes"] for line in peeked.stdout.splitlines()]
     assert sorted(int(each["job_id"]) for each in attributes) == list(range(205))
     assert {each["CloudPubSubDeadLetterSourceDeliveryCount"] for each in attributes} == {"5"}
     # When 200 are replayed
     done = project.run("replay", "200")
-    # Then those are jobs again, and the others are still dead letters
+    # Then these 200 are jobs again, and the other five are still dead letters
     assert (done.returncode, done.stdout) == (0, "200 dead letters were replayed\n"), done.stderr
     jobs = pull_replayed(project, 200)
     assert len(jobs) == 200
@@ -49,7 +49,7 @@ def test_replay_publishes_200_dead_letters_as_their_original_jobs(project: Repla
     unreplayed = {
         Job(each.data, _original_attributes(each.attributes), each.ordering_key) for each in remaining
     }
-    assert set(jobs) | unreplayed == set(letters)
+    assert set(jobs) | unreplayed == set(dead_letters)
     assert len(unreplayed) == 5
 
 
@@ -58,7 +58,7 @@ def _original_attributes(attributes: frozenset[tuple[str, str]]) -> frozenset[tu
 
 
 def test_peek_and_dry_run_show_dead_letters_and_leave_them(local_project: ReplayProject) -> None:
-    """Each has a line with attempts and reason, control characters escaped; nothing is published."""
+    """`peek` and `--dry-run` print a line for a dead letter with escaped control characters and leave it."""
     attributes = {"job_id": "1", "reason": "http_404", "detail": "\x1b[2Jgone"}
     local_project.publish_dead_letters([Job(b"x", frozenset(attributes.items()), "")])
     peeked = local_project.run("peek", "1")
@@ -69,7 +69,7 @@ def test_peek_and_dry_run_show_dead_letters_and_leave_them(local_project: Replay
 
 
 def test_dead_letter_that_pubsub_refuses_does_not_block_others(project: ReplayProject) -> None:
-    """Pub/Sub refuses a message with neither data nor attributes: it stays, and the error has its id."""
+    """A dead letter without data and attributes cannot be published and stays; the other two are replayed."""
     project.publish_dead_letters([job(1), Job(b"", frozenset(), ""), job(3)])
     done = project.run("replay", "3")
     assert done.returncode == 1
@@ -94,10 +94,10 @@ def _interrupted(project: ReplayProject, number: signal.Signals, after_lines: in
     "number", [signal.SIGINT, signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.long)]
 )
 def test_interrupted_replay_loses_no_dead_letter(project: ReplayProject, number: signal.Signals) -> None:
-    """After another run every dead letter is a job again; a few may be there twice."""
-    # Given dead letters of many ordering keys, which are replayed in many steps
-    letters = [job(number, f"host-{number % 50}") for number in range(200)]
-    project.publish_dead_letters(letters)
+    """After an interrupted replay and further ones every dead letter is a job again, a few of them twice."""
+    # Given dead letters with 50 ordering keys, which are published in many requests
+    dead_letters = [job(number, f"host-{number % 50}") for number in range(200)]
+    project.publish_dead_letters(dead_letters)
     # When the replay is interrupted
     process = _interrupted(project, number, random.randint(1, 40))
     process.communicate(timeout=120)
@@ -105,20 +105,20 @@ def test_interrupted_replay_loses_no_dead_letter(project: ReplayProject, number:
     assert process.returncode != 0
     jobs = project.pull(REPLAYED_JOBS)
     assert len(set(jobs)) < 200
-    # And run again until none is left (the killed one still leases its dead letters for a moment)
+    # And when it is repeated until no dead letter is left (a killed replay leases some for 10 s)
     until = time.monotonic() + 120
     while len(set(jobs)) < 200:
         assert time.monotonic() < until, f"{len(set(jobs))} of 200"
         remaining = 200 - len(set(jobs))
         project.run("replay", str(remaining), "--lease-seconds", str(LEASE_SECONDS))
         jobs += project.pull(REPLAYED_JOBS)
-    # Then none is lost, and only jobs of the interrupted steps can be there twice
-    assert set(jobs) == set(letters)
-    assert len(jobs) - 200 <= 4, "more than one step was repeated"
+    # Then no job is lost, and only jobs of the interrupted publish request can exist twice
+    assert set(jobs) == set(dead_letters)
+    assert len(jobs) - 200 <= 4, "more than one publish request was repeated"
 
 
 def test_missing_subscription_or_topic_is_named(local_project: ReplayProject) -> None:
-    """The message has the kind and name of the missing resource."""
+    """If the subscription or the topic does not exist, the error has its kind and name."""
     assert "subscription nobody: " in local_project.run("peek", "1", "--subscription", "nobody").stderr
     assert "topic nobody: " in local_project.run("replay", "1", "--topic=nobody").stderr
 
@@ -140,7 +140,7 @@ def test_missing_subscription_or_topic_is_named(local_project: ReplayProject) ->
 def test_invalid_arguments_are_refused_before_gcloud_is_called(
     arguments: tuple[str, ...], sentence: str
 ) -> None:
-    """The message names the argument and what is allowed."""
+    """An invalid argument is rejected with a message that has the argument and the allowed values."""
     done = subprocess.run([SCRIPT, *arguments], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode in {1, 2}
     assert sentence in done.stderr
@@ -148,7 +148,7 @@ def test_invalid_arguments_are_refused_before_gcloud_is_called(
 
 
 def test_missing_gcloud_is_reported_with_its_download_page(tmp_path: Path) -> None:
-    """One sentence on standard error."""
+    """If gcloud is not installed, the message has the address of its installation guide."""
     for tool in ("bash", "dirname"):
         (tmp_path / tool).symlink_to(shutil.which(tool) or tool)
     done = subprocess.run(
@@ -166,13 +166,13 @@ def test_missing_gcloud_is_reported_with_its_download_page(tmp_path: Path) -> No
 def test_missing_project_is_reported_with_the_command_that_sets_it(
     local_project: ReplayProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Gcloud has neither a project nor a metadata server."""
+    """If no project is configured, the message has the gcloud command that sets it."""
     monkeypatch.setattr(local_project, "name", "")
     assert "no project is set: gcloud config set project ID" in local_project.run("count").stderr
 
 
 def test_default_names_are_those_of_the_topology() -> None:
-    """The script has the names of contract/topology.py."""
+    """The script's default topic and subscription are those of contract/topology.py."""
     text = SCRIPT.read_text(encoding="utf-8")
     assert f"subscription={DEAD_LETTER_SUBSCRIPTION} topic={JOBS_TOPIC} " in text
     assert DEAD_LETTER_TOPIC in DEAD_LETTER_SUBSCRIPTION

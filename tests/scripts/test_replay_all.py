@@ -1,4 +1,4 @@
-"""`replay-all` with the real gcloud, a real Pub/Sub and a real dispatcher, each of which may be killed."""
+"""Tests of `replay-all` with the real gcloud, a Pub/Sub server, and a dispatcher that is killed."""
 
 import os
 import signal
@@ -30,7 +30,7 @@ def dispatcher(project: ReplayProject, port: int) -> Iterator[subprocess.Popen[b
         **os.environ,
         "GOOGLE_CLOUD_PROJECT": project.name,
         "PUBSUB_EMULATOR_HOST": project.server.host,
-        "PUSH_AUTH": "oidc" if certs_url else "none",  # the official emulator signs no pushes
+        "PUSH_AUTH": "oidc" if certs_url else "none",  # the official emulator does not sign its pushes
         "PUSH_AUDIENCE": AUDIENCE,
         "PUSH_SERVICE_ACCOUNT": ACCOUNT,
         **({"PUSH_CERTS_URL": certs_url} if certs_url else {}),
@@ -61,19 +61,19 @@ def _is_healthy(port: int) -> bool:
 
 def arguments(port: int, *more: str) -> list[str]:
     """Return the arguments of a replay-all with a dispatcher on `port`."""
-    where = ["replay-all", "--dispatcher", f"http://127.0.0.1:{port}", "--audience", AUDIENCE]
-    return [*where, "--service-account", ACCOUNT, *more]
+    dispatcher_options = ["--dispatcher", f"http://127.0.0.1:{port}", "--audience", AUDIENCE]
+    return ["replay-all", *dispatcher_options, "--service-account", ACCOUNT, *more]
 
 
 @pytest.mark.long_on_emulator
 def test_replay_all_replays_1000_dead_letters_though_the_dispatcher_is_killed(project: ReplayProject) -> None:
-    """Every dead letter is a job again, none is left, and the subscription is a pull subscription again."""
+    """Although the dispatcher is killed meanwhile, every dead letter becomes a job, and pushing ends."""
     # Given 1,000 dead letters, some with ordering keys, and a dispatcher
     dead_letters = [job(number, f"host-{number}" if number < 100 else "") for number in range(1000)]
     project.publish_dead_letters(dead_letters)
     port, jobs = free_port(), list[Job]()
 
-    def some(wanted: int) -> bool:
+    def are_replayed(wanted: int) -> bool:
         jobs.extend(project.pull(REPLAYED_JOBS))
         return len(set(jobs)) >= wanted
 
@@ -81,23 +81,23 @@ def test_replay_all_replays_1000_dead_letters_though_the_dispatcher_is_killed(pr
         # When all are replayed, and the dispatcher is killed and started again meanwhile
         replaying = project.start(*arguments(port, "--round-seconds", "15"))
         first.callback(kill_group, replaying)
-        wait_until(lambda: some(1), "the first job")
+        wait_until(lambda: are_replayed(1), "the first job")
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(120)
         with dispatcher(project, port):
             output, errors = replaying.communicate(timeout=MAX_SECONDS)
-    # Then the script reports it
+    # Then the script succeeds and reports the counts
     assert replaying.returncode == 0, errors
     if project.server.name == "localpubsub":
         assert "before: 1000 dead letters (localpubsub's state page)" in output
         assert "after: 0 dead letters (localpubsub's state page)" in output
     else:
         assert "after: an unknown number of dead letters" in output
-    # And each dead letter is its original job again, and none is left
-    wait_until(lambda: some(1000), "1,000 jobs")
+    # And each dead letter is its original job again, and no dead letter is left
+    wait_until(lambda: are_replayed(1000), "1,000 jobs")
     keyless = {Job(each.data, each.attributes, "") for each in dead_letters}
     assert {Job(each.data, each.attributes, "") for each in jobs} == keyless
-    if project.server.name == "localpubsub":  # the emulator sends no ordering key to an endpoint
+    if project.server.name == "localpubsub":  # the emulator's pushes have no ordering key
         assert set(jobs) == set(dead_letters)
     assert project.endpoint() == ""
     assert project.pull(DEAD_LETTER_SUBSCRIPTION) == []
@@ -112,12 +112,12 @@ def test_interrupted_replay_all_restores_the_pull_subscription(
     # Given dead letters, and no dispatcher
     project.publish_dead_letters([job(1), job(2)])
     process = project.start(*arguments(free_port()))
-    wait_until(lambda: project.endpoint() != "", "it pushes")
-    # When the replay is interrupted, with all of its processes as by a terminal
+    wait_until(lambda: project.endpoint() != "", "the subscription pushes")
+    # When all processes of the replay get the signal, as from Ctrl-C in a terminal
     os.killpg(process.pid, number)
     process.communicate(timeout=MAX_SECONDS)
     kill_group(process)
-    # Then the subscription is as before
+    # Then the subscription is a pull subscription again
     assert process.returncode == 130
     assert project.endpoint() == ""
     remaining = set[Job]()
@@ -130,10 +130,10 @@ def test_interrupted_replay_all_restores_the_pull_subscription(
 
 
 def test_killed_replay_all_is_detected_and_ended_by_stop(local_project: ReplayProject) -> None:
-    """After SIGKILL the subscription still pushes: the next replay reports it, and `stop` restores it."""
+    """After SIGKILL of a replay-all the next replay reports the subscription's push; `stop` ends the push."""
     local_project.publish_dead_letters([job(1)])
     process = local_project.start(*arguments(free_port()))
-    wait_until(lambda: local_project.endpoint() != "", "it pushes")
+    wait_until(lambda: local_project.endpoint() != "", "the subscription pushes")
     os.killpg(process.pid, signal.SIGKILL)
     kill_group(process)
     refused = local_project.run("replay", "1")
@@ -145,7 +145,7 @@ def test_killed_replay_all_is_detected_and_ended_by_stop(local_project: ReplayPr
 
 
 def test_replay_all_ends_if_the_number_of_dead_letters_stalls(local_project: ReplayProject) -> None:
-    """The replay ends with a message, and the subscription is a pull subscription again."""
+    """If the number of dead letters does not fall, the replay ends and restores the pull subscription."""
     local_project.publish_dead_letters([job(1)])
     done = local_project.run(*arguments(free_port(), "--patience-seconds", "1"))
     assert done.returncode == 1
@@ -155,7 +155,7 @@ def test_replay_all_ends_if_the_number_of_dead_letters_stalls(local_project: Rep
 
 
 def test_replay_all_requires_dispatcher_and_service_account(local_project: ReplayProject) -> None:
-    """Missing options are reported before anything is changed."""
+    """A missing option is reported before the subscription is changed."""
     given = "replay-all", "--dispatcher", "https://dispatcher.example"
     assert "replay-all needs --service-account EMAIL" in local_project.run(*given).stderr
     assert local_project.endpoint() == ""

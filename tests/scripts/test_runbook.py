@@ -1,4 +1,4 @@
-"""The runbook: every alert has a section, and its commands are valid."""
+"""Tests of the runbook: every alert has a section, and the commands are valid."""
 
 import json
 import os
@@ -33,17 +33,17 @@ def anchors() -> set[str]:
 
 
 def test_every_alert_has_a_section() -> None:
-    """An alert links to its section of the runbook."""
+    """The runbook has a section for every alert, because the alert links to it."""
     assert anchors() >= ALERTS
 
 
 def test_links_within_the_runbook_lead_somewhere() -> None:
-    """No section is missed that another names."""
+    """Every link within the runbook leads to an existing section."""
     assert set(re.findall(r"\]\(#([\w-]+)\)", TEXT)) - anchors() == set()
 
 
 def test_every_gcloud_command_is_valid(tmp_path: Path) -> None:
-    """Gcloud's own parser accepts each command and its flags."""
+    """Every gcloud command of the runbook is accepted by gcloud's own parser."""
     if shutil.which("gcloud") is None:
         skip_or_fail("gcloud is not installed")
     commands = re.findall(r"^gcloud .+$", BY_HAND.sub("", TEXT), re.MULTILINE)
@@ -64,7 +64,7 @@ def test_every_gcloud_command_is_valid(tmp_path: Path) -> None:
 
 
 def test_every_command_of_the_script_is_valid() -> None:
-    """The runbook uses only commands and options of the script."""
+    """Every command and option that the runbook shows for the script is in the script's --help."""
     shown = re.findall(r"scripts/replay-dead-letters\.sh ([^\n`]+)", TEXT)
     usage = subprocess.run([SCRIPT, "--help"], capture_output=True, text=True, timeout=120, check=True).stdout
     options = {word for line in shown for word in line.split() if word.startswith("--")}
@@ -77,7 +77,7 @@ def test_every_command_of_the_script_is_valid() -> None:
 def test_dead_letter_is_replayed_by_the_commands_of_the_runbook(
     project: ReplayProject, tmp_path: Path
 ) -> None:
-    """The commands as they are written replay the dead letter and remove it."""
+    """The commands that the runbook shows for a replay by hand publish the job and remove the dead letter."""
     attributes = {"job_id": "1", "run_id": "books-2026-11-22T06:00:00Z", "host": "shop.example"}
     dead_letter = Job(
         '{"url": "https://shop.example/é", "a": "b\'c"}'.encode(), frozenset(attributes.items()), "k"
@@ -102,5 +102,5 @@ def test_dead_letter_is_replayed_by_the_commands_of_the_runbook(
 
 @pytest.mark.parametrize("script", sorted(SCRIPT.parent.glob("*.sh")), ids=lambda path: path.name)
 def test_shellcheck_finds_nothing(script: Path) -> None:
-    """Shellcheck reports nothing."""
+    """Shellcheck reports no problem in any shell script."""
     subprocess.run([Path(sys.executable).with_name("shellcheck"), script], timeout=120, check=True)
