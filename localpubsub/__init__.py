@@ -1,7 +1,9 @@
-"""A Google Pub/Sub for laptops and tests; unmodified clients reach it through ``PUBSUB_EMULATOR_HOST``.
+"""Provides a Google Pub/Sub server for laptops and tests.
 
-``python -m localpubsub`` runs it as a process; ``with localpubsub.running() as server:`` runs it within a
-program.
+Unmodified clients connect to it if ``PUBSUB_EMULATOR_HOST`` contains its address.
+
+``python -m localpubsub`` runs it as a process. ``with localpubsub.running() as server:`` runs it in a thread
+of the calling program.
 """
 
 from localpubsub.background_server import RunningServer, running

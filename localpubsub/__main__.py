@@ -1,4 +1,4 @@
-"""The command ``python -m localpubsub``."""
+"""Parses the options of the command ``python -m localpubsub`` and runs the server."""
 
 import argparse
 import asyncio
@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(_serve(options))
     except CannotStart as error:
-        print(f"localpubsub: {error}", file=sys.stderr)  # noqa: T201 - output of a command
+        print(f"localpubsub: {error}", file=sys.stderr)  # noqa: T201 - a command prints its errors
         return 2
     return 0
 
@@ -31,11 +31,11 @@ def main(arguments: list[str] | None = None) -> int:
 async def _serve(options: Options) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signal_number, stop.set)
     server = Server(options)
     await server.start()
-    print(  # noqa: T201 - output of a command
+    print(  # noqa: T201 - a command prints its addresses
         f"localpubsub: gRPC on {server.host} (PUBSUB_EMULATOR_HOST={server.host})\n"
         f"localpubsub: REST and state on {server.http_url}/ (certificates: {server.certs_url})\n"
         f"localpubsub: data in {server.data.absolute() if server.data else 'memory only'}",
@@ -48,7 +48,7 @@ async def _serve(options: Options) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m localpubsub",
-        description="A Google Pub/Sub for laptops and tests.",
+        description="Run a Google Pub/Sub server for laptops and tests.",
         formatter_class=HelpFormatter,
     )
     default = Options()
@@ -64,14 +64,23 @@ def _add_location_options(add: Callable[..., object], default: Options) -> None:
         "--data",
         type=Path,
         default=default.data,
-        help="directory of everything that survives a restart (default: %(default)s)",
+        help="directory for all data that must survive a restart (default: %(default)s)",
     )
-    add("--ephemeral", action="store_true", help="keep everything in memory and lose it at the end")
+    add(
+        "--ephemeral",
+        action="store_true",
+        help="keep all data in memory only; it is lost when the server stops",
+    )
     add("--host", default=default.host, help="address to listen on (default: %(default)s)")
     add("--port", type=port, default=default.port, help="gRPC port, 0 for a free one (default: %(default)s)")
     add("--http-port", type=port, help="port of REST, state page and certificates (default: gRPC + 1)")
     add("--setup", type=Path, metavar="FILE", help="YAML file of topics and subscriptions to create at start")
-    add("--log-level", choices=LOG_LEVELS, default=default.log_level, help="(default: %(default)s)")
+    add(
+        "--log-level",
+        choices=LOG_LEVELS,
+        default=default.log_level,
+        help="lowest level to log (default: %(default)s)",
+    )
 
 
 def _add_serving_options(add: Callable[..., object], default: Options) -> None:
@@ -80,7 +89,7 @@ def _add_serving_options(add: Callable[..., object], default: Options) -> None:
         "--max-outstanding",
         type=at_least_one,
         default=default.max_outstanding,
-        help="maximum number of open pushes of one subscription (default: %(default)s)",
+        help="maximum number of concurrent pushes of one subscription (default: %(default)s)",
     )
     add(
         "--create-tables",
@@ -91,7 +100,8 @@ def _add_serving_options(add: Callable[..., object], default: Options) -> None:
     add(
         "--fsync",
         action="store_true",
-        help="confirm only what survives a power failure (slower; default: a crash of the process)",
+        help="confirm a change only when it survives a power failure, which is slower "
+        "(default: when it survives a crash of the process)",
     )
     add(
         "--ca-file",
@@ -107,9 +117,10 @@ def _add_simulation_options(add: Callable[..., object], default: Options) -> Non
         "--without-service-agent-permissions",
         action="store_false",
         dest="service_agent_permissions",
-        help="let Pub/Sub's service agent lack its roles: nothing is dead-lettered, attempts are not counted",
+        help="run as if Pub/Sub's service agent had no roles: messages are not dead-lettered, and "
+        "attempts are not counted",
     )
-    # The name that this option had in version 0.1.
+    # Version 0.1 had the same option under this name.
     add(
         "--without-agent-rights",
         action="store_false",
@@ -129,7 +140,7 @@ def _add_simulation_options(add: Callable[..., object], default: Options) -> Non
         default=default.chaos,
         metavar="SWITCHES",
         help="faults to inject, for example "
-        "duplicate=0.05,drop_ack=0.02,delay=200ms,early_dead_letter=0.01,seed=7 (default: nothing)",
+        "duplicate=0.05,drop_ack=0.02,delay=200ms,early_dead_letter=0.01,seed=7 (default: no faults)",
     )
 
 

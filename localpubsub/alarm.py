@@ -1,4 +1,4 @@
-"""Timers on the server's clock: one for a callback, and one for waiting on an event."""
+"""Provides timers on the server's clock: ``wait`` waits for an event, ``Alarm`` calls a function."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,16 +7,16 @@ from typing import Final
 
 from localpubsub.clock import Clock
 
-#: Real seconds at least between two calls of an alarm, so that a thousand events within a few milliseconds
+#: Minimum real seconds from setting an alarm to its call, so that a thousand events within a few milliseconds
 #: do not cause a thousand calls.
-_MIN_INTERVAL: Final = 0.002
+_MIN_DELAY: Final = 0.002
 
 
 async def wait(event: asyncio.Event, clock: Clock, until: float | None) -> None:
     """Return once ``event`` is set or the clock has reached ``until``, in seconds since the epoch."""
     while until is None or clock.now() < until:
         timeout = None if until is None else clock.real_seconds_until(until)
-        with suppress(TimeoutError):  # uvloop's timers count whole milliseconds and may end early
+        with suppress(TimeoutError):  # uvloop's timers may end up to 1 ms too early
             async with asyncio.timeout(timeout):
                 await event.wait()
                 return
@@ -32,16 +32,19 @@ class Alarm:
         self._timer: asyncio.TimerHandle | None = None
 
     def set(self, when: float | None) -> None:
-        """Call at ``when`` (seconds since the epoch) unless an earlier time is set; None changes nothing."""
+        """Call the callback at ``when`` (seconds since the epoch), unless an earlier call is already set.
+
+        None has no effect.
+        """
         if when is None or when >= self._when:
             return
         self.cancel()
         self._when = when
-        delay = max(_MIN_INTERVAL, self._clock.real_seconds_until(when))
+        delay = max(_MIN_DELAY, self._clock.real_seconds_until(when))
         self._timer = asyncio.get_running_loop().call_later(delay, self._on_timer)
 
     def cancel(self) -> None:
-        """Drop the time that was set."""
+        """Cancel the call that was set, if any."""
         self._when = float("inf")
         if self._timer is not None:
             self._timer.cancel()
@@ -51,6 +54,6 @@ class Alarm:
         when = self._when
         self.cancel()
         if self._clock.now() < when:
-            self.set(when)  # uvloop's timers count whole milliseconds and may end one early
+            self.set(when)  # uvloop's timers may end up to 1 ms too early
         else:
             self._callback()

@@ -1,4 +1,4 @@
-"""A server in a background thread of the calling process, for tests and for programs that embed Pub/Sub."""
+"""Runs a server in a background thread, for tests and for programs that embed Pub/Sub."""
 
 import asyncio
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ class RunningServer:
 
 
 @contextmanager
-def running(**options: Any) -> Iterator[RunningServer]:  # noqa: ANN401 - Options checks its own fields
+def running(**options: Any) -> Iterator[RunningServer]:  # noqa: ANN401 - the dataclass Options defines the names and types
     """Run a server in a background thread, with its own event loop, until the ``with`` block ends.
 
     ::
@@ -46,7 +46,7 @@ def running(**options: Any) -> Iterator[RunningServer]:  # noqa: ANN401 - Option
             ``ephemeral`` is true if no ``data`` directory is given.
 
     Yields:
-        RunningServer: the addresses of the server, which is ready.
+        RunningServer: the addresses of the server, which already accepts requests.
 
     Raises:
         CannotStart: the server cannot start with these options, for example because a port or the data
@@ -59,7 +59,7 @@ def running(**options: Any) -> Iterator[RunningServer]:  # noqa: ANN401 - Option
         server = Server(complete_options)
         try:
             await server.start()
-        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits for it
+        except BaseException as error:  # noqa: BLE001 - the calling thread raises the error again
             started.set_exception(error)
             return
         handle = _Handle(server, asyncio.get_running_loop(), asyncio.Event())
@@ -93,6 +93,8 @@ def running(**options: Any) -> Iterator[RunningServer]:  # noqa: ANN401 - Option
 
 @dataclass(frozen=True, slots=True)
 class _Handle:
+    """The server and the objects that the calling thread needs to stop it."""
+
     server: Server
     loop: asyncio.AbstractEventLoop
     stopped: asyncio.Event

@@ -1,4 +1,4 @@
-"""Argument types and help format that the command lines share."""
+"""Defines argument types and a help formatter for the command lines of localpubsub."""
 
 import argparse
 import os
@@ -7,7 +7,7 @@ import os
 class HelpFormatter(argparse.HelpFormatter):
     """Formats the help as wide as the terminal.
 
-    argparse's own formatter calls shutil, which imports every compression module.
+    argparse's default formatter imports shutil, which imports every compression module.
     """
 
     def __init__(self, prog: str) -> None:

@@ -1,15 +1,15 @@
-"""The server's clock: every time that the broker works with comes from here."""
+"""Provides the server's clock, from which the broker takes every time."""
 
 import time
 
 
 class Clock:
-    """Seconds since the epoch that never run backwards while the process lives.
+    """A clock that counts seconds since the epoch and never runs backwards while the process runs.
 
-    The wall clock gives the origin and the monotonic clock the progress, so an NTP step neither expires
-    leases nor gives two messages the same id.
+    It reads the wall clock only once, when it is created, and then adds the progress of the monotonic clock.
+    So a correction of the wall clock (NTP) neither expires leases nor causes two messages with the same id.
 
-    With a ``scale`` of 60 the server's time starts at the wall clock's and passes 60 times as fast: every
+    With a ``scale`` of 60 the server's time starts at the current time and passes 60 times as fast: every
     deadline, backoff and retention ends 60 times sooner, in the same order.
     """
 

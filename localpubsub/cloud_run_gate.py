@@ -1,13 +1,13 @@
-"""A reverse proxy that checks requests to a push endpoint as Cloud Run does.
+"""Runs a reverse proxy that checks requests to a push endpoint as Cloud Run does.
 
 ``python -m localpubsub.cloud_run_gate --to URL --audience A``
 
 The gate does what Cloud Run does before a request reaches the container
 (https://cloud.google.com/run/docs/troubleshooting#unauthorized-client,
-https://cloud.google.com/run/docs/about-instance-autoscaling). It responds 403 to a request without token, 401
-to an invalid token, 403 to a caller without the permission to invoke the service, and 429 when every instance
-is full. Bodies of requests and responses are streamed. Cold starts and the few seconds for which Cloud Run
-queues a request for a new instance are not imitated.
+https://cloud.google.com/run/docs/about-instance-autoscaling). It responds with 403 to a request without a
+token, with 401 to an invalid token, with 403 to a caller without the permission to invoke the service, and
+with 429 when every instance is full. Bodies of requests and responses are streamed. Cold starts and the few
+seconds for which Cloud Run queues a request for a new instance are not imitated.
 """
 
 import argparse
@@ -25,12 +25,13 @@ from cryptography.x509 import load_pem_x509_certificate
 
 from localpubsub.cli_arguments import at_least_one, port
 
-#: The URL of the certificates that a localpubsub with default options publishes.
+#: Default URL of the certificates: that of a localpubsub with default options.
 CERTIFICATES: Final = "http://127.0.0.1:8086/oauth2/v1/certs"
 #: The accepted values of the claim ``iss``.
 ISSUERS: Final = ("https://accounts.google.com", "accounts.google.com")
-#: Header fields that concern one connection and are not forwarded (RFC 9110 section 7.6.1).
-HOP_BY_HOP: Final = frozenset(
+#: Header fields that are not forwarded: those that concern one connection (RFC 9110 section 7.6.1), and Host,
+#: which the HTTP client sets for the new URL.
+NOT_FORWARDED: Final = frozenset(
     {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "host"}
 )
 
@@ -51,7 +52,7 @@ class GateOptions:
 
 
 class GateError(Exception):
-    """The request is not forwarded; ``status`` is the HTTP status of the response."""
+    """The gate rejects a request; ``status`` is the HTTP status of its response."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -62,9 +63,9 @@ class CloudRunGate:
     """The gate in front of one server.
 
     Attributes:
-        options: its options.
-        max_requests: how many requests may be forwarded at a time.
-        open_requests: how many requests are being forwarded.
+        options: the options of the gate.
+        max_requests: maximum number of requests that are forwarded at the same time.
+        open_requests: number of requests that are being forwarded now.
     """
 
     def __init__(self, options: GateOptions) -> None:
@@ -112,7 +113,7 @@ class CloudRunGate:
             pem = await self._certificate(str(jwt.get_unverified_header(token).get("kid")))
             key = load_pem_x509_certificate(pem.encode()).public_key()
             audience = self.options.audience
-            claims = jwt.decode(token, key, algorithms=["RS256"], audience=audience)  # type: ignore[arg-type]  # an RSA key
+            claims = jwt.decode(token, key, algorithms=["RS256"], audience=audience)  # type: ignore[arg-type]  # the key is an RSA key
         except (jwt.PyJWTError, ValueError) as error:
             raise GateError(401, f"The access token could not be verified: {error}.") from error
         if claims.get("iss") not in ISSUERS or not claims.get("email_verified"):
@@ -121,7 +122,7 @@ class CloudRunGate:
             raise GateError(403, f"{claims.get('email')} may not invoke this service.")
 
     async def _certificate(self, kid: str) -> str:
-        """Return the certificate with this key id; fetch all again if the key id is unknown."""
+        """Return the certificate with this key id; fetch all certificates again if the key id is unknown."""
         if kid not in self._keys:
             try:
                 async with self._session.get(self.options.certs_url) as response:
@@ -136,14 +137,16 @@ class CloudRunGate:
 
     async def _forward(self, request: web.Request) -> web.StreamResponse:
         url = self.options.to.rstrip("/") + request.raw_path
-        headers = [(name, value) for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP]
+        headers = [
+            (name, value) for name, value in request.headers.items() if name.lower() not in NOT_FORWARDED
+        ]
         body = request.content if request.body_exists else None
         async with self._session.request(
             request.method, url, headers=headers, data=body, allow_redirects=False
         ) as received:
             response = web.StreamResponse(status=received.status, reason=received.reason)
             for name, value in received.headers.items():
-                if name.lower() not in HOP_BY_HOP:
+                if name.lower() not in NOT_FORWARDED:
                     response.headers.add(name, value)
             await response.prepare(request)
             async for chunk in received.content.iter_any():
@@ -162,7 +165,7 @@ async def serve(options: GateOptions) -> None:
     try:
         await web.TCPSite(runner, options.host, options.port).start()
         port = runner.addresses[0][1]
-        print(f"localpubsub.cloud_run_gate: http://{options.host}:{port} → {options.to}", flush=True)  # noqa: T201 - output of a command
+        print(f"localpubsub.cloud_run_gate: http://{options.host}:{port} → {options.to}", flush=True)  # noqa: T201 - a command prints its address
         await stop.wait()
     finally:
         await runner.cleanup()
@@ -175,7 +178,7 @@ def main(arguments: list[str] | None = None) -> int:
         asyncio.run(serve(options))
     except OSError as error:
         message = f"localpubsub.cloud_run_gate: cannot listen on {options.host}:{options.port}: {error}"
-        print(message, file=sys.stderr)  # noqa: T201 - a command's error message
+        print(message, file=sys.stderr)  # noqa: T201 - a command prints its errors
         return 2
     return 0
 
@@ -183,7 +186,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m localpubsub.cloud_run_gate",
-        description="A reverse proxy that checks requests to a push endpoint as Cloud Run does.",
+        description="Run a reverse proxy that checks requests to a push endpoint as Cloud Run does.",
     )
     add = parser.add_argument
     add("--to", required=True, metavar="URL", help="URL of the server to forward to")
@@ -192,7 +195,7 @@ def _parser() -> argparse.ArgumentParser:
         "--service-account",
         default="",
         metavar="EMAIL",
-        help="the only service account that may invoke the server (default: all may)",
+        help="the only service account that may invoke the server (default: every account may)",
     )
     add(
         "--certs-url",
@@ -215,7 +218,7 @@ def _parser() -> argparse.ArgumentParser:
         help="maximum number of concurrent requests of one instance (default: %(default)s)",
     )
     add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    add("--port", type=port, default=8080, help="0 chooses a free one (default: %(default)s)")
+    add("--port", type=port, default=8080, help="port to listen on, 0 for a free one (default: %(default)s)")
     return parser
 
 

@@ -1,20 +1,21 @@
-"""The errors that localpubsub raises on purpose, by who can fix them.
+"""Defines the errors that localpubsub raises on purpose.
 
-::
+The tree names, after each error, who can fix its cause::
 
     LocalPubsubError
-    ├── RequestRejected      the caller: answered as a gRPC status with an explanation
+    ├── RequestRejected      the caller, who gets a gRPC status with an explanation
     │   ├── InvalidArgument      the request can never succeed as it is written
+    │   │   └── InvalidAckIds        some ack ids of an exactly-once subscription are invalid
     │   ├── NotFound             the named resource does not exist
-    │   ├── AlreadyExists        the name is taken
+    │   ├── AlreadyExists        a resource with this name exists already
     │   ├── FailedPrecondition   the request is valid, but the resource is in the wrong state
     │   ├── Aborted              another request changed the resource in the meantime
-    │   └── Unimplemented        Pub/Sub offers it, localpubsub does not
+    │   └── Unimplemented        the request uses a feature of Pub/Sub that localpubsub does not have
     ├── SchemaMismatch       the publisher: the data of a message does not match its schema
     ├── RowRejected          the publisher: a message cannot become a row of its table
-    ├── ExportBlocked        the owner of the destination: nothing can be exported there for now
-    ├── StoreFailure         the operator of the disk: nothing of a transaction was written
-    └── CannotStart          the operator: a port, an option or the data directory (no traceback)
+    ├── ExportBlocked        the owner of the destination: it accepts no messages at the moment
+    ├── StoreFailure         the operator: the data file could not be read or written
+    └── CannotStart          the operator: a port, an option or the data directory cannot be used
 """
 
 from collections.abc import Iterable, Mapping
@@ -30,7 +31,8 @@ class RequestRejected(LocalPubsubError):
     """A request is rejected; the text of the error is the message of the gRPC status."""
 
     code: ClassVar[str] = "UNKNOWN"  #: Name of the gRPC status code.
-    #: Metadata of the status's google.rpc.ErrorInfo, which client libraries read; empty for no ErrorInfo.
+    #: Metadata of the status's google.rpc.ErrorInfo, which client libraries read. If it is empty, the status
+    #: has no ErrorInfo.
     error_info: Mapping[str, str] = MappingProxyType({})
 
 
@@ -50,7 +52,7 @@ class NotFound(RequestRejected):
 
 
 class AlreadyExists(RequestRejected):
-    """The name is taken."""
+    """A resource with this name exists already."""
 
     code = "ALREADY_EXISTS"
 
@@ -83,13 +85,16 @@ class InvalidAckIds(InvalidArgument):
 
 
 class Unimplemented(RequestRejected):
-    """Pub/Sub offers what was requested and localpubsub does not; it rejects rather than ignores it."""
+    """The request uses a feature of Pub/Sub that localpubsub does not have.
+
+    Such a request is rejected, because ignoring the feature would change the behaviour unnoticed.
+    """
 
     code = "UNIMPLEMENTED"
 
 
 class SchemaMismatch(LocalPubsubError):
-    """The data of a message does not match its schema; the text says where."""
+    """The data of a message does not match its schema; the text names the place and the reason."""
 
 
 class RowRejected(LocalPubsubError):
@@ -97,7 +102,7 @@ class RowRejected(LocalPubsubError):
 
 
 class ExportBlocked(LocalPubsubError):
-    """No message can be exported for now, for a reason that lies in the destination.
+    """No message can be exported at the moment, because of a problem with the destination.
 
     Attributes:
         state: name of a state of BigQueryConfig or CloudStorageConfig; ACTIVE if the cause is temporary.
@@ -109,7 +114,7 @@ class ExportBlocked(LocalPubsubError):
 
 
 class StoreFailure(LocalPubsubError):
-    """SQLite could not read, or could not write a transaction and rolled it back.
+    """SQLite could not read, or could not write a transaction; then it has written no part of it.
 
     Attributes:
         code: name of the gRPC status code; RESOURCE_EXHAUSTED if the disk is full, otherwise INTERNAL.
@@ -121,4 +126,4 @@ class StoreFailure(LocalPubsubError):
 
 
 class CannotStart(LocalPubsubError):
-    """The server cannot start with its options; the text says what to change."""
+    """The server cannot start with its options; the text explains what to change."""

@@ -1,4 +1,4 @@
-"""Optional libraries for schemas and Avro files, imported when they are first used."""
+"""Imports the optional library for Avro schemas and Avro files when it is first used."""
 
 import importlib
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 from localpubsub.errors import Unimplemented
 
 
-def fastavro() -> Any:  # noqa: ANN401 - a module
+def fastavro() -> Any:  # noqa: ANN401 - the function returns a module
     """Return the module fastavro (https://fastavro.readthedocs.io).
 
     Raises:
-        Unimplemented: it is not installed.
+        Unimplemented: fastavro is not installed.
     """
     try:
         return importlib.import_module("fastavro")

@@ -1,10 +1,10 @@
-"""Rate limit for a log line whose cause may occur thousands of times a second."""
+"""Limits the rate of a log line whose cause may occur thousands of times a second."""
 
 import logging
 import time
 from typing import Final
 
-LOG_INTERVAL: Final = 10.0  #: Seconds between two lines of one throttle.
+LOG_INTERVAL: Final = 10.0  #: Default minimum of seconds between two lines of one throttle.
 
 
 class LogThrottle:
@@ -17,7 +17,7 @@ class LogThrottle:
         self._suppressed = 0
 
     def error(self, message: str, reason: object) -> None:
-        """Log ``message`` and ``reason``, or count the line if the last one is less than an interval ago."""
+        """Log ``message`` and ``reason``; if the last line is less than an interval old, only count them."""
         now = time.monotonic()
         if now < self._next_at:
             self._suppressed += 1

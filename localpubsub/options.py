@@ -1,4 +1,4 @@
-"""Every option of the server with its default and unit."""
+"""Defines every option of the server, with its default and unit."""
 
 import logging
 from collections.abc import Mapping
@@ -18,19 +18,21 @@ class Options:
     port: int = DEFAULT_PORT  #: Port of gRPC; 0 chooses a free port.
     #: Port of REST, state page and certificates; None means ``port`` + 1, or a free port if ``port`` is 0.
     http_port: int | None = None
-    data: Path = Path(".localpubsub")  #: Directory of everything that survives a restart.
-    ephemeral: bool = False  #: Keep everything in memory and lose it at the end; ``data`` is not used.
+    data: Path = Path(".localpubsub")  #: Directory for all data that must survive a restart.
+    ephemeral: bool = False  #: Keep all data in memory only and do not use ``data``.
     #: Topics, subscriptions and schemas to create at the start: a YAML file or its content.
     setup: Path | Mapping[str, Any] | None = None
-    max_outstanding: int = 1000  #: Maximum number of open pushes of one subscription; at least 1.
-    service_agent_permissions: bool = True  #: Whether Pub/Sub's service agent may forward dead letters.
+    max_outstanding: int = 1000  #: Maximum number of concurrent pushes of one subscription; at least 1.
+    #: Whether Pub/Sub's service agent has its roles. Without them messages are not dead-lettered and delivery
+    #: attempts are not counted.
+    service_agent_permissions: bool = True
     create_tables: bool = True  #: Create missing tables and buckets of export subscriptions.
-    #: Confirm only what survives a power failure; by default, what survives a crash of the process.
+    #: Confirm a change only when it survives a power failure; by default it survives a crash of the process.
     fsync: bool = False
-    ca_file: Path | None = None  #: PEM file of further certificate authorities for https:// push endpoints.
+    ca_file: Path | None = None  #: PEM file of certificate authorities to trust in addition.
     time_scale: float = 1.0  #: Seconds of server time per second of real time; above 0.
     chaos: str = ""  #: Faults to inject; ChaosOptions.parse in broker/chaos.py describes the syntax.
-    log_level: str = "info"  #: One of LOG_LEVELS.
+    log_level: str = "info"  #: Lowest level to log, one of LOG_LEVELS.
 
     @property
     def requested_http_port(self) -> int:

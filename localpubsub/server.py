@@ -1,4 +1,4 @@
-"""The server, which wires ports, broker, pushes, exports and certificates together."""
+"""Assembles the server from its ports, broker, pushes, exports and certificates."""
 
 import errno
 import socket
@@ -33,11 +33,11 @@ from localpubsub.storage.store import Store
 if TYPE_CHECKING:
     from localpubsub.broker.chaos import Chaos
 
-#: How long pushes and calls under way may take to finish when the server stops, in seconds.
+#: Maximum number of seconds that open pushes and calls get to finish when the server stops.
 GRACE_SECONDS: Final = 0.5
 
-#: The largest time scale, at which a day passes in 1.5 s. An event loop's timers have a resolution of about
-#: 1 ms.
+#: Maximum time scale. With it a day takes 1.5 s, and 1 ms, the resolution of an event loop's timers, is a
+#: minute.
 MAX_TIME_SCALE: Final = 60_000.0
 
 _GRPC_OPTIONS: Final = (
@@ -111,7 +111,7 @@ class Server:
 
     async def _start(self, closing: AsyncExitStack) -> None:
         options = self.options
-        # Listening first reports a port in use with a plain message instead of gRPC's.
+        # Check the gRPC port first, because this error for a port in use is plainer than gRPC's error.
         _listen(options.host, options.port, "--port").close()
         setup = _read_setup(options.setup) if options.setup is not None else None
         directory = None
@@ -161,26 +161,26 @@ class Server:
         closing.push_async_callback(server.stop, GRACE_SECONDS)
 
 
-# Modules that few servers need are imported on use, to keep the memory of a fresh server below a quarter of
-# the emulator's.
+# The next functions import modules that few servers need. This keeps the memory of a new server below a
+# quarter of the official emulator's.
 
 
 def _read_setup(setup: Path | Mapping[str, Any]) -> Callable[[Services], Awaitable[None]]:
-    """Read the setup at once; the returned function creates its resources."""
-    from localpubsub.setup import resources  # noqa: PLC0415 - YAML and protobuf's JSON take a tenth of the start
+    """Read and check the setup, and return a function that creates its resources."""
+    from localpubsub.setup import resources  # noqa: PLC0415 - this import takes a tenth of the start
 
     return partial(resources.create_all, resources.read(setup))
 
 
 def _chaos(switches: str) -> "Chaos":
-    from localpubsub.broker.chaos import Chaos, ChaosOptions  # noqa: PLC0415 - see above
+    from localpubsub.broker.chaos import Chaos, ChaosOptions  # noqa: PLC0415 - few servers inject faults
 
     return Chaos(ChaosOptions.parse(switches))
 
 
 @contextmanager
 def _temporary_directory() -> Iterator[Path]:
-    from tempfile import TemporaryDirectory  # noqa: PLC0415 - see above
+    from tempfile import TemporaryDirectory  # noqa: PLC0415 - only ephemeral servers need it
 
     with TemporaryDirectory(prefix="localpubsub-") as directory:
         yield Path(directory)
@@ -201,7 +201,7 @@ def _listen(host: str, port: int, option: str) -> socket.socket:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise _port_in_use(host, port, option) from error
-        # The text in parentheses repeats the address.
+        # Python appends the address in parentheses, which the message below already contains.
         reason = (error.strerror or str(error)).partition(" (")[0]
         address = _address(host, port)
         raise CannotStart(f"cannot listen on {address}: {reason}. Check --host and {option}.") from error
@@ -215,10 +215,10 @@ def _port_in_use(host: str, port: int, option: str) -> CannotStart:
 
 
 def _address(host: str, port: int) -> str:
-    """Return host and port as in URLs and gRPC: IPv6 in brackets (RFC 3986 section 3.2.2)."""
+    """Return host and port in the form of URLs and gRPC, with IPv6 in brackets (RFC 3986 section 3.2.2)."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _connect_host(host: str) -> str:
     """Return an address at which a server that listens on ``host`` can be reached."""
-    return "127.0.0.1" if host in {"0.0.0.0", "::", ""} else host  # noqa: S104 - compared, not listened on
+    return "127.0.0.1" if host in {"0.0.0.0", "::", ""} else host  # noqa: S104 - the address is only compared

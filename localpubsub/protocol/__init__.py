@@ -1,1 +1,1 @@
-"""The wire format: gRPC descriptors, protobuf messages and JSON text."""
+"""Defines the wire format: gRPC descriptors, protobuf messages and JSON text."""

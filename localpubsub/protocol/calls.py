@@ -1,4 +1,4 @@
-"""The methods of the gRPC services as plain functions, which both gRPC and REST call."""
+"""Describes the methods of the gRPC services as plain functions, which both gRPC and REST call."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -29,12 +29,12 @@ class StreamMethod:
     function: StreamFunction  #: Reads the requests and writes the responses through the context.
 
 
-#: Name of a service → name of a method → the method.
+#: Service name → method name → method.
 Services: TypeAlias = Mapping[str, Mapping[str, Method | StreamMethod]]
 
 
 def unary_methods(services: Services) -> dict[str, Method]:
-    """Return every unary method by its name, which is unique among the services."""
+    """Return method name → method for all unary methods; a method name is unique among the services."""
     return {
         name: method
         for methods in services.values()

@@ -1,24 +1,24 @@
-"""The message types of google.pubsub.v1, made from the descriptors beside this file.
+"""Makes the message types of google.pubsub.v1 from the file ``pubsub.binpb`` in this folder.
 
-Importing the client library ``google.pubsub_v1`` takes half a second and 13 MB, for clients that a server
-never calls. So ``pubsub.binpb`` keeps the descriptors that the library was generated from (a
-FileDescriptorSet). They are loaded into a pool of their own, so that no type is registered twice in a process
-that also imports the library. ``python -m localpubsub.protocol.descriptors`` writes the file again from the
-installed library.
+Importing the client library ``google.pubsub_v1`` would take half a second and 13 MB of memory, mostly for
+clients that the server does not use. So ``pubsub.binpb`` contains the descriptors from which that library
+was generated (a FileDescriptorSet). They are loaded into a separate pool, so that no type is registered
+twice in a process that also imports the library. ``python -m localpubsub.protocol.descriptors`` writes the
+file again from the installed library.
 """
 
 import sys
 from pathlib import Path
 from typing import Any, Final
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory  # type: ignore[import-untyped]  # no types
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory  # type: ignore[import-untyped]  # no py.typed
 
 FILE: Final = Path(__file__).with_name("pubsub.binpb")
 PACKAGE: Final = "google.pubsub.v1"
 
 
 class Type:
-    """One message type, with the method ``pb`` of the client library's types."""
+    """One message type, which has the method ``pb`` like a type of the client library."""
 
     def __init__(self, descriptor: Any) -> None:  # noqa: ANN401 - protobuf publishes no types
         self._descriptor = descriptor
@@ -44,7 +44,7 @@ class Types:
 
 
 def descriptors() -> bytes:
-    """Return the installed client library's FileDescriptorSet: its two files and all that they import."""
+    """Return the installed client library's FileDescriptorSet: two files and all files that they import."""
     from google.pubsub_v1 import types  # noqa: PLC0415 - only this function needs the library
 
     found: dict[str, Any] = {}

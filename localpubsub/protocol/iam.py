@@ -1,4 +1,4 @@
-"""The protobuf classes of google.iam.v1; its package is a dependency of Pub/Sub's client library."""
+"""Names the protobuf classes of google.iam.v1, a dependency of Pub/Sub's client library."""
 
 from typing import Any, TypeAlias
 

@@ -1,4 +1,4 @@
-"""Strict JSON text: RFC 8259 without the extensions of Python's json module."""
+"""Parses strict JSON text (RFC 8259, without the extensions of Python's json module), and writes JSON."""
 
 import json
 import math
@@ -9,8 +9,8 @@ def parse_json(text: str) -> object:
     """Return the value of a JSON text.
 
     Raises:
-        ValueError: the text is not JSON, holds NaN, an infinity or a number beyond a double, or is nested too
-            deeply.
+        ValueError: the text is not JSON, contains NaN, an infinity or a number too large for a double, or is
+            nested too deeply.
     """
     try:
         return _decode(text)
@@ -29,8 +29,8 @@ def _reject_constant(word: str) -> object:
     raise ValueError(f"{word} is not valid JSON")
 
 
-#: Decodes strict JSON. It is made once because json.loads makes a new decoder for each call with options.
+#: Decodes strict JSON. This decoder is shared, because json.loads would make a new one for each call.
 _decode: Final = json.JSONDecoder(parse_constant=_reject_constant, parse_float=_parse_float).decode
 
-#: Encodes a value as compact JSON text, with characters outside ASCII as they are.
+#: Encodes a value as compact JSON text without escaping characters outside ASCII.
 dump_json: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

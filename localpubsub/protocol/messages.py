@@ -1,7 +1,7 @@
-"""The protobuf classes of google.pubsub.v1.
+"""Names the protobuf classes of google.pubsub.v1 that localpubsub uses.
 
-``google.pubsub_v1.types`` wraps each message in proto-plus, which costs several times the parsing itself.
-The classes below have the same wire format without that cost.
+``google.pubsub_v1.types`` wraps each message in proto-plus, which takes several times as long as the parsing
+itself. The classes below have the same wire format and no such wrapper.
 """
 
 from typing import Any, TypeAlias

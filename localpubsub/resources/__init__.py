@@ -1,1 +1,1 @@
-"""The resources of the API (topics, subscriptions, filters): validation and limits. Pure."""
+"""Validates the resources of the API (topics, subscriptions, filters) and defines their limits. Pure."""

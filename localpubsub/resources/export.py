@@ -1,6 +1,6 @@
-"""The configuration of export subscriptions: checks and defaults.
+"""Checks the configuration of export subscriptions and fills in its defaults.
 
-Source: the comments of google/pubsub/v1/pubsub.proto on BigQueryConfig and CloudStorageConfig, and
+The rules are from the comments of google/pubsub/v1/pubsub.proto on BigQueryConfig and CloudStorageConfig, and
 https://cloud.google.com/pubsub/docs/create-cloudstorage-subscription#file_names.
 """
 
@@ -18,14 +18,14 @@ from localpubsub.protocol.messages import (
 )
 from localpubsub.resources import limits
 
-#: Fields of a subscription; one of them set makes it an export subscription.
+#: Fields of a subscription; a subscription with one of them is an export subscription.
 EXPORTS: Final = ("bigquery_config", "cloud_storage_config")
 
-MAX_DURATION: Final = (60, 600)  #: Minimum and maximum, seconds (proto: CloudStorageConfig.max_duration).
-DEFAULT_DURATION: Final = 300  #: Seconds if unset (proto: CloudStorageConfig.max_duration).
-MIN_FILE_BYTES: Final = 1_000  #: Lowest max_bytes of a file (proto: CloudStorageConfig.max_bytes).
-MAX_FILE_BYTES: Final = 10 * 2**30  #: Highest max_bytes of a file (as above).
-MIN_FILE_MESSAGES: Final = 1_000  #: Lowest max_messages of a file (proto: CloudStorageConfig.max_messages).
+MAX_DURATION: Final = (60, 600)  #: Minimum and maximum of max_duration, seconds (proto: CloudStorageConfig).
+DEFAULT_DURATION: Final = 300  #: Default of max_duration, seconds (proto: CloudStorageConfig).
+MIN_FILE_BYTES: Final = 1_000  #: Minimum of max_bytes (proto: CloudStorageConfig).
+MAX_FILE_BYTES: Final = 10 * 2**30  #: Maximum of max_bytes (proto: CloudStorageConfig).
+MIN_FILE_MESSAGES: Final = 1_000  #: Minimum of max_messages (proto: CloudStorageConfig).
 
 _TABLE: Final = re.compile(r"[a-z][\w.:-]*[.:][A-Za-z_]\w*\.[\w -]+", re.ASCII)
 _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
@@ -38,7 +38,7 @@ def complete(resource: SubscriptionPb) -> None:
 
     Raises:
         InvalidArgument: a value is invalid, or more than one destination is set.
-        Unimplemented: localpubsub does not offer an option, or a library for it is missing.
+        Unimplemented: localpubsub does not support an option, or fastavro is not installed.
     """
     exports = [field for field in EXPORTS if resource.HasField(field)]
     if not exports:
@@ -69,7 +69,7 @@ def _complete_storage(config: CloudStorageConfigPb, resource: SubscriptionPb) ->
         raise InvalidArgument(f"Invalid Cloud Storage bucket given (bucket={config.bucket}).")
     if config.HasField("avro_config") and config.avro_config.use_topic_schema:
         raise Unimplemented(
-            "localpubsub does not offer Avro files by the topic's schema yet: leave use_topic_schema unset."
+            "localpubsub does not offer use_topic_schema for Avro files yet: leave use_topic_schema unset."
         )
     if config.HasField("avro_config"):
         fastavro()
@@ -78,7 +78,7 @@ def _complete_storage(config: CloudStorageConfigPb, resource: SubscriptionPb) ->
     _check_file_name(config)
     _complete_file_size(config)
     seconds = int(config.max_duration.seconds)
-    # A message stays leased until its file is finished, so its ack deadline must not be earlier.
+    # A message stays leased until its file is finished, so its ack deadline must not end before that.
     resource.ack_deadline_seconds = resource.ack_deadline_seconds or max(seconds, limits.DEFAULT_ACK_DEADLINE)
     if seconds > resource.ack_deadline_seconds:
         raise InvalidArgument(
@@ -89,7 +89,11 @@ def _complete_storage(config: CloudStorageConfigPb, resource: SubscriptionPb) ->
 
 
 def _check_file_name(config: CloudStorageConfigPb) -> None:
-    prefix, suffix, moment = config.filename_prefix, config.filename_suffix, config.filename_datetime_format
+    prefix, suffix, datetime_format = (
+        config.filename_prefix,
+        config.filename_suffix,
+        config.filename_datetime_format,
+    )
     affixes = prefix + "/" + suffix
     if (
         len(affixes.encode()) > 512
@@ -100,13 +104,16 @@ def _check_file_name(config: CloudStorageConfigPb) -> None:
             "Invalid filename_prefix or filename_suffix: together they must be a valid object name."
         )
     if "\n" in affixes or "\r" in affixes or suffix.endswith("/"):
-        raise InvalidArgument('A filename has no line breaks, and a filename_suffix does not end in "/".')
-    if moment and (
-        not _DATETIME.fullmatch(moment) or any(moment.count(part) != 1 for part in _DATETIME_PARTS)
+        raise InvalidArgument(
+            'Invalid filename_prefix or filename_suffix: line breaks, and "/" at the end, are not allowed.'
+        )
+    if datetime_format and (
+        not _DATETIME.fullmatch(datetime_format)
+        or any(datetime_format.count(part) != 1 for part in _DATETIME_PARTS)
     ):
         raise InvalidArgument(
-            f"Invalid filename_datetime_format given (value={moment}): it needs "
-            f"{', '.join(_DATETIME_PARTS)} once each, and - _ : / between them."
+            f"Invalid filename_datetime_format given (value={datetime_format}): it must contain each of "
+            f"{', '.join(_DATETIME_PARTS)} exactly once, and no other characters than - _ : /."
         )
 
 

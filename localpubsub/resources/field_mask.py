@@ -1,4 +1,7 @@
-"""Updates of a resource by field mask: https://protobuf.dev/reference/protobuf/google.protobuf/#field-mask."""
+"""Updates a resource by field mask.
+
+https://protobuf.dev/reference/protobuf/google.protobuf/#field-mask
+"""
 
 from collections.abc import Callable
 
@@ -12,10 +15,10 @@ def updated(
     """Return a copy of ``current`` with the fields of ``mask`` taken from ``given``.
 
     Args:
-        current: the resource as it is.
+        current: the resource before the update.
         given: a message of the same type with the new values.
-        mask: the paths to change, at least one.
-        is_mutable: whether a field of the resource (the first part of a path) may be changed.
+        mask: at least one path to change.
+        is_mutable: returns whether a field of the resource (the first part of a path) may be changed.
 
     Raises:
         InvalidArgument: the mask is empty, or names an unknown or an immutable field.
@@ -36,6 +39,6 @@ def updated(
         mask.MergeMessage(given, resource, replace_message_field=True, replace_repeated_field=True)
     except (KeyError, ValueError) as error:
         raise InvalidArgument(
-            f"Invalid update_mask: {', '.join(mask.paths)} names no field of {kind}."
+            f"Invalid update_mask: {', '.join(mask.paths)} is not a list of fields of {kind}."
         ) from error
     return resource

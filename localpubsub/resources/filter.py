@@ -1,14 +1,14 @@
-"""The conditions of the filter language, which are checked against the attributes of a message.
+"""Defines the conditions of the filter language, which are checked against the attributes of a message.
 
 https://cloud.google.com/pubsub/docs/subscription-message-filter. Keys and values are compared exactly.
-AND and OR cannot be mixed without parentheses; NOT (or ``-``) binds closest.
+AND and OR cannot be mixed without parentheses; NOT (or ``-``) applies only to the condition after it.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-MAX_FILTER_BYTES: Final = 256  #: Bytes of a filter: https://cloud.google.com/pubsub/quotas#resource_limits
+MAX_FILTER_BYTES: Final = 256  #: Maximum size: https://cloud.google.com/pubsub/quotas#resource_limits
 
 
 class Condition(Protocol):
@@ -31,7 +31,7 @@ class Has:
 
 @dataclass(frozen=True, slots=True)
 class Equals:
-    """``attributes.key = "value"``."""
+    """``attributes.key = "value"``: the attribute has exactly this value."""
 
     key: str
     value: str
@@ -43,7 +43,7 @@ class Equals:
 
 @dataclass(frozen=True, slots=True)
 class Differs:
-    """``attributes.key != "value"``: also true if the attribute is missing."""
+    """``attributes.key != "value"``: the attribute has another value or is missing."""
 
     key: str
     value: str
@@ -55,7 +55,7 @@ class Differs:
 
 @dataclass(frozen=True, slots=True)
 class HasPrefix:
-    """``hasPrefix(attributes.key, "start")``."""
+    """``hasPrefix(attributes.key, "start")``: the value of the attribute begins with this text."""
 
     key: str
     prefix: str
@@ -67,7 +67,7 @@ class HasPrefix:
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """``NOT condition`` or ``-condition``."""
+    """``NOT condition`` or ``-condition``: the condition does not match."""
 
     condition: Condition
 
@@ -78,7 +78,7 @@ class Not:
 
 @dataclass(frozen=True, slots=True)
 class And:
-    """``one AND another``, with two or more conditions."""
+    """``one AND another``: all of these conditions match; there are at least two."""
 
     conditions: tuple[Condition, ...]
 
@@ -89,7 +89,7 @@ class And:
 
 @dataclass(frozen=True, slots=True)
 class Or:
-    """``one OR another``, with two or more conditions."""
+    """``one OR another``: at least one of these conditions matches; there are at least two."""
 
     conditions: tuple[Condition, ...]
 

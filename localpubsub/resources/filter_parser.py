@@ -1,4 +1,4 @@
-"""The parser of the filter language: a tokenizer, and a recursive descent over the tokens."""
+"""Parses the filter language with a tokenizer and a recursive descent over its tokens."""
 
 import re
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from localpubsub.resources.filter import (
     Or,
 )
 
-#: A word may have hyphens inside it; a hyphen in front of a condition negates the condition.
+#: Matches one token. A word may contain hyphens, but a hyphen in front of a condition is a separate token.
 _TOKEN: Final = re.compile(
     r"""\s*(?:(?P<word>[A-Za-z0-9_][A-Za-z0-9_-]*)|(?P<string>"(?:[^"\\]|\\.)*")|(?P<sign>!=|[:.=(),-]))""",
     re.DOTALL,
@@ -42,14 +42,14 @@ _PLAIN_ESCAPES: Final = {
     "?": "?",
 }
 _RESERVED: Final = frozenset({"AND", "OR", "NOT"})
-_MAX_DEPTH: Final = 64  #: Levels of nested parentheses, so that no filter exhausts the stack.
+_MAX_DEPTH: Final = 64  #: Maximum levels of nested parentheses; more could exhaust the stack.
 
 
 def parse(text: str) -> Condition | None:
     """Return the condition of a filter, or None for an empty filter.
 
     Raises:
-        InvalidArgument: the filter is invalid; the text names the position and the reason.
+        InvalidArgument: the filter is invalid; the error names the position and the reason.
     """
     if len(text.encode(errors="surrogatepass")) > MAX_FILTER_BYTES:
         raise InvalidArgument(f"Invalid filter: it is longer than {MAX_FILTER_BYTES} bytes.")
@@ -101,7 +101,7 @@ class _Parser:
             return conditions[0]
         while self._is_word("AND", "OR"):
             if self._next.text != operator.text:
-                raise _error(self._next.position, "AND and OR need parentheses between them")
+                raise _error(self._next.position, "AND and OR cannot be mixed without parentheses")
             self._take()
             conditions.append(self._negation())
         return And(tuple(conditions)) if operator.text == "AND" else Or(tuple(conditions))
@@ -125,31 +125,32 @@ class _Parser:
         opening = self._take()
         self._depth += 1
         if self._depth > _MAX_DEPTH:
-            raise _error(opening.position, f"parentheses are nested more than {_MAX_DEPTH} deep")
+            raise _error(opening.position, f"parentheses are nested more than {_MAX_DEPTH} levels deep")
         condition = self._combination()
-        self._sign(")")
+        self._expect_sign(")")
         self._depth -= 1
         return condition
 
     def _has_prefix(self) -> Condition:
         self._take()
-        self._sign("(")
+        self._expect_sign("(")
         if not self._is_word("attributes"):
             raise self._expected("attributes")
         self._take()
-        self._sign(".")
+        self._expect_sign(".")
         key = self._key()
-        self._sign(",")
+        self._expect_sign(",")
         prefix = self._string()
-        self._sign(")")
+        self._expect_sign(")")
         return HasPrefix(key, prefix)
 
     def _comparison(self) -> Condition:
         self._take()
-        if self._sign(":", ".") == ":":
+        if self._expect_sign(":", ".") == ":":
             return Has(self._key())
         key = self._key()
-        return Equals(key, self._string()) if self._sign("=", "!=") == "=" else Differs(key, self._string())
+        is_equal = self._expect_sign("=", "!=") == "="
+        return Equals(key, self._string()) if is_equal else Differs(key, self._string())
 
     def _key(self) -> str:
         if self._next.kind == "string":
@@ -164,7 +165,7 @@ class _Parser:
         token = self._take()
         return _unescaped(token)
 
-    def _sign(self, *signs: str) -> str:
+    def _expect_sign(self, *signs: str) -> str:
         if not self._is_sign(*signs):
             raise self._expected(" or ".join(signs))
         return self._take().text
@@ -194,7 +195,7 @@ def _unescaped(token: _Token) -> str:
             return character
         code = int(digits, 16) if digits else int(escape[4], 8)
         if code > 0x10FFFF:
-            raise _error(token.position + 1 + escape.start(), f"no Unicode character: {escape[0]}")
+            raise _error(token.position + 1 + escape.start(), f"not a Unicode character: {escape[0]}")
         return chr(code)
 
     return _ESCAPE.sub(replace, token.text[1:-1])

@@ -1,4 +1,4 @@
-"""Every limit and default of Pub/Sub that localpubsub applies, each with its source.
+"""Defines every limit and default of Pub/Sub that localpubsub applies, each with its source.
 
 Quotas: https://cloud.google.com/pubsub/quotas#resource_limits. Names:
 https://cloud.google.com/pubsub/docs/pubsub-basics#resource_names. Fields: the comments of
@@ -12,49 +12,46 @@ from urllib.parse import urlsplit
 from localpubsub.errors import InvalidArgument
 from localpubsub.protocol.messages import PubsubMessagePb, RequestPb
 
-MAX_REQUEST_BYTES: Final = 10_000_000  #: Bytes of one publish request, and so of one message (quotas).
-MAX_REQUEST_MESSAGES: Final = 1_000  #: Messages in one publish request (quotas).
-MAX_ATTRIBUTES: Final = 100  #: Attributes of one message (quotas).
-MAX_ATTRIBUTE_KEY_BYTES: Final = 256  #: Bytes of an attribute's key (quotas).
-MAX_ATTRIBUTE_VALUE_BYTES: Final = 1_024  #: Bytes of an attribute's value (quotas).
-MAX_ORDERING_KEY_BYTES: Final = 1_024  #: Bytes of an ordering key (quotas).
-MAX_LABELS: Final = 64  #: Labels of one resource: https://cloud.google.com/pubsub/docs/labels#requirements
+MAX_REQUEST_BYTES: Final = 10_000_000  #: Maximum bytes of a publish request and of a message (quotas).
+MAX_REQUEST_MESSAGES: Final = 1_000  #: Maximum number of messages in one publish request (quotas).
+MAX_ATTRIBUTES: Final = 100  #: Maximum number of attributes of one message (quotas).
+MAX_ATTRIBUTE_KEY_BYTES: Final = 256  #: Maximum bytes of an attribute's key (quotas).
+MAX_ATTRIBUTE_VALUE_BYTES: Final = 1_024  #: Maximum bytes of an attribute's value (quotas).
+MAX_ORDERING_KEY_BYTES: Final = 1_024  #: Maximum bytes of an ordering key (quotas).
+#: Maximum number of labels of one resource: https://cloud.google.com/pubsub/docs/labels#requirements
+MAX_LABELS: Final = 64
 
-DEFAULT_ACK_DEADLINE: Final = 10  #: Seconds if 0 is given (proto: Subscription.ack_deadline_seconds).
+DEFAULT_ACK_DEADLINE: Final = 10  #: Seconds if it is 0 (proto: Subscription.ack_deadline_seconds).
 ACK_DEADLINE: Final = (10, 600)  #: Minimum and maximum, seconds (proto: Subscription.ack_deadline_seconds).
-#: Minimum and maximum, seconds; 0 nacks (proto: ModifyAckDeadlineRequest.ack_deadline_seconds).
+#: Minimum and maximum, seconds; 0 means a nack (proto: ModifyAckDeadlineRequest.ack_deadline_seconds).
 MODIFIED_ACK_DEADLINE: Final = (0, 600)
 
 DEFAULT_RETENTION: Final = 7 * 86_400  #: Seconds if unset (proto: Subscription.message_retention_duration).
-RETENTION: Final = (600, 31 * 86_400)  #: Minimum and maximum, seconds (as above).
-DEFAULT_EXPIRATION: Final = 31 * 86_400  #: Seconds without use (proto: Subscription.expiration_policy).
-MIN_EXPIRATION: Final = 86_400  #: Seconds without use (as above).
+RETENTION: Final = (600, 31 * 86_400)  #: Minimum and maximum of message_retention_duration, seconds.
+#: Seconds without use after which a subscription is deleted, if no policy is set (proto: expiration_policy).
+DEFAULT_EXPIRATION: Final = 31 * 86_400
+MIN_EXPIRATION: Final = 86_400  #: Minimum ttl of an expiration policy, seconds (proto: ExpirationPolicy.ttl).
 
-DEFAULT_DELIVERY_ATTEMPTS: Final = 5  #: Attempts if 0 is given (proto: DeadLetterPolicy).
-DELIVERY_ATTEMPTS: Final = (
-    5,
-    100,
-)  #: Minimum and maximum of max_delivery_attempts (proto: DeadLetterPolicy).
+DEFAULT_DELIVERY_ATTEMPTS: Final = 5  #: Value if max_delivery_attempts is 0 (proto: DeadLetterPolicy).
+#: Minimum and maximum of max_delivery_attempts (proto: DeadLetterPolicy).
+DELIVERY_ATTEMPTS: Final = (5, 100)
 
-BACKOFF: Final = (
-    0,
-    600,
-)  #: Lowest and highest backoff that a retry policy may have, seconds (proto: RetryPolicy).
-DEFAULT_BACKOFF: Final = (
-    10,
-    600,
-)  #: minimum_backoff and maximum_backoff if unset, seconds (proto: RetryPolicy).
+#: Minimum and maximum of each backoff of a retry policy, seconds (proto: RetryPolicy).
+BACKOFF: Final = (0, 600)
+#: Defaults of minimum_backoff and maximum_backoff, seconds (proto: RetryPolicy).
+DEFAULT_BACKOFF: Final = (10, 600)
 
-DEFAULT_PAGE_SIZE: Final = 100  #: Resources in a list response if the request names no page size.
-MAX_PAGE_SIZE: Final = 1_000  #: Resources in a list response, whatever page size the request names.
+DEFAULT_PAGE_SIZE: Final = 100  #: Number of resources in a list response if page_size is 0.
+MAX_PAGE_SIZE: Final = 1_000  #: Maximum number of resources in a list response.
 
-#: Bytes of messages in one pull response, as in the largest publish request; a single message may exceed it.
+#: Maximum bytes of messages in one pull response, except that one message is always returned.
 MAX_PULL_BYTES: Final = 10_000_000
-#: Bytes of a request that gRPC accepts. Above it, gRPC's own error names no limit of Pub/Sub.
+#: Maximum bytes of a request that gRPC accepts. It exceeds MAX_REQUEST_BYTES, because the error that gRPC
+#: sends for a larger request does not state Pub/Sub's limit.
 GRPC_RECEIVE_BYTES: Final = 4 * MAX_REQUEST_BYTES
 
 _RESOURCE_ID: Final = re.compile(r"[A-Za-z][A-Za-z0-9\-_.~+%]{2,254}")
-#: Any project is accepted, as by the official emulator, if its name is safe in URLs and JSON.
+#: Any project whose name is safe in URLs and JSON is accepted, as by the official emulator.
 _PROJECT: Final = re.compile(r"projects/[\w\-.:]+", re.ASCII)
 _LABEL_KEY: Final = re.compile(r"[^\W\d_A-Z][\w-]{0,62}")
 
@@ -81,7 +78,7 @@ def check_project(name: str) -> None:
 
 
 def check_publish(request: RequestPb) -> None:
-    """Reject a publish request that is empty or too large, or that has a message beyond a limit."""
+    """Reject a publish request that is empty or too large, or that contains an invalid message."""
     messages = request.messages
     if not messages:
         raise InvalidArgument("The request must contain at least one message.")
@@ -124,7 +121,7 @@ def _check_maximum(name: str, value: int, maximum: int) -> None:
 
 
 def check_between(name: str, value: float, bounds: tuple[int, int]) -> None:
-    """Reject a number of seconds or attempts outside its inclusive bounds."""
+    """Reject a number outside its inclusive bounds."""
     low, high = bounds
     if not low <= value <= high:
         raise InvalidArgument(f"Invalid {name} given (value={value:g}): it must be from {low} to {high}.")
@@ -142,7 +139,10 @@ def check_labels(labels: dict[str, str]) -> None:
 
 
 def check_endpoint(url: str) -> None:
-    """Reject a push endpoint that is not an http:// or https:// URL; http:// is for laptops."""
+    """Reject a push endpoint that is not an http:// or https:// URL.
+
+    Pub/Sub accepts only https://; localpubsub also accepts http://, for endpoints on the same machine.
+    """
     try:
         parts = urlsplit(url)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0

@@ -1,6 +1,7 @@
-"""A subscription as its owner configures it: checks, defaults, and updates by field mask.
+"""Checks and updates the configuration of a subscription, and fills in its defaults.
 
-Source: the comments of google/pubsub/v1/pubsub.proto on Subscription and UpdateSubscriptionRequest.
+The rules are from the comments of google/pubsub/v1/pubsub.proto on Subscription and
+UpdateSubscriptionRequest.
 """
 
 from typing import Final
@@ -29,7 +30,7 @@ OUTPUT_ONLY: Final = frozenset(
 _NOT_MUTABLE: Final = IMMUTABLE | OUTPUT_ONLY
 
 #: Field → feature that localpubsub does not offer. A subscription with such a field is rejected, because
-#: ignoring the field would change what is delivered.
+#: ignoring the field would change which messages are delivered.
 _UNSUPPORTED: Final = {
     "bigtable_config": "Bigtable subscriptions",
     "message_transforms": "message transforms",
@@ -63,7 +64,7 @@ def updated(current: SubscriptionPb, given: SubscriptionPb, mask: FieldMaskPb) -
 
 
 def with_push_config(current: SubscriptionPb, push_config: PushConfigPb) -> SubscriptionPb:
-    """Return a checked copy with another push config; an empty one makes it a pull subscription."""
+    """Return a checked copy with another push config; an empty push config makes it a pull subscription."""
     resource = Subscription()
     resource.CopyFrom(current)
     resource.push_config.CopyFrom(push_config)
@@ -71,7 +72,7 @@ def with_push_config(current: SubscriptionPb, push_config: PushConfigPb) -> Subs
 
 
 def copy_topic_retention(resource: SubscriptionPb, topic: TopicPb) -> None:
-    """Set topic_message_retention_duration of a subscription to the retention of its topic, if it has one."""
+    """Set topic_message_retention_duration of a subscription to that of its topic, or clear it."""
     resource.ClearField("topic_message_retention_duration")
     if topic.HasField("message_retention_duration"):
         resource.topic_message_retention_duration.CopyFrom(topic.message_retention_duration)

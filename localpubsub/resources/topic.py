@@ -1,6 +1,6 @@
-"""A topic as its owner configures it: checks, and updates by field mask.
+"""Checks and updates the configuration of a topic.
 
-Source: the comments of google/pubsub/v1/pubsub.proto on Topic and UpdateTopicRequest.
+The rules are from the comments of google/pubsub/v1/pubsub.proto on Topic and UpdateTopicRequest.
 """
 
 from typing import Final
@@ -41,8 +41,9 @@ def updated(current: TopicPb, given: TopicPb, mask: FieldMaskPb) -> TopicPb:
         InvalidArgument: the mask names a field that cannot be changed, or a value is out of bounds.
         Unimplemented: a field is set that localpubsub does not support.
     """
-    known = MUTABLE | _UNSUPPORTED.keys()
-    return _checked(field_mask.updated(current, given, mask, lambda field: field in known))
+    # Unsupported fields pass this check, so that the caller gets the error Unimplemented for them.
+    accepted = MUTABLE | _UNSUPPORTED.keys()
+    return _checked(field_mask.updated(current, given, mask, lambda field: field in accepted))
 
 
 def _checked(resource: TopicPb) -> TopicPb:
