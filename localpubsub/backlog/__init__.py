@@ -1,1 +1,1 @@
-"""The messages of one subscription and their states: waiting, outstanding, acknowledged. Pure."""
+"""Keeps the messages of one subscription and their states (waiting, outstanding, acknowledged). Pure."""

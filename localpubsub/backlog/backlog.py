@@ -1,10 +1,10 @@
-"""The messages of one subscription: a pure state machine that takes the time as an argument.
+"""Keeps the messages of one subscription in a pure state machine, which gets the time as an argument.
 
 https://cloud.google.com/pubsub/docs/subscription-overview#lifecycle,
 https://cloud.google.com/pubsub/docs/handling-failures.
 
-Messages that were never delivered are ids in a queue, at eight bytes each. Messages to be redelivered are ids
-in a queue (ready now) or in a heap (ready at a later time).
+A message that was never delivered takes eight bytes: its id in a queue. The id of a message that will be
+redelivered is in another queue (ready now) or in a heap (ready at a later time).
 """
 
 import heapq
@@ -42,31 +42,31 @@ NEXT: Final[dict[tuple[MessageState, MessageEvent], MessageState]] = {
     (WAITING, "delivered"): OUTSTANDING,
     (WAITING, "retention passed"): EXPIRED,
     (OUTSTANDING, "acknowledged"): ACKNOWLEDGED,
-    (OUTSTANDING, "nacked"): WAITING,  # an ack deadline of 0, or a push answered with an error
+    (OUTSTANDING, "nacked"): WAITING,  # by an ack deadline of 0 or an error response to a push
     (OUTSTANDING, "deadline passed"): WAITING,
-    (OUTSTANDING, "attempts exhausted"): DEAD_LETTERED,  # nacked or deadline passed on the final attempt
-    (OUTSTANDING, "delivery cancelled"): WAITING,  # leased but never sent: not counted as an attempt
+    (OUTSTANDING, "attempts exhausted"): DEAD_LETTERED,  # the final attempt has failed
+    (OUTSTANDING, "delivery cancelled"): WAITING,  # the message was never sent, so this was no attempt
 }
 
-#: Number of stale entries that the heap of deadlines may hold before it is rebuilt. An acknowledged message
-#: leaves its deadline behind for up to ten minutes.
+#: Number of stale entries that the heap of deadlines may contain before it is rebuilt. A stale entry is the
+#: deadline of a lease that has ended; without a rebuild it would stay for up to ten minutes.
 _MAX_STALE_DEADLINES: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryPolicy:
-    """The part of a subscription's configuration that decides the life of its messages."""
+    """The part of a subscription's configuration that determines the delivery of its messages."""
 
     ack_deadline: float  #: Seconds until an unacknowledged delivery expires.
     retention: float  #: Seconds for which an unacknowledged message is kept.
-    retry_policy: RetryPolicy | None = None  #: None redelivers at once.
-    dead_letter_policy: DeadLetterPolicy | None = None  #: None redelivers without limit.
+    retry_policy: RetryPolicy | None = None  #: None: messages are redelivered immediately.
+    dead_letter_policy: DeadLetterPolicy | None = None  #: None: the attempts are not limited.
 
 
 class Backlog:
     """The messages of one subscription. ``policy`` may be replaced at any time."""
 
-    #: Whether acknowledging one message can make another ready (see ordered_backlog.py).
+    #: Whether the ack of one message can make another message ready (see ordered_backlog.py).
     ordered = False
 
     def __init__(self, policy: DeliveryPolicy) -> None:
@@ -90,8 +90,8 @@ class Backlog:
     def load(self, message_id: int, attempts: int) -> None:
         """Add a message after a restart, oldest first, with the number of its deliveries before the restart.
 
-        A message with deliveries gets a lease whose deadline has passed, so that ``expire_leases`` decides by
-        the same table whether its last delivery was the final attempt.
+        A message that was delivered before gets a lease whose deadline has passed. ``expire_leases`` then
+        ends it as a failed attempt, and dead-letters the message if that was the final attempt.
         """
         if not attempts:
             self._new.append(message_id)
@@ -100,24 +100,24 @@ class Backlog:
         self._move(WAITING, "delivered", Lease(message_id, attempts, 0.0, 0.0))
 
     def add_ordering_keys(self, keyed: Iterable[tuple[int, int, int]]) -> None:
-        """Record the ordering keys of messages to come; only an OrderedBacklog uses them."""
+        """Record the ordering keys of messages before they are enqueued; only an OrderedBacklog uses them."""
 
     def carry_attempts(self, attempts: Mapping[int, int]) -> None:
-        """Take over the delivery counts of waiting messages from the backlog that this one replaces."""
+        """Copy the delivery counts of waiting messages from the backlog that this backlog replaces."""
         self._attempts.update(attempts)
 
     def attempts(self, message_ids: Iterable[int]) -> dict[int, int]:
-        """Return message id → number of deliveries, for those of these messages that were delivered."""
+        """Return message id → number of deliveries, without the messages that were never delivered."""
         counts = self._attempts
         return {message_id: counts[message_id] for message_id in message_ids if message_id in counts}
 
     def restore(self, message_id: int, attempts: int, not_before: float) -> None:
-        """Add a message again that had been removed, because the store could not write its removal.
+        """Add a removed message again, because the store could not write its removal.
 
         Args:
-            message_id: the message.
-            attempts: its deliveries so far.
-            not_before: seconds since the epoch before which it is not delivered.
+            message_id: id of the message.
+            attempts: number of its deliveries so far.
+            not_before: earliest time of its next delivery, seconds since the epoch.
         """
         self._attempts[message_id] = attempts
         heapq.heappush(self._delayed, (not_before, message_id))
@@ -135,7 +135,10 @@ class Backlog:
         return ready + self._new.upcoming(count - len(ready))
 
     def oldest_message_id(self) -> int | None:
-        """Return the lowest id, or None if empty; takes time linear in the messages delivered before."""
+        """Return the lowest id, or None if the backlog is empty.
+
+        The time that this takes is linear in the number of messages that were delivered before.
+        """
         first = self._new.first()
         redelivered = [*self._ready, *(message_id for _, message_id in self._delayed), *self.outstanding]
         return min(redelivered if first is None else [first, *redelivered], default=None)
@@ -161,7 +164,11 @@ class Backlog:
         return self._end(lease, "acknowledged", lease.delivered_at)
 
     def nack(self, lease: Lease, now: float) -> MessageState | None:
-        """End the lease. Return DEAD_LETTERED after the final attempt, None if it had already ended."""
+        """End the lease and count a failed attempt.
+
+        Returns:
+            WAITING, DEAD_LETTERED after the final attempt, or None if the lease had already ended.
+        """
         return self._end(lease, "nacked", now)
 
     def cancel_delivery(self, lease: Lease, now: float, delay: float = 0.0) -> MessageState | None:
@@ -209,7 +216,7 @@ class Backlog:
         return dropped
 
     def next_event(self) -> float | None:
-        """Return when a lease expires or a delayed message becomes ready next, or None."""
+        """Return the earliest time at which a lease expires or a delayed message becomes ready, or None."""
         deadline = self._next_deadline()
         if not self._delayed:
             return deadline
@@ -228,7 +235,7 @@ class Backlog:
         return policy is not None and (lease.final_attempt or lease.attempt >= policy.max_delivery_attempts)
 
     def _move(self, state: MessageState, event: MessageEvent, lease: Lease, now: float = 0.0) -> MessageState:
-        """Move the message to the state that the table ``NEXT`` gives, and return that state."""
+        """Move the message to its next state according to ``NEXT``, and return that state."""
         next_state = NEXT[state, event]
         message_id = lease.message_id
         if next_state is OUTSTANDING:
@@ -253,7 +260,7 @@ class Backlog:
             heapq.heappush(self._delayed, (not_before, lease.message_id))
 
     def _next_deadline(self) -> float | None:
-        """Return the earliest deadline of a current lease."""
+        """Return the earliest deadline of the current leases, or None if there are no leases."""
         deadlines = self._deadlines
         if len(deadlines) > 2 * len(self.outstanding) + _MAX_STALE_DEADLINES:
             deadlines[:] = [(lease.deadline, lease.message_id) for lease in self.outstanding.values()]

@@ -1,7 +1,8 @@
-"""The dead letter of a message whose delivery attempts are exhausted.
+"""Makes the dead letter of a message whose delivery attempts are exhausted.
 
-It is published to the dead-letter topic as a new message, with the data and attributes of the original and
-with attributes that name its source: https://cloud.google.com/pubsub/docs/handling-failures#dead_letter_topic.
+The dead letter is published to the dead-letter topic as a new message, with the data and attributes of the
+original and with attributes that name its source:
+https://cloud.google.com/pubsub/docs/handling-failures#dead_letter_topic.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from localpubsub.backlog.message import rfc3339
 from localpubsub.protocol.messages import PubsubMessage, PubsubMessagePb
 from localpubsub.resources.limits import MAX_ATTRIBUTE_VALUE_BYTES
 
-PREFIX: Final = "CloudPubSubDeadLetterSource"  #: Prefix of the attributes that Pub/Sub adds.
+PREFIX: Final = "CloudPubSubDeadLetterSource"  #: Prefix of the attributes that Pub/Sub adds to a dead letter.
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class DeadLetterPolicy:
     """When and where the messages of a subscription are dead-lettered (proto: DeadLetterPolicy)."""
 
     topic: str  #: Full name of the dead-letter topic.
-    max_delivery_attempts: int  #: Number of deliveries after which a message is dead-lettered, 5..100.
+    max_delivery_attempts: int  #: Number of failed deliveries after which a message is dead-lettered, 5..100.
 
 
 def dead_letter(record: bytes, subscription: str, attempts: int, error: str = "") -> PubsubMessagePb:
@@ -27,9 +28,9 @@ def dead_letter(record: bytes, subscription: str, attempts: int, error: str = ""
 
     Args:
         record: the original message, encoded.
-        subscription: full name of the subscription that could not deliver it.
-        attempts: number of its deliveries there.
-        error: why an export subscription could not write it, or empty
+        subscription: full name of the subscription that could not deliver the message.
+        attempts: number of its deliveries by that subscription.
+        error: reason for which an export subscription could not write the message, or empty
             (https://cloud.google.com/pubsub/docs/create-bigquery-subscription#handle_message_failures).
     """
     message = PubsubMessage.FromString(record)

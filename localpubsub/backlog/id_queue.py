@@ -1,15 +1,15 @@
-"""A first-in first-out queue of message ids at eight bytes each."""
+"""Defines a first-in, first-out queue of message ids that takes eight bytes per id."""
 
 from array import array
 from collections.abc import Iterable
 from typing import Final
 
-#: Number of taken entries that may stay at the front of the array before it is compacted.
+#: Minimum number of taken entries at the front of the array for which it is compacted.
 _MIN_COMPACTED: Final = 4096
 
 
 class IdQueue:
-    """A queue of message ids. A deque of integers would take five times the memory."""
+    """A queue of message ids, which takes a fifth of the memory of a deque of integers."""
 
     __slots__ = ("_head", "_ids")
 

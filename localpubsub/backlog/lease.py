@@ -1,4 +1,4 @@
-"""The lease of a message by one subscriber, and the ack id that identifies the lease."""
+"""Defines the lease of a message to one subscriber, and the ack id that identifies the lease."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,7 +10,7 @@ class LeaseHolder(Protocol):
     """The consumer to which a message was leased."""
 
     def lease_ended(self, lease: "Lease") -> None:
-        """Note that the lease was acknowledged, nacked or cancelled, or has expired."""
+        """React to the end of a lease: the message was acknowledged, nacked or cancelled, or it expired."""
 
 
 @dataclass(slots=True, eq=False)
@@ -21,13 +21,15 @@ class Lease:
     attempt: int  #: Delivery attempt, 1 for the first.
     delivered_at: float  #: Seconds since the epoch.
     deadline: float  #: Seconds since the epoch; ``modify_deadline`` moves it.
-    holder: LeaseHolder | None = None  #: Called when the lease ends.
-    export_error: str = ""  #: Why an export subscription cannot write the message; goes into its dead letter.
-    final_attempt: bool = False  #: Whether chaos declares this attempt the final one, whatever its number.
+    holder: LeaseHolder | None = None  #: Consumer to notify when the lease ends.
+    #: Reason for which an export subscription could not write the message; it is added to the dead letter.
+    export_error: str = ""
+    #: Whether fault injection makes this attempt the final one, regardless of max_delivery_attempts.
+    final_attempt: bool = False
 
 
 def ack_id(subscription_number: int, lease: Lease) -> str:
-    """Return the ack id of a lease, which subscribers treat as opaque and ``parse_ack_id`` reads."""
+    """Return the ack id of a lease. It is opaque to subscribers; ``parse_ack_id`` parses it."""
     return f"L{subscription_number:x}-{lease.message_id:x}-{lease.attempt:x}"
 
 

@@ -1,10 +1,10 @@
-"""Message ids, publish times, and the encoded form in which messages are kept.
+"""Allocates message ids, and encodes messages in the form in which they are kept.
 
-A message is kept as its encoded ``PubsubMessage``, called its *record*: pull returns it as it is, and push
-makes the request's body from it.
+A message is kept as its encoded ``PubsubMessage``, called its *record*. Pull returns the record unchanged,
+and push makes the body of the request from it.
 
-A message id is the microsecond of publishing, counted up where several messages share one. So ids are digit
-strings in the order of publishing, the age of a message follows from its id, and a million waiting messages
+A message id is the publish time in microseconds since 1970, or the previous id plus one if that is higher. So
+ids rise in the order of publishing, the age of a message follows from its id, and a million waiting messages
 are a million integers.
 """
 
@@ -17,7 +17,11 @@ MICROSECONDS: Final = 1_000_000  #: Microseconds in a second.
 
 
 class MessageIds:
-    """Allocates rising message ids; no id twice, also after a restart that passes the ``last`` one."""
+    """Allocates rising message ids.
+
+    No id is allocated twice, even after a restart, if ``last`` is the highest id allocated before the
+    restart.
+    """
 
     __slots__ = ("last",)
 
@@ -32,14 +36,14 @@ class MessageIds:
 
 
 def oldest_retained_id(now: float, retention: float) -> int:
-    """Return the lowest id that a message kept for ``retention`` seconds can have at ``now``."""
+    """Return the lowest id of a message that is not older than ``retention`` seconds at ``now``."""
     return int((now - retention) * MICROSECONDS)
 
 
 def encode_with_id(message: PubsubMessagePb, message_id: int) -> bytes:
     """Set a message's id and publish time, and return its record.
 
-    Publish times have milliseconds, as on the real service.
+    The publish time is truncated to milliseconds, as by the real service.
     """
     message.message_id = str(message_id)
     seconds, micros = divmod(message_id, MICROSECONDS)
@@ -51,9 +55,10 @@ def encode_with_id(message: PubsubMessagePb, message_id: int) -> bytes:
 
 
 def rfc3339(timestamp: TimestampPb) -> str:
-    """Return date and time without a zone, with three decimals or none: ``2026-11-22T06:00:03.120``.
+    """Return date and time without a zone, and with milliseconds unless they are 0.
 
-    Pub/Sub sends times as protobuf's JSON has them (https://protobuf.dev/programming-guides/json/).
+    An example is ``2026-11-22T06:00:03.120``. Pub/Sub sends times in protobuf's JSON format
+    (https://protobuf.dev/programming-guides/json/).
     """
     text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(timestamp.seconds))
     milliseconds = timestamp.nanos // MICROSECONDS

@@ -1,9 +1,9 @@
-"""The messages of a subscription with message ordering: at most one of each ordering key is outstanding.
+"""Keeps the messages of a subscription with ordering: one message of each key is outstanding at a time.
 
 https://cloud.google.com/pubsub/docs/ordering. A key is *active* while one of its messages is ready,
-outstanding, or waits for its next attempt: that message leads its key. Later messages of an active key are
-blocked until the leading message is acknowledged or dead-lettered. Only active keys have a state: a message
-that was never delivered costs its id and the number of its key.
+outstanding, or waits for its next attempt; that message is called *leading*. Later messages of an active key
+are blocked until the leading message is acknowledged or dead-lettered. Only active keys have a state; for a
+message that was never delivered, only its id and its key number are kept.
 """
 
 from collections.abc import Iterable
@@ -22,17 +22,18 @@ from localpubsub.backlog.id_queue import IdQueue
 from localpubsub.backlog.lease import Lease
 from localpubsub.backlog.message import oldest_retained_id
 
-#: Number of messages made ready ahead of their delivery: more than a push subscription delivers at once.
+#: Maximum number of messages made ready ahead of their delivery; by default, a subscription has at most 1,000
+#: concurrent pushes.
 _MAX_READY: Final = 1024
-#: Number of new messages examined in one step, so that a million blocked behind one key do not stop the
-#: event loop.
+#: Maximum number of new messages examined in one step, so that a million messages blocked behind one key do
+#: not block the event loop.
 _MAX_EXAMINED: Final = 2048
 
 
 def key_number(key: str) -> int:
     """Return a 63-bit hash of an ordering key, or 0 for the empty key, which means no ordering.
 
-    Two keys whose hashes collide are ordered as one key.
+    Messages of two keys with the same hash are ordered as if they had the same key.
     """
     if not key:
         return 0
@@ -43,7 +44,7 @@ def key_number(key: str) -> int:
 class OrderedBacklog(Backlog):
     """A Backlog that delivers the messages of one ordering key in order.
 
-    ``add_ordering_keys`` must get the keys of messages before ``enqueue`` or ``load`` gets the messages.
+    ``add_ordering_keys`` must be called with the keys of messages before ``enqueue`` or ``load`` adds them.
     """
 
     ordered = True
@@ -52,7 +53,8 @@ class OrderedBacklog(Backlog):
         super().__init__(policy)
         self._keyed_ids = IdQueue()
         self._keyed_keys = IdQueue()
-        self._key_of: dict[int, int] = {}
+        self._key_of: dict[int, int] = {}  #: Id of a leading message → its key number.
+        #: Number of an active key → its blocked messages, or None if it never had any.
         self._blocked: dict[int, IdQueue | None] = {}
         self._blocked_count = 0
 
@@ -70,7 +72,7 @@ class OrderedBacklog(Backlog):
                 self._activate(message_id, key)
 
     def ready(self, now: float) -> int:
-        """Return how many messages can be delivered at ``now``, among those examined so far."""
+        """Return how many of the messages examined so far can be delivered at ``now``."""
         super().ready(now)
         for _ in range(min(_MAX_EXAMINED, len(self._new))):
             if len(self._ready) >= _MAX_READY:
@@ -86,7 +88,7 @@ class OrderedBacklog(Backlog):
         return len(self._ready)
 
     def next_event(self) -> float | None:
-        """See Backlog; 0 if no message is ready and some were not examined yet."""
+        """Return the time as Backlog does, or 0 if no message is ready and some were not examined yet."""
         return 0.0 if len(self._new) and not self._ready else super().next_event()
 
     def drop_expired(self, now: float) -> list[int]:
@@ -109,7 +111,7 @@ class OrderedBacklog(Backlog):
         return next_state
 
     def _take_key(self, message_id: int) -> int:
-        """Return the key number of a new message, and drop the keys of earlier messages."""
+        """Return the key number of a new message, or 0; forget the keys of earlier messages."""
         ids, keys = self._keyed_ids, self._keyed_keys
         while (first := ids.first()) is not None and first <= message_id:
             ids.take()
@@ -130,7 +132,7 @@ class OrderedBacklog(Backlog):
         self._blocked_count += 1
 
     def _release_key(self, message_id: int) -> None:
-        """Make the next message of this message's key ready, or deactivate the key if none is blocked."""
+        """Make the next blocked message of this message's key ready, or deactivate the key."""
         key = self._key_of.pop(message_id, 0)
         if not key:
             return

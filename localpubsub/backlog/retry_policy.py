@@ -1,10 +1,10 @@
-"""The retry policy of a subscription: the backoff before one message is redelivered."""
+"""Computes the backoff before a message is redelivered, from the retry policy of its subscription."""
 
 from dataclasses import dataclass
 from typing import Final
 
-#: Number of doublings after which the delay no longer grows: 2.0 ** 1024 overflows, and sixty doublings of
-#: any delay exceed every maximum.
+#: Maximum number of doublings, because 2.0 ** 1024 would overflow. Sixty doublings of 1 ns are already longer
+#: than every maximum.
 _MAX_DOUBLINGS: Final = 60
 
 
@@ -13,7 +13,7 @@ class RetryPolicy:
     """Exponential backoff per message (proto: RetryPolicy)."""
 
     minimum: float  #: Backoff after the first failure, seconds, 0..600.
-    maximum: float  #: Upper limit of the backoff, seconds, 0..600.
+    maximum: float  #: Maximum backoff, seconds, 0..600.
 
     def delay(self, failures: int) -> float:
         """Return the seconds before the next attempt, after ``failures`` (at least 1) failed attempts."""

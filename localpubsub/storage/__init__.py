@@ -1,1 +1,1 @@
-"""The SQLite store that survives restarts, and the journal that writes to it."""
+"""Contains the SQLite store, whose data survives restarts, and the journal that writes to it."""

@@ -1,4 +1,4 @@
-"""The directory in which a server keeps all of its data, locked for one process at a time."""
+"""Locks the directory in which a server keeps all of its data, for one process at a time."""
 
 import fcntl
 from pathlib import Path
@@ -29,8 +29,8 @@ class DataDirectory:
         except OSError as error:
             self._lock.close()
             raise CannotStart(
-                f"the data directory {path} is in use by another localpubsub. Stop that one, or choose "
-                "another directory with --data."
+                f"the data directory {path} is in use by another localpubsub. Stop that server, or "
+                "choose another directory with --data."
             ) from error
 
     @property

@@ -1,8 +1,8 @@
-"""Group commit: one thread writes, in one transaction, all changes made while it wrote the previous one.
+"""Implements group commit: the changes made during one transaction are written together in the next one.
 
-The event loop adds changes to ``journal.next``. At most one transaction at a time is with the thread. A
-caller that needs a confirmation awaits ``commit()``. Changes that no caller waits for, such as acks, are
-written up to ``COMMIT_DELAY`` later, together with what else was added until then.
+The event loop adds changes to ``journal.next``, and one thread writes one transaction at a time. A caller
+that needs a confirmation awaits ``commit()``. Changes that no caller waits for, for example acks, are written
+after ``COMMIT_DELAY`` at the latest, together with all changes added until then.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from localpubsub.storage.transaction import Transaction
 
 Result = TypeVar("Result")
 
-#: Seconds for which changes may gather that no caller waits for. If the process is killed within them, the
+#: Seconds after which changes are written that no caller waits for. If the process is killed before that, the
 #: messages acknowledged in that time are delivered again.
 COMMIT_DELAY: Final = 0.01
 
@@ -37,9 +37,10 @@ class Journal:
         """Start the thread.
 
         Args:
-            store: used by the thread only, from now on.
-            on_written: called with each transaction that was written, before ``commit()`` returns.
-            on_failed: called with each transaction that was not, before ``commit()`` raises StoreFailure.
+            store: from now on, only the thread uses it.
+            on_written: called with each written transaction, before ``commit()`` returns.
+            on_failed: called with each transaction that could not be written, before ``commit()`` raises
+                StoreFailure.
         """
         self.next = Transaction()  #: Changes for the next transaction.
         self._store = store
@@ -67,11 +68,11 @@ class Journal:
             # The write begins after this iteration of the event loop, so that it includes the changes of all
             # requests that the iteration handles.
             self._timer = self._loop.call_soon(self._flush)
-        # Other callers wait for the same future: a cancelled caller must not cancel it for them.
+        # Other callers await the same future, so a cancelled caller must not cancel it.
         await asyncio.shield(self._confirmation)
 
     async def commit_or(self, undo: Callable[[], None]) -> None:
-        """Commit; if that fails, ``undo`` what was already changed in memory and raise StoreFailure."""
+        """Commit; if that fails, call ``undo`` to restore the state in memory, and raise StoreFailure."""
         try:
             await self.commit()
         except StoreFailure:
@@ -90,7 +91,7 @@ class Journal:
         def work() -> None:
             try:
                 result = job(self._store)
-            except Exception as error:  # noqa: BLE001 - the thread must go on; the caller gets the error
+            except Exception as error:  # noqa: BLE001 - the caller gets the error, and the thread must not end
                 self._loop.call_soon_threadsafe(_set_exception, future, error)
             else:
                 self._loop.call_soon_threadsafe(_set_result, future, result)
@@ -111,7 +112,7 @@ class Journal:
     def _flush(self) -> None:
         self._timer = None
         if self._writing:
-            return  # _finish calls _flush again
+            return  # _finish calls _flush again after the current transaction
         self._urgent = False
         transaction, self.next = self.next, Transaction()
         confirmation, self._confirmation = self._confirmation, None
@@ -134,7 +135,7 @@ class Journal:
             self._on_failed(transaction)
             if confirmation is not None:
                 confirmation.set_exception(failure)
-                confirmation.exception()  # marks it as retrieved: the caller may have been cancelled
+                confirmation.exception()  # so that asyncio logs no error if all callers were cancelled
         else:
             self._on_written(transaction)
             if confirmation is not None:

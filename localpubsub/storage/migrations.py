@@ -1,12 +1,13 @@
-"""The tables of the store, and the changes that bring a file of an earlier format to the current one.
+"""Creates the tables of the store, and changes a file of an earlier format to the current format.
 
-SQLite's ``user_version`` holds the format of a file. Version 0.1 of localpubsub wrote format 2.
+SQLite's ``user_version`` contains the number of a file's format. Version 0.1 of localpubsub wrote format 2.
 """
 
 import sqlite3
 from typing import Final
 
-#: Format that this version writes. Format 2 added ordering keys, retained messages, snapshots and policies.
+#: Number of the format that this version writes. Format 2 added ordering keys, retained messages, snapshots
+#: and policies.
 SCHEMA_VERSION: Final = 2
 
 #: Every table of the current format; ``resource``, ``record`` and ``policy`` are encoded protobuf messages.
@@ -35,7 +36,8 @@ CREATE TABLE IF NOT EXISTS snapshot (
 CREATE TABLE IF NOT EXISTS policy (number INTEGER PRIMARY KEY, policy BLOB NOT NULL);
 """
 
-#: Format of a file → the statement that brings it to the next format, besides the tables made if missing.
+#: Format → the statement that changes a file of this format to the next format. Missing tables are created
+#: first.
 _CHANGES: Final = {1: "ALTER TABLE backlog ADD COLUMN key INTEGER NOT NULL DEFAULT 0"}
 
 
@@ -45,12 +47,12 @@ def file_version(connection: sqlite3.Connection) -> int:
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Make the missing tables and bring the file to the current format, in one transaction."""
+    """Create the missing tables and change the file to the current format, in one transaction."""
     version = file_version(connection)
     connection.execute("BEGIN")
     for statement in _TABLES.split(";"):
         connection.execute(statement)
-    if version:  # a new file has the current tables
+    if version:  # the tables of a new file already have the current format
         for earlier in range(version, SCHEMA_VERSION):
             connection.execute(_CHANGES[earlier])
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

@@ -1,8 +1,8 @@
-"""The SQL of seek and snapshots, and of the messages that are retained for them.
+"""Makes the SQL for seek and snapshots, and for the messages that are retained for them.
 
 A message is kept as long as it is in a backlog or retained by an *owner* in the table ``retained``. An owner
 is the number of a topic (message_retention_duration), of a subscription (retain_acked_messages), or of a
-snapshot. Every seek is a few statements within one transaction, which the journal writes like any other.
+snapshot. A seek is a few statements in one transaction, which the journal writes like any other transaction.
 
 https://cloud.google.com/pubsub/docs/replay-overview
 """
@@ -22,7 +22,7 @@ from localpubsub.storage.transaction import Transaction
 Statement: TypeAlias = tuple[str, Sequence[object]]
 Unacknowledged: TypeAlias = tuple[Sequence[int], Sequence[int]]
 
-#: Deletes the messages that are in no backlog and that no owner retains.
+#: Deletes the messages that are not in a backlog and not retained by an owner.
 DELETE_ORPHANS: Final[Statement] = (
     """
     DELETE FROM message WHERE NOT EXISTS (SELECT 1 FROM backlog WHERE message = id)
@@ -54,7 +54,7 @@ def register_functions(connection: sqlite3.Connection) -> None:
 
 
 def write(connection: sqlite3.Connection, transaction: Transaction) -> None:
-    """Write the ordering keys and the retained messages of a transaction, after its backlogs."""
+    """Write the ordering keys and the retained messages of a transaction; its backlogs must be written."""
     for subscription, keyed in transaction.keys.items():
         connection.execute(
             "INSERT INTO backlog (message, subscription, key) "
@@ -70,7 +70,7 @@ def write(connection: sqlite3.Connection, transaction: Transaction) -> None:
 
 
 def ordering_keys(connection: sqlite3.Connection, subscription: int) -> Iterator[tuple[int, int, int]]:
-    """Return message id, key number and deliveries of a backlog's messages with a key, oldest first."""
+    """Return (message id, key number, deliveries) of each message with a key in a backlog, oldest first."""
     return connection.execute(
         "SELECT message, key, attempts FROM backlog WHERE subscription = ? AND key != 0 ORDER BY message",
         (subscription,),
@@ -78,7 +78,10 @@ def ordering_keys(connection: sqlite3.Connection, subscription: int) -> Iterator
 
 
 def unacknowledged(connection: sqlite3.Connection, subscription: int) -> Unacknowledged:
-    """Return the message ids of one backlog, oldest first, and their key numbers, at eight bytes each."""
+    """Return the message ids of one backlog, oldest first, and the key numbers of these messages.
+
+    Each id and each key number takes eight bytes.
+    """
     message_ids, keys = array("q"), array("q")
     for message_id, key in connection.execute(
         "SELECT message, key FROM backlog WHERE subscription = ? ORDER BY message", (subscription,)
@@ -91,16 +94,19 @@ def unacknowledged(connection: sqlite3.Connection, subscription: int) -> Unackno
 def oldest_unacknowledged(connection: sqlite3.Connection, subscription: int) -> int | None:
     """Return the id of the oldest message of a backlog, or None if it is empty."""
     found = connection.execute("SELECT min(message) FROM backlog WHERE subscription = ?", (subscription,))
-    return found.fetchone()[0]  # type: ignore[no-any-return]  # an integer column
+    return found.fetchone()[0]  # type: ignore[no-any-return]  # the column contains integers
 
 
 def retain_backlog(owner: int, subscription: int) -> Statement:
-    """Let the owner retain the messages that are unacknowledged now."""
+    """Return the statement that makes an owner retain the unacknowledged messages of a subscription."""
     return (_RETAIN + "true", (owner, subscription))
 
 
 def release(owner: int, before: int = _MAX_ID) -> list[Statement]:
-    """End the owner's retention of the messages before an id; delete those that nothing else keeps."""
+    """Return the statements that end an owner's retention of the messages before an id.
+
+    They delete the messages that are then neither in a backlog nor retained by another owner.
+    """
     return [
         (_RELEASE, (before, owner)),
         ("DELETE FROM retained WHERE message < ?1 AND owner = ?2", (before, owner)),
@@ -108,7 +114,11 @@ def release(owner: int, before: int = _MAX_ID) -> list[Statement]:
 
 
 def seek_to_time(subscription: int, filter_: str, topic: int, first: int, *, retain: bool) -> list[Statement]:
-    """Acknowledge the messages before the id ``first``, and unacknowledge the retained ones from it on."""
+    """Return the statements of a seek to a time.
+
+    They acknowledge the messages before the id ``first``, and unacknowledge the retained messages from that
+    id on. With ``retain``, the subscription retains the messages that the seek acknowledges.
+    """
     before = "message < ?"
     return [
         *_acknowledge(subscription, before, (first,), retain=retain),
@@ -121,7 +131,11 @@ def seek_to_time(subscription: int, filter_: str, topic: int, first: int, *, ret
 
 
 def seek_to_snapshot(subscription: int, filter_: str, snapshot: int, *, retain: bool) -> list[Statement]:
-    """Unacknowledge the messages that the snapshot retains, and acknowledge all others."""
+    """Return the statements of a seek to a snapshot.
+
+    They unacknowledge the messages that the snapshot retains, and acknowledge all others. With ``retain``,
+    the subscription retains the messages that the seek acknowledges.
+    """
     not_in_snapshot = "message NOT IN " + _IN_SNAPSHOT
     return [
         *_acknowledge(subscription, not_in_snapshot, (snapshot,), retain=retain),

@@ -1,8 +1,8 @@
-"""The SQLite file that holds all state over restarts.
+"""Reads and writes the SQLite file that keeps all state across restarts.
 
-While the server runs, only the thread of journal.py uses it. In WAL mode with ``synchronous=NORMAL`` a commit
-survives the end of the process. If the machine loses power, the last commits may be lost, unless ``fsync``
-sets FULL (https://sqlite.org/pragma.html#pragma_synchronous).
+While the server runs, only the thread of journal.py uses the file. In WAL mode with ``synchronous=NORMAL`` a
+commit survives the end of the process. If the machine loses power, the last commits may be lost, unless
+``fsync`` sets FULL (https://sqlite.org/pragma.html#pragma_synchronous).
 """
 
 import json
@@ -20,15 +20,15 @@ from localpubsub.storage.transaction import Transaction
 
 Result = TypeVar("Result")
 
-#: Bytes of the write-ahead log kept between two checkpoints. SQLite makes one at about 4 MB (1,000 pages).
+#: Maximum bytes of the write-ahead log after a checkpoint. SQLite starts a checkpoint at 1,000 pages (4 MB).
 MAX_WAL_BYTES: Final = 16_000_000
-#: Size in bytes up to which a file is checked page by page at each start, in 0.1 s at most. Of a larger file
-#: only the backlog is read whole: a damaged message is found when it is delivered.
+#: Maximum size, in bytes, of a file that is checked page by page at each start, which takes at most 0.1 s. In
+#: a larger file a damaged message is found only when it is delivered.
 MAX_CHECKED_BYTES: Final = 100_000_000
 
-#: Numbers of rows of one INSERT. Python's sqlite3 releases the GIL for each statement and then waits to get
-#: it back, so a thousand one-row inserts beside a busy event loop wait a thousand times. With these few sizes
-#: the statements stay prepared.
+#: Possible numbers of rows of one INSERT. Python's sqlite3 releases the GIL for each statement and then waits
+#: to get it back. With a busy event loop, a thousand inserts of one row would therefore wait a thousand
+#: times. There are few sizes, so that all statements stay in sqlite3's cache of prepared statements.
 _ROWS: Final = (256, 16, 1)
 _INSERT: Final = {rows: "INSERT INTO message VALUES (?,?,?)" + ",(?,?,?)" * (rows - 1) for rows in _ROWS}
 
@@ -49,8 +49,8 @@ class Store:
         """Open a file, or a database in memory.
 
         Args:
-            file: the file, made if missing; None for memory.
-            fsync: whether a commit also survives the loss of power.
+            file: the path of the file, which is created if missing; None for a database in memory.
+            fsync: whether a commit must survive a power failure.
 
         Raises:
             CannotStart: the file is damaged, locked, or was written by a newer version.
@@ -72,12 +72,12 @@ class Store:
         version = file_version(self._connection)
         if version > SCHEMA_VERSION:
             raise CannotStart(
-                f"{file} was written by a newer localpubsub (format {version}, this one knows "
-                f"{SCHEMA_VERSION}). Use that version, or another directory with --data."
+                f"{file} was written by a newer localpubsub (format {version}; this version reads formats up "
+                f"to {SCHEMA_VERSION}). Use the newer version, or another directory with --data."
             )
         execute("PRAGMA journal_mode = WAL")
         execute(f"PRAGMA synchronous = {synchronous}")
-        # A large transaction leaves a large log, which the next checkpoint then truncates.
+        # A large transaction makes the log large; the next checkpoint then truncates it.
         execute(f"PRAGMA journal_size_limit = {MAX_WAL_BYTES}")
         migrate(self._connection)
         seek_sql.register_functions(self._connection)
@@ -88,7 +88,7 @@ class Store:
 
     @contextmanager
     def _starting(self) -> Iterator[None]:
-        """Turn errors of SQLite into CannotStart."""
+        """Convert errors of SQLite into CannotStart."""
         try:
             yield
         except sqlite3.Error as error:
@@ -98,24 +98,24 @@ class Store:
             ) from error
 
     def topics(self) -> list[tuple[int, bytes]]:
-        """Return number and encoded resource of every topic."""
+        """Return (number, encoded resource) of every topic."""
         with self._starting():
             return self._connection.execute("SELECT number, resource FROM topic ORDER BY number").fetchall()
 
     def subscriptions(self) -> list[tuple[int, bytes]]:
-        """Return number and encoded resource of every subscription."""
+        """Return (number, encoded resource) of every subscription."""
         with self._starting():
             return self._connection.execute(
                 "SELECT number, resource FROM subscription ORDER BY number"
             ).fetchall()
 
     def schema_revisions(self) -> list[tuple[int, bytes, bytes]]:
-        """Return number, encoded resource and compiled definition of all schema revisions, oldest first."""
+        """Return (number, encoded resource, compiled definition) of all schema revisions, oldest first."""
         query = "SELECT number, resource, compiled FROM schema_revision ORDER BY number"
         return self._connection.execute(query).fetchall()
 
     def backlog(self) -> Iterator[tuple[int, int, int]]:
-        """Yield message id, subscription and deliveries of all unacknowledged messages, oldest first."""
+        """Yield (message id, subscription, deliveries) of all unacknowledged messages, oldest first."""
         with self._starting():
             yield from self._connection.execute(
                 "SELECT message, subscription, attempts FROM backlog ORDER BY message"
@@ -133,11 +133,12 @@ class Store:
         return int(self._connection.execute("SELECT coalesce(max(value), 0) FROM last_id").fetchone()[0])
 
     def read(self, message_ids: Sequence[int], max_bytes: int) -> dict[int, bytes]:
-        """Return message id → record of these messages, in order, up to ``max_bytes`` but at least one.
+        """Return message id → record of these messages, in order.
 
-        Messages that no longer exist are left out. SQLite returns all in one row because of the GIL (see
-        ``_ROWS``). If the file is damaged, only the first message is read, so that a message that cannot be
-        read does not affect the others.
+        Reading stops after the message with which the total size reaches ``max_bytes``. Messages that no
+        longer exist are left out. SQLite returns all records in one row because of the GIL (see ``_ROWS``).
+        If the file is damaged, only the first message is read, so that an unreadable message does not affect
+        the others.
         """
         try:
             (rows,) = self._connection.execute(_READ, (_list(message_ids), max_bytes)).fetchone()
@@ -148,7 +149,7 @@ class Store:
         return {message_id: bytes.fromhex(record) for message_id, record in json.loads(rows)}
 
     def write(self, transaction: Transaction) -> None:
-        """Write the whole transaction, or nothing of it."""
+        """Write the whole transaction; if that fails, write no part of it."""
         connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")

@@ -1,15 +1,17 @@
-"""The changes to be written in the next transaction of the store, gathered for few statements."""
+"""Collects the changes for the next transaction of the store, so that few SQL statements write them."""
 
 from collections import defaultdict
 from collections.abc import Sequence
 
 
 class Transaction:
-    """Changes since the last commit: the broker adds them on the event loop, the store's thread writes them.
+    """The changes since the last commit.
 
-    Topics, subscriptions and the owners of retained messages are given by number. The order of writing is
-    fixed (new messages, attempts, removed messages, resources). It need not be the order of the changes,
-    because no id and no number is used twice.
+    The broker adds them on the event loop, and the journal's thread writes them.
+
+    Topics, subscriptions and the owners of retained messages are identified by their numbers. The order of
+    writing is fixed: new messages, ordering keys, retained messages, attempts, removed messages, resources.
+    It may differ from the order of the changes, because no id and no number is used twice.
     """
 
     __slots__ = ("attempts", "backlog", "keys", "last_id", "messages", "removed", "resources", "retained")
@@ -22,13 +24,13 @@ class Transaction:
         self.keys: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
         #: Owner → ids of the new or acknowledged messages that it retains for a seek.
         self.retained: defaultdict[int, list[int]] = defaultdict(list)
-        #: Subscription → message id → deliveries so far.
+        #: Subscription → message id → number of deliveries so far.
         self.attempts: defaultdict[int, dict[int, int]] = defaultdict(dict)
-        #: Subscription → id of a message that left its backlog → deliveries so far.
+        #: Subscription → id of a message removed from its backlog → number of deliveries so far.
         self.removed: defaultdict[int, dict[int, int]] = defaultdict(dict)
         #: SQL statements with their values, for topics, subscriptions and all other resources.
         self.resources: list[tuple[str, Sequence[object]]] = []
-        self.last_id = 0  #: Highest id given to a message or number given to a resource; 0 if none was.
+        self.last_id = 0  #: Highest new message id or resource number; 0 without new ones.
 
     def publish(self, topic: int, subscriptions: Sequence[int], records: Sequence[tuple[int, bytes]]) -> None:
         """Add the (message id, record) pairs of one topic, for all of these subscriptions."""
@@ -38,13 +40,13 @@ class Transaction:
                 self.backlog[subscription] += [message_id for message_id, _ in records]
 
     def set_attempts(self, subscription: int, message_id: int, attempts: int) -> None:
-        """Record how often a message was delivered."""
+        """Record the number of deliveries of a message."""
         self.attempts[subscription][message_id] = attempts
 
     def remove(self, subscription: int, message_id: int, attempts: int) -> None:
         """Remove a message from a subscription's backlog, after ``attempts`` deliveries."""
         self.removed[subscription][message_id] = attempts
-        # The count of a message that was delivered and acknowledged between two commits is not written.
+        # The attempts of a removed message need not be written.
         if counts := self.attempts.get(subscription):
             counts.pop(message_id, None)
 
