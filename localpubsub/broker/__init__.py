@@ -1,1 +1,1 @@
-"""Topics, subscriptions and snapshots while the server runs: publishing, delivery, expiry, seek."""
+"""Publishes, delivers, expires and seeks messages, and keeps topics, subscriptions and snapshots."""

@@ -1,7 +1,7 @@
-"""The broker: publishes, delivers, acknowledges, redelivers and dead-letters messages.
+"""Publishes, delivers, acknowledges, redelivers and dead-letters messages.
 
-It connects the pure parts (backlogs, ids) with the effects (clock, journal, alarm). Everything here runs on
-the event loop.
+The broker connects the pure parts (backlogs, ids) with the clock, the journal and the alarm. All of its
+methods run on the event loop.
 """
 
 import asyncio
@@ -37,9 +37,9 @@ from localpubsub.storage.transaction import Transaction
 if TYPE_CHECKING:
     from localpubsub.broker.chaos import Chaos
 
-EXPIRY_INTERVAL: Final = 60.0  #: Seconds between two checks for messages past their retention.
-READ_RETRY_DELAY: Final = 10.0  #: Seconds until a message that could not be read is delivered again.
-RESTORE_DELAY: Final = 10.0  #: Seconds until a message that could not be removed is delivered again.
+EXPIRY_INTERVAL: Final = 60.0  #: Seconds between two checks for expired messages and resources.
+READ_RETRY_DELAY: Final = 10.0  #: Seconds after which an unreadable message is delivered again.
+RESTORE_DELAY: Final = 10.0  #: Seconds after which a message that could not be removed is delivered again.
 
 _log = logging.getLogger("localpubsub.broker.broker")
 
@@ -56,7 +56,7 @@ class Broker:
         service_agent_permissions: bool = True,
     ) -> None:
         self._chaos = chaos
-        self._failures = LogThrottle(_log)
+        self._throttle = LogThrottle(_log)
         self.clock = clock
         self.journal = Journal(store, self._on_written, self._on_write_failed)
         self.catalogue = Catalogue(
@@ -76,7 +76,7 @@ class Broker:
 
         Args:
             topic_name: full name of the topic.
-            messages: already validated; their id and publish time are set.
+            messages: validated messages; this method sets their ids and publish times.
 
         Raises:
             NotFound: the topic does not exist.
@@ -96,17 +96,17 @@ class Broker:
             lease.final_attempt = self._chaos is not None and self._chaos.is_final_attempt(subscription)
             self.alarm.set(lease.deadline)
             if subscription.backlog.policy.dead_letter_policy is not None:
-                # max_delivery_attempts must also count the deliveries that a restart ended.
+                # A delivery that ends by a restart must count towards max_delivery_attempts, too.
                 self.journal.next.set_attempts(subscription.number, lease.message_id, lease.attempt)
                 self.journal.commit_soon()
         elif subscription.ordered:
-            self.alarm.set(subscription.backlog.next_event())  # some messages may not be examined yet
+            self.alarm.set(subscription.backlog.next_event())  # not all messages were examined yet
         return lease
 
     async def record(self, subscription: Subscription, message_id: int) -> bytes | None:
-        """Return the record of a leased message, None if it no longer exists; StoreFailure if unreadable."""
+        """Return the record of a leased message, or None if it does not exist; StoreFailure if unreadable."""
         record = self._cache.get(message_id) or subscription.read_ahead.pop(message_id, None)
-        return record or await read_record(self.journal, self._failures, subscription, message_id)
+        return record or await read_record(self.journal, self._throttle, subscription, message_id)
 
     def acknowledge(self, subscription: Subscription, lease: Lease) -> None:
         """Acknowledge a message; do nothing if the lease has already ended."""
@@ -179,7 +179,7 @@ class Broker:
         self._advance()
 
     def _add(self, topic: Topic, messages: Sequence[PubsubMessagePb]) -> range:
-        """Add messages to the next transaction; ``_on_written`` gives them to the subscriptions."""
+        """Add messages to the next transaction; ``_on_written`` then adds them to the backlogs."""
         message_ids = self._ids.allocate(len(messages), self.clock.now())
         transaction = self.journal.next
         transaction.last_id = message_ids[-1]
@@ -206,7 +206,7 @@ class Broker:
             subscription.wake()
 
     def _on_write_failed(self, transaction: Transaction) -> None:
-        """Restore the removed messages: the store still has them, and a restart would deliver them again."""
+        """Add removed messages to their backlogs again, because the store still contains them."""
         for number, removed in transaction.removed.items():
             if subscription := self.catalogue.by_number.get(number):
                 self._restore(subscription, removed)
@@ -228,7 +228,7 @@ class Broker:
                 subscription.wake()
             return
         if subscription.backlog.ready(self.clock.now()):
-            subscription.wake()  # for other ready messages; the alarm brings this one back
+            subscription.wake()  # a message is ready now; for a delayed message the alarm wakes the consumers
         self.alarm.set(subscription.backlog.next_event())
 
     def _lease_ended(self, lease: Lease) -> None:
@@ -254,7 +254,7 @@ class Broker:
         _log_dead_letter(subscription, lease, f"{result} topic={topic.name}")
 
     def _keep_undeliverable(self, subscription: Subscription, lease: Lease, reason: str) -> None:
-        """Go on delivering a message that cannot be dead-lettered, as the real service does."""
+        """Continue to deliver a message that cannot be dead-lettered, as the real service does."""
         _log_dead_letter(subscription, lease, f"not moved: {reason}")
         self._restore(subscription, {lease.message_id: lease.attempt})
 
@@ -265,7 +265,7 @@ class Broker:
         self.alarm.set(not_before)
 
     def _advance(self) -> None:
-        """Timer callback: expire leases, wake consumers, drop messages past their retention."""
+        """Expire leases, wake consumers, and drop what is past its retention; the alarm calls this method."""
         now = self.clock.now()
         expiry_is_due = now >= self._next_expiry
         if expiry_is_due:

@@ -1,4 +1,4 @@
-"""The existing topics and subscriptions, by name; every change is on disk before it is confirmed."""
+"""Keeps the topics and subscriptions, by name. Every change is on disk before it is confirmed."""
 
 from collections.abc import Callable
 
@@ -27,8 +27,9 @@ class Catalogue:
         topics: full name → topic.
         subscriptions: full name → subscription.
         by_number: number in the store → subscription.
-        on_topic_deleted: called while the transaction that deletes a topic is filled; returns its undo.
-        listeners: called with each subscription that was created, changed or deleted.
+        on_topic_deleted: called before the deletion of a topic is committed; returns a function that undoes
+            its changes in memory.
+        listeners: functions to call with each subscription that was created, changed or deleted.
         schemas: the schema registry.
     """
 
@@ -51,7 +52,7 @@ class Catalogue:
         for number, encoded in store.topics():
             self._add_topic(Topic(number, TopicMessage.FromString(encoded)))
         for number, encoded in store.subscriptions():
-            self._add_subscription(self._subscription(number, SubscriptionMessage.FromString(encoded)))
+            self._add_subscription(self._new_subscription(number, SubscriptionMessage.FromString(encoded)))
 
     def topic(self, name: str) -> Topic:
         """Return the topic of this full name; NotFound if it does not exist."""
@@ -86,7 +87,7 @@ class Catalogue:
         return topic
 
     async def update_topic(self, given: TopicPb, mask: FieldMaskPb) -> Topic:
-        """Change the fields of the mask.
+        """Change the fields that the mask names.
 
         Raises:
             NotFound: the topic does not exist.
@@ -105,7 +106,7 @@ class Catalogue:
         return topic
 
     async def delete_topic(self, name: str) -> None:
-        """Delete a topic. Its subscriptions keep their messages and get the topic ``_deleted-topic_``."""
+        """Delete a topic. Its subscriptions keep their messages; their topic becomes ``_deleted-topic_``."""
         topic = self.topic(name)
         self._remove_topic(topic)
         attached = [(subscription, subscription.resource) for subscription in topic.subscriptions]
@@ -127,7 +128,7 @@ class Catalogue:
         await self._journal.commit_or(undo)
 
     async def delete_schema(self, name: str) -> None:
-        """Delete a schema; the topics that use it stay and reject all messages."""
+        """Delete a schema. Topics with this schema are kept, but reject all messages."""
         self.schemas.revision(name)
         topics = [each for each in self.topics.values() if each.resource.schema_settings.schema == name]
         for topic in topics:
@@ -155,14 +156,14 @@ class Catalogue:
         self.topic(resource.topic)
         self._check_dead_letter_topic(resource)
         self._check_topic_schema(resource)
-        subscription = self._subscription(self._next_number(), resource)
+        subscription = self._new_subscription(self._next_number(), resource)
         self._add_subscription(subscription)
         await self._put(_PUT_SUBSCRIPTION, subscription, undo=lambda: self._remove_subscription(subscription))
         self.notify_changed(subscription)
         return subscription
 
     async def update_subscription(self, given: SubscriptionPb, mask: FieldMaskPb) -> Subscription:
-        """Change the fields of the mask.
+        """Change the fields that the mask names.
 
         Raises:
             NotFound: the subscription or the dead-letter topic does not exist.
@@ -176,7 +177,7 @@ class Catalogue:
         return await self._configure(subscription, resource)
 
     async def modify_push_config(self, name: str, push_config: PushConfigPb) -> Subscription:
-        """Replace the whole push config; an empty one makes a pull subscription, which keeps the backlog."""
+        """Replace the push config and keep the backlog; an empty push config makes it a pull subscription."""
         subscription = self.subscription(name)
         resource = subscription_resource.with_push_config(subscription.resource, push_config)
         return await self._configure(subscription, resource)
@@ -198,7 +199,7 @@ class Catalogue:
         self.notify_changed(subscription)
 
     async def detach_subscription(self, name: str) -> None:
-        """Detach a subscription from its topic: its messages are dropped, and it gets no others."""
+        """Detach a subscription from its topic: its messages are dropped, and it gets no new messages."""
         subscription = self.subscription(name)
         attached = subscription.resource
         resource = SubscriptionMessage.FromString(attached.SerializeToString())
@@ -272,7 +273,7 @@ class Catalogue:
             subscription_resource.copy_topic_retention(subscription.resource, topic.resource)
             topic.subscriptions.append(subscription)
 
-    def _subscription(self, number: int, resource: SubscriptionPb) -> Subscription:
+    def _new_subscription(self, number: int, resource: SubscriptionPb) -> Subscription:
         return Subscription(number, resource, service_agent_permissions=self._service_agent_permissions)
 
     def _remove_subscription(self, subscription: Subscription) -> None:

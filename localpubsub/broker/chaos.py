@@ -1,9 +1,9 @@
-"""Fault injection: what can go wrong on the real service, seeded so that a failed run can be repeated.
+"""Injects faults that also occur on the real service, with a seed so that a failed run can be repeated.
 
 Pub/Sub delivers at least once
 (https://cloud.google.com/pubsub/docs/subscription-overview#at-least-once-delivery) and counts attempts on a
-best-effort basis (proto: DeadLetterPolicy.max_delivery_attempts). A subscriber should be tested with both. No
-fault ever loses a message.
+best-effort basis (proto: DeadLetterPolicy.max_delivery_attempts). So a subscriber should be tested with
+duplicate deliveries and with inexact attempt counts. These faults never lose a message.
 """
 
 import logging
@@ -34,7 +34,7 @@ class ChaosOptions:
     drop_ack: float = 0.0  #: Share of acks (0..1) that are ignored, so that the lease expires.
     early_dead_letter: float = 0.0  #: Share of deliveries (0..1) that count as the final attempt.
     delay: float = 0.0  #: Seconds between the confirmation of a publish and the first delivery.
-    seed: int = 0  #: The same seed and the same sequence of events give the same faults.
+    seed: int = 0  #: The same seed and the same sequence of events lead to the same faults.
 
     @classmethod
     def parse(cls, text: str) -> "ChaosOptions":
@@ -54,7 +54,8 @@ class ChaosOptions:
 class Chaos:
     """Decides for each event whether to inject a fault.
 
-    Every subscription has its own random sequence, so that the events of one do not change those of another.
+    Each fault has a separate random sequence on each subscription, so that the events of one subscription do
+    not change the faults of another.
     """
 
     def __init__(self, options: ChaosOptions) -> None:
@@ -69,7 +70,7 @@ class Chaos:
         self._sequences: dict[tuple[Fault, str], Random] = {}
 
     def is_final_attempt(self, subscription: Subscription) -> bool:
-        """Return whether this delivery counts as the final attempt before its number says so."""
+        """Return whether to treat this delivery as the final attempt, regardless of its number."""
         policy = subscription.backlog.policy.dead_letter_policy
         return policy is not None and self.injects("early_dead_letter", subscription.name)
 
@@ -94,7 +95,7 @@ class Chaos:
             return False
         sequence = self._sequences.get((fault, subscription))
         if sequence is None:
-            sequence = Random(f"{self._seed} {fault} {subscription}")  # noqa: S311 - not for security
+            sequence = Random(f"{self._seed} {fault} {subscription}")  # noqa: S311 - the faults may be predictable
             self._sequences[fault, subscription] = sequence
         if sequence.random() >= share:
             return False
@@ -109,7 +110,7 @@ def _value(name: str, text: str) -> float:
         raise CannotStart(f"--chaos {name!r} is unknown: use {', '.join(known)}.")
     if name == "delay":
         if not (found := _DURATION.fullmatch(text)):
-            raise CannotStart(f"--chaos delay={text} is not a duration: write 200ms or 1.5s.")
+            raise CannotStart(f"--chaos delay={text} is not a duration, for example 200ms or 1.5s.")
         return float(found[1]) / (1000 if found[2] == "ms" else 1)
     if name == "seed":
         if not text.isdecimal():

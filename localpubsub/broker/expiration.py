@@ -1,7 +1,7 @@
-"""Deletion of unused subscriptions after the ttl of their expiration policy (proto: ExpirationPolicy).
+"""Deletes unused subscriptions after the ttl of their expiration policy (proto: ExpirationPolicy).
 
 A subscription is in use while a pull or stream is open on it, when one of its messages is acknowledged, and
-when a request names it. A restart of the server starts the ttl anew.
+when a request names it. After a restart of the server the ttl begins again.
 """
 
 import logging
@@ -25,7 +25,8 @@ async def delete_unused(catalogue: Catalogue, now: float) -> None:
 
 
 def _is_expired(subscription: Subscription, now: float) -> bool:
-    # The sender of a push subscription is always a consumer; only acknowledgements show that it is used.
+    # A push subscription always has a consumer, its sender, so its consumers do not show whether it is in
+    # use.
     is_pulled = bool(subscription.consumers) and not subscription.endpoint
     if subscription.used or is_pulled or not subscription.used_at:
         subscription.used, subscription.used_at = False, now

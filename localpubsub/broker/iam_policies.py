@@ -1,4 +1,4 @@
-"""IAM policies of topics, subscriptions and snapshots: stored and returned, never enforced."""
+"""Stores and returns the IAM policies of topics, subscriptions and snapshots; they are not enforced."""
 
 from hashlib import blake2b
 from typing import Final

@@ -1,20 +1,20 @@
-"""A cache of the records of new messages, which will probably be delivered soon."""
+"""Caches the records of new messages, which will probably be delivered soon."""
 
 from collections import OrderedDict
 from typing import Final
 
 from localpubsub.backlog.message import MICROSECONDS
 
-#: Bytes that the cache may hold. Records beyond it are read from the store when they are delivered.
+#: Maximum bytes of the cache. Records that do not fit are read from the store when they are delivered.
 CAPACITY: Final = 32_000_000
-#: Bytes counted per record besides its own, about the size of an entry, so that small messages count too.
+#: Bytes counted for each record in addition to its length: about the memory of an empty record.
 _OVERHEAD: Final = 200
-#: Seconds after which an undelivered record may be evicted for new ones: its subscriber is not reading.
+#: Seconds after which an undelivered record may be evicted, because its subscriber seems not to be running.
 EVICTION_AGE: Final = 30
 
 
 class MessageCache:
-    """Encoded messages by id, bounded in bytes."""
+    """The records of messages by id, with a maximum size in bytes."""
 
     __slots__ = ("_bytes", "_capacity", "_records")
 
@@ -39,7 +39,7 @@ class MessageCache:
         return self._records.get(message_id)
 
     def drop(self, message_id: int) -> None:
-        """Remove the record of a message that will not be delivered again."""
+        """Remove the record of a message, if the cache contains it."""
         record = self._records.pop(message_id, None)
         if record is not None:
             self._bytes -= len(record) + _OVERHEAD

@@ -1,4 +1,7 @@
-"""Routing of published messages to the subscriptions whose filters they pass, and to their retainers."""
+"""Adds published messages to each subscription whose filter they match, and to the retained messages.
+
+The retainers of a topic are the owners for which its messages are retained (see storage/seek_sql.py).
+"""
 
 from collections.abc import Iterable, Sequence
 
@@ -36,7 +39,7 @@ def route(
 def _route_to(
     transaction: Transaction, subscription: Subscription, with_ids: Iterable[tuple[int, PubsubMessagePb]]
 ) -> list[int]:
-    """Add the messages that pass the filter to the subscription's backlog, and return their ids."""
+    """Add the messages that match the filter to the subscription's backlog, and return their ids."""
     condition = subscription.filter
     if condition is not None:
         with_ids = [each for each in with_ids if condition.matches(each[1].attributes)]

@@ -1,8 +1,8 @@
-"""Seek: the messages of a subscription become acknowledged or unacknowledged as of a time or a snapshot.
+"""Seeks a subscription: its messages become acknowledged or unacknowledged as of a time or a snapshot.
 
 proto: SeekRequest. https://cloud.google.com/pubsub/docs/replay-overview
 
-The store changes in one transaction; then the backlog in memory is made anew from the store. In between, the
+The store changes in one transaction; then the backlog in memory is rebuilt from the store. In between, the
 subscription delivers nothing and all of its leases end.
 """
 
@@ -21,25 +21,27 @@ from localpubsub.storage.seek_sql import Statement, Unacknowledged
 
 
 class _PausedBacklog(Backlog):
-    """Takes newly published messages and delivers none."""
+    """A backlog that accepts newly published messages, but delivers no messages."""
 
-    def ready(self, now: float) -> int:  # noqa: ARG002 - see Backlog
+    def ready(self, now: float) -> int:  # noqa: ARG002 - Backlog.ready has this argument
         """Return 0: no message is delivered."""
         return 0
 
 
 class SubscriptionSeeker:
-    """Seeks subscriptions, with one seek at a time on each."""
+    """Seeks subscriptions; on each subscription, one seek runs at a time."""
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._locks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def seek(self, request: RequestPb) -> None:
-        """Return once the seek is on disk.
+        """Seek a subscription; return once the seek is on disk.
 
         Raises:
-            RequestRejected: the subscription or snapshot does not exist, or they do not match.
+            RequestRejected: the subscription or snapshot does not exist, or they have different topics, or
+            the
+                subscription is detached, or the request has no target.
             StoreFailure: nothing was changed.
         """
         subscription = self._broker.catalogue.subscription(request.subscription)
@@ -81,7 +83,7 @@ class SubscriptionSeeker:
             await journal.commit()
         finally:
             # Whether or not the commit succeeded, the backlog is read from the store. The read includes all
-            # that the journal wrote before it; what is published later is enqueued after the read.
+            # changes that the journal wrote before it; messages published later are enqueued after the read.
             number = subscription.number
             try:
                 found = await journal.run(

@@ -1,4 +1,4 @@
-"""The existing snapshots, and the end of the retention of snapshots and retained messages.
+"""Keeps the snapshots, and deletes snapshots and retained messages after their retention.
 
 proto: Snapshot, CreateSnapshotRequest. https://cloud.google.com/pubsub/docs/replay-overview
 """
@@ -21,9 +21,9 @@ from localpubsub.storage import seek_sql
 from localpubsub.storage.journal import Journal
 from localpubsub.storage.store import Store
 
-#: Seconds until a snapshot expires, minus the age of its oldest message (proto: Snapshot.expire_time).
+#: Maximum lifetime of a snapshot, seconds. The age of its oldest message is subtracted (proto: expire_time).
 MAX_LIFETIME: Final = 7 * 86_400
-#: Seconds; a snapshot that would expire sooner is not created (proto: Snapshot.expire_time).
+#: Minimum lifetime, seconds; a snapshot that would expire sooner is not created (proto: expire_time).
 MIN_LIFETIME: Final = 3_600
 
 _PUT: Final = "INSERT OR REPLACE INTO snapshot VALUES (?, ?, ?)"
@@ -43,7 +43,7 @@ class Snapshot:
 
 
 class Snapshots:
-    """Creates, changes and deletes snapshots, and ends the retention of what is too old."""
+    """Creates, changes and deletes snapshots, and deletes retained messages that are too old."""
 
     def __init__(
         self, catalogue: Catalogue, journal: Journal, clock: Clock, next_number: Callable[[], int]
@@ -101,7 +101,7 @@ class Snapshots:
                     lambda database: seek_sql.oldest_unacknowledged(database, subscription.number)
                 )
             )
-            self._expire_by_age(snapshot, oldest)
+            self._set_expire_time(snapshot, oldest)
             self._journal.next.resources += [
                 seek_sql.retain_backlog(snapshot.number, subscription.number),
                 (_PUT, _row(snapshot)),
@@ -113,7 +113,7 @@ class Snapshots:
         return snapshot
 
     async def update(self, given: SnapshotPb, mask: FieldMaskPb) -> Snapshot:
-        """Change labels or expire_time, as named by the mask."""
+        """Change the fields that the mask names: labels, expire_time, or both."""
         snapshot = self.snapshot(given.name)
         if not mask.paths or not set(mask.paths) <= {"labels", "expire_time"}:
             raise InvalidArgument(
@@ -168,7 +168,7 @@ class Snapshots:
             self._journal.commit_soon()
 
     def _on_topic_deleted(self, topic: Topic) -> Callable[[], None]:
-        """Set the topic of a deleted topic's snapshots, which stay, and return a function that undoes it."""
+        """Mark the topic of its snapshots as deleted, and return a function that undoes this in memory."""
         snapshots = [each for each in self.snapshots.values() if each.number in topic.snapshots]
 
         def set_topic(name: str) -> None:
@@ -179,7 +179,8 @@ class Snapshots:
         self._journal.next.resources += [(_PUT, _row(snapshot)) for snapshot in snapshots]
         return lambda: set_topic(topic.name)
 
-    def _expire_by_age(self, snapshot: Snapshot, oldest: int | None) -> None:
+    def _set_expire_time(self, snapshot: Snapshot, oldest: int | None) -> None:
+        """Set when the snapshot expires, by the id of its oldest message."""
         now = self._clock.now()
         age = max(0.0, now - oldest / MICROSECONDS) if oldest else 0.0
         if MAX_LIFETIME - age < MIN_LIFETIME:

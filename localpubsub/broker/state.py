@@ -1,4 +1,4 @@
-"""The state of a server at one moment, as plain values for the state page and its JSON."""
+"""Describes the state of a server at one moment, for the state page and its JSON."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -14,15 +14,15 @@ from localpubsub.broker.subscription import Subscription
 class PushStatus:
     """The flow control of one push subscription."""
 
-    window: int  #: Number of pushes that may be open at a time.
-    resume_at: float  #: End of the push backoff, seconds since the epoch; in the past if there is none.
+    window: int  #: Current maximum number of concurrent pushes.
+    resume_at: float  #: End of the latest push backoff, seconds since the epoch.
 
 
 class PushStatusSource(Protocol):
-    """Knows the flow control of push subscriptions."""
+    """Reports the flow control of push subscriptions."""
 
     def push_status(self, subscription: Subscription) -> PushStatus | None:
-        """Return the status of a push subscription, or None for any other."""
+        """Return the status of a push subscription, or None for another subscription."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +39,12 @@ class SubscriptionState:
 
     name: str  #: Full name.
     topic: str  #: Full name of its topic, or ``_deleted-topic_``.
-    backlog: int  #: Number of unacknowledged messages, with the outstanding ones.
-    outstanding: int  #: Number of messages delivered, and neither acknowledged nor expired.
-    oldest_unacked_seconds: float | None  #: Age of the oldest unacknowledged message; None if there is none.
+    backlog: int  #: Number of unacknowledged messages, including the outstanding ones.
+    outstanding: int  #: Number of messages that are leased to a subscriber now.
+    oldest_unacked_seconds: float | None  #: Age of the oldest message; None without messages.
     endpoint: str | None  #: URL of a push subscription, otherwise None.
-    window: int | None  #: Number of pushes that may be open at a time; None without push.
-    backoff_until: str | None  #: End of the push backoff, RFC 3339; None if there is none.
+    window: int | None  #: Current maximum number of concurrent pushes; None for other subscriptions.
+    backoff_until: str | None  #: End of the current push backoff, RFC 3339; None without a backoff.
 
 
 class ServerState:

@@ -1,4 +1,4 @@
-"""A subscription: its configuration, its messages, and its consumers."""
+"""Defines a subscription with its configuration, its messages and its consumers."""
 
 import asyncio
 from dataclasses import replace
@@ -17,7 +17,7 @@ from localpubsub.resources.subscription import duration_seconds
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Number of messages read from the store ahead of their delivery, when one is not in the cache.
+#: Number of further messages that one read from the store fetches ahead of their delivery.
 READ_AHEAD: Final = 256
 
 
@@ -29,23 +29,22 @@ class Subscription:
     ) -> None:
         self.number = number  #: Identifies the subscription in the store and in ack ids; it is never reused.
         self.resource = resource
-        self.filter = parse(resource.filter)  #: None if every message passes.
+        self.filter = parse(resource.filter)  #: None if the filter is empty.
         self.ordered = bool(resource.enable_message_ordering)
         self.retains_acked = bool(resource.retain_acked_messages)
         #: Whether Pub/Sub's service agent has its roles. Without them Pub/Sub neither counts delivery
         #: attempts nor forwards dead letters.
         self.service_agent_permissions = service_agent_permissions
         self.backlog = self.empty_backlog()
-        self.used = True  #: Whether it was used since the last check for expired subscriptions.
-        self.used_at = (
-            0.0  #: Time of the last check that found it in use, seconds since the epoch; 0: none yet.
-        )
-        #: Called when messages are ready or the configuration has changed.
+        self.used = True  #: Whether a request or an ack used it since the last check for expiry.
+        #: Time of the last check that found it in use, seconds since the epoch; 0 before the first check.
+        self.used_at = 0.0
+        #: Functions to call when messages are ready or the configuration has changed.
         self.consumers: set[Callable[[], None]] = set()
         #: Ids of the leased messages whose records consumers await; a dict because it keeps their order.
         self.awaited_records: dict[int, None] = {}
-        self.pending_read: asyncio.Future[dict[int, bytes]] | None = None  #: Read from the store under way.
-        self.read_ahead: dict[int, bytes] = {}  #: Message id → record that was read and not yet delivered.
+        self.pending_read: asyncio.Future[dict[int, bytes]] | None = None  #: The running read.
+        self.read_ahead: dict[int, bytes] = {}  #: Message id → record that was read but not yet delivered.
         self.deleted = False
 
     @property
@@ -60,12 +59,12 @@ class Subscription:
 
     @property
     def exports(self) -> bool:
-        """Whether it is an export subscription, which writes to a table or a bucket."""
+        """Whether this is an export subscription, which writes to a table or a bucket."""
         return any(self.resource.HasField(field) for field in EXPORTS)
 
     @property
     def deleted_or_detached(self) -> bool:
-        """Whether it will never get another message."""
+        """Whether the subscription can no longer get messages."""
         return self.deleted or bool(self.resource.detached)
 
     @property
@@ -74,7 +73,7 @@ class Subscription:
         return bool(self.resource.enable_exactly_once_delivery)
 
     def configure(self, resource: SubscriptionPb) -> None:
-        """Change the configuration; the backlog keeps its messages."""
+        """Change the configuration and keep the messages."""
         self.resource = resource
         self.retains_acked = bool(resource.retain_acked_messages)
         self.backlog.policy = self._delivery_policy()
@@ -113,7 +112,7 @@ class Subscription:
 
 
 def delivery_policy(resource: SubscriptionPb) -> DeliveryPolicy:
-    """Return the part of a subscription's configuration that decides the life of its messages."""
+    """Return the part of a subscription's configuration that determines the delivery of its messages."""
     retry_policy = dead_letter_policy = None
     if resource.HasField("retry_policy"):
         configured = resource.retry_policy

@@ -1,4 +1,4 @@
-"""A topic: its configuration, and the subscriptions that each get a copy of its messages."""
+"""Defines a topic with its configuration and its subscriptions, each of which gets its messages."""
 
 from dataclasses import dataclass, field
 
@@ -22,7 +22,10 @@ class Topic:
 
     @property
     def retainers(self) -> list[int]:
-        """Numbers of the owners that retain its messages: its snapshots, and itself if it has a retention."""
+        """Numbers of the owners for which its messages are retained (see storage/seek_sql.py).
+
+        These are its snapshots and, if it has message_retention_duration, the topic itself.
+        """
         if self.resource.HasField("message_retention_duration"):
             return [self.number, *self.snapshots]
         return self.snapshots

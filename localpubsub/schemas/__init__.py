@@ -1,1 +1,1 @@
-"""Avro and Protocol Buffers schemas: definitions, revisions, message validation."""
+"""Keeps Avro and Protocol Buffers schemas with their revisions, and validates messages."""

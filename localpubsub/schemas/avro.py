@@ -1,4 +1,4 @@
-"""Avro schemas: https://avro.apache.org/docs/1.11.1/specification/."""
+"""Parses Avro schemas and decodes messages with them: https://avro.apache.org/docs/1.11.1/specification/."""
 
 import copy
 import json
@@ -35,9 +35,10 @@ class AvroDefinition:
         self._library = fastavro()
         try:
             self._declared = json.loads(text)
-            # Without logical types fastavro returns each value as it was sent, and converts no dates.
+            # With logical types fastavro would convert dates and times; without them it returns each value
+            # unchanged.
             self._parsed = self._library.parse_schema(_without_logical_types(copy.deepcopy(self._declared)))
-        except Exception as error:  # fastavro has no common base for its parser's errors
+        except Exception as error:  # fastavro's parser raises errors without a common base class
             raise InvalidArgument(
                 f"Invalid schema definition: it is not a valid Avro schema: {error!r}."
             ) from error
@@ -48,9 +49,9 @@ class AvroDefinition:
             return self._read_binary(data) if binary else self._read_json(data)
         except SchemaMismatch:
             raise
-        except Exception as error:  # fastavro has no common base for its reader's errors
+        except Exception as error:  # fastavro's reader raises errors without a common base class
             raise SchemaMismatch(
-                f"it is not the Avro schema's {'binary' if binary else 'JSON'}: {error!r}"
+                f"it is not valid {'binary' if binary else 'JSON'} data of the Avro schema: {error!r}"
             ) from error
 
     def columns(self) -> Mapping[str, str]:
@@ -75,12 +76,12 @@ class AvroDefinition:
         self._library.json_writer(written, self._parsed, [value])
         if not _covers(given, json.loads(written.getvalue())):
             raise SchemaMismatch(
-                "a field of the Avro schema is missing: a default applies to readers, not to messages"
+                "a field of the Avro schema is missing; a field with a default is required, too"
             )
         return value
 
 
-def _without_logical_types(schema: Any) -> Any:  # noqa: ANN401 - JSON
+def _without_logical_types(schema: Any) -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(schema, list):
         return [_without_logical_types(each) for each in schema]
     if isinstance(schema, dict):
@@ -89,7 +90,10 @@ def _without_logical_types(schema: Any) -> Any:  # noqa: ANN401 - JSON
 
 
 def _covers(given: object, read: object) -> bool:
-    """Return whether ``given`` has all that was read; it may have more, as with the official emulator."""
+    """Return whether ``given`` contains everything in ``read``.
+
+    It may contain additional fields, as in the official emulator.
+    """
     if isinstance(given, dict) and isinstance(read, dict):
         return all(key in given and _covers(given[key], value) for key, value in read.items())
     if isinstance(given, list) and isinstance(read, list):
@@ -97,7 +101,7 @@ def _covers(given: object, read: object) -> bool:
     return given == read
 
 
-def _column_type(declared: Any) -> str:  # noqa: ANN401 - JSON
+def _column_type(declared: Any) -> str:  # noqa: ANN401 - any JSON value
     if isinstance(declared, list):
         others = [each for each in declared if each != "null"]
         return _column_type(others[0]) if len(others) == 1 else ""

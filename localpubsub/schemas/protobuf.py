@@ -1,8 +1,8 @@
-"""Protocol buffer schemas: their definitions are compiled by protoc, in a process of its own.
+"""Compiles protocol buffer schemas and decodes messages with them.
 
-The package grpcio-tools contains protoc. Within this process protoc would write its errors to stderr, and
-they could not be returned to the caller. The store keeps the compiled definition, so protoc runs once per
-revision.
+The compiler protoc, from the package grpcio-tools, runs in a separate process. Within this process it would
+write its errors to stderr, so that they could not be returned to the caller. The store keeps the compiled
+definition, so protoc runs once per revision.
 """
 
 import importlib.util
@@ -25,7 +25,7 @@ from localpubsub.errors import InvalidArgument, SchemaMismatch, Unimplemented
 TIMEOUT: Final = 30.0  #: Seconds after which protoc is killed.
 _FILE: Final = "schema.proto"
 
-#: Type of a field → type of its BigQuery column, TEXT for all others:
+#: Type of a field → type of its BigQuery column. The column of a field of another type has the type TEXT.
 #: https://cloud.google.com/pubsub/docs/bigquery#protocol-buffer-types
 _COLUMNS: Final = {
     **dict.fromkeys(
@@ -43,7 +43,7 @@ def compile_definition(definition: str) -> bytes:
     """Compile the text of a .proto file into a FileDescriptorSet; this blocks while protoc runs.
 
     Raises:
-        InvalidArgument: the text is invalid; the error has protoc's messages.
+        InvalidArgument: the text is invalid; the error contains protoc's messages.
         Unimplemented: grpcio-tools is not installed.
     """
     if importlib.util.find_spec("grpc_tools") is None:
@@ -51,7 +51,7 @@ def compile_definition(definition: str) -> bytes:
             "localpubsub needs the package grpcio-tools for protocol buffer schemas: "
             "install scrapeq[localpubsub-schemas]."
         )
-    from tempfile import TemporaryDirectory  # noqa: PLC0415 - slow, and rarely used
+    from tempfile import TemporaryDirectory  # noqa: PLC0415 - few servers need this slow import
 
     with TemporaryDirectory(prefix="localpubsub-") as directory:
         (Path(directory) / _FILE).write_text(definition, encoding="utf-8")
@@ -85,7 +85,7 @@ class ProtobufDefinition:
 
         Args:
             compiled_bytes: an encoded FileDescriptorSet.
-            root_message: full name of the message type; empty for the only top-level one.
+            root_message: full name of the message type; empty for the first top-level type.
 
         Raises:
             InvalidArgument: the bytes are invalid, or the message type does not exist.
@@ -103,7 +103,7 @@ class ProtobufDefinition:
         self._message: Any = message_factory.GetMessageClass(self._descriptor)
 
     def decode(self, data: bytes, *, binary: bool) -> object:
-        """Return the fields of a message by name, as JSON values; SchemaMismatch if data does not match."""
+        """Return the fields of a message by name, as JSON values; SchemaMismatch if they do not match."""
         message = self._message()
         try:
             if binary:
@@ -124,7 +124,7 @@ class ProtobufDefinition:
         return {field.name: _column_type(field) for field in self._descriptor.fields}
 
 
-def _column_type(field: Any) -> str:  # noqa: ANN401 - a FieldDescriptor
+def _column_type(field: Any) -> str:  # noqa: ANN401 - protobuf publishes no types
     if getattr(field, "is_repeated", False):
         return "STRUCT" if field.message_type and field.message_type.GetOptions().map_entry else "ARRAY"
     name = descriptor_pb2.FieldDescriptorProto.Type.Name(field.type).removeprefix("TYPE_")

@@ -1,6 +1,7 @@
-"""The existing schemas and their revisions, by name; every change is on disk before it is confirmed.
+"""Keeps the schemas and their revisions, by name. Every change is on disk before it is confirmed.
 
-https://cloud.google.com/pubsub/docs/schemas and the comments of google/pubsub/v1/schema.proto.
+The rules are from https://cloud.google.com/pubsub/docs/schemas and the comments of
+google/pubsub/v1/schema.proto.
 """
 
 import asyncio
@@ -30,14 +31,14 @@ if TYPE_CHECKING:
 #: Value of a topic's ``schema`` after the schema was deleted (proto: SchemaSettings.schema).
 DELETED_SCHEMA: Final = "_deleted-schema_"
 
-#: Revisions of one schema (https://cloud.google.com/pubsub/quotas#resource_limits).
+#: Maximum number of revisions of one schema (https://cloud.google.com/pubsub/quotas#resource_limits).
 MAX_REVISIONS: Final = 20
-MAX_DEFINITION_BYTES: Final = 300_000  #: Bytes of one definition (quotas, as above).
+MAX_DEFINITION_BYTES: Final = 300_000  #: Maximum bytes of one definition (same page).
 
-# Attributes that are added to each validated message.
-ENCODING: Final = "googclient_schemaencoding"  #: JSON or BINARY.
-NAME: Final = "googclient_schemaname"  #: Full name of the schema.
-REVISION: Final = "googclient_schemarevisionid"  #: Id of the revision that the data matches.
+# Names of the attributes that are added to each validated message.
+ENCODING: Final = "googclient_schemaencoding"  #: Name of the attribute whose value is JSON or BINARY.
+NAME: Final = "googclient_schemaname"  #: Name of the attribute with the schema's full name.
+REVISION: Final = "googclient_schemarevisionid"  #: Its value is the id of the matching revision.
 
 _ENCODINGS: Final = {1: "JSON", 2: "BINARY"}
 _PUT: Final = "INSERT OR REPLACE INTO schema_revision VALUES (?, ?, ?, ?)"
@@ -55,10 +56,10 @@ class Revision:
     def definition(self) -> "AvroDefinition | ProtobufDefinition":
         """The parsed definition, which decodes messages."""
         if self.resource.type_ == Schema.AVRO:
-            from localpubsub.schemas.avro import AvroDefinition  # noqa: PLC0415 - slow, and rarely used
+            from localpubsub.schemas.avro import AvroDefinition  # noqa: PLC0415 - few servers need this slow import
 
             return AvroDefinition(self.resource.definition)
-        from localpubsub.schemas.protobuf import ProtobufDefinition  # noqa: PLC0415 - slow, and rarely used
+        from localpubsub.schemas.protobuf import ProtobufDefinition  # noqa: PLC0415 - few servers need this slow import
 
         return ProtobufDefinition(self.compiled, self.resource.compiled_proto_schema.root_message)
 
@@ -85,11 +86,11 @@ class SchemaRegistry:
             NotFound: the schema or the revision does not exist.
         """
         schema, _, given = name.partition("@")
-        wanted = given or revision_id
+        requested = given or revision_id
         for revision in reversed(self.revisions.get(schema, [])):
-            if wanted in {"", revision.resource.revision_id}:
+            if requested in {"", revision.resource.revision_id}:
                 return revision
-        raise NotFound(f"{schema}@{wanted}" if wanted else schema)
+        raise NotFound(f"{schema}@{requested}" if requested else schema)
 
     async def create(self, name: str, given: SchemaPb) -> Revision:
         """Create a schema and return its first revision.
@@ -102,11 +103,11 @@ class SchemaRegistry:
         limits.check_name(name, "schemas")
         self._check_new(name)
         revision = await self._compile(name, given)
-        self._check_new(name)
+        self._check_new(name)  # another request may have created the schema in the meantime
         return await self._put(revision)
 
     async def commit(self, name: str, given: SchemaPb) -> Revision:
-        """Add a revision of the same type.
+        """Add a revision to a schema.
 
         Raises:
             NotFound: the schema does not exist.
@@ -122,7 +123,14 @@ class SchemaRegistry:
         return await self._put(revision)
 
     async def roll_back(self, name: str, revision_id: str) -> Revision:
-        """Add a revision that is a copy of an earlier one."""
+        """Add a revision that is a copy of an earlier revision.
+
+        Raises:
+            NotFound: the schema or the revision does not exist.
+            InvalidArgument: no revision id is given.
+            FailedPrecondition: the schema has too many revisions.
+            StoreFailure: nothing was changed.
+        """
         if not revision_id:
             raise InvalidArgument("Invalid rollback: a revision_id must be given.")
         earlier = self.revision(name.partition("@")[0], revision_id)
@@ -152,7 +160,7 @@ class SchemaRegistry:
         await self._journal.commit_or(lambda: self.revisions.__setitem__(name, removed))
 
     async def validate_definition(self, given: SchemaPb) -> Revision:
-        """Return a revision of this definition, not stored; InvalidArgument if the definition is invalid."""
+        """Return a revision of this definition without storing it; InvalidArgument if it is invalid."""
         return await self._compile("", given)
 
     def check_settings(self, settings: SchemaSettingsPb) -> None:
@@ -167,7 +175,7 @@ class SchemaRegistry:
         """Validate messages against a topic's schema, and add attributes that name the matching revision.
 
         Raises:
-            InvalidArgument: a message does not match; the text has the first such message and the reason.
+            InvalidArgument: a message does not match; the error names the first such message and the reason.
             NotFound: the schema was deleted.
         """
         if settings.schema == DELETED_SCHEMA:
@@ -181,7 +189,12 @@ class SchemaRegistry:
             message.attributes[REVISION] = revision.resource.revision_id
 
     def decode(self, message: PubsubMessagePb) -> Mapping[str, object]:
-        """Return the fields of a validated message; SchemaMismatch if its schema has no fields or is gone."""
+        """Return the fields of a validated message.
+
+        Raises:
+            SchemaMismatch: the message does not match its schema, or the schema has no fields or does not
+            exist.
+        """
         try:
             revision = self.revision(message.attributes.get(NAME, ""), message.attributes.get(REVISION, ""))
         except NotFound as error:
@@ -221,7 +234,7 @@ class SchemaRegistry:
         if given.type_ == Schema.PROTOCOL_BUFFER:
             compiled = bytes(given.compiled_proto_schema.compiled_bytes)
             if not given.HasField("compiled_proto_schema"):
-                from localpubsub.schemas import protobuf  # noqa: PLC0415 - slow, and rarely used
+                from localpubsub.schemas import protobuf  # noqa: PLC0415 - few servers need this slow import
 
                 compiled = await asyncio.to_thread(protobuf.compile_definition, given.definition)
         elif given.type_ != Schema.AVRO:
@@ -269,7 +282,7 @@ def _newest_match(revisions: Sequence[Revision], data: bytes, encoding: str, ind
         try:
             revision.definition.decode(data, binary=encoding == "BINARY")
         except SchemaMismatch as error:
-            # The reason given is why the newest revision does not match.
+            # The error gives the reason for the newest revision.
             reason = reason if revision is not revisions[0] else str(error)
             continue
         return revision
