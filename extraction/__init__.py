@@ -1,4 +1,4 @@
-"""Extraction: applies a recipe to a page and gives items, or the reason why there are none.
+"""Applies a recipe to a page and returns items, or raises ExtractionError with the reason.
 
 Pure: it never fetches. The entry points are `extraction.extract.extract` and `extraction.explain.explain`.
 """

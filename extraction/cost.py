@@ -1,9 +1,9 @@
-"""Estimates what an XPath expression costs on a large page, before it is evaluated. Pure.
+"""Estimates the cost of an XPath expression on a page, and rejects expressions that cost too much. Pure.
 
-libxml2 compares each node with each sibling if an expression follows a sibling axis, and compares once more
-with each result if it collects them. Measured: `//b/following-sibling::b` takes 0.4 s with 1,000 siblings and
-23 s with 4,000; `//b[following-sibling::i]` takes 0.06 s with 4,000. An evaluation cannot be interrupted, so
-an expensive one is not started.
+If an expression has a sibling axis, libxml2 compares each node with each of its siblings. If the result
+contains the siblings, each of them is also compared with the results so far. Measured:
+`//b/following-sibling::b` takes 0.4 s with 1,000 siblings and 23 s with 4,000; `//b[following-sibling::i]`
+takes 0.06 s with 4,000. An evaluation cannot be interrupted, so an expensive evaluation is not started.
 """
 
 import re
@@ -16,16 +16,16 @@ from lxml.etree import _Element as Element
 from contract.outcome import Reason
 from extraction.errors import ExtractionError
 
-#: Levels of elements inside each other up to which a page is searched by an expression that searches
-#: downwards twice. Browsers stop at 512.
+#: Maximum depth of nested elements on a page for expressions that search the descendants of descendants. The
+#: maximum in browsers is 512.
 MAX_DEPTH = 256
-#: Nodes that an expression may compare with each other, by the exponent of its cost: about a second of work.
+#: Exponent of the cost → maximum number of nodes that are compared with each other: about a second of work.
 MAX_COMPARED_NODES = {2: 20_000, 3: 1_500}
 _IS_DEEP = etree.XPath(f"boolean({'/*' * MAX_DEPTH})")  # takes 30 µs on a page of 1,000 elements
 _DOWNWARDS = re.compile(r"//|descendant(?:-or-self)?::")
 _TOKEN = re.compile(
     r"""
-    "[^"]*" | '[^']*'                                                           # an axis in quotes is text
+    "[^"]*" | '[^']*'                                                           # quoted text is skipped
   | (?P<open>\[) | (?P<close>\])
   | (?P<sibling>(?:following|preceding)-sibling::[^\s/\[\]()=|]*
         (?P<first>\s*\[\s*(?:1|position\(\)\s*=\s*1)\s*\])?)
@@ -42,12 +42,12 @@ _NAME = re.compile(
 
 
 class QueryCost(NamedTuple):
-    """The cost of an expression: (number of compared nodes) to the power of `exponent`.
+    """The cost of an expression, which is the number of compared nodes to the power of `exponent`.
 
     Attributes:
         exponent: 2 or 3.
-        names: names of the elements that are compared with their siblings, `*` for any; None if all elements
-            of the page are compared.
+        names: names of the elements that are compared with their siblings, or `*` for elements of any name;
+            None if all elements of the page are compared.
     """
 
     exponent: int
@@ -59,8 +59,8 @@ class TreeSize(NamedTuple):
 
     Attributes:
         elements: number of elements.
-        siblings: name → length of the longest list of siblings that contains an element of this name; `*` for
-            any.
+        siblings: name → length of the longest list of siblings that contains an element of this name; the
+            name `*` stands for all names.
     """
 
     elements: int
@@ -69,18 +69,18 @@ class TreeSize(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def searches_twice(expression: str) -> bool:
-    """Return whether an expression searches the descendants of descendants, as `div p` does."""
+    """Return whether an expression searches the descendants of descendants, for example `div p` in CSS."""
     return len(_DOWNWARDS.findall(expression)) > 1
 
 
 def is_deep(root: Element) -> bool:
-    """Return whether elements are nested more than `MAX_DEPTH` deep, which only hostile pages do."""
+    """Return whether elements are nested `MAX_DEPTH` levels deep or deeper, as only on hostile pages."""
     return bool(_IS_DEEP(root.getroottree()))
 
 
 @lru_cache(maxsize=4096)
 def estimate_cost(expression: str) -> QueryCost | None:
-    """Return the cost of an expression; None if it is proportional to the page."""
+    """Return the cost of an expression; None if its cost is proportional to the size of the page."""
     depth, exponent, siblings_only = 0, 1, True
     for token in _TOKEN.finditer(expression):
         kind = token.lastgroup if token.lastgroup != "first" else "sibling"
@@ -97,7 +97,7 @@ def estimate_cost(expression: str) -> QueryCost | None:
 
 
 def _compared_names(expression: str) -> frozenset[str]:
-    """Return the names of the elements whose siblings an expression visits; `*` for any."""
+    """Return the names of the elements that are compared with their siblings; `*` stands for all names."""
     rest = _SIBLING_STEP.sub("", re.sub(r"\"[^\"]*\"|'[^']*'", "''", expression))
     return frozenset({"*"}) if _ANY_ELEMENT.search(rest) else frozenset(_NAME.findall(rest))
 
@@ -118,7 +118,7 @@ def check(expression: str, cost: QueryCost, size: TreeSize) -> None:
     """Check that an expression compares few enough nodes on a page of this size.
 
     Raises:
-        ExtractionError: `too_large`, if it compares more than `MAX_COMPARED_NODES`.
+        ExtractionError: `too_large`, if the expression compares more than `MAX_COMPARED_NODES`.
     """
     compared = size.elements
     if cost.names is not None:
@@ -127,5 +127,5 @@ def check(expression: str, cost: QueryCost, size: TreeSize) -> None:
         raise ExtractionError(
             Reason.TOO_LARGE,
             f"{expression} compares {compared} elements with each other; "
-            f"at most {MAX_COMPARED_NODES[cost.exponent]} are compared",
+            f"the maximum is {MAX_COMPARED_NODES[cost.exponent]}",
         )

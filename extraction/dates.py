@@ -1,4 +1,7 @@
-"""Reads the one date in a text, as pages write dates. An ambiguous date is an error, never a guess. Pure."""
+"""Finds the only date in a text, in the formats common on web pages. Pure.
+
+An ambiguous date is an error; the order of day and month is not guessed.
+"""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +13,9 @@ from contract.fields import Locale
 from extraction.errors import ConversionError, quote
 from extraction.months import is_day_first, month_names
 
-MAX_CHARACTERS = 200  #: length of a text with a date; in a longer text, a recipe selects the date with `re`
+#: Maximum length of a text that is read as a date. For a longer text, the recipe's key `re` must select the
+#: date.
+MAX_CHARACTERS = 200
 _EPOCH = re.compile(r"\d{10}(?:\d{3})?")
 _NUMERIC = re.compile(
     r"""(?<![\d./-])(?:
@@ -27,17 +32,17 @@ _TIME = re.compile(
         (?:\s*(?P<zone>(?:GMT|UTC)?[+-]\d\d:?\d\d(?!\d)|Z\b|[A-Z]{2,4}\b(?![+-]\d)))?""",
     re.VERBOSE | re.IGNORECASE,
 )
-# The names of RFC 5322 section 4.3 and those of central Europe. Other names mean several zones (IST, BST) or
-# none.
+# Time zone abbreviations of RFC 5322 section 4.3, and those of central Europe, with their offsets in hours. A
+# time with another abbreviation gets no zone, because some abbreviations are ambiguous (IST, BST).
 _ZONES = {"Z": 0, "UT": 0, "UTC": 0, "GMT": 0, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7}
 _ZONES |= {"MDT": -6, "PST": -8, "PDT": -7, "CET": 1, "CEST": 2}
 
 
 class Moment(NamedTuple):
-    """A day, and its time of day.
+    """A date, with a time of day if the text has one.
 
     Attributes:
-        day: the day.
+        day: the date.
         time_of_day: the time of day, with its zone if the text names one; None if the text has no time of
             day.
     """
@@ -50,17 +55,19 @@ def read_moment(text: str, locale: Locale | None, date_format: str | None) -> Mo
     """Return the date in a text, with its time of day.
 
     Args:
-        text: `2026-11-22`, `22 November 2026, 10:30`, `Sun, 22 Nov 2026 10:30:00 +0100`, `11/22/2026 6 pm`,
-            seconds since 1970.
-        locale: decides the names of the months and the order of day and month in 03/04/2026.
-        date_format: strptime's directives; if given, no other format is accepted.
+        text: the text, for example `2026-11-22`, `22 November 2026, 10:30`,
+            `Sun, 22 Nov 2026 10:30:00 +0100` or `11/22/2026 6 pm`, or a number of seconds since 1970.
+        locale: determines the names of the months, and the order of day and month in 03/04/2026.
+        date_format: strptime's directives; if given, only this format is accepted.
 
     Raises:
-        ConversionError: if the text holds no date, several dates, or an ambiguous one.
+        ConversionError: if the text contains no date, several dates, or an ambiguous date.
     """
     text = " ".join(text.split())
     if len(text) > MAX_CHARACTERS:
-        raise ConversionError(f"{quote(text)} is too long for a date; use `re` to select the date")
+        raise ConversionError(
+            f"{quote(text)} is too long for a date; select the date with the field's key `re`"
+        )
     if date_format is not None:
         return _by_format(text, date_format)
     if _EPOCH.fullmatch(text):
@@ -69,7 +76,9 @@ def read_moment(text: str, locale: Locale | None, date_format: str | None) -> Mo
 
 
 def moment_of_seconds(seconds: float) -> Moment:
-    """Return the UTC time that is this many seconds after 1970; from 10¹¹ on, the number is milliseconds.
+    """Return the UTC time of a number of seconds since 1970.
+
+    A number of 10¹¹ or more is read as milliseconds.
 
     Raises:
         ConversionError: if the year is outside 1 to 9999.
@@ -83,7 +92,7 @@ def moment_of_seconds(seconds: float) -> Moment:
 
 def _by_format(text: str, date_format: str) -> Moment:
     try:
-        moment = datetime.strptime(text, date_format)  # noqa: DTZ007 - without a zone on the page, none is assumed
+        moment = datetime.strptime(text, date_format)  # noqa: DTZ007 - no zone is assumed if the page gives none
     except (ValueError, OverflowError):
         raise ConversionError(f"{quote(text)} does not match the format {date_format}") from None
     return Moment(moment.date(), moment.timetz())
@@ -106,8 +115,8 @@ def _iso_format(text: str) -> Moment | None:
 def _free_text(text: str, locale: Locale | None) -> Moment:
     dates = [*_numeric_dates(text, locale), *_dates_with_month_names(text, locale)]
     if len(dates) != 1:
-        count = "no date" if not dates else f"{len(dates)} dates; use `re` to choose one"
-        raise ConversionError(f"{quote(text)} holds {count}")
+        count = "no date" if not dates else f"{len(dates)} dates; select one with the field's key `re`"
+        raise ConversionError(f"{quote(text)} contains {count}")
     [(day, start, end)] = dates
     return Moment(day, _time_of_day(f"{text[:start]} | {text[end:].lstrip('T')}"))
 
@@ -128,7 +137,7 @@ def _numeric_dates(text: str, locale: Locale | None) -> Iterator[_DateMatch]:
 def _day_and_month(
     first: int, second: int, separator: str, locale: Locale | None, text: str
 ) -> tuple[int, int]:
-    """Return which of two numbers is the day and which the month."""
+    """Return the day and the month, in this order."""
     day_first = True if separator == "." else is_day_first(locale)
     if day_first is None and first != second:
         if max(first, second) <= 12:
@@ -157,23 +166,25 @@ def _month_name_pattern(locale: Locale | None) -> re.Pattern[str]:
 
 
 def _time_of_day(text: str) -> time | None:
-    """Return the time of day in the text around a date; None if it holds none."""
+    """Return the time of day in the text around a date, or None if there is no time of day."""
     matches = list(_TIME.finditer(text))
     if not matches:
         return None
     if len(matches) > 1:
-        raise ConversionError(f"{quote(text)} holds {len(matches)} times of day; use `re` to choose one")
+        raise ConversionError(
+            f"{quote(text)} contains {len(matches)} times of day; select one with the field's key `re`"
+        )
     [match] = matches
     hour = int(match["hour"])
     if match["half"]:
         if not 1 <= hour <= 12:
-            raise ConversionError(f"{quote(text)} holds an invalid time of day")
+            raise ConversionError(f"{quote(text)} contains an invalid time of day")
         hour = hour % 12 + (12 if match["half"][0] in "pP" else 0)
     micros = int((match["part"] or "0")[:6].ljust(6, "0"))
     try:
         return time(hour, int(match["minute"] or 0), int(match["second"] or 0), micros, _zone(match["zone"]))
     except ValueError:
-        raise ConversionError(f"{quote(text)} holds an invalid time of day") from None
+        raise ConversionError(f"{quote(text)} contains an invalid time of day") from None
 
 
 def _zone(name: str | None) -> timezone | None:
@@ -191,4 +202,4 @@ def _date(year: int, month: int, day: int, text: str) -> date:
     try:
         return date(year, month, day)
     except ValueError:
-        raise ConversionError(f"{quote(text)} holds a date that does not exist") from None
+        raise ConversionError(f"{quote(text)} contains a date that does not exist") from None

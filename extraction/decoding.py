@@ -7,18 +7,19 @@ from extraction.errors import ExtractionError
 from extraction.page import PageContent
 
 #: Python codecs that are not encodings of pages (https://encoding.spec.whatwg.org/#names-and-labels).
-#: punycode takes quadratic time, and the escape codecs produce characters that UTF-8 cannot carry.
+#: punycode takes quadratic time, and the escape codecs produce lone surrogates, which UTF-8 cannot encode.
 REFUSED_CHARSETS = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
 
 
 def decode(page: PageContent) -> str:
     """Return the page's text.
 
-    The encoding comes from the byte order mark, the header, or meta (or the XML declaration), in this order.
-    Without any, it is UTF-8 if the body is valid UTF-8, and else Windows-1252.
+    The encoding is that of the byte order mark, else of the Content-Type header, else of a `<meta>` or the
+    XML declaration. If all are missing, the encoding is UTF-8 if the body is valid UTF-8, and otherwise
+    Windows-1252.
 
     Raises:
-        ExtractionError: `charset`, if the page names an encoding that is unknown or not one of pages.
+        ExtractionError: `charset`, if the page declares a refused encoding or cannot be decoded.
     """
     declared = {http_content_type_encoding(page.content_type), html_body_declared_encoding(page.body)}
     for encoding in sorted(name.replace("_", "-") for name in declared if name):

@@ -1,4 +1,4 @@
-"""A page as a document: its elements, its JSON, its metas. Each is parsed when it is first used. Pure."""
+"""Parses a page into elements, JSON and metas. Each of them is parsed when it is first used. Pure."""
 
 import re
 from functools import cached_property
@@ -24,21 +24,21 @@ _META_NAMES = ("property", "name", "itemprop", "http-equiv")
 
 
 class JsonNode(NamedTuple):
-    """A JSON value in which fields are searched, as in an element."""
+    """A JSON value in which fields are searched."""
 
     value: JsonValue
 
 
-Node: TypeAlias = Element | JsonNode  #: an element or a JSON value in which fields are searched
+Node: TypeAlias = Element | JsonNode  #: the element or JSON value in which fields are searched
 
 
 class Document:
-    """A page, parsed as its recipe says.
+    """A page that is parsed by the rules of its recipe.
 
     Args:
         page: the page.
-        markup: how it is parsed if it is not JSON.
-        check_deadline: called while the page is parsed; what it raises ends the parsing.
+        markup: how the page is parsed if it is not JSON.
+        check_deadline: called while the page is parsed; if it raises an exception, parsing ends.
 
     Raises:
         ExtractionError: `charset`, if the page cannot be decoded.
@@ -56,13 +56,13 @@ class Document:
         text = self.text.strip().replace("\0", "")
         if self.is_xml:
             return parse_xml(text)
-        # Parse as HTML even if the text starts with <?xml: parsed as XML, XHTML has no elements that
-        # selectors match.
+        # Parse as HTML even if the text starts with <?xml. If XHTML were parsed as XML, its elements would
+        # have a namespace, and a recipe's selectors would not match them.
         return parse_html(text, self._check_deadline)
 
     @cached_property
     def top_node(self) -> Node:
-        """The node in which the page's own fields are searched: its JSON, or its root element."""
+        """The node in which fields are searched if they are not in an item: the JSON or the root element."""
         if not self.is_xml and _JSON_TYPE.match(self._page.content_type):
             return JsonNode(self.json)
         return self.root
@@ -79,7 +79,7 @@ class Document:
 
     @cached_property
     def base_url(self) -> str:
-        """The base of relative URLs: the page's URL, or its `<base>` if that is http or https."""
+        """The URL that relative URLs are resolved against: the http(s) URL of `<base>`, or the page's URL."""
         url = self._page.url
         if isinstance(self.top_node, JsonNode) or self.is_xml:
             return url
@@ -91,7 +91,7 @@ class Document:
 
     @cached_property
     def metas(self) -> dict[str, list[str]]:
-        """The contents of the page's metas by each of their names, in lower case."""
+        """Name of a `<meta>`, in lower case → the contents of all metas with this name."""
         metas = dict[str, list[str]]()
         for meta in self.root.iter("meta"):
             names = {str(meta.get(name, "")).strip().lower() for name in _META_NAMES}
@@ -104,23 +104,23 @@ class Document:
         return jsonld.blocks(self.root)
 
     def json_ld_blocks(self, node: Node) -> list[JsonValue]:
-        """Return the JSON-LD blocks inside a node; those of the whole page are parsed once."""
+        """Return the JSON-LD blocks inside a node. The blocks of the whole page are parsed only once."""
         if isinstance(node, JsonNode):
             return [node.value]
         return self._page_json_ld if node is self.root else jsonld.blocks(node)
 
     @cached_property
     def is_deep(self) -> bool:
-        """Whether elements are nested as deep as only hostile pages nest them."""
+        """Whether elements are nested as deep as only on hostile pages."""
         return cost.is_deep(self.root)
 
     @cached_property
     def size(self) -> cost.TreeSize:
-        """The size of the page, which decides the cost of some selectors."""
+        """The size of the page, on which the cost of some selectors depends."""
         return cost.measure(self.root)
 
     def evaluate(self, expression: str, compiled: etree.XPath, node: Element) -> Any:  # noqa: ANN401 - any XPath type
-        """Return what an XPath expression selects, from a node on.
+        """Return the result of an XPath expression that is evaluated with `node` as the context node.
 
         Raises:
             ExtractionError: `too_large`, if the evaluation would take far too long.
@@ -130,6 +130,7 @@ class Document:
         if cost.searches_twice(expression) and self.is_deep:
             raise ExtractionError(
                 Reason.TOO_LARGE,
-                f"elements are nested over {cost.MAX_DEPTH} deep, which {expression} would search twice",
+                f"{expression} searches descendants of descendants, and elements are nested {cost.MAX_DEPTH} "
+                "levels deep or deeper",
             )
         return compiled(node)

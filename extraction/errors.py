@@ -1,4 +1,4 @@
-"""The exceptions of extraction. Pure."""
+"""Defines the exceptions of extraction. Pure."""
 
 from contract.attempt import AttemptFailed
 
@@ -13,10 +13,10 @@ class ExtractionError(AttemptFailed):
 
 
 class ConversionError(ValueError):
-    """A text cannot be converted to its field's type; the message says why."""
+    """A text cannot be converted to its field's type; the message is the reason."""
 
 
 def quote(text: str) -> str:
-    """Return a text as an error message shows it: quoted, on one line, of at most 80 characters."""
+    """Return a text for an error message: quoted, on one line, and cut to 80 characters."""
     text = " ".join(text[:1000].split())
     return repr(text if len(text) <= MAX_QUOTED_CHARACTERS else text[:MAX_QUOTED_CHARACTERS] + "…")

@@ -1,4 +1,4 @@
-"""Extraction with an account of where each value came from, or why there is none. Pure."""
+"""Extracts items and records, for each field, where its value came from or why it has no value. Pure."""
 
 from typing import NamedTuple
 
@@ -19,15 +19,17 @@ MAX_FINDINGS = 10_000
 
 
 class Finding(NamedTuple):
-    """What one source gave for one field of one item.
+    """The result of one source for one field of one item.
+
+    If a field is inside a list of objects, each object of an item has its own finding, with the same path.
 
     Attributes:
-        item: number of the item, from 1; the fields of objects in a list repeat.
-        path: the field, `offers.price`.
-        source: the source, as the recipe writes it.
-        raw: the selected text, cut to 200 characters; `""` if nothing was selected.
-        value: the converted value; None if there is none.
-        why: why there is no value; `""` if there is one.
+        item: number of the item, from 1.
+        path: the field, for example `offers.price`.
+        source: the source, as in the recipe.
+        raw: the first selected text, cut to 200 characters; `""` if nothing was selected.
+        value: the converted value; None if the source has no value.
+        why: the reason why the source has no value; `""` if it has a value.
     """
 
     item: int
@@ -39,12 +41,12 @@ class Finding(NamedTuple):
 
 
 class Explained(NamedTuple):
-    """An extraction and its account.
+    """The result of an extraction, with the findings.
 
     Attributes:
-        extracted: the items; empty if the extraction failed.
-        findings: what each source gave, up to the failure; at most 10,000.
-        error: the failure; None if the extraction succeeded.
+        extracted: the items; if the extraction failed, only the warnings.
+        findings: the result of each source, until the extraction failed; at most 10,000.
+        error: the reason why the extraction failed; None if the extraction succeeded.
     """
 
     extracted: Extracted
@@ -53,7 +55,10 @@ class Explained(NamedTuple):
 
 
 def explain(recipe: Recipe, page: PageContent) -> Explained:
-    """Extract as the worker does and keep account; a failed extraction is returned, not raised."""
+    """Extract like the worker, and record the result of each source.
+
+    If the extraction fails, the error is returned and not raised.
+    """
     try:
         reader = _Explainer(recipe, Document(page, recipe.markup, no_deadline))
     except ExtractionError as error:
@@ -65,7 +70,7 @@ def explain(recipe: Recipe, page: PageContent) -> Explained:
 
 
 class _Explainer(Reader):
-    """A reader that records what each source gave."""
+    """A reader that records the result of each source."""
 
     def __init__(self, recipe: Recipe, document: Document) -> None:
         super().__init__(recipe, document, no_deadline)
@@ -106,7 +111,7 @@ class _Explainer(Reader):
             return "the selected text is only white space"
         if source.re is not None:
             return f"the selected text does not match re {source.re}"
-        return "the transforms leave nothing of the selected text"
+        return "the selected text is empty after the transforms"
 
     def _raw(self, node: Node, field: RecipeField, source: Source) -> str:
         try:

@@ -1,6 +1,7 @@
-"""`re:test` of EXSLT inside XPath (http://exslt.org/regexp/functions/test/), with a time limit. Pure.
+"""Implements EXSLT's `re:test` for XPath (http://exslt.org/regexp/functions/test/), with a time limit. Pure.
 
-lxml's own `re:test` uses Python's `re`, which a hostile page could keep busy forever.
+lxml's own `re:test` uses Python's `re`, which has no time limit, so its search of a hostile page could take
+forever.
 """
 
 from lxml import etree
@@ -18,7 +19,7 @@ def _test(_context: object, text: object, pattern: object, flags: object = "") -
 
 
 def _text(value: object) -> str:
-    """Return an XPath value as a string: for a node set, the text of its first node."""
+    """Return an XPath value as a string; the string of a node set is the text of its first node."""
     if isinstance(value, list):
         if not value:
             return ""

@@ -1,4 +1,4 @@
-"""Extraction: from a recipe and a page to items. Pure: it never fetches."""
+"""Extracts the items of a page by a recipe. Pure: it never fetches."""
 
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
@@ -24,17 +24,20 @@ if TYPE_CHECKING:
 
 MAX_ITEMS = 10_000
 MAX_WARNINGS = 100
-MAX_CHARACTERS = 8 * 1024 * 1024  #: characters of all values of a page; an outcome has room for half of them
-VALUE_CHARACTERS = 16  #: characters that each value counts for in addition to its text
+#: Maximum number of characters of all values of a page. It is twice the maximum size of a job's items in an
+#: outcome (4 MiB).
+MAX_CHARACTERS = 8 * 1024 * 1024
+VALUE_CHARACTERS = 16  #: number of characters that are added for each value, in addition to its text
 
 
 class Extracted(NamedTuple):
-    """What a recipe found on a page.
+    """The result of applying a recipe to a page.
 
     Attributes:
         items: one dictionary per item, with every field of the recipe.
         warnings: sentences about optional fields whose text could not be converted.
-        next_url: the target of the recipe's `next`, absolute and not validated; `""` if there is none.
+        next_url: the absolute URL of the link that the recipe's `next` selects, not validated; `""` if there
+            is no such link.
     """
 
     items: list[dict[str, JsonValue]]
@@ -52,26 +55,26 @@ def extract(
     """Return the items that `recipe` finds on `page`.
 
     Args:
-        recipe: what to find.
+        recipe: the recipe.
         page: the page, as fetched.
-        check_deadline: called between items and between chunks of the page; what it raises ends the
-            extraction.
-        may_be_empty: whether a page without items is accepted although items have required fields, as a later
-            page of a list is.
+        check_deadline: called between items and between chunks of the page; if it raises an exception, the
+            extraction ends.
+        may_be_empty: whether a page without items is accepted even if the recipe has required fields. True
+            for further pages of a list.
 
     Raises:
-        ExtractionError: `missing_field`, `bad_value` (both name the field), `charset`, `bad_recipe`,
-            `too_large`.
+        ExtractionError: `missing_field` or `bad_value` (the detail names the field), `charset`,
+            `bad_recipe`, or `too_large`.
     """
     document = Document(page, recipe.markup, check_deadline)
     return Reader(recipe, document, check_deadline).extract(may_be_empty=may_be_empty)
 
 
 class Reader:
-    """Reads one page by one recipe.
+    """Applies one recipe to one page.
 
     Args:
-        recipe: what to find.
+        recipe: the recipe.
         document: the page.
         check_deadline: see `extract`.
 
@@ -89,7 +92,7 @@ class Reader:
         self._characters = 0
 
     def extract(self, *, may_be_empty: bool) -> Extracted:
-        """Return everything that the recipe finds; see the function `extract`."""
+        """Return the result of the recipe; the arguments and errors are those of the function `extract`."""
         try:
             items = [self.item(node, self.recipe.fields, "") for node in self._item_nodes()]
             next_url = self._next_url()
@@ -111,10 +114,10 @@ class Reader:
         return {name: self.field(node, field, path + name) for name, field in fields.items()}
 
     def field(self, node: Node, field: RecipeField, path: str) -> JsonValue:
-        """Return one field's value; its default if the node has none.
+        """Return the value of a field in a node, or the field's default if there is no value.
 
         Raises:
-            ExtractionError: `missing_field` or `bad_value`, if the field is required and has no value.
+            ExtractionError: `missing_field` or `bad_value`, if the field is required and there is no value.
         """
         if field.fields:
             return self._object(node, field, path)
@@ -136,7 +139,7 @@ class Reader:
         return field.default
 
     def values(self, node: Node, field: RecipeField, source: Source) -> list[JsonValue]:
-        """Return the values that one source finds, converted; at most one value unless the field is `many`.
+        """Return the converted values of one source; at most one value unless the field is `many`.
 
         Raises:
             ConversionError: if a text cannot be converted to the field's type.
@@ -190,7 +193,7 @@ class Reader:
     def _bounded(self, nodes: list[Node]) -> list[Node]:
         if len(nodes) > MAX_ITEMS:
             raise ExtractionError(
-                Reason.TOO_LARGE, f"{len(nodes)} items on the page; at most {MAX_ITEMS} are allowed"
+                Reason.TOO_LARGE, f"{len(nodes)} items on the page; the maximum is {MAX_ITEMS}"
             )
         return nodes
 

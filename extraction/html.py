@@ -1,9 +1,10 @@
-"""Parses HTML in bounded time, with checks of the deadline in between. Pure.
+"""Parses HTML in limited time and checks the deadline while parsing. Pure.
 
-A call into libxml2 cannot be interrupted, so a page is parsed in chunks, and a page on which one chunk or the
-tree would cost far too much is rejected first. Measured on libxml2 2.14: the attributes of one element cost
-the square of their number (16,000 take 0.3 s, a page of 5 MiB ten minutes); an end tag costs the depth, at
-most 2,048.
+A call into libxml2 cannot be interrupted, so a page is parsed in chunks, with a check after each. A page is
+rejected before parsing if one chunk would take too long or its tree would need too much memory. Measured on
+libxml2 2.14: the time for the attributes of one element grows with the square of their number (16,000
+attributes take 0.3 s, a page of 5 MiB of them ten minutes); the time for an end tag grows with the depth,
+whose maximum is 2,048.
 """
 
 import re
@@ -15,18 +16,21 @@ from lxml.etree import _Element as Element
 from contract.outcome import Reason
 from extraction.errors import ExtractionError
 
-CheckDeadline = Callable[[], object]  #: called between steps; raises if no time remains
-CHUNK_BYTES = 64 * 1024  #: parsing one chunk takes a tenth of a second at most
-MAX_TAGS = (
-    500_000  #: number of `<` on a page; the elements of a page of 5 MiB could fill an instance's memory
-)
-MAX_ATTRIBUTES = 2_000  #: attributes of one element
-#: Places on a page where more than `MAX_ATTRIBUTES` seem to follow a `<`; scripts have some.
+CheckDeadline = Callable[[], object]  #: a function that raises an exception if no time remains
+CHUNK_BYTES = 64 * 1024  #: size of a chunk; parsing one chunk takes at most a tenth of a second
+#: Maximum number of `<` on a page. The elements of a page of 5 MiB could otherwise need an instance's whole
+#: memory.
+MAX_TAGS = 500_000
+MAX_ATTRIBUTES = 2_000  #: maximum number of attributes of one element
+#: Maximum number of `<` on a page that more than `MAX_ATTRIBUTES` attributes seem to follow. Text in a script
+#: may look like this.
 MAX_SUSPECT_TAGS = 20
-#: Characters that counting attributes may read, as a multiple of the page; nested `<` are read again.
+#: Maximum number of characters that are read in order to count attributes, as a multiple of the page's
+#: length. Text after nested `<` is read several times.
 MAX_RESCANS = 8
 _TAG_START = re.compile(r"<[a-zA-Z]")
-# The attributes of a start tag, and whether more follow. It always matches and never backtracks
+# Matches up to MAX_ATTRIBUTES attributes of a start tag; the group `more` matches if more attributes follow.
+# The pattern matches every text and never backtracks
 # (https://html.spec.whatwg.org/#before-attribute-name-state).
 _ATTRIBUTES = re.compile(
     r"""[^\ \t\n\f\r/>]*+
@@ -38,22 +42,22 @@ _ATTRIBUTES = re.compile(
 
 
 def no_deadline() -> None:
-    """Let extraction take any time."""
+    """Check no deadline, so the extraction may take any time."""
 
 
 def parse_html(text: str, check_deadline: CheckDeadline) -> Element:
-    """Return the root element; an empty `<html>` if the text has no elements.
+    """Return the root element, or an empty `<html>` if the text has no elements.
 
     Args:
         text: HTML without NUL characters.
-        check_deadline: called between chunks; what it raises ends the parsing.
+        check_deadline: called after each chunk; if it raises an exception, parsing ends.
 
     Raises:
-        ExtractionError: `too_large`, if the page has too many tags, or one of its tags too many attributes.
+        ExtractionError: `too_large`, if the page has too many tags, or a tag has too many attributes.
     """
     tags = text.count("<")
     if tags > MAX_TAGS:
-        raise ExtractionError(Reason.TOO_LARGE, f"{tags} tags on the page; at most {MAX_TAGS} are read")
+        raise ExtractionError(Reason.TOO_LARGE, f"{tags} tags on the page; the maximum is {MAX_TAGS}")
     if len(text) > CHUNK_BYTES:
         _check_attributes(text, check_deadline)
     root = _parse_in_chunks(text, check_deadline)
@@ -61,7 +65,7 @@ def parse_html(text: str, check_deadline: CheckDeadline) -> Element:
 
 
 def _parse_in_chunks(text: str, check_deadline: CheckDeadline) -> Element | None:
-    # The parser gets UTF-8 and is told so, because the text may declare another encoding.
+    # The text is passed as UTF-8, and `encoding` overrides the encoding that the text may declare.
     body = text.encode("utf-8", "replace")
     parser = etree.HTMLParser(encoding="utf-8", huge_tree=True)
     for start in range(0, len(body), CHUNK_BYTES):
@@ -77,8 +81,8 @@ def _parse_in_chunks(text: str, check_deadline: CheckDeadline) -> Element | None
 def _check_attributes(text: str, check_deadline: CheckDeadline) -> None:
     """Raise ExtractionError if a tag has more than `MAX_ATTRIBUTES` attributes.
 
-    Whether a `<a` begins a tag depends on all the text before it, because scripts contain such text too. So
-    count the attributes behind every `<a`, and ask the parser only if there are too many.
+    Whether `<a` begins a tag depends on all the text before it, because `<a` may also be part of a script. So
+    the attributes after every `<a` are counted, and only if there are too many, the text before it is parsed.
     """
     suspects, remaining = 0, MAX_RESCANS * len(text)
     for start in _TAG_START.finditer(text):
@@ -96,6 +100,6 @@ def _check_attributes(text: str, check_deadline: CheckDeadline) -> None:
 
 
 def _begins_a_tag(before: str, check_deadline: CheckDeadline) -> bool:
-    """Return whether the parser takes a tag that follows `before` for a tag."""
+    """Return whether the parser recognises a tag if it follows the text `before`."""
     root = _parse_in_chunks(before + "<scrapeq-probe>", check_deadline)
     return root is not None and next(root.iter("scrapeq-probe"), None) is not None

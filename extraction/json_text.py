@@ -1,4 +1,4 @@
-"""Parses JSON as pages write it, and searches it with JMESPath. Pure."""
+"""Parses JSON, including JSON inside scripts, and searches it with JMESPath. Pure."""
 
 import json
 import math
@@ -10,8 +10,8 @@ from pydantic import JsonValue
 
 from extraction.selectors import compile_jmespath
 
-# What scripts write before their JSON: HTML comments, CDATA, and an assignment. Every quantifier is
-# possessive, so that a megabyte of spaces is read once.
+# The text before the JSON in a script: an HTML comment, CDATA, or an assignment. Every quantifier is
+# possessive, so that the pattern never backtracks and reads a megabyte of spaces only once.
 _BEFORE_JSON = re.compile(
     r"""(?:<!--|(?://|/\*)?+\s*+<!\[CDATA\[(?:\s*+\*/)?+)?+\s*+
         (?:(?:var|let|const)\s++)?+(?:[\w$.]{1,100}+(?:\[["']\w{1,100}+["']\])?+\s*+=)?\s*+(?=[{\["])""",
@@ -41,7 +41,7 @@ def parse_script(text: str) -> JsonValue:
     """Return the JSON value in a script element, which may assign it to a variable: `window.state = {…};`.
 
     Raises:
-        InvalidJson: if the script holds no JSON at its start.
+        InvalidJson: if the script does not begin with JSON or such an assignment.
     """
     text = text.lstrip("\ufeff \t\r\n\f")
     try:
@@ -58,9 +58,10 @@ def parse_script(text: str) -> JsonValue:
 
 
 def query_json(expression: str, value: JsonValue) -> list[JsonValue]:
-    """Return what a JMESPath expression selects: the elements of a list one by one, nothing for null.
+    """Return the values that a JMESPath expression selects, without null.
 
-    If a JMESPath function does not accept this page's values, the result is empty.
+    If the expression selects a list, its elements are the values. If a JMESPath function does not accept the
+    page's values, there are no values.
     """
     try:
         result: Any = TreeInterpreter().visit(compile_jmespath(expression), value)
@@ -70,7 +71,7 @@ def query_json(expression: str, value: JsonValue) -> list[JsonValue]:
 
 
 def json_to_text(value: JsonValue) -> str:
-    """Return a JSON value as text: a string unchanged, other values as JSON, infinity as an empty text."""
+    """Return a string unchanged, and other JSON values as JSON text; infinity becomes an empty text."""
     if isinstance(value, str):
         return value
     if isinstance(value, float) and not math.isfinite(value):

@@ -1,4 +1,7 @@
-"""JSON-LD embedded in pages (https://www.w3.org/TR/json-ld11/#embedding-json-ld-in-html-documents). Pure."""
+"""Finds values in the JSON-LD of a page. Pure.
+
+https://www.w3.org/TR/json-ld11/#embedding-json-ld-in-html-documents describes JSON-LD in HTML.
+"""
 
 from collections.abc import Iterator
 
@@ -11,7 +14,7 @@ _MEDIA_TYPE = "application/ld+json"
 
 
 def blocks(element: Element) -> list[JsonValue]:
-    """Return the JSON-LD blocks inside an element, without those that are not valid JSON."""
+    """Return the JSON-LD blocks inside an element; blocks that are not valid JSON are left out."""
     values = []
     for script in element.iter("script"):
         if (script.get("type") or "").partition(";")[0].strip().lower() == _MEDIA_TYPE:
@@ -23,10 +26,11 @@ def blocks(element: Element) -> list[JsonValue]:
 
 
 def find(path: str, values: list[JsonValue]) -> list[JsonValue]:
-    """Return the values of a path, `Product.offers.price`, in each object of its type, in the page's order.
+    """Return the values of a path, for example `Product.offers.price`, in the order of the page.
 
-    The object may be at the top, in a list, in `@graph` or inside another object. If a property holds a list,
-    the path is followed in each of its elements. A value object (`{"@value": …}`) gives its value.
+    The first part of the path is a type; the other parts are properties. Objects of the type may be at the
+    top, in a list, in `@graph` or inside another object. If the value of a property is a list, the path is
+    followed in each element. A value object (`{"@value": …}`) is replaced by its value.
     """
     wanted_type, *names = path.split(".")
     matches = [each for each in _objects(values) if wanted_type in _types(each)]
@@ -34,7 +38,7 @@ def find(path: str, values: list[JsonValue]) -> list[JsonValue]:
 
 
 def _objects(values: list[JsonValue]) -> Iterator[dict[str, JsonValue]]:
-    """Yield all objects, outer before inner, in the page's order."""
+    """Yield all objects in the order of the page; an outer object comes before the objects inside it."""
     stack = list(reversed(values))
     while stack:
         value = stack.pop()
@@ -47,8 +51,8 @@ def _objects(values: list[JsonValue]) -> Iterator[dict[str, JsonValue]]:
 
 def _types(json_object: dict[str, JsonValue]) -> set[str]:
     """Return an object's types without their vocabulary: `http://schema.org/Product` is `Product`."""
-    written = json_object.get("@type")
-    names = written if isinstance(written, list) else [written]
+    types = json_object.get("@type")
+    names = types if isinstance(types, list) else [types]
     return {
         name.rpartition("/")[2].rpartition("#")[2].rpartition(":")[2]
         for name in names

@@ -1,9 +1,9 @@
-"""Names of the months, and the order of day and month, in each locale. Pure."""
+"""Defines the names of the months, and the order of day and month, in each locale. Pure."""
 
 from contract.fields import Locale
 
-#: Language → twelve groups in order. Each group holds the spellings of a month, in lower case and without a
-#: point.
+#: Language → names of the months from January to December, separated by `|`. The names and abbreviations of
+#: one month are separated by spaces; they are in lower case and without a point.
 NAMES = {
     "en": "january jan|february feb|march mar|april apr|may|june jun|july jul|august aug|september sept sep"
     "|october oct|november nov|december dec",
@@ -39,7 +39,7 @@ def month_names(locale: Locale | None) -> dict[str, int]:
 
 
 def is_day_first(locale: Locale | None) -> bool | None:
-    """Return whether 03/04/2026 is 3 April; None if the locale does not decide it."""
+    """Return whether 03/04/2026 is 3 April; None if the locale does not determine this."""
     if locale in {None, Locale.EN}:
         return None
     return locale is not Locale.EN_US

@@ -1,12 +1,12 @@
-"""Finds numbers in a text, as people write them in many countries. Pure."""
+"""Finds numbers in a text, in the notations of many countries. Pure."""
 
 import decimal
 import re
 
 from contract.fields import DecimalSeparator, Locale
 
-# If digits that fit no grouping stand beside a match, the text is a date, a version or an address, and not a
-# number. A group of thousands does not begin with 0.
+# A match must not be next to other digits or to a point or comma with digits: then the text is a date, a
+# version or an IP address, and not a number. A number with groups of thousands does not begin with 0.
 _AROUND = r"(?P<sign>(?<!\w)[-+−][£$€¥]?)?(?<!\d)(?<!\d[.,])(?:%s)(?![.,]?\d)"
 _SPACED = r"(?P<spaced>[1-9]\d{0,2}(?:['’\u00a0\u202f\ ]\d{3})+(?:%s\d+)?)"  # 1 234,56  1'234.56
 _ANY = (
@@ -37,7 +37,7 @@ _POINT_LOCALES = frozenset({Locale.EN, Locale.EN_GB, Locale.EN_US})
 
 
 def decimal_separator(locale: Locale | None, given: DecimalSeparator | None) -> DecimalSeparator | None:
-    """Return the decimal separator: the given one, else the locale's; None if neither is given."""
+    """Return `given`, else the decimal separator of the locale; None if both are None."""
     if given is not None or locale is None:
         return given
     return DecimalSeparator.POINT if locale in _POINT_LOCALES else DecimalSeparator.COMMA
@@ -46,8 +46,8 @@ def decimal_separator(locale: Locale | None, given: DecimalSeparator | None) -> 
 def find_numbers(text: str, separator: DecimalSeparator | None) -> list[re.Match[str]]:
     """Return a match for each number in a text such as `£1,234.56`, `1.234,56 €`, `-3`, `12 kg`.
 
-    Without a decimal separator, a single comma before three digits separates thousands, and a single point
-    separates the decimals.
+    If `separator` is None, a single comma before three digits separates thousands, and a single point
+    separates decimals.
     """
     return list(_NUMBERS[separator].finditer(text))
 

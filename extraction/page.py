@@ -1,15 +1,15 @@
-"""The page that extraction reads, as data. Pure."""
+"""Defines the interface of the page from which items are extracted. Pure."""
 
 from dataclasses import dataclass
 from typing import Protocol
 
 
 class PageContent(Protocol):
-    """What extraction reads of a page."""
+    """The attributes of a page that extraction uses."""
 
     @property
     def url(self) -> str:
-        """The URL after the last redirect; relative links are resolved against it."""
+        """The URL after the last redirect; relative URLs are resolved against this URL."""
 
     @property
     def content_type(self) -> str:
@@ -22,7 +22,7 @@ class PageContent(Protocol):
 
 @dataclass(frozen=True)
 class SavedPage:
-    """A page from a file or a test; see `PageContent` for the attributes."""
+    """A page from a file or a test; `PageContent` describes the attributes."""
 
     url: str
     content_type: str

@@ -1,6 +1,7 @@
-"""Regular expressions of a recipe: Python's syntax, with a limit on the time of one search. Pure.
+"""Compiles and searches a recipe's regular expressions, with a time limit for each search. Pure.
 
-docs/decisions/patterns-with-a-time-limit.md compares the engines and says why this one was chosen.
+The syntax is that of Python. docs/decisions/patterns-with-a-time-limit.md compares engines and explains the
+choice.
 """
 
 import re
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 Found = TypeVar("Found")
 
-SEARCH_SECONDS = 0.25  #: time limit of one search; a pattern that needs longer backtracks
+SEARCH_SECONDS = 0.25  #: time limit of one search; only a pattern that backtracks takes longer
 MAX_SEARCHED_CHARACTERS = 1_000_000
 
 
@@ -24,36 +25,36 @@ class SearchFailed(ValueError):
 
 @lru_cache(maxsize=4096)
 def compile_pattern(pattern: str, *, ignore_case: bool = False) -> "regex.Pattern[str]":
-    """Return the compiled pattern; it is compiled once for all pages.
+    """Return the compiled pattern, which is cached for later pages.
 
     Raises:
-        ValueError: if Python's `re` or `regex` rejects the pattern; the message says where.
+        ValueError: if Python's `re` or `regex` rejects the pattern; the message gives the position.
     """
-    import regex  # noqa: PLC0415 - the import takes 25 ms, which most cold starts need not spend
+    import regex  # noqa: PLC0415 - the import takes 25 ms, and most recipes have no pattern
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", FutureWarning)  # "[[a]" will change its meaning in a later Python
+            warnings.simplefilter("error", FutureWarning)  # for example "[[a]", whose meaning may change
             re.compile(pattern)
         return regex.compile(pattern, regex.VERSION0 | (regex.IGNORECASE if ignore_case else 0))
-    # OverflowError: "a{9999999999}"; RecursionError: hundreds of nested brackets.
+    # "a{9999999999}" raises OverflowError; hundreds of nested brackets raise RecursionError.
     except (re.error, regex.error, FutureWarning, OverflowError, RecursionError) as error:
         raise ValueError(f"not a regular expression: {error}") from None
 
 
 def check_pattern(pattern: str) -> None:
-    """Check that a pattern compiles and has at most one group, which is the value.
+    """Check that a pattern compiles and has at most one group.
 
     Raises:
-        ValueError: if it does not.
+        ValueError: if the pattern does not compile or has several groups.
     """
     groups = compile_pattern(pattern).groups
     if groups > 1:
-        raise ValueError(f"at most one group, the value; this pattern has {groups}")
+        raise ValueError(f"a pattern has at most one group, which is the value; this pattern has {groups}")
 
 
 def search(pattern: str, text: str) -> str | None:
-    """Return the group of the first match, or the whole match if there is no group; None without a match.
+    """Return the group of the first match, or the whole match if there is no group; None if nothing matches.
 
     Raises:
         SearchFailed: if the search takes longer than `SEARCH_SECONDS`, or the text is too long.
@@ -71,7 +72,7 @@ def search_within_limits(text: str, find: Callable[[], Found]) -> Found:
     """
     if len(text) > MAX_SEARCHED_CHARACTERS:
         raise SearchFailed(
-            f"a pattern would search {len(text)} characters; at most {MAX_SEARCHED_CHARACTERS} are searched"
+            f"a pattern would search {len(text)} characters; the maximum is {MAX_SEARCHED_CHARACTERS}"
         )
     try:
         return find()

@@ -1,4 +1,4 @@
-"""Selection: from a node and a source to elements, JSON values and texts. Pure."""
+"""Selects the elements, JSON values and texts that a source matches in a node. Pure."""
 
 from collections.abc import Iterable, Iterator
 
@@ -33,16 +33,17 @@ def select(source: Source, node: Node, document: Document) -> Iterable[object]:
 
 
 def select_nodes(source: Source, node: Node, document: Document) -> list[Node]:
-    """Return all matches of a source in which fields can be searched: elements and JSON values."""
+    """Return all matches of a source that are elements or JSON values, in which fields can be searched."""
     return [match for match in select(source, node, document) if isinstance(match, Element | JsonNode)]
 
 
 def select_texts(
     source: Source, node: Node, document: Document, *, as_html: bool
 ) -> Iterator[str | JsonNode]:
-    """Yield the texts that a source and its pattern select, without those that hold only white space.
+    """Yield the texts that a source and its pattern select; texts of only white space are left out.
 
-    A JSON number stays a number unless a pattern is searched in it, because it is not written in any locale.
+    A JSON number is yielded as a `JsonNode` and not as text, because the notation of JSON numbers does not
+    depend on the locale. If the source has a pattern, the number is searched and yielded as text.
     """
     for match in select(source, node, document):
         text = node_text(match, as_html=as_html)
@@ -56,7 +57,7 @@ def select_texts(
 
 
 def select_link(source: Source, document: Document) -> str | None:
-    """Return the first match of a source as a link: an element's href, or a text; None without a match."""
+    """Return the first link that a source matches: an element's href, or a text; None if nothing matches."""
     for match in select(source, document.top_node, document):
         text = match.get("href") if isinstance(match, Element) else node_text(match, as_html=False)
         if text and source.re is not None:
@@ -67,7 +68,7 @@ def select_link(source: Source, document: Document) -> str | None:
 
 
 def node_text(match: object, *, as_html: bool) -> str:
-    """Return the text of a match: the whole text of an element, or its markup."""
+    """Return the text of a match. For an element, this is all text inside it, or its markup if `as_html`."""
     if isinstance(match, Element):
         if as_html:
             return str(etree.tostring(match, method="html", encoding="unicode", with_tail=False))

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 
 from contract.fields import AnyTransform, SimpleTransform, Transform
 
-MAX_TEXTS = 100_000  #: texts of one field that `split` may produce
-MAX_CHARACTERS = 8 * 1024 * 1024  #: characters of one text that `replace` and `join` may produce
+MAX_TEXTS = 100_000  #: maximum number of texts of one field that `split` may produce
+MAX_CHARACTERS = 8 * 1024 * 1024  #: maximum length of one text that `replace` or `join` may produce
 _SIMPLE: dict[SimpleTransform, Callable[[str], str]] = {
     SimpleTransform.STRIP: str.strip,
     SimpleTransform.NORMALISE_SPACE: lambda text: " ".join(text.split()),
@@ -48,4 +48,4 @@ def _replace(text: str, old: str, new: str) -> str:
 
 def _check_bound(number: int, maximum: int, unit: str) -> None:
     if number > maximum:
-        raise ValueError(f"the transforms make {number} {unit}; at most {maximum} are allowed")
+        raise ValueError(f"the transforms make {number} {unit}; the maximum is {maximum}")

@@ -1,4 +1,4 @@
-"""Converts a field's text to its type. Pure."""
+"""Converts the text of a field to the field's type. Pure."""
 
 import math
 from collections.abc import Callable
@@ -22,9 +22,9 @@ def read(text: str, field: RecipeField, base_url: str) -> Value:
     """Return `text` converted to the field's type.
 
     Args:
-        text: what the selector found: markup if the type is `html`, else text.
-        field: gives the type, locale, decimal separator and date format.
-        base_url: relative URLs are resolved against it.
+        text: the selected text; markup if the type is `html`.
+        field: the field, with its type, locale, decimal separator and date format.
+        base_url: the URL that relative URLs are resolved against.
 
     Raises:
         ConversionError: if the text cannot be converted.
@@ -33,7 +33,7 @@ def read(text: str, field: RecipeField, base_url: str) -> Value:
 
 
 def read_number(number: float, field: RecipeField) -> Value | None:
-    """Return a JSON number converted to the field's type; None if that type is converted from text.
+    """Return a JSON number converted to the field's type; None if the type can only be converted from text.
 
     Raises:
         ConversionError: if the number cannot be converted.
@@ -50,7 +50,7 @@ def read_number(number: float, field: RecipeField) -> Value | None:
 
 
 def normalise_space(text: str) -> str:
-    """Return `text` with each run of white space replaced by one space, and none at both ends."""
+    """Return `text` trimmed at both ends, with each run of white space replaced by one space."""
     return " ".join(text.split())
 
 
@@ -61,8 +61,10 @@ def _text(text: str, field: RecipeField, _base_url: str) -> str:
 def _number(text: str, field: RecipeField, _base_url: str) -> float | int:
     matches = find_numbers(text, decimal_separator(field.locale, field.decimal))
     if len(matches) != 1:
-        count = "no number" if not matches else f"{len(matches)} numbers; use `re` to choose one"
-        raise ConversionError(f"{quote(text)} holds {count}")
+        count = (
+            "no number" if not matches else f"{len(matches)} numbers; select one with the field's key `re`"
+        )
+        raise ConversionError(f"{quote(text)} contains {count}")
     number = to_decimal(matches[0])
     if abs(number) < 2**63 and number == number.to_integral_value():
         return int(number)

@@ -1,4 +1,4 @@
-"""Parses XML, and repairs what feeds commonly get wrong. Pure."""
+"""Parses XML, and repairs errors that are common in feeds. Pure."""
 
 import re
 from html import escape, unescape
@@ -11,12 +11,12 @@ _XML_ENTITIES = frozenset({"amp", "lt", "gt", "quot", "apos"})
 
 
 def parse_xml(text: str) -> Element:
-    """Return the root element; `<empty/>` if the text has no elements.
+    """Return the root element, or `<empty/>` if the text has no elements.
 
-    Names without a prefix lose their namespace, so that selectors name elements as the page writes them.
-    Entities are not resolved and no DTD is loaded.
+    The namespace of names without a prefix is removed, so that a selector matches the name that is written in
+    the page. Entities are not resolved and no DTD is loaded.
     """
-    # Parse strictly first: in recovery mode libxml2 drops each & that begins no entity it knows.
+    # Parse strictly first, because in recovery mode libxml2 drops each & that does not begin a known entity.
     root = _parse(text, recover=False)
     if root is None:
         root = _parse(escape_stray_ampersands(text), recover=True)
@@ -39,7 +39,10 @@ def _parse(text: str, *, recover: bool) -> Element | None:
 
 
 def escape_stray_ampersands(text: str) -> str:
-    """Return XML in which `a&b` and HTML's `&nbsp;` are valid; CDATA sections stay unchanged."""
+    """Return the text with stray ampersands and HTML's entities made valid; CDATA sections are not changed.
+
+    For example `a&b` becomes `a&amp;b`, and `&nbsp;` becomes the character.
+    """
     parts = list[str]()
     while text:
         before, opening, text = text.partition("<![CDATA[")

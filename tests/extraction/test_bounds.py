@@ -110,7 +110,7 @@ def test_quadratic_selector_is_too_large_and_not_evaluated(
     monkeypatch.setattr(selection, "compile_xpath", lambda expression: lambda _: evaluated.append(expression))
     body = "<b>x</b>" * 25_000
     with pytest.raises(
-        ExtractionError, match=r"too_large: .* compares 2500\d elements with each other; at most"
+        ExtractionError, match=r"too_large: .* compares 2500\d elements with each other; the maximum is"
     ):
         scrape(body, fields={"f": {"css": css, "xpath": xpath}})
     assert evaluated == []

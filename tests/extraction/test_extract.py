@@ -133,7 +133,7 @@ def test_page_without_items_is_empty_or_missing_field() -> None:
         (
             {"price": {"css": "h1", "type": "number", "required": True}},
             Reason.BAD_VALUE,
-            "price: 'A Light in the Attic' holds no number",
+            "price: 'A Light in the Attic' contains no number",
         ),
     ],
 )
@@ -152,7 +152,7 @@ def test_optional_field_of_another_type_gives_warning_and_default() -> None:
         recipe(price={"css": "h1", "type": "number", "default": 0}, title={"css": "i"}), page(BOOK)
     )
     assert found.items == [{"price": 0, "title": "Light"}]
-    assert found.warnings == ["price: 'A Light in the Attic' holds no number"]
+    assert found.warnings == ["price: 'A Light in the Attic' contains no number"]
 
 
 @pytest.mark.parametrize("xpath", ["//a[$x]", "foo:bar(.)", "unknown()", "re:test(., '(')"])

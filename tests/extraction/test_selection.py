@@ -124,7 +124,7 @@ def test_json_page_gives_items_by_jmespath() -> None:
         {"n": None, "s": None, "o": None, "c": None},
         {"n": None, "s": None, "o": '{"k":[1]}', "c": None},
     ]
-    assert found.warnings == ["n: 'x' holds no number"]
+    assert found.warnings == ["n: 'x' contains no number"]
     assert found.next_url == "https://shop.example/p2"
 
 
@@ -245,8 +245,8 @@ def test_explain_gives_the_reason_of_each_missing_value() -> None:
         ("a", ".none", "", "nothing matches"),
         ("b", "h1", "Faust", "the selected text does not match re x"),
         ("c", "a", "", "the page is not JSON"),
-        ("d", "h1", "Faust", "'Faust' holds no number"),
-        ("e", "h1", "Faust", "the transforms leave nothing of the selected text"),
+        ("d", "h1", "Faust", "'Faust' contains no number"),
+        ("e", "h1", "Faust", "the selected text is empty after the transforms"),
         ("f", "meta no", "", "nothing matches"),
         ("f", "h1", "Faust", ""),
         ("g", "h1", "Faust", "the selected text does not match re y"),

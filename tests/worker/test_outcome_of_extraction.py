@@ -34,7 +34,7 @@ def page(body: str) -> FetchedPage:
             {"css": "h1", "type": "number", "required": True},
             "<h1>x</h1>",
             Reason.BAD_VALUE,
-            "f: 'x' holds no number",
+            "f: 'x' contains no number",
         ),
         ({"xpath": "//a[$x]"}, "<a>", Reason.BAD_RECIPE, "a selector of book failed: Undefined variable"),
     ],
@@ -76,7 +76,7 @@ def test_warnings_about_optional_fields_are_the_detail_of_a_success(worker: Work
     worker.post(push(job(recipe={"name": "book", "fields": {"price": {"css": "h1", "type": "number"}}})))
     [outcome] = worker.outcomes()
     assert (outcome.reason, outcome.items) == (Reason.OK, '[{"price":null}]')
-    assert outcome.detail == "price: 'free' holds no number"
+    assert outcome.detail == "price: 'free' contains no number"
 
 
 def test_items_are_json_in_a_string(worker: WorkerUnderTest) -> None:
