@@ -29,7 +29,7 @@ locals {
     dead-letters = {
       title    = "Jobs were dead-lettered"
       severity = "WARNING"
-      summary  = "${google_pubsub_subscription.dead.name} holds dead letters; the ledger's view failures shows their reasons."
+      summary  = "${google_pubsub_subscription.dead.name} contains dead letters; the ledger's view failures shows their reasons."
       conditions = {
         "jobs became dead letters" = {
           filter  = "${local.push_subscription} AND ${local.subscription_metric}/dead_letter_message_count\""

@@ -71,12 +71,12 @@ output "peek_dead_letters_command" {
 }
 
 output "push_capacity" {
-  description = "Number of pages in work at the same time (slots), compared with the number of pushes that Pub/Sub keeps open even while they are slow (push_floor)."
+  description = "Maximum number of pages processed at the same time (slots), compared with the number of pushes that Pub/Sub may keep open even if pages are slow (push_floor)."
   value = {
     slots      = local.push_slots
     push_floor = local.min_push_window
     verdict = local.push_slots >= local.min_push_window ? (
-      "Every outstanding push has a slot, so Cloud Run rejects none."
+      "There is a slot for every outstanding push, so Cloud Run rejects no push."
       ) : (
       "With a long backlog of slow pages, Pub/Sub may push ${local.min_push_window - local.push_slots} jobs more than there are slots. Cloud Run answers those with 429, and each 429 uses up a delivery attempt: keep runs short, raise max_delivery_attempts, or allow ${ceil(local.min_push_window / var.worker_concurrency)} instances."
     )
@@ -98,7 +98,7 @@ output "replay_all_command" {
 }
 
 output "replay_all_gcloud_commands" {
-  description = "The same with gcloud: run start, and run stop once no dead letter is left."
+  description = "gcloud commands that replay all dead letters: run start, and run stop when no dead letter is left."
   value = {
     start = join(" ", [
       "gcloud pubsub subscriptions modify-push-config ${google_pubsub_subscription.dead.name} --project=${var.project_id}",

@@ -55,11 +55,11 @@ resource "google_cloud_scheduler_job" "crawl" {
     }
     precondition {
       condition     = try(local.crawls[each.key].name, null) == each.key
-      error_message = "${local.crawl_files[each.key]} must hold a crawl whose name is ${each.key}: run ids begin with that name."
+      error_message = "${local.crawl_files[each.key]} must contain a crawl with the name ${each.key}: run ids begin with that name."
     }
     precondition {
       condition     = length(jsonencode(local.crawls[each.key])) <= 1000000
-      error_message = "${local.crawl_files[each.key]} is too large: Cloud Scheduler sends at most 1 MB. Use a sitemap instead of urls."
+      error_message = "${local.crawl_files[each.key]} is too large: Cloud Scheduler's maximum is 1 MB. Use a sitemap instead of urls."
     }
   }
 

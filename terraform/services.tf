@@ -7,7 +7,7 @@ locals {
       "cloudresourcemanager.googleapis.com",
       "cloudscheduler.googleapis.com",
       "containeranalysis.googleapis.com", # stores provenance and SBOMs of images
-      "containerscanning.googleapis.com", # makes the SBOMs; it also scans each pushed image, which costs $0.26
+      "containerscanning.googleapis.com", # creates the SBOMs; it also scans each pushed image, which costs $0.26 per image
       "iam.googleapis.com",
       "iamcredentials.googleapis.com", # lets a build impersonate the deployer
       "logging.googleapis.com",

@@ -25,14 +25,14 @@ variable "dispatcher_max_instances" {
 }
 
 variable "dispatcher_timeout_seconds" {
-  description = "Time limit of one dispatch in seconds: half of it for Pub/Sub's confirmations, a quarter for reading the sitemap. Cloud Scheduler waits equally long."
+  description = "Time limit of one dispatch in seconds: half of it is for Pub/Sub's confirmations, a quarter for reading the sitemap. It is also Cloud Scheduler's attempt deadline."
   type        = number
   default     = 240
   nullable    = false
 
   validation {
     condition     = var.dispatcher_timeout_seconds >= 15 && var.dispatcher_timeout_seconds <= 1800 && floor(var.dispatcher_timeout_seconds) == var.dispatcher_timeout_seconds
-    error_message = "dispatcher_timeout_seconds must be a whole number from 15 to 1800: those are Cloud Scheduler's limits for one attempt."
+    error_message = "dispatcher_timeout_seconds must be a whole number from 15 to 1800, Cloud Scheduler's limits for one attempt."
   }
 }
 

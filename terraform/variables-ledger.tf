@@ -1,7 +1,7 @@
 # The BigQuery dataset that records every job, outcome and dead letter.
 
 variable "ledger_dataset" {
-  description = "BigQuery dataset that holds the ledger."
+  description = "BigQuery dataset that contains the ledger."
   type        = string
   default     = "scrapeq"
   nullable    = false

@@ -8,7 +8,7 @@ variable "alert_emails" {
 
   validation {
     condition     = alltrue([for email in var.alert_emails : can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", email))])
-    error_message = "alert_emails must hold email addresses, for example ops@example.com."
+    error_message = "alert_emails must be a list of email addresses, for example [\"ops@example.com\"]."
   }
 }
 
@@ -30,7 +30,7 @@ variable "alert_thresholds" {
       && var.alert_thresholds.backlog_jobs > 0
       && var.alert_thresholds.ledger_lag_seconds > 0
     )
-    error_message = "alert_thresholds: oldest_unacked_seconds must be above ack_deadline_seconds, and backlog_jobs and ledger_lag_seconds above 0; otherwise they always fire."
+    error_message = "alert_thresholds: oldest_unacked_seconds must be above ack_deadline_seconds, and backlog_jobs and ledger_lag_seconds above 0; otherwise these alerts always fire."
   }
   validation {
     condition     = var.alert_thresholds.push_failure_ratio > 0 && var.alert_thresholds.push_failure_ratio < 1
@@ -38,7 +38,7 @@ variable "alert_thresholds" {
   }
   validation {
     condition     = try(var.alert_thresholds.dispatch_silence_seconds >= 120 && var.alert_thresholds.dispatch_silence_seconds <= 84600, var.alert_thresholds.dispatch_silence_seconds == null)
-    error_message = "alert_thresholds.dispatch_silence_seconds must be null, or from 120 to 84600: Cloud Monitoring detects absence for at most 23.5 hours."
+    error_message = "alert_thresholds.dispatch_silence_seconds must be null, or from 120 to 84600: the maximum of Cloud Monitoring's absence conditions is 23.5 hours."
   }
 }
 
@@ -50,7 +50,7 @@ variable "notification_channels" {
 
   validation {
     condition     = alltrue([for channel in var.notification_channels : can(regex("^projects/[^/]+/notificationChannels/[0-9]+$", channel))])
-    error_message = "notification_channels must hold full names, for example projects/PROJECT/notificationChannels/123."
+    error_message = "notification_channels must be a list of full names, for example projects/PROJECT/notificationChannels/123."
   }
 }
 

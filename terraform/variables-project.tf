@@ -31,7 +31,7 @@ variable "environment" {
 }
 
 variable "labels" {
-  description = "Additional labels of every resource; app and environment are set already."
+  description = "Additional labels of every resource. The labels app and environment are always set."
   type        = map(string)
   default     = {}
   nullable    = false
@@ -40,11 +40,11 @@ variable "labels" {
     condition = alltrue([
       for key, value in var.labels : can(regex("^[a-z][a-z0-9_-]{0,62}$", key)) && can(regex("^[a-z0-9_-]{0,63}$", value))
     ])
-    error_message = "labels must have keys of lower case letters, digits, _ and -, beginning with a letter, and values of the same characters, each of at most 63."
+    error_message = "labels: keys and values must consist of lower case letters, digits, _ and -, at most 63 characters each; a key must begin with a letter."
   }
   validation {
     condition     = length(setintersection(keys(var.labels), ["app", "environment"])) == 0
-    error_message = "labels must not hold app or environment: the variables name_prefix and environment set these labels."
+    error_message = "labels must not contain app or environment: the variables name_prefix and environment set these labels."
   }
 }
 
@@ -56,7 +56,7 @@ variable "name_prefix" {
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{1,17}$", var.name_prefix)) && !endswith(var.name_prefix, "-")
-    error_message = "name_prefix must be 2 to 18 lower case letters, digits and hyphens, beginning with a letter and not ending with a hyphen: a service account's name has at most 30."
+    error_message = "name_prefix must be 2 to 18 lower case letters, digits and hyphens, beginning with a letter and not ending with a hyphen: the maximum length of a service account's name is 30 characters."
   }
 }
 
@@ -68,12 +68,12 @@ variable "persistence_regions" {
 
   validation {
     condition     = alltrue([for region in var.persistence_regions : can(regex("^[a-z]+-[a-z]+[0-9]+$", region))])
-    error_message = "persistence_regions must hold regions, for example europe-west1."
+    error_message = "persistence_regions must be a list of regions, for example [\"europe-west1\"]."
   }
 }
 
 variable "project_id" {
-  description = "Id of the project that holds the stack."
+  description = "Id of the project in which the stack is created."
   type        = string
   nullable    = false
 

@@ -1,7 +1,7 @@
 # How jobs are delivered: ack deadline, retry policy, dead letters.
 
 variable "ack_deadline_seconds" {
-  description = "Ack deadline of the push subscription in seconds, which is also the time limit of one push. After it, Pub/Sub delivers the job again. The worker's request timeout and page budget are derived from it."
+  description = "Ack deadline of the push subscription in seconds, which is also the time limit of one push. A job that is not acknowledged by then is delivered again. The worker's request timeout and page budget are derived from it."
   type        = number
   default     = 60
   nullable    = false
@@ -49,7 +49,7 @@ variable "max_delivery_attempts" {
 }
 
 variable "politeness" {
-  description = "instance: each worker instance limits its own request rate to a host. ordered: in addition, Pub/Sub delivers the jobs of one host one at a time over all instances. Changing it replaces the push subscription."
+  description = "instance: each worker instance limits its own request rate to a host. ordered: in addition, Pub/Sub has at most politeness.per_host (of the crawl) jobs of one host outstanding, over all instances. Changing it replaces the push subscription."
   type        = string
   default     = "instance"
   nullable    = false
@@ -60,7 +60,7 @@ variable "politeness" {
   }
   validation {
     condition     = var.politeness != "ordered" || var.ack_policy == "settled"
-    error_message = "politeness = \"ordered\" needs ack_policy = \"settled\": with success one failing page would hold up all jobs of its host until it is a dead letter."
+    error_message = "politeness = \"ordered\" needs ack_policy = \"settled\": with \"success\", one failing page would block the other jobs of its host until it is a dead letter."
   }
 }
 

@@ -11,11 +11,11 @@ variable "extra_settings" {
 
   validation {
     condition     = length(setsubtract(keys(var.extra_settings.dispatcher), ["FETCH_ALLOW_NETWORKS", "SITEMAP_MAX_BYTES"])) == 0
-    error_message = "extra_settings.dispatcher may hold FETCH_ALLOW_NETWORKS and SITEMAP_MAX_BYTES; its other settings follow from variables."
+    error_message = "extra_settings.dispatcher may contain only FETCH_ALLOW_NETWORKS and SITEMAP_MAX_BYTES; other variables set the other settings."
   }
   validation {
     condition     = length(setsubtract(keys(var.extra_settings.worker), ["FETCH_ALLOW_NETWORKS", "FETCH_MAX_BYTES", "FETCH_MAX_REDIRECTS"])) == 0
-    error_message = "extra_settings.worker may hold FETCH_ALLOW_NETWORKS, FETCH_MAX_BYTES and FETCH_MAX_REDIRECTS; its other settings follow from variables."
+    error_message = "extra_settings.worker may contain only FETCH_ALLOW_NETWORKS, FETCH_MAX_BYTES and FETCH_MAX_REDIRECTS; other variables set the other settings."
   }
 }
 
@@ -32,7 +32,7 @@ variable "images" {
       for image in [var.images.dispatcher, var.images.worker] :
       can(regex("^[^@\\s]+@sha256:[0-9a-f]{64}$", image)) || (can(regex("^[^@\\s]+:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$", image)) && !endswith(image, ":latest"))
     ]), false)
-    error_message = "images must name both images by digest (NAME@sha256:…) or by a tag that is not latest: with latest, nothing records which image runs."
+    error_message = "images must name both images by digest (NAME@sha256:…) or by a tag other than latest: with latest, Terraform's state would not show which image runs."
   }
 }
 

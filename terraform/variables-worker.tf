@@ -1,17 +1,17 @@
 # The worker service: number and size of its instances, and time limits.
 
 variable "page_budget_seconds" {
-  description = "Time limit for everything about one page, in seconds; null means 15 below the worker's timeout."
+  description = "Maximum total time for one page, counted from when the worker reads the push, in seconds. null: 15 seconds less than the worker's timeout."
   type        = number
   default     = null
 
   validation {
     condition     = coalesce(var.page_budget_seconds, coalesce(var.worker_timeout_seconds, var.ack_deadline_seconds - 5) - 15) >= 1
-    error_message = "No time is left for a page: page_budget_seconds (by default ack_deadline_seconds - 20) must be at least 1. Raise ack_deadline_seconds, or set page_budget_seconds."
+    error_message = "page_budget_seconds (default: the worker's timeout - 15) must be at least 1 second. Raise ack_deadline_seconds or worker_timeout_seconds, or set page_budget_seconds."
   }
   validation {
     condition     = var.page_budget_seconds == null || try(var.page_budget_seconds + 5 <= coalesce(var.worker_timeout_seconds, var.ack_deadline_seconds - 5), false)
-    error_message = "page_budget_seconds must be at least 5 below the worker's timeout (worker_timeout_seconds, or ack_deadline_seconds - 5): confirming the outcome needs those 5 seconds."
+    error_message = "page_budget_seconds must be at least 5 seconds shorter than the worker's timeout (worker_timeout_seconds, or ack_deadline_seconds - 5): the worker needs these 5 seconds to publish the outcome."
   }
 }
 
@@ -40,7 +40,7 @@ variable "worker_cpu" {
 }
 
 variable "worker_max_instances" {
-  description = "Maximum number of worker instances; multiplied by worker_concurrency, the number of pages fetched at the same time."
+  description = "Maximum number of worker instances. At most worker_max_instances × worker_concurrency pages are fetched at the same time."
   type        = number
   default     = 10
   nullable    = false
@@ -52,7 +52,7 @@ variable "worker_max_instances" {
 }
 
 variable "worker_memory" {
-  description = "Memory of a worker instance, for example 1Gi; it holds the pages in work and their parsed trees."
+  description = "Memory of a worker instance, for example 1Gi. It must be enough for all pages being processed and their parsed trees."
   type        = string
   default     = "1Gi"
   nullable    = false
@@ -68,7 +68,7 @@ variable "worker_memory" {
 }
 
 variable "worker_min_instances" {
-  description = "Minimum number of worker instances; with 0, an idle stack costs nothing for them."
+  description = "Minimum number of worker instances. With 0, no worker instance is paid for while there are no jobs."
   type        = number
   default     = 0
   nullable    = false
@@ -84,7 +84,7 @@ variable "worker_min_instances" {
 }
 
 variable "worker_timeout_seconds" {
-  description = "Cloud Run's request timeout of the worker in seconds; null means 5 below the ack deadline."
+  description = "Cloud Run's request timeout of the worker in seconds. null: 5 seconds less than the ack deadline."
   type        = number
   default     = null
 
@@ -94,6 +94,6 @@ variable "worker_timeout_seconds" {
   }
   validation {
     condition     = try(var.worker_timeout_seconds <= var.ack_deadline_seconds, var.worker_timeout_seconds == null)
-    error_message = "worker_timeout_seconds must not be above ack_deadline_seconds: Pub/Sub would deliver a running job to another worker."
+    error_message = "worker_timeout_seconds must not be above ack_deadline_seconds: otherwise Pub/Sub would deliver a job again while a worker still processes it."
   }
 }

@@ -20,7 +20,8 @@ worker_min_instances = 1
 worker_cpu           = 2
 worker_memory        = "2Gi"
 
-# Failed pages do not slow down the others, and all instances together fetch one page of a host at a time.
+# Failed pages do not slow down the others. All instances together fetch at most politeness.per_host pages of a host at the same
+# time; each crawl file sets per_host, and its default is 1.
 ack_policy            = "settled"
 politeness            = "ordered"
 max_delivery_attempts = 10

@@ -22,24 +22,24 @@ def section(marker: str) -> str:
 
 
 def test_cost_page_shows_the_computed_tables() -> None:
-    """If this fails, copy the output of `python -m benchmarks.cost` into docs/how-to/cost.md."""
+    """The tables in docs/how-to/cost.md are those that `python -m benchmarks.cost` prints."""
     assert section("prices") == price_table()
     assert section("bill") == bill_table()
     assert READ_ON in COST_PAGE
 
 
 def test_bill_of_pages_of_1_s_equals_a_calculation_by_hand() -> None:
-    """The bill is for 1,000,000 pages of 1 s, ten at the same time on 1 vCPU and 1 GiB."""
+    """The bill of 1,000,000 pages of 1 s, ten at a time on 1 vCPU and 1 GiB, is as computed here."""
     costs = bill(PAGES_OF_1_S)
     # 1.05 s are billed as 1.1 s. Ten pages share an instance: 110,000 s of instances in all.
     assert costs["worker"] == pytest.approx(110_000 * 0.000024 + 110_000 * 0.0000025 + 0.40)
-    # A job is published and pushed, and an outcome is published: 3,900 bytes a page, at $40 for 2**40 bytes.
+    # A job is published and pushed, an outcome is published: 3,900 bytes per page, at $40 per 2**40 bytes.
     assert costs["Pub/Sub"] == pytest.approx(3.9e9 / 1_099_511_627_776 * 40)
     assert costs["logs"] == pytest.approx(2e9 / 1_073_741_824 * 0.5)
 
 
 def test_small_message_is_billed_as_1000_bytes() -> None:
-    """Each push is one request, and Pub/Sub bills at least 1,000 bytes for a request."""
+    """The push of a job of 100 bytes costs as much as the push of one of 1,000 bytes."""
     tiny, small = (bill(replace(PAGES_OF_1_S, job_bytes=size))["Pub/Sub"] for size in (100, 1_000))
     # Only publishing becomes cheaper, because a request publishes a batch of messages.
     published = 900 * 1e6 / 2**40 * 40
@@ -56,7 +56,7 @@ def test_small_message_is_billed_as_1000_bytes() -> None:
 def test_higher_concurrency_never_costs_more(
     latency: float, concurrency: int, vcpus: float, processor: float, attempts: int
 ) -> None:
-    """One more page at the same time costs the same or less, but never less than the processor time."""
+    """With one more page at the same time, the bill is not higher, and the processor time is still paid."""
     crawling = Crawling(latency, concurrency, vcpus=vcpus, processor_seconds=processor, attempts=attempts)
     denser = replace(crawling, concurrency=concurrency + 1)
     assert instance_seconds(denser) <= instance_seconds(crawling)

@@ -1,4 +1,4 @@
-"""Fixtures: the image of each service, built once for all tests of this folder."""
+"""Fixtures that build the image of each service once for all tests of this folder."""
 
 import shutil
 import sys
@@ -47,7 +47,7 @@ def image(images: Callable[[str], Image], service: str) -> Image:
 
 @pytest.fixture
 def show(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """A function that prints a line of measurements; no test asserts them."""
+    """A function that prints a line of measurements, which no test asserts."""
 
     def print_line(line: str) -> None:
         with capsys.disabled():

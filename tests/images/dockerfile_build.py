@@ -1,6 +1,6 @@
-"""Builds a Dockerfile without a container engine: every stage is a directory that contains `/app`.
+"""Builds an image without a container engine: each stage is a directory that contains `/app`.
 
-It implements the instructions that our two Dockerfiles use, and rejects all others. This machine's Python
+Only the instructions that the two Dockerfiles use are implemented; others are rejected. This machine's Python
 replaces the base image. The engine's layers and cache are not simulated.
 """
 
@@ -19,7 +19,7 @@ from dockerfile_parse import DockerfileParser
 
 from tests.repository.tree import ROOT
 
-#: Directory that our Dockerfiles write to; they write to no other.
+#: The only directory that the Dockerfiles write to.
 APP = "/app"
 #: Time limit of a RUN instruction, in seconds; it downloads packages.
 RUN_TIMEOUT_SECONDS = 600

@@ -1,4 +1,4 @@
-"""Tests of the built images: their contents, and their commands under Cloud Run's container contract.
+"""Tests of the contents of the built images, and of their commands under Cloud Run's container contract.
 
 https://cloud.google.com/run/docs/container-contract. All these tests are in one file, so that one process of
 pytest-xdist runs them and builds each image once.
@@ -59,7 +59,7 @@ def size(folder: Path) -> int:
 def test_installed_packages_are_exactly_those_of_the_lock(
     image: Image, service: str, show: Callable[[str], None]
 ) -> None:
-    """The image contains no other package, so an attacker has fewer tools. Prints the sizes."""
+    """The image contains exactly the packages of the service's lock. The test prints the sizes."""
     installed = {normal(package.metadata["Name"]) for package in distributions(path=[str(packages(image))])}
     assert installed <= locked(service).keys()
     # pycparser is locked with a marker that excludes it on some machines.
@@ -74,13 +74,13 @@ def test_installed_packages_are_exactly_those_of_the_lock(
 
 
 def test_only_the_code_of_the_service_is_copied(image: Image, service: str) -> None:
-    """The image contains neither the other service nor the developers' lock."""
+    """The image contains the service's own package and those that it imports, and no other files."""
     assert {path.name for path in (app(image) / "code").iterdir()} == package_closure(service)
     assert sorted(path.name for path in app(image).iterdir()) == ["code", "venv"]
 
 
 def test_every_file_is_readable_and_compiled(image: Image) -> None:
-    """The service runs as a user that owns no file, and cannot write bytecode when it starts."""
+    """All users may read every file, and every module has bytecode, as the service cannot write any."""
     files = [path for path in app(image).rglob("*") if path.is_file() and not path.is_symlink()]
     assert [path for path in files if not path.stat().st_mode & 0o004] == []
     code = [
@@ -95,7 +95,7 @@ def test_every_file_is_readable_and_compiled(image: Image) -> None:
 
 @pytest.mark.parametrize("tool", ["pip", "setuptools"])
 def test_installer_is_removed(image: Image, tool: str) -> None:
-    """A running service cannot install packages."""
+    """The image contains no pip and no setuptools, so a running service cannot install packages."""
     done = subprocess.run(
         [app(image) / "venv/bin/python", "-c", f"import {tool}"],
         capture_output=True,
@@ -171,7 +171,7 @@ def pull_published(pubsub: str, service: str) -> int:
 def test_first_request_after_a_cold_start_succeeds(
     container: Container, service: str, site: Site, pubsub: str, show: Callable[[str], None]
 ) -> None:
-    """The service needs no home directory, write access or credentials. Prints the cold start."""
+    """A service without a home directory, write access or credentials succeeds. Prints its cold start."""
     site.add("/page", page(service, site))
     status, body = container.first_response(*triggering_request(service, site))
     cold_seconds = time.monotonic() - container.started_at

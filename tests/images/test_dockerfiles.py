@@ -23,7 +23,7 @@ def values(service: str, instruction: str) -> list[str]:
 
 
 def test_hadolint_reports_nothing(service: str) -> None:
-    """Hadolint finds common mistakes in Dockerfiles."""
+    """Hadolint, which finds common mistakes in Dockerfiles, reports nothing."""
     hadolint = shutil.which("hadolint", path=str(Path(sys.executable).parent)) or shutil.which("hadolint")
     if hadolint is None:
         skip_or_fail("hadolint has no build for this machine")
@@ -41,25 +41,25 @@ def test_base_image_is_pinned_by_digest(service: str) -> None:
 
 
 def test_both_services_use_the_same_base_image() -> None:
-    """A single base image has to be renewed, and the registry stores its layers once."""
+    """Both Dockerfiles begin with the same FROM, so that only one base image has to be renewed."""
     assert values("dispatcher", "FROM")[0] == values("worker", "FROM")[0]
 
 
 def test_user_is_a_number_other_than_root(service: str) -> None:
-    """Kubernetes can check only a numeric user id against root (`runAsNonRoot`)."""
+    """USER is a numeric user and group other than root, as Kubernetes' `runAsNonRoot` requires."""
     [user] = values(service, "USER")
     assert re.fullmatch(r"[1-9]\d{3,}:[1-9]\d{3,}", user)
 
 
 def test_only_wheels_with_locked_hashes_are_installed(service: str) -> None:
-    """Pip installs only wheels whose hashes are in the service's lock, so it compiles nothing."""
+    """Pip may install only wheels whose hashes are in the service's lock, so it compiles nothing."""
     [install] = [line for line in values(service, "RUN") if " install " in line]
     assert {"--require-hashes", "--only-binary=:all:"} <= set(install.split())
     assert install.endswith(f"--requirement /app/{service}.txt")
 
 
 def test_copied_packages_are_those_that_the_service_imports(service: str) -> None:
-    """The other service, the console and the tests are not copied."""
+    """The Dockerfile copies exactly the packages that the service imports and the service's lock."""
     copied = {value.split()[0] for value in values(service, "COPY") if not value.startswith("--from")}
     assert copied == package_closure(service) | {f"locks/{service}.txt"}
 
@@ -79,7 +79,7 @@ def test_entry_point_is_the_command_of_scrapeq_up(service: str, tmp_path: Path) 
     "folder", ["tests", "console", "localpubsub", "terraform", ".git", "docs", "benchmarks"]
 )
 def test_dockerignore_excludes_other_folders(folder: str) -> None:
-    """The build context contains only what the services need."""
+    """`.dockerignore` excludes all folders by default, and does not include the folders of this list."""
     rules = (ROOT / ".dockerignore").read_text(encoding="utf-8").split("\n")
     assert "*" in rules
     assert f"!{folder}" not in rules

@@ -1,4 +1,4 @@
-"""A fake of Cloud Scheduler, Cloud Run and bq, which the smoke test uses besides Pub/Sub.
+"""A fake of Cloud Scheduler, Cloud Run and bq, which the smoke test uses in addition to Pub/Sub.
 
 The smoke test runs the real gcloud. `CLOUDSDK_API_ENDPOINT_OVERRIDES_*` directs its requests to the fake.
 Since gcloud adds the region to the host of Cloud Run, the fake receives those requests as an HTTP proxy.
@@ -75,7 +75,7 @@ class FakeGoogle:
 
     def _dispatch(self) -> None:
         """Post the crawl to the local dispatcher, as Cloud Scheduler does."""
-        request = urllib.request.Request(  # noqa: S310 - the stack's own dispatcher
+        request = urllib.request.Request(  # noqa: S310 - the URL is that of the local dispatcher
             self.stack.dispatcher_url, json.dumps(self.crawl).encode(), {"Content-Type": "application/json"}
         )
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

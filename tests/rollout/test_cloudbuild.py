@@ -41,7 +41,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 def test_build_file_matches_the_json_schema(name: str) -> None:
-    """Cloud Build itself reports a misspelt key of a step only when the build is submitted."""
+    """Each build file is valid against the JSON schema of Cloud Build, which finds misspelt keys of steps."""
     done = subprocess.run(
         [TOOLS / "check-jsonschema", "--builtin-schema", "vendor.cloudbuild", ROOT / name],
         capture_output=True,
@@ -53,12 +53,12 @@ def test_build_file_matches_the_json_schema(name: str) -> None:
 
 
 def test_top_level_keys_are_known(name: str) -> None:
-    """The schema allows any key at the top level, and Cloud Build rejects unknown ones."""
+    """Cloud Build documents each top-level key of a build file; the JSON schema would allow any key."""
     assert document(name).keys() <= TOP_LEVEL_KEYS
 
 
 def test_substitutions_are_defined_and_used() -> None:
-    """With MUST_MATCH, Cloud Build rejects a build with an undefined or an unused substitution."""
+    """The build defines exactly the substitutions that it uses, as Cloud Build's MUST_MATCH requires."""
     build = document(BUILD)
     texts = (
         [step["script"] for step in build["steps"]] + build["images"] + list(build["substitutions"].values())
@@ -73,7 +73,7 @@ def test_substitutions_are_defined_and_used() -> None:
 
 
 def test_pull_request_runs_the_same_checks_and_pushes_nothing() -> None:
-    """The check of a pull request also builds both images, but neither pushes nor applies."""
+    """A pull request's build runs the same checks and builds both images, but does not push or apply."""
     checked, rolled_out = steps(CHECK), steps(BUILD)
     for step in ("copy-terraform", "check", "check-terraform"):
         assert checked[step] == rolled_out[step]
@@ -94,7 +94,7 @@ def finished_before(step: str) -> set[str]:
 
 
 def test_images_are_pushed_after_all_checks() -> None:
-    """The order is: checks, pushed images, plan, apply, smoke test."""
+    """A roll-out runs in this order: checks, push of the images, plan, apply, smoke test."""
     checks = {"copy-terraform", "check", "check-terraform"}
     for service in ("dispatcher", "worker"):
         assert finished_before(f"push-{service}") == checks | {f"build-{service}"}
@@ -108,7 +108,7 @@ def test_images_are_pushed_after_all_checks() -> None:
 
 
 def test_images_have_provenance_and_builds_log_to_cloud_logging() -> None:
-    """Cloud Build records provenance for `images`. A build with its own account needs CLOUD_LOGGING_ONLY."""
+    """The build lists both images, so Cloud Build records their provenance; builds use Cloud Logging."""
     build = document(BUILD)
     assert build["options"]["requestedVerifyOption"] == "VERIFIED"
     assert {image.rsplit("/", 1)[1] for image in build["images"]} == {
@@ -134,7 +134,7 @@ def test_names_in_terraform_match_the_build_and_the_smoke_test() -> None:
 
 @pytest.mark.parametrize("where", sorted(scripts()))
 def test_shellcheck_reports_nothing(where: str, tmp_path: Path) -> None:
-    """ShellCheck finds common mistakes, for example unquoted variables."""
+    """ShellCheck, which finds mistakes such as unquoted variables, reports nothing for each script."""
     shellcheck = TOOLS / "shellcheck"
     if not shellcheck.is_file():
         skip_or_fail("shellcheck has no build for this machine")

@@ -1,6 +1,7 @@
 """Tests that gcloud, bq and Terraform accept the commands of docs/how-to/deploy.md and of the scripts.
 
-gcloud and bq each have a file with all their commands and flags, for completion in shells. No command is run.
+The tests do not run the commands. They compare them with the files that gcloud and bq have for completion in
+shells, and which list all commands and flags.
 """
 
 import json
@@ -119,7 +120,7 @@ def test_gcloud_command_and_its_flags_exist(arguments: list[str]) -> None:
     ],
 )
 def test_misspelt_gcloud_words_are_found(line: str, unknown: list[str]) -> None:
-    """The check above can fail: it finds misspelt commands and flags, and accepts correct ones."""
+    """The check reports misspelt gcloud commands and flags, and accepts correct ones."""
     assert unknown_words(line.split(), gcloud_tree()) == unknown
 
 
@@ -134,7 +135,7 @@ def test_bq_command_and_its_flags_exist(arguments: list[str]) -> None:
 
 
 def test_terraform_variables_and_resources_in_the_guide_exist() -> None:
-    """The configuration declares every variable and resource that commands and examples name."""
+    """Terraform declares every variable and resource that the guide's commands and examples name."""
     variables = "".join(path.read_text("utf-8") for path in (ROOT / "terraform").glob("variables-*.tf"))
     declared = set(re.findall(r'^variable "(\w+)"', variables, re.MULTILINE))
     examples = re.findall(r"```hcl\n(.*?)```", GUIDE, re.DOTALL)
@@ -147,7 +148,7 @@ def test_terraform_variables_and_resources_in_the_guide_exist() -> None:
 
 
 def test_links_of_the_guide_lead_to_files() -> None:
-    """Every relative link leads to an existing file."""
+    """Every relative link in the deployment guide leads to an existing file."""
     assert [
         path
         for path in re.findall(r"\]\(([\w./-]+)\)", GUIDE)
@@ -165,7 +166,7 @@ def test_guide_and_build_use_the_same_names() -> None:
 
 
 def test_guide_names_the_base_image_of_the_dockerfiles() -> None:
-    """If the base image changes, the guide must change too."""
+    """The image in the guide's `imagetools inspect` command is the base image of both Dockerfiles."""
     dockerfiles = [
         (ROOT / service / "Dockerfile").read_text(encoding="utf-8") for service in ("dispatcher", "worker")
     ]

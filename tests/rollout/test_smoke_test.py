@@ -107,7 +107,7 @@ def test_working_stack_passes_and_keeps_other_dead_letters(google: FakeGoogle, s
 
 @pytest.mark.parametrize("pubsub_arguments", [("--without-service-agent-permissions",)])
 def test_missing_service_agent_permission_is_reported(google: FakeGoogle, smoke_test: SmokeTest) -> None:
-    """If Pub/Sub's agent may not publish dead letters, it retries the job forever; the script reports why."""
+    """If Pub/Sub's service agent may not publish dead letters, the script fails and names the role."""
     done = smoke_test(max_wait_seconds=15)
     assert done.returncode == 1
     assert "Pub/Sub's service agent may lack the role publisher" in done.stderr
@@ -115,7 +115,7 @@ def test_missing_service_agent_permission_is_reported(google: FakeGoogle, smoke_
 
 
 def test_revision_that_is_not_ready_fails_before_dispatch(google: FakeGoogle, smoke_test: SmokeTest) -> None:
-    """Cloud Run still routes requests to the previous release, so the script dispatches nothing and fails."""
+    """If the newest revision is not ready, the script fails and dispatches nothing."""
     google.ready["scrapeq-worker"] = "scrapeq-worker-00001"
     done = smoke_test()
     assert done.returncode == 1
@@ -124,7 +124,7 @@ def test_revision_that_is_not_ready_fails_before_dispatch(google: FakeGoogle, sm
 
 
 def test_missing_terraform_output_is_reported_in_one_line(smoke_test: SmokeTest, tmp_path: Path) -> None:
-    """The message names the file and the missing output, without a stack trace."""
+    """If an output is missing, the script prints one line that names the file and the output."""
     empty = tmp_path / "empty.json"
     empty.write_text("{}", encoding="utf-8")
     done = smoke_test(empty)

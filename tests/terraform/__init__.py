@@ -1,1 +1,1 @@
-"""The cloud's stack: applied and taken down on a stand-in of the provider, and compared with the code."""
+"""Tests that apply and destroy the Terraform stack with a stand-in provider, and compare it with the code."""

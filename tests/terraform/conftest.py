@@ -1,4 +1,4 @@
-"""Fixtures: Terraform with the stand-in provider, and one lifecycle of the stack per release."""
+"""Fixtures that run Terraform with the stand-in provider, and apply the stack once per release."""
 
 import fcntl
 import json
@@ -25,7 +25,7 @@ def terraform() -> str:
 
 @pytest.fixture(scope="session")
 def copy_stack(terraform: str, tmp_path_factory: pytest.TempPathFactory) -> CopyStack:
-    """A function that copies the configuration to run Terraform in."""
+    """A function that copies the configuration into a directory in which Terraform can run."""
     try:
         configuration = install(terraform)
     except Unavailable as error:
@@ -47,13 +47,14 @@ def stack(copy_stack: CopyStack) -> Stack:
 def lifecycle(
     request: pytest.FixtureRequest, copy_stack: CopyStack, tmp_path_factory: pytest.TempPathFactory
 ) -> Lifecycle:
-    """Apply, plan again and destroy, with the oldest and the newest supported release of the provider.
+    """The results of one apply, second plan and destroy, with the newest and the oldest supported provider.
 
-    The lifecycle runs once, even if several pytest-xdist processes use it.
+    The lifecycle runs once for each release, even if several pytest-xdist processes use it.
     """
     release, shared = request.param, tmp_path_factory.getbasetemp()
     if os.environ.get("PYTEST_XDIST_WORKER"):
-        shared = shared.parent  # all workers' (https://pytest-xdist.readthedocs.io/en/stable/how-to.html)
+        # The parent is common to all processes: https://pytest-xdist.readthedocs.io/en/stable/how-to.html
+        shared = shared.parent
     record = shared / f"lifecycle-{release}.json"
     with record.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

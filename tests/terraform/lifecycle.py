@@ -1,4 +1,4 @@
-"""One lifecycle of the stack: apply, plan again, destroy."""
+"""Runs one lifecycle of the stack (apply, second plan, destroy) and records its results."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -32,7 +32,7 @@ class CopyStack(Protocol):
 
 @dataclass(frozen=True)
 class Lifecycle:
-    """One lifecycle of the stack: apply, a second plan, destroy.
+    """The results of one lifecycle of the stack: apply, second plan, destroy.
 
     Attributes:
         release: the provider's release.
@@ -40,7 +40,7 @@ class Lifecycle:
         outputs: the values of the outputs by name.
         changes: exit status of the second plan: 0 if it has no changes, 2 if it has some.
         second_plan: the text of the second plan.
-        remaining: addresses of resources that remain after the destroy, one a line.
+        remaining: addresses of resources that remain after the destroy, one per line.
     """
 
     release: str
@@ -63,7 +63,7 @@ class Lifecycle:
 
 
 def run_lifecycle(stack: Stack, release: str) -> Lifecycle:
-    """Apply, plan again, destroy."""
+    """Apply the stack, plan again and destroy it; return the results."""
     options = [*LIFECYCLES[release], *COMMON_OPTIONS]
     stack.succeed("apply", "-auto-approve", "-no-color", *options)
     resources, outputs = stack.resources(), stack.outputs()

@@ -1,4 +1,8 @@
-"""Runs an applied stack on this machine: Pub/Sub, both services, and a gate like Cloud Run's before each."""
+"""Runs locally what Terraform applied: Pub/Sub, the dispatcher and the worker.
+
+In front of each service is a gate: a proxy that checks requests as Cloud Run does
+(localpubsub.cloud_run_gate).
+"""
 
 import base64
 import os
@@ -57,23 +61,23 @@ class Applied:
         found = [resource["values"] for resource in self._resources if resource["type"] == kind]
         return {values["name"]: values for values in found}
 
-    def service(self, what: str) -> dict[str, Any]:
-        """Return the template of a Cloud Run service; `what` is `worker` or `dispatcher`."""
+    def template(self, service: str) -> dict[str, Any]:
+        """Return the template of a Cloud Run service; `service` is `worker` or `dispatcher`."""
         services = self.of("google_cloud_run_v2_service")
-        (template,) = next(values for name, values in services.items() if name.endswith(what))["template"]
+        (template,) = next(values for name, values in services.items() if name.endswith(service))["template"]
         return dict(template)
 
-    def environment(self, what: str) -> dict[str, str]:
+    def environment(self, service: str) -> dict[str, str]:
         """Return the environment variables of a service's container."""
-        return {env["name"]: env["value"] for env in self.service(what)["containers"][0]["env"]}
+        return {env["name"]: env["value"] for env in self.template(service)["containers"][0]["env"]}
 
-    def invokers(self, what: str) -> set[str]:
+    def invokers(self, service: str) -> set[str]:
         """Return the accounts that may call a service."""
         return {
             resource["values"]["member"].removeprefix("serviceAccount:")
             for resource in self._resources
             if resource["type"] == "google_cloud_run_v2_service_iam_member"
-            and resource["values"]["name"].endswith(what)
+            and resource["values"]["name"].endswith(service)
         }
 
     def pubsub(self, origins: Mapping[str, str]) -> dict[str, Any]:
@@ -81,7 +85,7 @@ class Applied:
 
         Args:
             origins: maps the origin of each service's URL in the cloud to its origin on this machine.
-                Nothing else differs from what was applied.
+                All other values are as Terraform applied them.
         """
         project = self.environment("worker")["GOOGLE_CLOUD_PROJECT"]
         subscriptions = []
@@ -97,8 +101,8 @@ class Applied:
         return {"project": project, "topics": topics, "subscriptions": subscriptions}
 
 
-def _block(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """Return a block, which Terraform's state holds as a list with one element, without its unset fields."""
+def _block(value: Any) -> Any:  # noqa: ANN401 - a JSON value has no narrower type
+    """Convert a block of Terraform's state, a list with one object, to that object without unset fields."""
     if not isinstance(value, list):
         return value
     return {
@@ -110,11 +114,11 @@ def _block(value: Any) -> Any:  # noqa: ANN401 - JSON
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """A running stack.
+    """A local run of the stack that Terraform applied.
 
     Attributes:
         applied: the values that Terraform applied.
-        pubsub: the stack's Pub/Sub.
+        pubsub: localpubsub, which replaces the stack's Pub/Sub.
         ledger: the ledger that its BigQuery subscriptions fill.
     """
 
@@ -148,32 +152,34 @@ class Rehearsal:
 
 @contextmanager
 def running_rehearsal(resources: list[dict[str, Any]], scratch: Path) -> Iterator[Rehearsal]:
-    """Run an applied stack until the context ends."""
-    here = _LocalStack(Applied(resources), scratch)
+    """Run an applied stack locally until the context ends."""
+    local = _LocalStack(Applied(resources), scratch)
     ledger = Ledger(scratch)
     ledger.create()
     with ExitStack() as running:
         watcher = running.enter_context(ProcessWatcher())
         pubsub = running.enter_context(
             localpubsub.running(
-                port=here.grpc_port,
-                http_port=here.http_port,
+                port=local.grpc_port,
+                http_port=local.http_port,
                 data=ledger.path.parent,
-                setup=here.applied.pubsub(here.origins),
+                setup=local.applied.pubsub(local.origins),
                 time_scale=TIME_SCALE,
             )
         )
-        for what in COMMANDS:
-            service, gate = Process(here.service(what), watcher), Process(here.gate(what), watcher)
+        for name in COMMANDS:
+            service, gate = Process(local.service(name), watcher), Process(local.gate(name), watcher)
             running.callback(service.kill)
             running.callback(gate.kill)
             wait_until_healthy(service)
-            wait_until(partial(_rejects_anonymous, gate.launch.health_url), f"the gate of the {what} answers")
-        yield Rehearsal(here.applied, pubsub, ledger, here.origins)
+            wait_until(
+                partial(_rejects_anonymous, gate.launch.health_url), f"the gate of the {name} responds"
+            )
+        yield Rehearsal(local.applied, pubsub, ledger, local.origins)
 
 
 class _LocalStack:
-    """Ports and processes of an applied stack on this machine.
+    """Chooses the ports of an applied stack on this machine, and returns how to launch its processes.
 
     Attributes:
         applied: the values that Terraform applied.
@@ -185,59 +191,61 @@ class _LocalStack:
         self.applied = applied
         self.grpc_port, self.http_port = free_port(), free_port()
         self._scratch = scratch
-        self._ports = {what: free_port() for what in COMMANDS}
-        self._gates = {what: free_port() for what in COMMANDS}
+        self._ports = {service: free_port() for service in COMMANDS}
+        self._gate_ports = {service: free_port() for service in COMMANDS}
         self._certs_url = f"http://127.0.0.1:{self.http_port}/oauth2/v1/certs"
         self.origins = {
-            applied.environment(what)["PUSH_AUDIENCE"]: f"http://127.0.0.1:{self._gates[what]}"
-            for what in COMMANDS
+            applied.environment(service)["PUSH_AUDIENCE"]: f"http://127.0.0.1:{self._gate_ports[service]}"
+            for service in COMMANDS
         }
 
-    def service(self, what: str) -> Launch:
-        """Return how to launch a service with Terraform's environment and what Cloud Run adds to it."""
+    def service(self, name: str) -> Launch:
+        """Return how to launch a service with the environment variables that Terraform and Cloud Run set."""
         environment = {
-            **self.applied.environment(what),
-            # Set by Cloud Run: https://cloud.google.com/run/docs/container-contract#services-env-vars
-            "PORT": str(self._ports[what]),
-            "K_SERVICE": what,
-            "K_REVISION": f"{what}-00001",
-            "K_CONFIGURATION": what,
-            # Needed on this machine.
+            **self.applied.environment(name),
+            # Cloud Run sets these: https://cloud.google.com/run/docs/container-contract#services-env-vars
+            "PORT": str(self._ports[name]),
+            "K_SERVICE": name,
+            "K_REVISION": f"{name}-00001",
+            "K_CONFIGURATION": name,
+            # These replace the cloud by this machine.
             "HOST": "127.0.0.1",
             "PATH": os.environ["PATH"],
             "PUBSUB_EMULATOR_HOST": f"127.0.0.1:{self.grpc_port}",
             "PUSH_CERTS_URL": self._certs_url,
         }
         command, health = (
-            (sys.executable, "-m", *COMMANDS[what]),
-            f"http://127.0.0.1:{self._ports[what]}/healthz",
+            (sys.executable, "-m", *COMMANDS[name]),
+            f"http://127.0.0.1:{self._ports[name]}/healthz",
         )
-        return Launch(what, command, environment, self._scratch / f"{what}.log", health)
+        return Launch(name, command, environment, self._scratch / f"{name}.log", health)
 
-    def gate(self, what: str) -> Launch:
-        """Return how to launch the gate that checks tokens, invokers and limits like Cloud Run."""
-        template, invokers = self.applied.service(what), self.applied.invokers(what)
+    def gate(self, service: str) -> Launch:
+        """Return how to launch the gate, which checks tokens, invokers and limits as Cloud Run does."""
+        template, invokers = self.applied.template(service), self.applied.invokers(service)
         command = (
             *(
                 sys.executable,
                 "-m",
                 "localpubsub.cloud_run_gate",
                 "--to",
-                f"http://127.0.0.1:{self._ports[what]}",
+                f"http://127.0.0.1:{self._ports[service]}",
             ),
-            *("--audience", self.applied.environment(what)["PUSH_AUDIENCE"], "--certs-url", self._certs_url),
+            *("--audience", self.applied.environment(service)["PUSH_AUDIENCE"]),
+            *("--certs-url", self._certs_url),
             *("--max-instances", str(template["scaling"][0]["max_instance_count"])),
             *("--concurrency", str(template["max_instance_request_concurrency"])),
-            *("--port", str(self._gates[what])),
-            # The gate checks at most one account; two accounts may call the dispatcher.
+            *("--port", str(self._gate_ports[service])),
+            # The gate can check only one account. Two accounts may call the dispatcher, so its gate does not
+            # check the account.
             *(("--service-account", *invokers) if len(invokers) == 1 else ()),
         )
-        log, url = self._scratch / f"{what}-gate.log", f"http://127.0.0.1:{self._gates[what]}/"
-        return Launch(f"gate of the {what}", command, dict(os.environ), log, url)
+        log, url = self._scratch / f"{service}-gate.log", f"http://127.0.0.1:{self._gate_ports[service]}/"
+        return Launch(f"gate of the {service}", command, dict(os.environ), log, url)
 
 
 def _rejects_anonymous(gate: str) -> bool:
-    """Return whether the gate answers, and rejects a request without a token."""
+    """Return whether the gate is running and rejects a request without a token."""
     try:
         return requests.get(gate, timeout=120).status_code == 403
     except requests.ConnectionError:

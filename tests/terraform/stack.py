@@ -1,4 +1,4 @@
-"""A copy of the configuration to run Terraform in, so that nothing is left in the checkout."""
+"""Runs Terraform in a copy of the configuration, so that it leaves no files in the checkout."""
 
 import json
 import os

@@ -15,7 +15,7 @@ from tests.repository.tree import ROOT
 SOURCE: Final = ROOT / "terraform" / "tests" / "offline"
 #: Modules of the stand-in's program, which are installed together.
 PROGRAM: Final = ("lifecycle.py", "plugin.py", "provider.py", "validation.py", "values.py", "wire.py")
-#: Oldest and newest release of the provider that terraform.tf allows and that the stand-in has.
+#: The oldest release of the provider that terraform.tf allows, and the newest that the stand-in supports.
 OLDEST, NEWEST = "6.50.0", "7.45.0"
 HOST: Final = "registry.terraform.io"  #: the registry that Terraform infers for `hashicorp/google`
 
@@ -27,8 +27,8 @@ class Unavailable(Exception):
 def install(terraform: str) -> Path:
     """Return a Terraform CLI configuration that points to the stand-in; install it if it is missing.
 
-    It is stored in the virtual environment under a fingerprint of its sources. Several processes may call
-    this at the same time.
+    The stand-in is installed into the virtual environment, in a directory named after a hash of its sources.
+    Several processes may call this function at the same time.
 
     Raises:
         Unavailable: if the provider's bindings cannot be downloaded.

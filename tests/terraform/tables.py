@@ -1,4 +1,4 @@
-"""``python -m tests.terraform.tables`` writes the tables of inputs and outputs into terraform/README.md."""
+"""Writes the tables of inputs and outputs into terraform/README.md: ``python -m tests.terraform.tables``."""
 
 import re
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ def outputs() -> str:
 
 
 def written(text: str) -> str:
-    """Return the README's text with both tables as the code has them."""
+    """Return the README's text with both tables replaced by those of the code."""
     for mark, table in (("inputs", inputs()), ("outputs", outputs())):
         begin, end = f"<!-- {mark} -->\n", f"\n<!-- /{mark} -->"
         before, found, rest = text.partition(begin)

@@ -1,4 +1,4 @@
-"""The permissions of every account: all are listed here, and nothing else is granted."""
+"""Tests that each account has exactly the permissions that are listed here."""
 
 import re
 from collections import defaultdict
@@ -11,13 +11,14 @@ from tests.terraform.stand_in import NEWEST
 pytestmark = pytest.mark.timeout(600)
 
 AGENT = "Pub/Sub's service agent"
-# Account → (role, resource), with ack_policy = "settled" and build triggers, which need the most permissions.
+# The expected grants of each account, as (role, resource), for a stack with ack_policy = "settled" and build
+# triggers. Such a stack needs the most permissions.
 GRANTS = {
     "dispatcher": {("roles/pubsub.publisher", "scrape-jobs")},
     "worker": {
         ("roles/pubsub.publisher", "scrape-outcomes"),
-        ("roles/pubsub.publisher", "scrape-jobs"),  # a deferred job
-        ("roles/pubsub.publisher", "scrape-jobs-dead"),  # a failed job that the worker dead-letters
+        ("roles/pubsub.publisher", "scrape-jobs"),  # The worker publishes a deferred job again.
+        ("roles/pubsub.publisher", "scrape-jobs-dead"),  # The worker dead-letters a failed job.
     },
     "push": {("roles/run.invoker", "scrapeq-worker")},
     "replay": {("roles/run.invoker", "scrapeq-dispatcher")},
@@ -45,7 +46,7 @@ GRANTS = {
 }
 # Roles that can be granted on nothing smaller than the project.
 PROJECT_WIDE = {"roles/logging.logWriter"}
-# Fields that name the resource of a grant, the smallest resource first.
+# Fields of an IAM resource that name the resource on which the role is granted, the smallest resource first.
 PLACES = (
     "table_id", "dataset_id", "topic", "subscription", "service_account_id", "repository", "name", "project",
 )  # fmt: skip
@@ -65,7 +66,7 @@ def grants(lifecycle: Lifecycle) -> dict[str, set[tuple[str, str]]]:
 
 
 def account_of(member: str) -> str:
-    """Return the short name of an account, or the member itself if it is not ours."""
+    """Return the short name of an account of this stack; return any other member unchanged."""
     if re.fullmatch(r"serviceAccount:service-\d+@gcp-sa-pubsub\.iam\.gserviceaccount\.com", member):
         return AGENT
     ours = re.fullmatch(r"serviceAccount:scrapeq-(\w+)@my-project\.iam\.gserviceaccount\.com", member)
@@ -73,7 +74,7 @@ def account_of(member: str) -> str:
 
 
 def test_grants_are_exactly_those_listed(lifecycle: Lifecycle) -> None:
-    """Least privilege: no grant to allUsers, to a default account or to any account that is not ours."""
+    """Each account has exactly the expected roles, and no other account (for example allUsers) has a role."""
     expected = GRANTS if lifecycle.release == NEWEST else small_stack_grants()
     assert grants(lifecycle) == expected
 
@@ -85,13 +86,13 @@ def small_stack_grants() -> dict[str, set[tuple[str, str]]]:
 
 
 def test_no_grant_replaces_grants_made_elsewhere(lifecycle: Lifecycle) -> None:
-    """A policy or binding resource would remove grants made outside this stack."""
+    """The stack has no IAM policies or bindings, which would remove other grants, and no account keys."""
     kinds = {resource["type"] for resource in lifecycle.resources}
     assert {kind for kind in kinds if kind.endswith(("_iam_binding", "_iam_policy", "_key"))} == set()
 
 
 def test_project_wide_grants_are_only_those_without_a_smaller_resource(lifecycle: Lifecycle) -> None:
-    """Our accounts have no permission on other resources of the project."""
+    """The only role that is granted on the whole project is logging.logWriter."""
     assert {values["role"] for values in lifecycle.of("google_project_iam_member")} <= PROJECT_WIDE
 
 

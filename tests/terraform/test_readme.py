@@ -1,16 +1,16 @@
-"""terraform/README.md lists the variables and outputs of the code."""
+"""Tests that terraform/README.md lists the variables and outputs of the code."""
 
 from tests.terraform.tables import README, rows, written
 
 
 def test_tables_match_the_code() -> None:
-    """If this fails, run ``python -m tests.terraform.tables``."""
+    """Both tables in the README equal those made from the code (``python -m tests.terraform.tables``)."""
     text = README.read_text(encoding="utf-8")
     assert written(text) == text
 
 
 def test_every_row_has_a_description() -> None:
-    """The parser finds the variables and outputs with their descriptions, so the check above can fail."""
+    """The parser finds all variables and outputs, and each has a description."""
     variables, outputs = list(rows("variables-*.tf")), list(rows("outputs.tf"))
     assert len(variables) > 30
     assert len(outputs) > 15

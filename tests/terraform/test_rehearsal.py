@@ -1,4 +1,7 @@
-"""From Cloud Scheduler's request to the dead letter, on this machine, with the applied values."""
+"""Tests of a scheduled crawl on this machine, with the values that Terraform applied.
+
+They begin with Cloud Scheduler's request and end with the rows of the ledger and a dead letter.
+"""
 
 import json
 from collections.abc import Iterator
@@ -57,7 +60,7 @@ def rehearsal(
 
 
 def test_scheduled_crawl_ends_in_a_balanced_ledger_with_one_dead_letter(rehearsal: Rehearsal) -> None:
-    """Every job succeeds or is dead-lettered; the operator's subscription has the dead letter."""
+    """All jobs of a crawl succeed except that of a missing page, which becomes a dead letter."""
     assert rehearsal.trigger(CRAWL, SCHEDULED)["run_id"] == RUN
     ledger = rehearsal.ledger
     wait_until(
@@ -66,7 +69,7 @@ def test_scheduled_crawl_ends_in_a_balanced_ledger_with_one_dead_letter(rehearsa
         120,
     )
     assert ledger.accounting(RUN).adds_up
-    # Each topic is recorded by its own subscription, so the dead letter may arrive before its outcome.
+    # Each topic has a separate ledger subscription, so the dead letter may be written before its outcome.
     wait_until(
         lambda: [dead.reason for dead in ledger.dead_jobs(RUN)] == ["http_404"],
         "the dead letter has its reason",
@@ -80,7 +83,7 @@ def test_scheduled_crawl_ends_in_a_balanced_ledger_with_one_dead_letter(rehearsa
 
 
 def test_repeated_trigger_makes_the_same_jobs(rehearsal: Rehearsal) -> None:
-    """Cloud Scheduler sends each request at least once, not exactly once."""
+    """If Cloud Scheduler sends the same request again, the run has the same number of jobs as before."""
     before = rehearsal.trigger(CRAWL, SCHEDULED)
     assert rehearsal.trigger(CRAWL, SCHEDULED) == before
     wait_until(

@@ -1,4 +1,4 @@
-"""Terraform sets exactly the settings that the services read, and the services start with them."""
+"""Tests that Terraform sets the settings that the services read, and that the services accept them."""
 
 import pytest
 
@@ -9,9 +9,9 @@ from tests.terraform.lifecycle import Lifecycle
 from worker.settings import WorkerSettings
 
 SERVICES: dict[str, type[ServiceSettings]] = {"dispatcher": DispatcherSettings, "worker": WorkerSettings}
-# Settings that Terraform does not set, and why.
+# The settings that Terraform does not set, each with the reason.
 NOT_SET_BY_TERRAFORM = {
-    "HOST": "the default, all addresses, is right in a container",
+    "HOST": "the default (all addresses) is correct in a container",
     "PORT": "Cloud Run sets it",
     "K_SERVICE": "Cloud Run sets it",
     "K_REVISION": "Cloud Run sets it",
@@ -23,14 +23,14 @@ pytestmark = pytest.mark.timeout(600)
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_variable_set_is_a_setting(lifecycle: Lifecycle, service: str) -> None:
-    """A service would silently ignore a misspelt variable."""
+    """Every environment variable that Terraform sets is a setting that the service reads."""
     read = {name.upper() for name in SERVICES[service].model_fields}
     assert lifecycle.environment(service).keys() - read == set()
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_setting_is_set_or_exempt(lifecycle: Lifecycle, service: str) -> None:
-    """Every setting can be set from Terraform or is listed as an exemption."""
+    """Terraform can set every setting that the service reads, except the listed ones."""
     read = {name.upper() for name in SERVICES[service].model_fields}
     assert read - lifecycle.environment(service).keys() - NOT_SET_BY_TERRAFORM.keys() == set()
 
@@ -39,7 +39,7 @@ def test_every_setting_is_set_or_exempt(lifecycle: Lifecycle, service: str) -> N
 def test_service_starts_with_the_applied_environment(
     lifecycle: Lifecycle, service: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On Cloud Run, this environment is valid: the deadline chain holds, the User-Agent has a contact."""
+    """Each service accepts the applied environment, including its deadlines and User-Agent."""
     for name in SERVICES[service].model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     for name, value in {**lifecycle.environment(service), "K_SERVICE": service, "K_REVISION": "1"}.items():
@@ -48,7 +48,7 @@ def test_service_starts_with_the_applied_environment(
 
 
 def test_resource_names_match_contract_topology(lifecycle: Lifecycle) -> None:
-    """The console, gcloud and the runbook find topics, subscriptions and tables by the names they use."""
+    """Topics, subscriptions and tables have the names that the console and the runbook use."""
     outputs = lifecycle.outputs
     assert outputs["jobs_topic"] == topology.JOBS_TOPIC
     assert outputs["outcomes_topic"] == topology.OUTCOMES_TOPIC
@@ -65,7 +65,7 @@ def test_resource_names_match_contract_topology(lifecycle: Lifecycle) -> None:
 
 
 def test_services_receive_the_names_of_their_topics(lifecycle: Lifecycle) -> None:
-    """Each service publishes to the topics that Terraform created."""
+    """The topics in the services' environment variables are those that Terraform created."""
     assert lifecycle.environment("dispatcher")["JOBS_TOPIC"] == lifecycle.outputs["jobs_topic"]
     assert lifecycle.environment("worker")["OUTCOMES_TOPIC"] == lifecycle.outputs["outcomes_topic"]
     assert lifecycle.environment("worker")["DEAD_LETTER_TOPIC"] == lifecycle.outputs["dead_letter_topic"]

@@ -1,4 +1,4 @@
-"""The contents of the stack: crawls, ledger, alerts, dashboard and the commands in its outputs."""
+"""Tests of the stack's contents: crawls, ledger, alerts, dashboard and the commands in its outputs."""
 
 import base64
 import json
@@ -19,7 +19,8 @@ from tests.terraform.stand_in import NEWEST
 pytestmark = pytest.mark.timeout(600)
 
 LEDGER = ROOT / "contract" / "ledger"
-SECTIONS = {  # of docs/how-to/runbook.md
+# The sections of docs/how-to/runbook.md that alerts link to.
+SECTIONS = {
     "oldest-unacked",
     "dead-letters",
     "push-failures",
@@ -32,12 +33,12 @@ SECTIONS = {  # of docs/how-to/runbook.md
 
 @pytest.mark.parametrize("path", sorted((ROOT / "crawls").glob("*.yaml")), ids=lambda path: path.stem)
 def test_crawl_file_is_a_valid_crawl(path: Path) -> None:
-    """Each file in crawls/ is a crawl with the file's name, which `scrapeq dispatch` also accepts."""
+    """`scrapeq dispatch` accepts each file in crawls/, and the crawl has the file's name."""
     assert load_crawl(path).name == path.stem
 
 
 def test_scheduler_job_posts_the_crawl_file(lifecycle: Lifecycle) -> None:
-    """The body is the crawl file as JSON, and the dispatcher can decode it."""
+    """Each request of Cloud Scheduler contains the crawl file as JSON, and the dispatcher can decode it."""
     for job in lifecycle.of("google_cloud_scheduler_job"):
         body = base64.b64decode(job["http_target"][0]["body"])
         crawl = Crawl.decode(body, CHECKS)
@@ -46,7 +47,7 @@ def test_scheduler_job_posts_the_crawl_file(lifecycle: Lifecycle) -> None:
 
 
 def test_ledger_has_the_tables_and_views_of_contract_ledger(lifecycle: Lifecycle) -> None:
-    """BigQuery gets all tables with their columns, and all views."""
+    """The BigQuery dataset has all tables of contract/ledger with their columns, and all its views."""
     tables = {values["table_id"]: values for values in lifecycle.of("google_bigquery_table")}
     schemas = {path.name.removesuffix(".schema.json"): path for path in LEDGER.glob("*.schema.json")}
     views = {path.stem: path.read_text(encoding="utf-8") for path in LEDGER.glob("*.sql")}
@@ -58,14 +59,14 @@ def test_ledger_has_the_tables_and_views_of_contract_ledger(lifecycle: Lifecycle
 
 
 def test_views_are_nested_at_most_once() -> None:
-    """ledger.tf creates views in two steps: first those that read tables, then those that read views."""
+    """No view reads a view that itself reads a view, because ledger.tf creates views in only two steps."""
     views = {path.stem: path.read_text(encoding="utf-8") for path in LEDGER.glob("*.sql")}
     read = {name: {other for other in views if f".{other}`" in query} for name, query in views.items()}
     assert [name for name, others in read.items() if any(read[other] for other in others)] == []
 
 
 def test_every_alert_links_to_its_runbook_section(lifecycle: Lifecycle) -> None:
-    """An operator who receives an alert finds what to do."""
+    """Every alert links to a section of the runbook, and every section is linked."""
     policies = lifecycle.of("google_monitoring_alert_policy")
     linked = [policy["documentation"][0]["links"][0]["url"].partition("#")[2] for policy in policies]
     assert set(linked) == SECTIONS
@@ -75,7 +76,7 @@ def test_every_alert_links_to_its_runbook_section(lifecycle: Lifecycle) -> None:
 
 
 def test_every_alert_filters_on_a_resource_of_the_stack(lifecycle: Lifecycle) -> None:
-    """A filter names the resource type and a resource of the stack; all but log filters name a metric."""
+    """Each alert's filter names a resource of the stack and, unless it filters logs, a metric."""
     prefixes = ("scrape-", "scrapeq-")
     for policy in lifecycle.of("google_monitoring_alert_policy"):
         for condition in policy["conditions"]:
@@ -87,7 +88,7 @@ def test_every_alert_filters_on_a_resource_of_the_stack(lifecycle: Lifecycle) ->
 
 
 def test_dashboard_tiles_do_not_overlap(lifecycle: Lifecycle) -> None:
-    """No tile covers another, and there are at most 100 (Cloud Monitoring's limit)."""
+    """No two tiles have the same place, and there are at most 100 tiles (Cloud Monitoring's limit)."""
     (dashboard,) = lifecycle.of("google_monitoring_dashboard")
     tiles = json.loads(dashboard["dashboard_json"])["mosaicLayout"]["tiles"]
     places = {(tile["xPos"], tile["yPos"]) for tile in tiles}
@@ -96,13 +97,13 @@ def test_dashboard_tiles_do_not_overlap(lifecycle: Lifecycle) -> None:
 
 
 def test_large_example_has_a_slot_for_every_push(lifecycle: Lifecycle) -> None:
-    """Its slots reach the lower limit of the push window; those of the small example do not."""
+    """The large example has at least 3,000 slots, the push window's lower limit; the small one has fewer."""
     capacity = lifecycle.outputs["push_capacity"]
     assert (capacity["slots"] >= capacity["push_floor"] == 3000) is (lifecycle.release == NEWEST)
 
 
 def test_commands_in_outputs_name_existing_resources(lifecycle: Lifecycle) -> None:
-    """The commands can be pasted as they are, without placeholders."""
+    """Each command in the outputs names a resource of the stack and has no placeholder."""
     outputs = lifecycle.outputs
     commands = [
         outputs["peek_dead_letters_command"],

@@ -1,4 +1,4 @@
-"""The checks that Terraform itself makes: format, schema, its tests, and a whole lifecycle."""
+"""Tests that run Terraform's own checks: format, schema, `terraform test`, apply, second plan and destroy."""
 
 import pytest
 
@@ -11,18 +11,18 @@ pytestmark = pytest.mark.timeout(600)  # takes half a minute, and several times 
 
 
 def test_configuration_is_formatted(stack: Stack) -> None:
-    """`terraform fmt` would change nothing."""
+    """`terraform fmt` reports that all files have the standard format."""
     done = stack.run("fmt", "-check", "-recursive", "-diff", "-no-color")
     assert done.returncode == 0, done.stdout
 
 
 def test_configuration_is_valid(stack: Stack) -> None:
-    """Every argument exists and has the right type, with the newest release of the provider."""
+    """`terraform validate` accepts the configuration with the newest release of the provider."""
     stack.succeed("validate", "-no-color")
 
 
 def test_mistakes_are_rejected(copy_stack: CopyStack) -> None:
-    """The check itself can fail: the stand-in rejects what the real provider rejects."""
+    """With the stand-in provider, `terraform validate` reports each of these mistakes."""
     stack = copy_stack()
     mistakes = [
         (
@@ -50,7 +50,7 @@ def test_oldest_provider_allowed_is_the_oldest_tested() -> None:
 
 
 def test_crawl_too_large_for_cloud_scheduler_is_rejected_at_plan(copy_stack: CopyStack) -> None:
-    """A precondition reports it at plan; otherwise Cloud Scheduler would reject it during apply."""
+    """`terraform plan` reports a crawl that is larger than Cloud Scheduler's limit."""
     stack = copy_stack()
     crawl = stack.directory.parent / "crawls" / "large.yaml"
     crawl.write_text(
@@ -68,26 +68,26 @@ def test_crawl_too_large_for_cloud_scheduler_is_rejected_at_plan(copy_stack: Cop
 
 @pytest.mark.long
 def test_terraform_test_passes(stack: Stack) -> None:
-    """`terraform test` plans the options with a mocked provider and a rejecting run for each validation."""
+    """`terraform test` plans the options with a mocked provider, and rejects each invalid value."""
     assert " 0 failed" in stack.succeed("test", "-no-color")
 
 
 def test_applied_resources_refer_to_each_other(stack: Stack) -> None:
-    """tests/applied checks the references between resources after an apply on the stand-in."""
+    """After an apply with the stand-in, the references between resources are as tests/applied requires."""
     assert " 0 failed" in stack.succeed("test", "-no-color", "-test-directory=tests/applied")
 
 
 def test_second_plan_has_no_changes(lifecycle: Lifecycle) -> None:
-    """After an apply, the configuration and the state agree."""
+    """After an apply, a second plan has no changes."""
     assert lifecycle.changes == 0, lifecycle.second_plan
 
 
 def test_destroy_removes_every_resource(lifecycle: Lifecycle) -> None:
-    """With deletion_protection off, destroy succeeds and leaves nothing."""
+    """With deletion_protection = false, no resource remains after a destroy."""
     assert len(lifecycle.resources) > 50
     assert lifecycle.remaining == ""
 
 
 def test_stack_has_at_most_100_resources(lifecycle: Lifecycle) -> None:
-    """A larger plan would be too long to review."""
+    """The stack has at most 100 resources, so that a plan can be reviewed."""
     assert len(lifecycle.resources) <= 100

@@ -1,4 +1,4 @@
-"""Each validation of a variable is tested: without it, a run in validation.tftest.hcl fails."""
+"""Tests that validation.tftest.hcl covers each validation: if one is removed from a variable, a run fails."""
 
 import os
 import re
@@ -19,12 +19,13 @@ NAMES = re.findall(r'^variable "(\w+)"', VARIABLES, re.MULTILINE)
 
 
 def verdict(terraform: str, folder: Path, variables: str) -> str:
-    """Return the output of `terraform test` for this text of all variables; it needs no provider."""
+    """Return what `terraform test` prints, without a provider; `variables` is the text of variables-*.tf."""
     inputs = folder / "tests" / "inputs"
     installed = inputs.exists()
     inputs.mkdir(parents=True, exist_ok=True)
     head, *runs = re.split(r'^(?=run ")', RUNS, flags=re.MULTILINE)
-    for name in NAMES:  # A file each, because a run that fails skips the others of its file.
+    # Each variable has a separate file, because Terraform skips the other runs of a file after a failed run.
+    for name in NAMES:
         of_name = "".join(run for run in runs if run.startswith(f'run "{name}__'))
         (folder / "tests" / f"{name}.tftest.hcl").write_text(head + of_name, encoding="utf-8")
     for place in (folder, inputs):
@@ -49,13 +50,13 @@ def _run(terraform: str, command: str, folder: Path) -> str:
 
 
 def test_every_validation_is_found() -> None:
-    """The function that removes validations misses none."""
+    """The texts of `in_rounds` lack every validation of the variables exactly once."""
     assert sum(len(lines) for _, lines in in_rounds()) == VARIABLES.count("validation {") > 40
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_variable_has_a_type_and_a_description(name: str) -> None:
-    """Terraform shows both to a user who has to set the variable."""
+    """Every variable declares a type and a description."""
     body = VARIABLES.partition(f'variable "{name}" {{')[2].partition("\n}\n")[0]
     assert "\n  description = " in body
     assert "\n  type " in body
@@ -63,15 +64,15 @@ def test_every_variable_has_a_type_and_a_description(name: str) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_variables_of_a_file_are_in_alphabetical_order(path: Path) -> None:
-    """Alphabetical order makes a variable easy to find in its file."""
+    """The variables of each variables-*.tf are in alphabetical order."""
     names = re.findall(r'^variable "(\w+)"', path.read_text("utf-8"), re.MULTILINE)
     assert names == sorted(names) != []
 
 
 def in_rounds() -> Iterator[tuple[str, dict[str, int]]]:
-    """Yield texts of all variables without one validation each, and the lines of these validations.
+    """Yield texts of variables-*.tf in which some validations accept everything, with their line numbers.
 
-    The n-th text lacks the n-th validation of every variable that has so many.
+    In the n-th text this is the n-th validation of each variable that has at least n validations.
     """
     matches: dict[str, list[re.Match[str]]] = {}
     for match in VALIDATION.finditer(VARIABLES):
@@ -89,7 +90,7 @@ def in_rounds() -> Iterator[tuple[str, dict[str, int]]]:
 
 
 def test_every_validation_has_a_rejecting_run(terraform: str, tmp_path: Path) -> None:
-    """If a validation is removed, a run that is named after its variable fails."""
+    """If a validation accepts everything, a run that is named after its variable fails."""
     assert " 0 failed" in verdict(terraform, tmp_path, VARIABLES)
     missed = []
     for variables, lines in in_rounds():
