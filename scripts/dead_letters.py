@@ -282,7 +282,7 @@ def main() -> int:
     except TimeoutError:
         print("Pub/Sub did not answer in time; run the command again", file=sys.stderr)
         return EXIT_ERROR
-    except BrokenPipeError:  # the reader of the output, such as head, has ended
+    except BrokenPipeError:  # the program that reads the output, for example head, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_OK
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""A client of Pub/Sub's REST API that needs only the standard library.
+"""Calls Pub/Sub's REST API, with only the standard library.
 
 https://cloud.google.com/pubsub/docs/reference/rest
 """

@@ -13,7 +13,7 @@ set -euo pipefail
 
 max_wait=${SMOKE_TEST_SECONDS:-1200}
 pause=${SMOKE_TEST_PAUSE:-5}
-outputs=${1:?name the file that holds what \`terraform output -json\` printed}
+outputs=${1:?pass the path of a file with the output of \`terraform output -json\`}
 leased=() # ack ids of dead letters that were pulled and are not the smoke test's own
 
 fail() {

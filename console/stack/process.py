@@ -29,7 +29,7 @@ class Launch:
     Attributes:
         title: name of the service in messages, without its article.
         command: program and arguments.
-        environment: all environment variables; none are inherited.
+        environment: all environment variables of the service; it inherits no others.
         log: file to which standard output and standard error are appended.
         health_url: URL that responds with 200 when the service is ready.
     """

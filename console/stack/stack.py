@@ -44,9 +44,7 @@ from console.stack.services import (
 from console.stack.signals import defer_signals
 
 GRACE_SECONDS = 3.0  #: seconds between SIGTERM and SIGKILL
-MIN_RESTART_SECONDS = (
-    5.0  #: minimum number of seconds between two starts of a service that ends again and again
-)
+MIN_RESTART_SECONDS = 5.0  #: minimum number of seconds between two starts of a service
 
 Announce = Callable[[str], None]
 

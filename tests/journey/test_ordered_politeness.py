@@ -30,7 +30,7 @@ def running_stack(data: Path, politeness: PolitenessScope) -> Iterator[Stack]:
 
 @pytest.fixture
 def hosts() -> Iterator[Hosts]:
-    """Yield eight hosts that delay their responses until `release`; one process cannot get jobs of all."""
+    """Yield hosts that delay their responses until `release`; so many that several processes get jobs."""
     with serving_hosts(8) as hosts:
         yield hosts
 

@@ -36,7 +36,7 @@ def test_count_is_the_newest_sample_of_cloud_monitoring(site: Site) -> None:
 
 @pytest.mark.parametrize("response", [http(403, b"{}"), http(200, b"{}"), http(200, b"rubbish")])
 def test_count_is_none_if_no_server_has_one(site: Site, response: bytes) -> None:
-    """If the state page is missing or invalid, the count is None instead of 0."""
+    """If the state page cannot be read or is invalid, the count is None instead of 0."""
     site.add("/state.json", response)
     assert client_of(site).count("dead") is None
 

@@ -57,7 +57,7 @@ def test_try_prints_items_or_findings_as_json_lines(scrapeq: Scrapeq, recipe: Pa
     assert [json.loads(line)["path"] for line in findings] == ["title", "price", "price", "isbn"]
 
 
-def test_try_of_a_page_that_would_fail_exits_with_its_reason(
+def test_try_of_a_failing_page_exits_with_1_and_the_reason(
     scrapeq: Scrapeq, recipe: Path, page: Path
 ) -> None:
     """If a job with the page would fail, the exit status is 1 and the output has the worker's reason code."""
@@ -108,10 +108,10 @@ def test_try_fetches_a_url_as_the_worker_does(
         (["{recipe}", "http://"], "the host is missing"),
     ],
 )
-def test_try_of_an_unreadable_file_or_invalid_url_is_a_usage_error(
+def test_try_of_an_unreadable_file_or_invalid_url_exits_with_2(
     scrapeq: Scrapeq, recipe: Path, arguments: list[str], message: str
 ) -> None:
-    """If a file cannot be read or the URL is invalid, the exit status is 2 and the message names it."""
+    """If a file cannot be read or the URL is invalid, the exit status is 2 and a message explains it."""
     result = scrapeq("try", *(argument.format(recipe=recipe) for argument in arguments))
     assert result.exit_code == 2
     assert message in result.stderr

@@ -116,9 +116,9 @@ def insert(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
     for row in rows:
         name = LEDGER_TABLES[row.topic]
         values = _values(row, name)
-        names, marks = ", ".join(values), ", ".join("?" * len(values))
+        names, placeholders = ", ".join(values), ", ".join("?" * len(values))
         connection.execute(
-            f"INSERT INTO {table(name)} ({names}) VALUES ({marks})",  # noqa: S608 - the names are constants
+            f"INSERT INTO {table(name)} ({names}) VALUES ({placeholders})",  # noqa: S608 - the names are constants
             list(values.values()),
         )
 

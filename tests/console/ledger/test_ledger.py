@@ -145,7 +145,7 @@ def test_undecodable_message_is_counted_by_its_attributes(ledger: Ledger, data: 
 
 
 def test_runs_are_listed_newest_first_and_the_latest_is_the_default(ledger: Ledger) -> None:
-    """Runs are sorted by the time of their first job, and the latest run is the default."""
+    """Runs are sorted by the time of their first job, newest first; the first run is the default."""
     record(ledger, [job_row("a", 1, run="old"), job_row("b", 9, run="new"), job_row("c", 20, run="old")])
     assert ledger.runs() == ["new", "old"]
     assert ledger.resolve_run(None) == "new"

@@ -64,10 +64,10 @@ def test_create_adds_missing_columns_to_an_existing_file(tmp_path: Path) -> None
         for view in ("job_state", "results"):
             connection.execute(f"DROP VIEW {table(view)}")
         connection.execute(f"ALTER TABLE {table('outcomes')} DROP COLUMN detail")
-        connection.execute(f"INSERT INTO {table('outcomes')} (job_id) VALUES ('a')")  # noqa: S608 - our own name
+        connection.execute(f"INSERT INTO {table('outcomes')} (job_id) VALUES ('a')")  # noqa: S608 - a constant
     create(path)
     with closing(sqlite3.connect(path)) as connection:
-        query = f"SELECT job_id, detail FROM {table('outcomes')}"  # noqa: S608 - our own name
+        query = f"SELECT job_id, detail FROM {table('outcomes')}"  # noqa: S608 - a constant
         assert connection.execute(query).fetchall() == [("a", None)]
 
 
@@ -89,7 +89,7 @@ def test_every_encodable_outcome_is_written(tmp_path: Path) -> None:
         prepare_topology(server.host, "http://127.0.0.1:9/", DeliveryPolicy())
         with publisher_client(server.host) as publisher:
             publisher.publish(topic_path(OUTCOMES_TOPIC), odd.encode()).result(timeout=120)
-        query = f"SELECT fetched_at, items, attempt FROM {table('outcomes')}"  # noqa: S608 - our own name
+        query = f"SELECT fetched_at, items, attempt FROM {table('outcomes')}"  # noqa: S608 - a constant
         with closing(sqlite3.connect(path)) as connection:
             wait_until(lambda: connection.execute(query).fetchall() != [])
             (row,) = connection.execute(query).fetchall()

@@ -28,7 +28,7 @@ from tests.console.ledger.rows import (
 FEW_EXAMPLES = settings(max_examples=50, deadline=None)  # few, because each example creates files
 
 
-def of_jobs(connection: sqlite3.Connection, view: str, *columns: str) -> dict[str, tuple[object, ...]]:
+def values_by_job(connection: sqlite3.Connection, view: str, *columns: str) -> dict[str, tuple[object, ...]]:
     """Return job_id → values of some columns, for a view that has a row for each job."""
     return {row["job_id"]: tuple(row[name] for name in columns) for row in query_view(connection, view)}
 
@@ -42,7 +42,7 @@ def all_jobs() -> Iterator[sqlite3.Connection]:
 
 def test_job_state_has_state_attempts_and_last_reason(all_jobs: sqlite3.Connection) -> None:
     """The view job_state has the expected state, number of attempts and last reason of each job."""
-    found = of_jobs(all_jobs, "job_state", "state", "attempts", "last_reason")
+    found = values_by_job(all_jobs, "job_state", "state", "attempts", "last_reason")
     assert found == {
         job: (state, attempts, reason) for job, (_, state, attempts, reason) in HISTORIES.items()
     }
@@ -50,7 +50,7 @@ def test_job_state_has_state_attempts_and_last_reason(all_jobs: sqlite3.Connecti
 
 def test_job_times_are_those_of_the_rows(all_jobs: sqlite3.Connection) -> None:
     """The view job_state has the times of a job's first and last publish, last attempt and dead letter."""
-    times = of_jobs(all_jobs, "job_state", "dispatched_at", "published_at", "attempted_at", "dead_at")
+    times = values_by_job(all_jobs, "job_state", "dispatched_at", "published_at", "attempted_at", "dead_at")
     assert times["revived"] == (publish_time(0), publish_time(9), publish_time(10), publish_time(3))
     assert times["queued"] == (publish_time(0), publish_time(0), None, None)
     assert times["unknown-death"] == (None, None, None, publish_time(2))
@@ -83,7 +83,7 @@ def test_run_accounting_adds_up_while_no_job_is_missing() -> None:
 
 def test_results_have_one_row_for_each_job_that_succeeded(all_jobs: sqlite3.Connection) -> None:
     """The view results has one row per succeeded job: the items of its newest success and its attempts."""
-    found = of_jobs(all_jobs, "results", "items", "attempts")
+    found = values_by_job(all_jobs, "results", "items", "attempts")
     assert found == {
         "recovered": ("[]", 2),
         "twice": ('[{"n": 2}]', 1),
@@ -130,19 +130,17 @@ def test_a_reason_of_0_1_is_shown_as_the_reason_that_replaced_it(old: str, new: 
         outcome_row("a", 2, attempt=2, reason=old),
     ]
     with database_with(rows) as connection:
-        assert of_jobs(connection, "job_state", "last_reason") == {"a": (new,)}
+        assert values_by_job(connection, "job_state", "last_reason") == {"a": (new,)}
         [failure] = query_view(connection, "failures")
     assert (failure["reason"], failure["attempts"], failure["jobs"]) == (new, 2, 1)
 
 
-COUNTED, UNCOUNTED = (
-    f"{1:032x}",
-    f"{2:032x}",
-)  #: ids of a job with numbered delivery attempts, and of one without
+#: Ids of two jobs. Only the outcomes of COUNTED have the number of the delivery attempt; UNCOUNTED has 0.
+COUNTED, UNCOUNTED = f"{1:032x}", f"{2:032x}"
 
 
 def attempt(job: str, second: int, reason: str) -> Row:
-    """Return a unique outcome."""
+    """Return the outcome of an attempt, whose items differ from those at other seconds."""
     number = 0 if job == UNCOUNTED else second % 5
     return outcome_row(job, second, attempt=number, reason=reason, items=[{"at": second}])
 
@@ -189,7 +187,7 @@ def run_of(jobs: int) -> list[Row]:
     ]
 
 
-def steps(connection: sqlite3.Connection, view: str) -> int:
+def count_instructions(connection: sqlite3.Connection, view: str) -> int:
     """Return how many hundreds of instructions SQLite executes to return all rows of a view."""
     count = itertools.count()
     connection.set_progress_handler(lambda: next(count) < 0, 100)
@@ -201,7 +199,7 @@ def steps(connection: sqlite3.Connection, view: str) -> int:
 def test_cost_of_a_view_grows_in_proportion_to_the_run(view: str) -> None:
     """A view over ten times as many jobs needs less than twenty times as many instructions."""
     with database_with(run_of(100)) as small, database_with(run_of(1000)) as large:
-        assert steps(large, view) < 20 * steps(small, view)
+        assert count_instructions(large, view) < 20 * count_instructions(small, view)
 
 
 @pytest.mark.parametrize(("view", "reasons"), [("results", ("ok", "ok")), ("job_state", ("dns", "tls"))])

@@ -22,7 +22,7 @@ recipe:
 
 
 def faults_of(text: str | bytes) -> list[str]:
-    """Return the faults that reading `text` reports."""
+    """Read `text`, which must be invalid; return the lines of the error's message about its faults."""
     with pytest.raises(UsageError) as caught:
         read_crawl(text.encode() if isinstance(text, str) else text, "books.yaml")
     first, *faults = str(caught.value).splitlines()
@@ -118,7 +118,7 @@ def test_any_bytes_raise_only_usage_error(text: bytes) -> None:
         read_crawl(text, "books.yaml")
 
 
-def test_missing_file_is_a_usage_error(tmp_path: Path) -> None:
+def test_missing_file_raises_usage_error(tmp_path: Path) -> None:
     """The error's message for a missing file has the file's name and the system's error."""
     with pytest.raises(UsageError, match=r"none\.yaml cannot be read: No such file or directory\."):
         load_crawl(tmp_path / "none.yaml")
