@@ -1,4 +1,7 @@
-"""One suite for several servers. ``@differs`` marks the known differences of the official emulator."""
+"""Runs each test on localpubsub and on the official emulator.
+
+``@differs`` marks a test that the official emulator does not pass, and states what the emulator does instead.
+"""
 
 from collections.abc import Iterator
 
@@ -22,8 +25,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Expect the marked differences of the official emulator.
 
-    A marked test that passes on the emulator fails, because the table of differences is then out of date. A
-    mark has ``strict=False`` if the difference depends on which request came first.
+    If the emulator passes a marked test, the test fails, because the mark is out of date. A mark has
+    ``strict=False`` if the emulator's behaviour depends on the order of concurrent requests.
     """
     for item in items:
         marker = item.get_closest_marker("differs")
@@ -36,21 +39,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", params=["localpubsub", pytest.param("emulator", marks=pytest.mark.emulator)])
 def server(request: pytest.FixtureRequest) -> PubsubServer:
-    """Each server."""
+    """The server under test: localpubsub or the official emulator."""
     started: PubsubServer = request.getfixturevalue(f"{request.param}_server")
     return started
 
 
 @pytest.fixture(scope="session")
 def clients(server: PubsubServer) -> Iterator[tuple[PublisherClient, SubscriberClient]]:
-    """Clients of every call, without the batching of google-cloud-pubsub."""
+    """Clients that send each call immediately, without the batching of google-cloud-pubsub."""
     with servers.gapic_clients(server.host) as made:
         yield made
 
 
 @pytest.fixture
 def timeout(request: pytest.FixtureRequest, server: PubsubServer) -> float:
-    """Seconds that a test waits for a fact; few if it is a known difference, where the fact never comes."""
+    """Seconds that a test waits for an event; few for a known difference, because the event never comes."""
     return (
         2.0 if server.name == "emulator" and request.node.get_closest_marker("differs") else MAX_WAIT_SECONDS
     )
@@ -60,7 +63,7 @@ def timeout(request: pytest.FixtureRequest, server: PubsubServer) -> float:
 def pubsub(
     server: PubsubServer, timeout: float, clients: tuple[PublisherClient, SubscriberClient]
 ) -> Iterator[PubsubClient]:
-    """Clients of the server, and resource names that no other test uses."""
+    """Clients of the server under test, with resource names that only this test uses."""
     client = PubsubClient(server, timeout, *clients)
     yield client
     client.stop_pushing()
@@ -68,14 +71,14 @@ def pubsub(
 
 @pytest.fixture
 def endpoint(timeout: float) -> Iterator[PushEndpoint]:
-    """A push endpoint."""
+    """A push endpoint that records its pushes."""
     with running_endpoint(timeout) as made:
         yield made
 
 
 @pytest.fixture
 def other_endpoint(timeout: float) -> Iterator[PushEndpoint]:
-    """A second push endpoint."""
+    """A second push endpoint that records its pushes."""
     with running_endpoint(timeout) as made:
         yield made
 

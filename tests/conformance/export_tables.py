@@ -1,4 +1,4 @@
-"""Read the tables that BigQuery subscriptions write."""
+"""Reads the tables that BigQuery subscriptions write."""
 
 import sqlite3
 from contextlib import closing
@@ -11,7 +11,7 @@ from tests.servers.waiting import wait_for
 def rows(pubsub: PubsubClient, table: str, count: int = 1) -> list[dict[str, Any]]:
     """Return the rows of a table once it has ``count`` rows."""
     warehouse = pubsub.server.warehouse
-    assert warehouse, "this server has no stand-in for BigQuery"
+    assert warehouse, "this server writes no BigQuery tables"
 
     def read() -> list[dict[str, Any]]:
         if not warehouse.exists():
@@ -20,7 +20,7 @@ def rows(pubsub: PubsubClient, table: str, count: int = 1) -> list[dict[str, Any
             database.row_factory = sqlite3.Row
             if not database.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone():
                 return []
-            return [dict(row) for row in database.execute(f'SELECT * FROM "{table}"')]  # noqa: S608 - the test chose the name
+            return [dict(row) for row in database.execute(f'SELECT * FROM "{table}"')]  # noqa: S608 - tests choose the table's name
 
     found = wait_for(read, lambda rows: len(rows) >= count, f"{table} has {count} rows", pubsub.timeout)
     assert len(found) == count

@@ -1,4 +1,4 @@
-"""Schemas for tests, and topics that use them."""
+"""Defines schemas for tests, and creates topics that use them."""
 
 import json
 from typing import Any

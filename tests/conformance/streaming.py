@@ -1,4 +1,4 @@
-"""A StreamingPull whose requests a test sends one by one."""
+"""Defines a StreamingPull whose requests a test sends one by one."""
 
 from queue import SimpleQueue
 from typing import Any, Self, cast

@@ -1,8 +1,9 @@
-"""Write the table of behaviours into localpubsub/README.md: ``python -m tests.conformance.table``.
+"""Writes the table of behaviours into localpubsub/README.md: ``python -m tests.conformance.table``.
 
 The command runs the suite; with ``--junit FILE`` it reads the results of an earlier run (``pytest --junit-xml
-FILE tests/conformance tests/localpubsub``) instead. The docstring of a test names its behaviours ("Behaviours
-13, 21 and 26: …"), and its ``@differs`` mark says what the official emulator does instead.
+FILE tests/conformance tests/localpubsub``) instead. The docstring of a test begins with the numbers of its
+behaviours ("Behaviours 13, 21 and 26: …"), and its ``@differs`` mark states what the official emulator does
+instead.
 """
 
 import argparse
@@ -25,7 +26,7 @@ README: Final = ROOT / "localpubsub" / "README.md"
 FOLDERS: Final = ("tests/conformance", "tests/localpubsub")
 BEGIN: Final = "<!-- conformance: written by python -m tests.conformance.table -->"
 END: Final = "<!-- conformance: end -->"
-#: The behaviours that floci-gcp lacks according to its documentation: it does not push.
+#: The behaviours that floci-gcp lacks, because according to its documentation it sends no pushes.
 FLOCI_NEVER: Final = range(11, 20)
 
 Result = Literal["passed", "differs", "failed", "skipped"]
@@ -48,13 +49,13 @@ class Evidence:
 
 
 def named_behaviours(docstring: str | None) -> set[int]:
-    """Return the numbers of the behaviours that a docstring names."""
+    """Return the numbers of the behaviours at the beginning of a docstring."""
     found = _NAMED.match(docstring or "")
     return {int(number) for number in re.findall(r"\d+", found.group(1))} if found else set()
 
 
 def behaviours_of_tests() -> dict[tuple[str, str], set[int]]:
-    """Return ``{(module, function): behaviours}`` of the tests that name behaviours."""
+    """Return ``{(module, function): behaviours}`` of the tests whose docstring has behaviours."""
     found = {}
     for folder in FOLDERS:
         for path in sorted((ROOT / folder).rglob("test_*.py")):

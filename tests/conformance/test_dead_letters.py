@@ -1,4 +1,7 @@
-"""Dead letters: messages whose delivery attempts are exhausted."""
+"""Tests of dead letters, which are messages whose delivery attempts are exhausted.
+
+The numbers of behaviours refer to the table in localpubsub/README.md.
+"""
 
 import re
 from dataclasses import dataclass
@@ -33,7 +36,7 @@ def nack_five_times(pubsub: PubsubClient, subscription: str) -> int:
 
 @pytest.fixture(scope="module")
 def dead_lettering(server: PubsubServer, clients: tuple[PublisherClient, SubscriberClient]) -> DeadLettering:
-    """Dead-letter one message for all tests: the official emulator waits for seconds between two attempts."""
+    """One dead-lettered message, shared by tests because the emulator waits for seconds between attempts."""
     pubsub = PubsubClient(server, MAX_WAIT_SECONDS, *clients)
     topic, dead_letter_topic = pubsub.topic(), pubsub.topic()
     reader, other = pubsub.subscription(dead_letter_topic), pubsub.subscription(topic)
@@ -55,7 +58,7 @@ def test_message_is_dead_lettered_after_five_nacks(dead_lettering: DeadLettering
 
 
 def test_dead_letter_has_the_source_attributes(dead_lettering: DeadLettering) -> None:
-    """Behaviour 20: a dead letter has four attributes beside those of its message."""
+    """Behaviour 20: a dead letter has four attributes in addition to those of the original message."""
     found = dict(dead_lettering.dead_letter.attributes)
     published = found.pop("CloudPubSubDeadLetterSourceTopicPublishTime")
     assert found == {
@@ -67,9 +70,9 @@ def test_dead_letter_has_the_source_attributes(dead_lettering: DeadLettering) ->
     assert published.startswith(f"{dead_lettering.original.publish_time:%Y-%m-%dT%H:%M:%S}")
 
 
-@pytest.mark.differs("writes the time with Z")
+@pytest.mark.differs("writes the publish time with Z instead of +00:00")
 def test_dead_letter_publish_time_has_a_utc_offset(dead_lettering: DeadLettering) -> None:
-    """Behaviour 20: the real service writes the offset as ``+00:00``."""
+    """Behaviour 20: the publish time in a dead letter ends with ``+00:00``, as on the real service."""
     published = dead_lettering.dead_letter.attributes["CloudPubSubDeadLetterSourceTopicPublishTime"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00", published)
 
@@ -77,7 +80,7 @@ def test_dead_letter_publish_time_has_a_utc_offset(dead_lettering: DeadLettering
 def test_message_is_dead_lettered_after_five_nacked_pushes(
     pubsub: PubsubClient, endpoint: PushEndpoint
 ) -> None:
-    """Behaviours 20 and 21: pushes count as pulls do, and exactly five are sent."""
+    """Behaviours 20 and 21: five nacked pushes dead-letter a message, and no sixth push is sent."""
     endpoint.respond = lambda _: 422
     topic, dead_letter_topic = pubsub.topic(), pubsub.topic()
     reader = pubsub.subscription(dead_letter_topic)
@@ -90,8 +93,8 @@ def test_message_is_dead_lettered_after_five_nacked_pushes(
     assert len(endpoint.pushes) == 5
 
 
-def test_dead_letter_is_lost_without_subscription(pubsub: PubsubClient) -> None:
-    """Behaviour 20: neither a dead-letter topic without subscription nor the source keeps the message."""
+def test_dead_letter_is_lost_if_its_topic_has_no_subscription(pubsub: PubsubClient) -> None:
+    """Behaviour 20: if the dead-letter topic has no subscription, a dead letter is in no backlog."""
     topic, dead_letter_topic = pubsub.topic(), pubsub.topic()
     policy = DeadLetterPolicy(dead_letter_topic=dead_letter_topic, max_delivery_attempts=5)
     failing = pubsub.subscription(topic, dead_letter_policy=policy)

@@ -1,4 +1,7 @@
-"""Exactly-once delivery: acks are confirmed, or rejected if the lease has ended."""
+"""Tests of exactly-once delivery, which confirms acks and rejects acks of ended leases.
+
+The numbers of behaviours refer to the table in localpubsub/README.md.
+"""
 
 import threading
 
@@ -39,7 +42,7 @@ def test_exactly_once_rejects_expired_ack_ids_and_accepts_valid_ones(pubsub: Pub
 
 @pytest.mark.differs("sends nothing before the first message")
 def test_exactly_once_stream_confirms_acks_and_deadlines(pubsub: PubsubClient) -> None:
-    """Behaviour 29: acks and deadlines on an exactly-once stream are confirmed one by one."""
+    """Behaviour 29: an exactly-once stream confirms acks and deadlines, and rejects the second ack."""
     topic = pubsub.topic()
     subscription = exactly_once(pubsub, topic)
     pubsub.publish(topic, b"x")
@@ -87,9 +90,11 @@ def test_exactly_once_ack_with_response_of_the_official_client(
     assert failed.value.error_code == AcknowledgeStatus.INVALID_ACK_ID
 
 
-@pytest.mark.differs("accepts it")
-def test_exactly_once_push_subscription_is_invalid(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
-    """Behaviour 10: exactly-once delivery is available for pull only."""
+@pytest.mark.differs("accepts exactly-once delivery for push subscriptions")
+def test_exactly_once_push_subscription_is_rejected_with_invalid_argument(
+    pubsub: PubsubClient, endpoint: PushEndpoint
+) -> None:
+    """Behaviour 10: a push subscription with exactly-once delivery cannot be created."""
     with pytest.raises(InvalidArgument):
         pubsub.subscription(
             pubsub.topic(),

@@ -1,4 +1,7 @@
-"""Export subscriptions, which write to BigQuery tables and Cloud Storage buckets."""
+"""Tests of export subscriptions, which write to BigQuery tables and Cloud Storage buckets.
+
+The numbers of behaviours refer to the table in localpubsub/README.md.
+"""
 
 import json
 import sqlite3
@@ -20,8 +23,10 @@ from google.pubsub_v1.types import (
 from tests.conformance.export_tables import rows, table_of
 from tests.servers.pubsub_client import PubsubClient
 
-#: A configuration that the official emulator accepts.
-ACCEPTED = partial(pytest.param, marks=pytest.mark.differs("accepts it"))
+#: An invalid configuration that the official emulator accepts.
+ACCEPTED_BY_EMULATOR = partial(
+    pytest.param, marks=pytest.mark.differs("accepts invalid export configurations")
+)
 
 _METADATA: Final = ("subscription_name", "message_id", "publish_time", "attributes")
 
@@ -33,16 +38,16 @@ def exporting(pubsub: PubsubClient, table: str, **config: object) -> tuple[str, 
     return topic, pubsub.subscription(topic, bigquery_config=bigquery)
 
 
-@pytest.mark.differs("writes nothing")
+@pytest.mark.differs("writes no rows")
 def test_bigquery_row_has_the_fields_of_a_json_message(pubsub: PubsubClient) -> None:
-    """Behaviour 32: with use_table_schema, the fields of the message are columns of the table."""
+    """Behaviour 32: with use_table_schema, each field of a JSON message is written to a column."""
     table = table_of(pubsub)
     topic, _ = exporting(pubsub, table, use_table_schema=True)
     pubsub.publish(topic, json.dumps({"url": "https://example.com/ü", "pages": 3, "score": 0.5}).encode())
     assert rows(pubsub, table) == [{"url": "https://example.com/ü", "pages": 3, "score": 0.5}]
 
 
-@pytest.mark.differs("writes nothing")
+@pytest.mark.differs("writes no rows")
 def test_bigquery_write_metadata_adds_columns(pubsub: PubsubClient) -> None:
     """Behaviour 32: write_metadata adds four columns; the attributes are JSON."""
     table = table_of(pubsub)
@@ -57,15 +62,15 @@ def test_bigquery_write_metadata_adds_columns(pubsub: PubsubClient) -> None:
 
 
 def _age(pubsub: PubsubClient, text: str) -> float:
-    """Return the seconds since a time, computed by SQLite's own functions."""
+    """Return the seconds since a time, computed by SQLite's date functions."""
     assert pubsub.server.warehouse
     with closing(sqlite3.connect(pubsub.server.warehouse)) as database:
         return float(database.execute("SELECT 86400 * (julianday() - julianday(?))", (text,)).fetchone()[0])
 
 
-@pytest.mark.differs("writes nothing")
+@pytest.mark.differs("writes no rows")
 def test_bigquery_without_schema_writes_the_data_column(pubsub: PubsubClient) -> None:
-    """Behaviour 32: without use_table_schema and use_topic_schema the bytes are in the column ``data``."""
+    """Behaviour 32: without a schema, the data of a message is written to the column ``data``."""
     table = table_of(pubsub)
     topic, _ = exporting(pubsub, table, write_metadata=True)
     pubsub.publish(topic, b"\xff not text")
@@ -74,7 +79,7 @@ def test_bigquery_without_schema_writes_the_data_column(pubsub: PubsubClient) ->
     assert set(row) == {*_METADATA, "data"}
 
 
-@pytest.mark.differs("writes nothing")
+@pytest.mark.differs("writes no rows")
 def test_bigquery_rejected_row_is_dead_lettered_with_the_reason(pubsub: PubsubClient) -> None:
     """Behaviours 20 and 32: a rejected row is dead-lettered with the reason; other rows are written."""
     table, dead_letter_topic = table_of(pubsub), pubsub.topic()
@@ -93,7 +98,7 @@ def test_bigquery_rejected_row_is_dead_lettered_with_the_reason(pubsub: PubsubCl
     assert rows(pubsub, table) == [{"n": 1}]
 
 
-@pytest.mark.differs("allows it to be pulled")
+@pytest.mark.differs("allows pulls from an export subscription")
 @pytest.mark.parametrize(
     "config",
     [
@@ -102,7 +107,7 @@ def test_bigquery_rejected_row_is_dead_lettered_with_the_reason(pubsub: PubsubCl
     ],
     ids=["table", "bucket"],
 )
-def test_pull_from_an_export_subscription_is_failed_precondition(
+def test_pull_from_an_export_subscription_fails_with_failed_precondition(
     pubsub: PubsubClient, config: dict[str, object]
 ) -> None:
     """Behaviour 32: the messages of an export subscription cannot be pulled."""
@@ -114,54 +119,60 @@ def test_pull_from_an_export_subscription_is_failed_precondition(
 @pytest.mark.parametrize(
     "fields",
     [
-        ACCEPTED({"bigquery_config": BigQueryConfig(table="no_dots")}, id="table"),
-        ACCEPTED(
+        ACCEPTED_BY_EMULATOR({"bigquery_config": BigQueryConfig(table="no_dots")}, id="table"),
+        ACCEPTED_BY_EMULATOR(
             {"bigquery_config": BigQueryConfig(table="p.d.t", use_topic_schema=True, use_table_schema=True)},
             id="two schemas",
         ),
-        ACCEPTED(
+        ACCEPTED_BY_EMULATOR(
             {
                 "bigquery_config": BigQueryConfig(table="p.d.t"),
                 "push_config": PushConfig(push_endpoint="http://localhost:1"),
             },
             id="table and endpoint",
         ),
-        ACCEPTED({"cloud_storage_config": CloudStorageConfig(bucket="gs://b")}, id="bucket"),
-        ACCEPTED({"cloud_storage_config": {"bucket": "abc", "max_messages": 999}}, id="messages"),
-        ACCEPTED({"cloud_storage_config": {"bucket": "abc", "max_bytes": 999}}, id="bytes"),
-        ACCEPTED({"cloud_storage_config": {"bucket": "abc", "max_duration": {"seconds": 59}}}, id="duration"),
-        ACCEPTED({"cloud_storage_config": {"bucket": "abc", "filename_suffix": "x/"}}, id="suffix"),
-        ACCEPTED({"cloud_storage_config": {"bucket": "abc", "filename_prefix": "../"}}, id="prefix"),
-        ACCEPTED(
+        ACCEPTED_BY_EMULATOR({"cloud_storage_config": CloudStorageConfig(bucket="gs://b")}, id="bucket"),
+        ACCEPTED_BY_EMULATOR({"cloud_storage_config": {"bucket": "abc", "max_messages": 999}}, id="messages"),
+        ACCEPTED_BY_EMULATOR({"cloud_storage_config": {"bucket": "abc", "max_bytes": 999}}, id="bytes"),
+        ACCEPTED_BY_EMULATOR(
+            {"cloud_storage_config": {"bucket": "abc", "max_duration": {"seconds": 59}}}, id="duration"
+        ),
+        ACCEPTED_BY_EMULATOR(
+            {"cloud_storage_config": {"bucket": "abc", "filename_suffix": "x/"}}, id="suffix"
+        ),
+        ACCEPTED_BY_EMULATOR(
+            {"cloud_storage_config": {"bucket": "abc", "filename_prefix": "../"}}, id="prefix"
+        ),
+        ACCEPTED_BY_EMULATOR(
             {"cloud_storage_config": {"bucket": "abc", "filename_datetime_format": "YYYY"}}, id="format"
         ),
-        ACCEPTED(
+        ACCEPTED_BY_EMULATOR(
             {"cloud_storage_config": {"bucket": "abc"}, "ack_deadline_seconds": 60},
-            id="deadline before duration",
+            id="ack deadline shorter than max_duration",
         ),
     ],
 )
-def test_invalid_export_configuration_is_invalid_argument(
+def test_invalid_export_configuration_is_rejected_with_invalid_argument(
     pubsub: PubsubClient, fields: dict[str, object]
 ) -> None:
-    """Behaviour 32: the limits are those of the documentation of the configuration."""
+    """Behaviour 32: a configuration beyond the documented limits is rejected."""
     topic = pubsub.topic()
     with pytest.raises(InvalidArgument):
         pubsub.subscription(topic, **fields)
 
 
-@pytest.mark.differs("leaves it unset")
+@pytest.mark.differs("leaves max_duration unset")
 def test_cloud_storage_max_duration_defaults_to_five_minutes(pubsub: PubsubClient) -> None:
-    """The ack deadline is then five minutes, too."""
+    """Without max_duration, the maximum duration and the ack deadline are five minutes."""
     made = pubsub.created(pubsub.topic(), cloud_storage_config=CloudStorageConfig(bucket="a-bucket"))
     assert made.cloud_storage_config.max_duration.total_seconds() == 300
     assert made.cloud_storage_config.state == CloudStorageConfig.State.ACTIVE
     assert made.ack_deadline_seconds == 300
 
 
-@pytest.mark.differs("rejects the field as unknown")
+@pytest.mark.differs("rejects bigquery_config as an unknown field")
 def test_export_subscription_without_configuration_can_be_pulled(pubsub: PubsubClient) -> None:
-    """An export subscription whose configuration is removed is a pull subscription and keeps its backlog."""
+    """An export subscription becomes a pull subscription with the same backlog if its config is removed."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(
         topic, bigquery_config=BigQueryConfig(table="p.d.t", use_table_schema=True)

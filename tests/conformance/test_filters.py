@@ -1,4 +1,7 @@
-"""Subscriptions with a filter; tests/localpubsub/resources/test_filter.py tests the filter language."""
+"""Tests of subscriptions with a filter; tests/localpubsub/resources/test_filter.py tests the filter language.
+
+The numbers of behaviours refer to the table in localpubsub/README.md.
+"""
 
 import pytest
 from google.api_core.exceptions import InvalidArgument
@@ -10,7 +13,7 @@ from tests.servers.push_endpoint import PushEndpoint
 
 @pytest.mark.differs("ignores filters")
 @pytest.mark.parametrize(
-    ("text", "passing"),
+    ("text", "expected"),
     [
         ("attributes:a", ["a1", "a2", "ab"]),
         ('attributes.a = "1"', ["a1", "ab"]),
@@ -21,7 +24,7 @@ from tests.servers.push_endpoint import PushEndpoint
         ('attributes."a" = "\\x31"', ["a1", "ab"]),
     ],
 )
-def test_filter_delivers_only_matching_messages(pubsub: PubsubClient, text: str, passing: list[str]) -> None:
+def test_filter_delivers_only_matching_messages(pubsub: PubsubClient, text: str, expected: list[str]) -> None:
     """Behaviour 24: only matching messages are delivered; the others count as acknowledged."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic, filter=text)
@@ -31,7 +34,7 @@ def test_filter_delivers_only_matching_messages(pubsub: PubsubClient, text: str,
         name = next(iter(attributes)) + (attributes.get("a") or "")
         pubsub.publish(topic, b"ab" if len(attributes) == 2 else name.encode(), **attributes)
     assert len(pubsub.pull(everything, 5)) == 5
-    assert sorted(received.message.data.decode() for received in pubsub.pull_now(subscription)) == passing
+    assert sorted(received.message.data.decode() for received in pubsub.pull_now(subscription)) == expected
 
 
 @pytest.mark.differs("ignores filters")
@@ -41,7 +44,7 @@ def test_filter_applies_to_pushes(pubsub: PubsubClient, endpoint: PushEndpoint) 
     pubsub.subscription(topic, filter="attributes:a", push_config=PushConfig(push_endpoint=endpoint.url))
     pubsub.publish(topic, b"no")
     matching = []
-    # The matching messages are published one after the other: a wrong push would arrive before the last.
+    # The matching messages are published one after another, so a wrong push would arrive before the last one.
     for number in range(1, 4):
         matching += pubsub.publish(topic, b"yes", a="1")
         pushes = endpoint.wait_for(number)
@@ -60,8 +63,8 @@ def test_filter_applies_to_pushes(pubsub: PubsubClient, endpoint: PushEndpoint) 
     ],
     ids=["mixed", "number", "data", "no key", "too long"],
 )
-def test_invalid_filter_is_invalid_argument(pubsub: PubsubClient, text: str) -> None:
-    """Behaviour 24: an invalid filter, or one longer than 256 bytes, is INVALID_ARGUMENT."""
+def test_invalid_filter_is_rejected_with_invalid_argument(pubsub: PubsubClient, text: str) -> None:
+    """Behaviour 24: an invalid filter, or a filter longer than 256 bytes, creates no subscription."""
     topic = pubsub.topic()
     with pytest.raises(InvalidArgument):
         pubsub.subscription(topic, filter=text)

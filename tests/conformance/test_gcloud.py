@@ -1,6 +1,8 @@
-"""The real ``gcloud pubsub``, unmodified, with ``CLOUDSDK_API_ENDPOINT_OVERRIDES_PUBSUB``.
+"""Tests with the unmodified ``gcloud pubsub`` and ``CLOUDSDK_API_ENDPOINT_OVERRIDES_PUBSUB``.
 
 Each call takes a second or more, so each test makes several calls.
+
+The numbers of behaviours refer to the table in localpubsub/README.md.
 """
 
 import base64
@@ -75,7 +77,7 @@ def test_gcloud_topics_and_messages(pubsub: PubsubClient, gcloud: Gcloud) -> Non
 
 @pytest.mark.differs("rejects labels as an unknown field")
 def test_gcloud_updates_topic_labels(pubsub: PubsubClient, gcloud: Gcloud) -> None:
-    """Behaviour 10: gcloud reads the labels and sends them with an update mask."""
+    """Behaviour 10: gcloud adds a label to a topic and keeps the existing label."""
     topic = pubsub.topic(labels={"a": "b"})
     gcloud("topics", "update", topic, "--update-labels=c=d")
     assert dict(pubsub.publisher.get_topic(topic=topic).labels) == {"a": "b", "c": "d"}

@@ -1,4 +1,7 @@
-"""The Node client ``@google-cloud/pubsub``, unmodified, from its public package."""
+"""Tests with the unmodified Node client ``@google-cloud/pubsub``.
+
+The numbers of behaviours refer to the table in localpubsub/README.md.
+"""
 
 import json
 import os
@@ -19,7 +22,7 @@ pytestmark = [pytest.mark.timeout(600), pytest.mark.long_on_emulator]
 
 @pytest.fixture(scope="session")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with the script and the packages of its lock file."""
+    """A folder with the script and the packages of its lock file."""
     for tool in ("node", "npm"):
         if shutil.which(tool) is None:
             skip_or_fail(f"{tool} is not installed")
@@ -34,7 +37,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_script(node: Path, pubsub: PubsubClient, host: str, ordered: str) -> dict[str, Any]:
-    """Run the script with these topics and return what the client received."""
+    """Run the script with a new topic and subscription, and return its JSON output."""
     topic, subscription = (pubsub.name(each).rpartition("/")[2] for each in ("topics", "subscriptions"))
     command = ["node", "publish_and_receive.mjs", PROJECT, topic, subscription, ordered]
     environment = {**os.environ, "PUBSUB_EMULATOR_HOST": host}
@@ -47,7 +50,7 @@ def run_script(node: Path, pubsub: PubsubClient, host: str, ordered: str) -> dic
 
 
 def test_node_client_publishes_and_receives(pubsub: PubsubClient, node: Path) -> None:
-    """The client creates a topic and a subscription, publishes with an ordering key, streams and acks."""
+    """The Node client creates a topic and a subscription, publishes, and receives and acks all messages."""
     result = run_script(node, pubsub, pubsub.server.host, "PLAIN")
     received = sorted(result["received"], key=lambda message: int(message["id"]))
     assert [message["id"] for message in received] == result["published"]

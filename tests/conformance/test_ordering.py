@@ -1,4 +1,7 @@
-"""Ordering keys: one message of each key is outstanding at a time, on pull, stream and push."""
+"""Tests of ordering keys on pull, stream and push: one message of each key is outstanding at a time.
+
+The numbers of behaviours refer to the table in localpubsub/README.md.
+"""
 
 import threading
 from collections import defaultdict
@@ -55,7 +58,7 @@ def test_pull_returns_one_message_per_ordering_key(pubsub: PubsubClient) -> None
 def test_nacked_message_is_redelivered_before_later_messages_of_its_ordering_key(
     pubsub: PubsubClient,
 ) -> None:
-    """Behaviour 23: after a nack of the second message, the third waits for it; other keys go on."""
+    """Behaviour 23: a nacked message is redelivered before the next one of its key."""
     topic = pubsub.topic()
     subscription = ordered(pubsub, topic)
     publish(pubsub, topic, "a1", "a2", "a3")
@@ -72,7 +75,7 @@ def test_nacked_message_is_redelivered_before_later_messages_of_its_ordering_key
 
 
 # Not strict: the emulator may divide the messages among responses in any way.
-@pytest.mark.differs("sends all messages of a key at once and leaves the order to the client", strict=False)
+@pytest.mark.differs("sends all messages of a key together and leaves the order to the client", strict=False)
 def test_stream_delivers_one_message_per_ordering_key(pubsub: PubsubClient) -> None:
     """Behaviour 23: on a stream the second message of a key is sent after the ack of the first."""
     topic = pubsub.topic()
@@ -86,7 +89,7 @@ def test_stream_delivers_one_message_per_ordering_key(pubsub: PubsubClient) -> N
 
 
 def test_stream_properties_show_message_ordering(pubsub: PubsubClient) -> None:
-    """Behaviour 29: the properties have message_ordering_enabled, which the official clients read."""
+    """Behaviour 29: the first response on a stream has message_ordering_enabled set in its properties."""
     topic = pubsub.topic()
     subscription = ordered(pubsub, topic)
     publish(pubsub, topic, "a1")
@@ -94,10 +97,10 @@ def test_stream_properties_show_message_ordering(pubsub: PubsubClient) -> None:
         assert stream.receive().subscription_properties.message_ordering_enabled
 
 
-def test_push_sends_messages_of_an_ordering_key_one_after_the_other(
+def test_push_sends_messages_of_an_ordering_key_in_order(
     pubsub: PubsubClient, endpoint: PushEndpoint
 ) -> None:
-    """Behaviour 23: at most one push of a key is open; a nacked one is repeated before the next."""
+    """Behaviour 23: messages of a key are pushed in order, and a nacked push is repeated first."""
     nacked: set[str] = set()
 
     def respond(push: Push) -> Response:
@@ -155,8 +158,8 @@ def test_official_client_receives_ordering_keys_in_order(
 
 # Not strict: whether the emulator redelivers the nacked message first depends on when the pull arrives.
 @pytest.mark.differs("returns the next message of a key to the next pull", strict=False)
-def test_ordering_key_goes_on_after_a_dead_letter(pubsub: PubsubClient) -> None:
-    """Behaviours 20 and 23: after a dead letter the next message of its key is delivered."""
+def test_ordering_key_continues_after_a_dead_letter(pubsub: PubsubClient) -> None:
+    """Behaviours 20 and 23: after a message is dead-lettered, the next message of its key is delivered."""
     topic, dead_letter_topic = pubsub.topic(), pubsub.topic()
     reader = pubsub.subscription(dead_letter_topic)
     policy = DeadLetterPolicy(dead_letter_topic=dead_letter_topic, max_delivery_attempts=5)
@@ -172,7 +175,7 @@ def test_ordering_key_goes_on_after_a_dead_letter(pubsub: PubsubClient) -> None:
 
 @pytest.mark.differs("accepts keys of any length")
 def test_ordering_key_has_at_most_1024_bytes(pubsub: PubsubClient) -> None:
-    """Behaviour 5: an ordering key has at most 1,024 bytes."""
+    """Behaviour 5: a message with an ordering key of 1,025 bytes is rejected."""
     with pytest.raises(InvalidArgument):
         pubsub.publisher.publish(
             topic=pubsub.topic(), messages=[PubsubMessage(data=b"x", ordering_key="k" * 1025)]

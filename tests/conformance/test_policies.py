@@ -1,4 +1,7 @@
-"""IAM policies, and a Pub/Sub whose service agent lacks its permissions."""
+"""Tests of IAM policies, and of dead-lettering without the service agent's permissions.
+
+The numbers of behaviours refer to the table in localpubsub/README.md.
+"""
 
 from collections.abc import Iterator
 
@@ -14,7 +17,7 @@ ROLE = {"role": "roles/pubsub.viewer", "members": ["user:reader@example.com"]}
 
 @pytest.mark.differs("offers no IAM")
 def test_iam_policy_is_stored_and_returned(pubsub: PubsubClient) -> None:
-    """Behaviour 22: topics, subscriptions and snapshots have policies; an etag detects concurrent changes."""
+    """Behaviour 22: topics, subscriptions and snapshots have policies; an old etag fails with ABORTED."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
     snapshot = pubsub.subscriber.create_snapshot(name=pubsub.name("snapshots"), subscription=subscription)
@@ -42,7 +45,7 @@ def test_iam_permissions_are_all_granted(pubsub: PubsubClient) -> None:
 
 @pytest.fixture
 def unprivileged(pubsub: PubsubClient) -> Iterator[PubsubClient]:
-    """A Pub/Sub whose service agent lacks its roles."""
+    """A Pub/Sub server whose service agent lacks its roles."""
     if pubsub.server.name == "emulator":
         yield pubsub
         return
@@ -50,9 +53,9 @@ def unprivileged(pubsub: PubsubClient) -> Iterator[PubsubClient]:
         yield client
 
 
-@pytest.mark.differs("has no such option and always forwards")
+@pytest.mark.differs("has no option for missing permissions and always dead-letters")
 def test_without_service_agent_permissions_nothing_is_dead_lettered(unprivileged: PubsubClient) -> None:
-    """Behaviour 22: no attempt is counted, nothing is forwarded, and the message is redelivered forever."""
+    """Behaviour 22: a message is still redelivered, as its first attempt, after more nacks than attempts."""
     topic, dead_letter_topic = unprivileged.topic(), unprivileged.topic()
     reader = unprivileged.subscription(dead_letter_topic)
     policy = DeadLetterPolicy(dead_letter_topic=dead_letter_topic, max_delivery_attempts=5)
@@ -66,11 +69,11 @@ def test_without_service_agent_permissions_nothing_is_dead_lettered(unprivileged
     assert len(unprivileged.pull(failing)) == 1
 
 
-@pytest.mark.differs("has no such option and sends no deliveryAttempt")
+@pytest.mark.differs("has no option for missing permissions and sends no deliveryAttempt")
 def test_without_service_agent_permissions_push_attempts_are_not_counted(
     unprivileged: PubsubClient, endpoint: PushEndpoint
 ) -> None:
-    """Behaviour 22: deliveryAttempt stays 1 after more pushes than attempts."""
+    """Behaviour 22: deliveryAttempt is 1 in all seven pushes, although five attempts are allowed."""
     endpoint.respond = lambda _: 422 if len(endpoint.pushes) < 7 else 204
     topic = unprivileged.topic()
     policy = DeadLetterPolicy(dead_letter_topic=unprivileged.topic(), max_delivery_attempts=5)

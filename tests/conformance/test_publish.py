@@ -1,4 +1,7 @@
-"""Publishing: accepted and rejected messages, and the returned ids."""
+"""Tests of publishing: accepted and rejected messages, and the returned ids.
+
+The numbers of behaviours refer to the table in localpubsub/README.md.
+"""
 
 import pytest
 from google.api_core.exceptions import InvalidArgument
@@ -20,7 +23,7 @@ def test_published_message_is_received_unchanged(pubsub: PubsubClient) -> None:
 
 
 def test_message_ids_are_digits_in_request_order(pubsub: PubsubClient) -> None:
-    """Behaviour 7: each message of a request has an id of digits, in order, and no two are equal."""
+    """Behaviour 7: message ids are different digit strings, in the order of the request."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
     data = [b"%d" % number for number in range(100)]
@@ -43,8 +46,8 @@ def test_message_id_is_the_same_on_redelivery(pubsub: PubsubClient) -> None:
     assert first[0].ack_id != second[0].ack_id
 
 
-def test_empty_message_is_invalid_argument(pubsub: PubsubClient) -> None:
-    """Behaviour 6: a message has data or attributes."""
+def test_empty_message_is_rejected_with_invalid_argument(pubsub: PubsubClient) -> None:
+    """Behaviour 6: a message without data and attributes is rejected, even with an ordering key."""
     topic = pubsub.topic()
     with pytest.raises(InvalidArgument):
         pubsub.publish(topic, b"")
@@ -53,21 +56,21 @@ def test_empty_message_is_invalid_argument(pubsub: PubsubClient) -> None:
 
 
 def test_message_may_have_attributes_only(pubsub: PubsubClient) -> None:
-    """Behaviour 6: attributes without data are allowed."""
+    """Behaviour 6: a message with attributes and without data is delivered."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
     pubsub.publish(topic, b"", only="attributes")
     assert dict(pubsub.pull(subscription)[0].message.attributes) == {"only": "attributes"}
 
 
-def test_publish_without_messages_is_invalid_argument(pubsub: PubsubClient) -> None:
-    """Behaviour 5: a request without messages is rejected."""
+def test_publish_without_messages_is_rejected_with_invalid_argument(pubsub: PubsubClient) -> None:
+    """Behaviour 5: a publish request must contain a message."""
     with pytest.raises(InvalidArgument):
         pubsub.publisher.publish(topic=pubsub.topic(), messages=[])
 
 
 def test_publish_accepts_at_most_1000_messages(pubsub: PubsubClient) -> None:
-    """Behaviour 5: 1,000 messages are accepted, 1,001 rejected."""
+    """Behaviour 5: a request with 1,000 messages is accepted, and with 1,001 it is rejected."""
     topic = pubsub.topic()
     assert len(pubsub.publish(topic, *[b"x"] * 1000)) == 1000
     with pytest.raises(InvalidArgument):
@@ -79,8 +82,8 @@ def test_publish_accepts_at_most_1000_messages(pubsub: PubsubClient) -> None:
     [{f"k{n}": "v" for n in range(100)}, {"k" * 256: "v"}, {"k": "v" * 1024}, {"k": "ü" * 512}],
     ids=["100 attributes", "key of 256 bytes", "value of 1024 bytes", "value of 1024 bytes in 512 letters"],
 )
-def test_attributes_up_to_the_limits(pubsub: PubsubClient, attributes: dict[str, str]) -> None:
-    """Behaviour 5: 100 attributes, keys of 256 bytes, values of 1,024 bytes."""
+def test_attributes_up_to_the_limits_are_accepted(pubsub: PubsubClient, attributes: dict[str, str]) -> None:
+    """Behaviour 5: 100 attributes, keys of 256 bytes and values of 1,024 bytes are accepted."""
     assert pubsub.publish(pubsub.topic(), b"x", **attributes)
 
 
@@ -90,7 +93,7 @@ def test_attributes_up_to_the_limits(pubsub: PubsubClient, attributes: dict[str,
     ids=["101 attributes", "key of 257 bytes", "value of 1025 bytes", "1026 bytes in 513 letters", "no key"],
 )
 @pytest.mark.differs("accepts attributes of any number and size")
-def test_attributes_beyond_the_limits_are_invalid_argument(
+def test_attributes_beyond_the_limits_are_rejected_with_invalid_argument(
     pubsub: PubsubClient, attributes: dict[str, str]
 ) -> None:
     """Behaviour 5: a message beyond a limit is rejected with all other messages of its request."""
@@ -103,15 +106,15 @@ def test_attributes_beyond_the_limits_are_invalid_argument(
 
 
 @pytest.mark.differs("accepts reserved attribute names")
-def test_attribute_with_reserved_prefix_is_invalid_argument(pubsub: PubsubClient) -> None:
-    """Behaviour 5: attribute names that begin with ``goog`` are reserved."""
+def test_attribute_with_reserved_prefix_is_rejected_with_invalid_argument(pubsub: PubsubClient) -> None:
+    """Behaviour 5: an attribute whose name begins with ``goog`` is rejected."""
     with pytest.raises(InvalidArgument):
         pubsub.publish(pubsub.topic(), b"x", googclient="mine")
 
 
 @pytest.mark.differs("accepts more than ten million bytes")
 def test_publish_accepts_at_most_ten_million_bytes(pubsub: PubsubClient) -> None:
-    """Behaviour 5: more than 10,000,000 bytes are rejected with Pub/Sub's message, not with gRPC's."""
+    """Behaviour 5: a request of more than 10,000,000 bytes is rejected by Pub/Sub's limit, not by gRPC's."""
     topic = pubsub.topic()
     assert pubsub.publish(topic, b"x" * 9_999_900)
     with pytest.raises(InvalidArgument):

@@ -1,4 +1,7 @@
-"""Pulling: leases, deadlines, attempts, and the stream that the official client uses."""
+"""Tests of pull and StreamingPull: leases, ack deadlines, attempts and flow control.
+
+The numbers of behaviours refer to the table in localpubsub/README.md.
+"""
 
 import threading
 from datetime import timedelta
@@ -57,7 +60,7 @@ def test_leased_message_is_not_delivered_again(pubsub: PubsubClient) -> None:
 
 
 def test_ack_deadline_of_zero_is_a_nack(pubsub: PubsubClient) -> None:
-    """Behaviour 26: setting the ack deadline to 0 redelivers the message at once."""
+    """Behaviour 26: setting the ack deadline to 0 redelivers the message immediately."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
     pubsub.publish(topic, b"again")
@@ -67,7 +70,7 @@ def test_ack_deadline_of_zero_is_a_nack(pubsub: PubsubClient) -> None:
 
 
 def test_acknowledged_message_is_not_redelivered(pubsub: PubsubClient) -> None:
-    """Behaviour 26: acks and nacks of a lease that was acked change nothing and are no errors."""
+    """Behaviour 26: after an ack, further acks and nacks of the same lease are accepted without effect."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
     pubsub.publish(topic, b"done")
@@ -79,7 +82,7 @@ def test_acknowledged_message_is_not_redelivered(pubsub: PubsubClient) -> None:
 
 
 def test_ack_of_an_expired_lease_is_ignored(pubsub: PubsubClient) -> None:
-    """Behaviour 26: the ack id of a lease that has ended is accepted."""
+    """Behaviour 26: an ack of a lease that has ended succeeds without effect."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
     pubsub.publish(topic, b"late")
@@ -89,10 +92,12 @@ def test_ack_of_an_expired_lease_is_ignored(pubsub: PubsubClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "deadline", [-1, pytest.param(601, marks=pytest.mark.differs("accepts any deadline"))]
+    "deadline", [-1, pytest.param(601, marks=pytest.mark.differs("accepts an ack deadline of 601 seconds"))]
 )
-def test_modify_ack_deadline_out_of_bounds_is_invalid_argument(pubsub: PubsubClient, deadline: int) -> None:
-    """Behaviour 26: an ack deadline can be set to 0 to 600 seconds."""
+def test_modify_ack_deadline_out_of_bounds_is_rejected_with_invalid_argument(
+    pubsub: PubsubClient, deadline: int
+) -> None:
+    """Behaviour 26: an ack deadline below 0 or above 600 seconds is rejected."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
     pubsub.publish(topic, b"x")
@@ -103,15 +108,15 @@ def test_modify_ack_deadline_out_of_bounds_is_invalid_argument(pubsub: PubsubCli
         )
 
 
-def test_malformed_ack_id_is_invalid_argument(pubsub: PubsubClient) -> None:
+def test_malformed_ack_id_is_rejected_with_invalid_argument(pubsub: PubsubClient) -> None:
     """Behaviour 26: a string that is not an ack id is rejected."""
     subscription = pubsub.subscription(pubsub.topic())
     with pytest.raises(InvalidArgument):
         pubsub.subscriber.acknowledge(subscription=subscription, ack_ids=["nonsense"])
 
 
-def test_pull_of_zero_messages_is_invalid_argument(pubsub: PubsubClient) -> None:
-    """Behaviour 26: max_messages must be at least 1."""
+def test_pull_of_zero_messages_is_rejected_with_invalid_argument(pubsub: PubsubClient) -> None:
+    """Behaviour 26: a pull with max_messages 0 is rejected."""
     subscription = pubsub.subscription(pubsub.topic())
     with pytest.raises(InvalidArgument):
         pubsub.subscriber.pull(subscription=subscription, max_messages=0)
@@ -130,7 +135,7 @@ def test_pull_waits_for_a_message(pubsub: PubsubClient) -> None:
 
 
 def test_delivery_attempt_counts_with_a_dead_letter_policy(pubsub: PubsubClient) -> None:
-    """Behaviour 27: delivery_attempt counts from 1."""
+    """Behaviour 27: with a dead-letter policy, delivery_attempt is 1, 2 and 3 for the first deliveries."""
     topic = pubsub.topic()
     policy = DeadLetterPolicy(dead_letter_topic=pubsub.topic(), max_delivery_attempts=5)
     subscription = pubsub.subscription(topic, dead_letter_policy=policy)
@@ -151,11 +156,11 @@ def test_delivery_attempt_is_zero_without_dead_letter_policy(pubsub: PubsubClien
     assert pubsub.pull(subscription)[0].delivery_attempt == 0
 
 
-@pytest.mark.differs("allows it to be pulled")
-def test_pull_from_a_push_subscription_is_failed_precondition(
+@pytest.mark.differs("allows pulls from a push subscription")
+def test_pull_from_a_push_subscription_fails_with_failed_precondition(
     pubsub: PubsubClient, endpoint: PushEndpoint
 ) -> None:
-    """Behaviour 19: a pull from a push subscription is FAILED_PRECONDITION."""
+    """Behaviour 19: a subscription with a push endpoint cannot be pulled."""
     subscription = pubsub.subscription(pubsub.topic(), push_config=PushConfig(push_endpoint=endpoint.url))
     with pytest.raises(FailedPrecondition):
         pubsub.pull_now(subscription)
@@ -172,9 +177,9 @@ def test_stream_begins_with_the_subscription_properties(pubsub: PubsubClient) ->
     assert not first.received_messages
 
 
-@pytest.mark.differs("ignores flow control on an ack on the stream")
+@pytest.mark.differs("does not follow flow control after an ack on the stream")
 def test_stream_flow_control_limits_outstanding_messages(pubsub: PubsubClient) -> None:
-    """Behaviour 29: no more messages are outstanding than allowed; an ack allows another one."""
+    """Behaviour 29: at most max_outstanding_messages are outstanding; an ack allows one more."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
     pubsub.publish(topic, *[b"x"] * 5)
@@ -200,7 +205,7 @@ def test_stream_flow_control_limits_outstanding_bytes(pubsub: PubsubClient) -> N
 
 
 def test_stream_nack_redelivers(pubsub: PubsubClient) -> None:
-    """Behaviour 29: ack deadlines can be modified on the stream."""
+    """Behaviour 29: setting the ack deadline to 0 on the stream redelivers the message."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
     pubsub.publish(topic, b"again")

@@ -1,4 +1,7 @@
-"""Pushing: body, headers, acks and nacks, window, backoff and deadlines."""
+"""Tests of pushes: body, headers, acks and nacks, window, backoff and deadlines.
+
+The numbers of behaviours refer to the table in localpubsub/README.md.
+"""
 
 import json
 import re
@@ -27,7 +30,7 @@ def backoff(minimum: float, maximum: float) -> RetryPolicy:
 
 
 def test_push_body_is_as_documented(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
-    """Behaviour 11: the body is that of https://cloud.google.com/pubsub/docs/push#receive_push."""
+    """Behaviour 11: the body is as in https://cloud.google.com/pubsub/docs/push#receive_push."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic, push_config=push_to(endpoint))
     attributes = {"key": "value", "quote": '"\\\n\u2028ü'}
@@ -56,7 +59,7 @@ def test_push_data_is_standard_base64(pubsub: PubsubClient, endpoint: PushEndpoi
     assert endpoint.wait_for(1)[0].envelope["message"]["data"] == "+//+/w=="
 
 
-@pytest.mark.differs("sends an empty object")
+@pytest.mark.differs("sends attributes as an empty object")
 def test_push_body_omits_empty_attributes(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviour 11: a message without attributes has no field ``attributes``."""
     topic = pubsub.topic()
@@ -66,7 +69,7 @@ def test_push_body_omits_empty_attributes(pubsub: PubsubClient, endpoint: PushEn
     assert sorted(message) == ["data", "messageId", "message_id", "publishTime", "publish_time"]
 
 
-@pytest.mark.differs("sends an empty string")
+@pytest.mark.differs("sends data as an empty string")
 def test_push_body_omits_empty_data(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviour 11: a message without data has no field ``data``."""
     topic = pubsub.topic()
@@ -97,8 +100,8 @@ def test_push_request_line_and_headers(pubsub: PubsubClient, endpoint: PushEndpo
     assert "authorization" not in push.headers
 
 
-@pytest.mark.differs("sends no From")
-def test_push_user_agent_and_from_are_googles(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
+@pytest.mark.differs("sends no From header")
+def test_push_user_agent_and_from_are_those_of_google(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviour 11: User-Agent and From are as captured on the real service."""
     topic = pubsub.topic()
     pubsub.subscription(topic, push_config=push_to(endpoint))
@@ -146,7 +149,9 @@ def test_push_status_acknowledges(pubsub: PubsubClient, endpoint: PushEndpoint, 
         *(205, 206, 301, 400, 404, 429, 500, "reset"),
     ],
 )
-def test_push_status_is_a_nack(pubsub: PubsubClient, endpoint: PushEndpoint, response: Response) -> None:
+def test_push_with_another_status_is_nacked(
+    pubsub: PubsubClient, endpoint: PushEndpoint, response: Response
+) -> None:
     """Behaviour 12: any other status, or a connection that breaks, redelivers the message."""
     endpoint.respond = lambda _: response if len(endpoint.pushes) < 2 else 204
     topic = pubsub.topic()
@@ -155,7 +160,7 @@ def test_push_status_is_a_nack(pubsub: PubsubClient, endpoint: PushEndpoint, res
     assert [push.message_id for push in endpoint.wait_for(2)] == [message_id, message_id]
 
 
-def test_push_connection_refused_is_a_nack(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
+def test_push_to_a_refused_connection_is_nacked(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviour 12: a message that cannot be delivered waits until its endpoint is reachable."""
     topic = pubsub.topic()
     unreachable = PushConfig(push_endpoint="http://127.0.0.1:9/unreachable")
@@ -165,11 +170,11 @@ def test_push_connection_refused_is_a_nack(pubsub: PubsubClient, endpoint: PushE
     assert endpoint.wait_for(1)[0].message_id == message_id
 
 
-@pytest.mark.differs("leaves the old request open")
+@pytest.mark.differs("leaves the first request open after the ack deadline")
 def test_message_is_redelivered_after_its_ack_deadline(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
-    """Behaviours 13, 21 and 26: a passed ack deadline ends a push and a pull lease as a nack does.
+    """Behaviours 13, 21 and 26: after the ack deadline a pushed or pulled message is redelivered.
 
-    One test covers both, because the shortest ack deadline takes ten real seconds.
+    Push and pull share a test, because the shortest ack deadline takes ten real seconds.
     """
     endpoint.respond = lambda _: "silence" if len(endpoint.pushes) < 2 else 204
     topic = pubsub.topic()
@@ -191,8 +196,8 @@ def test_message_is_redelivered_after_its_ack_deadline(pubsub: PubsubClient, end
     assert pubsub.pull_now(extended) == []
 
 
-@pytest.mark.differs("pushes two at a time")
-def test_push_window_opens_many_pushes_at_once(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
+@pytest.mark.differs("has at most two pushes open")
+def test_push_window_opens_many_pushes_at_the_same_time(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviour 14: the window grows with acks; slow responses do not delay other pushes."""
     topic = pubsub.topic()
     max_open = 0
@@ -205,7 +210,7 @@ def test_push_window_opens_many_pushes_at_once(pubsub: PubsubClient, endpoint: P
         max_open = max(max_open, len(open_pushes))
         if max_open >= 40:
             enough.set()
-        enough.wait(0.5)  # A response opens the window further, so each push must end at some time.
+        enough.wait(0.5)  # Responses enlarge the window, so each push must end at some time.
         open_pushes.discard(push.message_id)
         return 204
 
@@ -221,7 +226,7 @@ def test_push_window_opens_many_pushes_at_once(pubsub: PubsubClient, endpoint: P
 def test_push_backoff_pauses_one_subscription(
     pubsub: PubsubClient, endpoint: PushEndpoint, other_endpoint: PushEndpoint
 ) -> None:
-    """Behaviour 15: pushes to an endpoint that nacks everything pause; another subscription's do not."""
+    """Behaviour 15: pushes to an endpoint that nacks everything pause; other pushes do not."""
     endpoint.respond = lambda _: 503
     topic = pubsub.topic()
     pubsub.subscription(topic, push_config=push_to(endpoint))
@@ -249,7 +254,7 @@ def test_push_retries_follow_the_retry_policy(pubsub: PubsubClient, endpoint: Pu
 
 
 def test_push_retries_are_quick_without_retry_policy(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
-    """Behaviour 16: five failing attempts took 2.3 s on the real service."""
+    """Behaviour 16: five attempts take seconds, as on the real service (2.3 s), not minutes."""
     endpoint.respond = lambda _: 500 if len(endpoint.pushes) < 5 else 204
     topic = pubsub.topic()
     pubsub.subscription(topic, push_config=push_to(endpoint))

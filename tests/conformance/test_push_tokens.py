@@ -1,4 +1,7 @@
-"""The OIDC tokens of push requests, verified with google-auth."""
+"""Tests of the OIDC tokens of push requests, which google-auth verifies.
+
+The numbers of behaviours refer to the table in localpubsub/README.md.
+"""
 
 import time
 from collections.abc import Mapping
@@ -40,7 +43,7 @@ def pushed_token(pubsub: PubsubClient, endpoint: PushEndpoint, audience: str = "
 
 
 def test_push_token_is_verified_by_google_auth(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
-    """Behaviour 17: the server publishes the key's certificate; the claims are those of Google's tokens."""
+    """Behaviour 17: the published certificate verifies a token, which has the claims of Google's tokens."""
     token = pushed_token(pubsub, endpoint, "https://worker.example")
     claims = verify(token, pubsub, "https://worker.example")
     assert (claims["iss"], claims["aud"]) == ("https://accounts.google.com", "https://worker.example")
@@ -53,20 +56,20 @@ def test_push_token_is_verified_by_google_auth(pubsub: PubsubClient, endpoint: P
 
 
 def test_push_token_audience_defaults_to_the_endpoint(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
-    """Behaviour 17: without an audience in the configuration it is the URL of the push endpoint."""
+    """Behaviour 17: without a configured audience, the audience is the URL of the push endpoint."""
     token = pushed_token(pubsub, endpoint)
     assert verify(token, pubsub, endpoint.url)["aud"] == endpoint.url
 
 
 def test_push_token_for_another_audience_is_rejected(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
-    """Behaviour 17: a token for one service is invalid for another."""
+    """Behaviour 17: google-auth rejects a token whose audience is another service."""
     token = pushed_token(pubsub, endpoint, "https://worker.example")
     with pytest.raises(exceptions.InvalidValue):
         verify(token, pubsub, "https://other.example")
 
 
 def test_push_token_with_forged_claims_is_rejected(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
-    """Behaviour 17: the signature is invalid for other claims."""
+    """Behaviour 17: google-auth rejects a token whose claims were changed after it was signed."""
     head, claims, signature = pushed_token(pubsub, endpoint, "https://worker.example").split(".")
     forged = jwt.encode({"aud": "https://worker.example", "email": EMAIL}, "k" * 32).split(".")[1]
     with pytest.raises(exceptions.GoogleAuthError):

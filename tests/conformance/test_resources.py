@@ -1,4 +1,7 @@
-"""Topics and subscriptions: created, updated, listed, deleted and rejected."""
+"""Tests of topics and subscriptions that are created, updated, listed, deleted or rejected.
+
+The numbers of behaviours refer to the table in localpubsub/README.md.
+"""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -19,12 +22,12 @@ from google.pubsub_v1.types import (
 
 from tests.servers.pubsub_client import PROJECT, PubsubClient
 
-#: A case that the official emulator accepts.
-ACCEPTED = partial(pytest.param, marks=pytest.mark.differs("accepts it"))
+#: An invalid push endpoint that the official emulator accepts.
+ACCEPTED_BY_EMULATOR = partial(pytest.param, marks=pytest.mark.differs("accepts invalid push endpoints"))
 
 
-def test_create_twice_is_already_exists(pubsub: PubsubClient) -> None:
-    """Behaviour 3: creating a topic or subscription twice is ALREADY_EXISTS."""
+def test_create_twice_fails_with_already_exists(pubsub: PubsubClient) -> None:
+    """Behaviour 3: a topic or subscription cannot be created twice."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
     with pytest.raises(AlreadyExists):
@@ -41,7 +44,7 @@ def test_create_twice_is_already_exists(pubsub: PubsubClient) -> None:
         lambda pubsub: pubsub.publisher.delete_topic(topic=pubsub.name("topics")),
         pytest.param(
             lambda pubsub: list(pubsub.publisher.list_topic_subscriptions(topic=pubsub.name("topics"))),
-            marks=pytest.mark.differs("returns an empty list"),
+            marks=pytest.mark.differs("returns no subscriptions of a missing topic instead of an error"),
         ),
         lambda pubsub: pubsub.subscription(pubsub.name("topics")),
         lambda pubsub: pubsub.subscriber.get_subscription(subscription=pubsub.name("subscriptions")),
@@ -63,14 +66,16 @@ def test_create_twice_is_already_exists(pubsub: PubsubClient) -> None:
         "push",
     ],
 )
-def test_missing_resource_is_not_found(pubsub: PubsubClient, call: Callable[[PubsubClient], object]) -> None:
-    """Behaviour 3: a missing topic or subscription is NOT_FOUND on every call."""
+def test_call_on_a_missing_resource_fails_with_not_found(
+    pubsub: PubsubClient, call: Callable[[PubsubClient], object]
+) -> None:
+    """Behaviour 3: every call on a missing topic or subscription fails with NOT_FOUND."""
     with pytest.raises(NotFound):
         call(pubsub)
 
 
 def test_deleted_topic_leaves_its_subscriptions(pubsub: PubsubClient) -> None:
-    """Behaviour 4: they keep their messages, and their topic is ``_deleted-topic_``."""
+    """Behaviour 4: subscriptions of a deleted topic have the topic ``_deleted-topic_`` and keep messages."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
     pubsub.publish(topic, b"left behind")
@@ -97,8 +102,8 @@ def test_recreated_topic_does_not_get_the_old_subscriptions(pubsub: PubsubClient
     ["ab", "1abc", "goog-abc", "has space", "a" * 256, "sl/ash", ""],
     ids=lambda name: name[:12] or "empty",
 )
-def test_invalid_name_is_invalid_argument(pubsub: PubsubClient, name: str) -> None:
-    """Behaviour 5: 3 to 255 letters, digits or -_.~+%, of which the first is a letter; not ``goog`` first."""
+def test_invalid_name_is_rejected_with_invalid_argument(pubsub: PubsubClient, name: str) -> None:
+    """Behaviour 5: a name with a wrong length, character or beginning (such as ``goog``) is rejected."""
     with pytest.raises(InvalidArgument):
         pubsub.publisher.create_topic(name=f"projects/{PROJECT}/topics/{name}")
     topic = pubsub.topic()
@@ -107,7 +112,7 @@ def test_invalid_name_is_invalid_argument(pubsub: PubsubClient, name: str) -> No
 
 
 def test_name_may_have_all_allowed_characters(pubsub: PubsubClient) -> None:
-    """Behaviour 5: all of -_.~+% and 255 characters are allowed."""
+    """Behaviour 5: a name may have 255 characters and contain all of -_.~+%."""
     name = f"projects/{PROJECT}/topics/" + "aZ9-_.~+%".ljust(255, "x")
     assert pubsub.publisher.create_topic(name=name).name == name
 
@@ -136,16 +141,18 @@ def test_expiration_policy_without_ttl_means_never(pubsub: PubsubClient) -> None
 
 
 @pytest.mark.parametrize("deadline", [10, 600])
-def test_ack_deadline_within_bounds(pubsub: PubsubClient, deadline: int) -> None:
-    """Behaviour 8: 10 and 600 seconds are allowed."""
+def test_ack_deadline_within_bounds_is_accepted(pubsub: PubsubClient, deadline: int) -> None:
+    """Behaviour 8: ack deadlines of 10 and 600 seconds are accepted."""
     assert pubsub.created(pubsub.topic(), ack_deadline_seconds=deadline).ack_deadline_seconds == deadline
 
 
 @pytest.mark.parametrize(
-    "deadline", [pytest.param(9, marks=pytest.mark.differs("accepts 9 seconds")), 601, -1]
+    "deadline", [pytest.param(9, marks=pytest.mark.differs("accepts an ack deadline of 9 seconds")), 601, -1]
 )
-def test_ack_deadline_out_of_bounds_is_invalid_argument(pubsub: PubsubClient, deadline: int) -> None:
-    """Behaviour 8: 9 and 601 seconds are rejected, and no subscription is created."""
+def test_ack_deadline_out_of_bounds_is_rejected_with_invalid_argument(
+    pubsub: PubsubClient, deadline: int
+) -> None:
+    """Behaviour 8: a subscription with an ack deadline of 9 or 601 seconds is not created."""
     name, topic = pubsub.name("subscriptions"), pubsub.topic()
     with pytest.raises(InvalidArgument):
         pubsub.subscriber.create_subscription(
@@ -156,8 +163,10 @@ def test_ack_deadline_out_of_bounds_is_invalid_argument(pubsub: PubsubClient, de
 
 
 @pytest.mark.parametrize("retention", [599, 31 * 86_400 + 1])
-def test_message_retention_out_of_bounds_is_invalid_argument(pubsub: PubsubClient, retention: int) -> None:
-    """Behaviour 8: the retention must be from 10 minutes to 31 days."""
+def test_message_retention_out_of_bounds_is_rejected_with_invalid_argument(
+    pubsub: PubsubClient, retention: int
+) -> None:
+    """Behaviour 8: a retention below 10 minutes or above 31 days is rejected."""
     with pytest.raises(InvalidArgument):
         pubsub.created(pubsub.topic(), message_retention_duration=timedelta(seconds=retention))
 
@@ -170,15 +179,15 @@ def test_max_delivery_attempts_default_to_five(pubsub: PubsubClient) -> None:
 
 
 @pytest.mark.parametrize("attempts", [4, 101])
-def test_max_delivery_attempts_out_of_bounds_are_invalid(pubsub: PubsubClient, attempts: int) -> None:
-    """Behaviour 9: 4 and 101 attempts are rejected."""
+def test_max_delivery_attempts_out_of_bounds_are_rejected(pubsub: PubsubClient, attempts: int) -> None:
+    """Behaviour 9: max_delivery_attempts of 4 and 101 are rejected."""
     policy = DeadLetterPolicy(dead_letter_topic=pubsub.topic(), max_delivery_attempts=attempts)
     with pytest.raises(BadRequest):  # The emulator returns OUT_OF_RANGE, which is HTTP status 400, too.
         pubsub.created(pubsub.topic(), dead_letter_policy=policy)
 
 
-def test_missing_dead_letter_topic_is_not_found(pubsub: PubsubClient) -> None:
-    """Behaviour 9: the dead-letter topic must exist when the subscription is created."""
+def test_missing_dead_letter_topic_is_rejected_with_not_found(pubsub: PubsubClient) -> None:
+    """Behaviour 9: a subscription cannot be created if its dead-letter topic is missing."""
     policy = DeadLetterPolicy(dead_letter_topic=pubsub.name("topics"), max_delivery_attempts=5)
     topic = pubsub.topic()
     with pytest.raises(NotFound):
@@ -192,10 +201,10 @@ def test_retry_policy_defaults(pubsub: PubsubClient) -> None:
 
 
 @pytest.mark.parametrize(("minimum", "maximum"), [(0, 601), (20, 10)])
-def test_retry_policy_out_of_bounds_is_invalid_argument(
+def test_retry_policy_out_of_bounds_is_rejected_with_invalid_argument(
     pubsub: PubsubClient, minimum: int, maximum: int
 ) -> None:
-    """Behaviour 16: backoffs are from 0 to 600 seconds, and the minimum is not above the maximum."""
+    """Behaviour 16: a backoff above 600 s, or a minimum above the maximum, is rejected."""
     policy = RetryPolicy(
         minimum_backoff=timedelta(seconds=minimum), maximum_backoff=timedelta(seconds=maximum)
     )
@@ -218,23 +227,25 @@ def test_update_changes_only_the_fields_of_its_mask(pubsub: PubsubClient) -> Non
     assert pubsub.subscriber.get_subscription(subscription=made.name) == updated
 
 
-@pytest.mark.differs("rejects the field as unknown")
+@pytest.mark.differs("rejects labels as an unknown field")
 def test_update_replaces_subscription_labels(pubsub: PubsubClient) -> None:
-    """Behaviour 10: all labels are replaced."""
+    """Behaviour 10: an update replaces all labels of a subscription."""
     made = pubsub.created(pubsub.topic(), labels={"team": "one", "kept": "no"})
     updated = update(pubsub, Subscription(name=made.name, labels={"team": "two"}), "labels")
     assert dict(updated.labels) == {"team": "two"}
 
 
 def test_update_clears_a_policy(pubsub: PubsubClient) -> None:
-    """Behaviour 10: a field of the mask that the request omits is cleared."""
+    """Behaviour 10: a field that is in the mask but not in the request is cleared."""
     made = pubsub.created(pubsub.topic(), retry_policy=RetryPolicy(minimum_backoff=timedelta(seconds=1)))
     assert "retry_policy" not in update(pubsub, Subscription(name=made.name), "retry_policy")
 
 
 @pytest.mark.parametrize("path", ["topic", "filter", "enable_message_ordering", "name"])
-def test_update_of_an_immutable_field_is_invalid_argument(pubsub: PubsubClient, path: str) -> None:
-    """Behaviour 10: topic, filter and ordering cannot change after the creation."""
+def test_update_of_an_immutable_field_is_rejected_with_invalid_argument(
+    pubsub: PubsubClient, path: str
+) -> None:
+    """Behaviour 10: topic, filter, ordering and name cannot be updated."""
     made = pubsub.created(pubsub.topic())
     changed = Subscription(
         name=made.name, topic=pubsub.topic(), filter="attributes:x", enable_message_ordering=True
@@ -244,16 +255,18 @@ def test_update_of_an_immutable_field_is_invalid_argument(pubsub: PubsubClient, 
 
 
 @pytest.mark.parametrize("paths", [[], ["no_such_field"]], ids=["none", "unknown"])
-def test_update_mask_without_known_fields_is_invalid_argument(pubsub: PubsubClient, paths: list[str]) -> None:
-    """Behaviour 10: an empty mask, or one with unknown fields, is rejected."""
+def test_update_mask_without_known_fields_is_rejected_with_invalid_argument(
+    pubsub: PubsubClient, paths: list[str]
+) -> None:
+    """Behaviour 10: an empty update mask, or a mask with an unknown field, is rejected."""
     made = pubsub.created(pubsub.topic())
     with pytest.raises(InvalidArgument):
         update(pubsub, Subscription(name=made.name), *paths)
 
 
-@pytest.mark.differs("rejects the field as unknown")
+@pytest.mark.differs("rejects labels as an unknown field")
 def test_update_replaces_topic_labels(pubsub: PubsubClient) -> None:
-    """Behaviour 10: UpdateTopic changes the fields of its mask."""
+    """Behaviour 10: UpdateTopic replaces the labels of a topic."""
     topic = pubsub.topic(labels={"team": "one"})
     changed = Topic(name=topic, labels={"team": "two"})
     request = UpdateTopicRequest(topic=changed, update_mask={"paths": ["labels"]})
@@ -262,7 +275,7 @@ def test_update_replaces_topic_labels(pubsub: PubsubClient) -> None:
 
 
 def test_lists_have_pages(pubsub: PubsubClient) -> None:
-    """Behaviour 1: every page but the last has a token, and together they contain everything once."""
+    """Behaviour 1: the pages of a list contain each resource once."""
     topic = pubsub.topic()
     made = sorted(pubsub.subscription(topic) for _ in range(5))
     pages = list(pubsub.publisher.list_topic_subscriptions({"topic": topic, "page_size": 2}).pages)
@@ -273,16 +286,22 @@ def test_lists_have_pages(pubsub: PubsubClient) -> None:
     assert topic in {each.name for each in pubsub.publisher.list_topics(request)}
 
 
-def test_lists_contain_one_project(pubsub: PubsubClient) -> None:
+def test_lists_contain_the_resources_of_one_project(pubsub: PubsubClient) -> None:
     """Behaviour 1: the resources of another project are not listed."""
     pubsub.topic()
     assert list(pubsub.publisher.list_topics(project="projects/another")) == []
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://example.com/x", "example.com/x", ACCEPTED("http://"), ACCEPTED("http://a b/")]
+    "url",
+    [
+        "ftp://example.com/x",
+        "example.com/x",
+        ACCEPTED_BY_EMULATOR("http://"),
+        ACCEPTED_BY_EMULATOR("http://a b/"),
+    ],
 )
-def test_invalid_push_endpoint_is_invalid_argument(pubsub: PubsubClient, url: str) -> None:
-    """Behaviour 5: an endpoint that is not an http or https URL is rejected."""
+def test_invalid_push_endpoint_is_rejected_with_invalid_argument(pubsub: PubsubClient, url: str) -> None:
+    """Behaviour 5: a push endpoint that is not an http or https URL is rejected."""
     with pytest.raises(InvalidArgument):
         pubsub.created(pubsub.topic(), push_config=PushConfig(push_endpoint=url))

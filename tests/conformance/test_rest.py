@@ -1,4 +1,7 @@
-"""The REST API /v1/projects/…, called with plain JSON and with the REST transport of the official client."""
+"""Tests of the REST API with plain JSON and with the REST transport of the official client.
+
+The numbers of behaviours refer to the table in localpubsub/README.md.
+"""
 
 import base64
 from typing import Any, Final, TypeAlias
@@ -20,7 +23,7 @@ TIMEOUT: Final = 60  #: How long one request may take, in seconds.
 
 
 class RestClient:
-    """Sends requests as curl would."""
+    """Sends requests with plain JSON, as curl does."""
 
     def __init__(self, http_url: str) -> None:
         self._url = http_url
@@ -41,7 +44,7 @@ def rest(pubsub: PubsubClient) -> RestClient:
 
 
 def test_rest_publish_pull_and_acknowledge(pubsub: PubsubClient, rest: RestClient) -> None:
-    """Behaviour 2: messages are published, pulled and acked; bytes are base64, names are in camelCase."""
+    """Behaviour 2: messages are published, pulled and acked; data is base64, names are in camelCase."""
     topic, subscription = pubsub.name("topics"), pubsub.name("subscriptions")
     assert rest("PUT", topic, {"labels": {"a": "b"}})[0] == 200
     status, made = rest("PUT", subscription, {"topic": topic, "ackDeadlineSeconds": 20})
@@ -73,8 +76,8 @@ def test_rest_and_grpc_share_their_resources(pubsub: PubsubClient, rest: RestCli
     assert [received.message.data for received in pubsub.pull(subscription)] == [b"rest"]
 
 
-def test_rest_errors_have_googles_body(pubsub: PubsubClient, rest: RestClient) -> None:
-    """The body is {"error": {"code", "message", "status"}}; the HTTP status is that of the code."""
+def test_rest_errors_have_the_body_of_google_errors(pubsub: PubsubClient, rest: RestClient) -> None:
+    """An error has the HTTP status of its code and the body {"error": {"code", "message", "status"}}."""
     topic, missing = pubsub.topic(), pubsub.name("topics")
     for status, code, (method, path, body) in (
         (404, "NOT_FOUND", ("GET", missing, None)),
@@ -88,8 +91,8 @@ def test_rest_errors_have_googles_body(pubsub: PubsubClient, rest: RestClient) -
         assert found["error"]["message"]
 
 
-def test_lists_have_pages(pubsub: PubsubClient, rest: RestClient) -> None:
-    """Page size and token are query parameters."""
+def test_rest_lists_have_pages(pubsub: PubsubClient, rest: RestClient) -> None:
+    """A list is read page by page with the query parameters pageSize and pageToken."""
     made = {pubsub.topic() for _ in range(3)}
     found: set[str] = set()
     token = ""
@@ -103,8 +106,8 @@ def test_lists_have_pages(pubsub: PubsubClient, rest: RestClient) -> None:
     assert made <= found
 
 
-def test_rest_update_mask(pubsub: PubsubClient, rest: RestClient) -> None:
-    """PATCH has the resource and the mask in its body; fields outside the mask keep their values."""
+def test_rest_update_changes_only_the_fields_of_its_mask(pubsub: PubsubClient, rest: RestClient) -> None:
+    """A PATCH changes the fields of the mask in its body, and other fields keep their values."""
     subscription = pubsub.subscription(pubsub.topic(), labels={"kept": "yes"})
     body = {
         "subscription": {"ackDeadlineSeconds": 99, "labels": {"kept": "no"}},
@@ -115,7 +118,7 @@ def test_rest_update_mask(pubsub: PubsubClient, rest: RestClient) -> None:
 
 
 def test_rest_transport_of_the_official_client(pubsub: PubsubClient) -> None:
-    """The unmodified client requests enums as numbers and raises exceptions by status."""
+    """All calls of the unmodified client succeed or raise the right exception over REST."""
     options: dict[str, Any] = {
         "host": pubsub.server.http_url,
         "credentials": AnonymousCredentials(),  # type: ignore[no-untyped-call]  # google-auth publishes no types
@@ -129,7 +132,7 @@ def test_rest_transport_of_the_official_client(pubsub: PubsubClient) -> None:
 
 
 def _use_every_method(pubsub: PubsubClient, publisher: PublisherClient, subscriber: SubscriberClient) -> None:
-    """Create, use and delete a topic, a subscription and a message."""
+    """Create, use and delete a topic and a subscription, and check every response."""
     topic, dead = pubsub.name("topics"), pubsub.topic()
     assert publisher.create_topic(Topic(name=topic)).name == topic
     with pytest.raises(Conflict):

@@ -1,4 +1,4 @@
-"""SchemaService: schemas, their revisions, and the validation of messages."""
+"""Tests of SchemaService: schemas, their revisions, and the validation of messages."""
 
 import pytest
 from google.api_core.exceptions import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
@@ -23,7 +23,7 @@ from tests.conformance.schema_examples import (
 )
 from tests.servers.pubsub_client import PubsubClient
 
-#: Marks a test with a protocol buffer schema.
+#: Marks a test with a protocol buffer schema, which the official emulator rejects.
 NO_PROTOBUF = pytest.mark.differs("offers no protocol buffers")
 
 
@@ -43,7 +43,7 @@ def test_schema_is_created_listed_and_deleted(schemas: SchemaServiceClient, pubs
 
 @pytest.mark.differs("always sends definitions")
 def test_schema_list_omits_definitions_by_default(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
-    """The default view is BASIC for lists and FULL for get."""
+    """Lists have no definitions by default; get_schema omits the definition only with the view BASIC."""
     made = created(schemas, pubsub)
     (listed,) = (schema for schema in schemas.list_schemas(parent=PARENT) if schema.name == made.name)
     assert (listed.definition, listed.type_) == ("", Schema.Type.AVRO)
@@ -55,7 +55,7 @@ def test_schema_list_omits_definitions_by_default(schemas: SchemaServiceClient, 
 def test_schema_revisions_are_committed_and_rolled_back(
     schemas: SchemaServiceClient, pubsub: PubsubClient
 ) -> None:
-    """The schema is its last revision; a rollback creates a revision with an earlier definition."""
+    """A commit and a rollback each create a revision; the last revision is returned by default."""
     first = created(schemas, pubsub)
     second = schemas.commit_schema(name=first.name, schema=avro(OTHER_AVRO, first.name))
     assert schemas.get_schema(name=first.name) == second
@@ -70,7 +70,7 @@ def test_schema_revisions_are_committed_and_rolled_back(
 
 
 def test_schema_revision_is_returned_by_its_id(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
-    """``NAME@ID`` names a revision; a missing one is NOT_FOUND."""
+    """get_schema returns the revision ``NAME@ID``, or fails with NOT_FOUND if it is missing."""
     first = created(schemas, pubsub)
     schemas.commit_schema(name=first.name, schema=avro(OTHER_AVRO, first.name))
     assert schemas.get_schema(name=f"{first.name}@{first.revision_id}") == first
@@ -78,9 +78,9 @@ def test_schema_revision_is_returned_by_its_id(schemas: SchemaServiceClient, pub
         schemas.get_schema(name=f"{first.name}@00000000")
 
 
-@pytest.mark.differs("accepts more")
+@pytest.mark.differs("accepts more than twenty revisions")
 def test_schema_has_at_most_twenty_revisions(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
-    """After the deletion of a revision another one can be committed."""
+    """The 21st revision is rejected until another revision is deleted."""
     first = created(schemas, pubsub)
     for _ in range(19):
         schemas.commit_schema(name=first.name, schema=avro(OTHER_AVRO, first.name))
@@ -90,11 +90,11 @@ def test_schema_has_at_most_twenty_revisions(schemas: SchemaServiceClient, pubsu
     schemas.commit_schema(name=first.name, schema=avro(OTHER_AVRO, first.name))
 
 
-@pytest.mark.differs("has no such check")
-def test_schema_deletion_of_the_only_revision_is_failed_precondition(
+@pytest.mark.differs("deletes the only revision")
+def test_schema_deletion_of_the_only_revision_fails_with_failed_precondition(
     schemas: SchemaServiceClient, pubsub: PubsubClient
 ) -> None:
-    """Without it the schema would have no definition."""
+    """The only revision of a schema cannot be deleted."""
     made = created(schemas, pubsub)
     with pytest.raises(FailedPrecondition):
         schemas.delete_schema_revision(name=f"{made.name}@{made.revision_id}")
@@ -107,7 +107,9 @@ def test_schema_deletion_of_the_only_revision_is_failed_precondition(
         pytest.param(Schema(type_=Schema.Type.AVRO, definition='{"type": "recrod"}'), id="invalid Avro"),
         pytest.param(Schema(definition="{}"), id="missing type"),
         pytest.param(
-            avro({**AVRO, "doc": "x" * 300_000}), id="too large", marks=pytest.mark.differs("accepts it")
+            avro({**AVRO, "doc": "x" * 300_000}),
+            id="too large",
+            marks=pytest.mark.differs("accepts large schemas"),
         ),
         pytest.param(proto("message M {"), id="invalid proto", marks=NO_PROTOBUF),
         pytest.param(proto(PROTO + "message Two {}"), id="two messages", marks=NO_PROTOBUF),
@@ -118,10 +120,10 @@ def test_schema_deletion_of_the_only_revision_is_failed_precondition(
         ),
     ],
 )
-def test_invalid_schema_definition_is_invalid_argument(
+def test_invalid_schema_definition_is_rejected_with_invalid_argument(
     schemas: SchemaServiceClient, pubsub: PubsubClient, schema: Schema
 ) -> None:
-    """Both the creation and the validation of the schema are INVALID_ARGUMENT."""
+    """An invalid schema can be neither created nor validated."""
     with pytest.raises(InvalidArgument):
         created(schemas, pubsub, schema)
     with pytest.raises(InvalidArgument):
@@ -167,10 +169,10 @@ def test_invalid_schema_definition_is_invalid_argument(
         ),
     ],
 )
-def test_validate_message(
+def test_validate_message_rejects_an_invalid_message(
     schemas: SchemaServiceClient, schema: Schema, valid: bytes, invalid: bytes, encoding: int
 ) -> None:
-    """A message is validated against a schema that is not stored."""
+    """A message is validated against the schema in the request."""
     request = ValidateMessageRequest(parent=PARENT, schema=schema, message=valid, encoding=encoding)
     schemas.validate_message(request)
     request.message = invalid

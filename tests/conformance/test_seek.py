@@ -1,4 +1,7 @@
-"""Seek, snapshots, and the messages that are retained for them."""
+"""Tests of seeks, snapshots and retained messages, and of detached subscriptions.
+
+The numbers of behaviours refer to the table in localpubsub/README.md.
+"""
 
 from datetime import UTC, datetime, timedelta
 
@@ -10,11 +13,11 @@ from tests.servers.pubsub_client import PROJECT, PubsubClient
 from tests.servers.push_endpoint import PushEndpoint
 
 HOUR = timedelta(hours=1)
-CLOCK_STEP = timedelta(milliseconds=3)  #: Longer than the step of the coarsest clock.
+CLOCK_STEP = timedelta(milliseconds=3)  #: This time is longer than the step of the emulator's clock.
 
 
 def now() -> datetime:
-    """Return a time between the last and the next call, also by the emulator's clock of milliseconds."""
+    """Return a time between the previous and the next call, even for a clock with millisecond steps."""
     start = datetime.now(UTC)
     while datetime.now(UTC) - start < 2 * CLOCK_STEP:
         continue
@@ -38,7 +41,7 @@ def ready_messages(pubsub: PubsubClient, subscription: str) -> list[str]:
 
 
 def test_seek_to_the_future_acknowledges_everything(pubsub: PubsubClient) -> None:
-    """Behaviour 28: messages from before the time are acknowledged, whether waiting or outstanding."""
+    """Behaviour 28: a seek to the future acknowledges all messages published before it."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
     pubsub.publish(topic, b"out", b"waiting")
@@ -50,7 +53,7 @@ def test_seek_to_the_future_acknowledges_everything(pubsub: PubsubClient) -> Non
 
 
 def test_seek_to_the_past_redelivers_retained_messages(pubsub: PubsubClient) -> None:
-    """Behaviour 28: with retain_acked_messages, acked messages from that time on are redelivered."""
+    """Behaviour 28: with retain_acked_messages, a seek redelivers acked messages from that time on."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic, retain_acked_messages=True)
     pubsub.publish(topic, b"before")
@@ -76,7 +79,7 @@ def test_seek_to_the_past_without_retention_redelivers_nothing(pubsub: PubsubCli
 
 @pytest.mark.differs("does not retain messages of a topic")
 def test_seek_redelivers_messages_that_the_topic_retained(pubsub: PubsubClient) -> None:
-    """Behaviour 28: the retention of the topic also serves subscriptions created later."""
+    """Behaviour 28: a seek redelivers messages that the topic retained before the subscription existed."""
     topic = pubsub.topic(message_retention_duration=HOUR)
     pubsub.publish(topic, b"early")
     subscription = pubsub.subscription(topic)
@@ -87,7 +90,7 @@ def test_seek_redelivers_messages_that_the_topic_retained(pubsub: PubsubClient) 
 
 @pytest.mark.differs("does not return the topic's retention")
 def test_subscription_shows_the_retention_of_its_topic(pubsub: PubsubClient) -> None:
-    """Behaviours 10 and 28: topic_message_retention_duration follows the topic."""
+    """Behaviours 10 and 28: a subscription shows its topic's retention, even after an update of the topic."""
     topic = pubsub.topic(message_retention_duration=HOUR)
     made = pubsub.created(topic)
     assert made.topic_message_retention_duration == HOUR
@@ -98,7 +101,7 @@ def test_subscription_shows_the_retention_of_its_topic(pubsub: PubsubClient) -> 
     assert found.topic_message_retention_duration == 2 * HOUR
 
 
-@pytest.mark.differs("rejects the field as unknown")
+@pytest.mark.differs("rejects message_retention_duration as an unknown field")
 def test_topic_without_retention_deletes_retained_messages(pubsub: PubsubClient) -> None:
     """Behaviours 10 and 28: an update that removes the retention deletes the retained messages."""
     topic = pubsub.topic(message_retention_duration=HOUR)
@@ -112,7 +115,7 @@ def test_topic_without_retention_deletes_retained_messages(pubsub: PubsubClient)
 
 
 def test_snapshot_retains_unacked_and_later_messages(pubsub: PubsubClient) -> None:
-    """Behaviour 28: messages acked before stay acked; messages acked since are redelivered."""
+    """Behaviour 28: a seek to a snapshot redelivers only messages acked after the snapshot was created."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
     pubsub.publish(topic, b"acked before")
@@ -127,7 +130,7 @@ def test_snapshot_retains_unacked_and_later_messages(pubsub: PubsubClient) -> No
 
 
 def test_snapshot_can_be_used_by_another_subscription_of_its_topic(pubsub: PubsubClient) -> None:
-    """Behaviour 28: a subscription of another topic is rejected."""
+    """Behaviour 28: a snapshot works for each subscription of its topic, and fails for other topics."""
     topic = pubsub.topic()
     first, second = pubsub.subscription(topic), pubsub.subscription(topic)
     pubsub.publish(topic, b"x")
@@ -178,7 +181,7 @@ def test_snapshot_expires_within_seven_days(pubsub: PubsubClient) -> None:
 
 
 def test_get_snapshot(pubsub: PubsubClient) -> None:
-    """Behaviour 28: the snapshot is returned as it was when it was created."""
+    """Behaviour 28: get_snapshot returns the snapshot that create_snapshot returned."""
     subscription = pubsub.subscription(pubsub.topic())
     made = pubsub.subscriber.create_snapshot(name=pubsub.name("snapshots"), subscription=subscription)
     assert pubsub.subscriber.get_snapshot(snapshot=made.name) == made
@@ -195,7 +198,7 @@ def test_list_topic_snapshots(pubsub: PubsubClient) -> None:
     assert pubsub.subscriber.get_snapshot(snapshot=name).topic == "_deleted-topic_"
 
 
-@pytest.mark.differs("rejects the field as unknown")
+@pytest.mark.differs("rejects labels as an unknown field")
 def test_update_snapshot_labels(pubsub: PubsubClient) -> None:
     """Behaviours 10 and 28: only labels and expire_time can be updated."""
     name = snapshot(pubsub, pubsub.subscription(pubsub.topic()))
@@ -208,7 +211,7 @@ def test_update_snapshot_labels(pubsub: PubsubClient) -> None:
 
 @pytest.mark.differs("does not offer DetachSubscription")
 def test_detached_subscription_receives_no_pushes(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
-    """Behaviour 30: neither its backlog nor later messages are pushed."""
+    """Behaviour 30: after a detach, neither the backlog nor later messages are pushed."""
     endpoint.respond = lambda _: 500
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic, push_config=PushConfig(push_endpoint=endpoint.url))
@@ -222,8 +225,8 @@ def test_detached_subscription_receives_no_pushes(pubsub: PubsubClient, endpoint
 
 
 @pytest.mark.differs("does not offer DetachSubscription")
-def test_detached_subscription_is_failed_precondition(pubsub: PubsubClient) -> None:
-    """Behaviour 30: it is marked as detached; pull, ack and seek are FAILED_PRECONDITION."""
+def test_calls_on_a_detached_subscription_fail_with_failed_precondition(pubsub: PubsubClient) -> None:
+    """Behaviour 30: a detached subscription is marked, and pull, ack and seek fail."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
     pubsub.publish(topic, b"x")

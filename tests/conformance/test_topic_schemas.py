@@ -1,4 +1,7 @@
-"""Topics with a schema, and the messages that they accept."""
+"""Tests of topics with a schema, and of the messages that they accept.
+
+The numbers of behaviours refer to the table in localpubsub/README.md.
+"""
 
 from io import BytesIO
 
@@ -26,14 +29,14 @@ from tests.conformance.schema_examples import (
 )
 from tests.servers.pubsub_client import PubsubClient
 
-#: Marks a test with a protocol buffer schema.
+#: Marks a test with a protocol buffer schema, which the official emulator rejects.
 NO_PROTOBUF = pytest.mark.differs("offers no protocol buffers")
 
 
 def test_topic_rejects_messages_that_do_not_match_its_schema(
     schemas: SchemaServiceClient, pubsub: PubsubClient
 ) -> None:
-    """If one message does not match, no message of the request is stored."""
+    """A request with one message that does not match is rejected, and none of its messages is stored."""
     topic = topic_of(pubsub, created(schemas, pubsub))
     subscription = pubsub.subscription(topic)
     valid = b'{"url": "x", "size": {"long": 7}}'
@@ -67,7 +70,7 @@ def test_message_has_the_schema_attributes(schemas: SchemaServiceClient, pubsub:
 def test_message_may_match_any_allowed_schema_revision(
     schemas: SchemaServiceClient, pubsub: PubsubClient
 ) -> None:
-    """Revisions from first_revision_id to last_revision_id are allowed; without them, all are."""
+    """A message may match any revision, or only those in the range of the topic's settings."""
     first = created(schemas, pubsub)
     topic = topic_of(pubsub, first)
     subscription = pubsub.subscription(topic)
@@ -83,7 +86,7 @@ def test_message_may_match_any_allowed_schema_revision(
 
 
 def test_invalid_schema_settings_are_rejected(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
-    """The schema must exist, and the encoding must be given."""
+    """A topic with a missing schema, or without an encoding, is rejected."""
     schema = created(schemas, pubsub)
     with pytest.raises(NotFound):
         topic_of(pubsub, Schema(name=f"{PARENT}/schemas/missing"))
@@ -94,7 +97,7 @@ def test_invalid_schema_settings_are_rejected(schemas: SchemaServiceClient, pubs
 def test_topic_with_deleted_schema_rejects_messages(
     schemas: SchemaServiceClient, pubsub: PubsubClient
 ) -> None:
-    """The topic's schema is ``_deleted-schema_`` until the topic gets another one."""
+    """A topic whose schema is deleted rejects messages until it gets another schema."""
     schema, other = created(schemas, pubsub), created(schemas, pubsub)
     topic = topic_of(pubsub, schema)
     schemas.delete_schema(name=schema.name)
@@ -110,7 +113,9 @@ def test_topic_with_deleted_schema_rejects_messages(
 
 
 @NO_PROTOBUF
-def test_topic_with_protobuf_schema(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
+def test_topic_with_protobuf_schema_accepts_only_matching_messages(
+    schemas: SchemaServiceClient, pubsub: PubsubClient
+) -> None:
     """A topic with a protocol buffer schema accepts matching messages and rejects others."""
     topic = topic_of(pubsub, created(schemas, pubsub, proto()))
     subscription = pubsub.subscription(topic)
@@ -129,7 +134,7 @@ def test_topic_with_protobuf_schema(schemas: SchemaServiceClient, pubsub: Pubsub
         ),
     ],
 )
-@pytest.mark.differs("writes nothing")
+@pytest.mark.differs("writes no rows")
 def test_bigquery_use_topic_schema_defines_the_columns(
     schemas: SchemaServiceClient, pubsub: PubsubClient, schema: Schema, data: bytes, row: dict[str, object]
 ) -> None:
@@ -143,9 +148,11 @@ def test_bigquery_use_topic_schema_defines_the_columns(
     assert rows(pubsub, table) == [row]
 
 
-@pytest.mark.differs("accepts it")
-def test_bigquery_use_topic_schema_without_schema_is_invalid_argument(pubsub: PubsubClient) -> None:
-    """Behaviour 32: a topic without schema does not define columns."""
+@pytest.mark.differs("accepts use_topic_schema for a topic without schema")
+def test_bigquery_use_topic_schema_without_schema_is_rejected_with_invalid_argument(
+    pubsub: PubsubClient,
+) -> None:
+    """Behaviour 32: use_topic_schema is rejected if the topic has no schema."""
     with pytest.raises(InvalidArgument):
         pubsub.subscription(
             pubsub.topic(), bigquery_config=BigQueryConfig(table="p.d.t", use_topic_schema=True)

@@ -1,4 +1,7 @@
-"""Pushes without the JSON envelope: https://cloud.google.com/pubsub/docs/payload-unwrapping."""
+"""Tests of pushes without the JSON envelope: https://cloud.google.com/pubsub/docs/payload-unwrapping.
+
+The numbers of behaviours refer to the table in localpubsub/README.md.
+"""
 
 import re
 

@@ -1,4 +1,4 @@
-// Publishes, receives and acknowledges messages with the Node client; prints what it received as a line of JSON.
+// Publishes, receives and acknowledges messages with the Node client; prints the received messages as a line of JSON.
 // Usage: PUBSUB_EMULATOR_HOST=HOST:PORT node publish_and_receive.mjs PROJECT TOPIC SUBSCRIPTION ORDERED|PLAIN
 import { PubSub } from '@google-cloud/pubsub';
 

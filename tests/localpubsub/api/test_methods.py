@@ -1,4 +1,4 @@
-"""The server offers every method that the official clients call."""
+"""Tests that the server offers every method of the official clients."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ from localpubsub.broker.broker import Broker
 from localpubsub.clock import Clock
 from localpubsub.storage.store import Store
 
-#: Properties of a transport that are not methods of its service.
+#: Properties of a client's transport class that are not methods of its service.
 NOT_METHODS = {"host", "kind"}
 SERVICES = [(PublisherService, PublisherTransport), (SubscriberService, SubscriberTransport)]
 

@@ -1,4 +1,4 @@
-"""The HTTP port serves HTTP/1.1 and gRPC, and rejects other protocols."""
+"""Tests of the HTTP port, which serves HTTP/1.1 and gRPC and rejects other protocols."""
 
 import socket
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def address(server: localpubsub.RunningServer) -> str:
 
 
 def test_grpc_works_through_the_http_port(server: localpubsub.RunningServer) -> None:
-    """All methods work through the HTTP port, with responses of several megabytes."""
+    """Messages of 1 MB each are published, pulled and acknowledged over gRPC through the HTTP port."""
     with connect(address(server)) as pubsub:
         topic = pubsub.topic()
         subscription = pubsub.subscription(topic)
@@ -34,7 +34,7 @@ def test_grpc_works_through_the_http_port(server: localpubsub.RunningServer) -> 
 
 @pytest.mark.parametrize("cut", [1, 3, 4, 14])
 def test_http_request_may_arrive_in_pieces(server: localpubsub.RunningServer, cut: int) -> None:
-    """The protocol is recognized although the first bytes may be few; PRI and PUT begin alike."""
+    """An HTTP request is recognized even if the first piece could also begin HTTP/2 ("P" of PRI and PUT)."""
     host, _, port = address(server).partition(":")
     request = b"PUT /v1/projects/p/topics/pieces HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     with socket.create_connection((host, int(port)), timeout=120) as connection:
@@ -45,7 +45,7 @@ def test_http_request_may_arrive_in_pieces(server: localpubsub.RunningServer, cu
 
 
 def test_unknown_protocol_is_rejected(server: localpubsub.RunningServer) -> None:
-    """The response is HTTP/1.1 with status 400, and the connection is closed."""
+    """A connection with another protocol gets an HTTP response with status 400 and is closed."""
     host, _, port = address(server).partition(":")
     with socket.create_connection((host, int(port)), timeout=120) as connection:
         connection.sendall(b"\x16\x03\x01 hello\r\n\r\n")
@@ -54,7 +54,7 @@ def test_unknown_protocol_is_rejected(server: localpubsub.RunningServer) -> None
 
 
 def test_connection_closed_before_its_first_bytes_has_no_effect(server: localpubsub.RunningServer) -> None:
-    """Port scans and TCP health checks open such connections."""
+    """The server works on after connections that close before or after the first bytes, like port scans."""
     host, _, port = address(server).partition(":")
     for first in (b"", b"P", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"):
         with socket.create_connection((host, int(port)), timeout=120) as connection:

@@ -1,4 +1,4 @@
-"""The REST API of a running server, with valid, invalid and random requests."""
+"""Tests of the REST API of a running server with valid, invalid and random requests."""
 
 import http.client
 import json
@@ -108,14 +108,14 @@ INVALID_REQUESTS: dict[str, tuple[str, str, Json, tuple[int, str, str]]] = {
 def test_invalid_request_is_rejected_with_a_reason(
     rest: RestConnection, method: str, path: str, body: Json, error: tuple[int, str, str]
 ) -> None:
-    """The error has Google's format and HTTP status, and its message names the field."""
+    """An invalid request gets an error in Google's format with the reason in its message."""
     status, code, message = rest.send_invalid(method, path, body)
     assert (status, code) == error[:2]
     assert error[2] in message
 
 
-def test_method_that_is_not_offered_is_501(rest: RestConnection) -> None:
-    """Every method of Pub/Sub has its path, whether localpubsub offers it or not."""
+def test_method_that_is_not_offered_fails_with_501(rest: RestConnection) -> None:
+    """A method that localpubsub does not offer fails with 501, and the error names the method."""
     for name, method, template, _ in rest_routes.TABLE:
         path = template.replace("*", "missing")
         for part in ("{", "}", *(f"{field}=" for field in ("name", "topic", "subscription", "project"))):
@@ -135,7 +135,7 @@ def _status(rest: RestConnection, method: str, path: str) -> tuple[int, str, str
 
 
 def test_update_mask_may_be_camel_case_or_snake_case(rest: RestConnection) -> None:
-    """Google's servers accept camelCase and the names of the proto files."""
+    """A PATCH accepts an update mask in camelCase or in snake_case."""
     for mask, seconds in (("ackDeadlineSeconds", 33), ("ack_deadline_seconds", 34)):
         body = {"subscription": {"ack_deadline_seconds": seconds}, "updateMask": mask}
         assert rest.send("PATCH", SUBSCRIPTION, body)[1]["ackDeadlineSeconds"] == seconds
@@ -143,21 +143,21 @@ def test_update_mask_may_be_camel_case_or_snake_case(rest: RestConnection) -> No
 
 @pytest.mark.parametrize("value", ["one", {"one": 1}, 1])
 def test_query_parameter_is_appended_to_a_list_only(rest: RestConnection, value: Json) -> None:
-    """A body with another value in the place of a list is rejected."""
+    """If the body has another value than a list for the field of a query parameter, it is rejected."""
     status, response = rest.send("POST", f"{SUBSCRIPTION}:acknowledge?ackIds=two", {"ackIds": value})
     assert (status, response["error"]["status"]) == (400, "INVALID_ARGUMENT")
     assert response["error"]["message"] == "Invalid JSON payload received. 'ackIds' must be a list."
 
 
 def test_null_field_counts_as_missing(rest: RestConnection) -> None:
-    """As https://protobuf.dev/programming-guides/json/#null says."""
+    """A field with the value null is treated like a missing field (protobuf's JSON format)."""
     for body in ({"ackIds": None}, {}):
         status, response = rest.send("POST", f"{SUBSCRIPTION}:modifyAckDeadline?ackIds=two", body)
         assert (status, "ack" in response["error"]["message"].lower()) == (400, True)
 
 
 def test_response_format_follows_the_system_parameters(rest: RestConnection) -> None:
-    """Enums can be numbers, and white space can be omitted."""
+    """The parameter alt changes enums to numbers, and prettyPrint=false is accepted."""
     for query, state in (
         ("", "ACTIVE"),
         ("?$alt=json;enum-encoding=int", 1),
@@ -167,7 +167,7 @@ def test_response_format_follows_the_system_parameters(rest: RestConnection) -> 
 
 
 def test_pull_of_a_disconnected_caller_leases_no_message(rest: RestConnection) -> None:
-    """A pull ends with its connection; a message published afterwards is delivered to the next pull."""
+    """A pull ends when its caller disconnects; a later message is delivered to the next pull."""
     host, _, port = rest.address.partition(":")
     with socket.create_connection((host, int(port))) as connection:
         body = b'{"maxMessages": 1}'
@@ -181,7 +181,7 @@ def test_pull_of_a_disconnected_caller_leases_no_message(rest: RestConnection) -
 
 
 def test_pull_ends_at_the_deadline_of_its_caller(rest: RestConnection) -> None:
-    """Google's API clients send their deadline in a header."""
+    """A pull returns an empty response before the deadline in the header X-Server-Timeout."""
     headers = {"X-Server-Timeout": "0.3"}
     assert rest.send("POST", f"{SUBSCRIPTION}:pull", {"maxMessages": 1}, **headers) == (200, {})
 
@@ -222,7 +222,7 @@ METHODS = st.sampled_from(["GET", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"])
     body=st.binary(max_size=30) | VALUES | st.dictionaries(FIELDS, VALUES, max_size=5),
     query=st.dictionaries(FIELDS, st.text(max_size=6), max_size=2),
 )
-def test_random_request_is_never_an_internal_error(
+def test_random_request_never_causes_an_internal_error(
     rest: RestConnection, method: str, path: str, body: Json, query: dict[str, str]
 ) -> None:
     """The response to random paths and bodies is JSON and never has status 500."""
@@ -234,10 +234,10 @@ def test_random_request_is_never_an_internal_error(
     body=st.dictionaries(FIELDS, VALUES, max_size=5),
     query=st.dictionaries(FIELDS, st.text(max_size=6), max_size=2),
 )
-def test_random_body_of_a_method_is_never_an_internal_error(
+def test_random_body_never_causes_an_internal_error(
     rest: RestConnection, route: tuple[str, ...], body: Json, query: dict[str, str]
 ) -> None:
-    """The same holds for random bodies of the paths that exist."""
+    """The response to a random body on an existing path is JSON and never has status 500."""
     _, method, template, _ = route
     path = template[: template.index("{")] + template[template.index("=") + 1 :].replace("}", "")
     path = path.replace("*", "p", 1).replace("*", "new")

@@ -1,4 +1,4 @@
-"""The routes of the REST API, compared with those of the official client."""
+"""Tests of the routes of the REST API against those of the official client."""
 
 import importlib
 import re
@@ -22,7 +22,7 @@ def routes_of_the_client() -> set[tuple[str, str, str, str]]:
         module = importlib.import_module(f"google.pubsub_v1.services.{service}.transports.rest_base")
         for class_name, base in vars(getattr(module, name)).items():
             if class_name.startswith("_Base") and class_name != "_BaseStreamingPull":
-                for option in base._get_http_options():  # noqa: SLF001 - the client has no public list
+                for option in base._get_http_options():  # noqa: SLF001 - the client has no public list of routes
                     body = option.get("body", "")
                     rows.add(
                         (class_name.removeprefix("_Base"), option["method"].upper(), option["uri"], body)
@@ -31,10 +31,10 @@ def routes_of_the_client() -> set[tuple[str, str, str, str]]:
 
 
 def test_routes_are_those_of_the_official_client() -> None:
-    """The table has exactly these routes; a method that Google adds to its client fails this test."""
+    """The table contains exactly the routes of the installed official client."""
     table = set(rest_routes.TABLE)
     assert len(table) == len(rest_routes.TABLE)
-    # The client sends two methods without the body that the annotations allow.
+    # The client sends no body for two methods although the annotations allow a body.
     assert {row[:3] for row in table} == {row[:3] for row in routes_of_the_client()}
     assert table - routes_of_the_client() == set()
 
@@ -57,13 +57,13 @@ def test_routes_are_those_of_the_official_client() -> None:
         ("GET", "//v1/projects/p/topics/t", None),
     ],
 )
-def test_path_is_found(method: str, path: str, route: Route | None) -> None:
-    """A colon in the last segment begins a verb; in a project id it is part of the id."""
+def test_path_finds_its_route(method: str, path: str, route: Route | None) -> None:
+    """A path finds its route or None; a colon begins a verb only in the last segment."""
     assert find(method, path) == route
 
 
 def test_path_matches_one_route_only() -> None:
-    """The order of the table has no effect."""
+    """No path matches two rows of the table, so the order of the rows has no effect."""
     for name, method, template, _ in rest_routes.TABLE:
         path = re.sub(r"\{[\w.]+=([^}]+)\}", r"\1", template).replace("*", "x1y")
         found = [row[0] for row in rest_routes._ROUTES if row[1] == method and row[-1].fullmatch(path)]  # noqa: SLF001 - find() would return the first match only

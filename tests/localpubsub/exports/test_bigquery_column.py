@@ -1,4 +1,4 @@
-"""The columns of a table: which values each type accepts, and how they are stored."""
+"""Tests of the columns of a table: which values each declared type accepts, and what is stored."""
 
 import pytest
 
@@ -34,7 +34,7 @@ from localpubsub.exports.bigquery_column import Column
     ],
 )
 def test_column_converts_values_that_its_type_accepts(declared: str, value: object, stored: object) -> None:
-    """Types may have BigQuery's names or SQLite's."""
+    """Each value is converted to the stored value; types may have BigQuery's names or SQLite's."""
     assert Column("c", declared).convert(value) == stored
 
 

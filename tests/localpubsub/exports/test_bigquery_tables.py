@@ -1,4 +1,4 @@
-"""Rows of BigQuery subscriptions, written to a real SQLite file."""
+"""Tests of the rows of BigQuery subscriptions, which are written to a real SQLite file."""
 
 import json
 import sqlite3
@@ -27,7 +27,7 @@ def plan(**config: object) -> RowPlan:
 
 @pytest.mark.parametrize("table", ["p.d.t", "p:d.t", "example.com:p.d.t"])
 def test_table_name_omits_the_project(table: str) -> None:
-    """One file has the tables of all projects."""
+    """The name of a table is dataset.table, because one file contains the tables of all projects."""
     assert plan(table=table).table == "d.t"
 
 
@@ -53,7 +53,7 @@ def execute_statements(file: Path, *statements: str) -> BigQueryTables:
 
 
 def test_existing_table_keeps_its_columns(tmp_path: Path) -> None:
-    """A message with another field is rejected; with drop_unknown_fields the field is dropped."""
+    """A message with an unknown field is rejected; with drop_unknown_fields the field is dropped."""
     tables = execute_statements(
         tmp_path / "w.db", 'CREATE TABLE "d.t" (Url TEXT NOT NULL, n INTEGER DEFAULT 5)'
     )
@@ -68,7 +68,7 @@ def test_existing_table_keeps_its_columns(tmp_path: Path) -> None:
 
 
 def test_table_created_from_messages_gets_a_column_per_new_field(tmp_path: Path) -> None:
-    """Its columns have no declared types, so a new field becomes a new column, also after a restart."""
+    """A new field adds a column without type to such a table, even after a restart."""
     for data in (b'{"a": 1}', b'{"A": "x", "b": [1]}'):
         tables = BigQueryTables(tmp_path / "w.db", create_tables=True)
         assert tables.write(plan(), [record(data)]) == [""]
@@ -76,8 +76,8 @@ def test_table_created_from_messages_gets_a_column_per_new_field(tmp_path: Path)
     assert select(tmp_path / "w.db") == [{"a": 1, "b": None}, {"a": "x", "b": "[1]"}]
 
 
-def test_changes_of_a_table_by_another_program_are_noticed(tmp_path: Path) -> None:
-    """Another program may add a column or drop the table between two batches."""
+def test_table_is_read_again_after_a_change_by_another_program(tmp_path: Path) -> None:
+    """Rows are written correctly after another program has added a column or dropped the table."""
     tables = execute_statements(tmp_path / "w.db", 'CREATE TABLE "d.t" (n INTEGER)')
     assert tables.write(plan(), [record(b'{"m": 1}')]) != [""]
     execute_statements(tmp_path / "w.db", 'ALTER TABLE "d.t" ADD COLUMN m INTEGER')
@@ -98,7 +98,7 @@ def test_changes_of_a_table_by_another_program_are_noticed(tmp_path: Path) -> No
     ],
 )
 def test_unusable_table_blocks_the_export(tmp_path: Path, statement: str, state: str) -> None:
-    """The table is missing, lacks the ``data`` column, or SQLite would convert its texts to numbers."""
+    """ExportBlocked is raised if the table is missing, is a view, lacks a column, or has a STRING column."""
     execute_statements(tmp_path / "w.db", statement)
     tables = BigQueryTables(tmp_path / "w.db", create_tables=False)
     with pytest.raises(ExportBlocked) as blocked:
@@ -107,8 +107,8 @@ def test_unusable_table_blocks_the_export(tmp_path: Path, statement: str, state:
     tables.close()
 
 
-def test_file_that_cannot_be_opened_is_permission_denied(tmp_path: Path) -> None:
-    """There is a directory in the place of the file."""
+def test_file_that_cannot_be_opened_blocks_the_export_with_permission_denied(tmp_path: Path) -> None:
+    """If the path of the file is a directory, the state is PERMISSION_DENIED."""
     (tmp_path / "w.db").mkdir()
     with pytest.raises(ExportBlocked) as blocked:
         BigQueryTables(tmp_path / "w.db", create_tables=True).check(plan())
@@ -116,7 +116,7 @@ def test_file_that_cannot_be_opened_is_permission_denied(tmp_path: Path) -> None
 
 
 def test_field_with_the_name_of_a_metadata_column_is_rejected(tmp_path: Path) -> None:
-    """One of the two values would be lost."""
+    """With write_metadata, a message with a field message_id is rejected with a reason."""
     tables = BigQueryTables(tmp_path / "w.db", create_tables=True)
     (error,) = tables.write(plan(write_metadata=True), [record(b'{"message_id": "mine"}')])
     assert "metadata" in error
@@ -144,7 +144,7 @@ _values = st.recursive(
 @example([{"a": "\ud800"}, {"a": 1}])
 @example([{"a": 1e308, "b": 2**63}, {}])
 def test_any_object_is_written_or_rejected(tmp_path: Path, objects: list[dict[str, Any]]) -> None:
-    """Every object becomes a row with the same values or has an error, which does not affect other rows."""
+    """Every object becomes a row with the same values, or is rejected without an effect on other rows."""
     file = tmp_path / "w.db"
     file.unlink(missing_ok=True)
     tables = BigQueryTables(file, create_tables=True)
@@ -166,7 +166,7 @@ def test_any_object_is_written_or_rejected(tmp_path: Path, objects: list[dict[st
     st.binary(max_size=40) | st.sampled_from([b'{"a": NaN}', b'{"a": 1e999}', b"[" * 100_000, b"1" * 5000])
 )
 def test_any_bytes_are_written_or_rejected(data: bytes) -> None:
-    """No published data breaks an export."""
+    """Arbitrary bytes never raise an exception: they are written or rejected."""
     tables = BigQueryTables(Path(":memory:"), create_tables=True)
     (error,) = tables.write(plan(write_metadata=True), [record(data)])
     assert isinstance(error, str)

@@ -1,4 +1,4 @@
-"""Export subscriptions of a running server: states, tables, files and restarts."""
+"""Tests of export subscriptions of a running server: states, tables, files and restarts."""
 
 import asyncio
 import json
@@ -46,18 +46,18 @@ def state(pubsub: PubsubClient, subscription: str) -> tuple[int, int]:
 
 
 def wait_until_leased(pubsub: PubsubClient) -> None:
-    """Wait until exports have leased all messages: a stop leaves the others for the next start."""
+    """Wait until exports have leased all messages, because a stop finishes only leased messages."""
 
     def leased() -> bool:
-        with urllib.request.urlopen(f"{pubsub.server.http_url}/state.json") as answer:  # noqa: S310 - our own
-            found = json.load(answer)["subscriptions"]
+        with urllib.request.urlopen(f"{pubsub.server.http_url}/state.json") as response:  # noqa: S310 - local server
+            found = json.load(response)["subscriptions"]
         return all(each["outstanding"] == each["backlog"] for each in found)
 
     wait_until(leased)
 
 
 def test_state_is_not_found_then_schema_mismatch_then_active() -> None:
-    """The state shows what the table lacks; messages wait until it is complete, without an attempt."""
+    """The state changes as the table is created and completed; then all waiting messages are written."""
     with running_localpubsub(create_tables=False) as pubsub:
         warehouse = pubsub.server.warehouse
         assert warehouse
@@ -79,8 +79,8 @@ def test_state_is_not_found_then_schema_mismatch_then_active() -> None:
         wait_until(lambda: count(warehouse, "d.t") == 10)
 
 
-def test_tables_that_cannot_be_opened_are_permission_denied(tmp_path: Path) -> None:
-    """Messages wait until the file can be opened; none is lost."""
+def test_state_is_permission_denied_while_the_tables_cannot_be_opened(tmp_path: Path) -> None:
+    """While the file cannot be opened, the state is PERMISSION_DENIED, and the message is written later."""
     (tmp_path / "warehouse.db").mkdir()
     with running_localpubsub(data=tmp_path) as pubsub:
         topic = pubsub.topic()
@@ -93,7 +93,7 @@ def test_tables_that_cannot_be_opened_are_permission_denied(tmp_path: Path) -> N
 
 
 def test_rejected_row_does_not_block_other_rows(tmp_path: Path) -> None:
-    """Without a dead-letter topic the message is redelivered ever more slowly; the others are written."""
+    """A message that is no row is retried without a dead-letter topic, while other messages are written."""
     with running_localpubsub(data=tmp_path) as pubsub:
         topic = pubsub.topic()
         pubsub.subscription(topic, bigquery_config=BigQueryConfig(table="p.d.t", use_table_schema=True))
@@ -104,7 +104,7 @@ def test_rejected_row_does_not_block_other_rows(tmp_path: Path) -> None:
 
 
 def test_update_of_the_table_redirects_the_export(tmp_path: Path) -> None:
-    """After UpdateSubscription the new table is written; a change of labels has no effect on the export."""
+    """After UpdateSubscription messages are written to the new table only."""
     with running_localpubsub(data=tmp_path) as pubsub:
         topic = pubsub.topic()
         config = BigQueryConfig(table="p.d.first", use_table_schema=True)
@@ -122,7 +122,7 @@ def test_update_of_the_table_redirects_the_export(tmp_path: Path) -> None:
 
 
 def test_full_file_gets_its_name_and_a_stop_finishes_the_last_file(tmp_path: Path) -> None:
-    """1,000 messages fill a file; those after them are in another file once the server has stopped."""
+    """The first 1,000 messages fill a file; the stop of the server finishes a file with the other 500."""
     with running_localpubsub(data=tmp_path) as pubsub:
         topic = pubsub.topic()
         config = CloudStorageConfig(
@@ -143,7 +143,9 @@ def test_full_file_gets_its_name_and_a_stop_finishes_the_last_file(tmp_path: Pat
     assert sorted(lines) == list(range(1500))
     assert all(path.parts[-4] == "run" and path.suffix == ".txt" for path in found)
     with running_localpubsub(data=tmp_path):
-        time.sleep(0.2)  # A restarted server must not write the messages again, which no event would show.
+        time.sleep(
+            0.2
+        )  # A restarted server must not write the messages again, and no event would announce it.
     assert files(tmp_path / "buckets/pages") == found
 
 
@@ -161,7 +163,7 @@ def test_file_has_at_most_max_bytes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("metadata", [False, True])
 def test_avro_file_has_data_and_metadata(tmp_path: Path, metadata: bool) -> None:
-    """An Avro reader finds the data as bytes and, with write_metadata, the metadata."""
+    """An Avro file contains the data as bytes and, with write_metadata, the metadata."""
     with running_localpubsub(data=tmp_path) as pubsub:
         topic = pubsub.topic()
         config = CloudStorageConfig(bucket="pages", avro_config={"write_metadata": metadata})
@@ -182,8 +184,8 @@ def test_avro_file_has_data_and_metadata(tmp_path: Path, metadata: bool) -> None
         assert found == expected
 
 
-def test_missing_bucket_is_not_found_until_it_is_created() -> None:
-    """The state is NOT_FOUND, and ACTIVE as soon as the bucket exists."""
+def test_state_is_not_found_until_the_bucket_is_created() -> None:
+    """The state is NOT_FOUND while the bucket is missing, and becomes ACTIVE once it exists."""
     with running_localpubsub(create_tables=False) as pubsub:
         assert pubsub.server.buckets
         name = pubsub.subscription(pubsub.topic(), cloud_storage_config=CloudStorageConfig(bucket="abc"))
@@ -193,7 +195,7 @@ def test_missing_bucket_is_not_found_until_it_is_created() -> None:
 
 
 def test_file_is_finished_after_max_duration(tmp_path: Path) -> None:
-    """A file that is not full is finished when its maximum duration has passed."""
+    """A file that is not full is finished after 60 s of the server's time, its maximum duration."""
 
     async def run() -> None:
         broker = Broker(Store(None), Clock(scale=100))

@@ -1,4 +1,4 @@
-"""Export subscriptions of a server that is killed with SIGKILL."""
+"""Tests of export subscriptions of a server that is killed with SIGKILL."""
 
 import sqlite3
 from contextlib import closing
@@ -16,7 +16,7 @@ PER_REQUEST = 100
 
 
 def test_every_message_has_a_row_after_sigkill(tmp_path: Path) -> None:
-    """After a kill while rows are written, and a restart, every message has at least one row."""
+    """If the server is killed while it writes rows, every message has a row after a restart."""
     warehouse = tmp_path / "warehouse.db"
     published: list[str] = []
     with running_process("--data", str(tmp_path)) as server, connect(server.host) as pubsub:
@@ -37,7 +37,7 @@ def test_every_message_has_a_row_after_sigkill(tmp_path: Path) -> None:
 
 
 def test_messages_of_an_unfinished_file_are_redelivered_after_sigkill(tmp_path: Path) -> None:
-    """Messages outside a finished file are delivered again, and no incomplete file remains."""
+    """After a kill, messages of the unfinished file get into another file, and no partial file remains."""
     bucket = tmp_path / "buckets" / "pages"
     with running_process("--data", str(tmp_path)) as server, connect(server.host) as pubsub:
         topic = pubsub.topic()

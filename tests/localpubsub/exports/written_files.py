@@ -1,4 +1,4 @@
-"""Read what export subscriptions have written into tables and buckets."""
+"""Reads the tables and buckets that export subscriptions write."""
 
 import sqlite3
 from contextlib import closing
@@ -6,13 +6,13 @@ from pathlib import Path
 
 
 def count(tables: Path, table: str) -> int:
-    """Return the number of rows of a table, 0 if it does not exist."""
+    """Return the number of rows of a table, or 0 if the table does not exist."""
     if not tables.exists():
         return 0
     with closing(sqlite3.connect(f"file:{tables}?mode=ro", uri=True)) as database:
         if not database.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone():
             return 0
-        query = f'SELECT count(*) FROM "{table}"'  # noqa: S608 - the tests choose the name
+        query = f'SELECT count(*) FROM "{table}"'  # noqa: S608 - tests choose the table's name
         return int(database.execute(query).fetchone()[0])
 
 

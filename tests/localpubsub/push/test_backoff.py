@@ -1,4 +1,4 @@
-"""The push backoff: how long a subscription pauses after nacks."""
+"""Tests of the push backoff, which computes how long a subscription pauses after nacks."""
 
 from localpubsub.push.backoff import MAX_PAUSE, MIN_PAUSE, PushBackoff
 
@@ -6,7 +6,7 @@ NOW = 1_800_000_000.0
 
 
 def test_push_backoff_doubles_from_100_ms_to_60_s_on_nacks_alone() -> None:
-    """The pauses are those of https://cloud.google.com/pubsub/docs/push#push_backoff."""
+    """The pauses double from 100 ms to 60 s: https://cloud.google.com/pubsub/docs/push#push_backoff."""
     backoff = PushBackoff()
     now, pauses = NOW, []
     for _ in range(12):
@@ -26,7 +26,7 @@ def test_push_backoff_counts_a_burst_of_nacks_once() -> None:
 
 
 def test_push_backoff_does_not_pause_on_few_nacks_among_many_acks() -> None:
-    """Deliveries go on while at most half of the responses are nacks."""
+    """An endpoint that nacks every third push is never paused."""
     backoff = PushBackoff()
     for response in range(10_000):
         if response % 3 == 2:
@@ -37,7 +37,7 @@ def test_push_backoff_does_not_pause_on_few_nacks_among_many_acks() -> None:
 
 
 def test_push_backoff_is_reset_by_acks_after_an_outage() -> None:
-    """After a long outage a few acks suffice: the next nack causes no long pause."""
+    """After twelve nacks and forty acks, the next nack causes at most the shortest pause."""
     backoff = PushBackoff()
     now = NOW
     for _ in range(12):

@@ -1,4 +1,7 @@
-"""Push delivery: kept-alive connections, reused tokens, and the two reasons to wait after a nack."""
+"""Tests of push delivery: reused connections and tokens, and the pauses after nacks.
+
+The numbers of behaviours refer to the table in localpubsub/README.md.
+"""
 
 import asyncio
 from itertools import pairwise
@@ -20,7 +23,7 @@ from tests.servers.waiting import MAX_WAIT_SECONDS
 
 
 def test_connection_is_reused_for_many_pushes() -> None:
-    """There are at most as many connections as pushes were open at the same time."""
+    """Thirty pushes, sent one after another, use no more connections than the initial push window (5)."""
     with running_endpoint() as endpoint, running_localpubsub() as pubsub:
         topic = pubsub.topic()
         pubsub.subscription(topic, push_config=PushConfig(push_endpoint=endpoint.url))
@@ -45,8 +48,8 @@ def test_token_is_reused_for_many_pushes() -> None:
 class SteppingClock(Clock):
     """A clock that moves only while a timer waits for a time less than ten seconds away.
 
-    Each look of a timer moves it by at most 0.1 s. It stands still during a push, however long the push takes
-    on a busy machine.
+    Each check by a timer moves the clock by at most 0.1 s. The clock stands still during a push, even if the
+    push takes long on a busy machine.
     """
 
     def __init__(self) -> None:
@@ -58,7 +61,7 @@ class SteppingClock(Clock):
         return self.time
 
     def real_seconds_until(self, when: float) -> float:
-        """Move the clock towards ``when``; a time further away, such as an ack deadline, is never reached."""
+        """Move the clock towards ``when``, unless that is more than 10 s away, like an ack deadline."""
         if when - self.time > 10:
             return MAX_WAIT_SECONDS
         self.time = max(self.time, min(when, self.time + 0.1))
@@ -105,7 +108,7 @@ async def pauses_after_nacks(endpoint: PushEndpoint, count: int, minimum: int, m
 def test_push_waits_for_the_longer_of_push_backoff_and_retry_policy(
     minimum: int, maximum: int, expected: list[float]
 ) -> None:
-    """Behaviour 16: a nacked message waits for the maximum of both pauses, not for their sum."""
+    """Behaviour 16: a nacked message waits for the longer of the two pauses, not for their sum."""
     with running_endpoint() as endpoint:
         pauses = asyncio.run(pauses_after_nacks(endpoint, len(expected), minimum, maximum))
     assert pauses == pytest.approx(expected, abs=0.05)

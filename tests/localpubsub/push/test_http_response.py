@@ -1,4 +1,4 @@
-"""The parser of HTTP responses finds the status, however the bytes are divided."""
+"""Tests of the HTTP response parser with complete, incomplete and invalid responses."""
 
 from itertools import pairwise
 
@@ -27,7 +27,7 @@ COMPLETE = {
 
 @given(wire=st.sampled_from(list(COMPLETE)), cuts=st.sets(st.integers(1, 150)))
 def test_response_is_complete_with_its_last_byte(wire: bytes, cuts: set[int]) -> None:
-    """However the network divides the bytes, the response is complete at the last byte and not before."""
+    """A response is complete at its last byte and not before, for every division into pieces."""
     edges = [0, *sorted(cut for cut in cuts if cut < len(wire)), len(wire)]
     response = HttpResponse()
     progress = [response.feed(wire[start:end]) for start, end in pairwise(edges)]
@@ -47,7 +47,7 @@ def test_response_without_length_ends_with_the_connection() -> None:
     "wire", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"]
 )
 def test_incomplete_response_is_not_accepted(wire: bytes) -> None:
-    """A connection that closes in the middle of a response is a nack."""
+    """A response is not accepted if the connection closes before its end."""
     response = HttpResponse()
     assert not response.feed(wire)
     assert not response.close()
@@ -65,14 +65,14 @@ def test_incomplete_response_is_not_accepted(wire: bytes) -> None:
     ],
     ids=["ssh", "http2", "status without digits", "negative length", "bad chunk", "endless head"],
 )
-def test_invalid_response_is_an_error(wire: bytes) -> None:
-    """Invalid bytes are an error at once; the push does not wait for its ack deadline."""
+def test_invalid_response_raises_bad_http_response(wire: bytes) -> None:
+    """Bytes that are not HTTP/1.1 raise BadHttpResponse when they arrive, not at the ack deadline."""
     with pytest.raises(BadHttpResponse):
         HttpResponse().feed(wire)
 
 
-def test_bytes_beyond_the_content_length_make_the_connection_unusable() -> None:
-    """Bytes beyond the announced length would be parsed as the next response."""
+def test_connection_is_not_reusable_after_bytes_beyond_the_content_length() -> None:
+    """A connection is not reused if the response is longer than its Content-Length."""
     response = HttpResponse()
     assert response.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nxHTTP/1.1 500")
     assert (response.status, response.reusable) == (200, False)

@@ -1,4 +1,4 @@
-"""Push over TLS: the endpoint's certificate must come from a trusted authority."""
+"""Tests of pushes over TLS with trusted and untrusted certificates."""
 
 import ssl
 import threading
@@ -69,7 +69,7 @@ def serving_tls(certificate: Path, key: Path) -> Iterator[PushEndpoint]:
 
 
 def test_tls_endpoint_with_trusted_certificate_receives_pushes(tmp_path: Path) -> None:
-    """With --ca-file many pushes are sent over kept-alive TLS connections."""
+    """With --ca-file a hundred messages are pushed to an endpoint whose certificate that file contains."""
     certificate, key = self_signed(tmp_path)
     with (
         serving_tls(certificate, key) as endpoint,
@@ -82,8 +82,8 @@ def test_tls_endpoint_with_trusted_certificate_receives_pushes(tmp_path: Path) -
     assert sorted(push.message_id for push in pushes) == sorted(ids)
 
 
-def test_tls_endpoint_with_untrusted_certificate_is_a_nack(tmp_path: Path) -> None:
-    """As on the real service the message waits and can be delivered later."""
+def test_push_to_tls_endpoint_with_untrusted_certificate_is_nacked(tmp_path: Path) -> None:
+    """An endpoint with an untrusted certificate receives no push, and the message stays in the backlog."""
     certificate, key = self_signed(tmp_path)
     with (
         serving_tls(certificate, key) as endpoint,
@@ -98,8 +98,8 @@ def test_tls_endpoint_with_untrusted_certificate_is_a_nack(tmp_path: Path) -> No
         assert pubsub.pull(subscription)[0].message.message_id == message_id
 
 
-def test_ca_file_without_certificates_cannot_start(tmp_path: Path) -> None:
-    """An empty or missing file is reported at the start."""
+def test_server_with_ca_file_without_certificates_does_not_start(tmp_path: Path) -> None:
+    """A server with an empty or missing CA file raises CannotStart, which names the file and the option."""
     (tmp_path / "empty.pem").touch()
     for file in ("empty.pem", "missing.pem"):
         with (

@@ -1,4 +1,4 @@
-"""The signing key and the OIDC tokens of push requests."""
+"""Tests of the signing key and the OIDC tokens of push requests."""
 
 import asyncio
 import stat
@@ -26,20 +26,20 @@ class ManualClock(Clock):
 
 
 def test_signing_key_survives_a_restart(tmp_path: Path) -> None:
-    """A worker that has cached the certificates can still verify tokens after a restart of the server."""
+    """A restarted server loads the same key, so that cached certificates still verify its tokens."""
     first, second = SigningKey.load_or_create(tmp_path), SigningKey.load_or_create(tmp_path)
     assert (first.kid, first.certificate) == (second.kid, second.certificate)
     assert first.private.private_numbers() == second.private.private_numbers()
 
 
 def test_signing_key_is_readable_by_its_owner_only(tmp_path: Path) -> None:
-    """A user with the key could push to the worker."""
+    """The key file has mode 600, because a user with the key could push to the worker."""
     SigningKey.load_or_create(tmp_path)
     assert stat.S_IMODE((tmp_path / "signing-key.pem").stat().st_mode) == 0o600
 
 
 def test_token_is_reused_until_shortly_before_it_expires() -> None:
-    """One token serves an hour of pushes, and no push carries a token that expires on the way."""
+    """A token is replaced RENEW_BEFORE seconds before it expires, and each audience has a separate token."""
     clock = ManualClock()
 
     async def scenario() -> list[str]:

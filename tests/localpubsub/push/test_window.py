@@ -1,15 +1,15 @@
-"""The window of a push subscription: how many of its pushes may be open at a time."""
+"""Tests of the push window, which limits how many pushes of a subscription are open at the same time."""
 
 from localpubsub.push.window import MIN_SIZE, PushWindow
 
 
 def test_window_starts_with_a_single_digit_size() -> None:
-    """Deliveries begin slowly (https://cloud.google.com/pubsub/docs/push)."""
+    """A new window has a single-digit size, as in https://cloud.google.com/pubsub/docs/push."""
     assert 1 <= PushWindow(1000).size == MIN_SIZE <= 9
 
 
 def test_window_doubles_each_round_trip_up_to_its_maximum() -> None:
-    """The window grows exponentially while every push is acknowledged."""
+    """The window doubles with each round trip of acks, and stops at its maximum."""
     window = PushWindow(1000)
     sizes = [window.size]
     for _ in range(10):
@@ -20,7 +20,7 @@ def test_window_doubles_each_round_trip_up_to_its_maximum() -> None:
 
 
 def test_window_grows_when_most_pushes_are_acknowledged() -> None:
-    """One failing message in five does not throttle the other four."""
+    """The window grows although one push in five is nacked."""
     window = PushWindow(1000)
     for response in range(3000):
         if response % 5:
@@ -31,7 +31,7 @@ def test_window_grows_when_most_pushes_are_acknowledged() -> None:
 
 
 def test_window_shrinks_on_nacks_to_its_minimum() -> None:
-    """The window never shrinks to zero, because then a recovered endpoint would never be noticed."""
+    """Nacks never shrink the window to zero, because then no push would reach a recovered endpoint."""
     window = PushWindow(1000)
     for _ in range(400):
         window.record_ack(window.size)
@@ -41,7 +41,7 @@ def test_window_shrinks_on_nacks_to_its_minimum() -> None:
 
 
 def test_window_does_not_grow_when_it_is_not_used() -> None:
-    """Acks of single messages do not prove that the endpoint can take many at once."""
+    """Acks of pushes that were open alone do not grow the window."""
     window = PushWindow(1000)
     for _ in range(1000):
         window.record_ack(1)
@@ -49,7 +49,7 @@ def test_window_does_not_grow_when_it_is_not_used() -> None:
 
 
 def test_window_maximum_may_be_below_the_usual_minimum() -> None:
-    """With --max-outstanding 1 the server pushes one message at a time."""
+    """With --max-outstanding 1 the window always has the size 1."""
     window = PushWindow(1)
     window.record_ack(1)
     window.record_nack()

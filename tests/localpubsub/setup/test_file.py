@@ -1,4 +1,4 @@
-"""The option --setup: resources of the file exist once the server runs; an invalid file is explained."""
+"""Tests of the option --setup with valid files, invalid files and existing resources."""
 
 import json
 import re
@@ -36,7 +36,7 @@ def get(server: localpubsub.RunningServer, path: str) -> dict[str, Any]:
 
 
 def test_setup_creates_the_resources_of_the_file(tmp_path: Path) -> None:
-    """An entry is a name or a resource in the REST API's format; a short name belongs to the project."""
+    """All resources of a setup file exist after the start, and short names belong to the file's project."""
     file = tmp_path / "pubsub.yaml"
     file.write_text(FILE)
     with localpubsub.running(setup=file) as server:
@@ -53,7 +53,7 @@ def test_setup_creates_the_resources_of_the_file(tmp_path: Path) -> None:
 
 
 def test_setup_updates_existing_resources(tmp_path: Path) -> None:
-    """A changed field is updated, and a field that the file omits keeps its value."""
+    """A changed field is updated, omitted fields keep their values, and a changed topic is an error."""
     data = tmp_path / "data"
     topics = ["projects/p/topics/ttt"]
     before = {"name": "projects/p/subscriptions/sss", "topic": topics[0], "labels": {"a": "1"}}
@@ -88,14 +88,14 @@ INVALID_FILES = {
 @pytest.mark.parametrize(
     ("text", "message"), INVALID_FILES.items(), ids=[text.strip()[:30] for text in INVALID_FILES]
 )
-def test_setup_with_an_invalid_file_is_explained(text: str, message: str) -> None:
-    """The message has all faults, each with its line."""
+def test_setup_with_an_invalid_file_cannot_start(text: str, message: str) -> None:
+    """The error of an invalid file contains each fault with its line number."""
     with pytest.raises(CannotStart, match=message):
         setup_file.from_text(text, "f.yaml")
 
 
-def test_setup_with_rejected_resources_is_explained(tmp_path: Path) -> None:
-    """The message has the error that a client would get, with its line; the server does not start."""
+def test_setup_with_rejected_resources_cannot_start(tmp_path: Path) -> None:
+    """For each rejected resource, CannotStart has a line with the line number and the error of the call."""
     file = tmp_path / "f.yaml"
     file.write_text(
         "project: p\ntopics: [ttt]\nsubscriptions:\n- {name: sss, topic: ttt, ackDeadlineSeconds: 5}\n"
@@ -111,6 +111,6 @@ def test_setup_with_rejected_resources_is_explained(tmp_path: Path) -> None:
 
 
 def test_setup_with_an_empty_file_creates_nothing() -> None:
-    """The same holds for empty lists."""
+    """An empty file, and a file with empty lists, define no resources."""
     assert setup_file.from_text("", "f.yaml") == []
     assert setup_file.from_text("topics:\nsubscriptions: []\n", "f.yaml") == []
