@@ -1,1 +1,1 @@
-"""Publishing to Pub/Sub: a message counts as sent only once Pub/Sub has confirmed it."""
+"""Publishes to Pub/Sub; a message counts as sent only once Pub/Sub has confirmed it."""

@@ -1,4 +1,4 @@
-"""Publishing to a Pub/Sub topic: a message counts as sent only once Pub/Sub has confirmed it."""
+"""Publishes to a Pub/Sub topic; a message counts as sent only once Pub/Sub has confirmed it."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -10,9 +10,9 @@ from typing import NamedTuple, Protocol, Self
 from contract.attempt import AttemptFailed
 from contract.outcome import Reason
 
-MAX_CHUNK_MESSAGES = 5000  #: largest number of messages in memory at once, whatever the size of a crawl
-#: Largest number of ordering keys sent at once: each key has its own request, and the client starts a thread
-#: for each.
+MAX_CHUNK_MESSAGES = 5000  #: maximum number of messages in memory at the same time, even of a large crawl
+#: Maximum number of ordering keys sent at the same time, since the client sends a request and starts a thread
+#: for each key.
 MAX_CHUNK_KEYS = 500
 MIN_RETRY_PAUSE_SECONDS = 0.1  #: pause before failed messages are sent again; it doubles with each retry
 MAX_RETRY_PAUSE_SECONDS = 2.0  #: longest pause between two retries
@@ -24,8 +24,8 @@ class Message(NamedTuple):
     Attributes:
         data: the message data.
         attributes: the message attributes.
-        ordering_key: a key of which an ordered subscription has one message outstanding at a time; `""` if
-            the message has none.
+        ordering_key: an ordered subscription has only one message of each key outstanding at a time; `""` if
+            the message has no key.
     """
 
     data: bytes
@@ -34,7 +34,7 @@ class Message(NamedTuple):
 
 
 class PublishUnconfirmed(AttemptFailed):
-    """Pub/Sub did not confirm a message in time, or rejected it. The topic may contain it all the same."""
+    """Pub/Sub rejected a message, or did not confirm it in time; the topic may contain it nevertheless."""
 
     def __init__(self, topic: str, why: str) -> None:
         super().__init__(Reason.PUBLISH_UNCONFIRMED, f"topic {topic} did not confirm: {why}")
@@ -51,7 +51,7 @@ class Publisher(Protocol):
         """
 
     def publish_all(self, messages: Iterable[Message]) -> Iterator[PublishUnconfirmed | str]:
-        """Publish many messages in batches; yield the message id or the failure of each, in their order."""
+        """Publish many messages in batches; yield the id or the failure of each message, in their order."""
 
 
 class PubSubPublisher:
@@ -60,18 +60,18 @@ class PubSubPublisher:
     Create it once per process, after the fork: gRPC is not fork-safe.
 
     Args:
-        project: the project that holds the topic.
+        project: the project of the topic.
         topic: the topic's short name.
         timeout_seconds: how long a call may wait for its confirmations, in all.
-        batch_seconds: how long a message waits for others to share its request with.
+        batch_seconds: how long a message waits for further messages that are sent in the same request.
     """
 
     def __init__(self, project: str, topic: str, *, timeout_seconds: float, batch_seconds: float) -> None:
-        # These imports take a third of a second; a module that only needs `Message` should not pay for them.
-        from google.api_core import exceptions  # noqa: PLC0415 - see above
-        from google.cloud import pubsub_v1  # noqa: PLC0415 - see above
-        from google.cloud.pubsub_v1 import types  # noqa: PLC0415 - see above
-        from google.cloud.pubsub_v1.publisher.exceptions import (  # noqa: PLC0415 - see above
+        # These imports take a third of a second, and a module that uses only `Message` does not need them.
+        from google.api_core import exceptions  # noqa: PLC0415 - only this class needs this slow import
+        from google.cloud import pubsub_v1  # noqa: PLC0415 - only this class needs this slow import
+        from google.cloud.pubsub_v1 import types  # noqa: PLC0415 - only this class needs this slow import
+        from google.cloud.pubsub_v1.publisher.exceptions import (  # noqa: PLC0415 - only this class needs it
             PublishToPausedOrderingKeyException,
         )
 
@@ -79,7 +79,7 @@ class PubSubPublisher:
         self._topic = topic
         self._timeout_seconds = timeout_seconds
         self._client = pubsub_v1.PublisherClient(
-            # The service's own limits are 1,000 messages and 10 MB a request (its quotas page).
+            # Pub/Sub's limits are 1,000 messages and 10 MB per request (Pub/Sub's quotas page).
             batch_settings=types.BatchSettings(
                 max_messages=1000, max_bytes=4_000_000, max_latency=batch_seconds
             ),
@@ -90,7 +90,7 @@ class PubSubPublisher:
                     byte_limit=64_000_000,
                     limit_exceeded_behavior=types.LimitExceededBehavior.BLOCK,
                 ),
-                enable_message_ordering=True,  # The client raises on an ordering key without it.
+                enable_message_ordering=True,  # Without this, an ordering key is an error.
                 # Disable the client's retries: they last 600 s (forever with ordering) and hold flow-control
                 # slots, so nothing else could be sent after an outage. `_publish_chunk` retries instead.
                 retry=None,
@@ -105,7 +105,8 @@ class PubSubPublisher:
             exceptions.ResourceExhausted,
             exceptions.ServiceUnavailable,
             exceptions.Unknown,
-            # These two stand for messages that were not sent because an earlier one of their key failed.
+            # The client raises these two for a message that it did not send because an earlier message of the
+            # same key failed.
             PublishToPausedOrderingKeyException,
             RuntimeError,
         )
@@ -131,7 +132,7 @@ class PubSubPublisher:
         remaining = self._timeout_seconds
         for chunk in _chunks(messages):
             if remaining <= 0:
-                why = f"not sent, because {self._timeout_seconds:g} s are over"
+                why = f"not sent, because the timeout of {self._timeout_seconds:g} s is over"
                 yield from (PublishUnconfirmed(self._topic, why) for _ in chunk)
                 continue
             deadline = time.monotonic() + remaining
@@ -163,7 +164,7 @@ class PubSubPublisher:
             future: Future[str] = self._client.publish(
                 self._path, message.data, ordering_key=message.ordering_key, **message.attributes
             )
-        except Exception as error:  # noqa: BLE001 - one message, too large for example, must not stop the others
+        except Exception as error:  # noqa: BLE001 - the error of one message must not stop the others
             future = Future()
             future.set_exception(error)
         return future
@@ -179,9 +180,9 @@ class PubSubPublisher:
             return unconfirmed
 
     def _resume_keys(self, ordering_keys: set[str]) -> None:
-        """Let the client send messages of these keys again, which it paused after a failure.
+        """Resume ordering keys that the client paused after a failure.
 
-        The pause keeps the order of a key's messages, which has no meaning for jobs and outcomes.
+        The client pauses a key to keep the order of its messages, which does not matter for jobs.
         """
         for key in ordering_keys:
             with suppress(RuntimeError):  # The client did not pause the key: it rejected the message itself.

@@ -1,1 +1,1 @@
-"""The receiving end of a Pub/Sub push: token, request body and envelope."""
+"""Receives Pub/Sub pushes: checks the token, reads the request body, and parses the envelope."""

@@ -1,4 +1,4 @@
-"""The check of who sends a push: an OIDC token of the push subscription's service account."""
+"""Checks that a push has an OIDC token of the push subscription's service account."""
 
 from typing import Protocol
 
@@ -10,7 +10,7 @@ class Authenticate(Protocol):
     """Checks the token of one push."""
 
     def __call__(self, authorization: str) -> None:
-        """Return if the token is one of the push account.
+        """Return normally if the token belongs to the push account.
 
         Args:
             authorization: the request's `Authorization` header; `""` if missing.
@@ -26,16 +26,16 @@ def accept_any_caller(authorization: str) -> None:
 
 
 def make_authenticator(settings: PushSettings) -> Authenticate:
-    """Return the check of the pushes to a service with these settings."""
+    """Return the authenticator of a service with these settings."""
     if settings.push_auth == "none":
         log.event(log.WARNING, "push_authentication_disabled", {"PUSH_AUTH": "none"})
         return accept_any_caller
-    # These imports take time at the cold start, and PUSH_AUTH=none needs none of them.
-    import cachecontrol  # noqa: PLC0415 - see above
-    import requests  # noqa: PLC0415 - see above
-    from google.auth.transport.requests import Request  # noqa: PLC0415 - see above
+    # These imports slow down a cold start, and PUSH_AUTH=none does not need them.
+    import cachecontrol  # noqa: PLC0415 - only needed to check tokens
+    import requests  # noqa: PLC0415 - only needed to check tokens
+    from google.auth.transport.requests import Request  # noqa: PLC0415 - only needed to check tokens
 
-    from push_endpoint.oidc import OidcAuthenticator  # noqa: PLC0415 - see above
+    from push_endpoint.oidc import OidcAuthenticator  # noqa: PLC0415 - only needed to check tokens
 
     # google-auth fetches the certificates for every token, so the session caches them as HTTP allows.
     session = cachecontrol.CacheControl(requests.Session())

@@ -1,4 +1,4 @@
-"""The push envelope: the JSON in which Pub/Sub sends a message to an HTTP endpoint.
+"""Parses the push envelope: the JSON in which Pub/Sub sends a message to an HTTP endpoint.
 
 Source: https://cloud.google.com/pubsub/docs/push#receive_push
 """
@@ -11,23 +11,23 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from contract.faults import UnreadableEnvelope, parse_json_object
 
-#: Largest envelope that is parsed, in bytes: the largest job in base64, the largest set of attributes (100 ×
-#: 1,280 B, escaped), and the names of the fields.
+#: Maximum size of an envelope in bytes. It suffices for the largest job in base64, the largest set of
+#: attributes (100 × 1,280 B, escaped), and the names of the fields.
 MAX_ENVELOPE_BYTES = 512 * 1024
 
 
 class _Message(BaseModel):
     data: str = ""
     attributes: dict[str, str] = Field(default_factory=dict)
-    messageId: str  # noqa: N815 - Pub/Sub's spelling
-    publishTime: str = ""  # noqa: N815 - Pub/Sub's spelling
-    orderingKey: str = ""  # noqa: N815 - Pub/Sub's spelling
+    messageId: str  # noqa: N815 - Pub/Sub's name of the field
+    publishTime: str = ""  # noqa: N815 - Pub/Sub's name of the field
+    orderingKey: str = ""  # noqa: N815 - Pub/Sub's name of the field
 
 
 class _Push(BaseModel):
     message: _Message
     subscription: str = ""
-    deliveryAttempt: Annotated[int, Field(ge=1)] | None = None  # noqa: N815 - Pub/Sub's spelling
+    deliveryAttempt: Annotated[int, Field(ge=1)] | None = None  # noqa: N815 - Pub/Sub's name of the field
 
 
 class Envelope(BaseModel):

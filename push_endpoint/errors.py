@@ -1,4 +1,4 @@
-"""The error of a push whose sender is not authenticated."""
+"""Defines the error of a push whose sender is not authenticated."""
 
 from contract.attempt import AttemptFailed
 

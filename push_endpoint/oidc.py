@@ -1,6 +1,6 @@
-"""The check of a push's OIDC token.
+"""Checks the OIDC token of a push.
 
-google-auth checks signature, times and audience. Issuer, email and email_verified are checked here, because
+google-auth checks signature, times and audience. This module checks issuer, email and email_verified, because
 any Google account can get a token for any audience
 (https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions#protocol).
 """
@@ -19,8 +19,9 @@ from push_endpoint.errors import AuthenticationError
 
 ISSUERS = frozenset({"https://accounts.google.com", "accounts.google.com"})
 CLOCK_SKEW_SECONDS = 10  #: largest difference between our clock and the issuer's
-CERTIFICATES_TIMEOUT_SECONDS = 5  #: a certificate server that does not respond must not hold up a push
-MAX_REMEMBERED_TOKENS = 32  #: verified tokens that are remembered; Pub/Sub reuses a token for up to an hour
+CERTIFICATES_TIMEOUT_SECONDS = 5  #: seconds that a push waits for the certificate server
+#: Maximum number of verified tokens that are remembered. Pub/Sub reuses a token for up to an hour.
+MAX_REMEMBERED_TOKENS = 32
 REFETCH_SECONDS = 60  #: shortest time between two certificate requests caused by unknown key ids
 
 
@@ -31,7 +32,7 @@ class OidcAuthenticator:
         audience: the required `aud` claim.
         service_account: the required `email` claim.
         certs_url: URL of the issuer's certificates, a JSON object `{kid: PEM}`.
-        transport: google-auth's transport, on a session that caches.
+        transport: google-auth's transport, with a session that caches responses.
         now: returns the time in seconds since the epoch.
     """
 
@@ -78,9 +79,9 @@ class OidcAuthenticator:
         return claims
 
     def _refetch_certificates(self, kid: str) -> dict[str, str]:
-        """Return newer certificates if the cached ones lack `kid`: Google rotates its keys.
+        """Fetch the certificates again if the cached ones lack `kid`, since Google rotates its keys.
 
-        Forged tokens can name any key id, so the issuer is asked at most once in `REFETCH_SECONDS`.
+        Forged tokens can name any key id, so this is done at most once in `REFETCH_SECONDS`.
         """
         with self._refetch_lock:
             certificates = self._fetch_certificates()
@@ -100,7 +101,7 @@ class OidcAuthenticator:
         except (exceptions.TransportError, ValueError) as error:
             raise AuthenticationError(Reason.NO_CERTIFICATES, f"{self._certs_url}: {error}") from None
         if not isinstance(certificates, dict) or not all(map(_is_certificate, certificates.values())):
-            detail = f"{self._certs_url} responds with {response.status} and no {{kid: PEM certificate}}"
+            detail = f"{self._certs_url} responded {response.status}, without {{kid: PEM certificate}}"
             raise AuthenticationError(Reason.NO_CERTIFICATES, detail)
         return certificates
 
@@ -108,12 +109,12 @@ class OidcAuthenticator:
         if claims.get("iss") not in ISSUERS:
             raise AuthenticationError(Reason.BAD_TOKEN, f"the token's issuer is {claims.get('iss')!r}")
         if claims.get("email") != self._service_account:
-            raise AuthenticationError(Reason.WRONG_CALLER, f"the token is of {claims.get('email')!r}")
+            raise AuthenticationError(Reason.WRONG_CALLER, f"the token belongs to {claims.get('email')!r}")
         if claims.get("email_verified") is not True:
             raise AuthenticationError(Reason.WRONG_CALLER, "the token's email is not verified")
 
     def _remember(self, token: str, expiry: float) -> None:
-        """Accept a verified token without another check until it expires: its signature does not change."""
+        """Remember a verified token, so that it is accepted without another check until it expires."""
         if len(self._expiry_by_token) >= MAX_REMEMBERED_TOKENS:
             self._expiry_by_token.clear()
         self._expiry_by_token[token] = expiry

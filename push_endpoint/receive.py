@@ -1,4 +1,4 @@
-"""The steps that every push endpoint begins with: check the token, read the body, parse the envelope."""
+"""Begins the handling of a push: checks the token, reads the body, and parses the envelope."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ def receive(
         authenticate: checks the token.
         authorization: the request's `Authorization` header; `""` if missing.
         read_body: returns the request's body, or raises `UnreadableEnvelope`. It is called only after the
-            token was accepted, so that a stranger's body is never read into memory.
+            token was accepted, so that the body of an unauthenticated request is never read into memory.
     """
     try:
         authenticate(authorization)

@@ -1,1 +1,1 @@
-"""What each service process needs at its start: settings from the environment, and structured logs."""
+"""Provides what each service needs at its start: settings from the environment, and structured logs."""

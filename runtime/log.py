@@ -1,4 +1,4 @@
-"""Structured logs: one event per line, as JSON for Cloud Logging on Cloud Run and as text elsewhere."""
+"""Writes structured logs, one event per line: as JSON for Cloud Logging on Cloud Run, elsewhere as text."""
 
 import json
 import logging
@@ -10,10 +10,12 @@ from contract.trace import Trace
 
 LOGGER = logging.getLogger("scrapeq")
 INFO, WARNING, ERROR = logging.INFO, logging.WARNING, logging.ERROR
-#: Largest size of an event's fields, in bytes of JSON. With severity, message, trace and labels a line then
-#: stays under 1 KB: Cloud Logging charges for the volume.
+#: Maximum size of an event's fields, in bytes of JSON. A line with severity, message, trace and labels then
+#: has less than 1 KB; Cloud Logging charges for the volume.
 MAX_FIELDS_BYTES = 590
-MAX_STACK_CHARACTERS = 8000  #: largest length of a stack trace in a line; its end is kept
+MAX_STACK_CHARACTERS = (
+    8000  #: maximum length of a stack trace in a line; only the end of a longer one is kept
+)
 
 
 def configure(*, on_cloud_run: bool, project: str = "") -> None:
@@ -21,7 +23,7 @@ def configure(*, on_cloud_run: bool, project: str = "") -> None:
 
     Args:
         on_cloud_run: whether Cloud Logging reads the lines.
-        project: the project that holds the traces.
+        project: the project of the traces.
     """
     root = logging.getLogger()
     root.setLevel(logging.INFO)
@@ -45,7 +47,7 @@ def event(
         name: the event's name, always the same for the same kind of event (`delivery_finished`).
         fields: identifiers and measured values. Empty fields are left out, and the longest texts are cut so
             that all fields fit into `MAX_FIELDS_BYTES`.
-        trace: the trace that the event belongs to.
+        trace: the trace to which the event belongs.
         error: an unexpected exception, whose stack trace is logged.
     """
     present = {key: value for key, value in fields.items() if value not in ("", None)}
@@ -70,16 +72,14 @@ def _json_size(value: object) -> int:
 
 
 def _cloud_handler(project: str) -> logging.Handler:
-    """Return google-cloud-logging's handler, with the job's trace in place of the request's.
+    """Return google-cloud-logging's handler, which writes the job's trace instead of the request's trace.
 
-    Labels, request and source location are the same for every event of a service, and the request is in Cloud
-    Run's own
-    log: they are overridden with empty values
-    (manual metadata overrides,
-    https://cloud.google.com/python/docs/reference/logging/latest/std-lib-integration).
+    The request and the source location are overridden with empty values. The source location is the same for
+    every event, and Cloud Run's own log has the request. Overriding is described under "manual metadata" on
+    https://cloud.google.com/python/docs/reference/logging/latest/std-lib-integration.
     """
-    # The import takes a fifth of a second of a cold start, so it is not made where text is written.
-    from google.cloud.logging.handlers import StructuredLogHandler  # noqa: PLC0415 - see above
+    # The import takes a fifth of a second of a cold start, so it is omitted if the log is text.
+    from google.cloud.logging.handlers import StructuredLogHandler  # noqa: PLC0415 - text logs do not need it
 
     class CloudHandler(StructuredLogHandler):
         # The library's own emit would add a line about the library to the log of each process.
@@ -103,9 +103,9 @@ def _cloud_handler(project: str) -> logging.Handler:
 
 
 class _AsciiEncoder(json.JSONEncoder):
-    """Escapes all but ASCII: no UTF-8 stream takes half a surrogate pair, so the event would be lost."""
+    """Escapes all characters beyond ASCII, since UTF-8 cannot encode a lone surrogate."""
 
-    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - whatever json.dumps passes
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - the options are those of json.dumps
         super().__init__(**(options | {"ensure_ascii": True}))
 
     def default(self, o: object) -> str:
@@ -139,10 +139,10 @@ class _TextFormatter(logging.Formatter):
 
 
 def _quoted(value: object) -> str:
-    """Return a value as text that a line and a terminal can hold: in quotes if it has spaces or the like."""
+    """Return a value as text that is safe in a log line and on a terminal; it is quoted if necessary."""
     text = str(value)
     if text and all(character.isprintable() and character not in ' "=' for character in text):
         return text
-    # Line separators, control codes and half surrogate pairs are escaped.
+    # Line separators, control codes and lone surrogates are escaped.
     quoted = json.dumps(text, ensure_ascii=False)
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in quoted)

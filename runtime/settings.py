@@ -1,4 +1,4 @@
-"""Settings: environment variables, read once at the start.
+"""Reads a service's settings from environment variables, once at its start.
 
 All faults are reported together, and end the process.
 """
@@ -28,13 +28,13 @@ class ServiceSettings(BaseSettings):
 
     Attributes:
         google_cloud_project: the project that holds the topics.
-        pubsub_emulator_host: host:port of a local Pub/Sub; google-cloud-pubsub reads it too.
+        pubsub_emulator_host: host:port of a local Pub/Sub; google-cloud-pubsub also reads this variable.
         host: the address to listen on.
         port: the port to listen on. Cloud Run sets it.
         k_service: the name of the Cloud Run service. Cloud Run sets it; logs are then written as JSON.
         k_revision: the name of the Cloud Run revision. Cloud Run sets it.
         user_agent: the `User-Agent` of requests to sites. On Cloud Run it must contain a URL or an email
-            address of yours.
+            address by which the owners of the sites can reach you.
         fetch_allow_networks: comma-separated CIDRs that may be fetched from although they are not public.
     """
 
@@ -42,22 +42,24 @@ class ServiceSettings(BaseSettings):
 
     google_cloud_project: Annotated[str, Field(min_length=1)]
     pubsub_emulator_host: str = ""
-    host: str = "0.0.0.0"  # noqa: S104 - Cloud Run's container contract
+    host: str = "0.0.0.0"  # noqa: S104 - Cloud Run requires that a service listens on all addresses
     port: Annotated[int, Field(ge=1, le=65535)] = 8080
     k_service: str = ""
     k_revision: str = "local"
     user_agent: Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[!-~][ -~]*$")] = "scrapeq/0.1"
     fetch_allow_networks: str = ""
 
-    # These check fields and not the whole model: pydantic checks the model only if no field has a fault.
+    # These validators belong to fields: pydantic validates the whole model only if no field has a fault.
     @field_validator("user_agent")
     @classmethod
-    def _user_agent_names_us(cls, value: str, info: ValidationInfo) -> str:
+    def _user_agent_has_product_and_contact(cls, value: str, info: ValidationInfo) -> str:
         if not _PRODUCT.match(value):
-            raise ValueError("must begin with a product name, as in scrapeq/0.1: robots.txt rules name it")
+            raise ValueError(
+                "must begin with a product name, for example scrapeq/0.1, which robots.txt rules can name"
+            )
         if info.data.get("k_service") and not _CONTACT.search(value):
             raise ValueError(
-                "must hold a URL or an email address, by which the owners of the sites can reach you"
+                "must contain a URL or an email address by which the owners of the sites can reach you"
             )
         return value
 
@@ -91,7 +93,7 @@ def load(settings: type[SettingsT]) -> SettingsT:
     """Read the environment into `settings`.
 
     Raises:
-        BadSettings: if any variable is missing or wrong; it names every fault, as in
+        BadSettings: if any variable is missing or invalid. The message names every fault, for example
             `PUSH_AUDIENCE: missing; PORT: … (got '80x')`.
     """
     try:

@@ -1,1 +1,1 @@
-"""Tests of publishing."""
+"""Tests of publishing to Pub/Sub."""

@@ -1,4 +1,4 @@
-"""Publishing with google-cloud-pubsub: a message counts once it is confirmed, and every wait has a limit."""
+"""The publisher counts a message as sent only once it is confirmed, and every wait has a time limit."""
 
 import socket
 import time
@@ -24,14 +24,14 @@ MESSAGE = Message(b"{}", {"job_id": "1"})
 
 
 @pytest.fixture
-def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """Set a Pub/Sub address where no server listens."""
     port = free_port()
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", f"127.0.0.1:{port}")
 
 
 @pytest.fixture
-def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def silent_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Set a Pub/Sub address whose server accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         monkeypatch.setenv("PUBSUB_EMULATOR_HOST", f"127.0.0.1:{listener.getsockname()[1]}")
@@ -43,9 +43,9 @@ def make_publisher(timeout_seconds: float, topic: str = "scrape-outcomes") -> Pu
     return PubSubPublisher(PROJECT, topic, timeout_seconds=timeout_seconds, batch_seconds=0.01)
 
 
-@pytest.mark.usefixtures("nowhere")
+@pytest.mark.usefixtures("no_server")
 def test_publish_without_a_server_is_unconfirmed_in_time() -> None:
-    """The client would retry for 600 s; the push that waits has a much shorter deadline."""
+    """If no server listens, publishing ends soon after its timeout, and not after the client's 600 s."""
     publisher = make_publisher(0.5)
     started = time.monotonic()
     with pytest.raises(PublishUnconfirmed, match="topic scrape-outcomes did not confirm"):
@@ -54,9 +54,9 @@ def test_publish_without_a_server_is_unconfirmed_in_time() -> None:
     publisher.close()
 
 
-@pytest.mark.usefixtures("silent")
+@pytest.mark.usefixtures("silent_server")
 def test_publish_to_a_silent_server_is_unconfirmed_in_time() -> None:
-    """An open connection is not a confirmation."""
+    """If the server accepts the connection but never responds, publishing ends soon after its timeout."""
     publisher = make_publisher(0.5)
     started = time.monotonic()
     with pytest.raises(PublishUnconfirmed):
@@ -65,9 +65,9 @@ def test_publish_to_a_silent_server_is_unconfirmed_in_time() -> None:
     publisher.close()
 
 
-@pytest.mark.usefixtures("nowhere")
+@pytest.mark.usefixtures("no_server")
 def test_more_messages_than_a_chunk_are_all_unconfirmed_in_time() -> None:
-    """Messages that are not confirmed do not hold up those behind them: each has a result."""
+    """Without a server, each of more messages than fit into a chunk is reported as unconfirmed in time."""
     publisher = make_publisher(1)
     started = time.monotonic()
     results = list(publisher.publish_all(MESSAGE for _ in range(MAX_CHUNK_MESSAGES + 2)))
@@ -77,13 +77,13 @@ def test_more_messages_than_a_chunk_are_all_unconfirmed_in_time() -> None:
     publisher.close()
 
 
-@pytest.mark.usefixtures("nowhere")
-def test_publish_after_an_outage_is_sent() -> None:
-    """Messages that were given up hold no flow-control slots."""
+@pytest.mark.usefixtures("no_server")
+def test_publish_after_many_failures_is_unconfirmed_in_time() -> None:
+    """A message after a whole chunk of failed ones is tried in time: they occupy no flow-control slots."""
     publisher = make_publisher(1)
     for _ in publisher.publish_all(MESSAGE for _ in range(MAX_CHUNK_MESSAGES)):
         pass
-    # When another message is published, it is tried, and given up in time
+    # When another message is published, then its failure is reported in time
     started = time.monotonic()
     with pytest.raises(PublishUnconfirmed):
         publisher.publish(MESSAGE)
@@ -109,13 +109,13 @@ def _reachable(pubsub: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_reachable")
 def test_results_come_in_the_order_of_the_messages() -> None:
-    """The n-th result is the n-th message's, whatever batches they were sent in."""
+    """The n-th result belongs to the n-th message, even if the messages are sent in several batches."""
     publisher = make_publisher(20)
-    # Given more messages than one request takes, the third of them larger than Pub/Sub takes
+    # Given more messages than one request may have, the third of them larger than Pub/Sub allows
     bodies = [b"x" * (11_000_000 if number == 2 else 1) for number in range(1200)]
     # When all are published
     results = list(publisher.publish_all(Message(body, {"n": str(n)}) for n, body in enumerate(bodies)))
-    # Then the ids rise, and the failure has the place of its message
+    # Then the ids increase, and the third result is a failure
     assert isinstance(results[2], PublishUnconfirmed)
     ids = [int(result) for result in results if isinstance(result, str)]
     assert len(ids) == 1199
@@ -125,7 +125,7 @@ def test_results_come_in_the_order_of_the_messages() -> None:
 
 @pytest.mark.usefixtures("_reachable")
 def test_a_confirmed_message_is_in_the_topic() -> None:
-    """Its id, data and attributes are those that subscribers see."""
+    """A subscriber pulls a confirmed message with the id that `publish` returned, its data and attributes."""
     publisher = make_publisher(20)
     message_id = publisher.publish(Message(b'{"a":1}', {"job_id": "7"}))
     with SubscriberClient() as subscriber:
@@ -140,8 +140,8 @@ def test_a_confirmed_message_is_in_the_topic() -> None:
 
 
 @pytest.mark.usefixtures("_reachable")
-def test_publish_to_a_missing_topic_names_it() -> None:
-    """The error names the topic and Pub/Sub's own reason."""
+def test_publish_to_a_missing_topic_fails_and_names_the_topic() -> None:
+    """The error of a publish to a missing topic names the topic and Pub/Sub's error NotFound."""
     publisher = make_publisher(10, topic="scrape-nothing")
     with pytest.raises(PublishUnconfirmed, match=r"topic scrape-nothing did not confirm: NotFound"):
         publisher.publish(MESSAGE)
@@ -150,7 +150,7 @@ def test_publish_to_a_missing_topic_names_it() -> None:
 
 @pytest.mark.usefixtures("_reachable")
 def test_time_spent_producing_messages_is_not_part_of_the_timeout() -> None:
-    """A sitemap that is read for longer than the publish timeout costs no job its confirmation."""
+    """A message is confirmed even if producing it takes longer than the publish timeout."""
     publisher = make_publisher(1)
 
     def slow_messages() -> Iterator[Message]:
@@ -163,12 +163,12 @@ def test_time_spent_producing_messages_is_not_part_of_the_timeout() -> None:
 
 @pytest.mark.usefixtures("_reachable")
 def test_an_ordering_key_is_resumed_after_a_failure() -> None:
-    """The client pauses a key for good after a failure; here its next message is sent."""
+    """Messages of an ordering key are sent again after a failure, although the client paused the key."""
     # Given a key whose messages failed
     publisher = make_publisher(20, topic="scrape-later")
     messages = [Message(b"{}", {"n": str(n)}, "shop.example#0") for n in range(3)]
     assert all(isinstance(result, PublishUnconfirmed) for result in publisher.publish_all(messages))
-    # When the missing topic is created
+    # When their missing topic is created
     with PublisherClient() as topics:
         topics.create_topic(name=f"projects/{PROJECT}/topics/scrape-later", timeout=120)
     # Then messages of the key are confirmed
@@ -178,29 +178,29 @@ def test_an_ordering_key_is_resumed_after_a_failure() -> None:
 
 @pytest.mark.parametrize("key", ["", "shop.example#0"])
 def test_a_transient_failure_is_retried(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
-    """A server that closes a connection and is back a moment later confirms, with a key or without."""
+    """Messages are sent again if the server closes the connection and is available a moment later."""
     port = free_port()
     listener = socket.create_server(("127.0.0.1", port))
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", f"127.0.0.1:{port}")
     publisher = make_publisher(40)
-    messages = [Message(b"x" * 3_000_000, {}, key) for _ in range(3)]  # each in a request of its own
+    messages = [Message(b"x" * 3_000_000, {}, key) for _ in range(3)]  # each is sent in a separate request
     with ThreadPoolExecutor() as pool:
-        # Given messages on their way to a server that closes the connection
+        # Given messages that are sent to a server which closes the connection
         results = pool.submit(lambda: list(publisher.publish_all(messages)))
         with listener:
             listener.settimeout(20)
             listener.accept()[0].close()
-        # When the server is back
+        # When the server is available again
         topic = f"projects/{PROJECT}/topics/scrape-outcomes"
         with localpubsub.running(port=port, setup={"topics": [topic]}, log_level="error"):
-            # Then all are confirmed
+            # Then all messages are confirmed
             assert [type(result) for result in results.result(timeout=120)] == [str] * 3
             publisher.close()
 
 
 @pytest.mark.usefixtures("_reachable")
 def test_more_ordering_keys_than_a_chunk_are_confirmed() -> None:
-    """Each request carries one key; the results are in order, and no two messages share an id."""
+    """Messages with more ordering keys than fit into a chunk are all confirmed, each with its own id."""
     publisher = make_publisher(60)
     count = MAX_CHUNK_KEYS + 100
     results = list(publisher.publish_all(Message(b"{}", {}, f"{n}.example#0") for n in range(count)))
@@ -211,7 +211,7 @@ def test_more_ordering_keys_than_a_chunk_are_confirmed() -> None:
 
 @pytest.mark.usefixtures("_reachable")
 def test_for_topic_publishes_to_another_topic() -> None:
-    """Each publisher publishes to its own topic, and names it in its errors."""
+    """`for_topic` returns a publisher for the other topic, and the first publisher keeps its topic."""
     outcomes = make_publisher(10)
     dead_letters = outcomes.for_topic("scrape-nothing")
     with pytest.raises(PublishUnconfirmed, match="topic scrape-nothing did not confirm: NotFound"):

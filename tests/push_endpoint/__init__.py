@@ -1,1 +1,1 @@
-"""Tests of the receiving end of a Pub/Sub push."""
+"""Tests of receiving Pub/Sub pushes."""

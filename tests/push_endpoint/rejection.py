@@ -1,4 +1,4 @@
-"""The reason why an authenticator rejects a push."""
+"""Returns the reason why an authenticator rejects a push."""
 
 from contract.outcome import Reason
 from push_endpoint.authentication import Authenticate

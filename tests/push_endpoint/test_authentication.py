@@ -1,4 +1,4 @@
-"""Push authentication: only tokens of the push account are accepted."""
+"""Push authentication accepts only tokens of the push account."""
 
 import hashlib
 import hmac
@@ -26,7 +26,7 @@ CERTS = "/certs"
 
 
 def certificates(*issuers: Issuer) -> bytes:
-    """Return the response of a certificate server, which may be cached for an hour."""
+    """Return the response of a certificate server; it may be cached for an hour."""
     pem_by_kid = {issuer.kid: issuer.pem for issuer in issuers}
     cache_headers = ("Cache-Control: public, max-age=3600", f"Date: {formatdate(usegmt=True)}")
     return http(200, json.dumps(pem_by_kid).encode(), *cache_headers, content_type="application/json")
@@ -46,7 +46,7 @@ def settings(certs_url: str) -> PushSettings:
 
 @pytest.fixture
 def authenticate(site: Site, issuer: Issuer) -> Authenticate:
-    """An authenticator as the services wire it, with the issuer's certificates."""
+    """An authenticator as the services make it, which gets the issuer's certificates from a test site."""
     return make_authenticator(settings(site.add(CERTS, certificates(issuer))))
 
 
@@ -68,7 +68,7 @@ def tampered(issuer: Issuer) -> str:
 
 
 def signature_removed(issuer: Issuer) -> str:
-    """Return a token as Cloud Run forwards it after checking it itself."""
+    """Return a token without its signature, as Cloud Run forwards it after its own check."""
     return f"{issuer.token().rpartition('.')[0]}.SIGNATURE_REMOVED_BY_GOOGLE"
 
 
@@ -76,7 +76,7 @@ def signature_removed(issuer: Issuer) -> str:
 def test_a_token_of_the_push_account_is_accepted(
     authenticate: Authenticate, issuer: Issuer, scheme: str
 ) -> None:
-    """The case of the scheme makes no difference (RFC 9110 section 11.1)."""
+    """A valid token is accepted with any letter case of the scheme Bearer (RFC 9110 section 11.1)."""
     assert reason_of(authenticate, f"{scheme} {issuer.token()}") is Reason.OK
     assert reason_of(authenticate, f"{scheme} {issuer.token(iss='accounts.google.com')}") is Reason.OK
 
@@ -84,16 +84,18 @@ def test_a_token_of_the_push_account_is_accepted(
 @pytest.mark.parametrize(
     "authorization", ["", "Bearer", "Bearer ", "Basic dTpw", "Token abc", "eyJhbGciOiJub25lIn0.e30."]
 )
-def test_a_push_without_a_bearer_token_has_no_token(authenticate: Authenticate, authorization: str) -> None:
-    """The header is missing, has another scheme, or has no token."""
+def test_a_push_without_a_bearer_token_is_rejected_with_no_token(
+    authenticate: Authenticate, authorization: str
+) -> None:
+    """A push whose Authorization header is missing, has another scheme or has no token is rejected."""
     assert reason_of(authenticate, authorization) is Reason.NO_TOKEN
 
 
 Forge = Callable[[Issuer], str]
 FORGED: dict[str, Forge] = {
-    "no signature wanted": unsigned,
-    "the certificate as a shared secret": hs256,
-    "other claims under the signature": tampered,
+    "algorithm none": unsigned,
+    "certificate used as a shared secret": hs256,
+    "claims replaced": tampered,
     "signature removed": signature_removed,
     "unknown kid": lambda issuer: issuer.token({"kid": "0000"}),
     "kid of another type": lambda issuer: issuer.token({"kid": ["0000"]}),
@@ -110,32 +112,32 @@ FORGED: dict[str, Forge] = {
     "no issuer": lambda issuer: issuer.token(iss=None),
     "one part": lambda _: "x",
     "four parts": lambda issuer: f"{issuer.token()}.x",
-    "twice": lambda issuer: f"{issuer.token()}{issuer.token()}",
-    "twice with a space": lambda issuer: f"{issuer.token()} {issuer.token()}",
-    "cut": lambda issuer: issuer.token()[:-5],
-    "a space too many": lambda issuer: f" {issuer.token()}",
-    "dots": lambda _: "..",
+    "two tokens": lambda issuer: f"{issuer.token()}{issuer.token()}",
+    "two tokens with a space between": lambda issuer: f"{issuer.token()} {issuer.token()}",
+    "signature truncated": lambda issuer: issuer.token()[:-5],
+    "leading space": lambda issuer: f" {issuer.token()}",
+    "only dots": lambda _: "..",
     "not base64": lambda _: "é.ü.ß",
     "not JSON": lambda _: f"{segment(b'x')}.{segment(b'x')}.x",
-    "header no object": lambda issuer: f"{segment([1])}.{segment({})}.{issuer.token().split('.')[2]}",
-    "claims no object": lambda issuer: f"{segment({'alg': 'RS256', 'kid': issuer.kid})}.{segment([1])}.x",
-    "deep JSON": lambda _: f"{segment(b'[' * 100_000)}.{segment({})}.x",
-    "half a surrogate pair": lambda _: f"{segment({'alg': chr(0xD800)})}.{segment({})}.x",
+    "header not an object": lambda issuer: f"{segment([1])}.{segment({})}.{issuer.token().split('.')[2]}",
+    "claims not an object": lambda issuer: f"{segment({'alg': 'RS256', 'kid': issuer.kid})}.{segment([1])}.x",
+    "deeply nested JSON": lambda _: f"{segment(b'[' * 100_000)}.{segment({})}.x",
+    "lone surrogate": lambda _: f"{segment({'alg': chr(0xD800)})}.{segment({})}.x",
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("forge", FORGED.values(), ids=FORGED.keys())
-def test_a_forged_or_expired_token_is_a_bad_token(
+def test_a_forged_or_expired_token_is_rejected_with_bad_token(
     authenticate: Authenticate, issuer: Issuer, forge: Forge
 ) -> None:
-    """401, whatever its fault is; no token causes an unexpected exception."""
+    """Every forged, expired or malformed token is rejected, and causes no unexpected exception."""
     assert reason_of(authenticate, f"Bearer {forge(issuer)}") is Reason.BAD_TOKEN
 
 
-def test_a_token_signed_with_another_key_is_a_bad_token(
+def test_a_token_signed_with_another_key_is_rejected_with_bad_token(
     authenticate: Authenticate, issuer: Issuer, other_issuer: Issuer
 ) -> None:
-    """The key id only selects the certificate for the signature."""
+    """A token signed with another key is rejected, even if it names the key id of the issuer."""
     assert reason_of(authenticate, f"Bearer {other_issuer.token({'kid': issuer.kid})}") is Reason.BAD_TOKEN
     assert reason_of(authenticate, f"Bearer {other_issuer.token()}") is Reason.BAD_TOKEN
 
@@ -153,15 +155,15 @@ def test_a_token_signed_with_another_key_is_a_bad_token(
         {"email_verified": None},
     ],
 )
-def test_a_valid_token_of_another_account_is_the_wrong_caller(
+def test_a_valid_token_of_another_account_is_rejected_with_wrong_caller(
     authenticate: Authenticate, issuer: Issuer, claims: dict[str, Any]
 ) -> None:
-    """403: any Google account can get a token for our audience, so the verified email decides."""
+    """A valid token whose email is not that of the push account, or is not verified, is rejected."""
     assert reason_of(authenticate, f"Bearer {issuer.token(**claims)}") is Reason.WRONG_CALLER
 
 
 def test_clock_skew_of_seconds_is_accepted(authenticate: Authenticate, issuer: Issuer) -> None:
-    """A token issued a moment ahead of our clock is valid."""
+    """A token that was issued 5 s in the future by our clock is accepted."""
     assert reason_of(authenticate, f"Bearer {issuer.token(iat=int(time.time()) + 5)}") is Reason.OK
 
 
@@ -183,24 +185,24 @@ def test_clock_skew_of_seconds_is_accepted(authenticate: Authenticate, issuer: I
     ],
 )
 def test_without_certificates_a_push_is_retried(site: Site, issuer: Issuer, response: bytes) -> None:
-    """The failure of the certificate server is neither a bad token nor an acceptance."""
-    # Given a certificate server whose response holds no certificates
+    """If the certificate server fails, a push is rejected with a reason that is retried."""
+    # Given a certificate server whose response contains no certificates
     authenticate = make_authenticator(settings(site.add(CERTS, lambda request: request.send(response))))
     # When a valid token is checked
-    # Then the reason is one that is retried
+    # Then it is rejected with a reason that is retried
     assert reason_of(authenticate, f"Bearer {issuer.token()}") is Reason.NO_CERTIFICATES
     assert REASON_MEANINGS[Reason.NO_CERTIFICATES].outcome is Outcome.RETRY
 
 
-def test_an_unreachable_certificate_server_is_no_certificates(issuer: Issuer) -> None:
-    """The connection is refused."""
+def test_a_push_is_rejected_with_no_certificates_if_their_server_is_unreachable(issuer: Issuer) -> None:
+    """If the certificate server refuses the connection, a push is rejected with `no_certificates`."""
     port = free_port()
     authenticate = make_authenticator(settings(f"http://127.0.0.1:{port}/certs"))
     assert reason_of(authenticate, f"Bearer {issuer.token()}") is Reason.NO_CERTIFICATES
 
 
 def test_a_token_is_accepted_once_certificates_are_available(site: Site, issuer: Issuer) -> None:
-    """A failure to fetch them is not cached."""
+    """A failure to fetch the certificates is not cached, so the next push can be accepted."""
     authenticate = make_authenticator(settings(site.add(CERTS, http(500))))
     authorization = f"Bearer {issuer.token()}"
     assert reason_of(authenticate, authorization) is Reason.NO_CERTIFICATES
@@ -211,26 +213,26 @@ def test_a_token_is_accepted_once_certificates_are_available(site: Site, issuer:
 def test_certificates_are_fetched_once_for_many_pushes(
     site: Site, authenticate: Authenticate, issuer: Issuer
 ) -> None:
-    """HTTP caching applies: neither many tokens nor forged ones cause more requests."""
+    """The certificates are cached: many tokens, valid or forged, cause only one request for them."""
     for number in range(10):
         assert reason_of(authenticate, f"Bearer {issuer.token(sub=str(number))}") is Reason.OK
         assert reason_of(authenticate, f"Bearer {unsigned(issuer)}") is Reason.BAD_TOKEN
     assert len(site.requests_for(CERTS)) == 1
 
 
-def test_a_new_key_of_the_issuer_is_accepted_at_once(
+def test_a_new_key_of_the_issuer_is_accepted_immediately(
     site: Site, issuer: Issuer, other_issuer: Issuer
 ) -> None:
-    """An unknown key id fetches the certificates again, although they could be cached for an hour."""
+    """A token with a new key id is accepted, because the certificates are then fetched again."""
     # Given certificates that are cached
     authenticate = make_authenticator(settings(site.add(CERTS, certificates(issuer))))
     assert reason_of(authenticate, f"Bearer {issuer.token()}") is Reason.OK
     # When the issuer signs with a new key
     site.add(CERTS, certificates(issuer, other_issuer))
-    # Then its tokens are accepted, and those of the old key too
+    # Then tokens of the new key and of the old key are accepted
     assert reason_of(authenticate, f"Bearer {other_issuer.token()}") is Reason.OK
     assert reason_of(authenticate, f"Bearer {issuer.token(sub='other')}") is Reason.OK
-    # And the new certificates are cached too
+    # And the new certificates are cached
     assert reason_of(authenticate, f"Bearer {other_issuer.token(sub='other')}") is Reason.OK
     assert len(site.requests_for(CERTS)) == 2
 
@@ -238,7 +240,7 @@ def test_a_new_key_of_the_issuer_is_accepted_at_once(
 def test_forged_key_ids_fetch_certificates_once_a_minute(
     site: Site, authenticate: Authenticate, issuer: Issuer
 ) -> None:
-    """However many key ids are forged, there are two requests: for certificates, and for newer ones."""
+    """Twenty forged key ids cause only two requests: one for certificates, and one for newer ones."""
     for number in range(20):
         assert reason_of(authenticate, f"Bearer {issuer.token({'kid': str(number)})}") is Reason.BAD_TOKEN
     assert reason_of(authenticate, f"Bearer {issuer.token()}") is Reason.OK
@@ -246,7 +248,7 @@ def test_forged_key_ids_fetch_certificates_once_a_minute(
 
 
 def test_push_auth_none_accepts_every_push() -> None:
-    """It is meant for a port that only Pub/Sub can reach."""
+    """With PUSH_AUTH=none a push without a token is accepted."""
     chosen = PushSettings.model_validate({"google_cloud_project": "p", "push_auth": "none"})
     assert make_authenticator(chosen) is accept_any_caller
     assert reason_of(accept_any_caller, "") is Reason.OK

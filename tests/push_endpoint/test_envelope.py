@@ -1,4 +1,4 @@
-"""Push envelopes, compared with bodies that are copied from Pub/Sub's documentation."""
+"""Push envelopes are parsed, among them bodies that are copied from Pub/Sub's documentation."""
 
 import base64
 import json
@@ -55,7 +55,7 @@ DEAD_LETTER = b"""{"message": {"attributes": {
 
 
 def test_documented_push_is_parsed() -> None:
-    """Every field of the documented push is parsed, and its data decoded."""
+    """Every field of the documented push is parsed, and its data is decoded."""
     assert Envelope.parse(DOCUMENTED) == Envelope(
         data=b"Hello Cloud Pub/Sub! Here is my message!",
         attributes={"key": "value"},
@@ -68,7 +68,7 @@ def test_documented_push_is_parsed() -> None:
 
 
 def test_delivery_attempt_is_parsed_from_the_top_level() -> None:
-    """Pub/Sub sends it only with a dead-letter policy; missing attributes are an empty dictionary."""
+    """The delivery attempt is next to the message; missing attributes are parsed as an empty dictionary."""
     envelope = Envelope.parse(DOCUMENTED_ATTEMPT)
     assert envelope.delivery_attempt == 5
     assert envelope.attributes == {}
@@ -76,20 +76,20 @@ def test_delivery_attempt_is_parsed_from_the_top_level() -> None:
 
 
 def test_push_without_data_is_parsed() -> None:
-    """Pub/Sub leaves `data` out if it is empty."""
+    """A push without `data`, which Pub/Sub omits if it is empty, has empty data."""
     envelope = Envelope.parse(ATTRIBUTES_ONLY)
     assert (envelope.data, envelope.attributes) == (b"", {"key": "value"})
 
 
 def test_push_of_a_dead_letter_is_parsed() -> None:
-    """The dead-letter subscription can push, and its attributes arrive as Pub/Sub added them."""
+    """The push of a dead letter is parsed, with the attributes that Pub/Sub added."""
     envelope = Envelope.parse(DEAD_LETTER)
     assert envelope.attributes["CloudPubSubDeadLetterSourceDeliveryCount"] == "5"
     assert envelope.data == b"{}"
 
 
 def test_push_needs_only_a_message_id() -> None:
-    """The official emulator sends fewer fields than Pub/Sub; its jobs are accepted all the same."""
+    """A push with only a message id is parsed; the official emulator sends fewer fields than Pub/Sub."""
     assert Envelope.parse(b'{"message": {"messageId": "1"}}').message_id == "1"
 
 
@@ -102,7 +102,7 @@ def test_push_needs_only_a_message_id() -> None:
 def test_any_published_message_is_parsed(
     data: bytes, attributes: dict[str, str], attempt: int | None, ordering_key: str | None
 ) -> None:
-    """Any data and attributes that Pub/Sub carries are parsed as they were published."""
+    """Any data, attributes and ordering key are parsed as they were published."""
     # Given a push in the documented format, with each optional field present or missing
     content: dict[str, object] = {"data": base64.b64encode(data).decode(), "messageId": "1"}
     push: dict[str, object] = {"message": content, "subscription": "projects/p/subscriptions/s"}
@@ -112,9 +112,9 @@ def test_any_published_message_is_parsed(
         content["orderingKey"] = ordering_key
     if attempt is not None:
         push["deliveryAttempt"] = attempt
-    # When it is parsed
+    # When the push is parsed
     envelope = Envelope.parse(json.dumps(push, ensure_ascii=False).encode())
-    # Then it holds the published values
+    # Then the envelope contains the published values
     assert (envelope.data, envelope.attributes) == (data, attributes)
     assert (envelope.ordering_key, envelope.delivery_attempt) == (ordering_key or "", attempt)
 
@@ -149,7 +149,7 @@ def test_any_published_message_is_parsed(
     ],
 )
 def test_invalid_push_is_rejected_with_path_and_message(path: str, value: object, message: str) -> None:
-    """A client that posts something else learns what a push contains."""
+    """The error of an invalid push names the path and the fault of the field, and keeps the body."""
     body = as_bytes(changed(PUSH, path, value))
     with pytest.raises(UnreadableEnvelope) as caught:
         Envelope.parse(body)
@@ -158,7 +158,7 @@ def test_invalid_push_is_rejected_with_path_and_message(path: str, value: object
 
 
 def test_largest_push_is_parsed() -> None:
-    """100 attributes of 256 and 1,024 bytes, even if every character that can be escaped is escaped."""
+    """The largest job with 100 attributes of maximum size is parsed, even if their values are escaped."""
     body = json.dumps(
         {
             "message": {

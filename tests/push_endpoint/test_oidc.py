@@ -1,4 +1,4 @@
-"""The memory of the OIDC check: verified tokens, and certificates for unknown keys."""
+"""The OIDC check remembers verified tokens, and fetches certificates again for unknown keys."""
 
 import time
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from tests.servers.push_tokens import ACCOUNT, AUDIENCE, Issuer
 
 
 class CountingCertificates(Request):
-    """A transport of google-auth that returns given certificates, and counts the requests.
+    """A google-auth transport that returns the issuer's certificates, and counts the requests.
 
     Attributes:
         requests: number of requests.
@@ -24,7 +24,7 @@ class CountingCertificates(Request):
         self.requests = self.refetches = 0
         self._certificates = issuer.certificates()
 
-    def __call__(  # type: ignore[override]  # only the arguments that we use
+    def __call__(  # type: ignore[override]  # only the used arguments
         self, url: str, headers: Mapping[str, str] | None = None, **_options: object
     ) -> "Certificates":
         """Respond to one request."""
@@ -64,7 +64,7 @@ class Clock:
 def make_offline_authenticator(
     transport: CountingCertificates, clock: Clock, audience: str = AUDIENCE
 ) -> OidcAuthenticator:
-    """Return an authenticator with given certificates and a given clock."""
+    """Return an authenticator that gets its certificates and the time from the test."""
     return OidcAuthenticator(
         audience=audience,
         service_account=ACCOUNT,
@@ -75,7 +75,7 @@ def make_offline_authenticator(
 
 
 def test_a_verified_token_is_remembered_until_it_expires(issuer: Issuer) -> None:
-    """Pub/Sub reuses a token for up to an hour; its signature is checked once."""
+    """A token that was verified is accepted without another check until it expires."""
     transport, clock = CountingCertificates(issuer), Clock()
     authenticate = make_offline_authenticator(transport, clock)
     expiry = int(time.time()) + 100
@@ -92,8 +92,8 @@ def test_a_verified_token_is_remembered_until_it_expires(issuer: Issuer) -> None
     assert transport.requests == 2
 
 
-def test_unknown_key_ids_are_refetched_after_refetch_seconds(issuer: Issuer) -> None:
-    """At most one request in REFETCH_SECONDS, however many unknown key ids come."""
+def test_unknown_key_ids_refetch_certificates_after_refetch_seconds(issuer: Issuer) -> None:
+    """Unknown key ids cause at most one further request for certificates in REFETCH_SECONDS."""
     transport, clock = CountingCertificates(issuer), Clock()
     authenticate = make_offline_authenticator(transport, clock)
     for now, refetches in (
@@ -108,7 +108,7 @@ def test_unknown_key_ids_are_refetched_after_refetch_seconds(issuer: Issuer) -> 
 
 
 def test_a_rejected_token_is_not_remembered(issuer: Issuer) -> None:
-    """It is checked again each time, because our certificates may be what is wrong."""
+    """A rejected token is checked again each time, because our certificates may have been outdated."""
     transport = CountingCertificates(issuer)
     authenticate = make_offline_authenticator(transport, Clock())
     for requests in (1, 2):
@@ -117,7 +117,7 @@ def test_a_rejected_token_is_not_remembered(issuer: Issuer) -> None:
 
 
 def test_a_token_remembered_for_one_audience_is_not_accepted_for_another(issuer: Issuer) -> None:
-    """Each authenticator remembers its own tokens."""
+    """A token that one authenticator remembers is rejected by an authenticator for another audience."""
     authorization = f"Bearer {issuer.token()}"
     one = make_offline_authenticator(CountingCertificates(issuer), Clock())
     other = make_offline_authenticator(
@@ -128,7 +128,7 @@ def test_a_token_remembered_for_one_audience_is_not_accepted_for_another(issuer:
 
 
 def test_the_number_of_remembered_tokens_is_limited(issuer: Issuer) -> None:
-    """Many tokens do not fill the memory; a forgotten token is verified again."""
+    """After many other tokens a token is no longer remembered, and is verified again."""
     transport = CountingCertificates(issuer)
     authenticate = make_offline_authenticator(transport, Clock())
     tokens = [issuer.token(sub=str(number)) for number in range(70)]

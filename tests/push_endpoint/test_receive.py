@@ -1,4 +1,4 @@
-"""The steps that every push endpoint begins with: token, body, envelope; none of them raises."""
+"""`receive` checks the token, reads the body and parses the envelope, and never raises an exception."""
 
 import json
 
@@ -20,14 +20,14 @@ def reject_every_caller(authorization: str) -> None:
 
 
 def test_receive_returns_the_envelope() -> None:
-    """Token and body are good."""
+    """If the token is accepted and the body is valid, the envelope of the push is returned."""
     push = receive(accept_any_caller, "", lambda: PUSH)
     assert isinstance(push, Envelope)
     assert (push.data, push.message_id, push.delivery_attempt) == (b"{}", "42", 2)
 
 
 def test_receive_reads_no_body_of_an_unauthenticated_push() -> None:
-    """The push is rejected with the reason of the token check."""
+    """If the token is rejected, the body is not read, and the reason is that of the token check."""
     bodies_read = []
 
     def read_body() -> bytes:
@@ -40,7 +40,7 @@ def test_receive_reads_no_body_of_an_unauthenticated_push() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b'{"message": {}}'])
 def test_receive_rejects_an_unreadable_envelope(body: bytes) -> None:
-    """The detail says what is missing or malformed."""
+    """A body that is not a push is rejected with `bad_envelope` and a detail."""
     push = receive(accept_any_caller, "", lambda: body)
     assert isinstance(push, RejectedPush)
     assert (push.reason, push.error) == (Reason.BAD_ENVELOPE, None)
@@ -55,7 +55,7 @@ def test_receive_rejects_an_unreadable_envelope(body: bytes) -> None:
     ],
 )
 def test_receive_rejects_a_push_whose_body_cannot_be_read(error: Exception, reason: Reason) -> None:
-    """An unexpected exception is kept for its stack trace."""
+    """If reading the body fails, the push is rejected; an unexpected exception is kept in the result."""
 
     def read_body() -> bytes:
         raise error

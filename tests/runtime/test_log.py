@@ -1,4 +1,4 @@
-"""Logs: one line per event, as text or as JSON for Cloud Logging."""
+"""Each log event is written as one line, as text or as JSON for Cloud Logging."""
 
 import io
 import json
@@ -14,7 +14,7 @@ from contract.outcome import Outcome
 from contract.trace import Trace
 from runtime import log
 
-#: What google-cloud-logging writes in every line that belongs to no trace.
+#: The fields that google-cloud-logging writes in every line of an event without a trace.
 CONSTANT_FIELDS = {
     "httpRequest": {},
     "logging.googleapis.com/labels": {"python_logger": "scrapeq"},
@@ -46,7 +46,7 @@ def text_log(root: logging.Logger) -> Iterator[io.StringIO]:
 
 
 def test_an_event_is_one_readable_line(text_log: io.StringIO) -> None:
-    """It has time, level, event name and every field; empty fields are left out."""
+    """The line of an event has its level, its name and every field that is not empty."""
     log.event(
         log.WARNING, "delivery_finished", {"outcome": Outcome.RETRY, "attempt": 0, "url": "", "seconds": None}
     )
@@ -70,7 +70,7 @@ def test_an_event_is_one_readable_line(text_log: io.StringIO) -> None:
     ],
 )
 def test_a_field_value_never_breaks_its_line(text_log: io.StringIO, value: object, expected: str) -> None:
-    """Text from a site or a sender cannot forge a line, control a terminal, or lose the event."""
+    """A field value with line breaks, control codes or surrogates is escaped and stays on one line."""
     log.event(log.INFO, "event", {"value": value})
     line = text_log.getvalue()
     assert line.endswith(f" event value={expected}\n")
@@ -78,7 +78,7 @@ def test_a_field_value_never_breaks_its_line(text_log: io.StringIO, value: objec
 
 
 def test_an_unexpected_exception_is_logged_with_its_stack_trace(text_log: io.StringIO) -> None:
-    """The fields are on the event's line, and the stack trace is below it."""
+    """The stack trace of an unexpected exception is written below the line of its event."""
     try:
         raise RuntimeError("boom")  # noqa: TRY301 - an exception needs to be raised to have a trace
     except RuntimeError as error:
@@ -90,7 +90,7 @@ def test_an_unexpected_exception_is_logged_with_its_stack_trace(text_log: io.Str
 
 
 def test_configuring_twice_logs_each_event_once(text_log: io.StringIO) -> None:
-    """The handler is replaced, not added."""
+    """When logging is configured twice, each event is still logged once."""
     with redirect_stdout(text_log):
         log.configure(on_cloud_run=False)
     log.event(log.INFO, "event", {})
@@ -98,7 +98,7 @@ def test_configuring_twice_logs_each_event_once(text_log: io.StringIO) -> None:
 
 
 def test_the_trace_is_a_field_of_a_text_line(text_log: io.StringIO) -> None:
-    """A line can then be found by its trace."""
+    """A text line ends with the trace id of its event."""
     log.event(log.INFO, "event", {"status": 204}, trace=TRACE)
     assert text_log.getvalue().endswith(f" event status=204 trace={TRACE.trace_id}\n")
 
@@ -113,7 +113,7 @@ def cloud_log(root: logging.Logger) -> Iterator[io.StringIO]:
 
 
 def test_on_cloud_run_a_line_is_a_json_object(cloud_log: io.StringIO) -> None:
-    """Cloud Logging reads severity, message and fields from the top level of one JSON line."""
+    """On Cloud Run an event is one JSON object with severity, message and fields at its top level."""
     log.event(
         log.WARNING, "delivery_finished", {"outcome": Outcome.RETRY, "attempt": 2, "detail": 'a "b"\nc'}
     )
@@ -129,7 +129,7 @@ def test_on_cloud_run_a_line_is_a_json_object(cloud_log: io.StringIO) -> None:
 
 @pytest.mark.parametrize("sampled", [True, False])
 def test_on_cloud_run_a_line_has_its_trace(cloud_log: io.StringIO, sampled: bool) -> None:
-    """The fields are those of https://cloud.google.com/logging/docs/structured-logging."""
+    """A line has its trace in the fields of https://cloud.google.com/logging/docs/structured-logging."""
     log.event(log.INFO, "event", {}, trace=TRACE._replace(sampled=sampled))
     entry = json.loads(cloud_log.getvalue())
     assert entry["logging.googleapis.com/trace"] == f"projects/my-project/traces/{TRACE.trace_id}"
@@ -138,13 +138,13 @@ def test_on_cloud_run_a_line_has_its_trace(cloud_log: io.StringIO, sampled: bool
 
 
 def test_on_cloud_run_a_trace_without_a_span_has_an_empty_span_id(cloud_log: io.StringIO) -> None:
-    """X-Cloud-Trace-Context may have no span."""
+    """An event whose trace has no span, as X-Cloud-Trace-Context allows, has an empty span id."""
     log.event(log.INFO, "event", {}, trace=TRACE._replace(span_id=""))
     assert json.loads(cloud_log.getvalue())["logging.googleapis.com/spanId"] == ""
 
 
 def test_on_cloud_run_a_stack_trace_is_part_of_its_line(cloud_log: io.StringIO) -> None:
-    """On lines of its own it would become many log entries, none with the job's identifiers."""
+    """A stack trace is a part of its event's JSON line, shortened to its end, and not separate entries."""
     try:
         raise RuntimeError("boom" * 10_000)  # noqa: TRY301 - an exception needs to be raised to have a trace
     except RuntimeError as error:
@@ -164,8 +164,8 @@ texts = st.text(max_size=3000) | st.text("%é字😀\n\ud800", max_size=3000) | 
     fields=st.fixed_dictionaries(dict.fromkeys(("url", "detail", "message_id", "run_id", "job_id"), texts)),
     short=st.fixed_dictionaries({name: st.text(max_size=5) for name in ("outcome", "reason", "crawl")}),
 )
-def test_no_line_reaches_1_kb(fields: dict[str, str], short: dict[str, str]) -> None:
-    """Cloud Logging charges for volume; however long the texts are, one line with every field is written."""
+def test_every_line_is_shorter_than_1_kb(fields: dict[str, str], short: dict[str, str]) -> None:
+    """An event with long texts is one line of less than 1,000 bytes that still has every field."""
     measures = {
         "status": 503,
         "attempt": 100,
@@ -193,8 +193,8 @@ def test_no_line_reaches_1_kb(fields: dict[str, str], short: dict[str, str]) -> 
         )
 
 
-def test_fields_that_fit_are_not_shortened() -> None:
-    """Otherwise the longest text is cut, so identifiers stay whole."""
+def test_only_the_longest_text_is_shortened() -> None:
+    """Fields that fit are not shortened; if they do not fit, only the longest text is shortened."""
     fields: dict[str, object] = {"job_id": "0" * 32, "run_id": "r" * 128, "url": "https://shop.example/1"}
     assert log.shorten(fields) == fields
     shortened = log.shorten(fields | {"detail": "d" * 1000})

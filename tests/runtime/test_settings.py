@@ -1,4 +1,4 @@
-"""Settings of every service: read once; every fault is reported and ends the process."""
+"""The settings of a service are read from the environment; faults are reported and end the process."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from runtime.settings import BadSettings, ServiceSettings, load, load_or_exit
 
 
 class ExampleSettings(ServiceSettings):
-    """A service with a setting of its own."""
+    """The settings of a service that has one further setting."""
 
     degrees: Annotated[int, Field(ge=0, le=100)] = 100
 
@@ -29,15 +29,15 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def test_every_fault_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each fault names its variable and the value, so that one deployment can repair all of them."""
-    # Given an environment with one variable missing and two that are wrong
+def test_all_faults_are_reported_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One error names every missing or invalid variable, with its value."""
+    # Given an environment with one missing and two invalid variables
     monkeypatch.setenv("PORT", "80x")
     monkeypatch.setenv("DEGREES", "101")
-    # When it is read
+    # When the settings are loaded
     with pytest.raises(BadSettings) as caught:
         load(ExampleSettings)
-    # Then all three are named
+    # Then the error names all three variables
     faults = str(caught.value).split("; ")
     assert [fault.split(":")[0] for fault in faults] == ["GOOGLE_CLOUD_PROJECT", "PORT", "DEGREES"]
     assert faults[0] == "GOOGLE_CLOUD_PROJECT: missing"
@@ -51,7 +51,7 @@ def test_every_fault_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_value_outside_its_limits_is_a_fault(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
-    """A variable set to an empty text does not count as unset."""
+    """A variable whose value is empty or outside its limits is a fault."""
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
     monkeypatch.setenv(name, value)
     with pytest.raises(BadSettings, match=f"^{name}: "):
@@ -59,7 +59,7 @@ def test_a_value_outside_its_limits_is_a_fault(
 
 
 def test_an_unset_variable_has_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only the project is required; unknown variables are ignored."""
+    """If only the project is set, the other settings have defaults; unknown variables are ignored."""
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
     monkeypatch.setenv("SOMETHING_ELSE", "x")
     settings = load(ExampleSettings)
@@ -76,11 +76,11 @@ def test_an_unset_variable_has_its_default(monkeypatch: pytest.MonkeyPatch) -> N
     ],
 )
 def test_user_agent_needs_a_contact_on_cloud_run(monkeypatch: pytest.MonkeyPatch, user_agent: str) -> None:
-    """A URL or an email address in USER_AGENT is required on Cloud Run, and only there."""
+    """USER_AGENT must contain a URL or an email address on Cloud Run, but not elsewhere."""
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
     assert load(ExampleSettings).user_agent == "scrapeq/0.1"
     monkeypatch.setenv("K_SERVICE", "worker")
-    with pytest.raises(BadSettings, match=r"^USER_AGENT: must hold a URL or an email address"):
+    with pytest.raises(BadSettings, match=r"^USER_AGENT: must contain a URL or an email address"):
         load(ExampleSettings)
     monkeypatch.setenv("USER_AGENT", user_agent)
     assert load(ExampleSettings).user_agent == user_agent
@@ -92,7 +92,7 @@ def test_user_agent_needs_a_contact_on_cloud_run(monkeypatch: pytest.MonkeyPatch
 def test_user_agent_is_one_line_that_begins_with_a_product_name(
     monkeypatch: pytest.MonkeyPatch, user_agent: str
 ) -> None:
-    """robots.txt rules name the product; a line break would start another header."""
+    """A USER_AGENT that is not one line of ASCII beginning with a product name is a fault."""
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
     monkeypatch.setenv("USER_AGENT", user_agent)
     with pytest.raises(BadSettings, match=r"^USER_AGENT: "):
@@ -101,7 +101,7 @@ def test_user_agent_is_one_line_that_begins_with_a_product_name(
 
 @pytest.mark.parametrize("networks", ["10.0.0.1/8", "10.0.0.0/8;::1/128", "localhost", "10.0.0.0/8,,x"])
 def test_an_invalid_list_of_networks_is_a_fault(monkeypatch: pytest.MonkeyPatch, networks: str) -> None:
-    """A typo neither allows a network by accident nor is ignored."""
+    """A list of networks with an invalid entry is a fault, and a valid list is accepted."""
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
     monkeypatch.setenv("FETCH_ALLOW_NETWORKS", "10.0.0.0/8, ::1/128")
     assert load(ExampleSettings).fetch_allow_networks == "10.0.0.0/8, ::1/128"
@@ -111,7 +111,7 @@ def test_an_invalid_list_of_networks_is_a_fault(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_invalid_settings_exit_with_their_faults() -> None:
-    """SystemExit with a text is one sentence on standard error and status 1."""
+    """Invalid settings end the process with one sentence that names the fault."""
     with pytest.raises(SystemExit) as end:
         load_or_exit(ExampleSettings)
     assert str(end.value).endswith("does not start. GOOGLE_CLOUD_PROJECT: missing")

@@ -55,7 +55,7 @@ def test_an_incomplete_push_is_rejected_with_400(worker: WorkerUnderTest, log_ev
     """A push whose body is shorter than its Content-Length is rejected with 400, so it is delivered again."""
     response = worker.client.post("/", data=b"{}", environ_overrides={"CONTENT_LENGTH": "1000"})
     assert response.status_code == 400
-    assert log_events()[0]["detail"] == "the push ended before its 1000 bytes"
+    assert log_events()[0]["detail"] == "the push ended before its 1000 bytes were received"
 
 
 def message(**changed: object) -> bytes:
