@@ -1,4 +1,4 @@
-"""Waiting for an event until a time of the server's clock."""
+"""Tests waiting for an event until a time of the server's clock."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from localpubsub.event_loop import new_event_loop
 
 
 def test_wait_does_not_return_before_its_time() -> None:
-    """Uvloop's timers count whole milliseconds; an early return would find nothing to do."""
+    """A wait with a time limit never ends early, although uvloop's timers may end up to 1 ms too early."""
     clock = Clock()
 
     async def early_returns() -> list[float]:
@@ -25,7 +25,7 @@ def test_wait_does_not_return_before_its_time() -> None:
 
 
 def test_wait_returns_when_the_event_is_set() -> None:
-    """The event ends the wait with and without a time limit."""
+    """A wait ends when its event is set, with and without a time limit."""
 
     async def waited() -> None:
         event = asyncio.Event()

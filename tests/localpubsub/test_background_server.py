@@ -1,4 +1,4 @@
-"""localpubsub.running(): the server in a background thread of another program."""
+"""Tests localpubsub.running(), which runs the server in a background thread of another program."""
 
 import socket
 import sqlite3
@@ -24,7 +24,7 @@ from tests.servers.push_endpoint import running_endpoint
 
 
 def test_running_leaves_no_thread() -> None:
-    """A suite can start and stop a server in every test."""
+    """After the block of running() has ended, no thread of the server is left."""
     before = set(threading.enumerate())
     for _ in range(3):
         with localpubsub.running() as server:
@@ -33,7 +33,7 @@ def test_running_leaves_no_thread() -> None:
 
 
 def test_running_twice_starts_independent_servers() -> None:
-    """Each has its own port and its own topics."""
+    """Two servers in one process have separate ports and separate topics."""
     with localpubsub.running() as one, localpubsub.running() as two:
         assert one.host != two.host
         with gapic_clients(one.host) as (first, _), gapic_clients(two.host) as (second, _):
@@ -43,7 +43,7 @@ def test_running_twice_starts_independent_servers() -> None:
 
 
 def test_running_on_a_port_in_use_raises_cannot_start() -> None:
-    """The message is the same as that of the command."""
+    """A port in use raises CannotStart, whose message names the port and the option --port."""
     with localpubsub.running() as server:
         port = int(server.host.rpartition(":")[2])
         with (
@@ -63,15 +63,15 @@ def has_ipv6() -> bool:
 
 
 @pytest.mark.parametrize(
-    ("host", "shown"),
+    ("host", "connect_host"),
     [("localhost", "localhost"), ("0.0.0.0", "127.0.0.1"), ("::1", "[::1]"), ("::", "127.0.0.1")],
 )
-def test_running_listens_on_the_given_host(host: str, shown: str) -> None:
+def test_running_listens_on_the_given_host(host: str, connect_host: str) -> None:
     """IPv4 and IPv6 hosts work, and clients can use the addresses of RunningServer."""
     if ":" in host and not has_ipv6():
         pytest.skip("this machine has no IPv6")
     with localpubsub.running(host=host) as server:
-        assert server.host.rpartition(":")[0] == shown
+        assert server.host.rpartition(":")[0] == connect_host
         with urllib.request.urlopen(f"{server.http_url}/healthz") as response:  # noqa: S310 - the test's own server
             assert response.status == 200
         for each in (server.host, server.http_url.removeprefix("http://")):
@@ -80,7 +80,7 @@ def test_running_listens_on_the_given_host(host: str, shown: str) -> None:
 
 
 def test_running_on_a_foreign_address_raises_cannot_start() -> None:
-    """The message does not blame another server on the port."""
+    """An address of another machine raises CannotStart, whose message names the option --host."""
     with (
         pytest.raises(localpubsub.CannotStart, match=r"cannot listen on 192\.0\.2\.1:.*Check --host"),
         localpubsub.running(host="192.0.2.1"),
@@ -89,13 +89,13 @@ def test_running_on_a_foreign_address_raises_cannot_start() -> None:
 
 
 def test_running_without_data_directory_is_ephemeral() -> None:
-    """Nothing is written to disk unless a data directory is given."""
+    """A server that is started without a data directory has none."""
     with localpubsub.running() as server:
         assert server.data is None
 
 
 def test_health_check_and_certificates_are_served() -> None:
-    """GET /healthz returns 200, and the certificates can be cached."""
+    """GET /healthz returns 200, and the response with the certificates allows caching."""
     with localpubsub.running() as server:
         url = server.certs_url.replace("/oauth2/v1/certs", "/healthz")
         with urllib.request.urlopen(url) as response:  # noqa: S310 - the test's own server
@@ -105,7 +105,7 @@ def test_health_check_and_certificates_are_served() -> None:
 
 
 def test_backlog_from_disk_is_pushed_completely(tmp_path: Path) -> None:
-    """After a restart the messages are read from disk; each is pushed exactly once."""
+    """After a restart with 1,500 messages on disk, each message is pushed exactly once."""
     with running_localpubsub(data=tmp_path) as pubsub:
         topic = pubsub.topic()
         subscription = pubsub.subscription(topic)
@@ -122,7 +122,7 @@ def test_backlog_from_disk_is_pushed_completely(tmp_path: Path) -> None:
 
 
 def test_publish_that_cannot_be_written_is_not_confirmed(tmp_path: Path) -> None:
-    """The publish fails with an explanation; afterwards the server works on."""
+    """If SQLite cannot write, the publish fails with an explanation; the next publish succeeds."""
     with running_localpubsub(data=tmp_path) as pubsub:
         topic = pubsub.topic()
         subscription = pubsub.subscription(topic)
@@ -136,10 +136,12 @@ def test_publish_that_cannot_be_written_is_not_confirmed(tmp_path: Path) -> None
         assert [received.message.data for received in pubsub.pull(subscription)] == [b"kept"]
 
 
-NOT_OFFERED: dict[str, Callable[[PubsubClient], object]] = {
-    "transforms": lambda pubsub: pubsub.created(pubsub.topic(), message_transforms=[MessageTransform()]),
-    "topic transforms": lambda pubsub: pubsub.topic(message_transforms=[MessageTransform()]),
-    "avro by the topic's schema": lambda pubsub: pubsub.created(
+UNSUPPORTED: dict[str, Callable[[PubsubClient], object]] = {
+    "transforms of a subscription": lambda pubsub: pubsub.created(
+        pubsub.topic(), message_transforms=[MessageTransform()]
+    ),
+    "transforms of a topic": lambda pubsub: pubsub.topic(message_transforms=[MessageTransform()]),
+    "use_topic_schema for Avro files": lambda pubsub: pubsub.created(
         pubsub.topic(), cloud_storage_config={"bucket": "abc", "avro_config": {"use_topic_schema": True}}
     ),
     "ingestion": lambda pubsub: pubsub.topic(
@@ -148,9 +150,9 @@ NOT_OFFERED: dict[str, Callable[[PubsubClient], object]] = {
 }
 
 
-@pytest.mark.parametrize("call", NOT_OFFERED.values(), ids=NOT_OFFERED)
-def test_field_that_is_not_offered_is_unimplemented(call: Callable[[PubsubClient], object]) -> None:
-    """An unsupported feature is rejected with an explanation, not ignored."""
+@pytest.mark.parametrize("call", UNSUPPORTED.values(), ids=UNSUPPORTED)
+def test_unsupported_field_is_rejected_with_unimplemented(call: Callable[[PubsubClient], object]) -> None:
+    """A request with an unsupported field is rejected with an explanation; the field is not ignored."""
     with (
         running_localpubsub() as pubsub,
         pytest.raises(MethodNotImplemented, match="localpubsub does not offer"),

@@ -1,4 +1,4 @@
-"""The time scale: deadlines, backoffs and retention end sooner, in the same order."""
+"""Tests the time scale, with which deadlines and backoffs end sooner, in the same order."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -17,11 +17,11 @@ from tests.servers.pubsub_client import PubsubClient
 from tests.servers.push_endpoint import Push, Response, running_endpoint
 
 
-def test_scaled_clock_starts_now_and_runs_faster() -> None:
-    """The server's time passes N times as fast; tokens still get the unscaled time."""
+def test_scaled_clock_starts_at_the_current_time_and_runs_faster() -> None:
+    """A clock with scale 1000 starts now and runs 1000 times as fast, but its wall_time() does not."""
     clock = Clock(1000)
     started = clock.now()
-    time.sleep(0.02)  # this test is about the passing of time
+    time.sleep(0.02)  # 20 s of the server's time
     assert started - time.time() < 60
     assert clock.now() - started >= 20
     assert abs(clock.wall_time() - time.time()) < 60
@@ -29,7 +29,7 @@ def test_scaled_clock_starts_now_and_runs_faster() -> None:
 
 
 def test_time_scale_shortens_backoffs_and_ack_deadlines_in_order() -> None:
-    """Behaviour 33: backoffs of 10, 20 and 40 s and an ack deadline of 20 s pass at 60 times the speed."""
+    """Behaviour 33: time scale 60 shortens backoffs of 10, 20 and 40 s and an ack deadline of 20 s."""
     received: list[str] = []
 
     def respond(push: Push) -> Response:
@@ -64,14 +64,14 @@ def test_time_scale_shortens_backoffs_and_ack_deadlines_in_order() -> None:
         [after - before for before, after in pairwise(times)], (10, 20, 40), strict=True
     ):
         assert seconds / 60 <= pause < seconds / 2
-    # The message that was nacked at once is redelivered before the one that expired after 20 s.
+    # The message that was nacked immediately is redelivered before the message that expired after 20 s.
     assert received.index("nacked", received.index("nacked") + 1) < received.index(
         "silent", received.index("silent") + 1
     )
 
 
 def test_time_scale_shortens_dead_lettering_with_long_backoffs() -> None:
-    """Five attempts with a backoff of 100 s end within the test."""
+    """With a time scale of 2000, five attempts with backoffs of 100 s or more end within seconds."""
     with localpubsub.running(time_scale=2000) as server, gapic_clients(server.host) as clients:
         pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), 10, *clients)
         with running_endpoint() as endpoint:
@@ -91,7 +91,7 @@ def test_time_scale_shortens_dead_lettering_with_long_backoffs() -> None:
 
 
 def test_push_tokens_use_the_unscaled_time() -> None:
-    """google-auth verifies a token although an hour of the scaled time has passed."""
+    """google-auth accepts a push token although the scaled clock is more than an hour ahead."""
     with (
         running_endpoint() as endpoint,
         localpubsub.running(time_scale=60_000) as server,
@@ -102,7 +102,7 @@ def test_push_tokens_use_the_unscaled_time() -> None:
         oidc = PushConfig.OidcToken(service_account_email="a@b.example", audience="audience")
         push = PushConfig(push_endpoint=endpoint.url, oidc_token=oidc)
         pubsub.subscription(topic, push_config=push, ack_deadline_seconds=600)
-        time.sleep(0.1)  # 100 minutes
+        time.sleep(0.1)  # 100 minutes of the server's time
         pubsub.publish(topic, b"x")
         (pushed,) = endpoint.wait_for(1)
         token = pushed.headers["authorization"].removeprefix("Bearer ")
@@ -115,7 +115,7 @@ def test_push_tokens_use_the_unscaled_time() -> None:
 
 
 @pytest.mark.parametrize("scale", [0, -1, float("nan"), 1e9])
-def test_invalid_time_scale_is_refused(scale: float) -> None:
-    """The error names the option."""
+def test_invalid_time_scale_raises_cannot_start(scale: float) -> None:
+    """The error for an invalid time scale names the option --time-scale."""
     with pytest.raises(localpubsub.CannotStart, match="--time-scale"), localpubsub.running(time_scale=scale):
         pass

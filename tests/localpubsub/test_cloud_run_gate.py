@@ -1,4 +1,4 @@
-"""The Cloud Run gate between a running server and a real push endpoint."""
+"""Tests the Cloud Run gate, as a process between a server and a push endpoint."""
 
 import re
 import subprocess
@@ -62,7 +62,7 @@ def status(url: str, token: str | None) -> int:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     request = urllib.request.Request(f"{url}/push", b"{}", headers)  # noqa: S310 - the test's own server
     try:
-        with urllib.request.urlopen(request, timeout=MAX_WAIT_SECONDS) as response:  # noqa: S310 - as above
+        with urllib.request.urlopen(request, timeout=MAX_WAIT_SECONDS) as response:  # noqa: S310 - the test's own server
             return int(response.status)
     except HTTPError as error:
         error.close()
@@ -70,7 +70,7 @@ def status(url: str, token: str | None) -> int:
 
 
 def test_gate_forwards_signed_pushes_only() -> None:
-    """A valid push is forwarded unchanged; without token the status is 403, with an invalid one 401."""
+    """A signed push is forwarded unchanged; a missing token gets 403 and an invalid token 401."""
     with gate("--service-account", PUSHER) as (pubsub, endpoint, url):
         pubsub.publish(push_through(pubsub, url), b"x" * 100_000, key="value")
         (push,) = endpoint.wait_for(1)
@@ -91,7 +91,7 @@ def test_gate_forwards_signed_pushes_only() -> None:
     [(PUSHER, "https://other.example", 401), ("other@p.example", AUDIENCE, 403)],
 )
 def test_gate_rejects_other_audiences_and_accounts(email: str, audience: str, expected: int) -> None:
-    """A wrong audience is 401; the valid token of an account that may not invoke the server is 403."""
+    """A token for another audience gets 401, and a valid token of another service account gets 403."""
     with gate("--service-account", PUSHER) as (pubsub, endpoint, url):
         direct = endpoint.url.removesuffix("/push")
         pubsub.publish(push_through(pubsub, direct, email, audience), b"carries the token")
@@ -112,7 +112,7 @@ def test_gate_responds_429_when_every_instance_is_full() -> None:
     with gate("--max-instances", "2", "--concurrency", "3") as (pubsub, endpoint, url):
         pubsub.publish(push_through(pubsub, url), b"carries the token")
         token = endpoint.wait_for(1)[0].headers["authorization"].removeprefix("Bearer ")
-        # After this request the gate has finished the push, too, so that it can forward six more requests.
+        # After this response the gate has also finished the push, so that it can forward six requests.
         assert status(url, token) == 204
         endpoint.respond = respond
         statuses: list[int] = []
@@ -129,8 +129,8 @@ def test_gate_responds_429_when_every_instance_is_full() -> None:
     assert sorted(statuses) == [204] * 6 + [429] * 14
 
 
-def test_gate_responds_503_when_the_server_is_down() -> None:
-    """As from Cloud Run, this is a nack."""
+def test_gate_responds_503_when_the_server_closes_the_connection() -> None:
+    """If the server behind the gate closes the connection, the gate responds with 503, as Cloud Run does."""
     with gate() as (pubsub, endpoint, url):
         pubsub.publish(push_through(pubsub, url), b"carries the token")
         token = endpoint.wait_for(1)[0].headers["authorization"].removeprefix("Bearer ")

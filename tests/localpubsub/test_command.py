@@ -1,4 +1,4 @@
-"""``python -m localpubsub`` as a process: its options, messages and exit status, and SIGKILL."""
+"""Tests ``python -m localpubsub`` as a process: its options, messages, exit status, and SIGKILL."""
 
 import os
 import re
@@ -23,7 +23,7 @@ COMMAND = [sys.executable, "-m", "localpubsub"]
 
 
 def _attempts_on_disk(data: str) -> int:
-    """Return the delivery attempts on disk of the only message."""
+    """Return the number of delivery attempts of the only message, as stored on disk."""
     with closing(sqlite3.connect(Path(data) / "pubsub.sqlite")) as database:
         return int(database.execute("SELECT max(attempts) FROM backlog").fetchone()[0])
 
@@ -36,7 +36,7 @@ def error_of(*arguments: str) -> str:
 
 
 def test_confirmed_messages_survive_sigkill(tmp_path: Path) -> None:
-    """Behaviour 31: after a kill right after the confirmation, and a restart, every message exists."""
+    """Behaviour 31: after SIGKILL and a restart, every confirmed message and acknowledgement is kept."""
     data = str(tmp_path / "data")
     with running_process("--data", data) as server, connect(server.host) as pubsub:
         topic = pubsub.topic(labels={"kept": "yes"})
@@ -57,7 +57,7 @@ def test_confirmed_messages_survive_sigkill(tmp_path: Path) -> None:
 
 
 def test_delivery_attempts_are_counted_across_sigkill(tmp_path: Path) -> None:
-    """Behaviours 20 and 31: five attempts in all, with restarts in between, then a dead letter."""
+    """Behaviours 20 and 31: five attempts, with two restarts between them, make a message a dead letter."""
     data = str(tmp_path / "data")
     with running_endpoint() as endpoint:
         endpoint.respond = lambda _: 500 if len(endpoint.pushes) not in {2, 4} else "silence"
@@ -82,7 +82,7 @@ def test_delivery_attempts_are_counted_across_sigkill(tmp_path: Path) -> None:
 
 
 def test_port_in_use_is_reported_in_one_line() -> None:
-    """The line names the port and the option that chooses another; the exit status is 2."""
+    """The error for a port in use is one line with the port and the option that changes it."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         message = error_of("--ephemeral", "--port", str(port))
@@ -96,13 +96,13 @@ def test_port_in_use_is_reported_in_one_line() -> None:
 
 
 def test_two_servers_cannot_share_a_port() -> None:
-    """By default gRPC would allow it (SO_REUSEPORT) and give each server half of the connections."""
+    """A second server on a port in use cannot start, although gRPC's default options would allow it."""
     with running_process("--ephemeral") as server:
         assert "--port" in error_of("--ephemeral", "--port", server.host.rpartition(":")[2])
 
 
 def test_data_directory_in_use_is_reported_in_one_line(tmp_path: Path) -> None:
-    """The exit status is 2, and there is no traceback."""
+    """The error for a data directory in use is one line without a traceback."""
     with running_process("--data", str(tmp_path)):
         message = error_of("--data", str(tmp_path), "--port", "0")
     assert message.count("\n") == 1
@@ -113,13 +113,13 @@ def test_data_directory_in_use_is_reported_in_one_line(tmp_path: Path) -> None:
     "arguments", [["--port", "70000"], ["--max-outstanding", "0"], ["--log-level", "loud"]]
 )
 def test_invalid_option_is_reported(arguments: list[str]) -> None:
-    """Argparse prints the usage and the name of the option."""
+    """The error for an invalid value names the option."""
     assert arguments[0] in error_of(*arguments)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signal_stops_the_server_cleanly(tmp_path: Path, number: signal.Signals) -> None:
-    """The exit status is 0 although a push is open; its message is redelivered after a restart."""
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_stops_the_server_cleanly(tmp_path: Path, signal_number: signal.Signals) -> None:
+    """SIGINT and SIGTERM end the server with status 0 during a push, and the message is delivered again."""
     with running_endpoint() as endpoint:
         endpoint.respond = lambda _: "silence"
         with running_process("--data", str(tmp_path)) as server, connect(server.host) as pubsub:
@@ -128,7 +128,7 @@ def test_signal_stops_the_server_cleanly(tmp_path: Path, number: signal.Signals)
             subscription = pubsub.subscription(topic, push_config=push)
             (message_id,) = pubsub.publish(topic, b"open")
             endpoint.wait_for(1)
-            os.kill(server.process.pid, number)
+            os.kill(server.process.pid, signal_number)
             assert server.process.wait(120) == 0
     with running_process("--data", str(tmp_path)) as server, connect(server.host) as pubsub:
         pubsub.subscriber.modify_push_config(subscription=subscription, push_config=PushConfig())
@@ -136,13 +136,13 @@ def test_signal_stops_the_server_cleanly(tmp_path: Path, number: signal.Signals)
 
 
 def test_without_agent_rights_is_still_accepted() -> None:
-    """It is the name of --without-service-agent-permissions in version 0.1."""
+    """The option --without-service-agent-permissions is accepted under its name of version 0.1, too."""
     with running_process("--ephemeral", "--without-agent-rights") as server:
         assert server.host
 
 
 def test_help_has_every_option() -> None:
-    """The command has exactly the options of localpubsub.Options."""
+    """The help of the command lists exactly the options of localpubsub.Options."""
     text = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True).stdout
     offered = set(re.findall(r"^\s+--(?:without-)?([a-z-]+)", text, re.MULTILINE))
     assert offered == {name.replace("_", "-") for name in Options.__slots__}

@@ -1,4 +1,4 @@
-"""The examples of localpubsub's README are run unchanged, in a new folder."""
+"""Runs the examples of localpubsub's README in a new folder, with only their port numbers changed."""
 
 import json
 import os
@@ -28,21 +28,21 @@ BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
 def block(language: str, having: str) -> str:
-    """Return the only code block of a language that contains a text."""
+    """Return the content of the only code block in this language that contains the text ``having``."""
     (found,) = (content for kind, content in BLOCKS if kind == language and having in content)
     return str(found)
 
 
 @pytest.fixture
 def ports() -> Callable[[str], str]:
-    """Return a function that replaces the ports of the README by free ones."""
+    """Return a function that replaces the port numbers of the README by those of free ports."""
     numbers = {number: free_port() for number in ("8085", "8086", "5000")}
     return lambda text: re.sub(r"\b(8085|8086|5000)\b", lambda match: str(numbers[match[1]]), text)
 
 
 @pytest.fixture
 def folder(tmp_path: Path, ports: Callable[[str], str]) -> Iterator[Path]:
-    """A new folder in which the server and the application run as the README says."""
+    """Start the server and the application of the README in a new folder, and return the folder."""
     (tmp_path / "pubsub.yaml").write_text(ports(block("yaml", "subscriptions:")))
     (tmp_path / "app.py").write_text(ports(block("python", "flask")))
     serve, run = commands()[:2]
@@ -65,7 +65,7 @@ def folder(tmp_path: Path, ports: Callable[[str], str]) -> Iterator[Path]:
 
 
 def commands() -> list[str]:
-    """Return the command lines of the example."""
+    """Return the command lines of the README's example."""
     return [line.removeprefix("$ ") for line in block("console", "--setup").splitlines()]
 
 
@@ -82,10 +82,10 @@ def curl(command: str) -> dict[str, Any]:
 
 @pytest.mark.usefixtures("folder")
 def test_readme_example_works(ports: Callable[[str], str]) -> None:
-    """The endpoint receives signed pushes, and the rejected message is dead-lettered after five attempts."""
+    """In the README's example, the message that the application rejects becomes a dead letter."""
     publish, pull = (ports(command) for command in commands()[2:])
     wait_until(lambda: is_listening(int(ports("5000"))), "flask listens")
-    curl(publish.replace("cG9pc29u", "Ym9vaw=="))  # The application accepts this message.
+    curl(publish.replace("cG9pc29u", "Ym9vaw=="))  # the application accepts this message
     curl(publish)
     (received,) = curl(pull)["receivedMessages"]
     attributes = received["message"]["attributes"]
@@ -97,7 +97,7 @@ def test_readme_example_works(ports: Callable[[str], str]) -> None:
 
 
 def test_readme_fixture_works(tmp_path: Path) -> None:
-    """The fixture of the README works in a test of another project."""
+    """The pytest fixture of the README starts a server in a test of another project."""
     test = "def test_it(pubsub):\n    assert pubsub.host and pubsub.http_url\n"
     (tmp_path / "test_it.py").write_text(block("python", "pytest.fixture") + "\n\n" + test)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
@@ -109,10 +109,10 @@ def test_readme_fixture_works(tmp_path: Path) -> None:
 
 
 def test_readme_table_has_every_option() -> None:
-    """The table has exactly the options of the help."""
+    """The README's table has every option of the command and no unknown ones."""
     named = set(re.findall(r"^\| `--([a-z-]+)", README, re.MULTILINE))
     command = [sys.executable, "-m", "localpubsub", "--help"]
     text = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
     options = [set(re.findall(r"--([a-z-]+)", line)) for line in re.findall(r"^  (--.*)", text, re.MULTILINE)]
     assert named <= set.union(*options)
-    assert [spellings for spellings in options if not spellings & named] == []
+    assert [names for names in options if not names & named] == []

@@ -1,4 +1,4 @@
-"""The life of a message on a subscription, compared with Pub/Sub's documentation."""
+"""Tests the states of a message on a subscription, as Pub/Sub's documentation describes them."""
 
 import pytest
 
@@ -17,14 +17,14 @@ from localpubsub.backlog.lease import Lease
 from localpubsub.backlog.retry_policy import RetryPolicy
 
 DAY = 86_400.0
-PLAIN = DeliveryPolicy(ack_deadline=10, retention=7 * DAY)
-FIVE = DeliveryPolicy(10, 7 * DAY, dead_letter_policy=DeadLetterPolicy("projects/p/topics/dead", 5))
+DEFAULT_POLICY = DeliveryPolicy(ack_deadline=10, retention=7 * DAY)
+FIVE_ATTEMPTS = DeliveryPolicy(10, 7 * DAY, dead_letter_policy=DeadLetterPolicy("projects/p/topics/dead", 5))
 NOW = 1_800_000_000.0
-#: Ids are the microseconds of publishing; these messages were published 1 ms before NOW.
+#: Id of the first message. An id is the publish time in microseconds since 1970, here 1 ms before NOW.
 FIRST = int(NOW * 1e6) - 1000
 
 
-def backlog(count: int = 1, policy: DeliveryPolicy = PLAIN) -> Backlog:
+def backlog(count: int = 1, policy: DeliveryPolicy = DEFAULT_POLICY) -> Backlog:
     """Return a backlog with ``count`` waiting messages."""
     new = Backlog(policy)
     new.enqueue(range(FIRST, FIRST + count))
@@ -39,14 +39,14 @@ def deliver(waiting: Backlog, now: float = NOW) -> Lease:
 
 
 def test_messages_are_delivered_in_publish_order() -> None:
-    """Pub/Sub does not promise the order without ordering keys; localpubsub keeps it nevertheless."""
+    """Messages without ordering keys are delivered in publish order, which Pub/Sub does not promise."""
     waiting = backlog(3)
     assert [deliver(waiting).message_id for _ in range(3)] == [FIRST, FIRST + 1, FIRST + 2]
     assert waiting.deliver(NOW, NOW + 10) is None
 
 
 def test_outstanding_message_is_not_delivered_again() -> None:
-    """A message is leased to one subscriber at a time."""
+    """A message is not ready while it is leased to a subscriber."""
     waiting = backlog()
     deliver(waiting)
     assert waiting.ready(NOW + 9.9) == 0
@@ -54,7 +54,7 @@ def test_outstanding_message_is_not_delivered_again() -> None:
 
 
 def test_acknowledged_message_is_not_redelivered() -> None:
-    """An ack within the deadline removes the message."""
+    """A message that is acknowledged within its deadline is removed."""
     waiting = backlog()
     assert waiting.acknowledge(deliver(waiting)) == ACKNOWLEDGED
     assert waiting.expire_leases(NOW + DAY) == []
@@ -62,7 +62,10 @@ def test_acknowledged_message_is_not_redelivered() -> None:
 
 
 def test_late_ack_does_not_prevent_redelivery() -> None:
-    """https://cloud.google.com/pubsub/docs/lease-management: the message is redelivered."""
+    """A message whose ack arrives after its deadline is redelivered.
+
+    https://cloud.google.com/pubsub/docs/lease-management
+    """
     waiting = backlog()
     late = deliver(waiting)
     waiting.expire_leases(NOW + 10)
@@ -92,7 +95,7 @@ def test_modified_ack_deadline_replaces_the_old_one(seconds: float) -> None:
 
 
 def test_ack_deadline_of_an_ended_lease_is_not_modified() -> None:
-    """An old ack id has no effect on a newer delivery of the same message."""
+    """A deadline that is modified with the ack id of an ended lease does not change the current lease."""
     waiting = backlog()
     old = deliver(waiting)
     waiting.nack(old, NOW)
@@ -103,15 +106,15 @@ def test_ack_deadline_of_an_ended_lease_is_not_modified() -> None:
     assert waiting.expire_leases(NOW + 10) == [(new, WAITING)]
 
 
-def test_nacked_message_is_ready_at_once_without_retry_policy() -> None:
-    """proto: without a RetryPolicy a message is redelivered as soon as possible."""
+def test_nacked_message_is_ready_immediately_without_retry_policy() -> None:
+    """Without a retry policy, a nacked message is ready immediately (proto: Subscription.retry_policy)."""
     waiting = backlog()
     waiting.nack(deliver(waiting), NOW)
     assert waiting.ready(NOW) == 1
 
 
-def test_retry_policy_delays_each_message_on_its_own() -> None:
-    """Each message has its exponential backoff from minimum to maximum; it delays no other message."""
+def test_retry_policy_delays_each_message_separately() -> None:
+    """Each message has a separate exponential backoff, which does not delay other messages."""
     waiting = backlog(2, DeliveryPolicy(10, 7 * DAY, RetryPolicy(10, 25)))
     now = NOW
     for delay in (10, 20, 25, 25):
@@ -126,8 +129,8 @@ def test_retry_policy_delays_each_message_on_its_own() -> None:
 
 @pytest.mark.parametrize("end", ["nack", "expire"])
 def test_fifth_failed_attempt_is_dead_lettered(end: str) -> None:
-    """Nacks and expired deadlines both count as failed attempts of max_delivery_attempts."""
-    waiting = backlog(policy=FIVE)
+    """Nacks and expired deadlines count towards max_delivery_attempts."""
+    waiting = backlog(policy=FIVE_ATTEMPTS)
     now = NOW
     states = []
     for attempt in range(1, 6):
@@ -139,16 +142,16 @@ def test_fifth_failed_attempt_is_dead_lettered(end: str) -> None:
     assert len(waiting) == 0
 
 
-def test_cancelled_delivery_is_not_counted_as_attempt() -> None:
-    """Cancelling a delivery restores the attempt count and the place in the queue."""
-    waiting = backlog(2, FIVE)
+def test_cancelled_delivery_is_not_counted_as_an_attempt() -> None:
+    """After its delivery was cancelled, a message is next again, with the same attempt number."""
+    waiting = backlog(2, FIVE_ATTEMPTS)
     waiting.cancel_delivery(deliver(waiting), NOW)
     again = deliver(waiting)
     assert (again.message_id, again.attempt) == (FIRST, 1)
 
 
 def test_messages_past_retention_are_dropped() -> None:
-    """New and delayed messages are dropped; an outstanding one can still be acknowledged."""
+    """New and delayed messages past their retention are dropped, but outstanding messages are not."""
     waiting = backlog(4, DeliveryPolicy(10, 600, RetryPolicy(10, 600)))
     delayed, outstanding = deliver(waiting), deliver(waiting)
     waiting.nack(delayed, NOW)
@@ -159,8 +162,8 @@ def test_messages_past_retention_are_dropped() -> None:
 
 
 def test_restart_counts_outstanding_deliveries_as_attempts() -> None:
-    """max_delivery_attempts holds across restarts: a loaded lease has already expired."""
-    waiting = Backlog(FIVE)
+    """A message that was outstanding before a restart has one more failed attempt after it."""
+    waiting = Backlog(FIVE_ATTEMPTS)
     waiting.load(FIRST, 4)
     waiting.load(FIRST + 1, 5)
     waiting.load(FIRST + 2, 0)
@@ -172,15 +175,15 @@ def test_restart_counts_outstanding_deliveries_as_attempts() -> None:
 
 
 def test_stale_deadlines_do_not_accumulate() -> None:
-    """Otherwise a fast subscriber with a deadline of ten minutes would leave millions of them in memory."""
+    """The deadlines of acknowledged messages are removed from memory before they pass."""
     waiting = backlog(20_000)
     for _ in range(20_000):
         waiting.acknowledge(deliver(waiting))
         waiting.next_event()
-    assert len(waiting._deadlines) < 5_000  # noqa: SLF001 - memory use is not visible otherwise
+    assert len(waiting._deadlines) < 5_000  # noqa: SLF001 - only the attribute shows the memory use
 
 
-def test_transition_table_leaves_no_final_state() -> None:
+def test_final_states_have_no_transitions() -> None:
     """Only waiting and outstanding messages change their state; the other three states are final."""
     assert {state for state, _ in NEXT} == {WAITING, OUTSTANDING}
     assert set(NEXT.values()) == {WAITING, OUTSTANDING, ACKNOWLEDGED, DEAD_LETTERED, EXPIRED}

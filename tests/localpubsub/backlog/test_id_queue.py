@@ -1,4 +1,4 @@
-"""The queue of message ids: order and memory."""
+"""Tests the order and the memory use of the queue of message ids."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +8,10 @@ from localpubsub.backlog.id_queue import IdQueue
 
 @given(st.lists(st.one_of(st.integers(0, 2**63), st.none()), max_size=200))
 def test_id_queue_is_first_in_first_out(steps: list[int | None]) -> None:
-    """It behaves as a list does: an integer is appended, None takes the first."""
+    """The queue behaves like a list to which ids are appended and from whose front ids are taken.
+
+    Each step is an id to append, or None to take the first id.
+    """
     queue, model = IdQueue(), list[int]()
     for step in steps:
         if step is not None:
@@ -21,9 +24,9 @@ def test_id_queue_is_first_in_first_out(steps: list[int | None]) -> None:
 
 
 def test_id_queue_frees_the_memory_of_taken_ids() -> None:
-    """The memory of a queue depends on the ids it holds, not on those that went through it."""
+    """A queue from which every id was taken uses little memory."""
     queue = IdQueue()
     for message_id in range(100_000):
         queue.append(message_id)
         queue.take()
-    assert len(queue._ids) < 10_000  # noqa: SLF001 - memory use is not visible otherwise
+    assert len(queue._ids) < 10_000  # noqa: SLF001 - only the attribute shows the memory use

@@ -1,4 +1,4 @@
-"""Topics and subscriptions: a change that cannot be written is undone in memory too."""
+"""Tests that a change of a resource is undone in memory if it cannot be written to disk."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -17,10 +17,11 @@ SUBSCRIPTION, SNAPSHOT = "projects/p/subscriptions/sss", "projects/p/snapshots/n
 
 
 def mask(*paths: str) -> FieldMaskPb:
-    """Return a field mask."""
+    """Return a field mask with these paths."""
     return UpdateRequest(update_mask={"paths": paths}).update_mask
 
 
+#: Description of a change → function that makes the change.
 CHANGES: dict[str, Callable[[Broker], Awaitable[object]]] = {
     "create a topic": lambda broker: broker.catalogue.create_topic(Topic(name=OTHER)),
     "update a topic": lambda broker: broker.catalogue.update_topic(
@@ -40,7 +41,7 @@ CHANGES: dict[str, Callable[[Broker], Awaitable[object]]] = {
 
 
 def resources(broker: Broker) -> dict[str, bytes]:
-    """Return full name → encoded resource of everything that exists, and the subscriptions of each topic."""
+    """Return full name → encoded resource of all resources, and the subscriptions of each topic."""
     catalogue = broker.catalogue
     topics, subscriptions = catalogue.topics.values(), catalogue.subscriptions.values()
     found = {topic.name: topic.resource.SerializeToString(deterministic=True) for topic in topics}
@@ -54,7 +55,7 @@ def resources(broker: Broker) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_change_that_cannot_be_written_is_undone(change: str) -> None:
-    """The caller gets StoreFailure, and topics, subscriptions and snapshots are as before."""
+    """A change that cannot be written raises StoreFailure, and all resources stay as before."""
 
     async def scenario() -> None:
         store = Store(None)

@@ -1,4 +1,4 @@
-"""Fault injection: each fault, and that no fault loses a message."""
+"""Tests each fault of the fault injection, and that faults lose no messages."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,17 +19,17 @@ FAST = 60.0  #: Time scale; an ack deadline of ten seconds takes a sixth of a se
 
 @contextmanager
 def running_with_chaos(chaos: str, data: Path | None = None) -> Iterator[PubsubClient]:
-    """Run a server that injects faults."""
-    where = {"data": data} if data else {}
+    """Run a server that injects faults until the block ends; yield a client of it."""
+    data_option = {"data": data} if data else {}
     with (
-        localpubsub.running(chaos=chaos, time_scale=FAST, **where) as server,
+        localpubsub.running(chaos=chaos, time_scale=FAST, **data_option) as server,
         gapic_clients(server.host) as clients,
     ):
         yield PubsubClient(PubsubServer("localpubsub", server.host, None), 10, *clients)
 
 
 def test_chaos_options_are_parsed() -> None:
-    """Behaviour 34: every fault and the seed, with their units."""
+    """Behaviour 34: ChaosOptions.parse reads every fault, with its unit, and the seed."""
     text = "duplicate=0.05,drop_ack=0.02,delay=200ms,early_dead_letter=0.01,seed=7"
     assert ChaosOptions.parse(text) == ChaosOptions(
         duplicate=0.05, drop_ack=0.02, delay=0.2, early_dead_letter=0.01, seed=7
@@ -41,14 +41,14 @@ def test_chaos_options_are_parsed() -> None:
     "text",
     ["lose=1", "duplicate", "duplicate=2", "drop_ack=often", "delay=5", "delay=x", "seed=-1", "seed=a"],
 )
-def test_invalid_chaos_options_are_refused(text: str) -> None:
-    """The error names the option."""
+def test_invalid_chaos_options_raise_cannot_start(text: str) -> None:
+    """The error for invalid chaos options names the option --chaos."""
     with pytest.raises(localpubsub.CannotStart, match="--chaos"):
         ChaosOptions.parse(text)
 
 
 def test_chaos_seed_repeats_the_faults_of_each_subscription() -> None:
-    """Behaviour 34: the same events get the same faults, whatever happens to other subscriptions."""
+    """Behaviour 34: with the same seed, the same events of a subscription get the same faults."""
 
     def injected(seed: int, *, with_others: bool = False) -> list[bool]:
         chaos = Chaos(ChaosOptions(duplicate=0.2, drop_ack=0.5, seed=seed))
@@ -91,7 +91,7 @@ def test_chaos_drop_ack_redelivers_after_the_ack_deadline() -> None:
 
 
 def test_chaos_delay_postpones_the_first_delivery() -> None:
-    """Behaviour 34: with delay=30s a publish is confirmed at once and delivered later, in order."""
+    """Behaviour 34: with delay=30s, messages are confirmed immediately and delivered later, in order."""
     with running_with_chaos("delay=30s") as pubsub:
         topic = pubsub.topic()
         subscription = pubsub.subscription(topic, ack_deadline_seconds=600)
@@ -101,7 +101,7 @@ def test_chaos_delay_postpones_the_first_delivery() -> None:
 
 
 def test_chaos_early_dead_letter_ends_at_the_first_nack() -> None:
-    """Behaviour 34: with early_dead_letter=1 and a dead-letter policy, the first nack dead-letters."""
+    """Behaviour 34: with early_dead_letter=1 the first nack dead-letters, if there is a policy."""
     with running_with_chaos("early_dead_letter=1") as pubsub:
         topic, dead_letters = pubsub.topic(), pubsub.topic()
         reader = pubsub.subscription(dead_letters)
@@ -117,7 +117,7 @@ def test_chaos_early_dead_letter_ends_at_the_first_nack() -> None:
 
 
 def test_chaos_with_all_faults_loses_no_message(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Behaviour 34: every confirmed message is acknowledged or dead-lettered, also over a restart."""
+    """Behaviour 34: every confirmed message is acknowledged or dead-lettered, even with a restart."""
     all_faults = "duplicate=0.1,drop_ack=0.1,delay=200ms,early_dead_letter=0.1,seed=7"
     caplog.set_level("INFO", logger="localpubsub.broker.chaos")
     acknowledged: set[str] = set()

@@ -1,10 +1,10 @@
-"""The cache of new messages: its bound and its eviction."""
+"""Tests the maximum size of the cache of new messages, and the eviction of messages."""
 
 from localpubsub.broker.message_cache import EVICTION_AGE, MessageCache
 
 
-def test_message_cache_is_bounded_in_bytes() -> None:
-    """A full cache keeps the oldest messages, because they are delivered first."""
+def test_message_cache_has_a_maximum_size_in_bytes() -> None:
+    """A full cache keeps its messages and adds a new message only after one was dropped."""
     cache = MessageCache(capacity=10_000)
     for message_id in range(100):
         cache.add(message_id, b"x" * 800)
@@ -15,7 +15,7 @@ def test_message_cache_is_bounded_in_bytes() -> None:
 
 
 def test_message_cache_evicts_messages_that_are_not_delivered() -> None:
-    """A subscription that is not read must not keep the cache from the other subscriptions."""
+    """Messages that were not delivered for longer than EVICTION_AGE are evicted for a new message."""
     cache = MessageCache(capacity=10_000)
     for message_id in range(100):
         cache.add(message_id, b"x" * 800)

@@ -1,4 +1,4 @@
-"""The state of a server: ``GET /`` as a page, ``GET /state.json`` as JSON."""
+"""Tests the state of a server: ``GET /`` returns a page, ``GET /state.json`` returns JSON."""
 
 import json
 import urllib.request
@@ -17,7 +17,7 @@ from tests.servers.push_endpoint import running_endpoint
 
 @pytest.fixture
 def server() -> Iterator[localpubsub.RunningServer]:
-    """Run one server."""
+    """Run a server during a test."""
     with localpubsub.running() as started:
         yield started
 
@@ -29,8 +29,8 @@ def fetch(server: localpubsub.RunningServer, path: str = "/", accept: str = "tex
         return response.headers["Content-Type"], response.read().decode()
 
 
-def state(server: localpubsub.RunningServer) -> dict[str, Any]:
-    """Return the first subscription of the JSON."""
+def subscription_state(server: localpubsub.RunningServer) -> dict[str, Any]:
+    """Return the state of the first subscription, from the JSON."""
     found = json.loads(fetch(server, "/state.json")[1])
     subscription: dict[str, Any] = found["subscriptions"][0]
     return subscription
@@ -42,10 +42,10 @@ def test_state_has_backlog_and_outstanding_messages(server: localpubsub.RunningS
         pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), 10, *clients)
         topic = pubsub.topic()
         subscription = pubsub.subscription(topic)
-        assert state(server)["oldest_unacked_seconds"] is None
+        assert subscription_state(server)["oldest_unacked_seconds"] is None
         pubsub.publish(topic, b"1", b"2", b"3")
         pubsub.pull(subscription)
-    seen = state(server)
+    seen = subscription_state(server)
     assert 0 <= seen.pop("oldest_unacked_seconds") < 60
     assert seen == {
         "name": subscription,
@@ -66,15 +66,15 @@ def test_state_has_push_window_and_backoff(server: localpubsub.RunningServer) ->
         topic = pubsub.topic()
         pubsub.subscription(topic, push_config=PushConfig(push_endpoint=endpoint.url))
         pubsub.publish(topic, b"nacked")
-        endpoint.wait_for(4)  # then the backoff is 0.8 s
-        found = [state(server) for _ in range(50)]
+        endpoint.wait_for(4)  # after four nacks the backoff is 0.8 s
+        found = [subscription_state(server) for _ in range(50)]
     assert {each["endpoint"] for each in found} == {endpoint.url}
     assert {each["window"] for each in found} == {5}
     assert any(each["backoff_until"] and each["backoff_until"].endswith("Z") for each in found)
 
 
 def test_state_is_html_or_json_by_the_accept_header(server: localpubsub.RunningServer) -> None:
-    """Browsers get a page, in which names are escaped; other clients get JSON."""
+    """Browsers get a page, in which URLs are escaped; other clients get JSON."""
     url = "http://h/?a=1&b=<script>alert(1)</script>"
     with gapic_clients(server.host) as clients:
         pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), 10, *clients)
@@ -89,8 +89,8 @@ def test_state_is_html_or_json_by_the_accept_header(server: localpubsub.RunningS
         assert json.loads(text)["subscriptions"][0]["endpoint"] == url
 
 
-def test_oldest_message_may_be_waiting_or_outstanding_or_nacked() -> None:
-    """The oldest message counts in each of these states."""
+def test_oldest_message_may_be_waiting_outstanding_or_nacked() -> None:
+    """The oldest message is found whether it is waiting, outstanding or nacked."""
     backlog = Backlog(DeliveryPolicy(ack_deadline=10, retention=600))
     assert backlog.oldest_message_id() is None
     backlog.enqueue([5, 6, 7])

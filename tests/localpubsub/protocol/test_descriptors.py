@@ -1,4 +1,4 @@
-"""The message types of google.pubsub.v1, which are read from a file and not from the client library."""
+"""Tests the message types of google.pubsub.v1, which are read from a file instead of the client library."""
 
 import subprocess
 import sys
@@ -10,13 +10,13 @@ from localpubsub.protocol import descriptors, messages
 
 
 def test_descriptors_file_equals_the_client_library() -> None:
-    """After an update of the library ``python -m localpubsub.protocol.descriptors`` writes it again."""
+    """The file is up to date; if not, run ``python -m localpubsub.protocol.descriptors``."""
     assert descriptors.FILE.read_bytes() == descriptors.descriptors()
 
 
 @pytest.mark.parametrize("name", ["PubsubMessage", "Topic", "Subscription", "StreamingPullRequest", "Schema"])
 def test_message_types_have_all_fields(name: str) -> None:
-    """Messages encoded by one side can be decoded by the other."""
+    """A message type has the same fields and field numbers as in the client library."""
     ours = getattr(descriptors.types, name).pb().DESCRIPTOR
     theirs = getattr(official, name).pb().DESCRIPTOR
     assert {field.name: field.number for field in ours.fields} == {
@@ -24,14 +24,14 @@ def test_message_types_have_all_fields(name: str) -> None:
     }
 
 
-def test_unknown_message_type_is_an_attribute_error() -> None:
-    """A misspelt type is found when messages.py is imported."""
+def test_unknown_message_type_raises_attribute_error() -> None:
+    """Access to an unknown message type raises an AttributeError that names the type."""
     with pytest.raises(AttributeError, match=r"google\.pubsub\.v1 has no message Toppic"):
-        descriptors.types.Toppic  # noqa: B018 - the access is tested
+        descriptors.types.Toppic  # noqa: B018 - the test is about this access
 
 
 def test_server_does_not_import_the_client_library() -> None:
-    """The import would cost half a second and 24 MB at each start."""
+    """The server imports neither the client library nor cryptography and jwt, which are slow to import."""
     code = (
         "import sys, localpubsub.server; "
         "print([name for name in ('google.pubsub_v1', 'cryptography', 'jwt') if name in sys.modules])"
@@ -40,8 +40,8 @@ def test_server_does_not_import_the_client_library() -> None:
     assert result.stdout.strip() == "[]"
 
 
-def test_durations_and_field_masks_have_their_methods() -> None:
-    """The well-known types have their Python methods also in a separate descriptor pool."""
+def test_durations_have_their_python_methods() -> None:
+    """Duration fields in the separate descriptor pool have the Python methods of Duration."""
     subscription = messages.Subscription()
     subscription.message_retention_duration.FromSeconds(5)
     assert subscription.message_retention_duration.ToTimedelta().total_seconds() == 5

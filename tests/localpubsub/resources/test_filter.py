@@ -1,4 +1,4 @@
-"""The filter language: its meaning, its errors, and that any text is either parsed or rejected."""
+"""Tests the filter language: which messages a filter matches, and which filters are rejected."""
 
 import pytest
 from hypothesis import given
@@ -8,29 +8,31 @@ from localpubsub.errors import InvalidArgument
 from localpubsub.resources.filter import And, Condition, Differs, Equals, Has, HasPrefix, Not, Or
 from localpubsub.resources.filter_parser import parse
 
+#: Name of a message → its attributes.
 MESSAGES: dict[str, dict[str, str]] = {
     "none": {},
     "a1": {"a": "1"},
     "a12": {"a": "12"},
     "b": {"b": "1"},
     "ab": {"a": "1", "b": "1"},
-    "odd": {"a b": 'say "1"', "x-y_Z0": "1"},
+    "special": {"a b": 'say "1"', "x-y_Z0": "1"},
 }
 
+#: (filter, names of the messages that it matches).
 CASES = [
     ("attributes:a", {"a1", "a12", "ab"}),
     ('attributes.a = "1"', {"a1", "ab"}),
-    ('attributes.a != "1"', {"none", "a12", "b", "odd"}),
-    ('NOT attributes.a = "1"', {"none", "a12", "b", "odd"}),
-    ("-attributes:a", {"none", "b", "odd"}),
+    ('attributes.a != "1"', {"none", "a12", "b", "special"}),
+    ('NOT attributes.a = "1"', {"none", "a12", "b", "special"}),
+    ("-attributes:a", {"none", "b", "special"}),
     ('hasPrefix(attributes.a, "1")', {"a1", "a12", "ab"}),
     ('hasPrefix(attributes.a, "")', {"a1", "a12", "ab"}),
     ("attributes:a AND attributes:b", {"ab"}),
     ("attributes:a OR attributes:b", {"a1", "a12", "b", "ab"}),
     ("NOT attributes:a AND attributes:b", {"b"}),
-    ("NOT (attributes:a AND attributes:b)", {"none", "a1", "a12", "b", "odd"}),
-    ('(attributes.a = "1" AND attributes:b) OR attributes:x-y_Z0', {"ab", "odd"}),
-    ('attributes."a b" = "say \\"1\\""', {"odd"}),
+    ("NOT (attributes:a AND attributes:b)", {"none", "a1", "a12", "b", "special"}),
+    ('(attributes.a = "1" AND attributes:b) OR attributes:x-y_Z0', {"ab", "special"}),
+    ('attributes."a b" = "say \\"1\\""', {"special"}),
     ('attributes.a = "\\x31"', {"a1", "ab"}),
     ('attributes.a = "\\u0031\\062"', {"a12"}),
     (" \n( ( attributes : a ) )\t", {"a1", "a12", "ab"}),
@@ -39,14 +41,18 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("text", "passing"), CASES, ids=[text.strip() for text, _ in CASES])
-def test_filter_matches_as_documented(text: str, passing: set[str]) -> None:
-    """https://cloud.google.com/pubsub/docs/subscription-message-filter#filtering_syntax."""
+@pytest.mark.parametrize(("text", "matching"), CASES, ids=[text.strip() for text, _ in CASES])
+def test_filter_matches_as_documented(text: str, matching: set[str]) -> None:
+    """A filter matches exactly the messages that Pub/Sub's documentation describes.
+
+    https://cloud.google.com/pubsub/docs/subscription-message-filter#filtering_syntax
+    """
     condition = parse(text)
     assert condition is not None
-    assert {name for name, attributes in MESSAGES.items() if condition.matches(attributes)} == passing
+    assert {name for name, attributes in MESSAGES.items() if condition.matches(attributes)} == matching
 
 
+#: (invalid filter, position of its first error).
 INVALID = [
     ("attributes:a AND attributes:b OR attributes:c", 30),
     ("attributes:a attributes:b", 13),
@@ -75,25 +81,25 @@ INVALID = [
 
 @pytest.mark.parametrize(("text", "position"), INVALID, ids=[text for text, _ in INVALID])
 def test_invalid_filter_names_the_position(text: str, position: int) -> None:
-    """The position counts characters from 0, up to the first invalid one."""
+    """The error for an invalid filter has the position of the first error, counted in characters from 0."""
     with pytest.raises(InvalidArgument, match=f"at position {position},"):
         parse(text)
 
 
 def test_filter_longer_than_256_bytes_is_rejected() -> None:
-    """The limit counts bytes, not characters."""
+    """A filter of 256 bytes is accepted; a longer filter is rejected even if it has fewer characters."""
     assert parse("attributes:" + "x" * 245) == Has("x" * 245)
     with pytest.raises(InvalidArgument, match="256 bytes"):
         parse('attributes:"' + "ü" * 122 + '"')
 
 
-def test_empty_filter_matches_every_message() -> None:
-    """An empty filter has no condition."""
+def test_empty_filter_has_no_condition() -> None:
+    """An empty filter is parsed into None, which means that every message matches."""
     assert parse("") is None
 
 
-def as_filter(condition: Condition) -> str:  # noqa: PLR0911 - one return for each kind
-    """Return a filter with this condition."""
+def as_filter(condition: Condition) -> str:  # noqa: PLR0911 - there is one return for each kind of condition
+    """Return the text of a filter with this condition."""
     match condition:
         case Has(key):
             return f"attributes:{quoted(key)}"
@@ -135,7 +141,7 @@ def branches(inner: st.SearchStrategy[Condition]) -> st.SearchStrategy[Condition
 
 @given(st.recursive(LEAVES, branches, max_leaves=5), st.dictionaries(KEYS, KEYS, max_size=3))
 def test_filter_of_any_condition_is_parsed_back(condition: Condition, attributes: dict[str, str]) -> None:
-    """A condition that is written as a filter and parsed again matches the same messages."""
+    """A condition that is written as a filter is parsed back into an equal condition."""
     text = as_filter(condition)
     if len(text.encode()) > 256:
         return
@@ -172,8 +178,8 @@ TOKENS = st.sampled_from(
 @given(
     st.one_of(st.text(max_size=80), st.lists(TOKENS, max_size=60).map("".join), st.text("()- ", max_size=256))
 )
-def test_any_text_is_a_filter_or_rejected(text: str) -> None:
-    """The parser returns a condition or raises InvalidArgument, and nothing else."""
+def test_any_text_is_parsed_or_rejected(text: str) -> None:
+    """For any text the parser returns a condition or raises InvalidArgument."""
     try:
         condition = parse(text)
     except InvalidArgument:

@@ -1,4 +1,4 @@
-"""Schemas: restarts, definitions, and the error if the optional libraries are missing."""
+"""Tests schemas: restarts, definitions, and the error for a missing optional library."""
 
 import json
 import sys
@@ -40,7 +40,7 @@ RECORD: Any = {
 
 
 def test_schemas_survive_a_restart(tmp_path: Path) -> None:
-    """A restart keeps the revisions, and compiles no definition again."""
+    """After a restart the revisions exist, and messages are still validated against them."""
     with running_localpubsub(data=tmp_path) as pubsub:
         created = _client(pubsub).create_schema(parent=PARENT, schema=proto(), schema_id="kept")
         settings = SchemaSettings(schema=created.name, encoding=Encoding.JSON)
@@ -57,8 +57,8 @@ def test_schemas_survive_a_restart(tmp_path: Path) -> None:
             pubsub.publish(topic, b"{}")
 
 
-def test_missing_schema_library_is_unimplemented(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server starts without it; a request that needs it gets an error that names what to install."""
+def test_missing_schema_library_is_reported_as_unimplemented(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without fastavro the server starts, and a request with an Avro schema gets an error with the remedy."""
     monkeypatch.setitem(sys.modules, "fastavro", None)
     with running_localpubsub() as pubsub, pytest.raises(MethodNotImplemented, match="localpubsub-schemas"):
         _client(pubsub).create_schema(parent=PARENT, schema=avro(), schema_id="abc")
@@ -88,7 +88,7 @@ def _client(pubsub: PubsubClient) -> Any:  # noqa: ANN401 - google.pubsub_v1 pub
     ],
 )
 def test_avro_value_of_another_type_is_rejected(name: str, value: object) -> None:
-    """Each Avro type accepts its own JSON only."""
+    """A JSON value that does not have the Avro type of its field is rejected."""
     valid = {"b": True, "i": 1, "d": {"double": 1.5}, "t": "", "y": "\u00ff", "e": "X"}
     valid |= {"a": [1], "m": {"k": "v"}, "when": 1}
     definition = AvroDefinition(json.dumps(RECORD))
@@ -97,8 +97,8 @@ def test_avro_value_of_another_type_is_rejected(name: str, value: object) -> Non
         definition.decode(json.dumps({**valid, name: value}).encode(), binary=False)
 
 
-def test_definitions_give_the_columns_of_a_table() -> None:
-    """Each type of Avro and of protocol buffers has its column type."""
+def test_definitions_have_the_column_types_of_a_table() -> None:
+    """Every field of an Avro or a protocol buffer definition has the documented BigQuery column type."""
     columns = AvroDefinition(json.dumps(RECORD)).columns()
     assert list(columns.values()) == [
         "BOOL", "INT64", "FLOAT64", "TEXT", "BYTES", "TEXT", "ARRAY", "STRUCT", "TIMESTAMP",
@@ -120,8 +120,8 @@ def test_definitions_give_the_columns_of_a_table() -> None:
     }
 
 
-def test_invalid_protobuf_definition_gives_the_error_of_protoc() -> None:
-    """The error has the line of the definition."""
+def test_invalid_protobuf_definition_raises_the_error_of_protoc() -> None:
+    """The error for an invalid definition contains the line number that protoc reports."""
     with pytest.raises(InvalidArgument, match=r"schema.proto:2"):
         compile_definition('syntax = "proto3";\nmessage M { int33 n = 1; }')
 
@@ -131,16 +131,16 @@ _PROTO = ProtobufDefinition(compile_definition(PROTO))
 
 
 @given(st.binary(max_size=60), st.booleans(), st.sampled_from([_AVRO, _PROTO]))
-def test_any_bytes_match_a_schema_or_are_rejected(
+def test_any_bytes_are_decoded_or_rejected(
     data: bytes, binary: bool, definition: AvroDefinition | ProtobufDefinition
 ) -> None:
-    """Decoding any bytes raises nothing but SchemaMismatch."""
+    """Decoding returns a value or raises SchemaMismatch, for any bytes."""
     with suppress(SchemaMismatch):
         definition.decode(data, binary=binary)
 
 
 @given(st.text(max_size=60) | st.recursive(st.sampled_from(["int", 1, None]), st.lists).map(json.dumps))
-def test_any_text_is_an_avro_definition_or_rejected(text: str) -> None:
-    """Any text raises nothing but InvalidArgument."""
+def test_any_text_is_parsed_as_avro_or_rejected(text: str) -> None:
+    """Parsing any text as an Avro definition succeeds or raises InvalidArgument."""
     with suppress(InvalidArgument):
         AvroDefinition(text)

@@ -1,4 +1,4 @@
-"""What the state machines of this folder share: a backlog, and a real store that restarts read."""
+"""Provides the base of this folder's state machines: a model of a subscription, and a real store."""
 
 import shutil
 import tempfile
@@ -18,14 +18,23 @@ if TYPE_CHECKING:
 SUBSCRIPTION: Final = 7  #: Number of the subscription in the store.
 TOPIC: Final = 3  #: Number of its topic.
 
-#: Settings of a state machine whose steps write to a file.
+#: Hypothesis settings for state machines, whose steps write to a file.
 SETTINGS: Final = settings(
     max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 
 
 class StoredBacklog(RuleBasedStateMachine):
-    """The model of one subscription, whose confirmed changes are in a store."""
+    """A model of one subscription; its changes are written to a store.
+
+    Attributes:
+        store: the store.
+        now: the time, in seconds since the epoch.
+        transaction: the changes for the next commit.
+        ids: allocates the message ids.
+        unacknowledged: ids of the messages that must be in the backlog.
+        leases: the current leases.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,7 +47,7 @@ class StoredBacklog(RuleBasedStateMachine):
         self.leases: list[Lease] = []
 
     def teardown(self) -> None:
-        """Delete the store."""
+        """Close and delete the store."""
         self.store.close()
         shutil.rmtree(self.directory)
 

@@ -1,4 +1,4 @@
-"""No message is lost: a state machine publishes, delivers, acks, nacks, expires and restarts at random."""
+"""Tests that no message is lost, with a state machine of random steps and restarts."""
 
 from random import Random
 from typing import Final
@@ -36,7 +36,7 @@ class Delivery(StoredBacklog):
 
     @rule(count=st.integers(1, 10))
     def deliver(self, count: int) -> None:
-        """Lease some messages; none of them is acknowledged or outstanding."""
+        """Lease some messages; check that they were unacknowledged and not outstanding."""
         for _ in range(count):
             lease = self.backlog.deliver(self.now, self.now + 10)
             if lease is None:
@@ -49,24 +49,24 @@ class Delivery(StoredBacklog):
         self.commit()
 
     @precondition(lambda self: self.leases)
-    @rule(which=st.randoms())
-    def acknowledge(self, which: Random) -> None:
-        """Acknowledge a message and confirm it."""
-        lease = self.leases.pop(which.randrange(len(self.leases)))
+    @rule(random=st.randoms())
+    def acknowledge(self, random: Random) -> None:
+        """Acknowledge a message and write its removal."""
+        lease = self.leases.pop(random.randrange(len(self.leases)))
         assert self.backlog.acknowledge(lease) == "acknowledged"
         self.end(lease)
 
     @precondition(lambda self: self.leases)
-    @rule(which=st.randoms())
-    def nack(self, which: Random) -> None:
+    @rule(random=st.randoms())
+    def nack(self, random: Random) -> None:
         """Nack a message."""
-        lease = self.leases.pop(which.randrange(len(self.leases)))
+        lease = self.leases.pop(random.randrange(len(self.leases)))
         state = self.backlog.nack(lease, self.now)
         self.fail(lease, state)
 
     @rule(seconds=st.floats(0, 30))
     def pass_time(self, seconds: float) -> None:
-        """Let time pass and expire leases."""
+        """Advance the time and expire leases."""
         self.now += seconds
         for lease, state in self.backlog.expire_leases(self.now):
             self.leases.remove(lease)
@@ -75,7 +75,7 @@ class Delivery(StoredBacklog):
 
     @rule()
     def restart(self) -> None:
-        """Restart after SIGKILL: the memory is lost, the file is not."""
+        """Load the backlog from the file, as after SIGKILL."""
         self.reopen()
         self.backlog = Backlog(POLICY)
         for message_id, subscription, attempts in self.store.backlog():
@@ -86,7 +86,7 @@ class Delivery(StoredBacklog):
             self.fail(lease, state)
 
     def fail(self, lease: Lease, state: str | None) -> None:
-        """Count a failed attempt; the fifth dead-letters."""
+        """Count a failed attempt; check that the fifth makes the message a dead letter."""
         self.failures[lease.message_id] = lease.attempt
         assert (state == DEAD_LETTERED) == (lease.attempt == 5)
         if state == DEAD_LETTERED:
@@ -101,7 +101,7 @@ class Delivery(StoredBacklog):
 
     @invariant()
     def backlog_and_store_have_the_unacknowledged_messages(self) -> None:
-        """Memory and file have all confirmed messages that were not acknowledged, and no others."""
+        """The backlog and the file contain all messages that were not removed, and only these."""
         assert len(self.backlog) == len(self.unacknowledged)
         assert {message_id for message_id, _, _ in self.store.backlog()} == self.unacknowledged
         records = self.store.read(sorted(self.unacknowledged | self.removed), 10**9)

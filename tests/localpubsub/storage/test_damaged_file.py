@@ -1,4 +1,4 @@
-"""Full disks and damaged files: an error each time, no silent loss, and no counted attempt."""
+"""Tests full disks and damaged files: errors are reported, and no message is lost silently."""
 
 import os
 import sqlite3
@@ -32,7 +32,7 @@ def unreadable(data: Path) -> Iterator[None]:
 
 
 def subscription_with_dead_letter_policy(pubsub: PubsubClient) -> str:
-    """Make a subscription with one message, which five failed attempts would dead-letter."""
+    """Create a subscription with one message and a dead-letter policy with five attempts."""
     topic = pubsub.topic()
     policy = DeadLetterPolicy(dead_letter_topic=pubsub.topic(), max_delivery_attempts=5)
     subscription = pubsub.subscription(topic, dead_letter_policy=policy, ack_deadline_seconds=600)
@@ -40,10 +40,10 @@ def subscription_with_dead_letter_policy(pubsub: PubsubClient) -> str:
     return subscription
 
 
-def test_push_of_an_unreadable_message_is_not_counted_as_attempt(
+def test_push_of_an_unreadable_message_is_not_counted_as_an_attempt(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A failure of the store does not dead-letter a message: the push is retried, and logged once."""
+    """While the store cannot read a message, no attempt is counted, and the errors are logged rarely."""
     with localpubsub.running(data=tmp_path) as server, connect(server.host) as pubsub:
         subscription = subscription_with_dead_letter_policy(pubsub)
     with (
@@ -55,15 +55,15 @@ def test_push_of_an_unreadable_message_is_not_counted_as_attempt(
             push = PushConfig(push_endpoint=endpoint.url)
             pubsub.subscriber.modify_push_config(subscription=subscription, push_config=push)
             with pytest.raises(AssertionError):
-                endpoint.wait_for(1, timeout=1.5)  # time for nine retries
+                endpoint.wait_for(1, timeout=1.5)  # nine retries happen in this time
         (delivered,) = endpoint.wait_for(1)
     assert delivered.envelope["deliveryAttempt"] == 1
     assert [record.message for record in caplog.records if "cannot read message" in record.message]
     assert len(caplog.records) <= 2
 
 
-def test_pull_of_an_unreadable_message_is_not_counted_as_attempt(tmp_path: Path) -> None:
-    """The pull fails, and a later one gets the message as its first delivery attempt."""
+def test_pull_of_an_unreadable_message_is_not_counted_as_an_attempt(tmp_path: Path) -> None:
+    """A pull fails while the store cannot read the message; a later pull gets it with attempt 1."""
     with localpubsub.running(data=tmp_path) as server, connect(server.host) as pubsub:
         subscription = subscription_with_dead_letter_policy(pubsub)
     with localpubsub.running(data=tmp_path, time_scale=FAST) as server, connect(server.host) as pubsub:
@@ -76,7 +76,7 @@ def test_pull_of_an_unreadable_message_is_not_counted_as_attempt(tmp_path: Path)
 
 
 def test_damaged_message_does_not_block_the_others(tmp_path: Path) -> None:
-    """The other messages are delivered, also if the file is too large to be checked at the start."""
+    """In a file that is too large for the check at the start, only the damaged message is not delivered."""
     with localpubsub.running(data=tmp_path) as server, connect(server.host) as pubsub:
         topic = pubsub.topic()
         subscription = pubsub.subscription(topic, ack_deadline_seconds=600)
@@ -95,20 +95,20 @@ def test_damaged_message_does_not_block_the_others(tmp_path: Path) -> None:
 
 
 def _damage_overflow_page(file: Path) -> None:
-    """Make one overflow page of a record of zeros point outside the file."""
+    """Change the pointer of one overflow page of a record of zeros to a page outside the file."""
     content = bytearray(file.read_bytes())
     size = int.from_bytes(content[16:18], "big")
     for start in range(size, len(content), size):
         page = content[start : start + size]
-        # An overflow page has the number of the next page, then content.
+        # An overflow page begins with the number of the next page; the rest is content.
         if not any(page[4:]) and any(page[:4]):
             content[start : start + 4] = b"\xff" * 4
             break
     file.write_bytes(content)
 
 
-def test_damaged_file_is_refused_at_the_start(tmp_path: Path) -> None:
-    """The error names the file and says what to do."""
+def test_damaged_file_raises_cannot_start(tmp_path: Path) -> None:
+    """The error for a damaged file names the file and the remedy."""
     with localpubsub.running(data=tmp_path) as server, connect(server.host) as pubsub:
         topic = pubsub.topic()
         pubsub.subscription(topic)
@@ -125,7 +125,7 @@ def test_damaged_file_is_refused_at_the_start(tmp_path: Path) -> None:
 
 
 def test_full_disk_loses_no_confirmed_message(tmp_path: Path) -> None:
-    """Publishing fails with an explanation, and a restart with space delivers all confirmed messages."""
+    """On a full disk a publish fails; after a restart with free space confirmed messages are delivered."""
     confirmed: list[str] = []
     with (
         running_process("--data", str(tmp_path), max_file_kib=2000) as server,
@@ -151,7 +151,7 @@ def test_full_disk_loses_no_confirmed_message(tmp_path: Path) -> None:
 
 
 def test_write_ahead_log_is_truncated(tmp_path: Path) -> None:
-    """SQLite's write-ahead log stays below its limit, however much is written."""
+    """SQLite's write-ahead log stays below its limit after 60 MB were written."""
     store = Store(tmp_path / "db")
     for batch in range(60):
         transaction = Transaction()
@@ -164,14 +164,14 @@ def test_write_ahead_log_is_truncated(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("fsync", "level"), [(False, 1), (True, 2)])
 def test_fsync_sets_synchronous_full(tmp_path: Path, fsync: bool, level: int) -> None:
-    """synchronous=NORMAL survives the end of the process, FULL also the loss of power."""
+    """The store uses synchronous=NORMAL (1) by default, and FULL (2) with fsync."""
     store = Store(tmp_path / "db", fsync=fsync)
-    assert store._connection.execute("PRAGMA synchronous").fetchone() == (level,)  # noqa: SLF001 - the level is not visible otherwise
+    assert store._connection.execute("PRAGMA synchronous").fetchone() == (level,)  # noqa: SLF001 - the store has no method for the level
     store.close()
 
 
 def test_waiting_message_takes_few_bytes_of_memory(tmp_path: Path) -> None:
-    """50,000 messages of 1 KB on disk add little to the memory of a started server."""
+    """A started server needs less than 200 bytes of memory for each of 50,000 messages of 1 KB on disk."""
     full, empty = tmp_path / "full", tmp_path / "empty"
     with localpubsub.running(data=full) as server, connect(server.host) as pubsub:
         pubsub.subscription(pubsub.topic())

@@ -1,4 +1,4 @@
-"""SIGKILL every second while messages are published and pushed: no confirmed message is lost."""
+"""Tests that SIGKILL every second, during publishes and pushes, loses no confirmed message."""
 
 import signal
 import subprocess
@@ -25,10 +25,10 @@ from google.pubsub_v1.types import PushConfig
 from console.stack.ports import free_port
 from tests.servers.push_endpoint import running_endpoint
 
-MESSAGES_PER_KILL: Final = 500
+MESSAGES_PER_KILL: Final = 500  #: Number of messages published between two kills.
 TOPIC: Final = "projects/p/topics/ttt"
 SUBSCRIPTION: Final = "projects/p/subscriptions/sss"
-#: By default a channel waits more than a second before it reconnects, and each server lives for one second.
+#: By default a channel waits more than a second before it reconnects, but each server runs for only a second.
 _CHANNEL: Final = [("grpc.initial_reconnect_backoff_ms", 20), ("grpc.max_reconnect_backoff_ms", 50)]
 
 
@@ -42,17 +42,17 @@ class RestartedServer:
 
     @property
     def host(self) -> str:
-        """Host and port, the same after each start."""
+        """Host and port, which stay the same after each start."""
         return f"127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Start the server; return before it serves."""
+        """Start the server, and return before it accepts requests."""
         command = [sys.executable, "-m", "localpubsub", "--data", str(self._data), "--log-level", "error"]
         command += ["--port", str(self.port), "--http-port", "0"]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
     def kill(self) -> None:
-        """Kill the server; it must not have ended by itself."""
+        """Check that the server has not ended by itself, and kill it."""
         assert self._process.poll() is None, "the server ended by itself"
         self._process.send_signal(signal.SIGKILL)
         self._process.wait(120)
@@ -61,7 +61,7 @@ class RestartedServer:
 @contextmanager
 def killed_every_second(server: RestartedServer, times: int) -> Iterator[threading.Event]:
     """Kill and start the server in a thread; the event is set after the last kill."""
-    over = threading.Event()
+    finished = threading.Event()
     started_at = time.monotonic()
 
     def work() -> None:
@@ -69,23 +69,23 @@ def killed_every_second(server: RestartedServer, times: int) -> Iterator[threadi
             for number in range(1, times + 1):
                 time.sleep(
                     max(0.0, started_at + number - time.monotonic())
-                )  # one kill per second is what is tested
+                )  # so that there is one kill per second
                 server.kill()
                 server.start()
         finally:
-            over.set()
+            finished.set()
 
     thread = threading.Thread(target=work)
     thread.start()
     try:
-        yield over
+        yield finished
     finally:
         thread.join()
         server.kill()
 
 
-def publish_all(channel: grpc.Channel, over: threading.Event, messages: int) -> dict[str, int]:
-    """Publish messages over the time of the kills; return message id → number of the confirmed ones."""
+def publish_all(channel: grpc.Channel, finished: threading.Event, messages: int) -> dict[str, int]:
+    """Publish messages during the kills; return message id → number, for the confirmed messages."""
     client = BatchingPublisher(
         BatchSettings(max_messages=50, max_latency=0.01),
         transport=PublisherGrpcTransport(channel=channel),
@@ -96,7 +96,7 @@ def publish_all(channel: grpc.Channel, over: threading.Event, messages: int) -> 
     for number in range(messages):
         numbers[client.publish(TOPIC, b"%d" % number, retry=retry, timeout=120)] = number
         if number % 50 == 49:
-            over.wait(50 * pause)
+            finished.wait(50 * pause)
     client.stop()
     confirmed: dict[str, int] = {}
     for future in as_completed(numbers, timeout=120):
@@ -111,7 +111,7 @@ def publish_all(channel: grpc.Channel, over: threading.Event, messages: int) -> 
 def test_sigkill_loses_no_confirmed_message(tmp_path: Path, kills: int) -> None:
     """Behaviour 31: with 500 messages and a SIGKILL per second, every confirmed message reaches the endpoint.
 
-    A publish is confirmed when the official client's future has an id.
+    A publish is confirmed when the future of the official client returns a message id.
     """
     server = RestartedServer(tmp_path)
     with (
@@ -123,9 +123,9 @@ def test_sigkill_loses_no_confirmed_message(tmp_path: Path, kills: int) -> None:
         SubscriberClient(transport=SubscriberGrpcTransport(channel=channel)).create_subscription(
             name=SUBSCRIPTION, topic=TOPIC, push_config=PushConfig(push_endpoint=endpoint.url)
         )
-        with killed_every_second(server, kills) as over:
-            confirmed = publish_all(channel, over, kills * MESSAGES_PER_KILL)
-            over.wait()
+        with killed_every_second(server, kills) as finished:
+            confirmed = publish_all(channel, finished, kills * MESSAGES_PER_KILL)
+            finished.wait()
             pushed: set[str] = set()
             seen = 0
 

@@ -1,4 +1,4 @@
-"""Retained messages, snapshots and subscriptions: after a kill, after their time, and in format 1."""
+"""Tests that retained messages and snapshots survive SIGKILL, expire, and are migrated from format 1."""
 
 import asyncio
 import sqlite3
@@ -27,13 +27,13 @@ DAY = 86_400.0
 
 @contextmanager
 def running(data: Path) -> Iterator[PubsubClient]:
-    """Run a server on a data directory."""
+    """Run a server with this data directory until the block ends; yield a client of it."""
     with localpubsub.running(data=data) as server, gapic_clients(server.host) as clients:
         yield PubsubClient(PubsubServer("localpubsub", server.host, None), 8, *clients)
 
 
 def test_snapshots_and_retained_messages_survive_sigkill(tmp_path: Path) -> None:
-    """Snapshots, retained messages, policies, ordering keys and detachment are on disk when confirmed."""
+    """Confirmed snapshots, retained messages, policies, ordering keys and detachments survive SIGKILL."""
     with running_process("--data", str(tmp_path)) as server, connect(server.host) as pubsub:
         topic = pubsub.topic()
         subscription = pubsub.subscription(topic, retain_acked_messages=True, enable_message_ordering=True)
@@ -62,7 +62,7 @@ def test_snapshots_and_retained_messages_survive_sigkill(tmp_path: Path) -> None
 
 
 def test_seek_during_publishes_loses_no_message(tmp_path: Path) -> None:
-    """A subscription is sought again and again while messages are published and acknowledged."""
+    """Repeated seeks while messages are published and acknowledged lose no message."""
     with running(tmp_path) as pubsub:
         topic = pubsub.topic()
         subscription = pubsub.subscription(topic, retain_acked_messages=True)
@@ -89,7 +89,7 @@ def test_seek_during_publishes_loses_no_message(tmp_path: Path) -> None:
 
 
 def test_file_of_format_1_is_migrated(tmp_path: Path) -> None:
-    """Its backlog is delivered, and snapshots can be made of it."""
+    """After a file of format 1 was migrated, its messages are delivered and snapshots can be created."""
     with running(tmp_path) as pubsub:
         topic = pubsub.topic()
         subscription = pubsub.subscription(topic)
@@ -137,10 +137,10 @@ def with_broker(scenario: Callable[[Broker, MovableClock, Store], Awaitable[None
 
 
 async def advance(broker: Broker, clock: MovableClock, seconds: float) -> None:
-    """Move the clock forward and run what the alarm would run."""
+    """Move the clock forward and call the function that the alarm would call."""
     clock.ahead += seconds
-    broker._advance()  # noqa: SLF001 - the alarm calls it
-    await asyncio.gather(*broker._tasks)  # noqa: SLF001 - the tasks that it started
+    broker._advance()  # noqa: SLF001 - only the alarm calls this method
+    await asyncio.gather(*broker._tasks)  # noqa: SLF001 - the broker has no method that awaits its tasks
     await broker.journal.commit()
 
 
@@ -150,7 +150,7 @@ def message_count(store: Store) -> int:
 
 
 def test_topic_retains_messages_for_its_retention() -> None:
-    """Messages are stored for message_retention_duration, and deleted afterwards."""
+    """A message is stored for the topic's message_retention_duration, and then deleted."""
 
     async def scenario(broker: Broker, clock: MovableClock, store: Store) -> None:
         await broker.publish(TOPIC, [RawMessage(data=b"x")])
@@ -163,7 +163,7 @@ def test_topic_retains_messages_for_its_retention() -> None:
 
 
 def test_expired_snapshot_is_deleted_with_its_messages() -> None:
-    """After seven days the snapshot does not exist, and neither do messages that only it retained."""
+    """After seven days a snapshot is deleted, together with the messages that only it retained."""
 
     async def scenario(broker: Broker, clock: MovableClock, store: Store) -> None:
         subscription = await broker.catalogue.create_subscription(
@@ -190,7 +190,7 @@ def test_expired_snapshot_is_deleted_with_its_messages() -> None:
 
 
 def test_unused_subscription_expires_after_its_ttl() -> None:
-    """A call, a pull or an ack starts the ttl anew; after a ttl without any of them it is deleted."""
+    """A subscription that requests name every day is kept; after its ttl without use it is deleted."""
 
     async def scenario(broker: Broker, clock: MovableClock, _: Store) -> None:
         given = Subscription(name=NAME, topic=TOPIC)
@@ -212,7 +212,7 @@ def test_unused_subscription_expires_after_its_ttl() -> None:
 
 
 def test_subscription_without_ttl_never_expires() -> None:
-    """An expiration policy without a ttl means that the subscription never expires."""
+    """A subscription whose expiration policy has no ttl exists after 120 days without use."""
 
     async def scenario(broker: Broker, clock: MovableClock, _: Store) -> None:
         given = Subscription(name=NAME, topic=TOPIC)

@@ -1,4 +1,4 @@
-"""Ordering and seek: a state machine publishes with keys, delivers, acks, nacks, seeks and restarts."""
+"""Tests ordering and seek with a state machine of random steps and restarts."""
 
 from random import Random
 from typing import Final
@@ -29,7 +29,7 @@ class OrderAndSeek(StoredBacklog):
 
     @rule(keys=st.text("abc-", min_size=1, max_size=8))
     def publish(self, keys: str) -> None:
-        """Publish and confirm messages with these ordering keys; "-" is no key."""
+        """Publish and confirm messages with these ordering keys; "-" stands for no key."""
         message_ids = self.ids.allocate(len(keys), self.now)
         names = dict(zip(message_ids, keys.replace("-", " "), strict=True))
         records = [
@@ -51,7 +51,7 @@ class OrderAndSeek(StoredBacklog):
 
     @rule(count=st.integers(1, 10))
     def deliver(self, count: int) -> None:
-        """Lease some messages: each is the oldest unacknowledged one of its key, and the only one leased."""
+        """Lease some messages; check that each is the oldest of its key and the only leased one."""
         for _ in range(count):
             lease = self.backlog.deliver(self.now, self.now + 10)
             if lease is None:
@@ -64,10 +64,10 @@ class OrderAndSeek(StoredBacklog):
             self.leases.append(lease)
 
     @precondition(lambda self: self.leases)
-    @rule(which=st.randoms())
-    def acknowledge(self, which: Random) -> None:
-        """Acknowledge a message and retain it."""
-        lease = self.leases.pop(which.randrange(len(self.leases)))
+    @rule(random=st.randoms())
+    def acknowledge(self, random: Random) -> None:
+        """Acknowledge a message, which the subscription then retains."""
+        lease = self.leases.pop(random.randrange(len(self.leases)))
         assert self.backlog.acknowledge(lease) == "acknowledged"
         self.transaction.remove(SUBSCRIPTION, lease.message_id, lease.attempt)
         self.transaction.retained[SUBSCRIPTION].append(lease.message_id)
@@ -75,24 +75,24 @@ class OrderAndSeek(StoredBacklog):
         self.unacknowledged.remove(lease.message_id)
 
     @precondition(lambda self: self.leases)
-    @rule(which=st.randoms())
-    def nack(self, which: Random) -> None:
+    @rule(random=st.randoms())
+    def nack(self, random: Random) -> None:
         """Nack a message."""
-        lease = self.leases.pop(which.randrange(len(self.leases)))
+        lease = self.leases.pop(random.randrange(len(self.leases)))
         assert self.backlog.nack(lease, self.now) == "waiting"
 
     @rule(seconds=st.floats(0, 30))
     def pass_time(self, seconds: float) -> None:
-        """Let time pass and expire leases."""
+        """Advance the time and expire leases."""
         self.now += seconds
         for lease, _ in self.backlog.expire_leases(self.now):
             self.leases.remove(lease)
 
     @precondition(lambda self: self.keys)
-    @rule(which=st.randoms())
-    def seek_to_time(self, which: Random) -> None:
-        """Seek to the publish time of any message."""
-        first = which.choice(sorted(self.keys))
+    @rule(random=st.randoms())
+    def seek_to_time(self, random: Random) -> None:
+        """Seek to the publish time of a random message."""
+        first = random.choice(sorted(self.keys))
         self.seek(seek_sql.seek_to_time(SUBSCRIPTION, "", TOPIC, first, retain=True))
         self.unacknowledged = {number for number in self.keys if number >= first}
 
@@ -107,14 +107,14 @@ class OrderAndSeek(StoredBacklog):
     @precondition(lambda self: self.in_snapshot is not None)
     @rule()
     def seek_to_snapshot(self) -> None:
-        """Seek to the snapshot: the messages unacknowledged at its time, and all later ones."""
+        """Seek to the snapshot; then its messages and all later messages are unacknowledged."""
         assert self.in_snapshot is not None
         self.seek(seek_sql.seek_to_snapshot(SUBSCRIPTION, "", SNAPSHOT, retain=True))
         self.unacknowledged = set(self.in_snapshot)
 
     @rule()
     def restart(self) -> None:
-        """Restart after SIGKILL: the memory is lost, the file is not."""
+        """Load the backlog from the file, as after SIGKILL."""
         self.reopen()
         self.backlog = OrderedBacklog(POLICY)
         self.backlog.add_ordering_keys(
@@ -135,7 +135,7 @@ class OrderAndSeek(StoredBacklog):
 
     @invariant()
     def backlog_and_store_have_the_unacknowledged_messages(self) -> None:
-        """Memory and file have the same unacknowledged messages, and every retained message still exists."""
+        """The backlog and the file contain the same messages, and no retained message is deleted."""
         assert len(self.backlog) == len(self.unacknowledged)
         assert {message_id for message_id, _, _ in self.store.backlog()} == self.unacknowledged
         assert self.store.read(sorted(self.keys), 10**9).keys() == self.keys.keys()

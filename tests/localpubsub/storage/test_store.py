@@ -1,4 +1,4 @@
-"""The store, the journal and the data directory: restarts, failing disks and unusable files."""
+"""Tests the store, the journal and the data directory with restarts, failed writes and unusable files."""
 
 import asyncio
 import sqlite3
@@ -33,7 +33,7 @@ def remove(store: Store, subscription: int, *message_ids: int) -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 17, 300, 1000])
 def test_batch_of_any_size_is_written(tmp_path: Path, count: int) -> None:
-    """All messages of a batch are read back, in order."""
+    """A batch of any size is written, and can be read in order after the file was opened again."""
     store = Store(tmp_path / "db")
     publish(store, *range(1, count + 1))
     store.close()
@@ -45,7 +45,7 @@ def test_batch_of_any_size_is_written(tmp_path: Path, count: int) -> None:
 
 
 def test_message_is_deleted_after_its_last_subscription_acknowledged() -> None:
-    """Subscriptions share one record, which stays until all have acknowledged it."""
+    """The record of a message is kept until all subscriptions have acknowledged the message."""
     store = Store(None)
     publish(store, 1, 2, subscriptions=(1, 2))
     remove(store, 1, 1)
@@ -56,7 +56,7 @@ def test_message_is_deleted_after_its_last_subscription_acknowledged() -> None:
 
 
 def test_delivery_attempts_are_stored() -> None:
-    """max_delivery_attempts is exact across restarts because the attempts are on disk."""
+    """The store returns the number of delivery attempts of each message that was not removed."""
     store = Store(None)
     publish(store, 1, 2, 3)
     transaction = Transaction()
@@ -69,8 +69,8 @@ def test_delivery_attempts_are_stored() -> None:
     store.close()
 
 
-def test_read_stops_at_max_bytes() -> None:
-    """A backlog of 10 MB messages is not read into memory at once."""
+def test_read_stops_after_max_bytes() -> None:
+    """A read stops after the message with which the total size reaches max_bytes."""
     store = Store(None)
     publish(store, 11, 12, 13, 14)
     assert sorted(store.read([14, 12, 11], max_bytes=3)) == [12, 14]
@@ -79,11 +79,11 @@ def test_read_stops_at_max_bytes() -> None:
 
 
 def test_failed_transaction_is_rolled_back(tmp_path: Path) -> None:
-    """Nothing of a failed transaction is written, and the next one succeeds."""
+    """No part of a failed transaction is written, and the next transaction succeeds."""
     store = Store(tmp_path / "db")
     publish(store, 1)
     transaction = Transaction()
-    transaction.publish(9, [1], [(2, b"two"), (1, b"twice")])
+    transaction.publish(9, [1], [(2, b"two"), (1, b"id in use")])
     with pytest.raises(StoreFailure):
         store.write(transaction)
     publish(store, 3)
@@ -91,8 +91,8 @@ def test_failed_transaction_is_rolled_back(tmp_path: Path) -> None:
     store.close()
 
 
-def test_full_disk_is_resource_exhausted(tmp_path: Path) -> None:
-    """The publisher gets the status that says why its messages were not stored."""
+def test_full_disk_raises_resource_exhausted(tmp_path: Path) -> None:
+    """If the disk is full, StoreFailure has the status code RESOURCE_EXHAUSTED."""
     store = Store(tmp_path / "db")
     store._connection.execute("PRAGMA max_page_count = 20")  # noqa: SLF001 - simulates a full disk
     transaction = Transaction()
@@ -103,8 +103,8 @@ def test_full_disk_is_resource_exhausted(tmp_path: Path) -> None:
     store.close()
 
 
-def test_newer_format_is_refused_and_left_unchanged(tmp_path: Path) -> None:
-    """An old version must not write into a file that it cannot read; the error says what to do."""
+def test_newer_format_raises_cannot_start_and_is_not_changed(tmp_path: Path) -> None:
+    """A file of a newer format is not changed, and the error names the remedy."""
     Store(tmp_path / "db").close()
     with closing(sqlite3.connect(tmp_path / "db")) as connection:
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
@@ -114,31 +114,31 @@ def test_newer_format_is_refused_and_left_unchanged(tmp_path: Path) -> None:
         assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION + 1,)
 
 
-def test_file_that_is_not_a_database_is_refused(tmp_path: Path) -> None:
-    """The error names the option --data."""
+def test_file_that_is_not_a_database_raises_cannot_start(tmp_path: Path) -> None:
+    """The error for a file that is not an SQLite database names the option --data."""
     (tmp_path / "db").write_bytes(b"not a database, but long enough to be looked at" * 100)
     with pytest.raises(CannotStart, match="--data"):
         Store(tmp_path / "db")
 
 
 def test_data_directory_is_locked_by_one_server(tmp_path: Path) -> None:
-    """Two servers on one file would deliver every message twice and miscount attempts."""
-    held = DataDirectory(tmp_path)
+    """A data directory cannot be opened a second time until the first DataDirectory is closed."""
+    locked = DataDirectory(tmp_path)
     with pytest.raises(CannotStart, match="in use by another localpubsub"):
         DataDirectory(tmp_path)
-    held.close()
+    locked.close()
     DataDirectory(tmp_path).close()
 
 
-def test_data_path_that_is_a_file_is_refused(tmp_path: Path) -> None:
-    """The error names the option --data."""
+def test_data_path_that_is_a_file_raises_cannot_start(tmp_path: Path) -> None:
+    """The error for a data directory that is a file names the option --data."""
     (tmp_path / "file").touch()
     with pytest.raises(CannotStart, match="Choose another with --data"):
         DataDirectory(tmp_path / "file")
 
 
 def test_concurrent_commits_share_a_transaction() -> None:
-    """Changes made while the thread writes are written together in the next transaction."""
+    """A hundred concurrent commits need at most two transactions."""
     written: list[int] = []
 
     async def scenario() -> None:
@@ -160,7 +160,7 @@ def test_concurrent_commits_share_a_transaction() -> None:
 
 
 def test_commit_raises_store_failure_and_later_commits_succeed() -> None:
-    """A publish that cannot be written fails; it is not confirmed, and later ones are written."""
+    """A commit that cannot be written raises StoreFailure, and the next commit is written."""
     failed_transactions: list[Transaction] = []
 
     async def scenario() -> None:

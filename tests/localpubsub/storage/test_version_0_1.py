@@ -1,4 +1,4 @@
-"""A data directory written by version 0.1 is read, and every message in it is delivered.
+"""Tests that a data directory of version 0.1 is read, and that all of its messages are delivered.
 
 ``version_0_1.sql`` was made with version 0.1: ``python -m localpubsub --data DIR`` was started, filled by its
 gRPC API, and killed with SIGKILL. Then ``sqlite3.Connection.iterdump`` of DIR/pubsub.sqlite was written to
@@ -8,10 +8,10 @@ names of their topics:
 - ``keyed`` has message ordering and the messages a1, b1, a2, a3 (with the ordering keys a, b, a, a) and u1
   (without a key). ``filtered``, on the same topic, has the filter ``attributes.kind = "even"``, which a2 and
   u1 pass.
-- ``leased`` has a dead-letter policy and the outstanding messages l1 (second attempt) and l2 (first attempt).
-- ``failing`` has a dead-letter policy; its message f1 was nacked five times and is now on ``dead``.
-- ``held`` retains acknowledged messages; s1 and s2 were acknowledged after the snapshot ``held`` was made.
-- ``books`` is on a topic with the Avro schema ``book``, and has one validated message.
+- ``leased`` has a dead-letter policy, and the outstanding messages l1 (second attempt) and l2 (first
+attempt). - ``failing`` has a dead-letter policy; its message f1 was nacked five times and is now on ``dead``.
+- ``held`` retains acknowledged messages; s1 and s2 were acknowledged after the snapshot ``held`` was made. -
+``books`` is on a topic with the Avro schema ``book``, and has one validated message.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ DUMP = Path(__file__).with_name("version_0_1.sql")
 NOW = 1_795_957_360.0
 
 
-class ClockAt(Clock):
+class StartedClock(Clock):
     """A clock that starts at a given time."""
 
     def __init__(self, start: float) -> None:
@@ -47,7 +47,7 @@ class ClockAt(Clock):
 
 
 def written_by_0_1(directory: Path) -> Path:
-    """Make the SQLite file of version 0.1 and return its path."""
+    """Create the SQLite file of version 0.1 and return its path."""
     file = directory / "pubsub.sqlite"
     with closing(sqlite3.connect(file)) as database:
         database.executescript(DUMP.read_text(encoding="utf-8"))
@@ -55,11 +55,11 @@ def written_by_0_1(directory: Path) -> Path:
 
 
 def with_broker(directory: Path, scenario: Callable[[Broker], Awaitable[None]]) -> None:
-    """Run a scenario on a broker of today that has opened the file of version 0.1."""
+    """Run a scenario on a broker of the current version that has opened the file of version 0.1."""
 
     async def run() -> None:
         store = Store(written_by_0_1(directory))
-        broker = Broker(store, ClockAt(NOW))
+        broker = Broker(store, StartedClock(NOW))
         try:
             await scenario(broker)
         finally:
@@ -81,8 +81,8 @@ async def deliver_all(broker: Broker, name: str) -> list[tuple[PubsubMessagePb, 
     return delivered
 
 
-def test_the_resources_of_version_0_1_exist(tmp_path: Path) -> None:
-    """Topics, subscriptions, snapshots and schemas are read with their configuration."""
+def test_resources_of_version_0_1_exist(tmp_path: Path) -> None:
+    """The topics, subscriptions, snapshots and schemas in the file of version 0.1 exist."""
 
     async def scenario(broker: Broker) -> None:
         catalogue = broker.catalogue
@@ -112,10 +112,10 @@ def test_the_resources_of_version_0_1_exist(tmp_path: Path) -> None:
         ("books", [(b'{"title": "A"}', 1)]),
     ],
 )
-def test_the_backlog_of_version_0_1_is_delivered(
+def test_backlog_of_version_0_1_is_delivered(
     tmp_path: Path, name: str, expected: list[tuple[bytes, int]]
 ) -> None:
-    """Every unacknowledged message is delivered once; outstanding leases have expired and were counted."""
+    """Each unacknowledged message is delivered once, and outstanding deliveries count as failed attempts."""
 
     async def scenario(broker: Broker) -> None:
         delivered = await deliver_all(broker, name)
@@ -124,8 +124,8 @@ def test_the_backlog_of_version_0_1_is_delivered(
     with_broker(tmp_path, scenario)
 
 
-def test_the_ordered_backlog_of_version_0_1_is_delivered_in_order(tmp_path: Path) -> None:
-    """The messages of one ordering key come one after the other, and all come."""
+def test_ordered_backlog_of_version_0_1_is_delivered_in_order(tmp_path: Path) -> None:
+    """All messages of version 0.1 are delivered, those of one ordering key in order."""
 
     async def scenario(broker: Broker) -> None:
         delivered = [message for message, _ in await deliver_all(broker, "keyed")]
@@ -135,8 +135,8 @@ def test_the_ordered_backlog_of_version_0_1_is_delivered_in_order(tmp_path: Path
     with_broker(tmp_path, scenario)
 
 
-def test_the_dead_letter_of_version_0_1_names_its_source(tmp_path: Path) -> None:
-    """Its attributes are read as they were written."""
+def test_dead_letter_of_version_0_1_has_its_attributes(tmp_path: Path) -> None:
+    """A dead letter of version 0.1 has its original attributes and those that name its source."""
 
     async def scenario(broker: Broker) -> None:
         ((message, _),) = await deliver_all(broker, "dead")
@@ -147,8 +147,8 @@ def test_the_dead_letter_of_version_0_1_names_its_source(tmp_path: Path) -> None
     with_broker(tmp_path, scenario)
 
 
-def test_a_seek_to_the_snapshot_of_version_0_1_delivers_its_messages(tmp_path: Path) -> None:
-    """What the snapshot retained is delivered again."""
+def test_seek_to_a_snapshot_of_version_0_1_delivers_its_messages(tmp_path: Path) -> None:
+    """After a seek to a snapshot of version 0.1, the messages that it retained are delivered again."""
 
     async def scenario(broker: Broker) -> None:
         request = SeekRequest(
@@ -161,8 +161,8 @@ def test_a_seek_to_the_snapshot_of_version_0_1_delivers_its_messages(tmp_path: P
     with_broker(tmp_path, scenario)
 
 
-def test_the_schema_of_version_0_1_validates_messages(tmp_path: Path) -> None:
-    """A stored message is decoded by its revision, and a new one is validated by the topic's settings."""
+def test_schema_of_version_0_1_validates_messages(tmp_path: Path) -> None:
+    """With a schema of version 0.1, a stored message is decoded and a new message is validated."""
     pytest.importorskip("fastavro")
 
     async def scenario(broker: Broker) -> None:
