@@ -33,7 +33,7 @@ class RunningServer:
 
 @contextmanager
 def running(**options: Any) -> Iterator[RunningServer]:  # noqa: ANN401 - the dataclass Options defines the names and types
-    """Run a server in a background thread, with its own event loop, until the ``with`` block ends.
+    """Run a server in a background thread, with a separate event loop, until the ``with`` block ends.
 
     ::
 

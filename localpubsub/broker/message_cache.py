@@ -7,7 +7,8 @@ from localpubsub.backlog.message import MICROSECONDS
 
 #: Maximum bytes of the cache. Records that do not fit are read from the store when they are delivered.
 CAPACITY: Final = 32_000_000
-#: Bytes counted for each record in addition to its length: about the memory of an empty record.
+#: Bytes counted for each record in addition to its length: about the memory of a cache entry without its
+#: record.
 _OVERHEAD: Final = 200
 #: Seconds after which an undelivered record may be evicted, because its subscriber seems not to be running.
 EVICTION_AGE: Final = 30

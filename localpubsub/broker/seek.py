@@ -1,6 +1,7 @@
 """Seeks a subscription: its messages become acknowledged or unacknowledged as of a time or a snapshot.
 
-proto: SeekRequest. https://cloud.google.com/pubsub/docs/replay-overview
+The rules are from the comments of pubsub.proto on SeekRequest, and from
+https://cloud.google.com/pubsub/docs/replay-overview.
 
 The store changes in one transaction; then the backlog in memory is rebuilt from the store. In between, the
 subscription delivers nothing and all of its leases end.

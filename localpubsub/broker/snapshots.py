@@ -1,6 +1,7 @@
 """Keeps the snapshots, and deletes snapshots and retained messages after their retention.
 
-proto: Snapshot, CreateSnapshotRequest. https://cloud.google.com/pubsub/docs/replay-overview
+The rules are from the comments of pubsub.proto on Snapshot and CreateSnapshotRequest, and from
+https://cloud.google.com/pubsub/docs/replay-overview.
 """
 
 from collections.abc import Callable

@@ -43,7 +43,7 @@ class Subscription:
         self.consumers: set[Callable[[], None]] = set()
         #: Ids of the leased messages whose records consumers await; a dict because it keeps their order.
         self.awaited_records: dict[int, None] = {}
-        self.pending_read: asyncio.Future[dict[int, bytes]] | None = None  #: The running read.
+        self.pending_read: asyncio.Future[dict[int, bytes]] | None = None  #: The running read from the store.
         self.read_ahead: dict[int, bytes] = {}  #: Message id → record that was read but not yet delivered.
         self.deleted = False
 

@@ -21,12 +21,14 @@ MAX_ORDERING_KEY_BYTES: Final = 1_024  #: Maximum bytes of an ordering key (quot
 #: Maximum number of labels of one resource: https://cloud.google.com/pubsub/docs/labels#requirements
 MAX_LABELS: Final = 64
 
-DEFAULT_ACK_DEADLINE: Final = 10  #: Seconds if it is 0 (proto: Subscription.ack_deadline_seconds).
+DEFAULT_ACK_DEADLINE: Final = 10  #: Seconds if ack_deadline_seconds is 0 (proto: Subscription).
 ACK_DEADLINE: Final = (10, 600)  #: Minimum and maximum, seconds (proto: Subscription.ack_deadline_seconds).
 #: Minimum and maximum, seconds; 0 means a nack (proto: ModifyAckDeadlineRequest.ack_deadline_seconds).
 MODIFIED_ACK_DEADLINE: Final = (0, 600)
 
-DEFAULT_RETENTION: Final = 7 * 86_400  #: Seconds if unset (proto: Subscription.message_retention_duration).
+DEFAULT_RETENTION: Final = (
+    7 * 86_400
+)  #: Default of message_retention_duration, seconds (proto: Subscription).
 RETENTION: Final = (600, 31 * 86_400)  #: Minimum and maximum of message_retention_duration, seconds.
 #: Seconds without use after which a subscription is deleted, if no policy is set (proto: expiration_policy).
 DEFAULT_EXPIRATION: Final = 31 * 86_400

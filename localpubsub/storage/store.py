@@ -43,7 +43,11 @@ FROM measured JOIN message USING (id) WHERE total - size < ?
 
 
 class Store:
-    """One open database. Every method raises StoreFailure if SQLite fails."""
+    """One open database.
+
+    If SQLite fails, ``topics``, ``subscriptions`` and ``backlog`` raise CannotStart, and ``query``, ``read``
+    and ``write`` raise StoreFailure.
+    """
 
     def __init__(self, file: Path | None, *, fsync: bool = False) -> None:
         """Open a file, or a database in memory.
