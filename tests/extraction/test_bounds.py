@@ -1,4 +1,4 @@
-"""Bounds: no page and no recipe keeps a worker busy, fills its memory, or crashes it."""
+"""Tests that no page and no recipe can keep a worker busy, fill its memory, or crash it."""
 
 import time
 from contextlib import suppress
@@ -35,7 +35,7 @@ class CountdownDeadline:
     """A deadline that expires after a number of checks.
 
     Attributes:
-        remaining: checks until it expires.
+        remaining: number of checks until the deadline expires.
     """
 
     def __init__(self, remaining: int) -> None:
@@ -50,12 +50,11 @@ class CountdownDeadline:
 
 @pytest.mark.parametrize("nested", [False, True])
 def test_deadline_is_checked_between_items(nested: bool) -> None:
-    """A page with thousands of items ends at the deadline, not after the last item."""
+    """The extraction of a page with many items ends at the deadline, not after the last item."""
     fields: dict[str, Any] = {"a": {"css": "b"}}
-    whole = (
-        {"fields": {"rows": {"items": "p", "fields": fields}}} if nested else {"items": "p", "fields": fields}
-    )
-    recipe = Recipe.from_document({"name": "r", **whole}, CHECKS)
+    item_list = {"items": "p", "fields": fields}
+    keys = {"fields": {"rows": item_list}} if nested else item_list
+    recipe = Recipe.from_document({"name": "r", **keys}, CHECKS)
     page = SavedPage(URL, "text/html", b"<p><b>x</b></p>" * 1000)
     with pytest.raises(OutOfTime):
         extract(recipe, page, CountdownDeadline(500))
@@ -63,7 +62,7 @@ def test_deadline_is_checked_between_items(nested: bool) -> None:
 
 
 def test_values_larger_than_max_characters_are_too_large() -> None:
-    """Each item may select the whole page; together the items must not be many times as large."""
+    """Items that each select the whole page are rejected if all values have more than MAX_CHARACTERS."""
     body = "<p>" + "word " * 10_000 + "</p>" + "<i></i>" * 1000
     with pytest.raises(ExtractionError, match=rf"too_large: the values have more than {MAX_CHARACTERS}"):
         scrape(body, items="i", fields={"all": {"xpath": "/*", "type": "html"}})
@@ -78,13 +77,13 @@ def test_values_larger_than_max_characters_are_too_large() -> None:
     ],
 )
 def test_transforms_that_multiply_text_are_bad_recipe(transforms: list[Any]) -> None:
-    """A text that would grow a hundredfold ten times is rejected before it grows."""
+    """Transforms are rejected before they make a text too long or make too many texts."""
     with pytest.raises(ExtractionError, match=r"bad_recipe: .*the transforms make"):
         scrape("<p>" + "a" * 200_000, fields={"f": {"css": "p", "transforms": transforms}})
 
 
 def test_warnings_are_limited() -> None:
-    """A page full of invalid prices does not fill the outcome with warnings."""
+    """A page with 500 invalid prices gives only MAX_WARNINGS warnings."""
     recipe = Recipe.from_document(
         {"name": "r", "items": "p", "fields": {"n": {"xpath": ".", "type": "number"}}}, CHECKS
     )
@@ -105,7 +104,10 @@ def test_warnings_are_limited() -> None:
 def test_quadratic_selector_is_too_large_and_not_evaluated(
     css: str | None, xpath: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """libxml2 cannot be interrupted: comparing 4,000 siblings with each other takes half a minute."""
+    """A selector that compares too many elements is rejected before it is evaluated.
+
+    libxml2 cannot be interrupted, and comparing 4,000 siblings with each other takes half a minute.
+    """
     evaluated = list[str]()
     monkeypatch.setattr(selection, "compile_xpath", lambda expression: lambda _: evaluated.append(expression))
     body = "<b>x</b>" * 25_000
@@ -132,7 +134,7 @@ def test_quadratic_selector_is_too_large_and_not_evaluated(
     ],
 )
 def test_estimate_cost_gives_exponent(expression: str, exponent: int | None) -> None:
-    """A sibling axis compares nodes with each other; collecting the results compares once more."""
+    """The exponent is 2 if nodes are compared with each other, and 3 if their siblings are also collected."""
     estimate = cost.estimate_cost(expression)
     assert (estimate and estimate.exponent) == exponent
 
@@ -150,14 +152,14 @@ def test_estimate_cost_gives_exponent(expression: str, exponent: int | None) -> 
     ],
 )
 def test_estimate_cost_gives_names_of_compared_elements(expression: str, names: set[str]) -> None:
-    """A long menu elsewhere on the page does not count for a table."""
+    """The cost has the names of the elements that are compared, so that other long lists are not counted."""
     estimate = cost.estimate_cost(expression)
     assert estimate is not None
     assert set(estimate.names or ()) == names
 
 
 def test_long_page_of_short_sibling_lists_is_evaluated() -> None:
-    """Siblings are counted per parent: a table of 3,000 rows may select the second cell of each row."""
+    """A sibling selector is evaluated in a table of 3,000 rows, because siblings are counted per parent."""
     body = "<table>" + "<tr><th>a<td>b<td>c" * 3000 + "</table>"
     found = scrape(body, items="tr", fields={"c": {"css": "th ~ td:nth-child(3)"}})
     assert isinstance(found, list)
@@ -254,7 +256,7 @@ recipes = st.fixed_dictionaries(
 def test_any_page_and_recipe_give_items_or_extraction_error(
     body: bytes, content_type: str, document: dict[str, Any]
 ) -> None:
-    """Any page and any recipe give items with all their fields, or a reason."""
+    """Any page and recipe give complete items or raise ExtractionError, and `explain` has the same result."""
     try:
         recipe = Recipe.from_document(document, CHECKS)
     except UnreadableRecipe:
@@ -299,7 +301,7 @@ def _outcome(recipe: Recipe, page: SavedPage) -> Extracted | Reason:
     ],
 )
 def test_hostile_megabyte_takes_linear_time(markup: str, body: str, field: dict[str, Any]) -> None:
-    """The bound is generous: quadratic time would be hours."""
+    """A hostile page of a megabyte is processed in less than 60 s; quadratic time would be hours."""
     started = time.process_time()
     with suppress(ExtractionError):
         scrape(body, "text/xml" if markup == "xml" else "text/html", markup=markup, fields={"f": field})

@@ -1,4 +1,4 @@
-"""Extraction: a recipe and a page give items, or the reason why there are none."""
+"""Tests that extraction returns the items of a page, or raises ExtractionError with the reason."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ URL = "https://shop.example/books/1"
 
 
 def page(body: str | bytes, content_type: str = "text/html; charset=utf-8") -> SavedPage:
-    """Return a page as fetched."""
+    """Return a page with this body and content type."""
     return SavedPage(URL, content_type, body.encode() if isinstance(body, str) else body)
 
 
@@ -42,8 +42,8 @@ BOOK = """
 @pytest.mark.parametrize(
     ("field", "expected"),
     [
-        # An element gives all the text inside it, ::text its own first text, ::attr an attribute,
-        # and `h1 *::text` every text inside it, as in parsel.
+        # As in parsel, the value of an element is all the text inside it; `::text` selects only its own
+        # texts, `h1 *::text` all texts inside it, and `::attr(href)` an attribute.
         ({"css": "h1"}, "A Light in the Attic"),
         ({"css": "h1::text"}, "A"),
         ({"css": "h1 *::text", "many": True}, ["A", "Light", "in the Attic"]),
@@ -54,7 +54,7 @@ BOOK = """
             ["https://shop.example/2", "https://shop.example/3"],
         ),
         ({"css": "i", "type": "html"}, "<i>Light</i>"),
-        # XPath gives nodes, strings, numbers and booleans.
+        # An XPath expression may select nodes, or return a string, a number or a boolean.
         ({"xpath": "//h1/i/text()"}, "Light"),
         ({"xpath": "string(//h1)"}, "A Light in the Attic"),
         ({"xpath": "count(//a)", "type": "integer"}, 2),
@@ -63,12 +63,13 @@ BOOK = """
         ({"xpath": "boolean(//video)", "type": "boolean"}, False),
         ({"xpath": "//p[re:test(., '^In')]"}, "In stock (22 available)"),
         ({"css": ".price", "type": "number"}, 51.77),
-        # A pattern gives its group, or the whole match.
+        # The value of a pattern is its group, or the whole match if it has no group.
         ({"css": ".stock", "re": r"\((\d+) available\)", "type": "integer"}, 22),
         ({"css": ".stock", "re": r"\d+", "type": "integer"}, 22),
         ({"css": ".stock", "re": r"sold"}, None),
         ({"css": ".stock", "re": r"sold|(\d+)"}, "22"),
-        # The first match with text wins; without one, the value is None, an empty list, or the default.
+        # The value is the first match with text. Without such a match, the value is None, an empty list, or
+        # the default.
         ({"css": "p.none, a"}, "next"),
         ({"css": ".none"}, None),
         ({"css": ".absent"}, None),
@@ -79,8 +80,8 @@ BOOK = """
         ({"css": "a", "many": True, "required": True}, ["next", "last"]),
     ],
 )
-def test_field_gives_expected_value(field: dict[str, Any], expected: object) -> None:
-    """A field of a recipe gives the value that its documentation promises."""
+def test_field_has_documented_value(field: dict[str, Any], expected: object) -> None:
+    """The value of each kind of field is the documented one."""
     assert value(BOOK, **field) == expected
 
 
@@ -88,7 +89,7 @@ LIST = """<ul><li><b>One</b> 1</li><li><b>Two</b></li><li>three</li></ul><b>outs
 
 
 def test_items_selector_gives_one_item_per_match() -> None:
-    """A field is searched inside its own item; each item has every field of the recipe."""
+    """Each match of `items` becomes an item, and its fields are searched only inside this match."""
     found = extract(recipe("li", name={"css": "b"}, all={"xpath": ".", "re": "[a-z]+$"}), page(LIST))
     assert found.items == [
         {"name": "One", "all": None},
@@ -99,7 +100,7 @@ def test_items_selector_gives_one_item_per_match() -> None:
 
 
 def test_page_without_items_is_empty_or_missing_field() -> None:
-    """Without required fields, an empty list is a result; with required fields, it is a failure."""
+    """A page without items has an empty result, or fails with `missing_field` if a field is required."""
     assert extract(recipe("tr", name={"css": "td"}), page(LIST)).items == []
     with pytest.raises(
         ExtractionError, match=r"missing_field: no item on the page: nothing matches items \(tr\)"
@@ -140,14 +141,14 @@ def test_page_without_items_is_empty_or_missing_field() -> None:
 def test_required_field_without_value_raises_extraction_error(
     fields: dict[str, Any], reason: Reason, detail: str
 ) -> None:
-    """The detail names the field, and the selector or the text."""
+    """The detail of the error contains the field's name, and the selector or the text."""
     with pytest.raises(ExtractionError) as raised:
         extract(recipe(**fields), page(BOOK))
     assert (raised.value.reason, raised.value.detail) == (reason, detail)
 
 
 def test_optional_field_of_another_type_gives_warning_and_default() -> None:
-    """The page is scraped all the same, and the outcome holds the warning."""
+    """An optional field whose text cannot be converted gets its default, and a warning is returned."""
     found = extract(
         recipe(price={"css": "h1", "type": "number", "default": 0}, title={"css": "i"}), page(BOOK)
     )
@@ -157,7 +158,7 @@ def test_optional_field_of_another_type_gives_warning_and_default() -> None:
 
 @pytest.mark.parametrize("xpath", ["//a[$x]", "foo:bar(.)", "unknown()", "re:test(., '(')"])
 def test_selector_that_fails_on_evaluation_is_bad_recipe(xpath: str) -> None:
-    """A recipe that compiles and cannot be evaluated ends in `bad_recipe`, not in a crash."""
+    """A selector that compiles but cannot be evaluated raises ExtractionError with reason `bad_recipe`."""
     with pytest.raises(ExtractionError) as raised:
         extract(
             Recipe.model_construct(name="book", fields=recipe(f={"xpath": "."}).fields | _unchecked(xpath)),
@@ -172,7 +173,7 @@ def _unchecked(xpath: str) -> dict[str, Any]:
 
 
 def test_page_with_more_than_max_items_is_too_large() -> None:
-    """A selector that matches everything is reported, and its items are not stored."""
+    """A page with more than MAX_ITEMS items raises ExtractionError with the reason `too_large`."""
     with pytest.raises(ExtractionError, match=f"too_large: {MAX_ITEMS + 1} items on the page"):
         extract(recipe("i", f={"xpath": "."}), page("<i>x</i>" * (MAX_ITEMS + 1)))
 
@@ -183,7 +184,7 @@ XHTML = """<?xml version="1.0" encoding="UTF-8"?>
 
 
 def test_xhtml_is_parsed_as_html() -> None:
-    """A page that begins with <?xml is parsed as browsers do: css selects its elements."""
+    """The elements of XHTML are selected by css, even if the page begins with <?xml."""
     assert value(XHTML, css="h1") == "One"
     assert value(XHTML, css="title", content_type="application/xhtml+xml") == "é"
 
@@ -201,7 +202,7 @@ def test_xhtml_is_parsed_as_html() -> None:
     ],
 )
 def test_relative_url_is_resolved_against_base(base: str, expected: str) -> None:
-    """As browsers do (HTML, 4.2.3), if the base is http or https; another base is ignored."""
+    """A relative URL is resolved against `<base>` (HTML, 4.2.3), unless the base is not http or https."""
     assert (
         value(f'<html><head>{base}</head><a href="a">x</a></html>', css="a::attr(href)", type="url")
         == expected
@@ -232,7 +233,10 @@ def test_relative_url_is_resolved_against_base(base: str, expected: str) -> None
     ],
 )
 def test_page_is_decoded_by_its_charset(body: bytes, content_type: str) -> None:
-    """Byte order mark, header, meta, then UTF-8 or Windows-1252, which latin-1 also means, as in browsers."""
+    """A page is decoded by its byte order mark, header or meta, and otherwise as UTF-8 or Windows-1252.
+
+    As in browsers, ISO-8859-1 is decoded as Windows-1252. An unknown charset in the header is ignored.
+    """
     text = decode(page(body, content_type))
     assert any(word in text for word in ("Größe – 日本", "<h1>日本</h1>", "Größe – €", "Größe</h1>"))
 
@@ -240,8 +244,11 @@ def test_page_is_decoded_by_its_charset(body: bytes, content_type: str) -> None:
 @pytest.mark.parametrize(
     "name", ["punycode", "idna", "undefined", "unicode_escape", "zlib", "rot13", "base64"]
 )
-def test_charset_that_is_not_of_pages_is_rejected(name: str) -> None:
-    """Some Python codecs take quadratic time or give invalid text: a site must not choose them."""
+def test_python_codec_that_is_no_charset_of_pages_is_rejected(name: str) -> None:
+    """A page that declares a Python codec that is no charset of pages fails with the reason `charset`.
+
+    Some of these codecs take quadratic time or decode to invalid text.
+    """
     body = b"a" * 200_000 + b"-" + b"abcdefgh" * 100_000
     with pytest.raises(ExtractionError) as raised:
         extract(recipe(f={"css": "h1"}), page(body, f"text/html; charset={name}"))
@@ -289,7 +296,7 @@ markup = st.lists(
     | st.text(max_size=6),
 )
 def test_any_bytes_give_items_or_extraction_error(body: bytes, charset: str) -> None:
-    """Any page gives a reason, or values that JSON can carry."""
+    """Any bytes in any charset give an item with all fields, or raise ExtractionError."""
     try:
         found = extract(recipe(None, **ANY_FIELD), page(body, f"text/html; charset={charset}"))
     except ExtractionError:

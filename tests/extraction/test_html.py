@@ -1,4 +1,4 @@
-"""HTML: chunks give the tree of the whole page, and a page that would cost too much is rejected."""
+"""Tests that HTML is parsed correctly in chunks, and that pages that would take too long are rejected."""
 
 import pytest
 from hypothesis import given
@@ -36,7 +36,7 @@ MARKUP = [
 ]
 ATTRIBUTES = "".join(f" a{number}" for number in range(MAX_ATTRIBUTES + 1))
 PADDING = "<p>padding</p>" * (CHUNK_BYTES // 10)
-#: A script, comment, text or value each, that looks like a tag with many attributes and is not one.
+#: Scripts, comments, texts and attribute values that look like a tag with many attributes, but are not tags.
 LOOK_ALIKES = {
     "a script": f"<script>for (i = 0; i <n; i++) {{ {ATTRIBUTES} }}</script>",
     "a comment": f"<!-- <a {ATTRIBUTES} -->",
@@ -45,6 +45,7 @@ LOOK_ALIKES = {
     "a value": f"<p title='<a {ATTRIBUTES}'>one</p>",
     "words": f"<p>{ATTRIBUTES}</p>",
 }
+#: Tags with more than the maximum number of attributes, in forms that are hard to recognise.
 HOSTILE = {
     "plain": f"<a {ATTRIBUTES}>",
     "with values": f"<a {ATTRIBUTES.replace(' ', '=1 ')}>",
@@ -64,7 +65,7 @@ HOSTILE = {
     text=st.lists(st.sampled_from(MARKUP), max_size=30).map("".join), chunk=st.sampled_from([1, 3, 64, 65536])
 )
 def test_parsing_in_chunks_gives_the_same_tree(text: str, chunk: int) -> None:
-    """Chunks may cut characters of several bytes, and tags."""
+    """The tree is the same in chunks of any size, even if a chunk ends inside a tag or a character."""
     whole = etree.fromstring(
         text.strip().encode() or b"<html/>", etree.HTMLParser(encoding="utf-8", huge_tree=True)
     )
@@ -76,7 +77,10 @@ def test_parsing_in_chunks_gives_the_same_tree(text: str, chunk: int) -> None:
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 def test_element_with_too_many_attributes_is_too_large(text: str) -> None:
-    """libxml2 compares each attribute with all before it, which takes minutes on a page of 5 MiB."""
+    """A page with too many attributes in one element is rejected.
+
+    libxml2 compares each attribute with all attributes before it, which takes minutes on a page of 5 MiB.
+    """
     with pytest.raises(ExtractionError, match="more than 2000 attributes") as raised:
         parse_html(PADDING + text, no_deadline)
     assert raised.value.reason is Reason.TOO_LARGE
@@ -84,13 +88,13 @@ def test_element_with_too_many_attributes_is_too_large(text: str) -> None:
 
 @pytest.mark.parametrize("text", LOOK_ALIKES.values(), ids=LOOK_ALIKES.keys())
 def test_text_that_looks_like_attributes_is_parsed(text: str) -> None:
-    """Only the parser can say whether a tag begins somewhere."""
+    """Text that only looks like a tag with many attributes does not make a page too large."""
     root = parse_html(f"{text}{PADDING}<h1>Faust</h1>", no_deadline)
     assert root.findtext(".//h1") == "Faust"
 
 
 def test_tags_that_seem_to_begin_inside_tags_are_too_large() -> None:
-    """Counting the attributes of each would read to the end of the page: the square of its length."""
+    """A page on which counting attributes would take quadratic time is rejected."""
     with pytest.raises(ExtractionError, match="begin inside other tags"):
         parse_html(f"{PADDING}<script>{'<n ' * 1900}></script>", no_deadline)
     with pytest.raises(ExtractionError, match="begin inside other tags"):
@@ -98,14 +102,14 @@ def test_tags_that_seem_to_begin_inside_tags_are_too_large() -> None:
 
 
 def test_page_with_too_many_tags_is_too_large() -> None:
-    """An element takes fifty times the memory of its tag."""
+    """A page with more than MAX_TAGS tags is rejected, because its elements would need too much memory."""
     with pytest.raises(ExtractionError, match=f"the maximum is {MAX_TAGS}") as raised:
         parse_html("<p>" * (MAX_TAGS + 1), no_deadline)
     assert raised.value.reason is Reason.TOO_LARGE
 
 
 def test_deadline_is_checked_after_each_chunk() -> None:
-    """A page whose chunks are slow ends at the deadline."""
+    """Parsing ends with the exception of the deadline's check, here after the third chunk."""
     checks = 0
 
     def check_deadline() -> None:

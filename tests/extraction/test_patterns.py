@@ -1,4 +1,4 @@
-"""Regular expressions of a recipe: Python's language, and a limit on time and text."""
+"""Tests that a recipe's patterns match like Python's `re`, and that time and text length are limited."""
 
 import re
 from typing import Any
@@ -17,7 +17,7 @@ from extraction.selectors import compile_xpath
     [(r"(a|aa)+$", "a" * 100 + "!"), (r"(x+x+)+y", "x" * 100_000), (r"\s+$", " " * 500_000 + "x")],
 )
 def test_pattern_that_backtracks_is_search_failed(pattern: str, text: str) -> None:
-    """No page keeps a worker busy through a pattern."""
+    """A search that takes too long raises SearchFailed, in a recipe's `re` and in EXSLT's `re:test`."""
     with pytest.raises(SearchFailed, match="it backtracks"):
         search(pattern, text)
     nodes = compile_xpath("re:test(., $pattern)")
@@ -32,7 +32,7 @@ def _root(text: str) -> Any:  # noqa: ANN401 - lxml has no types
 
 
 def test_text_too_long_for_a_pattern_is_search_failed() -> None:
-    """For a megabyte of text, the recipe needs a narrower selector."""
+    """A search in more than MAX_SEARCHED_CHARACTERS characters raises SearchFailed."""
     with pytest.raises(SearchFailed, match="the maximum is 1000000"):
         search("a", "b" * (MAX_SEARCHED_CHARACTERS + 1))
 
@@ -45,8 +45,8 @@ def test_text_too_long_for_a_pattern_is_search_failed() -> None:
         ("re:test(//none, '^$')", True),
     ],
 )
-def test_exslt_test_gives_what_lxml_gives(expression: str, found: object) -> None:
-    """`re:test` gives the same results as lxml's own, and has a time limit."""
+def test_exslt_test_has_the_same_result_as_in_lxml(expression: str, found: object) -> None:
+    """`re:test` has the same result as lxml's own function."""
     root = _root("x")
     assert compile_xpath(expression)(root) == found
     own = etree.XPath(expression, namespaces={"re": "http://exslt.org/regular-expressions"})
@@ -59,8 +59,8 @@ def test_exslt_test_gives_what_lxml_gives(expression: str, found: object) -> Non
     ),
     text=st.text("abcé1 £Straße\n", max_size=30),
 )
-def test_search_finds_what_re_finds(pattern: str, text: str) -> None:
-    """Another engine, the same language."""
+def test_search_has_the_same_result_as_re(pattern: str, text: str) -> None:
+    """`search`, which uses the package regex, has the same result as Python's `re`."""
     match = re.search(pattern, text)
     expected = None if match is None else match[match.re.groups] or ""
     assert search(pattern, text) == expected
@@ -68,5 +68,5 @@ def test_search_finds_what_re_finds(pattern: str, text: str) -> None:
 
 @pytest.mark.parametrize("pattern", [r"\d+", r"£([\d.]+)", r"(?:a|b)c", r"(?P<price>\d+)", "(?i)isbn", "^$"])
 def test_pattern_with_at_most_one_group_is_accepted(pattern: str) -> None:
-    """The group is the value, or the whole match."""
+    """A pattern without a group or with one group passes the check."""
     check_pattern(pattern)

@@ -1,4 +1,4 @@
-"""Sources: css, xpath, JSON, JSON-LD and metas; alternatives in order; objects inside items; transforms."""
+"""Tests of all kinds of sources (css, xpath, JSON, JSON-LD, metas), of transforms, and of objects."""
 
 import json
 from typing import Any
@@ -29,7 +29,7 @@ PAGE = """<html><head><meta property="og:title" content="Social Faust">
 
 
 def scrape(body: str, content_type: str = "text/html", **recipe: Any) -> Extracted:  # noqa: ANN401 - JSON
-    """Return the items and warnings of a recipe."""
+    """Return the result of applying a recipe to a page."""
     page = SavedPage(URL, content_type, body.encode())
     return extract(Recipe.from_document({"name": "r", **recipe}, CHECKS), page)
 
@@ -58,13 +58,13 @@ def value(field: object, body: str = PAGE, content_type: str = "text/html") -> o
         ({"css": "#state", "jmespath": "a.b[0]", "re": r"\d"}, "1"),
         ({"css": "h1", "jmespath": "a"}, None),
         ({"jmespath": "a"}, None),
-        # The first source that gives a value
+        # Alternative sources: the value is that of the first source that has one.
         ({"sources": [{"css": ".none"}, {"meta": "og:title"}, {"css": "h1"}]}, "Social Faust"),
         ({"sources": [{"css": "h1"}, {"meta": "og:title"}]}, "Faust"),
         ({"sources": [{"css": "h1"}, {"css": "i"}], "type": "integer"}, 3),
         ({"sources": [{"css": "h1", "re": "x"}, {"css": "h1", "re": "F(.)"}]}, "a"),
         ({"sources": [{"css": ".none"}], "many": True}, []),
-        # Transforms, in order, of texts with their white space
+        # Transforms are applied in order; white space is kept until a transform removes it.
         ({"css": ".tags", "transforms": [{"split": ","}, "strip", "lower"], "many": True},
          ["one", "two", "three"]),
         ({"css": ".tags", "transforms": [{"split": ","}]}, "One"),
@@ -91,13 +91,13 @@ def value(field: object, body: str = PAGE, content_type: str = "text/html") -> o
          [{"x": None, "m": "Social Faust"}] * 2 + [{"x": "true", "m": "Social Faust"}]),
     ],
 )  # fmt: skip
-def test_source_gives_expected_value(field: dict[str, Any], expected: object) -> None:
-    """A source of a recipe gives the value that its documentation promises."""
+def test_source_has_documented_value(field: dict[str, Any], expected: object) -> None:
+    """The value of each kind of source, transform and object is the documented one."""
     assert value(field) == expected
 
 
 def test_jsonld_is_searched_inside_its_item() -> None:
-    """A JSON-LD block belongs to the item around it; metas belong to the whole page."""
+    """For an item, JSON-LD is searched only inside the item, but metas are searched in the whole page."""
     found = scrape(PAGE, items="li", fields={"n": {"jsonld": "Thing.name"}, "m": {"meta": "og:title"}})
     assert found.items == [{"n": None, "m": "Social Faust"}, {"n": "inner", "m": "Social Faust"}]
 
@@ -106,7 +106,7 @@ API = {"next": "/p2", "rows": [{"n": 1, "s": " a  b "}, {"n": None, "s": ""}, {"
 
 
 def test_json_page_gives_items_by_jmespath() -> None:
-    """Null is missing; numbers stay numbers; an object becomes JSON text."""
+    """On a page that is JSON, null has no value, numbers remain numbers, and an object becomes JSON text."""
     found = scrape(
         json.dumps(API),
         "application/vnd.api+json",
@@ -132,7 +132,7 @@ def test_json_page_gives_items_by_jmespath() -> None:
     "body", ["", "{", "not json", "[" * 100_000, '{"a": NaN}', '{"n": ' + "9" * 5000 + "}"]
 )
 def test_page_that_is_not_json_has_missing_field(body: str) -> None:
-    """A broken API response is reported as a missing field."""
+    """On a page that is not valid JSON, `jmespath` finds nothing, so a required field is missing."""
     assert value({"jmespath": "a"}, body, "application/json") is None
     with pytest.raises(ExtractionError) as raised:
         value({"jmespath": "a", "required": True}, body, "application/json")
@@ -143,7 +143,7 @@ def test_page_that_is_not_json_has_missing_field(body: str) -> None:
     "expression", ["length(a)", "sort_by(a, &b)", 'max([`1`, `"a"`])', "avg(`[]`)", "a.b.c[0][]"]
 )
 def test_jmespath_function_with_wrong_argument_finds_nothing(expression: str) -> None:
-    """A value that a page does not have is missing; it does not fail the job."""
+    """If a JMESPath function does not accept the page's value, the field has its default."""
     assert value({"jmespath": expression, "default": 0}, '{"a": null}', "application/json") == 0
 
 
@@ -161,19 +161,19 @@ def test_jmespath_function_with_wrong_argument_finds_nothing(expression: str) ->
     ],
 )
 def test_script_with_json_is_parsed(text: str) -> None:
-    """Pages have wrapped JSON in these ways for twenty years."""
+    """JSON is found in a script that assigns it to a variable or wraps it in a comment or CDATA."""
     assert parse_script(text) == {"a": 1}
 
 
 @pytest.mark.parametrize("text", ["", "f()", "var a = b", "{a: 1}", "x" * 100_000 + "{", "window." * 10_000])
 def test_script_without_json_is_invalid_json(text: str) -> None:
-    """Scripts are not run."""
+    """A script that does not begin with JSON or an assignment of JSON raises InvalidJson."""
     with pytest.raises(InvalidJson):
         parse_script(text)
 
 
-def test_missing_field_inside_object_names_its_path() -> None:
-    """The detail says where in the item a value is missing."""
+def test_error_for_missing_field_inside_object_has_its_path() -> None:
+    """The detail of the error contains the path of the missing field and its selectors."""
     for field, detail in [
         (
             {"items": ".none", "required": True, "fields": {"n": {"css": "b"}}},
@@ -194,7 +194,7 @@ def test_missing_field_inside_object_names_its_path() -> None:
 
 
 def test_xml_keeps_case_and_accepts_stray_ampersands() -> None:
-    """A bare & and HTML's entities mean what their author meant; CDATA is unchanged."""
+    """In XML, selectors are case-sensitive, and stray ampersands and HTML's entities are accepted."""
     body = "<r><pubDate>1</pubDate><l>?a=1&b=2&nbsp;&lt;</l><![CDATA[a&b]]></r>"
     field = {"css": "pubDate", "type": "integer"}
     found = scrape(
@@ -216,14 +216,14 @@ def test_xml_keeps_case_and_accepts_stray_ampersands() -> None:
     ],
 )
 def test_xml_entities_are_not_resolved(body: str) -> None:
-    """No file is read, no address requested, and no entity expanded exponentially."""
+    """Entities of XML are not resolved: no file is read, no URL is fetched, and no text is repeated."""
     text = str(scrape(body, "text/xml", markup="xml", fields={"a": {"css": "a"}}).items[0]["a"])
     assert "root:" not in text
     assert "aaaa" not in text
 
 
-def test_explain_gives_the_reason_of_each_missing_value() -> None:
-    """Each source without a value has its reason, and the text that was selected."""
+def test_explain_has_a_reason_for_each_missing_value() -> None:
+    """Each finding without a value has the reason and the text that was selected."""
     recipe = Recipe.from_document(
         {
             "name": "r",

@@ -1,4 +1,4 @@
-"""Selectors that are accepted are selectors that work."""
+"""Tests that selectors are translated to XPath expressions that compile."""
 
 import pytest
 from hypothesis import given
@@ -11,7 +11,7 @@ from tests.contract.documents import recipe_fields
 
 @given(field=recipe_fields())
 def test_every_field_has_one_xpath_that_compiles(field: RecipeField) -> None:
-    """Extraction evaluates XPath only, whatever the field's selector is."""
+    """The css or xpath of every field is translated to an XPath expression that compiles."""
     compile_xpath(str(xpath_of(field)))
 
 
@@ -26,7 +26,7 @@ def test_every_field_has_one_xpath_that_compiles(field: RecipeField) -> None:
     ],
 )
 def test_css_selector_is_translated_to_xpath(css: str, found: list[str | None]) -> None:
-    """The pseudo-elements of parsel, `::text` and `::attr()`, work beside plain CSS."""
+    """Standard CSS and parsel's pseudo-elements `::text` and `::attr()` select the expected nodes."""
     page = etree.HTML('<h1>Faust</h1><a href="/1">more</a><p class="price">£51.77</p>', None)
     nodes = page.xpath(css_to_xpath(css))
     assert [str(node) if isinstance(node, str) else None for node in nodes] == found
@@ -34,5 +34,5 @@ def test_css_selector_is_translated_to_xpath(css: str, found: list[str | None]) 
 
 @pytest.mark.parametrize("expression", ["//a", "string(//a)", "count(//a) > 1", "//a/@href", "'text'"])
 def test_xpath_of_any_type_compiles(expression: str) -> None:
-    """XPath 1.0 has node sets, strings, numbers and booleans."""
+    """Expressions of all result types of XPath 1.0 compile: node set, string, number and boolean."""
     assert compile_xpath(expression) is not None

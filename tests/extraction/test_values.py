@@ -1,4 +1,4 @@
-"""Conversion of texts to types, in the notations of many countries, or an error."""
+"""Tests that texts are converted to each type, and that other texts raise ConversionError."""
 
 from contextlib import suppress
 
@@ -16,7 +16,7 @@ PAGE = "https://shop.example/books/1"
 
 
 def read(text: str, as_type: FieldType, page_url: str = PAGE, **notation: str) -> values.Value:
-    """Return a text converted to a type, with this locale and decimal separator."""
+    """Return a text converted to this type; `notation` contains the locale or the decimal separator."""
     field = RecipeField.model_validate({"xpath": ".", "type": as_type, **notation})
     return values.read(text, field, page_url)
 
@@ -37,7 +37,7 @@ def read(text: str, as_type: FieldType, page_url: str = PAGE, **notation: str) -
         ("$.99", 0.99),
         ("No.5", 5),
         ("SKU-123", 123),
-        # English, German, French, Swiss, Indian
+        # English, German, French, Swiss and Indian notations
         ("1,234.56", 1234.56),
         ("1,234", 1234),
         ("1,234,567", 1234567),
@@ -55,13 +55,13 @@ def read(text: str, as_type: FieldType, page_url: str = PAGE, **notation: str) -
         # A single comma separates thousands, and a single point separates decimals
         ("12,345", 12345),
         ("12.345", 12.345),
-        # Identifiers keep all their digits
+        # All digits of a long number are kept
         ("9223372036854775807", 2**63 - 1),
         ("1234567890123456789", 1234567890123456789),
     ],
 )
 def test_number_is_read_in_the_notations_of_many_countries(text: str, number: float) -> None:
-    """Thousands and decimals are separated by one country's rules; whole numbers become integers."""
+    """Numbers in the notations of many countries are read; a whole number becomes an integer."""
     value = read(text, FieldType.NUMBER, PAGE)
     assert value == number
     assert type(value) is type(number)
@@ -88,20 +88,20 @@ def test_number_is_read_in_the_notations_of_many_countries(text: str, number: fl
     ],
 )
 def test_text_without_exactly_one_number_is_conversion_error(text: str, why: str) -> None:
-    """A date, a version or a list is not a number: an error is better than a wrong value."""
+    """A text without exactly one number, for example a date or a list, raises ConversionError."""
     with pytest.raises(ConversionError, match=why):
         read(text, FieldType.NUMBER, PAGE)
 
 
 @pytest.mark.parametrize(("text", "number"), [("7", 7), ("1,234 pages", 1234), ("3.0", 3), ("-2", -2)])
 def test_integer_is_read(text: str, number: int) -> None:
-    """Also if it is written with decimals, as XPath's count() does."""
+    """An integer is read from its digits, even with a thousands separator, decimals of 0 or other text."""
     assert read(text, FieldType.INTEGER, PAGE) == number
 
 
 @pytest.mark.parametrize("text", ["3.5", "0,1", "99999999999999999999"])
 def test_number_with_decimals_is_not_an_integer(text: str) -> None:
-    """Nothing is rounded or cut."""
+    """A number with decimals or of more than 64 bits raises ConversionError in an integer field."""
     with pytest.raises(ConversionError, match="is not an integer of 64 bits"):
         read(text, FieldType.INTEGER, PAGE)
 
@@ -119,12 +119,12 @@ def test_number_with_decimals_is_not_an_integer(text: str) -> None:
     ],
 )
 def test_boolean_is_read_in_upper_and_lower_case(text: str, value: bool) -> None:
-    """true/false, yes/no, on/off, 1/0."""
+    """The words true, yes, on, 1 and false, no, 0 are read as booleans in any letter case."""
     assert read(text, FieldType.BOOLEAN, PAGE) is value
 
 
 def test_other_text_is_not_a_boolean() -> None:
-    """The error message quotes the text, cut to a readable length."""
+    """Another text raises ConversionError; the message quotes only the beginning of a long text."""
     with pytest.raises(ConversionError, match="'perhaps' is neither true nor false"):
         read("perhaps", FieldType.BOOLEAN, PAGE)
     with pytest.raises(ConversionError) as raised:
@@ -142,18 +142,18 @@ def test_other_text_is_not_a_boolean() -> None:
     ],
 )
 def test_url_is_made_absolute(text: str, url: str) -> None:
-    """A link in the results works without the page that it came from."""
+    """A relative URL is resolved against the URL of the page."""
     assert read(text, FieldType.URL, PAGE) == url
 
 
 def test_invalid_url_is_conversion_error() -> None:
-    """An invalid URL is a ConversionError, not an unexpected exception."""
+    """An invalid URL raises ConversionError."""
     with pytest.raises(ConversionError, match="is not a URL"):
         read("http://[broken", FieldType.URL, PAGE)
 
 
 def test_text_has_normalised_space_and_html_is_unchanged() -> None:
-    """Line breaks and indentation belong to the page's markup, and are kept only in html."""
+    """In a text, each run of white space becomes one space; in html, white space is unchanged."""
     assert read("  a\n\t b\u00a0c ", FieldType.TEXT, PAGE) == "a b c"
     assert read("<b> a </b>", FieldType.HTML, PAGE) == "<b> a </b>"
     assert normalise_space(" \n ") == ""
@@ -162,7 +162,7 @@ def test_text_has_normalised_space_and_html_is_unchanged() -> None:
 @settings(deadline=None)
 @given(text=st.text() | st.text("0123456789.,'- +eE£\u202f", max_size=40), as_type=st.sampled_from(FieldType))
 def test_any_text_is_converted_or_conversion_error(text: str, as_type: FieldType) -> None:
-    """No text on a page raises another exception."""
+    """Any text is converted to the type or raises ConversionError, and no other exception."""
     with suppress(ConversionError):
         read(text, as_type, PAGE)
 
@@ -170,13 +170,13 @@ def test_any_text_is_converted_or_conversion_error(text: str, as_type: FieldType
 @settings(deadline=None)
 @given(st.integers(-(2**63) + 1, 2**63 - 1))
 def test_every_integer_of_64_bits_is_exact(number: int) -> None:
-    """Plain, and with commas between the thousands."""
+    """Every integer of 64 bits is read exactly, with or without commas between the thousands."""
     assert read(str(number), FieldType.INTEGER, PAGE) == number
     assert read(f"{number:,}", FieldType.INTEGER, PAGE) == number
 
 
 def test_megabyte_of_digits_takes_linear_time() -> None:
-    """A hostile megabyte costs one search through it, not one search from each character."""
+    """Hostile texts of a megabyte raise ConversionError; with quadratic time, the test would take hours."""
     for text in ("1" * 1_000_000 + ",1,1", "1,111" * 200_000, "1 " * 500_000, "1.1." * 250_000):
         with pytest.raises(ConversionError):
             read(text, FieldType.NUMBER, PAGE)
@@ -197,10 +197,10 @@ def test_megabyte_of_digits_takes_linear_time() -> None:
         (",5", {"decimal": ","}, 0.5),
     ],
 )
-def test_decimal_separator_or_locale_decides_the_number(
+def test_decimal_separator_or_locale_determines_the_number(
     text: str, notation: dict[str, str], number: float
 ) -> None:
-    """The given decimal separator wins, then the locale's."""
+    """A number is read with the field's decimal separator, or else with that of its locale."""
     assert read(text, FieldType.NUMBER, **notation) == number
 
 
@@ -209,7 +209,7 @@ def test_decimal_separator_or_locale_decides_the_number(
     [("1.5", {"locale": "de"}), ("1,5", {"locale": "en"}), ("1,234.5", {"decimal": ","})],
 )
 def test_number_that_contradicts_its_locale_is_conversion_error(text: str, notation: dict[str, str]) -> None:
-    """An error is better than a value ten or a thousand times too large."""
+    """A number in the notation of another locale raises ConversionError."""
     with pytest.raises(ConversionError, match="contains no number"):
         read(text, FieldType.NUMBER, **notation)
 
@@ -225,13 +225,13 @@ def test_number_that_contradicts_its_locale_is_conversion_error(text: str, notat
     ],
 )
 def test_json_number_ignores_the_locale(number: float, as_type: str, value: object) -> None:
-    """JSON has one notation of numbers; other types are converted from the number's text."""
+    """The locale does not change a JSON number. For the type text, no value is returned."""
     field = RecipeField.model_validate({"jmespath": "a", "type": as_type, "locale": "de"})
     assert values.read_number(number, field) == value
 
 
 @pytest.mark.parametrize("number", [1.5, 2**70, float("inf")])
 def test_json_number_with_decimals_is_not_an_integer(number: float) -> None:
-    """Nothing is rounded."""
+    """A JSON number with decimals or of more than 64 bits raises ConversionError in an integer field."""
     with pytest.raises(ConversionError, match="is not an integer"):
         values.read_number(number, RecipeField(jmespath="a", type=FieldType.INTEGER))

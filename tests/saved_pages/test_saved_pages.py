@@ -1,4 +1,4 @@
-"""Saved pages: each directory here is a test, with a page, a recipe, and the items that the recipe finds."""
+"""Tests recipes on saved pages. Each directory here contains a page, a recipe, and the expected result."""
 
 import json
 import re
@@ -12,28 +12,28 @@ from extraction.extract import extract
 from extraction.page import SavedPage
 
 HERE = Path(__file__).parent
-CASES = sorted(place.parent for place in HERE.glob("*/recipe.yaml"))
+CASES = sorted(recipe.parent for recipe in HERE.glob("*/recipe.yaml"))
 KINDS = {"documentation", "product", "listing", "article", "table", "forum", "api", "feed"}
 
 
 def saved_page(case: Path) -> SavedPage:
-    """Return the page of a case."""
+    """Return the page in the directory `case`."""
     [path] = case.glob("page.*")
     meta = json.loads((case / "meta.json").read_text(encoding="utf-8"))
     return SavedPage(meta["url"], meta["content_type"], path.read_bytes())
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_saved_page_gives_expected_items(case: Path) -> None:
-    """Items, warnings and the next page's URL, exactly, down to the order of the fields."""
+def test_recipe_has_the_expected_result_on_its_saved_page(case: Path) -> None:
+    """Items, order of fields, warnings and next URL are exactly those of expected.json."""
     found = extract(load_recipe(case / "recipe.yaml"), saved_page(case))
     expected = (case / "expected.json").read_text(encoding="utf-8")
     assert json.dumps(found._asdict(), indent=2, ensure_ascii=False) + "\n" == expected
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_explain_gives_what_extract_gives(case: Path) -> None:
-    """`scrapeq recipe try` shows what the worker does, and has a reason for every source without a value."""
+def test_explain_has_the_same_result_as_extract(case: Path) -> None:
+    """`explain` returns the same items as `extract`, and a reason for every source without a value."""
     recipe, page = load_recipe(case / "recipe.yaml"), saved_page(case)
     explained = explain(recipe, page)
     assert explained.error is None
@@ -43,13 +43,13 @@ def test_explain_gives_what_extract_gives(case: Path) -> None:
 
 
 def test_saved_pages_cover_all_kinds() -> None:
-    """Every kind of page has several examples."""
+    """There are at least 30 saved pages, and every kind of page is among them."""
     assert len(CASES) >= 30
     assert {case.name.partition("-")[0] for case in CASES} == KINDS
 
 
-def test_every_page_taken_from_elsewhere_is_named_with_its_licence() -> None:
-    """Pages by other authors are in the README's table; all others were written for this directory."""
+def test_every_page_by_another_author_is_listed_with_its_licence() -> None:
+    """The table of the README lists exactly the pages by other authors (those of Python and libffi)."""
     readme = (HERE / "README.md").read_text(encoding="utf-8")
     named = set(re.findall(r"^\| `([\w-]+)`", readme, re.MULTILINE))
     assert named == {case.name for case in CASES if re.search(r"-(?:python|libffi)-", case.name)}
