@@ -19,7 +19,7 @@ from google.cloud.pubsub_v1 import SubscriberClient
 import localpubsub
 from tests.images.container import Container, is_read_only, running
 from tests.images.dockerfile_build import APP, Image
-from tests.repository.lock_files import locked, normal
+from tests.repository.lock_files import locked, normalized
 from tests.repository.tree import package_closure
 from tests.servers.pushes import job, push
 from tests.servers.site import PendingRequest, Site, http
@@ -60,7 +60,9 @@ def test_installed_packages_are_exactly_those_of_the_lock(
     image: Image, service: str, show: Callable[[str], None]
 ) -> None:
     """The image contains exactly the packages of the service's lock. The test prints the sizes."""
-    installed = {normal(package.metadata["Name"]) for package in distributions(path=[str(packages(image))])}
+    installed = {
+        normalized(package.metadata["Name"]) for package in distributions(path=[str(packages(image))])
+    }
     assert installed <= locked(service).keys()
     # pycparser is locked with a marker that excludes it on some machines.
     assert locked(service).keys() - installed <= {"pycparser"}

@@ -1,1 +1,1 @@
-"""What the repository promises of itself: arrows, purity, names, documentation, locks."""
+"""Tests the repository itself: imports between packages, purity, names, documentation and lock files."""

@@ -1,4 +1,4 @@
-"""The commands that a Markdown text shows, and whether the command line knows them."""
+"""Finds the commands in a Markdown text and checks whether the command line has them."""
 
 import re
 import shlex
@@ -6,13 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 FENCED = re.compile(r"^```(?:sh|bash|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-
-
 INLINE = re.compile(r"`((?:make|scrapeq) [^`\n]+)`")
 
 
 def commands(text: str) -> Iterator[list[str]]:
-    """Yield every command line of a text's `sh` blocks and inline code, as words."""
+    """Yield the words of every command in a text's `sh` blocks and inline code."""
     blocks = "\n".join(match[1] for match in FENCED.finditer(text)).replace("\\\n", " ")
     for line in [*blocks.splitlines(), *(match[1] for match in INLINE.finditer(text))]:
         words = shlex.split(line.removeprefix("$ "), comments=True)
@@ -20,7 +18,7 @@ def commands(text: str) -> Iterator[list[str]]:
 
 
 def split(words: list[str]) -> Iterator[list[str]]:
-    """Yield the commands of one line, without leading assignments."""
+    """Yield the commands of one line, without leading assignments of variables."""
     command: list[str] = []
     for word in [*words, ";"]:
         if word in {"&&", "||", "|", ";", "&"}:
@@ -36,33 +34,33 @@ class Parameter(Protocol):
 
     @property
     def opts(self) -> list[str]:
-        """Its names, as `--limit`."""
+        """The names of the parameter, for example `--limit`."""
 
     @property
     def secondary_opts(self) -> list[str]:
-        """The names that switch it off, as `--no-limit`."""
+        """The names that switch the option off, for example `--no-limit`."""
 
 
 class Command(Protocol):
-    """A command, as click describes it; a group has `commands` too."""
+    """A command, as click describes it; a group also has the attribute `commands`."""
 
     @property
     def params(self) -> Sequence[Parameter]:
-        """Its options and arguments."""
+        """The options and arguments of the command."""
 
 
-def misunderstood(command: Command, arguments: list[str]) -> list[str]:
-    """Return the words that are neither subcommands nor options of theirs."""
-    wrong = []
+def unknown_words(command: Command, arguments: list[str]) -> list[str]:
+    """Return the words in `arguments` that are unknown subcommands or unknown options."""
+    unknown = []
     for word in arguments:
         options = {
             name for parameter in command.params for name in [*parameter.opts, *parameter.secondary_opts]
         }
         options |= {"--help"}
         if word.startswith("-"):
-            wrong += [] if word.split("=")[0] in options else [word]
+            unknown += [] if word.split("=")[0] in options else [word]
         elif (inner := getattr(command, "commands", None)) is not None:
             if word not in inner:
-                return [*wrong, word]
+                return [*unknown, word]
             command = inner[word]
-    return wrong
+    return unknown

@@ -1,4 +1,4 @@
-"""Read the lock files in locks/."""
+"""Reads the lock files in locks/."""
 
 import re
 from functools import cache
@@ -12,14 +12,19 @@ REQUIREMENT = re.compile(
 
 
 class Pin(NamedTuple):
-    """One locked requirement: what stands after its name, and its hashes."""
+    """One locked requirement.
+
+    Attributes:
+        constraint: the version, for example ``==2.3.1``.
+        hashes: the permitted hashes of its files, for example ``sha256:…``.
+    """
 
     constraint: str
     hashes: tuple[str, ...]
 
 
-def normal(name: str) -> str:
-    """Return a distribution's name as PEP 503 compares them."""
+def normalized(name: str) -> str:
+    """Return a distribution's name in the normalized form of PEP 503."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
@@ -35,5 +40,5 @@ def locked(lock: str) -> dict[str, Pin]:
         requirement, *hashes = line.split("--hash=")
         match = REQUIREMENT.fullmatch(requirement.strip())
         assert match, f"not a requirement: {line[:80]}"
-        pins[normal(match["name"])] = Pin(match["constraint"], tuple(each.strip() for each in hashes))
+        pins[normalized(match["name"])] = Pin(match["constraint"], tuple(each.strip() for each in hashes))
     return pins

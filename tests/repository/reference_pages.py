@@ -1,6 +1,6 @@
-"""The parts of docs/reference/ that are made from the code: `make reference` writes them.
+"""Generates parts of docs/reference/ from the code: `make reference` writes them.
 
-A part stands between `<!-- name -->` and `<!-- /name -->`; all other text of a page is written by hand.
+A generated part is between `<!-- name -->` and `<!-- /name -->`; the other text of a page is written by hand.
 """
 
 import json
@@ -49,11 +49,11 @@ def outcomes() -> str:
 
 
 def statuses_of(outcome: Outcome) -> list[int]:
-    """Return the HTTP statuses with which a push can end that has this outcome."""
-    own = {status_of(reason) for reason in Reason if REASON_MEANINGS[reason].outcome is outcome} or {
+    """Return the possible HTTP statuses of a push with this outcome."""
+    statuses = {status_of(reason) for reason in Reason if REASON_MEANINGS[reason].outcome is outcome} or {
         OUTCOME_MEANINGS[outcome].status
     }
-    return sorted(own)
+    return sorted(statuses)
 
 
 def commands() -> str:
@@ -69,7 +69,7 @@ def _sections(command: Any, path: list[str]) -> Iterator[str]:  # noqa: ANN401 -
         yield from _sections(each, [*path, name])
 
 
-def _section(command: Any, path: list[str]) -> str:  # noqa: ANN401 - as above
+def _section(command: Any, path: list[str]) -> str:  # noqa: ANN401 - typer has its own click, without types
     arguments = [each for each in command.params if each.param_type_name == "argument"]
     options = [each for each in command.params if each.param_type_name == "option"]
     usage = " ".join([*path, *(["[OPTIONS]"] if options else []), *map(_argument_name, arguments)])
@@ -85,15 +85,15 @@ def _section(command: Any, path: list[str]) -> str:  # noqa: ANN401 - as above
     return "\n\n".join(parts)
 
 
-def _argument_name(argument: Any) -> str:  # noqa: ANN401 - as above
+def _argument_name(argument: Any) -> str:  # noqa: ANN401 - typer has its own click, without types
     return str(argument.metavar or argument.name.upper())
 
 
-def _option_name(option: Any) -> str:  # noqa: ANN401 - as above
+def _option_name(option: Any) -> str:  # noqa: ANN401 - typer has its own click, without types
     return " ".join([*option.opts, *([option.metavar] if option.metavar else [])])
 
 
-def _default(option: Any) -> str:  # noqa: ANN401 - as above
+def _default(option: Any) -> str:  # noqa: ANN401 - typer has its own click, without types
     value = option.default
     if value is None or value is False or value == "":
         return ""
@@ -145,7 +145,10 @@ def _columns(table: str) -> Callable[[], str]:
 
 
 def _cell(text: str) -> str:
-    """Return a text as a cell: a sentence, unless it begins with the value of an option (`settled: …`)."""
+    """Return the text of a table cell, with a capital letter at its start and a full stop at its end.
+
+    A text that begins with the value of an option (`settled: …`) keeps its small letter.
+    """
     sentence = " ".join(_escaped(text).split())
     starts_with_value = sentence.split(" ", 1)[0].endswith(":")
     begin = sentence[:1] if starts_with_value else sentence[:1].upper()
@@ -161,7 +164,7 @@ def _table(head: list[str], rows: Iterator[list[str]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
-#: the generated parts: page, name of the part, and the function that writes it
+#: The generated parts: maps the page and the name of a part to the function that returns its text.
 PARTS: Final[dict[tuple[Path, str], Callable[[], str]]] = {
     (REFERENCE / "outcomes-and-reasons.md", "outcomes"): outcomes,
     (REFERENCE / "outcomes-and-reasons.md", "reasons"): reasons,
@@ -174,7 +177,7 @@ PARTS: Final[dict[tuple[Path, str], Callable[[], str]]] = {
 
 
 def current(page: Path, name: str) -> str:
-    """Return a part as it stands in its page."""
+    """Return the text that a page contains now for a part."""
     _, found, rest = page.read_text(encoding="utf-8").partition(f"<!-- {name} -->\n")
     assert found, f"{page.name} has no part <!-- {name} -->"
     part, found, _ = rest.partition(f"\n<!-- /{name} -->")
@@ -183,7 +186,7 @@ def current(page: Path, name: str) -> str:
 
 
 def write() -> None:
-    """Renew every generated part."""
+    """Write every generated part into its page."""
     for (page, name), part in PARTS.items():
         begin, end = f"<!-- {name} -->\n", f"\n<!-- /{name} -->"
         old = begin + current(page, name) + end

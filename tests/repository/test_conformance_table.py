@@ -1,4 +1,4 @@
-"""The table of behaviours in localpubsub's README names a passing test for everything that it claims."""
+"""Tests that the table of behaviours in localpubsub's README agrees with the conformance tests."""
 
 import re
 
@@ -18,22 +18,22 @@ def rows() -> dict[int, list[str]]:
 
 
 @pytest.mark.parametrize("number", TESTED)
-def test_what_is_tested_is_in_the_table(number: int) -> None:
-    """If this fails, run `python -m tests.conformance.table`."""
+def test_a_tested_behaviour_is_in_the_table(number: int) -> None:
+    """Each tested behaviour has a ✓ in the table; `python -m tests.conformance.table` rewrites the table."""
     sentence, ours, *_ = rows()[number]
     assert sentence == BEHAVIOURS[number]
     assert ours == "✓"
 
 
-def test_what_is_not_tested_is_not_claimed() -> None:
-    """All 34 behaviours are in the table; one without a test says so."""
+def test_an_untested_behaviour_is_marked_in_the_table() -> None:
+    """All behaviours are in the table, and each behaviour without a test is marked `not tested`."""
     assert rows().keys() == BEHAVIOURS.keys()
     for number in BEHAVIOURS.keys() - set(TESTED):
         assert rows()[number][1] == "not tested"
 
 
-def test_a_docstring_names_behaviours() -> None:
-    """A docstring may begin with one behaviour number or with several."""
+def test_behaviour_numbers_are_read_from_a_docstring() -> None:
+    """One or several behaviour numbers are read from the start of a docstring."""
     assert named_behaviours("Behaviour 7: ids.") == {7}
     assert named_behaviours("Behaviours 13, 21 and 26: silence.") == {13, 21, 26}
     assert named_behaviours("A test of ours, after 7: nothing.") == set()
@@ -41,6 +41,6 @@ def test_a_docstring_names_behaviours() -> None:
 
 
 def test_the_table_is_written_between_its_marks() -> None:
-    """Writing the table twice changes nothing."""
+    """The text between the marks is replaced, and replacing it again changes nothing."""
     once = replace_table(f"before\n{BEGIN}\nold\n{END}\nafter", "new")
     assert once == f"before\n{BEGIN}\nnew\n{END}\nafter" == replace_table(once, "new")

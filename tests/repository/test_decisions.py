@@ -1,4 +1,4 @@
-"""Decision records have a date, a status and what decided, and the index lists them all."""
+"""Tests that each decision record has a date, a status and a reason, and that the index lists all records."""
 
 import re
 from pathlib import Path
@@ -17,12 +17,12 @@ HEAD = re.compile(
 
 @pytest.mark.parametrize("record", RECORDS, ids=shown)
 def test_a_record_begins_with_its_date_status_and_reason(record: Path) -> None:
-    """A reader sees at once how old a decision is, whether it holds, and what decided."""
+    """A record begins with a title and a table of its date, its status and what decided."""
     assert HEAD.match(record.read_text(encoding="utf-8"))
 
 
 def test_the_index_lists_every_record_with_its_date() -> None:
-    """The index is complete, and its dates are those of the records."""
+    """The index lists exactly the existing records, with the same dates."""
     index = (FOLDER / "README.md").read_text(encoding="utf-8")
     listed = {
         (name, date)

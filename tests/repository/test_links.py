@@ -1,6 +1,6 @@
-"""Links in Markdown lead somewhere: files exist, anchors exist, and tests and files that pages name exist.
+"""Tests that the files, headings and tests to which Markdown pages link, or which they name, exist.
 
-This needs no site and no network. Links to the web are not followed.
+The tests need neither the built site nor a network. Links to the web are not followed.
 """
 
 import ast
@@ -23,9 +23,9 @@ FOLDERS = (
     "|scripts|terraform|tests|benchmarks|docs|crawls|locks"
 )
 NAMED_FILE = re.compile(rf"`((?:{FOLDERS})/[\w./-]*)`")
-#: files that a reader makes, or names with a placeholder
+#: Files that a reader of the documentation creates, and names with a placeholder.
 EXAMPLES = {"crawls/NAME.yaml", "crawls/books.yaml", "terraform/prod.tfvars"}
-#: pages about the past: they name files that are gone
+#: Pages about the past, which name files that no longer exist.
 HISTORY = {"CHANGELOG.md"}
 
 
@@ -35,24 +35,24 @@ def markdown_files() -> list[Path]:
 
 
 def prose(text: str) -> str:
-    """Return a page without its blocks of code."""
+    """Return the text of a page without its code blocks."""
     return FENCE.sub("", text)
 
 
 def links_of(text: str) -> list[str]:
-    """Return the targets of a page's links, without those in code."""
+    """Return the targets of a page's links; links within code are ignored."""
     return LINK.findall(CODE.sub("", prose(text)))
 
 
 def slug(heading: str) -> str:
-    """Return the anchor of a heading as GitHub makes it; mkdocs.yml sets the same for the site."""
+    """Return the anchor that GitHub gives a heading; mkdocs.yml configures the same for the site."""
     plain = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", heading).replace("`", "")
     return re.sub(r"[^\w\- ]", "", plain.strip().lower()).replace(" ", "-")
 
 
 @cache
 def anchors_of(path: Path) -> frozenset[str]:
-    """Return the anchors of a page; a repeated heading gets a number, as on GitHub."""
+    """Return the anchors of a page; as on GitHub, a number is appended for a repeated heading."""
     anchors, counts = set[str](), dict[str, int]()
     for heading in HEADING.findall(prose(path.read_text(encoding="utf-8"))):
         name = slug(heading)
@@ -63,7 +63,7 @@ def anchors_of(path: Path) -> frozenset[str]:
 
 
 class Broken(NamedTuple):
-    """A link that leads nowhere."""
+    """A link whose target does not exist."""
 
     page: str
     target: str
@@ -86,14 +86,14 @@ def broken_links(path: Path, text: str) -> list[Broken]:
 
 
 def test_every_relative_link_leads_to_a_file_and_a_heading() -> None:
-    """A reader of any page can follow its links, on GitHub and on the site."""
+    """Each relative link of each Markdown page leads to an existing file and an existing heading."""
     pages = markdown_files()
     assert len(pages) > 30
     assert [fault for path in pages for fault in broken_links(path, path.read_text(encoding="utf-8"))] == []
 
 
 def test_every_test_that_a_page_names_exists() -> None:
-    """A promise that names its test stays true when the test is renamed."""
+    """Each test that a Markdown page names as `file::test` exists."""
     named = {
         (shown(page), file, test)
         for page in markdown_files()
@@ -106,7 +106,7 @@ def test_every_test_that_a_page_names_exists() -> None:
 
 @cache
 def functions_of(file: str) -> frozenset[str]:
-    """Return the names of a file's functions and methods; none if the file does not exist."""
+    """Return the names of a file's functions and methods; an empty set if the file does not exist."""
     path = ROOT / file
     if not path.is_file():
         return frozenset()
@@ -118,7 +118,7 @@ def functions_of(file: str) -> frozenset[str]:
 
 
 def test_every_file_that_a_page_names_exists() -> None:
-    """A path in code font that begins with a folder of ours is a file or a folder."""
+    """Each path in code font that begins with a folder of the repository is a file or a folder."""
     missing = {
         (shown(page), name)
         for page in markdown_files()
@@ -145,7 +145,7 @@ def test_every_file_that_a_page_names_exists() -> None:
     ],
 )
 def test_a_broken_link_is_reported(text: str, why: list[str]) -> None:
-    """The check itself can fail; anchors are those of the file on disk."""
+    """A link to a missing file or heading is reported; links to the web and links in code are ignored."""
     assert [fault.why for fault in broken_links(ROOT / "README.md", text)] == why
 
 
@@ -159,6 +159,6 @@ def test_a_broken_link_is_reported(text: str, why: list[str]) -> None:
         ("under_score", "under_score"),
     ],
 )
-def test_an_anchor_is_spelled_as_github_spells_it(heading: str, anchor: str) -> None:
-    """Punctuation goes, each space becomes a hyphen."""
+def test_an_anchor_has_the_form_that_github_uses(heading: str, anchor: str) -> None:
+    """In an anchor letters are small, punctuation is removed, and each space becomes a hyphen."""
     assert slug(heading) == anchor

@@ -1,4 +1,4 @@
-"""The lock files pin what is installed, with hashes, and agree with pyproject.toml and with each other."""
+"""Tests that the lock files pin versions with hashes and agree with pyproject.toml and with each other."""
 
 import re
 import tomllib
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.repository.lock_files import REQUIREMENT, locked, normal
+from tests.repository.lock_files import REQUIREMENT, locked, normalized
 from tests.repository.tree import EVERYTHING, PACKAGES, ROOT
 
 LOCKS = ("dev", "dispatcher", "worker")
@@ -15,16 +15,16 @@ LOCKS = ("dev", "dispatcher", "worker")
 
 @cache
 def project() -> dict[str, Any]:
-    """Return pyproject.toml."""
+    """Return the content of pyproject.toml."""
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def direct(*extras: str) -> set[str]:
-    """Return the names of the project's direct requirements, without itself."""
+    """Return the names of the project's direct requirements, including those of `extras`."""
     optional = project()["project"]["optional-dependencies"]
     lines = [*project()["project"]["dependencies"], *(line for extra in extras for line in optional[extra])]
     matches = [match for line in lines if (match := REQUIREMENT.match(line))]
-    return {normal(match["name"]) for match in matches} - {"scrapeq"}
+    return {normalized(match["name"]) for match in matches} - {"scrapeq"}
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -38,8 +38,8 @@ def test_every_requirement_is_pinned_with_hashes(lock: str) -> None:
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_a_lock_names_no_place(lock: str) -> None:
-    """No package index is named: the installing machine chooses it."""
+def test_a_lock_names_no_package_index(lock: str) -> None:
+    """A lock file contains no URLs and no pip options, so that the installing machine chooses the index."""
     text = (ROOT / "locks" / f"{lock}.txt").read_text(encoding="utf-8")
     assert (
         re.findall(r"\w+://\S+|^\s*-[a-z-]+|\s@\s\S+", re.sub(r"#.*|--hash=", "", text), re.MULTILINE) == []
@@ -59,22 +59,22 @@ def test_a_service_has_its_direct_requirements(service: str) -> None:
 
 
 @pytest.mark.parametrize("service", ["dispatcher", "worker"])
-def test_a_service_runs_what_was_tested(service: str) -> None:
-    """The images hold the same versions as the environment of the tests."""
+def test_a_service_has_the_tested_versions(service: str) -> None:
+    """The lock file of a service has the same versions and hashes as that of the test environment."""
     tested = {name: locked("dev").get(name) for name in locked(service)}
     assert locked(service) == tested
 
 
 @pytest.mark.parametrize("service", ["dispatcher", "worker"])
-def test_a_service_holds_nothing_of_development(service: str) -> None:
-    """An image contains no tools for development."""
+def test_a_service_has_no_development_tools(service: str) -> None:
+    """The lock file of a service contains no test tools, linters or packages of the console."""
     assert (
         locked(service).keys() & {"pytest", "hypothesis", "mypy", "ruff", "typer", "rich", "aiohttp"} == set()
     )
 
 
 def test_every_package_is_installed_and_checked() -> None:
-    """The wheel, the type checker and the linter know every package."""
+    """Every package is listed in the settings of the wheel, the type checker and the linter."""
     tools = project()["tool"]
     assert set(tools["hatch"]["build"]["targets"]["wheel"]["packages"]) == set(PACKAGES)
     assert set(tools["mypy"]["packages"]) == set(EVERYTHING)

@@ -1,4 +1,8 @@
-"""Files that are called pure use no network, file, process, environment or clock."""
+"""Tests that pure modules use no network, file system, process, environment variable or clock.
+
+A module must be pure if its docstring contains `Pure.` or `Pure:`, if it is in contract/, or if it is listed
+here.
+"""
 
 import ast
 from collections.abc import Iterable
@@ -9,7 +13,7 @@ import pytest
 
 from tests.repository.tree import PACKAGES, ROOT, imports, parsed, shown, sources
 
-# The rules of the broker: folders and files of localpubsub whose functions take the time and the bytes as
+# Folders and files of localpubsub that must be pure: their functions get the time and their input data as
 # arguments.
 LOCALPUBSUB_FOLDERS = ("backlog", "resources")
 LOCALPUBSUB_FILES = (
@@ -24,9 +28,9 @@ LOCALPUBSUB_FILES = (
     "push/window",
     "storage/transaction",
 )
-# google.protobuf and google.pubsub_v1.types are data: what crosses a wire, not a wire.
-DATA = ("google.protobuf", "google.pubsub_v1")
-EFFECTS = {
+# Imports of these packages are allowed, because pure code uses only their message types, which do no I/O.
+ALLOWED_PACKAGES = ("google.protobuf", "google.pubsub_v1")
+IMPURE_MODULES = {
     "aiohttp", "asyncio", "concurrent", "contextvars", "ctypes", "fcntl", "flask", "functions_framework",
     "gevent", "getpass", "glob", "google", "grpc", "gunicorn", "http", "locale", "mmap",
     "multiprocessing",
@@ -35,10 +39,10 @@ EFFECTS = {
     "subprocess", "tempfile", "threading", "urllib3", "uuid", "uvloop",
     "logging.config", "logging.handlers", "urllib.error", "urllib.request",
 }  # fmt: skip
-# A path or the interpreter's name is a value where commands are put together; the core needs neither.
-CORE = {"contract", "localpubsub"}
-NEARLY_VALUES = {"pathlib", "sys"}
-CALLS = {
+# Pure code may use pathlib and sys, for example to build command lines, except in these two packages.
+STRICT_PACKAGES = {"contract", "localpubsub"}
+IMPURE_IN_STRICT_PACKAGES = {"pathlib", "sys"}
+IMPURE_CALLS = {
     "breakpoint", "input", "io.open", "open", "print",
     "date.today", "datetime.now", "datetime.today", "datetime.utcnow",
     "time.localtime", "time.monotonic", "time.monotonic_ns", "time.perf_counter", "time.sleep", "time.time",
@@ -47,51 +51,53 @@ CALLS = {
 
 
 def pure_files() -> list[Path]:
-    """Return the pure files: the contract, localpubsub's rules, and files whose docstring says so."""
-    declared = [path for path in sources(*PACKAGES) if says_pure(path)]
+    """Return all of contract/, the listed files of localpubsub, and each module that is declared pure."""
+    declared = [path for path in sources(*PACKAGES) if is_declared_pure(path)]
     folders = sources(*(f"localpubsub/{name}" for name in LOCALPUBSUB_FOLDERS))
     files = [ROOT / "localpubsub" / f"{name}.py" for name in LOCALPUBSUB_FILES]
     return sorted({*sources("contract"), *declared, *folders, *files})
 
 
-def says_pure(path: Path) -> bool:
-    """Return whether a module's docstring calls it pure: `… Pure.` or `Pure: …`."""
+def is_declared_pure(path: Path) -> bool:
+    """Return whether a module's docstring contains `Pure.` or `Pure:`."""
     try:
         docstring = ast.get_docstring(parsed(path)) or ""
     except SyntaxError:
-        return False  # one broken file is for its own tests to report, not for the collection of all
+        return False  # a syntax error must fail that file's own tests, not the collection of all tests
     return "Pure." in docstring.replace(":", ".").split()
 
 
-def effects(tree: ast.AST, more: Iterable[str] = ()) -> list[str]:
-    """Return the effects that a syntax tree uses; modules in `more` count as effects, too."""
+def impure_uses(tree: ast.AST, more: Iterable[str] = ()) -> list[str]:
+    """Return the impure imports and calls in a syntax tree; modules in `more` are impure, too."""
     found = []
-    outside = EFFECTS.union(more)
+    impure = IMPURE_MODULES.union(more)
     for name, line, _ in imports(tree):
         parts = name.split(".")
         prefixes = {".".join(parts[:length]) for length in range(1, len(parts) + 1)}
-        if prefixes & outside and not any(data == name or name.startswith(f"{data}.") for data in DATA):
+        is_allowed = any(name == package or name.startswith(f"{package}.") for package in ALLOWED_PACKAGES)
+        if prefixes & impure and not is_allowed:
             found.append(f"line {line}: import {name}")
     for node in ast.walk(tree):
         called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
-        if called in CALLS or ".".join(called.split(".")[-2:]) in CALLS:
+        if called in IMPURE_CALLS or ".".join(called.split(".")[-2:]) in IMPURE_CALLS:
             found.append(f"line {node.lineno}: {called}()" if isinstance(node, ast.Call) else called)
     return found
 
 
-def test_a_pure_file_reaches_for_nothing_outside() -> None:
-    """A pure file uses no effect, so a test needs nothing but values."""
+def test_pure_modules_do_not_import_or_call_impure_code() -> None:
+    """Pure modules have no side effects, so they can be tested without mocks or fixtures."""
     pure = pure_files()
-    assert [shown(path) for path in pure if not path.is_file()] == [], "listed as pure, and gone or renamed"
+    missing = [shown(path) for path in pure if not path.is_file()]
+    assert missing == [], "these files are listed as pure but do not exist (deleted or renamed?)"
     assert all(sources(f"localpubsub/{name}") for name in LOCALPUBSUB_FOLDERS), "a listed folder has no files"
-    reached = {
-        shown(path): effects(parsed(path), NEARLY_VALUES if path.relative_to(ROOT).parts[0] in CORE else ())
-        for path in pure
-    }
-    assert {path: found for path, found in reached.items() if found} == {}
+    used = {}
+    for path in pure:
+        is_strict = path.relative_to(ROOT).parts[0] in STRICT_PACKAGES
+        used[shown(path)] = impure_uses(parsed(path), IMPURE_IN_STRICT_PACKAGES if is_strict else ())
+    assert {path: found for path, found in used.items() if found} == {}
 
 
-def neighbours(path: Path) -> set[Path]:
+def imported_files(path: Path) -> set[Path]:
     """Return the files of the repository that a file imports, directly or indirectly."""
     found, new = set[Path](), {path}
     while new:
@@ -104,17 +110,17 @@ def neighbours(path: Path) -> set[Path]:
     return found - {path}
 
 
-def test_a_pure_file_reaches_for_nothing_through_others() -> None:
-    """A pure file imports no file with effects, except the listed ones of the console."""
-    effective = cache(lambda file: effects(parsed(file)))
-    reached = [
+def test_pure_modules_do_not_import_impure_modules_indirectly() -> None:
+    """No pure module imports an impure one, directly or indirectly. Modules of the console are exempt."""
+    cached_uses = cache(lambda file: impure_uses(parsed(file)))
+    used = [
         f"{shown(path)} by {shown(file)}: {found}"
         for path in pure_files()
         if "console" not in path.parts
-        for file in neighbours(path)
-        if (found := effective(file))
+        for file in imported_files(path)
+        if (found := cached_uses(file))
     ]
-    assert reached == []
+    assert used == []
 
 
 @pytest.mark.parametrize(
@@ -132,9 +138,9 @@ def test_a_pure_file_reaches_for_nothing_through_others() -> None:
         "x = open('a')",
     ],
 )
-def test_an_effect_is_seen(source: str) -> None:
-    """The check itself can fail."""
-    assert effects(ast.parse(source))
+def test_impure_code_is_detected(source: str) -> None:
+    """The check reports each of these sources as impure."""
+    assert impure_uses(ast.parse(source))
 
 
 @pytest.mark.parametrize(
@@ -148,6 +154,6 @@ def test_an_effect_is_seen(source: str) -> None:
         "from datetime import datetime\nx = datetime.fromisoformat('2026-11-22')",
     ],
 )
-def test_values_are_no_effects(source: str) -> None:
-    """Log levels, parsers, protobuf messages and times that are passed in are not effects."""
-    assert effects(ast.parse(source)) == []
+def test_pure_code_is_accepted(source: str) -> None:
+    """Uses of log levels, URL parsers, protobuf messages and time conversions are accepted as pure."""
+    assert impure_uses(ast.parse(source)) == []

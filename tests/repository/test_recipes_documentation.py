@@ -1,4 +1,4 @@
-"""The example recipes in docs/reference/recipes.md give the items that the page shows."""
+"""Tests that each example recipe in docs/reference/recipes.md extracts exactly the items printed below it."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from contract.fields import FieldType, Locale, SimpleTransform, Transform
 from contract.recipe import Recipe, RecipeField
 from extraction.extract import extract
 from extraction.page import SavedPage
-from tests.repository.documented_commands import commands, misunderstood
+from tests.repository.documented_commands import commands, unknown_words
 from tests.repository.tree import ROOT
 
 TEXT = (ROOT / "docs" / "reference" / "recipes.md").read_text(encoding="utf-8")
@@ -36,21 +36,21 @@ EXAMPLES = [
 ]
 
 
-def test_every_recipe_shown_is_an_example() -> None:
-    """No recipe is shown without its page and its items."""
+def test_every_yaml_block_has_a_page_and_its_items() -> None:
+    """Each recipe in the documentation has a page above it and the extracted items below it."""
     assert len(EXAMPLES) == TEXT.count("```yaml\n") >= 10
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.recipe.splitlines()[0])
-def test_an_example_gives_the_items_it_shows(example: Example) -> None:
-    """A reader can copy the recipe."""
+def test_example_recipe_extracts_the_documented_items(example: Example) -> None:
+    """The recipe is valid and extracts exactly the documented items."""
     recipe = read_recipe(example.recipe.encode(), "example.yaml")
     page = SavedPage("https://example.com/", example.content_type, example.page.encode())
     assert extract(recipe, page).items == example.items
 
 
 def test_every_key_is_documented_and_used_in_an_example() -> None:
-    """The page explains every key of a recipe, and its examples use them."""
+    """The documentation explains every key, type and transform of a recipe; its examples use nearly all."""
     names = {*Recipe.model_fields, *RecipeField.model_fields, *Transform.model_fields}
     names |= {*map(str, FieldType), *map(str, SimpleTransform)}
     assert {name for name in names if not re.search(rf"`{{?{name}\b|`[\w`, ]*`{name}`", TEXT)} == set()
@@ -60,16 +60,16 @@ def test_every_key_is_documented_and_used_in_an_example() -> None:
 
 
 def test_every_locale_is_listed() -> None:
-    """The page lists every locale as a recipe spells it."""
+    """The documentation lists every value of the key `locale`."""
     assert {locale for locale in Locale if f"`{locale}`" not in TEXT} == set()
 
 
-def test_the_commands_shown_exist() -> None:
-    """`scrapeq` accepts the commands and options that the page shows."""
-    import typer  # noqa: PLC0415 - for this alone
+def test_the_documented_commands_exist() -> None:
+    """`scrapeq` has each command and option in docs/reference/recipes.md."""
+    import typer  # noqa: PLC0415 - imported here because no other test of this module needs it
 
-    from console.cli.commands import app  # noqa: PLC0415 - half a second of imports
+    from console.cli.commands import app  # noqa: PLC0415 - imported here because the import takes half a second
 
     shown = [words[1:] for words in commands(TEXT) if words[0] == "scrapeq"]
     assert len(shown) >= 4
-    assert [misunderstood(typer.main.get_command(app), words) for words in shown] == [[]] * len(shown)
+    assert [unknown_words(typer.main.get_command(app), words) for words in shown] == [[]] * len(shown)

@@ -1,4 +1,4 @@
-"""The reference pages say what the code says."""
+"""Tests that the reference pages agree with the code."""
 
 import ast
 import re
@@ -18,13 +18,13 @@ ROW = re.compile(r"^\| `(\w+)` \|", re.MULTILINE)
 
 
 @pytest.mark.parametrize(("page", "name"), PARTS, ids=[f"{page.name}-{name}" for page, name in PARTS])
-def test_a_generated_part_is_what_the_code_gives(page: Path, name: str) -> None:
-    """If this fails, run `make reference` and commit the result."""
+def test_a_generated_part_is_up_to_date(page: Path, name: str) -> None:
+    """Each generated part of a page has the text that `make reference` would write."""
     assert current(page, name) == PARTS[page, name](), "run `make reference` and commit the result"
 
 
 def test_every_reason_and_outcome_is_documented() -> None:
-    """The page lists the whole closed set, and each reason has a meaning and a remedy."""
+    """The page lists every reason and every outcome, and each reason has a meaning and a remedy."""
     text = (REFERENCE / "outcomes-and-reasons.md").read_text(encoding="utf-8")
     assert set(ROW.findall(text)) >= {*Reason, *Outcome}
     assert set(REASON_MEANINGS) == set(Reason)
@@ -39,14 +39,14 @@ def test_every_reason_and_outcome_is_documented() -> None:
     [("Job", Job), ("Job attributes", JobAttributes), ("Outcome", OutcomeRecord)],
 )
 def test_every_field_of_a_message_is_documented(section: str, model: type[BaseModel]) -> None:
-    """The tables of messages.md list the fields of the models, and no others."""
+    """The tables of messages.md list exactly the fields of the models."""
     documented = set(ROW.findall(section_of("messages.md", section)))
     extra = {"version"} if model is JobAttributes else set[str]()
     assert documented == set(model.model_fields) | extra
 
 
 def test_every_attribute_of_a_dead_letter_is_documented() -> None:
-    """The worker adds the attributes that the page lists."""
+    """The page lists every attribute that the worker adds to a dead letter."""
     record = OutcomeRecord.model_validate(
         {
             "job_id": "1",
@@ -65,7 +65,7 @@ def test_every_attribute_of_a_dead_letter_is_documented() -> None:
 
 
 def test_every_log_event_is_documented() -> None:
-    """log-events.md has a row for each event that the code logs, and no others."""
+    """The table in log-events.md lists exactly the events that the code logs."""
     logged = {
         argument.value
         for path in sources(*PACKAGES)
@@ -82,7 +82,7 @@ def test_every_log_event_is_documented() -> None:
 
 
 def test_every_view_of_the_ledger_is_documented() -> None:
-    """ledger.md has a row for each view."""
+    """The table in ledger.md lists exactly the views of the ledger."""
     views = {path.stem for path in LEDGER.glob("*.sql")}
     assert set(ROW.findall(section_of("ledger.md", "Views"))) == views
 

@@ -1,4 +1,4 @@
-"""Each row of the attack table in docs/explanation/security.md names a test that exists."""
+"""Tests that each row of the attack tables in docs/explanation/security.md names a test that exists."""
 
 import ast
 import re
@@ -12,7 +12,8 @@ from tests.repository.tree import ROOT, parsed
 ROW = re.compile(
     r"^\| (?P<attack>.+?) \| (?P<happens>.+?) \| `(?P<file>tests/[\w/]+\.py)::(?P<test>test_\w+)` \|$"
 )
-# Every test of these is an attack, or the counterpart of one.
+# Each test of these files is an attack, which must be in the tables, or one of COUNTERPARTS: tests that valid
+# input is accepted, or of details.
 ATTACKS = ("tests/worker/test_refused_addresses.py", "tests/worker/test_hostile_servers.py")
 COUNTERPARTS = {
     "test_next_address_of_a_host_is_tried",
@@ -43,7 +44,7 @@ def rows() -> list[Row]:
     return [Row(**match.groupdict()) for match in matches if match]
 
 
-def promises_of(file: str) -> set[str]:
+def names_of_tests(file: str) -> set[str]:
     """Return the names of a file's tests."""
     return {
         node.name
@@ -54,18 +55,18 @@ def promises_of(file: str) -> set[str]:
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row.attack[:60])
 def test_an_attack_has_its_test(row: Row) -> None:
-    """The named file has the named test."""
-    assert row.test in promises_of(row.file)
+    """The file that a row names has the test that the row names."""
+    assert row.test in names_of_tests(row.file)
 
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row.attack[:60])
-def test_an_attack_ends_with_reasons_of_the_closed_set(row: Row) -> None:
-    """Every code in the second column is a reason."""
+def test_an_attack_ends_with_existing_reasons(row: Row) -> None:
+    """Every word in code font in the second column is a reason."""
     assert set(re.findall(r"`(\w+)`", row.happens)) <= set(Reason)
 
 
 @pytest.mark.parametrize("file", ATTACKS)
-def test_a_shown_attack_is_in_the_table(file: str) -> None:
-    """Every test of an attack has its row in the tables."""
-    told = {row.test for row in rows() if row.file == file}
-    assert promises_of(file) - told - COUNTERPARTS == set()
+def test_a_tested_attack_is_in_the_tables(file: str) -> None:
+    """Every test of an attack has a row in the tables."""
+    documented = {row.test for row in rows() if row.file == file}
+    assert names_of_tests(file) - documented - COUNTERPARTS == set()

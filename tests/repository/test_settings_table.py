@@ -1,4 +1,4 @@
-"""The table in docs/reference/settings.md lists the settings that the services read, and no others."""
+"""Tests that the table in docs/reference/settings.md lists exactly the settings that the services read."""
 
 import re
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ class Setting(NamedTuple):
 
 
 def read_by_services() -> set[Setting]:
-    """Return what the code reads."""
+    """Return the settings that the code reads."""
     return {
         Setting(service, variable(name, field), default(field))
         for service, settings in SERVICES.items()
@@ -44,7 +44,7 @@ def variable(name: str, field: FieldInfo) -> str:
 
 
 def default(field: FieldInfo) -> str:
-    """Return a default as an environment variable would spell it."""
+    """Return a default as the value of an environment variable."""
     if field.is_required():
         return "required"
     value = field.get_default(call_default_factory=True)
@@ -74,7 +74,7 @@ def documented(text: str) -> Iterator[Setting]:
 
 @pytest.fixture(scope="module")
 def table() -> set[Setting]:
-    """Return the rows of the settings page."""
+    """The rows of the table in settings.md."""
     return set(documented(PAGE.read_text(encoding="utf-8")))
 
 
@@ -89,15 +89,15 @@ def test_every_row_is_a_setting(table: set[Setting]) -> None:
 
 
 def test_every_row_has_a_meaning() -> None:
-    """The last cell of each row is not empty."""
+    """Each row of the table has a meaning in its last cell."""
     text = PAGE.read_text(encoding="utf-8")
     rows = [line.strip().strip("|").split("|") for line in between_markers(text) if line.strip()]
     assert len(rows) > 2
     assert [row for row in rows if len(row) < 4 or not row[3].strip()] == []
 
 
-def test_the_table_reader_understands_both_and_an_empty_default() -> None:
-    """A row for `both` stands for two settings; an empty cell is an empty default."""
+def test_a_row_for_both_services_is_read_as_two_settings() -> None:
+    """A row for `both` is read as one setting of each service, and an empty cell as an empty default."""
     text = f"""{BEGIN}
 | variable | service | default | meaning |
 |---|---|---|---|

@@ -1,4 +1,4 @@
-"""The documentation builds as a site."""
+"""Tests that the documentation can be built as a site."""
 
 import importlib.util
 import os
@@ -10,12 +10,12 @@ from pathlib import Path
 from tests.repository.tree import ROOT
 from tests.servers.requirements import skip_or_fail
 
-#: what a browser loads by itself: scripts, pictures and style sheets, from another host
+#: Elements that make a browser load a script, picture or style sheet from another host.
 LOADED = re.compile(r"<(?:script|img|iframe|link)\b[^>]* (?:src|href)=\"?(https?:[^\s\">]+)[^>]*>")
 
 
-def test_the_site_builds_without_a_warning_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
-    """Every page is in the navigation, every link and anchor exists, and the pages work offline."""
+def test_the_site_is_built_without_warnings_and_works_offline(tmp_path: Path) -> None:
+    """Mkdocs reports no missing page, link or anchor, and no page loads a file from another host."""
     if importlib.util.find_spec("mkdocs") is None or importlib.util.find_spec("material") is None:
         skip_or_fail("mkdocs is not installed (make test installs it)")
     built = subprocess.run(

@@ -1,4 +1,4 @@
-"""What tests share is imported from a module that is neither a conftest.py nor a module of tests."""
+"""Tests that no module imports a conftest.py or a module of tests; shared code belongs in other modules."""
 
 import ast
 
@@ -16,13 +16,13 @@ def imported_test_modules(tree: ast.AST) -> list[str]:
 
 
 def test_no_import_from_a_conftest_or_a_test_module() -> None:
-    """Pytest alone loads these; imported, their tests and fixtures would exist twice."""
+    """No module imports a conftest.py or a test module, whose tests and fixtures would then exist twice."""
     found = {shown(path): imported_test_modules(parsed(path)) for path in sources("tests", "benchmarks")}
     assert {path: lines for path, lines in found.items() if lines} == {}
 
 
-def test_an_import_from_a_conftest_or_a_test_module_is_found() -> None:
-    """The check above can fail."""
+def test_an_import_from_a_conftest_or_a_test_module_is_reported() -> None:
+    """Imports from a conftest.py and from a test module are reported with their lines."""
     text = "from tests.conftest import site\nfrom tests.worker import test_fetch\nimport tests.servers.site\n"
     assert imported_test_modules(ast.parse(text)) == [
         "tests.conftest:1",

@@ -1,4 +1,4 @@
-"""No test asserts that something took less than a short time: a busy machine would make it fail."""
+"""Tests that no test requires a short duration, because such a test fails on a busy machine."""
 
 import ast
 from collections.abc import Iterator
@@ -8,8 +8,8 @@ import pytest
 from tests.repository.tree import parsed, shown, sources
 
 CLOCKS = ("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "time", "time_ns")
-#: Seconds; a shorter upper bound on elapsed time may not be asserted. A longer one guards against hanging.
-SHORTEST_BOUND = 60
+#: Minimum number of seconds that a test may assert as an upper limit of elapsed time.
+MIN_LIMIT_SECONDS = 60
 
 
 def reads_clock(node: ast.AST) -> bool:
@@ -41,7 +41,7 @@ def assigned(tree: ast.AST) -> dict[str, list[ast.expr]]:
 
 
 def expanded(node: ast.AST, values: dict[str, list[ast.expr]], depth: int = 3) -> Iterator[ast.AST]:
-    """Yield an expression and, up to `depth` steps, what is assigned to the names in it."""
+    """Yield an expression and the expressions that are assigned to its names, up to `depth` steps."""
     yield node
     if depth:
         for each in ast.walk(node):
@@ -51,7 +51,7 @@ def expanded(node: ast.AST, values: dict[str, list[ast.expr]], depth: int = 3) -
 
 
 def largest_number(nodes: list[ast.AST]) -> float:
-    """Return the largest number in expressions; infinity if they contain none."""
+    """Return the largest number in expressions; infinity if they contain no number."""
     numbers = [
         each.value
         for node in nodes
@@ -63,8 +63,8 @@ def largest_number(nodes: list[ast.AST]) -> float:
     return max(numbers, default=float("inf"))
 
 
-def short_bounds(tree: ast.AST) -> list[int]:
-    """Return the lines of assertions that elapsed time is less than a number below SHORTEST_BOUND."""
+def short_limits(tree: ast.AST) -> list[int]:
+    """Return the lines of assertions that limit elapsed time to less than MIN_LIMIT_SECONDS."""
     values, lines = assigned(tree), []
     comparisons = (
         each
@@ -77,19 +77,19 @@ def short_bounds(tree: ast.AST) -> list[int]:
         sides = [comparison.left, *comparison.comparators]
         for smaller, operator, larger in zip(sides, comparison.ops, sides[1:], strict=False):
             if isinstance(operator, ast.Gt | ast.GtE):
-                smaller, larger = larger, smaller  # noqa: PLW2901 - the comparison is read from the other side
+                smaller, larger = larger, smaller  # noqa: PLW2901 - a > b is treated as b < a
             elif not isinstance(operator, ast.Lt | ast.LtE):
                 continue
             if not any(map(reads_clock, expanded(smaller, values))):
                 continue
-            if largest_number([*expanded(larger, values)]) < SHORTEST_BOUND:
+            if largest_number([*expanded(larger, values)]) < MIN_LIMIT_SECONDS:
                 lines.append(comparison.lineno)
     return sorted(set(lines))
 
 
 def test_no_test_asserts_a_short_time() -> None:
-    """Upper bounds on elapsed time are generous: they guard against hanging alone."""
-    found = {shown(path): short_bounds(parsed(path)) for path in sources("tests")}
+    """No test asserts an upper limit of elapsed time that is shorter than MIN_LIMIT_SECONDS."""
+    found = {shown(path): short_limits(parsed(path)) for path in sources("tests")}
     assert {path: lines for path, lines in found.items() if lines} == {}
 
 
@@ -102,9 +102,9 @@ def test_no_test_asserts_a_short_time() -> None:
         "until = time.monotonic() + 20\nwhile not fact():\n    assert time.monotonic() < until",
     ],
 )
-def test_a_short_bound_is_found(text: str) -> None:
-    """The check above can fail."""
-    assert short_bounds(ast.parse(text)) != []
+def test_a_short_limit_is_reported(text: str) -> None:
+    """An assertion with a short upper limit of elapsed time is reported."""
+    assert short_limits(ast.parse(text)) != []
 
 
 @pytest.mark.parametrize(
@@ -117,5 +117,5 @@ def test_a_short_bound_is_found(text: str) -> None:
     ],
 )
 def test_other_assertions_are_allowed(text: str) -> None:
-    """Lower bounds hold on any machine, and so do generous upper bounds."""
-    assert short_bounds(ast.parse(text)) == []
+    """Lower limits, high upper limits and comparisons without a clock are not reported."""
+    assert short_limits(ast.parse(text)) == []

@@ -1,4 +1,4 @@
-"""The files of the repository, and what its Python sources import."""
+"""Lists the files of the repository and the imports of its Python files."""
 
 import ast
 import shutil
@@ -27,7 +27,13 @@ EVERYTHING = (*PACKAGES, "scripts", "tests", "benchmarks")
 
 
 class Import(NamedTuple):
-    """One imported module: its dotted name, the line, and how many dots a relative import has."""
+    """One imported module.
+
+    Attributes:
+        module: the dotted name.
+        line: the line of the import.
+        dots: number of leading dots; 0 for an absolute import.
+    """
 
     module: str
     line: int
@@ -35,7 +41,7 @@ class Import(NamedTuple):
 
 
 def sources(*folders: str) -> list[Path]:
-    """Return the Python files below `folders`, those that exist."""
+    """Return the Python files below `folders`; a folder that does not exist is ignored."""
     return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
 
 
@@ -51,7 +57,7 @@ def parsed(path: Path) -> ast.Module:
 
 
 def imports(tree: ast.AST) -> Iterator[Import]:
-    """Yield every module that is imported, also inside functions; `from a import b` is both a and a.b."""
+    """Yield every imported module, including imports inside functions; `from a import b` yields a and a.b."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (Import(alias.name, node.lineno, 0) for alias in node.names)
@@ -62,7 +68,7 @@ def imports(tree: ast.AST) -> Iterator[Import]:
 
 
 def tracked_files() -> list[Path]:
-    """Return every file that git tracks or would add; skip the test without a git checkout."""
+    """Return every file that git tracks or would add; the test is skipped outside a git checkout."""
     if shutil.which("git") is None or not (ROOT / ".git").exists():
         pytest.skip("this is not a git checkout")
     listed = subprocess.run(
@@ -77,7 +83,7 @@ def tracked_files() -> list[Path]:
 
 
 def texts() -> Iterator[tuple[Path, str]]:
-    """Yield the tracked files that are text, with their text."""
+    """Yield the path and the text of every text file that git tracks or would add."""
     for path in tracked_files():
         try:
             yield path, path.read_text(encoding="utf-8")
@@ -86,7 +92,7 @@ def texts() -> Iterator[tuple[Path, str]]:
 
 
 def package_closure(package: str) -> set[str]:
-    """Return the packages that `package` imports, directly or not, and itself."""
+    """Return `package` and the packages that it imports, directly or indirectly."""
     found, new = set[str](), {package}
     while new:
         found |= new

@@ -1,4 +1,4 @@
-"""Floors: inside localpubsub and console, imports lead to lower floors only and never form a circle.
+"""Tests that imports inside localpubsub and console lead to lower layers, and that no imports form a cycle.
 
 Imports within functions and under ``if TYPE_CHECKING`` count as well.
 """
@@ -13,9 +13,9 @@ from tests.repository.tree import PACKAGES, ROOT, imports, parsed, sources
 
 Graph = Mapping[str, set[str]]
 
-#: The rooms of a package from the lowest floor to the highest; a room is a sub-package or a module.
-#: Rooms on one floor do not import each other.
-FLOORS: dict[str, list[set[str]]] = {
+#: The layers of a package, from the lowest to the highest. A layer is a set of parts (sub-packages or
+#: modules), which do not import each other.
+LAYERS: dict[str, list[set[str]]] = {
     "localpubsub": [
         {"errors", "clock", "log_throttle", "event_loop"},
         {"alarm", "extras"},
@@ -45,8 +45,8 @@ FLOORS: dict[str, list[set[str]]] = {
         {"__init__", "__main__"},
     ],
 }
-#: A tool of its own: it stands in front of any service, and shares nothing with the server but its errors.
-APART = {"localpubsub": {"cloud_run_gate"}}
+#: Parts that belong to no layer. cloud_run_gate is a separate tool: a proxy for any service.
+SEPARATE = {"localpubsub": {"cloud_run_gate"}}
 
 
 def module_name(path: PurePath) -> str:
@@ -60,7 +60,7 @@ def import_graph(trees: Mapping[str, ast.AST]) -> dict[str, set[str]]:
     graph = {name: set[str]() for name in trees}
     for name, tree in trees.items():
         found = {imported.module for imported in imports(tree)}
-        # `from a import b` is listed as a and a.b: a itself counts only if no module below it was named.
+        # `from a import b` is listed as a and a.b. The package a counts only if no module of a is imported.
         modules = {module for module in found if module in trees}
         packages = {module for module in modules if any(other.startswith(f"{module}.") for other in modules)}
         graph[name] = modules - packages - {name}
@@ -72,25 +72,26 @@ def packages_graph() -> dict[str, set[str]]:
     return import_graph({module_name(path.relative_to(ROOT)): parsed(path) for path in sources(*PACKAGES)})
 
 
-def room(module: str) -> str:
-    """Return the room of a module: the second part of its dotted name."""
+def part_of(module: str) -> str:
+    """Return the sub-package or module directly below the package: the second segment of the dotted name."""
     _, _, rest = module.partition(".")
     return rest.split(".")[0] or "__init__"
 
 
-def arrows_up(package: str, graph: Graph, floors: list[set[str]]) -> Iterator[str]:
-    """Yield the imports from one room to another that does not lie on a lower floor."""
-    floor_of = {name: floor for floor, rooms in enumerate(floors) for name in rooms}
+def upward_imports(package: str, graph: Graph, layers: list[set[str]]) -> Iterator[str]:
+    """Yield the imports from one part of a package to another part that is not in a lower layer."""
+    layer_of = {name: number for number, parts in enumerate(layers) for name in parts}
     for module in sorted(graph):
         for imported in sorted(graph[module]):
             if module.split(".")[0] != package or imported.split(".")[0] != package:
                 continue
-            if room(module) != room(imported) and floor_of[room(module)] <= floor_of[room(imported)]:
+            importing, used = part_of(module), part_of(imported)
+            if importing != used and layer_of[importing] <= layer_of[used]:
                 yield f"{module} imports {imported}"
 
 
-def circles(graph: Graph) -> list[list[str]]:
-    """Return one circle of imports for each group of modules that import each other, or nothing."""
+def import_cycles(graph: Graph) -> list[list[str]]:
+    """Return one cycle of imports for each group of modules that import each other."""
     found = []
     done = set[str]()
     for start in sorted(graph):
@@ -112,42 +113,42 @@ def circles(graph: Graph) -> list[list[str]]:
     return found
 
 
-@pytest.mark.parametrize("package", FLOORS)
-def test_every_room_has_a_floor(package: str) -> None:
-    """A room without a floor could import anything."""
-    rooms = {room(module_name(path.relative_to(ROOT))) for path in sources(package)}
-    listed = set[str]().union(*FLOORS[package], APART.get(package, set()))
-    assert rooms == listed
+@pytest.mark.parametrize("package", LAYERS)
+def test_every_part_of_a_package_has_a_layer(package: str) -> None:
+    """Every sub-package and module is in `LAYERS` or `SEPARATE`, so that its imports are checked."""
+    parts = {part_of(module_name(path.relative_to(ROOT))) for path in sources(package)}
+    listed = set[str]().union(*LAYERS[package], SEPARATE.get(package, set()))
+    assert parts == listed
 
 
-@pytest.mark.parametrize("package", FLOORS)
-def test_a_room_imports_lower_floors_only(package: str) -> None:
-    """A change in a room can then only concern the rooms above it."""
+@pytest.mark.parametrize("package", LAYERS)
+def test_imports_lead_to_lower_layers_only(package: str) -> None:
+    """Each part of a package imports only parts of lower layers."""
     graph = {
         module: imported
         for module, imported in packages_graph().items()
-        if room(module) not in APART.get(package, set())
+        if part_of(module) not in SEPARATE.get(package, set())
     }
-    assert list(arrows_up(package, graph, FLOORS[package])) == []
+    assert list(upward_imports(package, graph, LAYERS[package])) == []
 
 
 @pytest.mark.parametrize(
-    ("package", "apart"), [(package, name) for package in APART for name in APART[package]]
+    ("package", "name"), [(package, name) for package in SEPARATE for name in SEPARATE[package]]
 )
-def test_a_tool_that_stands_apart_is_not_imported(package: str, apart: str) -> None:
-    """It can be taken out without changing anything else."""
-    module = f"{package}.{apart}"
+def test_a_separate_tool_is_not_imported(package: str, name: str) -> None:
+    """No module imports a separate tool, and the tool imports only three small modules of its package."""
+    module = f"{package}.{name}"
     graph = packages_graph()
-    assert [name for name, imported in graph.items() if module in imported] == []
+    assert [importing for importing, imported in graph.items() if module in imported] == []
     assert graph[module] <= {f"{package}.errors", f"{package}.cli_arguments", f"{package}.log_throttle"}
 
 
-def test_no_imports_form_a_circle() -> None:
-    """Modules that import each other can only be understood, tested and moved together."""
-    assert circles(packages_graph()) == []
+def test_no_imports_form_a_cycle() -> None:
+    """No modules import each other, directly or indirectly."""
+    assert import_cycles(packages_graph()) == []
 
 
-HOUSE = [{"cellar"}, {"kitchen", "hall"}, {"roof"}]
+EXAMPLE_LAYERS = [{"cellar"}, {"kitchen", "hall"}, {"roof"}]
 
 
 @pytest.mark.parametrize(
@@ -173,8 +174,8 @@ HOUSE = [{"cellar"}, {"kitchen", "hall"}, {"roof"}]
         ("house.kitchen", "from house.hall import door", ["house.kitchen imports house.hall"]),
     ],
 )
-def test_an_arrow_up_is_found(module: str, source: str, expected: list[str]) -> None:
-    """The check can fail: also for an import within a function or for a type checker, and on one floor."""
+def test_an_upward_import_is_reported(module: str, source: str, expected: list[str]) -> None:
+    """An import from the same or a higher layer is reported, even in a function or under TYPE_CHECKING."""
     names = (
         "house.cellar.coal",
         "house.cellar.wine",
@@ -184,7 +185,7 @@ def test_an_arrow_up_is_found(module: str, source: str, expected: list[str]) -> 
         "house.roof.tile",
     )
     trees = {name: ast.parse(source if name == module else "") for name in names}
-    assert list(arrows_up("house", import_graph(trees), HOUSE)) == expected
+    assert list(upward_imports("house", import_graph(trees), EXAMPLE_LAYERS)) == expected
 
 
 @pytest.mark.parametrize(
@@ -197,6 +198,6 @@ def test_an_arrow_up_is_found(module: str, source: str, expected: list[str]) -> 
         ({"a": {"b"}, "b": {"c"}, "c": {"a"}}, [["a", "b", "c", "a"]]),
     ],
 )
-def test_a_circle_is_found(graph: Graph, expected: list[list[str]]) -> None:
-    """The check can fail, for circles of two and of more modules."""
-    assert circles(graph) == expected
+def test_an_import_cycle_is_reported(graph: Graph, expected: list[list[str]]) -> None:
+    """Cycles of two and of three modules are reported."""
+    assert import_cycles(graph) == expected

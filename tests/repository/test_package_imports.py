@@ -1,4 +1,4 @@
-"""Arrows: which package may import which. Everything else flows over topics."""
+"""Tests which packages a package imports; packages that may not import each other communicate by messages."""
 
 import ast
 import re
@@ -23,17 +23,19 @@ MAY_IMPORT = {
 }
 
 
-# `scrapeq try` fetches as the worker does: by the worker's own code, in one file, when it is asked to.
-ONE_FILE_MAY = {"console/recipes/fetch_page.py": frozenset({"guarded_http", "worker"})}
+# Additional imports of single files: `scrapeq try` fetches a page with the worker's own code.
+ADDITIONAL_IMPORTS = {"console/recipes/fetch_page.py": frozenset({"guarded_http", "worker"})}
 
 
-# A package that may import only some modules of another: the HTTP client knows URLs, and no outcome or job.
+# Packages that may import only some modules of another: the HTTP client uses URLs, but no outcomes or jobs.
 ONLY_MODULES = {("guarded_http", "contract"): {"contract", "contract.urls"}}
 
 
-def crossings(package: str, found: list[Import], *, also: frozenset[str] = frozenset()) -> list[str]:
-    """Return the imports that leave `package` along no arrow."""
-    allowed = MAY_IMPORT[package] | {package} | also
+def forbidden_imports(
+    package: str, found: list[Import], *, additional: frozenset[str] = frozenset()
+) -> list[str]:
+    """Return the imports of our packages that `package` may not import; `additional` ones are allowed."""
+    allowed = MAY_IMPORT[package] | {package} | additional
     ours = [(name, line) for name, line, _ in found if name.split(".")[0] in EVERYTHING]
     return [f"line {line}: {name}" for name, line in ours if name.split(".")[0] not in allowed]
 
@@ -45,23 +47,23 @@ def other_modules(found: list[Import], imported: str, allowed: set[str]) -> list
 
 
 def test_the_architecture_page_lists_the_packages_and_what_they_import() -> None:
-    """The table of rooms in ARCHITECTURE.md is `MAY_IMPORT`."""
+    """The table of rooms in ARCHITECTURE.md has the packages and imports of `MAY_IMPORT`."""
     page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)/` \| .+? \| (.*?) ?\|$", page, re.MULTILINE)
     assert {room: set(re.findall(r"`(\w+)`", imported)) for room, imported in rows} == MAY_IMPORT
 
 
-def test_every_package_has_its_arrows() -> None:
-    """A package nobody thought about would be held by nothing."""
+def test_every_package_has_a_list_of_imports() -> None:
+    """Every package has an entry in `MAY_IMPORT`, so that its imports are checked."""
     assert MAY_IMPORT.keys() == set(PACKAGES)
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_a_package_imports_only_along_its_arrows(package: str) -> None:
-    """Dispatcher and worker scale, fail and deploy apart; localpubsub knows nothing of scraping."""
+def test_a_package_imports_only_allowed_packages(package: str) -> None:
+    """Each file of a package imports only the packages that `MAY_IMPORT` and `ADDITIONAL_IMPORTS` allow."""
     wrong = {
-        shown(path): crossings(
-            package, list(imports(parsed(path))), also=ONE_FILE_MAY.get(shown(path), frozenset())
+        shown(path): forbidden_imports(
+            package, list(imports(parsed(path))), additional=ADDITIONAL_IMPORTS.get(shown(path), frozenset())
         )
         for path in sources(package)
     }
@@ -70,7 +72,7 @@ def test_a_package_imports_only_along_its_arrows(package: str) -> None:
 
 @pytest.mark.parametrize(("package", "imported"), ONLY_MODULES)
 def test_a_package_imports_only_the_named_modules_of_another(package: str, imported: str) -> None:
-    """The HTTP client has error kinds of its own, so that it can be used without the scraper."""
+    """A package imports only the modules that `ONLY_MODULES` lists for the other package."""
     allowed = ONLY_MODULES[package, imported]
     others = {
         f"{shown(path)}: {name}"
@@ -92,13 +94,13 @@ def test_a_package_imports_only_the_named_modules_of_another(package: str, impor
     ],
 )
 def test_an_import_of_another_module_is_found(source: str, others: list[str]) -> None:
-    """The check itself can fail: also for an import inside a function."""
+    """An import of a module that is not allowed is reported, even inside a function."""
     found = other_modules(list(imports(ast.parse(source))), "contract", {"contract", "contract.urls"})
     assert found == others
 
 
-def test_the_arrows_have_no_cycle() -> None:
-    """Whoever is imported imports nobody above."""
+def test_the_allowed_imports_have_no_cycle() -> None:
+    """Each package may import only packages that are later in `order`."""
     order = [
         *("console", "localpubsub", "dispatcher", "worker", "push_endpoint", "publishing", "runtime"),
         *("guarded_http", "extraction", "contract"),
@@ -120,13 +122,13 @@ def test_the_arrows_have_no_cycle() -> None:
         ),
     ],
 )
-def test_a_crossing_is_seen(source: str, wrong: list[str]) -> None:
-    """The check itself can fail: also for an import inside a function."""
-    assert crossings("console", list(imports(ast.parse(source)))) == wrong
+def test_a_forbidden_import_is_reported(source: str, wrong: list[str]) -> None:
+    """An import of a package that is not allowed is reported with its line, even inside a function."""
+    assert forbidden_imports("console", list(imports(ast.parse(source)))) == wrong
 
 
 def test_imports_are_absolute() -> None:
-    """functions-framework loads main.py by path: a relative import would make every class twice."""
+    """No import is relative: functions-framework loads main.py by path and would load modules twice."""
     relative = [
         f"{shown(path)}:{found.line}"
         for path in sources(*EVERYTHING)
@@ -138,18 +140,18 @@ def test_imports_are_absolute() -> None:
 
 @pytest.mark.parametrize("folder", EVERYTHING)
 def test_a_folder_with_sources_is_a_package(folder: str) -> None:
-    """A folder without __init__.py would be found by accident of the path, or not."""
-    holders = {path.parent for path in sources(folder)}
-    assert [shown(holder) for holder in holders if not (holder / "__init__.py").is_file()] == []
+    """Every folder with Python files has an `__init__.py`."""
+    parents = {path.parent for path in sources(folder)}
+    assert [shown(parent) for parent in parents if not (parent / "__init__.py").is_file()] == []
 
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_a_package_shadows_no_module_of_the_standard_library(package: str) -> None:
-    """A package by such a name would be imported in its place."""
+    """No package has the name of a module of the standard library, in whose place it would be imported."""
     assert package not in sys.stdlib_module_names
 
 
-def test_no_package_lies_inside_another() -> None:
-    """Stations stand side by side, in the order of the flow."""
+def test_no_package_is_inside_another() -> None:
+    """No folder of a top-level package is inside the folder of another."""
     folders = sorted((ROOT / package).resolve() for package in PACKAGES)
     assert not any(inner.is_relative_to(outer) for outer, inner in pairwise(folders))
