@@ -47,7 +47,7 @@ def outputs() -> str:
     return "\n".join(["| output | meaning |", "|---|---|", *lines])
 
 
-def written(text: str) -> str:
+def with_current_tables(text: str) -> str:
     """Return the README's text with both tables replaced by those of the code."""
     for mark, table in (("inputs", inputs()), ("outputs", outputs())):
         begin, end = f"<!-- {mark} -->\n", f"\n<!-- /{mark} -->"
@@ -58,4 +58,4 @@ def written(text: str) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(written(README.read_text(encoding="utf-8")), encoding="utf-8")
+    README.write_text(with_current_tables(README.read_text(encoding="utf-8")), encoding="utf-8")

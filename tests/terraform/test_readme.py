@@ -1,12 +1,12 @@
 """Tests that terraform/README.md lists the variables and outputs of the code."""
 
-from tests.terraform.tables import README, rows, written
+from tests.terraform.tables import README, rows, with_current_tables
 
 
 def test_tables_match_the_code() -> None:
     """Both tables in the README equal those made from the code (``python -m tests.terraform.tables``)."""
     text = README.read_text(encoding="utf-8")
-    assert written(text) == text
+    assert with_current_tables(text) == text
 
 
 def test_every_row_has_a_description() -> None:

@@ -20,10 +20,10 @@ pytestmark = pytest.mark.timeout(600)
 CRAWL, SCHEDULED = "rehearsal", "2026-11-22T06:00:00Z"
 RUN = f"{CRAWL}-{SCHEDULED}"
 PAGES = 12
-HERE = '{FETCH_ALLOW_NETWORKS="127.0.0.0/8"}'
+ALLOW_LOOPBACK = '{FETCH_ALLOW_NETWORKS="127.0.0.0/8"}'
 OPTIONS = [
     f'-var=schedules={{{CRAWL}={{cron="0 6 * * *"}}}}',
-    f"-var=extra_settings={{dispatcher={HERE},worker={HERE}}}",
+    f"-var=extra_settings={{dispatcher={ALLOW_LOOPBACK},worker={ALLOW_LOOPBACK}}}",
 ]
 #: Options of the stacks: the defaults, and the large example with digests, ack_policy settled and ordering.
 STACKS = {

@@ -18,7 +18,7 @@ VARIABLES = "".join(path.read_text("utf-8") for path in FILES)
 NAMES = re.findall(r'^variable "(\w+)"', VARIABLES, re.MULTILINE)
 
 
-def verdict(terraform: str, folder: Path, variables: str) -> str:
+def terraform_test_output(terraform: str, folder: Path, variables: str) -> str:
     """Return what `terraform test` prints, without a provider; `variables` is the text of variables-*.tf."""
     inputs = folder / "tests" / "inputs"
     installed = inputs.exists()
@@ -50,8 +50,8 @@ def _run(terraform: str, command: str, folder: Path) -> str:
 
 
 def test_every_validation_is_found() -> None:
-    """The texts of `in_rounds` lack every validation of the variables exactly once."""
-    assert sum(len(lines) for _, lines in in_rounds()) == VARIABLES.count("validation {") > 40
+    """The texts of `texts_without_validations` lack every validation of the variables exactly once."""
+    assert sum(len(lines) for _, lines in texts_without_validations()) == VARIABLES.count("validation {") > 40
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -69,7 +69,7 @@ def test_variables_of_a_file_are_in_alphabetical_order(path: Path) -> None:
     assert names == sorted(names) != []
 
 
-def in_rounds() -> Iterator[tuple[str, dict[str, int]]]:
+def texts_without_validations() -> Iterator[tuple[str, dict[str, int]]]:
     """Yield texts of variables-*.tf in which some validations accept everything, with their line numbers.
 
     In the n-th text this is the n-th validation of each variable that has at least n validations.
@@ -84,17 +84,17 @@ def in_rounds() -> Iterator[tuple[str, dict[str, int]]]:
             if number < len(found):
                 match = found[number]
                 lines[variable] = VARIABLES.count("\n", 0, match.start()) + 1
-                anything = f"    condition = var.{variable} == var.{variable}"
-                text = text[: match.start()] + anything + text[match.end() :]
+                always_true = f"    condition = var.{variable} == var.{variable}"
+                text = text[: match.start()] + always_true + text[match.end() :]
         yield text, lines
 
 
 def test_every_validation_has_a_rejecting_run(terraform: str, tmp_path: Path) -> None:
     """If a validation accepts everything, a run that is named after its variable fails."""
-    assert " 0 failed" in verdict(terraform, tmp_path, VARIABLES)
+    assert " 0 failed" in terraform_test_output(terraform, tmp_path, VARIABLES)
     missed = []
-    for variables, lines in in_rounds():
-        output = verdict(terraform, tmp_path, variables)
+    for variables, lines in texts_without_validations():
+        output = terraform_test_output(terraform, tmp_path, variables)
         failed = set(re.findall(r'run "(\w+?)__\w+"\.\.\. fail', output))
         assert failed <= lines.keys(), output
         missed += [f"{name}, line {lines[name]} of all variables-*.tf" for name in lines.keys() - failed]

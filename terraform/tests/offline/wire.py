@@ -6,7 +6,7 @@ import json
 
 import msgpack
 import tfplugin5_pb2 as pb
-from validation import Problem  # noqa: TC002 - at run time, as the other modules of this program
+from validation import Problem  # noqa: TC002 - imported at run time, like the other modules of this program
 from values import UNKNOWN
 
 NESTING = {
