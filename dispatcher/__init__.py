@@ -1,1 +1,1 @@
-"""Cloud Run service 1, the dispatcher: takes a crawl and publishes its jobs."""
+"""The dispatcher, the first Cloud Run service: it takes a crawl and publishes its jobs."""

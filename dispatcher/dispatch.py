@@ -1,4 +1,4 @@
-"""Dispatch a crawl: publish its jobs, wait for every confirmation, then respond."""
+"""Dispatches a crawl: publishes its jobs, waits for every confirmation, and then responds."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -48,8 +48,9 @@ class Dispatcher:
         """Dispatch the crawl in `body`.
 
         Returns:
-            200 once every job is confirmed; 400 with all faults of an invalid crawl; 503 if the site's
-            sitemap or Pub/Sub was not available. The same request then makes the same jobs again.
+            200 if Pub/Sub confirmed every job; 400 with all faults of an invalid crawl; 503 if the site's
+            sitemap or Pub/Sub was not available. If the request is then repeated with the run_id of the
+            response, the jobs get the same ids again.
         """
         try:
             crawl = Crawl.decode(body, CHECKS)
@@ -82,10 +83,10 @@ class Dispatcher:
         except SitemapUnavailable as error:
             return _incomplete(plan, published, f"sources.sitemap: {error}", unconfirmed=len(failures))
         if failures:
-            what = (
+            why = (
                 f"{len(failures)} of {published + len(failures)} jobs are not confirmed: {failures[0].detail}"
             )
-            return _incomplete(plan, published, what, unconfirmed=len(failures))
+            return _incomplete(plan, published, why, unconfirmed=len(failures))
         return DispatchResponse(200, _counts(plan, published))
 
     def _urls(self, crawl: Crawl) -> Iterator[str]:
@@ -93,9 +94,9 @@ class Dispatcher:
         return chain(crawl.sources.urls, sitemap)
 
 
-def _incomplete(plan: Plan, published: int, what: str, *, unconfirmed: int) -> DispatchResponse:
-    repeat = f"Repeat the request with run_id {plan.run_id}: it makes the same jobs."
-    error = {"error": f"{what}. {repeat}", "unconfirmed": unconfirmed}
+def _incomplete(plan: Plan, published: int, why: str, *, unconfirmed: int) -> DispatchResponse:
+    repeat = f"Repeat the request with run_id {plan.run_id} to make the same jobs."
+    error = {"error": f"{why}. {repeat}", "unconfirmed": unconfirmed}
     return DispatchResponse(503, error | _counts(plan, published))
 
 

@@ -1,7 +1,7 @@
-"""The dispatcher's entry point, loaded by functions-framework.
+"""The dispatcher's entry point, which functions-framework loads.
 
-functions-framework loads this file by path, as a module named `main`: imports must be absolute, and no other
-module may import this one.
+functions-framework loads this file by its path, as a module named `main`. So its imports must be absolute,
+and no other module may import this one.
 """
 
 import secrets
@@ -23,8 +23,8 @@ from push_endpoint.request_body import read_push_body
 from runtime import log
 from runtime.settings import load_or_exit, log_allowed_networks
 
-#: Seconds to wait for the confirmation of a replayed job: below 10 s, the shortest ack deadline of a
-#: subscription.
+#: Seconds to wait for the confirmation of a replayed job. They are less than 10 s, which is the shortest ack
+#: deadline of a subscription.
 REPLAY_PUBLISH_SECONDS = 8.0
 REPLAYS_DISABLED = (
     "this dispatcher takes no replays: set PUSH_AUDIENCE and PUSH_SERVICE_ACCOUNT to the audience and the"
@@ -38,10 +38,10 @@ log.configure(on_cloud_run=bool(SETTINGS.k_service), project=SETTINGS.google_clo
 @cache
 def _dispatcher() -> Dispatcher:
     """Wire the dispatcher at the first request: gRPC must not be started before gunicorn forks."""
-    # A health check needs none of these imports.
-    from dispatcher.sitemap_reader import SitemapReader  # noqa: PLC0415 - see above
-    from guarded_http.client import make_client  # noqa: PLC0415 - see above
-    from publishing.publisher import PubSubPublisher  # noqa: PLC0415 - see above
+    # A health check does not need these imports.
+    from dispatcher.sitemap_reader import SitemapReader  # noqa: PLC0415 - only dispatches need this import
+    from guarded_http.client import make_client  # noqa: PLC0415 - only dispatches need this import
+    from publishing.publisher import PubSubPublisher  # noqa: PLC0415 - health checks do not need this import
 
     log_allowed_networks(SETTINGS)
     reader = SitemapReader(
@@ -62,9 +62,8 @@ def _dispatcher() -> Dispatcher:
 @cache
 def _replayer() -> Replayer:
     """Wire the replayer at the first replay."""
-    # A dispatch needs none of these imports.
-    from publishing.publisher import PubSubPublisher  # noqa: PLC0415 - see above
-    from push_endpoint.authentication import make_authenticator  # noqa: PLC0415 - see above
+    from publishing.publisher import PubSubPublisher  # noqa: PLC0415 - health checks do not need this import
+    from push_endpoint.authentication import make_authenticator  # noqa: PLC0415 - only replays need this import
 
     publisher = PubSubPublisher(
         SETTINGS.google_cloud_project,
@@ -77,11 +76,11 @@ def _replayer() -> Replayer:
 
 @functions_framework.http
 def dispatch(request: flask.Request) -> flask.typing.ResponseReturnValue:
-    """Take `POST /` (a crawl), `POST /replay` (the push of a dead letter) and `GET /healthz`."""
+    """Handle `POST /` (a crawl), `POST /replay` (the push of a dead letter) and `GET /healthz`."""
     if request.path == "/healthz" and request.method in {"GET", "HEAD"}:
         return {"status": "ok"}, 200
     if request.path not in {"/", "/replay"}:
-        return {"error": f"there is nothing at {request.path}; POST a crawl to /"}, 404
+        return {"error": f"the path {request.path} does not exist; POST a crawl to /"}, 404
     if request.method != "POST":
         body = "a crawl" if request.path == "/" else "the push of a dead letter"
         return {"error": f"{request.method} is not allowed; POST {body}"}, 405, {"Allow": "POST"}
@@ -109,7 +108,7 @@ def _take_crawl(request: flask.Request) -> flask.typing.ResponseReturnValue:
 
 def _dispatch(request: flask.Request, trace: Trace) -> DispatchResponse:
     if (request.content_length or 0) > MAX_CRAWL_BYTES:
-        why = f"the crawl has {request.content_length} bytes; at most {MAX_CRAWL_BYTES} are read"
+        why = f"the crawl has {request.content_length} bytes; the maximum is {MAX_CRAWL_BYTES}"
         return DispatchResponse(400, {"error": why, "faults": [{"path": "", "why": why}]})
     try:
         return _dispatcher().dispatch(
@@ -117,14 +116,14 @@ def _dispatch(request: flask.Request, trace: Trace) -> DispatchResponse:
             schedule_time=request.headers.get(SCHEDULE_TIME, ""),
             traceparent=trace.traceparent(trace.span_id),
         )
-    except Exception as error:  # noqa: BLE001 - the caller gets a sentence, the log the stack trace
+    except Exception as error:  # noqa: BLE001 - the error is logged, and the caller gets a 500
         log.event(log.ERROR, "dispatch_crashed", {}, trace=trace, error=error)
         why = "the dispatcher crashed because of a bug; its log has the stack trace"
         return DispatchResponse(500, {"error": why})
 
 
 def _trace(request: flask.Request) -> Trace:
-    """Return the request's trace, which its jobs continue; a new trace if the request has none."""
+    """Return the trace of the request and its jobs; a new trace if the request has no trace."""
     headers = request.headers
     given = Trace.from_headers(headers.get("traceparent", ""), headers.get("X-Cloud-Trace-Context", ""))
     trace = given or Trace(secrets.token_hex(16), "", sampled=True)

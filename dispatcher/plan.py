@@ -1,4 +1,4 @@
-"""The plan of a run: from a crawl and its URLs to jobs, one per page, each with its id. Pure."""
+"""Makes the jobs of a run from a crawl and its URLs: one job, with its id, for each page. Pure."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -9,8 +9,8 @@ from contract.crawl import Crawl
 from contract.job import Job, identify
 from contract.urls import check_url
 
-MAX_URL_CHARACTERS = 200  #: characters of a rejected URL that the response shows
-MAX_LISTED_REJECTED = 1000  #: rejected URLs that the response lists; the others are only counted
+MAX_URL_CHARACTERS = 200  #: maximum number of characters of a rejected URL in the response
+MAX_LISTED_REJECTED = 1000  #: maximum number of rejected URLs in the response; further ones are only counted
 
 
 class Rejected(NamedTuple):
@@ -27,7 +27,7 @@ class Rejected(NamedTuple):
 
 @dataclass
 class Plan:
-    """The jobs of one run, made one by one, and a count of the URLs for which no job is made.
+    """Makes the jobs of one run one by one, and counts the URLs for which no job is made.
 
     Attributes:
         crawl: the crawl to dispatch.

@@ -1,4 +1,4 @@
-"""Replay one dead letter: take its push, publish the same job again, and only then acknowledge."""
+"""Replays one dead letter: takes its push, publishes the same job again, and only then acknowledges."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -18,11 +18,11 @@ class Replay:
     """How the push of one dead letter ended.
 
     Attributes:
-        reason: `ok` if the job is published again; the HTTP status follows from it.
+        reason: `ok` if the job was published again; the HTTP status follows from the reason.
         detail: a sentence for people.
         dead_letter_id: the message id of the dead letter; `""` if the push was rejected.
-        message_id: the message id of the job published for it; `""` if none was.
-        attributes: the dead letter's attributes, as far as well formed.
+        message_id: the message id of the job that was published; `""` if no job was published.
+        attributes: the dead letter's attributes; a malformed one is empty.
         error: the unexpected exception of an `internal_error`, for its stack trace; else None.
     """
 

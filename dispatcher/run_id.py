@@ -1,4 +1,4 @@
-"""The run id of a dispatch. A scheduled trigger that fires twice gets the same id, so the same jobs. Pure."""
+"""Makes the run id of a dispatch. If a schedule fires twice, the run id and the jobs are the same. Pure."""
 
 from datetime import UTC, datetime
 
@@ -32,7 +32,7 @@ def _utc(schedule_time: str, now: datetime) -> datetime:
     why = f"not an RFC 3339 time (got {schedule_time[:80]!r})"
     try:
         scheduled = datetime.fromisoformat(schedule_time)
-        # Without a time zone it would mean this machine's, so another machine would make another run id.
+        # A time without a zone would be read in the zone of this machine, so run ids would differ by machine.
         if scheduled.tzinfo is not None:
             return scheduled.astimezone(UTC)
     except (ValueError, OverflowError):

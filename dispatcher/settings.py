@@ -1,4 +1,4 @@
-"""The settings of the dispatcher."""
+"""Defines the settings of the dispatcher."""
 
 from typing import Annotated, Literal
 
@@ -14,8 +14,8 @@ class DispatcherSettings(PushSettings):
     Attributes:
         jobs_topic: short name of the jobs topic.
         politeness: `instance` if each worker instance limits its own rate; `ordered` to publish jobs with
-            their host's ordering key, so that a host's limit holds for all workers together. `ordered` needs
-            a subscription with message ordering, and workers with ACK_POLICY=settled.
+            their host's ordering key, so that a host's limit applies to all workers together. `ordered`
+            requires a subscription with message ordering, and workers with ACK_POLICY=settled.
         publish_timeout_seconds: seconds that a dispatch waits for all its publish confirmations.
         sitemap_budget_seconds: seconds for reading a sitemap and its child sitemaps.
         sitemap_max_bytes: largest size of one sitemap in bytes, after decompression (sitemaps.org: 50 MB).
@@ -27,15 +27,15 @@ class DispatcherSettings(PushSettings):
     sitemap_budget_seconds: Annotated[float, Field(gt=0, le=1800)] = 60
     sitemap_max_bytes: Annotated[int, Field(ge=1024)] = 50 * 1024 * 1024
 
-    # This checks a field and not the whole model: pydantic checks the model only if no field has a fault.
+    # This validator belongs to a field: pydantic validates the whole model only if no field has a fault.
     @field_validator("push_service_account")
     @classmethod
     def _authentication_is_complete_or_absent(cls, value: str, info: ValidationInfo) -> str:
         if info.data.get("push_auth") == "oidc" and bool(value) != bool(info.data.get("push_audience")):
-            raise ValueError("PUSH_AUDIENCE and PUSH_SERVICE_ACCOUNT must both be set, or neither")
+            raise ValueError("PUSH_AUDIENCE and PUSH_SERVICE_ACCOUNT must both be set or both be unset")
         return value
 
     @property
     def takes_replays(self) -> bool:
-        """Whether `POST /replay` is enabled: pushes can be authenticated, or need not be."""
+        """Whether `POST /replay` is enabled: PUSH_AUTH is `none`, or the push settings are complete."""
         return self.push_auth == "none" or bool(self.push_audience)

@@ -1,4 +1,4 @@
-"""Sitemaps (https://www.sitemaps.org/protocol.html): bytes in, URLs out. Pure."""
+"""Parses sitemaps (https://www.sitemaps.org/protocol.html): yields the URLs in their bytes. Pure."""
 
 import gzip
 import io
@@ -12,15 +12,15 @@ GZIP_MAGIC = b"\x1f\x8b"
 
 
 class SitemapUnreadable(ValueError):
-    """The response is not a sitemap; a repeat does not help."""
+    """The sitemap cannot be read, and repeating the request would not help."""
 
 
 class Location(NamedTuple):
     """One `<loc>` element.
 
     Attributes:
-        url: its text, unchecked: a page's URL, or a further sitemap's.
-        is_sitemap: whether it is a sitemap's.
+        url: the text of the element, unchecked: the URL of a page or of a sitemap.
+        is_sitemap: whether `url` is the URL of a sitemap.
     """
 
     url: str
@@ -28,7 +28,9 @@ class Location(NamedTuple):
 
 
 def decompress_sitemap(raw: bytes, *, max_bytes: int) -> bytes:
-    """Return the XML, decompressed if it is gzip (recognised by its first bytes, since sites mislabel it).
+    """Return the XML of a sitemap, decompressed if necessary.
+
+    Gzip is recognised by its first bytes, since sites often label it incorrectly.
 
     Raises:
         SitemapUnreadable: if the gzip data is invalid, or the XML has more than `max_bytes`.
@@ -47,10 +49,10 @@ def decompress_sitemap(raw: bytes, *, max_bytes: int) -> bytes:
 def locations(xml: bytes) -> Iterator[Location]:
     """Yield the locations that a `<urlset>` or `<sitemapindex>` lists, in order.
 
-    Entities are never expanded, and nothing is loaded from outside.
+    Declared entities are not expanded, and no DTD or other file is loaded.
 
     Raises:
-        SitemapUnreadable: if the bytes are not such a document.
+        SitemapUnreadable: if the bytes are not XML, or the root is another element.
     """
     parser = etree.iterparse(
         io.BytesIO(xml),

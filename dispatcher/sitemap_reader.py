@@ -1,4 +1,4 @@
-"""Reading a sitemap and the sitemaps that it lists, within one budget of time and size."""
+"""Reads a sitemap and the sitemaps that it lists, within a time budget and a size limit."""
 
 import time
 from collections.abc import Iterator
@@ -11,11 +11,12 @@ from guarded_http.client import HttpClient
 from guarded_http.errors import FetchError, FetchErrorKind
 from guarded_http.redirects import get_following_redirects
 
-MAX_SITEMAPS = 500  #: sitemaps of an index that are read; sitemaps.org allows 50,000
-MAX_REDIRECTS = 5  #: redirects that are followed for one sitemap
+MAX_SITEMAPS = 500  #: maximum number of sitemaps in an index; sitemaps.org allows 50,000
+MAX_REDIRECTS = 5  #: maximum number of redirects that are followed for one sitemap
 ACCEPT = "application/xml, text/xml, */*;q=0.5"
 
-#: Whether a repeat may help: such an error is `SitemapUnavailable`, any other `SitemapUnreadable`.
+#: Whether repeating the request may help. If so, the error becomes `SitemapUnavailable`, else
+#: `SitemapUnreadable`.
 IS_TEMPORARY = {
     FetchErrorKind.DNS: True,
     FetchErrorKind.CONNECT: True,
@@ -34,7 +35,7 @@ if IS_TEMPORARY.keys() != set(FetchErrorKind):
 
 
 class SitemapUnavailable(Exception):
-    """The sitemap could not be read now; a repeat may help."""
+    """The sitemap could not be read now, but repeating the request may help."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class SitemapReader:
     Args:
         client: sends the requests.
         budget_seconds: seconds for the sitemap and all sitemaps that it lists.
-        max_bytes: the largest sitemap in bytes, decompressed.
+        max_bytes: the maximum size of one sitemap in bytes, as received and as decompressed.
     """
 
     def __init__(self, client: HttpClient, *, budget_seconds: float, max_bytes: int) -> None:
@@ -73,8 +74,8 @@ class SitemapReader:
         """Yield page URLs, unchecked, in the order of the sitemap.
 
         Raises:
-            SitemapUnavailable: if the site is down or too slow, or answers 408, 425, 429 or 5xx.
-            SitemapUnreadable: if the response is not a sitemap.
+            SitemapUnavailable: if the site is down or too slow, or responds with 408, 425, 429 or 5xx.
+            SitemapUnreadable: if the sitemap cannot be read for another reason.
         """
         deadline = _Deadline(time.monotonic() + self._budget_seconds)
         sitemaps: list[str] = []

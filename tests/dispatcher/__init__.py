@@ -1,1 +1,1 @@
-"""The dispatcher, held against its promises."""
+"""Tests of the dispatcher."""

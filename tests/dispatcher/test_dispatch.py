@@ -1,4 +1,4 @@
-"""Dispatching a crawl: its jobs, their confirmations, and the response."""
+"""A dispatch publishes the jobs of a crawl, waits for their confirmations, and responds with counts."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ CRAWL: dict[str, Any] = {
 
 
 def crawl(*urls: str, **changed: object) -> bytes:
-    """Return a crawl of these URLs, with these fields changed."""
+    """Return the JSON of a crawl with these URLs and changed fields."""
     sources = {"sources": {"urls": urls}} if urls else {}
     return json.dumps(CRAWL | sources | changed).encode()
 
@@ -35,7 +35,7 @@ SitemapUrls = Callable[[str], Iterator[str]]
 
 
 def no_sitemap(url: str) -> Iterator[str]:
-    """Fail, because no sitemap may be read."""
+    """Fail the test, because no sitemap may be read."""
     raise AssertionError(f"unexpected request for {url}")
 
 
@@ -59,7 +59,7 @@ def jobs(publisher: RecordingPublisher) -> list[Job]:
 
 
 def test_a_crawl_becomes_one_job_per_page(publisher: RecordingPublisher) -> None:
-    """Jobs are published in the order of the URLs, self-contained and with their attributes."""
+    """A job is published for each URL, in their order, with the settings of the crawl and its attributes."""
     response = dispatch(publisher)
     assert response == DispatchResponse(
         200,
@@ -88,7 +88,7 @@ def test_a_crawl_becomes_one_job_per_page(publisher: RecordingPublisher) -> None
 
 
 def test_jobs_have_ordering_keys_only_if_politeness_is_ordered(publisher: RecordingPublisher) -> None:
-    """The key is `host#n` with n below `per_host`; otherwise it is empty."""
+    """With ordered politeness a job's key is `host#n` with n below `per_host`; by default it is empty."""
     pages = [f"https://shop.example/{n}" for n in range(20)]
     body = crawl(*pages, "https://other.example/", politeness={"per_host": 2})
     dispatch(publisher, body)
@@ -100,8 +100,8 @@ def test_jobs_have_ordering_keys_only_if_politeness_is_ordered(publisher: Record
     assert keys[20].startswith("other.example#")
 
 
-def test_two_spellings_of_a_url_are_one_job(publisher: RecordingPublisher) -> None:
-    """The first spelling is requested, and the others are counted as duplicates."""
+def test_equivalent_urls_are_one_job(publisher: RecordingPublisher) -> None:
+    """The first of several equivalent URLs becomes a job, and the others are counted as duplicates."""
     response = dispatch(
         publisher,
         crawl(
@@ -119,7 +119,7 @@ def test_two_spellings_of_a_url_are_one_job(publisher: RecordingPublisher) -> No
 
 
 def test_the_same_scheduled_time_makes_the_same_jobs(publisher: RecordingPublisher) -> None:
-    """Cloud Scheduler may fire twice and repeats failed requests: the job ids do not depend on the clock."""
+    """Two dispatches with the same scheduled time make the same run id and job ids, whatever the clock is."""
     later = datetime(2026, 11, 22, 7, 30, tzinfo=UTC)
     first = dispatch(publisher, schedule_time="2026-11-22T06:00:00Z")
     repeated = dispatch(publisher, schedule_time="2026-11-22T06:00:00Z", now=later)
@@ -140,7 +140,7 @@ def test_the_same_scheduled_time_makes_the_same_jobs(publisher: RecordingPublish
 def test_the_scheduled_time_names_the_run_in_utc(
     publisher: RecordingPublisher, schedule_time: str, run_id: str
 ) -> None:
-    """The time zone of the schedule makes no difference."""
+    """The run id has the scheduled time in UTC, even if the header has another time zone."""
     assert dispatch(publisher, schedule_time=schedule_time).body["run_id"] == run_id
 
 
@@ -156,8 +156,10 @@ def test_the_scheduled_time_names_the_run_in_utc(
         "x" * 500,
     ],
 )
-def test_an_invalid_scheduled_time_is_400(publisher: RecordingPublisher, schedule_time: str) -> None:
-    """A missing time zone is invalid too: another run id would make another run."""
+def test_an_invalid_scheduled_time_is_rejected_with_400(
+    publisher: RecordingPublisher, schedule_time: str
+) -> None:
+    """A scheduled time that is malformed or has no time zone is rejected, and no job is published."""
     response = dispatch(publisher, schedule_time=schedule_time)
     assert response.status == 400
     assert "X-CloudScheduler-ScheduleTime" in str(response.body["error"])
@@ -166,20 +168,20 @@ def test_an_invalid_scheduled_time_is_400(publisher: RecordingPublisher, schedul
 
 
 def test_the_run_id_of_a_crawl_precedes_the_scheduled_time(publisher: RecordingPublisher) -> None:
-    """A caller that may have to repeat a request names its run."""
+    """If the crawl has a run_id, it is used instead of the scheduled time."""
     response = dispatch(publisher, crawl(run_id="books-7"), schedule_time="2026-11-22T06:00:00Z")
     assert response.body["run_id"] == "books-7"
 
 
 def test_a_run_has_at_most_max_jobs(publisher: RecordingPublisher) -> None:
-    """URLs beyond the limit are counted; a duplicate of an existing job is not among them."""
+    """URLs beyond max_jobs are counted as over the limit, except duplicates of published jobs."""
     urls = [f"https://shop.example/{number}" for number in (1, 2, 3, 1, 4)]
     response = dispatch(publisher, crawl(*urls, limits={"max_jobs": 2}))
     assert (response.body["published"], response.body["over_limit"], response.body["duplicates"]) == (2, 2, 1)
 
 
 def test_an_invalid_url_is_rejected_and_the_others_are_dispatched(publisher: RecordingPublisher) -> None:
-    """The response lists each rejected URL with its reason."""
+    """Invalid URLs are listed with their reasons in the response, and valid ones become jobs."""
     response = dispatch(
         publisher, crawl("ftp://shop.example/", "https://shop.example/1", "http://", "x" * 3000)
     )
@@ -194,7 +196,7 @@ def test_an_invalid_url_is_rejected_and_the_others_are_dispatched(publisher: Rec
 
 
 def test_the_response_lists_at_most_1000_rejected_urls(publisher: RecordingPublisher) -> None:
-    """All rejected URLs are counted."""
+    """The response lists the first 1,000 rejected URLs, and counts all of them."""
     response = dispatch(publisher, crawl(*["nonsense"] * (MAX_LISTED_REJECTED + 5)))
     assert isinstance(response.body["rejected"], list)
     assert len(response.body["rejected"]) == MAX_LISTED_REJECTED
@@ -202,15 +204,15 @@ def test_the_response_lists_at_most_1000_rejected_urls(publisher: RecordingPubli
 
 
 def test_a_job_over_the_maximum_size_is_rejected(publisher: RecordingPublisher) -> None:
-    """A recipe that no worker would read is reported before anything is published."""
+    """If the recipe makes each job larger than the maximum, all URLs are rejected and no job is published."""
     field = {"css": "h1", "default": "x" * 65536}
     response = dispatch(publisher, crawl(recipe={"name": "book", "fields": {"title": field}}))
     assert (response.body["published"], response.body["rejected_count"]) == (0, 2)
     assert "the maximum is 65536" in str(response.body["rejected"])
 
 
-def test_an_invalid_crawl_is_400_with_every_fault(publisher: RecordingPublisher) -> None:
-    """Each fault has its path, and nothing is published."""
+def test_an_invalid_crawl_is_rejected_with_400_and_every_fault(publisher: RecordingPublisher) -> None:
+    """The response to an invalid crawl lists the path of every fault, and no job is published."""
     response = dispatch(publisher, crawl(name="Books!", limits={"max_jobs": 0}, recpie={}))
     assert response.status == 400
     faults = response.body["faults"]
@@ -219,36 +221,36 @@ def test_an_invalid_crawl_is_400_with_every_fault(publisher: RecordingPublisher)
     assert publisher.published == []
 
 
-def test_unconfirmed_jobs_are_503_and_a_repeat_makes_the_same_jobs(publisher: RecordingPublisher) -> None:
-    """The response says how many are missing, why, and the run_id for a repeat."""
-    # Given a topic that confirms the first job and not the others
+def test_unconfirmed_jobs_cause_503_and_a_repeat_makes_the_same_jobs(publisher: RecordingPublisher) -> None:
+    """If jobs are not confirmed, the response has their number, the cause, and the run_id for a repeat."""
+    # Given a topic that confirms only the first job
     publisher.error, publisher.error_from = PublishUnconfirmed("scrape-jobs", "gone"), 1
     urls = [f"https://shop.example/{number}" for number in range(3)]
     # When a crawl of three pages is dispatched
     response = dispatch(publisher, crawl(*urls))
-    # Then the response says how many are missing
+    # Then the response has the number of unconfirmed jobs
     assert (response.status, response.body["published"], response.body["unconfirmed"]) == (503, 1, 2)
     assert response.body["error"] == (
         "2 of 3 jobs are not confirmed: topic scrape-jobs did not confirm: gone. "
-        "Repeat the request with run_id books-2026-11-22T06:00:03Z: it makes the same jobs."
+        "Repeat the request with run_id books-2026-11-22T06:00:03Z to make the same jobs."
     )
     # When the request is repeated later with this run_id
     before = [job.job_id for job in jobs(publisher)]
     publisher.error = None
     later = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
     repeated = dispatch(publisher, crawl(*urls, run_id=response.body["run_id"]), now=later)
-    # Then all three are published, the first with the same id
+    # Then all three jobs are published, and the first has the same id as before
     assert (repeated.status, repeated.body["published"]) == (200, 3)
     assert jobs(publisher)[1].job_id == before[0]
 
 
 def sitemap(*urls: str) -> SitemapUrls:
-    """Return a reader of a sitemap with these pages."""
+    """Return a function that yields these URLs for any sitemap."""
     return lambda _: iter(urls)
 
 
 def test_the_pages_of_a_sitemap_follow_the_urls_of_the_crawl(publisher: RecordingPublisher) -> None:
-    """Both sources make one run, with one limit and without duplicates."""
+    """The crawl's own URLs and those of its sitemap become the jobs of one run, without duplicates."""
     sources = {"urls": ["https://shop.example/1"], "sitemap": "https://shop.example/sitemap.xml"}
     pages = sitemap("https://shop.example/2", "https://shop.example/1", "not a URL")
     response = dispatch(publisher, crawl(sources=sources), sitemap_urls=pages)
@@ -262,7 +264,7 @@ def test_the_pages_of_a_sitemap_follow_the_urls_of_the_crawl(publisher: Recordin
 def test_a_sitemap_that_fails_midway_is_reported_with_the_published_count(
     publisher: RecordingPublisher, error: Exception, status: int
 ) -> None:
-    """400 if a repeat will not help, 503 if it may; never 200 for half a crawl."""
+    """If a sitemap fails after its first page, the status is 400, or 503 if a repeat may help, never 200."""
 
     def failing(_: str) -> Iterator[str]:
         yield "https://shop.example/1"

@@ -1,4 +1,4 @@
-"""The dispatcher's entry point, as functions-framework serves it."""
+"""The dispatcher's entry point is tested as functions-framework serves it."""
 
 import logging
 from collections.abc import Iterator
@@ -38,39 +38,39 @@ def client() -> Iterator[FlaskClient]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GOOGLE_CLOUD_PROJECT", "p")
         patch.delenv("PORT", raising=False)
-        # No server listens there, and no test of this client publishes anything.
+        # No server listens at this address, and no test with this client publishes a message.
         patch.setenv("PUBSUB_EMULATOR_HOST", "127.0.0.1:1")
         with restored_logs():
             client = make_client()
         yield client
 
 
-def test_healthz_is_200_without_pubsub(client: FlaskClient) -> None:
-    """The health check needs no wiring."""
+def test_healthz_responds_with_200_without_pubsub(client: FlaskClient) -> None:
+    """The health check succeeds even if Pub/Sub is not available."""
     response = client.get("/healthz")
     assert (response.status_code, response.json) == (200, {"status": "ok"})
     assert client.head("/healthz").status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/crawl", "/healthz/", "/favicon.ico", "//"])
-def test_an_unknown_path_is_404(client: FlaskClient, path: str) -> None:
-    """The response names the path to use."""
+def test_an_unknown_path_is_not_found(client: FlaskClient, path: str) -> None:
+    """A POST to another path gets a 404, or a redirect (308) if the path has double slashes."""
     response = client.post(path, data=b"{}")
     assert response.status_code in {404, 308}
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
-def test_another_method_is_405_with_allow(client: FlaskClient, method: str) -> None:
-    """RFC 9110 section 15.5.6."""
+def test_another_method_is_rejected_with_405_and_allow(client: FlaskClient, method: str) -> None:
+    """The response to another method than POST has an Allow header (RFC 9110 section 15.5.6)."""
     response = client.open("/", method=method)
     assert (response.status_code, response.headers["Allow"]) == (405, "POST")
     assert response.json == {"error": f"{method} is not allowed; POST a crawl"}
 
 
-def test_an_invalid_crawl_is_400_with_every_fault_and_one_log_line(
+def test_an_invalid_crawl_is_rejected_with_400_and_logged_once(
     client: FlaskClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Each fault has its path."""
+    """The response to an invalid crawl has the path of every fault, and one log line is written."""
     caplog.set_level(logging.INFO, logger="scrapeq")
     response = client.post("/", data=b'{"name": "B", "sources": {}, "recipe": {"name": "b", "fields": {}}}')
     assert response.status_code == 400
@@ -82,24 +82,24 @@ def test_an_invalid_crawl_is_400_with_every_fault_and_one_log_line(
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b"[" * 100_000])
-def test_a_crawl_that_is_not_a_json_object_is_400(client: FlaskClient, body: bytes) -> None:
-    """The response says so in a sentence."""
+def test_a_crawl_that_is_not_a_json_object_is_rejected_with_400(client: FlaskClient, body: bytes) -> None:
+    """A body that is not a JSON object is rejected with a sentence about the crawl."""
     response = client.post("/", data=body, headers={"Content-Type": "application/json"})
     assert response.status_code == 400
     assert response.json is not None
     assert "the crawl" in response.json["error"]
 
 
-def test_a_crawl_over_the_maximum_size_is_400(client: FlaskClient) -> None:
-    """Its Content-Length is enough to reject it; the response names the limit."""
+def test_a_crawl_over_the_maximum_size_is_rejected_with_400(client: FlaskClient) -> None:
+    """A crawl whose Content-Length is above the maximum is rejected, and the response names the maximum."""
     response = client.post("/", data=b" " * (MAX_CRAWL_BYTES + 1))
     assert response.status_code == 400
     assert response.json is not None
-    assert f"at most {MAX_CRAWL_BYTES} are read" in response.json["error"]
+    assert f"the maximum is {MAX_CRAWL_BYTES}" in response.json["error"]
 
 
-def test_replay_without_push_settings_is_403_and_names_them(client: FlaskClient) -> None:
-    """The dispatcher starts without them; a 403 leaves every dead letter in its subscription."""
+def test_replay_without_push_settings_is_rejected_with_403_and_names_them(client: FlaskClient) -> None:
+    """A dispatcher without push settings rejects replays with a 403, whose error names the settings."""
     response = client.post("/replay", data=b"{}", headers={"Authorization": "Bearer x"})
     assert response.status_code == 403
     assert response.json is not None
@@ -108,10 +108,10 @@ def test_replay_without_push_settings_is_403_and_names_them(client: FlaskClient)
     assert client.get("/replay").status_code == 405
 
 
-def test_replay_without_a_token_is_401_and_without_a_push_400(
+def test_replay_is_rejected_with_401_without_a_token_and_with_400_without_a_push(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With PUSH_AUTH=none no token is needed; each request has one log line."""
+    """A replay without a token, or without a push under PUSH_AUTH=none, is rejected and logged once."""
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", "127.0.0.1:1")
     monkeypatch.setenv("PUSH_AUDIENCE", "https://dispatcher.example")
@@ -137,12 +137,12 @@ def test_replay_without_a_token_is_401_and_without_a_push_400(
 def test_audience_without_account_or_account_without_audience_is_a_fault(
     monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
-    """Replays need both; one alone is a mistake in the deployment."""
+    """The dispatcher does not start if only one of PUSH_AUDIENCE and PUSH_SERVICE_ACCOUNT is set."""
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
     for name in {"PUSH_AUDIENCE", "PUSH_SERVICE_ACCOUNT"} - {missing}:
         monkeypatch.setenv(name, "x")
     with pytest.raises(
-        SystemExit, match="PUSH_AUDIENCE and PUSH_SERVICE_ACCOUNT must both be set, or neither"
+        SystemExit, match="PUSH_AUDIENCE and PUSH_SERVICE_ACCOUNT must both be set or both be unset"
     ):
         make_client()
 
@@ -160,7 +160,7 @@ TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 def test_the_log_line_of_a_dispatch_has_the_requests_trace(
     client: FlaskClient, caplog: pytest.LogCaptureFixture, headers: dict[str, str], trace: Trace
 ) -> None:
-    """Cloud Logging then shows it with the request and with the deliveries of its jobs."""
+    """The log line of a dispatch has the trace in the headers of its request."""
     caplog.set_level(logging.INFO, logger="scrapeq")
     client.post("/", data=b"{}", headers=headers)
     [line] = [record for record in caplog.records if record.name == "scrapeq"]
@@ -168,7 +168,7 @@ def test_the_log_line_of_a_dispatch_has_the_requests_trace(
 
 
 def test_a_dispatch_without_a_trace_starts_one(client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
-    """Each dispatch has its own."""
+    """Each dispatch whose request has no valid trace is logged with a new trace."""
     caplog.set_level(logging.INFO, logger="scrapeq")
     for _ in range(2):
         client.post("/", data=b"{}", headers={"traceparent": "00-nonsense"})
@@ -178,7 +178,7 @@ def test_a_dispatch_without_a_trace_starts_one(client: FlaskClient, caplog: pyte
 
 
 def test_invalid_settings_keep_the_dispatcher_from_starting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One sentence names every fault, before any request is taken."""
+    """The dispatcher ends at its start with one sentence that names every invalid setting."""
     monkeypatch.delenv("GOOGLE_CLOUD_PROJECT", raising=False)
     monkeypatch.setenv("PUBLISH_TIMEOUT_SECONDS", "0")
     with pytest.raises(SystemExit) as end:

@@ -1,4 +1,4 @@
-"""Replays by push: what is published, and when the dead letter is acknowledged."""
+"""A replay by push publishes the job again, and acknowledges the dead letter only after that."""
 
 import base64
 import json
@@ -45,13 +45,13 @@ def dead_letter_push(data: bytes = b"job", **fields: object) -> bytes:
 
 
 def body_reader(body: bytes) -> Callable[[], bytes]:
-    """Return a function that reads this body."""
+    """Return a function that returns this body."""
     return BytesIO(body).read
 
 
 @pytest.mark.parametrize("data", [b"", b"job", b"\xff\xfe\x00", "日本".encode()])
 def test_a_dead_letter_becomes_its_job_again(publisher: RecordingPublisher, data: bytes) -> None:
-    """Data, ordering key and the job's attributes are kept; the dead letter's own attributes are removed."""
+    """A replayed job has the dead letter's data, ordering key and attributes, except those of the failure."""
     replay = Replayer(accept_any_caller, publisher).replay(
         "", body_reader(dead_letter_push(data, orderingKey="shop.example"))
     )
@@ -61,14 +61,14 @@ def test_a_dead_letter_becomes_its_job_again(publisher: RecordingPublisher, data
 
 
 def test_a_dead_letter_without_attributes_or_data_is_replayed(publisher: RecordingPublisher) -> None:
-    """Pub/Sub leaves out empty fields."""
+    """A dead letter without the fields for attributes and data, which Pub/Sub omits if empty, is replayed."""
     body = json.dumps({"message": {"messageId": "42", "orderingKey": "k"}}).encode()
     assert Replayer(accept_any_caller, publisher).replay("", body_reader(body)).reason is Reason.OK
     assert publisher.published == [Message(b"", {}, "k")]
 
 
-def test_an_unconfirmed_replay_is_503(publisher: RecordingPublisher) -> None:
-    """The dead letter is not acknowledged, so it is delivered again."""
+def test_an_unconfirmed_replay_responds_with_503(publisher: RecordingPublisher) -> None:
+    """If the job is not confirmed, the dead letter is not acknowledged, so it is delivered again."""
     publisher.error = PublishUnconfirmed("scrape-jobs", "no response")
     replay = Replayer(accept_any_caller, publisher).replay("", body_reader(dead_letter_push()))
     assert (replay.reason, status_of(replay.reason)) == (Reason.PUBLISH_UNCONFIRMED, 503)
@@ -87,22 +87,22 @@ def test_an_unconfirmed_replay_is_503(publisher: RecordingPublisher) -> None:
         dead_letter_push(attributes=[]),
     ],
 )
-def test_an_unreadable_push_is_400(publisher: RecordingPublisher, body: bytes) -> None:
-    """Nothing is published and nothing acknowledged."""
+def test_an_unreadable_push_is_rejected_with_400(publisher: RecordingPublisher, body: bytes) -> None:
+    """A body that is not a push is rejected with `bad_envelope`, and no job is published."""
     replay = Replayer(accept_any_caller, publisher).replay("", body_reader(body))
     assert (replay.reason, status_of(replay.reason)) == (Reason.BAD_ENVELOPE, 400)
     assert replay.detail
     assert publisher.published == []
 
 
-def test_a_body_that_cannot_be_read_is_400(publisher: RecordingPublisher) -> None:
-    """It is too large, of unknown size, or incomplete."""
+def test_a_body_that_cannot_be_read_is_rejected_with_400(publisher: RecordingPublisher) -> None:
+    """If the body cannot be read as a whole, the replay is rejected with `bad_envelope`."""
 
     def read() -> bytes:
-        raise UnreadableEnvelope.single_fault(b"", "cut short")
+        raise UnreadableEnvelope.single_fault(b"", "the body is incomplete")
 
     replay = Replayer(accept_any_caller, publisher).replay("", read)
-    assert (replay.reason, replay.detail) == (Reason.BAD_ENVELOPE, "cut short")
+    assert (replay.reason, replay.detail) == (Reason.BAD_ENVELOPE, "the body is incomplete")
 
 
 @pytest.mark.parametrize(
@@ -114,10 +114,10 @@ def test_a_body_that_cannot_be_read_is_400(publisher: RecordingPublisher) -> Non
         (Reason.NO_CERTIFICATES, 503),
     ],
 )
-def test_an_unauthenticated_replay_is_not_read(
+def test_body_of_an_unauthenticated_replay_is_not_read(
     publisher: RecordingPublisher, reason: Reason, status: int
 ) -> None:
-    """The token is checked before any byte of the body is read, and nothing is published."""
+    """If the token is rejected, no byte of the body is read, and no job is published."""
 
     def reject(authorization: str) -> None:
         raise AuthenticationError(reason, authorization)
@@ -128,8 +128,10 @@ def test_an_unauthenticated_replay_is_not_read(
     assert (body.tell(), publisher.published) == (0, [])
 
 
-def test_an_unexpected_exception_is_500_and_never_acknowledged(publisher: RecordingPublisher) -> None:
-    """The replay has the exception, for the log."""
+def test_an_unexpected_exception_responds_with_500_and_never_acknowledges(
+    publisher: RecordingPublisher,
+) -> None:
+    """An unexpected exception while publishing is reported with status 500, and kept for the log."""
     publisher.error = RuntimeError("boom")
     replay = Replayer(accept_any_caller, publisher).replay("", body_reader(dead_letter_push()))
     assert (replay.reason, status_of(replay.reason)) == (Reason.INTERNAL_ERROR, 500)

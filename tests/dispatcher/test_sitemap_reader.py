@@ -1,4 +1,4 @@
-"""Reading sitemaps over real sockets: formats, errors, hostile documents, and the budget."""
+"""Sitemaps are read over real sockets: all formats, errors, hostile documents, and within the budget."""
 
 import gzip
 
@@ -36,13 +36,13 @@ def make_reader(budget_seconds: float = 120) -> SitemapReader:
 
 
 def urlset(*urls: str, namespace: str = f' xmlns="{NAMESPACE}"') -> bytes:
-    """Return a sitemap of pages."""
+    """Return a sitemap that lists these pages."""
     listed = "".join(f"<url><loc> {url}\n</loc><lastmod>2026-11-22</lastmod></url>" for url in urls)
     return f'<?xml version="1.0" encoding="UTF-8"?><urlset{namespace}>{listed}</urlset>'.encode()
 
 
 def index(*urls: str) -> bytes:
-    """Return a sitemap of sitemaps."""
+    """Return a sitemap index that lists these sitemaps."""
     listed = "".join(f"<sitemap><loc>{url}</loc></sitemap>" for url in urls)
     return f'<sitemapindex xmlns="{NAMESPACE}">{listed}</sitemapindex>'.encode()
 
@@ -78,25 +78,25 @@ PAGES = ["https://shop.example/1", "https://shop.example/2?a=1"]
     ids=["plain", "no namespace", "old namespace", "prefixes", "gzip", "utf-16", "bom", "cdata", "images"],
 )
 def test_sitemap_pages_are_listed_in_order(site: Site, body: bytes) -> None:
-    """In every format that sites use; URLs of images are not pages."""
+    """The pages of a sitemap are listed in order in every common format; URLs of images are ignored."""
     assert read_urls(site, http(200, body, content_type=XML)) == PAGES
 
 
 def test_gzip_sitemap_with_gzip_content_encoding_is_read(site: Site) -> None:
-    """It is compressed as a file, and once more for the transfer."""
+    """A sitemap that is compressed as a file and once more for the transfer is read."""
     body = gzip.compress(gzip.compress(urlset(*PAGES)))
     assert read_urls(site, http(200, body, "Content-Encoding: gzip"), "/sitemap.xml.gz") == PAGES
 
 
 def test_escaped_urls_are_read(site: Site) -> None:
-    """XML's five predefined entities and character references are harmless, and common in queries."""
+    """Predefined entities and character references, which are common in queries, are decoded."""
     assert read_urls(site, http(200, urlset("https://shop.example/?a=1&amp;b=&#50;"))) == [
         "https://shop.example/?a=1&b=2"
     ]
 
 
 def test_sitemaps_of_an_index_are_read_in_order(site: Site) -> None:
-    """An index within an index is not followed."""
+    """The sitemaps of an index are read in order, but an index within an index is not followed."""
     site.add("/1.xml", http(200, urlset("https://shop.example/1")))
     site.add("/2.xml.gz", http(200, gzip.compress(urlset("https://shop.example/2"))))
     site.add("/3.xml", http(200, index(site.url("/4.xml"))))
@@ -109,7 +109,7 @@ def test_sitemaps_of_an_index_are_read_in_order(site: Site) -> None:
 
 
 def test_empty_sitemap_lists_no_pages(site: Site) -> None:
-    """It is not an error."""
+    """A sitemap without pages is accepted, and yields no URLs."""
     assert read_urls(site, http(200, urlset())) == []
 
 
@@ -117,21 +117,21 @@ LAUGHS = b"".join(b'<!ENTITY l%d "%s">' % (n, b"&l%d;" % (n - 1) * 10) for n in 
 BILLION_LAUGHS = (
     b'<!DOCTYPE urlset [<!ENTITY l0 "ha">' + LAUGHS + b"]><urlset><url><loc>&l9;</loc></url></urlset>"
 )
-OUTSIDE = (
+EXTERNAL_ENTITY = (
     b'<!DOCTYPE urlset [<!ENTITY x SYSTEM "file:///etc/passwd">]>'
     b"<urlset><url><loc>https://shop.example/&x;</loc></url></urlset>"
 )
 
 
 def test_entities_are_not_expanded(site: Site) -> None:
-    """A few bytes do not become gigabytes, and no file of this machine becomes part of a URL."""
+    """Nested entities are an error, and an external entity does not insert a local file into a URL."""
     with pytest.raises(SitemapUnreadable, match="entity"):
         read_urls(site, http(200, BILLION_LAUGHS))
-    assert "root:" not in str(read_urls(site, http(200, OUTSIDE)))
+    assert "root:" not in str(read_urls(site, http(200, EXTERNAL_ENTITY)))
 
 
-def test_nothing_is_loaded_from_outside(site: Site) -> None:
-    """No further request is sent for a DTD or an entity."""
+def test_external_dtd_is_not_requested(site: Site) -> None:
+    """The sitemap is the only file that is requested, although it names an external DTD."""
     site.add("/evil.dtd", http(200, b'<!ENTITY x "y">'))
     document = (
         f'<!DOCTYPE urlset SYSTEM "{site.url("/evil.dtd")}">'.encode() + urlset(*PAGES).partition(b"?>")[2]
@@ -170,7 +170,7 @@ def test_nothing_is_loaded_from_outside(site: Site) -> None:
     ],
 )
 def test_response_that_is_not_a_sitemap_is_unreadable(site: Site, response: bytes, detail: str) -> None:
-    """A repeat does not help; the error says what is wrong."""
+    """A response that is not a sitemap raises `SitemapUnreadable` with the cause."""
     with pytest.raises(SitemapUnreadable, match=detail):
         read_urls(site, response)
 
@@ -185,14 +185,14 @@ def close_within_body(request: PendingRequest) -> None:
     [http(408), http(425), http(429), http(500), http(503), lambda _: None, close_within_body],
     ids=["408", "425", "429", "500", "503", "closes", "closes within the body"],
 )
-def test_site_that_fails_now_is_unavailable(site: Site, response: Response) -> None:
-    """A repeat may help; a part of a sitemap is not accepted as the whole."""
+def test_temporary_failure_of_the_site_is_unavailable(site: Site, response: Response) -> None:
+    """A temporary error or an incomplete sitemap raises `SitemapUnavailable`."""
     with pytest.raises(SitemapUnavailable, match=r"/sitemap\.xml"):
         read_urls(site, response)
 
 
 def test_refused_connection_is_unavailable() -> None:
-    """No process listens on the port; the site may be back later."""
+    """A refused connection raises `SitemapUnavailable`, since the site may be available later."""
     with pytest.raises(SitemapUnavailable):
         list(make_reader().urls(f"http://127.0.0.1:{free_port()}/sitemap.xml"))
 
@@ -211,17 +211,14 @@ def send_body_slowly(request: PendingRequest) -> None:
 
 @pytest.mark.parametrize("response", [PendingRequest.wait_until_closed, send_header_slowly, send_body_slowly])
 def test_slow_sitemap_is_unavailable_after_its_budget(site: Site, response: Response) -> None:
-    """Each read returns in time, so only the budget can have ended it.
-
-    The slow responses would take 20 minutes.
-    """
+    """A response that would take 20 minutes raises `SitemapUnavailable` when the budget is spent."""
     url = site.add("/sitemap.xml", response)
     with pytest.raises(SitemapUnavailable, match="SITEMAP_BUDGET_SECONDS"):
         list(make_reader(0.4).urls(url))
 
 
 def test_redirect_is_followed_without_reading_its_body(site: Site) -> None:
-    """Even if the body never ends."""
+    """A redirect is followed even if its body never ends."""
 
     def send_endless_body(request: PendingRequest) -> None:
         request.send(http(301, b"", "Location: /new.xml", length=10**12))
@@ -233,7 +230,7 @@ def test_redirect_is_followed_without_reading_its_body(site: Site) -> None:
 
 
 def test_sitemap_redirect_with_raw_bytes_is_followed(site: Site) -> None:
-    """A Location that is not ASCII is read as UTF-8; bytes that are not UTF-8 are requested as they are."""
+    """A Location beyond ASCII is followed, both with UTF-8 and with other bytes."""
     moved = b"HTTP/1.1 302 Found\r\nLocation: /caf%s.xml\r\nContent-Length: 0\r\n\r\n"
     site.add("/caf%C3%A9.xml", http(200, urlset(*PAGES)))
     site.add("/caf%E9.xml", http(200, urlset(PAGES[1])))
@@ -242,7 +239,7 @@ def test_sitemap_redirect_with_raw_bytes_is_followed(site: Site) -> None:
 
 
 def test_environment_proxy_is_not_used(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No proxy of the environment receives the request."""
+    """A sitemap is read directly, even if the environment names a proxy."""
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     monkeypatch.delenv("NO_PROXY", raising=False)
@@ -251,7 +248,7 @@ def test_environment_proxy_is_not_used(site: Site, monkeypatch: pytest.MonkeyPat
 
 
 def test_sitemap_at_a_refused_address_is_unreadable(site: Site) -> None:
-    """A sitemap may be served from, redirect to, or list an address that only a cloud's metadata has."""
+    """A sitemap that is at, redirects to or lists a refused address is unreadable."""
     client = HttpClient("scrapeq/test", Dialer())
     public_reader = SitemapReader(client, budget_seconds=120, max_bytes=MAX_BYTES)
     with pytest.raises(SitemapUnreadable, match="refused_address"):
@@ -263,7 +260,7 @@ def test_sitemap_at_a_refused_address_is_unreadable(site: Site) -> None:
 
 
 @pytest.mark.parametrize("kind", FetchErrorKind)
-def test_every_fetch_error_kind_is_temporary_or_not(kind: FetchErrorKind) -> None:
-    """The table agrees with the worker's: what is retried for a page is temporary for a sitemap."""
+def test_fetch_error_kind_is_temporary_if_the_worker_retries_it(kind: FetchErrorKind) -> None:
+    """A kind of error is temporary for a sitemap exactly if the worker retries a page after it."""
     is_retried = REASON_MEANINGS[REASONS[kind]].outcome is Outcome.RETRY
     assert IS_TEMPORARY[kind] is is_retried
