@@ -28,7 +28,7 @@ _log = logging.getLogger("localpubsub.broker.chaos")
 
 @dataclass(frozen=True, slots=True)
 class ChaosOptions:
-    """How often each fault is injected; ``parse`` reads the form of the command line."""
+    """The faults to inject and their frequency; ``parse`` reads the value of the option ``--chaos``."""
 
     duplicate: float = 0.0  #: Share of acks (0..1) after which the message is delivered once more.
     drop_ack: float = 0.0  #: Share of acks (0..1) that are ignored, so that the lease expires.
@@ -38,7 +38,7 @@ class ChaosOptions:
 
     @classmethod
     def parse(cls, text: str) -> "ChaosOptions":
-        """Read options such as ``duplicate=0.05,drop_ack=0.02,delay=200ms,early_dead_letter=0.01,seed=7``.
+        """Parse a value such as ``duplicate=0.05,drop_ack=0.02,delay=200ms,early_dead_letter=0.01,seed=7``.
 
         Raises:
             CannotStart: a name is unknown or a value is invalid.

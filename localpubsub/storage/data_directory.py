@@ -8,7 +8,7 @@ from localpubsub.errors import CannotStart
 
 
 class DataDirectory:
-    """An exclusive lock on a directory, held until ``close``.
+    """An exclusive lock on a directory, which lasts until ``close``.
 
     Raises:
         CannotStart: the directory cannot be used, or another process holds the lock.

@@ -1,4 +1,7 @@
-"""Tests the time scale, with which deadlines and backoffs end sooner, in the same order."""
+"""Tests the time scale, with which deadlines and backoffs end sooner, in the same order.
+
+The numbers of behaviours refer to the table in localpubsub/README.md.
+"""
 
 import time
 from datetime import UTC, datetime, timedelta

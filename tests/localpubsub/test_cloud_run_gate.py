@@ -39,7 +39,11 @@ def gate_process(endpoint: PushEndpoint, certs_url: str, *options: str) -> Itera
 
 @contextmanager
 def gate(*options: str) -> Iterator[tuple[PubsubClient, PushEndpoint, str]]:
-    """Run a server, an endpoint and the gate between them until the block ends."""
+    """Run a server, an endpoint and a gate in front of it until the block ends.
+
+    Yields:
+        a client of the server, the endpoint, and the URL of the gate.
+    """
     with (
         running_endpoint() as endpoint,
         localpubsub.running() as server,
@@ -49,8 +53,8 @@ def gate(*options: str) -> Iterator[tuple[PubsubClient, PushEndpoint, str]]:
         yield pubsub, endpoint, url
 
 
-def push_through(pubsub: PubsubClient, url: str, email: str = PUSHER, audience: str = AUDIENCE) -> str:
-    """Create a topic whose messages are pushed to ``url``; return its name."""
+def topic_pushed_to(pubsub: PubsubClient, url: str, email: str = PUSHER, audience: str = AUDIENCE) -> str:
+    """Create a topic whose messages are pushed to ``url`` with a token; return the name of the topic."""
     topic = pubsub.topic()
     oidc = PushConfig.OidcToken(service_account_email=email, audience=audience)
     pubsub.subscription(topic, push_config=PushConfig(push_endpoint=f"{url}/push?token=1", oidc_token=oidc))
@@ -58,7 +62,7 @@ def push_through(pubsub: PubsubClient, url: str, email: str = PUSHER, audience: 
 
 
 def status(url: str, token: str | None) -> int:
-    """Send a POST with a token; return the status of the response."""
+    """Send a POST with this token, or without a token; return the status of the response."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     request = urllib.request.Request(f"{url}/push", b"{}", headers)  # noqa: S310 - the test's own server
     try:
@@ -72,7 +76,7 @@ def status(url: str, token: str | None) -> int:
 def test_gate_forwards_signed_pushes_only() -> None:
     """A signed push is forwarded unchanged; a missing token gets 403 and an invalid token 401."""
     with gate("--service-account", PUSHER) as (pubsub, endpoint, url):
-        pubsub.publish(push_through(pubsub, url), b"x" * 100_000, key="value")
+        pubsub.publish(topic_pushed_to(pubsub, url), b"x" * 100_000, key="value")
         (push,) = endpoint.wait_for(1)
         assert push.path == "/push?token=1"
         assert push.envelope["message"]["attributes"] == {"key": "value"}
@@ -94,13 +98,13 @@ def test_gate_rejects_other_audiences_and_accounts(email: str, audience: str, ex
     """A token for another audience gets 401, and a valid token of another service account gets 403."""
     with gate("--service-account", PUSHER) as (pubsub, endpoint, url):
         direct = endpoint.url.removesuffix("/push")
-        pubsub.publish(push_through(pubsub, direct, email, audience), b"carries the token")
+        pubsub.publish(topic_pushed_to(pubsub, direct, email, audience), b"x")
         token = endpoint.wait_for(1)[0].headers["authorization"].removeprefix("Bearer ")
         assert status(url, token) == expected
 
 
 def test_gate_responds_429_when_every_instance_is_full() -> None:
-    """The gate forwards at most max_instances × concurrency requests at a time and rejects the others."""
+    """The gate forwards max_instances × concurrency requests at the same time and rejects all others."""
     forwarded: list[Push] = []
     release = threading.Event()
 
@@ -110,7 +114,7 @@ def test_gate_responds_429_when_every_instance_is_full() -> None:
         return 204
 
     with gate("--max-instances", "2", "--concurrency", "3") as (pubsub, endpoint, url):
-        pubsub.publish(push_through(pubsub, url), b"carries the token")
+        pubsub.publish(topic_pushed_to(pubsub, url), b"x")
         token = endpoint.wait_for(1)[0].headers["authorization"].removeprefix("Bearer ")
         # After this response the gate has also finished the push, so that it can forward six requests.
         assert status(url, token) == 204
@@ -132,7 +136,7 @@ def test_gate_responds_429_when_every_instance_is_full() -> None:
 def test_gate_responds_503_when_the_server_closes_the_connection() -> None:
     """If the server behind the gate closes the connection, the gate responds with 503, as Cloud Run does."""
     with gate() as (pubsub, endpoint, url):
-        pubsub.publish(push_through(pubsub, url), b"carries the token")
+        pubsub.publish(topic_pushed_to(pubsub, url), b"x")
         token = endpoint.wait_for(1)[0].headers["authorization"].removeprefix("Bearer ")
         endpoint.respond = lambda _: "reset"
         assert status(url, token) == 503

@@ -1,4 +1,7 @@
-"""Tests ``python -m localpubsub`` as a process: its options, messages, exit status, and SIGKILL."""
+"""Tests ``python -m localpubsub`` as a process: its options, messages, exit status, and SIGKILL.
+
+The numbers of behaviours refer to the table in localpubsub/README.md.
+"""
 
 import os
 import re

@@ -70,7 +70,7 @@ def commands() -> list[str]:
 
 
 def curl(command: str) -> dict[str, Any]:
-    """Send the request of a curl command once the server listens; return the JSON response."""
+    """Wait until the server listens, send the request of a curl command, and return the JSON response."""
     found = re.fullmatch(r"curl (\S+) -d '(.*)'", command)
     assert found, command
     url, body = found.groups()
