@@ -79,7 +79,7 @@ class Crawl(BaseModel):
             UnreadableCrawl: the body is not a valid crawl; the exception lists every fault with its path
                 (for example `recipe.fields.price.type: …`).
         """
-        document = parse_json_object(body, UnreadableCrawl, max_bytes=MAX_CRAWL_BYTES, what="crawl")
+        document = parse_json_object(body, UnreadableCrawl, max_bytes=MAX_CRAWL_BYTES, kind="crawl")
         return cls.from_document(document, selectors, raw=body)
 
     @classmethod

@@ -29,7 +29,7 @@ class Fault(NamedTuple):
 
     Attributes:
         path: the field, for example `recipe.fields.price.type`; `""` for the whole document.
-        message: a sentence that says what is wrong.
+        message: a description of the fault.
     """
 
     path: str
@@ -88,38 +88,38 @@ def validation_faults(error: ValidationError) -> list[Fault]:
     return [_fault(details) for details in error.errors(include_url=False)]
 
 
-def parse_json_object(raw: bytes, error: type[Undecodable], *, max_bytes: int, what: str) -> dict[str, Any]:
+def parse_json_object(raw: bytes, error: type[Undecodable], *, max_bytes: int, kind: str) -> dict[str, Any]:
     """Parse `raw` as one JSON object of at most `max_bytes`.
 
     Args:
         raw: UTF-8 JSON, with or without a byte order mark.
         error: the class of the exception to raise.
         max_bytes: larger documents are rejected without parsing.
-        what: the kind of document, for error messages: for example `job`.
+        kind: the kind of document, for error messages: for example `job`.
 
     Raises:
         error: if `raw` is empty, too large, not UTF-8, not JSON, not an object, or contains an unsupported
             value.
     """
     if not raw:
-        raise error.single_fault(raw, f"the {what} is empty")
+        raise error.single_fault(raw, f"the {kind} is empty")
     if len(raw) > max_bytes:
-        raise error.single_fault(raw, f"the {what} has {len(raw)} bytes; the maximum is {max_bytes}")
+        raise error.single_fault(raw, f"the {kind} has {len(raw)} bytes; the maximum is {max_bytes}")
     try:
         # Decode here, because json.loads also accepts UTF-16, UTF-32 and encoded surrogates, which RFC 8259
         # section 8.1 forbids.
         document = json.loads(raw.decode("utf-8-sig"), parse_constant=_reject_constant)
     except UnicodeDecodeError as bad:
-        raise error.single_fault(raw, f"the {what} is not UTF-8: {bad.reason} at byte {bad.start}") from None
+        raise error.single_fault(raw, f"the {kind} is not UTF-8: {bad.reason} at byte {bad.start}") from None
     except json.JSONDecodeError as bad:
         where = f"line {bad.lineno} column {bad.colno}"
-        raise error.single_fault(raw, f"the {what} is not JSON: {bad.msg} at {where}") from None
+        raise error.single_fault(raw, f"the {kind} is not JSON: {bad.msg} at {where}") from None
     except RecursionError:
-        raise error.single_fault(raw, f"the {what} is nested too deeply") from None
+        raise error.single_fault(raw, f"the {kind} is nested too deeply") from None
     except ValueError as bad:  # NaN, Infinity, or a number with thousands of digits
-        raise error.single_fault(raw, f"the {what} is JSON with an unsupported value: {bad}") from None
+        raise error.single_fault(raw, f"the {kind} is JSON with an unsupported value: {bad}") from None
     if not isinstance(document, dict):
-        raise error.single_fault(raw, f"the {what} is a JSON {_json_type(document)}, not an object")
+        raise error.single_fault(raw, f"the {kind} is a JSON {_json_type(document)}, not an object")
     for fault in unsupported_values(document):
         raise error(raw, [fault])
     return document

@@ -90,7 +90,7 @@ class Job(BaseModel):
         Raises:
             UnreadableJob: the data is not a valid job; the exception has the data and all faults.
         """
-        document = parse_json_object(data, UnreadableJob, max_bytes=MAX_JOB_BYTES, what="job")
+        document = parse_json_object(data, UnreadableJob, max_bytes=MAX_JOB_BYTES, kind="job")
         try:
             return cls.model_validate(document, context=selectors)
         except ValidationError as error:
@@ -133,7 +133,7 @@ def defer(data: bytes, not_before: datetime, defers: int) -> bytes:
         UnreadableJob: if `data` is not a JSON object.
         ValueError: if the job has more than 64 KiB.
     """
-    document = parse_json_object(data, UnreadableJob, max_bytes=MAX_JOB_BYTES, what="job")
+    document = parse_json_object(data, UnreadableJob, max_bytes=MAX_JOB_BYTES, kind="job")
     rounded_up = not_before.astimezone(UTC) + timedelta(microseconds=999)
     until = rounded_up.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return _encode(document | {"not_before": until, "defers": defers})

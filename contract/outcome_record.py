@@ -98,7 +98,7 @@ class OutcomeRecord(BaseModel):
         Raises:
             UnreadableOutcome: the data is not a valid outcome; the exception has the data and all faults.
         """
-        document = parse_json_object(data, UnreadableOutcome, max_bytes=MAX_OUTCOME_BYTES, what="outcome")
+        document = parse_json_object(data, UnreadableOutcome, max_bytes=MAX_OUTCOME_BYTES, kind="outcome")
         try:
             return cls.model_validate(document)
         except ValidationError as error:

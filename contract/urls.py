@@ -19,7 +19,7 @@ _HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?")
 def check_url(url: str) -> str:
     """Return `url` as it will be requested: percent-encoded, with an IDNA host and without a fragment.
 
-    Query parameters keep their order and spelling, because a site may have signed them.
+    The order and the escapes of query parameters are not changed, because a site may have signed them.
 
     Raises:
         ValueError: if the URL is invalid, too long, or not http or https; the message gives the reason.

@@ -61,7 +61,7 @@ class Envelope(BaseModel):
         Raises:
             UnreadableEnvelope: with the body and every fault.
         """
-        document = parse_json_object(body, UnreadableEnvelope, max_bytes=MAX_ENVELOPE_BYTES, what="push")
+        document = parse_json_object(body, UnreadableEnvelope, max_bytes=MAX_ENVELOPE_BYTES, kind="push")
         try:
             push = _Push.model_validate(document)
         except ValidationError as error:

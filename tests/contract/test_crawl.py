@@ -125,7 +125,7 @@ def nested(levels: int) -> object:
         (TITLE, {"xpath": "//a\0"}, f"{TITLE}.xpath", "no NULL bytes or control characters"),
         (TITLE, {"xpath": "(" * 999}, f"{TITLE}.xpath", "not an XPath expression"),
         (f"{TITLE}.re", "(", f"{TITLE}.re", "not a regular expression: missing )"),
-        (f"{TITLE}.re", "(a)(b)", f"{TITLE}.re", "at most one group, the value; this pattern has 2"),
+        (f"{TITLE}.re", "(a)(b)", f"{TITLE}.re", "at most one group, which is the value; this pattern has 2"),
         (
             f"{TITLE}.re",
             "a{99999999999}",

@@ -46,20 +46,20 @@ DECODERS = {
     "push": Decoder(Envelope.parse, UnreadableEnvelope, PUSH, MAX_ENVELOPE_BYTES),
     "outcome": Decoder(OutcomeRecord.decode, UnreadableOutcome, OUTCOME, MAX_OUTCOME_BYTES),
 }
-every_decoder = pytest.mark.parametrize("what", DECODERS)
+every_decoder = pytest.mark.parametrize("kind", DECODERS)
 
 
-def error_of(what: str, body: bytes) -> Undecodable:
+def error_of(kind: str, body: bytes) -> Undecodable:
     """Return the exception with which a decoder rejects `body`."""
-    decoder = DECODERS[what]
+    decoder = DECODERS[kind]
     with pytest.raises(decoder.error) as caught:
         decoder.decode(body)
     return caught.value
 
 
-def decode_or_reject(what: str, body: bytes) -> object | None:
+def decode_or_reject(kind: str, body: bytes) -> object | None:
     """Return the decoded `body`; if it is rejected, check the exception and return None."""
-    decoder = DECODERS[what]
+    decoder = DECODERS[kind]
     try:
         return decoder.decode(body)
     except decoder.error as error:
@@ -72,25 +72,25 @@ def decode_or_reject(what: str, body: bytes) -> object | None:
 
 @every_decoder
 @given(body=st.binary(max_size=200))
-def test_decode_of_arbitrary_bytes_raises_only_the_declared_error(what: str, body: bytes) -> None:
+def test_decode_of_arbitrary_bytes_raises_only_the_declared_error(kind: str, body: bytes) -> None:
     """Arbitrary bytes are decoded or rejected with the decoder's declared exception."""
-    decode_or_reject(what, body)
+    decode_or_reject(kind, body)
 
 
 @every_decoder
 @given(data=st.data())
-def test_decode_of_damaged_document_raises_only_the_declared_error(what: str, data: st.DataObject) -> None:
+def test_decode_of_damaged_document_raises_only_the_declared_error(kind: str, data: st.DataObject) -> None:
     """A document with one value replaced is decoded or rejected with the decoder's declared exception."""
-    decode_or_reject(what, data.draw(mangled(DECODERS[what].document)))
+    decode_or_reject(kind, data.draw(mangled(DECODERS[kind].document)))
 
 
 @every_decoder
 @given(data=st.data())
-def test_decode_of_truncated_document_is_rejected(what: str, data: st.DataObject) -> None:
+def test_decode_of_truncated_document_is_rejected(kind: str, data: st.DataObject) -> None:
     """Every truncated document is rejected; none is mistaken for a complete document."""
-    body = as_bytes(DECODERS[what].document)
+    body = as_bytes(DECODERS[kind].document)
     at = data.draw(st.integers(0, len(body) - 1))
-    assert decode_or_reject(what, body[:at]) is None
+    assert decode_or_reject(kind, body[:at]) is None
 
 
 @given(body=mangled(JOB))
@@ -141,52 +141,52 @@ def test_jobs_of_a_decoded_crawl_can_be_encoded(body: bytes) -> None:
     ],
 )
 @every_decoder
-def test_decode_rejects_input_other_than_a_json_object(what: str, body: bytes, message: str) -> None:
+def test_decode_rejects_input_other_than_a_json_object(kind: str, body: bytes, message: str) -> None:
     """The input must follow RFC 8259 (UTF-8, no NaN, no lone surrogates) and be a single JSON object."""
-    error = error_of(what, body)
-    assert message.format(what) in str(error)
+    error = error_of(kind, body)
+    assert message.format(kind) in str(error)
     assert error.raw == body
 
 
 @every_decoder
-def test_decode_ignores_a_byte_order_mark(what: str) -> None:
+def test_decode_ignores_a_byte_order_mark(kind: str) -> None:
     """A byte order mark, which some Windows editors write, is ignored, as RFC 8259 section 8.1 allows."""
-    decoder = DECODERS[what]
+    decoder = DECODERS[kind]
     body = as_bytes(decoder.document)
     assert decoder.decode(b"\xef\xbb\xbf" + body) == decoder.decode(body)
 
 
-@pytest.mark.parametrize("what", ["job", "push", "outcome"])
-def test_decode_accepts_nesting_up_to_max_depth(what: str) -> None:
+@pytest.mark.parametrize("kind", ["job", "push", "outcome"])
+def test_decode_accepts_nesting_up_to_max_depth(kind: str) -> None:
     """A document with MAX_DEPTH levels of nesting is accepted, and one with another level is rejected."""
-    document = DECODERS[what].document
+    document = DECODERS[kind].document
     inner: object = 0
     for _ in range(MAX_DEPTH - 1):
         inner = [inner]
-    assert DECODERS[what].decode(as_bytes(document | {"later": inner}))
-    assert "nested too deeply" in str(error_of(what, as_bytes(document | {"later": [inner]})))
+    assert DECODERS[kind].decode(as_bytes(document | {"later": inner}))
+    assert "nested too deeply" in str(error_of(kind, as_bytes(document | {"later": [inner]})))
 
 
 @every_decoder
-def test_decode_accepts_documents_up_to_max_bytes(what: str) -> None:
+def test_decode_accepts_documents_up_to_max_bytes(kind: str) -> None:
     """A document of `max_bytes` is accepted. The error for a larger one gives its size and the maximum."""
-    decoder = DECODERS[what]
+    decoder = DECODERS[kind]
     exact = as_bytes(decoder.document).ljust(decoder.max_bytes)
     assert decoder.decode(exact)
-    error = error_of(what, exact + b" ")
+    error = error_of(kind, exact + b" ")
     assert f"has {decoder.max_bytes + 1} bytes; the maximum is {decoder.max_bytes}" in str(error)
 
 
 @every_decoder
-def test_decode_rejects_eleven_megabytes_without_parsing(what: str) -> None:
+def test_decode_rejects_eleven_megabytes_without_parsing(kind: str) -> None:
     """A document larger than any Pub/Sub message is rejected because of its size, whatever it contains."""
-    assert "the maximum is" in str(error_of(what, b"\xff" * 11_000_000))
+    assert "the maximum is" in str(error_of(kind, b"\xff" * 11_000_000))
 
 
-@pytest.mark.parametrize("what", ["job", "push", "outcome"])
-def test_decode_ignores_unknown_fields_of_messages(what: str) -> None:
+@pytest.mark.parametrize("kind", ["job", "push", "outcome"])
+def test_decode_ignores_unknown_fields_of_messages(kind: str) -> None:
     """Unknown fields, which a later version may add, do not change the decoded message."""
-    decoder = DECODERS[what]
+    decoder = DECODERS[kind]
     later = decoder.document | {"later": {"a": [1]}}
     for name, inner in decoder.document.items():
         if isinstance(inner, dict) and name != "attributes":
@@ -195,19 +195,19 @@ def test_decode_ignores_unknown_fields_of_messages(what: str) -> None:
 
 
 @pytest.mark.parametrize("version", [0, 2, "1", None, [1]])
-@pytest.mark.parametrize("what", ["job", "outcome"])
-def test_decode_rejects_unknown_versions(what: str, version: object) -> None:
+@pytest.mark.parametrize("kind", ["job", "outcome"])
+def test_decode_rejects_unknown_versions(kind: str, version: object) -> None:
     """A message of another version is rejected, because its fields may have another meaning."""
-    error = error_of(what, as_bytes(DECODERS[what].document | {"version": version}))
+    error = error_of(kind, as_bytes(DECODERS[kind].document | {"version": version}))
     assert [str(fault) for fault in error.faults] == [
         f"version: the only supported value is 1 (got {version!r})"
     ]
 
 
-@pytest.mark.parametrize("what", ["job", "outcome"])
-def test_one_error_reports_all_faults_of_a_message(what: str) -> None:
+@pytest.mark.parametrize("kind", ["job", "outcome"])
+def test_one_error_reports_all_faults_of_a_message(kind: str) -> None:
     """One error lists all faults of an unreadable message."""
-    error = error_of(what, b"{}")
+    error = error_of(kind, b"{}")
     assert {"job_id: missing", "run_id: missing", "crawl: missing", "url: missing"} <= {
         str(fault) for fault in error.faults
     }
