@@ -17,6 +17,6 @@ def make_runner(services: Services, tokens: Tokens, state: ServerState, grace: f
     application = web.Application(client_max_size=MAX_BODY)
     application.add_routes([*certificates.routes(tokens), *state_page.routes(state)])
     application.add_routes([web.route("*", r"/{path:[\s\S]*}", RestApi(services).respond)])
-    # As over gRPC, a call is cancelled when its caller disconnects: otherwise a pull would go on and lease
-    # messages that its caller can no longer receive.
+    # A call is cancelled when its caller disconnects, as over gRPC. Otherwise a pull would lease messages
+    # that its caller can no longer receive.
     return web.AppRunner(application, access_log=None, shutdown_timeout=grace / 2, handler_cancellation=True)

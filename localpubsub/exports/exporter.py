@@ -86,10 +86,10 @@ class Exporter(ABC):
         try:
             while not self._stopping.is_set():
                 self._changed.clear()
-                again_at = await self._attempt(self.check()) if self._blocked else None
+                next_call_at = await self._attempt(self.check()) if self._blocked else None
                 if not self._blocked:
-                    again_at = await self._attempt(self.export())
-                await wait(self._changed, self._broker.clock, again_at)
+                    next_call_at = await self._attempt(self.export())
+                await wait(self._changed, self._broker.clock, next_call_at)
                 await wait(self._stopping, self._broker.clock, self._paused_until)
         finally:
             await self._attempt(self.finish())
@@ -102,7 +102,7 @@ class Exporter(ABC):
         """
         self._blocked = True
         try:
-            again_at = await operation
+            next_call_at = await operation
         except ExportBlocked as error:
             self._set_state(error.state, str(error))
         except StoreFailure as error:
@@ -112,7 +112,7 @@ class Exporter(ABC):
         else:
             self._blocked = False
             self._set_state("ACTIVE", "")
-            return again_at
+            return next_call_at
         self._paused_until = self._broker.clock.now() + RECHECK_INTERVAL
         return self._paused_until
 

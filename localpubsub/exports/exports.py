@@ -71,16 +71,16 @@ class Exports:
 
     @cached_property
     def _tables(self) -> "BigQueryTables":
-        from localpubsub.exports.bigquery_tables import BigQueryTables  # noqa: PLC0415 - rarely needed
+        from localpubsub.exports.bigquery_tables import BigQueryTables  # noqa: PLC0415 - most servers export nothing
 
         return BigQueryTables(self._tables_file, create_tables=self._create)
 
     def _start(self, subscription: Subscription) -> Exporter:
         if subscription.resource.HasField("bigquery_config"):
-            from localpubsub.exports.bigquery import BigQueryExport  # noqa: PLC0415 - rarely needed
+            from localpubsub.exports.bigquery import BigQueryExport  # noqa: PLC0415 - most servers export nothing
 
             return BigQueryExport(self._broker, subscription, self._tables, self._tables_thread)
-        from localpubsub.exports.cloud_storage import CloudStorageExport  # noqa: PLC0415 - rarely needed
+        from localpubsub.exports.cloud_storage import CloudStorageExport  # noqa: PLC0415 - most servers export nothing
 
         bucket = self._buckets / subscription.resource.cloud_storage_config.bucket
         return CloudStorageExport(

@@ -86,7 +86,7 @@ class _Stream:
         ``check`` raises Refusal when the subscription can no longer be pulled.
         """
         reader.add_done_callback(lambda _: self._changed.set())
-        # The first response tells the client how the subscription delivers (proto: SubscriptionProperties).
+        # The first response has no messages, only the properties of the subscription (see pubsub.proto).
         response = StreamingPullResponse()
         response.subscription_properties.SetInParent()
         await self._context.write(self._with_properties(response))

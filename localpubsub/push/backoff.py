@@ -19,7 +19,7 @@ class PushBackoff:
     """Counts the acks and nacks of one subscription and computes how long its deliveries pause.
 
     Attributes:
-        resume_at: when deliveries may go on, in seconds since the epoch; a time in the past means no pause.
+        resume_at: when the pause ends, in seconds since the epoch; a time in the past means no pause.
     """
 
     __slots__ = ("_acks", "_level", "_nacks", "_paused_at", "resume_at")
@@ -41,8 +41,8 @@ class PushBackoff:
     def record_nack(self, delivered_at: float, now: float) -> None:
         """Begin or double the pause after a nack, or after an ack deadline that passed.
 
-        Deliveries that were already under way when the last pause began belong to the burst that caused it:
-        a thousand failures of one burst cause one pause, not a thousand.
+        Failures of deliveries that began before the last pause do not begin another pause, so that a
+        thousand failures of one burst cause one pause.
 
         Args:
             delivered_at: when the delivery began, in seconds since the epoch.

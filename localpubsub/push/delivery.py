@@ -188,7 +188,7 @@ class PushDelivery:
         status, reason = 0, ""
         try:
             request = await self._request(lease)
-        except Exception as error:  # noqa: BLE001 - must not count as a nack by the endpoint
+        except Exception as error:  # noqa: BLE001 - the endpoint did not cause this error
             self._postpone(lease, error)
             return connection
         if request is None:

@@ -100,7 +100,7 @@ def test_stream_properties_show_message_ordering(pubsub: PubsubClient) -> None:
 def test_push_sends_messages_of_an_ordering_key_in_order(
     pubsub: PubsubClient, endpoint: PushEndpoint
 ) -> None:
-    """Behaviour 23: messages of a key are pushed in order, and a nacked push is repeated first."""
+    """Behaviour 23: a key's messages are pushed in order; a nacked push is repeated before the next."""
     nacked: set[str] = set()
 
     def respond(push: Push) -> Response:

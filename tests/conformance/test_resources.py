@@ -182,7 +182,7 @@ def test_max_delivery_attempts_default_to_five(pubsub: PubsubClient) -> None:
 def test_max_delivery_attempts_out_of_bounds_are_rejected(pubsub: PubsubClient, attempts: int) -> None:
     """Behaviour 9: max_delivery_attempts of 4 and 101 are rejected."""
     policy = DeadLetterPolicy(dead_letter_topic=pubsub.topic(), max_delivery_attempts=attempts)
-    with pytest.raises(BadRequest):  # The emulator returns OUT_OF_RANGE, which is HTTP status 400, too.
+    with pytest.raises(BadRequest):  # The emulator returns OUT_OF_RANGE, another code with HTTP status 400.
         pubsub.created(pubsub.topic(), dead_letter_policy=policy)
 
 

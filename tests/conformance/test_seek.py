@@ -41,7 +41,7 @@ def ready_messages(pubsub: PubsubClient, subscription: str) -> list[str]:
 
 
 def test_seek_to_the_future_acknowledges_everything(pubsub: PubsubClient) -> None:
-    """Behaviour 28: a seek to the future acknowledges all messages published before it."""
+    """Behaviour 28: a seek to the future acknowledges all messages published before the seek."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
     pubsub.publish(topic, b"out", b"waiting")
@@ -115,7 +115,7 @@ def test_topic_without_retention_deletes_retained_messages(pubsub: PubsubClient)
 
 
 def test_snapshot_retains_unacked_and_later_messages(pubsub: PubsubClient) -> None:
-    """Behaviour 28: a seek to a snapshot redelivers only messages acked after the snapshot was created."""
+    """Behaviour 28: a seek to a snapshot redelivers the messages that were acked after its creation."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
     pubsub.publish(topic, b"acked before")
@@ -200,7 +200,7 @@ def test_list_topic_snapshots(pubsub: PubsubClient) -> None:
 
 @pytest.mark.differs("rejects labels as an unknown field")
 def test_update_snapshot_labels(pubsub: PubsubClient) -> None:
-    """Behaviours 10 and 28: only labels and expire_time can be updated."""
+    """Behaviours 10 and 28: the labels of a snapshot can be updated, but not its topic."""
     name = snapshot(pubsub, pubsub.subscription(pubsub.topic()))
     changed = Snapshot(name=name, labels={"team": "one"}, topic="projects/p/topics/ttt")
     request = {"snapshot": changed, "update_mask": {"paths": ["labels"]}}

@@ -64,6 +64,6 @@ def test_column_converts_values_that_its_type_accepts(declared: str, value: obje
     ],
 )
 def test_column_rejects_values_that_its_type_does_not_accept(declared: str, value: object) -> None:
-    """The error names the field and the type of its column."""
+    """A value that the declared type does not accept raises RowRejected, which names the field."""
     with pytest.raises(RowRejected, match="The field c does not fit its column"):
         Column("c", declared).convert(value)

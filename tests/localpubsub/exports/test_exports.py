@@ -150,7 +150,7 @@ def test_full_file_gets_its_name_and_a_stop_finishes_the_last_file(tmp_path: Pat
 
 
 def test_file_has_at_most_max_bytes(tmp_path: Path) -> None:
-    """A file is finished before the message that would make it too large."""
+    """A message that would exceed max_bytes begins a new file; a single larger message is still written."""
     with running_localpubsub(data=tmp_path) as pubsub:
         topic = pubsub.topic()
         config = CloudStorageConfig(bucket="pages", max_bytes=1000)

@@ -34,7 +34,7 @@ def test_connection_is_reused_for_many_pushes() -> None:
 
 
 def test_token_is_reused_for_many_pushes() -> None:
-    """Behaviour 17: a token is signed once an hour for each audience, not for every push."""
+    """Behaviour 17: forty pushes with two audiences carry only two different tokens."""
     with running_endpoint() as endpoint, running_localpubsub() as pubsub:
         topic = pubsub.topic()
         for audience in ("one", "other"):
