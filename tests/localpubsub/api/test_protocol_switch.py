@@ -54,7 +54,7 @@ def test_unknown_protocol_is_rejected(server: localpubsub.RunningServer) -> None
 
 
 def test_connection_closed_before_its_first_bytes_has_no_effect(server: localpubsub.RunningServer) -> None:
-    """Connections that close before or after their first bytes, like port scans, do not disturb the server."""
+    """Connections that close before or after the first bytes, like port scans, do not stop the server."""
     host, _, port = address(server).partition(":")
     for first in (b"", b"P", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"):
         with socket.create_connection((host, int(port)), timeout=120) as connection:
