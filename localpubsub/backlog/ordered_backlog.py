@@ -1,4 +1,4 @@
-"""Keeps the messages of a subscription with ordering: one message of each key is outstanding at a time.
+"""Keeps messages in order: at most one message of each ordering key is outstanding at a time.
 
 https://cloud.google.com/pubsub/docs/ordering. A key is *active* while one of its messages is ready,
 outstanding, or waits for its next attempt; that message is called *leading*. Later messages of an active key

@@ -1,1 +1,1 @@
-"""Publishes, delivers, expires and seeks messages, and keeps topics, subscriptions and snapshots."""
+"""Publishes, delivers and expires messages, seeks subscriptions, and keeps topics and snapshots."""

@@ -265,7 +265,7 @@ class Broker:
         self.alarm.set(not_before)
 
     def _advance(self) -> None:
-        """Expire leases, wake consumers, and drop what is past its retention; the alarm calls this method."""
+        """Expire leases, wake consumers, and delete what has expired; the alarm calls this method."""
         now = self.clock.now()
         expiry_is_due = now >= self._next_expiry
         if expiry_is_due:

@@ -13,7 +13,7 @@ _UNSET: Final = b"\x00\x20\x01"
 
 
 class IamPolicies:
-    """IAM policies by the number of their resource."""
+    """The IAM policies of all resources, by the number of the resource."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal

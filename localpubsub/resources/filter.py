@@ -15,7 +15,7 @@ class Condition(Protocol):
     """A condition on the attributes of a message."""
 
     def matches(self, attributes: Mapping[str, str]) -> bool:
-        """Return whether a message with these attributes passes the filter."""
+        """Return whether a message with these attributes matches the condition."""
 
 
 @dataclass(frozen=True, slots=True)

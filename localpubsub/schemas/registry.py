@@ -80,7 +80,7 @@ class SchemaRegistry:
             self.revisions.setdefault(resource.name, []).append(Revision(number, resource, compiled))
 
     def revision(self, name: str, revision_id: str = "") -> Revision:
-        """Return a revision by its name ``projects/P/schemas/S@ID``, or the newest if no id is given.
+        """Return a revision by its name ``projects/P/schemas/S@ID``, or the newest revision without an id.
 
         Raises:
             NotFound: the schema or the revision does not exist.

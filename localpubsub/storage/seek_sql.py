@@ -54,7 +54,7 @@ def register_functions(connection: sqlite3.Connection) -> None:
 
 
 def write(connection: sqlite3.Connection, transaction: Transaction) -> None:
-    """Write the ordering keys and the retained messages of a transaction; its backlogs must be written."""
+    """Write the ordering keys and the retained messages of a transaction, after its backlogs were written."""
     for subscription, keyed in transaction.keys.items():
         connection.execute(
             "INSERT INTO backlog (message, subscription, key) "
