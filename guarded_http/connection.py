@@ -78,7 +78,7 @@ class _BudgetedReader(io.RawIOBase):
         """Return True, as `io.RawIOBase` requires of a stream that can be read."""
         return True
 
-    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any writable buffer: typeshed's type is private
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - typeshed's type of a writable buffer is private
         """Read once; see `io.RawIOBase`."""
         self._budget.check()
         self._sock.settimeout(self._budget.read_timeout())
@@ -131,12 +131,12 @@ class BudgetedResponse(http.client.HTTPResponse):
 
     def _read_status(self) -> tuple[str, int, str]:
         """Skip every interim response, and not only status 100 (RFC 9110 section 15.2)."""
-        version, status, reason = super()._read_status()  # type: ignore[misc] # http.client's, not in typeshed
+        version, status, reason = super()._read_status()  # type: ignore[misc] # private in http.client
         return version, 100 if 101 < status < 200 else status, reason
 
     def _read_next_chunk_size(self) -> int:
         """Reject a negative chunk size, after which http.client would read without a limit."""
-        size: int = super()._read_next_chunk_size()  # type: ignore[misc] # http.client's, not in typeshed
+        size: int = super()._read_next_chunk_size()  # type: ignore[misc] # private in http.client
         if size < 0:
             raise ValueError(size)  # http.client turns a ValueError into IncompleteRead
         return size

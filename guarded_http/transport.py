@@ -1,4 +1,4 @@
-"""The adapter by which the library requests sends: urllib3's pools, filled with guarded connections."""
+"""Lets the library requests send over urllib3's connection pools, which contain guarded connections."""
 
 import logging
 import ssl
@@ -46,7 +46,7 @@ class _Pool(HTTPConnectionPool):
 
     ConnectionCls: type[Connection] = Connection
 
-    def _make_request(  # type: ignore[override] # the options are not listed
+    def _make_request(  # type: ignore[override] # urllib3's options are not listed
         self,
         conn: Connection,
         method: str,

@@ -27,7 +27,7 @@ class ServiceSettings(BaseSettings):
     """The settings of every service. A field's name in capitals is its environment variable.
 
     Attributes:
-        google_cloud_project: the project that holds the topics.
+        google_cloud_project: the project of the topics.
         pubsub_emulator_host: host:port of a local Pub/Sub; google-cloud-pubsub also reads this variable.
         host: the address to listen on.
         port: the port to listen on. Cloud Run sets it.

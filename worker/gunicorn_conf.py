@@ -13,13 +13,13 @@ from importlib import metadata
 metadata.entry_points = metadata.entry_points().select
 gc.disable()
 
-from gevent import monkey  # noqa: E402 - after the two lines that shorten the start
+from gevent import monkey  # noqa: E402 - imported after the two lines that shorten the start
 
 monkey.patch_all()
 
-from runtime.settings import load_or_exit  # noqa: E402 - after the patch
+from runtime.settings import load_or_exit  # noqa: E402 - imported after gevent's patch
 from worker import shared_memory  # noqa: E402, F401 - imported after the patch and before the fork, so that all processes share its memory
-from worker.settings import WorkerSettings  # noqa: E402 - after the patch
+from worker.settings import WorkerSettings  # noqa: E402 - imported after gevent's patch
 
 _settings = load_or_exit(WorkerSettings)
 
@@ -28,7 +28,7 @@ worker_class = "gevent"
 bind = f"{_settings.host}:{_settings.port}"
 workers = _settings.web_concurrency
 # Each process takes its share of the instance's requests. gunicorn counts idle keep-alive connections and
-# health checks too, and accepts no connection when the limit is reached, so leave room for 64 more.
+# health checks too, and accepts no connection when the limit is reached, so 64 are added for them.
 worker_connections = -(-_settings.concurrency // _settings.web_concurrency) + 64
 # For gevent workers this timeout ends only a process whose event loop hangs; the page budget limits requests.
 timeout = _settings.request_timeout_seconds

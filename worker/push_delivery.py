@@ -1,4 +1,4 @@
-"""The consumer for Pub/Sub push checks the token, decodes the job, scrapes it, and acknowledges it last.
+"""Consumes Pub/Sub pushes: checks the token, decodes the job, scrapes it, and only then acknowledges it.
 
 A consumer for another broker would be one file next to this one; see `worker/scrape.py`.
 """

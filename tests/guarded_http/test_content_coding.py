@@ -119,7 +119,7 @@ def test_concatenated_streams_are_one_body(
 
 @pytest.mark.parametrize("rest", [b"\0", b"\0" * 100, b"garbage", b"\x1f"])
 def test_bytes_after_the_gzip_stream_are_ignored(rest: bytes) -> None:
-    """Zeros or other bytes after a gzip stream do not change the decoded body; browsers ignore them too."""
+    """Zeros or other bytes after a gzip stream are ignored, as browsers do."""
     for size in (1, 7, 2048):
         assert decode(gzip.compress(b"one") + rest, "gzip", size) == b"one"
 

@@ -93,7 +93,7 @@ def test_publish_after_many_failures_is_unconfirmed_in_time() -> None:
 
 @pytest.fixture(scope="module")
 def pubsub() -> Iterator[str]:
-    """The host:port of a Pub/Sub with the topic `scrape-outcomes` and a subscription `subscription` to it."""
+    """The host:port of a Pub/Sub with the topic `scrape-outcomes` and its subscription `kept`."""
     topic = f"projects/{PROJECT}/topics/scrape-outcomes"
     subscription = {"name": f"projects/{PROJECT}/subscriptions/kept", "topic": topic}
     with localpubsub.running(

@@ -24,7 +24,7 @@ class CountingCertificates(Request):
         self.requests = self.refetches = 0
         self._certificates = issuer.certificates()
 
-    def __call__(  # type: ignore[override]  # only the used arguments
+    def __call__(  # type: ignore[override]  # unused arguments are not listed
         self, url: str, headers: Mapping[str, str] | None = None, **_options: object
     ) -> "Certificates":
         """Respond to one request."""
