@@ -1,4 +1,4 @@
-"""Sends HTTP GET requests to the public internet: the library requests, over guarded connections.
+"""Sends HTTP GET requests to the public internet, with the library `requests` over guarded connections.
 
 Proxies of the environment and passwords in .netrc are not used, and cookies are not kept.
 """

@@ -1,4 +1,4 @@
-"""Lets the library requests send over urllib3's connection pools, which contain guarded connections."""
+"""Makes the library `requests` use urllib3's connection pools with guarded connections."""
 
 import logging
 import ssl

@@ -248,7 +248,7 @@ def test_environment_proxy_is_not_used(site: Site, monkeypatch: pytest.MonkeyPat
 
 
 def test_sitemap_at_a_refused_address_is_unreadable(site: Site) -> None:
-    """A sitemap that is at, redirects to or lists a refused address is unreadable."""
+    """A sitemap is unreadable if it is served from a refused address, redirects to one, or lists one."""
     client = HttpClient("scrapeq/test", Dialer())
     public_reader = SitemapReader(client, budget_seconds=120, max_bytes=MAX_BYTES)
     with pytest.raises(SitemapUnreadable, match="refused_address"):

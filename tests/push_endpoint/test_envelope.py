@@ -68,7 +68,7 @@ def test_documented_push_is_parsed() -> None:
 
 
 def test_delivery_attempt_is_parsed_from_the_top_level() -> None:
-    """The delivery attempt is next to the message; missing attributes are parsed as an empty dictionary."""
+    """`deliveryAttempt` is read from the top level of the push; missing attributes are an empty dict."""
     envelope = Envelope.parse(DOCUMENTED_ATTEMPT)
     assert envelope.delivery_attempt == 5
     assert envelope.attributes == {}

@@ -144,7 +144,7 @@ def test_on_cloud_run_a_trace_without_a_span_has_an_empty_span_id(cloud_log: io.
 
 
 def test_on_cloud_run_a_stack_trace_is_part_of_its_line(cloud_log: io.StringIO) -> None:
-    """A stack trace is a part of its event's JSON line, shortened to its end, and not separate entries."""
+    """A stack trace, of which only the end is kept, is a part of its event's JSON line."""
     try:
         raise RuntimeError("boom" * 10_000)  # noqa: TRY301 - an exception needs to be raised to have a trace
     except RuntimeError as error:
