@@ -1,5 +1,5 @@
-# Everything runs in .venv, which the first target that needs it creates. Needed are Python ≥ 3.11, make and a
-# package index; the installation is faster if uv is installed.
+# All commands run in .venv, which is created by the first target that needs it. Requirements: Python ≥ 3.11,
+# make and access to a package index. The installation is faster if uv is installed.
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -18,11 +18,11 @@ up: $(INSTALLED) ## run the whole system on this machine until Ctrl-C
 	@$(BIN)/scrapeq up
 
 .PHONY: test
-test: $(INSTALLED) ## run the tests; those that need a missing server are skipped with the reason
+test: $(INSTALLED) ## run the tests; tests that need a missing program are skipped, and the output says why
 	@$(PYTEST) $(PYTEST_ARGS) -m "not long"
 
 .PHONY: test-long
-test-long: $(INSTALLED) ## run the tests that take longest: variants of what make test covers
+test-long: $(INSTALLED) ## run the slowest tests, which are variants of tests of make test
 	@$(PYTEST) $(PYTEST_ARGS) -m long
 # The tests start our commands many times. Compiled bytecode makes each start half a second faster.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
@@ -53,7 +53,7 @@ terraform-scan: ## check terraform/ for known weaknesses with checkov, in a sepa
 	@.venv/checkov/bin/checkov --config-file terraform/.checkov.yaml
 
 .PHONY: check
-check: lint types test ## lint, types and tests: all that must pass
+check: lint types test ## run lint, types and test, which must pass before a commit
 
 .PHONY: docs
 docs: $(INSTALLED) ## build the documentation as a site into .site/
@@ -61,15 +61,15 @@ docs: $(INSTALLED) ## build the documentation as a site into .site/
 	@echo "Built: .site/index.html"
 
 .PHONY: reference
-reference: $(INSTALLED) ## renew the tables of docs/reference/ that are made from the code
+reference: $(INSTALLED) ## rewrite the tables of docs/reference/ that are generated from the code
 	@$(BIN)/python -m tests.repository.reference_pages
 
 .PHONY: bench
-bench: $(INSTALLED) ## measure; see benchmarks/README.md
+bench: $(INSTALLED) ## measure the whole system with 1,000 jobs; see benchmarks/README.md
 	@$(BIN)/python -m benchmarks.pages_of_200_ms
 
 .PHONY: bench-pubsub
-bench-pubsub: $(INSTALLED) ## measure localpubsub beside the official emulator (ten minutes)
+bench-pubsub: $(INSTALLED) ## compare localpubsub with the official emulator (ten minutes)
 	@$(BIN)/python -m benchmarks.pubsub
 	@$(BIN)/python -m benchmarks.pubsub_backlog
 
@@ -94,7 +94,7 @@ clean: ## remove the environment and all build results
 $(INSTALLED): locks/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version). Try make PYTHON=python3.12"; exit 1; }
-	@echo "Installing into .venv (once; with pip one to four minutes) ..."
+	@echo "Installing into .venv (only the first time; pip needs one to four minutes) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv \
 		|| { rm -rf .venv; echo "Cannot create a virtual environment (on Debian: apt install python3-venv)"; exit 1; }
 	@$(BIN)/python scripts/install_environment.py

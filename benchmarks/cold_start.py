@@ -1,7 +1,7 @@
 """Measure the seconds from a worker's start to its first 204: `python -m benchmarks.cold_start`.
 
-It starts the production command and pushes a job of a real page; localpubsub confirms the outcome. `--tree
-DIR` measures the worker of another checkout in turn, so that both are measured in the same minutes.
+It starts the production command and pushes a job of a real page; localpubsub confirms the outcome. With
+`--tree DIR` the worker of another checkout is measured alternately, so that both run under the same load.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from benchmarks.worker_process import (
     worker_process,
 )
 
-IMPORTED = "from gevent import monkey; monkey.patch_all(); import worker.main; worker.main.create_app()"
+IMPORT_PROGRAM = "from gevent import monkey; monkey.patch_all(); import worker.main; worker.main.create_app()"
 _LINE = re.compile(r"import time:\s+(\d+) \|\s+\d+ \| +(\S+)")
 
 
@@ -45,10 +45,10 @@ def bare_python() -> float:
 
 
 def imports(dependencies: WorkerDependencies, tree: Path, auth: str) -> Counter[str]:
-    """Return the milliseconds of CPU that the import of each package takes before the first push."""
+    """Return the milliseconds that the imports of each package take until the application exists."""
     environment = dependencies.environment(1, auth) | {"PYTHONPATH": str(tree)}
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-c", IMPORTED],
+        [sys.executable, "-X", "importtime", "-c", IMPORT_PROGRAM],
         cwd=tree,
         env=environment,
         capture_output=True,
@@ -58,7 +58,7 @@ def imports(dependencies: WorkerDependencies, tree: Path, auth: str) -> Counter[
     taken: Counter[str] = Counter()
     for microseconds, module in _LINE.findall(done.stderr):
         parts = module.split(".")
-        taken[".".join(parts[: 2 if parts[0] == "google" else 1])] += int(microseconds) / 1000  # type: ignore[assignment]  # milliseconds
+        taken[".".join(parts[: 2 if parts[0] == "google" else 1])] += int(microseconds) / 1000  # type: ignore[assignment]  # a float
     return taken
 
 
@@ -66,7 +66,7 @@ def main() -> None:
     """Run the rounds and print the times."""
     options = argparse.ArgumentParser(description="process start to first 204")
     options.add_argument("--rounds", type=int, default=10)
-    options.add_argument("--tree", type=Path, help="another checkout, to compare with")
+    options.add_argument("--tree", type=Path, help="directory of another checkout, for comparison")
     chosen = options.parse_args()
     trees = [HERE, *([chosen.tree.resolve()] if chosen.tree else [])]
     taken: dict[tuple[Path, str], list[float]] = defaultdict(list)
@@ -86,7 +86,7 @@ def main() -> None:
         times = f"median {median:.2f} s, least {least:.2f} s, {ratio:.2f} × the last tree"
         print(f"{tree.name:12} PUSH_AUTH={auth:4} {times}")
     for tree, table in packages.items():
-        print(f"{tree.name}: imports until the application is there, ms ({sum(table.values()):.0f} in all)")
+        print(f"{tree.name}: imports until the application exists, ms ({sum(table.values()):.0f} in total)")
         print("  " + ", ".join(f"{name} {value:.0f}" for name, value in table.most_common(16)))
 
 

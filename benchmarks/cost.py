@@ -1,6 +1,7 @@
-"""What a million pages cost on Google Cloud: `python -m benchmarks.cost` prints docs/how-to/cost.md's tables.
+"""Calculate the cost of a million pages: `python -m benchmarks.cost` prints the tables of cost.md.
 
-This is arithmetic over published prices, not a measurement. Assumptions that were measured say so.
+The cost is calculated from published prices; docs/how-to/cost.md has the tables.
+Values that were measured are marked as such.
 """
 
 import math
@@ -38,8 +39,8 @@ ROWS = Price("BigQuery, storage of a month", 0.02 / GIB, "byte", "10 GiB", BIGQU
 LOGS = Price("Cloud Logging, 30 days kept", 0.50 / GIB, "byte", "50 GiB", LOGGING)
 EGRESS = Price("Data to the internet, premium tier", 0.12 / GIB, "byte", "1 GiB", NETWORK)
 PRICES: Final = (VCPU, MEMORY, REQUEST, THROUGHPUT, EXPORT, ROWS, LOGS, EGRESS)
-#: prices whose unit is a byte: bytes in the unit that the table shows, and the name of that unit
-WRITTEN: Final = {
+#: Maps a price per byte to the unit that the table shows: its number of bytes and its name.
+SHOWN_UNITS: Final = {
     THROUGHPUT: (TIB, "TiB"),
     EXPORT: (TIB, "TiB"),
     ROWS: (GIB, "GiB-month"),
@@ -54,14 +55,14 @@ class Crawling:
 
     Attributes:
         latency_seconds: time from the request of a page to its last byte.
-        concurrency: pages that an instance has open at once, on average; at most Cloud Run's setting.
+        concurrency: average number of pages that an instance processes at the same time.
         vcpus, memory_gib: size of one instance.
         processor_seconds: processor time per page; measured under load as 84 jobs/s per process.
         overhead_seconds: time of a delivery besides its page: token, parsing, confirmation of the outcome.
         attempts: deliveries per page.
         job_bytes, outcome_bytes: size of a message with its attributes.
         log_bytes: size of Cloud Run's log line and the worker's.
-        sent_bytes: bytes sent to the site, TLS included.
+        sent_bytes: bytes sent to the site per delivery, including TLS.
     """
 
     latency_seconds: float
@@ -80,8 +81,8 @@ class Crawling:
 def instance_seconds(crawling: Crawling) -> float:
     """Return the instance-seconds that are billed for one delivery.
 
-    A delivery holds its share of an instance open; Cloud Run rounds the time up to 100 ms. It is never less
-    than the processor needs, because a busy processor makes the other deliveries wait.
+    Deliveries that are processed at the same time share the cost of the instance. Cloud Run rounds the time
+    up to 100 ms. The result is at least the processor time, because a busy processor delays other deliveries.
     """
     open_seconds = math.ceil(round((crawling.latency_seconds + crawling.overhead_seconds) * 10, 6)) / 10
     return max(open_seconds / crawling.concurrency, crawling.processor_seconds / crawling.vcpus)
@@ -115,7 +116,7 @@ def bill_table() -> str:
     """Return dollars per million pages, by latency and concurrency, as Markdown."""
     parts = list(bill(Crawling(1, 1)))
     lines = [
-        "| page | at once | instance-hours | " + " | ".join(parts) + " | **total** |",
+        "| page | concurrent pages | instance-hours | " + " | ".join(parts) + " | **total** |",
         "|---|---|---|" + "---|" * (len(parts) + 1),
     ]
     for latency in (0.2, 1, 5):
@@ -133,7 +134,7 @@ def price_table() -> str:
     """Return the prices, as Markdown."""
     lines = ["| what | price | free each month | from |", "|---|---|---|---|"]
     for price in PRICES:
-        factor, unit = WRITTEN.get(price, (1, price.unit))
+        factor, unit = SHOWN_UNITS.get(price, (1, price.unit))
         if price is REQUEST:
             factor, unit = 1_000_000, "million"
         lines.append(
@@ -143,7 +144,7 @@ def price_table() -> str:
 
 
 def _plain(dollars: float) -> str:
-    """Return an amount without an exponent, with cents at least."""
+    """Return an amount without an exponent and with at least two decimals."""
     text = f"{dollars:.8f}".rstrip("0")
     return text + "0" * max(0, 2 - len(text.partition(".")[2]))
 

@@ -1,8 +1,9 @@
 """Profile the processor time of one delivery: `python -m benchmarks.delivery_profile [--tree DIR]`.
 
-The production worker handles pushes one after the other, and the time of each of its parts is measured: the
-processor time of the main thread, without that of other measured parts inside the part. Other threads, such
-as gRPC's, have a row of their own. `--tree DIR` profiles the worker of another checkout in turn.
+The production worker handles pushes one after the other. For each part of its work the processor time of
+the main thread is measured, without the time of other measured parts that it calls. A separate row has the
+time of other threads, such as gRPC's. With `--tree DIR` the worker of another checkout is profiled
+alternately.
 """
 
 import argparse
@@ -24,7 +25,7 @@ _inside: list[float] = []
 
 
 def timed(part: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function with a clock that adds to `part`, without the time of timed functions inside it."""
+    """Return the function with a clock that adds to `part`, without measured functions that it calls."""
 
     def call(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - any function
         started = time.thread_time()
@@ -33,7 +34,7 @@ def timed(part: str, function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*arguments, **named)
         finally:
             taken = time.thread_time() - started
-            _taken[part] += taken - _inside.pop()  # type: ignore[assignment]  # seconds
+            _taken[part] += taken - _inside.pop()  # type: ignore[assignment]  # a float, seconds
             if _inside:
                 _inside[-1] += taken
 
@@ -41,18 +42,18 @@ def timed(part: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def create_app() -> Any:  # noqa: ANN401 - a WSGI application
-    """Return the worker's application with clocks; gunicorn calls this."""
-    import worker.app  # noqa: PLC0415 - of whichever checkout comes first on the path, in the worker only
-    import worker.main  # noqa: PLC0415 - idem
-    import worker.pagination  # noqa: PLC0415 - idem
-    import worker.scrape  # noqa: PLC0415 - idem
-    from contract.job import Job  # noqa: PLC0415 - idem
-    from extraction.document import Document  # noqa: PLC0415 - idem
-    from publishing.publisher import PubSubPublisher  # noqa: PLC0415 - idem
-    from push_endpoint.envelope import Envelope  # noqa: PLC0415 - idem
-    from push_endpoint.oidc import OidcAuthenticator  # noqa: PLC0415 - idem
-    from runtime import log  # noqa: PLC0415 - idem
-    from worker.fetch import Fetcher  # noqa: PLC0415 - idem
+    """Return the worker's application with measured functions; gunicorn calls this function."""
+    import worker.app  # noqa: PLC0415 - imported in the worker only, from the checkout first on its path
+    import worker.main  # noqa: PLC0415 - imported in the worker only
+    import worker.pagination  # noqa: PLC0415 - imported in the worker only
+    import worker.scrape  # noqa: PLC0415 - imported in the worker only
+    from contract.job import Job  # noqa: PLC0415 - imported in the worker only
+    from extraction.document import Document  # noqa: PLC0415 - imported in the worker only
+    from publishing.publisher import PubSubPublisher  # noqa: PLC0415 - imported in the worker only
+    from push_endpoint.envelope import Envelope  # noqa: PLC0415 - imported in the worker only
+    from push_endpoint.oidc import OidcAuthenticator  # noqa: PLC0415 - imported in the worker only
+    from runtime import log  # noqa: PLC0415 - imported in the worker only
+    from worker.fetch import Fetcher  # noqa: PLC0415 - imported in the worker only
 
     def clock(owner: Any, name: str, part: str) -> None:  # noqa: ANN401 - a class or a module
         setattr(owner, name, timed(part, getattr(owner, name)))
@@ -63,14 +64,14 @@ def create_app() -> Any:  # noqa: ANN401 - a WSGI application
         (OidcAuthenticator, "__call__", "authenticate"),
         (Fetcher, "fetch", "fetch"),
         (worker.pagination, "extract", "extract"),
-        (worker.scrape._Attempt, "_record", "record"),  # noqa: SLF001 - the part has no other name
+        (worker.scrape._Attempt, "_record", "record"),  # noqa: SLF001 - no public function does only this part
         (PubSubPublisher, "publish", "publish"),
         (log, "event", "log"),
     ):
         clock(owner, name, part)
     root = cached_property(timed("parse", Document.root.func))  # type: ignore[attr-defined]  # mypy sees a property
     root.__set_name__(Document, "root")
-    Document.root = root  # type: ignore[assignment,method-assign]  # idem
+    Document.root = root  # type: ignore[assignment,method-assign]  # mypy sees a property
     app = worker.main.create_app()
     app.add_url_rule(
         "/profile", view_func=lambda: _taken | {"threads": _all_threads(), "main": time.thread_time()}
@@ -85,7 +86,7 @@ def _all_threads() -> float:
 
 
 def profile(port: int) -> dict[str, float]:
-    """Return the seconds that each part has taken so far."""
+    """Return the total seconds of each part so far."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request("GET", "/profile")
     with connection.getresponse() as response:
@@ -107,9 +108,9 @@ def parts_of(before: dict[str, float], after: dict[str, float], pushes: int) -> 
     }
 
 
-def measure(tree: Path, pushes: int, bodies: list[bytes], dependencies: Any) -> dict[str, float]:  # noqa: ANN401 - imported late
+def measure(tree: Path, pushes: int, bodies: list[bytes], dependencies: Any) -> dict[str, float]:  # noqa: ANN401 - its class is imported only in this process
     """Return milliseconds per delivery of the worker in `tree`, by part."""
-    from benchmarks.worker_process import COMMAND, await_port, worker_process  # noqa: PLC0415 - not in the worker
+    from benchmarks.worker_process import COMMAND, await_port, worker_process  # noqa: PLC0415 - the worker lacks it
 
     path = {"PYTHONPATH": f"{tree}{os.pathsep}{HERE / 'benchmarks'}"}
     command = (*COMMAND, "delivery_profile:create_app()")
@@ -126,14 +127,14 @@ def measure(tree: Path, pushes: int, bodies: list[bytes], dependencies: Any) -> 
 
 def main() -> None:
     """Run the rounds and print the table."""
-    from benchmarks.pages_of_200_ms import slow_site  # noqa: PLC0415 - not in the worker
-    from benchmarks.worker_class import push_body  # noqa: PLC0415 - idem
-    from benchmarks.worker_process import worker_dependencies  # noqa: PLC0415 - idem
+    from benchmarks.pages_of_200_ms import slow_site  # noqa: PLC0415 - the worker lacks it
+    from benchmarks.worker_class import push_body  # noqa: PLC0415 - the worker lacks it
+    from benchmarks.worker_process import worker_dependencies  # noqa: PLC0415 - the worker lacks it
 
     options = argparse.ArgumentParser(description="processor time of one delivery, by part")
     options.add_argument("--pushes", type=int, default=500)
     options.add_argument("--rounds", type=int, default=3)
-    options.add_argument("--tree", type=Path, help="another checkout, to compare with")
+    options.add_argument("--tree", type=Path, help="directory of another checkout, for comparison")
     chosen = options.parse_args()
     trees = [HERE, *([chosen.tree.resolve()] if chosen.tree else [])]
     rounds: dict[Path, list[dict[str, float]]] = defaultdict(list)

@@ -1,6 +1,6 @@
 """Send 1,000 jobs on pages of 200 ms through the whole system on this machine.
 
-`make bench`, or `python -m benchmarks.pages_of_200_ms [--jobs 1000] [--delay 0.2] [--rounds 3]`.
+Run `make bench`, or `python -m benchmarks.pages_of_200_ms [--jobs 1000] [--delay 0.2] [--rounds 3]`.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from console.stack.ports import free_port
 from console.stack.services import StackOptions
 from console.stack.stack import Stack
 
-CONCURRENCY = 200  #: jobs at once; with 200 ms a page that allows 1,000 jobs per second
+CONCURRENCY = 200  #: number of concurrent jobs; with 200 ms per page the maximum is 1,000 jobs per second
 TIMEOUT_SECONDS = 300
 RECIPE = {
     "name": "page",
@@ -34,7 +34,7 @@ RECIPE = {
 
 @contextmanager
 def slow_site(delay: float) -> Iterator[str]:
-    """Run a site whose pages take `delay` seconds in its own process; yield its URL."""
+    """Run, in a separate process, a site whose pages take `delay` seconds; yield its URL."""
     port = free_port()
     arguments = [sys.executable, "-m", "benchmarks.slow_site", "--port", str(port), "--delay", str(delay)]
     process = subprocess.Popen(arguments)
@@ -56,7 +56,7 @@ def run(stack: Stack, site: str, jobs: int, name: str) -> float:
     response.raise_for_status()
     while (accounting := stack.ledger.accounting(response.json()["run_id"])).succeeded < jobs:
         if time.monotonic() - started > TIMEOUT_SECONDS:
-            sys.exit(f"not done after {TIMEOUT_SECONDS} s: {accounting}")
+            sys.exit(f"the crawl is unfinished after {TIMEOUT_SECONDS} s: {accounting}")
         time.sleep(0.1)
     return time.monotonic() - started
 

@@ -1,7 +1,7 @@
 """Compare localpubsub with the official emulator: `make bench-pubsub` or `python -m benchmarks.pubsub`.
 
-Each round measures every number on both servers in turn. Ratios are taken within a round, because the
-machine may be slower in the next one; the table shows their medians.
+Each round measures every number on both servers, one after the other. A ratio compares two numbers of the
+same round, because the machine may be slower in the next round. The table shows the medians of the ratios.
 """
 
 import argparse
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 TIMEOUT_SECONDS = 120
-IN_FLIGHT = 5_000  #: messages published and not yet confirmed
-PULL = 1_000  #: messages requested by one pull
+MAX_UNCONFIRMED = 5_000  #: maximum number of messages that are published and not yet confirmed
+MAX_PULLED = 1_000  #: maximum number of messages that one pull requests
 DATA = b"x" * 1_000
 SERVERS = ("localpubsub", "emulator")
 Measure = Callable[["Bench", ServerProcess], float]
@@ -46,17 +46,17 @@ Measure = Callable[["Bench", ServerProcess], float]
 
 @dataclass
 class Bench:
-    """The number of messages to measure with."""
+    """Scales the number of messages of each measurement."""
 
     scale: float  #: share of the full number of messages, 0 to 1
 
     def count(self, messages: int) -> int:
-        """Return the scaled number, at least 20."""
+        """Return the scaled number of messages, which is at least 20."""
         return max(20, int(messages * self.scale))
 
 
 @dataclass
-class Place:
+class TopicWithSubscription:
     """A topic with one subscription on a server."""
 
     channel: grpc.Channel
@@ -74,7 +74,7 @@ class Place:
         began = time.monotonic()
         for _ in range(messages):
             waiting.append(client.publish(self.topic, DATA))
-            if len(waiting) >= IN_FLIGHT:
+            if len(waiting) >= MAX_UNCONFIRMED:
                 waiting.popleft().result(timeout=TIMEOUT_SECONDS)
         for future in waiting:
             future.result(timeout=TIMEOUT_SECONDS)
@@ -84,8 +84,10 @@ class Place:
 
 
 @contextmanager
-def place(server: ServerProcess, name: str, push: str = "") -> Iterator[Place]:
-    """Create a topic and its subscription; they stay until the server ends."""
+def topic_with_subscription(
+    server: ServerProcess, name: str, push: str = ""
+) -> Iterator[TopicWithSubscription]:
+    """Create a topic and its subscription, which exist until the server ends."""
     topic, subscription = f"projects/bench/topics/{name}", f"projects/bench/subscriptions/{name}"
     with grpc.insecure_channel(server.host, options=[("grpc.max_receive_message_length", -1)]) as channel:
         PublisherClient(transport=PublisherGrpcTransport(channel=channel)).create_topic(name=topic)
@@ -94,12 +96,12 @@ def place(server: ServerProcess, name: str, push: str = "") -> Iterator[Place]:
         subscriber.create_subscription(
             name=subscription, topic=topic, push_config=config, ack_deadline_seconds=60
         )
-        yield Place(channel, topic, subscription, subscriber)
+        yield TopicWithSubscription(channel, topic, subscription, subscriber)
 
 
 @contextmanager
 def endpoint(delay: float) -> Iterator[str]:
-    """Run a push endpoint in its own process; yield its URL."""
+    """Run a push endpoint in a separate process; yield its URL."""
     port = free_port()
     command = [sys.executable, "-m", "benchmarks.pubsub_endpoint", "--port", str(port), "--delay", str(delay)]
     with subprocess.Popen(command) as process:
@@ -111,21 +113,21 @@ def endpoint(delay: float) -> Iterator[str]:
 
 
 def publish_rate(bench: Bench, server: ServerProcess) -> float:
-    """Return the confirmed messages of 1 KB per second that the official client publishes."""
+    """Return how many messages of 1 KB per second the official client publishes with confirmation."""
     messages = bench.count(20_000)
-    with place(server, "publish") as somewhere:
-        somewhere.publish(bench.count(2_000))
-        return messages / somewhere.publish(messages)
+    with topic_with_subscription(server, "publish") as topic:
+        topic.publish(bench.count(2_000))
+        return messages / topic.publish(messages)
 
 
 def push_rate(bench: Bench, server: ServerProcess, delay: float, messages: int) -> float:
     """Return the pushes per second from a backlog to an endpoint that responds after ``delay`` seconds."""
     messages = bench.count(messages)
-    with endpoint(delay) as url, place(server, f"push-{delay * 1000:.0f}") as somewhere:
-        somewhere.publish(messages)
+    with endpoint(delay) as url, topic_with_subscription(server, f"push-{delay * 1000:.0f}") as topic:
+        topic.publish(messages)
         began = time.monotonic()
-        somewhere.subscriber.modify_push_config(
-            subscription=somewhere.subscription, push_config=PushConfig(push_endpoint=url)
+        topic.subscriber.modify_push_config(
+            subscription=topic.subscription, push_config=PushConfig(push_endpoint=url)
         )
         _wait_for(url, messages)
         return messages / (time.monotonic() - began)
@@ -134,12 +136,14 @@ def push_rate(bench: Bench, server: ServerProcess, delay: float, messages: int) 
 def pull_rate(bench: Bench, server: ServerProcess) -> float:
     """Return the messages per second that are pulled and acknowledged, up to 1,000 in one call."""
     messages = bench.count(20_000)
-    with place(server, "pull") as somewhere:
-        somewhere.publish(messages)
+    with topic_with_subscription(server, "pull") as topic:
+        topic.publish(messages)
         began, found = time.monotonic(), 0
-        subscription, subscriber = somewhere.subscription, somewhere.subscriber
+        subscription, subscriber = topic.subscription, topic.subscriber
         while found < messages:
-            response = subscriber.pull(subscription=subscription, max_messages=PULL, timeout=TIMEOUT_SECONDS)
+            response = subscriber.pull(
+                subscription=subscription, max_messages=MAX_PULLED, timeout=TIMEOUT_SECONDS
+            )
             ids = [received.ack_id for received in response.received_messages]
             subscriber.acknowledge(subscription=subscription, ack_ids=ids)
             found += len(ids)
@@ -149,9 +153,9 @@ def pull_rate(bench: Bench, server: ServerProcess) -> float:
 def streaming_rate(bench: Bench, server: ServerProcess) -> float:
     """Return the messages per second to a callback of the official client that acknowledges each."""
     messages = bench.count(10_000)
-    with place(server, "stream") as somewhere:
-        somewhere.publish(messages)
-        client = CallbackSubscriber(transport=SubscriberGrpcTransport(channel=somewhere.channel))
+    with topic_with_subscription(server, "stream") as topic:
+        topic.publish(messages)
+        client = CallbackSubscriber(transport=SubscriberGrpcTransport(channel=topic.channel))
         finished, seen = Event(), set[str]()
 
         def callback(message: Message) -> None:
@@ -161,7 +165,7 @@ def streaming_rate(bench: Bench, server: ServerProcess) -> float:
                 finished.set()
 
         began = time.monotonic()
-        pulling = client.subscribe(somewhere.subscription, callback)
+        pulling = client.subscribe(topic.subscription, callback)
         if not finished.wait(TIMEOUT_SECONDS):
             sys.exit(f"{server.name}: only {len(seen)} of {messages} came")
         seconds = time.monotonic() - began
@@ -170,7 +174,7 @@ def streaming_rate(bench: Bench, server: ServerProcess) -> float:
         return messages / seconds
 
 
-#: what is measured on a running server: name to unit and function; higher is better
+#: The measurements of a running server: maps name and unit to the function; a higher result is better.
 RATES: dict[str, Measure] = {
     "publish, messages/s": publish_rate,
     "push, endpoint of 0 ms, messages/s": lambda bench, server: push_rate(bench, server, 0, 3_000),
@@ -180,7 +184,7 @@ RATES: dict[str, Measure] = {
     "pull and acknowledge, messages/s": pull_rate,
     "streaming pull, messages/s": streaming_rate,
 }
-START, MEMORY, LOADED = "start, s", "memory when started, MiB", "memory after all of it, MiB"
+START, MEMORY, LOADED = "start, s", "memory when started, MiB", "memory after all measurements, MiB"
 
 
 def run(bench: Bench, name: str) -> dict[str, float]:
@@ -195,7 +199,7 @@ def run(bench: Bench, name: str) -> dict[str, float]:
 
 
 def embedded_start() -> float:
-    """Return the milliseconds until ``localpubsub.running()`` serves, without imports; the best of five."""
+    """Return the milliseconds until ``localpubsub.running()`` serves, without imports; minimum of five."""
 
     def once() -> float:
         began = time.monotonic()
@@ -222,10 +226,10 @@ def table(rounds: list[dict[str, dict[str, float]]]) -> str:
 
 def main() -> None:
     """Run the rounds and print the table."""
-    options = argparse.ArgumentParser(description="localpubsub beside the official emulator")
+    options = argparse.ArgumentParser(description="localpubsub compared with the official emulator")
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--scale", type=float, default=1.0, help="share of the full number of messages")
-    options.add_argument("--only", choices=SERVERS, help="one of the two, to look at it closely")
+    options.add_argument("--only", choices=SERVERS, help="measure only one of the two servers, once")
     chosen = options.parse_args()
     bench = Bench(chosen.scale)
     if chosen.only:
@@ -240,7 +244,7 @@ def main() -> None:
 
 
 def _wait_for(url: str, posts: int) -> None:
-    """Return once the endpoint has received the given number of pushes."""
+    """Wait until the endpoint has received the given number of pushes."""
     until = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < until:
         try:
@@ -248,9 +252,9 @@ def _wait_for(url: str, posts: int) -> None:
                 if int(response.read()) >= posts:
                     return
         except OSError:
-            pass  # it does not listen yet
+            pass  # the endpoint does not listen yet
         time.sleep(0.02)
-    sys.exit(f"{url} was not sent {posts} in {TIMEOUT_SECONDS} s")
+    sys.exit(f"{url} did not receive {posts} pushes within {TIMEOUT_SECONDS} s")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Measure a backlog of a million messages: `python -m benchmarks.pubsub_backlog [--messages 1000000]`.
 
-Prints localpubsub's memory while the messages (1 KB each) arrive, and the time of its start after a SIGKILL.
+It prints localpubsub's memory while messages of 1 KB arrive, and the duration of a start after SIGKILL.
 """
 
 import argparse
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 TOPIC = "projects/bench/topics/topic"
 SUBSCRIPTION = "projects/bench/subscriptions/subscription"
-IN_FLIGHT = 5_000  #: messages published and not yet confirmed
+MAX_UNCONFIRMED = 5_000  #: maximum number of messages that are published and not yet confirmed
 
 
 def publish(server: ServerProcess, messages: int, size: int) -> float:
-    """Publish with the official client; return the peak of the server's memory, MiB."""
+    """Publish with the official client; return the server's maximum memory in MiB."""
     peak = 0.0
     with grpc.insecure_channel(server.host) as channel:
         PublisherClient(transport=PublisherGrpcTransport(channel=channel)).create_topic(name=TOPIC)
@@ -42,7 +42,7 @@ def publish(server: ServerProcess, messages: int, size: int) -> float:
         data = b"x" * size
         for number in range(messages):
             waiting.append(client.publish(TOPIC, data))
-            if len(waiting) >= IN_FLIGHT:
+            if len(waiting) >= MAX_UNCONFIRMED:
                 waiting.popleft().result(timeout=60)
             if number % 50_000 == 0:
                 peak = max(peak, server.memory())
@@ -54,7 +54,7 @@ def publish(server: ServerProcess, messages: int, size: int) -> float:
 
 def main() -> None:
     """Measure and print the results."""
-    options = argparse.ArgumentParser(description="a backlog that nobody reads")
+    options = argparse.ArgumentParser(description="a backlog that no subscriber reads")
     options.add_argument("--messages", type=int, default=1_000_000)
     options.add_argument("--size", type=int, default=1_000, help="bytes of data")
     chosen = options.parse_args()

@@ -1,7 +1,7 @@
-"""A cheap push endpoint: `python -m benchmarks.pubsub_endpoint --port P --delay 0.2`.
+"""Run a fast push endpoint: `python -m benchmarks.pubsub_endpoint --port P --delay 0.2`.
 
-It is a bare asyncio protocol, so that a benchmark measures the sender of the pushes. ``GET /`` returns the
-number of POSTs that it received.
+It is a minimal asyncio protocol, so that a benchmark measures the sender of the pushes and not the endpoint.
+``GET /`` returns the number of POST requests that the endpoint received.
 """
 
 import argparse
@@ -10,14 +10,14 @@ from typing import cast
 
 import uvloop
 
-ANSWER = b"HTTP/1.1 204 No Content\r\n\r\n"
+RESPONSE = b"HTTP/1.1 204 No Content\r\n\r\n"
 
 
 class Posts(asyncio.Protocol):
-    """Responds to every POST with 204 after the delay."""
+    """Responds to every POST with 204 after the delay, and counts the requests of all connections."""
 
     delay = 0.0  #: seconds between a request and its response
-    count = 0
+    count = 0  #: number of POST requests
 
     def __init__(self) -> None:
         self._buffer = b""
@@ -45,7 +45,7 @@ class Posts(asyncio.Protocol):
     def _answer(self) -> None:
         Posts.count += 1
         if not self._transport.is_closing():
-            self._transport.write(ANSWER)
+            self._transport.write(RESPONSE)
 
 
 async def _serve(port: int) -> None:

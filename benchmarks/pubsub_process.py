@@ -1,4 +1,4 @@
-"""localpubsub and the official emulator as processes, with their start times and memory."""
+"""Runs localpubsub or the official emulator as a process, and measures its start time and its memory."""
 
 import os
 import re
@@ -24,19 +24,26 @@ TIMEOUT_SECONDS = 60
 
 @dataclass
 class ServerProcess:
-    """A server that is ready."""
+    """A running server.
+
+    Attributes:
+        name: "localpubsub" or "emulator".
+        host: the gRPC address, ``host:port``.
+        seconds_to_start: seconds from the start of the command to the server's first response.
+        process: the command's process.
+    """
 
     name: str
     host: str
-    seconds_to_start: float  #: time from the command to its first response
+    seconds_to_start: float
     process: subprocess.Popen[bytes]
 
     def memory(self) -> float:
-        """Return the resident MiB of the command and of all processes that it started."""
+        """Return the resident memory in MiB of the command and of all processes that it started."""
         return sum(_resident(pid) for pid in _family(self.process.pid)) / 1024
 
     def kill(self) -> None:
-        """Send SIGKILL to all its processes."""
+        """Send SIGKILL to all processes of the server."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
@@ -65,7 +72,10 @@ def started(name: str, data: Path, *options: str) -> Iterator[ServerProcess]:
 
 
 def _wait_until_ready(server: ServerProcess) -> None:
-    """Return once the server responds to a call; a channel checks its own readiness only every 0.2 s."""
+    """Wait until the server responds to a call.
+
+    First the port is tried every 5 ms, because a gRPC channel tries to connect only every 0.2 s.
+    """
     host, _, port = server.host.partition(":")
     until = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < until:

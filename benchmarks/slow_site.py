@@ -1,4 +1,4 @@
-"""A site whose pages take a given time: `python -m benchmarks.slow_site --port P --delay 0.2`."""
+"""Run a site that delays each response: `python -m benchmarks.slow_site --port P --delay 0.2`."""
 
 import argparse
 import asyncio
@@ -16,8 +16,8 @@ def page(number: str) -> str:
 
 
 def make_app(delay: float) -> web.Application:
-    """Return the site. It waits `delay` seconds before each response and computes nothing meanwhile."""
-    # The page is made once, so that the site takes no processor time from the measured processes.
+    """Return the site, which waits `delay` seconds before each response without using the processor."""
+    # The page is created once, so that the site uses little of the processor time that is measured.
     template = page("NUMBER")
 
     async def respond(request: web.Request) -> web.Response:

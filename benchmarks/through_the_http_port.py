@@ -1,6 +1,7 @@
-"""Compare gRPC through localpubsub's HTTP port with its gRPC port: medians of alternating runs, as ratios.
+"""Compare gRPC through localpubsub's HTTP port with its gRPC port.
 
-``python -m benchmarks.through_the_http_port``
+Run `python -m benchmarks.through_the_http_port`. Both ports are measured alternately; the table shows the
+rate of the HTTP port divided by that of the gRPC port.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ from localpubsub.protocol import messages
 TOPIC: Final = "projects/p/topics/ttt"
 SUBSCRIPTION: Final = "projects/p/subscriptions/sss"
 ROUNDS: Final = 5
-#: name of a case to requests, messages in each, bytes of each message, requests at a time
+#: Maps a load to its number of requests, messages per request, bytes per message and concurrent requests.
 LOADS: Final = {
     "single messages of 100 B": (3000, 1, 100, 50),
     "batches of 100 x 1 KB": (200, 100, 1000, 10),
@@ -32,15 +33,15 @@ Call = Callable[[Any], Awaitable[Any]]
 
 
 def call(channel: aio.Channel, method: str, response: Any) -> Call:  # noqa: ANN401 - protobuf has no types
-    """Return a unary method without the client's batching and retries."""
+    """Return a function that calls a unary gRPC method, without the client's batching and retries."""
     made: Call = channel.unary_unary(
         f"/google.pubsub.v1.{method}", lambda request: request.SerializeToString(), response.FromString
     )
     return made
 
 
-async def rates(port: int, requests: int, batch: int, size: int, at_once: int) -> tuple[float, float]:
-    """Return the messages per second that are published, and that are pulled and acknowledged."""
+async def rates(port: int, requests: int, batch: int, size: int, concurrency: int) -> tuple[float, float]:
+    """Return two rates in messages per second: of publishing, and of pulling and acknowledging."""
     options = [("grpc.max_receive_message_length", -1)]
     async with aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
         message = messages.PubsubMessage(data=b"x" * size)
@@ -49,23 +50,23 @@ async def rates(port: int, requests: int, batch: int, size: int, at_once: int) -
         began = time.perf_counter()
 
         async def publisher() -> None:
-            for _ in range(requests // at_once):
+            for _ in range(requests // concurrency):
                 await publish(request)
 
-        await asyncio.gather(*(publisher() for _ in range(at_once)))
+        await asyncio.gather(*(publisher() for _ in range(concurrency)))
         published = requests * batch / (time.perf_counter() - began)
-        return published, await _pull_rate(channel, requests // at_once * at_once * batch)
+        return published, await _pull_rate(channel, requests // concurrency * concurrency * batch)
 
 
 async def _pull_rate(channel: aio.Channel, count: int) -> float:
     pull = call(channel, "Subscriber/Pull", messages.PullResponse)
     acknowledge = call(channel, "Subscriber/Acknowledge", messages.Empty)
-    began, left = time.perf_counter(), count
-    while left > 0:
+    began, remaining = time.perf_counter(), count
+    while remaining > 0:
         received = (
             await pull(messages.PullRequest(subscription=SUBSCRIPTION, max_messages=1000))
         ).received_messages
-        left -= len(received)
+        remaining -= len(received)
         ack_ids = [message.ack_id for message in received]
         await acknowledge(messages.AcknowledgeRequest(subscription=SUBSCRIPTION, ack_ids=ack_ids))
     return count / (time.perf_counter() - began)
@@ -79,14 +80,14 @@ async def create(port: int) -> None:
         await call(channel, "Subscriber/CreateSubscription", messages.Subscription)(subscription)
 
 
-def run(work: Callable[..., Any], *arguments: int) -> Any:  # noqa: ANN401 - what the work returns
-    """Run the work in an event loop of the server's kind."""
+def run(work: Callable[..., Any], *arguments: int) -> Any:  # noqa: ANN401 - the return type of `work`
+    """Run the coroutine function `work` in the same kind of event loop that localpubsub uses."""
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(work(*arguments))
 
 
 def main() -> None:
-    """Print the table."""
+    """Measure both ports and print the table."""
     command = [sys.executable, "-m", "localpubsub", "--ephemeral", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None

@@ -1,7 +1,7 @@
 """Compare gunicorn's worker classes under the same pushes: `python -m benchmarks.worker_class`.
 
-A bare HTTP client pushes as fast as the worker responds; localpubsub receives the outcomes. The classes
-take turns within each round, so that a slower machine slows down all of them.
+An HTTP client pushes as fast as the worker responds; localpubsub receives the outcomes. Each round measures
+all classes, one after the other, so that a slower machine slows down all of them.
 """
 
 import argparse
@@ -55,7 +55,7 @@ def push_body(url: str, recipe: Recipe | None = None) -> bytes:
 
 @contextmanager
 def worker(arguments: tuple[str, ...], pubsub_host: str) -> Iterator[str]:
-    """Run a worker; yield its URL."""
+    """Run a worker with these arguments of gunicorn; yield its URL."""
     port = free_port()
     environment = os.environ | {
         "GOOGLE_CLOUD_PROJECT": PROJECT,
@@ -91,18 +91,18 @@ def worker(arguments: tuple[str, ...], pubsub_host: str) -> Iterator[str]:
         process.wait()
 
 
-async def push_all(url: str, bodies: list[bytes], at_once: int) -> float:
-    """Push every body; return the seconds it took."""
-    gate = asyncio.Semaphore(at_once)
+async def push_all(url: str, bodies: list[bytes], concurrency: int) -> float:
+    """Push every body, `concurrency` of them at the same time; return the duration in seconds."""
+    semaphore = asyncio.Semaphore(concurrency)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         await _await_health(session, f"{url}/healthz")
 
         async def push(body: bytes) -> None:
-            async with gate, session.post(url, data=body) as response:
+            async with semaphore, session.post(url, data=body) as response:
                 if response.status != 204:
                     sys.exit(f"the worker answered {response.status}: {await response.text()}")
 
-        await asyncio.gather(*map(push, bodies[:40]))  # connections, imports, first use of everything
+        await asyncio.gather(*map(push, bodies[:40]))  # opens connections and triggers late imports
         started = time.monotonic()
         await asyncio.gather(*map(push, bodies))
         return time.monotonic() - started
@@ -117,11 +117,11 @@ def main() -> None:
     with localpubsub.running() as pubsub:
         with publisher_client(pubsub.host) as publisher:
             publisher.create_topic(name=topic_path(OUTCOMES_TOPIC), timeout=10)
-        for delay, at_once in ((0.0, 64), (0.2, 200)):
-            measure(pubsub.host, chosen.jobs, chosen.rounds, delay=delay, at_once=at_once)
+        for delay, concurrency in ((0.0, 64), (0.2, 200)):
+            measure(pubsub.host, chosen.jobs, chosen.rounds, delay=delay, concurrency=concurrency)
 
 
-def measure(pubsub_host: str, jobs: int, rounds: int, *, delay: float, at_once: int) -> None:
+def measure(pubsub_host: str, jobs: int, rounds: int, *, delay: float, concurrency: int) -> None:
     """Print the rates of every class for pages of `delay` seconds."""
     rates: dict[str, list[float]] = defaultdict(list)
     with slow_site(delay) as site:
@@ -129,7 +129,7 @@ def measure(pubsub_host: str, jobs: int, rounds: int, *, delay: float, at_once: 
         for _ in range(rounds):
             for name, arguments in CLASSES.items():
                 with worker(arguments, pubsub_host) as url:
-                    rates[name].append(jobs / asyncio.run(push_all(url, bodies, at_once)))
+                    rates[name].append(jobs / asyncio.run(push_all(url, bodies, concurrency)))
     reference = rates[next(iter(CLASSES))]
     for name, measured in rates.items():
         ratio = statistics.median(one / other for one, other in zip(measured, reference, strict=True))

@@ -1,7 +1,7 @@
 """Measure a worker's memory over many pages: `python -m benchmarks.worker_memory [--pages 20000]`.
 
-One real worker process handles pushes for pages that differ in kind, size, text, host and recipe. One page
-in twenty is missing, and one in twenty has another encoding. The memory is read every 1,000 pages.
+One worker process handles pushes for pages that differ in kind, size, text, host and recipe. One page in
+twenty is missing, and up to one in twenty is encoded as windows-1252. The memory is read every 1,000 pages.
 """
 
 import argparse
@@ -25,13 +25,13 @@ from console.stack.ports import free_port
 from contract.recipe import Recipe
 
 HOSTS = 200  #: number of hosts; each has its own robots.txt and connections
-RECIPES = 50
-AT_ONCE = 8
-STEP = 1000
+RECIPES = 50  #: number of different recipes
+CONCURRENCY = 8  #: number of concurrent pushes
+STEP = 1000  #: number of pages between two readings of the memory
 
 
 def page(number: int) -> tuple[bytes, str]:
-    """Return the page of a number, different from all others, and its content type."""
+    """Return the body and the content type of page `number`. No two pages are equal."""
     if number % 7 == 3:
         rows = [{"title": f"Row {number}/{row}", "price": row * number} for row in range(number % 300)]
         return json.dumps({"title": f"Rows {number}", "rows": rows}).encode(), "application/json"
@@ -48,7 +48,7 @@ def page(number: int) -> tuple[bytes, str]:
 
 
 def recipe(number: int) -> Recipe:
-    """Return one of the recipes."""
+    """Return the recipe for page `number`; there are RECIPES different recipes."""
     kind = number % RECIPES
     fields = {
         "title": {"sources": [{"css": "title"}, {"jmespath": "title"}]},
@@ -61,7 +61,7 @@ def recipe(number: int) -> Recipe:
 
 
 def serve(port: int) -> None:
-    """Serve the site on every address of the loopback network."""
+    """Serve the site on all interfaces: the pages' hosts are 127.0.0.1 to 127.0.199.1."""
 
     async def respond(request: web.Request) -> web.Response:
         number = int(request.match_info["number"])
@@ -72,12 +72,12 @@ def serve(port: int) -> None:
 
     app = web.Application()
     app.router.add_get("/{number:[0-9]+}", respond)
-    web.run_app(app, host="0.0.0.0", port=port, print=None, access_log=None)  # noqa: S104 - see above
+    web.run_app(app, host="0.0.0.0", port=port, print=None, access_log=None)  # noqa: S104 - the pages have 200 hosts
 
 
 @contextmanager
 def site() -> Iterator[int]:
-    """Run the site in a process; yield its port."""
+    """Run the site in a separate process; yield its port."""
     port = free_port()
     process = multiprocessing.get_context("spawn").Process(target=serve, args=(port,), daemon=True)
     process.start()
@@ -90,27 +90,27 @@ def site() -> Iterator[int]:
 
 
 def resident_mib(master: int) -> float:
-    """Return the memory of gunicorn's only worker process, MiB."""
+    """Return the resident MiB of gunicorn's only worker process; `master` is gunicorn's process id."""
     [child] = Path(f"/proc/{master}/task/{master}/children").read_text().split()
     status = Path(f"/proc/{child}/status").read_text()
     return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
 
-class Pushing:
-    """Pushes from several threads, each over its own connection."""
+class ThreadedSender:
+    """Sends pushes from several threads; each thread uses a separate connection."""
 
     def __init__(self, sender: Sender, port: int) -> None:
         self._sender = sender
         self._port = port
-        self._own = local()
+        self._thread = local()
 
     def push(self, number: int) -> None:
-        """Push the job of one page."""
-        if not hasattr(self._own, "connection"):
-            self._own.connection = self._sender.connection()
+        """Push the job of page `number`."""
+        if not hasattr(self._thread, "connection"):
+            self._thread.connection = self._sender.connection()
         url = f"http://127.0.{number % HOSTS}.1:{self._port}/{number}"
         self._sender.push(
-            self._own.connection, push_body(url, recipe(number)), accepted=frozenset({204, 422})
+            self._thread.connection, push_body(url, recipe(number)), accepted=frozenset({204, 422})
         )
 
 
@@ -128,17 +128,17 @@ def main() -> None:
         worker_process(dependencies, auth="oidc") as (process, sender),
     ):
         await_port(sender.port)
-        pushing = Pushing(sender, port)
-        pushing.push(0)
+        threaded_sender = ThreadedSender(sender, port)
+        threaded_sender.push(0)
         print(
             f"| pages | memory, MiB | pages/s |\n|---|---|---|\n| 1 | {resident_mib(process.pid):.1f} | |",
             flush=True,
         )
-        with ThreadPoolExecutor(AT_ONCE) as threads:
+        with ThreadPoolExecutor(CONCURRENCY) as threads:
             done = 0
             while step := list(islice(numbers, STEP)):
                 started = time.monotonic()
-                list(threads.map(pushing.push, step))
+                list(threads.map(threaded_sender.push, step))
                 done += len(step)
                 rate = len(step) / (time.monotonic() - started)
                 print(f"| {done:,} | {resident_mib(process.pid):.1f} | {rate:.0f} |", flush=True)

@@ -1,4 +1,4 @@
-"""A real worker, started by its production command, with the Pub/Sub and the certificates that it needs."""
+"""Runs a worker with its production command, and the Pub/Sub and certificate servers that it needs."""
 
 import http.client
 import json
@@ -23,7 +23,7 @@ from localpubsub.push.signing import SigningKey
 
 HERE = Path(__file__).parents[1]
 TIMEOUT_SECONDS = 60
-#: HTTP statuses of a push whose job succeeded.
+#: HTTP status of a push whose job succeeded.
 SUCCESS = frozenset({204})
 COMMAND = ("-m", "gunicorn", "-c", "python:worker.gunicorn_conf")
 
@@ -53,7 +53,7 @@ class WorkerDependencies:
             "PUSH_SERVICE_ACCOUNT": PUSH_SERVICE_ACCOUNT,
             "PUSH_CERTS_URL": self.certs_url,
             "FETCH_ALLOW_NETWORKS": LOOPBACK_NETWORKS,
-            "K_SERVICE": "worker",  # logs as on Cloud Run
+            "K_SERVICE": "worker",  # makes the worker log as on Cloud Run
             "USER_AGENT": "scrapeq-benchmark (+https://example.com/)",
             "HOST": "127.0.0.1",
             "PORT": str(port),
@@ -62,7 +62,7 @@ class WorkerDependencies:
 
 @contextmanager
 def worker_dependencies() -> Iterator[WorkerDependencies]:
-    """Run a Pub/Sub with the outcomes topic, and a certificate server."""
+    """Run a Pub/Sub server with the outcomes topic, and a certificate server."""
     key = SigningKey.generate()
     certificates = json.dumps({key.kid: key.certificate.decode()}).encode()
     token = key.token(PUSH_SERVICE_ACCOUNT, PUSH_AUDIENCE, time.time(), 3600)
@@ -90,7 +90,7 @@ def worker_dependencies() -> Iterator[WorkerDependencies]:
 
 @dataclass(frozen=True)
 class Sender:
-    """Sends pushes over kept connections.
+    """Sends pushes to a worker.
 
     Attributes:
         port: port of the worker, on 127.0.0.1.
@@ -107,7 +107,7 @@ class Sender:
     def push(
         self, connection: http.client.HTTPConnection, body: bytes, *, accepted: frozenset[int] = SUCCESS
     ) -> None:
-        """Push, and wait for the response, whose status must be one of `accepted`."""
+        """Send a push and wait for the response; the program exits if its status is not in `accepted`."""
         connection.request("POST", "/", body, {"Authorization": f"Bearer {self.token}"})
         with connection.getresponse() as response:
             content = response.read()
@@ -124,7 +124,7 @@ def worker_process(
     variables: Mapping[str, str] | None = None,
     command: Sequence[str] = COMMAND,
 ) -> Iterator[tuple[subprocess.Popen[bytes], Sender]]:
-    """Start a worker of the checkout in `tree`; yield at once, possibly before it listens."""
+    """Start a worker of the checkout in `tree`; yield immediately, possibly before the worker listens."""
     port = free_port()
     environment = dependencies.environment(port, auth) | {"PYTHONPATH": str(tree)} | dict(variables or {})
     process = subprocess.Popen(
@@ -143,7 +143,7 @@ def worker_process(
 
 
 def await_port(port: int) -> None:
-    """Return once a process listens on the port."""
+    """Wait until a process listens on the port."""
     for _ in range(TIMEOUT_SECONDS * 200):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
         try:
