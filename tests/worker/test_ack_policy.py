@@ -209,7 +209,7 @@ class TestRequeue:
     def test_a_missing_or_too_long_retry_after_spends_an_attempt(
         self, worker: SettlingWorker, seconds: float | None
     ) -> None:
-        """If Retry-After is missing or too long, the job is not requeued, so that its attempts count."""
+        """If Retry-After is missing, 0 or too long, the job is not requeued, and this attempt counts."""
         worker.error = retry_after(seconds)
         assert worker.post(push()).status_code == 429
         assert worker.jobs.published == []

@@ -87,7 +87,7 @@ def test_redirects_are_followed_to_the_page(site: Site, fetcher: Fetcher, status
 
 
 def test_redirect_loop_fails_with_too_many_redirects(site: Site, fetcher: Fetcher) -> None:
-    """A redirect loop ends after the limit plus one requests; the error has the URL of the next request."""
+    """A redirect loop fails after `max_redirects` + 1 requests; the error has the URL of the next one."""
     url = site.add("/loop", redirect("/loop"))
     failure = fetch_failure(fetcher, url)
     assert (failure.reason, failure.final_url) == (Reason.TOO_MANY_REDIRECTS, url)

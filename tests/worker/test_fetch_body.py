@@ -50,7 +50,7 @@ def chunked(*chunks: bytes) -> bytes:
     ],
 )
 def test_body_is_decoded_from_its_codings(site: Site, fetcher: Fetcher, response: bytes) -> None:
-    """A page is the same with any transfer coding and content coding."""
+    """The body of a page is decoded from each transfer coding and content coding."""
     assert fetch(fetcher, site.add("/", lambda request: request.send(response))).body == PAGE
 
 

@@ -75,6 +75,6 @@ def test_shared_memory_shares_slots() -> None:
     ],
 )
 def test_retry_after_is_parsed_in_both_forms(header: str, seconds: float | None) -> None:
-    """Seconds and the three formats of an HTTP date (RFC 9110 section 5.6.7) are read."""
+    """Seconds and HTTP dates (RFC 9110 section 5.6.7) are read; an invalid value gives None."""
     assert datetime(2026, 11, 22, 12, tzinfo=UTC) == NOON
     assert parse_retry_after(header, NOON) == seconds

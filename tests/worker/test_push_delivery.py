@@ -24,7 +24,7 @@ from worker.page import FetchedPage
 def test_success_is_acknowledged_after_its_outcome_is_published(
     worker: WorkerUnderTest, log_events: LogEvents
 ) -> None:
-    """A success is responded to with 204; one outcome is published and one line is logged."""
+    """The push of a successful job gets the status 204; one outcome is published and one line is logged."""
     # When a job is delivered for the second time, and its page is scraped without an error
     response = worker.post(push(attempt=2))
     # Then the push is acknowledged

@@ -54,7 +54,7 @@ def public_fetcher() -> Fetcher:
 
 @pytest.mark.parametrize("host", ADDRESS_FORMS)
 def test_address_is_refused_in_every_form(public_fetcher: Fetcher, host: str) -> None:
-    """A fetch from each form of the address fails with `refused_address`, or with `dns` if it is a name."""
+    """Each form of the address fails with `refused_address`, or with `dns` if no such host exists."""
     url = check_url(f"http://{host}/latest/meta-data")
     failure = fetch_failure(public_fetcher, url, politeness=RESPECT_ROBOTS)
     assert failure.reason in {Reason.REFUSED_ADDRESS, Reason.DNS}
