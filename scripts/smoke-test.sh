@@ -8,10 +8,12 @@
 #
 # The test needs gcloud (configured for the project), bq and python3. It takes some minutes: as long as max_delivery_attempts
 # with their backoffs. Environment variables, with their defaults: SMOKE_TEST_SECONDS (1200) is the maximum duration of each
-# wait; SMOKE_TEST_PAUSE (5) is the time between two polls in seconds.
+# wait; SMOKE_TEST_DEAD_LETTER_SECONDS (the same) is that of the wait for the dead letter; SMOKE_TEST_PAUSE (5) is the time
+# between two polls in seconds.
 set -euo pipefail
 
 max_wait=${SMOKE_TEST_SECONDS:-1200}
+max_dead_letter_wait=${SMOKE_TEST_DEAD_LETTER_SECONDS:-$max_wait}
 pause=${SMOKE_TEST_PAUSE:-5}
 outputs=${1:?pass the path of a file with the output of \`terraform output -json\`}
 leased=() # ack ids of dead letters that were pulled and are not the smoke test's own
@@ -96,7 +98,7 @@ await_accounting() {
 # Waits for the smoke test's dead letter and acknowledges it. Other dead letters stay leased until the end, so that each pull
 # returns new ones.
 await_dead_letter() {
-  local until=$((SECONDS + max_wait)) ack_id ours attempts
+  local until=$((SECONDS + max_dead_letter_wait)) ack_id ours attempts
   while ((SECONDS < until)); do
     while read -r ours attempts ack_id; do
       if [[ $ours != yes ]]; then
@@ -114,7 +116,7 @@ for received in json.loads(sys.stdin.read() or "[]"):
     print("yes" if attributes.get("job_id") == sys.argv[1] else "no", attempts, received["ackId"])' "$run_id")
     sleep "$pause"
   done
-  fail "no dead letter in $dead_letters after $max_wait s. Pub/Sub's service agent may lack the role publisher on the" \
+  fail "no dead letter in $dead_letters after $max_dead_letter_wait s. Pub/Sub's service agent may lack the role publisher on the" \
     "dead-letter topic or subscriber on the push subscription (terraform/deadletters.tf, terraform/jobs.tf)."
 }
 

@@ -1,6 +1,7 @@
 """Sends push requests to endpoints and reuses idle connections."""
 
 import asyncio
+from functools import partial
 from typing import Final, cast
 from urllib.parse import urlsplit
 
@@ -19,14 +20,18 @@ USER_AGENT: Final = "APIs-Google; (+https://developers.google.com/webmasters/API
 class Connection(asyncio.Protocol):
     """One connection, which carries one request at a time.
 
+    Args:
+        open_connections: contains the connection while it is open, also while it is being closed.
+
     Attributes:
         idle_since: when the connection was last released, in the event loop's time (seconds).
         usable: whether the connection is open and has no unread bytes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, open_connections: "set[Connection]") -> None:
         self.idle_since = 0.0
         self.usable = True
+        self._open_connections = open_connections
         self._response = HttpResponse()
         self._pending: asyncio.Future[int] | None = None
         self._transport: asyncio.Transport
@@ -56,14 +61,20 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
         self._fail(BadHttpResponse(reason))
 
+    @property
+    def busy(self) -> bool:
+        """Whether a request is under way."""
+        return self._pending is not None
+
     def close(self) -> None:
-        """Close a connection that carries no request."""
+        """Close a connection that carries no request; over TLS this waits for the endpoint."""
         self.usable = False
         self._transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
         self._transport = cast("asyncio.Transport", transport)
+        self._open_connections.add(self)
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
@@ -84,6 +95,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
         self.usable = False
+        self._open_connections.discard(self)
         if self._pending is not None and not self._pending.done() and exc is None and self._response.close():
             self._finish(self._pending)
         else:
@@ -114,6 +126,7 @@ class Endpoint:
             f"User-Agent: {USER_AGENT}\r\nFrom: noreply@google.com\r\n"
         )
         self._idle: list[Connection] = []
+        self._open: set[Connection] = set()
         self._sweep: asyncio.TimerHandle | None = None
 
     def request(self, body: bytes, bearer: str, headers: str = WRAPPED_HEADERS) -> bytes:
@@ -138,7 +151,9 @@ class Endpoint:
     async def connect(self) -> Connection:
         """Open a new connection; raises OSError if the endpoint cannot be reached."""
         loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(Connection, self._host, self._port, ssl=self._tls)
+        _, connection = await loop.create_connection(
+            partial(Connection, self._open), self._host, self._port, ssl=self._tls
+        )
         return connection
 
     def release(self, connection: Connection) -> None:
@@ -152,12 +167,16 @@ class Endpoint:
             self._sweep = loop.call_later(MAX_IDLE, self._close_idle)
 
     def close(self) -> None:
-        """Close all idle connections."""
+        """Close all connections without a request immediately.
+
+        A graceful close of TLS waits for the endpoint, perhaps for longer than the event loop runs. A loop
+        that is closed while a connection is still open fails (uvloop: "Device or resource busy").
+        """
         if self._sweep is not None:
             self._sweep.cancel()
             self._sweep = None
-        for connection in self._idle:
-            connection.close()
+        for connection in [each for each in self._open if not each.busy]:
+            connection.abort("the pushes to the endpoint were stopped")
         self._idle.clear()
 
     def _close_idle(self) -> None:

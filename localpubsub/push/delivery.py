@@ -179,7 +179,7 @@ class PushDelivery:
 
     def _release(self, connection: Connection) -> None:
         if self._stopped:
-            connection.close()
+            connection.abort("the pushes of the subscription were stopped")
         else:
             self._endpoint.release(connection)
 

@@ -62,8 +62,14 @@ def smoke_test(google: FakeGoogle, tmp_path: Path) -> SmokeTest:
     outputs_file = tmp_path / "outputs.json"
     outputs_file.write_text(json.dumps(outputs(google.stack.project)), encoding="utf-8")
 
-    def run(file: Path = outputs_file, max_wait_seconds: int = 200) -> subprocess.CompletedProcess[str]:
-        limits = {"SMOKE_TEST_SECONDS": str(max_wait_seconds), "SMOKE_TEST_PAUSE": "1"}
+    def run(
+        file: Path = outputs_file, max_dead_letter_wait_seconds: int = 200
+    ) -> subprocess.CompletedProcess[str]:
+        limits = {
+            "SMOKE_TEST_SECONDS": "200",
+            "SMOKE_TEST_DEAD_LETTER_SECONDS": str(max_dead_letter_wait_seconds),
+            "SMOKE_TEST_PAUSE": "1",
+        }
         return subprocess.run(
             [ROOT / "scripts" / "smoke-test.sh", file],
             env=environment | limits,
@@ -108,7 +114,7 @@ def test_working_stack_passes_and_keeps_other_dead_letters(google: FakeGoogle, s
 @pytest.mark.parametrize("pubsub_arguments", [("--without-service-agent-permissions",)])
 def test_missing_service_agent_permission_is_reported(google: FakeGoogle, smoke_test: SmokeTest) -> None:
     """If Pub/Sub's service agent may not publish dead letters, the script fails and names the role."""
-    done = smoke_test(max_wait_seconds=15)
+    done = smoke_test(max_dead_letter_wait_seconds=5)
     assert done.returncode == 1
     assert "Pub/Sub's service agent may lack the role publisher" in done.stderr
     assert available_dead_letters(google.stack) == []

@@ -66,6 +66,16 @@ class ReplayProject:
             fields = {"topic": f"projects/{self.name}/topics/{topic}", "ackDeadlineSeconds": 10}
             self.call("PUT", f"subscriptions/{subscription}", fields)
 
+    def set_dead_letter_ack_deadline(self, seconds: int) -> None:
+        """Change the ack deadline of the dead-letter subscription, in seconds."""
+        name = f"projects/{self.name}/subscriptions/{DEAD_LETTER_SUBSCRIPTION}"
+        change = {"subscription": {"name": name, "ackDeadlineSeconds": seconds}}
+        self.call(
+            "PATCH",
+            f"subscriptions/{DEAD_LETTER_SUBSCRIPTION}",
+            change | {"updateMask": "ackDeadlineSeconds"},
+        )
+
     def publish_dead_letters(self, jobs: list[Job]) -> None:
         """Publish jobs to the dead-letter topic with the attributes that Pub/Sub adds."""
         messages = [

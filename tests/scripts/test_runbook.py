@@ -82,6 +82,7 @@ def test_dead_letter_is_replayed_by_the_commands_of_the_runbook(
     dead_letter = Job(
         '{"url": "https://shop.example/é", "a": "b\'c"}'.encode(), frozenset(attributes.items()), "k"
     )
+    project.set_dead_letter_ack_deadline(600)  # the value in terraform/deadletters.tf; gcloud takes seconds
     project.publish_dead_letters([dead_letter])
     found = BY_HAND.search(TEXT)
     assert found

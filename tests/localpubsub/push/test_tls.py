@@ -1,8 +1,10 @@
 """Tests of pushes over TLS with trusted and untrusted certificates."""
 
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
@@ -80,6 +82,30 @@ def test_tls_endpoint_with_trusted_certificate_receives_pushes(tmp_path: Path) -
         ids = pubsub.publish(topic, *[b"x" * 10_000] * 100)
         pushes = endpoint.wait_for(100)
     assert sorted(push.message_id for push in pushes) == sorted(ids)
+
+
+def test_server_stops_while_a_tls_endpoint_keeps_its_connection_open(tmp_path: Path) -> None:
+    """A stopped server closes its TLS connections even if the endpoint ignores the end of the session."""
+    certificate, key = self_signed(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    response = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor() as executor:
+
+        def respond_and_leave_open() -> ssl.SSLSocket:
+            connection = context.wrap_socket(listener.accept()[0], server_side=True)
+            connection.recv(65536)
+            connection.sendall(response)
+            return connection
+
+        accepted = executor.submit(respond_and_leave_open)
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}/"
+        with running_localpubsub(ca_file=certificate) as pubsub:
+            topic = pubsub.topic()
+            pubsub.subscription(topic, push_config=PushConfig(push_endpoint=url))
+            pubsub.publish(topic, b"x")
+            connection = accepted.result(timeout=120)
+        connection.close()
 
 
 def test_push_to_tls_endpoint_with_untrusted_certificate_is_nacked(tmp_path: Path) -> None:
