@@ -1,7 +1,7 @@
 # The worker service: number and size of its instances, and time limits.
 
 variable "page_budget_seconds" {
-  description = "Maximum total time for one page, counted from when the worker reads the push, in seconds. null: 15 seconds less than the worker's timeout."
+  description = "Maximum total time for one job, whose recipe may follow several pages, in seconds; it is counted from when the worker reads the push. null: 15 seconds less than the worker's timeout."
   type        = number
   default     = null
 
