@@ -48,4 +48,4 @@ class PageNotFetched(ConsoleError):
 
 
 class StackError(ConsoleError):
-    """A local service did not start, or localpubsub has ended, which all other services need."""
+    """A local service did not start, or localpubsub, which all other services need, has ended."""

@@ -10,7 +10,7 @@ class LeaseHolder(Protocol):
     """The consumer to which a message was leased."""
 
     def lease_ended(self, lease: "Lease") -> None:
-        """React to the end of a lease: the message was acknowledged, nacked or cancelled, or it expired."""
+        """React to the end of a lease by an ack, a nack, a seek, its deadline or a cancelled delivery."""
 
 
 @dataclass(slots=True, eq=False)

@@ -2,8 +2,9 @@
 
 https://cloud.google.com/pubsub/docs/ordering. A key is *active* while one of its messages is ready,
 outstanding, or waits for its next attempt; that message is called *leading*. Later messages of an active key
-are blocked until the leading message is acknowledged or dead-lettered. Only active keys have a state; for a
-message that was never delivered, only its id and its key number are kept.
+are blocked until the leading message is acknowledged or dead-lettered. To save memory,
+only active keys have an entry in a dict; a message that was never delivered takes its id and a hash of its
+key (see ``key_number``).
 """
 
 from collections.abc import Iterable
@@ -22,8 +23,8 @@ from localpubsub.backlog.id_queue import IdQueue
 from localpubsub.backlog.lease import Lease
 from localpubsub.backlog.message import oldest_retained_id
 
-#: Maximum number of messages made ready ahead of their delivery; by default, a subscription has at most 1,000
-#: concurrent pushes.
+#: Maximum number of messages made ready ahead of their delivery. It is enough for all pushes of a subscription
+#: that are open at the same time, which by default are at most 1,000.
 _MAX_READY: Final = 1024
 #: Maximum number of new messages examined in one step, so that a million messages blocked behind one key do
 #: not block the event loop.
@@ -54,7 +55,7 @@ class OrderedBacklog(Backlog):
         self._keyed_ids = IdQueue()
         self._keyed_keys = IdQueue()
         self._key_of: dict[int, int] = {}  #: Id of a leading message → its key number.
-        #: Number of an active key → its blocked messages, or None if it never had any.
+        #: Key number of each active key → the key's blocked messages, or None if it never had any.
         self._blocked: dict[int, IdQueue | None] = {}
         self._blocked_count = 0
 
@@ -88,7 +89,7 @@ class OrderedBacklog(Backlog):
         return len(self._ready)
 
     def next_event(self) -> float | None:
-        """Return the time as Backlog does, or 0 if no message is ready and some were not examined yet."""
+        """Return when the next event is due; 0 (now) if no message is ready and some are not examined yet."""
         return 0.0 if len(self._new) and not self._ready else super().next_event()
 
     def drop_expired(self, now: float) -> list[int]:

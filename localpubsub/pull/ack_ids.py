@@ -38,8 +38,8 @@ def find_leases(
             delivery, an ack id is malformed or belongs to another subscription.
     """
     found = ResolvedAckIds()
-    # All ack ids are parsed before the first one is looked up: a malformed ack id rejects the whole request.
-    for text, delivery in [(text, _parse(subscription, text)) for text in ack_ids]:
+    for text in ack_ids:
+        delivery = _parse(subscription, text)
         lease = subscription.backlog.find_lease(*delivery) if delivery is not None else None
         if lease is None:
             found.invalid.append(text)

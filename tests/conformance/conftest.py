@@ -1,6 +1,6 @@
 """Runs each test on localpubsub and on the official emulator.
 
-``@differs`` marks a test that the official emulator does not pass, and states what the emulator does instead.
+``@emulator_differs`` marks a test that the official emulator does not pass, and states what the emulator does instead.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,9 @@ from tests.servers.waiting import MAX_WAIT_SECONDS
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker of this suite."""
-    config.addinivalue_line("markers", "differs(what, strict=True): what the official emulator does instead")
+    config.addinivalue_line(
+        "markers", "emulator_differs(what, strict=True): what the official emulator does instead"
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -29,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     ``strict=False`` if the emulator's behaviour depends on the order of concurrent requests.
     """
     for item in items:
-        marker = item.get_closest_marker("differs")
+        marker = item.get_closest_marker("emulator_differs")
         if marker is None or not isinstance(item, pytest.Function):
             continue
         if item.callspec.params["server"] == "emulator":
@@ -55,7 +57,9 @@ def clients(server: PubsubServer) -> Iterator[tuple[PublisherClient, SubscriberC
 def timeout(request: pytest.FixtureRequest, server: PubsubServer) -> float:
     """Seconds that a test waits for an event; few for a known difference, because the event never comes."""
     return (
-        2.0 if server.name == "emulator" and request.node.get_closest_marker("differs") else MAX_WAIT_SECONDS
+        2.0
+        if server.name == "emulator" and request.node.get_closest_marker("emulator_differs")
+        else MAX_WAIT_SECONDS
     )
 
 

@@ -70,7 +70,7 @@ def test_dead_letter_has_the_source_attributes(dead_lettering: DeadLettering) ->
     assert published.startswith(f"{dead_lettering.original.publish_time:%Y-%m-%dT%H:%M:%S}")
 
 
-@pytest.mark.differs("writes the publish time with Z instead of +00:00")
+@pytest.mark.emulator_differs("writes the publish time with Z instead of +00:00")
 def test_dead_letter_publish_time_has_a_utc_offset(dead_lettering: DeadLettering) -> None:
     """Behaviour 20: the publish time in a dead letter ends with ``+00:00``, as on the real service."""
     published = dead_lettering.dead_letter.attributes["CloudPubSubDeadLetterSourceTopicPublishTime"]

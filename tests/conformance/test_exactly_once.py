@@ -40,7 +40,7 @@ def test_exactly_once_rejects_expired_ack_ids_and_accepts_valid_ones(pubsub: Pub
         pubsub.nack(subscription, [late])
 
 
-@pytest.mark.differs("sends nothing before the first message")
+@pytest.mark.emulator_differs("sends nothing before the first message")
 def test_exactly_once_stream_confirms_acks_and_deadlines(pubsub: PubsubClient) -> None:
     """Behaviour 29: an exactly-once stream confirms acks and deadlines, and rejects the second ack."""
     topic = pubsub.topic()
@@ -90,7 +90,7 @@ def test_exactly_once_ack_with_response_of_the_official_client(
     assert failed.value.error_code == AcknowledgeStatus.INVALID_ACK_ID
 
 
-@pytest.mark.differs("accepts exactly-once delivery for push subscriptions")
+@pytest.mark.emulator_differs("accepts exactly-once delivery for push subscriptions")
 def test_exactly_once_push_subscription_is_rejected_with_invalid_argument(
     pubsub: PubsubClient, endpoint: PushEndpoint
 ) -> None:

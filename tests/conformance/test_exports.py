@@ -25,7 +25,7 @@ from tests.servers.pubsub_client import PubsubClient
 
 #: An invalid configuration that the official emulator accepts.
 ACCEPTED_BY_EMULATOR = partial(
-    pytest.param, marks=pytest.mark.differs("accepts invalid export configurations")
+    pytest.param, marks=pytest.mark.emulator_differs("accepts invalid export configurations")
 )
 
 _METADATA: Final = ("subscription_name", "message_id", "publish_time", "attributes")
@@ -38,7 +38,7 @@ def exporting(pubsub: PubsubClient, table: str, **config: object) -> tuple[str, 
     return topic, pubsub.subscription(topic, bigquery_config=bigquery)
 
 
-@pytest.mark.differs("writes no rows")
+@pytest.mark.emulator_differs("writes no rows")
 def test_bigquery_row_has_the_fields_of_a_json_message(pubsub: PubsubClient) -> None:
     """Behaviour 32: with use_table_schema, each field of a JSON message is written to a column."""
     table = table_of(pubsub)
@@ -47,7 +47,7 @@ def test_bigquery_row_has_the_fields_of_a_json_message(pubsub: PubsubClient) -> 
     assert rows(pubsub, table) == [{"url": "https://example.com/ü", "pages": 3, "score": 0.5}]
 
 
-@pytest.mark.differs("writes no rows")
+@pytest.mark.emulator_differs("writes no rows")
 def test_bigquery_write_metadata_adds_columns(pubsub: PubsubClient) -> None:
     """Behaviour 32: write_metadata adds four columns; the attributes are JSON."""
     table = table_of(pubsub)
@@ -68,7 +68,7 @@ def _age(pubsub: PubsubClient, text: str) -> float:
         return float(database.execute("SELECT 86400 * (julianday() - julianday(?))", (text,)).fetchone()[0])
 
 
-@pytest.mark.differs("writes no rows")
+@pytest.mark.emulator_differs("writes no rows")
 def test_bigquery_without_schema_writes_the_data_column(pubsub: PubsubClient) -> None:
     """Behaviour 32: without a schema, the data of a message is written to the column ``data``."""
     table = table_of(pubsub)
@@ -79,7 +79,7 @@ def test_bigquery_without_schema_writes_the_data_column(pubsub: PubsubClient) ->
     assert set(row) == {*_METADATA, "data"}
 
 
-@pytest.mark.differs("writes no rows")
+@pytest.mark.emulator_differs("writes no rows")
 def test_bigquery_rejected_row_is_dead_lettered_with_the_reason(pubsub: PubsubClient) -> None:
     """Behaviours 20 and 32: a rejected row is dead-lettered with the reason; other rows are written."""
     table, dead_letter_topic = table_of(pubsub), pubsub.topic()
@@ -98,7 +98,7 @@ def test_bigquery_rejected_row_is_dead_lettered_with_the_reason(pubsub: PubsubCl
     assert rows(pubsub, table) == [{"n": 1}]
 
 
-@pytest.mark.differs("allows pulls from an export subscription")
+@pytest.mark.emulator_differs("allows pulls from an export subscription")
 @pytest.mark.parametrize(
     "config",
     [
@@ -161,7 +161,7 @@ def test_invalid_export_configuration_is_rejected_with_invalid_argument(
         pubsub.subscription(topic, **fields)
 
 
-@pytest.mark.differs("leaves max_duration unset")
+@pytest.mark.emulator_differs("leaves max_duration unset")
 def test_cloud_storage_max_duration_defaults_to_five_minutes(pubsub: PubsubClient) -> None:
     """Without max_duration, the maximum duration and the ack deadline are five minutes."""
     made = pubsub.created(pubsub.topic(), cloud_storage_config=CloudStorageConfig(bucket="a-bucket"))
@@ -170,7 +170,7 @@ def test_cloud_storage_max_duration_defaults_to_five_minutes(pubsub: PubsubClien
     assert made.ack_deadline_seconds == 300
 
 
-@pytest.mark.differs("rejects bigquery_config as an unknown field")
+@pytest.mark.emulator_differs("rejects bigquery_config as an unknown field")
 def test_export_subscription_without_configuration_can_be_pulled(pubsub: PubsubClient) -> None:
     """An export subscription becomes a pull subscription with the same backlog if its config is removed."""
     topic = pubsub.topic()

@@ -11,7 +11,7 @@ from tests.servers.pubsub_client import PubsubClient
 from tests.servers.push_endpoint import PushEndpoint
 
 
-@pytest.mark.differs("ignores filters")
+@pytest.mark.emulator_differs("ignores filters")
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -37,7 +37,7 @@ def test_filter_delivers_only_matching_messages(pubsub: PubsubClient, text: str,
     assert sorted(received.message.data.decode() for received in pubsub.pull_now(subscription)) == expected
 
 
-@pytest.mark.differs("ignores filters")
+@pytest.mark.emulator_differs("ignores filters")
 def test_filter_applies_to_pushes(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviour 24: a message that does not match is not pushed."""
     topic = pubsub.topic()
@@ -51,7 +51,7 @@ def test_filter_applies_to_pushes(pubsub: PubsubClient, endpoint: PushEndpoint) 
     assert [push.message_id for push in pushes] == matching
 
 
-@pytest.mark.differs("accepts any text as a filter")
+@pytest.mark.emulator_differs("accepts any text as a filter")
 @pytest.mark.parametrize(
     "text",
     [

@@ -75,7 +75,7 @@ def test_gcloud_topics_and_messages(pubsub: PubsubClient, gcloud: Gcloud) -> Non
         gcloud("topics", "describe", topic)
 
 
-@pytest.mark.differs("rejects labels as an unknown field")
+@pytest.mark.emulator_differs("rejects labels as an unknown field")
 def test_gcloud_updates_topic_labels(pubsub: PubsubClient, gcloud: Gcloud) -> None:
     """Behaviour 10: gcloud adds a label to a topic and keeps the existing label."""
     topic = pubsub.topic(labels={"a": "b"})

@@ -15,7 +15,7 @@ from tests.servers.push_endpoint import PushEndpoint
 ROLE = {"role": "roles/pubsub.viewer", "members": ["user:reader@example.com"]}
 
 
-@pytest.mark.differs("offers no IAM")
+@pytest.mark.emulator_differs("offers no IAM")
 def test_iam_policy_is_stored_and_returned(pubsub: PubsubClient) -> None:
     """Behaviour 22: topics, subscriptions and snapshots have policies; an old etag fails with ABORTED."""
     topic = pubsub.topic()
@@ -33,7 +33,7 @@ def test_iam_policy_is_stored_and_returned(pubsub: PubsubClient) -> None:
             pubsub.publisher.set_iam_policy(request={"resource": resource, "policy": {"etag": empty.etag}})
 
 
-@pytest.mark.differs("offers no IAM")
+@pytest.mark.emulator_differs("offers no IAM")
 def test_iam_permissions_are_all_granted(pubsub: PubsubClient) -> None:
     """Behaviour 22: every requested permission is granted; a missing resource is NOT_FOUND."""
     request = {"resource": pubsub.topic(), "permissions": ["pubsub.topics.publish", "pubsub.topics.get"]}
@@ -53,7 +53,7 @@ def unprivileged(pubsub: PubsubClient) -> Iterator[PubsubClient]:
         yield client
 
 
-@pytest.mark.differs("has no option for missing permissions and always dead-letters")
+@pytest.mark.emulator_differs("has no option for missing permissions and always dead-letters")
 def test_without_service_agent_permissions_nothing_is_dead_lettered(unprivileged: PubsubClient) -> None:
     """Behaviour 22: a message is still redelivered, as its first attempt, after more nacks than attempts."""
     topic, dead_letter_topic = unprivileged.topic(), unprivileged.topic()
@@ -69,7 +69,7 @@ def test_without_service_agent_permissions_nothing_is_dead_lettered(unprivileged
     assert len(unprivileged.pull(failing)) == 1
 
 
-@pytest.mark.differs("has no option for missing permissions and sends no deliveryAttempt")
+@pytest.mark.emulator_differs("has no option for missing permissions and sends no deliveryAttempt")
 def test_without_service_agent_permissions_push_attempts_are_not_counted(
     unprivileged: PubsubClient, endpoint: PushEndpoint
 ) -> None:

@@ -92,7 +92,7 @@ def test_attributes_up_to_the_limits_are_accepted(pubsub: PubsubClient, attribut
     [{f"k{n}": "v" for n in range(101)}, {"k" * 257: "v"}, {"k": "v" * 1025}, {"k": "ü" * 513}, {"": "v"}],
     ids=["101 attributes", "key of 257 bytes", "value of 1025 bytes", "1026 bytes in 513 letters", "no key"],
 )
-@pytest.mark.differs("accepts attributes of any number and size")
+@pytest.mark.emulator_differs("accepts attributes of any number and size")
 def test_attributes_beyond_the_limits_are_rejected_with_invalid_argument(
     pubsub: PubsubClient, attributes: dict[str, str]
 ) -> None:
@@ -105,14 +105,14 @@ def test_attributes_beyond_the_limits_are_rejected_with_invalid_argument(
     assert pubsub.pull_now(subscription) == []
 
 
-@pytest.mark.differs("accepts reserved attribute names")
+@pytest.mark.emulator_differs("accepts reserved attribute names")
 def test_attribute_with_reserved_prefix_is_rejected_with_invalid_argument(pubsub: PubsubClient) -> None:
     """Behaviour 5: an attribute whose name begins with ``goog`` is rejected."""
     with pytest.raises(InvalidArgument):
         pubsub.publish(pubsub.topic(), b"x", googclient="mine")
 
 
-@pytest.mark.differs("accepts more than ten million bytes")
+@pytest.mark.emulator_differs("accepts more than ten million bytes")
 def test_publish_accepts_at_most_ten_million_bytes(pubsub: PubsubClient) -> None:
     """Behaviour 5: a request of more than 10,000,000 bytes is rejected by Pub/Sub's limit, not by gRPC's."""
     topic = pubsub.topic()

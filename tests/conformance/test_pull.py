@@ -92,7 +92,8 @@ def test_ack_of_an_expired_lease_is_ignored(pubsub: PubsubClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "deadline", [-1, pytest.param(601, marks=pytest.mark.differs("accepts an ack deadline of 601 seconds"))]
+    "deadline",
+    [-1, pytest.param(601, marks=pytest.mark.emulator_differs("accepts an ack deadline of 601 seconds"))],
 )
 def test_modify_ack_deadline_out_of_bounds_is_rejected_with_invalid_argument(
     pubsub: PubsubClient, deadline: int
@@ -156,7 +157,7 @@ def test_delivery_attempt_is_zero_without_dead_letter_policy(pubsub: PubsubClien
     assert pubsub.pull(subscription)[0].delivery_attempt == 0
 
 
-@pytest.mark.differs("allows pulls from a push subscription")
+@pytest.mark.emulator_differs("allows pulls from a push subscription")
 def test_pull_from_a_push_subscription_fails_with_failed_precondition(
     pubsub: PubsubClient, endpoint: PushEndpoint
 ) -> None:
@@ -166,7 +167,7 @@ def test_pull_from_a_push_subscription_fails_with_failed_precondition(
         pubsub.pull_now(subscription)
 
 
-@pytest.mark.differs("sends nothing before the first message")
+@pytest.mark.emulator_differs("sends nothing before the first message")
 def test_stream_begins_with_the_subscription_properties(pubsub: PubsubClient) -> None:
     """Behaviour 29: the first response has the subscription properties and no message."""
     subscription = pubsub.subscription(pubsub.topic())
@@ -177,7 +178,7 @@ def test_stream_begins_with_the_subscription_properties(pubsub: PubsubClient) ->
     assert not first.received_messages
 
 
-@pytest.mark.differs("does not follow flow control after an ack on the stream")
+@pytest.mark.emulator_differs("does not follow flow control after an ack on the stream")
 def test_stream_flow_control_limits_outstanding_messages(pubsub: PubsubClient) -> None:
     """Behaviour 29: at most max_outstanding_messages are outstanding; an ack allows one more."""
     topic = pubsub.topic()
@@ -192,7 +193,7 @@ def test_stream_flow_control_limits_outstanding_messages(pubsub: PubsubClient) -
         assert [received.message.data for received in stream.messages(1)] == [b"y"]
 
 
-@pytest.mark.differs("ignores max_outstanding_bytes")
+@pytest.mark.emulator_differs("ignores max_outstanding_bytes")
 def test_stream_flow_control_limits_outstanding_bytes(pubsub: PubsubClient) -> None:
     """Behaviour 29: outstanding bytes are limited; a message above the limit is sent alone."""
     topic = pubsub.topic()

@@ -59,7 +59,7 @@ def test_push_data_is_standard_base64(pubsub: PubsubClient, endpoint: PushEndpoi
     assert endpoint.wait_for(1)[0].envelope["message"]["data"] == "+//+/w=="
 
 
-@pytest.mark.differs("sends attributes as an empty object")
+@pytest.mark.emulator_differs("sends attributes as an empty object")
 def test_push_body_omits_empty_attributes(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviour 11: a message without attributes has no field ``attributes``."""
     topic = pubsub.topic()
@@ -69,7 +69,7 @@ def test_push_body_omits_empty_attributes(pubsub: PubsubClient, endpoint: PushEn
     assert sorted(message) == ["data", "messageId", "message_id", "publishTime", "publish_time"]
 
 
-@pytest.mark.differs("sends data as an empty string")
+@pytest.mark.emulator_differs("sends data as an empty string")
 def test_push_body_omits_empty_data(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviour 11: a message without data has no field ``data``."""
     topic = pubsub.topic()
@@ -79,7 +79,7 @@ def test_push_body_omits_empty_data(pubsub: PubsubClient, endpoint: PushEndpoint
     assert sorted(message) == ["attributes", "messageId", "message_id", "publishTime", "publish_time"]
 
 
-@pytest.mark.differs("never sends the ordering key")
+@pytest.mark.emulator_differs("never sends the ordering key")
 def test_push_body_has_the_ordering_key(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviour 11: a message with an ordering key has the field ``orderingKey``."""
     topic = pubsub.topic()
@@ -100,7 +100,7 @@ def test_push_request_line_and_headers(pubsub: PubsubClient, endpoint: PushEndpo
     assert "authorization" not in push.headers
 
 
-@pytest.mark.differs("sends no From header")
+@pytest.mark.emulator_differs("sends no From header")
 def test_push_user_agent_and_from_are_those_of_google(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviour 11: User-Agent and From are as captured on the real service."""
     topic = pubsub.topic()
@@ -110,7 +110,7 @@ def test_push_user_agent_and_from_are_those_of_google(pubsub: PubsubClient, endp
     assert (push.headers["user-agent"], push.headers["from"]) == (USER_AGENT, "noreply@google.com")
 
 
-@pytest.mark.differs("never sends deliveryAttempt")
+@pytest.mark.emulator_differs("never sends deliveryAttempt")
 def test_push_delivery_attempt_counts_with_a_dead_letter_policy(
     pubsub: PubsubClient, endpoint: PushEndpoint
 ) -> None:
@@ -145,7 +145,7 @@ def test_push_status_acknowledges(pubsub: PubsubClient, endpoint: PushEndpoint, 
 @pytest.mark.parametrize(
     "response",
     [
-        pytest.param(203, marks=pytest.mark.differs("accepts 203 as an ack")),
+        pytest.param(203, marks=pytest.mark.emulator_differs("accepts 203 as an ack")),
         *(205, 206, 301, 400, 404, 429, 500, "reset"),
     ],
 )
@@ -170,7 +170,7 @@ def test_push_to_a_refused_connection_is_nacked(pubsub: PubsubClient, endpoint: 
     assert endpoint.wait_for(1)[0].message_id == message_id
 
 
-@pytest.mark.differs("leaves the first request open after the ack deadline")
+@pytest.mark.emulator_differs("leaves the first request open after the ack deadline")
 def test_message_is_redelivered_after_its_ack_deadline(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviours 13, 21 and 26: after the ack deadline a pushed or pulled message is redelivered.
 
@@ -196,7 +196,7 @@ def test_message_is_redelivered_after_its_ack_deadline(pubsub: PubsubClient, end
     assert pubsub.pull_now(extended) == []
 
 
-@pytest.mark.differs("has at most two pushes open")
+@pytest.mark.emulator_differs("has at most two pushes open")
 def test_push_window_opens_many_pushes_at_the_same_time(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviour 14: the window grows with acks; slow responses do not delay other pushes."""
     topic = pubsub.topic()
@@ -222,7 +222,7 @@ def test_push_window_opens_many_pushes_at_the_same_time(pubsub: PubsubClient, en
 
 
 # Not strict: which of the two endpoints the emulator serves first depends on the order of its requests.
-@pytest.mark.differs("does not pause", strict=False)
+@pytest.mark.emulator_differs("does not pause", strict=False)
 def test_push_backoff_pauses_one_subscription(
     pubsub: PubsubClient, endpoint: PushEndpoint, other_endpoint: PushEndpoint
 ) -> None:

@@ -20,7 +20,7 @@ from tests.servers.push_endpoint import PushEndpoint
 
 EMAIL = "pusher@conformance.iam.gserviceaccount.com"
 
-pytestmark = pytest.mark.differs("sends no Authorization header")
+pytestmark = pytest.mark.emulator_differs("sends no Authorization header")
 
 
 def verify(token: str, pubsub: PubsubClient, audience: str) -> Mapping[str, Any]:

@@ -23,7 +23,9 @@ from google.pubsub_v1.types import (
 from tests.servers.pubsub_client import PROJECT, PubsubClient
 
 #: An invalid push endpoint that the official emulator accepts.
-ACCEPTED_BY_EMULATOR = partial(pytest.param, marks=pytest.mark.differs("accepts invalid push endpoints"))
+ACCEPTED_BY_EMULATOR = partial(
+    pytest.param, marks=pytest.mark.emulator_differs("accepts invalid push endpoints")
+)
 
 
 def test_create_twice_fails_with_already_exists(pubsub: PubsubClient) -> None:
@@ -44,7 +46,9 @@ def test_create_twice_fails_with_already_exists(pubsub: PubsubClient) -> None:
         lambda pubsub: pubsub.publisher.delete_topic(topic=pubsub.name("topics")),
         pytest.param(
             lambda pubsub: list(pubsub.publisher.list_topic_subscriptions(topic=pubsub.name("topics"))),
-            marks=pytest.mark.differs("returns no subscriptions of a missing topic instead of an error"),
+            marks=pytest.mark.emulator_differs(
+                "returns no subscriptions of a missing topic instead of an error"
+            ),
         ),
         lambda pubsub: pubsub.subscription(pubsub.name("topics")),
         lambda pubsub: pubsub.subscriber.get_subscription(subscription=pubsub.name("subscriptions")),
@@ -126,7 +130,7 @@ def test_subscription_defaults(pubsub: PubsubClient) -> None:
     assert pubsub.subscriber.get_subscription(subscription=made.name) == made
 
 
-@pytest.mark.differs("returns a policy without ttl")
+@pytest.mark.emulator_differs("returns a policy without ttl")
 def test_expiration_policy_defaults_to_31_days(pubsub: PubsubClient) -> None:
     """Behaviour 8: an unused subscription expires after 31 days by default."""
     made = pubsub.created(pubsub.topic())
@@ -147,7 +151,8 @@ def test_ack_deadline_within_bounds_is_accepted(pubsub: PubsubClient, deadline: 
 
 
 @pytest.mark.parametrize(
-    "deadline", [pytest.param(9, marks=pytest.mark.differs("accepts an ack deadline of 9 seconds")), 601, -1]
+    "deadline",
+    [pytest.param(9, marks=pytest.mark.emulator_differs("accepts an ack deadline of 9 seconds")), 601, -1],
 )
 def test_ack_deadline_out_of_bounds_is_rejected_with_invalid_argument(
     pubsub: PubsubClient, deadline: int
@@ -227,7 +232,7 @@ def test_update_changes_only_the_fields_of_its_mask(pubsub: PubsubClient) -> Non
     assert pubsub.subscriber.get_subscription(subscription=made.name) == updated
 
 
-@pytest.mark.differs("rejects labels as an unknown field")
+@pytest.mark.emulator_differs("rejects labels as an unknown field")
 def test_update_replaces_subscription_labels(pubsub: PubsubClient) -> None:
     """Behaviour 10: an update replaces all labels of a subscription."""
     made = pubsub.created(pubsub.topic(), labels={"team": "one", "kept": "no"})
@@ -264,7 +269,7 @@ def test_update_mask_without_known_fields_is_rejected_with_invalid_argument(
         update(pubsub, Subscription(name=made.name), *paths)
 
 
-@pytest.mark.differs("rejects labels as an unknown field")
+@pytest.mark.emulator_differs("rejects labels as an unknown field")
 def test_update_replaces_topic_labels(pubsub: PubsubClient) -> None:
     """Behaviour 10: UpdateTopic replaces the labels of a topic."""
     topic = pubsub.topic(labels={"team": "one"})

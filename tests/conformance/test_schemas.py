@@ -24,7 +24,7 @@ from tests.conformance.schema_examples import (
 from tests.servers.pubsub_client import PubsubClient
 
 #: Marks a test with a protocol buffer schema, which the official emulator rejects.
-NO_PROTOBUF = pytest.mark.differs("offers no protocol buffers")
+NO_PROTOBUF = pytest.mark.emulator_differs("offers no protocol buffers")
 
 
 def test_schema_is_created_listed_and_deleted(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
@@ -41,7 +41,7 @@ def test_schema_is_created_listed_and_deleted(schemas: SchemaServiceClient, pubs
         schemas.get_schema(name=made.name)
 
 
-@pytest.mark.differs("always sends definitions")
+@pytest.mark.emulator_differs("always sends definitions")
 def test_schema_list_omits_definitions_by_default(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
     """Lists have no definitions by default; get_schema omits the definition only with the view BASIC."""
     made = created(schemas, pubsub)
@@ -78,7 +78,7 @@ def test_schema_revision_is_returned_by_its_id(schemas: SchemaServiceClient, pub
         schemas.get_schema(name=f"{first.name}@00000000")
 
 
-@pytest.mark.differs("accepts more than twenty revisions")
+@pytest.mark.emulator_differs("accepts more than twenty revisions")
 def test_schema_has_at_most_twenty_revisions(schemas: SchemaServiceClient, pubsub: PubsubClient) -> None:
     """The 21st revision is rejected until another revision is deleted."""
     first = created(schemas, pubsub)
@@ -90,7 +90,7 @@ def test_schema_has_at_most_twenty_revisions(schemas: SchemaServiceClient, pubsu
     schemas.commit_schema(name=first.name, schema=avro(OTHER_AVRO, first.name))
 
 
-@pytest.mark.differs("deletes the only revision")
+@pytest.mark.emulator_differs("deletes the only revision")
 def test_schema_deletion_of_the_only_revision_fails_with_failed_precondition(
     schemas: SchemaServiceClient, pubsub: PubsubClient
 ) -> None:
@@ -109,7 +109,7 @@ def test_schema_deletion_of_the_only_revision_fails_with_failed_precondition(
         pytest.param(
             avro({**AVRO, "doc": "x" * 300_000}),
             id="too large",
-            marks=pytest.mark.differs("accepts large schemas"),
+            marks=pytest.mark.emulator_differs("accepts large schemas"),
         ),
         pytest.param(proto("message M {"), id="invalid proto", marks=NO_PROTOBUF),
         pytest.param(proto(PROTO + "message Two {}"), id="two messages", marks=NO_PROTOBUF),

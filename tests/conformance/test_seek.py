@@ -77,7 +77,7 @@ def test_seek_to_the_past_without_retention_redelivers_nothing(pubsub: PubsubCli
     assert ready_messages(pubsub, subscription) == ["unacked"]
 
 
-@pytest.mark.differs("does not retain messages of a topic")
+@pytest.mark.emulator_differs("does not retain messages of a topic")
 def test_seek_redelivers_messages_that_the_topic_retained(pubsub: PubsubClient) -> None:
     """Behaviour 28: a seek redelivers messages that the topic retained before the subscription existed."""
     topic = pubsub.topic(message_retention_duration=HOUR)
@@ -88,7 +88,7 @@ def test_seek_redelivers_messages_that_the_topic_retained(pubsub: PubsubClient) 
     assert ready_messages(pubsub, subscription) == ["early"]
 
 
-@pytest.mark.differs("does not return the topic's retention")
+@pytest.mark.emulator_differs("does not return the topic's retention")
 def test_subscription_shows_the_retention_of_its_topic(pubsub: PubsubClient) -> None:
     """Behaviours 10 and 28: a subscription shows its topic's retention, even after an update of the topic."""
     topic = pubsub.topic(message_retention_duration=HOUR)
@@ -101,7 +101,7 @@ def test_subscription_shows_the_retention_of_its_topic(pubsub: PubsubClient) -> 
     assert found.topic_message_retention_duration == 2 * HOUR
 
 
-@pytest.mark.differs("rejects message_retention_duration as an unknown field")
+@pytest.mark.emulator_differs("rejects message_retention_duration as an unknown field")
 def test_topic_without_retention_deletes_retained_messages(pubsub: PubsubClient) -> None:
     """Behaviours 10 and 28: an update that removes the retention deletes the retained messages."""
     topic = pubsub.topic(message_retention_duration=HOUR)
@@ -143,7 +143,7 @@ def test_snapshot_can_be_used_by_another_subscription_of_its_topic(pubsub: Pubsu
         seek(pubsub, pubsub.subscription(pubsub.topic()), snapshot=name)
 
 
-@pytest.mark.differs("does not retain messages of a topic and ignores filters")
+@pytest.mark.emulator_differs("does not retain messages of a topic and ignores filters")
 def test_seek_applies_the_filter(pubsub: PubsubClient) -> None:
     """Behaviours 24 and 28: a seek delivers only messages that match the filter."""
     topic = pubsub.topic(message_retention_duration=HOUR)
@@ -187,7 +187,7 @@ def test_get_snapshot(pubsub: PubsubClient) -> None:
     assert pubsub.subscriber.get_snapshot(snapshot=made.name) == made
 
 
-@pytest.mark.differs("does not offer ListTopicSnapshots")
+@pytest.mark.emulator_differs("does not offer ListTopicSnapshots")
 def test_list_topic_snapshots(pubsub: PubsubClient) -> None:
     """Behaviour 28: the snapshots of a topic are listed; a deleted topic leaves its snapshots."""
     topic = pubsub.topic()
@@ -198,7 +198,7 @@ def test_list_topic_snapshots(pubsub: PubsubClient) -> None:
     assert pubsub.subscriber.get_snapshot(snapshot=name).topic == "_deleted-topic_"
 
 
-@pytest.mark.differs("rejects labels as an unknown field")
+@pytest.mark.emulator_differs("rejects labels as an unknown field")
 def test_update_snapshot_labels(pubsub: PubsubClient) -> None:
     """Behaviours 10 and 28: the labels of a snapshot can be updated, but not its topic."""
     name = snapshot(pubsub, pubsub.subscription(pubsub.topic()))
@@ -209,7 +209,7 @@ def test_update_snapshot_labels(pubsub: PubsubClient) -> None:
         pubsub.subscriber.update_snapshot({"snapshot": changed, "update_mask": {"paths": ["topic"]}})
 
 
-@pytest.mark.differs("does not offer DetachSubscription")
+@pytest.mark.emulator_differs("does not offer DetachSubscription")
 def test_detached_subscription_receives_no_pushes(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviour 30: after a detach, neither the backlog nor later messages are pushed."""
     endpoint.respond = lambda _: 500
@@ -224,7 +224,7 @@ def test_detached_subscription_receives_no_pushes(pubsub: PubsubClient, endpoint
         endpoint.wait_for(count + 2, 1.0)
 
 
-@pytest.mark.differs("does not offer DetachSubscription")
+@pytest.mark.emulator_differs("does not offer DetachSubscription")
 def test_calls_on_a_detached_subscription_fail_with_failed_precondition(pubsub: PubsubClient) -> None:
     """Behaviour 30: a detached subscription is marked, and pull, ack and seek fail."""
     topic = pubsub.topic()

@@ -30,7 +30,7 @@ from tests.conformance.schema_examples import (
 from tests.servers.pubsub_client import PubsubClient
 
 #: Marks a test with a protocol buffer schema, which the official emulator rejects.
-NO_PROTOBUF = pytest.mark.differs("offers no protocol buffers")
+NO_PROTOBUF = pytest.mark.emulator_differs("offers no protocol buffers")
 
 
 def test_topic_rejects_messages_that_do_not_match_its_schema(
@@ -134,7 +134,7 @@ def test_topic_with_protobuf_schema_accepts_only_matching_messages(
         ),
     ],
 )
-@pytest.mark.differs("writes no rows")
+@pytest.mark.emulator_differs("writes no rows")
 def test_bigquery_use_topic_schema_defines_the_columns(
     schemas: SchemaServiceClient, pubsub: PubsubClient, schema: Schema, data: bytes, row: dict[str, object]
 ) -> None:
@@ -148,7 +148,7 @@ def test_bigquery_use_topic_schema_defines_the_columns(
     assert rows(pubsub, table) == [row]
 
 
-@pytest.mark.differs("accepts use_topic_schema for a topic without schema")
+@pytest.mark.emulator_differs("accepts use_topic_schema for a topic without schema")
 def test_bigquery_use_topic_schema_without_schema_is_rejected_with_invalid_argument(
     pubsub: PubsubClient,
 ) -> None:

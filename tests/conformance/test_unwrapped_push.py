@@ -19,7 +19,7 @@ def unwrapped(endpoint: PushEndpoint, *, write_metadata: bool) -> PushConfig:
     )
 
 
-@pytest.mark.differs("sends the envelope")
+@pytest.mark.emulator_differs("sends the envelope")
 def test_unwrapped_push_body_is_the_data(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviour 18: no_wrapper without write_metadata sends the data only."""
     topic = pubsub.topic()
@@ -30,7 +30,7 @@ def test_unwrapped_push_body_is_the_data(pubsub: PubsubClient, endpoint: PushEnd
     assert not [name for name in push.headers if name.startswith("x-goog-") or name == "key"]
 
 
-@pytest.mark.differs("sends the envelope")
+@pytest.mark.emulator_differs("sends the envelope")
 def test_unwrapped_push_sends_metadata_as_headers(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
     """Behaviour 18: write_metadata sends x-goog-pubsub-* headers and the attributes as headers."""
     topic = pubsub.topic()

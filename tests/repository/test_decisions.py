@@ -17,7 +17,7 @@ HEAD = re.compile(
 
 @pytest.mark.parametrize("record", RECORDS, ids=shown)
 def test_a_record_begins_with_its_date_status_and_reason(record: Path) -> None:
-    """A record begins with a title and a table of its date, its status and what decided."""
+    """A record begins with its title and a table of its date, its status and the reason for the decision."""
     assert HEAD.match(record.read_text(encoding="utf-8"))
 
 

@@ -9,7 +9,7 @@ def test_window_starts_with_a_single_digit_size() -> None:
 
 
 def test_window_doubles_each_round_trip_up_to_its_maximum() -> None:
-    """The window doubles with each round trip of acks, and stops at its maximum."""
+    """Once as many pushes as the window holds are acknowledged, it has doubled; it stops at its maximum."""
     window = PushWindow(1000)
     sizes = [window.size]
     for _ in range(10):
@@ -41,7 +41,7 @@ def test_window_shrinks_on_nacks_to_its_minimum() -> None:
 
 
 def test_window_does_not_grow_when_it_is_not_used() -> None:
-    """Acks of pushes that were open alone do not grow the window."""
+    """The window does not grow if only one push is open at a time."""
     window = PushWindow(1000)
     for _ in range(1000):
         window.record_ack(1)
