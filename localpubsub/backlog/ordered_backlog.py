@@ -23,8 +23,8 @@ from localpubsub.backlog.id_queue import IdQueue
 from localpubsub.backlog.lease import Lease
 from localpubsub.backlog.message import oldest_retained_id
 
-#: Maximum number of messages made ready ahead of their delivery. It is enough for all pushes of a subscription
-#: that are open at the same time, which by default are at most 1,000.
+#: Maximum number of messages made ready ahead of their delivery. It is enough for all pushes of one
+#: subscription that are open at the same time, which by default are at most 1,000.
 _MAX_READY: Final = 1024
 #: Maximum number of new messages examined in one step, so that a million messages blocked behind one key do
 #: not block the event loop.

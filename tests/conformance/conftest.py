@@ -1,6 +1,7 @@
 """Runs each test on localpubsub and on the official emulator.
 
-``@emulator_differs`` marks a test that the official emulator does not pass, and states what the emulator does instead.
+``@emulator_differs`` marks a test that the official emulator does not pass, and states what the emulator
+does instead.
 """
 
 from collections.abc import Iterator
