@@ -19,7 +19,8 @@ from tests.servers.site import Site, running_site
 settings.register_profile("scrapeq", max_examples=50, deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("scrapeq")
 
-# A shell starts background jobs with SIGINT ignored, and child processes inherit that. Tests send SIGINT.
+# A shell starts background jobs with SIGINT ignored, and child processes inherit that. Handle SIGINT again,
+# because tests send it to child processes.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: Folders of tests that wait for processes and servers. They run first, because a slow test that starts last
@@ -29,7 +30,9 @@ SLOW_FOLDERS = ("scripts", "journey", "rollout", "images", "terraform", "conform
 
 @pytest.hookimpl(tryfirst=True)  # The markers must be set before pytest selects tests by them.
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that take long on the official emulator, and move the slow folders to the front.
+    """Add the mark `long` to some tests, and move the slow folders to the front.
+
+    Tests that take long on the official emulator get the mark, so that `make test` does not run them there.
 
     With the option --no-loadscope-reorder pytest-xdist starts the files in this order.
     """

@@ -158,7 +158,7 @@ def test_decode_ignores_a_byte_order_mark(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["job", "push", "outcome"])
 def test_decode_accepts_nesting_up_to_max_depth(kind: str) -> None:
-    """A document with MAX_DEPTH levels of nesting is accepted, and one with another level is rejected."""
+    """A document with MAX_DEPTH levels of nesting is accepted, and one with one more level is rejected."""
     document = DECODERS[kind].document
     inner: object = 0
     for _ in range(MAX_DEPTH - 1):

@@ -49,8 +49,8 @@ def test_id_never_changes() -> None:
 def test_equivalent_urls_give_the_same_id(variant: str) -> None:
     """URLs give the same id if they differ only in what canonical_url and check_url normalise.
 
-    This is the fragment, the order of the query, the default port, the case of scheme and host, and the
-    percent-escapes.
+    These parts are the fragment, the order of the query, the default port, the case of scheme and host, the
+    percent-escapes, and white space around the URL.
     """
     assert job_id(variant) == job_id("https://books.example/a%20b/~me?x=1&y=%C3%A9")
 

@@ -114,9 +114,9 @@ def test_job_with_a_selector_that_does_not_compile_is_unreadable(field: dict[str
 
 @given(job=jobs())
 def test_job_attributes_fit_pubsub(job: Job) -> None:
-    """Keys have at most 256 bytes and do not start with goog; values have at most 1,024 bytes.
+    """The attributes of a job are within the limits on Pub/Sub's quotas page.
 
-    These are the limits on Pub/Sub's quotas page.
+    Keys have at most 256 bytes and do not start with goog. Values have at most 1,024 bytes.
     """
     attributes = job.attributes(TRACEPARENT)
     assert all(not key.startswith("goog") and len(key.encode()) <= 256 for key in attributes)

@@ -157,7 +157,7 @@ def test_outcome_fault_has_path_and_message(field: str, value: object, message: 
 
 @pytest.mark.parametrize(("old", "new"), RENAMED_REASONS.items())
 def test_a_reason_of_0_1_is_decoded_as_the_reason_that_replaced_it(old: str, new: Reason) -> None:
-    """A reason code of 0.1 is decoded as the reason that replaced it."""
+    """A reason code of version 0.1 is decoded as the reason that replaced it."""
     outcome = REASON_MEANINGS[new].outcome
     record = OutcomeRecord.decode(as_bytes(OUTCOME | {"outcome": outcome, "reason": old}))
     assert record.reason is new
@@ -166,7 +166,7 @@ def test_a_reason_of_0_1_is_decoded_as_the_reason_that_replaced_it(old: str, new
 
 
 def test_renamed_reason_codes_are_not_used_again() -> None:
-    """No current reason has a code that 0.1 used for another reason."""
+    """No current reason has a code that version 0.1 used for another reason."""
     assert RENAMED_REASONS.keys().isdisjoint(set(Reason))
 
 
@@ -177,7 +177,7 @@ def test_detail_of_max_characters_is_kept() -> None:
 
 @given(record=outcomes())
 def test_outcome_attributes_fit_pubsub_and_filters(record: OutcomeRecord) -> None:
-    """Outcome and reason are attributes, for filters; no value is empty or longer than 1,024 bytes."""
+    """Subscriptions can filter by outcome and reason; no attribute is empty or longer than 1,024 bytes."""
     attributes = record.attributes("")
     assert attributes["outcome"] == record.outcome.value
     assert attributes["reason"] == record.reason.value

@@ -123,7 +123,7 @@ RECIPE_OF_0_1 = {
 
 
 def test_recipe_of_0_1_gives_the_same_job_id() -> None:
-    """A recipe of 0.1 has the same JSON and gives the same job id as in 0.1."""
+    """A recipe of version 0.1 has the same JSON and gives the same job id as in that version."""
     recipe = Recipe.model_validate(RECIPE_OF_0_1)
     assert recipe.to_json_dict() == RECIPE_OF_0_1
     assert identify("r", "https://books.example/1", recipe) == "d88cca333dfb234e570bff3ec68ed73f"

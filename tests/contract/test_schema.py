@@ -28,7 +28,7 @@ def test_schema_describes_every_object_and_field(schema: dict[str, Any]) -> None
         assert part["additionalProperties"] is False
         assert part["description"]
         undescribed = {name for name, field in part["properties"].items() if not field.get("description")}
-        # pydantic describes a field whose default is a model only by that model's own description.
+        # If a field's default is a model, pydantic writes only that model's description, not the field's.
         assert undescribed <= {"limits", "politeness"}
 
 

@@ -70,7 +70,7 @@ def test_traceparent_is_preferred_to_x_cloud_trace_context() -> None:
 
 @given(st.text(), st.text())
 def test_from_headers_never_raises(traceparent: str, cloud: str) -> None:
-    """Arbitrary headers return None or a trace, and raise no exception."""
+    """Reading arbitrary headers returns None or a trace, and raises no exception."""
     trace = Trace.from_headers(traceparent, cloud)
     assert trace is None or len(trace.trace_id) == 32
 

@@ -59,7 +59,7 @@ def jobs(publisher: RecordingPublisher) -> list[Job]:
 
 
 def test_a_crawl_becomes_one_job_per_page(publisher: RecordingPublisher) -> None:
-    """A job is published for each URL, in their order, with the settings of the crawl and its attributes."""
+    """A job is published for each URL, in order, with the crawl's settings and with a job's attributes."""
     response = dispatch(publisher)
     assert response == DispatchResponse(
         200,

@@ -34,7 +34,7 @@ def restored_logs() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[FlaskClient]:
-    """A client of a dispatcher, which reads its environment when it is loaded."""
+    """A client of a dispatcher. The dispatcher reads the environment only when it is loaded."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GOOGLE_CLOUD_PROJECT", "p")
         patch.delenv("PORT", raising=False)

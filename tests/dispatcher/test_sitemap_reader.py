@@ -1,4 +1,4 @@
-"""Sitemaps are read over real sockets: all formats, errors, hostile documents, and within the budget."""
+"""Sitemaps of all formats are read over real sockets; errors, hostile and slow responses are reported."""
 
 import gzip
 
@@ -83,7 +83,7 @@ def test_sitemap_pages_are_listed_in_order(site: Site, body: bytes) -> None:
 
 
 def test_gzip_sitemap_with_gzip_content_encoding_is_read(site: Site) -> None:
-    """A sitemap that is compressed as a file and once more for the transfer is read."""
+    """A sitemap can be read even if it is a gzip file that was compressed once more for the transfer."""
     body = gzip.compress(gzip.compress(urlset(*PAGES)))
     assert read_urls(site, http(200, body, "Content-Encoding: gzip"), "/sitemap.xml.gz") == PAGES
 
@@ -230,7 +230,7 @@ def test_redirect_is_followed_without_reading_its_body(site: Site) -> None:
 
 
 def test_sitemap_redirect_with_raw_bytes_is_followed(site: Site) -> None:
-    """A Location beyond ASCII is followed, both with UTF-8 and with other bytes."""
+    """A Location with bytes beyond ASCII is followed, whether they are valid UTF-8 or not."""
     moved = b"HTTP/1.1 302 Found\r\nLocation: /caf%s.xml\r\nContent-Length: 0\r\n\r\n"
     site.add("/caf%C3%A9.xml", http(200, urlset(*PAGES)))
     site.add("/caf%E9.xml", http(200, urlset(PAGES[1])))

@@ -62,7 +62,7 @@ def test_deadline_is_checked_between_items(nested: bool) -> None:
 
 
 def test_values_larger_than_max_characters_are_too_large() -> None:
-    """Items that each select the whole page are rejected if all values have more than MAX_CHARACTERS."""
+    """Items that each select the whole page are rejected if their total length exceeds MAX_CHARACTERS."""
     body = "<p>" + "word " * 10_000 + "</p>" + "<i></i>" * 1000
     with pytest.raises(ExtractionError, match=rf"too_large: the values have more than {MAX_CHARACTERS}"):
         scrape(body, items="i", fields={"all": {"xpath": "/*", "type": "html"}})
@@ -134,7 +134,10 @@ def test_quadratic_selector_is_too_large_and_not_evaluated(
     ],
 )
 def test_estimate_cost_gives_exponent(expression: str, exponent: int | None) -> None:
-    """The exponent is 2 if nodes are compared with each other, and 3 if their siblings are also collected."""
+    """The exponent is 2 if nodes are compared with each other, and 3 if they are also part of the result.
+
+    If no nodes are compared, there is no estimate.
+    """
     estimate = cost.estimate_cost(expression)
     assert (estimate and estimate.exponent) == exponent
 
@@ -152,7 +155,7 @@ def test_estimate_cost_gives_exponent(expression: str, exponent: int | None) -> 
     ],
 )
 def test_estimate_cost_gives_names_of_compared_elements(expression: str, names: set[str]) -> None:
-    """The cost has the names of the elements that are compared, so that other long lists are not counted."""
+    """The cost has the names of the compared elements, so that long lists of other elements do not count."""
     estimate = cost.estimate_cost(expression)
     assert estimate is not None
     assert set(estimate.names or ()) == names
@@ -301,7 +304,7 @@ def _outcome(recipe: Recipe, page: SavedPage) -> Extracted | Reason:
     ],
 )
 def test_hostile_megabyte_takes_linear_time(markup: str, body: str, field: dict[str, Any]) -> None:
-    """A hostile page of a megabyte is processed in less than 60 s; quadratic time would be hours."""
+    """A hostile page of a megabyte is processed in less than 60 s; in quadratic time, it would take hours."""
     started = time.process_time()
     with suppress(ExtractionError):
         scrape(body, "text/xml" if markup == "xml" else "text/html", markup=markup, fields={"f": field})

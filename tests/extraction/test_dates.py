@@ -170,7 +170,7 @@ def test_month_names_of_every_language_are_read(day: date, locale: Locale) -> No
 def test_any_text_is_a_date_or_conversion_error(
     text: str, as_type: FieldType, locale: str | None, date_format: str | None
 ) -> None:
-    """Any text is converted to ISO 8601 or raises ConversionError, and no other exception."""
+    """Any text is converted to ISO 8601 or raises ConversionError, but never another exception."""
     with suppress(ConversionError):
         found = str(read(text, field(as_type, locale, date_format), ""))
         assert date.fromisoformat(found) if as_type is DATE else datetime.fromisoformat(found)

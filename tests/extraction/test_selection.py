@@ -106,7 +106,7 @@ API = {"next": "/p2", "rows": [{"n": 1, "s": " a  b "}, {"n": None, "s": ""}, {"
 
 
 def test_json_page_gives_items_by_jmespath() -> None:
-    """On a page that is JSON, null has no value, numbers remain numbers, and an object becomes JSON text."""
+    """On a JSON page, null gives no value, numbers remain numbers, and an object becomes JSON text."""
     found = scrape(
         json.dumps(API),
         "application/vnd.api+json",

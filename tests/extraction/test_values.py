@@ -124,7 +124,7 @@ def test_boolean_is_read_in_upper_and_lower_case(text: str, value: bool) -> None
 
 
 def test_other_text_is_not_a_boolean() -> None:
-    """Another text raises ConversionError; the message quotes only the beginning of a long text."""
+    """A text that is no boolean raises ConversionError, whose message quotes only the text's beginning."""
     with pytest.raises(ConversionError, match="'perhaps' is neither true nor false"):
         read("perhaps", FieldType.BOOLEAN, PAGE)
     with pytest.raises(ConversionError) as raised:
@@ -162,7 +162,7 @@ def test_text_has_normalised_space_and_html_is_unchanged() -> None:
 @settings(deadline=None)
 @given(text=st.text() | st.text("0123456789.,'- +eE£\u202f", max_size=40), as_type=st.sampled_from(FieldType))
 def test_any_text_is_converted_or_conversion_error(text: str, as_type: FieldType) -> None:
-    """Any text is converted to the type or raises ConversionError, and no other exception."""
+    """Any text is converted to the type or raises ConversionError, but never another exception."""
     with suppress(ConversionError):
         read(text, as_type, PAGE)
 

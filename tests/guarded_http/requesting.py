@@ -24,7 +24,7 @@ class SecondsLeft:
         self._until = time.monotonic() + seconds
 
     def remaining(self) -> float:
-        """See `guarded_http.errors.Deadline`."""
+        """Return the seconds until the deadline, which are more than 0."""
         seconds = self._until - time.monotonic()
         if seconds <= 0:
             raise TimeoutError("the deadline has passed")

@@ -1,4 +1,4 @@
-"""Every kind of address outside the public internet is refused, with its name and RFC."""
+"""Every kind of address outside the public internet is refused; the message names the kind and its RFC."""
 
 from ipaddress import ip_address, ip_network
 
@@ -34,7 +34,10 @@ def test_public_address_is_allowed(address: str) -> None:
 
 @pytest.mark.parametrize("network", REFUSED_NETWORKS, ids=str)
 def test_first_and_last_address_of_refused_network_is_refused(network: object) -> None:
-    """The first and last address of each refused network is refused; the sentence cites an RFC."""
+    """The first and last address of each refused network is refused.
+
+    The message cites an RFC, or says that the address hands out credentials.
+    """
     whole = ip_network(str(network))
     for address in (whole[0], whole[-1]):
         assert "RFC" in address_refusal(address) or "credentials" in address_refusal(address)

@@ -1,4 +1,4 @@
-"""URLs are sent as written, idle connections are reused, and failed requests are not repeated."""
+"""Tests how the HTTP client sends URLs and reuses connections, and when it repeats a request."""
 
 import io
 from contextlib import ExitStack
@@ -35,7 +35,7 @@ def test_url_is_sent_as_written(site: Site, target: str) -> None:
 
 
 def test_idle_connection_that_closes_on_the_request_is_replaced(site: Site) -> None:
-    """If the site closes an idle connection while a request is sent, a new connection repeats the request."""
+    """If the site closes an idle connection while a request is sent, the request is sent over a new one."""
 
     def respond_over_new_connections_only(visit: PendingRequest) -> None:
         if site.connections > 1:

@@ -73,7 +73,7 @@ def test_content_is_decoded_from_chunks_of_any_size(
 
 @COMPRESSING_CODINGS
 def test_decoded_chunks_are_bounded(header: str, compress: Callable[[bytes], bytes]) -> None:
-    """Three megabytes of zeros are yielded in chunks of at most 128 KiB, so that the reader can stop."""
+    """Three megabytes of zeros are yielded in chunks of at most 128 KiB, so that a reader can stop early."""
     sizes = [len(chunk) for chunk in decode_content(iter([compress(bytes(3_000_000))]), header)]
     assert sum(sizes) == 3_000_000
     assert max(sizes) <= 2 * MAX_CHUNK_BYTES
@@ -119,7 +119,7 @@ def test_concatenated_streams_are_one_body(
 
 @pytest.mark.parametrize("rest", [b"\0", b"\0" * 100, b"garbage", b"\x1f"])
 def test_bytes_after_the_gzip_stream_are_ignored(rest: bytes) -> None:
-    """Zeros or other bytes after a gzip stream are ignored, as browsers do."""
+    """Zeros or other bytes after a gzip stream are ignored, as in browsers."""
     for size in (1, 7, 2048):
         assert decode(gzip.compress(b"one") + rest, "gzip", size) == b"one"
 

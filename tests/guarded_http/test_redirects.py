@@ -92,7 +92,7 @@ def test_location_is_resolved_as_browsers_do(location: str, url: str) -> None:
 
 @pytest.mark.parametrize("location", ["ftp://a.example/", "http://me:pw@a.example/", "http://[broken/"])
 def test_location_that_may_not_be_requested_fails_with_invalid_redirect(location: str) -> None:
-    """An invalid Location is an error that has the URL which redirects, and shows the Location."""
+    """The error for an invalid Location shows the Location and has the URL of the page that redirects."""
     with pytest.raises(FetchError, match="redirected to") as failure:
         resolve_location("http://a.example/", location)
     assert (failure.value.kind, failure.value.url) == (

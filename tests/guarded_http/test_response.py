@@ -56,7 +56,7 @@ def test_error_of_a_body_names_url_and_status(site: Site) -> None:
 
 
 def test_endless_trailers_fail_with_too_large(site: Site) -> None:
-    """Trailers after a chunked body count as bytes, so endless trailers are an error."""
+    """The size of the trailers after a chunked body is limited, so endless trailers are an error."""
 
     def send_endless_trailers(request: PendingRequest) -> None:
         request.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n")
@@ -72,7 +72,7 @@ def test_endless_trailers_fail_with_too_large(site: Site) -> None:
 
 @pytest.mark.parametrize("path", ["/silent", "/half"])
 def test_passed_deadline_raises_its_own_error(site: Site, path: str) -> None:
-    """When the deadline passes before the header or in the body, its own exception is raised."""
+    """If the deadline passes before the header or in the body, the deadline's own exception is raised."""
 
     def stop_in_body(request: PendingRequest) -> None:
         request.send(http(200, PAGE, length=1000))

@@ -67,7 +67,7 @@ def test_publish_to_a_silent_server_is_unconfirmed_in_time() -> None:
 
 @pytest.mark.usefixtures("no_server")
 def test_more_messages_than_a_chunk_are_all_unconfirmed_in_time() -> None:
-    """Without a server, each of more messages than fit into a chunk is reported as unconfirmed in time."""
+    """Without a server, all messages are reported as unconfirmed in time, even more than fit into a chunk."""
     publisher = make_publisher(1)
     started = time.monotonic()
     results = list(publisher.publish_all(MESSAGE for _ in range(MAX_CHUNK_MESSAGES + 2)))
@@ -79,7 +79,7 @@ def test_more_messages_than_a_chunk_are_all_unconfirmed_in_time() -> None:
 
 @pytest.mark.usefixtures("no_server")
 def test_publish_after_many_failures_is_unconfirmed_in_time() -> None:
-    """A message after a whole chunk of failed ones is tried in time: they occupy no flow-control slots."""
+    """After a whole chunk of failed messages the next one is tried in time: failed ones occupy no slots."""
     publisher = make_publisher(1)
     for _ in publisher.publish_all(MESSAGE for _ in range(MAX_CHUNK_MESSAGES)):
         pass
@@ -104,6 +104,7 @@ def pubsub() -> Iterator[str]:
 
 @pytest.fixture
 def _reachable(pubsub: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let publishers connect to `pubsub`."""
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", pubsub)
 
 

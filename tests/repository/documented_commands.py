@@ -1,4 +1,4 @@
-"""Finds the commands in a Markdown text and checks whether the command line has them."""
+"""Finds the commands in a Markdown text and checks whether their subcommands and options exist."""
 
 import re
 import shlex

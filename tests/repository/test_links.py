@@ -1,4 +1,4 @@
-"""Tests that the files, headings and tests to which Markdown pages link, or which they name, exist.
+"""Tests the links of Markdown pages, and the files and tests that they name: each target must exist.
 
 The tests need neither the built site nor a network. Links to the web are not followed.
 """

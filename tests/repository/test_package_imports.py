@@ -128,7 +128,10 @@ def test_a_forbidden_import_is_reported(source: str, wrong: list[str]) -> None:
 
 
 def test_imports_are_absolute() -> None:
-    """No import is relative: functions-framework loads main.py by path and would load modules twice."""
+    """No import is relative.
+
+    Functions-framework loads main.py by its path, and relative imports would load modules a second time.
+    """
     relative = [
         f"{shown(path)}:{found.line}"
         for path in sources(*EVERYTHING)
@@ -147,7 +150,7 @@ def test_a_folder_with_sources_is_a_package(folder: str) -> None:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_a_package_shadows_no_module_of_the_standard_library(package: str) -> None:
-    """No package has the name of a module of the standard library, in whose place it would be imported."""
+    """No package has the name of a standard library module, whose imports would then get the package."""
     assert package not in sys.stdlib_module_names
 
 

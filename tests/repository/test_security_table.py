@@ -12,8 +12,8 @@ from tests.repository.tree import ROOT, parsed
 ROW = re.compile(
     r"^\| (?P<attack>.+?) \| (?P<happens>.+?) \| `(?P<file>tests/[\w/]+\.py)::(?P<test>test_\w+)` \|$"
 )
-# Each test of these files is an attack, which must be in the tables, or one of COUNTERPARTS: tests that valid
-# input is accepted, or of details.
+# Each test of these files is an attack that must be in the tables. The tests in COUNTERPARTS are exceptions:
+# they check details, or that valid input is accepted.
 ATTACKS = ("tests/worker/test_refused_addresses.py", "tests/worker/test_hostile_servers.py")
 COUNTERPARTS = {
     "test_next_address_of_a_host_is_tried",

@@ -8,7 +8,7 @@ import pytest
 from tests.repository.tree import parsed, shown, sources
 
 CLOCKS = ("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "time", "time_ns")
-#: Minimum number of seconds that a test may assert as an upper limit of elapsed time.
+#: A test may assert an upper limit of elapsed time only if the limit is at least this many seconds.
 MIN_LIMIT_SECONDS = 60
 
 

@@ -59,7 +59,8 @@ class Hosts:
             self._changed.notify_all()
             if is_page:
                 self._changed.wait_for(lambda: not self._is_holding, MAX_WAIT_SECONDS)
-            # Decrement before the response is sent: the client may send its next request right after it.
+            # End the count before the response is sent: the client may send its next request as soon as it
+            # has the response.
             self.open[host] -= 1
             self.finished += 1
             self._changed.notify_all()

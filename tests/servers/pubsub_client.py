@@ -84,8 +84,8 @@ class PubsubClient:
         """Return the messages that are deliverable now, without waiting."""
         request = {"subscription": subscription, "max_messages": 100, "return_immediately": True}
         with warnings.catch_warnings():
-            # return_immediately is deprecated because an empty response of Google's service does not prove
-            # that the backlog is empty. A response of the servers under test does.
+            # return_immediately is deprecated because Google's service may return an empty response although
+            # the backlog is not empty. The servers under test do not.
             warnings.simplefilter("ignore", DeprecationWarning)
             return list(self.subscriber.pull(request).received_messages)
 
@@ -106,7 +106,7 @@ class PubsubClient:
 
 @contextmanager
 def connect(server: PubsubServer | str, timeout: float = MAX_WAIT_SECONDS) -> Iterator[PubsubClient]:
-    """Yield clients of a server, or of the server with the gRPC address ``host:port``."""
+    """Yield clients of a server, which is given as an object or by its gRPC address ``host:port``."""
     if isinstance(server, str):
         server = PubsubServer("localpubsub", server, None)
     with gapic_clients(server.host) as clients:

@@ -36,7 +36,10 @@ def job(**changed: object) -> bytes:
 
 
 def push(data: bytes = job(), attempt: int | None = 2, ordering_key: str = "", **attributes: str) -> bytes:
-    """Return the body of a push request; `attributes` are added, and None as `attempt` omits the number."""
+    """Return the body of a push request.
+
+    The attributes are ATTRIBUTES and `attributes`. If `attempt` is None, the body has no deliveryAttempt.
+    """
     document: dict[str, Any] = {
         "message": {
             "data": base64.b64encode(data).decode(),

@@ -11,7 +11,7 @@ class RecordingPublisher:
     Attributes:
         published: the confirmed messages, in order.
         error: the error of each publish; None: each publish is confirmed.
-        error_from: index of the first message of a `publish_all` that fails with `error`.
+        error_from: `publish_all` fails with `error` for each message from this index on.
     """
 
     def __init__(self) -> None:

@@ -111,7 +111,7 @@ class Site:
     def add(self, path: str, response: Response) -> str:
         """Set the response of `path` and return the URL of `path`.
 
-        A path without a query also matches requests with a query, unless that path and query was added, too.
+        If `path` has no query, the response is also sent for `path` with a query, unless that was added, too.
         """
         self._responses[path] = response
         return self.url(path)

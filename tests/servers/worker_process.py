@@ -85,7 +85,7 @@ class WorkerProcess:
 
 @contextmanager
 def running_worker(pubsub: str, **variables: str) -> Iterator[WorkerProcess]:
-    """Run a worker without push authentication, which publishes to the Pub/Sub at `pubsub`."""
+    """Run a worker that publishes to the Pub/Sub at `pubsub` and accepts pushes without authentication."""
     port = free_port()
     chosen = environment(
         **{

@@ -38,7 +38,7 @@ def worker(publisher: RecordingPublisher) -> WorkerUnderTest:
 
 @pytest.fixture
 def log_events(caplog: pytest.LogCaptureFixture) -> LogEvents:
-    """A function that returns the fields, level and exception of each `delivery_finished` so far."""
+    """A function that returns the fields, level, exception and trace of each `delivery_finished` so far."""
     caplog.set_level(logging.INFO, logger="scrapeq")
 
     def events() -> list[dict[str, Any]]:

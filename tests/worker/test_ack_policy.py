@@ -143,7 +143,7 @@ class TestDeadLetter:
     def test_an_unexpected_exception_while_dead_lettering_fails_with_500(
         self, worker: SettlingWorker
     ) -> None:
-        """An unexpected exception of the dead-letter publisher does not acknowledge the push."""
+        """If publishing the dead letter raises an unexpected exception, the push is not acknowledged."""
         worker.error = AttemptFailed(Reason.HTTP_404, "the site answered 404")
         worker.dead_letters.error = RuntimeError("boom")
         assert worker.post(push()).status_code == 500
@@ -209,7 +209,10 @@ class TestRequeue:
     def test_a_missing_or_too_long_retry_after_spends_an_attempt(
         self, worker: SettlingWorker, seconds: float | None
     ) -> None:
-        """If Retry-After is missing, 0 or too long, the job is not requeued, and this attempt counts."""
+        """If Retry-After is missing, 0 or too long, the push fails with 429 and the job is not requeued.
+
+        Pub/Sub then delivers the job again, and counts that as a further delivery attempt.
+        """
         worker.error = retry_after(seconds)
         assert worker.post(push()).status_code == 429
         assert worker.jobs.published == []
@@ -257,7 +260,7 @@ class TestNotBefore:
     def test_a_job_with_a_far_not_before_waits_and_is_requeued_unchanged(
         self, worker: SettlingWorker
     ) -> None:
-        """A job with a far `not_before` waits before it is requeued, without counting a defer."""
+        """A job with a far `not_before` waits and is then requeued, with the same `defers` as before."""
         data = self.job_due_in(600)
         assert worker.post(push(data, ordering_key="h#1")).status_code == 204
         [seconds] = worker.waits

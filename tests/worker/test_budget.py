@@ -9,7 +9,10 @@ from worker.budget import MIN_REMAINING_FRACTION, PageBudget
 
 @pytest.mark.parametrize(("waited", "is_late"), [(0, False), (29, False), (31, True), (41, True)])
 def test_page_budget_starts_a_page_only_with_a_quarter_of_it_remaining(waited: float, is_late: bool) -> None:
-    """A page is started only if a quarter of the budget remains since the arrival of its push."""
+    """A page is requested only if at least a quarter of the budget remains.
+
+    The time of the budget begins when the push arrives.
+    """
     budget = PageBudget(40, received_at=100, clock=lambda: 100 + waited)
     assert MIN_REMAINING_FRACTION == 0.25
     if is_late:

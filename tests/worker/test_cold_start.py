@@ -15,7 +15,7 @@ print(*sys.modules)
 
 
 def test_the_worker_imports_no_slow_package_that_it_does_not_need() -> None:
-    """Starting a worker without push authentication imports none of SLOW_IMPORTS and not cachecontrol."""
+    """Starting a worker without push authentication imports neither SLOW_IMPORTS nor cachecontrol."""
     variables = environment(GOOGLE_CLOUD_PROJECT="p", PUBSUB_EMULATOR_HOST="127.0.0.1:1", PUSH_AUTH="none")
     started = subprocess.run(
         [sys.executable, "-c", START_PROGRAM],

@@ -43,7 +43,7 @@ def test_job_waits_until_its_not_before(requeues: bool) -> None:
 
 @pytest.mark.parametrize("seconds", [-3600, 0, MAX_DEFERRAL_SECONDS + 1, 10 * 365 * 86400])
 def test_past_or_distant_not_before_is_ignored(seconds: float) -> None:
-    """A `not_before` in the past or after more than `MAX_DEFERRAL_SECONDS` is ignored."""
+    """A `not_before` in the past, or more than `MAX_DEFERRAL_SECONDS` in the future, is ignored."""
     slept = list[float]()
     jobs = DelayedJobs(slots=1, requeues=True, now=noon, sleep=slept.append)
     jobs.wait_until_not_before(job_not_before(seconds), budget())
@@ -52,7 +52,7 @@ def test_past_or_distant_not_before_is_ignored(seconds: float) -> None:
 
 
 def test_job_that_is_requeued_waits_first() -> None:
-    """A job with a far `not_before` waits as long as it may, and then fails with `not_before`."""
+    """A job with a far `not_before` waits as long as it may, and then fails with the reason `not_before`."""
     slept = list[float]()
     jobs = DelayedJobs(slots=1, requeues=True, now=noon, sleep=slept.append)
     with pytest.raises(AttemptFailed, match="must not run before 2026-11-22T12:10:00Z, in 570 s") as failure:
@@ -62,7 +62,10 @@ def test_job_that_is_requeued_waits_first() -> None:
 
 
 def test_job_that_is_not_requeued_fails_without_waiting() -> None:
-    """Without requeues the job fails immediately, so that it uses no concurrency slot while it waits."""
+    """If the worker does not requeue jobs, a job with a far `not_before` fails immediately.
+
+    Waiting would only occupy a concurrency slot.
+    """
     slept = list[float]()
     jobs = DelayedJobs(slots=1, requeues=False, now=noon, sleep=slept.append)
     with pytest.raises(AttemptFailed) as failure:

@@ -87,7 +87,7 @@ def test_redirects_are_followed_to_the_page(site: Site, fetcher: Fetcher, status
 
 
 def test_redirect_loop_fails_with_too_many_redirects(site: Site, fetcher: Fetcher) -> None:
-    """A redirect loop fails after `max_redirects` + 1 requests; the error has the URL of the next one."""
+    """A redirect loop fails after `max_redirects` + 1 requests; the error has the URL of the next request."""
     url = site.add("/loop", redirect("/loop"))
     failure = fetch_failure(fetcher, url)
     assert (failure.reason, failure.final_url) == (Reason.TOO_MANY_REDIRECTS, url)
@@ -115,7 +115,7 @@ def test_redirect_to_a_forbidden_url_fails_with_bad_url(site: Site, fetcher: Fet
 
 
 def test_redirect_with_raw_bytes_is_followed(site: Site, fetcher: Fetcher) -> None:
-    """Bytes beyond ASCII in Location are percent-encoded unchanged, whether they are valid UTF-8 or not."""
+    """Each byte beyond ASCII in Location is percent-encoded, whether the bytes are valid UTF-8 or not."""
     site.add("/latin", b"HTTP/1.1 302 Found\r\nLocation: /caf\xe9\r\nContent-Length: 0\r\n\r\n")
     site.add("/utf", b"HTTP/1.1 302 Found\r\nLocation: /caf\xc3\xa9\r\nContent-Length: 0\r\n\r\n")
     site.add("/caf%E9", http(200, PAGE))
@@ -143,7 +143,7 @@ def test_refused_connection_fails_with_connect(fetcher: Fetcher) -> None:
 
 
 def test_unknown_host_fails_with_dns(fetcher: Fetcher) -> None:
-    """A host below `.invalid`, which never resolves (RFC 6761 section 6.4), has the reason `dns`."""
+    """A fetch fails with `dns` if the host has no address; names in `.invalid` never have one (RFC 6761)."""
     assert fetch_failure(fetcher, "http://nowhere.invalid/").reason is Reason.DNS
 
 
@@ -180,7 +180,7 @@ def send_endless_header_field(request: PendingRequest) -> None:
 def test_response_without_a_valid_header_fails_with_connect(
     site: Site, fetcher: Fetcher, response: Response
 ) -> None:
-    """A response that is not valid HTTP fails with `connect`, and the error has a detail."""
+    """A missing, invalid or endless response header fails with `connect`, and the error has a detail."""
     failure = fetch_failure(fetcher, site.add("/", response))
     assert (failure.reason, failure.final_url) == (Reason.CONNECT, site.url("/"))
     assert failure.detail
@@ -202,7 +202,7 @@ def test_response_without_a_valid_header_fails_with_connect(
     ],
 )
 def test_content_type_that_can_be_extracted_is_read(site: Site, fetcher: Fetcher, content_type: str) -> None:
-    """HTML, XHTML, XML, JSON and text are accepted, and pages without a Content-Type, as browsers do."""
+    """HTML, XHTML, XML, JSON and text are accepted, and so is a page without a Content-Type."""
     page = fetch(fetcher, site.add("/", http(200, PAGE, content_type=content_type)))
     assert (page.body, page.content_type) == (PAGE, content_type.strip())
 

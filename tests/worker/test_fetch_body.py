@@ -76,7 +76,7 @@ INCOMPLETE = {
 def test_body_that_ends_early_fails_with_incomplete_body(
     site: Site, fetcher: Fetcher, response: bytes
 ) -> None:
-    """A body that ends before its announced end fails with `incomplete_body`, which is retried."""
+    """A body that ends early, or that cannot be decoded, fails with `incomplete_body`."""
     failure = fetch_failure(fetcher, site.add("/", lambda request: request.send(response)))
     assert failure.reason is Reason.INCOMPLETE_BODY
 
@@ -124,7 +124,7 @@ def send_chunk_slowly(request: PendingRequest) -> None:
 def test_slow_page_fails_with_page_budget_exceeded(site: Site, fetcher: Fetcher, response: Response) -> None:
     """A page that is sent slowly fails with `page_budget_exceeded`, although no single read times out.
 
-    The reason shows that the fetch ended early, because the slow bodies take 200 seconds.
+    Without the budget, a slow body would be read to its end after 200 seconds, and the fetch would succeed.
     """
     failure = fetch_failure(fetcher, site.add("/", response), budget=PageBudget(0.4))
     assert failure.reason is Reason.PAGE_BUDGET_EXCEEDED
@@ -189,7 +189,7 @@ def test_decompression_bomb_does_not_fill_the_memory(site: Site) -> None:
 
 
 def test_pages_of_one_host_share_a_connection(site: Site, fetcher: Fetcher) -> None:
-    """Pages of one host use the same connection, with every coding of their bodies."""
+    """Pages of one host use the same connection, whatever the coding of their bodies is."""
     site.add("/", http(200, PAGE))
     site.add("/gzip", http(200, gzip.compress(PAGE), "Content-Encoding: gzip"))
     site.add("/chunked", chunked(b"c\r\n", PAGE, b"\r\n0\r\n\r\n"))

@@ -25,7 +25,10 @@ def test_slot_beyond_max_wait_is_not_taken() -> None:
 
 
 def test_host_is_blocked_for_its_retry_after() -> None:
-    """Only that host is blocked, until the later of two times, for `MAX_RETRY_AFTER_SECONDS` at most."""
+    """A Retry-After blocks only its own host, and for `MAX_RETRY_AFTER_SECONDS` at most.
+
+    A host that sent two of them is blocked until the later of the two times.
+    """
     slots = HostSlots()
     slots.block("a", 60, now=0)
     slots.block("a", 10, now=1)

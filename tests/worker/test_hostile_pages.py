@@ -32,7 +32,7 @@ def worker(pubsub: str) -> Iterator[WorkerProcess]:
 def test_page_that_is_slow_to_parse_does_not_block_the_worker(
     worker: WorkerProcess, site: Site, page: str
 ) -> None:
-    """The attempt ends with a reason and a logged duration, and the worker accepts other requests."""
+    """The attempt ends within MAX_SECONDS with one of these reasons; the worker accepts other requests."""
     status, document = worker.push(site.add("/", http(200, page.encode())))
     assert (status, document.get("reason")) in {
         (422, "too_large"),

@@ -118,7 +118,7 @@ def test_next_that_redirects_to_a_seen_page_ends_the_job_with_a_warning() -> Non
 
 
 def test_first_page_without_items_fails_and_a_later_one_does_not() -> None:
-    """A later page may be without items; if the first page is, the job fails with `missing_field`."""
+    """A later page may have no items; if the first page has no items, the job fails with `missing_field`."""
     site = PagedSite(THREE_PAGES | {f"{FIRST}?page=3": listing()})
     assert len(make_paginator(site).scrape(recipe(), FIRST).items) == 3
     with pytest.raises(AttemptFailed, match="missing_field: no item on the page"):

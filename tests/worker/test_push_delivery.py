@@ -223,7 +223,7 @@ def test_an_unknown_path_fails_with_404_and_a_wrong_method_with_405(worker: Work
 def test_a_push_that_waited_too_long_fails_with_queued_too_long(
     worker: WorkerUnderTest,
 ) -> None:
-    """A push that waited for more than three quarters of its page budget requests no page."""
+    """If a push waited for more than three quarters of its page budget, its page is not requested."""
     received_at = time.monotonic() - 31  # the budget is 40 s, of which a quarter must remain
     delivery = worker.consumer.deliver("", push, received_at=received_at)
     assert (delivery.reason, delivery.status) == (Reason.QUEUED_TOO_LONG, 503)

@@ -68,7 +68,7 @@ def test_longer_of_crawl_delay_and_delay_counts(site: Site) -> None:
 def test_retry_after_blocks_the_host_for_every_job(
     site: Site, status: int, reason: Reason, header: str
 ) -> None:
-    """After Retry-After with 429 or 503, other jobs of the host are `rate_limited` until it ends."""
+    """After a 429 or 503 with Retry-After, all jobs of the host are `rate_limited` until that time."""
     # Given a site that sends Retry-After: 90 seconds
     clock = FakeClock()
     fetcher = make_fetcher(clock=clock)

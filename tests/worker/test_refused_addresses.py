@@ -14,7 +14,7 @@ from worker.fetch import Fetcher
 
 PAGE = b"<h1>One</h1>"
 
-# Forms in which an attacker may write an address that is not public as the host of a URL.
+# Hosts of URLs with which an attacker may try to reach an address that is not public.
 ADDRESS_FORMS = [
     "127.0.0.1", "127.1", "127.0.1", "127.255.255.254", "2130706433", "0x7f000001", "0x7f.0.0.1",
     "0x7f.1", "0177.0.0.1", "0177.0.0.01", "00000177.0.0.1", "017700000001", "127.0x0.0.1", "0",
@@ -54,7 +54,7 @@ def public_fetcher() -> Fetcher:
 
 @pytest.mark.parametrize("host", ADDRESS_FORMS)
 def test_address_is_refused_in_every_form(public_fetcher: Fetcher, host: str) -> None:
-    """Each form of the address fails with `refused_address`, or with `dns` if no such host exists."""
+    """A URL with any of these hosts fails with `refused_address`, or with `dns` if no such host exists."""
     url = check_url(f"http://{host}/latest/meta-data")
     failure = fetch_failure(public_fetcher, url, politeness=RESPECT_ROBOTS)
     assert failure.reason in {Reason.REFUSED_ADDRESS, Reason.DNS}

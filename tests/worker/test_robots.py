@@ -93,7 +93,7 @@ def test_examples_of_rfc_9309_have_the_documented_results(
     ],
 )
 def test_paths_are_matched_as_in_rfc_9309(rules: str, path: str, expected: bool) -> None:
-    """Rules match paths as section 2.2.2 requires, and the longest matching rule applies."""
+    """Rules match paths as RFC 9309 section 2.2.2 requires, and the longest matching rule applies."""
     assert is_allowed(f"User-agent: *\n{rules}", path) is expected
 
 
@@ -108,7 +108,7 @@ def test_paths_are_matched_as_in_rfc_9309(rules: str, path: str, expected: bool)
     ids=["longest rule", "own group", "shared group", "misspelled"],
 )
 def test_group_and_rule_are_found(robots: str, path: str) -> None:
-    """Groups of this crawler, shared groups and a misspelled `Disallow` disallow the path."""
+    """The longest rule, the crawler's group, a shared group and a misspelled `Disallow` each apply."""
     assert not is_allowed(robots, path)
 
 

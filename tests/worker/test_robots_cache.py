@@ -25,7 +25,7 @@ def robots_txt(text: str) -> bytes:
 
 
 def disallowed_detail(site: Site, robots: Response, path: str) -> str:
-    """Fetch `path` with this response for robots.txt; return the error's detail, `""` if it is allowed."""
+    """Fetch `path` from a site with this robots.txt; return the detail if it is disallowed, or else `""`."""
     site.add("/robots.txt", robots)
     url = site.add(path, http(200, PAGE))
     try:
@@ -92,7 +92,7 @@ def close_within_body(request: PendingRequest) -> None:
 
 @pytest.mark.parametrize("response", [http(500), http(503), http(599), http(429), close_within_body])
 def test_unavailable_robots_txt_allows_nothing_for_now(site: Site, response: Response) -> None:
-    """If robots.txt is unavailable, the job is retried and its page is not requested (section 2.3.1.4)."""
+    """If robots.txt is unavailable, the page is not requested and the job is retried (RFC 9309, 2.3.1.4)."""
     site.add("/robots.txt", response)
     failure = fetch_failure(make_fetcher(), site.add("/", http(200, PAGE)), politeness=RESPECT_ROBOTS)
     assert failure.reason is Reason.ROBOTS_UNAVAILABLE
@@ -216,7 +216,7 @@ def test_job_that_gives_up_leaves_the_robots_request_to_the_next(site: Site) -> 
 
 
 def test_least_recently_used_sites_are_evicted(site: Site) -> None:
-    """If the cache is full, the least recently used site is evicted and later requested again."""
+    """A full cache drops the rules of the least recently used site, which are later requested again."""
     client = HttpClient("scrapeq/test", Dialer(parse_networks("127.0.0.0/8"), lambda _: ["127.0.0.1"]))
     cache = RobotsCache(client, "scrapeq", note_retry_after=lambda *_: None, clock=FakeClock(), max_sites=3)
     site.add("/robots.txt", robots_txt("User-agent: *\nDisallow: /x"))

@@ -73,8 +73,8 @@ def make_scraper(error: Exception | None = None) -> Scraper:
             raise error
         return fetch_title(url, politeness, budget)
 
-    # `received_at` is 0.0 here, but the monotonic clock already shows a large value, so only a huge budget is
-    # not yet spent.
+    # The budget is huge, because its start, `received_at`, is 0.0, and the monotonic clock already shows a
+    # much later time.
     return Scraper(
         fetch=fetch, page_budget_seconds=1e12, time_limit=no_time_limit, now=lambda: NOW, name="r1/7"
     )

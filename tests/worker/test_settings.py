@@ -26,7 +26,7 @@ def environment() -> Iterator[pytest.MonkeyPatch]:
 
 
 def faults(environment: pytest.MonkeyPatch, **variables: str) -> dict[str, str]:
-    """Return the faults of an environment with these variables; an empty value unsets one."""
+    """Return the faults of an environment with these variables; an empty value unsets its variable."""
     for name, value in variables.items():
         if value:
             environment.setenv(name, value)

@@ -106,5 +106,5 @@ class WorkerUnderTest:
         return [OutcomeRecord.decode(message.data) for message in self.publisher.published]
 
 
-#: A function that returns the fields of each `delivery_finished` logged so far.
+#: A function that returns the fields of each event `delivery_finished` that was logged so far.
 LogEvents = Callable[[], list[dict[str, Any]]]
