@@ -3,6 +3,7 @@
 Compiled selectors are cached until the process ends, because a worker has few recipes and many pages.
 """
 
+import re
 from functools import lru_cache
 from itertools import chain
 from typing import Any
@@ -17,6 +18,8 @@ from contract.selectors import SelectorChecks
 from extraction import exslt
 from extraction.patterns import check_pattern
 
+_STRING = re.compile(r"'[^']*'|\"[^\"]*\"")  # XPath has no escapes in strings
+_RE_FUNCTION = re.compile(r"(?<![\w.-])re:([\w.-]+)\s*\(")
 MAX_COPIES = 16  #: maximum number of copies of the document that the multi-selects of an expression make
 #: Namespace prefixes that a recipe's XPath and CSS (`dc|creator`) may use.
 PREFIXES = {
@@ -107,5 +110,19 @@ def _check_css(selector: str) -> None:
     compile_xpath(css_to_xpath(selector))
 
 
-#: The checks of selectors for `Crawl.decode`, `Recipe.from_document` and `Job.decode`.
-CHECKS = SelectorChecks(css=_check_css, xpath=compile_xpath, jmespath=compile_jmespath, pattern=check_pattern)
+def _check_xpath(expression: str) -> None:
+    compile_xpath(expression)
+    without_strings = _STRING.sub("''", expression)
+    for function in _RE_FUNCTION.findall(without_strings):
+        if function != "test":
+            raise ValueError(
+                f"there is no function re:{function}(); select with re:test(), and convert the value with the"
+                " field's `re` or `transforms`"
+            )
+
+
+#: The checks of selectors in what people write: `Crawl.decode` and `Recipe.from_document`.
+CHECKS = SelectorChecks(css=_check_css, xpath=_check_xpath, jmespath=compile_jmespath, pattern=check_pattern)
+#: The checks of selectors in a job (`Job.decode`). lxml compiles calls of unknown functions, and so do these
+#: checks: a queued job of version 0.1 that calls re:match() is read, and its outcome is `bad_recipe`.
+JOB_CHECKS = CHECKS._replace(xpath=compile_xpath)

@@ -14,7 +14,7 @@ from contract.job import Job, JobAttributes
 from contract.outcome import OUTCOME_MEANINGS, REASON_MEANINGS, Outcome, Reason, status_of
 from contract.outcome_record import OutcomeRecord
 from contract.trace import Trace
-from extraction.selectors import CHECKS
+from extraction.selectors import JOB_CHECKS
 from publishing.publisher import Message, Publisher
 from push_endpoint.authentication import Authenticate
 from push_endpoint.envelope import Envelope
@@ -122,7 +122,7 @@ class PushConsumer:
         )
 
     def _scrape(self, push: Envelope, delivery: Delivery, received_at: float) -> AttemptResult:
-        job = Job.decode(push.data, CHECKS)
+        job = Job.decode(push.data, JOB_CHECKS)
         message = Message(push.data, job.attributes(delivery.attributes.traceparent), push.ordering_key)
         return self.scraper.scrape(
             job,

@@ -1,5 +1,6 @@
 """Tests SIGTERM to a worker process: no attempt begins, and unfinished jobs are redelivered immediately."""
 
+import ast
 import http.client
 import json
 import signal
@@ -10,11 +11,13 @@ import pytest
 from google.cloud.pubsub_v1 import SubscriberClient
 
 from contract.outcome_record import OutcomeRecord
+from tests.repository.tree import ROOT, parsed
 from tests.servers.pushes import job, push
 from tests.servers.site import PendingRequest, Site
 from tests.servers.site import http as http_response
 from tests.servers.waiting import MAX_WAIT_SECONDS
 from tests.servers.worker_process import OUTCOMES_SUBSCRIPTION, WorkerProcess, running_worker
+from worker.shutdown import GRACE_SECONDS
 
 
 @pytest.fixture
@@ -100,3 +103,15 @@ def test_sigterm_ends_the_process_despite_idle_connections(worker: WorkerProcess
     worker.process.send_signal(signal.SIGTERM)
     assert worker.process.wait(timeout=MAX_WAIT_SECONDS) == 0
     idle.close()
+
+
+def test_grace_period_ends_before_cloud_run_kills_the_process() -> None:
+    """Jobs are returned before gunicorn's graceful timeout, which ends before Cloud Run's SIGKILL (10 s)."""
+    # The file is parsed, because an import of it would patch this process for gevent.
+    statements = parsed(ROOT / "worker" / "gunicorn_conf.py").body
+    (graceful_timeout,) = [
+        ast.literal_eval(statement.value)
+        for statement in statements
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "graceful_timeout"
+    ]
+    assert GRACE_SECONDS < graceful_timeout < 10
