@@ -128,8 +128,8 @@ def parse_json_object(raw: bytes, error: type[Undecodable], *, max_bytes: int, k
 def unsupported_values(value: object, path: str = "", depth: int = 0) -> Iterator[Fault]:
     """Yield a fault for each value that cannot be written as JSON in UTF-8, or that is nested too deeply.
 
-    RFC 8259 sections 6, 8.2 and 9 allow this. If a document from YAML contains itself, the number of faults
-    may be enormous, so callers use only the first.
+    RFC 8259 (sections 6, 8.2 and 9) allows decoders to reject such values. If a document from YAML contains
+    itself, the number of faults may be enormous, so callers use only the first.
     """
     if depth > MAX_DEPTH:
         yield Fault(path, f"nested too deeply; the maximum is {MAX_DEPTH} levels")

@@ -9,8 +9,8 @@ DEAD_LETTER_SUBSCRIPTION = "scrape-jobs-dead-pull"  #: keeps dead letters for th
 
 #: BigQuery dataset of the ledger. In the local warehouse.db, table names contain it: `scrapeq.jobs`.
 LEDGER_DATASET = "scrapeq"
-#: Topic → the ledger's table that stores its messages. The table's schema is
+#: For each topic, the ledger's table that stores its messages. The table's schema is
 #: contract/ledger/TABLE.schema.json.
 LEDGER_TABLES = {JOBS_TOPIC: "jobs", OUTCOMES_TOPIC: "outcomes", DEAD_LETTER_TOPIC: "dead_letters"}
-#: Topic → the BigQuery subscription that writes its messages to the table.
+#: For each topic, the BigQuery subscription that writes its messages to the table.
 LEDGER_SUBSCRIPTIONS = {topic: f"{topic}-ledger" for topic in LEDGER_TABLES}

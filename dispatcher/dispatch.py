@@ -48,9 +48,9 @@ class Dispatcher:
         """Dispatch the crawl in `body`.
 
         Returns:
-            200 if Pub/Sub confirmed every job; 400 with all faults of an invalid crawl; 503 if the site's
-            sitemap or Pub/Sub was not available. If the request is then repeated with the run_id of the
-            response, the jobs get the same ids again.
+            200 if Pub/Sub confirmed every job; 400 with all faults if the crawl is invalid, or if its sitemap
+            cannot be read; 503 if the site or Pub/Sub was not available. If a request with the status 503 is
+            repeated with the run_id of the response, the jobs get the same ids again.
         """
         try:
             crawl = Crawl.decode(body, CHECKS)

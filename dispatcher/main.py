@@ -23,8 +23,8 @@ from push_endpoint.request_body import read_push_body
 from runtime import log
 from runtime.settings import load_or_exit, log_allowed_networks
 
-#: Seconds to wait for the confirmation of a replayed job. They are less than 10 s, which is the shortest ack
-#: deadline of a subscription.
+#: Seconds to wait for the confirmation of a replayed job. They are less than 10 s, the shortest ack deadline
+#: of a subscription, so that a dead letter is not redelivered during the wait.
 REPLAY_PUBLISH_SECONDS = 8.0
 REPLAYS_DISABLED = (
     "this dispatcher takes no replays: set PUSH_AUDIENCE and PUSH_SERVICE_ACCOUNT to the audience and the"
@@ -37,7 +37,7 @@ log.configure(on_cloud_run=bool(SETTINGS.k_service), project=SETTINGS.google_clo
 
 @cache
 def _dispatcher() -> Dispatcher:
-    """Wire the dispatcher at the first request: gRPC must not be started before gunicorn forks."""
+    """Make the dispatcher at the first request, because gRPC must not be started before gunicorn forks."""
     # A health check does not need these imports.
     from dispatcher.sitemap_reader import SitemapReader  # noqa: PLC0415 - only dispatches need this import
     from guarded_http.client import make_client  # noqa: PLC0415 - only dispatches need this import
@@ -61,7 +61,7 @@ def _dispatcher() -> Dispatcher:
 
 @cache
 def _replayer() -> Replayer:
-    """Wire the replayer at the first replay."""
+    """Make the replayer at the first replay, because gRPC must not be started before gunicorn forks."""
     from publishing.publisher import PubSubPublisher  # noqa: PLC0415 - health checks do not need this import
     from push_endpoint.authentication import make_authenticator  # noqa: PLC0415 - only replays need this import
 

@@ -1,4 +1,4 @@
-"""Makes the run id of a dispatch. If a schedule fires twice, the run id and the jobs are the same. Pure."""
+"""Makes the run id of a dispatch, which is the same if Cloud Scheduler sends the dispatch twice. Pure."""
 
 from datetime import UTC, datetime
 

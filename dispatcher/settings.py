@@ -27,7 +27,8 @@ class DispatcherSettings(PushSettings):
     sitemap_budget_seconds: Annotated[float, Field(gt=0, le=1800)] = 60
     sitemap_max_bytes: Annotated[int, Field(ge=1024)] = 50 * 1024 * 1024
 
-    # This validator belongs to a field: pydantic validates the whole model only if no field has a fault.
+    # This validator belongs to a field, so that all faults are reported together: pydantic calls the
+    # validators of the whole model only if no field has a fault.
     @field_validator("push_service_account")
     @classmethod
     def _authentication_is_complete_or_absent(cls, value: str, info: ValidationInfo) -> str:

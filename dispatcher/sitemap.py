@@ -1,4 +1,4 @@
-"""Parses sitemaps (https://www.sitemaps.org/protocol.html): yields the URLs in their bytes. Pure."""
+"""Parses the bytes of sitemaps (https://www.sitemaps.org/protocol.html) and yields the URLs. Pure."""
 
 import gzip
 import io

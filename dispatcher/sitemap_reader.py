@@ -15,7 +15,7 @@ MAX_SITEMAPS = 500  #: maximum number of sitemaps in an index; sitemaps.org allo
 MAX_REDIRECTS = 5  #: maximum number of redirects that are followed for one sitemap
 ACCEPT = "application/xml, text/xml, */*;q=0.5"
 
-#: Whether repeating the request may help. If so, the error becomes `SitemapUnavailable`, else
+#: For each kind of error, whether repeating the request may help. If so, `SitemapUnavailable` is raised, else
 #: `SitemapUnreadable`.
 IS_TEMPORARY = {
     FetchErrorKind.DNS: True,
@@ -49,7 +49,7 @@ class _Deadline:
     until: float
 
     def remaining(self) -> float:
-        """See `guarded_http.errors.Deadline`."""
+        """Return the remaining seconds; raise `SitemapUnavailable` if no time remains."""
         seconds = self.until - time.monotonic()
         if seconds <= 0:
             raise SitemapUnavailable("the sitemap took longer than its budget (SITEMAP_BUDGET_SECONDS)")
@@ -87,7 +87,8 @@ class SitemapReader:
             else:
                 raise SitemapUnreadable(f"the index lists more than {MAX_SITEMAPS} sitemaps")
         for listed in sitemaps:
-            # sitemaps.org does not allow an index within an index; such sitemaps are not followed.
+            # A listed sitemap may itself be an index, which sitemaps.org does not allow. Its sitemaps are not
+            # read.
             pages = locations(self._read(listed, deadline))
             yield from (page.url for page in pages if not page.is_sitemap)
 

@@ -19,7 +19,8 @@ from extraction.errors import ExtractionError
 #: Maximum depth of nested elements on a page for expressions that search the descendants of descendants. The
 #: maximum in browsers is 512.
 MAX_DEPTH = 256
-#: Exponent of the cost → maximum number of nodes that are compared with each other: about a second of work.
+#: For each exponent of the cost, the maximum number of nodes that are compared with each other. An evaluation
+#: then takes at most about a second.
 MAX_COMPARED_NODES = {2: 20_000, 3: 1_500}
 _IS_DEEP = etree.XPath(f"boolean({'/*' * MAX_DEPTH})")  # takes 30 µs on a page of 1,000 elements
 _DOWNWARDS = re.compile(r"//|descendant(?:-or-self)?::")
@@ -59,8 +60,8 @@ class TreeSize(NamedTuple):
 
     Attributes:
         elements: number of elements.
-        siblings: name → length of the longest list of siblings that contains an element of this name; the
-            name `*` stands for all names.
+        siblings: for each name, the length of the longest list of siblings that contains an element of this
+            name; the name `*` stands for all names.
     """
 
     elements: int

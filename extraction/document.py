@@ -91,7 +91,7 @@ class Document:
 
     @cached_property
     def metas(self) -> dict[str, list[str]]:
-        """Name of a `<meta>`, in lower case → the contents of all metas with this name."""
+        """For each name of a `<meta>`, in lower case, the contents of all metas with this name."""
         metas = dict[str, list[str]]()
         for meta in self.root.iter("meta"):
             names = {str(meta.get(name, "")).strip().lower() for name in _META_NAMES}
@@ -111,7 +111,7 @@ class Document:
 
     @cached_property
     def is_deep(self) -> bool:
-        """Whether elements are nested as deep as only on hostile pages."""
+        """Whether elements are nested `cost.MAX_DEPTH` levels deep or deeper, as only on hostile pages."""
         return cost.is_deep(self.root)
 
     @cached_property

@@ -27,7 +27,9 @@ MAX_WARNINGS = 100
 #: Maximum number of characters of all values of a page. It is twice the maximum size of a job's items in an
 #: outcome (4 MiB).
 MAX_CHARACTERS = 8 * 1024 * 1024
-VALUE_CHARACTERS = 16  #: number of characters that are added for each value, in addition to its text
+#: Number of characters that are counted for each value in addition to its text, so that many empty values are
+#: limited, too.
+VALUE_CHARACTERS = 16
 
 
 class Extracted(NamedTuple):

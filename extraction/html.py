@@ -1,7 +1,7 @@
 """Parses HTML in limited time and checks the deadline while parsing. Pure.
 
 A call into libxml2 cannot be interrupted, so a page is parsed in chunks, with a check after each. A page is
-rejected before parsing if one chunk would take too long or its tree would need too much memory. Measured on
+rejected before parsing if a chunk would take too long or the tree would need too much memory. Measured on
 libxml2 2.14: the time for the attributes of one element grows with the square of their number (16,000
 attributes take 0.3 s, a page of 5 MiB of them ten minutes); the time for an end tag grows with the depth,
 whose maximum is 2,048.
@@ -23,7 +23,8 @@ CHUNK_BYTES = 64 * 1024  #: size of a chunk; parsing one chunk takes at most a t
 MAX_TAGS = 500_000
 MAX_ATTRIBUTES = 2_000  #: maximum number of attributes of one element
 #: Maximum number of `<` on a page that more than `MAX_ATTRIBUTES` attributes seem to follow. Text in a script
-#: may look like this.
+#: may look like this. Their number is limited because the text before each of them must be parsed to find out
+#: whether it begins a tag.
 MAX_SUSPECT_TAGS = 20
 #: Maximum number of characters that are read in order to count attributes, as a multiple of the page's
 #: length. Text after nested `<` is read several times.

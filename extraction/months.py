@@ -2,8 +2,8 @@
 
 from contract.fields import Locale
 
-#: Language → names of the months from January to December, separated by `|`. The names and abbreviations of
-#: one month are separated by spaces; they are in lower case and without a point.
+#: For each language, the names of the months from January to December, separated by `|`. The names and
+#: abbreviations of one month are separated by spaces; they are in lower case and without a point.
 NAMES = {
     "en": "january jan|february feb|march mar|april apr|may|june jun|july jul|august aug|september sept sep"
     "|october oct|november nov|december dec",
@@ -28,7 +28,7 @@ NAMES = {
 
 
 def month_names(locale: Locale | None) -> dict[str, int]:
-    """Return name → number of the month, for the names in the locale's language and in English."""
+    """Return the number of the month (1 to 12) for each name in the locale's language and in English."""
     languages = ["en"] if locale is None else ["en", locale.partition("-")[0]]
     return {
         name: number

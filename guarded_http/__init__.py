@@ -1,5 +1,6 @@
-"""An HTTP client for untrusted URLs: it checks addresses, limits time and size, and ignores the environment.
+"""An HTTP client for untrusted URLs: it checks addresses, and limits time and size.
 
-The client does not depend on the rest of the scraper. Each error has a kind
-(`guarded_http.errors.FetchErrorKind`), and each caller decides how to treat that kind.
+The client uses no proxies of the environment and no passwords of .netrc. It does not depend on the rest of
+the scraper. Each error has a kind (`guarded_http.errors.FetchErrorKind`), and each caller decides how to
+treat that kind.
 """

@@ -26,8 +26,8 @@ class ByteBudget:
 
     Attributes:
         deadline: the request's deadline.
-        remaining_bytes: bytes of the body that may still be received; None while the header is read, which
-            `MAX_HEADER_BYTES` bounds.
+        remaining_bytes: bytes of the body that may still be received; None while the header is read,
+            because the header has its own limit (`MAX_HEADER_BYTES`).
         received: bytes received for this request.
     """
 
@@ -85,7 +85,7 @@ class _BudgetedReader(io.RawIOBase):
         try:
             size: int = self._raw.readinto(buffer)
         except TimeoutError:
-            self._budget.deadline.remaining()  # raises the deadline's own error, if it has passed
+            self._budget.deadline.remaining()  # raises its own exception if the deadline has passed
             raise FetchError(FetchErrorKind.TIMEOUT, "the site stopped sending") from None
         except ssl.SSLError as error:
             raise FetchError(FetchErrorKind.TLS, f"{type(error).__name__}: {error}") from None
@@ -119,7 +119,7 @@ class BudgetedResponse(http.client.HTTPResponse):
             raise FetchError(FetchErrorKind.CONNECT, f"the header is malformed: {defect}")
         if self.chunked:
             del self.msg["Content-Length"]  # RFC 9112 section 6.3: Transfer-Encoding overrides it
-            self.chunked = self.length != 0  # a status without a body has no chunks either
+            self.chunked = self.length != 0  # a status without a body has no chunks, and length 0
         elif transfer_coding := self.msg["Transfer-Encoding"]:
             raise FetchError(
                 FetchErrorKind.CONNECT, f"unsupported Transfer-Encoding: {transfer_coding[:80]!r}"
@@ -130,7 +130,7 @@ class BudgetedResponse(http.client.HTTPResponse):
                 self.length = announced  # http.client does not understand "3, 3"
 
     def _read_status(self) -> tuple[str, int, str]:
-        """Skip every interim response, and not only status 100 (RFC 9110 section 15.2)."""
+        """Return 100 for statuses 102 to 199, since http.client skips only 100 (RFC 9110 section 15.2)."""
         version, status, reason = super()._read_status()  # type: ignore[misc] # private in http.client
         return version, 100 if 101 < status < 200 else status, reason
 

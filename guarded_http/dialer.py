@@ -16,8 +16,9 @@ from guarded_http.errors import Deadline, FetchError, FetchErrorKind
 
 CONNECT_SECONDS = 5.0  #: seconds to connect to one address, before the host's next address is tried
 MAX_ADDRESSES = 4  #: maximum number of addresses that are tried for one host
-#: Seconds added to each timeout that is computed from the deadline. A timer may fire slightly early, and the
-#: deadline must have passed when such a timeout ends.
+#: Seconds added to each timeout that is computed from the deadline. A timer may fire slightly early, but the
+#: deadline must have passed when such a timeout ends, so that `remaining` then raises the deadline's
+#: exception.
 GRACE_SECONDS = 0.02
 
 Resolve = Callable[

@@ -36,8 +36,8 @@ def get_following_redirects(  # noqa: PLR0913 - four of the arguments are those 
             exception, the URL is not requested and the exception is passed on.
 
     Raises:
-        FetchError: as `HttpClient.get`; also `too_many_redirects`, with the next URL, which was not
-            requested; or `invalid_redirect`, with the URL whose Location is invalid.
+        FetchError: the errors of `HttpClient.get`; `too_many_redirects`, whose `url` is the next URL, which
+            was not requested; or `invalid_redirect`, whose `url` is the one that sent the invalid Location.
         Exception: the deadline's own exception, if the deadline has passed.
     """
     for _ in range(max_redirects + 1):

@@ -94,7 +94,7 @@ class HttpResponse:
         return bytes(content)
 
     def _chunks(self) -> Iterator[bytes]:
-        """Yield the body as received, since requests and urllib3 would not notice a truncated coded body."""
+        """Yield the body undecoded: requests and urllib3 would not notice that a coded body is truncated."""
         size = CODED_CHUNK_BYTES if self.header("Content-Encoding") else CHUNK_BYTES
         while chunk := self._response.raw.read(size, decode_content=False):
             self.received += len(chunk)

@@ -87,4 +87,4 @@ class Transport(HTTPAdapter):
         }
 
     def cert_verify(self, *_: object) -> None:
-        """Do nothing; requests' own method would load its authorities into the context at each connection."""
+        """Do nothing: requests' own method would add authorities to the context at each connection."""

@@ -24,8 +24,8 @@ class Message(NamedTuple):
     Attributes:
         data: the message data.
         attributes: the message attributes.
-        ordering_key: an ordered subscription has only one message of each key outstanding at a time; `""` if
-            the message has no key.
+        ordering_key: the ordering key; `""` if the message has none. An ordered subscription has only one
+            message of each key outstanding at a time.
     """
 
     data: bytes
@@ -91,8 +91,9 @@ class PubSubPublisher:
                     limit_exceeded_behavior=types.LimitExceededBehavior.BLOCK,
                 ),
                 enable_message_ordering=True,  # Without this, an ordering key is an error.
-                # Disable the client's retries: they last 600 s (forever with ordering) and hold flow-control
-                # slots, so nothing else could be sent after an outage. `_publish_chunk` retries instead.
+                # Disable the client's retries: they last 600 s (forever with ordering) and occupy
+                # flow-control slots, so nothing else could be sent after an outage. `_publish_chunk` retries
+                # instead.
                 retry=None,
                 timeout=timeout_seconds,
             ),
@@ -182,10 +183,12 @@ class PubSubPublisher:
     def _resume_keys(self, ordering_keys: set[str]) -> None:
         """Resume ordering keys that the client paused after a failure.
 
-        The client pauses a key to keep the order of its messages, which does not matter for jobs.
+        The client pauses a key to keep the order of its messages, but the order of jobs does not matter.
         """
         for key in ordering_keys:
-            with suppress(RuntimeError):  # The client did not pause the key: it rejected the message itself.
+            # RuntimeError is raised if the client did not pause the key: it rejected the message without
+            # sending it, or still waits for the response.
+            with suppress(RuntimeError):
                 self._client.resume_publish(self._path, key)
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ class Authenticate(Protocol):
     """Checks the token of one push."""
 
     def __call__(self, authorization: str) -> None:
-        """Return normally if the token belongs to the push account.
+        """Return normally if the token belongs to the push subscription's service account.
 
         Args:
             authorization: the request's `Authorization` header; `""` if missing.

@@ -15,7 +15,7 @@ def read_push_body(request: flask.Request) -> bytes:
     """Return the request's body.
 
     A body of more than `MAX_ENVELOPE_BYTES`, which `Envelope.parse` will reject, is read as well, up to
-    `MAX_REQUEST_BYTES`: a sender that is still writing would not read the response.
+    `MAX_REQUEST_BYTES`, because a sender does not read the response while it is still sending.
 
     Raises:
         UnreadableEnvelope: if the body has no `Content-Length`, is larger than any push, or ends early.

@@ -10,8 +10,8 @@ from contract.trace import Trace
 
 LOGGER = logging.getLogger("scrapeq")
 INFO, WARNING, ERROR = logging.INFO, logging.WARNING, logging.ERROR
-#: Maximum size of an event's fields, in bytes of JSON. A line with severity, message, trace and labels then
-#: has less than 1 KB; Cloud Logging charges for the volume.
+#: Maximum size of an event's fields, in bytes of JSON. With severity, message, trace and labels, a line then
+#: has less than 1 KB. Lines are short because Cloud Logging charges for their volume.
 MAX_FIELDS_BYTES = 590
 MAX_STACK_CHARACTERS = (
     8000  #: maximum length of a stack trace in a line; only the end of a longer one is kept
@@ -74,9 +74,9 @@ def _json_size(value: object) -> int:
 def _cloud_handler(project: str) -> logging.Handler:
     """Return google-cloud-logging's handler, which writes the job's trace instead of the request's trace.
 
-    The request and the source location are overridden with empty values. The source location is the same for
-    every event, and Cloud Run's own log has the request. Overriding is described under "manual metadata" on
-    https://cloud.google.com/python/docs/reference/logging/latest/std-lib-integration.
+    The request and the source location are replaced by empty values, because Cloud Run's own log has the
+    request, and the source location is the same for every event. How to replace them is described under
+    "manual metadata" on https://cloud.google.com/python/docs/reference/logging/latest/std-lib-integration.
     """
     # The import takes a fifth of a second of a cold start, so it is omitted if the log is text.
     from google.cloud.logging.handlers import StructuredLogHandler  # noqa: PLC0415 - text logs do not need it

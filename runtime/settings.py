@@ -49,7 +49,8 @@ class ServiceSettings(BaseSettings):
     user_agent: Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[!-~][ -~]*$")] = "scrapeq/0.1"
     fetch_allow_networks: str = ""
 
-    # These validators belong to fields: pydantic validates the whole model only if no field has a fault.
+    # These validators belong to fields, so that all faults are reported together: pydantic calls the
+    # validators of the whole model only if no field has a fault.
     @field_validator("user_agent")
     @classmethod
     def _user_agent_has_product_and_contact(cls, value: str, info: ValidationInfo) -> str:

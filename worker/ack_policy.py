@@ -20,12 +20,12 @@ from publishing.publisher import Message, Publisher, PublishUnconfirmed
 from worker.delayed import MAX_DEFERRAL_SECONDS
 from worker.scrape import AttemptResult, no_settlement
 
-MAX_DEFERS = (
-    5  #: maximum number of requeues of one job; after them it is redelivered, which counts as an attempt
-)
+#: Maximum number of requeues of one job. After them, the job is not acknowledged and is redelivered, which
+#: counts as an attempt; a requeue does not count.
+MAX_DEFERS = 5
 
-#: Takes the message as it was delivered, its job and the result. Returns the result, with `settled_as` if the
-#: job was settled.
+#: Takes the job's message, the job and the result. Returns the result, with `settled_as` if the job was
+#: settled.
 AckPolicy = Callable[[Message, Job, AttemptResult], AttemptResult]
 
 

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from contract.attempt import AttemptFailed
 from contract.outcome import Reason
 
-#: The part of the budget that must remain when a job is started. The longest wait for a host's slot leaves
-#: the same part of the remaining budget.
+#: The part of the budget that must remain when a job is started, so that there is time to fetch a page.
 MIN_REMAINING_FRACTION = 0.25
 
 

@@ -13,8 +13,8 @@ from worker.rate_limiter import MAX_WAIT_FRACTION
 #: The longest Retry-After (seconds) for which a job is deferred. A `not_before` that is further ahead is
 #: ignored, since no worker wrote it.
 MAX_DEFERRAL_SECONDS = 3600.0
-#: Seconds that a job waits when all slots for delayed jobs are taken, so that it is not redelivered in a
-#: tight loop.
+#: Seconds that a job waits when all slots for delayed jobs are taken. Without this wait, the job would be
+#: delivered again and again in a tight loop.
 SHORT_WAIT_SECONDS = 1.0
 
 

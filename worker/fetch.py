@@ -34,7 +34,7 @@ _REASONS_BY_CLASS = {4: Reason.HTTP_4XX, 5: Reason.HTTP_5XX}
 
 
 def reason_of(status: int) -> Reason:
-    """Return the outcome's reason for a response with this HTTP status, which is not that of a page."""
+    """Return the outcome's reason for a response whose HTTP status is not that of a page."""
     return _REASONS.get(status) or _REASONS_BY_CLASS.get(status // 100, Reason.HTTP_OTHER)
 
 

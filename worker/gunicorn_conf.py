@@ -32,10 +32,11 @@ workers = _settings.web_concurrency
 worker_connections = -(-_settings.concurrency // _settings.web_concurrency) + 64
 # For gevent workers this timeout ends only a process whose event loop hangs; the page budget limits requests.
 timeout = _settings.request_timeout_seconds
-# Cloud Run kills a process 10 s after SIGTERM. Idle connections keep the process alive until this timeout.
+# Cloud Run kills a process 10 s after SIGTERM. This timeout is shorter, so that the process ends by itself:
+# idle connections keep it alive until then.
 graceful_timeout = 8
-# This is longer than the keep-alive of clients and proxies, so that they close idle connections and not the
-# server: a request that arrives while the server closes its connection is lost.
+# This is longer than the keep-alive of clients and proxies, so that idle connections are closed by them and
+# not by the server. If the server closes a connection, a request that arrives at that moment is lost.
 keepalive = 620
 control_socket_disable = True
 

@@ -64,7 +64,7 @@ class HostSlots:
 
         Args:
             host: the host to be requested.
-            delay: seconds between the previous request and this one.
+            delay: minimum number of seconds between the previous request and this one.
             now: the current time.
             max_wait: seconds that the caller may wait; a later slot is not taken.
 
@@ -81,7 +81,7 @@ class HostSlots:
         return wait
 
     def _find(self, digest: bytes) -> _HostRecord:
-        """Return the host's record; for a new host, an empty or else the least recently used place."""
+        """Return the host's record; for a new host, an empty place, or else the least recently used one."""
         first = int.from_bytes(digest) % self._records
         oldest_offset, oldest_time = 0, float("inf")
         for number in range(first, first + _PROBES):

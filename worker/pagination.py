@@ -58,7 +58,7 @@ class Paginator:
         """Return the items of all pages.
 
         Args:
-            recipe: its `next` selects the link to the next page, and its `max_pages` is their maximum number.
+            recipe: its `next` selects the link to the next page; `max_pages` is the maximum number of pages.
             url: the first page.
 
         Raises:

@@ -57,7 +57,8 @@ class RateLimiter:
         """Wait for the host's next slot, and return when `url` may be requested.
 
         Raises:
-            AttemptFailed: `robots_disallowed`, `robots_unavailable`, `rate_limited`, or an error of the host.
+            AttemptFailed: `robots_disallowed`, `robots_unavailable`, `rate_limited`, `page_budget_exceeded`,
+                or the reason why the site's host cannot be contacted to get robots.txt.
         """
         host = urlsplit(url).netloc
         self._check_blocked(host)

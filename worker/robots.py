@@ -7,7 +7,8 @@ from urllib.parse import quote, unquote
 
 from protego import Protego
 
-MAX_ROBOTS_BYTES = 500 * 1024  #: bytes that are read of a robots.txt; RFC 9309 section 2.5 requires as many
+#: Maximum number of bytes of a robots.txt that are read. RFC 9309 section 2.5 requires at least this number.
+MAX_ROBOTS_BYTES = 500 * 1024
 _COMPATIBLE = re.compile(r"\bcompatible;\s*([A-Za-z_-]+)")
 _PRODUCT = re.compile(r"[A-Za-z_-]+")
 _USER_AGENT_LINE = re.compile(r"\s*user[- ]?agent(?:\s*:|\s)\s*([^#]*)", re.IGNORECASE)  # protego's syntax

@@ -30,8 +30,8 @@ _HOST_ERRORS = frozenset(
 class _Entry:
     """One site's robots.txt.
 
-    The entry is pending until `ready` is set. Then `rules` or `error` is set; both are None if the job that
-    fetched the file was ended.
+    The entry is pending until `ready` is set. Then `rules` or `error` is set. Both are None if the job that
+    fetched the file was ended before it had the file; one of the waiting jobs then fetches it.
     """
 
     def __init__(self) -> None:
@@ -76,7 +76,8 @@ class RobotsCache:
         """Return the rules that the site of `url` has for this crawler.
 
         Raises:
-            AttemptFailed: `robots_unavailable`, or the error of the site's host.
+            AttemptFailed: `robots_unavailable`, `page_budget_exceeded`, or the reason why the site's host
+                cannot be contacted.
         """
         robots_url = urljoin(url, "/robots.txt")
         while True:
@@ -106,7 +107,7 @@ class RobotsCache:
             entry.rules, entry.error = self._fetch(robots_url, budget)
             seconds = FAILURE_CACHE_SECONDS if entry.error else CACHE_SECONDS
             entry.expires_at = self._clock() + seconds
-        except BaseException:  # for example, this job's budget is spent; other jobs have their own
+        except BaseException:  # for example, this job's budget is spent; another job then fetches the file
             with self._lock:
                 if self._entries.get(robots_url) is entry:
                     del self._entries[robots_url]

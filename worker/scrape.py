@@ -49,7 +49,7 @@ class AttemptResult:
 
     @property
     def acknowledges(self) -> bool:
-        """Whether the message is acknowledged: the outcome is published, and no attempt must follow."""
+        """Whether the message is acknowledged: the outcome is published, and no further attempt is needed."""
         return self.reason is Reason.OK or self.settled_as is not None
 
 
@@ -90,9 +90,10 @@ class Scraper:
     Attributes:
         fetch: fetches one page.
         page_budget_seconds: seconds for the pages of one job, from when it was received.
-        time_limit: a context manager that ends its block with the budget's error when the budget is spent.
+        time_limit: returns a context manager that ends its block when the budget is spent, by raising the
+            exception of `budget.exceeded`.
         now: the current time, with a time zone.
-        name: `revision/instance`, the outcome record's `worker`.
+        name: `revision/instance` of this worker, for the field `worker` of the outcome record.
         delay: lets a requeued job wait until its `not_before`.
     """
 

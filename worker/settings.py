@@ -44,7 +44,8 @@ class WorkerSettings(PushSettings):
     fetch_max_bytes: Annotated[int, Field(ge=1024)] = 5 * 1024 * 1024
     fetch_max_redirects: Annotated[int, Field(ge=0, le=20)] = 5
 
-    # These validators belong to fields: pydantic validates the whole model only if no field has a fault.
+    # These validators belong to fields, so that all faults are reported together: pydantic calls the
+    # validators of the whole model only if no field has a fault.
     @field_validator("push_audience", "push_service_account")
     @classmethod
     def _authentication_is_complete(cls, value: str, info: ValidationInfo) -> str:

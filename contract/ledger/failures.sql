@@ -1,4 +1,4 @@
--- Number of attempts that did not succeed, and of their jobs, for each run, reason, outcome, host and recipe.
+-- For each run, reason, outcome, host and recipe: how many attempts did not succeed, and how many jobs had such attempts.
 SELECT
     run_id,
     reason,

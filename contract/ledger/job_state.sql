@@ -1,5 +1,5 @@
--- The state of each job, and the reason of its newest outcome. last_reason is NULL if no attempt published an outcome
--- (no free instance, a crash, a kill), because Pub/Sub adds no reason to a dead letter.
+-- The state of each job, and the reason of its newest outcome. last_reason is NULL if no attempt published an outcome,
+-- for example because no instance was free, or because the worker crashed or was killed.
 SELECT
     job.run_id, job.job_id, page.url, job.state, job.attempts,
     coalesce(renamed.new_reason, newest.reason) AS last_reason, newest.detail AS last_detail,
