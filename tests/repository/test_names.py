@@ -11,6 +11,7 @@ import pytest
 
 from tests.repository.tree import EVERYTHING, PACKAGES, ROOT, parsed, shown, sources, texts
 
+# Names that do not describe what a module or folder contains.
 DRAWERS = {"utils", "util", "common", "helpers", "helper", "core", "manager", "misc", "base", "shared", "lib"}
 MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 60
@@ -20,7 +21,7 @@ REASONED = re.compile(
     r"#\s*(?:noqa(?::\s*[A-Z]+\d+(?:\s*,\s*[A-Z]+\d+)*)?|type:\s*ignore(?:\[[\w, -]+\])?)"
     r"\s*[-#]\s+(?!noqa|type:)\S+"
 )
-# The words are written in pieces, so that the test does not report this file.
+# The words of the next two patterns are written in pieces, so that the tests do not report this file.
 LEFTOVERS = re.compile(r"\b(?:" + "|".join(["TO" + "DO", "FIX" + "ME", "XX" + "X"]) + r")\b")
 MACHINES = re.compile(
     "|".join(

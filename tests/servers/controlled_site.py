@@ -1,4 +1,4 @@
-"""Runs a web server whose path selects the response: 200, an error, a 429, or one that the test delays."""
+"""Runs a web server that chooses the response by the path: 200, 404, 429, 500, or a delayed 200."""
 
 import threading
 import time

@@ -47,8 +47,8 @@ def running_process(*arguments: str, max_file_kib: int | None = None) -> Iterato
 
     Args:
         arguments: further command line arguments of localpubsub.
-        max_file_kib: maximum size of each file that the process writes, in KiB, which imitates a full disk;
-            None: unlimited.
+        max_file_kib: maximum size, in KiB, of each file that the process writes; None: unlimited. A limit
+            imitates a full disk.
     """
     command = [sys.executable, "-m", "localpubsub", "--port", "0", "--log-level", "error", *arguments]
     if max_file_kib is not None:

@@ -136,8 +136,8 @@ def running_endpoint(timeout: float = MAX_WAIT_SECONDS) -> Iterator[PushEndpoint
 def unused_loopback_address() -> str:
     """Return a random loopback address on Linux, and 127.0.0.1 on other systems.
 
-    A Pub/Sub server that is still running after an earlier test pushes to the address and port of that test's
-    endpoint, which therefore must not be used again.
+    An endpoint must not have the address and port of an earlier test's endpoint, because the Pub/Sub server
+    of that test may still be pushing to them.
     """
     if sys.platform != "linux":
         return "127.0.0.1"

@@ -105,7 +105,7 @@ def running_worker(pubsub: str, **variables: str) -> Iterator[WorkerProcess]:
     )
     worker = WorkerProcess(process, port)
     assert process.stdout is not None
-    for line in process.stdout:  # The application logs push_authentication_disabled when it is loaded.
+    for line in process.stdout:  # until the application is loaded and logs push_authentication_disabled
         worker.output.append(line)
         if "push_authentication_disabled" in line:
             break
