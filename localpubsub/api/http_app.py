@@ -12,11 +12,12 @@ from localpubsub.push.tokens import Tokens
 def make_runner(services: Services, tokens: Tokens, state: ServerState, grace: float) -> web.AppRunner:
     """Return the application's runner, which is not set up yet.
 
-    When it is cleaned up, calls under way may take up to ``grace`` seconds to finish.
+    Its cleanup takes up to ``grace`` seconds. After half of this time, calls under way are cancelled.
     """
     application = web.Application(client_max_size=MAX_BODY)
     application.add_routes([*certificates.routes(tokens), *state_page.routes(state)])
     application.add_routes([web.route("*", r"/{path:[\s\S]*}", RestApi(services).respond)])
     # A call is cancelled when its caller disconnects, as over gRPC. Otherwise a pull would lease messages
-    # that its caller can no longer receive.
+    # that its caller can no longer receive. aiohttp waits for up to shutdown_timeout twice: until calls
+    # finish, and until cancelled calls end.
     return web.AppRunner(application, access_log=None, shutdown_timeout=grace / 2, handler_cancellation=True)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class HttpPort:
-    """Serves one socket from ``open`` until ``close``, which gives calls ``grace`` seconds to finish.
+    """Serves one socket from ``open`` until ``close``, which takes up to ``grace`` seconds.
 
     The HTTP application is imported, in a thread, when the first HTTP/1.1 request arrives: aiohttp would be
     two thirds of the imports at the start, and many servers are used over gRPC only.

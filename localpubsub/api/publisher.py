@@ -103,6 +103,6 @@ class PublisherService:
         return ListTopicSnapshotsResponse(snapshots=found, next_page_token=token)
 
     async def detach_subscription(self, request: RequestPb, _: Context) -> ResponsePb:
-        """Detach a subscription: it remains, without its messages and its topic."""
+        """Detach a subscription: it remains, but loses its messages and receives no new ones."""
         await self._catalogue.detach_subscription(request.subscription)
         return DetachSubscriptionResponse()

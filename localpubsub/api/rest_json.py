@@ -112,7 +112,7 @@ def _parse_body(body: bytes) -> Json:
 
 
 def _reason(error: Exception) -> str:
-    """Return the first line of an error's text; in further lines json_format lists every known field."""
+    """Return the first line of an error's text; its other lines only list every known field."""
     if isinstance(error, RecursionError):
         return "It is nested too deeply."
     reason = str(error).partition("\n")[0].encode(errors="replace").decode()

@@ -65,7 +65,7 @@ class SchemaService:
         return (await self._schemas.create(name, request.schema)).resource
 
     async def get_schema(self, request: RequestPb, _: Context) -> ResponsePb:
-        """Return the last revision, or the revision ``ID`` of a name that ends with ``@ID``.
+        """Return the last revision of a schema or, for a name that ends with ``@ID``, the revision ``ID``.
 
         The definition is included unless the view is BASIC.
         """

@@ -125,8 +125,8 @@ class SubscriberService:
     async def acknowledge(self, request: RequestPb, _: Context) -> ResponsePb:
         """Acknowledge messages; return once the acks are on disk.
 
-        An ack id whose lease has ended is ignored. With exactly-once delivery it raises InvalidAckIds, after
-        the other ack ids were acknowledged.
+        An ack id whose lease has ended is ignored. With exactly-once delivery, InvalidAckIds is raised for
+        such ack ids, after the messages of all other ack ids were acknowledged.
         """
         subscription = self._attached(request.subscription)
         resolved = find_leases(subscription, request.ack_ids)
@@ -138,7 +138,7 @@ class SubscriberService:
         return Empty()
 
     async def modify_ack_deadline(self, request: RequestPb, _: Context) -> ResponsePb:
-        """Set the remaining seconds of leases; 0 nacks the messages."""
+        """Set how many seconds leases last from now on; 0 nacks their messages."""
         subscription = self._attached(request.subscription)
         seconds = request.ack_deadline_seconds
         limits.check_between("ack deadline", seconds, limits.MODIFIED_ACK_DEADLINE)

@@ -63,7 +63,11 @@ class BigQueryExport(Exporter):
         return None
 
     def _plan(self) -> RowPlan:
-        """Return the row plan with the current schema of the topic; raise ExportBlocked without a schema."""
+        """Return the row plan; with ``use_topic_schema`` it contains the current schema of the topic.
+
+        Raises:
+            ExportBlocked: ``use_topic_schema`` is set, but the topic has no schema.
+        """
         if not self._config.use_topic_schema:
             return RowPlan(self._config, self._subscription.name)
         catalogue = self._broker.catalogue

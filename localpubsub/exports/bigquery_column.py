@@ -30,7 +30,8 @@ class Column:
     """One column with its declared type."""
 
     name: str  #: The name as declared.
-    #: The declared type in capital letters. It is empty for a column without type, which accepts every value.
+    #: The declared type in capital letters. It is empty for a column without type, which accepts every value
+    #: that SQLite can store.
     declared: str
 
     def convert(self, value: object) -> SqlValue:
@@ -129,8 +130,8 @@ def _json(value: object) -> SqlValue:
     """Convert a text that contains JSON; as in the real service, a JSON object itself is rejected."""
     text = _text(value)
     parsed = parse_json(text)
-    # SQLite gives JSON numeric affinity. A number is passed as a number, because SQLite would convert its
-    # text by other rules.
+    # SQLite gives JSON columns numeric affinity: it would convert the text of a number by its own rules.
+    # Therefore a number is passed as a number.
     return text if isinstance(parsed, (dict, list, str, bool)) or parsed is None else _any_value(parsed)
 
 
@@ -162,8 +163,8 @@ def _nested(value: object) -> SqlValue:
     return _any_value(value) if isinstance(value, (dict, list)) else _reject()
 
 
-#: The first word of a declared type → the function that converts a value. For a value that the type does not
-#: accept it raises ValueError, OverflowError, TypeError or decimal.InvalidOperation.
+#: The first word of a declared type → the function that converts a value. The function raises ValueError,
+#: OverflowError, TypeError or decimal.InvalidOperation for a value that the type does not accept.
 _CONVERTERS: Final[dict[str, Callable[[Any], SqlValue]]] = {
     **dict.fromkeys(("INT64", "INTEGER", "INT", "SMALLINT", "BIGINT", "TINYINT", "BYTEINT"), _integer),
     **dict.fromkeys(("FLOAT64", "FLOAT", "REAL", "DOUBLE"), _float),

@@ -25,10 +25,11 @@ DATA: Final = "data"  #: The column of the message's data if no schema is used.
 #: Metadata columns with these types accept metadata values without conversion.
 _METADATA_TYPES: Final = frozenset({*METADATA.values(), ""})
 
-#: https://cloud.google.com/bigquery/docs/schemas#column_names
+#: A valid column name: https://cloud.google.com/bigquery/docs/schemas#column_names
 _COLUMN_NAME: Final = re.compile(r"[A-Za-z_]\w{0,299}", re.ASCII)
 
-#: Decodes a message by the schema of its topic into fields; raises SchemaMismatch if it does not match.
+#: Decodes a message into fields by the schema of its topic. Raises SchemaMismatch if the message does not
+#: match the schema.
 Decode = Callable[[PubsubMessagePb], Mapping[str, object]]
 
 
@@ -37,9 +38,9 @@ class Table:
     """A table and its columns."""
 
     name: str  #: The name, "dataset.table".
-    #: The column's name in lower case → the column: BigQuery and SQLite ignore the case of column names.
+    #: The column's name in lower case → the column. BigQuery and SQLite ignore the case of column names.
     columns: dict[str, Column]
-    #: Whether an unknown field becomes a new column, because localpubsub created the table from messages.
+    #: Whether an unknown field becomes a new column, as in tables that localpubsub created from messages.
     accepts_new_columns: bool = False
 
 
@@ -63,7 +64,7 @@ class RowPlan:
 
     @property
     def table(self) -> str:
-        """The name ``dataset.table``, without the project: one file contains the tables of all projects."""
+        """The name ``dataset.table`` without the project, because one file has the tables of all projects."""
         # The configuration may also have the form PROJECT:DATASET.TABLE of BigQuery's legacy SQL.
         return ".".join(re.split("[.:]", str(self.config.table))[-2:])
 

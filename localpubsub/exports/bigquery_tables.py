@@ -1,6 +1,6 @@
 """Represents BigQuery by an SQLite file whose tables are named ``dataset.table``.
 
-Only one thread uses the file (see bigquery.py). The file is in WAL mode, so that other programs can read it
+Only one thread uses the file (see exports.py). The file is in WAL mode, so that other programs can read it
 while it is written. A commit is on disk before its messages are acknowledged.
 """
 
@@ -31,7 +31,7 @@ _DENIED: Final = frozenset(
         sqlite3.SQLITE_CORRUPT,
     }
 )
-#: The exceptions of an insert whose cause is a value of the row.
+#: The exceptions that an insert raises because of a value in the row.
 _VALUE_ERRORS: Final = (
     sqlite3.IntegrityError,
     sqlite3.DataError,
@@ -125,7 +125,10 @@ class BigQueryTables:
         return self._opened
 
     def _table(self, plan: RowPlan) -> Table:
-        """Return the plan's table, read again if another program changed the file; check its columns."""
+        """Check the columns of the plan's table and return the table.
+
+        It is read again if another program changed the tables of the file.
+        """
         (version,) = self._connection().execute("PRAGMA schema_version").fetchone()
         if version != self._schema_version:
             self._tables.clear()
@@ -202,9 +205,9 @@ class BigQueryTables:
 
 
 def _make_table(name: str, columns: Sequence[Column], *, may_grow: bool) -> Table:
-    """Return a table; it accepts new columns if no data column has a declared type.
+    """Return a table that accepts new columns if ``may_grow`` is set and no data column has a declared type.
 
-    localpubsub creates such tables from the fields of messages.
+    localpubsub declares no types for the data columns of tables that it creates from the fields of messages.
     """
     data_columns = [column for column in columns if column.name not in METADATA]
     accepts_new_columns = may_grow and not any(column.declared for column in data_columns)
@@ -230,7 +233,7 @@ def _insert(connection: sqlite3.Connection, table: Table, rows: Sequence[tuple[i
 
 
 def _grouped(rows: Iterable[Row]) -> list[tuple[tuple[str, ...], list[tuple[object, ...]]]]:
-    """Group rows with the same columns, which one statement inserts; other columns get their default."""
+    """Group rows with the same columns, so that one statement can insert them; other columns get defaults."""
     groups: dict[tuple[str, ...], list[tuple[object, ...]]] = {}
     for row in rows:
         groups.setdefault(tuple(row.values), []).append(tuple(row.values.values()))

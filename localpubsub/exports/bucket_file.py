@@ -14,7 +14,8 @@ from typing import Any, Final
 from localpubsub.extras import fastavro
 from localpubsub.protocol.messages import CloudStorageConfigPb, PubsubMessage, PubsubMessagePb
 
-#: Limits of a file in addition to the configured ones, because its messages are leased until it is finished.
+#: Limits of every file, in addition to the configured ones. The messages of an unfinished file stay leased,
+#: so their number must be limited.
 MAX_FILE_MESSAGES: Final = 50_000
 MAX_FILE_BYTES: Final = 100_000_000
 
@@ -68,7 +69,7 @@ def discard_partial_files(bucket: Path, number: int) -> None:
 
 
 class BucketFile:
-    """A file that collects messages until it is full; every method may raise OSError."""
+    """A file that collects messages until it is full; every method except ``abandon`` may raise OSError."""
 
     def __init__(
         self, bucket: Path, config: CloudStorageConfigPb, subscription: tuple[int, str], now: float

@@ -72,7 +72,11 @@ class CloudStorageExport(Exporter):
         await self._in_thread(self._prepare)
 
     async def export(self) -> float | None:
-        """Write ready messages to files; return when the last file reaches its maximum duration."""
+        """Write ready messages to files.
+
+        Returns:
+            The time at which the unfinished file reaches its maximum duration; None if no file is unfinished.
+        """
         while True:
             if self._file is not None and self._broker.clock.now() >= self._finish_at:
                 await self.finish()

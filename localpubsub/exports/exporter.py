@@ -1,4 +1,4 @@
-"""Defines the base class of exports, which lease messages, write them and acknowledge those on disk."""
+"""Defines the base class of exports, which lease messages, write them to disk and then acknowledge them."""
 
 import asyncio
 import logging
@@ -18,7 +18,7 @@ from localpubsub.push.backoff import PushBackoff
 
 RECHECK_INTERVAL: Final = 1.0  #: Seconds between checks of a destination that cannot be written.
 BATCH_MESSAGES: Final = 500  #: The maximum number of messages in a batch.
-#: A batch is complete when its messages have this many bytes together; the last one may exceed it.
+#: A batch is complete when the total size of its messages reaches this many bytes.
 BATCH_BYTES: Final = 5_000_000
 
 #: The field that configures each kind of export → the enum of its states.
@@ -80,7 +80,7 @@ class Exporter(ABC):
 
     @abstractmethod
     async def finish(self) -> None:
-        """Finish the export; called once at its end, even if the subscription was deleted."""
+        """Finish the export; called once when the export stops, even if the subscription was deleted."""
 
     async def _run(self) -> None:
         try:
@@ -95,7 +95,7 @@ class Exporter(ABC):
             await self._attempt(self.finish())
 
     async def _attempt(self, operation: Awaitable[float | None]) -> float | None:
-        """Await an operation on the destination and set the subscription's state by its result.
+        """Await an operation on the destination; set the subscription's state if it succeeds or is blocked.
 
         Returns:
             The operation's result or, if it failed, when to try again.

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class Exports:
     """Keeps one Exporter for each export subscription.
 
-    One thread writes the tables, another one the buckets. The modules that write them are imported for the
-    first export, because most servers have no export subscription.
+    One thread writes the tables, another one the buckets. The modules that write them are imported only when
+    the first export starts, because most servers have no export subscription.
 
     Args:
         broker: the broker.

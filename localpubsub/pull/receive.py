@@ -14,7 +14,7 @@ class Received:
     """The messages of one response."""
 
     messages: list[ResponsePb] = field(default_factory=list)  #: ReceivedMessage protobufs.
-    sizes: dict[int, int] = field(default_factory=dict)  #: Message id → bytes of its encoded message.
+    sizes: dict[int, int] = field(default_factory=dict)  #: Message id → size of the encoded message in bytes.
 
 
 @dataclass(frozen=True, slots=True)

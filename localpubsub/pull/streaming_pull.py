@@ -30,11 +30,11 @@ async def serve_stream(broker: Broker, find: Callable[[str], Subscription], cont
 
     Args:
         broker: the broker.
-        find: returns a subscription by name; raises Refusal if it cannot be pulled.
+        find: returns a subscription by name; raises RequestRejected if it cannot be pulled.
         context: the stream's gRPC context.
 
     Raises:
-        Refusal: a request of the stream is invalid, or the subscription can no longer be pulled.
+        RequestRejected: a request of the stream is invalid, or the subscription can no longer be pulled.
     """
     first = await context.read()
     if first is aio.EOF:
@@ -76,14 +76,14 @@ class _Stream:
         self._subscription.consumers.discard(self._changed.set)
 
     def lease_ended(self, lease: Lease) -> None:
-        """Stop counting a message whose lease ended by an ack, a nack or its deadline."""
+        """Stop counting the message of an ended lease as outstanding."""
         self._outstanding_bytes -= self._outstanding.pop(lease.message_id, 0)
         self._changed.set()
 
     async def write(self, reader: asyncio.Task[None], check: Callable[[], Subscription]) -> None:
-        """Send ready messages within the flow control until ``reader`` is done.
+        """Send confirmations, and ready messages within the flow control, until ``reader`` is done.
 
-        ``check`` raises Refusal when the subscription can no longer be pulled.
+        ``check`` raises RequestRejected when the subscription can no longer be pulled.
         """
         reader.add_done_callback(lambda _: self._changed.set())
         # The first response has no messages, only the properties of the subscription (see pubsub.proto).

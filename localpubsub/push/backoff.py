@@ -1,10 +1,10 @@
 """Computes the pause of a push subscription whose endpoint nacks too many messages.
 
 https://cloud.google.com/pubsub/docs/push#push_backoff: Pub/Sub slows all deliveries of such a subscription,
-exponentially from 100 ms to 60 s. The documentation does not define "too many". Here a nack counts while
-recent nacks outnumber recent acks: an endpoint that only returns errors is slowed from its first nack (five
-attempts then take 1.5 s; 2.3 s were measured on the real service), and a few nacks among many acks cause no
-pause.
+exponentially from 100 ms to 60 s. The documentation does not define "too many". Here a nack causes a pause
+only if recent nacks outnumber recent acks. So an endpoint that only returns errors is slowed from its first
+nack, while a few nacks among many acks cause no pause. Without any ack, five attempts take 1.5 s; on the real
+service, 2.3 s were measured.
 """
 
 from typing import Final
@@ -32,17 +32,18 @@ class PushBackoff:
         self.resume_at = 0.0
 
     def record_ack(self) -> None:
-        """Halve the next pause, or reset it if there are at least as many recent acks as recent nacks."""
+        """Halve the next pause; reset it to ``MIN_PAUSE`` if recent nacks do not outnumber recent acks."""
         self._acks += 1
         self._limit_counts()
         if self._level:
             self._level = 0 if self._acks >= self._nacks else self._level - 1
 
     def record_nack(self, delivered_at: float, now: float) -> None:
-        """Begin or double the pause after a nack, or after an ack deadline that passed.
+        """Begin a pause if recent nacks outnumber recent acks; without acks, each pause doubles the last one.
 
-        Failures of deliveries that began before the last pause do not begin another pause, so that a
-        thousand failures of one burst cause one pause.
+        A push without a response before its ack deadline also counts as a nack. A nack of a delivery that
+        began before the last pause begins no further pause, so that a thousand nacks of one burst cause only
+        one pause.
 
         Args:
             delivered_at: when the delivery began, in seconds since the epoch.

@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 from localpubsub.push.http_response import BadHttpResponse, HttpResponse
 from localpubsub.push.tls import TlsContext
 
-#: Seconds for which an unused connection stays open. This is shorter than the keep-alive timeout of servers
-#: (gunicorn: 2 s), because a request sent while the server closes is lost and costs the message an attempt.
+#: Seconds for which an unused connection stays open. This is less than the keep-alive timeout of servers
+#: (gunicorn: 2 s): if the server closed the connection first, a request sent at that moment would be lost,
+#: and this would count as a delivery attempt.
 MAX_IDLE: Final = 1.0
 
 #: The header line that describes a body from envelope.py.
@@ -21,7 +22,8 @@ class Connection(asyncio.Protocol):
     """One connection, which carries one request at a time.
 
     Args:
-        open_connections: contains the connection while it is open, also while it is being closed.
+        open_connections: a set to which the connection adds itself when it opens, and from which it removes
+            itself once it is completely closed.
 
     Attributes:
         idle_since: when the connection was last released, in the event loop's time (seconds).
@@ -67,7 +69,7 @@ class Connection(asyncio.Protocol):
         return self._pending is not None
 
     def close(self) -> None:
-        """Close a connection that carries no request; over TLS this waits for the endpoint."""
+        """Close a connection without a request; over TLS it stays open until the endpoint closes it, too."""
         self.usable = False
         self._transport.close()
 
@@ -167,10 +169,11 @@ class Endpoint:
             self._sweep = loop.call_later(MAX_IDLE, self._close_idle)
 
     def close(self) -> None:
-        """Close all connections without a request immediately.
+        """Immediately close all connections that carry no request.
 
-        A graceful close of TLS waits for the endpoint, perhaps for longer than the event loop runs. A loop
-        that is closed while a connection is still open fails (uvloop: "Device or resource busy").
+        They are aborted, because a graceful close of TLS waits for the endpoint, perhaps for longer than the
+        event loop runs; and closing an event loop fails while a connection is open (uvloop: "Device or
+        resource busy").
         """
         if self._sweep is not None:
             self._sweep.cancel()

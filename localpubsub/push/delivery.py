@@ -32,7 +32,7 @@ _log = logging.getLogger("localpubsub.push.delivery")
 
 
 class PushDeliveries:
-    """Keeps one PushDelivery for each push subscription and applies changes of its configuration.
+    """Keeps one PushDelivery for each push subscription, and replaces it when the push configuration changes.
 
     At most ``max_outstanding`` pushes of one subscription are open at the same time.
     """
@@ -121,7 +121,7 @@ class PushDelivery:
         subscription.consumers.add(self.wake)
 
     def wake(self) -> None:
-        """Start one sender for each ready message, as far as the window allows."""
+        """Start one sender for each ready message, as far as the window and the push backoff allow."""
         unused = self._window.size - len(self.senders)
         if unused <= 0 or self._stopped:
             return
@@ -145,7 +145,7 @@ class PushDelivery:
                 connection.abort("the subscription was deleted or detached, or the server stops")
 
     def lease_ended(self, lease: Lease) -> None:
-        """Close the connection whose response did not arrive within the ack deadline."""
+        """Close the connection of a push that is open when its lease ends, usually at the ack deadline."""
         connection = self._in_flight.pop(lease, None)
         if connection is not None:
             connection.abort(f"no response within the ack deadline of {self._ack_deadline():g} s")
@@ -159,8 +159,8 @@ class PushDelivery:
             while (lease := self._next_lease()) is not None:
                 connection = await self._deliver(lease, connection)
         finally:
-            # The sender is removed here and not in a done callback. Otherwise wake() would still count it for
-            # a message that arrives in between, and would not start a new sender.
+            # The sender is removed here, because a done callback would run later. If a message became ready
+            # before that callback, wake() would count this sender as running and might start no new one.
             self.senders.discard(cast("asyncio.Task[None]", asyncio.current_task()))
             if connection is not None:
                 self._release(connection)
@@ -221,7 +221,7 @@ class PushDelivery:
         return connection
 
     async def _request(self, lease: Lease) -> bytes | None:
-        """Return the bytes to send, or None if the message expired at the end of its retention period."""
+        """Return the bytes to send, or None if the message was deleted, as after its retention period."""
         record = await self._broker.record(self._subscription, lease.message_id)
         if record is None:
             return None

@@ -18,8 +18,8 @@ def push_body(record: bytes, subscription: str, attempt: int | None) -> bytes:
     Args:
         record: the encoded ``PubsubMessage``.
         subscription: the full name of the subscription.
-        attempt: the number of this delivery attempt; None, for a subscription without a dead-letter policy,
-            omits the field ``deliveryAttempt``.
+        attempt: the number of this delivery attempt, or None to omit the field ``deliveryAttempt``, which
+            only subscriptions with a dead-letter policy have.
     """
     message = PubsubMessage.FromString(record)
     time = rfc3339(message.publish_time)

@@ -70,7 +70,7 @@ class HttpResponse:
         connection = _field(head, b"connection")
         self.reusable = b"close" not in connection if line[7:8] != b"0" else b"keep-alive" in connection
         if status < 200:
-            self.reusable = False  # A later final response would be taken for that of the next request.
+            self.reusable = False  # A final response may follow, for this request and not for the next.
         elif status not in _BODILESS:
             self._read_framing(head)
 

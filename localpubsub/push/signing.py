@@ -57,7 +57,7 @@ class SigningKey:
 
     @classmethod
     def load_or_create(cls, directory: Path | None) -> "SigningKey":
-        """Return the key of a data directory, which is generated if missing; if None, return a new key."""
+        """Return the key of a data directory, generated if missing; without a directory, return a new key."""
         if directory is None:
             return cls.generate()
         key_file, certificate_file = directory / _KEY_FILE, directory / _CERTIFICATE_FILE
@@ -70,7 +70,8 @@ class SigningKey:
         pem = key.private.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        # Rename the file only after it is complete: an incomplete key file would be loaded at every start.
+        # The key is written under another name, and the file is renamed once it is complete: after a crash,
+        # an incomplete key file would remain, and could not be loaded.
         unfinished = key_file.with_suffix(".new")
         with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(pem)

@@ -49,8 +49,8 @@ class Tokens:
         return token
 
     async def _signing_key(self) -> "SigningKey":
-        # The key is loaded in a thread and on first use: importing cryptography takes 11 MB, and generating
-        # a key takes a tenth of a second, but most tests never send a token.
+        # The key is loaded only on first use, because importing cryptography takes 11 MB and most tests never
+        # send a token. It is loaded in a thread, because generating a key takes a tenth of a second.
         async with self._key_lock:
             if self._key is None:
                 self._key = await asyncio.to_thread(_load_signing_key, self._directory)

@@ -23,14 +23,13 @@ _RESERVED_HEADERS: Final = frozenset(
 def unwrapped(record: bytes, subscription: str, *, write_metadata: bool) -> tuple[bytes, str]:
     """Return the body and the header lines of one delivery without envelope.
 
-    The body is the message's data. The header lines end with CRLF; without
-    ``write_metadata`` there are no header lines.
+    The body is the message's data. The header lines end with CRLF; without ``write_metadata`` there are none.
 
     Args:
         record: the encoded ``PubsubMessage``.
         subscription: the full name of the subscription.
         write_metadata: whether the message id, publish time, ordering key and attributes are sent as headers.
-            An attribute that is not a valid header is omitted.
+            An attribute is omitted if it is not a valid header, or if another header already has its name.
     """
     message = PubsubMessage.FromString(record)
     if not write_metadata:

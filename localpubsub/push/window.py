@@ -1,14 +1,15 @@
 """Limits how many pushes of one subscription may be open at the same time.
 
 https://cloud.google.com/pubsub/docs/push#push_window: the window starts small, grows exponentially while
-deliveries succeed and shrinks when they fail. Adding one per ack doubles the window in each round trip;
-subtracting one per nack shrinks the window to its minimum in one round trip if all deliveries fail, and still
-lets it grow if most deliveries succeed.
+deliveries succeed and shrinks when they fail. Here each ack adds one to its size, and each nack subtracts
+one. So the window has doubled when as many pushes as it allows have been acknowledged. It quickly shrinks to
+its minimum if all deliveries fail, and still grows if most of them succeed.
 """
 
 from typing import Final
 
-MIN_SIZE: Final = 5  #: Concurrent pushes of a new subscription; the window never shrinks below this number.
+#: The size of a new window, unless its maximum is smaller. Nacks never shrink a window below this size.
+MIN_SIZE: Final = 5
 
 
 class PushWindow:
@@ -25,7 +26,7 @@ class PushWindow:
         self.size = min(MIN_SIZE, maximum)
 
     def record_ack(self, outstanding: int) -> None:
-        """Grow by one if at least half of the window was in use, so that idle subscriptions keep theirs.
+        """Grow by one, up to the maximum, if at least half of the window was in use.
 
         Args:
             outstanding: how many pushes were open when the response arrived, including this one.

@@ -1,8 +1,9 @@
 """Parses the setup file of the option ``--setup``. Pure: text in, values out.
 
-Each entry is a resource in the JSON format of the REST API, written in YAML or JSON, or only its name::
+Each entry is the name of a resource, or a resource in the JSON format of the REST API, written as YAML or
+JSON::
 
-    project: shop              # the project of short names
+    project: shop              # the project of all names without a slash
     topics: [orders, dead-orders]
     subscriptions:
       - name: orders-to-billing
@@ -22,7 +23,7 @@ from localpubsub.errors import CannotStart
 #: The kinds of resources that a file may contain, in the order of their creation.
 COLLECTIONS: Final = ("schemas", "topics", "subscriptions")
 
-#: Fields whose value is a name → the collection of the named resource.
+#: The field of a resource that names another resource → the collection of that other resource.
 _NAME_FIELDS: Final = {
     "topic": "topics",
     "deadLetterTopic": "topics",
@@ -61,7 +62,7 @@ def from_values(values: Mapping[str, Any]) -> list[SetupEntry]:
     """Parse a mapping with the content of a setup file.
 
     Raises:
-        CannotStart: the mapping is invalid; the message has one line for each fault, with its entry.
+        CannotStart: the mapping is invalid; the message has one line for each fault, which names the entry.
     """
     return _entries(dict(values), "setup", {})
 

@@ -1,4 +1,7 @@
-"""Creates the resources of a setup file with the methods that clients call; a second run changes nothing."""
+"""Creates or updates the resources of a setup file, with the same methods that clients call.
+
+A second run with the same file changes nothing.
+"""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -41,7 +44,7 @@ def read(setup: Path | Mapping[str, Any]) -> list[SetupEntry]:
 
 
 async def create_all(entries: Sequence[SetupEntry], services: Services) -> None:
-    """Create the missing resources and update those that differ from their entry.
+    """Create missing resources, and update existing topics and subscriptions to the fields of their entries.
 
     Raises:
         CannotStart: resources cannot be created or updated; the message has one line for each of them.

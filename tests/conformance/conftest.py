@@ -1,4 +1,4 @@
-"""Runs each test on localpubsub and on the official emulator.
+"""Runs each test on localpubsub and on the official emulator, which is Google's Pub/Sub emulator in gcloud.
 
 ``@emulator_differs`` marks a test that the official emulator does not pass, and states what the emulator
 does instead.
@@ -26,7 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Expect the marked differences of the official emulator.
+    """Expect each marked test to fail on the official emulator.
 
     If the emulator passes a marked test, the test fails, because the mark is out of date. A mark has
     ``strict=False`` if the emulator's behaviour depends on the order of concurrent requests.
@@ -56,7 +56,10 @@ def clients(server: PubsubServer) -> Iterator[tuple[PublisherClient, SubscriberC
 
 @pytest.fixture
 def timeout(request: pytest.FixtureRequest, server: PubsubServer) -> float:
-    """Seconds that a test waits for an event; few for a known difference, because the event never comes."""
+    """Seconds that a test waits for an event.
+
+    They are few if the emulator is known to differ, because then the event usually never happens.
+    """
     return (
         2.0
         if server.name == "emulator" and request.node.get_closest_marker("emulator_differs")

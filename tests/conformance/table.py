@@ -2,9 +2,8 @@
 
 The command runs the suite; with ``--junit FILE`` it reads the results of an earlier run (``pytest --junit-xml
 FILE tests/conformance tests/localpubsub``) instead. The docstring of a test begins with the numbers of its
-behaviours ("Behaviours 13, 21 and 26: …"), and its
-``@emulator_differs`` mark states what the official emulator does
-instead.
+behaviours ("Behaviours 13, 21 and 26: …"). The ``@emulator_differs`` mark of a test states what the official
+emulator does instead.
 """
 
 import argparse

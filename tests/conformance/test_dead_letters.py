@@ -1,6 +1,7 @@
 """Tests of dead letters, which are messages whose delivery attempts are exhausted.
 
-The numbers of behaviours refer to the table in localpubsub/README.md.
+The numbers of behaviours refer to the table in localpubsub/README.md. ``emulator_differs`` states what
+Google's official emulator does instead of what a test expects.
 """
 
 import re
@@ -107,7 +108,7 @@ def test_dead_letter_is_lost_if_its_topic_has_no_subscription(pubsub: PubsubClie
 
 @pytest.mark.parametrize("attempts", [1, 4])
 def test_acked_message_is_not_dead_lettered(pubsub: PubsubClient, attempts: int) -> None:
-    """Behaviour 20: a message that is acked after fewer nacks than attempts is not dead-lettered."""
+    """Behaviour 20: a message that is acked before its last attempt is not dead-lettered."""
     topic, dead_letter_topic = pubsub.topic(), pubsub.topic()
     reader = pubsub.subscription(dead_letter_topic)
     policy = DeadLetterPolicy(dead_letter_topic=dead_letter_topic, max_delivery_attempts=5)

@@ -1,6 +1,7 @@
 """Tests of exactly-once delivery, which confirms acks and rejects acks of ended leases.
 
-The numbers of behaviours refer to the table in localpubsub/README.md.
+The numbers of behaviours refer to the table in localpubsub/README.md. ``emulator_differs`` states what
+Google's official emulator does instead of what a test expects.
 """
 
 import threading
@@ -42,7 +43,7 @@ def test_exactly_once_rejects_expired_ack_ids_and_accepts_valid_ones(pubsub: Pub
 
 @pytest.mark.emulator_differs("sends nothing before the first message")
 def test_exactly_once_stream_confirms_acks_and_deadlines(pubsub: PubsubClient) -> None:
-    """Behaviour 29: an exactly-once stream confirms acks and deadlines, and rejects the second ack."""
+    """Behaviour 29: an exactly-once stream confirms acks and deadlines, and rejects repeated acks."""
     topic = pubsub.topic()
     subscription = exactly_once(pubsub, topic)
     pubsub.publish(topic, b"x")

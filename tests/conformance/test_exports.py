@@ -1,6 +1,7 @@
 """Tests of export subscriptions, which write to BigQuery tables and Cloud Storage buckets.
 
-The numbers of behaviours refer to the table in localpubsub/README.md.
+The numbers of behaviours refer to the table in localpubsub/README.md. ``emulator_differs`` states what
+Google's official emulator does instead of what a test expects.
 """
 
 import json
@@ -23,7 +24,7 @@ from google.pubsub_v1.types import (
 from tests.conformance.export_tables import rows, table_of
 from tests.servers.pubsub_client import PubsubClient
 
-#: An invalid configuration that the official emulator accepts.
+#: Makes a test parameter of an invalid configuration that the official emulator accepts.
 ACCEPTED_BY_EMULATOR = partial(
     pytest.param, marks=pytest.mark.emulator_differs("accepts invalid export configurations")
 )
@@ -62,7 +63,7 @@ def test_bigquery_write_metadata_adds_columns(pubsub: PubsubClient) -> None:
 
 
 def _age(pubsub: PubsubClient, text: str) -> float:
-    """Return the seconds since a time, computed by SQLite's date functions."""
+    """Return the seconds since a stored time; SQLite computes them, which shows that it can read the time."""
     assert pubsub.server.warehouse
     with closing(sqlite3.connect(pubsub.server.warehouse)) as database:
         return float(database.execute("SELECT 86400 * (julianday() - julianday(?))", (text,)).fetchone()[0])

@@ -1,6 +1,7 @@
 """Tests of subscriptions with a filter; tests/localpubsub/resources/test_filter.py tests the filter language.
 
-The numbers of behaviours refer to the table in localpubsub/README.md.
+The numbers of behaviours refer to the table in localpubsub/README.md. ``emulator_differs`` states what
+Google's official emulator does instead of what a test expects.
 """
 
 import pytest

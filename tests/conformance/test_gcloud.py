@@ -1,8 +1,9 @@
 """Tests with the unmodified ``gcloud pubsub`` and ``CLOUDSDK_API_ENDPOINT_OVERRIDES_PUBSUB``.
 
-Each call takes a second or more, so each test makes several calls.
+A call of gcloud takes a second or more, so there are few tests, and each checks several commands.
 
-The numbers of behaviours refer to the table in localpubsub/README.md.
+The numbers of behaviours refer to the table in localpubsub/README.md. ``emulator_differs`` states what
+Google's official emulator does instead of what a test expects.
 """
 
 import base64

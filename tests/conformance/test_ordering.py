@@ -1,6 +1,7 @@
 """Tests of ordering keys on pull, stream and push: one message of each key is outstanding at a time.
 
-The numbers of behaviours refer to the table in localpubsub/README.md.
+The numbers of behaviours refer to the table in localpubsub/README.md. ``emulator_differs`` states what
+Google's official emulator does instead of what a test expects.
 """
 
 import threading
@@ -20,7 +21,7 @@ from tests.servers.waiting import MAX_WAIT_SECONDS
 
 
 def publish(pubsub: PubsubClient, topic: str, *names: str) -> None:
-    """Publish a message for each name; its first letter is its ordering key, "-" means no key.
+    """Publish a message for each name; the first character is the ordering key, and "-" means no key.
 
     Consecutive names with the same key are published in one request.
     """

@@ -1,6 +1,7 @@
 """Tests of IAM policies, and of dead-lettering without the service agent's permissions.
 
-The numbers of behaviours refer to the table in localpubsub/README.md.
+The numbers of behaviours refer to the table in localpubsub/README.md. ``emulator_differs`` states what
+Google's official emulator does instead of what a test expects.
 """
 
 from collections.abc import Iterator
@@ -45,7 +46,7 @@ def test_iam_permissions_are_all_granted(pubsub: PubsubClient) -> None:
 
 @pytest.fixture
 def unprivileged(pubsub: PubsubClient) -> Iterator[PubsubClient]:
-    """A Pub/Sub server whose service agent lacks its roles."""
+    """Clients of localpubsub with a service agent without roles, or of the emulator, which has no roles."""
     if pubsub.server.name == "emulator":
         yield pubsub
         return
@@ -55,7 +56,7 @@ def unprivileged(pubsub: PubsubClient) -> Iterator[PubsubClient]:
 
 @pytest.mark.emulator_differs("has no option for missing permissions and always dead-letters")
 def test_without_service_agent_permissions_nothing_is_dead_lettered(unprivileged: PubsubClient) -> None:
-    """Behaviour 22: a message is still redelivered, as its first attempt, after more nacks than attempts."""
+    """Behaviour 22: after seven nacks, with five attempts allowed, a message is redelivered as attempt 1."""
     topic, dead_letter_topic = unprivileged.topic(), unprivileged.topic()
     reader = unprivileged.subscription(dead_letter_topic)
     policy = DeadLetterPolicy(dead_letter_topic=dead_letter_topic, max_delivery_attempts=5)

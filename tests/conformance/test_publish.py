@@ -1,6 +1,7 @@
 """Tests of publishing: accepted and rejected messages, and the returned ids.
 
-The numbers of behaviours refer to the table in localpubsub/README.md.
+The numbers of behaviours refer to the table in localpubsub/README.md. ``emulator_differs`` states what
+Google's official emulator does instead of what a test expects.
 """
 
 import pytest

@@ -1,6 +1,7 @@
 """Tests of pull and StreamingPull: leases, ack deadlines, attempts and flow control.
 
-The numbers of behaviours refer to the table in localpubsub/README.md.
+The numbers of behaviours refer to the table in localpubsub/README.md. ``emulator_differs`` states what
+Google's official emulator does instead of what a test expects.
 """
 
 import threading

@@ -1,6 +1,7 @@
 """Tests of pushes: body, headers, acks and nacks, window, backoff and deadlines.
 
-The numbers of behaviours refer to the table in localpubsub/README.md.
+The numbers of behaviours refer to the table in localpubsub/README.md. ``emulator_differs`` states what
+Google's official emulator does instead of what a test expects.
 """
 
 import json
@@ -161,7 +162,7 @@ def test_push_with_another_status_is_nacked(
 
 
 def test_push_to_a_refused_connection_is_nacked(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
-    """Behaviour 12: a message that cannot be delivered waits until its endpoint is reachable."""
+    """Behaviour 12: a message that cannot be delivered waits until the subscription has another endpoint."""
     topic = pubsub.topic()
     unreachable = PushConfig(push_endpoint="http://127.0.0.1:9/unreachable")
     subscription = pubsub.subscription(topic, push_config=unreachable)
@@ -210,7 +211,7 @@ def test_push_window_opens_many_pushes_at_the_same_time(pubsub: PubsubClient, en
         max_open = max(max_open, len(open_pushes))
         if max_open >= 40:
             enough.set()
-        enough.wait(0.5)  # Responses enlarge the window, so each push must end at some time.
+        enough.wait(0.5)  # The window grows only with responses, so no push may wait forever.
         open_pushes.discard(push.message_id)
         return 204
 
@@ -221,7 +222,7 @@ def test_push_window_opens_many_pushes_at_the_same_time(pubsub: PubsubClient, en
     assert max_open >= 40
 
 
-# Not strict: which of the two endpoints the emulator serves first depends on the order of its requests.
+# Not strict: the emulator passes or fails depending on which of the two endpoints it serves first.
 @pytest.mark.emulator_differs("does not pause", strict=False)
 def test_push_backoff_pauses_one_subscription(
     pubsub: PubsubClient, endpoint: PushEndpoint, other_endpoint: PushEndpoint
@@ -233,7 +234,7 @@ def test_push_backoff_pauses_one_subscription(
     pubsub.subscription(topic, push_config=push_to(other_endpoint))
     pubsub.publish(topic, *[b"x"] * 40)
     other_endpoint.wait_for(40)
-    # All first attempts take at least 6 s, because at most five pushes are sent between two pauses.
+    # Forty first attempts take at least 6 s, because at most five pushes are sent between two pauses.
     assert len({push.message_id for push in endpoint.pushes}) < 40
     nacked = [push.at for push in endpoint.wait_for(20)]
     *_, second_longest, _ = sorted(after - before for before, after in pairwise(nacked))

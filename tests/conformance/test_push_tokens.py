@@ -1,6 +1,7 @@
 """Tests of the OIDC tokens of push requests, which google-auth verifies.
 
-The numbers of behaviours refer to the table in localpubsub/README.md.
+The numbers of behaviours refer to the table in localpubsub/README.md. ``emulator_differs`` states what
+Google's official emulator does instead of what a test expects.
 """
 
 import time
@@ -43,7 +44,7 @@ def pushed_token(pubsub: PubsubClient, endpoint: PushEndpoint, audience: str = "
 
 
 def test_push_token_is_verified_by_google_auth(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
-    """Behaviour 17: the published certificate verifies a token, which has the claims of Google's tokens."""
+    """Behaviour 17: the published certificate verifies the token, and its claims are those of Google's."""
     token = pushed_token(pubsub, endpoint, "https://worker.example")
     claims = verify(token, pubsub, "https://worker.example")
     assert (claims["iss"], claims["aud"]) == ("https://accounts.google.com", "https://worker.example")

@@ -1,6 +1,7 @@
 """Tests of topics and subscriptions that are created, updated, listed, deleted or rejected.
 
-The numbers of behaviours refer to the table in localpubsub/README.md.
+The numbers of behaviours refer to the table in localpubsub/README.md. ``emulator_differs`` states what
+Google's official emulator does instead of what a test expects.
 """
 
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from google.pubsub_v1.types import (
 
 from tests.servers.pubsub_client import PROJECT, PubsubClient
 
-#: An invalid push endpoint that the official emulator accepts.
+#: Makes a test parameter of an invalid push endpoint that the official emulator accepts.
 ACCEPTED_BY_EMULATOR = partial(
     pytest.param, marks=pytest.mark.emulator_differs("accepts invalid push endpoints")
 )
@@ -157,7 +158,7 @@ def test_ack_deadline_within_bounds_is_accepted(pubsub: PubsubClient, deadline: 
 def test_ack_deadline_out_of_bounds_is_rejected_with_invalid_argument(
     pubsub: PubsubClient, deadline: int
 ) -> None:
-    """Behaviour 8: a subscription with an ack deadline of 9 or 601 seconds is not created."""
+    """Behaviour 8: a subscription with an ack deadline of -1, 9 or 601 seconds is not created."""
     name, topic = pubsub.name("subscriptions"), pubsub.topic()
     with pytest.raises(InvalidArgument):
         pubsub.subscriber.create_subscription(
@@ -218,13 +219,13 @@ def test_retry_policy_out_of_bounds_is_rejected_with_invalid_argument(
 
 
 def update(pubsub: PubsubClient, changed: Subscription, *paths: str) -> Subscription:
-    """Update the fields ``paths`` to those of ``changed``; return the subscription."""
+    """Update the fields ``paths`` to their values in ``changed``; return the subscription."""
     request = UpdateSubscriptionRequest(subscription=changed, update_mask={"paths": paths})
     return pubsub.subscriber.update_subscription(request)
 
 
 def test_update_changes_only_the_fields_of_its_mask(pubsub: PubsubClient) -> None:
-    """Behaviour 10: fields outside the mask keep their values, even if the request has others."""
+    """Behaviour 10: fields outside the mask keep their values, even if the request changes them."""
     made = pubsub.created(pubsub.topic(), labels={"team": "one"})
     changed = Subscription(name=made.name, topic=made.topic, ack_deadline_seconds=60, labels={"team": "two"})
     updated = update(pubsub, changed, "ack_deadline_seconds")

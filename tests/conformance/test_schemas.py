@@ -1,4 +1,7 @@
-"""Tests of SchemaService: schemas, their revisions, and the validation of messages."""
+"""Tests of SchemaService: schemas, their revisions, and the validation of messages.
+
+``emulator_differs`` states what Google's official emulator does instead of what a test expects.
+"""
 
 import pytest
 from google.api_core.exceptions import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound

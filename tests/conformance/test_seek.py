@@ -1,6 +1,7 @@
 """Tests of seeks, snapshots and retained messages, and of detached subscriptions.
 
-The numbers of behaviours refer to the table in localpubsub/README.md.
+The numbers of behaviours refer to the table in localpubsub/README.md. ``emulator_differs`` states what
+Google's official emulator does instead of what a test expects.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -17,7 +18,10 @@ CLOCK_STEP = timedelta(milliseconds=3)  #: This time is longer than the step of 
 
 
 def now() -> datetime:
-    """Return a time between the previous and the next call, even for a clock with millisecond steps."""
+    """Return a time after all earlier requests and before all later ones.
+
+    This is so even if the server's clock has millisecond steps.
+    """
     start = datetime.now(UTC)
     while datetime.now(UTC) - start < 2 * CLOCK_STEP:
         continue
@@ -53,7 +57,7 @@ def test_seek_to_the_future_acknowledges_everything(pubsub: PubsubClient) -> Non
 
 
 def test_seek_to_the_past_redelivers_retained_messages(pubsub: PubsubClient) -> None:
-    """Behaviour 28: with retain_acked_messages, a seek redelivers acked messages from that time on."""
+    """Behaviour 28: with retain_acked_messages, a seek also redelivers acked messages after its time."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic, retain_acked_messages=True)
     pubsub.publish(topic, b"before")
@@ -130,7 +134,7 @@ def test_snapshot_retains_unacked_and_later_messages(pubsub: PubsubClient) -> No
 
 
 def test_snapshot_can_be_used_by_another_subscription_of_its_topic(pubsub: PubsubClient) -> None:
-    """Behaviour 28: a snapshot works for each subscription of its topic, and fails for other topics."""
+    """Behaviour 28: a snapshot can be used by every subscription of its topic, but by no other."""
     topic = pubsub.topic()
     first, second = pubsub.subscription(topic), pubsub.subscription(topic)
     pubsub.publish(topic, b"x")
@@ -226,7 +230,7 @@ def test_detached_subscription_receives_no_pushes(pubsub: PubsubClient, endpoint
 
 @pytest.mark.emulator_differs("does not offer DetachSubscription")
 def test_calls_on_a_detached_subscription_fail_with_failed_precondition(pubsub: PubsubClient) -> None:
-    """Behaviour 30: a detached subscription is marked, and pull, ack and seek fail."""
+    """Behaviour 30: a detached subscription has ``detached`` set, and pull, ack and seek fail."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic)
     pubsub.publish(topic, b"x")

@@ -1,6 +1,7 @@
 """Tests of topics with a schema, and of the messages that they accept.
 
-The numbers of behaviours refer to the table in localpubsub/README.md.
+The numbers of behaviours refer to the table in localpubsub/README.md. ``emulator_differs`` states what
+Google's official emulator does instead of what a test expects.
 """
 
 from io import BytesIO
@@ -70,7 +71,7 @@ def test_message_has_the_schema_attributes(schemas: SchemaServiceClient, pubsub:
 def test_message_may_match_any_allowed_schema_revision(
     schemas: SchemaServiceClient, pubsub: PubsubClient
 ) -> None:
-    """A message may match any revision, or only those in the range of the topic's settings."""
+    """A message may match any revision, unless the topic's settings limit the range of revisions."""
     first = created(schemas, pubsub)
     topic = topic_of(pubsub, first)
     subscription = pubsub.subscription(topic)

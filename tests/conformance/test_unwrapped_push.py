@@ -1,6 +1,7 @@
 """Tests of pushes without the JSON envelope: https://cloud.google.com/pubsub/docs/payload-unwrapping.
 
-The numbers of behaviours refer to the table in localpubsub/README.md.
+The numbers of behaviours refer to the table in localpubsub/README.md. ``emulator_differs`` states what
+Google's official emulator does instead of what a test expects.
 """
 
 import re
@@ -32,7 +33,7 @@ def test_unwrapped_push_body_is_the_data(pubsub: PubsubClient, endpoint: PushEnd
 
 @pytest.mark.emulator_differs("sends the envelope")
 def test_unwrapped_push_sends_metadata_as_headers(pubsub: PubsubClient, endpoint: PushEndpoint) -> None:
-    """Behaviour 18: write_metadata sends x-goog-pubsub-* headers and the attributes as headers."""
+    """Behaviour 18: write_metadata adds x-goog-pubsub-* headers, and attributes that are valid headers."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic, push_config=unwrapped(endpoint, write_metadata=True))
     attributes = {"key": "value", "Content-Type": "text/csv", "no header": "x", "lines": "a\r\nevil: b"}

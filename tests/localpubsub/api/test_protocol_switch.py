@@ -34,7 +34,7 @@ def test_grpc_works_through_the_http_port(server: localpubsub.RunningServer) -> 
 
 @pytest.mark.parametrize("cut", [1, 3, 4, 14])
 def test_http_request_may_arrive_in_pieces(server: localpubsub.RunningServer, cut: int) -> None:
-    """An HTTP request is recognized even if the first piece could also begin HTTP/2 ("P" of PRI and PUT)."""
+    """An HTTP request is recognized even if its first piece ("P") could also begin HTTP/2 ("PRI")."""
     host, _, port = address(server).partition(":")
     request = b"PUT /v1/projects/p/topics/pieces HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     with socket.create_connection((host, int(port)), timeout=120) as connection:

@@ -62,6 +62,8 @@ def rest() -> Iterator[RestConnection]:
         connection.close()
 
 
+#: The id of the test → method, path and body of the request, and the HTTP status, the code and a part of the
+#: message of its error.
 INVALID_REQUESTS: dict[str, tuple[str, str, Json, tuple[int, str, str]]] = {
     "path": ("GET", "/v1/projects/p/nonsense", None, (404, "NOT_FOUND", "No method of Pub/Sub has the path")),
     "line feed": ("GET", "/v1/%0A", None, (404, "NOT_FOUND", "No method")),
@@ -143,7 +145,7 @@ def test_update_mask_may_be_camel_case_or_snake_case(rest: RestConnection) -> No
 
 @pytest.mark.parametrize("value", ["one", {"one": 1}, 1])
 def test_query_parameter_is_appended_to_a_list_only(rest: RestConnection, value: Json) -> None:
-    """If the body has another value than a list for the field of a query parameter, it is rejected."""
+    """A query parameter for a list is rejected if the body has a value for it that is not a list."""
     status, response = rest.send("POST", f"{SUBSCRIPTION}:acknowledge?ackIds=two", {"ackIds": value})
     assert (status, response["error"]["status"]) == (400, "INVALID_ARGUMENT")
     assert response["error"]["message"] == "Invalid JSON payload received. 'ackIds' must be a list."

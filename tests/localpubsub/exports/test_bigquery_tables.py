@@ -37,7 +37,7 @@ def record(data: bytes, message_id: int = MESSAGE_ID, **attributes: str) -> byte
 
 
 def select(file: Path, query: str = 'SELECT * FROM "d.t"') -> list[dict[str, Any]]:
-    """Return rows, read by another connection while the file may be written."""
+    """Return rows, read through a separate connection, as another program would read them."""
     with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
         database.row_factory = sqlite3.Row
         return [dict(row) for row in database.execute(query)]
@@ -68,7 +68,7 @@ def test_existing_table_keeps_its_columns(tmp_path: Path) -> None:
 
 
 def test_table_created_from_messages_gets_a_column_per_new_field(tmp_path: Path) -> None:
-    """A new field adds a column without type to such a table, even after a restart."""
+    """A table created from messages gets a column without type for a new field, even after a restart."""
     for data in (b'{"a": 1}', b'{"A": "x", "b": [1]}'):
         tables = BigQueryTables(tmp_path / "w.db", create_tables=True)
         assert tables.write(plan(), [record(data)]) == [""]

@@ -46,7 +46,7 @@ def state(pubsub: PubsubClient, subscription: str) -> tuple[int, int]:
 
 
 def wait_until_leased(pubsub: PubsubClient) -> None:
-    """Wait until exports have leased all messages, because a stop finishes only leased messages."""
+    """Wait until exports have leased all messages, because a stopping server writes only leased messages."""
 
     def leased() -> bool:
         with urllib.request.urlopen(f"{pubsub.server.http_url}/state.json") as response:  # noqa: S310 - local server
@@ -93,7 +93,7 @@ def test_state_is_permission_denied_while_the_tables_cannot_be_opened(tmp_path: 
 
 
 def test_rejected_row_does_not_block_other_rows(tmp_path: Path) -> None:
-    """A message that is no row is retried without a dead-letter topic, while other messages are written."""
+    """Without a dead-letter topic, an invalid message is retried while other messages are written."""
     with running_localpubsub(data=tmp_path) as pubsub:
         topic = pubsub.topic()
         pubsub.subscription(topic, bigquery_config=BigQueryConfig(table="p.d.t", use_table_schema=True))

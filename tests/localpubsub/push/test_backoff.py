@@ -18,7 +18,7 @@ def test_push_backoff_doubles_from_100_ms_to_60_s_on_nacks_alone() -> None:
 
 
 def test_push_backoff_counts_a_burst_of_nacks_once() -> None:
-    """A thousand nacks of pushes that were open together cause the first pause, not the thousandth."""
+    """A thousand nacks of pushes that were open at the same time cause one pause, of the shortest length."""
     backoff = PushBackoff()
     for nack in range(1000):
         backoff.record_nack(NOW, NOW + 1 + nack / 10_000)

@@ -46,10 +46,10 @@ def test_token_is_reused_for_many_pushes() -> None:
 
 
 class SteppingClock(Clock):
-    """A clock that moves only while a timer waits for a time less than ten seconds away.
+    """A clock that is moved only by timers that end within ten seconds, by at most 0.1 s for each check.
 
-    Each check by a timer moves the clock by at most 0.1 s. The clock stands still during a push, even if the
-    push takes long on a busy machine.
+    It stands still during a push. So the pauses between pushes can be measured exactly, even on a busy
+    machine.
     """
 
     def __init__(self) -> None:
@@ -69,9 +69,10 @@ class SteppingClock(Clock):
 
 
 async def pauses_after_nacks(endpoint: PushEndpoint, count: int, minimum: int, maximum: int) -> list[float]:
-    """Push one message to an endpoint that nacks it; return the server's seconds between its pushes.
+    """Push one message to an endpoint that nacks it; return the pauses between the pushes.
 
-    The backoffs ``minimum`` and ``maximum`` of the retry policy are in milliseconds.
+    The pauses are in seconds of the server's clock. The backoffs ``minimum`` and ``maximum`` of the retry
+    policy are in milliseconds.
     """
     clock = SteppingClock()
     times: list[float] = []

@@ -47,7 +47,7 @@ def test_response_without_length_ends_with_the_connection() -> None:
     "wire", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"]
 )
 def test_incomplete_response_is_not_accepted(wire: bytes) -> None:
-    """A response is not accepted if the connection closes before its end."""
+    """A response is not accepted if the connection closes before the end of the response."""
     response = HttpResponse()
     assert not response.feed(wire)
     assert not response.close()

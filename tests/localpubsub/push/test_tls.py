@@ -71,7 +71,7 @@ def serving_tls(certificate: Path, key: Path) -> Iterator[PushEndpoint]:
 
 
 def test_tls_endpoint_with_trusted_certificate_receives_pushes(tmp_path: Path) -> None:
-    """With --ca-file a hundred messages are pushed to an endpoint whose certificate that file contains."""
+    """A hundred messages are pushed to an endpoint whose certificate is in the file of --ca-file."""
     certificate, key = self_signed(tmp_path)
     with (
         serving_tls(certificate, key) as endpoint,

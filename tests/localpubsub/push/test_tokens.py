@@ -57,7 +57,7 @@ def test_token_is_reused_until_shortly_before_it_expires() -> None:
 
 
 def test_token_is_verified_by_the_published_certificate() -> None:
-    """The certificate that is published under the token's key id has the key that signed the token."""
+    """The certificate that is published under the key id of a token verifies this token."""
 
     async def scenario() -> tuple[str, dict[str, str]]:
         tokens = Tokens(None, Clock())

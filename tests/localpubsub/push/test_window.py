@@ -9,7 +9,10 @@ def test_window_starts_with_a_single_digit_size() -> None:
 
 
 def test_window_doubles_each_round_trip_up_to_its_maximum() -> None:
-    """Once as many pushes as the window holds are acknowledged, it has doubled; it stops at its maximum."""
+    """When as many pushes as the window allows have been acknowledged, the window has doubled.
+
+    It stops growing at its maximum.
+    """
     window = PushWindow(1000)
     sizes = [window.size]
     for _ in range(10):
@@ -31,7 +34,7 @@ def test_window_grows_when_most_pushes_are_acknowledged() -> None:
 
 
 def test_window_shrinks_on_nacks_to_its_minimum() -> None:
-    """Nacks never shrink the window to zero, because then no push would reach a recovered endpoint."""
+    """Nacks never shrink the window to zero: at zero, no push would ever reach a recovered endpoint."""
     window = PushWindow(1000)
     for _ in range(400):
         window.record_ack(window.size)
