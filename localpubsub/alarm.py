@@ -16,7 +16,7 @@ async def wait(event: asyncio.Event, clock: Clock, until: float | None) -> None:
     """Return once ``event`` is set or the clock has reached ``until``, in seconds since the epoch."""
     while until is None or clock.now() < until:
         timeout = None if until is None else clock.real_seconds_until(until)
-        with suppress(TimeoutError):  # uvloop's timers may end up to 1 ms too early
+        with suppress(TimeoutError):  # the loop waits again, because uvloop's timers may end 1 ms too early
             async with asyncio.timeout(timeout):
                 await event.wait()
                 return
@@ -54,6 +54,6 @@ class Alarm:
         when = self._when
         self.cancel()
         if self._clock.now() < when:
-            self.set(when)  # uvloop's timers may end up to 1 ms too early
+            self.set(when)  # uvloop's timers may end 1 ms too early
         else:
             self._callback()

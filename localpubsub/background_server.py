@@ -22,9 +22,8 @@ class RunningServer:
     """
 
     host: str  #: The gRPC address "127.0.0.1:PORT", which is the value for PUBSUB_EMULATOR_HOST.
-    certs_url: (
-        str  #: URL of the certificates of push tokens, for google-auth's ``verify_token(certs_url=...)``.
-    )
+    #: URL of the certificates of push tokens, for google-auth's ``verify_token(certs_url=...)``.
+    certs_url: str
     http_url: str  #: "http://127.0.0.1:PORT", the URL of the REST API and the state page.
     data: Path | None  #: The data directory; None with the option ``ephemeral``.
     warehouse: Path  #: The SQLite file that BigQuery subscriptions write.

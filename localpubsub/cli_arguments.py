@@ -5,9 +5,10 @@ import os
 
 
 class HelpFormatter(argparse.HelpFormatter):
-    """Formats the help as wide as the terminal.
+    """Formats the help as wide as the terminal, without an import of shutil.
 
-    argparse's default formatter imports shutil, which imports every compression module.
+    argparse's default formatter finds the width with shutil, which imports every compression module and so
+    takes time and memory at every start.
     """
 
     def __init__(self, prog: str) -> None:

@@ -5,9 +5,10 @@
 The gate does what Cloud Run does before a request reaches the container
 (https://cloud.google.com/run/docs/troubleshooting#unauthorized-client,
 https://cloud.google.com/run/docs/about-instance-autoscaling). It responds with 403 to a request without a
-token, with 401 to an invalid token, with 403 to a caller without the permission to invoke the service, and
-with 429 when every instance is full. Bodies of requests and responses are streamed. Cold starts and the few
-seconds for which Cloud Run queues a request for a new instance are not imitated.
+token, with 401 to an invalid token, with 403 to a caller without the permission to invoke the service, with
+429 when every instance is full, and with 503 if the container does not respond. Bodies of requests and
+responses are streamed. Cold starts and the few seconds for which Cloud Run queues a request for a new
+instance are not imitated.
 """
 
 import argparse
@@ -42,7 +43,7 @@ class GateOptions:
 
     to: str  #: URL of the server to forward to; path and query of each request are appended unchanged.
     audience: str  #: The required claim ``aud`` of the tokens.
-    #: The only service account (email) that may invoke the server; empty if every valid token may.
+    #: The only service account (email) that may invoke the server; empty if every account may.
     service_account: str = ""
     certs_url: str = CERTIFICATES  #: URL of the signer's certificates, ``{kid: PEM certificate}``.
     max_instances: int = 1  #: Maximum number of instances of the server; at least 1.

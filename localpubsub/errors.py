@@ -1,6 +1,6 @@
 """Defines the errors that localpubsub raises on purpose.
 
-The tree names, after each error, who can fix its cause::
+The tree shows who can fix the cause of each error, and explains the kinds of RequestRejected::
 
     LocalPubsubError
     ├── RequestRejected      the caller, who gets a gRPC status with an explanation
@@ -114,7 +114,7 @@ class ExportBlocked(LocalPubsubError):
 
 
 class StoreFailure(LocalPubsubError):
-    """SQLite could not read, or could not write a transaction; then it has written no part of it.
+    """SQLite could not read or write; no part of the transaction that it could not write is in the file.
 
     Attributes:
         code: name of the gRPC status code; RESOURCE_EXHAUSTED if the disk is full, otherwise INTERNAL.

@@ -29,7 +29,8 @@ class Options:
     create_tables: bool = True  #: Create missing tables and buckets of export subscriptions.
     #: Confirm a change only when it survives a power failure; by default it survives a crash of the process.
     fsync: bool = False
-    ca_file: Path | None = None  #: PEM file of certificate authorities to trust in addition.
+    #: PEM file of further certificate authorities to trust for https:// push endpoints.
+    ca_file: Path | None = None
     time_scale: float = 1.0  #: Seconds of server time per second of real time; above 0.
     chaos: str = ""  #: Faults to inject; ChaosOptions.parse in broker/chaos.py describes the syntax.
     log_level: str = "info"  #: Lowest level to log, one of LOG_LEVELS.

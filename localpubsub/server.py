@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 #: Maximum number of seconds that open pushes and calls get to finish when the server stops.
 GRACE_SECONDS: Final = 0.5
 
-#: Maximum time scale. With it a day takes 1.5 s, and 1 ms, the resolution of an event loop's timers, is a
-#: minute.
+#: Maximum time scale. With it a day of the server's time takes 1.5 s, and a timer may be wrong by a minute of
+#: the server's time, because the event loop's timers have a resolution of 1 ms.
 MAX_TIME_SCALE: Final = 60_000.0
 
 _GRPC_OPTIONS: Final = (
@@ -111,7 +111,7 @@ class Server:
 
     async def _start(self, closing: AsyncExitStack) -> None:
         options = self.options
-        # Check the gRPC port first, because this error for a port in use is plainer than gRPC's error.
+        # Check the gRPC port first, because the error of _listen for a port in use is plainer than gRPC's.
         _listen(options.host, options.port, "--port").close()
         setup = _read_setup(options.setup) if options.setup is not None else None
         directory = None
@@ -161,8 +161,8 @@ class Server:
         closing.push_async_callback(server.stop, GRACE_SECONDS)
 
 
-# The next functions import modules that few servers need. This keeps the memory of a new server below a
-# quarter of the official emulator's.
+# The next functions import modules only when they are called, because few servers need these modules. So a
+# new server takes less than a quarter of the official emulator's memory.
 
 
 def _read_setup(setup: Path | Mapping[str, Any]) -> Callable[[Services], Awaitable[None]]:

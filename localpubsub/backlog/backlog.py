@@ -42,14 +42,15 @@ NEXT: Final[dict[tuple[MessageState, MessageEvent], MessageState]] = {
     (WAITING, "delivered"): OUTSTANDING,
     (WAITING, "retention passed"): EXPIRED,
     (OUTSTANDING, "acknowledged"): ACKNOWLEDGED,
-    (OUTSTANDING, "nacked"): WAITING,  # by an ack deadline of 0 or an error response to a push
+    (OUTSTANDING, "nacked"): WAITING,  # for example by an ack deadline of 0 or an error response to a push
     (OUTSTANDING, "deadline passed"): WAITING,
     (OUTSTANDING, "attempts exhausted"): DEAD_LETTERED,  # the final attempt has failed
-    (OUTSTANDING, "delivery cancelled"): WAITING,  # the message was never sent, so this was no attempt
+    (OUTSTANDING, "delivery cancelled"): WAITING,  # this is not counted as an attempt
 }
 
-#: Number of stale entries that the heap of deadlines may contain before it is rebuilt. A stale entry is the
-#: deadline of a lease that has ended; without a rebuild it would stay for up to ten minutes.
+#: To save memory, the heap of deadlines is rebuilt without its stale entries if they outnumber the current
+#: leases by more than this number. A stale entry is the deadline of a lease that has ended or was given
+#: another deadline; without a rebuild the entry would stay until its time has come, for up to ten minutes.
 _MAX_STALE_DEADLINES: Final = 1024
 
 
@@ -88,10 +89,10 @@ class Backlog:
             self._new.append(message_id)
 
     def load(self, message_id: int, attempts: int) -> None:
-        """Add a message after a restart, oldest first, with the number of its deliveries before the restart.
+        """Add a message after a restart, with the number of its deliveries before; add the oldest one first.
 
         A message that was delivered before gets a lease whose deadline has passed. ``expire_leases`` then
-        ends it as a failed attempt, and dead-letters the message if that was the final attempt.
+        ends this lease as a failed attempt, and dead-letters the message if that was the final attempt.
         """
         if not attempts:
             self._new.append(message_id)
@@ -107,12 +108,12 @@ class Backlog:
         self._attempts.update(attempts)
 
     def attempts(self, message_ids: Iterable[int]) -> dict[int, int]:
-        """Return message id → number of deliveries, without the messages that were never delivered."""
+        """Return the number of deliveries by message id, without the messages that were never delivered."""
         counts = self._attempts
         return {message_id: counts[message_id] for message_id in message_ids if message_id in counts}
 
     def restore(self, message_id: int, attempts: int, not_before: float) -> None:
-        """Add a removed message again, because the store could not write its removal.
+        """Add a removed message again, because its removal was not written, or it could not be dead-lettered.
 
         Args:
             message_id: id of the message.
@@ -172,7 +173,9 @@ class Backlog:
         return self._end(lease, "nacked", now)
 
     def cancel_delivery(self, lease: Lease, now: float, delay: float = 0.0) -> MessageState | None:
-        """Undo a delivery that was never sent: the message is next in the queue, or ready after ``delay``.
+        """Undo a delivery, so that it is not counted as an attempt.
+
+        The message is then the next in the queue, or ready after ``delay`` seconds.
 
         Returns:
             The new state, or None if the lease had already ended.

@@ -30,7 +30,7 @@ def dead_letter(record: bytes, subscription: str, attempts: int, error: str = ""
         record: the original message, encoded.
         subscription: full name of the subscription that could not deliver the message.
         attempts: number of its deliveries by that subscription.
-        error: reason for which an export subscription could not write the message, or empty
+        error: why an export subscription could not write the message, or empty
             (https://cloud.google.com/pubsub/docs/create-bigquery-subscription#handle_message_failures).
     """
     message = PubsubMessage.FromString(record)

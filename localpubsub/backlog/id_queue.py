@@ -4,7 +4,8 @@ from array import array
 from collections.abc import Iterable
 from typing import Final
 
-#: Minimum number of taken entries at the front of the array for which it is compacted.
+#: Taken ids are deleted from the front of the array only when there are more than this number, because every
+#: deletion moves all ids behind them.
 _MIN_COMPACTED: Final = 4096
 
 

@@ -10,7 +10,7 @@ class LeaseHolder(Protocol):
     """The consumer to which a message was leased."""
 
     def lease_ended(self, lease: "Lease") -> None:
-        """React to the end of a lease by an ack, a nack, a seek, its deadline or a cancelled delivery."""
+        """React when an ack, a nack, a seek, the passed deadline or a cancellation has ended a lease."""
 
 
 @dataclass(slots=True, eq=False)
@@ -22,7 +22,7 @@ class Lease:
     delivered_at: float  #: Seconds since the epoch.
     deadline: float  #: Seconds since the epoch; ``modify_deadline`` moves it.
     holder: LeaseHolder | None = None  #: Consumer to notify when the lease ends.
-    #: Reason for which an export subscription could not write the message; it is added to the dead letter.
+    #: Why an export subscription could not write the message; this text is added to the dead letter.
     export_error: str = ""
     #: Whether fault injection makes this attempt the final one, regardless of max_delivery_attempts.
     final_attempt: bool = False

@@ -4,8 +4,8 @@ A message is kept as its encoded ``PubsubMessage``, called its *record*. Pull re
 and push makes the body of the request from it.
 
 A message id is the publish time in microseconds since 1970, or the previous id plus one if that is higher. So
-ids rise in the order of publishing, the age of a message follows from its id, and a million waiting messages
-are a million integers.
+ids rise in the order of publishing, the age of a message follows from its id, and of a waiting message only
+the id must be in memory.
 """
 
 import time
@@ -43,7 +43,7 @@ def oldest_retained_id(now: float, retention: float) -> int:
 def encode_with_id(message: PubsubMessagePb, message_id: int) -> bytes:
     """Set a message's id and publish time, and return its record.
 
-    The publish time is truncated to milliseconds, as by the real service.
+    The publish time is truncated to milliseconds, as the real service does.
     """
     message.message_id = str(message_id)
     seconds, micros = divmod(message_id, MICROSECONDS)
@@ -55,9 +55,9 @@ def encode_with_id(message: PubsubMessagePb, message_id: int) -> bytes:
 
 
 def rfc3339(timestamp: TimestampPb) -> str:
-    """Return date and time without a zone, and with milliseconds unless they are 0.
+    """Return date and time without a zone, for example ``2026-11-22T06:00:03.120``.
 
-    An example is ``2026-11-22T06:00:03.120``. Pub/Sub sends times in protobuf's JSON format
+    Milliseconds of 0 are left out, as in protobuf's JSON format, in which Pub/Sub sends times
     (https://protobuf.dev/programming-guides/json/).
     """
     text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(timestamp.seconds))

@@ -2,9 +2,9 @@
 
 https://cloud.google.com/pubsub/docs/ordering. A key is *active* while one of its messages is ready,
 outstanding, or waits for its next attempt; that message is called *leading*. Later messages of an active key
-are blocked until the leading message is acknowledged or dead-lettered. To save memory,
-only active keys have an entry in a dict; a message that was never delivered takes its id and a hash of its
-key (see ``key_number``).
+are blocked until the leading message is acknowledged, dead-lettered or dropped after its retention. To save
+memory, only active keys have an entry in a dict. A message that was never delivered takes only its id and a
+hash of its key (see ``key_number``).
 """
 
 from collections.abc import Iterable
@@ -26,8 +26,8 @@ from localpubsub.backlog.message import oldest_retained_id
 #: Maximum number of messages made ready ahead of their delivery. It is enough for all pushes of one
 #: subscription that are open at the same time, which by default are at most 1,000.
 _MAX_READY: Final = 1024
-#: Maximum number of new messages examined in one step, so that a million messages blocked behind one key do
-#: not block the event loop.
+#: Maximum number of new messages examined in one step, so that the event loop soon continues even if a
+#: million messages are blocked behind one key.
 _MAX_EXAMINED: Final = 2048
 
 
@@ -45,7 +45,7 @@ def key_number(key: str) -> int:
 class OrderedBacklog(Backlog):
     """A Backlog that delivers the messages of one ordering key in order.
 
-    ``add_ordering_keys`` must be called with the keys of messages before ``enqueue`` or ``load`` adds them.
+    ``add_ordering_keys`` must be called with the keys of messages before they are enqueued or loaded.
     """
 
     ordered = True
@@ -73,7 +73,7 @@ class OrderedBacklog(Backlog):
                 self._activate(message_id, key)
 
     def ready(self, now: float) -> int:
-        """Return how many of the messages examined so far can be delivered at ``now``."""
+        """Examine some new messages; return how many of all examined messages can be delivered at ``now``."""
         super().ready(now)
         for _ in range(min(_MAX_EXAMINED, len(self._new))):
             if len(self._ready) >= _MAX_READY:
@@ -112,7 +112,7 @@ class OrderedBacklog(Backlog):
         return next_state
 
     def _take_key(self, message_id: int) -> int:
-        """Return the key number of a new message, or 0; forget the keys of earlier messages."""
+        """Return the key number of a new message, or 0 without a key; forget the keys of earlier messages."""
         ids, keys = self._keyed_ids, self._keyed_keys
         while (first := ids.first()) is not None and first <= message_id:
             ids.take()
@@ -133,7 +133,7 @@ class OrderedBacklog(Backlog):
         self._blocked_count += 1
 
     def _release_key(self, message_id: int) -> None:
-        """Make the next blocked message of this message's key ready, or deactivate the key."""
+        """Make the next message of this message's key ready; deactivate the key if no message is blocked."""
         key = self._key_of.pop(message_id, 0)
         if not key:
             return

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 EXPIRY_INTERVAL: Final = 60.0  #: Seconds between two checks for expired messages and resources.
 READ_RETRY_DELAY: Final = 10.0  #: Seconds after which an unreadable message is delivered again.
-RESTORE_DELAY: Final = 10.0  #: Seconds after which a message that could not be removed is delivered again.
+RESTORE_DELAY: Final = 10.0  #: Seconds after which a message whose removal failed is delivered again.
 
 _log = logging.getLogger("localpubsub.broker.broker")
 
@@ -96,11 +96,11 @@ class Broker:
             lease.final_attempt = self._chaos is not None and self._chaos.is_final_attempt(subscription)
             self.alarm.set(lease.deadline)
             if subscription.backlog.policy.dead_letter_policy is not None:
-                # A delivery that ends by a restart must count towards max_delivery_attempts, too.
+                # The attempt is written now, because it must count even if a restart ends the delivery.
                 self.journal.next.set_attempts(subscription.number, lease.message_id, lease.attempt)
                 self.journal.commit_soon()
         elif subscription.ordered:
-            self.alarm.set(subscription.backlog.next_event())  # not all messages were examined yet
+            self.alarm.set(subscription.backlog.next_event())  # now, if some messages were not examined yet
         return lease
 
     async def record(self, subscription: Subscription, message_id: int) -> bytes | None:
@@ -125,7 +125,7 @@ class Broker:
             self._attempt_failed(subscription, lease, state)
 
     def cancel_delivery(self, subscription: Subscription, lease: Lease, delay: float = 0.0) -> None:
-        """Undo a delivery that was never sent; the message is next in the queue, or ready after ``delay``."""
+        """Undo a delivery, so that it does not count; the message is ready again after ``delay`` seconds."""
         if subscription.backlog.cancel_delivery(lease, self.clock.now(), delay):
             self.alarm.set(subscription.backlog.next_event())
             if subscription.backlog.policy.dead_letter_policy is not None:

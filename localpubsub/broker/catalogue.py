@@ -28,7 +28,7 @@ class Catalogue:
         subscriptions: full name → subscription.
         by_number: number in the store → subscription.
         on_topic_deleted: called before the deletion of a topic is committed; returns a function that undoes
-            its changes in memory.
+            what the call changed in memory.
         listeners: functions to call with each subscription that was created, changed or deleted.
         schemas: the schema registry.
     """

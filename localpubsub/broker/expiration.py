@@ -1,7 +1,7 @@
 """Deletes unused subscriptions after the ttl of their expiration policy (proto: ExpirationPolicy).
 
-A subscription is in use while a pull or stream is open on it, when one of its messages is acknowledged, and
-when a request names it. After a restart of the server the ttl begins again.
+A subscription is in use while a pull, a stream or an export is running on it, when one of its messages is
+acknowledged, and when a request names it. After a restart of the server the ttl begins again.
 """
 
 import logging
@@ -25,8 +25,7 @@ async def delete_unused(catalogue: Catalogue, now: float) -> None:
 
 
 def _is_expired(subscription: Subscription, now: float) -> bool:
-    # A push subscription always has a consumer, its sender, so its consumers do not show whether it is in
-    # use.
+    # The sender of pushes is a consumer, too, but it always exists, so it does not count as use.
     is_pulled = bool(subscription.consumers) and not subscription.endpoint
     if subscription.used or is_pulled or not subscription.used_at:
         subscription.used, subscription.used_at = False, now

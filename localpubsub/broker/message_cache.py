@@ -25,7 +25,7 @@ class MessageCache:
         self._capacity = capacity
 
     def add(self, message_id: int, record: bytes) -> None:
-        """Keep the record of a new message if it fits, evicting records older than ``EVICTION_AGE``."""
+        """Keep a new message's record if it fits; evict records older than ``EVICTION_AGE`` to make room."""
         size = len(record) + _OVERHEAD
         while self._bytes + size > self._capacity and self._records:
             oldest = next(iter(self._records))

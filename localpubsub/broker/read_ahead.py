@@ -8,7 +8,7 @@ from localpubsub.errors import StoreFailure
 from localpubsub.log_throttle import LogThrottle
 from localpubsub.storage.journal import Journal
 
-READ_AHEAD_BYTES: Final = 1_000_000  #: Size of messages, in bytes, at which one read stops.
+READ_AHEAD_BYTES: Final = 1_000_000  #: Total bytes of messages at which one read stops.
 
 
 async def read_record(

@@ -1,10 +1,10 @@
-"""Seeks a subscription: its messages become acknowledged or unacknowledged as of a time or a snapshot.
+"""Seeks a subscription to a time or a snapshot: acknowledges some messages and unacknowledges others.
 
 The rules are from the comments of pubsub.proto on SeekRequest, and from
 https://cloud.google.com/pubsub/docs/replay-overview.
 
-The store changes in one transaction; then the backlog in memory is rebuilt from the store. In between, the
-subscription delivers nothing and all of its leases end.
+A seek first ends all leases of the subscription and pauses its deliveries. Then it changes the store in one
+transaction, rebuilds the backlog in memory from the store, and ends the pause.
 """
 
 import asyncio
@@ -41,8 +41,7 @@ class SubscriptionSeeker:
 
         Raises:
             RequestRejected: the subscription or snapshot does not exist, or they have different topics, or
-            the
-                subscription is detached, or the request has no target.
+                the subscription is detached, or the request has no target.
             StoreFailure: nothing was changed.
         """
         subscription = self._broker.catalogue.subscription(request.subscription)

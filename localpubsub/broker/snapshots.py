@@ -22,7 +22,7 @@ from localpubsub.storage import seek_sql
 from localpubsub.storage.journal import Journal
 from localpubsub.storage.store import Store
 
-#: Maximum lifetime of a snapshot, seconds. The age of its oldest message is subtracted (proto: expire_time).
+#: Maximum lifetime, seconds. A new snapshot has this minus its oldest message's age (proto: expire_time).
 MAX_LIFETIME: Final = 7 * 86_400
 #: Minimum lifetime, seconds; a snapshot that would expire sooner is not created (proto: expire_time).
 MIN_LIFETIME: Final = 3_600
@@ -32,7 +32,7 @@ _PUT: Final = "INSERT OR REPLACE INTO snapshot VALUES (?, ?, ?)"
 
 @dataclass(slots=True, eq=False)
 class Snapshot:
-    """One snapshot that exists."""
+    """One snapshot of the server."""
 
     number: int  #: Identifies the snapshot in the store; it is never reused.
     resource: SnapshotPb
@@ -150,7 +150,7 @@ class Snapshots:
             raise
 
     async def drop_expired(self, now: float) -> None:
-        """Delete expired snapshots, and the messages past the retention of their topic or subscription."""
+        """Delete expired snapshots, and end the retention of messages that are too old for their owner."""
         for snapshot in list(self.snapshots.values()):
             if snapshot.resource.expire_time.seconds <= now:
                 with suppress(NotFound, StoreFailure):
@@ -169,7 +169,7 @@ class Snapshots:
             self._journal.commit_soon()
 
     def _on_topic_deleted(self, topic: Topic) -> Callable[[], None]:
-        """Mark the topic of its snapshots as deleted, and return a function that undoes this in memory."""
+        """Mark the topic as deleted in its snapshots, and return a function that undoes this in memory."""
         snapshots = [each for each in self.snapshots.values() if each.number in topic.snapshots]
 
         def set_topic(name: str) -> None:
@@ -181,7 +181,7 @@ class Snapshots:
         return lambda: set_topic(topic.name)
 
     def _set_expire_time(self, snapshot: Snapshot, oldest: int | None) -> None:
-        """Set when the snapshot expires, by the id of its oldest message."""
+        """Set the snapshot's expire_time, for which ``oldest`` is the id of its oldest message, if any."""
         now = self._clock.now()
         age = max(0.0, now - oldest / MICROSECONDS) if oldest else 0.0
         if MAX_LIFETIME - age < MIN_LIFETIME:

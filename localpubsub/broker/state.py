@@ -22,7 +22,7 @@ class PushStatusSource(Protocol):
     """Reports the flow control of push subscriptions."""
 
     def push_status(self, subscription: Subscription) -> PushStatus | None:
-        """Return the status of a push subscription, or None for another subscription."""
+        """Return the status of a push subscription, or None for a subscription without pushes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class SubscriptionState:
     outstanding: int  #: Number of messages that are leased to a subscriber now.
     oldest_unacked_seconds: float | None  #: Age of the oldest message; None without messages.
     endpoint: str | None  #: URL of a push subscription, otherwise None.
-    window: int | None  #: Current maximum number of concurrent pushes; None for other subscriptions.
+    window: int | None  #: Current maximum number of concurrent pushes; None without pushes.
     backoff_until: str | None  #: End of the current push backoff, RFC 3339; None without a backoff.
 
 

@@ -22,7 +22,7 @@ READ_AHEAD: Final = 256
 
 
 class Subscription:
-    """One subscription that exists."""
+    """One subscription of the server."""
 
     def __init__(
         self, number: int, resource: SubscriptionPb, *, service_agent_permissions: bool = True
@@ -39,7 +39,7 @@ class Subscription:
         self.used = True  #: Whether a request or an ack used it since the last check for expiry.
         #: Time of the last check that found it in use, seconds since the epoch; 0 before the first check.
         self.used_at = 0.0
-        #: Functions to call when messages are ready or the configuration has changed.
+        #: Functions to call when messages are ready, the configuration has changed, or it was deleted.
         self.consumers: set[Callable[[], None]] = set()
         #: Ids of the leased messages whose records consumers await; a dict because it keeps their order.
         self.awaited_records: dict[int, None] = {}
@@ -98,7 +98,7 @@ class Subscription:
         self.pending_read = None
         if not read.cancelled() and read.exception() is None:
             if len(self.read_ahead) > READ_AHEAD:
-                self.read_ahead.clear()  # records of messages that were removed before their delivery
+                self.read_ahead.clear()  # otherwise the records of removed messages would accumulate
             self.read_ahead.update(read.result())
 
     def wake(self) -> None:

@@ -1,4 +1,4 @@
-"""Defines a topic with its configuration and its subscriptions, each of which gets its messages."""
+"""Defines a topic with its configuration, and with the subscriptions that get its messages."""
 
 from dataclasses import dataclass, field
 
@@ -8,7 +8,7 @@ from localpubsub.protocol.messages import TopicPb
 
 @dataclass(slots=True, eq=False)
 class Topic:
-    """One topic that exists."""
+    """One topic of the server."""
 
     number: int  #: Identifies the topic in the store; it is never reused.
     resource: TopicPb

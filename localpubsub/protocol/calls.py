@@ -34,7 +34,7 @@ Services: TypeAlias = Mapping[str, Mapping[str, Method | StreamMethod]]
 
 
 def unary_methods(services: Services) -> dict[str, Method]:
-    """Return method name → method for all unary methods; a method name is unique among the services."""
+    """Return the unary methods of all services by name; no two services have a method of the same name."""
     return {
         name: method
         for methods in services.values()

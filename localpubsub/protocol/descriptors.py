@@ -44,7 +44,7 @@ class Types:
 
 
 def descriptors() -> bytes:
-    """Return the installed client library's FileDescriptorSet: two files and all files that they import."""
+    """Return the installed library's schema.proto and pubsub.proto, with imports, as FileDescriptorSet."""
     from google.pubsub_v1 import types  # noqa: PLC0415 - only this function needs the library
 
     found: dict[str, Any] = {}

@@ -7,7 +7,7 @@ from google.iam.v1 import (  # type: ignore[import-untyped]  # has no py.typed
     policy_pb2,
 )
 
-PolicyPb: TypeAlias = Any  # Protobuf builds the class at import, so no type checker can see its fields.
+PolicyPb: TypeAlias = Any  # The class is built when it is imported, so no type checker can see its fields.
 
 GetIamPolicyRequest = iam_policy_pb2.GetIamPolicyRequest
 Policy = policy_pb2.Policy

@@ -10,7 +10,7 @@ from google.protobuf import empty_pb2  # type: ignore[import-untyped]  # protobu
 
 from localpubsub.protocol.descriptors import types
 
-# Protobuf builds these classes when it is imported, so no type checker can see their fields.
+# The classes below are built when this module is imported, so no type checker can see their fields.
 PubsubMessagePb: TypeAlias = Any
 TopicPb: TypeAlias = Any
 SubscriptionPb: TypeAlias = Any

@@ -1,4 +1,4 @@
-"""Updates a resource by field mask.
+"""Updates the fields of a resource that a field mask names.
 
 https://protobuf.dev/reference/protobuf/google.protobuf/#field-mask
 """

@@ -1,8 +1,8 @@
 """Defines every limit and default of Pub/Sub that localpubsub applies, each with its source.
 
-Quotas: https://cloud.google.com/pubsub/quotas#resource_limits. Names:
-https://cloud.google.com/pubsub/docs/pubsub-basics#resource_names. Fields: the comments of
-https://github.com/googleapis/googleapis/blob/master/google/pubsub/v1/pubsub.proto (called "proto" below).
+Below, "quotas" means https://cloud.google.com/pubsub/quotas#resource_limits, and "proto" means the comments
+of https://github.com/googleapis/googleapis/blob/master/google/pubsub/v1/pubsub.proto. The rules for names are
+from https://cloud.google.com/pubsub/docs/pubsub-basics#resource_names.
 """
 
 import re
@@ -26,9 +26,8 @@ ACK_DEADLINE: Final = (10, 600)  #: Minimum and maximum, seconds (proto: Subscri
 #: Minimum and maximum, seconds; 0 means a nack (proto: ModifyAckDeadlineRequest.ack_deadline_seconds).
 MODIFIED_ACK_DEADLINE: Final = (0, 600)
 
-DEFAULT_RETENTION: Final = (
-    7 * 86_400
-)  #: Default of message_retention_duration, seconds (proto: Subscription).
+#: Default of message_retention_duration, seconds (proto: Subscription).
+DEFAULT_RETENTION: Final = 7 * 86_400
 RETENTION: Final = (600, 31 * 86_400)  #: Minimum and maximum of message_retention_duration, seconds.
 #: Seconds without use after which a subscription is deleted, if no policy is set (proto: expiration_policy).
 DEFAULT_EXPIRATION: Final = 31 * 86_400
@@ -46,14 +45,14 @@ DEFAULT_BACKOFF: Final = (10, 600)
 DEFAULT_PAGE_SIZE: Final = 100  #: Number of resources in a list response if page_size is 0.
 MAX_PAGE_SIZE: Final = 1_000  #: Maximum number of resources in a list response.
 
-#: Maximum bytes of messages in one pull response, except that one message is always returned.
+#: Maximum bytes of messages in one pull response; a response with only one message may be larger.
 MAX_PULL_BYTES: Final = 10_000_000
 #: Maximum bytes of a request that gRPC accepts. It exceeds MAX_REQUEST_BYTES, because the error that gRPC
 #: sends for a larger request does not state Pub/Sub's limit.
 GRPC_RECEIVE_BYTES: Final = 4 * MAX_REQUEST_BYTES
 
 _RESOURCE_ID: Final = re.compile(r"[A-Za-z][A-Za-z0-9\-_.~+%]{2,254}")
-#: Any project whose name is safe in URLs and JSON is accepted, as by the official emulator.
+#: Any project whose name is safe in URLs and JSON is accepted, as the official emulator does.
 _PROJECT: Final = re.compile(r"projects/[\w\-.:]+", re.ASCII)
 _LABEL_KEY: Final = re.compile(r"[^\W\d_A-Z][\w-]{0,62}")
 

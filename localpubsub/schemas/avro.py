@@ -55,7 +55,7 @@ class AvroDefinition:
             ) from error
 
     def columns(self) -> Mapping[str, str]:
-        """Return name → type of the columns of a BigQuery table; empty unless the schema is a record."""
+        """Return the types of a BigQuery table's columns by name; none unless the schema is a record."""
         if not isinstance(self._declared, dict) or self._declared.get("type") != "record":
             return {}
         return {field["name"]: _column_type(field["type"]) for field in self._declared["fields"]}
@@ -69,7 +69,7 @@ class AvroDefinition:
 
     def _read_json(self, data: bytes) -> object:
         given = parse_json(data.decode())
-        # fastavro reads one value per line.
+        # fastavro reads one value per line, but the data may contain line breaks.
         (value,) = self._library.json_reader(StringIO(json.dumps(given)), self._parsed)
         self._library.validation.validate(value, self._parsed)
         written = StringIO()
@@ -92,7 +92,7 @@ def _without_logical_types(schema: Any) -> Any:  # noqa: ANN401 - any JSON value
 def _covers(given: object, read: object) -> bool:
     """Return whether ``given`` contains everything in ``read``.
 
-    It may contain additional fields, as in the official emulator.
+    ``given`` may contain additional fields, as in the official emulator.
     """
     if isinstance(given, dict) and isinstance(read, dict):
         return all(key in given and _covers(given[key], value) for key, value in read.items())

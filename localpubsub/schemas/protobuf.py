@@ -1,7 +1,7 @@
 """Compiles protocol buffer schemas and decodes messages with them.
 
 The compiler protoc, from the package grpcio-tools, runs in a separate process. Within this process it would
-write its errors to stderr, so that they could not be returned to the caller. The store keeps the compiled
+write its errors to stderr, and they could not be returned to the caller. The store keeps the compiled
 definition, so protoc runs once per revision.
 """
 
@@ -103,7 +103,7 @@ class ProtobufDefinition:
         self._message: Any = message_factory.GetMessageClass(self._descriptor)
 
     def decode(self, data: bytes, *, binary: bool) -> object:
-        """Return the fields of a message by name, as JSON values; SchemaMismatch if they do not match."""
+        """Return the fields by name, as JSON values; SchemaMismatch if the data does not match the schema."""
         message = self._message()
         try:
             if binary:
@@ -120,7 +120,7 @@ class ProtobufDefinition:
         )
 
     def columns(self) -> Mapping[str, str]:
-        """Return name → type of the columns of a BigQuery table for these messages."""
+        """Return the types of the columns of a BigQuery table for these messages, by name."""
         return {field.name: _column_type(field) for field in self._descriptor.fields}
 
 

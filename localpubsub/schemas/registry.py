@@ -38,7 +38,8 @@ MAX_DEFINITION_BYTES: Final = 300_000  #: Maximum bytes of one definition (same 
 # Names of the attributes that are added to each validated message.
 ENCODING: Final = "googclient_schemaencoding"  #: Name of the attribute whose value is JSON or BINARY.
 NAME: Final = "googclient_schemaname"  #: Name of the attribute with the schema's full name.
-REVISION: Final = "googclient_schemarevisionid"  #: Its value is the id of the matching revision.
+#: Name of the attribute with the id of the matching revision.
+REVISION: Final = "googclient_schemarevisionid"
 
 _ENCODINGS: Final = {1: "JSON", 2: "BINARY"}
 _PUT: Final = "INSERT OR REPLACE INTO schema_revision VALUES (?, ?, ?, ?)"
@@ -80,7 +81,9 @@ class SchemaRegistry:
             self.revisions.setdefault(resource.name, []).append(Revision(number, resource, compiled))
 
     def revision(self, name: str, revision_id: str = "") -> Revision:
-        """Return a revision by its name ``projects/P/schemas/S@ID``, or the newest revision without an id.
+        """Return the revision with the id ``revision_id``, or the newest revision if no id is given.
+
+        The name may end with an id, which then takes precedence: ``projects/P/schemas/S@ID``.
 
         Raises:
             NotFound: the schema or the revision does not exist.
@@ -153,7 +156,7 @@ class SchemaRegistry:
         return revision
 
     async def delete(self, name: str) -> None:
-        """Delete a schema with all of its revisions; Catalogue.delete_schema then updates the topics."""
+        """Delete a schema with its revisions; the caller, Catalogue.delete_schema, updates the topics."""
         self.revision(name)
         removed = self.revisions.pop(name)
         self._journal.next.resources.append(("DELETE FROM schema_revision WHERE schema = ?", (name,)))
@@ -282,7 +285,7 @@ def _newest_match(revisions: Sequence[Revision], data: bytes, encoding: str, ind
         try:
             revision.definition.decode(data, binary=encoding == "BINARY")
         except SchemaMismatch as error:
-            # The error gives the reason for the newest revision.
+            # The error explains why the newest revision does not match.
             reason = reason if revision is not revisions[0] else str(error)
             continue
         return revision

@@ -1,4 +1,4 @@
-"""Implements group commit: the changes made during one transaction are written together in the next one.
+"""Implements group commit: all changes made while a transaction is being written go into the next one.
 
 The event loop adds changes to ``journal.next``, and one thread writes one transaction at a time. A caller
 that needs a confirmation awaits ``commit()``. Changes that no caller waits for, for example acks, are written
@@ -80,7 +80,7 @@ class Journal:
             raise
 
     def commit_soon(self) -> None:
-        """Write all changes added so far within ``COMMIT_DELAY``, without a confirmation."""
+        """Write all changes added so far, without a confirmation, after ``COMMIT_DELAY`` at the latest."""
         if self._timer is None:
             self._timer = self._loop.call_later(COMMIT_DELAY, self._flush)
 

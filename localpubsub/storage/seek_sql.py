@@ -117,7 +117,8 @@ def seek_to_time(subscription: int, filter_: str, topic: int, first: int, *, ret
     """Return the statements of a seek to a time.
 
     They acknowledge the messages before the id ``first``, and unacknowledge the retained messages from that
-    id on. With ``retain``, the subscription retains the messages that the seek acknowledges.
+    id on that match the filter. With ``retain``, the subscription retains the messages that the seek
+    acknowledges.
     """
     before = "message < ?"
     return [
@@ -133,8 +134,9 @@ def seek_to_time(subscription: int, filter_: str, topic: int, first: int, *, ret
 def seek_to_snapshot(subscription: int, filter_: str, snapshot: int, *, retain: bool) -> list[Statement]:
     """Return the statements of a seek to a snapshot.
 
-    They unacknowledge the messages that the snapshot retains, and acknowledge all others. With ``retain``,
-    the subscription retains the messages that the seek acknowledges.
+    They unacknowledge the messages that the snapshot retains and that match the filter, and acknowledge all
+    messages that the snapshot does not retain. With ``retain``, the subscription retains the messages that
+    the seek acknowledges.
     """
     not_in_snapshot = "message NOT IN " + _IN_SNAPSHOT
     return [

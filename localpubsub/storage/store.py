@@ -137,7 +137,7 @@ class Store:
         return int(self._connection.execute("SELECT coalesce(max(value), 0) FROM last_id").fetchone()[0])
 
     def read(self, message_ids: Sequence[int], max_bytes: int) -> dict[int, bytes]:
-        """Return message id → record of these messages, in order.
+        """Read these messages in the given order, and return their records by message id.
 
         Reading stops after the message with which the total size reaches ``max_bytes``. Messages that no
         longer exist are left out. SQLite returns all records in one row because of the GIL (see ``_ROWS``).

@@ -11,7 +11,8 @@ class Transaction:
 
     Topics, subscriptions and the owners of retained messages are identified by their numbers. The order of
     writing is fixed: new messages, ordering keys, retained messages, attempts, removed messages, resources.
-    It may differ from the order of the changes, because no id and no number is used twice.
+    The changes may have been added in another order. That makes no difference, because no id and no number
+    is used twice.
     """
 
     __slots__ = ("attempts", "backlog", "keys", "last_id", "messages", "removed", "resources", "retained")

@@ -8,7 +8,7 @@ from localpubsub.event_loop import new_event_loop
 
 
 def test_wait_does_not_return_before_its_time() -> None:
-    """A wait with a time limit never ends early, although uvloop's timers may end up to 1 ms too early."""
+    """A wait with a time limit never ends early, although uvloop's timers may end 1 ms too early."""
     clock = Clock()
 
     async def early_returns() -> list[float]:

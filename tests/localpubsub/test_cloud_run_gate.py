@@ -39,7 +39,7 @@ def gate_process(endpoint: PushEndpoint, certs_url: str, *options: str) -> Itera
 
 @contextmanager
 def gate(*options: str) -> Iterator[tuple[PubsubClient, PushEndpoint, str]]:
-    """Run a server, an endpoint and a gate in front of it until the block ends.
+    """Run a server, an endpoint, and a gate in front of the endpoint, until the block ends.
 
     Yields:
         a client of the server, the endpoint, and the URL of the gate.
@@ -74,7 +74,7 @@ def status(url: str, token: str | None) -> int:
 
 
 def test_gate_forwards_signed_pushes_only() -> None:
-    """A signed push is forwarded unchanged; a missing token gets 403 and an invalid token 401."""
+    """A signed push is forwarded unchanged; without a token the status is 403, with an invalid one 401."""
     with gate("--service-account", PUSHER) as (pubsub, endpoint, url):
         pubsub.publish(topic_pushed_to(pubsub, url), b"x" * 100_000, key="value")
         (push,) = endpoint.wait_for(1)

@@ -95,7 +95,7 @@ def test_modified_ack_deadline_replaces_the_old_one(seconds: float) -> None:
 
 
 def test_ack_deadline_of_an_ended_lease_is_not_modified() -> None:
-    """A deadline that is modified with the ack id of an ended lease does not change the current lease."""
+    """Changing the deadline of an ended lease does not change the current lease of the same message."""
     waiting = backlog()
     old = deliver(waiting)
     waiting.nack(old, NOW)
@@ -162,7 +162,7 @@ def test_messages_past_retention_are_dropped() -> None:
 
 
 def test_restart_counts_outstanding_deliveries_as_attempts() -> None:
-    """A message that was outstanding before a restart has one more failed attempt after it."""
+    """After a restart, the deliveries that were outstanding before it count as failed attempts."""
     waiting = Backlog(FIVE_ATTEMPTS)
     waiting.load(FIRST, 4)
     waiting.load(FIRST + 1, 5)

@@ -19,7 +19,7 @@ FIVE_ATTEMPTS = DeliveryPolicy(10, 86_400, dead_letter_policy=DeadLetterPolicy("
 
 
 def backlog(keys: str, policy: DeliveryPolicy = DEFAULT_POLICY) -> OrderedBacklog:
-    """Return a backlog with one message per letter, which is its ordering key; "-" stands for no key."""
+    """Return a backlog with one message per character, which is its ordering key; "-" means no key."""
     new = OrderedBacklog(policy)
     numbers = [key_number(key.strip("-")) for key in keys]
     new.add_ordering_keys((FIRST + index, number, 0) for index, number in enumerate(numbers) if number)
@@ -28,13 +28,13 @@ def backlog(keys: str, policy: DeliveryPolicy = DEFAULT_POLICY) -> OrderedBacklo
 
 
 def deliver_all(waiting: OrderedBacklog, now: float = NOW) -> dict[int, Lease]:
-    """Lease all ready messages; return index of the message → lease."""
+    """Lease all ready messages; return the leases by the index of their message, which is 0 for the first."""
     leases = iter(lambda: waiting.deliver(now, now + 10), None)
     return {lease.message_id - FIRST: lease for lease in leases}
 
 
 def test_one_message_per_ordering_key_is_outstanding() -> None:
-    """The second message of a key is blocked until the ack of the first; messages without a key are not."""
+    """The second message of a key is blocked until the ack of the first; no other message is blocked."""
     waiting = backlog("aab-b-")
     leases = deliver_all(waiting)
     assert sorted(leases) == [0, 2, 3, 5]

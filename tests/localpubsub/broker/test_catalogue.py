@@ -41,7 +41,7 @@ CHANGES: dict[str, Callable[[Broker], Awaitable[object]]] = {
 
 
 def resources(broker: Broker) -> dict[str, bytes]:
-    """Return full name → encoded resource of all resources, and the subscriptions of each topic."""
+    """Return all encoded resources by full name, and the names of the subscriptions of each topic."""
     catalogue = broker.catalogue
     topics, subscriptions = catalogue.topics.values(), catalogue.subscriptions.values()
     found = {topic.name: topic.resource.SerializeToString(deterministic=True) for topic in topics}

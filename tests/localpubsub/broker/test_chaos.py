@@ -104,7 +104,7 @@ def test_chaos_delay_postpones_the_first_delivery() -> None:
 
 
 def test_chaos_early_dead_letter_ends_at_the_first_nack() -> None:
-    """Behaviour 34: with early_dead_letter=1 the first nack dead-letters, if there is a policy."""
+    """Behaviour 34: with early_dead_letter=1 and a dead-letter policy, the first nack dead-letters."""
     with running_with_chaos("early_dead_letter=1") as pubsub:
         topic, dead_letters = pubsub.topic(), pubsub.topic()
         reader = pubsub.subscription(dead_letters)

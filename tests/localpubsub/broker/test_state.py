@@ -37,7 +37,7 @@ def subscription_state(server: localpubsub.RunningServer) -> dict[str, Any]:
 
 
 def test_state_has_backlog_and_outstanding_messages(server: localpubsub.RunningServer) -> None:
-    """The state of a pull subscription has counts and the oldest age, and no push window."""
+    """The state of a pull subscription has counts and the age of its oldest message, but no push window."""
     with gapic_clients(server.host) as clients:
         pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), 10, *clients)
         topic = pubsub.topic()

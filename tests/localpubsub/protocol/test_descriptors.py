@@ -10,7 +10,7 @@ from localpubsub.protocol import descriptors, messages
 
 
 def test_descriptors_file_equals_the_client_library() -> None:
-    """The file is up to date; if not, run ``python -m localpubsub.protocol.descriptors``."""
+    """``pubsub.binpb`` is up to date; if not, run ``python -m localpubsub.protocol.descriptors``."""
     assert descriptors.FILE.read_bytes() == descriptors.descriptors()
 
 
@@ -41,7 +41,7 @@ def test_server_does_not_import_the_client_library() -> None:
 
 
 def test_durations_have_their_python_methods() -> None:
-    """Duration fields in the separate descriptor pool have the Python methods of Duration."""
+    """Duration fields have protobuf's Python methods, although their types are in a separate pool."""
     subscription = messages.Subscription()
     subscription.message_retention_duration.FromSeconds(5)
     assert subscription.message_retention_duration.ToTimedelta().total_seconds() == 5

@@ -22,6 +22,7 @@ from localpubsub.schemas.protobuf import ProtobufDefinition, compile_definition
 from tests.conformance.schema_examples import AVRO, PARENT, PROTO, avro, proto
 from tests.servers.pubsub_client import PubsubClient, running_localpubsub
 
+#: An Avro record; the rejected values below are for its fields.
 RECORD: Any = {
     "type": "record",
     "name": "R",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SUBSCRIPTION: Final = 7  #: Number of the subscription in the store.
 TOPIC: Final = 3  #: Number of its topic.
 
-#: Hypothesis settings for state machines, whose steps write to a file.
+#: Hypothesis settings for state machines; steps may be slow, because they write to a file.
 SETTINGS: Final = settings(
     max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )

@@ -95,7 +95,7 @@ def test_damaged_message_does_not_block_the_others(tmp_path: Path) -> None:
 
 
 def _damage_overflow_page(file: Path) -> None:
-    """Change the pointer of one overflow page of a record of zeros to a page outside the file."""
+    """Damage one overflow page of a record of zeros: its pointer to the next page leads outside the file."""
     content = bytearray(file.read_bytes())
     size = int.from_bytes(content[16:18], "big")
     for start in range(size, len(content), size):
@@ -125,7 +125,7 @@ def test_damaged_file_raises_cannot_start(tmp_path: Path) -> None:
 
 
 def test_full_disk_loses_no_confirmed_message(tmp_path: Path) -> None:
-    """On a full disk a publish fails; after a restart with free space confirmed messages are delivered."""
+    """On a full disk a publish fails; after a restart with free space, no confirmed message is lost."""
     confirmed: list[str] = []
     with (
         running_process("--data", str(tmp_path), max_file_kib=2000) as server,

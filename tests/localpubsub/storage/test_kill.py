@@ -36,7 +36,7 @@ _CHANNEL: Final = [("grpc.initial_reconnect_backoff_ms", 20), ("grpc.max_reconne
 
 
 class RestartedServer:
-    """A server on one port and one data directory that is killed and started again."""
+    """A server that is killed and started again, always with the same port and data directory."""
 
     def __init__(self, data: Path) -> None:
         self.port = free_port()
@@ -70,9 +70,8 @@ def killed_every_second(server: RestartedServer, times: int) -> Iterator[threadi
     def work() -> None:
         try:
             for number in range(1, times + 1):
-                time.sleep(
-                    max(0.0, started_at + number - time.monotonic())
-                )  # so that there is one kill per second
+                # The time of each kill is counted from the start, so that there is one kill per second.
+                time.sleep(max(0.0, started_at + number - time.monotonic()))
                 server.kill()
                 server.start()
         finally:
@@ -88,7 +87,7 @@ def killed_every_second(server: RestartedServer, times: int) -> Iterator[threadi
 
 
 def publish_all(channel: grpc.Channel, finished: threading.Event, messages: int) -> dict[str, int]:
-    """Publish messages during the kills; return message id → number, for the confirmed messages."""
+    """Publish messages during the kills; return the numbers of the confirmed messages by message id."""
     client = BatchingPublisher(
         BatchSettings(max_messages=50, max_latency=0.01),
         transport=PublisherGrpcTransport(channel=channel),

@@ -1,4 +1,4 @@
-"""Tests that retained messages and snapshots survive SIGKILL, expire, and are migrated from format 1."""
+"""Tests what survives SIGKILL and a migration from format 1, and what expires after its retention or ttl."""
 
 import asyncio
 import sqlite3

@@ -98,7 +98,7 @@ class OrderAndSeek(StoredBacklog):
 
     @rule()
     def take_snapshot(self) -> None:
-        """Replace the snapshot."""
+        """Replace the snapshot by a new one."""
         self.transaction.resources += seek_sql.release(SNAPSHOT)
         self.transaction.resources.append(seek_sql.retain_backlog(SNAPSHOT, SUBSCRIPTION))
         self.commit()

@@ -166,7 +166,7 @@ def test_commit_raises_store_failure_and_later_commits_succeed() -> None:
     async def scenario() -> None:
         store = Store(None)
         journal = Journal(store, lambda _: None, failed_transactions.append)
-        for message_id in (1, 1, 2):
+        for message_id in (1, 1, 2):  # the second transaction fails, because its id is in use
             journal.next.publish(9, [1], [(message_id, b"x")])
             waiting = asyncio.ensure_future(journal.commit())
             cancelled = asyncio.ensure_future(journal.commit())

@@ -7,11 +7,11 @@ names of their topics:
 
 - ``keyed`` has message ordering and the messages a1, b1, a2, a3 (with the ordering keys a, b, a, a) and u1
   (without a key). ``filtered``, on the same topic, has the filter ``attributes.kind = "even"``, which a2 and
-  u1 pass.
-- ``leased`` has a dead-letter policy, and the outstanding messages l1 (second attempt) and l2 (first
-attempt). - ``failing`` has a dead-letter policy; its message f1 was nacked five times and is now on ``dead``.
-- ``held`` retains acknowledged messages; s1 and s2 were acknowledged after the snapshot ``held`` was made. -
-``books`` is on a topic with the Avro schema ``book``, and has one validated message.
+  u1 match.
+- ``leased`` has a dead-letter policy, and two outstanding messages: l1 (second attempt) and l2 (first one).
+- ``failing`` has a dead-letter policy; its message f1 was nacked five times and is now on ``dead``.
+- ``held`` retains acknowledged messages; s1 and s2 were acknowledged after the snapshot ``held`` was made.
+- ``books`` is on a topic with the Avro schema ``book``, and has one validated message.
 """
 
 import asyncio
