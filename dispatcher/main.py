@@ -38,7 +38,6 @@ log.configure(on_cloud_run=bool(SETTINGS.k_service), project=SETTINGS.google_clo
 @cache
 def _dispatcher() -> Dispatcher:
     """Make the dispatcher at the first request, because gRPC must not be started before gunicorn forks."""
-    # A health check does not need these imports.
     from dispatcher.sitemap_reader import SitemapReader  # noqa: PLC0415 - only dispatches need this import
     from guarded_http.client import make_client  # noqa: PLC0415 - only dispatches need this import
     from publishing.publisher import PubSubPublisher  # noqa: PLC0415 - health checks do not need this import

@@ -1,4 +1,4 @@
-"""Connections of urllib3 that go to checked addresses, count every byte, and bound every read by a deadline.
+"""Defines connections for urllib3: they go to checked addresses, and limit the bytes and the time of reads.
 
 A socket's timeout bounds one read, so a site that sends a byte now and then could keep a request open
 forever. Here each read may take no longer than the deadline allows, under threads and under gevent.

@@ -13,7 +13,7 @@ from typing import Any
 from guarded_http.errors import FetchError, FetchErrorKind
 
 ACCEPT_ENCODING = "gzip, deflate, br, zstd"  #: the Accept-Encoding header of every request
-MAX_CHUNK_BYTES = 64 * 1024  #: size limit of one decoded chunk; brotli may exceed it, up to twofold
+MAX_CHUNK_BYTES = 64 * 1024  #: maximum size of a decoded chunk; brotli may yield up to twice this size
 MAX_CODINGS = 3  #: maximum number of codings of one body; usually there is one
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_WINDOW_LOG = 23  #: base-2 logarithm of the largest window: 8 MiB, the most that HTTP allows (RFC 9659)

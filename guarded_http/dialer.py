@@ -21,9 +21,8 @@ MAX_ADDRESSES = 4  #: maximum number of addresses that are tried for one host
 #: exception.
 GRACE_SECONDS = 0.02
 
-Resolve = Callable[
-    [str], list[str]
-]  #: returns the addresses of a host, or raises OSError if the host has no address
+#: Returns the addresses of a host, or raises OSError if the host has no address.
+Resolve = Callable[[str], list[str]]
 
 
 def resolve(host: str) -> list[str]:

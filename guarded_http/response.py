@@ -75,7 +75,8 @@ class HttpResponse:
             if not truncate and (self._announced or 0) > max_bytes:
                 detail = f"the body has {self._announced} bytes; the maximum is {max_bytes}"
                 raise FetchError(FetchErrorKind.TOO_LARGE, detail)
-            self._budget.remaining_bytes = 2 * max_bytes + CHUNK_BYTES  # twice, for chunk sizes and trailers
+            # More than the maximum, because the bytes of chunk sizes and trailers are counted, too.
+            self._budget.remaining_bytes = 2 * max_bytes + CHUNK_BYTES
             return self._read(max_bytes, truncate=truncate)
 
     def _read(self, max_bytes: int, *, truncate: bool) -> bytes:

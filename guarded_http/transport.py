@@ -14,9 +14,8 @@ from guarded_http.connection import ByteBudget, Connection, TlsConnection
 from guarded_http.dialer import Dialer
 
 POOL_SITES = 128  #: maximum number of sites with idle connections; the least recently used are closed first
-POOL_CONNECTIONS = (
-    4  #: maximum number of idle connections to one site; others are closed after their response
-)
+#: Maximum number of idle connections to one site. Further connections are closed after their response.
+POOL_CONNECTIONS = 4
 
 # urllib3 logs a warning for each connection that the pool does not keep.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)

@@ -13,9 +13,8 @@ INFO, WARNING, ERROR = logging.INFO, logging.WARNING, logging.ERROR
 #: Maximum size of an event's fields, in bytes of JSON. With severity, message, trace and labels, a line then
 #: has less than 1 KB. Lines are short because Cloud Logging charges for their volume.
 MAX_FIELDS_BYTES = 590
-MAX_STACK_CHARACTERS = (
-    8000  #: maximum length of a stack trace in a line; only the end of a longer one is kept
-)
+#: Maximum length of a stack trace in a line. Only the end of a longer one is kept.
+MAX_STACK_CHARACTERS = 8000
 
 
 def configure(*, on_cloud_run: bool, project: str = "") -> None:

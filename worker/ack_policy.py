@@ -75,10 +75,8 @@ class SettledPolicy:
     def _deferral(self, data: bytes, job: Job, result: AttemptResult) -> tuple[bytes, datetime] | None:
         """Return the data to publish and its `not_before`; None if the job is not requeued."""
         if result.reason is Reason.NOT_BEFORE and job.not_before is not None:
-            return (
-                data,
-                job.not_before,
-            )  # The job waits for the same time as before, so `defers` stays the same.
+            # The job waits until the same time as before, so `defers` stays the same.
+            return data, job.not_before
         seconds = result.retry_after or 0.0
         if not 0 < seconds <= MAX_DEFERRAL_SECONDS or job.defers >= MAX_DEFERS:
             return None

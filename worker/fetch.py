@@ -18,9 +18,8 @@ from worker.rate_limiter import RateLimiter
 ACCEPT = "text/html, application/xhtml+xml, application/xml;q=0.9, application/json;q=0.9, text/*;q=0.8"
 # HTML, XHTML, XML, JSON and text, by their media types (RFC 6838 section 4.2.8 for the suffixes).
 _ACCEPTED_TYPE = re.compile(r"text/|application/(?:xhtml\+xml|xml|json)\b|[\w.-]+/[\w.-]+\+(?:xml|json)\b")
-_PAGE_STATUSES = frozenset(
-    {200, 201, 202, 203}
-)  # the 2xx with a whole page; 204 and 205 have no body, and 206 has a part
+# The 2xx statuses with a whole page: 204 and 205 have no body, and 206 has only a part of the page.
+_PAGE_STATUSES = frozenset({200, 201, 202, 203})
 
 _REASONS = {
     403: Reason.HTTP_403,

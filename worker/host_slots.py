@@ -10,7 +10,8 @@ from typing import NamedTuple, Protocol
 MAX_RETRY_AFTER_SECONDS = 24 * 3600.0  #: maximum number of seconds for which Retry-After blocks a host
 _RECORD = struct.Struct("=8sdd")  # the host's digest, last_request_at, blocked_until
 _EMPTY = bytes(8)  # the digest of an unused record
-_PROBES = 16  # number of records in which one host may be stored: a hash table with linear probing
+# The records are a hash table with linear probing: a host is stored in one of this many successive records.
+_PROBES = 16
 MEMORY_BYTES = 16_384 * _RECORD.size  #: memory for 16,384 hosts; the least recently used are evicted
 
 

@@ -46,7 +46,7 @@ def make_consumer(settings: WorkerSettings, shutdown: Shutdown) -> PushConsumer:
     publisher = PubSubPublisher(
         settings.google_cloud_project,
         settings.outcomes_topic,
-        # With ACK_POLICY=settled two messages may be published one after the other in PUBLISH_SECONDS.
+        # With ACK_POLICY=settled two messages may be published in succession, so each gets half the time.
         timeout_seconds=PUBLISH_SECONDS / (2 if settings.ack_policy == "settled" else 1),
         batch_seconds=0.01,
     )

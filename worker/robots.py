@@ -45,7 +45,7 @@ class RobotRules:
     def __init__(self, body: bytes = b"", token: str = "") -> None:
         self._token = token.lower()
         text = body[:MAX_ROBOTS_BYTES].decode("utf-8-sig", errors="replace")
-        # protego would need minutes for a file with very many groups, so those of other crawlers are merged.
+        # protego would need minutes for very many groups, so the groups of other crawlers are merged.
         text = "\n".join(_merge_other_groups(text, self._token))
         self._protego = Protego.parse(text)
         self.crawl_delay = self._protego.crawl_delay(self._token) or 0.0

@@ -17,7 +17,8 @@ from worker.robots import MAX_ROBOTS_BYTES, RobotRules
 
 ACCEPT = "text/plain, */*;q=0.5"
 CACHE_SECONDS = 24 * 3600.0  #: seconds for which rules are cached (RFC 9309 section 2.4)
-FAILURE_CACHE_SECONDS = 30.0  #: seconds for which a failure is cached, so that waiting jobs do not repeat it
+#: Seconds for which a failure is cached, so that waiting jobs do not send the failed request again.
+FAILURE_CACHE_SECONDS = 30.0
 MAX_REDIRECTS = 5  #: maximum number of redirects that are followed (RFC 9309 section 2.3.1.2)
 MAX_SITES = 2_000  #: maximum number of cached sites
 MAX_CACHE_BYTES = 16 * 1024 * 1024  #: maximum size of all cached rules, as the length of their texts
