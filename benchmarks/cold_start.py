@@ -1,6 +1,6 @@
 """Measure the seconds from a worker's start to its first 204: `python -m benchmarks.cold_start`.
 
-It starts the production command and pushes a job of a real page; localpubsub confirms the outcome. With
+The benchmark starts the production command and pushes one job; localpubsub confirms the outcome. With
 `--tree DIR` the worker of another checkout is measured alternately, so that both run under the same load.
 """
 

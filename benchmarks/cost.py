@@ -61,7 +61,7 @@ class Crawling:
         overhead_seconds: time of a delivery besides its page: token, parsing, confirmation of the outcome.
         attempts: deliveries per page.
         job_bytes, outcome_bytes: size of a message with its attributes.
-        log_bytes: size of Cloud Run's log line and the worker's.
+        log_bytes: total size of the two log lines of a delivery: Cloud Run's and the worker's.
         sent_bytes: bytes sent to the site per delivery, including TLS.
     """
 

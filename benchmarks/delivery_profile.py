@@ -20,12 +20,15 @@ from typing import Any
 
 HERE = Path(__file__).parents[1]
 WARM_UP = 100
-_taken: Counter[str] = Counter()
-_inside: list[float] = []
+_taken: Counter[str] = Counter()  #: processor time of each part, in seconds
+_inside: list[float] = []  #: for each open call, the seconds of the measured functions that it has called
 
 
 def timed(part: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function with a clock that adds to `part`, without measured functions that it calls."""
+    """Return a function that calls `function` and adds its processor time to `part`.
+
+    The time of other measured functions that it calls is not added.
+    """
 
     def call(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - any function
         started = time.thread_time()
@@ -43,7 +46,7 @@ def timed(part: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 def create_app() -> Any:  # noqa: ANN401 - a WSGI application
     """Return the worker's application with measured functions; gunicorn calls this function."""
-    import worker.app  # noqa: PLC0415 - imported in the worker only, from the checkout first on its path
+    import worker.app  # noqa: PLC0415 - imported in the worker only, from the checkout that is first on its path
     import worker.main  # noqa: PLC0415 - imported in the worker only
     import worker.pagination  # noqa: PLC0415 - imported in the worker only
     import worker.scrape  # noqa: PLC0415 - imported in the worker only
@@ -110,7 +113,7 @@ def parts_of(before: dict[str, float], after: dict[str, float], pushes: int) -> 
 
 def measure(tree: Path, pushes: int, bodies: list[bytes], dependencies: Any) -> dict[str, float]:  # noqa: ANN401 - its class is imported only in this process
     """Return milliseconds per delivery of the worker in `tree`, by part."""
-    from benchmarks.worker_process import COMMAND, await_port, worker_process  # noqa: PLC0415 - the worker lacks it
+    from benchmarks.worker_process import COMMAND, await_port, worker_process  # noqa: PLC0415 - the worker's process cannot import it
 
     path = {"PYTHONPATH": f"{tree}{os.pathsep}{HERE / 'benchmarks'}"}
     command = (*COMMAND, "delivery_profile:create_app()")
@@ -127,9 +130,9 @@ def measure(tree: Path, pushes: int, bodies: list[bytes], dependencies: Any) -> 
 
 def main() -> None:
     """Run the rounds and print the table."""
-    from benchmarks.pages_of_200_ms import slow_site  # noqa: PLC0415 - the worker lacks it
-    from benchmarks.worker_class import push_body  # noqa: PLC0415 - the worker lacks it
-    from benchmarks.worker_process import worker_dependencies  # noqa: PLC0415 - the worker lacks it
+    from benchmarks.pages_of_200_ms import slow_site  # noqa: PLC0415 - the worker's process cannot import it
+    from benchmarks.worker_class import push_body  # noqa: PLC0415 - the worker's process cannot import it
+    from benchmarks.worker_process import worker_dependencies  # noqa: PLC0415 - the worker's process cannot import it
 
     options = argparse.ArgumentParser(description="processor time of one delivery, by part")
     options.add_argument("--pushes", type=int, default=500)

@@ -151,7 +151,7 @@ def pull_rate(bench: Bench, server: ServerProcess) -> float:
 
 
 def streaming_rate(bench: Bench, server: ServerProcess) -> float:
-    """Return the messages per second to a callback of the official client that acknowledges each."""
+    """Return how many messages per second the official client passes to a callback that acknowledges them."""
     messages = bench.count(10_000)
     with topic_with_subscription(server, "stream") as topic:
         topic.publish(messages)
@@ -199,7 +199,10 @@ def run(bench: Bench, name: str) -> dict[str, float]:
 
 
 def embedded_start() -> float:
-    """Return the milliseconds until ``localpubsub.running()`` serves, without imports; minimum of five."""
+    """Return the milliseconds until ``localpubsub.running()`` serves: the minimum of five starts.
+
+    The time of the imports is not included.
+    """
 
     def once() -> float:
         began = time.monotonic()

@@ -1,6 +1,7 @@
 """Measure a backlog of a million messages: `python -m benchmarks.pubsub_backlog [--messages 1000000]`.
 
-It prints localpubsub's memory while messages of 1 KB arrive, and the duration of a start after SIGKILL.
+The benchmark prints localpubsub's memory while messages of 1 KB arrive, and the duration of a start after
+SIGKILL.
 """
 
 import argparse

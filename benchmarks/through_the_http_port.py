@@ -1,4 +1,4 @@
-"""Compare gRPC through localpubsub's HTTP port with its gRPC port.
+"""Compare the speed of gRPC through localpubsub's HTTP port and through its gRPC port.
 
 Run `python -m benchmarks.through_the_http_port`. Both ports are measured alternately; the table shows the
 rate of the HTTP port divided by that of the gRPC port.

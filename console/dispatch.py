@@ -12,8 +12,8 @@ from contract.crawl import Crawl
 
 RETRY_DELAYS_SECONDS = (2.0, 4.0, 8.0)  #: seconds before each repeated request
 CONNECT_TIMEOUT_SECONDS = 10.0
-#: Seconds to wait for the response, because a dispatch may publish 100,000 jobs. Cloud Scheduler has the same
-#: maximum.
+#: Maximum number of seconds until the response. It is long, because a dispatch may publish 100,000 jobs.
+#: Cloud Scheduler waits at most as long.
 RESPONSE_TIMEOUT_SECONDS = 1800.0
 
 
@@ -71,7 +71,7 @@ def dispatch(
         sleep: waits the given number of seconds.
 
     Raises:
-        DispatchError: the dispatcher refused the crawl, could not be reached, or is not a dispatcher.
+        DispatchError: the server refused the crawl, could not be reached, or is not a dispatcher.
     """
     with requests.Session() as session:
         # A proxy must not be used for the loopback interface.

@@ -10,8 +10,8 @@
     ├── PageNotFetched   `scrapeq try` could not fetch the page, for example because of robots.txt (1)
     └── StackError       a local service did not start, or localpubsub has ended (1)
 
-These do not derive from `click.ClickException`: typer carries a private copy of click and catches the
-exceptions of that copy only (seen with typer 0.29).
+These errors do not derive from `click.ClickException`, because typer contains a private copy of click and
+catches only the exceptions of that copy (seen with typer 0.29).
 """
 
 

@@ -30,7 +30,7 @@ MESSAGES_PER_PULL = 500
 #: https://cloud.google.com/pubsub/docs/pull#dont_return_immediately
 MAX_EMPTY_PULLS = 2
 MAX_PUBLISH_BYTES = 4_000_000  #: maximum base64 bytes in one publish request; Pub/Sub allows 10,000,000
-MESSAGE_REFUSED = frozenset({400, 413})  #: HTTP statuses if Pub/Sub refuses the content of a message
+MESSAGE_REFUSED = frozenset({400, 413})  #: HTTP statuses with which Pub/Sub refuses a message's content
 #: Exit statuses: success; failure; dead letters remain; it is unknown whether dead letters remain.
 EXIT_OK, EXIT_ERROR, EXIT_REMAINING, EXIT_UNKNOWN = 0, 1, 3, 4
 
@@ -109,7 +109,10 @@ class Puller:
 
 
 def batches(messages: list[ReceivedMessage]) -> Iterator[list[ReceivedMessage]]:
-    """Yield groups of messages for one publish request each: one ordering key, in order, of limited size."""
+    """Yield the messages of each publish request: all have one ordering key, and their order is kept.
+
+    The size of a request is limited by MAX_PUBLISH_BYTES.
+    """
     by_key = defaultdict[str, list[ReceivedMessage]](list)
     for message in messages:
         by_key[message["message"].get("orderingKey", "")].append(message)

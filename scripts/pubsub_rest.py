@@ -43,7 +43,7 @@ class Count(NamedTuple):
 
     messages: int
     taken_at: float  #: time of the count, seconds since 1970
-    source: str  #: description of the server that counted, for messages
+    source: str  #: description of the server that counted; it is shown to the operator
 
 
 class Pubsub:
@@ -52,8 +52,8 @@ class Pubsub:
     Args:
         project: id of the project.
         endpoint: base URL of Pub/Sub's API, without `/v1/projects/…`; `""` for Google's.
-        monitoring: base URL of Cloud Monitoring. `""` for Google's if `endpoint` is Google's, too; otherwise
-            `""` means that counts come from localpubsub's state page.
+        monitoring: base URL of Cloud Monitoring. If `endpoint` is Google's, `""` means Google's URL. With any
+            other `endpoint`, `""` means that counts come from localpubsub's state page.
         token: access token; `""` if Pub/Sub needs no authentication.
         sleep: waits the given number of seconds between two attempts of a call.
     """
@@ -89,8 +89,9 @@ class Pubsub:
     def pull(self, subscription: str, count: int) -> list[ReceivedMessage]:
         """Return up to `count` messages. An empty list does not prove that the subscription is empty."""
         path = self._path("subscriptions", subscription) + ":pull"
-        # The official emulator keeps an aborted pull open for 89 s and delivers messages to it, so it must
-        # respond immediately. Google advises against this option for its own service:
+        # The official emulator keeps an aborted pull open for 89 s and delivers messages to it. Therefore a
+        # pull from a local server must return immediately. Google advises against this option for
+        # its own service:
         # https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions/pull
         body = {"maxMessages": count, "returnImmediately": self._endpoint.startswith("http://")}
         try:

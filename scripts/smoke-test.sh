@@ -7,9 +7,11 @@
 #   scripts/smoke-test.sh outputs.json
 #
 # The test needs gcloud (configured for the project), bq and python3. It takes some minutes: as long as max_delivery_attempts
-# with their backoffs. Environment variables, with their defaults: SMOKE_TEST_SECONDS (1200) is the maximum duration of each
-# wait; SMOKE_TEST_DEAD_LETTER_SECONDS (the same) is that of the wait for the dead letter; SMOKE_TEST_PAUSE (5) is the time
-# between two polls in seconds.
+# with their backoffs. Environment variables, in seconds, with their defaults:
+#
+#   SMOKE_TEST_SECONDS (1200)                              maximum duration of each wait
+#   SMOKE_TEST_DEAD_LETTER_SECONDS (SMOKE_TEST_SECONDS)    maximum duration of the wait for the dead letter
+#   SMOKE_TEST_PAUSE (5)                                   time between two polls
 set -euo pipefail
 
 max_wait=${SMOKE_TEST_SECONDS:-1200}

@@ -12,8 +12,8 @@ locals {
   }
   subscription_metric = "metric.type = \"pubsub.googleapis.com/subscription"
 
-  # The keys are headings of the runbook, which has a section for each alert. aligner: how the points of one minute are
-  # combined into one.
+  # The keys are headings of the runbook, which has a section for each alert. `aligner` is the function that combines the
+  # points of one minute into one point.
   alerts = {
     oldest-unacked = {
       title    = "A job is unacknowledged for too long"

@@ -23,7 +23,7 @@ resource "google_artifact_registry_repository_iam_member" "build_writes_images" 
   member     = google_service_account.build[0].member
 }
 
-# The deployer runs `terraform apply`, so it needs more permissions than anything here and is created elsewhere.
+# The deployer runs `terraform apply`, so it needs more permissions than any account of this stack; docs/how-to/deploy.md creates it.
 resource "google_service_account_iam_member" "build_impersonates_deployer" {
   count = local.build_count
 

@@ -24,8 +24,8 @@ resource "google_pubsub_topic_iam_member" "worker_publishes_dead" {
   member = google_service_account.worker.member
 }
 
-# Keeps dead letters for the operator. A bulk replay turns it into a push subscription to the dispatcher for a while;
-# applying this configuration turns it back into a pull subscription.
+# Keeps dead letters for the operator. During a bulk replay, this is a push subscription to the dispatcher. The replay changes
+# it back to a pull subscription at its end, and so does an apply of this configuration.
 resource "google_pubsub_subscription" "dead" {
   name                       = "${local.dead_letter_topic}-pull"
   topic                      = google_pubsub_topic.dead.id

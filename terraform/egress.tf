@@ -47,7 +47,7 @@ resource "google_compute_router_nat" "egress" {
   nat_ips                            = google_compute_address.egress[*].self_link
   source_subnetwork_ip_ranges_to_nat = "LIST_OF_SUBNETWORKS"
 
-  # An address has 64,512 ports; each connection to the address of one site uses one.
+  # An address of the NAT has 64,512 ports. Each open connection to one address of a site uses one of them.
   enable_dynamic_port_allocation      = true
   enable_endpoint_independent_mapping = false
   min_ports_per_vm                    = 64

@@ -10,7 +10,7 @@ resource "google_artifact_registry_repository" "images" {
     action = "KEEP"
 
     most_recent_versions {
-      keep_count = 10 # so that an older image can be rolled back to
+      keep_count = 10 # so that a rollback to an older image is possible
     }
   }
 

@@ -1,6 +1,6 @@
 resource "google_pubsub_topic" "jobs" {
   name                       = local.jobs_topic
-  message_retention_duration = local.jobs_retention # so that a subscription can seek back to before a bad roll-out
+  message_retention_duration = local.jobs_retention # so that a subscription can seek to a time before a bad roll-out
 
   message_storage_policy {
     allowed_persistence_regions = local.persistence_regions

@@ -61,7 +61,7 @@ resource "google_bigquery_table" "view" {
   depends_on = [google_bigquery_table.ledger]
 }
 
-# In 0.1 the view failures read only tables.
+# In version 0.1, the view `failures` read only tables, so it was an instance of the resource above.
 moved {
   from = google_bigquery_table.view["failures"]
   to   = google_bigquery_table.view_over_views["failures"]

@@ -13,8 +13,9 @@ from console.stack.stack import Stack
 from console.terminal import is_interactive, print_line, show_steps
 
 POLL_SECONDS = 0.5  #: seconds between two checks of the services
-PAUSE_PER_QUERY = 10  #: seconds without a query for each second that a query of the ledger took
-PLAIN_INTERVAL_SECONDS = 10.0  #: minimum number of seconds between two status lines without redrawing
+#: Minimum pause between two queries of the ledger, as a multiple of the duration of the first of them.
+PAUSE_PER_QUERY = 10
+PLAIN_INTERVAL_SECONDS = 10.0  #: minimum number of seconds between two status lines that are not redrawn
 
 
 def run(options: StackOptions, terminal: Console) -> None:
@@ -71,7 +72,7 @@ class _UpCommand:
 
 
 def _supervise(stack: Stack, show: Callable[[str], None], interval: float) -> NoReturn:
-    """Restart services that have ended, and show each change of the status, at most once per `interval`."""
+    """Restart ended services, and show a changed status, at most once in `interval` seconds."""
     shown, next_at = "", 0.0
     while True:
         stack.supervise()

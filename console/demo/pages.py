@@ -38,7 +38,7 @@ def load_shop() -> dict[str, Any]:
 
 
 def site_pages(shop: dict[str, Any], address: str) -> dict[str, Page]:
-    """Return path → page, including robots.txt and sitemap.xml.
+    """Return a dict of the pages by path, including robots.txt and sitemap.xml.
 
     Args:
         shop: data of the shop, from `load_shop`.

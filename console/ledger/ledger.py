@@ -27,7 +27,7 @@ class Accounting(NamedTuple):
     dead: int = 0
     in_flight: int = 0
     retrying: int = 0  #: jobs in flight that have been attempted
-    #: Jobs whose dispatch is not in the ledger, and jobs that have not ended but are too old for the queue.
+    #: Jobs whose dispatch is not in the ledger, and unfinished jobs older than the queue's message retention.
     missing: int = 0
 
     @property

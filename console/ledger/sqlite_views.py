@@ -12,7 +12,7 @@ from pathlib import Path
 from contract.topology import LEDGER_DATASET, LEDGER_TABLES
 
 BUSY_TIMEOUT_SECONDS = 10.0  #: seconds to wait for another connection's lock
-#: BigQuery expression → SQLite expression. They are replaced in this order.
+#: Maps expressions of BigQuery to expressions of SQLite, which replace them in this order.
 SQLITE_EXPRESSIONS = {
     "${ledger}": LEDGER_DATASET,
     # The bytes as text if they are valid JSON, else NULL.
@@ -23,7 +23,8 @@ SQLITE_EXPRESSIONS = {
     "SAFE_CAST(": "CAST(",  # CAST never fails in SQLite
     "TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 7 DAY)": "strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-7 days')",
 }
-#: BigQuery column type → SQLite column type. SQLite treats STRING as a numeric type and changes 007 to 7:
+#: Maps column types of BigQuery to column types of SQLite. SQLite treats STRING as a numeric type
+#: and changes 007 to 7:
 #: https://www.sqlite.org/datatype3.html#determination_of_column_affinity
 SQLITE_TYPES = {"STRING": "TEXT", "BYTES": "BLOB"}
 #: The table that has an index, and the indexed columns. In BigQuery the table is clustered by the same
@@ -44,7 +45,7 @@ def schema(name: str) -> list[dict[str, str]]:
 
 
 def views() -> dict[str, str]:
-    """Return view name → its query in BigQuery's SQL."""
+    """Return the query of each view by the view's name, in BigQuery's SQL."""
     files = sorted(
         (file for file in _FILES.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name
     )

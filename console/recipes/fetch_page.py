@@ -1,6 +1,7 @@
-"""Fetches one page with the worker's own code, so with the same checks, rate limit and size limits.
+"""Fetches one page with the worker's own code, and therefore with its checks, rate limit and size limits.
 
-This is the console's only file that imports the worker. It does so only when a page is fetched.
+This is the console's only file that imports the worker. The import happens only when a page is fetched,
+because the worker may not be installed.
 """
 
 from pydantic import ValidationError

@@ -17,7 +17,7 @@ from extraction.page import PageContent, SavedPage
 MAX_FILE_BYTES = 50 * 1024 * 1024  #: maximum size of a saved page in bytes
 MAX_SHOWN_ITEMS = 5  #: maximum number of items whose findings the table shows
 MAX_TEXT_CHARACTERS = 120  #: maximum length of a text in the table
-#: File suffix → content type, for suffixes that `mimetypes` does not have on every system.
+#: Content types by file suffix, for suffixes that `mimetypes` does not have on every system.
 CONTENT_TYPES = {
     ".json": "application/json",
     ".xml": "application/xml",
@@ -35,8 +35,8 @@ def open_page(place: str, url: str, *, respect_robots: bool) -> PageContent:
         respect_robots: whether robots.txt may forbid a fetch.
 
     Raises:
-        UsageError: the file cannot be read or is too large, or `fetch_page` raised the error.
-        PageNotFetched: `fetch_page` raised the error.
+        UsageError: the file cannot be read or is too large, or `fetch_page` raises this error.
+        PageNotFetched: the page could not be fetched.
     """
     if place.lower().startswith(("http://", "https://")):
         return fetch_page(place, respect_robots=respect_robots)

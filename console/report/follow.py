@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from console.ledger.ledger import Accounting, Ledger
 
 POLL_SECONDS = 0.2  #: minimum pause between two queries of the ledger, in seconds
-#: Minimum pause as a multiple of the duration of the query, so that large ledgers are queried less often.
+#: Minimum pause between two queries, as a multiple of the duration of the first of them, so that large
+#: ledgers are queried less often.
 PAUSE_PER_QUERY = 5
-STALL_SECONDS = 60.0  #: seconds without a change until a warning
+STALL_SECONDS = 60.0  #: number of seconds without a change after which `warn` is called
 
 
 @dataclass
@@ -33,7 +34,10 @@ class Follower:
     before_query: Callable[[], None] = lambda: None
 
     def follow(self, seconds: float | None = None) -> Accounting:
-        """Return the accounting when no job is in flight, or after `seconds`; None means no time limit."""
+        """Return the accounting when all expected jobs are recorded and have ended, or at the time limit.
+
+        The time limit is `seconds`; None means no limit.
+        """
         started = changed = time.monotonic()
         last = Accounting()
         while True:

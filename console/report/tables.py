@@ -23,7 +23,7 @@ def results_table(results: Sequence[Result], width: int = 80) -> Table:
     site = _common_site([result.url for result in results])
     urls = [printable(result.url.removeprefix(site)) for result in results]
     table = _table("url", "items", "attempts", title=site or None)
-    # Limit the width of the items column. Otherwise rich would shorten the URLs, for which readers search.
+    # Limit the width of the items column, which rich does not wrap, so that enough is left for the URLs.
     table.columns[1].max_width = max(20, width - min(max(map(len, urls), default=0), width // 2) - 16)
     for url, result in zip(urls, results, strict=True):
         table.add_row(url, summary(result.items), str(result.attempts))
@@ -31,7 +31,7 @@ def results_table(results: Sequence[Result], width: int = 80) -> Table:
 
 
 def summary(items: Sequence[dict[str, Any]]) -> str:
-    """Return the first non-empty scalar values of an item, or the number of items if it is not 1."""
+    """Return the first non-empty scalar values of the only item, or the number of items if it is not 1."""
     if len(items) != 1:
         return f"{len(items)} items"
     values = [value for value in items[0].values() if isinstance(value, str | int | float) and value != ""]

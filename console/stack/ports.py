@@ -23,7 +23,7 @@ def allocate_ports(wanted: Mapping[str, tuple[int, str]]) -> dict[str, int]:
     may still take a port before the service binds it; then the service's log has the error.
 
     Args:
-        wanted: purpose → the port and the command-line option that sets it.
+        wanted: for each purpose, the port and the command-line option that sets it.
 
     Raises:
         UsageError: some ports are in use or not permitted; the message names each of them.
@@ -58,10 +58,10 @@ def _listen(port: int) -> socket.socket:
 def _listener(port: int) -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
-        # The servers set SO_REUSEADDR too: a port with connections in TIME_WAIT counts as free.
+        # With SO_REUSEADDR, a port with connections in TIME_WAIT counts as free. The servers set it, too.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((LOOPBACK, port))
-        # With SO_REUSEADDR, Linux lets two sockets bind one port until one of them listens.
+        # The socket must also listen: with SO_REUSEADDR, Linux lets two sockets bind a port if none listens.
         listener.listen(1)
     except OSError:
         listener.close()

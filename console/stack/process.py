@@ -92,7 +92,7 @@ class Process:
         self.launch = launch
         self._watcher = watcher
         self._is_killed = False
-        # Without this delay, a signal between the start and `watch` would leave a process that nothing ends.
+        # Signals are deferred: one between the start and `watch` would leave a process that nothing ends.
         with defer_signals(), launch.log.open("ab") as log:
             self._popen = subprocess.Popen(  # noqa: S603 - runs a service of this project
                 launch.command,

@@ -142,7 +142,7 @@ def _pull_subscription(name: str, topic: str) -> types.Subscription:
         name=subscription_path(name),
         topic=topic_path(topic),
         # A replay extends this deadline after each pull. The deadline is short, so that dead letters become
-        # available again soon if the replay is killed before that.
+        # available again soon if the replay is killed before it extends the deadline.
         ack_deadline_seconds=10,
         expiration_policy=_NEVER_EXPIRES,
     )

@@ -22,7 +22,11 @@ TITLES = {PUBSUB: "local Pub/Sub", DISPATCHER: "dispatcher", WORKER: "worker"}
 
 
 class AckPolicy(StrEnum):
-    """Selects the outcomes after which the worker acknowledges a job (ACK_POLICY)."""
+    """Selects the outcomes after which the worker acknowledges a job (ACK_POLICY).
+
+    SUCCESS: only after a success. SETTLED: in addition, after a failure, when the worker itself has
+    dead-lettered the job, or has deferred it by publishing it again.
+    """
 
     SUCCESS = "success"
     SETTLED = "settled"
@@ -90,7 +94,7 @@ class StackOptions:
     pubsub_arguments: tuple[str, ...] = ()
 
     def wanted_ports(self) -> dict[str, tuple[int, str]]:
-        """Return purpose → port and command-line option, the argument of `allocate_ports`."""
+        """Return for each purpose the port and the command-line option, as `allocate_ports` requires."""
         return {
             PUBSUB_PORT: (self.pubsub_port, "--pubsub-port"),
             PUBSUB_HTTP_PORT: (self.pubsub_http_port, "--pubsub-http-port"),
@@ -179,7 +183,7 @@ def _deadline_chain(ack_deadline_seconds: int) -> dict[str, str]:
 def launches(
     options: StackOptions, addresses: Addresses, environment: Mapping[str, str]
 ) -> dict[str, Launch]:
-    """Return service name → the command, environment, log and health check of the service."""
+    """Return the command, environment, log and health check of each service, by the service's name."""
     commands = {
         PUBSUB: (_pubsub(options, addresses), f"{addresses.pubsub_http_url}/healthz"),
         DISPATCHER: (_dispatcher(addresses), f"{addresses.dispatcher_url}/healthz"),

@@ -12,7 +12,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def raise_on_signals() -> Iterator[None]:
-    """Raise KeyboardInterrupt at the first signal; ignore later ones, which would stop the cleanup."""
+    """Raise KeyboardInterrupt at the first signal; ignore later ones, which would interrupt the cleanup."""
     previous = _install(_interrupt_once)
     try:
         yield
@@ -40,7 +40,10 @@ def _interrupt_once(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _install(handler: Any) -> dict[signal.Signals, Any]:  # noqa: ANN401 - signal's own type is private
-    """Install a handler for the signals that are not ignored (nohup ignores SIGHUP); return the old ones."""
+    """Install a handler for all signals that are not ignored; return the old handlers.
+
+    A signal may be ignored, for example SIGHUP by nohup.
+    """
     if threading.current_thread() is not threading.main_thread():
         return {}  # Python allows signal handlers in the main thread only
     handled = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]

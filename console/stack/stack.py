@@ -50,7 +50,7 @@ Announce = Callable[[str], None]
 
 
 class Stack:
-    """The local services, from `start()` to `stop()`, or as a context manager.
+    """The local services. They run from `start()` to `stop()`, or during a `with` block.
 
     Attributes:
         options: as given.
@@ -133,7 +133,7 @@ class Stack:
         self._start_and_wait(WORKER)
 
     def supervise(self) -> None:
-        """Restart a dispatcher or worker that has ended, as Cloud Run does. Call this about twice a second.
+        """Restart a dispatcher or worker that has ended, as Cloud Run does. Call this method twice a second.
 
         Raises:
             StackError: localpubsub has ended.
@@ -165,7 +165,8 @@ class Stack:
         self._start(WORKER)
         self._start(DISPATCHER)
         if has_backlog:
-            # localpubsub pushes as soon as it runs. A push that reaches no worker costs its job an attempt.
+            # localpubsub pushes the backlog as soon as it runs. The worker must be healthy first, because a
+            # push that reaches no worker uses up an attempt of its job.
             self._wait_until_healthy(WORKER)
         self.ledger.create()
         self.start_pubsub()
@@ -192,7 +193,7 @@ class Stack:
         wait_until_healthy(self._processes[name])
 
     def _stop_processes(self) -> None:
-        # localpubsub stops first, because a push that reaches no worker costs its job an attempt.
+        # localpubsub stops first, because a push that reaches no worker uses up an attempt of its job.
         stop_all([process for name, process in self._processes.items() if name == PUBSUB], GRACE_SECONDS)
         stop_all(list(self._processes.values()), GRACE_SECONDS)
 

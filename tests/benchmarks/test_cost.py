@@ -29,7 +29,7 @@ def test_cost_page_shows_the_computed_tables() -> None:
 
 
 def test_bill_of_pages_of_1_s_equals_a_calculation_by_hand() -> None:
-    """The bill of 1,000,000 pages of 1 s, ten at a time on 1 vCPU and 1 GiB, is as computed here."""
+    """The bill of 1,000,000 pages of 1 s, ten at a time on 1 vCPU and 1 GiB, is as computed in this test."""
     costs = bill(PAGES_OF_1_S)
     # 1.05 s are billed as 1.1 s. Ten pages share an instance: 110,000 s of instances in all.
     assert costs["worker"] == pytest.approx(110_000 * 0.000024 + 110_000 * 0.0000025 + 0.40)

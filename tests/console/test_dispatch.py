@@ -77,7 +77,7 @@ def post_crawl(url: str) -> tuple[DispatchResponse, list[str], list[float]]:
 
 
 def test_dispatch_posts_the_crawl_and_returns_the_response(dispatcher: ScriptedDispatcher) -> None:
-    """The dispatcher receives the crawl with its run_id; its counts are returned."""
+    """The dispatcher receives the crawl with its run_id; `dispatch` returns the counts of the response."""
     dispatcher.responses.append(response_of(200, RESPONSE))
     response, announced, _ = post_crawl(dispatcher.url)
     assert Crawl.decode(dispatcher.received[0], CHECKS) == CRAWL

@@ -17,7 +17,10 @@ SERVICES = ("dispatcher", "worker")
 
 @pytest.fixture(scope="session")
 def images() -> Iterator[Callable[[str], Image]]:
-    """A function that builds a service's image once: 20 s of processor time, and the downloads."""
+    """A function that builds a service's image at its first call, and then returns the same image.
+
+    A build takes 20 s of processor time, and downloads packages.
+    """
     # pytest's own temporary directory is closed to other users, and a container runs as another user.
     root = Path(tempfile.mkdtemp(prefix="scrapeq-images-"))
     root.chmod(0o755)

@@ -27,7 +27,8 @@ from tests.servers.site import PendingRequest, Site, http
 pytestmark = pytest.mark.timeout(900)  # Building an image downloads packages.
 
 Images = Callable[[str], Image]
-#: Time limit for the exit after SIGTERM, in seconds, against hanging. Cloud Run sends SIGKILL after 10 s.
+#: Time limit for the exit after SIGTERM, in seconds. It is longer than the 10 s after which Cloud Run sends
+#: SIGKILL, so that only a service that hangs fails the test, even on a busy machine.
 EXIT_TIMEOUT_SECONDS = 120
 #: Topic that each service publishes to.
 TOPICS = {"dispatcher": "projects/p/topics/scrape-jobs", "worker": "projects/p/topics/scrape-outcomes"}
@@ -173,7 +174,10 @@ def pull_published(pubsub: str, service: str) -> int:
 def test_first_request_after_a_cold_start_succeeds(
     container: Container, service: str, site: Site, pubsub: str, show: Callable[[str], None]
 ) -> None:
-    """A service without a home directory, write access or credentials succeeds. Prints its cold start."""
+    """The first request to a service without a home directory, write access or credentials succeeds.
+
+    The test prints the duration of the cold start.
+    """
     site.add("/page", page(service, site))
     status, body = container.first_response(*triggering_request(service, site))
     cold_seconds = time.monotonic() - container.started_at
@@ -227,7 +231,7 @@ def test_request_in_progress_at_sigterm_is_finished(
 
 
 def test_missing_setting_is_named_in_the_log(image: Image, tmp_path: Path) -> None:
-    """A service with a missing setting logs its name and exits, so its revision never becomes ready."""
+    """A service logs the name of a missing setting and exits, so that its revision never becomes ready."""
     with running(image, tmp_path / "log") as container:
         assert container.process.wait(120) != 0
         log = container.log.read_text()

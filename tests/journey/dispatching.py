@@ -11,7 +11,7 @@ from console.stack.stack import Stack
 from tests.servers.waiting import MAX_WAIT_SECONDS, wait_for
 
 TITLE_RECIPE = {"name": "page", "fields": {"title": {"css": "title", "required": True}}}
-#: Policy with more attempts than the crashes in a journey can use up, and with short backoffs.
+#: Policy with short backoffs, and with so many attempts that the crashes of a journey do not use them up.
 MANY_ATTEMPTS = DeliveryPolicy(
     max_delivery_attempts=100, minimum_backoff_seconds=1, maximum_backoff_seconds=2
 )

@@ -1,4 +1,7 @@
-"""Runs a dispatcher and a worker on the official Pub/Sub emulator, which writes no rows to BigQuery."""
+"""Runs a dispatcher and a worker on the official Pub/Sub emulator.
+
+The emulator writes no rows into a ledger, so the tests pull the outcomes.
+"""
 
 import json
 import os

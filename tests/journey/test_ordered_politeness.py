@@ -30,7 +30,7 @@ def running_stack(data: Path, politeness: PolitenessScope) -> Iterator[Stack]:
 
 @pytest.fixture
 def hosts() -> Iterator[Hosts]:
-    """Yield hosts that delay their responses until `release`; so many that several processes get jobs."""
+    """Yield hosts that delay their responses until `release`: enough hosts for several worker processes."""
     with serving_hosts(8) as hosts:
         yield hosts
 
@@ -49,12 +49,12 @@ def test_ordered_politeness_keeps_per_host_over_all_worker_processes(
     with running_stack(tmp_path / "data", PolitenessScope.ORDERED) as stack:
         # When many pages of many hosts are dispatched
         run_id = dispatch(stack.dispatcher_url, urls, politeness={"per_host": per_host})
-        # Then several hosts have open requests at the same time, and one has the maximum
+        # Then several hosts have open requests at the same time, and one of them has the maximum
         hosts.await_open(
             lambda: len(hosts.open) > 1 and max(hosts.open.values()) == per_host,
             f"hosts have {per_host} open requests",
         )
-        # And after the release of the pages no host has ever had more
+        # And when the pages are released and scraped, no host has ever had more open requests
         hosts.release()
         accounting = await_accounting(stack, run_id, lambda now: now.succeeded == len(urls))
         assert (accounting.dead, accounting.in_flight) == (0, 0)
@@ -64,7 +64,7 @@ def test_ordered_politeness_keeps_per_host_over_all_worker_processes(
 
 
 def test_instance_politeness_exceeds_per_host_over_all_worker_processes(tmp_path: Path, hosts: Hosts) -> None:
-    """With POLITENESS=instance a host gets more than `per_host` open requests, as the control experiment."""
+    """This is the control: with POLITENESS=instance, a host gets more than `per_host` open requests."""
     urls = urls_of(hosts)
     with running_stack(tmp_path / "data", PolitenessScope.INSTANCE) as stack:
         run_id = dispatch(stack.dispatcher_url, urls, politeness={"per_host": 1})

@@ -18,7 +18,7 @@ from tests.servers.waiting import wait_for
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
-    """Yield a stack with ACK_POLICY=settled, which redelivers a job after 10 s at the earliest."""
+    """Yield a stack with ACK_POLICY=settled; its backoff before a redelivery is at least 10 s."""
     with Stack(StackOptions(data=tmp_path / "data", ack_policy=AckPolicy.SETTLED)) as stack:
         yield stack
 
@@ -51,7 +51,7 @@ def test_404_is_dead_lettered_after_one_attempt_with_its_reason(stack: Stack, si
 
 
 def test_429_with_retry_after_is_deferred_without_spending_an_attempt(stack: Stack, site: Site) -> None:
-    """After a 429 the job is published again, waits for Retry-After, and succeeds at a first attempt."""
+    """After a 429 the job is published again, waits for Retry-After, and succeeds at attempt 1."""
     run_id = dispatch(stack.dispatcher_url, [f"{site.url}/later"])
     await_accounting(stack, run_id, lambda now: now.succeeded == 1)
     # Then the next request came after the time in Retry-After

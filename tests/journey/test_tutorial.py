@@ -77,7 +77,7 @@ def address_of(lines: list[str], service: str) -> str:
 
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Return command → its output, for each command of the tutorial; every command must succeed."""
+    """Return the output of each command of the tutorial, by command; every command must succeed."""
     folder = tmp_path_factory.mktemp("tutorial")
     with running_site() as site_address, running_stack(folder) as lines:
         for name, text in FILE.findall(TUTORIAL):

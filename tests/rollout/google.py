@@ -44,8 +44,8 @@ class FakeGoogle:
     Attributes:
         stack: the local stack that the smoke test runs against.
         crawl: the crawl that the job of Cloud Scheduler posts, as a JSON document.
-        ready: the ready revision by the service's name; by default the newest, whose number is 00002.
-        requests: method and path of each request, separated by a blank.
+        ready: the ready revision of each service, by name. The default is the newest revision, 00002.
+        requests: method and path of each request, separated by a space.
         url: URL of the fake, without a slash at its end.
     """
 

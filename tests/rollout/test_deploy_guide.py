@@ -1,7 +1,7 @@
 """Tests that gcloud, bq and Terraform accept the commands of docs/how-to/deploy.md and of the scripts.
 
-The tests do not run the commands. They compare them with the files that gcloud and bq have for completion in
-shells, and which list all commands and flags.
+The tests do not run the commands of gcloud and bq. They compare them with the files for completion in shells,
+in which gcloud and bq list all commands and flags.
 """
 
 import json
@@ -29,7 +29,7 @@ SCRIPT_COMMAND = re.compile(
     r"(?:^\s*|[$<]\(|[|;&]\s*|\bdo |\bthen )((?:gcloud|bq) (?:[^|;&>()\n]|\$\([^)]*\)|\([^)]*\))+)",
     re.MULTILINE,
 )
-# Flags of single bq commands: the completion file has only the global flags (see `bq help query`).
+# Flags of individual bq commands (see `bq help query`), as the completion file has only the global flags.
 BQ_FLAGS = {"query": {"nouse_legacy_sql", "max_rows", "quiet"}, "rm": {"recursive"}}
 
 

@@ -13,7 +13,10 @@ NAMES = st.sampled_from(
 
 @given(attributes=st.dictionaries(NAMES, st.text(min_size=1, max_size=5)))
 def test_original_message_removes_the_same_attributes_as_the_services(attributes: dict[str, str]) -> None:
-    """The script removes the same attributes as `strip_dead_letter_attributes`, which it does not import."""
+    """The script removes the same attributes as `strip_dead_letter_attributes`.
+
+    The script does not import that function, because it uses only the standard library.
+    """
     message = original_message(
         {"ackId": "1", "message": {"messageId": "1", "data": "eA==", "attributes": attributes}}
     )

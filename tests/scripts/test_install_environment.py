@@ -18,7 +18,7 @@ def test_locked_packages_are_those_of_the_lock_file() -> None:
 def test_progress_without_a_terminal_is_a_line_for_every_25_packages(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A line is printed for every 25 packages; packages that this platform does not need are subtracted."""
+    """A line is printed for every 25 packages; the total excludes packages that this platform ignores."""
     progress = Progress(62)
     for line in ["Ignoring colorama: markers 'x' don't match your environment", *["Collecting a==1"] * 60]:
         progress.read(line)

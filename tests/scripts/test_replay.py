@@ -58,7 +58,7 @@ def _original_attributes(attributes: frozenset[tuple[str, str]]) -> frozenset[tu
 
 
 def test_peek_and_dry_run_show_dead_letters_and_leave_them(local_project: ReplayProject) -> None:
-    """`peek` and `--dry-run` print a line for a dead letter with escaped control characters and leave it."""
+    """`peek` and `--dry-run` print a dead letter with escaped control characters, and do not remove it."""
     attributes = {"job_id": "1", "reason": "http_404", "detail": "\x1b[2Jgone"}
     local_project.publish_dead_letters([Job(b"x", frozenset(attributes.items()), "")])
     peeked = local_project.run("peek", "1")
@@ -94,7 +94,7 @@ def _interrupted(project: ReplayProject, number: signal.Signals, after_lines: in
     "number", [signal.SIGINT, signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.long)]
 )
 def test_interrupted_replay_loses_no_dead_letter(project: ReplayProject, number: signal.Signals) -> None:
-    """After an interrupted replay and further ones every dead letter is a job again, a few of them twice."""
+    """If an interrupted replay is repeated, every dead letter becomes a job, and only a few do so twice."""
     # Given dead letters with 50 ordering keys, which are published in many requests
     dead_letters = [job(number, f"host-{number % 50}") for number in range(200)]
     project.publish_dead_letters(dead_letters)
@@ -105,7 +105,8 @@ def test_interrupted_replay_loses_no_dead_letter(project: ReplayProject, number:
     assert process.returncode != 0
     jobs = project.pull(REPLAYED_JOBS)
     assert len(set(jobs)) < 200
-    # And when it is repeated until no dead letter is left (a killed replay leases some for 10 s)
+    # And when it is repeated until no dead letter is left. Dead letters that a killed replay has pulled are
+    # leased for 10 s, so one repetition may not be enough.
     until = time.monotonic() + 120
     while len(set(jobs)) < 200:
         assert time.monotonic() < until, f"{len(set(jobs))} of 200"

@@ -6,14 +6,14 @@ from typing import Any, Protocol
 from tests.terraform.stack import Stack
 from tests.terraform.stand_in import NEWEST, OLDEST
 
-# The oldest release runs the small stack without images; the newest the large stack with every option.
+# The small stack (without images) has the oldest release; the large stack (with every option) has the newest.
 LIFECYCLES = {
     OLDEST: ["-var-file=examples/small.tfvars", "-var=images=null"],
     NEWEST: ["-var-file=examples/large.tfvars", "-var=vpc={}"],
 }
 
 
-# Both stacks are destroyed afterwards, and both set every extra setting.
+# Both stacks are destroyed afterwards, so they are not protected. Both set every extra setting.
 COMMON_OPTIONS = [
     "-var=deletion_protection=false",
     (

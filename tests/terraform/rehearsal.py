@@ -119,7 +119,7 @@ class Rehearsal:
     Attributes:
         applied: the values that Terraform applied.
         pubsub: localpubsub, which replaces the stack's Pub/Sub.
-        ledger: the ledger that its BigQuery subscriptions fill.
+        ledger: the ledger that localpubsub's BigQuery subscriptions fill.
     """
 
     applied: Applied
@@ -208,7 +208,7 @@ class _LocalStack:
             "K_SERVICE": name,
             "K_REVISION": f"{name}-00001",
             "K_CONFIGURATION": name,
-            # These replace the cloud by this machine.
+            # With these, the service uses this machine's servers instead of the cloud's.
             "HOST": "127.0.0.1",
             "PATH": os.environ["PATH"],
             "PUBSUB_EMULATOR_HOST": f"127.0.0.1:{self.grpc_port}",

@@ -44,7 +44,7 @@ GRANTS = {
         ("roles/pubsub.subscriber", "scrape-outcomes-ledger"),
     },
 }
-# Roles that can be granted on nothing smaller than the project.
+# Roles that can only be granted on the whole project.
 PROJECT_WIDE = {"roles/logging.logWriter"}
 # Fields of an IAM resource that name the resource on which the role is granted, the smallest resource first.
 PLACES = (

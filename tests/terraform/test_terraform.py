@@ -22,7 +22,7 @@ def test_configuration_is_valid(stack: Stack) -> None:
 
 
 def test_mistakes_are_rejected(copy_stack: CopyStack) -> None:
-    """With the stand-in provider, `terraform validate` reports each of these mistakes."""
+    """With the stand-in provider, `terraform validate` reports each mistake of the list in this test."""
     stack = copy_stack()
     mistakes = [
         (

@@ -70,9 +70,10 @@ def test_variables_of_a_file_are_in_alphabetical_order(path: Path) -> None:
 
 
 def texts_without_validations() -> Iterator[tuple[str, dict[str, int]]]:
-    """Yield texts of variables-*.tf in which some validations accept everything, with their line numbers.
+    """Yield the text of variables-*.tf with some validations changed, so that they accept every value.
 
-    In the n-th text this is the n-th validation of each variable that has at least n validations.
+    In the n-th text, the n-th validation of each variable is changed, if the variable has so many. Each text
+    comes with the line number of the changed validation by variable.
     """
     matches: dict[str, list[re.Match[str]]] = {}
     for match in VALIDATION.finditer(VARIABLES):

@@ -64,11 +64,11 @@ def socket_path():
 
 
 def serve(handlers: dict) -> None:
-    """Serve the methods of the Provider service until Terraform ends the plugin, or ends itself."""
+    """Serve the methods of the Provider service until Terraform stops the plugin or has itself ended."""
     variable, cookie = MAGIC_COOKIE
     if os.environ.get(variable) != cookie:
         sys.exit("This program is a plugin of Terraform; only Terraform can run it.")
-    # On Ctrl-C, Terraform calls Stop.
+    # The plugin ignores Ctrl-C, because Terraform then calls Stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     done = threading.Event()

@@ -13,7 +13,7 @@ def worker_dead_letter_row(job: str, second: float) -> Row:
     return replace(row, attributes={"job_id": job, "run_id": "run-1", "reason": "http_404"})
 
 
-#: Job → its rows, and the expected state, attempts and last reason, derived by hand.
+#: For each job, its rows in the ledger, and its expected state, number of attempts and last reason.
 HISTORIES: dict[str, tuple[list[Row], str, int, str | None]] = {
     "queued": ([job_row("queued")], "queued", 0, None),
     "retrying": (
@@ -99,10 +99,12 @@ HISTORIES: dict[str, tuple[list[Row], str, int, str | None]] = {
         ],
         "dead", 1, "http_404",
     ),
+    # The outcomes of this job have no attempt number (0), so its attempts are counted by their rows.
     "uncounted": (
         [job_row("uncounted"), *(outcome_row("uncounted", n, attempt=0, reason="dns") for n in (1, 2, 3))],
         "retrying", 3, "dns",
     ),
+    # The last three jobs are missing: one is too old, and the ledger has no dispatch of the other two.
     "lost": ([replace(job_row("lost"), publish_time=LONG_AGO)], "queued", 0, None),
     "unknown-success": ([outcome_row("unknown-success", 2)], "succeeded", 1, "ok"),
     "unknown-death": ([dead_letter_row("unknown-death", 2)], "dead", 5, None),

@@ -39,7 +39,7 @@ class Row:
 
 
 def publish_time(second: float) -> str:
-    """Return the publish time `second` seconds after the start of the tests' runs, an hour ago."""
+    """Return the publish time that is `second` seconds after START, the start of the tests' runs."""
     return f"{START + timedelta(seconds=second):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 

@@ -52,14 +52,14 @@ def test_reasons_of_0_1_are_shown_as_the_reasons_that_replaced_them(ledger: Ledg
 
 
 def test_success_wins_over_dead_letters_before_and_after_it(ledger: Ledger) -> None:
-    """A job with a success and dead letters counts as succeeded, as its ack may only have been too late."""
+    """A job with a success and dead letters counts as succeeded: a dead letter may only mean a late ack."""
     record(ledger, [job_row("a"), outcome_row("a", 5), dead_letter_row("a", 4), dead_letter_row("a", 6)])
     assert ledger.accounting("run-1") == Accounting(dispatched=1, succeeded=1)
     assert ledger.dead_jobs("run-1") == []
 
 
 def test_results_of_a_job_that_succeeded_twice_are_the_newest(ledger: Ledger) -> None:
-    """A job that succeeded twice has one result, which is the one of the newest outcome."""
+    """A job that succeeded twice has one result: that of its newest outcome."""
     record(
         ledger,
         [

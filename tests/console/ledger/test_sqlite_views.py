@@ -23,7 +23,7 @@ METADATA = {
     "publish_time": "TIMESTAMP",
     "attributes": "JSON",
 }
-#: JSON type of a field → BigQuery types that a subscription with use_table_schema converts it to.
+#: Maps the JSON type of a field to the types of the columns into which use_table_schema can write the field.
 COLUMN_TYPES = {
     "integer": {"INTEGER"},
     "number": {"FLOAT"},

@@ -29,7 +29,7 @@ FEW_EXAMPLES = settings(max_examples=50, deadline=None)  # few, because each exa
 
 
 def values_by_job(connection: sqlite3.Connection, view: str, *columns: str) -> dict[str, tuple[object, ...]]:
-    """Return job_id → values of some columns, for a view that has a row for each job."""
+    """Return the values of some columns by job_id, for a view that has a row for each job."""
     return {row["job_id"]: tuple(row[name] for name in columns) for row in query_view(connection, view)}
 
 
@@ -140,7 +140,7 @@ COUNTED, UNCOUNTED = f"{1:032x}", f"{2:032x}"
 
 
 def attempt(job: str, second: int, reason: str) -> Row:
-    """Return the outcome of an attempt, whose items differ from those at other seconds."""
+    """Return the outcome of an attempt; outcomes at different seconds have different items."""
     number = 0 if job == UNCOUNTED else second % 5
     return outcome_row(job, second, attempt=number, reason=reason, items=[{"at": second}])
 
@@ -204,7 +204,7 @@ def test_cost_of_a_view_grows_in_proportion_to_the_run(view: str) -> None:
 
 @pytest.mark.parametrize(("view", "reasons"), [("results", ("ok", "ok")), ("job_state", ("dns", "tls"))])
 def test_simultaneous_rows_are_ordered_by_message_id(view: str, reasons: tuple[str, str]) -> None:
-    """Rows with the same publish time, as from one publish request, are ordered by their message ids."""
+    """Rows with the same publish time are ordered by message id; one publish request can make such rows."""
     first, second = (
         replace(outcome_row("a", 1, reason=reason, items=[{"n": n}]), message_id=str(n))
         for n, reason in enumerate(reasons)

@@ -17,12 +17,12 @@ VIEWS = [
     "run_accounting",
     "failures",
     "results",
-]  # in the order they are made
+]  # in an order in which each view comes after the views that it reads
 
 
 @pytest.fixture(scope="module")
 def read_by_bigquery() -> dict[str, exp.Query]:
-    """Return view → its parsed query, in which each column has its table and its type."""
+    """Return the parsed query of each view; each column in it has its table and its type."""
     dataset = {
         name: {column["name"]: column["type"] for column in schema(name)} for name in LEDGER_TABLES.values()
     }

@@ -116,7 +116,7 @@ def test_end_of_localpubsub_raises_stack_error_with_its_log(tmp_path: Path) -> N
 
 
 def test_failed_start_stops_the_other_services(tmp_path: Path) -> None:
-    """If a service does not start, the error has its log, and the other services are stopped."""
+    """If a service does not start, the error has the service's log, and the other services are stopped."""
     stack = Stack(StackOptions(data=tmp_path, environment={"PAGE_BUDGET_SECONDS": "1e9"}))
     with pytest.raises(StackError, match="The worker has ended") as caught:
         stack.start()
