@@ -57,7 +57,7 @@ def test_seek_to_the_future_acknowledges_everything(pubsub: PubsubClient) -> Non
 
 
 def test_seek_to_the_past_redelivers_retained_messages(pubsub: PubsubClient) -> None:
-    """Behaviour 28: with retain_acked_messages, a seek also redelivers acked messages after its time."""
+    """Behaviour 28: with retain_acked_messages, a seek redelivers acked messages published after its time."""
     topic = pubsub.topic()
     subscription = pubsub.subscription(topic, retain_acked_messages=True)
     pubsub.publish(topic, b"before")
