@@ -22,12 +22,12 @@ CHUNK_BYTES = 64 * 1024  #: size of a chunk; parsing one chunk takes at most a t
 #: memory.
 MAX_TAGS = 500_000
 MAX_ATTRIBUTES = 2_000  #: maximum number of attributes of one element
-#: Maximum number of `<` on a page that more than `MAX_ATTRIBUTES` attributes seem to follow. Text in a script
-#: may look like this. Their number is limited because the text before each of them must be parsed to find out
-#: whether it begins a tag.
+#: Maximum number of suspect tags on a page. A suspect tag is a `<` followed by what looks like more than
+#: `MAX_ATTRIBUTES` attributes; it may also be ordinary text in a script. To find out, all the text before it
+#: must be parsed, so the number of suspect tags is limited.
 MAX_SUSPECT_TAGS = 20
-#: Maximum number of characters that are read in order to count attributes, as a multiple of the page's
-#: length. Text after nested `<` is read several times.
+#: Counting the attributes may read at most this many times the page's length. If tags begin inside other tags
+#: (`<a <a <a`), the text after them is read once for each of them.
 MAX_RESCANS = 8
 _TAG_START = re.compile(r"<[a-zA-Z]")
 # Matches up to MAX_ATTRIBUTES attributes of a start tag; the group `more` matches if more attributes follow.
@@ -54,7 +54,8 @@ def parse_html(text: str, check_deadline: CheckDeadline) -> Element:
         check_deadline: called after each chunk; if it raises an exception, parsing ends.
 
     Raises:
-        ExtractionError: `too_large`, if the page has too many tags, or a tag has too many attributes.
+        ExtractionError: `too_large`, if the page has too many tags, too many tags begin inside other tags, or
+            a tag has too many attributes.
     """
     tags = text.count("<")
     if tags > MAX_TAGS:
@@ -82,8 +83,9 @@ def _parse_in_chunks(text: str, check_deadline: CheckDeadline) -> Element | None
 def _check_attributes(text: str, check_deadline: CheckDeadline) -> None:
     """Raise ExtractionError if a tag has more than `MAX_ATTRIBUTES` attributes.
 
-    Whether `<a` begins a tag depends on all the text before it, because `<a` may also be part of a script. So
-    the attributes after every `<a` are counted, and only if there are too many, the text before it is parsed.
+    Whether a `<` and a letter begin a tag depends on all the text before them, because they may also be part
+    of a script. So the attributes after each of them are counted; only if there are too many is the text
+    before them parsed.
     """
     suspects, remaining = 0, MAX_RESCANS * len(text)
     for start in _TAG_START.finditer(text):

@@ -42,8 +42,9 @@ def select_texts(
 ) -> Iterator[str | JsonNode]:
     """Yield the texts that a source and its pattern select; texts of only white space are left out.
 
-    A JSON number is yielded as a `JsonNode` and not as text, because the notation of JSON numbers does not
-    depend on the locale. If the source has a pattern, the number is searched and yielded as text.
+    A JSON number is yielded as a `JsonNode`. As text it would be read with the decimal separator of the
+    field's locale, but JSON always uses a point. If the source has a pattern, the number is searched and
+    yielded as text.
     """
     for match in select(source, node, document):
         text = node_text(match, as_html=as_html)

@@ -27,7 +27,7 @@ class Launch:
     """How a service is started.
 
     Attributes:
-        title: name of the service in messages, without its article.
+        title: name of the service in messages, without "the", for example `dispatcher`.
         command: program and arguments.
         environment: all environment variables of the service; it inherits no others.
         log: file to which standard output and standard error are appended.

@@ -6,8 +6,8 @@ from typing import Final
 
 from tests.conformance.behaviours import BEHAVIOURS
 
-#: Behaviours that are tested only in tests/localpubsub because the official emulator lacks them: kills,
-#: scaled time and chaos.
+#: Behaviours that the official emulator does not have, so that only tests/localpubsub tests them: messages
+#: survive SIGKILL (31), scaled time (33) and chaos switches (34).
 LOCALPUBSUB_ONLY: Final = {31, 33, 34}
 
 _NAMED: Final = re.compile(r'"""Behaviours? ((?:\d+|, | and )+):')

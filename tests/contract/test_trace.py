@@ -54,7 +54,9 @@ def test_invalid_traceparent_is_none(header: str) -> None:
     ],
 )
 def test_x_cloud_trace_context_is_parsed(header: str, trace: Trace | None) -> None:
-    """`TRACE_ID/SPAN_ID;o=OPTIONS` is parsed, with its span in decimal; an invalid header returns None.
+    """`TRACE_ID/SPAN_ID;o=OPTIONS` is parsed, with its span in decimal.
+
+    An invalid header returns None; an invalid span returns the trace without a span.
 
     The format is that of https://cloud.google.com/trace/docs/trace-context.
     """
@@ -77,6 +79,6 @@ def test_from_headers_never_raises(traceparent: str, cloud: str) -> None:
 
 @given(st.integers(1, 2**128 - 1), st.integers(1, 2**64 - 1), st.integers(1, 2**64 - 1), st.booleans())
 def test_written_traceparent_is_parsed_again(trace: int, span: int, other: int, sampled: bool) -> None:
-    """A traceparent that was written for another span is parsed as the same trace with that span."""
+    """If a traceparent is written for a new span and parsed, only the span of the trace has changed."""
     first = Trace(f"{trace:032x}", f"{span:016x}", sampled)
     assert Trace.parse(first.traceparent(f"{other:016x}")) == first._replace(span_id=f"{other:016x}")

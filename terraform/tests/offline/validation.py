@@ -1,6 +1,7 @@
 """Validates the arguments of a resource: settable attributes, enumerated values, and the rules of rules.json.
 
-Terraform itself validates names, types and nesting. `rules` arguments are entries of rules.json.
+Terraform itself validates names, types and nesting. In the functions below, the parameter
+`rules` is the entry of one resource type in rules.json.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def test_server_does_not_import_the_client_library() -> None:
 
 
 def test_durations_have_their_python_methods() -> None:
-    """Duration fields have protobuf's Python methods, although their types are in a separate pool."""
+    """Duration fields have protobuf's Python methods, although their type is made from ``pubsub.binpb``."""
     subscription = messages.Subscription()
     subscription.message_retention_duration.FromSeconds(5)
     assert subscription.message_retention_duration.ToTimedelta().total_seconds() == 5
