@@ -5,7 +5,7 @@ https://cloud.google.com/pubsub/docs/reference/rpc/google.pubsub.v1#publisher
 
 from collections.abc import Mapping
 
-from localpubsub.api.paging import list_page
+from localpubsub.api.paging import list_page, list_project_page
 from localpubsub.broker.broker import Broker
 from localpubsub.protocol.calls import Context, Method, StreamMethod
 from localpubsub.protocol.messages import (
@@ -76,11 +76,8 @@ class PublisherService:
 
     async def list_topics(self, request: RequestPb, _: Context) -> ResponsePb:
         """Return the topics of a project, sorted by name."""
-        limits.check_project(request.project)
-        prefix = request.project + "/"
         topics = self._catalogue.topics
-        names = [name for name in topics if name.startswith(prefix)]
-        found, token = list_page(names, request.page_size, request.page_token)
+        found, token = list_project_page(topics, request.project, request.page_size, request.page_token)
         return ListTopicsResponse(topics=[topics[name].resource for name in found], next_page_token=token)
 
     async def list_topic_subscriptions(self, request: RequestPb, _: Context) -> ResponsePb:

@@ -5,7 +5,7 @@ https://cloud.google.com/pubsub/docs/reference/rpc/google.pubsub.v1#schemaservic
 
 from collections.abc import Mapping
 
-from localpubsub.api.paging import list_page
+from localpubsub.api.paging import list_page, list_project_page
 from localpubsub.broker.broker import Broker
 from localpubsub.errors import InvalidArgument, SchemaMismatch
 from localpubsub.protocol.calls import Context, Method, StreamMethod
@@ -73,10 +73,9 @@ class SchemaService:
 
     async def list_schemas(self, request: RequestPb, _: Context) -> ResponsePb:
         """Return the last revision of each schema of a project; definitions only with the view FULL."""
-        limits.check_project(request.parent)
-        prefix = request.parent + "/"
-        names = [name for name in self._schemas.revisions if name.startswith(prefix)]
-        found, token = list_page(names, request.page_size, request.page_token)
+        found, token = list_project_page(
+            self._schemas.revisions, request.parent, request.page_size, request.page_token
+        )
         full = request.view == _FULL
         schemas = [_with_view(self._schemas.revision(name), full=full) for name in found]
         return ListSchemasResponse(schemas=schemas, next_page_token=token)

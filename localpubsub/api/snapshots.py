@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from localpubsub.api.paging import list_page
+from localpubsub.api.paging import list_project_page
 from localpubsub.broker.broker import Broker
 from localpubsub.broker.seek import SubscriptionSeeker
 from localpubsub.protocol.calls import Context, Method
@@ -19,7 +19,6 @@ from localpubsub.protocol.messages import (
     SeekResponse,
     UpdateSnapshotRequest,
 )
-from localpubsub.resources import limits
 
 
 class SnapshotMethods:
@@ -51,10 +50,8 @@ class SnapshotMethods:
 
     async def list_snapshots(self, request: RequestPb, _: Context) -> ResponsePb:
         """Return the snapshots of a project, sorted by name."""
-        limits.check_project(request.project)
         snapshots = self._snapshots.snapshots
-        names = [name for name in snapshots if name.startswith(request.project + "/")]
-        found, token = list_page(names, request.page_size, request.page_token)
+        found, token = list_project_page(snapshots, request.project, request.page_size, request.page_token)
         resources = [snapshots[name].resource for name in found]
         return ListSnapshotsResponse(snapshots=resources, next_page_token=token)
 

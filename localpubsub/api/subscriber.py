@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final, cast
 
-from localpubsub.api.paging import list_page
+from localpubsub.api.paging import list_project_page
 from localpubsub.api.snapshots import SnapshotMethods
 from localpubsub.broker.broker import Broker
 from localpubsub.broker.subscription import Subscription
@@ -80,11 +80,10 @@ class SubscriberService:
 
     async def list_subscriptions(self, request: RequestPb, _: Context) -> ResponsePb:
         """Return the subscriptions of a project, sorted by name."""
-        limits.check_project(request.project)
-        prefix = request.project + "/"
         subscriptions = self._catalogue.subscriptions
-        names = [name for name in subscriptions if name.startswith(prefix)]
-        found, token = list_page(names, request.page_size, request.page_token)
+        found, token = list_project_page(
+            subscriptions, request.project, request.page_size, request.page_token
+        )
         resources = [subscriptions[name].resource for name in found]
         return ListSubscriptionsResponse(subscriptions=resources, next_page_token=token)
 

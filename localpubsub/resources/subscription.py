@@ -6,7 +6,7 @@ UpdateSubscriptionRequest.
 
 from typing import Final
 
-from localpubsub.errors import InvalidArgument, Unimplemented
+from localpubsub.errors import InvalidArgument
 from localpubsub.protocol.messages import (
     DurationPb,
     FieldMaskPb,
@@ -18,6 +18,7 @@ from localpubsub.protocol.messages import (
 from localpubsub.resources import export as export_config
 from localpubsub.resources import field_mask, limits
 from localpubsub.resources.filter_parser import parse
+from localpubsub.resources.unsupported import reject_unsupported
 
 #: Value of a subscription's ``topic`` after the topic was deleted (proto: Subscription.topic).
 DELETED_TOPIC: Final = "_deleted-topic_"
@@ -84,7 +85,7 @@ def duration_seconds(duration: DurationPb) -> float:
 
 
 def _checked(resource: SubscriptionPb) -> SubscriptionPb:
-    _reject_unsupported(resource)
+    reject_unsupported(resource, _UNSUPPORTED)
     export_config.complete(resource)
     _complete_durations(resource)
     _complete_retry_policy(resource)
@@ -97,13 +98,6 @@ def _checked(resource: SubscriptionPb) -> SubscriptionPb:
     resource.push_config.SetInParent()
     resource.state = Subscription.ACTIVE
     return resource
-
-
-def _reject_unsupported(resource: SubscriptionPb) -> None:
-    present = {field.name for field, _ in resource.ListFields()}
-    for field, feature in _UNSUPPORTED.items():
-        if field in present:
-            raise Unimplemented(f"localpubsub does not offer {feature} yet: leave {field} unset.")
 
 
 def _complete_durations(resource: SubscriptionPb) -> None:

@@ -5,9 +5,9 @@ The rules are from the comments of google/pubsub/v1/pubsub.proto on Topic and Up
 
 from typing import Final
 
-from localpubsub.errors import Unimplemented
 from localpubsub.protocol.messages import FieldMaskPb, Topic, TopicPb
 from localpubsub.resources import field_mask, limits
+from localpubsub.resources.unsupported import reject_unsupported
 
 MUTABLE: Final = frozenset(
     {"labels", "message_storage_policy", "message_retention_duration", "schema_settings"}
@@ -47,10 +47,7 @@ def updated(current: TopicPb, given: TopicPb, mask: FieldMaskPb) -> TopicPb:
 
 
 def _checked(resource: TopicPb) -> TopicPb:
-    present = {field.name for field, _ in resource.ListFields()}
-    for field, feature in _UNSUPPORTED.items():
-        if field in present:
-            raise Unimplemented(f"localpubsub does not offer {feature} yet: leave {field} unset.")
+    reject_unsupported(resource, _UNSUPPORTED)
     limits.check_labels(resource.labels)
     if resource.HasField("message_retention_duration"):
         seconds = resource.message_retention_duration.seconds
