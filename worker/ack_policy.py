@@ -18,7 +18,7 @@ from contract.job import Job, defer
 from contract.outcome import MAX_DETAIL_CHARACTERS, Outcome, Reason
 from publishing.publisher import Message, Publisher, PublishUnconfirmed
 from worker.delayed import MAX_DEFERRAL_SECONDS
-from worker.scrape import AttemptResult, no_settlement
+from worker.scrape import AttemptResult
 
 #: Maximum number of requeues of one job. After them, the job is not acknowledged and is redelivered, which
 #: counts as an attempt; a requeue does not count.
@@ -32,7 +32,7 @@ AckPolicy = Callable[[Message, Job, AttemptResult], AttemptResult]
 def success_policy(message: Message, job: Job, result: AttemptResult) -> AttemptResult:
     """Apply ACK_POLICY=success."""
     del message, job
-    return no_settlement(result)
+    return result
 
 
 @dataclass(frozen=True)
