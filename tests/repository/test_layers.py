@@ -5,6 +5,7 @@ Imports within functions and under ``if TYPE_CHECKING`` count as well.
 
 import ast
 from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import PurePath
 
 import pytest
@@ -91,26 +92,14 @@ def upward_imports(package: str, graph: Graph, layers: list[set[str]]) -> Iterat
 
 
 def import_cycles(graph: Graph) -> list[list[str]]:
-    """Return one cycle of imports for each group of modules that import each other."""
-    found = []
-    done = set[str]()
-    for start in sorted(graph):
-        path = list[str]()
-        pending = [(start, iter(sorted(graph[start])))] if start not in done else []
-        path += [start] if pending else []
-        while pending:
-            module, following = pending[-1]
-            imported = next(following, None)
-            if imported is None:
-                done.add(module)
-                pending.pop()
-                path.pop()
-            elif imported in path:
-                found.append([*path[path.index(imported) :], imported])
-            elif imported not in done:
-                path.append(imported)
-                pending.append((imported, iter(sorted(graph[imported]))))
-    return found
+    """Return one cycle of imports, beginning at its first module; an empty list if there is no cycle."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        *cycle, _ = reversed(error.args[1])  # graphlib lists an imported module before the importing one
+        start = cycle.index(min(cycle))
+        return [[*cycle[start:], *cycle[: start + 1]]]
+    return []
 
 
 @pytest.mark.parametrize("package", LAYERS)
