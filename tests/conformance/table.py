@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Final, Literal
 
 from tests.conformance.behaviours import BEHAVIOURS
+from tests.repository.tree import ROOT
 
-ROOT: Final = Path(__file__).parents[2]
 README: Final = ROOT / "localpubsub" / "README.md"
 FOLDERS: Final = ("tests/conformance", "tests/localpubsub")
 BEGIN: Final = "<!-- conformance: written by python -m tests.conformance.table -->"

@@ -3,11 +3,10 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 from tests.contract.documents import JOB, OUTCOME
+from tests.repository.tree import ROOT
 
-ROOT = Path(__file__).parents[2]
 PARSERS = {"cssselect", "jmespath", "lxml", "parsel", "regex"}
 READER = """
 import json, sys

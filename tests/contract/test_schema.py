@@ -1,7 +1,6 @@
 """Checks that the published JSON Schemas are up to date and describe every field."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,8 +8,9 @@ import pytest
 from contract.crawl import Crawl
 from contract.recipe import Recipe
 from contract.schema import crawl_schema, recipe_schema
+from tests.repository.tree import ROOT
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = ROOT / "docs"
 
 
 @pytest.mark.parametrize(("name", "schema"), [("recipe", recipe_schema()), ("crawl", crawl_schema())])

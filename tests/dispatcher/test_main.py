@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import functions_framework
 import pytest
@@ -11,8 +10,9 @@ from flask.testing import FlaskClient
 
 from contract.crawl import MAX_CRAWL_BYTES
 from contract.trace import Trace
+from tests.repository.tree import ROOT
 
-MAIN = Path(__file__).parents[2] / "dispatcher" / "main.py"
+MAIN = ROOT / "dispatcher" / "main.py"
 
 
 def make_client() -> FlaskClient:

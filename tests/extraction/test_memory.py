@@ -2,11 +2,11 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.repository.tree import ROOT
+
 ALLOWED_KIB = 1024  #: maximum growth during 20,000 evaluations; a former leak was 2.6 MiB
 GROWTH = """
 from pathlib import Path

@@ -6,7 +6,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 
 from console.demo.site import SiteServer
 from tests.repository.tree import ROOT
+from tests.servers.http_server import serving_in_thread
 
 TUTORIAL: Final = (ROOT / "docs" / "tutorial" / "first-crawl.md").read_text(encoding="utf-8")
 FILE: Final = re.compile(r"Save this as `(?P<name>[\w.]+)`.*?```yaml\n(?P<text>.*?)```", re.DOTALL)
@@ -60,14 +60,8 @@ def running_stack(folder: Path) -> Iterator[list[str]]:
 @contextmanager
 def running_site() -> Iterator[str]:
     """Serve the demo's shop on a free port; yield its address."""
-    with SiteServer(0) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with SiteServer(0) as server, serving_in_thread(server):
+        yield f"http://127.0.0.1:{server.server_port}"
 
 
 def address_of(lines: list[str], service: str) -> str:

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 import requests
 
 from contract.topology import DEAD_LETTER_SUBSCRIPTION, DEAD_LETTER_TOPIC, JOBS_TOPIC
+from tests.repository.tree import ROOT
 from tests.servers.pubsub import PubsubServer
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "replay-dead-letters.sh"
+SCRIPT = ROOT / "scripts" / "replay-dead-letters.sh"
 REPLAYED_JOBS = "replayed-jobs"  #: pull subscription of the jobs topic
 CALL_SECONDS = 60
 PUBSUB_ATTRIBUTES = {

@@ -6,18 +6,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
 
 import pytest
 import requests
 
 from console.stack.ports import free_port
 from contract.topology import DEAD_LETTER_SUBSCRIPTION
+from tests.repository.tree import ROOT
 from tests.scripts.replay_project import REPLAYED_JOBS, Job, ReplayProject, job, kill_group
 from tests.servers.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(400)
-ROOT = Path(__file__).parents[2]
 ACCOUNT, AUDIENCE = "replay@p.iam.gserviceaccount.com", "https://dispatcher.example"
 MAX_SECONDS = 120.0
 

@@ -1,15 +1,12 @@
 """Queries the operating system for running processes and open ports."""
 
-import os
 import socket
 import subprocess
 
 
 def is_running(group: int) -> bool:
     """Return whether at least one process of a process group has not ended."""
-    listed = subprocess.run(
-        ["ps", "-A", "-o", "pgid=,stat="], check=True, capture_output=True, text=True, env={**os.environ}
-    )
+    listed = subprocess.run(["ps", "-A", "-o", "pgid=,stat="], check=True, capture_output=True, text=True)
     return any(
         int(line.split()[0]) == group and not line.split()[1].startswith("Z")
         for line in listed.stdout.splitlines()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import grpc
 from google.pubsub_v1 import PublisherClient, SubscriberClient
@@ -48,9 +48,9 @@ class PubsubServer:
 
 
 @contextmanager
-def localpubsub_server() -> Iterator[PubsubServer]:
-    """Run localpubsub in this process until the block ends."""
-    with localpubsub.running() as server:
+def localpubsub_server(**options: Any) -> Iterator[PubsubServer]:  # noqa: ANN401 - each option has its type
+    """Run localpubsub in this process with these options until the block ends."""
+    with localpubsub.running(**options) as server:
         yield PubsubServer(
             "localpubsub", server.host, server.certs_url, server.http_url, server.warehouse, server.buckets
         )

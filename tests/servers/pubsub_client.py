@@ -11,8 +11,7 @@ from google.api_core.exceptions import GoogleAPICallError
 from google.pubsub_v1 import PublisherClient, SubscriberClient
 from google.pubsub_v1.types import PubsubMessage, ReceivedMessage, Subscription, Topic
 
-import localpubsub
-from tests.servers.pubsub import PubsubServer, gapic_clients
+from tests.servers.pubsub import PubsubServer, gapic_clients, localpubsub_server
 from tests.servers.waiting import MAX_WAIT_SECONDS
 
 PROJECT: Final = "conformance"
@@ -116,9 +115,5 @@ def connect(server: PubsubServer | str, timeout: float = MAX_WAIT_SECONDS) -> It
 @contextmanager
 def running_localpubsub(**options: Any) -> Iterator[PubsubClient]:  # noqa: ANN401 - each option has its type
     """Run localpubsub in this process with these options until the block ends; yield clients of it."""
-    with localpubsub.running(**options) as server:
-        named = PubsubServer(
-            "localpubsub", server.host, None, server.http_url, server.warehouse, server.buckets
-        )
-        with connect(named) as client:
-            yield client
+    with localpubsub_server(**options) as server, connect(server) as client:
+        yield client

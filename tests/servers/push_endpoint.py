@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 
+from tests.servers.http_server import serving_in_thread
 from tests.servers.waiting import MAX_WAIT_SECONDS
 
 #: An HTTP status, "reset" (close the connection without a response) or "silence" (send nothing).
@@ -123,14 +124,8 @@ class PushEndpointServer(ThreadingHTTPServer):
 def running_endpoint(timeout: float = MAX_WAIT_SECONDS) -> Iterator[PushEndpoint]:
     """Serve an endpoint, which responds 204 by default, until the block ends."""
     endpoint = PushEndpoint(timeout)
-    with PushEndpointServer(endpoint, unused_loopback_address()) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield endpoint
-        finally:
-            server.shutdown()
-            thread.join()
+    with PushEndpointServer(endpoint, unused_loopback_address()) as server, serving_in_thread(server):
+        yield endpoint
 
 
 def unused_loopback_address() -> str:

@@ -8,14 +8,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from threading import Thread
 
 from console.stack.ports import free_port
+from tests.repository.tree import ROOT
 from tests.servers.pushes import job, push
 from tests.servers.waiting import MAX_WAIT_SECONDS
 
-ROOT = Path(__file__).parents[2]
 OUTCOMES_TOPIC = "projects/p/topics/scrape-outcomes"
 OUTCOMES_SUBSCRIPTION = "projects/p/subscriptions/recorded-outcomes"
 COMMAND = [sys.executable, "-m", "gunicorn", "-c", "python:worker.gunicorn_conf"]

@@ -3,7 +3,8 @@
 import subprocess
 import sys
 
-from tests.servers.worker_process import ROOT, environment
+from tests.repository.tree import ROOT
+from tests.servers.worker_process import environment
 
 SLOW_IMPORTS = {"aiohttp", "google.cloud.logging", "localpubsub", "rich", "yaml"}
 START_PROGRAM = """

@@ -15,8 +15,9 @@ from contract.job import Job, Politeness
 from contract.outcome import Outcome, Reason
 from contract.outcome_record import OutcomeRecord
 from extraction.selectors import CHECKS
+from tests.repository.tree import ROOT
 from tests.servers.pushes import job
-from tests.servers.worker_process import ROOT, environment
+from tests.servers.worker_process import environment
 from worker.budget import PageBudget
 from worker.page import FetchedPage
 from worker.scrape import AttemptResult, Scraper

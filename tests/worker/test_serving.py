@@ -11,12 +11,12 @@ from google.cloud.pubsub_v1 import SubscriberClient
 
 from contract.outcome import Reason
 from contract.outcome_record import OutcomeRecord
+from tests.repository.tree import ROOT
 from tests.servers.site import PendingRequest, Response, Site
 from tests.servers.site import http as http_response
 from tests.servers.worker_process import (
     COMMAND,
     OUTCOMES_SUBSCRIPTION,
-    ROOT,
     WorkerProcess,
     environment,
     running_worker,

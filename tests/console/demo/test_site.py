@@ -1,6 +1,5 @@
 """Tests of the demo's site: the demo's recipe fits every page, and two pages fail as documented."""
 
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -14,6 +13,7 @@ from console.demo.run import demo_crawl
 from console.demo.site import Site, SiteServer
 from extraction.extract import extract
 from extraction.page import SavedPage
+from tests.servers.http_server import serving_in_thread
 
 ADDRESS = "http://127.0.0.1:1"
 PAGES = site_pages(load_shop(), ADDRESS)
@@ -31,12 +31,8 @@ def extracted(path: str) -> dict[str, object]:
 @pytest.fixture(scope="module")
 def site_url() -> Iterator[str]:
     """Yield the address of a running site."""
-    with SiteServer(0) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with SiteServer(0) as server, serving_in_thread(server):
         yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
 
 
 @pytest.mark.parametrize("path", HTML)

@@ -2,7 +2,6 @@
 
 import socket
 import ssl
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from cryptography.x509.oid import NameOID
 from google.pubsub_v1.types import PushConfig
 
 import localpubsub
+from tests.servers.http_server import serving_in_thread
 from tests.servers.pubsub_client import running_localpubsub
 from tests.servers.push_endpoint import PushEndpoint, PushEndpointServer
 
@@ -61,13 +61,8 @@ def serving_tls(certificate: Path, key: Path) -> Iterator[PushEndpoint]:
         # The handshake must run in the thread of the connection, not in the thread that accepts connections.
         http.socket = context.wrap_socket(http.socket, server_side=True, do_handshake_on_connect=False)
         endpoint.url = endpoint.url.replace("http:", "https:")
-        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
+        with serving_in_thread(http):
             yield endpoint
-        finally:
-            http.shutdown()
-            thread.join()
 
 
 def test_tls_endpoint_with_trusted_certificate_receives_pushes(tmp_path: Path) -> None:
