@@ -8,7 +8,7 @@ from pathlib import Path
 from rich import box
 from rich.table import Table
 
-from console.errors import UsageError
+from console.recipes.bounded_file import read_bounded
 from console.recipes.fetch_page import fetch_page
 from console.terminal import printable
 from extraction.explain import Explained, Finding
@@ -41,13 +41,7 @@ def open_page(place: str, url: str, *, respect_robots: bool) -> PageContent:
     if place.lower().startswith(("http://", "https://")):
         return fetch_page(place, respect_robots=respect_robots)
     path = Path(place)
-    try:
-        with path.open("rb") as file:
-            body = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
-    if len(body) > MAX_FILE_BYTES:
-        raise UsageError(f"{path} is larger than {MAX_FILE_BYTES} bytes, the maximum size of a page.")
+    body = read_bounded(path, MAX_FILE_BYTES, "a page")
     content_type = CONTENT_TYPES.get(path.suffix.lower()) or mimetypes.guess_type(path.name)[0] or "text/html"
     return SavedPage(url, content_type, body)
 

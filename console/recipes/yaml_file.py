@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from console.errors import UsageError
+from console.recipes.bounded_file import read_bounded
 from contract.crawl import MAX_CRAWL_BYTES
 from contract.faults import Fault
 
@@ -62,19 +63,12 @@ class YamlFile(NamedTuple):
 
 
 def read_file(path: Path) -> bytes:
-    """Return the content of a file.
+    """Return the content of a crawl or recipe file.
 
     Raises:
         UsageError: the file cannot be read or is larger than MAX_CRAWL_BYTES.
     """
-    try:
-        with path.open("rb") as file:
-            text = file.read(MAX_CRAWL_BYTES + 1)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
-    if len(text) > MAX_CRAWL_BYTES:
-        raise UsageError(f"{path} is larger than {MAX_CRAWL_BYTES} bytes, the maximum size of a crawl.")
-    return text
+    return read_bounded(path, MAX_CRAWL_BYTES, "a crawl")
 
 
 def read_yaml(text: bytes, name: str, expected: str) -> YamlFile:
