@@ -4,13 +4,12 @@ import base64
 import hashlib
 import json
 import time
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.x509.oid import NameOID
+
+from tests.servers.certificates import key_pem, self_signed
 
 AUDIENCE = "https://worker.example/"
 ACCOUNT = "push@project.iam.gserviceaccount.com"
@@ -33,23 +32,9 @@ class Issuer:
 
     def __init__(self) -> None:
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-        now = datetime.now(UTC)
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(self._key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=1))
-            .sign(self._key, hashes.SHA256())
-        )
-        self.pem = certificate.public_bytes(serialization.Encoding.PEM).decode()
+        self.pem = self_signed(self._key, "127.0.0.1").decode()
         self.kid = hashlib.sha256(self.pem.encode()).hexdigest()[:20]
-        self.key_pem = self._key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        ).decode()
+        self.key_pem = key_pem(self._key).decode()
 
     def certificates(self) -> bytes:
         """Return the JSON document of the certificate server, which maps the key id to the certificate."""

@@ -5,50 +5,27 @@ import ssl
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from google.pubsub_v1.types import PushConfig
 
 import localpubsub
+from tests.servers.certificates import key_pem, self_signed
 from tests.servers.http_server import serving_in_thread
 from tests.servers.pubsub_client import running_localpubsub
 from tests.servers.push_endpoint import PushEndpoint, PushEndpointServer
 
 
-def self_signed(directory: Path) -> tuple[Path, Path]:
+def write_certificate(directory: Path) -> tuple[Path, Path]:
     """Write a self-signed certificate for 127.0.0.1 and its key; return their PEM files."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem, key_pem = directory / "ca.pem", directory / "key.pem"
-    pem.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    key_pem.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    return pem, key_pem
+    certificate_file, key_file = directory / "ca.pem", directory / "key.pem"
+    certificate_file.write_bytes(self_signed(key, "test authority", address=IPv4Address("127.0.0.1")))
+    key_file.write_bytes(key_pem(key))
+    return certificate_file, key_file
 
 
 @contextmanager
@@ -67,7 +44,7 @@ def serving_tls(certificate: Path, key: Path) -> Iterator[PushEndpoint]:
 
 def test_tls_endpoint_with_trusted_certificate_receives_pushes(tmp_path: Path) -> None:
     """A hundred messages are pushed to an endpoint whose certificate is in the file of --ca-file."""
-    certificate, key = self_signed(tmp_path)
+    certificate, key = write_certificate(tmp_path)
     with (
         serving_tls(certificate, key) as endpoint,
         running_localpubsub(ca_file=certificate) as pubsub,
@@ -81,7 +58,7 @@ def test_tls_endpoint_with_trusted_certificate_receives_pushes(tmp_path: Path) -
 
 def test_server_stops_while_a_tls_endpoint_keeps_its_connection_open(tmp_path: Path) -> None:
     """A stopped server closes its TLS connections even if the endpoint ignores the end of the session."""
-    certificate, key = self_signed(tmp_path)
+    certificate, key = write_certificate(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     response = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
@@ -105,7 +82,7 @@ def test_server_stops_while_a_tls_endpoint_keeps_its_connection_open(tmp_path: P
 
 def test_push_to_tls_endpoint_with_untrusted_certificate_is_nacked(tmp_path: Path) -> None:
     """An endpoint with an untrusted certificate receives no push, and the message stays in the backlog."""
-    certificate, key = self_signed(tmp_path)
+    certificate, key = write_certificate(tmp_path)
     with (
         serving_tls(certificate, key) as endpoint,
         running_localpubsub() as pubsub,
