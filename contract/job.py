@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from contract.faults import UnreadableJob, parse_json_object
-from contract.recipe import Recipe
+from contract.recipe import MAX_PAGES, Recipe
 from contract.selectors import SelectorChecks
 from contract.trace import TRACEPARENT
 from contract.urls import PageUrl, canonical_url, host_of
@@ -18,10 +18,13 @@ RUN_ID = r"^[A-Za-z0-9][A-Za-z0-9._:+-]{0,127}$"
 CRAWL_NAME = r"^[a-z][a-z0-9-]{0,62}$"
 JOB_ID = r"^[0-9a-f]{32}$"
 MAX_PER_HOST = 100
+MAX_DEFERS = 1000  #: maximum number of times that a worker publishes a job again
+MAX_ATTEMPTS = 100  #: maximum of MAX_ATTEMPTS, and of Pub/Sub's max_delivery_attempts
 
 CrawlName = Annotated[str, Field(pattern=CRAWL_NAME)]
 RunId = Annotated[str, Field(pattern=RUN_ID)]
 JobId = Annotated[str, Field(pattern=JOB_ID)]
+UrlDigest = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
 
 
 class Politeness(BaseModel):
@@ -33,9 +36,18 @@ class Politeness(BaseModel):
     """Minimum time between two requests to one host, in seconds, 0 to 60."""
     respect_robots: bool = True
     """Whether robots.txt is obeyed (RFC 9309)."""
-    per_host: Annotated[int, Field(ge=1, le=MAX_PER_HOST)] = 1
-    """Maximum number of jobs of one host that all workers together process at the same time, 1 to 100. The
-    maximum applies only if jobs are published with ordering keys (POLITENESS=ordered)."""
+    per_host: Annotated[int | None, Field(ge=1, le=MAX_PER_HOST)] = None
+    """Maximum number of requests to one host that all workers together send at the same time, 1 to 100.
+    Without it, the number is 1 if `delay_seconds` is set, and otherwise unlimited."""
+
+    @property
+    def lanes(self) -> int:
+        """Number of ordering keys of a host; 0 if jobs of the host have no ordering key.
+
+        Pub/Sub delivers one message of an ordering key at a time, so the jobs of a host that must wait for
+        their turn wait in Pub/Sub, and the limits hold for all workers together.
+        """
+        return self.per_host or (1 if self.delay_seconds else 0)
 
 
 class Job(BaseModel):
@@ -50,9 +62,13 @@ class Job(BaseModel):
         recipe: what to extract from the page.
         politeness: how requests to the page's host are limited.
         dispatched_at: when the dispatcher made the job, with a time zone.
-        not_before: earliest time of the next attempt, because the site sent Retry-After; None if the job was
-            not deferred.
-        defers: how often the job was published again because of Retry-After.
+        not_before: earliest time of the next attempt; None if the job need not wait.
+        defers: how often the worker published the job again (ACK_POLICY=settled).
+        attempts: number of failed requests for the page by which earlier messages of this job ended
+            (ACK_POLICY=settled).
+        page: number of the page in its listing, from 1; 1 also for a page that belongs to no listing.
+        listing: job id of the listing's first page; None for that page itself.
+        visited: digests of the listing's URLs before this page, by which a loop is found.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -66,7 +82,11 @@ class Job(BaseModel):
     politeness: Politeness = Politeness()
     dispatched_at: AwareDatetime
     not_before: AwareDatetime | None = None
-    defers: Annotated[int, Field(ge=0, le=1000)] = 0
+    defers: Annotated[int, Field(ge=0, le=MAX_DEFERS)] = 0
+    attempts: Annotated[int, Field(ge=0, le=MAX_ATTEMPTS)] = 0
+    page: Annotated[int, Field(ge=1, le=MAX_PAGES)] = 1
+    listing: JobId | None = None
+    visited: Annotated[tuple[UrlDigest, ...], Field(max_length=2 * MAX_PAGES)] = ()
 
     def encode(self) -> bytes:
         """Return the message data: UTF-8 JSON.
@@ -75,8 +95,8 @@ class Job(BaseModel):
             ValueError: if the job has more than 64 KiB.
         """
         document = self.model_dump(mode="json") | {"recipe": self.recipe.to_json_dict()}
-        deferral = {"not_before": None, "defers": 0}  # most jobs have these defaults, which are left out
-        return _encode({name: value for name, value in document.items() if deferral.get(name, ...) != value})
+        # Most jobs have the defaults of these fields, which are left out.
+        return _encode({name: value for name, value in document.items() if _OPTIONAL.get(name, ...) != value})
 
     @classmethod
     def decode(cls, data: bytes, selectors: SelectorChecks | None = None) -> Self:
@@ -108,35 +128,86 @@ class Job(BaseModel):
         }
         return {name: value for name, value in attributes.items() if value}
 
-    def ordering_key(self) -> str:
-        """Return `host#n`, where n is derived from the URL and less than `per_host`.
+    @property
+    def listing_id(self) -> str:
+        """Job id of the first page of the job's listing."""
+        return self.listing or self.job_id
 
-        Pub/Sub delivers one message of each ordering key at a time, so at most `per_host` jobs of a host are
-        processed at the same time.
-        """
+    @property
+    def lane(self) -> int:
+        """Number of the job's ordering key among those of its host; it is derived from the URL."""
         digest = hashlib.sha256(canonical_url(self.url).encode()).digest()
-        number = int.from_bytes(digest[:8]) % self.politeness.per_host
-        return f"{host_of(self.url).rstrip('.')}#{number}"
+        return int.from_bytes(digest[:8]) % max(1, self.politeness.lanes)
+
+    def ordering_key(self) -> str:
+        """Return the ordering key of the job's message; `""` if the job may be delivered at any time.
+
+        It is `host#n`, where n is the `lane`, if the crawl limits the requests to a host. A further page of
+        a listing has at least the key of its listing, so that copies of one page are never scraped at the
+        same time.
+        """
+        if self.politeness.lanes:
+            return f"{host_of(self.url).rstrip('.')}#{self.lane}"
+        return f"list#{self.listing}" if self.listing else ""
+
+    def next_page(self, url: str) -> Self:
+        """Return the job of the next page of the listing.
+
+        Args:
+            url: the page's URL, as `check_url` returns it.
+        """
+        listing = self.listing_id
+        return self.model_copy(
+            update={
+                "job_id": identify(self.run_id, url, self.recipe, listing),
+                "url": url,
+                "not_before": None,
+                "defers": 0,
+                "attempts": 0,
+                "page": self.page + 1,
+                "listing": listing,
+                "visited": (*self.visited, url_digest(self.url)),
+            }
+        )
 
 
-def defer(data: bytes, not_before: datetime, defers: int) -> bytes:
-    """Return a job's message data with `not_before` and `defers` replaced.
+#: Fields that are left out of the message while they have these values.
+_OPTIONAL: dict[str, Any] = {
+    "not_before": None,
+    "defers": 0,
+    "attempts": 0,
+    "page": 1,
+    "listing": None,
+    "visited": [],
+}
+
+
+def url_digest(url: str) -> str:
+    """Return a short digest of a canonical URL, 12 hex digits, for `Job.visited`."""
+    return hashlib.sha256(canonical_url(url).encode()).hexdigest()[:12]
+
+
+def requeued(data: bytes, *, not_before: datetime | None, defers: int, attempts: int) -> bytes:
+    """Return a job's message data for publishing it again.
 
     All other fields are kept, including fields that only later versions define.
 
     Args:
         data: the encoded job.
-        not_before: the earliest time of the next attempt; it is rounded up to milliseconds.
-        defers: how often the job was deferred, including this time.
+        not_before: the earliest time of the next attempt, rounded up to milliseconds; None for any time.
+        defers: how often the job was published again, including this time.
+        attempts: number of failed requests for the page so far.
 
     Raises:
         UnreadableJob: if `data` is not a JSON object.
         ValueError: if the job has more than 64 KiB.
     """
     document = parse_json_object(data, UnreadableJob, max_bytes=MAX_JOB_BYTES, kind="job")
-    rounded_up = not_before.astimezone(UTC) + timedelta(microseconds=999)
-    until = rounded_up.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return _encode(document | {"not_before": until, "defers": defers})
+    document |= {"not_before": None, "defers": defers, "attempts": attempts}
+    if not_before is not None:
+        rounded_up = not_before.astimezone(UTC) + timedelta(microseconds=999)
+        document["not_before"] = rounded_up.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return _encode({name: value for name, value in document.items() if _OPTIONAL.get(name, ...) != value})
 
 
 def _encode(document: dict[str, Any]) -> bytes:
@@ -182,17 +253,18 @@ class JobAttributes(BaseModel):
             )
 
 
-def identify(run_id: str, url: str, recipe: Recipe) -> str:
+def identify(run_id: str, url: str, recipe: Recipe, listing: str = "") -> str:
     """Return the job's id. The same run, page and recipe always give the same id.
 
-    The id is the first 128 bits, in hex, of SHA-256 over run_id, canonical URL and recipe. They are separated
-    by NUL characters, which cannot occur in them.
+    The id is the first 128 bits, in hex, of SHA-256 over run_id, canonical URL, recipe and, for a further
+    page, its listing. They are separated by NUL characters, which cannot occur in them.
 
     Args:
         run_id: the run.
         url: a URL that `check_url` returned, so that all equivalent URLs of a page give the same id.
         recipe: the recipe.
+        listing: job id of the listing's first page; `""` for a first page.
     """
     recipe_json = json.dumps(recipe.to_json_dict(), sort_keys=True, separators=(",", ":"))
-    text = "\0".join((run_id, canonical_url(url), recipe_json))
+    text = "\0".join(filter(None, (run_id, canonical_url(url), recipe_json, listing)))
     return hashlib.sha256(text.encode()).hexdigest()[:32]

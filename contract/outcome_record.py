@@ -1,6 +1,7 @@
 """Defines the record of one attempt, which the worker publishes to the outcomes topic."""
 
 import json
+from enum import StrEnum
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -15,7 +16,8 @@ from pydantic import (
 )
 
 from contract.faults import UnreadableOutcome, parse_json_object
-from contract.outcome import MAX_DETAIL_CHARACTERS, REASON_MEANINGS, Outcome, Reason
+from contract.outcome import MAX_DETAIL_CHARACTERS, Outcome, Reason
+from contract.reason_meanings import REASON_MEANINGS
 from contract.urls import host_of
 
 MAX_OUTCOME_BYTES = 8 * 1024 * 1024  #: the maximum of Pub/Sub is 10,000,000 B per message (its quotas page)
@@ -28,6 +30,16 @@ def _replace_surrogates(text: object) -> object:
 #: Text from a page, a header or an exception. A lone surrogate is replaced by `?`, because UTF-8 cannot
 #: encode it (RFC 3629 section 3) and the outcome must be published nevertheless.
 Text = Annotated[str, BeforeValidator(_replace_surrogates)]
+
+
+class ListingEnd(StrEnum):
+    """Why a listing ends with a page."""
+
+    LAST_PAGE = "last_page"  #: the page has no link to a next page
+    MAX_PAGES = "max_pages"  #: more pages follow, but the recipe's `max_pages` is reached
+    LOOP = "loop"  #: the link leads back to a page of the listing
+    BAD_NEXT = "bad_next"  #: the link is not a URL that can be fetched
+    TOO_LARGE = "too_large"  #: the job of the next page would exceed the maximum size of a job
 
 
 class OutcomeRecord(BaseModel):
@@ -47,6 +59,8 @@ class OutcomeRecord(BaseModel):
         http_status: HTTP status of the site's last response; 0 if there was no response.
         fetched_at: when the attempt began, with a time zone.
         fetch_seconds: seconds from the first byte sent to the last byte received, redirects included.
+        waited_seconds: seconds for which the job waited in the worker: for a page slot, its host's turn,
+            Retry-After or `not_before`.
         total_seconds: seconds from the push's arrival to this record.
         body_bytes: number of bytes of the page, after decoding its transfer and content encodings.
         body_sha256: SHA-256 of the page's bytes after that decoding, in hex; `""` if there was no page.
@@ -54,6 +68,10 @@ class OutcomeRecord(BaseModel):
         item_count: number of items.
         detail: a sentence for people, at most 1,000 characters.
         worker: revision and instance of the worker, `revision/instance`.
+        page: number of the page in its listing, from 1.
+        listing: job id of the listing's first page; `""` for a job whose recipe has no `next`.
+        listing_end: why no page follows; `""` if one follows, if the attempt failed, or without a listing.
+        next_url: URL of the next page, for which the worker publishes a job; `""` if no page follows.
     """
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
@@ -71,6 +89,7 @@ class OutcomeRecord(BaseModel):
     http_status: int = 0
     fetched_at: AwareDatetime
     fetch_seconds: float = 0.0
+    waited_seconds: float = 0.0
     total_seconds: float = 0.0
     body_bytes: int = 0
     body_sha256: str = ""
@@ -78,6 +97,10 @@ class OutcomeRecord(BaseModel):
     item_count: int = 0
     detail: Annotated[str, Field(max_length=MAX_DETAIL_CHARACTERS), BeforeValidator(_replace_surrogates)] = ""
     worker: Text = ""
+    page: int = 1
+    listing: str = ""
+    listing_end: ListingEnd | Literal[""] = ""
+    next_url: Text = ""
 
     @model_validator(mode="after")
     def _outcome_follows_from_reason(self) -> Self:

@@ -25,7 +25,7 @@ from contract.selectors import SelectorChecks
 
 MAX_FIELDS = 100  #: maximum number of fields of a recipe, including fields inside other fields
 MAX_NESTING = 5  #: maximum number of levels of fields inside fields
-MAX_PAGES = 50
+MAX_PAGES = 1000
 DEFAULT_PAGES = 10
 _NAME = r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$"
 _FieldName = Annotated[str, Field(pattern=_NAME)]
@@ -135,10 +135,11 @@ class Recipe(BaseModel):
     fields: Annotated[dict[_FieldName, RecipeField], Field(min_length=1, max_length=MAX_FIELDS)]
     """Name of each field → how to find it; at most 100, including fields inside other fields."""
     next: CssOrSource | None = None
-    """CSS selector, or a source, of the link to the next page. All pages that are reached by this link belong
-    to the same job."""
+    """CSS selector, or a source, of the link to the next page. Each page that is reached by this link is a
+    job of its own in the same run, and belongs to the listing of the first page."""
     max_pages: Annotated[int, Field(ge=1, le=MAX_PAGES)] = DEFAULT_PAGES
-    """Maximum number of pages that one job reads by following `next`, including the first page."""
+    """Maximum number of pages of one listing that are reached by following `next`, including the first
+    page."""
 
     @model_validator(mode="after")
     def _check_bounds(self) -> Self:

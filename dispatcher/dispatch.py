@@ -36,13 +36,11 @@ class Dispatcher:
         publisher: publishes to the jobs topic.
         sitemap_urls: yields the page URLs of the sitemap at a URL.
         now: returns the current time, with a time zone.
-        ordered: whether jobs are published with the ordering key of their host.
     """
 
     publisher: Publisher
     sitemap_urls: Callable[[str], Iterator[str]]
     now: Callable[[], datetime]
-    ordered: bool = False
 
     def dispatch(self, body: bytes, *, schedule_time: str, traceparent: str) -> DispatchResponse:
         """Dispatch the crawl in `body`.
@@ -64,10 +62,7 @@ class Dispatcher:
 
     def _publish(self, plan: Plan, traceparent: str) -> DispatchResponse:
         jobs = plan.jobs(self._urls(plan.crawl))
-        messages = (
-            Message(data, job.attributes(traceparent), job.ordering_key() if self.ordered else "")
-            for job, data in jobs
-        )
+        messages = (Message(data, job.attributes(traceparent), job.ordering_key()) for job, data in jobs)
         published, failures = 0, list[PublishUnconfirmed]()
         try:
             for confirmation in self.publisher.publish_all(messages):

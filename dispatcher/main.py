@@ -13,7 +13,8 @@ import flask
 import functions_framework
 
 from contract.crawl import MAX_CRAWL_BYTES
-from contract.outcome import OUTCOME_MEANINGS, REASON_MEANINGS, status_of
+from contract.outcome import OUTCOME_MEANINGS
+from contract.reason_meanings import REASON_MEANINGS, status_of
 from contract.trace import Trace
 from dispatcher.dispatch import Dispatcher, DispatchResponse
 from dispatcher.replay import Replay, Replayer
@@ -54,8 +55,7 @@ def _dispatcher() -> Dispatcher:
         timeout_seconds=SETTINGS.publish_timeout_seconds,
         batch_seconds=0.05,
     )
-    ordered = SETTINGS.politeness == "ordered"
-    return Dispatcher(publisher, reader.urls, lambda: datetime.now(UTC), ordered=ordered)
+    return Dispatcher(publisher, reader.urls, lambda: datetime.now(UTC))
 
 
 @cache

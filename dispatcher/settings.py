@@ -1,6 +1,6 @@
 """Defines the settings of the dispatcher."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -13,16 +13,12 @@ class DispatcherSettings(PushSettings):
 
     Attributes:
         jobs_topic: short name of the jobs topic.
-        politeness: `instance` if each worker instance limits its own rate; `ordered` to publish jobs with
-            their host's ordering key, so that a host's limit applies to all workers together. `ordered`
-            requires a subscription with message ordering, and workers with ACK_POLICY=settled.
         publish_timeout_seconds: seconds that a dispatch waits for all its publish confirmations.
         sitemap_budget_seconds: seconds for reading a sitemap and its child sitemaps.
         sitemap_max_bytes: largest size of one sitemap in bytes, after decompression (sitemaps.org: 50 MB).
     """
 
     jobs_topic: Annotated[str, Field(min_length=3)] = JOBS_TOPIC
-    politeness: Literal["instance", "ordered"] = "instance"
     publish_timeout_seconds: Annotated[float, Field(gt=0, le=1800)] = 120
     sitemap_budget_seconds: Annotated[float, Field(gt=0, le=1800)] = 60
     sitemap_max_bytes: Annotated[int, Field(ge=1024)] = 50 * 1024 * 1024

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from contract.dead_letter import dead_letter_attributes
-from contract.job import Job, defer
+from contract.job import Job, requeued
 from contract.outcome import MAX_DETAIL_CHARACTERS, Outcome, Reason
 from publishing.publisher import Message, Publisher, PublishUnconfirmed
 from worker.delayed import MAX_DEFERRAL_SECONDS
@@ -82,7 +82,7 @@ class SettledPolicy:
             return None
         until = self.now() + timedelta(seconds=seconds)
         try:
-            return defer(data, until, job.defers + 1), until
+            return requeued(data, not_before=until, defers=job.defers + 1, attempts=0), until
         except ValueError:  # With the two fields, the job would exceed the maximum size.
             return None
 

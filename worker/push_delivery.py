@@ -11,8 +11,9 @@ from functools import partial
 from contract.attempt import internal_error
 from contract.faults import UnreadableJob
 from contract.job import Job, JobAttributes
-from contract.outcome import OUTCOME_MEANINGS, REASON_MEANINGS, Outcome, Reason, status_of
+from contract.outcome import OUTCOME_MEANINGS, Outcome, Reason
 from contract.outcome_record import OutcomeRecord
+from contract.reason_meanings import REASON_MEANINGS, status_of
 from contract.trace import Trace
 from extraction.selectors import JOB_CHECKS
 from publishing.publisher import Message, Publisher

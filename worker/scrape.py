@@ -16,8 +16,9 @@ from typing import Protocol
 
 from contract.attempt import AttemptFailed, internal_error
 from contract.job import Job, Politeness
-from contract.outcome import MAX_DETAIL_CHARACTERS, REASON_MEANINGS, Outcome, Reason
+from contract.outcome import MAX_DETAIL_CHARACTERS, Outcome, Reason
 from contract.outcome_record import OutcomeRecord, items_json
+from contract.reason_meanings import REASON_MEANINGS
 from worker.budget import PageBudget
 from worker.page import FetchedPage
 from worker.pagination import Paginator

@@ -4,11 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from contract.job import MAX_ATTEMPTS
 from contract.topology import DEAD_LETTER_TOPIC, JOBS_TOPIC, OUTCOMES_TOPIC
 from runtime.settings import PushSettings
 
-#: Seconds that remain of the request's time, after the page budget, to publish the outcome and, with
-#: ACK_POLICY=settled, the dead-lettered or requeued job.
+#: Seconds that remain of the request's time, after waiting and the page, for publishing: half of them for the
+#: outcome, the other half for the dead letter, the requeued job or the job of the next page.
 PUBLISH_SECONDS = 5
 
 
@@ -17,16 +18,22 @@ class WorkerSettings(PushSettings):
 
     Attributes:
         outcomes_topic: short name of the outcomes topic.
-        ack_policy: `success` to acknowledge only jobs that succeeded; `settled` to also acknowledge a failed
-            or deferred job, after it was published to the dead-letter topic or to the jobs topic.
+        ack_policy: `success` to acknowledge only jobs that succeeded; `settled` to also acknowledge a job
+            that was published to the dead-letter topic, or to the jobs topic again.
         dead_letter_topic: short name of the dead-letter topic; used with `settled`.
-        jobs_topic: short name of the jobs topic; used with `settled`.
-        page_budget_seconds: seconds for the pages of one job, from when its push is read. They include
-            robots.txt, the wait for the host's rate limit, DNS, connection, redirects, body and extraction.
+        jobs_topic: short name of the jobs topic.
+        max_attempts: number of attempts after which a job is dead-lettered. With `settled` these are failed
+            requests for the page; with `success` they are deliveries, which Pub/Sub counts.
+        retry_minimum_backoff_seconds: with `settled`, seconds before the second attempt.
+        retry_maximum_backoff_seconds: with `settled`, the longest time between two attempts in seconds.
+        page_budget_seconds: seconds for one page: robots.txt, DNS, connection, redirects, body, extraction.
+        wait_budget_seconds: seconds for which a job may wait in the worker during one delivery.
+        queue_seconds: seconds for which a push may wait before it reaches the container.
         request_timeout_seconds: request timeout of the container in seconds (Cloud Run's `timeout`).
         ack_deadline_seconds: ack deadline of the subscription in seconds; it is also Pub/Sub's push timeout.
-        concurrency: maximum number of pushes that this instance handles at the same time (Cloud Run's
-            `concurrency`).
+        concurrency: maximum number of pushes that this instance takes at the same time (Cloud Run's
+            `concurrency`); most of them may be waiting.
+        page_concurrency: maximum number of pages that this instance processes at the same time.
         web_concurrency: number of gunicorn processes in this instance.
         fetch_max_bytes: largest size of one page in bytes, as received and as decoded.
         fetch_max_redirects: maximum number of redirects followed for one page.
@@ -36,10 +43,16 @@ class WorkerSettings(PushSettings):
     ack_policy: Literal["success", "settled"] = "success"
     dead_letter_topic: Annotated[str, Field(min_length=3)] = DEAD_LETTER_TOPIC
     jobs_topic: Annotated[str, Field(min_length=3)] = JOBS_TOPIC
+    max_attempts: Annotated[int, Field(ge=1, le=MAX_ATTEMPTS)] = 10
+    retry_minimum_backoff_seconds: Annotated[float, Field(ge=0, le=600)] = 10
+    retry_maximum_backoff_seconds: Annotated[float, Field(ge=0, le=600)] = 600
     page_budget_seconds: Annotated[float, Field(gt=0)] = 40
-    request_timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 55
-    ack_deadline_seconds: Annotated[int, Field(ge=10, le=600)] = 60
-    concurrency: Annotated[int, Field(ge=1, le=1000)] = 80
+    wait_budget_seconds: Annotated[float, Field(ge=0)] = 520
+    queue_seconds: Annotated[float, Field(ge=0, le=60)] = 30
+    request_timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 570
+    ack_deadline_seconds: Annotated[int, Field(ge=10, le=600)] = 600
+    concurrency: Annotated[int, Field(ge=1, le=10_000)] = 300
+    page_concurrency: Annotated[int, Field(ge=1, le=1000)] = 80
     web_concurrency: Annotated[int, Field(ge=1, le=64)] = 1
     fetch_max_bytes: Annotated[int, Field(ge=1024)] = 5 * 1024 * 1024
     fetch_max_redirects: Annotated[int, Field(ge=0, le=20)] = 5
@@ -53,19 +66,31 @@ class WorkerSettings(PushSettings):
             raise ValueError("must be set, or set PUSH_AUTH=none if only Pub/Sub can reach the port")
         return value
 
+    @field_validator("retry_maximum_backoff_seconds")
+    @classmethod
+    def _backoff_does_not_shrink(cls, value: float, info: ValidationInfo) -> float:
+        minimum = info.data.get("retry_minimum_backoff_seconds", 0)
+        if value < minimum:
+            raise ValueError(f"must not be less than RETRY_MINIMUM_BACKOFF_SECONDS ({minimum:g})")
+        return value
+
     @field_validator("request_timeout_seconds")
     @classmethod
-    def _page_budget_fits_into_request(cls, value: int, info: ValidationInfo) -> int:
-        budget = info.data.get("page_budget_seconds", 0)
-        if budget + PUBLISH_SECONDS > value:
-            raise ValueError(f"must be PAGE_BUDGET_SECONDS ({budget:g}) plus at least {PUBLISH_SECONDS}")
+    def _budgets_fit_into_request(cls, value: int, info: ValidationInfo) -> int:
+        wait = info.data.get("wait_budget_seconds", 0)
+        page = info.data.get("page_budget_seconds", 0)
+        if wait + page + PUBLISH_SECONDS > value:
+            budgets = f"WAIT_BUDGET_SECONDS ({wait:g}) plus PAGE_BUDGET_SECONDS ({page:g})"
+            raise ValueError(f"must be at least {budgets} plus {PUBLISH_SECONDS}")
         return value
 
     @field_validator("ack_deadline_seconds")
     @classmethod
     def _request_fits_into_ack_deadline(cls, value: int, info: ValidationInfo) -> int:
         timeout = info.data.get("request_timeout_seconds", 0)
-        if timeout > value:
+        queue = info.data.get("queue_seconds", 0)
+        if timeout + queue > value:
+            limit = f"REQUEST_TIMEOUT_SECONDS ({timeout}) plus QUEUE_SECONDS ({queue:g})"
             why = "Pub/Sub would redeliver a job that still runs"
-            raise ValueError(f"must not be less than REQUEST_TIMEOUT_SECONDS ({timeout}): {why}")
+            raise ValueError(f"must be at least {limit}: {why}")
         return value

@@ -11,7 +11,8 @@ from rich.table import Table
 from console.dispatch import DispatchResponse
 from console.ledger.ledger import Attempt, DeadJob, Failure, Result
 from console.terminal import printable
-from contract.outcome import REASON_MEANINGS, Outcome, Reason, ReasonMeaning, status_of
+from contract.outcome import Outcome, Reason
+from contract.reason_meanings import REASON_MEANINGS, ReasonMeaning, status_of
 
 SUMMARY_FIELDS = 3  #: maximum number of an item's fields in a row of the results table
 NO_OUTCOME = "without an outcome: no worker was free, or workers crashed or were killed"

@@ -147,7 +147,6 @@ def environment_of(
         "OUTCOMES_TOPIC": topology.OUTCOMES_TOPIC,
         "DEAD_LETTER_TOPIC": topology.DEAD_LETTER_TOPIC,
         "ACK_POLICY": options.ack_policy,
-        "POLITENESS": options.delivery.politeness,
         "PUSH_AUTH": "oidc",
         "PUSH_AUDIENCE": PUSH_AUDIENCE,
         "PUSH_SERVICE_ACCOUNT": PUSH_SERVICE_ACCOUNT,
@@ -174,10 +173,16 @@ def without_loopback_proxies(inherited: Mapping[str, str]) -> dict[str, str]:
 
 
 def _deadline_chain(ack_deadline_seconds: int) -> dict[str, str]:
-    """Return timeouts below the ack deadline, in the order that worker/settings.py requires."""
-    request_timeout = ack_deadline_seconds - max(1, ack_deadline_seconds // 12)
-    page_budget = request_timeout - max(5, request_timeout // 4)
-    return {"REQUEST_TIMEOUT_SECONDS": str(request_timeout), "PAGE_BUDGET_SECONDS": str(page_budget)}
+    """Return timeouts below the ack deadline that fit into each other, as worker/settings.py requires."""
+    request_timeout = ack_deadline_seconds - min(30, max(1, ack_deadline_seconds // 12))
+    available = request_timeout - 5  # the worker needs 5 s to publish
+    page_budget = min(40, available * 3 // 4)
+    return {
+        "REQUEST_TIMEOUT_SECONDS": str(request_timeout),
+        "PAGE_BUDGET_SECONDS": str(page_budget),
+        "WAIT_BUDGET_SECONDS": str(available - page_budget),
+        "QUEUE_SECONDS": "0",  # nothing queues between localpubsub and the worker
+    }
 
 
 def launches(

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from contract.crawl import Crawl, Limits, UrlSources
 from contract.fields import FieldType
 from contract.job import Job, Politeness, identify
-from contract.outcome import REASON_MEANINGS, Reason
+from contract.outcome import Reason
 from contract.outcome_record import OutcomeRecord
+from contract.reason_meanings import REASON_MEANINGS
 from contract.recipe import Recipe, RecipeField
 from contract.urls import check_url
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.faults import UnreadableJob
-from contract.job import MAX_JOB_BYTES, Job, JobAttributes, defer, identify
+from contract.job import MAX_JOB_BYTES, Job, JobAttributes, identify, requeued, url_digest
 from extraction.selectors import CHECKS
 from tests.contract.documents import JOB, as_bytes, changed, jobs, texts, times
 
@@ -151,37 +151,67 @@ def test_invalid_attribute_keeps_the_valid_ones(host: str) -> None:
     assert (read.job_id, read.run_id, read.crawl, read.host) == (JOB["job_id"], "", "", host)
 
 
-@given(job=jobs(), not_before=times, defers=st.integers(0, 1000))
-def test_deferred_job_keeps_its_id_and_content(job: Job, not_before: datetime, defers: int) -> None:
-    """A deferred job differs only in not_before (rounded up to milliseconds) and defers."""
-    deferred = Job.decode(defer(job.encode(), not_before, defers))
-    same = {"not_before": job.not_before, "defers": job.defers}
-    assert deferred.model_copy(update=same) == job
-    assert deferred.defers == defers
-    assert deferred.not_before is not None
-    assert timedelta(0) <= deferred.not_before - not_before < timedelta(milliseconds=1)
-    assert deferred.job_id == identify(job.run_id, job.url, job.recipe)
+@given(job=jobs(), not_before=times, defers=st.integers(0, 1000), attempts=st.integers(0, 100))
+def test_requeued_job_keeps_its_id_and_content(
+    job: Job, not_before: datetime, defers: int, attempts: int
+) -> None:
+    """A requeued job differs only in not_before (rounded up to milliseconds), defers and attempts."""
+    again = Job.decode(requeued(job.encode(), not_before=not_before, defers=defers, attempts=attempts))
+    same = {"not_before": job.not_before, "defers": job.defers, "attempts": job.attempts}
+    assert again.model_copy(update=same) == job
+    assert (again.defers, again.attempts) == (defers, attempts)
+    assert again.not_before is not None
+    assert timedelta(0) <= again.not_before - not_before < timedelta(milliseconds=1)
+    assert again.job_id == identify(job.run_id, job.url, job.recipe)
 
 
-def test_deferred_job_keeps_unknown_fields() -> None:
-    """A deferred job keeps the unknown fields of the original job, and its not_before is written in UTC."""
+def test_requeued_job_keeps_unknown_fields() -> None:
+    """A requeued job keeps the unknown fields of the original job, and its not_before is written in UTC."""
     until = datetime(2026, 11, 22, 7, 0, tzinfo=timezone(timedelta(hours=1)))
-    deferred = json.loads(defer(as_bytes(JOB | {"shape": "\u00e4"}), until, 2))
-    assert deferred == JOB | {"shape": "ä", "not_before": "2026-11-22T06:00:00.000Z", "defers": 2}
+    data = as_bytes(JOB | {"shape": "\u00e4"})
+    again = json.loads(requeued(data, not_before=until, defers=2, attempts=1))
+    added = {"not_before": "2026-11-22T06:00:00.000Z", "defers": 2, "attempts": 1}
+    assert again == JOB | {"shape": "ä"} | added
+    # And a job that need not wait has no not_before
+    assert json.loads(requeued(data, not_before=None, defers=2, attempts=0)) == JOB | {
+        "shape": "ä",
+        "defers": 2,
+    }
 
 
-def test_job_without_deferral_encodes_no_deferral_fields() -> None:
-    """An encoded job that was not deferred contains neither not_before nor defers."""
-    assert {"not_before", "defers"}.isdisjoint(json.loads(Job.model_validate(JOB).encode()))
+def test_new_job_encodes_no_fields_of_later_messages() -> None:
+    """An encoded job that was never requeued and is no further page has none of the fields of these."""
+    later = {"not_before", "defers", "attempts", "page", "listing", "visited"}
+    assert later.isdisjoint(json.loads(Job.model_validate(JOB).encode()))
 
 
 @given(job=jobs())
 def test_ordering_keys_of_a_host_are_at_most_per_host(job: Job) -> None:
-    """The number in an ordering key is less than `per_host`, so a host has at most `per_host` keys."""
+    """A job has a key if its crawl sets per_host or delay_seconds, and a host has at most per_host keys."""
+    politeness = job.politeness
+    if politeness.per_host is None and not politeness.delay_seconds:
+        assert job.ordering_key() == ""
+        return
     host, _, number = job.ordering_key().rpartition("#")
     assert f"//{host}/" in job.url
-    assert 0 <= int(number) < job.politeness.per_host
+    assert 0 <= int(number) == job.lane < (politeness.per_host or 1)
     assert len(job.ordering_key().encode()) <= 1024  # Pub/Sub's quotas page
+
+
+@given(job=jobs())
+def test_next_page_is_a_job_of_the_same_listing(job: Job) -> None:
+    """The job of a next page has the next number, a new id, the first page's id as listing, and a key."""
+    second = job.next_page("https://books.example/list?page=2")
+    third = second.next_page("https://books.example/list?page=3")
+    assert (second.page, third.page) == (2, 3)
+    assert second.listing == third.listing == job.job_id
+    assert len({job.job_id, second.job_id, third.job_id}) == 3
+    assert third.visited == (url_digest(job.url), url_digest(second.url))
+    assert Job.decode(third.encode()) == third
+    assert third.ordering_key() == (third.ordering_key() if job.politeness.lanes else f"list#{job.job_id}")
+    # And the same page of another listing is another job
+    other = job.model_copy(update={"job_id": "0" * 32}).next_page("https://books.example/list?page=2")
+    assert other.job_id != second.job_id
 
 
 def ordering_key(url: str, per_host: int) -> str:

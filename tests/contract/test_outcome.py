@@ -14,13 +14,12 @@ from contract.outcome import (
     ACKNOWLEDGING,
     MAX_DETAIL_CHARACTERS,
     OUTCOME_MEANINGS,
-    REASON_MEANINGS,
     RENAMED_REASONS,
     Outcome,
     Reason,
-    status_of,
 )
 from contract.outcome_record import OutcomeRecord, items_json
+from contract.reason_meanings import REASON_MEANINGS, status_of
 from tests.contract.documents import OUTCOME, as_bytes, json_values, outcomes, texts
 
 
@@ -59,9 +58,10 @@ def test_only_the_status_of_success_acknowledges(reason: Reason) -> None:
 
 
 def test_ok_is_the_only_reason_of_success() -> None:
-    """`ok` is the only reason that leads to the outcome `succeeded`."""
+    """`ok` is the only reason of a success, but for a message that was finished before."""
     assert [reason for reason in Reason if REASON_MEANINGS[reason].outcome is Outcome.SUCCEEDED] == [
-        Reason.OK
+        Reason.OK,
+        Reason.DUPLICATE_DELIVERY,
     ]
 
 

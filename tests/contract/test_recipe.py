@@ -88,7 +88,7 @@ def test_recipe_field_fault_has_path_and_message(field: dict[str, Any], path: st
         ({"items": {"meta": "a"}}, "", "items selects nodes"),
         ({"items": {"css": "a", "re": "b"}}, "", "items selects nodes"),
         ({"max_pages": 3}, "", "max_pages needs next"),
-        ({"next": "a", "max_pages": 51}, "max_pages", "less than or equal to 50"),
+        ({"next": "a", "max_pages": 1001}, "max_pages", "less than or equal to 1000"),
         ({"next": "["}, "next", "not a CSS selector"),
         ({"markup": "sgml"}, "markup", "Input should be 'html' or 'xml'"),
         (

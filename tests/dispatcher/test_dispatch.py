@@ -46,10 +46,9 @@ def dispatch(
     schedule_time: str = "",
     sitemap_urls: SitemapUrls = no_sitemap,
     now: datetime = NOW,
-    ordered: bool = False,
 ) -> DispatchResponse:
     """Dispatch a crawl; return the response."""
-    dispatcher = Dispatcher(publisher, sitemap_urls, lambda: now, ordered=ordered)
+    dispatcher = Dispatcher(publisher, sitemap_urls, lambda: now)
     return dispatcher.dispatch(body, schedule_time=schedule_time, traceparent=TRACEPARENT)
 
 
@@ -87,17 +86,20 @@ def test_a_crawl_becomes_one_job_per_page(publisher: RecordingPublisher) -> None
     }
 
 
-def test_jobs_have_ordering_keys_only_if_politeness_is_ordered(publisher: RecordingPublisher) -> None:
-    """With ordered politeness a job's key is `host#n` with n below `per_host`; by default it is empty."""
+def test_jobs_have_ordering_keys_only_if_the_crawl_limits_a_host(publisher: RecordingPublisher) -> None:
+    """A job's key is `host#n` if the crawl sets `per_host` or `delay_seconds`, and otherwise empty."""
     pages = [f"https://shop.example/{n}" for n in range(20)]
-    body = crawl(*pages, "https://other.example/", politeness={"per_host": 2})
-    dispatch(publisher, body)
-    assert {message.ordering_key for message in publisher.published} == {""}
-    publisher.published.clear()
-    dispatch(publisher, body, ordered=True)
-    keys = [message.ordering_key for message in publisher.published]
-    assert set(keys[:20]) == {"shop.example#0", "shop.example#1"}
-    assert keys[20].startswith("other.example#")
+
+    def keys(**politeness: object) -> list[str]:
+        publisher.published.clear()
+        dispatch(publisher, crawl(*pages, "https://other.example/", politeness=politeness))
+        return [message.ordering_key for message in publisher.published]
+
+    assert set(keys()) == {""}
+    assert set(keys(delay_seconds=1)) == {"shop.example#0", "other.example#0"}
+    limited = keys(per_host=2, delay_seconds=1)
+    assert set(limited[:20]) == {"shop.example#0", "shop.example#1"}
+    assert limited[20].startswith("other.example#")
 
 
 def test_equivalent_urls_are_one_job(publisher: RecordingPublisher) -> None:

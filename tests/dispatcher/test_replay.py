@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from contract.faults import UnreadableEnvelope
-from contract.outcome import ACKNOWLEDGING, Reason, status_of
+from contract.outcome import ACKNOWLEDGING, Reason
+from contract.reason_meanings import status_of
 from dispatcher.replay import Replayer
 from publishing.publisher import Message, PublishUnconfirmed
 from push_endpoint.authentication import accept_any_caller

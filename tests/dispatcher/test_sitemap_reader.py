@@ -5,7 +5,8 @@ import gzip
 import pytest
 
 from console.stack.ports import free_port
-from contract.outcome import REASON_MEANINGS, Outcome
+from contract.outcome import Outcome
+from contract.reason_meanings import REASON_MEANINGS
 from dispatcher.sitemap import SitemapUnreadable
 from dispatcher.sitemap_reader import (
     IS_TEMPORARY,

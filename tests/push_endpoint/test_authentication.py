@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from console.stack.ports import free_port
-from contract.outcome import REASON_MEANINGS, Outcome, Reason
+from contract.outcome import Outcome, Reason
+from contract.reason_meanings import REASON_MEANINGS
 from push_endpoint.authentication import (
     Authenticate,
     accept_any_caller,

@@ -12,7 +12,8 @@ from typing import Any, Final
 import typer
 
 from console.cli.commands import app
-from contract.outcome import OUTCOME_MEANINGS, REASON_MEANINGS, Outcome, Reason, status_of
+from contract.outcome import OUTCOME_MEANINGS, Outcome, Reason
+from contract.reason_meanings import REASON_MEANINGS, status_of
 from tests.repository.tree import ROOT
 
 REFERENCE: Final = ROOT / "docs" / "reference"

@@ -9,8 +9,9 @@ from pydantic import BaseModel
 
 from contract.dead_letter import dead_letter_attributes
 from contract.job import Job, JobAttributes
-from contract.outcome import OUTCOME_MEANINGS, REASON_MEANINGS, Outcome, Reason
+from contract.outcome import OUTCOME_MEANINGS, Outcome, Reason
 from contract.outcome_record import OutcomeRecord
+from contract.reason_meanings import REASON_MEANINGS
 from tests.repository.reference_pages import LEDGER, PARTS, REFERENCE, current
 from tests.repository.tree import PACKAGES, parsed, sources
 

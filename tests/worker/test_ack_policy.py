@@ -13,8 +13,9 @@ from werkzeug.test import TestResponse
 
 from contract.attempt import AttemptFailed
 from contract.job import MAX_JOB_BYTES, Job, Politeness
-from contract.outcome import ACKNOWLEDGING, REASON_MEANINGS, Outcome, Reason, status_of
+from contract.outcome import ACKNOWLEDGING, Outcome, Reason
 from contract.outcome_record import OutcomeRecord
+from contract.reason_meanings import REASON_MEANINGS, status_of
 from publishing.publisher import PublishUnconfirmed
 from push_endpoint.authentication import accept_any_caller
 from tests.servers.pushes import ATTRIBUTES, job, push

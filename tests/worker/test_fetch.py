@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from console.stack.ports import free_port
-from contract.outcome import REASON_MEANINGS, Outcome, Reason
+from contract.outcome import Outcome, Reason
+from contract.reason_meanings import REASON_MEANINGS
 from guarded_http.errors import FetchErrorKind
 from tests.servers.certificates import CertificateAuthority
 from tests.servers.site import PendingRequest, Response, Site, http, redirect, running_site

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from contract.attempt import AttemptFailed
-from contract.outcome import ACKNOWLEDGING, REASON_MEANINGS, Reason, status_of
+from contract.outcome import ACKNOWLEDGING, Reason
+from contract.reason_meanings import REASON_MEANINGS, status_of
 from contract.trace import Trace
 from publishing.publisher import PublishUnconfirmed
 from tests.servers.pushes import JOB, TRACE, push

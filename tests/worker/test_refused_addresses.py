@@ -4,7 +4,8 @@ from threading import Event
 
 import pytest
 
-from contract.outcome import REASON_MEANINGS, Outcome, Reason
+from contract.outcome import Outcome, Reason
+from contract.reason_meanings import REASON_MEANINGS
 from contract.urls import check_url
 from guarded_http.addresses import METADATA_NAMES
 from tests.servers.site import PendingRequest, Site, http, redirect

@@ -5,7 +5,8 @@ from threading import Event, Thread
 import pytest
 
 from contract.attempt import AttemptFailed
-from contract.outcome import REASON_MEANINGS, Outcome, Reason
+from contract.outcome import Outcome, Reason
+from contract.reason_meanings import REASON_MEANINGS
 from guarded_http.addresses import parse_networks
 from guarded_http.client import HttpClient
 from guarded_http.dialer import Dialer

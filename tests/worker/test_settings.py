@@ -70,25 +70,51 @@ def test_all_faults_are_reported_together(environment: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize(
-    ("budget", "timeout", "deadline", "fault"),
+    ("page", "wait", "queue", "timeout", "deadline", "fault"),
     [
-        ("51", "55", "60", "REQUEST_TIMEOUT_SECONDS: must be PAGE_BUDGET_SECONDS (51) plus at least 5"),
-        ("600", "55", "60", "REQUEST_TIMEOUT_SECONDS: must be PAGE_BUDGET_SECONDS (600) plus at least 5"),
-        ("40", "61", "60", "ACK_DEADLINE_SECONDS: must not be less than REQUEST_TIMEOUT_SECONDS (61)"),
-        ("inf", "55", "60", "REQUEST_TIMEOUT_SECONDS: must be PAGE_BUDGET_SECONDS (inf) plus at least 5"),
-        ("nan", "55", "60", "PAGE_BUDGET_SECONDS: "),
-        ("0", "55", "60", "PAGE_BUDGET_SECONDS: "),
-        ("2", "9", "9", "ACK_DEADLINE_SECONDS: "),
-        ("40", "55", "601", "ACK_DEADLINE_SECONDS: "),
+        (
+            "41",
+            "520",
+            "30",
+            "565",
+            "600",
+            "REQUEST_TIMEOUT_SECONDS: must be at least WAIT_BUDGET_SECONDS (520)",
+        ),
+        (
+            "40",
+            "521",
+            "30",
+            "565",
+            "600",
+            "REQUEST_TIMEOUT_SECONDS: must be at least WAIT_BUDGET_SECONDS (521)",
+        ),
+        ("inf", "0", "30", "565", "600", "REQUEST_TIMEOUT_SECONDS: must be at least"),
+        (
+            "40",
+            "520",
+            "36",
+            "565",
+            "600",
+            "ACK_DEADLINE_SECONDS: must be at least REQUEST_TIMEOUT_SECONDS (565)",
+        ),
+        ("40", "10", "0", "61", "60", "ACK_DEADLINE_SECONDS: must be at least REQUEST_TIMEOUT_SECONDS (61)"),
+        ("nan", "0", "0", "55", "60", "PAGE_BUDGET_SECONDS: "),
+        ("0", "0", "0", "55", "60", "PAGE_BUDGET_SECONDS: "),
+        ("40", "-1", "0", "55", "60", "WAIT_BUDGET_SECONDS: "),
+        ("40", "10", "61", "55", "600", "QUEUE_SECONDS: "),
+        ("2", "0", "0", "9", "9", "ACK_DEADLINE_SECONDS: "),
+        ("40", "0", "0", "55", "601", "ACK_DEADLINE_SECONDS: "),
     ],
 )
-def test_a_broken_chain_of_timeouts_is_a_fault(
-    environment: pytest.MonkeyPatch, budget: str, timeout: str, deadline: str, fault: str
+def test_a_broken_chain_of_timeouts_is_a_fault(  # noqa: PLR0917 - the settings of the chain
+    environment: pytest.MonkeyPatch, page: str, wait: str, queue: str, timeout: str, deadline: str, fault: str
 ) -> None:
-    """Settings are rejected unless page budget + 5 s ≤ request timeout ≤ ack deadline."""
+    """Settings are rejected unless wait + page + 5 s ≤ request timeout and that + queue ≤ ack deadline."""
     reported = faults(
         environment,
-        PAGE_BUDGET_SECONDS=budget,
+        PAGE_BUDGET_SECONDS=page,
+        WAIT_BUDGET_SECONDS=wait,
+        QUEUE_SECONDS=queue,
         REQUEST_TIMEOUT_SECONDS=timeout,
         ACK_DEADLINE_SECONDS=deadline,
     )
@@ -96,10 +122,11 @@ def test_a_broken_chain_of_timeouts_is_a_fault(
 
 
 def test_a_chain_of_timeouts_without_slack_is_valid(environment: pytest.MonkeyPatch) -> None:
-    """A request timeout of exactly page budget + 5 s, and equal to the ack deadline, is accepted."""
-    environment.setenv("PAGE_BUDGET_SECONDS", "55")
-    environment.setenv("REQUEST_TIMEOUT_SECONDS", "60")
-    assert load(WorkerSettings).page_budget_seconds == 55
+    """Time limits that fit into each other exactly are accepted."""
+    environment.setenv("PAGE_BUDGET_SECONDS", "45")
+    environment.setenv("WAIT_BUDGET_SECONDS", "520")
+    environment.setenv("QUEUE_SECONDS", "30")
+    assert load(WorkerSettings).page_budget_seconds == 45
 
 
 def test_push_authentication_is_configured_or_disabled(environment: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from console.ledger.ledger import Ledger
-from contract.outcome import REASON_MEANINGS, Reason
+from contract.outcome import Reason
+from contract.reason_meanings import REASON_MEANINGS
 from tests.console.command import Scrapeq
 from tests.console.ledger.rows import dead_letter_row, job_row, outcome_row, record
 

@@ -16,8 +16,6 @@ from console.errors import StackError, UsageError
 from console.stack.process import wait_until_healthy
 from console.stack.services import (
     AckPolicy,
-    DeliveryPolicy,
-    PolitenessScope,
     StackOptions,
     environment_of,
     without_loopback_proxies,
@@ -151,15 +149,14 @@ def test_proxies_are_not_used_for_the_loopback_interface() -> None:
     assert without_loopback_proxies({})["no_proxy"] == "127.0.0.1,localhost"
 
 
-def test_environment_has_ack_policy_and_politeness(tmp_path: Path) -> None:
-    """The options of the stack set ACK_POLICY and POLITENESS of the services."""
+def test_environment_has_the_ack_policy(tmp_path: Path) -> None:
+    """The options of the stack set ACK_POLICY of the services."""
     options = StackOptions(data=tmp_path)
     environment = environment_of(options, Stack(options).addresses, {})
-    assert (environment["ACK_POLICY"], environment["POLITENESS"]) == ("success", "instance")
-    ordered = DeliveryPolicy(politeness=PolitenessScope.ORDERED)
-    options = replace(options, ack_policy=AckPolicy.SETTLED, delivery=ordered)
+    assert environment["ACK_POLICY"] == "success"
+    options = replace(options, ack_policy=AckPolicy.SETTLED)
     environment = environment_of(options, Stack(options).addresses, {})
-    assert (environment["ACK_POLICY"], environment["POLITENESS"]) == ("settled", "ordered")
+    assert environment["ACK_POLICY"] == "settled"
 
 
 def test_environment_allows_fetches_from_the_loopback_interface(tmp_path: Path) -> None:
@@ -174,10 +171,13 @@ def test_environment_allows_fetches_from_the_loopback_interface(tmp_path: Path) 
 
 @pytest.mark.parametrize("deadline", [10, 11, 30, 60, 600])
 def test_timeouts_are_below_the_ack_deadline(tmp_path: Path, deadline: int) -> None:
-    """For every ack deadline, page budget < request timeout < ack deadline, as the worker requires."""
+    """For every ack deadline, the other time limits fit into it, as the worker requires."""
     options = StackOptions(data=tmp_path)
     options = replace(options, delivery=replace(options.delivery, ack_deadline_seconds=deadline))
     environment = environment_of(options, Stack(options).addresses, {})
-    budget, timeout = int(environment["PAGE_BUDGET_SECONDS"]), int(environment["REQUEST_TIMEOUT_SECONDS"])
-    assert 0 < budget <= timeout - 5
-    assert timeout < deadline
+    page, wait = int(environment["PAGE_BUDGET_SECONDS"]), int(environment["WAIT_BUDGET_SECONDS"])
+    timeout, queue = int(environment["REQUEST_TIMEOUT_SECONDS"]), int(environment["QUEUE_SECONDS"])
+    assert page > 0
+    assert wait >= 0
+    assert page + wait + 5 <= timeout
+    assert timeout + queue <= deadline

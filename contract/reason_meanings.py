@@ -1,0 +1,188 @@
+"""Defines the meaning of each reason: outcome, description, advice, HTTP status and cause."""
+
+from typing import NamedTuple
+
+from contract.outcome import OUTCOME_MEANINGS, Cause, Outcome, Reason
+
+
+class ReasonMeaning(NamedTuple):
+    """The meaning of a reason.
+
+    Attributes:
+        outcome: the outcome of every attempt that ended for this reason.
+        sentence: a description for people.
+        remedy: advice for the operator.
+        status: the HTTP status of the response to the push; None for the status of the outcome.
+        cause: what ended the attempt.
+    """
+
+    outcome: Outcome
+    sentence: str
+    remedy: str
+    status: int | None = None
+    cause: Cause = Cause.PAGE
+
+
+_WAIT = "nothing: the job is tried again"
+REASON_MEANINGS = {
+    Reason.OK: ReasonMeaning(Outcome.SUCCEEDED, "the page was scraped", "nothing", cause=Cause.NONE),
+    Reason.DNS: ReasonMeaning(
+        Outcome.RETRY, "the host's name could not be resolved", "check the host's spelling"
+    ),
+    Reason.CONNECT: ReasonMeaning(Outcome.RETRY, "no connection to the site", _WAIT),
+    Reason.TLS: ReasonMeaning(
+        Outcome.RETRY, "the site's certificate or TLS was refused", "check the site's certificate"
+    ),
+    Reason.TIMEOUT: ReasonMeaning(Outcome.RETRY, "the site did not respond in time", _WAIT),
+    Reason.PAGE_BUDGET_EXCEEDED: ReasonMeaning(
+        Outcome.RETRY, "the page took longer than its time budget", "raise PAGE_BUDGET_SECONDS if it repeats"
+    ),
+    Reason.QUEUED_TOO_LONG: ReasonMeaning(
+        Outcome.RETRY,
+        "the job waited for a free page slot of the worker until its time was over",
+        "replay; if it repeats, allow more instances or a larger PAGE_CONCURRENCY",
+        cause=Cause.INFRASTRUCTURE,
+    ),
+    Reason.INCOMPLETE_BODY: ReasonMeaning(Outcome.RETRY, "the body ended before its announced length", _WAIT),
+    Reason.HTTP_408: ReasonMeaning(Outcome.RETRY, "the site answered 408 Request Timeout", _WAIT),
+    Reason.HTTP_425: ReasonMeaning(Outcome.RETRY, "the site answered 425 Too Early", _WAIT),
+    Reason.HTTP_429: ReasonMeaning(
+        Outcome.RETRY, "the site answered 429 Too Many Requests", "raise politeness.delay_seconds", 429
+    ),
+    Reason.HTTP_5XX: ReasonMeaning(Outcome.RETRY, "the site answered 5xx", _WAIT),
+    Reason.HTTP_403: ReasonMeaning(Outcome.FAILED, "the site answered 403 Forbidden", "ask the site's owner"),
+    Reason.HTTP_404: ReasonMeaning(Outcome.FAILED, "the site answered 404 Not Found", "drop the URL"),
+    Reason.HTTP_410: ReasonMeaning(Outcome.FAILED, "the site answered 410 Gone", "drop the URL"),
+    Reason.HTTP_4XX: ReasonMeaning(
+        Outcome.FAILED, "the site answered another 4xx", "look at the page in a browser"
+    ),
+    Reason.HTTP_OTHER: ReasonMeaning(
+        Outcome.FAILED,
+        "the site sent no page, or only a part of a page (204, 206, 3xx without a target)",
+        "look at the page in a browser",
+    ),
+    Reason.TOO_MANY_REDIRECTS: ReasonMeaning(
+        Outcome.FAILED, "too many redirects", "put the final URL into the crawl"
+    ),
+    Reason.BAD_URL: ReasonMeaning(
+        Outcome.FAILED, "the URL, or a redirect's target, is invalid or not http(s)", "fix the URL"
+    ),
+    Reason.REFUSED_ADDRESS: ReasonMeaning(
+        Outcome.FAILED,
+        "the host is not on the public internet",
+        "drop the URL; FETCH_ALLOW_NETWORKS allows private networks",
+    ),
+    Reason.ROBOTS_DISALLOWED: ReasonMeaning(
+        Outcome.FAILED, "the site's robots.txt disallows the page", "drop the URL"
+    ),
+    Reason.ROBOTS_UNAVAILABLE: ReasonMeaning(
+        Outcome.RETRY, "the site's robots.txt could not be read, so no page may be fetched for now", _WAIT
+    ),
+    Reason.RATE_LIMITED: ReasonMeaning(
+        Outcome.RETRY,
+        "the job waited for its host's turn (delay or Retry-After) until its time was over",
+        "set politeness.per_host in the crawl, so that jobs wait in Pub/Sub; then replay",
+        cause=Cause.INFRASTRUCTURE,
+    ),
+    Reason.NOT_BEFORE: ReasonMeaning(
+        Outcome.RETRY,
+        "the job waited for its next attempt until its time was over",
+        _WAIT,
+        cause=Cause.INFRASTRUCTURE,
+    ),
+    Reason.CONTENT_TYPE: ReasonMeaning(
+        Outcome.FAILED, "the response is not HTML, XHTML, XML, JSON or text", "drop the URL"
+    ),
+    Reason.CHARSET: ReasonMeaning(
+        Outcome.FAILED, "the text could not be decoded", "check the page's encoding"
+    ),
+    Reason.TOO_LARGE: ReasonMeaning(
+        Outcome.FAILED, "the page or its items are larger than allowed", "raise FETCH_MAX_BYTES"
+    ),
+    Reason.DECOMPRESSION_BOMB: ReasonMeaning(
+        Outcome.FAILED, "the decompressed body is far larger than the compressed one", "drop the URL"
+    ),
+    Reason.MISSING_FIELD: ReasonMeaning(
+        Outcome.FAILED,
+        "a required field is missing on the page",
+        "fix the recipe, then dispatch the crawl again",
+    ),
+    Reason.BAD_VALUE: ReasonMeaning(
+        Outcome.FAILED,
+        "the text of a required field cannot be converted to the field's type",
+        "fix the recipe, then dispatch the crawl again",
+    ),
+    Reason.BAD_RECIPE: ReasonMeaning(
+        Outcome.FAILED,
+        "a selector of the recipe failed on the page",
+        "fix the recipe, then dispatch the crawl again",
+    ),
+    Reason.PUBLISH_UNCONFIRMED: ReasonMeaning(
+        Outcome.RETRY,
+        "Pub/Sub did not confirm the outcome, or the job of the next page, in time",
+        "check the topic that the detail names; then replay",
+        cause=Cause.INFRASTRUCTURE,
+    ),
+    Reason.SHUTDOWN: ReasonMeaning(
+        Outcome.RETRY, "the worker was shutting down", _WAIT, cause=Cause.INFRASTRUCTURE
+    ),
+    Reason.BAD_ENVELOPE: ReasonMeaning(
+        Outcome.UNREADABLE,
+        "the request is not a Pub/Sub push",
+        "check which client posts to the worker",
+        cause=Cause.MESSAGE,
+    ),
+    Reason.BAD_JOB: ReasonMeaning(
+        Outcome.UNREADABLE,
+        "the message is not a job that this version can read",
+        "check which publishers the topic has",
+        cause=Cause.MESSAGE,
+    ),
+    Reason.NO_TOKEN: ReasonMeaning(
+        Outcome.UNAUTHENTICATED,
+        "the push carries no token",
+        "give the subscription an OIDC token",
+        cause=Cause.INFRASTRUCTURE,
+    ),
+    Reason.BAD_TOKEN: ReasonMeaning(
+        Outcome.UNAUTHENTICATED,
+        "the token's signature, times, issuer or audience are invalid",
+        "compare PUSH_AUDIENCE with the subscription's audience",
+        cause=Cause.INFRASTRUCTURE,
+    ),
+    Reason.WRONG_CALLER: ReasonMeaning(
+        Outcome.UNAUTHENTICATED,
+        "the token belongs to another service account",
+        "compare PUSH_SERVICE_ACCOUNT with the subscription's service account",
+        403,
+        cause=Cause.INFRASTRUCTURE,
+    ),
+    Reason.NO_CERTIFICATES: ReasonMeaning(
+        Outcome.RETRY,
+        "the certificates that verify tokens could not be fetched",
+        "check PUSH_CERTS_URL",
+        cause=Cause.INFRASTRUCTURE,
+    ),
+    Reason.INTERNAL_ERROR: ReasonMeaning(
+        Outcome.CRASHED,
+        "an unexpected exception: a bug in Scrapeq",
+        "report it with the log line",
+        cause=Cause.INFRASTRUCTURE,
+    ),
+    Reason.DUPLICATE_DELIVERY: ReasonMeaning(
+        Outcome.SUCCEEDED,
+        "this instance has finished the message before; it was only acknowledged again",
+        "nothing",
+        cause=Cause.NONE,
+    ),
+}
+
+
+def status_of(reason: Reason) -> int:
+    """Return the HTTP status of the response to a push if its attempt ended for `reason`.
+
+    If the worker published the job again or dead-lettered it (ACK_POLICY=settled), it responds with another
+    status, which acknowledges the push.
+    """
+    meaning = REASON_MEANINGS[reason]
+    return meaning.status or OUTCOME_MEANINGS[meaning.outcome].status
