@@ -92,6 +92,14 @@ def _add_serving_options(add: Callable[..., object], default: Options) -> None:
         help="maximum number of concurrent pushes of one subscription (default: %(default)s)",
     )
     add(
+        "--window-floor",
+        type=at_least_one,
+        default=default.window_floor,
+        metavar="N",
+        help="number of concurrent pushes below which nacks do not reduce a push window that has reached it "
+        "(default: %(default)s, as Pub/Sub)",
+    )
+    add(
         "--create-tables",
         action=argparse.BooleanOptionalAction,
         default=default.create_tables,

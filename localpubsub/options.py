@@ -22,7 +22,10 @@ class Options:
     ephemeral: bool = False  #: Keep all data in memory only and do not use ``data``.
     #: Topics, subscriptions and schemas to create at the start: a YAML file or its content.
     setup: Path | Mapping[str, Any] | None = None
-    max_outstanding: int = 1000  #: Maximum number of concurrent pushes of one subscription; at least 1.
+    max_outstanding: int = 3000  #: Maximum number of concurrent pushes of one subscription; at least 1.
+    #: Number of concurrent pushes below which nacks do not reduce a push window that has reached it; at
+    #: least 1. The default is the lower limit of Pub/Sub (push/window.py).
+    window_floor: int = 3000
     #: Whether Pub/Sub's service agent has its roles. Without them messages are not dead-lettered and delivery
     #: attempts are not counted.
     service_agent_permissions: bool = True

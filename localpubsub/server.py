@@ -21,11 +21,13 @@ from localpubsub.broker.state import ServerState
 from localpubsub.clock import Clock
 from localpubsub.errors import CannotStart
 from localpubsub.exports.exports import Exports
+from localpubsub.open_files import allow_open_pushes
 from localpubsub.options import Options
 from localpubsub.protocol.calls import Services
 from localpubsub.push.delivery import PushDeliveries
 from localpubsub.push.tls import TlsContext
 from localpubsub.push.tokens import CERTIFICATES_PATH, Tokens
+from localpubsub.push.window import PushWindow
 from localpubsub.resources.limits import GRPC_RECEIVE_BYTES
 from localpubsub.storage.data_directory import DataDirectory
 from localpubsub.storage.store import Store
@@ -137,7 +139,9 @@ class Server:
         state = ServerState(broker)
         await self._serve_http(closing, HttpPort(services, tokens, state, GRACE_SECONDS))
         await self._serve_grpc(closing, services)
-        state.push_status_source = pushes = PushDeliveries(broker, tokens, options.max_outstanding, tls)
+        max_pushes = allow_open_pushes(options.max_outstanding)
+        new_window = partial(PushWindow, max_pushes, options.window_floor)
+        state.push_status_source = pushes = PushDeliveries(broker, tokens, new_window, tls)
         closing.push_async_callback(pushes.close, GRACE_SECONDS)
         self.exports = self.data or closing.enter_context(_temporary_directory())
         exports = Exports(broker, self.warehouse, self.buckets, create=options.create_tables)

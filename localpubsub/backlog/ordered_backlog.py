@@ -24,8 +24,8 @@ from localpubsub.backlog.lease import Lease
 from localpubsub.backlog.message import oldest_retained_id
 
 #: Maximum number of messages made ready ahead of their delivery. It is enough for all pushes of one
-#: subscription that are open at the same time, which by default are at most 1,000.
-_MAX_READY: Final = 1024
+#: subscription that are open at the same time, which by default are at most 3,000.
+_MAX_READY: Final = 4096
 #: Maximum number of new messages examined in one step, so that the event loop soon continues even if a
 #: million messages are blocked behind one key.
 _MAX_EXAMINED: Final = 2048

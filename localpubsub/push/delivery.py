@@ -4,7 +4,9 @@ https://cloud.google.com/pubsub/docs/push
 """
 
 import asyncio
+import errno
 import logging
+from collections.abc import Callable
 from typing import Final, cast
 
 from localpubsub.backlog.lease import Lease
@@ -28,22 +30,33 @@ ACK_STATUSES: Final = frozenset({102, 200, 201, 202, 204})
 #: Seconds for which the pushes of a subscription pause after a failure of localpubsub itself.
 FAILURE_PAUSE: Final = 1.0
 
+#: The errors of a new connection that mean that the limit of open files is reached (see open_files.py).
+TOO_MANY_OPEN_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE})
+
 _log = logging.getLogger("localpubsub.push.delivery")
 
 
 class PushDeliveries:
     """Keeps one PushDelivery for each push subscription, and replaces it when the push configuration changes.
 
-    At most ``max_outstanding`` pushes of one subscription are open at the same time.
+    Args:
+        broker: the broker of the messages.
+        tokens: the source of the OIDC tokens.
+        new_window: makes the window of a subscription whose pushes start.
+        tls: the certificate authorities to trust.
     """
 
     def __init__(
-        self, broker: Broker, tokens: Tokens, max_outstanding: int, tls: TlsContext | None = None
+        self,
+        broker: Broker,
+        tokens: Tokens,
+        new_window: Callable[[], PushWindow],
+        tls: TlsContext | None = None,
     ) -> None:
         self._tls = tls or TlsContext()
         self._broker = broker
         self._tokens = tokens
-        self._max_outstanding = max_outstanding
+        self._new_window = new_window
         self._deliveries: dict[int, PushDelivery] = {}
         broker.catalogue.listeners.append(self.follow)
         for subscription in broker.catalogue.subscriptions.values():
@@ -61,9 +74,8 @@ class PushDeliveries:
             delivery.stop(abort=subscription.deleted_or_detached)
             del self._deliveries[subscription.number]
         if subscription.endpoint and not subscription.deleted_or_detached:
-            window = PushWindow(self._max_outstanding)
             endpoint = Endpoint(subscription.endpoint, self._tls)
-            delivery = PushDelivery(self._broker, subscription, self._tokens, window, endpoint)
+            delivery = PushDelivery(self._broker, subscription, self._tokens, self._new_window(), endpoint)
             self._deliveries[subscription.number] = delivery
             delivery.wake()
 
@@ -200,6 +212,9 @@ class PushDelivery:
             self._in_flight[lease] = connection
             status = await connection.post(request)
         except OSError as error:
+            if error.errno in TOO_MANY_OPEN_FILES:
+                self._postpone(lease, error)
+                return None
             reason = str(error) or type(error).__name__
         finally:
             self._in_flight.pop(lease, None)
@@ -240,14 +255,15 @@ class PushDelivery:
     def _finish(self, lease: Lease, status: int, reason: str) -> None:
         """Acknowledge or nack the message; ``reason`` is why no status was received."""
         if status in ACK_STATUSES:
-            self._window.record_ack(len(self.senders))
+            seconds = self._broker.clock.now() - lease.delivered_at
+            self._window.record_ack(len(self.senders), seconds)
             self._backoff.record_ack()
             self._broker.acknowledge(self._subscription, lease)
             if len(self.senders) < self._window.size:
                 self.wake()
             return
         now = self._broker.clock.now()
-        self._window.record_nack()
+        self._window.record_nack(now - lease.delivered_at)
         self._backoff.record_nack(lease.delivered_at, now)
         _log.info(
             "push_nacked subscription=%s message_id=%s attempt=%s status=%s reason=%s seconds=%.3f",

@@ -21,7 +21,8 @@ BEHAVIOURS: Final = {
     11: "Push body, headers and fields are as documented and as captured on the real service",
     12: "102, 200, 201, 202 and 204 acknowledge a push; every other status is a nack",
     13: "Without a response within the ack deadline, the request is closed and the message is redelivered",
-    14: "Many pushes are open at the same time: the window grows on acks and shrinks on nacks",
+    14: "Many pushes are open at the same time: the window grows on acks and shrinks on nacks, "
+    "but once it has reached 3,000 it never becomes smaller than that",
     15: "A burst of nacks pauses the pushes of that subscription only",
     16: "A failed push waits for the retry policy or the push backoff, whichever is longer",
     17: "`oidc_token` adds a JWT that google-auth verifies",

@@ -222,6 +222,35 @@ def test_push_window_opens_many_pushes_at_the_same_time(pubsub: PubsubClient, en
     assert max_open >= 40
 
 
+@pytest.mark.emulator_differs("has at most two pushes open")
+def test_push_window_grows_although_pushes_take_more_than_a_second(
+    pubsub: PubsubClient, endpoint: PushEndpoint
+) -> None:
+    """Behaviour 14: a latency above one second limits only a window of more than 3,000 pushes.
+
+    https://cloud.google.com/pubsub/docs/push#push_backoff: "If the average latency exceeds one second or the
+    subscriber acknowledges less than 99% of requests, the window decreases to the lower limit of 3,000
+    outstanding messages."
+    """
+    topic = pubsub.topic()
+    open_pushes: set[str] = set()
+    enough = threading.Event()
+
+    def respond(push: Push) -> Response:
+        open_pushes.add(push.message_id)
+        if len(open_pushes) >= 40:
+            enough.set()
+        enough.wait(1.2)
+        open_pushes.discard(push.message_id)
+        return 204
+
+    endpoint.respond = respond
+    pubsub.subscription(topic, push_config=push_to(endpoint))
+    pubsub.publish(topic, *[b"x"] * 120)
+    endpoint.wait_for(120)
+    assert enough.is_set()
+
+
 # Not strict: the emulator passes or fails depending on which of the two endpoints it serves first.
 @pytest.mark.emulator_differs("does not pause", strict=False)
 def test_push_backoff_pauses_one_subscription(

@@ -18,7 +18,7 @@ Graph = Mapping[str, set[str]]
 #: modules), which do not import each other.
 LAYERS: dict[str, list[set[str]]] = {
     "localpubsub": [
-        {"errors", "clock", "log_throttle", "event_loop"},
+        {"errors", "clock", "log_throttle", "event_loop", "open_files"},
         {"alarm", "extras"},
         {"protocol"},
         {"resources"},
