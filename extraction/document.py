@@ -38,7 +38,13 @@ class Document:
     Args:
         page: the page.
         markup: how the page is parsed if it is not JSON.
-        check_deadline: called while the page is parsed; if it raises an exception, parsing ends.
+        check_deadline: called while the page is parsed and while long texts are collected; if it raises an
+            exception, parsing ends.
+
+    Attributes:
+        text: the text of the page.
+        is_xml: whether the recipe's markup is XML.
+        check_deadline: the argument.
 
     Raises:
         ExtractionError: `charset`, if the page cannot be decoded.
@@ -48,7 +54,7 @@ class Document:
         self.text = decode(page)
         self.is_xml = markup is Markup.XML
         self._page = page
-        self._check_deadline = check_deadline
+        self.check_deadline = check_deadline
 
     @cached_property
     def root(self) -> Element:
@@ -58,7 +64,7 @@ class Document:
             return parse_xml(text)
         # Parse as HTML even if the text starts with <?xml. If XHTML were parsed as XML, its elements would
         # have a namespace, and a recipe's selectors would not match them.
-        return parse_html(text, self._check_deadline)
+        return parse_html(text, self.check_deadline)
 
     @cached_property
     def top_node(self) -> Node:

@@ -5,14 +5,14 @@ from typing import NamedTuple
 from lxml import etree
 from pydantic import JsonValue
 
-from contract.fields import FieldType, Source
+from contract.fields import Source
 from contract.recipe import Recipe, RecipeField
 from extraction.document import Document, JsonNode, Node
 from extraction.errors import ConversionError, ExtractionError
 from extraction.extract import Extracted, Reader
 from extraction.html import no_deadline
 from extraction.page import PageContent
-from extraction.selection import node_text, select
+from extraction.selection import node_text, select, text_form
 
 MAX_RAW_CHARACTERS = 200
 MAX_FINDINGS = 10_000
@@ -118,7 +118,7 @@ class _Explainer(Reader):
             match = next(iter(select(source, node, self.document)), None)
         except (ValueError, RecursionError, etree.XPathError, ExtractionError):
             return ""
-        return "" if match is None else node_text(match, as_html=field.type is FieldType.HTML)
+        return "" if match is None else node_text(match, text_form(field.type, self.document))
 
     def _record(
         self, node: Node, field: RecipeField, source: Source, values: list[JsonValue], why: str

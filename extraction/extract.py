@@ -7,7 +7,7 @@ from urllib.parse import urljoin
 from lxml import etree
 from pydantic import JsonValue
 
-from contract.fields import FieldType, Source, as_source
+from contract.fields import Source, as_source
 from contract.outcome import Reason
 from contract.recipe import Recipe, RecipeField
 from extraction.document import Document, JsonNode, Node
@@ -15,7 +15,7 @@ from extraction.errors import ConversionError, ExtractionError
 from extraction.html import CheckDeadline, no_deadline
 from extraction.json_text import json_to_text
 from extraction.page import PageContent
-from extraction.selection import select_link, select_nodes, select_texts
+from extraction.selection import select_link, select_nodes, select_texts, text_form
 from extraction.transforms import transform
 from extraction.values import Value, read, read_number
 
@@ -146,8 +146,8 @@ class Reader:
         Raises:
             ConversionError: if a text cannot be converted to the field's type.
         """
-        as_html = field.type is FieldType.HTML
-        matches: Iterator[str | JsonNode] = select_texts(source, node, self.document, as_html=as_html)
+        form = text_form(field.type, self.document)
+        matches: Iterator[str | JsonNode] = select_texts(source, node, self.document, form)
         if field.transforms:
             texts = (each if isinstance(each, str) else json_to_text(each.value) for each in matches)
             transformed = transform(texts, field.transforms)

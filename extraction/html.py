@@ -63,7 +63,10 @@ def parse_html(text: str, check_deadline: CheckDeadline) -> Element:
     if len(text) > CHUNK_BYTES:
         _check_attributes(text, check_deadline)
     root = _parse_in_chunks(text, check_deadline)
-    return etree.fromstring(b"<html/>") if root is None else root
+    if root is None:
+        return etree.fromstring(b"<html/>")
+    _move_into_body(root)
+    return root
 
 
 def _parse_in_chunks(text: str, check_deadline: CheckDeadline) -> Element | None:
@@ -78,6 +81,42 @@ def _parse_in_chunks(text: str, check_deadline: CheckDeadline) -> Element | None
     except etree.XMLSyntaxError:  # the text has no elements
         return None
     return root
+
+
+def _move_into_body(root: Element) -> None:
+    """Move what follows `</body>` and `</html>` into the body, where browsers insert it.
+
+    libxml2 inserts what follows `</body>` after the body, and what follows `</html>` into further roots,
+    which no selector would find (https://html.spec.whatwg.org/#parsing-main-afterbody).
+    """
+    body = root.find("body")
+    roots = [*root.itersiblings("html")]
+    if body is None:
+        if not roots:
+            return
+        body = etree.SubElement(root, "body")
+    _move(body, [*body.itersiblings()], body.tail)
+    body.tail = None
+    for other in roots:
+        _move(body, [*other], other.text)
+        _move(body, [], other.tail)
+
+
+def _move(body: Element, nodes: list[Element], text: str | None) -> None:
+    """Append a text, and then nodes with their tails, to the body; of a head or body, append the content."""
+    if text:
+        if len(body):
+            body[-1].tail = (body[-1].tail or "") + text
+        else:
+            body.text = (body.text or "") + text
+    for node in nodes:
+        if node.tag in {"head", "body"}:
+            _move(body, [*node], node.text)
+            _move(body, [], node.tail)
+            if node.getparent() is not None:
+                node.getparent().remove(node)
+        else:
+            body.append(node)
 
 
 def _check_attributes(text: str, check_deadline: CheckDeadline) -> None:

@@ -7,7 +7,7 @@ from contract.fields import DecimalSeparator, Locale
 
 # A match must not be next to other digits or to a point or comma with digits, because the text is then a
 # date, a version or an IP address, and not a number. A number with groups of thousands does not begin with 0.
-_AROUND = r"(?P<sign>(?<!\w)[-+−][£$€¥]?)?(?<!\d)(?<!\d[.,])(?:%s)(?![.,]?\d)"
+_AROUND = r"(?P<sign>(?<!\w)[-+−][£$€¥]?)?(?<!\d)(?<!\d[.,])(?:%s)(?![.,]?\d|[²³¹⁰-⁾₀-₎])"
 _SPACED = r"(?P<spaced>[1-9]\d{0,2}(?:['’\u00a0\u202f\ ]\d{3})+(?:%s\d+)?)"  # 1 234,56  1'234.56
 _ANY = (
     r"(?P<comma>[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?)",  # 1,234  1,234,567.89

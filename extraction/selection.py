@@ -1,16 +1,39 @@
 """Selects the elements, JSON values and texts that a source matches in a node. Pure."""
 
 from collections.abc import Iterable, Iterator
+from enum import Enum, auto
 
 from lxml import etree
 from lxml.etree import _Element as Element
 
-from contract.fields import Source
+from contract.fields import FieldType, Source
 from extraction import jsonld
 from extraction.document import Document, JsonNode, Node
 from extraction.json_text import InvalidJson, json_to_text, parse_script, query_json
 from extraction.patterns import search
+from extraction.rendered_text import rendered_text
 from extraction.selectors import compile_xpath, xpath_of
+
+
+class TextForm(Enum):
+    """What the text of an element is."""
+
+    SHOWN = auto()  #: the text that a browser shows
+    SHOWN_WITH_RAISED_DIGITS = auto()  #: the same, but `m<sup>2</sup>` is `m²` and not `m2`
+    CONTENT = auto()  #: all the text inside the element, as in XPath's string()
+    MARKUP = auto()  #: the element's markup
+
+
+_WITH_DIGITS = frozenset({FieldType.NUMBER, FieldType.INTEGER, FieldType.DATE, FieldType.DATETIME})
+
+
+def text_form(field_type: FieldType, document: Document) -> TextForm:
+    """Return what the text of an element is for a field of this type."""
+    if field_type is FieldType.HTML:
+        return TextForm.MARKUP
+    if document.is_xml:  # XML has no elements that a browser shows in a known way
+        return TextForm.CONTENT
+    return TextForm.SHOWN_WITH_RAISED_DIGITS if field_type in _WITH_DIGITS else TextForm.SHOWN
 
 
 def select(source: Source, node: Node, document: Document) -> Iterable[object]:
@@ -37,9 +60,7 @@ def select_nodes(source: Source, node: Node, document: Document) -> list[Node]:
     return [match for match in select(source, node, document) if isinstance(match, Element | JsonNode)]
 
 
-def select_texts(
-    source: Source, node: Node, document: Document, *, as_html: bool
-) -> Iterator[str | JsonNode]:
+def select_texts(source: Source, node: Node, document: Document, form: TextForm) -> Iterator[str | JsonNode]:
     """Yield the texts that a source and its pattern select; texts of only white space are left out.
 
     A JSON number is yielded as a `JsonNode`. As text it would be read with the decimal separator of the
@@ -47,7 +68,9 @@ def select_texts(
     yielded as text.
     """
     for match in select(source, node, document):
-        text = node_text(match, as_html=as_html)
+        if isinstance(match, Element) and len(match):
+            document.check_deadline()  # nested elements repeat the text inside them, for each level
+        text = node_text(match, form)
         if source.re is not None:
             text = search(source.re, text) or ""
         elif isinstance(match, JsonNode) and type(match.value) in {int, float}:
@@ -60,7 +83,7 @@ def select_texts(
 def select_link(source: Source, document: Document) -> str | None:
     """Return the first link that a source matches: an element's href, or a text; None if nothing matches."""
     for match in select(source, document.top_node, document):
-        text = match.get("href") if isinstance(match, Element) else node_text(match, as_html=False)
+        text = match.get("href") if isinstance(match, Element) else node_text(match, TextForm.CONTENT)
         if text and source.re is not None:
             text = search(source.re, text)
         if text and not text.isspace():
@@ -68,13 +91,17 @@ def select_link(source: Source, document: Document) -> str | None:
     return None
 
 
-def node_text(match: object, *, as_html: bool) -> str:
-    """Return the text of a match. For an element, this is all text inside it, or its markup if `as_html`."""
-    if isinstance(match, Element):
-        if as_html:
-            return str(etree.tostring(match, method="html", encoding="unicode", with_tail=False))
+def node_text(match: object, form: TextForm) -> str:
+    """Return the text of a match; `form` determines the text of an element."""
+    if not isinstance(match, Element):
+        return json_to_text(match.value) if isinstance(match, JsonNode) else str(match)
+    if form is TextForm.MARKUP:
+        return str(etree.tostring(match, method="html", encoding="unicode", with_tail=False))
+    if not isinstance(match.tag, str):  # a comment or a processing instruction
+        return match.text or ""
+    if form is TextForm.CONTENT:
         return "".join(match.itertext())
-    return json_to_text(match.value) if isinstance(match, JsonNode) else str(match)
+    return rendered_text(match, mark_raised=form is TextForm.SHOWN_WITH_RAISED_DIGITS)
 
 
 def _evaluate(expression: str, node: Node, document: Document) -> list[object]:
@@ -88,7 +115,7 @@ def _evaluate(expression: str, node: Node, document: Document) -> list[object]:
 def _query_scripts(expression: str, scripts: list[object]) -> Iterator[JsonNode]:
     for script in scripts:
         try:
-            value = parse_script(node_text(script, as_html=False))
+            value = parse_script(node_text(script, TextForm.CONTENT))
         except InvalidJson:
             continue
         yield from map(JsonNode, query_json(expression, value))

@@ -9,18 +9,10 @@ import pytest
 from console.recipes.recipe_file import load_recipe
 from extraction.explain import explain
 from extraction.extract import extract
-from extraction.page import SavedPage
+from tests.saved_pages.saved_page import CASES, saved_page
 
 HERE = Path(__file__).parent
-CASES = sorted(recipe.parent for recipe in HERE.glob("*/recipe.yaml"))
 KINDS = {"documentation", "product", "listing", "article", "table", "forum", "api", "feed"}
-
-
-def saved_page(case: Path) -> SavedPage:
-    """Return the page in the directory `case`."""
-    [path] = case.glob("page.*")
-    meta = json.loads((case / "meta.json").read_text(encoding="utf-8"))
-    return SavedPage(meta["url"], meta["content_type"], path.read_bytes())
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -1,0 +1,196 @@
+r"""Renders the text of an HTML element as a browser shows it. Pure.
+
+The rules are those of innerText (https://html.spec.whatwg.org/#the-innertext-idl-attribute), as far as they
+follow from the markup: style sheets are not read, but the attributes `hidden` and `style` are.
+"""
+
+import re
+
+from lxml import etree
+from lxml.etree import _Element as Element
+
+_HIDDEN_NAMES = (
+    "area audio base basefont canvas datalist defs desc head iframe link meta metadata noembed noframes "
+    "noscript param rp script source style template textarea title track video"
+)
+#: Elements that browsers do not show, or whose content they replace
+#: (https://html.spec.whatwg.org/#hidden-elements).
+_HIDDEN = frozenset(_HIDDEN_NAMES.split())
+#: Elements whose content is text and not markup. If a selector selects one of them, its text is unchanged.
+_RAW_TEXT = frozenset({"script", "style", "textarea"})
+_BLOCK_NAMES = (
+    "address article aside blockquote body caption center dd details dialog dir div dl dt fieldset "
+    "figcaption figure footer form frameset h1 h2 h3 h4 h5 h6 header hgroup hr html legend li listing "
+    "main menu nav ol optgroup option plaintext pre search section summary table tbody tfoot thead tr ul xmp"
+)
+#: Number of line breaks at the borders of elements that begin and end a line
+#: (https://html.spec.whatwg.org/#flow-content-3). A row of a table is here, too.
+_BLOCKS = dict.fromkeys(_BLOCK_NAMES.split(), 1) | {"p": 2}
+_PREFORMATTED = frozenset({"listing", "plaintext", "pre", "xmp"})
+_CELLS = frozenset({"td", "th"})
+_RAISED = {
+    "sup": str.maketrans("0123456789+-−()", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁽⁾"),
+    "sub": str.maketrans("0123456789+-−()", "₀₁₂₃₄₅₆₇₈₉₊₋₋₍₎"),
+}
+_NOT_INLINE = _HIDDEN | _BLOCKS.keys() | _CELLS | _RAISED.keys() | {"br", etree.Comment, etree.PI}
+_SPACE = re.compile(r"[ \t\n\r\f]+")  # without U+00A0, which browsers do not collapse
+_STYLE = re.compile(r"(?:^|;)\s*+(display|visibility|float|position)\s*+:\s*+([\w-]++)", re.IGNORECASE)
+_INLINE_DISPLAYS = ("inline", "contents", "ruby")
+_OWN_LINE = frozenset(
+    {("float", "left"), ("float", "right"), ("position", "absolute"), ("position", "fixed")}
+)
+
+
+def rendered_text(element: Element, *, mark_raised: bool = False) -> str:
+    r"""Return the text that a browser shows for an element.
+
+    A `<br>` and the borders of a block are a line break (`\n`), the borders of a `<p>` are an empty line, and
+    the cells of a row are separated by a tab. Scripts, styles and other hidden elements inside the element
+    are left out. White space is collapsed, except inside `<pre>`.
+
+    Args:
+        element: an element of an HTML page. If it is itself an element that browsers hide, its text is
+            returned nevertheless, because a selector has selected it.
+        mark_raised: whether the digits and signs inside `<sup>` and `<sub>` become superscript and subscript
+            characters. Otherwise `$19<sup>99</sup>` could not be distinguished from `$1999`.
+    """
+    if element.tag in _RAW_TEXT:
+        return "".join(element.itertext())
+    if element.tag not in _PREFORMATTED and element.tag not in _RAISED:
+        line = _line_of_leaves(element)
+        if line is not None:
+            return _collapse(line)
+    return _Renderer(element, mark_raised=mark_raised).render()
+
+
+def _line_of_leaves(element: Element) -> str | None:
+    """Return the text of an element whose children are inline and have no children; None for other elements.
+
+    Most headings and links are such elements, and this takes a third of a renderer's time.
+    """
+    texts = [element.text or ""]
+    for child in element:
+        if len(child) or child.tag in _NOT_INLINE or child.get("style") or child.get("hidden") is not None:
+            return None
+        texts += (child.text or "", child.tail or "")
+    return "".join(texts)
+
+
+def _collapse(text: str) -> str:
+    return _SPACE.sub(" ", text).strip(" ")
+
+
+def _styled(node: Element, breaks: int) -> int | None:
+    """Return the line breaks at the borders of an element; None if its attributes hide it.
+
+    Args:
+        node: the element.
+        breaks: the line breaks at the borders of elements with its name.
+    """
+    if node.get("hidden") is not None:
+        return None
+    style = {name.lower(): value.lower() for name, value in _STYLE.findall(node.get("style") or "")}
+    display = style.get("display", "")
+    if display == "none" or style.get("visibility") in {"hidden", "collapse"}:
+        return None
+    if display and not display.startswith(_INLINE_DISPLAYS):
+        return breaks or 1
+    if not _OWN_LINE.isdisjoint(style.items()):
+        return breaks or 1
+    return 0 if display else breaks
+
+
+class _Renderer:
+    """Renders one element, line by line.
+
+    Args:
+        element: the element.
+        mark_raised: see `rendered_text`.
+    """
+
+    def __init__(self, element: Element, *, mark_raised: bool) -> None:
+        self._element = element
+        self._translations = _RAISED if mark_raised else {}
+        self._parts: list[str] = []
+        self._line: list[str] = []  # the texts of the line that is not finished yet
+        self._breaks = 0  # number of line breaks that are needed before the next text
+        self._open: list[tuple[Element, int]] = []  # open elements that change the text, with their breaks
+        self._preformatted = 0  # number of open elements in which white space is kept
+        self._raised = list[dict[int, int]]()  # the translations of the open <sup> and <sub>
+
+    def render(self) -> str:
+        """Return the text of the element."""
+        element, line, opened, raised = self._element, self._line, self._open, self._raised
+        walk = etree.iterwalk(element, events=("start", "end", "comment", "pi"))
+        for event, node in walk:
+            if event == "start":
+                inline = node.tag not in _NOT_INLINE and node.get("style") is None
+                if (not inline or node.get("hidden") is not None) and not self._start(node):
+                    walk.skip_subtree()
+                    continue
+                text = node.text
+                if text and node.tag in _PREFORMATTED:
+                    text = text.removeprefix("\n")  # https://html.spec.whatwg.org/#the-pre-element
+            else:
+                if opened and opened[-1][0] is node:
+                    self._end(node.tag)
+                if node is element:
+                    break
+                text = node.tail
+            if text:
+                line.append(text.translate(raised[-1]) if raised else text)
+        self._end_line()
+        return "".join(self._parts)
+
+    def _start(self, node: Element) -> bool:
+        """Begin an element that may change the text; return False if it is hidden."""
+        tag = node.tag
+        breaks = _styled(node, _BLOCKS.get(tag, 0))
+        if node is not self._element and (breaks is None or tag in _HIDDEN):
+            return False
+        if breaks:
+            self._end_line(breaks)
+            self._preformatted += tag in _PREFORMATTED
+        elif tag == "br":
+            self._end_line()
+            self._append("\n")
+        elif tag in _CELLS:
+            self._end_line()
+            if _follows_a_cell(node):
+                self._append("\t")
+        elif tag in self._translations:
+            self._raised.append(self._translations[tag])
+        self._open.append((node, breaks or 0))
+        return True
+
+    def _end(self, tag: str) -> None:
+        _, breaks = self._open.pop()
+        if breaks:
+            self._end_line(breaks)
+            self._preformatted -= tag in _PREFORMATTED
+        elif tag in _CELLS:
+            self._end_line()
+        elif tag in self._translations:
+            self._raised.pop()
+
+    def _end_line(self, breaks: int = 0) -> None:
+        if self._line:
+            text = "".join(self._line)
+            self._line.clear()
+            text = text if self._preformatted else _collapse(text)
+            if text:
+                self._append(text)
+        self._breaks = max(self._breaks, breaks)
+
+    def _append(self, text: str) -> None:
+        if self._parts:
+            text = "\n" * self._breaks + text
+        self._breaks = 0
+        self._parts.append(text)
+
+
+def _follows_a_cell(cell: Element) -> bool:
+    before = cell.getprevious()
+    while before is not None and not isinstance(before.tag, str):
+        before = before.getprevious()
+    return before is not None and before.tag in _CELLS
