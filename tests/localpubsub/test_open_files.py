@@ -40,7 +40,7 @@ def test_hard_limit_that_is_too_low_is_logged_once() -> None:
     """
     limit, log = limit_and_log(256, 1000, 600)
     assert limit == 1000
-    assert log.count("open_files_limited limit=1000 needed=1624: at most 500 pushes") == 1
+    assert log.count("open_files_limited limit=1000 needed=1624: fewer pushes") == 1
     assert log.count("\n") == 1
 
 

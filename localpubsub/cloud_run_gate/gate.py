@@ -1,30 +1,16 @@
-"""Runs a reverse proxy that checks requests to a push endpoint as Cloud Run does.
+"""Checks the token of each request, waits for a slot, and forwards the request."""
 
-``python -m localpubsub.cloud_run_gate --to URL --audience A``
-
-The gate does what Cloud Run does before a request reaches the container
-(https://cloud.google.com/run/docs/troubleshooting#unauthorized-client,
-https://cloud.google.com/run/docs/about-instance-autoscaling). It responds with 403 to a request without a
-token, with 401 to an invalid token, with 403 to a caller without the permission to invoke the service, with
-429 when every instance is full, and with 503 if the container does not respond. Bodies of requests and
-responses are streamed. Cold starts and the few seconds for which Cloud Run queues a request for a new
-instance are not imitated.
-"""
-
-import argparse
 import asyncio
 import json
-import signal
-import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import jwt
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector, web
 from cryptography.x509 import load_pem_x509_certificate
 
-from localpubsub.cli_arguments import at_least_one, port
+from localpubsub.cloud_run_gate.revision import Revision, Scaling
 
 #: Default URL of the certificates: that of a localpubsub with default options.
 CERTIFICATES: Final = "http://127.0.0.1:8086/oauth2/v1/certs"
@@ -35,6 +21,9 @@ ISSUERS: Final = ("https://accounts.google.com", "accounts.google.com")
 NOT_FORWARDED: Final = frozenset(
     {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "host"}
 )
+#: Seconds between SIGTERM and SIGKILL when Cloud Run stops an instance
+#: (https://cloud.google.com/run/docs/container-contract#instance-shutdown).
+GRACE_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +35,9 @@ class GateOptions:
     #: The only service account (email) that may invoke the server; empty if every account may.
     service_account: str = ""
     certs_url: str = CERTIFICATES  #: URL of the signer's certificates, ``{kid: PEM certificate}``.
-    max_instances: int = 1  #: Maximum number of instances of the server; at least 1.
-    concurrency: int = 80  #: Maximum number of concurrent requests of one instance; at least 1.
-    host: str = "127.0.0.1"  #: Address to listen on.
-    port: int = 8080  #: Port to listen on; 0 chooses a free port.
+    scaling: Scaling = field(default_factory=Scaling)  #: Slots and instances of each revision.
+    #: Seconds for which requests of a replaced revision continue before they are cut.
+    grace_seconds: float = GRACE_SECONDS
 
 
 class GateError(Exception):
@@ -63,16 +51,17 @@ class GateError(Exception):
 class CloudRunGate:
     """The gate in front of one server.
 
+    It must be created while the event loop is running.
+
     Attributes:
         options: the options of the gate.
-        max_requests: maximum number of requests that are forwarded at the same time.
-        open_requests: number of requests that are being forwarded now.
+        deploys: how many revisions were replaced.
     """
 
     def __init__(self, options: GateOptions) -> None:
         self.options = options
-        self.max_requests = options.max_instances * options.concurrency
-        self.open_requests = 0
+        self.deploys = 0
+        self._revision = Revision(options.scaling)
         self._keys: dict[str, str] = {}
         self._session: ClientSession
 
@@ -83,21 +72,37 @@ class CloudRunGate:
         application.cleanup_ctx.append(self._open_session)
         return application
 
+    def deploy(self) -> None:
+        """Replace the revision: new requests and waiting ones get slots of the next revision."""
+        self.deploys += 1
+        replaced, self._revision = self._revision, Revision(self.options.scaling)
+        replaced.replace(self.options.grace_seconds)
+
     async def respond(self, request: web.Request) -> web.StreamResponse:
         """Forward one request, or reject it with a status and a reason."""
         try:
             await self._check_token(request.headers.get("Authorization", ""))
         except GateError as error:
             return web.Response(status=error.status, text=str(error))
-        if self.open_requests >= self.max_requests:
-            return web.Response(status=429, text="Rate exceeded.")
-        self.open_requests += 1
         try:
-            return await self._forward(request)
+            revision = await self._revision_with_slot()
+        except TimeoutError:
+            return web.Response(status=429, text="Rate exceeded.")
+        try:
+            async with revision.running():
+                return await self._forward(request)
+        except TimeoutError:
+            return web.Response(status=503, text="The request was cut, because its revision was replaced.")
         except ClientError as error:
             return web.Response(status=503, text=f"{self.options.to} does not respond: {error!r}")
-        finally:
-            self.open_requests -= 1
+
+    async def _revision_with_slot(self) -> Revision:
+        """Wait for a slot of the current revision; raise TimeoutError if no slot becomes free in time."""
+        deadline = asyncio.get_running_loop().time() + self.options.scaling.longest_wait
+        while True:
+            revision = self._revision
+            if await revision.take_slot(deadline):
+                return revision
 
     async def _open_session(self, _: web.Application) -> AsyncIterator[None]:
         connector = TCPConnector(limit=0)
@@ -150,78 +155,13 @@ class CloudRunGate:
                 if name.lower() not in NOT_FORWARDED:
                     response.headers.add(name, value)
             await response.prepare(request)
-            async for chunk in received.content.iter_any():
-                await response.write(chunk)
-            await response.write_eof()
+            try:
+                async for chunk in received.content.iter_any():
+                    await response.write(chunk)
+                await response.write_eof()
+            except (ClientError, asyncio.CancelledError):
+                # The status was sent, so only a closed connection shows that the response is incomplete.
+                if request.transport is not None:
+                    request.transport.abort()
+                raise
             return response
-
-
-async def serve(options: GateOptions) -> None:
-    """Run the gate until SIGINT or SIGTERM."""
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    runner = web.AppRunner(CloudRunGate(options).application(), access_log=None, handler_cancellation=True)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, options.host, options.port).start()
-        port = runner.addresses[0][1]
-        print(f"localpubsub.cloud_run_gate: http://{options.host}:{port} → {options.to}", flush=True)  # noqa: T201 - a command prints its address
-        await stop.wait()
-    finally:
-        await runner.cleanup()
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run the gate until it is stopped; return the exit status, which is 2 if it cannot listen."""
-    options = GateOptions(**vars(_parser().parse_args(arguments)))
-    try:
-        asyncio.run(serve(options))
-    except OSError as error:
-        message = f"localpubsub.cloud_run_gate: cannot listen on {options.host}:{options.port}: {error}"
-        print(message, file=sys.stderr)  # noqa: T201 - a command prints its errors
-        return 2
-    return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m localpubsub.cloud_run_gate",
-        description="Run a reverse proxy that checks requests to a push endpoint as Cloud Run does.",
-    )
-    add = parser.add_argument
-    add("--to", required=True, metavar="URL", help="URL of the server to forward to")
-    add("--audience", required=True, help="the required audience of the tokens")
-    add(
-        "--service-account",
-        default="",
-        metavar="EMAIL",
-        help="the only service account that may invoke the server (default: every account may)",
-    )
-    add(
-        "--certs-url",
-        default=CERTIFICATES,
-        metavar="URL",
-        help="URL of the certificates that verify the tokens (default: %(default)s)",
-    )
-    add(
-        "--max-instances",
-        type=at_least_one,
-        default=1,
-        metavar="N",
-        help="maximum number of instances (default: %(default)s)",
-    )
-    add(
-        "--concurrency",
-        type=at_least_one,
-        default=80,
-        metavar="N",
-        help="maximum number of concurrent requests of one instance (default: %(default)s)",
-    )
-    add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    add("--port", type=port, default=8080, help="port to listen on, 0 for a free one (default: %(default)s)")
-    return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())
