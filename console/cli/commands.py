@@ -23,7 +23,7 @@ from console.report.tables import (
     result_lines,
     results_table,
 )
-from console.stack.services import AckPolicy, DeliveryPolicy, PolitenessScope, StackOptions
+from console.stack.services import AckPolicy, DeliveryPolicy, StackOptions
 from console.stack.signals import raise_on_signals
 from console.terminal import open_terminal, print_line, show_progress, show_steps
 
@@ -68,13 +68,6 @@ AckPolicyOption = Annotated[
     AckPolicy,
     typer.Option(help="settled: the worker itself dead-letters failed jobs and defers those that must wait."),
 ]
-PolitenessOption = Annotated[
-    PolitenessScope, typer.Option(help="ordered: politeness.per_host limits all worker processes together.")
-]
-ORDERED_NEEDS_SETTLED = (
-    "--politeness ordered needs --ack-policy settled. Otherwise each failed job would block all jobs of its "
-    "host during its attempts and backoffs."
-)
 DEFAULT_DATA = Path(".scrapeq")
 MISSING = (
     "they have not ended and are older than the queue's message retention, or the ledger has no record of "
@@ -97,10 +90,10 @@ def up(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     ] = 8082,
     ack_deadline: Annotated[
         int, typer.Option(help="Seconds after which an unacknowledged job is redelivered.", min=10, max=600)
-    ] = 60,
+    ] = 600,
     max_delivery_attempts: Annotated[
         int, typer.Option(help="Attempts before a job becomes a dead letter.", min=5, max=100)
-    ] = 5,
+    ] = 10,
     minimum_backoff: Annotated[
         int, typer.Option(help="Delay before the second attempt, in seconds.", min=0, max=600)
     ] = 10,
@@ -109,7 +102,6 @@ def up(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     ] = 600,
     workers: Annotated[int, typer.Option(help="Number of worker processes.", min=1, max=64)] = 2,
     ack_policy: AckPolicyOption = AckPolicy.SUCCESS,
-    politeness: PolitenessOption = PolitenessScope.INSTANCE,
 ) -> None:
     """Run Scrapeq on this machine: Pub/Sub, dispatcher and worker, until Ctrl-C.
 
@@ -119,11 +111,7 @@ def up(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
 
     if minimum_backoff > maximum_backoff:
         raise UsageError("--minimum-backoff must not be greater than --maximum-backoff.")
-    if politeness is PolitenessScope.ORDERED and ack_policy is not AckPolicy.SETTLED:
-        raise UsageError(ORDERED_NEEDS_SETTLED)
-    delivery = DeliveryPolicy(
-        ack_deadline, max_delivery_attempts, minimum_backoff, maximum_backoff, politeness
-    )
+    delivery = DeliveryPolicy(ack_deadline, max_delivery_attempts, minimum_backoff, maximum_backoff)
     options = StackOptions(
         data=data,
         pubsub_port=pubsub_port,

@@ -16,13 +16,8 @@ from google.pubsub_v1.services.publisher.transports import PublisherGrpcTranspor
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
 from console.errors import StackError
-from console.stack.services import (
-    PROJECT,
-    PUSH_AUDIENCE,
-    PUSH_SERVICE_ACCOUNT,
-    DeliveryPolicy,
-    PolitenessScope,
-)
+from console.stack.message_ordering import delete_if_unordered, restore_messages
+from console.stack.services import PROJECT, PUSH_AUDIENCE, PUSH_SERVICE_ACCOUNT, DeliveryPolicy
 from contract.topology import (
     DEAD_LETTER_SUBSCRIPTION,
     DEAD_LETTER_TOPIC,
@@ -74,15 +69,17 @@ def prepare_topology(host: str, push_endpoint: str, policy: DeliveryPolicy) -> N
         policy: delivery policy of the jobs subscription.
 
     Raises:
-        StackError: Pub/Sub refused a call or did not respond, or the jobs subscription exists and its message
-            ordering differs from the policy.
+        StackError: Pub/Sub refused a call or did not respond.
     """
     try:
         with publisher_client(host) as publisher, subscriber_client(host) as subscriber:
             for topic in TOPICS:
                 _ensure_topic(publisher, topic)
             for subscription in _subscriptions(push_endpoint, policy):
+                if subscription.enable_message_ordering:
+                    delete_if_unordered(subscriber, subscription.name)
                 _ensure_subscription(subscriber, subscription)
+            restore_messages(subscriber, subscription_path(PUSH_SUBSCRIPTION))
     except GoogleAPIError as error:
         raise StackError(f"The topics and subscriptions could not be created at {host}: {error}") from error
 
@@ -112,7 +109,7 @@ def _subscriptions(push_endpoint: str, policy: DeliveryPolicy) -> Iterator[types
             max_delivery_attempts=policy.max_delivery_attempts,
         ),
         expiration_policy=_NEVER_EXPIRES,
-        enable_message_ordering=policy.politeness is PolitenessScope.ORDERED,
+        enable_message_ordering=True,  # messages without an ordering key are delivered at any time
     )
     yield _pull_subscription(DEAD_LETTER_SUBSCRIPTION, DEAD_LETTER_TOPIC)
     for topic, name in LEDGER_SUBSCRIPTIONS.items():
@@ -159,7 +156,6 @@ def _ensure_subscription(subscriber: SubscriberClient, wanted: types.Subscriptio
     try:
         subscriber.create_subscription(request=wanted, timeout=CALL_TIMEOUT_SECONDS, retry=None)
     except AlreadyExists:
-        _check_ordering(subscriber, wanted)
         changed = ["ack_deadline_seconds", "expiration_policy"]
         if wanted.push_config.push_endpoint:
             changed += ["push_config", "retry_policy", "dead_letter_policy"]
@@ -169,18 +165,6 @@ def _ensure_subscription(subscriber: SubscriberClient, wanted: types.Subscriptio
             request={"subscription": wanted, "update_mask": {"paths": changed}},
             timeout=CALL_TIMEOUT_SECONDS,
             retry=None,
-        )
-
-
-def _check_ordering(subscriber: SubscriberClient, wanted: types.Subscription) -> None:
-    # The message ordering of a subscription is immutable: https://cloud.google.com/pubsub/docs/ordering#enable_message_ordering
-    found = subscriber.get_subscription(subscription=wanted.name, timeout=CALL_TIMEOUT_SECONDS, retry=None)
-    if found.enable_message_ordering != wanted.enable_message_ordering:
-        politeness = PolitenessScope.ORDERED if found.enable_message_ordering else PolitenessScope.INSTANCE
-        raise StackError(
-            f"The subscription {PUSH_SUBSCRIPTION} was created for --politeness {politeness}, "
-            "and Pub/Sub cannot change the ordering of a subscription. "
-            f"Use --politeness {politeness} or another --data directory."
         )
 
 

@@ -2,7 +2,8 @@
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +19,8 @@ PUBSUB, DISPATCHER, WORKER = "pubsub", "dispatcher", "worker"
 PUBSUB_PORT, PUBSUB_HTTP_PORT = "Pub/Sub (gRPC)", "Pub/Sub (HTTP)"
 DISPATCHER_PORT, WORKER_PORT = "the dispatcher", "the worker"
 LOOPBACK_NETWORKS = "127.0.0.0/8,::1/128"
+PUBLISH_SECONDS = 5  #: seconds that the worker needs to publish (worker/settings.py)
+MAX_DELIVERY_ATTEMPTS = 100  #: Pub/Sub's maximum: https://cloud.google.com/pubsub/docs/dead-letter-topics
 TITLES = {PUBSUB: "local Pub/Sub", DISPATCHER: "dispatcher", WORKER: "worker"}
 
 
@@ -32,34 +35,22 @@ class AckPolicy(StrEnum):
     SETTLED = "settled"
 
 
-class PolitenessScope(StrEnum):
-    """Selects the limits on requests to a host (POLITENESS).
-
-    INSTANCE: each worker instance limits its own rate. ORDERED: in addition, all worker instances together
-    process at most `politeness.per_host` jobs of a host at the same time.
-    """
-
-    INSTANCE = "instance"
-    ORDERED = "ordered"
-
-
 @dataclass(frozen=True)
 class DeliveryPolicy:
-    """Delivery policy of the jobs subscription. The ranges are Pub/Sub's limits.
+    """How jobs are delivered and retried.
 
     Attributes:
         ack_deadline_seconds: ack deadline, 10 to 600 seconds; also the timeout of one push request.
-        max_delivery_attempts: delivery attempts, 5 to 100, after which a job becomes a dead letter.
+        max_delivery_attempts: attempts, 5 to 100, after which a job becomes a dead letter. With
+            ACK_POLICY=success Pub/Sub counts deliveries; with `settled` the worker counts failed requests.
         minimum_backoff_seconds: delay before the second attempt, 0 to 600 seconds.
         maximum_backoff_seconds: maximum delay before an attempt, 0 to 600 seconds.
-        politeness: with `ordered`, the subscription delivers one job of each ordering key at a time.
     """
 
-    ack_deadline_seconds: int = 60
-    max_delivery_attempts: int = 5
+    ack_deadline_seconds: int = 600
+    max_delivery_attempts: int = 10
     minimum_backoff_seconds: int = 10
     maximum_backoff_seconds: int = 600
-    politeness: PolitenessScope = PolitenessScope.INSTANCE
 
 
 @dataclass(frozen=True)
@@ -72,11 +63,12 @@ class StackOptions:
         pubsub_http_port: HTTP port of localpubsub: REST API, certificates and health.
         dispatcher_port: port of the dispatcher.
         worker_port: port of the worker.
-        delivery: delivery policy of the jobs subscription.
+        delivery: how jobs are delivered and retried.
         worker_processes: number of gunicorn worker processes.
         ack_policy: acknowledgement policy of the worker.
-        concurrency: maximum number of jobs that all worker processes together process at the same time; also
-            the maximum number of jobs that localpubsub pushes at the same time.
+        concurrency: maximum number of pushes that all worker processes together take at the same time; also
+            the maximum number of jobs that localpubsub pushes at the same time, so that no push is refused.
+            Most of them may be waiting: the worker's PAGE_CONCURRENCY limits the pages that are processed.
         environment: additional environment variables of the services.
         pubsub_arguments: additional command-line arguments of localpubsub.
     """
@@ -89,9 +81,19 @@ class StackOptions:
     delivery: DeliveryPolicy = field(default_factory=DeliveryPolicy)
     worker_processes: int = 2
     ack_policy: AckPolicy = AckPolicy.SUCCESS
-    concurrency: int = 80  #: Cloud Run's default for one instance
+    concurrency: int = 400
     environment: Mapping[str, str] = field(default_factory=dict)
     pubsub_arguments: tuple[str, ...] = ()
+
+    @property
+    def subscription_policy(self) -> DeliveryPolicy:
+        """The delivery policy of the jobs subscription.
+
+        With `settled` the worker counts the attempts, so Pub/Sub's own limit is as high as possible.
+        """
+        if self.ack_policy is AckPolicy.SETTLED:
+            return replace(self.delivery, max_delivery_attempts=MAX_DELIVERY_ATTEMPTS)
+        return self.delivery
 
     def wanted_ports(self) -> dict[str, tuple[int, str]]:
         """Return for each purpose the port and the command-line option, as `allocate_ports` requires."""
@@ -137,7 +139,7 @@ def environment_of(
 ) -> dict[str, str]:
     """Return the environment variables of the services. A client of the local Pub/Sub can use them, too."""
     return {
-        **_deadline_chain(options.delivery.ack_deadline_seconds),
+        **_time_limits(options.delivery.ack_deadline_seconds, {**inherited, **options.environment}),
         **without_loopback_proxies(inherited),
         "PYTHONSAFEPATH": "1",
         "PYTHONUNBUFFERED": "1",
@@ -147,6 +149,9 @@ def environment_of(
         "OUTCOMES_TOPIC": topology.OUTCOMES_TOPIC,
         "DEAD_LETTER_TOPIC": topology.DEAD_LETTER_TOPIC,
         "ACK_POLICY": options.ack_policy,
+        "MAX_ATTEMPTS": str(options.delivery.max_delivery_attempts),
+        "RETRY_MINIMUM_BACKOFF_SECONDS": str(options.delivery.minimum_backoff_seconds),
+        "RETRY_MAXIMUM_BACKOFF_SECONDS": str(options.delivery.maximum_backoff_seconds),
         "PUSH_AUTH": "oidc",
         "PUSH_AUDIENCE": PUSH_AUDIENCE,
         "PUSH_SERVICE_ACCOUNT": PUSH_SERVICE_ACCOUNT,
@@ -172,15 +177,22 @@ def without_loopback_proxies(inherited: Mapping[str, str]) -> dict[str, str]:
     return {**inherited, "no_proxy": names, "NO_PROXY": names}
 
 
-def _deadline_chain(ack_deadline_seconds: int) -> dict[str, str]:
-    """Return timeouts below the ack deadline that fit into each other, as worker/settings.py requires."""
-    request_timeout = ack_deadline_seconds - min(30, max(1, ack_deadline_seconds // 12))
-    available = request_timeout - 5  # the worker needs 5 s to publish
-    page_budget = min(40, available * 3 // 4)
+def _time_limits(ack_deadline_seconds: int, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the worker's time limits, which must fit into the ack deadline (worker/settings.py).
+
+    A twelfth of the deadline, at most 30 s, remains for a response that arrives late on a busy machine. The
+    page budget is PAGE_BUDGET_SECONDS of `environment`, or 40 s, or three quarters of the time if the
+    deadline is short. A job may wait for the rest of the time.
+    """
+    request_timeout = ack_deadline_seconds - max(1, min(30, ack_deadline_seconds // 12))
+    available = request_timeout - PUBLISH_SECONDS
+    page_budget: float = min(40, available * 3 // 4)
+    with suppress(ValueError):  # the worker reports an invalid number
+        page_budget = float(environment.get("PAGE_BUDGET_SECONDS", page_budget))
     return {
         "REQUEST_TIMEOUT_SECONDS": str(request_timeout),
-        "PAGE_BUDGET_SECONDS": str(page_budget),
-        "WAIT_BUDGET_SECONDS": str(available - page_budget),
+        "PAGE_BUDGET_SECONDS": f"{page_budget:g}",
+        "WAIT_BUDGET_SECONDS": f"{max(0, available - page_budget):g}",
         "QUEUE_SECONDS": "0",  # nothing queues between localpubsub and the worker
     }
 

@@ -138,14 +138,6 @@ def test_minimum_backoff_above_the_maximum_is_refused(scrapeq: Scrapeq, tmp_path
     assert not (tmp_path / "data").exists()
 
 
-def test_ordered_politeness_with_ack_policy_success_is_refused(scrapeq: Scrapeq, tmp_path: Path) -> None:
-    """`scrapeq up` rejects ordered politeness without ACK_POLICY=settled, and starts nothing."""
-    result = scrapeq("up", "--politeness", "ordered", "--data", tmp_path / "data")
-    assert result.exit_code == 2
-    assert "--politeness ordered needs --ack-policy settled" in result.stderr
-    assert not (tmp_path / "data").exists()
-
-
 def test_demo_refuses_to_keep_its_data_in_a_used_directory(scrapeq: Scrapeq, tmp_path: Path) -> None:
     """`scrapeq demo --keep` rejects a directory that contains files, so that no file is overwritten."""
     (tmp_path / "precious").touch()

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 import localpubsub
-from console.errors import StackError
 from console.ledger.ledger import Accounting, DeadJob, Ledger
 from console.ledger.sqlite_views import table
 from console.stack.pubsub_setup import (
@@ -20,7 +19,7 @@ from console.stack.pubsub_setup import (
     subscription_path,
     topic_path,
 )
-from console.stack.services import PROJECT, DeliveryPolicy, PolitenessScope
+from console.stack.services import PROJECT, DeliveryPolicy
 from contract.outcome_record import OutcomeRecord
 from contract.topology import (
     DEAD_LETTER_SUBSCRIPTION,
@@ -76,6 +75,7 @@ def test_prepare_topology_creates_all_topics_and_subscriptions(host: str) -> Non
     assert push.dead_letter_policy.max_delivery_attempts == 7
     assert push.retry_policy.minimum_backoff.total_seconds() == 3
     assert push.retry_policy.maximum_backoff.total_seconds() == 44
+    assert push.enable_message_ordering
     for topic, name in LEDGER_SUBSCRIPTIONS.items():
         config = subscriptions[subscription_path(name)].bigquery_config
         assert config.table == f"{PROJECT}.scrapeq.{LEDGER_TABLES[topic]}"
@@ -93,20 +93,8 @@ def test_prepare_topology_again_updates_the_endpoint_and_keeps_the_backlog(host:
         kept = subscriber.pull(subscription=subscription_path(DEAD_LETTER_SUBSCRIPTION), max_messages=9)
     assert push.push_config.push_endpoint == "http://127.0.0.1:10/"
     assert push.push_config.oidc_token.audience == "scrapeq-worker"
-    assert push.dead_letter_policy.max_delivery_attempts == 5
+    assert push.dead_letter_policy.max_delivery_attempts == 10
     assert [dict(each.message.attributes)["job_id"] for each in kept.received_messages] == ["a"]
-
-
-def test_changed_ordering_of_an_existing_subscription_raises_stack_error(host: str) -> None:
-    """A call that would change the message ordering of a subscription fails, as Pub/Sub cannot change it."""
-    ordered = DeliveryPolicy(politeness=PolitenessScope.ORDERED)
-    prepare_topology(host, ENDPOINT, ordered)
-    prepare_topology(host, ENDPOINT, ordered)
-    with subscriber_client(host) as subscriber:
-        push = subscriber.get_subscription(subscription=subscription_path(PUSH_SUBSCRIPTION), timeout=120)
-    assert push.enable_message_ordering
-    with pytest.raises(StackError, match="was created for --politeness ordered"):
-        prepare_topology(host, ENDPOINT, POLICY)
 
 
 def test_prepare_topology_ignores_pubsub_emulator_host(host: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,10 +14,7 @@ from console.dispatch import dispatch
 from console.errors import StackError, UsageError
 from console.stack.process import wait_until_healthy
 from console.stack.services import (
-    AckPolicy,
     StackOptions,
-    environment_of,
-    without_loopback_proxies,
 )
 from console.stack.stack import Stack
 from contract.crawl import Crawl
@@ -138,46 +134,3 @@ def test_services_end_when_scrapeq_up_is_killed(tmp_path: Path) -> None:
         assert len(groups) == 4  # three services and the helper that watches them
         up.kill()
     wait_until(lambda: not any(map(is_running, groups)))
-
-
-def test_proxies_are_not_used_for_the_loopback_interface() -> None:
-    """The environment keeps the shell's proxy, and adds the loopback interface to `no_proxy`."""
-    shell = {"HTTPS_PROXY": "http://proxy:3128", "no_proxy": "intranet"}
-    environment = without_loopback_proxies(shell)
-    assert environment["HTTPS_PROXY"] == "http://proxy:3128"
-    assert environment["no_proxy"] == environment["NO_PROXY"] == "intranet,127.0.0.1,localhost"
-    assert without_loopback_proxies({})["no_proxy"] == "127.0.0.1,localhost"
-
-
-def test_environment_has_the_ack_policy(tmp_path: Path) -> None:
-    """The options of the stack set ACK_POLICY of the services."""
-    options = StackOptions(data=tmp_path)
-    environment = environment_of(options, Stack(options).addresses, {})
-    assert environment["ACK_POLICY"] == "success"
-    options = replace(options, ack_policy=AckPolicy.SETTLED)
-    environment = environment_of(options, Stack(options).addresses, {})
-    assert environment["ACK_POLICY"] == "settled"
-
-
-def test_environment_allows_fetches_from_the_loopback_interface(tmp_path: Path) -> None:
-    """FETCH_ALLOW_NETWORKS contains the loopback networks and the networks that the user allows."""
-    options = StackOptions(data=tmp_path)
-    addresses = Stack(options).addresses
-    loopback = environment_of(options, addresses, {})["FETCH_ALLOW_NETWORKS"]
-    assert loopback == "127.0.0.0/8,::1/128"
-    inherited = {"FETCH_ALLOW_NETWORKS": "10.0.0.0/8"}
-    assert environment_of(options, addresses, inherited)["FETCH_ALLOW_NETWORKS"] == f"10.0.0.0/8,{loopback}"
-
-
-@pytest.mark.parametrize("deadline", [10, 11, 30, 60, 600])
-def test_timeouts_are_below_the_ack_deadline(tmp_path: Path, deadline: int) -> None:
-    """For every ack deadline, the other time limits fit into it, as the worker requires."""
-    options = StackOptions(data=tmp_path)
-    options = replace(options, delivery=replace(options.delivery, ack_deadline_seconds=deadline))
-    environment = environment_of(options, Stack(options).addresses, {})
-    page, wait = int(environment["PAGE_BUDGET_SECONDS"]), int(environment["WAIT_BUDGET_SECONDS"])
-    timeout, queue = int(environment["REQUEST_TIMEOUT_SECONDS"]), int(environment["QUEUE_SECONDS"])
-    assert page > 0
-    assert wait >= 0
-    assert page + wait + 5 <= timeout
-    assert timeout + queue <= deadline

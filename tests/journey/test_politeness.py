@@ -1,4 +1,4 @@
-"""Tests of POLITENESS with four worker processes and with hosts that count their open requests."""
+"""Tests of `politeness.per_host` with four worker processes and with hosts that count their open requests."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from console.ledger.sqlite_views import table
-from console.stack.services import AckPolicy, DeliveryPolicy, PolitenessScope, StackOptions
+from console.stack.services import AckPolicy, DeliveryPolicy, StackOptions
 from console.stack.stack import Stack
 from tests.journey.dispatching import await_accounting, dispatch
 from tests.servers.counting_hosts import Hosts, serving_hosts
@@ -18,9 +18,9 @@ PAGES_PER_HOST = 12
 
 
 @contextmanager
-def running_stack(data: Path, politeness: PolitenessScope) -> Iterator[Stack]:
+def running_stack(data: Path) -> Iterator[Stack]:
     """Run a stack with four worker processes until the context ends."""
-    policy = DeliveryPolicy(politeness=politeness, max_delivery_attempts=100)
+    policy = DeliveryPolicy(max_delivery_attempts=100)
     options = StackOptions(
         data=data, delivery=policy, worker_processes=PROCESSES, ack_policy=AckPolicy.SETTLED
     )
@@ -41,12 +41,10 @@ def urls_of(hosts: Hosts) -> list[str]:
 
 
 @pytest.mark.parametrize("per_host", [1, 2])
-def test_ordered_politeness_keeps_per_host_over_all_worker_processes(
-    tmp_path: Path, hosts: Hosts, per_host: int
-) -> None:
-    """With POLITENESS=ordered a host never has more than `per_host` open requests of all workers together."""
+def test_per_host_is_kept_over_all_worker_processes(tmp_path: Path, hosts: Hosts, per_host: int) -> None:
+    """With `per_host` a host never has more than `per_host` open requests of all workers together."""
     urls = urls_of(hosts)
-    with running_stack(tmp_path / "data", PolitenessScope.ORDERED) as stack:
+    with running_stack(tmp_path / "data") as stack:
         # When many pages of many hosts are dispatched
         run_id = dispatch(stack.dispatcher_url, urls, politeness={"per_host": per_host})
         # Then several hosts have open requests at the same time, and one of them has the maximum
@@ -63,11 +61,11 @@ def test_ordered_politeness_keeps_per_host_over_all_worker_processes(
         assert len(workers_of(stack, run_id)) > 1
 
 
-def test_instance_politeness_exceeds_per_host_over_all_worker_processes(tmp_path: Path, hosts: Hosts) -> None:
-    """This is the control: with POLITENESS=instance, a host gets more than `per_host` open requests."""
+def test_host_without_per_host_gets_many_requests_at_the_same_time(tmp_path: Path, hosts: Hosts) -> None:
+    """This is the control: without `per_host`, a host gets more than two open requests."""
     urls = urls_of(hosts)
-    with running_stack(tmp_path / "data", PolitenessScope.INSTANCE) as stack:
-        run_id = dispatch(stack.dispatcher_url, urls, politeness={"per_host": 1})
+    with running_stack(tmp_path / "data") as stack:
+        run_id = dispatch(stack.dispatcher_url, urls)
         hosts.await_open(lambda: max(hosts.open.values(), default=0) > 2, "a host has three open requests")
         hosts.release()
         await_accounting(stack, run_id, lambda now: now.succeeded == len(urls))
