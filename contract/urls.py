@@ -1,19 +1,29 @@
-"""Checks and normalises the URLs of pages, and determines whether two URLs are equivalent."""
+"""Resolves, checks and normalises the URLs of pages as browsers do, and finds equivalent URLs.
+
+The rules are those of the URL Standard (https://url.spec.whatwg.org/), in the implementation Ada: host names
+are written by UTS 46 without transitional processing (`straße.de` is not `strasse.de`), backslashes are
+slashes, and `.` and `..` segments are removed. `check_url` also refuses URLs that browsers accept but a crawl
+must not contain.
+"""
 
 import re
-from ipaddress import IPv6Address
-from typing import Annotated
-from urllib.parse import SplitResult, urlsplit
+from typing import Annotated, NamedTuple
+from urllib.parse import urlsplit
 
+import can_ada
 from pydantic import AfterValidator
-from w3lib.url import canonicalize_url, safe_url_string
+from w3lib.url import canonicalize_url
+
+from contract.encodings import UTF_8, encode_for_query, find_encoding
 
 MAX_URL_CHARACTERS = 2048
 SCHEMES = ("http", "https")
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 MAX_HOST_CHARACTERS = 253  # RFC 1035 section 2.3.4
 # DNS labels (RFC 1035 section 2.3.4), and `_`, which some sites use.
 _HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?")
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
+_IGNORED = str.maketrans("", "", "\t\n\r")  # the URL Standard removes these characters first
+_CHARACTER_REFERENCE = re.compile(r"&#(\d+);")
 
 
 def check_url(url: str) -> str:
@@ -27,18 +37,49 @@ def check_url(url: str) -> str:
     url = url.strip()
     if len(url) > MAX_URL_CHARACTERS:
         raise ValueError(f"a URL has at most {MAX_URL_CHARACTERS} characters, this one has {len(url)}")
-    _check_parts(_split(url))
-    try:
-        safe = safe_url_string(url)
-    except (ValueError, UnicodeError) as error:
-        raise ValueError(f"not a URL: {error}") from None
-    parts = _split(safe)
-    host = _checked_host(parts)
-    port = "" if parts.port in {None, _DEFAULT_PORTS[parts.scheme]} else f":{parts.port}"
-    written = parts._replace(netloc=f"{host}{port}", path=parts.path or "/", fragment="").geturl()
+    _check_scheme(url)
+    parsed = _parse(url)
+    _check_host(parsed)
+    written = parsed.href.partition("#")[0]
+    if written.find("?") == len(written) - 1:
+        written = written[:-1]  # an empty query
     if len(written) > MAX_URL_CHARACTERS:
         raise ValueError(f"percent-encoded, the URL has {len(written)} of {MAX_URL_CHARACTERS} characters")
     return written
+
+
+def resolve_url(base: str, reference: str, encoding: str = "utf-8") -> str:
+    """Return the absolute URL of a link, as browsers do. The result may have any scheme, and is not checked.
+
+    Args:
+        base: the absolute URL of the page, or of its `<base>`.
+        reference: the link as it is written in the page.
+        encoding: the label of the page's encoding, in which the query is written; other parts are always
+            written in UTF-8 (https://url.spec.whatwg.org/#query-state).
+
+    Raises:
+        ValueError: if the link is not a URL.
+    """
+    return _parse(escape_query(reference, encoding), base).href
+
+
+def escape_query(reference: str, encoding: str) -> str:
+    """Return a link with the characters beyond ASCII of its query percent-encoded in the page's encoding.
+
+    `resolve_url` does the same; this function is for callers that resolve the link later.
+    """
+    before, hash_sign, fragment = reference.partition("#")
+    path, question_mark, query = before.partition("?")
+    found = find_encoding(encoding) or UTF_8
+    if query.isascii() or found is UTF_8:
+        return reference
+    written = encode_for_query(query, found).decode("latin-1")
+    # The query has no `#` of its own, so each reference stands for a character that is not in the encoding.
+    written = _CHARACTER_REFERENCE.sub(r"%26%23\1%3B", written)
+    escaped = "".join(
+        each if each.isascii() and each.isprintable() else f"%{ord(each):02X}" for each in written
+    )
+    return f"{path}{question_mark}{escaped}{hash_sign}{fragment}"
 
 
 def canonical_url(url: str) -> str:
@@ -54,42 +95,51 @@ def host_of(url: str) -> str:
     return urlsplit(url).hostname or ""
 
 
-def _split(url: str) -> SplitResult:
+class _ParsedUrl(NamedTuple):
+    """The parts of a URL that are checked.
+
+    Ada's own objects are not kept, because its binding reports an object that exists at exit as leaked.
+    """
+
+    href: str
+    host: str
+    port: str
+    has_credentials: bool
+
+
+def _parse(url: str, base: str = "") -> _ParsedUrl:
     try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 - the property raises if the port is invalid
-    except ValueError as error:
+        url.encode()  # Ada's binding raises a TypeError for lone surrogates
+        parsed = can_ada.parse(base) + url if base else can_ada.parse(url)
+        return _ParsedUrl(parsed.href, parsed.hostname, parsed.port, parsed.has_credentials())
+    except UnicodeEncodeError as error:
         raise ValueError(f"not a URL: {error}") from None
-    return parts
+    except ValueError:
+        raise ValueError("not a URL: its host or its port is invalid") from None
 
 
-def _check_parts(parts: SplitResult) -> None:
-    if parts.scheme not in SCHEMES:
-        found = f", not {parts.scheme!r}" if parts.scheme else "; it is missing"
+def _check_scheme(url: str) -> None:
+    match = _SCHEME.match(url.translate(_IGNORED))
+    scheme = match[1].lower() if match else ""
+    if scheme not in SCHEMES:
+        found = f", not {scheme!r}" if scheme else "; it is missing"
         raise ValueError(f"the scheme must be http or https{found}")
-    if not parts.hostname:
+    if match is not None and not url.translate(_IGNORED)[match.end() :].strip("/\\"):
         raise ValueError("the host is missing")
-    if parts.username is not None or parts.password is not None:
+
+
+def _check_host(parsed: _ParsedUrl) -> None:
+    host = parsed.host
+    if parsed.has_credentials:
         raise ValueError("a URL with a user or password is refused: it would be logged and stored")
-    if any(character <= " " or character == "\\" for character in parts.netloc):
-        raise ValueError("the host contains a space, a backslash or a control character")
-    if parts.port == 0:
+    if parsed.port == "0":
         raise ValueError("port 0 cannot be requested")
-    if "[" in parts.netloc and (":" not in parts.hostname or "%" in parts.hostname):
-        raise ValueError("the brackets must contain an IPv6 address without a zone")
-
-
-def _checked_host(parts: SplitResult) -> str:
-    host = parts.hostname or ""
     if len(host) > MAX_HOST_CHARACTERS:
         raise ValueError(f"a host has at most {MAX_HOST_CHARACTERS} characters, this one has {len(host)}")
-    if ":" in host:
-        return f"[{IPv6Address(host).compressed}]"
-    if not _HOST.fullmatch(host):
+    if not host.startswith("[") and not _HOST.fullmatch(host):
         raise ValueError(
             f"{host!r} is not a host name; a label has 1 to 63 letters, digits, hyphens or underscores"
         )
-    return host
 
 
 PageUrl = Annotated[str, AfterValidator(check_url)]

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple, TypeAlias
 from lxml import etree
 from lxml.etree import _Element as Element
 from pydantic import JsonValue
-from w3lib.html import get_base_url
 
 from contract.outcome import Reason
 from contract.recipe import Markup
+from contract.urls import resolve_url
 from extraction import cost, jsonld
 from extraction.decoding import decode
 from extraction.errors import ExtractionError
@@ -51,8 +51,8 @@ class Document:
     """
 
     def __init__(self, page: PageContent, markup: Markup, check_deadline: CheckDeadline) -> None:
-        self.text = decode(page)
         self.is_xml = markup is Markup.XML
+        self.text, self.encoding = decode(page, is_xml=self.is_xml)
         self._page = page
         self.check_deadline = check_deadline
 
@@ -89,11 +89,12 @@ class Document:
         url = self._page.url
         if isinstance(self.top_node, JsonNode) or self.is_xml:
             return url
+        base = next((each.get("href") for each in self.root.iter("base") if each.get("href") is not None), "")
         try:
-            base: str = get_base_url(self.text, url)
+            resolved = resolve_url(url, base, self.encoding) if base else url
         except ValueError:
             return url
-        return base if base.startswith(("http://", "https://")) else url
+        return resolved if resolved.startswith(("http://", "https://")) else url
 
     @cached_property
     def metas(self) -> dict[str, list[str]]:

@@ -2,14 +2,14 @@
 
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urljoin
 
 from lxml import etree
 from pydantic import JsonValue
 
-from contract.fields import Source, as_source
+from contract.fields import FieldType, Source, as_source
 from contract.outcome import Reason
 from contract.recipe import Recipe, RecipeField
+from contract.urls import escape_query, resolve_url
 from extraction.document import Document, JsonNode, Node
 from extraction.errors import ConversionError, ExtractionError
 from extraction.html import CheckDeadline, no_deadline
@@ -155,6 +155,8 @@ class Reader:
         return [self._read(each, field) for each in (matches if field.many else islice(matches, 1))]
 
     def _read(self, match: str | JsonNode, field: RecipeField) -> Value:
+        if isinstance(match, str) and field.type is FieldType.URL:
+            match = escape_query(match, self.document.encoding)
         value = read(match, field, self.base_url) if isinstance(match, str) else self._read_json(match, field)
         self._characters += VALUE_CHARACTERS + (len(value) if isinstance(value, str) else 0)
         if self._characters > MAX_CHARACTERS:
@@ -202,4 +204,9 @@ class Reader:
     def _next_url(self) -> str:
         source = self.recipe.next_source()
         target = None if source is None else select_link(source, self.document)
-        return "" if target is None else urljoin(self.base_url, target)
+        if target is None:
+            return ""
+        try:
+            return resolve_url(self.base_url, target, self.document.encoding)
+        except ValueError:
+            return target  # the caller checks the URL, and reports why it is invalid

@@ -3,10 +3,10 @@
 import math
 from collections.abc import Callable
 from typing import SupportsFloat
-from urllib.parse import urljoin
 
 from contract.fields import FieldType
 from contract.recipe import RecipeField
+from contract.urls import resolve_url
 from extraction.dates import Moment, moment_of_seconds, read_moment
 from extraction.errors import ConversionError, quote
 from extraction.numbers import decimal_separator, find_numbers, to_decimal
@@ -99,7 +99,7 @@ def _boolean(text: str, _field: RecipeField, _base_url: str) -> bool:
 
 def _url(text: str, _field: RecipeField, base_url: str) -> str:
     try:
-        return urljoin(base_url, text.strip())
+        return resolve_url(base_url, text)
     except ValueError as error:
         raise ConversionError(f"{quote(text)} is not a URL: {error}") from None
 

@@ -3,15 +3,12 @@
 import string
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote
 
-from contract.urls import check_url
+from contract.urls import check_url, resolve_url
 from guarded_http.client import HttpClient
 from guarded_http.errors import Deadline, FetchError, FetchErrorKind
 from guarded_http.response import HttpResponse
-
-# Browsers treat these path segments as `.` or `..`: https://url.spec.whatwg.org/#double-dot-path-segment
-_DOT_SEGMENTS = {".": ".", "%2e": ".", "..": "..", ".%2e": "..", "%2e.": "..", "%2e%2e": ".."}
 
 
 @contextmanager
@@ -70,28 +67,7 @@ def resolve_location(url: str, location: str) -> str:
     except UnicodeDecodeError:
         location = quote(raw, safe=string.printable)
     try:
-        return remove_dot_segments(check_url(urljoin(url, location)))
+        return check_url(resolve_url(url, location))
     except ValueError as error:
         detail = f"redirected to {location[:200]!r}: {error}"
         raise FetchError(FetchErrorKind.INVALID_REDIRECT, detail, url=url) from None
-
-
-def remove_dot_segments(url: str) -> str:
-    """Return `url` without `.` and `..` segments, as browsers request it (RFC 3986 section 5.2.4).
-
-    robots.txt rules are compared with this form, so a path such as `/public/../private` cannot bypass them.
-    """
-    parts = urlsplit(url)
-    segments = parts.path.split("/")
-    if not any(segment.lower() in _DOT_SEGMENTS for segment in segments):
-        return url
-    kept: list[str] = []
-    for segment in segments[1:]:
-        dots = _DOT_SEGMENTS.get(segment.lower())
-        if dots == ".." and kept:
-            kept.pop()
-        if dots is None:
-            kept.append(segment)
-    if segments[-1].lower() in _DOT_SEGMENTS:
-        kept.append("")
-    return parts._replace(path="/" + "/".join(kept)).geturl()

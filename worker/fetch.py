@@ -8,7 +8,7 @@ from contract.job import Politeness
 from contract.outcome import Reason
 from guarded_http.client import HttpClient
 from guarded_http.errors import FetchError
-from guarded_http.redirects import get_following_redirects, remove_dot_segments
+from guarded_http.redirects import get_following_redirects
 from guarded_http.response import HttpResponse
 from worker.budget import PageBudget
 from worker.fetch_errors import attempt_failed
@@ -69,7 +69,7 @@ class Fetcher:
         try:
             with get_following_redirects(
                 self._client,
-                remove_dot_segments(url),
+                url,
                 budget,
                 accept=ACCEPT,
                 max_redirects=self._max_redirects,

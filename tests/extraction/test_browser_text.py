@@ -92,7 +92,7 @@ def test_text_of_every_element_is_the_text_that_chromium_shows(tmp_path: Path) -
     cases |= {
         name: SavedPage(URL, "text/html; charset=utf-8", text.encode()) for name, text in MARKUP.items()
     }
-    shown = shown_by_chromium([decode(page) for page in cases.values()], tmp_path)
+    shown = shown_by_chromium([decode(page).text for page in cases.values()], tmp_path)
     recipe = Recipe.model_validate(
         {"name": "all", "fields": {name: {"css": name, "many": True} for name in ELEMENTS}}
     )

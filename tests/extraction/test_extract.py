@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from contract.outcome import Reason
 from contract.recipe import Recipe
-from extraction.decoding import decode
 from extraction.errors import ExtractionError
 from extraction.extract import MAX_ITEMS, extract
 from extraction.page import SavedPage
@@ -207,54 +206,6 @@ def test_relative_url_is_resolved_against_base(base: str, expected: str) -> None
         value(f'<html><head>{base}</head><a href="a">x</a></html>', css="a::attr(href)", type="url")
         == expected
     )
-
-
-@pytest.mark.parametrize(
-    ("body", "content_type"),
-    [
-        ("<h1>Größe – 日本</h1>".encode(), "text/html; charset=utf-8"),
-        ("<h1>Größe – 日本</h1>".encode(), "text/html"),
-        ("<h1>Größe – 日本</h1>".encode(), ""),
-        ("<h1>Größe – 日本</h1>".encode("utf-8-sig"), "text/html"),
-        ("<h1>Größe – 日本</h1>".encode("utf-16"), "text/html"),
-        ("<h1>Größe – 日本</h1>".encode("utf-8-sig"), "text/html; charset=iso-8859-1"),
-        ("<h1>日本</h1>".encode("shift_jis"), "text/html; charset=Shift_JIS"),
-        ('<meta charset="shift_jis"><h1>日本</h1>'.encode("shift_jis"), "text/html"),
-        (
-            '<meta http-equiv="Content-Type" content="text/html; charset=euc-jp"><h1>日本</h1>'.encode(
-                "euc-jp"
-            ),
-            "text/html",
-        ),
-        ("<h1>Größe – €</h1>".encode("cp1252"), "text/html; charset=windows-1252"),
-        ("<h1>Größe – €</h1>".encode("cp1252"), "text/html; charset=iso-8859-1"),
-        ("<h1>Größe – €</h1>".encode("cp1252"), "text/html"),
-        ("<h1>Größe</h1>".encode(), "text/html; charset=no-such-thing"),
-    ],
-)
-def test_page_is_decoded_by_its_charset(body: bytes, content_type: str) -> None:
-    """A page is decoded by its byte order mark, header or meta, and otherwise as UTF-8 or Windows-1252.
-
-    As in browsers, ISO-8859-1 is decoded as Windows-1252. An unknown charset in the header is ignored.
-    """
-    text = decode(page(body, content_type))
-    assert any(word in text for word in ("Größe – 日本", "<h1>日本</h1>", "Größe – €", "Größe</h1>"))
-
-
-@pytest.mark.parametrize(
-    "name", ["punycode", "idna", "undefined", "unicode_escape", "zlib", "rot13", "base64"]
-)
-def test_python_codec_that_is_no_charset_of_pages_is_rejected(name: str) -> None:
-    """A page that declares a Python codec that is no charset of pages fails with the reason `charset`.
-
-    Some of these codecs take quadratic time or decode to invalid text.
-    """
-    body = b"a" * 200_000 + b"-" + b"abcdefgh" * 100_000
-    with pytest.raises(ExtractionError) as raised:
-        extract(recipe(f={"css": "h1"}), page(body, f"text/html; charset={name}"))
-    assert raised.value.reason is Reason.CHARSET
-    with pytest.raises(ExtractionError):
-        extract(recipe(f={"css": "h1"}), page(f"<meta charset={name}>".encode() + body, "text/html"))
 
 
 ANY_FIELD: dict[str, dict[str, Any]] = {

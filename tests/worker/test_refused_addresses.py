@@ -36,15 +36,23 @@ ADDRESS_FORMS = [
 # URLs that are rejected before their host is resolved.
 INVALID_URLS = [
     "http://127.0.0.1@shop.example/", "http://shop.example@127.0.0.1/",
-    "http://shop.example:80@127.0.0.1/", "http://shop.example\\@127.0.0.1/",
-    "http://127.0.0.1\\.shop.example/", "http://127.0.0.1 .shop.example/", "http://[fe80::1%25eth0]/",
+    "http://shop.example:80@127.0.0.1/", "http://127.0.0.1 .shop.example/", "http://[fe80::1%25eth0]/",
     "http://[::1%25lo]/", "http://[127.0.0.1]/", "http://[v1.127.0.0.1]/", "http://127.0.0.1:0/",
-    "http://127.0.0.1:99999/", "http://:80/", "http:///etc/passwd", "http:127.0.0.1",
+    "http://127.0.0.1:99999/", "http://:80/",
     "file:///etc/passwd", "ftp://127.0.0.1/", "gopher://127.0.0.1:6379/_FLUSHALL",
     "dict://127.0.0.1:11211/", "unix:///var/run/docker.sock", "jar:http://127.0.0.1!/",
     "data:text/html,x", "//127.0.0.1/", "localhost", "http+unix://%2Fvar%2Frun/",
-    "http://[::ffff:127.0.0.1/", "http://%6c%6f%63alhost/",
+    "http://[::ffff:127.0.0.1/",
 ]  # fmt: skip
+# URLs that browsers accept, each with the host that browsers contact.
+UNUSUAL_URLS = {
+    "http://shop.example\\@127.0.0.1/": "shop.example",
+    "http://127.0.0.1\\.shop.example/": "127.0.0.1",
+    "http:127.0.0.1": "127.0.0.1",
+    "http:///127.0.0.1/": "127.0.0.1",
+    "http:\\\\127.0.0.1\\": "127.0.0.1",
+    "http://%6c%6f%63alhost/": "localhost",
+}
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +76,16 @@ def test_invalid_url_is_refused(url: str) -> None:
     """A URL with another scheme, credentials, a zone or an invalid host or port is not accepted for a job."""
     with pytest.raises(ValueError, match=r"."):
         check_url(url)
+
+
+@pytest.mark.parametrize("url", UNUSUAL_URLS)
+def test_host_of_an_unusual_url_is_the_one_that_is_checked(public_fetcher: Fetcher, url: str) -> None:
+    """The address of the host that a browser would contact is checked, however the URL is written."""
+    checked = check_url(url)
+    assert checked.startswith(f"http://{UNUSUAL_URLS[url]}/")
+    if UNUSUAL_URLS[url] != "shop.example":
+        failure = fetch_failure(public_fetcher, checked, politeness=RESPECT_ROBOTS)
+        assert failure.reason is Reason.REFUSED_ADDRESS
 
 
 @pytest.fixture

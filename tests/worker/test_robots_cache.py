@@ -7,6 +7,7 @@ import pytest
 from contract.attempt import AttemptFailed
 from contract.outcome import Outcome, Reason
 from contract.reason_meanings import REASON_MEANINGS
+from contract.urls import check_url
 from guarded_http.addresses import parse_networks
 from guarded_http.client import HttpClient
 from guarded_http.dialer import Dialer
@@ -50,9 +51,9 @@ def test_disallowed_page_names_robots_txt_path_and_agent(site: Site) -> None:
     "path", ["/public/../secret", "/public/%2e%2E/secret", "/./secret", "/a/b/../../secret", "/../secret/.."]
 )
 def test_dot_segments_do_not_bypass_robots_txt(site: Site, path: str) -> None:
-    """Dot segments are removed from a path (RFC 3986 section 5.2.4) before it is matched and requested."""
+    """Dot segments are removed from the path of a job's URL before it is matched and requested."""
     site.add("/robots.txt", robots_txt("User-agent: *\nDisallow: /secret\nDisallow: /$"))
-    failure = fetch_failure(make_fetcher(), site.url(path), politeness=RESPECT_ROBOTS)
+    failure = fetch_failure(make_fetcher(), check_url(site.url(path)), politeness=RESPECT_ROBOTS)
     assert failure.reason is Reason.ROBOTS_DISALLOWED
     assert "." not in failure.final_url.removeprefix(site.url())
 
