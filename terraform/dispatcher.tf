@@ -3,7 +3,6 @@ locals {
     GOOGLE_CLOUD_PROJECT    = var.project_id
     USER_AGENT              = local.user_agent
     JOBS_TOPIC              = local.jobs_topic
-    POLITENESS              = var.politeness
     SITEMAP_BUDGET_SECONDS  = tostring(floor(var.dispatcher_timeout_seconds / 4))
     PUBLISH_TIMEOUT_SECONDS = tostring(floor(var.dispatcher_timeout_seconds / 2))
     # The path /replay accepts only pushes with tokens of this account and audience.

@@ -19,10 +19,8 @@ resource "google_pubsub_topic_iam_member" "dispatcher_publishes_jobs" {
   member = google_service_account.dispatcher.member
 }
 
-# With ack_policy = "settled", the worker publishes a deferred job again.
+# The worker publishes the jobs of further pages of a listing and, with ack_policy = "settled", jobs that are tried again.
 resource "google_pubsub_topic_iam_member" "worker_publishes_jobs" {
-  count = var.ack_policy == "settled" ? 1 : 0
-
   topic  = google_pubsub_topic.jobs.id
   role   = "roles/pubsub.publisher"
   member = google_service_account.worker.member
@@ -48,13 +46,13 @@ resource "google_pubsub_subscription" "push" {
   topic                      = google_pubsub_topic.jobs.id
   ack_deadline_seconds       = var.ack_deadline_seconds # also the time limit of one push
   message_retention_duration = local.jobs_retention
-  enable_message_ordering    = var.politeness == "ordered"
+  enable_message_ordering    = true # jobs of a crawl that limits a host have an ordering key; all others are not ordered
 
   expiration_policy {
     ttl = "" # never expire; by default, a subscription that is idle for 31 days is deleted
   }
 
-  # Without a retry policy, a failing job uses up five attempts within seconds.
+  # Without a retry policy, a failing job uses up its attempts within seconds.
   retry_policy {
     minimum_backoff = "${var.retry_backoff.minimum}s"
     maximum_backoff = "${var.retry_backoff.maximum}s"
@@ -62,7 +60,7 @@ resource "google_pubsub_subscription" "push" {
 
   dead_letter_policy {
     dead_letter_topic     = google_pubsub_topic.dead.id
-    max_delivery_attempts = var.max_delivery_attempts
+    max_delivery_attempts = local.pubsub_attempts
   }
 
   push_config {

@@ -15,10 +15,6 @@ locals {
   dispatcher_url = "https://${local.dispatcher_name}-${data.google_project.this.number}.${var.region}.run.app"
   worker_url     = "https://${local.worker_name}-${data.google_project.this.number}.${var.region}.run.app"
 
-  # The deadline chain: page budget + 5 <= request timeout <= ack deadline. worker/settings.py rejects any other order.
-  worker_timeout_seconds = coalesce(var.worker_timeout_seconds, var.ack_deadline_seconds - 5)
-  page_budget_seconds    = coalesce(var.page_budget_seconds, local.worker_timeout_seconds - 15)
-
   # Jobs are kept for 7 days: the view run_accounting counts an unfinished job that is older as missing.
   jobs_retention = "604800s"
 
@@ -30,9 +26,4 @@ locals {
   images      = coalesce(var.images, { dispatcher = local.placeholder, worker = local.placeholder })
 
   pubsub_agent = "serviceAccount:service-${data.google_project.this.number}@gcp-sa-pubsub.iam.gserviceaccount.com"
-
-  # Lower limit of the push window: even while pushes take longer than 1 s or fail, Pub/Sub keeps up to this many open:
-  # https://cloud.google.com/pubsub/docs/push#push_backoff
-  min_push_window = 3000
-  push_slots      = var.worker_max_instances * var.worker_concurrency
 }

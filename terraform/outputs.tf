@@ -16,6 +16,19 @@ output "artifact_registry_url" {
   value       = local.registry
 }
 
+output "capacity" {
+  description = "Maximum number of pushes that the workers take at the same time (push_slots), compared with the number of pushes that Pub/Sub may keep open even if pages are slow (push_floor); maximum number of pages that are processed at the same time (page_slots); and what this means (verdict)."
+  value = {
+    push_slots = local.push_slots
+    push_floor = local.min_push_window
+    page_slots = local.page_slots
+    verdict = join(" ", compact([
+      local.push_slots >= local.min_push_window ? "Every push has a slot, so Cloud Run refuses none with 429." : local.capacity_advice.push_slots,
+      local.page_slot_seconds <= local.wait_budget_seconds ? "Every push gets a page slot within its wait budget, even if each page takes the page budget." : local.capacity_advice.page_slots,
+    ]))
+  }
+}
+
 output "dashboard_url" {
   description = "URL of the dashboard."
   value       = "https://console.cloud.google.com/monitoring/dashboards/builder/${reverse(split("/", google_monitoring_dashboard.this.id))[0]}?project=${var.project_id}"
@@ -68,19 +81,6 @@ output "outcomes_topic" {
 output "peek_dead_letters_command" {
   description = "Command that shows ten dead letters without acknowledging them; they are delivered again after ten minutes."
   value       = "gcloud pubsub subscriptions pull ${google_pubsub_subscription.dead.name} --project=${var.project_id} --limit=10 --format='json(message.attributes,message.messageId,message.publishTime)'"
-}
-
-output "push_capacity" {
-  description = "Maximum number of pages processed at the same time (slots), compared with the number of pushes that Pub/Sub may keep open even if pages are slow (push_floor)."
-  value = {
-    slots      = local.push_slots
-    push_floor = local.min_push_window
-    verdict = local.push_slots >= local.min_push_window ? (
-      "There is a slot for every outstanding push, so Cloud Run rejects no push."
-      ) : (
-      "With a long backlog of slow pages, Pub/Sub may push ${local.min_push_window - local.push_slots} jobs more than there are slots. Cloud Run answers those with 429, and each 429 uses up a delivery attempt: keep runs short, raise max_delivery_attempts, or allow ${ceil(local.min_push_window / var.worker_concurrency)} instances."
-    )
-  }
 }
 
 output "push_subscription" {

@@ -1,19 +1,19 @@
 # How jobs are delivered: ack deadline, retry policy, dead letters.
 
 variable "ack_deadline_seconds" {
-  description = "Ack deadline of the push subscription in seconds, which is also the time limit of one push. A job that is not acknowledged by then is delivered again. The worker's request timeout and page budget are derived from it."
+  description = "Ack deadline of the push subscription in seconds, which is also the time limit of one push. A job that is not acknowledged by then is delivered again. The worker's request timeout and the time for which a job may wait in the worker are derived from it."
   type        = number
-  default     = 60
+  default     = 600
   nullable    = false
 
   validation {
-    condition     = var.ack_deadline_seconds >= 10 && var.ack_deadline_seconds <= 600 && floor(var.ack_deadline_seconds) == var.ack_deadline_seconds
-    error_message = "ack_deadline_seconds must be a whole number from 10 to 600: those are Pub/Sub's limits."
+    condition     = var.ack_deadline_seconds >= 60 && var.ack_deadline_seconds <= 600 && floor(var.ack_deadline_seconds) == var.ack_deadline_seconds
+    error_message = "ack_deadline_seconds must be a whole number from 60 to 600: 600 is Pub/Sub's maximum, and of less than 60 s too little remains for a page, because Cloud Run may queue a push for 30 s."
   }
 }
 
 variable "ack_policy" {
-  description = "success: the worker acknowledges only successful jobs; a failing job is redelivered until max_delivery_attempts and then dead-lettered by Pub/Sub. settled: the worker publishes a failed job to the dead-letter topic itself and acknowledges it."
+  description = "success: the worker acknowledges only successful jobs; a failing job is redelivered until max_delivery_attempts and then dead-lettered by Pub/Sub. settled: the worker itself counts the failed requests for a page, publishes a failed job to the dead-letter topic, and acknowledges it."
   type        = string
   default     = "success"
   nullable    = false
@@ -37,9 +37,9 @@ variable "dead_letter_retention" {
 }
 
 variable "max_delivery_attempts" {
-  description = "Number of delivery attempts after which a job is dead-lettered."
+  description = "Number of attempts after which a job is dead-lettered. With ack_policy = success these are deliveries, which Pub/Sub counts. With settled these are failed requests for the page, which the worker counts; Pub/Sub then allows 100 deliveries."
   type        = number
-  default     = 5
+  default     = 10
   nullable    = false
 
   validation {
@@ -48,24 +48,8 @@ variable "max_delivery_attempts" {
   }
 }
 
-variable "politeness" {
-  description = "instance: each worker instance limits its own request rate to a host. ordered: in addition, Pub/Sub has at most politeness.per_host (of the crawl) jobs of one host outstanding, over all instances. Changing it replaces the push subscription."
-  type        = string
-  default     = "instance"
-  nullable    = false
-
-  validation {
-    condition     = contains(["instance", "ordered"], var.politeness)
-    error_message = "politeness must be instance or ordered."
-  }
-  validation {
-    condition     = var.politeness != "ordered" || var.ack_policy == "settled"
-    error_message = "politeness = \"ordered\" needs ack_policy = \"settled\": with \"success\", one failing page would block the other jobs of its host until it is a dead letter."
-  }
-}
-
 variable "retry_backoff" {
-  description = "Retry policy: backoff after a failed attempt in seconds, growing from minimum to maximum."
+  description = "Retry policy: backoff after a failed attempt in seconds, which doubles from minimum to maximum. With ack_policy = settled it is also the time before the worker's next attempt."
   type = object({
     minimum = optional(number, 10)
     maximum = optional(number, 600)

@@ -1,24 +1,24 @@
 # The worker service: number and size of its instances, and time limits.
 
 variable "page_budget_seconds" {
-  description = "Maximum total time for one job, whose recipe may follow several pages, in seconds; it is counted from when the worker reads the push. null: 15 seconds less than the worker's timeout."
+  description = "Maximum time for one page in seconds: robots.txt, DNS, connection, redirects, body and extraction. The time for which the job waits does not count. null: 40 seconds, or less if ack_deadline_seconds is less than 120."
   type        = number
   default     = null
 
   validation {
-    condition     = coalesce(var.page_budget_seconds, coalesce(var.worker_timeout_seconds, var.ack_deadline_seconds - 5) - 15) >= 1
-    error_message = "page_budget_seconds (default: the worker's timeout - 15) must be at least 1 second. Raise ack_deadline_seconds or worker_timeout_seconds, or set page_budget_seconds."
+    condition     = var.page_budget_seconds == null || try(var.page_budget_seconds >= 1, false)
+    error_message = "page_budget_seconds must be at least 1 second."
   }
   validation {
-    condition     = var.page_budget_seconds == null || try(var.page_budget_seconds + 5 <= coalesce(var.worker_timeout_seconds, var.ack_deadline_seconds - 5), false)
-    error_message = "page_budget_seconds must be at least 5 seconds shorter than the worker's timeout (worker_timeout_seconds, or ack_deadline_seconds - 5): the worker needs these 5 seconds to publish the outcome."
+    condition     = var.page_budget_seconds == null || try(var.page_budget_seconds + local.queue_seconds + local.reserve_seconds <= var.ack_deadline_seconds, false)
+    error_message = "page_budget_seconds must be at least ${local.queue_seconds + local.reserve_seconds} seconds shorter than ack_deadline_seconds: Cloud Run may queue a push for ${local.queue_seconds} s, and the worker needs up to ${local.reserve_seconds} s after the page, to publish."
   }
 }
 
 variable "worker_concurrency" {
-  description = "Number of jobs that one worker instance runs at the same time."
+  description = "Number of pushes that one worker instance takes at the same time. Most of them may be waiting, for a page slot or for their host; worker_page_concurrency limits how many pages are processed."
   type        = number
-  default     = 80
+  default     = 300
   nullable    = false
 
   validation {
@@ -40,7 +40,7 @@ variable "worker_cpu" {
 }
 
 variable "worker_max_instances" {
-  description = "Maximum number of worker instances. At most worker_max_instances × worker_concurrency pages are fetched at the same time."
+  description = "Maximum number of worker instances. At most worker_max_instances × worker_page_concurrency pages are fetched at the same time."
   type        = number
   default     = 10
   nullable    = false
@@ -52,7 +52,7 @@ variable "worker_max_instances" {
 }
 
 variable "worker_memory" {
-  description = "Memory of a worker instance, for example 1Gi. It must be enough for all pages being processed and their parsed trees."
+  description = "Memory of a worker instance, for example 1Gi. It must be enough for all pages being processed, their parsed trees, and the waiting pushes."
   type        = string
   default     = "1Gi"
   nullable    = false
@@ -83,17 +83,14 @@ variable "worker_min_instances" {
   }
 }
 
-variable "worker_timeout_seconds" {
-  description = "Cloud Run's request timeout of the worker in seconds. null: 5 seconds less than the ack deadline."
+variable "worker_page_concurrency" {
+  description = "Number of pages that one worker instance fetches and extracts at the same time; at most worker_concurrency."
   type        = number
-  default     = null
+  default     = 80
+  nullable    = false
 
   validation {
-    condition     = try(var.worker_timeout_seconds >= 6 && floor(var.worker_timeout_seconds) == var.worker_timeout_seconds, var.worker_timeout_seconds == null)
-    error_message = "worker_timeout_seconds must be null or a whole number, at least 6."
-  }
-  validation {
-    condition     = try(var.worker_timeout_seconds <= var.ack_deadline_seconds, var.worker_timeout_seconds == null)
-    error_message = "worker_timeout_seconds must not be above ack_deadline_seconds: otherwise Pub/Sub would deliver a job again while a worker still processes it."
+    condition     = var.worker_page_concurrency >= 1 && var.worker_page_concurrency <= 1000 && floor(var.worker_page_concurrency) == var.worker_page_concurrency
+    error_message = "worker_page_concurrency must be a whole number from 1 to 1000."
   }
 }

@@ -1,19 +1,25 @@
 locals {
   worker_environment = merge(var.extra_settings.worker, {
-    GOOGLE_CLOUD_PROJECT    = var.project_id
-    USER_AGENT              = local.user_agent
-    OUTCOMES_TOPIC          = local.outcomes_topic
-    ACK_POLICY              = var.ack_policy
-    JOBS_TOPIC              = local.jobs_topic
-    DEAD_LETTER_TOPIC       = local.dead_letter_topic
-    PUSH_AUTH               = "oidc"
-    PUSH_AUDIENCE           = local.worker_url
-    PUSH_SERVICE_ACCOUNT    = google_service_account.push.email
-    PAGE_BUDGET_SECONDS     = tostring(local.page_budget_seconds)
-    REQUEST_TIMEOUT_SECONDS = tostring(local.worker_timeout_seconds)
-    ACK_DEADLINE_SECONDS    = tostring(var.ack_deadline_seconds)
-    CONCURRENCY             = tostring(var.worker_concurrency)
-    WEB_CONCURRENCY         = tostring(var.worker_cpu)
+    GOOGLE_CLOUD_PROJECT          = var.project_id
+    USER_AGENT                    = local.user_agent
+    OUTCOMES_TOPIC                = local.outcomes_topic
+    ACK_POLICY                    = var.ack_policy
+    JOBS_TOPIC                    = local.jobs_topic
+    DEAD_LETTER_TOPIC             = local.dead_letter_topic
+    PUSH_AUTH                     = "oidc"
+    PUSH_AUDIENCE                 = local.worker_url
+    PUSH_SERVICE_ACCOUNT          = google_service_account.push.email
+    MAX_ATTEMPTS                  = tostring(var.max_delivery_attempts)
+    RETRY_MINIMUM_BACKOFF_SECONDS = tostring(var.retry_backoff.minimum)
+    RETRY_MAXIMUM_BACKOFF_SECONDS = tostring(var.retry_backoff.maximum)
+    PAGE_BUDGET_SECONDS           = tostring(local.page_budget_seconds)
+    WAIT_BUDGET_SECONDS           = tostring(local.wait_budget_seconds)
+    QUEUE_SECONDS                 = tostring(local.queue_seconds)
+    REQUEST_TIMEOUT_SECONDS       = tostring(local.worker_timeout_seconds)
+    ACK_DEADLINE_SECONDS          = tostring(var.ack_deadline_seconds)
+    CONCURRENCY                   = tostring(var.worker_concurrency)
+    PAGE_CONCURRENCY              = tostring(local.page_concurrency)
+    WEB_CONCURRENCY               = tostring(var.worker_cpu)
   })
 }
 

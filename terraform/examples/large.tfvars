@@ -11,20 +11,19 @@ images = {
   worker     = "europe-west1-docker.pkg.dev/my-project/scrapeq/worker@sha256:0000000000000000000000000000000000000000000000000000000000000000"
 }
 
-# While pages take more than a second, Pub/Sub's push window stays at its lower limit: up to 3,000 pushes at the same time,
-# regardless of the worker's capacity. 40 instances × 80 jobs = 3,200 slots, so Cloud Run rejects no push with 429.
-# With pages of 2 s, these are 1,600 pages/s, or 138 million a day.
+# While pages are slow, Pub/Sub keeps up to 3,000 pushes open, regardless of the worker's capacity. 40 instances × 80 pushes = 3,200
+# slots, so Cloud Run refuses no push with 429, and each push has a page slot immediately. With pages of 2 s, these are
+# 1,500 pages/s, or 130 million a day.
 worker_max_instances = 40
 worker_concurrency   = 80
 worker_min_instances = 1
 worker_cpu           = 2
 worker_memory        = "2Gi"
 
-# Failed pages do not slow down the others. All instances together fetch at most politeness.per_host pages of a host at the same
-# time; each crawl file sets per_host, and its default is 1.
-ack_policy            = "settled"
-politeness            = "ordered"
-max_delivery_attempts = 10
+# A page that is gone (404) is requested once and is a dead letter immediately, so it does not slow down the others. A page that
+# always fails with a server error is requested 10 times (max_delivery_attempts) within about 40 minutes. With
+# ack_policy = "success", both would be requested 10 times within about 40 minutes.
+ack_policy = "settled"
 
 dispatcher_max_instances   = 5
 dispatcher_timeout_seconds = 900

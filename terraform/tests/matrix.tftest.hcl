@@ -64,25 +64,39 @@ run "crawl_named_differently_from_its_file_is_rejected" {
   expect_failures = [google_cloud_scheduler_job.crawl["misnamed"]]
 }
 
-run "ack_policy_settled_with_ordered_politeness" {
+run "ack_policy_success" {
   command = plan
 
   variables {
-    ack_policy = "settled"
-    politeness = "ordered"
+    max_delivery_attempts = 7
+    retry_backoff         = { minimum = 5, maximum = 60 }
   }
 
   assert {
-    condition     = google_pubsub_subscription.push.enable_message_ordering
-    error_message = "Message ordering is not enabled."
+    condition     = google_pubsub_subscription.push.dead_letter_policy[0].max_delivery_attempts == 7 && local.worker_environment["MAX_ATTEMPTS"] == "7"
+    error_message = "With ack_policy = success, Pub/Sub must count the attempts."
   }
   assert {
-    condition     = length(google_pubsub_topic_iam_member.worker_publishes_jobs) == 1 && length(google_pubsub_topic_iam_member.worker_publishes_dead) == 1
-    error_message = "With ack_policy = settled, the worker must be permitted to publish dead letters and deferred jobs."
+    condition     = google_pubsub_subscription.push.retry_policy[0].minimum_backoff == "5s" && local.worker_environment["RETRY_MINIMUM_BACKOFF_SECONDS"] == "5" && local.worker_environment["RETRY_MAXIMUM_BACKOFF_SECONDS"] == "60"
+    error_message = "The retry policy is not that of retry_backoff."
+  }
+}
+
+run "ack_policy_settled" {
+  command = plan
+
+  variables {
+    ack_policy            = "settled"
+    max_delivery_attempts = 7
+  }
+
+  assert {
+    condition     = google_pubsub_subscription.push.dead_letter_policy[0].max_delivery_attempts == 100 && local.worker_environment["MAX_ATTEMPTS"] == "7"
+    error_message = "With ack_policy = settled, the worker must count the attempts, and Pub/Sub must allow 100 deliveries."
   }
   assert {
-    condition     = local.worker_environment["ACK_POLICY"] == "settled" && local.dispatcher_environment["POLITENESS"] == "ordered"
-    error_message = "A service does not get its setting ACK_POLICY or POLITENESS."
+    condition     = length(google_pubsub_topic_iam_member.worker_publishes_dead) == 1 && local.worker_environment["ACK_POLICY"] == "settled"
+    error_message = "With ack_policy = settled, the worker must be told so, and must be permitted to publish dead letters."
   }
 }
 
@@ -129,32 +143,51 @@ run "static_egress_addresses" {
   }
 }
 
-run "ack_deadline_of_600_seconds" {
+run "ack_deadline_of_60_seconds" {
   command = plan
 
   variables {
-    ack_deadline_seconds = 600
+    ack_deadline_seconds = 60
+    worker_concurrency   = 75
+    worker_max_instances = 40
   }
 
   assert {
-    condition     = google_cloud_run_v2_service.worker.template[0].timeout == "595s" && local.worker_environment["PAGE_BUDGET_SECONDS"] == "580"
-    error_message = "The request timeout and the page budget are not derived from ack_deadline_seconds."
+    condition     = google_cloud_run_v2_service.worker.template[0].timeout == "30s" && local.worker_environment["PAGE_BUDGET_SECONDS"] == "10" && local.worker_environment["WAIT_BUDGET_SECONDS"] == "10"
+    error_message = "An ack deadline of 60 s must leave 30 s for Cloud Run's queue, and half of the rest, without the reserve, for a page."
+  }
+  assert {
+    condition     = local.worker_environment["PAGE_CONCURRENCY"] == "75"
+    error_message = "An instance must not be told to process more pages than it takes pushes."
   }
 }
 
-run "ack_deadline_of_10_seconds" {
+run "page_budget_of_120_seconds" {
   command = plan
 
   variables {
-    ack_deadline_seconds   = 10
-    worker_timeout_seconds = 10
-    page_budget_seconds    = 5
+    page_budget_seconds = 120
   }
 
   assert {
-    condition     = local.worker_environment["REQUEST_TIMEOUT_SECONDS"] == "10" && local.worker_environment["PAGE_BUDGET_SECONDS"] == "5"
-    error_message = "worker_timeout_seconds or page_budget_seconds has no effect."
+    condition     = google_cloud_run_v2_service.worker.template[0].timeout == "570s" && local.worker_environment["PAGE_BUDGET_SECONDS"] == "120" && local.worker_environment["WAIT_BUDGET_SECONDS"] == "440"
+    error_message = "page_budget_seconds must shorten the wait budget."
   }
+}
+
+run "too_few_slots_are_planned_with_a_warning" {
+  command = plan
+
+  variables {
+    worker_concurrency = 80
+  }
+
+  assert {
+    condition     = output.capacity.push_slots == 800 && output.capacity.push_floor == 3000 && strcontains(output.capacity.verdict, "dead-lettered after 2430 s")
+    error_message = "The output capacity does not say what the check says."
+  }
+
+  expect_failures = [check.push_slots]
 }
 
 run "alert_channels_and_thresholds" {

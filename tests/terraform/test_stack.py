@@ -14,7 +14,6 @@ from contract.crawl import Crawl
 from extraction.selectors import CHECKS
 from tests.repository.tree import ROOT
 from tests.terraform.lifecycle import Lifecycle
-from tests.terraform.stand_in import NEWEST
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -96,10 +95,12 @@ def test_dashboard_tiles_do_not_overlap(lifecycle: Lifecycle) -> None:
     assert {tile["xPos"] + tile["width"] for tile in tiles} == {4, 8, 12}
 
 
-def test_large_example_has_a_slot_for_every_push(lifecycle: Lifecycle) -> None:
-    """The large example has at least 3,000 slots, the push window's lower limit; the small one has fewer."""
-    capacity = lifecycle.outputs["push_capacity"]
-    assert (capacity["slots"] >= capacity["push_floor"] == 3000) is (lifecycle.release == NEWEST)
+def test_every_example_has_a_slot_for_every_push(lifecycle: Lifecycle) -> None:
+    """Each example has at least 3,000 slots, the push window's lower limit, and says that nothing is lost."""
+    capacity = lifecycle.outputs["capacity"]
+    assert capacity["push_slots"] >= capacity["push_floor"] == 3000
+    assert capacity["verdict"].startswith("Every push has a slot")
+    assert "Every push gets a page slot" in capacity["verdict"]
 
 
 def test_commands_in_outputs_name_existing_resources(lifecycle: Lifecycle) -> None:

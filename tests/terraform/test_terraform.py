@@ -66,6 +66,25 @@ def test_crawl_too_large_for_cloud_scheduler_is_rejected_at_plan(copy_stack: Cop
     assert "large.yaml is too large" in done.stderr
 
 
+@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "terraform" / "examples").iterdir()))
+def test_example_is_planned_without_a_warning(stack: Stack, name: str) -> None:
+    """No check warns about the capacity of an example."""
+    assert "Warning" not in stack.succeed("plan", "-no-color", f"-var-file=examples/{name}")
+
+
+def test_too_few_slots_are_planned_with_a_warning(stack: Stack) -> None:
+    """A plan with fewer slots than the push window says how many jobs wait, and what to set."""
+    arguments = (
+        "-var-file=examples/small.tfvars",
+        "-var=worker_concurrency=40",
+        "-var=worker_max_instances=2",
+    )
+    output = " ".join(stack.succeed("plan", "-no-color", *arguments).replace("│", " ").split())
+    assert "Warning: Check block assertion failed" in output
+    assert "worker_max_instances × worker_concurrency is 80" in output
+    assert "Set worker_max_instances = 3 and worker_concurrency = 1000" in output
+
+
 @pytest.mark.long
 def test_terraform_test_passes(stack: Stack) -> None:
     """`terraform test` plans the options with a mocked provider, and rejects each invalid value."""

@@ -73,8 +73,11 @@ run "references_between_resources" {
 
   # The deadline chain.
   assert {
-    condition     = google_pubsub_subscription.push.ack_deadline_seconds == 60 && google_cloud_run_v2_service.worker.template[0].timeout == "55s" && { for env in google_cloud_run_v2_service.worker.template[0].containers[0].env : env.name => env.value }["PAGE_BUDGET_SECONDS"] == "40"
-    error_message = "An ack deadline of 60 s must give a request timeout of 55 s and a page budget of 40 s."
+    condition = google_pubsub_subscription.push.ack_deadline_seconds == 600 && google_cloud_run_v2_service.worker.template[0].timeout == "570s" && [
+      for name in ["ACK_DEADLINE_SECONDS", "QUEUE_SECONDS", "REQUEST_TIMEOUT_SECONDS", "PAGE_BUDGET_SECONDS", "WAIT_BUDGET_SECONDS"] :
+      { for env in google_cloud_run_v2_service.worker.template[0].containers[0].env : env.name => env.value }[name]
+    ] == ["600", "30", "570", "40", "520"]
+    error_message = "An ack deadline of 600 s must give 30 s to Cloud Run's queue, 40 s to a page and 520 s to waiting."
   }
   assert {
     condition     = google_cloud_scheduler_job.crawl["canary"].attempt_deadline == google_cloud_run_v2_service.dispatcher.template[0].timeout
@@ -154,18 +157,24 @@ run "references_between_resources" {
     condition     = google_bigquery_dataset.ledger.delete_contents_on_destroy == false
     error_message = "Outside dev, the ledger must not be destroyed together with its rows."
   }
+
+  # Ordering.
+  assert {
+    condition     = google_pubsub_subscription.push.enable_message_ordering
+    error_message = "Message ordering is not enabled; Pub/Sub cannot enable it later."
+  }
+  assert {
+    condition     = google_pubsub_topic_iam_member.worker_publishes_jobs.member == google_service_account.worker.member && google_pubsub_topic_iam_member.worker_publishes_jobs.topic == google_pubsub_topic.jobs.id
+    error_message = "The worker is not permitted to publish the jobs of further pages of a listing."
+  }
 }
 
-# By default, the stack has no build triggers, no network, no ordering and no permission for the worker to publish jobs.
+# By default, the stack has no build triggers, no network and no permission for the worker to publish dead letters.
 run "options_are_off_by_default" {
   command = plan
 
   assert {
-    condition     = length(google_cloudbuild_trigger.roll_out) + length(google_cloudbuild_trigger.check) + length(google_compute_network.egress) + length(google_pubsub_topic_iam_member.worker_publishes_jobs) + length(google_pubsub_topic_iam_member.worker_publishes_dead) + length(google_monitoring_alert_policy.silence) == 0
+    condition     = length(google_cloudbuild_trigger.roll_out) + length(google_cloudbuild_trigger.check) + length(google_compute_network.egress) + length(google_pubsub_topic_iam_member.worker_publishes_dead) + length(google_monitoring_alert_policy.silence) == 0
     error_message = "A resource of an option exists although the option is not set."
-  }
-  assert {
-    condition     = google_pubsub_subscription.push.enable_message_ordering == false
-    error_message = "Message ordering is enabled by default."
   }
 }

@@ -1,0 +1,78 @@
+# For each validation in variables-services.tf, this file has a run whose value the validation rejects.
+# tests/terraform/test_validations.py removes each validation in turn and checks that such a run then fails. The module tests/inputs
+# contains only the variables and what is derived from them, so that no provider is started.
+
+variables {
+  project_id  = "my-project"
+  contact_url = "https://example.com/bot"
+}
+
+run "extra_settings__unknown_to_the_dispatcher" {
+  command = plan
+
+  module {
+    source = "./tests/inputs"
+  }
+
+  variables {
+    extra_settings = { dispatcher = { SITEMAP_BYTES = "1" } }
+  }
+
+  expect_failures = [var.extra_settings]
+}
+
+run "extra_settings__set_by_another_variable" {
+  command = plan
+
+  module {
+    source = "./tests/inputs"
+  }
+
+  variables {
+    extra_settings = { worker = { PAGE_BUDGET_SECONDS = "600" } }
+  }
+
+  expect_failures = [var.extra_settings]
+}
+
+run "images__tag_latest" {
+  command = plan
+
+  module {
+    source = "./tests/inputs"
+  }
+
+  variables {
+    images = { dispatcher = "r/dispatcher:latest", worker = "r/worker:1" }
+  }
+
+  expect_failures = [var.images]
+}
+
+run "vpc__range_too_small" {
+  command = plan
+
+  module {
+    source = "./tests/inputs"
+  }
+
+  variables {
+    vpc = { subnet_range = "10.8.0.0/28" }
+  }
+
+  expect_failures = [var.vpc]
+}
+
+run "vpc__without_addresses" {
+  command = plan
+
+  module {
+    source = "./tests/inputs"
+  }
+
+  variables {
+    vpc = { addresses = 0 }
+  }
+
+  expect_failures = [var.vpc]
+}
