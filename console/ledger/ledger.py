@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from console.errors import LedgerError, StackError
-from console.ledger.sqlite_views import BUSY_TIMEOUT_SECONDS, create, to_sqlite
+from console.ledger.sqlite_views import BUSY_TIMEOUT_SECONDS, create, layout, to_sqlite
 
 #: Path of the ledger, relative to the data directory. localpubsub writes its BigQuery subscriptions there.
 FILE = Path("pubsub", "warehouse.db")
@@ -97,7 +97,7 @@ class Ledger:
         return self.data / FILE
 
     def create(self) -> None:
-        """Create the file, its tables and its views if they are missing.
+        """Create the file, and missing tables, columns and views; replace the views of another version.
 
         Raises:
             StackError: the file cannot be written or is not an SQLite file.
@@ -105,7 +105,7 @@ class Ledger:
         try:
             create(self.path)
         except sqlite3.Error as error:
-            raise StackError(f"The ledger {self.path} cannot be created: {error}.") from error
+            raise StackError(f"The ledger {self.path} cannot be created or updated: {error}.") from error
 
     def accounting(self, run_id: str | None = None) -> Accounting:
         """Return the numbers of jobs by state, of one run or of all runs."""
@@ -185,6 +185,8 @@ class Ledger:
             )
         with closing(sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_SECONDS)) as connection:
             connection.text_factory = _decode
+            if connection.execute("PRAGMA user_version").fetchone() != (layout(),):
+                self.create()  # another version of Scrapeq created the file
             yield connection
 
 

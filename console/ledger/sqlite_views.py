@@ -5,7 +5,9 @@ localpubsub's BigQuery subscriptions write the rows (localpubsub/README.md).
 
 import json
 import sqlite3
+import zlib
 from contextlib import closing
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -18,6 +20,10 @@ SQLITE_EXPRESSIONS = {
     # The bytes as text if they are valid JSON, else NULL.
     "SAFE.PARSE_JSON(SAFE_CONVERT_BYTES_TO_STRING(data))": (
         "iif(json_valid(CAST(data AS TEXT)), CAST(data AS TEXT), NULL)"
+    ),
+    # Without a suffix, the text is less than each text of the same time or a later one.
+    "SAFE_CAST(JSON_VALUE(attributes, '$.CloudPubSubDeadLetterSourceTopicPublishTime') AS TIMESTAMP)": (
+        "replace(json_extract(attributes, '$.CloudPubSubDeadLetterSourceTopicPublishTime'), '+00:00', '')"
     ),
     "JSON_VALUE(": "json_extract(",
     "SAFE_CAST(": "CAST(",  # CAST never fails in SQLite
@@ -52,6 +58,14 @@ def views() -> dict[str, str]:
     return {file.name.removesuffix(".sql"): file.read_text("utf-8") for file in files}
 
 
+@cache
+def layout() -> int:
+    """Return a number that identifies this version's tables and views: the user_version of the file."""
+    texts = [json.dumps(schema(name)) for name in LEDGER_TABLES.values()]
+    texts += [to_sqlite(query) for query in views().values()]
+    return zlib.crc32("".join(texts).encode()) >> 1  # SQLite's user_version has a sign
+
+
 def to_sqlite(query: str) -> str:
     """Translate a query from BigQuery's SQL to SQLite's."""
     for bigquery, sqlite in SQLITE_EXPRESSIONS.items():
@@ -74,6 +88,7 @@ def create(path: Path) -> None:
         for name, query in views().items():
             connection.execute(f"DROP VIEW IF EXISTS {table(name)}")
             connection.execute(f"CREATE VIEW {table(name)} AS {to_sqlite(query)}")
+        connection.execute(f"PRAGMA user_version = {layout()}")
         connection.execute("COMMIT")
 
 

@@ -1,7 +1,9 @@
--- The state of each job, and the reason of its newest outcome. last_reason is NULL if no attempt published an outcome,
+-- The state of each job, the reason of its newest outcome, and what caused its death if it is dead. last_reason is NULL if no attempt published an outcome,
 -- for example because no instance was free, or because the worker crashed or was killed.
 SELECT
     job.run_id, job.job_id, page.url, job.state, job.attempts,
+    -- A dead letter without a job_id has no row in dead_causes that could be joined.
+    CASE WHEN job.state = 'dead' THEN coalesce(dead.cause, 'message') END AS cause,
     coalesce(renamed.new_reason, newest.reason) AS last_reason, newest.detail AS last_detail,
     job.dispatched_at, job.published_at, job.attempted_at, job.dead_at
 FROM `${ledger}.job_times` AS job
@@ -11,6 +13,8 @@ LEFT JOIN (
         row_number() OVER (PARTITION BY run_id, job_id ORDER BY publish_time DESC, message_id DESC) AS place
     FROM `${ledger}.outcomes`
 ) AS newest ON newest.run_id = job.run_id AND newest.job_id = job.job_id AND newest.place = 1
+LEFT JOIN `${ledger}.dead_causes` AS dead
+    ON dead.run_id = job.run_id AND dead.job_id = job.job_id AND job.state = 'dead'
 LEFT JOIN `${ledger}.renamed_reasons` AS renamed ON renamed.old_reason = newest.reason
 LEFT JOIN (
     SELECT run_id, job_id, max(url) AS url

@@ -2,10 +2,12 @@
 -- job_state, because SQLite has no index for that join and took over ten minutes for 100,000 jobs.
 SELECT
     run_id, job_id, crawl, url, final_url, recipe, items, item_count, fetched_at, body_sha256,
+    page, listing, -- of version 0.1: NULL
     CASE WHEN last_attempt > 0 THEN last_attempt ELSE outcomes END AS attempts
 FROM (
     SELECT
-        run_id, job_id, crawl, url, final_url, recipe, items, item_count, fetched_at, body_sha256, outcome,
+        run_id, job_id, crawl, url, final_url, recipe, items, item_count, fetched_at, body_sha256, page,
+        listing, outcome,
         max(attempt) OVER (PARTITION BY run_id, job_id) AS last_attempt,
         max(number) OVER (PARTITION BY run_id, job_id) AS outcomes,
         row_number() OVER (
@@ -14,8 +16,8 @@ FROM (
         ) AS place
     FROM (
         SELECT
-            run_id, job_id, crawl, url, final_url, recipe, items, item_count, fetched_at, body_sha256, outcome,
-            attempt, publish_time, message_id,
+            run_id, job_id, crawl, url, final_url, recipe, items, item_count, fetched_at, body_sha256, page,
+            listing, outcome, attempt, publish_time, message_id,
             dense_rank() OVER (PARTITION BY run_id, job_id ORDER BY message_id) AS number
         FROM `${ledger}.outcomes`
     ) AS numbered

@@ -8,15 +8,18 @@ SELECT
     count(dispatched_at) AS dispatched,
     count(CASE WHEN state = 'succeeded' THEN 1 END) AS succeeded,
     count(CASE WHEN state = 'dead' THEN 1 END) AS dead,
+    count(CASE WHEN cause = 'infrastructure' THEN 1 END) AS dead_infrastructure, -- part of dead
     count(CASE WHEN is_open AND is_kept THEN 1 END) AS in_flight,
     count(CASE WHEN is_open AND is_kept AND state = 'retrying' THEN 1 END) AS retrying, -- part of in_flight
     count(CASE WHEN dispatched_at IS NULL OR (is_open AND NOT is_kept) THEN 1 END) AS missing,
     min(dispatched_at) AS started_at
 FROM (
     SELECT
-        run_id, state, dispatched_at,
-        state IN ('queued', 'retrying') AS is_open,
-        published_at >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 7 DAY) AS is_kept
-    FROM `${ledger}.job_times`
+        job.run_id, job.state, job.dispatched_at, dead.cause,
+        job.state IN ('queued', 'retrying') AS is_open,
+        job.published_at >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 7 DAY) AS is_kept
+    FROM `${ledger}.job_times` AS job
+    LEFT JOIN `${ledger}.dead_causes` AS dead
+        ON dead.run_id = job.run_id AND dead.job_id = job.job_id AND job.state = 'dead'
 ) AS jobs_of_the_run
 GROUP BY run_id

@@ -2,15 +2,15 @@
 
 from dataclasses import replace
 
-from tests.console.ledger.rows import Row, dead_letter_row, job_row, outcome_row
+from tests.console.ledger.rows import Row, dead_letter_row, job_row, outcome_row, worker_dead_letter_row
 
 LONG_AGO = "2020-01-01T00:00:00.000000Z"  #: a publish time that is older than the message retention
 
 
-def worker_dead_letter_row(job: str, second: float) -> Row:
-    """Return a dead letter that a worker published itself, with ACK_POLICY=settled."""
-    row = dead_letter_row(job, second)
-    return replace(row, attributes={"job_id": job, "run_id": "run-1", "reason": "http_404"})
+def page_row(job: str, second: float, *, attempt: int = 1) -> Row:
+    """Return the success of a listing's first page, which another page follows."""
+    url = "https://shop.example/?page=2"
+    return outcome_row(job, second, attempt=attempt, page=1, listing=job, next_url=url)
 
 
 #: For each job, its rows in the ledger, and its expected state, number of attempts and last reason.
@@ -103,6 +103,56 @@ HISTORIES: dict[str, tuple[list[Row], str, int, str | None]] = {
     "uncounted": (
         [job_row("uncounted"), *(outcome_row("uncounted", n, attempt=0, reason="dns") for n in (1, 2, 3))],
         "retrying", 3, "dns",
+    ),
+    # The next jobs are first pages of listings, which other pages follow. The next page of the `cut-off` jobs
+    # was not published: Pub/Sub dead-lettered the job, it was replayed, and the replay succeeded.
+    "continued": ([job_row("continued"), page_row("continued", 2)], "succeeded", 1, "ok"),
+    "continued-late": (
+        [
+            job_row("continued-late"),
+            dead_letter_row("continued-late", 3),
+            page_row("continued-late", 3.5, attempt=5),
+        ],
+        "succeeded", 5, "ok",
+    ),
+    "cut-off": (
+        [job_row("cut-off"), page_row("cut-off", 2, attempt=5), dead_letter_row("cut-off", 3)],
+        "dead", 5, "ok",
+    ),
+    "cut-off-replayed": (
+        [
+            job_row("cut-off-replayed"),
+            page_row("cut-off-replayed", 2, attempt=5),
+            dead_letter_row("cut-off-replayed", 3),
+            job_row("cut-off-replayed", 9),
+        ],
+        "retrying", 5, "ok",
+    ),
+    "cut-off-continued": (
+        [
+            job_row("cut-off-continued"),
+            page_row("cut-off-continued", 2, attempt=5),
+            dead_letter_row("cut-off-continued", 3),
+            job_row("cut-off-continued", 9),
+            page_row("cut-off-continued", 10, attempt=1),
+        ],
+        "succeeded", 5, "ok",
+    ),
+    # The next page of this one was published, as its outcome shows; the acknowledgement was lost.
+    "continued-unacknowledged": (
+        [
+            job_row("continued-unacknowledged"),
+            page_row("continued-unacknowledged", 2, attempt=5),
+            dead_letter_row("continued-unacknowledged", 3),
+        ],
+        "succeeded", 5, "ok",
+    ),
+    "second-page": (
+        [
+            job_row("second-page", 2.1),
+            outcome_row("second-page", 4, reason="tls", page=2, listing="continued-unacknowledged"),
+        ],
+        "retrying", 1, "tls",
     ),
     # The last three jobs are missing: one is too old, and the ledger has no dispatch of the other two.
     "lost": ([replace(job_row("lost"), publish_time=LONG_AGO)], "queued", 0, None),

@@ -5,7 +5,7 @@ import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -59,8 +59,9 @@ def outcome_row(
     reason: str = "ok",
     items: list[dict[str, object]] | None = None,
     detail: str = "",
+    **fields: object,
 ) -> Row:
-    """Return the outcome of an attempt: `succeeded` for the reason `ok`, else `retry`."""
+    """Return the outcome of an attempt: `succeeded` for the reason `ok`, else `retry`; `fields` are added."""
     document = _job(job, run) | {
         "recipe": "book",
         "attempt": attempt,
@@ -69,19 +70,46 @@ def outcome_row(
         "items": json.dumps(items or []),
         "item_count": len(items or []),
         "detail": detail,
+        **fields,
     }
     attributes = {"job_id": job, "run_id": run, "host": "shop.example"}
     return _row(OUTCOMES_TOPIC, f"o-{job}-{second}-{reason}", second, document, attributes)
 
 
-def dead_letter_row(job: str, second: float, *, run: str = "run-1", deliveries: int = 5) -> Row:
-    """Return a dead letter that Pub/Sub forwarded after `deliveries` attempts."""
+def dead_letter_row(
+    job: str,
+    second: float,
+    *,
+    run: str = "run-1",
+    deliveries: int = 5,
+    published: float | None = None,
+    **fields: object,
+) -> Row:
+    """Return a dead letter that Pub/Sub forwarded after `deliveries` attempts.
+
+    Args:
+        job: id of the job.
+        second: when it was forwarded.
+        run: id of the run.
+        deliveries: number of deliveries.
+        published: when the job's message was published; None to leave this attribute out.
+        fields: fields that are added to the job.
+    """
     attributes = {
         "job_id": job,
         "run_id": run,
         "CloudPubSubDeadLetterSourceDeliveryCount": str(deliveries),
     }
-    return _row(DEAD_LETTER_TOPIC, f"d-{job}-{second}", second, _job(job, run), attributes)
+    if published is not None:
+        time = publish_time(published).replace("Z", "+00:00")
+        attributes["CloudPubSubDeadLetterSourceTopicPublishTime"] = time
+    return _row(DEAD_LETTER_TOPIC, f"d-{job}-{second}", second, _job(job, run) | fields, attributes)
+
+
+def worker_dead_letter_row(job: str, second: float, reason: str = "http_404") -> Row:
+    """Return a dead letter that a worker published itself, with ACK_POLICY=settled."""
+    row = dead_letter_row(job, second)
+    return replace(row, attributes={"job_id": job, "run_id": "run-1", "reason": reason})
 
 
 def _job(job: str, run: str) -> dict[str, object]:

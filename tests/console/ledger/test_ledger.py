@@ -1,8 +1,9 @@
 """Tests of the ledger's queries, with rows that are repeated and in any order."""
 
+import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -172,6 +173,25 @@ def test_create_on_a_file_that_is_not_sqlite_raises_stack_error(tmp_path: Path) 
     ledger.path.parent.mkdir()
     ledger.path.write_text("These notes are not a database; they only happen to have its name." * 20)
     with pytest.raises(
-        StackError, match=r"The ledger .*warehouse\.db cannot be created: file is not a database"
+        StackError, match=r"The ledger .*warehouse\.db cannot be created or updated: file is not a database"
     ):
         ledger.create()
+
+
+def test_ledger_of_version_0_1_is_read_with_the_views_of_this_version(tmp_path: Path) -> None:
+    """A ledger that version 0.1 wrote gets the new columns and views at the first query, and keeps its rows.
+
+    version_0_1.sql is `sqlite3.Connection.iterdump` of a ledger that 0.1 created, with rows that it wrote.
+    """
+    ledger = Ledger(tmp_path)
+    ledger.path.parent.mkdir()
+    with closing(sqlite3.connect(ledger.path)) as connection:
+        connection.executescript(Path(__file__).with_name("version_0_1.sql").read_text(encoding="utf-8"))
+    assert ledger.accounting() == Accounting(dispatched=2, succeeded=1, dead=1)
+    assert [(result.url, result.items) for result in ledger.results("run-1")] == [
+        ("https://shop.example/a", [{"title": "A"}])
+    ]
+    assert [each.reason for each in ledger.retried_attempts("run-1")] == ["queued_too_long", "ok"]
+    # New rows are written beside the old ones
+    record(ledger, [job_row("c"), outcome_row("c", 1, page=1, listing="c", listing_end="last_page")])
+    assert ledger.accounting().succeeded == 2

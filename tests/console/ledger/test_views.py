@@ -4,8 +4,9 @@ import itertools
 import json
 import random
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from console.ledger.sqlite_views import views
 from contract.outcome import RENAMED_REASONS
 from contract.topology import DEAD_LETTER_TOPIC, JOBS_TOPIC, OUTCOMES_TOPIC
-from tests.console.ledger.job_histories import HISTORIES, ROWS, worker_dead_letter_row
+from tests.console.ledger.job_histories import HISTORIES, ROWS
 from tests.console.ledger.rows import (
     Row,
     database_with,
@@ -23,6 +24,7 @@ from tests.console.ledger.rows import (
     outcome_row,
     publish_time,
     query_view,
+    worker_dead_letter_row,
 )
 
 FEW_EXAMPLES = settings(max_examples=50, deadline=None)  # few, because each example creates files
@@ -57,15 +59,18 @@ def test_job_times_are_those_of_the_rows(all_jobs: sqlite3.Connection) -> None:
 
 
 def test_run_accounting_counts_jobs_by_state(all_jobs: sqlite3.Connection) -> None:
-    """Of the 16 jobs, two were never dispatched and one is too old; the counts are derived by hand."""
+    """Of the 23 jobs, two were never dispatched and one is too old; the counts are derived by hand."""
     (run,) = query_view(all_jobs, "run_accounting")
     counted = {name: run[name] for name in run if name not in {"run_id", "started_at"}}
     assert counted == {
-        "dispatched": 14,
-        "succeeded": 5,  # recovered, twice, too-late, revived, unknown-success
-        "dead": 5,  # dead, silent, dead-again, settled, unknown-death
-        "in_flight": 5,  # queued, retrying, replayed, deferred, uncounted
-        "retrying": 4,  # the jobs in flight except queued
+        "dispatched": 21,
+        # These have succeeded: recovered, twice, too-late, revived, unknown-success, and of the first pages
+        # continued, continued-late, continued-unacknowledged and cut-off-continued.
+        "succeeded": 9,
+        "dead": 6,  # dead, silent, dead-again, settled, unknown-death, cut-off
+        "dead_infrastructure": 5,  # of these, all except settled have fewer than half of their outcomes
+        "in_flight": 7,  # queued, retrying, replayed, deferred, uncounted, cut-off-replayed, second-page
+        "retrying": 6,  # the jobs in flight except queued
         "missing": 3,  # lost, unknown-success, unknown-death
     }
 
@@ -78,13 +83,19 @@ def test_run_accounting_adds_up_while_no_job_is_missing() -> None:
     with database_with(rows) as connection:
         (run,) = query_view(connection, "run_accounting")
     assert run["missing"] == 0
-    assert run["dispatched"] == run["succeeded"] + run["dead"] + run["in_flight"] == 13
+    assert run["dispatched"] == run["succeeded"] + run["dead"] + run["in_flight"] == 20
 
 
 def test_results_have_one_row_for_each_job_that_succeeded(all_jobs: sqlite3.Connection) -> None:
-    """The view results has one row per succeeded job: the items of its newest success and its attempts."""
+    """The view results has one row per scraped page: the items of its newest success and its attempts.
+
+    A page of a listing that is dead because no page follows it has a row, too.
+    """
     found = values_by_job(all_jobs, "results", "items", "attempts")
     assert found == {
+        **dict.fromkeys(("continued", "cut-off-continued", "continued-late"), ("[]", 5)),
+        **dict.fromkeys(("continued-unacknowledged", "cut-off", "cut-off-replayed"), ("[]", 5)),
+        "continued": ("[]", 1),
         "recovered": ("[]", 2),
         "twice": ('[{"n": 2}]', 1),
         "too-late": ("[]", 5),
@@ -139,15 +150,27 @@ def test_a_reason_of_0_1_is_shown_as_the_reason_that_replaced_it(old: str, new: 
 COUNTED, UNCOUNTED = f"{1:032x}", f"{2:032x}"
 
 
-def attempt(job: str, second: int, reason: str) -> Row:
+def attempt(job: str, second: int, reason: str, **fields: Any) -> Row:  # noqa: ANN401 - fields of an outcome
     """Return the outcome of an attempt; outcomes at different seconds have different items."""
     number = 0 if job == UNCOUNTED else second % 5
-    return outcome_row(job, second, attempt=number, reason=reason, items=[{"at": second}])
+    return outcome_row(job, second, attempt=number, reason=reason, items=[{"at": second}], **fields)
 
 
-EVENTS = {
+def listed(job: str, second: int, reason: str, next_url: str) -> Row:
+    """Return the outcome of an attempt at a page of a listing, in which UNCOUNTED is the second page."""
+    page = 2 if job == UNCOUNTED else 1
+    row = attempt(job, second, reason, page=page, listing=COUNTED, next_url=next_url)
+    return replace(row, message_id=f"{row.message_id}-{next_url}")
+
+
+EVENTS: dict[str, Callable[[str, int], Row]] = {
     JOBS_TOPIC: job_row,
     OUTCOMES_TOPIC: lambda job, second: attempt(job, second, "ok"),
+    "continued": lambda job, second: listed(job, second, "ok", "https://shop.example/next"),
+    "last page": lambda job, second: listed(job, second, "ok", ""),
+    "failed page": lambda job, second: listed(job, second, "http_5xx", ""),
+    "not published": lambda job, second: attempt(job, second, "publish_unconfirmed"),
+    "dead page": lambda job, second: dead_letter_row(job, second, published=1, page=2, listing=COUNTED),
     "failed": lambda job, second: attempt(job, second, "http_5xx"),
     DEAD_LETTER_TOPIC: dead_letter_row,
     "settled": worker_dead_letter_row,
@@ -159,7 +182,7 @@ def histories() -> st.SearchStrategy[list[Row]]:
     event = st.tuples(
         st.sampled_from(sorted(EVENTS)), st.sampled_from([COUNTED, UNCOUNTED]), st.integers(0, 5)
     )
-    return st.lists(event, max_size=15).map(lambda events: [EVENTS[kind](*rest) for kind, *rest in events])
+    return st.lists(event.map(lambda made: EVENTS[made[0]](made[1], made[2])), max_size=15)
 
 
 @FEW_EXAMPLES
@@ -222,5 +245,6 @@ def test_every_dispatched_job_is_counted_in_exactly_one_state(rows: list[Row]) -
     with database_with(rows) as connection:
         for run in query_view(connection, "run_accounting"):
             ended = run["succeeded"] + run["dead"] + run["in_flight"]
+            assert run["dead_infrastructure"] <= run["dead"]
             assert (run["dispatched"], run["missing"]) == (len(dispatched), len(recorded - dispatched))
             assert run["dispatched"] == ended or run["missing"]

@@ -13,10 +13,12 @@ from tests.console.ledger.rows import database_with
 VIEWS = [
     "renamed_reasons",
     "job_times",
+    "dead_causes",
     "job_state",
     "run_accounting",
     "failures",
     "results",
+    "listings",
 ]  # in an order in which each view comes after the views that it reads
 
 
