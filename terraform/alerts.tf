@@ -12,6 +12,8 @@ locals {
   }
   subscription_metric = "metric.type = \"pubsub.googleapis.com/subscription"
 
+  dead_lettered_by_pubsub = "${local.push_subscription} AND ${local.subscription_metric}/dead_letter_message_count\""
+
   # The keys are headings of the runbook, which has a section for each alert. `aligner` is the function that combines the
   # points of one minute into one point.
   alerts = {
@@ -30,16 +32,21 @@ locals {
       title    = "Jobs were dead-lettered"
       severity = "WARNING"
       summary  = "${google_pubsub_subscription.dead.name} contains dead letters; the ledger's view failures shows their reasons."
-      conditions = {
-        "jobs became dead letters" = {
-          filter  = "${local.push_subscription} AND ${local.subscription_metric}/dead_letter_message_count\""
-          aligner = "ALIGN_DELTA", above = 0, minutes = 0
-        }
-        "dead letters are not replayed" = {
-          filter  = "${local.dead_letter_subscription} AND ${local.subscription_metric}/num_undelivered_messages\""
-          aligner = "ALIGN_MAX", above = 0, minutes = 5
-        }
-      }
+      conditions = merge(
+        # With settled, the worker dead-letters jobs, and Pub/Sub's count is the alert infrastructure-dead-letters.
+        {
+          for name in ["jobs became dead letters"] : name => {
+            filter  = local.dead_lettered_by_pubsub
+            aligner = "ALIGN_DELTA", above = 0, minutes = 0
+          } if var.ack_policy == "success"
+        },
+        {
+          "dead letters are not replayed" = {
+            filter  = "${local.dead_letter_subscription} AND ${local.subscription_metric}/num_undelivered_messages\""
+            aligner = "ALIGN_MAX", above = 0, minutes = 5
+          }
+        },
+      )
     }
     push-failures = {
       title    = "Pushes are not acknowledged"

@@ -41,7 +41,8 @@ locals {
   ]
 
   alert_widgets = [
-    for name, policy in google_monitoring_alert_policy.threshold : { alertChart = { name = policy.name } }
+    for policy in concat(values(google_monitoring_alert_policy.threshold), [google_monitoring_alert_policy.refused_pushes]) :
+    { alertChart = { name = policy.name } }
   ]
 
   log_widgets = [{
@@ -55,7 +56,7 @@ locals {
     title = "What to do"
     text = {
       format  = "MARKDOWN"
-      content = join("\n", [for name in concat(keys(local.alerts), ["missed-schedule"]) : "- [${name}](${var.runbook_url}#${name})"])
+      content = join("\n", [for name in sort(concat(keys(local.alerts), ["infrastructure-dead-letters", "missed-schedule", "refused-pushes"])) : "- [${name}](${var.runbook_url}#${name})"])
     }
   }]
 

@@ -7,6 +7,10 @@ output "alert_policy_ids" {
   value = merge(
     { for name, policy in google_monitoring_alert_policy.threshold : name => policy.id },
     { for policy in google_monitoring_alert_policy.missed_schedule : "missed-schedule" => policy.id },
+    {
+      infrastructure-dead-letters = google_monitoring_alert_policy.infrastructure_dead_letters.id
+      refused-pushes              = google_monitoring_alert_policy.refused_pushes.id
+    },
     { for policy in google_monitoring_alert_policy.silence : "silence" => policy.id },
   )
 }

@@ -13,11 +13,12 @@ variable "alert_emails" {
 }
 
 variable "alert_thresholds" {
-  description = "Thresholds of the alerts. dispatch_silence_seconds: alert if the dispatcher receives no request for this many seconds; null disables that alert."
+  description = "Thresholds of the alerts. backlog_jobs is also the largest expected backlog, for which a plan checks the capacity. refused_push_ratio: share of pushes that reach no worker, for 15 minutes. dispatch_silence_seconds: alert if the dispatcher receives no request for this many seconds; null disables that alert."
   type = object({
     oldest_unacked_seconds   = optional(number, 3600)
     backlog_jobs             = optional(number, 100000)
     push_failure_ratio       = optional(number, 0.5)
+    refused_push_ratio       = optional(number, 0.01)
     ledger_lag_seconds       = optional(number, 900)
     dispatch_silence_seconds = optional(number)
   })
@@ -33,8 +34,8 @@ variable "alert_thresholds" {
     error_message = "alert_thresholds: oldest_unacked_seconds must be above ack_deadline_seconds, and backlog_jobs and ledger_lag_seconds above 0; otherwise these alerts always fire."
   }
   validation {
-    condition     = var.alert_thresholds.push_failure_ratio > 0 && var.alert_thresholds.push_failure_ratio < 1
-    error_message = "alert_thresholds.push_failure_ratio must be between 0 and 1: 0.5 is half of all pushes."
+    condition     = alltrue([for ratio in [var.alert_thresholds.push_failure_ratio, var.alert_thresholds.refused_push_ratio] : ratio > 0 && ratio < 1])
+    error_message = "alert_thresholds.push_failure_ratio and .refused_push_ratio must be between 0 and 1: 0.5 is half of all pushes."
   }
   validation {
     condition     = try(var.alert_thresholds.dispatch_silence_seconds >= 120 && var.alert_thresholds.dispatch_silence_seconds <= 84600, var.alert_thresholds.dispatch_silence_seconds == null)

@@ -22,6 +22,8 @@ LEDGER = ROOT / "contract" / "ledger"
 SECTIONS = {
     "oldest-unacked",
     "dead-letters",
+    "infrastructure-dead-letters",
+    "refused-pushes",
     "push-failures",
     "server-errors",
     "backlog",
@@ -75,15 +77,37 @@ def test_every_alert_links_to_its_runbook_section(lifecycle: Lifecycle) -> None:
 
 
 def test_every_alert_filters_on_a_resource_of_the_stack(lifecycle: Lifecycle) -> None:
-    """Each alert's filter names a resource of the stack and, unless it filters logs, a metric."""
+    """Each alert's filter or query names a resource of the stack and, unless it filters logs, a metric."""
     prefixes = ("scrape-", "scrapeq-")
+    kinds = ("condition_threshold", "condition_absent", "condition_matched_log")
     for policy in lifecycle.of("google_monitoring_alert_policy"):
         for condition in policy["conditions"]:
-            kinds = ("condition_threshold", "condition_absent", "condition_matched_log")
-            (details,) = [condition[kind][0] for kind in kinds if condition[kind]]
-            assert "resource.type = " in details["filter"]
-            assert any(f'"{name}' in details["filter"] for name in prefixes)
-            assert condition["condition_matched_log"] or "metric.type = " in details["filter"]
+            if condition["condition_prometheus_query_language"]:
+                text = condition["condition_prometheus_query_language"][0]["query"]
+                assert "monitored_resource=" in text
+            else:
+                [text] = [condition[kind][0]["filter"] for kind in kinds if condition[kind]]
+                assert "resource.type = " in text
+                assert condition["condition_matched_log"] or "metric.type = " in text
+            assert any(f'"{name}' in text for name in prefixes)
+
+
+def test_dead_letters_of_the_infrastructure_have_their_own_alert(lifecycle: Lifecycle) -> None:
+    """With `settled` these are Pub/Sub's own dead letters; with `success` the worker logs them."""
+    policies = {
+        policy["documentation"][0]["links"][0]["url"].partition("#")[2]: policy["conditions"]
+        for policy in lifecycle.of("google_monitoring_alert_policy")
+    }
+    [condition] = policies["infrastructure-dead-letters"]
+    names = [condition["display_name"] for condition in policies["dead-letters"]]
+    if lifecycle.environment("worker")["ACK_POLICY"] == "settled":
+        [threshold] = condition["condition_threshold"]
+        assert "subscription/dead_letter_message_count" in threshold["filter"]
+        assert names == ["dead letters are not replayed"]
+    else:
+        [log] = condition["condition_matched_log"]
+        assert 'jsonPayload.cause = "infrastructure"' in log["filter"]
+        assert names == ["dead letters are not replayed", "jobs became dead letters"]
 
 
 def test_dashboard_tiles_do_not_overlap(lifecycle: Lifecycle) -> None:
