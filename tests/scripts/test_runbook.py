@@ -19,6 +19,8 @@ BY_HAND = re.compile(r"<!-- by hand -->\n```sh\n(.*?)```\n<!-- /by hand -->", re
 ALERTS = {
     "oldest-unacked",
     "dead-letters",
+    "infrastructure-dead-letters",
+    "refused-pushes",
     "push-failures",
     "server-errors",
     "backlog",
