@@ -9,7 +9,7 @@ from contract.recipe import RecipeField
 from contract.urls import resolve_url
 from extraction.dates import Moment, moment_of_seconds, read_moment
 from extraction.errors import ConversionError, quote
-from extraction.numbers import decimal_separator, find_numbers, to_decimal
+from extraction.numbers import decimal_separator, read_decimal
 
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
@@ -59,13 +59,7 @@ def _text(text: str, field: RecipeField, _base_url: str) -> str:
 
 
 def _number(text: str, field: RecipeField, _base_url: str) -> float | int:
-    matches = find_numbers(text, decimal_separator(field.locale, field.decimal))
-    if len(matches) != 1:
-        count = (
-            "no number" if not matches else f"{len(matches)} numbers; select one with the field's key `re`"
-        )
-        raise ConversionError(f"{quote(text)} contains {count}")
-    number = to_decimal(matches[0])
+    number = read_decimal(text, decimal_separator(field.locale, field.decimal))
     if abs(number) < 2**63 and number == number.to_integral_value():
         return int(number)
     return _float(number, text)
