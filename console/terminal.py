@@ -45,28 +45,30 @@ def show_steps(terminal: Console) -> Iterator[Announce]:
 
 
 @contextmanager
-def show_progress(terminal: Console, total: int) -> Iterator[Callable[[int, str], None]]:
-    """Yield a function that shows progress as a bar or as lines, given the completed number and a text."""
+def show_progress(terminal: Console, total: int) -> Iterator[Callable[[int, int, str], None]]:
+    """Yield a function that shows progress as a bar or as lines.
+
+    Its arguments are the completed number, the total number, which may have grown, and a text.
+    """
     if not is_interactive(terminal):
-        yield _PlainProgress(terminal, total).show
+        yield _PlainProgress(terminal).show
         return
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[text]}"), TimeElapsedColumn())
     with Progress(*columns, console=terminal) as bar:
         task = bar.add_task("", total=total, text="")
-        yield lambda completed, text: bar.update(task, completed=completed, text=text)
+        yield lambda completed, now, text: bar.update(task, completed=completed, total=now, text=text)
 
 
 class _PlainProgress:
     """Prints a line when the progress has changed, at most one line per `PLAIN_INTERVAL_SECONDS`."""
 
-    def __init__(self, terminal: Console, total: int) -> None:
+    def __init__(self, terminal: Console) -> None:
         self._terminal = terminal
-        self._total = total
         self._shown = ""
         self._next_at = 0.0
 
-    def show(self, completed: int, text: str) -> None:
-        line = f"{completed} of {self._total}: {text}"
-        if line != self._shown and (time.monotonic() >= self._next_at or completed == self._total):
+    def show(self, completed: int, total: int, text: str) -> None:
+        line = f"{completed} of {total}: {text}"
+        if line != self._shown and (time.monotonic() >= self._next_at or completed == total):
             print_line(self._terminal, line)
             self._shown, self._next_at = line, time.monotonic() + PLAIN_INTERVAL_SECONDS

@@ -1,31 +1,20 @@
 """The subcommands of `scrapeq`: each reads its options, calls one function and prints its result."""
 
-from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from console.cli.arguments import DEFAULT_DATA, Data
+from console.cli.dispatch_commands import dispatch_crawl
 from console.cli.recipe_commands import recipe_app, try_recipe
-from console.dispatch import DispatchResponse, dispatch
+from console.cli.report_commands import dead, reasons, results, status
 from console.errors import ConsoleError, UsageError
-from console.ledger.ledger import Accounting, Ledger
-from console.recipes.crawl_file import load_crawl, name_run
-from console.report.follow import Follower
-from console.report.tables import (
-    dead_job_lines,
-    dispatched_table,
-    failures_table,
-    reasons_table,
-    rejected_table,
-    result_lines,
-    results_table,
-)
+from console.ledger.ledger import Ledger
 from console.stack.services import AckPolicy, DeliveryPolicy, StackOptions
 from console.stack.signals import raise_on_signals
-from console.terminal import open_terminal, print_line, show_progress, show_steps
+from console.terminal import open_terminal, print_line, show_steps
 
 
 class ErrorReportingGroup(TyperGroup):
@@ -40,13 +29,6 @@ class ErrorReportingGroup(TyperGroup):
             raise typer.Exit(error.exit_status) from None
 
 
-class Format(StrEnum):
-    """Output format of results."""
-
-    TABLE = "table"
-    JSONL = "jsonl"
-
-
 app = typer.Typer(
     name="scrapeq",
     cls=ErrorReportingGroup,
@@ -57,22 +39,10 @@ app = typer.Typer(
     help="The task queue of a web scraper. Try `scrapeq demo` first: it needs no setup.",
 )
 
-Data = Annotated[
-    Path, typer.Option("--data", metavar="DIR", help="Directory of the queue, the ledger and the logs.")
-]
-Run = Annotated[
-    str | None,
-    typer.Argument(metavar="[RUN]", help="The run_id that `dispatch` printed. Default: the latest run."),
-]
 AckPolicyOption = Annotated[
     AckPolicy,
     typer.Option(help="settled: the worker itself dead-letters failed jobs and defers those that must wait."),
 ]
-DEFAULT_DATA = Path(".scrapeq")
-MISSING = (
-    "they have not ended and are older than the queue's message retention, or the ledger has no record of "
-    "their dispatch"
-)
 
 
 @app.command()
@@ -143,106 +113,12 @@ def demo(
     raise typer.Exit(run_demo(keep, open_terminal()))
 
 
-@app.command("dispatch")
-def dispatch_crawl(
-    crawl_file: Annotated[
-        Path, typer.Argument(metavar="CRAWL.yaml", help="The crawl: what to scrape, and how.")
-    ],
-    dispatcher: Annotated[
-        str, typer.Option(metavar="URL", help="URL of the dispatcher.")
-    ] = "http://127.0.0.1:8081",
-    wait: Annotated[  # noqa: FBT002 - this argument is a flag of the command
-        bool, typer.Option("--wait", help="Wait until no job of the run is in flight.")
-    ] = False,
-    data: Data = DEFAULT_DATA,
-) -> None:
-    """Start a run: publish a job for every page of a crawl.
-
-    All faults of the file are reported with their lines before anything is sent. If the dispatcher
-    responds with 503 or cannot be reached, the request is repeated; a repeated request makes the same jobs.
-    """
-    terminal = open_terminal()
-    crawl = load_crawl(crawl_file)
-    crawl = crawl.model_copy(update={"run_id": name_run(crawl, datetime.now(UTC))})
-    if wait:
-        Ledger(data).runs()  # raises LedgerError, before anything is sent, if there is no ledger to follow
-    with raise_on_signals():
-        try:
-            dispatched = dispatch(crawl, dispatcher, announce=lambda text: print_line(terminal, text))
-            print_line(terminal, f"run {dispatched.run_id}")
-            terminal.print(dispatched_table(dispatched))
-            if dispatched.rejected:
-                terminal.print(rejected_table(dispatched))
-            if wait:
-                print_line(terminal, str(_follow(Ledger(data), dispatched)))
-        except KeyboardInterrupt:
-            print_line(terminal, f"Stopped waiting. Run {crawl.run_id} continues.")
-            raise typer.Exit(130) from None
-
-
-def _follow(ledger: Ledger, dispatched: DispatchResponse) -> Accounting:
-    terminal = open_terminal()
-    with show_progress(terminal, dispatched.published) as show:
-        return Follower(
-            ledger,
-            dispatched.run_id,
-            dispatched.published,
-            show,
-            warn=lambda text: print_line(terminal, text),
-        ).follow()
-
-
+app.command("dispatch")(dispatch_crawl)
 app.command("try")(try_recipe)
 app.add_typer(recipe_app, name="recipe")
-
-
-@app.command()
-def results(
-    run: Run = None,
-    output: Annotated[
-        Format, typer.Option("--format", help="A table, or JSON Lines with one item on each line.")
-    ] = Format.TABLE,
-    data: Data = DEFAULT_DATA,
-) -> None:
-    """Show the results of a run: one row for each job that succeeded."""
-    ledger = Ledger(data)
-    run_id = ledger.resolve_run(run)
-    found = ledger.results(run_id)
-    if output is Format.JSONL:
-        for line in result_lines(run_id, found):
-            typer.echo(line)
-        return
-    terminal = open_terminal()
-    print_line(terminal, f"run {run_id}: {len(found)} jobs succeeded")
-    if found:
-        terminal.print(results_table(found, terminal.width))
-
-
-@app.command()
-def status(run: Run = None, data: Data = DEFAULT_DATA) -> None:
-    """Show the state of a run: its accounting, and the reasons of attempts that did not succeed."""
-    ledger, terminal = Ledger(data), open_terminal()
-    run_id = ledger.resolve_run(run)
-    failures = ledger.failures(run_id)
-    print_line(terminal, f"run {run_id}")
-    if failures:
-        terminal.print(failures_table(failures))
-    accounting = ledger.accounting(run_id)
-    if accounting.missing:
-        print_line(terminal, f"{accounting.missing} jobs are missing: {MISSING}.")
-    print_line(terminal, str(accounting))
-
-
-@app.command()
-def dead(run: Run = None, data: Data = DEFAULT_DATA) -> None:
-    """Show the dead letters of a run: each with its reason and what to do."""
-    ledger, terminal = Ledger(data), open_terminal()
-    run_id = ledger.resolve_run(run)
-    jobs = ledger.dead_jobs(run_id)
-    print_line(terminal, f"run {run_id}: {len(jobs)} dead {'letter' if len(jobs) == 1 else 'letters'}")
-    for job in jobs:
-        for line in dead_job_lines(job):
-            print_line(terminal, line)
+app.command()(results)
+app.command()(status)
+app.command()(dead)
 
 
 @app.command()
@@ -253,22 +129,31 @@ def replay(
     job: Annotated[
         str | None, typer.Option(metavar="JOB_ID", help="Only the dead letter of this job.")
     ] = None,
+    infrastructure: Annotated[  # noqa: FBT002 - this argument is a flag of the command
+        bool,
+        typer.Option("--infrastructure", help="Only dead letters that the infrastructure caused."),
+    ] = False,
     pubsub: Annotated[
         str,
         typer.Option(
             metavar="HOST:PORT", help="Address of the local Pub/Sub.", envvar="PUBSUB_EMULATOR_HOST"
         ),
     ] = "127.0.0.1:8085",
+    data: Data = DEFAULT_DATA,
 ) -> None:
     """Publish dead letters as jobs again, after the cause of their failure is fixed.
 
     A dead letter is removed only after Pub/Sub has confirmed that its job was published, so Ctrl-C loses no
-    job.
+    job. --infrastructure needs the ledger in the data directory, which shows what caused a dead letter.
     """
     from console.replay import replay as replay_dead_letters  # noqa: PLC0415 - slow, needed only here
 
+    chosen = Ledger(data).infrastructure_dead_jobs(run) if infrastructure else None
+
     def is_selected(attributes: dict[str, str]) -> bool:
-        return run in {None, attributes.get("run_id")} and job in {None, attributes.get("job_id")}
+        job_id = attributes.get("job_id")
+        is_chosen = chosen is None or job_id in chosen
+        return is_chosen and run in {None, attributes.get("run_id")} and job in {None, job_id}
 
     terminal = open_terminal()
     try:
@@ -281,7 +166,4 @@ def replay(
     print_line(terminal, f"replayed {result.replayed}, left {result.left}")
 
 
-@app.command()
-def reasons() -> None:
-    """Explain every reason code: its outcome, its meaning, and what to do."""
-    open_terminal().print(reasons_table())
+app.command()(reasons)

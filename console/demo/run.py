@@ -15,8 +15,9 @@ from console.dispatch import DispatchResponse, dispatch
 from console.errors import UsageError
 from console.ledger.ledger import Accounting, Ledger
 from console.recipes.crawl_file import name_run, read_crawl
+from console.report.dead_letters import dead_job_lines
 from console.report.follow import Follower
-from console.report.tables import attempt_line, dead_job_lines, results_table
+from console.report.tables import attempt_line, results_table
 from console.stack.ports import LOOPBACK, allocate_ports
 from console.stack.process import Launch, Process, ProcessWatcher, wait_until_healthy
 from console.stack.services import DeliveryPolicy, StackOptions, without_loopback_proxies

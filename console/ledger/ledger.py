@@ -29,6 +29,7 @@ class Accounting(NamedTuple):
     retrying: int = 0  #: jobs in flight that have been attempted
     #: Jobs whose dispatch is not in the ledger, and unfinished jobs older than the queue's message retention.
     missing: int = 0
+    dead_infrastructure: int = 0  #: dead jobs of whose page no fault was seen
 
     @property
     def adds_up(self) -> bool:
@@ -37,19 +38,48 @@ class Accounting(NamedTuple):
 
     def __str__(self) -> str:
         counts = self._asdict()
-        del counts["retrying"]
+        del counts["retrying"], counts["dead_infrastructure"]
         if not self.missing:
             del counts["missing"]
-        return "accounting: " + " ".join(f"{name}={count}" for name, count in counts.items())
+        line = "accounting: " + " ".join(f"{name}={count}" for name, count in counts.items())
+        if self.dead_infrastructure:
+            line += f" ({self.dead_infrastructure} of the dead by infrastructure)"
+        return line
 
 
 class Result(NamedTuple):
-    """A job that succeeded."""
+    """A page that was scraped. `listing` is the job id of its listing's first page, or `""`."""
 
     job_id: str
     url: str
     items: list[dict[str, Any]]
     attempts: int
+    page: int = 1
+    listing: str = ""
+
+
+class Listing(NamedTuple):
+    """A listing: a page whose recipe has `next`, and the pages that follow it.
+
+    Attributes:
+        listing: job id of the first page.
+        url: URL of the first page; `""` if unknown.
+        pages: number of pages that were scraped.
+        items: number of their items.
+        state: `complete`, `in_progress` or `broken`.
+        ended_by: why a complete listing has no further page; see `ListingEnd`.
+        broken_at: number of the first page that is missing in a broken listing; 0 otherwise.
+        broken_reason: why that page is missing; `""` if no attempt left an outcome.
+    """
+
+    listing: str
+    url: str
+    pages: int
+    items: int
+    state: str
+    ended_by: str = ""
+    broken_at: int = 0
+    broken_reason: str = ""
 
 
 class Failure(NamedTuple):
@@ -62,13 +92,23 @@ class Failure(NamedTuple):
 
 
 class DeadJob(NamedTuple):
-    """A job that became a dead letter; `reason` and `detail` are `""` if no attempt left an outcome."""
+    """A job that became a dead letter.
+
+    Attributes:
+        job_id: id of the job; `""` if its message has none.
+        url: URL of the page; `""` if the message is not a job.
+        attempts: number of attempts.
+        reason: reason of the last attempt; `""` if no attempt left an outcome.
+        detail: detail of the last attempt.
+        cause: what caused the dead letter: `page`, `message` or `infrastructure`.
+    """
 
     job_id: str
     url: str
     attempts: int
     reason: str
     detail: str
+    cause: str = "page"
 
 
 class Attempt(NamedTuple):
@@ -136,13 +176,25 @@ class Ledger:
         return run_id or runs[0]
 
     def results(self, run_id: str) -> list[Result]:
-        """Return the jobs of a run that succeeded, sorted by URL."""
-        query = """SELECT job_id, url, coalesce(items, '[]'), attempts FROM `${ledger}.results`
-                   WHERE run_id = ? ORDER BY url, job_id"""
-        return [
-            Result(job_id, url, json.loads(items), attempts)
-            for job_id, url, items, attempts in self._rows(query, run_id)
+        """Return the pages of a run that were scraped, sorted by URL; a listing's pages follow its first."""
+        query = """SELECT job_id, url, coalesce(items, '[]'), attempts, coalesce(page, 1),
+                   coalesce(listing, '') FROM `${ledger}.results` WHERE run_id = ? ORDER BY url, job_id"""
+        results = [
+            Result(job_id, url, json.loads(items), *numbers)
+            for job_id, url, items, *numbers in self._rows(query, run_id)
         ]
+        first_urls = {result.job_id: result.url for result in results if result.page == 1}
+        return sorted(
+            results,
+            key=lambda each: (first_urls.get(each.listing, each.url), each.listing, each.page, each.url),
+        )
+
+    def listings(self, run_id: str) -> list[Listing]:
+        """Return the listings of a run, sorted by URL."""
+        query = """SELECT listing, coalesce(url, ''), pages, items, state, coalesce(ended_by, ''),
+                   coalesce(broken_at, 0), coalesce(broken_reason, '') FROM `${ledger}.listings`
+                   WHERE run_id = ? ORDER BY url, listing"""
+        return [Listing(*row) for row in self._rows(query, run_id)]
 
     def failures(self, run_id: str) -> list[Failure]:
         """Return the reasons of attempts that did not succeed, the most frequent first."""
@@ -153,9 +205,15 @@ class Ledger:
     def dead_jobs(self, run_id: str) -> list[DeadJob]:
         """Return the jobs of a run that became dead letters, sorted by URL."""
         query = """SELECT coalesce(job_id, ''), coalesce(url, ''), attempts, coalesce(last_reason, ''),
-                   coalesce(last_detail, '') FROM `${ledger}.job_state`
+                   coalesce(last_detail, ''), cause FROM `${ledger}.job_state`
                    WHERE run_id = ? AND state = 'dead' ORDER BY url, job_id"""
         return [DeadJob(*row) for row in self._rows(query, run_id)]
+
+    def infrastructure_dead_jobs(self, run_id: str | None = None) -> set[str]:
+        """Return the ids of the jobs that the infrastructure made dead letters, of one run or of all runs."""
+        query = """SELECT job_id FROM `${ledger}.job_state`
+                   WHERE cause = 'infrastructure' AND (? IS NULL OR run_id = ?)"""
+        return {job_id for (job_id,) in self._rows(query, run_id, run_id)}
 
     def retried_attempts(self, run_id: str) -> list[Attempt]:
         """Return all attempts of the jobs that succeeded after a failure, sorted by URL and attempt."""

@@ -20,8 +20,9 @@ class Follower:
     Attributes:
         ledger: the ledger that records the run.
         run_id: id of the run.
-        expected: number of jobs that the dispatcher published; the ledger may not have all of them yet.
-        show: called with the number of ended jobs and a text, after each query.
+        expected: number of jobs that the dispatcher published; the ledger may not have all of them yet, and
+            a listing adds a job for each further page.
+        show: called with the number of ended jobs, the number of jobs, and a text, after each query.
         warn: called with a sentence if nothing has changed for `STALL_SECONDS`.
         before_query: called before each query; an exception ends `follow`.
     """
@@ -29,7 +30,7 @@ class Follower:
     ledger: Ledger
     run_id: str
     expected: int
-    show: Callable[[int, str], None]
+    show: Callable[[int, int, str], None]
     warn: Callable[[str], None] = lambda _: None
     before_query: Callable[[], None] = lambda: None
 
@@ -50,15 +51,22 @@ class Follower:
             if accounting != last:
                 last, changed = accounting, now
             elif now - changed > STALL_SECONDS:
-                self.warn(f"Nothing has changed for {STALL_SECONDS:g} s. Is `scrapeq up` running?")
+                self.warn(
+                    f"Nothing has changed for {STALL_SECONDS:g} s: jobs wait for their host or their next "
+                    "attempt, or `scrapeq up` does not run."
+                )
                 changed = now
             time.sleep(max(POLL_SECONDS, PAUSE_PER_QUERY * (now - queried)))
 
     def _query(self) -> Accounting:
         accounting = self.ledger.accounting(self.run_id)
         counts = f"succeeded {accounting.succeeded}, retrying {accounting.retrying}, dead {accounting.dead}"
-        self.show(accounting.succeeded + accounting.dead, counts)
+        jobs = max(self.expected, accounting.dispatched)
+        self.show(accounting.succeeded + accounting.dead, jobs, counts)
         return accounting
 
     def _is_over(self, accounting: Accounting) -> bool:
-        return accounting.dispatched >= self.expected and accounting.in_flight == 0
+        if accounting.dispatched < self.expected or accounting.in_flight:
+            return False
+        # A page's outcome is recorded before the job of the next page. Between them no job is in flight.
+        return all(listing.state != "in_progress" for listing in self.ledger.listings(self.run_id))

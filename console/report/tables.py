@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -9,25 +10,33 @@ from rich import box
 from rich.table import Table
 
 from console.dispatch import DispatchResponse
-from console.ledger.ledger import Attempt, DeadJob, Failure, Result
+from console.ledger.ledger import Attempt, Failure, Result
 from console.terminal import printable
-from contract.outcome import Outcome, Reason
+from contract.outcome import Reason
 from contract.reason_meanings import REASON_MEANINGS, ReasonMeaning, status_of
 
 SUMMARY_FIELDS = 3  #: maximum number of an item's fields in a row of the results table
-NO_OUTCOME = "without an outcome: no worker was free, or workers crashed or were killed"
-NO_OUTCOME_REMEDY = "look at the worker's log, then replay"
 
 
 def results_table(results: Sequence[Result], width: int = 80) -> Table:
-    """Return a table of results. If all URLs are of one site, the site's address is the table's title."""
+    """Return a table of results: a row for each page, and one for all pages of a listing.
+
+    If all URLs are of one site, the site's address is the table's title.
+
+    Args:
+        results: the results; the pages of a listing must follow each other.
+        width: columns of the terminal.
+    """
     site = _common_site([result.url for result in results])
-    urls = [printable(result.url.removeprefix(site)) for result in results]
+    rows = [list(pages) for _, pages in groupby(results, key=lambda each: each.listing or each.job_id)]
+    urls = [printable(pages[0].url.removeprefix(site)) for pages in rows]
     table = _table("url", "items", "attempts", title=site or None)
     # Limit the width of the items column, which rich does not wrap, so that enough is left for the URLs.
     table.columns[1].max_width = max(20, width - min(max(map(len, urls), default=0), width // 2) - 16)
-    for url, result in zip(urls, results, strict=True):
-        table.add_row(url, summary(result.items), str(result.attempts))
+    for url, pages in zip(urls, rows, strict=True):
+        items = [item for page in pages for item in page.items]
+        text = summary(items) + (f" from {len(pages)} pages" if len(pages) > 1 else "")
+        table.add_row(url, text, str(sum(page.attempts for page in pages)))
     return table
 
 
@@ -40,10 +49,18 @@ def summary(items: Sequence[dict[str, Any]]) -> str:
 
 
 def result_lines(run_id: str, results: Sequence[Result]) -> list[str]:
-    """Return a line of JSON for each item."""
+    """Return a line of JSON for each item, with the URL and the number of its page, and its listing."""
     return [
         json.dumps(
-            {"url": result.url, "job_id": result.job_id, "run_id": run_id, "fields": item}, ensure_ascii=False
+            {
+                "url": result.url,
+                "page": result.page,
+                "listing": result.listing,
+                "job_id": result.job_id,
+                "run_id": run_id,
+                "fields": item,
+            },
+            ensure_ascii=False,
         )
         for result in results
         for item in result.items
@@ -58,21 +75,6 @@ def failures_table(failures: Sequence[Failure]) -> Table:
         sentence = meaning.sentence if meaning else ""
         table.add_row(failure.reason, failure.outcome, str(failure.attempts), str(failure.jobs), sentence)
     return table
-
-
-def dead_job_lines(job: DeadJob) -> list[str]:
-    """Return the lines that describe a dead letter: its URL, attempts, reason, detail and remedy."""
-    attempts = f"{job.attempts} attempt{'' if job.attempts == 1 else 's'}"
-    lines = [printable(job.url) or f"job {job.job_id or 'without an id'}"]
-    if not job.reason:
-        return [*lines, f"  {attempts} {NO_OUTCOME}", f"  what to do: {NO_OUTCOME_REMEDY}"]
-    meaning = meaning_of(job.reason)
-    lines.append(f"  {attempts}, the last: {job.reason}" + (f" ({meaning.sentence})" if meaning else ""))
-    if job.detail:
-        lines.append(f"  detail: {printable(job.detail)}")
-    if meaning:
-        lines.append(f"  what to do: {_remedy(meaning)}")
-    return lines
 
 
 def attempt_line(attempt: Attempt) -> str:
@@ -112,12 +114,6 @@ def rejected_table(dispatched: DispatchResponse) -> Table:
 def meaning_of(reason: str) -> ReasonMeaning | None:
     """Return the meaning of a reason code, or None if this version does not have the code."""
     return REASON_MEANINGS[Reason(reason)] if reason in set(Reason) else None
-
-
-def _remedy(meaning: ReasonMeaning) -> str:
-    if meaning.outcome is Outcome.RETRY and meaning.remedy.startswith("nothing"):
-        return "every retry failed; check that the site works, then replay"
-    return meaning.remedy
 
 
 def _common_site(urls: Sequence[str]) -> str:

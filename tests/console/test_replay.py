@@ -1,12 +1,16 @@
 """Tests of the replay of dead letters, with localpubsub as the Pub/Sub."""
 
+import re
+import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from google.pubsub_v1 import types
 
 import localpubsub
 from console.errors import ReplayError
+from console.ledger.ledger import Ledger
 from console.replay import ReplayResult, replay
 from console.stack.pubsub_setup import (
     prepare_topology,
@@ -17,6 +21,8 @@ from console.stack.pubsub_setup import (
 )
 from console.stack.services import DeliveryPolicy
 from contract.topology import DEAD_LETTER_SUBSCRIPTION, DEAD_LETTER_TOPIC, JOBS_TOPIC
+from tests.console.command import Scrapeq
+from tests.console.ledger.rows import dead_letter_row, outcome_row, record
 
 PUBSUB_ATTRIBUTES = {
     "CloudPubSubDeadLetterSourceDeliveryCount": "5",
@@ -113,6 +119,35 @@ def test_dead_letter_that_cannot_be_published_is_not_acknowledged(host: str) -> 
     with pytest.raises(ReplayError, match="0 dead letters were replayed"):
         replay(host, lambda _: True)
     assert len(pull(host, DEAD_LETTER_SUBSCRIPTION, 3)) == 3
+
+
+def test_infrastructure_replays_only_what_the_infrastructure_caused(
+    host: str, ledger: Ledger, scrapeq: Scrapeq
+) -> None:
+    """`scrapeq replay --infrastructure` publishes only the jobs that did not fail because of their page."""
+    # Given the dead letters 0 to 2 of a run and 0 of another run; the page of job 1 failed at each delivery
+    publish_dead_letters(host, "run-1", 3)
+    publish_dead_letters(host, "run-2", 1)
+    failed = [outcome_row("1", number, attempt=number, reason="http_404") for number in range(1, 6)]
+    dead_letters = [dead_letter_row(str(number), 9) for number in range(3)]
+    record(ledger, [*failed, *dead_letters, dead_letter_row("other", 9, run="run-2")])
+    # When the command that `scrapeq dead` shows is run
+    shown = scrapeq("dead", "run-1", "--data", ledger.data).stdout
+    command = re.search(r"to replay just these: scrapeq (.*)", shown)
+    assert command
+    done = scrapeq(*shlex.split(command[1]), "--pubsub", host)
+    # Then the other two jobs of the run are published, and the rest stay dead letters
+    assert done.stdout.splitlines()[-1] == "replayed 2, left 2"
+    assert {job.data for job in pull(host, REPLAYED_JOBS, 2)} == {b"job 0", b"job 2"}
+
+
+def test_infrastructure_without_a_ledger_replays_nothing(host: str, scrapeq: Scrapeq, tmp_path: Path) -> None:
+    """Without a ledger the command fails, because the cause of the dead letters is unknown."""
+    publish_dead_letters(host, "run-1", 1)
+    done = scrapeq("replay", "--infrastructure", "--pubsub", host, "--data", tmp_path)
+    assert done.exit_code == 1
+    assert "There is no ledger in" in done.stderr
+    assert len(pull(host, DEAD_LETTER_SUBSCRIPTION, 1)) == 1
 
 
 def test_replay_without_a_running_pubsub_raises_replay_error() -> None:

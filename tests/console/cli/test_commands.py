@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from console.ledger.ledger import Ledger
+from console.report.dead_letters import INFRASTRUCTURE
 from contract.outcome import Reason
 from contract.reason_meanings import REASON_MEANINGS
 from tests.console.command import Scrapeq
-from tests.console.ledger.rows import dead_letter_row, job_row, outcome_row, record
+from tests.console.ledger.rows import Row, dead_letter_row, job_row, outcome_row, record
 
 COMMANDS = ["up", "demo", "dispatch", "try", "results", "status", "dead", "replay", "reasons", "recipe"]
 
@@ -25,7 +26,10 @@ def recorded(ledger: Ledger) -> Ledger:
             *(job_row(name, run="books-1") for name in ("good", "bad", "silent")),
             outcome_row("good", 1, run="books-1", attempt=1, reason="timeout"),
             outcome_row("good", 2, run="books-1", attempt=2, items=[book]),
-            outcome_row("bad", 3, run="books-1", attempt=5, reason="missing_field", detail="no h1"),
+            *(
+                outcome_row("bad", 3, run="books-1", attempt=n, reason="missing_field", detail="no h1")
+                for n in range(1, 6)
+            ),
             dead_letter_row("bad", 4, run="books-1"),
             dead_letter_row("silent", 5, run="books-1"),
         ],
@@ -63,15 +67,54 @@ def test_results_as_jsonl_have_one_object_for_each_item(scrapeq: Scrapeq, record
     assert item == {
         "url": "https://shop.example/good",
         "job_id": "good",
+        "page": 1,
+        "listing": "",
         "run_id": "books-1",
         "fields": {"title": "Wörter", "price": 9.5, "tags": ["a"], "note": None},
     }
 
 
+def test_results_show_a_listing_as_one_row_and_where_it_broke_off(scrapeq: Scrapeq, ledger: Ledger) -> None:
+    """The pages of a listing are one row, its items have their own page, and a missing page is reported."""
+    url = "https://shop.example/next"
+
+    def page(number: int, job: str, reason: str = "ok", items: int = 0) -> Row:
+        found: list[dict[str, object]] = [{"n": n} for n in range(items)]
+        return outcome_row(
+            job, number, reason=reason, items=found, page=number, listing="first", next_url=url
+        )
+
+    record(
+        ledger,
+        [
+            *(job_row(name) for name in ("first", "a-second", "third", "single")),
+            page(1, "first", items=2),
+            page(2, "a-second", items=1),
+            page(3, "third", reason="http_5xx"),
+            dead_letter_row("third", 4, deliveries=1),
+            outcome_row("single", 3, items=[{"n": 9}]),
+        ],
+    )
+    shown = scrapeq("results", "--data", ledger.data).stdout
+    assert re.search(r"/first +3 items from 2 pages +2 *$", shown, re.MULTILINE)
+    assert re.search(r"/single +9 +1 *$", shown, re.MULTILINE)
+    meaning = REASON_MEANINGS[Reason.HTTP_5XX].sentence
+    assert f"/first: broke off at page 3, http_5xx ({meaning})\n" in shown
+    lines = scrapeq("results", "--format", "jsonl", "--data", ledger.data).stdout.splitlines()
+    items = [json.loads(line) for line in lines]
+    assert [(item["url"].rpartition("/")[2], item["page"], item["listing"]) for item in items] == [
+        *[("first", 1, "first")] * 2,
+        ("a-second", 2, "first"),
+        ("single", 1, ""),
+    ]
+
+
 def test_status_ends_with_the_accounting(scrapeq: Scrapeq, recorded: Ledger) -> None:
     """`scrapeq status` prints the reasons of unsuccessful attempts, and the accounting as the last line."""
     result = scrapeq("status", "--data", recorded.data)
-    assert result.stdout.splitlines()[-1] == "accounting: dispatched=3 succeeded=1 dead=2 in_flight=0"
+    assert result.stdout.splitlines()[-1] == (
+        "accounting: dispatched=3 succeeded=1 dead=2 in_flight=0 (1 of the dead by infrastructure)"
+    )
     assert re.search(rf"timeout +retry +1 +1 +{REASON_MEANINGS[Reason.TIMEOUT].sentence[:20]}", result.stdout)
 
 
@@ -85,6 +128,8 @@ def test_dead_shows_the_reason_and_advice_of_each_dead_letter(scrapeq: Scrapeq, 
         f"  5 attempts, the last: missing_field ({meaning.sentence})",
         "  detail: no h1",
         f"  what to do: {meaning.remedy}",
+        f"by infrastructure: 1 dead letter. {INFRASTRUCTURE}",
+        f"  to replay just these: scrapeq replay --infrastructure books-1 --data {recorded.data}",
         "https://shop.example/silent",
         "  5 attempts without an outcome: no worker was free, or workers crashed or were killed",
         "  what to do: look at the worker's log, then replay",

@@ -75,34 +75,34 @@ def test_results_of_a_job_that_succeeded_twice_are_the_newest(ledger: Ledger) ->
 def test_replayed_dead_letter_is_in_flight_again(ledger: Ledger) -> None:
     """A dead job that is published again counts as in flight until its next dead letter."""
     record(ledger, [job_row("a"), dead_letter_row("a", 5)])
-    assert ledger.accounting("run-1") == Accounting(dispatched=1, dead=1)
+    assert ledger.accounting("run-1") == Accounting(dispatched=1, dead=1, dead_infrastructure=1)
     # When it is replayed
     record(ledger, [job_row("a", 8)])
     # Then it is in flight, and it is dead again after its next dead letter
     assert ledger.accounting("run-1") == Accounting(dispatched=1, in_flight=1, retrying=1)
     record(ledger, [dead_letter_row("a", 20)])
-    assert ledger.accounting("run-1") == Accounting(dispatched=1, dead=1)
+    assert ledger.accounting("run-1") == Accounting(dispatched=1, dead=1, dead_infrastructure=1)
 
 
 def test_dead_letter_has_the_reason_of_the_last_attempt(ledger: Ledger) -> None:
-    """A dead job has the reason and detail of its last attempt's outcome."""
+    """A dead job has the reason and detail of its last attempt's outcome, and the cause of its attempts."""
     record(
         ledger,
         [
             job_row("a"),
             outcome_row("a", 2, attempt=2, reason="http_5xx", detail="the site answered 502"),
             outcome_row("a", 1, attempt=1, reason="dns"),
-            dead_letter_row("a", 3, deliveries=5),
+            dead_letter_row("a", 3, deliveries=2),
         ],
     )
     url = "https://shop.example/a"
-    assert ledger.dead_jobs("run-1") == [DeadJob("a", url, 5, "http_5xx", "the site answered 502")]
+    assert ledger.dead_jobs("run-1") == [DeadJob("a", url, 2, "http_5xx", "the site answered 502", "page")]
 
 
 def test_dead_letter_without_an_outcome_is_shown(ledger: Ledger) -> None:
-    """A dead job without any outcome is listed with an empty reason."""
+    """A dead job without any outcome is listed with an empty reason, and was caused by the infrastructure."""
     record(ledger, [job_row("a"), dead_letter_row("a", 3, deliveries=7)])
-    assert ledger.dead_jobs("run-1") == [DeadJob("a", "https://shop.example/a", 7, "", "")]
+    assert ledger.dead_jobs("run-1") == [DeadJob("a", "https://shop.example/a", 7, "", "", "infrastructure")]
 
 
 def test_failures_count_attempts_and_jobs(ledger: Ledger) -> None:
@@ -142,7 +142,7 @@ def test_undecodable_message_is_counted_by_its_attributes(ledger: Ledger, data: 
     """A job and a dead letter with an undecodable body are counted for the job_id in their attributes."""
     record(ledger, [replace(job_row("a"), data=data), replace(dead_letter_row("a", 3), data=data)])
     assert ledger.accounting("run-1") == Accounting(dispatched=1, dead=1)
-    assert ledger.dead_jobs("run-1") == [DeadJob("a", "", 5, "", "")]
+    assert ledger.dead_jobs("run-1") == [DeadJob("a", "", 5, "", "", "message")]
 
 
 def test_runs_are_listed_newest_first_and_the_latest_is_the_default(ledger: Ledger) -> None:
@@ -195,3 +195,29 @@ def test_ledger_of_version_0_1_is_read_with_the_views_of_this_version(tmp_path: 
     # New rows are written beside the old ones
     record(ledger, [job_row("c"), outcome_row("c", 1, page=1, listing="c", listing_end="last_page")])
     assert ledger.accounting().succeeded == 2
+
+
+def test_accounting_names_the_dead_letters_by_infrastructure_if_there_are_any() -> None:
+    """The line of the accounting has their number after the four counts, and otherwise ends with these."""
+    line = "accounting: dispatched=3 succeeded=1 dead=2 in_flight=0"
+    accounting = Accounting(dispatched=3, succeeded=1, dead=2)
+    assert str(accounting) == line
+    named = accounting._replace(dead_infrastructure=1)
+    assert str(named) == f"{line} (1 of the dead by infrastructure)"
+    assert named.adds_up
+
+
+def test_dead_jobs_by_infrastructure_are_found_in_one_run_or_all(ledger: Ledger) -> None:
+    """The ids are those of dead jobs whose page is not the cause, and that were not replayed since."""
+    record(
+        ledger,
+        [
+            *(job_row(name) for name in "abc"),
+            *(dead_letter_row(name, 2) for name in "abc"),
+            *(outcome_row("b", 1, attempt=attempt, reason="http_404") for attempt in range(1, 6)),
+            job_row("c", 9),
+            dead_letter_row("d", 2, run="run-2"),
+        ],
+    )
+    assert ledger.infrastructure_dead_jobs("run-1") == {"a"}
+    assert ledger.infrastructure_dead_jobs() == {"a", "d"}

@@ -6,9 +6,8 @@ import pytest
 from rich.console import Console
 
 from console.dispatch import DispatchResponse, RejectedUrl
-from console.ledger.ledger import DeadJob, Failure, Result
+from console.ledger.ledger import Failure, Result
 from console.report.tables import (
-    dead_job_lines,
     dispatched_table,
     failures_table,
     rejected_table,
@@ -74,16 +73,3 @@ def test_printable_keeps_letters_of_all_scripts() -> None:
 def test_summary_shows_the_first_non_empty_values(items: list[dict[str, object]], shown: str) -> None:
     """The summary of one item is its first scalar values; the summary of several items is their number."""
     assert summary(items) == shown
-
-
-def test_unknown_reason_is_shown_unchanged() -> None:
-    """A reason code that this version does not have is printed without a meaning."""
-    job = DeadJob("a", "http://b/", 1, "solar_flare", "")
-    assert dead_job_lines(job) == ["http://b/", "  1 attempt, the last: solar_flare"]
-
-
-def test_dead_letter_of_a_transient_reason_is_advised_to_be_replayed() -> None:
-    """For a dead letter with a transient reason, the advice is to check the site and replay."""
-    text = "\n".join(dead_job_lines(DeadJob("a", "http://b/", 5, "timeout", "")))
-    assert "nothing" not in text
-    assert "then replay" in text

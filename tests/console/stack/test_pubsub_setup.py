@@ -113,10 +113,13 @@ def test_published_messages_are_recorded_in_the_ledger(tmp_path: Path, ledger: L
         publish(host, job_row("a"), job_row("b"), job_row("c"), replace(job_row("d"), data=b"\xff{"))
         publish(host, outcome_row("a", 1, items=[{"price": 1}]), dead_letter_row("b", 2))
         publish(host, replace(dead_letter_row("d", 2), data=b"\xff{"))
-        done = Accounting(dispatched=4, succeeded=1, dead=2, in_flight=1)
+        done = Accounting(dispatched=4, succeeded=1, dead=2, in_flight=1, dead_infrastructure=1)
         wait_until(lambda: ledger.accounting("run-1") == done)
     url = "https://shop.example/b"
-    assert ledger.dead_jobs("run-1") == [DeadJob("d", "", 5, "", ""), DeadJob("b", url, 5, "", "")]
+    assert ledger.dead_jobs("run-1") == [
+        DeadJob("d", "", 5, "", "", "message"),
+        DeadJob("b", url, 5, "", "", "infrastructure"),
+    ]
     assert [result.items for result in ledger.results("run-1")] == [[{"price": 1}]]
 
 
