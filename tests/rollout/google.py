@@ -126,6 +126,8 @@ def outputs(project: str) -> dict[str, Any]:
     """Return the Terraform outputs that the smoke test reads, in the form of `terraform output -json`."""
     values: dict[str, Any] = {
         "jobs_topic": "scrape-jobs",
+        "push_subscription": "scrape-jobs-push",
+        "dead_letter_topic": "scrape-jobs-dead",
         "dead_letter_subscription": "scrape-jobs-dead-pull",
         "ledger_dataset": f"{project}.scrapeq",
         "dispatcher_uri": f"https://scrapeq-dispatcher-123456789012.{REGION}.run.app",
