@@ -39,6 +39,8 @@ class DispatchResponse(BaseModel):
         over_limit: number of URLs beyond `limits.max_jobs`.
         rejected: the first invalid URLs, each with the reason.
         rejected_count: number of all invalid URLs, including those that are not in `rejected`.
+        unread_sitemaps: the first sitemaps that were not read, or not completely, each with the reason.
+        unread_sitemap_count: number of all of them.
     """
 
     run_id: str
@@ -47,6 +49,8 @@ class DispatchResponse(BaseModel):
     over_limit: int = 0
     rejected: list[RejectedUrl] = []
     rejected_count: int = 0
+    unread_sitemaps: list[RejectedUrl] = []
+    unread_sitemap_count: int = 0
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ class UrlSources(BaseModel):
     """URLs of pages. Each URL is checked separately: an invalid URL is rejected, and the others are
     dispatched."""
     sitemap: PageUrl | None = None
-    """URL of a sitemap or sitemap index (sitemaps.org), plain or gzipped."""
+    """URL of a sitemap or sitemap index (sitemaps.org), plain or gzipped: XML, RSS, Atom or a text file."""
 
     @model_validator(mode="after")
     def _check_not_empty(self) -> Self:

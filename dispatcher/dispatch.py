@@ -3,14 +3,13 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
 
 from contract.crawl import Crawl
 from contract.faults import Fault, UnreadableCrawl
 from dispatcher.plan import Plan
 from dispatcher.run_id import make_run_id
-from dispatcher.sitemap import SitemapUnreadable
-from dispatcher.sitemap_reader import SitemapUnavailable
+from dispatcher.sitemap_entry import SitemapUnreadable
+from dispatcher.sitemap_reader import SitemapUnavailable, UnreadSitemap
 from extraction.selectors import CHECKS
 from publishing.publisher import Message, Publisher, PublishUnconfirmed
 
@@ -34,21 +33,22 @@ class Dispatcher:
 
     Attributes:
         publisher: publishes to the jobs topic.
-        sitemap_urls: yields the page URLs of the sitemap at a URL.
+        sitemap_urls: yields the page URLs of the sitemap at a URL, and listed sitemaps that were not read.
         now: returns the current time, with a time zone.
     """
 
     publisher: Publisher
-    sitemap_urls: Callable[[str], Iterator[str]]
+    sitemap_urls: Callable[[str], Iterator[str | UnreadSitemap]]
     now: Callable[[], datetime]
 
     def dispatch(self, body: bytes, *, schedule_time: str, traceparent: str) -> DispatchResponse:
         """Dispatch the crawl in `body`.
 
         Returns:
-            200 if Pub/Sub confirmed every job; 400 with all faults if the crawl is invalid, or if its sitemap
-            cannot be read; 503 if the site or Pub/Sub was not available. If a request with the status 503 is
-            repeated with the run_id of the response, the jobs get the same ids again.
+            200 if Pub/Sub confirmed every job, even if some of the listed sitemaps were not read, which are
+            then in the body; 400 with all faults if the crawl is invalid, or if its sitemap cannot be read;
+            503 if the site or Pub/Sub was not available. If a request with the status 503 is repeated with
+            the run_id of the response, the jobs get the same ids again.
         """
         try:
             crawl = Crawl.decode(body, CHECKS)
@@ -61,7 +61,7 @@ class Dispatcher:
         return self._publish(plan, traceparent)
 
     def _publish(self, plan: Plan, traceparent: str) -> DispatchResponse:
-        jobs = plan.jobs(self._urls(plan.crawl))
+        jobs = plan.jobs(self._urls(plan))
         messages = (Message(data, job.attributes(traceparent), job.ordering_key()) for job, data in jobs)
         published, failures = 0, list[PublishUnconfirmed]()
         try:
@@ -84,9 +84,14 @@ class Dispatcher:
             return _incomplete(plan, published, why, unconfirmed=len(failures))
         return DispatchResponse(200, _counts(plan, published))
 
-    def _urls(self, crawl: Crawl) -> Iterator[str]:
-        sitemap = self.sitemap_urls(crawl.sources.sitemap) if crawl.sources.sitemap else ()
-        return chain(crawl.sources.urls, sitemap)
+    def _urls(self, plan: Plan) -> Iterator[str]:
+        sources = plan.crawl.sources
+        yield from sources.urls
+        for each in self.sitemap_urls(sources.sitemap) if sources.sitemap else ():
+            if isinstance(each, UnreadSitemap):
+                plan.add_unread_sitemap(each.url, each.why)
+            else:
+                yield each
 
 
 def _incomplete(plan: Plan, published: int, why: str, *, unconfirmed: int) -> DispatchResponse:
@@ -102,6 +107,8 @@ def _counts(plan: Plan, published: int) -> dict[str, object]:
         "duplicates": plan.duplicates,
         "rejected": [{"url": url, "why": why} for url, why in plan.rejected],
         "rejected_count": plan.rejected_count,
+        "unread_sitemaps": [{"url": url, "why": why} for url, why in plan.unread_sitemaps],
+        "unread_sitemap_count": plan.unread_sitemap_count,
         "over_limit": plan.over_limit,
     }
 

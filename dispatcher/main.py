@@ -131,7 +131,9 @@ def _trace(request: flask.Request) -> Trace:
 
 def _log_dispatch(response: DispatchResponse, seconds: float, trace: Trace) -> None:
     fields = {name: value for name, value in response.body.items() if isinstance(value, str | int)}
-    level = log.INFO if response.status == 200 else log.ERROR
+    level = log.ERROR
+    if response.status == 200:
+        level = log.WARNING if response.body.get("unread_sitemap_count") else log.INFO
     log.event(
         level,
         "dispatch_finished",

@@ -10,15 +10,15 @@ from contract.job import Job, identify
 from contract.urls import check_url
 
 MAX_URL_CHARACTERS = 200  #: maximum number of characters of a rejected URL in the response
-MAX_LISTED_REJECTED = 1000  #: maximum number of rejected URLs in the response; further ones are only counted
+MAX_LISTED_REJECTED = 1000  #: maximum length of each list in the response; further URLs are only counted
 
 
 class Rejected(NamedTuple):
-    """A URL for which no job was made.
+    """A URL for which no job was made, or a sitemap that was not read.
 
     Attributes:
         url: the URL, cut to 200 characters.
-        why: a sentence that says what is invalid.
+        why: a sentence that says what is invalid or missing.
     """
 
     url: str
@@ -37,6 +37,8 @@ class Plan:
         over_limit: number of URLs beyond `limits.max_jobs`.
         rejected_count: number of invalid URLs.
         rejected: the first 1,000 invalid URLs, each with the reason.
+        unread_sitemap_count: number of listed sitemaps that were not read, or not completely.
+        unread_sitemaps: the first 1,000 of them, each with the reason.
     """
 
     crawl: Crawl
@@ -46,6 +48,8 @@ class Plan:
     over_limit: int = 0
     rejected_count: int = 0
     rejected: list[Rejected] = field(default_factory=list)
+    unread_sitemap_count: int = 0
+    unread_sitemaps: list[Rejected] = field(default_factory=list)
     _seen: set[str] = field(default_factory=set)
 
     def jobs(self, urls: Iterable[str]) -> Iterator[tuple[Job, bytes]]:
@@ -80,8 +84,17 @@ class Plan:
         self._seen.add(job_id)
         return job, data
 
+    def add_unread_sitemap(self, url: str, why: str) -> None:
+        """Record that pages may be missing, because a sitemap was not read, or not completely."""
+        self.unread_sitemap_count += 1
+        _add(self.unread_sitemaps, url, why)
+
     def _reject(self, url: str, why: str) -> None:
         self.rejected_count += 1
-        if len(self.rejected) < MAX_LISTED_REJECTED:
-            shown = url if len(url) <= MAX_URL_CHARACTERS else url[:MAX_URL_CHARACTERS] + "…"
-            self.rejected.append(Rejected(shown, why))
+        _add(self.rejected, url, why)
+
+
+def _add(listed: list[Rejected], url: str, why: str) -> None:
+    if len(listed) < MAX_LISTED_REJECTED:
+        shown = url if len(url) <= MAX_URL_CHARACTERS else url[:MAX_URL_CHARACTERS] + "…"
+        listed.append(Rejected(shown, why))

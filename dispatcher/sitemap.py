@@ -1,85 +1,78 @@
-"""Parses the bytes of sitemaps (https://www.sitemaps.org/protocol.html) and yields the URLs. Pure."""
+"""Parses the bytes of sitemaps, and yields the URLs. Pure.
 
-import gzip
-import io
-import zlib
+The formats are those of https://www.sitemaps.org/protocol.html: XML, an index of sitemaps, RSS, Atom, and a
+text file with a URL in each line; each of them plain or gzipped. Sites write sitemaps that are not quite
+well-formed, so what can be understood is read, and `SitemapUnreadable` reports what was not.
+"""
+
+import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
-from lxml import etree
+from contract.urls import SCHEMES
+from dispatcher.sitemap_entry import Location, SitemapUnreadable
+from dispatcher.sitemap_xml import find_root, xml_locations
+from extraction.decoding import decode
+from extraction.errors import ExtractionError
+from extraction.page import SavedPage
+from guarded_http.content_coding import GZIP_MAGIC, decode_content
+from guarded_http.errors import FetchError
 
-GZIP_MAGIC = b"\x1f\x8b"
-
-
-class SitemapUnreadable(ValueError):
-    """The sitemap cannot be read, and repeating the request would not help."""
-
-
-class Location(NamedTuple):
-    """One `<loc>` element.
-
-    Attributes:
-        url: the text of the element, unchecked: the URL of a page or of a sitemap.
-        is_sitemap: whether `url` is the URL of a sitemap.
-    """
-
-    url: str
-    is_sitemap: bool
+_URL_LINE = re.compile(rf"(?:{'|'.join(SCHEMES)})://\S+", re.IGNORECASE)
 
 
 def decompress_sitemap(raw: bytes, *, max_bytes: int) -> bytes:
-    """Return the XML of a sitemap, decompressed if necessary.
+    """Return the bytes of a sitemap, decompressed if necessary.
 
-    Gzip is recognised by its first bytes, since sites often label it incorrectly.
+    Gzip is recognised by its first bytes, since sites often label it incorrectly. Bytes after the gzip data
+    are ignored, as by gzip itself.
 
     Raises:
-        SitemapUnreadable: if the gzip data is invalid, or the XML has more than `max_bytes`.
+        SitemapUnreadable: if the gzip data is invalid, or the sitemap has more than `max_bytes`.
     """
-    if raw.startswith(GZIP_MAGIC):
-        try:
-            with gzip.open(io.BytesIO(raw)) as file:
-                raw = file.read(max_bytes + 1)
-        except (OSError, EOFError, zlib.error) as error:
-            raise SitemapUnreadable(f"invalid gzip: {error}") from None
-    if len(raw) > max_bytes:
-        raise SitemapUnreadable(f"larger than {max_bytes} bytes")
-    return raw
+    sitemap = bytearray()
+    try:
+        for chunk in decode_content(iter([raw]), "gzip") if raw.startswith(GZIP_MAGIC) else [raw]:
+            sitemap += chunk
+            if len(sitemap) > max_bytes:
+                raise SitemapUnreadable(f"larger than {max_bytes} bytes")
+    except FetchError as error:
+        raise SitemapUnreadable(f"invalid gzip: {error}") from None
+    return bytes(sitemap)
 
 
-def locations(xml: bytes) -> Iterator[Location]:
-    """Yield the locations that a `<urlset>` or `<sitemapindex>` lists, in order.
+def locations(sitemap: bytes, url: str = "") -> Iterator[Location]:
+    """Yield the locations that a sitemap lists, in order.
 
     Declared entities are not expanded, and no DTD or other file is loaded.
 
+    Args:
+        sitemap: the decompressed sitemap.
+        url: the URL of the sitemap, against which the links of RSS and Atom are resolved.
+
     Raises:
-        SitemapUnreadable: if the bytes are not XML, or the root is another element.
+        SitemapUnreadable: if the bytes are no sitemap; or, after all locations that could be read have been
+            yielded, if the sitemap has entries that could not.
     """
-    parser = etree.iterparse(
-        io.BytesIO(xml),
-        events=("end",),
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
     try:
-        for _, element in parser:
-            name = etree.QName(element).localname
-            if name in {"url", "sitemap"}:
-                yield from _location(element, is_sitemap=name == "sitemap")
-                element.clear()
-            elif element.getparent() is None and name not in {"urlset", "sitemapindex"}:
-                raise SitemapUnreadable(f"the root element is <{name}>, not <urlset> or <sitemapindex>")
-    except etree.XMLSyntaxError as error:
-        raise SitemapUnreadable(f"not XML: {error}") from None
+        text = decode(SavedPage(url, "", sitemap), is_xml=True).text
+    except ExtractionError as error:
+        raise SitemapUnreadable(error.detail) from None
+    root = find_root(text)
+    yield from _text_locations(text) if root is None else xml_locations(text, root, url)
 
 
-def _location(element: etree._Element, *, is_sitemap: bool) -> Iterator[Location]:
-    for child in element:
-        if isinstance(child.tag, str) and etree.QName(child).localname == "loc":
-            url = "".join(child.itertext()).strip()
-            if url:
-                yield Location(url, is_sitemap)
-            return
+def _text_locations(text: str) -> Iterator[Location]:
+    """Yield the lines of a text file that are URLs."""
+    lines = [line for raw in text.splitlines() if (line := raw.strip("\ufeff \t\0")) and line[0] != "#"]
+    if not any(map(_URL_LINE.fullmatch, lines)):
+        raise SitemapUnreadable(
+            "not a sitemap: neither XML, RSS or Atom, nor a text file with a URL in each line"
+        )
+    others = 0
+    for line in lines:
+        if _URL_LINE.fullmatch(line):
+            yield Location(line, is_sitemap=False)
+        else:
+            others += 1
+    if others:
+        raise SitemapUnreadable(f"{others} of its {len(lines)} lines are not URLs")

@@ -12,7 +12,7 @@ from console.ledger.ledger import Accounting, Ledger
 from console.recipes.crawl_file import load_crawl, name_run
 from console.report.follow import Follower
 from console.report.listings import listing_lines
-from console.report.tables import dispatched_table, rejected_table
+from console.report.tables import dispatched_table, rejected_tables
 from console.stack.signals import raise_on_signals
 from console.terminal import open_terminal, print_line, show_progress
 
@@ -44,8 +44,8 @@ def dispatch_crawl(
             dispatched = dispatch(crawl, dispatcher, announce=lambda text: print_line(terminal, text))
             print_line(terminal, f"run {dispatched.run_id}")
             terminal.print(dispatched_table(dispatched))
-            if dispatched.rejected:
-                terminal.print(rejected_table(dispatched))
+            for table in rejected_tables(dispatched):
+                terminal.print(table)
             if wait:
                 accounting = _follow(Ledger(data), dispatched)
                 for line in listing_lines(Ledger(data).listings(dispatched.run_id)):

@@ -1,7 +1,7 @@
 """Makes tables and lines for a terminal of 80 columns from the ledger's rows. Pure."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 from urllib.parse import urlsplit
@@ -100,15 +100,22 @@ def dispatched_table(dispatched: DispatchResponse) -> Table:
     table.add_row("duplicates", str(dispatched.duplicates))
     table.add_row("over the limit", str(dispatched.over_limit))
     table.add_row("rejected", str(dispatched.rejected_count))
+    if dispatched.unread_sitemap_count:
+        table.add_row("sitemaps not read completely", str(dispatched.unread_sitemap_count))
     return table
 
 
-def rejected_table(dispatched: DispatchResponse) -> Table:
-    """Return a table of the rejected URLs with their reasons."""
-    table = _table("rejected url", "why")
-    for rejected in dispatched.rejected:
-        table.add_row(printable(rejected.url), printable(rejected.why))
-    return table
+def rejected_tables(dispatched: DispatchResponse) -> Iterator[Table]:
+    """Yield a table of the rejected URLs and one of the sitemaps that were not read; no empty tables."""
+    for heading, rows in (
+        ("rejected url", dispatched.rejected),
+        ("sitemap not read completely", dispatched.unread_sitemaps),
+    ):
+        if rows:
+            table = _table(heading, "why")
+            for row in rows:
+                table.add_row(printable(row.url), printable(row.why))
+            yield table
 
 
 def meaning_of(reason: str) -> ReasonMeaning | None:

@@ -32,6 +32,8 @@ RESPONSE = {
     "over_limit": 2,
     "rejected": [{"url": "ftp://old/", "why": "the scheme must be http or https"}],
     "rejected_count": 1,
+    "unread_sitemaps": [{"url": "http://old/s.xml", "why": "the site answered 404"}],
+    "unread_sitemap_count": 1,
 }
 
 
@@ -145,7 +147,7 @@ def test_dispatch_wait_without_a_ledger_sends_nothing(
 def test_dispatch_command_shows_counts_and_rejected_urls(
     scrapeq: Scrapeq, dispatcher: ScriptedDispatcher, tmp_path: Path
 ) -> None:
-    """The command prints the run_id, the counts of the response, and each rejected URL with its reason."""
+    """The command prints the run_id, the counts of the response, and the rejected URLs and sitemaps."""
     dispatcher.responses.append(response_of(200, RESPONSE))
     crawl = tmp_path / "crawl.yaml"
     crawl.write_text(json.dumps(CRAWL.model_dump(mode="json", exclude_defaults=True)))  # JSON is YAML
@@ -153,5 +155,8 @@ def test_dispatch_command_shows_counts_and_rejected_urls(
     assert result.exit_code == 0
     words = " ".join(result.stdout.split())
     assert words.startswith("run books-1 ")
-    assert "published as jobs 3 duplicates 1 over the limit 2 rejected 1" in words
+    assert (
+        "published as jobs 3 duplicates 1 over the limit 2 rejected 1 sitemaps not read completely 1" in words
+    )
+    assert "http://old/s.xml the site answered 404" in words
     assert "ftp://old/ the scheme must be http or https" in words

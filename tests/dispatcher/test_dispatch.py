@@ -10,8 +10,8 @@ import pytest
 from contract.job import Job
 from dispatcher.dispatch import Dispatcher, DispatchResponse
 from dispatcher.plan import MAX_LISTED_REJECTED
-from dispatcher.sitemap import SitemapUnreadable
-from dispatcher.sitemap_reader import SitemapUnavailable
+from dispatcher.sitemap_entry import SitemapUnreadable
+from dispatcher.sitemap_reader import SitemapUnavailable, UnreadSitemap
 from publishing.publisher import PublishUnconfirmed
 from tests.servers.recording_publisher import RecordingPublisher
 
@@ -31,10 +31,10 @@ def crawl(*urls: str, **changed: object) -> bytes:
     return json.dumps(CRAWL | sources | changed).encode()
 
 
-SitemapUrls = Callable[[str], Iterator[str]]
+SitemapUrls = Callable[[str], Iterator[str | UnreadSitemap]]
 
 
-def no_sitemap(url: str) -> Iterator[str]:
+def no_sitemap(url: str) -> Iterator[str | UnreadSitemap]:
     """Fail the test, because no sitemap may be read."""
     raise AssertionError(f"unexpected request for {url}")
 
@@ -68,6 +68,8 @@ def test_a_crawl_becomes_one_job_per_page(publisher: RecordingPublisher) -> None
             "duplicates": 0,
             "rejected": [],
             "rejected_count": 0,
+            "unread_sitemaps": [],
+            "unread_sitemap_count": 0,
             "over_limit": 0,
         },
     )
@@ -246,8 +248,8 @@ def test_unconfirmed_jobs_cause_503_and_a_repeat_makes_the_same_jobs(publisher: 
     assert jobs(publisher)[1].job_id == before[0]
 
 
-def sitemap(*urls: str) -> SitemapUrls:
-    """Return a function that yields these URLs for any sitemap."""
+def sitemap(*urls: str | UnreadSitemap) -> SitemapUrls:
+    """Return a function that yields these URLs and unread sitemaps for any sitemap."""
     return lambda _: iter(urls)
 
 
@@ -260,6 +262,22 @@ def test_the_pages_of_a_sitemap_follow_the_urls_of_the_crawl(publisher: Recordin
     assert (response.body["duplicates"], response.body["rejected_count"]) == (1, 1)
 
 
+def test_unread_sitemaps_are_reported_and_the_other_pages_are_dispatched(
+    publisher: RecordingPublisher,
+) -> None:
+    """If listed sitemaps cannot be read, the others' jobs are published, and the response names them."""
+    dead = UnreadSitemap("https://shop.example/dead.xml", "the site answered 404")
+    response = dispatch(
+        publisher,
+        crawl(sources={"sitemap": "https://shop.example/sitemap.xml"}),
+        sitemap_urls=sitemap("https://shop.example/1", dead, "https://shop.example/2"),
+    )
+    assert (response.status, response.body["published"], response.body["unread_sitemap_count"]) == (200, 2, 1)
+    assert response.body["unread_sitemaps"] == [
+        {"url": "https://shop.example/dead.xml", "why": "the site answered 404"}
+    ]
+
+
 @pytest.mark.parametrize(
     ("error", "status"), [(SitemapUnreadable("no sitemap"), 400), (SitemapUnavailable("down"), 503)]
 )
@@ -268,7 +286,7 @@ def test_a_sitemap_that_fails_midway_is_reported_with_the_published_count(
 ) -> None:
     """If a sitemap fails after its first page, the status is 400, or 503 if a repeat may help, never 200."""
 
-    def failing(_: str) -> Iterator[str]:
+    def failing(_: str) -> Iterator[str | UnreadSitemap]:
         yield "https://shop.example/1"
         raise error
 

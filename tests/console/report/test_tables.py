@@ -10,7 +10,7 @@ from console.ledger.ledger import Failure, Result
 from console.report.tables import (
     dispatched_table,
     failures_table,
-    rejected_table,
+    rejected_tables,
     results_table,
     summary,
 )
@@ -31,12 +31,15 @@ def rendered(table: object, width: int = 80) -> list[str]:
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     """Tables with long URLs and values have no line that is wider than the terminal."""
     result = Result("a", LONG, [{"title": "t" * 500}], 12)
-    rejected = DispatchResponse(run_id="r", rejected=[RejectedUrl(url=LONG, why="w" * 200)], rejected_count=1)
+    faults = [RejectedUrl(url=LONG, why="w" * 200)]
+    rejected = DispatchResponse(
+        run_id="r", rejected=faults, rejected_count=1, unread_sitemaps=faults, unread_sitemap_count=1
+    )
     tables = [
         results_table([result, result], width),
         failures_table([Failure("http_5xx", "retry", 10**9, 10**6)]),
         dispatched_table(rejected),
-        rejected_table(rejected),
+        *rejected_tables(rejected),
     ]
     assert max(len(line) for table in tables for line in rendered(table, width)) <= width
 

@@ -1,0 +1,294 @@
+"""Reads the entries of sitemaps, indexes of sitemaps, RSS and Atom from their tags. Pure.
+
+The tags are read one by one instead of with an XML parser. A strict parser reads nothing of a sitemap that is
+not well-formed, and a recovering one drops text silently: of `<loc>https://a.example/x<y</loc>` lxml keeps
+`https://a.example/x`. Here every entry is either read exactly or counted as one that could not be read.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from urllib.parse import urljoin
+
+from dispatcher.sitemap_entry import Location, SitemapUnreadable
+
+_ROOT = re.compile(r"<(?:[\w.-]+:)?(urlset|sitemapindex|rss|feed|RDF)(?=[\s>/])")
+_HTML = re.compile(r"<(?:!doctype\s+)?html\b", re.IGNORECASE)
+_MARKUP = re.compile(
+    r"<(?P<leaf>[\w:.-]+)>(?P<leaf_text>[^<>]*)</(?P=leaf)>"  # an element that contains nothing but text
+    r"|<(?P<start>[\w:.-]+)(?P<attributes>(?>[^<>\"']+|\"[^\"<]*\"|'[^'<]*')*)>"
+    r"|</(?P<end>[\w:.-]+)[^<>]*>"
+    r"|<!--.*?(?:-->|\Z)|<\?.*?(?:\?>|\Z)|<!\[CDATA\[(?P<cdata>.*?)(?:\]\]>|\Z)",
+    re.DOTALL,
+)
+_ATTRIBUTE = re.compile(r"(?<![\w:.-])([\w:.-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+_REFERENCE = re.compile(r"&(?:#([0-9]{1,7})|#[xX]([0-9a-fA-F]{1,6})|(amp|lt|gt|quot|apos));")
+_PREDEFINED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
+#: Characters that no address contains: XML forbids them, or they stand for bytes that could not be decoded.
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffd-\uffff]")
+#: For each root element, the names of its entries, and of the elements in an entry that have its address.
+_ENTRIES = {
+    "urlset": ({"url", "sitemap"}, {"loc"}),
+    "sitemapindex": ({"url", "sitemap"}, {"loc"}),
+    "rss": ({"item"}, {"link", "guid"}),
+    "RDF": ({"item"}, {"link"}),
+    "feed": ({"entry"}, {"link"}),
+}
+MAX_DEPTH = 256  #: maximum number of nested elements in an entry that is read
+
+
+class Root(NamedTuple):
+    """The root element of a sitemap.
+
+    Attributes:
+        name: the name without a prefix: `urlset`, `sitemapindex`, `rss`, `feed` or `RDF`.
+        start: the index of the element in the text.
+    """
+
+    name: str
+    start: int
+
+
+def find_root(text: str) -> Root | None:
+    """Return the root element of a sitemap in XML; None if the text is not XML.
+
+    Text before the root element, such as blank lines or a warning of PHP, is ignored.
+
+    Raises:
+        SitemapUnreadable: if the text is HTML or another XML, or declares entities.
+    """
+    match = _ROOT.search(text)
+    prolog = text if match is None else text[: match.start()]
+    if _HTML.search(prolog):
+        raise SitemapUnreadable("not a sitemap: an HTML page")
+    if match is None:
+        if other := re.search(r"<([a-zA-Z_][\w.:-]*)", text[:10_000]):
+            expected = "<urlset>, <sitemapindex>, <rss> or <feed>"
+            raise SitemapUnreadable(f"not a sitemap: the root element is <{other[1]}>, not {expected}")
+        return None
+    if "<!ENTITY" in prolog:
+        raise SitemapUnreadable("it declares an entity; entities are not expanded")
+    return Root(match[1], match.start())
+
+
+def xml_locations(text: str, root: Root, url: str) -> Iterator[Location]:
+    """Yield the locations of all entries that can be read.
+
+    Args:
+        text: the sitemap.
+        root: the result of `find_root`.
+        url: the URL of the sitemap, against which the links of RSS and Atom are resolved.
+
+    Raises:
+        SitemapUnreadable: at the end, if there were entries that could not be read.
+    """
+    reader = _Reader(root, url)
+    place = root.start
+    for match in _MARKUP.finditer(text, root.start):
+        reader.text(text, place, match.start())
+        place = match.end()
+        kind = match.lastgroup
+        if kind == "leaf_text":
+            yield from reader.leaf(match["leaf"], match["leaf_text"])
+        elif kind == "attributes":
+            yield from reader.start_tag(match["start"], match["attributes"])
+        elif kind == "end":
+            yield from reader.end_tag(match["end"])
+        elif kind == "cdata":
+            reader.cdata(match["cdata"])
+    yield from reader.end_of_file()
+    if reader.faults:
+        raise SitemapUnreadable("; ".join(reader.faults))
+
+
+@dataclass
+class _Entry:
+    """An entry that is being read.
+
+    Attributes:
+        tag: the name as it is written.
+        base: the URL against which links are resolved; `""` for none.
+        open_tags: the elements inside the entry that have no end yet.
+        addresses: the addresses found, by the names of their elements.
+        is_exact: whether every address was read exactly.
+        has_nested_address: whether an address was ignored, because it is in an element without an end so far.
+            If the element has an end, the address is that of an image or the like.
+    """
+
+    tag: str
+    base: str = ""
+    open_tags: list[str] = field(default_factory=list)
+    addresses: list[tuple[str, str]] = field(default_factory=list)
+    is_exact: bool = True
+    has_nested_address: bool = False
+
+
+@dataclass
+class _Address:
+    """The text of an element with an address, which is being read."""
+
+    tag: str
+    is_permalink: bool = True
+    texts: list[str] = field(default_factory=list)
+
+
+class _Reader:
+    """Receives the tags and texts of a sitemap in order, and returns the locations at the end of an entry."""
+
+    def __init__(self, root: Root, url: str) -> None:
+        self._root = root
+        self._entry_names, self._address_names = _ENTRIES[root.name]
+        self._base = url if root.name in {"rss", "feed", "RDF"} else ""
+        self._is_open = False
+        self._entry: _Entry | None = None
+        self._address: _Address | None = None
+        self._entries = 0
+        self._without_url = 0
+
+    @property
+    def faults(self) -> list[str]:
+        """A clause for each kind of fault."""
+        faults = [f"it ends within <{self._root.name}>"] if self._is_open else []
+        if self._without_url:
+            faults.append(f"{self._without_url} of its {self._entries} entries have no valid URL")
+        return faults
+
+    def text(self, text: str, start: int, end: int) -> None:
+        """Read the text between two tags; a `<` in it is an incomplete tag."""
+        if self._address is not None:
+            written = text[start:end]
+            self._address.texts.append(_unescape(written))
+            if "<" in written:
+                self._spoil_address()
+
+    def cdata(self, text: str) -> None:
+        """Read a CDATA section."""
+        if self._address is not None:
+            self._address.texts.append(text)
+
+    def leaf(self, tag: str, text: str) -> Iterable[Location]:
+        """Read an element that contains nothing but text."""
+        entry, name = self._entry, _local_name(tag)
+        is_other = name not in self._entry_names and name != self._root.name
+        if entry is not None and self._address is None and is_other:
+            if name in self._address_names:
+                if entry.open_tags:
+                    entry.has_nested_address = True
+                else:
+                    self._add_address(entry, name, _unescape(text))
+            return ()
+        return [*self.start_tag(tag, ""), *self._text_of(text), *self.end_tag(tag)]
+
+    def start_tag(self, tag: str, attributes: str) -> Iterable[Location]:
+        """Read a start tag, or the tag of an empty element."""
+        name, is_empty = _local_name(tag), attributes.endswith("/")
+        found: Iterable[Location] = ()
+        if name == self._root.name:
+            self._is_open = not is_empty
+            self._base = urljoin(self._base, _attribute(attributes, "xml:base")) if self._base else ""
+            return found
+        self._spoil_address()
+        if name in self._entry_names and (self._entry is None or self._entry.tag == tag):
+            found = self._end_entry()
+            base = urljoin(self._base, _attribute(attributes, "xml:base")) if self._base else ""
+            self._entry = _Entry(tag, base)
+        elif name == "loc" and self._entry is None:
+            self._entry = _Entry("")  # an address outside of an entry
+        if (entry := self._entry) is not None and tag != entry.tag:
+            self._start_element(entry, tag, attributes, is_empty=is_empty)
+        return found
+
+    def end_tag(self, tag: str) -> Iterable[Location]:
+        """Read an end tag."""
+        entry, address, name = self._entry, self._address, _local_name(tag)
+        if address is not None and entry is not None and address.tag == tag:
+            self._address = None
+            self._add_address(entry, name if address.is_permalink else "", "".join(address.texts))
+            return () if entry.tag else self._end_entry()
+        self._spoil_address()
+        if name == self._root.name:
+            self._is_open = False
+            return self._end_entry()
+        if entry is not None and tag == entry.tag:
+            return self._end_entry()
+        if entry is not None and tag in entry.open_tags:
+            del entry.open_tags[len(entry.open_tags) - 1 - entry.open_tags[::-1].index(tag) :]
+            entry.has_nested_address = entry.has_nested_address and bool(entry.open_tags)
+        elif address is None and name == "loc":
+            self._entry = entry or _Entry("")
+            self._entry.is_exact = False  # its start tag could not be read
+        return ()
+
+    def end_of_file(self) -> Iterable[Location]:
+        """Return the locations of an entry that has no end."""
+        self._spoil_address()
+        return self._end_entry()
+
+    def _text_of(self, text: str) -> Iterable[Location]:
+        self.text(text, 0, len(text))
+        return ()
+
+    def _start_element(self, entry: _Entry, tag: str, attributes: str, *, is_empty: bool) -> None:
+        name = _local_name(tag)
+        if name in self._address_names and entry.open_tags:
+            entry.has_nested_address = True
+        elif name in self._address_names:
+            href = _attribute(attributes, "href")
+            if href and (_attribute(attributes, "rel") or "alternate") == "alternate":
+                self._add_address(entry, "href", href)
+            if not is_empty and not href:
+                self._address = _Address(tag, _attribute(attributes, "isPermaLink") != "false")
+        elif len(entry.open_tags) == MAX_DEPTH:
+            entry.is_exact = False
+        elif not is_empty and name != "link":  # the element `link` of XHTML often has no end
+            entry.open_tags.append(tag)
+
+    def _add_address(self, entry: _Entry, name: str, text: str) -> None:
+        text = text.strip()
+        entry.is_exact = entry.is_exact and not _FORBIDDEN.search(text)
+        if text and name:
+            entry.addresses.append((name, text))
+
+    def _spoil_address(self) -> None:
+        """Record that the text of the address is not complete."""
+        if self._address is not None and self._entry is not None:
+            self._entry.is_exact = False
+            self._address = None
+
+    def _end_entry(self) -> Iterable[Location]:
+        entry, self._entry = self._entry, None
+        if entry is None:
+            return ()
+        self._entries += 1
+        urls = [url for name, url in entry.addresses if name != "guid"]
+        if self._base:
+            urls = [urljoin(entry.base, url) for url in (urls or [url for _, url in entry.addresses])[:1]]
+        if not urls or not entry.is_exact or entry.has_nested_address:
+            self._without_url += 1
+            return ()
+        is_sitemap = _local_name(entry.tag) == "sitemap" or self._root.name == "sitemapindex"
+        return [Location(url, is_sitemap) for url in urls]
+
+
+def _local_name(tag: str) -> str:
+    return tag.rpartition(":")[2]
+
+
+def _attribute(attributes: str, name: str) -> str:
+    if name not in attributes:
+        return ""
+    found = (match for match in _ATTRIBUTE.finditer(attributes) if match[1] == name)
+    return next((_unescape(match[2] or match[3] or "").strip() for match in found), "")
+
+
+def _unescape(text: str) -> str:
+    return _REFERENCE.sub(_referenced, text) if "&" in text else text
+
+
+def _referenced(match: re.Match[str]) -> str:
+    """Return the character of a reference; U+FFFD if there is none with its number."""
+    if match[3]:
+        return _PREDEFINED[match[3]]
+    number = int(match[1]) if match[1] else int(match[2], 16)
+    return chr(number) if 0 < number <= 0x10FFFF else "\ufffd"
