@@ -8,149 +8,42 @@ PUBSUB_TOKEN.
 """
 
 import argparse
-import base64
 import json
 import os
 import signal
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator
-from typing import Any
+from pathlib import Path
 
+from scripts.dead_letter_messages import Puller, batches, describe, publish
 from scripts.pubsub_rest import ApiError, Pubsub, ReceivedMessage
 
-PUBSUB_PREFIX = "CloudPubSubDeadLetter"  #: prefix of the attributes that Pub/Sub adds to a dead letter
-#: Attributes that a worker with ACK_POLICY=settled adds to a dead letter (contract/dead_letter.py).
-WORKER_ATTRIBUTES = frozenset({"reason", "detail", "attempt"})
-DELIVERY_COUNT = "CloudPubSubDeadLetterSourceDeliveryCount"
-MESSAGES_PER_PULL = 500
-#: Consecutive empty pulls after which the subscription counts as empty. One empty response is not enough,
-#: because Pub/Sub may return one although messages remain:
-#: https://cloud.google.com/pubsub/docs/pull#dont_return_immediately
-MAX_EMPTY_PULLS = 2
-MAX_PUBLISH_BYTES = 4_000_000  #: maximum base64 bytes in one publish request; Pub/Sub allows 10,000,000
-MESSAGE_REFUSED = frozenset({400, 413})  #: HTTP statuses with which Pub/Sub refuses a message's content
+CSV_HEADER = "job_id"  #: the first line of `bq query --format=csv`
 #: Exit statuses: success; failure; dead letters remain; it is unknown whether dead letters remain.
 EXIT_OK, EXIT_ERROR, EXIT_REMAINING, EXIT_UNKNOWN = 0, 1, 3, 4
 
 
-def original_message(received: ReceivedMessage) -> dict[str, Any]:
-    """Return the message as it was before it became a dead letter: without the added attributes."""
-    message = received["message"]
-    attributes = message.get("attributes", {})
-    original = {
-        name: value
-        for name, value in attributes.items()
-        if name not in WORKER_ATTRIBUTES and not name.startswith(PUBSUB_PREFIX)
-    }
-    fields = {
-        "data": message.get("data", ""),
-        "attributes": original,
-        "orderingKey": message.get("orderingKey", ""),
-    }
-    return {name: value for name, value in fields.items() if value}
-
-
-def describe(received: ReceivedMessage) -> str:
-    """Return one line about a dead letter, with control characters escaped."""
-    message = received["message"]
-    attributes = dict(message.get("attributes", {}))
-    attempts = attributes.get(DELIVERY_COUNT, "?")
-    shown = {"attempts": attempts, "reason": attributes.pop("reason", "not in the message: see the ledger")}
-    shown |= {name: value for name, value in sorted(attributes.items()) if not name.startswith(PUBSUB_PREFIX)}
-    pairs = " ".join(f"{json.dumps(name)[1:-1]}={json.dumps(value)}" for name, value in shown.items())
-    size = len(base64.b64decode(message.get("data", "")))
-    return f"{message['messageId']} {message.get('publishTime', '')} {pairs} data={size} B"
-
-
-class Puller:
-    """Pulls dead letters, and releases those that were not acknowledged.
-
-    Args:
-        pubsub: client of the project.
-        subscription: name of the dead-letter subscription.
-        lease_seconds: ack deadline of the pulled dead letters.
-    """
-
-    def __init__(self, pubsub: Pubsub, subscription: str, lease_seconds: int) -> None:
-        self._pubsub = pubsub
-        self._subscription = subscription
-        self._lease_seconds = lease_seconds
-        self._leased: dict[str, ReceivedMessage] = {}
-
-    def pull(self, count: int) -> Iterator[list[ReceivedMessage]]:
-        """Yield lists of dead letters, at most `count` in all, until the subscription is empty."""
-        empty_pulls, remaining = 0, count
-        while remaining > 0 and empty_pulls < MAX_EMPTY_PULLS:
-            messages = self._pubsub.pull(self._subscription, min(remaining, MESSAGES_PER_PULL))
-            self._leased |= {message["ackId"]: message for message in messages}
-            if messages:
-                self._pubsub.modify_ack_deadline(self._subscription, messages, self._lease_seconds)
-                remaining -= len(messages)
-                yield messages
-            empty_pulls = 0 if messages else empty_pulls + 1
-
-    def acknowledge(self, messages: list[ReceivedMessage]) -> None:
-        """Remove dead letters from the subscription."""
-        self._pubsub.acknowledge(self._subscription, messages)
-        for message in messages:
-            del self._leased[message["ackId"]]
-
-    def release(self) -> None:
-        """Make the dead letters that were not acknowledged available again.
-
-        If the request fails, they become available when their ack deadline ends.
-        """
-        try:
-            self._pubsub.modify_ack_deadline(self._subscription, list(self._leased.values()), 0)
-        except (ApiError, TimeoutError):
-            return
-
-
-def batches(messages: list[ReceivedMessage]) -> Iterator[list[ReceivedMessage]]:
-    """Yield the messages of each publish request: all have one ordering key, and their order is kept.
-
-    The size of a request is limited by MAX_PUBLISH_BYTES.
-    """
-    by_key = defaultdict[str, list[ReceivedMessage]](list)
-    for message in messages:
-        by_key[message["message"].get("orderingKey", "")].append(message)
-    for same_key in by_key.values():
-        batch, size = list[ReceivedMessage](), 0
-        for message in same_key:
-            message_size = len(message["message"].get("data", ""))
-            if batch and size + message_size > MAX_PUBLISH_BYTES:
-                yield batch
-                batch, size = [], 0
-            batch.append(message)
-            size += message_size
-        yield batch
-
-
-def publish(
-    pubsub: Pubsub, topic: str, messages: list[ReceivedMessage]
-) -> tuple[list[ReceivedMessage], list[str]]:
-    """Publish the original messages; return the published dead letters, and an error for each refused one."""
-    try:
-        pubsub.publish(topic, [original_message(message) for message in messages])
-    except ApiError as error:
-        if error.status not in MESSAGE_REFUSED:
-            raise
-        if len(messages) == 1:
-            return [], [f"Pub/Sub refuses message {messages[0]['message']['messageId']}: {error}"]
-        middle = len(messages) // 2  # bisect, so that one refused message does not block the others
-        published, errors = publish(pubsub, topic, messages[:middle])
-        more_published, more_errors = publish(pubsub, topic, messages[middle:])
-        return published + more_published, errors + more_errors
-    return messages, []
-
-
 def replay(pubsub: Pubsub, puller: Puller, options: argparse.Namespace) -> int:
-    """Replay up to `options.count` dead letters."""
+    """Replay up to `options.argument` dead letters."""
+    return _replay(pubsub, puller, options, puller.pull(int(options.argument)))
+
+
+def replay_jobs(pubsub: Pubsub, puller: Puller, options: argparse.Namespace) -> int:
+    """Replay the dead letters of the jobs whose ids are in the file `options.argument`, one on each line."""
+    wanted = set(Path(options.argument).read_text(encoding="utf-8").split()) - {CSV_HEADER}
+    status = _replay(pubsub, puller, options, puller.pull_jobs(wanted))
+    if not options.dry_run:
+        print(f"{len(wanted - puller.found)} of the {len(wanted)} jobs have no dead letter", flush=True)
+    return status
+
+
+def _replay(
+    pubsub: Pubsub, puller: Puller, options: argparse.Namespace, pulled: Iterator[list[ReceivedMessage]]
+) -> int:
     replayed, errors = 0, list[str]()
     try:
-        for messages in puller.pull(options.count):
+        for messages in pulled:
             for batch in batches(messages):
                 if options.dry_run:
                     print_lines(f"would be published to {options.topic}: {describe(each)}" for each in batch)
@@ -170,7 +63,7 @@ def replay(pubsub: Pubsub, puller: Puller, options: argparse.Namespace) -> int:
 def peek(_: Pubsub, puller: Puller, options: argparse.Namespace) -> int:
     """Show dead letters and leave them in the subscription."""
     try:
-        for messages in puller.pull(options.count):
+        for messages in puller.pull(int(options.argument)):
             print_lines(json.dumps(each["message"]) if options.json else describe(each) for each in messages)
     finally:
         puller.release()
@@ -244,7 +137,8 @@ def print_lines(lines: Iterator[str] | list[str]) -> None:
 
 
 COMMANDS: dict[str, Callable[[Pubsub, Puller, argparse.Namespace], int]] = {
-    "check": check, "count": count, "peek": peek, "probe": probe, "replay": replay, "watch": watch,
+    "check": check, "count": count, "peek": peek, "probe": probe, "replay": replay,
+    "replay-jobs": replay_jobs, "watch": watch,
 }  # fmt: skip
 
 
@@ -252,7 +146,7 @@ def parse_options() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser()
     parser.add_argument("command", choices=COMMANDS)
-    parser.add_argument("count", nargs="?", type=int, default=1)
+    parser.add_argument("argument", nargs="?", default="1", help="a number, or the file of replay-jobs")
     parser.add_argument("--subscription", required=True)
     parser.add_argument("--topic", required=True)
     parser.add_argument("--lease-seconds", type=int, default=60)

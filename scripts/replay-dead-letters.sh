@@ -8,6 +8,7 @@ usage: scripts/replay-dead-letters.sh COMMAND [options]
 
   peek N         show N dead letters and leave them in the subscription (--json: one message on each line)
   replay N       publish N dead letters as jobs again; acknowledge each after the publish of its job is confirmed
+  replay-jobs F  replay only the dead letters of the jobs whose ids are in the file F, one on each line
   replay-all     let Pub/Sub push all dead letters to the dispatcher's /replay, then change the subscription back
                  to pull; needs --dispatcher URL and --service-account EMAIL, the dispatcher's PUSH_SERVICE_ACCOUNT
   count          print the number of dead letters, and the source of the number
@@ -17,7 +18,7 @@ usage: scripts/replay-dead-letters.sh COMMAND [options]
   --project ID             project (gcloud's default project)
   --subscription NAME      dead-letter subscription (scrape-jobs-dead-pull)
   --topic NAME             jobs topic (scrape-jobs)
-  --lease-seconds N        peek, replay: ack deadline of pulled dead letters, 10 to 600 (60)
+  --lease-seconds N        peek, replay, replay-jobs: ack deadline of pulled dead letters, 10 to 600 (60; replay-jobs: 600)
   --audience TEXT          replay-all: the dispatcher's PUSH_AUDIENCE (its URL)
   --minutes N              replay-all: maximum duration in minutes, 1 to 50 (45)
   --patience-seconds N     replay-all: end if the number of dead letters has not fallen for N seconds (600)
@@ -31,7 +32,7 @@ fail() {
 }
 
 read_options() {
-  project="" subscription=scrape-jobs-dead-pull topic=scrape-jobs lease_seconds=60 dispatcher="" account="" audience=""
+  project="" subscription=scrape-jobs-dead-pull topic=scrape-jobs lease_seconds="" dispatcher="" account="" audience=""
   minutes=45 stall_seconds=600 round=60 dry_run="" json="" command="" count=""
   while (($#)); do
     case "$1" in
@@ -64,10 +65,13 @@ read_options() {
   done
   case "$command" in
     peek | replay) count=$(number "$command" "${count:-none}" 1 10000000) ;;
+    replay-jobs) [[ -f $count && -r $count ]] || fail "replay-jobs needs a readable file of job ids (got ${count:-none})" ;;
     replay-all | count | stop) [[ -z $count ]] || fail "$command takes no number" ;;
     "") usage >&2 && exit 2 ;;
     *) fail "unknown command $command; try --help" ;;
   esac
+  # replay-jobs leases all dead letters until it has found those of its jobs.
+  [[ -n $lease_seconds ]] || if [[ $command == replay-jobs ]]; then lease_seconds=600; else lease_seconds=60; fi
 }
 
 number() { # name, value, minimum, maximum
@@ -173,7 +177,7 @@ export PYTHONPATH
 read_options "$@"
 read_gcloud_config
 case "$command" in
-  peek | replay)
+  peek | replay | replay-jobs)
     dead_letters check
     # exec replaces this shell, so that signals reach Python.
     exec python3 -P -m scripts.dead_letters "$command" "$count" ${dry_run:+"$dry_run"} ${json:+"$json"} \

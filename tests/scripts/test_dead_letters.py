@@ -1,10 +1,10 @@
-"""Tests which attributes scripts/dead_letters.py removes from a dead letter."""
+"""Tests which attributes scripts/dead_letter_messages.py removes from a dead letter."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.dead_letter import strip_dead_letter_attributes
-from scripts.dead_letters import original_message
+from scripts.dead_letter_messages import original_message
 
 NAMES = st.sampled_from(
     ["job_id", "reason", "detail", "attempt", "CloudPubSubDeadLetterSourceSubscription", "reasons"]

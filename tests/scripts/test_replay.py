@@ -136,6 +136,8 @@ def test_missing_subscription_or_topic_is_named(local_project: ReplayProject) ->
         (("replay", "3", "--topic"), "--topic needs a value"),
         (("replay", "3", "--force"), "unknown option --force"),
         (("stop", "3"), "stop takes no number"),
+        (("replay-jobs",), "replay-jobs needs a readable file of job ids (got none)"),
+        (("replay-jobs", "/nowhere"), "replay-jobs needs a readable file of job ids (got /nowhere)"),
     ],
 )
 def test_invalid_arguments_are_refused_before_gcloud_is_called(
