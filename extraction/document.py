@@ -1,6 +1,7 @@
 """Parses a page into elements, JSON and metas. Each of them is parsed when it is first used. Pure."""
 
 import re
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
@@ -11,11 +12,12 @@ from pydantic import JsonValue
 from contract.outcome import Reason
 from contract.recipe import Markup
 from contract.urls import resolve_url
-from extraction import cost, jsonld
+from extraction import cost
 from extraction.decoding import decode
 from extraction.errors import ExtractionError
 from extraction.html import CheckDeadline, parse_html
 from extraction.json_text import InvalidJson, parse_json
+from extraction.jsonld import JsonLd
 from extraction.page import PageContent
 from extraction.xml import parse_xml
 
@@ -107,14 +109,21 @@ class Document:
         return metas
 
     @cached_property
-    def _page_json_ld(self) -> list[JsonValue]:
-        return jsonld.blocks(self.root)
+    def json_ld(self) -> JsonLd:
+        """The JSON-LD of the page."""
+        if isinstance(self.top_node, JsonNode):
+            return JsonLd(None, self.base_url, [self.top_node.value])
+        return JsonLd(self.root, self.base_url)
 
-    def json_ld_blocks(self, node: Node) -> list[JsonValue]:
-        """Return the JSON-LD blocks inside a node. The blocks of the whole page are parsed only once."""
-        if isinstance(node, JsonNode):
-            return [node.value]
-        return self._page_json_ld if node is self.root else jsonld.blocks(node)
+    @property
+    def faults(self) -> list[str]:
+        """Sentences about parts of the page that could not be read; of JSON-LD only if it was searched."""
+        return self.json_ld.faults if "json_ld" in self.__dict__ else []
+
+    def find_json_ld(self, path: str, node: Node) -> Iterator[JsonValue]:
+        """Yield the values of a path into JSON-LD inside a node (`JsonLd.find`)."""
+        values = [node.value] if isinstance(node, JsonNode) else self.json_ld.blocks(node)
+        return self.json_ld.find(path, values)
 
     @cached_property
     def is_deep(self) -> bool:

@@ -12,6 +12,10 @@ class ExtractionError(AttemptFailed):
     """
 
 
+class BadRecipe(ValueError):
+    """A selector, pattern or transform of the recipe is invalid, or fails on this page."""
+
+
 class ConversionError(ValueError):
     """A text cannot be converted to its field's type; the message is the reason."""
 

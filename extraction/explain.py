@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from contract.fields import Source
 from contract.recipe import Recipe, RecipeField
 from extraction.document import Document, JsonNode, Node
-from extraction.errors import ConversionError, ExtractionError
+from extraction.errors import BadRecipe, ConversionError, ExtractionError
 from extraction.extract import Extracted, Reader
 from extraction.html import no_deadline
 from extraction.page import PageContent
@@ -66,7 +66,7 @@ def explain(recipe: Recipe, page: PageContent) -> Explained:
     try:
         return Explained(reader.extract(may_be_empty=False), reader.findings, None)
     except ExtractionError as error:
-        return Explained(Extracted([], reader.warnings), reader.findings, error)
+        return Explained(Extracted([], reader.all_warnings()), reader.findings, error)
 
 
 class _Explainer(Reader):
@@ -92,7 +92,7 @@ class _Explainer(Reader):
         except ConversionError as error:
             self._record(node, field, source, [], str(error))
             raise
-        except (ValueError, RecursionError, etree.XPathError) as error:
+        except (BadRecipe, etree.XPathError) as error:
             self._record(node, field, source, [], f"the selector failed: {error}")
             raise
         self._record(node, field, source, values, "" if values else self._why(node, field, source))
@@ -116,7 +116,7 @@ class _Explainer(Reader):
     def _raw(self, node: Node, field: RecipeField, source: Source) -> str:
         try:
             match = next(iter(select(source, node, self.document)), None)
-        except (ValueError, RecursionError, etree.XPathError, ExtractionError):
+        except (BadRecipe, etree.XPathError, ExtractionError):
             return ""
         return "" if match is None else node_text(match, text_form(field.type, self.document))
 

@@ -1,5 +1,6 @@
 """Extracts the items of a page by a recipe. Pure: it never fetches."""
 
+from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,7 +12,7 @@ from contract.outcome import Reason
 from contract.recipe import Recipe, RecipeField
 from contract.urls import escape_query, resolve_url
 from extraction.document import Document, JsonNode, Node
-from extraction.errors import ConversionError, ExtractionError
+from extraction.errors import BadRecipe, ConversionError, ExtractionError
 from extraction.html import CheckDeadline, no_deadline
 from extraction.json_text import json_to_text
 from extraction.page import PageContent
@@ -37,7 +38,8 @@ class Extracted(NamedTuple):
 
     Attributes:
         items: one dictionary per item, with every field of the recipe.
-        warnings: sentences about optional fields whose text could not be converted.
+        warnings: sentences about optional fields whose text could not be converted, or which are null because
+            nothing matches, and about JSON-LD that could not be read.
         next_url: the absolute URL of the link that the recipe's `next` selects, not validated; `""` if there
             is no such link.
     """
@@ -81,7 +83,7 @@ class Reader:
         check_deadline: see `extract`.
 
     Attributes:
-        warnings: see `Extracted`.
+        warnings: sentences about optional fields whose text could not be converted, at most `MAX_WARNINGS`.
         base_url: the URL that relative URLs are resolved against.
     """
 
@@ -92,13 +94,15 @@ class Reader:
         self.base_url = document.base_url
         self._check_deadline = check_deadline
         self._characters = 0
+        self._evaluated = Counter[str]()  # for each field, how often its value was searched
+        self._missing_values = Counter[tuple[str, str]]()  # how often it was null; with its sources
 
     def extract(self, *, may_be_empty: bool) -> Extracted:
         """Return the result of the recipe; the arguments and errors are those of the function `extract`."""
         try:
             items = [self.item(node, self.recipe.fields, "") for node in self._item_nodes()]
             next_url = self._next_url()
-        except (ValueError, RecursionError, etree.XPathError) as error:
+        except (BadRecipe, etree.XPathError) as error:
             raise ExtractionError(
                 Reason.BAD_RECIPE, f"a selector of {self.recipe.name} failed: {error}"
             ) from None
@@ -108,7 +112,15 @@ class Reader:
             raise ExtractionError(
                 Reason.MISSING_FIELD, f"no item on the page: nothing matches items ({where})"
             )
-        return Extracted(items, self.warnings, next_url)
+        return Extracted(items, self.all_warnings(), next_url)
+
+    def all_warnings(self) -> list[str]:
+        """Return the warnings: parts of the page that are not read, texts not converted, values not found."""
+        missing = [
+            f"{path}: null in {count} of {self._evaluated[path]}, because nothing matches {where}"
+            for (path, where), count in self._missing_values.items()
+        ]
+        return [*self.document.faults, *self.warnings, *missing]
 
     def item(self, node: Node, fields: dict[str, RecipeField], path: str) -> dict[str, JsonValue]:
         """Return the values of `fields` in a node."""
@@ -121,6 +133,7 @@ class Reader:
         Raises:
             ExtractionError: `missing_field` or `bad_value`, if the field is required and there is no value.
         """
+        self._evaluated[path] += 1
         if field.fields:
             return self._object(node, field, path)
         first_error: ConversionError | None = None
@@ -181,12 +194,19 @@ class Reader:
         return objects if field.items is not None else objects[0]
 
     def _missing(self, field: RecipeField, path: str) -> JsonValue:
+        sources = [as_source(field.items)] if field.items is not None else field.sources_in_order()
         if field.required:
-            sources = [as_source(field.items)] if field.items is not None else field.sources_in_order()
             where = ", nor ".join(map(str, sources))
-            raise ExtractionError(Reason.MISSING_FIELD, f"{path}: nothing on the page matches {where}")
-        is_list = field.many or field.items is not None
-        return [] if is_list and field.default is None else field.default
+            faults = "".join(f"; {fault}" for fault in self.document.faults[:1])
+            raise ExtractionError(
+                Reason.MISSING_FIELD, f"{path}: nothing on the page matches {where}{faults}"
+            )
+        if field.default is not None:
+            return field.default
+        if field.many or field.items is not None:
+            return []
+        self._missing_values[path, ", nor ".join(map(str, sources))] += 1
+        return None
 
     def _item_nodes(self) -> list[Node]:
         top_node = self.document.top_node

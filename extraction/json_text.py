@@ -17,6 +17,13 @@ _BEFORE_JSON = re.compile(
         (?:(?:var|let|const)\s++)?+(?:[\w$.]{1,100}+(?:\[["']\w{1,100}+["']\])?+\s*+=)?\s*+(?=[{\["])""",
     re.VERBOSE,
 )
+# Strings, comments and commas. Comments, and a comma before a closing bracket, are common in JSON-LD, but not
+# valid in JSON. The quantifiers are possessive, so the text is read only once.
+_STRING = r'"(?:[^"\\]++|\\.)*+"?'
+_COMMENT = re.compile(rf"{_STRING}|//[^\n]*+|/\*(?:[^*]++|\*(?!/))*+(?:\*/)?", re.DOTALL)
+_TRAILING_COMMA = re.compile(rf"{_STRING}|,(?=\s*+[}}\]])", re.DOTALL)
+_BETWEEN_VALUES = re.compile(r"[\s,;]*+")
+_AFTER_JSON = re.compile(r"(?:-->|\]\]>|\s)*+")
 _DECODER = json.JSONDecoder(strict=False, parse_constant=lambda _: None)
 
 
@@ -55,6 +62,35 @@ def parse_script(text: str) -> JsonValue:
         except (ValueError, RecursionError):
             raise error from None
         return value
+
+
+def parse_values(text: str) -> tuple[list[JsonValue], str]:
+    """Return the JSON values in a script of JSON-LD, and `""`, or why a part of the script is not JSON.
+
+    Comments, trailing commas, and several values one after the other are accepted, as common pages have them.
+    """
+    try:
+        return [parse_json(text)], ""
+    except InvalidJson:
+        pass
+    before = _BEFORE_JSON.match(text.lstrip("\ufeff \t\r\n\f"))
+    text = text.lstrip("\ufeff \t\r\n\f")[before.end() if before else 0 :]
+    text = _TRAILING_COMMA.sub(_blank, _COMMENT.sub(_blank, text)).rstrip()
+    values = list[JsonValue]()
+    position = _BETWEEN_VALUES.match(text).end()  # type: ignore[union-attr]  # the pattern matches every text
+    try:
+        while position < len(text) and not _AFTER_JSON.fullmatch(text, position):
+            value, end = _DECODER.raw_decode(text, position)
+            values.append(value)
+            position = _BETWEEN_VALUES.match(text, end).end()  # type: ignore[union-attr]  # see above
+    except (ValueError, RecursionError) as error:
+        return values, f"is not JSON: {error}"
+    return values, ""
+
+
+def _blank(match: re.Match[str]) -> str:
+    """Return a string unchanged, and spaces for a comment or a comma, so that positions remain the same."""
+    return match[0] if match[0].startswith('"') else re.sub(r"[^\n]", " ", match[0])
 
 
 def query_json(expression: str, value: JsonValue) -> list[JsonValue]:

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
+from extraction.errors import BadRecipe
+
 if TYPE_CHECKING:
     import regex
 
@@ -19,7 +21,7 @@ SEARCH_SECONDS = 0.25  #: time limit of one search; only a pattern that backtrac
 MAX_SEARCHED_CHARACTERS = 1_000_000
 
 
-class SearchFailed(ValueError):
+class SearchFailed(BadRecipe):
     """A search took too long, or the text is longer than `MAX_SEARCHED_CHARACTERS`."""
 
 
@@ -28,7 +30,7 @@ def compile_pattern(pattern: str, *, ignore_case: bool = False) -> "regex.Patter
     """Return the compiled pattern, which is cached for later pages.
 
     Raises:
-        ValueError: if Python's `re` or `regex` rejects the pattern; the message gives the position.
+        BadRecipe: if Python's `re` or `regex` rejects the pattern; the message gives the position.
     """
     import regex  # noqa: PLC0415 - the import takes 25 ms, and most recipes have no pattern
 
@@ -39,7 +41,7 @@ def compile_pattern(pattern: str, *, ignore_case: bool = False) -> "regex.Patter
         return regex.compile(pattern, regex.VERSION0 | (regex.IGNORECASE if ignore_case else 0))
     # "a{9999999999}" raises OverflowError; hundreds of nested brackets raise RecursionError.
     except (re.error, regex.error, FutureWarning, OverflowError, RecursionError) as error:
-        raise ValueError(f"not a regular expression: {error}") from None
+        raise BadRecipe(f"not a regular expression: {error}") from None
 
 
 def check_pattern(pattern: str) -> None:

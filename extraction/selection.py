@@ -7,7 +7,6 @@ from lxml import etree
 from lxml.etree import _Element as Element
 
 from contract.fields import FieldType, Source
-from extraction import jsonld
 from extraction.document import Document, JsonNode, Node
 from extraction.json_text import InvalidJson, json_to_text, parse_script, query_json
 from extraction.patterns import search
@@ -40,7 +39,7 @@ def select(source: Source, node: Node, document: Document) -> Iterable[object]:
     """Return all matches of a source in a node: elements, texts, or JSON values (each as a `JsonNode`).
 
     Raises:
-        ValueError, etree.XPathError: if a selector fails on this page.
+        BadRecipe, etree.XPathError: if a selector fails on this page.
         ExtractionError: `too_large`, if a selector would take far too long.
     """
     expression = xpath_of(source, xml=document.is_xml)
@@ -51,7 +50,7 @@ def select(source: Source, node: Node, document: Document) -> Iterable[object]:
         value = node.value if isinstance(node, JsonNode) else document.json
         return map(JsonNode, query_json(source.jmespath, value))
     if source.jsonld is not None:
-        return map(JsonNode, jsonld.find(source.jsonld, document.json_ld_blocks(node)))
+        return map(JsonNode, document.find_json_ld(source.jsonld, node))
     return document.metas.get(str(source.meta).strip().lower(), [])
 
 

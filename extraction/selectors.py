@@ -16,6 +16,7 @@ from parsel.csstranslator import GenericTranslator, HTMLTranslator
 from contract.fields import Source
 from contract.selectors import SelectorChecks
 from extraction import exslt
+from extraction.errors import BadRecipe
 from extraction.patterns import check_pattern
 
 _STRING = re.compile(r"'[^']*'|\"[^\"]*\"")  # XPath has no escapes in strings
@@ -41,13 +42,13 @@ def css_to_xpath(selector: str, *, xml: bool = False) -> str:
     Names are case-sensitive in XML, but not in HTML.
 
     Raises:
-        ValueError: if it is not a CSS selector; the message gives the position.
+        BadRecipe: if it is not a CSS selector; the message gives the position.
     """
     translator = GenericTranslator() if xml else HTMLTranslator()
     try:
         return str(translator.css_to_xpath(selector))
     except Exception as error:  # noqa: BLE001 - cssselect and parsel raise exceptions without a common base
-        raise ValueError(f"not a CSS selector: {error}") from None
+        raise BadRecipe(f"not a CSS selector: {error}") from None
 
 
 def xpath_of(source: Source, *, xml: bool = False) -> str | None:
@@ -60,7 +61,7 @@ def compile_xpath(expression: str) -> etree.XPath:
     """Return the compiled XPath 1.0 expression, which may use EXSLT's `re:test` and its set functions.
 
     Raises:
-        ValueError: if it is not an XPath expression.
+        BadRecipe: if it is not an XPath expression.
     """
     # Pass only the prefixes that the expression uses. If the prefix of EXSLT's sets is passed, lxml 6.1
     # registers their functions at each evaluation and leaks 130 B each time, so a worker's memory grew.
@@ -74,7 +75,7 @@ def compile_xpath(expression: str) -> etree.XPath:
             smart_strings=False,
         )
     except etree.XPathSyntaxError as error:
-        raise ValueError(f"not an XPath expression: {error}") from None
+        raise BadRecipe(f"not an XPath expression: {error}") from None
 
 
 @lru_cache(maxsize=4096)
@@ -82,22 +83,22 @@ def compile_jmespath(expression: str) -> dict[str, Any]:
     """Return the syntax tree of a JMESPath expression.
 
     Raises:
-        ValueError: if it is not a JMESPath expression, calls an unknown function, or makes too many copies of
+        BadRecipe: if it is not a JMESPath expression, calls an unknown function, or makes too many copies of
             the document.
     """
     try:
         tree: dict[str, Any] = jmespath.compile(expression).parsed
     except (ValueError, RecursionError) as error:
         lines = str(error).splitlines()
-        raise ValueError(f"not a JMESPath expression: {lines[0] if lines else 'nested too deeply'}") from None
+        raise BadRecipe(f"not a JMESPath expression: {lines[0] if lines else 'nested too deeply'}") from None
     copies = 1
     for node in _syntax_nodes(tree):
         if node["type"] == "function_expression" and node["value"] not in Functions.FUNCTION_TABLE:
-            raise ValueError(f"not a JMESPath expression: there is no function {node['value']}()")
+            raise BadRecipe(f"not a JMESPath expression: there is no function {node['value']}()")
         if node["type"].startswith("multi_select"):
             copies *= len(node["children"])
     if copies > MAX_COPIES:
-        raise ValueError(f"the multi-selects make {copies} copies; the maximum is {MAX_COPIES}")
+        raise BadRecipe(f"the multi-selects make {copies} copies; the maximum is {MAX_COPIES}")
     return tree
 
 
@@ -115,7 +116,7 @@ def _check_xpath(expression: str) -> None:
     without_strings = _STRING.sub("''", expression)
     for function in _RE_FUNCTION.findall(without_strings):
         if function != "test":
-            raise ValueError(
+            raise BadRecipe(
                 f"there is no function re:{function}(); select with re:test(), and convert the value with the"
                 " field's `re` or `transforms`"
             )

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from contract.fields import AnyTransform, SimpleTransform, Transform
+from extraction.errors import BadRecipe
 
 MAX_TEXTS = 100_000  #: maximum number of texts of one field that `split` may produce
 MAX_CHARACTERS = 8 * 1024 * 1024  #: maximum length of one text that `replace` or `join` may produce
@@ -18,7 +19,7 @@ def transform(texts: Iterable[str], transforms: tuple[AnyTransform, ...]) -> lis
     """Return the transformed texts.
 
     Raises:
-        ValueError: if there would be more than `MAX_TEXTS` texts, or a text longer than `MAX_CHARACTERS`.
+        BadRecipe: if there would be more than `MAX_TEXTS` texts, or a text longer than `MAX_CHARACTERS`.
     """
     result = list(texts)
     for each in transforms:
@@ -48,4 +49,4 @@ def _replace(text: str, old: str, new: str) -> str:
 
 def _check_bound(number: int, maximum: int, unit: str) -> None:
     if number > maximum:
-        raise ValueError(f"the transforms make {number} {unit}; the maximum is {maximum}")
+        raise BadRecipe(f"the transforms make {number} {unit}; the maximum is {maximum}")

@@ -95,7 +95,10 @@ def test_items_selector_gives_one_item_per_match() -> None:
         {"name": "Two", "all": "wo"},
         {"name": None, "all": "three"},
     ]
-    assert found.warnings == []
+    assert found.warnings == [
+        "all: null in 1 of 3, because nothing matches .",
+        "name: null in 1 of 3, because nothing matches b",
+    ]
 
 
 def test_page_without_items_is_empty_or_missing_field() -> None:

@@ -124,7 +124,13 @@ def test_json_page_gives_items_by_jmespath() -> None:
         {"n": None, "s": None, "o": None, "c": None},
         {"n": None, "s": None, "o": '{"k":[1]}', "c": None},
     ]
-    assert found.warnings == ["n: 'x' contains no number"]
+    assert found.warnings == [
+        "n: 'x' contains no number",
+        "o: null in 2 of 3, because nothing matches o",
+        "c: null in 3 of 3, because nothing matches p",
+        "n: null in 1 of 3, because nothing matches n",
+        "s: null in 2 of 3, because nothing matches s",
+    ]
     assert found.next_url == "https://shop.example/p2"
 
 
