@@ -6,20 +6,20 @@ that the worker published itself (ACK_POLICY=settled) has attributes with the re
 
 from collections.abc import Mapping
 
-from contract.outcome_record import OutcomeRecord
+from contract.outcome import Reason
 
 PUBSUB_ATTRIBUTE_PREFIX = "CloudPubSubDeadLetter"  #: prefix of the names of the attributes that Pub/Sub adds
 MAX_ATTRIBUTE_VALUE_BYTES = 1024  #: largest attribute value that Pub/Sub accepts (its quotas page)
 REASON, DETAIL, ATTEMPT = "reason", "detail", "attempt"
 
 
-def dead_letter_attributes(record: OutcomeRecord) -> dict[str, str]:
+def dead_letter_attributes(reason: Reason, detail: str, attempt: int) -> dict[str, str]:
     """Return the reason, the detail and the attempt of a dead-lettered job as attributes.
 
     An empty detail is left out.
     """
-    detail = record.detail.encode()[:MAX_ATTRIBUTE_VALUE_BYTES].decode(errors="ignore")
-    attributes = {REASON: record.reason.value, DETAIL: detail, ATTEMPT: str(record.attempt)}
+    detail = detail.encode()[:MAX_ATTRIBUTE_VALUE_BYTES].decode(errors="ignore")
+    attributes = {REASON: reason.value, DETAIL: detail, ATTEMPT: str(attempt)}
     return {name: value for name, value in attributes.items() if value}
 
 

@@ -150,13 +150,15 @@ class Job(BaseModel):
             return f"{host_of(self.url).rstrip('.')}#{self.lane}"
         return f"list#{self.listing}" if self.listing else ""
 
-    def next_page(self, url: str) -> Self:
+    def next_page(self, url: str, final_url: str = "") -> Self:
         """Return the job of the next page of the listing.
 
         Args:
-            url: the page's URL, as `check_url` returns it.
+            url: the next page's URL, as `check_url` returns it.
+            final_url: the URL of this job's page after redirects; `""` for the job's own URL.
         """
         listing = self.listing_id
+        seen = dict.fromkeys((*self.visited, url_digest(self.url), url_digest(final_url or self.url)))
         return self.model_copy(
             update={
                 "job_id": identify(self.run_id, url, self.recipe, listing),
@@ -166,7 +168,7 @@ class Job(BaseModel):
                 "attempts": 0,
                 "page": self.page + 1,
                 "listing": listing,
-                "visited": (*self.visited, url_digest(self.url)),
+                "visited": tuple(seen),
             }
         )
 

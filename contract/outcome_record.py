@@ -52,7 +52,8 @@ class OutcomeRecord(BaseModel):
         crawl: name of the crawl.
         url: URL of the page, as in the job.
         recipe: name of the recipe.
-        attempt: number of the delivery attempt, from 1; 0 if Pub/Sub does not count deliveries.
+        attempt: number of the attempt, from 1: the number of this delivery, and with ACK_POLICY=settled in
+            addition the failed requests of earlier messages; 0 if Pub/Sub does not count deliveries.
         outcome: how the attempt ended.
         reason: why the attempt ended; a code of 0.1 is read as the reason that replaced it.
         final_url: URL of the page after redirects; `""` if unknown.
@@ -105,8 +106,11 @@ class OutcomeRecord(BaseModel):
     @model_validator(mode="after")
     def _outcome_follows_from_reason(self) -> Self:
         expected = REASON_MEANINGS[self.reason].outcome
-        is_deferred = self.outcome is Outcome.DEFERRED and expected is Outcome.RETRY
-        if self.outcome is not expected and not is_deferred:
+        # A retry is deferred if the job is published again, and has failed if it was the last attempt.
+        settled = (
+            {Outcome.DEFERRED, Outcome.FAILED} if expected in {Outcome.RETRY, Outcome.CRASHED} else set()
+        )
+        if self.outcome is not expected and self.outcome not in settled:
             raise ValueError(f"{self.reason} is a reason for {expected}, not {self.outcome}")
         return self
 

@@ -1,104 +1,148 @@
-"""Applies ACK_POLICY to a job that did not succeed, before its outcome is published.
+"""Decides what happens to a job after an attempt: ACK_POLICY. Pure.
 
-- `success`: the job is not acknowledged, so Pub/Sub delivers it again.
-- `settled`: a failed job is published to the dead-letter topic, with the reason. A job whose site sent
-  Retry-After is published to the jobs topic again, with the time from which it may be tried. Such a job is
-  then acknowledged. If Pub/Sub does not confirm the message, or a limit is exceeded, the job is handled as
-  with `success`.
+- `success`: only a success is acknowledged. Any other job is not acknowledged, so Pub/Sub delivers it again.
+- `settled`: a job whose page was requested is always acknowledged. After a failure that no further request
+  can mend, and after the last attempt, the worker publishes the job to the dead-letter topic, with the
+  reason. Otherwise it publishes the job again, with the time of the next attempt.
 
-docs/decisions/settled.md explains why.
+docs/decisions/settled.md and docs/decisions/waiting-costs-no-attempt.md explain why.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from contract.dead_letter import dead_letter_attributes
-from contract.job import Job, requeued
-from contract.outcome import MAX_DETAIL_CHARACTERS, Outcome, Reason
-from publishing.publisher import Message, Publisher, PublishUnconfirmed
-from worker.delayed import MAX_DEFERRAL_SECONDS
-from worker.scrape import AttemptResult
+from contract.job import MAX_DEFERS, Job, requeued
+from contract.outcome import Cause, Outcome, Reason
+from contract.reason_meanings import REASON_MEANINGS
+from worker.attempt_result import AttemptResult
 
-#: Maximum number of requeues of one job. After them, the job is not acknowledged and is redelivered, which
-#: counts as an attempt; a requeue does not count.
-MAX_DEFERS = 5
-
-#: Takes the job's message, the job and the result. Returns the result, with `settled_as` if the job was
-#: settled.
-AckPolicy = Callable[[Message, Job, AttemptResult], AttemptResult]
+#: A job that is not settled by a copy is dead-lettered, because of a failed request, at this delivery of its
+#: message (ACK_POLICY=settled). Fewer than all of these deliveries may have been requests.
+LAST_REDELIVERY = 20
+#: Reasons for which the worker has no time, or no publisher, to publish the job again.
+_NEVER_REQUEUED = frozenset({Reason.SHUTDOWN, Reason.PUBLISH_UNCONFIRMED})
+_MAX_DOUBLINGS = 60  # more would overflow a float
 
 
-def success_policy(message: Message, job: Job, result: AttemptResult) -> AttemptResult:
+@dataclass(frozen=True)
+class Redeliver:
+    """Do not acknowledge the message, so that Pub/Sub delivers it again."""
+
+
+@dataclass(frozen=True)
+class Acknowledge:
+    """Acknowledge the message."""
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """Publish the message to the dead-letter topic with the reason, then acknowledge it."""
+
+
+@dataclass(frozen=True)
+class Requeue:
+    """Publish the job again, then acknowledge the message.
+
+    Attributes:
+        data: the message data of the job.
+        not_before: the time of the next attempt; None for any time.
+    """
+
+    data: bytes
+    not_before: datetime | None
+
+
+Disposition = Redeliver | Acknowledge | DeadLetter | Requeue
+
+
+@dataclass(frozen=True)
+class FinishedAttempt:
+    """An attempt that has ended, and the message that it belongs to.
+
+    Attributes:
+        job: the job.
+        data: the message data of the job.
+        delivery: the number of this delivery, from 1; 0 if Pub/Sub does not count deliveries.
+        result: how the attempt ended.
+        now: the current time, with a time zone.
+    """
+
+    job: Job
+    data: bytes
+    delivery: int
+    result: AttemptResult
+    now: datetime
+
+    @property
+    def cause(self) -> Cause:
+        """What ended the attempt."""
+        return REASON_MEANINGS[self.result.reason].cause
+
+
+#: Decides what happens to a job after an attempt.
+AckPolicy = Callable[[FinishedAttempt], Disposition]
+
+
+def success_policy(attempt: FinishedAttempt) -> Disposition:
     """Apply ACK_POLICY=success."""
-    del message, job
-    return result
+    return Acknowledge() if attempt.result.reason is Reason.OK else Redeliver()
 
 
 @dataclass(frozen=True)
 class SettledPolicy:
     """Applies ACK_POLICY=settled.
 
+    A copy of a job is published only at the first delivery of its message. If the message is delivered again,
+    an acknowledgement may have been lost after the copy was published, and a second copy would be published
+    at each further delivery, and by each copy. So a redelivered message is never copied: it is redelivered by
+    Pub/Sub until it succeeds, or until its request fails at delivery `LAST_REDELIVERY`.
+
     Attributes:
-        dead_letter_publisher: publishes to the dead-letter topic.
-        jobs_publisher: publishes to the jobs topic.
-        now: the current time, with a time zone.
+        max_attempts: number of failed requests after which a job is dead-lettered.
+        minimum_backoff_seconds: seconds before the second attempt; they double with each further attempt.
+        maximum_backoff_seconds: longest time between two attempts, unless Retry-After is longer.
     """
 
-    dead_letter_publisher: Publisher
-    jobs_publisher: Publisher
-    now: Callable[[], datetime]
+    max_attempts: int
+    minimum_backoff_seconds: float
+    maximum_backoff_seconds: float
 
-    def __call__(self, message: Message, job: Job, result: AttemptResult) -> AttemptResult:
-        """Dead-letter a failed job, or requeue a job whose site sent Retry-After; see `AckPolicy`."""
-        if result.record.outcome is Outcome.FAILED:
-            return self.dead_letter(message, result)
-        return self.requeue(message, job, result)
+    def __call__(self, attempt: FinishedAttempt) -> Disposition:
+        """Decide what happens to the job; see `AckPolicy`."""
+        if attempt.result.reason is Reason.OK:
+            return Acknowledge()
+        if REASON_MEANINGS[attempt.result.reason].outcome is Outcome.FAILED:
+            return DeadLetter()
+        if attempt.cause is Cause.PAGE or attempt.result.reason is Reason.INTERNAL_ERROR:
+            return self._after_failed_request(attempt)
+        if attempt.result.reason in _NEVER_REQUEUED:
+            return Redeliver()
+        return _copy(attempt, attempt.job.attempts, _wait_until(attempt, 0.0) or attempt.job.not_before)
 
-    def dead_letter(self, message: Message, result: AttemptResult) -> AttemptResult:
-        """Publish the message to the dead-letter topic, with the reason in its attributes."""
-        attributes = message.attributes | dead_letter_attributes(result.record)
-        dead_letter = message._replace(attributes=attributes)
-        return _publish_as(Outcome.FAILED, self.dead_letter_publisher, dead_letter, result)
+    def backoff_seconds(self, attempts: int) -> float:
+        """Return the seconds before the next attempt, after `attempts` (at least 1) failed requests."""
+        doublings = min(attempts - 1, _MAX_DOUBLINGS)
+        return min(self.maximum_backoff_seconds, self.minimum_backoff_seconds * 2.0**doublings)
 
-    def requeue(self, message: Message, job: Job, result: AttemptResult) -> AttemptResult:
-        """Publish the job to the jobs topic again, with `not_before`, if its site sent Retry-After."""
-        deferral = self._deferral(message.data, job, result)
-        if deferral is None:
-            return result
-        data, until = deferral
-        suffix = f"; published again, not before {until.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-        return _publish_as(
-            Outcome.DEFERRED, self.jobs_publisher, message._replace(data=data), result, suffix=suffix
-        )
-
-    def _deferral(self, data: bytes, job: Job, result: AttemptResult) -> tuple[bytes, datetime] | None:
-        """Return the data to publish and its `not_before`; None if the job is not requeued."""
-        if result.reason is Reason.NOT_BEFORE and job.not_before is not None:
-            # The job waits until the same time as before, so `defers` stays the same.
-            return data, job.not_before
-        seconds = result.retry_after or 0.0
-        if not 0 < seconds <= MAX_DEFERRAL_SECONDS or job.defers >= MAX_DEFERS:
-            return None
-        until = self.now() + timedelta(seconds=seconds)
-        try:
-            return requeued(data, not_before=until, defers=job.defers + 1, attempts=0), until
-        except ValueError:  # With the two fields, the job would exceed the maximum size.
-            return None
+    def _after_failed_request(self, attempt: FinishedAttempt) -> Disposition:
+        attempts = attempt.job.attempts + 1
+        if attempts >= self.max_attempts or attempt.delivery >= LAST_REDELIVERY:
+            return DeadLetter()
+        return _copy(attempt, attempts, _wait_until(attempt, self.backoff_seconds(attempts)))
 
 
-def _publish_as(
-    outcome: Outcome, publisher: Publisher, message: Message, result: AttemptResult, *, suffix: str = ""
-) -> AttemptResult:
-    """Publish `message`; return the result settled as `outcome`, or unsettled if Pub/Sub did not confirm."""
-    settled_as: Outcome | None = outcome
+def _wait_until(attempt: FinishedAttempt, seconds: float) -> datetime | None:
+    seconds = max(seconds, attempt.result.retry_after or 0.0)
+    return attempt.now + timedelta(seconds=seconds) if seconds else None
+
+
+def _copy(attempt: FinishedAttempt, attempts: int, not_before: datetime | None) -> Disposition:
+    if attempt.delivery > 1 or attempt.job.defers >= MAX_DEFERS:
+        return Redeliver()
+    defers = attempt.job.defers + 1
     try:
-        publisher.publish(message)
-    except PublishUnconfirmed as error:
-        settled_as, suffix = None, f"; not settled: {error.detail}"
-    suffix = suffix[:MAX_DETAIL_CHARACTERS]
-    detail = result.detail[: MAX_DETAIL_CHARACTERS - len(suffix)] + suffix
-    record = result.record.model_copy(
-        update={"detail": detail, "outcome": settled_as or result.record.outcome}
-    )
-    return replace(result, settled_as=settled_as, detail=detail, record=record)
+        data = requeued(attempt.data, not_before=not_before, defers=defers, attempts=attempts)
+    except ValueError:  # With the added fields, the job would exceed the maximum size.
+        return Redeliver()
+    return Requeue(data, not_before)

@@ -20,11 +20,9 @@ def make_app(consumer: PushConsumer) -> flask.Flask:
     @app.post("/")
     def push() -> flask.typing.ResponseReturnValue:
         request = flask.request
-        # A push waits in the kernel before this process reads it. That wait is counted neither in the logged
-        # seconds nor in the page budget. Measured once with CONCURRENCY=80 on two cores at a load of 12, 80
-        # simultaneous pushes waited 0.1 s (median) or 1.2 s (maximum). Cloud Run, and localpubsub under
-        # `scrapeq up`, send at most CONCURRENCY pushes at the same time. Without that limit the wait is
-        # longer: 400 pushes waited 3.9 s (median) or 9.3 s (maximum).
+        # A push waits in the kernel before this process reads it. That wait is not counted in the logged
+        # seconds; QUEUE_SECONDS leaves time for it. Measured once on two cores at a load of 12: 80
+        # simultaneous pushes waited 0.1 s (median) or 1.2 s (maximum), and 400 pushes 3.9 s or 9.3 s.
         received_at = time.monotonic()
         headers = request.headers
         trace = Trace.from_headers(headers.get("traceparent", ""), headers.get("X-Cloud-Trace-Context", ""))
@@ -62,6 +60,8 @@ def _log_delivery(delivery: Delivery, seconds: float) -> None:
         "url": record.url if record else "",
         "message_id": delivery.message_id,
         "attempt": delivery.attempt,
+        "cause": delivery.cause,
+        "last_attempt": delivery.is_last_attempt,
         "http_status": record.http_status if record else None,
         "seconds": round(seconds, 3),
         "detail": delivery.detail,

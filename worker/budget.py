@@ -1,57 +1,129 @@
-"""Limits the time for the pages of one job, counted from when the worker received the job."""
+"""Limits the time of one delivery: seconds for waiting, and apart from them seconds for the page itself."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
 
 from contract.attempt import AttemptFailed
 from contract.outcome import Reason
 
-#: The part of the budget that must remain when a job is started, so that there is time to fetch a page.
-MIN_REMAINING_FRACTION = 0.25
+
+class Activity(Protocol):
+    """What an attempt occupies while it works on its page, and gives back while it waits."""
+
+    def begin(self, budget: "PageBudget") -> None:
+        """Occupy it, or wait for it.
+
+        Raises:
+            AttemptFailed: if it does not become free within `budget.remaining_wait()` seconds.
+        """
+
+    def end(self) -> None:
+        """Give it back."""
+
+
+class NoActivity:
+    """An activity that occupies nothing."""
+
+    def begin(self, budget: "PageBudget") -> None:
+        """Do nothing."""
+
+    def end(self) -> None:
+        """Do nothing."""
 
 
 class PageBudget:
-    """The remaining seconds of one job.
+    """The remaining seconds of one delivery.
 
     Args:
-        seconds: the whole budget.
+        seconds: seconds for the page: robots.txt, DNS, connections, redirects, body and extraction.
+        wait_seconds: seconds that the delivery may wait, for example for its host's next slot.
         received_at: when the worker received the job, by `clock`; None for now.
         clock: returns monotonic seconds.
 
     Attributes:
-        seconds: the whole budget.
+        seconds: seconds for the page.
+        wait_seconds: seconds for waiting.
     """
 
     def __init__(
-        self, seconds: float, *, received_at: float | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        seconds: float,
+        *,
+        wait_seconds: float = 0.0,
+        received_at: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.seconds = seconds
+        self.wait_seconds = wait_seconds
         self._clock = clock
+        self._finished_waits = 0.0
+        self._waiting_since: float | None = None
         self._received_at = clock() if received_at is None else received_at
+        self._activity: Activity | None = None
 
-    def start(self) -> None:
-        """Check that enough time remains to start the job.
+    @property
+    def waited(self) -> float:
+        """Seconds that the delivery has waited so far, including a wait that still lasts."""
+        since = self._waiting_since
+        return self._finished_waits + (0.0 if since is None else self._clock() - since)
+
+    @contextmanager
+    def active(self, activity: Activity) -> Iterator[None]:
+        """Work on the page inside the context; `waiting` interrupts the activity.
 
         Raises:
-            AttemptFailed: `queued_too_long`; the job is then redelivered and gets a new budget.
+            AttemptFailed: if the activity cannot begin in time.
         """
-        waited = self._clock() - self._received_at
-        if self.seconds - waited < self.seconds * MIN_REMAINING_FRACTION:
-            detail = f"the push waited {waited:.1f} s for this worker; the page was not requested"
-            raise AttemptFailed(Reason.QUEUED_TOO_LONG, f"{detail} (PAGE_BUDGET_SECONDS is {self.seconds:g})")
+        self._activity = activity
+        try:
+            with self._counted_as_waiting():
+                activity.begin(self)
+            yield
+        finally:
+            self._activity = None
+            activity.end()
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Count the time inside the context as waiting, and interrupt the activity for as long.
+
+        Raises:
+            AttemptFailed: if the activity cannot begin again in time.
+        """
+        activity = self._activity
+        with self._counted_as_waiting():
+            if activity is not None:
+                activity.end()
+            yield
+            if activity is not None:
+                activity.begin(self)
 
     def remaining(self) -> float:
-        """Return the remaining seconds, more than 0.
+        """Return the remaining seconds for the page, more than 0.
 
         Raises:
             AttemptFailed: `page_budget_exceeded`, if no time remains.
         """
-        seconds = self._received_at + self.seconds - self._clock()
+        seconds = self._received_at + self.waited + self.seconds - self._clock()
         if seconds <= 0:
             raise self.exceeded()
         return seconds
 
+    def remaining_wait(self) -> float:
+        """Return for how many more seconds the delivery may wait, at least 0."""
+        return max(0.0, self.wait_seconds - self.waited)
+
     def exceeded(self) -> AttemptFailed:
-        """Return the exception that ends a job that took too long."""
+        """Return the exception that ends a page that took too long."""
         detail = f"the page took longer than {self.seconds:g} s (PAGE_BUDGET_SECONDS)"
         return AttemptFailed(Reason.PAGE_BUDGET_EXCEEDED, detail)
+
+    @contextmanager
+    def _counted_as_waiting(self) -> Iterator[None]:
+        self._waiting_since = self._clock()
+        try:
+            yield
+        finally:
+            self._finished_waits, self._waiting_since = self.waited, None

@@ -1,7 +1,9 @@
 """Fetches one page: follows the rate limit and robots.txt, and limits time, size and redirects."""
 
 import re
-from functools import partial
+import time
+from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from contract.attempt import AttemptFailed
 from contract.job import Politeness
@@ -12,6 +14,7 @@ from guarded_http.redirects import get_following_redirects
 from guarded_http.response import HttpResponse
 from worker.budget import PageBudget
 from worker.fetch_errors import attempt_failed
+from worker.host_slots import Lane
 from worker.page import FetchedPage
 from worker.rate_limiter import RateLimiter
 
@@ -37,6 +40,32 @@ def reason_of(status: int) -> Reason:
     return _REASONS.get(status) or _REASONS_BY_CLASS.get(status // 100, Reason.HTTP_OTHER)
 
 
+class Stopwatch:
+    """Measures the seconds of an attempt's requests.
+
+    Args:
+        clock: returns monotonic seconds.
+
+    Attributes:
+        seconds: the seconds so far, without a measurement that still runs.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.seconds = 0.0
+        self._clock = clock
+        self._started: float | None = None
+
+    def start(self) -> None:
+        """Begin a measurement."""
+        self._started = self._clock()
+
+    def stop(self) -> None:
+        """End the measurement, if one runs."""
+        if self._started is not None:
+            self.seconds += self._clock() - self._started
+            self._started = None
+
+
 class Fetcher:
     """Fetches pages. All jobs of a process share one instance.
 
@@ -55,17 +84,36 @@ class Fetcher:
         self._max_bytes = max_bytes
         self._max_redirects = max_redirects
 
-    def fetch(self, url: str, politeness: Politeness, budget: PageBudget) -> FetchedPage:
+    def fetch(
+        self,
+        url: str,
+        politeness: Politeness,
+        budget: PageBudget,
+        *,
+        lane: Lane | None = None,
+        stopwatch: "Stopwatch | None" = None,
+    ) -> FetchedPage:
         """Return the page at `url`.
 
         Args:
             url: a URL as `contract.urls.check_url` returns it.
             politeness: the crawl's delay, and whether robots.txt is respected.
-            budget: the remaining time of the job; the wait for the host is part of it.
+            budget: the remaining time of the job for the page, and for waiting.
+            lane: the job's lane, if its crawl limits the host of `url`.
+            stopwatch: measures the requests, without the waits before them.
 
         Raises:
             AttemptFailed: if the page cannot be fetched.
         """
+        stopwatch = stopwatch or Stopwatch()
+        host = urlsplit(url).netloc
+
+        def before_request(url: str) -> None:
+            stopwatch.stop()
+            is_own_host = urlsplit(url).netloc == host
+            self._rate_limiter.acquire(url, politeness, budget, lane=lane if is_own_host else None)
+            stopwatch.start()
+
         try:
             with get_following_redirects(
                 self._client,
@@ -73,11 +121,17 @@ class Fetcher:
                 budget,
                 accept=ACCEPT,
                 max_redirects=self._max_redirects,
-                before_request=partial(self._rate_limiter.acquire, politeness=politeness, budget=budget),
+                before_request=before_request,
             ) as response:
                 return self._page(response)
         except FetchError as error:
             raise attempt_failed(error) from None
+        finally:
+            stopwatch.stop()
+
+    def blocked_seconds(self, url: str) -> float:
+        """Return for how many more seconds the host of `url` must not be requested (Retry-After)."""
+        return self._rate_limiter.blocked_seconds(url)
 
     def _page(self, response: HttpResponse) -> FetchedPage:
         if response.status not in _PAGE_STATUSES:

@@ -1,12 +1,18 @@
-"""Stores the time at which this instance may request each host next. Pure: callers pass the current time."""
+"""Stores the time at which this instance may request each host next. Pure: callers pass the current time.
+
+docs/decisions/waiting-costs-no-attempt.md explains how the delay also holds for several instances.
+"""
 
 import struct
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from hashlib import blake2b
+from math import ceil
 from typing import NamedTuple, Protocol
 
+#: A request may start this much too early or too late: the clocks of two instances differ by milliseconds.
+TOLERANCE_SECONDS = 0.05
 MAX_RETRY_AFTER_SECONDS = 24 * 3600.0  #: maximum number of seconds for which Retry-After blocks a host
 _RECORD = struct.Struct("=8sdd")  # the host's digest, last_request_at, blocked_until
 _EMPTY = bytes(8)  # the digest of an unused record
@@ -21,6 +27,57 @@ class Memory(Protocol):
     def __len__(self) -> int: ...
 
     def __buffer__(self, flags: int, /) -> memoryview: ...
+
+
+class Lane(NamedTuple):
+    """One of the ordering keys of a host.
+
+    Pub/Sub delivers one job of a lane at a time. Each lane starts its requests only at its own times, by the
+    clock of the wall, so that the delay between two requests holds for all lanes without communication
+    between workers.
+
+    Attributes:
+        number: the lane's number, from 0.
+        lanes: number of lanes of the host.
+    """
+
+    number: int
+    lanes: int
+
+    def times(self, host: str, delay: float, wall_time: float) -> "LaneTimes":
+        """Return when the lane may start a request, relative to `wall_time`.
+
+        Args:
+            host: the host; it shifts the times, so that not all hosts are requested at the same moment.
+            delay: seconds between two requests to the host, more than 0.
+            wall_time: seconds since the epoch.
+        """
+        period = delay * self.lanes
+        shift = int.from_bytes(_digest(host)) / 2**64 * period
+        return LaneTimes((shift + delay * self.number - wall_time) % period, period)
+
+
+class LaneTimes(NamedTuple):
+    """The times at which a lane may start a request: `start`, `start + period`, and so on.
+
+    Attributes:
+        start: seconds from now to the next of these times, less than `period`.
+        period: seconds from one of these times to the next.
+    """
+
+    start: float
+    period: float
+
+    def first_after(self, seconds: float) -> float:
+        """Return the seconds from now to the first of these times that is at least `seconds` from now.
+
+        A time that is less than `TOLERANCE_SECONDS` too early is also returned, since another clock measured
+        `seconds`. A time that is almost now is not returned: the previous request of the lane may have used
+        it on another instance, whose clock is ahead.
+        """
+        almost_now = min(TOLERANCE_SECONDS, self.period / 3)  # for any period, one of the times is usable
+        earliest = max(seconds - TOLERANCE_SECONDS, almost_now)
+        return self.start + max(0, ceil((earliest - self.start) / self.period)) * self.period
 
 
 class _HostRecord(NamedTuple):
@@ -60,7 +117,9 @@ class HostSlots:
         """Return for how many more seconds `host` is blocked; 0 if it is not blocked."""
         return max(0.0, self._find(_digest(host)).blocked_until - now)
 
-    def take(self, host: str, delay: float, now: float, max_wait: float) -> float:
+    def take(
+        self, host: str, delay: float, now: float, max_wait: float, lane: LaneTimes | None = None
+    ) -> float:
         """Take the host's next slot.
 
         Args:
@@ -68,6 +127,7 @@ class HostSlots:
             delay: minimum number of seconds between the previous request and this one.
             now: the current time.
             max_wait: seconds that the caller may wait; a later slot is not taken.
+            lane: when the job's lane may start a request; None for a job without a lane or a delay.
 
         Returns:
             The seconds until the slot. If they are more than `max_wait`, the slot was not taken.
@@ -76,6 +136,8 @@ class HostSlots:
         with self._lock:
             record = self._find(digest)
             wait = max(0.0, record.last_request_at + delay - now)
+            if lane is not None:
+                wait = lane.first_after(wait)
             if wait <= max_wait:
                 request_at = max(now + wait, record.last_request_at)
                 self._write(digest, record._replace(last_request_at=request_at))

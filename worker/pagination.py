@@ -1,121 +1,80 @@
-"""Scrapes the pages of one job: the page at its URL, and further pages that the recipe's `next` selects."""
+"""Decides which page follows a page of a listing. Pure.
 
-import hashlib
-import time
-from collections.abc import Callable
-from typing import Protocol
+Each page of a listing is a job of its own, so delays, retries and time limits apply to each page. The link to
+the next page comes from the recipe's `next`.
+"""
 
-from contract.attempt import AttemptFailed
-from contract.outcome import MAX_DETAIL_CHARACTERS, Reason
-from contract.recipe import Recipe
-from contract.urls import canonical_url, check_url
-from extraction.errors import ExtractionError
-from extraction.extract import MAX_ITEMS, Extracted, extract
-from worker.page import FetchedPage
+from dataclasses import dataclass
+
+from contract.job import MAX_JOB_BYTES, Job, url_digest
+from contract.outcome_record import ListingEnd
+from contract.urls import check_url
 
 
-class FetchPage(Protocol):
-    """Fetches one of the job's pages within the job's budget."""
-
-    def __call__(self, url: str) -> FetchedPage:
-        """Return the page.
-
-        Raises:
-            AttemptFailed: if it cannot be fetched.
-        """
-
-
-class Paginator:
-    """Fetches and extracts page after page, and measures them for the outcome record.
-
-    Args:
-        fetch: fetches a page; it checks robots.txt, the rate limit and the address.
-        check_deadline: called between items; raises an exception if the budget is spent.
+@dataclass(frozen=True)
+class NextPage:
+    """What follows a page.
 
     Attributes:
-        url: the URL of the last page requested; `""` before the first.
-        last_page: the last page requested; None until it has been fetched.
-        body_bytes: total size of all bodies.
-        fetch_seconds: seconds spent on fetching.
+        job: the job of the next page; None if no page follows.
+        end: why no page follows; None if one follows, or if the recipe has no `next`.
+        warning: a sentence for people if the listing ends although the page has a link; else `""`.
     """
 
-    def __init__(self, fetch: FetchPage, check_deadline: Callable[[], object]) -> None:
-        self.url = ""
-        self.last_page: FetchedPage | None = None
-        self.body_bytes = 0
-        self.fetch_seconds = 0.0
-        self._fetch_page = fetch
-        self._check_deadline = check_deadline
-        self._sha256 = hashlib.sha256()
-        self._number = 0
+    job: Job | None = None
+    end: ListingEnd | None = None
+    warning: str = ""
 
-    @property
-    def body_sha256(self) -> str:
-        """The SHA-256 in hex of all bodies, one after the other; `""` if no page was fetched."""
-        return self._sha256.hexdigest() if self.body_bytes or self.last_page is not None else ""
 
-    def scrape(self, recipe: Recipe, url: str) -> Extracted:
-        """Return the items of all pages.
+def is_repeated(job: Job, page_url: str) -> bool:
+    """Return whether a redirect led a further page of a listing back to an earlier page.
 
-        Args:
-            recipe: its `next` selects the link to the next page; `max_pages` is the maximum number of pages.
-            url: the first page.
+    Args:
+        job: the job of the page.
+        page_url: URL of the page after redirects.
+    """
+    return url_digest(page_url) in job.visited
 
-        Raises:
-            AttemptFailed: if any page cannot be fetched or extracted; the items of other pages are dropped.
-        """
-        page = self._fetch(url)
-        extracted = self._extract(recipe, page)
-        items, warnings = extracted.items, extracted.warnings
-        seen = {canonical_url(url), canonical_url(page.url)}
-        while extracted.next_url:
-            if self._number >= recipe.max_pages:
-                warnings.append(f"more pages follow; max_pages is {recipe.max_pages}")
-                break
-            url = self._check_next(extracted.next_url)
-            seen_again = url if canonical_url(url) in seen else ""
-            if not seen_again:
-                page = self._fetch(url)
-                seen_again = page.url if canonical_url(page.url) in seen else ""
-            if seen_again:
-                warnings.append(f"page {self._number}: next leads back to {seen_again}")
-                break
-            seen |= {canonical_url(url), canonical_url(page.url)}
-            extracted = self._extract(recipe, page)
-            items, warnings = items + extracted.items, warnings + extracted.warnings
-            if len(items) > MAX_ITEMS:
-                detail = f"the pages have {len(items)} items; the maximum is {MAX_ITEMS}"
-                raise AttemptFailed(Reason.TOO_LARGE, detail)
-        return Extracted(items, warnings)
 
-    def _fetch(self, url: str) -> FetchedPage:
-        self.url, self.last_page = url, None
-        self._number += 1
-        started = time.monotonic()
-        try:
-            page = self.last_page = self._fetch_page(url)
-        except AttemptFailed as error:
-            error.detail = self._with_page_number(error.detail)
-            raise
-        finally:
-            self.fetch_seconds += time.monotonic() - started
-        self.body_bytes += len(page.body)
-        self._sha256.update(page.body)
-        return page
+def next_page(job: Job, page_url: str, link: str) -> NextPage:
+    """Return what follows a page.
 
-    def _extract(self, recipe: Recipe, page: FetchedPage) -> Extracted:
-        try:
-            return extract(recipe, page, self._check_deadline, may_be_empty=self._number > 1)
-        except ExtractionError as error:
-            raise AttemptFailed(error.reason, self._with_page_number(error.detail)) from None
+    Args:
+        job: the job of the page.
+        page_url: URL of the page after redirects.
+        link: absolute URL of the link to the next page, not validated; `""` if there is none.
+    """
+    if job.recipe.next is None:
+        return NextPage()
+    end = _listing_end(job, page_url, link)
+    if end is not None:
+        return end
+    following = job.next_page(check_url(link), page_url)
+    try:
+        following.encode()
+    except ValueError:
+        warning = f"the listing ends at page {job.page}: the next job would exceed {MAX_JOB_BYTES} bytes"
+        return NextPage(end=ListingEnd.TOO_LARGE, warning=warning)
+    return NextPage(following)
 
-    def _check_next(self, url: str) -> str:
-        try:
-            return check_url(url)
-        except ValueError as error:
-            detail = self._with_page_number(f"next leads to {url[:200]!r}: {error}")
-            raise AttemptFailed(Reason.BAD_URL, detail) from None
 
-    def _with_page_number(self, detail: str) -> str:
-        """Return the detail, with the page's number if it is not the first page."""
-        return detail if self._number < 2 else f"page {self._number}: {detail}"[:MAX_DETAIL_CHARACTERS]
+def _listing_end(job: Job, page_url: str, link: str) -> NextPage | None:
+    """Return why no page follows; None if the link leads to a further page."""
+    ends_here = f"the listing ends at page {job.page}"
+    if is_repeated(job, page_url):
+        return NextPage(end=ListingEnd.LOOP, warning=f"{ends_here}, which redirects back to {page_url}")
+    if not link:
+        return NextPage(end=ListingEnd.LAST_PAGE)
+    try:
+        digest = url_digest(check_url(link))
+    except ValueError as error:
+        return NextPage(
+            end=ListingEnd.BAD_NEXT, warning=f"{ends_here}: next leads to {link[:200]!r}: {error}"
+        )
+    if digest in {*job.visited, url_digest(job.url), url_digest(page_url)}:
+        return NextPage(end=ListingEnd.LOOP, warning=f"{ends_here}: next leads back to {link[:200]}")
+    if job.page >= job.recipe.max_pages:
+        return NextPage(
+            end=ListingEnd.MAX_PAGES, warning=f"more pages follow; max_pages is {job.recipe.max_pages}"
+        )
+    return None

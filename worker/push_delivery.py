@@ -1,27 +1,24 @@
-"""Consumes Pub/Sub pushes: checks the token, decodes the job, scrapes it, and only then acknowledges it.
+"""Consumes Pub/Sub pushes: checks the token, decodes the job, scrapes it, and only then acknowledges it."""
 
-A consumer for another broker would be one file next to this one; see `worker/scrape.py`.
-"""
-
-import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 from contract.attempt import internal_error
 from contract.faults import UnreadableJob
 from contract.job import Job, JobAttributes
-from contract.outcome import OUTCOME_MEANINGS, Outcome, Reason
+from contract.outcome import OUTCOME_MEANINGS, Cause, Outcome, Reason
 from contract.outcome_record import OutcomeRecord
 from contract.reason_meanings import REASON_MEANINGS, status_of
 from contract.trace import Trace
 from extraction.selectors import JOB_CHECKS
-from publishing.publisher import Message, Publisher
+from publishing.publisher import Message
 from push_endpoint.authentication import Authenticate
 from push_endpoint.envelope import Envelope
 from push_endpoint.receive import RejectedPush, receive
-from worker.ack_policy import AckPolicy, success_policy
-from worker.scrape import AttemptResult, Scraper
+from worker.finished import FinishedMessages
+from worker.scrape import Scraper
+from worker.settlement import Settled, Settler
 
 
 @dataclass(frozen=True)
@@ -38,8 +35,9 @@ class Delivery:
             missing.
         record: the outcome record, as published; None if no job could be read.
         error: the unexpected exception of an `internal_error`, for its stack trace; else None.
-        settled_as: the outcome as which the ack policy settled the job; None if the job was not settled. The
-            push of a settled job is acknowledged.
+        acknowledges: whether the push is acknowledged although its reason is one of a failure
+            (ACK_POLICY=settled).
+        is_last_attempt: whether the job becomes a dead letter because of this delivery.
     """
 
     reason: Reason
@@ -50,17 +48,25 @@ class Delivery:
     trace: Trace | None = None
     record: OutcomeRecord | None = None
     error: Exception | None = None
-    settled_as: Outcome | None = None
+    acknowledges: bool = False
+    is_last_attempt: bool = False
 
     @property
     def outcome(self) -> Outcome:
         """The outcome of the delivery."""
-        return self.settled_as or REASON_MEANINGS[self.reason].outcome
+        if self.record is not None and self.record.reason is self.reason:
+            return self.record.outcome
+        return REASON_MEANINGS[self.reason].outcome
+
+    @property
+    def cause(self) -> Cause:
+        """What ended the delivery."""
+        return REASON_MEANINGS[self.reason].cause
 
     @property
     def status(self) -> int:
         """The HTTP status of the response; a 204 acknowledges the push."""
-        return OUTCOME_MEANINGS[Outcome.SUCCEEDED].status if self.settled_as else status_of(self.reason)
+        return OUTCOME_MEANINGS[Outcome.SUCCEEDED].status if self.acknowledges else status_of(self.reason)
 
 
 @dataclass(frozen=True)
@@ -70,14 +76,18 @@ class PushConsumer:
     Attributes:
         authenticate: checks the token of a push.
         scraper: scrapes the jobs.
-        outcomes_publisher: publishes to the outcomes topic.
-        ack_policy: dead-letters or requeues a job that did not succeed (ACK_POLICY).
+        settler: publishes what the attempts lead to.
+        max_deliveries: number of deliveries after which Pub/Sub dead-letters a message.
+        finished: the messages that this instance has finished.
+        clock: returns monotonic seconds.
     """
 
     authenticate: Authenticate
     scraper: Scraper
-    outcomes_publisher: Publisher
-    ack_policy: AckPolicy = success_policy
+    settler: Settler
+    max_deliveries: int
+    finished: FinishedMessages = field(default_factory=FinishedMessages)
+    clock: Callable[[], float] = time.monotonic
 
     def deliver(
         self,
@@ -108,31 +118,54 @@ class PushConsumer:
             trace=Trace.parse(attributes.traceparent) or trace,
         )
         try:
-            result = self._scrape(push, delivery, received_at)
+            return self._deliver(push, delivery, received_at)
         except UnreadableJob as error:
-            return replace(delivery, reason=Reason.BAD_JOB, detail=str(error))
+            return self._unreadable(push, delivery, str(error))
         except Exception as error:  # noqa: BLE001 - an unexpected exception must never acknowledge a message
             return replace(delivery, detail=internal_error(error).detail, error=error)
+
+    def _deliver(self, push: Envelope, delivery: Delivery, received_at: float) -> Delivery:
+        job = Job.decode(push.data, JOB_CHECKS)
+        names = [push.message_id, *([job.job_id] if job.page > 1 else [])]
+        if any(self.finished.contains(name, self.clock()) for name in names):
+            return replace(delivery, reason=Reason.DUPLICATE_DELIVERY, acknowledges=True)
+        attributes = job.attributes(delivery.attributes.traceparent)
+        message = Message(push.data, attributes, push.ordering_key or job.ordering_key())
+        result = self.scraper.scrape(job, delivery.attempt, received_at=received_at)
+        settled = self.settler.settle(
+            job,
+            message,
+            result,
+            delivery=delivery.attempt,
+            received_at=received_at,
+            trace=delivery.trace,
+        )
+        if settled.acknowledges:
+            is_success = settled.reason is Reason.OK
+            for name in names if is_success else names[:1]:
+                self.finished.add(name, self.clock())
+        return self._delivered(delivery, settled)
+
+    def _unreadable(self, push: Envelope, delivery: Delivery, detail: str) -> Delivery:
+        message = Message(push.data, push.attributes, push.ordering_key)
+        is_settled = self.settler.settle_unreadable(message, Reason.BAD_JOB, detail, delivery.attempt)
         return replace(
             delivery,
-            reason=result.reason,
-            detail=result.detail,
-            record=result.record,
-            error=result.error,
-            settled_as=result.settled_as,
+            reason=Reason.BAD_JOB,
+            detail=detail,
+            acknowledges=is_settled,
+            is_last_attempt=is_settled or delivery.attempt >= self.max_deliveries,
         )
 
-    def _scrape(self, push: Envelope, delivery: Delivery, received_at: float) -> AttemptResult:
-        job = Job.decode(push.data, JOB_CHECKS)
-        message = Message(push.data, job.attributes(delivery.attributes.traceparent), push.ordering_key)
-        return self.scraper.scrape(
-            job,
-            delivery.attempt,
-            received_at=received_at,
-            publish=partial(self._publish_outcome, delivery.trace),
-            settle=partial(self.ack_policy, message, job),
+    def _delivered(self, delivery: Delivery, settled: Settled) -> Delivery:
+        is_exhausted = not settled.acknowledges and delivery.attempt >= self.max_deliveries
+        is_dead_lettered = settled.acknowledges and settled.record.outcome is Outcome.FAILED
+        return replace(
+            delivery,
+            reason=settled.reason,
+            detail=settled.detail,
+            record=settled.record,
+            error=settled.error,
+            acknowledges=settled.acknowledges,
+            is_last_attempt=is_exhausted or is_dead_lettered,
         )
-
-    def _publish_outcome(self, trace: Trace | None, record: OutcomeRecord) -> None:
-        traceparent = trace.traceparent(secrets.token_hex(8)) if trace else ""
-        self.outcomes_publisher.publish(Message(record.encode(), record.attributes(traceparent)))

@@ -1,7 +1,8 @@
 """Checks each request to a site before it is sent, including each redirect.
 
-A request waits for the host's delay, and is refused if Retry-After blocks the host or robots.txt disallows
-the URL. The time at which a host may be requested next is called its slot.
+A request waits for its host's next slot, the time at which the host may be requested again, and until the end
+of a Retry-After. It is refused if robots.txt disallows the URL. While a job waits, its push stays open: a
+held push costs no delivery attempt.
 """
 
 import time
@@ -15,13 +16,9 @@ from contract.job import Politeness
 from contract.outcome import Reason
 from guarded_http.client import HttpClient
 from worker.budget import PageBudget
-from worker.host_slots import HostSlots, parse_retry_after
+from worker.host_slots import TOLERANCE_SECONDS, HostSlots, Lane, parse_retry_after
 from worker.robots import RobotRules, product_token
 from worker.robots_cache import RobotsCache
-
-#: The part of the remaining page budget that may be spent on waiting for the host's next slot. The rest is
-#: for the page.
-MAX_WAIT_FRACTION = 0.75
 
 
 class RateLimiter:
@@ -53,22 +50,32 @@ class RateLimiter:
         self._token = product_token(user_agent)
         self._robots = RobotsCache(client, self._token, note_retry_after=self.note_retry_after, clock=clock)
 
-    def acquire(self, url: str, politeness: Politeness, budget: PageBudget) -> None:
+    def acquire(
+        self, url: str, politeness: Politeness, budget: PageBudget, *, lane: Lane | None = None
+    ) -> None:
         """Wait for the host's next slot, and return when `url` may be requested.
 
+        Args:
+            url: the URL that is about to be requested.
+            politeness: the crawl's delay, and whether robots.txt is respected.
+            budget: limits how long the job may wait.
+            lane: the lane of the job; None if it has none, or if the lane is one of another host.
+
         Raises:
-            AttemptFailed: `robots_disallowed`, `robots_unavailable`, `rate_limited`, `page_budget_exceeded`,
-                or the reason why the site's host cannot be contacted to get robots.txt.
+            AttemptFailed: `robots_disallowed`, `robots_unavailable`, `rate_limited`, `queued_too_long`,
+                `page_budget_exceeded`, or the reason why the site's host cannot be contacted to get
+                robots.txt.
         """
         host = urlsplit(url).netloc
-        self._check_blocked(host)
+        self._wait_while_blocked(host, budget)
         delay = politeness.delay_seconds
         if politeness.respect_robots:
             rules = self._rules(url, budget)
             if not rules.is_allowed(url):
                 raise AttemptFailed(Reason.ROBOTS_DISALLOWED, self._disallowed(url), final_url=url)
             delay = max(delay, rules.crawl_delay)
-        self._wait_for_slot(host, delay, budget)
+        while not self._take_slot(host, delay, budget, lane):
+            self._wait_while_blocked(host, budget)
 
     def note_retry_after(self, url: str, retry_after: str) -> float | None:
         """Block the host of `url` for the time in a Retry-After header.
@@ -85,11 +92,15 @@ class RateLimiter:
             self._slots.block(urlsplit(url).netloc, seconds, self._clock())
         return seconds
 
+    def blocked_seconds(self, url: str) -> float:
+        """Return for how many more seconds the host of `url` must not be requested; 0 if it may be."""
+        return self._slots.blocked_seconds(urlsplit(url).netloc, self._clock())
+
     def _rules(self, url: str, budget: PageBudget) -> RobotRules:
         try:
             return self._robots.rules(url, budget)
         except AttemptFailed as error:
-            error.retry_after = self._slots.blocked_seconds(urlsplit(url).netloc, self._clock()) or None
+            error.retry_after = self.blocked_seconds(url) or None
             raise
 
     def _disallowed(self, url: str) -> str:
@@ -97,18 +108,34 @@ class RateLimiter:
         path = f"{parts.path}?{parts.query}" if parts.query else parts.path
         return f"{parts.netloc}/robots.txt disallows {path} for {self._token or '*'}"
 
-    def _check_blocked(self, host: str) -> None:
-        seconds = self._slots.blocked_seconds(host, self._clock())
-        if seconds:
+    def _wait_while_blocked(self, host: str, budget: PageBudget) -> None:
+        while seconds := self._slots.blocked_seconds(host, self._clock()):
             detail = f"{host} must not be requested for another {seconds:.0f} s (Retry-After)"
-            raise AttemptFailed(Reason.RATE_LIMITED, detail, retry_after=seconds)
+            self._wait(seconds, budget, detail)
 
-    def _wait_for_slot(self, host: str, delay: float, budget: PageBudget) -> None:
-        max_wait = budget.remaining() * MAX_WAIT_FRACTION
-        wait = self._slots.take(host, delay, self._clock(), max_wait)
-        if wait > max_wait:
-            detail = f"{host} can next be requested in {wait:.1f} s (one request every {delay:g} s)"
-            raise AttemptFailed(Reason.RATE_LIMITED, f"{detail}; the page can wait {max_wait:.1f} s at most")
-        if wait:
-            self._sleep(wait)
-            self._check_blocked(host)
+    def _take_slot(self, host: str, delay: float, budget: PageBudget, lane: Lane | None) -> bool:
+        """Wait for the host's next slot; return whether the host may still be requested then."""
+        now = self._clock()
+        times = lane.times(host, delay, self._now().timestamp()) if lane is not None and delay else None
+        wait = self._slots.take(host, delay, now, budget.remaining_wait(), times)
+        if not wait:
+            return True
+        self._wait(
+            wait, budget, f"{host} can next be requested in {wait:.1f} s (one request every {delay:g} s)"
+        )
+        # If the slot has passed, because no page slot was free, further requests may follow at the same time.
+        is_late = self._clock() > now + wait + max(TOLERANCE_SECONDS, delay / 10)
+        return not is_late and not self._slots.blocked_seconds(host, self._clock())
+
+    def _wait(self, seconds: float, budget: PageBudget, detail: str) -> None:
+        """Wait for as long as the job may wait.
+
+        Raises:
+            AttemptFailed: `rate_limited`, after that wait, if it was shorter than `seconds`.
+        """
+        max_wait = budget.remaining_wait()
+        with budget.waiting():
+            self._sleep(min(seconds, max_wait))
+            if seconds > max_wait:
+                waited = f"{detail}; the job may wait {budget.wait_seconds:g} s (WAIT_BUDGET_SECONDS)"
+                raise AttemptFailed(Reason.RATE_LIMITED, waited, retry_after=seconds - max_wait)

@@ -85,13 +85,21 @@ class RobotsCache:
             entry, is_new = self._entry(robots_url)
             if is_new:
                 self._fill(robots_url, entry, budget)
-            elif not entry.ready.wait(budget.remaining()):
-                continue
+            else:
+                self._wait_for(entry, budget)
             if entry.error is not None:
                 error = entry.error
                 raise AttemptFailed(error.reason, error.detail, http_status=error.http_status)
             if entry.rules is not None:
                 return entry.rules
+
+    def _wait_for(self, entry: _Entry, budget: PageBudget) -> None:
+        """Wait for the job that fetches the file; if this job may wait, this costs no page time."""
+        if seconds := budget.remaining_wait():
+            with budget.waiting():
+                entry.ready.wait(seconds)
+        else:
+            entry.ready.wait(budget.remaining())
 
     def _entry(self, robots_url: str) -> tuple[_Entry, bool]:
         """Return the site's entry, and whether it is new; the caller must fill a new entry."""

@@ -1,63 +1,41 @@
-"""Scrapes one job: fetches its pages, extracts the items, and publishes the outcome.
+"""Scrapes one job: fetches its page and extracts the items.
 
-This module does not depend on how the job came to the worker. `worker/push_delivery.py` is the consumer for
-Pub/Sub push. A consumer for another broker (RabbitMQ, Redis, SQS) needs only one new file next to it, which
-decodes the job, calls `Scraper.scrape`, and acknowledges the message if `AttemptResult.acknowledges` is true.
+This module does not depend on how the job came to the worker, publishes nothing, and acknowledges nothing:
+`worker/push_delivery.py` receives the job by a push, and `worker/settlement.py` decides what follows.
 """
 
+import hashlib
 import json
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Protocol
 
 from contract.attempt import AttemptFailed, internal_error
 from contract.job import Job, Politeness
-from contract.outcome import MAX_DETAIL_CHARACTERS, Outcome, Reason
+from contract.outcome import MAX_DETAIL_CHARACTERS, Reason
 from contract.outcome_record import OutcomeRecord, items_json
 from contract.reason_meanings import REASON_MEANINGS
-from worker.budget import PageBudget
+from extraction.errors import ExtractionError
+from extraction.extract import Extracted, extract
+from worker.attempt_result import AttemptResult
+from worker.budget import Activity, NoActivity, PageBudget
+from worker.fetch import Stopwatch
+from worker.host_slots import Lane
 from worker.page import FetchedPage
-from worker.pagination import Paginator
+from worker.pagination import NextPage, is_repeated, next_page
 
 MAX_ITEMS_BYTES = 4 * 1024 * 1024  #: largest size of all items, in bytes of the outcome's JSON
-
-
-@dataclass(frozen=True)
-class AttemptResult:
-    """How one attempt ended.
-
-    Attributes:
-        record: the outcome record, as published.
-        reason: why the attempt ended as it did. It differs from the record's if publishing the outcome
-            failed.
-        detail: a sentence for people.
-        error: the unexpected exception of an `internal_error`, for its stack trace; else None.
-        retry_after: seconds in the site's Retry-After header; None if the header is missing or invalid.
-        settled_as: `failed` if the ack policy dead-lettered the job, `deferred` if it requeued the job, else
-            None.
-    """
-
-    record: OutcomeRecord
-    reason: Reason
-    detail: str
-    error: Exception | None = None
-    retry_after: float | None = None
-    settled_as: Outcome | None = None
-
-    @property
-    def acknowledges(self) -> bool:
-        """Whether the message is acknowledged: the outcome is published, and no further attempt is needed."""
-        return self.reason is Reason.OK or self.settled_as is not None
 
 
 class Fetch(Protocol):
     """Fetches a page within a budget."""
 
-    def __call__(self, url: str, politeness: Politeness, budget: PageBudget) -> FetchedPage:
+    def __call__(
+        self, url: str, politeness: Politeness, budget: PageBudget, *, lane: Lane | None, stopwatch: Stopwatch
+    ) -> FetchedPage:
         """Return the page.
 
         Raises:
@@ -67,21 +45,11 @@ class Fetch(Protocol):
 
 #: Waits until a job's `not_before`, or raises `AttemptFailed` (`not_before`) if that time is too far away.
 Delay = Callable[[Job, PageBudget], None]
-#: Publishes an outcome; returns once the broker has confirmed it, or raises `AttemptFailed`.
-PublishOutcome = Callable[[OutcomeRecord], None]
-#: Applies the ack policy to a result before its outcome is published. Returns the result, with `settled_as`
-#: if the job was settled.
-Settle = Callable[[AttemptResult], AttemptResult]
 
 
 def no_delay(job: Job, budget: PageBudget) -> None:
     """Ignore the `not_before` of a job."""
     del job, budget
-
-
-def no_settlement(result: AttemptResult) -> AttemptResult:
-    """Apply ACK_POLICY=success: only a success is acknowledged."""
-    return result
 
 
 @dataclass(frozen=True)
@@ -90,120 +58,116 @@ class Scraper:
 
     Attributes:
         fetch: fetches one page.
-        page_budget_seconds: seconds for the pages of one job, from when it was received.
-        time_limit: returns a context manager that ends its block when the budget is spent, by raising the
-            exception of `budget.exceeded`.
+        page_budget_seconds: seconds for the page of one job.
         now: the current time, with a time zone.
         name: `revision/instance` of this worker, for the field `worker` of the outcome record.
-        delay: lets a requeued job wait until its `not_before`.
+        wait_budget_seconds: seconds for which one job may wait.
+        delay: lets a job wait until its `not_before`.
+        running: returns a context manager in which the attempt runs; it may end the attempt by
+            `AttemptFailed`, as at a shutdown.
+        activity: returns what an attempt occupies while it works on its page.
+        clock: returns monotonic seconds.
     """
 
     fetch: Fetch
     page_budget_seconds: float
-    time_limit: Callable[[PageBudget], AbstractContextManager[object]]
     now: Callable[[], datetime]
     name: str
+    wait_budget_seconds: float = 0.0
     delay: Delay = no_delay
+    running: Callable[[], AbstractContextManager[object]] = nullcontext
+    activity: Callable[[], Activity] = NoActivity
+    clock: Callable[[], float] = time.monotonic
 
-    def scrape(
-        self,
-        job: Job,
-        attempt: int,
-        *,
-        received_at: float,
-        publish: PublishOutcome,
-        settle: Settle = no_settlement,
-    ) -> AttemptResult:
-        """Scrape `job` and publish its outcome.
-
-        A failure of the attempt is returned as a result. Only an unexpected exception of `settle` is raised,
-        and the message must then not be acknowledged.
+    def scrape(self, job: Job, attempt: int, *, received_at: float) -> AttemptResult:
+        """Scrape `job`; never raises.
 
         Args:
             job: what to scrape.
-            attempt: the number of this delivery attempt, from 1; 0 if the broker does not count them.
+            attempt: the number of this delivery, from 1; 0 if the broker does not count deliveries.
             received_at: when the worker received the job, monotonic seconds.
-            publish: publishes the outcome.
-            settle: the ack policy.
         """
-        result = settle(self._attempt(_Attempt(self, job, attempt, received_at)))
+        running = _Attempt(self, job, attempt, received_at)
         try:
-            publish(result.record)
-        except AttemptFailed as error:
-            prefix = f"{result.reason}, but " if result.reason is not Reason.OK else ""
-            return replace(result, reason=error.reason, detail=f"{prefix}{error.detail}", settled_as=None)
-        except Exception as error:  # noqa: BLE001 - an unexpected exception must never acknowledge a message
-            failure = internal_error(error)
-            return replace(result, reason=failure.reason, detail=failure.detail, error=error, settled_as=None)
-        return result
-
-    def _attempt(self, attempt: "_Attempt") -> AttemptResult:
-        error: Exception | None = None
-        retry_after: float | None = None
-        try:
-            record = attempt.scrape()
+            return running.scrape()
         except AttemptFailed as failure:
-            record, retry_after = attempt.failed(failure), failure.retry_after
-        except Exception as unexpected:  # noqa: BLE001 - an unexpected exception is reported as an outcome
-            record, error = attempt.failed(internal_error(unexpected)), unexpected
-        return AttemptResult(record, record.reason, record.detail, error, retry_after)
+            return AttemptResult(running.failed(failure), retry_after=failure.retry_after)
+        except Exception as error:  # noqa: BLE001 - an unexpected exception is reported as an outcome
+            return AttemptResult(running.failed(internal_error(error)), error)
 
 
 class _Attempt:
     """One attempt at one job, with its measurements."""
 
-    def __init__(self, scraper: Scraper, job: Job, number: int, received_at: float) -> None:
+    def __init__(self, scraper: Scraper, job: Job, delivery: int, received_at: float) -> None:
         self._scraper = scraper
         self._job = job
-        self._number = number
+        self._number = job.attempts + max(delivery, 1 if job.attempts else 0)
         self._fetched_at = scraper.now()
         self._received_at = received_at
-        self._pages: Paginator | None = None
+        self._page: FetchedPage | None = None
+        self._stopwatch = Stopwatch(scraper.clock)
+        self._budget = PageBudget(
+            scraper.page_budget_seconds,
+            wait_seconds=scraper.wait_budget_seconds,
+            received_at=received_at,
+            clock=scraper.clock,
+        )
 
-    def scrape(self) -> OutcomeRecord:
-        """Return the record of a success.
+    def scrape(self) -> AttemptResult:
+        """Return the result of a success.
 
         Raises:
             AttemptFailed: if the items cannot be scraped.
         """
-        budget = PageBudget(self._scraper.page_budget_seconds, received_at=self._received_at)
-        budget.start()
-        with self._scraper.time_limit(budget):
-            self._scraper.delay(self._job, budget)
-            fetch = partial(self._scraper.fetch, politeness=self._job.politeness, budget=budget)
-            pages = self._pages = Paginator(fetch, check_deadline=budget.remaining)
-            extracted = pages.scrape(self._job.recipe, self._job.url)
+        job, budget, scraper = self._job, self._budget, self._scraper
+        with scraper.running():
+            scraper.delay(job, budget)
+            with budget.active(scraper.activity()):
+                page = self._page = scraper.fetch(
+                    job.url, job.politeness, budget, lane=_lane_of(job), stopwatch=self._stopwatch
+                )
+                extracted = self._extract(page)
+        following = next_page(job, page.url, extracted.next_url)
         items = items_json(extracted.items)
         size = len(json.dumps(items, ensure_ascii=False).encode(errors="replace"))
         if size > MAX_ITEMS_BYTES:
             raise AttemptFailed(
                 Reason.TOO_LARGE, f"the items have {size} bytes; the maximum is {MAX_ITEMS_BYTES}"
             )
-        warnings = "; ".join(extracted.warnings)
-        return self._record(Reason.OK, warnings, items=items, item_count=len(extracted.items))
+        warnings = "; ".join(filter(None, [*extracted.warnings, following.warning]))
+        fields = _listing_fields(job, following)
+        record = self._record(Reason.OK, warnings, items=items, item_count=len(extracted.items), **fields)
+        return AttemptResult(record, next_job=following.job)
+
+    def _extract(self, page: FetchedPage) -> Extracted:
+        job = self._job
+        if is_repeated(job, page.url):
+            return Extracted([], [])  # the items of this page are those of the earlier page
+        try:
+            return extract(job.recipe, page, self._budget.remaining, may_be_empty=job.page > 1)
+        except ExtractionError as error:
+            raise AttemptFailed(error.reason, error.detail) from None
 
     def failed(self, failure: AttemptFailed) -> OutcomeRecord:
-        """Return the record of a failed attempt, with the URL and the status of the last page, if known."""
-        pages = self._pages
-        if pages is not None and pages.last_page is not None:
+        """Return the record of a failed attempt, with the URL and the status of the page, if known."""
+        if self._page is not None:
             return self._record(failure.reason, failure.detail)
-        final_url = failure.final_url or (self._job.url if pages is None else pages.url)
+        final_url = failure.final_url or self._job.url
         return self._record(
             failure.reason, failure.detail, final_url=final_url, http_status=failure.http_status
         )
 
-    def _page_fields(self) -> dict[str, str | int | float]:
-        pages = self._pages
-        if pages is None:
+    def _page_fields(self) -> dict[str, str | int]:
+        page = self._page
+        if page is None:
             return {}
-        fields: dict[str, str | int | float] = {
-            "fetch_seconds": round(pages.fetch_seconds, 3),
-            "body_bytes": pages.body_bytes,
-            "body_sha256": pages.body_sha256,
+        return {
+            "body_bytes": len(page.body),
+            "body_sha256": hashlib.sha256(page.body).hexdigest(),
+            "final_url": page.url,
+            "http_status": page.http_status,
         }
-        if pages.last_page is not None:
-            fields |= {"final_url": pages.last_page.url, "http_status": pages.last_page.http_status}
-        return fields
 
     def _record(self, reason: Reason, detail: str, **fields: str | int) -> OutcomeRecord:
         job = self._job
@@ -218,10 +182,27 @@ class _Attempt:
                 "outcome": REASON_MEANINGS[reason].outcome,
                 "reason": reason,
                 "fetched_at": self._fetched_at,
-                "total_seconds": round(time.monotonic() - self._received_at, 3),
+                "fetch_seconds": round(self._stopwatch.seconds, 3),
+                "waited_seconds": round(self._budget.waited, 3),
+                "total_seconds": round(self._scraper.clock() - self._received_at, 3),
                 "detail": detail[:MAX_DETAIL_CHARACTERS],
                 "worker": self._scraper.name,
+                "page": job.page,
+                "listing": job.listing_id if job.recipe.next is not None else "",
                 **self._page_fields(),
                 **fields,
             }
         )
+
+
+def _lane_of(job: Job) -> Lane | None:
+    return Lane(job.lane, job.politeness.lanes) if job.politeness.lanes else None
+
+
+def _listing_fields(job: Job, following: NextPage) -> dict[str, str | int]:
+    if job.recipe.next is None:
+        return {}
+    return {
+        "listing_end": following.end or "",
+        "next_url": following.job.url if following.job else "",
+    }

@@ -1,4 +1,4 @@
-"""Creates what the processes of an instance share: the hosts' slots, and the lock that guards them.
+"""Creates what the processes of an instance share: the hosts' slots, and the memory of finished messages.
 
 gunicorn imports this module before it forks (worker/gunicorn_conf.py), so all processes get the same memory.
 """
@@ -11,7 +11,9 @@ import tempfile
 from threading import Lock
 from types import TracebackType
 
-from worker.host_slots import MEMORY_BYTES, HostSlots
+from worker import finished, host_slots
+from worker.finished import FinishedMessages
+from worker.host_slots import HostSlots
 
 
 class InstanceLock:
@@ -38,4 +40,7 @@ def _unnamed_file() -> int:
         return os.dup(file.fileno())
 
 
-HOST_SLOTS = HostSlots(mmap.mmap(-1, MEMORY_BYTES), InstanceLock())  #: the same slots in every process
+#: The same slots in every process.
+HOST_SLOTS = HostSlots(mmap.mmap(-1, host_slots.MEMORY_BYTES), InstanceLock())
+#: The same messages in every process.
+FINISHED_MESSAGES = FinishedMessages(mmap.mmap(-1, finished.MEMORY_BYTES), InstanceLock())

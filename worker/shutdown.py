@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 import gevent
+from gevent.event import Event
 
 from contract.attempt import AttemptFailed
 from contract.outcome import Reason
@@ -26,15 +27,17 @@ class Shutdown:
 
     Args:
         grace_seconds: seconds from SIGTERM until the running attempts are ended.
-
-    Attributes:
-        is_shutting_down: whether SIGTERM was received.
     """
 
     def __init__(self, grace_seconds: float = GRACE_SECONDS) -> None:
-        self.is_shutting_down = False
+        self._begun = Event()
         self._grace_seconds = grace_seconds
         self._attempts: set[gevent.Greenlet] = set()
+
+    @property
+    def is_shutting_down(self) -> bool:
+        """Whether SIGTERM was received."""
+        return bool(self._begun.is_set())
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
@@ -53,10 +56,24 @@ class Shutdown:
         finally:
             self._attempts.discard(greenlet)
 
+    def hold(self, seconds: float) -> None:
+        """Wait for `seconds`, or until SIGTERM is received."""
+        self._begun.wait(seconds)
+
+    def wait(self, seconds: float) -> None:
+        """Wait for `seconds`.
+
+        Raises:
+            AttemptFailed: `shutdown`, as soon as SIGTERM is received: an attempt that waits gives its job
+                back at once, since the wait would not end in time.
+        """
+        if self._begun.wait(seconds):
+            raise AttemptFailed(Reason.SHUTDOWN, "the worker is shutting down; the page was not requested")
+
     def begin(self) -> None:
         """Reject new attempts, and end the running ones when the grace period is over."""
         if not self.is_shutting_down:
-            self.is_shutting_down = True
+            self._begun.set()
             gevent.spawn_later(self._grace_seconds, self._end_attempts)
 
     def on_sigterm(self) -> None:

@@ -40,10 +40,10 @@ def test_every_outcome_has_a_reason() -> None:
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_only_a_retry_can_be_deferred(reason: Reason) -> None:
-    """A record with outcome `deferred` is valid only if its reason leads to `retry`."""
+def test_only_a_retry_or_a_crash_can_be_deferred(reason: Reason) -> None:
+    """A record with outcome `deferred` is valid only if its reason leads to `retry` or `crashed`."""
     outcome = Outcome.DEFERRED.value
-    if REASON_MEANINGS[reason].outcome is Outcome.RETRY:
+    if REASON_MEANINGS[reason].outcome in {Outcome.RETRY, Outcome.CRASHED}:
         assert a_record(outcome=outcome, reason=reason).outcome is Outcome.DEFERRED
     else:
         with pytest.raises(ValidationError, match=f"{reason} is a reason for"):

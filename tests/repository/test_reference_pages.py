@@ -62,7 +62,7 @@ def test_every_attribute_of_a_dead_letter_is_documented() -> None:
         }
     )
     documented = set(ROW.findall(section_of("messages.md", "Dead letter")))
-    assert documented >= set(dead_letter_attributes(record))
+    assert documented >= set(dead_letter_attributes(record.reason, record.detail, record.attempt))
 
 
 def test_every_log_event_is_documented() -> None:

@@ -35,17 +35,24 @@ def job(**changed: object) -> bytes:
     return json.dumps({name: value for name, value in (JOB | changed).items() if value is not None}).encode()
 
 
-def push(data: bytes = job(), attempt: int | None = 2, ordering_key: str = "", **attributes: str) -> bytes:
+def push(
+    data: bytes = job(),
+    attempt: int | None = 2,
+    ordering_key: str = "",
+    message_id: str = "42",
+    **attributes: str,
+) -> bytes:
     """Return the body of a push request.
 
     The attributes are ATTRIBUTES and `attributes`. If `attempt` is None, the body has no deliveryAttempt.
+    A worker that has acknowledged a message acknowledges the same `message_id` again without work.
     """
     document: dict[str, Any] = {
         "message": {
             "data": base64.b64encode(data).decode(),
             "attributes": ATTRIBUTES | attributes,
-            "messageId": "42",
-            "message_id": "42",
+            "messageId": message_id,
+            "message_id": message_id,
             "publishTime": "2026-11-22T06:00:03.2Z",
             "publish_time": "2026-11-22T06:00:03.2Z",
         },

@@ -8,13 +8,20 @@ from publishing.publisher import Message, PublishUnconfirmed
 class RecordingPublisher:
     """Appends the published messages to a list.
 
+    Args:
+        topic: the name of the topic in `journal`.
+        journal: a list to which the publishers of several topics append the name of the topic of each
+            confirmed message, so that a test sees the order.
+
     Attributes:
         published: the confirmed messages, in order.
         error: the error of each publish; None: each publish is confirmed.
         error_from: `publish_all` fails with `error` for each message from this index on.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, topic: str = "", journal: list[str] | None = None) -> None:
+        self._topic = topic
+        self._journal = [] if journal is None else journal
         self.published: list[Message] = []
         self.error: Exception | None = None
         self.error_from = 0
@@ -24,6 +31,7 @@ class RecordingPublisher:
         if self.error is not None:
             raise self.error
         self.published.append(message)
+        self._journal.append(self._topic)
         return str(len(self.published))
 
     def publish_all(self, messages: Iterable[Message]) -> Iterator[PublishUnconfirmed | str]:

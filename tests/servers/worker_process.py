@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -75,7 +76,7 @@ class WorkerProcess:
 
     def start_push(self, url: str) -> PendingResponse:
         """Push a job for the page at `url` without waiting for the response."""
-        return self.start_request("POST", "/", push(job(url=url)))
+        return self.start_request("POST", "/", push(job(url=url), message_id=secrets.token_hex(8)))
 
     def push(self, url: str) -> tuple[int, dict[str, str]]:
         """Push a job for the page at `url`; return the response's status and JSON document."""

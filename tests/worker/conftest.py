@@ -8,9 +8,8 @@ import pytest
 
 import localpubsub
 from tests.servers.push_tokens import Issuer
-from tests.servers.recording_publisher import RecordingPublisher
 from tests.servers.worker_process import OUTCOMES_SUBSCRIPTION, OUTCOMES_TOPIC
-from tests.worker.worker_under_test import FakeAuthenticator, LogEvents, ScriptedSite, WorkerUnderTest
+from tests.worker.worker_under_test import LogEvents, WorkerUnderTest
 
 
 @pytest.fixture(scope="session")
@@ -31,9 +30,9 @@ def issuer() -> Issuer:
 
 
 @pytest.fixture
-def worker(publisher: RecordingPublisher) -> WorkerUnderTest:
+def worker() -> WorkerUnderTest:
     """A worker whose scripted site returns a page that is scraped without an error."""
-    return WorkerUnderTest(ScriptedSite(), FakeAuthenticator(), publisher)
+    return WorkerUnderTest()
 
 
 @pytest.fixture

@@ -66,10 +66,15 @@ def make_fetcher(
 
 
 def fetch(
-    fetcher: Fetcher, url: str, *, politeness: Politeness = IGNORE_ROBOTS, seconds: float = 60
+    fetcher: Fetcher,
+    url: str,
+    *,
+    politeness: Politeness = IGNORE_ROBOTS,
+    seconds: float = 60,
+    budget: PageBudget | None = None,
 ) -> FetchedPage:
-    """Return the page at `url`; the page budget of `seconds` only guards against hanging."""
-    return fetcher.fetch(url, politeness, PageBudget(seconds))
+    """Return the page at `url`; the default budget, of `seconds`, only guards against hanging."""
+    return fetcher.fetch(url, politeness, budget or PageBudget(seconds))
 
 
 def fetch_failure(

@@ -1,271 +1,228 @@
-"""Tests ACK_POLICY=settled with the real Flask app: which jobs are dead-lettered and which are requeued."""
+"""Tests both values of ACK_POLICY: what happens to a job after each way in which an attempt can end."""
 
 import json
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
-from werkzeug.test import TestResponse
+from hypothesis import given
+from hypothesis import strategies as st
 
-from contract.attempt import AttemptFailed
-from contract.job import MAX_JOB_BYTES, Job, Politeness
-from contract.outcome import ACKNOWLEDGING, Outcome, Reason
+from contract.job import MAX_DEFERS, MAX_JOB_BYTES, Job
+from contract.outcome import Cause, Outcome, Reason
 from contract.outcome_record import OutcomeRecord
-from contract.reason_meanings import REASON_MEANINGS, status_of
-from publishing.publisher import PublishUnconfirmed
-from push_endpoint.authentication import accept_any_caller
-from tests.servers.pushes import ATTRIBUTES, job, push
-from tests.servers.recording_publisher import RecordingPublisher
-from worker.ack_policy import MAX_DEFERS, SettledPolicy
-from worker.app import make_app
-from worker.budget import PageBudget
-from worker.delayed import MAX_DEFERRAL_SECONDS, DelayedJobs
-from worker.page import FetchedPage
-from worker.push_delivery import PushConsumer
-from worker.scrape import Scraper
+from contract.reason_meanings import REASON_MEANINGS
+from tests.servers.pushes import job
+from worker.ack_policy import (
+    LAST_REDELIVERY,
+    Acknowledge,
+    DeadLetter,
+    Disposition,
+    FinishedAttempt,
+    Redeliver,
+    Requeue,
+    SettledPolicy,
+    success_policy,
+)
+from worker.attempt_result import AttemptResult
 
 NOW = datetime(2026, 11, 22, 6, 0, 4, tzinfo=UTC)
-FAILURES = [reason for reason in Reason if REASON_MEANINGS[reason].outcome is Outcome.FAILED]
-OTHER_REASONS = [
-    reason for reason in Reason if REASON_MEANINGS[reason].outcome not in {Outcome.FAILED, Outcome.SUCCEEDED}
-]
+MAX_ATTEMPTS = 4
+SETTLED = SettledPolicy(MAX_ATTEMPTS, minimum_backoff_seconds=10, maximum_backoff_seconds=60)
+# The reasons with which an attempt at a job can end.
+REASONS = [reason for reason in Reason if reason is not Reason.DUPLICATE_DELIVERY]
 
 
-@contextmanager
-def no_time_limit(_: PageBudget) -> Iterator[None]:
-    """Set no time limit."""
-    yield
+def finished(
+    reason: Reason,
+    *,
+    delivery: int = 1,
+    attempts: int = 0,
+    defers: int = 0,
+    retry_after: float | None = None,
+    not_before: str | None = None,
+    **changed: object,
+) -> FinishedAttempt:
+    """Return an attempt that ended for `reason`; `changed` are further fields of its job."""
+    document = json.loads(job(attempts=attempts, defers=defers, not_before=not_before, **changed))
+    data = json.dumps(document, separators=(",", ":")).encode()
+    decoded = Job.decode(data)
+    record = OutcomeRecord(
+        job_id=decoded.job_id,
+        run_id=decoded.run_id,
+        crawl=decoded.crawl,
+        url=decoded.url,
+        attempt=delivery,
+        outcome=REASON_MEANINGS[reason].outcome,
+        reason=reason,
+        fetched_at=NOW,
+    )
+    return FinishedAttempt(decoded, data, delivery, AttemptResult(record, retry_after=retry_after), NOW)
 
 
-@dataclass
-class SettlingWorker:
-    """A worker with ACK_POLICY=settled, which is called through its Flask app.
+def copy_of(disposition: Disposition) -> Job:
+    """Return the job that is published again."""
+    assert isinstance(disposition, Requeue)
+    copy = Job.decode(disposition.data)
+    assert (copy.not_before is None) == (disposition.not_before is None)
+    return copy
+
+
+attempts_at_jobs = st.builds(
+    finished,
+    st.sampled_from(REASONS),
+    delivery=st.integers(0, 100),
+    attempts=st.integers(0, MAX_ATTEMPTS + 1),
+    defers=st.integers(0, MAX_DEFERS),
+    retry_after=st.none() | st.floats(0, 1e5),
+)
+
+
+@given(attempt=attempts_at_jobs)
+def test_success_acknowledges_only_a_success(attempt: FinishedAttempt) -> None:
+    """With ACK_POLICY=success a job is acknowledged if it succeeded, and otherwise redelivered."""
+    expected = Acknowledge() if attempt.result.reason is Reason.OK else Redeliver()
+    assert success_policy(attempt) == expected
+
+
+def is_counted(reason: Reason) -> bool:
+    """Return whether a retry for `reason` counts as a failed request."""
+    return REASON_MEANINGS[reason].cause is Cause.PAGE or reason is Reason.INTERNAL_ERROR
+
+
+@given(attempt=attempts_at_jobs)
+def test_settled_decides_by_reason_delivery_attempts_and_defers(attempt: FinishedAttempt) -> None:
+    """With ACK_POLICY=settled every decision is one of the table in docs/decisions/settled.md."""
+    reason, before = attempt.result.reason, attempt.job
+    decision = SETTLED(attempt)
+    is_retry = REASON_MEANINGS[reason].outcome not in {Outcome.SUCCEEDED, Outcome.FAILED}
+    may_be_copied = attempt.delivery <= 1 and before.defers < MAX_DEFERS
+    if reason is Reason.OK:
+        assert decision == Acknowledge()
+    elif not is_retry or (
+        is_counted(reason) and (before.attempts + 1 >= MAX_ATTEMPTS or attempt.delivery >= LAST_REDELIVERY)
+    ):
+        assert decision == DeadLetter()
+    elif reason in {Reason.SHUTDOWN, Reason.PUBLISH_UNCONFIRMED} or not may_be_copied:
+        assert decision == Redeliver()
+    else:
+        copy = copy_of(decision)
+        assert copy.defers == before.defers + 1
+        assert copy.attempts == before.attempts + is_counted(reason)
+        unchanged = {"not_before": None, "defers": 0, "attempts": 0}
+        assert copy.model_copy(update=unchanged) == before.model_copy(update=unchanged)
+
+
+@given(attempt=attempts_at_jobs.filter(lambda attempt: attempt.delivery > 1))
+def test_settled_never_copies_a_redelivered_message(attempt: FinishedAttempt) -> None:
+    """An acknowledgement may have been lost, so a copy at each redelivery would multiply the job."""
+    assert not isinstance(SETTLED(attempt), Requeue)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "retry_after", "seconds"),
+    [(0, None, 10), (1, None, 20), (2, None, 40), (0, 5, 10), (0, 90.5, 90.5), (2, 3600, 3600)],
+)
+def test_settled_waits_for_the_longer_of_backoff_and_retry_after(
+    attempts: int, retry_after: float | None, seconds: float
+) -> None:
+    """The backoff doubles with each failed request; a longer Retry-After of the site replaces it."""
+    attempt = finished(Reason.HTTP_5XX, attempts=attempts, retry_after=retry_after)
+    assert copy_of(SETTLED(attempt)).not_before == NOW + timedelta(seconds=seconds)
+
+
+def test_backoff_is_limited_by_its_maximum() -> None:
+    """The backoff is never longer than its maximum, however many requests have failed."""
+    assert [SETTLED.backoff_seconds(attempts) for attempts in (1, 2, 3, 4, 100)] == [10, 20, 40, 60, 60]
+    assert SettledPolicy(100, 0, 0).backoff_seconds(100) == 0
+
+
+def test_settled_without_backoff_publishes_a_job_for_any_time() -> None:
+    """If the backoff is 0 and the site sent no Retry-After, the copy has no `not_before`."""
+    disposition = SettledPolicy(MAX_ATTEMPTS, 0, 0)(finished(Reason.HTTP_5XX))
+    assert copy_of(disposition).not_before is None
+
+
+@pytest.mark.parametrize("reason", [Reason.QUEUED_TOO_LONG, Reason.RATE_LIMITED, Reason.NOT_BEFORE])
+def test_waiting_costs_no_attempt(reason: Reason) -> None:
+    """A job that waited in vain is published again with the same attempts, however many it had."""
+    for attempts in range(MAX_ATTEMPTS + 2):
+        assert copy_of(SETTLED(finished(reason, attempts=attempts))).attempts == attempts
+
+
+def test_a_rate_limited_job_is_copied_with_the_rest_of_the_retry_after() -> None:
+    """The copy of a job that waited for its host waits until the host may be requested."""
+    attempt = finished(Reason.RATE_LIMITED, retry_after=90)
+    assert copy_of(SETTLED(attempt)).not_before == NOW + timedelta(seconds=90)
+
+
+def test_a_job_before_its_not_before_is_copied_with_the_same_not_before() -> None:
+    """The copy of a job that waited for its own `not_before` keeps it, to the millisecond."""
+    due = "2026-11-22T08:00:00.250Z"
+    disposition = SETTLED(finished(Reason.NOT_BEFORE, not_before=due))
+    assert isinstance(disposition, Requeue)
+    assert json.loads(disposition.data)["not_before"] == due
+
+
+def test_a_copy_keeps_the_fields_of_later_versions() -> None:
+    """A rollback must not remove fields from jobs, so unknown fields are copied."""
+    disposition = SETTLED(finished(Reason.HTTP_5XX, added_later={"ä": [1, None]}))
+    assert isinstance(disposition, Requeue)
+    assert json.loads(disposition.data)["added_later"] == {"ä": [1, None]}
+
+
+def test_a_job_that_would_become_too_large_is_redelivered() -> None:
+    """If the fields of a copy would make the job larger than its maximum, it is not acknowledged."""
+    padding = "x" * (MAX_JOB_BYTES - len(finished(Reason.HTTP_5XX, padding="").data))
+    attempt = finished(Reason.HTTP_5XX, padding=padding)
+    assert len(attempt.data) == MAX_JOB_BYTES
+    assert SETTLED(attempt) == Redeliver()
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How each of a job's attempts ended, as hypothesis chooses it.
 
     Attributes:
-        error: raised by every fetch; None to return a page.
-        outcomes: publishes the outcomes.
-        dead_letters: publishes the dead letters.
-        jobs: publishes the requeued jobs.
-        waits: the number of seconds that each delayed job waited.
+        reason: why it ended.
+        retry_after: the seconds of a Retry-After.
+        is_ack_lost: whether the acknowledgement was lost, so that the message is delivered again.
     """
 
-    error: AttemptFailed | None = None
-    outcomes: RecordingPublisher = field(default_factory=RecordingPublisher)
-    dead_letters: RecordingPublisher = field(default_factory=RecordingPublisher)
-    jobs: RecordingPublisher = field(default_factory=RecordingPublisher)
-    waits: list[float] = field(default_factory=list)
+    reason: Reason
+    retry_after: float | None
+    is_ack_lost: bool
 
-    def post(self, body: bytes) -> TestResponse:
-        """Send a push request with this body."""
-        delayed_jobs = DelayedJobs(slots=1, requeues=True, now=lambda: NOW, sleep=self.waits.append)
-        scraper = Scraper(
-            fetch=self.fetch,
-            page_budget_seconds=40,
-            time_limit=no_time_limit,
-            now=lambda: NOW,
-            name="r1/7",
-            delay=delayed_jobs.wait_until_not_before,
+
+@given(data=st.data(), max_attempts=st.integers(1, 10))
+def test_copies_of_a_job_are_bounded(data: st.DataObject, max_attempts: int) -> None:
+    """A job leads to at most `max_attempts` failed requests of first deliveries, and MAX_DEFERS copies.
+
+    A lost acknowledgement adds no chain of copies: the redelivered message is never copied.
+    """
+    policy = replace(SETTLED, max_attempts=max_attempts)
+    retries = [r for r in REASONS if REASON_MEANINGS[r].outcome not in {Outcome.SUCCEEDED, Outcome.FAILED}]
+    ended = st.builds(Ended, st.sampled_from(retries), st.none() | st.floats(0, 1e4), st.booleans())
+    message = finished(Reason.OK, defers=data.draw(st.integers(MAX_DEFERS - 8, MAX_DEFERS)))
+    first_defers, copies, counted = message.job.defers, 0, 0
+    while True:
+        how = data.draw(ended)
+        attempt = finished(
+            how.reason,
+            attempts=message.job.attempts,
+            defers=message.job.defers,
+            retry_after=how.retry_after,
         )
-        policy = SettledPolicy(self.dead_letters, self.jobs, lambda: NOW)
-        consumer = PushConsumer(accept_any_caller, scraper, self.outcomes, policy)
-        return make_app(consumer).test_client().post("/", data=body, content_type="application/json")
-
-    def fetch(self, url: str, politeness: Politeness, budget: PageBudget) -> FetchedPage:
-        """Return a page, or raise `error`."""
-        del politeness, budget
-        if self.error is not None:
-            raise self.error
-        return FetchedPage(url, 200, "text/html", b"<h1>A Light in the Attic</h1>")
-
-    def outcome(self) -> OutcomeRecord:
-        """Return the only published outcome."""
-        [message] = self.outcomes.published
-        return OutcomeRecord.decode(message.data)
-
-
-@pytest.fixture
-def worker() -> SettlingWorker:
-    """A worker with ACK_POLICY=settled."""
-    return SettlingWorker()
-
-
-def retry_after(seconds: float | None, reason: Reason = Reason.HTTP_429) -> AttemptFailed:
-    """Return the error of a page whose site sent Retry-After."""
-    return AttemptFailed(reason, "the site answered 429", http_status=429, retry_after=seconds)
-
-
-class TestDeadLetter:
-    @pytest.mark.parametrize("reason", FAILURES)
-    def test_a_failed_job_is_dead_lettered_with_its_reason_and_acknowledged(
-        self, worker: SettlingWorker, reason: Reason
-    ) -> None:
-        """The dead letter has the job's bytes, key, attributes and reason; an outcome is published."""
-        worker.error = AttemptFailed(reason, "because")
-        # When a job with fields of a later version fails
-        data = job(added_later={"ä": 1})
-        response = worker.post(push(data, attempt=3, ordering_key="shop.example#0", not_ours="x"))
-        # Then its push is acknowledged
-        assert (response.status_code, response.data) == (204, b"")
-        # And the dead letter has the job and the reason
-        [dead_letter] = worker.dead_letters.published
-        assert (dead_letter.data, dead_letter.ordering_key) == (data, "shop.example#0")
-        added = {"reason": reason.value, "detail": "because", "attempt": "3"}
-        assert dead_letter.attributes == ATTRIBUTES | added
-        # And the outcome is the same as with ACK_POLICY=success
-        assert (worker.outcome().outcome, worker.outcome().reason) == (Outcome.FAILED, reason)
-        assert worker.jobs.published == []
-
-    def test_an_unconfirmed_dead_letter_is_not_acknowledged(self, worker: SettlingWorker) -> None:
-        """If the dead letter is unconfirmed, the push fails with 422, and `detail` has both errors."""
-        worker.error = AttemptFailed(Reason.HTTP_404, "the site answered 404")
-        worker.dead_letters.error = PublishUnconfirmed("scrape-jobs-dead", "gone")
-        assert worker.post(push()).status_code == 422
-        assert worker.outcome().outcome is Outcome.FAILED
-        assert worker.outcome().detail == (
-            "the site answered 404; not settled: topic scrape-jobs-dead did not confirm: gone"
-        )
-
-    def test_a_dead_lettered_job_with_an_unconfirmed_outcome_is_not_acknowledged(
-        self, worker: SettlingWorker
-    ) -> None:
-        """If the outcome is unconfirmed, the push fails after the dead letter was published.
-
-        The job is then delivered and dead-lettered again; the ledger counts both dead letters as one.
-        """
-        worker.error = AttemptFailed(Reason.HTTP_404, "the site answered 404")
-        worker.outcomes.error = PublishUnconfirmed("scrape-outcomes", "gone")
-        assert worker.post(push()).status_code == 503
-        assert len(worker.dead_letters.published) == 1
-
-    def test_an_unexpected_exception_while_dead_lettering_fails_with_500(
-        self, worker: SettlingWorker
-    ) -> None:
-        """If publishing the dead letter raises an unexpected exception, the push is not acknowledged."""
-        worker.error = AttemptFailed(Reason.HTTP_404, "the site answered 404")
-        worker.dead_letters.error = RuntimeError("boom")
-        assert worker.post(push()).status_code == 500
-
-    def test_the_detail_of_a_dead_letter_fits_into_an_attribute(self, worker: SettlingWorker) -> None:
-        """A long detail is cut to 1,024 bytes (Pub/Sub's maximum), without splitting a character."""
-        worker.error = AttemptFailed(Reason.HTTP_404, "ä日" * 600)
-        worker.post(push())
-        [dead_letter] = worker.dead_letters.published
-        assert 1020 < len(dead_letter.attributes["detail"].encode()) <= 1024
-
-    @pytest.mark.parametrize("reason", OTHER_REASONS)
-    def test_retries_and_internal_errors_are_neither_dead_lettered_nor_acknowledged(
-        self, worker: SettlingWorker, reason: Reason
-    ) -> None:
-        """Reasons whose outcome is not `failed` have the same HTTP status as with ACK_POLICY=success."""
-        worker.error = AttemptFailed(reason, "because")
-        response = worker.post(push())
-        assert response.status_code == status_of(reason)
-        assert response.status_code not in ACKNOWLEDGING
-        assert worker.dead_letters.published == worker.jobs.published == []
-
-    def test_an_unreadable_job_is_rejected_with_400_and_not_dead_lettered(
-        self, worker: SettlingWorker
-    ) -> None:
-        """The worker does not dead-letter an unreadable job; Pub/Sub does so after its last attempt."""
-        assert worker.post(push(b"job")).status_code == 400
-        assert worker.dead_letters.published == []
-
-    def test_a_success_publishes_only_its_outcome(self, worker: SettlingWorker) -> None:
-        """A successful job is acknowledged, and neither dead-lettered nor requeued."""
-        assert worker.post(push()).status_code == 204
-        assert worker.outcome().outcome is Outcome.SUCCEEDED
-        assert worker.dead_letters.published == worker.jobs.published == []
-
-
-class TestRequeue:
-    @pytest.mark.parametrize("reason", [Reason.HTTP_429, Reason.HTTP_5XX, Reason.RATE_LIMITED])
-    def test_a_job_with_retry_after_is_requeued_with_not_before(
-        self, worker: SettlingWorker, reason: Reason, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        """The same job with the same key is published; the outcome is `deferred` and keeps the reason."""
-        caplog.set_level(logging.INFO, logger="scrapeq")
-        worker.error = retry_after(90.5, reason)
-        assert worker.post(push(job(added=[1]), ordering_key="shop.example#0")).status_code == 204
-        [message] = worker.jobs.published
-        assert (message.attributes, message.ordering_key) == (ATTRIBUTES, "shop.example#0")
-        deferral = {"not_before": "2026-11-22T06:01:34.500Z", "defers": 1}
-        assert json.loads(message.data) == json.loads(job(added=[1])) | deferral
-        requeued = Job.decode(message.data)
-        assert requeued.model_copy(update={"not_before": None, "defers": 0}) == Job.decode(job())
-        outcome = worker.outcome()
-        assert (outcome.outcome, outcome.reason) == (Outcome.DEFERRED, reason)
-        assert outcome.detail == "the site answered 429; published again, not before 2026-11-22T06:01:34Z"
-        [line] = [record for record in caplog.records if record.message == "delivery_finished"]
-        fields: dict[str, Any] = line.__dict__["json_fields"]
-        assert (fields["outcome"], fields["reason"], fields["status"]) == ("deferred", reason, 204)
-        assert line.levelno == logging.INFO
-
-    @pytest.mark.parametrize(
-        "seconds", [None, 0.0, MAX_DEFERRAL_SECONDS + 1, 10 * 365 * 86400.0, 1e12, float("inf")]
-    )
-    def test_a_missing_or_too_long_retry_after_spends_an_attempt(
-        self, worker: SettlingWorker, seconds: float | None
-    ) -> None:
-        """If Retry-After is missing, 0 or too long, the push fails with 429 and the job is not requeued.
-
-        Pub/Sub then delivers the job again, and counts that as a further delivery attempt.
-        """
-        worker.error = retry_after(seconds)
-        assert worker.post(push()).status_code == 429
-        assert worker.jobs.published == []
-        assert worker.outcome().outcome is Outcome.RETRY
-
-    def test_a_job_is_requeued_at_most_max_defers_times(self, worker: SettlingWorker) -> None:
-        """After MAX_DEFERS responses with Retry-After the job is not requeued again."""
-        worker.error = retry_after(60)
-        data, rounds = job(), 0
-        while worker.post(push(data)).status_code == 204:
-            rounds += 1
-            data = job(**json.loads(worker.jobs.published[-1].data) | {"not_before": None})
-        assert rounds == MAX_DEFERS
-
-    def test_a_job_that_cannot_be_requeued_spends_an_attempt(self, worker: SettlingWorker) -> None:
-        """If the publish is unconfirmed or the job becomes too large, the push fails with 429."""
-        worker.error = retry_after(60)
-        worker.jobs.error = PublishUnconfirmed("scrape-jobs", "gone")
-        assert worker.post(push()).status_code == 429
-        assert "not settled: topic scrape-jobs did not confirm" in worker.outcome().detail
-        worker.jobs.error = None
-        remaining_bytes = MAX_JOB_BYTES - len(job(padding=""))
-        assert worker.post(push(job(padding="x" * (remaining_bytes - 10)))).status_code == 429
-        assert worker.jobs.published == []
-
-
-class TestNotBefore:
-    def job_due_in(self, seconds: float) -> bytes:
-        """Return a job whose `not_before` is `seconds` after NOW."""
-        return job(not_before=(NOW + timedelta(seconds=seconds)).isoformat(), defers=2)
-
-    def test_a_job_with_a_near_not_before_waits_and_is_scraped(self, worker: SettlingWorker) -> None:
-        """A job whose `not_before` is near enough for its page budget waits and is then scraped."""
-        assert worker.post(push(self.job_due_in(20))).status_code == 204
-        assert worker.waits == [20]
-        assert worker.outcome().reason is Reason.OK
-
-    @pytest.mark.parametrize("seconds", [-3600, 0, MAX_DEFERRAL_SECONDS + 1, 10 * 365 * 86400])
-    def test_a_past_or_too_far_not_before_is_ignored(self, worker: SettlingWorker, seconds: float) -> None:
-        """A `not_before` in the past, or later than the worker itself would set, does not delay a job."""
-        assert worker.post(push(self.job_due_in(seconds))).status_code == 204
-        assert worker.waits == []
-        assert worker.outcome().reason is Reason.OK
-
-    def test_a_job_with_a_far_not_before_waits_and_is_requeued_unchanged(
-        self, worker: SettlingWorker
-    ) -> None:
-        """A job with a far `not_before` waits and is then requeued, with the same `defers` as before."""
-        data = self.job_due_in(600)
-        assert worker.post(push(data, ordering_key="h#1")).status_code == 204
-        [seconds] = worker.waits
-        assert 29 < seconds <= 30
-        [message] = worker.jobs.published
-        assert (message.data, message.ordering_key) == (data, "h#1")
-        assert (worker.outcome().outcome, worker.outcome().reason) == (Outcome.DEFERRED, Reason.NOT_BEFORE)
+        decision = policy(attempt)
+        counted += is_counted(how.reason)
+        if how.is_ack_lost:
+            assert not isinstance(policy(replace(attempt, delivery=2)), Requeue)
+        if not isinstance(decision, Requeue):
+            break
+        copies += 1
+        message = replace(message, job=Job.decode(decision.data), data=decision.data)
+        assert message.job.attempts == counted < max_attempts
+    assert copies <= MAX_DEFERS - first_defers
+    assert counted <= max_attempts
+    if isinstance(decision, DeadLetter):
+        assert counted == max_attempts

@@ -1,6 +1,6 @@
 """Tests how long a job with `not_before` waits in the worker, with a fake clock."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -8,13 +8,11 @@ from contract.attempt import AttemptFailed
 from contract.job import Job
 from contract.outcome import Reason
 from tests.servers.pushes import job
-from tests.worker.fetching import NOON
+from tests.worker.fetching import NOON, FakeClock
 from worker.budget import PageBudget
-from worker.delayed import MAX_DEFERRAL_SECONDS, SHORT_WAIT_SECONDS, DelayedJobs
-from worker.rate_limiter import MAX_WAIT_FRACTION
+from worker.delayed import MAX_NOT_BEFORE_SECONDS, wait_until_not_before
 
-BUDGET_SECONDS = 40.0
-MAX_WAIT = BUDGET_SECONDS * MAX_WAIT_FRACTION
+PAGE_SECONDS, WAIT_SECONDS = 40.0, 520.0
 
 
 def job_not_before(seconds: float) -> Job:
@@ -22,75 +20,45 @@ def job_not_before(seconds: float) -> Job:
     return Job.decode(job(not_before=(NOON + timedelta(seconds=seconds)).isoformat(), defers=1))
 
 
-def noon() -> datetime:
-    """Return the time of a clock that does not advance."""
-    return NOON
+def make_budget(clock: FakeClock) -> PageBudget:
+    """Return a budget of which nothing is spent."""
+    return PageBudget(PAGE_SECONDS, wait_seconds=WAIT_SECONDS, clock=clock)
 
 
-def budget() -> PageBudget:
-    """Return a page budget that is not spent while the test runs."""
-    return PageBudget(BUDGET_SECONDS, received_at=0, clock=lambda: 0.0)
+@pytest.mark.parametrize("seconds", [0.25, 20, PAGE_SECONDS + 1, WAIT_SECONDS])
+def test_job_waits_until_its_not_before(seconds: float) -> None:
+    """A job waits for exactly as long as its `not_before` requires, and this costs no page time."""
+    clock = FakeClock()
+    budget = make_budget(clock)
+    wait_until_not_before(job_not_before(seconds), budget, now=clock.now, sleep=clock.sleep)
+    assert clock.slept == [seconds]
+    assert (budget.remaining(), budget.waited) == (PAGE_SECONDS, seconds)
 
 
-@pytest.mark.parametrize("requeues", [True, False])
-def test_job_waits_until_its_not_before(requeues: bool) -> None:
-    """A job waits for its `not_before` if the page budget allows a wait of that length."""
-    slept = list[float]()
-    jobs = DelayedJobs(slots=1, requeues=requeues, now=noon, sleep=slept.append)
-    jobs.wait_until_not_before(job_not_before(20), budget())
-    assert slept == [20]
-
-
-@pytest.mark.parametrize("seconds", [-3600, 0, MAX_DEFERRAL_SECONDS + 1, 10 * 365 * 86400])
+@pytest.mark.parametrize("seconds", [-3600, 0, MAX_NOT_BEFORE_SECONDS + 1, 10 * 365 * 86400])
 def test_past_or_distant_not_before_is_ignored(seconds: float) -> None:
-    """A `not_before` in the past, or more than `MAX_DEFERRAL_SECONDS` in the future, is ignored."""
-    slept = list[float]()
-    jobs = DelayedJobs(slots=1, requeues=True, now=noon, sleep=slept.append)
-    jobs.wait_until_not_before(job_not_before(seconds), budget())
-    jobs.wait_until_not_before(Job.decode(job()), budget())
-    assert slept == []
+    """A `not_before` in the past, or further ahead than any that a worker writes, is ignored."""
+    clock = FakeClock()
+    for delayed in (job_not_before(seconds), Job.decode(job())):
+        wait_until_not_before(delayed, make_budget(clock), now=clock.now, sleep=clock.sleep)
+    assert clock.slept == []
 
 
-def test_job_that_is_requeued_waits_first() -> None:
-    """A job with a far `not_before` waits as long as it may, and then fails with the reason `not_before`."""
-    slept = list[float]()
-    jobs = DelayedJobs(slots=1, requeues=True, now=noon, sleep=slept.append)
-    with pytest.raises(AttemptFailed, match="must not run before 2026-11-22T12:10:00Z, in 570 s") as failure:
-        jobs.wait_until_not_before(job_not_before(600), budget())
+def test_job_with_a_far_not_before_waits_as_long_as_it_may() -> None:
+    """A job whose `not_before` is too far waits for its whole time, and then fails with `not_before`."""
+    clock = FakeClock()
+    with pytest.raises(AttemptFailed, match="must not run before 2026-11-22T12:10:00Z, in 80 s") as failure:
+        wait_until_not_before(job_not_before(600), make_budget(clock), now=clock.now, sleep=clock.sleep)
     assert failure.value.reason is Reason.NOT_BEFORE
-    assert slept == [MAX_WAIT]
+    assert clock.slept == [WAIT_SECONDS]
 
 
-def test_job_that_is_not_requeued_fails_without_waiting() -> None:
-    """If the worker does not requeue jobs, a job with a far `not_before` fails immediately.
-
-    Waiting would only occupy a concurrency slot.
-    """
-    slept = list[float]()
-    jobs = DelayedJobs(slots=1, requeues=False, now=noon, sleep=slept.append)
-    with pytest.raises(AttemptFailed) as failure:
-        jobs.wait_until_not_before(job_not_before(600), budget())
-    assert (failure.value.reason, slept) == (Reason.NOT_BEFORE, [])
-
-
-def test_delayed_jobs_beyond_the_slots_wait_shortly() -> None:
-    """If all places for delayed jobs are taken, a job waits only SHORT_WAIT_SECONDS.
-
-    The remaining concurrency slots stay free for jobs without a delay.
-    """
-    slept = list[float]()
-
-    def sleep_while_others_arrive(seconds: float) -> None:
-        slept.append(seconds)
-        if len(slept) < 4:
-            with pytest.raises(AttemptFailed):
-                jobs.wait_until_not_before(job_not_before(600), budget())
-
-    jobs = DelayedJobs(slots=2, requeues=True, now=noon, sleep=sleep_while_others_arrive)
+def test_time_that_was_waited_before_is_not_waited_again() -> None:
+    """All waits of a delivery share its time for waiting."""
+    clock = FakeClock()
+    budget = make_budget(clock)
+    with budget.waiting():
+        clock.seconds = 500
     with pytest.raises(AttemptFailed):
-        jobs.wait_until_not_before(job_not_before(600), budget())
-    assert slept == [MAX_WAIT, MAX_WAIT, SHORT_WAIT_SECONDS, SHORT_WAIT_SECONDS]
-    # And when the jobs have waited, a new job may wait for the maximum time again
-    with pytest.raises(AttemptFailed):
-        jobs.wait_until_not_before(job_not_before(600), budget())
-    assert slept[-1] == MAX_WAIT
+        wait_until_not_before(job_not_before(600), budget, now=clock.now, sleep=clock.sleep)
+    assert clock.slept == [20]

@@ -53,7 +53,7 @@ def test_a_failed_extraction_keeps_url_status_and_hash_of_the_page(
 
 def test_an_unsupported_charset_fails(worker: WorkerUnderTest) -> None:
     """A page with an unsupported charset fails with the reason `charset`."""
-    worker.site.page = FetchedPage("https://shop.example/", 200, "text/html; charset=undefined", BODY)
+    worker.site.page = FetchedPage("https://shop.example/", 200, "text/html; charset=iso-2022-kr", BODY)
     assert worker.post(push()).status_code == 422
     assert worker.outcomes()[0].reason is Reason.CHARSET
 

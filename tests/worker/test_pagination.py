@@ -1,162 +1,155 @@
-"""Tests jobs of several pages: their items form one list, and the number of pages is limited."""
+"""Tests which page follows a page of a listing: every page is a job of its own, and every listing ends."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from contract.attempt import AttemptFailed
-from contract.outcome import Reason
-from contract.recipe import Recipe
-from extraction.selectors import CHECKS
-from worker.budget import PageBudget
-from worker.page import FetchedPage
-from worker.pagination import Paginator
+from contract.job import MAX_JOB_BYTES, Job, identify, url_digest
+from contract.outcome_record import ListingEnd
+from tests.servers.pushes import job
+from worker.pagination import NextPage, is_repeated, next_page
 
 FIRST = "https://shop.example/list"
+SECOND, THIRD = f"{FIRST}?page=2", f"{FIRST}?page=3"
 
 
-@dataclass
-class PagedSite:
-    """A site of numbered pages, each with a link to the next.
-
-    Attributes:
-        bodies: the pages' bodies, by URL.
-        failures: the errors that are raised instead of returning a page, by URL.
-        redirects: the target of each URL that redirects, by URL.
-        requested: the requested URLs, in order.
-    """
-
-    bodies: dict[str, str]
-    failures: dict[str, AttemptFailed] = field(default_factory=dict)
-    redirects: dict[str, str] = field(default_factory=dict)
-    requested: list[str] = field(default_factory=list)
-
-    def fetch(self, url: str) -> FetchedPage:
-        """Return the page at `url`, or raise its failure."""
-        self.requested.append(url)
-        if url in self.failures:
-            raise self.failures[url]
-        url = self.redirects.get(url, url)
-        return FetchedPage(url, 200, "text/html", self.bodies[url].encode())
-
-
-def listing(*names: str, next_link: str = "") -> str:
-    """Return the body of a page with items and a link to the next page."""
-    link = f'<a rel="next" href="{next_link}">on</a>' if next_link else ""
-    return "<ul>" + "".join(f"<li>{name}</li>" for name in names) + f"</ul>{link}"
-
-
-def recipe(**more: Any) -> Recipe:  # noqa: ANN401 - JSON values
-    """Return a recipe whose `next` selects the link to the next page; `more` sets further keys."""
+def listing_job(url: str = FIRST, *, max_pages: int = 1000, **changed: object) -> Job:
+    """Return the job of a listing's first page; `changed` are fields of the job."""
     fields = {"name": {"xpath": ".", "required": True}}
-    return Recipe.from_document(
-        {"name": "r", "items": "li", "fields": fields, "next": "a[rel=next]", **more}, CHECKS
+    recipe = {"name": "r", "items": "li", "fields": fields, "next": "a[rel=next]", "max_pages": max_pages}
+    return Job.decode(job(url=url, recipe=recipe, **changed))
+
+
+def following(job: Job, link: str, page_url: str = "") -> Job:
+    """Return the job of the next page, which must exist."""
+    next_job = next_page(job, page_url or job.url, link).job
+    assert next_job is not None
+    return next_job
+
+
+def test_next_page_is_a_job_of_the_same_run() -> None:
+    """The job of the next page has its own id; only the fields that concern the page are different."""
+    first = listing_job(
+        politeness={"delay_seconds": 2, "per_host": 3},
+        attempts=3,
+        defers=7,
+        not_before="2026-11-22T06:00:04Z",
     )
+    second = following(first, f"{SECOND}#top")
+    assert second.url == SECOND
+    assert (second.page, second.listing) == (2, first.job_id)
+    assert (second.attempts, second.defers, second.not_before) == (0, 0, None)
+    assert second.visited == (url_digest(FIRST),)
+    assert second.job_id == identify(first.run_id, second.url, first.recipe, first.job_id) != first.job_id
+    kept = {"version", "run_id", "crawl", "recipe", "politeness", "dispatched_at"}
+    assert second.model_dump(include=kept) == first.model_dump(include=kept)
+    third = following(second, THIRD)
+    assert (third.page, third.listing) == (3, first.job_id)
+    assert third.visited == (url_digest(FIRST), url_digest(SECOND))
+    assert third.attributes("") == first.attributes("") | {"job_id": third.job_id}
 
 
-def make_paginator(site: PagedSite, check_deadline: Callable[[], object] = lambda: None) -> Paginator:
-    """Return a paginator that fetches the site's pages."""
-    return Paginator(site.fetch, check_deadline)
+def test_a_redirect_is_visited_with_both_urls() -> None:
+    """If a page redirects, a link back to either of its two URLs is a loop."""
+    second = following(listing_job(), SECOND, page_url=f"{FIRST}/new")
+    assert second.visited == (url_digest(FIRST), url_digest(f"{FIRST}/new"))
 
 
-THREE_PAGES = {
-    FIRST: listing("a", "b", next_link="?page=2"),
-    f"{FIRST}?page=2": listing("c", next_link="/list?page=3#top"),
-    f"{FIRST}?page=3": listing("d"),
-}
+def test_recipe_without_next_has_no_next_page_and_no_end() -> None:
+    """Without `next` in the recipe a page belongs to no listing, so nothing follows and nothing ends."""
+    assert next_page(Job.decode(job()), FIRST, "") == NextPage()
 
 
-def test_items_of_all_pages_are_one_list() -> None:
-    """The items are in the order of the pages; `body_bytes` is the sum of all pages."""
-    paginator = make_paginator(PagedSite(THREE_PAGES))
-    extracted = paginator.scrape(recipe(), FIRST)
-    assert [item["name"] for item in extracted.items] == ["a", "b", "c", "d"]
-    assert extracted.warnings == []
-    assert paginator.body_bytes == sum(map(len, THREE_PAGES.values()))
-    assert paginator.last_page is not None
-    assert paginator.last_page.url == f"{FIRST}?page=3"
-    assert len(paginator.body_sha256) == 64
+def test_page_without_link_is_the_last_page() -> None:
+    """A listing whose page has no link ends, and this needs no warning."""
+    assert next_page(listing_job(), FIRST, "") == NextPage(end=ListingEnd.LAST_PAGE)
 
 
-def test_max_pages_limits_the_pages_with_a_warning() -> None:
-    """After `max_pages` pages the next link is not followed, and a warning reports it."""
-    site = PagedSite(THREE_PAGES)
-    extracted = make_paginator(site).scrape(recipe(max_pages=2), FIRST)
-    assert site.requested == [FIRST, f"{FIRST}?page=2"]
-    assert len(extracted.items) == 3
-    assert extracted.warnings == ["more pages follow; max_pages is 2"]
-
-
-def test_recipe_without_next_scrapes_one_page() -> None:
-    """Without `next` in the recipe, links to further pages are not followed."""
-    site = PagedSite(THREE_PAGES)
-    assert len(make_paginator(site).scrape(recipe(next=None), FIRST).items) == 2
-    assert site.requested == [FIRST]
-
-
-@pytest.mark.parametrize("back", [FIRST, "?", "#", "?page=2&", "HTTPS://SHOP.example:443/list"])
-def test_next_that_leads_back_ends_the_job_with_a_warning(back: str) -> None:
-    """A link to the page itself or to the first page is not followed, in any equivalent form of the URL."""
-    site = PagedSite(
-        THREE_PAGES | {f"{FIRST}?page=2": listing("c", next_link=back)},
-        redirects={f"{FIRST}?page=2&": f"{FIRST}?page=2"},
+def test_max_pages_ends_the_listing_with_a_warning() -> None:
+    """After `max_pages` pages the link is not followed, and a warning reports it."""
+    second = following(listing_job(max_pages=2), SECOND)
+    assert next_page(second, SECOND, THIRD) == NextPage(
+        end=ListingEnd.MAX_PAGES, warning="more pages follow; max_pages is 2"
     )
-    extracted = make_paginator(site).scrape(recipe(), FIRST)
-    assert [item["name"] for item in extracted.items] == ["a", "b", "c"]
-    assert "page 2: next leads back to" in extracted.warnings[0]
+    assert next_page(second, SECOND, "").end is ListingEnd.LAST_PAGE
 
 
-def test_next_that_redirects_to_a_seen_page_ends_the_job_with_a_warning() -> None:
-    """If the next page redirects to a page that was already scraped, the job succeeds with a warning."""
-    site = PagedSite(THREE_PAGES, redirects={f"{FIRST}?page=3": FIRST})
-    extracted = make_paginator(site).scrape(recipe(), FIRST)
-    assert len(site.requested) == 3
-    assert any("leads back" in warning for warning in extracted.warnings)
-    assert [item["name"] for item in extracted.items] == ["a", "b", "c"]
+@pytest.mark.parametrize(
+    "back", [FIRST, SECOND, f"{FIRST}#", f"{FIRST}?page=2&#x", "HTTPS://SHOP.example:443/list", f"{FIRST}/x"]
+)
+def test_next_that_leads_back_ends_the_listing(back: str) -> None:
+    """A link to a page of the listing, in any equivalent form of its URL, is not followed."""
+    second = following(listing_job(), SECOND, page_url=f"{FIRST}/x")
+    end = next_page(second, f"{SECOND}&", back)
+    assert (end.job, end.end) == (None, ListingEnd.LOOP)
+    assert end.warning == f"the listing ends at page 2: next leads back to {back}"
 
 
-def test_first_page_without_items_fails_and_a_later_one_does_not() -> None:
-    """A later page may have no items; if the first page has no items, the job fails with `missing_field`."""
-    site = PagedSite(THREE_PAGES | {f"{FIRST}?page=3": listing()})
-    assert len(make_paginator(site).scrape(recipe(), FIRST).items) == 3
-    with pytest.raises(AttemptFailed, match="missing_field: no item on the page"):
-        make_paginator(PagedSite({FIRST: listing()})).scrape(recipe(), FIRST)
+def test_page_that_redirects_back_ends_the_listing() -> None:
+    """If a further page redirects to an earlier page, the listing ends, whatever that page links to."""
+    second = following(listing_job(), SECOND)
+    assert is_repeated(second, FIRST)
+    assert not is_repeated(second, SECOND)
+    for link in ("", THIRD):
+        end = next_page(second, FIRST, link)
+        assert (end.job, end.end) == (None, ListingEnd.LOOP)
+        assert end.warning == f"the listing ends at page 2, which redirects back to {FIRST}"
 
 
-def test_later_page_that_fails_fails_the_job() -> None:
-    """If a later page fails, the job fails with that page's reason, and the detail has the page's number."""
-    failure = AttemptFailed(
-        Reason.HTTP_5XX, "the site answered 503", http_status=503, final_url=f"{FIRST}?page=2"
-    )
-    paginator = make_paginator(PagedSite(THREE_PAGES, {f"{FIRST}?page=2": failure}))
-    with pytest.raises(AttemptFailed) as error:
-        paginator.scrape(recipe(), FIRST)
-    assert error.value.reason is Reason.HTTP_5XX
-    assert error.value.detail == "page 2: the site answered 503"
-    assert (paginator.url, paginator.last_page, paginator.body_bytes) == (
-        f"{FIRST}?page=2",
-        None,
-        len(THREE_PAGES[FIRST]),
-    )
+@pytest.mark.parametrize(
+    "link",
+    [
+        "javascript:void(0)",
+        "mailto:shop@shop.example",
+        "ftp://shop.example/",
+        "http://me:pw@shop.example/",
+        "http://",
+        "http://[::1",
+        "https://shop.example:99999/",
+    ],
+)
+def test_next_with_invalid_url_ends_the_listing_with_a_warning(link: str) -> None:
+    """A link that is no URL that can be fetched ends the listing, and the page itself has succeeded."""
+    end = next_page(listing_job(), FIRST, link)
+    assert (end.job, end.end) == (None, ListingEnd.BAD_NEXT)
+    assert end.warning.startswith(f"the listing ends at page 1: next leads to {link!r}: ")
 
 
-@pytest.mark.parametrize("link", ["javascript:next()", "ftp://x/", "http://me:pw@x/", "http://"])
-def test_next_with_invalid_url_fails_with_bad_url(link: str) -> None:
-    """A next link that is no valid job URL fails with `bad_url` and is not requested."""
-    site = PagedSite({FIRST: listing("a", next_link=link)})
-    with pytest.raises(AttemptFailed, match="bad_url: next leads to"):
-        make_paginator(site).scrape(recipe(), FIRST)
-    assert site.requested == [FIRST]
+def test_next_job_that_would_be_too_large_ends_the_listing() -> None:
+    """If the next job would exceed the maximum size of a job, the listing ends with a warning."""
+    visited = [url_digest(f"{FIRST}?{number}") for number in range(1000)]
+    page = listing_job(SECOND, page=600, listing="0" * 32, visited=visited)
+    room = MAX_JOB_BYTES - len(following(page, THIRD).encode())
+    fits = page.model_copy(update={"run_id": page.run_id + "x" * room})
+    assert len(following(fits, THIRD).encode()) == MAX_JOB_BYTES
+    end = next_page(fits, SECOND, f"{THIRD}0")
+    assert (end.job, end.end) == (None, ListingEnd.TOO_LARGE)
+    assert end.warning == f"the listing ends at page 600: the next job would exceed {MAX_JOB_BYTES} bytes"
 
 
-def test_pages_share_one_budget() -> None:
-    """All pages of a job use one page budget, which a further page does not extend."""
-    seconds = iter(range(100))
-    budget = PageBudget(4, clock=lambda: next(seconds))
-    endless = {f"{FIRST}?p={n}": listing("a", next_link=f"?p={n + 1}") for n in range(100)}
-    site = PagedSite(endless)
-    with pytest.raises(AttemptFailed, match="page_budget_exceeded"):
-        make_paginator(site, budget.remaining).scrape(recipe(max_pages=50), f"{FIRST}?p=0")
-    assert len(site.requested) < 10
+paths = st.sampled_from([f"{FIRST}?page={number}" for number in range(6)])
+
+
+@given(
+    links=st.lists(st.sampled_from(["", "javascript:x"]) | paths, min_size=60, max_size=60),
+    redirects=st.lists(st.none() | paths, min_size=60, max_size=60),
+    max_pages=st.integers(1, 40),
+)
+def test_every_listing_ends(links: Sequence[str], redirects: Sequence[str | None], max_pages: int) -> None:
+    """Wherever its pages link and redirect to, a listing ends after at most `max_pages` different pages."""
+    page: Job | None = listing_job(max_pages=max_pages)
+    requested = list[str]()
+    for link, redirect in zip(links, redirects, strict=True):
+        assert page is not None
+        requested.append(page.url)
+        result = next_page(page, redirect or page.url, link)
+        assert (result.job is None) != (result.end is None)
+        if result.job is None:
+            break
+        page = Job.decode(result.job.encode())
+        assert page == result.job
+    else:
+        pytest.fail("the listing did not end")
+    assert len(requested) == len(set(requested)) <= max_pages

@@ -2,24 +2,20 @@
 
 import hashlib
 import logging
-import time
 from collections.abc import Callable
 
 import pytest
 
 from contract.attempt import AttemptFailed
-from contract.outcome import ACKNOWLEDGING, Reason
+from contract.outcome import ACKNOWLEDGING, Outcome, Reason
 from contract.reason_meanings import REASON_MEANINGS, status_of
 from contract.trace import Trace
 from publishing.publisher import PublishUnconfirmed
 from tests.servers.pushes import JOB, TRACE, push
-from tests.worker.worker_under_test import (
-    BODY,
-    NOW,
-    LogEvents,
-    WorkerUnderTest,
-)
+from tests.worker.worker_under_test import BODY, MAX_DELIVERIES, NOW, LogEvents, WorkerUnderTest
 from worker.page import FetchedPage
+
+FAILURES = [reason for reason in Reason if REASON_MEANINGS[reason].outcome is not Outcome.SUCCEEDED]
 
 
 def test_success_is_acknowledged_after_its_outcome_is_published(
@@ -33,7 +29,7 @@ def test_success_is_acknowledged_after_its_outcome_is_published(
     # And every field of the outcome is set
     [outcome] = worker.outcomes()
     fields = outcome.model_dump()
-    assert fields.pop("fetch_seconds") <= fields.pop("total_seconds")
+    assert fields.pop("fetch_seconds") + fields.pop("waited_seconds") <= fields.pop("total_seconds")
     assert fields == {
         "version": 1,
         "job_id": JOB["job_id"],
@@ -53,6 +49,10 @@ def test_success_is_acknowledged_after_its_outcome_is_published(
         "item_count": 1,
         "detail": "",
         "worker": "r1/7",
+        "page": 1,
+        "listing": "",
+        "listing_end": "",
+        "next_url": "",
     }
     # And its attributes have the identifiers and the trace
     attributes = worker.publisher.published[0].attributes
@@ -75,6 +75,7 @@ def test_success_is_acknowledged_after_its_outcome_is_published(
         "42",
     )
     assert (event["job_id"], event["run_id"], event["trace"]) == (JOB["job_id"], JOB["run_id"], TRACE)
+    assert (event["cause"], event["last_attempt"]) == ("none", False)
 
 
 def test_an_unconfirmed_outcome_is_not_acknowledged(worker: WorkerUnderTest, log_events: LogEvents) -> None:
@@ -100,7 +101,7 @@ def test_a_failure_with_an_unconfirmed_outcome_is_retried(
     assert log_events()[0]["detail"].startswith("http_404, but topic scrape-outcomes did not confirm")
 
 
-@pytest.mark.parametrize("reason", [reason for reason in Reason if reason is not Reason.OK])
+@pytest.mark.parametrize("reason", FAILURES)
 def test_every_failure_reason_is_published_and_sets_the_status(
     worker: WorkerUnderTest, log_events: LogEvents, reason: Reason
 ) -> None:
@@ -125,6 +126,25 @@ def test_every_failure_reason_is_published_and_sets_the_status(
     # And one line is logged
     [event] = log_events()
     assert (event["reason"], event["status"], event["http_status"]) == (reason, response.status_code, 418)
+    assert (event["cause"], event["last_attempt"]) == (REASON_MEANINGS[reason].cause, False)
+
+
+@pytest.mark.parametrize(("attempt", "is_last"), [(None, False), (9, False), (10, True), (11, True)])
+def test_the_delivery_after_which_pubsub_dead_letters_is_logged_as_the_last(
+    worker: WorkerUnderTest, log_events: LogEvents, attempt: int | None, is_last: bool
+) -> None:
+    """`last_attempt` is true if a job fails at the last of its deliveries, which alerts count."""
+    worker.site.error = AttemptFailed(Reason.HTTP_5XX, "the site answered 500")
+    worker.post(push(attempt=attempt))
+    assert log_events()[0]["last_attempt"] is is_last
+
+
+def test_a_success_at_the_last_delivery_is_not_logged_as_the_last_attempt(
+    worker: WorkerUnderTest, log_events: LogEvents
+) -> None:
+    """A job that succeeds is no dead letter, even at its last delivery."""
+    assert worker.post(push(attempt=MAX_DELIVERIES)).status_code == 204
+    assert log_events()[0]["last_attempt"] is False
 
 
 def fails_in_authentication(worker: WorkerUnderTest) -> None:
@@ -181,10 +201,11 @@ def test_a_job_without_a_trace_uses_the_requests_trace(
     worker: WorkerUnderTest, log_events: LogEvents
 ) -> None:
     """If the job has no trace, the request's `traceparent` or else `X-Cloud-Trace-Context` is used."""
-    body, cloud = push(traceparent=""), {"X-Cloud-Trace-Context": "a" * 32 + "/18;o=1"}
-    worker.client.post("/", data=body, headers=cloud)
-    worker.client.post("/", data=body, headers={**cloud, "traceparent": f"00-{'b' * 32}-{'c' * 16}-00"})
-    worker.client.post("/", data=push(), headers=cloud)
+    cloud = {"X-Cloud-Trace-Context": "a" * 32 + "/18;o=1"}
+    both = {**cloud, "traceparent": f"00-{'b' * 32}-{'c' * 16}-00"}
+    worker.client.post("/", data=push(traceparent="", message_id="1"), headers=cloud)
+    worker.client.post("/", data=push(traceparent="", message_id="2"), headers=both)
+    worker.client.post("/", data=push(message_id="3"), headers=cloud)
     worker.client.post("/", data=b"no push", headers=cloud)
     clouds = Trace("a" * 32, "0000000000000012", sampled=True)
     assert [event["trace"] for event in log_events()] == [
@@ -219,16 +240,3 @@ def test_an_unknown_path_fails_with_404_and_a_wrong_method_with_405(worker: Work
     assert "POST" in refused.headers["Allow"]
     assert refused.json is not None
     assert refused.json["reason"] == "Method Not Allowed"
-
-
-def test_a_push_that_waited_too_long_fails_with_queued_too_long(
-    worker: WorkerUnderTest,
-) -> None:
-    """If a push waited for more than three quarters of its page budget, its page is not requested."""
-    received_at = time.monotonic() - 31  # the budget is 40 s, of which a quarter must remain
-    delivery = worker.consumer.deliver("", push, received_at=received_at)
-    assert (delivery.reason, delivery.status) == (Reason.QUEUED_TOO_LONG, 503)
-    assert "the page was not requested" in delivery.detail
-    assert worker.site.requested == []
-    [outcome] = worker.outcomes()
-    assert outcome.reason is Reason.QUEUED_TOO_LONG

@@ -1,12 +1,19 @@
-"""Tests the rate limit of each host, and that a job does not wait longer than its page budget allows."""
+"""Tests the rate limit of each host: jobs wait for their host's turn, for as long as a delivery may wait."""
+
+import itertools
+from collections.abc import Callable
 
 import pytest
 
 from contract.job import Politeness
 from contract.outcome import Reason
+from guarded_http.addresses import parse_networks
+from guarded_http.client import HttpClient
+from guarded_http.dialer import Dialer
 from tests.servers.site import Site, http, redirect
 from tests.worker.fetching import (
     IGNORE_ROBOTS,
+    NOON,
     RESPECT_ROBOTS,
     FakeClock,
     fetch,
@@ -14,9 +21,19 @@ from tests.worker.fetching import (
     make_fetcher,
 )
 from worker.budget import PageBudget
+from worker.host_slots import TOLERANCE_SECONDS, Lane
+from worker.rate_limiter import RateLimiter
 
 PAGE = b"<h1>One</h1>"
 ONE_SECOND_APART = Politeness(delay_seconds=1, respect_robots=False)
+WAIT_SECONDS = 520.0
+HOST = "shop.example"
+URL = f"http://{HOST}/"
+
+
+def budget(clock: FakeClock, wait_seconds: float = WAIT_SECONDS) -> PageBudget:
+    """Return the budget of a delivery that begins now."""
+    return PageBudget(40, wait_seconds=wait_seconds, clock=clock)
 
 
 def test_delay_is_waited_between_requests(site: Site) -> None:
@@ -25,7 +42,7 @@ def test_delay_is_waited_between_requests(site: Site) -> None:
     fetcher = make_fetcher(clock=clock)
     site.add("/", http(200, PAGE))
     for _ in range(3):
-        fetch(fetcher, site.url("/"), politeness=ONE_SECOND_APART)
+        fetch(fetcher, site.url("/"), politeness=ONE_SECOND_APART, budget=budget(clock))
     assert clock.slept == [1, 1]
     assert len(site.requests) == 3
 
@@ -35,21 +52,24 @@ def test_redirect_waits_for_a_slot(site: Site) -> None:
     clock = FakeClock()
     site.add("/1", redirect("/2"))
     site.add("/2", http(200, PAGE))
-    fetch(make_fetcher(clock=clock), site.url("/1"), politeness=ONE_SECOND_APART)
+    fetch(make_fetcher(clock=clock), site.url("/1"), politeness=ONE_SECOND_APART, budget=budget(clock))
     assert clock.slept == [1]
 
 
-def test_wait_beyond_the_budget_fails_immediately_with_rate_limited(site: Site) -> None:
-    """If the host's delay is longer than the page budget, the job fails immediately, without waiting."""
+def test_delay_beyond_the_wait_budget_is_waited_in_part_and_then_rate_limited(site: Site) -> None:
+    """If the host's delay is longer than a job may wait, it waits for that time, and takes no slot."""
     clock = FakeClock()
     fetcher = make_fetcher(clock=clock)
     one_minute_apart = Politeness(delay_seconds=60, respect_robots=False)
     url = site.add("/", http(200, PAGE))
-    fetcher.fetch(url, one_minute_apart, PageBudget(10))
-    failure = fetch_failure(fetcher, url, politeness=one_minute_apart, budget=PageBudget(10))
-    assert failure.reason is Reason.RATE_LIMITED
-    assert "can next be requested in" in failure.detail
-    assert (clock.slept, len(site.requests)) == ([], 1)
+    fetch(fetcher, url, politeness=one_minute_apart, budget=budget(clock, 10))
+    failure = fetch_failure(fetcher, url, politeness=one_minute_apart, budget=budget(clock, 10))
+    assert (failure.reason, failure.retry_after) == (Reason.RATE_LIMITED, 50)
+    assert "can next be requested in 60.0 s (one request every 60 s)" in failure.detail
+    assert (clock.slept, len(site.requests)) == ([10], 1)
+    # And the slot is free for a job that may wait longer
+    fetch(fetcher, url, politeness=one_minute_apart, budget=budget(clock, 60))
+    assert clock.slept == [10, 50]
 
 
 def test_longer_of_crawl_delay_and_delay_counts(site: Site) -> None:
@@ -59,33 +79,40 @@ def test_longer_of_crawl_delay_and_delay_counts(site: Site) -> None:
     site.add("/robots.txt", http(200, b"User-agent: *\nCrawl-delay: 3\n"))
     site.add("/", http(200, PAGE))
     for politeness in (RESPECT_ROBOTS, RESPECT_ROBOTS, Politeness(delay_seconds=5), IGNORE_ROBOTS):
-        fetch(fetcher, site.url("/"), politeness=politeness)
+        fetch(fetcher, site.url("/"), politeness=politeness, budget=budget(clock))
     assert clock.slept == [3, 5]
 
 
 @pytest.mark.parametrize(("status", "reason"), [(429, Reason.HTTP_429), (503, Reason.HTTP_5XX)])
 @pytest.mark.parametrize("header", ["90", "Sun, 22 Nov 2026 12:01:30 GMT"])
-def test_retry_after_blocks_the_host_for_every_job(
+def test_retry_after_is_waited_by_every_job_of_the_host(
     site: Site, status: int, reason: Reason, header: str
 ) -> None:
-    """After a 429 or 503 with Retry-After, all jobs of the host are `rate_limited` until that time."""
+    """After a 429 or 503 with Retry-After, every job of the host is held until exactly that time."""
     # Given a site that sends Retry-After: 90 seconds
     clock = FakeClock()
     fetcher = make_fetcher(clock=clock)
     failure = fetch_failure(fetcher, site.add("/", http(status, b"", f"Retry-After: {header}")))
     assert (failure.reason, failure.http_status, failure.retry_after) == (reason, status, 90)
     assert f"Retry-After: {header}" in failure.detail
-    # When another of its pages is fetched after 30 seconds
-    site.add("/2", http(200, PAGE))
+    # When another of its pages is fetched after 30 seconds, then it waits for the other 60 seconds
     clock.seconds = 30
-    # Then no request is sent
-    other = fetch_failure(fetcher, site.url("/2"))
-    assert (other.reason, len(site.requests)) == (Reason.RATE_LIMITED, 1)
-    assert "for another 60 s (Retry-After)" in other.detail
-    assert other.retry_after == 60
-    # And once the time has passed, the page is fetched
-    clock.seconds = 91
-    assert fetch(fetcher, site.url("/2")).body == PAGE
+    page_budget = budget(clock)
+    site.add("/2", http(200, PAGE))
+    assert fetch(fetcher, site.url("/2"), budget=page_budget).body == PAGE
+    assert (clock.slept, page_budget.waited, page_budget.remaining()) == ([60], 60, 40)
+
+
+def test_retry_after_beyond_the_wait_budget_is_waited_in_part_and_then_rate_limited(site: Site) -> None:
+    """If Retry-After is longer than a job may wait, no request is sent, and the rest is reported."""
+    clock = FakeClock()
+    fetcher = make_fetcher(clock=clock)
+    fetch_failure(fetcher, site.add("/", http(429, b"", "Retry-After: 3600")))
+    clock.seconds = 600
+    failure = fetch_failure(fetcher, site.url("/"), budget=budget(clock))
+    assert (failure.reason, failure.retry_after) == (Reason.RATE_LIMITED, 3000 - WAIT_SECONDS)
+    assert "for another 3000 s (Retry-After); the job may wait 520 s (WAIT_BUDGET_SECONDS)" in failure.detail
+    assert (clock.slept, len(site.requests)) == ([WAIT_SECONDS], 1)
 
 
 @pytest.mark.parametrize("status", [200, 404, 500])
@@ -101,3 +128,110 @@ def test_retry_after_of_another_status_blocks_nothing(site: Site, status: int) -
     fetch_failure(fetcher, site.url("/2"))
     repeated = fetch_failure(fetcher, site.url("/2"))
     assert (repeated.reason, repeated.retry_after) == (Reason.HTTP_429, None)
+
+
+def make_rate_limiter(clock: FakeClock, sleep: Callable[[float], None] | None = None) -> RateLimiter:
+    """Return a rate limiter that requests nothing."""
+    client = HttpClient("scrapeq/test", Dialer(parse_networks("")))
+    return RateLimiter(client, "scrapeq/test", clock=clock, now=clock.now, sleep=sleep or clock.sleep)
+
+
+def lane_phase(lane: Lane, delay: float, seconds: float) -> float:
+    """Return the seconds from NOON + `seconds` to the lane's next time."""
+    return lane.times(HOST, delay, NOON.timestamp() + seconds).start
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_job_of_a_lane_starts_at_the_times_of_its_lane(number: int) -> None:
+    """Each request of a lane starts at one of the lane's own times, and in every period there is one."""
+    clock, lane = FakeClock(), Lane(number, 3)
+    limiter = make_rate_limiter(clock)
+    started = list[float]()
+    for _ in range(5):
+        limiter.acquire(URL, ONE_SECOND_APART, budget(clock), lane=lane)
+        started.append(clock())
+        clock.sleep(0.3)  # the page is quick
+    assert [later - earlier for earlier, later in itertools.pairwise(started)] == pytest.approx([3] * 4)
+    phases = [lane_phase(lane, 1, start + 0.001) for start in started]
+    assert phases == pytest.approx([3 - 0.001] * 5)
+
+
+def test_lane_without_a_delay_does_not_wait() -> None:
+    """A crawl that only limits the number of simultaneous requests has lanes, but no times."""
+    clock = FakeClock()
+    limiter = make_rate_limiter(clock)
+    for _ in range(3):
+        limiter.acquire(URL, Politeness(per_host=2, respect_robots=False), budget(clock), lane=Lane(1, 2))
+    assert clock.slept == []
+
+
+def test_late_wake_up_takes_another_slot() -> None:
+    """If a job wakes up too late for its slot, it takes a further one instead of following the next job."""
+    clock = FakeClock()
+    late = iter([7.0, 0.0])
+
+    def sleep(seconds: float) -> None:
+        clock.sleep(seconds + next(late))
+
+    limiter = make_rate_limiter(clock, sleep)
+    limiter.acquire(URL, ONE_SECOND_APART, budget(clock))
+    page_budget = budget(clock)
+    limiter.acquire(URL, ONE_SECOND_APART, page_budget)
+    # Then it found the host free at its second try, since nothing else was requested in the meantime
+    assert (clock.slept, clock()) == ([8], 8)
+    # And its request has a slot at the time at which it starts
+    limiter.acquire(URL, ONE_SECOND_APART, budget(clock))
+    assert clock() == 9
+
+
+def test_slightly_late_wake_up_keeps_its_slot() -> None:
+    """A job that wakes up some milliseconds late starts at once."""
+    clock = FakeClock()
+    limiter = make_rate_limiter(clock, lambda seconds: clock.sleep(seconds + TOLERANCE_SECONDS / 2))
+    for _ in range(2):
+        limiter.acquire(URL, ONE_SECOND_APART, budget(clock))
+    assert clock.slept == [1 + TOLERANCE_SECONDS / 2]
+
+
+def test_host_that_is_blocked_while_a_job_waits_for_its_slot_is_not_requested() -> None:
+    """If another job gets Retry-After while a job waits for its slot, this job waits for that, too."""
+    clock = FakeClock()
+
+    def sleep(seconds: float) -> None:
+        clock.sleep(seconds)
+        if len(clock.slept) == 1:
+            limiter.note_retry_after(URL, "30")
+
+    limiter = make_rate_limiter(clock, sleep)
+    limiter.acquire(URL, ONE_SECOND_APART, budget(clock))
+    limiter.acquire(URL, ONE_SECOND_APART, budget(clock))
+    assert (clock.slept, clock()) == ([1, 30], 31)
+    assert limiter.blocked_seconds(URL) == 0
+
+
+class RecordingRateLimiter(RateLimiter):
+    """A rate limiter that records the lane of each request."""
+
+    lanes: list[tuple[str, Lane | None]]
+
+    def acquire(
+        self, url: str, politeness: Politeness, budget: PageBudget, *, lane: Lane | None = None
+    ) -> None:
+        """Record the lane."""
+        del politeness, budget
+        self.lanes.append((url, lane))
+
+
+def test_lane_of_a_job_is_not_used_for_another_host(site: Site) -> None:
+    """A redirect to another host waits for that host's slot, but not for the times of the job's own lane."""
+    fetcher = make_fetcher()
+    limiter = RecordingRateLimiter(HttpClient("t", Dialer(parse_networks(""))), "t")
+    limiter.lanes = []
+    fetcher._rate_limiter = limiter  # noqa: SLF001 - the requests are recorded instead of delayed
+    other = site.url("/2").replace("127.0.0.1", "localhost")
+    site.add("/1", redirect("/same"))
+    site.add("/same", redirect(other))
+    site.add("/2", http(200, PAGE))
+    lane = Lane(1, 2)
+    fetcher.fetch(site.url("/1"), IGNORE_ROBOTS, PageBudget(60), lane=lane)
+    assert limiter.lanes == [(site.url("/1"), lane), (site.url("/same"), lane), (other, None)]

@@ -14,6 +14,7 @@ from contract.outcome_record import OutcomeRecord
 from tests.repository.tree import ROOT
 from tests.servers.site import PendingRequest, Response, Site
 from tests.servers.site import http as http_response
+from tests.servers.waiting import wait_until
 from tests.servers.worker_process import (
     COMMAND,
     OUTCOMES_SUBSCRIPTION,
@@ -74,7 +75,10 @@ def test_a_job_is_acknowledged_with_its_outcome_in_the_topic(
 
 def test_allowed_private_networks_are_logged_as_a_warning(worker: WorkerProcess) -> None:
     """A worker that may request private networks logs a warning when it starts."""
-    assert any("WARNING private_networks_allowed" in line for line in worker.output)
+    wait_until(
+        lambda: any("WARNING private_networks_allowed" in line for line in worker.output),
+        "the log has private_networks_allowed",
+    )
 
 
 def test_refused_addresses_and_robots_txt_apply_in_the_process(worker: WorkerProcess, site: Site) -> None:

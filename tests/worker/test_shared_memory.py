@@ -1,6 +1,7 @@
 """Tests that the processes of an instance share the rate limit of each host."""
 
 import json
+import secrets
 from collections import defaultdict
 from contextlib import ExitStack, closing
 from http.client import HTTPConnection as Connection
@@ -22,7 +23,8 @@ PAGE = http(200, b"<h1>One</h1>")
 def send_push(connection: Connection, url: str, delay: float) -> None:
     """Push a job for the page at `url`, without waiting for the response."""
     politeness = {"delay_seconds": delay, "respect_robots": False}
-    connection.request("POST", "/", push(job(url=url, politeness=politeness)))
+    message_id = secrets.token_hex(8)
+    connection.request("POST", "/", push(job(url=url, politeness=politeness), message_id=message_id))
 
 
 def read_reason(connection: Connection) -> str:
@@ -56,7 +58,7 @@ def test_processes_of_an_instance_share_the_slots_of_a_host(
     """After one worker process requested a host, another process must wait for the host's delay."""
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", pubsub)
     with (
-        running_worker(pubsub, WEB_CONCURRENCY="2", CONCURRENCY="2") as worker,
+        running_worker(pubsub, WEB_CONCURRENCY="2", CONCURRENCY="2", WAIT_BUDGET_SECONDS="1") as worker,
         running_site() as host,
         ExitStack() as stack,
     ):
@@ -70,7 +72,7 @@ def test_processes_of_an_instance_share_the_slots_of_a_host(
         # When the first process requests a page of the host
         send_push(first, url, delay=0)
         assert read_reason(first) == "ok"
-        # Then the second process must wait for the host's delay, which is longer than a page may wait
+        # Then the second process must wait for the host's delay, which is longer than a job may wait
         send_push(second, url, delay=60)
         assert read_reason(second) == "rate_limited"
         assert len(host.requests) == 1

@@ -23,9 +23,7 @@ from worker.shutdown import GRACE_SECONDS
 @pytest.fixture
 def worker(pubsub: str) -> Iterator[WorkerProcess]:
     """A worker whose page budget is far longer than the time between SIGTERM and the end of the process."""
-    with running_worker(
-        pubsub, PAGE_BUDGET_SECONDS="100", REQUEST_TIMEOUT_SECONDS="110", ACK_DEADLINE_SECONDS="120"
-    ) as worker:
+    with running_worker(pubsub, PAGE_BUDGET_SECONDS="100", WAIT_BUDGET_SECONDS="400") as worker:
         yield worker
 
 
@@ -69,7 +67,8 @@ def test_sigterm_finishes_pages_within_the_grace_period_and_redelivers_the_rest(
     attempts = 0
     while fields.get("reason") != "shutdown":
         attempts += 1
-        keep_alive.request("POST", "/", push(job(url=site.add("/new", http_response(200, b"<h1>New</h1>")))))
+        new_job = job(url=site.add("/new", http_response(200, b"<h1>New</h1>")))
+        keep_alive.request("POST", "/", push(new_job, message_id=f"new-{attempts}"))
         with keep_alive.getresponse() as response:
             status, fields = response.status, json.loads(response.read() or b"{}")
     assert (status, fields["reason"]) == (503, "shutdown")

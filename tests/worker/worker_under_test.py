@@ -1,8 +1,8 @@
 """Provides a worker for tests: the real Flask app, with a scripted site instead of the network."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,17 +11,22 @@ from werkzeug.test import TestResponse
 from contract.job import Politeness
 from contract.outcome_record import OutcomeRecord
 from push_endpoint.authentication import accept_any_caller
-from tests.servers.pushes import JOB
 from tests.servers.recording_publisher import RecordingPublisher
+from worker.ack_policy import AckPolicy, SettledPolicy, success_policy
 from worker.app import make_app
 from worker.budget import PageBudget
+from worker.fetch import Stopwatch
+from worker.host_slots import Lane
 from worker.page import FetchedPage
 from worker.push_delivery import PushConsumer
 from worker.scrape import Scraper
+from worker.settlement import Settler
 
 NOW = datetime(2026, 11, 22, 6, 0, 4, tzinfo=UTC)
 BODY = b"<h1>A Light in the Attic</h1>"
 PAGE = FetchedPage("https://shop.example/one", 200, "text/html", BODY)
+MAX_DELIVERIES = 10  #: number of deliveries after which Pub/Sub dead-letters a message in the tests
+SETTLED = SettledPolicy(max_attempts=10, minimum_backoff_seconds=10, maximum_backoff_seconds=600)
 
 
 class ScriptedSite:
@@ -38,9 +43,12 @@ class ScriptedSite:
         self.error: Exception | None = None
         self.requested: list[str] = []
 
-    def fetch(self, url: str, politeness: Politeness, budget: PageBudget) -> FetchedPage:
+    def fetch(
+        self, url: str, politeness: Politeness, budget: PageBudget, *, lane: Lane | None, stopwatch: Stopwatch
+    ) -> FetchedPage:
         """Return the page, or raise `error`."""
-        assert politeness == Politeness(**JOB["politeness"])
+        del stopwatch
+        assert (lane is None) == (politeness.lanes == 0)
         assert budget.remaining() > 0
         self.requested.append(url)
         if self.error is not None:
@@ -65,36 +73,43 @@ class FakeAuthenticator:
             raise self.error
 
 
-@contextmanager
-def no_time_limit(_: PageBudget) -> Iterator[None]:
-    """Set no time limit."""
-    yield
-
-
 @dataclass
 class WorkerUnderTest:
     """A worker that is called through its Flask app.
 
     Attributes:
+        policy: the worker's ACK_POLICY.
         site: returns the pages.
         authenticator: accepts or rejects the pushes.
         publisher: records the outcomes.
+        jobs: records the jobs that the worker publishes.
+        dead_letters: records the dead letters.
+        holds: the seconds for which each settled push was held.
     """
 
-    site: ScriptedSite
-    authenticator: FakeAuthenticator
-    publisher: RecordingPublisher
+    policy: AckPolicy = success_policy
+    site: ScriptedSite = field(default_factory=ScriptedSite)
+    authenticator: FakeAuthenticator = field(default_factory=FakeAuthenticator)
+    publisher: RecordingPublisher = field(default_factory=RecordingPublisher)
+    jobs: RecordingPublisher = field(default_factory=RecordingPublisher)
+    dead_letters: RecordingPublisher = field(default_factory=RecordingPublisher)
+    holds: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Create the worker's consumer and the client of its Flask app."""
-        scraper = Scraper(
-            fetch=self.site.fetch,
-            page_budget_seconds=40,
-            time_limit=no_time_limit,
+        scraper = Scraper(fetch=self.site.fetch, page_budget_seconds=40, now=lambda: NOW, name="r1/7")
+        settler = Settler(
+            ack_policy=self.policy,
+            outcomes_publisher=self.publisher,
+            jobs_publisher=self.jobs,
+            dead_letter_publisher=self.dead_letters,
+            request_seconds=570,
+            publish_seconds=2.5,
+            clock=time.monotonic,
             now=lambda: NOW,
-            name="r1/7",
+            hold=self.holds.append,
         )
-        self.consumer = PushConsumer(self.authenticator, scraper, self.publisher)
+        self.consumer = PushConsumer(self.authenticator, scraper, settler, MAX_DELIVERIES)
         self.client = make_app(self.consumer).test_client()
 
     def post(self, body: bytes) -> TestResponse:
