@@ -119,13 +119,14 @@ class PushConsumer:
         )
         try:
             return self._deliver(push, delivery, received_at)
-        except UnreadableJob as error:
-            return self._unreadable(push, delivery, str(error))
         except Exception as error:  # noqa: BLE001 - an unexpected exception must never acknowledge a message
             return replace(delivery, detail=internal_error(error).detail, error=error)
 
     def _deliver(self, push: Envelope, delivery: Delivery, received_at: float) -> Delivery:
-        job = Job.decode(push.data, JOB_CHECKS)
+        try:
+            job = Job.decode(push.data, JOB_CHECKS)
+        except UnreadableJob as error:
+            return self._unreadable(push, delivery, str(error))
         names = [push.message_id, *([job.job_id] if job.page > 1 else [])]
         if any(self.finished.contains(name, self.clock()) for name in names):
             return replace(delivery, reason=Reason.DUPLICATE_DELIVERY, acknowledges=True)

@@ -85,6 +85,7 @@ class WorkerUnderTest:
         jobs: records the jobs that the worker publishes.
         dead_letters: records the dead letters.
         holds: the seconds for which each settled push was held.
+        unreadable_after: number of deliveries after which an unreadable message is dead-lettered.
     """
 
     policy: AckPolicy = success_policy
@@ -94,6 +95,7 @@ class WorkerUnderTest:
     jobs: RecordingPublisher = field(default_factory=RecordingPublisher)
     dead_letters: RecordingPublisher = field(default_factory=RecordingPublisher)
     holds: list[float] = field(default_factory=list)
+    unreadable_after: int | None = None
 
     def __post_init__(self) -> None:
         """Create the worker's consumer and the client of its Flask app."""
@@ -108,6 +110,7 @@ class WorkerUnderTest:
             clock=time.monotonic,
             now=lambda: NOW,
             hold=self.holds.append,
+            unreadable_after=self.unreadable_after,
         )
         self.consumer = PushConsumer(self.authenticator, scraper, settler, MAX_DELIVERIES)
         self.client = make_app(self.consumer).test_client()
