@@ -8,10 +8,7 @@ import pytest
 
 from contract.outcome import Reason
 from tests.servers.pushes import job, push
-from tests.worker.worker_under_test import (
-    BODY,
-    WorkerUnderTest,
-)
+from tests.worker.worker_under_test import WorkerUnderTest
 from worker.page import FetchedPage
 from worker.scrape import MAX_ITEMS_BYTES
 
@@ -51,9 +48,10 @@ def test_a_failed_extraction_keeps_url_status_and_hash_of_the_page(
     assert (outcome.body_bytes, outcome.body_sha256) == (len(body), hashlib.sha256(body.encode()).hexdigest())
 
 
-def test_an_unsupported_charset_fails(worker: WorkerUnderTest) -> None:
-    """A page with an unsupported charset fails with the reason `charset`."""
-    worker.site.page = FetchedPage("https://shop.example/", 200, "text/html; charset=iso-2022-kr", BODY)
+def test_an_unknown_charset_fails(worker: WorkerUnderTest) -> None:
+    """A page that declares an unknown charset, and is not UTF-8, fails with the reason `charset`."""
+    body = b"<h1>\xff</h1>"
+    worker.site.page = FetchedPage("https://shop.example/", 200, "text/html; charset=undefined", body)
     assert worker.post(push()).status_code == 422
     assert worker.outcomes()[0].reason is Reason.CHARSET
 

@@ -20,9 +20,9 @@ CONNECTIONS = 70
 PAGE = http(200, b"<h1>One</h1>")
 
 
-def send_push(connection: Connection, url: str, delay: float) -> None:
+def send_push(connection: Connection, url: str, *, respect_robots: bool) -> None:
     """Push a job for the page at `url`, without waiting for the response."""
-    politeness = {"delay_seconds": delay, "respect_robots": False}
+    politeness = {"respect_robots": respect_robots}
     message_id = secrets.token_hex(8)
     connection.request("POST", "/", push(job(url=url, politeness=politeness), message_id=message_id))
 
@@ -37,7 +37,7 @@ def read_reason(connection: Connection) -> str:
 def connections_by_process(connections: list[Connection], site: Site) -> list[Connection]:
     """Push one job over each connection; return one connection to each process that handled a push."""
     for number, connection in enumerate(connections):
-        send_push(connection, site.add(f"/{number}", PAGE), delay=0)
+        send_push(connection, site.add(f"/{number}", PAGE), respect_robots=False)
     assert {read_reason(connection) for connection in connections} == {"ok"}
     with SubscriberClient() as subscriber:
         pulled = subscriber.pull(
@@ -62,20 +62,22 @@ def test_processes_of_an_instance_share_the_slots_of_a_host(
         running_site() as host,
         ExitStack() as stack,
     ):
-        # Given a connection to each of two processes, and a host that was not requested before
+        # Given a connection to each of two processes, and a host that was not requested before, whose
+        # Crawl-delay is longer than a job may wait
         connections = [
             stack.enter_context(closing(Connection("127.0.0.1", worker.port, timeout=MAX_WAIT_SECONDS)))
             for _ in range(CONNECTIONS)
         ]
         first, second = connections_by_process(connections, site)
+        host.add("/robots.txt", http(200, b"User-agent: *\nCrawl-delay: 60\n"))
         url = host.add("/", PAGE)
         # When the first process requests a page of the host
-        send_push(first, url, delay=0)
+        send_push(first, url, respect_robots=True)
         assert read_reason(first) == "ok"
-        # Then the second process must wait for the host's delay, which is longer than a job may wait
-        send_push(second, url, delay=60)
+        # Then the second process must wait for the host's delay
+        send_push(second, url, respect_robots=True)
         assert read_reason(second) == "rate_limited"
-        assert len(host.requests) == 1
-        # And the second process scrapes a job without a delay
-        send_push(second, url, delay=0)
+        assert len(host.requests_for("/")) == 1
+        # And the second process scrapes a job that ignores the delay
+        send_push(second, url, respect_robots=False)
         assert read_reason(second) == "ok"
