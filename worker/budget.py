@@ -39,6 +39,8 @@ class PageBudget:
     Args:
         seconds: seconds for the page: robots.txt, DNS, connections, redirects, body and extraction.
         wait_seconds: seconds that the delivery may wait, for example for its host's next slot.
+        hold_seconds: seconds that the delivery may wait for one host, or for its `not_before`; at most
+            `wait_seconds`. None if there is no such limit.
         received_at: when the worker received the job, by `clock`; None for now.
         clock: returns monotonic seconds.
 
@@ -52,11 +54,13 @@ class PageBudget:
         seconds: float,
         *,
         wait_seconds: float = 0.0,
+        hold_seconds: float | None = None,
         received_at: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.seconds = seconds
         self.wait_seconds = wait_seconds
+        self._hold_seconds = wait_seconds if hold_seconds is None else hold_seconds
         self._clock = clock
         self._finished_waits = 0.0
         self._waiting_since: float | None = None
@@ -114,6 +118,10 @@ class PageBudget:
     def remaining_wait(self) -> float:
         """Return for how many more seconds the delivery may wait, at least 0."""
         return max(0.0, self.wait_seconds - self.waited)
+
+    def remaining_hold(self) -> float:
+        """Return for how many more seconds the delivery may wait for its host or its `not_before`."""
+        return min(self.remaining_wait(), max(0.0, self._hold_seconds - self.waited))
 
     def exceeded(self) -> AttemptFailed:
         """Return the exception that ends a page that took too long."""

@@ -33,7 +33,7 @@ def wait_until_not_before(
     seconds = (job.not_before - now()).total_seconds()
     if not 0 < seconds <= MAX_NOT_BEFORE_SECONDS:
         return
-    max_wait = budget.remaining_wait()
+    max_wait = budget.remaining_hold()
     with budget.waiting():
         sleep(min(seconds, max_wait))
     if seconds > max_wait:

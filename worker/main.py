@@ -28,6 +28,9 @@ from worker.settlement import Settler
 from worker.shared_memory import FINISHED_MESSAGES, HOST_SLOTS
 from worker.shutdown import Shutdown
 
+#: Seconds for which a job waits for its host when more than half of the slots are taken.
+SHORT_HOLD_SECONDS = 30.0
+
 
 def create_app() -> flask.Flask:
     """Return the application; gunicorn calls this in each of its processes, after the fork."""
@@ -66,12 +69,24 @@ def _make_scraper(settings: WorkerSettings, shutdown: Shutdown) -> Scraper:
         fetch=fetcher.fetch,
         page_budget_seconds=settings.page_budget_seconds,
         wait_budget_seconds=settings.wait_budget_seconds,
+        hold_seconds=partial(_hold_seconds, settings, shutdown),
         now=_now,
         name=f"{settings.k_revision}/{os.getpid()}",
         delay=partial(wait_until_not_before, now=_now, sleep=shutdown.wait),
         running=shutdown.attempt,
         activity=page_slots.activity,
     )
+
+
+def _hold_seconds(settings: WorkerSettings, shutdown: Shutdown) -> float | None:
+    """Return for how long the next job may wait for its host; None if only its wait budget limits it.
+
+    If jobs of one slow host filled all slots, the jobs of other hosts could not be delivered. So when more
+    than half of the slots are taken, a job waits briefly, and is then published again (ACK_POLICY=settled).
+    With `success` it would lose an attempt, so there it waits.
+    """
+    is_crowded = shutdown.attempts > settings.concurrency / (2 * settings.web_concurrency)
+    return SHORT_HOLD_SECONDS if is_crowded and settings.ack_policy == "settled" else None
 
 
 def _make_settler(settings: WorkerSettings, shutdown: Shutdown) -> Settler:

@@ -117,7 +117,7 @@ class RateLimiter:
         """Wait for the host's next slot; return whether the host may still be requested then."""
         now = self._clock()
         times = lane.times(host, delay, self._now().timestamp()) if lane is not None and delay else None
-        wait = self._slots.take(host, delay, now, budget.remaining_wait(), times)
+        wait = self._slots.take(host, delay, now, budget.remaining_hold(), times)
         if not wait:
             return True
         self._wait(
@@ -133,7 +133,7 @@ class RateLimiter:
         Raises:
             AttemptFailed: `rate_limited`, after that wait, if it was shorter than `seconds`.
         """
-        max_wait = budget.remaining_wait()
+        max_wait = budget.remaining_hold()
         with budget.waiting():
             self._sleep(min(seconds, max_wait))
             if seconds > max_wait:

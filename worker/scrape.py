@@ -62,6 +62,8 @@ class Scraper:
         now: the current time, with a time zone.
         name: `revision/instance` of this worker, for the field `worker` of the outcome record.
         wait_budget_seconds: seconds for which one job may wait.
+        hold_seconds: returns for how many seconds a job may wait for its host or its `not_before`; None if
+            only the wait budget limits it.
         delay: lets a job wait until its `not_before`.
         running: returns a context manager in which the attempt runs; it may end the attempt by
             `AttemptFailed`, as at a shutdown.
@@ -74,6 +76,7 @@ class Scraper:
     now: Callable[[], datetime]
     name: str
     wait_budget_seconds: float = 0.0
+    hold_seconds: Callable[[], float | None] = lambda: None
     delay: Delay = no_delay
     running: Callable[[], AbstractContextManager[object]] = nullcontext
     activity: Callable[[], Activity] = NoActivity
@@ -110,6 +113,7 @@ class _Attempt:
         self._budget = PageBudget(
             scraper.page_budget_seconds,
             wait_seconds=scraper.wait_budget_seconds,
+            hold_seconds=scraper.hold_seconds(),
             received_at=received_at,
             clock=scraper.clock,
         )

@@ -39,6 +39,11 @@ class Shutdown:
         """Whether SIGTERM was received."""
         return bool(self._begun.is_set())
 
+    @property
+    def attempts(self) -> int:
+        """Number of attempts that are running or waiting in this process."""
+        return len(self._attempts)
+
     @contextmanager
     def attempt(self) -> Iterator[None]:
         """Register the running attempt for as long as the context lasts.

@@ -126,12 +126,12 @@ def test_retry_after_holds_for_all_instances(tmp_path: Path, ack_policy: AckPoli
 
 
 @BOTH_POLICIES
-def test_ten_deploys_cost_no_job(tmp_path: Path, ack_policy: AckPolicy) -> None:
-    """Jobs that wait while the worker is replaced ten times succeed, though each SIGTERM gives them back."""
+def test_deploys_cost_no_job(tmp_path: Path, ack_policy: AckPolicy) -> None:
+    """Jobs that wait while the worker is replaced five times succeed, though each SIGTERM gives them back."""
     site = PacedSite(crawl_delay=0.1)
     with serving_paced(site), running_stack(tmp_path / "data", ack_policy) as stack:
         run_id = dispatch(stack.dispatcher_url, site.pages(60))
-        for _ in range(10):
+        for _ in range(5):
             requested = len(site.requests)
             wait_until(partial(has_more_requests, site, requested), "further pages were requested")
             stack.process("worker").terminate()

@@ -248,3 +248,19 @@ def test_scrape_imports_no_http_server_and_no_pubsub() -> None:
     assert "worker.scrape" in imported
     assert imported.isdisjoint({"flask", "werkzeug", "grpc", "google.cloud.pubsub_v1", "gunicorn"})
     assert not {name for name in imported if name.split(".")[0] in {"push_endpoint", "publishing"}}
+
+
+def test_a_crowded_worker_limits_the_wait_for_a_host() -> None:
+    """While `hold_seconds` returns a limit, a job may wait for its host only so long."""
+    site = TimedSite()
+    waits = list[float]()
+
+    def fetch(url: str, politeness: Politeness, budget: PageBudget, **_: object) -> FetchedPage:
+        del politeness
+        waits.append(budget.remaining_hold())
+        return FetchedPage(url, 200, "text/html", TITLE)
+
+    site.scrape(job(), fetch=fetch, hold_seconds=lambda: None)
+    site.scrape(job(), fetch=fetch, hold_seconds=lambda: 30.0)
+    # The job was received a second before it was scraped, and that second is no wait.
+    assert waits == [520.0, 30.0]
