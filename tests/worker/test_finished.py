@@ -87,7 +87,12 @@ def test_memory_is_written_under_the_lock(monkeypatch: pytest.MonkeyPatch) -> No
     finished = FinishedMessages(lock=lock)
     offsets = finished._offsets  # noqa: SLF001 - the step that chooses the record
     held = list[bool]()
-    monkeypatch.setattr(finished, "_offsets", lambda digest: held.append(lock.is_held) or offsets(digest))
+
+    def recording_offsets(digest: bytes) -> list[int]:
+        held.append(lock.is_held)
+        return offsets(digest)
+
+    monkeypatch.setattr(finished, "_offsets", recording_offsets)
     finished.add("42", START)
     assert held == [True]
     assert not lock.is_held
