@@ -1,10 +1,11 @@
-"""The subcommand `dispatch`, which starts a run."""
+"""The subcommands `plan` and `dispatch`: what a crawl will cost, and the start of its run."""
 
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from console.cli.arguments import DEFAULT_DATA, Data
 from console.dispatch import DispatchResponse, dispatch
@@ -12,9 +13,44 @@ from console.ledger.ledger import Accounting, Ledger
 from console.recipes.crawl_file import load_crawl, name_run
 from console.report.follow import Follower
 from console.report.listings import listing_lines
-from console.report.tables import dispatched_table, rejected_tables
+from console.report.plan import RunPlan, plan_lines, plan_run, plan_warnings
+from console.report.tables import dispatched_table, plan_table, rejected_tables
+from console.stack.policy_file import read_policy
+from console.stack.services import AckPolicy, DeliveryPolicy
 from console.stack.signals import raise_on_signals
 from console.terminal import open_terminal, print_line, show_progress
+
+
+def plan(
+    crawl_file: Annotated[
+        Path, typer.Argument(metavar="CRAWL.yaml", help="The crawl: what to scrape, and how.")
+    ],
+    ack_policy: Annotated[
+        AckPolicy | None,
+        typer.Option(help="ACK_POLICY of the worker. Default: that of the last `scrapeq up` in --data."),
+    ] = None,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Show what a crawl costs: the pages of each host, the time that its limits take, and warnings.
+
+    Nothing is sent: the pages of a sitemap and the delay in a robots.txt are not known.
+    """
+    terminal = open_terminal()
+    run_plan = plan_run(load_crawl(crawl_file))
+    recorded_policy, delivery = read_policy(data)
+    print_line(terminal, f"crawl {run_plan.crawl.name}: {run_plan.pages:,} pages from urls")
+    if run_plan.hosts:
+        terminal.print(plan_table(run_plan))
+    for line in plan_lines(run_plan):
+        print_line(terminal, line)
+    _print_warnings(terminal, run_plan, ack_policy or recorded_policy, delivery)
+
+
+def _print_warnings(
+    terminal: Console, run_plan: RunPlan, ack_policy: AckPolicy, delivery: DeliveryPolicy
+) -> None:
+    for warning in plan_warnings(run_plan, ack_policy, delivery):
+        print_line(terminal, f"warning: {warning}")
 
 
 def dispatch_crawl(
@@ -33,12 +69,14 @@ def dispatch_crawl(
 
     All faults of the file are reported with their lines before anything is sent. If the dispatcher
     responds with 503 or cannot be reached, the request is repeated; a repeated request makes the same jobs.
+    The warnings of `scrapeq plan` are shown first.
     """
     terminal = open_terminal()
     crawl = load_crawl(crawl_file)
     crawl = crawl.model_copy(update={"run_id": name_run(crawl, datetime.now(UTC))})
     if wait:
         Ledger(data).runs()  # raises LedgerError, before anything is sent, if there is no ledger to follow
+    _print_warnings(terminal, plan_run(crawl), *read_policy(data))
     with raise_on_signals():
         try:
             dispatched = dispatch(crawl, dispatcher, announce=lambda text: print_line(terminal, text))

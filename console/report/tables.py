@@ -11,10 +11,12 @@ from rich.table import Table
 
 from console.dispatch import DispatchResponse
 from console.ledger.ledger import Attempt, Failure, Result
+from console.report.plan import RunPlan, duration
 from console.terminal import printable
 from contract.outcome import Reason
 from contract.reason_meanings import REASON_MEANINGS, ReasonMeaning, status_of
 
+NUMERIC_COLUMNS = {"attempts", "jobs", "count", "status", "pages", "at the same time", "takes at least"}
 SUMMARY_FIELDS = 3  #: maximum number of an item's fields in a row of the results table
 
 
@@ -118,6 +120,16 @@ def rejected_tables(dispatched: DispatchResponse) -> Iterator[Table]:
             yield table
 
 
+def plan_table(plan: RunPlan) -> Table:
+    """Return a table of the hosts of a crawl: pages, lanes, and the time that the crawl's delay costs."""
+    lanes = plan.crawl.politeness.lanes
+    table = _table("host", "pages", "at the same time", "takes at least")
+    for host in plan.hosts:
+        time = duration(host.seconds) if host.seconds else ""
+        table.add_row(printable(host.host), str(host.pages), str(lanes or "any"), time)
+    return table
+
+
 def meaning_of(reason: str) -> ReasonMeaning | None:
     """Return the meaning of a reason code, or None if this version does not have the code."""
     return REASON_MEANINGS[Reason(reason)] if reason in set(Reason) else None
@@ -131,7 +143,7 @@ def _common_site(urls: Sequence[str]) -> str:
 def _table(*columns: str, title: str | None = None) -> Table:
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="", pad_edge=False)
     for column in columns:
-        numeric = column in {"attempts", "jobs", "count", "status"}
+        numeric = column in NUMERIC_COLUMNS
         is_summary = column == "items"
         table.add_column(
             column,

@@ -197,6 +197,11 @@ def _time_limits(ack_deadline_seconds: int, environment: Mapping[str, str]) -> d
     }
 
 
+def wait_budget(ack_deadline_seconds: int) -> float:
+    """Return the seconds for which a job may wait in the worker during one delivery."""
+    return float(_time_limits(ack_deadline_seconds, {})["WAIT_BUDGET_SECONDS"])
+
+
 def launches(
     options: StackOptions, addresses: Addresses, environment: Mapping[str, str]
 ) -> dict[str, Launch]:

@@ -19,6 +19,7 @@ from typing import IO, Self
 
 from console.errors import StackError, UsageError
 from console.ledger.ledger import Ledger
+from console.stack.policy_file import write_policy
 from console.stack.ports import allocate_ports
 from console.stack.process import (
     Launch,
@@ -159,6 +160,7 @@ class Stack:
     def _start_all(self) -> None:
         _make_directories(self.options)
         self._resources.enter_context(_lock_data_directory(self.options))
+        write_policy(self.options)
         self._watcher = self._resources.enter_context(ProcessWatcher())
         self._resources.callback(self._stop_processes)
         has_backlog = (self.options.data / "pubsub").exists()

@@ -11,7 +11,9 @@ from werkzeug import Request, Response
 
 from console.dispatch import RETRY_DELAYS_SECONDS, DispatchResponse, dispatch
 from console.errors import DispatchError
+from console.stack.policy_file import write_policy
 from console.stack.ports import free_port
+from console.stack.services import AckPolicy, StackOptions
 from contract.crawl import Crawl
 from extraction.selectors import CHECKS
 from tests.console.command import Scrapeq
@@ -142,6 +144,28 @@ def test_dispatch_wait_without_a_ledger_sends_nothing(
     assert result.exit_code == 1
     assert "There is no ledger in" in result.stderr
     assert dispatcher.received == []
+
+
+def test_plan_sends_nothing_and_dispatch_shows_its_warnings(
+    scrapeq: Scrapeq, dispatcher: ScriptedDispatcher, tmp_path: Path
+) -> None:
+    """`scrapeq plan` prints hosts and warnings without a request; `dispatch` prints the warnings first."""
+    dispatcher.responses.append(response_of(200, RESPONSE))
+    crawl = tmp_path / "crawl.yaml"
+    document = CRAWL.model_dump(mode="json", exclude_defaults=True) | {"politeness": {"delay_seconds": 1}}
+    crawl.write_text(json.dumps(document))
+    planned = scrapeq("plan", crawl, "--data", tmp_path)
+    assert planned.exit_code == 0
+    assert re.search(r"^ shop.example +1 +1 *$", planned.stdout, re.MULTILINE)
+    warning = "warning: A page that keeps failing blocks its host for about 41 min (10 attempts)"
+    assert warning in planned.stdout
+    assert dispatcher.received == []
+    done = scrapeq("dispatch", crawl, "--dispatcher", dispatcher.url, "--data", tmp_path)
+    assert done.stdout.startswith(warning)
+    # With the policy of the last `scrapeq up` in the data directory, or of the option, there is no warning
+    assert "warning" not in scrapeq("plan", crawl, "--data", tmp_path, "--ack-policy", "settled").stdout
+    write_policy(StackOptions(data=tmp_path, ack_policy=AckPolicy.SETTLED))
+    assert "warning" not in scrapeq("plan", crawl, "--data", tmp_path).stdout
 
 
 def test_dispatch_command_shows_counts_and_rejected_urls(

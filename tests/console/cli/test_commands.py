@@ -13,7 +13,19 @@ from contract.reason_meanings import REASON_MEANINGS
 from tests.console.command import Scrapeq
 from tests.console.ledger.rows import Row, dead_letter_row, job_row, outcome_row, record
 
-COMMANDS = ["up", "demo", "dispatch", "try", "results", "status", "dead", "replay", "reasons", "recipe"]
+COMMANDS = [
+    "up",
+    "demo",
+    "plan",
+    "dispatch",
+    "try",
+    "results",
+    "status",
+    "dead",
+    "replay",
+    "reasons",
+    "recipe",
+]
 
 
 @pytest.fixture

@@ -1,0 +1,208 @@
+"""Computes from a crawl how long its limits make a run last, and which jobs may fail because of them. Pure.
+
+Nothing is requested, so the pages of a sitemap, the further pages of listings and a site's Crawl-delay are
+not known.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from console.stack.services import AckPolicy, DeliveryPolicy, wait_budget
+from contract.crawl import Crawl
+from contract.job import Job
+from contract.urls import canonical_url, check_url, host_of
+
+#: A Crawl-delay that many sites have, in seconds. A crawl of a host without limits of its own is warned about
+#: if its jobs could not wait for this delay.
+COMMON_CRAWL_DELAY_SECONDS = 10
+#: Seconds for which Pub/Sub keeps a message: https://cloud.google.com/pubsub/docs/subscription-properties
+RETENTION_SECONDS = 7 * 24 * 3600
+
+
+@dataclass(frozen=True)
+class HostPlan:
+    """What is known about the pages of one host.
+
+    Attributes:
+        host: the host.
+        pages: number of jobs that the crawl's `urls` make for the host.
+        seconds: minimum duration of these jobs because of the crawl's delay; 0 without a delay.
+    """
+
+    host: str
+    pages: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """The jobs of a run, as far as the crawl shows them.
+
+    Attributes:
+        crawl: the crawl.
+        hosts: the hosts of its `urls`, the one with the longest duration first.
+        invalid: number of invalid URLs.
+        duplicates: number of URLs of pages that already have a job.
+        over_limit: number of URLs beyond `limits.max_jobs`.
+    """
+
+    crawl: Crawl
+    hosts: tuple[HostPlan, ...]
+    invalid: int
+    duplicates: int
+    over_limit: int
+
+    @property
+    def pages(self) -> int:
+        """Number of jobs that the crawl's `urls` make."""
+        return sum(host.pages for host in self.hosts)
+
+
+def plan_run(crawl: Crawl) -> RunPlan:
+    """Return the plan of a crawl."""
+    pages, invalid, duplicates, over_limit = dict[str, str](), 0, 0, 0
+    for given in crawl.sources.urls:
+        try:
+            url = check_url(given)
+        except ValueError:
+            invalid += 1
+            continue
+        if canonical_url(url) in pages:
+            duplicates += 1
+        elif len(pages) >= crawl.limits.max_jobs:
+            over_limit += 1
+        else:
+            pages[canonical_url(url)] = url
+    hosts = _plan_hosts(crawl, list(pages.values()))
+    return RunPlan(crawl, hosts, invalid, duplicates, over_limit)
+
+
+def _plan_hosts(crawl: Crawl, urls: list[str]) -> tuple[HostPlan, ...]:
+    pages, lanes = Counter[str](), dict[str, Counter[int]]()
+    for url in urls:
+        host = host_of(url)
+        pages[host] += 1
+        lanes.setdefault(host, Counter())[_job(crawl, url).lane] += 1
+    period = lane_period(crawl)
+    hosts = [HostPlan(host, count, (max(lanes[host].values()) - 1) * period) for host, count in pages.items()]
+    return tuple(sorted(hosts, key=lambda each: (-each.seconds, -each.pages, each.host)))
+
+
+def _job(crawl: Crawl, url: str) -> Job:
+    return Job(
+        job_id="0" * 32,
+        run_id=crawl.name,
+        crawl=crawl.name,
+        url=url,
+        recipe=crawl.recipe,
+        politeness=crawl.politeness,
+        dispatched_at=datetime.min.replace(tzinfo=UTC),
+    )
+
+
+def lane_period(crawl: Crawl) -> float:
+    """Return the seconds between two requests of one lane of a host (`HostSlots` in worker/host_slots.py)."""
+    return crawl.politeness.delay_seconds * max(1, crawl.politeness.lanes)
+
+
+def plan_lines(plan: RunPlan) -> Iterator[str]:
+    """Yield a sentence for each number that the table of hosts does not show."""
+    crawl = plan.crawl
+    left_out = {"invalid": plan.invalid, "duplicates": plan.duplicates, "over the limit": plan.over_limit}
+    counts = ", ".join(f"{count:,} {name}" for name, count in left_out.items() if count)
+    if counts:
+        yield f"URLs without a job: {counts}."
+    delay = crawl.politeness.delay_seconds
+    if crawl.sources.sitemap:
+        more = max(0, crawl.limits.max_jobs - plan.pages)
+        cost = f"; each page takes at least {delay:g} s of its host" if delay else ""
+        yield f"The sitemap is read at the dispatch: it adds up to {more:,} pages (limits.max_jobs){cost}."
+    if crawl.recipe.next is not None:
+        pages = crawl.recipe.max_pages
+        cost = f", which takes at least {duration((pages - 1) * delay)}" if delay else ""
+        yield f"Each page may begin a listing of up to {pages:,} pages, one after the other{cost}."
+    if not crawl.politeness.lanes:
+        yield (
+            "The crawl sets neither politeness.delay_seconds nor per_host, so each worker requests a host as "
+            "fast as its robots.txt allows."
+        )
+
+
+def plan_warnings(plan: RunPlan, ack_policy: AckPolicy, delivery: DeliveryPolicy) -> Iterator[str]:
+    """Yield a sentence for each danger that the numbers show.
+
+    Args:
+        plan: the plan of the crawl.
+        ack_policy: acknowledgement policy of the worker.
+        delivery: how jobs are delivered and retried.
+    """
+    politeness = plan.crawl.politeness
+    for host in plan.hosts:
+        if host.seconds > RETENTION_SECONDS:
+            yield (
+                f"{host.host} needs {duration(host.seconds)} for {host.pages:,} pages, but Pub/Sub keeps a "
+                "job for 7 days: dispatch fewer pages at a time."
+            )
+    if ack_policy is AckPolicy.SETTLED:
+        return
+    if politeness.lanes:
+        yield from _lane_warnings(plan, delivery)
+    else:
+        yield from _patience_warnings(plan, delivery)
+
+
+def _lane_warnings(plan: RunPlan, delivery: DeliveryPolicy) -> Iterator[str]:
+    lanes, period = plan.crawl.politeness.lanes, lane_period(plan.crawl)
+    attempts, wait = delivery.max_delivery_attempts, wait_budget(delivery.ack_deadline_seconds)
+    blocked = f"one of the {lanes} lanes of its host" if lanes > 1 else "its host"
+    seconds = total_backoff(delivery) + attempts * period
+    yield (
+        f"A page that keeps failing blocks {blocked} for about {duration(seconds)} ({attempts} attempts); "
+        "with ACK_POLICY=settled the other pages go on at once."
+    )
+    if period > wait:
+        yield (
+            f"A lane may send a request every {duration(period)}, but a delivery waits for at most "
+            f"{duration(wait)}: lower politeness.per_host or delay_seconds."
+        )
+
+
+def _patience_warnings(plan: RunPlan, delivery: DeliveryPolicy) -> Iterator[str]:
+    attempts, wait = delivery.max_delivery_attempts, wait_budget(delivery.ack_deadline_seconds)
+    patience = (attempts - 1) * wait + total_backoff(delivery)
+    for host in plan.hosts:
+        if host.pages * COMMON_CRAWL_DELAY_SECONDS > patience:
+            yield (
+                f"{host.host} has {host.pages:,} pages, and a job waits for its host for at most "
+                f"{duration(patience)} ({attempts} deliveries): with a Crawl-delay above "
+                f"{patience / host.pages:.2g} s in its robots.txt, some pages would not be requested; set "
+                "politeness.delay_seconds."
+            )
+
+
+def total_backoff(delivery: DeliveryPolicy) -> float:
+    """Return the seconds between the first and the last attempt of a job, without the attempts themselves."""
+    return sum(
+        min(float(delivery.maximum_backoff_seconds), delivery.minimum_backoff_seconds * 2.0**retry)
+        for retry in range(delivery.max_delivery_attempts - 1)
+    )
+
+
+def duration(seconds: float) -> str:
+    """Return a duration with its two largest units, for example `1 h 7 min`; no seconds from 10 min on."""
+    whole = max(1, round(seconds)) if seconds else 0
+    if whole >= 600:
+        whole = round(whole / 60) * 60
+    units = (("d", 24 * 3600), ("h", 3600), ("min", 60), ("s", 1))
+    parts = list[str]()
+    for name, size in units:
+        count, whole = divmod(whole, size)
+        if count:
+            parts.append(f"{count} {name}")
+        elif parts:
+            break
+        if len(parts) == 2:
+            break
+    return " ".join(parts) or "0 s"
