@@ -21,7 +21,7 @@ CACHE_SECONDS = 24 * 3600.0  #: seconds for which rules are cached (RFC 9309 sec
 FAILURE_CACHE_SECONDS = 30.0
 MAX_REDIRECTS = 5  #: maximum number of redirects that are followed (RFC 9309 section 2.3.1.2)
 MAX_SITES = 2_000  #: maximum number of cached sites
-MAX_CACHE_BYTES = 16 * 1024 * 1024  #: maximum size of all cached rules, as the length of their texts
+MAX_CACHE_BYTES = 16 * 1024 * 1024  #: maximum size of all cached rules, in bytes
 # These errors of robots.txt concern the host, so the page would fail too: the attempt gets the same reason.
 _HOST_ERRORS = frozenset(
     {FetchErrorKind.REFUSED_ADDRESS, FetchErrorKind.DNS, FetchErrorKind.CONNECT, FetchErrorKind.TLS}
