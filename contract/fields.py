@@ -160,6 +160,8 @@ _DATE_PARTS = ({"Y", "y"}, {"m", "b", "B", "j"}, {"d", "j"})
 
 
 def _check_date_format(text: str) -> str:
+    if text == "%s":  # seconds since 1970, as in date(1)
+        return text
     directives = [after for before, after in pairwise(re.sub("%%", "", text) + " ") if before == "%"]
     unknown = sorted(set(directives) - _DIRECTIVES)
     if unknown:

@@ -5,37 +5,40 @@ An ambiguous date is an error; the order of day and month is not guessed.
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from typing import NamedTuple
 
 from contract.fields import Locale
 from extraction.errors import ConversionError, quote
 from extraction.months import is_day_first, month_names
+from extraction.times import DATE_MARK, Context, check_rest, is_time, read_time
 
 #: Maximum length of a text that is read as a date. For a longer text, the recipe's key `re` must select the
 #: date.
 MAX_CHARACTERS = 200
-_EPOCH = re.compile(r"\d{10}(?:\d{3})?")
+_SECONDS = re.compile(r"-?[0-9]{1,13}(?:\.[0-9]+)?")
+# ISO 8601 as people write it. datetime.fromisoformat accepts any character between date and time.
+_ISO = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T.+| [0-9]{2}:.+)?|[0-9]{8}T.+|[0-9]{4}-?W[0-9]{2}(?:-?[0-9])?"
+)
+_RANGE = re.compile(r".* [0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}")  # 2026-11-22 10:30-11:30
+# Years before Christ, and calendars in which the same digits are another date.
+_OTHER_ERA = re.compile(
+    r"\b(?:BCE?|B\.C\.|v\. ?Chr|av\. ?J|a\. ?C\.|p\.n\.e|f\. ?Kr|B\.E\.|BE|AH|A\.H\.)(?![^\W_])"
+    r"|พ\.ศ|هـ|农历|農曆|旧暦|民國|民国"
+)
+_SEPARATOR = re.compile(r" ?[|·•] ?")
+_COUNT = re.compile(r"\D*(?<![\d./:-])\d+ [^\W\d_]\D*")
 _NUMERIC = re.compile(
-    r"""(?<![\d./-])(?:
-        (?P<y>\d{4})(?P<s>[-/.])(?P<m>\d{1,2})(?P=s)(?P<d>\d{1,2})             # 2026-11-22  2026/11/22
-      | (?P<y2>\d{4})\s?年\s?(?P<m2>\d{1,2})\s?月\s?(?P<d2>\d{1,2})\s?日        # 2026年11月22日
-      | (?P<a>\d{1,2})(?P<t>[./-])(?P<b>\d{1,2})(?P=t)(?P<y3>\d{4})            # 22.11.2026  11/22/2026
-    )(?!\d|[./-]\d)""",
+    r"""(?<![\d./+-])(?:
+        (?:(?P<y>[0-9]{4})(?P<s>\.\ |[-/.])(?P<m>[0-9]{1,2})(?P=s)(?P<d>[0-9]{1,2})       # 2026-11-22
+          |(?P<a>[0-9]{1,2})(?P<t>\.\ |[./-])(?P<b>[0-9]{1,2})(?P=t)(?P<y3>[0-9]{4})      # 22.11.2026
+        )(?!\d|[./-]\d)
+      | (?P<y2>[0-9]{4})\ ?[年년]\ ?(?P<m2>[0-9]{1,2})\ ?[月월]\ ?(?P<d2>[0-9]{1,2})\ ?[日일]
+    )""",
     re.VERBOSE,
 )
-_TIME = re.compile(
-    r"""(?<![\d:.+-])(?P<hour>\d{1,2})(?:[:h](?P<minute>\d\d)(?::(?P<second>[0-5]\d|60)(?:[.,](?P<part>\d{1,9}))?)?
-        |(?=\s*[ap]\.?m\b))(?![\d:])
-        \s*(?P<half>[ap]\.?m\b\.?)?
-        (?:\s*(?P<zone>(?:GMT|UTC)?[+-]\d\d:?\d\d(?!\d)|Z\b|[A-Z]{2,4}\b(?![+-]\d)))?""",
-    re.VERBOSE | re.IGNORECASE,
-)
-# Time zone abbreviations of RFC 5322 section 4.3, and those of central Europe, with their offsets in hours. A
-# time with another abbreviation gets no zone, because some abbreviations are ambiguous (IST, BST).
-_ZONES = {"Z": 0, "UT": 0, "UTC": 0, "GMT": 0, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7}
-_ZONES |= {"MDT": -6, "PST": -8, "PDT": -7, "CET": 1, "CEST": 2}
 
 
 class Moment(NamedTuple):
@@ -51,17 +54,20 @@ class Moment(NamedTuple):
     time_of_day: time | None
 
 
-def read_moment(text: str, locale: Locale | None, date_format: str | None) -> Moment:
+def read_moment(text: str, locale: Locale | None, date_format: str | None, *, with_time: bool) -> Moment:
     """Return the date in a text, with its time of day.
 
     Args:
         text: the text, for example `2026-11-22`, `22 November 2026, 10:30`,
-            `Sun, 22 Nov 2026 10:30:00 +0100` or `11/22/2026 6 pm`, or a number of seconds since 1970.
+            `Sun, 22 Nov 2026 10:30:00 GMT+1` or `11/22/2026 6 pm`.
         locale: determines the names of the months, and the order of day and month in 03/04/2026.
-        date_format: strptime's directives; if given, only this format is accepted.
+        date_format: strptime's directives, or `%s` for seconds since 1970; if given, only this format is
+            accepted.
+        with_time: whether the time of day is needed. If not, what may change only the time is accepted.
 
     Raises:
-        ConversionError: if the text contains no date, several dates, or an ambiguous date.
+        ConversionError: if the text contains no date, several dates, an ambiguous date, other digits than
+            those of a date and a time, or something next to the time that may change it.
     """
     text = " ".join(text.split())
     if len(text) > MAX_CHARACTERS:
@@ -70,9 +76,7 @@ def read_moment(text: str, locale: Locale | None, date_format: str | None) -> Mo
         )
     if date_format is not None:
         return _by_format(text, date_format)
-    if _EPOCH.fullmatch(text):
-        return moment_of_seconds(int(text) / (1000 if len(text) == 13 else 1))
-    return _iso_format(text) or _free_text(text, locale)
+    return _iso_format(text) or _free_text(text, locale, with_time=with_time)
 
 
 def moment_of_seconds(seconds: float) -> Moment:
@@ -91,6 +95,10 @@ def moment_of_seconds(seconds: float) -> Moment:
 
 
 def _by_format(text: str, date_format: str) -> Moment:
+    if date_format == "%s":
+        if _SECONDS.fullmatch(text) is None:
+            raise ConversionError(f"{quote(text)} is not a number of seconds since 1970")
+        return moment_of_seconds(float(text))
     try:
         moment = datetime.strptime(text, date_format)  # noqa: DTZ007 - no zone is assumed if the page gives none
     except (ValueError, OverflowError):
@@ -99,7 +107,7 @@ def _by_format(text: str, date_format: str) -> Moment:
 
 
 def _iso_format(text: str) -> Moment | None:
-    if not text[:4].isdecimal() or len(text) < 8:
+    if _ISO.fullmatch(text) is None or _RANGE.fullmatch(text):
         return None
     try:
         return Moment(date.fromisoformat(text), None)
@@ -112,13 +120,41 @@ def _iso_format(text: str) -> Moment | None:
     return Moment(moment.date(), moment.timetz())
 
 
-def _free_text(text: str, locale: Locale | None) -> Moment:
-    dates = [*_numeric_dates(text, locale), *_dates_with_month_names(text, locale)]
+def _free_text(text: str, locale: Locale | None, *, with_time: bool) -> Moment:
+    numeric = list(_numeric_dates(text, locale))
+    dates = [*numeric, *_dates_with_month_names(text, locale)]
     if len(dates) != 1:
         count = "no date" if not dates else f"{len(dates)} dates; select one with the field's key `re`"
         raise ConversionError(f"{quote(text)} contains {count}")
     [(day, start, end)] = dates
-    return Moment(day, _time_of_day(f"{text[:start]} | {text[end:].lstrip('T')}"))
+    before, after = text[:start], text[end:]
+    era = _OTHER_ERA.search(before[-20:]) or _OTHER_ERA.search(after[:20])
+    if era is not None:
+        raise ConversionError(
+            f"{quote(text)} has {quote(era[0])} next to its date, which may be of another calendar"
+        )
+    rest = _without_counts(f"{before}{DATE_MARK}{re.sub('^[Tt](?=[0-9])', ' ', after)}", locale)
+    if not with_time:
+        check_rest(text, rest)
+        return Moment(day, None)
+    context = Context(
+        text,
+        locale,
+        am_may_be_german=locale is Locale.DE or (locale is None and text[start].isdigit()),
+        usa=not numeric or locale is Locale.EN_US,
+    )
+    return Moment(day, read_time(rest, context))
+
+
+def _without_counts(rest: str, locale: Locale | None) -> str:
+    """Return the text around a date without parts such as `· 3 comments`, whose number counts something."""
+    parts = _SEPARATOR.split(rest)
+    month = _month_name(locale)
+    return " | ".join(
+        part
+        for part in parts
+        if DATE_MARK in part or not _COUNT.fullmatch(part) or month.search(part) or is_time(part)
+    )
 
 
 _DateMatch = tuple[date, int, int]  #: a date, and where it begins and ends in the text
@@ -131,6 +167,10 @@ def _numeric_dates(text: str, locale: Locale | None) -> Iterator[_DateMatch]:
             day, month = _day_and_month(int(match["a"]), int(match["b"]), match["t"], locale, text)
         else:
             day, month = int(match["d"] or match["d2"]), int(match["m"] or match["m2"])
+        if not 1500 <= year <= 2400:
+            raise ConversionError(
+                f"{quote(text)} has the year {year}, which may be of another calendar; set format"
+            )
         yield _date(year, month, day, text), match.start(), match.end()
 
 
@@ -138,7 +178,7 @@ def _day_and_month(
     first: int, second: int, separator: str, locale: Locale | None, text: str
 ) -> tuple[int, int]:
     """Return the day and the month, in this order."""
-    day_first = True if separator == "." else is_day_first(locale)
+    day_first = True if separator[0] == "." else is_day_first(locale)
     if day_first is None and first != second:
         if max(first, second) <= 12:
             raise ConversionError(f"{quote(text)} may begin with the day or the month; set locale or format")
@@ -155,47 +195,19 @@ def _dates_with_month_names(text: str, locale: Locale | None) -> Iterator[_DateM
 
 
 @lru_cache(maxsize=32)
+def _month_name(locale: Locale | None) -> re.Pattern[str]:
+    return re.compile("|".join(sorted(month_names(locale), key=len, reverse=True)), re.IGNORECASE)
+
+
+@lru_cache(maxsize=32)
 def _month_name_pattern(locale: Locale | None) -> re.Pattern[str]:
-    months = "|".join(sorted(month_names(locale), key=len, reverse=True))
+    months = _month_name(locale).pattern
     return re.compile(
-        rf"""(?<!\d)(?P<d>\d{{1,2}})(?:st|nd|rd|th|er|[.ºª])?(?:\sde|\sof)?[\s-]?(?P<month>{months})\b\.?,?
-             (?:\sdel?)?[\s-]?(?P<y>\d{{4}})(?!\d)                        # 22 Nov 2026  22. November 2026
-           | \b(?P<month2>{months})\b\.?\s(?P<d2>\d{{1,2}})(?:st|nd|rd|th)?,?\s(?P<y2>\d{{4}})(?!\d)""",
+        rf"""(?<!\d)(?P<d>[0-9]{{1,2}})(?:st|nd|rd|th|er|[.ºª])?(?:\sde|\sof)?[\s-]?(?P<month>{months})\b\.?,?
+             (?:\sdel?)?[\s-]?(?P<y>[0-9]{{4}})(?!\d)                        # 22 Nov 2026  22. November 2026
+           | \b(?P<month2>{months})\b\.?\s(?P<d2>[0-9]{{1,2}})(?:st|nd|rd|th)?,?\s(?P<y2>[0-9]{{4}})(?!\d)""",
         re.VERBOSE | re.IGNORECASE,
     )
-
-
-def _time_of_day(text: str) -> time | None:
-    """Return the time of day in the text around a date, or None if there is no time of day."""
-    matches = list(_TIME.finditer(text))
-    if not matches:
-        return None
-    if len(matches) > 1:
-        raise ConversionError(
-            f"{quote(text)} contains {len(matches)} times of day; select one with the field's key `re`"
-        )
-    [match] = matches
-    hour = int(match["hour"])
-    if match["half"]:
-        if not 1 <= hour <= 12:
-            raise ConversionError(f"{quote(text)} contains an invalid time of day")
-        hour = hour % 12 + (12 if match["half"][0] in "pP" else 0)
-    micros = int((match["part"] or "0")[:6].ljust(6, "0"))
-    try:
-        return time(hour, int(match["minute"] or 0), int(match["second"] or 0), micros, _zone(match["zone"]))
-    except ValueError:
-        raise ConversionError(f"{quote(text)} contains an invalid time of day") from None
-
-
-def _zone(name: str | None) -> timezone | None:
-    name = (name or "").upper()
-    if name in _ZONES:
-        return timezone(timedelta(hours=_ZONES[name])) if _ZONES[name] else UTC
-    digits = name.removeprefix("GMT").removeprefix("UTC").replace(":", "")
-    if not digits[1:].isdecimal():
-        return None
-    offset = timedelta(hours=int(digits[1:3]), minutes=int(digits[3:]))
-    return timezone(-offset if digits[0] == "-" else offset) if offset else UTC
 
 
 def _date(year: int, month: int, day: int, text: str) -> date:

@@ -25,7 +25,6 @@ _NUMBER = re.compile(
     re.VERBOSE,
 )
 _LEADING_SEPARATOR = re.compile(r"[.,]+\Z")
-_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff]")  # soft hyphens, joiners, text directions
 _CURRENCY_AT_START = re.compile(rf"\s?{CURRENCY}")
 _CURRENCY_AT_END = re.compile(rf"{CURRENCY}\s?\Z")
 _CODE_BEFORE = re.compile(r"(?:\A|[^A-Z])[A-Z]{3}\Z")  # USD.50 may be half a dollar
@@ -52,7 +51,6 @@ def read_decimal(text: str, separator: DecimalSeparator | None) -> Decimal:
         ConversionError: if the text contains no number, several numbers, a number with two meanings, or a
             number next to something that may change it.
     """
-    text = _INVISIBLE.sub("", text)
     match = _only_number(text)
     leading = _leading_separator(text, match, separator)
     start = match.start() - len(leading)

@@ -1,6 +1,7 @@
 """Converts the text of a field to the field's type. Pure."""
 
 import math
+import re
 from collections.abc import Callable
 from typing import SupportsFloat
 
@@ -12,6 +13,9 @@ from extraction.errors import ConversionError, quote
 from extraction.numbers import decimal_separator, read_decimal
 
 _TRUE = frozenset({"true", "yes", "on", "1"})
+#: Digits that may be a date without separators, although as seconds since 1970 they are in 1970.
+_COMPACT_DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff]")  # soft hyphens, joiners, text directions
 _FALSE = frozenset({"false", "no", "off", "0"})
 
 Value = str | int | float | bool
@@ -39,6 +43,10 @@ def read_number(number: float, field: RecipeField) -> Value | None:
         ConversionError: if the number cannot be converted.
     """
     if field.type in {FieldType.DATE, FieldType.DATETIME}:
+        if field.format is not None:
+            return None  # the digits are read in this format
+        if _COMPACT_DATE.fullmatch(repr(number).removesuffix(".0")):
+            raise ConversionError(f"{number:.0f} may be a date or seconds since 1970; set format")
         return _iso_format(moment_of_seconds(number), field)
     if field.type not in {FieldType.NUMBER, FieldType.INTEGER}:
         return None
@@ -54,12 +62,17 @@ def normalise_space(text: str) -> str:
     return " ".join(text.split())
 
 
+def visible(text: str) -> str:
+    """Return `text` without characters that are not shown."""
+    return _INVISIBLE.sub("", text)
+
+
 def _text(text: str, field: RecipeField, _base_url: str) -> str:
     return text if field.transforms else normalise_space(text)
 
 
 def _number(text: str, field: RecipeField, _base_url: str) -> float | int:
-    number = read_decimal(text, decimal_separator(field.locale, field.decimal))
+    number = read_decimal(visible(text), decimal_separator(field.locale, field.decimal))
     if abs(number) < 2**63 and number == number.to_integral_value():
         return int(number)
     return _float(number, text)
@@ -99,7 +112,8 @@ def _url(text: str, _field: RecipeField, base_url: str) -> str:
 
 
 def _date(text: str, field: RecipeField, _base_url: str) -> str:
-    return _iso_format(read_moment(text, field.locale, field.format), field)
+    with_time = field.type is FieldType.DATETIME
+    return _iso_format(read_moment(visible(text), field.locale, field.format, with_time=with_time), field)
 
 
 def _iso_format(moment: Moment, field: RecipeField) -> str:

@@ -26,7 +26,8 @@ def field(as_type: FieldType, locale: str | None = None, date_format: str | None
     ("text", "locale", "day"),
     [
         ("2026-11-22", None, "2026-11-22"),
-        ("20261122", None, "2026-11-22"),
+        ("20261122T103000Z", None, "2026-11-22"),
+        ("2026-W47-7", None, "2026-11-22"),
         ("2026/1/2", None, "2026-01-02"),
         ("2026年11月22日", None, "2026-11-22"),
         ("22.11.2026", None, "2026-11-22"),
@@ -47,9 +48,11 @@ def field(as_type: FieldType, locale: str | None = None, date_format: str | None
         ("22 listopada 2026 r.", "pl", "2026-11-22"),
         ("den 3 maj 2026", "sv", "2026-05-03"),
         ("Sun, 22 Nov 2026 10:30:00 +0100", None, "2026-11-22"),
-        ("1795305600", None, "2026-11-22"),
-        ("1795305600000", None, "2026-11-22"),
-        ("9" * 13, None, "2286-11-20"),
+        ("22. 11. 2026", None, "2026-11-22"),
+        ("2026. 11. 22.", None, "2026-11-22"),
+        ("2026년 11월 22일", None, "2026-11-22"),
+        ("22 Nov 2026 · 3 comments | 1 min read", None, "2026-11-22"),
+        ("22 Nov 2026 10:30 IST", None, "2026-11-22"),
     ],
 )
 def test_date_is_read_in_the_notations_of_many_countries(text: str, locale: str | None, day: str) -> None:
@@ -71,7 +74,6 @@ def test_date_is_read_in_the_notations_of_many_countries(text: str, locale: str 
         ("6 pm, 22 November 2026", None, "2026-11-22T18:00:00"),
         ("22.11.2026, 10:30 Uhr", "de", "2026-11-22T10:30:00"),
         ("22/11/2026 à 9h05", "fr", "2026-11-22T09:05:00"),
-        ("1795305600", None, "2026-11-22T00:00:00Z"),
     ],
 )
 def test_datetime_is_read_with_its_offset(text: str, locale: str | None, moment: str) -> None:
@@ -96,6 +98,22 @@ def test_datetime_is_read_with_its_offset(text: str, locale: str | None, moment:
         ("22 Nov 2026 13 pm", DATETIME, "contains an invalid time of day"),
         ("22 Nov 2026 10:00 to 11:00", DATETIME, "contains 2 times of day"),
         ("3.11.2", DATE, "contains no date"),
+        # Bare digits are no date, and no digits are left out.
+        ("20261122", DATE, "contains no date"),
+        ("1795305600", DATE, "contains no date"),
+        ("22–24 Nov 2026", DATE, "has digits besides a date and a time"),
+        ("22/23 Nov 2026", DATE, "has digits besides a date and a time"),
+        ("22 Nov, 24 Nov 2026", DATE, "has digits besides a date and a time"),
+        ("22 Nov | 24 Nov 2026", DATE, "has digits besides a date and a time"),
+        ("22 Nov 2026, 5 comments", DATE, "has digits besides a date and a time"),
+        ("2026-11-22 10", DATE, "has digits besides a date and a time"),
+        ("22 Nov ²2026", DATE, "contains no date"),
+        ("\u0662\u0662/\u0661\u0661/\u0662\u0660\u0662\u0666", DATE, "contains no date"),
+        # Other calendars
+        ("22/11/2569", DATE, "has the year 2569, which may be of another calendar"),
+        ("1405/09/01", DATE, "has the year 1405, which may be of another calendar"),
+        ("15 March 1044 BC", DATE, "has 'BC' next to its date"),
+        ("农历2026年3月2日", DATE, "next to its date"),
     ],
 )
 def test_text_without_exactly_one_date_is_conversion_error(text: str, as_type: FieldType, why: str) -> None:
@@ -111,6 +129,30 @@ def test_format_excludes_other_notations() -> None:
     assert read("26326 07:08", field(DATETIME, date_format="%y%j %H:%M"), "") == "2026-11-22T07:08:00"
     with pytest.raises(ConversionError, match="'2026-11-22' does not match the format"):
         read("2026-11-22", field(DATE, date_format="%d.%m.%y"), "")
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("1795305600", "2026-11-22T00:00:00Z"),
+        ("1795305600.5", "2026-11-22T00:00:00.500000Z"),
+        ("1795305600000", "2026-11-22T00:00:00Z"),
+        ("-86400", "1969-12-31T00:00:00Z"),
+    ],
+)
+def test_seconds_since_1970_need_the_format(text: str, moment: str) -> None:
+    """A text of digits is read as seconds (or milliseconds) since 1970 if the format is `%s`."""
+    assert read(text, field(DATETIME, date_format="%s"), "") == moment
+    with pytest.raises(ConversionError, match="'22 Nov' is not a number of seconds since 1970"):
+        read("22 Nov", field(DATETIME, date_format="%s"), "")
+
+
+def test_json_number_that_may_be_a_compact_date_needs_a_format() -> None:
+    """The JSON number 20261122 is refused without a format, and read with one."""
+    with pytest.raises(ConversionError, match="20261122 may be a date or seconds since 1970; set format"):
+        read_number(20261122, field(DATE))
+    assert read_number(20261122, field(DATE, date_format="%Y%m%d")) is None
+    assert read("20261122", field(DATE, date_format="%Y%m%d"), "") == "2026-11-22"
 
 
 @pytest.mark.parametrize(
