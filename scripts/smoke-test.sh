@@ -98,15 +98,15 @@ await_accounting() {
   fail "$3 is not accounted for after $max_wait s ($seen). Is the ledger behind? See the runbook."
 }
 
-# check_agent KIND NAME ROLE: fails unless Pub/Sub's service agent has the role on a topic or a subscription.
+# check_agent NAME ROLE: reads the IAM policy of NAME; fails unless Pub/Sub's service agent has the role.
 check_agent() {
-  gcloud pubsub "$1" get-iam-policy "$2" --format=json | python3 -c '
+  python3 -c '
 import json, sys
 agents = [member for binding in json.load(sys.stdin).get("bindings", []) if binding["role"] == sys.argv[1]
           for member in binding["members"] if member.endswith("@gcp-sa-pubsub.iam.gserviceaccount.com")]
-sys.exit(not agents)' "$3" || fail "Pub/Sub's service agent lacks $3 on $2, so no failing job becomes a dead letter. Apply" \
+sys.exit(not agents)' "$2" || fail "Pub/Sub's service agent lacks $2 on $1, so no failing job becomes a dead letter. Apply" \
     "terraform/deadletters.tf and terraform/jobs.tf."
-  echo "Pub/Sub's service agent has $3 on $2"
+  echo "Pub/Sub's service agent has $2 on $1"
 }
 
 # Waits for the smoke test's dead letter and acknowledges it. Other dead letters stay leased until the end, so that each pull
@@ -145,8 +145,8 @@ trap release_leased EXIT
 
 await_ready "$(output dispatcher_uri)"
 await_ready "$(output worker_uri)"
-check_agent topics "$dead_letter_topic" roles/pubsub.publisher
-check_agent subscriptions "$push_subscription" roles/pubsub.subscriber
+gcloud pubsub topics get-iam-policy "$dead_letter_topic" --format=json | check_agent "$dead_letter_topic" roles/pubsub.publisher
+gcloud pubsub subscriptions get-iam-policy "$push_subscription" --format=json | check_agent "$push_subscription" roles/pubsub.subscriber
 ((max_dead_letter_wait == 0)) || publish_failing_job
 "${dispatch_canary[@]}" --quiet > /dev/null
 echo "dispatched the canary"

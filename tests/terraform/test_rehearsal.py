@@ -22,6 +22,8 @@ RUN = f"{CRAWL}-{SCHEDULED}"
 PAGES = 12
 ALLOW_LOOPBACK = '{FETCH_ALLOW_NETWORKS="127.0.0.0/8"}'
 OPTIONS = [
+    # With the default backoff, the last of ten attempts would begin after 41 minutes.
+    "-var=retry_backoff={minimum=1,maximum=30}",
     f'-var=schedules={{{CRAWL}={{cron="0 6 * * *"}}}}',
     f"-var=extra_settings={{dispatcher={ALLOW_LOOPBACK},worker={ALLOW_LOOPBACK}}}",
 ]
