@@ -114,15 +114,16 @@ class RateLimiter:
             self._wait(seconds, budget, detail)
 
     def _take_slot(self, host: str, delay: float, budget: PageBudget, lane: Lane | None) -> bool:
-        """Wait for the host's next slot; return whether the host may still be requested then."""
+        """Wait for the host's next slot; return whether the host may still be requested then.
+
+        Retry-After is checked after everything that may have taken time, such as the wait for robots.txt.
+        """
         now = self._clock()
         times = lane.times(host, delay, self._now().timestamp()) if lane is not None and delay else None
         wait = self._slots.take(host, delay, now, budget.remaining_hold(), times)
-        if not wait:
-            return True
-        self._wait(
-            wait, budget, f"{host} can next be requested in {wait:.1f} s (one request every {delay:g} s)"
-        )
+        if wait:
+            detail = f"{host} can next be requested in {wait:.1f} s (one request every {delay:g} s)"
+            self._wait(wait, budget, detail)
         # If the slot has passed, because no page slot was free, further requests may follow at the same time.
         is_late = self._clock() > now + wait + max(TOLERANCE_SECONDS, delay / 10)
         return not is_late and not self._slots.blocked_seconds(host, self._clock())

@@ -21,7 +21,7 @@ from tests.worker.fetching import (
     make_fetcher,
 )
 from worker.budget import PageBudget
-from worker.host_slots import TOLERANCE_SECONDS, Lane
+from worker.host_slots import TOLERANCE_SECONDS, HostSlots, Lane, LaneTimes
 from worker.rate_limiter import RateLimiter
 
 PAGE = b"<h1>One</h1>"
@@ -235,3 +235,26 @@ def test_lane_of_a_job_is_not_used_for_another_host(site: Site) -> None:
     lane = Lane(1, 2)
     fetcher.fetch(site.url("/1"), IGNORE_ROBOTS, PageBudget(60), lane=lane)
     assert limiter.lanes == [(site.url("/1"), lane), (site.url("/same"), lane), (other, None)]
+
+
+class BlockedMeanwhile(HostSlots):
+    """Slots of a host that sends a Retry-After to another job while this job waits for robots.txt."""
+
+    def take(
+        self, host: str, delay: float, now: float, max_wait: float, lane: LaneTimes | None = None
+    ) -> float:
+        """Take a slot; before the first one, block the host for 10 s."""
+        if not self.blocked_seconds(host, now) and now < 10:
+            self.block(host, 10, now)
+        return super().take(host, delay, now, max_wait, lane)
+
+
+def test_retry_after_that_came_while_the_job_waited_is_respected() -> None:
+    """A job that passed the first check before another job got a 429 does not request the host either."""
+    clock = FakeClock()
+    client = HttpClient("bot", Dialer(parse_networks("")))
+    limiter = RateLimiter(
+        client, "bot", slots=BlockedMeanwhile(), clock=clock, now=lambda: NOON, sleep=clock.sleep
+    )
+    limiter.acquire(URL, IGNORE_ROBOTS, budget(clock))
+    assert clock.slept == [10]
