@@ -59,7 +59,8 @@ class OutcomeRecord(BaseModel):
         final_url: URL of the page after redirects; `""` if unknown.
         http_status: HTTP status of the site's last response; 0 if there was no response.
         fetched_at: when the attempt began, with a time zone.
-        fetch_seconds: seconds from the first byte sent to the last byte received, redirects included.
+        fetch_seconds: seconds for requesting the page: DNS, connection, header and body, redirects included,
+            without waiting.
         waited_seconds: seconds for which the job waited in the worker: for a page slot, its host's turn,
             Retry-After or `not_before`.
         total_seconds: seconds from the push's arrival to this record.
