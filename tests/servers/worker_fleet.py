@@ -10,9 +10,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from itertools import cycle
+from typing import cast
 
 import requests
 
@@ -66,31 +68,42 @@ def _push_to(stack: Stack, endpoint: str) -> None:
 @contextmanager
 def _round_robin(ports: list[int]) -> Iterator[int]:
     """Run a TCP proxy that gives each connection to the next of `ports`; yield its port."""
-    loop, following = asyncio.new_event_loop(), cycle(ports)
+    started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event, int]] = Future()
+    thread = threading.Thread(target=asyncio.run, args=(_serve(cycle(ports), started),))
+    thread.start()
+    loop, stop, port = started.result()
+    try:
+        yield port
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
 
-    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while data := await reader.read(65536):
-                writer.write(data)
-                await writer.drain()
-        except OSError:
-            pass  # one of the two ends has closed its connection; so is the other one
-        finally:
-            writer.close()
+
+async def _serve(
+    ports: Iterator[int], started: "Future[tuple[asyncio.AbstractEventLoop, asyncio.Event, int]]"
+) -> None:
+    connections = set[asyncio.Task[None]]()
 
     async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            back_reader, back_writer = await asyncio.open_connection("127.0.0.1", next(following))
-        except OSError:
-            writer.close()
-            return
-        await asyncio.gather(copy(reader, back_writer), copy(back_reader, writer))
+        connections.add(cast("asyncio.Task[None]", asyncio.current_task()))
+        with suppress(OSError):  # one of the two ends has closed its connection
+            back_reader, back_writer = await asyncio.open_connection("127.0.0.1", next(ports))
+            await asyncio.gather(_copy(reader, back_writer), _copy(back_reader, writer))
 
-    server = loop.run_until_complete(asyncio.start_server(forward, "127.0.0.1", 0, backlog=1024))
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
+    stop = asyncio.Event()
+    server = await asyncio.start_server(forward, "127.0.0.1", 0, backlog=1024)
+    async with server:
+        started.set_result((asyncio.get_running_loop(), stop, server.sockets[0].getsockname()[1]))
+        await stop.wait()
+        for connection in connections:
+            connection.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
-        yield server.sockets[0].getsockname()[1]
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
     finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
+        writer.close()
