@@ -168,15 +168,16 @@ def _digest(host: str) -> bytes:
 def parse_retry_after(header: str, now: datetime) -> float | None:
     """Return the seconds from `now` to the end of a Retry-After header; None if the header is invalid.
 
-    The header contains seconds or an HTTP date, in any of its three formats (RFC 9110 section 10.2.3).
+    They are at most `MAX_RETRY_AFTER_SECONDS`, also if the site asks for thousands of years. The header
+    contains seconds or an HTTP date, in any of its three formats (RFC 9110 section 10.2.3).
     """
     header = header.strip()
     if header.isascii() and header.isdecimal():
-        return float(header[:12])
+        return min(float(header[:12]), MAX_RETRY_AFTER_SECONDS)
     try:
         date = parsedate_to_datetime(header)
     except (ValueError, IndexError, OverflowError):
         return None
     if date.tzinfo is None:
         date = date.replace(tzinfo=UTC)
-    return max(0.0, (date - now).total_seconds())
+    return min(max(0.0, (date - now).total_seconds()), MAX_RETRY_AFTER_SECONDS)

@@ -74,7 +74,7 @@ def test_shared_memory_shares_slots() -> None:
         ("1.5", None),
         ("soon", None),
         ("Sun, 99 Nov 2026 12:01:00 GMT", None),
-        ("9" * 400, 999_999_999_999),
+        ("9" * 400, 86400),
     ],
 )
 def test_retry_after_is_parsed_in_both_forms(header: str, seconds: float | None) -> None:

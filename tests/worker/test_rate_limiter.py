@@ -21,7 +21,13 @@ from tests.worker.fetching import (
     make_fetcher,
 )
 from worker.budget import PageBudget
-from worker.host_slots import TOLERANCE_SECONDS, HostSlots, Lane, LaneTimes
+from worker.host_slots import (
+    MAX_RETRY_AFTER_SECONDS,
+    TOLERANCE_SECONDS,
+    HostSlots,
+    Lane,
+    LaneTimes,
+)
 from worker.rate_limiter import RateLimiter
 
 PAGE = b"<h1>One</h1>"
@@ -128,6 +134,15 @@ def test_retry_after_of_another_status_blocks_nothing(site: Site, status: int) -
     fetch_failure(fetcher, site.url("/2"))
     repeated = fetch_failure(fetcher, site.url("/2"))
     assert (repeated.reason, repeated.retry_after) == (Reason.HTTP_429, None)
+
+
+@pytest.mark.parametrize("header", ["9" * 400, "86401", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_retry_after_of_years_is_limited_to_a_day(site: Site, header: str) -> None:
+    """However long the Retry-After of a site is, it counts as a day, for its host and for the job."""
+    fetcher = make_fetcher()
+    url = site.add("/", http(503, b"", f"Retry-After: {header}"))
+    assert fetch_failure(fetcher, url).retry_after == MAX_RETRY_AFTER_SECONDS
+    assert fetch_failure(fetcher, url).retry_after == MAX_RETRY_AFTER_SECONDS == 86400
 
 
 def make_rate_limiter(clock: FakeClock, sleep: Callable[[float], None] | None = None) -> RateLimiter:
