@@ -123,7 +123,8 @@ class Settler:
         disposition = self.ack_policy(attempt)
         deadline = received_at + self.request_seconds
         lane_seconds = (result.retry_after or 0.0) if job.politeness.lanes else 0.0
-        if lane_seconds > deadline - self.clock() and not isinstance(disposition, Acknowledge):
+        hold_until = self.clock() + lane_seconds + 2 * self.publish_seconds
+        if lane_seconds and hold_until > deadline and not isinstance(disposition, Acknowledge):
             # The lane must stay closed for longer than this push can be held. An unacknowledged message keeps
             # its lane closed, since it is delivered again before all others of the lane.
             disposition = Redeliver()
