@@ -7,6 +7,8 @@ from contextlib import contextmanager, suppress
 from threading import Event, Lock, Thread
 from typing import NamedTuple
 
+from tests.servers.waiting import MAX_WAIT_SECONDS
+
 
 class Request(NamedTuple):
     """A request that the site received.
@@ -80,6 +82,29 @@ def http(
 def redirect(target: str, status: int = 302) -> bytes:
     """Return the bytes of an HTTP response that redirects to `target`."""
     return http(status, b"", f"Location: {target}")
+
+
+class HeldPage:
+    """A response that is not sent before the test releases it.
+
+    Args:
+        body: the body of the response.
+
+    Attributes:
+        requested: set when the page is requested.
+        is_released: set by the test to send the response.
+    """
+
+    def __init__(self, body: bytes = b"<h1>Faust</h1>") -> None:
+        self._body = body
+        self.requested = Event()
+        self.is_released = Event()
+
+    def __call__(self, request: PendingRequest) -> None:
+        """Send the response when the test has released it."""
+        self.requested.set()
+        assert self.is_released.wait(MAX_WAIT_SECONDS)
+        request.send(http(200, self._body))
 
 
 class Site:

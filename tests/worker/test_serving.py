@@ -12,9 +12,9 @@ from google.cloud.pubsub_v1 import SubscriberClient
 from contract.outcome import Reason
 from contract.outcome_record import OutcomeRecord
 from tests.repository.tree import ROOT
-from tests.servers.site import PendingRequest, Response, Site
+from tests.servers.site import HeldPage, PendingRequest, Response, Site, running_site
 from tests.servers.site import http as http_response
-from tests.servers.waiting import wait_until
+from tests.servers.waiting import MAX_WAIT_SECONDS, wait_until
 from tests.servers.worker_process import (
     COMMAND,
     OUTCOMES_SUBSCRIPTION,
@@ -126,6 +126,32 @@ def test_idle_and_busy_connections_do_not_block_other_requests(worker: WorkerPro
     pending_push.join()
     for connection in idle:
         connection.close()
+
+
+def test_waiting_jobs_leave_the_page_slots_to_others(pubsub: str, site: Site) -> None:
+    """With one page slot, a job that waits for its host lets another run; one that works does not."""
+    with running_worker(pubsub, PAGE_CONCURRENCY="1", WAIT_BUDGET_SECONDS="2", CONCURRENCY="9") as worker:
+        # Given a job that waits for the Crawl-delay of its host
+        site.add("/robots.txt", http_response(200, b"User-agent: *\nCrawl-delay: 3600\n"))
+        page = http_response(200, b"<h1>Faust</h1>")
+        assert worker.push(site.add("/first", page)) == (204, {})
+        waiting = worker.start_push(site.add("/waiting", page))
+        # Then a job for another host is scraped
+        with running_site() as other:
+            assert worker.push(other.add("/book", page)) == (204, {})
+            # And while that host sends no response, no other job gets the page slot
+            slow_page = HeldPage()
+            slow = worker.start_push(other.add("/slow", slow_page))
+            assert slow_page.requested.wait(MAX_WAIT_SECONDS)
+            status, fields = worker.push(other.add("/other", page))
+            assert (status, fields["reason"]) == (503, "queued_too_long")
+            assert other.requests_for("/other") == []
+            slow_page.is_released.set()
+            assert slow.result() == (204, {})
+        # And the waiting job fails after the time for which it may wait
+        status, fields = waiting.result()
+        assert (status, fields["reason"]) == (503, "rate_limited")
+        assert "3600 s); the job may wait 2 s (WAIT_BUDGET_SECONDS)" in fields["detail"]
 
 
 def test_sigterm_ends_the_process(worker: WorkerProcess) -> None:

@@ -20,10 +20,10 @@ CONNECTIONS = 70
 PAGE = http(200, b"<h1>One</h1>")
 
 
-def send_push(connection: Connection, url: str, *, respect_robots: bool) -> None:
+def send_push(connection: Connection, url: str, *, respect_robots: bool, message_id: str = "") -> None:
     """Push a job for the page at `url`, without waiting for the response."""
     politeness = {"respect_robots": respect_robots}
-    message_id = secrets.token_hex(8)
+    message_id = message_id or secrets.token_hex(8)
     connection.request("POST", "/", push(job(url=url, politeness=politeness), message_id=message_id))
 
 
@@ -52,10 +52,13 @@ def connections_by_process(connections: list[Connection], site: Site) -> list[Co
     return [several[0] for several in by_process.values()]
 
 
-def test_processes_of_an_instance_share_the_slots_of_a_host(
+def test_processes_of_an_instance_share_slots_and_finished_messages(
     pubsub: str, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After one worker process requested a host, another process must wait for the host's delay."""
+    """After one worker process requested a host, another process must wait for the host's delay.
+
+    A message that one process has finished is only acknowledged by another.
+    """
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", pubsub)
     with (
         running_worker(pubsub, WEB_CONCURRENCY="2", CONCURRENCY="2", WAIT_BUDGET_SECONDS="1") as worker,
@@ -72,12 +75,17 @@ def test_processes_of_an_instance_share_the_slots_of_a_host(
         host.add("/robots.txt", http(200, b"User-agent: *\nCrawl-delay: 60\n"))
         url = host.add("/", PAGE)
         # When the first process requests a page of the host
-        send_push(first, url, respect_robots=True)
+        send_push(first, url, respect_robots=True, message_id="finished")
         assert read_reason(first) == "ok"
         # Then the second process must wait for the host's delay
         send_push(second, url, respect_robots=True)
         assert read_reason(second) == "rate_limited"
         assert len(host.requests_for("/")) == 1
+        # And it only acknowledges the message that the first process has finished
+        send_push(second, url, respect_robots=False, message_id="finished")
+        assert read_reason(second) == "ok"
+        assert len(host.requests_for("/")) == 1
         # And the second process scrapes a job that ignores the delay
         send_push(second, url, respect_robots=False)
         assert read_reason(second) == "ok"
+        assert len(host.requests_for("/")) == 2

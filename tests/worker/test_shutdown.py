@@ -5,19 +5,21 @@ import http.client
 import json
 import signal
 from collections.abc import Iterator
-from threading import Event
 
+import gevent
 import pytest
 from google.cloud.pubsub_v1 import SubscriberClient
 
+from contract.attempt import AttemptFailed
+from contract.outcome import Reason
 from contract.outcome_record import OutcomeRecord
 from tests.repository.tree import ROOT, parsed
 from tests.servers.pushes import job, push
-from tests.servers.site import PendingRequest, Site
+from tests.servers.site import HeldPage, Site
 from tests.servers.site import http as http_response
-from tests.servers.waiting import MAX_WAIT_SECONDS
+from tests.servers.waiting import MAX_WAIT_SECONDS, wait_until
 from tests.servers.worker_process import OUTCOMES_SUBSCRIPTION, WorkerProcess, running_worker
-from worker.shutdown import GRACE_SECONDS
+from worker.shutdown import GRACE_SECONDS, Shutdown
 
 
 @pytest.fixture
@@ -25,25 +27,6 @@ def worker(pubsub: str) -> Iterator[WorkerProcess]:
     """A worker whose page budget is far longer than the time between SIGTERM and the end of the process."""
     with running_worker(pubsub, PAGE_BUDGET_SECONDS="100", WAIT_BUDGET_SECONDS="400") as worker:
         yield worker
-
-
-class HeldPage:
-    """A response that is not sent before the test releases it.
-
-    Attributes:
-        requested: set when the page is requested.
-        is_released: set by the test to send the response.
-    """
-
-    def __init__(self) -> None:
-        self.requested = Event()
-        self.is_released = Event()
-
-    def __call__(self, request: PendingRequest) -> None:
-        """Send the response when the test has released it."""
-        self.requested.set()
-        assert self.is_released.wait(MAX_WAIT_SECONDS)
-        request.send(http_response(200, b"<h1>Faust</h1>"))
 
 
 def test_sigterm_finishes_pages_within_the_grace_period_and_redelivers_the_rest(
@@ -92,6 +75,60 @@ def test_sigterm_finishes_pages_within_the_grace_period_and_redelivers_the_rest(
     assert {(site.url("/soon"), "ok"), (site.url("/never"), "shutdown")} <= reasons
     assert (site.url("/new"), "shutdown") in reasons
     assert "Traceback" not in "".join(worker.output)
+
+
+def test_sigterm_ends_the_hold_of_a_lane(
+    worker: WorkerProcess, site: Site, pubsub: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A push that is held for a Retry-After is answered at SIGTERM, and its job is redelivered."""
+    # Given a push that is held, since its outcome is published and it was not answered
+    url = site.add("/busy", http_response(429, b"", "Retry-After: 400"))
+    politeness = {"delay_seconds": 0.01, "respect_robots": False}
+    held_push = worker.start_request("POST", "/", push(job(url=url, politeness=politeness)))
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", pubsub)
+    with SubscriberClient() as subscriber:
+        outcomes = list[OutcomeRecord]()
+
+        def has_outcome() -> bool:
+            pulled = subscriber.pull(subscription=OUTCOMES_SUBSCRIPTION, max_messages=1000, timeout=10)
+            outcomes.extend(
+                OutcomeRecord.decode(received.message.data) for received in pulled.received_messages
+            )
+            return any(outcome.url == url for outcome in outcomes)
+
+        wait_until(has_outcome, "the outcome is published")
+    assert not any("delivery_finished" in line for line in worker.output)
+    # When the process gets SIGTERM, then the push is answered
+    worker.process.send_signal(signal.SIGTERM)
+    status, fields = held_push.result()
+    assert (status, fields["reason"]) == (429, "http_429")
+    assert worker.process.wait(timeout=MAX_WAIT_SECONDS) == 0
+
+
+def test_waits_end_when_the_shutdown_begins() -> None:
+    """A job that waits fails with `shutdown` at once, and a push that is held is answered at once."""
+    shutdown = Shutdown(grace_seconds=MAX_WAIT_SECONDS)
+    waiting = gevent.spawn(shutdown.wait, MAX_WAIT_SECONDS)
+    held = gevent.spawn(shutdown.hold, MAX_WAIT_SECONDS)
+    gevent.sleep(0)
+    assert not waiting.ready()
+    assert not held.ready()
+    shutdown.begin()
+    with pytest.raises(AttemptFailed) as failure:
+        waiting.get(timeout=MAX_WAIT_SECONDS)
+    assert failure.value.reason is Reason.SHUTDOWN
+    held.get(timeout=MAX_WAIT_SECONDS)
+    # And a wait that begins later fails as well
+    with pytest.raises(AttemptFailed):
+        shutdown.wait(MAX_WAIT_SECONDS)
+    shutdown.hold(MAX_WAIT_SECONDS)
+
+
+def test_waits_end_by_themselves() -> None:
+    """Without a shutdown, a wait lasts for its time and raises nothing."""
+    shutdown = Shutdown()
+    shutdown.wait(0.001)
+    shutdown.hold(0.001)
 
 
 def test_sigterm_ends_the_process_despite_idle_connections(worker: WorkerProcess) -> None:
