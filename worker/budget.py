@@ -47,6 +47,7 @@ class PageBudget:
     Attributes:
         seconds: seconds for the page.
         wait_seconds: seconds for waiting.
+        hold_seconds: seconds for waiting for one host, or for `not_before`.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class PageBudget:
     ) -> None:
         self.seconds = seconds
         self.wait_seconds = wait_seconds
-        self._hold_seconds = wait_seconds if hold_seconds is None else hold_seconds
+        self.hold_seconds = wait_seconds if hold_seconds is None else min(hold_seconds, wait_seconds)
         self._clock = clock
         self._finished_waits = 0.0
         self._waiting_since: float | None = None
@@ -121,7 +122,7 @@ class PageBudget:
 
     def remaining_hold(self) -> float:
         """Return for how many more seconds the delivery may wait for its host or its `not_before`."""
-        return min(self.remaining_wait(), max(0.0, self._hold_seconds - self.waited))
+        return max(0.0, self.hold_seconds - self.waited)
 
     def exceeded(self) -> AttemptFailed:
         """Return the exception that ends a page that took too long."""

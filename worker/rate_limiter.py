@@ -138,5 +138,7 @@ class RateLimiter:
         with budget.waiting():
             self._sleep(min(seconds, max_wait))
             if seconds > max_wait:
-                waited = f"{detail}; the job may wait {budget.wait_seconds:g} s (WAIT_BUDGET_SECONDS)"
+                is_crowded = budget.hold_seconds < budget.wait_seconds
+                limit = "since the instance is crowded" if is_crowded else "WAIT_BUDGET_SECONDS"
+                waited = f"{detail}; the job may wait {budget.hold_seconds:g} s ({limit})"
                 raise AttemptFailed(Reason.RATE_LIMITED, waited, retry_after=seconds - max_wait)

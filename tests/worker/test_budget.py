@@ -102,6 +102,20 @@ def test_time_before_the_attempt_is_page_time() -> None:
     assert "40 s (PAGE_BUDGET_SECONDS)" in failure.value.detail
 
 
+@pytest.mark.parametrize(("hold", "limit"), [(None, 520), (30, 30), (600, 520)])
+def test_wait_for_a_host_has_its_own_limit(hold: float | None, limit: float) -> None:
+    """The time for one host is at most that for waiting, and a wait costs both."""
+    clock = FakeClock()
+    budget = PageBudget(PAGE_SECONDS, wait_seconds=WAIT_SECONDS, hold_seconds=hold, clock=clock)
+    assert (budget.remaining_hold(), budget.remaining_wait()) == (limit, WAIT_SECONDS)
+    with budget.waiting():
+        clock.sleep(20)
+        assert budget.remaining_hold() == limit - 20
+    with budget.waiting():
+        clock.sleep(500)
+    assert (budget.remaining_hold(), budget.remaining_wait()) == (0, 0)
+
+
 def test_a_budget_without_wait_time_allows_no_wait() -> None:
     """By default a delivery may not wait at all."""
     assert PageBudget(PAGE_SECONDS).remaining_wait() == 0

@@ -121,6 +121,20 @@ def test_retry_after_beyond_the_wait_budget_is_waited_in_part_and_then_rate_limi
     assert (clock.slept, len(site.requests)) == ([WAIT_SECONDS], 1)
 
 
+def test_job_of_a_crowded_instance_waits_only_briefly(site: Site) -> None:
+    """If the wait for a host is limited, all waits of the delivery before it are counted."""
+    clock = FakeClock()
+    fetcher = make_fetcher(clock=clock)
+    fetch_failure(fetcher, site.add("/", http(429, b"", "Retry-After: 3600")))
+    crowded = PageBudget(40, wait_seconds=WAIT_SECONDS, hold_seconds=30, clock=clock)
+    with crowded.waiting():
+        clock.sleep(10)
+    failure = fetch_failure(fetcher, site.url("/"), budget=crowded)
+    assert (failure.reason, failure.retry_after) == (Reason.RATE_LIMITED, 3570)
+    assert "the job may wait 30 s (since the instance is crowded)" in failure.detail
+    assert (clock.slept, crowded.remaining_wait()) == ([10, 20], WAIT_SECONDS - 30)
+
+
 @pytest.mark.parametrize("status", [200, 404, 500])
 def test_retry_after_of_another_status_blocks_nothing(site: Site, status: int) -> None:
     """Retry-After is ignored if the status is not 429 or 503, or if its value is invalid."""
