@@ -48,7 +48,6 @@ def create_app() -> Any:  # noqa: ANN401 - a WSGI application
     """Return the worker's application with measured functions; gunicorn calls this function."""
     import worker.app  # noqa: PLC0415 - imported in the worker only, from the checkout that is first on its path
     import worker.main  # noqa: PLC0415 - imported in the worker only
-    import worker.pagination  # noqa: PLC0415 - imported in the worker only
     import worker.scrape  # noqa: PLC0415 - imported in the worker only
     from contract.job import Job  # noqa: PLC0415 - imported in the worker only
     from extraction.document import Document  # noqa: PLC0415 - imported in the worker only
@@ -66,7 +65,7 @@ def create_app() -> Any:  # noqa: ANN401 - a WSGI application
         (Job, "decode", "decode: job and recipe"),
         (OidcAuthenticator, "__call__", "authenticate"),
         (Fetcher, "fetch", "fetch"),
-        (worker.pagination, "extract", "extract"),
+        (worker.scrape, "extract", "extract"),
         (worker.scrape._Attempt, "_record", "record"),  # noqa: SLF001 - no public function does only this part
         (PubSubPublisher, "publish", "publish"),
         (log, "event", "log"),
@@ -123,8 +122,8 @@ def measure(tree: Path, pushes: int, bodies: list[bytes], dependencies: Any) -> 
         for body in bodies[:WARM_UP]:
             sender.push(connection, body)
         before = profile(sender.port)
-        for number in range(pushes):
-            sender.push(connection, bodies[number % len(bodies)])
+        for body in bodies[WARM_UP : WARM_UP + pushes]:
+            sender.push(connection, body)
         return parts_of(before, profile(sender.port), pushes)
 
 
@@ -142,7 +141,7 @@ def main() -> None:
     trees = [HERE, *([chosen.tree.resolve()] if chosen.tree else [])]
     rounds: dict[Path, list[dict[str, float]]] = defaultdict(list)
     with worker_dependencies() as dependencies, slow_site(0) as site:
-        bodies = [push_body(f"{site}/page/{number}") for number in range(200)]
+        bodies = [push_body(f"{site}/page/{number}") for number in range(WARM_UP + chosen.pushes)]
         for _ in range(chosen.rounds):
             for tree in trees:
                 rounds[tree].append(measure(tree, chosen.pushes, bodies, dependencies))

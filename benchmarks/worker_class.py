@@ -9,6 +9,7 @@ import asyncio
 import base64
 import json
 import os
+import secrets
 import signal
 import statistics
 import subprocess
@@ -31,6 +32,7 @@ from contract.recipe import Recipe
 from contract.topology import OUTCOMES_TOPIC
 
 PROCESSES = 2
+WARM_UP = 40  #: number of pushes before the measurement
 CLASSES = {
     "gevent 2 × 100": ("-c", "python:worker.gunicorn_conf"),
     "gthread 2 × 100": ("--worker-class", "gthread", "--threads", "100", "worker.main:create_app()"),
@@ -39,7 +41,10 @@ CLASSES = {
 
 
 def push_body(url: str, recipe: Recipe | None = None) -> bytes:
-    """Return the body of Pub/Sub's push for a job on `url`."""
+    """Return the body of Pub/Sub's push for a job on `url`, with a new message id.
+
+    A worker that has acknowledged a message acknowledges the same message again without work.
+    """
     recipe = recipe or Recipe.model_validate(RECIPE)
     job_id = identify("run-1", url, recipe)
     job = Job(
@@ -47,7 +52,7 @@ def push_body(url: str, recipe: Recipe | None = None) -> bytes:
     )
     message = {
         "data": base64.b64encode(job.encode()).decode(),
-        "messageId": "1",
+        "messageId": secrets.token_hex(8),
         "attributes": job.attributes(""),
     }
     return json.dumps({"message": message, "subscription": "bench", "deliveryAttempt": 1}).encode()
@@ -66,6 +71,7 @@ def worker(arguments: tuple[str, ...], pubsub_host: str) -> Iterator[str]:
         "HOST": "127.0.0.1",
         "WEB_CONCURRENCY": str(PROCESSES),
         "CONCURRENCY": "200",
+        "PAGE_CONCURRENCY": "200",
     }
     command = [
         sys.executable,
@@ -92,7 +98,7 @@ def worker(arguments: tuple[str, ...], pubsub_host: str) -> Iterator[str]:
 
 
 async def push_all(url: str, bodies: list[bytes], concurrency: int) -> float:
-    """Push every body, `concurrency` of them at the same time; return the duration in seconds."""
+    """Push every body, `concurrency` of them at the same time; return the seconds of all but WARM_UP."""
     semaphore = asyncio.Semaphore(concurrency)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         await _await_health(session, f"{url}/healthz")
@@ -102,9 +108,9 @@ async def push_all(url: str, bodies: list[bytes], concurrency: int) -> float:
                 if response.status != 204:
                     sys.exit(f"the worker answered {response.status}: {await response.text()}")
 
-        await asyncio.gather(*map(push, bodies[:40]))  # opens connections and triggers late imports
+        await asyncio.gather(*map(push, bodies[:WARM_UP]))  # opens connections and triggers late imports
         started = time.monotonic()
-        await asyncio.gather(*map(push, bodies))
+        await asyncio.gather(*map(push, bodies[WARM_UP:]))
         return time.monotonic() - started
 
 
@@ -125,7 +131,7 @@ def measure(pubsub_host: str, jobs: int, rounds: int, *, delay: float, concurren
     """Print the rates of every class for pages of `delay` seconds."""
     rates: dict[str, list[float]] = defaultdict(list)
     with slow_site(delay) as site:
-        bodies = [push_body(f"{site}/page/{number}") for number in range(jobs)]
+        bodies = [push_body(f"{site}/page/{number}") for number in range(WARM_UP + jobs)]
         for _ in range(rounds):
             for name, arguments in CLASSES.items():
                 with worker(arguments, pubsub_host) as url:

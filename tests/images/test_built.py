@@ -5,6 +5,7 @@ pytest-xdist runs them and builds each image once.
 """
 
 import json
+import secrets
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -136,7 +137,7 @@ def container(image: Image, pubsub: str, tmp_path: Path) -> Iterator[Container]:
 def triggering_request(service: str, site: Site, path: str = "/page") -> tuple[str, str, bytes]:
     """Return a request that makes the service fetch `path` of the site: method, path, body."""
     if service == "worker":
-        return "POST", "/", push(job(url=site.url(path)))
+        return "POST", "/", push(job(url=site.url(path)), message_id=secrets.token_hex(8))
     crawl = {
         "name": "books",
         "sources": {"sitemap": site.url(path)},
