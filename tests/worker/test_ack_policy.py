@@ -119,6 +119,13 @@ def test_settled_never_copies_a_redelivered_message(attempt: FinishedAttempt) ->
     assert not isinstance(SETTLED(attempt), Requeue)
 
 
+def test_request_of_a_redelivery_is_the_last_at_some_delivery() -> None:
+    """A redelivered message ends at a failed request from LAST_REDELIVERY on, but not by waiting."""
+    assert SETTLED(finished(Reason.HTTP_5XX, delivery=LAST_REDELIVERY - 1)) == Redeliver()
+    assert SETTLED(finished(Reason.HTTP_5XX, delivery=LAST_REDELIVERY)) == DeadLetter()
+    assert SETTLED(finished(Reason.RATE_LIMITED, delivery=LAST_REDELIVERY)) == Redeliver()
+
+
 @pytest.mark.parametrize(
     ("attempts", "retry_after", "seconds"),
     [(0, None, 10), (1, None, 20), (2, None, 40), (0, 5, 10), (0, 90.5, 90.5), (2, 3600, 3600)],

@@ -47,6 +47,16 @@ def test_full_memory_forgets_the_oldest_names() -> None:
     assert sum(remembered) / len(remembered) > 900
 
 
+def test_name_that_is_added_again_takes_no_further_place() -> None:
+    """A message that is finished many times does not displace others."""
+    finished = FinishedMessages(bytearray(8 * 16))
+    for number in range(8):
+        finished.add(f"{number}", START)
+    for seconds in range(100):
+        finished.add("7", START + seconds)
+    assert all(finished.contains(f"{number}", START + 100) for number in range(8))
+
+
 def test_production_memory_remembers_what_a_busy_instance_finishes() -> None:
     """20 jobs a second for 20 minutes are remembered, but for less than one in a thousand."""
     finished = FinishedMessages()

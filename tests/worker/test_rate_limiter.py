@@ -10,7 +10,7 @@ from contract.outcome import Reason
 from guarded_http.addresses import parse_networks
 from guarded_http.client import HttpClient
 from guarded_http.dialer import Dialer
-from tests.servers.site import Site, http, redirect
+from tests.servers.site import PendingRequest, Site, http, redirect
 from tests.worker.fetching import (
     IGNORE_ROBOTS,
     NOON,
@@ -21,6 +21,7 @@ from tests.worker.fetching import (
     make_fetcher,
 )
 from worker.budget import PageBudget
+from worker.fetch import Stopwatch
 from worker.host_slots import (
     MAX_RETRY_AFTER_SECONDS,
     TOLERANCE_SECONDS,
@@ -236,6 +237,24 @@ def test_host_that_is_blocked_while_a_job_waits_for_its_slot_is_not_requested() 
     limiter.acquire(URL, ONE_SECOND_APART, budget(clock))
     assert (clock.slept, clock()) == ([1, 30], 31)
     assert limiter.blocked_seconds(URL) == 0
+
+
+def test_stopwatch_measures_each_request_and_no_wait(site: Site) -> None:
+    """The time of a redirect and of its target is measured, and not the wait between them."""
+    clock = FakeClock()
+
+    def slow(response: bytes) -> Callable[[PendingRequest], None]:
+        def respond(request: PendingRequest) -> None:
+            clock.seconds += 5
+            request.send(response)
+
+        return respond
+
+    site.add("/2", slow(http(200, PAGE)))
+    url = site.add("/1", slow(redirect("/2")))
+    stopwatch, far_apart = Stopwatch(clock), Politeness(delay_seconds=60, respect_robots=False)
+    make_fetcher(clock=clock).fetch(url, far_apart, budget(clock), stopwatch=stopwatch)
+    assert (stopwatch.seconds, clock.slept) == (10, [55])
 
 
 class RecordingRateLimiter(RateLimiter):
