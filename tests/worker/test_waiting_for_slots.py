@@ -11,7 +11,7 @@ from guarded_http.client import HttpClient
 from guarded_http.dialer import Dialer
 from tests.worker.fetching import NOON, FakeClock
 from worker.budget import PageBudget
-from worker.host_slots import TOLERANCE_SECONDS, Lane
+from worker.host_slots import TOLERANCE_SECONDS, HostSlots, Lane, LaneTimes
 from worker.rate_limiter import RateLimiter
 
 ONE_SECOND_APART = Politeness(delay_seconds=1, respect_robots=False)
@@ -122,5 +122,5 @@ def test_retry_after_that_came_while_the_job_waited_is_respected() -> None:
     limiter = RateLimiter(
         client, "bot", slots=BlockedMeanwhile(), clock=clock, now=lambda: NOON, sleep=clock.sleep
     )
-    limiter.acquire(URL, IGNORE_ROBOTS, budget(clock))
+    limiter.acquire(URL, Politeness(respect_robots=False), budget(clock))
     assert clock.slept == [10]
