@@ -14,8 +14,10 @@ _MARKUP = re.compile(rb"<(?:(!--)|(/?[a-z][^\s/>]*)|[!/?])", re.IGNORECASE)
 _ATTRIBUTE_NAME = re.compile(rb"[\s/]*([^\s/>=]*)\s*(=?)\s*")
 _UNQUOTED = re.compile(rb"[^\s>]*")
 _CHARSET_IN_CONTENT = re.compile(rb"charset\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s;\"']+))", re.IGNORECASE)
-#: Elements whose content is text, so that a tag inside them is not a tag.
-_TEXT_ELEMENTS = frozenset({b"script", b"style", b"title", b"textarea", b"noframes", b"xmp"})
+#: Elements whose content is text, or is not used by browsers with scripts, so that tags inside do not count.
+_TEXT_ELEMENTS = frozenset(
+    {b"script", b"style", b"title", b"textarea", b"noframes", b"noscript", b"template", b"xmp"}
+)
 
 
 def xml_declaration_labels(body: bytes) -> Iterator[str]:
@@ -27,6 +29,12 @@ def xml_declaration_labels(body: bytes) -> Iterator[str]:
 
 def meta_labels(body: bytes) -> Iterator[str]:
     """Yield the labels of all `<meta>` elements in the head of an HTML page, in order."""
+    for attributes in meta_elements(body):
+        yield from _labels(attributes)
+
+
+def meta_elements(body: bytes) -> Iterator[dict[bytes, bytes]]:
+    """Yield the attributes of all `<meta>` elements in the head of an HTML page, with names in lower case."""
     head = body[:MAX_PRESCAN_BYTES]
     place = 0
     while match := _MARKUP.search(head, place):
@@ -40,7 +48,7 @@ def meta_labels(body: bytes) -> Iterator[str]:
         else:
             attributes, place = _attributes(head, match.end())
             if name == b"meta":
-                yield from _labels(attributes)
+                yield attributes
             if name in _TEXT_ELEMENTS:
                 closing = re.compile(rb"</" + name + rb"[\s/>]", re.IGNORECASE).search(head, place)
                 place = closing.start() if closing else len(head)

@@ -1,6 +1,6 @@
 """Sends HTTP GET requests to the public internet, with the library `requests` over guarded connections.
 
-Proxies of the environment and passwords in .netrc are not used, and cookies are not kept.
+Proxies of the environment and passwords in .netrc are not used, and cookies are kept only within one fetch.
 """
 
 import ssl
@@ -15,6 +15,7 @@ import requests
 from guarded_http.addresses import parse_networks
 from guarded_http.connection import ByteBudget
 from guarded_http.content_coding import ACCEPT_ENCODING
+from guarded_http.cookies import FetchCookies
 from guarded_http.dialer import Dialer
 from guarded_http.errors import Deadline, FetchErrorKind
 from guarded_http.response import HttpResponse, translate_errors
@@ -53,19 +54,24 @@ class HttpClient:
         self._session = _Session(Transport(dialer, tls_context or default_tls_context))
 
     @contextmanager
-    def get(self, url: str, deadline: Deadline, *, accept: str = "*/*") -> Iterator[HttpResponse]:
+    def get(
+        self, url: str, deadline: Deadline, *, accept: str = "*/*", cookies: FetchCookies | None = None
+    ) -> Iterator[HttpResponse]:
         """Request `url` and return the response once its header has been received.
 
         Args:
             url: a URL as `contract.urls.check_url` returns it; it is sent unchanged.
             deadline: the time limit for the request and for reading the body.
             accept: the Accept header.
+            cookies: the cookies of the fetch, which are sent and extended; None to send and keep none.
 
         Raises:
             FetchError: if no valid response header was received.
             Exception: the deadline's own exception, if the deadline has passed.
         """
         request, budget = self._prepare(url, accept), ByteBudget(deadline)
+        if cookies is not None:
+            cookies.add_to(request)
         timeout = RequestTimeout(request.path_url, budget)
         with translate_errors(deadline, url, kind=FetchErrorKind.CONNECT):
             response = self._session.send(
@@ -75,6 +81,8 @@ class HttpClient:
                 allow_redirects=False,
                 proxies={},
             )
+        if cookies is not None:
+            cookies.take_from(request, response)
         with response:
             yield HttpResponse(url, response, budget)
 

@@ -15,9 +15,10 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from guarded_http.dialer import GRACE_SECONDS, Dialer
 from guarded_http.errors import Deadline, FetchError, FetchErrorKind
+from guarded_http.header_fields import MAX_HEADER_BYTES, HeaderReader
 
 MAX_SILENCE_SECONDS = 20.0  #: maximum number of seconds that one read waits for the site's next byte
-MAX_HEADER_BYTES = 64 * 1024  #: maximum size of status line and header fields, including 1xx responses
+_BODILESS_STATUSES = frozenset({101, 204, 304})  # RFC 9112 section 6.3
 MAX_LENGTH_DIGITS = 18  #: maximum number of digits of a Content-Length header
 
 
@@ -110,23 +111,30 @@ class BudgetedResponse(http.client.HTTPResponse):
         """Read the status line and the header.
 
         Raises:
-            FetchError: if a header field is malformed, the transfer coding is unknown, or the Content-Length
-                is invalid. http.client and urllib3 would accept such a header.
+            FetchError: if a field with the length of the body is malformed, the transfer coding is unknown,
+                or the Content-Length is invalid. http.client and urllib3 would accept such a header.
         """
-        super().begin()
-        if self.msg.defects:
-            defect = type(self.msg.defects[0]).__name__
-            raise FetchError(FetchErrorKind.CONNECT, f"the header is malformed: {defect}")
-        if self.chunked:
+        reader = self.fp
+        self.fp = HeaderReader(reader)  # type: ignore[assignment] # http.client only calls readline and close
+        try:
+            super().begin()
+        finally:
+            self.fp = self.fp and reader  # http.client sets None if it has closed the connection
+        # The parser reports faults of a multipart body, which it does not have.
+        self.msg.defects.clear()
+        codings = _transfer_codings(self.msg.get_all("Transfer-Encoding", []))
+        lengths = self.msg.get_all("Content-Length", [])
+        has_body = self.status not in _BODILESS_STATUSES
+        if codings == {"chunked"}:
             del self.msg["Content-Length"]  # RFC 9112 section 6.3: Transfer-Encoding overrides it
-            self.chunked = self.length != 0  # a status without a body has no chunks, and length 0
-        elif transfer_coding := self.msg["Transfer-Encoding"]:
-            raise FetchError(
-                FetchErrorKind.CONNECT, f"unsupported Transfer-Encoding: {transfer_coding[:80]!r}"
-            )
-        elif lengths := self.msg.get_all("Content-Length"):
+            self.chunked, self.chunk_left, self.length = has_body, None, None if has_body else 0
+            self.will_close = bool(lengths) or self._check_close()  # type: ignore[attr-defined] # private in http.client
+        elif codings:
+            shown = ", ".join(sorted(codings))[:80]
+            raise FetchError(FetchErrorKind.CONNECT, f"unsupported Transfer-Encoding: {shown!r}")
+        elif lengths:
             announced = _parse_content_length(", ".join(lengths))
-            if self.length != 0:  # http.client sets 0 for a status without a body
+            if has_body:
                 self.length = announced  # http.client does not understand "3, 3"
 
     def _read_status(self) -> tuple[str, int, str]:
@@ -140,6 +148,11 @@ class BudgetedResponse(http.client.HTTPResponse):
         if size < 0:
             raise ValueError(size)  # http.client turns a ValueError into IncompleteRead
         return size
+
+
+def _transfer_codings(fields: list[str]) -> set[str]:
+    """Return the names of the transfer codings, without `identity`, which old servers send for none."""
+    return {coding.strip().lower() for field in fields for coding in field.split(",")} - {"", "identity"}
 
 
 def _parse_content_length(header: str) -> int:

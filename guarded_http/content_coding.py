@@ -18,6 +18,24 @@ MAX_CODINGS = 3  #: maximum number of codings of one body; usually there is one
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_WINDOW_LOG = 23  #: base-2 logarithm of the largest window: 8 MiB, the most that HTTP allows (RFC 9659)
 
+#: Registered content codings that are not implemented
+#: (https://www.iana.org/assignments/http-parameters/#content-coding).
+OTHER_CODINGS = frozenset(
+    {
+        "aes128gcm",
+        "compress",
+        "dcb",
+        "dcz",
+        "exi",
+        "pack200-gzip",
+        "x-compress",
+        "bzip2",
+        "x-bzip2",
+        "xz",
+        "lzma",
+    }
+)
+
 Chunks = Iterator[bytes]
 
 
@@ -32,8 +50,10 @@ def decode_content(chunks: Chunks, content_encoding: str) -> Chunks:
         FetchError: `incomplete_body` if the body is corrupt or ends early, `decompression_bomb` if there are
             too many codings, `unsupported_encoding` if a coding is not one of those that are implemented.
     """
-    names = [name for part in content_encoding.lower().split(",") if (name := part.strip())]
-    names = [name for name in names if name != "identity"]
+    names = [part.partition(";")[0].strip() for part in content_encoding.lower().split(",")]
+    # A name that is no content coding, such as `utf-8` or `none`, codes nothing. Browsers show such bodies
+    # (https://fetch.spec.whatwg.org/#handle-content-codings).
+    names = [name for name in names if name in _DECODERS or name in OTHER_CODINGS]
     if len(names) > MAX_CODINGS:
         detail = f"{len(names)} content codings; the maximum is {MAX_CODINGS}"
         raise FetchError(FetchErrorKind.DECOMPRESSION_BOMB, detail)

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from contract.urls import check_url, resolve_url
 from guarded_http.client import HttpClient
+from guarded_http.cookies import FetchCookies
 from guarded_http.errors import Deadline, FetchError, FetchErrorKind
 from guarded_http.response import HttpResponse
 
@@ -20,6 +21,7 @@ def get_following_redirects(  # noqa: PLR0913 - four of the arguments are those 
     accept: str,
     max_redirects: int,
     before_request: Callable[[str], object] = lambda _: None,
+    cookies: FetchCookies | None = None,
 ) -> Iterator[HttpResponse]:
     """Request `url`, and return the first response that is not a redirect, before its body is read.
 
@@ -31,15 +33,18 @@ def get_following_redirects(  # noqa: PLR0913 - four of the arguments are those 
         max_redirects: maximum number of redirects that are followed.
         before_request: called with each URL before it is requested (rate limit, robots.txt). If it raises an
             exception, the URL is not requested and the exception is passed on.
+        cookies: the cookies of the fetch, if it continues after this response; they are kept from one
+            redirect to the next in any case.
 
     Raises:
         FetchError: the errors of `HttpClient.get`; `too_many_redirects`, whose `url` is the next URL, which
             was not requested; or `invalid_redirect`, whose `url` is the one that sent the invalid Location.
         Exception: the deadline's own exception, if the deadline has passed.
     """
+    cookies = cookies or FetchCookies()
     for _ in range(max_redirects + 1):
         before_request(url)
-        with client.get(url, deadline, accept=accept) as response:
+        with client.get(url, deadline, accept=accept, cookies=cookies) as response:
             location = response.location
             if not location:
                 yield response

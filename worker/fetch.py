@@ -8,8 +8,12 @@ from urllib.parse import urlsplit
 from contract.attempt import AttemptFailed
 from contract.job import Politeness
 from contract.outcome import Reason
+from extraction.errors import ExtractionError
+from extraction.refresh import refresh_url
 from guarded_http.client import HttpClient
-from guarded_http.errors import FetchError
+from guarded_http.cookies import FetchCookies
+from guarded_http.errors import FetchError, FetchErrorKind
+from guarded_http.media_type import media_type
 from guarded_http.redirects import get_following_redirects
 from guarded_http.response import HttpResponse
 from worker.budget import PageBudget
@@ -20,7 +24,7 @@ from worker.rate_limiter import RateLimiter
 
 ACCEPT = "text/html, application/xhtml+xml, application/xml;q=0.9, application/json;q=0.9, text/*;q=0.8"
 # HTML, XHTML, XML, JSON and text, by their media types (RFC 6838 section 4.2.8 for the suffixes).
-_ACCEPTED_TYPE = re.compile(r"text/|application/(?:xhtml\+xml|xml|json)\b|[\w.-]+/[\w.-]+\+(?:xml|json)\b")
+_ACCEPTED_TYPE = re.compile(r"text/.*|application/(?:xml|json)|.*\+(?:xml|json)")
 # The 2xx statuses with a whole page: 204 and 205 have no body, and 206 has only a part of the page.
 _PAGE_STATUSES = frozenset({200, 201, 202, 203})
 
@@ -115,6 +119,16 @@ class Fetcher:
             stopwatch.start()
 
         try:
+            return self._follow(url, budget, before_request)
+        except FetchError as error:
+            raise attempt_failed(error) from None
+        finally:
+            stopwatch.stop()
+
+    def _follow(self, url: str, budget: PageBudget, before_request: Callable[[str], None]) -> FetchedPage:
+        """Return the first page that does not redirect, neither by its status nor by a refresh."""
+        cookies = FetchCookies()
+        for _ in range(self._max_redirects + 1):
             with get_following_redirects(
                 self._client,
                 url,
@@ -122,27 +136,31 @@ class Fetcher:
                 accept=ACCEPT,
                 max_redirects=self._max_redirects,
                 before_request=before_request,
+                cookies=cookies,
             ) as response:
-                return self._page(response)
-        except FetchError as error:
-            raise attempt_failed(error) from None
-        finally:
-            stopwatch.stop()
+                page, url = self._page(response)
+            if not url:
+                return page
+        detail = f"more than {self._max_redirects} pages that refresh, the last one to {url}"
+        raise FetchError(FetchErrorKind.TOO_MANY_REDIRECTS, detail, url=url)
 
     def blocked_seconds(self, url: str) -> float:
         """Return for how many more seconds the host of `url` must not be requested (Retry-After)."""
         return self._rate_limiter.blocked_seconds(url)
 
-    def _page(self, response: HttpResponse) -> FetchedPage:
+    def _page(self, response: HttpResponse) -> tuple[FetchedPage, str]:
+        """Return the page, and the URL to which it redirects by a refresh; `""` if it does not."""
         if response.status not in _PAGE_STATUSES:
             raise self._status_failed(response)
         content_type = response.content_type
-        if content_type and not _ACCEPTED_TYPE.match(content_type.lower()):
+        type_name = media_type(content_type)
+        if type_name and not _ACCEPTED_TYPE.fullmatch(type_name):
             detail = f"the page's Content-Type is {content_type}"
             raise AttemptFailed(
                 Reason.CONTENT_TYPE, detail, http_status=response.status, final_url=response.url
             )
-        return FetchedPage(response.url, response.status, content_type, response.read_body(self._max_bytes))
+        page = FetchedPage(response.url, response.status, content_type, response.read_body(self._max_bytes))
+        return page, _refresh_url(page, type_name, response.header("Refresh"))
 
     def _status_failed(self, response: HttpResponse) -> AttemptFailed:
         status = response.status
@@ -156,3 +174,15 @@ class Fetcher:
             final_url=response.url,
             retry_after=seconds,
         )
+
+
+def _refresh_url(page: FetchedPage, type_name: str, header: str) -> str:
+    try:
+        return refresh_url(page, type_name, header)
+    except ExtractionError:
+        return ""  # the extraction reports the same error
+    except ValueError as error:
+        detail = f"the page refreshes to another URL: {error}"
+        raise FetchError(
+            FetchErrorKind.INVALID_REDIRECT, detail, status=page.http_status, url=page.url
+        ) from None

@@ -130,10 +130,20 @@ def test_many_codings_fail_with_decompression_bomb() -> None:
     assert decode_error(b"x", ",".join(["br"] * 1000)) is FetchErrorKind.DECOMPRESSION_BOMB
 
 
-@pytest.mark.parametrize("header", ["compress", "exi", "gzip;q=1", "utf-8", "aws-chunked"])
-def test_unknown_coding_fails_with_unsupported_encoding(header: str) -> None:
-    """A body with a coding that the client cannot decode is an error."""
+@pytest.mark.parametrize("header", ["compress", "exi", "x-compress", "gzip, dcb", "xz"])
+def test_coding_that_is_not_implemented_fails_with_unsupported_encoding(header: str) -> None:
+    """A body with a content coding that the client cannot decode is an error."""
     assert decode_error(b"x", header) is FetchErrorKind.UNSUPPORTED_ENCODING
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["UTF-8", "none", "binary", "ISO-8859-1", "identity", "aws-chunked", "text/html", ",", "7bit, 8bit"],
+)
+def test_name_that_is_no_content_coding_is_ignored(header: str) -> None:
+    """A body whose Content-Encoding names no content coding is read as it is, as in browsers."""
+    assert decode(b"<p>one</p>", header) == b"<p>one</p>"
+    assert decode(gzip.compress(b"one"), f"{header}, gzip;q=1") == b"one"
 
 
 def test_zstd_window_larger_than_http_allows_is_refused() -> None:

@@ -50,7 +50,7 @@ def test_error_of_a_request_names_its_url() -> None:
 
 def test_error_of_a_body_names_url_and_status(site: Site) -> None:
     """The error of a body has the URL, and the status from the header."""
-    url = site.add("/", http(203, PAGE, "Content-Encoding: rot13"))
+    url = site.add("/", http(203, PAGE, "Content-Encoding: compress"))
     error = get_error(local_client(), url)
     assert (error.kind, error.url, error.status) == (FetchErrorKind.UNSUPPORTED_ENCODING, url, 203)
 

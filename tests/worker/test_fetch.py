@@ -10,7 +10,7 @@ from contract.reason_meanings import REASON_MEANINGS
 from guarded_http.errors import FetchErrorKind
 from tests.servers.certificates import CertificateAuthority
 from tests.servers.site import PendingRequest, Response, Site, http, redirect, running_site
-from tests.worker.fetching import fetch, fetch_failure, make_fetcher
+from tests.worker.fetching import RESPECT_ROBOTS, fetch, fetch_failure, make_fetcher
 from worker.fetch import Fetcher, reason_of
 from worker.fetch_errors import REASONS
 from worker.page import FetchedPage
@@ -200,17 +200,32 @@ def test_response_without_a_valid_header_fails_with_connect(
         "application/ld+json; charset=utf-8",
         "application/rss+xml",
         "",
+        # These are no media types, or say nothing (https://mimesniff.spec.whatwg.org/).
+        "html",
+        "none",
+        ";",
+        "text/",
+        "charset=utf-8",
+        "unknown/unknown",
+        "application/unknown",
+        "*/*",
+        # Of several, the last one counts.
+        "image/png, text/html; charset=utf-8",
+        "text/html, */*",
     ],
 )
 def test_content_type_that_can_be_extracted_is_read(site: Site, fetcher: Fetcher, content_type: str) -> None:
-    """HTML, XHTML, XML, JSON and text are accepted, and so is a page without a Content-Type."""
+    """HTML, XHTML, XML, JSON and text are accepted, and so is a page without a valid Content-Type."""
     page = fetch(fetcher, site.add("/", http(200, PAGE, content_type=content_type)))
     assert (page.body, page.content_type) == (PAGE, content_type.strip())
 
 
 @pytest.mark.parametrize(
     "content_type",
-    ["application/pdf", "image/png", "application/jsonish", "application/octet-stream", "html", ";"],
+    [
+        *("application/pdf", "image/png", "application/jsonish", "application/octet-stream"),
+        *("multipart/mixed", "multipart/x-mixed-replace; boundary=x", "text/html, image/png"),
+    ],
 )
 def test_other_content_type_fails_before_its_body(site: Site, fetcher: Fetcher, content_type: str) -> None:
     """A page of another content type fails with `content_type`, and the error names the type."""
@@ -219,14 +234,114 @@ def test_other_content_type_fails_before_its_body(site: Site, fetcher: Fetcher, 
     assert content_type in failure.detail
 
 
-def test_cookies_are_not_sent_to_the_next_page(site: Site, fetcher: Fetcher) -> None:
-    """A cookie that a response sets is not sent with later requests, not even after a redirect."""
+def test_cookies_are_kept_from_redirect_to_redirect_only(site: Site, fetcher: Fetcher) -> None:
+    """A cookie that a redirect sets is sent to its target, and never with the request for another page."""
     site.add("/login", http(302, b"", "Set-Cookie: session=1; Path=/", "Location: /page"))
     site.add("/page", http(200, PAGE, "Set-Cookie: page=1"))
     fetch(fetcher, site.url("/login"))
     fetch(fetcher, site.url("/page"))
-    assert [request.path for request in site.requests] == ["/login", "/page", "/page"]
-    assert not any("cookie" in request.headers for request in site.requests)
+    sent = [(request.path, request.headers.get("cookie")) for request in site.requests]
+    assert sent == [("/login", None), ("/page", "session=1"), ("/page", None)]
+
+
+def test_cookie_wall_is_passed(site: Site, fetcher: Fetcher) -> None:
+    """A page that redirects to itself until it gets its cookie is fetched."""
+
+    def check_cookie(request: PendingRequest) -> None:
+        has_cookie = "seen=1" in request.request.headers.get("cookie", "")
+        request.send(
+            http(200, PAGE) if has_cookie else http(302, b"", "Set-Cookie: seen=1", "Location: /wall")
+        )
+
+    assert fetch(fetcher, site.add("/wall", check_cookie)).body == PAGE
+
+
+def test_cookies_are_bounded_and_sent_to_their_site_only(site: Site, fetcher: Fetcher) -> None:
+    """At most 50 cookies and 16 KiB of them are kept; cookies for other hosts, paths or TLS are not sent."""
+    fields = [
+        "Set-Cookie: other=1; Domain=other.example",
+        "Set-Cookie: secure=1; Secure",
+        "Set-Cookie: path=1; Path=/elsewhere",
+        f"Set-Cookie: long={'x' * 5000}",
+        *(f"Set-Cookie: c{number}={'y' * 100}" for number in range(70)),
+    ]
+    site.add("/", http(302, b"", *fields, "Location: /page"))
+    site.add("/page", http(200, PAGE))
+    fetch(fetcher, site.url("/"))
+    names = {pair.partition("=")[0] for pair in site.requests[-1].headers["cookie"].split("; ")}
+    assert names <= {f"c{number}" for number in range(70)}
+    assert 45 <= len(names) <= 50
+
+
+REAL = b"<h1>Real</h1>"
+
+
+@pytest.mark.parametrize(
+    ("first", "fields"),
+    [
+        (b'<meta http-equiv="refresh" content="0; url=/real">', []),
+        (b"<META HTTP-EQUIV=Refresh CONTENT='0;URL=\"/real\"'>", []),
+        (b"<meta http-equiv=refresh content=\"5, url='/real' \">", []),
+        (b"<meta http-equiv=refresh content='0 /real'>", []),
+        (b"<meta http-equiv=refresh content='1.5;url=\\real'>", []),
+        (b"<meta http-equiv=refresh content='0;url=/r&#101;al'>", []),
+        (b"<html><head><meta charset=utf-16><meta http-equiv=refresh content='0;real'></head>", []),
+        (b"<h1>Moved</h1>", ["Refresh: 0; url=/real"]),
+    ],
+)
+def test_refresh_with_a_small_delay_is_followed(
+    site: Site, fetcher: Fetcher, first: bytes, fields: list[str]
+) -> None:
+    """A page that refreshes to another URL within 5 seconds is a redirect, by `<meta>` or by header."""
+    site.add("/real", http(200, REAL))
+    page = fetch(fetcher, site.add("/", http(200, first, *fields)))
+    assert (page.url, page.body) == (site.url("/real"), REAL)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<meta http-equiv=refresh content='6; url=/real'>",
+        b"<meta http-equiv=refresh content='300'>",
+        b"<meta http-equiv=refresh content='0'>",
+        b"<meta http-equiv=refresh content='0; url='>",
+        b"<meta http-equiv=refresh content='0; url=/'>",
+        b"<meta http-equiv=refresh content='url=/real'>",
+        b"<noscript><meta http-equiv=refresh content='0; url=/real'></noscript>",
+        b"<!-- <meta http-equiv=refresh content='0; url=/real'> -->",
+        b"<script>'<meta http-equiv=refresh content=\"0; url=/real\">'</script>",
+        b"<meta name=refresh content='0; url=/real'>",
+    ],
+)
+def test_page_that_does_not_refresh_at_once_is_the_page(site: Site, fetcher: Fetcher, body: bytes) -> None:
+    """A refresh after more than 5 seconds, to the page itself, or for browsers without scripts is ignored."""
+    assert fetch(fetcher, site.add("/", http(200, body))).body == body
+
+
+def test_refresh_of_another_media_type_is_ignored(site: Site, fetcher: Fetcher) -> None:
+    """Only HTML refreshes: the text of a JSON page that contains such a `<meta>` does not."""
+    body = b'{"html": "<meta http-equiv=refresh content=\'0; url=/real\'>"}'
+    page = fetch(fetcher, site.add("/", http(200, body, content_type="application/json")))
+    assert page.body == body
+
+
+def test_refresh_is_checked_like_a_redirect(site: Site, fetcher: Fetcher) -> None:
+    """A refresh obeys robots.txt, keeps cookies, is counted, and does not lead to a forbidden URL."""
+    refresh = b"<meta http-equiv=refresh content='0; url=%s'>"
+    site.add("/robots.txt", http(200, b"User-agent: *\nDisallow: /private", content_type="text/plain"))
+    site.add("/private", http(200, REAL))
+    failure = fetch_failure(
+        fetcher, site.add("/1", http(200, refresh % b"/private")), politeness=RESPECT_ROBOTS
+    )
+    assert failure.reason is Reason.ROBOTS_DISALLOWED
+    site.add("/real", http(200, REAL))
+    fetch(fetcher, site.add("/2", http(200, refresh % b"/real", "Set-Cookie: a=1")))
+    assert site.requests_for("/real")[0].headers["cookie"] == "a=1"
+    site.add("/b", http(200, refresh % b"/a"))
+    failure = fetch_failure(fetcher, site.add("/a", http(200, refresh % b"/b")))
+    assert failure.reason is Reason.TOO_MANY_REDIRECTS
+    failure = fetch_failure(fetcher, site.add("/4", http(200, refresh % b"ftp://shop.example/")))
+    assert (failure.reason, failure.final_url) == (Reason.BAD_URL, site.url("/4"))
 
 
 def test_environment_proxy_and_netrc_are_not_used(

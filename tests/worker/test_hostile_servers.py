@@ -118,8 +118,12 @@ SERVERS: dict[str, tuple[Response, set[Reason]]] = {
     "has a status of four digits": (sends(b"HTTP/1.1 2000 OK\r\n\r\n" + PAGE), {Reason.CONNECT}),
     "sends HTTP/0.9": (sends(PAGE), {Reason.CONNECT}),
     "sends HTTP/2": (sends(b"HTTP/2 200\r\n\r\n" + PAGE), {Reason.CONNECT}),
-    "has a malformed header": (
-        sends(HEAD + b"no colon here\r\nContent-Length: 3\r\n\r\nabc"),
+    "has a malformed length": (
+        sends(HEAD + b"Content-Length 3\r\nContent-Type: text/html\r\n\r\nabc"),
+        {Reason.CONNECT},
+    ),
+    "has a malformed transfer coding": (
+        sends(HEAD + b"Transfer-Encoding\x0b: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"),
         {Reason.CONNECT},
     ),
     "announces more than it sends": (sends(http(200, PAGE, length=1000)), {Reason.INCOMPLETE_BODY}),
@@ -168,7 +172,7 @@ SERVERS: dict[str, tuple[Response, set[Reason]]] = {
         {Reason.INCOMPLETE_BODY},
     ),
     "announces gzip, and sends plain text": (coded("gzip", PAGE), {Reason.INCOMPLETE_BODY}),
-    "has an unsupported content coding": (coded("rot13", PAGE), {Reason.CONTENT_TYPE}),
+    "has an unsupported content coding": (coded("compress", PAGE), {Reason.CONTENT_TYPE}),
     "sends an unrequested part": (
         http(206, PAGE, "Content-Range: bytes 0-11/9000"),
         {Reason.HTTP_OTHER},
