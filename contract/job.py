@@ -117,7 +117,11 @@ class Job(BaseModel):
             raise UnreadableJob.from_validation(data, error) from None
 
     def attributes(self, traceparent: str) -> dict[str, str]:
-        """Return the message attributes, which identify the job even if its body cannot be decoded."""
+        """Return the message attributes, which identify the job even if its body cannot be decoded.
+
+        A further page of a listing has its listing and its page number. They show the ledger that the job of
+        this page was published.
+        """
         attributes = {
             "job_id": self.job_id,
             "run_id": self.run_id,
@@ -125,6 +129,8 @@ class Job(BaseModel):
             "host": host_of(self.url),
             "version": str(self.version),
             "traceparent": traceparent,
+            "listing": self.listing or "",
+            "page": str(self.page) if self.listing else "",
         }
         return {name: value for name, value in attributes.items() if value}
 

@@ -1,6 +1,6 @@
 -- The state of each job and its times, one row per job. job_state adds the reason; run_accounting counts the states.
--- A success is final, except that of a page of a listing that another page follows: the job has not succeeded if its next
--- page could not be published. Then its message is redelivered until it is a dead letter, and a replay continues the list.
+-- A success is final. A page of a listing that has a next page has succeeded only when the job of the next page was
+-- published, too: until then its message is redelivered, and if that never succeeds it is a dead letter.
 -- A dead letter is final until the job is published again, for example by a replay.
 -- A deferred job is also published again: it is the same job and is still in flight.
 SELECT
@@ -8,8 +8,6 @@ SELECT
     job_id,
     CASE
         WHEN max(succeeded) = 1 THEN 'succeeded'
-        -- A page follows, and there is no later dead letter: the next page was published.
-        WHEN max(continued_at) >= coalesce(max(dead_at), max(continued_at)) THEN 'succeeded'
         WHEN max(dead_at) >= max(published_at) OR (count(dead_at) > 0 AND count(published_at) = 0) THEN 'dead'
         WHEN count(attempted_at) > 0 OR count(dead_at) > 0 THEN 'retrying'
         ELSE 'queued'
@@ -27,7 +25,6 @@ FROM (
         publish_time AS published_at,
         NULL AS dead_at,
         NULL AS attempted_at,
-        NULL AS continued_at,
         0 AS succeeded,
         NULL AS attempt,
         NULL AS outcome_id
@@ -35,23 +32,27 @@ FROM (
     UNION ALL
     SELECT
         attempt.run_id, attempt.job_id, NULL, NULL, attempt.publish_time,
-        CASE WHEN attempt.outcome = 'succeeded' THEN attempt.publish_time END,
-        -- A page with a next URL is followed by another page. An outcome of a later page shows that it was published.
         CASE
             WHEN attempt.outcome <> 'succeeded' THEN 0
-            WHEN coalesce(attempt.next_url, '') = '' OR attempt.page < listing.last_page THEN 1
+            WHEN coalesce(attempt.next_url, '') = '' OR attempt.page < published.last_page THEN 1
             ELSE 0
         END,
         attempt.attempt, attempt.message_id
     FROM `${ledger}.outcomes` AS attempt
     LEFT JOIN (
-        SELECT run_id, listing, max(page) AS last_page FROM `${ledger}.outcomes` WHERE listing <> '' GROUP BY run_id, listing
-    ) AS listing ON listing.run_id = attempt.run_id AND listing.listing = attempt.listing
+        SELECT
+            JSON_VALUE(attributes, '$.run_id') AS run_id,
+            JSON_VALUE(attributes, '$.listing') AS listing,
+            max(SAFE_CAST(JSON_VALUE(attributes, '$.page') AS INTEGER)) AS last_page
+        FROM `${ledger}.jobs`
+        WHERE JSON_VALUE(attributes, '$.listing') IS NOT NULL
+        GROUP BY 1, 2
+    ) AS published ON published.run_id = attempt.run_id AND published.listing = attempt.listing
     UNION ALL
     SELECT
         JSON_VALUE(attributes, '$.run_id'),
         JSON_VALUE(attributes, '$.job_id'),
-        NULL, publish_time, NULL, NULL, 0,
+        NULL, publish_time, NULL, 0,
         SAFE_CAST(JSON_VALUE(attributes, '$.CloudPubSubDeadLetterSourceDeliveryCount') AS INTEGER),
         NULL
     FROM `${ledger}.dead_letters`

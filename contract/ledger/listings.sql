@@ -44,12 +44,12 @@ FROM (
             SELECT
                 JSON_VALUE(attributes, '$.run_id'),
                 JSON_VALUE(attributes, '$.job_id'),
-                JSON_VALUE(SAFE.PARSE_JSON(SAFE_CONVERT_BYTES_TO_STRING(data)), '$.listing'),
-                SAFE_CAST(JSON_VALUE(SAFE.PARSE_JSON(SAFE_CONVERT_BYTES_TO_STRING(data)), '$.page') AS INTEGER),
+                JSON_VALUE(attributes, '$.listing'),
+                SAFE_CAST(JSON_VALUE(attributes, '$.page') AS INTEGER),
                 JSON_VALUE(SAFE.PARSE_JSON(SAFE_CONVERT_BYTES_TO_STRING(data)), '$.url'),
                 'dead', JSON_VALUE(attributes, '$.reason'), 0, NULL, NULL, 2, publish_time, message_id
             FROM `${ledger}.dead_letters`
-            WHERE JSON_VALUE(SAFE.PARSE_JSON(SAFE_CONVERT_BYTES_TO_STRING(data)), '$.listing') IS NOT NULL
+            WHERE JSON_VALUE(attributes, '$.listing') IS NOT NULL
         ) AS evidence
     ) AS member
     JOIN `${ledger}.job_times` AS job ON job.run_id = member.run_id AND job.job_id = member.job_id

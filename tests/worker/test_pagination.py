@@ -48,7 +48,11 @@ def test_next_page_is_a_job_of_the_same_run() -> None:
     third = following(second, THIRD)
     assert (third.page, third.listing) == (3, first.job_id)
     assert third.visited == (url_digest(FIRST), url_digest(SECOND))
-    assert third.attributes("") == first.attributes("") | {"job_id": third.job_id}
+    assert third.attributes("") == first.attributes("") | {
+        "job_id": third.job_id,
+        "listing": first.job_id,
+        "page": "3",
+    }
 
 
 def test_a_redirect_is_visited_with_both_urls() -> None:

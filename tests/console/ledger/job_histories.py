@@ -104,17 +104,9 @@ HISTORIES: dict[str, tuple[list[Row], str, int, str | None]] = {
         [job_row("uncounted"), *(outcome_row("uncounted", n, attempt=0, reason="dns") for n in (1, 2, 3))],
         "retrying", 3, "dns",
     ),
-    # The next jobs are first pages of listings, which other pages follow. The next page of the `cut-off` jobs
-    # was not published: Pub/Sub dead-lettered the job, it was replayed, and the replay succeeded.
-    "continued": ([job_row("continued"), page_row("continued", 2)], "succeeded", 1, "ok"),
-    "continued-late": (
-        [
-            job_row("continued-late"),
-            dead_letter_row("continued-late", 3),
-            page_row("continued-late", 3.5, attempt=5),
-        ],
-        "succeeded", 5, "ok",
-    ),
+    # The next jobs are first pages of listings that have a second page. The job of this page could not be
+    # published yet, or only after a replay.
+    "not-continued": ([job_row("not-continued"), page_row("not-continued", 2)], "retrying", 1, "ok"),
     "cut-off": (
         [job_row("cut-off"), page_row("cut-off", 2, attempt=5), dead_letter_row("cut-off", 3)],
         "dead", 5, "ok",
@@ -138,19 +130,21 @@ HISTORIES: dict[str, tuple[list[Row], str, int, str | None]] = {
         ],
         "succeeded", 5, "ok",
     ),
-    # The next page of this one was published, as its outcome shows; the acknowledgement was lost.
-    "continued-unacknowledged": (
+    # The job of the second page of this one was published, but the acknowledgements were lost.
+    "unacknowledged": (
         [
-            job_row("continued-unacknowledged"),
-            page_row("continued-unacknowledged", 2, attempt=5),
-            dead_letter_row("continued-unacknowledged", 3),
+            job_row("unacknowledged"),
+            page_row("unacknowledged", 2, attempt=5),
+            dead_letter_row("unacknowledged", 3),
         ],
         "succeeded", 5, "ok",
     ),
-    "second-page": (
+    # These are the second pages of the last two.
+    "second": ([job_row("second", 10.1, listing="cut-off-continued", page=2)], "queued", 0, None),
+    "other-second": (
         [
-            job_row("second-page", 2.1),
-            outcome_row("second-page", 4, reason="tls", page=2, listing="continued-unacknowledged"),
+            job_row("other-second", 2.1, listing="unacknowledged", page=2),
+            outcome_row("other-second", 4, reason="tls", page=2, listing="unacknowledged"),
         ],
         "retrying", 1, "tls",
     ),

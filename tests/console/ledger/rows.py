@@ -43,11 +43,22 @@ def publish_time(second: float) -> str:
     return f"{START + timedelta(seconds=second):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
-def job_row(job: str, second: float = 0, *, run: str = "run-1", message: str = "") -> Row:
-    """Return a published job."""
-    return _row(
-        JOBS_TOPIC, message or f"j-{job}-{second}", second, _job(job, run), {"job_id": job, "run_id": run}
-    )
+def job_row(
+    job: str,
+    second: float = 0,
+    *,
+    run: str = "run-1",
+    message: str = "",
+    listing: str = "",
+    page: int = 1,
+) -> Row:
+    """Return a published job; a further page has the job id of its `listing`, and its number."""
+    attributes = {"job_id": job, "run_id": run} | _listing_attributes(listing, page)
+    return _row(JOBS_TOPIC, message or f"j-{job}-{second}", second, _job(job, run), attributes)
+
+
+def _listing_attributes(listing: str, page: int) -> dict[str, str]:
+    return {"listing": listing, "page": str(page)} if listing else {}
 
 
 def outcome_row(
@@ -83,7 +94,8 @@ def dead_letter_row(
     run: str = "run-1",
     deliveries: int = 5,
     published: float | None = None,
-    **fields: object,
+    listing: str = "",
+    page: int = 1,
 ) -> Row:
     """Return a dead letter that Pub/Sub forwarded after `deliveries` attempts.
 
@@ -93,17 +105,19 @@ def dead_letter_row(
         run: id of the run.
         deliveries: number of deliveries.
         published: when the job's message was published; None to leave this attribute out.
-        fields: fields that are added to the job.
+        listing: job id of the first page, if the job is a further page of a listing.
+        page: its number.
     """
     attributes = {
         "job_id": job,
         "run_id": run,
         "CloudPubSubDeadLetterSourceDeliveryCount": str(deliveries),
+        **_listing_attributes(listing, page),
     }
     if published is not None:
         time = publish_time(published).replace("Z", "+00:00")
         attributes["CloudPubSubDeadLetterSourceTopicPublishTime"] = time
-    return _row(DEAD_LETTER_TOPIC, f"d-{job}-{second}", second, _job(job, run) | fields, attributes)
+    return _row(DEAD_LETTER_TOPIC, f"d-{job}-{second}", second, _job(job, run), attributes)
 
 
 def worker_dead_letter_row(job: str, second: float, reason: str = "http_404") -> Row:

@@ -35,13 +35,14 @@ def page(number: int, *, end: str = "", reason: str = "ok", items: int = 2, atte
 
 def jobs(count: int) -> list[Row]:
     """Return the dispatched first page, and the published jobs of the other pages."""
-    return [job_row(f"page-{number}", 10 * number) for number in range(1, count + 1)]
+    first = job_row(FIRST, 10)
+    return [first, *(job_row(f"page-{n}", 10 * n, listing=FIRST, page=n) for n in range(2, count + 1))]
 
 
-def dead(number: int, second: float, **fields: object) -> Row:
+def dead(number: int, second: float) -> Row:
     """Return the dead letter of a page of the listing."""
-    listing = {"page": number, "listing": FIRST} if number > 1 else {}
-    return dead_letter_row(f"page-{number}", second, published=10 * number, **listing, **fields)  # type: ignore[arg-type]  # fields of a job
+    listing = FIRST if number > 1 else ""
+    return dead_letter_row(f"page-{number}", second, published=10 * number, listing=listing, page=number)
 
 
 def listing_of(*rows: Row) -> dict[str, Any]:

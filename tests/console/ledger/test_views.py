@@ -64,13 +64,15 @@ def test_run_accounting_counts_jobs_by_state(all_jobs: sqlite3.Connection) -> No
     counted = {name: run[name] for name in run if name not in {"run_id", "started_at"}}
     assert counted == {
         "dispatched": 21,
-        # These have succeeded: recovered, twice, too-late, revived, unknown-success, and of the first pages
-        # continued, continued-late, continued-unacknowledged and cut-off-continued.
-        "succeeded": 9,
+        # These have succeeded: recovered, twice, too-late, revived, unknown-success, cut-off-continued and
+        # unacknowledged.
+        "succeeded": 7,
         "dead": 6,  # dead, silent, dead-again, settled, unknown-death, cut-off
         "dead_infrastructure": 5,  # of these, all except settled have fewer than half of their outcomes
-        "in_flight": 7,  # queued, retrying, replayed, deferred, uncounted, cut-off-replayed, second-page
-        "retrying": 6,  # the jobs in flight except queued
+        # In flight: queued, retrying, replayed, deferred, uncounted, not-continued, cut-off-replayed, second,
+        # other-second.
+        "in_flight": 9,
+        "retrying": 7,  # the jobs in flight except queued and second
         "missing": 3,  # lost, unknown-success, unknown-death
     }
 
@@ -89,13 +91,12 @@ def test_run_accounting_adds_up_while_no_job_is_missing() -> None:
 def test_results_have_one_row_for_each_job_that_succeeded(all_jobs: sqlite3.Connection) -> None:
     """The view results has one row per scraped page: the items of its newest success and its attempts.
 
-    A page of a listing that is dead because no page follows it has a row, too.
+    A page of a listing whose next page is not published has a row, too.
     """
     found = values_by_job(all_jobs, "results", "items", "attempts")
     assert found == {
-        **dict.fromkeys(("continued", "cut-off-continued", "continued-late"), ("[]", 5)),
-        **dict.fromkeys(("continued-unacknowledged", "cut-off", "cut-off-replayed"), ("[]", 5)),
-        "continued": ("[]", 1),
+        **dict.fromkeys(("cut-off", "cut-off-replayed", "cut-off-continued", "unacknowledged"), ("[]", 5)),
+        "not-continued": ("[]", 1),
         "recovered": ("[]", 2),
         "twice": ('[{"n": 2}]', 1),
         "too-late": ("[]", 5),
@@ -171,6 +172,7 @@ EVENTS: dict[str, Callable[[str, int], Row]] = {
     "failed page": lambda job, second: listed(job, second, "http_5xx", ""),
     "not published": lambda job, second: attempt(job, second, "publish_unconfirmed"),
     "dead page": lambda job, second: dead_letter_row(job, second, published=1, page=2, listing=COUNTED),
+    "next page": lambda _, second: job_row(UNCOUNTED, second + 0.5, page=2, listing=COUNTED),
     "failed": lambda job, second: attempt(job, second, "http_5xx"),
     DEAD_LETTER_TOPIC: dead_letter_row,
     "settled": worker_dead_letter_row,

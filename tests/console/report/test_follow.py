@@ -48,11 +48,13 @@ def test_run_with_a_listing_ends_after_its_last_page(
     ledger: Ledger, last_step: list[Row], accounting: Accounting
 ) -> None:
     """The follower waits while the next page of a listing is not recorded, and no job is in flight."""
-    steps = recording(ledger, [job_row("a")], [first_page()], [], [job_row("b", 2)], last_step)
+    steps = recording(
+        ledger, [job_row("a")], [first_page()], [], [job_row("b", 2, listing="a", page=2)], last_step
+    )
     shown = list[tuple[int, int, str]]()
     follower = Follower(ledger, "run-1", 1, lambda *values: shown.append(values), before_query=steps)
     assert follower.follow() == accounting
-    assert [(ended, jobs) for ended, jobs, _ in shown] == [(0, 1), (1, 1), (1, 1), (1, 2), (2, 2)]
+    assert [(ended, jobs) for ended, jobs, _ in shown] == [(0, 1), (0, 1), (0, 1), (1, 2), (2, 2)]
 
 
 def test_run_without_a_listing_ends_when_no_job_is_in_flight(ledger: Ledger) -> None:
