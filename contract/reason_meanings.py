@@ -23,33 +23,38 @@ class ReasonMeaning(NamedTuple):
     cause: Cause = Cause.PAGE
 
 
-_WAIT = "nothing: the job is tried again"
+NOTHING_TO_DO = "nothing: the job is tried again"  #: advice for a retry that the page caused
 REASON_MEANINGS = {
     Reason.OK: ReasonMeaning(Outcome.SUCCEEDED, "the page was scraped", "nothing", cause=Cause.NONE),
     Reason.DNS: ReasonMeaning(
         Outcome.RETRY, "the host's name could not be resolved", "check the host's spelling"
     ),
-    Reason.CONNECT: ReasonMeaning(Outcome.RETRY, "no connection to the site", _WAIT),
+    Reason.CONNECT: ReasonMeaning(Outcome.RETRY, "no connection to the site", NOTHING_TO_DO),
     Reason.TLS: ReasonMeaning(
         Outcome.RETRY, "the site's certificate or TLS was refused", "check the site's certificate"
     ),
-    Reason.TIMEOUT: ReasonMeaning(Outcome.RETRY, "the site did not respond in time", _WAIT),
+    Reason.TIMEOUT: ReasonMeaning(Outcome.RETRY, "the site did not respond in time", NOTHING_TO_DO),
     Reason.PAGE_BUDGET_EXCEEDED: ReasonMeaning(
-        Outcome.RETRY, "the page took longer than its time budget", "raise PAGE_BUDGET_SECONDS if it repeats"
+        Outcome.RETRY, "the page took longer than its time budget", "raise PAGE_BUDGET_SECONDS; then replay"
     ),
     Reason.QUEUED_TOO_LONG: ReasonMeaning(
         Outcome.RETRY,
         "the job waited for a free page slot of the worker until its time was over",
-        "replay; if it repeats, allow more instances or a larger PAGE_CONCURRENCY",
+        "raise PAGE_CONCURRENCY or the number of instances; then replay",
         cause=Cause.INFRASTRUCTURE,
     ),
-    Reason.INCOMPLETE_BODY: ReasonMeaning(Outcome.RETRY, "the body ended before its announced length", _WAIT),
-    Reason.HTTP_408: ReasonMeaning(Outcome.RETRY, "the site answered 408 Request Timeout", _WAIT),
-    Reason.HTTP_425: ReasonMeaning(Outcome.RETRY, "the site answered 425 Too Early", _WAIT),
-    Reason.HTTP_429: ReasonMeaning(
-        Outcome.RETRY, "the site answered 429 Too Many Requests", "raise politeness.delay_seconds", 429
+    Reason.INCOMPLETE_BODY: ReasonMeaning(
+        Outcome.RETRY, "the body ended before its announced length", NOTHING_TO_DO
     ),
-    Reason.HTTP_5XX: ReasonMeaning(Outcome.RETRY, "the site answered 5xx", _WAIT),
+    Reason.HTTP_408: ReasonMeaning(Outcome.RETRY, "the site answered 408 Request Timeout", NOTHING_TO_DO),
+    Reason.HTTP_425: ReasonMeaning(Outcome.RETRY, "the site answered 425 Too Early", NOTHING_TO_DO),
+    Reason.HTTP_429: ReasonMeaning(
+        Outcome.RETRY,
+        "the site answered 429 Too Many Requests",
+        "replay later; in the next run raise politeness.delay_seconds",
+        429,
+    ),
+    Reason.HTTP_5XX: ReasonMeaning(Outcome.RETRY, "the site answered 5xx", NOTHING_TO_DO),
     Reason.HTTP_403: ReasonMeaning(Outcome.FAILED, "the site answered 403 Forbidden", "ask the site's owner"),
     Reason.HTTP_404: ReasonMeaning(Outcome.FAILED, "the site answered 404 Not Found", "drop the URL"),
     Reason.HTTP_410: ReasonMeaning(Outcome.FAILED, "the site answered 410 Gone", "drop the URL"),
@@ -76,18 +81,20 @@ REASON_MEANINGS = {
         Outcome.FAILED, "the site's robots.txt disallows the page", "drop the URL"
     ),
     Reason.ROBOTS_UNAVAILABLE: ReasonMeaning(
-        Outcome.RETRY, "the site's robots.txt could not be read, so no page may be fetched for now", _WAIT
+        Outcome.RETRY,
+        "the site's robots.txt could not be read, so no page may be fetched for now",
+        NOTHING_TO_DO,
     ),
     Reason.RATE_LIMITED: ReasonMeaning(
         Outcome.RETRY,
         "the job waited for its host's turn (delay or Retry-After) until its time was over",
-        "set politeness.per_host in the crawl, so that jobs wait in Pub/Sub; then replay",
+        "replay, since fewer jobs wait now; in the next run set politeness.delay_seconds",
         cause=Cause.INFRASTRUCTURE,
     ),
     Reason.NOT_BEFORE: ReasonMeaning(
         Outcome.RETRY,
         "the job waited for its next attempt until its time was over",
-        _WAIT,
+        "replay after the time that the detail names",
         cause=Cause.INFRASTRUCTURE,
     ),
     Reason.CONTENT_TYPE: ReasonMeaning(
@@ -120,11 +127,14 @@ REASON_MEANINGS = {
     Reason.PUBLISH_UNCONFIRMED: ReasonMeaning(
         Outcome.RETRY,
         "Pub/Sub did not confirm the outcome, or the job of the next page, in time",
-        "check the topic that the detail names; then replay",
+        "check the topics and the worker's permission to publish to them; then replay",
         cause=Cause.INFRASTRUCTURE,
     ),
     Reason.SHUTDOWN: ReasonMeaning(
-        Outcome.RETRY, "the worker was shutting down", _WAIT, cause=Cause.INFRASTRUCTURE
+        Outcome.RETRY,
+        "the worker was shutting down",
+        "replay; if it repeats, find out what stops workers so often",
+        cause=Cause.INFRASTRUCTURE,
     ),
     Reason.BAD_ENVELOPE: ReasonMeaning(
         Outcome.UNREADABLE,

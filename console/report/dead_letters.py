@@ -6,14 +6,14 @@ from console.ledger.ledger import DeadJob
 from console.report.tables import meaning_of
 from console.terminal import printable
 from contract.outcome import Outcome, Reason
-from contract.reason_meanings import REASON_MEANINGS, ReasonMeaning
+from contract.reason_meanings import NOTHING_TO_DO, REASON_MEANINGS, ReasonMeaning
 
 INFRASTRUCTURE = (
     "No request showed a fault of the page: the job waited, or workers or Pub/Sub failed, until its "
     "deliveries were used up."
 )
-NO_OUTCOME = "without an outcome: no worker was free, or workers crashed or were killed"
-NO_OUTCOME_REMEDY = "look at the worker's log, then replay"
+NO_OUTCOME = "without an outcome: no worker was free, workers were killed, or outcomes were not confirmed"
+NO_OUTCOME_REMEDY = "see in the worker's log what was wrong; then replay"
 
 
 def dead_letter_lines(run_id: str, jobs: Sequence[DeadJob], replay: str) -> list[str]:
@@ -42,8 +42,10 @@ def dead_job_lines(job: DeadJob) -> list[str]:
         return [*lines, f"  {attempts}: {meaning.sentence}", f"  what to do: {meaning.remedy}"]
     if not job.reason:
         return [*lines, f"  {attempts} {NO_OUTCOME}", f"  what to do: {NO_OUTCOME_REMEDY}"]
-    found = meaning_of(job.reason)
-    lines.append(f"  {attempts}, the last: {job.reason}" + (f" ({found.sentence})" if found else ""))
+    # If a page was scraped and its job is dead, the job of its next page could not be published.
+    reason = Reason.PUBLISH_UNCONFIRMED.value if job.reason == Reason.OK else job.reason
+    found = meaning_of(reason)
+    lines.append(f"  {attempts}, the last: {reason}" + (f" ({found.sentence})" if found else ""))
     if job.detail:
         lines.append(f"  detail: {printable(job.detail)}")
     if found:
@@ -56,6 +58,6 @@ def _count(number: int) -> str:
 
 
 def _remedy(meaning: ReasonMeaning) -> str:
-    if meaning.outcome is Outcome.RETRY and meaning.remedy.startswith("nothing"):
+    if meaning.outcome is Outcome.RETRY and meaning.remedy == NOTHING_TO_DO:
         return "every retry failed; check that the site works, then replay"
     return meaning.remedy

@@ -3,11 +3,9 @@
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from console.cli.commands import app
 from console.ledger.ledger import Ledger
-from tests.console.command import Scrapeq
+from tests.console.command import Scrapeq, run_scrapeq
 
 
 @pytest.fixture
@@ -20,5 +18,5 @@ def ledger(tmp_path: Path) -> Ledger:
 
 @pytest.fixture
 def scrapeq() -> Scrapeq:
-    """Return a function that runs `scrapeq` with the given arguments in this process, 80 columns wide."""
-    return lambda *arguments: CliRunner(env={"COLUMNS": "80"}).invoke(app, [str(part) for part in arguments])
+    """Return a function that runs `scrapeq` with the given arguments in this process."""
+    return run_scrapeq

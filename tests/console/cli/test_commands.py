@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from console.ledger.ledger import Ledger
-from console.report.dead_letters import INFRASTRUCTURE
+from console.report.dead_letters import INFRASTRUCTURE, NO_OUTCOME, NO_OUTCOME_REMEDY
 from contract.outcome import Reason
 from contract.reason_meanings import REASON_MEANINGS
 from tests.console.command import Scrapeq
@@ -143,8 +143,8 @@ def test_dead_shows_the_reason_and_advice_of_each_dead_letter(scrapeq: Scrapeq, 
         f"by infrastructure: 1 dead letter. {INFRASTRUCTURE}",
         f"  to replay just these: scrapeq replay --infrastructure books-1 --data {recorded.data}",
         "https://shop.example/silent",
-        "  5 attempts without an outcome: no worker was free, or workers crashed or were killed",
-        "  what to do: look at the worker's log, then replay",
+        f"  5 attempts {NO_OUTCOME}",
+        f"  what to do: {NO_OUTCOME_REMEDY}",
     ]
 
 

@@ -1,5 +1,7 @@
 """Tests of the lines about dead letters: unknown reasons, advice, and their causes."""
 
+import pytest
+
 from console.ledger.ledger import DeadJob
 from console.report.dead_letters import INFRASTRUCTURE, dead_job_lines, dead_letter_lines
 from contract.outcome import Reason
@@ -17,6 +19,25 @@ def test_dead_letter_of_a_transient_reason_is_advised_to_be_replayed() -> None:
     text = "\n".join(dead_job_lines(DeadJob("a", "http://b/", 5, "timeout", "")))
     assert "nothing" not in text
     assert "then replay" in text
+
+
+@pytest.mark.parametrize("reason", [reason for reason in Reason if reason is not Reason.DUPLICATE_DELIVERY])
+def test_every_dead_letter_has_something_to_do(reason: Reason) -> None:
+    """No dead letter is advised that there is nothing to do, or that its job is tried again."""
+    last = dead_job_lines(DeadJob("a", "http://b/", 5, reason, ""))[-1]
+    assert last.startswith("  what to do: ")
+    assert "nothing" not in last
+    assert "tried again" not in last
+
+
+def test_page_whose_next_page_was_not_published_is_explained_as_such() -> None:
+    """A dead letter whose page was scraped has the meaning of `publish_unconfirmed`."""
+    meaning = REASON_MEANINGS[Reason.PUBLISH_UNCONFIRMED]
+    job = DeadJob("a", "http://b/", 5, "ok", "", "infrastructure")
+    assert dead_job_lines(job)[1:] == [
+        f"  5 attempts, the last: publish_unconfirmed ({meaning.sentence})",
+        f"  what to do: {meaning.remedy}",
+    ]
 
 
 def test_unreadable_message_is_explained_as_such() -> None:
