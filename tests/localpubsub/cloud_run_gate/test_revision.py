@@ -128,6 +128,46 @@ def test_replaced_revision_cuts_its_requests_after_the_grace_time() -> None:
     assert log == ["0 a starts", "0 b starts", "2 c moved", "12 b cut"]
 
 
+async def full_revision_with_waiting_request(
+    scaling: Scaling, log: list[str]
+) -> tuple[Revision, asyncio.Task[None]]:
+    """Return a revision whose only slot was just given to a request that waited and has not run since."""
+    revision = Revision(scaling)
+    assert await revision.take_slot(0)
+    waiting = asyncio.create_task(request(revision, scaling, 100, log, "waiting"))
+    await asyncio.sleep(0)
+    async with revision.running():
+        pass
+    return revision, waiting
+
+
+def test_slot_given_to_a_closed_request_is_given_back() -> None:
+    """If a caller closes its connection in the moment in which it gets a slot, the next request gets it."""
+    log: list[str] = []
+
+    async def scenario() -> None:
+        scaling = Scaling(concurrency=1)
+        revision, waiting = await full_revision_with_waiting_request(scaling, log)
+        waiting.cancel()
+        await request(revision, scaling, 1, log, "next")
+
+    run(scenario())
+    assert log == ["0 next starts"]
+
+
+def test_request_that_gets_a_slot_of_a_replaced_revision_is_cut() -> None:
+    """If the revision is replaced in the moment in which a request gets a slot, the grace time counts."""
+    log: list[str] = []
+
+    async def scenario() -> None:
+        revision, waiting = await full_revision_with_waiting_request(Scaling(concurrency=1), log)
+        revision.replace(grace=10)
+        await waiting
+
+    run(scenario())
+    assert log == ["0 waiting starts", "10 waiting cut"]
+
+
 @pytest.mark.parametrize(("start_up_seconds", "longest"), [(0, 10), (2, 10), (8, 28)])
 def test_longest_wait_is_ten_seconds_or_three_and_a_half_start_ups(
     start_up_seconds: float, longest: float
