@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from math import inf
 from typing import Final, Literal, TypeAlias
 
 from localpubsub.backlog.dead_letter import DeadLetterPolicy
@@ -67,13 +68,13 @@ class DeliveryPolicy:
 class Backlog:
     """The messages of one subscription. ``policy`` may be replaced at any time."""
 
-    #: Whether the ack of one message can make another message ready (see ordered_backlog.py).
-    ordered = False
-
     def __init__(self, policy: DeliveryPolicy) -> None:
         self.policy = policy
         self.outstanding: dict[int, Lease] = {}  #: Message id → its current lease.
         self._new = IdQueue()
+        #: Id of the first new message with an ordering key; infinity without such messages. It is always
+        #: infinity in a plain backlog.
+        self._next_keyed = inf
         self._ready: deque[int] = deque()
         self._delayed: list[tuple[float, int]] = []
         self._deadlines: list[tuple[float, int]] = []
@@ -123,12 +124,26 @@ class Backlog:
         self._attempts[message_id] = attempts
         heapq.heappush(self._delayed, (not_before, message_id))
 
+    def blocks_others(self, message_id: int) -> bool:  # noqa: ARG002 - only an OrderedBacklog needs it
+        """Return whether the end of this message may make another message ready."""
+        return False
+
+    def has_unexamined(self) -> bool:
+        """Return whether further messages may be found ready by calling ``ready`` again at once."""
+        return False
+
     def ready(self, now: float) -> int:
         """Return how many messages can be delivered at ``now``."""
         delayed = self._delayed
         while delayed and delayed[0][0] <= now:
             self._ready.append(heapq.heappop(delayed)[1])
-        return len(self._ready) + len(self._new)
+        if self._next_keyed == inf:
+            return len(self._ready) + len(self._new)
+        self._examine()
+        return len(self._ready)
+
+    def _examine(self) -> None:
+        """Move new messages to the ready ones; only an OrderedBacklog has messages with keys to examine."""
 
     def upcoming(self, count: int) -> list[int]:
         """Return the ids of the next ``count`` messages to be delivered, so that they can be read ahead."""
@@ -250,7 +265,11 @@ class Backlog:
             self._wait_again(lease, event, now)
         else:
             del self._attempts[message_id]
+            self._release_key(message_id)
         return next_state
+
+    def _release_key(self, message_id: int) -> None:
+        """React when a message has ended: an OrderedBacklog makes the next one of its key ready."""
 
     def _wait_again(self, lease: Lease, event: MessageEvent, now: float) -> None:
         if event == "delivery cancelled":

@@ -27,6 +27,11 @@ class Lease:
     #: Whether fault injection makes this attempt the final one, regardless of max_delivery_attempts.
     final_attempt: bool = False
 
+    def notify_holder(self) -> None:
+        """Tell the holder, if any, that the lease has ended."""
+        if self.holder is not None:
+            self.holder.lease_ended(self)
+
 
 def ack_id(subscription_number: int, lease: Lease) -> str:
     """Return the ack id of a lease. It is opaque to subscribers; ``parse_ack_id`` parses it."""

@@ -99,8 +99,8 @@ class Broker:
                 # The attempt is written now, because it must count even if a restart ends the delivery.
                 self.journal.next.set_attempts(subscription.number, lease.message_id, lease.attempt)
                 self.journal.commit_soon()
-        elif subscription.ordered:
-            self.alarm.set(subscription.backlog.next_event())  # now, if some messages were not examined yet
+        elif subscription.backlog.has_unexamined():
+            self.alarm.set(now)
         return lease
 
     async def record(self, subscription: Subscription, message_id: int) -> bytes | None:
@@ -112,11 +112,12 @@ class Broker:
         """Acknowledge a message; do nothing if the lease has already ended."""
         if self._chaos and self._chaos.intercepts_ack(subscription, lease, self.cancel_delivery):
             return
+        blocks_others = subscription.backlog.blocks_others(lease.message_id)
         if subscription.backlog.acknowledge(lease):
             self._remove(subscription, lease.message_id, lease.attempt)
-            self._lease_ended(lease)
+            lease.notify_holder()
             subscription.used = True
-            if subscription.ordered:
+            if blocks_others:
                 subscription.wake()  # the next message of its ordering key may be ready
 
     def nack(self, subscription: Subscription, lease: Lease) -> None:
@@ -131,7 +132,7 @@ class Broker:
             if subscription.backlog.policy.dead_letter_policy is not None:
                 self.journal.next.set_attempts(subscription.number, lease.message_id, lease.attempt - 1)
                 self.journal.commit_soon()
-            self._lease_ended(lease)
+            lease.notify_holder()
 
     def modify_ack_deadline(self, subscription: Subscription, lease: Lease, seconds: float) -> None:
         """Set the deadline of a lease to ``seconds`` from now; 0 nacks the message."""
@@ -221,42 +222,35 @@ class Broker:
             self._cache.drop(message_id)
 
     def _attempt_failed(self, subscription: Subscription, lease: Lease, state: MessageState) -> None:
-        self._lease_ended(lease)
+        lease.notify_holder()
         if state == DEAD_LETTERED:
             self._start(self._dead_letter(subscription, lease))
-            if subscription.ordered:
-                subscription.wake()
-            return
         if subscription.backlog.ready(self.clock.now()):
             subscription.wake()  # a message is ready now; for a delayed message the alarm wakes the consumers
         self.alarm.set(subscription.backlog.next_event())
 
-    def _lease_ended(self, lease: Lease) -> None:
-        if lease.holder is not None:
-            lease.holder.lease_ended(lease)
-
     async def _dead_letter(self, subscription: Subscription, lease: Lease) -> None:
-        """Move a message to the dead-letter topic, in one transaction."""
+        """Move a message to the dead-letter topic, in one transaction.
+
+        If that is impossible, continue to deliver the message, as the real service does.
+        """
         policy = subscription.backlog.policy.dead_letter_policy
         topic = self.catalogue.topics.get(policy.topic) if policy else None
-        if topic is None:
-            self._keep_undeliverable(subscription, lease, "its dead-letter topic does not exist")
-            return
-        try:
-            record = await self.record(subscription, lease.message_id)
-        except StoreFailure as failure:
-            self._keep_undeliverable(subscription, lease, str(failure))
+        record, failure = None, "its dead-letter topic does not exist"
+        if topic is not None:
+            try:
+                record, failure = await self.record(subscription, lease.message_id), ""
+            except StoreFailure as error:
+                failure = str(error)
+        if topic is None or failure:
+            _log_dead_letter(subscription, lease, f"not moved: {failure}")
+            self._restore(subscription, {lease.message_id: lease.attempt})
             return
         if record is not None:
             self._add(topic, [dead_letter(record, subscription.name, lease.attempt, lease.export_error)])
         self._remove(subscription, lease.message_id, lease.attempt)
         result = "moved" if topic.subscriptions else "lost, because the topic has no subscription"
         _log_dead_letter(subscription, lease, f"{result} topic={topic.name}")
-
-    def _keep_undeliverable(self, subscription: Subscription, lease: Lease, reason: str) -> None:
-        """Continue to deliver a message that cannot be dead-lettered, as the real service does."""
-        _log_dead_letter(subscription, lease, f"not moved: {reason}")
-        self._restore(subscription, {lease.message_id: lease.attempt})
 
     def _restore(self, subscription: Subscription, attempts: dict[int, int]) -> None:
         not_before = self.clock.now() + RESTORE_DELAY

@@ -22,13 +22,24 @@ def route(
         for message_id, message in zip(message_ids, messages, strict=True)
     ]
     subscriptions, retainers = topic.subscriptions, topic.retainers
-    if not retainers and not any(each.filter or each.ordered for each in subscriptions):
+    keys: dict[int, int] = {}
+    if any(each.ordered for each in subscriptions):
+        keys = {
+            message_id: key_number(message.ordering_key)
+            for message_id, message in zip(message_ids, messages, strict=True)
+            if message.ordering_key
+        }
+    if not retainers and not any(each.filter for each in subscriptions):
         transaction.publish(topic.number, [each.number for each in subscriptions], records)
+        for subscription in subscriptions:
+            _add_keys(transaction, subscription, keys)
         return
     with_ids = list(zip(message_ids, messages, strict=True))
     kept = set(message_ids) if retainers else set()
     for subscription in subscriptions:
-        kept.update(_route_to(transaction, subscription, with_ids))
+        matching = _route_to(transaction, subscription, with_ids)
+        kept.update(matching)
+        _add_keys(transaction, subscription, {each: keys[each] for each in matching if each in keys})
     for retainer in retainers:
         transaction.retained[retainer] += message_ids
     transaction.messages += [
@@ -46,8 +57,10 @@ def _route_to(
     message_ids = [message_id for message_id, _ in with_ids]
     if message_ids:
         transaction.backlog[subscription.number] += message_ids
-    if subscription.ordered:
-        keyed = [(message_id, key_number(message.ordering_key)) for message_id, message in with_ids]
-        if keyed := [each for each in keyed if each[1]]:
-            transaction.keys[subscription.number] += keyed
     return message_ids
+
+
+def _add_keys(transaction: Transaction, subscription: Subscription, keys: dict[int, int]) -> None:
+    """Add the ordering keys, by message id, if the subscription has message ordering."""
+    if subscription.ordered and keys:
+        transaction.keys[subscription.number] += keys.items()

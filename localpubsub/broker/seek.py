@@ -76,8 +76,7 @@ class SubscriptionSeeker:
         before = subscription.backlog
         paused = subscription.backlog = _PausedBacklog(before.policy)
         for lease in list(before.outstanding.values()):
-            if lease.holder is not None:
-                lease.holder.lease_ended(lease)
+            lease.notify_holder()
         journal.next.resources += statements
         try:
             await journal.commit()

@@ -99,6 +99,20 @@ def test_restart_keeps_the_order_of_an_ordering_key() -> None:
     assert {index: lease.attempt for index, lease in leases.items()} == {0: 3}
 
 
+def test_restart_after_a_seek_makes_one_message_of_an_ordering_key_outstanding() -> None:
+    """If two messages of a key were delivered before the restart, the second waits and keeps its attempts."""
+    waiting = OrderedBacklog(FIVE_ATTEMPTS)
+    number = key_number("a")
+    waiting.add_ordering_keys([(FIRST, number, 1), (FIRST + 1, number, 3)])
+    waiting.load(FIRST, 1)
+    waiting.load(FIRST + 1, 3)
+    waiting.expire_leases(NOW)
+    leases = deliver_all(waiting)
+    assert {index: lease.attempt for index, lease in leases.items()} == {0: 2}
+    waiting.acknowledge(leases[0])
+    assert {index: lease.attempt for index, lease in deliver_all(waiting).items()} == {1: 4}
+
+
 def test_messages_past_retention_do_not_block_their_ordering_key() -> None:
     """Leading and blocked messages past the retention are dropped, and the next message is delivered."""
     waiting = backlog("aaab")
