@@ -183,7 +183,8 @@ class Backlog:
         """End the lease and count a failed attempt.
 
         Returns:
-            WAITING, DEAD_LETTERED after the final attempt, or None if the lease had already ended.
+            WAITING, DEAD_LETTERED after the final attempt, ACKNOWLEDGED if an earlier delivery was
+            acknowledged late, or None if the lease had already ended.
         """
         return self._end(lease, "nacked", now)
 
@@ -244,8 +245,11 @@ class Backlog:
     def _end(self, lease: Lease, event: MessageEvent, now: float) -> MessageState | None:
         if self.outstanding.get(lease.message_id) is not lease:
             return None
-        if event in {"nacked", "deadline passed"} and self._is_final_attempt(lease):
-            event = "attempts exhausted"
+        if event in {"nacked", "deadline passed"}:
+            if lease.acknowledged_late:
+                event = "acknowledged"
+            elif self._is_final_attempt(lease):
+                event = "attempts exhausted"
         return self._move(OUTSTANDING, event, lease, now)
 
     def _is_final_attempt(self, lease: Lease) -> bool:

@@ -26,6 +26,9 @@ class Lease:
     export_error: str = ""
     #: Whether fault injection makes this attempt the final one, regardless of max_delivery_attempts.
     final_attempt: bool = False
+    #: Whether the ack of an earlier delivery came after its deadline. Then the message is acknowledged when
+    #: this delivery ends, even by a nack or at its deadline.
+    acknowledged_late: bool = False
 
     def notify_holder(self) -> None:
         """Tell the holder, if any, that the lease has ended."""

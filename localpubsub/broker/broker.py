@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from localpubsub.alarm import Alarm
-from localpubsub.backlog.backlog import DEAD_LETTERED, MessageState
+from localpubsub.backlog.backlog import ACKNOWLEDGED, DEAD_LETTERED, MessageState
 from localpubsub.backlog.dead_letter import dead_letter
 from localpubsub.backlog.lease import Lease, LeaseHolder
 from localpubsub.backlog.message import MessageIds
@@ -93,7 +93,8 @@ class Broker:
         now = self.clock.now()
         lease = subscription.backlog.deliver(now, now + seconds, holder)
         if lease is not None:
-            lease.final_attempt = self._chaos is not None and self._chaos.is_final_attempt(subscription)
+            if self._chaos is not None:
+                self._chaos.prepare(subscription, lease)
             self.alarm.set(lease.deadline)
             if subscription.backlog.policy.dead_letter_policy is not None:
                 # The attempt is written now, because it must count even if a restart ends the delivery.
@@ -223,7 +224,9 @@ class Broker:
 
     def _attempt_failed(self, subscription: Subscription, lease: Lease, state: MessageState) -> None:
         lease.notify_holder()
-        if state == DEAD_LETTERED:
+        if state == ACKNOWLEDGED:  # by the late ack of an earlier delivery
+            self._remove(subscription, lease.message_id, lease.attempt)
+        elif state == DEAD_LETTERED:
             self._start(self._dead_letter(subscription, lease))
         if subscription.backlog.ready(self.clock.now()):
             subscription.wake()  # a message is ready now; for a delayed message the alarm wakes the consumers

@@ -19,7 +19,7 @@ from localpubsub.broker.subscription import Subscription
 from localpubsub.errors import CannotStart
 
 CancelDelivery = Callable[[Subscription, Lease], None]
-Fault = Literal["duplicate", "drop_ack", "early_dead_letter"]
+Fault = Literal["duplicate", "drop_ack", "late_ack", "early_dead_letter"]
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s)")
 
@@ -32,6 +32,9 @@ class ChaosOptions:
 
     duplicate: float = 0.0  #: Share of acks (0..1) after which the message is delivered once more.
     drop_ack: float = 0.0  #: Share of acks (0..1) that are ignored, so that the lease expires.
+    #: Share of acks (0..1) that count only after the ack deadline: the lease expires, and the next delivery
+    #: of the message is its last, whatever the subscriber responds.
+    late_ack: float = 0.0
     early_dead_letter: float = 0.0  #: Share of deliveries (0..1) that count as the final attempt.
     delay: float = 0.0  #: Seconds between the confirmation of a publish and the first delivery.
     seed: int = 0  #: The same seed and the same sequence of events lead to the same faults.
@@ -65,22 +68,34 @@ class Chaos:
         self._shares: dict[Fault, float] = {
             "duplicate": options.duplicate,
             "drop_ack": options.drop_ack,
+            "late_ack": options.late_ack,
             "early_dead_letter": options.early_dead_letter,
         }
         self._sequences: dict[tuple[Fault, str], Random] = {}
+        #: (number of the subscription, message id) of the messages whose ack is late.
+        self._acknowledged_late: set[tuple[int, int]] = set()
 
-    def is_final_attempt(self, subscription: Subscription) -> bool:
-        """Return whether to treat this delivery as the final attempt, regardless of its number."""
+    def prepare(self, subscription: Subscription, lease: Lease) -> None:
+        """Decide whether a new lease is the final attempt, or a delivery of a message with a late ack."""
         policy = subscription.backlog.policy.dead_letter_policy
-        return policy is not None and self.injects("early_dead_letter", subscription.name)
+        if policy is not None and self.injects("early_dead_letter", subscription.name):
+            lease.final_attempt = True
+        late = (subscription.number, lease.message_id)
+        if late in self._acknowledged_late:
+            self._acknowledged_late.discard(late)
+            lease.acknowledged_late = True
 
     def intercepts_ack(
         self, subscription: Subscription, lease: Lease, cancel_delivery: CancelDelivery
     ) -> bool:
-        """Return whether this ack must be ignored: it is dropped, or its message is delivered once more."""
-        if subscription.backlog.find_lease(lease.message_id, lease.attempt) is not lease:
+        """Return whether this ack must be ignored, because it is dropped, late, or causes a duplicate."""
+        ended = subscription.backlog.find_lease(lease.message_id, lease.attempt) is not lease
+        if ended or lease.acknowledged_late:
             return False
         if self.injects("drop_ack", subscription.name):
+            return True
+        if self.injects("late_ack", subscription.name):
+            self._acknowledged_late.add((subscription.number, lease.message_id))
             return True
         if not self.injects("duplicate", subscription.name):
             return False

@@ -42,5 +42,5 @@ BEHAVIOURS: Final = {
     31: "After SIGKILL and a restart every confirmed message still exists",
     32: "BigQuery subscriptions write rows",
     33: "Scaled time does not change the order of events",
-    34: "Chaos switches inject duplicates, dropped acks, early dead letters and delays, with a seed",
+    34: "Chaos switches inject duplicates, dropped and late acks, early dead letters and delays, with a seed",
 }
