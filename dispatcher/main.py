@@ -20,7 +20,15 @@ from dispatcher.dispatch import Dispatcher, DispatchResponse
 from dispatcher.replay import Replay, Replayer
 from dispatcher.run_id import SCHEDULE_TIME
 from dispatcher.settings import DispatcherSettings
-from push_endpoint.request_body import read_push_body
+from push_endpoint.request_body import (
+    MAX_REQUEST_BYTES,
+    READ_BYTES,
+    BodyTooLarge,
+    IncompleteBody,
+    leave_unread,
+    read_body,
+    read_push_body,
+)
 from runtime import log
 from runtime.settings import load_or_exit, log_allowed_networks
 
@@ -33,6 +41,9 @@ REPLAYS_DISABLED = (
 )
 
 SETTINGS = load_or_exit(DispatcherSettings)
+# functions-framework reads the whole body of every request into memory, even of one that reaches no function.
+# It loads this module in the context of its application.
+flask.current_app.config["MAX_CONTENT_LENGTH"] = MAX_REQUEST_BYTES + READ_BYTES
 log.configure(on_cloud_run=bool(SETTINGS.k_service), project=SETTINGS.google_cloud_project)
 
 
@@ -76,6 +87,12 @@ def _replayer() -> Replayer:
 @functions_framework.http
 def dispatch(request: flask.Request) -> flask.typing.ResponseReturnValue:
     """Handle `POST /` (a crawl), `POST /replay` (the push of a dead letter) and `GET /healthz`."""
+    response = _respond(request)
+    leave_unread(request)
+    return response
+
+
+def _respond(request: flask.Request) -> flask.typing.ResponseReturnValue:
     if request.path == "/healthz" and request.method in {"GET", "HEAD"}:
         return {"status": "ok"}, 200
     if request.path not in {"/", "/replay"}:
@@ -106,12 +123,15 @@ def _take_crawl(request: flask.Request) -> flask.typing.ResponseReturnValue:
 
 
 def _dispatch(request: flask.Request, trace: Trace) -> DispatchResponse:
-    if (request.content_length or 0) > MAX_CRAWL_BYTES:
-        why = f"the crawl has {request.content_length} bytes; the maximum is {MAX_CRAWL_BYTES}"
-        return DispatchResponse(400, {"error": why, "faults": [{"path": "", "why": why}]})
+    try:
+        body = read_body(request, MAX_CRAWL_BYTES)
+    except BodyTooLarge as error:
+        return _rejected(f"the crawl has {error}; the maximum is {MAX_CRAWL_BYTES}")
+    except IncompleteBody as error:
+        return _rejected(f"the crawl ended {error}")
     try:
         return _dispatcher().dispatch(
-            request.get_data(cache=False),
+            body,
             schedule_time=request.headers.get(SCHEDULE_TIME, ""),
             traceparent=trace.traceparent(trace.span_id),
         )
@@ -119,6 +139,10 @@ def _dispatch(request: flask.Request, trace: Trace) -> DispatchResponse:
         log.event(log.ERROR, "dispatch_crashed", {}, trace=trace, error=error)
         why = "the dispatcher crashed because of a bug; its log has the stack trace"
         return DispatchResponse(500, {"error": why})
+
+
+def _rejected(why: str) -> DispatchResponse:
+    return DispatchResponse(400, {"error": why, "faults": [{"path": "", "why": why}]})
 
 
 def _trace(request: flask.Request) -> Trace:

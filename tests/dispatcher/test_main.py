@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 
 import functions_framework
 import pytest
@@ -10,6 +11,7 @@ from flask.testing import FlaskClient
 
 from contract.crawl import MAX_CRAWL_BYTES
 from contract.trace import Trace
+from push_endpoint.request_body import MAX_REQUEST_BYTES, READ_BYTES
 from tests.repository.tree import ROOT
 
 MAIN = ROOT / "dispatcher" / "main.py"
@@ -96,6 +98,51 @@ def test_a_crawl_over_the_maximum_size_is_rejected_with_400(client: FlaskClient)
     assert response.status_code == 400
     assert response.json is not None
     assert f"the maximum is {MAX_CRAWL_BYTES}" in response.json["error"]
+
+
+class EndlessBody(BytesIO):
+    """A body in chunks that does not end, and counts the bytes that were read."""
+
+    count = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Return as many bytes as requested; a body must never be read without a maximum."""
+        assert size is not None
+        assert 0 <= size <= 2 * MAX_REQUEST_BYTES
+        self.count += size
+        return b" " * size
+
+
+@pytest.mark.parametrize(
+    ("requested", "status", "maximum"),
+    [
+        ("POST /", 400, MAX_CRAWL_BYTES),
+        ("POST /replay", 403, 0),
+        ("POST /elsewhere", 404, 0),
+        ("PUT /", 405, 0),
+    ],
+)
+@pytest.mark.parametrize("length", [None, 10**12])
+def test_an_endless_body_is_read_up_to_the_maximum(
+    client: FlaskClient, requested: str, status: int, maximum: int, length: int | None
+) -> None:
+    """A body in chunks without an end, or with an enormous length, is not read by the framework either."""
+    body = EndlessBody()
+    environ = {"wsgi.input_terminated": True} if length is None else {"CONTENT_LENGTH": str(length)}
+    method, path = requested.split()
+    response = client.open(path, method=method, input_stream=body, environ_overrides=environ)
+    assert response.status_code == status
+    assert body.count <= maximum + 2 * READ_BYTES
+
+
+def test_a_crawl_in_chunks_is_read(client: FlaskClient) -> None:
+    """A crawl without a Content-Length is read and checked like any other."""
+    response = client.post(
+        "/", input_stream=BytesIO(b'{"name": "Books!"}'), environ_overrides={"wsgi.input_terminated": True}
+    )
+    assert response.status_code == 400
+    assert response.json is not None
+    assert {fault["path"] for fault in response.json["faults"]} >= {"name", "recipe"}
 
 
 def test_replay_without_push_settings_is_rejected_with_403_and_names_them(client: FlaskClient) -> None:

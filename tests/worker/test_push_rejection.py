@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from contract.outcome import Reason
 from push_endpoint.errors import AuthenticationError
-from push_endpoint.request_body import MAX_REQUEST_BYTES
+from push_endpoint.request_body import MAX_REQUEST_BYTES, READ_BYTES
 from tests.servers.pushes import JOB, TRACE, job, push
 from tests.worker.worker_under_test import LogEvents, WorkerUnderTest
 
@@ -141,11 +141,62 @@ def test_an_unreadable_job_is_rejected_with_400_and_logged_with_its_attributes(
     assert event["detail"]
 
 
-def test_a_push_without_content_length_is_rejected_with_400(
+def test_a_push_in_chunks_is_accepted(worker: WorkerUnderTest) -> None:
+    """A push in chunks, as proxies may send it (RFC 9112 section 7.1), is scraped like any other."""
+    response = worker.client.post(
+        "/", input_stream=BytesIO(push()), environ_overrides={"wsgi.input_terminated": True}
+    )
+    assert response.status_code == 204
+
+
+class EndlessBody(BytesIO):
+    """A body in chunks that does not end, and counts the bytes that were read."""
+
+    count = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Return as many bytes as requested, up to the size of one read."""
+        assert size == READ_BYTES
+        self.count += size
+        return b" " * size
+
+
+class IncompleteChunks(BytesIO):
+    """A body whose last chunk is missing, for which gunicorn raises an OSError."""
+
+    def read(self, _size: int | None = -1) -> bytes:
+        """Raise an error."""
+        raise OSError
+
+
+def test_an_endless_push_in_chunks_is_rejected_with_400(
     worker: WorkerUnderTest, log_events: LogEvents
 ) -> None:
-    """A push without Content-Length, which Pub/Sub always sends, is rejected with 400."""
-    response = worker.client.post("/", input_stream=None, headers={"Transfer-Encoding": "chunked"})
+    """A push in chunks is read up to the maximum size of a push."""
+    body = EndlessBody()
+    response = worker.client.post("/", input_stream=body, environ_overrides={"wsgi.input_terminated": True})
+    assert response.status_code == 400
+    assert f"a push of more than {MAX_REQUEST_BYTES} bytes" in log_events()[0]["detail"]
+    assert body.count <= MAX_REQUEST_BYTES + READ_BYTES
+
+
+def test_an_incomplete_push_in_chunks_is_rejected_with_400(
+    worker: WorkerUnderTest, log_events: LogEvents
+) -> None:
+    """A push whose last chunk is missing is rejected, so it is delivered again."""
+    response = worker.client.post(
+        "/", input_stream=IncompleteChunks(), environ_overrides={"wsgi.input_terminated": True}
+    )
+    assert response.status_code == 400
+    assert "before its last chunk was received" in log_events()[0]["detail"]
+
+
+@pytest.mark.parametrize("headers", [{}, {"Transfer-Encoding": "chunked"}])
+def test_a_push_without_a_body_is_rejected_with_400(
+    worker: WorkerUnderTest, log_events: LogEvents, headers: dict[str, str]
+) -> None:
+    """A request without a body is rejected with 400."""
+    response = worker.client.post("/", input_stream=None, headers=headers)
     assert response.status_code == 400
     assert log_events()[0]["reason"] == "bad_envelope"
 
