@@ -1,12 +1,7 @@
-"""Tests with real processes that no job dies of waiting: for its host's turn, for a slot, for a deploy.
-
-The times are those of the shipped defaults, divided by 50: an ack deadline of 12 s instead of 600 s.
-"""
+"""Tests with real processes that no job dies of waiting for its host's turn, and that no copies multiply."""
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from functools import partial
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,39 +9,15 @@ from google.cloud.pubsub_v1 import PublisherClient
 
 from console.ledger.sqlite_views import table
 from console.stack.pubsub_setup import publisher_client, topic_path
-from console.stack.services import AckPolicy, DeliveryPolicy, StackOptions
+from console.stack.services import AckPolicy
 from console.stack.stack import Stack
 from contract.topology import OUTCOMES_TOPIC
 from tests.journey.dispatching import await_accounting, dispatch
+from tests.journey.scaled_stack import running_stack
 from tests.servers.paced_site import LISTING_RECIPE, PacedSite, serving_paced
 from tests.servers.waiting import wait_until
-from tests.servers.worker_fleet import worker_fleet
 
 BOTH_POLICIES = pytest.mark.parametrize("ack_policy", list(AckPolicy))
-#: The shipped deadline chain, divided by 50. The page budget is longer, since a busy machine is slow.
-SCALED = {
-    "WAIT_BUDGET_SECONDS": "10.4",
-    "PAGE_BUDGET_SECONDS": "30",
-    "REQUEST_TIMEOUT_SECONDS": "47",
-    "ACK_DEADLINE_SECONDS": "50",
-    "RETRY_MINIMUM_BACKOFF_SECONDS": "0.2",
-    "RETRY_MAXIMUM_BACKOFF_SECONDS": "12",
-}
-
-
-@contextmanager
-def running_stack(
-    data: Path, ack_policy: AckPolicy, *, backoff: int = 0, processes: int = 2
-) -> Iterator[Stack]:
-    """Run a stack with the shipped defaults, whose times are divided by 50."""
-    delivery = DeliveryPolicy(
-        ack_deadline_seconds=50, minimum_backoff_seconds=backoff, maximum_backoff_seconds=12
-    )
-    options = StackOptions(
-        data=data, delivery=delivery, ack_policy=ack_policy, worker_processes=processes, environment=SCALED
-    )
-    with Stack(options) as stack:
-        yield stack
 
 
 @BOTH_POLICIES
@@ -102,45 +73,6 @@ def test_a_missing_page_breaks_only_its_listing_off(tmp_path: Path) -> None:
         assert (dead.url, dead.reason) == (f"{site.url}/list/3", "http_404")
 
 
-@pytest.mark.parametrize("per_host", [1, 3])
-@BOTH_POLICIES
-def test_retry_after_holds_for_all_instances(tmp_path: Path, ack_policy: AckPolicy, per_host: int) -> None:
-    """After a 429, five instances together send at most `per_host` requests until the end of Retry-After."""
-    site, other = PacedSite(retry_after=6, refuse_from=20), PacedSite()
-    with (
-        serving_paced(site),
-        serving_paced(other),
-        running_stack(tmp_path / "data", ack_policy) as stack,
-        worker_fleet(stack, 5),
-    ):
-        politeness = {"per_host": per_host}
-        run_id = dispatch(stack.dispatcher_url, site.pages(60), politeness=politeness)
-        wait_until(lambda: bool(site.refused), "the site has refused a request")
-        # When another host is crawled meanwhile, it is finished while the first one waits
-        beside = dispatch(stack.dispatcher_url, other.pages(20), politeness=politeness)
-        await_accounting(stack, beside, lambda now: now.succeeded == 20)
-        accounting = await_accounting(stack, run_id, lambda now: now.succeeded + now.dead == 60)
-        assert (accounting.succeeded, accounting.dead) == (60, 0)
-    first = site.refused[0]
-    assert sum(first < time < first + site.retry_after for time, _ in site.requests) <= per_host
-
-
-@BOTH_POLICIES
-def test_deploys_cost_no_job(tmp_path: Path, ack_policy: AckPolicy) -> None:
-    """Jobs that wait while the worker is replaced five times succeed, though each SIGTERM gives them back."""
-    site = PacedSite(crawl_delay=0.1)
-    with serving_paced(site), running_stack(tmp_path / "data", ack_policy) as stack:
-        run_id = dispatch(stack.dispatcher_url, site.pages(60))
-        for _ in range(5):
-            requested = len(site.requests)
-            wait_until(partial(has_more_requests, site, requested), "further pages were requested")
-            stack.process("worker").terminate()
-            wait_until(lambda: stack.process("worker").exit_status is not None, "the worker has ended")
-            stack.start_worker()
-        accounting = await_accounting(stack, run_id, lambda now: now.succeeded + now.dead == 60)
-        assert (accounting.succeeded, accounting.dead) == (60, 0)
-
-
 def test_an_outcomes_topic_that_refuses_multiplies_nothing(tmp_path: Path) -> None:
     """While the outcomes topic is missing, a failing job stays one message; then it is dead-lettered once."""
     site = PacedSite(missing={"/page/0"})
@@ -154,11 +86,6 @@ def test_an_outcomes_topic_that_refuses_multiplies_nothing(tmp_path: Path) -> No
             restore_outcomes_topic(publisher)
         await_accounting(stack, run_id, lambda now: (now.dead, now.in_flight) == (1, 0))
         assert jobs_published(stack) == 1
-
-
-def has_more_requests(site: PacedSite, count: int) -> bool:
-    """Return whether the site has received more than `count` requests."""
-    return len(site.requests) > count
 
 
 def jobs_published(stack: Stack) -> int:
