@@ -13,7 +13,7 @@ _WORDS = (
     "Bs DH Dh Dhs DM FCFA FR Fr fr Ft FT KM Kč Kčs Kc kč KČ KC Kn kn kr Kr KR Lei lei LEI leva Lt Ls NIS NKr "
     "Nkr Pts Php RM Rp RP Rs RS Sfr SFr sFr Skr Dkr TL Tk zl zł Zł ZŁ Euro Euros euro euros dollar dollars "
     "Dollar Dollars pound pounds yen franc francs Franken peso pesos Pesos krona kronor kroner Kronor Kroner "
-    "rupees Rupees din ден дин руб рублей грн лв тг тенге сом 元 円 圓 圆 원 บาท đ Đ"  # noqa: RUF001 - Cyrillic words
+    "rupees Rupees din ден дин р Р руб рублей грн лв тг тенге сом 元 円 圓 圆 원 บาท đ Đ"  # noqa: RUF001 - Cyrillic words
 )
 #: The symbols of currencies (the Unicode category Sc), as characters of a pattern.
 SYMBOLS = "$¢£¤¥֏؋৲৳৻૱௹฿៛₠-⃀﷼﹩\uff04￠￡￥￦"
