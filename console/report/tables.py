@@ -80,9 +80,10 @@ def failures_table(failures: Sequence[Failure]) -> Table:
 
 
 def attempt_line(attempt: Attempt) -> str:
-    """Return one attempt as a line."""
+    """Return one attempt as a line; the detail of a success, which has only warnings, is left out."""
     meaning = meaning_of(attempt.reason)
-    detail = printable(attempt.detail) or (meaning.sentence if meaning else "")
+    detail = "" if attempt.reason == Reason.OK else printable(attempt.detail)
+    detail = detail or (meaning.sentence if meaning else "")
     return f"  attempt {attempt.attempt}  {attempt.reason:<10} {detail}"
 
 
