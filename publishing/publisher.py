@@ -43,8 +43,12 @@ class PublishUnconfirmed(AttemptFailed):
 class Publisher(Protocol):
     """Publishes to one topic, and waits for the confirmations."""
 
-    def publish(self, message: Message) -> str:
+    def publish(self, message: Message, timeout_seconds: float | None = None) -> str:
         """Publish one message; return its message id once Pub/Sub has confirmed it.
+
+        Args:
+            message: the message.
+            timeout_seconds: how long to wait for the confirmation; None for the publisher's own timeout.
 
         Raises:
             PublishUnconfirmed: if Pub/Sub does not confirm it.
@@ -64,6 +68,9 @@ class PubSubPublisher:
         topic: the topic's short name.
         timeout_seconds: how long a call may wait for its confirmations, in all.
         batch_seconds: how long a message waits for further messages that are sent in the same request.
+
+    A message is sent again after a transient error, within the time of the call. The topic may then contain
+    it twice. `for_topic` makes a publisher that sends each message once.
     """
 
     def __init__(self, project: str, topic: str, *, timeout_seconds: float, batch_seconds: float) -> None:
@@ -78,6 +85,7 @@ class PubSubPublisher:
         self._project = project
         self._topic = topic
         self._timeout_seconds = timeout_seconds
+        self._retries = True
         self._client = pubsub_v1.PublisherClient(
             # Pub/Sub's limits are 1,000 messages and 10 MB per request (Pub/Sub's quotas page).
             batch_settings=types.BatchSettings(
@@ -112,20 +120,26 @@ class PubSubPublisher:
             RuntimeError,
         )
 
-    def for_topic(self, topic: str) -> Self:
-        """Return a publisher for another topic of the project, over the same connection."""
+    def for_topic(self, topic: str, *, retries: bool = True) -> Self:
+        """Return a publisher for another topic of the project, over the same connection.
+
+        Args:
+            topic: the topic's short name.
+            retries: whether a message is sent again after a transient error.
+        """
         other = copy(self)
         path = self._client.topic_path(self._project, topic)
         other._topic, other._path = topic, path  # noqa: SLF001 - an instance of the same class
+        other._retries = retries  # noqa: SLF001 - an instance of the same class
         return other
 
-    def publish(self, message: Message) -> str:
+    def publish(self, message: Message, timeout_seconds: float | None = None) -> str:
         """Publish one message; see `Publisher.publish`."""
-        for confirmation in self.publish_all([message]):
-            if isinstance(confirmation, PublishUnconfirmed):
-                raise confirmation
-            return confirmation
-        raise AssertionError("publish_all yields one result for each message")
+        seconds = self._timeout_seconds if timeout_seconds is None else timeout_seconds
+        [confirmation] = self._publish_chunk([message], time.monotonic() + seconds)
+        if isinstance(confirmation, PublishUnconfirmed):
+            raise confirmation
+        return confirmation
 
     def publish_all(self, messages: Iterable[Message]) -> Iterator[PublishUnconfirmed | str]:
         """Publish many messages; see `Publisher.publish_all`."""
@@ -155,7 +169,7 @@ class PubSubPublisher:
                 for index, failure in failed.items()
                 if isinstance(failure.__cause__, self._transient_errors)
             }
-            if not pending or time.monotonic() + pause >= deadline:
+            if not pending or not self._retries or time.monotonic() + pause >= deadline:
                 return [results[index] for index in range(len(chunk))]
             time.sleep(pause)
             pause = min(2 * pause, MAX_RETRY_PAUSE_SECONDS)
@@ -174,7 +188,7 @@ class PubSubPublisher:
         try:
             return str(future.result(timeout=max(0.0, deadline - time.monotonic())))
         except TimeoutError:
-            return PublishUnconfirmed(self._topic, f"no response within {self._timeout_seconds:g} s")
+            return PublishUnconfirmed(self._topic, "no response in time")
         except Exception as error:  # noqa: BLE001 - without a confirmation the message counts as not sent
             unconfirmed = PublishUnconfirmed(self._topic, f"{type(error).__name__} {error}".strip())
             unconfirmed.__cause__ = error

@@ -24,7 +24,7 @@ from worker.push_delivery import PushConsumer
 from worker.rate_limiter import RateLimiter
 from worker.scrape import Scraper
 from worker.settings import PUBLISH_SECONDS, WorkerSettings
-from worker.settlement import Settler
+from worker.settlement import MAX_PUBLISH_SECONDS, Settler
 from worker.shared_memory import FINISHED_MESSAGES, HOST_SLOTS
 from worker.shutdown import Shutdown
 
@@ -90,20 +90,20 @@ def _hold_seconds(settings: WorkerSettings, shutdown: Shutdown) -> float | None:
 
 
 def _make_settler(settings: WorkerSettings, shutdown: Shutdown) -> Settler:
-    publish_seconds = PUBLISH_SECONDS / 2  # an attempt publishes at most two messages in succession
     publisher = PubSubPublisher(
         settings.google_cloud_project,
         settings.outcomes_topic,
-        timeout_seconds=publish_seconds,
+        timeout_seconds=MAX_PUBLISH_SECONDS,
         batch_seconds=0.01,
     )
     return Settler(
         ack_policy=_make_ack_policy(settings),
         outcomes_publisher=publisher,
-        jobs_publisher=publisher.for_topic(settings.jobs_topic),
-        dead_letter_publisher=publisher.for_topic(settings.dead_letter_topic),
+        # A job that was sent twice would be scraped twice, and its copies would be copied.
+        jobs_publisher=publisher.for_topic(settings.jobs_topic, retries=False),
+        dead_letter_publisher=publisher.for_topic(settings.dead_letter_topic, retries=False),
         request_seconds=settings.request_timeout_seconds,
-        publish_seconds=publish_seconds,
+        publish_seconds=PUBLISH_SECONDS / 2,  # an attempt publishes at most two messages in succession
         clock=time.monotonic,
         now=_now,
         hold=shutdown.hold,

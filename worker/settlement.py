@@ -30,6 +30,8 @@ from worker.ack_policy import (
 )
 from worker.attempt_result import AttemptResult
 
+MAX_PUBLISH_SECONDS = 30.0  #: longest time to wait for the confirmation of one message
+
 
 @dataclass(frozen=True)
 class Settled:
@@ -60,7 +62,9 @@ class Settler:
         jobs_publisher: publishes to the jobs topic.
         dead_letter_publisher: publishes to the dead-letter topic.
         request_seconds: seconds from when a push was received to the end of its request.
-        publish_seconds: seconds that one publish may take.
+        publish_seconds: least number of seconds that one publish may take. It may take half of the remaining
+            time of the request, up to `MAX_PUBLISH_SECONDS`, since a busy process is slow to read the
+            confirmation, and a job that is scraped again costs more than a push that is held.
         clock: returns monotonic seconds.
         now: returns the time, with a time zone.
         hold: waits for a number of seconds, or until the process shuts down.
@@ -165,7 +169,8 @@ class Settler:
     def _publish(self, publisher: Publisher, message: Message, deadline: float) -> None:
         if self.clock() + self.publish_seconds > deadline:
             raise PublishUnconfirmed("of this message", "not sent, because the time of the request is over")
-        publisher.publish(message)
+        seconds = min(MAX_PUBLISH_SECONDS, (deadline - self.clock()) / 2)
+        publisher.publish(message, max(seconds, self.publish_seconds))
 
 
 def with_reason(message: Message, reason: Reason, detail: str, attempt: int) -> Message:

@@ -3,7 +3,7 @@
 import socket
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -197,6 +197,24 @@ def test_a_transient_failure_is_retried(monkeypatch: pytest.MonkeyPatch, key: st
             # Then all messages are confirmed
             assert [type(result) for result in results.result(timeout=120)] == [str] * 3
             publisher.close()
+
+
+def test_a_publisher_without_retries_sends_each_message_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without retries a message is unconfirmed after one failure: the topic may contain it nevertheless."""
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", f"127.0.0.1:{free_port()}")
+    publisher = make_publisher(60).for_topic("scrape-jobs", retries=False)
+    sent = list[Message]()
+    send = publisher._send  # noqa: SLF001 - the step that sends a message
+
+    def recording_send(message: Message) -> Future[str]:
+        sent.append(message)
+        return send(message)
+
+    monkeypatch.setattr(publisher, "_send", recording_send)
+    with pytest.raises(PublishUnconfirmed, match="scrape-jobs"):
+        publisher.publish(Message(b"job", {}))
+    assert len(sent) == 1
+    publisher.close()
 
 
 @pytest.mark.usefixtures("_reachable")

@@ -15,6 +15,7 @@ class RecordingPublisher:
 
     Attributes:
         published: the confirmed messages, in order.
+        timeouts: the time limit of each call of `publish`, in seconds; None for the publisher's own.
         error: the error of each publish; None: each publish is confirmed.
         error_from: `publish_all` fails with `error` for each message from this index on.
     """
@@ -23,11 +24,13 @@ class RecordingPublisher:
         self._topic = topic
         self._journal = [] if journal is None else journal
         self.published: list[Message] = []
+        self.timeouts: list[float | None] = []
         self.error: Exception | None = None
         self.error_from = 0
 
-    def publish(self, message: Message) -> str:
+    def publish(self, message: Message, timeout_seconds: float | None = None) -> str:
         """Record the message and return its id, or raise `error`."""
+        self.timeouts.append(timeout_seconds)
         if self.error is not None:
             raise self.error
         self.published.append(message)

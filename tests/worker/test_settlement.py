@@ -16,6 +16,7 @@ from tests.servers.recording_publisher import RecordingPublisher
 from tests.worker.settling import NOW, PUBLISH_SECONDS, RECEIVED_AT, REQUEST_SECONDS, Settlement
 from tests.worker.worker_under_test import SETTLED
 from worker.ack_policy import success_policy
+from worker.settlement import MAX_PUBLISH_SECONDS
 
 LIMITED = {"delay_seconds": 1, "respect_robots": True}
 RETRIES = [
@@ -41,7 +42,8 @@ def test_success_publishes_its_outcome_and_then_the_next_page() -> None:
         assert (settled.acknowledges, settled.reason, settled.detail) == (True, Reason.OK, "")
         [published] = settlement.jobs.published
         assert Job.decode(published.data) == next_job()
-        assert published.attributes == ATTRIBUTES | {"job_id": next_job().job_id}
+        added = {"job_id": next_job().job_id, "listing": next_job().listing_id, "page": "2"}
+        assert published.attributes == ATTRIBUTES | added
         assert published.ordering_key == next_job().ordering_key() == "shop.example#0"
         [outcome] = settlement.outcomes.published
         child = Trace.parse(outcome.attributes["traceparent"])
@@ -195,9 +197,9 @@ def test_second_publish_is_not_begun_after_a_slow_first_one(case: Case) -> None:
     """If the outcome's publish used up the time, only the outcome is published."""
 
     class SlowPublisher(RecordingPublisher):
-        def publish(self, message: Message) -> str:
+        def publish(self, message: Message, timeout_seconds: float | None = None) -> str:
             settlement.clock.sleep(PUBLISH_SECONDS)
-            return super().publish(message)
+            return super().publish(message, timeout_seconds)
 
     settlement = Settlement()
     settlement.outcomes = SlowPublisher("outcomes", settlement.journal)
@@ -205,3 +207,14 @@ def test_second_publish_is_not_begun_after_a_slow_first_one(case: Case) -> None:
     settled = settlement.settle(case.reason, next_job=case.next_job)
     assert not settled.acknowledges
     assert settlement.journal == ["outcomes"]
+
+
+def test_publishes_get_the_time_that_the_request_has_left() -> None:
+    """A publish may take half of the remaining time, but at most 30 s, and always its least time."""
+    settlement = Settlement()
+    settlement.settle(Reason.OK)
+    settlement.clock.seconds = RECEIVED_AT + REQUEST_SECONDS - 20
+    settlement.settle(Reason.OK)
+    settlement.clock.seconds = RECEIVED_AT + REQUEST_SECONDS - PUBLISH_SECONDS
+    settlement.settle(Reason.OK)
+    assert settlement.outcomes.timeouts == [MAX_PUBLISH_SECONDS, 10, PUBLISH_SECONDS]
