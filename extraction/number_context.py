@@ -11,9 +11,9 @@ from extraction.number_words import CURRENCY, MULTIPLIERS
 
 _WINDOW = 60  #: number of characters before and after a number that are read
 _HYPHENS = "-\u2010\u2011"
-_MINUSES = f"{_HYPHENS}−–\ufe63\uff0d"
+_MINUSES = f"{_HYPHENS}−–\u2012\ufe63\uff0d"
 _PLUSES = "+\uff0b"
-_SIGNS = f"{_MINUSES}{_PLUSES}—±∓"
+_SIGNS = f"{_MINUSES}{_PLUSES}—―±∓⁻₋⁺"
 _LETTER = r"[^\W\d_]"
 _SPACE = re.compile(r"\s+")
 # A sign, a currency and another sign, each of which may be missing, with at most one space between them.
@@ -23,17 +23,18 @@ _BEFORE = re.compile(
 )
 _A_SIGN_MAY_FOLLOW = frozenset(["", *"([{\uff08:;,=|\"' "])
 _OPERATOR_BEFORE = re.compile(
-    r"(?:[/^]|[~\u223c≈≃<>≤≥√×÷] ?|\b(?:minus|negativ[eo]?|moins|menos|meno) )\Z", re.IGNORECASE
+    r"(?:[/^…]|[~\u223c≈≃<>≤≥≠√×÷] ?|[<>!]= ?|\b(?:minus|negativ[eo]?|moins|menos|meno) ?)\Z", re.IGNORECASE
 )
 _DASHED_WORD = re.compile(rf"(?:\A| )[{_MINUSES}—] ?{_LETTER}+\.? ?\Z")  # the word may be a currency
 _CURRENCY_AFTER = re.compile(rf" ?{CURRENCY}")
 _COMPOUND = re.compile(rf"[{_HYPHENS}]{_LETTER}")  # 3-teilig, 24-pack
 _SIGN_AFTER = re.compile(rf"[{_SIGNS}]| [{_SIGNS}](?:[^ ]|\Z)| [{_SIGNS}] \Z")
-_OPERATOR_AFTER = re.compile(r"\.\.|[…^]")
+_OPERATOR_AFTER = re.compile(r"\.\.|[…^]| ?(?:minus|plus)\b", re.IGNORECASE)
 _MULTIPLIER = re.compile(
-    rf" ?(?:[kKMB](?!{_LETTER})|[kKmMT](?:[€$£]|EUR\b)"
-    rf"|(?i:{'|'.join(sorted(MULTIPLIERS))})(?!{_LETTER})|[만억천조])"
+    rf"[ -]?(?:(?i:{'|'.join(sorted(MULTIPLIERS))})(?!{_LETTER})|[만억천조])"
+    rf"| ?(?:(?:[kKMB]|MM|[cC][rR]|D[rR])(?!{_LETTER})|[kKmMT](?:[€$£]|EUR\b))"
 )
+_MULTIPLIER_OF_AMOUNT = re.compile(rf" ?[mbL](?!{_LETTER})")  # €5m, but not 5 m
 _AND_A_PART = re.compile(
     r" ?(?:einhalb|(?:and|und|et|y|e|en|och|i) (?:an? |een |en |un )?"
     r"(?:half|halves|quarter|third|halb|demi|quart|medi|cuarto|mezz|mei[oa]|halv|kwart|pół))",
@@ -63,7 +64,11 @@ def is_negative(text: str, start: int, end: int, *, has_decimals: bool) -> bool:
         raise _refusal(text, before)
     rest = before[: match.start()]
     _check_operators(text, before, rest, after, tail)
+    if match["currency"] and (multiplier := _MULTIPLIER_OF_AMOUNT.match(after)):
+        raise _refusal(text, multiplier[0])
     negative = _is_minus(text, match, before, at_start=start <= _WINDOW)
+    if currency_after is not None and match["outer"] and not negative and match["outer"] in _HYPHENS:
+        raise _refusal(text, match["outer"])  # `Rabatt-5 €` may be a word with a hyphen, or a negative amount
     opening, closing = rest.rstrip()[-1:], tail.lstrip()[:1]
     if _BRACKETS.get(opening) != closing:
         if opening in _BRACKETS and _BRACKETS[opening] not in text[end:]:
@@ -99,7 +104,8 @@ def _check_operators(text: str, before: str, rest: str, after: str, tail: str) -
         (_SIGN_AFTER, tail),
     ):
         operator = pattern.match(where)
-        if operator is not None and not (where is after and _COMPOUND.match(after)):
+        is_compound = pattern is _SIGN_AFTER and where is after and _COMPOUND.match(after) is not None
+        if operator is not None and not is_compound:
             raise _refusal(text, operator[0])
 
 

@@ -29,7 +29,7 @@ _MULTIPLIERS = (
     "douzaine mila milione milioni miliardo miliardi mln mld honderd duizend miljoen miljard tys tysiąc "
     "tysiące tysięcy milion miliony milionów miliard miliardy miliardów milhão milhões milhao bilhão bilhões "
     "milhar milhares tusen hundra miljon miljoner miljarder tkr mkr mdkr mnkr тыс млн млрд тысяча тысяч "
-    "миллион миллионов लाख करोड़"
+    "миллион миллионов लाख करोड़ mill millioner milliarder tusind"
 )
 _MULTIPLIERS = (
     "hundred thousand thousands million millions billion billions trillion trillions lakh lakhs crore crores "
@@ -38,7 +38,7 @@ _MULTIPLIERS = (
     "douzaine mila milione milioni miliardo miliardi mln mld honderd duizend miljoen miljard tys tysiąc "
     "tysiące tysięcy milion miliony milionów miliard miliardy miliardów milhão milhões milhao bilhão bilhões "
     "milhar milhares tusen hundra miljon miljoner miljarder tkr mkr mdkr mnkr тыс млн млрд тысяча тысяч "
-    "миллион миллионов लाख करोड़"
+    "миллион миллионов लाख करोड़ mill millioner milliarder tusind"
 )
 #: Words that multiply the number before them, in the languages of the locales and some others.
 MULTIPLIERS = frozenset(_MULTIPLIERS.split())

@@ -45,7 +45,7 @@ _ZONES = {"Z": 0, "UT": 0, "UTC": 0, "GMT": 0, "WET": 0, "WEST": 1, "CET": 1, "C
 _ZONES_OF_USA = {"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7}
 _ZONE_ELSEWHERE = re.compile(
     r"(?<![^\W_])(?:GMT|UTC|[ECMP][SD]?T|[CEW]E?ST|[CEW]ET|MSK|MSD|BST|IST|IDT|A[CEW][SD]T|NZ[SD]T|JST|KST|SGT"
-    r"|HKT|PKT|WI[BT]|ICT|SAST|[CEW]AT|BRT|ART)(?![^\W_])|[+\-−][0-9]{2}:?[0-9]{2}(?!\d)"
+    r"|HKT|PKT|WI[BT]|ICT|SAST|[CEW]AT|BRT|ART)(?![^\W_])|[A-Z][a-z]+/[A-Z][a-z]+|[+\-−][0-9]{2}:?[0-9]{2}(?!\d)"
 )
 _ZONE_IN_WORDS = re.compile(
     r"[ ,(]*(?:[\w/]+ ){0,3}\w*(?:time|zeit|tijd|heure de|hora de|ora di|czasu)\b", re.IGNORECASE
@@ -149,7 +149,8 @@ def _hour(rest: str, clock: re.Match[str], context: Context) -> tuple[int, int, 
     for word in period_pattern(context.locale).finditer(rest):
         follows = word.start() >= clock.end() and rest[clock.end() : word.start()] in {"", " "}
         precedes = word.end() <= clock.start() and rest[word.end() : clock.start()] in {"", " "}
-        if word[0].lower() == "am" and (not follows or context.am_may_be_german):
+        before_date = rest[word.end() :].lstrip(" ").startswith(DATE_MARK) or context.locale is Locale.DE
+        if word[0].lower() == "am" and (not follows or (before_date and context.am_may_be_german)):
             if follows and hour == 12:
                 raise ConversionError(f"{quote(context.text)} has 'am', which may be German; set format")
             end = word.end() if follows else end
@@ -187,6 +188,8 @@ def _check_surroundings(text: str, before: str, after: str, *, has_zone: bool) -
     word = _NEXT_WORD.match(after)
     if word is not None and word["word"].lower() not in _NEUTRAL_WORDS:
         raise _refusal(text, word["word"])
+    if after[:1] in {"-", "–", "—", "~", "+"}:
+        raise _refusal(text, after[:1])
     if not has_zone:
         elsewhere = (_ZONE_ELSEWHERE.search(part) for part in (before, after))
         for zone in (_ZONE_IN_WORDS.match(after), *elsewhere):

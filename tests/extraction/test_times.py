@@ -51,6 +51,7 @@ def moment(text: str, locale: str | None = None) -> str:
         ("um 15:30 am 22. November 2026", None, "15:30:00"),
         ("um 3:30 am 22. November 2026", "de", "03:30:00"),
         ("12:05 am Nov 22, 2026", None, "00:05:00"),
+        ("22 Nov 2026 12:05 am", None, "00:05:00"),
         # Offsets and zones
         ("22 Nov 2026, 10:30 GMT+2", None, "10:30:00+02:00"),
         ("22 Nov 2026 10:30 UTC-5", None, "10:30:00-05:00"),
@@ -105,6 +106,8 @@ def test_time_is_read_with_what_stands_next_to_it(text: str, locale: str | None,
         ("2026年11月22日 不明3:30", None, "has '不明' next to its time of day"),
         ("2026年11月22日3時半", None, "has digits besides a date and a time"),
         ("um 12:30 am 22. November 2026", "de", "has 'am', which may be German"),
+        ("22 Nov 2026 10:30 [Europe/Berlin]", None, "has 'Europe/Berlin' next to its time of day"),
+        ("22 Nov 2026 10:30-", None, "has '-' next to its time of day"),
         ("22.11.2026 24:00", None, "contains an invalid time of day"),
     ],
 )
