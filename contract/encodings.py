@@ -52,14 +52,16 @@ def decode_bytes(body: bytes, encoding: Encoding) -> str:
 
 
 def encode_for_query(text: str, encoding: Encoding) -> bytes:
-    """Return `text` as the bytes of a query; a character that is missing in the encoding becomes `&#N;`.
+    """Return `text` as the bytes of a query.
 
+    A character that is missing in the encoding becomes `&#N;`, percent-encoded
+    (https://url.spec.whatwg.org/#string-percent-encode-after-encoding).
     Browsers use UTF-8 instead of UTF-16 (https://encoding.spec.whatwg.org/#get-an-output-encoding).
     """
     if encoding.name.startswith("utf-16") or is_refused(encoding):
         encoding = UTF_8
     text = text.translate(_ENCODED.get(encoding.name, {}))
-    encoded: bytes = encoding.codec_info.encode(text, "xmlcharrefreplace")[0]
+    encoded: bytes = encoding.codec_info.encode(text, "percent_encode_reference")[0]
     return encoded
 
 
@@ -87,6 +89,13 @@ def _decode_nec_characters(error: UnicodeError) -> tuple[str, int]:
     return bytes([lead, trail]).decode("cp932", "replace"), error.start + 2
 
 
+def _percent_encode_reference(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    missing = error.object[error.start : error.end]
+    return "".join(f"%26%23{ord(character)}%3B" for character in missing), error.end
+
+
 def _decode_euro_sign(error: UnicodeError) -> tuple[str, int]:
     """Decode the byte 0x80, which is the euro sign in the standard's GBK, but not in Python's codec."""
     if not isinstance(error, UnicodeDecodeError):
@@ -105,3 +114,4 @@ _ERROR_HANDLERS = {
 codecs.register_error("decode_euro_sign", _decode_euro_sign)
 codecs.register_error("decode_nec_characters", _decode_nec_characters)
 codecs.register_error("keep_c1_controls", _keep_c1_controls)
+codecs.register_error("percent_encode_reference", _percent_encode_reference)

@@ -23,7 +23,6 @@ MAX_HOST_CHARACTERS = 253  # RFC 1035 section 2.3.4
 _HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?")
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
 _IGNORED = str.maketrans("", "", "\t\n\r")  # the URL Standard removes these characters first
-_CHARACTER_REFERENCE = re.compile(r"&#(\d+);")
 
 
 def check_url(url: str) -> str:
@@ -74,10 +73,10 @@ def escape_query(reference: str, encoding: str) -> str:
     if query.isascii() or found is UTF_8:
         return reference
     written = encode_for_query(query, found).decode("latin-1")
-    # The query has no `#` of its own, so each reference stands for a character that is not in the encoding.
-    written = _CHARACTER_REFERENCE.sub(r"%26%23\1%3B", written)
+    # A byte of a character may be that of `#`, as in ISO-2022-JP, but the query has no `#` of its own.
     escaped = "".join(
-        each if each.isascii() and each.isprintable() else f"%{ord(each):02X}" for each in written
+        each if each.isascii() and each.isprintable() and each != "#" else f"%{ord(each):02X}"
+        for each in written
     )
     return f"{path}{question_mark}{escaped}{hash_sign}{fragment}"
 
@@ -109,7 +108,7 @@ class _ParsedUrl(NamedTuple):
 
 def _parse(url: str, base: str = "") -> _ParsedUrl:
     try:
-        url.encode()  # Ada's binding raises a TypeError for lone surrogates
+        f"{base}{url}".encode()  # Ada's binding raises a TypeError for lone surrogates
         parsed = can_ada.parse(base) + url if base else can_ada.parse(url)
         return _ParsedUrl(parsed.href, parsed.hostname, parsed.port, parsed.has_credentials())
     except UnicodeEncodeError as error:

@@ -19,13 +19,24 @@ def parse_xml(text: str) -> Element:
     # Parse strictly first, because in recovery mode libxml2 drops each & that does not begin a known entity.
     root = _parse(text, recover=False)
     if root is None:
-        root = _parse(escape_stray_ampersands(text), recover=True)
+        root = _parse(escape_stray_ampersands(_without_text_before(text)), recover=True)
     if root is None:
         return etree.fromstring(b"<empty/>")
     for element in root.iter(etree.Element):
         if element.prefix is None and element.tag[0] == "{":
             element.tag = element.tag.rpartition("}")[2]
     return root
+
+
+def _without_text_before(text: str) -> str:
+    """Return the text from its XML declaration on, or else from its first tag on.
+
+    A program that fails writes a warning before the XML, and libxml2 would recover nothing after it.
+    """
+    warning, declaration, xml = text.partition("<?xml")
+    if declaration and "<![CDATA[" not in warning and "<!--" not in warning:
+        return declaration + xml
+    return text[max(text.find("<"), 0) :]
 
 
 def _parse(text: str, *, recover: bool) -> Element | None:

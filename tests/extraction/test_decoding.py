@@ -4,7 +4,7 @@ import codecs
 
 import pytest
 import webencodings
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from webencodings.labels import LABELS
 
@@ -16,6 +16,7 @@ from extraction.errors import ExtractionError
 from extraction.extract import extract
 from extraction.page import SavedPage
 from extraction.prescan import MAX_PRESCAN_BYTES
+from tests.extraction.many_examples import many_examples
 
 HTML = "text/html"
 
@@ -276,7 +277,7 @@ markup = st.lists(
 ).map(lambda parts: "".join(parts).encode(errors="replace"))
 
 
-@settings(deadline=None)
+@many_examples
 @given(body=st.binary(max_size=100) | markup, content_type=st.sampled_from(["", HTML]) | st.text(max_size=20))
 @example(body=b"<meta =>", content_type="")
 @example(body=b"<meta //==''\"", content_type="")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from guarded_http.errors import FetchError, FetchErrorKind
 from guarded_http.header_fields import MAX_HEADER_BYTES, HeaderReader, normal_fields
+from tests.extraction.many_examples import many_examples
 from tests.guarded_http.requesting import get_body, get_error, local_client
 from tests.servers.site import PendingRequest, Site
 
@@ -106,6 +107,7 @@ def test_fields_of_interim_responses_are_skipped(site: Site) -> None:
     assert get_body(local_client(), site.add("/", interim + respond(LENGTH))) == PAGE
 
 
+@many_examples
 @given(st.lists(st.binary(max_size=20).map(lambda line: line.replace(b"\n", b"") + b"\r\n"), max_size=8))
 def test_every_line_is_a_field_or_ignored(lines: list[bytes]) -> None:
     """Each normal field is one line with a name, a colon and a value, whatever the lines are."""

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.extraction.many_examples import many_examples
 from worker.robots import MAX_ROBOTS_BYTES, RobotRules, product_token
 
 SITE = "http://shop.example"
@@ -259,6 +260,7 @@ def test_largest_robots_txt_takes_bounded_memory(rule: str) -> None:
     assert kept < 2.5 * rules.size + 2**20
 
 
+@many_examples
 @given(
     st.lists(st.tuples(st.booleans(), st.text("ab/*", min_size=1, max_size=6)), max_size=6),
     st.text("ab/", max_size=8),
