@@ -118,7 +118,7 @@ class _Explainer(Reader):
             match = next(iter(select(source, node, self.document)), None)
         except (BadRecipe, etree.XPathError, ExtractionError):
             return ""
-        return "" if match is None else node_text(match, text_form(field.type, self.document))
+        return "" if match is None else node_text(match, text_form(field, source, self.document))
 
     def _record(
         self, node: Node, field: RecipeField, source: Source, values: list[JsonValue], why: str

@@ -159,7 +159,7 @@ class Reader:
         Raises:
             ConversionError: if a text cannot be converted to the field's type.
         """
-        form = text_form(field.type, self.document)
+        form = text_form(field, source, self.document)
         matches: Iterator[str | JsonNode] = select_texts(source, node, self.document, form)
         if field.transforms:
             texts = (each if isinstance(each, str) else json_to_text(each.value) for each in matches)

@@ -73,8 +73,9 @@ def parse_values(text: str) -> tuple[list[JsonValue], str]:
         return [parse_json(text)], ""
     except InvalidJson:
         pass
-    before = _BEFORE_JSON.match(text.lstrip("\ufeff \t\r\n\f"))
-    text = text.lstrip("\ufeff \t\r\n\f")[before.end() if before else 0 :]
+    original = text.lstrip("\ufeff \t\r\n\f")
+    before = _BEFORE_JSON.match(original)
+    text = original[before.end() if before else 0 :]
     text = _TRAILING_COMMA.sub(_blank, _COMMENT.sub(_blank, text)).rstrip()
     values = list[JsonValue]()
     position = _BETWEEN_VALUES.match(text).end()  # type: ignore[union-attr]  # the pattern matches every text
@@ -85,7 +86,7 @@ def parse_values(text: str) -> tuple[list[JsonValue], str]:
             position = _BETWEEN_VALUES.match(text, end).end()  # type: ignore[union-attr]  # see above
     except (ValueError, RecursionError) as error:
         return values, f"is not JSON: {error}"
-    return values, ""
+    return values, "" if values or not original.strip() else "is not JSON: it has only comments"
 
 
 def _blank(match: re.Match[str]) -> str:

@@ -33,6 +33,8 @@ _RAISED = {
     "sub": str.maketrans("0123456789+-−()", "₀₁₂₃₄₅₆₇₈₉₊₋₋₍₎"),
 }
 _NOT_INLINE = _HIDDEN | _BLOCKS.keys() | _CELLS | _RAISED.keys() | {"br", etree.Comment, etree.PI}
+#: White space that is neither collapsed nor part of a number.
+DIGITS_BORDER = "\x1f"
 _SPACE = re.compile(r"[ \t\n\r\f]+")  # without U+00A0, which browsers do not collapse
 _STYLE = re.compile(r"(?:^|;)\s*+(display|visibility|float|position)\s*+:\s*+([\w-]++)", re.IGNORECASE)
 _INLINE_DISPLAYS = ("inline", "contents", "ruby")
@@ -41,7 +43,7 @@ _OWN_LINE = frozenset(
 )
 
 
-def rendered_text(element: Element, *, mark_raised: bool = False) -> str:
+def rendered_text(element: Element, *, mark_raised: bool = False, split_digits: bool = False) -> str:
     r"""Return the text that a browser shows for an element.
 
     A `<br>` and the borders of a block are a line break (`\n`), the borders of a `<p>` are an empty line, and
@@ -53,14 +55,20 @@ def rendered_text(element: Element, *, mark_raised: bool = False) -> str:
             returned nevertheless, because a selector has selected it.
         mark_raised: whether the digits and signs inside `<sup>` and `<sub>` become superscript and subscript
             characters. Otherwise `$19<sup>99</sup>` could not be distinguished from `$1999`.
+        split_digits: whether digits in different elements are separated by `DIGITS_BORDER`. Style sheets
+            often show the second element of `<b>19</b><i>99</i>` as decimals.
     """
     if element.tag in _RAW_TEXT:
         return "".join(element.itertext())
-    if element.tag not in _PREFORMATTED and element.tag not in _RAISED:
+    if (
+        element.tag not in _PREFORMATTED
+        and element.tag not in _RAISED
+        and not (split_digits and len(element))
+    ):
         line = _line_of_leaves(element)
         if line is not None:
             return _collapse(line)
-    return _Renderer(element, mark_raised=mark_raised).render()
+    return _Renderer(element, mark_raised=mark_raised, split_digits=split_digits).render()
 
 
 def _line_of_leaves(element: Element) -> str | None:
@@ -105,11 +113,12 @@ class _Renderer:
 
     Args:
         element: the element.
-        mark_raised: see `rendered_text`.
+        mark_raised, split_digits: see `rendered_text`.
     """
 
-    def __init__(self, element: Element, *, mark_raised: bool) -> None:
+    def __init__(self, element: Element, *, mark_raised: bool, split_digits: bool) -> None:
         self._element = element
+        self._split_digits = split_digits
         self._translations = _RAISED if mark_raised else {}
         self._parts: list[str] = []
         self._line: list[str] = []  # the texts of the line that is not finished yet
@@ -138,9 +147,15 @@ class _Renderer:
                     break
                 text = node.tail
             if text:
+                if self._split_digits and event in {"start", "end"} and node.tag != "wbr":
+                    self._split(text)
                 line.append(text.translate(raised[-1]) if raised else text)
         self._end_line()
         return "".join(self._parts)
+
+    def _split(self, text: str) -> None:
+        if self._line and self._line[-1][-1].isdigit() and text[0].isdigit():
+            self._line.append(DIGITS_BORDER)
 
     def _start(self, node: Element) -> bool:
         """Begin an element that may change the text; return False if it is hidden."""

@@ -7,6 +7,7 @@ from lxml import etree
 from lxml.etree import _Element as Element
 
 from contract.fields import FieldType, Source
+from contract.recipe import RecipeField
 from extraction.document import Document, JsonNode, Node
 from extraction.json_text import InvalidJson, json_to_text, parse_script, query_json
 from extraction.patterns import search
@@ -18,7 +19,8 @@ class TextForm(Enum):
     """What the text of an element is."""
 
     SHOWN = auto()  #: the text that a browser shows
-    SHOWN_WITH_RAISED_DIGITS = auto()  #: the same, but `m<sup>2</sup>` is `m²` and not `m2`
+    DIGITS_MARKED = auto()  #: the same, but `m<sup>2</sup>` is `m²` and not `m2`
+    DIGITS_SPLIT = auto()  #: the same, and digits in different elements are separated
     CONTENT = auto()  #: all the text inside the element, as in XPath's string()
     MARKUP = auto()  #: the element's markup
 
@@ -26,13 +28,16 @@ class TextForm(Enum):
 _WITH_DIGITS = frozenset({FieldType.NUMBER, FieldType.INTEGER, FieldType.DATE, FieldType.DATETIME})
 
 
-def text_form(field_type: FieldType, document: Document) -> TextForm:
-    """Return what the text of an element is for a field of this type."""
-    if field_type is FieldType.HTML:
+def text_form(field: RecipeField, source: Source, document: Document) -> TextForm:
+    """Return what the text of an element is for a source of a field."""
+    if field.type is FieldType.HTML:
         return TextForm.MARKUP
     if document.is_xml:  # XML has no elements that a browser shows in a known way
         return TextForm.CONTENT
-    return TextForm.SHOWN_WITH_RAISED_DIGITS if field_type in _WITH_DIGITS else TextForm.SHOWN
+    if field.type not in _WITH_DIGITS:
+        return TextForm.SHOWN
+    # A pattern or a transform is written for the text as it is shown.
+    return TextForm.DIGITS_MARKED if source.re is not None or field.transforms else TextForm.DIGITS_SPLIT
 
 
 def select(source: Source, node: Node, document: Document) -> Iterable[object]:
@@ -100,7 +105,9 @@ def node_text(match: object, form: TextForm) -> str:
         return match.text or ""
     if form is TextForm.CONTENT:
         return "".join(match.itertext())
-    return rendered_text(match, mark_raised=form is TextForm.SHOWN_WITH_RAISED_DIGITS)
+    return rendered_text(
+        match, mark_raised=form is not TextForm.SHOWN, split_digits=form is TextForm.DIGITS_SPLIT
+    )
 
 
 def _evaluate(expression: str, node: Node, document: Document) -> list[object]:

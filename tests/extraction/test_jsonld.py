@@ -121,6 +121,9 @@ def test_broken_block_is_reported_in_the_warnings() -> None:
     found = scrape('{"@type": "P", "name": "Faust"} {{ template }}', jsonld="P.name")
     assert found.items == [{"f": "Faust"}]
     assert len(found.warnings) == 1
+    assert scrape('/* {"@type": "P"}', jsonld="P.name", default="").warnings == [
+        "JSON-LD block 1 of the page is not JSON: it has only comments"
+    ]
     # A recipe that does not use JSON-LD is not warned.
     assert scrape(BROKEN, css="div", default="x").warnings == []
 

@@ -82,6 +82,13 @@ def test_hidden_element_that_is_selected_has_its_text(tag: str) -> None:
         ("<p>$19<sup>99</sup></p>", {"type": "number"}, None),
         ("<p>$19<sup>99</sup></p>", {}, "$1999"),
         ("<p>54 m<sup>2</sup></p>", {"type": "number"}, 54),
+        # Digits in different elements are several numbers, except for a pattern or a transform.
+        ("<p><b>19</b><i>99</i> €</p>", {"type": "number"}, None),
+        ("<p>19<small>999</small></p>", {"type": "number"}, None),
+        ("<p><b>19</b><i>99</i> €</p>", {}, "1999 €"),
+        ("<p><b>1</b><i>9</i> €</p>", {"type": "number", "re": r"\d+"}, 19),
+        ("<p><b>19</b><i>.</i><i>99</i> €</p>", {"type": "number"}, 19.99),
+        ("<p>12<wbr>34<!-- x -->5</p>", {"type": "number"}, 12345),
     ],
 )  # fmt: skip
 def test_field_sees_the_shown_text(markup: str, field: dict[str, Any], expected: object) -> None:
