@@ -20,7 +20,6 @@ from contract.outcome_record import OutcomeRecord
 from contract.trace import Trace
 from publishing.publisher import Message, Publisher, PublishUnconfirmed
 from worker.ack_policy import (
-    Acknowledge,
     AckPolicy,
     DeadLetter,
     Disposition,
@@ -128,9 +127,10 @@ class Settler:
         deadline = received_at + self.request_seconds
         lane_seconds = (result.retry_after or 0.0) if job.politeness.lanes else 0.0
         hold_until = self.clock() + lane_seconds + 2 * self.publish_seconds
-        if lane_seconds and hold_until > deadline and not isinstance(disposition, Acknowledge):
+        if lane_seconds and hold_until > deadline and isinstance(disposition, Requeue):
             # The lane must stay closed for longer than this push can be held. An unacknowledged message keeps
-            # its lane closed, since it is delivered again before all others of the lane.
+            # its lane closed, since it is delivered again before all others of the lane. A dead letter is
+            # published nevertheless, since otherwise the job would be requested again and again.
             disposition = Redeliver()
         record = _described(result.record, disposition)
         try:
@@ -142,9 +142,12 @@ class Settler:
         except Exception as error:  # noqa: BLE001 - an unexpected exception must never acknowledge a message
             failure = internal_error(error)
             return Settled(record, failure.reason, failure.detail, error)
-        if lane_seconds:
-            self.hold(max(0.0, min(lane_seconds, deadline - self.clock())))
         is_acknowledged = not isinstance(disposition, Redeliver)
+        # An acknowledgement is sent some seconds before the end of the request, so that it is not lost.
+        last_answer_at = deadline - (2 * self.publish_seconds if is_acknowledged else 0.0)
+        held_seconds = min(lane_seconds, last_answer_at - self.clock())
+        if held_seconds > 0:
+            self.hold(held_seconds)
         return Settled(record, record.reason, record.detail, result.error, acknowledges=is_acknowledged)
 
     def _carry_out(

@@ -9,7 +9,7 @@ from contract.reason_meanings import REASON_MEANINGS
 from tests.servers.pushes import job
 from tests.worker.settling import PUBLISH_SECONDS, RECEIVED_AT, REQUEST_SECONDS, Settlement
 from tests.worker.worker_under_test import SETTLED
-from worker.ack_policy import AckPolicy, success_policy
+from worker.ack_policy import LAST_REDELIVERY, AckPolicy, success_policy
 
 LIMITED = job(politeness={"delay_seconds": 1, "respect_robots": True})
 REMAINING = REQUEST_SECONDS - 40  #: seconds of the request that remain when the attempt has ended
@@ -47,6 +47,20 @@ def test_lane_is_held_at_most_until_the_end_of_the_request(policy: AckPolicy) ->
     settlement.settle(Reason.HTTP_429, data=LIMITED, retry_after=3600)
     assert settlement.journal == ["outcomes", f"held for {REMAINING:g} s"]
     assert settlement.clock() == RECEIVED_AT + REQUEST_SECONDS
+
+
+@pytest.mark.parametrize(("attempts", "delivery"), [(9, 1), (0, LAST_REDELIVERY)])
+def test_last_attempt_is_dead_lettered_however_long_its_retry_after_is(attempts: int, delivery: int) -> None:
+    """A site that asks for an hour with each response does not keep its job and its lane for days.
+
+    The push is held for as long as it can be answered, so the lane stays closed until then.
+    """
+    settlement = Settlement()
+    data = job(politeness={"delay_seconds": 1, "respect_robots": True}, attempts=attempts)
+    settled = settlement.settle(Reason.HTTP_429, data=data, delivery=delivery, retry_after=3600)
+    held = REMAINING - 2 * PUBLISH_SECONDS
+    assert settlement.journal == ["outcomes", "dead letters", f"held for {held:g} s"]
+    assert settled.acknowledges
 
 
 @policies
