@@ -50,8 +50,8 @@ def test_404_is_dead_lettered_after_one_attempt_with_its_reason(stack: Stack, si
     site.await_requests("/missing", 2)
 
 
-def test_429_with_retry_after_is_deferred_without_spending_an_attempt(stack: Stack, site: Site) -> None:
-    """After a 429 the job is published again, waits for Retry-After, and succeeds at attempt 1."""
+def test_429_with_retry_after_is_tried_again_after_that_time(stack: Stack, site: Site) -> None:
+    """After a 429 the job is published again, waits for Retry-After, and succeeds at its second request."""
     run_id = dispatch(stack.dispatcher_url, [f"{site.url}/later"])
     await_accounting(stack, run_id, lambda now: now.succeeded == 1)
     # Then the next request came after the time in Retry-After
@@ -61,5 +61,5 @@ def test_429_with_retry_after_is_deferred_without_spending_an_attempt(stack: Sta
     [deferral] = stack.ledger.failures(run_id)
     assert (deferral.outcome, deferral.reason, deferral.attempts) == ("deferred", "http_429", 1)
     [result] = stack.ledger.results(run_id)
-    assert [each.attempt for each in stack.ledger.attempts(run_id, result.job_id)] == [1, 1]
+    assert [each.attempt for each in stack.ledger.attempts(run_id, result.job_id)] == [1, 2]
     assert str(stack.ledger.accounting(run_id)).endswith("succeeded=1 dead=0 in_flight=0")
