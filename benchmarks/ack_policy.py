@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import requests
 
-from benchmarks.pages_of_200_ms import CONCURRENCY, RECIPE, TIMEOUT_SECONDS, slow_site
+from benchmarks.pages_of_200_ms import CONCURRENCY, PAGES, RECIPE, TIMEOUT_SECONDS, slow_site
 from console.ledger.ledger import Ledger
 from console.stack.services import AckPolicy, StackOptions
 from console.stack.stack import Stack
@@ -84,7 +84,9 @@ def measure(policy: AckPolicy, urls: list[str], site: str) -> Result:
     healthy = sum("/page/" in url for url in urls)
     with (
         tempfile.TemporaryDirectory() as data,
-        Stack(StackOptions(data=Path(data), concurrency=CONCURRENCY, ack_policy=policy)) as stack,
+        Stack(
+            StackOptions(data=Path(data), concurrency=CONCURRENCY, ack_policy=policy, environment=PAGES)
+        ) as stack,
     ):
         run_id, started = dispatch(stack, urls, "first")
         await_succeeded(stack.ledger, run_id, healthy)

@@ -20,6 +20,7 @@ from console.stack.services import StackOptions
 from console.stack.stack import Stack
 
 CONCURRENCY = 200  #: number of concurrent jobs; with 200 ms per page the maximum is 1,000 jobs per second
+PAGES = {"PAGE_CONCURRENCY": str(CONCURRENCY)}  #: all of them may be fetched at the same time
 TIMEOUT_SECONDS = 300
 RECIPE = {
     "name": "page",
@@ -71,7 +72,7 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory() as data,
         slow_site(chosen.delay) as site,
-        Stack(StackOptions(data=Path(data), concurrency=CONCURRENCY)) as stack,
+        Stack(StackOptions(data=Path(data), concurrency=CONCURRENCY, environment=PAGES)) as stack,
     ):
         rounds = [run(stack, site, chosen.jobs, f"round-{n}") for n in range(chosen.rounds)]
     for number, seconds in enumerate(rounds, 1):
