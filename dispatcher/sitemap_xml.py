@@ -13,7 +13,7 @@ from urllib.parse import urljoin
 
 from dispatcher.sitemap_entry import Location, SitemapUnreadable
 
-_ROOT = re.compile(r"<(?:[\w.-]+:)?(urlset|sitemapindex|rss|feed|RDF)(?=[\s>/])")
+_ROOT = re.compile(r"<([\w.-]+:)?(urlset|sitemapindex|rss|feed|RDF)(?=[\s>/])")
 _HTML = re.compile(r"<(?:!doctype\s+)?html\b", re.IGNORECASE)
 _MARKUP = re.compile(
     r"<(?P<leaf>[\w:.-]+)>(?P<leaf_text>[^<>]*)</(?P=leaf)>"  # an element that contains nothing but text
@@ -43,10 +43,12 @@ class Root(NamedTuple):
 
     Attributes:
         name: the name without a prefix: `urlset`, `sitemapindex`, `rss`, `feed` or `RDF`.
+        prefix: the prefix with its colon; `""` if there is none.
         start: the index of the element in the text.
     """
 
     name: str
+    prefix: str
     start: int
 
 
@@ -69,7 +71,7 @@ def find_root(text: str) -> Root | None:
         return None
     if "<!ENTITY" in prolog:
         raise SitemapUnreadable("it declares an entity; entities are not expanded")
-    return Root(match[1], match.start())
+    return Root(match[2], match[1] or "", match.start())
 
 
 def xml_locations(text: str, root: Root, url: str) -> Iterator[Location]:
@@ -193,7 +195,7 @@ class _Reader:
             found = self._end_entry()
             base = urljoin(self._base, _attribute(attributes, "xml:base")) if self._base else ""
             self._entry = _Entry(tag, base)
-        elif name == "loc" and self._entry is None:
+        elif tag == f"{self._root.prefix}loc" and self._entry is None:
             self._entry = _Entry("")  # an address outside of an entry
         if (entry := self._entry) is not None and tag != entry.tag:
             self._start_element(entry, tag, attributes, is_empty=is_empty)
@@ -215,9 +217,11 @@ class _Reader:
         if entry is not None and tag in entry.open_tags:
             del entry.open_tags[len(entry.open_tags) - 1 - entry.open_tags[::-1].index(tag) :]
             entry.has_nested_address = entry.has_nested_address and bool(entry.open_tags)
-        elif address is None and name == "loc":
-            self._entry = entry or _Entry("")
-            self._entry.is_exact = False  # its start tag could not be read
+        elif address is None and entry is not None and name == "loc":
+            entry.is_exact = False  # the start tag of the address could not be read
+        elif address is None and tag == f"{self._root.prefix}loc":
+            self._entry = _Entry("", is_exact=False)
+            return self._end_entry()
         return ()
 
     def end_of_file(self) -> Iterable[Location]:

@@ -82,12 +82,14 @@ def _declared_encoding(page: PageContent, *, is_xml: bool) -> Encoding:
     for beginning, label in _UTF_16_XML.items():
         if page.body.startswith(beginning):
             return find_encoding(label) or UTF_8
-    labels = list(_labels(page.body, is_xml=is_xml))
-    if encoding := _first_known(labels):
-        return _REPLACED_DECLARATIONS.get(encoding.name, encoding)
+    unknown = [label for label in sent if label]
+    for label in _labels(page.body, is_xml=is_xml):
+        if encoding := find_encoding(label):
+            return _REPLACED_DECLARATIONS.get(encoding.name, encoding)
+        unknown += [label] if label else []
     if _is_utf_8(page.body):
         return UTF_8
-    if unknown := [label for label in (*sent, *labels) if label]:
+    if unknown:
         raise ExtractionError(
             Reason.CHARSET, f"the page declares the unknown encoding {unknown[0][:80]!r}, and is not UTF-8"
         )

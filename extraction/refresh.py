@@ -36,7 +36,9 @@ def refresh_url(page: PageContent, media_type: str, header: str = "") -> str:
     """
     if header:
         return _target(page, header, "utf-8")
-    if media_type not in _HTML_TYPES or b"refresh" not in page.body[:MAX_PRESCAN_BYTES].lower():
+    end = page.body.find(b"<body", 0, MAX_PRESCAN_BYTES)
+    head = page.body[: MAX_PRESCAN_BYTES if end < 0 else end]
+    if media_type not in _HTML_TYPES or b"refresh" not in head.lower():
         return ""
     for attributes in meta_elements(page.body):
         if attributes.get(b"http-equiv", b"").strip().lower() == b"refresh":

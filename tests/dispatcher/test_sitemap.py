@@ -44,6 +44,9 @@ def read(text: str | bytes, url: str = "https://shop.example/sitemap.xml") -> tu
         SITEMAP.replace("<urlset ", "<!DOCTYPE urlset><urlset "),
         SITEMAP.replace("<url>", "<url><lastmod>A & B &nbsp; &copy</lastmod>"),
         SITEMAP.replace("</url>", "<image:image><image:loc>/i.png</image:loc></image:image></url>"),
+        SITEMAP.replace(
+            "</url>", "</url><image:image><image:loc>https://a.example/i.png</image:loc></image:image>"
+        ),
         SITEMAP.replace("</url>", "<news:news><news:url>x</news:url></news:news></url>"),
         SITEMAP.replace("</url>", '<xhtml:link rel="alternate" hreflang="de" href="x"></url>'),
         SITEMAP.replace("</url>", "<changefreq>daily</changefrequency></url>"),
