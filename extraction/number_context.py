@@ -76,14 +76,20 @@ def is_negative(text: str, start: int, end: int, *, has_decimals: bool) -> bool:
         if closing in _BRACKETS.values() and not _is_opened(text[:start], closing):
             raise _refusal(text, closing)
         return negative
-    outside = text[:start].rpartition(opening)[0] + text[end:].partition(closing)[2]
-    is_amount = has_decimals or re.search(CURRENCY, text) is not None
-    if negative or not is_amount or opening not in "(\uff08" or re.sub(CURRENCY, "", outside).strip():
+    if negative or opening not in "(\uff08" or not _is_amount(text, start, end, has_decimals=has_decimals):
         raise ConversionError(
             f"{quote(text)} has a number in brackets, which may be negative; select it with the field's key "
             "`re`"
         )
     return True
+
+
+def _is_amount(text: str, start: int, end: int, *, has_decimals: bool) -> bool:
+    """Return whether a text is only a number in brackets, with a currency or decimals."""
+    if len(text) > 2 * _WINDOW or not (has_decimals or re.search(CURRENCY, text)):
+        return False
+    around = re.sub(CURRENCY, "", text[:start]) + re.sub(CURRENCY, "", text[end:])
+    return "".join(around.split()) in {"()", "\uff08\uff09"}
 
 
 def _check_operators(text: str, before: str, rest: str, after: str, tail: str) -> None:

@@ -56,6 +56,8 @@ def read_decimal(text: str, separator: DecimalSeparator | None) -> Decimal:
     start = match.start() - len(leading)
     number = _value(text, match, leading, separator)
     _check_spaces(text, match, separator)
+    if match.start() == 0 and match.end() == len(text):
+        return number
     negative = is_negative(text, start, match.end(), has_decimals=_decimals(number))
     return number.copy_negate() if negative else number
 

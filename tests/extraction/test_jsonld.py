@@ -14,6 +14,7 @@ from extraction.errors import ExtractionError
 from extraction.extract import Extracted, extract
 from extraction.json_text import parse_values
 from extraction.page import SavedPage
+from tests.extraction.many_examples import many_examples
 
 URL = "https://shop.example/books/1"
 
@@ -205,6 +206,7 @@ json_values = st.recursive(
 )
 
 
+@many_examples
 @given(
     blocks=st.lists(json_values, min_size=1, max_size=3), path=st.sampled_from(["T", "T.a", "T.a.b", "T.@id"])
 )

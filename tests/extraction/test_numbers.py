@@ -97,6 +97,7 @@ def test_number_is_read_with_what_stands_next_to_it(text: str, number: float) ->
         ("Reviews (22)", "has a number in brackets"),
         ("Shipping (5 €)", "has a number in brackets"),
         ("(-5 €)", "has a number in brackets"),
+        ("((5.00))", "has a number in brackets"),
         ("[5.00]", "has a number in brackets"),
         ("5)", r"has '\)' next to its number"),
         ("(5", r"has '\(' next to its number"),

@@ -11,6 +11,7 @@ from extraction.extract import extract
 from extraction.html import no_deadline, parse_html
 from extraction.page import SavedPage
 from extraction.rendered_text import rendered_text
+from tests.extraction.many_examples import many_examples
 
 
 def rendered(markup: str, tag: str = "div", *, mark_raised: bool = False) -> str:
@@ -145,6 +146,7 @@ def _to_lines(tree: Tree | str) -> str:
     return border + "".join(map(_to_lines, children)) + border
 
 
+@many_examples
 @given(TREES)
 def test_words_are_separated_exactly_at_the_borders_of_blocks(tree: Tree) -> None:
     """In any tree, words in different blocks are in different lines, and other words are not separated."""
