@@ -111,7 +111,7 @@ class RateLimiter:
     def _wait_while_blocked(self, host: str, budget: PageBudget) -> None:
         while seconds := self._slots.blocked_seconds(host, self._clock()):
             detail = f"{host} must not be requested for another {seconds:.0f} s (Retry-After)"
-            self._wait(seconds, budget, detail)
+            self._wait(seconds, budget, detail, is_blocked=True)
 
     def _take_slot(self, host: str, delay: float, budget: PageBudget, lane: Lane | None) -> bool:
         """Wait for the host's next slot; return whether the host may still be requested then.
@@ -128,11 +128,19 @@ class RateLimiter:
         is_late = self._clock() > now + wait + max(TOLERANCE_SECONDS, delay / 10)
         return not is_late and not self._slots.blocked_seconds(host, self._clock())
 
-    def _wait(self, seconds: float, budget: PageBudget, detail: str) -> None:
+    def _wait(self, seconds: float, budget: PageBudget, detail: str, *, is_blocked: bool = False) -> None:
         """Wait for as long as the job may wait.
 
+        Args:
+            seconds: seconds to wait.
+            budget: limits how long the job may wait.
+            detail: a sentence for people, which says what the job waits for.
+            is_blocked: whether the host is blocked by Retry-After.
+
         Raises:
-            AttemptFailed: `rate_limited`, after that wait, if it was shorter than `seconds`.
+            AttemptFailed: `rate_limited`, after that wait, if it was shorter than `seconds`. It has the rest
+                of a Retry-After. It has no rest of a delay, since another job may take that slot: a lane
+                that is held until its time would miss it each time.
         """
         max_wait = budget.remaining_hold()
         with budget.waiting():
@@ -141,4 +149,5 @@ class RateLimiter:
                 is_crowded = budget.hold_seconds < budget.wait_seconds
                 limit = "since the instance is crowded" if is_crowded else "WAIT_BUDGET_SECONDS"
                 waited = f"{detail}; the job may wait {budget.hold_seconds:g} s ({limit})"
-                raise AttemptFailed(Reason.RATE_LIMITED, waited, retry_after=seconds - max_wait)
+                rest = seconds - max_wait if is_blocked else None
+                raise AttemptFailed(Reason.RATE_LIMITED, waited, retry_after=rest)

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 
+from contract.attempt import AttemptFailed
 from contract.job import Politeness
 from guarded_http.addresses import parse_networks
 from guarded_http.client import HttpClient
@@ -57,6 +58,24 @@ def test_lane_without_a_delay_does_not_wait() -> None:
     for _ in range(3):
         limiter.acquire(URL, Politeness(per_host=2, respect_robots=False), budget(clock), lane=Lane(1, 2))
     assert clock.slept == []
+
+
+def test_lane_whose_period_exceeds_the_wait_makes_progress() -> None:
+    """If each job of a lane may wait for less than the lane's period, one of them gets the lane's next time.
+
+    The next job of the lane is delivered when the job before it is answered. If a job was held until the
+    lane's time, the next one would always come just after that time.
+    """
+    clock, lane = FakeClock(), Lane(0, 4)
+    clock.sleep(lane_phase(lane, 10, 0) + 0.001)  # the lane's time has just passed, and the next is in 40 s
+    limiter, delay = make_rate_limiter(clock), Politeness(delay_seconds=10, per_host=4, respect_robots=False)
+    crowded = PageBudget(40, wait_seconds=520, hold_seconds=30, clock=clock)
+    with pytest.raises(AttemptFailed) as failure:
+        limiter.acquire(URL, delay, crowded, lane=lane)
+    if failure.value.retry_after is not None:
+        clock.sleep(failure.value.retry_after)  # the lane is held for a Retry-After
+    limiter.acquire(URL, delay, PageBudget(40, wait_seconds=520, hold_seconds=30, clock=clock), lane=lane)
+    assert clock.slept[1:] == pytest.approx([30, 10], abs=0.01)
 
 
 def test_late_wake_up_takes_another_slot() -> None:
