@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 
 #: Maximum number of bytes of a robots.txt that are read. RFC 9309 section 2.5 requires at least this number.
 MAX_ROBOTS_BYTES = 500 * 1024
+MAX_CRAWL_DELAY_SECONDS = 24 * 3600.0  #: a longer Crawl-delay counts as this one
 RULE_BYTES = 100  #: memory that a rule takes in addition to its text, in bytes
 _COMPATIBLE = re.compile(r"\bcompatible;\s*([A-Za-z_-]+)")
 _PRODUCT = re.compile(r"[A-Za-z_-]+")
@@ -72,7 +73,7 @@ class RobotRules:
         token: the crawler's product token.
 
     Attributes:
-        crawl_delay: seconds between two requests; 0 if missing (not in RFC 9309, but common).
+        crawl_delay: seconds between two requests, at most a day; 0 if missing (not in RFC 9309, but common).
         size: bytes of memory that the rules take, approximately.
     """
 
@@ -160,7 +161,7 @@ def _seconds(value: str) -> float:
         seconds = float(value[:20])
     except ValueError:
         return 0.0
-    return seconds if 0 < seconds < float("inf") else 0.0
+    return min(seconds, MAX_CRAWL_DELAY_SECONDS) if 0 < seconds < float("inf") else 0.0
 
 
 def _pattern(value: str) -> str:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.extraction.many_examples import many_examples
-from worker.robots import MAX_ROBOTS_BYTES, RobotRules, product_token
+from worker.robots import MAX_CRAWL_DELAY_SECONDS, MAX_ROBOTS_BYTES, RobotRules, product_token
 
 SITE = "http://shop.example"
 
@@ -225,6 +225,13 @@ def test_crawl_delay_belongs_to_the_user_agent_lines_before_it() -> None:
 def test_invalid_crawl_delay_is_ignored(delay: str) -> None:
     """A Crawl-delay that is no finite number above 0 is ignored."""
     assert RobotRules(f"User-agent: *\nCrawl-delay: {delay}".encode(), "scrapeq").crawl_delay == 0
+
+
+@pytest.mark.parametrize("delay", ["86401", "1e300", "9" * 19])
+def test_crawl_delay_is_limited_to_a_day(delay: str) -> None:
+    """A Crawl-delay of years counts as a day, so that times can be computed with it."""
+    rules = RobotRules(f"User-agent: *\nCrawl-delay: {delay}".encode(), "scrapeq")
+    assert rules.crawl_delay == MAX_CRAWL_DELAY_SECONDS == 86400
 
 
 def test_incomplete_last_line_is_ignored() -> None:
