@@ -19,6 +19,9 @@ class Activity(Protocol):
             AttemptFailed: if it does not become free within `budget.remaining_wait()` seconds.
         """
 
+    def pause(self) -> None:
+        """Stop the page time, but keep what is occupied; `begin` continues."""
+
     def end(self) -> None:
         """Give it back."""
 
@@ -27,6 +30,9 @@ class NoActivity:
     """An activity that occupies nothing."""
 
     def begin(self, budget: "PageBudget") -> None:
+        """Do nothing."""
+
+    def pause(self) -> None:
         """Do nothing."""
 
     def end(self) -> None:
@@ -91,15 +97,20 @@ class PageBudget:
             activity.end()
 
     @contextmanager
-    def waiting(self) -> Iterator[None]:
+    def waiting(self, *, keeps_activity: bool = False) -> Iterator[None]:
         """Count the time inside the context as waiting, and interrupt the activity for as long.
+
+        Args:
+            keeps_activity: whether to keep what the activity occupies, for a short wait.
 
         Raises:
             AttemptFailed: if the activity cannot begin again in time.
         """
         activity = self._activity
         with self._counted_as_waiting():
-            if activity is not None:
+            if activity is not None and keeps_activity:
+                activity.pause()
+            elif activity is not None:
                 activity.end()
             yield
             if activity is not None:

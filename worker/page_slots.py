@@ -36,10 +36,13 @@ class PageActivity:
 
     def __init__(self, free: Semaphore) -> None:
         self._free = free
+        self._has_slot = False
         self._timer: gevent.Timeout | None = None
 
     def begin(self, budget: PageBudget) -> None:
         """Take a page slot; from then on, the budget's exception is raised in this greenlet when it is spent.
+
+        After `pause` the activity still has its slot.
 
         Raises:
             AttemptFailed: `queued_too_long`, if no slot becomes free in the time that the job may wait; or
@@ -47,15 +50,22 @@ class PageActivity:
         """
         page_seconds = budget.remaining()  # does not shrink while the job waits
         seconds = budget.remaining_wait()
-        if not self._free.acquire(timeout=seconds):
+        if not self._has_slot and not self._free.acquire(timeout=seconds):
             detail = f"no page slot became free within {seconds:.0f} s (PAGE_CONCURRENCY)"
             raise AttemptFailed(Reason.QUEUED_TOO_LONG, detail)
+        self._has_slot = True
         # The timer also ends what has no time limit of its own, such as a DNS lookup.
         self._timer = gevent.Timeout.start_new(page_seconds, budget.exceeded())
 
-    def end(self) -> None:
-        """Give the slot back, if it was taken."""
+    def pause(self) -> None:
+        """Stop the timer, and keep the slot."""
         if self._timer is not None:
             self._timer.close()
             self._timer = None
+
+    def end(self) -> None:
+        """Give the slot back, if it was taken."""
+        self.pause()
+        if self._has_slot:
+            self._has_slot = False
             self._free.release()

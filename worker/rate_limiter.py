@@ -74,7 +74,16 @@ class RateLimiter:
             if not rules.is_allowed(url):
                 raise AttemptFailed(Reason.ROBOTS_DISALLOWED, self._disallowed(url), final_url=url)
             delay = max(delay, rules.crawl_delay)
-        while not self._take_slot(host, delay, budget, lane):
+        early = 0.0
+        while True:
+            late = self._wait_for_slot(host, delay, budget, lane, early)
+            # Retry-After is checked after everything that may have taken time.
+            is_blocked = self._slots.blocked_seconds(host, self._clock()) > 0
+            # If the slot has passed, further requests may follow at the same time.
+            if late <= max(TOLERANCE_SECONDS, delay / 10) and not is_blocked:
+                return
+            # No page slot was free at the host's slot, so the job asks for a page slot earlier next time.
+            early = max(early, 2 * late)
             self._wait_while_blocked(host, budget)
 
     def note_retry_after(self, url: str, retry_after: str) -> float | None:
@@ -113,20 +122,33 @@ class RateLimiter:
             detail = f"{host} must not be requested for another {seconds:.0f} s (Retry-After)"
             self._wait(seconds, budget, detail, is_blocked=True)
 
-    def _take_slot(self, host: str, delay: float, budget: PageBudget, lane: Lane | None) -> bool:
-        """Wait for the host's next slot; return whether the host may still be requested then.
+    def _wait_for_slot(
+        self, host: str, delay: float, budget: PageBudget, lane: Lane | None, early: float
+    ) -> float:
+        """Take the host's next slot, and wait for it.
 
-        Retry-After is checked after everything that may have taken time, such as the wait for robots.txt.
+        Args:
+            host: the host to be requested.
+            delay: seconds between two requests.
+            budget: limits how long the job may wait.
+            lane: the lane of the job, if it has one.
+            early: the job gives its page slot back while it waits, up to this many seconds before the slot.
+
+        Returns:
+            For how many seconds the slot has passed.
         """
         now = self._clock()
         times = lane.times(host, delay, self._now().timestamp()) if lane is not None and delay else None
-        wait = self._slots.take(host, delay, now, budget.remaining_hold(), times)
-        if wait:
+        max_wait = budget.remaining_hold()
+        wait = self._slots.take(host, delay, now, max_wait, times)
+        slot_at, is_taken = now + wait, wait <= max_wait
+        if wait > early or not is_taken:
             detail = f"{host} can next be requested in {wait:.1f} s (one request every {delay:g} s)"
-            self._wait(wait, budget, detail)
-        # If the slot has passed, because no page slot was free, further requests may follow at the same time.
-        is_late = self._clock() > now + wait + max(TOLERANCE_SECONDS, delay / 10)
-        return not is_late and not self._slots.blocked_seconds(host, self._clock())
+            self._wait(wait - early if is_taken else wait, budget, detail)
+        if self._clock() < slot_at:
+            with budget.waiting(keeps_activity=True):
+                self._sleep(slot_at - self._clock())
+        return self._clock() - slot_at
 
     def _wait(self, seconds: float, budget: PageBudget, detail: str, *, is_blocked: bool = False) -> None:
         """Wait for as long as the job may wait.

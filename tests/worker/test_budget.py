@@ -43,6 +43,10 @@ class SlowActivity:
             raise self.error
         self.is_active = True
 
+    def pause(self) -> None:
+        """Pause."""
+        self.is_active = False
+
     def end(self) -> None:
         """End."""
         self.is_active = False

@@ -82,6 +82,20 @@ def test_a_waiting_job_gives_its_slot_to_another() -> None:
     assert_all_free(slots, 1)
 
 
+def test_a_short_wait_can_keep_the_slot() -> None:
+    """While a job waits and keeps its page slot, no other job gets it, and the page time stands still."""
+    slots = PageSlots(1)
+    budget = PageBudget(0.05, wait_seconds=LONG_SECONDS, clock=lambda: 0.0)
+    with budget.active(slots.activity()):
+        with budget.waiting(keeps_activity=True):
+            gevent.sleep(0.1)
+            with pytest.raises(AttemptFailed, match="queued_too_long"):
+                slots.activity().begin(make_budget(wait_seconds=0))
+        with pytest.raises(AttemptFailed, match="page_budget_exceeded"):
+            gevent.sleep(MAX_WAIT_SECONDS)
+    assert_all_free(slots, 1)
+
+
 def test_slots_are_given_in_the_order_of_the_jobs() -> None:
     """A job does not overtake another that has asked for a page slot before."""
     slots, order = PageSlots(1), list[int]()
@@ -168,7 +182,7 @@ def shut_down(greenlet: gevent.Greenlet) -> None:
 
 
 @pytest.mark.parametrize("end", [kill, shut_down])
-@pytest.mark.parametrize("step", ["queued", "working", "waiting", "queued again"])
+@pytest.mark.parametrize("step", ["queued", "working", "pausing", "waiting", "queued again"])
 def test_no_slot_leaks_when_a_job_is_ended(end: Callable[[gevent.Greenlet], None], step: str) -> None:
     """Wherever an attempt is ended from outside, its page slot is free afterwards, and only once."""
     slots, others = PageSlots(1), list[PageActivity]()
@@ -182,7 +196,7 @@ def test_no_slot_leaks_when_a_job_is_ended(end: Callable[[gevent.Greenlet], None
         with budget.active(slots.activity()):
             if step == "working":
                 gevent.sleep(MAX_WAIT_SECONDS)
-            with budget.waiting():
+            with budget.waiting(keeps_activity=step == "pausing"):
                 if step == "queued again":
                     other.begin(make_budget())
                     others.append(other)

@@ -97,6 +97,55 @@ def test_late_wake_up_takes_another_slot() -> None:
     assert clock() == 9
 
 
+class ScarcePageSlots:
+    """An activity that waits for a page slot for 5 s each time.
+
+    Args:
+        sleep: waits for a number of seconds.
+    """
+
+    def __init__(self, sleep: Callable[[float], None]) -> None:
+        self._sleep = sleep
+        self._is_kept = False
+
+    def begin(self, budget: PageBudget) -> None:
+        """Wait for a page slot, unless one was kept."""
+        assert budget.remaining() > 0
+        if not self._is_kept:
+            self._sleep(5)
+        self._is_kept = False
+
+    def pause(self) -> None:
+        """Keep the page slot."""
+        self._is_kept = True
+
+    def end(self) -> None:
+        """Give the page slot back."""
+
+
+@pytest.mark.parametrize("lane", [None, Lane(0, 1), Lane(2, 3)])
+def test_job_gets_its_hosts_slot_although_page_slots_are_scarce(lane: Lane | None) -> None:
+    """A job that got its page slot only after its host's slot asks for it earlier at its next try.
+
+    Otherwise it would miss each of its slots, until the time for which it may wait is over.
+    """
+    clock = FakeClock()
+    slots = HostSlots()
+
+    def sleep(seconds: float) -> None:
+        while slots.take(HOST, 1, clock(), 10) <= 10:
+            pass  # meanwhile other jobs take the host's next slots
+        clock.sleep(seconds)
+
+    client = HttpClient("scrapeq/test", Dialer(parse_networks("")))
+    limiter = RateLimiter(client, "scrapeq/test", slots=slots, clock=clock, now=clock.now, sleep=sleep)
+    page_budget = budget(clock)
+    with page_budget.active(ScarcePageSlots(sleep)):
+        limiter.acquire(URL, ONE_SECOND_APART, page_budget, lane=lane)
+    assert clock() < 60
+    assert page_budget.remaining() == 40
+
+
 def test_slightly_late_wake_up_keeps_its_slot() -> None:
     """A job that wakes up some milliseconds late starts at once."""
     clock = FakeClock()
