@@ -73,6 +73,10 @@ bench-pubsub: $(INSTALLED) ## compare localpubsub with the official emulator (te
 	@$(BIN)/python -m benchmarks.pubsub
 	@$(BIN)/python -m benchmarks.pubsub_backlog
 
+.PHONY: simulate
+simulate: $(INSTALLED) ## run 10,000 seeds of the simulation; Ctrl-C stops them and prints a summary
+	@$(BIN)/python -m simulation
+
 .PHONY: lock
 lock: $(INSTALLED) ## update locks/ from pyproject.toml
 	@$(BIN)/python -m pip install --quiet "uv>=0.9"

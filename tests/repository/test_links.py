@@ -20,7 +20,7 @@ HEADING = re.compile(r"^#{1,6} +(.+?) *#*$", re.MULTILINE)
 NAMED_TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 FOLDERS = (
     "contract|extraction|guarded_http|runtime|push_endpoint|publishing|dispatcher|worker|localpubsub|console"
-    "|scripts|terraform|tests|benchmarks|docs|crawls|locks"
+    "|scripts|simulation|terraform|tests|benchmarks|docs|crawls|locks"
 )
 NAMED_FILE = re.compile(rf"`((?:{FOLDERS})/[\w./-]*)`")
 #: Files that a reader of the documentation creates, and names with a placeholder.

@@ -23,7 +23,7 @@ PACKAGES = (
     "localpubsub",
     "console",
 )
-EVERYTHING = (*PACKAGES, "scripts", "tests", "benchmarks")
+EVERYTHING = (*PACKAGES, "scripts", "tests", "benchmarks", "simulation")
 
 
 class Import(NamedTuple):

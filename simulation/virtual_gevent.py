@@ -1,0 +1,128 @@
+"""Replaces, under the virtual clock, the parts of gevent and threading with which the worker waits.
+
+`install` puts this module in the place of gevent in the worker's modules, and `use` selects the scheduler of
+the current run. A process runs one simulation at a time.
+"""
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from greenlet import getcurrent, greenlet
+
+from simulation.scheduler import Scheduler, Timer
+
+Greenlet = greenlet
+__all__ = ["Event", "Greenlet", "Semaphore", "Timeout", "getcurrent", "kill", "sleep", "spawn_later", "use"]
+
+_running: list[Scheduler] = []
+
+
+def use(scheduler: Scheduler) -> None:
+    """Let everything in this module use `scheduler` from now on."""
+    _running[:] = [scheduler]
+
+
+def monotonic() -> float:
+    """Return the virtual time in seconds."""
+    return _running[0].now
+
+
+def sleep(seconds: float = 0.0) -> None:
+    """Let the calling greenlet wait."""
+    _running[0].sleep(seconds)
+
+
+def kill(task: greenlet, error: BaseException) -> None:
+    """Raise `error` in a greenlet, soon."""
+    scheduler = _running[0]
+    scheduler.after(0.0, lambda: scheduler.kill(task, error))
+
+
+def spawn_later(seconds: float, function: Callable[..., object], *arguments: object) -> greenlet:
+    """Run `function` in a greenlet of its own after some seconds."""
+    return _running[0].spawn(function, *arguments, delay=seconds)
+
+
+class Timeout:
+    """Raises an exception in the greenlet that started it, after some seconds."""
+
+    def __init__(self, seconds: float, error: BaseException) -> None:
+        self._seconds = seconds
+        self._error = error
+        self._timer: Timer | None = None
+
+    @classmethod
+    def start_new(cls, seconds: float, error: BaseException) -> Self:
+        """Return a timeout that has started."""
+        timeout = cls(seconds, error)
+        timeout.start()
+        return timeout
+
+    def start(self) -> None:
+        """Start it for the calling greenlet."""
+        scheduler, task = _running[0], getcurrent()
+        self._timer = scheduler.after(self._seconds, lambda: scheduler.kill(task, self._error))
+
+    def close(self) -> None:
+        """Stop it."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    cancel = close
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Semaphore:
+    """Counts free places; a greenlet waits for one in the order of the requests."""
+
+    def __init__(self, value: int = 1) -> None:
+        self._free = value
+        self._waiters: list[Callable[[], object]] = []
+
+    def acquire(self, timeout: float | None = None) -> bool:
+        """Take a place, or wait for it; return whether it was taken within `timeout` seconds."""
+        if self._free > 0:
+            self._free -= 1
+            return True
+        if timeout is not None and timeout <= 0:
+            return False
+        return _running[0].wait(self._waiters, timeout, undo=self.release)
+
+    def release(self) -> None:
+        """Give a place back, to the first greenlet that waits for one."""
+        if self._waiters:
+            self._waiters.pop(0)()
+        else:
+            self._free += 1
+
+
+class Event:
+    """Lets greenlets wait until it is set, like `threading.Event`."""
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._waiters: list[Callable[[], object]] = []
+
+    def is_set(self) -> bool:
+        """Return whether it is set."""
+        return self._is_set
+
+    def set(self) -> None:
+        """Wake up every greenlet that waits."""
+        self._is_set = True
+        waiters, self._waiters = self._waiters, []
+        for wake in waiters:
+            wake()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it is set; return whether it is."""
+        return self._is_set or _running[0].wait(self._waiters, timeout)

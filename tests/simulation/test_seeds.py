@@ -1,0 +1,23 @@
+"""Tests 300 seeds of the simulation, and that a seed always gives the same run."""
+
+import pytest
+
+from tests.simulation.command import simulation
+
+SEEDS = 300
+CHUNK = 50
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
+def test_seeds_violate_no_invariant(first: int) -> None:
+    """No job is lost, doubled, dead without a fetch or impolite in these seeds, under several faults."""
+    finished = simulation("--first", str(first), "--seeds", str(CHUNK), "--processes", "1", "--quiet")
+    assert finished.returncode == 0, finished.stdout[-4000:] + finished.stderr[-2000:]
+
+
+def test_a_seed_gives_the_same_run_again() -> None:
+    """Two runs of a seed have the same trace, so a failing seed can be examined."""
+    first, second = (simulation("--seed", "7", "--trace").stdout for _ in range(2))
+    assert first.count("\n") > 1000
+    assert first == second
