@@ -160,7 +160,7 @@ class PubSubPublisher:
         results: dict[int, PublishUnconfirmed | str] = {}
         pause = MIN_RETRY_PAUSE_SECONDS
         while True:
-            futures = {index: self._send(message) for index, message in pending.items()}
+            futures = {index: self._send(message, deadline) for index, message in pending.items()}
             results |= {index: self._result(future, deadline) for index, future in futures.items()}
             failed = {index: result for index in pending if not isinstance(result := results[index], str)}
             self._resume_keys({pending[index].ordering_key for index in failed} - {""})
@@ -174,10 +174,17 @@ class PubSubPublisher:
             time.sleep(pause)
             pause = min(2 * pause, MAX_RETRY_PAUSE_SECONDS)
 
-    def _send(self, message: Message) -> Future[str]:
+    def _send(self, message: Message, deadline: float) -> Future[str]:
+        # The client must not send the message after the caller has given up. If messages are sent in one
+        # request, the timeout of the first one applies.
+        timeout = max(0.0, deadline - time.monotonic())
         try:
             future: Future[str] = self._client.publish(
-                self._path, message.data, ordering_key=message.ordering_key, **message.attributes
+                self._path,
+                message.data,
+                ordering_key=message.ordering_key,
+                timeout=timeout,
+                **message.attributes,
             )
         except Exception as error:  # noqa: BLE001 - the error of one message must not stop the others
             future = Future()

@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from google.api_core.exceptions import DeadlineExceeded
 from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
 
 import localpubsub
@@ -18,6 +19,7 @@ from publishing.publisher import (
     PublishUnconfirmed,
     PubSubPublisher,
 )
+from tests.servers.waiting import MAX_WAIT_SECONDS
 
 PROJECT = "p"
 MESSAGE = Message(b"{}", {"job_id": "1"})
@@ -51,6 +53,24 @@ def test_publish_without_a_server_is_unconfirmed_in_time() -> None:
     with pytest.raises(PublishUnconfirmed, match="topic scrape-outcomes did not confirm"):
         publisher.publish(MESSAGE)
     assert time.monotonic() - started < 60
+    publisher.close()
+
+
+@pytest.mark.usefixtures("silent_server")
+def test_message_is_not_sent_after_its_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client gives a message up with the caller, although the publisher's own timeout is an hour."""
+    publisher = make_publisher(3600)
+    futures = list[Future[str]]()
+    send = publisher._send  # noqa: SLF001 - the step that sends a message
+
+    def recording_send(message: Message, deadline: float) -> Future[str]:
+        futures.append(send(message, deadline))
+        return futures[-1]
+
+    monkeypatch.setattr(publisher, "_send", recording_send)
+    with pytest.raises(PublishUnconfirmed):
+        publisher.publish(MESSAGE, timeout_seconds=0.5)
+    assert isinstance(futures[0].exception(timeout=MAX_WAIT_SECONDS), DeadlineExceeded)
     publisher.close()
 
 
@@ -206,9 +226,9 @@ def test_a_publisher_without_retries_sends_each_message_once(monkeypatch: pytest
     sent = list[Message]()
     send = publisher._send  # noqa: SLF001 - the step that sends a message
 
-    def recording_send(message: Message) -> Future[str]:
+    def recording_send(message: Message, deadline: float) -> Future[str]:
         sent.append(message)
-        return send(message)
+        return send(message, deadline)
 
     monkeypatch.setattr(publisher, "_send", recording_send)
     with pytest.raises(PublishUnconfirmed, match="scrape-jobs"):
