@@ -95,7 +95,7 @@ class Fetcher:
         budget: PageBudget,
         *,
         lane: Lane | None = None,
-        stopwatch: "Stopwatch | None" = None,
+        stopwatch: Stopwatch | None = None,
     ) -> FetchedPage:
         """Return the page at `url`.
 
@@ -143,10 +143,6 @@ class Fetcher:
                 return page
         detail = f"more than {self._max_redirects} pages that refresh, the last one to {url}"
         raise FetchError(FetchErrorKind.TOO_MANY_REDIRECTS, detail, url=url)
-
-    def blocked_seconds(self, url: str) -> float:
-        """Return for how many more seconds the host of `url` must not be requested (Retry-After)."""
-        return self._rate_limiter.blocked_seconds(url)
 
     def _page(self, response: HttpResponse) -> tuple[FetchedPage, str]:
         """Return the page, and the URL to which it redirects by a refresh; `""` if it does not."""
