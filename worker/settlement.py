@@ -171,7 +171,8 @@ class Settler:
 
     def _publish(self, publisher: Publisher, message: Message, deadline: float) -> None:
         if self.clock() + self.publish_seconds > deadline:
-            raise PublishUnconfirmed("of this message", "not sent, because the time of the request is over")
+            detail = "the message was not published, because the time of the request is over"
+            raise AttemptFailed(Reason.PUBLISH_UNCONFIRMED, detail)
         seconds = min(MAX_PUBLISH_SECONDS, (deadline - self.clock()) / 2)
         publisher.publish(message, max(seconds, self.publish_seconds))
 
