@@ -1,9 +1,9 @@
 """Decides what happens to a job after an attempt: ACK_POLICY. Pure.
 
 - `success`: only a success is acknowledged. Any other job is not acknowledged, so Pub/Sub delivers it again.
-- `settled`: a job whose page was requested is always acknowledged. After a failure that no further request
-  can mend, and after the last attempt, the worker publishes the job to the dead-letter topic, with the
-  reason. Otherwise it publishes the job again, with the time of the next attempt.
+- `settled`: after a failure that no further request can mend, and after the last attempt, the worker
+  publishes the job to the dead-letter topic, with the reason. Otherwise it publishes the job again, with the
+  time of the next attempt. Then it acknowledges the message. A redelivered message is never published again.
 
 docs/decisions/settled.md and docs/decisions/waiting-costs-no-attempt.md explain why.
 """
