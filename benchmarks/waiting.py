@@ -96,12 +96,13 @@ def retry_after(options: argparse.Namespace) -> None:
     limited = PacedSite(retry_after=RETRY_AFTER_SECONDS, refuse_from=100)
     others = [PacedSite(), PacedSite()]
     with ExitStack() as servers:
-        for site in (limited, *others):
-            servers.enter_context(serving_paced(site))
+        for number, site in enumerate((limited, *others), 1):
+            servers.enter_context(serving_paced(site, f"127.0.0.{number}"))
         stack = servers.enter_context(Stack(_stack(options)))
         servers.enter_context(worker_fleet(stack, options.instances))
         limit = {"per_host": options.per_host}
         alone = _rates(stack, others, limit)
+        print(f"rates of the other hosts alone: {', '.join(f'{rate:.1f}' for rate in alone)} pages/s")
         started = time.monotonic()
         run_id = dispatch(stack, "limited", limited.pages(options.pages), PAGE_RECIPE, **limit)
         while not limited.refused:

@@ -29,7 +29,7 @@ def test_retry_after_holds_for_all_instances(tmp_path: Path, ack_policy: AckPoli
     site, other = PacedSite(retry_after=6, refuse_from=20), PacedSite()
     with (
         serving_paced(site),
-        serving_paced(other),
+        serving_paced(other, "127.0.0.2"),
         running_stack(tmp_path / "data", ack_policy) as stack,
         worker_fleet(stack, 5),
     ):

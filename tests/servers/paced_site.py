@@ -74,7 +74,7 @@ class PacedSite:
 
 
 @contextmanager
-def serving_paced(site: PacedSite) -> Iterator[PacedSite]:
-    """Serve `site` on a free port until the block ends."""
-    with serving(site.respond) as site.url:
+def serving_paced(site: PacedSite, host: str = "127.0.0.1") -> Iterator[PacedSite]:
+    """Serve `site` on a free port of `host` until the block ends. All ports of a host have the same lanes."""
+    with serving(site.respond, host) as site.url:
         yield site

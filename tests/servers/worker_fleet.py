@@ -86,7 +86,8 @@ async def _serve(
 
     async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connections.add(cast("asyncio.Task[None]", asyncio.current_task()))
-        with suppress(OSError):  # one of the two ends has closed its connection
+        # One of the two ends closes its connection, or the server stops.
+        with suppress(OSError, asyncio.CancelledError):
             back_reader, back_writer = await asyncio.open_connection("127.0.0.1", next(ports))
             await asyncio.gather(_copy(reader, back_writer), _copy(back_reader, writer))
 
