@@ -58,7 +58,8 @@ class OutcomeRecord(BaseModel):
         reason: why the attempt ended; a code of 0.1 is read as the reason that replaced it.
         final_url: URL of the page after redirects; `""` if unknown.
         http_status: HTTP status of the site's last response; 0 if there was no response.
-        fetched_at: when the attempt began, with a time zone.
+        fetched_at: when the page was first requested, with a time zone; if it was not requested, when the
+            attempt began.
         fetch_seconds: seconds for requesting the page: DNS, connection, header and body, redirects included,
             without waiting.
         waited_seconds: seconds for which the job waited in the worker: for a page slot, its host's turn,

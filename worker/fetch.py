@@ -52,16 +52,19 @@ class Stopwatch:
 
     Attributes:
         seconds: the seconds so far, without a measurement that still runs.
+        started_at: when the first measurement began, by `clock`; None before that.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.seconds = 0.0
+        self.started_at: float | None = None
         self._clock = clock
         self._started: float | None = None
 
     def start(self) -> None:
         """Begin a measurement."""
         self._started = self._clock()
+        self.started_at = self._started if self.started_at is None else self.started_at
 
     def stop(self) -> None:
         """End the measurement, if one runs."""

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from contract.attempt import AttemptFailed, internal_error
@@ -106,7 +106,7 @@ class _Attempt:
         self._scraper = scraper
         self._job = job
         self._number = job.attempts + max(delivery, 1 if job.attempts else 0)
-        self._fetched_at = scraper.now()
+        self._began, self._began_at = scraper.clock(), scraper.now()
         self._received_at = received_at
         self._page: FetchedPage | None = None
         self._stopwatch = Stopwatch(scraper.clock)
@@ -162,6 +162,11 @@ class _Attempt:
             failure.reason, failure.detail, final_url=final_url, http_status=failure.http_status
         )
 
+    def _fetched_at(self) -> datetime:
+        requested = self._stopwatch.started_at
+        waited = 0.0 if requested is None else requested - self._began
+        return self._began_at + timedelta(seconds=waited)
+
     def _page_fields(self) -> dict[str, str | int]:
         page = self._page
         if page is None:
@@ -185,7 +190,7 @@ class _Attempt:
                 "attempt": self._number,
                 "outcome": REASON_MEANINGS[reason].outcome,
                 "reason": reason,
-                "fetched_at": self._fetched_at,
+                "fetched_at": self._fetched_at(),
                 "fetch_seconds": round(self._stopwatch.seconds, 3),
                 "waited_seconds": round(self._budget.waited, 3),
                 "total_seconds": round(self._scraper.clock() - self._received_at, 3),

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -178,6 +178,13 @@ def test_job_without_a_page_slot_is_not_fetched() -> None:
     site = TimedSite()
     assert site.scrape(job(), activity=FullActivity).reason is Reason.QUEUED_TOO_LONG
     assert site.lanes == []
+
+
+def test_fetched_at_is_the_time_of_the_first_request() -> None:
+    """It is after the wait of 5 s before the request; without a request, it is when the attempt began."""
+    for error in (None, AttemptFailed(Reason.HTTP_404)):
+        assert TimedSite(error=error).scrape(job()).record.fetched_at == NOW + timedelta(seconds=5)
+    assert TimedSite().scrape(job(), activity=FullActivity).record.fetched_at == NOW
 
 
 def listing(record: OutcomeRecord) -> dict[str, object]:
