@@ -132,6 +132,23 @@ class Settler:
             # its lane closed, since it is delivered again before all others of the lane. A dead letter is
             # published nevertheless, since otherwise the job would be requested again and again.
             disposition = Redeliver()
+        settled = self._settle(disposition, message, result, deadline, trace)
+        # The lane also stays closed if a publish failed: its message is then delivered to any instance again.
+        # An acknowledgement is sent some seconds before the end of the request, so that it is not lost.
+        last_answer_at = deadline - (2 * self.publish_seconds if settled.acknowledges else 0.0)
+        held_seconds = min(lane_seconds, last_answer_at - self.clock())
+        if held_seconds > 0:
+            self.hold(held_seconds)
+        return settled
+
+    def _settle(
+        self,
+        disposition: Disposition,
+        message: Message,
+        result: AttemptResult,
+        deadline: float,
+        trace: Trace | None,
+    ) -> Settled:
         record = _described(result.record, disposition)
         try:
             self._publish(self.outcomes_publisher, _outcome_message(record, trace), deadline)
@@ -143,11 +160,6 @@ class Settler:
             failure = internal_error(error)
             return Settled(record, failure.reason, failure.detail, error)
         is_acknowledged = not isinstance(disposition, Redeliver)
-        # An acknowledgement is sent some seconds before the end of the request, so that it is not lost.
-        last_answer_at = deadline - (2 * self.publish_seconds if is_acknowledged else 0.0)
-        held_seconds = min(lane_seconds, last_answer_at - self.clock())
-        if held_seconds > 0:
-            self.hold(held_seconds)
         return Settled(record, record.reason, record.detail, result.error, acknowledges=is_acknowledged)
 
     def _carry_out(

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from contract.outcome import Outcome, Reason
 from contract.reason_meanings import REASON_MEANINGS
+from publishing.publisher import PublishUnconfirmed
 from tests.servers.pushes import job
 from tests.worker.settling import PUBLISH_SECONDS, RECEIVED_AT, REQUEST_SECONDS, Settlement
 from tests.worker.worker_under_test import SETTLED
@@ -72,12 +73,26 @@ def test_job_without_a_lane_is_not_held_after_its_attempt(policy: AckPolicy) -> 
 
 
 @policies
-def test_unconfirmed_publish_is_not_held(policy: AckPolicy) -> None:
-    """A job whose outcome is unconfirmed is returned at once: its message keeps the lane closed."""
+@pytest.mark.parametrize("error", [PublishUnconfirmed("scrape-outcomes", "gone"), RuntimeError("boom")])
+def test_lane_stays_closed_if_the_outcome_is_not_confirmed(policy: AckPolicy, error: Exception) -> None:
+    """The job is delivered again, perhaps to an instance that does not know the Retry-After, but not before.
+
+    Only the held push keeps the lane closed until then.
+    """
     settlement = Settlement(policy)
-    settlement.outcomes.error = RuntimeError("boom")
-    settlement.settle(Reason.HTTP_429, data=LIMITED, retry_after=90)
-    assert settlement.journal == []
+    settlement.outcomes.error = error
+    settled = settlement.settle(Reason.HTTP_429, data=LIMITED, retry_after=90)
+    assert settlement.journal == ["held for 90 s"]
+    assert not settled.acknowledges
+
+
+def test_lane_stays_closed_if_the_copy_is_not_confirmed() -> None:
+    """The same holds if the outcome is confirmed, but the job could not be published again."""
+    settlement = Settlement(SETTLED)
+    settlement.jobs.error = PublishUnconfirmed("scrape-jobs", "gone")
+    settled = settlement.settle(Reason.HTTP_429, data=LIMITED, retry_after=90)
+    assert settlement.journal == ["outcomes", "held for 90 s"]
+    assert not settled.acknowledges
 
 
 @given(
