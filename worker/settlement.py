@@ -14,10 +14,11 @@ from datetime import UTC, datetime
 
 from contract.attempt import AttemptFailed, internal_error
 from contract.dead_letter import dead_letter_attributes
-from contract.job import Job
+from contract.job import Job, requeued
 from contract.outcome import MAX_DETAIL_CHARACTERS, Outcome, Reason
 from contract.outcome_record import OutcomeRecord
 from contract.trace import Trace
+from contract.urls import host_of
 from publishing.publisher import Message, Publisher, PublishUnconfirmed
 from worker.ack_policy import (
     AckPolicy,
@@ -125,7 +126,7 @@ class Settler:
         attempt = FinishedAttempt(job, message.data, delivery, result, self.now())
         disposition = self.ack_policy(attempt)
         deadline = received_at + self.request_seconds
-        lane_seconds = (result.retry_after or 0.0) if job.politeness.lanes else 0.0
+        lane_seconds = _lane_seconds(job, result)
         hold_until = self.clock() + lane_seconds + 2 * self.publish_seconds
         if lane_seconds and hold_until > deadline and isinstance(disposition, Requeue):
             # The lane must stay closed for longer than this push can be held. An unacknowledged message keeps
@@ -172,7 +173,7 @@ class Settler:
     ) -> None:
         if isinstance(disposition, DeadLetter):
             dead_letter = with_reason(message, record.reason, record.detail, record.attempt)
-            self._publish(self.dead_letter_publisher, dead_letter, deadline)
+            self._publish(self.dead_letter_publisher, _with_all_attempts(dead_letter), deadline)
         elif isinstance(disposition, Requeue):
             self._publish(self.jobs_publisher, message._replace(data=disposition.data), deadline)
         elif result.next_job is not None:
@@ -187,6 +188,20 @@ class Settler:
             raise AttemptFailed(Reason.PUBLISH_UNCONFIRMED, detail)
         seconds = min(MAX_PUBLISH_SECONDS, (deadline - self.clock()) / 2)
         publisher.publish(message, max(seconds, self.publish_seconds))
+
+
+def _lane_seconds(job: Job, result: AttemptResult) -> float:
+    """Return for how many seconds the job's lane must stay closed, because its own host sent Retry-After."""
+    is_own_host = host_of(result.record.final_url or job.url) == host_of(job.url)
+    return (result.retry_after or 0.0) if job.politeness.lanes and is_own_host else 0.0
+
+
+def _with_all_attempts(dead_letter: Message) -> Message:
+    """Return the dead letter of a job that has all its attempts again when it is replayed."""
+    job = Job.decode(dead_letter.data)
+    if not (job.attempts or job.defers):
+        return dead_letter
+    return dead_letter._replace(data=requeued(dead_letter.data, not_before=None, defers=0, attempts=0))
 
 
 def with_reason(message: Message, reason: Reason, detail: str, attempt: int) -> Message:

@@ -49,7 +49,7 @@ def test_retry_after_holds_for_all_instances(tmp_path: Path, ack_policy: AckPoli
 def test_deploys_cost_no_job(tmp_path: Path, ack_policy: AckPolicy) -> None:
     """Jobs that wait while the worker is replaced three times succeed: SIGTERM only gives them back."""
     site = PacedSite(crawl_delay=0.1)
-    with serving_paced(site), running_stack(tmp_path / "data", ack_policy) as stack:
+    with serving_paced(site), running_stack(tmp_path / "data", ack_policy, backoff=1) as stack:
         run_id = dispatch(stack.dispatcher_url, site.pages(60))
         for _ in range(3):
             requested = len(site.requests)

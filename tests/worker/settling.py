@@ -56,6 +56,7 @@ class Settlement:
         retry_after: float | None = None,
         next_job: Job | None = None,
         error: Exception | None = None,
+        final_url: str = "",
     ) -> Settled:
         """Settle an attempt that ended for `reason`."""
         decoded = Job.decode(data)
@@ -69,6 +70,7 @@ class Settlement:
             reason=reason,
             fetched_at=NOW,
             detail=detail,
+            final_url=final_url,
         )
         settler = Settler(
             ack_policy=self.policy,

@@ -1,5 +1,6 @@
 """Tests what a settled attempt publishes, in which order, and when its message is acknowledged."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -73,10 +74,10 @@ def test_failure_with_success_publishes_only_its_outcome() -> None:
 def test_failed_job_is_dead_lettered_with_its_reason_after_its_outcome(delivery: int) -> None:
     """The dead letter has the job's bytes, key and attributes, and the reason, the detail and the attempt."""
     settlement = Settlement()
-    data = job(added_later={"ä": 1}, attempts=2)
+    data = job(added_later={"ä": 1})
     settled = settlement.settle(Reason.HTTP_404, data=data, delivery=delivery, ordering_key="shop.example#0")
     assert (settled.acknowledges, settlement.journal) == (True, ["outcomes", "dead letters"])
-    added = {"reason": "http_404", "detail": "because", "attempt": str(2 + delivery)}
+    added = {"reason": "http_404", "detail": "because", "attempt": str(delivery)}
     assert settlement.dead_letters.published == [Message(data, ATTRIBUTES | added, "shop.example#0")]
     assert (settlement.outcome().outcome, settlement.outcome().detail) == (Outcome.FAILED, "because")
 
@@ -218,3 +219,13 @@ def test_publishes_get_the_time_that_the_request_has_left() -> None:
     settlement.clock.seconds = RECEIVED_AT + REQUEST_SECONDS - PUBLISH_SECONDS
     settlement.settle(Reason.OK)
     assert settlement.outcomes.timeouts == [MAX_PUBLISH_SECONDS, 10, PUBLISH_SECONDS]
+
+
+def test_dead_letter_of_a_last_attempt_has_all_attempts_again() -> None:
+    """A replay of a job that used up its attempts may fail as often again; other fields are kept."""
+    data = job(attempts=SETTLED.max_attempts - 1, defers=12, not_before="2026-11-22T06:00:00.000Z", later="x")
+    settlement = Settlement()
+    settlement.settle(Reason.HTTP_5XX, data=data)
+    [dead_letter] = settlement.dead_letters.published
+    assert json.loads(dead_letter.data) == json.loads(job(later="x"))
+    assert dead_letter.attributes["attempt"] == str(SETTLED.max_attempts)

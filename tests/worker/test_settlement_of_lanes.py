@@ -120,3 +120,10 @@ def test_everything_is_published_within_the_request_and_the_outcome_first(
     if not settled.acknowledges:
         assert len(published) <= 1
         assert REASON_MEANINGS[settled.reason].outcome is not Outcome.SUCCEEDED
+
+
+def test_retry_after_of_another_host_does_not_close_the_lane() -> None:
+    """If a page redirects to another host that sends Retry-After, the job's own host may be requested."""
+    settlement = Settlement(SETTLED)
+    settlement.settle(Reason.HTTP_429, data=LIMITED, retry_after=90, final_url="https://other.example/")
+    assert settlement.journal == ["outcomes", "jobs"]
