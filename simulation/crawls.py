@@ -65,7 +65,7 @@ def draw_shapes(rng: random.Random) -> list[CrawlShape]:
     choice = rng.choice
     listing_limits = choice([(0, 0.0), (0, 0.0), (1, 0.0), (2, 0.5), (0, 1.0)])
     shapes = [
-        CrawlShape("free", "free", 3, choice([120, 140])),
+        CrawlShape("free", "free", 3, choice([110, 130])),
         CrawlShape("lanes", "lanes", 1, choice([60, 80]), per_host=choice([1, 2, 4])),
         CrawlShape(
             "delay", "delay", 1, 50, per_host=choice([0, 2, 3]), delay_seconds=choice([0.5, 1.0, 2.0])
@@ -150,15 +150,15 @@ def _perfect_site(shape: CrawlShape, scheduler: Scheduler, host: str) -> Site:
 
 def _add_page(site: Site, path: str, rng: random.Random) -> None:
     drawn = rng.random()
-    if drawn < 0.03:
+    if drawn < 0.02:
         site.pages[path] = PageTruth("gone")
-    elif drawn < 0.05:
+    elif drawn < 0.03:
         site.pages[path] = PageTruth("missing_field")
-    elif drawn < 0.055:
+    elif drawn < 0.034:
         site.pages[path] = PageTruth("always_503")
-    elif drawn < 0.12:
+    elif drawn < 0.1:
         site.pages[path] = PageTruth("flaky", rng.randint(1, 3))
-    elif drawn < 0.15:
+    elif drawn < 0.13:
         site.pages[path] = PageTruth("moved")
         site.pages[f"{path}/moved"] = PageTruth()
     else:

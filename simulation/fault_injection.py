@@ -58,6 +58,8 @@ def _set(world: "World", fault: Fault, probability: float) -> None:
     faults = world.subscription.faults
     if fault.kind == "lost_acks":
         faults.lost_acks = probability
+    elif fault.kind == "late_responses":
+        faults.late_responses = probability
     elif fault.kind == "duplicate_pushes":
         faults.duplicates = probability
     elif fault.kind == "redelivered_acks":

@@ -19,6 +19,7 @@ KINDS: Final = (
     "deploy",
     "broker_killed",
     "lost_acks",
+    "late_responses",
     "duplicate_pushes",
     "redelivered_acks",
     "disk_full",
@@ -80,7 +81,7 @@ def _draw(kind: str, rng: random.Random) -> list[Fault]:
         return [Fault(kind, begins()) for _ in range(rng.randint(1, 2))]
     if kind == "broker_killed":
         return [Fault(kind, begins(), rng.uniform(1.0, 60.0))]
-    if kind in {"lost_acks", "duplicate_pushes", "redelivered_acks"}:
+    if kind in {"lost_acks", "late_responses", "duplicate_pushes", "redelivered_acks"}:
         return [Fault(kind, begins(), rng.uniform(10.0, 300.0), rng.choice([0.05, 0.2, 0.5]))]
     return [Fault(kind, begins(), rng.uniform(5.0, MAX_SECONDS), rng.choice([0.1, 0.5, 1.0]))]
 

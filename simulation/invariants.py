@@ -157,8 +157,9 @@ def max_fetches(world: World, job: JobHistory) -> int:
     """Return how many requests for its page one job may cause.
 
     With ACK_POLICY=success, one for each delivery. With `settled`, one for each message. If a delivery of a
-    message was disturbed, or nacked for a cause of the infrastructure, the message is redelivered until its
-    request succeeds, or fails at delivery `LAST_REDELIVERY`.
+    message was disturbed, or nacked (for a cause of the infrastructure, or because its Retry-After is longer
+    than a hold), the message is redelivered until its request succeeds, or fails at delivery
+    `LAST_REDELIVERY`.
     """
     scenario = world.scenario
     messages = len(job.published_at)
@@ -191,14 +192,25 @@ def unbounded(world: World) -> Iterator[str]:
 def max_seconds(world: World) -> float:
     """Return the seconds in which a run must have ended, from the end of its faults and troubles.
 
-    The last job needs all of its attempts, each with the longest backoff and a whole hold, after all jobs
-    before it in its lane. With ACK_POLICY=success a page that can never be scraped blocks its lane for all of
-    its attempts.
+    The last job needs all of its attempts, each with the longest backoff, a whole hold and the difference of
+    two clocks (a copy has the time of its next attempt by the clock of its worker), after all jobs before it
+    in its lane. With ACK_POLICY=success a page that can never be scraped blocks its lane for all of its
+    attempts; with `settled`, a message whose delivery was disturbed may block it for `LAST_REDELIVERY`
+    deliveries.
     """
     settings = world.scenario.settings
-    attempt = settings.retry_maximum_backoff_seconds + settings.ack_deadline_seconds
+    attempt = settings.retry_maximum_backoff_seconds + settings.ack_deadline_seconds + 2 * world.clock_errors
     lane = max(_lane_seconds(world, shape) for shape, _ in world.scenario.crawls)
-    return (settings.max_attempts * attempt + lane) * (2 if world.scenario.replays else 1)
+    seconds = settings.max_attempts * attempt + lane
+    if world.scenario.policy == "settled":
+        failing = [job for job in world.ledger.jobs.values() if not _is_served(world, job.url)]
+        disturbed = sum(job.disturbances + job.refusals for job in failing)
+        seconds += disturbed * LAST_REDELIVERY * attempt
+    return seconds * (2 if world.scenario.replays else 1)
+
+
+def _is_served(world: World, url: str) -> bool:
+    return _truth(world, url).kind in {"ok", "moved"}
 
 
 def _lane_seconds(world: World, shape: CrawlShape) -> float:

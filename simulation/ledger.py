@@ -42,7 +42,8 @@ class JobHistory:
         copies: the different contents of these messages.
         deliveries: number of pushes of these messages.
         disturbances: number of lost or late acknowledgements, duplicates and publishes of unknown result.
-        refusals: number of its pushes that were nacked for a cause of the infrastructure.
+        refusals: number of its pushes that were nacked at their first delivery, or for a cause of the
+            infrastructure.
         outcomes: its outcomes.
         dead_letters: its dead letters that were not replayed.
         dead_letter_count: number of its dead letters, replayed ones included.

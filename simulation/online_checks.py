@@ -81,7 +81,8 @@ class OnlineChecks:
     def on_delivered(self, push: Push, delivery: Delivery) -> None:
         """Take a delivery that a worker has finished."""
         history = self._world.ledger.history(push.message)
-        if delivery.cause is Cause.INFRASTRUCTURE and not delivery.acknowledges:
+        is_first_or_in_vain = push.attempt == 1 or delivery.cause is Cause.INFRASTRUCTURE
+        if is_first_or_in_vain and not delivery.acknowledges:
             history.refusals += 1
         name = (push.instance, push.message_id)
         seconds = push.received_at - self._finished.get(name, float("inf"))

@@ -79,7 +79,7 @@ def _too_early(world: World, shape: CrawlShape, site: Site) -> Iterator[str]:
     is_date_unreliable = world.clock_errors > 1.0 and any(trouble.as_date for trouble in site.troubles)
     if is_date_unreliable:
         return
-    for first in site.requests:
+    for first in [*site.requests, *site.robots_requests]:
         if not first.retry_after:
             continue
         until = first.ended_at + first.retry_after - 1.0 - 2 * world.clock_errors

@@ -46,6 +46,7 @@ class Operator:
         for history in list(world.ledger.jobs.values()):
             for dead_letter in list(history.dead_letters):
                 self._replay(replayer, history, dead_letter)
+        world.scheduler.sleep(PUBLISH_SECONDS)
         faults["refused"] = before
         self.is_busy = False
 

@@ -71,7 +71,8 @@ def draw_scenario(seed: int) -> Scenario:
     settings = make_settings(policy, page_concurrency=rng.choice([10, 20, 80]))
     service = ServiceConfig(
         max_instances=rng.choice([3, 4, 6]),
-        concurrency=settings.concurrency,
+        # A push without a slot costs a delivery, of which only `settled` has many.
+        concurrency=settings.concurrency if policy == "success" else rng.choice([settings.concurrency, 100]),
         request_timeout=settings.request_timeout_seconds,
         queue_seconds=rng.uniform(10.0, 30.0),
         start_seconds=rng.choice([0.5, 2.0, 6.0]),

@@ -28,6 +28,26 @@ class Timer:
         self.call = None
 
 
+class Task(greenlet):  # type: ignore[misc]  # greenlet has no annotations
+    """A greenlet whose hash is its number, so that a set of them has the same order in every run.
+
+    Args:
+        number: the number.
+        function: what it runs.
+        parent: the greenlet that continues when it ends.
+    """
+
+    def __init__(self, number: int, function: Callable[..., object], parent: greenlet) -> None:
+        super().__init__(function, parent)
+        self._number = number
+
+    def __hash__(self) -> int:
+        return self._number
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
 class Scheduler:
     """Runs events in the order of their times; events at the same time run in an order drawn from the seed.
 
@@ -59,7 +79,8 @@ class Scheduler:
 
     def spawn(self, function: Callable[..., object], *arguments: object, delay: float = 0.0) -> greenlet:
         """Run `function` in a greenlet of its own, in which it may wait."""
-        task = greenlet(self._guarded, parent=self._main)
+        self._count += 1
+        task = Task(self._count, self._guarded, self._main)
         self.after(delay, lambda: task.dead or task.switch(function, *arguments))
         return task
 

@@ -120,6 +120,7 @@ class Site:
         pages: path → what it gives.
         troubles: when the site is out of order.
         requests: all requests to pages, in the order of their arrival.
+        robots_requests: all requests to robots.txt.
         hits: number of requests by path.
     """
 
@@ -131,6 +132,7 @@ class Site:
     pages: dict[str, PageTruth] = field(default_factory=dict)
     troubles: list[Trouble] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
+    robots_requests: list[Request] = field(default_factory=list)
     hits: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     def get(self, url: str, deadline: Deadline) -> Response:
@@ -140,34 +142,27 @@ class Site:
             FetchError: if the site is out of order.
         """
         path = urlsplit(url).path
-        if path == "/robots.txt":
-            self.scheduler.sleep(0.05)
-            return self._robots(url)
         request = Request(url, self.scheduler.now, getattr(getcurrent(), "push", None))
-        self.requests.append(request)
+        is_robots = path == "/robots.txt"
+        (self.robots_requests if is_robots else self.requests).append(request)
         self.hits[path] += 1
         try:
-            response = self._respond(url, path, request, deadline)
+            self._obstruct(url, deadline)
+            response = self._throttled(url, request) or (self._robots if is_robots else self._page)(url, path)
             request.status = response.status
         finally:
             request.ended_at = self.scheduler.now
         return response
 
-    def _robots(self, url: str) -> Response:
-        if not self.crawl_delay:
-            return Response(url, 404, b"", {})
-        text = f"User-agent: *\nCrawl-delay: {self.crawl_delay:g}\n"
-        return Response(url, 200, text.encode(), {"Content-Type": "text/plain"})
+    def _trouble(self) -> Trouble | None:
+        now = self.scheduler.now
+        return next((each for each in self.troubles if each.start <= now < each.end), None)
 
-    def _respond(self, url: str, path: str, request: Request, deadline: Deadline) -> Response:
-        now, sleep = self.scheduler.now, self.scheduler.sleep
-        trouble = next((each for each in self.troubles if each.start <= now < each.end), None)
-        if trouble is None:
-            sleep(self.scheduler.random.uniform(1 - self.spread, 1 + self.spread) * self.seconds)
-            return self._page(url, path)
-        if trouble.kind == "throttle":
-            sleep(0.1)
-            return self._throttled(url, request, trouble)
+    def _obstruct(self, url: str, deadline: Deadline) -> None:
+        """Raise the error of a site that cannot be reached."""
+        trouble, sleep = self._trouble(), self.scheduler.sleep
+        if trouble is None or trouble.kind == "throttle":
+            return
         if trouble.kind == "outage":
             sleep(0.2)
             raise FetchError(FetchErrorKind.CONNECT, "connection refused", url=url)
@@ -178,7 +173,12 @@ class Site:
         deadline.remaining()
         raise FetchError(FetchErrorKind.TIMEOUT, "no response", url=url)
 
-    def _throttled(self, url: str, request: Request, trouble: Trouble) -> Response:
+    def _throttled(self, url: str, request: Request) -> Response | None:
+        """Return a 429, if the site sends one to every request now."""
+        trouble = self._trouble()
+        if trouble is None:
+            return None
+        self.scheduler.sleep(0.1)
         headers = {}
         if trouble.retry_after:
             request.retry_after = trouble.retry_after
@@ -187,7 +187,16 @@ class Site:
             headers["Retry-After"] = format_datetime(until, usegmt=True) if trouble.as_date else seconds
         return Response(url, 429, b"", headers)
 
+    def _robots(self, url: str, path: str) -> Response:
+        del path
+        self.scheduler.sleep(0.05)
+        if not self.crawl_delay:
+            return Response(url, 404, b"", {})
+        text = f"User-agent: *\nCrawl-delay: {self.crawl_delay:g}\n"
+        return Response(url, 200, text.encode(), {"Content-Type": "text/plain"})
+
     def _page(self, url: str, path: str) -> Response:
+        self.scheduler.sleep(self.scheduler.random.uniform(1 - self.spread, 1 + self.spread) * self.seconds)
         page = self.pages.get(path)
         if page is None or page.kind == "gone":
             return Response(url, 404, b"", {})

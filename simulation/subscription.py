@@ -42,11 +42,13 @@ class DeliveryFaults:
 
     Attributes:
         lost_acks: probability that the response of a push does not reach Pub/Sub, from 0 to 1.
+        late_responses: probability that the response of a push takes up to 700 s to reach Pub/Sub.
         duplicates: probability that a message is pushed twice at the same time, from 0 to 1.
         redeliveries: probability that an acknowledged message is delivered again later, from 0 to 1.
     """
 
     lost_acks: float = 0.0
+    late_responses: float = 0.0
     duplicates: float = 0.0
     redeliveries: float = 0.0
 
@@ -122,6 +124,13 @@ class JobsSubscription:
             if random.random() < 0.5:
                 return  # The response is lost without a trace; the ack deadline ends the push.
             status = 0
+        if faults.late_responses and random.random() < faults.late_responses:
+            self.watch("lost", push.message_id, push.message)
+            self.scheduler.after(random.uniform(1.0, 700.0), lambda: self._take(push, status))
+        else:
+            self._take(push, status)
+
+    def _take(self, push: Push, status: int) -> None:
         if push.closed_at <= self.scheduler.now or self.is_down:
             return
         if push.was_cut:

@@ -7,11 +7,14 @@ from functools import lru_cache, partial
 
 from greenlet import getcurrent
 
+import contract.job
+import contract.outcome_record
 import worker.page_slots
 import worker.push_delivery
 import worker.robots_cache
 import worker.shutdown
 from contract.job import MAX_ATTEMPTS, Job
+from contract.urls import canonical_url, host_of
 from push_endpoint.authentication import accept_any_caller
 from push_endpoint.envelope import Envelope
 from simulation import virtual_gevent
@@ -44,14 +47,20 @@ def install() -> None:
         worker.shutdown: {"gevent": virtual_gevent, "Event": virtual_gevent.Event},
         worker.robots_cache: {"Event": virtual_gevent.Event},
         worker.push_delivery: {"receive": _receive},
+        contract.job: {"canonical_url": _canonical_url, "host_of": _host_of},
+        contract.outcome_record: {"host_of": _host_of},
     }
     for module, names in replacements.items():
         for name, value in names.items():
             if not hasattr(module, name):
                 raise AttributeError(f"{module} has no {name}, which the simulation replaces")
             setattr(module, name, value)
-    # Most messages occur in every run.
+    # Most messages and URLs occur in every run.
     setattr(Job, "decode", lru_cache(maxsize=20_000)(Job.decode))  # noqa: B010 - mypy rejects an assignment
+
+
+_canonical_url = lru_cache(maxsize=20_000)(canonical_url)
+_host_of = lru_cache(maxsize=20_000)(host_of)
 
 
 def _receive(authenticate: object, authorization: str, read_body: object) -> Envelope:
