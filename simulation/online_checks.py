@@ -89,7 +89,7 @@ class OnlineChecks:
         if 0 < seconds < REMEMBERED_SECONDS and delivery.reason is not Reason.DUPLICATE_DELIVERY:
             text = f"instance {push.instance} worked on {history.url} again after {seconds:.0f} s"
             self._world.violation("finished_once", text)
-        if delivery.acknowledges:
+        if delivery.acknowledges and delivery.reason is not Reason.DUPLICATE_DELIVERY:
             self._finished[name] = self._world.scheduler.now
 
     def on_replayed(self, history: JobHistory) -> None:

@@ -83,25 +83,23 @@ def _too_early(world: World, shape: CrawlShape, site: Site) -> Iterator[str]:
         if not first.retry_after:
             continue
         until = first.ended_at + first.retry_after - 1.0 - 2 * world.clock_errors
-        own, others = _push(first), set[tuple[str, int]]()
+        own = _push(first)
         for request in site.requests:
             if not first.ended_at + 0.01 < request.started_at < until:
                 continue
             push = _push(request)
             if push.instance == own.instance:
-                seconds = request.started_at - first.ended_at
-                yield f"{site.host} was requested {seconds:.1f} s after Retry-After: {first.retry_after:.0f}"
-                return
-            lane = (push.message.ordering_key, push.instance)
-            if not shape.lanes or not _is_counted(request) or _is_reopened(own, first, request):
+                who = "its instance"
+            elif shape.lanes and push.message.ordering_key == own.message.ordering_key:
+                # Another lane of another instance learns of a Retry-After by its own next request.
+                if not _is_counted(request) or _is_reopened(own, first, request):
+                    continue
+                who = "its lane"
+            else:
                 continue
-            if lane[0] == own.message.ordering_key or lane in others:
-                yield (
-                    f"{site.host} was requested by another instance in the same lane "
-                    f"{request.started_at - first.ended_at:.1f} s after Retry-After: {first.retry_after:.0f}"
-                )
-                return
-            others.add(lane)
+            seconds = request.started_at - first.ended_at
+            yield f"{site.host} got a request of {who} {seconds:.1f} s after Retry-After"
+            return
 
 
 def _is_reopened(push: Push, first: Request, request: Request) -> bool:
