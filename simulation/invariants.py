@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 from contract.outcome import Cause, Reason
 from simulation.crawls import MAX_PAGES, CrawlShape, plan
 from simulation.ledger import JobHistory
 from simulation.politeness import politeness_violations
 from simulation.scheduler import START
-from simulation.sites import PageTruth, item_id
+from simulation.sites import PageTruth, item_id, split
 from simulation.world import World
 from worker.ack_policy import LAST_REDELIVERY
 from worker.main import SHORT_HOLD_SECONDS
@@ -104,8 +103,8 @@ def _expected_end(link: str, *, is_last: bool) -> str:
 
 
 def _truth(world: World, url: str) -> PageTruth:
-    parts = urlsplit(url)
-    return world.sites[parts.netloc].pages.get(parts.path, PageTruth("gone"))
+    host, path = split(url)
+    return world.sites[host].pages.get(path, PageTruth("gone"))
 
 
 def dead_without_fetch(world: World) -> Iterator[str]:
@@ -183,8 +182,8 @@ def unbounded(world: World) -> Iterator[str]:
         messages, bound = len(job.published_at), max_messages(world, job)
         if messages > bound:
             yield f"{job.url} became {messages} messages; at most {bound} are allowed"
-        parts = urlsplit(job.url)
-        fetches, bound = world.sites[parts.netloc].hits[parts.path], max_fetches(world, job)
+        host, path = split(job.url)
+        fetches, bound = world.sites[host].hits[path], max_fetches(world, job)
         if fetches > bound:
             yield f"{job.url} was requested {fetches} times; at most {bound} are allowed"
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import lru_cache
 from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
@@ -141,7 +142,7 @@ class Site:
         Raises:
             FetchError: if the site is out of order.
         """
-        path = urlsplit(url).path
+        path = split(url)[1]
         request = Request(url, self.scheduler.now, getattr(getcurrent(), "push", None))
         is_robots = path == "/robots.txt"
         (self.robots_requests if is_robots else self.requests).append(request)
@@ -224,10 +225,17 @@ class SiteClient:
     ) -> Iterator[Response]:
         """Request `url`; see `HttpClient.get`."""
         del accept, cookies
-        yield self._sites[urlsplit(url).netloc].get(url, deadline)
+        yield self._sites[split(url)[0]].get(url, deadline)
+
+
+@lru_cache(maxsize=20_000)
+def split(url: str) -> tuple[str, str]:
+    """Return the host and the path of a URL."""
+    parts = urlsplit(url)
+    return parts.netloc, parts.path
 
 
 def item_id(url: str) -> str:
     """Return the value of the field `id` on the page at `url`."""
-    parts = urlsplit(url)
-    return f"{parts.netloc}{parts.path.removesuffix('/moved')}"
+    host, path = split(url)
+    return f"{host}{path.removesuffix('/moved')}"

@@ -1,5 +1,6 @@
 """Connects the parts of one run, and runs it until nothing is left to do."""
 
+import gc
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -185,6 +186,7 @@ class World:
 
 def run_scenario(scenario: Scenario, *, is_traced: bool = False) -> World:
     """Run a scenario and return its world."""
+    gc.collect()  # the previous run; `install` has disabled the automatic collection
     world = World(scenario, is_traced)
     world.run()
     return world
