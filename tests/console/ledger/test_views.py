@@ -184,7 +184,9 @@ def histories() -> st.SearchStrategy[list[Row]]:
     event = st.tuples(
         st.sampled_from(sorted(EVENTS)), st.sampled_from([COUNTED, UNCOUNTED]), st.integers(0, 5)
     )
-    return st.lists(event.map(lambda made: EVENTS[made[0]](made[1], made[2])), max_size=15)
+    rows = event.map(lambda made: EVENTS[made[0]](made[1], made[2]))
+    # Pub/Sub gives no id to two messages, so two different rows never have the same id.
+    return st.lists(rows, max_size=15, unique_by=lambda row: (row.topic, row.message_id))
 
 
 @FEW_EXAMPLES
