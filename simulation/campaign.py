@@ -18,6 +18,7 @@ from simulation.seed_run import SeedResult, run_seed
 from simulation.worker_process import install
 
 CHUNK = 4  #: seeds that a process takes at a time
+SHOWN_SEEDS = 500  #: after as many seeds a line is printed, if the output is no terminal
 
 
 @dataclass
@@ -54,6 +55,8 @@ def run_campaign(seeds: range, processes: int, *, is_quiet: bool = False) -> Cam
             for result in _results(seeds, processes):
                 campaign.results.append(result)
                 progress.advance(task)
+                if not progress.console.is_terminal and len(campaign.results) % SHOWN_SEEDS == 0:
+                    progress.console.print(f"{len(campaign.results)} seeds")
                 for violation in result.violations[:3]:
                     progress.console.print(f"[red]seed {result.seed}[/red] {violation}", highlight=False)
         except KeyboardInterrupt:

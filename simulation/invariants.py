@@ -9,6 +9,7 @@ from simulation.ledger import JobHistory
 from simulation.politeness import politeness_violations
 from simulation.scheduler import START
 from simulation.sites import PageTruth, item_id, split
+from simulation.sql_ledger import disagreements
 from simulation.world import World
 from worker.ack_policy import LAST_REDELIVERY
 from worker.main import SHORT_HOLD_SECONDS
@@ -26,6 +27,8 @@ def check(world: World) -> list[str]:
     violations += [f"bounded: {text}" for text in unbounded(world)]
     violations += politeness_violations(world)
     violations += [f"ends_in_time: {text}" for text in late(world)]
+    if not violations:
+        violations += [f"ledger: {text}" for text in disagreements(world)]
     return violations
 
 

@@ -31,6 +31,20 @@ class SeenOutcome(NamedTuple):
         return REASON_MEANINGS[self.reason].cause
 
 
+class Published(NamedTuple):
+    """A message of a topic.
+
+    Attributes:
+        at: when it was stored, seconds since the epoch.
+        message_id: its id.
+        message: the message.
+    """
+
+    at: float
+    message_id: str
+    message: Message
+
+
 @dataclass
 class JobHistory:
     """What happened to one job.
@@ -71,12 +85,24 @@ class JobHistory:
 
 
 class Ledger:
-    """The histories of all jobs of a run."""
+    """What a run published.
+
+    Attributes:
+        jobs: job id → its history.
+        by_url: URL → the ids of its jobs.
+        reasons: number of outcomes by reason.
+        job_messages: all messages of the jobs topic, in the order of their publishing.
+        outcome_messages: all messages of the outcomes topic.
+        dead_letter_messages: all messages of the dead-letter topic.
+    """
 
     def __init__(self) -> None:
         self.jobs: dict[str, JobHistory] = {}
         self.by_url: defaultdict[str, set[str]] = defaultdict(set)
         self.reasons: defaultdict[Reason, int] = defaultdict(int)
+        self.job_messages: list[Published] = []
+        self.outcome_messages: list[Published] = []
+        self.dead_letter_messages: list[Published] = []
 
     def history(self, message: Message) -> JobHistory:
         """Return the history of the job of a message; begin it if the job is new."""
@@ -98,6 +124,7 @@ class Ledger:
 
     def add_outcome(self, message: Message, now: float) -> None:
         """Add an outcome."""
+        self.outcome_messages.append(Published(now, f"o{len(self.outcome_messages)}", message))
         reason = Reason(message.attributes["reason"])
         self.reasons[reason] += 1
         items, listing_end = "[]", ""
@@ -107,8 +134,9 @@ class Ledger:
         job = self.jobs[message.attributes["job_id"]]
         job.outcomes.append(SeenOutcome(now, reason, items, listing_end))
 
-    def add_dead_letter(self, message: Message) -> None:
+    def add_dead_letter(self, message: Message, now: float) -> None:
         """Add a dead letter."""
+        self.dead_letter_messages.append(Published(now, f"d{len(self.dead_letter_messages)}", message))
         history = self.history(message)
         history.dead_letters.append(message)
         history.dead_letter_count += 1

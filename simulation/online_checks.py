@@ -6,7 +6,7 @@ from greenlet import getcurrent
 
 from contract.outcome import Cause, Reason
 from publishing.publisher import Message
-from simulation.ledger import JobHistory
+from simulation.ledger import JobHistory, Published
 from simulation.push import Push
 from worker.finished import REMEMBERED_SECONDS
 from worker.push_delivery import Delivery
@@ -97,7 +97,9 @@ class OnlineChecks:
         self._on_acknowledged(history)
 
     def _on_published(self, history: JobHistory, message_id: int, message: Message) -> None:
-        history.published_at.append(self._world.scheduler.now)
+        now = self._world.scheduler.now
+        self._world.ledger.job_messages.append(Published(now, str(message_id), message))
+        history.published_at.append(now)
         history.pending.add(message_id)
         if message.data in history.copies:
             return

@@ -116,7 +116,12 @@ def run(row: Callable[[Policy], Scenario], policy: Policy) -> StormResult:
         jobs=len(jobs),
         succeeded=sum(bool(job.succeeded) for job in jobs),
         max_messages=max(len(job.published_at) for job in jobs),
-        max_fetches=max(count for site in world.sites.values() for count in site.hits.values()),
+        max_fetches=max(
+            count
+            for site in world.sites.values()
+            for path, count in site.hits.items()
+            if path != "/robots.txt"
+        ),
         hours=world.seconds / HOUR,
         violations=violations,
     )

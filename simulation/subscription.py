@@ -11,7 +11,7 @@ from typing import NamedTuple
 from localpubsub.backlog.backlog import DEAD_LETTERED, DeliveryPolicy
 from localpubsub.backlog.dead_letter import dead_letter
 from localpubsub.backlog.lease import Lease
-from localpubsub.backlog.message import MessageIds
+from localpubsub.backlog.message import MessageIds, encode_with_id
 from localpubsub.backlog.ordered_backlog import OrderedBacklog, key_number
 from localpubsub.protocol.messages import PubsubMessage
 from localpubsub.push.backoff import PushBackoff
@@ -301,9 +301,10 @@ class JobsSubscription:
 
     def _dead_letter(self, lease: Lease) -> None:
         message = self.stored[lease.message_id].message
-        record = PubsubMessage(
+        content = PubsubMessage(
             data=message.data, attributes=message.attributes, ordering_key=message.ordering_key
-        ).SerializeToString()
+        )
+        record = encode_with_id(content, lease.message_id)
         letter = dead_letter(record, NAME, lease.attempt)
         self._forward(Message(bytes(letter.data), dict(letter.attributes), letter.ordering_key))
         del self.unacknowledged[lease.message_id]

@@ -177,11 +177,11 @@ class World:
     def _store_dead_letter(self, message: Message) -> str | None:
         if self.subscription.is_down:
             return None
-        self.ledger.add_dead_letter(message)
+        self.ledger.add_dead_letter(message, self.scheduler.now)
         return "dead letter"
 
     def _forward(self, message: Message) -> None:
-        self.ledger.add_dead_letter(message)
+        self.ledger.add_dead_letter(message, self.scheduler.now)
 
 
 def run_scenario(scenario: Scenario, *, is_traced: bool = False) -> World:
