@@ -18,7 +18,7 @@ from console.stack import kill_on_parent_death
 from console.stack.kill_on_parent_death import signal_group
 from console.stack.signals import defer_signals
 
-START_TIMEOUT_SECONDS = 60.0  #: seconds until a service must be healthy; long enough for busy machines
+START_TIMEOUT_SECONDS = 180.0  #: seconds until a service must be healthy; long enough for busy machines
 MAX_TAIL_BYTES = 16 * 1024  #: maximum number of bytes that are read from the end of a log
 
 

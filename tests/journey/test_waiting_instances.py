@@ -37,7 +37,8 @@ def test_retry_after_holds_for_all_instances(tmp_path: Path, ack_policy: AckPoli
         run_id = dispatch(stack.dispatcher_url, site.pages(60), politeness=politeness)
         wait_until(lambda: bool(site.refused), "the site has refused a request")
         # When another host is crawled meanwhile, it is finished while the first one waits
-        beside = dispatch(stack.dispatcher_url, other.pages(20), politeness=politeness)
+        # Two runs of one crawl within a second would have the same run id, so this crawl has another name
+        beside = dispatch(stack.dispatcher_url, other.pages(20), name="beside", politeness=politeness)
         await_accounting(stack, beside, lambda now: now.succeeded == 20)
         accounting = await_accounting(stack, run_id, lambda now: now.succeeded + now.dead == 60)
         assert (accounting.succeeded, accounting.dead) == (60, 0)

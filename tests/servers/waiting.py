@@ -8,7 +8,7 @@ Read = TypeVar("Read")
 
 #: Seconds to wait for a condition before the test fails. A test that succeeds waits only as long as
 #: necessary; the limit is high because a busy machine is slow.
-MAX_WAIT_SECONDS: Final = 120.0
+MAX_WAIT_SECONDS: Final = 240.0
 #: Seconds between two checks of a condition.
 POLL_SECONDS: Final = 0.02
 

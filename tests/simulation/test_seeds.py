@@ -1,10 +1,10 @@
-"""Tests 300 seeds of the simulation, and that a seed always gives the same run."""
+"""Tests 100 seeds of the simulation, and that a seed always gives the same run."""
 
 import pytest
 
 from tests.simulation.command import simulation
 
-SEEDS = 300
+SEEDS = 100
 CHUNK = 50
 
 

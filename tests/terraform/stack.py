@@ -11,7 +11,7 @@ from typing import Any, Self
 from tests.repository.tree import ROOT
 
 FOLDERS = ("terraform", "crawls", "contract/ledger")  #: folders that the configuration reads
-TIMEOUT_SECONDS = 300.0  #: limit for one command, generous enough for a busy machine
+TIMEOUT_SECONDS = 800.0  #: limit for one command, generous enough for a busy machine
 
 
 @dataclass(frozen=True)
