@@ -69,6 +69,8 @@ class Job(BaseModel):
         page: number of the page in its listing, from 1; 1 also for a page that belongs to no listing.
         listing: job id of the listing's first page; None for that page itself.
         visited: digests of the listing's URLs before this page, by which a loop is found.
+        public_only: whether only public addresses may be requested, because the URL comes from a page or a
+            sitemap at a public address. FETCH_ALLOW_NETWORKS allows no other addresses to such a job.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -87,6 +89,7 @@ class Job(BaseModel):
     page: Annotated[int, Field(ge=1, le=MAX_PAGES)] = 1
     listing: JobId | None = None
     visited: Annotated[tuple[UrlDigest, ...], Field(max_length=2 * MAX_PAGES)] = ()
+    public_only: bool = False
 
     def encode(self) -> bytes:
         """Return the message data: UTF-8 JSON.
@@ -156,12 +159,13 @@ class Job(BaseModel):
             return f"{host_of(self.url).rstrip('.')}#{self.lane}"
         return f"list#{self.listing}" if self.listing else ""
 
-    def next_page(self, url: str, final_url: str = "") -> Self:
+    def next_page(self, url: str, final_url: str = "", *, public_only: bool = False) -> Self:
         """Return the job of the next page of the listing.
 
         Args:
             url: the next page's URL, as `check_url` returns it.
             final_url: the URL of this job's page after redirects; `""` for the job's own URL.
+            public_only: whether this job's page came from a public address.
         """
         listing = self.listing_id
         seen = dict.fromkeys((*self.visited, url_digest(self.url), url_digest(final_url or self.url)))
@@ -175,6 +179,7 @@ class Job(BaseModel):
                 "page": self.page + 1,
                 "listing": listing,
                 "visited": tuple(seen),
+                "public_only": self.public_only or public_only,
             }
         )
 
@@ -187,6 +192,7 @@ _OPTIONAL: dict[str, Any] = {
     "page": 1,
     "listing": None,
     "visited": [],
+    "public_only": False,
 }
 
 

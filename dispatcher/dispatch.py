@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 
 from contract.crawl import Crawl
 from contract.faults import Fault, UnreadableCrawl
@@ -11,6 +12,7 @@ from dispatcher.run_id import make_run_id
 from dispatcher.sitemap_entry import SitemapUnreadable
 from dispatcher.sitemap_reader import SitemapUnavailable, UnreadSitemap
 from extraction.selectors import CHECKS
+from guarded_http.scope import NetworkScope
 from publishing.publisher import Message, Publisher, PublishUnconfirmed
 
 
@@ -33,12 +35,13 @@ class Dispatcher:
 
     Attributes:
         publisher: publishes to the jobs topic.
-        sitemap_urls: yields the page URLs of the sitemap at a URL, and listed sitemaps that were not read.
+        sitemap_urls: yields the page URLs of the sitemap at a URL, and listed sitemaps that were not read;
+            its second argument says which addresses may be contacted.
         now: returns the current time, with a time zone.
     """
 
     publisher: Publisher
-    sitemap_urls: Callable[[str], Iterator[str | UnreadSitemap]]
+    sitemap_urls: Callable[[str, NetworkScope], Iterator[str | UnreadSitemap]]
     now: Callable[[], datetime]
 
     def dispatch(self, body: bytes, *, schedule_time: str, traceparent: str) -> DispatchResponse:
@@ -61,7 +64,9 @@ class Dispatcher:
         return self._publish(plan, traceparent)
 
     def _publish(self, plan: Plan, traceparent: str) -> DispatchResponse:
-        jobs = plan.jobs(self._urls(plan))
+        scope = NetworkScope()
+        listed = plan.jobs(self._sitemap_urls(plan, scope), lambda: scope.public_only)
+        jobs = chain(plan.jobs(plan.crawl.sources.urls), listed)
         messages = (Message(data, job.attributes(traceparent), job.ordering_key()) for job, data in jobs)
         published, failures = 0, list[PublishUnconfirmed]()
         try:
@@ -84,10 +89,9 @@ class Dispatcher:
             return _incomplete(plan, published, why, unconfirmed=len(failures))
         return DispatchResponse(200, _counts(plan, published))
 
-    def _urls(self, plan: Plan) -> Iterator[str]:
-        sources = plan.crawl.sources
-        yield from sources.urls
-        for each in self.sitemap_urls(sources.sitemap) if sources.sitemap else ():
+    def _sitemap_urls(self, plan: Plan, scope: NetworkScope) -> Iterator[str]:
+        sitemap = plan.crawl.sources.sitemap
+        for each in self.sitemap_urls(sitemap, scope) if sitemap else ():
             if isinstance(each, UnreadSitemap):
                 plan.add_unread_sitemap(each.url, each.why)
             else:

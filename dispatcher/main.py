@@ -56,7 +56,7 @@ def _dispatcher() -> Dispatcher:
 
     log_allowed_networks(SETTINGS)
     reader = SitemapReader(
-        make_client(SETTINGS.user_agent, SETTINGS.fetch_allow_networks),
+        make_client(SETTINGS.user_agent, SETTINGS.fetch_allow_networks, SETTINGS.fetch_refuse_ports),
         budget_seconds=SETTINGS.sitemap_budget_seconds,
         max_bytes=SETTINGS.sitemap_max_bytes,
     )

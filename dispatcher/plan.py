@@ -1,6 +1,6 @@
 """Makes the jobs of a run from a crawl and its URLs: one job, with its id, for each page. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -52,18 +52,25 @@ class Plan:
     unread_sitemaps: list[Rejected] = field(default_factory=list)
     _seen: set[str] = field(default_factory=set)
 
-    def jobs(self, urls: Iterable[str]) -> Iterator[tuple[Job, bytes]]:
-        """Yield each job with its message data."""
+    def jobs(
+        self, urls: Iterable[str], public_only: Callable[[], bool] = lambda: False
+    ) -> Iterator[tuple[Job, bytes]]:
+        """Yield each job with its message data.
+
+        Args:
+            urls: the URLs, unchecked.
+            public_only: returns whether the current URL comes from a public address (`Job.public_only`).
+        """
         for url in urls:
             try:
-                planned = self._job(check_url(url))
+                planned = self._job(check_url(url), public_only=public_only())
             except ValueError as error:
                 self._reject(url, str(error))
                 continue
             if planned is not None:
                 yield planned
 
-    def _job(self, url: str) -> tuple[Job, bytes] | None:
+    def _job(self, url: str, *, public_only: bool) -> tuple[Job, bytes] | None:
         job_id = identify(self.run_id, url, self.crawl.recipe)
         if job_id in self._seen:
             self.duplicates += 1
@@ -79,6 +86,7 @@ class Plan:
             recipe=self.crawl.recipe,
             politeness=self.crawl.politeness,
             dispatched_at=self.dispatched_at,
+            public_only=public_only,
         )
         data = job.encode()
         self._seen.add(job_id)

@@ -12,6 +12,7 @@ from dispatcher.sitemap_entry import Location, SitemapUnreadable
 from guarded_http.client import HttpClient
 from guarded_http.errors import FetchError, FetchErrorKind
 from guarded_http.redirects import get_following_redirects
+from guarded_http.scope import NetworkScope
 
 MAX_SITEMAPS = (
     500  #: maximum number of sitemaps that are read for one crawl; sitemaps.org allows 50,000 in an index
@@ -111,19 +112,25 @@ class SitemapReader:
         self._max_bytes = max_bytes
         self._clock = clock
 
-    def urls(self, sitemap: str) -> Iterator[str | UnreadSitemap]:
+    def urls(self, sitemap: str, scope: NetworkScope | None = None) -> Iterator[str | UnreadSitemap]:
         """Yield page URLs, unchecked, in the order of the sitemaps; and each sitemap that could not be read.
 
         A listed sitemap that is temporarily not available is requested once more at the end.
+
+        Args:
+            sitemap: the URL of the first sitemap.
+            scope: the addresses that may be contacted. It is restricted to public ones when a sitemap came
+                from a public address.
 
         Raises:
             SitemapUnavailable: if there are no page URLs, because a site is down or too slow, or responds
                 with 408, 425, 429 or 5xx.
             SitemapUnreadable: if there are no page URLs, because no sitemap can be read for another reason.
         """
-        yield from _Reading(self, sitemap, _Budget(self._budget_seconds, self._clock)).urls()
+        budget = _Budget(self._budget_seconds, self._clock)
+        yield from _Reading(self, sitemap, budget, scope or NetworkScope()).urls()
 
-    def download(self, url: str, budget: _Budget) -> tuple[str, bytes]:
+    def download(self, url: str, budget: _Budget, scope: NetworkScope) -> tuple[str, bytes]:
         """Return the URL after redirects, and the decompressed bytes, of a sitemap.
 
         Raises:
@@ -132,7 +139,7 @@ class SitemapReader:
         budget.start()
         try:
             with get_following_redirects(
-                self._client, url, budget, accept=ACCEPT, max_redirects=MAX_REDIRECTS
+                self._client, url, budget, accept=ACCEPT, max_redirects=MAX_REDIRECTS, scope=scope
             ) as response:
                 _check_status(response.status)
                 raw = response.read_body(self._max_bytes)
@@ -154,9 +161,10 @@ class SitemapReader:
 class _Reading:
     """The reading of one sitemap and all sitemaps that it lists."""
 
-    def __init__(self, reader: SitemapReader, sitemap: str, budget: _Budget) -> None:
+    def __init__(self, reader: SitemapReader, sitemap: str, budget: _Budget, scope: NetworkScope) -> None:
         self._reader = reader
         self._budget = budget
+        self._scope = scope
         self._first = sitemap
         self._pending = deque([_Pending(sitemap)])
         self._seen = {sitemap}
@@ -183,7 +191,7 @@ class _Reading:
     def _read(self, pending: _Pending) -> Iterator[str | UnreadSitemap]:
         listed = list[_Pending]()
         try:
-            url, sitemap = self._reader.download(pending.url, self._budget)
+            url, sitemap = self._reader.download(pending.url, self._budget, self._scope)
             for location in locations(sitemap, url):
                 if not location.is_sitemap:
                     yield _page_url(url, location)

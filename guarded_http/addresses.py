@@ -74,6 +74,24 @@ def parse_networks(text: str) -> tuple[Network, ...]:
     return tuple(ip_network(entry.strip()) for entry in text.split(",") if entry.strip())
 
 
+def parse_ports(text: str) -> frozenset[int]:
+    """Return the ports in a comma-separated list.
+
+    Raises:
+        ValueError: if an entry is not a port number; the message names the entry.
+    """
+    entries = [entry.strip() for entry in text.split(",") if entry.strip()]
+    for entry in entries:
+        if not (entry.isascii() and entry.isdecimal() and 0 < int(entry) < 65536):
+            raise ValueError(f"{entry!r} is not a port number from 1 to 65535")
+    return frozenset(map(int, entries))
+
+
+def is_public(address: Address) -> bool:
+    """Return whether `address` belongs to the public internet."""
+    return not address_refusal(address)
+
+
 def address_refusal(address: Address, allowed_networks: Iterable[Network] = ()) -> str:
     """Return a sentence that says why `address` is refused, or `""` if it may be contacted.
 

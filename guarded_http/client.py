@@ -6,19 +6,21 @@ Proxies of the environment and passwords in .netrc are not used, and cookies are
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import urlsplit
 
 import requests
 
-from guarded_http.addresses import parse_networks
+from guarded_http.addresses import parse_networks, parse_ports
 from guarded_http.connection import ByteBudget
 from guarded_http.content_coding import ACCEPT_ENCODING
 from guarded_http.cookies import FetchCookies
 from guarded_http.dialer import Dialer
 from guarded_http.errors import Deadline, FetchErrorKind
 from guarded_http.response import HttpResponse, translate_errors
+from guarded_http.scope import NetworkScope
 from guarded_http.transport import RequestTimeout, Transport
 
 
@@ -51,11 +53,21 @@ class HttpClient:
         self, user_agent: str, dialer: Dialer, *, tls_context: Callable[[], ssl.SSLContext] | None = None
     ) -> None:
         self._user_agent = user_agent
-        self._session = _Session(Transport(dialer, tls_context or default_tls_context))
+        self._session = self._public_session = _Session(Transport(dialer, tls_context or default_tls_context))
+        if dialer.allowed_networks:
+            # A separate pool of connections, so that no idle connection leads to an allowed network.
+            public_dialer = replace(dialer, public_only=True)
+            self._public_session = _Session(Transport(public_dialer, tls_context or default_tls_context))
 
     @contextmanager
     def get(
-        self, url: str, deadline: Deadline, *, accept: str = "*/*", cookies: FetchCookies | None = None
+        self,
+        url: str,
+        deadline: Deadline,
+        *,
+        accept: str = "*/*",
+        cookies: FetchCookies | None = None,
+        scope: NetworkScope | None = None,
     ) -> Iterator[HttpResponse]:
         """Request `url` and return the response once its header has been received.
 
@@ -64,23 +76,28 @@ class HttpClient:
             deadline: the time limit for the request and for reading the body.
             accept: the Accept header.
             cookies: the cookies of the fetch, which are sent and extended; None to send and keep none.
+            scope: the addresses that the fetch may contact, which a public response restricts; None for a
+                fetch of one request.
 
         Raises:
             FetchError: if no valid response header was received.
             Exception: the deadline's own exception, if the deadline has passed.
         """
         request, budget = self._prepare(url, accept), ByteBudget(deadline)
+        scope = scope or NetworkScope()
+        session = self._public_session if scope.public_only else self._session
         if cookies is not None:
             cookies.add_to(request)
         timeout = RequestTimeout(request.path_url, budget)
         with translate_errors(deadline, url, kind=FetchErrorKind.CONNECT):
-            response = self._session.send(
+            response = session.send(
                 request,
                 stream=True,
                 timeout=timeout,  # type: ignore[arg-type] # requests' adapter takes urllib3's Timeout too
                 allow_redirects=False,
                 proxies={},
             )
+        scope.public_only = scope.public_only or budget.is_public
         if cookies is not None:
             cookies.take_from(request, response)
         with response:
@@ -101,17 +118,20 @@ class HttpClient:
         return request
 
 
-def make_client(user_agent: str, allow_networks: str = "") -> HttpClient:
+def make_client(user_agent: str, allow_networks: str = "", refuse_ports: str = "") -> HttpClient:
     """Return a client for the public internet.
 
     Args:
         user_agent: the User-Agent header of every request.
         allow_networks: comma-separated CIDRs that may be contacted although they are not public.
+        refuse_ports: comma-separated ports that are never contacted at addresses that are not public.
 
     Raises:
-        ValueError: if `allow_networks` has an entry that is not a CIDR.
+        ValueError: if `allow_networks` has an entry that is not a CIDR, or `refuse_ports` one that is not a
+            port.
     """
-    return HttpClient(user_agent, Dialer(parse_networks(allow_networks)))
+    dialer = Dialer(parse_networks(allow_networks), refused_ports=parse_ports(refuse_ports))
+    return HttpClient(user_agent, dialer)
 
 
 @cache

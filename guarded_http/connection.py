@@ -9,10 +9,12 @@ import io
 import socket
 import ssl
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from guarded_http.addresses import is_public
 from guarded_http.dialer import GRACE_SECONDS, Dialer
 from guarded_http.errors import Deadline, FetchError, FetchErrorKind
 from guarded_http.header_fields import MAX_HEADER_BYTES, HeaderReader
@@ -30,10 +32,12 @@ class ByteBudget:
         remaining_bytes: bytes of the body that may still be received; None while the header is read,
             because the header has its own limit (`MAX_HEADER_BYTES`).
         received: bytes received for this request.
+        is_public: whether the request went to a public address; True until the response begins.
     """
 
     def __init__(self, deadline: Deadline) -> None:
         self.deadline = deadline
+        self.is_public = True
         self.remaining_bytes: int | None = None
         self.received = 0
 
@@ -177,15 +181,18 @@ class Connection(HTTPConnection):
     def __init__(self, *arguments: Any, dialer: Dialer, **options: Any) -> None:  # noqa: ANN401 - the arguments are urllib3's
         super().__init__(*arguments, **options)
         self._dialer = dialer
+        self._is_public = True
 
     def _new_conn(self) -> socket.socket:
         """Connect; urllib3's own method would resolve the name and connect to any address."""
         sock = self._dialer.connect(self._dns_host, self.port, self.budget.deadline)
+        self._is_public = is_public(ip_address(sock.getpeername()[0]))
         sock.settimeout(self.budget.read_timeout())  # for the TLS handshake and for sending the request
         return sock
 
     def response_class(self, sock: socket.socket, *arguments: Any, **options: Any) -> BudgetedResponse:  # type: ignore[override] # typed as a class # noqa: ANN401 - the arguments are http.client's
         """Return the response that comes over `sock`; http.client calls this once for each request."""
+        self.budget.is_public = self._is_public
         return BudgetedResponse(sock, *arguments, budget=self.budget, **options)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from threading import Event, Thread
 
-from guarded_http.addresses import Network, address_refusal, host_name_refusal
+from guarded_http.addresses import Address, Network, address_refusal, host_name_refusal
 from guarded_http.errors import Deadline, FetchError, FetchErrorKind
 
 CONNECT_SECONDS = 5.0  #: seconds to connect to one address, before the host's next address is tried
@@ -42,10 +42,14 @@ class Dialer:
     Attributes:
         allowed_networks: networks that may be contacted although they are not public.
         resolve: returns the addresses of a host.
+        refused_ports: ports that are never contacted at addresses that are not public.
+        public_only: whether the allowed networks are refused, too, because a public site led to them.
     """
 
     allowed_networks: tuple[Network, ...] = ()
     resolve: Resolve = resolve
+    refused_ports: frozenset[int] = frozenset()
+    public_only: bool = False
 
     def connect(self, host: str, port: int, deadline: Deadline) -> socket.socket:
         """Return a connected TCP socket.
@@ -55,7 +59,7 @@ class Dialer:
             Exception: the deadline's own exception, if the deadline has passed.
         """
         last_error: OSError | None = None
-        for address in self._checked_addresses(host, deadline)[:MAX_ADDRESSES]:
+        for address in self._checked_addresses(host, port, deadline)[:MAX_ADDRESSES]:
             try:
                 return _connect(address, port, deadline)
             except OSError as error:
@@ -64,16 +68,27 @@ class Dialer:
         detail = f"{host} port {port}: {type(last_error).__name__}: {last_error}"
         raise FetchError(FetchErrorKind.CONNECT, detail) from None
 
-    def _checked_addresses(self, host: str, deadline: Deadline) -> list[str]:
+    def _checked_addresses(self, host: str, port: int, deadline: Deadline) -> list[str]:
         """Return the host's addresses, or refuse the host if any of its addresses is refused."""
         if refusal := host_name_refusal(host):
             raise FetchError(FetchErrorKind.REFUSED_ADDRESS, refusal)
         addresses = [host] if _is_address(host) else _resolve_within(deadline, self.resolve, host)
         for address in addresses:
-            if refusal := address_refusal(ip_address(address), self.allowed_networks):
+            if refusal := self._refusal(ip_address(address), port):
                 detail = refusal if address == host else f"{host}: {refusal}"
                 raise FetchError(FetchErrorKind.REFUSED_ADDRESS, detail)
         return addresses
+
+    def _refusal(self, address: Address, port: int) -> str:
+        """Return a sentence that says why an address is refused, or `""` if it may be contacted."""
+        not_public = address_refusal(address)
+        if not not_public:
+            return ""
+        if refusal := address_refusal(address, self.allowed_networks):
+            return refusal
+        if self.public_only:
+            return f"{not_public}, and a public site led to it"
+        return f"{not_public}, and its port {port} is refused" if port in self.refused_ports else ""
 
 
 def _is_address(host: str) -> bool:

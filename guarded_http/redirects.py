@@ -10,6 +10,7 @@ from guarded_http.client import HttpClient
 from guarded_http.cookies import FetchCookies
 from guarded_http.errors import Deadline, FetchError, FetchErrorKind
 from guarded_http.response import HttpResponse
+from guarded_http.scope import NetworkScope
 
 
 @contextmanager
@@ -22,6 +23,7 @@ def get_following_redirects(  # noqa: PLR0913 - four of the arguments are those 
     max_redirects: int,
     before_request: Callable[[str], object] = lambda _: None,
     cookies: FetchCookies | None = None,
+    scope: NetworkScope | None = None,
 ) -> Iterator[HttpResponse]:
     """Request `url`, and return the first response that is not a redirect, before its body is read.
 
@@ -35,16 +37,18 @@ def get_following_redirects(  # noqa: PLR0913 - four of the arguments are those 
             exception, the URL is not requested and the exception is passed on.
         cookies: the cookies of the fetch, if it continues after this response; they are kept from one
             redirect to the next in any case.
+        scope: the addresses that the fetch may contact, if it continues after this response. In any case a
+            redirect of a public site leads only to public addresses.
 
     Raises:
         FetchError: the errors of `HttpClient.get`; `too_many_redirects`, whose `url` is the next URL, which
             was not requested; or `invalid_redirect`, whose `url` is the one that sent the invalid Location.
         Exception: the deadline's own exception, if the deadline has passed.
     """
-    cookies = cookies or FetchCookies()
+    cookies, scope = cookies or FetchCookies(), scope or NetworkScope()
     for _ in range(max_redirects + 1):
         before_request(url)
-        with client.get(url, deadline, accept=accept, cookies=cookies) as response:
+        with client.get(url, deadline, accept=accept, cookies=cookies, scope=scope) as response:
             location = response.location
             if not location:
                 yield response

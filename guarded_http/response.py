@@ -40,6 +40,11 @@ class HttpResponse:
             response.raw.drain_conn()  # The body is empty, so the connection can be reused immediately.
 
     @property
+    def is_public(self) -> bool:
+        """Whether the response came from a public address."""
+        return self._budget.is_public
+
+    @property
     def content_type(self) -> str:
         """The Content-Type header as sent; `""` if missing."""
         return self.header("Content-Type")

@@ -10,7 +10,7 @@ from pydantic import AnyHttpUrl, Field, ValidationError, ValidationInfo, field_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from contract.faults import validation_faults
-from guarded_http.addresses import parse_networks
+from guarded_http.addresses import parse_networks, parse_ports
 from runtime import log
 
 _PRODUCT = re.compile(r"[A-Za-z_-]+")  # RFC 9309 section 2.2.1
@@ -36,6 +36,8 @@ class ServiceSettings(BaseSettings):
         user_agent: the `User-Agent` of requests to sites. On Cloud Run it must contain a URL or an email
             address by which the owners of the sites can reach you.
         fetch_allow_networks: comma-separated CIDRs that may be fetched from although they are not public.
+        fetch_refuse_ports: comma-separated ports that are never fetched from at addresses that are not
+            public.
     """
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
@@ -48,6 +50,7 @@ class ServiceSettings(BaseSettings):
     k_revision: str = "local"
     user_agent: Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[!-~][ -~]*$")] = "scrapeq/0.1"
     fetch_allow_networks: str = ""
+    fetch_refuse_ports: str = ""
 
     # These validators belong to fields, so that all faults are reported together: pydantic calls the
     # validators of the whole model only if no field has a fault.
@@ -68,6 +71,12 @@ class ServiceSettings(BaseSettings):
     @classmethod
     def _networks_are_valid(cls, value: str) -> str:
         parse_networks(value)
+        return value
+
+    @field_validator("fetch_refuse_ports")
+    @classmethod
+    def _ports_are_valid(cls, value: str) -> str:
+        parse_ports(value)
         return value
 
 

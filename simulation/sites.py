@@ -85,6 +85,7 @@ class Response:
         self.url = url
         self.status = status
         self.received = len(body)
+        self.is_public = True
         self._body = body
         self._headers = headers
 
@@ -221,10 +222,16 @@ class SiteClient:
 
     @contextmanager
     def get(
-        self, url: str, deadline: Deadline, *, accept: str = "*/*", cookies: object = None
+        self,
+        url: str,
+        deadline: Deadline,
+        *,
+        accept: str = "*/*",
+        cookies: object = None,
+        scope: object = None,
     ) -> Iterator[Response]:
         """Request `url`; see `HttpClient.get`."""
-        del accept, cookies
+        del accept, cookies, scope
         yield self._sites[split(url)[0]].get(url, deadline)
 
 

@@ -16,6 +16,7 @@ from guarded_http.errors import FetchError, FetchErrorKind
 from guarded_http.media_type import media_type
 from guarded_http.redirects import get_following_redirects
 from guarded_http.response import HttpResponse
+from guarded_http.scope import NetworkScope
 from worker.budget import PageBudget
 from worker.fetch_errors import attempt_failed
 from worker.host_slots import Lane
@@ -91,7 +92,7 @@ class Fetcher:
         self._max_bytes = max_bytes
         self._max_redirects = max_redirects
 
-    def fetch(
+    def fetch(  # noqa: PLR0913 - lane, stopwatch and public_only have defaults
         self,
         url: str,
         politeness: Politeness,
@@ -99,6 +100,7 @@ class Fetcher:
         *,
         lane: Lane | None = None,
         stopwatch: Stopwatch | None = None,
+        public_only: bool = False,
     ) -> FetchedPage:
         """Return the page at `url`.
 
@@ -108,27 +110,36 @@ class Fetcher:
             budget: the remaining time of the job for the page, and for waiting.
             lane: the job's lane, if its crawl limits the host of `url`.
             stopwatch: measures the requests, without the waits before them.
+            public_only: whether only public addresses may be contacted, because a public site led to `url`.
 
         Raises:
             AttemptFailed: if the page cannot be fetched.
         """
         stopwatch = stopwatch or Stopwatch()
-        host = urlsplit(url).netloc
+        host, scope = urlsplit(url).netloc, NetworkScope(public_only=public_only)
 
         def before_request(url: str) -> None:
             stopwatch.stop()
             is_own_host = urlsplit(url).netloc == host
-            self._rate_limiter.acquire(url, politeness, budget, lane=lane if is_own_host else None)
+            self._rate_limiter.acquire(
+                url,
+                politeness,
+                budget,
+                lane=lane if is_own_host else None,
+                public_only=scope.public_only,
+            )
             stopwatch.start()
 
         try:
-            return self._follow(url, budget, before_request)
+            return self._follow(url, budget, before_request, scope)
         except FetchError as error:
             raise attempt_failed(error) from None
         finally:
             stopwatch.stop()
 
-    def _follow(self, url: str, budget: PageBudget, before_request: Callable[[str], None]) -> FetchedPage:
+    def _follow(
+        self, url: str, budget: PageBudget, before_request: Callable[[str], None], scope: NetworkScope
+    ) -> FetchedPage:
         """Return the first page that does not redirect, neither by its status nor by a refresh."""
         cookies = FetchCookies()
         for _ in range(self._max_redirects + 1):
@@ -140,6 +151,7 @@ class Fetcher:
                 max_redirects=self._max_redirects,
                 before_request=before_request,
                 cookies=cookies,
+                scope=scope,
             ) as response:
                 page, url = self._page(response)
             if not url:
@@ -158,7 +170,8 @@ class Fetcher:
             raise AttemptFailed(
                 Reason.CONTENT_TYPE, detail, http_status=response.status, final_url=response.url
             )
-        page = FetchedPage(response.url, response.status, content_type, response.read_body(self._max_bytes))
+        body = response.read_body(self._max_bytes)
+        page = FetchedPage(response.url, response.status, content_type, body, response.is_public)
         return page, _refresh_url(page, type_name, response.header("Refresh"))
 
     def _status_failed(self, response: HttpResponse) -> AttemptFailed:

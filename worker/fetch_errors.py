@@ -24,7 +24,7 @@ if REASONS.keys() != set(FetchErrorKind):
 # Kinds of errors that depend on a setting, each with the setting that an operator may change.
 _SETTINGS = {
     FetchErrorKind.TOO_LARGE: "FETCH_MAX_BYTES",
-    FetchErrorKind.REFUSED_ADDRESS: "FETCH_ALLOW_NETWORKS allows further networks",
+    FetchErrorKind.REFUSED_ADDRESS: "FETCH_ALLOW_NETWORKS allows further networks to jobs with a URL there",
 }
 
 

@@ -56,7 +56,7 @@ def make_consumer(settings: WorkerSettings, shutdown: Shutdown) -> PushConsumer:
 
 
 def _make_scraper(settings: WorkerSettings, shutdown: Shutdown) -> Scraper:
-    client = make_client(settings.user_agent, settings.fetch_allow_networks)
+    client = make_client(settings.user_agent, settings.fetch_allow_networks, settings.fetch_refuse_ports)
     log_allowed_networks(settings)
     fetcher = Fetcher(
         client,

@@ -12,9 +12,11 @@ class FetchedPage:
         http_status: 200 to 203.
         content_type: the Content-Type header as sent; `""` if missing.
         body: the bytes, decoded from transfer and content codings.
+        is_public: whether the page came from a public address.
     """
 
     url: str
     http_status: int
     content_type: str
     body: bytes
+    is_public: bool = False

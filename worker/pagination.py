@@ -36,20 +36,21 @@ def is_repeated(job: Job, page_url: str) -> bool:
     return url_digest(page_url) in job.visited
 
 
-def next_page(job: Job, page_url: str, link: str) -> NextPage:
+def next_page(job: Job, page_url: str, link: str, *, public_only: bool = False) -> NextPage:
     """Return what follows a page.
 
     Args:
         job: the job of the page.
         page_url: URL of the page after redirects.
         link: absolute URL of the link to the next page, not validated; `""` if there is none.
+        public_only: whether the page came from a public address, so that its link must lead to one, too.
     """
     if job.recipe.next is None:
         return NextPage()
     end = _listing_end(job, page_url, link)
     if end is not None:
         return end
-    following = job.next_page(check_url(link), page_url)
+    following = job.next_page(check_url(link), page_url, public_only=public_only)
     try:
         following.encode()
     except ValueError:

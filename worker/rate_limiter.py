@@ -51,7 +51,13 @@ class RateLimiter:
         self._robots = RobotsCache(client, self._token, note_retry_after=self.note_retry_after, clock=clock)
 
     def acquire(
-        self, url: str, politeness: Politeness, budget: PageBudget, *, lane: Lane | None = None
+        self,
+        url: str,
+        politeness: Politeness,
+        budget: PageBudget,
+        *,
+        lane: Lane | None = None,
+        public_only: bool = False,
     ) -> None:
         """Wait for the host's next slot, and return when `url` may be requested.
 
@@ -60,6 +66,7 @@ class RateLimiter:
             politeness: the crawl's delay, and whether robots.txt is respected.
             budget: limits how long the job may wait.
             lane: the lane of the job; None if it has none, or if the lane is one of another host.
+            public_only: whether robots.txt may be requested at public addresses only.
 
         Raises:
             AttemptFailed: `robots_disallowed`, `robots_unavailable`, `rate_limited`, `queued_too_long`,
@@ -70,7 +77,7 @@ class RateLimiter:
         self._wait_while_blocked(host, budget)
         delay = politeness.delay_seconds
         if politeness.respect_robots:
-            rules = self._rules(url, budget)
+            rules = self._rules(url, budget, public_only=public_only)
             if not rules.is_allowed(url):
                 raise AttemptFailed(Reason.ROBOTS_DISALLOWED, self._disallowed(url), final_url=url)
             delay = max(delay, rules.crawl_delay)
@@ -105,9 +112,9 @@ class RateLimiter:
         """Return for how many more seconds the host of `url` must not be requested; 0 if it may be."""
         return self._slots.blocked_seconds(urlsplit(url).netloc, self._clock())
 
-    def _rules(self, url: str, budget: PageBudget) -> RobotRules:
+    def _rules(self, url: str, budget: PageBudget, *, public_only: bool) -> RobotRules:
         try:
-            return self._robots.rules(url, budget)
+            return self._robots.rules(url, budget, public_only=public_only)
         except AttemptFailed as error:
             error.retry_after = self.blocked_seconds(url) or None
             raise

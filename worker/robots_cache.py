@@ -11,6 +11,7 @@ from guarded_http.client import HttpClient
 from guarded_http.errors import FetchError, FetchErrorKind
 from guarded_http.redirects import get_following_redirects
 from guarded_http.response import HttpResponse
+from guarded_http.scope import NetworkScope
 from worker.budget import PageBudget
 from worker.fetch_errors import attempt_failed
 from worker.robots import MAX_ROBOTS_BYTES, RobotRules
@@ -73,8 +74,13 @@ class RobotsCache:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def rules(self, url: str, budget: PageBudget) -> RobotRules:
+    def rules(self, url: str, budget: PageBudget, *, public_only: bool = False) -> RobotRules:
         """Return the rules that the site of `url` has for this crawler.
+
+        Args:
+            url: the URL of a page.
+            budget: limits how long fetching robots.txt may take, and how long the job may wait for it.
+            public_only: whether robots.txt may be requested at public addresses only.
 
         Raises:
             AttemptFailed: `robots_unavailable`, `page_budget_exceeded`, or the reason why the site's host
@@ -84,7 +90,7 @@ class RobotsCache:
         while True:
             entry, is_new = self._entry(robots_url)
             if is_new:
-                self._fill(robots_url, entry, budget)
+                self._fill(robots_url, entry, budget, public_only=public_only)
             else:
                 self._wait_for(entry, budget)
             if entry.error is not None:
@@ -111,9 +117,10 @@ class RobotsCache:
             self._entries.move_to_end(robots_url)
             return entry, is_new
 
-    def _fill(self, robots_url: str, entry: _Entry, budget: PageBudget) -> None:
+    def _fill(self, robots_url: str, entry: _Entry, budget: PageBudget, *, public_only: bool) -> None:
         try:
-            entry.rules, entry.error = self._fetch(robots_url, budget)
+            scope = NetworkScope(public_only=public_only)
+            entry.rules, entry.error = self._fetch(robots_url, budget, scope)
             seconds = FAILURE_CACHE_SECONDS if entry.error else CACHE_SECONDS
             entry.expires_at = self._clock() + seconds
         except BaseException:  # for example, this job's budget is spent; another job then fetches the file
@@ -132,17 +139,22 @@ class RobotsCache:
                 _, oldest = self._entries.popitem(last=False)
                 size -= oldest.rules.size if oldest.rules else 0
 
-    def _fetch(self, robots_url: str, budget: PageBudget) -> tuple[RobotRules | None, AttemptFailed | None]:
+    def _fetch(
+        self, robots_url: str, budget: PageBudget, scope: NetworkScope
+    ) -> tuple[RobotRules | None, AttemptFailed | None]:
         try:
             with get_following_redirects(
-                self._client, robots_url, budget, accept=ACCEPT, max_redirects=MAX_REDIRECTS
+                self._client, robots_url, budget, accept=ACCEPT, max_redirects=MAX_REDIRECTS, scope=scope
             ) as response:
                 return self._read(response)
         except FetchError as error:
             if error.kind is FetchErrorKind.TOO_MANY_REDIRECTS:
                 return RobotRules(), None  # RFC 9309 section 2.3.1.2: treated as a missing file
             if error.kind in _HOST_ERRORS and error.url == robots_url:
-                return None, attempt_failed(error)
+                failure = attempt_failed(error)
+                if scope.public_only and error.kind is FetchErrorKind.REFUSED_ADDRESS:
+                    raise failure from None  # not cached: a job whose own URL is there may request the file
+                return None, failure
             return None, _unavailable(f"{error.url}: {error.kind}, {error.detail}")
 
     def _read(self, response: HttpResponse) -> tuple[RobotRules | None, AttemptFailed | None]:

@@ -33,8 +33,15 @@ MAX_ITEMS_BYTES = 4 * 1024 * 1024  #: largest size of all items, in bytes of the
 class Fetch(Protocol):
     """Fetches a page within a budget."""
 
-    def __call__(
-        self, url: str, politeness: Politeness, budget: PageBudget, *, lane: Lane | None, stopwatch: Stopwatch
+    def __call__(  # noqa: PLR0913 - the arguments are those of Fetcher.fetch
+        self,
+        url: str,
+        politeness: Politeness,
+        budget: PageBudget,
+        *,
+        lane: Lane | None,
+        stopwatch: Stopwatch,
+        public_only: bool,
     ) -> FetchedPage:
         """Return the page.
 
@@ -129,10 +136,15 @@ class _Attempt:
             scraper.delay(job, budget)
             with budget.active(scraper.activity()):
                 page = self._page = scraper.fetch(
-                    job.url, job.politeness, budget, lane=_lane_of(job), stopwatch=self._stopwatch
+                    job.url,
+                    job.politeness,
+                    budget,
+                    lane=_lane_of(job),
+                    stopwatch=self._stopwatch,
+                    public_only=job.public_only,
                 )
                 extracted = self._extract(page)
-        following = next_page(job, page.url, extracted.next_url)
+        following = next_page(job, page.url, extracted.next_url, public_only=page.is_public)
         items = items_json(extracted.items)
         size = len(json.dumps(items, ensure_ascii=False).encode(errors="replace"))
         if size > MAX_ITEMS_BYTES:

@@ -129,6 +129,12 @@ class Addresses:
         return cls(pubsub_host, urls[PUBSUB_HTTP_PORT], urls[DISPATCHER_PORT], urls[WORKER_PORT])
 
     @property
+    def ports(self) -> tuple[str, ...]:
+        """The ports of all services, which no crawl may request."""
+        urls = (self.pubsub_host, self.pubsub_http_url, self.dispatcher_url, self.worker_url)
+        return tuple(map(_port, urls))
+
+    @property
     def certs_url(self) -> str:
         """URL of the certificates that verify localpubsub's push tokens; Google's URL has the same path."""
         return f"{self.pubsub_http_url}/oauth2/v1/certs"
@@ -157,6 +163,7 @@ def environment_of(
         "PUSH_SERVICE_ACCOUNT": PUSH_SERVICE_ACCOUNT,
         "PUSH_CERTS_URL": addresses.certs_url,
         "FETCH_ALLOW_NETWORKS": _allowed_networks(inherited),
+        "FETCH_REFUSE_PORTS": _refused_ports(inherited, addresses),
         "ACK_DEADLINE_SECONDS": str(options.delivery.ack_deadline_seconds),
         "HOST": LOOPBACK,
         "WEB_CONCURRENCY": str(options.worker_processes),
@@ -166,8 +173,17 @@ def environment_of(
 
 
 def _allowed_networks(inherited: Mapping[str, str]) -> str:
-    """Return the private networks that may be fetched from: the user's setting and the loopback interface."""
+    """Return the private networks that may be fetched from: the user's setting and the loopback interface.
+
+    The loopback interface is allowed for crawls of one's own sites. The client lets no public site lead to it
+    (guarded_http/scope.py).
+    """
     return ",".join(filter(None, [inherited.get("FETCH_ALLOW_NETWORKS"), LOOPBACK_NETWORKS]))
+
+
+def _refused_ports(inherited: Mapping[str, str], addresses: Addresses) -> str:
+    """Return the ports that are never fetched from: the user's setting and those of the stack itself."""
+    return ",".join(filter(None, [inherited.get("FETCH_REFUSE_PORTS"), *addresses.ports]))
 
 
 def without_loopback_proxies(inherited: Mapping[str, str]) -> dict[str, str]:

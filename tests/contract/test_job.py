@@ -181,7 +181,7 @@ def test_requeued_job_keeps_unknown_fields() -> None:
 
 def test_new_job_encodes_no_fields_of_later_messages() -> None:
     """An encoded job that was never requeued and is no further page has none of the fields of these."""
-    later = {"not_before", "defers", "attempts", "page", "listing", "visited"}
+    later = {"not_before", "defers", "attempts", "page", "listing", "visited", "public_only"}
     assert later.isdisjoint(json.loads(Job.model_validate(JOB).encode()))
 
 

@@ -12,6 +12,7 @@ from dispatcher.dispatch import Dispatcher, DispatchResponse
 from dispatcher.plan import MAX_LISTED_REJECTED
 from dispatcher.sitemap_entry import SitemapUnreadable
 from dispatcher.sitemap_reader import SitemapUnavailable, UnreadSitemap
+from guarded_http.scope import NetworkScope
 from publishing.publisher import PublishUnconfirmed
 from tests.servers.recording_publisher import RecordingPublisher
 
@@ -31,11 +32,12 @@ def crawl(*urls: str, **changed: object) -> bytes:
     return json.dumps(CRAWL | sources | changed).encode()
 
 
-SitemapUrls = Callable[[str], Iterator[str | UnreadSitemap]]
+SitemapUrls = Callable[[str, NetworkScope], Iterator[str | UnreadSitemap]]
 
 
-def no_sitemap(url: str) -> Iterator[str | UnreadSitemap]:
+def no_sitemap(url: str, scope: NetworkScope) -> Iterator[str | UnreadSitemap]:
     """Fail the test, because no sitemap may be read."""
+    del scope
     raise AssertionError(f"unexpected request for {url}")
 
 
@@ -250,7 +252,7 @@ def test_unconfirmed_jobs_cause_503_and_a_repeat_makes_the_same_jobs(publisher: 
 
 def sitemap(*urls: str | UnreadSitemap) -> SitemapUrls:
     """Return a function that yields these URLs and unread sitemaps for any sitemap."""
-    return lambda _: iter(urls)
+    return lambda *_: iter(urls)
 
 
 def test_the_pages_of_a_sitemap_follow_the_urls_of_the_crawl(publisher: RecordingPublisher) -> None:
@@ -286,7 +288,7 @@ def test_a_sitemap_that_fails_midway_is_reported_with_the_published_count(
 ) -> None:
     """If a sitemap fails after its first page, the status is 400, or 503 if a repeat may help, never 200."""
 
-    def failing(_: str) -> Iterator[str | UnreadSitemap]:
+    def failing(*_: object) -> Iterator[str | UnreadSitemap]:
         yield "https://shop.example/1"
         raise error
 

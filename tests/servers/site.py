@@ -108,15 +108,16 @@ class HeldPage:
 
 
 class Site:
-    """A web server on 127.0.0.1, with one thread for each connection.
+    """A web server on a loopback address, with one thread for each connection.
 
     Attributes:
         requests: the requests so far, in order.
         connections: number of connections that were opened.
+        host: the loopback address.
         port: the TCP port.
     """
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
         self.requests: list[Request] = []
         self.connections = 0
         self._tls = tls
@@ -126,12 +127,13 @@ class Site:
         self._open: set[socket.socket] = set()
         self._threads: list[Thread] = []
         self._listening = Thread(target=self._listen)
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.host = host
+        self._listener = socket.create_server((host, 0), backlog=128)
         self.port = int(self._listener.getsockname()[1])
 
     def url(self, path: str = "/") -> str:
         """Return the URL of a path."""
-        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}{path}"
+        return f"{'https' if self._tls else 'http'}://{self.host}:{self.port}{path}"
 
     def add(self, path: str, response: Response) -> str:
         """Set the response of `path` and return the URL of `path`.
@@ -217,9 +219,9 @@ class Site:
 
 
 @contextmanager
-def running_site(tls: ssl.SSLContext | None = None) -> Iterator[Site]:
+def running_site(tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> Iterator[Site]:
     """Run a site until the `with` block ends."""
-    site = Site(tls)
+    site = Site(tls, host)
     site.open()
     try:
         yield site

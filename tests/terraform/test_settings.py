@@ -16,6 +16,7 @@ NOT_SET_BY_TERRAFORM = {
     "K_SERVICE": "Cloud Run sets it",
     "K_REVISION": "Cloud Run sets it",
     "PUBSUB_EMULATOR_HOST": "only used on laptops",
+    "FETCH_REFUSE_PORTS": "only used on laptops, where the services have ports at an allowed address",
     "PUSH_CERTS_URL": "the default is Google's",
 }
 pytestmark = pytest.mark.timeout(600)

@@ -177,10 +177,16 @@ class RecordingRateLimiter(RateLimiter):
     lanes: list[tuple[str, Lane | None]]
 
     def acquire(
-        self, url: str, politeness: Politeness, budget: PageBudget, *, lane: Lane | None = None
+        self,
+        url: str,
+        politeness: Politeness,
+        budget: PageBudget,
+        *,
+        lane: Lane | None = None,
+        public_only: bool = False,
     ) -> None:
         """Record the lane."""
-        del politeness, budget
+        del politeness, budget, public_only
         self.lanes.append((url, lane))
 
 

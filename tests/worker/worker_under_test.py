@@ -36,21 +36,31 @@ class ScriptedSite:
         page: the page of every URL.
         error: raised by every fetch; None to return the page.
         requested: the requested URLs, in order.
+        public_only: whether only public addresses may be contacted, for each of them.
     """
 
     def __init__(self) -> None:
         self.page = PAGE
         self.error: Exception | None = None
         self.requested: list[str] = []
+        self.public_only: list[bool] = []
 
     def fetch(
-        self, url: str, politeness: Politeness, budget: PageBudget, *, lane: Lane | None, stopwatch: Stopwatch
+        self,
+        url: str,
+        politeness: Politeness,
+        budget: PageBudget,
+        *,
+        lane: Lane | None,
+        stopwatch: Stopwatch,
+        public_only: bool,
     ) -> FetchedPage:
         """Return the page, or raise `error`."""
         del stopwatch
         assert (lane is None) == (politeness.lanes == 0)
         assert budget.remaining() > 0
         self.requested.append(url)
+        self.public_only.append(public_only)
         if self.error is not None:
             raise self.error
         return self.page

@@ -73,6 +73,14 @@ def test_environment_allows_fetches_from_the_loopback_interface(tmp_path: Path) 
     assert environment_for(options, inherited)["FETCH_ALLOW_NETWORKS"] == f"10.0.0.0/8,{loopback}"
 
 
+def test_environment_refuses_fetches_from_the_own_services(tmp_path: Path) -> None:
+    """FETCH_REFUSE_PORTS contains the ports of the stack's services and the ports that the user refuses."""
+    options = StackOptions(data=tmp_path)
+    own = environment_for(options)["FETCH_REFUSE_PORTS"]
+    assert own == "8085,8086,8081,8082"
+    assert environment_for(options, {"FETCH_REFUSE_PORTS": "22"})["FETCH_REFUSE_PORTS"] == f"22,{own}"
+
+
 def time_limits(
     data: Path, deadline: int, inherited: Mapping[str, str] | None = None
 ) -> tuple[str, str, WorkerSettings]:
