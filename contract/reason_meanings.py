@@ -104,7 +104,9 @@ REASON_MEANINGS = {
         Outcome.FAILED, "the text could not be decoded", "check the page's encoding"
     ),
     Reason.TOO_LARGE: ReasonMeaning(
-        Outcome.FAILED, "the page or its items are larger than allowed", "raise FETCH_MAX_BYTES"
+        Outcome.FAILED,
+        "the page or its items are larger than allowed, or need too much CPU time or memory to extract",
+        "raise the setting that the detail names, or simplify the field's selector",
     ),
     Reason.DECOMPRESSION_BOMB: ReasonMeaning(
         Outcome.FAILED, "the decompressed body is far larger than the compressed one", "drop the URL"

@@ -1,6 +1,6 @@
 """Defines the types of a recipe's selectors, which locate values on a page.
 
-To check whether a selector compiles, a parser (lxml, cssselect, jmespath or regex) must be imported. These
+To check whether a selector compiles, a parser (lxml, cssselect or jmespath) must be imported. These
 imports are slow and unnecessary for reading a job or an outcome. So this module imports no parser, and a
 caller that uses the selectors passes the checks (`extraction.selectors.CHECKS`) as pydantic's validation
 context.

@@ -3,19 +3,15 @@
 import re
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from lxml import etree
 from lxml.etree import _Element as Element
 from pydantic import JsonValue
 
-from contract.outcome import Reason
 from contract.recipe import Markup
 from contract.urls import resolve_url
-from extraction import cost
 from extraction.decoding import decode
-from extraction.errors import ExtractionError
-from extraction.html import CheckDeadline, parse_html
+from extraction.html import parse_html
 from extraction.json_text import InvalidJson, parse_json
 from extraction.jsonld import JsonLd
 from extraction.page import PageContent
@@ -40,8 +36,6 @@ class Document:
     Args:
         page: the page.
         markup: how the page is parsed if it is not JSON.
-        check_deadline: called while the page is parsed and while long texts are collected; if it raises an
-            exception, parsing ends.
 
     Attributes:
         text: the text of the page.
@@ -52,11 +46,10 @@ class Document:
         ExtractionError: `charset`, if the page cannot be decoded.
     """
 
-    def __init__(self, page: PageContent, markup: Markup, check_deadline: CheckDeadline) -> None:
+    def __init__(self, page: PageContent, markup: Markup) -> None:
         self.is_xml = markup is Markup.XML
         self.text, self.encoding = decode(page, is_xml=self.is_xml)
         self._page = page
-        self.check_deadline = check_deadline
 
     @cached_property
     def root(self) -> Element:
@@ -66,7 +59,7 @@ class Document:
             return parse_xml(text)
         # Parse as HTML even if the text starts with <?xml. If XHTML were parsed as XML, its elements would
         # have a namespace, and a recipe's selectors would not match them.
-        return parse_html(text, self.check_deadline)
+        return parse_html(text)
 
     @cached_property
     def top_node(self) -> Node:
@@ -124,29 +117,3 @@ class Document:
         """Yield the values of a path into JSON-LD inside a node (`JsonLd.find`)."""
         values = [node.value] if isinstance(node, JsonNode) else self.json_ld.blocks(node)
         return self.json_ld.find(path, values)
-
-    @cached_property
-    def is_deep(self) -> bool:
-        """Whether elements are nested `cost.MAX_DEPTH` levels deep or deeper, as only on hostile pages."""
-        return cost.is_deep(self.root)
-
-    @cached_property
-    def size(self) -> cost.TreeSize:
-        """The size of the page, on which the cost of some selectors depends."""
-        return cost.measure(self.root)
-
-    def evaluate(self, expression: str, compiled: etree.XPath, node: Element) -> Any:  # noqa: ANN401 - any XPath type
-        """Return the result of an XPath expression that is evaluated with `node` as the context node.
-
-        Raises:
-            ExtractionError: `too_large`, if the evaluation would take far too long.
-        """
-        if (query_cost := cost.estimate_cost(expression)) is not None:
-            cost.check(expression, query_cost, self.size)
-        if cost.searches_twice(expression) and self.is_deep:
-            raise ExtractionError(
-                Reason.TOO_LARGE,
-                f"{expression} searches descendants of descendants, and elements are nested {cost.MAX_DEPTH} "
-                "levels deep or deeper",
-            )
-        return compiled(node)

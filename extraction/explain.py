@@ -10,7 +10,6 @@ from contract.recipe import Recipe, RecipeField
 from extraction.document import Document, JsonNode, Node
 from extraction.errors import BadRecipe, ConversionError, ExtractionError
 from extraction.extract import Extracted, Reader
-from extraction.html import no_deadline
 from extraction.page import PageContent
 from extraction.selection import node_text, select, text_form
 
@@ -60,7 +59,7 @@ def explain(recipe: Recipe, page: PageContent) -> Explained:
     If the extraction fails, the error is returned and not raised.
     """
     try:
-        reader = _Explainer(recipe, Document(page, recipe.markup, no_deadline))
+        reader = _Explainer(recipe, Document(page, recipe.markup))
     except ExtractionError as error:
         return Explained(Extracted([], []), [], error)
     try:
@@ -73,7 +72,7 @@ class _Explainer(Reader):
     """A reader that records the result of each source."""
 
     def __init__(self, recipe: Recipe, document: Document) -> None:
-        super().__init__(recipe, document, no_deadline)
+        super().__init__(recipe, document)
         self.findings: list[Finding] = []
         self._number = 0
         self._path = ""

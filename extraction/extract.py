@@ -1,6 +1,7 @@
 """Extracts the items of a page by a recipe. Pure: it never fetches."""
 
 from collections import Counter
+from collections.abc import Callable
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,7 +14,6 @@ from contract.recipe import Recipe, RecipeField
 from contract.urls import escape_query, resolve_url
 from extraction.document import Document, JsonNode, Node
 from extraction.errors import BadRecipe, ConversionError, ExtractionError
-from extraction.html import CheckDeadline, no_deadline
 from extraction.json_text import json_to_text
 from extraction.page import PageContent
 from extraction.selection import select_link, select_nodes, select_texts, text_form
@@ -31,6 +31,15 @@ MAX_CHARACTERS = 8 * 1024 * 1024
 #: Number of characters that are counted for each value in addition to its text, so that many empty values are
 #: limited, too.
 VALUE_CHARACTERS = 16
+
+
+#: Receives what is extracted next, in a few words: the path of a field, `items`, `next` or `the page`.
+Note = Callable[[str], None]
+
+
+def no_note(text: str) -> None:
+    """Ignore the text."""
+    del text
 
 
 class Extracted(NamedTuple):
@@ -52,26 +61,24 @@ class Extracted(NamedTuple):
 def extract(
     recipe: Recipe,
     page: PageContent,
-    check_deadline: CheckDeadline = no_deadline,
     *,
     may_be_empty: bool = False,
+    note: Note = no_note,
 ) -> Extracted:
     """Return the items that `recipe` finds on `page`.
 
     Args:
         recipe: the recipe.
         page: the page, as fetched.
-        check_deadline: called between items and between chunks of the page; if it raises an exception, the
-            extraction ends.
         may_be_empty: whether a page without items is accepted even if the recipe has required fields. True
             for further pages of a list.
+        note: called with what is extracted next, in a few words.
 
     Raises:
         ExtractionError: `missing_field` or `bad_value` (the detail names the field), `charset`,
             `bad_recipe`, or `too_large`.
     """
-    document = Document(page, recipe.markup, check_deadline)
-    return Reader(recipe, document, check_deadline).extract(may_be_empty=may_be_empty)
+    return Reader(recipe, Document(page, recipe.markup), note).extract(may_be_empty=may_be_empty)
 
 
 class Reader:
@@ -80,19 +87,20 @@ class Reader:
     Args:
         recipe: the recipe.
         document: the page.
-        check_deadline: see `extract`.
+        note: see `extract`.
 
     Attributes:
         warnings: sentences about optional fields whose text could not be converted, at most `MAX_WARNINGS`.
         base_url: the URL that relative URLs are resolved against.
     """
 
-    def __init__(self, recipe: Recipe, document: Document, check_deadline: CheckDeadline) -> None:
+    def __init__(self, recipe: Recipe, document: Document, note: Note = no_note) -> None:
         self.recipe = recipe
         self.document = document
         self.warnings: list[str] = []
+        self._note = note
+        note("the page")
         self.base_url = document.base_url
-        self._check_deadline = check_deadline
         self._characters = 0
         self._evaluated = Counter[str]()  # for each field, how often its value was searched
         self._missing_values = Counter[tuple[str, str]]()  # how often it was null; with its sources
@@ -124,7 +132,6 @@ class Reader:
 
     def item(self, node: Node, fields: dict[str, RecipeField], path: str) -> dict[str, JsonValue]:
         """Return the values of `fields` in a node."""
-        self._check_deadline()
         return {name: self.field(node, field, path + name) for name, field in fields.items()}
 
     def field(self, node: Node, field: RecipeField, path: str) -> JsonValue:
@@ -134,6 +141,7 @@ class Reader:
             ExtractionError: `missing_field` or `bad_value`, if the field is required and there is no value.
         """
         self._evaluated[path] += 1
+        self._note(path)
         if field.fields:
             return self._object(node, field, path)
         first_error: ConversionError | None = None
@@ -212,6 +220,7 @@ class Reader:
         top_node = self.document.top_node
         if self.recipe.items is None:
             return [top_node]
+        self._note("items")
         return self._bounded(select_nodes(as_source(self.recipe.items), top_node, self.document))
 
     def _bounded(self, nodes: list[Node]) -> list[Node]:
@@ -222,6 +231,7 @@ class Reader:
         return nodes
 
     def _next_url(self) -> str:
+        self._note("next")
         source = self.recipe.next_source()
         target = None if source is None else select_link(source, self.document)
         if target is None:

@@ -45,11 +45,10 @@ def select(source: Source, node: Node, document: Document) -> Iterable[object]:
 
     Raises:
         BadRecipe, etree.XPathError: if a selector fails on this page.
-        ExtractionError: `too_large`, if a selector would take far too long.
     """
     expression = xpath_of(source, xml=document.is_xml)
     if expression is not None:
-        matches = _evaluate(expression, node, document)
+        matches = _evaluate(expression, node)
         return matches if source.jmespath is None else _query_scripts(source.jmespath, matches)
     if source.jmespath is not None:
         value = node.value if isinstance(node, JsonNode) else document.json
@@ -72,8 +71,6 @@ def select_texts(source: Source, node: Node, document: Document, form: TextForm)
     yielded as text.
     """
     for match in select(source, node, document):
-        if isinstance(match, Element) and len(match):
-            document.check_deadline()  # nested elements repeat the text inside them, for each level
         text = node_text(match, form)
         if source.re is not None:
             text = search(source.re, text) or ""
@@ -110,11 +107,16 @@ def node_text(match: object, form: TextForm) -> str:
     )
 
 
-def _evaluate(expression: str, node: Node, document: Document) -> list[object]:
+def _evaluate(expression: str, node: Node) -> list[object]:
     if isinstance(node, JsonNode):
         return []  # JSON has no elements
     # docs/decisions/extraction-package.md compares compiled lxml expressions with parsel's Selector.
-    matches = document.evaluate(expression, compile_xpath(expression), node)
+    try:
+        matches = compile_xpath(expression)(node)
+    except etree.XPathError as error:
+        if "emory" in str(error):  # "Memory allocation failed", "out of memory"
+            raise MemoryError(str(error)) from None
+        raise
     return matches if isinstance(matches, list) else [matches]
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable
 
 from contract.fields import AnyTransform, SimpleTransform, Transform
-from extraction.errors import BadRecipe
+from contract.outcome import Reason
+from extraction.errors import BadRecipe, ExtractionError
 
 MAX_TEXTS = 100_000  #: maximum number of texts of one field that `split` may produce
 MAX_CHARACTERS = 8 * 1024 * 1024  #: maximum length of one text that `replace` or `join` may produce
@@ -19,11 +20,25 @@ def transform(texts: Iterable[str], transforms: tuple[AnyTransform, ...]) -> lis
     """Return the transformed texts.
 
     Raises:
+        ExtractionError: `too_large`, if the texts have more than `MAX_CHARACTERS` characters together.
         BadRecipe: if there would be more than `MAX_TEXTS` texts, or a text longer than `MAX_CHARACTERS`.
     """
-    result = list(texts)
+    result = _collect(texts)
     for each in transforms:
         result = _apply(each, result)
+    return result
+
+
+def _collect(texts: Iterable[str]) -> list[str]:
+    """Return the texts as a list, and count them meanwhile: nested elements repeat the text inside them."""
+    result, characters = [], 0
+    for text in texts:
+        characters += len(text)
+        if characters > MAX_CHARACTERS:
+            raise ExtractionError(
+                Reason.TOO_LARGE, f"the texts of a field have more than {MAX_CHARACTERS} characters together"
+            )
+        result.append(text)
     return result
 
 

@@ -14,8 +14,8 @@ variable "extra_settings" {
     error_message = "extra_settings.dispatcher may contain only FETCH_ALLOW_NETWORKS and SITEMAP_MAX_BYTES; other variables set the other settings."
   }
   validation {
-    condition     = length(setsubtract(keys(var.extra_settings.worker), ["FETCH_ALLOW_NETWORKS", "FETCH_MAX_BYTES", "FETCH_MAX_REDIRECTS"])) == 0
-    error_message = "extra_settings.worker may contain only FETCH_ALLOW_NETWORKS, FETCH_MAX_BYTES and FETCH_MAX_REDIRECTS; other variables set the other settings."
+    condition     = length(setsubtract(keys(var.extra_settings.worker), ["EXTRACTION_CPU_SECONDS", "EXTRACTION_MEMORY_MIB", "EXTRACTION_PROCESSES", "FETCH_ALLOW_NETWORKS", "FETCH_MAX_BYTES", "FETCH_MAX_REDIRECTS"])) == 0
+    error_message = "extra_settings.worker may contain only EXTRACTION_CPU_SECONDS, EXTRACTION_MEMORY_MIB, EXTRACTION_PROCESSES, FETCH_ALLOW_NETWORKS, FETCH_MAX_BYTES and FETCH_MAX_REDIRECTS; other variables set the other settings."
   }
 }
 

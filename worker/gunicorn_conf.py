@@ -13,6 +13,10 @@ from importlib import metadata
 metadata.entry_points = metadata.entry_points().select
 gc.disable()
 
+from worker.fork_server import FORK_SERVER  # noqa: E402 - imported after the two lines that shorten the start
+
+FORK_SERVER.ensure_started()  # while this process starts, the fork server does, too, on another processor
+
 from gevent import monkey  # noqa: E402 - imported after the two lines that shorten the start
 
 monkey.patch_all()
@@ -39,6 +43,12 @@ graceful_timeout = 8
 # not by the server. If the server closes a connection, a request that arrives at that moment is lost.
 keepalive = 620
 control_socket_disable = True
+
+
+def pre_fork(arbiter: object, worker: object) -> None:
+    """Start the fork server again if it has died; gunicorn calls this function before it forks."""
+    del arbiter, worker
+    FORK_SERVER.ensure_started()
 
 
 def post_worker_init(worker: object) -> None:

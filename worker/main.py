@@ -11,14 +11,17 @@ from gevent import monkey
 
 from contract.job import MAX_ATTEMPTS
 from guarded_http.client import make_client
+from process_pool.pool import ProcessPool
 from publishing.publisher import PubSubPublisher
 from push_endpoint.authentication import make_authenticator
 from runtime import log
 from runtime.settings import load_or_exit, log_allowed_networks
 from worker.ack_policy import AckPolicy, SettledPolicy, success_policy
 from worker.app import make_app
+from worker.child_extraction import MIB, ChildExtraction, levels
 from worker.delayed import wait_until_not_before
 from worker.fetch import Fetcher
+from worker.fork_server import FORK_SERVER
 from worker.page_slots import PageSlots
 from worker.push_delivery import PushConsumer
 from worker.rate_limiter import RateLimiter
@@ -67,6 +70,7 @@ def _make_scraper(settings: WorkerSettings, shutdown: Shutdown) -> Scraper:
     page_slots = PageSlots(-(-settings.page_concurrency // settings.web_concurrency))
     return Scraper(
         fetch=fetcher.fetch,
+        extract=_make_extraction(settings),
         page_budget_seconds=settings.page_budget_seconds,
         wait_budget_seconds=settings.wait_budget_seconds,
         hold_seconds=partial(_hold_seconds, settings, shutdown),
@@ -76,6 +80,16 @@ def _make_scraper(settings: WorkerSettings, shutdown: Shutdown) -> Scraper:
         running=shutdown.attempt,
         activity=page_slots.activity,
     )
+
+
+def _make_extraction(settings: WorkerSettings) -> ChildExtraction:
+    FORK_SERVER.ensure_started()  # it runs already, unless this is not a process of gunicorn
+    pool_levels = levels(
+        settings.extraction_processes,
+        settings.extraction_cpu_seconds,
+        settings.extraction_memory_mib * MIB,
+    )
+    return ChildExtraction(ProcessPool(FORK_SERVER, pool_levels), pool_levels[-1].limits)
 
 
 def _hold_seconds(settings: WorkerSettings, shutdown: Shutdown) -> float | None:

@@ -5,7 +5,6 @@ This module does not depend on how the job came to the worker, publishes nothing
 """
 
 import hashlib
-import json
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -16,18 +15,17 @@ from typing import Protocol
 from contract.attempt import AttemptFailed, internal_error
 from contract.job import Job, Politeness
 from contract.outcome import MAX_DETAIL_CHARACTERS, Reason
-from contract.outcome_record import OutcomeRecord, items_json
+from contract.outcome_record import OutcomeRecord
 from contract.reason_meanings import REASON_MEANINGS
+from contract.recipe import Recipe
 from extraction.errors import ExtractionError
-from extraction.extract import Extracted, extract
+from extraction.extract_items import ExtractedItems, extract_items
 from worker.attempt_result import AttemptResult
 from worker.budget import Activity, NoActivity, PageBudget
 from worker.fetch import Stopwatch
 from worker.host_slots import Lane
 from worker.page import FetchedPage
 from worker.pagination import NextPage, is_repeated, next_page
-
-MAX_ITEMS_BYTES = 4 * 1024 * 1024  #: largest size of all items, in bytes of the outcome's JSON
 
 
 class Fetch(Protocol):
@@ -50,6 +48,27 @@ class Fetch(Protocol):
         """
 
 
+class Extract(Protocol):
+    """Extracts the items of a page within a budget."""
+
+    def __call__(
+        self, recipe: Recipe, page: FetchedPage, budget: PageBudget, *, may_be_empty: bool
+    ) -> ExtractedItems:
+        """Return the items.
+
+        Raises:
+            AttemptFailed: if the items cannot be extracted.
+        """
+
+
+def extract_here(
+    recipe: Recipe, page: FetchedPage, budget: PageBudget, *, may_be_empty: bool
+) -> ExtractedItems:
+    """Extract the items in this process, without any limit."""
+    del budget
+    return extract_items(recipe, page, may_be_empty=may_be_empty)
+
+
 #: Waits until a job's `not_before`, or raises `AttemptFailed` (`not_before`) if that time is too far away.
 Delay = Callable[[Job, PageBudget], None]
 
@@ -65,6 +84,7 @@ class Scraper:
 
     Attributes:
         fetch: fetches one page.
+        extract: extracts its items.
         page_budget_seconds: seconds for the page of one job.
         now: the current time, with a time zone.
         name: `revision/instance` of this worker, for the field `worker` of the outcome record.
@@ -87,6 +107,7 @@ class Scraper:
     delay: Delay = no_delay
     running: Callable[[], AbstractContextManager[object]] = nullcontext
     activity: Callable[[], Activity] = NoActivity
+    extract: Extract = extract_here
     clock: Callable[[], float] = time.monotonic
 
     def scrape(self, job: Job, attempt: int, *, received_at: float) -> AttemptResult:
@@ -145,23 +166,18 @@ class _Attempt:
                 )
                 extracted = self._extract(page)
         following = next_page(job, page.url, extracted.next_url, public_only=page.is_public)
-        items = items_json(extracted.items)
-        size = len(json.dumps(items, ensure_ascii=False).encode(errors="replace"))
-        if size > MAX_ITEMS_BYTES:
-            raise AttemptFailed(
-                Reason.TOO_LARGE, f"the items have {size} bytes; the maximum is {MAX_ITEMS_BYTES}"
-            )
         warnings = "; ".join(filter(None, [*extracted.warnings, following.warning]))
         fields = _listing_fields(job, following)
-        record = self._record(Reason.OK, warnings, items=items, item_count=len(extracted.items), **fields)
+        fields |= {"items": extracted.items, "item_count": extracted.item_count}
+        record = self._record(Reason.OK, warnings, **fields)
         return AttemptResult(record, next_job=following.job)
 
-    def _extract(self, page: FetchedPage) -> Extracted:
+    def _extract(self, page: FetchedPage) -> ExtractedItems:
         job = self._job
         if is_repeated(job, page.url):
-            return Extracted([], [])  # the items of this page are those of the earlier page
+            return ExtractedItems("[]", 0, [], "")  # the items of this page are those of the earlier page
         try:
-            return extract(job.recipe, page, self._budget.remaining, may_be_empty=job.page > 1)
+            return self._scraper.extract(job.recipe, page, self._budget, may_be_empty=job.page > 1)
         except ExtractionError as error:
             raise AttemptFailed(error.reason, error.detail) from None
 

@@ -37,6 +37,10 @@ class WorkerSettings(PushSettings):
         web_concurrency: number of gunicorn processes in this instance.
         fetch_max_bytes: largest size of one page in bytes, as received and as decoded.
         fetch_max_redirects: maximum number of redirects followed for one page.
+        extraction_processes: number of processes, for each gunicorn process, that extract pages; about the
+            number of processors. Two more extract the pages that need more than a tenth of a second.
+        extraction_cpu_seconds: seconds of CPU time that the extraction of one page may need.
+        extraction_memory_mib: memory that the extraction of one page may need, in MiB.
     """
 
     outcomes_topic: Annotated[str, Field(min_length=3)] = OUTCOMES_TOPIC
@@ -56,6 +60,9 @@ class WorkerSettings(PushSettings):
     web_concurrency: Annotated[int, Field(ge=1, le=64)] = 1
     fetch_max_bytes: Annotated[int, Field(ge=1024)] = 5 * 1024 * 1024
     fetch_max_redirects: Annotated[int, Field(ge=0, le=20)] = 5
+    extraction_processes: Annotated[int, Field(ge=1, le=64)] = 2
+    extraction_cpu_seconds: Annotated[float, Field(gt=0, le=600)] = 10
+    extraction_memory_mib: Annotated[int, Field(ge=64, le=65_536)] = 256
 
     # These validators belong to fields, so that all faults are reported together: pydantic calls the
     # validators of the whole model only if no field has a fault.

@@ -7,7 +7,7 @@ import sys
 from tests.contract.documents import JOB, OUTCOME
 from tests.repository.tree import ROOT
 
-PARSERS = {"cssselect", "jmespath", "lxml", "parsel", "regex"}
+PARSERS = {"cssselect", "jmespath", "lxml", "parsel"}
 READER = """
 import json, sys
 from contract import crawl, dead_letter, schema
@@ -21,7 +21,7 @@ print(json.dumps(sorted(name for name in sys.modules if "." not in name)))
 
 
 def test_reading_a_job_or_an_outcome_imports_no_parser() -> None:
-    """Decoding a job and an outcome imports none of lxml, parsel, cssselect, jmespath and regex."""
+    """Decoding a job and an outcome imports none of lxml, parsel, cssselect and jmespath."""
     done = subprocess.run(
         [sys.executable, "-c", READER],
         cwd=ROOT,

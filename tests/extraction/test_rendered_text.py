@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from contract.recipe import Recipe
 from extraction.extract import extract
-from extraction.html import no_deadline, parse_html
+from extraction.html import parse_html
 from extraction.page import SavedPage
 from extraction.rendered_text import rendered_text
 from tests.extraction.many_examples import many_examples
@@ -16,7 +16,7 @@ from tests.extraction.many_examples import many_examples
 
 def rendered(markup: str, tag: str = "div", *, mark_raised: bool = False) -> str:
     """Return the rendered text of the first element with this name."""
-    element = parse_html(markup, no_deadline).find(f".//{tag}")
+    element = parse_html(markup).find(f".//{tag}")
     assert element is not None
     return rendered_text(element, mark_raised=mark_raised)
 

@@ -19,7 +19,7 @@ LINK = re.compile(r"!?\[(?:[^\[\]]|\[[^\]]*\])*\]\(<?([^)\s>]+)>?(?:\s+\"[^\"]*\
 HEADING = re.compile(r"^#{1,6} +(.+?) *#*$", re.MULTILINE)
 NAMED_TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 FOLDERS = (
-    "contract|extraction|guarded_http|runtime|push_endpoint|publishing|dispatcher|worker|localpubsub|console"
+    "contract|extraction|guarded_http|process_pool|runtime|push_endpoint|publishing|dispatcher|worker|localpubsub|console"
     "|scripts|simulation|terraform|tests|benchmarks|docs|crawls|locks"
 )
 NAMED_FILE = re.compile(rf"`((?:{FOLDERS})/[\w./-]*)`")

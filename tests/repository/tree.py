@@ -16,6 +16,7 @@ PACKAGES = (
     "extraction",
     "guarded_http",
     "runtime",
+    "process_pool",
     "push_endpoint",
     "publishing",
     "dispatcher",

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from contract.outcome import Reason
+from extraction.extract_items import MAX_ITEMS_BYTES
 from tests.servers.pushes import job, push
 from tests.worker.worker_under_test import WorkerUnderTest
 from worker.page import FetchedPage
-from worker.scrape import MAX_ITEMS_BYTES
 
 
 def page(body: str) -> FetchedPage:

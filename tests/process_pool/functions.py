@@ -1,0 +1,57 @@
+"""A function for the children of the tests: does what the request says."""
+
+import json
+import os
+import resource
+import signal
+import time
+from typing import TYPE_CHECKING
+
+from process_pool.child import Note
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def run(request: bytes, body: bytes, note: Note) -> bytes:
+    """Do what `request` names; some actions read their argument from `body`."""
+    action = request.decode()
+    note(f"doing {action}")
+    actions: dict[str, Callable[[], bytes]] = {
+        "reverse": lambda: body[::-1],
+        "pid": lambda: str(os.getpid()).encode(),
+        "niceness": lambda: str(os.nice(0)).encode(),
+        "environment": lambda: json.dumps(sorted(os.environ)).encode(),
+        "raise": _raise,
+        "burn": lambda: _burn(float(body)),
+        "allocate": lambda: str(len(bytearray(int(body)))).encode(),
+        "touch": lambda: str(len(b"x" * int(body))).encode(),
+        "sleep": lambda: _sleep(float(body)),
+        "crash": _crash,
+    }
+    return actions[action]()
+
+
+def _raise() -> bytes:
+    raise ValueError("the function has a bug")
+
+
+def _crash() -> bytes:
+    os.kill(os.getpid(), signal.SIGSEGV)
+    return b""
+
+
+def _sleep(seconds: float) -> bytes:
+    time.sleep(seconds)
+    return b"slept"
+
+
+def _burn(seconds: float) -> bytes:
+    def used() -> float:
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        return usage.ru_utime + usage.ru_stime
+
+    start = used()
+    while used() - start < seconds:
+        pass
+    return b"burnt"

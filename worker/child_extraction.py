@@ -1,0 +1,98 @@
+"""Extracts pages in child processes, so that no page holds the worker or fills its memory."""
+
+import os
+import signal
+from collections.abc import Callable
+
+from contract.attempt import AttemptFailed
+from contract.outcome import Reason
+from contract.recipe import Recipe
+from extraction.extract_items import ExtractedItems, decode_result, encode_request
+from process_pool.limits import Limits
+from process_pool.pool import (
+    CallFailed,
+    CpuLimitExceeded,
+    DeadlineExceeded,
+    Level,
+    MemoryLimitExceeded,
+    ProcessPool,
+)
+from worker.budget import PageBudget
+from worker.page import FetchedPage
+
+MIB = 1024 * 1024
+#: Nearly all pages need less. A page that needs more waits only for other such pages.
+FIRST_LIMITS = Limits(cpu_seconds=0.1, memory_bytes=64 * MIB)
+SECOND_CPU_SECONDS = 1.0  #: seconds of CPU time on the second level, which has one process
+
+
+def levels(processes: int, cpu_seconds: float, memory_bytes: int) -> list[Level]:
+    """Return the levels of the pool.
+
+    Args:
+        processes: number of processes for pages within `FIRST_LIMITS`.
+        cpu_seconds: the largest CPU time of one page.
+        memory_bytes: the largest memory of one page, in bytes.
+    """
+    second = min(SECOND_CPU_SECONDS, cpu_seconds)
+    return [
+        Level(processes, FIRST_LIMITS),
+        Level(1, Limits(second, memory_bytes, niceness=5)),
+        Level(1, Limits(cpu_seconds, memory_bytes, niceness=10)),
+    ]
+
+
+def end_this_process() -> None:
+    """Shut this process down; gunicorn starts another one, and before it the fork server."""
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+class ChildExtraction:
+    """Extracts the items of pages in the processes of a pool.
+
+    Args:
+        pool: the pool, whose function is `extraction.extract_items.run`.
+        largest: the limits of its last level.
+        on_dead_server: called if the fork server has died.
+    """
+
+    def __init__(
+        self, pool: ProcessPool, largest: Limits, on_dead_server: Callable[[], None] = end_this_process
+    ) -> None:
+        self._pool = pool
+        self._largest = largest
+        self._on_dead_server = on_dead_server
+
+    def __call__(
+        self, recipe: Recipe, page: FetchedPage, budget: PageBudget, *, may_be_empty: bool
+    ) -> ExtractedItems:
+        """Return the items of a page.
+
+        Raises:
+            AttemptFailed: `too_large` at a limit of CPU time or memory, `page_budget_exceeded` at the end of
+                the budget, `shutdown` if no children can be started; or if the items cannot be extracted.
+        """
+        request = encode_request(recipe, page, may_be_empty=may_be_empty)
+        try:
+            result = self._pool.call(request, page.body, budget.remaining())
+        except CallFailed as error:
+            raise self._attempt_failed(error) from None
+        except OSError as error:
+            self._on_dead_server()
+            detail = f"the worker is replaced, because it cannot start processes: {error}"
+            raise AttemptFailed(Reason.SHUTDOWN, detail) from None
+        return decode_result(result)
+
+    def _attempt_failed(self, error: CallFailed) -> AttemptFailed:
+        where = f"; it was extracting {error.note}" if error.note else ""
+        if isinstance(error, CpuLimitExceeded):
+            limit = f"{self._largest.cpu_seconds:g} s of CPU time (EXTRACTION_CPU_SECONDS)"
+            return AttemptFailed(Reason.TOO_LARGE, f"the extraction needs more than {limit}{where}")
+        if isinstance(error, MemoryLimitExceeded):
+            limit = f"{self._largest.memory_bytes // MIB} MiB of memory (EXTRACTION_MEMORY_MIB)"
+            return AttemptFailed(Reason.TOO_LARGE, f"the extraction needs more than {limit}{where}")
+        if isinstance(error, DeadlineExceeded):
+            detail = "the page budget (PAGE_BUDGET_SECONDS) ended during the extraction"
+            where = where or ", which waited for a process"
+            return AttemptFailed(Reason.PAGE_BUDGET_EXCEEDED, detail + where)
+        return AttemptFailed(Reason.INTERNAL_ERROR, f"the process that extracted the page died{where}")
