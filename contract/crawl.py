@@ -29,6 +29,9 @@ class UrlSources(BaseModel):
     dispatched."""
     sitemap: PageUrl | None = None
     """URL of a sitemap or sitemap index (sitemaps.org), plain or gzipped: XML, RSS, Atom or a text file."""
+    foreign_sitemaps: bool = False
+    """Whether sitemaps on other sites are read, too, if an index lists them. The site of an index is its host
+    without `www.`, with all subdomains."""
 
     @model_validator(mode="after")
     def _check_not_empty(self) -> Self:
@@ -43,7 +46,8 @@ class Limits(BaseModel):
     model_config = _DOCUMENTED
 
     max_jobs: Annotated[int, Field(ge=1, le=MAX_JOBS)] = 10_000
-    """Maximum number of jobs of one run. URLs beyond this number are counted but not dispatched."""
+    """Maximum number of jobs of one run. Further `urls` are counted but not dispatched, and the rest of the
+    sitemap is not read."""
 
 
 class Crawl(BaseModel):

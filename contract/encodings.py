@@ -6,6 +6,8 @@ not know `x-sjis` or `iso-8859-8-i`.
 """
 
 import codecs
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import webencodings
 from webencodings import Encoding
@@ -44,11 +46,34 @@ def is_refused(encoding: Encoding) -> bool:
 
 def decode_bytes(body: bytes, encoding: Encoding) -> str:
     """Return the text of `body`; bytes that are not valid in the encoding become U+FFFD, as in browsers."""
-    name = _DECODERS.get(encoding.name)
-    decode = codecs.lookup(name).decode if name else encoding.codec_info.decode
-    family = encoding.name.partition("-125")[0]
-    text: str = decode(body, _ERROR_HANDLERS.get(family, "replace"))[0]
+    text: str = _codec(encoding).decode(body, _error_handler(encoding))[0]
     return text.translate(_DECODED[encoding.name]) if encoding.name in _DECODED else text
+
+
+def decode_chunks(chunks: Iterable[bytes], encoding: Encoding) -> Iterator[str]:
+    """Yield the text of a body that comes in chunks, as `decode_bytes` does; a byte order mark is removed.
+
+    A character whose bytes are in two chunks is decoded when the second one has come.
+    """
+    decoder = _codec(encoding).incrementaldecoder(_error_handler(encoding))
+    table = _DECODED.get(encoding.name, {})
+    is_first = True
+    for chunk, is_last in chain(((chunk, False) for chunk in chunks), [(b"", True)]):
+        text: str = decoder.decode(chunk, is_last)
+        if is_first and text:
+            text, is_first = text.removeprefix("\ufeff"), False
+        if text:
+            yield text.translate(table) if table else text
+
+
+def _codec(encoding: Encoding) -> codecs.CodecInfo:
+    name = _DECODERS.get(encoding.name)
+    info: codecs.CodecInfo = codecs.lookup(name) if name else encoding.codec_info
+    return info
+
+
+def _error_handler(encoding: Encoding) -> str:
+    return _ERROR_HANDLERS.get(encoding.name.partition("-125")[0], "replace")
 
 
 def encode_for_query(text: str, encoding: Encoding) -> bytes:

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
+from typing import Protocol
 
 from contract.crawl import Crawl
 from contract.faults import Fault, UnreadableCrawl
 from dispatcher.plan import Plan
 from dispatcher.run_id import make_run_id
-from dispatcher.sitemap_entry import SitemapUnreadable
-from dispatcher.sitemap_reader import SitemapUnavailable, UnreadSitemap
+from dispatcher.sitemap_entry import SitemapUnavailable, SitemapUnreadable, UnreadSitemap
 from extraction.selectors import CHECKS
 from guarded_http.scope import NetworkScope
 from publishing.publisher import Message, Publisher, PublishUnconfirmed
@@ -29,19 +29,27 @@ class DispatchResponse:
     body: dict[str, object]
 
 
+class ReadSitemap(Protocol):
+    """Reads a sitemap, and the sitemaps that it lists: `dispatcher.sitemap_reader.SitemapReader.urls`."""
+
+    def __call__(
+        self, sitemap: str, scope: NetworkScope, /, *, delay_seconds: float, reads_foreign: bool
+    ) -> Iterator[str | UnreadSitemap]:
+        """Yield the URLs of pages, and listed sitemaps that were not read."""
+
+
 @dataclass(frozen=True)
 class Dispatcher:
     """Turns crawls into published jobs.
 
     Attributes:
         publisher: publishes to the jobs topic.
-        sitemap_urls: yields the page URLs of the sitemap at a URL, and listed sitemaps that were not read;
-            its second argument says which addresses may be contacted.
+        read_sitemap: yields the page URLs of a sitemap, and listed sitemaps that were not read.
         now: returns the current time, with a time zone.
     """
 
     publisher: Publisher
-    sitemap_urls: Callable[[str, NetworkScope], Iterator[str | UnreadSitemap]]
+    read_sitemap: ReadSitemap
     now: Callable[[], datetime]
 
     def dispatch(self, body: bytes, *, schedule_time: str, traceparent: str) -> DispatchResponse:
@@ -90,12 +98,27 @@ class Dispatcher:
         return DispatchResponse(200, _counts(plan, published))
 
     def _sitemap_urls(self, plan: Plan, scope: NetworkScope) -> Iterator[str]:
+        """Yield the URLs of the sitemap, up to the first one that is beyond the crawl's limit."""
         sitemap = plan.crawl.sources.sitemap
-        for each in self.sitemap_urls(sitemap, scope) if sitemap else ():
+        if sitemap is None:
+            return
+        found = self.read_sitemap(
+            sitemap,
+            scope,
+            delay_seconds=plan.crawl.politeness.delay_seconds,
+            reads_foreign=plan.crawl.sources.foreign_sitemaps,
+        )
+        while not plan.over_limit:
+            each = next(found, None)
+            if each is None:
+                return
             if isinstance(each, UnreadSitemap):
                 plan.add_unread_sitemap(each.url, each.why)
             else:
                 yield each
+        maximum = plan.crawl.limits.max_jobs
+        why = f"the rest was not read, because the run has {maximum} jobs, its maximum (limits.max_jobs)"
+        plan.add_unread_sitemap(sitemap, why)
 
 
 def _incomplete(plan: Plan, published: int, why: str, *, unconfirmed: int) -> DispatchResponse:

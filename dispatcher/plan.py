@@ -34,7 +34,7 @@ class Plan:
         run_id: the id of the run.
         dispatched_at: when the run was dispatched, with a time zone.
         duplicates: number of URLs whose page already has a job in this run.
-        over_limit: number of URLs beyond `limits.max_jobs`.
+        over_limit: number of URLs beyond `limits.max_jobs`; after the first, a sitemap is not read further.
         rejected_count: number of invalid URLs.
         rejected: the first 1,000 invalid URLs, each with the reason.
         unread_sitemap_count: number of listed sitemaps that were not read, or not completely.

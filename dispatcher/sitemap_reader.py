@@ -7,86 +7,41 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from contract.urls import check_url, resolve_url
-from dispatcher.sitemap import decompress_sitemap, locations
-from dispatcher.sitemap_entry import Location, SitemapUnreadable
+from dispatcher.sitemap import BYTES_PER_PART, locations
+from dispatcher.sitemap_budget import ReadingBudget
+from dispatcher.sitemap_entry import Location, SitemapUnavailable, SitemapUnreadable, UnreadSitemap
+from dispatcher.sitemap_file import sitemap_text
+from dispatcher.sitemap_requests import SitemapRequests
+from dispatcher.sitemap_site import is_same_site
 from guarded_http.client import HttpClient
-from guarded_http.errors import FetchError, FetchErrorKind
-from guarded_http.redirects import get_following_redirects
 from guarded_http.scope import NetworkScope
 
 MAX_SITEMAPS = (
     500  #: maximum number of sitemaps that are read for one crawl; sitemaps.org allows 50,000 in an index
 )
 MAX_DEPTH = 5  #: maximum number of indexes on the way to a sitemap; sitemaps.org allows one
-MAX_REDIRECTS = 5  #: maximum number of redirects that are followed for one sitemap
-ACCEPT = "application/xml, text/xml, */*;q=0.5"
+MAX_REFUSED = 1_000  #: maximum number of listed sitemaps of other sites that are reported separately
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
-#: For each kind of error, whether repeating the request may help. If so, `SitemapUnavailable` is raised, else
-#: `SitemapUnreadable`.
-IS_TEMPORARY = {
-    FetchErrorKind.DNS: True,
-    FetchErrorKind.CONNECT: True,
-    FetchErrorKind.TLS: True,
-    FetchErrorKind.TIMEOUT: True,
-    FetchErrorKind.INCOMPLETE_BODY: True,
-    FetchErrorKind.TOO_LARGE: False,
-    FetchErrorKind.DECOMPRESSION_BOMB: False,
-    FetchErrorKind.UNSUPPORTED_ENCODING: False,
-    FetchErrorKind.REFUSED_ADDRESS: False,
-    FetchErrorKind.TOO_MANY_REDIRECTS: False,
-    FetchErrorKind.INVALID_REDIRECT: False,
-}
-if IS_TEMPORARY.keys() != set(FetchErrorKind):
-    raise AssertionError("every kind of fetch error needs an entry")
 
-
-class SitemapUnavailable(Exception):
-    """The sitemap could not be read now, but repeating the request may help."""
-
-
-class UnreadSitemap(NamedTuple):
-    """A listed sitemap that was not read, or not completely; its other pages and the other sitemaps were.
-
-    Attributes:
-        url: the URL of the sitemap, or the text that an index lists instead of a URL.
-        why: a sentence that says what is missing, and why.
-    """
-
-    url: str
-    why: str
+class _AlreadyRead(Exception):
+    """The sitemap has been read before, at the URL to which another one redirects."""
 
 
 class _Pending(NamedTuple):
-    """A sitemap to read: its URL, the number of indexes that lead to it, and whether it is read again."""
+    """A sitemap to read.
+
+    Attributes:
+        url: its URL.
+        listed_by: the URL of the index that lists it; `""` for the crawl's own sitemap.
+        depth: the number of indexes that lead to it.
+        is_repeated: whether it is requested again.
+    """
 
     url: str
+    listed_by: str = ""
     depth: int = 0
     is_repeated: bool = False
-
-
-class _Budget:
-    """The time that reading may take. Only downloads are counted, not the publishing between them."""
-
-    def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
-        self._seconds = seconds
-        self._clock = clock
-        self._started = clock()
-
-    def start(self) -> None:
-        """Count the time from now on."""
-        self._started = self._clock()
-
-    def stop(self) -> None:
-        """Stop counting until the next `start`."""
-        self._seconds -= self._clock() - self._started
-
-    def remaining(self) -> float:
-        """Return the remaining seconds of a started budget; raise `SitemapUnavailable` if no time remains."""
-        seconds = self._seconds - (self._clock() - self._started)
-        if seconds <= 0:
-            raise SitemapUnavailable("reading sitemaps took longer than the budget (SITEMAP_BUDGET_SECONDS)")
-        return seconds
 
 
 class SitemapReader:
@@ -94,9 +49,10 @@ class SitemapReader:
 
     Args:
         client: sends the requests.
-        budget_seconds: seconds for downloading the sitemap and all sitemaps that it lists.
+        budget_seconds: seconds for downloading and parsing the sitemap and all sitemaps that it lists.
         max_bytes: the maximum size of one sitemap in bytes, as received and as decompressed.
         clock: returns monotonic seconds.
+        sleep: waits for a number of seconds.
     """
 
     def __init__(
@@ -106,69 +62,74 @@ class SitemapReader:
         budget_seconds: float,
         max_bytes: int,
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._client = client
         self._budget_seconds = budget_seconds
         self._max_bytes = max_bytes
         self._clock = clock
+        self._sleep = sleep
 
-    def urls(self, sitemap: str, scope: NetworkScope | None = None) -> Iterator[str | UnreadSitemap]:
+    def urls(
+        self,
+        sitemap: str,
+        scope: NetworkScope | None = None,
+        *,
+        delay_seconds: float = 0.0,
+        reads_foreign: bool = False,
+    ) -> Iterator[str | UnreadSitemap]:
         """Yield page URLs, unchecked, in the order of the sitemaps; and each sitemap that could not be read.
 
         A listed sitemap that is temporarily not available is requested once more at the end.
 
         Args:
-            sitemap: the URL of the first sitemap.
+            sitemap: the URL of the sitemap.
             scope: the addresses that may be contacted. It is restricted to public ones when a sitemap came
                 from a public address.
+            delay_seconds: the crawl's time between two requests to one host.
+            reads_foreign: whether listed sitemaps of other sites are read.
 
         Raises:
             SitemapUnavailable: if there are no page URLs, because a site is down or too slow, or responds
                 with 408, 425, 429 or 5xx.
             SitemapUnreadable: if there are no page URLs, because no sitemap can be read for another reason.
         """
-        budget = _Budget(self._budget_seconds, self._clock)
-        yield from _Reading(self, sitemap, budget, scope or NetworkScope()).urls()
-
-    def download(self, url: str, budget: _Budget, scope: NetworkScope) -> tuple[str, bytes]:
-        """Return the URL after redirects, and the decompressed bytes, of a sitemap.
-
-        Raises:
-            SitemapUnavailable, SitemapUnreadable: see `urls`.
-        """
-        budget.start()
-        try:
-            with get_following_redirects(
-                self._client, url, budget, accept=ACCEPT, max_redirects=MAX_REDIRECTS, scope=scope
-            ) as response:
-                _check_status(response.status)
-                raw = response.read_body(self._max_bytes)
-            return response.url, decompress_sitemap(raw, max_bytes=self._max_bytes)
-        except FetchError as error:
-            setting = (
-                " (FETCH_ALLOW_NETWORKS allows further networks)"
-                if error.kind is FetchErrorKind.REFUSED_ADDRESS
-                else ""
-            )
-            detail = f"{error.kind}, {error}{setting}"
-            if IS_TEMPORARY[error.kind]:
-                raise SitemapUnavailable(detail) from None
-            raise SitemapUnreadable(detail) from None
-        finally:
-            budget.stop()
+        budget = ReadingBudget(self._budget_seconds, self._clock)
+        requests = SitemapRequests(
+            self._client,
+            budget,
+            scope or NetworkScope(),
+            max_bytes=self._max_bytes,
+            delay_seconds=delay_seconds,
+            clock=self._clock,
+            sleep=self._sleep,
+        )
+        reading = _Reading(requests, budget, sitemap, max_bytes=self._max_bytes, reads_foreign=reads_foreign)
+        yield from budget.counting(reading.urls())
 
 
 class _Reading:
     """The reading of one sitemap and all sitemaps that it lists."""
 
-    def __init__(self, reader: SitemapReader, sitemap: str, budget: _Budget, scope: NetworkScope) -> None:
-        self._reader = reader
+    def __init__(
+        self,
+        requests: SitemapRequests,
+        budget: ReadingBudget,
+        sitemap: str,
+        *,
+        max_bytes: int,
+        reads_foreign: bool,
+    ) -> None:
+        self._requests = requests
         self._budget = budget
-        self._scope = scope
         self._first = sitemap
+        self._max_bytes = max_bytes
+        self._reads_foreign = reads_foreign
         self._pending = deque([_Pending(sitemap)])
-        self._seen = {sitemap}
         self._again: list[_Pending] = []
+        self._listed_urls = {sitemap}
+        self._read_urls = set[str]()  # after redirects
+        self._refused_urls = set[str]()
         self._over_limit = 0
         self._error: SitemapUnavailable | SitemapUnreadable | None = None
 
@@ -191,16 +152,17 @@ class _Reading:
     def _read(self, pending: _Pending) -> Iterator[str | UnreadSitemap]:
         listed = list[_Pending]()
         try:
-            url, sitemap = self._reader.download(pending.url, self._budget, self._scope)
-            for location in locations(sitemap, url):
+            for url, location in self._locations(pending):
                 if not location.is_sitemap:
                     yield _page_url(url, location)
-                elif isinstance(child := self._listed(url, location, pending.depth + 1), UnreadSitemap):
+                elif isinstance(child := self._child(url, location, pending.depth + 1), UnreadSitemap):
                     yield child
                 elif child is not None:
                     listed.append(child)
+        except _AlreadyRead:
+            return
         except SitemapUnavailable as error:
-            if pending.is_repeated or pending.url == self._first:
+            if pending.is_repeated or pending.url == self._first or self._budget.is_spent:
                 yield self._failed(pending.url, error)
             else:
                 self._again.append(pending._replace(is_repeated=True))
@@ -208,7 +170,27 @@ class _Reading:
             yield self._failed(pending.url, error)
         self._pending.extendleft(reversed(listed))
 
-    def _listed(self, index: str, location: Location, depth: int) -> _Pending | UnreadSitemap | None:
+    def _locations(self, pending: _Pending) -> Iterator[tuple[str, Location]]:
+        """Yield each location of a sitemap, with the URL from which the sitemap was read."""
+
+        def check(url: str) -> None:
+            if url in self._read_urls:
+                raise _AlreadyRead
+            if pending.listed_by and not self._is_own(url, pending.listed_by):
+                raise SitemapUnreadable(f"redirected to {url[:200]}, {_refusal(pending.listed_by)}")
+
+        left = 1 + len(self._pending) + len(self._again)
+        url, raw = self._requests.download(pending.url, check=check, left=left)
+        text = sitemap_text(raw, max_bytes=self._max_bytes, check_deadline=self._budget.remaining)
+        for location in locations(text, url, max_parts=self._max_bytes // BYTES_PER_PART):
+            yield url, location
+        self._read_urls.add(url)
+
+    def _is_own(self, url: str, index: str) -> bool:
+        """Return whether a sitemap that an index lists may be requested."""
+        return self._reads_foreign or is_same_site(url, index) or is_same_site(url, self._first)
+
+    def _child(self, index: str, location: Location, depth: int) -> _Pending | UnreadSitemap | None:
         """Return the sitemap that an index lists; None if it has been listed before, or is over the limit."""
         try:
             url = check_url(resolve_url(index, location.url))
@@ -216,13 +198,17 @@ class _Reading:
             return self._failed(location.url[:200], SitemapUnreadable(f"listed by {index}, {error}"))
         if depth > MAX_DEPTH:
             return self._failed(url, SitemapUnreadable(f"more than {MAX_DEPTH} indexes lead to it"))
-        if url in self._seen:
+        if url in self._listed_urls or url in self._refused_urls:
             return None
-        if len(self._seen) >= MAX_SITEMAPS:
+        if not self._is_own(url, index):
+            if len(self._refused_urls) < MAX_REFUSED:
+                self._refused_urls.add(url)
+            return self._failed(url, SitemapUnreadable(_refusal(index)))
+        if len(self._listed_urls) >= MAX_SITEMAPS:
             self._over_limit += 1
             return None
-        self._seen.add(url)
-        return _Pending(url, depth)
+        self._listed_urls.add(url)
+        return _Pending(url, index, depth)
 
     def _failed(self, url: str, error: SitemapUnavailable | SitemapUnreadable) -> UnreadSitemap:
         # If nothing can be read, the request should be repeated if a repetition may help.
@@ -234,6 +220,10 @@ class _Reading:
         return UnreadSitemap(url, str(error))
 
 
+def _refusal(index: str) -> str:
+    return f"on another site than its index {index}; set sources.foreign_sitemaps to true to read it"
+
+
 def _page_url(sitemap: str, location: Location) -> str:
     """Return the URL of a page. A path is resolved; other text without a scheme is probably an error."""
     if location.url.startswith("/") and not _SCHEME.match(location.url):
@@ -242,10 +232,3 @@ def _page_url(sitemap: str, location: Location) -> str:
         except ValueError:
             return location.url
     return location.url
-
-
-def _check_status(status: int) -> None:
-    if status in {408, 425, 429} or status >= 500:
-        raise SitemapUnavailable(f"the site answered {status}")
-    if status != 200:
-        raise SitemapUnreadable(f"the site answered {status}")

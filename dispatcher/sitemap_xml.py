@@ -6,22 +6,14 @@ not well-formed, and a recovering one drops text silently: of `<loc>https://a.ex
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
 from urllib.parse import urljoin
 
 from dispatcher.sitemap_entry import Location, SitemapUnreadable
+from dispatcher.sitemap_markup import Token
+from dispatcher.sitemap_root import Root
 
-_ROOT = re.compile(r"<([\w.-]+:)?(urlset|sitemapindex|rss|feed|RDF)(?=[\s>/])")
-_HTML = re.compile(r"<(?:!doctype\s+)?html\b", re.IGNORECASE)
-_MARKUP = re.compile(
-    r"<(?P<leaf>[\w:.-]+)>(?P<leaf_text>[^<>]*)</(?P=leaf)>"  # an element that contains nothing but text
-    r"|<(?P<start>[\w:.-]+)(?P<attributes>(?>[^<>\"']+|\"[^\"<]*\"|'[^'<]*')*)>"
-    r"|</(?P<end>[\w:.-]+)[^<>]*>"
-    r"|<!--.*?(?:-->|\Z)|<\?.*?(?:\?>|\Z)|<!\[CDATA\[(?P<cdata>.*?)(?:\]\]>|\Z)",
-    re.DOTALL,
-)
 _ATTRIBUTE = re.compile(r"(?<![\w:.-])([\w:.-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _REFERENCE = re.compile(r"&(?:#([0-9]{1,7})|#[xX]([0-9a-fA-F]{1,6})|(amp|lt|gt|quot|apos));")
 _PREDEFINED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
@@ -36,69 +28,34 @@ _ENTRIES = {
     "feed": ({"entry"}, {"link"}),
 }
 MAX_DEPTH = 256  #: maximum number of nested elements in an entry that is read
+MAX_ADDRESSES = 1_000  #: maximum number of addresses of one entry; usually there is one
+#: Maximum number of characters of an address with its white space and references. A URL has at most 2,048.
+MAX_ADDRESS_CHARACTERS = 16 * 1024
 
 
-class Root(NamedTuple):
-    """The root element of a sitemap.
-
-    Attributes:
-        name: the name without a prefix: `urlset`, `sitemapindex`, `rss`, `feed` or `RDF`.
-        prefix: the prefix with its colon; `""` if there is none.
-        start: the index of the element in the text.
-    """
-
-    name: str
-    prefix: str
-    start: int
-
-
-def find_root(text: str) -> Root | None:
-    """Return the root element of a sitemap in XML; None if the text is not XML.
-
-    Text before the root element, such as blank lines or a warning of PHP, is ignored.
-
-    Raises:
-        SitemapUnreadable: if the text is HTML or another XML, or declares entities.
-    """
-    match = _ROOT.search(text)
-    prolog = text if match is None else text[: match.start()]
-    if _HTML.search(prolog):
-        raise SitemapUnreadable("not a sitemap: an HTML page")
-    if match is None:
-        if other := re.search(r"<([a-zA-Z_][\w.:-]*)", text[:10_000]):
-            expected = "<urlset>, <sitemapindex>, <rss> or <feed>"
-            raise SitemapUnreadable(f"not a sitemap: the root element is <{other[1]}>, not {expected}")
-        return None
-    if "<!ENTITY" in prolog:
-        raise SitemapUnreadable("it declares an entity; entities are not expanded")
-    return Root(match[2], match[1] or "", match.start())
-
-
-def xml_locations(text: str, root: Root, url: str) -> Iterator[Location]:
+def xml_locations(tokens: Iterable[Token], root: Root, url: str) -> Iterator[Location]:
     """Yield the locations of all entries that can be read.
 
     Args:
-        text: the sitemap.
-        root: the result of `find_root`.
+        tokens: the parts of the sitemap from its root element on.
+        root: the result of `dispatcher.sitemap_root.find_root`.
         url: the URL of the sitemap, against which the links of RSS and Atom are resolved.
 
     Raises:
         SitemapUnreadable: at the end, if there were entries that could not be read.
     """
     reader = _Reader(root, url)
-    place = root.start
-    for match in _MARKUP.finditer(text, root.start):
-        reader.text(text, place, match.start())
-        place = match.end()
-        kind = match.lastgroup
-        if kind == "leaf_text":
-            yield from reader.leaf(match["leaf"], match["leaf_text"])
-        elif kind == "attributes":
-            yield from reader.start_tag(match["start"], match["attributes"])
+    for kind, tag, text in tokens:
+        if kind == "leaf":
+            yield from reader.leaf(tag, text)
+        elif kind == "start":
+            yield from reader.start_tag(tag, text)
         elif kind == "end":
-            yield from reader.end_tag(match["end"])
-        elif kind == "cdata":
-            reader.cdata(match["cdata"])
+            yield from reader.end_tag(tag)
+        elif kind == "text":
+            reader.text(text)
+        else:
+            reader.cdata(text)
     yield from reader.end_of_file()
     if reader.faults:
         raise SitemapUnreadable("; ".join(reader.faults))
@@ -133,6 +90,7 @@ class _Address:
     tag: str
     is_permalink: bool = True
     texts: list[str] = field(default_factory=list)
+    characters: int = 0
 
 
 class _Reader:
@@ -156,31 +114,39 @@ class _Reader:
             faults.append(f"{self._without_url} of its {self._entries} entries have no valid URL")
         return faults
 
-    def text(self, text: str, start: int, end: int) -> None:
+    def text(self, text: str) -> None:
         """Read the text between two tags; a `<` in it is an incomplete tag."""
         if self._address is not None:
-            written = text[start:end]
-            self._address.texts.append(_unescape(written))
-            if "<" in written:
+            self._add_text(self._address, text, _unescape)
+            if "<" in text:
                 self._spoil_address()
 
     def cdata(self, text: str) -> None:
         """Read a CDATA section."""
         if self._address is not None:
-            self._address.texts.append(text)
+            self._add_text(self._address, text, str)
+
+    def _add_text(self, address: _Address, text: str, read: Callable[[str], str]) -> None:
+        address.characters += len(text)
+        if address.characters > MAX_ADDRESS_CHARACTERS:
+            self._spoil_address()
+        else:
+            address.texts.append(read(text))
 
     def leaf(self, tag: str, text: str) -> Iterable[Location]:
         """Read an element that contains nothing but text."""
         entry, name = self._entry, _local_name(tag)
         is_other = name not in self._entry_names and name != self._root.name
-        if entry is not None and self._address is None and is_other:
+        if entry is not None and entry.tag and self._address is None and is_other:
             if name in self._address_names:
                 if entry.open_tags:
                     entry.has_nested_address = True
                 else:
                     self._add_address(entry, name, _unescape(text))
             return ()
-        return [*self.start_tag(tag, ""), *self._text_of(text), *self.end_tag(tag)]
+        found = [*self.start_tag(tag, "")]
+        self.text(text)
+        return [*found, *self.end_tag(tag)]
 
     def start_tag(self, tag: str, attributes: str) -> Iterable[Location]:
         """Read a start tag, or the tag of an empty element."""
@@ -218,7 +184,9 @@ class _Reader:
             del entry.open_tags[len(entry.open_tags) - 1 - entry.open_tags[::-1].index(tag) :]
             entry.has_nested_address = entry.has_nested_address and bool(entry.open_tags)
         elif address is None and entry is not None and name == "loc":
-            entry.is_exact = False  # the start tag of the address could not be read
+            # The start tag could not be read, or the address is that of an image or the like.
+            entry.is_exact = entry.is_exact and bool(entry.open_tags)
+            entry.has_nested_address = True
         elif address is None and tag == f"{self._root.prefix}loc":
             self._entry = _Entry("", is_exact=False)
             return self._end_entry()
@@ -228,10 +196,6 @@ class _Reader:
         """Return the locations of an entry that has no end."""
         self._spoil_address()
         return self._end_entry()
-
-    def _text_of(self, text: str) -> Iterable[Location]:
-        self.text(text, 0, len(text))
-        return ()
 
     def _start_element(self, entry: _Entry, tag: str, attributes: str, *, is_empty: bool) -> None:
         name = _local_name(tag)
@@ -251,7 +215,9 @@ class _Reader:
     def _add_address(self, entry: _Entry, name: str, text: str) -> None:
         text = text.strip()
         entry.is_exact = entry.is_exact and not _FORBIDDEN.search(text)
-        if text and name:
+        if len(entry.addresses) == MAX_ADDRESSES:
+            entry.is_exact = False
+        elif text and name:
             entry.addresses.append((name, text))
 
     def _spoil_address(self) -> None:

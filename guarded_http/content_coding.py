@@ -15,6 +15,13 @@ from guarded_http.errors import FetchError, FetchErrorKind
 ACCEPT_ENCODING = "gzip, deflate, br, zstd"  #: the Accept-Encoding header of every request
 MAX_CHUNK_BYTES = 64 * 1024  #: maximum size of a decoded chunk; brotli may yield up to twice this size
 MAX_CODINGS = 3  #: maximum number of codings of one body; usually there is one
+#: Maximum number of gzip members, or zstd frames, of one body. Without content a member has 20 bytes and a
+#: frame 9, so 5 MB of them take seconds to decode. Programs that write several put 32 KB or more into each.
+MAX_STREAMS = 10_000
+#: Maximum number of decoded bytes per received byte. Compressed HTML is 4 to 20 times smaller; deflate can
+#: make data 1,032 times smaller (https://zlib.net/zlib_tech.html).
+MAX_RATIO = 200
+MIN_CHECKED_BYTES = 1024 * 1024  #: Below this decoded size (bytes) the compression ratio is not checked.
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_WINDOW_LOG = 23  #: base-2 logarithm of the largest window: 8 MiB, the most that HTTP allows (RFC 9659)
 
@@ -48,7 +55,8 @@ def decode_content(chunks: Chunks, content_encoding: str) -> Chunks:
 
     Raises:
         FetchError: `incomplete_body` if the body is corrupt or ends early, `decompression_bomb` if there are
-            too many codings, `unsupported_encoding` if a coding is not one of those that are implemented.
+            too many codings, or too many members or frames in one of them, `unsupported_encoding` if a coding
+            is not one of those that are implemented.
     """
     names = [part.partition(";")[0].strip() for part in content_encoding.lower().split(",")]
     # A name that is no content coding, such as `utf-8` or `none`, codes nothing. Browsers show such bodies
@@ -66,6 +74,22 @@ def decode_content(chunks: Chunks, content_encoding: str) -> Chunks:
     return chunks
 
 
+def check_ratio(received: int, decoded: int, *, min_bytes: int = MIN_CHECKED_BYTES) -> None:
+    """Check that a body does not grow too much by decoding.
+
+    Args:
+        received: number of bytes so far, before decoding.
+        decoded: number of bytes so far, after decoding.
+        min_bytes: the decoded size up to which any ratio is accepted.
+
+    Raises:
+        FetchError: `decompression_bomb`.
+    """
+    if decoded > min_bytes and decoded > MAX_RATIO * received:
+        detail = f"{received} bytes decode to {decoded} or more; the maximum ratio is {MAX_RATIO}"
+        raise FetchError(FetchErrorKind.DECOMPRESSION_BOMB, detail)
+
+
 def _decode(name: str, chunks: Chunks) -> Chunks:
     """Decode one coding, and translate the decoder's exceptions; an empty body stays empty."""
     first = next(chunks, b"")
@@ -79,7 +103,7 @@ def _decode(name: str, chunks: Chunks) -> Chunks:
 
 def _gzip(chunks: Chunks) -> Chunks:
     """Decode gzip members (RFC 1952), and ignore other bytes after the last member, as browsers do."""
-    decompressor, rest = _gzip_member(), b""
+    decompressor, rest, members = _gzip_member(), b"", 1
     for chunk in chunks:
         rest += chunk
         while rest:
@@ -89,7 +113,7 @@ def _gzip(chunks: Chunks) -> Chunks:
                     return
                 if len(rest) < len(GZIP_MAGIC):
                     break
-                decompressor = _gzip_member()
+                decompressor, members = _gzip_member(), _next_stream(members)
             yield from _decompress(decompressor, rest)
             rest = decompressor.unused_data
     _check_end(is_complete=decompressor.eof)
@@ -148,19 +172,27 @@ def _zstd(chunks: Chunks) -> Chunks:
     def new_frame() -> zstd.ZstdDecompressor:
         return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: ZSTD_WINDOW_LOG})
 
-    decompressor = new_frame()
+    decompressor, frames = new_frame(), 1
     try:
         for chunk in chunks:
             data = chunk
             while data or not (decompressor.eof or decompressor.needs_input):
                 if decompressor.eof:
-                    decompressor = new_frame()
+                    decompressor, frames = new_frame(), _next_stream(frames)
                 if decoded := decompressor.decompress(data, MAX_CHUNK_BYTES):
                     yield decoded
                 data = decompressor.unused_data if decompressor.eof else b""
     except zstd.ZstdError as error:
         raise EOFError(str(error)) from None
     _check_end(is_complete=decompressor.eof)
+
+
+def _next_stream(count: int) -> int:
+    """Return the number of streams with one more; raise `FetchError` if that is too many."""
+    if count == MAX_STREAMS:
+        detail = f"more than {MAX_STREAMS} compressed streams in one body"
+        raise FetchError(FetchErrorKind.DECOMPRESSION_BOMB, detail)
+    return count + 1
 
 
 def _check_end(*, is_complete: bool) -> None:

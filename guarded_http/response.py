@@ -2,21 +2,18 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 
 from requests import RequestException, Response
 from urllib3.exceptions import HTTPError
 
 from guarded_http.connection import ByteBudget
-from guarded_http.content_coding import decode_content
+from guarded_http.content_coding import MIN_CHECKED_BYTES, check_ratio, decode_content
 from guarded_http.errors import Deadline, FetchError, FetchErrorKind
 
 CHUNK_BYTES = 64 * 1024  #: maximum number of bytes per read of a body without a content coding
 #: Maximum number of bytes per read of a coded body. It is small, since one byte may decode to a thousand.
 CODED_CHUNK_BYTES = 2 * 1024
-#: Maximum number of decoded bytes per received byte. Compressed HTML is 4 to 20 times smaller; deflate can
-#: make data 1,032 times smaller (https://zlib.net/zlib_tech.html).
-MAX_RATIO = 200
-MIN_CHECKED_BYTES = 1024 * 1024  #: Below this decoded size (bytes) the compression ratio is not checked.
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -85,19 +82,17 @@ class HttpResponse:
             return self._read(max_bytes, truncate=truncate)
 
     def _read(self, max_bytes: int, *, truncate: bool) -> bytes:
-        content = bytearray()
+        content, size = BytesIO(), 0
         for chunk in decode_content(self._chunks(), self.header("Content-Encoding")):
-            content += chunk
+            size += content.write(chunk)
             self._budget.deadline.remaining()
-            size = len(content)
             if truncate and size >= max_bytes:
-                return bytes(content[:max_bytes])
-            if size > min(max_bytes, MIN_CHECKED_BYTES) and size > MAX_RATIO * self.received:
-                detail = f"{self.received} bytes decode to {size} or more; the maximum ratio is {MAX_RATIO}"
-                raise FetchError(FetchErrorKind.DECOMPRESSION_BOMB, detail)
+                content.truncate(max_bytes)
+                break
+            check_ratio(self.received, size, min_bytes=min(max_bytes, MIN_CHECKED_BYTES))
             if max(size, self.received) > max_bytes:
                 raise FetchError(FetchErrorKind.TOO_LARGE, f"the body has more than {max_bytes} bytes")
-        return bytes(content)
+        return content.getvalue()  # without a copy: https://docs.python.org/3/library/io.html#io.BytesIO
 
     def _chunks(self) -> Iterator[bytes]:
         """Yield the body undecoded: requests and urllib3 would not notice that a coded body is truncated."""

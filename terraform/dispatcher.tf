@@ -46,7 +46,7 @@ resource "google_cloud_run_v2_service" "dispatcher" {
       }
 
       resources {
-        limits            = { cpu = "1", memory = "1Gi" } # enough for three sitemaps of 50 MB and their jobs
+        limits            = { cpu = "1", memory = "1Gi" } # three sitemaps of 50 MB at a time, which are held once, and their jobs
         cpu_idle          = true
         startup_cpu_boost = true
       }

@@ -32,7 +32,7 @@ def dispatch(sitemap: str, *urls: str) -> tuple[DispatchResponse, dict[str, bool
     publisher = RecordingPublisher()
     crawl = {
         "name": "books",
-        "sources": {"sitemap": sitemap, "urls": urls},
+        "sources": {"sitemap": sitemap, "urls": urls, "foreign_sitemaps": True},
         "recipe": {"name": "book", "fields": {"title": {"css": "h1"}}},
     }
     dispatcher = Dispatcher(publisher, reader.urls, lambda: datetime(2026, 11, 22, tzinfo=UTC))

@@ -1,17 +1,16 @@
 """A dispatch publishes the jobs of a crawl, waits for their confirmations, and responds with counts."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from contract.job import Job
-from dispatcher.dispatch import Dispatcher, DispatchResponse
+from dispatcher.dispatch import Dispatcher, DispatchResponse, ReadSitemap
 from dispatcher.plan import MAX_LISTED_REJECTED
-from dispatcher.sitemap_entry import SitemapUnreadable
-from dispatcher.sitemap_reader import SitemapUnavailable, UnreadSitemap
+from dispatcher.sitemap_entry import SitemapUnavailable, SitemapUnreadable, UnreadSitemap
 from guarded_http.scope import NetworkScope
 from publishing.publisher import PublishUnconfirmed
 from tests.servers.recording_publisher import RecordingPublisher
@@ -32,13 +31,11 @@ def crawl(*urls: str, **changed: object) -> bytes:
     return json.dumps(CRAWL | sources | changed).encode()
 
 
-SitemapUrls = Callable[[str, NetworkScope], Iterator[str | UnreadSitemap]]
-
-
-def no_sitemap(url: str, scope: NetworkScope) -> Iterator[str | UnreadSitemap]:
+def no_sitemap(
+    sitemap: str, scope: NetworkScope, /, *, delay_seconds: float, reads_foreign: bool
+) -> Iterator[str | UnreadSitemap]:
     """Fail the test, because no sitemap may be read."""
-    del scope
-    raise AssertionError(f"unexpected request for {url}")
+    raise AssertionError(f"unexpected request for {sitemap}: {scope}, {delay_seconds}, {reads_foreign}")
 
 
 def dispatch(
@@ -46,11 +43,11 @@ def dispatch(
     body: bytes = crawl(),
     *,
     schedule_time: str = "",
-    sitemap_urls: SitemapUrls = no_sitemap,
+    read_sitemap: ReadSitemap = no_sitemap,
     now: datetime = NOW,
 ) -> DispatchResponse:
     """Dispatch a crawl; return the response."""
-    dispatcher = Dispatcher(publisher, sitemap_urls, lambda: now)
+    dispatcher = Dispatcher(publisher, read_sitemap, lambda: now)
     return dispatcher.dispatch(body, schedule_time=schedule_time, traceparent=TRACEPARENT)
 
 
@@ -250,16 +247,16 @@ def test_unconfirmed_jobs_cause_503_and_a_repeat_makes_the_same_jobs(publisher: 
     assert jobs(publisher)[1].job_id == before[0]
 
 
-def sitemap(*urls: str | UnreadSitemap) -> SitemapUrls:
+def sitemap(*urls: str | UnreadSitemap) -> ReadSitemap:
     """Return a function that yields these URLs and unread sitemaps for any sitemap."""
-    return lambda *_: iter(urls)
+    return lambda *_, **_options: iter(urls)
 
 
 def test_the_pages_of_a_sitemap_follow_the_urls_of_the_crawl(publisher: RecordingPublisher) -> None:
     """The crawl's own URLs and those of its sitemap become the jobs of one run, without duplicates."""
     sources = {"urls": ["https://shop.example/1"], "sitemap": "https://shop.example/sitemap.xml"}
     pages = sitemap("https://shop.example/2", "https://shop.example/1", "not a URL")
-    response = dispatch(publisher, crawl(sources=sources), sitemap_urls=pages)
+    response = dispatch(publisher, crawl(sources=sources), read_sitemap=pages)
     assert [job.url for job in jobs(publisher)] == ["https://shop.example/1", "https://shop.example/2"]
     assert (response.body["duplicates"], response.body["rejected_count"]) == (1, 1)
 
@@ -272,7 +269,7 @@ def test_unread_sitemaps_are_reported_and_the_other_pages_are_dispatched(
     response = dispatch(
         publisher,
         crawl(sources={"sitemap": "https://shop.example/sitemap.xml"}),
-        sitemap_urls=sitemap("https://shop.example/1", dead, "https://shop.example/2"),
+        read_sitemap=sitemap("https://shop.example/1", dead, "https://shop.example/2"),
     )
     assert (response.status, response.body["published"], response.body["unread_sitemap_count"]) == (200, 2, 1)
     assert response.body["unread_sitemaps"] == [
@@ -288,13 +285,71 @@ def test_a_sitemap_that_fails_midway_is_reported_with_the_published_count(
 ) -> None:
     """If a sitemap fails after its first page, the status is 400, or 503 if a repeat may help, never 200."""
 
-    def failing(*_: object) -> Iterator[str | UnreadSitemap]:
+    def failing(*_: object, **_options: object) -> Iterator[str | UnreadSitemap]:
         yield "https://shop.example/1"
         raise error
 
     response = dispatch(
-        publisher, crawl(sources={"sitemap": "https://shop.example/s.xml"}), sitemap_urls=failing
+        publisher, crawl(sources={"sitemap": "https://shop.example/s.xml"}), read_sitemap=failing
     )
     assert (response.status, response.body["published"]) == (status, 1)
     assert str(response.body["error"]).startswith(f"sources.sitemap: {error}")
     assert response.body["run_id"] == "books-2026-11-22T06:00:03Z"
+
+
+def test_sitemap_is_read_up_to_max_jobs(publisher: RecordingPublisher) -> None:
+    """A sitemap is read until its first URL beyond max_jobs; duplicates do not count, and it is reported."""
+    read = list[int]()
+
+    def pages(*_: object, **_options: object) -> Iterator[str | UnreadSitemap]:
+        for number in range(1, 1000):
+            read.append(number)
+            yield f"https://shop.example/{number // 2}"
+
+    sources = {"urls": ["https://shop.example/x"], "sitemap": "https://shop.example/s.xml"}
+    response = dispatch(publisher, crawl(sources=sources, limits={"max_jobs": 10}), read_sitemap=pages)
+    assert (response.status, response.body["published"]) == (200, 10)
+    assert (response.body["over_limit"], response.body["duplicates"]) == (1, 8)
+    assert read == list(range(1, 19))
+    assert response.body["unread_sitemaps"] == [
+        {
+            "url": "https://shop.example/s.xml",
+            "why": "the rest was not read, because the run has 10 jobs, its maximum (limits.max_jobs)",
+        }
+    ]
+
+
+def test_sitemap_with_exactly_max_jobs_pages_is_read_completely(publisher: RecordingPublisher) -> None:
+    """If a sitemap lists as many pages as the crawl may have, nothing is reported as unread."""
+    response = dispatch(
+        publisher,
+        crawl(sources={"sitemap": "https://shop.example/s.xml"}, limits={"max_jobs": 2}),
+        read_sitemap=sitemap("https://shop.example/1", "https://shop.example/2", "https://shop.example/1"),
+    )
+    assert (response.body["published"], response.body["unread_sitemap_count"]) == (2, 0)
+
+
+def test_sitemap_is_not_requested_if_the_urls_exceed_max_jobs(publisher: RecordingPublisher) -> None:
+    """If the crawl's own URLs are more than max_jobs, the sitemap is reported as unread without a request."""
+    requested = list[str]()
+
+    def pages(url: str, *_: object, **_options: object) -> Iterator[str | UnreadSitemap]:
+        requested.append(url)
+        yield "https://shop.example/3"
+
+    sources = {"urls": CRAWL["sources"]["urls"], "sitemap": "https://shop.example/s.xml"}
+    response = dispatch(publisher, crawl(sources=sources, limits={"max_jobs": 1}), read_sitemap=pages)
+    assert (response.body["unread_sitemap_count"], requested) == (1, [])
+
+
+def test_sitemap_is_read_with_the_options_of_the_crawl(publisher: RecordingPublisher) -> None:
+    """The crawl's delay, and whether it reads sitemaps of other sites, are passed on."""
+    options = dict[str, object]()
+
+    def pages(*_: object, **given: object) -> Iterator[str | UnreadSitemap]:
+        options.update(given)
+        return iter(["https://shop.example/1"])
+
+    sources = {"sitemap": "https://shop.example/s.xml", "foreign_sitemaps": True}
+    dispatch(publisher, crawl(sources=sources), read_sitemap=pages)
+    assert options == {"delay_seconds": 0.5, "reads_foreign": True}

@@ -2,16 +2,23 @@
 
 import gzip
 import html
+import os
 import re
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.sitemap import decompress_sitemap, locations
+from dispatcher.sitemap import locations
 from dispatcher.sitemap_entry import Location, SitemapUnreadable
+from dispatcher.sitemap_file import sitemap_text
+from dispatcher.sitemap_markup import MAX_HELD_CHARACTERS, read_markup
+from dispatcher.sitemap_root import find_root
+from dispatcher.sitemap_xml import xml_locations
 from tests.extraction.many_examples import many_examples
 
+MAX_BYTES = 2_000_000
 PAGES = ["https://shop.example/1", "https://shop.example/2"]
 ENTRIES = "".join(f"<url><loc>{page}</loc></url>\n" for page in PAGES)
 DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -23,7 +30,8 @@ def read(text: str | bytes, url: str = "https://shop.example/sitemap.xml") -> tu
     """Return the URLs that a sitemap lists, and why it was not completely read; `""` if it was."""
     found = list[str]()
     try:
-        for location in locations(text.encode() if isinstance(text, str) else text, url):
+        pieces = sitemap_text(text.encode() if isinstance(text, str) else text, max_bytes=MAX_BYTES)
+        for location in locations(pieces, url):
             found.append(location.url)
     except SitemapUnreadable as error:
         return found, str(error)
@@ -153,7 +161,7 @@ def test_links_of_feed_entries_are_read(feed: str, urls: list[str]) -> None:
 def test_locations_of_an_index_are_sitemaps() -> None:
     """The entries of an index are sitemaps, also if it names them `url`."""
     text = "<sitemapindex><sitemap><loc>/1</loc></sitemap><url><loc>/2</loc></url></sitemapindex>"
-    assert list(locations(text.encode())) == [
+    assert list(locations([text])) == [
         Location("/1", is_sitemap=True),
         Location("/2", is_sitemap=True),
     ]
@@ -172,8 +180,125 @@ def test_lines_of_a_text_file_that_are_no_urls_are_reported() -> None:
 )
 def test_bytes_after_gzip_data_are_ignored(tail: bytes) -> None:
     """A gzipped sitemap may have several members, and bytes that are no gzip data after the last one."""
-    unpacked = decompress_sitemap(gzip.compress(SITEMAP.encode()) + tail, max_bytes=10_000)
-    assert read(unpacked) == (PAGES, "")
+    assert read(gzip.compress(SITEMAP.encode()) + tail) == (PAGES, "")
+
+
+def read_pieces(pieces: Iterable[str], *, max_parts: int = 1_000_000) -> tuple[list[Location], str]:
+    """Return the locations that a sitemap in pieces lists, and why it was not completely read."""
+    return read_locations(locations(pieces, "https://shop.example/", max_parts=max_parts))
+
+
+def read_locations(locations: Iterable[Location]) -> tuple[list[Location], str]:
+    """Return the locations, and the error that follows them; `""` if there is none."""
+    found = list[Location]()
+    try:
+        for location in locations:
+            found.append(location)
+    except SitemapUnreadable as error:
+        return found, str(error)
+    return found, ""
+
+
+MARKUP = st.sampled_from(
+    [
+        *("<url>", "</url>", "<loc>", "</loc>", "<loc/>", "<image:image>", "</image:image>", "<image:loc>"),
+        *("</image:loc>", "<!--", "-->", "<![CDATA[", "]]>", "<?", "?>", "<", ">", "&amp;", "&", "'", '"'),
+        *(
+            "https://shop.example/1",
+            "/2",
+            " ",
+            "\n",
+            "<link href='/3'>",
+            "<item>",
+            "</item>",
+            "<guid>4</guid>",
+        ),
+        "<loc>https://shop.example/5</loc>",
+    ]
+)
+
+
+@many_examples
+@given(
+    st.sampled_from(["<urlset>", "<rss>", "<sitemapindex>", "<feed>"]),
+    st.lists(MARKUP, max_size=40),
+    st.integers(1, 9),
+)
+def test_pieces_of_any_size_give_the_same_locations(begin: str, markup: list[str], size: int) -> None:
+    """A sitemap that comes in small pieces gives the same locations and faults as a whole one."""
+    text = begin + "".join(markup)
+    root = find_root(text)
+    assert root is not None
+    small = [text[start : start + size] for start in range(0, len(text), size)]
+    found = [
+        read_locations(xml_locations(read_markup(pieces), root, "https://shop.example/"))
+        for pieces in (small, [text])
+    ]
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    ("long", "why"),
+    [
+        ("<url><loc>" + "x" * 200_000 + "</loc></url>", "1 of its 3 entries have no valid URL"),
+        ("<url><loc><![CDATA[" + "x" * 200_000 + "]]></loc></url>", "1 of its 3 entries have no valid URL"),
+        ("<url>" + "<loc>/x</loc>" * 1_001 + "</url>", "1 of its 3 entries have no valid URL"),
+        ("<!--" + "<url>" * 100_000 + "-->", ""),
+        ("<description>" + "x&lt;" * 100_000 + "</description>", ""),
+        ("<x a='" + "y" * 200_000 + "'/>", ""),
+        ("<![CDATA[" + "<url>" * 100_000 + "]]>", ""),
+    ],
+)
+def test_long_parts_are_skipped_and_the_other_entries_are_read(long: str, why: str) -> None:
+    """A comment, text or tag may have any length; an address of such a length is reported."""
+    text = SITEMAP.replace("<url>", f"{long}<url>", 1)
+    pieces = [text[start : start + 1000] for start in range(0, len(text), 1000)]
+    assert read_pieces(pieces) == ([Location(page, is_sitemap=False) for page in PAGES], why)
+
+
+def test_rest_of_a_sitemap_with_too_many_parts_is_reported() -> None:
+    """A sitemap is read up to a maximum number of tags, or of lines in a text file."""
+    page = Location(PAGES[0], is_sitemap=False)
+    entry = f"<url><loc>{page.url}</loc></url>"
+    why = "its rest was not read, because it has more than 7 tags or lines"
+    assert read_pieces(["<urlset>" + entry * 10], max_parts=7) == ([page] * 2, why)
+    assert read_pieces([f"{page.url}\n" * 10], max_parts=7) == ([page] * 7, why)
+
+
+def test_long_line_of_a_text_file_is_no_url() -> None:
+    """A line of 200 KB counts as one line that is not a URL, wherever it contains a URL."""
+    long = f"{'x' * MAX_HELD_CHARACTERS}https://shop.example/0" + "x" * 100_000
+    text = "\n".join([PAGES[0], long, PAGES[1], ""])
+    pieces = [text[start : start + 512] for start in range(0, len(text), 512)]
+    found, why = read_pieces(pieces)
+    assert [location.url for location in found] == PAGES
+    assert why == "1 of its 3 lines are not URLs"
+
+
+def test_address_of_an_image_in_cdata_is_ignored() -> None:
+    """The address of an image does not count as that of the page, however it is written."""
+    image = "<image:image><image:loc><![CDATA[https://a.example/i.png]]></image:loc></image:image>"
+    assert read(SITEMAP.replace("</url>", f"{image}</url>")) == (PAGES, "")
+
+
+@pytest.mark.parametrize("sitemap", [SITEMAP.encode() + b" " * 500_000, gzip.compress(os.urandom(500_000))])
+def test_deadline_is_checked_within_a_sitemap(sitemap: bytes) -> None:
+    """The deadline is checked for each 64 KiB at the latest, while a sitemap is decompressed and parsed."""
+    checks = 0
+
+    def check_deadline() -> None:
+        nonlocal checks
+        checks += 1
+
+    read_pieces(sitemap_text(sitemap, max_bytes=MAX_BYTES, check_deadline=check_deadline))
+    assert checks >= 2 * 500_000 // 65_536
+
+
+def test_decompression_bomb_is_unreadable() -> None:
+    """A gzipped sitemap that is more than 200 times larger after decompression is refused at 1 MiB."""
+    bomb = gzip.compress(SITEMAP.encode() + b" " * 50_000_000)
+    with pytest.raises(SitemapUnreadable, match="the maximum ratio is 200"):
+        sitemap_text(bomb, max_bytes=60_000_000)
 
 
 JUNK = [

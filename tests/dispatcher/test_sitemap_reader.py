@@ -1,69 +1,30 @@
 """Sitemaps of all formats are read over real sockets; errors, hostile and slow responses are reported."""
 
 import gzip
-import time
-from collections.abc import Callable
 
 import pytest
 
 from console.stack.ports import free_port
 from contract.outcome import Outcome
 from contract.reason_meanings import REASON_MEANINGS
-from dispatcher.sitemap_entry import SitemapUnreadable
-from dispatcher.sitemap_reader import (
-    IS_TEMPORARY,
-    MAX_DEPTH,
-    MAX_REDIRECTS,
-    MAX_SITEMAPS,
-    SitemapReader,
-    SitemapUnavailable,
-    UnreadSitemap,
-)
-from guarded_http.addresses import parse_networks
+from dispatcher.sitemap_entry import SitemapUnavailable, SitemapUnreadable, UnreadSitemap
+from dispatcher.sitemap_reader import MAX_DEPTH, MAX_SITEMAPS, SitemapReader
+from dispatcher.sitemap_requests import IS_TEMPORARY, MAX_REDIRECTS
 from guarded_http.client import HttpClient
 from guarded_http.dialer import Dialer
 from guarded_http.errors import FetchErrorKind
+from tests.dispatcher.sitemaps import (
+    MAX_BYTES,
+    NAMESPACE,
+    XML,
+    index,
+    make_reader,
+    read_all,
+    read_urls,
+    urlset,
+)
 from tests.servers.site import PendingRequest, Response, Site, http, redirect
 from worker.fetch_errors import REASONS
-
-NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
-MAX_BYTES = 100_000
-XML = "application/xml"
-
-
-def make_reader(budget_seconds: float = 120, clock: Callable[[], float] = time.monotonic) -> SitemapReader:
-    """Return a reader of small sitemaps; by default its budget only guards against hanging."""
-    return SitemapReader(
-        HttpClient("scrapeq/test", Dialer(parse_networks("127.0.0.0/8"))),
-        budget_seconds=budget_seconds,
-        max_bytes=MAX_BYTES,
-        clock=clock,
-    )
-
-
-def urlset(*urls: str, namespace: str = f' xmlns="{NAMESPACE}"') -> bytes:
-    """Return a sitemap that lists these pages."""
-    listed = "".join(f"<url><loc> {url}\n</loc><lastmod>2026-11-22</lastmod></url>" for url in urls)
-    return f'<?xml version="1.0" encoding="UTF-8"?><urlset{namespace}>{listed}</urlset>'.encode()
-
-
-def index(*urls: str) -> bytes:
-    """Return a sitemap index that lists these sitemaps."""
-    listed = "".join(f"<sitemap><loc>{url}</loc></sitemap>" for url in urls)
-    return f'<sitemapindex xmlns="{NAMESPACE}">{listed}</sitemapindex>'.encode()
-
-
-def read_all(site: Site, response: Response, path: str = "/sitemap.xml") -> list[str | UnreadSitemap]:
-    """Return the page URLs that the sitemap in a response lists, and the sitemaps that were not read."""
-    return list(make_reader().urls(site.add(path, response)))
-
-
-def read_urls(site: Site, response: Response, path: str = "/sitemap.xml") -> list[str]:
-    """Return the page URLs that the sitemap in a response lists; every listed sitemap must have been read."""
-    return [
-        each for each in read_all(site, response, path) if isinstance(each, str) or pytest.fail(str(each))
-    ]
-
 
 PAGES = ["https://shop.example/1", "https://shop.example/2?a=1"]
 
@@ -211,7 +172,7 @@ def test_sitemaps_beyond_the_maximum_are_reported(site: Site) -> None:
     assert found[-1] == UnreadSitemap(site.url("/sitemap.xml"), why)
 
 
-def test_only_downloads_are_counted_in_the_budget(site: Site) -> None:
+def test_only_reading_is_counted_in_the_budget(site: Site) -> None:
     """The time between two URLs, in which jobs are published, does not use up the budget."""
     seconds = [0.0]
     site.add("/1.xml", http(200, urlset("https://shop.example/1")))
@@ -369,7 +330,7 @@ def test_sitemap_at_a_refused_address_is_unreadable(site: Site) -> None:
     assert site.connections == 0
     for response in (redirect("http://169.254.169.254/"), http(200, index("http://169.254.169.254/s.xml"))):
         with pytest.raises(SitemapUnreadable, match="refused_address"):
-            read_urls(site, response)
+            list(make_reader().urls(site.add("/sitemap.xml", response), reads_foreign=True))
 
 
 @pytest.mark.parametrize("kind", FetchErrorKind)

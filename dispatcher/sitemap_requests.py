@@ -1,0 +1,130 @@
+"""Sends the requests for the sitemaps of one crawl: one after another, with pauses between them."""
+
+import time
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from dispatcher.sitemap_budget import ReadingBudget
+from dispatcher.sitemap_entry import SitemapUnavailable, SitemapUnreadable
+from guarded_http.client import HttpClient
+from guarded_http.errors import FetchError, FetchErrorKind
+from guarded_http.redirects import get_following_redirects
+from guarded_http.scope import NetworkScope
+
+MAX_REDIRECTS = 5  #: maximum number of redirects that are followed for one sitemap
+MIN_DELAY_SECONDS = 0.1  #: minimum time between two requests to one host, also if the crawl sets no delay
+ACCEPT = "application/xml, text/xml, */*;q=0.5"
+
+#: For each kind of error, whether repeating the request may help. If so, `SitemapUnavailable` is raised, else
+#: `SitemapUnreadable`.
+IS_TEMPORARY = {
+    FetchErrorKind.DNS: True,
+    FetchErrorKind.CONNECT: True,
+    FetchErrorKind.TLS: True,
+    FetchErrorKind.TIMEOUT: True,
+    FetchErrorKind.INCOMPLETE_BODY: True,
+    FetchErrorKind.TOO_LARGE: False,
+    FetchErrorKind.DECOMPRESSION_BOMB: False,
+    FetchErrorKind.UNSUPPORTED_ENCODING: False,
+    FetchErrorKind.REFUSED_ADDRESS: False,
+    FetchErrorKind.TOO_MANY_REDIRECTS: False,
+    FetchErrorKind.INVALID_REDIRECT: False,
+}
+if IS_TEMPORARY.keys() != set(FetchErrorKind):
+    raise AssertionError("every kind of fetch error needs an entry")
+
+
+class SitemapRequests:
+    """The requests of one reading.
+
+    Args:
+        client: sends the requests.
+        budget: the time for all requests and pauses.
+        scope: the addresses that may be contacted.
+        max_bytes: the maximum size of a sitemap in bytes, as received and as decoded by its Content-Encoding.
+        delay_seconds: the crawl's time between two requests to one host.
+        clock: returns monotonic seconds.
+        sleep: waits for a number of seconds.
+    """
+
+    def __init__(  # noqa: PLR0913 - the last two arguments let tests control the time
+        self,
+        client: HttpClient,
+        budget: ReadingBudget,
+        scope: NetworkScope,
+        *,
+        max_bytes: int,
+        delay_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._client = client
+        self._budget = budget
+        self._scope = scope
+        self._max_bytes = max_bytes
+        self._delay_seconds = delay_seconds
+        self._clock = clock
+        self._sleep = sleep
+        self._requested_at: dict[str, float] = {}
+
+    def download(self, url: str, *, check: Callable[[str], object], left: int) -> tuple[str, bytes]:
+        """Return the URL after redirects, and the bytes, of a sitemap.
+
+        Args:
+            url: the URL of the sitemap.
+            check: called with each URL before it is requested; raises an exception if it must not be.
+            left: the number of sitemaps that are still to be read, with this one.
+
+        Raises:
+            SitemapUnavailable: if repeating the request may help, or the budget is spent.
+            SitemapUnreadable: if the sitemap cannot be read.
+            Exception: an exception of `check`.
+        """
+
+        def before_request(url: str) -> None:
+            check(url)
+            self._pause(url, left)
+
+        try:
+            with get_following_redirects(
+                self._client,
+                url,
+                self._budget,
+                accept=ACCEPT,
+                max_redirects=MAX_REDIRECTS,
+                before_request=before_request,
+                scope=self._scope,
+            ) as response:
+                _check_status(response.status)
+                return response.url, response.read_body(self._max_bytes)
+        except FetchError as error:
+            setting = (
+                " (FETCH_ALLOW_NETWORKS allows further networks)"
+                if error.kind is FetchErrorKind.REFUSED_ADDRESS
+                else ""
+            )
+            detail = f"{error.kind}, {error}{setting}"
+            if IS_TEMPORARY[error.kind]:
+                raise SitemapUnavailable(detail) from None
+            raise SitemapUnreadable(detail) from None
+
+    def _pause(self, url: str, left: int) -> None:
+        """Wait until the host may be requested again.
+
+        The crawl's delay is meant for its pages, and a large index has hundreds of sitemaps. So the pauses
+        take at most about half of the remaining budget, or the last sitemaps could not be read.
+        """
+        host = urlsplit(url).netloc
+        remaining = self._budget.remaining()
+        delay = max(MIN_DELAY_SECONDS, min(self._delay_seconds, remaining / 2 / left))
+        seconds = self._requested_at.get(host, float("-inf")) + delay - self._clock()
+        if seconds > 0:
+            self._sleep(min(seconds, remaining))
+        self._requested_at[host] = self._clock()
+
+
+def _check_status(status: int) -> None:
+    if status in {408, 425, 429} or status >= 500:
+        raise SitemapUnavailable(f"the site answered {status}")
+    if status != 200:
+        raise SitemapUnreadable(f"the site answered {status}")
