@@ -1,11 +1,20 @@
-"""Prints to the terminal. Progress is redrawn in place on a terminal, and printed as lines elsewhere."""
+"""Prints to the terminal. Progress is redrawn in place on a terminal, and printed as lines elsewhere.
 
+Texts of pages, messages and files are printed only by the functions and the table of this module, so that
+they cannot control the terminal, and no password of a URL is shown.
+"""
+
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from contract.quoting import escape_unprintable, hide_userinfo
 
 Announce = Callable[[str], None]
 PLAIN_INTERVAL_SECONDS = 2.0  #: minimum number of seconds between two plain progress lines
@@ -22,16 +31,33 @@ def is_interactive(terminal: Console) -> bool:
 
 
 def print_line(terminal: Console, text: str = "", style: str = "") -> None:
-    """Print text without wrapping it: addresses stay whole, and programs can read the lines."""
-    terminal.print(text, style=style, soft_wrap=True)
+    """Print lines without wrapping them: addresses stay whole, and programs can read the lines."""
+    terminal.print("\n".join(map(printable, text.split("\n"))), style=style, soft_wrap=True)
 
 
 def printable(text: str) -> str:
-    """Replace characters that could control the terminal; use this for text from pages and messages."""
-    spaced = (" " if character.isspace() else character for character in text)
-    return "".join(
-        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in spaced
-    )
+    """Return a text as one line: white space is a space, and characters that are not printed are escaped."""
+    hidden = hide_userinfo(text)
+    return escape_unprintable("".join(" " if character.isspace() else character for character in hidden))
+
+
+def json_line(value: object) -> str:
+    """Return a value as JSON on one line, in which characters that are not printed are escaped."""
+    return escape_unprintable(json.dumps(value, ensure_ascii=False))
+
+
+class TextTable(Table):
+    """A table whose title and cells are texts, printed as by `printable`."""
+
+    def __init__(self, *, title: str | None = None) -> None:
+        shown = printable(title) if title else None
+        super().__init__(
+            box=box.SIMPLE_HEAD, title=shown, title_justify="left", title_style="", pad_edge=False
+        )
+
+    def add_texts(self, *cells: str) -> None:
+        """Add a row."""
+        self.add_row(*map(printable, cells))
 
 
 @contextmanager
@@ -39,7 +65,7 @@ def show_steps(terminal: Console) -> Iterator[Announce]:
     """Yield a function that shows the current step: next to a spinner, or as a line for each step."""
     if is_interactive(terminal):
         with terminal.status("Starting") as status:
-            yield lambda text: status.update(f"{text} …")
+            yield lambda text: status.update(f"{printable(text)} …")
     else:
         yield lambda text: print_line(terminal, f"{text} …")
 
@@ -56,7 +82,9 @@ def show_progress(terminal: Console, total: int) -> Iterator[Callable[[int, int,
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[text]}"), TimeElapsedColumn())
     with Progress(*columns, console=terminal) as bar:
         task = bar.add_task("", total=total, text="")
-        yield lambda completed, now, text: bar.update(task, completed=completed, total=now, text=text)
+        yield lambda completed, now, text: bar.update(
+            task, completed=completed, total=now, text=printable(text)
+        )
 
 
 class _PlainProgress:

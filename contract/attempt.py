@@ -9,6 +9,7 @@
 """
 
 from contract.outcome import MAX_DETAIL_CHARACTERS, Reason
+from contract.quoting import shorten
 
 
 class AttemptFailed(Exception):
@@ -16,7 +17,7 @@ class AttemptFailed(Exception):
 
     Attributes:
         reason: why the attempt failed; it determines the outcome and the HTTP status of the push.
-        detail: a sentence for people, at most 1,000 characters.
+        detail: a sentence for people, at most 1,000 characters, without passwords of URLs.
         http_status: HTTP status of the site's response; 0 if there was no response.
         final_url: the URL of that response; `""` if it is the job's own URL.
         retry_after: seconds of the site's Retry-After; None if the site did not send Retry-After.
@@ -32,11 +33,11 @@ class AttemptFailed(Exception):
         retry_after: float | None = None,
     ) -> None:
         self.reason = reason
-        self.detail = detail[:MAX_DETAIL_CHARACTERS]
+        self.detail = shorten(detail, MAX_DETAIL_CHARACTERS)
         self.http_status = http_status
         self.final_url = final_url
         self.retry_after = retry_after
-        super().__init__(f"{reason}: {detail}")
+        super().__init__(f"{reason}: {self.detail}")
 
 
 def internal_error(error: Exception) -> AttemptFailed:

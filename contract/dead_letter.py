@@ -7,6 +7,7 @@ that the worker published itself (ACK_POLICY=settled) has attributes with the re
 from collections.abc import Mapping
 
 from contract.outcome import Reason
+from contract.quoting import hide_userinfo
 
 PUBSUB_ATTRIBUTE_PREFIX = "CloudPubSubDeadLetter"  #: prefix of the names of the attributes that Pub/Sub adds
 MAX_ATTRIBUTE_VALUE_BYTES = 1024  #: largest attribute value that Pub/Sub accepts (its quotas page)
@@ -18,7 +19,7 @@ def dead_letter_attributes(reason: Reason, detail: str, attempt: int) -> dict[st
 
     An empty detail is left out.
     """
-    detail = detail.encode()[:MAX_ATTRIBUTE_VALUE_BYTES].decode(errors="ignore")
+    detail = hide_userinfo(detail).encode()[:MAX_ATTRIBUTE_VALUE_BYTES].decode(errors="ignore")
     attributes = {REASON: reason.value, DETAIL: detail, ATTEMPT: str(attempt)}
     return {name: value for name, value in attributes.items() if value}
 

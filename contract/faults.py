@@ -17,6 +17,8 @@ from typing import Any, NamedTuple, Self
 
 from pydantic import ValidationError
 
+from contract.quoting import hide_userinfo, quote, shorten
+
 MAX_INPUT_CHARACTERS = 80  #: characters of a faulty value that an error message repeats
 #: Tags that pydantic adds to a path if a value may be a string (short form) or an object (long form). They
 #: are left out of a fault's path.
@@ -44,12 +46,12 @@ class Undecodable(ValueError):
 
     Attributes:
         raw: the bytes as received.
-        faults: every fault that was found; never empty.
+        faults: every fault that was found, without passwords of URLs; never empty.
     """
 
     def __init__(self, raw: bytes, faults: Iterable[Fault]) -> None:
         self.raw = raw
-        self.faults = list(faults)
+        self.faults = [Fault(hide_userinfo(fault.path), hide_userinfo(fault.message)) for fault in faults]
         super().__init__("; ".join(map(str, self.faults)))
 
     @classmethod
@@ -181,5 +183,6 @@ def _fault(details: Any) -> Fault:  # noqa: ANN401 - the values of pydantic's Er
 
 
 def _abbreviate(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= MAX_INPUT_CHARACTERS else text[:MAX_INPUT_CHARACTERS] + "…"
+    if isinstance(value, str):
+        return quote(value, MAX_INPUT_CHARACTERS)
+    return shorten(repr(value), MAX_INPUT_CHARACTERS)

@@ -17,6 +17,7 @@ from pydantic import (
 
 from contract.faults import UnreadableOutcome, parse_json_object
 from contract.outcome import MAX_DETAIL_CHARACTERS, Outcome, Reason
+from contract.quoting import hide_userinfo
 from contract.reason_meanings import REASON_MEANINGS
 from contract.urls import host_of
 
@@ -27,9 +28,20 @@ def _replace_surrogates(text: object) -> object:
     return text.encode(errors="replace").decode() if isinstance(text, str) else text
 
 
+def _hide_userinfo(text: object) -> object:
+    return hide_userinfo(text) if isinstance(text, str) else text
+
+
 #: Text from a page, a header or an exception. A lone surrogate is replaced by `?`, because UTF-8 cannot
 #: encode it (RFC 3629 section 3) and the outcome must be published nevertheless.
 Text = Annotated[str, BeforeValidator(_replace_surrogates)]
+#: A sentence for people. It may repeat a text from a page, of which no password of a URL is stored.
+Detail = Annotated[
+    str,
+    Field(max_length=MAX_DETAIL_CHARACTERS),
+    BeforeValidator(_hide_userinfo),
+    BeforeValidator(_replace_surrogates),
+]
 
 
 class ListingEnd(StrEnum):
@@ -98,7 +110,7 @@ class OutcomeRecord(BaseModel):
     body_sha256: str = ""
     items: Text = "[]"
     item_count: int = 0
-    detail: Annotated[str, Field(max_length=MAX_DETAIL_CHARACTERS), BeforeValidator(_replace_surrogates)] = ""
+    detail: Detail = ""
     worker: Text = ""
     page: int = 1
     listing: str = ""

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from contract.crawl import Crawl
 from contract.faults import Fault, UnreadableCrawl
+from contract.quoting import hide_userinfo
 from dispatcher.plan import Plan
 from dispatcher.run_id import make_run_id
 from dispatcher.sitemap_entry import SitemapUnavailable, SitemapUnreadable, UnreadSitemap
@@ -84,12 +85,13 @@ class Dispatcher:
                 else:
                     published += 1
         except SitemapUnreadable as error:
-            fault = Fault("sources.sitemap", str(error))
+            fault = Fault("sources.sitemap", hide_userinfo(str(error)))
             return DispatchResponse(
                 400, {"error": str(fault), **_faults([fault]), **_counts(plan, published)}
             )
         except SitemapUnavailable as error:
-            return _incomplete(plan, published, f"sources.sitemap: {error}", unconfirmed=len(failures))
+            why = f"sources.sitemap: {hide_userinfo(str(error))}"
+            return _incomplete(plan, published, why, unconfirmed=len(failures))
         if failures:
             why = (
                 f"{len(failures)} of {published + len(failures)} jobs are not confirmed: {failures[0].detail}"

@@ -14,6 +14,7 @@ import functions_framework
 
 from contract.crawl import MAX_CRAWL_BYTES
 from contract.outcome import OUTCOME_MEANINGS
+from contract.quoting import shorten
 from contract.reason_meanings import REASON_MEANINGS, status_of
 from contract.trace import Trace
 from dispatcher.dispatch import Dispatcher, DispatchResponse
@@ -96,7 +97,7 @@ def _respond(request: flask.Request) -> flask.typing.ResponseReturnValue:
     if request.path == "/healthz" and request.method in {"GET", "HEAD"}:
         return {"status": "ok"}, 200
     if request.path not in {"/", "/replay"}:
-        return {"error": f"the path {request.path} does not exist; POST a crawl to /"}, 404
+        return {"error": f"the path {shorten(request.path, 200)} does not exist; POST a crawl to /"}, 404
     if request.method != "POST":
         body = "a crawl" if request.path == "/" else "the push of a dead letter"
         return {"error": f"{request.method} is not allowed; POST {body}"}, 405, {"Allow": "POST"}

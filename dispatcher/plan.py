@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from contract.crawl import Crawl
 from contract.job import Job, identify
+from contract.quoting import hide_userinfo, shorten
 from contract.urls import check_url
 
 MAX_URL_CHARACTERS = 200  #: maximum number of characters of a rejected URL in the response
@@ -17,7 +18,7 @@ class Rejected(NamedTuple):
     """A URL for which no job was made, or a sitemap that was not read.
 
     Attributes:
-        url: the URL, cut to 200 characters.
+        url: the URL, cut to 200 characters, and without user and password.
         why: a sentence that says what is invalid or missing.
     """
 
@@ -104,5 +105,4 @@ class Plan:
 
 def _add(listed: list[Rejected], url: str, why: str) -> None:
     if len(listed) < MAX_LISTED_REJECTED:
-        shown = url if len(url) <= MAX_URL_CHARACTERS else url[:MAX_URL_CHARACTERS] + "…"
-        listed.append(Rejected(shown, why))
+        listed.append(Rejected(shorten(url, MAX_URL_CHARACTERS), hide_userinfo(why)))

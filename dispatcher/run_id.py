@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from contract.crawl import Crawl
 from contract.faults import UnreadableCrawl
+from contract.quoting import quote
 
 #: Header with the scheduled time, RFC 3339:
 #: https://cloud.google.com/scheduler/docs/reference/rest/v1/projects.locations.jobs#httptarget
@@ -29,7 +30,7 @@ def make_run_id(crawl: Crawl, schedule_time: str, now: datetime) -> str:
 def _utc(schedule_time: str, now: datetime) -> datetime:
     if not schedule_time:
         return now.astimezone(UTC)
-    why = f"not an RFC 3339 time (got {schedule_time[:80]!r})"
+    why = f"not an RFC 3339 time (got {quote(schedule_time, 80)})"
     try:
         scheduled = datetime.fromisoformat(schedule_time)
         # A time without a zone would be read in the zone of this machine, so run ids would differ by machine.

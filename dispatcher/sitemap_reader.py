@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from contract.quoting import shorten
 from contract.urls import check_url, resolve_url
 from dispatcher.sitemap import BYTES_PER_PART, locations
 from dispatcher.sitemap_budget import ReadingBudget
@@ -177,7 +178,7 @@ class _Reading:
             if url in self._read_urls:
                 raise _AlreadyRead
             if pending.listed_by and not self._is_own(url, pending.listed_by):
-                raise SitemapUnreadable(f"redirected to {url[:200]}, {_refusal(pending.listed_by)}")
+                raise SitemapUnreadable(f"redirected to {shorten(url, 200)}, {_refusal(pending.listed_by)}")
 
         left = 1 + len(self._pending) + len(self._again)
         url, raw = self._requests.download(pending.url, check=check, left=left)
@@ -195,7 +196,7 @@ class _Reading:
         try:
             url = check_url(resolve_url(index, location.url))
         except ValueError as error:
-            return self._failed(location.url[:200], SitemapUnreadable(f"listed by {index}, {error}"))
+            return self._failed(shorten(location.url, 200), SitemapUnreadable(f"listed by {index}, {error}"))
         if depth > MAX_DEPTH:
             return self._failed(url, SitemapUnreadable(f"more than {MAX_DEPTH} indexes lead to it"))
         if url in self._listed_urls or url in self._refused_urls:

@@ -16,7 +16,7 @@ from contract.encodings import (
     is_refused,
 )
 from contract.outcome import Reason
-from extraction.errors import ExtractionError
+from extraction.errors import ExtractionError, quote
 from extraction.page import PageContent
 from extraction.prescan import meta_labels, xml_declaration_labels
 
@@ -91,7 +91,7 @@ def _declared_encoding(page: PageContent, *, is_xml: bool) -> Encoding:
         return UTF_8
     if unknown:
         raise ExtractionError(
-            Reason.CHARSET, f"the page declares the unknown encoding {unknown[0][:80]!r}, and is not UTF-8"
+            Reason.CHARSET, f"the page declares the unknown encoding {quote(unknown[0])}, and is not UTF-8"
         )
     return WINDOWS_1252  # the fallback of browsers for western languages (Encoding Standard)
 

@@ -1,5 +1,6 @@
 """Defines the exceptions of extraction. Pure."""
 
+from contract import quoting
 from contract.attempt import AttemptFailed
 
 MAX_QUOTED_CHARACTERS = 80
@@ -21,6 +22,5 @@ class ConversionError(ValueError):
 
 
 def quote(text: str) -> str:
-    """Return a text for an error message: quoted, on one line, and cut to 80 characters."""
-    text = " ".join(text[:1000].split())
-    return repr(text if len(text) <= MAX_QUOTED_CHARACTERS else text[:MAX_QUOTED_CHARACTERS] + "…")
+    """Return a text for an error message: on one line, quoted, of at most 80 characters."""
+    return quoting.quote(" ".join(quoting.shorten(text, 1000).split()), MAX_QUOTED_CHARACTERS)

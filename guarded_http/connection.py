@@ -14,6 +14,7 @@ from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from contract.quoting import quote
 from guarded_http.addresses import is_public
 from guarded_http.dialer import GRACE_SECONDS, Dialer
 from guarded_http.errors import Deadline, FetchError, FetchErrorKind
@@ -134,8 +135,8 @@ class BudgetedResponse(http.client.HTTPResponse):
             self.chunked, self.chunk_left, self.length = has_body, None, None if has_body else 0
             self.will_close = bool(lengths) or self._check_close()  # type: ignore[attr-defined] # private in http.client
         elif codings:
-            shown = ", ".join(sorted(codings))[:80]
-            raise FetchError(FetchErrorKind.CONNECT, f"unsupported Transfer-Encoding: {shown!r}")
+            shown = quote(", ".join(sorted(codings)), 80)
+            raise FetchError(FetchErrorKind.CONNECT, f"unsupported Transfer-Encoding: {shown}")
         elif lengths:
             announced = _parse_content_length(", ".join(lengths))
             if has_body:
@@ -163,7 +164,7 @@ def _parse_content_length(header: str) -> int:
     """Return the length in bytes; repeated equal values are accepted as one (RFC 9110 section 8.6)."""
     value, *others = {part.strip() for part in header.split(",")}
     if others or not (value.isascii() and value.isdecimal()):
-        raise FetchError(FetchErrorKind.CONNECT, f"invalid Content-Length: {header[:80]!r}")
+        raise FetchError(FetchErrorKind.CONNECT, f"invalid Content-Length: {quote(header, 80)}")
     if len(value) > MAX_LENGTH_DIGITS:
         raise FetchError(FetchErrorKind.TOO_LARGE, f"the Content-Length has {len(value)} digits")
     return int(value)

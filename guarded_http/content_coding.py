@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any
 
+from contract.quoting import quote
 from guarded_http.errors import FetchError, FetchErrorKind
 
 ACCEPT_ENCODING = "gzip, deflate, br, zstd"  #: the Accept-Encoding header of every request
@@ -68,7 +69,7 @@ def decode_content(chunks: Chunks, content_encoding: str) -> Chunks:
     for name in reversed(names):
         if name not in _DECODERS:
             raise FetchError(
-                FetchErrorKind.UNSUPPORTED_ENCODING, f"unsupported content coding: {name[:80]!r}"
+                FetchErrorKind.UNSUPPORTED_ENCODING, f"unsupported content coding: {quote(name, 80)}"
             )
         chunks = _decode(name, chunks)
     return chunks

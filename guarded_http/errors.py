@@ -3,6 +3,8 @@
 from enum import StrEnum
 from typing import Protocol
 
+from contract.quoting import hide_userinfo
+
 
 class FetchErrorKind(StrEnum):
     """Why a URL could not be fetched."""
@@ -26,17 +28,17 @@ class FetchError(Exception):
 
     Attributes:
         kind: why the URL could not be fetched.
-        detail: a sentence for people.
+        detail: a sentence for people, without passwords of URLs.
         status: the HTTP status, if the header was received; else 0.
         url: the URL of the failed request, possibly after redirects; `""` until the client sets it.
     """
 
     def __init__(self, kind: FetchErrorKind, detail: str, *, status: int = 0, url: str = "") -> None:
         self.kind = kind
-        self.detail = detail
+        self.detail = hide_userinfo(detail)
         self.status = status
         self.url = url
-        super().__init__(detail)
+        super().__init__(self.detail)
 
 
 class Deadline(Protocol):

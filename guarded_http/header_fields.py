@@ -8,6 +8,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator
 
+from contract.quoting import quote
 from guarded_http.errors import FetchError, FetchErrorKind
 
 MAX_HEADER_BYTES = 64 * 1024  #: maximum size of status line and header fields, including 1xx responses
@@ -93,8 +94,8 @@ def normal_fields(lines: Iterable[bytes]) -> Iterator[bytes]:
         if not colon or not _TOKEN.fullmatch(name.rstrip(b" \t")):
             field = None
             if _FRAMING.search(name):
-                shown = text[:80].decode("latin-1")
-                raise FetchError(FetchErrorKind.CONNECT, f"a malformed header field: {shown!r}")
+                shown = quote(text.decode("latin-1"), 80)
+                raise FetchError(FetchErrorKind.CONNECT, f"a malformed header field: {shown}")
     if field:
         yield field
 

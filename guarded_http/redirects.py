@@ -3,8 +3,9 @@
 import string
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from urllib.parse import quote
+from urllib.parse import quote_from_bytes
 
+from contract.quoting import quote
 from contract.urls import check_url, resolve_url
 from guarded_http.client import HttpClient
 from guarded_http.cookies import FetchCookies
@@ -74,9 +75,9 @@ def resolve_location(url: str, location: str) -> str:
     try:
         location = raw.decode()
     except UnicodeDecodeError:
-        location = quote(raw, safe=string.printable)
+        location = quote_from_bytes(raw, safe=string.printable)
     try:
         return check_url(resolve_url(url, location))
     except ValueError as error:
-        detail = f"redirected to {location[:200]!r}: {error}"
+        detail = f"redirected to {quote(location)}: {error}"
         raise FetchError(FetchErrorKind.INVALID_REDIRECT, detail, url=url) from None

@@ -1,4 +1,7 @@
-"""Writes structured logs, one event per line: as JSON for Cloud Logging on Cloud Run, elsewhere as text."""
+"""Writes structured logs, one event per line: as JSON for Cloud Logging on Cloud Run, elsewhere as text.
+
+No line has a user or password of a URL, or a character that could control a terminal, whoever logs it.
+"""
 
 import json
 import logging
@@ -6,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from contract.quoting import escape_unprintable, hide_userinfo
 from contract.trace import Trace
 
 LOGGER = logging.getLogger("scrapeq")
@@ -49,7 +53,7 @@ def event(
         trace: the trace to which the event belongs.
         error: an unexpected exception, whose stack trace is logged.
     """
-    present = {key: value for key, value in fields.items() if value not in ("", None)}
+    present = {key: _hidden(value) for key, value in fields.items() if value not in ("", None)}
     LOGGER.log(level, name, extra={"json_fields": shorten(present), "trace_context": trace}, exc_info=error)
 
 
@@ -66,8 +70,12 @@ def shorten(fields: dict[str, object]) -> dict[str, object]:
     return fields
 
 
+def _hidden(value: object) -> object:
+    return hide_userinfo(value) if isinstance(value, str) else value
+
+
 def _json_size(value: object) -> int:
-    return len(json.dumps(value, default=str))
+    return len(escape_unprintable(json.dumps(value, default=str)))
 
 
 def _cloud_handler(project: str) -> logging.Handler:
@@ -94,6 +102,10 @@ def _cloud_handler(project: str) -> logging.Handler:
             vars(record).update(metadata)
             return bool(super().filter(record))
 
+        def format(self, record: logging.LogRecord) -> str:
+            line: str = super().format(record)  # type: ignore[no-untyped-call]  # the library has no types
+            return escape_unprintable(line)
+
     handler: logging.Handler = CloudHandler(  # type: ignore[no-untyped-call]  # the library has no types
         stream=sys.stdout, project_id=project, json_encoder_cls=_AsciiEncoder
     )
@@ -115,7 +127,7 @@ class _BoundedStackFormatter(logging.Formatter):
     """Keeps the last `MAX_STACK_CHARACTERS` of a stack trace."""
 
     def format(self, record: logging.LogRecord) -> str:
-        message, newline, stack = super().format(record).partition("\n")
+        message, newline, stack = hide_userinfo(super().format(record)).partition("\n")
         return message + newline + stack[-MAX_STACK_CHARACTERS:]
 
 
@@ -132,16 +144,14 @@ class _TextFormatter(logging.Formatter):
         fields = dict(getattr(record, "json_fields", {}))
         if trace := getattr(record, "trace_context", None):
             fields["trace"] = trace.trace_id
-        first_line, newline, stack = super().format(record).partition("\n")
+        first_line, *stack = map(escape_unprintable, hide_userinfo(super().format(record)).split("\n"))
         shown = " ".join(f"{key}={_quoted(value)}" for key, value in fields.items())
-        return f"{first_line} {shown}".rstrip() + newline + stack
+        return "\n".join([f"{first_line} {shown}".rstrip(), *stack])
 
 
 def _quoted(value: object) -> str:
     """Return a value as text that is safe in a log line and on a terminal; it is quoted if necessary."""
     text = str(value)
-    if text and all(character.isprintable() and character not in ' "=' for character in text):
+    if text.isprintable() and escape_unprintable(text) == text and not set(text).intersection(' "=') and text:
         return text
-    # Line separators, control codes and lone surrogates are escaped.
-    quoted = json.dumps(text, ensure_ascii=False)
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in quoted)
+    return escape_unprintable(json.dumps(text, ensure_ascii=False))

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from contract.attempt import AttemptFailed
 from contract.job import Politeness
 from contract.outcome import Reason
+from contract.quoting import shorten
 from extraction.errors import ExtractionError
 from extraction.refresh import refresh_url
 from guarded_http.client import HttpClient
@@ -178,7 +179,7 @@ class Fetcher:
         status = response.status
         retry_after = response.header("Retry-After") if status in {429, 503} else ""
         seconds = self._rate_limiter.note_retry_after(response.url, retry_after)
-        shown = f", Retry-After: {retry_after[:80]}" if retry_after else ""
+        shown = f", Retry-After: {shorten(retry_after, 80)}" if retry_after else ""
         return AttemptFailed(
             reason_of(status),
             f"the site answered {status}{shown}",

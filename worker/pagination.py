@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from contract.job import MAX_JOB_BYTES, Job, url_digest
 from contract.outcome_record import ListingEnd
+from contract.quoting import quote, shorten
 from contract.urls import check_url
 
 
@@ -69,11 +70,10 @@ def _listing_end(job: Job, page_url: str, link: str) -> NextPage | None:
     try:
         digest = url_digest(check_url(link))
     except ValueError as error:
-        return NextPage(
-            end=ListingEnd.BAD_NEXT, warning=f"{ends_here}: next leads to {link[:200]!r}: {error}"
-        )
+        warning = f"{ends_here}: next leads to {quote(link)}: {error}"
+        return NextPage(end=ListingEnd.BAD_NEXT, warning=warning)
     if digest in {*job.visited, url_digest(job.url), url_digest(page_url)}:
-        return NextPage(end=ListingEnd.LOOP, warning=f"{ends_here}: next leads back to {link[:200]}")
+        return NextPage(end=ListingEnd.LOOP, warning=f"{ends_here}: next leads back to {shorten(link, 200)}")
     if job.page >= job.recipe.max_pages:
         return NextPage(
             end=ListingEnd.MAX_PAGES, warning=f"more pages follow; max_pages is {job.recipe.max_pages}"

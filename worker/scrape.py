@@ -16,6 +16,7 @@ from contract.attempt import AttemptFailed, internal_error
 from contract.job import Job, Politeness
 from contract.outcome import MAX_DETAIL_CHARACTERS, Reason
 from contract.outcome_record import OutcomeRecord
+from contract.quoting import shorten
 from contract.reason_meanings import REASON_MEANINGS
 from contract.recipe import Recipe
 from extraction.errors import ExtractionError
@@ -222,7 +223,7 @@ class _Attempt:
                 "fetch_seconds": round(self._stopwatch.seconds, 3),
                 "waited_seconds": round(self._budget.waited, 3),
                 "total_seconds": round(self._scraper.clock() - self._received_at, 3),
-                "detail": detail[:MAX_DETAIL_CHARACTERS],
+                "detail": shorten(detail, MAX_DETAIL_CHARACTERS),
                 "worker": self._scraper.name,
                 "page": job.page,
                 "listing": job.listing_id if job.recipe.next is not None else "",

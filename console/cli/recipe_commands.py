@@ -71,7 +71,7 @@ def try_recipe(
         for line in lines(explained):
             typer.echo(line)
         if explained.error is not None:
-            typer.echo(str(explained.error), err=True)
+            print_line(open_terminal(stderr=True), str(explained.error))
     if explained.error is not None:
         raise typer.Exit(1)
 

@@ -5,12 +5,9 @@ import mimetypes
 from collections.abc import Iterator
 from pathlib import Path
 
-from rich import box
-from rich.table import Table
-
 from console.recipes.bounded_file import read_bounded
 from console.recipes.fetch_page import fetch_page
-from console.terminal import printable
+from console.terminal import TextTable, json_line, printable
 from extraction.explain import Explained, Finding
 from extraction.page import PageContent, SavedPage
 
@@ -49,24 +46,24 @@ def open_page(place: str, url: str, *, respect_robots: bool) -> PageContent:
 def items_json_lines(explained: Explained) -> Iterator[str]:
     """Yield each item as a line of JSON."""
     for item in explained.extracted.items:
-        yield json.dumps(item, ensure_ascii=False)
+        yield json_line(item)
 
 
 def findings_json_lines(explained: Explained) -> Iterator[str]:
     """Yield each finding as a line of JSON."""
     for finding in explained.findings:
-        yield json.dumps(finding._asdict(), ensure_ascii=False)
+        yield json_line(finding._asdict())
 
 
-def findings_table(explained: Explained) -> Table:
+def findings_table(explained: Explained) -> TextTable:
     """Return a table of the findings of the first items: source, text, and value or why it is missing."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = TextTable()
     for column in ("item", "field", "source", "found", "value, or why it is missing"):
         table.add_column(column, justify="right" if column == "item" else "left", overflow="fold")
     for finding in explained.findings:
         if finding.item > MAX_SHOWN_ITEMS:
             break
-        table.add_row(str(finding.item), *(printable(text) for text in _texts(finding)))
+        table.add_texts(str(finding.item), *_texts(finding))
     return table
 
 

@@ -1,18 +1,14 @@
 """Makes tables and lines for a terminal of 80 columns from the ledger's rows. Pure."""
 
-import json
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 from urllib.parse import urlsplit
 
-from rich import box
-from rich.table import Table
-
 from console.dispatch import DispatchResponse
 from console.ledger.ledger import Attempt, Failure, Result
 from console.report.plan import RunPlan, duration
-from console.terminal import printable
+from console.terminal import TextTable, json_line, printable
 from contract.outcome import Reason
 from contract.reason_meanings import REASON_MEANINGS, ReasonMeaning, status_of
 
@@ -20,7 +16,7 @@ NUMERIC_COLUMNS = {"attempts", "jobs", "count", "status", "pages", "at the same 
 SUMMARY_FIELDS = 3  #: maximum number of an item's fields in a row of the results table
 
 
-def results_table(results: Sequence[Result], width: int = 80) -> Table:
+def results_table(results: Sequence[Result], width: int = 80) -> TextTable:
     """Return a table of results: a row for each page, and one for all pages of a listing.
 
     If all URLs are of one site, the site's address is the table's title.
@@ -38,7 +34,7 @@ def results_table(results: Sequence[Result], width: int = 80) -> Table:
     for url, pages in zip(urls, rows, strict=True):
         items = [item for page in pages for item in page.items]
         text = summary(items) + (f" from {len(pages)} pages" if len(pages) > 1 else "")
-        table.add_row(url, text, str(sum(page.attempts for page in pages)))
+        table.add_texts(url, text, str(sum(page.attempts for page in pages)))
     return table
 
 
@@ -53,7 +49,7 @@ def summary(items: Sequence[dict[str, Any]]) -> str:
 def result_lines(run_id: str, results: Sequence[Result]) -> list[str]:
     """Return a line of JSON for each item, with the URL and the number of its page, and its listing."""
     return [
-        json.dumps(
+        json_line(
             {
                 "url": result.url,
                 "page": result.page,
@@ -61,21 +57,20 @@ def result_lines(run_id: str, results: Sequence[Result]) -> list[str]:
                 "job_id": result.job_id,
                 "run_id": run_id,
                 "fields": item,
-            },
-            ensure_ascii=False,
+            }
         )
         for result in results
         for item in result.items
     ]
 
 
-def failures_table(failures: Sequence[Failure]) -> Table:
+def failures_table(failures: Sequence[Failure]) -> TextTable:
     """Return a table of the reasons of unsuccessful attempts, with the numbers of attempts and jobs."""
     table = _table("reason", "outcome", "attempts", "jobs", "meaning")
     for failure in failures:
         meaning = meaning_of(failure.reason)
         sentence = meaning.sentence if meaning else ""
-        table.add_row(failure.reason, failure.outcome, str(failure.attempts), str(failure.jobs), sentence)
+        table.add_texts(failure.reason, failure.outcome, str(failure.attempts), str(failure.jobs), sentence)
     return table
 
 
@@ -87,28 +82,28 @@ def attempt_line(attempt: Attempt) -> str:
     return f"  attempt {attempt.attempt}  {attempt.reason:<10} {detail}"
 
 
-def reasons_table() -> Table:
+def reasons_table() -> TextTable:
     """Return a table with a row for every reason code."""
     table = _table("code", "outcome", "status", "meaning", "what to do")
     for reason, meaning in REASON_MEANINGS.items():
         status = str(status_of(reason))
-        table.add_row(reason.value, meaning.outcome.value, status, meaning.sentence, meaning.remedy)
+        table.add_texts(reason.value, meaning.outcome.value, status, meaning.sentence, meaning.remedy)
     return table
 
 
-def dispatched_table(dispatched: DispatchResponse) -> Table:
+def dispatched_table(dispatched: DispatchResponse) -> TextTable:
     """Return a table: how many URLs of a crawl were published as jobs, and how many were not, and why."""
     table = _table("urls", "count")
-    table.add_row("published as jobs", str(dispatched.published))
-    table.add_row("duplicates", str(dispatched.duplicates))
-    table.add_row("over the limit", str(dispatched.over_limit))
-    table.add_row("rejected", str(dispatched.rejected_count))
+    table.add_texts("published as jobs", str(dispatched.published))
+    table.add_texts("duplicates", str(dispatched.duplicates))
+    table.add_texts("over the limit", str(dispatched.over_limit))
+    table.add_texts("rejected", str(dispatched.rejected_count))
     if dispatched.unread_sitemap_count:
-        table.add_row("sitemaps not read completely", str(dispatched.unread_sitemap_count))
+        table.add_texts("sitemaps not read completely", str(dispatched.unread_sitemap_count))
     return table
 
 
-def rejected_tables(dispatched: DispatchResponse) -> Iterator[Table]:
+def rejected_tables(dispatched: DispatchResponse) -> Iterator[TextTable]:
     """Yield a table of the rejected URLs and one of the sitemaps that were not read; no empty tables."""
     for heading, rows in (
         ("rejected url", dispatched.rejected),
@@ -117,17 +112,17 @@ def rejected_tables(dispatched: DispatchResponse) -> Iterator[Table]:
         if rows:
             table = _table(heading, "why")
             for row in rows:
-                table.add_row(printable(row.url), printable(row.why))
+                table.add_texts(row.url, row.why)
             yield table
 
 
-def plan_table(plan: RunPlan) -> Table:
+def plan_table(plan: RunPlan) -> TextTable:
     """Return a table of the hosts of a crawl: pages, lanes, and the time that the crawl's delay costs."""
     lanes = plan.crawl.politeness.lanes
     table = _table("host", "pages", "at the same time", "takes at least")
     for host in plan.hosts:
         time = duration(host.seconds) if host.seconds else ""
-        table.add_row(printable(host.host), str(host.pages), str(lanes or "any"), time)
+        table.add_texts(host.host, str(host.pages), str(lanes or "any"), time)
     return table
 
 
@@ -141,8 +136,8 @@ def _common_site(urls: Sequence[str]) -> str:
     return sites.pop() if len(sites) == 1 else ""
 
 
-def _table(*columns: str, title: str | None = None) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="", pad_edge=False)
+def _table(*columns: str, title: str | None = None) -> TextTable:
+    table = TextTable(title=title)
     for column in columns:
         numeric = column in NUMERIC_COLUMNS
         is_summary = column == "items"

@@ -338,3 +338,19 @@ def test_fetch_error_kind_is_temporary_if_the_worker_retries_it(kind: FetchError
     """A kind of error is temporary for a sitemap exactly if the worker retries a page after it."""
     is_retried = REASON_MEANINGS[REASONS[kind]].outcome is Outcome.RETRY
     assert IS_TEMPORARY[kind] is is_retried
+
+
+@pytest.mark.parametrize(
+    "url", ["http://bob:secret@127.0.0.1/", "//bob:secret@127.0.0.1/", f"http://{'secret' * 300}@127.0.0.1/"]
+)
+def test_password_of_a_listed_url_is_not_repeated(site: Site, url: str) -> None:
+    """A listed sitemap with a password, and one that redirects to such a URL, are reported without it."""
+    site.add("/moved.xml", redirect(url))
+    site.add("/1.xml", http(200, urlset("https://shop.example/1")))
+    found = read_all(site, http(200, index(url, site.url("/moved.xml"), site.url("/1.xml"))))
+    unread = [each for each in found if isinstance(each, UnreadSitemap)]
+    assert len(unread) == 2
+    assert "secret" not in str(unread)
+    with pytest.raises(SitemapUnreadable) as error:
+        read_all(site, redirect(url))
+    assert "secret" not in str(error.value)

@@ -30,8 +30,9 @@ MAY_IMPORT = {
 ADDITIONAL_IMPORTS = {"console/recipes/fetch_page.py": frozenset({"guarded_http", "worker"})}
 
 
-# Packages that may import only some modules of another: the HTTP client uses URLs, but no outcomes or jobs.
-ONLY_MODULES = {("guarded_http", "contract"): {"contract", "contract.urls"}}
+# Packages that may import only some modules of another: the HTTP client uses URLs, and quotes them in errors,
+# but it uses no outcomes or jobs.
+ONLY_MODULES = {("guarded_http", "contract"): {"contract", "contract.quoting", "contract.urls"}}
 
 
 def forbidden_imports(

@@ -63,7 +63,7 @@ def test_an_event_is_one_readable_line(text_log: io.StringIO) -> None:
         ("a=b", '"a=b"'),
         ("line\nbreak", r'"line\nbreak"'),
         ("\u2028", r'"\u2028"'),
-        ("\x9b2J", r'"\x9b2J"'),
+        ("\x9b2J", r'"\u009b2J"'),
         ("\ud800", r'"\ud800"'),
         ("café", "café"),
         (204, "204"),
@@ -200,3 +200,35 @@ def test_only_the_longest_text_is_shortened() -> None:
     shortened = log.shorten(fields | {"detail": "d" * 1000})
     assert shortened | {"detail": ""} == fields | {"detail": ""}
     assert len(str(shortened["detail"])) > 300
+
+
+def log_hostile_texts() -> None:
+    """Log fields, messages and stack traces with passwords and control characters."""
+    url = "http://bob:secret@h.example/"
+    log.event(log.INFO, "event", {"detail": f"{'x' * 400} {url} {'x' * 400}", "url": url})
+    log.event(
+        log.INFO, "event", {"detail": f"{'x' * 20} http://{'secret' * 100}@h.example/", "n": "\x7f\u202e"}
+    )
+    logging.getLogger("another.library").warning("failed: %s \x1b[2J\u202e", url)
+    try:
+        raise RuntimeError(f"{url} \x1b[2J\u202e\x7f")  # noqa: TRY301 - it needs a trace
+    except RuntimeError as error:
+        log.event(log.ERROR, "event", {}, error=error)
+
+
+def test_no_line_has_a_password_or_a_control_character(text_log: io.StringIO) -> None:
+    """Fields, messages of other libraries and stack traces are written without passwords and controls."""
+    log_hostile_texts()
+    text = text_log.getvalue()
+    assert "***@h.example/" in text
+    assert "secret" not in text
+    assert all(line.isprintable() for line in text.split("\n"))
+    assert "failed: http://***@h.example/ \\u001b[2J\\u202e" in text
+
+
+def test_no_line_on_cloud_run_has_a_password_or_a_control_character(cloud_log: io.StringIO) -> None:
+    """The lines on Cloud Run are JSON in ASCII, without passwords."""
+    log_hostile_texts()
+    lines = cloud_log.getvalue().splitlines()
+    assert [json.loads(line)["severity"] for line in lines] == ["INFO", "INFO", "WARNING", "ERROR"]
+    assert all(line.isascii() and line.isprintable() and "secret" not in line for line in lines)

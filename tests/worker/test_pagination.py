@@ -118,7 +118,8 @@ def test_next_with_invalid_url_ends_the_listing_with_a_warning(link: str) -> Non
     """A link that is no URL that can be fetched ends the listing, and the page itself has succeeded."""
     end = next_page(listing_job(), FIRST, link)
     assert (end.job, end.end) == (None, ListingEnd.BAD_NEXT)
-    assert end.warning.startswith(f"the listing ends at page 1: next leads to {link!r}: ")
+    shown = link.replace("me:pw@", "***@")
+    assert end.warning.startswith(f"the listing ends at page 1: next leads to {shown!r}: ")
 
 
 def test_next_job_that_would_be_too_large_ends_the_listing() -> None:

@@ -1,5 +1,6 @@
 """Tests of tables and lines with untrusted text: they cannot control the terminal, and fit its width."""
 
+import json
 from io import StringIO
 
 import pytest
@@ -11,10 +12,11 @@ from console.report.tables import (
     dispatched_table,
     failures_table,
     rejected_tables,
+    result_lines,
     results_table,
     summary,
 )
-from console.terminal import printable
+from console.terminal import print_line, printable
 
 LONG = "https://shop.example/" + "q" * 300
 
@@ -52,17 +54,43 @@ def test_results_table_shows_urls_completely() -> None:
 
 def test_results_table_shows_control_characters_and_markup_as_text() -> None:
     """Control characters in a scraped text are replaced, and rich's markup is printed unchanged."""
-    lines = rendered(
-        results_table([Result("a", "http://b/", [{"title": "\x1b[31mred [bold]b[/] :smile:"}], 1)])
-    )
-    text = "\n".join(lines)
-    assert "\x1b" not in text
+    title = "\x1b[31mred \u202e [bold]b[/] :smile:"
+    rejected = [RejectedUrl(url="http://bob:secret@h/\x9b", why="\x07 bell")]
+    lines = [
+        *rendered(results_table([Result("a", "http://b\u202e/", [{"title": title}], 1)])),
+        *rendered(failures_table([Failure("\x1b[2J", "\u200b", 1, 1)])),
+        *(
+            line
+            for table in rejected_tables(DispatchResponse(run_id="r", rejected=rejected))
+            for line in rendered(table)
+        ),
+    ]
+    text = "".join(lines)
+    assert text.isprintable()
+    assert "http://***@h/" in text
     assert "[bold]b[/] :smile:" in text
 
 
 def test_printable_keeps_letters_of_all_scripts() -> None:
-    """`printable` keeps letters of all scripts, and replaces control characters and white space."""
-    assert printable("Über Χάρτες 古本 عود\n\t\x07") == "Über Χάρτες 古本 عود  �"
+    """`printable` keeps letters of all scripts, escapes control characters, and replaces white space."""
+    assert printable("Über Χάρτες 古本 عود\n\t\x07") == "Über Χάρτες 古本 عود  \\u0007"
+
+
+def test_printed_lines_have_no_password_and_no_control_character() -> None:
+    """`print_line` keeps the ends of its lines, hides passwords and escapes what a terminal would obey."""
+    terminal = Console(file=StringIO(), width=20)
+    print_line(terminal, "see http://bob:secret@h.example/\n\x1b]0;title\x07 \u202etxt")
+    assert isinstance(terminal.file, StringIO)
+    assert terminal.file.getvalue() == "see http://***@h.example/\n\\u001b]0;title\\u0007 \\u202etxt\n"
+
+
+def test_json_lines_escape_what_a_terminal_would_obey() -> None:
+    """A line of JSON has the item's values, with escapes instead of characters that are not printed."""
+    title = "\x1b[2J\x9b\u202egnp\u200b\U000e0041 é 古"
+    [line] = result_lines("r", [Result("a", "http://b/", [{"title": title}], 1)])
+    assert line.isprintable()
+    assert "é 古" in line
+    assert json.loads(line)["fields"] == {"title": title}
 
 
 @pytest.mark.parametrize(
