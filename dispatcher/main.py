@@ -30,12 +30,14 @@ from push_endpoint.request_body import (
     read_body,
     read_push_body,
 )
+from push_endpoint.request_origin import request_refusal
 from runtime import log
 from runtime.settings import load_or_exit, log_allowed_networks
 
 #: Seconds to wait for the confirmation of a replayed job. They are less than 10 s, the shortest ack deadline
 #: of a subscription, so that a dead letter is not redelivered during the wait.
 REPLAY_PUBLISH_SECONDS = 8.0
+MAX_CONTENT_TYPE_CHARACTERS = 80  #: maximum number of characters of a rejected Content-Type in the response
 REPLAYS_DISABLED = (
     "this dispatcher takes no replays: set PUSH_AUDIENCE and PUSH_SERVICE_ACCOUNT to the audience and the"
     " account of the pushes, or set PUSH_AUTH=none if only Pub/Sub can reach the port"
@@ -94,6 +96,9 @@ def dispatch(request: flask.Request) -> flask.typing.ResponseReturnValue:
 
 
 def _respond(request: flask.Request) -> flask.typing.ResponseReturnValue:
+    if why := request_refusal(request.headers, SETTINGS.allowed_host_names, "ALLOWED_HOSTS"):
+        log.event(log.WARNING, "request_refused", {"path": request.path, "detail": why})
+        return {"error": f"the request was refused: {why}"}, 403
     if request.path == "/healthz" and request.method in {"GET", "HEAD"}:
         return {"status": "ok"}, 200
     if request.path not in {"/", "/replay"}:
@@ -124,6 +129,11 @@ def _take_crawl(request: flask.Request) -> flask.typing.ResponseReturnValue:
 
 
 def _dispatch(request: flask.Request, trace: Trace) -> DispatchResponse:
+    # Web pages may send other types to another origin without asking for permission (CORS preflight).
+    if request.mimetype != "application/json":
+        shown = request.headers.get("Content-Type", "")[:MAX_CONTENT_TYPE_CHARACTERS]
+        why = f"the Content-Type is {shown!r}; send the crawl as JSON with Content-Type: application/json"
+        return DispatchResponse(415, {"error": why})
     try:
         body = read_body(request, MAX_CRAWL_BYTES)
     except BodyTooLarge as error:

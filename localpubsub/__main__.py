@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from localpubsub.cli_arguments import HelpFormatter, at_least_one, port
+from localpubsub.cli_arguments import HelpFormatter, add_allowed_host, at_least_one, port
 from localpubsub.errors import CannotStart
 from localpubsub.event_loop import new_event_loop
 from localpubsub.options import LOG_LEVELS, Options
@@ -72,6 +72,7 @@ def _add_location_options(add: Callable[..., object], default: Options) -> None:
         help="keep all data in memory only; it is lost when the server stops",
     )
     add("--host", default=default.host, help="address to listen on (default: %(default)s)")
+    add_allowed_host(add)
     add("--port", type=port, default=default.port, help="gRPC port, 0 for a free one (default: %(default)s)")
     add("--http-port", type=port, help="port of REST, state page and certificates (default: gRPC + 1)")
     add("--setup", type=Path, metavar="FILE", help="YAML file of topics and subscriptions to create at start")

@@ -2,6 +2,11 @@
 
 import argparse
 import os
+import re
+from collections.abc import Callable
+from typing import Final
+
+_HOST_NAME: Final = re.compile(r"[\w-]+(\.[\w-]+)*|\*", re.ASCII)
 
 
 class HelpFormatter(argparse.HelpFormatter):
@@ -17,6 +22,27 @@ class HelpFormatter(argparse.HelpFormatter):
         except OSError:
             columns = 80
         super().__init__(prog, width=columns - 2)
+
+
+def add_allowed_host(add: Callable[..., object]) -> None:
+    """Add the option ``--allowed-host``; its value is the list ``allowed_hosts``."""
+    add(
+        "--allowed-host",
+        action="append",
+        type=host_name,
+        default=[],
+        dest="allowed_hosts",
+        metavar="NAME",
+        help="name by which HTTP clients may address the server, in addition to localhost and addresses; can "
+        "be repeated; * allows every name, also to web pages (see README.md)",
+    )
+
+
+def host_name(text: str) -> str:
+    """Parse a host name without a port, or "*"."""
+    if not _HOST_NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a host name: write it without scheme and port")
+    return text.lower()
 
 
 def port(text: str) -> int:

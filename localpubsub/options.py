@@ -1,7 +1,7 @@
 """Defines every option of the server, with its default and unit."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +15,9 @@ class Options:
     """The options of a server. Each is checked where it is used; an invalid one raises CannotStart."""
 
     host: str = "127.0.0.1"  #: Address to listen on.
+    #: Names by which HTTP clients may address the server, in addition to ``host``, ``localhost`` and
+    #: addresses; "*" allows every name.
+    allowed_hosts: Sequence[str] = ()
     port: int = DEFAULT_PORT  #: Port of gRPC; 0 chooses a free port.
     #: Port of REST, state page and certificates; None means ``port`` + 1, or a free port if ``port`` is 0.
     http_port: int | None = None

@@ -137,7 +137,8 @@ class Server:
         if setup is not None:
             await setup(services)
         state = ServerState(broker)
-        await self._serve_http(closing, HttpPort(services, tokens, state, GRACE_SECONDS))
+        allowed_hosts = {name.lower() for name in (options.host, *options.allowed_hosts)}
+        await self._serve_http(closing, HttpPort(services, tokens, state, allowed_hosts, GRACE_SECONDS))
         await self._serve_grpc(closing, services)
         max_pushes = allow_open_pushes(options.max_outstanding)
         new_window = partial(PushWindow, max_pushes, options.window_floor)

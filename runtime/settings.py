@@ -14,6 +14,7 @@ from guarded_http.addresses import parse_networks, parse_ports
 from runtime import log
 
 _PRODUCT = re.compile(r"[A-Za-z_-]+")  # RFC 9309 section 2.2.1
+_HOST_NAME = re.compile(r"[\w-]+(\.[\w-]+)*|\*", re.ASCII)
 _CONTACT = re.compile(r"https?://[\w-]+\.[\w.-]+|[\w.+-]+@[\w-]+\.[\w.-]+")
 #: URL of the certificates of Google's OIDC tokens, a JSON object `{kid: PEM}`.
 GOOGLE_CERTS_URL = "https://www.googleapis.com/oauth2/v1/certs"
@@ -31,6 +32,9 @@ class ServiceSettings(BaseSettings):
         pubsub_emulator_host: host:port of a local Pub/Sub; google-cloud-pubsub also reads this variable.
         host: the address to listen on.
         port: the port to listen on. Cloud Run sets it.
+        allowed_hosts: comma-separated host names by which the service may be addressed, in addition to
+            `localhost` and addresses; `*` allows every name. Empty on Cloud Run: every name, because Cloud
+            Run forwards only requests for the service's own names.
         k_service: the name of the Cloud Run service. Cloud Run sets it; logs are then written as JSON.
         k_revision: the name of the Cloud Run revision. Cloud Run sets it.
         user_agent: the `User-Agent` of requests to sites. On Cloud Run it must contain a URL or an email
@@ -46,6 +50,7 @@ class ServiceSettings(BaseSettings):
     pubsub_emulator_host: str = ""
     host: str = "0.0.0.0"  # noqa: S104 - Cloud Run requires that a service listens on all addresses
     port: Annotated[int, Field(ge=1, le=65535)] = 8080
+    allowed_hosts: str = ""
     k_service: str = ""
     k_revision: str = "local"
     user_agent: Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[!-~][ -~]*$")] = "scrapeq/0.1"
@@ -67,6 +72,14 @@ class ServiceSettings(BaseSettings):
             )
         return value
 
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _host_names_are_valid(cls, value: str) -> str:
+        for name in filter(None, map(str.strip, value.split(","))):
+            if not _HOST_NAME.fullmatch(name):
+                raise ValueError(f"{name!r} is not a host name: write it without scheme and port, or *")
+        return value
+
     @field_validator("fetch_allow_networks")
     @classmethod
     def _networks_are_valid(cls, value: str) -> str:
@@ -78,6 +91,12 @@ class ServiceSettings(BaseSettings):
     def _ports_are_valid(cls, value: str) -> str:
         parse_ports(value)
         return value
+
+    @property
+    def allowed_host_names(self) -> frozenset[str]:
+        """The names of `allowed_hosts` in lower case; `*` if every name is allowed."""
+        names = frozenset(filter(None, map(str.strip, self.allowed_hosts.lower().split(","))))
+        return names or frozenset({"*"} if self.k_service else ())
 
 
 class PushSettings(ServiceSettings):

@@ -1,6 +1,7 @@
 """Makes the worker's Flask application, which takes pushes and logs one line for each."""
 
 import time
+from collections.abc import Container
 from functools import partial
 
 import flask
@@ -9,13 +10,26 @@ from werkzeug.exceptions import HTTPException
 from contract.outcome import OUTCOME_MEANINGS
 from contract.trace import Trace
 from push_endpoint.request_body import read_push_body
+from push_endpoint.request_origin import request_refusal
 from runtime import log
 from worker.push_delivery import Delivery, PushConsumer
 
 
-def make_app(consumer: PushConsumer) -> flask.Flask:
-    """Return the WSGI application: `POST /` takes a push, and `GET /healthz` is the health check."""
+def make_app(consumer: PushConsumer, allowed_hosts: Container[str] = ()) -> flask.Flask:
+    """Return the WSGI application: `POST /` takes a push, and `GET /healthz` is the health check.
+
+    Args:
+        consumer: takes the pushes.
+        allowed_hosts: the host names by which the worker may be addressed; see `request_refusal`.
+    """
     app = flask.Flask("worker", static_folder=None)
+
+    @app.before_request
+    def refuse_foreign_request() -> None:
+        request = flask.request
+        if why := request_refusal(request.headers, allowed_hosts, "ALLOWED_HOSTS"):
+            log.event(log.WARNING, "request_refused", {"path": request.path, "detail": why})
+            flask.abort(403, description=f"the request was refused: {why}")
 
     @app.post("/")
     def push() -> flask.typing.ResponseReturnValue:

@@ -41,7 +41,7 @@ def create_app() -> flask.Flask:
     log.configure(on_cloud_run=bool(settings.k_service), project=settings.google_cloud_project)
     shutdown = Shutdown()
     shutdown.on_sigterm()
-    return make_app(make_consumer(settings, shutdown))
+    return make_app(make_consumer(settings, shutdown), settings.allowed_host_names)
 
 
 def make_consumer(settings: WorkerSettings, shutdown: Shutdown) -> PushConsumer:

@@ -1,5 +1,7 @@
 """Builds the HTTP/1.1 application of the HTTP port: REST API, state page, certificates and health checks."""
 
+from collections.abc import Container
+
 from aiohttp import web
 
 from localpubsub.api import certificates, state_page
@@ -7,14 +9,19 @@ from localpubsub.api.rest import MAX_BODY, RestApi
 from localpubsub.broker.state import ServerState
 from localpubsub.protocol.calls import Services
 from localpubsub.push.tokens import Tokens
+from localpubsub.request_origin import refuse_foreign_requests
 
 
-def make_runner(services: Services, tokens: Tokens, state: ServerState, grace: float) -> web.AppRunner:
+def make_runner(
+    services: Services, tokens: Tokens, state: ServerState, allowed_hosts: Container[str], grace: float
+) -> web.AppRunner:
     """Return the application's runner, which is not set up yet.
 
+    ``allowed_hosts`` are the host names by which the server may be addressed (``request_refusal``).
     Its cleanup takes up to ``grace`` seconds. After half of this time, calls under way are cancelled.
     """
-    application = web.Application(client_max_size=MAX_BODY)
+    refuse = refuse_foreign_requests(allowed_hosts)
+    application = web.Application(client_max_size=MAX_BODY, middlewares=[refuse])
     application.add_routes([*certificates.routes(tokens), *state_page.routes(state)])
     application.add_routes([web.route("*", r"/{path:[\s\S]*}", RestApi(services).respond)])
     # A call is cancelled when its caller disconnects, as over gRPC. Otherwise a pull would lease messages

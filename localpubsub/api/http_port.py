@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
@@ -22,8 +22,15 @@ class HttpPort:
     two thirds of the imports at the start, and many servers are used over gRPC only.
     """
 
-    def __init__(self, services: Services, tokens: Tokens, state: ServerState, grace: float) -> None:
-        self._app_arguments = (services, tokens, state, grace)
+    def __init__(
+        self,
+        services: Services,
+        tokens: Tokens,
+        state: ServerState,
+        allowed_hosts: Container[str],
+        grace: float,
+    ) -> None:
+        self._app_arguments = (services, tokens, state, allowed_hosts, grace)
         self._runner: asyncio.Task[web.AppRunner] | None = None
         self._server: asyncio.Server | None = None
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from aiohttp import web
 
-from localpubsub.cli_arguments import at_least_one, port
+from localpubsub.cli_arguments import add_allowed_host, at_least_one, port
 from localpubsub.cloud_run_gate.gate import CERTIFICATES, GRACE_SECONDS, CloudRunGate, GateOptions
 from localpubsub.cloud_run_gate.revision import Scaling
 from localpubsub.open_files import raise_limit
@@ -71,6 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
         certs_url=chosen.certs_url,
         scaling=scaling,
         grace_seconds=chosen.grace_seconds,
+        allowed_hosts=(chosen.host.lower(), *chosen.allowed_hosts),
     )
     try:
         asyncio.run(serve(options, chosen.host, chosen.port))
@@ -103,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
         help="URL of the certificates that verify the tokens (default: %(default)s)",
     )
     add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    add_allowed_host(add)
     add("--port", type=port, default=8080, help="port to listen on, 0 for a free one (default: %(default)s)")
     _add_scaling_options(add)
     return parser

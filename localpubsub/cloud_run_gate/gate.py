@@ -11,6 +11,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector, web
 from cryptography.x509 import load_pem_x509_certificate
 
 from localpubsub.cloud_run_gate.revision import Revision, Scaling
+from localpubsub.request_origin import refuse_foreign_requests
 
 #: Default URL of the certificates: that of a localpubsub with default options.
 CERTIFICATES: Final = "http://127.0.0.1:8086/oauth2/v1/certs"
@@ -38,6 +39,8 @@ class GateOptions:
     scaling: Scaling = field(default_factory=Scaling)  #: Slots and instances of each revision.
     #: Seconds for which requests of a replaced revision continue before they are cut.
     grace_seconds: float = GRACE_SECONDS
+    #: Names by which clients may address the gate, in addition to ``localhost`` and addresses.
+    allowed_hosts: tuple[str, ...] = ()
 
 
 class GateError(Exception):
@@ -67,7 +70,8 @@ class CloudRunGate:
 
     def application(self) -> web.Application:
         """Return the aiohttp application of the gate."""
-        application = web.Application(client_max_size=0)
+        refuse = refuse_foreign_requests(self.options.allowed_hosts)
+        application = web.Application(client_max_size=0, middlewares=[refuse])
         application.router.add_route("*", "/{path:.*}", self.respond)
         application.cleanup_ctx.append(self._open_session)
         return application

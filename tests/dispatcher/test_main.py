@@ -21,6 +21,7 @@ def make_client() -> FlaskClient:
     """Load the dispatcher as functions-framework does."""
     app = functions_framework.create_app("dispatch", str(MAIN))  # type: ignore[no-untyped-call]  # no types
     client: FlaskClient = app.test_client()
+    client.environ_base["CONTENT_TYPE"] = "application/json"
     return client
 
 
@@ -133,6 +134,35 @@ def test_an_endless_body_is_read_up_to_the_maximum(
     response = client.open(path, method=method, input_stream=body, environ_overrides=environ)
     assert response.status_code == status
     assert body.count <= maximum + 2 * READ_BYTES
+
+
+@pytest.mark.parametrize("content_type", ["", "text/plain", "application/x-www-form-urlencoded", "json"])
+def test_a_crawl_of_another_content_type_is_rejected_with_415(client: FlaskClient, content_type: str) -> None:
+    """A crawl that is not sent as application/json, as by a web page's form, is rejected with a sentence."""
+    response = client.post("/", data=b"{}", content_type=content_type)
+    assert response.status_code == 415
+    assert response.json is not None
+    assert f"the Content-Type is {content_type!r}" in response.json["error"]
+    assert client.post("/", data=b"{}", content_type="application/json; charset=utf-8").status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/", "/replay", "/healthz"])
+@pytest.mark.parametrize(
+    "headers",
+    [{"Host": "evil.example"}, {"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "same-site"}],
+)
+def test_a_request_of_a_web_page_is_refused_with_403(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture, path: str, headers: dict[str, str]
+) -> None:
+    """A request with a foreign Host, Origin or site is refused before its body is read, and logged."""
+    caplog.set_level(logging.INFO, logger="scrapeq")
+    body = EndlessBody()
+    response = client.post(path, input_stream=body, content_length=10**12, headers=headers)
+    assert (response.status_code, body.count) == (403, 0)
+    assert response.json is not None
+    assert response.json["error"].startswith("the request was refused: ")
+    [line] = [record for record in caplog.records if record.name == "scrapeq"]
+    assert (line.message, line.__dict__["json_fields"]["path"]) == ("request_refused", path)
 
 
 def test_a_crawl_in_chunks_is_read(client: FlaskClient) -> None:

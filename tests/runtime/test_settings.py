@@ -110,6 +110,37 @@ def test_an_invalid_list_of_networks_is_a_fault(monkeypatch: pytest.MonkeyPatch,
         load(ExampleSettings)
 
 
+@pytest.mark.parametrize("ports", ["0", "65536", "http", "80-90", "-1", "٣"])
+def test_an_invalid_list_of_ports_is_a_fault(monkeypatch: pytest.MonkeyPatch, ports: str) -> None:
+    """A list of ports with an invalid entry is a fault, and a valid list is accepted."""
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
+    monkeypatch.setenv("FETCH_REFUSE_PORTS", "8085, 8086")
+    assert load(ExampleSettings).fetch_refuse_ports == "8085, 8086"
+    monkeypatch.setenv("FETCH_REFUSE_PORTS", f"8085,{ports}")
+    with pytest.raises(BadSettings, match=r"^FETCH_REFUSE_PORTS: .*is not a port number"):
+        load(ExampleSettings)
+
+
+@pytest.mark.parametrize("host", ["http://worker", "worker:8080", "wor ker", "*.example.org", ".example.org"])
+def test_an_invalid_allowed_host_is_a_fault(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    """A list of host names with an invalid entry is a fault, and a valid list is accepted."""
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
+    monkeypatch.setenv("ALLOWED_HOSTS", "Worker, scrape.example.org")
+    assert load(ExampleSettings).allowed_host_names == {"worker", "scrape.example.org"}
+    monkeypatch.setenv("ALLOWED_HOSTS", f"worker,{host}")
+    with pytest.raises(BadSettings, match=r"^ALLOWED_HOSTS: .*is not a host name"):
+        load(ExampleSettings)
+
+
+def test_every_host_is_allowed_on_cloud_run_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without ALLOWED_HOSTS every name is allowed on Cloud Run, and none elsewhere."""
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
+    assert load(ExampleSettings).allowed_host_names == frozenset()
+    monkeypatch.setenv("K_SERVICE", "worker")
+    monkeypatch.setenv("USER_AGENT", "scrapeq/1 (+https://example.org)")
+    assert load(ExampleSettings).allowed_host_names == {"*"}
+
+
 def test_invalid_settings_exit_with_their_faults() -> None:
     """Invalid settings end the process with one sentence that names the fault."""
     with pytest.raises(SystemExit) as end:

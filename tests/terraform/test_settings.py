@@ -13,6 +13,7 @@ SERVICES: dict[str, type[ServiceSettings]] = {"dispatcher": DispatcherSettings, 
 NOT_SET_BY_TERRAFORM = {
     "HOST": "the default (all addresses) is correct in a container",
     "PORT": "Cloud Run sets it",
+    "ALLOWED_HOSTS": "Cloud Run forwards only requests for the service's own names",
     "K_SERVICE": "Cloud Run sets it",
     "K_REVISION": "Cloud Run sets it",
     "PUBSUB_EMULATOR_HOST": "only used on laptops",

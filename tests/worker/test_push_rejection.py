@@ -212,6 +212,26 @@ def test_a_push_over_the_maximum_size_is_rejected_with_400_and_not_read(
     assert str(MAX_REQUEST_BYTES + 1) in log_events()[0]["detail"]
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [{"Host": "evil.example"}, {"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}],
+)
+def test_request_of_a_web_page_is_refused_with_403(
+    worker: WorkerUnderTest, headers: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A push with a foreign Host, Origin or site is refused before its body is read, and logged."""
+    caplog.set_level(logging.WARNING, logger="scrapeq")
+    body = UnreadableBody(push())
+    response = worker.client.post("/", input_stream=body, headers=headers)
+    assert response.status_code == 403
+    assert response.json is not None
+    assert response.json["reason"] == "Forbidden"
+    assert response.json["detail"].startswith("the request was refused: ")
+    assert worker.site.requested == []
+    assert [record.message for record in caplog.records] == ["request_refused"]
+    assert worker.client.get("/healthz", headers=headers).status_code == 403
+
+
 pushes_with_one_changed_field = st.builds(
     lambda document, name, value: json.dumps(document | {name: value}).encode(),
     st.just(json.loads(push())),

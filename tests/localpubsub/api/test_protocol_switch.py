@@ -36,7 +36,7 @@ def test_grpc_works_through_the_http_port(server: localpubsub.RunningServer) -> 
 def test_http_request_may_arrive_in_pieces(server: localpubsub.RunningServer, cut: int) -> None:
     """An HTTP request is recognized even if its first piece ("P") could also begin HTTP/2 ("PRI")."""
     host, _, port = address(server).partition(":")
-    request = b"PUT /v1/projects/p/topics/pieces HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    request = b"PUT /v1/projects/p/topics/pieces HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     with socket.create_connection((host, int(port)), timeout=120) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.sendall(request[:cut])

@@ -124,9 +124,9 @@ def topic_pushed_to(pubsub: PubsubClient, url: str, email: str = PUSHER, audienc
     return topic
 
 
-def status(url: str, token: str | None) -> int:
+def status(url: str, token: str | None, **headers: str) -> int:
     """Send a POST with this token, or without a token; return the status of the response."""
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    headers |= {"Authorization": f"Bearer {token}"} if token else {}
     request = urllib.request.Request(f"{url}/push", b"{}", headers)  # noqa: S310 - the test's own server
     try:
         with urllib.request.urlopen(request, timeout=MAX_WAIT_SECONDS) as response:  # noqa: S310 - the test's own server
@@ -134,6 +134,35 @@ def status(url: str, token: str | None) -> int:
     except HTTPError as error:
         error.close()
         return error.code
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Host": "evil.example:8080"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Host": "worker:8080"}, 204),
+    ],
+)
+def test_request_of_a_web_page_is_refused(
+    signer: tuple[str, str], headers: dict[str, str], expected: int
+) -> None:
+    """A request of a web page is not forwarded, even with a valid token; an allowed host is served."""
+    token, certs_url = signer
+    with (
+        running_endpoint() as endpoint,
+        gate_process(
+            endpoint.url.removesuffix("/push"),
+            certs_url,
+            "--allowed-host",
+            "evil",
+            "--allowed-host",
+            "worker",
+        ) as running,
+    ):
+        assert status(running.url, token, **headers) == expected
+        assert len(endpoint.pushes) == (expected == 204)
 
 
 def test_gate_forwards_signed_pushes_only() -> None:

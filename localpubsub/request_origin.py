@@ -1,0 +1,108 @@
+"""Refuses requests that a web page made a browser send, and requests for another server's name.
+
+A server on a laptop can be reached by every page that a browser there has open. The page sends requests
+across origins with a form or with ``fetch`` (cross-site request forgery). Or it lets its own name resolve to
+127.0.0.1, so that the browser takes the server for the page's own (DNS rebinding). No page can change the
+headers that show this: Host and Origin (RFC 9110 section 7.2, RFC 6454 section 7), and Sec-Fetch-Site
+(https://www.w3.org/TR/fetch-metadata/), which browsers send to loopback addresses and over TLS.
+
+The services of Scrapeq have the same rules in ``push_endpoint/request_origin.py``; a test checks that the two
+agree.
+"""
+
+import json
+import logging
+import re
+from collections.abc import Container
+from ipaddress import ip_address
+from typing import Final, Protocol
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from localpubsub.log_throttle import LogThrottle
+
+#: What allows a further host name, for messages.
+OPTION: Final = "--allowed-host"
+#: The entry of the allowed hosts that allows every name.
+ANY_HOST: Final = "*"
+_AUTHORITY: Final = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:/@\s]+)(?::[0-9]*)?")  # RFC 3986 section 3.2
+_MAX_QUOTED: Final = 80  #: Maximum number of characters of a header in a message.
+
+_throttle = LogThrottle(logging.getLogger("localpubsub.request_origin"))
+
+
+class Headers(Protocol):
+    """The header fields of a request, by names in any case."""
+
+    def get(self, name: str, default: str, /) -> str | None:
+        """Return the value of a field, or `default`."""
+
+
+def refuse_foreign_requests(allowed_hosts: Container[str]) -> Middleware:
+    """Return an aiohttp middleware that responds with 403 to requests that are refused."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        why = request_refusal(request.headers, allowed_hosts, OPTION)
+        if not why:
+            return await handler(request)
+        _throttle.error("request_refused", f"{request.method} {request.path!r}: {why}")
+        error = {"code": 403, "message": f"The request was refused: {why}.", "status": "PERMISSION_DENIED"}
+        return web.json_response(
+            {"error": error}, status=403, dumps=lambda value: json.dumps(value, indent=2)
+        )
+
+    return middleware
+
+
+def request_refusal(headers: Headers, allowed_hosts: Container[str], setting: str) -> str:
+    """Return a sentence that says why a request is refused, or ``""`` if it may be served.
+
+    Args:
+        headers: the request's header fields.
+        allowed_hosts: host names in lower case by which the server may be addressed, in addition to
+            ``localhost``, names below it, and addresses; or ANY_HOST.
+        setting: what an operator changes to allow a further host, for the sentence.
+    """
+    host = headers.get("Host", "") or ""
+    if not _is_allowed(host, allowed_hosts):
+        return (
+            f"the request is for the host {host[:_MAX_QUOTED]!r}, which is no name of this server: use"
+            f" localhost or an address, or add the name to {setting}"
+        )
+    origin = headers.get("Origin", "")
+    if origin and origin.lower().partition("://")[2] != host.lower():
+        return (
+            f"a web page of another origin ({origin[:_MAX_QUOTED]!r}) sent the request: send it with a"
+            " program instead, for example curl"
+        )
+    if headers.get("Sec-Fetch-Site", "") in {"cross-site", "same-site"}:
+        return (
+            "a web page of another site sent the request, or linked to this address: type the address into"
+            " the browser, or use a program, for example curl"
+        )
+    return ""
+
+
+def _is_allowed(host: str, allowed_hosts: Container[str]) -> bool:
+    """Return whether a Host header names this server.
+
+    Every address is allowed: rebinding needs a name, because the origin of a page that was opened at an
+    address is that address.
+    """
+    if ANY_HOST in allowed_hosts:
+        return True
+    authority = _AUTHORITY.fullmatch(host.lower())
+    if authority is None:
+        return False
+    name = authority[1].strip("[]").removesuffix(".")
+    return _is_address(name) or f".{name}".endswith(".localhost") or name in allowed_hosts
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
