@@ -14,6 +14,7 @@ TRUSTED_SHARE = 0.8
 #: A child that has grown by more than this share of its limit ends after its answer, so that memory which the
 #: allocator keeps does not add up over many pages.
 RECYCLED_SHARE = 0.4
+USUAL_DATA_BYTES = 128 * 1024 * 1024  #: more than a child has at its start
 #: ru_maxrss is in KiB on Linux and in bytes on macOS (getrusage(2)).
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
@@ -67,9 +68,7 @@ class Memory:
         """Let every allocation beyond the limit fail. Only Linux counts what RLIMIT_DATA limits."""
         if sys.platform != "linux":
             return
-        status = Path("/proc/self/status").read_text(encoding="ascii")
-        data = next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmData"))
-        limit = data + self._limits.memory_bytes
+        limit = _data_bytes(Path("/proc/self/status").read_text(encoding="ascii")) + self._limits.memory_bytes
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
     def is_exhausted(self) -> bool:
@@ -82,6 +81,15 @@ class Memory:
 
     def _growth(self) -> int:
         return _peak() - self._start
+
+
+def _data_bytes(status: str) -> int:
+    """Return what RLIMIT_DATA counts of this process, by /proc/self/status (proc_pid_status(5)).
+
+    A sandbox such as gVisor may not show it. Then an upper estimate is returned, so that the limit is higher.
+    """
+    sizes = (int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmData:"))
+    return next(sizes, USUAL_DATA_BYTES)
 
 
 def _peak() -> int:

@@ -51,7 +51,7 @@ class DeadlineExceeded(CallFailed):
 
 
 class ChildDied(CallFailed):
-    """The child died twice, of another cause than its limits."""
+    """The child died, of another cause than its limits."""
 
 
 class FunctionRaised(Exception):
@@ -114,10 +114,12 @@ class _Processes:
         if not self._free.acquire(timeout=max(0.0, deadline - monotonic())):
             raise DeadlineExceeded
         try:
-            try:
-                return self._call_once(request, body, deadline)
-            except ChildDied:  # it may have died before it received the request
-                return self._call_once(request, body, deadline)
+            if self._idle:
+                try:
+                    return self._call(self._idle.pop(), request, body, deadline)
+                except ChildDied:
+                    pass  # it may have died before it received the request
+            return self._call(self._server.start_child(self._limits), request, body, deadline)
         finally:
             self._free.release()
 
@@ -125,8 +127,7 @@ class _Processes:
         while self._idle:
             self._idle.pop().close()
 
-    def _call_once(self, request: bytes, body: bytes, deadline: float) -> bytes:
-        child = self._idle.pop() if self._idle else self._server.start_child(self._limits)
+    def _call(self, child: Child, request: bytes, body: bytes, deadline: float) -> bytes:
         try:
             answer = child.call(request, body, max(0.001, deadline - monotonic()))
         except TimeoutError:

@@ -37,8 +37,8 @@ def levels(processes: int, cpu_seconds: float, memory_bytes: int) -> list[Level]
     second = min(SECOND_CPU_SECONDS, cpu_seconds)
     return [
         Level(processes, FIRST_LIMITS),
-        Level(1, Limits(second, memory_bytes, niceness=5)),
-        Level(1, Limits(cpu_seconds, memory_bytes, niceness=10)),
+        Level(1, Limits(second, memory_bytes, niceness=2)),
+        Level(1, Limits(cpu_seconds, memory_bytes, niceness=5)),
     ]
 
 
