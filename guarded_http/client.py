@@ -47,12 +47,20 @@ class HttpClient:
         user_agent: the User-Agent header of every request.
         dialer: makes the connections.
         tls_context: returns the context that checks certificates; not called before the first https URL.
+        yield_processor: called after each 64 KiB that were received or decoded, so that other greenlets can
+            run even if the site sends faster than the process reads.
     """
 
     def __init__(
-        self, user_agent: str, dialer: Dialer, *, tls_context: Callable[[], ssl.SSLContext] | None = None
+        self,
+        user_agent: str,
+        dialer: Dialer,
+        *,
+        tls_context: Callable[[], ssl.SSLContext] | None = None,
+        yield_processor: Callable[[], object] = lambda: None,
     ) -> None:
         self._user_agent = user_agent
+        self._yield_processor = yield_processor
         self._session = self._public_session = _Session(Transport(dialer, tls_context or default_tls_context))
         if dialer.allowed_networks:
             # A separate pool of connections, so that no idle connection leads to an allowed network.
@@ -83,7 +91,7 @@ class HttpClient:
             FetchError: if no valid response header was received.
             Exception: the deadline's own exception, if the deadline has passed.
         """
-        request, budget = self._prepare(url, accept), ByteBudget(deadline)
+        request, budget = self._prepare(url, accept), ByteBudget(deadline, self._yield_processor)
         scope = scope or NetworkScope()
         session = self._public_session if scope.public_only else self._session
         if cookies is not None:
@@ -118,20 +126,27 @@ class HttpClient:
         return request
 
 
-def make_client(user_agent: str, allow_networks: str = "", refuse_ports: str = "") -> HttpClient:
+def make_client(
+    user_agent: str,
+    allow_networks: str = "",
+    refuse_ports: str = "",
+    *,
+    yield_processor: Callable[[], object] = lambda: None,
+) -> HttpClient:
     """Return a client for the public internet.
 
     Args:
         user_agent: the User-Agent header of every request.
         allow_networks: comma-separated CIDRs that may be contacted although they are not public.
         refuse_ports: comma-separated ports that are never contacted at addresses that are not public.
+        yield_processor: see `HttpClient`.
 
     Raises:
         ValueError: if `allow_networks` has an entry that is not a CIDR, or `refuse_ports` one that is not a
             port.
     """
     dialer = Dialer(parse_networks(allow_networks), refused_ports=parse_ports(refuse_ports))
-    return HttpClient(user_agent, dialer)
+    return HttpClient(user_agent, dialer, yield_processor=yield_processor)
 
 
 @cache

@@ -9,6 +9,7 @@ import io
 import socket
 import ssl
 from collections.abc import Callable
+from email.message import Message
 from ipaddress import ip_address
 from typing import Any
 
@@ -23,6 +24,12 @@ from guarded_http.header_fields import MAX_HEADER_BYTES, HeaderReader
 MAX_SILENCE_SECONDS = 20.0  #: maximum number of seconds that one read waits for the site's next byte
 _BODILESS_STATUSES = frozenset({101, 204, 304})  # RFC 9112 section 6.3
 MAX_LENGTH_DIGITS = 18  #: maximum number of digits of a Content-Length header
+#: Number of chunks of one body that may have any size. Further ones must have on average `MIN_CHUNK_BYTES`
+#: with their sizes: a chunk takes a microsecond or more, and 5 MB may have a million of them.
+MAX_TINY_CHUNKS = 20_000
+MIN_CHUNK_BYTES = 32
+MAX_SET_COOKIES = 100  #: maximum number of Set-Cookie fields that are read; `FetchCookies` keeps 50 cookies
+WORK_BYTES = 64 * 1024  #: number of bytes after which other work of the process may continue
 
 
 class ByteBudget:
@@ -34,10 +41,17 @@ class ByteBudget:
             because the header has its own limit (`MAX_HEADER_BYTES`).
         received: bytes received for this request.
         is_public: whether the request went to a public address; True until the response begins.
+
+    Args:
+        deadline: see above.
+        yield_processor: called after each 64 KiB that were received or decoded.
     """
 
-    def __init__(self, deadline: Deadline) -> None:
+    def __init__(self, deadline: Deadline, yield_processor: Callable[[], object] = lambda: None) -> None:
         self.deadline = deadline
+        self._yield_processor = yield_processor
+        self._work = 0
+        self._chunks = 0
         self.is_public = True
         self.remaining_bytes: int | None = None
         self.received = 0
@@ -70,6 +84,25 @@ class ByteBudget:
         elif size == 0 and self.received:
             raise FetchError(FetchErrorKind.CONNECT, "the site closed the connection within the header")
         self.received += size
+        self.count_work(size)
+
+    def count_work(self, size: int) -> None:
+        """Count bytes that were received or decoded, and let other work of the process continue at times."""
+        self._work += size
+        if self._work >= WORK_BYTES:
+            self._work = 0
+            self._yield_processor()
+
+    def count_chunk(self) -> None:
+        """Count a chunk of a chunked body.
+
+        Raises:
+            FetchError: `too_large`, if the body has too many chunks for its size.
+        """
+        self._chunks += 1
+        if self._chunks > MAX_TINY_CHUNKS + self.received // MIN_CHUNK_BYTES:
+            detail = f"{self._chunks} chunks in {self.received} bytes; they are too small"
+            raise FetchError(FetchErrorKind.TOO_LARGE, detail)
 
 
 class _BudgetedReader(io.RawIOBase):
@@ -111,6 +144,7 @@ class BudgetedResponse(http.client.HTTPResponse):
         super().__init__(sock, *arguments, **options)
         self.fp.close()
         self.fp = io.BufferedReader(_BudgetedReader(sock, budget))
+        self._budget = budget
 
     def begin(self) -> None:
         """Read the status line and the header.
@@ -127,6 +161,7 @@ class BudgetedResponse(http.client.HTTPResponse):
             self.fp = self.fp and reader  # http.client sets None if it has closed the connection
         # The parser reports faults of a multipart body, which it does not have.
         self.msg.defects.clear()
+        _limit_cookies(self.msg)
         codings = _transfer_codings(self.msg.get_all("Transfer-Encoding", []))
         lengths = self.msg.get_all("Content-Length", [])
         has_body = self.status not in _BODILESS_STATUSES
@@ -148,11 +183,25 @@ class BudgetedResponse(http.client.HTTPResponse):
         return version, 100 if 101 < status < 200 else status, reason
 
     def _read_next_chunk_size(self) -> int:
-        """Reject a negative chunk size, after which http.client would read without a limit."""
+        """Reject a negative chunk size, after which http.client would read without a limit.
+
+        Raises:
+            FetchError: `too_large`, if there are too many tiny chunks.
+        """
+        self._budget.count_chunk()
         size: int = super()._read_next_chunk_size()  # type: ignore[misc] # private in http.client
         if size < 0:
             raise ValueError(size)  # http.client turns a ValueError into IncompleteRead
         return size
+
+
+def _limit_cookies(header: Message) -> None:
+    """Remove the Set-Cookie fields beyond the maximum: parsing one takes 60 microseconds."""
+    cookies = header.get_all("Set-Cookie", [])
+    if len(cookies) > MAX_SET_COOKIES:
+        del header["Set-Cookie"]
+        for cookie in cookies[:MAX_SET_COOKIES]:
+            header["Set-Cookie"] = cookie
 
 
 def _transfer_codings(fields: list[str]) -> set[str]:

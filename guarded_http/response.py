@@ -1,6 +1,6 @@
 """Represents one HTTP response, and reads its body within limits of time, size and compression ratio."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 
@@ -14,6 +14,8 @@ from guarded_http.errors import Deadline, FetchError, FetchErrorKind
 CHUNK_BYTES = 64 * 1024  #: maximum number of bytes per read of a body without a content coding
 #: Maximum number of bytes per read of a coded body. It is small, since one byte may decode to a thousand.
 CODED_CHUNK_BYTES = 2 * 1024
+#: Size in bytes from which a body is large: many such bodies at the same time fill the memory.
+LARGE_BODY_BYTES = 256 * 1024
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -58,12 +60,16 @@ class HttpResponse:
         """
         return self._response.headers.get(name, "").strip()
 
-    def read_body(self, max_bytes: int, *, truncate: bool = False) -> bytes:
+    def read_body(
+        self, max_bytes: int, *, truncate: bool = False, before_large: Callable[[], object] = lambda: None
+    ) -> bytes:
         """Return the decoded body.
 
         Args:
             max_bytes: the largest permitted size, both as received and as decoded.
             truncate: return the first `max_bytes` of a larger body instead of raising.
+            before_large: called once, before more than 256 KiB of the body are read, or before anything is
+                read if the response announces so much. It may wait, or raise an exception.
 
         Raises:
             FetchError: `too_large`, `decompression_bomb`, `incomplete_body`, `unsupported_encoding`,
@@ -79,19 +85,26 @@ class HttpResponse:
                 raise FetchError(FetchErrorKind.TOO_LARGE, detail)
             # More than the maximum, because the bytes of chunk sizes and trailers are counted, too.
             self._budget.remaining_bytes = 2 * max_bytes + CHUNK_BYTES
-            return self._read(max_bytes, truncate=truncate)
+            return self._read(max_bytes, truncate, before_large)
 
-    def _read(self, max_bytes: int, *, truncate: bool) -> bytes:
+    def _read(self, max_bytes: int, truncate: bool, before_large: Callable[[], object]) -> bytes:  # noqa: FBT001 - the arguments are those of `read_body`
         content, size = BytesIO(), 0
+        is_large = (self._announced or 0) > LARGE_BODY_BYTES
+        if is_large:
+            before_large()
         for chunk in decode_content(self._chunks(), self.header("Content-Encoding")):
             size += content.write(chunk)
             self._budget.deadline.remaining()
+            self._budget.count_work(len(chunk) if self.header("Content-Encoding") else 0)
             if truncate and size >= max_bytes:
                 content.truncate(max_bytes)
                 break
             check_ratio(self.received, size, min_bytes=min(max_bytes, MIN_CHECKED_BYTES))
             if max(size, self.received) > max_bytes:
                 raise FetchError(FetchErrorKind.TOO_LARGE, f"the body has more than {max_bytes} bytes")
+            if size > LARGE_BODY_BYTES and not is_large:
+                is_large = True
+                before_large()
         return content.getvalue()  # without a copy: https://docs.python.org/3/library/io.html#io.BytesIO
 
     def _chunks(self) -> Iterator[bytes]:
