@@ -103,9 +103,9 @@ class Response:
         """Return the value of a header field; `""` if missing."""
         return self._headers.get(name, "")
 
-    def read_body(self, max_bytes: int, *, truncate: bool = False) -> bytes:
+    def read_body(self, max_bytes: int, *, truncate: bool = False, before_large: object = None) -> bytes:
         """Return the body."""
-        del max_bytes, truncate
+        del max_bytes, truncate, before_large
         return self._body
 
 

@@ -19,6 +19,13 @@ class Activity(Protocol):
             AttemptFailed: if it does not become free within `budget.remaining_wait()` seconds.
         """
 
+    def begin_large(self, budget: "PageBudget") -> None:
+        """Occupy what a large page needs in addition, or wait for it.
+
+        Raises:
+            AttemptFailed: if it does not become free within `budget.remaining_wait()` seconds.
+        """
+
     def pause(self) -> None:
         """Stop the page time, but keep what is occupied; `begin` continues."""
 
@@ -30,6 +37,9 @@ class NoActivity:
     """An activity that occupies nothing."""
 
     def begin(self, budget: "PageBudget") -> None:
+        """Do nothing."""
+
+    def begin_large(self, budget: "PageBudget") -> None:
         """Do nothing."""
 
     def pause(self) -> None:
@@ -115,6 +125,16 @@ class PageBudget:
             yield
             if activity is not None:
                 activity.begin(self)
+
+    def begin_large(self) -> None:
+        """Occupy what a large page needs, until the activity ends; a wait for it costs no page time.
+
+        Raises:
+            AttemptFailed: if it does not become free in time.
+        """
+        if self._activity is not None:
+            with self.waiting(keeps_activity=True):
+                self._activity.begin_large(self)
 
     def remaining(self) -> float:
         """Return the remaining seconds for the page, more than 0.

@@ -154,13 +154,13 @@ class Fetcher:
                 cookies=cookies,
                 scope=scope,
             ) as response:
-                page, url = self._page(response)
+                page, url = self._page(response, budget)
             if not url:
                 return page
         detail = f"more than {self._max_redirects} pages that refresh, the last one to {url}"
         raise FetchError(FetchErrorKind.TOO_MANY_REDIRECTS, detail, url=url)
 
-    def _page(self, response: HttpResponse) -> tuple[FetchedPage, str]:
+    def _page(self, response: HttpResponse, budget: PageBudget) -> tuple[FetchedPage, str]:
         """Return the page, and the URL to which it redirects by a refresh; `""` if it does not."""
         if response.status not in _PAGE_STATUSES:
             raise self._status_failed(response)
@@ -171,7 +171,7 @@ class Fetcher:
             raise AttemptFailed(
                 Reason.CONTENT_TYPE, detail, http_status=response.status, final_url=response.url
             )
-        body = response.read_body(self._max_bytes)
+        body = response.read_body(self._max_bytes, before_large=budget.begin_large)
         page = FetchedPage(response.url, response.status, content_type, body, response.is_public)
         return page, _refresh_url(page, type_name, response.header("Refresh"))
 

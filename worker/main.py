@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 import flask
+import gevent
 import grpc.experimental.gevent
 from gevent import monkey
 
@@ -35,6 +36,11 @@ from worker.shutdown import Shutdown
 SHORT_HOLD_SECONDS = 30.0
 
 
+#: Memory in bytes for the bodies of all pages of more than 256 KiB that an instance works on at one time.
+#: With the default of FETCH_MAX_BYTES these are 25 pages; 80 of them would take 400 MiB. Further ones wait.
+MAX_LARGE_PAGES_BYTES = 128 * 1024 * 1024
+
+
 def create_app() -> flask.Flask:
     """Return the application; gunicorn calls this in each of its processes, after the fork."""
     settings = load_or_exit(WorkerSettings)
@@ -59,7 +65,12 @@ def make_consumer(settings: WorkerSettings, shutdown: Shutdown) -> PushConsumer:
 
 
 def _make_scraper(settings: WorkerSettings, shutdown: Shutdown) -> Scraper:
-    client = make_client(settings.user_agent, settings.fetch_allow_networks, settings.fetch_refuse_ports)
+    client = make_client(
+        settings.user_agent,
+        settings.fetch_allow_networks,
+        settings.fetch_refuse_ports,
+        yield_processor=partial(gevent.sleep, 0),
+    )
     log_allowed_networks(settings)
     fetcher = Fetcher(
         client,
@@ -67,7 +78,10 @@ def _make_scraper(settings: WorkerSettings, shutdown: Shutdown) -> Scraper:
         max_bytes=settings.fetch_max_bytes,
         max_redirects=settings.fetch_max_redirects,
     )
-    page_slots = PageSlots(-(-settings.page_concurrency // settings.web_concurrency))
+    page_slots = PageSlots(
+        -(-settings.page_concurrency // settings.web_concurrency),
+        max(1, MAX_LARGE_PAGES_BYTES // settings.web_concurrency // settings.fetch_max_bytes),
+    )
     return Scraper(
         fetch=fetcher.fetch,
         extract=_make_extraction(settings),

@@ -1,4 +1,4 @@
-"""Limits how many pages a process works on at the same time.
+"""Limits how many pages, and how many large pages, a process works on at the same time.
 
 A process takes many more pushes than it works on, since a push that only waits costs next to nothing, and
 its job is not delivered in vain.
@@ -17,14 +17,16 @@ class PageSlots:
 
     Args:
         count: number of slots.
+        large_count: number of the slots whose pages may be large; None for all of them.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, large_count: int | None = None) -> None:
         self._free = Semaphore(count)
+        self._free_large = Semaphore(count if large_count is None else large_count)
 
     def activity(self) -> "PageActivity":
         """Return the activity of one attempt."""
-        return PageActivity(self._free)
+        return PageActivity(self._free, self._free_large)
 
 
 class PageActivity:
@@ -32,11 +34,13 @@ class PageActivity:
 
     Args:
         free: the free page slots.
+        free_large: how many more of the pages may be large.
     """
 
-    def __init__(self, free: Semaphore) -> None:
+    def __init__(self, free: Semaphore, free_large: Semaphore) -> None:
         self._free = free
-        self._has_slot = False
+        self._free_large = free_large
+        self._has_slot = self._is_large = False
         self._timer: gevent.Timeout | None = None
 
     def begin(self, budget: PageBudget) -> None:
@@ -57,6 +61,20 @@ class PageActivity:
         # The timer also ends what has no time limit of its own, such as a DNS lookup.
         self._timer = gevent.Timeout.start_new(page_seconds, budget.exceeded())
 
+    def begin_large(self, budget: PageBudget) -> None:
+        """Become one of the large pages, or wait for it; this page has its slot meanwhile.
+
+        No page waits for ever: a page that is large already needs nothing more, and ends in its page budget.
+
+        Raises:
+            AttemptFailed: `queued_too_long`, if no large page ends in the time that the job may wait.
+        """
+        seconds = budget.remaining_wait()
+        if not self._is_large and not self._free_large.acquire(timeout=seconds):
+            detail = f"too many large pages were processed for {seconds:.0f} s (FETCH_MAX_BYTES)"
+            raise AttemptFailed(Reason.QUEUED_TOO_LONG, detail)
+        self._is_large = True
+
     def pause(self) -> None:
         """Stop the timer, and keep the slot."""
         if self._timer is not None:
@@ -64,8 +82,11 @@ class PageActivity:
             self._timer = None
 
     def end(self) -> None:
-        """Give the slot back, if it was taken."""
+        """Give back what was taken."""
         self.pause()
+        if self._is_large:
+            self._is_large = False
+            self._free_large.release()
         if self._has_slot:
             self._has_slot = False
             self._free.release()

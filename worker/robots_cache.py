@@ -146,7 +146,7 @@ class RobotsCache:
             with get_following_redirects(
                 self._client, robots_url, budget, accept=ACCEPT, max_redirects=MAX_REDIRECTS, scope=scope
             ) as response:
-                return self._read(response)
+                return self._read(response, budget)
         except FetchError as error:
             if error.kind is FetchErrorKind.TOO_MANY_REDIRECTS:
                 return RobotRules(), None  # RFC 9309 section 2.3.1.2: treated as a missing file
@@ -157,13 +157,16 @@ class RobotsCache:
                 return None, failure
             return None, _unavailable(f"{error.url}: {error.kind}, {error.detail}")
 
-    def _read(self, response: HttpResponse) -> tuple[RobotRules | None, AttemptFailed | None]:
+    def _read(
+        self, response: HttpResponse, budget: PageBudget
+    ) -> tuple[RobotRules | None, AttemptFailed | None]:
         if response.status == 429 or response.status >= 500:
             self._note_retry_after(response.url, response.header("Retry-After"))
             return None, _unavailable(f"{response.url} answered {response.status}", response.status)
         if not 200 <= response.status < 300:
             return RobotRules(), None  # RFC 9309 section 2.3.1.3: a missing file allows everything
-        return RobotRules(response.read_body(MAX_ROBOTS_BYTES, truncate=True), self._token), None
+        body = response.read_body(MAX_ROBOTS_BYTES, truncate=True, before_large=budget.begin_large)
+        return RobotRules(body, self._token), None
 
 
 def _unavailable(detail: str, http_status: int = 0) -> AttemptFailed:

@@ -43,6 +43,14 @@ class SlowActivity:
             raise self.error
         self.is_active = True
 
+    def begin_large(self, budget: PageBudget) -> None:
+        """Begin to work on a large page after some seconds, or raise `error`."""
+        assert not self.is_active
+        assert budget.remaining_wait() >= 0
+        self._clock.sleep(self._seconds)
+        if self.error is not None:
+            raise self.error
+
     def pause(self) -> None:
         """Pause."""
         self.is_active = False
@@ -155,3 +163,19 @@ def test_an_error_while_waiting_ends_the_activity() -> None:
         clock.sleep(5)
         raise AttemptFailed(Reason.RATE_LIMITED)
     assert (activity.is_active, budget.waited) == (False, 5)
+
+
+def test_a_large_page_waits_without_page_time() -> None:
+    """The wait of a large page is waiting, and an error of it ends the work."""
+    clock = FakeClock()
+    budget = make_budget(clock)
+    activity = SlowActivity(clock, 3)
+    with budget.active(activity):
+        page = budget.remaining()
+        budget.begin_large()
+        assert (budget.remaining(), activity.is_active) == (page, True)
+        assert budget.waited == 9  # 3 s for each of: begin, begin_large, begin again
+        activity.error = AttemptFailed(Reason.QUEUED_TOO_LONG)
+        with pytest.raises(AttemptFailed, match="queued_too_long"):
+            budget.begin_large()
+    assert not activity.is_active

@@ -22,10 +22,11 @@ def make_budget(seconds: float = LONG_SECONDS, wait_seconds: float = LONG_SECOND
 
 
 def assert_all_free(slots: PageSlots, count: int) -> None:
-    """Fail unless exactly `count` slots are free, and give them back."""
+    """Fail unless exactly `count` slots are free, also for large pages, and give them back."""
     taken = [slots.activity() for _ in range(count)]
     for activity in taken:
         activity.begin(make_budget(wait_seconds=0))
+        activity.begin_large(make_budget(wait_seconds=0))
     with pytest.raises(AttemptFailed, match="queued_too_long"):
         slots.activity().begin(make_budget(wait_seconds=0))
     for activity in taken:
@@ -182,7 +183,9 @@ def shut_down(greenlet: gevent.Greenlet) -> None:
 
 
 @pytest.mark.parametrize("end", [kill, shut_down])
-@pytest.mark.parametrize("step", ["queued", "working", "pausing", "waiting", "queued again"])
+@pytest.mark.parametrize(
+    "step", ["queued", "working", "pausing", "waiting", "queued again", "large", "queued as large"]
+)
 def test_no_slot_leaks_when_a_job_is_ended(end: Callable[[gevent.Greenlet], None], step: str) -> None:
     """Wherever an attempt is ended from outside, its page slot is free afterwards, and only once."""
     slots, others = PageSlots(1), list[PageActivity]()
@@ -194,7 +197,13 @@ def test_no_slot_leaks_when_a_job_is_ended(end: Callable[[gevent.Greenlet], None
     def attempt() -> None:
         budget = make_budget()
         with budget.active(slots.activity()):
-            if step == "working":
+            if step == "queued as large":
+                large = slots.activity()
+                large.begin_large(make_budget())
+                others.append(large)
+            if step in {"large", "queued as large"}:
+                budget.begin_large()
+            if step in {"working", "large"}:
                 gevent.sleep(MAX_WAIT_SECONDS)
             with budget.waiting(keeps_activity=step == "pausing"):
                 if step == "queued again":
@@ -233,3 +242,35 @@ def test_no_slot_leaks_if_no_page_time_remains() -> None:
     with pytest.raises(AttemptFailed, match="page_budget_exceeded"), budget.active(slots.activity()):
         pytest.fail("the work began without time")
     assert_all_free(slots, 1)
+
+
+def test_at_most_as_many_pages_as_permitted_are_large() -> None:
+    """Of 20 large pages, never more than 2 are processed at the same time, and all of them finish."""
+    slots, large, most = PageSlots(10, 2), 0, 0
+
+    def attempt() -> None:
+        nonlocal large, most
+        budget = make_budget()
+        with budget.active(slots.activity()):
+            budget.begin_large()
+            budget.begin_large()  # the page is large already
+            large += 1
+            most = max(most, large)
+            gevent.sleep(0)
+            large -= 1
+
+    finish([gevent.spawn(attempt) for _ in range(20)])
+    assert most == 2
+
+
+def test_a_large_page_that_waits_too_long_fails_with_queued_too_long() -> None:
+    """A page that may not become large in time is tried again later, and other pages are not affected."""
+    slots = PageSlots(3, 1)
+    first, second = slots.activity(), make_budget(wait_seconds=0.01)
+    first.begin_large(make_budget())
+    with pytest.raises(AttemptFailed) as failure, second.active(slots.activity()):
+        second.begin_large()
+    assert failure.value.reason is Reason.QUEUED_TOO_LONG
+    assert "large pages" in failure.value.detail
+    with make_budget(wait_seconds=0).active(slots.activity()):
+        pass

@@ -16,7 +16,7 @@ from tests.worker.fetching import RESPECT_ROBOTS, FakeClock, fetch, fetch_failur
 from worker.budget import PageBudget
 from worker.fetch import Fetcher
 from worker.robots import MAX_ROBOTS_BYTES
-from worker.robots_cache import CACHE_SECONDS, FAILURE_CACHE_SECONDS, RobotsCache
+from worker.robots_cache import CACHE_SECONDS, FAILURE_CACHE_SECONDS, MAX_CACHE_BYTES, RobotsCache
 
 PAGE = b"<h1>One</h1>"
 
@@ -226,6 +226,18 @@ def test_least_recently_used_sites_are_evicted(site: Site) -> None:
         cache.rules(f"http://shop{number}.example:{site.port}/", PageBudget(60))
         assert len(cache) <= 3
     assert len(site.requests) == 11
+
+
+def test_cached_rules_are_bounded_in_bytes(site: Site) -> None:
+    """Sites with many rules are evicted earlier, so that all rules take at most 16 MiB."""
+    client = HttpClient("scrapeq/test", Dialer(parse_networks("127.0.0.0/8"), lambda _: ["127.0.0.1"]))
+    cache = RobotsCache(client, "scrapeq", note_retry_after=lambda *_: None, clock=FakeClock())
+    site.add("/robots.txt", robots_txt("User-agent: *\n" + "".join(f"Allow:/{n:x}\n" for n in range(40_000))))
+    size = cache.rules(site.url(), PageBudget(60)).size
+    for number in range(5):
+        cache.rules(f"http://shop{number}.example:{site.port}/", PageBudget(60))
+        assert len(cache) * size <= MAX_CACHE_BYTES
+    assert len(cache) == MAX_CACHE_BYTES // size > 1
 
 
 def test_retry_after_of_robots_txt_blocks_the_host(site: Site) -> None:

@@ -115,6 +115,9 @@ class ScarcePageSlots:
             self._sleep(5)
         self._is_kept = False
 
+    def begin_large(self, budget: PageBudget) -> None:
+        """Do nothing."""
+
     def pause(self) -> None:
         """Keep the page slot."""
         self._is_kept = True
