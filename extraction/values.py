@@ -72,8 +72,12 @@ def _text(text: str, field: RecipeField, _base_url: str) -> str:
 
 
 def _number(text: str, field: RecipeField, _base_url: str) -> float | int:
-    number = read_decimal(visible(text), decimal_separator(field.locale, field.decimal))
-    if abs(number) < 2**63 and number == number.to_integral_value():
+    try:
+        number = read_decimal(visible(text), decimal_separator(field.locale, field.decimal))
+    except ArithmeticError:  # the exponent of a Decimal is limited, too
+        raise ConversionError(f"{quote(text)} is larger than the largest number") from None
+    # Comparisons are exact. abs() would round, and raise Overflow for a number of a million digits.
+    if -(2**63) < number < 2**63 and number == number.to_integral_value():
         return int(number)
     return _float(number, text)
 

@@ -81,6 +81,8 @@ def test_number_is_read_in_the_notations_of_many_countries(text: str, number: fl
         ("1.2,3.4", "contains no number"),
         ("1e999", "is larger than the largest number"),
         ("9" * 400, "is larger than the largest number"),
+        ("9" * 1_000_001, "is larger than the largest number"),
+        ("9" * 1_000_001 + " ½", "is larger than the largest number"),
     ],
 )
 def test_text_without_exactly_one_number_is_conversion_error(text: str, why: str) -> None:
