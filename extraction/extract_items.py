@@ -4,10 +4,11 @@ Everything that comes back from the child is JSON: a page that anybody may write
 """
 
 import json
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from contract.outcome import Reason
+from contract.outcome import MAX_DETAIL_CHARACTERS, Reason
 from contract.outcome_record import items_json
 from contract.recipe import Recipe
 from extraction.errors import ExtractionError
@@ -15,6 +16,8 @@ from extraction.extract import Note, extract, no_note
 from extraction.page import PageContent, SavedPage
 
 MAX_ITEMS_BYTES = 4 * 1024 * 1024  #: largest size of all items, in bytes of the outcome's JSON
+#: A longer link to the next page, which is no valid URL, is cut, so that a page cannot make the result large.
+MAX_LINK_CHARACTERS = 100_000
 
 
 class ExtractedItems(NamedTuple):
@@ -23,8 +26,8 @@ class ExtractedItems(NamedTuple):
     Attributes:
         items: the items as JSON text, at most `MAX_ITEMS_BYTES`.
         item_count: number of items.
-        warnings: see `extraction.extract.Extracted`.
-        next_url: see `extraction.extract.Extracted`.
+        warnings: see `extraction.extract.Extracted`; at most as many as fit into the detail of an outcome.
+        next_url: see `extraction.extract.Extracted`; at most `MAX_LINK_CHARACTERS`.
     """
 
     items: str
@@ -48,7 +51,18 @@ def extract_items(
     if size > MAX_ITEMS_BYTES:
         detail = f"the items have {size} bytes; the maximum is {MAX_ITEMS_BYTES}"
         raise ExtractionError(Reason.TOO_LARGE, detail)
-    return ExtractedItems(items, len(extracted.items), extracted.warnings, extracted.next_url)
+    warnings = list(_shortened(extracted.warnings))
+    return ExtractedItems(items, len(extracted.items), warnings, extracted.next_url[:MAX_LINK_CHARACTERS])
+
+
+def _shortened(warnings: list[str]) -> Iterator[str]:
+    """Yield the warnings until they fill the detail of an outcome."""
+    remaining = MAX_DETAIL_CHARACTERS
+    for warning in warnings:
+        yield warning[:remaining]
+        remaining -= len(warning)
+        if remaining <= 0:
+            return
 
 
 def encode_request(recipe: Recipe, page: PageContent, *, may_be_empty: bool) -> bytes:

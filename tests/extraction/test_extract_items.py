@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.outcome import Reason
+from contract.outcome import MAX_DETAIL_CHARACTERS, Reason
 from contract.recipe import Recipe
 from extraction.errors import ExtractionError
 from extraction.extract import no_note
 from extraction.extract_items import (
     MAX_ITEMS_BYTES,
+    MAX_LINK_CHARACTERS,
     ExtractedItems,
     decode_result,
     encode_request,
@@ -80,3 +81,16 @@ def test_items_over_the_maximum_are_too_large() -> None:
     page = SavedPage(URL, "text/html", b"<p>" + b'"' * MAX_ITEMS_BYTES)
     with pytest.raises(ExtractionError, match=f"too_large: .*the maximum is {MAX_ITEMS_BYTES}"):
         through_child(recipe, page)
+
+
+def test_warnings_and_links_of_a_page_are_bounded() -> None:
+    """Very many warnings, and a link of megabytes, do not make the result large."""
+    recipe = Recipe.from_document(
+        {"name": "r", "fields": {"f": {"jsonld": "Product.name"}}, "next": "a"}, CHECKS
+    )
+    blocks = b"<script type='application/ld+json'>[{</script>" * 1000
+    page = SavedPage(URL, "text/html", blocks + b"<a href='/" + b"n" * 1_000_000 + b"'>next</a>")
+    extracted = through_child(recipe, page)
+    assert extracted.warnings[0].startswith("JSON-LD block 1 of the page is not JSON")
+    assert sum(map(len, extracted.warnings)) == MAX_DETAIL_CHARACTERS
+    assert len(extracted.next_url) == MAX_LINK_CHARACTERS
