@@ -52,4 +52,6 @@ def _answer(function: Function, request: bytes, body: bytes, note: Note, memory:
         return Answer(messages.RAISED, traceback.format_exc().encode(errors="replace"))
     if memory.is_exhausted():
         return Answer(messages.OUT_OF_MEMORY, b"")
+    if len(result) > messages.MAX_ANSWER_BYTES:
+        return Answer(messages.TOO_LARGE, b"")
     return Answer(messages.LAST_RESULT if memory.has_grown() else messages.RESULT, result)

@@ -82,8 +82,13 @@ class ForkServer:
         for descriptor in descriptors:
             os.set_blocking(descriptor, True)
         requests, lifeline = (socket.socket(fileno=descriptor) for descriptor in descriptors)
-        memory = mmap.mmap(-1, NOTE_BYTES)
-        pid = os.fork()
+        try:
+            memory = mmap.mmap(-1, NOTE_BYTES)
+            pid = os.fork()
+        except OSError:  # there may be no memory, or as many processes as the container may have
+            requests.close()  # for the user, this child has died
+            lifeline.close()
+            return True
         if pid == 0:
             self._run_child(requests, lifeline, memory)
         requests.close()

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 _REQUEST = struct.Struct("!II")  #: the sizes of the request and of its body
 _ANSWER = struct.Struct("!cI")  #: the kind of the answer, and its size
-MAX_ANSWER_BYTES = 64 * 1024 * 1024  #: a larger answer can only come from a child that is out of control
+MAX_ANSWER_BYTES = 64 * 1024 * 1024  #: a child that sends more is out of control, and is killed
 
 
 class Answer(NamedTuple):
@@ -27,6 +27,7 @@ class Answer(NamedTuple):
 RESULT = b"r"  #: the payload is the result
 LAST_RESULT = b"l"  #: the payload is the result, and the child ends, because it has grown
 OUT_OF_MEMORY = b"m"  #: the function needed more memory than its limit; the child ends
+TOO_LARGE = b"t"  #: the result has more than MAX_ANSWER_BYTES
 RAISED = b"e"  #: the function raised an exception, which is a bug
 
 

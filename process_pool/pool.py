@@ -50,6 +50,10 @@ class DeadlineExceeded(CallFailed):
     """There was no result in time: the function waited for a process, or was slow."""
 
 
+class ResultTooLarge(CallFailed):
+    """The result has more bytes than a child may send."""
+
+
 class ChildDied(CallFailed):
     """The child died, of another cause than its limits."""
 
@@ -61,9 +65,9 @@ class FunctionRaised(Exception):
 class ProcessPool:
     """Calls a function in the children of a fork server. Threads and greenlets may share a pool.
 
-    A request first runs with the limits of the first level. If it needs more, it is killed and runs again,
-    with those of the next level. So requests that need little never wait for those that need much; in
-    scheduling this is a multilevel feedback queue.
+    A request first runs with the limits of the first level. If it needs more, it is killed and runs again on
+    the next level that permits more of what it lacked, CPU time or memory. So requests that need little never
+    wait for those that need much; in scheduling this is a multilevel feedback queue.
 
     Args:
         server: the fork server, which has been started.
@@ -87,12 +91,19 @@ class ProcessPool:
             OSError: if the fork server has died.
         """
         deadline = monotonic() + seconds
-        for level in self._levels[:-1]:
+        levels = self._levels
+        while True:
+            tried, *levels = levels
             try:
-                return level.call(request, body, deadline)
-            except (CpuLimitExceeded, MemoryLimitExceeded):
-                continue
-        return self._levels[-1].call(request, body, deadline)
+                return tried.call(request, body, deadline)
+            except CpuLimitExceeded:
+                levels = [each for each in levels if each.limits.cpu_seconds > tried.limits.cpu_seconds]
+                if not levels:
+                    raise
+            except MemoryLimitExceeded:
+                levels = [each for each in levels if each.limits.memory_bytes > tried.limits.memory_bytes]
+                if not levels:
+                    raise
 
     def close(self) -> None:
         """Kill the idle children."""
@@ -101,11 +112,19 @@ class ProcessPool:
 
 
 class _Processes:
-    """The processes of one level."""
+    """The processes of one level.
+
+    Args:
+        server: see `ProcessPool`.
+        level: the level.
+
+    Attributes:
+        limits: the limits of each process.
+    """
 
     def __init__(self, server: ForkServerProcess, level: Level) -> None:
+        self.limits = level.limits
         self._server = server
-        self._limits = level.limits
         self._free = threading.Semaphore(level.processes)
         self._idle = deque[Child]()
 
@@ -119,7 +138,7 @@ class _Processes:
                     return self._call(self._idle.pop(), request, body, deadline)
                 except ChildDied:
                     pass  # it may have died before it received the request
-            return self._call(self._server.start_child(self._limits), request, body, deadline)
+            return self._call(self._server.start_child(self.limits), request, body, deadline)
         finally:
             self._free.release()
 
@@ -141,12 +160,14 @@ class _Processes:
         return self._result(child, answer)
 
     def _result(self, child: Child, answer: Answer) -> bytes:
-        if answer.kind in {messages.RESULT, messages.RAISED}:
+        if answer.kind in {messages.RESULT, messages.RAISED, messages.TOO_LARGE}:
             self._idle.append(child)
         if answer.kind == messages.OUT_OF_MEMORY:
             raise MemoryLimitExceeded(child.wait().note)
         if answer.kind == messages.LAST_RESULT:
             child.close()
+        if answer.kind == messages.TOO_LARGE:
+            raise ResultTooLarge
         if answer.kind == messages.RAISED:
             raise FunctionRaised(answer.payload.decode(errors="replace"))
         return answer.payload

@@ -16,6 +16,7 @@ from process_pool.pool import (
     Level,
     MemoryLimitExceeded,
     ProcessPool,
+    ResultTooLarge,
 )
 from worker.budget import PageBudget
 from worker.page import FetchedPage
@@ -91,6 +92,8 @@ class ChildExtraction:
         if isinstance(error, MemoryLimitExceeded):
             limit = f"{self._largest.memory_bytes // MIB} MiB of memory (EXTRACTION_MEMORY_MIB)"
             return AttemptFailed(Reason.TOO_LARGE, f"the extraction needs more than {limit}{where}")
+        if isinstance(error, ResultTooLarge):
+            return AttemptFailed(Reason.TOO_LARGE, "the items are larger than a process may return")
         if isinstance(error, DeadlineExceeded):
             detail = "the page budget (PAGE_BUDGET_SECONDS) ended during the extraction"
             where = where or ", which waited for a process"

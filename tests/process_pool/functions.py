@@ -20,12 +20,14 @@ def run(request: bytes, body: bytes, note: Note) -> bytes:
     actions: dict[str, Callable[[], bytes]] = {
         "reverse": lambda: body[::-1],
         "pid": lambda: str(os.getpid()).encode(),
+        "slow pid": lambda: _sleep(0.5) and str(os.getpid()).encode(),
         "niceness": lambda: str(os.nice(0)).encode(),
         "environment": lambda: json.dumps(sorted(os.environ)).encode(),
         "raise": _raise,
         "burn": lambda: _burn(float(body)),
         "allocate": lambda: str(len(bytearray(int(body)))).encode(),
         "touch": lambda: str(len(b"x" * int(body))).encode(),
+        "fill": lambda: b"x" * int(body),
         "sleep": lambda: _sleep(float(body)),
         "crash": _crash,
     }

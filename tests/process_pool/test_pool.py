@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from process_pool.limits import Limits
+from process_pool.messages import MAX_ANSWER_BYTES
 from process_pool.pool import (
     ChildDied,
     CpuLimitExceeded,
@@ -19,8 +20,9 @@ from process_pool.pool import (
     Level,
     MemoryLimitExceeded,
     ProcessPool,
+    ResultTooLarge,
 )
-from process_pool.processes import ForkServerProcess
+from process_pool.processes import Child, ForkServerProcess
 from tests.repository.tree import ROOT
 from tests.servers.waiting import MAX_WAIT_SECONDS, wait_until
 
@@ -93,6 +95,39 @@ def test_a_call_ends_at_the_last_limit_of_memory(pool: ProcessPool, action: str)
     with pytest.raises(MemoryLimitExceeded) as raised:
         call(pool, action, 220 * MIB if action == "touch" else 10_000 * MIB)
     assert raised.value.note == f"doing {action}"
+
+
+def test_a_call_is_not_repeated_with_limits_that_are_no_larger(
+    server: ForkServerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a limit of memory, a level with only more CPU time is not tried, nor vice versa."""
+    limits = [Limits(0.2, 32 * MIB), Limits(0.2, 64 * MIB), Limits(0.4, 64 * MIB)]
+    pool = ProcessPool(server, [Level(1, each) for each in limits])
+    starts, start_child = list[Limits](), server.start_child
+
+    def start(limits: Limits) -> Child:
+        starts.append(limits)
+        return start_child(limits)
+
+    monkeypatch.setattr(server, "start_child", start)
+    with pytest.raises(MemoryLimitExceeded):
+        call(pool, "touch", 200 * MIB)
+    assert starts == [limits[0], limits[1]]
+    starts.clear()
+    with pytest.raises(CpuLimitExceeded):
+        call(pool, "burn", 600)
+    assert starts == [limits[0], limits[2]]
+    pool.close()
+
+
+def test_a_result_that_is_too_large_is_not_sent(server: ForkServerProcess) -> None:
+    """A result over the maximum fails, and the child answers further requests."""
+    pool = ProcessPool(server, [Level(1, Limits(60, 1024 * MIB))])
+    first = call(pool, "pid")
+    with pytest.raises(ResultTooLarge):
+        call(pool, "fill", MAX_ANSWER_BYTES + 1)
+    assert call(pool, "pid") == first
+    pool.close()
 
 
 def test_a_call_ends_at_its_deadline_and_kills_the_child(pool: ProcessPool) -> None:
