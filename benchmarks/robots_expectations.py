@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from worker.robots import MAX_ROBOTS_BYTES, RobotRules, product_token
+from guarded_http.robots import MAX_ROBOTS_BYTES, RobotRules, product_token
 
 DISTRIBUTION = "protego==0.7.0"
 TESTS = "tests/test_protego.py"

@@ -34,7 +34,14 @@ class ReadSitemap(Protocol):
     """Reads a sitemap, and the sitemaps that it lists: `dispatcher.sitemap_reader.SitemapReader.urls`."""
 
     def __call__(
-        self, sitemap: str, scope: NetworkScope, /, *, delay_seconds: float, reads_foreign: bool
+        self,
+        sitemap: str,
+        scope: NetworkScope,
+        /,
+        *,
+        delay_seconds: float,
+        reads_foreign: bool,
+        respects_robots: bool,
     ) -> Iterator[str | UnreadSitemap]:
         """Yield the URLs of pages, and listed sitemaps that were not read."""
 
@@ -109,6 +116,7 @@ class Dispatcher:
             scope,
             delay_seconds=plan.crawl.politeness.delay_seconds,
             reads_foreign=plan.crawl.sources.foreign_sitemaps,
+            respects_robots=plan.crawl.politeness.respect_robots,
         )
         while not plan.over_limit:
             each = next(found, None)

@@ -55,11 +55,13 @@ def _dispatcher() -> Dispatcher:
     """Make the dispatcher at the first request, because gRPC must not be started before gunicorn forks."""
     from dispatcher.sitemap_reader import SitemapReader  # noqa: PLC0415 - only dispatches need this import
     from guarded_http.client import make_client  # noqa: PLC0415 - only dispatches need this import
+    from guarded_http.robots import product_token  # noqa: PLC0415 - only dispatches need this import
     from publishing.publisher import PubSubPublisher  # noqa: PLC0415 - health checks do not need this import
 
     log_allowed_networks(SETTINGS)
     reader = SitemapReader(
         make_client(SETTINGS.user_agent, SETTINGS.fetch_allow_networks, SETTINGS.fetch_refuse_ports),
+        token=product_token(SETTINGS.user_agent),
         budget_seconds=SETTINGS.sitemap_budget_seconds,
         max_bytes=SETTINGS.sitemap_max_bytes,
     )

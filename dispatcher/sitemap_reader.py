@@ -13,6 +13,7 @@ from dispatcher.sitemap_budget import ReadingBudget
 from dispatcher.sitemap_entry import Location, SitemapUnavailable, SitemapUnreadable, UnreadSitemap
 from dispatcher.sitemap_file import sitemap_text
 from dispatcher.sitemap_requests import SitemapRequests
+from dispatcher.sitemap_robots import SitemapRobots
 from dispatcher.sitemap_site import is_same_site
 from guarded_http.client import HttpClient
 from guarded_http.scope import NetworkScope
@@ -50,22 +51,25 @@ class SitemapReader:
 
     Args:
         client: sends the requests.
+        token: the product token of this crawler, by which robots.txt names it.
         budget_seconds: seconds for downloading and parsing the sitemap and all sitemaps that it lists.
         max_bytes: the maximum size of one sitemap in bytes, as received and as decompressed.
         clock: returns monotonic seconds.
         sleep: waits for a number of seconds.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the last two arguments let tests control the time
         self,
         client: HttpClient,
         *,
+        token: str = "",
         budget_seconds: float,
         max_bytes: int,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._client = client
+        self._token = token
         self._budget_seconds = budget_seconds
         self._max_bytes = max_bytes
         self._clock = clock
@@ -78,6 +82,7 @@ class SitemapReader:
         *,
         delay_seconds: float = 0.0,
         reads_foreign: bool = False,
+        respects_robots: bool = False,
     ) -> Iterator[str | UnreadSitemap]:
         """Yield page URLs, unchecked, in the order of the sitemaps; and each sitemap that could not be read.
 
@@ -89,6 +94,7 @@ class SitemapReader:
                 from a public address.
             delay_seconds: the crawl's time between two requests to one host.
             reads_foreign: whether listed sitemaps of other sites are read.
+            respects_robots: whether sitemaps that robots.txt disallows are left out.
 
         Raises:
             SitemapUnavailable: if there are no page URLs, because a site is down or too slow, or responds
@@ -96,12 +102,15 @@ class SitemapReader:
             SitemapUnreadable: if there are no page URLs, because no sitemap can be read for another reason.
         """
         budget = ReadingBudget(self._budget_seconds, self._clock)
+        scope = scope or NetworkScope()
+        robots = SitemapRobots(self._client, self._token, budget, scope) if respects_robots else None
         requests = SitemapRequests(
             self._client,
             budget,
-            scope or NetworkScope(),
+            scope,
             max_bytes=self._max_bytes,
             delay_seconds=delay_seconds,
+            robots=robots,
             clock=self._clock,
             sleep=self._sleep,
         )

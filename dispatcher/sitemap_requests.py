@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from dispatcher.sitemap_budget import ReadingBudget
 from dispatcher.sitemap_entry import SitemapUnavailable, SitemapUnreadable
+from dispatcher.sitemap_robots import SitemapRobots
 from guarded_http.client import HttpClient
 from guarded_http.errors import FetchError, FetchErrorKind
 from guarded_http.redirects import get_following_redirects
@@ -43,6 +44,7 @@ class SitemapRequests:
         scope: the addresses that may be contacted.
         max_bytes: the maximum size of a sitemap in bytes, as received and as decoded by its Content-Encoding.
         delay_seconds: the crawl's time between two requests to one host.
+        robots: the rules of robots.txt; None to request what they disallow, too.
         clock: returns monotonic seconds.
         sleep: waits for a number of seconds.
     """
@@ -55,6 +57,7 @@ class SitemapRequests:
         *,
         max_bytes: int,
         delay_seconds: float,
+        robots: SitemapRobots | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -63,6 +66,7 @@ class SitemapRequests:
         self._scope = scope
         self._max_bytes = max_bytes
         self._delay_seconds = delay_seconds
+        self._robots = robots
         self._clock = clock
         self._sleep = sleep
         self._requested_at: dict[str, float] = {}
@@ -83,7 +87,8 @@ class SitemapRequests:
 
         def before_request(url: str) -> None:
             check(url)
-            self._pause(url, left)
+            crawl_delay = self._robots.check(url) if self._robots is not None else 0.0
+            self._pause(url, max(self._delay_seconds, crawl_delay), left)
 
         try:
             with get_following_redirects(
@@ -108,15 +113,15 @@ class SitemapRequests:
                 raise SitemapUnavailable(detail) from None
             raise SitemapUnreadable(detail) from None
 
-    def _pause(self, url: str, left: int) -> None:
+    def _pause(self, url: str, delay_seconds: float, left: int) -> None:
         """Wait until the host may be requested again.
 
-        The crawl's delay is meant for its pages, and a large index has hundreds of sitemaps. So the pauses
+        The delay is meant for its pages, and a large index has hundreds of sitemaps. So the pauses
         take at most about half of the remaining budget, or the last sitemaps could not be read.
         """
         host = urlsplit(url).netloc
         remaining = self._budget.remaining()
-        delay = max(MIN_DELAY_SECONDS, min(self._delay_seconds, remaining / 2 / left))
+        delay = max(MIN_DELAY_SECONDS, min(delay_seconds, remaining / 2 / left))
         seconds = self._requested_at.get(host, float("-inf")) + delay - self._clock()
         if seconds > 0:
             self._sleep(min(seconds, remaining))

@@ -15,9 +15,9 @@ from contract.attempt import AttemptFailed
 from contract.job import Politeness
 from contract.outcome import Reason
 from guarded_http.client import HttpClient
+from guarded_http.robots import RobotRules, product_token
 from worker.budget import PageBudget
 from worker.host_slots import TOLERANCE_SECONDS, HostSlots, Lane, parse_retry_after
-from worker.robots import RobotRules, product_token
 from worker.robots_cache import RobotsCache
 
 

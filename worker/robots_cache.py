@@ -11,10 +11,10 @@ from guarded_http.client import HttpClient
 from guarded_http.errors import FetchError, FetchErrorKind
 from guarded_http.redirects import get_following_redirects
 from guarded_http.response import HttpResponse
+from guarded_http.robots import MAX_ROBOTS_BYTES, RobotRules
 from guarded_http.scope import NetworkScope
 from worker.budget import PageBudget
 from worker.fetch_errors import attempt_failed
-from worker.robots import MAX_ROBOTS_BYTES, RobotRules
 
 ACCEPT = "text/plain, */*;q=0.5"
 CACHE_SECONDS = 24 * 3600.0  #: seconds for which rules are cached (RFC 9309 section 2.4)

@@ -28,6 +28,7 @@ def make_reader(
     """Return a reader of small sitemaps; by default its budget only guards against hanging."""
     return SitemapReader(
         HttpClient("scrapeq/test", Dialer(parse_networks("127.0.0.0/8"), resolve)),
+        token="scrapeq",
         budget_seconds=budget_seconds,
         max_bytes=max_bytes,
         clock=clock,

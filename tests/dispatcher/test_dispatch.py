@@ -32,10 +32,12 @@ def crawl(*urls: str, **changed: object) -> bytes:
 
 
 def no_sitemap(
-    sitemap: str, scope: NetworkScope, /, *, delay_seconds: float, reads_foreign: bool
+    sitemap: str, scope: NetworkScope, /, *, delay_seconds: float, reads_foreign: bool, respects_robots: bool
 ) -> Iterator[str | UnreadSitemap]:
     """Fail the test, because no sitemap may be read."""
-    raise AssertionError(f"unexpected request for {sitemap}: {scope}, {delay_seconds}, {reads_foreign}")
+    raise AssertionError(
+        f"unexpected request for {sitemap}: {scope}, {delay_seconds}, {reads_foreign}, {respects_robots}"
+    )
 
 
 def dispatch(
@@ -343,7 +345,7 @@ def test_sitemap_is_not_requested_if_the_urls_exceed_max_jobs(publisher: Recordi
 
 
 def test_sitemap_is_read_with_the_options_of_the_crawl(publisher: RecordingPublisher) -> None:
-    """The crawl's delay, and whether it reads sitemaps of other sites, are passed on."""
+    """The crawl's delay, and whether it reads foreign sitemaps and respects robots.txt, are passed on."""
     options = dict[str, object]()
 
     def pages(*_: object, **given: object) -> Iterator[str | UnreadSitemap]:
@@ -352,4 +354,4 @@ def test_sitemap_is_read_with_the_options_of_the_crawl(publisher: RecordingPubli
 
     sources = {"sitemap": "https://shop.example/s.xml", "foreign_sitemaps": True}
     dispatch(publisher, crawl(sources=sources), read_sitemap=pages)
-    assert options == {"delay_seconds": 0.5, "reads_foreign": True}
+    assert options == {"delay_seconds": 0.5, "reads_foreign": True, "respects_robots": True}

@@ -157,3 +157,50 @@ def test_sitemaps_are_requested_with_the_delay_of_the_crawl(site: Site, delay: f
     assert clock.slept[0] == pause
     assert len(clock.slept) == 3
     assert sum(clock.slept) < 60
+
+
+def test_sitemap_that_robots_txt_disallows_is_not_requested(site: Site) -> None:
+    """If the crawl respects robots.txt, disallowed sitemaps are reported, and the file is requested once."""
+    site.add("/robots.txt", http(200, b"User-agent: scrapeq\nDisallow: /private/\nCrawl-delay: 2"))
+    site.add("/1.xml", http(200, urlset("https://shop.example/1")))
+    private = site.add("/private/2.xml", http(200, urlset("https://shop.example/2")))
+    url = site.add("/sitemap.xml", http(200, index(private, site.url("/1.xml"))))
+    clock = FakeClock()
+    reader = make_reader(60, clock, sleep=clock.sleep)
+    found = list(reader.urls(url, respects_robots=True))
+    why = f"127.0.0.1:{site.port}/robots.txt disallows it for scrapeq"
+    remedy = "; set politeness.respect_robots to false to read it"
+    assert found == [UnreadSitemap(private, why + remedy), "https://shop.example/1"]
+    assert [request.path for request in site.requests] == ["/robots.txt", "/sitemap.xml", "/1.xml"]
+    assert clock.slept == [2.0]
+    assert "https://shop.example/2" in list(reader.urls(url))
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_sitemap_of_a_site_without_readable_robots_txt_is_unavailable(site: Site, status: int) -> None:
+    """If the robots.txt is temporarily unavailable, so is the sitemap (RFC 9309 section 2.3.1.4)."""
+    site.add("/robots.txt", http(status))
+    url = site.add("/sitemap.xml", http(200, urlset("https://shop.example/1")))
+    with pytest.raises(SitemapUnavailable, match=f"robots.txt answered {status}"):
+        list(make_reader().urls(url, respects_robots=True))
+    assert site.requests_for("/sitemap.xml") == []
+
+
+def test_robots_txt_that_is_unavailable_is_requested_once(site: Site) -> None:
+    """If many sitemaps are listed on a host without a readable robots.txt, it gets one request."""
+    hosts = [f"http://{name}.example:{site.port}" for name in ("www", "cdn.www")]
+    answers = [http(404), http(503)]
+    site.add("/robots.txt", lambda request: request.send(answers.pop(0)))
+    url = f"{hosts[0]}/sitemap.xml"
+    site.add("/sitemap.xml", http(200, index(*(f"{hosts[1]}/{number}.xml" for number in range(20)))))
+    with pytest.raises(SitemapUnavailable, match="answered 503"):
+        list(make_reader(resolve=lambda _: ["127.0.0.1"]).urls(url, respects_robots=True))
+    assert [request.path for request in site.requests] == ["/robots.txt", "/sitemap.xml", "/robots.txt"]
+
+
+@pytest.mark.parametrize("robots", [http(404), redirect("/robots.txt"), http(200, b"<html>")])
+def test_missing_robots_txt_allows_the_sitemap(site: Site, robots: bytes) -> None:
+    """A missing robots.txt, one that redirects without an end, or one without rules allows everything."""
+    site.add("/robots.txt", robots)
+    url = site.add("/sitemap.xml", http(200, urlset("https://shop.example/1")))
+    assert list(make_reader().urls(url, respects_robots=True)) == ["https://shop.example/1"]

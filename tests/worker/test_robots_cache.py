@@ -11,11 +11,11 @@ from contract.urls import check_url
 from guarded_http.addresses import parse_networks
 from guarded_http.client import HttpClient
 from guarded_http.dialer import Dialer
+from guarded_http.robots import MAX_ROBOTS_BYTES
 from tests.servers.site import PendingRequest, Response, Site, http, redirect
 from tests.worker.fetching import RESPECT_ROBOTS, FakeClock, fetch, fetch_failure, make_fetcher
 from worker.budget import PageBudget
 from worker.fetch import Fetcher
-from worker.robots import MAX_ROBOTS_BYTES
 from worker.robots_cache import CACHE_SECONDS, FAILURE_CACHE_SECONDS, MAX_CACHE_BYTES, RobotsCache
 
 PAGE = b"<h1>One</h1>"

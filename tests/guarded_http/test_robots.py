@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guarded_http.robots import MAX_CRAWL_DELAY_SECONDS, MAX_ROBOTS_BYTES, RobotRules, product_token
 from tests.extraction.many_examples import many_examples
-from worker.robots import MAX_CRAWL_DELAY_SECONDS, MAX_ROBOTS_BYTES, RobotRules, product_token
 
 SITE = "http://shop.example"
 
