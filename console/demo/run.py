@@ -14,6 +14,7 @@ from rich.console import Console
 from console.dispatch import DispatchResponse, dispatch
 from console.errors import UsageError
 from console.ledger.ledger import Accounting, Ledger
+from console.private_files import make_private_directory
 from console.recipes.crawl_file import name_run, read_crawl
 from console.report.dead_letters import dead_job_lines
 from console.report.follow import Follower
@@ -79,7 +80,7 @@ def _running_site(data: Path, announce: Announce) -> Iterator[str]:
     """Run the demo's site until the context ends; yield its address."""
     port = allocate_ports({"the demo's site": (0, "--port")})["the demo's site"]
     address = f"http://{LOOPBACK}:{port}"
-    (data / "logs").mkdir(parents=True, exist_ok=True)
+    make_private_directory(data / "logs")
     launch = Launch(
         title="demo's site",
         command=(sys.executable, "-m", "console.demo.site", "--port", str(port)),

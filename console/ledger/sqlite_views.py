@@ -11,6 +11,7 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
+from console.private_files import make_private_directory, make_private_file
 from contract.topology import LEDGER_DATASET, LEDGER_TABLES
 
 BUSY_TIMEOUT_SECONDS = 10.0  #: seconds to wait for another connection's lock
@@ -75,7 +76,8 @@ def to_sqlite(query: str) -> str:
 
 def create(path: Path) -> None:
     """Create the file, and missing tables and columns; recreate every view."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_private_directory(path.parent)
+    make_private_file(path)
     with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")  # readers and writers do not block each other
         connection.execute("BEGIN IMMEDIATE")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from console.private_files import private_opener
 from console.stack.services import AckPolicy, DeliveryPolicy, StackOptions
 
 NAME = "policy.json"
@@ -15,7 +16,8 @@ _DELIVERY = TypeAdapter(DeliveryPolicy)
 def write_policy(options: StackOptions) -> None:
     """Write the policies of a stack to its data directory, which must exist."""
     document = {"ack_policy": options.ack_policy, "delivery": asdict(options.delivery)}
-    (options.data / NAME).write_text(json.dumps(document), encoding="utf-8")
+    with open(options.data / NAME, "w", encoding="utf-8", opener=private_opener) as file:
+        json.dump(document, file)
 
 
 def read_policy(data: Path) -> tuple[AckPolicy, DeliveryPolicy]:

@@ -14,6 +14,7 @@ from typing import Self
 import requests
 
 from console.errors import StackError
+from console.private_files import private_opener
 from console.stack import kill_on_parent_death
 from console.stack.kill_on_parent_death import signal_group
 from console.stack.signals import defer_signals
@@ -93,7 +94,7 @@ class Process:
         self._watcher = watcher
         self._is_killed = False
         # Signals are deferred: one between the start and `watch` would leave a process that nothing ends.
-        with defer_signals(), launch.log.open("ab") as log:
+        with defer_signals(), open(launch.log, "ab", opener=private_opener) as log:
             self._popen = subprocess.Popen(  # noqa: S603 - runs a service of this project
                 launch.command,
                 env=dict(launch.environment),

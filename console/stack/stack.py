@@ -19,6 +19,7 @@ from typing import IO, Self
 
 from console.errors import StackError, UsageError
 from console.ledger.ledger import Ledger
+from console.private_files import make_private_directory, private_opener
 from console.stack.policy_file import write_policy
 from console.stack.ports import allocate_ports
 from console.stack.process import (
@@ -202,7 +203,8 @@ class Stack:
 
 def _make_directories(options: StackOptions) -> None:
     try:
-        (options.data / "logs").mkdir(parents=True, exist_ok=True)
+        make_private_directory(options.data)
+        make_private_directory(options.data / "logs")
     except OSError as error:
         message = f"The data directory {options.data} cannot be created: {error.strerror}."
         raise UsageError(f"{message} Choose another with --data.") from error
@@ -211,7 +213,7 @@ def _make_directories(options: StackOptions) -> None:
 @contextmanager
 def _lock_data_directory(options: StackOptions) -> Iterator[IO[str]]:
     """Lock the data directory, because two queues would corrupt each other's files."""
-    with (options.data / "lock").open("w") as lock:
+    with open(options.data / "lock", "w", opener=private_opener) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from localpubsub.errors import ExportBlocked, RowRejected
 from localpubsub.exports.bigquery_column import Column
 from localpubsub.exports.bigquery_row import METADATA, Row, RowPlan, Table
+from localpubsub.private_files import make_private_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,6 +108,8 @@ class BigQueryTables:
 
     def _connection(self) -> sqlite3.Connection:
         if self._opened is None:
+            with suppress(OSError):  # SQLite reports the error
+                make_private_file(self.file)
             connection = sqlite3.connect(
                 self.file,
                 timeout=BUSY_TIMEOUT,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from localpubsub.extras import fastavro
+from localpubsub.private_files import make_private_directory, private_opener
 from localpubsub.protocol.messages import CloudStorageConfigPb, PubsubMessage, PubsubMessagePb
 
 #: Limits of every file, in addition to the configured ones. The messages of an unfinished file stay leased,
@@ -91,7 +92,7 @@ class BucketFile:
         self._max_bytes = min(config.max_bytes or MAX_FILE_BYTES, MAX_FILE_BYTES)
         self._metadata = config.avro_config.write_metadata
         self._messages = self._bytes = 0
-        self._file = self._partial.open("xb")
+        self._file = open(self._partial, "xb", opener=private_opener)  # noqa: SIM115 - `finish` and `abandon` close it
         self._avro: Any = None
         if config.HasField("avro_config"):
             schema = _AVRO_WITH_METADATA if self._metadata else _AVRO
@@ -128,7 +129,7 @@ class BucketFile:
         os.fsync(self._file.fileno())
         self._file.close()
         final = Path(f"{self._bucket}/{self._name}")
-        final.parent.mkdir(parents=True, exist_ok=True)
+        make_private_directory(final.parent)
         self._partial.rename(final)
         _sync_directory(final.parent)
 

@@ -17,6 +17,7 @@ from localpubsub.broker.subscription import Subscription
 from localpubsub.errors import ExportBlocked
 from localpubsub.exports.bucket_file import BucketFile, discard_partial_files
 from localpubsub.exports.exporter import Exporter
+from localpubsub.private_files import make_private_directory
 from localpubsub.protocol.messages import CloudStorageConfig
 
 Result = TypeVar("Result")
@@ -137,7 +138,8 @@ class CloudStorageExport(Exporter):
 
     def _prepare(self) -> None:
         if self._create:
-            self._bucket.mkdir(parents=True, exist_ok=True)
+            make_private_directory(self._bucket.parent)
+            make_private_directory(self._bucket)
         if not self._bucket.is_dir():
             raise FileNotFoundError(errno.ENOENT, "the bucket does not exist", str(self._bucket))
         if not os.access(self._bucket, os.W_OK | os.X_OK):

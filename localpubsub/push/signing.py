@@ -6,7 +6,6 @@ tokens. localpubsub signs them with a generated key, and google-auth verifies th
 """
 
 import hashlib
-import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -16,6 +15,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.x509.oid import NameOID
+
+from localpubsub.private_files import make_private_file, private_opener
 
 ISSUER: Final = "https://accounts.google.com"
 
@@ -62,18 +63,21 @@ class SigningKey:
             return cls.generate()
         key_file, certificate_file = directory / _KEY_FILE, directory / _CERTIFICATE_FILE
         if key_file.exists() and certificate_file.exists():
+            for existing in (key_file, certificate_file):
+                make_private_file(existing)
             private = serialization.load_pem_private_key(key_file.read_bytes(), None)
             assert isinstance(private, RSAPrivateKey)  # noqa: S101 - only narrows the type for mypy
             return cls(private, certificate_file.read_bytes())
         key = cls.generate()
-        certificate_file.write_bytes(key.certificate)
+        with open(certificate_file, "wb", opener=private_opener) as file:
+            file.write(key.certificate)
         pem = key.private.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         # The key is written under another name, and the file is renamed once it is complete: after a crash,
         # an incomplete key file would remain, and could not be loaded.
         unfinished = key_file.with_suffix(".new")
-        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        with open(unfinished, "wb", opener=private_opener) as file:
             file.write(pem)
         unfinished.replace(key_file)
         return key

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import IO
 
 from localpubsub.errors import CannotStart
+from localpubsub.private_files import make_private_directory, private_opener
 
 
 class DataDirectory:
@@ -17,8 +18,8 @@ class DataDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            path.mkdir(parents=True, exist_ok=True)
-            self._lock: IO[str] = (path / "lock").open("w")
+            make_private_directory(path)
+            self._lock: IO[str] = open(path / "lock", "w", opener=private_opener)  # noqa: SIM115 - `close` closes it
         except OSError as error:
             raise CannotStart(
                 f"cannot use the data directory {path}: {error.strerror}. Choose another with --data."

@@ -9,11 +9,12 @@ import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
 from localpubsub.errors import CannotStart, StoreFailure
+from localpubsub.private_files import make_private_file
 from localpubsub.storage import seek_sql
 from localpubsub.storage.migrations import SCHEMA_VERSION, file_version, migrate
 from localpubsub.storage.transaction import Transaction
@@ -59,6 +60,9 @@ class Store:
         Raises:
             CannotStart: the file is damaged, locked, or was written by a newer version.
         """
+        if file is not None:
+            with suppress(OSError):  # SQLite reports the error
+                make_private_file(file)
         # No other process should use the file, so a lock on it is an error after one second.
         self._connection = sqlite3.connect(
             file or ":memory:", timeout=1, check_same_thread=False, isolation_level=None

@@ -18,7 +18,7 @@ Graph = Mapping[str, set[str]]
 #: modules), which do not import each other.
 LAYERS: dict[str, list[set[str]]] = {
     "localpubsub": [
-        {"errors", "clock", "log_throttle", "event_loop", "open_files"},
+        {"errors", "clock", "log_throttle", "event_loop", "open_files", "private_files"},
         {"alarm", "extras", "request_origin"},
         {"protocol"},
         {"resources"},
@@ -36,7 +36,7 @@ LAYERS: dict[str, list[set[str]]] = {
         {"__init__", "__main__"},
     ],
     "console": [
-        {"errors", "terminal"},
+        {"errors", "terminal", "private_files"},
         {"ledger", "recipes"},
         {"stack"},
         {"dispatch", "replay"},
