@@ -1,7 +1,8 @@
 """Checks the OIDC token of a push.
 
-google-auth checks signature, times and audience. This module checks issuer, email and email_verified, because
-any Google account can get a token for any audience
+`push_endpoint/token_claims.py` checks the form of the token, its times, its issuer and its audience. Then
+google-auth verifies the signature. Email and email_verified are checked last, because any Google account can
+get a token for any audience
 (https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions#protocol).
 """
 
@@ -9,16 +10,15 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from threading import Lock
-from typing import Any
 
 from google.auth import exceptions, jwt
 from google.auth.transport import Request
 
 from contract.outcome import Reason
+from contract.quoting import quote
 from push_endpoint.errors import AuthenticationError
+from push_endpoint.token_claims import CLOCK_SKEW_SECONDS, InvalidToken, TokenClaims, read_token
 
-ISSUERS = frozenset({"https://accounts.google.com", "accounts.google.com"})
-CLOCK_SKEW_SECONDS = 10  #: largest difference between our clock and the issuer's
 CERTIFICATES_TIMEOUT_SECONDS = 5  #: seconds that a push waits for the certificate server
 #: Maximum number of verified tokens that are remembered. Pub/Sub reuses a token for up to an hour.
 MAX_REMEMBERED_TOKENS = 32
@@ -61,22 +61,24 @@ class OidcAuthenticator:
             raise AuthenticationError(Reason.NO_TOKEN, "no `Authorization: Bearer` header")
         if self._now() < self._expiry_by_token.get(token, 0):
             return
-        claims = self._verified_claims(token)
-        self._check(claims)
-        self._remember(token, float(claims["exp"]))
-
-    def _verified_claims(self, token: str) -> Mapping[str, Any]:
-        certificates = self._fetch_certificates()
         try:
-            kid = jwt.decode_header(token).get("kid")  # type: ignore[no-untyped-call]  # google-auth has no types
-            if isinstance(kid, str) and kid not in certificates:
-                certificates = self._refetch_certificates(kid)
-            claims: Mapping[str, Any] = jwt.decode(  # type: ignore[no-untyped-call]  # google-auth has no types
+            claims = read_token(token, self._audience, self._now())
+        except InvalidToken as error:
+            raise AuthenticationError(Reason.BAD_TOKEN, str(error)) from None
+        self._verify_signature(token, claims)
+        self._check_account(claims)
+        self._remember(token, claims.expires_at)
+
+    def _verify_signature(self, token: str, claims: TokenClaims) -> None:
+        certificates = self._fetch_certificates()
+        if claims.key_id is not None and claims.key_id not in certificates:
+            certificates = self._refetch_certificates(claims.key_id)
+        try:
+            jwt.decode(  # type: ignore[no-untyped-call]  # google-auth has no types
                 token, certs=certificates, audience=self._audience, clock_skew_in_seconds=CLOCK_SKEW_SECONDS
             )
         except (exceptions.GoogleAuthError, ValueError) as error:
             raise AuthenticationError(Reason.BAD_TOKEN, str(error)) from None
-        return claims
 
     def _refetch_certificates(self, kid: str) -> dict[str, str]:
         """Fetch the certificates again if the cached ones lack `kid`, since Google rotates its keys.
@@ -98,19 +100,18 @@ class OidcAuthenticator:
                 url=self._certs_url, headers=headers, timeout=CERTIFICATES_TIMEOUT_SECONDS
             )
             certificates = json.loads(response.data) if response.status == 200 else None
-        except (exceptions.TransportError, ValueError) as error:
+        except (exceptions.TransportError, ValueError, RecursionError) as error:
             raise AuthenticationError(Reason.NO_CERTIFICATES, f"{self._certs_url}: {error}") from None
         if not isinstance(certificates, dict) or not all(map(_is_certificate, certificates.values())):
             detail = f"{self._certs_url} responded {response.status}, without {{kid: PEM certificate}}"
             raise AuthenticationError(Reason.NO_CERTIFICATES, detail)
         return certificates
 
-    def _check(self, claims: Mapping[str, Any]) -> None:
-        if claims.get("iss") not in ISSUERS:
-            raise AuthenticationError(Reason.BAD_TOKEN, f"the token's issuer is {claims.get('iss')!r}")
-        if claims.get("email") != self._service_account:
-            raise AuthenticationError(Reason.WRONG_CALLER, f"the token belongs to {claims.get('email')!r}")
-        if claims.get("email_verified") is not True:
+    def _check_account(self, claims: TokenClaims) -> None:
+        if claims.email != self._service_account:
+            shown = quote(claims.email) if isinstance(claims.email, str) else "no account"
+            raise AuthenticationError(Reason.WRONG_CALLER, f"the token belongs to {shown}")
+        if not claims.is_email_verified:
             raise AuthenticationError(Reason.WRONG_CALLER, "the token's email is not verified")
 
     def _remember(self, token: str, expiry: float) -> None:

@@ -62,6 +62,11 @@ def unsigned(issuer: Issuer) -> str:
     return f"{segment({'alg': 'none', 'kid': issuer.kid})}.{segment(claims_of())}."
 
 
+def head(issuer: Issuer) -> bytes:
+    """Return the header of a valid token."""
+    return json.dumps({"alg": "RS256", "typ": "JWT", "kid": issuer.kid}).encode()
+
+
 def tampered(issuer: Issuer) -> str:
     """Return a valid token with its claims replaced and the signature kept."""
     header, _, signature = issuer.token().split(".")
@@ -123,6 +128,37 @@ FORGED: dict[str, Forge] = {
     "header not an object": lambda issuer: f"{segment([1])}.{segment({})}.{issuer.token().split('.')[2]}",
     "claims not an object": lambda issuer: f"{segment({'alg': 'RS256', 'kid': issuer.kid})}.{segment([1])}.x",
     "deeply nested JSON": lambda _: f"{segment(b'[' * 100_000)}.{segment({})}.x",
+    "deeply nested claims": lambda issuer: issuer.sign(head(issuer), b"[" * 5_000),
+    "deeply nested claim": lambda issuer: issuer.sign(head(issuer), b'{"x":' * 700 + b"1" + b"}" * 700),
+    "issuer in a list": lambda issuer: issuer.token(iss=["https://accounts.google.com"]),
+    "expiry in words": lambda issuer: issuer.token(exp="never"),
+    "expiry a text": lambda issuer: issuer.token(exp=str(int(time.time()) + 60)),
+    "expiry NaN": lambda issuer: issuer.token(exp=float("nan")),
+    "expiry infinite": lambda issuer: issuer.token(exp=float("inf")),
+    "expiry beyond the calendar": lambda issuer: issuer.token(exp=10**12),
+    "expiry of 4,000 digits": lambda issuer: issuer.token(exp=10**3999),
+    "expiry of 5,000 digits": lambda issuer: issuer.sign(head(issuer), b'{"exp": ' + b"9" * 5000 + b"}"),
+    "expiry true": lambda issuer: issuer.token(exp=True),
+    "issued true": lambda issuer: issuer.token(iat=True),
+    "issued before 1970": lambda issuer: issuer.token(iat=-1),
+    "not yet valid": lambda issuer: issuer.token(nbf=int(time.time()) + 60),
+    "not before NaN": lambda issuer: issuer.token(nbf=float("nan")),
+    "not before in words": lambda issuer: issuer.token(nbf="now"),
+    "audience an object": lambda issuer: issuer.token(aud={AUDIENCE: 1}),
+    "duplicate claims": lambda issuer: issuer.sign(
+        head(issuer), json.dumps(claims_of()).encode()[:-1] + b', "exp": 99999999999}'
+    ),
+    "duplicate algorithm": lambda issuer: issuer.sign(
+        b'{"alg": "none", ' + head(issuer)[1:], json.dumps(claims_of()).encode()
+    ),
+    "critical extension": lambda issuer: issuer.token({"crit": ["exp"]}),
+    "empty kid": lambda issuer: issuer.token({"kid": ""}),
+    "kid a number": lambda issuer: issuer.token({"kid": 1}),
+    "megabytes": lambda issuer: issuer.token(x="x" * 2_000_000),
+    "megabytes of dots": lambda _: "." * 2_000_000,
+    "padding": lambda issuer: f"{issuer.token()}==",
+    "line end": lambda issuer: f"{issuer.token()}\n",
+    "claims in UTF-16": lambda issuer: issuer.sign(head(issuer), json.dumps(claims_of()).encode("utf-16")),
     "lone surrogate": lambda _: f"{segment({'alg': chr(0xD800)})}.{segment({})}.x",
 }  # fmt: skip
 
@@ -181,6 +217,7 @@ def test_clock_skew_of_seconds_is_accepted(authenticate: Authenticate, issuer: I
         http(200, b'{"keys": []}'),
         http(200, b'{"kid": "no certificate"}'),
         http(200, b"\xff\xfe"),
+        http(200, b"[" * 100_000),
         http(200, b"{}", length=1000),
         b"garbage\r\n\r\n",
     ],

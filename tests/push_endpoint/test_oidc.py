@@ -1,15 +1,20 @@
 """The OIDC check remembers verified tokens, and fetches certificates again for unknown keys."""
 
+import json
 import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import pytest
 from google.auth.transport import Request
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from contract.outcome import Reason
+from push_endpoint.errors import AuthenticationError
 from push_endpoint.oidc import REFETCH_SECONDS, OidcAuthenticator
 from tests.push_endpoint.rejection import reason_of
-from tests.servers.push_tokens import ACCOUNT, AUDIENCE, Issuer
+from tests.servers.push_tokens import ACCOUNT, AUDIENCE, Issuer, claims_of
 
 
 class CountingCertificates(Request):
@@ -54,7 +59,7 @@ class Clock:
     """
 
     def __init__(self) -> None:
-        self.now = 0.0
+        self.now = time.time()
 
     def __call__(self) -> float:
         """Return the time."""
@@ -96,14 +101,15 @@ def test_unknown_key_ids_refetch_certificates_after_refetch_seconds(issuer: Issu
     """Unknown key ids cause at most one further request for certificates in REFETCH_SECONDS."""
     transport, clock = CountingCertificates(issuer), Clock()
     authenticate = make_offline_authenticator(transport, clock)
-    for now, refetches in (
+    started = clock.now
+    for seconds, refetches in (
         (0.0, 1),
         (REFETCH_SECONDS - 1.0, 1),
         (REFETCH_SECONDS, 2),
         (REFETCH_SECONDS + 1, 2),
     ):
-        clock.now = now
-        assert reason_of(authenticate, f"Bearer {issuer.token({'kid': str(now)})}") is Reason.BAD_TOKEN
+        clock.now = started + seconds
+        assert reason_of(authenticate, f"Bearer {issuer.token({'kid': str(seconds)})}") is Reason.BAD_TOKEN
         assert transport.refetches == refetches
 
 
@@ -135,3 +141,60 @@ def test_the_number_of_remembered_tokens_is_limited(issuer: Issuer) -> None:
     assert {reason_of(authenticate, f"Bearer {token}") for token in tokens} == {Reason.OK}
     assert reason_of(authenticate, f"Bearer {tokens[0]}") is Reason.OK
     assert transport.requests == 71
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just(10**400),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=4,
+)
+names = st.sampled_from(["iss", "aud", "email", "email_verified", "iat", "exp", "nbf", "sub", "x"])
+headers = st.dictionaries(st.sampled_from(["alg", "kid", "typ", "crit"]), json_values, max_size=2)
+texts = st.binary(max_size=20) | json_values.map(lambda value: json.dumps(value).encode())
+
+
+@settings(deadline=None)
+@given(
+    header=headers, claims=st.dictionaries(names, json_values, max_size=3), removed=st.sets(names, max_size=1)
+)
+def test_a_token_with_any_json_is_rejected_unless_it_is_valid(
+    issuer: Issuer, header: dict[str, object], claims: dict[str, object], removed: set[str]
+) -> None:
+    """A signed token with any claims is accepted only if those that are checked have their exact values."""
+    authenticate = make_offline_authenticator(CountingCertificates(issuer), Clock())
+    kept = {name: value for name, value in (claims_of() | claims).items() if name not in removed}
+    head = {"alg": "RS256", "kid": issuer.kid} | header
+    token = issuer.sign(json.dumps(head).encode(), json.dumps(kept).encode())
+    reason = reason_of(authenticate, f"Bearer {token}")
+    now = time.time()
+    times = [kept.get("iat"), kept.get("exp"), kept.get("nbf", 0)]
+    is_valid = (
+        all(type(each) in {int, float} and each >= 0 for each in times)
+        and kept["iat"] <= now + 10
+        and kept.get("nbf", 0) <= now + 10
+        and now - 10 <= kept["exp"] < 10**12
+        and head.items() >= {"alg": "RS256", "kid": issuer.kid}.items()
+        and "crit" not in head
+        and kept.get("iss") == "https://accounts.google.com"
+        and kept.get("aud") == AUDIENCE
+    )
+    if not is_valid:
+        assert reason is Reason.BAD_TOKEN
+    elif kept.get("email") == ACCOUNT and kept.get("email_verified") is True:
+        assert reason is Reason.OK
+    else:
+        assert reason is Reason.WRONG_CALLER
+
+
+@settings(deadline=None)
+@given(header=texts, claims=texts)
+def test_a_token_with_any_bytes_is_rejected_with_bad_token(
+    issuer: Issuer, header: bytes, claims: bytes
+) -> None:
+    """A signed token whose header and claims are any bytes is rejected, and its detail does not repeat it."""
+    authenticate = make_offline_authenticator(CountingCertificates(issuer), Clock())
+    token = issuer.sign(header, claims)
+    with pytest.raises(AuthenticationError) as error:
+        authenticate(f"Bearer {token}")
+    assert error.value.reason is Reason.BAD_TOKEN
+    assert token not in error.value.detail

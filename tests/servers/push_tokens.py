@@ -43,7 +43,11 @@ class Issuer:
     def token(self, header: dict[str, Any] | None = None, **claims: Any) -> str:  # noqa: ANN401 - JSON values
         """Return a token as Pub/Sub sends it, with these header fields and claims; None removes a claim."""
         head = {"alg": "RS256", "typ": "JWT", "kid": self.kid} | (header or {})
-        signed = f"{segment(head)}.{segment(claims_of(**claims))}"
+        return self.sign(json.dumps(head).encode(), json.dumps(claims_of(**claims)).encode())
+
+    def sign(self, header: bytes, claims: bytes) -> str:
+        """Return a token with any bytes as its header and claims, and a valid signature."""
+        signed = f"{segment(header)}.{segment(claims)}"
         signature = self._key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
         return f"{signed}.{segment(signature)}"
 
