@@ -34,7 +34,6 @@ def read_recipe(text: bytes, name: str) -> Recipe:
 
     Raises:
         FaultyFileError: the recipe has faults.
-        UsageError: the bytes are not text.
     """
     file = read_yaml(text, name, EXPECTED)
     try:

@@ -13,14 +13,20 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from console.errors import UsageError
 from console.recipes.bounded_file import read_bounded
 from contract.crawl import MAX_CRAWL_BYTES
 from contract.faults import Fault
+from contract.quoting import escape_unprintable, hide_userinfo, quote
 
 #: Maximum number of values in a file after its aliases are expanded. A few lines with aliases can expand to
 #: billions of values.
 MAX_VALUES = 1_000_000
+#: Maximum number of characters of a number. The time to read a number in base 60 (`1:30:00`) grows with the
+#: square of its length.
+MAX_NUMBER_CHARACTERS = 100
+_TAG = "tag:yaml.org,2002:"
+#: Values that JSON has, and `<<`. Others (`!!binary`, `!!set`, `!!timestamp`, `!!python/…`) are faults.
+_TAGS = frozenset(_TAG + name for name in ("null", "bool", "int", "float", "str", "seq", "map", "merge"))
 
 
 class LocatedFault(NamedTuple):
@@ -38,7 +44,10 @@ class FaultyFileError(Exception):
     """
 
     def __init__(self, name: str, faults: Iterable[LocatedFault]) -> None:
-        self.lines = [f"{name}:{fault.line}: {fault.message}" for fault in sorted(faults)]
+        self.lines = [
+            f"{name}:{fault.line}: {escape_unprintable(hide_userinfo(fault.message))}"
+            for fault in sorted(faults)
+        ]
         super().__init__("\n".join(self.lines))
 
 
@@ -81,29 +90,50 @@ def read_yaml(text: bytes, name: str, expected: str) -> YamlFile:
 
     Raises:
         FaultyFileError: the YAML has faults or is not a mapping.
-        UsageError: the bytes are not text.
     """
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        loader = _Loader(text)
+    except yaml.YAMLError as error:  # the bytes are not text
+        raise FaultyFileError(name, [_yaml_fault(error, text)]) from None
+    try:
+        root = loader.get_single_node()
         faults = _structural_faults(root, expected)
         if root is None or faults:
             raise FaultyFileError(name, faults)
-        return YamlFile(name, _Loader(text).get_single_data(), root)
+        return YamlFile(name, loader.construct_document(root), root)
     except yaml.YAMLError as error:
-        raise FaultyFileError(name, [_yaml_fault(error)]) from None
+        raise FaultyFileError(name, [_yaml_fault(error, text)]) from None
     except RecursionError:
-        raise FaultyFileError(name, [LocatedFault(1, "nested too deeply")]) from None
-    except ValueError as error:  # the bytes are not text
-        raise UsageError(f"{name}: not YAML: {error}") from None
+        raise FaultyFileError(name, [LocatedFault(loader.line + 1, "nested too deeply")]) from None
+    except (ValueError, OverflowError) as error:  # an escape such as "\UFFFFFFFF", which is no character
+        raise FaultyFileError(name, [LocatedFault(loader.line + 1, f"not YAML: {error}")]) from None
 
 
 class _Loader(yaml.SafeLoader):
-    """Keeps dates as text, because JSON has no dates."""
+    """Reads the values that JSON has. Dates and `=` stay texts, because JSON has no such values."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML reads a class attribute
-        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+        first: [(tag, pattern) for tag, pattern in resolvers if tag in _TAGS]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: ANN401, FBT001, FBT002 - as in PyYAML
+        """Return the value of a node.
+
+        Raises:
+            yaml.constructor.ConstructorError: with the line of the node. For a value that does not fit to its
+                tag (`!!bool maybe`), PyYAML raises exceptions of many types.
+        """
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, ArithmeticError, AttributeError, TypeError):
+            problem = f"{quote(str(node.value), 80)} is not a value of the type {_short(node.tag)}"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
+
+
+def _short(tag: str) -> str:
+    """Return a tag as it is written in a file."""
+    return "!!" + tag.removeprefix(_TAG) if tag.startswith(_TAG) else tag
 
 
 def _structural_faults(root: yaml.Node | None, expected: str) -> list[LocatedFault]:
@@ -123,6 +153,7 @@ def _count_values(node: yaml.Node, counts: dict[int, int], faults: list[LocatedF
             faults.append(LocatedFault(_line(node), "an alias inside of its own anchor"))
         return counts[id(node)]
     counts[id(node)] = 0  # 0 marks a node that is being counted
+    faults.extend(_faults_of_node(node))
     children = list[yaml.Node]()
     if isinstance(node, yaml.MappingNode):
         faults.extend(_duplicate_keys(node))
@@ -131,6 +162,14 @@ def _count_values(node: yaml.Node, counts: dict[int, int], faults: list[LocatedF
         children = node.value
     counts[id(node)] = 1 + sum(_count_values(child, counts, faults) for child in children)
     return counts[id(node)]
+
+
+def _faults_of_node(node: yaml.Node) -> Iterable[LocatedFault]:
+    if node.tag not in _TAGS:
+        yield LocatedFault(_line(node), f"the tag {quote(_short(node.tag), 80)} is not supported")
+    if node.tag in {_TAG + "int", _TAG + "float"} and len(node.value) > MAX_NUMBER_CHARACTERS:
+        why = f"a number of {len(node.value)} characters; the maximum is {MAX_NUMBER_CHARACTERS}"
+        yield LocatedFault(_line(node), why)
 
 
 def _duplicate_keys(node: yaml.MappingNode) -> list[LocatedFault]:
@@ -167,7 +206,11 @@ def _line(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1
 
 
-def _yaml_fault(error: yaml.YAMLError) -> LocatedFault:
+def _yaml_fault(error: yaml.YAMLError, text: bytes) -> LocatedFault:
+    if isinstance(error, yaml.reader.ReaderError):  # it has a position instead of a line
+        is_decoded = error.encoding == "unicode"  # the position counts characters, else bytes
+        whole = text.decode(errors="replace") if is_decoded else text.decode("latin-1")
+        return LocatedFault(whole.count("\n", 0, error.position) + 1, f"not YAML: {error.reason}")
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error)
     return LocatedFault(mark.line + 1 if mark else 1, f"not YAML: {problem}")
