@@ -7,10 +7,14 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from contract.job import MAX_ATTEMPTS
+from contract.attempt import AttemptFailed
+from contract.job import MAX_ATTEMPTS, Politeness
 from runtime.settings import load
+from tests.servers.site import Site, http
 from tests.servers.waiting import MAX_WAIT_SECONDS
 from worker.ack_policy import SettledPolicy, success_policy
+from worker.budget import PageBudget
+from worker.fetch import Stopwatch
 from worker.main import SHORT_HOLD_SECONDS, make_consumer
 from worker.push_delivery import PushConsumer
 from worker.settings import WorkerSettings
@@ -63,6 +67,44 @@ def test_settled_counts_attempts_itself(environment: pytest.MonkeyPatch) -> None
     consumer = build()
     assert consumer.settler.ack_policy == SettledPolicy(7, 3, 9)
     assert (consumer.max_deliveries, consumer.settler.unreadable_after) == (MAX_ATTEMPTS, 7)
+
+
+def test_other_jobs_continue_while_a_page_is_read(environment: pytest.MonkeyPatch, site: Site) -> None:
+    """While a page arrives faster than it is read, other greenlets run after each 64 KiB."""
+    environment.setenv("FETCH_ALLOW_NETWORKS", "127.0.0.0/8")
+    url, turns = site.add("/", http(200, b"x" * 4_000_000)), 0
+
+    def other_job() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            gevent.sleep(0)
+
+    other = gevent.spawn(other_job)
+    build().scraper.fetch(
+        url,
+        Politeness(respect_robots=False),
+        PageBudget(MAX_WAIT_SECONDS),
+        lane=None,
+        stopwatch=Stopwatch(),
+        public_only=False,
+    )
+    other.kill()
+    assert turns >= 4_000_000 // (128 * 1024)
+
+
+def test_number_of_large_pages_follows_from_their_maximum_size(environment: pytest.MonkeyPatch) -> None:
+    """Large pages share 128 MiB, so with FETCH_MAX_BYTES of 64 MiB two of them are processed at a time."""
+    environment.setenv("FETCH_MAX_BYTES", str(64 * 1024 * 1024))
+    scraper = build().scraper
+    first, second, third = scraper.activity(), scraper.activity(), scraper.activity()
+    budget = PageBudget(MAX_WAIT_SECONDS)
+    first.begin_large(budget)
+    second.begin_large(budget)
+    with pytest.raises(AttemptFailed, match="queued_too_long"):
+        third.begin_large(budget)
+    first.end()
+    third.begin_large(budget)
 
 
 @contextmanager
