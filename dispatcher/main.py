@@ -60,7 +60,12 @@ def _dispatcher() -> Dispatcher:
 
     log_allowed_networks(SETTINGS)
     reader = SitemapReader(
-        make_client(SETTINGS.user_agent, SETTINGS.fetch_allow_networks, SETTINGS.fetch_refuse_ports),
+        make_client(
+            SETTINGS.user_agent,
+            SETTINGS.fetch_allow_networks,
+            SETTINGS.fetch_refuse_ports,
+            dns_servers=SETTINGS.dns_servers,
+        ),
         token=product_token(SETTINGS.user_agent),
         budget_seconds=SETTINGS.sitemap_budget_seconds,
         max_bytes=SETTINGS.sitemap_max_bytes,

@@ -18,7 +18,8 @@ from guarded_http.connection import ByteBudget
 from guarded_http.content_coding import ACCEPT_ENCODING
 from guarded_http.cookies import FetchCookies
 from guarded_http.dialer import Dialer
-from guarded_http.errors import Deadline, FetchErrorKind
+from guarded_http.errors import Deadline, FetchError, FetchErrorKind
+from guarded_http.resolver import make_resolver
 from guarded_http.response import HttpResponse, translate_errors
 from guarded_http.scope import NetworkScope
 from guarded_http.transport import RequestTimeout, Transport
@@ -60,12 +61,28 @@ class HttpClient:
         yield_processor: Callable[[], object] = lambda: None,
     ) -> None:
         self._user_agent = user_agent
+        self._dialer = dialer
         self._yield_processor = yield_processor
         self._session = self._public_session = _Session(Transport(dialer, tls_context or default_tls_context))
         if dialer.allowed_networks:
             # A separate pool of connections, so that no idle connection leads to an allowed network.
             public_dialer = replace(dialer, public_only=True)
             self._public_session = _Session(Transport(public_dialer, tls_context or default_tls_context))
+
+    def look_up(self, url: str, seconds: float) -> bool:
+        """Return whether `get` need not wait for a lookup of the host of `url`.
+
+        Args:
+            url: a URL as `contract.urls.check_url` returns it.
+            seconds: how long to wait for the lookup; with 0 none is begun.
+
+        Raises:
+            FetchError: `dns`, if the lookup has failed.
+        """
+        try:
+            return self._dialer.look_up(urlsplit(url).hostname or "", seconds)
+        except FetchError as error:
+            raise FetchError(error.kind, error.detail, url=url) from None
 
     @contextmanager
     def get(
@@ -130,6 +147,7 @@ def make_client(
     user_agent: str,
     allow_networks: str = "",
     refuse_ports: str = "",
+    dns_servers: str = "",
     *,
     yield_processor: Callable[[], object] = lambda: None,
 ) -> HttpClient:
@@ -139,13 +157,16 @@ def make_client(
         user_agent: the User-Agent header of every request.
         allow_networks: comma-separated CIDRs that may be contacted although they are not public.
         refuse_ports: comma-separated ports that are never contacted at addresses that are not public.
+        dns_servers: comma-separated DNS servers; empty for those of /etc/resolv.conf.
         yield_processor: see `HttpClient`.
 
     Raises:
-        ValueError: if `allow_networks` has an entry that is not a CIDR, or `refuse_ports` one that is not a
-            port.
+        ValueError: if `allow_networks` has an entry that is not a CIDR, `refuse_ports` one that is not a
+            port, or `dns_servers` one that is not an IP address with or without a port.
     """
-    dialer = Dialer(parse_networks(allow_networks), refused_ports=parse_ports(refuse_ports))
+    dialer = Dialer(
+        parse_networks(allow_networks), make_resolver(dns_servers), refused_ports=parse_ports(refuse_ports)
+    )
     return HttpClient(user_agent, dialer, yield_processor=yield_processor)
 
 

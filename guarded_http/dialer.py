@@ -1,18 +1,19 @@
-"""Makes connections: resolves a host name once, checks every address, and connects to a checked address.
+"""Makes connections: looks a host name up once, checks every address, and connects to a checked address.
 
-Only this module opens sockets to hosts, so no request can bypass the check. The connection goes to the
+Only this module opens sockets to sites, so no request can bypass the check. The connection goes to the
 address that was checked, so it does not matter if the name has another address a moment later (DNS
 rebinding).
 """
 
 import socket
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
-from threading import Event, Thread
+from typing import Protocol
 
 from guarded_http.addresses import Address, Network, address_refusal, host_name_refusal
+from guarded_http.dns_answers import DnsAnswer
 from guarded_http.errors import Deadline, FetchError, FetchErrorKind
+from guarded_http.resolver import make_resolver
 
 CONNECT_SECONDS = 5.0  #: seconds to connect to one address, before the host's next address is tried
 MAX_ADDRESSES = 4  #: maximum number of addresses that are tried for one host
@@ -21,18 +22,15 @@ MAX_ADDRESSES = 4  #: maximum number of addresses that are tried for one host
 #: exception.
 GRACE_SECONDS = 0.02
 
-#: Returns the addresses of a host, or raises OSError if the host has no address.
-Resolve = Callable[[str], list[str]]
 
+class HostLookup(Protocol):
+    """Looks up hosts; see `guarded_http.resolver.Resolver`."""
 
-def resolve(host: str) -> list[str]:
-    """Return the addresses of a host, in the order of the system's resolver.
+    def known(self, host: str) -> DnsAnswer | None:
+        """Return the answer that needs no query now, or None if the host must be looked up."""
 
-    Raises:
-        OSError: if the host has no address.
-    """
-    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
+    def look_up(self, host: str, seconds: float) -> DnsAnswer | None:
+        """Return the answer for a host, or None if there is none within `seconds`."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +39,30 @@ class Dialer:
 
     Attributes:
         allowed_networks: networks that may be contacted although they are not public.
-        resolve: returns the addresses of a host.
+        resolver: looks up the hosts.
         refused_ports: ports that are never contacted at addresses that are not public.
         public_only: whether the allowed networks are refused, too, because a public site led to them.
     """
 
     allowed_networks: tuple[Network, ...] = ()
-    resolve: Resolve = resolve
+    resolver: HostLookup = field(default_factory=make_resolver)
     refused_ports: frozenset[int] = frozenset()
     public_only: bool = False
+
+    def look_up(self, host: str, seconds: float) -> bool:
+        """Return whether `connect` need not wait for a lookup of the host.
+
+        Args:
+            host: a host name or an address.
+            seconds: how long to wait for the lookup; with 0 none is begun.
+
+        Raises:
+            FetchError: `dns`, if the lookup has failed.
+        """
+        if _is_address(host) or host_name_refusal(host):
+            return True
+        answer = self.resolver.look_up(host, seconds) if seconds > 0 else self.resolver.known(host)
+        return bool(answer and _addresses(host, answer))
 
     def connect(self, host: str, port: int, deadline: Deadline) -> socket.socket:
         """Return a connected TCP socket.
@@ -68,11 +81,11 @@ class Dialer:
         detail = f"{host} port {port}: {type(last_error).__name__}: {last_error}"
         raise FetchError(FetchErrorKind.CONNECT, detail) from None
 
-    def _checked_addresses(self, host: str, port: int, deadline: Deadline) -> list[str]:
+    def _checked_addresses(self, host: str, port: int, deadline: Deadline) -> tuple[str, ...]:
         """Return the host's addresses, or refuse the host if any of its addresses is refused."""
         if refusal := host_name_refusal(host):
             raise FetchError(FetchErrorKind.REFUSED_ADDRESS, refusal)
-        addresses = [host] if _is_address(host) else _resolve_within(deadline, self.resolve, host)
+        addresses = (host,) if _is_address(host) else self._look_up_within(deadline, host)
         for address in addresses:
             if refusal := self._refusal(ip_address(address), port):
                 detail = refusal if address == host else f"{host}: {refusal}"
@@ -90,6 +103,13 @@ class Dialer:
             return f"{not_public}, and a public site led to it"
         return f"{not_public}, and its port {port} is refused" if port in self.refused_ports else ""
 
+    def _look_up_within(self, deadline: Deadline, host: str) -> tuple[str, ...]:
+        answer = self.resolver.look_up(host, deadline.remaining() + GRACE_SECONDS)
+        if answer is None:
+            deadline.remaining()
+            raise FetchError(FetchErrorKind.DNS, f"{host}: the lookup ended unexpectedly")
+        return _addresses(host, answer)
+
 
 def _is_address(host: str) -> bool:
     try:
@@ -99,27 +119,10 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _resolve_within(deadline: Deadline, resolve: Resolve, host: str) -> list[str]:
-    """Resolve the host in a separate thread, since the system's resolver has no timeout."""
-    results: list[list[str] | Exception] = []
-    finished = Event()
-
-    def resolve_in_thread() -> None:
-        try:
-            results.append(resolve(host))
-        except (OSError, UnicodeError) as error:
-            results.append(error)
-        finally:
-            finished.set()
-
-    Thread(target=resolve_in_thread, name="resolve", daemon=True).start()
-    finished.wait(deadline.remaining() + GRACE_SECONDS)
-    if not results:
-        deadline.remaining()
-        raise FetchError(FetchErrorKind.DNS, f"{host}: the resolver did not respond")
-    if isinstance(results[0], Exception) or not results[0]:
-        raise FetchError(FetchErrorKind.DNS, f"{host}: {results[0] or 'the host has no address'}")
-    return results[0]
+def _addresses(host: str, answer: DnsAnswer) -> tuple[str, ...]:
+    if not answer.addresses:
+        raise FetchError(FetchErrorKind.DNS, f"{host}: {answer.failure}")
+    return answer.addresses
 
 
 def _connect(address: str, port: int, deadline: Deadline) -> socket.socket:

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from contract.faults import validation_faults
 from guarded_http.addresses import parse_networks, parse_ports
+from guarded_http.dns_servers import parse_servers
 from runtime import log
 
 _PRODUCT = re.compile(r"[A-Za-z_-]+")  # RFC 9309 section 2.2.1
@@ -42,6 +43,8 @@ class ServiceSettings(BaseSettings):
         fetch_allow_networks: comma-separated CIDRs that may be fetched from although they are not public.
         fetch_refuse_ports: comma-separated ports that are never fetched from at addresses that are not
             public.
+        dns_servers: comma-separated DNS servers that look up the hosts of URLs, each an IP address with or
+            without a port; empty for those of /etc/resolv.conf.
     """
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
@@ -56,6 +59,7 @@ class ServiceSettings(BaseSettings):
     user_agent: Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[!-~][ -~]*$")] = "scrapeq/0.1"
     fetch_allow_networks: str = ""
     fetch_refuse_ports: str = ""
+    dns_servers: str = ""
 
     # These validators belong to fields, so that all faults are reported together: pydantic calls the
     # validators of the whole model only if no field has a fault.
@@ -90,6 +94,12 @@ class ServiceSettings(BaseSettings):
     @classmethod
     def _ports_are_valid(cls, value: str) -> str:
         parse_ports(value)
+        return value
+
+    @field_validator("dns_servers")
+    @classmethod
+    def _dns_servers_are_valid(cls, value: str) -> str:
+        parse_servers(value)
         return value
 
     @property

@@ -69,6 +69,7 @@ def _make_scraper(settings: WorkerSettings, shutdown: Shutdown) -> Scraper:
         settings.user_agent,
         settings.fetch_allow_networks,
         settings.fetch_refuse_ports,
+        dns_servers=settings.dns_servers,
         yield_processor=partial(gevent.sleep, 0),
     )
     log_allowed_networks(settings)

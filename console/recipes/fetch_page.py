@@ -46,7 +46,12 @@ def fetch_page(url: str, *, respect_robots: bool = True) -> PageContent:
         ) from None
     except ValueError as error:
         raise UsageError(f"{url}: {error}") from None
-    client = make_client(settings.user_agent, settings.fetch_allow_networks, settings.fetch_refuse_ports)
+    client = make_client(
+        settings.user_agent,
+        settings.fetch_allow_networks,
+        settings.fetch_refuse_ports,
+        dns_servers=settings.dns_servers,
+    )
     fetcher = Fetcher(
         client,
         RateLimiter(client, settings.user_agent),

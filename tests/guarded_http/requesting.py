@@ -6,9 +6,11 @@ import pytest
 
 from guarded_http.addresses import parse_networks
 from guarded_http.client import HttpClient
-from guarded_http.dialer import Dialer, Resolve, resolve
+from guarded_http.dialer import Dialer, HostLookup
 from guarded_http.errors import FetchError
+from guarded_http.resolver import make_resolver
 from tests.servers.certificates import CertificateAuthority
+from tests.servers.fake_resolver import FakeResolver
 
 MAX_BYTES = 100_000
 
@@ -31,14 +33,14 @@ class SecondsLeft:
         return seconds
 
 
-def local_client(*, resolve: Resolve = resolve) -> HttpClient:
+def local_client(resolver: HostLookup | None = None) -> HttpClient:
     """Return a client that may contact this machine."""
-    return HttpClient("scrapeq/test", Dialer(parse_networks("127.0.0.0/8"), resolve))
+    return HttpClient("scrapeq/test", Dialer(parse_networks("127.0.0.0/8"), resolver or make_resolver()))
 
 
 def trusting_client(authority: CertificateAuthority) -> HttpClient:
     """Return a client that trusts only the authority, and resolves every name to this machine."""
-    dialer = Dialer(parse_networks("127.0.0.0/8"), lambda _: ["127.0.0.1"])
+    dialer = Dialer(parse_networks("127.0.0.0/8"), FakeResolver(["127.0.0.1"]))
     return HttpClient("scrapeq/test", dialer, tls_context=authority.client)
 
 

@@ -11,6 +11,7 @@ from guarded_http.dialer import Dialer
 from guarded_http.errors import FetchErrorKind
 from tests.guarded_http.requesting import get_body, get_error, local_client, trusting_client
 from tests.servers.certificates import CertificateAuthority
+from tests.servers.fake_resolver import FakeResolver
 from tests.servers.site import PendingRequest, http, running_site
 
 PAGE = b"<h1>One</h1>"
@@ -66,7 +67,7 @@ def test_certificate_of_another_host_is_refused(  # noqa: PLR0917 - pytest passe
 def test_certificate_of_unknown_authority_is_refused(authority: CertificateAuthority, tmp_path: Path) -> None:
     """A certificate of an authority that browsers do not trust is refused by default."""
     with running_site(authority.server(tmp_path, "shop.example")) as site:
-        client = local_client(resolve=lambda _: ["127.0.0.1"])
+        client = local_client(FakeResolver(["127.0.0.1"]))
         error = get_error(client, f"https://shop.example:{site.port}/")
         assert error.kind is FetchErrorKind.TLS
 
@@ -74,7 +75,7 @@ def test_certificate_of_unknown_authority_is_refused(authority: CertificateAutho
 def test_tls_context_gets_no_further_authorities(authority: CertificateAuthority, tmp_path: Path) -> None:
     """After a request the TLS context trusts only its one authority; the library `requests` adds none."""
     context = authority.client()
-    dialer = Dialer(parse_networks("127.0.0.0/8"), lambda _: ["127.0.0.1"])
+    dialer = Dialer(parse_networks("127.0.0.0/8"), FakeResolver(["127.0.0.1"]))
     client = HttpClient("scrapeq/test", dialer, tls_context=lambda: context)
     with running_site(authority.server(tmp_path, "shop.example")) as site:
         site.add("/", http(200, PAGE))

@@ -25,6 +25,7 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "PUBSUB_EMULATOR_HOST",
         "USER_AGENT",
         "FETCH_ALLOW_NETWORKS",
+        "DNS_SERVERS",
     ):
         monkeypatch.delenv(name, raising=False)
 
@@ -96,6 +97,17 @@ def test_user_agent_is_one_line_that_begins_with_a_product_name(
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
     monkeypatch.setenv("USER_AGENT", user_agent)
     with pytest.raises(BadSettings, match=r"^USER_AGENT: "):
+        load(ExampleSettings)
+
+
+@pytest.mark.parametrize("servers", ["dns.example", "10.0.0.2:x", "10.0.0.2;10.0.0.3"])
+def test_an_invalid_dns_server_is_a_fault(monkeypatch: pytest.MonkeyPatch, servers: str) -> None:
+    """A DNS server that is not an IP address with or without a port is a fault; a valid list is not."""
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
+    monkeypatch.setenv("DNS_SERVERS", "127.0.0.1:5353, ::1")
+    assert load(ExampleSettings).dns_servers == "127.0.0.1:5353, ::1"
+    monkeypatch.setenv("DNS_SERVERS", servers)
+    with pytest.raises(BadSettings, match=f"^DNS_SERVERS: .*{servers}.* is not an IP address"):
         load(ExampleSettings)
 
 

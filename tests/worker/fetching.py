@@ -10,7 +10,8 @@ from contract.attempt import AttemptFailed
 from contract.job import Politeness
 from guarded_http.addresses import parse_networks
 from guarded_http.client import HttpClient
-from guarded_http.dialer import Dialer, Resolve, resolve
+from guarded_http.dialer import Dialer, HostLookup
+from guarded_http.resolver import make_resolver
 from worker.budget import PageBudget
 from worker.fetch import Fetcher
 from worker.page import FetchedPage
@@ -51,7 +52,7 @@ class FakeClock:
 def make_fetcher(
     *,
     allow_networks: str = "127.0.0.0/8",
-    resolve: Resolve = resolve,
+    resolver: HostLookup | None = None,
     max_bytes: int = MAX_BYTES,
     max_redirects: int = 5,
     user_agent: str = "scrapeq/test",
@@ -59,7 +60,7 @@ def make_fetcher(
     make_client: Callable[[str, Dialer], HttpClient] = HttpClient,
 ) -> Fetcher:
     """Return a fetcher; by default it may contact the loopback network."""
-    client = make_client(user_agent, Dialer(parse_networks(allow_networks), resolve))
+    client = make_client(user_agent, Dialer(parse_networks(allow_networks), resolver or make_resolver()))
     time = clock or FakeClock()
     rate_limiter = RateLimiter(client, user_agent, clock=time, now=time.now, sleep=time.sleep)
     return Fetcher(client, rate_limiter, max_bytes=max_bytes, max_redirects=max_redirects)

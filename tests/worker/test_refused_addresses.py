@@ -1,16 +1,14 @@
 """Tests that no form of an address, redirect or host name leads a request to a network that is not public."""
 
-from threading import Event
-
 import pytest
 
 from contract.outcome import Outcome, Reason
 from contract.reason_meanings import REASON_MEANINGS
 from contract.urls import check_url
 from guarded_http.addresses import METADATA_NAMES
+from tests.servers.fake_resolver import FakeResolver
 from tests.servers.site import PendingRequest, Site, http, redirect
 from tests.worker.fetching import RESPECT_ROBOTS, fetch, fetch_failure, make_fetcher
-from worker.budget import PageBudget
 from worker.fetch import Fetcher
 
 PAGE = b"<h1>One</h1>"
@@ -136,24 +134,6 @@ def test_robots_txt_redirect_to_a_refused_address_is_refused(
     assert [request.path for request in site.requests] == ["/robots.txt"]
 
 
-class FakeResolver:
-    """A resolver whose results a test chooses.
-
-    Attributes:
-        results: the addresses of the next calls, in order; the last one is repeated.
-        resolved: the names that were resolved, in order.
-    """
-
-    def __init__(self, *results: list[str]) -> None:
-        self.results = list(results)
-        self.resolved: list[str] = []
-
-    def __call__(self, host: str) -> list[str]:
-        """Return the next result."""
-        self.resolved.append(host)
-        return self.results.pop(0) if len(self.results) > 1 else self.results[0]
-
-
 def named_url(site: Site, path: str = "/") -> str:
     """Return a URL of the site whose host is a name instead of an address."""
     return f"http://shop.example:{site.port}{path}"
@@ -165,7 +145,7 @@ def test_name_is_resolved_once_and_the_checked_address_is_contacted(site: Site) 
     resolver = FakeResolver(["127.0.0.1"], ["169.254.169.254"])
     site.add("/", http(200, PAGE))
     # When its page is fetched
-    fetcher = make_fetcher(allow_networks="127.0.0.1/32", resolve=resolver)
+    fetcher = make_fetcher(allow_networks="127.0.0.1/32", resolver=resolver)
     page = fetch(fetcher, named_url(site), politeness=RESPECT_ROBOTS)
     # Then the page is from the checked address, and the name was resolved once for the connection
     assert page.body == PAGE
@@ -181,7 +161,7 @@ def test_changed_address_of_a_name_is_checked_again(site: Site) -> None:
 
     site.add("/1", redirect_and_close)
     resolver = FakeResolver(["127.0.0.1"], ["169.254.169.254"])
-    fetcher = make_fetcher(allow_networks="127.0.0.1/32", resolve=resolver)
+    fetcher = make_fetcher(allow_networks="127.0.0.1/32", resolver=resolver)
     failure = fetch_failure(fetcher, named_url(site, "/1"))
     assert (failure.reason, len(resolver.resolved)) == (Reason.REFUSED_ADDRESS, 2)
 
@@ -200,7 +180,7 @@ def test_changed_address_of_a_name_is_checked_again(site: Site) -> None:
 def test_host_with_one_refused_address_is_refused(site: Site, addresses: list[str]) -> None:
     """A host is refused if any of its addresses is refused, and the error has that address."""
     site.add("/", http(200, PAGE))
-    fetcher = make_fetcher(allow_networks="127.0.0.1/32", resolve=FakeResolver(addresses))
+    fetcher = make_fetcher(allow_networks="127.0.0.1/32", resolver=FakeResolver(addresses))
     failure = fetch_failure(fetcher, named_url(site))
     [refused] = set(addresses) - {"127.0.0.1", "8.8.8.8"}
     assert failure.reason is Reason.REFUSED_ADDRESS
@@ -211,35 +191,21 @@ def test_host_with_one_refused_address_is_refused(site: Site, addresses: list[st
 def test_next_address_of_a_host_is_tried(site: Site) -> None:
     """If a connection to the first address of a host fails, the next address is used."""
     site.add("/", http(200, PAGE))
-    fetcher = make_fetcher(resolve=FakeResolver(["127.0.0.3", "127.0.0.1"]))
+    fetcher = make_fetcher(resolver=FakeResolver(["127.0.0.3", "127.0.0.1"]))
     assert fetch(fetcher, named_url(site), politeness=RESPECT_ROBOTS).body == PAGE
 
 
 def test_name_without_address_fails_with_dns() -> None:
     """If the resolver returns no address, the fetch fails with `dns`."""
-    fetcher = make_fetcher(resolve=FakeResolver([]))
+    fetcher = make_fetcher(resolver=FakeResolver([]))
     assert fetch_failure(fetcher, "http://shop.example/").reason is Reason.DNS
-
-
-def test_silent_resolver_fails_with_page_budget_exceeded() -> None:
-    """The page budget ends the wait for a resolver that does not return."""
-    finished = Event()
-
-    def wait_for_the_test(_: str) -> list[str]:
-        finished.wait(120)
-        return []
-
-    fetcher = make_fetcher(resolve=wait_for_the_test)
-    failure = fetch_failure(fetcher, "http://shop.example/", budget=PageBudget(0.2))
-    finished.set()
-    assert failure.reason is Reason.PAGE_BUDGET_EXCEEDED
 
 
 def test_metadata_name_is_refused_without_resolving_it() -> None:
     """The host names of metadata servers are refused by their names, without a DNS query."""
     resolver = FakeResolver(["8.8.8.8"])
     for name in METADATA_NAMES:
-        failure = fetch_failure(make_fetcher(resolve=resolver), f"http://{name}/")
+        failure = fetch_failure(make_fetcher(resolver=resolver), f"http://{name}/")
         assert failure.reason is Reason.REFUSED_ADDRESS
     assert resolver.resolved == []
 

@@ -12,6 +12,7 @@ from guarded_http.addresses import parse_networks
 from guarded_http.client import HttpClient
 from guarded_http.dialer import Dialer
 from guarded_http.robots import MAX_ROBOTS_BYTES
+from tests.servers.fake_resolver import FakeResolver
 from tests.servers.site import PendingRequest, Response, Site, http, redirect
 from tests.worker.fetching import RESPECT_ROBOTS, FakeClock, fetch, fetch_failure, make_fetcher
 from worker.budget import PageBudget
@@ -219,7 +220,7 @@ def test_job_that_gives_up_leaves_the_robots_request_to_the_next(site: Site) -> 
 
 def test_least_recently_used_sites_are_evicted(site: Site) -> None:
     """A full cache drops the rules of the least recently used site, which are later requested again."""
-    client = HttpClient("scrapeq/test", Dialer(parse_networks("127.0.0.0/8"), lambda _: ["127.0.0.1"]))
+    client = HttpClient("scrapeq/test", Dialer(parse_networks("127.0.0.0/8"), FakeResolver(["127.0.0.1"])))
     cache = RobotsCache(client, "scrapeq", note_retry_after=lambda *_: None, clock=FakeClock(), max_sites=3)
     site.add("/robots.txt", robots_txt("User-agent: *\nDisallow: /x"))
     for number in [*range(10), 9, 8, 0]:
