@@ -72,7 +72,7 @@ class OutcomeRecord(BaseModel):
         http_status: HTTP status of the site's last response; 0 if there was no response.
         fetched_at: when the page was first requested, with a time zone; if it was not requested, when the
             attempt began.
-        fetch_seconds: seconds for requesting the page: DNS, connection, header and body, redirects included,
+        fetch_seconds: seconds for requesting the page: connection, header and body, redirects included,
             without waiting.
         waited_seconds: seconds for which the job waited in the worker: for a page slot, its host's turn,
             Retry-After or `not_before`.

@@ -39,7 +39,7 @@ REASON_MEANINGS = {
     ),
     Reason.QUEUED_TOO_LONG: ReasonMeaning(
         Outcome.RETRY,
-        "the job waited for a page slot of the worker, or for other large pages, until its time was over",
+        "the job waited for a page slot, other large pages or a DNS lookup until its time was over",
         "raise PAGE_CONCURRENCY or the number of instances; then replay",
         cause=Cause.INFRASTRUCTURE,
     ),

@@ -23,6 +23,7 @@ PageKind = Literal["ok", "flaky", "always_503", "gone", "missing_field", "moved"
 TroubleKind = Literal["outage", "hang", "throttle", "unresolved"]
 #: Seconds after which the client gives up a server that does not answer, as `timeout`.
 SOCKET_TIMEOUT = 20.0
+LOOKUP_SECONDS = 9.0  #: seconds until the lookup of a name fails whose DNS servers are silent
 
 
 class PageTruth(NamedTuple):
@@ -156,6 +157,21 @@ class Site:
             request.ended_at = self.scheduler.now
         return response
 
+    def look_up(self, url: str, seconds: float) -> bool:
+        """Return whether the host's name is resolved; the calling greenlet waits until the lookup fails.
+
+        Raises:
+            FetchError: if the name cannot be resolved.
+        """
+        trouble = self._trouble()
+        if trouble is None or trouble.kind != "unresolved":
+            return True
+        if seconds > 0:
+            self.scheduler.sleep(min(LOOKUP_SECONDS, seconds))
+        if seconds < LOOKUP_SECONDS:
+            return False
+        raise FetchError(FetchErrorKind.DNS, "the name was not resolved", url=url)
+
     def _trouble(self) -> Trouble | None:
         now = self.scheduler.now
         return next((each for each in self.troubles if each.start <= now < each.end), None)
@@ -169,8 +185,7 @@ class Site:
             sleep(0.2)
             raise FetchError(FetchErrorKind.CONNECT, "connection refused", url=url)
         if trouble.kind == "unresolved":
-            sleep(min(5.0, deadline.remaining()))
-            raise FetchError(FetchErrorKind.DNS, "the name was not resolved", url=url)
+            self.look_up(url, min(LOOKUP_SECONDS, deadline.remaining()))
         sleep(min(SOCKET_TIMEOUT, deadline.remaining()))
         deadline.remaining()
         raise FetchError(FetchErrorKind.TIMEOUT, "no response", url=url)
@@ -219,6 +234,10 @@ class SiteClient:
 
     def __init__(self, sites: dict[str, Site]) -> None:
         self._sites = sites
+
+    def look_up(self, url: str, seconds: float) -> bool:
+        """Look up the host of `url`; see `HttpClient.look_up`."""
+        return self._sites[split(url)[0]].look_up(url, seconds)
 
     @contextmanager
     def get(

@@ -1,7 +1,7 @@
 # The worker service: number and size of its instances, and time limits.
 
 variable "page_budget_seconds" {
-  description = "Maximum time for one page in seconds: robots.txt, DNS, connection, redirects, body and extraction. The time for which the job waits does not count. null: 40 seconds, or less if ack_deadline_seconds is less than 120."
+  description = "Maximum time for one page in seconds: robots.txt, connection, redirects, body and extraction. The time for which the job waits does not count. null: 40 seconds, or less if ack_deadline_seconds is less than 120."
   type        = number
   default     = null
 

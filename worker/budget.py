@@ -53,8 +53,9 @@ class PageBudget:
     """The remaining seconds of one delivery.
 
     Args:
-        seconds: seconds for the page: robots.txt, DNS, connections, redirects, body and extraction.
-        wait_seconds: seconds that the delivery may wait, for example for its host's next slot.
+        seconds: seconds for the page: robots.txt, connections, redirects, body and extraction.
+        wait_seconds: seconds that the delivery may wait, for example for the lookup of its host's
+            name, or for the host's next slot.
         hold_seconds: seconds that the delivery may wait for one host, or for its `not_before`; at most
             `wait_seconds`. None if there is no such limit.
         received_at: when the worker received the job, by `clock`; None for now.

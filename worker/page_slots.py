@@ -58,7 +58,7 @@ class PageActivity:
             detail = f"no page slot became free within {seconds:.0f} s (PAGE_CONCURRENCY)"
             raise AttemptFailed(Reason.QUEUED_TOO_LONG, detail)
         self._has_slot = True
-        # The timer also ends what has no time limit of its own, such as a DNS lookup.
+        # The timer also ends what has no time limit of its own, such as a TLS handshake.
         self._timer = gevent.Timeout.start_new(page_seconds, budget.exceeded())
 
     def begin_large(self, budget: PageBudget) -> None:

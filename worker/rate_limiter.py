@@ -1,8 +1,8 @@
 """Checks each request to a site before it is sent, including each redirect.
 
-A request waits for its host's next slot, the time at which the host may be requested again, and until the end
-of a Retry-After. It is refused if robots.txt disallows the URL. While a job waits, its push stays open: a
-held push costs no delivery attempt.
+A request waits for the lookup of its host's name, until the end of a Retry-After, and for its host's next
+slot, the time at which the host may be requested again. It is refused if robots.txt disallows the URL. While
+a job waits, its push stays open: a held push costs no delivery attempt.
 """
 
 import time
@@ -15,6 +15,7 @@ from contract.attempt import AttemptFailed
 from contract.job import Politeness
 from contract.outcome import Reason
 from guarded_http.client import HttpClient
+from guarded_http.dns_client import LOOKUP_SECONDS
 from guarded_http.robots import RobotRules, product_token
 from worker.budget import PageBudget
 from worker.host_slots import TOLERANCE_SECONDS, HostSlots, Lane, parse_retry_after
@@ -25,7 +26,7 @@ class RateLimiter:
     """Limits the rate of requests to each host. All jobs of a process share one instance.
 
     Args:
-        client: requests robots.txt.
+        client: looks up the hosts, and requests robots.txt.
         user_agent: the User-Agent header; its product token selects the rules in robots.txt.
         slots: the hosts' slots, possibly shared with other processes; None for slots of this process only.
         clock: returns monotonic seconds.
@@ -44,6 +45,7 @@ class RateLimiter:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._slots = slots or HostSlots(lock=Lock())
+        self._client = client
         self._clock = clock
         self._now = now
         self._sleep = sleep
@@ -72,9 +74,11 @@ class RateLimiter:
             AttemptFailed: `robots_disallowed`, `robots_unavailable`, `rate_limited`, `queued_too_long`,
                 `page_budget_exceeded`, or the reason why the site's host cannot be contacted to get
                 robots.txt.
+            FetchError: `dns`, if the host's name could not be resolved.
         """
         host = urlsplit(url).netloc
         self._wait_while_blocked(host, budget)
+        self._wait_for_lookup(url, budget)
         delay = politeness.delay_seconds
         if politeness.respect_robots:
             rules = self._rules(url, budget, public_only=public_only)
@@ -123,6 +127,28 @@ class RateLimiter:
         parts = urlsplit(url)
         path = f"{parts.path}?{parts.query}" if parts.query else parts.path
         return f"{parts.netloc}/robots.txt disallows {path} for {self._token or '*'}"
+
+    def _wait_for_lookup(self, url: str, budget: PageBudget) -> None:
+        """Wait for the lookup of the host's name, and give the page slot back for as long.
+
+        So a name whose DNS servers are silent does not delay the pages of other hosts. If the job may not
+        wait, the name is looked up when the request is sent.
+
+        Raises:
+            AttemptFailed: `queued_too_long`, if the lookup does not end in time because too many others are
+                under way.
+            FetchError: `dns`, if the name could not be resolved.
+        """
+        # In a crowded worker a job may have waited for longer than a hold already, but a lookup costs it only
+        # seconds.
+        max_wait = min(budget.remaining_wait(), max(budget.remaining_hold(), LOOKUP_SECONDS))
+        if max_wait <= 0 or self._client.look_up(url, 0):
+            return
+        with budget.waiting():
+            if not self._client.look_up(url, max_wait):
+                host = urlsplit(url).hostname
+                detail = f"the lookup of {host} did not end within {max_wait:.0f} s; too many are under way"
+                raise AttemptFailed(Reason.QUEUED_TOO_LONG, detail, final_url=url)
 
     def _wait_while_blocked(self, host: str, budget: PageBudget) -> None:
         while seconds := self._slots.blocked_seconds(host, self._clock()):

@@ -26,7 +26,7 @@ class WorkerSettings(PushSettings):
             requests for the page; with `success` they are deliveries, which Pub/Sub counts.
         retry_minimum_backoff_seconds: with `settled`, seconds before the second attempt.
         retry_maximum_backoff_seconds: with `settled`, the longest time between two attempts in seconds.
-        page_budget_seconds: seconds for one page: robots.txt, DNS, connection, redirects, body, extraction.
+        page_budget_seconds: seconds for one page: robots.txt, connection, redirects, body, extraction.
         wait_budget_seconds: seconds for which a job may wait in the worker during one delivery.
         queue_seconds: seconds for which a push may wait before it reaches the container.
         request_timeout_seconds: request timeout of the container in seconds (Cloud Run's `timeout`).

@@ -9,7 +9,8 @@ from dispatcher.sitemap_entry import UnreadSitemap
 from dispatcher.sitemap_reader import SitemapReader
 from guarded_http.addresses import parse_networks
 from guarded_http.client import HttpClient
-from guarded_http.dialer import Dialer, Resolve, resolve
+from guarded_http.dialer import Dialer, HostLookup
+from guarded_http.resolver import make_resolver
 from tests.servers.site import Response, Site
 
 NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
@@ -23,11 +24,11 @@ def make_reader(
     *,
     sleep: Callable[[float], None] = lambda _: None,
     max_bytes: int = MAX_BYTES,
-    resolve: Resolve = resolve,
+    resolver: HostLookup | None = None,
 ) -> SitemapReader:
     """Return a reader of small sitemaps; by default its budget only guards against hanging."""
     return SitemapReader(
-        HttpClient("scrapeq/test", Dialer(parse_networks("127.0.0.0/8"), resolve)),
+        HttpClient("scrapeq/test", Dialer(parse_networks("127.0.0.0/8"), resolver or make_resolver())),
         token="scrapeq",
         budget_seconds=budget_seconds,
         max_bytes=max_bytes,

@@ -9,6 +9,7 @@ from dispatcher.sitemap_entry import SitemapUnavailable, SitemapUnreadable, Unre
 from dispatcher.sitemap_requests import MIN_DELAY_SECONDS
 from dispatcher.sitemap_site import is_same_site
 from tests.dispatcher.sitemaps import index, make_reader, urlset
+from tests.servers.fake_resolver import FakeResolver
 from tests.servers.site import Site, http, redirect
 
 FOREIGN = "; set sources.foreign_sitemaps to true to read it"
@@ -83,7 +84,7 @@ def test_index_of_nothing_but_foreign_sitemaps_is_unreadable(site: Site) -> None
 def test_sitemaps_of_other_sites_are_read_if_the_crawl_says_so(site: Site) -> None:
     """With `foreign_sitemaps`, sitemaps on other hosts are requested."""
     site.add("/1.xml", http(200, urlset("https://shop.example/1")))
-    reader = make_reader(resolve=lambda _: ["127.0.0.1"])
+    reader = make_reader(resolver=FakeResolver(["127.0.0.1"]))
     url = site.add("/sitemap.xml", http(200, index(f"http://cdn.example:{site.port}/1.xml")))
     assert list(reader.urls(url, reads_foreign=True)) == ["https://shop.example/1"]
 
@@ -107,7 +108,7 @@ def test_index_that_redirects_may_list_sitemaps_of_both_sites(site: Site) -> Non
     hosts = [f"http://{name}.example:{site.port}" for name in ("shop", "host")]
     site.add("/index.xml", http(200, index(f"{hosts[0]}/1.xml", f"{hosts[1]}/2.xml")))
     site.add("/sitemap.xml", redirect(f"{hosts[1]}/index.xml"))
-    found = list(make_reader(resolve=lambda _: ["127.0.0.1"]).urls(f"{hosts[0]}/sitemap.xml"))
+    found = list(make_reader(resolver=FakeResolver(["127.0.0.1"])).urls(f"{hosts[0]}/sitemap.xml"))
     assert found == ["https://shop.example/1", "https://shop.example/2"]
 
 
@@ -194,7 +195,7 @@ def test_robots_txt_that_is_unavailable_is_requested_once(site: Site) -> None:
     url = f"{hosts[0]}/sitemap.xml"
     site.add("/sitemap.xml", http(200, index(*(f"{hosts[1]}/{number}.xml" for number in range(20)))))
     with pytest.raises(SitemapUnavailable, match="answered 503"):
-        list(make_reader(resolve=lambda _: ["127.0.0.1"]).urls(url, respects_robots=True))
+        list(make_reader(resolver=FakeResolver(["127.0.0.1"])).urls(url, respects_robots=True))
     assert [request.path for request in site.requests] == ["/robots.txt", "/sitemap.xml", "/robots.txt"]
 
 

@@ -231,7 +231,7 @@ def test_least_recently_used_sites_are_evicted(site: Site) -> None:
 
 def test_cached_rules_are_bounded_in_bytes(site: Site) -> None:
     """Sites with many rules are evicted earlier, so that all rules take at most 16 MiB."""
-    client = HttpClient("scrapeq/test", Dialer(parse_networks("127.0.0.0/8"), lambda _: ["127.0.0.1"]))
+    client = HttpClient("scrapeq/test", Dialer(parse_networks("127.0.0.0/8"), FakeResolver(["127.0.0.1"])))
     cache = RobotsCache(client, "scrapeq", note_retry_after=lambda *_: None, clock=FakeClock())
     site.add("/robots.txt", robots_txt("User-agent: *\n" + "".join(f"Allow:/{n:x}\n" for n in range(40_000))))
     size = cache.rules(site.url(), PageBudget(60)).size

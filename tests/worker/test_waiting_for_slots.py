@@ -7,9 +7,9 @@ import pytest
 
 from contract.attempt import AttemptFailed
 from contract.job import Politeness
-from guarded_http.addresses import parse_networks
 from guarded_http.client import HttpClient
 from guarded_http.dialer import Dialer
+from tests.servers.fake_resolver import FakeResolver
 from tests.worker.fetching import NOON, FakeClock
 from worker.budget import PageBudget
 from worker.host_slots import TOLERANCE_SECONDS, HostSlots, Lane, LaneTimes
@@ -27,7 +27,7 @@ def budget(clock: FakeClock) -> PageBudget:
 
 def make_rate_limiter(clock: FakeClock, sleep: Callable[[float], None] | None = None) -> RateLimiter:
     """Return a rate limiter that requests nothing."""
-    client = HttpClient("scrapeq/test", Dialer(parse_networks("")))
+    client = HttpClient("scrapeq/test", Dialer(resolver=FakeResolver(["192.0.2.1"])))
     return RateLimiter(client, "scrapeq/test", clock=clock, now=clock.now, sleep=sleep or clock.sleep)
 
 
@@ -140,7 +140,7 @@ def test_job_gets_its_hosts_slot_although_page_slots_are_scarce(lane: Lane | Non
             pass  # meanwhile other jobs take the host's next slots
         clock.sleep(seconds)
 
-    client = HttpClient("scrapeq/test", Dialer(parse_networks("")))
+    client = HttpClient("scrapeq/test", Dialer(resolver=FakeResolver(["192.0.2.1"])))
     limiter = RateLimiter(client, "scrapeq/test", slots=slots, clock=clock, now=clock.now, sleep=sleep)
     page_budget = budget(clock)
     with page_budget.active(ScarcePageSlots(sleep)):
@@ -189,7 +189,7 @@ class BlockedMeanwhile(HostSlots):
 def test_retry_after_that_came_while_the_job_waited_is_respected() -> None:
     """A job that passed the first check before another job got a 429 does not request the host either."""
     clock = FakeClock()
-    client = HttpClient("bot", Dialer(parse_networks("")))
+    client = HttpClient("bot", Dialer(resolver=FakeResolver(["192.0.2.1"])))
     limiter = RateLimiter(
         client, "bot", slots=BlockedMeanwhile(), clock=clock, now=lambda: NOON, sleep=clock.sleep
     )
