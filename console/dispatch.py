@@ -18,7 +18,7 @@ RESPONSE_TIMEOUT_SECONDS = 1800.0
 
 
 class RejectedUrl(BaseModel):
-    """A URL of the crawl for which no job was made.
+    """A URL of the crawl for which no job was made, or a part of a source that was not read.
 
     Attributes:
         url: the URL.
@@ -27,6 +27,32 @@ class RejectedUrl(BaseModel):
 
     url: str
     why: str
+
+
+class SourceCounts(BaseModel):
+    """What became of the URLs of one source of the crawl.
+
+    Attributes:
+        source: the path of its field in the crawl, for example `sources.sitemap`.
+        found: number of its URLs that were read.
+        published: number of jobs that Pub/Sub confirmed.
+        duplicates: number of URLs of pages for which the crawl already had a job.
+        rejected: number of invalid URLs.
+        filtered: number of URLs that `include` and `exclude` left out.
+        outdated: number of URLs that `since` left out.
+        over_limit: number of URLs beyond `limits.max_jobs`.
+        unread: number of its parts that were not read, or not completely.
+    """
+
+    source: str
+    found: int = 0
+    published: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    filtered: int = 0
+    outdated: int = 0
+    over_limit: int = 0
+    unread: int = 0
 
 
 class DispatchResponse(BaseModel):
@@ -39,8 +65,12 @@ class DispatchResponse(BaseModel):
         over_limit: number of URLs beyond `limits.max_jobs`.
         rejected: the first invalid URLs, each with the reason.
         rejected_count: number of all invalid URLs, including those that are not in `rejected`.
-        unread_sitemaps: the first sitemaps that were not read, or not completely, each with the reason.
-        unread_sitemap_count: number of all of them.
+        filtered: number of URLs that `include` and `exclude` left out.
+        outdated: number of URLs that `since` left out.
+        outdated_sitemaps: number of listed sitemaps that were not read because of `since`.
+        unread: the first parts of sources that were not read, or not completely, each with the reason.
+        unread_count: number of all of them.
+        sources: the counts of each source.
     """
 
     run_id: str
@@ -49,8 +79,12 @@ class DispatchResponse(BaseModel):
     over_limit: int = 0
     rejected: list[RejectedUrl] = []
     rejected_count: int = 0
-    unread_sitemaps: list[RejectedUrl] = []
-    unread_sitemap_count: int = 0
+    filtered: int = 0
+    outdated: int = 0
+    outdated_sitemaps: int = 0
+    unread: list[RejectedUrl] = []
+    unread_count: int = 0
+    sources: list[SourceCounts] = []
 
 
 @dataclass(frozen=True)

@@ -5,39 +5,17 @@ Cloud Scheduler posts a crawl to the dispatcher as the body of a request.
 
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from contract.faults import UnreadableCrawl, parse_json_object, unsupported_values
 from contract.job import CrawlName, Politeness, RunId
 from contract.recipe import Recipe
 from contract.selectors import SelectorChecks
-from contract.urls import PageUrl
+from contract.sources import UrlSources
 
 MAX_CRAWL_BYTES = 1024 * 1024  #: Cloud Scheduler sends at most 1 MB (its quotas page)
-MAX_INLINE_URLS = 10_000
 MAX_JOBS = 100_000
 _DOCUMENTED = ConfigDict(frozen=True, use_attribute_docstrings=True)
-
-
-class UrlSources(BaseModel):
-    """Where the URLs of the pages come from: `urls`, `sitemap`, or both."""
-
-    model_config = _DOCUMENTED
-
-    urls: Annotated[tuple[str, ...], Field(max_length=MAX_INLINE_URLS)] = ()
-    """URLs of pages. Each URL is checked separately: an invalid URL is rejected, and the others are
-    dispatched."""
-    sitemap: PageUrl | None = None
-    """URL of a sitemap or sitemap index (sitemaps.org), plain or gzipped: XML, RSS, Atom or a text file."""
-    foreign_sitemaps: bool = False
-    """Whether sitemaps on other sites are read, too, if an index lists them. The site of an index is its host
-    without `www.`, with all subdomains."""
-
-    @model_validator(mode="after")
-    def _check_not_empty(self) -> Self:
-        if not self.urls and self.sitemap is None:
-            raise ValueError("there is no source: give urls, sitemap, or both")
-        return self
 
 
 class Limits(BaseModel):
@@ -47,7 +25,7 @@ class Limits(BaseModel):
 
     max_jobs: Annotated[int, Field(ge=1, le=MAX_JOBS)] = 10_000
     """Maximum number of jobs of one run. Further `urls` are counted but not dispatched, and the rest of the
-    sitemap is not read."""
+    other sources is not read."""
 
 
 class Crawl(BaseModel):

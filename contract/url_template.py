@@ -1,8 +1,8 @@
 """Expands URL templates such as `https://a.example/list?page={1..200}`. Pure.
 
-The syntax is that of brace expansion in shells: `{1..200}` counts, `{1..200..10}` counts in steps, `{001..200}`
-pads with zeros, and `{de,fr}` lists alternatives. Several braces give every combination, the last one changing
-fastest.
+The syntax is that of brace expansion in shells: `{1..200}` counts, `{1..200..10}` counts in steps,
+`{001..200}` pads with zeros, and `{de,fr}` lists alternatives. Several braces give every combination, the
+last one changing fastest.
 """
 
 import re

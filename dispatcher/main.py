@@ -53,22 +53,22 @@ log.configure(on_cloud_run=bool(SETTINGS.k_service), project=SETTINGS.google_clo
 @cache
 def _dispatcher() -> Dispatcher:
     """Make the dispatcher at the first request, because gRPC must not be started before gunicorn forks."""
-    from dispatcher.sitemap_reader import SitemapReader  # noqa: PLC0415 - only dispatches need this import
+    from dispatcher.sources.opening import SourceOpener  # noqa: PLC0415 - only dispatches need this import
     from guarded_http.client import make_client  # noqa: PLC0415 - only dispatches need this import
     from guarded_http.robots import product_token  # noqa: PLC0415 - only dispatches need this import
     from publishing.publisher import PubSubPublisher  # noqa: PLC0415 - health checks do not need this import
 
     log_allowed_networks(SETTINGS)
-    reader = SitemapReader(
+    open_sources = SourceOpener(
         make_client(
             SETTINGS.user_agent,
             SETTINGS.fetch_allow_networks,
             SETTINGS.fetch_refuse_ports,
             dns_servers=SETTINGS.dns_servers,
         ),
-        token=product_token(SETTINGS.user_agent),
-        budget_seconds=SETTINGS.sitemap_budget_seconds,
-        max_bytes=SETTINGS.sitemap_max_bytes,
+        product_token(SETTINGS.user_agent),
+        sitemap_budget_seconds=SETTINGS.sitemap_budget_seconds,
+        sitemap_max_bytes=SETTINGS.sitemap_max_bytes,
     )
     publisher = PubSubPublisher(
         SETTINGS.google_cloud_project,
@@ -76,7 +76,7 @@ def _dispatcher() -> Dispatcher:
         timeout_seconds=SETTINGS.publish_timeout_seconds,
         batch_seconds=0.05,
     )
-    return Dispatcher(publisher, reader.urls, lambda: datetime.now(UTC))
+    return Dispatcher(publisher, open_sources, lambda: datetime.now(UTC))
 
 
 @cache
@@ -175,7 +175,7 @@ def _log_dispatch(response: DispatchResponse, seconds: float, trace: Trace) -> N
     fields = {name: value for name, value in response.body.items() if isinstance(value, str | int)}
     level = log.ERROR
     if response.status == 200:
-        level = log.WARNING if response.body.get("unread_sitemap_count") else log.INFO
+        level = log.WARNING if response.body.get("unread_count") else log.INFO
     log.event(
         level,
         "dispatch_finished",

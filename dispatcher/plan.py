@@ -1,21 +1,31 @@
-"""Makes the jobs of a run from a crawl and its URLs: one job, with its id, for each page. Pure."""
+"""Makes the jobs of a run from a crawl and its sources: one job, with its id, for each page. Pure."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
 from contract.crawl import Crawl
+from contract.faults import Fault
 from contract.job import Job, identify
 from contract.quoting import hide_userinfo, shorten
+from contract.since import is_older
 from contract.urls import check_url
+from dispatcher.sources.source import (
+    FoundUrl,
+    OutdatedPart,
+    Source,
+    SourceUnavailable,
+    SourceUnreadable,
+    UnreadPart,
+)
 
 MAX_URL_CHARACTERS = 200  #: maximum number of characters of a rejected URL in the response
 MAX_LISTED_REJECTED = 1000  #: maximum length of each list in the response; further URLs are only counted
 
 
 class Rejected(NamedTuple):
-    """A URL for which no job was made, or a sitemap that was not read.
+    """A URL for which no job was made, or a part of a source that was not read.
 
     Attributes:
         url: the URL, cut to 200 characters, and without user and password.
@@ -27,6 +37,48 @@ class Rejected(NamedTuple):
 
 
 @dataclass
+class Counts:
+    """What became of the URLs of one source, or of a run.
+
+    Attributes:
+        found: number of URLs that were read. It is the sum of the next six numbers, and of the jobs that
+            Pub/Sub did not confirm.
+        published: number of jobs that Pub/Sub confirmed.
+        duplicates: number of URLs whose page already has a job in this run.
+        rejected: number of invalid URLs.
+        filtered: number of URLs that `include` and `exclude` left out.
+        outdated: number of URLs that `since` left out.
+        over_limit: number of URLs beyond `limits.max_jobs`.
+        outdated_sitemaps: number of listed sitemaps that were not read because of `since`.
+        unread: number of parts that were not read, or not completely.
+    """
+
+    found: int = 0
+    published: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    filtered: int = 0
+    outdated: int = 0
+    over_limit: int = 0
+    outdated_sitemaps: int = 0
+    unread: int = 0
+
+
+class PlannedJob(NamedTuple):
+    """A job to publish.
+
+    Attributes:
+        job: the job.
+        data: its message data.
+        counts: the counts of its source, in which it is counted once it is confirmed.
+    """
+
+    job: Job
+    data: bytes
+    counts: Counts
+
+
+@dataclass
 class Plan:
     """Makes the jobs of one run one by one, and counts the URLs for which no job is made.
 
@@ -34,50 +86,83 @@ class Plan:
         crawl: the crawl to dispatch.
         run_id: the id of the run.
         dispatched_at: when the run was dispatched, with a time zone.
-        duplicates: number of URLs whose page already has a job in this run.
-        over_limit: number of URLs beyond `limits.max_jobs`; after the first, a sitemap is not read further.
-        rejected_count: number of invalid URLs.
+        since: the time before which entries are too old, with a time zone; None for no time.
+        sources: the counts of each source that was read so far, by its name.
         rejected: the first 1,000 invalid URLs, each with the reason.
-        unread_sitemap_count: number of listed sitemaps that were not read, or not completely.
-        unread_sitemaps: the first 1,000 of them, each with the reason.
+        unread: the first 1,000 parts of sources that were not read, or not completely, each with the reason.
+        unreadable: a fault for each source that cannot be read, or not to its end.
+        unavailable: a fault for each source that could not be read now, or not to its end.
     """
 
     crawl: Crawl
     run_id: str
     dispatched_at: datetime
-    duplicates: int = 0
-    over_limit: int = 0
-    rejected_count: int = 0
+    since: datetime | None = None
+    sources: dict[str, Counts] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
-    unread_sitemap_count: int = 0
-    unread_sitemaps: list[Rejected] = field(default_factory=list)
+    unread: list[Rejected] = field(default_factory=list)
+    unreadable: list[Fault] = field(default_factory=list)
+    unavailable: list[Fault] = field(default_factory=list)
     _seen: set[str] = field(default_factory=set)
+    _is_over_limit: bool = False
 
-    def jobs(
-        self, urls: Iterable[str], public_only: Callable[[], bool] = lambda: False
-    ) -> Iterator[tuple[Job, bytes]]:
-        """Yield each job with its message data.
+    @property
+    def totals(self) -> Counts:
+        """The counts of all sources together."""
+        rows = [asdict(counts) for counts in self.sources.values()]
+        return Counts(**{name: sum(row[name] for row in rows) for name in asdict(Counts())})
 
-        Args:
-            urls: the URLs, unchecked.
-            public_only: returns whether the current URL comes from a public address (`Job.public_only`).
-        """
-        for url in urls:
-            try:
-                planned = self._job(check_url(url), public_only=public_only())
-            except ValueError as error:
-                self._reject(url, str(error))
-                continue
-            if planned is not None:
-                yield planned
+    def jobs(self, source: Source) -> Iterator[PlannedJob]:
+        """Yield the jobs of a source, and record its counts, and whether it could be read."""
+        counts = self.sources.setdefault(source.name, Counts())
+        maximum = self.crawl.limits.max_jobs
+        limit_reached = f"because the run has {maximum} jobs, its maximum (limits.max_jobs)"
+        if source.is_lazy and self._is_over_limit:
+            self._add_unread(counts, source.address, f"not read, {limit_reached}")
+            return
+        try:
+            for found in source.read():
+                if isinstance(found, UnreadPart):
+                    self._add_unread(counts, found.url, found.why)
+                elif isinstance(found, OutdatedPart):
+                    counts.outdated_sitemaps += 1
+                else:
+                    counts.found += 1
+                    if (planned := self._job(found, counts)) is not None:
+                        yield planned
+                    elif source.is_lazy and self._is_over_limit:
+                        self._add_unread(counts, source.address, f"the rest was not read, {limit_reached}")
+                        return
+        except SourceUnavailable as error:
+            self.unavailable.append(Fault(source.name, hide_userinfo(str(error))))
+        except SourceUnreadable as error:
+            self.unreadable.append(Fault(source.name, hide_userinfo(str(error))))
+            if not counts.unread:
+                self._add_unread(counts, source.address, str(error))
 
-    def _job(self, url: str, *, public_only: bool) -> tuple[Job, bytes] | None:
+    def _job(self, found: FoundUrl, counts: Counts) -> PlannedJob | None:
+        if self.since is not None and is_older(found.lastmod, self.since):
+            counts.outdated += 1
+            return None
+        try:
+            url = check_url(found.url)
+            if not self.crawl.sources.selects(url):
+                counts.filtered += 1
+                return None
+            return self._new_job(url, found, counts)
+        except ValueError as error:
+            counts.rejected += 1
+            _add(self.rejected, found.url, f"{found.place}: {error}" if found.place else str(error))
+            return None
+
+    def _new_job(self, url: str, found: FoundUrl, counts: Counts) -> PlannedJob | None:
         job_id = identify(self.run_id, url, self.crawl.recipe)
         if job_id in self._seen:
-            self.duplicates += 1
+            counts.duplicates += 1
             return None
         if len(self._seen) >= self.crawl.limits.max_jobs:
-            self.over_limit += 1
+            counts.over_limit += 1
+            self._is_over_limit = True
             return None
         job = Job(
             job_id=job_id,
@@ -87,20 +172,15 @@ class Plan:
             recipe=self.crawl.recipe,
             politeness=self.crawl.politeness,
             dispatched_at=self.dispatched_at,
-            public_only=public_only,
+            public_only=found.public_only,
         )
         data = job.encode()
         self._seen.add(job_id)
-        return job, data
+        return PlannedJob(job, data, counts)
 
-    def add_unread_sitemap(self, url: str, why: str) -> None:
-        """Record that pages may be missing, because a sitemap was not read, or not completely."""
-        self.unread_sitemap_count += 1
-        _add(self.unread_sitemaps, url, why)
-
-    def _reject(self, url: str, why: str) -> None:
-        self.rejected_count += 1
-        _add(self.rejected, url, why)
+    def _add_unread(self, counts: Counts, url: str, why: str) -> None:
+        counts.unread += 1
+        _add(self.unread, url, why)
 
 
 def _add(listed: list[Rejected], url: str, why: str) -> None:

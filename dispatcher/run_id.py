@@ -11,23 +11,26 @@ from contract.quoting import quote
 SCHEDULE_TIME = "X-CloudScheduler-ScheduleTime"
 
 
-def make_run_id(crawl: Crawl, schedule_time: str, now: datetime) -> str:
-    """Return the run id: the crawl's `run_id`, else its name and the scheduled time, else its name and `now`.
+def make_run_id(crawl: Crawl, started_at: datetime) -> str:
+    """Return the run id: the crawl's `run_id`, or else its name and the time of the run.
 
     Args:
         crawl: the crawl to dispatch.
+        started_at: the result of `scheduled_time`.
+    """
+    return crawl.run_id or f"{crawl.name}-{started_at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def scheduled_time(schedule_time: str, now: datetime) -> datetime:
+    """Return the time for which a run is scheduled, or else the current time, in UTC.
+
+    Args:
         schedule_time: the value of Cloud Scheduler's header, RFC 3339; `""` if missing.
         now: the current time, with a time zone.
 
     Raises:
         UnreadableCrawl: if the scheduled time is not an RFC 3339 time.
     """
-    if crawl.run_id is not None:
-        return crawl.run_id
-    return f"{crawl.name}-{_utc(schedule_time, now):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _utc(schedule_time: str, now: datetime) -> datetime:
     if not schedule_time:
         return now.astimezone(UTC)
     why = f"not an RFC 3339 time (got {quote(schedule_time, 80)})"

@@ -14,8 +14,8 @@ class DispatcherSettings(PushSettings):
     Attributes:
         jobs_topic: short name of the jobs topic.
         publish_timeout_seconds: seconds that a dispatch waits for all its publish confirmations.
-        sitemap_budget_seconds: seconds for reading a sitemap and the sitemaps that it lists, with the pauses
-            between their requests.
+        sitemap_budget_seconds: seconds for reading all sitemaps of a crawl and those that they list, with the
+            pauses between their requests.
         sitemap_max_bytes: largest size of one sitemap in bytes, after decompression (sitemaps.org: 50 MB).
     """
 

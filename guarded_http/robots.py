@@ -26,6 +26,7 @@ _EVERYBODY = re.compile(r"\*(?:\s|$)")
 # Names of records, with spellings that Google reads, too.
 _USER_AGENT = frozenset({"user-agent", "user agent", "useragent"})
 _DISALLOW = frozenset({"disallow", "dissallow", "dissalow", "disalow", "diasllow", "disallaw"})
+_SITEMAP = frozenset({"sitemap", "site-map"})
 _CRAWL_DELAY = frozenset({"crawl-delay", "crawl delay", "crawldelay"})
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")  # RFC 3986 section 2.3
@@ -78,10 +79,7 @@ class RobotRules:
     """
 
     def __init__(self, body: bytes = b"", token: str = "") -> None:
-        text = body[:MAX_ROBOTS_BYTES].decode("utf-8-sig", errors="replace")
-        if len(body) >= MAX_ROBOTS_BYTES:
-            text = text[: max(text.rfind("\n"), text.rfind("\r")) + 1]  # the last line may be incomplete
-        group = _read(text, token.lower())
+        group = _read(_text(body), token.lower())
         self.crawl_delay = group.crawl_delay
         # The longest pattern that matches decides (RFC 9309 section 2.2.2), so it is searched first.
         self._rules = sorted(group.patterns.items(), key=lambda rule: -len(rule[0]))
@@ -100,6 +98,22 @@ class RobotRules:
             if (best < 0 or allows) and any(_matches(pattern, form) for form in forms):
                 best, allowed = len(pattern), allows
         return allowed
+
+
+def named_sitemaps(body: bytes) -> list[str]:
+    """Return the sitemaps that a robots.txt names, unchecked, each of them once.
+
+    They belong to no group (https://www.sitemaps.org/protocol.html#submit_robots).
+    """
+    values = (value for name, value in _records(_text(body)) if name in _SITEMAP)
+    return list(dict.fromkeys(filter(None, values)))
+
+
+def _text(body: bytes) -> str:
+    text = body[:MAX_ROBOTS_BYTES].decode("utf-8-sig", errors="replace")
+    if len(body) >= MAX_ROBOTS_BYTES:
+        text = text[: max(text.rfind("\n"), text.rfind("\r")) + 1]  # the last line may be incomplete
+    return text
 
 
 def _read(text: str, token: str) -> _Group:

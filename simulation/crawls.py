@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from contract.crawl import Crawl
 from dispatcher.plan import Plan
+from dispatcher.sources.url_list import UrlList
 from extraction.selectors import CHECKS
 from publishing.publisher import Message
 from simulation.scheduler import START, Scheduler
@@ -87,7 +88,7 @@ def plan(shape: CrawlShape) -> tuple[Message, ...]:
     planned = Plan(crawl, f"{shape.name}-run", datetime.fromtimestamp(START, UTC))
     return tuple(
         Message(data, job.attributes(""), job.ordering_key())
-        for job, data in planned.jobs(crawl.sources.urls)
+        for job, data, _ in planned.jobs(UrlList(crawl.sources.urls))
     )
 
 

@@ -14,7 +14,7 @@ from console.recipes.crawl_file import load_crawl, name_run
 from console.report.follow import Follower
 from console.report.listings import listing_lines
 from console.report.plan import RunPlan, plan_lines, plan_run, plan_warnings
-from console.report.tables import dispatched_table, plan_table, rejected_tables
+from console.report.tables import dispatched_table, plan_table, rejected_tables, sources_table
 from console.stack.policy_file import read_policy
 from console.stack.services import AckPolicy, DeliveryPolicy
 from console.stack.signals import raise_on_signals
@@ -33,12 +33,12 @@ def plan(
 ) -> None:
     """Show what a crawl costs: the pages of each host, the time that its limits take, and warnings.
 
-    Nothing is sent: the pages of a sitemap and the delay in a robots.txt are not known.
+    Nothing is sent: the pages of sitemaps and the delay in a robots.txt are not known.
     """
     terminal = open_terminal()
     run_plan = plan_run(load_crawl(crawl_file))
     recorded_policy, delivery = read_policy(data)
-    print_line(terminal, f"crawl {run_plan.crawl.name}: {run_plan.pages:,} pages from urls")
+    print_line(terminal, f"crawl {run_plan.crawl.name}: {run_plan.pages:,} pages from urls and templates")
     if run_plan.hosts:
         terminal.print(plan_table(run_plan))
     for line in plan_lines(run_plan):
@@ -82,6 +82,8 @@ def dispatch_crawl(
             dispatched = dispatch(crawl, dispatcher, announce=lambda text: print_line(terminal, text))
             print_line(terminal, f"run {dispatched.run_id}")
             terminal.print(dispatched_table(dispatched))
+            if (table := sources_table(dispatched)) is not None:
+                terminal.print(table)
             for table in rejected_tables(dispatched):
                 terminal.print(table)
             if wait:

@@ -1,17 +1,18 @@
 """Computes from a crawl how long its limits make a run last, and which jobs may fail because of them. Pure.
 
-Nothing is requested, so the pages of a sitemap, the further pages of listings and a site's Crawl-delay are
+Nothing is requested, so the pages of sitemaps, the further pages of listings and a site's Crawl-delay are
 not known.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from console.stack.services import AckPolicy, DeliveryPolicy, wait_budget
 from contract.crawl import Crawl
 from contract.job import Job
+from contract.url_template import UrlTemplate
 from contract.urls import canonical_url, check_url, host_of
 
 #: A Crawl-delay that many sites have, in seconds. A crawl of a host without limits of its own is warned about
@@ -27,7 +28,7 @@ class HostPlan:
 
     Attributes:
         host: the host.
-        pages: number of jobs that the crawl's `urls` make for the host.
+        pages: number of jobs that the crawl's `urls` and templates make for the host.
         seconds: minimum duration of these jobs because of the crawl's delay; 0 without a delay.
     """
 
@@ -42,41 +43,73 @@ class RunPlan:
 
     Attributes:
         crawl: the crawl.
-        hosts: the hosts of its `urls`, the one with the longest duration first.
+        hosts: the hosts of its `urls` and templates, the one with the longest duration first.
+        sources: the number of jobs that each source makes, by the path of its field.
         invalid: number of invalid URLs.
         duplicates: number of URLs of pages that already have a job.
-        over_limit: number of URLs beyond `limits.max_jobs`.
+        filtered: number of URLs that `include` and `exclude` leave out.
+        over_limit: number of URLs beyond `limits.max_jobs`; those of a template after the first do not count.
     """
 
     crawl: Crawl
     hosts: tuple[HostPlan, ...]
+    sources: dict[str, int]
     invalid: int
     duplicates: int
+    filtered: int
     over_limit: int
 
     @property
     def pages(self) -> int:
-        """Number of jobs that the crawl's `urls` make."""
+        """Number of jobs that the crawl's `urls` and templates make."""
         return sum(host.pages for host in self.hosts)
 
 
 def plan_run(crawl: Crawl) -> RunPlan:
     """Return the plan of a crawl."""
-    pages, invalid, duplicates, over_limit = dict[str, str](), 0, 0, 0
-    for given in crawl.sources.urls:
-        try:
-            url = check_url(given)
-        except ValueError:
-            invalid += 1
-            continue
-        if canonical_url(url) in pages:
-            duplicates += 1
-        elif len(pages) >= crawl.limits.max_jobs:
-            over_limit += 1
-        else:
-            pages[canonical_url(url)] = url
+    pages, sources, left_out = dict[str, str](), dict[str, int](), Counter[str]()
+    for name, urls, is_lazy in _known_sources(crawl):
+        before = len(pages)
+        for given in urls:
+            why = _add_page(crawl, pages, given)
+            left_out[why] += 1
+            if why == "over_limit" and is_lazy:
+                break
+        sources[name] = len(pages) - before
     hosts = _plan_hosts(crawl, list(pages.values()))
-    return RunPlan(crawl, hosts, invalid, duplicates, over_limit)
+    return RunPlan(
+        crawl,
+        hosts,
+        sources,
+        invalid=left_out["invalid"],
+        duplicates=left_out["duplicates"],
+        filtered=left_out["filtered"],
+        over_limit=left_out["over_limit"],
+    )
+
+
+def _known_sources(crawl: Crawl) -> Iterator[tuple[str, Iterable[str], bool]]:
+    """Yield the name and the URLs of each source that needs no request, and whether it ends at the limit."""
+    if crawl.sources.urls:
+        yield "sources.urls", crawl.sources.urls, False
+    for number, template in enumerate(crawl.sources.template):
+        yield f"sources.template.{number}", UrlTemplate(template), True
+
+
+def _add_page(crawl: Crawl, pages: dict[str, str], given: str) -> str:
+    """Add a URL to `pages`; return the attribute of `RunPlan` that counts it if it makes no job, or `""`."""
+    try:
+        url = check_url(given)
+    except ValueError:
+        return "invalid"
+    if not crawl.sources.selects(url):
+        return "filtered"
+    if canonical_url(url) in pages:
+        return "duplicates"
+    if len(pages) >= crawl.limits.max_jobs:
+        return "over_limit"
+    pages[canonical_url(url)] = url
+    return ""
 
 
 def _plan_hosts(crawl: Crawl, urls: list[str]) -> tuple[HostPlan, ...]:
@@ -110,15 +143,25 @@ def lane_period(crawl: Crawl) -> float:
 def plan_lines(plan: RunPlan) -> Iterator[str]:
     """Yield a sentence for each number that the table of hosts does not show."""
     crawl = plan.crawl
-    left_out = {"invalid": plan.invalid, "duplicates": plan.duplicates, "over the limit": plan.over_limit}
+    left_out = {
+        "invalid": plan.invalid,
+        "duplicates": plan.duplicates,
+        "left out by include or exclude": plan.filtered,
+        "over the limit": plan.over_limit,
+    }
     counts = ", ".join(f"{count:,} {name}" for name, count in left_out.items() if count)
     if counts:
         yield f"URLs without a job: {counts}."
     delay = crawl.politeness.delay_seconds
-    if crawl.sources.sitemap:
+    if len(plan.sources) > 1:
+        yield f"Pages by source: {', '.join(f'{name} {count:,}' for name, count in plan.sources.items())}."
+    given = crawl.sources
+    if names := [name for name in ("sitemap", "sitemaps", "site") if getattr(given, name)]:
         more = max(0, crawl.limits.max_jobs - plan.pages)
         cost = f"; each page takes at least {delay:g} s of its host" if delay else ""
-        yield f"The sitemap is read at the dispatch: it adds up to {more:,} pages (limits.max_jobs){cost}."
+        verb = "is read at the dispatch: it adds" if len(names) == 1 else "are read at the dispatch: they add"
+        listed = " and ".join(f"sources.{name}" for name in names)
+        yield f"{listed} {verb} up to {more:,} pages (limits.max_jobs){cost}."
     if crawl.recipe.next is not None:
         pages = crawl.recipe.max_pages
         cost = f", which takes at least {duration((pages - 1) * delay)}" if delay else ""

@@ -12,7 +12,10 @@ from console.terminal import TextTable, json_line, printable
 from contract.outcome import Reason
 from contract.reason_meanings import REASON_MEANINGS, ReasonMeaning, status_of
 
-NUMERIC_COLUMNS = {"attempts", "jobs", "count", "status", "pages", "at the same time", "takes at least"}
+NUMERIC_COLUMNS = {
+    *("attempts", "jobs", "count", "status", "pages", "at the same time", "takes at least"),
+    *("found", "published", "duplicate", "rejected", "filtered", "too old", "over limit", "unread"),
+}
 SUMMARY_FIELDS = 3  #: maximum number of an item's fields in a row of the results table
 
 
@@ -98,16 +101,47 @@ def dispatched_table(dispatched: DispatchResponse) -> TextTable:
     table.add_texts("duplicates", str(dispatched.duplicates))
     table.add_texts("over the limit", str(dispatched.over_limit))
     table.add_texts("rejected", str(dispatched.rejected_count))
-    if dispatched.unread_sitemap_count:
-        table.add_texts("sitemaps not read completely", str(dispatched.unread_sitemap_count))
+    for name, count in (
+        ("left out by include or exclude", dispatched.filtered),
+        ("older than since", dispatched.outdated),
+        ("listed sitemaps older than since", dispatched.outdated_sitemaps),
+        ("not read completely", dispatched.unread_count),
+    ):
+        if count:
+            table.add_texts(name, str(count))
+    return table
+
+
+#: Headings of the table of sources, and the attributes of `SourceCounts` that the columns have.
+SOURCE_COLUMNS = {
+    "found": "found",
+    "published": "published",
+    "duplicate": "duplicates",
+    "rejected": "rejected",
+    "filtered": "filtered",
+    "too old": "outdated",
+    "over limit": "over_limit",
+    "unread": "unread",
+}
+
+
+def sources_table(dispatched: DispatchResponse) -> TextTable | None:
+    """Return a table of the counts of each source, without columns of zeros; None if there is one source."""
+    if len(dispatched.sources) < 2:
+        return None
+    rows = [source.model_dump() for source in dispatched.sources]
+    columns = [name for name, field in SOURCE_COLUMNS.items() if any(row[field] for row in rows)]
+    table = _table("source", *columns)
+    for row in rows:
+        table.add_texts(row["source"], *(str(row[SOURCE_COLUMNS[name]]) for name in columns))
     return table
 
 
 def rejected_tables(dispatched: DispatchResponse) -> Iterator[TextTable]:
-    """Yield a table of the rejected URLs and one of the sitemaps that were not read; no empty tables."""
+    """Yield a table of the rejected URLs and one of what was not read; no empty tables."""
     for heading, rows in (
         ("rejected url", dispatched.rejected),
-        ("sitemap not read completely", dispatched.unread_sitemaps),
+        ("not read completely", dispatched.unread),
     ):
         if rows:
             table = _table(heading, "why")

@@ -34,8 +34,25 @@ RESPONSE = {
     "over_limit": 2,
     "rejected": [{"url": "ftp://old/", "why": "the scheme must be http or https"}],
     "rejected_count": 1,
-    "unread_sitemaps": [{"url": "http://old/s.xml", "why": "the site answered 404"}],
-    "unread_sitemap_count": 1,
+    "filtered": 4,
+    "outdated": 5,
+    "outdated_sitemaps": 6,
+    "unread": [{"url": "http://old/s.xml", "why": "the site answered 404"}],
+    "unread_count": 1,
+    "sources": [
+        {
+            "source": f"sources.{name}",
+            "found": found,
+            "published": 0,
+            "duplicates": 0,
+            "rejected": 0,
+            "filtered": filtered,
+            "outdated": 0,
+            "over_limit": 0,
+            "unread": 0,
+        }
+        for name, found, filtered in (("urls", 7, 0), ("sitemap", 8, 4))
+    ],
 }
 
 
@@ -171,7 +188,7 @@ def test_plan_sends_nothing_and_dispatch_shows_its_warnings(
 def test_dispatch_command_shows_counts_and_rejected_urls(
     scrapeq: Scrapeq, dispatcher: ScriptedDispatcher, tmp_path: Path
 ) -> None:
-    """The command prints the run_id, the counts of the response, and the rejected URLs and sitemaps."""
+    """The command prints the run_id, the counts, also by source, and what was rejected or not read."""
     dispatcher.responses.append(response_of(200, RESPONSE))
     crawl = tmp_path / "crawl.yaml"
     crawl.write_text(json.dumps(CRAWL.model_dump(mode="json", exclude_defaults=True)))  # JSON is YAML
@@ -180,7 +197,10 @@ def test_dispatch_command_shows_counts_and_rejected_urls(
     words = " ".join(result.stdout.split())
     assert words.startswith("run books-1 ")
     assert (
-        "published as jobs 3 duplicates 1 over the limit 2 rejected 1 sitemaps not read completely 1" in words
+        "published as jobs 3 duplicates 1 over the limit 2 rejected 1 left out by include or exclude 4 "
+        "older than since 5 listed sitemaps older than since 6 not read completely 1" in words
     )
+    assert "source found filtered" in words
+    assert "sources.urls 7 0 sources.sitemap 8 4" in words
     assert "http://old/s.xml the site answered 404" in words
     assert "ftp://old/ the scheme must be http or https" in words

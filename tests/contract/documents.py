@@ -7,13 +7,14 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from contract.crawl import Crawl, Limits, UrlSources
+from contract.crawl import Crawl, Limits
 from contract.fields import FieldType
 from contract.job import Job, Politeness, identify
 from contract.outcome import Reason
 from contract.outcome_record import OutcomeRecord
 from contract.reason_meanings import REASON_MEANINGS
 from contract.recipe import Recipe, RecipeField
+from contract.sources import UrlSources
 from contract.urls import check_url
 
 RECIPE: dict[str, Any] = {"name": "book", "fields": {"title": {"css": "h1::text"}}}

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.crawl import MAX_INLINE_URLS, MAX_JOBS, Crawl
+from contract.crawl import MAX_JOBS, Crawl
 from contract.faults import UnreadableCrawl
 from contract.recipe import MAX_FIELDS
+from contract.sources import MAX_INLINE_URLS
 from extraction.selectors import CHECKS
 from tests.contract.documents import CRAWL, as_bytes, changed, crawls, without
 
@@ -81,7 +82,7 @@ def nested(levels: int) -> object:
         ("run_id", "a/b", "run_id", "String should match pattern"),
         ("run_id", "r" * 129, "run_id", "String should match pattern"),
         # Sources
-        ("sources", {}, "sources", "there is no source: give urls, sitemap, or both"),
+        ("sources", {}, "sources", "there is no source: give urls, template, sitemap, sitemaps or site"),
         ("sources", [], "sources", "must be an object (got [])"),
         ("sources.urls", [], "sources", "there is no source"),
         ("sources.urls", "https://books.example/", "sources.urls", "Input should be a valid tuple"),

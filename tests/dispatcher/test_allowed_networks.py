@@ -8,7 +8,7 @@ import pytest
 
 from contract.job import Job
 from dispatcher.dispatch import Dispatcher, DispatchResponse
-from dispatcher.sitemap_reader import SitemapReader
+from dispatcher.sources.opening import SourceOpener
 from guarded_http.client import make_client
 from tests.servers.public_address import PRIVATE_NETWORK, PUBLIC_ADDRESS, count_as_public
 from tests.servers.recording_publisher import RecordingPublisher
@@ -26,16 +26,16 @@ def public_site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
         yield site
 
 
-def dispatch(sitemap: str, *urls: str) -> tuple[DispatchResponse, dict[str, bool]]:
+def dispatch(sitemap: str, *urls: str, site: str | None = None) -> tuple[DispatchResponse, dict[str, bool]]:
     """Dispatch a crawl; return the response, and for each job's URL whether it may be public only."""
-    reader = SitemapReader(make_client("t", PRIVATE_NETWORK), budget_seconds=120, max_bytes=100_000)
+    opener = SourceOpener(make_client("t", PRIVATE_NETWORK), "t", 120, 100_000)
     publisher = RecordingPublisher()
     crawl = {
         "name": "books",
-        "sources": {"sitemap": sitemap, "urls": urls, "foreign_sitemaps": True},
+        "sources": {"sitemap": sitemap or None, "urls": urls, "foreign_sitemaps": True, "site": site},
         "recipe": {"name": "book", "fields": {"title": {"css": "h1"}}},
     }
-    dispatcher = Dispatcher(publisher, reader.urls, lambda: datetime(2026, 11, 22, tzinfo=UTC))
+    dispatcher = Dispatcher(publisher, opener, lambda: datetime(2026, 11, 22, tzinfo=UTC))
     response = dispatcher.dispatch(json.dumps(crawl).encode(), schedule_time="", traceparent="")
     jobs = [Job.decode(message.data) for message in publisher.published]
     return response, {job.url: job.public_only for job in jobs}
@@ -63,3 +63,14 @@ def test_page_of_a_sitemap_at_an_allowed_network_may_be_there(site: Site) -> Non
     page = site.url("/page")
     _, jobs = dispatch(site.add("/s.xml", http(200, URLSET % page.encode())))
     assert jobs == {page: False}
+
+
+def test_sitemap_that_a_public_robots_txt_names_may_not_be_at_an_allowed_network(
+    public_site: Site, site: Site
+) -> None:
+    """A public robots.txt that names a sitemap at an allowed network causes no request there."""
+    named = site.add("/s.xml", http(200, URLSET % site.url().encode()))
+    public_site.add("/robots.txt", http(200, f"Sitemap: {named}".encode()))
+    response, jobs = dispatch("", site=public_site.url("/"))
+    assert (response.status, jobs, site.requests) == (400, {}, [])
+    assert "refused_address" in str(response.body["error"])

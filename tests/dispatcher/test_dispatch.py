@@ -2,17 +2,28 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from contract.crawl import Crawl
 from contract.job import Job
-from dispatcher.dispatch import Dispatcher, DispatchResponse, ReadSitemap
-from dispatcher.plan import MAX_LISTED_REJECTED
-from dispatcher.sitemap_entry import SitemapUnavailable, SitemapUnreadable, UnreadSitemap
-from guarded_http.scope import NetworkScope
+from dispatcher.dispatch import Dispatcher, DispatchResponse
+from dispatcher.plan import MAX_LISTED_REJECTED, Counts
+from dispatcher.sources.source import (
+    Found,
+    FoundUrl,
+    OutdatedPart,
+    Source,
+    SourceUnavailable,
+    SourceUnreadable,
+    UnreadPart,
+)
+from dispatcher.sources.url_list import UrlList
 from publishing.publisher import PublishUnconfirmed
+from tests.dispatcher.static_source import StaticSource, source_of
 from tests.servers.recording_publisher import RecordingPublisher
 
 NOW = datetime(2026, 11, 22, 6, 0, 3, tzinfo=UTC)
@@ -31,26 +42,25 @@ def crawl(*urls: str, **changed: object) -> bytes:
     return json.dumps(CRAWL | sources | changed).encode()
 
 
-def no_sitemap(
-    sitemap: str, scope: NetworkScope, /, *, delay_seconds: float, reads_foreign: bool, respects_robots: bool
-) -> Iterator[str | UnreadSitemap]:
-    """Fail the test, because no sitemap may be read."""
-    raise AssertionError(
-        f"unexpected request for {sitemap}: {scope}, {delay_seconds}, {reads_foreign}, {respects_robots}"
-    )
-
-
 def dispatch(
     publisher: RecordingPublisher,
     body: bytes = crawl(),
-    *,
+    *sources: Source,
     schedule_time: str = "",
-    read_sitemap: ReadSitemap = no_sitemap,
     now: datetime = NOW,
 ) -> DispatchResponse:
-    """Dispatch a crawl; return the response."""
-    dispatcher = Dispatcher(publisher, read_sitemap, lambda: now)
+    """Dispatch a crawl with its own URLs and these sources; return the response."""
+
+    def open_sources(crawl: Crawl, _: datetime | None) -> list[Source]:
+        return [UrlList(crawl.sources.urls), *sources] if crawl.sources.urls else [*sources]
+
+    dispatcher = Dispatcher(publisher, open_sources, lambda: now)
     return dispatcher.dispatch(body, schedule_time=schedule_time, traceparent=TRACEPARENT)
+
+
+def counts(**numbers: int) -> dict[str, int]:
+    """Return the counts of a source; those that are not given are 0."""
+    return asdict(Counts(**numbers))
 
 
 def jobs(publisher: RecordingPublisher) -> list[Job]:
@@ -65,13 +75,18 @@ def test_a_crawl_becomes_one_job_per_page(publisher: RecordingPublisher) -> None
         200,
         {
             "run_id": "books-2026-11-22T06:00:03Z",
+            "found": 2,
             "published": 2,
             "duplicates": 0,
             "rejected": [],
             "rejected_count": 0,
-            "unread_sitemaps": [],
-            "unread_sitemap_count": 0,
+            "filtered": 0,
+            "outdated": 0,
+            "outdated_sitemaps": 0,
+            "unread": [],
+            "unread_count": 0,
             "over_limit": 0,
+            "sources": [{"source": "sources.urls", **counts(found=2, published=2)}],
         },
     )
     first, second = jobs(publisher)
@@ -249,71 +264,108 @@ def test_unconfirmed_jobs_cause_503_and_a_repeat_makes_the_same_jobs(publisher: 
     assert jobs(publisher)[1].job_id == before[0]
 
 
-def sitemap(*urls: str | UnreadSitemap) -> ReadSitemap:
-    """Return a function that yields these URLs and unread sitemaps for any sitemap."""
-    return lambda *_, **_options: iter(urls)
+SITEMAP = {"sitemap": "https://shop.example/s.xml"}
 
 
-def test_the_pages_of_a_sitemap_follow_the_urls_of_the_crawl(publisher: RecordingPublisher) -> None:
-    """The crawl's own URLs and those of its sitemap become the jobs of one run, without duplicates."""
-    sources = {"urls": ["https://shop.example/1"], "sitemap": "https://shop.example/sitemap.xml"}
-    pages = sitemap("https://shop.example/2", "https://shop.example/1", "not a URL")
-    response = dispatch(publisher, crawl(sources=sources), read_sitemap=pages)
+def test_the_pages_of_further_sources_follow_the_urls_of_the_crawl(publisher: RecordingPublisher) -> None:
+    """All sources become the jobs of one run without duplicates, and each source has its own counts."""
+    sources = {"urls": ["https://shop.example/1"], **SITEMAP}
+    pages = source_of("https://shop.example/2", "https://shop.example/1", "not a URL")
+    response = dispatch(publisher, crawl(sources=sources), pages)
     assert [job.url for job in jobs(publisher)] == ["https://shop.example/1", "https://shop.example/2"]
     assert (response.body["duplicates"], response.body["rejected_count"]) == (1, 1)
+    assert response.body["sources"] == [
+        {"source": "sources.urls", **counts(found=1, published=1)},
+        {"source": "sources.sitemap", **counts(found=3, published=1, duplicates=1, rejected=1)},
+    ]
 
 
-def test_unread_sitemaps_are_reported_and_the_other_pages_are_dispatched(
-    publisher: RecordingPublisher,
-) -> None:
+def test_unread_parts_are_reported_and_the_other_pages_are_dispatched(publisher: RecordingPublisher) -> None:
     """If listed sitemaps cannot be read, the others' jobs are published, and the response names them."""
-    dead = UnreadSitemap("https://shop.example/dead.xml", "the site answered 404")
-    response = dispatch(
-        publisher,
-        crawl(sources={"sitemap": "https://shop.example/sitemap.xml"}),
-        read_sitemap=sitemap("https://shop.example/1", dead, "https://shop.example/2"),
-    )
-    assert (response.status, response.body["published"], response.body["unread_sitemap_count"]) == (200, 2, 1)
-    assert response.body["unread_sitemaps"] == [
+    dead = UnreadPart("https://shop.example/dead.xml", "the site answered 404")
+    pages = source_of("https://shop.example/1", dead, "https://shop.example/2")
+    response = dispatch(publisher, crawl(sources=SITEMAP), pages)
+    assert (response.status, response.body["published"], response.body["unread_count"]) == (200, 2, 1)
+    assert response.body["unread"] == [
         {"url": "https://shop.example/dead.xml", "why": "the site answered 404"}
     ]
 
 
-@pytest.mark.parametrize(
-    ("error", "status"), [(SitemapUnreadable("no sitemap"), 400), (SitemapUnavailable("down"), 503)]
-)
-def test_a_sitemap_that_fails_midway_is_reported_with_the_published_count(
-    publisher: RecordingPublisher, error: Exception, status: int
-) -> None:
-    """If a sitemap fails after its first page, the status is 400, or 503 if a repeat may help, never 200."""
+def failing(error: Exception, *urls: str, name: str = "sources.sitemap") -> StaticSource:
+    """Return a source that yields these URLs and then fails."""
 
-    def failing(*_: object, **_options: object) -> Iterator[str | UnreadSitemap]:
-        yield "https://shop.example/1"
+    def found() -> Iterator[Found]:
+        yield from map(FoundUrl, urls)
         raise error
 
-    response = dispatch(
-        publisher, crawl(sources={"sitemap": "https://shop.example/s.xml"}), read_sitemap=failing
+    return StaticSource(name, found)
+
+
+def test_source_that_is_not_available_causes_503_and_the_others_are_dispatched(
+    publisher: RecordingPublisher,
+) -> None:
+    """If a source fails and a repeat may help, the others' jobs are published, and the status is 503."""
+    body = crawl(sources=SITEMAP)
+    down = failing(SourceUnavailable("https://shop.example/s.xml: down"), "https://shop.example/1")
+    other = source_of("https://shop.example/2", name="sources.site")
+    response = dispatch(publisher, body, down, other)
+    assert (response.status, response.body["published"]) == (503, 2)
+    assert response.body["error"] == (
+        "sources.sitemap: https://shop.example/s.xml: down. "
+        "Repeat the request with run_id books-2026-11-22T06:00:03Z to make the same jobs."
     )
-    assert (response.status, response.body["published"]) == (status, 1)
-    assert str(response.body["error"]).startswith(f"sources.sitemap: {error}")
     assert response.body["run_id"] == "books-2026-11-22T06:00:03Z"
+    # When the request is repeated with the run_id, and the source is available
+    before = {job.job_id for job in jobs(publisher)}
+    publisher.published.clear()
+    urls = source_of("https://shop.example/1", "https://shop.example/3")
+    again = crawl(sources=SITEMAP, run_id=response.body["run_id"])
+    assert dispatch(publisher, again, urls, other).status == 200
+    # Then the jobs of the first request are made again, with the same ids
+    assert before < {job.job_id for job in jobs(publisher)}
 
 
-def test_sitemap_is_read_up_to_max_jobs(publisher: RecordingPublisher) -> None:
-    """A sitemap is read until its first URL beyond max_jobs; duplicates do not count, and it is reported."""
+def test_source_that_cannot_be_read_is_reported_if_others_give_urls(publisher: RecordingPublisher) -> None:
+    """If a source cannot be read, and another one gives URLs, the status is 200, and it is reported."""
+    gone = failing(SourceUnreadable("the site answered 404"))
+    other = source_of("https://shop.example/2", name="sources.site")
+    response = dispatch(publisher, crawl(sources=SITEMAP), gone, other)
+    assert (response.status, response.body["published"]) == (200, 1)
+    assert response.body["unread"] == [{"url": gone.address, "why": "the site answered 404"}]
+    assert response.body["sources"] == [
+        {"source": "sources.sitemap", **counts(unread=1)},
+        {"source": "sources.site", **counts(found=1, published=1)},
+    ]
+
+
+def test_sources_of_which_none_can_be_read_are_rejected_with_400(publisher: RecordingPublisher) -> None:
+    """If no source gives a URL, the status is 400 with a fault for each source that cannot be read."""
+    gone = failing(SourceUnreadable("the site answered 404"))
+    html = failing(SourceUnreadable("not a sitemap"), name="sources.site")
+    response = dispatch(publisher, crawl(sources=SITEMAP), gone, html, source_of(name="sources.sitemaps.0"))
+    assert response.status == 400
+    assert response.body["error"] == "sources.sitemap: the site answered 404; sources.site: not a sitemap"
+    assert response.body["faults"] == [
+        {"path": "sources.sitemap", "why": "the site answered 404"},
+        {"path": "sources.site", "why": "not a sitemap"},
+    ]
+
+
+def test_source_is_read_up_to_max_jobs(publisher: RecordingPublisher) -> None:
+    """A source is read until its first URL beyond max_jobs; duplicates do not count, and it is reported."""
     read = list[int]()
 
-    def pages(*_: object, **_options: object) -> Iterator[str | UnreadSitemap]:
+    def pages() -> Iterator[Found]:
         for number in range(1, 1000):
             read.append(number)
-            yield f"https://shop.example/{number // 2}"
+            yield FoundUrl(f"https://shop.example/{number // 2}")
 
-    sources = {"urls": ["https://shop.example/x"], "sitemap": "https://shop.example/s.xml"}
-    response = dispatch(publisher, crawl(sources=sources, limits={"max_jobs": 10}), read_sitemap=pages)
+    body = crawl(sources={"urls": ["https://shop.example/x"], **SITEMAP}, limits={"max_jobs": 10})
+    response = dispatch(publisher, body, StaticSource("sources.sitemap", pages))
     assert (response.status, response.body["published"]) == (200, 10)
     assert (response.body["over_limit"], response.body["duplicates"]) == (1, 8)
     assert read == list(range(1, 19))
-    assert response.body["unread_sitemaps"] == [
+    assert response.body["unread"] == [
         {
             "url": "https://shop.example/s.xml",
             "why": "the rest was not read, because the run has 10 jobs, its maximum (limits.max_jobs)",
@@ -321,37 +373,50 @@ def test_sitemap_is_read_up_to_max_jobs(publisher: RecordingPublisher) -> None:
     ]
 
 
-def test_sitemap_with_exactly_max_jobs_pages_is_read_completely(publisher: RecordingPublisher) -> None:
-    """If a sitemap lists as many pages as the crawl may have, nothing is reported as unread."""
-    response = dispatch(
-        publisher,
-        crawl(sources={"sitemap": "https://shop.example/s.xml"}, limits={"max_jobs": 2}),
-        read_sitemap=sitemap("https://shop.example/1", "https://shop.example/2", "https://shop.example/1"),
+def test_source_with_exactly_max_jobs_pages_is_read_completely(publisher: RecordingPublisher) -> None:
+    """If a source has as many pages as the crawl may have, nothing is reported as unread."""
+    pages = source_of("https://shop.example/1", "https://shop.example/2", "https://shop.example/1")
+    response = dispatch(publisher, crawl(sources=SITEMAP, limits={"max_jobs": 2}), pages)
+    assert (response.body["published"], response.body["unread_count"]) == (2, 0)
+
+
+def test_source_is_not_read_if_the_urls_exceed_max_jobs(publisher: RecordingPublisher) -> None:
+    """If the crawl's own URLs are more than max_jobs, the next source is reported, and not read."""
+
+    def pages() -> Iterator[Found]:
+        raise AssertionError("the source is read")
+
+    body = crawl(sources={"urls": CRAWL["sources"]["urls"], **SITEMAP}, limits={"max_jobs": 1})
+    response = dispatch(publisher, body, StaticSource("sources.sitemap", pages))
+    assert response.body["unread_count"] == 1
+
+
+def test_include_and_exclude_filter_all_sources(publisher: RecordingPublisher) -> None:
+    """Only URLs that a pattern includes, and none excludes, become jobs; the others are counted."""
+    urls = ["https://shop.example/books/1", "HTTPS://shop.example/books/2", "https://shop.example/cart"]
+    filters = {"include": ["https://shop.example/books/*"], "exclude": ["*/1"]}
+    response = dispatch(publisher, crawl(sources={"urls": urls, **filters}))
+    assert [job.url for job in jobs(publisher)] == ["https://shop.example/books/2"]
+    assert (response.body["filtered"], response.body["found"]) == (2, 3)
+
+
+def test_since_leaves_out_what_was_last_changed_before(publisher: RecordingPublisher) -> None:
+    """Entries and sitemaps from before `since` are counted; an entry without a readable time is kept."""
+    pages = source_of(
+        FoundUrl("https://shop.example/old", "2026-11-14"),
+        FoundUrl("https://shop.example/new", "2026-11-15"),
+        FoundUrl("https://shop.example/none"),
+        FoundUrl("https://shop.example/unreadable", "yesterday"),
+        OutdatedPart("https://shop.example/2025.xml"),
     )
-    assert (response.body["published"], response.body["unread_sitemap_count"]) == (2, 0)
+    body = crawl(sources={**SITEMAP, "since": "7d"})
+    response = dispatch(publisher, body, pages, schedule_time="2026-11-22T00:00:00Z")
+    assert [job.url.rpartition("/")[2] for job in jobs(publisher)] == ["new", "none", "unreadable"]
+    assert (response.body["outdated"], response.body["outdated_sitemaps"]) == (1, 1)
 
 
-def test_sitemap_is_not_requested_if_the_urls_exceed_max_jobs(publisher: RecordingPublisher) -> None:
-    """If the crawl's own URLs are more than max_jobs, the sitemap is reported as unread without a request."""
-    requested = list[str]()
-
-    def pages(url: str, *_: object, **_options: object) -> Iterator[str | UnreadSitemap]:
-        requested.append(url)
-        yield "https://shop.example/3"
-
-    sources = {"urls": CRAWL["sources"]["urls"], "sitemap": "https://shop.example/s.xml"}
-    response = dispatch(publisher, crawl(sources=sources, limits={"max_jobs": 1}), read_sitemap=pages)
-    assert (response.body["unread_sitemap_count"], requested) == (1, [])
-
-
-def test_sitemap_is_read_with_the_options_of_the_crawl(publisher: RecordingPublisher) -> None:
-    """The crawl's delay, and whether it reads foreign sitemaps and respects robots.txt, are passed on."""
-    options = dict[str, object]()
-
-    def pages(*_: object, **given: object) -> Iterator[str | UnreadSitemap]:
-        options.update(given)
-        return iter(["https://shop.example/1"])
-
-    sources = {"sitemap": "https://shop.example/s.xml", "foreign_sitemaps": True}
-    dispatch(publisher, crawl(sources=sources), read_sitemap=pages)
-    assert options == {"delay_seconds": 0.5, "reads_foreign": True, "respects_robots": True}
+def test_rejected_url_of_a_file_has_its_line(publisher: RecordingPublisher) -> None:
+    """If a source knows the line of an invalid URL, the reason begins with it."""
+    response = dispatch(publisher, crawl(sources=SITEMAP), source_of(FoundUrl("shop", place="line 7")))
+    why = "line 7: the scheme must be http or https; it is missing"
+    assert response.body["rejected"] == [{"url": "shop", "why": why}]

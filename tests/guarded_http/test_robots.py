@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guarded_http.robots import MAX_CRAWL_DELAY_SECONDS, MAX_ROBOTS_BYTES, RobotRules, product_token
+from guarded_http.robots import (
+    MAX_CRAWL_DELAY_SECONDS,
+    MAX_ROBOTS_BYTES,
+    RobotRules,
+    named_sitemaps,
+    product_token,
+)
 from tests.extraction.many_examples import many_examples
 
 SITE = "http://shop.example"
@@ -303,3 +309,19 @@ def test_hostile_robots_txt_is_parsed_and_matched(body: bytes) -> None:
     rules = RobotRules(body, "scrapeq")
     rules.is_allowed(f"{SITE}/" + "a" * 2000)
     assert rules.size <= 20 * MAX_ROBOTS_BYTES
+
+
+@pytest.mark.parametrize(
+    ("robots", "named"),
+    [
+        (b"", []),
+        (b"Sitemap: https://a.example/1.xml\nsitemap:https://a.example/2.xml # two", ["1", "2"]),
+        (b"\xef\xbb\xbfSITE-MAP : https://a.example/1.xml\r\nSitemap: https://a.example/1.xml", ["1"]),
+        (b"User-agent: *\nDisallow: /\nSitemap: https://a.example/1.xml\nAllow: /x", ["1"]),
+        (b"# Sitemap: https://a.example/1.xml\nSitemap:\nSitemaps: https://a.example/2.xml", []),
+        (b"#" * MAX_ROBOTS_BYTES + b"\nSitemap: https://a.example/1.xml", []),
+    ],
+)
+def test_sitemaps_of_a_robots_txt_are_read_once_each(robots: bytes, named: list[str]) -> None:
+    """Sitemap records are read in any group and spelling, without comments and repetitions."""
+    assert named_sitemaps(robots) == [f"https://a.example/{number}.xml" for number in named]

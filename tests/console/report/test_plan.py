@@ -67,6 +67,26 @@ def test_lanes_share_the_delay_of_their_host(lanes: int, count: int) -> None:
     assert host.seconds % (3 * lanes) == 0
 
 
+def test_plan_counts_the_urls_of_templates_and_filters() -> None:
+    """Templates are expanded up to the first URL beyond the limit, and patterns leave URLs out."""
+    sources = {
+        "urls": pages(2),
+        "template": ["https://shop.example/{0..3}", "https://b.example/{1..1000000}"],
+        "exclude": ["*/3"],
+        "site": "https://shop.example/",
+        "sitemaps": ["https://shop.example/s.xml"],
+    }
+    crawl = Crawl.from_document(
+        {"name": "shop", "sources": sources, "recipe": RECIPE, "limits": {"max_jobs": 10}}, CHECKS
+    )
+    plan = plan_run(crawl)
+    assert plan.sources == {"sources.urls": 2, "sources.template.0": 1, "sources.template.1": 7}
+    assert (plan.pages, plan.duplicates, plan.filtered, plan.over_limit) == (10, 2, 2, 1)
+    lines = list(plan_lines(plan))
+    assert lines[1] == "Pages by source: sources.urls 2, sources.template.0 1, sources.template.1 7."
+    assert lines[2].startswith("sources.sitemaps and sources.site are read at the dispatch: they add up to 0")
+
+
 def test_sitemap_and_listings_are_described_by_their_limits() -> None:
     """The pages that are not known yet are described by max_jobs, max_pages and the delay."""
     crawl = crawl_of(

@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from console.dispatch import DispatchResponse, RejectedUrl
+from console.dispatch import DispatchResponse, RejectedUrl, SourceCounts
 from console.ledger.ledger import Failure, Result
 from console.report.tables import (
     dispatched_table,
@@ -14,6 +14,7 @@ from console.report.tables import (
     rejected_tables,
     result_lines,
     results_table,
+    sources_table,
     summary,
 )
 from console.terminal import print_line, printable
@@ -35,12 +36,20 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     result = Result("a", LONG, [{"title": "t" * 500}], 12)
     faults = [RejectedUrl(url=LONG, why="w" * 200)]
     rejected = DispatchResponse(
-        run_id="r", rejected=faults, rejected_count=1, unread_sitemaps=faults, unread_sitemap_count=1
+        run_id="r",
+        rejected=faults,
+        rejected_count=1,
+        unread=faults,
+        unread_count=1,
+        sources=[SourceCounts(source=f"sources.sitemaps.{number}", found=10**6) for number in range(2)],
     )
+    by_source = sources_table(rejected)
+    assert by_source is not None
     tables = [
         results_table([result, result], width),
         failures_table([Failure("http_5xx", "retry", 10**9, 10**6)]),
         dispatched_table(rejected),
+        by_source,
         *rejected_tables(rejected),
     ]
     assert max(len(line) for table in tables for line in rendered(table, width)) <= width

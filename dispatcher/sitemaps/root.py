@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from dispatcher.sitemap_entry import SitemapUnreadable
+from dispatcher.sources.source import SourceUnreadable
 
 #: Maximum number of characters before the root element, such as the warnings of a server's program.
 MAX_PROLOG_CHARACTERS = 64 * 1024
@@ -34,17 +34,17 @@ def find_root(text: str) -> Root | None:
     Text before the root element, such as blank lines or a warning of PHP, is ignored.
 
     Raises:
-        SitemapUnreadable: if the text is HTML or another XML, or declares entities.
+        SourceUnreadable: if the text is HTML or another XML, or declares entities.
     """
     match = _ROOT.search(text)
     prolog = text if match is None else text[: match.start()]
     if _HTML.search(prolog):
-        raise SitemapUnreadable("not a sitemap: an HTML page")
+        raise SourceUnreadable("not a sitemap: an HTML page")
     if match is None:
         if other := re.search(r"<([a-zA-Z_][\w.:-]*)", text[:10_000]):
             expected = "<urlset>, <sitemapindex>, <rss> or <feed>"
-            raise SitemapUnreadable(f"not a sitemap: the root element is <{other[1]}>, not {expected}")
+            raise SourceUnreadable(f"not a sitemap: the root element is <{other[1]}>, not {expected}")
         return None
     if "<!ENTITY" in prolog:
-        raise SitemapUnreadable("it declares an entity; entities are not expanded")
+        raise SourceUnreadable("it declares an entity; entities are not expanded")
     return Root(match[2], match[1] or "", match.start())

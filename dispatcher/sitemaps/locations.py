@@ -2,7 +2,7 @@
 
 The formats are those of https://www.sitemaps.org/protocol.html: XML, an index of sitemaps, RSS, Atom, and a
 text file with a URL in each line. Sites write sitemaps that are not quite well-formed, so what can be
-understood is read, and `SitemapUnreadable` reports what was not.
+understood is read, and `SourceUnreadable` reports what was not.
 """
 
 import re
@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from contract.urls import SCHEMES
-from dispatcher.sitemap_entry import Location, SitemapUnreadable
-from dispatcher.sitemap_markup import MAX_HELD_CHARACTERS, Token, read_markup
-from dispatcher.sitemap_root import MAX_PROLOG_CHARACTERS, find_root
-from dispatcher.sitemap_xml import xml_locations
+from dispatcher.sitemaps.elements import xml_locations
+from dispatcher.sitemaps.entry import Location
+from dispatcher.sitemaps.markup import MAX_HELD_CHARACTERS, Token, read_markup
+from dispatcher.sitemaps.root import MAX_PROLOG_CHARACTERS, find_root
+from dispatcher.sources.source import SourceUnreadable
 
 #: Maximum number of parts (tags, texts or lines) of a sitemap, as bytes of the maximum size for each. With
 #: the default of SITEMAP_MAX_BYTES these are 3 million; a page needs about 20 bytes for each of its tags.
@@ -32,7 +33,7 @@ def locations(pieces: Iterable[str], url: str = "", *, max_parts: int = 1_000_00
         max_parts: the maximum number of tags, texts and lines that are read.
 
     Raises:
-        SitemapUnreadable: if the text is no sitemap; or, after all locations that could be read have been
+        SourceUnreadable: if the text is no sitemap; or, after all locations that could be read have been
             yielded, if the sitemap has entries that could not, or more parts than the maximum.
     """
     pieces = iter(pieces)
@@ -50,7 +51,7 @@ def locations(pieces: Iterable[str], url: str = "", *, max_parts: int = 1_000_00
 def _at_most(count: int, tokens: Iterable[Token]) -> Iterator[Token]:
     for number, token in enumerate(tokens):
         if number == count:
-            raise SitemapUnreadable(_too_many(count))
+            raise SourceUnreadable(_too_many(count))
         yield token
 
 
@@ -90,9 +91,9 @@ def _text_locations(lines: Iterable[str], max_lines: int) -> Iterator[Location]:
         else:
             others += 1
     if count == others:
-        raise SitemapUnreadable(
+        raise SourceUnreadable(
             "not a sitemap: neither XML, RSS or Atom, nor a text file with a URL in each line"
         )
     faults = [f"{others} of its {count} lines are not URLs"] if others else []
     if faults or why:
-        raise SitemapUnreadable("; ".join(filter(None, [*faults, why])))
+        raise SourceUnreadable("; ".join(filter(None, [*faults, why])))

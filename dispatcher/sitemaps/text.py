@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from webencodings import Encoding
 
 from contract.encodings import UTF_8, decode_chunks, find_encoding
-from dispatcher.sitemap_entry import SitemapUnreadable
+from dispatcher.sources.source import SourceUnreadable
 from extraction.decoding import decode
 from extraction.errors import ExtractionError
 from extraction.page import SavedPage
@@ -33,15 +33,15 @@ def sitemap_text(
         check_deadline: called for each piece; raises an exception if no time remains.
 
     Raises:
-        SitemapUnreadable: if the gzip data is invalid, a decompression bomb, or decodes to more than
+        SourceUnreadable: if the gzip data is invalid, a decompression bomb, or decodes to more than
             `max_bytes`; or if the encoding is unknown.
     """
     try:
         encoding = _check(raw, max_bytes, check_deadline)
     except FetchError as error:
-        raise SitemapUnreadable(f"invalid gzip: {error}") from None
+        raise SourceUnreadable(f"invalid gzip: {error}") from None
     except ExtractionError as error:
-        raise SitemapUnreadable(error.detail) from None
+        raise SourceUnreadable(error.detail) from None
     return decode_chunks(_chunks(raw, check_deadline), encoding)
 
 
@@ -52,7 +52,7 @@ def _check(raw: bytes, max_bytes: int, check_deadline: Callable[[], object]) -> 
     for chunk in _chunks(raw, check_deadline):
         size += len(chunk)
         if size > max_bytes:
-            raise SitemapUnreadable(f"larger than {max_bytes} bytes")
+            raise SourceUnreadable(f"larger than {max_bytes} bytes")
         head += chunk[: HEAD_BYTES - len(head)]
         is_utf_8 = is_utf_8 and _is_valid(decoder, chunk)
     is_utf_8 = is_utf_8 and _is_valid(decoder, b"", final=True)

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from dispatcher.sitemap_entry import SitemapUnavailable, SitemapUnreadable, UnreadSitemap
-from dispatcher.sitemap_requests import MIN_DELAY_SECONDS
-from dispatcher.sitemap_site import is_same_site
-from tests.dispatcher.sitemaps import index, make_reader, urlset
+from dispatcher.sitemaps.downloads import MIN_DELAY_SECONDS
+from dispatcher.sitemaps.site import is_same_site
+from dispatcher.sources.source import SourceUnavailable, SourceUnreadable, UnreadPart
+from tests.dispatcher.sitemaps.examples import index, make_reader, urlset
 from tests.servers.fake_resolver import FakeResolver
 from tests.servers.site import Site, http, redirect
 
@@ -42,7 +42,7 @@ def test_parsing_ends_when_the_budget_is_spent(site: Site) -> None:
     readings = itertools.count()
     clock = make_reader(40, lambda: float(next(readings)), max_bytes=10_000_000)
     url = site.add("/sitemap.xml", http(200, b"<urlset><url>" + b"<a/>" * 2_000_000))
-    with pytest.raises(SitemapUnavailable, match="SITEMAP_BUDGET_SECONDS"):
+    with pytest.raises(SourceUnavailable, match="SITEMAP_BUDGET_SECONDS"):
         list(clock.urls(url))
     assert next(readings) < 60
 
@@ -58,8 +58,8 @@ def test_pages_found_before_the_budget_is_spent_are_yielded(site: Site) -> None:
     site.add("/2.xml", http(200, urlset("https://shop.example/2")))
     url = site.add("/sitemap.xml", http(200, index(site.url("/1.xml"), site.url("/2.xml"))))
     found = list(make_reader(6, clock, sleep=read_slowly).urls(url))
-    why = "reading sitemaps took longer than the budget (SITEMAP_BUDGET_SECONDS)"
-    assert found == ["https://shop.example/1", UnreadSitemap(site.url("/2.xml"), why)]
+    why = "reading the sources took longer than the budget (SITEMAP_BUDGET_SECONDS)"
+    assert found == ["https://shop.example/1", UnreadPart(site.url("/2.xml"), why)]
     assert site.requests_for("/2.xml") == []
 
 
@@ -70,14 +70,14 @@ def test_sitemaps_of_other_sites_are_not_requested(site: Site) -> None:
     url = site.add("/sitemap.xml", http(200, index(*other, site.url("/1.xml"))))
     found = list(make_reader().urls(url))
     why = f"on another site than its index {url}{FOREIGN}"
-    assert found == [*(UnreadSitemap(each, why) for each in other[:250]), "https://shop.example/1"]
+    assert found == [*(UnreadPart(each, why) for each in other[:250]), "https://shop.example/1"]
     assert [request.path for request in site.requests] == ["/sitemap.xml", "/1.xml"]
 
 
 def test_index_of_nothing_but_foreign_sitemaps_is_unreadable(site: Site) -> None:
     """If an index lists only sitemaps of another site, the error names the option that permits them."""
     url = site.add("/sitemap.xml", http(200, index(f"http://127.0.0.2:{site.port}/s.xml")))
-    with pytest.raises(SitemapUnreadable, match=r"sources\.foreign_sitemaps"):
+    with pytest.raises(SourceUnreadable, match=r"sources\.foreign_sitemaps"):
         list(make_reader().urls(url))
 
 
@@ -97,7 +97,7 @@ def test_listed_sitemap_that_redirects_to_another_site_is_not_requested_there(si
     url = site.add("/sitemap.xml", http(200, index(site.url("/moved.xml"), site.url("/1.xml"))))
     found = list(make_reader().urls(url))
     why = f"redirected to {other}, on another site than its index {url}{FOREIGN}"
-    assert found == [UnreadSitemap(site.url("/moved.xml"), why), "https://shop.example/1"]
+    assert found == [UnreadPart(site.url("/moved.xml"), why), "https://shop.example/1"]
     assert site.requests_for("/s.xml") == []
 
 
@@ -171,7 +171,7 @@ def test_sitemap_that_robots_txt_disallows_is_not_requested(site: Site) -> None:
     found = list(reader.urls(url, respects_robots=True))
     why = f"127.0.0.1:{site.port}/robots.txt disallows it for scrapeq"
     remedy = "; set politeness.respect_robots to false to read it"
-    assert found == [UnreadSitemap(private, why + remedy), "https://shop.example/1"]
+    assert found == [UnreadPart(private, why + remedy), "https://shop.example/1"]
     assert [request.path for request in site.requests] == ["/robots.txt", "/sitemap.xml", "/1.xml"]
     assert clock.slept == [2.0]
     assert "https://shop.example/2" in list(reader.urls(url))
@@ -182,7 +182,7 @@ def test_sitemap_of_a_site_without_readable_robots_txt_is_unavailable(site: Site
     """If the robots.txt is temporarily unavailable, so is the sitemap (RFC 9309 section 2.3.1.4)."""
     site.add("/robots.txt", http(status))
     url = site.add("/sitemap.xml", http(200, urlset("https://shop.example/1")))
-    with pytest.raises(SitemapUnavailable, match=f"robots.txt answered {status}"):
+    with pytest.raises(SourceUnavailable, match=f"robots.txt answered {status}"):
         list(make_reader().urls(url, respects_robots=True))
     assert site.requests_for("/sitemap.xml") == []
 
@@ -194,7 +194,7 @@ def test_robots_txt_that_is_unavailable_is_requested_once(site: Site) -> None:
     site.add("/robots.txt", lambda request: request.send(answers.pop(0)))
     url = f"{hosts[0]}/sitemap.xml"
     site.add("/sitemap.xml", http(200, index(*(f"{hosts[1]}/{number}.xml" for number in range(20)))))
-    with pytest.raises(SitemapUnavailable, match="answered 503"):
+    with pytest.raises(SourceUnavailable, match="answered 503"):
         list(make_reader(resolver=FakeResolver(["127.0.0.1"])).urls(url, respects_robots=True))
     assert [request.path for request in site.requests] == ["/robots.txt", "/sitemap.xml", "/robots.txt"]
 

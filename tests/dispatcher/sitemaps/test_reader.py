@@ -7,13 +7,11 @@ import pytest
 from console.stack.ports import free_port
 from contract.outcome import Outcome
 from contract.reason_meanings import REASON_MEANINGS
-from dispatcher.sitemap_entry import SitemapUnavailable, SitemapUnreadable, UnreadSitemap
-from dispatcher.sitemap_reader import MAX_DEPTH, MAX_SITEMAPS, SitemapReader
-from dispatcher.sitemap_requests import IS_TEMPORARY, MAX_REDIRECTS
-from guarded_http.client import HttpClient
-from guarded_http.dialer import Dialer
+from dispatcher.sitemaps.downloads import IS_TEMPORARY, MAX_REDIRECTS
+from dispatcher.sitemaps.reader import MAX_DEPTH, MAX_SITEMAPS
+from dispatcher.sources.source import SourceUnavailable, SourceUnreadable, UnreadPart
 from guarded_http.errors import FetchErrorKind
-from tests.dispatcher.sitemaps import (
+from tests.dispatcher.sitemaps.examples import (
     MAX_BYTES,
     NAMESPACE,
     XML,
@@ -99,7 +97,7 @@ def test_index_is_followed_to_a_maximum_depth(site: Site) -> None:
         number = int(request.request.path.partition("?")[2] or 0)
         request.send(http(200, index(f"/s.xml?{number + 1}")))
 
-    with pytest.raises(SitemapUnreadable, match=f"more than {MAX_DEPTH} indexes lead to it"):
+    with pytest.raises(SourceUnreadable, match=f"more than {MAX_DEPTH} indexes lead to it"):
         read_all(site, list_next, "/s.xml")
     assert len(site.requests) == MAX_DEPTH + 1
 
@@ -123,7 +121,7 @@ def test_pages_of_other_sitemaps_are_yielded_if_one_cannot_be_read(site: Site) -
     assert [each for each in found if isinstance(each, str)] == [
         f"https://shop.example/{number}" for number in (1, 2, 9)
     ]
-    assert {each.url: each.why for each in found if isinstance(each, UnreadSitemap)} == {
+    assert {each.url: each.why for each in found if isinstance(each, UnreadPart)} == {
         site.url("/missing.xml"): "the site answered 404",
         site.url("/html.xml"): "not a sitemap: an HTML page",
         site.url("/cut.xml"): "it ends within <urlset>; 1 of its 2 entries have no valid URL",
@@ -148,12 +146,12 @@ def test_listed_sitemap_that_stays_unavailable_is_reported(site: Site) -> None:
     found = read_all(site, http(200, index(site.url("/1.xml"), site.url("/2.xml"))))
     assert found == [
         "https://shop.example/2",
-        UnreadSitemap(site.url("/1.xml"), "the site answered 500"),
+        UnreadPart(site.url("/1.xml"), "the site answered 500"),
     ]
     assert len(site.requests_for("/1.xml")) == 2
 
 
-@pytest.mark.parametrize(("status", "error"), [(404, SitemapUnreadable), (500, SitemapUnavailable)])
+@pytest.mark.parametrize(("status", "error"), [(404, SourceUnreadable), (500, SourceUnavailable)])
 def test_index_of_which_nothing_can_be_read_fails(site: Site, status: int, error: type[Exception]) -> None:
     """If no listed sitemap can be read, the whole fails, and it is temporary if any of them is."""
     site.add("/1.xml", http(404))
@@ -169,7 +167,7 @@ def test_sitemaps_beyond_the_maximum_are_reported(site: Site) -> None:
     found = read_all(site, http(200, index(*listed)))
     assert found[:-1] == ["https://shop.example/1"] * (MAX_SITEMAPS - 1)
     why = f"8 further sitemaps were not read; the maximum is {MAX_SITEMAPS}"
-    assert found[-1] == UnreadSitemap(site.url("/sitemap.xml"), why)
+    assert found[-1] == UnreadPart(site.url("/sitemap.xml"), why)
 
 
 def test_only_reading_is_counted_in_the_budget(site: Site) -> None:
@@ -178,7 +176,7 @@ def test_only_reading_is_counted_in_the_budget(site: Site) -> None:
     site.add("/1.xml", http(200, urlset("https://shop.example/1")))
     site.add("/2.xml", http(200, urlset("https://shop.example/2")))
     url = site.add("/sitemap.xml", http(200, index(site.url("/1.xml"), site.url("/2.xml"))))
-    found = list[str | UnreadSitemap]()
+    found = list[object]()
     for each in make_reader(clock=lambda: seconds[0]).urls(url):
         seconds[0] += 10_000
         found.append(each)
@@ -203,7 +201,7 @@ EXTERNAL_ENTITY = (
 def test_entities_are_not_expanded(site: Site) -> None:
     """A sitemap that declares nested entities, or one that inserts a local file into a URL, is an error."""
     for document in (BILLION_LAUGHS, EXTERNAL_ENTITY):
-        with pytest.raises(SitemapUnreadable, match="it declares an entity"):
+        with pytest.raises(SourceUnreadable, match="it declares an entity"):
             read_urls(site, http(200, document))
 
 
@@ -244,8 +242,8 @@ def test_external_dtd_is_not_requested(site: Site) -> None:
     ],
 )
 def test_response_that_is_not_a_sitemap_is_unreadable(site: Site, response: bytes, detail: str) -> None:
-    """A response that is not a sitemap raises `SitemapUnreadable` with the cause."""
-    with pytest.raises(SitemapUnreadable, match=detail):
+    """A response that is not a sitemap raises `SourceUnreadable` with the cause."""
+    with pytest.raises(SourceUnreadable, match=detail):
         read_urls(site, response)
 
 
@@ -260,14 +258,14 @@ def close_within_body(request: PendingRequest) -> None:
     ids=["408", "425", "429", "500", "503", "closes", "closes within the body"],
 )
 def test_temporary_failure_of_the_site_is_unavailable(site: Site, response: Response) -> None:
-    """A temporary error or an incomplete sitemap raises `SitemapUnavailable`."""
-    with pytest.raises(SitemapUnavailable, match=r"/sitemap\.xml"):
+    """A temporary error or an incomplete sitemap raises `SourceUnavailable`."""
+    with pytest.raises(SourceUnavailable, match=r"/sitemap\.xml"):
         read_urls(site, response)
 
 
 def test_refused_connection_is_unavailable() -> None:
-    """A refused connection raises `SitemapUnavailable`, since the site may be available later."""
-    with pytest.raises(SitemapUnavailable):
+    """A refused connection raises `SourceUnavailable`, since the site may be available later."""
+    with pytest.raises(SourceUnavailable):
         list(make_reader().urls(f"http://127.0.0.1:{free_port()}/sitemap.xml"))
 
 
@@ -285,9 +283,9 @@ def send_body_slowly(request: PendingRequest) -> None:
 
 @pytest.mark.parametrize("response", [PendingRequest.wait_until_closed, send_header_slowly, send_body_slowly])
 def test_slow_sitemap_is_unavailable_after_its_budget(site: Site, response: Response) -> None:
-    """A response that would take 20 minutes raises `SitemapUnavailable` when the budget is spent."""
+    """A response that would take 20 minutes raises `SourceUnavailable` when the budget is spent."""
     url = site.add("/sitemap.xml", response)
-    with pytest.raises(SitemapUnavailable, match="SITEMAP_BUDGET_SECONDS"):
+    with pytest.raises(SourceUnavailable, match="SITEMAP_BUDGET_SECONDS"):
         list(make_reader(0.4).urls(url))
 
 
@@ -323,13 +321,12 @@ def test_environment_proxy_is_not_used(site: Site, monkeypatch: pytest.MonkeyPat
 
 def test_sitemap_at_a_refused_address_is_unreadable(site: Site) -> None:
     """A sitemap is unreadable if it is served from a refused address, redirects to one, or lists one."""
-    client = HttpClient("scrapeq/test", Dialer())
-    public_reader = SitemapReader(client, budget_seconds=120, max_bytes=MAX_BYTES)
-    with pytest.raises(SitemapUnreadable, match="refused_address"):
+    public_reader = make_reader(networks="")
+    with pytest.raises(SourceUnreadable, match="refused_address"):
         list(public_reader.urls(site.add("/sitemap.xml", http(200, urlset(*PAGES)))))
     assert site.connections == 0
     for response in (redirect("http://169.254.169.254/"), http(200, index("http://169.254.169.254/s.xml"))):
-        with pytest.raises(SitemapUnreadable, match="refused_address"):
+        with pytest.raises(SourceUnreadable, match="refused_address"):
             list(make_reader().urls(site.add("/sitemap.xml", response), reads_foreign=True))
 
 
@@ -348,9 +345,9 @@ def test_password_of_a_listed_url_is_not_repeated(site: Site, url: str) -> None:
     site.add("/moved.xml", redirect(url))
     site.add("/1.xml", http(200, urlset("https://shop.example/1")))
     found = read_all(site, http(200, index(url, site.url("/moved.xml"), site.url("/1.xml"))))
-    unread = [each for each in found if isinstance(each, UnreadSitemap)]
+    unread = [each for each in found if isinstance(each, UnreadPart)]
     assert len(unread) == 2
     assert "secret" not in str(unread)
-    with pytest.raises(SitemapUnreadable) as error:
+    with pytest.raises(SourceUnreadable) as error:
         read_all(site, redirect(url))
     assert "secret" not in str(error.value)

@@ -1,12 +1,12 @@
-"""Sends the requests for the sitemaps of one crawl: one after another, with pauses between them."""
+"""Downloads the sitemaps of one crawl: one after another, with pauses between requests."""
 
 import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from dispatcher.sitemap_budget import ReadingBudget
-from dispatcher.sitemap_entry import SitemapUnavailable, SitemapUnreadable
-from dispatcher.sitemap_robots import SitemapRobots
+from dispatcher.sitemaps.robots import SitemapRobots
+from dispatcher.sources.reading_budget import ReadingBudget
+from dispatcher.sources.source import SourceUnavailable, SourceUnreadable
 from guarded_http.client import HttpClient
 from guarded_http.errors import FetchError, FetchErrorKind
 from guarded_http.redirects import get_following_redirects
@@ -16,8 +16,8 @@ MAX_REDIRECTS = 5  #: maximum number of redirects that are followed for one site
 MIN_DELAY_SECONDS = 0.1  #: minimum time between two requests to one host, also if the crawl sets no delay
 ACCEPT = "application/xml, text/xml, */*;q=0.5"
 
-#: For each kind of error, whether repeating the request may help. If so, `SitemapUnavailable` is raised, else
-#: `SitemapUnreadable`.
+#: For each kind of error, whether repeating the request may help. If so, `SourceUnavailable` is raised, else
+#: `SourceUnreadable`.
 IS_TEMPORARY = {
     FetchErrorKind.DNS: True,
     FetchErrorKind.CONNECT: True,
@@ -35,16 +35,15 @@ if IS_TEMPORARY.keys() != set(FetchErrorKind):
     raise AssertionError("every kind of fetch error needs an entry")
 
 
-class SitemapRequests:
-    """The requests of one reading.
+class Downloads:
+    """The requests for one crawl's sitemaps.
 
     Args:
         client: sends the requests.
         budget: the time for all requests and pauses.
-        scope: the addresses that may be contacted.
+        robots: the robots.txt files of the sites.
         max_bytes: the maximum size of a sitemap in bytes, as received and as decoded by its Content-Encoding.
         delay_seconds: the crawl's time between two requests to one host.
-        robots: the rules of robots.txt; None to request what they disallow, too.
         clock: returns monotonic seconds.
         sleep: waits for a number of seconds.
     """
@@ -53,42 +52,47 @@ class SitemapRequests:
         self,
         client: HttpClient,
         budget: ReadingBudget,
-        scope: NetworkScope,
+        robots: SitemapRobots,
         *,
         max_bytes: int,
         delay_seconds: float,
-        robots: SitemapRobots | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._client = client
         self._budget = budget
-        self._scope = scope
+        self.robots = robots
         self._max_bytes = max_bytes
         self._delay_seconds = delay_seconds
-        self._robots = robots
         self._clock = clock
         self._sleep = sleep
         self._requested_at: dict[str, float] = {}
 
-    def download(self, url: str, *, check: Callable[[str], object], left: int) -> tuple[str, bytes]:
+    def download(
+        self,
+        url: str,
+        scope: NetworkScope,
+        *,
+        check: Callable[[str], object] = lambda _: None,
+        left: int = 1,
+    ) -> tuple[str, bytes]:
         """Return the URL after redirects, and the bytes, of a sitemap.
 
         Args:
             url: the URL of the sitemap.
+            scope: the addresses that may be contacted.
             check: called with each URL before it is requested; raises an exception if it must not be.
             left: the number of sitemaps that are still to be read, with this one.
 
         Raises:
-            SitemapUnavailable: if repeating the request may help, or the budget is spent.
-            SitemapUnreadable: if the sitemap cannot be read.
+            SourceUnavailable: if repeating the request may help, or the budget is spent.
+            SourceUnreadable: if the sitemap cannot be read.
             Exception: an exception of `check`.
         """
 
         def before_request(url: str) -> None:
             check(url)
-            crawl_delay = self._robots.check(url) if self._robots is not None else 0.0
-            self._pause(url, max(self._delay_seconds, crawl_delay), left)
+            self._pause(url, max(self._delay_seconds, self.robots.check(url, scope)), left)
 
         try:
             with get_following_redirects(
@@ -98,7 +102,7 @@ class SitemapRequests:
                 accept=ACCEPT,
                 max_redirects=MAX_REDIRECTS,
                 before_request=before_request,
-                scope=self._scope,
+                scope=scope,
             ) as response:
                 _check_status(response.status)
                 return response.url, response.read_body(self._max_bytes)
@@ -110,8 +114,8 @@ class SitemapRequests:
             )
             detail = f"{error.kind}, {error}{setting}"
             if IS_TEMPORARY[error.kind]:
-                raise SitemapUnavailable(detail) from None
-            raise SitemapUnreadable(detail) from None
+                raise SourceUnavailable(detail) from None
+            raise SourceUnreadable(detail) from None
 
     def _pause(self, url: str, delay_seconds: float, left: int) -> None:
         """Wait until the host may be requested again.
@@ -130,6 +134,6 @@ class SitemapRequests:
 
 def _check_status(status: int) -> None:
     if status in {408, 425, 429} or status >= 500:
-        raise SitemapUnavailable(f"the site answered {status}")
+        raise SourceUnavailable(f"the site answered {status}")
     if status != 200:
-        raise SitemapUnreadable(f"the site answered {status}")
+        raise SourceUnreadable(f"the site answered {status}")

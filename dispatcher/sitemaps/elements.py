@@ -10,27 +10,30 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urljoin
 
-from dispatcher.sitemap_entry import Location, SitemapUnreadable
-from dispatcher.sitemap_markup import Token
-from dispatcher.sitemap_root import Root
+from dispatcher.sitemaps.entry import Location
+from dispatcher.sitemaps.markup import Token
+from dispatcher.sitemaps.root import Root
+from dispatcher.sources.source import SourceUnreadable
 
 _ATTRIBUTE = re.compile(r"(?<![\w:.-])([\w:.-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _REFERENCE = re.compile(r"&(?:#([0-9]{1,7})|#[xX]([0-9a-fA-F]{1,6})|(amp|lt|gt|quot|apos));")
 _PREDEFINED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 #: Characters that no address contains: XML forbids them, or they stand for bytes that could not be decoded.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffd-\uffff]")
-#: For each root element, the names of its entries, and of the elements in an entry that have its address.
+#: For each root element, the names of its entries, of the elements in an entry that have its address, and of
+#: the element that has the time of its last change.
 _ENTRIES = {
-    "urlset": ({"url", "sitemap"}, {"loc"}),
-    "sitemapindex": ({"url", "sitemap"}, {"loc"}),
-    "rss": ({"item"}, {"link", "guid"}),
-    "RDF": ({"item"}, {"link"}),
-    "feed": ({"entry"}, {"link"}),
+    "urlset": ({"url", "sitemap"}, {"loc"}, "lastmod"),
+    "sitemapindex": ({"url", "sitemap"}, {"loc"}, "lastmod"),
+    "rss": ({"item"}, {"link", "guid"}, "pubDate"),
+    "RDF": ({"item"}, {"link"}, "date"),
+    "feed": ({"entry"}, {"link"}, "updated"),
 }
 MAX_DEPTH = 256  #: maximum number of nested elements in an entry that is read
 MAX_ADDRESSES = 1_000  #: maximum number of addresses of one entry; usually there is one
 #: Maximum number of characters of an address with its white space and references. A URL has at most 2,048.
 MAX_ADDRESS_CHARACTERS = 16 * 1024
+MAX_LASTMOD_CHARACTERS = 100  #: maximum number of characters of a date that are kept
 
 
 def xml_locations(tokens: Iterable[Token], root: Root, url: str) -> Iterator[Location]:
@@ -38,11 +41,11 @@ def xml_locations(tokens: Iterable[Token], root: Root, url: str) -> Iterator[Loc
 
     Args:
         tokens: the parts of the sitemap from its root element on.
-        root: the result of `dispatcher.sitemap_root.find_root`.
+        root: the result of `dispatcher.sitemaps.root.find_root`.
         url: the URL of the sitemap, against which the links of RSS and Atom are resolved.
 
     Raises:
-        SitemapUnreadable: at the end, if there were entries that could not be read.
+        SourceUnreadable: at the end, if there were entries that could not be read.
     """
     reader = _Reader(root, url)
     for kind, tag, text in tokens:
@@ -58,7 +61,7 @@ def xml_locations(tokens: Iterable[Token], root: Root, url: str) -> Iterator[Loc
             reader.cdata(text)
     yield from reader.end_of_file()
     if reader.faults:
-        raise SitemapUnreadable("; ".join(reader.faults))
+        raise SourceUnreadable("; ".join(reader.faults))
 
 
 @dataclass
@@ -73,6 +76,7 @@ class _Entry:
         is_exact: whether every address was read exactly.
         has_nested_address: whether an address was ignored, because it is in an element without an end so far.
             If the element has an end, the address is that of an image or the like.
+        lastmod: the text of the time of its last change; `""` if it is missing or cannot be read.
     """
 
     tag: str
@@ -81,14 +85,16 @@ class _Entry:
     addresses: list[tuple[str, str]] = field(default_factory=list)
     is_exact: bool = True
     has_nested_address: bool = False
+    lastmod: str = ""
 
 
 @dataclass
 class _Address:
-    """The text of an element with an address, which is being read."""
+    """The text of an element with an address, or with the time of the last change, which is being read."""
 
     tag: str
     is_permalink: bool = True
+    is_lastmod: bool = False
     texts: list[str] = field(default_factory=list)
     characters: int = 0
 
@@ -98,7 +104,7 @@ class _Reader:
 
     def __init__(self, root: Root, url: str) -> None:
         self._root = root
-        self._entry_names, self._address_names = _ENTRIES[root.name]
+        self._entry_names, self._address_names, self._lastmod_name = _ENTRIES[root.name]
         self._base = url if root.name in {"rss", "feed", "RDF"} else ""
         self._is_open = False
         self._entry: _Entry | None = None
@@ -143,6 +149,8 @@ class _Reader:
                     entry.has_nested_address = True
                 else:
                     self._add_address(entry, name, _unescape(text))
+            elif name == self._lastmod_name and not entry.open_tags:
+                entry.lastmod = _unescape(text).strip()[:MAX_LASTMOD_CHARACTERS]
             return ()
         found = [*self.start_tag(tag, "")]
         self.text(text)
@@ -172,9 +180,14 @@ class _Reader:
         entry, address, name = self._entry, self._address, _local_name(tag)
         if address is not None and entry is not None and address.tag == tag:
             self._address = None
-            self._add_address(entry, name if address.is_permalink else "", "".join(address.texts))
+            text = "".join(address.texts)
+            if address.is_lastmod:
+                entry.lastmod = text.strip()[:MAX_LASTMOD_CHARACTERS]
+                return ()
+            self._add_address(entry, name if address.is_permalink else "", text)
             return () if entry.tag else self._end_entry()
         self._spoil_address()
+        address = None if address is not None and address.is_lastmod else address
         if name == self._root.name:
             self._is_open = False
             return self._end_entry()
@@ -207,6 +220,8 @@ class _Reader:
                 self._add_address(entry, "href", href)
             if not is_empty and not href:
                 self._address = _Address(tag, _attribute(attributes, "isPermaLink") != "false")
+        elif name == self._lastmod_name and not entry.open_tags:
+            self._address = None if is_empty else _Address(tag, is_lastmod=True)
         elif len(entry.open_tags) == MAX_DEPTH:
             entry.is_exact = False
         elif not is_empty and name != "link":  # the element `link` of XHTML often has no end
@@ -222,9 +237,9 @@ class _Reader:
 
     def _spoil_address(self) -> None:
         """Record that the text of the address is not complete."""
-        if self._address is not None and self._entry is not None:
+        address, self._address = self._address, None
+        if address is not None and self._entry is not None and not address.is_lastmod:
             self._entry.is_exact = False
-            self._address = None
 
     def _end_entry(self) -> Iterable[Location]:
         entry, self._entry = self._entry, None
@@ -238,7 +253,7 @@ class _Reader:
             self._without_url += 1
             return ()
         is_sitemap = _local_name(entry.tag) == "sitemap" or self._root.name == "sitemapindex"
-        return [Location(url, is_sitemap) for url in urls]
+        return [Location(url, is_sitemap, entry.lastmod) for url in urls]
 
 
 def _local_name(tag: str) -> str:

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.sitemap import locations
-from dispatcher.sitemap_entry import Location, SitemapUnreadable
-from dispatcher.sitemap_file import sitemap_text
-from dispatcher.sitemap_markup import MAX_HELD_CHARACTERS, read_markup
-from dispatcher.sitemap_root import find_root
-from dispatcher.sitemap_xml import xml_locations
+from dispatcher.sitemaps.elements import xml_locations
+from dispatcher.sitemaps.entry import Location
+from dispatcher.sitemaps.locations import locations
+from dispatcher.sitemaps.markup import MAX_HELD_CHARACTERS, read_markup
+from dispatcher.sitemaps.root import find_root
+from dispatcher.sitemaps.text import sitemap_text
+from dispatcher.sources.source import SourceUnreadable
 from tests.extraction.many_examples import many_examples
 
 MAX_BYTES = 2_000_000
@@ -33,7 +34,7 @@ def read(text: str | bytes, url: str = "https://shop.example/sitemap.xml") -> tu
         pieces = sitemap_text(text.encode() if isinstance(text, str) else text, max_bytes=MAX_BYTES)
         for location in locations(pieces, url):
             found.append(location.url)
-    except SitemapUnreadable as error:
+    except SourceUnreadable as error:
         return found, str(error)
     return found, ""
 
@@ -194,7 +195,7 @@ def read_locations(locations: Iterable[Location]) -> tuple[list[Location], str]:
     try:
         for location in locations:
             found.append(location)
-    except SitemapUnreadable as error:
+    except SourceUnreadable as error:
         return found, str(error)
     return found, ""
 
@@ -297,7 +298,7 @@ def test_deadline_is_checked_within_a_sitemap(sitemap: bytes) -> None:
 def test_decompression_bomb_is_unreadable() -> None:
     """A gzipped sitemap that is more than 200 times larger after decompression is refused at 1 MiB."""
     bomb = gzip.compress(SITEMAP.encode() + b" " * 50_000_000)
-    with pytest.raises(SitemapUnreadable, match="the maximum ratio is 200"):
+    with pytest.raises(SourceUnreadable, match="the maximum ratio is 200"):
         sitemap_text(bomb, max_bytes=60_000_000)
 
 
@@ -350,7 +351,7 @@ def test_damaged_sitemap_is_read_exactly_or_reported(
 @many_examples
 @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: f"<urlset>{text}</urlset>".encode()))
 def test_any_bytes_are_read_or_reported(sitemap: bytes) -> None:
-    """No bytes cause another error than `SitemapUnreadable`."""
+    """No bytes cause another error than `SourceUnreadable`."""
     read(sitemap)
 
 
@@ -379,3 +380,44 @@ def test_any_bytes_are_read_or_reported(sitemap: bytes) -> None:
 def test_hostile_sitemap_is_read_in_linear_time(begin: str, piece: str) -> None:
     """A sitemap of 1 MB that repeats a piece of markup is read; with quadratic time this would take hours."""
     read((begin + piece * (1_000_000 // len(piece))).encode())
+
+
+@pytest.mark.parametrize(
+    ("sitemap", "lastmods"),
+    [
+        ("<urlset><url><loc>http://a/</loc><lastmod>2026-11-22</lastmod></url></urlset>", ["2026-11-22"]),
+        ("<urlset><url><lastmod> 2026\n</lastmod><loc>http://a/</loc></url></urlset>", ["2026"]),
+        ("<s:urlset><s:url><s:loc>http://a/</s:loc><s:lastmod>1</s:lastmod></s:url></s:urlset>", ["1"]),
+        ("<urlset><url><loc>http://a/</loc><lastmod><![CDATA[1]]></lastmod></url></urlset>", ["1"]),
+        ("<urlset><url><loc>http://a/</loc><lastmod a='b'>1<!-- x -->2</lastmod></url></urlset>", ["12"]),
+        ("<urlset><url><loc>http://a/</loc><lastmod/></url></urlset>", [""]),
+        ("<urlset><url><loc>http://a/</loc><lastmod>1<b/></lastmod></url></urlset>", [""]),
+        ("<urlset><url><loc>http://a/</loc><v><lastmod>1</lastmod></v></url></urlset>", [""]),
+        ("<urlset><url><lastmod>1<loc>http://a/</loc></url></urlset>", [""]),
+        (
+            "<urlset><url><loc>http://a/</loc><lastmod>1</lastmod></url><url><loc>http://b/</loc></url></urlset>",
+            ["1", ""],
+        ),
+        ("<sitemapindex><sitemap><loc>http://a/</loc><lastmod>1</lastmod></sitemap></sitemapindex>", ["1"]),
+        (
+            "<rss><item><link>http://a/</link><pubDate>Sun, 22 Nov 2026</pubDate></item></rss>",
+            ["Sun, 22 Nov 2026"],
+        ),
+        (
+            "<feed><entry><link href='http://a/'/><published>1</published><updated>2</updated></entry></feed>",
+            ["2"],
+        ),
+    ],
+)
+def test_time_of_the_last_change_is_read(sitemap: str, lastmods: list[str]) -> None:
+    """`lastmod`, `pubDate` and `updated` of an entry are read, however the text is divided into pieces."""
+    for size in (1, 7, len(sitemap)):
+        pieces = [sitemap[start : start + size] for start in range(0, len(sitemap), size)]
+        assert [each.lastmod for each in locations(pieces)] == lastmods
+
+
+def test_damaged_time_does_not_hide_a_damaged_address() -> None:
+    """An address whose start tag is damaged within an open `lastmod` makes its entry unreadable."""
+    sitemap = "<urlset><url><loc>http://a/</loc><lastmod>1<loc http://b/</loc></url></urlset>"
+    with pytest.raises(SourceUnreadable, match="1 of its 1 entries have no valid URL"):
+        list(locations([sitemap]))

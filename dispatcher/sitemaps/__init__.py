@@ -1,0 +1,1 @@
+"""Reads sitemaps: requests, formats, and limits."""

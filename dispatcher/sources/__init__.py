@@ -1,0 +1,1 @@
+"""The sources of a crawl's URLs: one module for each kind."""
