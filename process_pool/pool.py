@@ -55,7 +55,15 @@ class ResultTooLarge(CallFailed):
 
 
 class ChildDied(CallFailed):
-    """The child died, of another cause than its limits."""
+    """The child died, of another cause than its limits.
+
+    Attributes:
+        signal: the number of the signal that ended it; 0 if it ended by itself.
+    """
+
+    def __init__(self, note: str = "", signal_number: int = 0) -> None:
+        super().__init__(note)
+        self.signal = signal_number
 
 
 class FunctionRaised(Exception):
@@ -133,11 +141,14 @@ class _Processes:
         if not self._free.acquire(timeout=max(0.0, deadline - monotonic())):
             raise DeadlineExceeded
         try:
-            if self._idle:
-                try:
-                    return self._call(self._idle.pop(), request, body, deadline)
-                except ChildDied:
-                    pass  # it may have died before it received the request
+            is_idle = bool(self._idle)
+            child = self._idle.pop() if is_idle else self._server.start_child(self.limits)
+            try:
+                return self._call(child, request, body, deadline)
+            except ChildDied as error:
+                # An idle child may have died before it received the request, and no request sends SIGKILL.
+                if not is_idle and error.signal != signal.SIGKILL:
+                    raise
             return self._call(self._server.start_child(self.limits), request, body, deadline)
         finally:
             self._free.release()
@@ -152,8 +163,9 @@ class _Processes:
         except TimeoutError:
             raise DeadlineExceeded(child.wait().note) from None
         except ChildExit as error:
-            kind = CpuLimitExceeded if error.signal == signal.SIGPROF else ChildDied
-            raise kind(error.note) from None
+            if error.signal == signal.SIGPROF:
+                raise CpuLimitExceeded(error.note) from None
+            raise ChildDied(error.note, error.signal) from None
         except BaseException:
             child.close()  # the caller gave up, so nobody reads the answer
             raise

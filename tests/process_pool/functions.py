@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from process_pool.child import Note
@@ -20,7 +21,6 @@ def run(request: bytes, body: bytes, note: Note) -> bytes:
     actions: dict[str, Callable[[], bytes]] = {
         "reverse": lambda: body[::-1],
         "pid": lambda: str(os.getpid()).encode(),
-        "slow pid": lambda: _sleep(0.5) and str(os.getpid()).encode(),
         "niceness": lambda: str(os.nice(0)).encode(),
         "environment": lambda: json.dumps(sorted(os.environ)).encode(),
         "raise": _raise,
@@ -30,6 +30,7 @@ def run(request: bytes, body: bytes, note: Note) -> bytes:
         "fill": lambda: b"x" * int(body),
         "sleep": lambda: _sleep(float(body)),
         "crash": _crash,
+        "die once": lambda: _die_once(Path(body.decode())),
     }
     return actions[action]()
 
@@ -41,6 +42,13 @@ def _raise() -> bytes:
 def _crash() -> bytes:
     os.kill(os.getpid(), signal.SIGSEGV)
     return b""
+
+
+def _die_once(marker: Path) -> bytes:
+    if not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return b"survived"
 
 
 def _sleep(seconds: float) -> bytes:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -169,6 +170,15 @@ def test_a_child_that_dies_is_replaced(pool: ProcessPool) -> None:
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
     assert call(pool, "reverse", "abc") == b"cba"
+
+
+def test_a_call_whose_child_is_killed_from_outside_is_repeated(
+    server: ForkServerProcess, tmp_path: Path
+) -> None:
+    """A request cannot cause SIGKILL, so the first one that is killed by it runs in another child."""
+    pool = ProcessPool(server, [Level(1, Limits(60, 256 * MIB))])
+    assert call(pool, "die once", tmp_path / "died") == b"survived"
+    pool.close()
 
 
 def test_a_child_that_has_grown_is_replaced_after_its_answer(pool: ProcessPool) -> None:
