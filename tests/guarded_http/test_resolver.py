@@ -1,5 +1,6 @@
 """Tests which lookups are shared, kept, limited and given up, with a clock and DNS answers of the test."""
 
+import threading
 from collections.abc import Callable
 from threading import Event, Lock, Thread
 
@@ -192,6 +193,9 @@ def test_lookup_that_raises_ends_for_all_callers() -> None:
     resolver = Resolver(ask)
     assert resolver.look_up("shop.example", LONG) is None
     assert resolver.look_up("shop.example", LONG) == ANSWER
+    for thread in threading.enumerate():  # pytest must see the exception before the next test begins
+        if thread.name == "lookup":
+            thread.join(LONG)
 
 
 def _callers(resolver: Resolver, name: str) -> int:
