@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from contract.faults import UnreadableCrawl, parse_json_object, unsupported_values
 from contract.job import CrawlName, Politeness, RunId
 from contract.recipe import Recipe
+from contract.request import PLAIN_GET, PageRequest
 from contract.selectors import SelectorChecks
 from contract.sources import UrlSources
 
@@ -47,6 +48,8 @@ class Crawl(BaseModel):
     """Limits of one run."""
     politeness: Politeness = Politeness()
     """How requests to one host are limited."""
+    request: PageRequest = PLAIN_GET
+    """How a page is requested, if a plain GET is not enough."""
 
     @classmethod
     def decode(cls, body: bytes, selectors: SelectorChecks) -> Self:
@@ -83,4 +86,4 @@ class Crawl(BaseModel):
         try:
             return cls.model_validate(document, extra="forbid", context=selectors)
         except ValidationError as error:
-            raise UnreadableCrawl.from_validation(raw, error) from None
+            raise UnreadableCrawl.from_validation(raw, error, cls) from None

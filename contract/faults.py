@@ -15,8 +15,9 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, Self
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from contract.known_keys import suggest_key
 from contract.quoting import hide_userinfo, quote, shorten
 
 MAX_INPUT_CHARACTERS = 80  #: characters of a faulty value that an error message repeats
@@ -24,6 +25,10 @@ MAX_INPUT_CHARACTERS = 80  #: characters of a faulty value that an error message
 #: are left out of a fault's path.
 SHORT_FORM, LONG_FORM = "[short]", "[long]"
 MAX_DEPTH = 32  #: maximum number of nested arrays and objects
+
+
+class ConfidentialFault(ValueError):
+    """A fault of a value that may be a password, so that the message about the fault does not repeat it."""
 
 
 class Fault(NamedTuple):
@@ -60,9 +65,11 @@ class Undecodable(ValueError):
         return cls(raw, [Fault(path, message)])
 
     @classmethod
-    def from_validation(cls, raw: bytes, error: ValidationError) -> Self:
-        """Return the error for all faults that pydantic found."""
-        return cls(raw, validation_faults(error))
+    def from_validation(
+        cls, raw: bytes, error: ValidationError, model: type[BaseModel] | None = None
+    ) -> Self:
+        """Return the error for all faults that pydantic found; see `validation_faults`."""
+        return cls(raw, validation_faults(error, model))
 
 
 class UnreadableCrawl(Undecodable):
@@ -85,9 +92,14 @@ class UnreadableOutcome(Undecodable):
     """The message does not contain an outcome that this version can read."""
 
 
-def validation_faults(error: ValidationError) -> list[Fault]:
-    """Return a fault for each error that pydantic found."""
-    return [_fault(details) for details in error.errors(include_url=False)]
+def validation_faults(error: ValidationError, model: type[BaseModel] | None = None) -> list[Fault]:
+    """Return a fault for each error that pydantic found.
+
+    Args:
+        error: the error.
+        model: the class of the document, so that the fault of an unknown key can name the nearest known key.
+    """
+    return [_fault(details, model) for details in error.errors(include_url=False)]
 
 
 def parse_json_object(raw: bytes, error: type[Undecodable], *, max_bytes: int, kind: str) -> dict[str, Any]:
@@ -166,18 +178,23 @@ def _json_type(value: object) -> str:
     return names.get(type(value), "null")
 
 
-def _fault(details: Any) -> Fault:  # noqa: ANN401 - the values of pydantic's ErrorDetails have type Any
+def _fault(details: Any, model: type[BaseModel] | None) -> Fault:  # noqa: ANN401 - the values of pydantic's ErrorDetails have type Any
     path = ".".join(str(part) for part in details["loc"] if part not in {SHORT_FORM, LONG_FORM})
     message = str(details["msg"]).removeprefix("Value error, ")
     if details["type"] == "missing":
         return Fault(path, "missing")
     if details["type"] == "extra_forbidden":
-        return Fault(path, "there is no such field")
+        suggested = suggest_key(model, details["loc"]) if model is not None else ""
+        meant = f"; did you mean {suggested}?" if suggested else ""
+        return Fault(path, f"there is no such field{meant}")
     if details["type"] in {"model_type", "dict_type"}:
         message = "must be an object"
     if details["type"] == "literal_error":
-        message = f"the only supported value is {details['ctx']['expected']}"
-    if isinstance(details["input"], dict):
+        supported = details["ctx"]["expected"]
+        is_one = " or " not in supported
+        message = f"the only supported value is {supported}" if is_one else f"must be {supported}"
+    is_confidential = isinstance(details.get("ctx", {}).get("error"), ConfidentialFault)
+    if is_confidential or isinstance(details["input"], dict):
         return Fault(path, message)
     return Fault(path, f"{message} (got {_abbreviate(details['input'])})")
 

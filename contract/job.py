@@ -9,9 +9,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from contract.faults import UnreadableJob, parse_json_object
 from contract.recipe import MAX_PAGES, Recipe
+from contract.request import PLAIN_GET, PageRequest
 from contract.selectors import SelectorChecks
 from contract.trace import TRACEPARENT
-from contract.urls import PageUrl, canonical_url, host_of
+from contract.urls import PageUrl, canonical_url, host_of, origin_of
 
 MAX_JOB_BYTES = 64 * 1024
 RUN_ID = r"^[A-Za-z0-9][A-Za-z0-9._:+-]{0,127}$"
@@ -54,13 +55,15 @@ class Job(BaseModel):
     """One page to scrape. If an encoded job is decoded and then encoded again, the bytes are the same.
 
     Attributes:
-        version: version of the format.
+        version: version of the format: 2 if the job has a `request`, which a worker of version 0.1 would
+            ignore, else 1.
         job_id: 32 hex digits, computed by `identify`.
         run_id: the run that the job belongs to.
         crawl: name of the crawl.
         url: URL of the page, as it will be requested.
         recipe: what to extract from the page.
         politeness: how requests to the page's host are limited.
+        request: how the page is requested, if a plain GET is not enough.
         dispatched_at: when the dispatcher made the job, with a time zone.
         not_before: earliest time of the next attempt; None if the job need not wait.
         defers: how often the worker published the job again (ACK_POLICY=settled).
@@ -75,13 +78,14 @@ class Job(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    version: Literal[1] = 1
+    version: Literal[1, 2] = 1
     job_id: JobId
     run_id: RunId
     crawl: CrawlName
     url: PageUrl
     recipe: Recipe
     politeness: Politeness = Politeness()
+    request: PageRequest = PLAIN_GET
     dispatched_at: AwareDatetime
     not_before: AwareDatetime | None = None
     defers: Annotated[int, Field(ge=0, le=MAX_DEFERS)] = 0
@@ -97,7 +101,8 @@ class Job(BaseModel):
         Raises:
             ValueError: if the job has more than 64 KiB.
         """
-        document = self.model_dump(mode="json") | {"recipe": self.recipe.to_json_dict()}
+        short_forms = {"recipe": self.recipe.to_json_dict(), "request": self.request.to_json_dict()}
+        document = self.model_dump(mode="json") | short_forms
         # Most jobs have the defaults of these fields, which are left out.
         return _encode({name: value for name, value in document.items() if _OPTIONAL.get(name, ...) != value})
 
@@ -168,11 +173,13 @@ class Job(BaseModel):
             public_only: whether this job's page came from a public address.
         """
         listing = self.listing_id
+        request = self.request.for_link(same_origin=origin_of(url) == origin_of(self.url))
         seen = dict.fromkeys((*self.visited, url_digest(self.url), url_digest(final_url or self.url)))
         return self.model_copy(
             update={
-                "job_id": identify(self.run_id, url, self.recipe, listing),
+                "job_id": identify(self.run_id, url, self.recipe, listing, request),
                 "url": url,
+                "request": request,
                 "not_before": None,
                 "defers": 0,
                 "attempts": 0,
@@ -186,6 +193,7 @@ class Job(BaseModel):
 
 #: Fields that are left out of the message while they have these values.
 _OPTIONAL: dict[str, Any] = {
+    "request": {},
     "not_before": None,
     "defers": 0,
     "attempts": 0,
@@ -267,18 +275,22 @@ class JobAttributes(BaseModel):
             )
 
 
-def identify(run_id: str, url: str, recipe: Recipe, listing: str = "") -> str:
-    """Return the job's id. The same run, page and recipe always give the same id.
+def identify(
+    run_id: str, url: str, recipe: Recipe, listing: str = "", request: PageRequest = PLAIN_GET
+) -> str:
+    """Return the job's id. The same run, page, recipe and request always give the same id.
 
-    The id is the first 128 bits, in hex, of SHA-256 over run_id, canonical URL, recipe and, for a further
-    page, its listing. They are separated by NUL characters, which cannot occur in them.
+    The id is the first 128 bits, in hex, of SHA-256 over run_id, canonical URL, recipe, for a further page
+    its listing, and for a request that is no plain GET its `identity`. They are separated by NUL characters,
+    which cannot occur in them.
 
     Args:
         run_id: the run.
         url: a URL that `check_url` returned, so that all equivalent URLs of a page give the same id.
         recipe: the recipe.
         listing: job id of the listing's first page; `""` for a first page.
+        request: how the page is requested.
     """
     recipe_json = json.dumps(recipe.to_json_dict(), sort_keys=True, separators=(",", ":"))
-    text = "\0".join(filter(None, (run_id, canonical_url(url), recipe_json, listing)))
+    text = "\0".join(filter(None, (run_id, canonical_url(url), recipe_json, listing, request.identity())))
     return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -57,7 +57,7 @@ class Cause(StrEnum):
 
     NONE = "none"  #: the attempt succeeded
     PAGE = "page"  #: a request to the site, or the page's URL or host name
-    MESSAGE = "message"  #: the push or its message, which cannot be read
+    MESSAGE = "message"  #: the push or its message, which cannot be read, or asks for what is not allowed
     INFRASTRUCTURE = "infrastructure"  #: waiting, a shutdown, or a fault of the queue or of the worker
 
 
@@ -84,6 +84,7 @@ class Reason(StrEnum):
     TOO_MANY_REDIRECTS = "too_many_redirects"
     BAD_URL = "bad_url"
     REFUSED_ADDRESS = "refused_address"
+    REQUEST_REFUSED = "request_refused"
     ROBOTS_DISALLOWED = "robots_disallowed"
     ROBOTS_UNAVAILABLE = "robots_unavailable"
     RATE_LIMITED = "rate_limited"

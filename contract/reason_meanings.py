@@ -70,12 +70,20 @@ REASON_MEANINGS = {
         Outcome.FAILED, "too many redirects", "put the final URL into the crawl"
     ),
     Reason.BAD_URL: ReasonMeaning(
-        Outcome.FAILED, "the URL, or a redirect's target, is invalid or not http(s)", "fix the URL"
+        Outcome.FAILED,
+        "the URL, or a redirect's target, is invalid, not http(s), or another origin that would get a body",
+        "fix the URL",
     ),
     Reason.REFUSED_ADDRESS: ReasonMeaning(
         Outcome.FAILED,
         "the host is not on the public internet",
         "drop the URL; FETCH_ALLOW_NETWORKS allows private networks",
+    ),
+    Reason.REQUEST_REFUSED: ReasonMeaning(
+        Outcome.FAILED,
+        "the job names a secret or a proxy that this worker does not have, or must not use for this site",
+        "change FETCH_SECRETS or FETCH_PROXIES of the worker, then replay; or fix the crawl",
+        cause=Cause.MESSAGE,
     ),
     Reason.ROBOTS_DISALLOWED: ReasonMeaning(
         Outcome.FAILED, "the site's robots.txt disallows the page", "drop the URL"

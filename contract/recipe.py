@@ -173,7 +173,7 @@ class Recipe(BaseModel):
         try:
             return cls.model_validate(document, extra="forbid", context=selectors)
         except ValidationError as error:
-            raise UnreadableRecipe.from_validation(b"", error) from None
+            raise UnreadableRecipe.from_validation(b"", error, cls) from None
 
     def next_source(self) -> Source | None:
         """Return the source of the link to the next page; None if the recipe has no `next`."""

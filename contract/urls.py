@@ -89,6 +89,12 @@ def canonical_url(url: str) -> str:
     return canonicalize_url(url)
 
 
+def origin_of(url: str) -> str:
+    """Return the origin of a checked URL (RFC 6454): `scheme://host`, with a port that is not the default."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 def host_of(url: str) -> str:
     """Return the host of a checked URL, in lower case and without port; `""` if the URL has no host."""
     return urlsplit(url).hostname or ""

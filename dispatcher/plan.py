@@ -9,6 +9,7 @@ from contract.crawl import Crawl
 from contract.faults import Fault
 from contract.job import Job, identify
 from contract.quoting import hide_userinfo, shorten
+from contract.request import PLAIN_GET
 from contract.since import is_older
 from contract.urls import check_url
 from dispatcher.sources.source import (
@@ -156,21 +157,24 @@ class Plan:
             return None
 
     def _new_job(self, url: str, found: FoundUrl, counts: Counts) -> PlannedJob | None:
-        job_id = identify(self.run_id, url, self.crawl.recipe)
+        crawl = self.crawl
+        job_id = identify(self.run_id, url, crawl.recipe, request=crawl.request)
         if job_id in self._seen:
             counts.duplicates += 1
             return None
-        if len(self._seen) >= self.crawl.limits.max_jobs:
+        if len(self._seen) >= crawl.limits.max_jobs:
             counts.over_limit += 1
             self._is_over_limit = True
             return None
         job = Job(
+            version=1 if crawl.request == PLAIN_GET else 2,
             job_id=job_id,
             run_id=self.run_id,
-            crawl=self.crawl.name,
+            crawl=crawl.name,
             url=url,
-            recipe=self.crawl.recipe,
-            politeness=self.crawl.politeness,
+            recipe=crawl.recipe,
+            politeness=crawl.politeness,
+            request=crawl.request,
             dispatched_at=self.dispatched_at,
             public_only=found.public_only,
         )

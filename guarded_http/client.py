@@ -1,4 +1,4 @@
-"""Sends HTTP GET requests to the public internet, with the library `requests` over guarded connections.
+"""Sends HTTP requests to the public internet, with the library `requests` over guarded connections.
 
 Proxies of the environment and passwords in .netrc are not used, and cookies are kept only within one fetch.
 """
@@ -12,6 +12,7 @@ from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import urlsplit
 
 import requests
+from requests.structures import CaseInsensitiveDict
 
 from guarded_http.addresses import parse_networks, parse_ports
 from guarded_http.connection import ByteBudget
@@ -19,6 +20,8 @@ from guarded_http.content_coding import ACCEPT_ENCODING
 from guarded_http.cookies import FetchCookies
 from guarded_http.dialer import Dialer
 from guarded_http.errors import Deadline, FetchError, FetchErrorKind
+from guarded_http.proxy import proxy_authorization
+from guarded_http.request import PLAIN_GET, HttpRequest, Proxy
 from guarded_http.resolver import make_resolver
 from guarded_http.response import HttpResponse, translate_errors
 from guarded_http.scope import NetworkScope
@@ -40,12 +43,12 @@ class _Session(requests.Session):
 
 
 class HttpClient:
-    """Sends GET requests, and reuses connections to the same site.
+    """Sends requests, and reuses connections to the same site.
 
     Redirects are not followed; `guarded_http.redirects` does that.
 
     Args:
-        user_agent: the User-Agent header of every request.
+        user_agent: the User-Agent header of requests that have no other.
         dialer: makes the connections.
         tls_context: returns the context that checks certificates; not called before the first https URL.
         yield_processor: called after each 64 KiB that were received or decoded, so that other greenlets can
@@ -63,14 +66,13 @@ class HttpClient:
         self._user_agent = user_agent
         self._dialer = dialer
         self._yield_processor = yield_processor
-        self._session = self._public_session = _Session(Transport(dialer, tls_context or default_tls_context))
-        if dialer.allowed_networks:
-            # A separate pool of connections, so that no idle connection leads to an allowed network.
-            public_dialer = replace(dialer, public_only=True)
-            self._public_session = _Session(Transport(public_dialer, tls_context or default_tls_context))
+        self._tls_context = tls_context or default_tls_context
+        # By proxy (operators allow few), and by whether only public addresses may be contacted: an idle
+        # connection to an allowed network must not be used then.
+        self._sessions = dict[tuple[Proxy | None, bool], _Session]()
 
     def look_up(self, url: str, seconds: float) -> bool:
-        """Return whether `get` need not wait for a lookup of the host of `url`.
+        """Return whether `send` need not wait for a lookup of the host of `url`.
 
         Args:
             url: a URL as `contract.urls.check_url` returns it.
@@ -85,10 +87,11 @@ class HttpClient:
             raise FetchError(error.kind, error.detail, url=url) from None
 
     @contextmanager
-    def get(
+    def send(  # noqa: PLR0913 - the last three arguments have defaults
         self,
         url: str,
         deadline: Deadline,
+        request: HttpRequest = PLAIN_GET,
         *,
         accept: str = "*/*",
         cookies: FetchCookies | None = None,
@@ -99,24 +102,25 @@ class HttpClient:
         Args:
             url: a URL as `contract.urls.check_url` returns it; it is sent unchanged.
             deadline: the time limit for the request and for reading the body.
+            request: what is sent besides the URL.
             accept: the Accept header.
             cookies: the cookies of the fetch, which are sent and extended; None to send and keep none.
             scope: the addresses that the fetch may contact, which a public response restricts; None for a
                 fetch of one request.
 
         Raises:
-            FetchError: if no valid response header was received.
+            FetchError: if no valid response header was received, or the proxy wants other credentials.
             Exception: the deadline's own exception, if the deadline has passed.
         """
-        request, budget = self._prepare(url, accept), ByteBudget(deadline, self._yield_processor)
+        prepared = self._prepare(url, request, accept)
+        budget = ByteBudget(deadline, self._yield_processor)
         scope = scope or NetworkScope()
-        session = self._public_session if scope.public_only else self._session
-        if cookies is not None:
-            cookies.add_to(request)
-        timeout = RequestTimeout(request.path_url, budget)
+        (cookies or FetchCookies()).add_to(prepared, request.cookies)
+        is_sent_to_proxy = request.proxy is not None and url.startswith("http:")
+        timeout = RequestTimeout(url if is_sent_to_proxy else prepared.path_url, budget)
         with translate_errors(deadline, url, kind=FetchErrorKind.CONNECT):
-            response = session.send(
-                request,
+            response = self._session(request.proxy, scope).send(
+                prepared,
                 stream=True,
                 timeout=timeout,  # type: ignore[arg-type] # requests' adapter takes urllib3's Timeout too
                 allow_redirects=False,
@@ -124,23 +128,43 @@ class HttpClient:
             )
         scope.public_only = scope.public_only or budget.is_public
         if cookies is not None:
-            cookies.take_from(request, response)
+            cookies.take_from(prepared, response)
         with response:
-            yield HttpResponse(url, response, budget)
+            if is_sent_to_proxy and response.status_code == 407:
+                detail = (
+                    f"the proxy {request.proxy.url if request.proxy else ''} wants other credentials (407)"
+                )
+                raise FetchError(FetchErrorKind.CONNECT, detail, status=407, url=url)
+            yield HttpResponse(url, response, budget, request)
 
-    def _prepare(self, url: str, accept: str) -> requests.PreparedRequest:
-        request = requests.PreparedRequest()
-        request.prepare_method("GET")
-        request.prepare_headers(
+    def _session(self, proxy: Proxy | None, scope: NetworkScope) -> _Session:
+        public_only = scope.public_only and bool(self._dialer.allowed_networks)
+        session = self._sessions.get((proxy, public_only))
+        if session is None:
+            dialer = replace(self._dialer, public_only=public_only)
+            session = _Session(Transport(dialer, self._tls_context, proxy))
+            session = self._sessions.setdefault((proxy, public_only), session)
+        return session
+
+    def _prepare(self, url: str, request: HttpRequest, accept: str) -> requests.PreparedRequest:
+        headers = CaseInsensitiveDict(
             {
                 "Host": urlsplit(url).netloc,
-                "User-Agent": self._user_agent,
+                "User-Agent": request.user_agent or self._user_agent,
                 "Accept": accept,
                 "Accept-Encoding": ACCEPT_ENCODING,
             }
         )
-        request.url = url  # prepare_url would normalise the percent-escapes
-        return request
+        headers.update(request.headers)
+        if request.body is not None:
+            headers["Content-Length"] = str(len(request.body))
+        if request.proxy is not None and request.proxy.credentials and url.startswith("http:"):
+            headers["Proxy-Authorization"] = proxy_authorization(request.proxy)
+        prepared = requests.PreparedRequest()
+        prepared.prepare_method(request.method)
+        prepared.headers, prepared.body = headers, request.body
+        prepared.url = url  # prepare_url would normalise the percent-escapes
+        return prepared
 
 
 def make_client(

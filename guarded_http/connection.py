@@ -10,14 +10,12 @@ import socket
 import ssl
 from collections.abc import Callable
 from email.message import Message
-from ipaddress import ip_address
 from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from contract.quoting import quote
-from guarded_http.addresses import is_public
-from guarded_http.dialer import GRACE_SECONDS, Dialer
+from guarded_http.dialer import GRACE_SECONDS, Dial
 from guarded_http.errors import Deadline, FetchError, FetchErrorKind
 from guarded_http.header_fields import MAX_HEADER_BYTES, HeaderReader
 
@@ -220,7 +218,7 @@ def _parse_content_length(header: str) -> int:
 
 
 class Connection(HTTPConnection):
-    """A connection to one host, made by a `Dialer`.
+    """A connection to one host, made by a `Dialer`, or through a proxy by a `ProxyDialer`.
 
     Attributes:
         budget: the byte budget of the request that uses the connection now.
@@ -228,15 +226,14 @@ class Connection(HTTPConnection):
 
     budget: ByteBudget
 
-    def __init__(self, *arguments: Any, dialer: Dialer, **options: Any) -> None:  # noqa: ANN401 - the arguments are urllib3's
+    def __init__(self, *arguments: Any, dialer: Dial, **options: Any) -> None:  # noqa: ANN401 - the arguments are urllib3's
         super().__init__(*arguments, **options)
         self._dialer = dialer
         self._is_public = True
 
     def _new_conn(self) -> socket.socket:
         """Connect; urllib3's own method would resolve the name and connect to any address."""
-        sock = self._dialer.connect(self._dns_host, self.port, self.budget.deadline)
-        self._is_public = is_public(ip_address(sock.getpeername()[0]))
+        sock, self._is_public = self._dialer.open(self._dns_host, self.port, self.budget.deadline)
         sock.settimeout(self.budget.read_timeout())  # for the TLS handshake and for sending the request
         return sock
 

@@ -1,5 +1,6 @@
 """Keeps the cookies of one fetch: those that a redirect sets are sent to its target, and to no other page."""
 
+from collections.abc import Iterable
 from http.cookiejar import Cookie, CookieJar, DefaultCookiePolicy
 from urllib.request import Request
 
@@ -36,13 +37,20 @@ class FetchCookies:
     def __init__(self) -> None:
         self._jar: CookieJar | None = None
 
-    def add_to(self, request: PreparedRequest) -> None:
-        """Add the Cookie header to a request, if there are cookies for its URL."""
-        if self._jar is None:
-            return
-        header: str | None = get_cookie_header(self._jar, request)  # type: ignore[no-untyped-call] # requests has no types
-        if header:
-            request.headers["Cookie"] = header
+    def add_to(self, request: PreparedRequest, given: Iterable[tuple[str, str]] = ()) -> None:
+        """Add the Cookie header to a request, if there are cookies for its URL.
+
+        Args:
+            request: the request.
+            given: names and values of cookies to send in addition, unless the site has set their names.
+        """
+        header: str = ""
+        if self._jar is not None:
+            header = get_cookie_header(self._jar, request) or ""  # type: ignore[no-untyped-call] # requests has no types
+        kept = {cookie.partition("=")[0] for cookie in header.split("; ")}
+        cookies = [f"{name}={value}" for name, value in given if name not in kept]
+        if cookies or header:
+            request.headers["Cookie"] = "; ".join(filter(None, [*cookies, header]))
 
     def take_from(self, request: PreparedRequest, response: Response) -> None:
         """Keep the cookies that a response sets."""

@@ -8,9 +8,9 @@ rebinding).
 import socket
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from guarded_http.addresses import Address, Network, address_refusal, host_name_refusal
+from guarded_http.addresses import Address, Network, address_refusal, host_name_refusal, is_public
 from guarded_http.dns_answers import DnsAnswer
 from guarded_http.errors import Deadline, FetchError, FetchErrorKind
 from guarded_http.resolver import make_resolver
@@ -31,6 +31,25 @@ class HostLookup(Protocol):
 
     def look_up(self, host: str, seconds: float) -> DnsAnswer | None:
         """Return the answer for a host, or None if there is none within `seconds`."""
+
+
+class Opened(NamedTuple):
+    """An open connection.
+
+    Attributes:
+        socket: the connected socket.
+        is_public: whether its host has a public address.
+    """
+
+    socket: socket.socket
+    is_public: bool
+
+
+class Dial(Protocol):
+    """Opens connections to hosts, directly or through a proxy."""
+
+    def open(self, host: str, port: int, deadline: Deadline) -> Opened:
+        """Return a connection; see `Dialer.connect`."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +83,11 @@ class Dialer:
         answer = self.resolver.look_up(host, seconds) if seconds > 0 else self.resolver.known(host)
         return bool(answer and _addresses(host, answer))
 
+    def open(self, host: str, port: int, deadline: Deadline) -> Opened:
+        """Return a connection; see `connect`."""
+        connection = self.connect(host, port, deadline)
+        return Opened(connection, is_public(ip_address(connection.getpeername()[0])))
+
     def connect(self, host: str, port: int, deadline: Deadline) -> socket.socket:
         """Return a connected TCP socket.
 
@@ -72,7 +96,7 @@ class Dialer:
             Exception: the deadline's own exception, if the deadline has passed.
         """
         last_error: OSError | None = None
-        for address in self._checked_addresses(host, port, deadline)[:MAX_ADDRESSES]:
+        for address in self.checked_addresses(host, port, deadline)[:MAX_ADDRESSES]:
             try:
                 return _connect(address, port, deadline)
             except OSError as error:
@@ -81,8 +105,13 @@ class Dialer:
         detail = f"{host} port {port}: {type(last_error).__name__}: {last_error}"
         raise FetchError(FetchErrorKind.CONNECT, detail) from None
 
-    def _checked_addresses(self, host: str, port: int, deadline: Deadline) -> tuple[str, ...]:
-        """Return the host's addresses, or refuse the host if any of its addresses is refused."""
+    def checked_addresses(self, host: str, port: int, deadline: Deadline) -> tuple[str, ...]:
+        """Return the host's addresses, or refuse the host if any of its addresses is refused.
+
+        Raises:
+            FetchError: with the kind `refused_address` or `dns`.
+            Exception: the deadline's own exception, if the deadline has passed.
+        """
         if refusal := host_name_refusal(host):
             raise FetchError(FetchErrorKind.REFUSED_ADDRESS, refusal)
         addresses = (host,) if _is_address(host) else self._look_up_within(deadline, host)

@@ -10,15 +10,17 @@ from contract.urls import check_url, resolve_url
 from guarded_http.client import HttpClient
 from guarded_http.cookies import FetchCookies
 from guarded_http.errors import Deadline, FetchError, FetchErrorKind
+from guarded_http.request import PLAIN_GET, HttpRequest
 from guarded_http.response import HttpResponse
 from guarded_http.scope import NetworkScope
 
 
 @contextmanager
-def get_following_redirects(  # noqa: PLR0913 - four of the arguments are those of HttpClient.get
+def follow_redirects(  # noqa: PLR0913 - five of the arguments are those of HttpClient.send
     client: HttpClient,
     url: str,
     deadline: Deadline,
+    request: HttpRequest = PLAIN_GET,
     *,
     accept: str,
     max_redirects: int,
@@ -32,6 +34,8 @@ def get_following_redirects(  # noqa: PLR0913 - four of the arguments are those 
         client: sends the requests; bodies of redirects are not read.
         url: a URL as `contract.urls.check_url` returns it.
         deadline: the time limit for all requests together.
+        request: what is sent besides the URL. `HttpRequest.redirected` says what of it the target of a
+            redirect gets.
         accept: the Accept header.
         max_redirects: maximum number of redirects that are followed.
         before_request: called with each URL before it is requested (rate limit, robots.txt). If it raises an
@@ -42,19 +46,20 @@ def get_following_redirects(  # noqa: PLR0913 - four of the arguments are those 
             redirect of a public site leads only to public addresses.
 
     Raises:
-        FetchError: the errors of `HttpClient.get`; `too_many_redirects`, whose `url` is the next URL, which
+        FetchError: the errors of `HttpClient.send`; `too_many_redirects`, whose `url` is the next URL, which
             was not requested; or `invalid_redirect`, whose `url` is the one that sent the invalid Location.
         Exception: the deadline's own exception, if the deadline has passed.
     """
     cookies, scope = cookies or FetchCookies(), scope or NetworkScope()
     for _ in range(max_redirects + 1):
         before_request(url)
-        with client.get(url, deadline, accept=accept, cookies=cookies, scope=scope) as response:
+        with client.send(url, deadline, request, accept=accept, cookies=cookies, scope=scope) as response:
             location = response.location
             if not location:
                 yield response
                 return
-        url = resolve_location(url, location)
+        target = resolve_location(url, location)
+        request, url = request.redirected(response.status, url, target), target
     detail = f"more than {max_redirects} redirects, the last one to {url}"
     raise FetchError(FetchErrorKind.TOO_MANY_REDIRECTS, detail, url=url)
 

@@ -10,6 +10,7 @@ from urllib3.exceptions import HTTPError
 from guarded_http.connection import ByteBudget
 from guarded_http.content_coding import MIN_CHECKED_BYTES, check_ratio, decode_content
 from guarded_http.errors import Deadline, FetchError, FetchErrorKind
+from guarded_http.request import HttpRequest
 
 CHUNK_BYTES = 64 * 1024  #: maximum number of bytes per read of a body without a content coding
 #: Maximum number of bytes per read of a coded body. It is small, since one byte may decode to a thousand.
@@ -24,12 +25,14 @@ class HttpResponse:
 
     Attributes:
         url: the requested URL.
+        request: what was sent besides the URL.
         status: the HTTP status; interim responses (1xx) are skipped.
         received: bytes of the body received so far, without chunk sizes and before decoding.
     """
 
-    def __init__(self, url: str, response: Response, budget: ByteBudget) -> None:
+    def __init__(self, url: str, response: Response, budget: ByteBudget, request: HttpRequest) -> None:
         self.url = url
+        self.request = request
         self.status = response.status_code
         self.received = 0
         self._response = response

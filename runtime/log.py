@@ -6,7 +6,7 @@ No line has a user or password of a URL, or a character that could control a ter
 import json
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from contract.quoting import escape_unprintable, hide_userinfo
@@ -21,18 +21,28 @@ MAX_FIELDS_BYTES = 590
 MAX_STACK_CHARACTERS = 8000
 
 
-def configure(*, on_cloud_run: bool, project: str = "") -> None:
+#: Returns a text without the secrets that it may contain.
+Hide = Callable[[str], str]
+
+
+def hide_nothing(text: str) -> str:
+    """Return the text unchanged."""
+    return text
+
+
+def configure(*, on_cloud_run: bool, project: str = "", hide: Hide = hide_nothing) -> None:
     """Write the root logger's records to standard output; call it once per process.
 
     Args:
         on_cloud_run: whether Cloud Logging reads the lines.
         project: the project of the traces.
+        hide: removes secrets from each line and each stack trace.
     """
     root = logging.getLogger()
     root.setLevel(logging.INFO)
     for handler in root.handlers[:]:
         root.removeHandler(handler)
-    root.addHandler(_cloud_handler(project) if on_cloud_run else _text_handler())
+    root.addHandler(_cloud_handler(project, hide) if on_cloud_run else _text_handler(hide))
 
 
 def event(
@@ -78,7 +88,7 @@ def _json_size(value: object) -> int:
     return len(escape_unprintable(json.dumps(value, default=str)))
 
 
-def _cloud_handler(project: str) -> logging.Handler:
+def _cloud_handler(project: str, hide: Hide) -> logging.Handler:
     """Return google-cloud-logging's handler, which writes the job's trace instead of the request's trace.
 
     The request and the source location are replaced by empty values, because Cloud Run's own log has the
@@ -104,12 +114,12 @@ def _cloud_handler(project: str) -> logging.Handler:
 
         def format(self, record: logging.LogRecord) -> str:
             line: str = super().format(record)  # type: ignore[no-untyped-call]  # the library has no types
-            return escape_unprintable(line)
+            return escape_unprintable(hide(line))
 
     handler: logging.Handler = CloudHandler(  # type: ignore[no-untyped-call]  # the library has no types
         stream=sys.stdout, project_id=project, json_encoder_cls=_AsciiEncoder
     )
-    handler.setFormatter(_BoundedStackFormatter())
+    handler.setFormatter(_BoundedStackFormatter(hide))
     return handler
 
 
@@ -124,21 +134,30 @@ class _AsciiEncoder(json.JSONEncoder):
 
 
 class _BoundedStackFormatter(logging.Formatter):
-    """Keeps the last `MAX_STACK_CHARACTERS` of a stack trace."""
+    """Keeps the last `MAX_STACK_CHARACTERS` of a stack trace, without the secrets in it."""
+
+    def __init__(self, hide: Hide) -> None:
+        super().__init__()
+        self._hide = hide
 
     def format(self, record: logging.LogRecord) -> str:
-        message, newline, stack = hide_userinfo(super().format(record)).partition("\n")
+        text = hide_userinfo(self._hide(super().format(record)))
+        message, newline, stack = text.partition("\n")
         return message + newline + stack[-MAX_STACK_CHARACTERS:]
 
 
-def _text_handler() -> logging.Handler:
+def _text_handler(hide: Hide) -> logging.Handler:
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(_TextFormatter("%(asctime)s %(levelname)-7s %(message)s"))
+    handler.setFormatter(_TextFormatter("%(asctime)s %(levelname)-7s %(message)s", hide))
     return handler
 
 
 class _TextFormatter(logging.Formatter):
     """Writes `time LEVEL event key=value key="value with spaces"`, and a stack trace below."""
+
+    def __init__(self, layout: str, hide: Hide) -> None:
+        super().__init__(layout)
+        self._hide = hide
 
     def format(self, record: logging.LogRecord) -> str:
         fields = dict(getattr(record, "json_fields", {}))
@@ -146,7 +165,7 @@ class _TextFormatter(logging.Formatter):
             fields["trace"] = trace.trace_id
         first_line, *stack = map(escape_unprintable, hide_userinfo(super().format(record)).split("\n"))
         shown = " ".join(f"{key}={_quoted(value)}" for key, value in fields.items())
-        return "\n".join([f"{first_line} {shown}".rstrip(), *stack])
+        return self._hide("\n".join([f"{first_line} {shown}".rstrip(), *stack]))
 
 
 def _quoted(value: object) -> str:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from greenlet import getcurrent
 
 from guarded_http.errors import Deadline, FetchError, FetchErrorKind
+from guarded_http.request import PLAIN_GET, HttpRequest
 from simulation.scheduler import Scheduler
 
 PageKind = Literal["ok", "flaky", "always_503", "gone", "missing_field", "moved"]
@@ -84,6 +85,7 @@ class Response:
 
     def __init__(self, url: str, status: int, body: bytes, headers: dict[str, str]) -> None:
         self.url = url
+        self.request = PLAIN_GET
         self.status = status
         self.received = len(body)
         self.is_public = True
@@ -240,17 +242,18 @@ class SiteClient:
         return self._sites[split(url)[0]].look_up(url, seconds)
 
     @contextmanager
-    def get(
+    def send(  # noqa: PLR0913 - the arguments are those of HttpClient.send
         self,
         url: str,
         deadline: Deadline,
+        request: HttpRequest,
         *,
         accept: str = "*/*",
         cookies: object = None,
         scope: object = None,
     ) -> Iterator[Response]:
-        """Request `url`; see `HttpClient.get`."""
-        del accept, cookies, scope
+        """Request `url`; see `HttpClient.send`."""
+        del request, accept, cookies, scope
         yield self._sites[split(url)[0]].get(url, deadline)
 
 

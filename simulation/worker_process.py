@@ -151,7 +151,7 @@ class WorkerProcess:
         settings = self._surroundings.settings
         client = SiteClient(self._surroundings.sites)
         rate_limiter = RateLimiter(
-            client,  # type: ignore[arg-type]  # it has the same method `get`
+            client,  # type: ignore[arg-type]  # it has the same method `send`
             USER_AGENT,
             slots=HostSlots(),
             clock=virtual_gevent.monotonic,
@@ -159,7 +159,7 @@ class WorkerProcess:
             sleep=self._shutdown.wait,
         )
         fetcher = Fetcher(
-            client,  # type: ignore[arg-type]  # it has the same method `get`
+            client,  # type: ignore[arg-type]  # it has the same method `send`
             rate_limiter,
             max_bytes=settings.fetch_max_bytes,
             max_redirects=settings.fetch_max_redirects,

@@ -9,13 +9,15 @@ from contract.attempt import AttemptFailed
 from contract.job import Politeness
 from contract.outcome import Reason
 from contract.quoting import shorten
+from contract.request import PLAIN_GET, PageRequest
 from extraction.errors import ExtractionError
 from extraction.refresh import refresh_url
 from guarded_http.client import HttpClient
 from guarded_http.cookies import FetchCookies
 from guarded_http.errors import FetchError, FetchErrorKind
 from guarded_http.media_type import media_type
-from guarded_http.redirects import get_following_redirects
+from guarded_http.redirects import follow_redirects
+from guarded_http.request import HttpRequest
 from guarded_http.response import HttpResponse
 from guarded_http.scope import NetworkScope
 from worker.budget import PageBudget
@@ -23,6 +25,7 @@ from worker.fetch_errors import attempt_failed
 from worker.host_slots import Lane
 from worker.page import FetchedPage
 from worker.rate_limiter import RateLimiter
+from worker.request_policy import PLAIN_REQUESTS, RequestPolicy
 
 ACCEPT = "text/html, application/xhtml+xml, application/xml;q=0.9, application/json;q=0.9, text/*;q=0.8"
 # HTML, XHTML, XML, JSON and text, by their media types (RFC 6838 section 4.2.8 for the suffixes).
@@ -83,17 +86,25 @@ class Fetcher:
         rate_limiter: delays or refuses each request.
         max_bytes: the maximum size of a page in bytes, both as received and as decoded.
         max_redirects: maximum number of redirects that are followed for one page.
+        policy: what jobs may send besides a plain GET.
     """
 
     def __init__(
-        self, client: HttpClient, rate_limiter: RateLimiter, *, max_bytes: int, max_redirects: int
+        self,
+        client: HttpClient,
+        rate_limiter: RateLimiter,
+        *,
+        max_bytes: int,
+        max_redirects: int,
+        policy: RequestPolicy = PLAIN_REQUESTS,
     ) -> None:
         self._client = client
         self._rate_limiter = rate_limiter
         self._max_bytes = max_bytes
         self._max_redirects = max_redirects
+        self._policy = policy
 
-    def fetch(  # noqa: PLR0913 - lane, stopwatch and public_only have defaults
+    def fetch(  # noqa: PLR0913 - the last four arguments have defaults
         self,
         url: str,
         politeness: Politeness,
@@ -101,6 +112,7 @@ class Fetcher:
         *,
         lane: Lane | None = None,
         stopwatch: Stopwatch | None = None,
+        request: PageRequest = PLAIN_GET,
         public_only: bool = False,
     ) -> FetchedPage:
         """Return the page at `url`.
@@ -111,11 +123,13 @@ class Fetcher:
             budget: the remaining time of the job for the page, and for waiting.
             lane: the job's lane, if its crawl limits the host of `url`.
             stopwatch: measures the requests, without the waits before them.
+            request: how the page is requested.
             public_only: whether only public addresses may be contacted, because a public site led to `url`.
 
         Raises:
             AttemptFailed: if the page cannot be fetched.
         """
+        prepared = self._policy.prepare(request, url)
         stopwatch = stopwatch or Stopwatch()
         host, scope = urlsplit(url).netloc, NetworkScope(public_only=public_only)
 
@@ -127,27 +141,34 @@ class Fetcher:
                 politeness,
                 budget,
                 lane=lane if is_own_host else None,
+                request=prepared,
                 public_only=scope.public_only,
             )
             stopwatch.start()
 
         try:
-            return self._follow(url, budget, before_request, scope)
+            return self._follow(url, budget, before_request, prepared, scope)
         except FetchError as error:
             raise attempt_failed(error) from None
         finally:
             stopwatch.stop()
 
     def _follow(
-        self, url: str, budget: PageBudget, before_request: Callable[[str], None], scope: NetworkScope
+        self,
+        url: str,
+        budget: PageBudget,
+        before_request: Callable[[str], None],
+        request: HttpRequest,
+        scope: NetworkScope,
     ) -> FetchedPage:
         """Return the first page that does not redirect, neither by its status nor by a refresh."""
         cookies = FetchCookies()
         for _ in range(self._max_redirects + 1):
-            with get_following_redirects(
+            with follow_redirects(
                 self._client,
                 url,
                 budget,
+                request,
                 accept=ACCEPT,
                 max_redirects=self._max_redirects,
                 before_request=before_request,
@@ -157,6 +178,8 @@ class Fetcher:
                 page, url = self._page(response, budget)
             if not url:
                 return page
+            # The page that a refresh leads to is requested as after a redirect by 303: with GET.
+            request = response.request.redirected(303, page.url, url)
         detail = f"more than {self._max_redirects} pages that refresh, the last one to {url}"
         raise FetchError(FetchErrorKind.TOO_MANY_REDIRECTS, detail, url=url)
 
@@ -172,6 +195,7 @@ class Fetcher:
                 Reason.CONTENT_TYPE, detail, http_status=response.status, final_url=response.url
             )
         body = response.read_body(self._max_bytes, before_large=budget.begin_large)
+        body = self._policy.secrets.hide_in_body(body)
         page = FetchedPage(response.url, response.status, content_type, body, response.is_public)
         return page, _refresh_url(page, type_name, response.header("Refresh"))
 

@@ -44,7 +44,11 @@ MAX_LARGE_PAGES_BYTES = 128 * 1024 * 1024
 def create_app() -> flask.Flask:
     """Return the application; gunicorn calls this in each of its processes, after the fork."""
     settings = load_or_exit(WorkerSettings)
-    log.configure(on_cloud_run=bool(settings.k_service), project=settings.google_cloud_project)
+    log.configure(
+        on_cloud_run=bool(settings.k_service),
+        project=settings.google_cloud_project,
+        hide=settings.request_policy().secrets.hide_in_detail,
+    )
     shutdown = Shutdown()
     shutdown.on_sigterm()
     return make_app(make_consumer(settings, shutdown), settings.allowed_host_names)
@@ -65,6 +69,7 @@ def make_consumer(settings: WorkerSettings, shutdown: Shutdown) -> PushConsumer:
 
 
 def _make_scraper(settings: WorkerSettings, shutdown: Shutdown) -> Scraper:
+    policy = settings.request_policy()
     client = make_client(
         settings.user_agent,
         settings.fetch_allow_networks,
@@ -78,6 +83,7 @@ def _make_scraper(settings: WorkerSettings, shutdown: Shutdown) -> Scraper:
         RateLimiter(client, settings.user_agent, slots=HOST_SLOTS, sleep=shutdown.wait),
         max_bytes=settings.fetch_max_bytes,
         max_redirects=settings.fetch_max_redirects,
+        policy=policy,
     )
     page_slots = PageSlots(
         -(-settings.page_concurrency // settings.web_concurrency),
@@ -94,6 +100,7 @@ def _make_scraper(settings: WorkerSettings, shutdown: Shutdown) -> Scraper:
         delay=partial(wait_until_not_before, now=_now, sleep=shutdown.wait),
         running=shutdown.attempt,
         activity=page_slots.activity,
+        policy=policy,
     )
 
 

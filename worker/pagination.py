@@ -4,6 +4,7 @@ Each page of a listing is a job of its own, so delays, retries and time limits a
 the next page comes from the recipe's `next`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from contract.job import MAX_JOB_BYTES, Job, url_digest
@@ -58,6 +59,20 @@ def next_page(job: Job, page_url: str, link: str, *, public_only: bool = False) 
         warning = f"the listing ends at page {job.page}: the next job would exceed {MAX_JOB_BYTES} bytes"
         return NextPage(end=ListingEnd.TOO_LARGE, warning=warning)
     return NextPage(following)
+
+
+def without_secret(following: NextPage, job: Job, contains_secret: Callable[[str], bool]) -> NextPage:
+    """Return the end of the listing if the URL of its next page contains a secret, which a job would publish.
+
+    Args:
+        following: what follows the page.
+        job: the job of the page.
+        contains_secret: returns whether a text contains a secret.
+    """
+    if following.job is None or not contains_secret(following.job.url):
+        return following
+    warning = f"the listing ends at page {job.page}: the URL of the next page contains a secret"
+    return NextPage(end=ListingEnd.BAD_NEXT, warning=warning)
 
 
 def _listing_end(job: Job, page_url: str, link: str) -> NextPage | None:

@@ -16,6 +16,7 @@ from contract.job import Politeness
 from contract.outcome import Reason
 from guarded_http.client import HttpClient
 from guarded_http.dns_client import LOOKUP_SECONDS
+from guarded_http.request import PLAIN_GET, HttpRequest
 from guarded_http.robots import RobotRules, product_token
 from worker.budget import PageBudget
 from worker.host_slots import TOLERANCE_SECONDS, HostSlots, Lane, parse_retry_after
@@ -27,7 +28,8 @@ class RateLimiter:
 
     Args:
         client: looks up the hosts, and requests robots.txt.
-        user_agent: the User-Agent header; its product token selects the rules in robots.txt.
+        user_agent: the User-Agent of requests that have no other; its product token selects the rules in
+            robots.txt.
         slots: the hosts' slots, possibly shared with other processes; None for slots of this process only.
         clock: returns monotonic seconds.
         now: returns the time, with a time zone.
@@ -52,13 +54,14 @@ class RateLimiter:
         self._token = product_token(user_agent)
         self._robots = RobotsCache(client, self._token, note_retry_after=self.note_retry_after, clock=clock)
 
-    def acquire(
+    def acquire(  # noqa: PLR0913 - the last three arguments have defaults
         self,
         url: str,
         politeness: Politeness,
         budget: PageBudget,
         *,
         lane: Lane | None = None,
+        request: HttpRequest = PLAIN_GET,
         public_only: bool = False,
     ) -> None:
         """Wait for the host's next slot, and return when `url` may be requested.
@@ -68,6 +71,7 @@ class RateLimiter:
             politeness: the crawl's delay, and whether robots.txt is respected.
             budget: limits how long the job may wait.
             lane: the lane of the job; None if it has none, or if the lane is one of another host.
+            request: the request of the page, whose User-Agent and proxy are used for robots.txt.
             public_only: whether robots.txt may be requested at public addresses only.
 
         Raises:
@@ -81,9 +85,10 @@ class RateLimiter:
         self._wait_for_lookup(url, budget)
         delay = politeness.delay_seconds
         if politeness.respect_robots:
-            rules = self._rules(url, budget, public_only=public_only)
+            rules = self._rules(url, budget, request, public_only=public_only)
             if not rules.is_allowed(url):
-                raise AttemptFailed(Reason.ROBOTS_DISALLOWED, self._disallowed(url), final_url=url)
+                token = product_token(request.user_agent) if request.user_agent else self._token
+                raise AttemptFailed(Reason.ROBOTS_DISALLOWED, _disallowed(url, token), final_url=url)
             delay = max(delay, rules.crawl_delay)
         early = 0.0
         while True:
@@ -116,17 +121,12 @@ class RateLimiter:
         """Return for how many more seconds the host of `url` must not be requested; 0 if it may be."""
         return self._slots.blocked_seconds(urlsplit(url).netloc, self._clock())
 
-    def _rules(self, url: str, budget: PageBudget, *, public_only: bool) -> RobotRules:
+    def _rules(self, url: str, budget: PageBudget, request: HttpRequest, *, public_only: bool) -> RobotRules:
         try:
-            return self._robots.rules(url, budget, public_only=public_only)
+            return self._robots.rules(url, budget, request, public_only=public_only)
         except AttemptFailed as error:
             error.retry_after = self.blocked_seconds(url) or None
             raise
-
-    def _disallowed(self, url: str) -> str:
-        parts = urlsplit(url)
-        path = f"{parts.path}?{parts.query}" if parts.query else parts.path
-        return f"{parts.netloc}/robots.txt disallows {path} for {self._token or '*'}"
 
     def _wait_for_lookup(self, url: str, budget: PageBudget) -> None:
         """Wait for the lookup of the host's name, and give the page slot back for as long.
@@ -206,3 +206,9 @@ class RateLimiter:
                 waited = f"{detail}; the job may wait {budget.hold_seconds:g} s ({limit})"
                 rest = seconds - max_wait if is_blocked else None
                 raise AttemptFailed(Reason.RATE_LIMITED, waited, retry_after=rest)
+
+
+def _disallowed(url: str, token: str) -> str:
+    parts = urlsplit(url)
+    path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    return f"{parts.netloc}/robots.txt disallows {path} for {token or '*'}"

@@ -9,9 +9,10 @@ from contract.attempt import AttemptFailed
 from contract.outcome import Reason
 from guarded_http.client import HttpClient
 from guarded_http.errors import FetchError, FetchErrorKind
-from guarded_http.redirects import get_following_redirects
+from guarded_http.redirects import follow_redirects
+from guarded_http.request import PLAIN_GET, HttpRequest
 from guarded_http.response import HttpResponse
-from guarded_http.robots import MAX_ROBOTS_BYTES, RobotRules
+from guarded_http.robots import MAX_ROBOTS_BYTES, RobotRules, product_token
 from guarded_http.scope import NetworkScope
 from worker.budget import PageBudget
 from worker.fetch_errors import attempt_failed
@@ -48,7 +49,7 @@ class RobotsCache:
 
     Args:
         client: sends the requests.
-        token: the product token of this crawler.
+        token: the product token of this crawler, for requests that have no User-Agent of their own.
         note_retry_after: called with a URL and its Retry-After header.
         clock: returns monotonic seconds.
         max_sites: maximum number of cached sites; the least recently used site is evicted.
@@ -68,29 +69,33 @@ class RobotsCache:
         self._note_retry_after = note_retry_after
         self._clock = clock
         self._max_sites = max_sites
-        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        # By the URL of robots.txt, and the User-Agent and the proxy with which it is requested.
+        self._entries: OrderedDict[tuple[str, HttpRequest], _Entry] = OrderedDict()
         self._lock = Lock()
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def rules(self, url: str, budget: PageBudget, *, public_only: bool = False) -> RobotRules:
+    def rules(
+        self, url: str, budget: PageBudget, request: HttpRequest = PLAIN_GET, *, public_only: bool = False
+    ) -> RobotRules:
         """Return the rules that the site of `url` has for this crawler.
 
         Args:
             url: the URL of a page.
             budget: limits how long fetching robots.txt may take, and how long the job may wait for it.
+            request: the request of the page, of which the User-Agent and the proxy are used.
             public_only: whether robots.txt may be requested at public addresses only.
 
         Raises:
             AttemptFailed: `robots_unavailable`, `page_budget_exceeded`, or the reason why the site's host
                 cannot be contacted.
         """
-        robots_url = urljoin(url, "/robots.txt")
+        key = urljoin(url, "/robots.txt"), request.for_any_site()
         while True:
-            entry, is_new = self._entry(robots_url)
+            entry, is_new = self._entry(key)
             if is_new:
-                self._fill(robots_url, entry, budget, public_only=public_only)
+                self._fill(key, entry, budget, public_only=public_only)
             else:
                 self._wait_for(entry, budget)
             if entry.error is not None:
@@ -107,26 +112,28 @@ class RobotsCache:
         else:
             entry.ready.wait(budget.remaining())
 
-    def _entry(self, robots_url: str) -> tuple[_Entry, bool]:
+    def _entry(self, key: tuple[str, HttpRequest]) -> tuple[_Entry, bool]:
         """Return the site's entry, and whether it is new; the caller must fill a new entry."""
         with self._lock:
-            entry = self._entries.get(robots_url)
+            entry = self._entries.get(key)
             is_new = entry is None or self._clock() >= entry.expires_at
             if entry is None or is_new:
-                entry = self._entries[robots_url] = _Entry()
-            self._entries.move_to_end(robots_url)
+                entry = self._entries[key] = _Entry()
+            self._entries.move_to_end(key)
             return entry, is_new
 
-    def _fill(self, robots_url: str, entry: _Entry, budget: PageBudget, *, public_only: bool) -> None:
+    def _fill(
+        self, key: tuple[str, HttpRequest], entry: _Entry, budget: PageBudget, *, public_only: bool
+    ) -> None:
         try:
             scope = NetworkScope(public_only=public_only)
-            entry.rules, entry.error = self._fetch(robots_url, budget, scope)
+            entry.rules, entry.error = self._fetch(*key, budget, scope)
             seconds = FAILURE_CACHE_SECONDS if entry.error else CACHE_SECONDS
             entry.expires_at = self._clock() + seconds
         except BaseException:  # for example, this job's budget is spent; another job then fetches the file
             with self._lock:
-                if self._entries.get(robots_url) is entry:
-                    del self._entries[robots_url]
+                if self._entries.get(key) is entry:
+                    del self._entries[key]
             raise
         finally:
             entry.ready.set()
@@ -140,11 +147,17 @@ class RobotsCache:
                 size -= oldest.rules.size if oldest.rules else 0
 
     def _fetch(
-        self, robots_url: str, budget: PageBudget, scope: NetworkScope
+        self, robots_url: str, request: HttpRequest, budget: PageBudget, scope: NetworkScope
     ) -> tuple[RobotRules | None, AttemptFailed | None]:
         try:
-            with get_following_redirects(
-                self._client, robots_url, budget, accept=ACCEPT, max_redirects=MAX_REDIRECTS, scope=scope
+            with follow_redirects(
+                self._client,
+                robots_url,
+                budget,
+                request,
+                accept=ACCEPT,
+                max_redirects=MAX_REDIRECTS,
+                scope=scope,
             ) as response:
                 return self._read(response, budget)
         except FetchError as error:
@@ -166,7 +179,8 @@ class RobotsCache:
         if not 200 <= response.status < 300:
             return RobotRules(), None  # RFC 9309 section 2.3.1.3: a missing file allows everything
         body = response.read_body(MAX_ROBOTS_BYTES, truncate=True, before_large=budget.begin_large)
-        return RobotRules(body, self._token), None
+        user_agent = response.request.user_agent
+        return RobotRules(body, product_token(user_agent) if user_agent else self._token), None
 
 
 def _unavailable(detail: str, http_status: int = 0) -> AttemptFailed:

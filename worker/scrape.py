@@ -19,6 +19,7 @@ from contract.outcome_record import OutcomeRecord
 from contract.quoting import shorten
 from contract.reason_meanings import REASON_MEANINGS
 from contract.recipe import Recipe
+from contract.request import PageRequest
 from extraction.errors import ExtractionError
 from extraction.extract_items import ExtractedItems, extract_items
 from worker.attempt_result import AttemptResult
@@ -26,7 +27,8 @@ from worker.budget import Activity, NoActivity, PageBudget
 from worker.fetch import Stopwatch
 from worker.host_slots import Lane
 from worker.page import FetchedPage
-from worker.pagination import NextPage, is_repeated, next_page
+from worker.pagination import NextPage, is_repeated, next_page, without_secret
+from worker.request_policy import PLAIN_REQUESTS, RequestPolicy
 
 
 class Fetch(Protocol):
@@ -40,6 +42,7 @@ class Fetch(Protocol):
         *,
         lane: Lane | None,
         stopwatch: Stopwatch,
+        request: PageRequest,
         public_only: bool,
     ) -> FetchedPage:
         """Return the page.
@@ -96,6 +99,7 @@ class Scraper:
         running: returns a context manager in which the attempt runs; it may end the attempt by
             `AttemptFailed`, as at a shutdown.
         activity: returns what an attempt occupies while it works on its page.
+        policy: hides the secrets that a site has repeated.
         clock: returns monotonic seconds.
     """
 
@@ -109,6 +113,7 @@ class Scraper:
     running: Callable[[], AbstractContextManager[object]] = nullcontext
     activity: Callable[[], Activity] = NoActivity
     extract: Extract = extract_here
+    policy: RequestPolicy = PLAIN_REQUESTS
     clock: Callable[[], float] = time.monotonic
 
     def scrape(self, job: Job, attempt: int, *, received_at: float) -> AttemptResult:
@@ -163,10 +168,12 @@ class _Attempt:
                     budget,
                     lane=_lane_of(job),
                     stopwatch=self._stopwatch,
+                    request=job.request,
                     public_only=job.public_only,
                 )
                 extracted = self._extract(page)
         following = next_page(job, page.url, extracted.next_url, public_only=page.is_public)
+        following = without_secret(following, job, scraper.policy.secrets.contains_any)
         warnings = "; ".join(filter(None, [*extracted.warnings, following.warning]))
         fields = _listing_fields(job, following)
         fields |= {"items": extracted.items, "item_count": extracted.item_count}
@@ -209,7 +216,7 @@ class _Attempt:
 
     def _record(self, reason: Reason, detail: str, **fields: str | int) -> OutcomeRecord:
         job = self._job
-        return OutcomeRecord.model_validate(
+        record = OutcomeRecord.model_validate(
             {
                 "job_id": job.job_id,
                 "run_id": job.run_id,
@@ -231,6 +238,7 @@ class _Attempt:
                 **fields,
             }
         )
+        return self._scraper.policy.hide_secrets(record)
 
 
 def _lane_of(job: Job) -> Lane | None:

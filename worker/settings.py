@@ -1,12 +1,16 @@
 """Defines the settings of the worker."""
 
+import os
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from contract.faults import ConfidentialFault
 from contract.job import MAX_ATTEMPTS
 from contract.topology import DEAD_LETTER_TOPIC, JOBS_TOPIC, OUTCOMES_TOPIC
 from runtime.settings import PushSettings
+from worker.request_policy import RequestPolicy, parse_proxies
+from worker.site_secrets import SiteSecrets
 
 #: Seconds that remain of the request's time, after waiting and the page, for publishing: half of them for the
 #: outcome, the other half for the dead letter, the requeued job or the job of the next page.
@@ -41,6 +45,10 @@ class WorkerSettings(PushSettings):
             number of processors. Two more extract the pages that need more than a tenth of a second.
         extraction_cpu_seconds: seconds of CPU time that the extraction of one page may need.
         extraction_memory_mib: memory that the extraction of one page may need, in MiB.
+        fetch_secrets: the secrets that crawls may name, each with the origins to which it may be sent:
+            `NAME=shop.example,*.shop.example; NAME=http://127.0.0.1:8000`. The variable SECRET_NAME has the
+            value of the secret NAME.
+        fetch_proxies: comma-separated proxies that crawls may name, `http://host:port`.
     """
 
     outcomes_topic: Annotated[str, Field(min_length=3)] = OUTCOMES_TOPIC
@@ -63,6 +71,8 @@ class WorkerSettings(PushSettings):
     extraction_processes: Annotated[int, Field(ge=1, le=64)] = 2
     extraction_cpu_seconds: Annotated[float, Field(gt=0, le=600)] = 10
     extraction_memory_mib: Annotated[int, Field(ge=64, le=65_536)] = 256
+    fetch_secrets: str = ""
+    fetch_proxies: str = ""
 
     # These validators belong to fields, so that all faults are reported together: pydantic calls the
     # validators of the whole model only if no field has a fault.
@@ -71,6 +81,21 @@ class WorkerSettings(PushSettings):
     def _authentication_is_complete(cls, value: str, info: ValidationInfo) -> str:
         if not value and info.data.get("push_auth") == "oidc":
             raise ValueError("must be set, or set PUSH_AUTH=none if only Pub/Sub can reach the port")
+        return value
+
+    @field_validator("fetch_secrets")
+    @classmethod
+    def _secrets_are_set(cls, value: str) -> str:
+        SiteSecrets.read(value, os.environ)
+        return value
+
+    @field_validator("fetch_proxies")
+    @classmethod
+    def _proxies_are_valid(cls, value: str) -> str:
+        try:
+            parse_proxies(value)
+        except ValueError as error:
+            raise ConfidentialFault(str(error)) from None
         return value
 
     @field_validator("retry_maximum_backoff_seconds")
@@ -101,3 +126,8 @@ class WorkerSettings(PushSettings):
             why = "Pub/Sub would redeliver a job that still runs"
             raise ValueError(f"must be at least {limit}: {why}")
         return value
+
+    def request_policy(self) -> RequestPolicy:
+        """Return what jobs may send besides a plain GET, with the values of their secrets."""
+        secrets = SiteSecrets.read(self.fetch_secrets, os.environ)
+        return RequestPolicy(secrets, parse_proxies(self.fetch_proxies))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from console.recipes.recipe_file import faults_of_file, load_recipe
+from console.recipes.recipe_file import check_file, load_recipe
 from console.terminal import open_terminal, print_line
 
 
@@ -58,9 +58,9 @@ def try_recipe(
     from console.recipes import trial  # noqa: PLC0415 - imports the parsers, which only this command needs
     from extraction.explain import explain  # noqa: PLC0415 - imports the parsers, too
 
-    recipe = load_recipe(recipe_file)
-    page = trial.open_page(place, url, respect_robots=not ignore_robots)
-    explained = explain(recipe, page)
+    loaded = load_recipe(recipe_file)
+    page = trial.open_page(place, url, respect_robots=not ignore_robots, request=loaded.request)
+    explained = explain(loaded.recipe, page)
     if output is TryFormat.TABLE:
         terminal = open_terminal()
         terminal.print(trial.findings_table(explained))
@@ -80,13 +80,16 @@ def try_recipe(
 def check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Recipes or crawls, as YAML.")],
 ) -> None:
-    """Report every fault of recipes and crawls with its line. The exit status is 1 if a file has faults."""
+    """Report every fault of recipes and crawls with its line, and what is probably wrong as a warning.
+
+    The exit status is 1 if a file has faults. Warnings do not change it.
+    """
     terminal = open_terminal()
     faulty_files = 0
     for file in files:
-        lines = faults_of_file(file)
-        faulty_files += bool(lines)
-        for line in lines or [f"{file}: valid"]:
+        faults, warnings = check_file(file)
+        faulty_files += bool(faults)
+        for line in faults or [*warnings, f"{file}: valid"]:
             print_line(terminal, line)
     if faulty_files:
         raise typer.Exit(1)

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from console.errors import PageNotFetched, UsageError
 from contract.faults import validation_faults
 from contract.job import Politeness
+from contract.request import PLAIN_GET, PageRequest
 from contract.urls import check_url
 from extraction.page import PageContent
 
@@ -17,12 +18,13 @@ WORKER_MISSING = (
 )
 
 
-def fetch_page(url: str, *, respect_robots: bool = True) -> PageContent:
+def fetch_page(url: str, *, respect_robots: bool = True, request: PageRequest = PLAIN_GET) -> PageContent:
     """Return the page at `url`, fetched with the settings that a worker would read from this environment.
 
     Args:
         url: the page's URL.
         respect_robots: whether robots.txt may forbid the page.
+        request: how the page is requested. As in a worker, the environment has its secrets.
 
     Raises:
         UsageError: if the URL or a setting is invalid, or the worker is not installed.
@@ -46,6 +48,7 @@ def fetch_page(url: str, *, respect_robots: bool = True) -> PageContent:
         ) from None
     except ValueError as error:
         raise UsageError(f"{url}: {error}") from None
+    policy = settings.request_policy()
     client = make_client(
         settings.user_agent,
         settings.fetch_allow_networks,
@@ -57,9 +60,12 @@ def fetch_page(url: str, *, respect_robots: bool = True) -> PageContent:
         RateLimiter(client, settings.user_agent),
         max_bytes=settings.fetch_max_bytes,
         max_redirects=settings.fetch_max_redirects,
+        policy=policy,
     )
     budget = PageBudget(settings.page_budget_seconds)
     try:
-        return fetcher.fetch(checked, Politeness(respect_robots=respect_robots), budget)
+        politeness = Politeness(respect_robots=respect_robots)
+        return fetcher.fetch(checked, politeness, budget, request=request)
     except AttemptFailed as error:
-        raise PageNotFetched(f"The page was not fetched. {error}") from None
+        detail = policy.secrets.hide_in_detail(str(error))
+        raise PageNotFetched(f"The page was not fetched. {detail}") from None

@@ -8,6 +8,7 @@ from pathlib import Path
 from console.recipes.bounded_file import read_bounded
 from console.recipes.fetch_page import fetch_page
 from console.terminal import TextTable, json_line, printable
+from contract.request import PageRequest
 from extraction.explain import Explained, Finding
 from extraction.page import PageContent, SavedPage
 
@@ -23,20 +24,21 @@ CONTENT_TYPES = {
 }
 
 
-def open_page(place: str, url: str, *, respect_robots: bool) -> PageContent:
+def open_page(place: str, url: str, *, respect_robots: bool, request: PageRequest) -> PageContent:
     """Return a page that is fetched from a URL or read from a file.
 
     Args:
         place: URL, or path of a saved page.
         url: URL of a saved page, the base of its links.
         respect_robots: whether robots.txt may forbid a fetch.
+        request: how a page is fetched.
 
     Raises:
         UsageError: the file cannot be read or is too large, or `fetch_page` raises this error.
         PageNotFetched: the page could not be fetched.
     """
     if place.lower().startswith(("http://", "https://")):
-        return fetch_page(place, respect_robots=respect_robots)
+        return fetch_page(place, respect_robots=respect_robots, request=request)
     path = Path(place)
     body = read_bounded(path, MAX_FILE_BYTES, "a page")
     content_type = CONTENT_TYPES.get(path.suffix.lower()) or mimetypes.guess_type(path.name)[0] or "text/html"

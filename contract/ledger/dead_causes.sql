@@ -1,6 +1,7 @@
 -- What caused the newest dead letter of each job: its page, its message, or the infrastructure. One row per job that has
 -- a dead letter; job_state and run_accounting use it for jobs that are dead now.
--- page: requests to the site showed it. message: no worker can read the message as a job. infrastructure: neither, so a
+-- page: requests to the site showed it. message: no worker can read the message as a job,
+-- or its settings do not allow what the job asks for. infrastructure: neither, so a
 -- replay may succeed; for example no worker was free at most deliveries.
 -- A dead letter that the worker published itself (ACK_POLICY=settled) names its reason. Pub/Sub forwards a message without
 -- a reason. Its cause is the page if at least half of its deliveries have an outcome whose cause is the page.
@@ -9,6 +10,7 @@ WITH causes AS ( -- Of each reason that is not the page's; a test compares it wi
     UNION ALL SELECT 'duplicate_delivery', 'none'
     UNION ALL SELECT 'bad_envelope', 'message'
     UNION ALL SELECT 'bad_job', 'message'
+    UNION ALL SELECT 'request_refused', 'message'
     UNION ALL SELECT 'queued_too_long', 'infrastructure'
     UNION ALL SELECT 'rate_limited', 'infrastructure'
     UNION ALL SELECT 'not_before', 'infrastructure'
@@ -44,7 +46,7 @@ FROM (
         SAFE_CAST(JSON_VALUE(attributes, '$.CloudPubSubDeadLetterSourceDeliveryCount') AS INTEGER) AS deliveries,
         SAFE_CAST(JSON_VALUE(attributes, '$.CloudPubSubDeadLetterSourceTopicPublishTime') AS TIMESTAMP) AS published_at,
         CASE
-            WHEN SAFE_CAST(JSON_VALUE(SAFE.PARSE_JSON(SAFE_CONVERT_BYTES_TO_STRING(data)), '$.version') AS INTEGER) = 1
+            WHEN SAFE_CAST(JSON_VALUE(SAFE.PARSE_JSON(SAFE_CONVERT_BYTES_TO_STRING(data)), '$.version') AS INTEGER) IN (1, 2)
                 AND JSON_VALUE(SAFE.PARSE_JSON(SAFE_CONVERT_BYTES_TO_STRING(data)), '$.url') IS NOT NULL THEN 1
             ELSE 0
         END AS is_job,

@@ -9,7 +9,7 @@ from dispatcher.sources.reading_budget import ReadingBudget
 from dispatcher.sources.source import SourceUnavailable, SourceUnreadable
 from guarded_http.client import HttpClient
 from guarded_http.errors import FetchError, FetchErrorKind
-from guarded_http.redirects import get_following_redirects
+from guarded_http.redirects import follow_redirects
 from guarded_http.scope import NetworkScope
 
 MAX_REDIRECTS = 5  #: maximum number of redirects that are followed for one sitemap
@@ -95,7 +95,7 @@ class Downloads:
             self._pause(url, max(self._delay_seconds, self.robots.check(url, scope)), left)
 
         try:
-            with get_following_redirects(
+            with follow_redirects(
                 self._client,
                 url,
                 self._budget,

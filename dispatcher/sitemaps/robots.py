@@ -7,7 +7,7 @@ from dispatcher.sources.reading_budget import ReadingBudget
 from dispatcher.sources.source import SourceUnavailable, SourceUnreadable
 from guarded_http.client import HttpClient
 from guarded_http.errors import FetchError, FetchErrorKind
-from guarded_http.redirects import get_following_redirects
+from guarded_http.redirects import follow_redirects
 from guarded_http.robots import MAX_ROBOTS_BYTES, RobotRules, named_sitemaps
 from guarded_http.scope import NetworkScope
 
@@ -99,7 +99,7 @@ class SitemapRobots:
 
     def _fetch(self, robots_url: str, scope: NetworkScope) -> RobotsFile:
         try:
-            with get_following_redirects(
+            with follow_redirects(
                 self._client,
                 robots_url,
                 self._budget,

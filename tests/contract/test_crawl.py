@@ -233,3 +233,24 @@ def test_document_that_contains_itself_is_rejected() -> None:
 def test_from_document_and_decode_read_the_same_crawl() -> None:
     """`from_document` (used for YAML) and `decode` (used for JSON) return the same crawl."""
     assert Crawl.from_document(CRAWL, CHECKS) == Crawl.decode(json.dumps(CRAWL).encode(), CHECKS)
+
+
+@pytest.mark.parametrize(
+    ("path", "suggested"),
+    [
+        ("politness", "politeness"),
+        ("Recipe", "recipe"),
+        ("sources.sitemp", "sitemap"),
+        ("recipe.itms", "items"),
+        ("recipe.fields.title.tpye", "type"),
+        ("recipe.fields.type.csss", "css"),
+        ("limits.max_job", "max_jobs"),
+    ],
+)
+def test_unknown_key_names_the_nearest_known_key(path: str, suggested: str) -> None:
+    """The fault of an unknown key names the nearest key of the same object."""
+    document = changed(CRAWL, "recipe.fields.type", {"css": "b"})
+    assert faults_of(changed(document, path, "x"))[-1] == (
+        path,
+        f"there is no such field; did you mean {suggested}?",
+    )

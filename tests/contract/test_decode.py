@@ -194,14 +194,14 @@ def test_decode_ignores_unknown_fields_of_messages(kind: str) -> None:
     assert decoder.decode(as_bytes(later)) == decoder.decode(as_bytes(decoder.document))
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None, [1]])
-@pytest.mark.parametrize("kind", ["job", "outcome"])
-def test_decode_rejects_unknown_versions(kind: str, version: object) -> None:
+@pytest.mark.parametrize("version", [0, 3, "1", None, [1]])
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("job", "must be 1 or 2"), ("outcome", "the only supported value is 1")]
+)
+def test_decode_rejects_unknown_versions(kind: str, expected: str, version: object) -> None:
     """A message of another version is rejected, because its fields may have another meaning."""
     error = error_of(kind, as_bytes(DECODERS[kind].document | {"version": version}))
-    assert [str(fault) for fault in error.faults] == [
-        f"version: the only supported value is 1 (got {version!r})"
-    ]
+    assert [str(fault) for fault in error.faults] == [f"version: {expected} (got {version!r})"]
 
 
 @pytest.mark.parametrize("kind", ["job", "outcome"])

@@ -46,7 +46,7 @@ def trusting_client(authority: CertificateAuthority) -> HttpClient:
 
 def get_body(client: HttpClient, url: str, seconds: float = 60) -> bytes:
     """Return the body at `url`; the deadline only guards against hanging."""
-    with client.get(url, SecondsLeft(seconds)) as response:
+    with client.send(url, SecondsLeft(seconds)) as response:
         return response.read_body(MAX_BYTES)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from guarded_http.errors import FetchErrorKind
-from guarded_http.redirects import get_following_redirects
+from guarded_http.redirects import follow_redirects
 from guarded_http.transport import POOL_CONNECTIONS
 from tests.guarded_http.requesting import SecondsLeft, get_body, get_error, local_client, trusting_client
 from tests.servers.certificates import CertificateAuthority
@@ -71,7 +71,7 @@ def test_redirect_without_body_keeps_its_connection(site: Site) -> None:
     site.add("/2", http(200, PAGE))
     url = site.add("/1", redirect("/2"))
     deadline = SecondsLeft(60)
-    with get_following_redirects(local_client(), url, deadline, accept="*/*", max_redirects=1) as response:
+    with follow_redirects(local_client(), url, deadline, accept="*/*", max_redirects=1) as response:
         assert response.read_body(1000) == PAGE
     assert site.connections == 1
 
@@ -98,7 +98,7 @@ def test_idle_connections_to_one_site_are_bounded_without_warnings(
 
     def request_all_at_once() -> None:
         with ExitStack() as stack:
-            requested = [client.get(site.url("/"), SecondsLeft(60)) for _ in range(count)]
+            requested = [client.send(site.url("/"), SecondsLeft(60)) for _ in range(count)]
             responses = [stack.enter_context(each) for each in requested]
             assert [response.read_body(1000) for response in responses] == [PAGE] * count
 

@@ -68,7 +68,7 @@ def test_hostile_response_takes_little_processor_time(site: Site, make: Callable
     url, client = site.add("/", make()), local_client()
     started = time.thread_time()
     try:
-        with client.get(url, SecondsLeft(120), cookies=FetchCookies()) as response:
+        with client.send(url, SecondsLeft(120), cookies=FetchCookies()) as response:
             response.read_body(SIZE)
     except FetchError:
         pass
@@ -89,10 +89,10 @@ def test_number_of_tiny_chunks_is_limited(site: Site) -> None:
     site.add("/ok", CHUNKED + b"1\r\nx\r\n" * MAX_TINY_CHUNKS + b"0\r\n\r\n")
     site.add("/tiny", CHUNKED + b"1\r\nx\r\n" * (2 * MAX_TINY_CHUNKS) + b"0\r\n\r\n")
     client = local_client()
-    with client.get(site.url("/ok"), SecondsLeft(120)) as response:
+    with client.send(site.url("/ok"), SecondsLeft(120)) as response:
         assert response.read_body(SIZE) == b"x" * MAX_TINY_CHUNKS
     with (
-        client.get(site.url("/tiny"), SecondsLeft(120)) as response,
+        client.send(site.url("/tiny"), SecondsLeft(120)) as response,
         pytest.raises(FetchError, match="too small") as failure,
     ):
         response.read_body(SIZE)
@@ -103,14 +103,14 @@ def test_body_of_many_small_chunks_is_read(site: Site) -> None:
     """A body of 4 MiB whose chunks have 32 bytes each is read, however many they are."""
     chunk = b"20\r\n" + b"x" * 32 + b"\r\n"
     url = site.add("/", CHUNKED + chunk * (4 * 2**20 // 32) + b"0\r\n\r\n")
-    with local_client().get(url, SecondsLeft(120)) as response:
+    with local_client().send(url, SecondsLeft(120)) as response:
         assert len(response.read_body(SIZE)) == 4 * 2**20
 
 
 def test_number_of_set_cookie_fields_is_limited(site: Site) -> None:
     """Only the first 100 Set-Cookie fields of a response are read."""
     fields = [f"Set-Cookie: a{number}=b" for number in range(1_000)]
-    with local_client().get(site.add("/", http(200, b"x", *fields)), SecondsLeft(120)) as response:
+    with local_client().send(site.add("/", http(200, b"x", *fields)), SecondsLeft(120)) as response:
         cookies = response.header("Set-Cookie").split(", ")
     assert cookies == [f"a{number}=b" for number in range(MAX_SET_COOKIES)]
 
@@ -137,7 +137,7 @@ def test_other_work_continues_while_a_body_is_read(
 
     dialer = Dialer(parse_networks("127.0.0.0/8"))
     client = HttpClient("scrapeq/test", dialer, yield_processor=yield_processor)
-    with client.get(site.add("/", response()), SecondsLeft(120)) as answer:
+    with client.send(site.add("/", response()), SecondsLeft(120)) as answer:
         answer.read_body(SIZE, truncate=True)
     assert yields >= amount // (WORK_BYTES + 64 * 1024)
     assert (yields == 0) is (amount == 0)
@@ -158,7 +158,7 @@ def test_caller_is_asked_before_a_large_body_is_read(
 ) -> None:
     """`before_large` is called once, before 256 KiB are exceeded, or at once if so much is announced."""
     received = list[int]()
-    with local_client().get(site.add("/", response()), SecondsLeft(120)) as answer:
+    with local_client().send(site.add("/", response()), SecondsLeft(120)) as answer:
         answer.read_body(SIZE, before_large=lambda: received.append(answer.received))
     assert len(received) == calls
     assert all(first <= count <= 2 * LARGE_BODY_BYTES for count in received)
@@ -172,5 +172,5 @@ def test_error_of_the_caller_ends_a_large_body(site: Site) -> None:
         raise TimeoutError
 
     url = site.add("/", http(200, bytes(SIZE)))
-    with local_client().get(url, SecondsLeft(120)) as answer, pytest.raises(TimeoutError):
+    with local_client().send(url, SecondsLeft(120)) as answer, pytest.raises(TimeoutError):
         answer.read_body(SIZE, before_large=refuse)

@@ -3,7 +3,7 @@
 import pytest
 
 from guarded_http.errors import FetchError, FetchErrorKind
-from guarded_http.redirects import get_following_redirects, resolve_location
+from guarded_http.redirects import follow_redirects, resolve_location
 from tests.guarded_http.requesting import SecondsLeft, local_client
 from tests.servers.site import Site, http, redirect
 
@@ -13,7 +13,7 @@ PAGE = b"<h1>One</h1>"
 def follow(site: Site, path: str, *, max_redirects: int = 3) -> tuple[str, list[str]]:
     """Return the URL whose response was not a redirect, and the URLs given to `before_request`."""
     checked = list[str]()
-    with get_following_redirects(
+    with follow_redirects(
         local_client(),
         site.url(path),
         SecondsLeft(60),
@@ -45,7 +45,7 @@ def test_error_of_before_request_ends_the_chain(site: Site) -> None:
 
     with (
         pytest.raises(PermissionError),
-        get_following_redirects(
+        follow_redirects(
             local_client(),
             site.url("/1"),
             SecondsLeft(60),

@@ -16,7 +16,7 @@ PAGE = b"<h1>One</h1>"
 def test_repeated_header_is_joined_by_commas(site: Site) -> None:
     """Values of a repeated header are joined by commas (RFC 9110 section 5.3); a missing header is `""`."""
     url = site.add("/", http(200, PAGE, "X-Tag: a", "X-Tag:  b "))
-    with local_client().get(url, SecondsLeft(60)) as response:
+    with local_client().send(url, SecondsLeft(60)) as response:
         assert (response.url, response.status) == (url, 200)
         assert response.header("x-tag") == "a, b"
         assert response.header("Retry-After") == ""
@@ -27,7 +27,7 @@ def test_repeated_header_is_joined_by_commas(site: Site) -> None:
 def test_location_is_set_only_for_redirects(site: Site, status: int, location: str) -> None:
     """The Location header of a 201 or 304 is ignored, since these are not redirects."""
     url = site.add("/", redirect("/next", status))
-    with local_client().get(url, SecondsLeft(60)) as response:
+    with local_client().send(url, SecondsLeft(60)) as response:
         assert response.location == location
 
 
@@ -37,7 +37,7 @@ def test_truncated_body_has_max_bytes(site: Site, header: str) -> None:
     body = gzip.compress(PAGE * 1000) if header else PAGE * 1000
     url = site.add("/", http(200, body, *([header] if header else [])))
     for max_bytes in (100, 12_000, 20_000):
-        with local_client().get(url, SecondsLeft(60)) as response:
+        with local_client().send(url, SecondsLeft(60)) as response:
             assert response.read_body(max_bytes, truncate=True) == (PAGE * 1000)[:max_bytes]
 
 
@@ -82,7 +82,7 @@ def test_passed_deadline_raises_its_own_error(site: Site, path: str) -> None:
     site.add("/half", stop_in_body)
     with (
         pytest.raises(TimeoutError, match="the deadline has passed"),
-        local_client().get(site.url(path), SecondsLeft(0.3)) as response,
+        local_client().send(site.url(path), SecondsLeft(0.3)) as response,
     ):
         response.read_body(1000)
 
@@ -92,9 +92,9 @@ def test_private_networks_are_refused_unless_allowed(site: Site) -> None:
     url = site.add("/", http(200, PAGE))
     with (
         pytest.raises(FetchError, match=r"127\.0\.0\.1 is loopback"),
-        make_client("x").get(url, SecondsLeft(60)),
+        make_client("x").send(url, SecondsLeft(60)),
     ):
         pass
-    with make_client("x", "10.0.0.0/8, 127.0.0.0/8").get(url, SecondsLeft(60)) as response:
+    with make_client("x", "10.0.0.0/8, 127.0.0.0/8").send(url, SecondsLeft(60)) as response:
         assert response.read_body(1000) == PAGE
     assert len(site.requests) == 1

@@ -128,12 +128,14 @@ def _crawl_rows(schema: dict[str, Any], whole: dict[str, Any], prefix: str) -> I
 
 def _type(field: dict[str, Any]) -> str:
     choices = [each for each in field.get("anyOf", [field]) if each.get("type") != "null"]
-    names = {"array": "list of texts", "string": "text", "boolean": "true or false"}
-    return " or ".join(names.get(each["type"], each["type"]) for each in choices)
+    names = {"string": "text", "boolean": "true or false"}
+    lists = ["list of texts" if "items" in each else "list" for each in choices if each["type"] == "array"]
+    others = [names.get(each["type"], each["type"]) for each in choices if each["type"] != "array"]
+    return " or ".join([*others, *lists])
 
 
 def _json(value: object) -> str:
-    return "" if value in (None, [], ()) else f"`{json.dumps(value)}`"
+    return "" if value in (None, [], (), {}) else f"`{json.dumps(value)}`"
 
 
 def _columns(table: str) -> Callable[[], str]:

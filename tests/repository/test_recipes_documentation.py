@@ -44,7 +44,7 @@ def test_every_yaml_block_has_a_page_and_its_items() -> None:
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.recipe.splitlines()[0])
 def test_example_recipe_extracts_the_documented_items(example: Example) -> None:
     """The recipe is valid and extracts exactly the documented items."""
-    recipe = read_recipe(example.recipe.encode(), "example.yaml")
+    recipe = read_recipe(example.recipe.encode(), "example.yaml").recipe
     page = SavedPage("https://example.com/", example.content_type, example.page.encode())
     assert extract(recipe, page).items == example.items
 

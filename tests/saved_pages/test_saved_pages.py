@@ -18,7 +18,7 @@ KINDS = {"documentation", "product", "listing", "article", "table", "forum", "ap
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_recipe_has_the_expected_result_on_its_saved_page(case: Path) -> None:
     """Items, order of fields, warnings and next URL are exactly those of expected.json."""
-    found = extract(load_recipe(case / "recipe.yaml"), saved_page(case))
+    found = extract(load_recipe(case / "recipe.yaml").recipe, saved_page(case))
     expected = (case / "expected.json").read_text(encoding="utf-8")
     assert json.dumps(found._asdict(), indent=2, ensure_ascii=False) + "\n" == expected
 
@@ -26,7 +26,7 @@ def test_recipe_has_the_expected_result_on_its_saved_page(case: Path) -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_explain_has_the_same_result_as_extract(case: Path) -> None:
     """`explain` returns the same items as `extract`, and a reason for every source without a value."""
-    recipe, page = load_recipe(case / "recipe.yaml"), saved_page(case)
+    recipe, page = load_recipe(case / "recipe.yaml").recipe, saved_page(case)
     explained = explain(recipe, page)
     assert explained.error is None
     assert explained.extracted == extract(recipe, page)

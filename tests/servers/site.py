@@ -1,5 +1,6 @@
 """Runs a web site on a raw socket; a test sets the response of each path, which may be invalid HTTP."""
 
+import io
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -16,10 +17,14 @@ class Request(NamedTuple):
     Attributes:
         path: the path with its query.
         headers: the header fields; their names are in lower case.
+        method: the method.
+        body: the body.
     """
 
     path: str
     headers: dict[str, str]
+    method: str = "GET"
+    body: bytes = b""
 
 
 class PendingRequest(NamedTuple):
@@ -184,7 +189,7 @@ class Site:
                 if isinstance(connection, ssl.SSLSocket):
                     connection.do_handshake()
                 with connection.makefile("rb") as stream:
-                    while self._respond(connection, iter(stream.readline, b"")):
+                    while self._respond(connection, stream):
                         pass
         finally:
             with self._lock:
@@ -199,15 +204,18 @@ class Site:
             self._open.add(secured)
         return secured
 
-    def _respond(self, connection: socket.socket, lines: Iterator[bytes]) -> bool:
+    def _respond(self, connection: socket.socket, stream: io.BufferedReader) -> bool:
         """Respond to one request; return whether the connection stays open."""
+        lines = iter(stream.readline, b"")
         first = next(lines, b"").decode("latin-1").split(" ")
         if len(first) < 2:
             return False
         fields = (
             line.decode("latin-1").partition(":") for line in iter(lambda: next(lines, b"").strip(), b"")
         )
-        request = Request(first[1], {name.lower(): value.strip() for name, _, value in fields})
+        headers = {name.lower(): value.strip() for name, _, value in fields}
+        body = stream.read(int(headers.get("content-length", "0")))
+        request = Request(first[1], headers, first[0], body)
         self.requests.append(request)
         without_query = self._responses.get(request.path.partition("?")[0], http(404))
         response = self._responses.get(request.path, without_query)

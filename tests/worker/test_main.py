@@ -9,6 +9,7 @@ from gevent.event import Event
 
 from contract.attempt import AttemptFailed
 from contract.job import MAX_ATTEMPTS, Politeness
+from contract.request import PLAIN_GET
 from runtime.settings import load
 from tests.servers.site import Site, http
 from tests.servers.waiting import MAX_WAIT_SECONDS
@@ -87,6 +88,7 @@ def test_other_jobs_continue_while_a_page_is_read(environment: pytest.MonkeyPatc
         PageBudget(MAX_WAIT_SECONDS),
         lane=None,
         stopwatch=Stopwatch(),
+        request=PLAIN_GET,
         public_only=False,
     )
     other.kill()

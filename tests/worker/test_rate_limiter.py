@@ -9,6 +9,7 @@ from contract.outcome import Reason
 from guarded_http.addresses import parse_networks
 from guarded_http.client import HttpClient
 from guarded_http.dialer import Dialer
+from guarded_http.request import PLAIN_GET, HttpRequest
 from tests.servers.site import PendingRequest, Site, http, redirect
 from tests.worker.fetching import (
     IGNORE_ROBOTS,
@@ -183,10 +184,11 @@ class RecordingRateLimiter(RateLimiter):
         budget: PageBudget,
         *,
         lane: Lane | None = None,
+        request: HttpRequest = PLAIN_GET,
         public_only: bool = False,
     ) -> None:
         """Record the lane."""
-        del politeness, budget, public_only
+        del politeness, budget, request, public_only
         self.lanes.append((url, lane))
 
 

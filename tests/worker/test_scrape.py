@@ -14,6 +14,7 @@ from contract.attempt import AttemptFailed
 from contract.job import Job, Politeness, url_digest
 from contract.outcome import Outcome, Reason
 from contract.outcome_record import ListingEnd, OutcomeRecord
+from contract.request import PageRequest
 from extraction.selectors import CHECKS
 from tests.repository.tree import ROOT
 from tests.servers.pushes import job
@@ -56,10 +57,18 @@ class TimedSite:
     clock: FakeClock = field(default_factory=lambda: FakeClock(1000.0))
 
     def fetch(
-        self, url: str, politeness: Politeness, budget: PageBudget, *, lane: Lane | None, stopwatch: Stopwatch
+        self,
+        url: str,
+        politeness: Politeness,
+        budget: PageBudget,
+        *,
+        lane: Lane | None,
+        stopwatch: Stopwatch,
+        request: PageRequest,
+        public_only: bool = False,
     ) -> FetchedPage:
         """Wait for 5 s, then request the page for 2 s; return it, or raise `error`."""
-        del politeness
+        del politeness, request, public_only
         self.lanes.append(lane)
         with budget.waiting():
             self.clock.sleep(5)

@@ -10,6 +10,7 @@ from werkzeug.test import TestResponse
 
 from contract.job import Politeness
 from contract.outcome_record import OutcomeRecord
+from contract.request import PageRequest
 from push_endpoint.authentication import accept_any_caller
 from tests.servers.recording_publisher import RecordingPublisher
 from worker.ack_policy import AckPolicy, SettledPolicy, success_policy
@@ -53,10 +54,11 @@ class ScriptedSite:
         *,
         lane: Lane | None,
         stopwatch: Stopwatch,
+        request: PageRequest,
         public_only: bool,
     ) -> FetchedPage:
         """Return the page, or raise `error`."""
-        del stopwatch
+        del stopwatch, request
         assert (lane is None) == (politeness.lanes == 0)
         assert budget.remaining() > 0
         self.requested.append(url)

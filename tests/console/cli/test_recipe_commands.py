@@ -140,7 +140,7 @@ def test_recipe_check_reports_every_fault_with_its_line(
     lines = result.stdout.splitlines()
     assert lines[0] == f"{recipe}: valid"
     assert lines[1].startswith(f"{crawl}:6: recipe.fields.title.css: not a CSS selector")
-    assert lines[2] == f"{crawl}:7: recipe.fields.price.tpye: there is no such field"
+    assert lines[2] == f"{crawl}:7: recipe.fields.price.tpye: there is no such field; did you mean type?"
     assert lines[3].startswith(f"{broken}:3: not YAML")
     assert scrapeq("recipe", "check", recipe).exit_code == 0
 
@@ -170,3 +170,41 @@ def test_recipe_schema_prints_the_json_schema(scrapeq: Scrapeq) -> None:
     """`scrapeq recipe schema` prints the schema of a recipe, or with `crawl` that of a crawl."""
     assert json.loads(scrapeq("recipe", "schema").stdout) == recipe_schema()
     assert json.loads(scrapeq("recipe", "schema", "crawl").stdout) == crawl_schema()
+
+
+WARNED = """\
+name: books
+sources: {urls: ["https://shop.example/"]}
+request:
+  headers: {Authorization: Bearer abc, X-Api-Key: "{secret:KEY}"}
+recipe:
+  name: book
+  fields:
+    price: {css: .price, type: number, default: unknown}
+    stock: {css: .stock, type: integer, default: 0}
+    tags: {css: .tag, many: true, default: none}
+    date: {css: time, type: date, default: "22.11.2026"}
+    author: {css: .author, fields: {name: {css: b, default: 1}}, default: {name: x}}
+"""
+
+
+def test_recipe_check_warns_about_defaults_and_passwords(scrapeq: Scrapeq, tmp_path: Path) -> None:
+    """Each default that is not of its field's type is a warning, as is a password; the exit status is 0."""
+    crawl = tmp_path / "crawl.yaml"
+    crawl.write_text(WARNED, encoding="utf-8")
+    result = scrapeq("recipe", "check", crawl)
+    assert result.exit_code == 0
+    lines = [line.removeprefix(f"{crawl}:") for line in result.stdout.splitlines()]
+    assert lines[0] == (
+        "4: request.headers.Authorization: warning: its value is stored in each job and in the ledger; write "
+        "{secret:NAME} instead of a password"
+    )
+    fields = [line.split(" is not ")[0] for line in lines[1:-1]]
+    assert fields == [
+        "8: recipe.fields.price.default: warning: 'unknown'",
+        "10: recipe.fields.tags.default: warning: 'none'",
+        "11: recipe.fields.date.default: warning: '22.11.2026'",
+        "12: recipe.fields.author.fields.name.default: warning: 1",
+    ]
+    assert lines[1].endswith("is not a number, as the field's values are")
+    assert lines[-1] == " valid"

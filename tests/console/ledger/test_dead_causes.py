@@ -110,7 +110,7 @@ def test_page_whose_next_page_was_not_published_is_dead_by_the_infrastructure() 
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"\xff{", b"[1]", b"null", b"{}", b'{"version": 2, "url": "http://a/"}']
+    "data", [b"", b"\xff{", b"[1]", b"null", b"{}", b'{"version": 3, "url": "http://a/"}']
 )
 def test_message_that_is_no_job_is_the_cause(data: bytes) -> None:
     """A dead letter whose body is no job of this version has the cause `message`."""
