@@ -14,8 +14,8 @@ variable "extra_settings" {
     error_message = "extra_settings.dispatcher may contain only FETCH_ALLOW_NETWORKS and SITEMAP_MAX_BYTES; other variables set the other settings."
   }
   validation {
-    condition     = length(setsubtract(keys(var.extra_settings.worker), ["EXTRACTION_CPU_SECONDS", "EXTRACTION_MEMORY_MIB", "EXTRACTION_PROCESSES", "FETCH_ALLOW_NETWORKS", "FETCH_MAX_BYTES", "FETCH_MAX_REDIRECTS"])) == 0
-    error_message = "extra_settings.worker may contain only EXTRACTION_CPU_SECONDS, EXTRACTION_MEMORY_MIB, EXTRACTION_PROCESSES, FETCH_ALLOW_NETWORKS, FETCH_MAX_BYTES and FETCH_MAX_REDIRECTS; other variables set the other settings."
+    condition     = length(setsubtract(keys(var.extra_settings.worker), ["EXTRACTION_CPU_SECONDS", "EXTRACTION_MEMORY_MIB", "EXTRACTION_PROCESSES", "FETCH_ALLOW_NETWORKS", "FETCH_MAX_BYTES", "FETCH_MAX_REDIRECTS", "FETCH_PROXIES"])) == 0
+    error_message = "extra_settings.worker may contain only EXTRACTION_CPU_SECONDS, EXTRACTION_MEMORY_MIB, EXTRACTION_PROCESSES, FETCH_ALLOW_NETWORKS, FETCH_MAX_BYTES, FETCH_MAX_REDIRECTS and FETCH_PROXIES; other variables set the other settings."
   }
 }
 
@@ -33,6 +33,34 @@ variable "images" {
       can(regex("^[^@\\s]+@sha256:[0-9a-f]{64}$", image)) || (can(regex("^[^@\\s]+:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$", image)) && !endswith(image, ":latest"))
     ]), false)
     error_message = "images must name both images by digest (NAME@sha256:…) or by a tag other than latest: with latest, Terraform's state would not show which image runs."
+  }
+}
+
+variable "secrets" {
+  description = "Secrets that crawls may name as {secret:NAME}: the id of each in Secret Manager (or projects/PROJECT/secrets/ID), its version, and the origins to which the worker may send it: api.shop.example (https), *.shop.example, or http://host:port."
+  type = map(object({
+    secret  = string
+    version = number
+    origins = list(string)
+  }))
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for name in keys(var.secrets) : can(regex("^[A-Z][A-Z0-9_]{0,62}$", name))])
+    error_message = "The names of secrets have at most 63 characters of A-Z, 0-9 and underscore, a letter first: crawls write them as {secret:NAME}."
+  }
+  validation {
+    condition     = alltrue([for secret in values(var.secrets) : can(regex("^(projects/[a-z0-9:.-]+/secrets/)?[A-Za-z0-9_-]{1,255}$", secret.secret))])
+    error_message = "secret must be the id of a secret in Secret Manager, or projects/PROJECT/secrets/ID."
+  }
+  validation {
+    condition     = alltrue([for secret in values(var.secrets) : secret.version >= 1 && floor(secret.version) == secret.version])
+    error_message = "version must be a whole number, at least 1: with latest, instances of one revision could have different values."
+  }
+  validation {
+    condition     = alltrue([for secret in values(var.secrets) : length(secret.origins) > 0 && alltrue([for origin in secret.origins : can(regex("^((\\*\\.)?[a-z0-9_.-]+|https?://[^/,;=\\s]+)$", origin))])])
+    error_message = "Each secret needs origins, for example api.shop.example, *.shop.example or http://10.0.0.7:8000: the worker sends it nowhere else."
   }
 }
 

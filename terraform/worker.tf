@@ -20,12 +20,25 @@ locals {
     CONCURRENCY                   = tostring(var.worker_concurrency)
     PAGE_CONCURRENCY              = tostring(local.page_concurrency)
     WEB_CONCURRENCY               = tostring(var.worker_cpu)
+    FETCH_SECRETS                 = join("; ", [for name, secret in var.secrets : "${name}=${join(",", secret.origins)}"])
   })
 }
 
 resource "google_service_account" "worker" {
   account_id   = "${var.name_prefix}-worker"
   display_name = "Worker: publishes outcomes"
+
+  depends_on = [google_project_service.this]
+}
+
+# The worker reads the values of the secrets that crawls may name. The secrets themselves are made elsewhere, so that their values are in no
+# Terraform state.
+resource "google_secret_manager_secret_iam_member" "worker_reads_secret" {
+  for_each = toset([for secret in values(var.secrets) : secret.secret])
+
+  secret_id = each.value
+  role      = "roles/secretmanager.secretAccessor"
+  member    = google_service_account.worker.member
 
   depends_on = [google_project_service.this]
 }
@@ -67,6 +80,20 @@ resource "google_cloud_run_v2_service" "worker" {
         content {
           name  = env.key
           value = env.value
+        }
+      }
+
+      dynamic "env" {
+        for_each = var.secrets
+        content {
+          name = "SECRET_${env.key}"
+
+          value_source {
+            secret_key_ref {
+              secret  = env.value.secret
+              version = tostring(env.value.version)
+            }
+          }
         }
       }
 
@@ -126,7 +153,7 @@ resource "google_cloud_run_v2_service" "worker" {
     ignore_changes = [client, client_version] # gcloud and the console write these fields
   }
 
-  depends_on = [google_project_service.this, google_pubsub_topic_iam_member.worker_publishes_outcomes, google_compute_router_nat.egress]
+  depends_on = [google_project_service.this, google_pubsub_topic_iam_member.worker_publishes_outcomes, google_compute_router_nat.egress, google_secret_manager_secret_iam_member.worker_reads_secret]
 }
 
 resource "google_cloud_run_v2_service_iam_member" "push_invokes_worker" {

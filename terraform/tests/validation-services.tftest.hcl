@@ -49,6 +49,76 @@ run "images__tag_latest" {
   expect_failures = [var.images]
 }
 
+run "secrets__name_in_small_letters" {
+  command = plan
+
+  module {
+    source = "./tests/inputs"
+  }
+
+  variables {
+    secrets = { shop = { secret = "shop", version = 1, origins = ["shop.example"] } }
+  }
+
+  expect_failures = [var.secrets]
+}
+
+run "secrets__secret_with_version" {
+  command = plan
+
+  module {
+    source = "./tests/inputs"
+  }
+
+  variables {
+    secrets = { SHOP = { secret = "shop/versions/1", version = 1, origins = ["shop.example"] } }
+  }
+
+  expect_failures = [var.secrets]
+}
+
+run "secrets__version_zero" {
+  command = plan
+
+  module {
+    source = "./tests/inputs"
+  }
+
+  variables {
+    secrets = { SHOP = { secret = "shop", version = 0, origins = ["shop.example"] } }
+  }
+
+  expect_failures = [var.secrets]
+}
+
+run "secrets__without_origins" {
+  command = plan
+
+  module {
+    source = "./tests/inputs"
+  }
+
+  variables {
+    secrets = { SHOP = { secret = "shop", version = 1, origins = [] } }
+  }
+
+  expect_failures = [var.secrets]
+}
+
+run "secrets__origin_with_path" {
+  command = plan
+
+  module {
+    source = "./tests/inputs"
+  }
+
+  variables {
+    secrets = { SHOP = { secret = "shop", version = 1, origins = ["https://shop.example/api"] } }
+  }
+
+  expect_failures = [var.secrets]
+}
+
 run "vpc__range_too_small" {
   command = plan
 

@@ -9,7 +9,11 @@ from tests.terraform.stand_in import NEWEST, OLDEST
 # The small stack (without images) has the oldest release; the large stack (with every option) has the newest.
 LIFECYCLES = {
     OLDEST: ["-var-file=examples/small.tfvars", "-var=images=null"],
-    NEWEST: ["-var-file=examples/large.tfvars", "-var=vpc={}"],
+    NEWEST: [
+        "-var-file=examples/large.tfvars",
+        "-var=vpc={}",
+        '-var=secrets={SHOP_TOKEN={secret="shop-token",version=3,origins=["api.shop.example","*.shop.example"]}}',
+    ],
 }
 
 
@@ -18,7 +22,7 @@ COMMON_OPTIONS = [
     "-var=deletion_protection=false",
     (
         '-var=extra_settings={dispatcher={FETCH_ALLOW_NETWORKS="10.0.0.0/8",SITEMAP_MAX_BYTES="1048576"},'
-        'worker={FETCH_ALLOW_NETWORKS="10.0.0.0/8",FETCH_MAX_BYTES="1048576",FETCH_MAX_REDIRECTS="3"}}'
+        'worker={FETCH_ALLOW_NETWORKS="10.0.0.0/8",FETCH_MAX_BYTES="1048576",FETCH_MAX_REDIRECTS="3",FETCH_PROXIES="http://10.0.0.9:3128"}}'
     ),
 ]
 
@@ -55,11 +59,24 @@ class Lifecycle:
         return [resource["values"] for resource in self.resources if resource["type"] == kind]
 
     def environment(self, service: str) -> dict[str, str]:
-        """Return the environment variables of a service."""
+        """Return the environment variables of a service that Terraform sets to a value."""
         (values,) = [
             values for values in self.of("google_cloud_run_v2_service") if values["name"].endswith(service)
         ]
-        return {env["name"]: env["value"] for env in values["template"][0]["containers"][0]["env"]}
+        variables = values["template"][0]["containers"][0]["env"]
+        return {env["name"]: env["value"] for env in variables if not env["value_source"]}
+
+    def secret_variables(self, service: str) -> dict[str, tuple[str, str]]:
+        """Return the environment variables of a service whose values are secrets, each as (id, version)."""
+        (values,) = [
+            values for values in self.of("google_cloud_run_v2_service") if values["name"].endswith(service)
+        ]
+        references = {
+            env["name"]: env["value_source"][0]["secret_key_ref"][0]
+            for env in values["template"][0]["containers"][0]["env"]
+            if env["value_source"]
+        }
+        return {name: (each["secret"], each["version"]) for name, each in references.items()}
 
 
 def run_lifecycle(stack: Stack, release: str) -> Lifecycle:

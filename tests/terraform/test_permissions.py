@@ -19,6 +19,7 @@ GRANTS = {
         ("roles/pubsub.publisher", "scrape-outcomes"),
         ("roles/pubsub.publisher", "scrape-jobs"),  # The worker publishes further pages and retries.
         ("roles/pubsub.publisher", "scrape-jobs-dead"),  # The worker dead-letters a failed job.
+        ("roles/secretmanager.secretAccessor", "shop-token"),  # The worker sends it to a site.
     },
     "push": {("roles/run.invoker", "scrapeq-worker")},
     "replay": {("roles/run.invoker", "scrapeq-dispatcher")},
@@ -48,7 +49,8 @@ GRANTS = {
 PROJECT_WIDE = {"roles/logging.logWriter"}
 # Fields of an IAM resource that name the resource on which the role is granted, the smallest resource first.
 PLACES = (
-    "table_id", "dataset_id", "topic", "subscription", "service_account_id", "repository", "name", "project",
+    "table_id", "dataset_id", "topic", "subscription", "service_account_id", "secret_id", "repository",
+    "name", "project",
 )  # fmt: skip
 
 
@@ -80,9 +82,13 @@ def test_grants_are_exactly_those_listed(lifecycle: Lifecycle) -> None:
 
 
 def small_stack_grants() -> dict[str, set[tuple[str, str]]]:
-    """Return the grants without build triggers and with ack_policy = "success"."""
+    """Return the grants without build triggers and secrets, and with ack_policy = "success"."""
     small = {account: granted for account, granted in GRANTS.items() if account not in {"build", "check"}}
-    return small | {"worker": GRANTS["worker"] - {("roles/pubsub.publisher", "scrape-jobs-dead")}}
+    more = {
+        ("roles/pubsub.publisher", "scrape-jobs-dead"),
+        ("roles/secretmanager.secretAccessor", "shop-token"),
+    }
+    return small | {"worker": GRANTS["worker"] - more}
 
 
 def test_no_grant_replaces_grants_made_elsewhere(lifecycle: Lifecycle) -> None:

@@ -6,6 +6,7 @@ from contract import topology
 from dispatcher.settings import DispatcherSettings
 from runtime.settings import ServiceSettings, load
 from tests.terraform.lifecycle import Lifecycle
+from tests.terraform.stand_in import NEWEST
 from worker.settings import WorkerSettings
 
 SERVICES: dict[str, type[ServiceSettings]] = {"dispatcher": DispatcherSettings, "worker": WorkerSettings}
@@ -46,7 +47,18 @@ def test_service_starts_with_the_applied_environment(
         monkeypatch.delenv(name.upper(), raising=False)
     for name, value in {**lifecycle.environment(service), "K_SERVICE": service, "K_REVISION": "1"}.items():
         monkeypatch.setenv(name, value)
+    for name in lifecycle.secret_variables(service):
+        monkeypatch.setenv(name, "the value of a secret")
     load(SERVICES[service])
+
+
+def test_worker_gets_its_secrets_and_their_origins(lifecycle: Lifecycle) -> None:
+    """Each secret is an environment variable of the worker only, and FETCH_SECRETS has its origins."""
+    secrets = {"SECRET_SHOP_TOKEN": ("shop-token", "3")} if lifecycle.release == NEWEST else {}
+    assert lifecycle.secret_variables("worker") == secrets
+    assert lifecycle.secret_variables("dispatcher") == {}
+    origins = "SHOP_TOKEN=api.shop.example,*.shop.example" if secrets else ""
+    assert lifecycle.environment("worker")["FETCH_SECRETS"] == origins
 
 
 def test_resource_names_match_contract_topology(lifecycle: Lifecycle) -> None:
