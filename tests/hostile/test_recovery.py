@@ -71,15 +71,6 @@ def test_worker_whose_fork_server_is_killed_replaces_itself(worker: WorkerProces
     assert fork_server(worker.process.pid).pid != server.pid
 
 
-def test_page_whose_child_is_killed_is_extracted_by_another(worker: WorkerProcess, site: Site) -> None:
-    """The attempt succeeds, although something else has killed the process in the middle of the page."""
-    response = push_digits(worker, site, 700_000)
-    [child] = wait_for(lambda: slowest(worker), bool, "the page is on the last level")
-    os.kill(child.pid, signal.SIGKILL)
-    assert response.result() == (204, {})
-    assert not is_running(child.pid)
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_no_process_outlives_the_worker(worker: WorkerProcess, site: Site, number: signal.Signals) -> None:
     """However the worker ends, its processes end, too, even one that works on a page."""
