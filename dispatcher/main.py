@@ -4,8 +4,10 @@ functions-framework loads this file by its path, as a module named `main`. So it
 and no other module may import this one.
 """
 
+import os
 import secrets
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache, partial
 
@@ -17,10 +19,11 @@ from contract.outcome import OUTCOME_MEANINGS
 from contract.quoting import shorten
 from contract.reason_meanings import REASON_MEANINGS, status_of
 from contract.trace import Trace
+from dispatcher.body_slots import BodySlot, BodySlots
 from dispatcher.dispatch import Dispatcher, DispatchResponse
 from dispatcher.replay import Replay, Replayer
 from dispatcher.run_id import SCHEDULE_TIME
-from dispatcher.settings import DispatcherSettings
+from dispatcher.settings import RESERVED_THREADS, DispatcherSettings
 from push_endpoint.request_body import (
     MAX_REQUEST_BYTES,
     READ_BYTES,
@@ -47,6 +50,10 @@ SETTINGS = load_or_exit(DispatcherSettings)
 # functions-framework reads the whole body of every request into memory, even of one that reaches no function.
 # It loads this module in the context of its application.
 flask.current_app.config["MAX_CONTENT_LENGTH"] = MAX_REQUEST_BYTES + READ_BYTES
+# functions-framework reads this variable after it has loaded this module. Its own default would be four
+# threads for each processor.
+os.environ["THREADS"] = str(SETTINGS.threads)
+_BODY_SLOTS = BodySlots(SETTINGS.threads - RESERVED_THREADS)
 log.configure(on_cloud_run=bool(SETTINGS.k_service), project=SETTINGS.google_cloud_project)
 
 
@@ -94,6 +101,13 @@ def _replayer() -> Replayer:
     return Replayer(make_authenticator(SETTINGS), publisher)
 
 
+@flask.current_app.before_request
+def _leave_other_bodies_unread() -> None:
+    """Read no body of a path that takes none. functions-framework answers some of them without our code."""
+    if flask.request.path not in {"/", "/replay"}:
+        leave_unread(flask.request)
+
+
 @functions_framework.http
 def dispatch(request: flask.Request) -> flask.typing.ResponseReturnValue:
     """Handle `POST /` (a crawl), `POST /replay` (the push of a dead letter) and `GET /healthz`."""
@@ -113,40 +127,56 @@ def _respond(request: flask.Request) -> flask.typing.ResponseReturnValue:
     if request.method != "POST":
         body = "a crawl" if request.path == "/" else "the push of a dead letter"
         return {"error": f"{request.method} is not allowed; POST {body}"}, 405, {"Allow": "POST"}
-    return _take_crawl(request) if request.path == "/" else _take_replay(request)
+    slot = _BODY_SLOTS.take()
+    if slot is None:
+        return {"error": "too many bodies are being received; repeat the request"}, 503, {"Retry-After": "1"}
+    try:
+        return _take_crawl(request, slot) if request.path == "/" else _take_replay(request, slot)
+    finally:
+        slot.release()
 
 
-def _take_replay(request: flask.Request) -> flask.typing.ResponseReturnValue:
+def _take_replay(request: flask.Request, slot: BodySlot) -> flask.typing.ResponseReturnValue:
     if not SETTINGS.takes_replays:
         return {"error": REPLAYS_DISABLED}, 403
     started = time.monotonic()
     authorization = request.headers.get("Authorization", "")
-    replay = _replayer().replay(authorization, partial(read_push_body, request))
+    replay = _replayer().replay(authorization, _releasing(slot, partial(read_push_body, request)))
     status = status_of(replay.reason)
     _log_replay(replay, status, time.monotonic() - started)
     return ("", 204) if status == 204 else ({"reason": replay.reason, "detail": replay.detail}, status)
 
 
-def _take_crawl(request: flask.Request) -> flask.typing.ResponseReturnValue:
+def _releasing(slot: BodySlot, read: Callable[[], bytes]) -> Callable[[], bytes]:
+    def read_and_release() -> bytes:
+        try:
+            return read()
+        finally:
+            slot.release()
+
+    return read_and_release
+
+
+def _take_crawl(request: flask.Request, slot: BodySlot) -> flask.typing.ResponseReturnValue:
     started = time.monotonic()
     trace = _trace(request)
-    response = _dispatch(request, trace)
+    response = _dispatch(_releasing(slot, partial(read_body, request, MAX_CRAWL_BYTES)), request, trace)
     _log_dispatch(response, time.monotonic() - started, trace)
     return response.body, response.status
 
 
-def _dispatch(request: flask.Request, trace: Trace) -> DispatchResponse:
+def _dispatch(read: Callable[[], bytes], request: flask.Request, trace: Trace) -> DispatchResponse:
     # Web pages may send other types to another origin without asking for permission (CORS preflight).
     if request.mimetype != "application/json":
         shown = request.headers.get("Content-Type", "")[:MAX_CONTENT_TYPE_CHARACTERS]
         why = f"the Content-Type is {shown!r}; send the crawl as JSON with Content-Type: application/json"
         return DispatchResponse(415, {"error": why})
     try:
-        body = read_body(request, MAX_CRAWL_BYTES)
+        body = read()
     except BodyTooLarge as error:
         return _rejected(f"the crawl has {error}; the maximum is {MAX_CRAWL_BYTES}")
     except IncompleteBody as error:
-        return _rejected(f"the crawl ended {error}")
+        return _rejected(f"the crawl {error}")
     try:
         return _dispatcher().dispatch(
             body,

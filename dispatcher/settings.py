@@ -7,6 +7,9 @@ from pydantic import Field, ValidationInfo, field_validator
 from contract.topology import JOBS_TOPIC
 from runtime.settings import PushSettings
 
+#: Threads that never receive bodies, so that slow bodies cannot occupy all: /healthz always has a thread.
+RESERVED_THREADS = 4
+
 
 class DispatcherSettings(PushSettings):
     """The dispatcher's settings. The push settings are needed only for replays by push.
@@ -16,12 +19,14 @@ class DispatcherSettings(PushSettings):
         publish_timeout_seconds: seconds that a dispatch waits for all its publish confirmations.
         sitemap_budget_seconds: seconds for reading all sitemaps of a crawl and those that they list, with the
             pauses between their requests.
+        threads: number of threads of the process. A dispatch occupies one until it responds.
         sitemap_max_bytes: largest size of one sitemap in bytes, after decompression (sitemaps.org: 50 MB).
     """
 
     jobs_topic: Annotated[str, Field(min_length=3)] = JOBS_TOPIC
     publish_timeout_seconds: Annotated[float, Field(gt=0, le=1800)] = 120
     sitemap_budget_seconds: Annotated[float, Field(gt=0, le=1800)] = 60
+    threads: Annotated[int, Field(ge=2 * RESERVED_THREADS, le=1000)] = 64
     sitemap_max_bytes: Annotated[int, Field(ge=1024)] = 50 * 1024 * 1024
 
     # This validator belongs to a field, so that all faults are reported together: pydantic calls the

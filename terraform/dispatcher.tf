@@ -29,7 +29,7 @@ resource "google_cloud_run_v2_service" "dispatcher" {
   template {
     service_account                  = google_service_account.dispatcher.email
     timeout                          = "${var.dispatcher_timeout_seconds}s"
-    max_instance_request_concurrency = 3 # functions-framework has four threads; one stays free for the probes
+    max_instance_request_concurrency = 3 # the memory below is enough for three dispatches
     execution_environment            = "EXECUTION_ENVIRONMENT_GEN2"
     labels                           = local.labels
 

@@ -18,6 +18,8 @@ NOT_SET_BY_TERRAFORM = {
     "K_SERVICE": "Cloud Run sets it",
     "K_REVISION": "Cloud Run sets it",
     "PUBSUB_EMULATOR_HOST": "only used on laptops",
+    "DNS_SERVERS": "Cloud Run's /etc/resolv.conf names its servers",
+    "THREADS": "the default has room for each request of an instance",
     "FETCH_REFUSE_PORTS": "only used on laptops, where the services have ports at an allowed address",
     "PUSH_CERTS_URL": "the default is Google's",
 }
