@@ -53,7 +53,8 @@ def decode_bytes(body: bytes, encoding: Encoding) -> str:
 def decode_chunks(chunks: Iterable[bytes], encoding: Encoding) -> Iterator[str]:
     """Yield the text of a body that comes in chunks, as `decode_bytes` does; a byte order mark is removed.
 
-    A character whose bytes are in two chunks is decoded when the second one has come.
+    A character whose bytes are in two chunks is decoded when the second one has come. If the body ends within
+    a character, the text that replaces its bytes may be another one than with `decode_bytes`.
     """
     decoder = _codec(encoding).incrementaldecoder(_error_handler(encoding))
     table = _DECODED.get(encoding.name, {})

@@ -24,7 +24,7 @@ def test_chunks_of_any_size_give_the_same_text(name: str, parts: list[str | byte
     encoded = (
         part if isinstance(part, bytes) else encoding.codec_info.encode(part, "replace")[0] for part in parts
     )
-    body = b"<urlset>" + b"".join(encoded)
+    body = b"<urlset>" + b"".join(encoded) + b"</urlset>"
     chunks = [body[start : start + size] for start in range(0, len(body), size)]
     assert "".join(decode_chunks(chunks, encoding)) == decode_bytes(body, encoding)
 

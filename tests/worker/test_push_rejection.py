@@ -114,7 +114,7 @@ UNREADABLE_JOBS = {
     "empty": b"",
     "not JSON": b"job",
     "an array": b"[]",
-    "another version": job(version=2),
+    "another version": job(version=3),
     "no version field of ours": job(version="1"),
     "no url": job(url=None),
     "no recipe": job(recipe=None),
