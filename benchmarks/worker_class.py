@@ -27,7 +27,8 @@ from benchmarks.pages_of_200_ms import RECIPE, slow_site
 from console.stack.ports import free_port
 from console.stack.pubsub_setup import publisher_client, topic_path
 from console.stack.services import LOOPBACK_NETWORKS, PROJECT
-from contract.job import Job, identify
+from contract.job import Job
+from contract.job_id import identify
 from contract.recipe import Recipe
 from contract.topology import OUTCOMES_TOPIC
 

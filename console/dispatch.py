@@ -12,7 +12,7 @@ from contract.crawl import Crawl
 
 RETRY_DELAYS_SECONDS = (2.0, 4.0, 8.0)  #: seconds before each repeated request
 CONNECT_TIMEOUT_SECONDS = 10.0
-#: Maximum number of seconds until the response. It is long, because a dispatch may publish 100,000 jobs.
+#: Maximum number of seconds until the response. It is long, because a dispatch may publish a million jobs.
 #: Cloud Scheduler waits at most as long.
 RESPONSE_TIMEOUT_SECONDS = 1800.0
 

@@ -15,7 +15,7 @@ from contract.selectors import SelectorChecks
 from contract.sources import UrlSources
 
 MAX_CRAWL_BYTES = 1024 * 1024  #: Cloud Scheduler sends at most 1 MB (its quotas page)
-MAX_JOBS = 100_000
+MAX_JOBS = 1_000_000
 _DOCUMENTED = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from contract.faults import UnreadableJob, parse_json_object
+from contract.job_id import identify
 from contract.recipe import MAX_PAGES, Recipe
 from contract.request import PLAIN_GET, PageRequest
 from contract.selectors import SelectorChecks
@@ -150,8 +151,7 @@ class Job(BaseModel):
     @property
     def lane(self) -> int:
         """Number of the job's ordering key among those of its host; it is derived from the URL."""
-        digest = hashlib.sha256(canonical_url(self.url).encode()).digest()
-        return int.from_bytes(digest[:8]) % max(1, self.politeness.lanes)
+        return lane_of(canonical_url(self.url), self.politeness)
 
     def ordering_key(self) -> str:
         """Return the ordering key of the job's message; `""` if the job may be delivered at any time.
@@ -202,6 +202,14 @@ _OPTIONAL: dict[str, Any] = {
     "visited": [],
     "public_only": False,
 }
+
+
+def lane_of(canonical: str, politeness: Politeness) -> int:
+    """Return the number of a page's ordering key among those of its host, by its canonical URL."""
+    if politeness.lanes < 2:
+        return 0
+    digest = hashlib.sha256(canonical.encode()).digest()
+    return int.from_bytes(digest[:8]) % politeness.lanes
 
 
 def url_digest(url: str) -> str:
@@ -273,24 +281,3 @@ class JobAttributes(BaseModel):
             return cls.model_validate(
                 {name: value for name, value in attributes.items() if name not in invalid}
             )
-
-
-def identify(
-    run_id: str, url: str, recipe: Recipe, listing: str = "", request: PageRequest = PLAIN_GET
-) -> str:
-    """Return the job's id. The same run, page, recipe and request always give the same id.
-
-    The id is the first 128 bits, in hex, of SHA-256 over run_id, canonical URL, recipe, for a further page
-    its listing, and for a request that is no plain GET its `identity`. They are separated by NUL characters,
-    which cannot occur in them.
-
-    Args:
-        run_id: the run.
-        url: a URL that `check_url` returned, so that all equivalent URLs of a page give the same id.
-        recipe: the recipe.
-        listing: job id of the listing's first page; `""` for a first page.
-        request: how the page is requested.
-    """
-    recipe_json = json.dumps(recipe.to_json_dict(), sort_keys=True, separators=(",", ":"))
-    text = "\0".join(filter(None, (run_id, canonical_url(url), recipe_json, listing, request.identity())))
-    return hashlib.sha256(text.encode()).hexdigest()[:32]

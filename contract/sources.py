@@ -17,6 +17,7 @@ from contract.since import Since
 from contract.url_pattern import UrlPattern, matches
 from contract.url_template import UrlTemplate
 from contract.urls import PageUrl, check_url
+from contract.urls_file import UrlsFile
 
 MAX_INLINE_URLS = 10_000
 MAX_SITEMAPS = 100  #: maximum number of `sitemaps`
@@ -90,6 +91,8 @@ class UrlSources(BaseModel):
     site: SiteUrl | None = None
     """Root URL of a site, whose sitemaps are read: those that its robots.txt names, or else `/sitemap.xml` or
     `/sitemap_index.xml`."""
+    urls_file: UrlsFile | None = None
+    """A file with URLs: text, CSV or JSONL."""
     foreign_sitemaps: bool = False
     """Whether sitemaps on other sites are read, too, if an index lists them. The site of an index is its host
     without `www.`, with all subdomains."""
@@ -104,8 +107,8 @@ class UrlSources(BaseModel):
 
     @model_validator(mode="after")
     def _check_not_empty(self) -> Self:
-        if not any((self.urls, self.template, self.sitemap, self.sitemaps, self.site)):
-            raise ValueError("there is no source: give urls, template, sitemap, sitemaps or site")
+        if not any((self.urls, self.template, self.urls_file, self.sitemap, self.sitemaps, self.site)):
+            raise ValueError("there is no source: give urls, template, urls_file, sitemap, sitemaps or site")
         return self
 
     def selects(self, url: str) -> bool:

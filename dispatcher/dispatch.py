@@ -7,6 +7,7 @@ from datetime import datetime
 
 from contract.crawl import Crawl
 from contract.faults import Fault, UnreadableCrawl
+from contract.quoting import quote
 from contract.since import cutoff
 from dispatcher.plan import Counts, Plan
 from dispatcher.run_id import make_run_id, scheduled_time
@@ -58,6 +59,7 @@ class Dispatcher:
         """
         try:
             crawl = Crawl.decode(body, CHECKS)
+            _check_files(crawl, body)
             now = self.now()
             started_at = scheduled_time(schedule_time, now)
         except UnreadableCrawl as error:
@@ -67,13 +69,13 @@ class Dispatcher:
         given = crawl.sources.since
         # The scheduled time is the same if the trigger is repeated.
         since = None if given is None else cutoff(given, started_at)
-        plan = Plan(crawl, make_run_id(crawl, started_at), now, since)
-        return self._publish(plan, traceparent)
+        plan = Plan(crawl, make_run_id(crawl, started_at), now, traceparent, since)
+        return self._publish(plan)
 
-    def _publish(self, plan: Plan, traceparent: str) -> DispatchResponse:
+    def _publish(self, plan: Plan) -> DispatchResponse:
         sent = deque[Counts]()  # the counts of each message whose confirmation is pending, in order
         failures, first_failure = 0, ""
-        for confirmation in self.publisher.publish_all(self._messages(plan, traceparent, sent)):
+        for confirmation in self.publisher.publish_all(self._messages(plan, sent)):
             counts = sent.popleft()
             if isinstance(confirmation, PublishUnconfirmed):
                 failures += 1
@@ -82,11 +84,26 @@ class Dispatcher:
                 counts.published += 1
         return _respond(plan, failures, first_failure)
 
-    def _messages(self, plan: Plan, traceparent: str, sent: deque[Counts]) -> Iterator[Message]:
+    def _messages(self, plan: Plan, sent: deque[Counts]) -> Iterator[Message]:
         for source in self.open_sources(plan.crawl, plan.since):
-            for job, data, counts in plan.jobs(source):
+            for message, counts in plan.jobs(source):
                 sent.append(counts)
-                yield Message(data, job.attributes(traceparent), job.ordering_key())
+                yield Message(*message)
+
+
+def _check_files(crawl: Crawl, body: bytes) -> None:
+    """Check that the crawl names no file of this machine.
+
+    Raises:
+        UnreadableCrawl: if it does.
+    """
+    file = crawl.sources.urls_file
+    if file is not None and file.is_local:
+        why = (
+            "only `scrapeq dispatch` reads a path; give an http or https URL, or gs://bucket/object "
+            f"(got {quote(file.url)})"
+        )
+        raise UnreadableCrawl(body, [Fault("sources.urls_file.url", why)])
 
 
 def _respond(plan: Plan, failures: int, first_failure: str) -> DispatchResponse:

@@ -60,6 +60,9 @@ log.configure(on_cloud_run=bool(SETTINGS.k_service), project=SETTINGS.google_clo
 @cache
 def _dispatcher() -> Dispatcher:
     """Make the dispatcher at the first request, because gRPC must not be started before gunicorn forks."""
+    from dispatcher.sources.cloud_storage import (  # noqa: PLC0415 - only dispatches need this import
+        CloudStorage,
+    )
     from dispatcher.sources.opening import SourceOpener  # noqa: PLC0415 - only dispatches need this import
     from guarded_http.client import make_client  # noqa: PLC0415 - only dispatches need this import
     from guarded_http.robots import product_token  # noqa: PLC0415 - only dispatches need this import
@@ -74,8 +77,10 @@ def _dispatcher() -> Dispatcher:
             dns_servers=SETTINGS.dns_servers,
         ),
         product_token(SETTINGS.user_agent),
-        sitemap_budget_seconds=SETTINGS.sitemap_budget_seconds,
+        SETTINGS.sitemap_budget_seconds,
         sitemap_max_bytes=SETTINGS.sitemap_max_bytes,
+        file_max_bytes=SETTINGS.urls_file_max_bytes,
+        open_object=CloudStorage(SETTINGS.storage_emulator_host).open,
     )
     publisher = PubSubPublisher(
         SETTINGS.google_cloud_project,

@@ -3,16 +3,20 @@
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import NamedTuple
 
 from contract.crawl import Crawl
 from contract.faults import Fault
-from contract.job import Job, identify
+from contract.job import Job
+from contract.job_template import JobMessage, JobTemplate
 from contract.quoting import hide_userinfo, shorten
 from contract.request import PLAIN_GET
 from contract.since import is_older
-from contract.urls import check_url
+from contract.urls import canonical_url, check_url
+from dispatcher.digest_set import DigestSet
 from dispatcher.sources.source import (
+    Found,
     FoundUrl,
     OutdatedPart,
     Source,
@@ -69,13 +73,11 @@ class PlannedJob(NamedTuple):
     """A job to publish.
 
     Attributes:
-        job: the job.
-        data: its message data.
+        message: its message.
         counts: the counts of its source, in which it is counted once it is confirmed.
     """
 
-    job: Job
-    data: bytes
+    message: JobMessage
     counts: Counts
 
 
@@ -87,6 +89,7 @@ class Plan:
         crawl: the crawl to dispatch.
         run_id: the id of the run.
         dispatched_at: when the run was dispatched, with a time zone.
+        traceparent: the W3C traceparent of the dispatch.
         since: the time before which entries are too old, with a time zone; None for no time.
         sources: the counts of each source that was read so far, by its name.
         rejected: the first 1,000 invalid URLs, each with the reason.
@@ -98,14 +101,32 @@ class Plan:
     crawl: Crawl
     run_id: str
     dispatched_at: datetime
+    traceparent: str = ""
     since: datetime | None = None
     sources: dict[str, Counts] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
     unread: list[Rejected] = field(default_factory=list)
     unreadable: list[Fault] = field(default_factory=list)
     unavailable: list[Fault] = field(default_factory=list)
-    _seen: set[str] = field(default_factory=set)
+    _seen: DigestSet = field(default_factory=DigestSet)
     _is_over_limit: bool = False
+
+    @cached_property
+    def _template(self) -> JobTemplate:
+        """Makes the messages of the jobs; raises a ValueError if they would be too large."""
+        crawl = self.crawl
+        job = Job(
+            version=1 if crawl.request == PLAIN_GET else 2,
+            job_id="0" * 32,
+            run_id=self.run_id,
+            crawl=crawl.name,
+            url="http://template.invalid/",
+            recipe=crawl.recipe,
+            politeness=crawl.politeness,
+            request=crawl.request,
+            dispatched_at=self.dispatched_at,
+        )
+        return JobTemplate(job, self.traceparent)
 
     @property
     def totals(self) -> Counts:
@@ -123,17 +144,12 @@ class Plan:
             return
         try:
             for found in source.read():
-                if isinstance(found, UnreadPart):
-                    self._add_unread(counts, found.url, found.why)
-                elif isinstance(found, OutdatedPart):
-                    counts.outdated_sitemaps += 1
-                else:
-                    counts.found += 1
-                    if (planned := self._job(found, counts)) is not None:
-                        yield planned
-                    elif source.is_lazy and self._is_over_limit:
-                        self._add_unread(counts, source.address, f"the rest was not read, {limit_reached}")
-                        return
+                planned = self._job(found, counts)
+                if planned is not None:
+                    yield planned
+                elif source.is_lazy and self._is_over_limit:
+                    self._add_unread(counts, source.address, f"the rest was not read, {limit_reached}")
+                    return
         except SourceUnavailable as error:
             self.unavailable.append(Fault(source.name, hide_userinfo(str(error))))
         except SourceUnreadable as error:
@@ -141,7 +157,21 @@ class Plan:
             if not counts.unread:
                 self._add_unread(counts, source.address, str(error))
 
-    def _job(self, found: FoundUrl, counts: Counts) -> PlannedJob | None:
+    def _job(self, found: Found, counts: Counts) -> PlannedJob | None:
+        """Return the job of what a source yielded; None if it is only counted."""
+        if isinstance(found, FoundUrl):
+            counts.found += 1
+            return self._job_of_url(found, counts)
+        if isinstance(found, UnreadPart):
+            self._add_unread(counts, found.url, found.why)
+        elif isinstance(found, OutdatedPart):
+            counts.outdated_sitemaps += 1
+        else:
+            counts.found += 1
+            self._reject(counts, found.text, found.why)
+        return None
+
+    def _job_of_url(self, found: FoundUrl, counts: Counts) -> PlannedJob | None:
         if self.since is not None and is_older(found.lastmod, self.since):
             counts.outdated += 1
             return None
@@ -152,35 +182,27 @@ class Plan:
                 return None
             return self._new_job(url, found, counts)
         except ValueError as error:
-            counts.rejected += 1
-            _add(self.rejected, found.url, f"{found.place}: {error}" if found.place else str(error))
+            self._reject(counts, found.url, f"{found.place}: {error}" if found.place else str(error))
             return None
 
     def _new_job(self, url: str, found: FoundUrl, counts: Counts) -> PlannedJob | None:
-        crawl = self.crawl
-        job_id = identify(self.run_id, url, crawl.recipe, request=crawl.request)
-        if job_id in self._seen:
+        canonical = canonical_url(url)
+        job_id = self._template.job_id(canonical)
+        digest = bytes.fromhex(job_id)
+        if digest in self._seen:
             counts.duplicates += 1
             return None
-        if len(self._seen) >= crawl.limits.max_jobs:
+        if len(self._seen) >= self.crawl.limits.max_jobs:
             counts.over_limit += 1
             self._is_over_limit = True
             return None
-        job = Job(
-            version=1 if crawl.request == PLAIN_GET else 2,
-            job_id=job_id,
-            run_id=self.run_id,
-            crawl=crawl.name,
-            url=url,
-            recipe=crawl.recipe,
-            politeness=crawl.politeness,
-            request=crawl.request,
-            dispatched_at=self.dispatched_at,
-            public_only=found.public_only,
-        )
-        data = job.encode()
-        self._seen.add(job_id)
-        return PlannedJob(job, data, counts)
+        message = self._template.message(job_id, url, canonical, public_only=found.public_only)
+        self._seen.add(digest)
+        return PlannedJob(message, counts)
+
+    def _reject(self, counts: Counts, text: str, why: str) -> None:
+        counts.rejected += 1
+        _add(self.rejected, text, why)
 
     def _add_unread(self, counts: Counts, url: str, why: str) -> None:
         counts.unread += 1

@@ -17,10 +17,13 @@ class DispatcherSettings(PushSettings):
     Attributes:
         jobs_topic: short name of the jobs topic.
         publish_timeout_seconds: seconds that a dispatch waits for all its publish confirmations.
-        sitemap_budget_seconds: seconds for reading all sitemaps of a crawl and those that they list, with the
-            pauses between their requests.
+        sitemap_budget_seconds: seconds for reading all sitemaps of a crawl, those that they list, and its
+            file of URLs, with the pauses between requests.
         threads: number of threads of the process. A dispatch occupies one until it responds.
         sitemap_max_bytes: largest size of one sitemap in bytes, after decompression (sitemaps.org: 50 MB).
+        urls_file_max_bytes: largest size of a file with URLs in bytes, as received and after decompression.
+        storage_emulator_host: address `http://host:port` of an emulator of Cloud Storage; `""` for the real
+            one.
     """
 
     jobs_topic: Annotated[str, Field(min_length=3)] = JOBS_TOPIC
@@ -28,6 +31,8 @@ class DispatcherSettings(PushSettings):
     sitemap_budget_seconds: Annotated[float, Field(gt=0, le=1800)] = 60
     threads: Annotated[int, Field(ge=2 * RESERVED_THREADS, le=1000)] = 64
     sitemap_max_bytes: Annotated[int, Field(ge=1024)] = 50 * 1024 * 1024
+    urls_file_max_bytes: Annotated[int, Field(ge=1024)] = 512 * 1024 * 1024
+    storage_emulator_host: Annotated[str, Field(pattern=r"^(https?://[^/\s]+)?$")] = ""
 
     # This validator belongs to a field, so that all faults are reported together: pydantic calls the
     # validators of the whole model only if no field has a fault.

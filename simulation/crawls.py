@@ -86,10 +86,7 @@ def plan(shape: CrawlShape) -> tuple[Message, ...]:
     """Return the messages of a crawl's jobs, made by the dispatcher's real Plan."""
     crawl = Crawl.decode(json.dumps(_crawl_document(shape)).encode(), CHECKS)
     planned = Plan(crawl, f"{shape.name}-run", datetime.fromtimestamp(START, UTC))
-    return tuple(
-        Message(data, job.attributes(""), job.ordering_key())
-        for job, data, _ in planned.jobs(UrlList(crawl.sources.urls))
-    )
+    return tuple(Message(*message) for message, _ in planned.jobs(UrlList(crawl.sources.urls)))
 
 
 def _crawl_document(shape: CrawlShape) -> dict[str, object]:

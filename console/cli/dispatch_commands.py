@@ -10,6 +10,7 @@ from rich.console import Console
 from console.cli.arguments import DEFAULT_DATA, Data
 from console.dispatch import DispatchResponse, dispatch
 from console.ledger.ledger import Accounting, Ledger
+from console.local_file import dispatch_file
 from console.recipes.crawl_file import load_crawl, name_run
 from console.report.follow import Follower
 from console.report.listings import listing_lines
@@ -19,6 +20,7 @@ from console.stack.policy_file import read_policy
 from console.stack.services import AckPolicy, DeliveryPolicy
 from console.stack.signals import raise_on_signals
 from console.terminal import open_terminal, print_line, show_progress
+from contract.crawl import Crawl
 
 
 def plan(
@@ -79,7 +81,7 @@ def dispatch_crawl(
     _print_warnings(terminal, plan_run(crawl), *read_policy(data))
     with raise_on_signals():
         try:
-            dispatched = dispatch(crawl, dispatcher, announce=lambda text: print_line(terminal, text))
+            dispatched = _dispatch(crawl, dispatcher, terminal)
             print_line(terminal, f"run {dispatched.run_id}")
             terminal.print(dispatched_table(dispatched))
             if (table := sources_table(dispatched)) is not None:
@@ -94,6 +96,28 @@ def dispatch_crawl(
         except KeyboardInterrupt:
             print_line(terminal, f"Stopped waiting. Run {crawl.run_id} continues.")
             raise typer.Exit(130) from None
+
+
+def _dispatch(crawl: Crawl, dispatcher: str, terminal: Console) -> DispatchResponse:
+    """Dispatch a crawl; if its file of URLs is on this machine, in several requests."""
+
+    def post(part: Crawl) -> DispatchResponse:
+        return dispatch(part, dispatcher, announce=lambda text: print_line(terminal, text))
+
+    file = crawl.sources.urls_file
+    if file is None or not file.is_local:
+        return post(crawl)
+    print_line(terminal, f"Dispatching {file.url} as run {crawl.run_id}.")
+    try:
+        with show_progress(terminal, 0) as show:
+            return dispatch_file(crawl, post, show)
+    except KeyboardInterrupt:
+        print_line(
+            terminal,
+            f"Stopped; a part of {file.url} is dispatched. To make the same jobs and the rest, dispatch the "
+            f"crawl again with run_id: {crawl.run_id}",
+        )
+        raise typer.Exit(130) from None
 
 
 def _follow(ledger: Ledger, dispatched: DispatchResponse) -> Accounting:

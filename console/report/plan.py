@@ -156,7 +156,7 @@ def plan_lines(plan: RunPlan) -> Iterator[str]:
     if len(plan.sources) > 1:
         yield f"Pages by source: {', '.join(f'{name} {count:,}' for name, count in plan.sources.items())}."
     given = crawl.sources
-    if names := [name for name in ("sitemap", "sitemaps", "site") if getattr(given, name)]:
+    if names := [name for name in ("urls_file", "sitemap", "sitemaps", "site") if getattr(given, name)]:
         more = max(0, crawl.limits.max_jobs - plan.pages)
         cost = f"; each page takes at least {delay:g} s of its host" if delay else ""
         verb = "is read at the dispatch: it adds" if len(names) == 1 else "are read at the dispatch: they add"

@@ -5,34 +5,15 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from dispatcher.sitemaps.robots import SitemapRobots
+from dispatcher.sources.fetch_errors import check_status, source_errors
 from dispatcher.sources.reading_budget import ReadingBudget
-from dispatcher.sources.source import SourceUnavailable, SourceUnreadable
 from guarded_http.client import HttpClient
-from guarded_http.errors import FetchError, FetchErrorKind
 from guarded_http.redirects import follow_redirects
 from guarded_http.scope import NetworkScope
 
 MAX_REDIRECTS = 5  #: maximum number of redirects that are followed for one sitemap
 MIN_DELAY_SECONDS = 0.1  #: minimum time between two requests to one host, also if the crawl sets no delay
 ACCEPT = "application/xml, text/xml, */*;q=0.5"
-
-#: For each kind of error, whether repeating the request may help. If so, `SourceUnavailable` is raised, else
-#: `SourceUnreadable`.
-IS_TEMPORARY = {
-    FetchErrorKind.DNS: True,
-    FetchErrorKind.CONNECT: True,
-    FetchErrorKind.TLS: True,
-    FetchErrorKind.TIMEOUT: True,
-    FetchErrorKind.INCOMPLETE_BODY: True,
-    FetchErrorKind.TOO_LARGE: False,
-    FetchErrorKind.DECOMPRESSION_BOMB: False,
-    FetchErrorKind.UNSUPPORTED_ENCODING: False,
-    FetchErrorKind.REFUSED_ADDRESS: False,
-    FetchErrorKind.TOO_MANY_REDIRECTS: False,
-    FetchErrorKind.INVALID_REDIRECT: False,
-}
-if IS_TEMPORARY.keys() != set(FetchErrorKind):
-    raise AssertionError("every kind of fetch error needs an entry")
 
 
 class Downloads:
@@ -94,8 +75,9 @@ class Downloads:
             check(url)
             self._pause(url, max(self._delay_seconds, self.robots.check(url, scope)), left)
 
-        try:
-            with follow_redirects(
+        with (
+            source_errors(),
+            follow_redirects(
                 self._client,
                 url,
                 self._budget,
@@ -103,19 +85,10 @@ class Downloads:
                 max_redirects=MAX_REDIRECTS,
                 before_request=before_request,
                 scope=scope,
-            ) as response:
-                _check_status(response.status)
-                return response.url, response.read_body(self._max_bytes)
-        except FetchError as error:
-            setting = (
-                " (FETCH_ALLOW_NETWORKS allows further networks)"
-                if error.kind is FetchErrorKind.REFUSED_ADDRESS
-                else ""
-            )
-            detail = f"{error.kind}, {error}{setting}"
-            if IS_TEMPORARY[error.kind]:
-                raise SourceUnavailable(detail) from None
-            raise SourceUnreadable(detail) from None
+            ) as response,
+        ):
+            check_status(response.status)
+            return response.url, response.read_body(self._max_bytes)
 
     def _pause(self, url: str, delay_seconds: float, left: int) -> None:
         """Wait until the host may be requested again.
@@ -130,10 +103,3 @@ class Downloads:
         if seconds > 0:
             self._sleep(min(seconds, remaining))
         self._requested_at[host] = self._clock()
-
-
-def _check_status(status: int) -> None:
-    if status in {408, 425, 429} or status >= 500:
-        raise SourceUnavailable(f"the site answered {status}")
-    if status != 200:
-        raise SourceUnreadable(f"the site answered {status}")

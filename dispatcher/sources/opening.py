@@ -9,12 +9,14 @@ from contract.crawl import Crawl
 from dispatcher.sitemaps.downloads import Downloads
 from dispatcher.sitemaps.reader import SitemapReader
 from dispatcher.sitemaps.robots import SitemapRobots
+from dispatcher.sources.cloud_storage import CloudStorage
 from dispatcher.sources.reading_budget import ReadingBudget
 from dispatcher.sources.site import SiteSource
 from dispatcher.sources.sitemap import SitemapSource
 from dispatcher.sources.source import Source
 from dispatcher.sources.template import TemplateSource
 from dispatcher.sources.url_list import UrlList
+from dispatcher.sources.urls_file import OpenObject, UrlsFileSource
 from guarded_http.client import HttpClient
 
 
@@ -25,16 +27,20 @@ class SourceOpener:
     Attributes:
         client: sends the requests.
         token: the product token of this crawler, by which robots.txt names it.
-        sitemap_budget_seconds: seconds for reading all sitemaps of one crawl.
+        budget_seconds: seconds for reading all sources of one crawl.
         sitemap_max_bytes: the maximum size of one sitemap in bytes, as received and as decompressed.
+        file_max_bytes: the maximum size of a file with URLs in bytes, as received and as decompressed.
+        open_object: opens an object in Cloud Storage.
         clock: returns monotonic seconds.
         sleep: waits for a number of seconds.
     """
 
     client: HttpClient
     token: str
-    sitemap_budget_seconds: float
+    budget_seconds: float
     sitemap_max_bytes: int
+    file_max_bytes: int = 512 * 1024 * 1024
+    open_object: OpenObject = CloudStorage().open
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 
@@ -50,7 +56,12 @@ class SourceOpener:
             yield UrlList(given.urls)
         for number, template in enumerate(given.template):
             yield TemplateSource(f"sources.template.{number}", template)
-        sitemaps = self._sitemap_reader(crawl, since)
+        budget = ReadingBudget(self.budget_seconds, clock=self.clock)
+        if given.urls_file is not None:
+            yield UrlsFileSource(
+                given.urls_file, self.client, self.open_object, budget, max_bytes=self.file_max_bytes
+            )
+        sitemaps = self._sitemap_reader(crawl, since, budget)
         if given.sitemap is not None:
             yield SitemapSource("sources.sitemap", given.sitemap, sitemaps)
         for number, sitemap in enumerate(given.sitemaps):
@@ -58,9 +69,8 @@ class SourceOpener:
         if given.site is not None:
             yield SiteSource(given.site, sitemaps)
 
-    def _sitemap_reader(self, crawl: Crawl, since: datetime | None) -> SitemapReader:
-        """Return the reader of all sitemaps of a crawl, which share their budget and their limits."""
-        budget = ReadingBudget(self.sitemap_budget_seconds, clock=self.clock)
+    def _sitemap_reader(self, crawl: Crawl, since: datetime | None, budget: ReadingBudget) -> SitemapReader:
+        """Return the reader of all sitemaps of a crawl, which share their limits."""
         respects_rules = crawl.politeness.respect_robots
         robots = SitemapRobots(self.client, self.token, budget, respects_rules=respects_rules)
         downloads = Downloads(

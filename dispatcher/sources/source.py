@@ -29,6 +29,18 @@ class FoundUrl(NamedTuple):
     place: str = ""
 
 
+class InvalidEntry(NamedTuple):
+    """An entry of a source that has no URL.
+
+    Attributes:
+        text: the beginning of the entry.
+        why: a sentence that says where it is, and what is invalid.
+    """
+
+    text: str
+    why: str
+
+
 class UnreadPart(NamedTuple):
     """A part of a source that was not read, or not completely; its other parts were.
 
@@ -51,7 +63,7 @@ class OutdatedPart(NamedTuple):
     url: str
 
 
-Found = FoundUrl | UnreadPart | OutdatedPart
+Found = FoundUrl | InvalidEntry | UnreadPart | OutdatedPart
 
 
 class Source(Protocol):

@@ -204,3 +204,21 @@ def test_dispatch_command_shows_counts_and_rejected_urls(
     assert "sources.urls 7 0 sources.sitemap 8 4" in words
     assert "http://old/s.xml the site answered 404" in words
     assert "ftp://old/ the scheme must be http or https" in words
+
+
+def test_dispatch_command_sends_a_file_of_this_machine(
+    scrapeq: Scrapeq, dispatcher: ScriptedDispatcher, tmp_path: Path
+) -> None:
+    """The command names the run, sends the URLs of the file without its path, and shows the counts."""
+    dispatcher.responses.append(response_of(200, {"run_id": "books-1", "published": 2}))
+    urls, crawl = tmp_path / "urls.txt", tmp_path / "crawl.yaml"
+    urls.write_text("https://shop.example/1\nhttps://shop.example/2\nshop\n")
+    document = CRAWL.model_dump(mode="json", exclude_defaults=True)
+    crawl.write_text(json.dumps(document | {"sources": {"urls_file": {"url": str(urls)}}}))
+    result = scrapeq("dispatch", crawl, "--dispatcher", dispatcher.url)
+    assert result.exit_code == 0
+    words = " ".join(result.stdout.split())
+    assert "as run books-1." in words
+    assert "published as jobs 2 duplicates 0 over the limit 0 rejected 1" in words
+    [received] = dispatcher.received
+    assert Crawl.decode(received, CHECKS).sources.urls == ("https://shop.example/1", "https://shop.example/2")

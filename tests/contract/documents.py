@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from contract.crawl import Crawl, Limits
 from contract.fields import FieldType
-from contract.job import Job, Politeness, identify
+from contract.job import Job, Politeness
+from contract.job_id import identify
 from contract.outcome import Reason
 from contract.outcome_record import OutcomeRecord
 from contract.reason_meanings import REASON_MEANINGS

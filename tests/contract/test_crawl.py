@@ -82,7 +82,12 @@ def nested(levels: int) -> object:
         ("run_id", "a/b", "run_id", "String should match pattern"),
         ("run_id", "r" * 129, "run_id", "String should match pattern"),
         # Sources
-        ("sources", {}, "sources", "there is no source: give urls, template, sitemap, sitemaps or site"),
+        (
+            "sources",
+            {},
+            "sources",
+            "there is no source: give urls, template, urls_file, sitemap",
+        ),
         ("sources", [], "sources", "must be an object (got [])"),
         ("sources.urls", [], "sources", "there is no source"),
         ("sources.urls", "https://books.example/", "sources.urls", "Input should be a valid tuple"),
@@ -142,8 +147,8 @@ def nested(levels: int) -> object:
         (f"{TITLE}.default", float("nan"), "", "NaN is not a JSON number"),
         # Limits and politeness
         ("limits.max_jobs", 0, "limits.max_jobs", "greater than or equal to 1 (got 0)"),
-        ("limits.max_jobs", MAX_JOBS + 1, "limits.max_jobs", "less than or equal to 100000"),
-        ("limits.max_jobs", 10**400, "limits.max_jobs", "less than or equal to 100000"),
+        ("limits.max_jobs", MAX_JOBS + 1, "limits.max_jobs", "less than or equal to 1000000"),
+        ("limits.max_jobs", 10**400, "limits.max_jobs", "less than or equal to 1000000"),
         ("limits.max_jobs", 1.5, "limits.max_jobs", "got a number with a fractional part"),
         ("politeness.delay_seconds", -0.1, "politeness.delay_seconds", "greater than or equal to 0"),
         ("politeness.delay_seconds", 61, "politeness.delay_seconds", "less than or equal to 60"),

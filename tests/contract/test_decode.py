@@ -17,7 +17,8 @@ from contract.faults import (
     UnreadableJob,
     UnreadableOutcome,
 )
-from contract.job import MAX_JOB_BYTES, Job, identify
+from contract.job import MAX_JOB_BYTES, Job
+from contract.job_id import identify
 from contract.outcome_record import MAX_OUTCOME_BYTES, OutcomeRecord
 from extraction.selectors import CHECKS
 from push_endpoint.envelope import MAX_ENVELOPE_BYTES, Envelope

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from contract.job import JOB_ID, identify
+from contract.job import JOB_ID
+from contract.job_id import identify
 from contract.recipe import Recipe
 from contract.urls import canonical_url, check_url
 from tests.contract.documents import RECIPE, changed, recipes, run_ids, urls

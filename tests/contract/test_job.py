@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.faults import UnreadableJob
-from contract.job import MAX_JOB_BYTES, Job, JobAttributes, identify, requeued, url_digest
+from contract.job import MAX_JOB_BYTES, Job, JobAttributes, requeued, url_digest
+from contract.job_id import identify
 from extraction.selectors import CHECKS
 from tests.contract.documents import JOB, as_bytes, changed, jobs, texts, times
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.faults import UnreadableRecipe
-from contract.job import identify
+from contract.job_id import identify
 from contract.recipe import MAX_FIELDS, MAX_NESTING, Recipe
 from extraction.selectors import CHECKS
 from tests.contract.documents import recipes, unusual_json_values

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from contract.crawl import Crawl
 from contract.faults import UnreadableCrawl
-from contract.job import Job, identify
+from contract.job import Job
+from contract.job_id import identify
 from contract.recipe import Recipe
 from contract.request import MAX_REQUEST_BYTES, PageRequest
 from extraction.selectors import CHECKS

@@ -34,7 +34,7 @@ def test_each_source_alone_is_accepted(fields: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("fields", "path", "why"),
     [
-        ({}, "", "there is no source: give urls, template, sitemap, sitemaps or site"),
+        ({}, "", "there is no source: give urls, template, urls_file, sitemap, sitemaps or site"),
         ({"include": ["*"]}, "", "there is no source"),
         ({"template": "https://shop.example/"}, "template.0", "there are no braces, such as {1..200}"),
         ({"template": "https://shop.example/{1..}"}, "template.0", "neither a range ({1..200}) nor a list"),

@@ -420,3 +420,16 @@ def test_rejected_url_of_a_file_has_its_line(publisher: RecordingPublisher) -> N
     response = dispatch(publisher, crawl(sources=SITEMAP), source_of(FoundUrl("shop", place="line 7")))
     why = "line 7: the scheme must be http or https; it is missing"
     assert response.body["rejected"] == [{"url": "shop", "why": why}]
+
+
+def test_path_as_file_of_urls_is_rejected_with_400(publisher: RecordingPublisher) -> None:
+    """A dispatcher reads no file of its own machine; the fault says what it reads."""
+    response = dispatch(publisher, crawl(sources={"urls_file": {"url": "/etc/passwd"}}))
+    assert response.status == 400
+    assert response.body["faults"] == [
+        {
+            "path": "sources.urls_file.url",
+            "why": "only `scrapeq dispatch` reads a path; give an http or https URL, or gs://bucket/object "
+            "(got '/etc/passwd')",
+        }
+    ]

@@ -17,7 +17,8 @@ from console.report.dead_letters import NO_OUTCOME_REMEDY
 from console.stack.pubsub_setup import publisher_client, topic_path
 from console.stack.services import DeliveryPolicy, StackOptions
 from console.stack.stack import Stack
-from contract.job import Job, identify
+from contract.job import Job
+from contract.job_id import identify
 from contract.outcome import Reason
 from contract.reason_meanings import REASON_MEANINGS
 from contract.recipe import Recipe

@@ -114,20 +114,25 @@ def crawl_fields() -> str:
 
 def _crawl_rows(schema: dict[str, Any], whole: dict[str, Any], prefix: str) -> Iterator[list[str]]:
     for name, field in schema["properties"].items():
-        reference = field.get("$ref", "").removeprefix("#/$defs/")
+        choices = [each for each in field.get("anyOf", [field]) if each.get("type") != "null"]
+        reference = choices[0].get("$ref", "").removeprefix("#/$defs/") if len(choices) == 1 else ""
         if reference == "Recipe":
             yield [f"`{name}`", "object", "required", "How to extract: see [Recipes](recipes.md)."]
-        elif reference:
+        elif "properties" in whole["$defs"].get(reference, {}):
             yield from _crawl_rows(whole["$defs"][reference], whole, f"{prefix}{name}.")
         else:
             required = name in schema.get("required", ())
             default = "required" if required else _json(field.get("default"))
             meaning = _cell(field.get("description", ""))
-            yield [f"`{prefix}{name}`", _type(field), default, meaning]
+            yield [
+                f"`{prefix}{name}`",
+                _type([whole["$defs"].get(reference, each) for each in choices]),
+                default,
+                meaning,
+            ]
 
 
-def _type(field: dict[str, Any]) -> str:
-    choices = [each for each in field.get("anyOf", [field]) if each.get("type") != "null"]
+def _type(choices: list[dict[str, Any]]) -> str:
     names = {"string": "text", "boolean": "true or false"}
     lists = ["list of texts" if "items" in each else "list" for each in choices if each["type"] == "array"]
     others = [names.get(each["type"], each["type"]) for each in choices if each["type"] != "array"]

@@ -40,7 +40,7 @@ LAYERS: dict[str, list[set[str]]] = {
         {"ledger", "recipes"},
         {"stack"},
         {"dispatch", "replay"},
-        {"report"},
+        {"local_file", "report"},
         {"demo"},
         {"cli"},
         {"__init__", "__main__"},

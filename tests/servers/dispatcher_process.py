@@ -1,5 +1,7 @@
 """Runs the dispatcher as a process, as Cloud Run does, and measures its memory."""
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -37,6 +39,11 @@ class DispatcherProcess:
         response = requests.post(self.url, json=crawl, timeout=MAX_WAIT_SECONDS)
         document: dict[str, Any] = response.json()
         return document
+
+    def kill(self) -> None:
+        """End all processes of the dispatcher with SIGKILL (Linux only)."""
+        for pid in [self.process.pid, *_children(self.process.pid)]:
+            os.kill(pid, signal.SIGKILL)
 
     def peak_memory(self) -> int:
         """Return the largest resident memory so far of its largest process, in bytes (Linux only)."""

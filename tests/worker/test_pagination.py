@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.job import MAX_JOB_BYTES, Job, identify, url_digest
+from contract.job import MAX_JOB_BYTES, Job, url_digest
+from contract.job_id import identify
 from contract.outcome_record import ListingEnd
 from tests.servers.pushes import job
 from worker.pagination import NextPage, is_repeated, next_page

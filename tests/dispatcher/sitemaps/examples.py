@@ -9,7 +9,7 @@ import pytest
 
 from contract.crawl import Crawl
 from dispatcher.sources.opening import SourceOpener
-from dispatcher.sources.source import Found, FoundUrl, OutdatedPart, UnreadPart
+from dispatcher.sources.source import Found, FoundUrl
 from extraction.selectors import CHECKS
 from guarded_http.addresses import parse_networks
 from guarded_http.client import HttpClient
@@ -54,7 +54,7 @@ class SourceReader:
         reads_foreign: bool = False,
         delay_seconds: float = 0,
         respects_robots: bool = False,
-    ) -> Iterator[str | UnreadPart | OutdatedPart]:
+    ) -> Iterator[str | Found]:
         """Yield the URLs of a sitemap, and what was not read."""
         sources: dict[str, object] = {"sitemap": sitemap, "foreign_sitemaps": reads_foreign}
         for each in self.found(sources, delay_seconds=delay_seconds, respects_robots=respects_robots):
@@ -72,7 +72,7 @@ def make_reader(
 ) -> SourceReader:
     """Return a reader of small sitemaps; by default its budget only guards against hanging."""
     client = HttpClient("scrapeq/test", Dialer(parse_networks(networks), resolver or make_resolver()))
-    return SourceReader(SourceOpener(client, "scrapeq", budget_seconds, max_bytes, clock, sleep))
+    return SourceReader(SourceOpener(client, "scrapeq", budget_seconds, max_bytes, clock=clock, sleep=sleep))
 
 
 def urlset(*urls: str, namespace: str = f' xmlns="{NAMESPACE}"') -> bytes:
@@ -87,9 +87,7 @@ def index(*urls: str) -> bytes:
     return f'<sitemapindex xmlns="{NAMESPACE}">{listed}</sitemapindex>'.encode()
 
 
-def read_all(
-    site: Site, response: Response, path: str = "/sitemap.xml"
-) -> list[str | UnreadPart | OutdatedPart]:
+def read_all(site: Site, response: Response, path: str = "/sitemap.xml") -> list[str | Found]:
     """Return the page URLs that the sitemap in a response lists, and the sitemaps that were not read."""
     return list(make_reader().urls(site.add(path, response)))
 

@@ -1,5 +1,6 @@
 """A dispatcher process dispatches the crawls of the page "Choose the pages of a crawl"."""
 
+import gzip
 import json
 import re
 from collections.abc import Iterator
@@ -56,7 +57,7 @@ def dispatch(
 
 def test_every_crawl_of_the_page_has_a_test() -> None:
     """The page has no crawl that is not dispatched here."""
-    assert list(crawls()) == ["numbered", "products", "changed"]
+    assert list(crawls()) == ["numbered", "listed", "products", "changed"]
 
 
 def test_numbered_pages_become_jobs(site: Site, pubsub: PubsubClient, dispatcher: DispatcherProcess) -> None:
@@ -67,6 +68,16 @@ def test_numbered_pages_become_jobs(site: Site, pubsub: PubsubClient, dispatcher
     [counts] = response["sources"]
     assert (counts["source"], counts["found"], counts["published"]) == ("sources.template.0", 80, 80)
     assert site.requests == []
+
+
+def test_urls_of_a_file_become_jobs(site: Site, pubsub: PubsubClient, dispatcher: DispatcherProcess) -> None:
+    """The gzipped CSV file is read, and a row without a URL is rejected with its line."""
+    rows = f'id,link\n1,{site.url("/1")}\n2,\n3,"{site.url("/3")}"\n'
+    site.add("/exports/products.csv.gz", http(200, gzip.compress(rows.encode())))
+    response, urls = dispatch("listed", site, pubsub, dispatcher)
+    assert urls == [f"{SHOP}/1", f"{SHOP}/3"]
+    [rejected] = response["rejected"]
+    assert rejected["why"] == "line 3: the scheme must be http or https; it is missing"
 
 
 def test_products_of_a_site_become_jobs(
