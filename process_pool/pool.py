@@ -4,8 +4,10 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from time import monotonic
+from typing import Protocol
 
 from process_pool import messages
 from process_pool.limits import Limits
@@ -24,6 +26,42 @@ class Level:
 
     processes: int
     limits: Limits
+
+
+class CallTime(Protocol):
+    """The time of one call."""
+
+    def remaining(self) -> float:
+        """Return the seconds that remain for the function; it may raise an exception if none do."""
+
+    def remaining_wait(self) -> float:
+        """Return for how many seconds the call may wait for a process of a later level."""
+
+    def waiting(self) -> AbstractContextManager[object]:
+        """Return a context in which the call waits for a process of a later level."""
+
+
+class RealTime:
+    """A time that ends after some seconds, whatever the call does.
+
+    Args:
+        seconds: the seconds.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._ends_at = monotonic() + seconds
+
+    def remaining(self) -> float:
+        """See `CallTime`."""
+        return max(0.0, self._ends_at - monotonic())
+
+    def remaining_wait(self) -> float:
+        """See `CallTime`."""
+        return self.remaining()
+
+    def waiting(self) -> AbstractContextManager[object]:
+        """See `CallTime`."""
+        return nullcontext()
 
 
 class CallFailed(Exception):
@@ -54,6 +92,10 @@ class ResultTooLarge(CallFailed):
     """The result has more bytes than a child may send."""
 
 
+class NoFreeProcess(CallFailed):
+    """No process of a later level became free in the time that the call may wait."""
+
+
 class ChildDied(CallFailed):
     """The child died, of another cause than its limits.
 
@@ -75,7 +117,8 @@ class ProcessPool:
 
     A request first runs with the limits of the first level. If it needs more, it is killed and runs again on
     the next level that permits more of what it lacked, CPU time or memory. So requests that need little never
-    wait for those that need much; in scheduling this is a multilevel feedback queue.
+    wait for those that need much; in scheduling this is a multilevel feedback queue. A call waits for a
+    process of the first level in its own time, and for one of a later level in `CallTime.waiting`.
 
     Args:
         server: the fork server, which has been started.
@@ -83,27 +126,27 @@ class ProcessPool:
     """
 
     def __init__(self, server: ForkServerProcess, levels: Sequence[Level]) -> None:
-        self._levels = [_Processes(server, level) for level in levels]
+        self._levels = [_Processes(server, level, is_first=not number) for number, level in enumerate(levels)]
 
-    def call(self, request: bytes, body: bytes, seconds: float) -> bytes:
+    def call(self, request: bytes, body: bytes, time: CallTime, *, first_level: int = 0) -> bytes:
         """Return the function's result.
 
         Args:
             request: the function's first argument.
             body: the function's second argument.
-            seconds: after as many seconds of real time the call ends.
+            time: the time of the call.
+            first_level: the number of the level to begin with, for a request that is known to need much.
 
         Raises:
             CallFailed: if there is no result because of a limit, or because the children died.
             FunctionRaised: if the function raised an exception.
             OSError: if the fork server has died.
         """
-        deadline = monotonic() + seconds
-        levels = self._levels
+        levels = self._levels[first_level:]
         while True:
             tried, *levels = levels
             try:
-                return tried.call(request, body, deadline)
+                return tried.call(request, body, time)
             except CpuLimitExceeded:
                 levels = [each for each in levels if each.limits.cpu_seconds > tried.limits.cpu_seconds]
                 if not levels:
@@ -125,31 +168,32 @@ class _Processes:
     Args:
         server: see `ProcessPool`.
         level: the level.
+        is_first: whether it is the first level.
 
     Attributes:
         limits: the limits of each process.
     """
 
-    def __init__(self, server: ForkServerProcess, level: Level) -> None:
+    def __init__(self, server: ForkServerProcess, level: Level, *, is_first: bool) -> None:
         self.limits = level.limits
         self._server = server
         self._free = threading.Semaphore(level.processes)
         self._idle = deque[Child]()
+        self._is_first = is_first
 
-    def call(self, request: bytes, body: bytes, deadline: float) -> bytes:
+    def call(self, request: bytes, body: bytes, time: CallTime) -> bytes:
         """Call the function in one of the processes; see `ProcessPool.call`."""
-        if not self._free.acquire(timeout=max(0.0, deadline - monotonic())):
-            raise DeadlineExceeded
+        self._take_process(time)
         try:
             is_idle = bool(self._idle)
             child = self._idle.pop() if is_idle else self._server.start_child(self.limits)
             try:
-                return self._call(child, request, body, deadline)
+                return self._call(child, request, body, time)
             except ChildDied as error:
                 # An idle child may have died before it received the request, and no request sends SIGKILL.
                 if not is_idle and error.signal != signal.SIGKILL:
                     raise
-            return self._call(self._server.start_child(self.limits), request, body, deadline)
+            return self._call(self._server.start_child(self.limits), request, body, time)
         finally:
             self._free.release()
 
@@ -157,9 +201,27 @@ class _Processes:
         while self._idle:
             self._idle.pop().close()
 
-    def _call(self, child: Child, request: bytes, body: bytes, deadline: float) -> bytes:
+    def _take_process(self, time: CallTime) -> None:
+        if self._free.acquire(blocking=False):
+            return
+        if self._is_first:
+            if not self._free.acquire(timeout=time.remaining()):
+                raise DeadlineExceeded
+            return
+        is_taken = False
         try:
-            answer = child.call(request, body, max(0.001, deadline - monotonic()))
+            with time.waiting():
+                is_taken = self._free.acquire(timeout=time.remaining_wait())
+        except BaseException:
+            if is_taken:
+                self._free.release()
+            raise
+        if not is_taken:
+            raise NoFreeProcess
+
+    def _call(self, child: Child, request: bytes, body: bytes, time: CallTime) -> bytes:
+        try:
+            answer = child.call(request, body, max(0.001, time.remaining()))
         except TimeoutError:
             raise DeadlineExceeded(child.wait().note) from None
         except ChildExit as error:

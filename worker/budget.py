@@ -26,6 +26,9 @@ class Activity(Protocol):
             AttemptFailed: if it does not become free within `budget.remaining_wait()` seconds.
         """
 
+    def leave_slot(self) -> None:
+        """Give back what a page occupies while it is fetched, for good: its body is complete."""
+
     def pause(self) -> None:
         """Stop the page time, but keep what is occupied; `begin` continues."""
 
@@ -40,6 +43,9 @@ class NoActivity:
         """Do nothing."""
 
     def begin_large(self, budget: "PageBudget") -> None:
+        """Do nothing."""
+
+    def leave_slot(self) -> None:
         """Do nothing."""
 
     def pause(self) -> None:
@@ -136,6 +142,11 @@ class PageBudget:
         if self._activity is not None:
             with self.waiting(keeps_activity=True):
                 self._activity.begin_large(self)
+
+    def leave_slot(self) -> None:
+        """Give back what the page needs only while it is fetched; the page time goes on."""
+        if self._activity is not None:
+            self._activity.leave_slot()
 
     def remaining(self) -> float:
         """Return the remaining seconds for the page, more than 0.

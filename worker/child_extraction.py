@@ -3,11 +3,14 @@
 import os
 import signal
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 
 from contract.attempt import AttemptFailed
 from contract.outcome import Reason
 from contract.recipe import Recipe
 from extraction.extract_items import ExtractedItems, decode_result, encode_request
+from guarded_http.response import LARGE_BODY_BYTES
 from process_pool.limits import Limits
 from process_pool.pool import (
     CallFailed,
@@ -15,6 +18,7 @@ from process_pool.pool import (
     DeadlineExceeded,
     Level,
     MemoryLimitExceeded,
+    NoFreeProcess,
     ProcessPool,
     ResultTooLarge,
 )
@@ -22,30 +26,60 @@ from worker.budget import PageBudget
 from worker.page import FetchedPage
 
 MIB = 1024 * 1024
-#: Nearly all pages need less. A page that needs more waits only for other such pages.
+#: Nearly all pages need less. A page that needs more, and a page of more than `LARGE_BODY_BYTES`, waits only
+#: for other such pages.
 FIRST_LIMITS = Limits(cpu_seconds=0.1, memory_bytes=64 * MIB)
-SECOND_CPU_SECONDS = 1.0  #: seconds of CPU time on the second level, which has one process
+SECOND_LIMITS = Limits(cpu_seconds=1.0, memory_bytes=128 * MIB, niceness=2)  #: most large pages need less
+LAST_NICENESS = 5
 
 
 def levels(processes: int, cpu_seconds: float, memory_bytes: int) -> list[Level]:
     """Return the levels of the pool.
 
     Args:
-        processes: number of processes for pages within `FIRST_LIMITS`.
+        processes: number of processes of the first level, and of the second.
         cpu_seconds: the largest CPU time of one page.
         memory_bytes: the largest memory of one page, in bytes.
     """
-    second = min(SECOND_CPU_SECONDS, cpu_seconds)
-    return [
-        Level(processes, FIRST_LIMITS),
-        Level(1, Limits(second, memory_bytes, niceness=2)),
-        Level(1, Limits(cpu_seconds, memory_bytes, niceness=5)),
+    last = Limits(cpu_seconds, memory_bytes, niceness=LAST_NICENESS)
+    earlier = [
+        replace(
+            limits,
+            cpu_seconds=min(limits.cpu_seconds, cpu_seconds),
+            memory_bytes=min(limits.memory_bytes, memory_bytes),
+        )
+        for limits in (FIRST_LIMITS, SECOND_LIMITS)
     ]
+    return [*(Level(processes, limits) for limits in earlier), Level(1, last)]
 
 
 def end_this_process() -> None:
     """Shut this process down; gunicorn starts another one, and before it the fork server."""
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+@dataclass(frozen=True)
+class _ExtractionTime:
+    """The time of an extraction: that of the page, but a wait for a slow page's process costs no page time.
+
+    Attributes:
+        budget: the budget of the delivery.
+    """
+
+    budget: PageBudget
+
+    def remaining(self) -> float:
+        """See `CallTime`."""
+        return self.budget.remaining()
+
+    def remaining_wait(self) -> float:
+        """See `CallTime`."""
+        return self.budget.remaining_wait()
+
+    def waiting(self) -> AbstractContextManager[object]:
+        """See `CallTime`. The page has its body, so it leaves its slot to a page that has none yet."""
+        self.budget.leave_slot()
+        return self.budget.waiting(keeps_activity=True)
 
 
 class ChildExtraction:
@@ -71,11 +105,13 @@ class ChildExtraction:
 
         Raises:
             AttemptFailed: `too_large` at a limit of CPU time or memory, `page_budget_exceeded` at the end of
-                the budget, `shutdown` if no children can be started; or if the items cannot be extracted.
+                the budget, `queued_too_long` if too many slow pages are waiting, `shutdown` if no children
+                can be started; or if the items cannot be extracted.
         """
         request = encode_request(recipe, page, may_be_empty=may_be_empty)
         try:
-            result = self._pool.call(request, page.body, budget.remaining())
+            first_level = int(len(page.body) > LARGE_BODY_BYTES)
+            result = self._pool.call(request, page.body, _ExtractionTime(budget), first_level=first_level)
         except CallFailed as error:
             raise self._attempt_failed(error) from None
         except OSError as error:
@@ -94,6 +130,9 @@ class ChildExtraction:
             return AttemptFailed(Reason.TOO_LARGE, f"the extraction needs more than {limit}{where}")
         if isinstance(error, ResultTooLarge):
             return AttemptFailed(Reason.TOO_LARGE, "the items are larger than a process may return")
+        if isinstance(error, NoFreeProcess):
+            detail = "the page is large or slow, and so were too many others (EXTRACTION_PROCESSES)"
+            return AttemptFailed(Reason.QUEUED_TOO_LONG, detail)
         if isinstance(error, DeadlineExceeded):
             detail = "the page budget (PAGE_BUDGET_SECONDS) ended during the extraction"
             where = where or ", which waited for a process"

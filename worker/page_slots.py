@@ -41,6 +41,7 @@ class PageActivity:
         self._free = free
         self._free_large = free_large
         self._has_slot = self._is_large = False
+        self._needs_slot = True
         self._timer: gevent.Timeout | None = None
 
     def begin(self, budget: PageBudget) -> None:
@@ -54,26 +55,38 @@ class PageActivity:
         """
         page_seconds = budget.remaining()  # does not shrink while the job waits
         seconds = budget.remaining_wait()
-        if not self._has_slot and not self._free.acquire(timeout=seconds):
+        is_free = self._has_slot or not self._needs_slot or self._free.acquire(timeout=seconds)
+        if not is_free:
             detail = f"no page slot became free within {seconds:.0f} s (PAGE_CONCURRENCY)"
             raise AttemptFailed(Reason.QUEUED_TOO_LONG, detail)
-        self._has_slot = True
+        self._has_slot = self._needs_slot
         # The timer also ends what has no time limit of its own, such as a TLS handshake.
         self._timer = gevent.Timeout.start_new(page_seconds, budget.exceeded())
 
     def begin_large(self, budget: PageBudget) -> None:
-        """Become one of the large pages, or wait for it; this page has its slot meanwhile.
+        """Become one of the large pages, or wait for it without a slot, which `begin` takes again.
 
-        No page waits for ever: a page that is large already needs nothing more, and ends in its page budget.
+        No page waits for ever: a page that is large already needs only a slot, and no page waits in a slot.
 
         Raises:
             AttemptFailed: `queued_too_long`, if no large page ends in the time that the job may wait.
         """
+        if self._is_large:
+            return
+        self._is_large = self._free_large.acquire(blocking=False)
+        if self._is_large:
+            return
+        self._release_slot()
         seconds = budget.remaining_wait()
-        if not self._is_large and not self._free_large.acquire(timeout=seconds):
+        if not self._free_large.acquire(timeout=seconds):
             detail = f"too many large pages were processed for {seconds:.0f} s (FETCH_MAX_BYTES)"
             raise AttemptFailed(Reason.QUEUED_TOO_LONG, detail)
         self._is_large = True
+
+    def leave_slot(self) -> None:
+        """Give the slot back for good: the body is complete, and what follows does not wait for the site."""
+        self._needs_slot = False
+        self._release_slot()
 
     def pause(self) -> None:
         """Stop the timer, and keep the slot."""
@@ -87,6 +100,9 @@ class PageActivity:
         if self._is_large:
             self._is_large = False
             self._free_large.release()
+        self._release_slot()
+
+    def _release_slot(self) -> None:
         if self._has_slot:
             self._has_slot = False
             self._free.release()

@@ -42,7 +42,7 @@ class WorkerSettings(PushSettings):
         fetch_max_bytes: largest size of one page in bytes, as received and as decoded.
         fetch_max_redirects: maximum number of redirects followed for one page.
         extraction_processes: number of processes, for each gunicorn process, that extract pages; about the
-            number of processors. Two more extract the pages that need more than a tenth of a second.
+            number of processors. As many extract large pages, and one those that need more than a second.
         extraction_cpu_seconds: seconds of CPU time that the extraction of one page may need.
         extraction_memory_mib: memory that the extraction of one page may need, in MiB.
         fetch_secrets: the secrets that crawls may name, each with the origins to which it may be sent:

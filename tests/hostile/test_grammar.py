@@ -18,7 +18,7 @@ from extraction.extract_items import decode_result, encode_request
 from extraction.page import SavedPage
 from extraction.selectors import CHECKS
 from process_pool.limits import Limits
-from process_pool.pool import CpuLimitExceeded, Level, MemoryLimitExceeded, ProcessPool
+from process_pool.pool import CpuLimitExceeded, Level, MemoryLimitExceeded, ProcessPool, RealTime
 from process_pool.processes import ForkServerProcess
 from tests.hostile.grammar import fields
 from tests.hostile.pages import PAGES, HostilePage
@@ -55,7 +55,7 @@ def check(pool: ProcessPool, field: dict[str, Any], name: str) -> None:
     content_type, body = page(name)
     request = encode_request(recipe, SavedPage("https://a.example/", content_type, body), may_be_empty=False)
     with suppress(CpuLimitExceeded, MemoryLimitExceeded):
-        result = pool.call(request, body, MAX_WAIT_SECONDS)
+        result = pool.call(request, body, RealTime(MAX_WAIT_SECONDS))
         try:
             items = decode_result(result).items
         except ExtractionError as error:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,9 @@ from process_pool.pool import (
     FunctionRaised,
     Level,
     MemoryLimitExceeded,
+    NoFreeProcess,
     ProcessPool,
+    RealTime,
     ResultTooLarge,
 )
 from process_pool.processes import Child, ForkServerProcess
@@ -51,7 +54,7 @@ def pool(server: ForkServerProcess) -> Iterator[ProcessPool]:
 
 def call(pool: ProcessPool, action: str, argument: object = "", seconds: float = MAX_WAIT_SECONDS) -> bytes:
     """Call the test's function."""
-    return pool.call(action.encode(), str(argument).encode(), seconds)
+    return pool.call(action.encode(), str(argument).encode(), RealTime(seconds))
 
 
 def is_running(pid: int) -> bool:
@@ -67,7 +70,7 @@ def test_a_child_returns_the_result_and_is_used_again(pool: ProcessPool) -> None
     """Five megabytes go to a child and come back, and the next request uses the same child."""
     body = os.urandom(5 * MIB)
     first = call(pool, "pid")
-    assert pool.call(b"reverse", body, MAX_WAIT_SECONDS) == body[::-1]
+    assert pool.call(b"reverse", body, RealTime(MAX_WAIT_SECONDS)) == body[::-1]
     assert call(pool, "pid") == first != str(os.getpid()).encode()
 
 
@@ -141,7 +144,7 @@ def test_a_call_ends_at_its_deadline_and_kills_the_child(pool: ProcessPool) -> N
 
 
 def test_a_call_that_waits_for_a_process_ends_at_its_deadline(pool: ProcessPool) -> None:
-    """If all processes of a level are taken, the call waits for one until its deadline."""
+    """If all processes of the first level are taken, the call waits for one until its deadline."""
     with ThreadPoolExecutor() as threads:
         stuck = [threads.submit(call, pool, "sleep", 600, seconds=3) for _ in range(SMALL.processes + 1)]
         notes = []
@@ -150,6 +153,43 @@ def test_a_call_that_waits_for_a_process_ends_at_its_deadline(pool: ProcessPool)
                 each.result()
             notes.append(raised.value.note)
     assert sorted(notes) == ["", "doing sleep", "doing sleep"]
+
+
+class WaitingTime(RealTime):
+    """A time that counts the waits for a process of a later level, and permits none to last."""
+
+    def __init__(self) -> None:
+        super().__init__(MAX_WAIT_SECONDS)
+        self.waits = 0
+
+    def remaining_wait(self) -> float:
+        """See `CallTime`."""
+        return 0.01
+
+    def waiting(self) -> AbstractContextManager[object]:
+        """See `CallTime`."""
+        self.waits += 1
+        return nullcontext()
+
+
+def test_a_slow_request_waits_outside_of_its_own_time(pool: ProcessPool) -> None:
+    """While the process of the last level works, another call waits for it, and ends if none becomes free."""
+    time = WaitingTime()
+    with ThreadPoolExecutor() as threads:
+        working = threads.submit(pool.call, b"sleep", b"600", RealTime(3), first_level=1)
+        wait_until(lambda: _finds_no_process(pool, time), "the process of the last level is taken")
+        with pytest.raises(DeadlineExceeded):
+            working.result()
+    assert time.waits == 1
+    assert pool.call(b"reverse", b"abc", RealTime(MAX_WAIT_SECONDS), first_level=1) == b"cba"
+
+
+def _finds_no_process(pool: ProcessPool, time: WaitingTime) -> bool:
+    try:
+        pool.call(b"pid", b"", time, first_level=1)
+    except NoFreeProcess:
+        return True
+    return False
 
 
 def test_a_bug_of_the_function_is_raised_with_its_trace(pool: ProcessPool) -> None:
@@ -218,14 +258,14 @@ def test_a_server_that_died_is_noticed_and_started_again() -> None:
 
 USER = """
 import os, signal
-from process_pool.pool import Level, ProcessPool
+from process_pool.pool import Level, ProcessPool, RealTime
 from process_pool.processes import ForkServerProcess
 from process_pool.limits import Limits
 server = ForkServerProcess("tests.process_pool.functions:run")
 server.ensure_started()
 pool = ProcessPool(server, [Level(1, Limits(600, 10**9))])
-print(pool.call(b"pid", b"", 60).decode(), flush=True)
-pool.call(b"burn", b"600", 600)
+print(pool.call(b"pid", b"", RealTime(60)).decode(), flush=True)
+pool.call(b"burn", b"600", RealTime(600))
 """
 
 
@@ -245,7 +285,7 @@ GREENLETS = """
 from gevent import monkey
 monkey.patch_all()
 import gevent
-from process_pool.pool import CpuLimitExceeded, Level, ProcessPool
+from process_pool.pool import CpuLimitExceeded, Level, ProcessPool, RealTime
 from process_pool.processes import ForkServerProcess
 from process_pool.limits import Limits
 server = ForkServerProcess("tests.process_pool.functions:run")
@@ -258,9 +298,9 @@ def tick():
         gevent.sleep(0.01)
 gevent.spawn(tick)
 try:
-    pool.call(b"burn", b"600", 600)
+    pool.call(b"burn", b"600", RealTime(600))
 except CpuLimitExceeded:
-    print(len(ticks), pool.call(b"reverse", b"abc", 60).decode())
+    print(len(ticks), pool.call(b"reverse", b"abc", RealTime(60)).decode())
 """
 
 

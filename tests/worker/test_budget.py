@@ -51,6 +51,9 @@ class SlowActivity:
         if self.error is not None:
             raise self.error
 
+    def leave_slot(self) -> None:
+        """Do nothing."""
+
     def pause(self) -> None:
         """Pause."""
         self.is_active = False

@@ -9,14 +9,17 @@ from contract.outcome import Reason
 from contract.recipe import Recipe
 from extraction.extract_items import run
 from extraction.selectors import CHECKS
+from guarded_http.response import LARGE_BODY_BYTES
 from process_pool.limits import Limits
 from process_pool.pool import (
     CallFailed,
+    CallTime,
     ChildDied,
     CpuLimitExceeded,
     DeadlineExceeded,
     FunctionRaised,
     MemoryLimitExceeded,
+    NoFreeProcess,
 )
 from worker.budget import PageBudget
 from worker.child_extraction import MIB, ChildExtraction
@@ -27,14 +30,20 @@ LARGEST = Limits(cpu_seconds=10, memory_bytes=256 * MIB)
 
 
 class PoolThat:
-    """A pool whose calls do what a function says."""
+    """A pool whose calls do what a function says.
+
+    Attributes:
+        first_level: the number of the first level of the last call.
+    """
 
     def __init__(self, call: Callable[[bytes, bytes], bytes]) -> None:
         self._call = call
+        self.first_level = -1
 
-    def call(self, request: bytes, body: bytes, seconds: float) -> bytes:
+    def call(self, request: bytes, body: bytes, time: CallTime, *, first_level: int) -> bytes:
         """See `ProcessPool.call`."""
-        assert seconds > 0
+        assert time.remaining() > 0
+        self.first_level = first_level
         return self._call(request, body)
 
 
@@ -93,6 +102,11 @@ def test_items_and_errors_are_those_of_the_child() -> None:
             "the page budget (PAGE_BUDGET_SECONDS) ended during the extraction, which waited for a process",
         ),
         (
+            NoFreeProcess(),
+            Reason.QUEUED_TOO_LONG,
+            "the page is large or slow, and so were too many others (EXTRACTION_PROCESSES)",
+        ),
+        (
             ChildDied("items"),
             Reason.INTERNAL_ERROR,
             "the process that extracted the page died; it was extracting items",
@@ -104,6 +118,15 @@ def test_a_limit_has_its_reason_and_names_the_field(error: CallFailed, reason: R
     with pytest.raises(AttemptFailed) as raised:
         extract(raising(error))
     assert (raised.value.reason, raised.value.detail) == (reason, detail)
+
+
+def test_a_large_page_begins_on_the_second_level() -> None:
+    """It would probably need more than the first level permits, and pages that need little need not wait."""
+    pool = PoolThat(lambda request, body: run(request, body, lambda _: None))
+    extract(pool)
+    assert pool.first_level == 0
+    extract(pool, "<b>7</b>" + " " * LARGE_BODY_BYTES)
+    assert pool.first_level == 1
 
 
 def test_without_a_fork_server_the_worker_is_replaced() -> None:

@@ -118,6 +118,9 @@ class ScarcePageSlots:
     def begin_large(self, budget: PageBudget) -> None:
         """Do nothing."""
 
+    def leave_slot(self) -> None:
+        """Do nothing."""
+
     def pause(self) -> None:
         """Keep the page slot."""
         self._is_kept = True
