@@ -1,6 +1,7 @@
 """Injects the faults of a scenario into its world."""
 
 from functools import partial
+from random import Random
 from typing import TYPE_CHECKING, cast
 
 from simulation.faults import TOPICS, Fault, draw_troubles
@@ -27,6 +28,9 @@ def inject(world: "World") -> None:
             world.clock_errors = max(world.clock_errors, 0.05)
         elif fault.kind == "clocks_1_hour":
             world.clock_errors = 3600.0
+            for site in world.sites.values():
+                # Drawn apart from the other random choices of the run, so that it changes none of them.
+                site.clock_error = Random(f"{scenario.seed} {site.host}").uniform(-3600.0, 3600.0)  # noqa: S311 - a reproducible run, not a secret
         elif fault.kind != "dispatched_twice":
             world.scheduler.at(fault.start, partial(_begin, world, fault))
 

@@ -14,6 +14,7 @@ from simulation.sites import Request, Site
 from simulation.world import World
 from worker.host_slots import TOLERANCE_SECONDS
 
+ROUNDING_SECONDS = 0.001  #: tolerated error of sums of seconds since the epoch
 #: Seconds after which a held push ends, so that a longer Retry-After is only known to one instance.
 MAX_HOLD = 500.0
 
@@ -26,7 +27,7 @@ def politeness_violations(world: World) -> list[str]:
             site = world.sites[host]
             violations += [f"per_host: {text}" for text in _too_many_at_once(shape, site)]
             violations += [f"delay: {text}" for text in _too_close(world, shape, site)]
-            violations += [f"retry_after: {text}" for text in _too_early(world, shape, site)]
+            violations += [f"retry_after: {text}" for text in _too_early(shape, site)]
     return violations
 
 
@@ -75,14 +76,11 @@ def _too_close(world: World, shape: CrawlShape, site: Site) -> Iterator[str]:
                 return
 
 
-def _too_early(world: World, shape: CrawlShape, site: Site) -> Iterator[str]:
-    is_date_unreliable = world.clock_errors > 1.0 and any(trouble.as_date for trouble in site.troubles)
-    if is_date_unreliable:
-        return
+def _too_early(shape: CrawlShape, site: Site) -> Iterator[str]:
     for first in [*site.requests, *site.robots_requests]:
         if not first.retry_after:
             continue
-        until = first.ended_at + first.retry_after - 1.0 - 2 * world.clock_errors
+        until = first.ended_at + first.retry_after - ROUNDING_SECONDS
         own = _push(first)
         for request in site.requests:
             if not first.ended_at + 0.01 < request.started_at < until:

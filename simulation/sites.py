@@ -124,6 +124,7 @@ class Site:
         spread: by which fraction of the mean a response time is shorter or longer at most.
         pages: path → what it gives.
         troubles: when the site is out of order.
+        clock_error: seconds by which the site's clock is fast.
         requests: all requests to pages, in the order of their arrival.
         robots_requests: all requests to robots.txt.
         hits: number of requests by path.
@@ -136,6 +137,7 @@ class Site:
     spread: float = 0.5
     pages: dict[str, PageTruth] = field(default_factory=dict)
     troubles: list[Trouble] = field(default_factory=list)
+    clock_error: float = 0.0
     requests: list[Request] = field(default_factory=list)
     robots_requests: list[Request] = field(default_factory=list)
     hits: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -198,13 +200,17 @@ class Site:
         if trouble is None:
             return None
         self.scheduler.sleep(0.1)
-        headers = {}
+        headers = {"Date": self._date(0.0)}
         if trouble.retry_after:
             request.retry_after = trouble.retry_after
-            until = datetime.fromtimestamp(self.scheduler.now + trouble.retry_after, UTC)
             seconds = f"{trouble.retry_after:.0f}"
-            headers["Retry-After"] = format_datetime(until, usegmt=True) if trouble.as_date else seconds
+            headers["Retry-After"] = self._date(trouble.retry_after) if trouble.as_date else seconds
         return Response(url, 429, b"", headers)
+
+    def _date(self, seconds: float) -> str:
+        """Return the HTTP date that is some seconds ahead, by the site's clock."""
+        date = datetime.fromtimestamp(self.scheduler.now + self.clock_error + seconds, UTC)
+        return format_datetime(date, usegmt=True)
 
     def _robots(self, url: str, path: str) -> Response:
         del path

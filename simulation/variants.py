@@ -13,6 +13,7 @@ from typing import Any
 from greenlet import getcurrent
 
 import worker.ack_policy
+import worker.rate_limiter
 from contract.attempt import AttemptFailed
 from dispatcher.replay import Replayer
 from localpubsub.backlog.backlog import DEAD_LETTERED
@@ -26,7 +27,7 @@ from simulation.virtual_gevent import spawn_later
 from worker.ack_policy import Acknowledge, DeadLetter, Disposition, FinishedAttempt, Requeue, SettledPolicy
 from worker.budget import PageBudget
 from worker.finished import FinishedMessages
-from worker.host_slots import HostSlots, Lane, LaneTimes
+from worker.host_slots import HostSlots, Lane, LaneTimes, parse_retry_after
 from worker.settlement import Settler
 from worker.shutdown import Shutdown
 
@@ -222,6 +223,11 @@ VARIANTS = (
                 lambda slots, host, now: _blocked_seconds(slots, _lane_host(host), now),
             ),
         ),
+    ),
+    Variant(
+        "date of Retry-After read by the worker's clock",
+        "A date in Retry-After is compared with the Date header of the same response.",
+        ((worker.rate_limiter, "parse_retry_after", lambda text, _, now: parse_retry_after(text, "", now)),),
     ),
     Variant(
         "lane opened during Retry-After",

@@ -202,7 +202,7 @@ class Fetcher:
     def _status_failed(self, response: HttpResponse) -> AttemptFailed:
         status = response.status
         retry_after = response.header("Retry-After") if status in {429, 503} else ""
-        seconds = self._rate_limiter.note_retry_after(response.url, retry_after)
+        seconds = self._rate_limiter.note_retry_after(response.url, retry_after, response.header("Date"))
         shown = f", Retry-After: {shorten(retry_after, 80)}" if retry_after else ""
         return AttemptFailed(
             reason_of(status),

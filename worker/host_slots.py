@@ -165,19 +165,36 @@ def _digest(host: str) -> bytes:
     return blake2b(host.encode(), digest_size=8).digest()
 
 
-def parse_retry_after(header: str, now: datetime) -> float | None:
-    """Return the seconds from `now` to the end of a Retry-After header; None if the header is invalid.
+def parse_retry_after(header: str, date: str, now: datetime) -> float | None:
+    """Return the seconds in a Retry-After header; None if the header is invalid.
 
-    They are at most `MAX_RETRY_AFTER_SECONDS`, also if the site asks for thousands of years. The header
-    contains seconds or an HTTP date, in any of its three formats (RFC 9110 section 10.2.3).
+    The header contains seconds or an HTTP date, in any of its three formats (RFC 9110 section 10.2.3). Two
+    dates of one clock are compared, since the site's clock may be an hour off: the seconds are those from the
+    response's Date header to Retry-After, as in the lifetime of a response with Expires (RFC 9111 section
+    4.2.1).
+
+    Args:
+        header: the Retry-After header.
+        date: the Date header of the same response; `""` if missing.
+        now: the current time, with a time zone; used if the Date header is missing or invalid.
+
+    Returns:
+        The seconds, from 0 to `MAX_RETRY_AFTER_SECONDS`, also if the site asks for thousands of years.
     """
     header = header.strip()
     if header.isascii() and header.isdecimal():
         return min(float(header[:12]), MAX_RETRY_AFTER_SECONDS)
+    until = _parse_http_date(header)
+    if until is None:
+        return None
+    sent_at = _parse_http_date(date) or now
+    return min(max(0.0, (until - sent_at).total_seconds()), MAX_RETRY_AFTER_SECONDS)
+
+
+def _parse_http_date(text: str) -> datetime | None:
+    """Return an HTTP date (RFC 9110 section 5.6.7), which is in UTC; None if it is invalid."""
     try:
-        date = parsedate_to_datetime(header)
+        date = parsedate_to_datetime(text)
     except (ValueError, IndexError, OverflowError):
         return None
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
-    return min(max(0.0, (date - now).total_seconds()), MAX_RETRY_AFTER_SECONDS)
+    return date if date.tzinfo is not None else date.replace(tzinfo=UTC)

@@ -102,17 +102,18 @@ class RateLimiter:
             early = max(early, 2 * late)
             self._wait_while_blocked(host, budget)
 
-    def note_retry_after(self, url: str, retry_after: str) -> float | None:
+    def note_retry_after(self, url: str, retry_after: str, date: str) -> float | None:
         """Block the host of `url` for the time in a Retry-After header.
 
         Args:
             url: the URL whose response had the header.
             retry_after: the header; `""` if missing.
+            date: the Date header of the same response; `""` if missing.
 
         Returns:
             The seconds in the header, or None if the header is missing or invalid.
         """
-        seconds = parse_retry_after(retry_after, self._now()) if retry_after else None
+        seconds = parse_retry_after(retry_after, date, self._now()) if retry_after else None
         if seconds:
             self._slots.block(urlsplit(url).netloc, seconds, self._clock())
         return seconds

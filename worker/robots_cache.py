@@ -50,7 +50,7 @@ class RobotsCache:
     Args:
         client: sends the requests.
         token: the product token of this crawler, for requests that have no User-Agent of their own.
-        note_retry_after: called with a URL and its Retry-After header.
+        note_retry_after: called with a URL, and the Retry-After and Date headers of its response.
         clock: returns monotonic seconds.
         max_sites: maximum number of cached sites; the least recently used site is evicted.
     """
@@ -60,7 +60,7 @@ class RobotsCache:
         client: HttpClient,
         token: str,
         *,
-        note_retry_after: Callable[[str, str], object],
+        note_retry_after: Callable[[str, str, str], object],
         clock: Callable[[], float],
         max_sites: int = MAX_SITES,
     ) -> None:
@@ -174,7 +174,7 @@ class RobotsCache:
         self, response: HttpResponse, budget: PageBudget
     ) -> tuple[RobotRules | None, AttemptFailed | None]:
         if response.status == 429 or response.status >= 500:
-            self._note_retry_after(response.url, response.header("Retry-After"))
+            self._note_retry_after(response.url, response.header("Retry-After"), response.header("Date"))
             return None, _unavailable(f"{response.url} answered {response.status}", response.status)
         if not 200 <= response.status < 300:
             return RobotRules(), None  # RFC 9309 section 2.3.1.3: a missing file allows everything

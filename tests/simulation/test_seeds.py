@@ -1,4 +1,4 @@
-"""Tests 100 seeds of the simulation, and that a seed always gives the same run."""
+"""Tests 100 seeds of the simulation, seeds that once failed, and that a seed always gives the same run."""
 
 import pytest
 
@@ -13,6 +13,14 @@ CHUNK = 50
 def test_seeds_violate_no_invariant(first: int) -> None:
     """No job is lost, doubled, dead without a fetch or impolite in these seeds, under several faults."""
     finished = simulation("--first", str(first), "--seeds", str(CHUNK), "--processes", "1", "--quiet")
+    assert finished.returncode == 0, finished.stdout[-4000:] + finished.stderr[-2000:]
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("seed", [2191, 4421, 6797])
+def test_date_of_retry_after_is_no_longer_than_the_site_asked_for(seed: int) -> None:
+    """No job waits through most of its deliveries because a clock is an hour off a date in Retry-After."""
+    finished = simulation("--seed", str(seed))
     assert finished.returncode == 0, finished.stdout[-4000:] + finished.stderr[-2000:]
 
 

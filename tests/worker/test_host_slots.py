@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.worker.fetching import NOON
 from worker.host_slots import MAX_RETRY_AFTER_SECONDS, MEMORY_BYTES, HostSlots, parse_retry_after
@@ -80,4 +82,30 @@ def test_shared_memory_shares_slots() -> None:
 def test_retry_after_is_parsed_in_both_forms(header: str, seconds: float | None) -> None:
     """Seconds and HTTP dates (RFC 9110 section 5.6.7) are read; an invalid value gives None."""
     assert datetime(2026, 11, 22, 12, tzinfo=UTC) == NOON
-    assert parse_retry_after(header, NOON) == seconds
+    assert parse_retry_after(header, "", NOON) == seconds
+
+
+@pytest.mark.parametrize(
+    ("date", "seconds"),
+    [
+        ("Sun, 22 Nov 2026 12:55:00 GMT", 300),
+        ("Sunday, 22-Nov-26 12:55:00 GMT", 300),
+        ("Sun, 22 Nov 2026 13:30:00 GMT", 0),
+        ("Sat, 21 Nov 2026 11:00:00 GMT", 86400),
+        ("", 3600),
+        ("soon", 3600),
+    ],
+)
+def test_date_of_retry_after_is_compared_with_the_date_of_the_response(date: str, seconds: float) -> None:
+    """The seconds are those between two times of the site's clock, whatever time it is here.
+
+    Only if the Date header is missing or invalid, Retry-After is compared with the time of the worker.
+    """
+    assert parse_retry_after("Sun, 22 Nov 2026 13:00:00 GMT", date, NOON) == seconds
+
+
+@given(header=st.text() | st.datetimes().map(str), date=st.text() | st.datetimes().map(str))
+def test_retry_after_of_any_text_is_parsed_or_ignored(header: str, date: str) -> None:
+    """Whatever a site sends as Retry-After and Date, the result is None, or some seconds of a day."""
+    seconds = parse_retry_after(header, date, NOON)
+    assert seconds is None or 0 <= seconds <= MAX_RETRY_AFTER_SECONDS

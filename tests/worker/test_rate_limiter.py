@@ -104,6 +104,19 @@ def test_retry_after_is_waited_by_every_job_of_the_host(
     assert (clock.slept, page_budget.waited, page_budget.remaining()) == ([60], 60, 40)
 
 
+@pytest.mark.parametrize("path", ["/", "/robots.txt"])
+def test_retry_after_of_a_site_whose_clock_is_an_hour_off_is_waited_exactly(site: Site, path: str) -> None:
+    """A date in Retry-After is read by the site's own clock, which the Date header shows."""
+    # Given a site whose clock is an hour ahead, and that asks for 90 seconds
+    clock = FakeClock()
+    fetcher = make_fetcher(clock=clock)
+    headers = "Date: Sun, 22 Nov 2026 13:00:00 GMT", "Retry-After: Sun, 22 Nov 2026 13:01:30 GMT"
+    site.add(path, http(503, b"", *headers))
+    # When its page is requested, then it must not be requested for 90 seconds
+    failure = fetch_failure(fetcher, site.url("/"), politeness=RESPECT_ROBOTS, budget=budget(clock))
+    assert failure.retry_after == 90
+
+
 def test_retry_after_beyond_the_wait_budget_is_waited_in_part_and_then_rate_limited(site: Site) -> None:
     """If Retry-After is longer than a job may wait, no request is sent, and the rest is reported."""
     clock = FakeClock()

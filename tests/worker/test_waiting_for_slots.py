@@ -168,7 +168,7 @@ def test_host_that_is_blocked_while_a_job_waits_for_its_slot_is_not_requested() 
     def sleep(seconds: float) -> None:
         clock.sleep(seconds)
         if len(clock.slept) == 1:
-            limiter.note_retry_after(URL, "30")
+            limiter.note_retry_after(URL, "30", "")
 
     limiter = make_rate_limiter(clock, sleep)
     limiter.acquire(URL, ONE_SECOND_APART, budget(clock))
