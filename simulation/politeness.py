@@ -3,6 +3,9 @@
 Pub/Sub delivers one message of an ordering key at a time, as long as it waits for the response. If a push is
 cut (broker killed, instance killed, seek, ack deadline), the worker's request may still be under way when the
 next one begins; such requests are not counted from then on. Nor are duplicates that Pub/Sub itself makes.
+
+If Pub/Sub sends a delivery twice, to two instances, each of them knows only what the site told it, and the
+lane is open as soon as either of the two pushes is acknowledged. A worker can prevent neither.
 """
 
 from collections.abc import Iterator
@@ -90,7 +93,7 @@ def _too_early(shape: CrawlShape, site: Site) -> Iterator[str]:
                 who = "its instance"
             elif shape.lanes and push.message.ordering_key == own.message.ordering_key:
                 # Another lane of another instance learns of a Retry-After by its own next request.
-                if not _is_counted(request) or _is_reopened(own, first, request):
+                if _is_outside_lane(own, request) or _is_reopened(own, first, request):
                     continue
                 who = "its lane"
             else:
@@ -98,6 +101,16 @@ def _too_early(shape: CrawlShape, site: Site) -> Iterator[str]:
             seconds = request.started_at - first.ended_at
             yield f"{site.host} got a request of {who} {seconds:.1f} s after Retry-After"
             return
+
+
+def _is_outside_lane(own: Push, request: Request) -> bool:
+    """Return whether a closed lane could not keep back the request, because of how its push was sent.
+
+    That is so if Pub/Sub no longer waited for this push, or if this push and the one that got the Retry-After
+    are of one delivery, which was sent twice: a lane is closed only for other messages.
+    """
+    push = _push(request)
+    return push.lease is own.lease or push.closed_at <= request.started_at
 
 
 def _is_reopened(push: Push, first: Request, request: Request) -> bool:

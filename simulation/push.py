@@ -21,6 +21,7 @@ class Push:
         sent_at: when Pub/Sub sent it, seconds since the epoch.
         closed_at: when Pub/Sub stopped waiting for its response; infinity while it waits.
         is_duplicate: whether Pub/Sub sent the same delivery twice, and this is the second one.
+        twin: the other push of the same delivery, if Pub/Sub sent it twice.
         was_cut: whether it ended without a response of the worker, or its instance was told to stop.
         instance: number of the instance that got it; 0 before.
         received_at: when the instance got it, seconds since the epoch.
@@ -32,6 +33,7 @@ class Push:
     sent_at: float
     closed_at: float = float("inf")
     is_duplicate: bool = False
+    twin: "Push | None" = None
     was_cut: bool = False
     instance: int = 0
     received_at: float = 0.0

@@ -136,12 +136,9 @@ class JobsSubscription:
         if push.was_cut:
             self.watch("cut", push.message_id, push.message)
         self._close(push)
-        if push.is_duplicate:
-            if status not in ACK_STATUSES:
-                return
-            original = self.open.pop(push.message_id, None)
-            if original is not None:
-                self._cut(original)
+        if push.is_duplicate and status not in ACK_STATUSES:
+            return
+        self._end_twin(push)
         lease = self._backlog.find_lease(push.message_id, push.attempt)
         if lease is not None:
             self._end(push, lease, status)
@@ -229,7 +226,7 @@ class JobsSubscription:
         random = self.scheduler.random
         self.scheduler.after(random.uniform(0.005, 0.05), lambda: self._send(push))
         if self.faults.duplicates and random.random() < self.faults.duplicates:
-            duplicate = replace(push, is_duplicate=True)
+            duplicate = push.twin = replace(push, is_duplicate=True, twin=push)
             self.watch("duplicated", lease.message_id, message)
             self.scheduler.after(random.uniform(0.005, 5.0), lambda: self._send(duplicate))
 
@@ -250,9 +247,23 @@ class JobsSubscription:
         self.open.clear()
 
     def _cut(self, push: Push) -> None:
+        self._stop_waiting(push)
+        self._end_twin(push)
+        self.watch("cut", push.message_id, push.message)
+
+    def _end_twin(self, push: Push) -> None:
+        """End the other push of a delivery that has ended, if it was sent twice."""
+        twin = push.twin
+        if twin is None or twin.closed_at <= self.scheduler.now:
+            return
+        self._stop_waiting(twin)
+        if self.open.get(twin.message_id) is twin:
+            del self.open[twin.message_id]
+            self.watch("cut", twin.message_id, twin.message)
+
+    def _stop_waiting(self, push: Push) -> None:
         push.closed_at = self.scheduler.now
         push.was_cut = True
-        self.watch("cut", push.message_id, push.message)
 
     def _close(self, push: Push) -> None:
         push.closed_at = self.scheduler.now

@@ -150,7 +150,7 @@ class World:
         return self.rng.uniform(-self.clock_errors, self.clock_errors)
 
     def _send(self, push: Push) -> None:
-        if push.closed_at > self.scheduler.now:
+        if push.is_duplicate or push.closed_at > self.scheduler.now:
             self.cloud_run.handle(push)
 
     def _respond(self, push: Push, status: int) -> None:

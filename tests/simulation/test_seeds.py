@@ -17,6 +17,14 @@ def test_seeds_violate_no_invariant(first: int) -> None:
 
 
 @pytest.mark.timeout(1800)
+@pytest.mark.parametrize("seed", [1335, 1658, 4962, 6464])
+def test_retry_after_of_a_delivery_that_was_sent_twice_violates_no_invariant(seed: int) -> None:
+    """If Pub/Sub sends a delivery twice, a lane may be opened by one push while the other waits."""
+    finished = simulation("--seed", str(seed))
+    assert finished.returncode == 0, finished.stdout[-4000:] + finished.stderr[-2000:]
+
+
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("seed", [2191, 4421, 6797])
 def test_date_of_retry_after_is_no_longer_than_the_site_asked_for(seed: int) -> None:
     """No job waits through most of its deliveries because a clock is an hour off a date in Retry-After."""
