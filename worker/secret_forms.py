@@ -90,7 +90,7 @@ def _forms_of_character(character: str) -> str:
         f"&#x0*{code};",
         f"&#0*{ord(character)};",
     ]
-    if character in '"\\/':
+    if character in "'\"\\/":
         forms.append(rf"\\+{re.escape(character)}")
     if html.escape(character) != character:
         forms.append(re.escape(html.escape(character)))

@@ -8,7 +8,7 @@ from base64 import b64encode
 from urllib.parse import quote, quote_plus, unquote
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from worker.site_secrets import SecretRefused, SiteSecret, SiteSecrets
@@ -46,6 +46,7 @@ def secrets_of(value: str, *origins: str) -> SiteSecrets:
 
 
 @given(value=values, before=surroundings, after=surroundings, escape=escapes)
+@example(value="a000000'\"a", before="", after="", escape=repr)
 def test_no_form_of_a_value_stays_in_a_detail(value: str, before: str, after: str, escape: object) -> None:
     """A value is hidden however a URL, JSON, HTML or Basic authentication writes it."""
     assert callable(escape)

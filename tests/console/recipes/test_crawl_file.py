@@ -51,7 +51,7 @@ def test_all_faults_are_reported_with_their_lines() -> None:
 def test_unknown_field_is_a_fault_on_its_line() -> None:
     """A misspelt field is reported as a fault instead of being ignored."""
     (fault,) = faults_of(VALID + "politness:\n  delay_seconds: 1\n")
-    assert fault == "books.yaml:8: politness: there is no such field"
+    assert fault == "books.yaml:8: politness: there is no such field; did you mean politeness?"
 
 
 def test_missing_field_is_reported_on_the_line_of_its_parent() -> None:
