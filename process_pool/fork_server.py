@@ -101,6 +101,12 @@ class ForkServer:
         code = 1
         try:
             signal.set_wakeup_fd(-1)
+            # What a child has to say goes through its connection. Without memory, libraries write
+            # thousands of lines, for example lxml for each error of a page that it cannot record.
+            quiet = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(quiet, 1)
+            os.dup2(quiet, 2)
+            os.close(quiet)
             lifeline.close()
             self._control.close()
             self._selector.close()

@@ -10,8 +10,8 @@ variable "extra_settings" {
   nullable = false
 
   validation {
-    condition     = length(setsubtract(keys(var.extra_settings.dispatcher), ["FETCH_ALLOW_NETWORKS", "SITEMAP_MAX_BYTES"])) == 0
-    error_message = "extra_settings.dispatcher may contain only FETCH_ALLOW_NETWORKS and SITEMAP_MAX_BYTES; other variables set the other settings."
+    condition     = length(setsubtract(keys(var.extra_settings.dispatcher), ["FETCH_ALLOW_NETWORKS", "SITEMAP_MAX_BYTES", "URLS_FILE_MAX_BYTES"])) == 0
+    error_message = "extra_settings.dispatcher may contain only FETCH_ALLOW_NETWORKS, SITEMAP_MAX_BYTES and URLS_FILE_MAX_BYTES; other variables set the other settings."
   }
   validation {
     condition     = length(setsubtract(keys(var.extra_settings.worker), ["EXTRACTION_CPU_SECONDS", "EXTRACTION_MEMORY_MIB", "EXTRACTION_PROCESSES", "FETCH_ALLOW_NETWORKS", "FETCH_MAX_BYTES", "FETCH_MAX_REDIRECTS", "FETCH_PROXIES"])) == 0

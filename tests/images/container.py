@@ -49,10 +49,11 @@ class Container:
     def request(
         self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
     ) -> tuple[int, bytes]:
-        """Send a request over a new connection; return the response's status and body."""
+        """Send a request over a new connection; return the response's status and body. Bodies are JSON."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         try:
-            connection.request(method, path, body or None, headers or {})
+            content_type = {"Content-Type": "application/json"} if body else {}
+            connection.request(method, path, body or None, content_type | (headers or {}))
             response = connection.getresponse()
             return response.status, response.read()
         finally:

@@ -21,7 +21,7 @@ LIFECYCLES = {
 COMMON_OPTIONS = [
     "-var=deletion_protection=false",
     (
-        '-var=extra_settings={dispatcher={FETCH_ALLOW_NETWORKS="10.0.0.0/8",SITEMAP_MAX_BYTES="1048576"},'
+        '-var=extra_settings={dispatcher={FETCH_ALLOW_NETWORKS="10.0.0.0/8",SITEMAP_MAX_BYTES="1048576",URLS_FILE_MAX_BYTES="1048576"},'
         'worker={FETCH_ALLOW_NETWORKS="10.0.0.0/8",FETCH_MAX_BYTES="1048576",FETCH_MAX_REDIRECTS="3",FETCH_PROXIES="http://10.0.0.9:3128",'
         'EXTRACTION_PROCESSES="2",EXTRACTION_CPU_SECONDS="5",EXTRACTION_MEMORY_MIB="128"}}'
     ),

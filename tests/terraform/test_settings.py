@@ -19,6 +19,7 @@ NOT_SET_BY_TERRAFORM = {
     "K_REVISION": "Cloud Run sets it",
     "PUBSUB_EMULATOR_HOST": "only used on laptops",
     "DNS_SERVERS": "Cloud Run's /etc/resolv.conf names its servers",
+    "STORAGE_EMULATOR_HOST": "only used on laptops and in tests",
     "THREADS": "the default has room for each request of an instance",
     "FETCH_REFUSE_PORTS": "only used on laptops, where the services have ports at an allowed address",
     "PUSH_CERTS_URL": "the default is Google's",
