@@ -4,7 +4,7 @@ import html
 import json
 import re
 from base64 import b64encode
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote
 
 #: A detail may have been cut within a value. So many of its first characters before a cut are enough to hide.
 MIN_CUT_CHARACTERS = 4
@@ -31,8 +31,11 @@ class SecretForms:
         self._texts = sorted({*_escaped_texts(value), credentials}, key=lambda text: (-len(text), text))
 
     def is_in(self, text: str) -> bool:
-        """Return whether a text contains the value, even if single characters of it are escaped."""
-        return self._pattern.search(text) is not None
+        """Return whether a text contains the value, even if single characters of it are escaped.
+
+        The name that has replaced the value counts as well: in a page it stands where the site repeated it.
+        """
+        return self._pattern.search(text) is not None or self._mark in unquote(text)
 
     def hide_in_detail(self, text: str) -> str:
         """Return a short text with the name instead of the value.

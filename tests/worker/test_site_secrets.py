@@ -58,6 +58,14 @@ def test_no_form_of_a_value_stays_in_a_detail(value: str, before: str, after: st
     assert written.strip("'") not in hidden
 
 
+def test_link_with_the_name_of_a_secret_contains_it() -> None:
+    """In a page that repeats a secret, links have its name instead; they would lead nowhere."""
+    secrets = secrets_of(VALUE)
+    page = secrets.hide_in_body(f"<a href='/next?key={quote(VALUE, safe='')}'>".encode()).decode()
+    assert secrets.contains_any(page)
+    assert secrets.contains_any("https://shop.example/next?key=[secret%20TOKEN]")
+
+
 @given(value=values, before=surroundings, cut=st.integers(4, 60), escape=escapes)
 def test_beginning_of_a_value_is_hidden_at_a_cut(value: str, before: str, cut: int, escape: object) -> None:
     """If a text was cut within a value, the beginning of the value is hidden as well."""
