@@ -75,7 +75,9 @@ def test_hostile_response_takes_little_processor_time(site: Site, make: Callable
     assert time.thread_time() - started < MAX_CPU_SECONDS
 
 
-@pytest.mark.parametrize(("coding", "stream"), [("gzip", gzip.compress(b"x")), ("zstd", zstd.compress(b"x"))])
+@pytest.mark.parametrize(
+    ("coding", "stream"), [("gzip", gzip.compress(b"x", mtime=0)), ("zstd", zstd.compress(b"x"))]
+)
 def test_number_of_compressed_streams_is_limited(coding: str, stream: bytes) -> None:
     """A body may have 10,000 gzip members or zstd frames, and with more it is a decompression bomb."""
     assert b"".join(decode_content(iter([stream * MAX_STREAMS]), coding)) == b"x" * MAX_STREAMS
