@@ -16,7 +16,7 @@ import functions_framework
 
 from contract.crawl import MAX_CRAWL_BYTES
 from contract.outcome import OUTCOME_MEANINGS
-from contract.quoting import shorten
+from contract.quoting import quote, shorten
 from contract.reason_meanings import REASON_MEANINGS, status_of
 from contract.trace import Trace
 from dispatcher.body_slots import BodySlot, BodySlots
@@ -173,8 +173,8 @@ def _take_crawl(request: flask.Request, slot: BodySlot) -> flask.typing.Response
 def _dispatch(read: Callable[[], bytes], request: flask.Request, trace: Trace) -> DispatchResponse:
     # Web pages may send other types to another origin without asking for permission (CORS preflight).
     if request.mimetype != "application/json":
-        shown = request.headers.get("Content-Type", "")[:MAX_CONTENT_TYPE_CHARACTERS]
-        why = f"the Content-Type is {shown!r}; send the crawl as JSON with Content-Type: application/json"
+        shown = quote(request.headers.get("Content-Type", ""), MAX_CONTENT_TYPE_CHARACTERS)
+        why = f"the Content-Type is {shown}; send the crawl as JSON with Content-Type: application/json"
         return DispatchResponse(415, {"error": why})
     try:
         body = read()
