@@ -21,7 +21,7 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 class HttpResponse:
-    """The response to one request. Its header has been received; `read_body` reads the body.
+    """The response to one request. Its header has been received; `read_body` or `stream_body` reads the body.
 
     Attributes:
         url: the requested URL.
@@ -79,15 +79,10 @@ class HttpResponse:
                 `timeout` or `tls`.
             Exception: the deadline's own exception, if the deadline has passed.
         """
-        # requests and urllib3 raise an exception here if the body ends early.
-        with translate_errors(
-            self._budget.deadline, self.url, kind=FetchErrorKind.INCOMPLETE_BODY, status=self.status
-        ):
+        with self._reading(max_bytes):
             if not truncate and (self._announced or 0) > max_bytes:
                 detail = f"the body has {self._announced} bytes; the maximum is {max_bytes}"
                 raise FetchError(FetchErrorKind.TOO_LARGE, detail)
-            # More than the maximum, because the bytes of chunk sizes and trailers are counted, too.
-            self._budget.remaining_bytes = 2 * max_bytes + CHUNK_BYTES
             return self._read(max_bytes, truncate, before_large)
 
     def _read(self, max_bytes: int, truncate: bool, before_large: Callable[[], object]) -> bytes:  # noqa: FBT001 - the arguments are those of `read_body`
@@ -95,20 +90,60 @@ class HttpResponse:
         is_large = (self._announced or 0) > LARGE_BODY_BYTES
         if is_large:
             before_large()
-        for chunk in decode_content(self._chunks(), self.header("Content-Encoding")):
+        for chunk in self._decoded():
             size += content.write(chunk)
-            self._budget.deadline.remaining()
-            self._budget.count_work(len(chunk) if self.header("Content-Encoding") else 0)
             if truncate and size >= max_bytes:
                 content.truncate(max_bytes)
                 break
-            check_ratio(self.received, size, min_bytes=min(max_bytes, MIN_CHECKED_BYTES))
-            if max(size, self.received) > max_bytes:
-                raise FetchError(FetchErrorKind.TOO_LARGE, f"the body has more than {max_bytes} bytes")
+            self._check_size(size, max_bytes)
             if size > LARGE_BODY_BYTES and not is_large:
                 is_large = True
                 before_large()
         return content.getvalue()  # without a copy: https://docs.python.org/3/library/io.html#io.BytesIO
+
+    def stream_body(self, max_bytes: int) -> Iterator[bytes]:
+        """Yield the decoded body in pieces of at most 128 KiB, which bounds the memory that it takes.
+
+        Args:
+            max_bytes: the largest permitted size, both as received and as decoded.
+
+        Raises:
+            FetchError, Exception: as in `read_body`.
+        """
+        with self._reading(max_bytes):
+            size = 0
+            for chunk in self._decoded():
+                size += len(chunk)
+                self._check_size(size, max_bytes)
+                yield chunk
+
+    @contextmanager
+    def _reading(self, max_bytes: int) -> Iterator[None]:
+        """Read the body inside the context: its bytes are counted, and errors become FetchError."""
+        # requests and urllib3 raise an exception here if the body ends early.
+        with translate_errors(
+            self._budget.deadline, self.url, kind=FetchErrorKind.INCOMPLETE_BODY, status=self.status
+        ):
+            # More than the maximum, because the bytes of chunk sizes and trailers are counted, too.
+            self._budget.remaining_bytes = 2 * max_bytes + CHUNK_BYTES
+            yield
+
+    def _decoded(self) -> Iterator[bytes]:
+        """Yield the decoded body, within the time and the work that the request may take."""
+        for chunk in decode_content(self._chunks(), self.header("Content-Encoding")):
+            self._budget.deadline.remaining()
+            self._budget.count_work(len(chunk) if self.header("Content-Encoding") else 0)
+            yield chunk
+
+    def _check_size(self, size: int, max_bytes: int) -> None:
+        """Check a body of which `size` bytes have been decoded so far.
+
+        Raises:
+            FetchError: `decompression_bomb` or `too_large`.
+        """
+        check_ratio(self.received, size, min_bytes=min(max_bytes, MIN_CHECKED_BYTES))
+        if max(size, self.received) > max_bytes:
+            raise FetchError(FetchErrorKind.TOO_LARGE, f"the body has more than {max_bytes} bytes")
 
     def _chunks(self) -> Iterator[bytes]:
         """Yield the body undecoded: requests and urllib3 would not notice that a coded body is truncated."""

@@ -11,7 +11,6 @@ from contract.urls_file import UrlsFile
 from dispatcher.sources.fetch_errors import check_status, source_errors
 from dispatcher.sources.reading_budget import ReadingBudget
 from dispatcher.sources.source import Found, FoundUrl, InvalidEntry, SourceUnreadable
-from guarded_http.body_stream import stream_body
 from guarded_http.client import HttpClient
 from guarded_http.content_coding import GZIP_MAGIC, check_ratio, decode_content
 from guarded_http.errors import FetchError
@@ -98,7 +97,7 @@ class UrlsFileSource:
 
     def _body(self, response: HttpResponse) -> Iterator[bytes]:
         with source_errors():
-            yield from stream_body(response, self.max_bytes)
+            yield from response.stream_body(self.max_bytes)
 
     def _text(self, chunks: Iterator[bytes]) -> Iterator[str]:
         """Yield the decompressed text; bytes that are not UTF-8 become U+FFFD."""
