@@ -18,7 +18,12 @@ Function = Callable[[bytes, bytes, Note], bytes]
 
 
 def serve(connection: socket.socket, function: Function, note: Note) -> None:
-    """Answer the requests of a connection until it ends, or until this process must be replaced."""
+    """Answer the requests of a connection until it ends, or until this process must be replaced.
+
+    Raises:
+        MemoryError: if a request needed more memory than its limit. There may be none left for an answer, so
+            the process must end with `messages.OUT_OF_MEMORY_EXIT`.
+    """
     for number in (signal.SIGPROF, signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     limits = Limits.decode(messages.receive_request(connection)[0])
@@ -37,7 +42,7 @@ def serve(connection: socket.socket, function: Function, note: Note) -> None:
         stop_cpu_time()
         del request, body
         messages.send_answer(connection, answer)
-        if answer.kind in {messages.LAST_RESULT, messages.OUT_OF_MEMORY}:
+        if answer.kind == messages.LAST_RESULT:
             return
 
 
@@ -45,13 +50,13 @@ def _answer(function: Function, request: bytes, body: bytes, note: Note, memory:
     try:
         result = function(request, body, note)
     except MemoryError:
-        return Answer(messages.OUT_OF_MEMORY, b"")
+        raise
     except Exception:  # noqa: BLE001 - the parent raises it as an error of this program
         if memory.is_exhausted():
-            return Answer(messages.OUT_OF_MEMORY, b"")
+            raise MemoryError from None
         return Answer(messages.RAISED, traceback.format_exc().encode(errors="replace"))
     if memory.is_exhausted():
-        return Answer(messages.OUT_OF_MEMORY, b"")
+        raise MemoryError
     if len(result) > messages.MAX_ANSWER_BYTES:
         return Answer(messages.TOO_LARGE, b"")
     return Answer(messages.LAST_RESULT if memory.has_grown() else messages.RESULT, result)

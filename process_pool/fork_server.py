@@ -19,6 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from process_pool.child import Function, Note, serve
+from process_pool.messages import OUT_OF_MEMORY_EXIT
 
 NOTE_BYTES = 512  #: maximum size of what a child tells about its work
 
@@ -116,6 +117,8 @@ class ForkServer:
             code = 0
         except OSError:
             code = 0  # the user has closed the connection
+        except MemoryError:
+            code = OUT_OF_MEMORY_EXIT
         finally:
             os._exit(code)
 

@@ -26,9 +26,10 @@ class Answer(NamedTuple):
 
 RESULT = b"r"  #: the payload is the result
 LAST_RESULT = b"l"  #: the payload is the result, and the child ends, because it has grown
-OUT_OF_MEMORY = b"m"  #: the function needed more memory than its limit; the child ends
 TOO_LARGE = b"t"  #: the result has more than MAX_ANSWER_BYTES
 RAISED = b"e"  #: the function raised an exception, which is a bug
+
+OUT_OF_MEMORY_EXIT = 3  #: exit code of a child whose function needed more memory than its limit
 
 
 class ConnectionEnded(Exception):

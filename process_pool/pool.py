@@ -100,12 +100,12 @@ class ChildDied(CallFailed):
     """The child died, of another cause than its limits.
 
     Attributes:
-        signal: the number of the signal that ended it; 0 if it ended by itself.
+        code: its exit code; if a signal ended it, the negative number of the signal.
     """
 
-    def __init__(self, note: str = "", signal_number: int = 0) -> None:
+    def __init__(self, note: str, code: int) -> None:
         super().__init__(note)
-        self.signal = signal_number
+        self.code = code
 
 
 class FunctionRaised(Exception):
@@ -191,7 +191,7 @@ class _Processes:
                 return self._call(child, request, body, time)
             except ChildDied as error:
                 # An idle child may have died before it received the request, and no request sends SIGKILL.
-                if not is_idle and error.signal != signal.SIGKILL:
+                if not is_idle and error.code != -signal.SIGKILL:
                     raise
             return self._call(self._server.start_child(self.limits), request, body, time)
         finally:
@@ -225,9 +225,11 @@ class _Processes:
         except TimeoutError:
             raise DeadlineExceeded(child.wait().note) from None
         except ChildExit as error:
-            if error.signal == signal.SIGPROF:
+            if error.code == -signal.SIGPROF:
                 raise CpuLimitExceeded(error.note) from None
-            raise ChildDied(error.note, error.signal) from None
+            if error.code == messages.OUT_OF_MEMORY_EXIT:
+                raise MemoryLimitExceeded(error.note) from None
+            raise ChildDied(error.note, error.code) from None
         except BaseException:
             child.close()  # the caller gave up, so nobody reads the answer
             raise
@@ -236,8 +238,6 @@ class _Processes:
     def _result(self, child: Child, answer: Answer) -> bytes:
         if answer.kind in {messages.RESULT, messages.RAISED, messages.TOO_LARGE}:
             self._idle.append(child)
-        if answer.kind == messages.OUT_OF_MEMORY:
-            raise MemoryLimitExceeded(child.wait().note)
         if answer.kind == messages.LAST_RESULT:
             child.close()
         if answer.kind == messages.TOO_LARGE:

@@ -20,13 +20,13 @@ class ChildExit(Exception):
     """The child has ended before it answered.
 
     Attributes:
-        signal: the number of the signal that ended it; 0 if it ended by itself.
+        code: its exit code; if a signal ended it, the negative number of the signal.
         note: what it did last, in a few words.
     """
 
-    def __init__(self, signal_number: int, note: str) -> None:
-        super().__init__(f"signal {signal_number}")
-        self.signal = signal_number
+    def __init__(self, code: int, note: str) -> None:
+        super().__init__(f"exit code {code}")
+        self.code = code
         self.note = note
 
 
@@ -110,17 +110,17 @@ class Child:
     def wait(self) -> ChildExit:
         """Kill the child if it still runs, and return its exit."""
         self._requests.close()
-        exit_signal, note = signal.SIGKILL, ""
+        code, note = -signal.SIGKILL, ""
         try:
             self._lifeline.shutdown(socket.SHUT_WR)
             self._lifeline.settimeout(EXIT_SECONDS)
             if text := b"".join(iter(lambda: self._lifeline.recv(4096), b"")):
                 exit_record = json.loads(text)
-                exit_signal, note = max(0, -exit_record["code"]), exit_record["note"]
+                code, note = exit_record["code"], exit_record["note"]
         except OSError:
             pass  # the server has died
         self._lifeline.close()
-        return ChildExit(exit_signal, note)
+        return ChildExit(code, note)
 
     def close(self) -> None:
         """Kill the child if it still runs."""

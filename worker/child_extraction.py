@@ -14,6 +14,7 @@ from guarded_http.response import LARGE_BODY_BYTES
 from process_pool.limits import Limits
 from process_pool.pool import (
     CallFailed,
+    ChildDied,
     CpuLimitExceeded,
     DeadlineExceeded,
     Level,
@@ -137,4 +138,5 @@ class ChildExtraction:
             detail = "the page budget (PAGE_BUDGET_SECONDS) ended during the extraction"
             where = where or ", which waited for a process"
             return AttemptFailed(Reason.PAGE_BUDGET_EXCEEDED, detail + where)
-        return AttemptFailed(Reason.INTERNAL_ERROR, f"the process that extracted the page died{where}")
+        how = f" with the exit code {error.code}" if isinstance(error, ChildDied) else ""
+        return AttemptFailed(Reason.INTERNAL_ERROR, f"the process that extracted the page died{how}{where}")

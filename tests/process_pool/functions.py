@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,10 @@ from process_pool.child import Note
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+#: Memory that remains in use when an exception has left the function, as that of a cache does.
+_KEPT: list[object] = [None]
 
 
 def run(request: bytes, body: bytes, note: Note) -> bytes:
@@ -27,6 +32,7 @@ def run(request: bytes, body: bytes, note: Note) -> bytes:
         "burn": lambda: _burn(float(body)),
         "allocate": lambda: str(len(bytearray(int(body)))).encode(),
         "touch": lambda: str(len(b"x" * int(body))).encode(),
+        "exhaust": _exhaust,
         "fill": lambda: b"x" * int(body),
         "sleep": lambda: _sleep(float(body)),
         "crash": _crash,
@@ -42,6 +48,17 @@ def _raise() -> bytes:
 def _crash() -> bytes:
     os.kill(os.getpid(), signal.SIGSEGV)
     return b""
+
+
+def _exhaust() -> bytes:
+    """Use up the memory with objects of all small sizes, so that not even an answer can be created."""
+    kept: tuple[object, ...] = ()
+    for size in range(1024, -1, -8):
+        with suppress(MemoryError):
+            while True:
+                kept = (kept, bytes(size))
+                _KEPT[0] = kept
+    raise MemoryError
 
 
 def _die_once(marker: Path) -> bytes:

@@ -93,7 +93,7 @@ def test_a_call_ends_at_the_last_limit_of_cpu_time(pool: ProcessPool) -> None:
     assert raised.value.note == "doing burn"
 
 
-@pytest.mark.parametrize("action", ["touch", "allocate"])
+@pytest.mark.parametrize("action", ["touch", "allocate", "exhaust"])
 def test_a_call_ends_at_the_last_limit_of_memory(pool: ProcessPool, action: str) -> None:
     """A result that needed nearly as much memory as the limit, or more, is not returned."""
     with pytest.raises(MemoryLimitExceeded) as raised:

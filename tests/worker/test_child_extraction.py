@@ -107,9 +107,9 @@ def test_items_and_errors_are_those_of_the_child() -> None:
             "the page is large or slow, and so were too many others (EXTRACTION_PROCESSES)",
         ),
         (
-            ChildDied("items"),
+            ChildDied("items", -11),
             Reason.INTERNAL_ERROR,
-            "the process that extracted the page died; it was extracting items",
+            "the process that extracted the page died with the exit code -11; it was extracting items",
         ),
     ],
 )
