@@ -36,6 +36,9 @@ from worker.settings import PUBLISH_SECONDS, WorkerSettings
 from worker.settlement import MAX_PUBLISH_SECONDS, Settler
 from worker.shutdown import Shutdown
 
+#: Number of messages, and of URLs, that are not read again in each delivery: more than a run has, but no more
+#: than that, because every run begins with a collection, which looks at all that is kept.
+CACHED = 2_000
 USER_AGENT = "scrapeq/0.1 (+https://example.com/simulation)"
 
 
@@ -56,16 +59,16 @@ def install() -> None:
             if not hasattr(module, name):
                 raise AttributeError(f"{module} has no {name}, which the simulation replaces")
             setattr(module, name, value)
-    # Most messages and URLs occur in every run.
-    setattr(Job, "decode", lru_cache(maxsize=20_000)(Job.decode))  # noqa: B010 - mypy rejects an assignment
+    # Most messages and URLs occur in several deliveries.
+    setattr(Job, "decode", lru_cache(maxsize=CACHED)(Job.decode))  # noqa: B010 - mypy rejects an assignment
     # Automatic collections would take a third of the time, since a run keeps most of what it makes.
     gc.collect()
     gc.freeze()
     gc.disable()
 
 
-_canonical_url = lru_cache(maxsize=20_000)(canonical_url)
-_host_of = lru_cache(maxsize=20_000)(host_of)
+_canonical_url = lru_cache(maxsize=CACHED)(canonical_url)
+_host_of = lru_cache(maxsize=CACHED)(host_of)
 
 
 def _receive(authenticate: object, authorization: str, read_body: object) -> Envelope:
