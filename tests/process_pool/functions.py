@@ -35,6 +35,7 @@ def run(request: bytes, body: bytes, note: Note) -> bytes:
         "exhaust": _exhaust,
         "fill": lambda: b"x" * int(body),
         "sleep": lambda: _sleep(float(body)),
+        "wait for": lambda: _wait_for(Path(body.decode())),
         "crash": _crash,
         "die once": lambda: _die_once(Path(body.decode())),
     }
@@ -71,6 +72,12 @@ def _die_once(marker: Path) -> bytes:
 def _sleep(seconds: float) -> bytes:
     time.sleep(seconds)
     return b"slept"
+
+
+def _wait_for(file: Path) -> bytes:
+    while not file.exists():
+        time.sleep(0.01)
+    return b"exists"
 
 
 def _burn(seconds: float) -> bytes:

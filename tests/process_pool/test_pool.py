@@ -143,16 +143,26 @@ def test_a_call_ends_at_its_deadline_and_kills_the_child(pool: ProcessPool) -> N
     wait_until(lambda: not is_running(pid), "the child was killed")
 
 
-def test_a_call_that_waits_for_a_process_ends_at_its_deadline(pool: ProcessPool) -> None:
+def test_a_call_that_waits_for_a_process_ends_at_its_deadline(
+    server: ForkServerProcess, pool: ProcessPool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """If all processes of the first level are taken, the call waits for one until its deadline."""
+    children, start_child = list[Child](), server.start_child
+
+    def start(limits: Limits) -> Child:
+        children.append(start_child(limits))
+        return children[-1]
+
+    monkeypatch.setattr(server, "start_child", start)
+    file = tmp_path / "file"
     with ThreadPoolExecutor() as threads:
-        stuck = [threads.submit(call, pool, "sleep", 600, seconds=3) for _ in range(SMALL.processes + 1)]
-        notes = []
-        for each in stuck:
-            with pytest.raises(DeadlineExceeded) as raised:
-                each.result()
-            notes.append(raised.value.note)
-    assert sorted(notes) == ["", "doing sleep", "doing sleep"]
+        others = [threads.submit(call, pool, "wait for", file) for _ in range(SMALL.processes)]
+        wait_until(lambda: len(children) == SMALL.processes, "all processes are taken")
+        with pytest.raises(DeadlineExceeded) as raised:
+            call(pool, "reverse", seconds=0.2)
+        assert raised.value.note == ""
+        file.touch()
+        assert [other.result() for other in others] == [b"exists"] * SMALL.processes
 
 
 class WaitingTime(RealTime):
