@@ -1,16 +1,13 @@
 """Reads the bodies of requests, with a Content-Length or in chunks, within limits of size and time."""
 
 import io
-import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from threading import Timer
 
 import flask
 
 from contract.faults import UnreadableEnvelope
 from push_endpoint.envelope import MAX_ENVELOPE_BYTES
+from push_endpoint.read_deadlines import ReadDeadlines, shut_down_reading
 
 #: Maximum size of a request body that is read, in bytes. It suffices for the largest push of Pub/Sub:
 #: 10,000,000 bytes of data in base64, with attributes and field names.
@@ -18,6 +15,8 @@ MAX_REQUEST_BYTES = 16 * 1024 * 1024
 READ_BYTES = 64 * 1024  #: number of bytes of one read
 BODY_SECONDS = 30.0  #: seconds in which a body must have been received; a crawl of 1 MiB then needs 35 KB/s
 _WAS_READ = "scrapeq.body_was_read"  # set in the WSGI environment
+_CONNECTION = "gunicorn.socket"  # the name of the connection in the WSGI environment
+_DEADLINES = ReadDeadlines()
 
 
 class BodyTooLarge(Exception):
@@ -46,7 +45,7 @@ def read_body(request: flask.Request, max_bytes: int, *, seconds: float = BODY_S
         raise BodyTooLarge(f"{length} bytes")
     started = time.monotonic()
     try:
-        with _reading_stops_after(seconds, request):
+        with _DEADLINES.reading_until(started + seconds, request.environ.get(_CONNECTION)):
             body = _read(request, max_bytes, started + seconds)
     except BodyTooLarge:
         raise
@@ -102,29 +101,6 @@ def leave_unread(request: flask.Request) -> None:
     """
     request.stream = io.BytesIO()
     has_body = bool(request.content_length) or "Transfer-Encoding" in request.headers
-    if has_body and not request.environ.get(_WAS_READ):
-        _shut_down_reading(request.environ.get("gunicorn.socket"))
-
-
-@contextmanager
-def _reading_stops_after(seconds: float, request: flask.Request) -> Iterator[None]:
-    """End a read that waits when the time is over.
-
-    A timeout of the socket would bound only one `recv`, and gunicorn calls it until a read is complete, so a
-    client that sends single bytes would occupy a thread or a concurrency slot for as long as it likes.
-    """
-    # The timer runs in a thread of its own, in which flask's proxy of the request means nothing.
-    timer = Timer(seconds, _shut_down_reading, [request.environ.get("gunicorn.socket")])
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-def _shut_down_reading(connection: socket.socket | None) -> None:
-    """Let reads from a connection end, as if the client had closed it; a response can still be sent."""
-    if connection is not None:
-        with suppress(OSError):
-            connection.shutdown(socket.SHUT_RD)
+    connection = request.environ.get(_CONNECTION)
+    if has_body and connection is not None and not request.environ.get(_WAS_READ):
+        shut_down_reading(connection)
