@@ -94,7 +94,7 @@ def download(folder: Path) -> Path:
     """Download and unpack protego's source distribution; return its folder."""
     subprocess.run(
         [
-            *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"),
+            *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", "protego"),
             *("--dest", str(folder), DISTRIBUTION),
         ],
         check=True,
