@@ -1,11 +1,22 @@
 """Parses HTML. Pure."""
 
+import re
+
 from lxml import etree
 from lxml.etree import _Element as Element
+
+#: A comment, an element whose content is text, another start tag, or (group 2) an end tag of `<br>`.
+_MARKUP = re.compile(
+    r"""<!--.*?(?:-->|\Z)|<(script|style|textarea|title|xmp)(?=[\s/>]).*?(?:</\1(?=[\s/>])|\Z)"""
+    r"""|<[a-z](?:[^>"']|"[^"]*(?:"|\Z)|'[^']*(?:'|\Z))*+(?:>|\Z)|(</br(?:[\s/][^>]*)?>)""",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 def parse_html(text: str) -> Element:
     """Return the root element, or an empty `<html>` if the text has no elements.
+
+    `</br>` is a `<br>`, as in browsers (https://html.spec.whatwg.org/#parsing-main-inbody).
 
     Some pages need minutes or gigabytes to parse: libxml2's time for the attributes of one element grows with
     the square of their number. Whoever calls this with a page from outside runs it in a process with limits.
@@ -16,6 +27,8 @@ def parse_html(text: str) -> Element:
     Raises:
         MemoryError: if the page needs more memory than there is.
     """
+    if "</br" in text or "</BR" in text:
+        text = _MARKUP.sub(lambda match: "<br>" if match[2] else match[0], text)
     # The text is passed as UTF-8, and `encoding` overrides the encoding that the text may declare.
     parser = etree.HTMLParser(encoding="utf-8", huge_tree=True)
     parser.feed(text.encode("utf-8", "replace"))

@@ -10,8 +10,8 @@ from lxml import etree
 from lxml.etree import _Element as Element
 
 _HIDDEN_NAMES = (
-    "area audio base basefont canvas datalist defs desc head iframe link meta metadata noembed noframes "
-    "noscript param rp script source style template textarea title track video"
+    "area audio base basefont canvas datalist defs desc head iframe link meta metadata meter noembed "
+    "noframes noscript param progress rp script source style template textarea title track video"
 )
 #: Elements that browsers do not show, or whose content they replace
 #: (https://html.spec.whatwg.org/#hidden-elements).
@@ -32,12 +32,14 @@ _RAISED = {
     "sup": str.maketrans("0123456789+-−()", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁽⁾"),
     "sub": str.maketrans("0123456789+-−()", "₀₁₂₃₄₅₆₇₈₉₊₋₋₍₎"),
 }
-_NOT_INLINE = _HIDDEN | _BLOCKS.keys() | _CELLS | _RAISED.keys() | {"br", etree.Comment, etree.PI}
+_NOT_INLINE = _HIDDEN | _BLOCKS.keys() | _CELLS | _RAISED.keys() | {"br", "text", etree.Comment, etree.PI}
 #: White space that is neither collapsed nor part of a number.
 DIGITS_BORDER = "\x1f"
 _SPACE = re.compile(r"[ \t\n\r\f]+")  # without U+00A0, which browsers do not collapse
 _STYLE = re.compile(r"(?:^|;)\s*+(display|visibility|float|position)\s*+:\s*+([\w-]++)", re.IGNORECASE)
 _INLINE_DISPLAYS = ("inline", "contents", "ruby")
+#: Values of `display` with which each child is a block (https://www.w3.org/TR/css-display-3/#blockify).
+_BLOCKIFYING = re.compile(r"(?:^|;)\s*+display\s*+:\s*+(?:inline-)?(?:flex|grid)\b", re.IGNORECASE)
 _OWN_LINE = frozenset(
     {("float", "left"), ("float", "right"), ("position", "absolute"), ("position", "fixed")}
 )
@@ -63,6 +65,7 @@ def rendered_text(element: Element, *, mark_raised: bool = False, split_digits: 
     if (
         element.tag not in _PREFORMATTED
         and element.tag not in _RAISED
+        and not _BLOCKIFYING.search(element.get("style", ""))
         and not (split_digits and len(element))
     ):
         line = _line_of_leaves(element)
@@ -95,7 +98,7 @@ def _styled(node: Element, breaks: int) -> int | None:
         node: the element.
         breaks: the line breaks at the borders of elements with its name.
     """
-    if node.get("hidden") is not None:
+    if node.get("hidden") is not None or (node.tag == "dialog" and node.get("open") is None):
         return None
     style = {name.lower(): value.lower() for name, value in _STYLE.findall(node.get("style") or "")}
     display = style.get("display", "")
@@ -124,7 +127,9 @@ class _Renderer:
         self._line: list[str] = []  # the texts of the line that is not finished yet
         self._breaks = 0  # number of line breaks that are needed before the next text
         self._open: list[tuple[Element, int]] = []  # open elements that change the text, with their breaks
+        self._cell_ended = False  # whether a cell has ended, and its row goes on
         self._preformatted = 0  # number of open elements in which white space is kept
+        self._blockified = set[Element]()  # the children of open elements with `display: flex` and the like
         self._raised = list[dict[int, int]]()  # the translations of the open <sup> and <sub>
 
     def render(self) -> str:
@@ -133,7 +138,9 @@ class _Renderer:
         walk = etree.iterwalk(element, events=("start", "end", "comment", "pi"))
         for event, node in walk:
             if event == "start":
-                inline = node.tag not in _NOT_INLINE and node.get("style") is None
+                inline = (
+                    node.tag not in _NOT_INLINE and node.get("style") is None and node not in self._blockified
+                )
                 if (not inline or node.get("hidden") is not None) and not self._start(node):
                     walk.skip_subtree()
                     continue
@@ -160,7 +167,7 @@ class _Renderer:
     def _start(self, node: Element) -> bool:
         """Begin an element that may change the text; return False if it is hidden."""
         tag = node.tag
-        breaks = _styled(node, _BLOCKS.get(tag, 0))
+        breaks = _styled(node, self._breaks_of(node))
         if node is not self._element and (breaks is None or tag in _HIDDEN):
             return False
         if breaks:
@@ -172,11 +179,19 @@ class _Renderer:
         elif tag in _CELLS:
             self._end_line()
             if _follows_a_cell(node):
+                self._cell_ended = False
                 self._append("\t")
         elif tag in self._translations:
             self._raised.append(self._translations[tag])
+        if _BLOCKIFYING.search(node.get("style", "")):
+            self._blockified.update(node)
         self._open.append((node, breaks or 0))
         return True
+
+    def _breaks_of(self, node: Element) -> int:
+        """Return the line breaks at the borders of an element, without its own attributes."""
+        is_line = node in self._blockified or (node.tag == "text" and _is_in_svg(node))
+        return _BLOCKS.get(node.tag, int(is_line))
 
     def _end(self, tag: str) -> None:
         _, breaks = self._open.pop()
@@ -185,6 +200,7 @@ class _Renderer:
             self._preformatted -= tag in _PREFORMATTED
         elif tag in _CELLS:
             self._end_line()
+            self._cell_ended = True
         elif tag in self._translations:
             self._raised.pop()
 
@@ -199,9 +215,13 @@ class _Renderer:
 
     def _append(self, text: str) -> None:
         if self._parts:
-            text = "\n" * self._breaks + text
-        self._breaks = 0
+            text = ("\n" * self._breaks or "\t" * self._cell_ended) + text
+        self._breaks, self._cell_ended = 0, False
         self._parts.append(text)
+
+
+def _is_in_svg(node: Element) -> bool:
+    return next(node.iterancestors("svg"), None) is not None
 
 
 def _follows_a_cell(cell: Element) -> bool:

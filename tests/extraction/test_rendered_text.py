@@ -47,6 +47,13 @@ def value(body: str, content_type: str = "text/html", markup: str = "html", **fi
         ("<div>a<pre>\n b\n  c </pre>d", "a\n b\n  c \nd"),
         ("<div>19<sup>99</sup> m<sub>2</sub>", "1999 m2"),
         ("<div></div>", ""),
+        ("<div>a</br>b</BR >c<p title='</br>'>d", "a\nb\nc\n\nd"),
+        ("<div>a<dialog>b</dialog><dialog open>c</dialog>d", "a\nc\nd"),
+        ("<div>a<meter>b</meter><progress>c</progress>d", "ad"),
+        ("<div style='display: flex'><b>a</b><b>b</b>c", "a\nb\nc"),
+        ("<div><a style='color:red;display:inline-grid'><b>a</b><b>b</b></a>c", "a\nb\nc"),
+        ("<div><svg><text>a</text><text>b</text></svg>c<text>d</text>", "a\nb\ncd"),
+        ("<div><table><tr><td>a</td>b<td>c</td></table>d", "a\tb\tc\nd"),
     ],
 )  # fmt: skip
 def test_text_of_an_element_is_that_of_a_browser(markup: str, text: str) -> None:
@@ -96,6 +103,13 @@ def test_field_sees_the_shown_text(markup: str, field: dict[str, Any], expected:
     """`re`, the transforms, `many` and the types see the lines of the text; `::text` sees text nodes."""
     selector = {} if {"css", "xpath"} & field.keys() else {"css": "p"}
     assert value(markup, **selector, **field) == expected
+
+
+def test_br_end_tag_in_a_script_or_an_attribute_is_unchanged() -> None:
+    """`</br>` is a line break only where it is markup."""
+    script = "<script>a = '</br>'</script><!-- </br> --><b title=\"</br>\">"
+    assert value(script, css="script::text") == "a = '</br>'"
+    assert value(script, css="b::attr(title)") == "</br>"
 
 
 def test_text_of_xml_is_all_the_text_inside() -> None:
