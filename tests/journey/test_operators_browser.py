@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -17,10 +16,10 @@ import requests
 from console.stack.services import StackOptions
 from console.stack.stack import Stack
 from tests.journey.dispatching import TITLE_RECIPE
+from tests.servers.chromium import chromium_command
 from tests.servers.hostile_page import Attempt, HostilePage
 from tests.servers.http_server import serving
 from tests.servers.pushes import job, push
-from tests.servers.requirements import skip_or_fail
 from tests.servers.waiting import MAX_WAIT_SECONDS, wait_for, wait_until
 
 pytestmark = pytest.mark.timeout(600)
@@ -101,11 +100,7 @@ def state_of(stack: Stack) -> Any:  # noqa: ANN401 - the state is only compared
 @contextmanager
 def running_chromium(url: str, profile: Path) -> Iterator[None]:
     """Show a page in Chromium, in which `evil.example` resolves to 127.0.0.1, until the block ends."""
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        skip_or_fail("Chromium is not installed (on Debian: apt install chromium)")
-    command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}"]
-    command += ["--host-resolver-rules=MAP evil.example 127.0.0.1", url]
+    command = [*chromium_command(profile), "--host-resolver-rules=MAP evil.example 127.0.0.1", url]
     with subprocess.Popen(
         command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
