@@ -71,6 +71,7 @@ class DispatchResponse(BaseModel):
         unread: the first parts of sources that were not read, or not completely, each with the reason.
         unread_count: number of all of them.
         sources: the counts of each source.
+        continues: whether the dispatch continues in a further request, whose counts are not known yet.
     """
 
     run_id: str
@@ -85,6 +86,7 @@ class DispatchResponse(BaseModel):
     unread: list[RejectedUrl] = []
     unread_count: int = 0
     sources: list[SourceCounts] = []
+    continues: bool = False
 
 
 @dataclass(frozen=True)

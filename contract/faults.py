@@ -7,6 +7,7 @@
     ├── UnreadableRecipe        the recipe's author wrote it
     ├── UnreadableEnvelope      the sender of the push is not Pub/Sub, or uses another format
     ├── UnreadableJob           the publisher of the job sent it: the dispatcher, or a replay
+    ├── UnreadableShard         the publisher of the shard sent it: a dispatcher
     └── UnreadableOutcome       the publisher of the outcome sent it: a worker
 """
 
@@ -86,6 +87,10 @@ class UnreadableEnvelope(Undecodable):
 
 class UnreadableJob(Undecodable):
     """The message does not contain a job that this version can read."""
+
+
+class UnreadableShard(Undecodable):
+    """The message does not contain a shard that this version can read."""
 
 
 class UnreadableOutcome(Undecodable):

@@ -3,8 +3,10 @@
 JOBS_TOPIC = "scrape-jobs"
 OUTCOMES_TOPIC = "scrape-outcomes"
 DEAD_LETTER_TOPIC = "scrape-jobs-dead"
+DISPATCH_TOPIC = "scrape-dispatch"
 
 PUSH_SUBSCRIPTION = "scrape-jobs-push"  #: delivers jobs to the worker
+DISPATCH_SUBSCRIPTION = "scrape-dispatch-push"  #: delivers shards to the dispatcher
 DEAD_LETTER_SUBSCRIPTION = "scrape-jobs-dead-pull"  #: keeps dead letters for the operator; never expires
 
 #: BigQuery dataset of the ledger. In the local warehouse.db, table names contain it: `scrapeq.jobs`.

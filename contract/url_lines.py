@@ -5,7 +5,9 @@ Only one line, or one row of a CSV file, is in memory at a time, and its length 
 
 import csv
 import json
+from collections import deque
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from contract.urls_file import UrlsFile, UrlsFileFormat
@@ -34,19 +36,29 @@ class UnreadableFile(ValueError):
     """Nothing of the file can be read."""
 
 
-def url_lines(pieces: Iterable[str], file: UrlsFile) -> Iterator[UrlLine]:
+def has_header(file: UrlsFile) -> bool:
+    """Return whether the first line says which column has the URL, so that it must be read first."""
+    return file.chosen_format is UrlsFileFormat.CSV and isinstance(file.field, str)
+
+
+def url_lines(pieces: Iterable[str], file: UrlsFile, *, before: int = 0, after: int = 0) -> Iterator[UrlLine]:
     """Yield the URLs of a file, in order.
 
     Args:
         pieces: the text of the file, in pieces of any size; bytes that are not UTF-8 are U+FFFD.
         file: the format of the file, and the field that has the URL.
+        before: number of lines before the text, if it does not begin with the first line; 0 if the file has
+            a header.
+        after: number of the line of a `UrlLine`; only the lines after it are read. 0 for all lines.
 
     Raises:
         UnreadableFile: if a CSV file has not the column.
     """
     lines = split_lines(pieces)
+    if not has_header(file):
+        _skip(lines, after - before)
     read = {UrlsFileFormat.TEXT: _text, UrlsFileFormat.CSV: _csv, UrlsFileFormat.JSONL: _jsonl}
-    for line in read[file.chosen_format](lines, file):
+    for line in read[file.chosen_format](lines, file, max(before, after)):
         yield line._replace(why=_NOT_UTF_8) if "\ufffd" in line.url and not line.why else line
 
 
@@ -68,16 +80,20 @@ def split_lines(pieces: Iterable[str]) -> Iterator[str]:
         yield held
 
 
-def _text(lines: Iterable[str], _: UrlsFile) -> Iterator[UrlLine]:
-    for number, raw in enumerate(lines, 1):
+def _skip(lines: Iterator[str], count: int) -> None:
+    deque(islice(lines, max(0, count)), maxlen=0)
+
+
+def _text(lines: Iterable[str], _: UrlsFile, after: int) -> Iterator[UrlLine]:
+    for number, raw in enumerate(lines, after + 1):
         line = raw.strip()
         if line and line[0] != "#":
             yield UrlLine(number, line)
 
 
-def _jsonl(lines: Iterable[str], file: UrlsFile) -> Iterator[UrlLine]:
+def _jsonl(lines: Iterable[str], file: UrlsFile, after: int) -> Iterator[UrlLine]:
     names = str(file.field).split(".")
-    for number, raw in enumerate(lines, 1):
+    for number, raw in enumerate(lines, after + 1):
         line = raw.strip()
         if not line:
             continue
@@ -94,22 +110,27 @@ def _jsonl(lines: Iterable[str], file: UrlsFile) -> Iterator[UrlLine]:
             yield UrlLine(number, line[:200], f"the object has no text in the field {file.field}")
 
 
-def _csv(lines: Iterable[str], file: UrlsFile) -> Iterator[UrlLine]:
+def _csv(lines: Iterator[str], file: UrlsFile, after: int) -> Iterator[UrlLine]:
     rows = csv.reader(lines, strict=True)
-    index = file.field - 1 if isinstance(file.field, int) else _column(rows, file.field)
+    if isinstance(file.field, int):
+        index = file.field - 1
+    else:
+        index = _column(rows, file.field)
+        after = max(0, after - rows.line_num)
+        _skip(lines, after)
     while True:
         try:
             row = next(rows, None)
         except csv.Error as error:
-            yield UrlLine(rows.line_num, "", f"the row is not CSV: {error}")
+            yield UrlLine(after + rows.line_num, "", f"the row is not CSV: {error}")
             continue
         if row is None:
             return
         if index < len(row):
-            yield UrlLine(rows.line_num, row[index].strip())
+            yield UrlLine(after + rows.line_num, row[index].strip())
         elif row:
             why = f"the row has {len(row)} columns, and the URL is in column {index + 1}"
-            yield UrlLine(rows.line_num, ",".join(row)[:200], why)
+            yield UrlLine(after + rows.line_num, ",".join(row)[:200], why)
 
 
 def _column(rows: Iterator[list[str]], name: str) -> int:

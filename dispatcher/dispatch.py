@@ -2,22 +2,25 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
 from contract.crawl import Crawl
 from contract.faults import Fault, UnreadableCrawl
 from contract.quoting import quote
+from contract.shard import Position, Shard
 from contract.since import cutoff
-from dispatcher.plan import Counts, Plan
+from dispatcher.plan import Counts, Plan, add_counts
+from dispatcher.request_limit import RequestLimit
 from dispatcher.run_id import make_run_id, scheduled_time
+from dispatcher.shards import NoShards, Shards
 from dispatcher.sources.source import Source
 from extraction.selectors import CHECKS
 from publishing.publisher import Message, Publisher, PublishUnconfirmed
 
-#: Makes the sources of a crawl; entries that were last changed before the time are too old. In the service it
-#: is a `dispatcher.sources.opening.SourceOpener`.
-OpenSources = Callable[[Crawl, datetime | None], Iterable[Source]]
+#: Makes the sources of a crawl; entries that were last changed before the time are too old, and the limit
+#: decides when reading stops. In the service it is a `dispatcher.sources.opening.SourceOpener`.
+OpenSources = Callable[[Crawl, datetime | None, RequestLimit], Iterable[Source]]
 
 
 @dataclass(frozen=True)
@@ -41,21 +44,23 @@ class Dispatcher:
         publisher: publishes to the jobs topic.
         open_sources: makes the sources of a crawl.
         now: returns the current time, with a time zone.
+        shards: limits each request, and publishes what does not fit into it.
     """
 
     publisher: Publisher
     open_sources: OpenSources
     now: Callable[[], datetime]
+    shards: Shards | NoShards = field(default_factory=NoShards)
 
     def dispatch(self, body: bytes, *, schedule_time: str, traceparent: str) -> DispatchResponse:
         """Dispatch the crawl in `body`.
 
         Returns:
-            200 if Pub/Sub confirmed every job, even if some of the sources, or parts of them, cannot be read:
-            they are in the body. 400 with all faults if the crawl is invalid, or if no source can be read.
-            503 if a source or Pub/Sub was not available; the jobs of the other sources are published. If a
-            request with the status 503 is repeated with the run_id of the response, the jobs get the same
-            ids again.
+            200 if Pub/Sub confirmed every job of this request, and the message with which a further request
+            continues, even if some of the sources, or parts of them, cannot be read: they are in the body.
+            400 with all faults if the crawl is invalid, or if no source can be read. 503 if a source or
+            Pub/Sub was not available; the jobs of the other sources are published. If a request with the
+            status 503 is repeated with the run_id of the response, the jobs get the same ids again.
         """
         try:
             crawl = Crawl.decode(body, CHECKS)
@@ -66,29 +71,96 @@ class Dispatcher:
             return DispatchResponse(
                 400, {"error": f"the crawl was not dispatched: {error}", **_faults(error.faults)}
             )
-        given = crawl.sources.since
-        # The scheduled time is the same if the trigger is repeated.
-        since = None if given is None else cutoff(given, started_at)
-        plan = Plan(crawl, make_run_id(crawl, started_at), now, traceparent, since)
-        return self._publish(plan)
+        return self._run(_Request(crawl, make_run_id(crawl, started_at), started_at, traceparent))
 
-    def _publish(self, plan: Plan) -> DispatchResponse:
+    def dispatch_shard(self, shard: Shard, *, traceparent: str) -> DispatchResponse:
+        """Continue a dispatch where the request before stopped.
+
+        Returns:
+            200 or 503, as `dispatch` does. A source that cannot be read any more is in the body of a 200,
+            since repeating the request would not help.
+        """
+        run_id = shard.crawl.run_id or ""
+        return self._run(_Request(shard.crawl, run_id, shard.started_at, traceparent, shard))
+
+    def _run(self, request: "_Request") -> DispatchResponse:
+        given = request.crawl.sources.since
+        # The scheduled time is the same if the trigger is repeated.
+        since = None if given is None else cutoff(given, request.started_at)
+        plan = Plan(
+            request.crawl,
+            request.run_id,
+            self.now(),
+            request.traceparent,
+            since,
+            limit=self.shards.limit(),
+            before=request.before,
+            is_continued=request.shard is not None,
+        )
+        failures, first_failure = self._publish(plan, request.shard)
+        response = _respond(plan, failures, first_failure)
+        if response.status == 200 and plan.rest is not None:
+            response = self._continue(plan, request)
+        return response
+
+    def _continue(self, plan: Plan, request: "_Request") -> DispatchResponse:
+        """Publish the rest, after Pub/Sub has confirmed all jobs before it; respond for the request."""
+        number = 1 if request.shard is None else request.shard.number
+        counts = asdict(add_counts([plan.before, plan.totals]))
+        try:
+            self.shards.publish(plan, request.started_at, number + 1, counts)
+        except PublishUnconfirmed as error:
+            repeat = f"Repeat the request with run_id {plan.run_id} to make the same jobs."
+            error_text = f"the rest of the dispatch is not confirmed: {error.detail}. {repeat}"
+            return DispatchResponse(503, {"error": error_text} | _counts(plan, plan.totals))
+        continues = {"continues": True} if plan.rest is not None else {}
+        return DispatchResponse(200, continues | _counts(plan, plan.totals))
+
+    def _publish(self, plan: Plan, shard: Shard | None) -> tuple[int, str]:
+        """Publish the jobs; return the number of those that are not confirmed, and the first reason."""
         sent = deque[Counts]()  # the counts of each message whose confirmation is pending, in order
         failures, first_failure = 0, ""
-        for confirmation in self.publisher.publish_all(self._messages(plan, sent)):
+        for confirmation in self.publisher.publish_all(self._messages(plan, sent, shard)):
             counts = sent.popleft()
             if isinstance(confirmation, PublishUnconfirmed):
                 failures += 1
                 first_failure = first_failure or confirmation.detail
             else:
                 counts.published += 1
-        return _respond(plan, failures, first_failure)
+        return failures, first_failure
 
-    def _messages(self, plan: Plan, sent: deque[Counts]) -> Iterator[Message]:
-        for source in self.open_sources(plan.crawl, plan.since):
-            for message, counts in plan.jobs(source):
+    def _messages(self, plan: Plan, sent: deque[Counts], shard: Shard | None) -> Iterator[Message]:
+        for source, start in _from_shard(self.open_sources(plan.crawl, plan.since, plan.limit), shard):
+            for message, counts in plan.jobs(source, start):
                 sent.append(counts)
                 yield Message(*message)
+
+
+@dataclass(frozen=True)
+class _Request:
+    crawl: Crawl
+    run_id: str
+    started_at: datetime
+    traceparent: str
+    shard: Shard | None = None
+
+    @property
+    def before(self) -> Counts:
+        """The counts of the requests before."""
+        given = {} if self.shard is None else self.shard.counts
+        return Counts(**{name: given.get(name, 0) for name in asdict(Counts())})
+
+
+def _from_shard(sources: Iterable[Source], shard: Shard | None) -> Iterator[tuple[Source, Position | None]]:
+    """Yield the sources that are to be read, each with the position after which reading begins."""
+    is_before = shard is not None
+    for source in sources:
+        is_first = shard is not None and source.name == shard.source
+        is_before = is_before and not is_first
+        if not is_before:
+            yield source, shard.position if shard is not None and is_first else None
+    if is_before:
+        raise AssertionError("the crawl of the shard does not have the source in which it continues")
 
 
 def _check_files(crawl: Crawl, body: bytes) -> None:
@@ -116,7 +188,7 @@ def _respond(plan: Plan, failures: int, first_failure: str) -> DispatchResponse:
         repeat = f"Repeat the request with run_id {plan.run_id} to make the same jobs."
         error = {"error": f"{'; '.join(causes)}. {repeat}", "unconfirmed": failures}
         return DispatchResponse(503, error | _counts(plan, totals))
-    if plan.unreadable and not totals.found:
+    if plan.unreadable and not totals.found + plan.before.found:
         error = {"error": "; ".join(map(str, plan.unreadable)), **_faults(plan.unreadable)}
         return DispatchResponse(400, error | _counts(plan, totals))
     return DispatchResponse(200, _counts(plan, totals))

@@ -24,6 +24,9 @@ from dispatcher.dispatch import Dispatcher, DispatchResponse
 from dispatcher.replay import Replay, Replayer
 from dispatcher.run_id import SCHEDULE_TIME
 from dispatcher.settings import RESERVED_THREADS, DispatcherSettings
+from dispatcher.shard_push import ShardReceiver
+from dispatcher.shards import NoShards, Shards
+from push_endpoint.authentication import Authenticate
 from push_endpoint.request_body import (
     MAX_REQUEST_BYTES,
     READ_BYTES,
@@ -41,8 +44,11 @@ from runtime.settings import load_or_exit, log_allowed_networks
 #: of a subscription, so that a dead letter is not redelivered during the wait.
 REPLAY_PUBLISH_SECONDS = 8.0
 MAX_CONTENT_TYPE_CHARACTERS = 80  #: maximum number of characters of a rejected Content-Type in the response
-REPLAYS_DISABLED = (
-    "this dispatcher takes no replays: set PUSH_AUDIENCE and PUSH_SERVICE_ACCOUNT to the audience and the"
+#: What is posted to each path.
+POSTED = {"/": "a crawl", "/replay": "the push of a dead letter", "/shards": "the push of a shard"}
+CRASHED = "the dispatcher crashed because of a bug; its log has the stack trace"
+PUSHES_DISABLED = (
+    "this dispatcher takes no pushes: set PUSH_AUDIENCE and PUSH_SERVICE_ACCOUNT to the audience and the"
     " account of the pushes, or set PUSH_AUTH=none if only Pub/Sub can reach the port"
 )
 
@@ -88,14 +94,26 @@ def _dispatcher() -> Dispatcher:
         timeout_seconds=SETTINGS.publish_timeout_seconds,
         batch_seconds=0.05,
     )
-    return Dispatcher(publisher, open_sources, lambda: datetime.now(UTC))
+    shards: Shards | NoShards = NoShards()
+    if SETTINGS.dispatch_topic:
+        shards = Shards(
+            publisher.for_topic(SETTINGS.dispatch_topic), SETTINGS.shard_urls, SETTINGS.shard_seconds
+        )
+    return Dispatcher(publisher, open_sources, lambda: datetime.now(UTC), shards)
+
+
+@cache
+def _authenticate() -> Authenticate:
+    """Make the authenticator at the first push, because its imports are slow."""
+    from push_endpoint.authentication import make_authenticator  # noqa: PLC0415 - only pushes need this import
+
+    return make_authenticator(SETTINGS)
 
 
 @cache
 def _replayer() -> Replayer:
     """Make the replayer at the first replay, because gRPC must not be started before gunicorn forks."""
     from publishing.publisher import PubSubPublisher  # noqa: PLC0415 - health checks do not need this import
-    from push_endpoint.authentication import make_authenticator  # noqa: PLC0415 - only replays need this import
 
     publisher = PubSubPublisher(
         SETTINGS.google_cloud_project,
@@ -103,19 +121,19 @@ def _replayer() -> Replayer:
         timeout_seconds=REPLAY_PUBLISH_SECONDS,
         batch_seconds=0.01,
     )
-    return Replayer(make_authenticator(SETTINGS), publisher)
+    return Replayer(_authenticate(), publisher)
 
 
 @flask.current_app.before_request
 def _leave_other_bodies_unread() -> None:
     """Read no body of a path that takes none. functions-framework answers some of them without our code."""
-    if flask.request.path not in {"/", "/replay"}:
+    if flask.request.path not in POSTED:
         leave_unread(flask.request)
 
 
 @functions_framework.http
 def dispatch(request: flask.Request) -> flask.typing.ResponseReturnValue:
-    """Handle `POST /` (a crawl), `POST /replay` (the push of a dead letter) and `GET /healthz`."""
+    """Handle `POST /` (a crawl), `POST /replay` and `POST /shards` (pushes), and `GET /healthz`."""
     response = _respond(request)
     leave_unread(request)
     return response
@@ -127,29 +145,44 @@ def _respond(request: flask.Request) -> flask.typing.ResponseReturnValue:
         return {"error": f"the request was refused: {why}"}, 403
     if request.path == "/healthz" and request.method in {"GET", "HEAD"}:
         return {"status": "ok"}, 200
-    if request.path not in {"/", "/replay"}:
+    if request.path not in POSTED:
         return {"error": f"the path {shorten(request.path, 200)} does not exist; POST a crawl to /"}, 404
     if request.method != "POST":
-        body = "a crawl" if request.path == "/" else "the push of a dead letter"
-        return {"error": f"{request.method} is not allowed; POST {body}"}, 405, {"Allow": "POST"}
+        posted = POSTED[request.path]
+        return {"error": f"{request.method} is not allowed; POST {posted}"}, 405, {"Allow": "POST"}
     slot = _BODY_SLOTS.take()
     if slot is None:
         return {"error": "too many bodies are being received; repeat the request"}, 503, {"Retry-After": "1"}
     try:
-        return _take_crawl(request, slot) if request.path == "/" else _take_replay(request, slot)
+        return _TAKE[request.path](request, slot)
     finally:
         slot.release()
 
 
 def _take_replay(request: flask.Request, slot: BodySlot) -> flask.typing.ResponseReturnValue:
-    if not SETTINGS.takes_replays:
-        return {"error": REPLAYS_DISABLED}, 403
+    if not SETTINGS.takes_pushes:
+        return {"error": PUSHES_DISABLED}, 403
     started = time.monotonic()
     authorization = request.headers.get("Authorization", "")
     replay = _replayer().replay(authorization, _releasing(slot, partial(read_push_body, request)))
     status = status_of(replay.reason)
     _log_replay(replay, status, time.monotonic() - started)
     return ("", 204) if status == 204 else ({"reason": replay.reason, "detail": replay.detail}, status)
+
+
+def _take_shard(request: flask.Request, slot: BodySlot) -> flask.typing.ResponseReturnValue:
+    if not SETTINGS.takes_pushes:
+        return {"error": PUSHES_DISABLED}, 403
+    started = time.monotonic()
+    receiver = ShardReceiver(_authenticate(), _dispatcher())
+    authorization = request.headers.get("Authorization", "")
+    try:
+        response = receiver.receive(authorization, _releasing(slot, partial(read_push_body, request)))
+    except Exception as error:  # noqa: BLE001 - the error is logged, and the push is not acknowledged
+        log.event(log.ERROR, "dispatch_crashed", {}, error=error)
+        response = DispatchResponse(500, {"error": CRASHED})
+    _log_dispatch(response, time.monotonic() - started, _trace(request))
+    return ("", 204) if response.status == 200 else (response.body, response.status)
 
 
 def _releasing(slot: BodySlot, read: Callable[[], bytes]) -> Callable[[], bytes]:
@@ -190,8 +223,7 @@ def _dispatch(read: Callable[[], bytes], request: flask.Request, trace: Trace) -
         )
     except Exception as error:  # noqa: BLE001 - the error is logged, and the caller gets a 500
         log.event(log.ERROR, "dispatch_crashed", {}, trace=trace, error=error)
-        why = "the dispatcher crashed because of a bug; its log has the stack trace"
-        return DispatchResponse(500, {"error": why})
+        return DispatchResponse(500, {"error": CRASHED})
 
 
 def _rejected(why: str) -> DispatchResponse:
@@ -234,3 +266,10 @@ def _log_replay(replay: Replay, status: int, seconds: float) -> None:
     level = OUTCOME_MEANINGS[REASON_MEANINGS[replay.reason].outcome].level
     trace = Trace.parse(replay.attributes.traceparent)
     log.event(level, "replay_finished", fields, trace=trace, error=replay.error)
+
+
+_TAKE: dict[str, Callable[[flask.Request, BodySlot], flask.typing.ResponseReturnValue]] = {
+    "/": _take_crawl,
+    "/replay": _take_replay,
+    "/shards": _take_shard,
+}

@@ -1,6 +1,6 @@
 """Makes the jobs of a run from a crawl and its sources: one job, with its id, for each page. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -12,12 +12,15 @@ from contract.job import Job
 from contract.job_template import JobMessage, JobTemplate
 from contract.quoting import hide_userinfo, shorten
 from contract.request import PLAIN_GET
+from contract.shard import Position, SitemapPosition
 from contract.since import is_older
 from contract.urls import canonical_url, check_url
 from dispatcher.digest_set import DigestSet
+from dispatcher.request_limit import RequestLimit
 from dispatcher.sources.source import (
-    Found,
+    Checkpoint,
     FoundUrl,
+    InvalidEntry,
     OutdatedPart,
     Source,
     SourceUnavailable,
@@ -69,6 +72,18 @@ class Counts:
     unread: int = 0
 
 
+class Place(NamedTuple):
+    """A place in the sources of a crawl, at which a further request can continue.
+
+    Attributes:
+        source: the name of the source.
+        position: the position in the source; None for its beginning.
+    """
+
+    source: str
+    position: Position | None = None
+
+
 class PlannedJob(NamedTuple):
     """A job to publish.
 
@@ -83,7 +98,7 @@ class PlannedJob(NamedTuple):
 
 @dataclass
 class Plan:
-    """Makes the jobs of one run one by one, and counts the URLs for which no job is made.
+    """Makes the jobs of one request one by one, and counts the URLs for which no job is made.
 
     Attributes:
         crawl: the crawl to dispatch.
@@ -91,6 +106,11 @@ class Plan:
         dispatched_at: when the run was dispatched, with a time zone.
         traceparent: the W3C traceparent of the dispatch.
         since: the time before which entries are too old, with a time zone; None for no time.
+        limit: decides when the request stops reading.
+        before: the counts of the requests before, which belong to the same run.
+        is_continued: whether there were requests before. A source that is not available then ends the
+            request, since it will be repeated, and the jobs of the next sources would be made each time.
+        rest: where a further request continues; None if nothing is left.
         sources: the counts of each source that was read so far, by its name.
         rejected: the first 1,000 invalid URLs, each with the reason.
         unread: the first 1,000 parts of sources that were not read, or not completely, each with the reason.
@@ -103,6 +123,10 @@ class Plan:
     dispatched_at: datetime
     traceparent: str = ""
     since: datetime | None = None
+    limit: RequestLimit = field(default_factory=RequestLimit)
+    before: Counts = field(default_factory=Counts)
+    is_continued: bool = False
+    rest: Place | None = None
     sources: dict[str, Counts] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
     unread: list[Rejected] = field(default_factory=list)
@@ -110,6 +134,8 @@ class Plan:
     unavailable: list[Fault] = field(default_factory=list)
     _seen: DigestSet = field(default_factory=DigestSet)
     _is_over_limit: bool = False
+    _place: Place | None = None
+    _has_checkpoint: bool = False  # of the current source
 
     @cached_property
     def _template(self) -> JobTemplate:
@@ -130,34 +156,83 @@ class Plan:
 
     @property
     def totals(self) -> Counts:
-        """The counts of all sources together."""
-        rows = [asdict(counts) for counts in self.sources.values()]
-        return Counts(**{name: sum(row[name] for row in rows) for name in asdict(Counts())})
+        """The counts of all sources together, of this request."""
+        return add_counts(self.sources.values())
 
-    def jobs(self, source: Source) -> Iterator[PlannedJob]:
-        """Yield the jobs of a source, and record its counts, and whether it could be read."""
+    def jobs(self, source: Source, start: Position | None = None) -> Iterator[PlannedJob]:
+        """Yield the jobs of a source, and record its counts, and whether it could be read.
+
+        Args:
+            source: the source. It is not read if `rest` is set.
+            start: the position after which reading begins; None for the beginning.
+        """
+        if self._is_stopped_at_start(source, start):
+            return
         counts = self.sources.setdefault(source.name, Counts())
         maximum = self.crawl.limits.max_jobs
         limit_reached = f"because the run has {maximum} jobs, its maximum (limits.max_jobs)"
         if source.is_lazy and self._is_over_limit:
             self._add_unread(counts, source.address, f"not read, {limit_reached}")
             return
+        self._has_checkpoint = False
         try:
-            for found in source.read():
-                planned = self._job(found, counts)
-                if planned is not None:
+            for found in source.read(start):
+                if isinstance(found, Checkpoint):
+                    self._has_checkpoint = True
+                    if self._stops(Place(source.name, found.position)):
+                        return
+                elif (planned := self._job(found, counts)) is not None:
                     yield planned
                 elif source.is_lazy and self._is_over_limit:
                     self._add_unread(counts, source.address, f"the rest was not read, {limit_reached}")
                     return
-        except SourceUnavailable as error:
-            self.unavailable.append(Fault(source.name, hide_userinfo(str(error))))
-        except SourceUnreadable as error:
-            self.unreadable.append(Fault(source.name, hide_userinfo(str(error))))
+        except (SourceUnavailable, SourceUnreadable) as error:
+            self._end(source, counts, error)
+
+    def _is_stopped_at_start(self, source: Source, start: Position | None) -> bool:
+        if self.rest is not None or (self.is_continued and self.unavailable):
+            return True
+        if start is None and self._place is not None and isinstance(self._place.position, SitemapPosition):
+            # The place after a sitemap also has what all sitemaps of the crawl have in common.
+            return False
+        return self._stops(Place(source.name, start))
+
+    def _stops(self, place: Place) -> bool:
+        """Return whether the request stops at a place, because its limit is reached."""
+        if self._place not in {None, place}:
+            self.limit.has_advanced = True
+            if self.limit.is_reached(self.totals.found):
+                self.rest = place
+        self._place = place
+        return self.rest is not None
+
+    def _end(self, source: Source, counts: Counts, error: SourceUnavailable | SourceUnreadable) -> None:
+        """Record that a source ended with an error.
+
+        If a part of the source was read, a further request tries to read the rest, so that this part is not
+        dispatched again.
+        """
+        fault = Fault(source.name, hide_userinfo(str(error)))
+        if isinstance(error, SourceUnreadable):
+            self.unreadable.append(fault)
             if not counts.unread:
                 self._add_unread(counts, source.address, str(error))
+        elif self.limit.stops_reading or (self._has_checkpoint and self.limit.can_stop):
+            self.rest = self._place
+        else:
+            self.unavailable.append(fault)
 
-    def _job(self, found: Found, counts: Counts) -> PlannedJob | None:
+    def add_unread_rest(self, why: str) -> None:
+        """Record that no further request continues, and why; `rest` is then None."""
+        if self.rest is not None:
+            self._add_unread(
+                self.sources[self.rest.source], self.rest.source, f"the rest was not read, {why}"
+            )
+            self.rest = None
+
+    def _job(
+        self, found: FoundUrl | InvalidEntry | UnreadPart | OutdatedPart, counts: Counts
+    ) -> PlannedJob | None:
         """Return the job of what a source yielded; None if it is only counted."""
         if isinstance(found, FoundUrl):
             counts.found += 1
@@ -192,7 +267,7 @@ class Plan:
         if digest in self._seen:
             counts.duplicates += 1
             return None
-        if len(self._seen) >= self.crawl.limits.max_jobs:
+        if self.before.published + len(self._seen) >= self.crawl.limits.max_jobs:
             counts.over_limit += 1
             self._is_over_limit = True
             return None
@@ -207,6 +282,12 @@ class Plan:
     def _add_unread(self, counts: Counts, url: str, why: str) -> None:
         counts.unread += 1
         _add(self.unread, url, why)
+
+
+def add_counts(counts: Iterable[Counts]) -> Counts:
+    """Return the sums of counts."""
+    rows = [asdict(each) for each in counts]
+    return Counts(**{name: sum(row[name] for row in rows) for name in asdict(Counts())})
 
 
 def _add(listed: list[Rejected], url: str, why: str) -> None:

@@ -12,10 +12,15 @@ RESERVED_THREADS = 4
 
 
 class DispatcherSettings(PushSettings):
-    """The dispatcher's settings. The push settings are needed only for replays by push.
+    """The dispatcher's settings. The push settings are needed only for replays by push, and for shards.
 
     Attributes:
         jobs_topic: short name of the jobs topic.
+        dispatch_topic: short name of the topic to which the dispatcher publishes the rest of a dispatch that
+            does not fit into one request, and which is pushed to its `/shards`; `""` if one request must do.
+        shard_urls: number of URLs that one request reads, if another can continue.
+        shard_seconds: seconds after which a request stops reading, if another can continue. Pub/Sub waits for
+            at most 600 s, and the last jobs must be confirmed within them.
         publish_timeout_seconds: seconds that a dispatch waits for all its publish confirmations.
         sitemap_budget_seconds: seconds for reading all sitemaps of a crawl, those that they list, and its
             file of URLs, with the pauses between requests.
@@ -27,6 +32,9 @@ class DispatcherSettings(PushSettings):
     """
 
     jobs_topic: Annotated[str, Field(min_length=3)] = JOBS_TOPIC
+    dispatch_topic: str = ""
+    shard_urls: Annotated[int, Field(ge=1)] = 200_000
+    shard_seconds: Annotated[float, Field(gt=0, le=500)] = 120
     publish_timeout_seconds: Annotated[float, Field(gt=0, le=1800)] = 120
     sitemap_budget_seconds: Annotated[float, Field(gt=0, le=1800)] = 60
     threads: Annotated[int, Field(ge=2 * RESERVED_THREADS, le=1000)] = 64
@@ -43,7 +51,14 @@ class DispatcherSettings(PushSettings):
             raise ValueError("PUSH_AUDIENCE and PUSH_SERVICE_ACCOUNT must both be set or both be unset")
         return value
 
+    @field_validator("dispatch_topic")
+    @classmethod
+    def _shards_can_be_pushed(cls, value: str, info: ValidationInfo) -> str:
+        if value and info.data.get("push_auth") == "oidc" and not info.data.get("push_audience"):
+            raise ValueError("DISPATCH_TOPIC needs PUSH_AUDIENCE and PUSH_SERVICE_ACCOUNT, or PUSH_AUTH=none")
+        return value
+
     @property
-    def takes_replays(self) -> bool:
-        """Whether `POST /replay` is enabled: PUSH_AUTH is `none`, or the push settings are complete."""
+    def takes_pushes(self) -> bool:
+        """Whether pushes are taken: PUSH_AUTH is `none`, or the push settings are complete."""
         return self.push_auth == "none" or bool(self.push_audience)

@@ -55,13 +55,13 @@ class Envelope(BaseModel):
     delivery_attempt: int | None = None
 
     @classmethod
-    def parse(cls, body: bytes) -> Self:
-        """Read the body of a push request.
+    def parse(cls, body: bytes, max_bytes: int = MAX_ENVELOPE_BYTES) -> Self:
+        """Read the body of a push request of at most `max_bytes`.
 
         Raises:
             UnreadableEnvelope: with the body and every fault.
         """
-        document = parse_json_object(body, UnreadableEnvelope, max_bytes=MAX_ENVELOPE_BYTES, kind="push")
+        document = parse_json_object(body, UnreadableEnvelope, max_bytes=max_bytes, kind="push")
         try:
             push = _Push.model_validate(document)
         except ValidationError as error:

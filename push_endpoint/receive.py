@@ -7,7 +7,7 @@ from contract.attempt import internal_error
 from contract.faults import UnreadableEnvelope
 from contract.outcome import Reason
 from push_endpoint.authentication import Authenticate
-from push_endpoint.envelope import Envelope
+from push_endpoint.envelope import MAX_ENVELOPE_BYTES, Envelope
 from push_endpoint.errors import AuthenticationError
 
 
@@ -27,7 +27,10 @@ class RejectedPush:
 
 
 def receive(
-    authenticate: Authenticate, authorization: str, read_body: Callable[[], bytes]
+    authenticate: Authenticate,
+    authorization: str,
+    read_body: Callable[[], bytes],
+    max_bytes: int = MAX_ENVELOPE_BYTES,
 ) -> Envelope | RejectedPush:
     """Return the envelope of a push, or why it is rejected; never raises.
 
@@ -36,10 +39,11 @@ def receive(
         authorization: the request's `Authorization` header; `""` if missing.
         read_body: returns the request's body, or raises `UnreadableEnvelope`. It is called only after the
             token was accepted, so that the body of an unauthenticated request is never read into memory.
+        max_bytes: the maximum size of the body in bytes.
     """
     try:
         authenticate(authorization)
-        return Envelope.parse(read_body())
+        return Envelope.parse(read_body(), max_bytes)
     except AuthenticationError as error:
         return RejectedPush(error.reason, error.detail)
     except UnreadableEnvelope as error:

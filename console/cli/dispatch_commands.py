@@ -22,6 +22,11 @@ from console.stack.signals import raise_on_signals
 from console.terminal import open_terminal, print_line, show_progress
 from contract.crawl import Crawl
 
+CONTINUES = (
+    "The dispatch continues in further requests, since one is not enough for all URLs. The counts are those "
+    "of the first, and --wait waits for its jobs only. `scrapeq status` shows the whole run."
+)
+
 
 def plan(
     crawl_file: Annotated[
@@ -88,6 +93,8 @@ def dispatch_crawl(
                 terminal.print(table)
             for table in rejected_tables(dispatched):
                 terminal.print(table)
+            if dispatched.continues:
+                print_line(terminal, CONTINUES)
             if wait:
                 accounting = _follow(Ledger(data), dispatched)
                 for line in listing_lines(Ledger(data).listings(dispatched.run_id)):

@@ -21,6 +21,8 @@ from console.stack.services import PROJECT, PUSH_AUDIENCE, PUSH_SERVICE_ACCOUNT,
 from contract.topology import (
     DEAD_LETTER_SUBSCRIPTION,
     DEAD_LETTER_TOPIC,
+    DISPATCH_SUBSCRIPTION,
+    DISPATCH_TOPIC,
     JOBS_TOPIC,
     LEDGER_DATASET,
     LEDGER_SUBSCRIPTIONS,
@@ -29,7 +31,7 @@ from contract.topology import (
     PUSH_SUBSCRIPTION,
 )
 
-TOPICS = (JOBS_TOPIC, OUTCOMES_TOPIC, DEAD_LETTER_TOPIC)
+TOPICS = (JOBS_TOPIC, OUTCOMES_TOPIC, DEAD_LETTER_TOPIC, DISPATCH_TOPIC)
 CALL_TIMEOUT_SECONDS = 10.0
 # An empty policy means that the subscription never expires:
 # https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions
@@ -60,13 +62,16 @@ def publisher_client(host: str) -> Iterator[PublisherClient]:
             client.stop()
 
 
-def prepare_topology(host: str, push_endpoint: str, policy: DeliveryPolicy) -> None:
+def prepare_topology(
+    host: str, push_endpoint: str, policy: DeliveryPolicy, shards_endpoint: str = ""
+) -> None:
     """Create or update every topic and subscription. Another call with the same arguments changes nothing.
 
     Args:
         host: `host:port` of Pub/Sub.
         push_endpoint: URL of the worker.
         policy: delivery policy of the jobs subscription.
+        shards_endpoint: URL of the dispatcher that takes shards; `""` if no dispatcher runs.
 
     Raises:
         StackError: Pub/Sub refused a call or did not respond.
@@ -75,7 +80,7 @@ def prepare_topology(host: str, push_endpoint: str, policy: DeliveryPolicy) -> N
         with publisher_client(host) as publisher, subscriber_client(host) as subscriber:
             for topic in TOPICS:
                 _ensure_topic(publisher, topic)
-            for subscription in _subscriptions(push_endpoint, policy):
+            for subscription in _subscriptions(push_endpoint, policy, shards_endpoint):
                 if subscription.enable_message_ordering:
                     delete_if_unordered(subscriber, subscription.name)
                 _ensure_subscription(subscriber, subscription)
@@ -94,7 +99,9 @@ def subscription_path(subscription: str) -> str:
     return f"projects/{PROJECT}/subscriptions/{subscription}"
 
 
-def _subscriptions(push_endpoint: str, policy: DeliveryPolicy) -> Iterator[types.Subscription]:
+def _subscriptions(
+    push_endpoint: str, policy: DeliveryPolicy, shards_endpoint: str
+) -> Iterator[types.Subscription]:
     yield types.Subscription(
         name=subscription_path(PUSH_SUBSCRIPTION),
         topic=topic_path(JOBS_TOPIC),
@@ -111,6 +118,17 @@ def _subscriptions(push_endpoint: str, policy: DeliveryPolicy) -> Iterator[types
         expiration_policy=_NEVER_EXPIRES,
         enable_message_ordering=True,  # messages without an ordering key are delivered at any time
     )
+    if shards_endpoint:
+        yield types.Subscription(
+            name=subscription_path(DISPATCH_SUBSCRIPTION),
+            topic=topic_path(DISPATCH_TOPIC),
+            push_config=_push_config(shards_endpoint),
+            ack_deadline_seconds=600,
+            retry_policy=types.RetryPolicy(
+                minimum_backoff=timedelta(seconds=10), maximum_backoff=timedelta(seconds=600)
+            ),
+            expiration_policy=_NEVER_EXPIRES,
+        )
     yield _pull_subscription(DEAD_LETTER_SUBSCRIPTION, DEAD_LETTER_TOPIC)
     for topic, name in LEDGER_SUBSCRIPTIONS.items():
         subscription = _pull_subscription(name, topic)

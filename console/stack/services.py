@@ -154,6 +154,10 @@ def environment_of(
         "JOBS_TOPIC": topology.JOBS_TOPIC,
         "OUTCOMES_TOPIC": topology.OUTCOMES_TOPIC,
         "DEAD_LETTER_TOPIC": topology.DEAD_LETTER_TOPIC,
+        "DISPATCH_TOPIC": topology.DISPATCH_TOPIC,
+        # `scrapeq dispatch --wait` waits for the jobs of the first request, so it takes as much as possible.
+        "SHARD_URLS": "1000000",
+        "SHARD_SECONDS": "400",
         "ACK_POLICY": options.ack_policy,
         "MAX_ATTEMPTS": str(options.delivery.max_delivery_attempts),
         "RETRY_MINIMUM_BACKOFF_SECONDS": str(options.delivery.minimum_backoff_seconds),

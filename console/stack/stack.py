@@ -175,7 +175,12 @@ class Stack:
         self.start_pubsub()
         self.announce("Creating topics and subscriptions")
         with defer_signals():  # gRPC prints and swallows a KeyboardInterrupt raised in one of its callbacks
-            prepare_topology(self.pubsub_host, f"{self.worker_url}/", self.options.subscription_policy)
+            prepare_topology(
+                self.pubsub_host,
+                f"{self.worker_url}/",
+                self.options.subscription_policy,
+                f"{self.dispatcher_url}/shards",
+            )
         self._wait_until_healthy(WORKER)
         self._wait_until_healthy(DISPATCHER)
 

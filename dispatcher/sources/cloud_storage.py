@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from dispatcher.sources.opened_file import OpenedFile, first_byte
 from dispatcher.sources.source import SourceUnavailable, SourceUnreadable
 
 if TYPE_CHECKING:
@@ -29,8 +30,13 @@ class CloudStorage:
     emulator: str = ""
 
     @contextmanager
-    def open(self, bucket: str, name: str) -> Iterator[Iterator[bytes]]:
+    def open(self, bucket: str, name: str, offset: int = 0) -> Iterator[OpenedFile]:
         """Open an object and yield its bytes as it stores them, in pieces of at most 64 KiB.
+
+        Args:
+            bucket: the name of the bucket.
+            name: the name of the object.
+            offset: number of bytes that need not be sent.
 
         Raises:
             SourceUnavailable: if Cloud Storage is not available, or responds with 408, 429 or 5xx.
@@ -42,6 +48,8 @@ class CloudStorage:
         # https://cloud.google.com/storage/docs/json_api/v1/objects/get
         path = f"/storage/v1/b/{quote(bucket, safe='')}/o/{quote(name, safe='')}?alt=media"
         headers = {"Accept-Encoding": "gzip"}  # else Cloud Storage decompresses some objects
+        if offset:
+            headers["Range"] = f"bytes={offset}-"
         try:
             with (
                 self._session() as session,
@@ -49,8 +57,10 @@ class CloudStorage:
                     (self.emulator or ENDPOINT) + path, headers=headers, stream=True, timeout=TIMEOUT_SECONDS
                 ) as response,
             ):
-                _check_status(response.status_code, bucket)
-                yield _chunks(response)
+                if response.status_code not in {206, 416}:
+                    _check_status(response.status_code, bucket)
+                begins_at = first_byte(response.status_code, response.headers.get("Content-Range", ""))
+                yield OpenedFile(_chunks(response), response.headers.get("x-goog-generation", ""), begins_at)
         except (requests.RequestException, TransportError) as error:
             raise SourceUnavailable(f"Cloud Storage did not answer: {error}") from None
         except GoogleAuthError as error:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from contract.crawl import Crawl
+from dispatcher.request_limit import RequestLimit
 from dispatcher.sitemaps.downloads import Downloads
 from dispatcher.sitemaps.reader import SitemapReader
 from dispatcher.sitemaps.robots import SitemapRobots
@@ -44,24 +45,29 @@ class SourceOpener:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 
-    def __call__(self, crawl: Crawl, since: datetime | None) -> Iterator[Source]:
+    def __call__(
+        self, crawl: Crawl, since: datetime | None, limit: RequestLimit | None = None
+    ) -> Iterator[Source]:
         """Yield the sources in the order in which they are read.
 
         Args:
             crawl: the crawl.
             since: the time before which entries are too old; None for no time.
+            limit: decides when the request stops reading; None if it reads everything.
         """
+        limit = limit or RequestLimit()
         given = crawl.sources
         if given.urls:
             yield UrlList(given.urls)
         for number, template in enumerate(given.template):
             yield TemplateSource(f"sources.template.{number}", template)
         budget = ReadingBudget(self.budget_seconds, clock=self.clock)
+        limit.watch(lambda: budget.is_spent)
         if given.urls_file is not None:
             yield UrlsFileSource(
                 given.urls_file, self.client, self.open_object, budget, max_bytes=self.file_max_bytes
             )
-        sitemaps = self._sitemap_reader(crawl, since, budget)
+        sitemaps = self._sitemap_reader(crawl, since, budget, limit)
         if given.sitemap is not None:
             yield SitemapSource("sources.sitemap", given.sitemap, sitemaps)
         for number, sitemap in enumerate(given.sitemaps):
@@ -69,7 +75,9 @@ class SourceOpener:
         if given.site is not None:
             yield SiteSource(given.site, sitemaps)
 
-    def _sitemap_reader(self, crawl: Crawl, since: datetime | None, budget: ReadingBudget) -> SitemapReader:
+    def _sitemap_reader(
+        self, crawl: Crawl, since: datetime | None, budget: ReadingBudget, limit: RequestLimit
+    ) -> SitemapReader:
         """Return the reader of all sitemaps of a crawl, which share their limits."""
         respects_rules = crawl.politeness.respect_robots
         robots = SitemapRobots(self.client, self.token, budget, respects_rules=respects_rules)
@@ -88,4 +96,5 @@ class SourceOpener:
             max_bytes=self.sitemap_max_bytes,
             reads_foreign=crawl.sources.foreign_sitemaps,
             since=since,
+            limit=limit,
         )

@@ -4,9 +4,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urljoin
 
+from contract.shard import Position, SitemapPosition, SitePosition
 from contract.urls import check_url, resolve_url
 from dispatcher.sitemaps.reader import SitemapReader
-from dispatcher.sources.source import Found, FoundUrl, SourceUnavailable, SourceUnreadable, UnreadPart
+from dispatcher.sources.source import (
+    Checkpoint,
+    Found,
+    FoundUrl,
+    SourceUnavailable,
+    SourceUnreadable,
+    UnreadPart,
+)
 from guarded_http.scope import NetworkScope
 
 USUAL_PATHS = ("/sitemap.xml", "/sitemap_index.xml")  #: requested if the robots.txt names no sitemap
@@ -29,7 +37,7 @@ class SiteSource:
     name: str = "sources.site"
     is_lazy: bool = True
 
-    def read(self) -> Iterator[Found]:
+    def read(self, start: Position | None = None) -> Iterator[Found]:
         """Yield the pages of the site's sitemaps, and what was not read.
 
         Raises:
@@ -37,20 +45,41 @@ class SiteSource:
                 is not available.
             SourceUnreadable: if there is no sitemap that can be read.
         """
-        return self.reader.budget.counting(self._read())
+        found = self._rest(start) if isinstance(start, SitemapPosition) else self._read()
+        return self.reader.budget.counting(found)
+
+    def _rest(self, start: SitemapPosition) -> Iterator[Found]:
+        site = start.site or SitePosition(robots_url=self.address)
+        yield from self._with_site(self.reader.rest(start), site)
+        if site.named:
+            scope = NetworkScope(public_only=site.public_only)
+            yield from self._read_named(site.robots_url, [*site.named], scope, has_pages=True)
 
     def _read(self) -> Iterator[Found]:
         # What a public robots.txt names may not lead to the networks that an operator allows.
         scope = NetworkScope()
         file = self.reader.downloads.robots.file(self.address, scope)
         if file.sitemaps:
-            yield from self._read_named(file.url, file.sitemaps, scope)
+            if len(file.sitemaps) > MAX_NAMED:
+                why = f"it names {len(file.sitemaps)} sitemaps; only the first {MAX_NAMED} are read"
+                yield UnreadPart(file.url, why)
+            yield from self._read_named(file.url, file.sitemaps[:MAX_NAMED], scope)
         else:
             yield from self._read_usual(scope)
 
-    def _read_named(self, robots_url: str, named: list[str], scope: NetworkScope) -> Iterator[Found]:
-        has_pages, errors = False, list[SourceUnavailable | SourceUnreadable]()
-        for text in named[:MAX_NAMED]:
+    def _with_site(self, found: Iterator[Found], site: SitePosition) -> Iterator[Found]:
+        """Yield what was found; each checkpoint gets the place in the robots.txt."""
+        for each in found:
+            if isinstance(each, Checkpoint) and isinstance(each.position, SitemapPosition):
+                yield Checkpoint(each.position.model_copy(update={"site": site}))
+            else:
+                yield each
+
+    def _read_named(
+        self, robots_url: str, named: list[str], scope: NetworkScope, *, has_pages: bool = False
+    ) -> Iterator[Found]:
+        errors = list[SourceUnavailable | SourceUnreadable]()
+        for index, text in enumerate(named):
             try:
                 url = check_url(resolve_url(robots_url, text))
             except ValueError as error:
@@ -58,14 +87,17 @@ class SiteSource:
                 yield UnreadPart(text, f"named by {robots_url}, {error}")
                 continue
             try:
-                for each in self.reader.urls(url, NetworkScope(public_only=scope.public_only)):
+                found = self.reader.urls(url, NetworkScope(public_only=scope.public_only))
+                site = SitePosition(
+                    robots_url=robots_url, named=tuple(named[index + 1 :]), public_only=scope.public_only
+                )
+                for each in self._with_site(found, site):
                     has_pages = has_pages or isinstance(each, FoundUrl)
                     yield each
             except (SourceUnavailable, SourceUnreadable) as error:
+                if self.reader.limit.stops_reading:
+                    raise
                 errors.append(error)  # its parts have been yielded as unread
-        if len(named) > MAX_NAMED:
-            why = f"it names {len(named)} sitemaps; only the first {MAX_NAMED} were read"
-            yield UnreadPart(robots_url, why)
         if errors and not has_pages:
             raise next((each for each in errors if isinstance(each, SourceUnavailable)), errors[0])
 
@@ -78,7 +110,7 @@ class SiteSource:
             kept, is_sitemap = list[Found](), False
             try:
                 for each in self.reader.urls(url, NetworkScope(public_only=scope.public_only)):
-                    is_sitemap = is_sitemap or not isinstance(each, UnreadPart)
+                    is_sitemap = is_sitemap or not isinstance(each, UnreadPart | Checkpoint)
                     kept.append(each)
                     if is_sitemap:
                         yield from kept

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from contract.shard import Position, SitemapPosition
 from dispatcher.sitemaps.reader import SitemapReader
 from dispatcher.sources.source import Found
 from guarded_http.scope import NetworkScope
@@ -24,7 +25,10 @@ class SitemapSource:
     reader: SitemapReader
     is_lazy: bool = True
 
-    def read(self) -> Iterator[Found]:
+    def read(self, start: Position | None = None) -> Iterator[Found]:
         """Yield the pages, and what was not read; see `SitemapReader.urls` for the errors."""
-        found = self.reader.urls(self.address, NetworkScope())
+        if isinstance(start, SitemapPosition):
+            found = self.reader.rest(start)
+        else:
+            found = self.reader.urls(self.address, NetworkScope())
         return self.reader.budget.counting(found)

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
+from contract.shard import Position
+
 
 class SourceUnreadable(ValueError):
     """The source, or a part of it, cannot be read, and repeating the request would not help."""
@@ -63,7 +65,17 @@ class OutdatedPart(NamedTuple):
     url: str
 
 
-Found = FoundUrl | InvalidEntry | UnreadPart | OutdatedPart
+class Checkpoint(NamedTuple):
+    """A place at which a further request can continue after what was yielded before.
+
+    Attributes:
+        position: the place.
+    """
+
+    position: Position
+
+
+Found = FoundUrl | InvalidEntry | UnreadPart | OutdatedPart | Checkpoint
 
 
 class Source(Protocol):
@@ -81,8 +93,11 @@ class Source(Protocol):
     def is_lazy(self) -> bool:
         """Whether reading costs time or requests, so that it ends at the limit of the run's jobs."""
 
-    def read(self) -> Iterator[Found]:
+    def read(self, start: Position | None = None) -> Iterator[Found]:
         """Yield the URLs of pages in order, and what was not read.
+
+        Args:
+            start: the position of a checkpoint, after which reading begins; None for the beginning.
 
         Raises:
             SourceUnavailable: if the source, or the rest of it, could not be read now.

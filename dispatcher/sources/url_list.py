@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from contract.shard import Position
 from dispatcher.sources.source import FoundUrl
 
 
@@ -22,6 +23,7 @@ class UrlList:
     address: str = "the crawl's urls"
     is_lazy: bool = False
 
-    def read(self) -> Iterator[FoundUrl]:
-        """Yield the URLs."""
+    def read(self, start: Position | None = None) -> Iterator[FoundUrl]:
+        """Yield the URLs. There are no checkpoints, since a crawl has few of them."""
+        del start
         return map(FoundUrl, self.urls)

@@ -29,6 +29,7 @@ CRAWL = Crawl.from_document(
 )
 RESPONSE = {
     "run_id": "books-1",
+    "continues": False,
     "published": 3,
     "duplicates": 1,
     "over_limit": 2,

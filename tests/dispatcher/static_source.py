@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from contract.shard import Position
 from dispatcher.sources.source import Found, FoundUrl
 
 
@@ -22,8 +23,9 @@ class StaticSource:
     address: str = "https://shop.example/s.xml"
     is_lazy: bool = True
 
-    def read(self) -> Iterator[Found]:
+    def read(self, start: Position | None = None) -> Iterator[Found]:
         """Yield what the function returns."""
+        del start
         return self.found()
 
 

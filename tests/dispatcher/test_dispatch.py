@@ -12,6 +12,7 @@ from contract.crawl import Crawl
 from contract.job import Job
 from dispatcher.dispatch import Dispatcher, DispatchResponse
 from dispatcher.plan import MAX_LISTED_REJECTED, Counts
+from dispatcher.request_limit import RequestLimit
 from dispatcher.sources.source import (
     Found,
     FoundUrl,
@@ -51,7 +52,7 @@ def dispatch(
 ) -> DispatchResponse:
     """Dispatch a crawl with its own URLs and these sources; return the response."""
 
-    def open_sources(crawl: Crawl, _: datetime | None) -> list[Source]:
+    def open_sources(crawl: Crawl, _: datetime | None, __: RequestLimit) -> list[Source]:
         return [UrlList(crawl.sources.urls), *sources] if crawl.sources.urls else [*sources]
 
     dispatcher = Dispatcher(publisher, open_sources, lambda: now)

@@ -8,6 +8,7 @@ import pytest
 
 from contract.crawl import Crawl
 from dispatcher.dispatch import Dispatcher
+from dispatcher.request_limit import RequestLimit
 from dispatcher.sources.source import Found, FoundUrl, Source, SourceUnreadable, UnreadPart
 from dispatcher.sources.url_list import UrlList
 from tests.contract.documents import CRAWL
@@ -26,7 +27,7 @@ def test_the_response_does_not_repeat_the_password_of_a_url(publisher: Recording
         yield UnreadPart(url, f"redirected to {url}")
         raise SourceUnreadable(f"{url}: redirected to {url}")
 
-    def open_sources(crawl: Crawl, _: datetime | None) -> list[Source]:
+    def open_sources(crawl: Crawl, _: datetime | None, __: RequestLimit) -> list[Source]:
         is_list = bool(crawl.sources.urls)
         return [UrlList(crawl.sources.urls) if is_list else StaticSource("sources.sitemap", found)]
 

@@ -13,6 +13,7 @@ import localpubsub
 from console.ledger.ledger import Accounting, DeadJob, Ledger
 from console.ledger.sqlite_views import table
 from console.stack.pubsub_setup import (
+    TOPICS,
     prepare_topology,
     publisher_client,
     subscriber_client,
@@ -24,7 +25,7 @@ from contract.outcome_record import OutcomeRecord
 from contract.topology import (
     DEAD_LETTER_SUBSCRIPTION,
     DEAD_LETTER_TOPIC,
-    JOBS_TOPIC,
+    DISPATCH_SUBSCRIPTION,
     LEDGER_SUBSCRIPTIONS,
     LEDGER_TABLES,
     OUTCOMES_TOPIC,
@@ -35,6 +36,7 @@ from tests.contract.documents import OUTCOME
 from tests.servers.waiting import wait_until
 
 ENDPOINT = "http://127.0.0.1:9/"
+SHARDS_ENDPOINT = "http://127.0.0.1:9/shards"
 POLICY = DeliveryPolicy(
     ack_deadline_seconds=33, max_delivery_attempts=7, minimum_backoff_seconds=3, maximum_backoff_seconds=44
 )
@@ -56,14 +58,19 @@ def publish(host: str, *rows: Row) -> None:
 
 
 def test_prepare_topology_creates_all_topics_and_subscriptions(host: str) -> None:
-    """Three topics and the push, dead-letter and ledger subscriptions are created with their policies."""
-    prepare_topology(host, ENDPOINT, POLICY)
+    """Four topics and the push, dead-letter and ledger subscriptions are created with their policies."""
+    prepare_topology(host, ENDPOINT, POLICY, SHARDS_ENDPOINT)
     with publisher_client(host) as publisher, subscriber_client(host) as subscriber:
         topics = {topic.name for topic in publisher.list_topics(project=f"projects/{PROJECT}")}
         listed = subscriber.list_subscriptions(project=f"projects/{PROJECT}")
         subscriptions = {subscription.name: subscription for subscription in listed}
-    assert topics == {topic_path(name) for name in (JOBS_TOPIC, OUTCOMES_TOPIC, DEAD_LETTER_TOPIC)}
-    names = {PUSH_SUBSCRIPTION, DEAD_LETTER_SUBSCRIPTION, *LEDGER_SUBSCRIPTIONS.values()}
+    assert topics == {topic_path(name) for name in TOPICS}
+    names = {
+        PUSH_SUBSCRIPTION,
+        DISPATCH_SUBSCRIPTION,
+        DEAD_LETTER_SUBSCRIPTION,
+        *LEDGER_SUBSCRIPTIONS.values(),
+    }
     assert set(subscriptions) == {subscription_path(name) for name in names}
     assert not any(subscription.expiration_policy.ttl for subscription in subscriptions.values())
     push = subscriptions[subscription_path(PUSH_SUBSCRIPTION)]
@@ -76,6 +83,10 @@ def test_prepare_topology_creates_all_topics_and_subscriptions(host: str) -> Non
     assert push.retry_policy.minimum_backoff.total_seconds() == 3
     assert push.retry_policy.maximum_backoff.total_seconds() == 44
     assert push.enable_message_ordering
+    shards = subscriptions[subscription_path(DISPATCH_SUBSCRIPTION)]
+    assert shards.push_config.push_endpoint == SHARDS_ENDPOINT
+    assert shards.push_config.oidc_token == push.push_config.oidc_token
+    assert not shards.dead_letter_policy.dead_letter_topic
     for topic, name in LEDGER_SUBSCRIPTIONS.items():
         config = subscriptions[subscription_path(name)].bigquery_config
         assert config.table == f"{PROJECT}.scrapeq.{LEDGER_TABLES[topic]}"

@@ -9,7 +9,7 @@ import pytest
 
 from contract.crawl import Crawl
 from dispatcher.sources.opening import SourceOpener
-from dispatcher.sources.source import Found, FoundUrl
+from dispatcher.sources.source import Checkpoint, Found, FoundUrl
 from extraction.selectors import CHECKS
 from guarded_http.addresses import parse_networks
 from guarded_http.client import HttpClient
@@ -41,11 +41,11 @@ class SourceReader:
         respects_robots: bool = False,
         since: datetime | None = None,
     ) -> Iterator[Found]:
-        """Yield what the sources of a crawl yield."""
+        """Yield what the sources of a crawl yield, without checkpoints."""
         politeness = {"delay_seconds": delay_seconds, "respect_robots": respects_robots}
         crawl = Crawl.from_document(CRAWL | {"sources": sources, "politeness": politeness}, CHECKS)
         for source in self.opener(crawl, since):
-            yield from source.read()
+            yield from (each for each in source.read() if not isinstance(each, Checkpoint))
 
     def urls(
         self,
