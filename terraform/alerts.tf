@@ -5,6 +5,7 @@ locals {
   worker_requests                 = "resource.type = \"cloud_run_revision\" AND resource.labels.service_name = \"${local.worker_name}\" AND metric.type = \"run.googleapis.com/request_count\""
   push_subscription               = "resource.type = \"pubsub_subscription\" AND resource.labels.subscription_id = \"${google_pubsub_subscription.push.name}\""
   dead_letter_subscription        = "resource.type = \"pubsub_subscription\" AND resource.labels.subscription_id = \"${google_pubsub_subscription.dead.name}\""
+  shard_subscription              = "resource.type = \"pubsub_subscription\" AND resource.labels.subscription_id = \"${google_pubsub_subscription.shards.name}\""
   ledger_dead_letter_subscription = "resource.type = \"pubsub_subscription\" AND resource.labels.subscription_id = \"${google_pubsub_subscription.ledger_dead.name}\""
   ledger_subscriptions = {
     for table, subscription in google_pubsub_subscription.ledger :
@@ -24,6 +25,17 @@ locals {
       conditions = {
         "oldest unacknowledged job" = {
           filter  = "${local.push_subscription} AND ${local.subscription_metric}/oldest_unacked_message_age\""
+          aligner = "ALIGN_MAX", above = var.alert_thresholds.oldest_unacked_seconds, minutes = 5
+        }
+      }
+    }
+    stalled-dispatch = {
+      title    = "A dispatch does not continue"
+      severity = "ERROR"
+      summary  = "The rest of a dispatch was not continued within ${var.alert_thresholds.oldest_unacked_seconds} seconds."
+      conditions = {
+        "oldest unacknowledged shard" = {
+          filter  = "${local.shard_subscription} AND ${local.subscription_metric}/oldest_unacked_message_age\""
           aligner = "ALIGN_MAX", above = var.alert_thresholds.oldest_unacked_seconds, minutes = 5
         }
       }

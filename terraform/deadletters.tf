@@ -43,10 +43,10 @@ resource "google_pubsub_subscription" "dead" {
   }
 }
 
-# Pub/Sub pushes to the dispatcher's /replay as this account, which has no other permission.
+# Pub/Sub pushes to the dispatcher's /replay and /shards as this account, which has no other permission.
 resource "google_service_account" "replay" {
   account_id   = "${var.name_prefix}-replay"
-  display_name = "Pub/Sub, when it pushes dead letters to the dispatcher's /replay"
+  display_name = "Pub/Sub, when it pushes to the dispatcher"
 
   depends_on = [google_project_service.this]
 }

@@ -5,7 +5,9 @@ locals {
     JOBS_TOPIC              = local.jobs_topic
     SITEMAP_BUDGET_SECONDS  = tostring(floor(var.dispatcher_timeout_seconds / 4))
     PUBLISH_TIMEOUT_SECONDS = tostring(floor(var.dispatcher_timeout_seconds / 2))
-    # The path /replay accepts only pushes with tokens of this account and audience.
+    DISPATCH_TOPIC          = local.dispatch_topic
+    SHARD_SECONDS           = tostring(floor(min(var.dispatcher_timeout_seconds, local.shard_ack_deadline_seconds) * 0.4))
+    # The paths /replay and /shards accept only pushes with tokens of this account and audience.
     PUSH_AUTH            = "oidc"
     PUSH_AUDIENCE        = local.dispatcher_url
     PUSH_SERVICE_ACCOUNT = google_service_account.replay.email
@@ -17,6 +19,15 @@ resource "google_service_account" "dispatcher" {
   display_name = "Dispatcher: publishes jobs"
 
   depends_on = [google_project_service.this]
+}
+
+# Files with URLs at gs:// addresses.
+resource "google_storage_bucket_iam_member" "dispatcher_reads_urls_files" {
+  for_each = toset(var.urls_file_buckets)
+
+  bucket = each.value
+  role   = "roles/storage.objectViewer"
+  member = google_service_account.dispatcher.member
 }
 
 resource "google_cloud_run_v2_service" "dispatcher" {
@@ -115,5 +126,5 @@ resource "google_cloud_run_v2_service" "dispatcher" {
     ignore_changes = [client, client_version] # gcloud and the console write these fields
   }
 
-  depends_on = [google_project_service.this, google_pubsub_topic_iam_member.dispatcher_publishes_jobs, google_compute_router_nat.egress]
+  depends_on = [google_project_service.this, google_pubsub_topic_iam_member.dispatcher_publishes_jobs, google_pubsub_topic_iam_member.dispatcher_publishes_shards, google_storage_bucket_iam_member.dispatcher_reads_urls_files, google_compute_router_nat.egress]
 }

@@ -5,6 +5,7 @@ locals {
   jobs_topic        = "${var.topic_prefix}-jobs"
   outcomes_topic    = "${var.topic_prefix}-outcomes"
   dead_letter_topic = "${var.topic_prefix}-jobs-dead"
+  dispatch_topic    = "${var.topic_prefix}-dispatch"
 
   dispatcher_name = "${var.name_prefix}-dispatcher"
   worker_name     = "${var.name_prefix}-worker"

@@ -48,6 +48,16 @@ output "dead_letter_topic" {
   value       = google_pubsub_topic.dead.name
 }
 
+output "dispatch_subscription" {
+  description = "Subscription that pushes shards to the dispatcher: what does not fit into one request of a dispatch."
+  value       = google_pubsub_subscription.shards.name
+}
+
+output "dispatch_topic" {
+  description = "Topic of the shards."
+  value       = google_pubsub_topic.shards.name
+}
+
 output "dispatch_commands" {
   description = "Commands that dispatch a crawl now, by the crawl's name."
   value = {

@@ -16,6 +16,7 @@ locals {
       "run.googleapis.com",
     ],
     var.vpc == null ? [] : ["compute.googleapis.com"],
+    length(var.urls_file_buckets) == 0 ? [] : ["storage.googleapis.com"],
     length(var.secrets) == 0 ? [] : ["secretmanager.googleapis.com"],
   )
 }

@@ -25,7 +25,7 @@ variable "dispatcher_max_instances" {
 }
 
 variable "dispatcher_timeout_seconds" {
-  description = "Time limit of one dispatch in seconds: half of it is for Pub/Sub's confirmations, a quarter for reading the sitemap. It is also Cloud Scheduler's attempt deadline."
+  description = "Time limit of one dispatch in seconds: half of it is for Pub/Sub's confirmations, a quarter for reading the sources. What does not fit is dispatched by a further request. It is also Cloud Scheduler's attempt deadline."
   type        = number
   default     = 240
   nullable    = false
@@ -57,5 +57,17 @@ variable "schedules" {
   validation {
     condition     = alltrue([for _, schedule in var.schedules : can(regex("^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$", schedule.time_zone))])
     error_message = "schedules: each time_zone must be a name of the tz database, for example Europe/Paris or Etc/UTC."
+  }
+}
+
+variable "urls_file_buckets" {
+  description = "Names of the buckets in Cloud Storage whose objects a crawl may name as urls_file: the dispatcher gets roles/storage.objectViewer on each."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for bucket in var.urls_file_buckets : can(regex("^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$", bucket))])
+    error_message = "urls_file_buckets must be names of buckets, without gs:// and without a path."
   }
 }

@@ -90,3 +90,17 @@ run "schedules__empty_time_zone" {
 
   expect_failures = [var.schedules]
 }
+
+run "urls_file_buckets__an_address" {
+  command = plan
+
+  module {
+    source = "./tests/inputs"
+  }
+
+  variables {
+    urls_file_buckets = ["gs://my-urls"]
+  }
+
+  expect_failures = [var.urls_file_buckets]
+}

@@ -12,6 +12,7 @@ LIFECYCLES = {
     NEWEST: [
         "-var-file=examples/large.tfvars",
         "-var=vpc={}",
+        '-var=urls_file_buckets=["my-urls"]',
         '-var=secrets={SHOP_TOKEN={secret="shop-token",version=3,origins=["api.shop.example","*.shop.example"]}}',
     ],
 }

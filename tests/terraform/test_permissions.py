@@ -14,7 +14,11 @@ AGENT = "Pub/Sub's service agent"
 # The expected grants of each account, as (role, resource), for a stack with ack_policy = "settled" and build
 # triggers. Such a stack needs the most permissions.
 GRANTS = {
-    "dispatcher": {("roles/pubsub.publisher", "scrape-jobs")},
+    "dispatcher": {
+        ("roles/pubsub.publisher", "scrape-jobs"),
+        ("roles/pubsub.publisher", "scrape-dispatch"),  # The dispatcher publishes shards to itself.
+        ("roles/storage.objectViewer", "my-urls"),  # Crawls name files with URLs in this bucket.
+    },
     "worker": {
         ("roles/pubsub.publisher", "scrape-outcomes"),
         ("roles/pubsub.publisher", "scrape-jobs"),  # The worker publishes further pages and retries.
@@ -49,8 +53,8 @@ GRANTS = {
 PROJECT_WIDE = {"roles/logging.logWriter"}
 # Fields of an IAM resource that name the resource on which the role is granted, the smallest resource first.
 PLACES = (
-    "table_id", "dataset_id", "topic", "subscription", "service_account_id", "secret_id", "repository",
-    "name", "project",
+    "table_id", "dataset_id", "topic", "bucket", "subscription", "service_account_id", "secret_id",
+    "repository", "name", "project",
 )  # fmt: skip
 
 
@@ -88,7 +92,8 @@ def small_stack_grants() -> dict[str, set[tuple[str, str]]]:
         ("roles/pubsub.publisher", "scrape-jobs-dead"),
         ("roles/secretmanager.secretAccessor", "shop-token"),
     }
-    return small | {"worker": GRANTS["worker"] - more}
+    dispatcher = GRANTS["dispatcher"] - {("roles/storage.objectViewer", "my-urls")}
+    return small | {"worker": GRANTS["worker"] - more, "dispatcher": dispatcher}
 
 
 def test_no_grant_replaces_grants_made_elsewhere(lifecycle: Lifecycle) -> None:

@@ -18,6 +18,7 @@ NOT_SET_BY_TERRAFORM = {
     "K_SERVICE": "Cloud Run sets it",
     "K_REVISION": "Cloud Run sets it",
     "PUBSUB_EMULATOR_HOST": "only used on laptops",
+    "SHARD_URLS": "a request with the default number takes less than SHARD_SECONDS",
     "DNS_SERVERS": "Cloud Run's /etc/resolv.conf names its servers",
     "STORAGE_EMULATOR_HOST": "only used on laptops and in tests",
     "THREADS": "the default has room for each request of an instance",
@@ -71,6 +72,8 @@ def test_resource_names_match_contract_topology(lifecycle: Lifecycle) -> None:
     assert outputs["outcomes_topic"] == topology.OUTCOMES_TOPIC
     assert outputs["dead_letter_topic"] == topology.DEAD_LETTER_TOPIC
     assert outputs["push_subscription"] == topology.PUSH_SUBSCRIPTION
+    assert outputs["dispatch_topic"] == topology.DISPATCH_TOPIC
+    assert outputs["dispatch_subscription"] == topology.DISPATCH_SUBSCRIPTION
     assert outputs["dead_letter_subscription"] == topology.DEAD_LETTER_SUBSCRIPTION
     assert outputs["ledger_dataset"] == f"my-project.{topology.LEDGER_DATASET}"
     ledger = [values for values in lifecycle.of("google_pubsub_subscription") if values["bigquery_config"]]
@@ -84,5 +87,6 @@ def test_resource_names_match_contract_topology(lifecycle: Lifecycle) -> None:
 def test_services_receive_the_names_of_their_topics(lifecycle: Lifecycle) -> None:
     """The topics in the services' environment variables are those that Terraform created."""
     assert lifecycle.environment("dispatcher")["JOBS_TOPIC"] == lifecycle.outputs["jobs_topic"]
+    assert lifecycle.environment("dispatcher")["DISPATCH_TOPIC"] == lifecycle.outputs["dispatch_topic"]
     assert lifecycle.environment("worker")["OUTCOMES_TOPIC"] == lifecycle.outputs["outcomes_topic"]
     assert lifecycle.environment("worker")["DEAD_LETTER_TOPIC"] == lifecycle.outputs["dead_letter_topic"]

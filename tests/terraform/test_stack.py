@@ -21,6 +21,7 @@ LEDGER = ROOT / "contract" / "ledger"
 # The sections of docs/how-to/runbook.md that alerts link to.
 SECTIONS = {
     "oldest-unacked",
+    "stalled-dispatch",
     "dead-letters",
     "infrastructure-dead-letters",
     "refused-pushes",

@@ -32,6 +32,19 @@ run "references_between_resources" {
     condition     = google_cloud_run_v2_service_iam_member.push_invokes_worker.member == google_service_account.push.member && google_cloud_run_v2_service_iam_member.push_invokes_worker.name == google_cloud_run_v2_service.worker.name
     error_message = "The push account is not permitted to call the worker."
   }
+  # The rest of a dispatch is pushed to the dispatcher, as an account whose tokens it accepts.
+  assert {
+    condition     = google_pubsub_subscription.shards.topic == google_pubsub_topic.shards.id && google_pubsub_subscription.shards.push_config[0].push_endpoint == "${google_cloud_run_v2_service.dispatcher.uri}/shards"
+    error_message = "Shards are not pushed to the dispatcher."
+  }
+  assert {
+    condition     = google_pubsub_subscription.shards.push_config[0].oidc_token[0].audience == { for env in google_cloud_run_v2_service.dispatcher.template[0].containers[0].env : env.name => env.value }["PUSH_AUDIENCE"] && google_pubsub_subscription.shards.push_config[0].oidc_token[0].service_account_email == { for env in google_cloud_run_v2_service.dispatcher.template[0].containers[0].env : env.name => env.value }["PUSH_SERVICE_ACCOUNT"]
+    error_message = "The tokens of shards are not those that the dispatcher accepts."
+  }
+  assert {
+    condition     = google_pubsub_topic_iam_member.dispatcher_publishes_shards.member == google_service_account.dispatcher.member && google_pubsub_topic_iam_member.dispatcher_publishes_shards.topic == google_pubsub_topic.shards.id
+    error_message = "The dispatcher is not permitted to publish shards."
+  }
   assert {
     condition     = google_pubsub_subscription.push.topic == google_pubsub_topic.jobs.id
     error_message = "The push subscription does not belong to the jobs topic."
