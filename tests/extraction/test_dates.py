@@ -13,6 +13,7 @@ from contract.recipe import RecipeField
 from extraction.errors import ConversionError
 from extraction.months import NAMES
 from extraction.values import read, read_number
+from tests.extraction.many_examples import many_examples
 
 DATE, DATETIME = FieldType.DATE, FieldType.DATETIME
 
@@ -185,6 +186,7 @@ moments = st.datetimes(
 )
 
 
+@many_examples
 @given(moment=moments)
 def test_iso_8601_rfc_5322_and_english_dates_are_read(moment: datetime) -> None:
     """A time in ISO 8601 or RFC 5322, and a date in English, are read as the same time and date."""
@@ -195,6 +197,7 @@ def test_iso_8601_rfc_5322_and_english_dates_are_read(moment: datetime) -> None:
     assert read(f"{moment:%B} {moment.day}, {moment.year}", field(DATE), "") == moment.date().isoformat()
 
 
+@many_examples
 @given(day=st.dates(), locale=st.sampled_from(Locale))
 def test_month_names_of_every_language_are_read(day: date, locale: Locale) -> None:
     """A date with a month name of the locale's language is read, in the order day, month, year."""
@@ -203,6 +206,7 @@ def test_month_names_of_every_language_are_read(day: date, locale: Locale) -> No
     assert read(text, field(DATE, locale), "") == day.isoformat()
 
 
+@many_examples
 @given(
     text=st.text() | st.text("0123456789-/.:T+Z apmNovUC年月日", max_size=40),
     as_type=st.sampled_from([DATE, DATETIME]),

@@ -291,6 +291,7 @@ def test_any_bytes_are_decoded_or_refused(body: bytes, content_type: str) -> Non
     found.text.encode()
 
 
+@many_examples
 @given(
     text=st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1),
     label=st.sampled_from(sorted(LABELS)),

@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.fields import FieldType
@@ -11,6 +11,7 @@ from contract.recipe import RecipeField
 from extraction import values
 from extraction.errors import ConversionError
 from extraction.values import normalise_space
+from tests.extraction.many_examples import many_examples
 
 PAGE = "https://shop.example/books/1"
 
@@ -157,7 +158,7 @@ def test_text_has_normalised_space_and_html_is_unchanged() -> None:
     assert normalise_space(" \n ") == ""
 
 
-@settings(deadline=None)
+@many_examples
 @given(text=st.text() | st.text("0123456789.,'- +eE£\u202f", max_size=40), as_type=st.sampled_from(FieldType))
 def test_any_text_is_converted_or_conversion_error(text: str, as_type: FieldType) -> None:
     """Any text is converted to the type or raises ConversionError, but never another exception."""
@@ -165,7 +166,7 @@ def test_any_text_is_converted_or_conversion_error(text: str, as_type: FieldType
         read(text, as_type, PAGE)
 
 
-@settings(deadline=None)
+@many_examples
 @given(st.integers(-(2**63) + 1, 2**63 - 1))
 def test_every_integer_of_64_bits_is_exact(number: int) -> None:
     """Every integer of 64 bits is read exactly, with or without commas between the thousands."""
