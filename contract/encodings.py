@@ -24,8 +24,35 @@ _BYTE_ORDER_MARKS = {
 _DECODERS = {"gbk": "gb18030"}
 #: Characters that Python's codec euc_jp decodes to another character than the standard's index of JIS X 0208.
 _EUC_JP = {0x301C: 0xFF5E, 0x2016: 0x2225, 0x2212: 0xFF0D, 0xA2: 0xFFE0, 0xA3: 0xFFE1, 0xAC: 0xFFE2}
-_DECODED = {"euc-jp": _EUC_JP}
-_ENCODED = {"euc-jp": {other: ours for ours, other in _EUC_JP.items()}, "shift_jis": {0x2212: 0xFF0D}}
+#: Characters of GB18030-2022 for which Python's codec has a private code point, or another character.
+_GB18030 = {0xE5E5: 0x3000, 0x1E3F: 0xE7C7, 0xE7C7: 0x1E3F} | dict(
+    zip(
+        [*range(0xE78D, 0xE797), 0xE81E, 0xE826, 0xE82B, 0xE82C, 0xE832, 0xE843, 0xE854, 0xE864],
+        map(ord, "\ufe10\ufe12\ufe11\ufe13\ufe14\ufe15\ufe16\ufe17\ufe18\ufe19龴龵龶龷龸龹龺龻"),
+        strict=True,
+    )
+)
+_BIG5 = {
+    0xA2: 0xFFE0, 0xA3: 0xFFE1, 0xA5: 0xFFE5, 0x2022: 0x2027, 0x203E: 0xAF, 0x223C: 0xFF5E, 0x2609: 0x2299,
+    0x2641: 0x2295, 0xFF64: 0xFE51,
+}  # fmt: skip
+_KOI8_U = {0x255D: 0x45E, 0x256C: 0x40E}  # ў and Ў, which the standard's KOI8-U has for Belarusian
+#: By encoding, the characters that Python's codec decodes to another character than the standard's index.
+_DECODED = {
+    "big5": _BIG5,
+    "euc-jp": _EUC_JP,
+    "gb18030": _GB18030,
+    "gbk": _GB18030,
+    "iso-2022-jp": _EUC_JP,
+    "koi8-u": _KOI8_U,
+    "shift_jis": dict.fromkeys(range(0xF8F0, 0xF8F4), 0xFFFD),
+}
+_ENCODED = {
+    "big5": {other: ours for ours, other in _BIG5.items()},
+    "euc-jp": {other: ours for ours, other in _EUC_JP.items()},
+    "koi8-u": {other: ours for ours, other in _KOI8_U.items()},
+    "shift_jis": {0x2212: 0xFF0D},
+}
 _C1_CONTROLS = range(0x80, 0xA0)
 
 
@@ -74,7 +101,8 @@ def _codec(encoding: Encoding) -> codecs.CodecInfo:
 
 
 def _error_handler(encoding: Encoding) -> str:
-    return _ERROR_HANDLERS.get(encoding.name.partition("-125")[0], "replace")
+    name = encoding.name
+    return _ERROR_HANDLERS.get(name) or _ERROR_HANDLERS.get(name.partition("-125")[0], "replace")
 
 
 def encode_for_query(text: str, encoding: Encoding) -> bytes:
@@ -107,12 +135,29 @@ def _decode_nec_characters(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeDecodeError):
         raise error
     pair = error.object[error.start : error.start + 2]
-    if len(pair) < 2 or min(pair) < 0xA1:
+    if len(pair) < 2 or min(pair) < 0xA1 or max(pair) > 0xFE:
         return "\ufffd", error.start + 1
     row, cell = pair[0] - 0xA1, pair[1] - 0xA1
     lead = row // 2 + (0x81 if row < 62 else 0xC1)
     trail = cell + (0x9F if row % 2 else 0x40 if cell < 63 else 0x41)
     return bytes([lead, trail]).decode("cp932", "replace"), error.start + 2
+
+
+def _decode_nec_characters_in_7_bits(error: UnicodeError) -> tuple[str, int]:
+    """Decode a character such as `①`, which is in the standard's ISO-2022-JP, but not in Python's codec."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    pair = error.object[error.start : error.start + 2]
+    if error.end - error.start < 2 or max(pair) >= 0x80:
+        return "\ufffd", error.end
+    return bytes(byte | 0x80 for byte in pair).decode("euc_jp", "decode_nec_characters"), error.end
+
+
+def _decode_hebrew_point(error: UnicodeError) -> tuple[str, int]:
+    """Decode the byte 0xCA, which is a point in the standard's windows-1255, but not in Python's codec."""
+    if isinstance(error, UnicodeDecodeError) and error.object[error.start] == 0xCA:
+        return "\u05ba", error.start + 1
+    return _keep_c1_controls(error)
 
 
 def _percent_encode_reference(error: UnicodeError) -> tuple[str, int]:
@@ -134,10 +179,14 @@ _ERROR_HANDLERS = {
     "euc-jp": "decode_nec_characters",
     "gb18030": "decode_euro_sign",
     "gbk": "decode_euro_sign",
+    "iso-2022-jp": "decode_nec_characters_in_7_bits",
     "windows": "keep_c1_controls",
+    "windows-1255": "decode_hebrew_point",
     "windows-874": "keep_c1_controls",
 }
 codecs.register_error("decode_euro_sign", _decode_euro_sign)
+codecs.register_error("decode_hebrew_point", _decode_hebrew_point)
 codecs.register_error("decode_nec_characters", _decode_nec_characters)
+codecs.register_error("decode_nec_characters_in_7_bits", _decode_nec_characters_in_7_bits)
 codecs.register_error("keep_c1_controls", _keep_c1_controls)
 codecs.register_error("percent_encode_reference", _percent_encode_reference)

@@ -35,3 +35,20 @@ def test_byte_order_mark_is_removed(mark: bytes) -> None:
     encoding = webencodings.lookup("utf-8" if mark == codecs.BOM_UTF8 else "utf-16le")
     body = mark + encoding.codec_info.encode("<a>")[0]
     assert "".join(decode_chunks([bytes([byte]) for byte in body], encoding)) == "<a>"
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "text"),
+    [
+        ("big5", b"\xa1\xe3\xa1\x45\xa2\x44", "\uff5e‧￥"),
+        ("gb18030", b"\xa3\xa0\xfe\x59\xa8\xbc", "\u3000龴ḿ"),
+        ("iso-2022-jp", b"\x1b$B\x2d\x21\x21\x41\x1b(Bx", "①\uff5ex"),
+        ("koi8-u", b"\xae\xbe", "ўЎ"),
+        ("shift_jis", b"\xa0", "\ufffd"),
+        ("windows-1255", b"\xca\x80", "\u05ba€"),
+        ("euc-jp", b"\xa1\xff.", "\ufffd."),
+    ],
+)
+def test_characters_are_those_of_the_standard(name: str, body: bytes, text: str) -> None:
+    """Where the standard's index differs from Python's codec, the standard's character is decoded."""
+    assert decode_bytes(body, webencodings.lookup(name)).replace("\ufffd\ufffd", "\ufffd") == text
