@@ -2,8 +2,8 @@
 
 The production worker handles pushes one after the other. For each part of its work the processor time of
 the main thread is measured, without the time of other measured parts that it calls. A separate row has the
-time of other threads, such as gRPC's. With `--tree DIR` the worker of another checkout is profiled
-alternately.
+time of other threads, such as gRPC's. The processes in which pages are extracted are not included. With
+`--tree DIR` the worker of another checkout is profiled alternately.
 """
 
 import argparse
@@ -14,7 +14,6 @@ import statistics
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +49,11 @@ def create_app() -> Any:  # noqa: ANN401 - a WSGI application
     import worker.main  # noqa: PLC0415 - imported in the worker only
     import worker.scrape  # noqa: PLC0415 - imported in the worker only
     from contract.job import Job  # noqa: PLC0415 - imported in the worker only
-    from extraction.document import Document  # noqa: PLC0415 - imported in the worker only
     from publishing.publisher import PubSubPublisher  # noqa: PLC0415 - imported in the worker only
     from push_endpoint.envelope import Envelope  # noqa: PLC0415 - imported in the worker only
     from push_endpoint.oidc import OidcAuthenticator  # noqa: PLC0415 - imported in the worker only
     from runtime import log  # noqa: PLC0415 - imported in the worker only
+    from worker.child_extraction import ChildExtraction  # noqa: PLC0415 - imported in the worker only
     from worker.fetch import Fetcher  # noqa: PLC0415 - imported in the worker only
 
     def clock(owner: Any, name: str, part: str) -> None:  # noqa: ANN401 - a class or a module
@@ -65,15 +64,12 @@ def create_app() -> Any:  # noqa: ANN401 - a WSGI application
         (Job, "decode", "decode: job and recipe"),
         (OidcAuthenticator, "__call__", "authenticate"),
         (Fetcher, "fetch", "fetch"),
-        (worker.scrape, "extract", "extract"),
+        (ChildExtraction, "__call__", "extract: request and result"),
         (worker.scrape._Attempt, "_record", "record"),  # noqa: SLF001 - no public function does only this part
         (PubSubPublisher, "publish", "publish"),
         (log, "event", "log"),
     ):
         clock(owner, name, part)
-    root = cached_property(timed("parse", Document.root.func))  # type: ignore[attr-defined]  # mypy sees a property
-    root.__set_name__(Document, "root")
-    Document.root = root  # type: ignore[assignment,method-assign]  # mypy sees a property
     app = worker.main.create_app()
     app.add_url_rule(
         "/profile", view_func=lambda: _taken | {"threads": _all_threads(), "main": time.thread_time()}
