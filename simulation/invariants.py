@@ -125,10 +125,12 @@ def dead_without_fetch(world: World) -> Iterator[str]:
 def _failures_needed(world: World, job: JobHistory) -> int:
     """Return how many failed requests must be recorded before a job may be dead."""
     scenario = world.scenario
+    if _truth(world, job.url).kind in FAILED:
+        return 1
     if scenario.policy == "success":
         # Pub/Sub counts deliveries; at least half of the last ones must have been requests.
         return (scenario.max_deliveries + 1) // 2
-    if _truth(world, job.url).kind in FAILED or job.disturbances:
+    if job.disturbances:
         return 1
     return scenario.settings.max_attempts
 

@@ -32,6 +32,14 @@ def test_date_of_retry_after_is_no_longer_than_the_site_asked_for(seed: int) -> 
     assert finished.returncode == 0, finished.stdout[-4000:] + finished.stderr[-2000:]
 
 
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("seed", [5973, 6928, 8650])
+def test_page_that_can_never_be_scraped_may_die_after_many_waits(seed: int) -> None:
+    """With ACK_POLICY=success, waits and restarts may take most deliveries of a page that is missing."""
+    finished = simulation("--seed", str(seed))
+    assert finished.returncode == 0, finished.stdout[-4000:] + finished.stderr[-2000:]
+
+
 def test_a_seed_gives_the_same_run_again() -> None:
     """Two runs of a seed have the same trace, so a failing seed can be examined."""
     first, second = (simulation("--seed", "7", "--trace").stdout for _ in range(2))
