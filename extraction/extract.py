@@ -18,7 +18,7 @@ from extraction.json_text import json_to_text
 from extraction.page import PageContent
 from extraction.selection import select_link, select_nodes, select_texts, text_form
 from extraction.transforms import transform
-from extraction.values import Value, read, read_number
+from extraction.values import Value, converter, read_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -173,23 +173,29 @@ class Reader:
             texts = (each if isinstance(each, str) else json_to_text(each.value) for each in matches)
             transformed = transform(texts, field.transforms)
             matches = (text for text in transformed if text and not text.isspace())
-        return [self._read(each, field) for each in (matches if field.many else islice(matches, 1))]
+        return list(self._read_all(matches if field.many else islice(matches, 1), field))
 
-    def _read(self, match: str | JsonNode, field: RecipeField) -> Value:
-        if isinstance(match, str) and field.type is FieldType.URL:
-            match = escape_query(match, self.document.encoding)
-        value = read(match, field, self.base_url) if isinstance(match, str) else self._read_json(match, field)
-        self._characters += VALUE_CHARACTERS + (len(value) if isinstance(value, str) else 0)
-        if self._characters > MAX_CHARACTERS:
-            raise ExtractionError(
-                Reason.TOO_LARGE, f"the values have more than {MAX_CHARACTERS} characters together"
-            )
-        return value
+    def _read_all(self, matches: "Iterator[str | JsonNode]", field: RecipeField) -> "Iterator[Value]":
+        convert, base_url = converter(field.type), self.base_url
+        is_url = field.type is FieldType.URL
+        for match in matches:
+            if not isinstance(match, str):
+                value = self._read_json(match, field)
+            elif is_url:
+                value = convert(escape_query(match, self.document.encoding), field, base_url)
+            else:
+                value = convert(match, field, base_url)
+            self._characters += VALUE_CHARACTERS + (len(value) if isinstance(value, str) else 0)
+            if self._characters > MAX_CHARACTERS:
+                raise ExtractionError(
+                    Reason.TOO_LARGE, f"the values have more than {MAX_CHARACTERS} characters together"
+                )
+            yield value
 
     def _read_json(self, match: JsonNode, field: RecipeField) -> Value:
         number = match.value
         value = read_number(number, field) if isinstance(number, int | float) else None
-        return read(json_to_text(number), field, self.base_url) if value is None else value
+        return converter(field.type)(json_to_text(number), field, self.base_url) if value is None else value
 
     def _object(self, node: Node, field: RecipeField, path: str) -> JsonValue:
         if field.items is not None:

@@ -71,7 +71,7 @@ def select_texts(source: Source, node: Node, document: Document, form: TextForm)
     yielded as text.
     """
     for match in select(source, node, document):
-        text = node_text(match, form)
+        text = match if isinstance(match, str) else node_text(match, form)
         if source.re is not None:
             text = search(source.re, text) or ""
         elif isinstance(match, JsonNode) and type(match.value) in {int, float}:

@@ -19,7 +19,12 @@ _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff]")  # soft hyph
 _FALSE = frozenset({"false", "no", "off", "0"})
 
 Value = str | int | float | bool
-_Converter = Callable[[str, RecipeField, str], Value]
+Converter = Callable[[str, RecipeField, str], Value]
+
+
+def converter(type_: FieldType) -> Converter:
+    """Return the function that converts texts to a type; see `read` for its arguments, result and errors."""
+    return _CONVERTERS[type_]
 
 
 def read(text: str, field: RecipeField, base_url: str) -> Value:
@@ -129,7 +134,7 @@ def _iso_format(moment: Moment, field: RecipeField) -> str:
     return f"{day}T{moment.time_of_day.isoformat()}".replace("+00:00", "Z")
 
 
-_CONVERTERS: dict[FieldType, _Converter] = {
+_CONVERTERS: dict[FieldType, Converter] = {
     FieldType.TEXT: _text,
     FieldType.HTML: lambda text, _field, _base_url: text,
     FieldType.NUMBER: _number,
