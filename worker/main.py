@@ -1,5 +1,6 @@
 """Builds the worker from its settings, with the real network and the real Pub/Sub."""
 
+import gc
 import os
 import time
 from datetime import UTC, datetime
@@ -54,7 +55,10 @@ def create_app() -> flask.Flask:
     )
     shutdown = Shutdown()
     shutdown.on_sigterm()
-    return make_app(make_consumer(settings, shutdown), settings.allowed_host_names)
+    app = make_app(make_consumer(settings, shutdown), settings.allowed_host_names)
+    gc.collect()
+    gc.freeze()  # Collections need not look at the libraries, which are most of the objects and stay.
+    return app
 
 
 def make_consumer(settings: WorkerSettings, shutdown: Shutdown) -> PushConsumer:
