@@ -65,7 +65,7 @@ def rendered_text(element: Element, *, mark_raised: bool = False, split_digits: 
     if (
         element.tag not in _PREFORMATTED
         and element.tag not in _RAISED
-        and not _BLOCKIFYING.search(element.get("style", ""))
+        and element.get("style") is None
         and not (split_digits and len(element))
     ):
         line = _line_of_leaves(element)
@@ -100,7 +100,10 @@ def _styled(node: Element, breaks: int) -> int | None:
     """
     if node.get("hidden") is not None or (node.tag == "dialog" and node.get("open") is None):
         return None
-    style = {name.lower(): value.lower() for name, value in _STYLE.findall(node.get("style") or "")}
+    written = node.get("style")
+    if written is None:
+        return breaks
+    style = {name.lower(): value.lower() for name, value in _STYLE.findall(written)}
     display = style.get("display", "")
     if display == "none" or style.get("visibility") in {"hidden", "collapse"}:
         return None
@@ -135,12 +138,11 @@ class _Renderer:
     def render(self) -> str:
         """Return the text of the element."""
         element, line, opened, raised = self._element, self._line, self._open, self._raised
+        blockified = self._blockified
         walk = etree.iterwalk(element, events=("start", "end", "comment", "pi"))
         for event, node in walk:
             if event == "start":
-                inline = (
-                    node.tag not in _NOT_INLINE and node.get("style") is None and node not in self._blockified
-                )
+                inline = node.tag not in _NOT_INLINE and node.get("style") is None and node not in blockified
                 if (not inline or node.get("hidden") is not None) and not self._start(node):
                     walk.skip_subtree()
                     continue
@@ -183,15 +185,16 @@ class _Renderer:
                 self._append("\t")
         elif tag in self._translations:
             self._raised.append(self._translations[tag])
-        if _BLOCKIFYING.search(node.get("style", "")):
+        style = node.get("style")
+        if style is not None and _BLOCKIFYING.search(style):
             self._blockified.update(node)
         self._open.append((node, breaks or 0))
         return True
 
     def _breaks_of(self, node: Element) -> int:
         """Return the line breaks at the borders of an element, without its own attributes."""
-        is_line = node in self._blockified or (node.tag == "text" and _is_in_svg(node))
-        return _BLOCKS.get(node.tag, int(is_line))
+        breaks = _BLOCKS.get(node.tag, 0)
+        return breaks or int(node in self._blockified or (node.tag == "text" and _is_in_svg(node)))
 
     def _end(self, tag: str) -> None:
         _, breaks = self._open.pop()
