@@ -81,6 +81,15 @@ def percentile_95(seconds: list[float]) -> float:
     return statistics.quantiles(seconds, n=20)[-1]
 
 
+def print_result(alone: list[float], beside: list[float]) -> None:
+    """Print the percentiles of all rounds so far."""
+    print(
+        f"95 % of the healthy pages take at most {percentile_95(alone):.2f} s alone, "
+        f"and {percentile_95(beside):.2f} s beside the barrage: "
+        f"{percentile_95(beside) / percentile_95(alone):.2f} times as long"
+    )
+
+
 def main() -> None:
     """Run the rounds and print the percentiles."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -100,10 +109,9 @@ def main() -> None:
             alone += healthy_seconds(worker, healthy_site, chosen.pages)
             with barrage(worker, site, chosen.hanging) as attacks:
                 beside += healthy_seconds(worker, healthy_site, chosen.pages)
-                print(f"{sum(not each.done() for each in attacks)} of {len(attacks)} attacks still run")
-    print(f"alone: 95 % of the pages take at most {percentile_95(alone):.2f} s")
-    print(f"beside the barrage: {percentile_95(beside):.2f} s")
-    print(f"ratio: {percentile_95(beside) / percentile_95(alone):.2f}")
+                running = sum(not each.done() for each in attacks)
+                print_result(alone, beside)
+                print(f"waiting for {running} of {len(attacks)} attacks, up to ten minutes", flush=True)
 
 
 if __name__ == "__main__":
