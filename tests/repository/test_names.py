@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.repository.tree import EVERYTHING, PACKAGES, ROOT, parsed, shown, sources, texts
+from tests.repository.tree import EVERYTHING, PACKAGES, ROOT, parsed, shown, sources, texts, tracked_files
 
 # Names that do not describe what a module or folder contains.
 DRAWERS = {"utils", "util", "common", "helpers", "helper", "core", "manager", "misc", "base", "shared", "lib"}
@@ -49,6 +49,12 @@ def test_no_module_or_folder_has_a_name_for_everything() -> None:
         return DRAWERS & {part.removesuffix(".py").strip("_") for part in path.relative_to(ROOT).parts}
 
     assert found_in(sources(*EVERYTHING), drawers) == {}
+
+
+def test_git_tracks_no_file_that_a_program_writes() -> None:
+    """Databases and locks of a server that ran here are neither tracked nor would be added."""
+    written = re.compile(r"\.(?:sqlite|db)(?:-\w+)?$|^lock$|^:")
+    assert found_in(tracked_files(), lambda path: written.search(path.name)) == {}
 
 
 def test_a_file_has_at_most_300_lines() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import tempfile
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -167,7 +168,8 @@ def test_any_object_is_written_or_rejected(tmp_path: Path, objects: list[dict[st
 )
 def test_any_bytes_are_written_or_rejected(data: bytes) -> None:
     """Arbitrary bytes never raise an exception: they are written or rejected."""
-    tables = BigQueryTables(Path(":memory:"), create_tables=True)
-    (error,) = tables.write(plan(write_metadata=True), [record(data)])
-    assert isinstance(error, str)
-    tables.close()
+    with tempfile.TemporaryDirectory() as folder:
+        tables = BigQueryTables(Path(folder, "tables"), create_tables=True)
+        (error,) = tables.write(plan(write_metadata=True), [record(data)])
+        assert isinstance(error, str)
+        tables.close()
