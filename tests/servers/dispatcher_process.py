@@ -33,10 +33,12 @@ class DispatcherProcess:
     process: subprocess.Popen[bytes]
     url: str
 
-    def dispatch(self, sources: dict[str, Any], **fields: object) -> dict[str, Any]:
+    def dispatch(
+        self, sources: dict[str, Any], timeout: float = MAX_WAIT_SECONDS, **fields: object
+    ) -> dict[str, Any]:
         """Post a crawl with these sources; return the JSON document of the response."""
         crawl = {"name": "books", "sources": sources, "recipe": RECIPE, **fields}
-        response = requests.post(self.url, json=crawl, timeout=MAX_WAIT_SECONDS)
+        response = requests.post(self.url, json=crawl, timeout=timeout)
         document: dict[str, Any] = response.json()
         return document
 
