@@ -70,7 +70,7 @@ def main(count: int) -> None:
     urls = "".join(URL.format(number=number) + "\n" for number in range(count))
     limits = {"max_jobs": max(count, 1)}
     with (
-        running_process() as pubsub,
+        running_process("--ephemeral") as pubsub,
         connect(pubsub.host) as client,
         running_site() as site,
         running_dispatcher(pubsub.host, **SETTINGS) as dispatcher,
