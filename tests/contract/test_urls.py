@@ -1,13 +1,15 @@
 """Tests that valid URLs are normalised and that invalid URLs are rejected with a reason."""
 
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote_to_bytes, urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
+from w3lib.url import canonicalize_url
 
 from contract.encodings import encode_for_query, find_encoding
 from contract.urls import (
+    _CANONICAL,
     MAX_HOST_CHARACTERS,
     MAX_URL_CHARACTERS,
     canonical_url,
@@ -298,3 +300,27 @@ def test_resolved_http_link_is_accepted_and_equivalent_to_itself(base: str, refe
     assert resolve_url("http://other.example/", resolved) == resolved
     assert check_url(checked) == checked
     assert canonical_url(checked) == canonical_url(canonical_url(checked))
+
+
+@many_examples
+@given(st.from_regex(_CANONICAL, fullmatch=True))
+@example("http://h.example/~a-b_c.d?~k.=-v_")
+@example("http://h.example:8080//a/b..//?a=b")
+def test_url_that_is_taken_as_canonical_is_so_for_w3lib(url: str) -> None:
+    """The shortcut for checked URLs that are written as usual gives the same form, so no job id changes."""
+    try:
+        checked = check_url(url)
+    except ValueError:
+        return
+    if _CANONICAL.fullmatch(checked):
+        assert canonicalize_url(checked) == canonical_url(checked) == checked
+
+
+@given(st.text(max_size=30) | st.from_regex(r"https?://[a-z0-9.@:\[\]?#/-]{0,30}", fullmatch=True))
+def test_host_of_any_text_is_that_of_the_standard_library(url: str) -> None:
+    """The host is found without reading the path, and is the same."""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return
+    assert host_of(url) == host
