@@ -4,6 +4,7 @@ functions-framework loads this file by its path, as a module named `main`. So it
 and no other module may import this one.
 """
 
+import gc
 import os
 import secrets
 import time
@@ -99,7 +100,10 @@ def _dispatcher() -> Dispatcher:
         shards = Shards(
             publisher.for_topic(SETTINGS.dispatch_topic), SETTINGS.shard_urls, SETTINGS.shard_seconds
         )
-    return Dispatcher(publisher, open_sources, lambda: datetime.now(UTC), shards)
+    dispatcher = Dispatcher(publisher, open_sources, lambda: datetime.now(UTC), shards)
+    gc.collect()
+    gc.freeze()  # Collections need not look at the libraries, which are most of the objects and stay.
+    return dispatcher
 
 
 @cache
