@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 
-from contract.outcome import Cause
 from simulation.cloud_run import ServiceConfig
 from simulation.crawls import CrawlShape
 from simulation.scenario import Policy, Scenario, make_settings
@@ -58,7 +57,7 @@ def measure(configuration: ShippedConfiguration, policy: Policy, seconds: float,
     """Run `jobs` pages of `seconds` each, all published at once, with a push window at its lower limit."""
     world = run_scenario(_scenario(configuration, policy, seconds, jobs))
     dead = [job for job in world.ledger.jobs.values() if job.dead_letters and not job.succeeded]
-    unfetched = [job for job in dead if not any(each.cause is Cause.PAGE for each in job.outcomes)]
+    unfetched = [job for job in dead if not job.page_failures]
     return CapacityResult(
         configuration=configuration.name,
         policy=policy,

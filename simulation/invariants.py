@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 
-from contract.outcome import Cause, Reason
+from contract.outcome import Reason
 from simulation.crawls import MAX_PAGES, CrawlShape, plan
 from simulation.ledger import JobHistory
 from simulation.politeness import politeness_violations
@@ -115,10 +115,9 @@ def dead_without_fetch(world: World) -> Iterator[str]:
     for job in world.ledger.jobs.values():
         if job.succeeded or not job.dead_letters:
             continue
-        failures = sum(outcome.cause is Cause.PAGE for outcome in job.outcomes)
         needed = _failures_needed(world, job)
-        if failures < needed:
-            counts = f"{failures} failed requests in {job.deliveries} deliveries"
+        if job.page_failures < needed:
+            counts = f"{job.page_failures} failed requests in {job.deliveries} deliveries"
             yield f"{job.url} died after {counts} ({_reasons(job)})"
 
 

@@ -83,6 +83,11 @@ class JobHistory:
         """The outcomes of successful attempts."""
         return [outcome for outcome in self.outcomes if outcome.reason is Reason.OK]
 
+    @property
+    def page_failures(self) -> int:
+        """Number of the outcomes that the page caused: failed requests."""
+        return sum(outcome.cause is Cause.PAGE for outcome in self.outcomes)
+
 
 class Ledger:
     """What a run published.

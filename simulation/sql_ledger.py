@@ -63,8 +63,7 @@ def _was_mostly_waiting(world: World, job: JobHistory) -> bool:
 
     Only a page that can never be scraped may die so (`invariants.dead_without_fetch`).
     """
-    failures = sum(outcome.cause is Cause.PAGE for outcome in job.outcomes)
-    return world.scenario.policy == "success" and 2 * failures < job.deliveries
+    return world.scenario.policy == "success" and 2 * job.page_failures < job.deliveries
 
 
 def _write(connection: sqlite3.Connection, world: World) -> None:

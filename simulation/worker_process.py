@@ -8,14 +8,11 @@ from functools import lru_cache, partial
 
 from greenlet import getcurrent
 
-import contract.job
-import contract.outcome_record
 import worker.page_slots
 import worker.push_delivery
 import worker.robots_cache
 import worker.shutdown
 from contract.job import MAX_ATTEMPTS, Job
-from contract.urls import canonical_url, host_of
 from push_endpoint.authentication import accept_any_caller
 from push_endpoint.envelope import Envelope
 from simulation import virtual_gevent
@@ -36,8 +33,8 @@ from worker.settings import PUBLISH_SECONDS, WorkerSettings
 from worker.settlement import MAX_PUBLISH_SECONDS, Settler
 from worker.shutdown import Shutdown
 
-#: Number of messages, and of URLs, that are not read again in each delivery: more than a run has, but no more
-#: than that, because every run begins with a collection, which looks at all that is kept.
+#: Number of messages that are not read again in each delivery: more than a run has, but no more than that,
+#: because every run begins with a collection, which looks at all that is kept.
 CACHED = 2_000
 USER_AGENT = "scrapeq/0.1 (+https://example.com/simulation)"
 
@@ -51,8 +48,6 @@ def install() -> None:
         worker.shutdown: {"gevent": virtual_gevent, "Event": virtual_gevent.Event},
         worker.robots_cache: {"Event": virtual_gevent.Event},
         worker.push_delivery: {"receive": _receive},
-        contract.job: {"canonical_url": _canonical_url, "host_of": _host_of},
-        contract.outcome_record: {"host_of": _host_of},
     }
     for module, names in replacements.items():
         for name, value in names.items():
@@ -65,10 +60,6 @@ def install() -> None:
     gc.collect()
     gc.freeze()
     gc.disable()
-
-
-_canonical_url = lru_cache(maxsize=CACHED)(canonical_url)
-_host_of = lru_cache(maxsize=CACHED)(host_of)
 
 
 def _receive(authenticate: object, authorization: str, read_body: object) -> Envelope:
