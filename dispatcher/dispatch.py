@@ -110,9 +110,8 @@ class Dispatcher:
         try:
             self.shards.publish(plan, request.started_at, number + 1, counts)
         except PublishUnconfirmed as error:
-            repeat = f"Repeat the request with run_id {plan.run_id} to make the same jobs."
-            error_text = f"the rest of the dispatch is not confirmed: {error.detail}. {repeat}"
-            return DispatchResponse(503, {"error": error_text} | _counts(plan, plan.totals))
+            why = _repeatable(plan, f"the rest of the dispatch is not confirmed: {error.detail}")
+            return DispatchResponse(503, {"error": why} | _counts(plan, plan.totals))
         continues = {"continues": True} if plan.rest is not None else {}
         return DispatchResponse(200, continues | _counts(plan, plan.totals))
 
@@ -185,13 +184,16 @@ def _respond(plan: Plan, failures: int, first_failure: str) -> DispatchResponse:
         jobs = totals.published + failures
         causes.append(f"{failures} of {jobs} jobs are not confirmed: {first_failure}")
     if causes:
-        repeat = f"Repeat the request with run_id {plan.run_id} to make the same jobs."
-        error = {"error": f"{'; '.join(causes)}. {repeat}", "unconfirmed": failures}
+        error = {"error": _repeatable(plan, "; ".join(causes)), "unconfirmed": failures}
         return DispatchResponse(503, error | _counts(plan, totals))
     if plan.unreadable and not totals.found + plan.before.found:
         error = {"error": "; ".join(map(str, plan.unreadable)), **_faults(plan.unreadable)}
         return DispatchResponse(400, error | _counts(plan, totals))
     return DispatchResponse(200, _counts(plan, totals))
+
+
+def _repeatable(plan: Plan, why: str) -> str:
+    return f"{why}. Repeat the request with run_id {plan.run_id} to make the same jobs."
 
 
 def _counts(plan: Plan, totals: Counts) -> dict[str, object]:

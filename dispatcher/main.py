@@ -47,7 +47,6 @@ REPLAY_PUBLISH_SECONDS = 8.0
 MAX_CONTENT_TYPE_CHARACTERS = 80  #: maximum number of characters of a rejected Content-Type in the response
 #: What is posted to each path.
 POSTED = {"/": "a crawl", "/replay": "the push of a dead letter", "/shards": "the push of a shard"}
-CRASHED = "the dispatcher crashed because of a bug; its log has the stack trace"
 PUSHES_DISABLED = (
     "this dispatcher takes no pushes: set PUSH_AUDIENCE and PUSH_SERVICE_ACCOUNT to the audience and the"
     " account of the pushes, or set PUSH_AUTH=none if only Pub/Sub can reach the port"
@@ -178,14 +177,12 @@ def _take_shard(request: flask.Request, slot: BodySlot) -> flask.typing.Response
     if not SETTINGS.takes_pushes:
         return {"error": PUSHES_DISABLED}, 403
     started = time.monotonic()
+    trace = _trace(request)
     receiver = ShardReceiver(_authenticate(), _dispatcher())
     authorization = request.headers.get("Authorization", "")
-    try:
-        response = receiver.receive(authorization, _releasing(slot, partial(read_push_body, request)))
-    except Exception as error:  # noqa: BLE001 - the error is logged, and the push is not acknowledged
-        log.event(log.ERROR, "dispatch_crashed", {}, error=error)
-        response = DispatchResponse(500, {"error": CRASHED})
-    _log_dispatch(response, time.monotonic() - started, _trace(request))
+    read = _releasing(slot, partial(read_push_body, request))
+    response = _guarded(lambda: receiver.receive(authorization, read), trace)
+    _log_dispatch(response, time.monotonic() - started, trace)
     return ("", 204) if response.status == 200 else (response.body, response.status)
 
 
@@ -219,15 +216,25 @@ def _dispatch(read: Callable[[], bytes], request: flask.Request, trace: Trace) -
         return _rejected(f"the crawl has {error}; the maximum is {MAX_CRAWL_BYTES}")
     except IncompleteBody as error:
         return _rejected(f"the crawl {error}")
-    try:
-        return _dispatcher().dispatch(
+    return _guarded(
+        lambda: _dispatcher().dispatch(
             body,
             schedule_time=request.headers.get(SCHEDULE_TIME, ""),
             traceparent=trace.traceparent(trace.span_id),
-        )
-    except Exception as error:  # noqa: BLE001 - the error is logged, and the caller gets a 500
+        ),
+        trace,
+    )
+
+
+def _guarded(respond: Callable[[], DispatchResponse], trace: Trace) -> DispatchResponse:
+    """Return the response, or a 500 for an unexpected exception, which is logged."""
+    try:
+        return respond()
+    except Exception as error:  # noqa: BLE001 - the error is logged, and no crawl or push counts as dispatched
         log.event(log.ERROR, "dispatch_crashed", {}, trace=trace, error=error)
-        return DispatchResponse(500, {"error": CRASHED})
+        return DispatchResponse(
+            500, {"error": "the dispatcher crashed because of a bug; its log has the stack trace"}
+        )
 
 
 def _rejected(why: str) -> DispatchResponse:

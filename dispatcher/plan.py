@@ -199,7 +199,7 @@ class Plan:
 
     def _stops(self, place: Place) -> bool:
         """Return whether the request stops at a place, because its limit is reached."""
-        if self._place not in {None, place}:
+        if self._place is not None and self._place != place:
             self.limit.has_advanced = True
             if self.limit.is_reached(self.totals.found):
                 self.rest = place

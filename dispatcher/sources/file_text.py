@@ -101,8 +101,9 @@ class FileText:
             nonlocal received
             for chunk in chunks:
                 for start in range(0, len(chunk), PIECE_BYTES):
-                    received += len(chunk[start : start + PIECE_BYTES])
-                    yield chunk[start : start + PIECE_BYTES]
+                    piece = chunk[start : start + PIECE_BYTES]
+                    received += len(piece)
+                    yield piece
 
         try:
             for piece in decode_content(pieces(), "gzip"):
