@@ -48,11 +48,8 @@ _DECODED = {
     "shift_jis": dict.fromkeys(range(0xF8F0, 0xF8F4), 0xFFFD),
 }
 _ENCODED = {
-    "big5": {other: ours for ours, other in _BIG5.items()},
-    "euc-jp": {other: ours for ours, other in _EUC_JP.items()},
-    "koi8-u": {other: ours for ours, other in _KOI8_U.items()},
-    "shift_jis": {0x2212: 0xFF0D},
-}
+    name: {other: ours for ours, other in _DECODED[name].items()} for name in ("big5", "euc-jp", "koi8-u")
+} | {"shift_jis": {0x2212: 0xFF0D}}
 _C1_CONTROLS = range(0x80, 0xA0)
 
 

@@ -18,7 +18,7 @@ from extraction.json_text import json_to_text
 from extraction.page import PageContent
 from extraction.selection import select_link, select_nodes, select_texts, text_form
 from extraction.transforms import transform
-from extraction.values import Value, converter, read_number
+from extraction.values import Value, converter, read, read_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -195,7 +195,7 @@ class Reader:
     def _read_json(self, match: JsonNode, field: RecipeField) -> Value:
         number = match.value
         value = read_number(number, field) if isinstance(number, int | float) else None
-        return converter(field.type)(json_to_text(number), field, self.base_url) if value is None else value
+        return read(json_to_text(number), field, self.base_url) if value is None else value
 
     def _object(self, node: Node, field: RecipeField, path: str) -> JsonValue:
         if field.items is not None:

@@ -71,7 +71,7 @@ def select_texts(source: Source, node: Node, document: Document, form: TextForm)
     yielded as text.
     """
     for match in select(source, node, document):
-        text = match if isinstance(match, str) else node_text(match, form)
+        text = node_text(match, form)
         if source.re is not None:
             text = search(source.re, text) or ""
         elif isinstance(match, JsonNode) and type(match.value) in {int, float}:
@@ -94,6 +94,8 @@ def select_link(source: Source, document: Document) -> str | None:
 
 def node_text(match: object, form: TextForm) -> str:
     """Return the text of a match; `form` determines the text of an element."""
+    if isinstance(match, str):
+        return match
     if not isinstance(match, Element):
         return json_to_text(match.value) if isinstance(match, JsonNode) else str(match)
     if form is TextForm.MARKUP:

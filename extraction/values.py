@@ -38,7 +38,7 @@ def read(text: str, field: RecipeField, base_url: str) -> Value:
     Raises:
         ConversionError: if the text cannot be converted.
     """
-    return _CONVERTERS[field.type](text, field, base_url)
+    return converter(field.type)(text, field, base_url)
 
 
 def read_number(number: float, field: RecipeField) -> Value | None:
