@@ -83,8 +83,8 @@ def main(count: int) -> None:
         client.subscriber.delete_subscription(subscription=subscription)
         idle = dispatcher.peak_memory()
         started = time.monotonic()
-        crawl = {"urls_file": {"url": file}}
-        response = dispatcher.dispatch(crawl, DISPATCH_SECONDS, run_id="measured", limits=limits)
+        sources = {"urls_file": {"url": file}}
+        response = dispatcher.dispatch(sources, DISPATCH_SECONDS, run_id="measured", limits=limits)
         rate = count / (time.monotonic() - started)
         assert response["published"] == count, response
         memory = (dispatcher.peak_memory() - idle) / MIB
