@@ -12,10 +12,7 @@ from grpc import aio
 
 from localpubsub.api.grpc_methods import Methods
 from localpubsub.api.http_port import HttpPort
-from localpubsub.api.iam import IAM_POLICY, IamService
-from localpubsub.api.publisher import PublisherService
-from localpubsub.api.schemas import SchemaService
-from localpubsub.api.subscriber import SubscriberService
+from localpubsub.api.services import make_services
 from localpubsub.broker.broker import Broker
 from localpubsub.broker.state import ServerState
 from localpubsub.clock import Clock
@@ -128,12 +125,7 @@ class Server:
         broker = Broker(store, clock, chaos, service_agent_permissions=options.service_agent_permissions)
         closing.push_async_callback(broker.close)
         tokens = Tokens(self.data, clock)
-        services = {
-            "Publisher": PublisherService(broker).methods(),
-            "SchemaService": SchemaService(broker).methods(),
-            "Subscriber": SubscriberService(broker).methods(),
-            IAM_POLICY: IamService(broker).methods(),
-        }
+        services = make_services(broker)
         if setup is not None:
             await setup(services)
         state = ServerState(broker)

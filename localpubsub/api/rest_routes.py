@@ -77,6 +77,12 @@ class Route:
     value: str  #: The value of that field, percent-decoded.
 
 
+def template_parts(template: str) -> tuple[str, str]:
+    """Return the field that a path template names, and the pattern of its value, for example "projects/*"."""
+    _, field, value, _ = _TEMPLATE.findall(template)[0]
+    return field, value
+
+
 def _pattern(template: str) -> tuple[str, re.Pattern[str]]:
     """Return the field that a path template names, and the regular expression of the paths that match."""
     before, field, value, after = _TEMPLATE.findall(template)[0]

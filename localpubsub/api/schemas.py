@@ -29,7 +29,6 @@ from localpubsub.protocol.messages import (
     ValidateSchemaRequest,
     ValidateSchemaResponse,
 )
-from localpubsub.resources import limits
 from localpubsub.schemas.registry import Revision
 
 _BASIC, _FULL = 1, 2  # Values of google.pubsub.v1.SchemaView.
@@ -60,7 +59,6 @@ class SchemaService:
 
     async def create_schema(self, request: RequestPb, _: Context) -> ResponsePb:
         """Create a schema named by the request's parent and schema id; a name in the schema is ignored."""
-        limits.check_project(request.parent)
         name = f"{request.parent}/schemas/{request.schema_id}"
         return (await self._schemas.create(name, request.schema)).resource
 
@@ -108,13 +106,11 @@ class SchemaService:
 
     async def validate_schema(self, request: RequestPb, _: Context) -> ResponsePb:
         """Validate a schema without storing it."""
-        limits.check_project(request.parent)
         await self._schemas.validate_definition(request.schema)
         return ValidateSchemaResponse()
 
     async def validate_message(self, request: RequestPb, _: Context) -> ResponsePb:
         """Validate a message against a stored schema, or against the schema in the request."""
-        limits.check_project(request.parent)
         if request.encoding not in {_JSON, _BINARY}:
             raise InvalidArgument("Invalid schema encoding provided: it must be JSON or BINARY.")
         if request.WhichOneof("schema_spec") == "name":

@@ -119,7 +119,12 @@ class SubscriberService:
 
     async def streaming_pull(self, context: Context) -> None:
         """Serve one stream: see pull/streaming_pull.py."""
-        await serve_stream(self._broker, self._pullable, context)
+
+        def find(name: str) -> Subscription:
+            limits.check_name(name, "subscriptions")
+            return self._pullable(name)
+
+        await serve_stream(self._broker, find, context)
 
     async def acknowledge(self, request: RequestPb, _: Context) -> ResponsePb:
         """Acknowledge messages; return once the acks are on disk.

@@ -57,14 +57,12 @@ _PROJECT: Final = re.compile(r"projects/[\w\-.:]+", re.ASCII)
 _LABEL_KEY: Final = re.compile(r"[^\W\d_A-Z][\w-]{0,62}")
 
 
-def check_name(name: str, collection: str) -> None:
-    """Reject a resource name that is not ``projects/P/<collection>/ID`` with a valid ID."""
+def check_name(name: str, *collections: str) -> None:
+    """Reject a resource name that is not ``projects/P/COLLECTION/ID``, with one of the collections."""
     parts = name.split("/")
-    if len(parts) != 4 or parts[2] != collection or not _PROJECT.fullmatch("/".join(parts[:2])):
-        raise InvalidArgument(
-            f"Invalid resource name given (name={name}). "
-            f"It must look like projects/PROJECT/{collection}/NAME."
-        )
+    if len(parts) != 4 or parts[2] not in collections or not _PROJECT.fullmatch("/".join(parts[:2])):
+        forms = " or ".join(f"projects/PROJECT/{collection}/NAME" for collection in collections)
+        raise InvalidArgument(f"Invalid resource name given (name={name}). It must look like {forms}.")
     if not _RESOURCE_ID.fullmatch(parts[3]) or parts[3].startswith("goog"):
         raise InvalidArgument(
             f"Invalid resource name given (name={name}). The last part must be 3 to 255 letters, digits or "

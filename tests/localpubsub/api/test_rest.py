@@ -1,6 +1,5 @@
 """Tests of the REST API of a running server with valid, invalid and random requests."""
 
-import http.client
 import json
 import socket
 import time
@@ -15,38 +14,12 @@ from hypothesis import strategies as st
 import localpubsub
 from localpubsub.api import rest_routes
 from localpubsub.api.rest import MAX_BODY
+from tests.servers.rest_connection import RestConnection
 
 Json: TypeAlias = Any
 
 TOPIC = "/v1/projects/p/topics/ttt"
 SUBSCRIPTION = "/v1/projects/p/subscriptions/sss"
-
-
-class RestConnection:
-    """Sends requests over one connection."""
-
-    def __init__(self, server: localpubsub.RunningServer) -> None:
-        self.address = urllib.parse.urlsplit(server.http_url).netloc
-        self._connection = http.client.HTTPConnection(self.address, timeout=120)
-
-    def send(self, method: str, path: str, body: Json = None, **headers: str) -> tuple[int, Json]:
-        """Send a request, as JSON unless the body is bytes; return the status and JSON of the response."""
-        content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
-        self._connection.request(method, path, content, headers)
-        response = self._connection.getresponse()
-        text = response.read()
-        assert response.headers["Content-Type"] == "application/json; charset=utf-8", text
-        return response.status, json.loads(text) if text else None
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
-
-    def send_invalid(self, method: str, path: str, body: Json = None) -> tuple[int, str, str]:
-        """Send a request; return the HTTP status, the code and the message of its error."""
-        status, response = self.send(method, path, body)
-        assert response["error"]["code"] == status
-        return status, response["error"]["status"], response["error"]["message"]
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +30,7 @@ def rest() -> Iterator[RestConnection]:
         "subscriptions": [{"name": "projects/p/subscriptions/sss", "topic": "projects/p/topics/ttt"}],
     }
     with localpubsub.running(setup=setup) as server:
-        connection = RestConnection(server)
+        connection = RestConnection(server.http_url)
         yield connection
         connection.close()
 

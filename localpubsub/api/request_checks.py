@@ -1,0 +1,102 @@
+"""Checks the resource names and page sizes of every request, before a method looks a resource up.
+
+Pub/Sub rejects a malformed name with INVALID_ARGUMENT in every method; NOT_FOUND is the error for the
+well-formed name of a resource that does not exist. A negative page size is invalid, and one above the maximum
+means the maximum (https://google.aip.dev/158).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from operator import attrgetter
+from typing import Any, Final
+
+from localpubsub.api.rest_routes import TABLE, template_parts
+from localpubsub.errors import InvalidArgument
+from localpubsub.protocol.calls import Context, Function, Method, Services
+from localpubsub.protocol.messages import RequestPb, ResponsePb
+from localpubsub.resources import limits
+
+
+@dataclass(frozen=True, slots=True)
+class NameField:
+    """A field of a request that contains the name of a resource or a project."""
+
+    path: str  #: The dotted path of the field, for example "topic.name".
+    collections: tuple[str, ...]  #: The collections that it may name, such as "topics"; empty for a project.
+    optional: bool = False  #: Whether the field may be empty.
+
+    def check(self, name: str) -> None:
+        """Raise InvalidArgument if the name is malformed."""
+        if not name and self.optional:
+            return
+        if not self.collections:
+            limits.check_project(name)
+        elif "schemas" in self.collections:
+            # A schema's name may end with the id of a revision: projects/P/schemas/S@ID.
+            limits.check_name(name.partition("@")[0], *self.collections)
+        else:
+            limits.check_name(name, *self.collections)
+
+
+#: The names that are not part of a path of the REST API: method → fields.
+_NOT_IN_PATHS: Final[Mapping[str, tuple[NameField, ...]]] = {
+    "CreateTopic": (NameField("schema_settings.schema", ("schemas",), optional=True),),
+    "CreateSubscription": (NameField("topic", ("topics",)),),
+    "CreateSnapshot": (NameField("subscription", ("subscriptions",)),),
+    "Seek": (NameField("snapshot", ("snapshots",), optional=True),),
+    "ValidateMessage": (NameField("name", ("schemas",), optional=True),),
+}
+
+
+def _name_fields() -> dict[str, tuple[NameField, ...]]:
+    """Return the fields of each unary method that contain names."""
+    collections: dict[tuple[str, str], tuple[str, ...]] = {}
+    for method, _, template, _ in TABLE:
+        field, resource = template_parts(template)
+        # "projects/*" has no collection, and "projects/*/topics/*" has one.
+        collections[method, field] = (*collections.get((method, field), ()), *resource.split("/")[2:3])
+    return {
+        method: (NameField(field, found), *_NOT_IN_PATHS.get(method, ()))
+        for (method, field), found in collections.items()
+    }
+
+
+#: The names in the requests of all unary methods: method → fields.
+NAME_FIELDS: Final = _name_fields()
+
+
+def with_checked_requests(services: Services) -> Services:
+    """Return the services with methods that raise InvalidArgument for a malformed name or page size.
+
+    A method with streams is returned unchanged, because only the method itself reads its requests.
+    """
+    return {
+        service: {
+            name: replace(method, function=_checked(method, NAME_FIELDS[name]))
+            if isinstance(method, Method)
+            else method
+            for name, method in methods.items()
+        }
+        for service, methods in services.items()
+    }
+
+
+def _checked(method: Method, fields: tuple[NameField, ...]) -> Function:
+    function = method.function
+    checks: list[tuple[Callable[[RequestPb], Any], Callable[[Any], None]]] = [
+        (attrgetter(field.path), field.check) for field in fields
+    ]
+    if "page_size" in method.request.DESCRIPTOR.fields_by_name:
+        checks.append((attrgetter("page_size"), _check_page_size))
+
+    async def call(request: RequestPb, context: Context) -> ResponsePb:
+        for read, check in checks:
+            check(read(request))
+        return await function(request, context)
+
+    return call
+
+
+def _check_page_size(size: int) -> None:
+    if size < 0:
+        raise InvalidArgument(f"Invalid page_size given (value={size}): it must not be negative.")
