@@ -51,6 +51,7 @@ MAX_PULL_BYTES: Final = 10_000_000
 #: sends for a larger request does not state Pub/Sub's limit.
 GRPC_RECEIVE_BYTES: Final = 4 * MAX_REQUEST_BYTES
 
+_MAX_HOST_BYTES: Final = 253  # RFC 1035 section 2.3.4, without the length bytes of the first and last part
 _RESOURCE_ID: Final = re.compile(r"[A-Za-z][A-Za-z0-9\-_.~+%]{2,254}")
 #: Any project whose name is safe in URLs and JSON is accepted, as the official emulator does.
 _PROJECT: Final = re.compile(r"projects/[\w\-.:]+", re.ASCII)
@@ -144,10 +145,24 @@ def check_endpoint(url: str) -> None:
     """
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+        host = parts.hostname or ""
+        usable = parts.scheme in {"http", "https"} and bool(host) and (parts.port or 1) > 0
     except ValueError:
-        usable = False
+        host, usable = "", False
     if not usable or not url.isascii() or any(character <= " " for character in url):
         raise InvalidArgument(
             f"Invalid push endpoint given (endpoint={url}): it must be an absolute http:// or https:// URL."
         )
+    if not _is_resolvable(host):
+        raise InvalidArgument(
+            f"Invalid push endpoint given (endpoint={url}): a host name has at most 253 characters, and the "
+            "parts between its dots have 1 to 63."
+        )
+
+
+def _is_resolvable(host: str) -> bool:
+    """Return whether the resolver accepts a host name: it is encoded as Python's sockets encode it."""
+    try:
+        return 0 < len(host.removesuffix(".").encode("idna")) <= _MAX_HOST_BYTES
+    except UnicodeError:
+        return False
