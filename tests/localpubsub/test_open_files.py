@@ -1,10 +1,15 @@
-"""Tests that the server raises its limit of open files as far as its push window needs."""
+"""Tests that the server raises its limit of open files, and recognizes that it has reached a limit."""
 
+import errno
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from localpubsub.open_files import is_out_of_resources
 from tests.servers.waiting import MAX_WAIT_SECONDS
 
 
@@ -28,9 +33,9 @@ def limit_and_log(soft: int, hard: int, max_outstanding: int) -> tuple[int, str]
     return int(found.group(1)), log
 
 
-def test_soft_limit_is_raised_to_what_the_window_needs() -> None:
-    """With 500 pushes and a soft limit of 256, the soft limit becomes 1,524, and nothing is logged."""
-    assert limit_and_log(256, 4096, 500) == (1524, "")
+def test_soft_limit_is_raised_to_the_hard_limit() -> None:
+    """With 500 pushes, a soft limit of 256 becomes the hard limit of 4,096, and nothing is logged."""
+    assert limit_and_log(256, 4096, 500) == (4096, "")
 
 
 def test_hard_limit_that_is_too_low_is_logged_once() -> None:
@@ -44,6 +49,36 @@ def test_hard_limit_that_is_too_low_is_logged_once() -> None:
     assert log.count("\n") == 1
 
 
-def test_sufficient_soft_limit_is_not_changed() -> None:
-    """A soft limit that is higher than needed stays."""
-    assert limit_and_log(2000, 4096, 500) == (2000, "")
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (OSError(errno.EMFILE, "Too many open files"), True),
+        (OSError(errno.ENFILE, "Too many open files in system"), True),
+        (OSError(errno.ENOBUFS, "No buffer space available"), True),
+        (OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address"), True),
+        (socket.gaierror(socket.EAI_MEMORY, "Memory allocation failure"), True),
+        (MemoryError(), True),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"), False),
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), False),
+        (socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"), False),
+        (TimeoutError(), False),
+    ],
+    ids=repr,
+)
+def test_errors_are_attributed_to_this_machine_or_the_endpoint(error: Exception, expected: bool) -> None:
+    """Only errors about files, buffers, memory and local ports are the fault of this machine."""
+    assert is_out_of_resources(error) is expected
+
+
+def test_resolver_without_files_is_the_fault_of_this_machine() -> None:
+    """EAI_AGAIN means that the resolver had no file if no socket can be opened."""
+    code = """
+import os, resource, socket
+from localpubsub.open_files import is_out_of_resources
+resource.setrlimit(resource.RLIMIT_NOFILE, (os.dup(0), os.dup(0)))
+print(is_out_of_resources(socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=MAX_WAIT_SECONDS, check=False
+    )
+    assert done.stdout == "True\n", done
