@@ -3,14 +3,13 @@
 import argparse
 import asyncio
 import logging
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from localpubsub.cli_arguments import HelpFormatter, add_allowed_host, at_least_one, port
 from localpubsub.errors import CannotStart
-from localpubsub.event_loop import new_event_loop
+from localpubsub.event_loop import new_event_loop, on_signal
 from localpubsub.options import LOG_LEVELS, Options
 from localpubsub.server import Server
 
@@ -30,9 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 async def _serve(options: Options) -> None:
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for signal_number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(signal_number, stop.set)
+    for name in ("SIGINT", "SIGTERM"):
+        on_signal(name, stop.set)
     server = Server(options)
     await server.start()
     print(  # noqa: T201 - a command prints its addresses

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import signal
 import sys
 from collections.abc import Callable
 from typing import Final
@@ -12,6 +11,7 @@ from aiohttp import web
 from localpubsub.cli_arguments import add_allowed_host, at_least_one, port
 from localpubsub.cloud_run_gate.gate import CERTIFICATES, GRACE_SECONDS, CloudRunGate, GateOptions
 from localpubsub.cloud_run_gate.revision import Scaling
+from localpubsub.event_loop import on_signal
 from localpubsub.open_files import raise_limit
 
 #: How many requests may wait in the gate while all slots are taken: the lower limit of Pub/Sub's push window.
@@ -27,16 +27,15 @@ async def serve(options: GateOptions, host: str, port: int) -> None:
         port: port to listen on; 0 chooses a free port.
     """
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
     gate = CloudRunGate(options)
 
     def deploy() -> None:
         gate.deploy()
         print(f"localpubsub.cloud_run_gate: deploy {gate.deploys}", flush=True)  # noqa: T201 - it shows that the signal arrived
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, deploy)
+    for name in ("SIGINT", "SIGTERM"):
+        on_signal(name, stop.set)
+    on_signal("SIGHUP", deploy)
     slots = options.scaling.max_instances * options.scaling.concurrency
     # A request that is forwarded has two connections.
     raise_limit(2 * slots + WAITING_REQUESTS)

@@ -157,6 +157,12 @@ class BucketFile:
 
 
 def _sync_directory(directory: Path) -> None:
+    """Flush a directory to disk, so that the new name of a file in it survives a power failure.
+
+    Windows opens no directories; there, nothing is flushed.
+    """
+    if not hasattr(os, "O_DIRECTORY"):
+        return
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,10 +1,10 @@
 """Locks the directory in which a server keeps all of its data, for one process at a time."""
 
-import fcntl
 from pathlib import Path
 from typing import IO
 
 from localpubsub.errors import CannotStart
+from localpubsub.file_lock import lock_file
 from localpubsub.private_files import make_private_directory, private_opener
 
 
@@ -25,8 +25,7 @@ class DataDirectory:
                 f"cannot use the data directory {path}: {error.strerror}. Choose another with --data."
             ) from error
         try:
-            # The kernel releases the lock whenever the process ends, so a lock is never stale.
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock_file(self._lock)
         except OSError as error:
             self._lock.close()
             raise CannotStart(
