@@ -20,7 +20,20 @@ The tree shows who can fix the cause of each error, and explains the kinds of Re
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import ClassVar
+from typing import ClassVar, Final
+
+#: Maximum length of the message of a status, in characters. gRPC clients accept 8 KiB of metadata, in which a
+#: character may take 12 bytes (4 in UTF-8, each percent-encoded); with more they report RESOURCE_EXHAUSTED.
+MAX_MESSAGE_LENGTH: Final = 600
+
+
+def status_message(error: Exception) -> str:
+    """Return the text of an error for a caller, shortened in the middle if it quotes a very long value."""
+    text = str(error)
+    if len(text) <= MAX_MESSAGE_LENGTH:
+        return text
+    half = MAX_MESSAGE_LENGTH // 2 - 1
+    return f"{text[:half]}…{text[-half:]}"
 
 
 class LocalPubsubError(Exception):

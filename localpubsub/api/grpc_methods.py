@@ -10,7 +10,7 @@ from google.rpc import (  # type: ignore[import-untyped]  # has no py.typed
     status_pb2,
 )
 
-from localpubsub.errors import RequestRejected, StoreFailure, Unimplemented
+from localpubsub.errors import RequestRejected, StoreFailure, Unimplemented, status_message
 from localpubsub.protocol.calls import Context, Function, Method, Services, StreamFunction, StreamMethod
 from localpubsub.protocol.messages import RequestPb, ResponsePb
 
@@ -90,7 +90,8 @@ async def _abort(context: Context, error: Exception) -> None:
         _log.debug("request_rejected code=%s reason=%s", error.code, error)
         code = grpc.StatusCode[error.code]
         error_info = error.error_info if isinstance(error, RequestRejected) else None
-        await context.abort(code, str(error), _trailers(code, str(error), error_info) if error_info else ())
+        message = status_message(error)
+        await context.abort(code, message, _trailers(code, message, error_info) if error_info else ())
     _log.error("internal_error", exc_info=error)
     await context.abort(grpc.StatusCode.INTERNAL, internal_error_message(error))
 

@@ -9,7 +9,7 @@ from localpubsub.api import rest_routes
 from localpubsub.api.grpc_methods import internal_error_message
 from localpubsub.api.rest_call import CallAborted, CallContext
 from localpubsub.api.rest_json import HTTP_STATUS, decode, encode, error_body
-from localpubsub.errors import InvalidArgument, RequestRejected, StoreFailure, Unimplemented
+from localpubsub.errors import InvalidArgument, RequestRejected, StoreFailure, Unimplemented, status_message
 from localpubsub.protocol.calls import Context, Services, unary_methods
 
 #: Maximum size of a request body in bytes. The error message of Google's servers states the same limit.
@@ -35,7 +35,7 @@ class RestApi:
             return await self._call_method(request, pretty=pretty)
         except (RequestRejected, StoreFailure, CallAborted) as error:
             _log.debug("request_rejected code=%s reason=%s", error.code, error)
-            return _error(error.code, str(error), pretty=pretty)
+            return _error(error.code, status_message(error), pretty=pretty)
         except web.HTTPRequestEntityTooLarge:
             message = f"Request payload size exceeds the limit: {MAX_BODY} bytes."
             return _error("INVALID_ARGUMENT", message, pretty=pretty)

@@ -5,12 +5,12 @@ https://cloud.google.com/apis/docs/system-parameters.
 """
 
 import json
-import re
 from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
 from google.protobuf import json_format  # type: ignore[import-untyped]  # protobuf publishes no types
 
+from localpubsub.api.json_fields import check_message
 from localpubsub.api.rest_routes import Route
 from localpubsub.errors import InvalidArgument
 from localpubsub.protocol.messages import RequestPb, ResponsePb
@@ -47,7 +47,6 @@ SYSTEM_PARAMETERS: Final = frozenset(
         "$unique", "$userProject",
     }
 )  # fmt: skip
-_UNKNOWN: Final = re.compile(r'has no field named "([^"]+)" at "([^"]+)"')
 _BOOLEANS: Final = {"true": True, "false": False}
 
 
@@ -76,6 +75,7 @@ def parse_fields(message: RequestPb, fields: Json) -> RequestPb:
         InvalidArgument: a field is unknown or has an invalid value; the message names the field.
     """
     request = message()
+    check_message(message.DESCRIPTOR, fields, "")
     try:
         json_format.ParseDict(_with_camel_case_mask(fields), request)
     except (json_format.ParseError, ValueError, TypeError, OverflowError, RecursionError) as error:
@@ -112,13 +112,10 @@ def _parse_body(body: bytes) -> Json:
 
 
 def _reason(error: Exception) -> str:
-    """Return the first line of an error's text; its other lines only list every known field."""
+    """Return the first line of an error's text, up to 500 characters."""
     if isinstance(error, RecursionError):
         return "It is nested too deeply."
-    reason = str(error).partition("\n")[0].encode(errors="replace").decode()
-    if unknown := _UNKNOWN.search(reason):
-        return f"Unknown name \"{unknown[1]}\" at '{unknown[2]}': Cannot find field."
-    return reason[:500]
+    return str(error).partition("\n")[0].encode(errors="replace").decode()[:500]
 
 
 def _set_query_parameter(

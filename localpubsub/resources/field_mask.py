@@ -33,12 +33,11 @@ def updated(
             raise InvalidArgument(
                 f"Invalid update_mask: the field {path!r} of a {kind.lower()} cannot be changed."
             )
-    resource = type(current)()
-    resource.CopyFrom(current)
-    try:
-        mask.MergeMessage(given, resource, replace_message_field=True, replace_repeated_field=True)
-    except (KeyError, ValueError) as error:
+    if not mask.IsValidForDescriptor(current.DESCRIPTOR):
         raise InvalidArgument(
             f"Invalid update_mask: {', '.join(mask.paths)} is not a list of fields of {kind}."
-        ) from error
+        )
+    resource = type(current)()
+    resource.CopyFrom(current)
+    mask.MergeMessage(given, resource, replace_message_field=True, replace_repeated_field=True)
     return resource

@@ -7,6 +7,7 @@ from typing import Final
 
 from localpubsub.protocol.messages import FieldMaskPb, Topic, TopicPb
 from localpubsub.resources import field_mask, limits
+from localpubsub.resources.subscription import duration_seconds
 from localpubsub.resources.unsupported import reject_unsupported
 
 MUTABLE: Final = frozenset(
@@ -50,7 +51,7 @@ def _checked(resource: TopicPb) -> TopicPb:
     reject_unsupported(resource, _UNSUPPORTED)
     limits.check_labels(resource.labels)
     if resource.HasField("message_retention_duration"):
-        seconds = resource.message_retention_duration.seconds
+        seconds = duration_seconds(resource.message_retention_duration)
         limits.check_between("message retention duration", seconds, limits.RETENTION)
     resource.state = Topic.ACTIVE
     return resource

@@ -56,7 +56,7 @@ INVALID_REQUESTS: dict[str, tuple[str, str, Json, tuple[int, str, str]]] = {
     ),
     "unknown within": (
         *("POST", f"{TOPIC}:publish", {"messages": [{"data": "aGk="}, {"dat": ""}]}),
-        (400, "INVALID_ARGUMENT", "Unknown name \"dat\" at 'PublishRequest.messages[1]': Cannot find field."),
+        (400, "INVALID_ARGUMENT", "Unknown name \"dat\" at 'messages[1]': Cannot find field."),
     ),
     "type": (
         *("POST", f"{SUBSCRIPTION}:pull", {"maxMessages": "many"}),
@@ -74,6 +74,10 @@ INVALID_REQUESTS: dict[str, tuple[str, str, Json, tuple[int, str, str]]] = {
     "mask": (
         *("PATCH", SUBSCRIPTION, {"subscription": {}, "updateMask": "nonsense"}),
         (400, "INVALID_ARGUMENT", "update_mask"),
+    ),
+    "mask within": (
+        *("PATCH", SUBSCRIPTION, {"subscription": {}, "updateMask": "pushConfig.nonsense"}),
+        (400, "INVALID_ARGUMENT", "push_config.nonsense is not a list of fields of Subscription"),
     ),
     "size": ("POST", f"{TOPIC}:publish", b" " * (MAX_BODY + 1), (400, "INVALID_ARGUMENT", "10485760 bytes")),
 }
