@@ -4,17 +4,18 @@ The dispatcher publishes it to itself, and reads on where the request before sto
 """
 
 import json
-from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from contract.crawl import Crawl
+from contract.dispatch_report import DispatchReport
 from contract.faults import UnreadableShard, parse_json_object
 from contract.selectors import SelectorChecks
 
-#: Maximum size of a shard in bytes: a crawl, and the URLs of 500 sitemaps, each of them twice.
-MAX_SHARD_BYTES = 4_000_000
+#: Maximum size of a shard in bytes: a crawl, the URLs of 500 sitemaps, each of them twice, and the report of
+#: the requests before.
+MAX_SHARD_BYTES = 4_500_000
 MAX_SHARDS = 1_000  #: maximum number of requests of one dispatch
 _Count = Annotated[int, Field(ge=0)]
 
@@ -121,7 +122,8 @@ class Shard(_Part):
         source: the path of the source in which reading continues, for example `sources.urls_file`.
         position: where it continues; None for its beginning.
         started_at: when the run began, to which `since` is relative.
-        counts: the numbers of the requests before, by their names in the response.
+        dispatch_id: see `contract.dispatch_report.dispatch_id`.
+        report: what became of the URLs of the requests before.
     """
 
     version: Literal[1] = 1
@@ -130,7 +132,8 @@ class Shard(_Part):
     source: str
     position: Annotated[Position, Field(discriminator="kind")] | None = None
     started_at: AwareDatetime
-    counts: dict[str, _Count]
+    dispatch_id: Annotated[str, Field(min_length=1, max_length=64)]
+    report: DispatchReport
 
     def encode(self) -> bytes:
         """Return the message data: UTF-8 JSON."""
@@ -139,8 +142,9 @@ class Shard(_Part):
         return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
     def attributes(self, traceparent: str) -> dict[str, str]:
-        """Return the message attributes: `run_id`, `crawl`, `shard`, and `traceparent` if it is not empty."""
-        names = {"run_id": self.crawl.run_id or "", "crawl": self.crawl.name, "shard": str(self.number)}
+        """Return the message attributes: the ids, `crawl`, `shard`, and `traceparent` if it is not empty."""
+        names = {"run_id": self.crawl.run_id or "", "crawl": self.crawl.name}
+        names |= {"dispatch_id": self.dispatch_id, "shard": str(self.number)}
         return names | ({"traceparent": traceparent} if traceparent else {})
 
     @classmethod
@@ -164,24 +168,3 @@ class Shard(_Part):
         if shard.crawl.run_id is None:
             raise UnreadableShard.single_fault(data, "missing", "crawl.run_id")
         return shard
-
-
-def make_shard(  # noqa: PLR0913 - each argument is a field
-    crawl: Crawl,
-    run_id: str,
-    *,
-    number: int,
-    source: str,
-    position: Position | None,
-    started_at: datetime,
-    counts: dict[str, int],
-) -> Shard:
-    """Return the shard of a run; see the attributes of `Shard`."""
-    return Shard(
-        crawl=crawl.model_copy(update={"run_id": run_id}),
-        number=number,
-        source=source,
-        position=position,
-        started_at=started_at,
-        counts=counts,
-    )

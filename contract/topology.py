@@ -7,6 +7,9 @@ DISPATCH_TOPIC = "scrape-dispatch"
 
 PUSH_SUBSCRIPTION = "scrape-jobs-push"  #: delivers jobs to the worker
 DISPATCH_SUBSCRIPTION = "scrape-dispatch-push"  #: delivers shards to the dispatcher
+#: Filter of this subscription: the topic also has end records, which have no attribute `shard`.
+#: Syntax: https://cloud.google.com/pubsub/docs/subscription-message-filter#filtering_syntax
+DISPATCH_FILTER = "attributes:shard"
 DEAD_LETTER_SUBSCRIPTION = "scrape-jobs-dead-pull"  #: keeps dead letters for the operator; never expires
 
 #: BigQuery dataset of the ledger. In the local warehouse.db, table names contain it: `scrapeq.jobs`.

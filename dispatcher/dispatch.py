@@ -10,10 +10,10 @@ from contract.faults import Fault, UnreadableCrawl
 from contract.quoting import quote
 from contract.shard import Position, Shard
 from contract.since import cutoff
-from dispatcher.plan import Counts, Plan, add_counts
+from dispatcher.plan import Counts, Plan
 from dispatcher.request_limit import RequestLimit
 from dispatcher.run_id import make_run_id, scheduled_time
-from dispatcher.shards import NoShards, Shards
+from dispatcher.shards import DispatchRequest, NoShards, Shards
 from dispatcher.sources.source import Source
 from extraction.selectors import CHECKS
 from publishing.publisher import Message, Publisher, PublishUnconfirmed
@@ -44,7 +44,7 @@ class Dispatcher:
         publisher: publishes to the jobs topic.
         open_sources: makes the sources of a crawl.
         now: returns the current time, with a time zone.
-        shards: limits each request, and publishes what does not fit into it.
+        shards: limits each request, and publishes what does not fit into it, or the end record.
     """
 
     publisher: Publisher
@@ -57,7 +57,8 @@ class Dispatcher:
 
         Returns:
             200 if Pub/Sub confirmed every job of this request, and the message with which a further request
-            continues, even if some of the sources, or parts of them, cannot be read: they are in the body.
+            continues, or which records the end of the dispatch. Sources, or parts of them, that cannot be
+            read are in the body.
             400 with all faults if the crawl is invalid, or if no source can be read. 503 if a source or
             Pub/Sub was not available; the jobs of the other sources are published. If a request with the
             status 503 is repeated with the run_id of the response, the jobs get the same ids again.
@@ -71,7 +72,7 @@ class Dispatcher:
             return DispatchResponse(
                 400, {"error": f"the crawl was not dispatched: {error}", **_faults(error.faults)}
             )
-        return self._run(_Request(crawl, make_run_id(crawl, started_at), started_at, traceparent))
+        return self._run(DispatchRequest(crawl, make_run_id(crawl, started_at), started_at, traceparent))
 
     def dispatch_shard(self, shard: Shard, *, traceparent: str) -> DispatchResponse:
         """Continue a dispatch where the request before stopped.
@@ -81,9 +82,9 @@ class Dispatcher:
             since repeating the request would not help.
         """
         run_id = shard.crawl.run_id or ""
-        return self._run(_Request(shard.crawl, run_id, shard.started_at, traceparent, shard))
+        return self._run(DispatchRequest(shard.crawl, run_id, shard.started_at, traceparent, shard))
 
-    def _run(self, request: "_Request") -> DispatchResponse:
+    def _run(self, request: DispatchRequest) -> DispatchResponse:
         given = request.crawl.sources.since
         # The scheduled time is the same if the trigger is repeated.
         since = None if given is None else cutoff(given, request.started_at)
@@ -94,26 +95,21 @@ class Dispatcher:
             request.traceparent,
             since,
             limit=self.shards.limit(),
-            before=request.before,
+            before=request.before.counts,
             is_continued=request.shard is not None,
         )
         failures, first_failure = self._publish(plan, request.shard)
-        response = _respond(plan, failures, first_failure)
-        if response.status == 200 and plan.rest is not None:
-            response = self._continue(plan, request)
-        return response
+        return _refusal(plan, failures, first_failure) or self._end(plan, request)
 
-    def _continue(self, plan: Plan, request: "_Request") -> DispatchResponse:
-        """Publish the rest, after Pub/Sub has confirmed all jobs before it; respond for the request."""
-        number = 1 if request.shard is None else request.shard.number
-        counts = asdict(add_counts([plan.before, plan.totals]))
+    def _end(self, plan: Plan, request: DispatchRequest) -> DispatchResponse:
+        """Publish the request's last message, after Pub/Sub has confirmed all its jobs, and respond."""
         try:
-            self.shards.publish(plan, request.started_at, number + 1, counts)
+            added = self.shards.publish(plan, request)
         except PublishUnconfirmed as error:
-            why = _repeatable(plan, f"the rest of the dispatch is not confirmed: {error.detail}")
+            what = "end" if plan.rest is None else "rest"
+            why = _repeatable(plan, f"the {what} of the dispatch is not confirmed: {error.detail}")
             return DispatchResponse(503, {"error": why} | _counts(plan, plan.totals))
-        continues = {"continues": True} if plan.rest is not None else {}
-        return DispatchResponse(200, continues | _counts(plan, plan.totals))
+        return DispatchResponse(200, added | _counts(plan, plan.totals))
 
     def _publish(self, plan: Plan, shard: Shard | None) -> tuple[int, str]:
         """Publish the jobs; return the number of those that are not confirmed, and the first reason."""
@@ -133,21 +129,6 @@ class Dispatcher:
             for message, counts in plan.jobs(source, start):
                 sent.append(counts)
                 yield Message(*message)
-
-
-@dataclass(frozen=True)
-class _Request:
-    crawl: Crawl
-    run_id: str
-    started_at: datetime
-    traceparent: str
-    shard: Shard | None = None
-
-    @property
-    def before(self) -> Counts:
-        """The counts of the requests before."""
-        given = {} if self.shard is None else self.shard.counts
-        return Counts(**{name: given.get(name, 0) for name in asdict(Counts())})
 
 
 def _from_shard(sources: Iterable[Source], shard: Shard | None) -> Iterator[tuple[Source, Position | None]]:
@@ -177,7 +158,8 @@ def _check_files(crawl: Crawl, body: bytes) -> None:
         raise UnreadableCrawl(body, [Fault("sources.urls_file.url", why)])
 
 
-def _respond(plan: Plan, failures: int, first_failure: str) -> DispatchResponse:
+def _refusal(plan: Plan, failures: int, first_failure: str) -> DispatchResponse | None:
+    """Return the response to a request that must be repeated, or that found nothing; None for a success."""
     totals = plan.totals
     causes = [str(fault) for fault in plan.unavailable]
     if failures:
@@ -189,7 +171,7 @@ def _respond(plan: Plan, failures: int, first_failure: str) -> DispatchResponse:
     if plan.unreadable and not totals.found + plan.before.found:
         error = {"error": "; ".join(map(str, plan.unreadable)), **_faults(plan.unreadable)}
         return DispatchResponse(400, error | _counts(plan, totals))
-    return DispatchResponse(200, _counts(plan, totals))
+    return None
 
 
 def _repeatable(plan: Plan, why: str) -> str:

@@ -1,12 +1,13 @@
 """Makes the jobs of a run from a crawl and its sources: one job, with its id, for each page. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import NamedTuple
 
 from contract.crawl import Crawl
+from contract.dispatch_report import DispatchCounts
 from contract.faults import Fault
 from contract.job import Job
 from contract.job_template import JobMessage, JobTemplate
@@ -124,7 +125,7 @@ class Plan:
     traceparent: str = ""
     since: datetime | None = None
     limit: RequestLimit = field(default_factory=RequestLimit)
-    before: Counts = field(default_factory=Counts)
+    before: DispatchCounts = field(default_factory=DispatchCounts)
     is_continued: bool = False
     rest: Place | None = None
     sources: dict[str, Counts] = field(default_factory=dict)
@@ -157,7 +158,8 @@ class Plan:
     @property
     def totals(self) -> Counts:
         """The counts of all sources together, of this request."""
-        return add_counts(self.sources.values())
+        rows = [asdict(each) for each in self.sources.values()]
+        return Counts(**{name: sum(row[name] for row in rows) for name in asdict(Counts())})
 
     def jobs(self, source: Source, start: Position | None = None) -> Iterator[PlannedJob]:
         """Yield the jobs of a source, and record its counts, and whether it could be read.
@@ -282,12 +284,6 @@ class Plan:
     def _add_unread(self, counts: Counts, url: str, why: str) -> None:
         counts.unread += 1
         _add(self.unread, url, why)
-
-
-def add_counts(counts: Iterable[Counts]) -> Counts:
-    """Return the sums of counts."""
-    rows = [asdict(each) for each in counts]
-    return Counts(**{name: sum(row[name] for row in rows) for name in asdict(Counts())})
 
 
 def _add(listed: list[Rejected], url: str, why: str) -> None:

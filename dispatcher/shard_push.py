@@ -53,7 +53,7 @@ class ShardReceiver:
             traceparent = ""
         response = self.dispatcher.dispatch_shard(shard, traceparent=traceparent)
         published = response.body.get("published")
-        total = shard.counts.get("published", 0) + (published if isinstance(published, int) else 0)
+        total = shard.report.counts.published + (published if isinstance(published, int) else 0)
         return DispatchResponse(
             response.status, response.body | {"shard": shard.number, "run_published": total}
         )

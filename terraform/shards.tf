@@ -1,5 +1,5 @@
 # What does not fit into one request of a dispatch: the dispatcher publishes a shard to this topic, and Pub/Sub pushes it to the
-# dispatcher, which continues.
+# dispatcher, which continues. The last request publishes an end record, which only the ledger receives.
 
 locals {
   shard_ack_deadline_seconds = 600 # Pub/Sub's maximum, and the time limit of one push
@@ -26,6 +26,7 @@ resource "google_pubsub_topic_iam_member" "dispatcher_publishes_shards" {
 resource "google_pubsub_subscription" "shards" {
   name                       = "${local.dispatch_topic}-push"
   topic                      = google_pubsub_topic.shards.id
+  filter                     = "attributes:shard" # end records do not have this attribute
   ack_deadline_seconds       = local.shard_ack_deadline_seconds
   message_retention_duration = local.jobs_retention
 

@@ -21,6 +21,7 @@ from console.stack.services import PROJECT, PUSH_AUDIENCE, PUSH_SERVICE_ACCOUNT,
 from contract.topology import (
     DEAD_LETTER_SUBSCRIPTION,
     DEAD_LETTER_TOPIC,
+    DISPATCH_FILTER,
     DISPATCH_SUBSCRIPTION,
     DISPATCH_TOPIC,
     JOBS_TOPIC,
@@ -123,6 +124,7 @@ def _subscriptions(
             name=subscription_path(DISPATCH_SUBSCRIPTION),
             topic=topic_path(DISPATCH_TOPIC),
             push_config=_push_config(shards_endpoint),
+            filter=DISPATCH_FILTER,
             ack_deadline_seconds=600,
             retry_policy=types.RetryPolicy(
                 minimum_backoff=timedelta(seconds=10), maximum_backoff=timedelta(seconds=600)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from contract.crawl import Crawl
+from contract.dispatch_report import DispatchCounts, DispatchReport
 from contract.faults import UnreadableShard
 from contract.shard import (
     FilePosition,
@@ -14,7 +15,6 @@ from contract.shard import (
     SitemapPosition,
     SitePosition,
     TemplatePosition,
-    make_shard,
 )
 from extraction.selectors import CHECKS
 from tests.contract.documents import CRAWL
@@ -35,14 +35,14 @@ POSITIONS: list[Position | None] = [
 
 def shard_at(position: Position | None) -> Shard:
     """Return a shard that continues at a position."""
-    return make_shard(
-        Crawl.from_document(CRAWL, CHECKS),
-        "run",
+    return Shard(
+        crawl=Crawl.from_document(CRAWL | {"run_id": "run"}, CHECKS),
         number=2,
         source="sources.sitemap",
         position=position,
         started_at=datetime(2026, 11, 30, tzinfo=UTC),
-        counts={"published": 7},
+        dispatch_id="0" * 32,
+        report=DispatchReport(counts=DispatchCounts(published=7)),
     )
 
 
@@ -61,7 +61,7 @@ def test_shard_is_decoded_as_it_was_encoded(position: Position | None) -> None:
         (b'"number":2', b'"number":1001', "number"),
         (b'"run_id":"run",', b"", "crawl.run_id"),
         (b'"run_id":"run"', b'"run_id":"run\\u0000"', "crawl.run_id"),
-        (b'"published":7', b'"published":-1', "counts.published"),
+        (b'"published":7', b'"published":-1', "report.counts.published"),
         (b'"kind":"template"', b'"kind":"other"', "position"),
     ],
 )

@@ -1,5 +1,6 @@
 """Shards are pushed to the process of a dispatcher, which may be killed, and makes every job nevertheless."""
 
+import json
 import sys
 import time
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ import requests
 from google.pubsub_v1.types import PushConfig
 
 from contract.job import Job
+from contract.topology import DISPATCH_FILTER
 from tests.servers.dispatcher_process import DispatcherProcess, running_dispatcher
 from tests.servers.file_ranges import content_range, ranges, requested_start
 from tests.servers.pubsub_client import PubsubClient, running_localpubsub
@@ -66,14 +68,17 @@ def test_file_larger_than_a_request_is_dispatched_whole_by_pushed_shards(
     """Each request reads 200 URLs and more, and Pub/Sub pushes what is left to the dispatcher."""
     jobs, shards = pubsub.subscription(JOBS), pubsub.subscription(SHARDS)
     with running_dispatcher(pubsub.server.host, **settings(pubsub)) as dispatcher:
-        pubsub.subscription(SHARDS, push_config=push_config(dispatcher), ack_deadline_seconds=600)
+        pushed = {"push_config": push_config(dispatcher), "filter": DISPATCH_FILTER}
+        pubsub.subscription(SHARDS, **pushed, ack_deadline_seconds=600)
         response = dispatcher.dispatch(
             {"urls_file": {"url": site.add("/urls.txt", ranges(BODY))}}, run_id="run"
         )
         assert (response["published"], response["continues"]) == (200, True)
         assert sorted(job.url for job in pull_jobs(pubsub, jobs)) == sorted(URLS)
-        numbers = [each.message.attributes["shard"] for each in pubsub.pull(shards, 5)]
-    assert numbers == ["2", "3", "4", "5", "6"]
+        *continued, end = [each.message for each in pubsub.pull(shards, 6)]
+    assert [message.attributes["shard"] for message in continued] == ["2", "3", "4", "5", "6"]
+    assert (end.attributes["dispatch"], end.attributes["requests"]) == ("complete", "6")
+    assert json.loads(end.data)["report"]["counts"]["published"] == len(URLS)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the processes of the dispatcher are found in /proc")
@@ -97,7 +102,7 @@ def test_shard_of_a_killed_dispatcher_is_continued_by_another(site: Site, pubsub
     file = site.add("/urls.txt", send_half_of_the_rest)
     with running_dispatcher(pubsub.server.host, **settings(pubsub)) as dispatcher:
         subscription = pubsub.subscription(
-            SHARDS, push_config=push_config(dispatcher), ack_deadline_seconds=600
+            SHARDS, push_config=push_config(dispatcher), filter=DISPATCH_FILTER, ack_deadline_seconds=600
         )
         # Given a dispatcher that has read a part of a shard
         dispatcher.dispatch({"urls_file": {"url": file}}, run_id="run")

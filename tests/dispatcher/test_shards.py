@@ -2,105 +2,25 @@
 
 import gzip
 import json
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
-from contract.job import Job
 from contract.shard import MAX_SHARDS, FilePosition, Shard
-from dispatcher.dispatch import Dispatcher, DispatchResponse
+from dispatcher.dispatch import Dispatcher
 from dispatcher.shards import Shards
 from dispatcher.sources.source import Found, FoundUrl
 from extraction.selectors import CHECKS
 from publishing.publisher import PublishUnconfirmed
-from tests.dispatcher.sitemaps.examples import index, make_reader, urlset
+from tests.dispatcher.sharded_run import CRAWL, NOW, ShardedRun
+from tests.dispatcher.sitemaps.examples import index, urlset
 from tests.dispatcher.static_source import StaticSource
 from tests.servers.file_ranges import ranges
 from tests.servers.recording_publisher import RecordingPublisher
 from tests.servers.site import Response, Site, http
 
-NOW = datetime(2026, 11, 30, 6, 0, 3, tzinfo=UTC)
-CRAWL = {"name": "books", "recipe": {"name": "book", "fields": {"title": {"css": "h1"}}}}
 URLS = [f"https://shop.example/{number}" for number in range(950)]
 TEXT = "\n".join(URLS).encode()
-
-
-class ShardedRun:
-    """Dispatches a crawl in as many requests as it needs.
-
-    Args:
-        sources: the sources of the crawl.
-        max_urls: number of URLs after which a request stops.
-        budget_seconds: seconds for reading in one request.
-        clock: returns monotonic seconds.
-        fields: further fields of the crawl.
-
-    Attributes:
-        responses: the response to each request.
-        jobs: publishes to the jobs topic.
-        shards: publishes what continues the dispatch.
-    """
-
-    def __init__(
-        self,
-        sources: dict[str, object],
-        max_urls: int = 200,
-        budget_seconds: float = 120,
-        clock: Callable[[], float] = lambda: 0.0,
-        **fields: object,
-    ) -> None:
-        self.jobs, self.shards = RecordingPublisher(), RecordingPublisher()
-        shards = Shards(self.shards, max_urls, 1e9, clock)
-        opener = make_reader(budget_seconds, clock).opener
-        self._dispatcher = Dispatcher(self.jobs, opener, lambda: NOW, shards)
-        self._body = json.dumps(CRAWL | {"sources": sources} | fields).encode()
-        self.responses: list[DispatchResponse] = []
-
-    def first(self) -> dict[str, Any]:
-        """Send the crawl; return the body of the response."""
-        return self._added(self._dispatcher.dispatch(self._body, schedule_time="", traceparent=""))
-
-    def next(self) -> dict[str, Any]:
-        """Push the newest shard; return the body of the response."""
-        shard = Shard.decode(self.shards.published[-1].data, CHECKS)
-        return self.push(shard)
-
-    def push(self, shard: Shard) -> dict[str, Any]:
-        """Push a shard; return the body of the response."""
-        return self._added(self._dispatcher.dispatch_shard(shard, traceparent=""))
-
-    def all(self) -> list[str]:
-        """Send the crawl, and push each shard until none is left; return the URLs of the jobs."""
-        body = self.first()
-        while body.get("continues"):
-            body = self.next()
-        assert {response.status for response in self.responses} == {200}
-        return self.urls
-
-    @property
-    def published(self) -> list[int]:
-        """The number of jobs of each request."""
-        return [int(str(response.body["published"])) for response in self.responses]
-
-    @property
-    def unread(self) -> list[str]:
-        """Why parts of the sources were not read by the last request."""
-        unread = self.responses[-1].body["unread"]
-        assert isinstance(unread, list)
-        return [each["why"] for each in unread]
-
-    @property
-    def urls(self) -> list[str]:
-        """The URLs of the jobs, in order."""
-        return [Job.decode(message.data).url for message in self.jobs.published]
-
-    def _added(self, response: DispatchResponse) -> dict[str, Any]:
-        self.responses.append(response)
-        return response.body
-
-
 ROWS = "\n".join(["id,link", *(f'{number},"{url}"' for number, url in enumerate(URLS))]).encode()
 
 
@@ -124,7 +44,7 @@ def test_file_is_dispatched_in_several_requests(
     assert run.all() == URLS
     assert all(200 <= published < 300 for published in run.published[:-1])
     assert len(run.responses) > 3
-    numbers = [int(message.attributes["shard"]) for message in run.shards.published]
+    numbers = [int(message.attributes["shard"]) for message in run.shards]
     assert numbers == list(range(2, len(run.responses) + 1))
 
 
@@ -133,7 +53,7 @@ def test_plain_file_is_continued_at_a_byte(site: Site) -> None:
     urls = [f"https://shop.example/{number}/{'x' * 200}" for number in range(1900)]
     run = ShardedRun({"urls_file": {"url": site.add("/urls.txt", ranges("\n".join(urls).encode()))}}, 1500)
     run.first()
-    position = Shard.decode(run.shards.published[-1].data, CHECKS).position
+    position = Shard.decode(run.shards[-1].data, CHECKS).position
     assert isinstance(position, FilePosition)
     assert position.offset > 100_000
     run.next()
@@ -230,10 +150,10 @@ def test_shard_that_is_delivered_twice_makes_the_same_jobs(site: Site) -> None:
     """A repeated shard publishes the same jobs, and the same message that continues."""
     run = ShardedRun({"urls_file": {"url": site.add("/urls.txt", http(200, TEXT))}})
     run.first()
-    shard = Shard.decode(run.shards.published[0].data, CHECKS)
+    shard = Shard.decode(run.shards[0].data, CHECKS)
     for _ in range(2):
         run.push(shard)
-    jobs, shards = run.jobs.published[200:], run.shards.published[1:]
+    jobs, shards = run.jobs.published[200:], run.shards[1:]
     assert jobs[:200] == jobs[200:]
     assert shards[0] == shards[1]
 
@@ -241,18 +161,18 @@ def test_shard_that_is_delivered_twice_makes_the_same_jobs(site: Site) -> None:
 def test_dispatch_continues_only_after_all_its_jobs_are_confirmed(site: Site) -> None:
     """If a job, or the message that continues, is not confirmed, the response is 503."""
     file = site.add("/urls.txt", http(200, TEXT))
-    for topic in ("jobs", "shards"):
+    for topic in ("jobs", "topic"):
         run = ShardedRun({"urls_file": {"url": file}})
         getattr(run, topic).error = PublishUnconfirmed(topic, "no response in time")
         assert "Repeat the request with run_id" in run.first()["error"]
-        assert (run.responses[0].status, run.shards.published) == (503, [])
+        assert (run.responses[0].status, run.topic.published) == (503, [])
 
 
 def test_number_of_requests_is_limited(site: Site) -> None:
     """The 1,000th request of a dispatch is its last: it reports that the rest was not read."""
     run = ShardedRun({"urls_file": {"url": site.add("/urls.txt", http(200, TEXT))}})
     run.first()
-    last = Shard.decode(run.shards.published[0].data, CHECKS).model_copy(update={"number": MAX_SHARDS})
+    last = Shard.decode(run.shards[0].data, CHECKS).model_copy(update={"number": MAX_SHARDS})
     assert "continues" not in run.push(last)
     assert f"{MAX_SHARDS} requests" in run.unread[0]
 

@@ -74,6 +74,8 @@ def test_resource_names_match_contract_topology(lifecycle: Lifecycle) -> None:
     assert outputs["push_subscription"] == topology.PUSH_SUBSCRIPTION
     assert outputs["dispatch_topic"] == topology.DISPATCH_TOPIC
     assert outputs["dispatch_subscription"] == topology.DISPATCH_SUBSCRIPTION
+    [shards] = [values for values in lifecycle.of("google_pubsub_subscription") if values["filter"]]
+    assert (shards["name"], shards["filter"]) == (topology.DISPATCH_SUBSCRIPTION, topology.DISPATCH_FILTER)
     assert outputs["dead_letter_subscription"] == topology.DEAD_LETTER_SUBSCRIPTION
     assert outputs["ledger_dataset"] == f"my-project.{topology.LEDGER_DATASET}"
     ledger = [values for values in lifecycle.of("google_pubsub_subscription") if values["bigquery_config"]]

@@ -25,6 +25,7 @@ from contract.outcome_record import OutcomeRecord
 from contract.topology import (
     DEAD_LETTER_SUBSCRIPTION,
     DEAD_LETTER_TOPIC,
+    DISPATCH_FILTER,
     DISPATCH_SUBSCRIPTION,
     LEDGER_SUBSCRIPTIONS,
     LEDGER_TABLES,
@@ -86,6 +87,7 @@ def test_prepare_topology_creates_all_topics_and_subscriptions(host: str) -> Non
     shards = subscriptions[subscription_path(DISPATCH_SUBSCRIPTION)]
     assert shards.push_config.push_endpoint == SHARDS_ENDPOINT
     assert shards.push_config.oidc_token == push.push_config.oidc_token
+    assert shards.filter == DISPATCH_FILTER
     assert not shards.dead_letter_policy.dead_letter_topic
     for topic, name in LEDGER_SUBSCRIPTIONS.items():
         config = subscriptions[subscription_path(name)].bigquery_config
