@@ -168,7 +168,8 @@ def _refusal(plan: Plan, failures: int, first_failure: str) -> DispatchResponse 
     if causes:
         error = {"error": _repeatable(plan, "; ".join(causes)), "unconfirmed": failures}
         return DispatchResponse(503, error | _counts(plan, totals))
-    if plan.unreadable and not totals.found + plan.before.found:
+    is_whole = plan.rest is None and not plan.is_continued
+    if plan.unreadable and is_whole and not totals.found:
         error = {"error": "; ".join(map(str, plan.unreadable)), **_faults(plan.unreadable)}
         return DispatchResponse(400, error | _counts(plan, totals))
     return None

@@ -137,6 +137,19 @@ def test_crawl_of_which_no_source_can_be_read_leaves_no_record(site: Site) -> No
     assert (run.responses[0].status, run.topic.published) == (400, [])
 
 
+def test_shard_whose_sources_are_all_unreadable_ends_the_dispatch(site: Site) -> None:
+    """A shard is not refused with 400 if no request found a URL, because it would be delivered forever."""
+    sitemaps: dict[str, object] = {
+        "sitemap": site.add("/a.xml", http(200, urlset())),
+        "sitemaps": [site.add("/b.xml", http(404))],
+    }
+    run = ShardedRun(sitemaps, max_urls=0)
+    run.all()
+    assert len(run.responses) == 2
+    [end] = run.ends
+    assert counted(end["report"]["counts"]) == {"unread": 1}
+
+
 def test_lists_of_a_message_are_bounded_and_without_passwords() -> None:
     """A message has the first 100 of each list, with short texts, and no user or password of a URL."""
     url = "http://bob:secret@h.example/" + "\N{GRINNING FACE}" * 3000
