@@ -25,7 +25,7 @@ from benchmarks.dispatch_million import DISPATCH_SECONDS, SETTINGS, URL
 from console.ledger.ledger import Ledger
 from console.ledger.sqlite_views import table
 from contract.topology import JOBS_TOPIC, LEDGER_DATASET, LEDGER_TABLES
-from dispatcher.run_id import SCHEDULE_TIME
+from dispatcher.schedule import SCHEDULE_TIME
 from tests.servers.dispatcher_process import RECIPE, running_dispatcher
 from tests.servers.localpubsub_process import running_process
 from tests.servers.pubsub_client import connect

@@ -3,6 +3,7 @@
 Cloud Scheduler posts a crawl to the dispatcher as the body of a request.
 """
 
+from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -50,6 +51,18 @@ class Crawl(BaseModel):
     """How requests to one host are limited."""
     request: PageRequest = PLAIN_GET
     """How a page is requested, if a plain GET is not enough."""
+
+    def run_id_at(self, started_at: datetime) -> str:
+        """Return the crawl's run_id, or else its name and the UTC time at which the run started.
+
+        A time that is no whole second is given in milliseconds, so that two runs that people start within one
+        second are two runs. Repeated requests must have the same run id to make the same jobs.
+        """
+        if self.run_id is not None:
+            return self.run_id
+        time = started_at.astimezone(UTC).replace(tzinfo=None)
+        digits = "milliseconds" if time.microsecond >= 1000 else "seconds"
+        return f"{self.name}-{time.isoformat(timespec=digits)}Z"
 
     @classmethod
     def decode(cls, body: bytes, selectors: SelectorChecks) -> Self:

@@ -12,7 +12,7 @@ from contract.shard import Position, Shard
 from contract.since import cutoff
 from dispatcher.plan import Counts, Plan
 from dispatcher.request_limit import RequestLimit
-from dispatcher.run_id import make_run_id, scheduled_time
+from dispatcher.schedule import scheduled_time
 from dispatcher.shards import DispatchRequest, NoShards, Shards
 from dispatcher.sources.source import Source
 from extraction.selectors import CHECKS
@@ -72,7 +72,7 @@ class Dispatcher:
             return DispatchResponse(
                 400, {"error": f"the crawl was not dispatched: {error}", **_faults(error.faults)}
             )
-        return self._run(DispatchRequest(crawl, make_run_id(crawl, started_at), started_at, traceparent))
+        return self._run(DispatchRequest(crawl, crawl.run_id_at(started_at), started_at, traceparent))
 
     def dispatch_shard(self, shard: Shard, *, traceparent: str) -> DispatchResponse:
         """Continue a dispatch where the request before stopped.

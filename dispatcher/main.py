@@ -23,7 +23,7 @@ from contract.trace import Trace
 from dispatcher.body_slots import BodySlot, BodySlots
 from dispatcher.dispatch import Dispatcher, DispatchResponse
 from dispatcher.replay import Replay, Replayer
-from dispatcher.run_id import SCHEDULE_TIME
+from dispatcher.schedule import SCHEDULE_TIME
 from dispatcher.settings import RESERVED_THREADS, DispatcherSettings
 from dispatcher.shard_push import ShardReceiver
 from dispatcher.shards import NoShards, Shards

@@ -11,7 +11,7 @@ from console.cli.arguments import DEFAULT_DATA, Data
 from console.dispatch import DispatchResponse, dispatch
 from console.ledger.ledger import Accounting, Ledger
 from console.local_file import dispatch_file
-from console.recipes.crawl_file import load_crawl, name_run
+from console.recipes.crawl_file import load_crawl
 from console.report.follow import Follower
 from console.report.listings import listing_lines
 from console.report.plan import RunPlan, plan_lines, plan_run, plan_warnings
@@ -80,7 +80,7 @@ def dispatch_crawl(
     """
     terminal = open_terminal()
     crawl = load_crawl(crawl_file)
-    crawl = crawl.model_copy(update={"run_id": name_run(crawl, datetime.now(UTC))})
+    crawl = crawl.model_copy(update={"run_id": crawl.run_id_at(datetime.now(UTC))})
     if wait:
         Ledger(data).runs()  # raises LedgerError, before anything is sent, if there is no ledger to follow
     _print_warnings(terminal, plan_run(crawl), *read_policy(data))

@@ -15,7 +15,7 @@ from console.dispatch import DispatchResponse, dispatch
 from console.errors import UsageError
 from console.ledger.ledger import Accounting, Ledger
 from console.private_files import make_private_directory
-from console.recipes.crawl_file import name_run, read_crawl
+from console.recipes.crawl_file import read_crawl
 from console.report.dead_letters import dead_job_lines
 from console.report.follow import Follower
 from console.report.tables import attempt_line, results_table
@@ -107,7 +107,7 @@ def demo_crawl(site_url: str) -> Crawl:
 def _dispatch(stack: Stack, site_url: str) -> DispatchResponse:
     stack.announce("Dispatching a crawl of its sitemap")
     crawl = demo_crawl(site_url)
-    crawl = crawl.model_copy(update={"run_id": name_run(crawl, datetime.now(UTC))})
+    crawl = crawl.model_copy(update={"run_id": crawl.run_id_at(datetime.now(UTC))})
     return dispatch(crawl, stack.dispatcher_url, announce=stack.announce)
 
 

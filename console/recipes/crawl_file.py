@@ -1,6 +1,5 @@
 """Reads a crawl from YAML."""
 
-from datetime import datetime
 from pathlib import Path
 
 from console.errors import UsageError
@@ -32,11 +31,3 @@ def read_crawl(text: bytes, name: str) -> Crawl:
             raise file.error_for(error.faults) from None
     except FaultyFileError as error:
         raise UsageError("\n".join(["The crawl was not dispatched.", *error.lines])) from None
-
-
-def name_run(crawl: Crawl, now: datetime) -> str:
-    """Return the crawl's run_id if set, else a new one from the crawl's name and the UTC time in seconds.
-
-    Repeated requests must have the same run_id to make the same jobs, so call this once for each run.
-    """
-    return crawl.run_id or f"{crawl.name}-{now:%Y-%m-%dT%H:%M:%SZ}"

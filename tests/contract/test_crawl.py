@@ -1,7 +1,7 @@
 """Tests that a crawl is decoded, and that one error lists all its faults, each with its path."""
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -37,6 +37,23 @@ def test_crawl_defaults_obey_robots_and_limit_jobs() -> None:
     assert crawl.politeness.respect_robots
     assert crawl.limits.max_jobs == 10_000
     assert crawl.run_id is None
+
+
+@pytest.mark.parametrize(
+    ("started_at", "run_id"),
+    [
+        (datetime(2026, 11, 22, 6, tzinfo=UTC), "books-2026-11-22T06:00:00Z"),
+        (datetime(2026, 11, 22, 7, tzinfo=timezone(timedelta(hours=1))), "books-2026-11-22T06:00:00Z"),
+        (datetime(2026, 11, 22, 6, 0, 3, 120_999, tzinfo=UTC), "books-2026-11-22T06:00:03.120Z"),
+        (datetime(2026, 11, 22, 6, 0, 3, 999, tzinfo=UTC), "books-2026-11-22T06:00:03Z"),
+    ],
+)
+def test_run_id_is_the_name_and_the_time_unless_the_crawl_has_one(started_at: datetime, run_id: str) -> None:
+    """A scheduled time gives the same run id each time; two runs of the same second have different ones."""
+    crawl = Crawl.decode(as_bytes(CRAWL), CHECKS)
+    assert crawl.name == "books"
+    assert crawl.run_id_at(started_at) == run_id
+    assert crawl.model_copy(update={"run_id": "mine"}).run_id_at(started_at) == "mine"
 
 
 def test_invalid_url_among_sources_does_not_reject_the_crawl() -> None:

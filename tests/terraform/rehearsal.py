@@ -22,7 +22,7 @@ import localpubsub
 from console.ledger.ledger import Ledger
 from console.stack.ports import free_port
 from console.stack.process import Launch, Process, ProcessWatcher, wait_until_healthy
-from dispatcher.run_id import SCHEDULE_TIME
+from dispatcher.schedule import SCHEDULE_TIME
 from localpubsub.push.signing import SigningKey
 from tests.repository.tree import ROOT
 from tests.servers.waiting import wait_until

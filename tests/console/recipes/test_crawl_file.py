@@ -1,7 +1,6 @@
 """Tests of reading a crawl from YAML: all faults are reported together, each with its line."""
 
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.errors import UsageError
-from console.recipes.crawl_file import load_crawl, name_run, read_crawl
+from console.recipes.crawl_file import load_crawl, read_crawl
 
 VALID = """\
 name: books
@@ -202,11 +201,3 @@ def test_file_larger_than_1_mib_is_refused(tmp_path: Path) -> None:
     large.write_text("#" * (1024 * 1024 + 1))
     with pytest.raises(UsageError, match="is larger than 1048576 bytes"):
         load_crawl(large)
-
-
-def test_run_id_is_the_crawl_name_and_the_time_unless_set() -> None:
-    """A run_id of the crawl is used; otherwise the run_id is the crawl's name and the time."""
-    crawl = read_crawl(VALID.encode(), "books.yaml")
-    now = datetime(2026, 11, 22, 6, 0, 0, 999, tzinfo=UTC)
-    assert name_run(crawl, now) == "books-2026-11-22T06:00:00Z"
-    assert name_run(crawl.model_copy(update={"run_id": "mine"}), now) == "mine"

@@ -1,8 +1,7 @@
-"""Makes the run id of a dispatch, which is the same if Cloud Scheduler sends the dispatch twice. Pure."""
+"""Reads the time of a run, which is the same if Cloud Scheduler sends the request twice. Pure."""
 
 from datetime import UTC, datetime
 
-from contract.crawl import Crawl
 from contract.faults import UnreadableCrawl
 from contract.quoting import quote
 
@@ -11,18 +10,8 @@ from contract.quoting import quote
 SCHEDULE_TIME = "X-CloudScheduler-ScheduleTime"
 
 
-def make_run_id(crawl: Crawl, started_at: datetime) -> str:
-    """Return the run id: the crawl's `run_id`, or else its name and the time of the run.
-
-    Args:
-        crawl: the crawl to dispatch.
-        started_at: the result of `scheduled_time`.
-    """
-    return crawl.run_id or f"{crawl.name}-{started_at:%Y-%m-%dT%H:%M:%SZ}"
-
-
 def scheduled_time(schedule_time: str, now: datetime) -> datetime:
-    """Return the time for which a run is scheduled, or else the current time, in UTC.
+    """Return the time for which a run is scheduled, in whole seconds, or else the current time; in UTC.
 
     Args:
         schedule_time: the value of Cloud Scheduler's header, RFC 3339; `""` if missing.
@@ -38,7 +27,7 @@ def scheduled_time(schedule_time: str, now: datetime) -> datetime:
         scheduled = datetime.fromisoformat(schedule_time)
         # A time without a zone would be read in the zone of this machine, so run ids would differ by machine.
         if scheduled.tzinfo is not None:
-            return scheduled.astimezone(UTC)
+            return scheduled.astimezone(UTC).replace(microsecond=0)
     except (ValueError, OverflowError):
         pass
     raise UnreadableCrawl.single_fault(b"", why, SCHEDULE_TIME)
