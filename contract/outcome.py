@@ -72,6 +72,7 @@ class Reason(StrEnum):
     PAGE_BUDGET_EXCEEDED = "page_budget_exceeded"
     QUEUED_TOO_LONG = "queued_too_long"
     INCOMPLETE_BODY = "incomplete_body"
+    CORRUPT_BODY = "corrupt_body"
     HTTP_408 = "http_408"
     HTTP_425 = "http_425"
     HTTP_429 = "http_429"

@@ -44,7 +44,14 @@ REASON_MEANINGS = {
         cause=Cause.INFRASTRUCTURE,
     ),
     Reason.INCOMPLETE_BODY: ReasonMeaning(
-        Outcome.RETRY, "the body ended before its announced length", NOTHING_TO_DO
+        Outcome.RETRY,
+        "the body ended before its announced length, or its compressed stream before its end",
+        NOTHING_TO_DO,
+    ),
+    Reason.CORRUPT_BODY: ReasonMeaning(
+        Outcome.RETRY,
+        "the body is not in the coding that its Content-Encoding names",
+        "look at the page in a browser",
     ),
     Reason.HTTP_408: ReasonMeaning(Outcome.RETRY, "the site answered 408 Request Timeout", NOTHING_TO_DO),
     Reason.HTTP_425: ReasonMeaning(Outcome.RETRY, "the site answered 425 Too Early", NOTHING_TO_DO),

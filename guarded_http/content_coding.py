@@ -47,6 +47,10 @@ OTHER_CODINGS = frozenset(
 Chunks = Iterator[bytes]
 
 
+class _Corrupt(Exception):
+    """A compressed stream is invalid."""
+
+
 def decode_content(chunks: Chunks, content_encoding: str) -> Chunks:
     """Yield the decoded body, in chunks of at most 128 KiB if the body has a coding.
 
@@ -55,9 +59,9 @@ def decode_content(chunks: Chunks, content_encoding: str) -> Chunks:
         content_encoding: the Content-Encoding header; `""` if missing.
 
     Raises:
-        FetchError: `incomplete_body` if the body is corrupt or ends early, `decompression_bomb` if there are
-            too many codings, or too many members or frames in one of them, `unsupported_encoding` if a coding
-            is not one of those that are implemented.
+        FetchError: `incomplete_body` if the compressed stream ends early, `corrupt_body` if it is invalid,
+            `decompression_bomb` if there are too many codings, or too many members or frames in one of them,
+            `unsupported_encoding` if a coding is not one of those that are implemented.
     """
     names = [part.partition(";")[0].strip() for part in content_encoding.lower().split(",")]
     # A name that is no content coding, such as `utf-8` or `none`, codes nothing. Browsers show such bodies
@@ -98,8 +102,10 @@ def _decode(name: str, chunks: Chunks) -> Chunks:
         return
     try:
         yield from _DECODERS[name](chain([first], chunks))
-    except (zlib.error, EOFError) as error:
-        raise FetchError(FetchErrorKind.INCOMPLETE_BODY, f"invalid {name} data: {error}") from None
+    except EOFError:
+        raise FetchError(FetchErrorKind.INCOMPLETE_BODY, f"the {name} stream ends early") from None
+    except (zlib.error, _Corrupt) as error:
+        raise FetchError(FetchErrorKind.CORRUPT_BODY, f"invalid {name} data: {error}") from None
 
 
 def _gzip(chunks: Chunks) -> Chunks:
@@ -163,7 +169,7 @@ def _brotli(chunks: Chunks) -> Chunks:
                 is_finished = decompressor.is_finished()
                 chunk = b"" if is_finished else decompressor.process(b"", output_buffer_limit=MAX_CHUNK_BYTES)
     except brotli.error as error:
-        raise EOFError(str(error)) from None
+        raise _Corrupt(str(error)) from None
     _check_end(is_complete=decompressor.is_finished())
 
 
@@ -184,7 +190,7 @@ def _zstd(chunks: Chunks) -> Chunks:
                     yield decoded
                 data = decompressor.unused_data if decompressor.eof else b""
     except zstd.ZstdError as error:
-        raise EOFError(str(error)) from None
+        raise _Corrupt(str(error)) from None
     _check_end(is_complete=decompressor.eof)
 
 
@@ -198,7 +204,7 @@ def _next_stream(count: int) -> int:
 
 def _check_end(*, is_complete: bool) -> None:
     if not is_complete:
-        raise EOFError("the compressed stream is incomplete")
+        raise EOFError
 
 
 _DECODERS: dict[str, Callable[[Chunks], Chunks]] = {

@@ -13,7 +13,8 @@ class FetchErrorKind(StrEnum):
     CONNECT = "connect"  #: no connection could be made, or no valid HTTP header was received
     TLS = "tls"  #: the TLS handshake failed, or the certificate is not valid for the host
     TIMEOUT = "timeout"  #: the site sent nothing for too long
-    INCOMPLETE_BODY = "incomplete_body"  #: the body ended early or could not be decoded
+    INCOMPLETE_BODY = "incomplete_body"  #: the body, or its compressed stream, ended early
+    CORRUPT_BODY = "corrupt_body"  #: the body is not in the coding that its Content-Encoding names
     TOO_LARGE = "too_large"  #: the body has more bytes than the caller allows
     #: The decoded body is too large compared with the received one, or the body has too many content codings.
     DECOMPRESSION_BOMB = "decompression_bomb"

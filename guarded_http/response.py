@@ -75,8 +75,8 @@ class HttpResponse:
                 read if the response announces so much. It may wait, or raise an exception.
 
         Raises:
-            FetchError: `too_large`, `decompression_bomb`, `incomplete_body`, `unsupported_encoding`,
-                `timeout` or `tls`.
+            FetchError: `too_large`, `decompression_bomb`, `incomplete_body`, `corrupt_body`,
+                `unsupported_encoding`, `timeout` or `tls`.
             Exception: the deadline's own exception, if the deadline has passed.
         """
         with self._reading(max_bytes):

@@ -10,6 +10,7 @@ REASONS = {
     FetchErrorKind.TLS: Reason.TLS,
     FetchErrorKind.TIMEOUT: Reason.TIMEOUT,
     FetchErrorKind.INCOMPLETE_BODY: Reason.INCOMPLETE_BODY,
+    FetchErrorKind.CORRUPT_BODY: Reason.CORRUPT_BODY,
     FetchErrorKind.TOO_LARGE: Reason.TOO_LARGE,
     FetchErrorKind.DECOMPRESSION_BOMB: Reason.DECOMPRESSION_BOMB,
     FetchErrorKind.UNSUPPORTED_ENCODING: Reason.CONTENT_TYPE,

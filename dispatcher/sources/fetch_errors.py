@@ -14,6 +14,7 @@ IS_TEMPORARY = {
     FetchErrorKind.TLS: True,
     FetchErrorKind.TIMEOUT: True,
     FetchErrorKind.INCOMPLETE_BODY: True,
+    FetchErrorKind.CORRUPT_BODY: True,
     FetchErrorKind.TOO_LARGE: False,
     FetchErrorKind.DECOMPRESSION_BOMB: False,
     FetchErrorKind.UNSUPPORTED_ENCODING: False,

@@ -91,13 +91,13 @@ def test_truncated_stream_fails_with_incomplete_body(
 
 
 @COMPRESSING_CODINGS
-def test_body_that_is_not_compressed_fails_with_incomplete_body(
+def test_body_that_is_not_compressed_fails_with_corrupt_body(
     header: str, compress: Callable[[bytes], bytes]
 ) -> None:
     """A plain body is an error if the Content-Encoding header names a coding."""
     assert compress(b"x")
     body = b"\xff\xfe<!doctype html><p>not compressed at all"
-    assert decode_error(body, header) is FetchErrorKind.INCOMPLETE_BODY
+    assert decode_error(body, header) is FetchErrorKind.CORRUPT_BODY
 
 
 @ALL_CODINGS
@@ -151,4 +151,4 @@ def test_zstd_window_larger_than_http_allows_is_refused() -> None:
     options = {zstd.CompressionParameter.window_log: 26, zstd.CompressionParameter.content_size_flag: 0}
     compressor = zstd.ZstdCompressor(options={int(name): value for name, value in options.items()})
     data = compressor.compress(b"x" * 100_000) + compressor.flush()
-    assert decode_error(data, "zstd") is FetchErrorKind.INCOMPLETE_BODY
+    assert decode_error(data, "zstd") is FetchErrorKind.CORRUPT_BODY

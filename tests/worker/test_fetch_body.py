@@ -68,7 +68,6 @@ INCOMPLETE = {
     "last chunk": chunked(b"c\r\n", PAGE, b"\r\n"),
     "chunk size": chunked(b"c\r\n", PAGE, b"\r\nzz\r\n"),
     "gzip": http(200, gzip.compress(PAGE)[:-5], "Content-Encoding: gzip", length=len(gzip.compress(PAGE))),
-    "not gzip": http(200, PAGE, "Content-Encoding: gzip"),
 }
 
 
@@ -76,9 +75,15 @@ INCOMPLETE = {
 def test_body_that_ends_early_fails_with_incomplete_body(
     site: Site, fetcher: Fetcher, response: bytes
 ) -> None:
-    """A body that ends early, or that cannot be decoded, fails with `incomplete_body`."""
+    """A body that ends early, or whose compressed stream does, fails with `incomplete_body`."""
     failure = fetch_failure(fetcher, site.add("/", lambda request: request.send(response)))
     assert failure.reason is Reason.INCOMPLETE_BODY
+
+
+def test_body_of_another_coding_than_announced_fails_with_corrupt_body(site: Site, fetcher: Fetcher) -> None:
+    """A body that is not compressed although its header says so is told apart from one that ends early."""
+    url = site.add("/", http(200, PAGE, "Content-Encoding: gzip"))
+    assert fetch_failure(fetcher, url).reason is Reason.CORRUPT_BODY
 
 
 def test_reset_within_the_body_fails_with_incomplete_body(site: Site, fetcher: Fetcher) -> None:

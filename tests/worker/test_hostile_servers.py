@@ -171,7 +171,7 @@ SERVERS: dict[str, tuple[Response, set[Reason]]] = {
         coded("gzip", gzip.compress(PAGE)[:-9]),
         {Reason.INCOMPLETE_BODY},
     ),
-    "announces gzip, and sends plain text": (coded("gzip", PAGE), {Reason.INCOMPLETE_BODY}),
+    "announces gzip, and sends plain text": (coded("gzip", PAGE), {Reason.CORRUPT_BODY}),
     "has an unsupported content coding": (coded("compress", PAGE), {Reason.CONTENT_TYPE}),
     "sends an unrequested part": (
         http(206, PAGE, "Content-Range: bytes 0-11/9000"),
