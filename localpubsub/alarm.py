@@ -1,6 +1,7 @@
 """Provides timers on the server's clock: ``wait`` waits for an event, ``Alarm`` calls a function."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
@@ -10,6 +11,10 @@ from localpubsub.clock import Clock
 #: Minimum real seconds from setting an alarm to its call, so that a thousand events within a few milliseconds
 #: do not cause a thousand calls.
 _MIN_DELAY: Final = 0.002
+#: Seconds of the server's time after which the callback is called again if it raised an exception.
+_RETRY_DELAY: Final = 1.0
+
+_log = logging.getLogger("localpubsub.alarm")
 
 
 async def wait(event: asyncio.Event, clock: Clock, until: float | None) -> None:
@@ -55,5 +60,9 @@ class Alarm:
         self.cancel()
         if self._clock.now() < when:
             self.set(when)  # uvloop's timers may end 1 ms too early
-        else:
+            return
+        try:
             self._callback()
+        except Exception:  # noqa: BLE001 - without a further call, no lease would ever expire again
+            _log.exception("internal_error")
+            self.set(self._clock.now() + _RETRY_DELAY)

@@ -111,9 +111,9 @@ class SubscriberService:
                 changed.clear()
                 lease_seconds = subscription.backlog.policy.ack_deadline
                 allowed = PullLimits(request.max_messages, limits.MAX_PULL_BYTES, lease_seconds)
-                received = await receive(self._broker, self._pullable(request.subscription), allowed)
-                if received.messages or not await _is_set_before(until, changed):
-                    return PullResponse(received_messages=received.messages)
+                messages = await receive(self._broker, self._pullable(request.subscription), allowed)
+                if messages or not await _is_set_before(until, changed):
+                    return PullResponse(received_messages=messages)
         finally:
             subscription.consumers.discard(changed.set)
 

@@ -6,7 +6,7 @@ methods run on the event loop.
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
@@ -16,11 +16,12 @@ from localpubsub.backlog.backlog import ACKNOWLEDGED, DEAD_LETTERED, MessageStat
 from localpubsub.backlog.dead_letter import dead_letter
 from localpubsub.backlog.lease import Lease, LeaseHolder
 from localpubsub.backlog.message import MessageIds
+from localpubsub.broker.background_tasks import BackgroundTasks
 from localpubsub.broker.catalogue import Catalogue
+from localpubsub.broker.dead_letter_log import log_dead_letter
 from localpubsub.broker.expiration import delete_unused
 from localpubsub.broker.iam_policies import IamPolicies
 from localpubsub.broker.message_cache import MessageCache
-from localpubsub.broker.read_ahead import read_record
 from localpubsub.broker.routing import route
 from localpubsub.broker.snapshots import Snapshots
 from localpubsub.broker.subscription import Subscription
@@ -54,22 +55,26 @@ class Broker:
         chaos: "Chaos | None" = None,
         *,
         service_agent_permissions: bool = True,
+        new_journal: type[Journal] = Journal,
     ) -> None:
         self._chaos = chaos
         self._throttle = LogThrottle(_log)
         self.clock = clock
-        self.journal = Journal(store, self._on_written, self._on_write_failed)
+        with store.starting():
+            self._ids = MessageIds(store.last_id())
+        self.journal = new_journal(store, self._on_written, self._on_write_failed)
+        self.tasks = BackgroundTasks()
         self.catalogue = Catalogue(
             self.journal, self._next_number, service_agent_permissions=service_agent_permissions
         )
-        self.snapshots = Snapshots(self.catalogue, self.journal, clock, self._next_number)
+        self.snapshots = Snapshots(self.catalogue, self.journal, clock, self._next_number, self.tasks)
         self.policies = IamPolicies(self.journal)
-        self._ids = MessageIds(store.last_id())
         self._cache = MessageCache()
         self.alarm = Alarm(clock, self._advance)
         self._next_expiry = 0.0
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._load(store)
+        with store.starting():
+            self._load(store)
+        self._advance()
 
     async def publish(self, topic_name: str, messages: Sequence[PubsubMessagePb]) -> list[int]:
         """Publish messages and return their ids, in order, once they are on disk.
@@ -104,10 +109,16 @@ class Broker:
             self.alarm.set(now)
         return lease
 
-    async def record(self, subscription: Subscription, message_id: int) -> bytes | None:
-        """Return the record of a leased message, or None if it does not exist; StoreFailure if unreadable."""
-        record = self._cache.get(message_id) or subscription.read_ahead.pop(message_id, None)
-        return record or await read_record(self.journal, self._throttle, subscription, message_id)
+    async def record(self, subscription: Subscription, lease: Lease) -> bytes | None:
+        """Return the record of a leased message, or None if the lease has ended or the record is missing.
+
+        A lease may end while its message is read, for example by a seek, which may acknowledge the message.
+
+        Raises:
+            StoreFailure: the message could not be read.
+        """
+        record = await self._record(subscription, lease)
+        return record if subscription.is_current(lease) else None
 
     def acknowledge(self, subscription: Subscription, lease: Lease) -> None:
         """Acknowledge a message; do nothing if the lease has already ended."""
@@ -146,7 +157,7 @@ class Broker:
 
     def acknowledge_missing(self, subscription: Subscription, lease: Lease) -> None:
         """Acknowledge a message that has no record; log its loss unless it was removed in the meantime."""
-        if subscription.backlog.find_lease(lease.message_id, lease.attempt) is lease:
+        if subscription.is_current(lease):
             _log.error(
                 "message lost subscription=%s message_id=%s: its record is missing, the file is damaged",
                 subscription.name,
@@ -157,8 +168,7 @@ class Broker:
     async def close(self) -> None:
         """Cancel the alarm, finish pending dead letters, and write the remaining changes."""
         self.alarm.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=1)
+        await self.tasks.close(1)
         await self.journal.close()
 
     def _next_number(self) -> int:
@@ -178,7 +188,6 @@ class Broker:
         for message_id, number, attempts in store.backlog():
             if subscription := by_number.get(number):
                 subscription.backlog.load(message_id, attempts)
-        self._advance()
 
     def _add(self, topic: Topic, messages: Sequence[PubsubMessagePb]) -> range:
         """Add messages to the next transaction; ``_on_written`` then adds them to the backlogs."""
@@ -227,7 +236,7 @@ class Broker:
         if state == ACKNOWLEDGED:  # by the late ack of an earlier delivery
             self._remove(subscription, lease.message_id, lease.attempt)
         elif state == DEAD_LETTERED:
-            self._start(self._dead_letter(subscription, lease))
+            self.tasks.start(self._dead_letter(subscription, lease))
         if subscription.backlog.ready(self.clock.now()):
             subscription.wake()  # a message is ready now; for a delayed message the alarm wakes the consumers
         self.alarm.set(subscription.backlog.next_event())
@@ -242,18 +251,18 @@ class Broker:
         record, failure = None, "its dead-letter topic does not exist"
         if topic is not None:
             try:
-                record, failure = await self.record(subscription, lease.message_id), ""
+                record, failure = await self._record(subscription, lease), ""
             except StoreFailure as error:
                 failure = str(error)
         if topic is None or failure:
-            _log_dead_letter(subscription, lease, f"not moved: {failure}")
+            log_dead_letter(subscription, lease, f"not moved: {failure}")
             self._restore(subscription, {lease.message_id: lease.attempt})
             return
         if record is not None:
             self._add(topic, [dead_letter(record, subscription.name, lease.attempt, lease.export_error)])
         self._remove(subscription, lease.message_id, lease.attempt)
         result = "moved" if topic.subscriptions else "lost, because the topic has no subscription"
-        _log_dead_letter(subscription, lease, f"{result} topic={topic.name}")
+        log_dead_letter(subscription, lease, f"{result} topic={topic.name}")
 
     def _restore(self, subscription: Subscription, attempts: dict[int, int]) -> None:
         not_before = self.clock.now() + RESTORE_DELAY
@@ -267,8 +276,8 @@ class Broker:
         expiry_is_due = now >= self._next_expiry
         if expiry_is_due:
             self._next_expiry = now + EXPIRY_INTERVAL
-            self._start(self.snapshots.drop_expired(now))
-            self._start(delete_unused(self.catalogue, now))
+            self.tasks.start(self.snapshots.drop_expired(now))
+            self.tasks.start(delete_unused(self.catalogue, now))
         for subscription in list(self.catalogue.subscriptions.values()):
             backlog = subscription.backlog
             for lease, state in backlog.expire_leases(now):
@@ -281,17 +290,9 @@ class Broker:
             self.alarm.set(backlog.next_event())
         self.alarm.set(self._next_expiry)
 
-    def _start(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-
-def _log_dead_letter(subscription: Subscription, lease: Lease, result: str) -> None:
-    _log.warning(
-        "dead letter subscription=%s message_id=%s attempts=%s %s",
-        subscription.name,
-        lease.message_id,
-        lease.attempt,
-        result,
-    )
+    async def _record(self, subscription: Subscription, lease: Lease) -> bytes | None:
+        """Return the record of a message, whether or not the lease has ended, or None if it is missing."""
+        message_id = lease.message_id
+        return self._cache.get(message_id) or await subscription.read_ahead.read(
+            self.journal, self._throttle, subscription.name, subscription.backlog, message_id
+        )

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
+from localpubsub.broker import references
 from localpubsub.broker.subscription import Subscription
 from localpubsub.broker.topic import Topic
-from localpubsub.errors import AlreadyExists, InvalidArgument, NotFound, StoreFailure
+from localpubsub.errors import AlreadyExists, NotFound
 from localpubsub.protocol.messages import FieldMaskPb, PushConfigPb, SubscriptionPb, TopicPb
 from localpubsub.protocol.messages import Subscription as SubscriptionMessage
 from localpubsub.protocol.messages import Topic as TopicMessage
@@ -80,7 +81,7 @@ class Catalogue:
         resource = topic_resource.complete(given)
         if resource.name in self.topics:
             raise AlreadyExists(resource.name)
-        self._check_schema(resource)
+        references.check_topic(resource, self.schemas)
         topic = Topic(self._next_number(), resource)
         self._add_topic(topic)
         await self._put(_PUT_TOPIC, topic, undo=lambda: self._remove_topic(topic))
@@ -96,13 +97,18 @@ class Catalogue:
         """
         topic = self.topic(given.name)
         resource = topic_resource.updated(topic.resource, given, mask)
-        self._check_schema(resource)
+        references.check_topic(resource, self.schemas)
         before, topic.resource = topic.resource, resource
         if not topic.resource.HasField("message_retention_duration"):
             self._journal.next.resources += seek_sql.release(topic.number)
-        await self._put(_PUT_TOPIC, topic, undo=lambda: setattr(topic, "resource", before))
-        for subscription in topic.subscriptions:
-            subscription_resource.copy_topic_retention(subscription.resource, topic.resource)
+
+        def copy_retention() -> None:
+            for subscription in topic.subscriptions:
+                subscription_resource.copy_topic_retention(subscription.resource, topic.resource)
+
+        await self._put(
+            _PUT_TOPIC, topic, undo=lambda: setattr(topic, "resource", before), done=copy_retention
+        )
         return topic
 
     async def delete_topic(self, name: str) -> None:
@@ -134,12 +140,13 @@ class Catalogue:
         for topic in topics:
             topic.resource.schema_settings.schema = DELETED_SCHEMA
             self._journal.next.resources.append((_PUT_TOPIC, _row(topic)))
-        try:
-            await self.schemas.delete(name)
-        except StoreFailure:
+
+        def undo() -> None:
             for topic in topics:
                 topic.resource.schema_settings.schema = name
-            raise
+
+        self._journal.next.undo.append(undo)
+        await self.schemas.delete(name)
 
     async def create_subscription(self, given: SubscriptionPb) -> Subscription:
         """Create a subscription, which gets the messages published from now on.
@@ -154,12 +161,15 @@ class Catalogue:
         if resource.name in self.subscriptions:
             raise AlreadyExists(resource.name)
         self.topic(resource.topic)
-        self._check_dead_letter_topic(resource)
-        self._check_topic_schema(resource)
+        references.check_subscription(resource, self.topics)
         subscription = self._new_subscription(self._next_number(), resource)
         self._add_subscription(subscription)
-        await self._put(_PUT_SUBSCRIPTION, subscription, undo=lambda: self._remove_subscription(subscription))
-        self.notify_changed(subscription)
+        await self._put(
+            _PUT_SUBSCRIPTION,
+            subscription,
+            undo=lambda: self._remove_subscription(subscription),
+            done=lambda: self.notify_changed(subscription),
+        )
         return subscription
 
     async def update_subscription(self, given: SubscriptionPb, mask: FieldMaskPb) -> Subscription:
@@ -172,8 +182,7 @@ class Catalogue:
         """
         subscription = self.subscription(given.name)
         resource = subscription_resource.updated(subscription.resource, given, mask)
-        self._check_dead_letter_topic(resource)
-        self._check_topic_schema(resource)
+        references.check_subscription(resource, self.topics)
         return await self._configure(subscription, resource)
 
     async def modify_push_config(self, name: str, push_config: PushConfigPb) -> Subscription:
@@ -193,10 +202,13 @@ class Catalogue:
             *seek_sql.release(subscription.number),
             seek_sql.DELETE_ORPHANS,
         ]
-        await self._journal.commit_or(lambda: self._add_subscription(subscription))
-        subscription.deleted = True
-        subscription.wake()
-        self.notify_changed(subscription)
+
+        def done() -> None:
+            subscription.deleted = True
+            subscription.wake()
+            self.notify_changed(subscription)
+
+        await self._journal.commit_or(lambda: self._add_subscription(subscription), done)
 
     async def detach_subscription(self, name: str) -> None:
         """Detach a subscription from its topic: its messages are dropped, and it gets no new messages."""
@@ -219,10 +231,14 @@ class Catalogue:
             subscription.resource = attached
             self._add_subscription(subscription)
 
-        await self._journal.commit_or(undo)
-        subscription.backlog = subscription.empty_backlog()
-        subscription.wake()
-        self.notify_changed(subscription)
+        def done() -> None:
+            for lease in list(subscription.backlog.outstanding.values()):
+                lease.notify_holder()
+            subscription.backlog = subscription.empty_backlog()
+            subscription.wake()
+            self.notify_changed(subscription)
+
+        await self._journal.commit_or(undo, done)
 
     def notify_changed(self, subscription: Subscription) -> None:
         """Call the listeners after a subscription was created, changed or deleted."""
@@ -234,30 +250,23 @@ class Catalogue:
         subscription.configure(resource)
         if before.retain_acked_messages and not resource.retain_acked_messages:
             self._journal.next.resources += seek_sql.release(subscription.number)
-        await self._put(_PUT_SUBSCRIPTION, subscription, undo=lambda: subscription.configure(before))
-        self.notify_changed(subscription)
+        await self._put(
+            _PUT_SUBSCRIPTION,
+            subscription,
+            undo=lambda: subscription.configure(before),
+            done=lambda: self.notify_changed(subscription),
+        )
         return subscription
 
-    async def _put(self, statement: str, resource: Topic | Subscription, undo: Callable[[], None]) -> None:
+    async def _put(
+        self,
+        statement: str,
+        resource: Topic | Subscription,
+        undo: Callable[[], None],
+        done: Callable[[], None] = lambda: None,
+    ) -> None:
         self._journal.next.resources.append((statement, _row(resource)))
-        await self._journal.commit_or(undo)
-
-    def _check_dead_letter_topic(self, resource: SubscriptionPb) -> None:
-        if resource.HasField("dead_letter_policy"):
-            self.topic(resource.dead_letter_policy.dead_letter_topic)
-
-    def _check_schema(self, resource: TopicPb) -> None:
-        settings = resource.schema_settings
-        if resource.HasField("schema_settings") and settings.schema != DELETED_SCHEMA:
-            self.schemas.check_settings(settings)
-
-    def _check_topic_schema(self, resource: SubscriptionPb) -> None:
-        """Reject use_topic_schema if the topic has no schema."""
-        topic = self.topics.get(resource.topic)
-        if resource.bigquery_config.use_topic_schema and not (
-            topic and topic.resource.HasField("schema_settings")
-        ):
-            raise InvalidArgument("use_topic_schema is set, but the topic has no schema.")
+        await self._journal.commit_or(undo, done)
 
     def _add_topic(self, topic: Topic) -> None:
         self.topics[topic.name] = topic

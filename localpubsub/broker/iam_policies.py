@@ -3,7 +3,7 @@
 from hashlib import blake2b
 from typing import Final
 
-from localpubsub.errors import Aborted, StoreFailure
+from localpubsub.errors import Aborted
 from localpubsub.protocol.iam import Policy, PolicyPb
 from localpubsub.storage.journal import Journal
 from localpubsub.storage.store import Store
@@ -49,11 +49,11 @@ class IamPolicies:
         self._policies[number] = policy
         statement = "INSERT OR REPLACE INTO policy VALUES (?, ?)"
         self._journal.next.resources.append((statement, (number, policy.SerializeToString())))
-        try:
-            await self._journal.commit()
-        except StoreFailure:
+
+        def undo() -> None:
             self._policies.pop(number)
             if before is not None:
                 self._policies[number] = before
-            raise
+
+        await self._journal.commit_or(undo)
         return policy

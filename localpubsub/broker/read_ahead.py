@@ -1,43 +1,73 @@
 """Reads messages from the store; each read also fetches the messages that will be delivered next."""
 
 import asyncio
+from collections import Counter
 from typing import Final
 
-from localpubsub.broker.subscription import READ_AHEAD, Subscription
+from localpubsub.backlog.backlog import Backlog
 from localpubsub.errors import StoreFailure
 from localpubsub.log_throttle import LogThrottle
 from localpubsub.storage.journal import Journal
 
+#: Number of further messages that one read from the store fetches ahead of their delivery.
+READ_AHEAD: Final = 256
 READ_AHEAD_BYTES: Final = 1_000_000  #: Total bytes of messages at which one read stops.
 
 
-async def read_record(
-    journal: Journal, throttle: LogThrottle, subscription: Subscription, message_id: int
-) -> bytes | None:
-    """Return the record of a message, or None if it no longer exists.
+class ReadAhead:
+    """The records of one subscription that were read before their delivery; one read runs at a time."""
 
-    Raises:
-        StoreFailure: the message could not be read.
-    """
-    subscription.awaited_records[message_id] = None
-    try:
-        while subscription.pending_read is not None:
-            await asyncio.wait([subscription.pending_read])
-            if message_id in subscription.read_ahead:
-                return subscription.read_ahead.pop(message_id)
-        await asyncio.shield(_read(journal, subscription, message_id))
-        return subscription.read_ahead.pop(message_id, None)
-    except StoreFailure as failure:
-        throttle.error(f"{subscription.name} cannot read message {message_id}", failure)
-        raise
-    finally:
-        del subscription.awaited_records[message_id]
+    def __init__(self) -> None:
+        self._records: dict[int, bytes] = {}
+        #: Ids of the leased messages whose records consumers await. After a seek, two consumers may await the
+        #: same message. A Counter keeps the order.
+        self._awaited: Counter[int] = Counter()
+        self._reading: asyncio.Future[dict[int, bytes]] | None = None
 
+    async def read(
+        self, journal: Journal, throttle: LogThrottle, name: str, backlog: Backlog, message_id: int
+    ) -> bytes | None:
+        """Return the record of a leased message, or None if it no longer exists.
 
-def _read(journal: Journal, subscription: Subscription, message_id: int) -> asyncio.Future[dict[int, bytes]]:
-    """Read this message, other messages that consumers await, and the messages to be delivered next."""
-    following = (*subscription.awaited_records, *subscription.backlog.upcoming(READ_AHEAD))
-    wanted = [message_id, *(each for each in following if each not in subscription.read_ahead)]
-    subscription.pending_read = journal.run(lambda store: store.read(wanted, READ_AHEAD_BYTES))
-    subscription.pending_read.add_done_callback(subscription.finish_read)
-    return subscription.pending_read
+        Args:
+            journal: reads from the store.
+            throttle: limits the rate of logged errors.
+            name: the subscription's name, for the log.
+            backlog: contains the messages that will be delivered next.
+            message_id: id of the message.
+
+        Raises:
+            StoreFailure: the message could not be read.
+        """
+        self._awaited[message_id] += 1
+        try:
+            while (record := self._records.pop(message_id, None)) is None and self._reading is not None:
+                await asyncio.wait([self._reading])
+            if record is not None:
+                return record
+            # A cancelled consumer must not cancel the read, which other consumers await.
+            records = await asyncio.shield(self._start(journal, backlog, message_id))
+        except StoreFailure as failure:
+            throttle.error(f"{name} cannot read message {message_id}", failure)
+            raise
+        finally:
+            self._awaited[message_id] -= 1
+            if not self._awaited[message_id]:
+                del self._awaited[message_id]
+        self._records.pop(message_id, None)
+        return records.get(message_id)
+
+    def _start(self, journal: Journal, backlog: Backlog, message_id: int) -> asyncio.Future[dict[int, bytes]]:
+        """Read this message, other messages that consumers await, and the messages to be delivered next."""
+        following = (*self._awaited, *backlog.upcoming(READ_AHEAD))
+        wanted = [message_id, *(each for each in following if each not in self._records)]
+        self._reading = journal.run(lambda store: store.read(wanted, READ_AHEAD_BYTES))
+        self._reading.add_done_callback(self._finish)
+        return self._reading
+
+    def _finish(self, read: asyncio.Future[dict[int, bytes]]) -> None:
+        self._reading = None
+        if not read.cancelled() and read.exception() is None:
+            if len(self._records) > READ_AHEAD:
+                self._records.clear()  # otherwise the records of removed messages would accumulate
+            self._records.update(read.result())

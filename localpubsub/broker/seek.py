@@ -17,6 +17,7 @@ from localpubsub.broker.broker import Broker
 from localpubsub.broker.subscription import Subscription
 from localpubsub.errors import FailedPrecondition, InvalidArgument, StoreFailure
 from localpubsub.protocol.messages import RequestPb
+from localpubsub.resources import limits
 from localpubsub.storage import seek_sql
 from localpubsub.storage.seek_sql import Statement, Unacknowledged
 
@@ -37,13 +38,16 @@ class SubscriptionSeeker:
         self._locks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def seek(self, request: RequestPb) -> None:
-        """Seek a subscription; return once the seek is on disk.
+        """Seek a subscription as a task of the broker; return once the seek is on disk.
 
         Raises:
             RequestRejected: the subscription or snapshot does not exist, or they have different topics, or
                 the subscription is detached, or the request has no target.
             StoreFailure: nothing was changed.
         """
+        await self._broker.tasks.run(self._seek(request))
+
+    async def _seek(self, request: RequestPb) -> None:
         subscription = self._broker.catalogue.subscription(request.subscription)
         if subscription.resource.detached:
             raise FailedPrecondition(
@@ -58,6 +62,7 @@ class SubscriptionSeeker:
         target = request.WhichOneof("target")
         if target == "time":
             time = request.time
+            limits.check_timestamp("time", time)
             first = time.seconds * MICROSECONDS + -(-time.nanos // 1000)
             topic = self._broker.catalogue.topics.get(subscription.resource.topic)
             owner = topic.number if topic is not None else 0

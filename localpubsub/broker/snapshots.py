@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from localpubsub.backlog.message import MICROSECONDS, oldest_retained_id
+from localpubsub.broker.background_tasks import BackgroundTasks
 from localpubsub.broker.catalogue import Catalogue
 from localpubsub.broker.topic import Topic
 from localpubsub.clock import Clock
@@ -47,12 +48,18 @@ class Snapshots:
     """Creates, changes and deletes snapshots, and deletes retained messages that are too old."""
 
     def __init__(
-        self, catalogue: Catalogue, journal: Journal, clock: Clock, next_number: Callable[[], int]
+        self,
+        catalogue: Catalogue,
+        journal: Journal,
+        clock: Clock,
+        next_number: Callable[[], int],
+        tasks: BackgroundTasks,
     ) -> None:
         self.snapshots: dict[str, Snapshot] = {}
         self._catalogue = catalogue
         self._journal = journal
         self._clock = clock
+        self._tasks = tasks
         self._next_number = next_number
         catalogue.on_topic_deleted = self._on_topic_deleted
 
@@ -72,6 +79,10 @@ class Snapshots:
         return snapshot
 
     async def create(self, request: RequestPb) -> Snapshot:
+        """Create a snapshot as a task of the broker; see ``_create``."""
+        return await self._tasks.run(self._create(request))
+
+    async def _create(self, request: RequestPb) -> Snapshot:
         """Create a snapshot.
 
         It retains the messages that are unacknowledged on its subscription now, and all messages published to
@@ -108,7 +119,7 @@ class Snapshots:
                 (_PUT, _row(snapshot)),
             ]
             await self._journal.commit()
-        except (FailedPrecondition, StoreFailure):
+        except BaseException:
             self._remove(snapshot)
             raise
         return snapshot
@@ -124,15 +135,12 @@ class Snapshots:
         resource.CopyFrom(snapshot.resource)
         mask.MergeMessage(given, resource, replace_message_field=True, replace_repeated_field=True)
         limits.check_labels(resource.labels)
+        limits.check_timestamp("expire_time", resource.expire_time)
         if not 0 < resource.expire_time.seconds - self._clock.now() <= MAX_LIFETIME:
             raise InvalidArgument("Invalid expire_time given: it must be within the next 7 days.")
         before, snapshot.resource = snapshot.resource, resource
         self._journal.next.resources.append((_PUT, _row(snapshot)))
-        try:
-            await self._journal.commit()
-        except StoreFailure:
-            snapshot.resource = before
-            raise
+        await self._journal.commit_or(lambda: setattr(snapshot, "resource", before))
         return snapshot
 
     async def delete(self, name: str) -> None:
@@ -143,11 +151,7 @@ class Snapshots:
             ("DELETE FROM snapshot WHERE number = ?", (snapshot.number,)),
             *seek_sql.release(snapshot.number),
         ]
-        try:
-            await self._journal.commit()
-        except StoreFailure:
-            self._add(snapshot)
-            raise
+        await self._journal.commit_or(lambda: self._add(snapshot))
 
     async def drop_expired(self, now: float) -> None:
         """Delete expired snapshots, and end the retention of messages that are too old for their owner."""

@@ -1,14 +1,14 @@
 """Defines a subscription with its configuration, its messages and its consumers."""
 
-import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from localpubsub.backlog.backlog import Backlog, DeliveryPolicy
 from localpubsub.backlog.dead_letter import DeadLetterPolicy
 from localpubsub.backlog.lease import Lease
 from localpubsub.backlog.ordered_backlog import OrderedBacklog
 from localpubsub.backlog.retry_policy import RetryPolicy
+from localpubsub.broker.read_ahead import ReadAhead
 from localpubsub.protocol.messages import SubscriptionPb
 from localpubsub.resources.export import EXPORTS
 from localpubsub.resources.filter_parser import parse
@@ -16,9 +16,6 @@ from localpubsub.resources.subscription import duration_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-#: Number of further messages that one read from the store fetches ahead of their delivery.
-READ_AHEAD: Final = 256
 
 
 class Subscription:
@@ -41,10 +38,7 @@ class Subscription:
         self.used_at = 0.0
         #: Functions to call when messages are ready, the configuration has changed, or it was deleted.
         self.consumers: set[Callable[[], None]] = set()
-        #: Ids of the leased messages whose records consumers await; a dict because it keeps their order.
-        self.awaited_records: dict[int, None] = {}
-        self.pending_read: asyncio.Future[dict[int, bytes]] | None = None  #: The running read from the store.
-        self.read_ahead: dict[int, bytes] = {}  #: Message id → record that was read but not yet delivered.
+        self.read_ahead = ReadAhead()
         self.deleted = False
 
     @property
@@ -93,13 +87,9 @@ class Subscription:
             return None
         return lease.attempt if self.service_agent_permissions else 1
 
-    def finish_read(self, read: asyncio.Future[dict[int, bytes]]) -> None:
-        """Keep the records that a read from the store has returned."""
-        self.pending_read = None
-        if not read.cancelled() and read.exception() is None:
-            if len(self.read_ahead) > READ_AHEAD:
-                self.read_ahead.clear()  # otherwise the records of removed messages would accumulate
-            self.read_ahead.update(read.result())
+    def is_current(self, lease: Lease) -> bool:
+        """Return whether a lease has not ended."""
+        return self.backlog.find_lease(lease.message_id, lease.attempt) is lease
 
     def wake(self) -> None:
         """Call all consumers."""

@@ -144,7 +144,7 @@ class Exporter(ABC):
             if lease is None:
                 break
             try:
-                record = await broker.record(subscription, lease.message_id)
+                record = await broker.record(subscription, lease)
             except StoreFailure:
                 broker.cancel_delivery(subscription, lease)
                 if batch.leases:

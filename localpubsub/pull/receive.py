@@ -1,20 +1,16 @@
 """Leases messages and encodes them as the ReceivedMessages of a Pull or StreamingPull response."""
 
-from dataclasses import dataclass, field
+import asyncio
+from dataclasses import dataclass
 
-from localpubsub.backlog.lease import Lease, LeaseHolder, ack_id
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # protobuf publishes no types
+
+from localpubsub.backlog.lease import Lease, ack_id
 from localpubsub.broker.broker import READ_RETRY_DELAY, Broker
 from localpubsub.broker.subscription import Subscription
 from localpubsub.errors import StoreFailure
 from localpubsub.protocol.messages import ReceivedMessage, ResponsePb
-
-
-@dataclass(slots=True)
-class Received:
-    """The messages of one response."""
-
-    messages: list[ResponsePb] = field(default_factory=list)  #: ReceivedMessage protobufs.
-    sizes: dict[int, int] = field(default_factory=dict)  #: Message id → size of the encoded message in bytes.
+from localpubsub.pull.flow_control import FlowControl
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,41 +23,87 @@ class PullLimits:
 
 
 async def receive(
-    broker: Broker, subscription: Subscription, limits: PullLimits, holder: LeaseHolder | None = None
-) -> Received:
-    """Lease ready messages within ``limits``; the result is empty if no message is ready.
+    broker: Broker, subscription: Subscription, limits: PullLimits, flow: FlowControl | None = None
+) -> list[ResponsePb]:
+    """Lease ready messages within ``limits``, and return their ReceivedMessages.
+
+    A message whose lease ends before the return, for example by a seek, is left out. If the caller is
+    cancelled, the deliveries are undone.
 
     Raises:
         StoreFailure: the first message could not be read.
     """
-    received = Received()
-    size = 0
-    while len(received.messages) < limits.max_messages:
-        lease = broker.deliver(subscription, limits.lease_seconds, holder)
+    response = _Response(broker, subscription, limits, flow)
+    try:
+        while await response.add_next():
+            continue
+    except asyncio.CancelledError:
+        response.cancel_deliveries()
+        raise
+    return response.messages()
+
+
+class _Response:
+    """The messages of one response while it is made."""
+
+    def __init__(
+        self, broker: Broker, subscription: Subscription, limits: PullLimits, flow: FlowControl | None
+    ) -> None:
+        self._broker = broker
+        self._subscription = subscription
+        self._limits = limits
+        self._flow = flow
+        self._messages: dict[Lease, ResponsePb] = {}
+        self._reading: Lease | None = None  #: The lease whose message is being read.
+        self._size = 0
+
+    async def add_next(self) -> bool:
+        """Add the next ready message; return False if the response is complete."""
+        broker, subscription, limits = self._broker, self._subscription, self._limits
+        if len(self._messages) >= limits.max_messages:
+            return False
+        lease = self._reading = broker.deliver(subscription, limits.lease_seconds, self._flow)
         if lease is None:
-            break
+            return False
+        if self._flow is not None:
+            self._flow.add(lease)
         try:
-            record = await broker.record(subscription, lease.message_id)
+            record = await broker.record(subscription, lease)
+            message = None if record is None else _received_message(subscription, lease, record)
         except StoreFailure:
             broker.cancel_delivery(subscription, lease, READ_RETRY_DELAY)
-            if received.messages:
-                break
+            if self._messages:
+                return False
             raise
-        if record is None:
+        if record is None or message is None:
             broker.acknowledge_missing(subscription, lease)
-            continue
-        size += len(record)
-        if size > limits.max_bytes and received.messages:
+            return True
+        self._size += len(record)
+        if self._size > limits.max_bytes and self._messages:
             broker.cancel_delivery(subscription, lease)
-            break
-        received.messages.append(_received_message(subscription, lease, record))
-        received.sizes[lease.message_id] = len(record)
-    return received
+            return False
+        if self._flow is not None:
+            self._flow.set_size(lease, len(record))
+        self._messages[lease] = message
+        return True
+
+    def cancel_deliveries(self) -> None:
+        """Put the messages back into the backlog, the last one first."""
+        for lease in (self._reading, *reversed(self._messages)):
+            if lease is not None:
+                self._broker.cancel_delivery(self._subscription, lease)
+
+    def messages(self) -> list[ResponsePb]:
+        """Return the ReceivedMessages of the leases that have not ended."""
+        return [message for lease, message in self._messages.items() if self._subscription.is_current(lease)]
 
 
 def _received_message(subscription: Subscription, lease: Lease, record: bytes) -> ResponsePb:
     message = ReceivedMessage(ack_id=ack_id(subscription.number, lease))
-    message.message.MergeFromString(record)
+    try:
+        message.message.MergeFromString(record)
+    except DecodeError as error:
+        raise StoreFailure(f"localpubsub could not decode message {lease.message_id}: {error}.") from error
     if (attempt := subscription.delivery_attempt(lease)) is not None:
         message.delivery_attempt = attempt
     return message

@@ -10,19 +10,15 @@ from collections.abc import Callable
 
 from grpc import aio
 
-from localpubsub.backlog.lease import Lease
 from localpubsub.broker.broker import Broker
 from localpubsub.broker.subscription import Subscription
 from localpubsub.errors import InvalidArgument
 from localpubsub.protocol.calls import Context
 from localpubsub.protocol.messages import RequestPb, ResponsePb, StreamingPullResponse
 from localpubsub.pull.ack_ids import ResolvedAckIds, find_leases
-from localpubsub.pull.receive import PullLimits, Received, receive
+from localpubsub.pull.flow_control import FlowControl
+from localpubsub.pull.receive import PullLimits, receive
 from localpubsub.resources import limits
-
-#: Maximum number of messages in one response. Clients process each response as a whole, so it should be
-#: small.
-_MAX_RESPONSE_MESSAGES = 500
 
 
 async def serve_stream(broker: Broker, find: Callable[[str], Subscription], context: Context) -> None:
@@ -58,27 +54,16 @@ class _Stream:
         self._subscription = subscription
         self._context = context
         self._lease_seconds: float = first.stream_ack_deadline_seconds
-        # Zero and negative values mean "no limit".
-        self._max_messages: float = (
-            first.max_outstanding_messages if first.max_outstanding_messages > 0 else float("inf")
-        )
-        self._max_bytes: float = (
-            first.max_outstanding_bytes if first.max_outstanding_bytes > 0 else float("inf")
-        )
-        self._outstanding: dict[int, int] = {}
-        self._outstanding_bytes = 0
         self._confirmations: deque[ResponsePb] = deque()
         self._changed = asyncio.Event()
+        self._flow = FlowControl(
+            first.max_outstanding_messages, first.max_outstanding_bytes, self._changed.set
+        )
         subscription.consumers.add(self._changed.set)
 
     def end(self) -> None:
         """Deliver no further messages; delivered messages stay leased until their deadline."""
         self._subscription.consumers.discard(self._changed.set)
-
-    def lease_ended(self, lease: Lease) -> None:
-        """Stop counting the message of an ended lease as outstanding."""
-        self._outstanding_bytes -= self._outstanding.pop(lease.message_id, 0)
-        self._changed.set()
 
     async def write(self, reader: asyncio.Task[None], check: Callable[[], Subscription]) -> None:
         """Send confirmations, and ready messages within the flow control, until ``reader`` is done.
@@ -95,9 +80,9 @@ class _Stream:
             self._changed.clear()
             while self._confirmations:
                 await self._context.write(self._with_properties(self._confirmations.popleft()))
-            received = await self._receive()
-            if received.messages:
-                response = StreamingPullResponse(received_messages=received.messages)
+            messages = await self._receive()
+            if messages:
+                response = StreamingPullResponse(received_messages=messages)
                 await self._context.write(self._with_properties(response))
             else:
                 await self._changed.wait()
@@ -159,14 +144,9 @@ class _Stream:
             response.subscription_properties.message_ordering_enabled = True
         return response
 
-    async def _receive(self) -> Received:
-        messages = min(self._max_messages - len(self._outstanding), _MAX_RESPONSE_MESSAGES)
-        size = self._max_bytes - self._outstanding_bytes
-        if messages <= 0 or (size <= 0 and self._outstanding):
-            return Received()
-        allowed = PullLimits(int(messages), int(min(size, limits.MAX_PULL_BYTES)), self._lease_seconds)
-        received = await receive(self._broker, self._subscription, allowed, holder=self)
-        for message_id, size_in_bytes in received.sizes.items():
-            self._outstanding[message_id] = size_in_bytes
-            self._outstanding_bytes += size_in_bytes
-        return received
+    async def _receive(self) -> list[ResponsePb]:
+        messages, size = self._flow.allowed(limits.MAX_PULL_BYTES)
+        if not messages:
+            return []
+        allowed = PullLimits(messages, size, self._lease_seconds)
+        return await receive(self._broker, self._subscription, allowed, self._flow)

@@ -237,7 +237,7 @@ class PushDelivery:
 
     async def _request(self, lease: Lease) -> bytes | None:
         """Return the bytes to send, or None if the message was deleted, as after its retention period."""
-        record = await self._broker.record(self._subscription, lease.message_id)
+        record = await self._broker.record(self._subscription, lease)
         if record is None:
             return None
         bearer = ""

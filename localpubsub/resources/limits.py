@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from localpubsub.errors import InvalidArgument
-from localpubsub.protocol.messages import PubsubMessagePb, RequestPb
+from localpubsub.protocol.messages import PubsubMessagePb, RequestPb, TimestampPb
 
 MAX_REQUEST_BYTES: Final = 10_000_000  #: Maximum bytes of a publish request and of a message (quotas).
 MAX_REQUEST_MESSAGES: Final = 1_000  #: Maximum number of messages in one publish request (quotas).
@@ -41,6 +41,12 @@ DELIVERY_ATTEMPTS: Final = (5, 100)
 BACKOFF: Final = (0, 600)
 #: Defaults of minimum_backoff and maximum_backoff, seconds (proto: RetryPolicy).
 DEFAULT_BACKOFF: Final = (10, 600)
+
+#: Minimum and maximum seconds of a Timestamp, which are the years 1 and 9999
+#: (https://protobuf.dev/reference/protobuf/google.protobuf/#timestamp).
+MIN_TIMESTAMP: Final = -62_135_596_800
+MAX_TIMESTAMP: Final = 253_402_300_799
+NANOS_OF_A_SECOND: Final = 1_000_000_000  #: Nanoseconds in a second.
 
 DEFAULT_PAGE_SIZE: Final = 100  #: Number of resources in a list response if page_size is 0.
 MAX_PAGE_SIZE: Final = 1_000  #: Maximum number of resources in a list response.
@@ -125,6 +131,15 @@ def check_between(name: str, value: float, bounds: tuple[int, int]) -> None:
     low, high = bounds
     if not low <= value <= high:
         raise InvalidArgument(f"Invalid {name} given (value={value:g}): it must be from {low} to {high}.")
+
+
+def check_timestamp(name: str, timestamp: TimestampPb) -> None:
+    """Reject a Timestamp outside the years 1 to 9999, or with invalid nanos (proto: Timestamp)."""
+    if not (MIN_TIMESTAMP <= timestamp.seconds <= MAX_TIMESTAMP and 0 <= timestamp.nanos < NANOS_OF_A_SECOND):
+        raise InvalidArgument(
+            f"Invalid {name} given (seconds={timestamp.seconds}, nanos={timestamp.nanos}): it must be from "
+            "0001-01-01T00:00:00Z to 9999-12-31T23:59:59.999999999Z, with nanos from 0 to 999,999,999."
+        )
 
 
 def check_labels(labels: dict[str, str]) -> None:

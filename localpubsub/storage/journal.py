@@ -8,6 +8,8 @@ after ``COMMIT_DELAY`` at the latest, together with all changes added until then
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from queue import SimpleQueue
 from threading import Thread
 from typing import Final, TypeVar
@@ -25,6 +27,14 @@ COMMIT_DELAY: Final = 0.01
 _log = logging.getLogger("localpubsub.storage.journal")
 
 
+@dataclass(frozen=True, slots=True)
+class _Changes:
+    """A transaction, and the future that its callers await."""
+
+    transaction: Transaction
+    confirmation: asyncio.Future[None]
+
+
 class Journal:
     """The only access to the store while the server runs. All methods are called on the event loop."""
 
@@ -34,10 +44,10 @@ class Journal:
         on_written: Callable[[Transaction], None],
         on_failed: Callable[[Transaction], None],
     ) -> None:
-        """Start the thread.
+        """Create the journal; its thread starts with the first job.
 
         Args:
-            store: from now on, only the thread uses it.
+            store: from the first job on, only the thread uses it.
             on_written: called with each written transaction, before ``commit()`` returns.
             on_failed: called with each transaction that could not be written, before ``commit()`` raises
                 StoreFailure.
@@ -48,19 +58,21 @@ class Journal:
         self._on_failed = on_failed
         self._loop = asyncio.get_running_loop()
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._thread = Thread(target=self._work, name="localpubsub-journal", daemon=True)
-        self._thread.start()
-        self._confirmation: asyncio.Future[None] | None = None
+        self._thread: Thread | None = None
+        #: Set once ``next`` is on disk.
+        self._confirmation: asyncio.Future[None] = self._loop.create_future()
+        #: The confirmation of the transaction that is being written, if any.
+        self._writing: asyncio.Future[None] | None = None
         self._timer: asyncio.Handle | None = None
         self._urgent = False
-        self._writing = False
+        self._closed = False
 
     async def commit(self) -> None:
         """Return once all changes added so far are on disk; StoreFailure if they could not be written."""
         if self.next.empty():
+            if self._writing is not None:
+                await asyncio.shield(self._writing)
             return
-        if self._confirmation is None:
-            self._confirmation = self._loop.create_future()
         if not self._urgent:
             self._urgent = True
             if self._timer is not None:
@@ -71,13 +83,17 @@ class Journal:
         # Other callers await the same future, so a cancelled caller must not cancel it.
         await asyncio.shield(self._confirmation)
 
-    async def commit_or(self, undo: Callable[[], None]) -> None:
-        """Commit; if that fails, call ``undo`` to restore the state in memory, and raise StoreFailure."""
-        try:
-            await self.commit()
-        except StoreFailure:
-            undo()
-            raise
+    async def commit_or(self, undo: Callable[[], None], done: Callable[[], None] = lambda: None) -> None:
+        """Commit; once the changes are on disk call ``done``, or if that fails ``undo``, which must not fail.
+
+        Exactly one of the two is called, before this method returns or raises StoreFailure, and also if the
+        caller is cancelled. ``undo`` must restore the state in memory from before the change. The changes of
+        one transaction are undone in reverse order. A transaction that fails also fails the next one, which
+        may depend on its changes: for example, it may contain a subscription to a topic that is undone.
+        """
+        self.next.undo.append(undo)
+        self.next.done.append(done)
+        await self.commit()
 
     def commit_soon(self) -> None:
         """Write all changes added so far, without a confirmation, after ``COMMIT_DELAY`` at the latest."""
@@ -87,6 +103,9 @@ class Journal:
     def run(self, job: Callable[[Store], Result]) -> asyncio.Future[Result]:
         """Run ``job`` in the thread, after all earlier jobs and transactions, and return its result."""
         future: asyncio.Future[Result] = self._loop.create_future()
+        if self._closed:
+            future.set_exception(StoreFailure("localpubsub is stopping."))
+            return future
 
         def work() -> None:
             try:
@@ -96,54 +115,78 @@ class Journal:
             else:
                 self._loop.call_soon_threadsafe(_set_result, future, result)
 
-        self._jobs.put(work)
+        self.submit(work)
         return future
+
+    def submit(self, work: Callable[[], None]) -> None:
+        """Let the thread call ``work``, which must not raise an exception, after all earlier calls."""
+        if self._thread is None:
+            self._thread = Thread(target=self._work, name="localpubsub-journal", daemon=True)
+            self._thread.start()
+        self._jobs.put(work)
 
     async def close(self) -> None:
         """Write the remaining changes, then end the thread."""
         try:
-            while not self.next.empty():
+            while not self.next.empty() or self._writing is not None:
                 await self.commit()
         except StoreFailure as failure:
             _log.error("the last changes were not written: %s", failure)
-        self._jobs.put(None)
-        await asyncio.to_thread(self._thread.join)
+        self._closed = True
+        if self._thread is not None:
+            self._jobs.put(None)
+            await asyncio.to_thread(self._thread.join)
 
     def _flush(self) -> None:
         self._timer = None
-        if self._writing:
+        if self._writing is not None or self.next.empty():
             return  # _finish calls _flush again after the current transaction
-        self._urgent = False
-        transaction, self.next = self.next, Transaction()
-        confirmation, self._confirmation = self._confirmation, None
-        self._writing = True
-        writing = self.run(lambda store: store.write(transaction))
-        writing.add_done_callback(lambda done: self._finish(done, transaction, confirmation))
+        changes = self._take()
+        self._writing = changes.confirmation
+        writing = self.run(lambda store: store.write(changes.transaction))
+        writing.add_done_callback(lambda done: self._finish(done, changes))
 
-    def _finish(
-        self, done: asyncio.Future[None], transaction: Transaction, confirmation: asyncio.Future[None] | None
-    ) -> None:
-        self._writing = False
+    def _take(self) -> "_Changes":
+        """Remove and return the changes for the next transaction, with the future of their callers."""
+        changes = _Changes(self.next, self._confirmation)
+        self.next, self._confirmation, self._urgent = Transaction(), self._loop.create_future(), False
+        return changes
+
+    def _finish(self, done: asyncio.Future[None], changes: "_Changes") -> None:
+        self._writing = None
         error = done.exception()
-        if error is not None:
-            failure = (
-                error
-                if isinstance(error, StoreFailure)
-                else StoreFailure(f"localpubsub cannot write: {error!r}.")
-            )
-            _log.error("%s", failure)
-            self._on_failed(transaction)
-            if confirmation is not None:
-                confirmation.set_exception(failure)
-                confirmation.exception()  # so that asyncio logs no error if all callers were cancelled
+        if error is None:
+            self._call(lambda: self._on_written(changes.transaction))
+            for function in changes.transaction.done:
+                self._call(function)
+            changes.confirmation.set_result(None)
         else:
-            self._on_written(transaction)
-            if confirmation is not None:
-                confirmation.set_result(None)
+            self._fail(error, changes)
         if self._urgent:
             self._flush()
         elif not self.next.empty():
             self.commit_soon()
+
+    def _fail(self, error: BaseException, changes: "_Changes") -> None:
+        if not isinstance(error, StoreFailure):
+            error = StoreFailure(f"localpubsub cannot write: {error!r}.")
+        _log.error("%s", error)
+        # The changes since then were made to the state that is now undone, so they fail, too.
+        failed = [changes, self._take()] if changes.transaction.undo else [changes]
+        for each in reversed(failed):
+            for undo in reversed(each.transaction.undo):
+                self._call(undo)
+        for each in failed:
+            self._call(partial(self._on_failed, each.transaction))
+            each.confirmation.set_exception(error)
+            each.confirmation.exception()  # so that asyncio logs no error if no caller awaits it
+
+    def _call(self, function: Callable[[], None]) -> None:
+        """Call a function; if it fails, log the error, because the callers still need their confirmation."""
+        try:
+            function()
+        except Exception:  # noqa: BLE001 - the error is logged, and the others must not wait for ever
+            _log.exception("internal_error")
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:

@@ -13,7 +13,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
-from localpubsub.errors import CannotStart, StoreFailure
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # protobuf publishes no types
+
+from localpubsub.errors import CannotStart, RequestRejected, StoreFailure
 from localpubsub.private_files import make_private_file
 from localpubsub.storage import seek_sql
 from localpubsub.storage.migrations import SCHEMA_VERSION, file_version, migrate
@@ -46,8 +48,8 @@ FROM measured JOIN message USING (id) WHERE total - size < ?
 class Store:
     """One open database.
 
-    If SQLite fails, ``topics``, ``subscriptions`` and ``backlog`` raise CannotStart, and ``query``, ``read``
-    and ``write`` raise StoreFailure.
+    If SQLite fails, ``query``, ``read`` and ``write`` raise StoreFailure. The other methods are for the start
+    of the server, in the context ``starting()``.
     """
 
     def __init__(self, file: Path | None, *, fsync: bool = False) -> None:
@@ -69,7 +71,7 @@ class Store:
         )
         self._file = file
         try:
-            with self._starting():
+            with self.starting():
                 self._prepare(file, "FULL" if fsync else "NORMAL")
         except CannotStart:
             self._connection.close()
@@ -95,11 +97,15 @@ class Store:
                 raise sqlite3.DatabaseError(report.splitlines()[-1])
 
     @contextmanager
-    def _starting(self) -> Iterator[None]:
-        """Convert errors of SQLite into CannotStart."""
+    def starting(self) -> Iterator[None]:
+        """Convert the errors that a damaged file causes into CannotStart.
+
+        These are errors of SQLite, and of the decoding of what it returned: DecodeError, and TypeError or
+        ValueError if a column contains another type of value.
+        """
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, StoreFailure, RequestRejected, DecodeError, TypeError, ValueError) as error:
             raise CannotStart(
                 f"cannot use {self._file}: {error}. Restore it from a copy, or choose another directory with "
                 "--data."
@@ -107,15 +113,13 @@ class Store:
 
     def topics(self) -> list[tuple[int, bytes]]:
         """Return (number, encoded resource) of every topic."""
-        with self._starting():
-            return self._connection.execute("SELECT number, resource FROM topic ORDER BY number").fetchall()
+        return self._connection.execute("SELECT number, resource FROM topic ORDER BY number").fetchall()
 
     def subscriptions(self) -> list[tuple[int, bytes]]:
         """Return (number, encoded resource) of every subscription."""
-        with self._starting():
-            return self._connection.execute(
-                "SELECT number, resource FROM subscription ORDER BY number"
-            ).fetchall()
+        return self._connection.execute(
+            "SELECT number, resource FROM subscription ORDER BY number"
+        ).fetchall()
 
     def schema_revisions(self) -> list[tuple[int, bytes, bytes]]:
         """Return (number, encoded resource, compiled definition) of all schema revisions, oldest first."""
@@ -124,10 +128,9 @@ class Store:
 
     def backlog(self) -> Iterator[tuple[int, int, int]]:
         """Yield (message id, subscription, deliveries) of all unacknowledged messages, oldest first."""
-        with self._starting():
-            yield from self._connection.execute(
-                "SELECT message, subscription, attempts FROM backlog ORDER BY message"
-            )
+        yield from self._connection.execute(
+            "SELECT message, subscription, attempts FROM backlog ORDER BY message"
+        )
 
     def query(self, read: Callable[[sqlite3.Connection], Result]) -> Result:
         """Return what ``read`` reads from the open database."""
@@ -158,19 +161,28 @@ class Store:
 
     def write(self, transaction: Transaction) -> None:
         """Write the whole transaction; if that fails, write no part of it."""
-        connection = self._connection
-        try:
-            connection.execute("BEGIN IMMEDIATE")
+        with self._transaction() as connection:
             self._write_messages(transaction)
             seek_sql.write(connection, transaction)
             self._write_attempts(transaction)
             self._delete_messages(transaction)
             for statement, values in transaction.resources:
                 connection.execute(statement, values)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """Run the block in one transaction, which is rolled back if the block raises any exception."""
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
             connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except Exception as error:
+            # Not only SQLite's errors end here: sqlite3 raises, for example, OverflowError for an integer of
+            # more than 64 bits. An open transaction would make all later ones fail.
             if connection.in_transaction:
-                connection.execute("ROLLBACK")
+                with suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
             raise _failure("write", error) from error
 
     def close(self) -> None:
@@ -227,6 +239,7 @@ def _list(message_ids: Sequence[int] | dict[int, int]) -> str:
     return json.dumps(list(message_ids))
 
 
-def _failure(action: str, error: sqlite3.Error) -> StoreFailure:
+def _failure(action: str, error: Exception) -> StoreFailure:
     full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-    return StoreFailure(f"localpubsub could not {action}: {error}.", full=full)
+    reason = str(error) if isinstance(error, sqlite3.Error) else repr(error)
+    return StoreFailure(f"localpubsub could not {action}: {reason}.", full=full)

@@ -1,7 +1,7 @@
 """Collects the changes for the next transaction of the store, so that few SQL statements write them."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 
 class Transaction:
@@ -15,7 +15,18 @@ class Transaction:
     is used twice.
     """
 
-    __slots__ = ("attempts", "backlog", "keys", "last_id", "messages", "removed", "resources", "retained")
+    __slots__ = (
+        "attempts",
+        "backlog",
+        "done",
+        "keys",
+        "last_id",
+        "messages",
+        "removed",
+        "resources",
+        "retained",
+        "undo",
+    )
 
     def __init__(self) -> None:
         self.messages: list[tuple[int, int, bytes]] = []  #: New messages: (message id, topic, record).
@@ -32,6 +43,9 @@ class Transaction:
         #: SQL statements with their values, for topics, subscriptions and all other resources.
         self.resources: list[tuple[str, Sequence[object]]] = []
         self.last_id = 0  #: Highest new message id or resource number; 0 without new ones.
+        #: Functions that restore the state in memory if the transaction fails, in the order of the changes.
+        self.undo: list[Callable[[], None]] = []
+        self.done: list[Callable[[], None]] = []  #: Functions to call once the transaction is on disk.
 
     def publish(self, topic: int, subscriptions: Sequence[int], records: Sequence[tuple[int, bytes]]) -> None:
         """Add the (message id, record) pairs of one topic, for all of these subscriptions."""
@@ -53,4 +67,13 @@ class Transaction:
 
     def empty(self) -> bool:
         """Return whether there is nothing to write."""
-        return not (self.messages or self.removed or self.attempts or self.resources or self.last_id)
+        return not (
+            self.messages
+            or self.removed
+            or self.attempts
+            or self.resources
+            or self.retained
+            or self.last_id
+            or self.undo
+            or self.done
+        )

@@ -124,6 +124,55 @@ def test_damaged_file_raises_cannot_start(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE topic SET resource = x'ff'",
+        "UPDATE subscription SET resource = x'ff'",
+        "UPDATE subscription SET resource = 'text'",
+        "UPDATE snapshot SET resource = x'ff'",
+        "UPDATE policy SET policy = x'ff'",
+        "INSERT INTO schema_revision VALUES (1, 'name', x'ff', x'')",
+        "UPDATE last_id SET value = 'text'",
+    ],
+)
+def test_damaged_resource_raises_cannot_start(tmp_path: Path, damage: str) -> None:
+    """The error for a resource that cannot be decoded names the file and the remedy."""
+    with localpubsub.running(data=tmp_path) as server, connect(server.host) as pubsub:
+        topic = pubsub.topic()
+        subscription = pubsub.subscription(topic)
+        pubsub.subscriber.create_snapshot(name=pubsub.name("snapshots"), subscription=subscription)
+        pubsub.publisher.set_iam_policy(request={"resource": topic, "policy": {"version": 1}})
+    with closing(sqlite3.connect(tmp_path / "pubsub.sqlite")) as connection:
+        assert connection.execute(damage).rowcount == 1
+        connection.commit()
+    with (
+        pytest.raises(localpubsub.CannotStart, match=r"cannot use .*pubsub\.sqlite: .*Restore it"),
+        localpubsub.running(data=tmp_path),
+    ):
+        pass
+
+
+def test_damaged_message_is_reported_by_the_pull(tmp_path: Path) -> None:
+    """A pull of a message that cannot be decoded fails with a sentence, and the message is not lost."""
+    with localpubsub.running(data=tmp_path) as server, connect(server.host) as pubsub:
+        topic = pubsub.topic()
+        subscription = pubsub.subscription(topic)
+        pubsub.publish(topic, b"x")
+    with closing(sqlite3.connect(tmp_path / "pubsub.sqlite")) as connection:
+        connection.execute("UPDATE message SET record = x'ff'")
+        connection.commit()
+    with (
+        localpubsub.running(data=tmp_path) as server,
+        connect(server.host) as pubsub,
+        pytest.raises(InternalServerError, match="could not decode message"),
+    ):
+        pubsub.subscriber.pull(subscription=subscription, max_messages=1, retry=None)
+    store = Store(tmp_path / "pubsub.sqlite")
+    assert len(list(store.backlog())) == 1
+    store.close()
+
+
 def test_full_disk_loses_no_confirmed_message(tmp_path: Path) -> None:
     """On a full disk a publish fails; after a restart with free space, no confirmed message is lost."""
     confirmed: list[str] = []

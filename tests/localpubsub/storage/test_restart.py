@@ -140,7 +140,7 @@ async def advance(broker: Broker, clock: MovableClock, seconds: float) -> None:
     """Move the clock forward and call the function that the alarm would call."""
     clock.ahead += seconds
     broker._advance()  # noqa: SLF001 - only the alarm calls this method
-    await asyncio.gather(*broker._tasks)  # noqa: SLF001 - the broker has no method that awaits its tasks
+    await broker.tasks.join()
     await broker.journal.commit()
 
 

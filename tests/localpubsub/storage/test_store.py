@@ -137,6 +137,18 @@ def test_data_path_that_is_a_file_raises_cannot_start(tmp_path: Path) -> None:
         DataDirectory(tmp_path / "file")
 
 
+def test_write_after_an_unforeseen_error_succeeds() -> None:
+    """An integer that SQLite cannot hold fails its own transaction, which is rolled back, and no other."""
+    store = Store(None)
+    transaction = Transaction()
+    transaction.resources.append(("INSERT INTO last_id VALUES (1, ?)", (2**63,)))
+    with pytest.raises(StoreFailure, match="OverflowError"):
+        store.write(transaction)
+    publish(store, 1)
+    assert list(store.backlog()) == [(1, 1, 0)]
+    store.close()
+
+
 def test_concurrent_commits_share_a_transaction() -> None:
     """A hundred concurrent commits need at most two transactions."""
     written: list[int] = []

@@ -74,7 +74,7 @@ async def deliver_all(broker: Broker, name: str) -> list[tuple[PubsubMessagePb, 
     subscription = broker.catalogue.subscription(f"projects/old/subscriptions/{name}")
     delivered = []
     while (lease := broker.deliver(subscription, 10)) is not None:
-        record = await broker.record(subscription, lease.message_id)
+        record = await broker.record(subscription, lease)
         assert record is not None
         delivered.append((PubsubMessage.FromString(record), lease.attempt))
         broker.acknowledge(subscription, lease)
