@@ -5,21 +5,23 @@ not known.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from console.stack.services import AckPolicy, DeliveryPolicy, wait_budget
 from contract.crawl import Crawl
 from contract.job import Job
+from contract.request import secret_names
 from contract.url_template import UrlTemplate
-from contract.urls import canonical_url, check_url, host_of
+from contract.urls import canonical_url, check_url, host_of, origin_of
 
 #: A Crawl-delay that many sites have, in seconds. A crawl of a host without limits of its own is warned about
 #: if its jobs could not wait for this delay.
 COMMON_CRAWL_DELAY_SECONDS = 10
 #: Seconds for which Pub/Sub keeps a message: https://cloud.google.com/pubsub/docs/subscription-properties
 RETENTION_SECONDS = 7 * 24 * 3600
+MAX_ORIGINS = 3  #: maximum number of origins that a sentence names
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class RunPlan:
     Attributes:
         crawl: the crawl.
         hosts: the hosts of its `urls` and templates, the one with the longest duration first.
+        origins: the origins of these URLs, sorted.
         sources: the number of jobs that each source makes, by the path of its field.
         invalid: number of invalid URLs.
         duplicates: number of URLs of pages that already have a job.
@@ -53,6 +56,7 @@ class RunPlan:
 
     crawl: Crawl
     hosts: tuple[HostPlan, ...]
+    origins: tuple[str, ...]
     sources: dict[str, int]
     invalid: int
     duplicates: int
@@ -80,6 +84,7 @@ def plan_run(crawl: Crawl) -> RunPlan:
     return RunPlan(
         crawl,
         hosts,
+        tuple(sorted({origin_of(url) for url in pages.values()})),
         sources,
         invalid=left_out["invalid"],
         duplicates=left_out["duplicates"],
@@ -162,6 +167,9 @@ def plan_lines(plan: RunPlan) -> Iterator[str]:
         verb = "is read at the dispatch: it adds" if len(names) == 1 else "are read at the dispatch: they add"
         listed = " and ".join(f"sources.{name}" for name in names)
         yield f"{listed} {verb} up to {more:,} pages (limits.max_jobs){cost}."
+    if given.urls_file is not None and given.urls_file.is_local:
+        yield f"`scrapeq dispatch` reads {given.urls_file.url} from this machine; Cloud Scheduler cannot."
+    yield from _request_lines(plan)
     if crawl.recipe.next is not None:
         pages = crawl.recipe.max_pages
         cost = f", which takes at least {duration((pages - 1) * delay)}" if delay else ""
@@ -171,6 +179,23 @@ def plan_lines(plan: RunPlan) -> Iterator[str]:
             "The crawl sets neither politeness.delay_seconds nor per_host, so each worker requests a host as "
             "fast as its robots.txt allows."
         )
+
+
+def _request_lines(plan: RunPlan) -> Iterator[str]:
+    """Yield what the worker must have been given for the requests of the crawl."""
+    request = plan.crawl.request
+    in_proxy = secret_names(request.proxy or "")
+    if names := [name for name in request.secrets() if name not in in_proxy]:
+        more = f" and {len(plan.origins) - MAX_ORIGINS:,} more" if len(plan.origins) > MAX_ORIGINS else ""
+        where = f" for {', '.join(plan.origins[:MAX_ORIGINS])}{more}" if plan.origins else ""
+        yield f"The worker must have {_secrets(names)}{where} (FETCH_SECRETS); else its jobs fail."
+    if request.proxy:
+        needed = f", and must have {_secrets(in_proxy)} for it (FETCH_SECRETS)" if in_proxy else ""
+        yield f"The worker must allow the proxy {request.proxy} (FETCH_PROXIES){needed}; else its jobs fail."
+
+
+def _secrets(names: Sequence[str]) -> str:
+    return f"the secret{'s' if len(names) > 1 else ''} {' and '.join(names)}"
 
 
 def plan_warnings(plan: RunPlan, ack_policy: AckPolicy, delivery: DeliveryPolicy) -> Iterator[str]:

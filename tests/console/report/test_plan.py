@@ -87,6 +87,34 @@ def test_plan_counts_the_urls_of_templates_and_filters() -> None:
     assert lines[2].startswith("sources.sitemaps and sources.site are read at the dispatch: they add up to 0")
 
 
+def test_secrets_and_the_proxy_of_a_crawl_are_named() -> None:
+    """The plan says which secrets and which proxy the worker must have, and for which origins."""
+    request = {
+        "headers": {"Authorization": "Bearer {secret:TOKEN}"},
+        "cookies": {"session": "{secret:SESSION}"},
+        "proxy": "http://{secret:LOGIN}@proxy.example:3128",
+    }
+    hosts = [f"https://{name}.example/" for name in "abcd"]
+    *_, secrets, proxy, _ = plan_lines(plan_run(crawl_of(*hosts, "https://a.example/2", request=request)))
+    assert secrets == (
+        "The worker must have the secrets SESSION and TOKEN for https://a.example, https://b.example, "
+        "https://c.example and 1 more (FETCH_SECRETS); else its jobs fail."
+    )
+    assert proxy == (
+        "The worker must allow the proxy http://{secret:LOGIN}@proxy.example:3128 (FETCH_PROXIES), and must "
+        "have the secret LOGIN for it (FETCH_SECRETS); else its jobs fail."
+    )
+
+
+def test_file_of_this_machine_is_said_to_be_read_here() -> None:
+    """The plan of a crawl with a local file says that only `scrapeq dispatch` can read it."""
+    sources = {"urls_file": {"url": "urls.txt"}}
+    crawl = Crawl.from_document({"name": "shop", "sources": sources, "recipe": RECIPE}, CHECKS)
+    assert "`scrapeq dispatch` reads urls.txt from this machine; Cloud Scheduler cannot." in [
+        *plan_lines(plan_run(crawl))
+    ]
+
+
 def test_sitemap_and_listings_are_described_by_their_limits() -> None:
     """The pages that are not known yet are described by max_jobs, max_pages and the delay."""
     crawl = crawl_of(
