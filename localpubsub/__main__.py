@@ -71,8 +71,17 @@ def _add_location_options(add: Callable[..., object], default: Options) -> None:
     )
     add("--host", default=default.host, help="address to listen on (default: %(default)s)")
     add_allowed_host(add)
-    add("--port", type=port, default=default.port, help="gRPC port, 0 for a free one (default: %(default)s)")
-    add("--http-port", type=port, help="port of REST, state page and certificates (default: gRPC + 1)")
+    add(
+        "--port",
+        type=port,
+        default=default.port,
+        help="port of gRPC and REST, 0 for a free one (default: %(default)s)",
+    )
+    add(
+        "--http-port",
+        type=port,
+        help="second port of gRPC and REST, in the printed URLs (default: --port + 1)",
+    )
     add("--setup", type=Path, metavar="FILE", help="YAML file of topics and subscriptions to create at start")
     add(
         "--log-level",

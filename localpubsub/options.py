@@ -18,8 +18,9 @@ class Options:
     #: Names by which HTTP clients may address the server, in addition to ``host``, ``localhost`` and
     #: addresses; "*" allows every name.
     allowed_hosts: Sequence[str] = ()
-    port: int = DEFAULT_PORT  #: Port of gRPC; 0 chooses a free port.
-    #: Port of REST, state page and certificates; None means ``port`` + 1, or a free port if ``port`` is 0.
+    port: int = DEFAULT_PORT  #: Port in PUBSUB_EMULATOR_HOST; 0 chooses a free port.
+    #: Port in the URLs; None means ``port`` + 1, or a free port if ``port`` is 0. Both ports serve
+    #: gRPC and HTTP/1.1.
     http_port: int | None = None
     data: Path = Path(".localpubsub")  #: Directory for all data that must survive a restart.
     ephemeral: bool = False  #: Keep all data in memory only and do not use ``data``.

@@ -8,10 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from grpc import aio
-
-from localpubsub.api.grpc_methods import Methods
-from localpubsub.api.http_port import HttpPort
+from localpubsub.api.ports import Ports
 from localpubsub.api.services import make_services
 from localpubsub.broker.broker import Broker
 from localpubsub.broker.state import ServerState
@@ -25,7 +22,6 @@ from localpubsub.push.delivery import PushDeliveries
 from localpubsub.push.tls import TlsContext
 from localpubsub.push.tokens import CERTIFICATES_PATH, Tokens
 from localpubsub.push.window import PushWindow
-from localpubsub.resources.limits import GRPC_RECEIVE_BYTES
 from localpubsub.storage.data_directory import DataDirectory
 from localpubsub.storage.store import Store
 
@@ -39,24 +35,14 @@ GRACE_SECONDS: Final = 0.5
 #: the server's time, because the event loop's timers have a resolution of 1 ms.
 MAX_TIME_SCALE: Final = 60_000.0
 
-_GRPC_OPTIONS: Final = (
-    ("grpc.max_receive_message_length", GRPC_RECEIVE_BYTES),
-    ("grpc.max_send_message_length", -1),
-    # With SO_REUSEPORT, a second server could start on the same port and would get half of the connections.
-    ("grpc.so_reuseport", 0),
-    # The official clients send a ping every 30 s, which gRPC servers treat as abuse by default.
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
-    ("grpc.http2.max_ping_strikes", 0),
-)
-
 
 class Server:
     """One server; ``start`` and ``close`` must be called on the same event loop.
 
     Attributes:
         options: the options it was created with.
-        port: the gRPC port; 0 before ``start``.
-        http_port: the HTTP port; 0 before ``start``.
+        port: the port in ``host``; 0 before ``start``.
+        http_port: the port in ``http_url``; 0 before ``start``. Both ports serve gRPC and HTTP/1.1.
         data: the data directory; None with the option ``ephemeral``.
         exports: the directory of the files that export subscriptions write; set by ``start``.
     """
@@ -110,8 +96,8 @@ class Server:
 
     async def _start(self, closing: AsyncExitStack) -> None:
         options = self.options
-        # Check the gRPC port first, because the error of _listen for a port in use is plainer than gRPC's.
-        _listen(options.host, options.port, "--port").close()
+        # A port in use is reported first, before anything is read or created.
+        grpc_socket = closing.enter_context(_listen(options.host, options.port, "--port"))
         setup = _read_setup(options.setup) if options.setup is not None else None
         directory = None
         if self.data is not None:
@@ -130,8 +116,7 @@ class Server:
             await setup(services)
         state = ServerState(broker)
         allowed_hosts = {name.lower() for name in (options.host, *options.allowed_hosts)}
-        await self._serve_http(closing, HttpPort(services, tokens, state, allowed_hosts, GRACE_SECONDS))
-        await self._serve_grpc(closing, services)
+        await self._serve(closing, Ports(services, tokens, state, allowed_hosts, GRACE_SECONDS), grpc_socket)
         max_pushes = allow_open_pushes(options.max_outstanding)
         new_window = partial(PushWindow, max_pushes, options.window_floor)
         state.push_status_source = pushes = PushDeliveries(broker, tokens, new_window, tls)
@@ -140,22 +125,13 @@ class Server:
         exports = Exports(broker, self.warehouse, self.buckets, create=options.create_tables)
         closing.push_async_callback(exports.close)
 
-    async def _serve_http(self, closing: AsyncExitStack, http: HttpPort) -> None:
-        host = self.options.host
-        listening = _listen(host, self.options.requested_http_port, "--http-port")
-        self.http_port = int(listening.getsockname()[1])
-        closing.push_async_callback(http.close)
-        await http.open(listening, grpc=lambda: (_connect_host(host), self.port))
-
-    async def _serve_grpc(self, closing: AsyncExitStack, services: Services) -> None:
-        server = aio.server(options=_GRPC_OPTIONS)
-        server.add_generic_rpc_handlers((Methods(services),))
-        try:
-            self.port = server.add_insecure_port(_address(self.options.host, self.options.port))
-        except RuntimeError as error:
-            raise _port_in_use(self.options.host, self.options.port, "--port") from error
-        await server.start()
-        closing.push_async_callback(server.stop, GRACE_SECONDS)
+    async def _serve(self, closing: AsyncExitStack, ports: Ports, grpc_socket: socket.socket) -> None:
+        """Serve both ports; both serve gRPC and HTTP/1.1."""
+        http_socket = _listen(self.options.host, self.options.requested_http_port, "--http-port")
+        self.port = int(grpc_socket.getsockname()[1])
+        self.http_port = int(http_socket.getsockname()[1])
+        closing.push_async_callback(ports.close)
+        await ports.open(grpc_socket, http_socket)
 
 
 # The next functions import modules only when they are called, because few servers need these modules. So a

@@ -1,4 +1,4 @@
-"""Builds the HTTP/1.1 application of the HTTP port: REST API, state page, certificates and health checks."""
+"""Builds the HTTP/1.1 application of both ports: REST API, state page, certificates and health checks."""
 
 from collections.abc import Container
 

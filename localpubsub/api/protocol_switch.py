@@ -18,14 +18,16 @@ class ProtocolSwitch(asyncio.Protocol):
 
     Args:
         http: returns the factory of HTTP/1.1 protocols.
-        grpc: returns host and port of the gRPC server.
+        connect_grpc: connects a new protocol to the gRPC server, or raises OSError.
     """
 
     def __init__(
-        self, http: Callable[[], Awaitable[ProtocolFactory]], grpc: Callable[[], tuple[str, int]]
+        self,
+        http: Callable[[], Awaitable[ProtocolFactory]],
+        connect_grpc: Callable[[ProtocolFactory], Awaitable[None]],
     ) -> None:
         self._http = http
-        self._grpc = grpc
+        self._connect_grpc = connect_grpc
         self._transport: asyncio.Transport
         self._received = b""
         self._switching: asyncio.Task[None] | None = None
@@ -59,11 +61,11 @@ class ProtocolSwitch(asyncio.Protocol):
         self._transport.resume_reading()
 
     async def _switch_to_grpc(self) -> None:
-        # The gRPC server may send bytes before create_connection returns, so the relay that receives them
+        # The gRPC server may send bytes before the connection is returned, so the relay that receives them
         # must already have the client's transport.
         to_server, to_client = _Relay(self._transport), _Relay()
         try:
-            await asyncio.get_running_loop().create_connection(lambda: to_server, *self._grpc())
+            await self._connect_grpc(lambda: to_server)
         except OSError:
             self._transport.abort()
             return

@@ -1,4 +1,4 @@
-"""Tests of the HTTP port, which serves HTTP/1.1 and gRPC and rejects other protocols."""
+"""Tests of the ports, which serve HTTP/1.1 and gRPC and reject other protocols."""
 
 import socket
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ import pytest
 
 import localpubsub
 from tests.servers.pubsub_client import connect
+from tests.servers.rest_connection import RestConnection
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +31,14 @@ def test_grpc_works_through_the_http_port(server: localpubsub.RunningServer) -> 
         pubsub.publish(topic, *[b"x" * 1_000_000] * 3)
         pubsub.ack(subscription, pubsub.pull(subscription, 3))
         assert pubsub.pull_now(subscription) == []
+
+
+def test_rest_works_through_the_grpc_port(server: localpubsub.RunningServer) -> None:
+    """REST clients that use PUBSUB_EMULATOR_HOST get JSON, as from the official emulator's only port."""
+    rest = RestConnection(f"http://{server.host}")
+    assert rest.send("PUT", "/v1/projects/p/topics/through-the-grpc-port")[0] == 200
+    assert rest.send("GET", "/v1/projects/p/topics/missing")[0] == 404
+    rest.close()
 
 
 @pytest.mark.parametrize("cut", [1, 3, 4, 14])

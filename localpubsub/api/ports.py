@@ -1,11 +1,12 @@
-"""Serves the HTTP port: HTTP/1.1 by `http_app.py`, and gRPC by forwarding connections to the gRPC port."""
+"""Serves ports: HTTP/1.1 by `http_app.py`, and gRPC by forwarding connections to `grpc_server.py`."""
 
 import asyncio
 import socket
-from collections.abc import Callable, Container
+from collections.abc import Container
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
+from localpubsub.api.grpc_server import GrpcServer
 from localpubsub.api.protocol_switch import ProtocolFactory, ProtocolSwitch
 from localpubsub.broker.state import ServerState
 from localpubsub.protocol.calls import Services
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 
-class HttpPort:
-    """Serves one socket from ``open`` until ``close``, which takes up to ``grace`` seconds.
+class Ports:
+    """Serves sockets from ``open`` until ``close``, which takes up to ``grace`` seconds.
 
     The HTTP application is imported, in a thread, when the first HTTP/1.1 request arrives: aiohttp would be
     two thirds of the imports at the start, and many servers are used over gRPC only.
@@ -31,25 +32,26 @@ class HttpPort:
         grace: float,
     ) -> None:
         self._app_arguments = (services, tokens, state, allowed_hosts, grace)
+        self._grace = grace
         self._runner: asyncio.Task[web.AppRunner] | None = None
-        self._server: asyncio.Server | None = None
+        self._grpc = GrpcServer(services)
+        self._listening: list[asyncio.Server] = []
 
-    async def open(self, listening: socket.socket, grpc: Callable[[], tuple[str, int]]) -> None:
-        """Serve the connections of a listening socket.
-
-        Args:
-            listening: the socket; ``close`` closes it.
-            grpc: returns host and port of the gRPC server.
-        """
+    async def open(self, *sockets: socket.socket) -> None:
+        """Serve the connections of listening sockets, which ``close`` closes."""
+        await self._grpc.start()
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: ProtocolSwitch(self._http_protocol, grpc), sock=listening
-        )
+        for each in sockets:
+            made = await loop.create_server(
+                lambda: ProtocolSwitch(self._http_protocol, self._grpc.connect), sock=each
+            )
+            self._listening.append(made)
 
     async def close(self) -> None:
         """Stop listening and finish the calls under way."""
-        if self._server is not None:
-            self._server.close()
+        for each in self._listening:
+            each.close()
+        await self._grpc.stop(self._grace)
         if self._runner is not None:
             await (await self._runner).cleanup()
 
