@@ -1,10 +1,13 @@
 """Sends push requests to endpoints and reuses idle connections."""
 
 import asyncio
+import errno
+import socket
 from functools import partial
 from typing import Final, cast
 from urllib.parse import urlsplit
 
+from localpubsub.open_files import is_out_of_resources
 from localpubsub.push.http_response import BadHttpResponse, HttpResponse
 from localpubsub.push.tls import TlsContext
 
@@ -12,6 +15,8 @@ from localpubsub.push.tls import TlsContext
 #: (gunicorn: 2 s): if the server closed the connection first, a request sent at that moment would be lost,
 #: and this would count as a delivery attempt.
 MAX_IDLE: Final = 1.0
+#: Seconds for which a closed TLS connection waits for the endpoint to close it, too.
+MAX_CLOSING: Final = 5.0
 
 #: The header line that describes a body from envelope.py.
 WRAPPED_HEADERS: Final = "Content-Type: application/json\r\n"
@@ -51,8 +56,9 @@ class Connection(asyncio.Protocol):
         self._transport.write(request)
         try:
             return await self._pending
-        except asyncio.CancelledError:
-            self.abort("the delivery was cancelled")
+        except BaseException:
+            if self.usable:
+                self.abort("the delivery was cancelled")
             raise
         finally:
             self._pending = None
@@ -69,9 +75,17 @@ class Connection(asyncio.Protocol):
         return self._pending is not None
 
     def close(self) -> None:
-        """Close a connection without a request; over TLS it stays open until the endpoint closes it, too."""
+        """Close a connection without a request under way.
+
+        If the endpoint has responded without reading the whole request, the rest is not sent: that could
+        take forever. Over TLS the connection stays open until the endpoint closes it, too, for at most
+        ``MAX_CLOSING`` seconds.
+        """
         self.usable = False
-        self._transport.close()
+        if self._transport.get_write_buffer_size():
+            self._transport.abort()
+        else:
+            self._transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
@@ -104,7 +118,8 @@ class Connection(asyncio.Protocol):
             self._fail(exc or BadHttpResponse("the connection was closed before the response was complete"))
 
     def _finish(self, pending: asyncio.Future[int]) -> None:
-        if not self._response.reusable:
+        # An endpoint that has responded without reading the whole request may never read the next one.
+        if not self._response.reusable or self._transport.get_write_buffer_size():
             self.close()
         pending.set_result(self._response.status)
 
@@ -118,7 +133,7 @@ class Endpoint:
 
     def __init__(self, url: str, tls: TlsContext) -> None:
         parts = urlsplit(url)
-        self._tls = tls.ssl_context() if parts.scheme == "https" else None
+        self._tls = tls if parts.scheme == "https" else None
         self._host = parts.hostname or ""
         self._port = parts.port or (443 if self._tls else 80)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -151,11 +166,43 @@ class Endpoint:
         return None
 
     async def connect(self) -> Connection:
-        """Open a new connection; raises OSError if the endpoint cannot be reached."""
+        """Open a new connection to the first address that accepts it; the caller limits the time.
+
+        Raises:
+            OSError: no address of the endpoint can be reached, or this machine has no more files, ports or
+                memory (``is_out_of_resources``).
+            UnicodeError: the host name cannot be encoded.
+        """
         loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(
-            partial(Connection, self._open), self._host, self._port, ssl=self._tls
-        )
+        failure: OSError | None = None
+        for family, _, _, _, address in await loop.getaddrinfo(
+            self._host, self._port, type=socket.SOCK_STREAM
+        ):
+            try:
+                return await self._connect_to(str(address[0]))
+            except OSError as error:
+                # Where IPv6 is disabled, connections to its addresses fail as if all ports were in use.
+                other_family = family == socket.AF_INET6 and error.errno == errno.EADDRNOTAVAIL
+                if is_out_of_resources(error) and not other_family:
+                    raise
+                if failure is None or not other_family:
+                    failure = error
+        raise failure or BadHttpResponse(f"{self._host} has no address")
+
+    async def _connect_to(self, address: str) -> Connection:
+        make_connection = partial(Connection, self._open)
+        loop = asyncio.get_running_loop()
+        if self._tls is None:
+            _, connection = await loop.create_connection(make_connection, address, self._port)
+        else:
+            _, connection = await loop.create_connection(
+                make_connection,
+                address,
+                self._port,
+                ssl=self._tls.ssl_context(),
+                server_hostname=self._host,
+                ssl_shutdown_timeout=MAX_CLOSING,
+            )
         return connection
 
     def release(self, connection: Connection) -> None:
