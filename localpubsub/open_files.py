@@ -30,13 +30,16 @@ _RESOLVER_OUT_OF_RESOURCES: Final = frozenset(
 _log = logging.getLogger("localpubsub.open_files")
 
 
-def allow_open_pushes(wanted: int) -> int:
-    """Raise the limit of open files; return how many of ``wanted`` pushes may be open at the same time.
+def files_for_pushes(window: int) -> int:
+    """Raise the limit of open files, and return how many of them pushes may use.
 
-    They are fewer if the limit cannot be raised enough: otherwise the server could not accept connections.
+    The others are kept, because otherwise the server could not accept connections.
+
+    Args:
+        window: maximum number of open pushes of one subscription; fewer files are logged.
     """
-    limit = raise_limit(wanted + OTHER_FILES)
-    return min(wanted, max(limit - OTHER_FILES, limit // 2))
+    limit = raise_limit(window + OTHER_FILES)
+    return max(limit - OTHER_FILES, limit // 2)
 
 
 def raise_limit(needed: int) -> int:

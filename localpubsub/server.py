@@ -15,10 +15,12 @@ from localpubsub.broker.state import ServerState
 from localpubsub.clock import Clock
 from localpubsub.errors import CannotStart
 from localpubsub.exports.exports import Exports
-from localpubsub.open_files import allow_open_pushes
+from localpubsub.open_files import files_for_pushes
 from localpubsub.options import Options
 from localpubsub.protocol.calls import Services
-from localpubsub.push.delivery import PushDeliveries
+from localpubsub.push.capacity import PushCapacity, max_open_pushes
+from localpubsub.push.deliveries import PushDeliveries
+from localpubsub.push.delivery import PushContext
 from localpubsub.push.tls import TlsContext
 from localpubsub.push.tokens import CERTIFICATES_PATH, Tokens
 from localpubsub.push.window import PushWindow
@@ -117,9 +119,10 @@ class Server:
         state = ServerState(broker)
         allowed_hosts = {name.lower() for name in (options.host, *options.allowed_hosts)}
         await self._serve(closing, Ports(services, tokens, state, allowed_hosts, GRACE_SECONDS), grpc_socket)
-        max_pushes = allow_open_pushes(options.max_outstanding)
-        new_window = partial(PushWindow, max_pushes, options.window_floor)
-        state.push_status_source = pushes = PushDeliveries(broker, tokens, new_window, tls)
+        places = max_open_pushes(options.max_outstanding, files_for_pushes(options.max_outstanding))
+        new_window = partial(PushWindow, min(options.max_outstanding, places), options.window_floor)
+        context = PushContext(broker, tokens, PushCapacity(places))
+        state.push_status_source = pushes = PushDeliveries(context, new_window, tls)
         closing.push_async_callback(pushes.close, GRACE_SECONDS)
         self.exports = self.data or closing.enter_context(_temporary_directory())
         exports = Exports(broker, self.warehouse, self.buckets, create=options.create_tables)

@@ -1,12 +1,15 @@
 """Sends each message to its push endpoint by POST; the HTTP status of the response is an ack or a nack.
 
 https://cloud.google.com/pubsub/docs/push
+
+Every part of a push ends when the lease of its message ends, at the ack deadline at the latest: the
+connection with its TLS handshake, the request and the response. An error of localpubsub or of this machine,
+for example too many open files, is not the endpoint's fault: the message waits, and no attempt is counted.
 """
 
 import asyncio
-import errno
 import logging
-from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final, cast
 
 from localpubsub.backlog.lease import Lease
@@ -14,11 +17,12 @@ from localpubsub.broker.broker import READ_RETRY_DELAY, Broker
 from localpubsub.broker.state import PushStatus
 from localpubsub.broker.subscription import Subscription
 from localpubsub.log_throttle import LogThrottle
+from localpubsub.open_files import is_out_of_resources
 from localpubsub.push.backoff import PushBackoff
+from localpubsub.push.capacity import PushCapacity
 from localpubsub.push.connection import Connection, Endpoint
 from localpubsub.push.envelope import push_body
 from localpubsub.push.http_response import BadHttpResponse
-from localpubsub.push.tls import TlsContext
 from localpubsub.push.tokens import Tokens
 from localpubsub.push.unwrapped import unwrapped
 from localpubsub.push.window import PushWindow
@@ -30,73 +34,18 @@ ACK_STATUSES: Final = frozenset({102, 200, 201, 202, 204})
 #: Seconds for which the pushes of a subscription pause after a failure of localpubsub itself.
 FAILURE_PAUSE: Final = 1.0
 
-#: The errors of a new connection that mean that the limit of open files is reached (see open_files.py).
-TOO_MANY_OPEN_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE})
-
 _log = logging.getLogger("localpubsub.push.delivery")
 
 
-class PushDeliveries:
-    """Keeps one PushDelivery for each push subscription, and replaces it when the push configuration changes.
+@dataclass(frozen=True, slots=True)
+class PushContext:
+    """What the pushes of all subscriptions share."""
 
-    Args:
-        broker: the broker of the messages.
-        tokens: the source of the OIDC tokens.
-        new_window: makes the window of a subscription whose pushes start.
-        tls: the certificate authorities to trust.
-    """
-
-    def __init__(
-        self,
-        broker: Broker,
-        tokens: Tokens,
-        new_window: Callable[[], PushWindow],
-        tls: TlsContext | None = None,
-    ) -> None:
-        self._tls = tls or TlsContext()
-        self._broker = broker
-        self._tokens = tokens
-        self._new_window = new_window
-        self._deliveries: dict[int, PushDelivery] = {}
-        broker.catalogue.listeners.append(self.follow)
-        for subscription in broker.catalogue.subscriptions.values():
-            self.follow(subscription)
-
-    def follow(self, subscription: Subscription) -> None:
-        """Start, restart or stop the pushes of a subscription that was created, changed or deleted."""
-        delivery = self._deliveries.get(subscription.number)
-        if delivery is not None:
-            if (
-                not subscription.deleted_or_detached
-                and delivery.push_config == subscription.resource.push_config
-            ):
-                return
-            delivery.stop(abort=subscription.deleted_or_detached)
-            del self._deliveries[subscription.number]
-        if subscription.endpoint and not subscription.deleted_or_detached:
-            endpoint = Endpoint(subscription.endpoint, self._tls)
-            delivery = PushDelivery(self._broker, subscription, self._tokens, self._new_window(), endpoint)
-            self._deliveries[subscription.number] = delivery
-            delivery.wake()
-
-    def push_status(self, subscription: Subscription) -> PushStatus | None:
-        """Return the window and pause of a push subscription, or None for another kind of subscription."""
-        delivery = self._deliveries.get(subscription.number)
-        return delivery.push_status() if delivery is not None else None
-
-    async def close(self, grace: float) -> None:
-        """Stop all pushes; messages without a response after ``grace`` seconds stay unacknowledged."""
-        deliveries = list(self._deliveries.values())
-        for delivery in deliveries:
-            delivery.stop(abort=False)
-        senders = [sender for delivery in deliveries for sender in delivery.senders]
-        if senders:
-            _, unfinished = await asyncio.wait(senders, timeout=grace)
-            for sender in unfinished:
-                sender.cancel()
-            await asyncio.gather(*unfinished, return_exceptions=True)
-        for delivery in deliveries:
-            delivery.stop(abort=True)
+    broker: Broker
+    tokens: Tokens  #: The source of the OIDC tokens.
+    capacity: PushCapacity = field(default_factory=PushCapacity)  #: Limits all open pushes together.
+    #: Logs the failures of localpubsub itself. It is shared, because they concern all subscriptions at once.
+    failures: LogThrottle = field(default_factory=lambda: LogThrottle(_log))
 
 
 class PushDelivery:
@@ -112,28 +61,25 @@ class PushDelivery:
     """
 
     def __init__(
-        self,
-        broker: Broker,
-        subscription: Subscription,
-        tokens: Tokens,
-        window: PushWindow,
-        endpoint: Endpoint,
+        self, context: PushContext, subscription: Subscription, window: PushWindow, endpoint: Endpoint
     ) -> None:
         self.push_config = subscription.resource.push_config
         self.senders: set[asyncio.Task[None]] = set()
-        self._broker = broker
+        self._broker = context.broker
+        self._tokens = context.tokens
+        self._capacity = context.capacity
+        self._failures = context.failures
         self._subscription = subscription
-        self._tokens = tokens
         self._window = window
         self._backoff = PushBackoff()
-        self._failures = LogThrottle(_log)
         self._endpoint = endpoint
+        self._connecting: dict[Lease, asyncio.Timeout] = {}
         self._in_flight: dict[Lease, Connection] = {}
         self._stopped = False
         subscription.consumers.add(self.wake)
 
     def wake(self) -> None:
-        """Start one sender for each ready message, as far as the window and the push backoff allow."""
+        """Start one sender for each ready message, as far as window, push backoff and capacity allow."""
         unused = self._window.size - len(self.senders)
         if unused <= 0 or self._stopped:
             return
@@ -141,6 +87,8 @@ class PushDelivery:
             return
         loop = asyncio.get_running_loop()
         for _ in range(min(unused, self._subscription.backlog.ready(self._broker.clock.now()))):
+            if not self._capacity.take_place(self.wake):
+                return
             self.senders.add(loop.create_task(self._deliver_while_ready()))
 
     def push_status(self) -> PushStatus:
@@ -151,13 +99,18 @@ class PushDelivery:
         """Start no further delivery; with ``abort``, also close the connections of open pushes."""
         self._stopped = True
         self._subscription.consumers.discard(self.wake)
+        self._capacity.forget(self.wake)
         self._endpoint.close()
         if abort:
+            for limit in self._connecting.values():
+                _end_now(limit)
             for connection in list(self._in_flight.values()):
                 connection.abort("the subscription was deleted or detached, or the server stops")
 
     def lease_ended(self, lease: Lease) -> None:
         """Close the connection of a push that is open when its lease ends, usually at the ack deadline."""
+        if (limit := self._connecting.get(lease)) is not None:
+            _end_now(limit)
         connection = self._in_flight.pop(lease, None)
         if connection is not None:
             connection.abort(f"no response within the ack deadline of {self._ack_deadline():g} s")
@@ -176,9 +129,13 @@ class PushDelivery:
             self.senders.discard(cast("asyncio.Task[None]", asyncio.current_task()))
             if connection is not None:
                 self._release(connection)
+            self._capacity.return_place(self.wake)
+        self.wake()  # messages are ready if this sender has returned its place to another subscription
 
     def _next_lease(self) -> Lease | None:
         if self._stopped or len(self.senders) > self._window.size or self._paused():
+            return None
+        if not self._capacity.admits(self.wake):
             return None
         return self._broker.deliver(self._subscription, self._ack_deadline(), self)
 
@@ -197,29 +154,51 @@ class PushDelivery:
 
     async def _deliver(self, lease: Lease, connection: Connection | None) -> Connection | None:
         """Push one message and apply the ack or nack; return the connection for the next push."""
-        status, reason = 0, ""
         try:
             request = await self._request(lease)
+            if request is None:
+                self._broker.acknowledge_missing(self._subscription, lease)
+            elif not self._capacity.take_bytes(self.wake, len(request)):
+                self._broker.cancel_delivery(self._subscription, lease)
+            else:
+                try:
+                    connection = await self._push(lease, request, connection)
+                finally:
+                    self._capacity.return_bytes(self.wake, len(request))
         except Exception as error:  # noqa: BLE001 - the endpoint did not cause this error
             self._postpone(lease, error)
-            return connection
-        if request is None:
-            self._broker.acknowledge_missing(self._subscription, lease)
-            return connection
+        return connection
+
+    async def _push(self, lease: Lease, request: bytes, connection: Connection | None) -> Connection | None:
+        """Send a request, and apply the response or the failure of the endpoint.
+
+        Raises:
+            Exception: the endpoint did not cause the failure.
+        """
+        status, reason = 0, ""
         try:
             if connection is None or not connection.usable:
                 connection = self._endpoint.idle_connection() or await self._connect(lease)
+            if not self._is_current(lease):
+                self._release(connection)
+                connection = None
+                raise BadHttpResponse("the lease ended before the request was sent")
             self._in_flight[lease] = connection
             status = await connection.post(request)
         except OSError as error:
-            if error.errno in TOO_MANY_OPEN_FILES:
-                self._postpone(lease, error)
-                return None
+            if is_out_of_resources(error):
+                raise
             reason = str(error) or type(error).__name__
         finally:
             self._in_flight.pop(lease, None)
         self._finish(lease, status, reason)
         return connection
+
+    def _is_current(self, lease: Lease) -> bool:
+        """Return whether a lease has not ended, and its subscription still exists."""
+        subscription = self._subscription
+        current = subscription.backlog.find_lease(lease.message_id, lease.attempt)
+        return current is lease and not subscription.deleted_or_detached
 
     def _postpone(self, lease: Lease, error: Exception) -> None:
         """Put an unsent message back into the backlog, without counting an attempt, and pause the pushes."""
@@ -228,23 +207,28 @@ class PushDelivery:
         self._broker.cancel_delivery(self._subscription, lease, READ_RETRY_DELAY)
 
     async def _connect(self, lease: Lease) -> Connection:
-        async with asyncio.timeout(self._broker.clock.real_seconds_until(lease.deadline)):
-            connection = await self._endpoint.connect()
-        if self._subscription.backlog.find_lease(lease.message_id, lease.attempt) is None:
-            connection.close()
-            raise BadHttpResponse("no connection within the ack deadline")
-        return connection
+        seconds = self._broker.clock.real_seconds_until(lease.deadline)
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                self._connecting[lease] = limit
+                return await self._endpoint.connect()
+        except TimeoutError as error:
+            if limit.expired():
+                raise BadHttpResponse("no connection before the lease ended") from error
+            raise
+        finally:
+            self._connecting.pop(lease, None)
 
     async def _request(self, lease: Lease) -> bytes | None:
         """Return the bytes to send, or None if the message was deleted, as after its retention period."""
-        record = await self._broker.record(self._subscription, lease)
-        if record is None:
-            return None
         bearer = ""
         if self.push_config.HasField("oidc_token"):
             token = self.push_config.oidc_token
             audience = token.audience or self.push_config.push_endpoint
             bearer = await self._tokens.bearer(token.service_account_email, audience)
+        record = await self._broker.record(self._subscription, lease)
+        if record is None:
+            return None
         if self.push_config.HasField("no_wrapper"):
             metadata = self.push_config.no_wrapper.write_metadata
             body, headers = unwrapped(record, self._subscription.name, write_metadata=metadata)
@@ -275,3 +259,8 @@ class PushDelivery:
             now - lease.delivered_at,
         )
         self._broker.nack(self._subscription, lease)
+
+
+def _end_now(limit: asyncio.Timeout) -> None:
+    if not limit.expired():
+        limit.reschedule(asyncio.get_running_loop().time())

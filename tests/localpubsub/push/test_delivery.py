@@ -4,7 +4,6 @@ The numbers of behaviours refer to the table in localpubsub/README.md.
 """
 
 import asyncio
-import errno
 import json
 import threading
 import urllib.request
@@ -18,9 +17,8 @@ from localpubsub.clock import Clock
 from localpubsub.protocol.messages import PubsubMessage
 from localpubsub.protocol.messages import Subscription as SubscriptionMessage
 from localpubsub.protocol.messages import Topic as TopicMessage
-from localpubsub.push.connection import Connection, Endpoint
-from localpubsub.push.delivery import PushDeliveries, PushDelivery
-from localpubsub.push.tls import TlsContext
+from localpubsub.push.deliveries import PushDeliveries
+from localpubsub.push.delivery import PushContext
 from localpubsub.push.tokens import Tokens
 from localpubsub.push.window import PushWindow
 from localpubsub.storage.store import Store
@@ -91,7 +89,7 @@ async def pauses_after_nacks(endpoint: PushEndpoint, count: int, minimum: int, m
     endpoint.respond = respond
     store = Store(None)
     broker = Broker(store, clock)
-    pushes = PushDeliveries(broker, Tokens(None, clock), lambda: PushWindow(1000))
+    pushes = PushDeliveries(PushContext(broker, Tokens(None, clock)), lambda: PushWindow(1000))
     topic = TopicMessage(name="projects/p/topics/topic")
     await broker.catalogue.create_topic(topic)
     subscription = SubscriptionMessage(name="projects/p/subscriptions/sub", topic=topic.name)
@@ -159,48 +157,3 @@ def test_push_window_is_not_reduced_below_its_floor(floor: int) -> None:
         wait_until(lambda: window_of(pubsub) == floor)
         endpoint.wait_for(len(endpoint.pushes) + floor)
         assert window_of(pubsub) == floor
-
-
-class FullEndpoint(Endpoint):
-    """An endpoint to which the first connection cannot be opened, because too many files are open."""
-
-    refused = 0
-
-    async def connect(self) -> Connection:
-        """Fail like socket.socket() at the limit of open files, but only once."""
-        if not self.refused:
-            self.refused += 1
-            raise OSError(errno.EMFILE, "Too many open files")
-        return await super().connect()
-
-
-async def attempts_at_the_limit_of_open_files(endpoint: PushEndpoint) -> list[int]:
-    """Push a message when no further file can be opened; return the delivery attempts that arrived."""
-    clock = Clock(60)
-    store = Store(None)
-    broker = Broker(store, clock)
-    topic, dead = (TopicMessage(name=f"projects/p/topics/{name}") for name in ("jobs", "dead"))
-    await broker.catalogue.create_topic(topic)
-    await broker.catalogue.create_topic(dead)
-    subscription = SubscriptionMessage(name="projects/p/subscriptions/sub", topic=topic.name)
-    subscription.ack_deadline_seconds = 600
-    subscription.push_config.push_endpoint = endpoint.url
-    subscription.dead_letter_policy.dead_letter_topic = dead.name
-    subscription.dead_letter_policy.max_delivery_attempts = 5
-    await broker.catalogue.create_subscription(subscription)
-    (subscribed,) = broker.catalogue.subscriptions.values()
-    full = FullEndpoint(endpoint.url, TlsContext())
-    delivery = PushDelivery(broker, subscribed, Tokens(None, clock), PushWindow(10), full)
-    await broker.publish(topic.name, [PubsubMessage(data=b"x")])
-    await asyncio.to_thread(endpoint.wait_for, 1)
-    delivery.stop(abort=True)
-    await broker.close()
-    store.close()
-    assert full.refused == 1
-    return [push.envelope["deliveryAttempt"] for push in endpoint.pushes]
-
-
-def test_push_waits_when_too_many_files_are_open() -> None:
-    """A push for which no connection can be opened is sent later, and is not counted as an attempt."""
-    with running_endpoint() as endpoint:
-        assert asyncio.run(attempts_at_the_limit_of_open_files(endpoint)) == [1]
