@@ -14,6 +14,7 @@ from typing import Any, Final
 from localpubsub.extras import fastavro
 from localpubsub.private_files import make_private_directory, private_opener
 from localpubsub.protocol.messages import CloudStorageConfigPb, PubsubMessage, PubsubMessagePb
+from localpubsub.resources.file_name import format_time
 
 #: Limits of every file, in addition to the configured ones. The messages of an unfinished file stay leased,
 #: so their number must be limited.
@@ -21,8 +22,6 @@ MAX_FILE_MESSAGES: Final = 50_000
 MAX_FILE_BYTES: Final = 100_000_000
 
 _PARTIAL: Final = ".partial-"
-_DATETIME: Final = {"YYYY": "%Y", "MM": "%m", "DD": "%d", "hh": "%H", "mm": "%M", "ss": "%S"}
-_DEFAULT_DATETIME: Final = "%Y-%m-%dT%H:%M:%S+00:00"
 
 _DATA: Final = {"name": "data", "type": "bytes"}
 _AVRO: Final = {
@@ -53,11 +52,8 @@ def file_name(config: CloudStorageConfigPb, moment: float, unique: str) -> str:
         moment: when the file was begun, in seconds since the epoch.
         unique: the unique part.
     """
-    date_format = str(config.filename_datetime_format)
-    for part, directive in _DATETIME.items():
-        date_format = date_format.replace(part, directive)
-    text = datetime.fromtimestamp(moment, UTC).strftime(date_format or _DEFAULT_DATETIME)
-    return f"{config.filename_prefix}{text}_{unique}{config.filename_suffix}"
+    text = format_time(config.filename_datetime_format, datetime.fromtimestamp(moment, UTC))
+    return f"{config.filename_prefix}{text}{unique}{config.filename_suffix}"
 
 
 def discard_partial_files(bucket: Path, number: int) -> None:

@@ -17,6 +17,7 @@ from localpubsub.protocol.messages import (
     SubscriptionPb,
 )
 from localpubsub.resources import limits
+from localpubsub.resources.file_name import check_format
 
 #: Fields of a subscription; a subscription with one of them is an export subscription.
 EXPORTS: Final = ("bigquery_config", "cloud_storage_config")
@@ -29,8 +30,6 @@ MIN_FILE_MESSAGES: Final = 1_000  #: Minimum of max_messages (proto: CloudStorag
 
 _TABLE: Final = re.compile(r"[a-z][\w.:-]*[.:][A-Za-z_]\w*\.[\w -]+", re.ASCII)
 _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
-_DATETIME_PARTS: Final = ("YYYY", "MM", "DD", "hh", "mm", "ss")
-_DATETIME: Final = re.compile(r"(YYYY|MM|DD|hh|mm|ss|[-_:/])*")
 
 
 def complete(resource: SubscriptionPb) -> None:
@@ -89,11 +88,7 @@ def _complete_storage(config: CloudStorageConfigPb, resource: SubscriptionPb) ->
 
 
 def _check_file_name(config: CloudStorageConfigPb) -> None:
-    prefix, suffix, datetime_format = (
-        config.filename_prefix,
-        config.filename_suffix,
-        config.filename_datetime_format,
-    )
+    prefix, suffix = config.filename_prefix, config.filename_suffix
     affixes = prefix + "/" + suffix
     if (
         len(affixes.encode()) > 512
@@ -107,14 +102,8 @@ def _check_file_name(config: CloudStorageConfigPb) -> None:
         raise InvalidArgument(
             'Invalid filename_prefix or filename_suffix: line breaks, and "/" at the end, are not allowed.'
         )
-    if datetime_format and (
-        not _DATETIME.fullmatch(datetime_format)
-        or any(datetime_format.count(part) != 1 for part in _DATETIME_PARTS)
-    ):
-        raise InvalidArgument(
-            f"Invalid filename_datetime_format given (value={datetime_format}): it must contain each of "
-            f"{', '.join(_DATETIME_PARTS)} exactly once, and no other characters than - _ : /."
-        )
+    if config.filename_datetime_format:
+        check_format(config.filename_datetime_format)
 
 
 def _complete_file_size(config: CloudStorageConfigPb) -> None:
