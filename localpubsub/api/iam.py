@@ -1,4 +1,4 @@
-"""Implements the service google.iam.v1.IAMPolicy for topics, subscriptions and snapshots.
+"""Implements the service google.iam.v1.IAMPolicy for topics, subscriptions, snapshots and schemas.
 
 https://cloud.google.com/pubsub/docs/reference/rpc/google.iam.v1. Policies are stored but not enforced: every
 caller has every permission.
@@ -58,4 +58,6 @@ class IamService:
         ):
             if found := resources.get(name):
                 return found.number
+        if revisions := self._broker.catalogue.schemas.revisions.get(name):
+            return revisions[0].number
         raise NotFound(name)

@@ -18,7 +18,9 @@ from localpubsub.protocol.messages import RequestPb, ResponsePb
 Json: TypeAlias = Any
 
 #: The HTTP status of each gRPC status code
-#: (https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto).
+#: (https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto), except for UNIMPLEMENTED: its
+#: status 501 would be retried by gcloud for half a minute, like each status of 500 or more (CheckResponse in
+#: apitools/base/py/http_wrapper.py).
 HTTP_STATUS: Final = {
     "CANCELLED": 499,
     "UNKNOWN": 500,
@@ -32,7 +34,7 @@ HTTP_STATUS: Final = {
     "FAILED_PRECONDITION": 400,
     "ABORTED": 409,
     "OUT_OF_RANGE": 400,
-    "UNIMPLEMENTED": 501,
+    "UNIMPLEMENTED": 400,
     "INTERNAL": 500,
     "UNAVAILABLE": 503,
     "DATA_LOSS": 500,

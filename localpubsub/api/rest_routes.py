@@ -2,8 +2,9 @@
 
 The routes are those of the google.api.http annotations in
 https://github.com/googleapis/googleapis/blob/master/google/pubsub/v1/pubsub.proto, schema.proto and
-google/iam/v1/iam_policy.proto. The table contains all methods of Pub/Sub, including those that localpubsub
-does not offer.
+google/iam/v1/iam_policy.proto. The methods for message transforms exist in REST only: their routes are from
+https://pubsub.googleapis.com/$discovery/rest?version=v1. The table contains all methods of Pub/Sub, including
+those that localpubsub does not offer.
 """
 
 import re
@@ -53,6 +54,8 @@ TABLE: Final = (
     ("DeleteSchema", "DELETE", f"/v1/{{name={_SCHEMA}}}", ""),
     ("ValidateSchema", "POST", "/v1/{parent=projects/*}/schemas:validate", "*"),
     ("ValidateMessage", "POST", "/v1/{parent=projects/*}/schemas:validateMessage", "*"),
+    ("ValidateMessageTransform", "POST", "/v1/{project=projects/*}:validateMessageTransform", "*"),
+    ("TestMessageTransforms", "POST", "/v1/{project=projects/*}:testMessageTransforms", "*"),
     *(
         (name, method, f"/v1/{{resource={resource}}}:{name[0].lower()}{name[1:]}", body)
         for resource in (_TOPIC, _SUBSCRIPTION, _SNAPSHOT, _SCHEMA)
@@ -87,10 +90,10 @@ def _pattern(template: str) -> tuple[str, re.Pattern[str]]:
     """Return the field that a path template names, and the regular expression of the paths that match."""
     before, field, value, after = _TEMPLATE.findall(template)[0]
     parents = value.split("/")[:-1]
-    # A project id may contain a colon (example.com:project). The last segment may not: there a colon begins
-    # the custom verb (":publish").
+    # A project id may contain a colon (example.com:project). The id of another resource may not: there a
+    # colon begins the custom verb (":publish").
     segments = ["[^/]+" if part == "*" else re.escape(part) for part in parents]
-    segments.append("[^/]+" if after.startswith("/") else "[^/:]+")
+    segments.append("[^/]+" if value == "projects/*" else "[^/:]+")
     return field, re.compile(f"{re.escape(before)}({'/'.join(segments)}){re.escape(after)}")
 
 

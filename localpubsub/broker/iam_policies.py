@@ -1,4 +1,4 @@
-"""Stores and returns the IAM policies of topics, subscriptions and snapshots; they are not enforced."""
+"""Stores and returns the IAM policies of all kinds of resources; they are not enforced."""
 
 from hashlib import blake2b
 from typing import Final
@@ -57,3 +57,20 @@ class IamPolicies:
 
         await self._journal.commit_or(undo)
         return policy
+
+    async def move(self, before: int, after: int) -> None:
+        """Move a policy to the number that its resource has from now on, unless that number has one already.
+
+        Raises:
+            StoreFailure: nothing was changed.
+        """
+        if before not in self._policies or after in self._policies:
+            return
+        self._policies[after] = self._policies.pop(before)
+        statement = "UPDATE policy SET number = ? WHERE number = ?"
+        self._journal.next.resources.append((statement, (after, before)))
+
+        def undo() -> None:
+            self._policies[before] = self._policies.pop(after)
+
+        await self._journal.commit_or(undo)

@@ -15,6 +15,10 @@ SERVICES = {
 }
 
 
+#: Methods that have no gRPC service.
+REST_ONLY = {"ValidateMessageTransform", "TestMessageTransforms"}
+
+
 def routes_of_the_client() -> set[tuple[str, str, str, str]]:
     """Return the routes of the official client, as rows of the table."""
     rows = set()
@@ -31,9 +35,9 @@ def routes_of_the_client() -> set[tuple[str, str, str, str]]:
 
 
 def test_routes_are_those_of_the_official_client() -> None:
-    """The table contains exactly the routes of the installed official client."""
-    table = set(rest_routes.TABLE)
-    assert len(table) == len(rest_routes.TABLE)
+    """The table contains the routes of the installed official client, and those of REST only."""
+    table = {row for row in rest_routes.TABLE if row[0] not in REST_ONLY}
+    assert len(table) == len(rest_routes.TABLE) - len(REST_ONLY)
     # The client may also have variants of these routes with another body.
     assert {row[:3] for row in table} == {row[:3] for row in routes_of_the_client()}
     assert table - routes_of_the_client() == set()
