@@ -16,6 +16,11 @@ DEAD_LETTER_SUBSCRIPTION = "scrape-jobs-dead-pull"  #: keeps dead letters for th
 LEDGER_DATASET = "scrapeq"
 #: For each topic, the ledger's table that stores its messages. The table's schema is
 #: contract/ledger/TABLE.schema.json.
-LEDGER_TABLES = {JOBS_TOPIC: "jobs", OUTCOMES_TOPIC: "outcomes", DEAD_LETTER_TOPIC: "dead_letters"}
+LEDGER_TABLES = {
+    JOBS_TOPIC: "jobs",
+    OUTCOMES_TOPIC: "outcomes",
+    DEAD_LETTER_TOPIC: "dead_letters",
+    DISPATCH_TOPIC: "dispatches",
+}
 #: For each topic, the BigQuery subscription that writes its messages to the table.
 LEDGER_SUBSCRIPTIONS = {topic: f"{topic}-ledger" for topic in LEDGER_TABLES}

@@ -1,11 +1,12 @@
 locals {
   ledger_files = "${path.module}/../contract/ledger"
 
-  # contract/ledger/README.md explains why jobs and dead letters are stored as bytes and outcomes in columns.
+  # contract/ledger/README.md explains why outcomes are stored in columns, and the others as bytes.
   ledger_tables = {
     jobs         = { topic = google_pubsub_topic.jobs, columns = false, clustering = null }
     outcomes     = { topic = google_pubsub_topic.outcomes, columns = true, clustering = ["run_id", "job_id"] }
     dead_letters = { topic = google_pubsub_topic.dead, columns = false, clustering = null }
+    dispatches   = { topic = google_pubsub_topic.shards, columns = false, clustering = null }
   }
 
   # Each view is written once; the same file also runs on SQLite on a laptop.
@@ -23,7 +24,7 @@ locals {
 resource "google_bigquery_dataset" "ledger" {
   dataset_id                 = var.ledger_dataset
   location                   = coalesce(var.ledger_location, var.region)
-  description                = "Every job, outcome and dead letter, and the views over them"
+  description                = "Every job, outcome, dead letter and dispatch, and the views over them"
   delete_contents_on_destroy = var.environment == "dev"
 
   depends_on = [google_project_service.this]

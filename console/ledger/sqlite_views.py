@@ -27,6 +27,7 @@ SQLITE_EXPRESSIONS = {
         "replace(json_extract(attributes, '$.CloudPubSubDeadLetterSourceTopicPublishTime'), '+00:00', '')"
     ),
     "JSON_VALUE(": "json_extract(",
+    "JSON_QUERY(": "json_extract(",  # returns an array or an object as text
     "SAFE_CAST(": "CAST(",  # CAST never fails in SQLite
     "TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 7 DAY)": "strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-7 days')",
 }

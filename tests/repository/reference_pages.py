@@ -181,6 +181,7 @@ PARTS: Final[dict[tuple[Path, str], Callable[[], str]]] = {
     (REFERENCE / "ledger.md", "jobs"): _columns("jobs"),
     (REFERENCE / "ledger.md", "outcomes"): _columns("outcomes"),
     (REFERENCE / "ledger.md", "dead_letters"): _columns("dead_letters"),
+    (REFERENCE / "ledger.md", "dispatches"): _columns("dispatches"),
 }
 
 

@@ -36,6 +36,7 @@ GRANTS = {
     "check": {("roles/logging.logWriter", "my-project")},
     AGENT: {
         ("roles/bigquery.dataEditor", "dead_letters"),
+        ("roles/bigquery.dataEditor", "dispatches"),
         ("roles/bigquery.dataEditor", "jobs"),
         ("roles/bigquery.dataEditor", "outcomes"),
         ("roles/bigquery.metadataViewer", "scrapeq"),
@@ -43,6 +44,7 @@ GRANTS = {
         ("roles/iam.serviceAccountTokenCreator", "scrapeq-replay"),
         ("roles/pubsub.publisher", "scrape-jobs-dead"),
         ("roles/pubsub.publisher", "scrape-ledger-dead"),
+        ("roles/pubsub.subscriber", "scrape-dispatch-ledger"),
         ("roles/pubsub.subscriber", "scrape-jobs-dead-ledger"),
         ("roles/pubsub.subscriber", "scrape-jobs-ledger"),
         ("roles/pubsub.subscriber", "scrape-jobs-push"),

@@ -12,7 +12,13 @@ from typing import Any
 
 from console.ledger.ledger import Ledger
 from console.ledger.sqlite_views import create, schema, table
-from contract.topology import DEAD_LETTER_TOPIC, JOBS_TOPIC, LEDGER_TABLES, OUTCOMES_TOPIC
+from contract.crawl import Crawl
+from contract.dispatch_report import DispatchReport
+from contract.end_record import EndRecord
+from contract.shard import Shard
+from contract.topology import DEAD_LETTER_TOPIC, DISPATCH_TOPIC, JOBS_TOPIC, LEDGER_TABLES, OUTCOMES_TOPIC
+from extraction.selectors import CHECKS
+from tests.contract.documents import CRAWL
 
 START = datetime.now(UTC) - timedelta(hours=1)
 
@@ -124,6 +130,35 @@ def worker_dead_letter_row(job: str, second: float, reason: str = "http_404") ->
     """Return a dead letter that a worker published itself, with ACK_POLICY=settled."""
     row = dead_letter_row(job, second)
     return replace(row, attributes={"job_id": job, "run_id": "run-1", "reason": reason})
+
+
+def shard_row(
+    number: int, second: float, report: DispatchReport, *, run: str = "run-1", dispatch: str = "d"
+) -> Row:
+    """Return a shard: the request `number` continues after requests with this report."""
+    shard = Shard(
+        crawl=Crawl.from_document(CRAWL | {"run_id": run}, CHECKS),
+        number=number,
+        source="sources.urls_file",
+        started_at=START,
+        dispatch_id=dispatch,
+        report=report,
+    )
+    return _dispatch_row(f"s-{dispatch}-{number}-{second}", second, shard)
+
+
+def end_row(
+    requests: int, second: float, report: DispatchReport, *, run: str = "run-1", dispatch: str = "d"
+) -> Row:
+    """Return the end record of a dispatch with this number of requests."""
+    record = EndRecord(run_id=run, crawl="books", dispatch_id=dispatch, requests=requests, report=report)
+    return _dispatch_row(f"e-{dispatch}-{requests}-{second}", second, record)
+
+
+def _dispatch_row(message_id: str, second: float, message: Shard | EndRecord) -> Row:
+    subscription = f"projects/p/subscriptions/{DISPATCH_TOPIC}-ledger"
+    time = publish_time(second)
+    return Row(DISPATCH_TOPIC, subscription, message_id, time, message.attributes(""), message.encode())
 
 
 def _job(job: str, run: str) -> dict[str, object]:

@@ -39,9 +39,9 @@ def test_every_table_has_the_metadata_columns_and_no_required_column(name: str) 
     assert all(column["mode"] == "NULLABLE" and column["description"] for column in columns)
 
 
-@pytest.mark.parametrize("name", ["jobs", "dead_letters"])
-def test_jobs_and_dead_letters_are_kept_as_bytes(name: str) -> None:
-    """The tables of jobs and dead letters have one column for the body, `data`, of type BYTES."""
+@pytest.mark.parametrize("name", ["jobs", "dead_letters", "dispatches"])
+def test_messages_other_than_outcomes_are_kept_as_bytes(name: str) -> None:
+    """The tables of jobs, dead letters and dispatches have one column for the body, `data`, of type BYTES."""
     assert {column["name"]: column["type"] for column in schema(name)} == {"data": "BYTES", **METADATA}
 
 

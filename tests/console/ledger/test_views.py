@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from console.ledger.sqlite_views import views
+from contract.dispatch_report import DispatchReport
 from contract.outcome import RENAMED_REASONS
 from contract.topology import DEAD_LETTER_TOPIC, JOBS_TOPIC, OUTCOMES_TOPIC
 from tests.console.ledger.job_histories import HISTORIES, ROWS
@@ -24,6 +25,7 @@ from tests.console.ledger.rows import (
     outcome_row,
     publish_time,
     query_view,
+    shard_row,
     worker_dead_letter_row,
 )
 
@@ -204,13 +206,14 @@ def test_views_ignore_repeated_and_shuffled_rows(
 
 
 def run_of(jobs: int) -> list[Row]:
-    """Return the rows of a run: every tenth job is dead, the others have succeeded."""
+    """Return the rows of a run: every tenth job is dead, the others have succeeded; each ten need a shard."""
     names = [f"{number:032x}" for number in range(jobs)]
     dead = set(names[::10])
     return [
         *(job_row(name) for name in names),
         *(outcome_row(name, 1, attempt=2, reason="dns" if name in dead else "ok") for name in names),
         *(dead_letter_row(name, 2) for name in dead),
+        *(shard_row(number, number, DispatchReport()) for number in range(2, jobs // 10)),
     ]
 
 

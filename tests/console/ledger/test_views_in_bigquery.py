@@ -16,6 +16,8 @@ VIEWS = [
     "dead_causes",
     "job_state",
     "run_accounting",
+    "dispatch_state",
+    "run_dispatches",
     "failures",
     "results",
     "listings",

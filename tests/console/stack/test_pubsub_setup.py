@@ -21,6 +21,7 @@ from console.stack.pubsub_setup import (
     topic_path,
 )
 from console.stack.services import PROJECT, DeliveryPolicy
+from contract.dispatch_report import DispatchReport
 from contract.outcome_record import OutcomeRecord
 from contract.topology import (
     DEAD_LETTER_SUBSCRIPTION,
@@ -32,7 +33,7 @@ from contract.topology import (
     OUTCOMES_TOPIC,
     PUSH_SUBSCRIPTION,
 )
-from tests.console.ledger.rows import Row, dead_letter_row, job_row, outcome_row, record
+from tests.console.ledger.rows import Row, dead_letter_row, end_row, job_row, outcome_row, record
 from tests.contract.documents import OUTCOME
 from tests.servers.waiting import wait_until
 
@@ -119,7 +120,7 @@ def test_prepare_topology_ignores_pubsub_emulator_host(host: str, monkeypatch: p
 
 
 def test_published_messages_are_recorded_in_the_ledger(tmp_path: Path, ledger: Ledger) -> None:
-    """The BigQuery subscriptions of all three topics write rows, even for undecodable messages."""
+    """The BigQuery subscriptions of the topics write rows, even for undecodable messages."""
     with localpubsub.running(data=tmp_path / "pubsub") as server:
         host = server.host
         prepare_topology(host, ENDPOINT, POLICY)
@@ -138,18 +139,19 @@ def test_published_messages_are_recorded_in_the_ledger(tmp_path: Path, ledger: L
 
 def test_rows_of_these_tests_are_those_of_localpubsub(tmp_path: Path, ledger: Ledger) -> None:
     """The rows that tests/console/ledger/rows.py inserts are equal to those that localpubsub writes."""
-    # Given messages of all three topics, some with unusual content
+    # Given messages of all four topics, some with unusual content
     outcome = OutcomeRecord.model_validate(OUTCOME | {"detail": "Wörter", "fetch_seconds": 0.25})
     published = [
         replace(job_row("a"), data=b"\xff\x00"),
         replace(outcome_row("a", 1), data=outcome.encode(), attributes=outcome.attributes("")),
         dead_letter_row("ü", 2),
+        end_row(1, 3, DispatchReport()),
     ]
     # When localpubsub's subscriptions write them, and when the function `record` of the tests writes them
     with localpubsub.running(data=tmp_path / "pubsub") as server:
         prepare_topology(server.host, ENDPOINT, POLICY)
         publish(server.host, *published)
-        wait_until(lambda: len(rows_in(ledger)) == 3)
+        wait_until(lambda: len(rows_in(ledger)) == 4)
     inserted = Ledger(tmp_path / "inserted")
     inserted.create()
     record(inserted, published)
@@ -158,7 +160,7 @@ def test_rows_of_these_tests_are_those_of_localpubsub(tmp_path: Path, ledger: Le
 
 
 def rows_in(ledger: Ledger) -> list[dict[str, object]]:
-    """Return the rows of all three tables, without the columns that Pub/Sub assigns to each message."""
+    """Return the rows of all four tables, without the columns that Pub/Sub assigns to each message."""
     with closing(sqlite3.connect(ledger.path)) as connection:
         connection.row_factory = sqlite3.Row
         rows = [

@@ -1,0 +1,36 @@
+-- For each run: whether all its dispatches are complete, and what became of their URLs. A run whose dispatcher has no
+-- DISPATCH_TOPIC, or was of version 0.1, has no row.
+-- The ledger has all jobs of a run if its state is complete and job_messages is at least published. job_messages counts
+-- the messages of the table jobs, without further pages of listings. It is greater than published if jobs were published
+-- again: by a repeated trigger, a deferral or a replay.
+SELECT
+    dispatch.run_id, dispatch.state, dispatch.dispatches, dispatch.requests,
+    dispatch.found, dispatch.published, dispatch.duplicates, dispatch.rejected, dispatch.filtered, dispatch.outdated,
+    dispatch.outdated_sitemaps, dispatch.over_limit, dispatch.unread,
+    coalesce(job.job_messages, 0) AS job_messages,
+    dispatch.started_at
+FROM (
+    SELECT
+        run_id,
+        CASE WHEN count(CASE WHEN state = 'in_progress' THEN 1 END) > 0 THEN 'in_progress' ELSE 'complete' END AS state,
+        count(*) AS dispatches,
+        sum(requests) AS requests,
+        sum(found) AS found,
+        sum(published) AS published,
+        sum(duplicates) AS duplicates,
+        sum(rejected) AS rejected,
+        sum(filtered) AS filtered,
+        sum(outdated) AS outdated,
+        sum(outdated_sitemaps) AS outdated_sitemaps,
+        sum(over_limit) AS over_limit,
+        sum(unread) AS unread,
+        min(started_at) AS started_at
+    FROM `${ledger}.dispatch_state`
+    GROUP BY run_id
+) AS dispatch
+LEFT JOIN (
+    SELECT JSON_VALUE(attributes, '$.run_id') AS run_id, count(DISTINCT message_id) AS job_messages
+    FROM `${ledger}.jobs`
+    WHERE JSON_VALUE(attributes, '$.listing') IS NULL
+    GROUP BY 1
+) AS job ON job.run_id = dispatch.run_id
