@@ -85,7 +85,7 @@ lock: $(INSTALLED) ## update locks/ from pyproject.toml
 		$(BIN)/uv pip compile pyproject.toml --quiet --extra $$service $(LOCK_FLAGS) \
 			--constraints locks/dev.txt --output-file locks/$$service.txt; done
 LOCK_FLAGS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	--no-emit-package scrapeq --custom-compile-command "make lock"
+	--no-emit-package scrapeq --no-emit-package localpubsub --custom-compile-command "make lock"
 
 .PHONY: picture
 picture: $(INSTALLED) ## run the demo and draw its last screen for the README (docs/images/demo.svg)
@@ -95,7 +95,7 @@ picture: $(INSTALLED) ## run the demo and draw its last screen for the README (d
 clean: ## remove the environment and all build results
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-$(INSTALLED): locks/dev.txt pyproject.toml
+$(INSTALLED): locks/dev.txt pyproject.toml localpubsub/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version). Try make PYTHON=python3.12"; exit 1; }
 	@echo "Installing into .venv (only the first time; pip needs one to four minutes) ..."

@@ -1,10 +1,11 @@
-"""Parses the options of the command ``python -m localpubsub`` and runs the server."""
+"""Parses the options of the command ``localpubsub`` and runs the server."""
 
 import argparse
 import asyncio
 import logging
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 from localpubsub.cli_arguments import HelpFormatter, add_allowed_host, at_least_one, port
@@ -45,10 +46,11 @@ async def _serve(options: Options) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m localpubsub",
+        prog="localpubsub",
         description="Run a Google Pub/Sub server for laptops and tests.",
         formatter_class=HelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version('localpubsub')}")
     default = Options()
     _add_location_options(parser.add_argument, default)
     _add_serving_options(parser.add_argument, default)
@@ -160,5 +162,10 @@ def _add_simulation_options(add: Callable[..., object], default: Options) -> Non
     )
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Run the server as the console script ``localpubsub``, and end the process with its exit status."""
     sys.exit(main())
+
+
+if __name__ == "__main__":
+    run()

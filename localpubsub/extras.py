@@ -17,5 +17,5 @@ def fastavro() -> Any:  # noqa: ANN401 - the function returns a module
     except ImportError as error:
         raise Unimplemented(
             f"localpubsub needs the package {error.name or 'fastavro'} for this: "
-            "install scrapeq[localpubsub-schemas]."
+            "install localpubsub[schemas]."
         ) from error

@@ -116,11 +116,12 @@ def _read_output(lines: Iterator[str], progress: Progress, last_lines: deque[str
 
 
 def main() -> None:
-    """Install the locked packages, then this project without its dependencies."""
+    """Install the locked packages, then localpubsub and this project without their dependencies."""
     progress = Progress(len(locked_packages(LOCK.read_text(encoding="utf-8"))))
     try:
         run((*installer(), "--require-hashes", "--requirement", str(LOCK)), progress)
-        run((*installer(), "--no-deps", "--no-build-isolation", "--editable", "."), progress)
+        editable = ("--editable", "./localpubsub", "--editable", ".")
+        run((*installer(), "--no-deps", "--no-build-isolation", *editable), progress)
     except KeyboardInterrupt:
         sys.exit("\ninterrupted; run make again to continue")
     progress.finish()

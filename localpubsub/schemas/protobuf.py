@@ -49,7 +49,7 @@ def compile_definition(definition: str) -> bytes:
     if importlib.util.find_spec("grpc_tools") is None:
         raise Unimplemented(
             "localpubsub needs the package grpcio-tools for protocol buffer schemas: "
-            "install scrapeq[localpubsub-schemas]."
+            "install localpubsub[schemas]."
         )
     from tempfile import TemporaryDirectory  # noqa: PLC0415 - few servers need this slow import
 

@@ -18,19 +18,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from console.stack.ports import free_port
+from tests.localpubsub.readme import README, block
 from tests.repository.tree import ROOT
 from tests.servers.processes import is_listening
 from tests.servers.waiting import wait_until
-
-README = (ROOT / "localpubsub" / "README.md").read_text(encoding="utf-8")
-#: The language and the content of each code block.
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-
-
-def block(language: str, having: str) -> str:
-    """Return the content of the only code block in this language that contains the text ``having``."""
-    (found,) = (content for kind, content in BLOCKS if kind == language and having in content)
-    return str(found)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.repository.lock_files import REQUIREMENT, locked, normalized
-from tests.repository.tree import EVERYTHING, PACKAGES, ROOT
+from tests.repository.tree import DISTRIBUTIONS, EVERYTHING, PACKAGES, ROOT
 
 LOCKS = ("dev", "dispatcher", "worker")
 
@@ -24,7 +24,7 @@ def direct(*extras: str) -> set[str]:
     optional = project()["project"]["optional-dependencies"]
     lines = [*project()["project"]["dependencies"], *(line for extra in extras for line in optional[extra])]
     matches = [match for line in lines if (match := REQUIREMENT.match(line))]
-    return {normalized(match["name"]) for match in matches} - {"scrapeq"}
+    return {normalized(match["name"]) for match in matches} - {"scrapeq", *DISTRIBUTIONS}
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -74,8 +74,9 @@ def test_a_service_has_no_development_tools(service: str) -> None:
 
 
 def test_every_package_is_installed_and_checked() -> None:
-    """Every package is listed in the settings of the wheel, the type checker and the linter."""
+    """Every package is listed in the settings of its wheel, the type checker and the linter."""
     tools = project()["tool"]
-    assert set(tools["hatch"]["build"]["targets"]["wheel"]["packages"]) == set(PACKAGES)
+    packages = set(tools["hatch"]["build"]["targets"]["wheel"]["packages"])
+    assert packages == set(PACKAGES) - set(DISTRIBUTIONS)
     assert set(tools["mypy"]["packages"]) == set(EVERYTHING)
     assert set(tools["ruff"]["lint"]["isort"]["known-first-party"]) == set(EVERYTHING)

@@ -24,6 +24,8 @@ PACKAGES = (
     "localpubsub",
     "console",
 )
+#: The distribution of each package that is not a part of Scrapeq's own.
+DISTRIBUTIONS = ("localpubsub",)
 EVERYTHING = (*PACKAGES, "scripts", "tests", "benchmarks", "simulation")
 
 
