@@ -16,12 +16,20 @@ class LogThrottle:
         self._next_at = 0.0
         self._suppressed = 0
 
-    def error(self, message: str, reason: object) -> None:
-        """Log ``message`` and ``reason``; if the last line is less than an interval old, only count them."""
+    def error(self, message: str, reason: object, *, traceback: bool = False) -> None:
+        """Log ``message`` and ``reason``; if the last line is less than an interval old, only count them.
+
+        Args:
+            message: what failed.
+            reason: why.
+            traceback: also log the exception that is being handled, with its traceback.
+        """
         now = time.monotonic()
         if now < self._next_at:
             self._suppressed += 1
             return
         self._next_at = now + self._interval
-        self._log.error("%s: %s (%s similar lines suppressed)", message, reason, self._suppressed)
+        self._log.error(
+            "%s: %s (%s similar lines suppressed)", message, reason, self._suppressed, exc_info=traceback
+        )
         self._suppressed = 0

@@ -83,14 +83,15 @@ def is_out_of_resources(error: BaseException) -> bool:
     """
     if isinstance(error, socket.gaierror):
         if error.errno == socket.EAI_AGAIN:
-            return not _can_open_socket()
+            return not has_free_file()
         return error.errno in _RESOLVER_OUT_OF_RESOURCES
     if isinstance(error, MemoryError):
         return True
     return isinstance(error, OSError) and error.errno in _OUT_OF_RESOURCES
 
 
-def _can_open_socket() -> bool:
+def has_free_file() -> bool:
+    """Return whether this process can open another file now; it opens and closes a socket."""
     try:
         socket.socket().close()
     except OSError:

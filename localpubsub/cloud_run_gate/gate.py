@@ -2,15 +2,18 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 import jwt
-from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector, web
+from aiohttp import ClientConnectorError, ClientError, ClientSession, ClientTimeout, TCPConnector, web
 from cryptography.x509 import load_pem_x509_certificate
 
 from localpubsub.cloud_run_gate.revision import Revision, Scaling
+from localpubsub.log_throttle import LogThrottle
+from localpubsub.open_files import is_out_of_resources
 from localpubsub.request_origin import refuse_foreign_requests
 
 #: Default URL of the certificates: that of a localpubsub with default options.
@@ -25,6 +28,12 @@ NOT_FORWARDED: Final = frozenset(
 #: Seconds between SIGTERM and SIGKILL when Cloud Run stops an instance
 #: (https://cloud.google.com/run/docs/container-contract#instance-shutdown).
 GRACE_SECONDS: Final = 10.0
+#: Maximum time of a request for the certificates.
+CERTIFICATES_TIMEOUT: Final = ClientTimeout(total=10)
+#: Seconds between two attempts to connect while this machine has no more files or ports.
+RETRY_PAUSE: Final = 0.1
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +75,7 @@ class CloudRunGate:
         self.deploys = 0
         self._revision = Revision(options.scaling)
         self._keys: dict[str, str] = {}
+        self._failures = LogThrottle(logging.getLogger("localpubsub.cloud_run_gate"))
         self._session: ClientSession
 
     def application(self) -> web.Application:
@@ -94,7 +104,7 @@ class CloudRunGate:
             return web.Response(status=429, text="Rate exceeded.")
         try:
             async with revision.running():
-                return await self._forward(request)
+                return await self._retry_without_resources(lambda: self._forward(request))
         except TimeoutError:
             return web.Response(status=503, text="The request was cut, because its revision was replaced.")
         except ClientError as error:
@@ -135,15 +145,36 @@ class CloudRunGate:
         """Return the certificate with this key id; fetch all certificates again if the key id is unknown."""
         if kid not in self._keys:
             try:
-                async with self._session.get(self.options.certs_url) as response:
-                    self._keys = json.loads(await response.read())
-            except ClientError as error:
+                self._keys = await self._retry_without_resources(self._fetch_certificates)
+            except (ClientError, TimeoutError) as error:
                 raise GateError(
                     503, f"cannot fetch the certificates from {self.options.certs_url}: {error!r}"
                 ) from error
         if kid not in self._keys:
             raise GateError(401, "The access token was signed with an unknown key.")
         return self._keys[kid]
+
+    async def _fetch_certificates(self) -> dict[str, str]:
+        async with self._session.get(self.options.certs_url, timeout=CERTIFICATES_TIMEOUT) as response:
+            keys: dict[str, str] = json.loads(await response.read())
+            return keys
+
+    async def _retry_without_resources(self, operation: Callable[[], Awaitable[Result]]) -> Result:
+        """Repeat an operation while this machine has no more files or ports for a connection.
+
+        That is not the server's fault, so the request waits, at most as long as for a slot. The operation
+        must not have sent anything when its connection fails.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.options.scaling.longest_wait
+        while True:
+            try:
+                return await operation()
+            except ClientConnectorError as error:
+                if not is_out_of_resources(error.os_error) or loop.time() >= deadline:
+                    raise
+                self._failures.error("a connection waits", error)
+            await asyncio.sleep(RETRY_PAUSE)
 
     async def _forward(self, request: web.Request) -> web.StreamResponse:
         url = self.options.to.rstrip("/") + request.raw_path

@@ -10,9 +10,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from localpubsub.errors import ExportBlocked, RowRejected
+from localpubsub.errors import ExportBlocked, RowRejected, Unimplemented
 from localpubsub.exports.bigquery_column import Column
 from localpubsub.exports.bigquery_row import METADATA, Row, RowPlan, Table
+from localpubsub.open_files import has_free_file, is_out_of_resources
 from localpubsub.private_files import make_private_file
 
 if TYPE_CHECKING:
@@ -101,8 +102,8 @@ class BigQueryTables:
                 with suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
                 raise
-        except sqlite3.Error as error:
-            denied = (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _DENIED
+        except (sqlite3.Error, OSError, MemoryError) as error:
+            denied = (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _DENIED and has_free_file()
             reason = f"localpubsub cannot write {self.file.name}: {error}."
             raise ExportBlocked("PERMISSION_DENIED" if denied else "ACTIVE", reason) from error
 
@@ -182,7 +183,11 @@ class BigQueryTables:
             row = plan.row(record, table)
         except (RowRejected, ExportBlocked):
             raise
+        except Unimplemented as error:  # a library is not installed
+            raise ExportBlocked("SCHEMA_MISMATCH", str(error)) from error
         except Exception as error:
+            if is_out_of_resources(error):
+                raise  # The message is valid.
             raise RowRejected(f"localpubsub could not make a row of the message: {error!r}.") from error
         if not row.values and not table.columns:
             raise RowRejected(f"The message has no fields, and the table {table.name} does not exist yet.")

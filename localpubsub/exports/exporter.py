@@ -12,6 +12,7 @@ from localpubsub.backlog.lease import Lease
 from localpubsub.broker.broker import Broker
 from localpubsub.broker.subscription import Subscription
 from localpubsub.errors import ExportBlocked, StoreFailure
+from localpubsub.log_throttle import LogThrottle
 from localpubsub.protocol.messages import BigQueryConfig, CloudStorageConfig, SubscriptionPb
 from localpubsub.protocol.messages import Subscription as SubscriptionMessage
 from localpubsub.push.backoff import PushBackoff
@@ -52,6 +53,7 @@ class Exporter(ABC):
         self._broker = broker
         self._subscription = subscription
         self._backoff = PushBackoff()
+        self._failures = LogThrottle(_log)
         self._paused_until = 0.0
         self._blocked = True  # The destination must be checked before the first export.
         self._changed = asyncio.Event()
@@ -106,9 +108,11 @@ class Exporter(ABC):
         except ExportBlocked as error:
             self._set_state(error.state, str(error))
         except StoreFailure as error:
-            _log.error("export_failed subscription=%s: %s", self._subscription.name, error)
-        except Exception:  # noqa: BLE001 - a later batch may succeed
-            _log.exception("internal_error subscription=%s", self._subscription.name)
+            self._failures.error(f"export_failed subscription={self._subscription.name}", error)
+        except Exception as error:  # noqa: BLE001 - a later batch may succeed
+            self._failures.error(
+                f"internal_error subscription={self._subscription.name}", repr(error), traceback=True
+            )
         else:
             self._blocked = False
             self._set_state("ACTIVE", "")
@@ -121,7 +125,9 @@ class Exporter(ABC):
         resource: SubscriptionPb = self._subscription.resource
         number = STATES[self.field].Value(state)
         config = getattr(resource, self.field)
-        if reason and (config.state != number or state == "ACTIVE"):
+        if reason and state == "ACTIVE":  # the failure is temporary, and will be repeated until it ends
+            self._failures.error(f"export_failed subscription={self._subscription.name}", reason)
+        elif reason and config.state != number:
             _log.warning(
                 "export_blocked subscription=%s state=%s: %s", self._subscription.name, state, reason
             )

@@ -179,7 +179,7 @@ class PushDelivery:
         try:
             if connection is None or not connection.usable:
                 connection = self._endpoint.idle_connection() or await self._connect(lease)
-            if not self._is_current(lease):
+            if not self._subscription.is_current(lease) or self._subscription.deleted_or_detached:
                 self._release(connection)
                 connection = None
                 raise BadHttpResponse("the lease ended before the request was sent")
@@ -193,12 +193,6 @@ class PushDelivery:
             self._in_flight.pop(lease, None)
         self._finish(lease, status, reason)
         return connection
-
-    def _is_current(self, lease: Lease) -> bool:
-        """Return whether a lease has not ended, and its subscription still exists."""
-        subscription = self._subscription
-        current = subscription.backlog.find_lease(lease.message_id, lease.attempt)
-        return current is lease and not subscription.deleted_or_detached
 
     def _postpone(self, lease: Lease, error: Exception) -> None:
         """Put an unsent message back into the backlog, without counting an attempt, and pause the pushes."""

@@ -345,3 +345,40 @@ def test_gate_responds_503_when_the_server_closes_the_connection() -> None:
         token = endpoint.wait_for(1)[0].headers["authorization"].removeprefix("Bearer ")
         endpoint.respond = lambda _: "reset"
         assert status(url, token) == 503
+
+
+def test_request_waits_while_the_gate_cannot_open_a_connection(signer: tuple[str, str]) -> None:
+    """If other connections have taken all of the gate's files, a request waits and is then forwarded."""
+    token, certs_url = signer
+    with running_endpoint() as endpoint:
+        command = ["sh", "-c", 'ulimit -n 40 && exec "$@"', "sh", sys.executable]
+        command += ["-m", "localpubsub.cloud_run_gate", "--to", endpoint.url.removesuffix("/push")]
+        command += ["--port", "0", "--audience", AUDIENCE, "--certs-url", certs_url, "--queue-seconds", "240"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout is not None
+                assert process.stderr is not None
+                found = re.search(r"http://(\S+):(\d+)", process.stdout.readline())
+                assert found
+                address = found.group(1), int(found.group(2))
+                caller = HTTPConnection(*address, timeout=MAX_WAIT_SECONDS)
+                caller.connect()
+                others = [socket.create_connection(address) for _ in range(60)]
+                for line in process.stderr:
+                    if "out of system resource" in line:
+                        break
+                caller.request("POST", "/push", b"{}", {"Authorization": f"Bearer {token}"})
+                for line in process.stderr:
+                    if "a connection waits" in line:
+                        break
+                for other in others:
+                    other.close()
+                # Read the log until the process ends, so that it never waits for the pipe.
+                reader = threading.Thread(target=process.stderr.read)
+                reader.start()
+                assert caller.getresponse().status == 204
+                caller.close()
+            finally:
+                process.kill()
+            reader.join()
+    assert len(endpoint.pushes) == 1

@@ -1,7 +1,10 @@
 """Tests of the rows of BigQuery subscriptions, which are written to a real SQLite file."""
 
+import errno
 import json
 import sqlite3
+import subprocess
+import sys
 import tempfile
 from contextlib import closing
 from pathlib import Path
@@ -12,7 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from localpubsub.backlog.message import encode_with_id
-from localpubsub.errors import ExportBlocked
+from localpubsub.errors import ExportBlocked, Unimplemented
 from localpubsub.exports.bigquery_row import RowPlan
 from localpubsub.exports.bigquery_tables import BigQueryTables
 from localpubsub.protocol.messages import BigQueryConfig, PubsubMessage
@@ -114,6 +117,63 @@ def test_file_that_cannot_be_opened_blocks_the_export_with_permission_denied(tmp
     with pytest.raises(ExportBlocked) as blocked:
         BigQueryTables(tmp_path / "w.db", create_tables=True).check(plan())
     assert blocked.value.state == "PERMISSION_DENIED"
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (OSError(errno.EMFILE, "Too many open files"), "ACTIVE"),
+        (MemoryError(), "ACTIVE"),
+        (Unimplemented("a package is not installed"), "SCHEMA_MISMATCH"),
+    ],
+    ids=repr,
+)
+def test_failure_of_this_machine_blocks_the_export(tmp_path: Path, error: Exception, state: str) -> None:
+    """If this machine cannot make the row of a message, the export is blocked, and no row is rejected."""
+
+    def decode(_: object) -> dict[str, object]:
+        raise error
+
+    config = BigQueryConfig(table="p.d.t", use_topic_schema=True)
+    tables = BigQueryTables(tmp_path / "w.db", create_tables=True)
+    with pytest.raises(ExportBlocked) as blocked:
+        tables.write(RowPlan(config, SUBSCRIPTION, decode, {"a": "TEXT"}), [record(b"x")])
+    assert blocked.value.state == state
+    tables.close()
+
+
+def test_row_that_cannot_be_made_for_another_reason_is_rejected(tmp_path: Path) -> None:
+    """An unforeseen error in the row of one message rejects this row, so that the others are written."""
+
+    def decode(_: object) -> dict[str, object]:
+        raise ZeroDivisionError
+
+    config = BigQueryConfig(table="p.d.t", use_topic_schema=True)
+    tables = BigQueryTables(tmp_path / "w.db", create_tables=True)
+    (error,) = tables.write(RowPlan(config, SUBSCRIPTION, decode, {"a": "TEXT"}), [record(b"x")])
+    assert "ZeroDivisionError" in error
+    tables.close()
+
+
+def test_file_is_not_denied_at_the_limit_of_open_files(tmp_path: Path) -> None:
+    """If the file cannot be opened because too many files are open, the state of the export stays ACTIVE."""
+    code = """
+import os, resource, sys
+from pathlib import Path
+from localpubsub.errors import ExportBlocked, Unimplemented
+from localpubsub.exports.bigquery_tables import BigQueryTables
+from tests.localpubsub.exports.test_bigquery_tables import plan
+try:
+    tables = BigQueryTables(Path(sys.argv[1]), create_tables=True)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (os.dup(0), os.dup(0)))
+    tables.check(plan())
+except ExportBlocked as error:
+    print(error.state)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "w.db")], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "ACTIVE\n", done
 
 
 def test_field_with_the_name_of_a_metadata_column_is_rejected(tmp_path: Path) -> None:
