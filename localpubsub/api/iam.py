@@ -12,6 +12,8 @@ from localpubsub.errors import InvalidArgument, NotFound
 from localpubsub.protocol.calls import Context, Method
 from localpubsub.protocol.iam import (
     GetIamPolicyRequest,
+    Policy,
+    PolicyPb,
     SetIamPolicyRequest,
     TestIamPermissionsRequest,
     TestIamPermissionsResponse,
@@ -36,8 +38,12 @@ class IamService:
         }
 
     async def set_iam_policy(self, request: RequestPb, _: Context) -> ResponsePb:
-        """Replace the policy of a resource."""
-        return await self._broker.policies.set(self._number(request.resource), request.policy)
+        """Replace the policy of a resource, or the fields of it that the update mask names."""
+        number = self._number(request.resource)
+        policy = request.policy
+        if request.update_mask.paths:
+            policy = _updated(self._broker.policies.get(number), request)
+        return await self._broker.policies.set(number, policy)
 
     async def get_iam_policy(self, request: RequestPb, _: Context) -> ResponsePb:
         """Return the policy of a resource."""
@@ -61,3 +67,17 @@ class IamService:
         if revisions := self._broker.catalogue.schemas.revisions.get(name):
             return revisions[0].number
         raise NotFound(name)
+
+
+def _updated(current: PolicyPb, request: RequestPb) -> PolicyPb:
+    """Return the current policy with the fields of the update mask, and the etag, from the request."""
+    policy = Policy()
+    policy.CopyFrom(current)
+    mask = request.update_mask
+    if not mask.IsValidForDescriptor(policy.DESCRIPTOR):
+        raise InvalidArgument(
+            f"Invalid update_mask: {', '.join(mask.paths)} is not a list of fields of Policy."
+        )
+    mask.MergeMessage(request.policy, policy, replace_message_field=True, replace_repeated_field=True)
+    policy.etag = request.policy.etag
+    return policy

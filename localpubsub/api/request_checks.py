@@ -2,7 +2,8 @@
 
 Pub/Sub rejects a malformed name with INVALID_ARGUMENT in every method; NOT_FOUND is the error for the
 well-formed name of a resource that does not exist. A negative page size is invalid, and one above the maximum
-means the maximum (https://google.aip.dev/158).
+means the maximum (https://google.aip.dev/158). A field that localpubsub does not know, from a newer client,
+is rejected in the methods that configure resources: ignoring it would change the behaviour unnoticed.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,8 +11,10 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any, Final
 
+from google.protobuf.unknown_fields import UnknownFieldSet  # type: ignore[import-untyped]  # no py.typed
+
 from localpubsub.api.rest_routes import TABLE, template_parts
-from localpubsub.errors import InvalidArgument
+from localpubsub.errors import InvalidArgument, Unimplemented
 from localpubsub.protocol.calls import Context, Function, Method, Services
 from localpubsub.protocol.messages import RequestPb, ResponsePb
 from localpubsub.resources import limits
@@ -61,6 +64,9 @@ def _name_fields() -> dict[str, tuple[NameField, ...]]:
     }
 
 
+#: Requests that are too frequent to be searched for unknown fields.
+_FREQUENT: Final = {"PublishRequest", "PullRequest", "AcknowledgeRequest", "ModifyAckDeadlineRequest"}
+
 #: The names in the requests of all unary methods: method → fields.
 NAME_FIELDS: Final = _name_fields()
 
@@ -86,6 +92,8 @@ def _checked(method: Method, fields: tuple[NameField, ...]) -> Function:
     checks: list[tuple[Callable[[RequestPb], Any], Callable[[Any], None]]] = [
         (attrgetter(field.path), field.check) for field in fields
     ]
+    if method.request.DESCRIPTOR.name not in _FREQUENT:
+        checks.append((lambda request: request, _check_known))
     if "page_size" in method.request.DESCRIPTOR.fields_by_name:
         checks.append((attrgetter("page_size"), _check_page_size))
 
@@ -100,3 +108,17 @@ def _checked(method: Method, fields: tuple[NameField, ...]) -> Function:
 def _check_page_size(size: int) -> None:
     if size < 0:
         raise InvalidArgument(f"Invalid page_size given (value={size}): it must not be negative.")
+
+
+def _check_known(message: RequestPb) -> None:
+    """Raise Unimplemented if a message contains a field, at any depth, that its descriptor does not have."""
+    for unknown in UnknownFieldSet(message):
+        raise Unimplemented(
+            f"localpubsub does not know the field {unknown.field_number} of {message.DESCRIPTOR.full_name}, "
+            "which is newer than localpubsub: leave it unset."
+        )
+    for field, value in message.ListFields():
+        # The maps of Pub/Sub contain only texts.
+        if field.message_type is not None and not field.message_type.GetOptions().map_entry:
+            for each in value if field.is_repeated else [value]:
+                _check_known(each)

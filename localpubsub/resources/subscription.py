@@ -23,7 +23,7 @@ from localpubsub.resources.unsupported import reject_unsupported
 #: Value of a subscription's ``topic`` after the topic was deleted (proto: Subscription.topic).
 DELETED_TOPIC: Final = "_deleted-topic_"
 
-IMMUTABLE: Final = frozenset({"name", "topic", "filter", "enable_message_ordering"})
+IMMUTABLE: Final = frozenset({"name", "topic", "filter", "enable_message_ordering", "tags"})
 #: Fields that only the server sets.
 OUTPUT_ONLY: Final = frozenset(
     {"state", "detached", "topic_message_retention_duration", "analytics_hub_subscription_info"}

@@ -133,6 +133,15 @@ def test_schema_has_an_iam_policy_that_survives_its_oldest_revision(rest: RestCo
     assert rest.send("POST", f"{schema}:testIamPermissions", permissions) == (200, permissions)
 
 
+def test_update_mask_of_an_iam_policy_is_followed(rest: RestConnection) -> None:
+    """A policy keeps its bindings if the update mask names only another field."""
+    binding = {"role": "roles/viewer", "members": ["user:reader@example.com"]}
+    rest.send("POST", f"{TOPIC}:setIamPolicy", {"policy": {"bindings": [binding]}})
+    body = {"policy": {"version": 3}, "updateMask": "version"}
+    status, policy = rest.send("POST", f"{TOPIC}:setIamPolicy", body)
+    assert (status, policy["bindings"], policy["version"]) == (200, [binding], 3)
+
+
 def test_update_mask_may_be_camel_case_or_snake_case(rest: RestConnection) -> None:
     """A PATCH accepts an update mask in camelCase or in snake_case."""
     for mask, seconds in (("ackDeadlineSeconds", 33), ("ack_deadline_seconds", 34)):
