@@ -3,8 +3,10 @@
 import argparse
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,11 +15,13 @@ from localpubsub.errors import CannotStart
 from localpubsub.event_loop import new_event_loop, on_signal
 from localpubsub.options import LOG_LEVELS, Options
 from localpubsub.server import Server
+from localpubsub.setup.projects import of_environment
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the server until SIGINT or SIGTERM; return the exit status, which is 2 if it could not start."""
     options = Options(**vars(_parser().parse_args(arguments)))
+    options = replace(options, projects=(*of_environment(os.environ), *options.projects))
     logging.basicConfig(level=options.logging_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
@@ -85,6 +89,15 @@ def _add_location_options(add: Callable[..., object], default: Options) -> None:
         help="second port of gRPC and REST, in the printed URLs (default: --port + 1)",
     )
     add("--setup", type=Path, metavar="FILE", help="YAML file of topics and subscriptions to create at start")
+    add(
+        "--project",
+        action="append",
+        default=[],
+        dest="projects",
+        metavar="PROJECT,TOPIC:SUBSCRIPTION,...",
+        help="topics and subscriptions to create at start, in addition to those of the environment variables "
+        "PUBSUB_PROJECT1, PUBSUB_PROJECT2, ...; SUBSCRIPTION+ENDPOINT pushes; can be repeated",
+    )
     add(
         "--log-level",
         choices=LOG_LEVELS,

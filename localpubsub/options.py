@@ -26,6 +26,8 @@ class Options:
     ephemeral: bool = False  #: Keep all data in memory only and do not use ``data``.
     #: Topics, subscriptions and schemas to create at the start: a YAML file or its content.
     setup: Path | Mapping[str, Any] | None = None
+    #: Topics and subscriptions to create at the start, in the short form of setup/projects.py.
+    projects: Sequence[str] = ()
     max_outstanding: int = 3000  #: Maximum number of concurrent pushes of one subscription; at least 1.
     #: Number of concurrent pushes below which nacks do not reduce a push window that has reached it; at
     #: least 1. The default is the lower limit of Pub/Sub (push/window.py).

@@ -2,11 +2,11 @@
 
 import errno
 import socket
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from localpubsub.api.ports import Ports
 from localpubsub.api.services import make_services
@@ -100,7 +100,7 @@ class Server:
         options = self.options
         # A port in use is reported first, before anything is read or created.
         grpc_socket = closing.enter_context(_listen(options.host, options.port, "--port"))
-        setup = _read_setup(options.setup) if options.setup is not None else None
+        setup = _read_setup(options) if options.setup is not None or options.projects else None
         directory = None
         if self.data is not None:
             directory = DataDirectory(self.data)
@@ -141,11 +141,12 @@ class Server:
 # new server takes less than a quarter of the official emulator's memory.
 
 
-def _read_setup(setup: Path | Mapping[str, Any]) -> Callable[[Services], Awaitable[None]]:
+def _read_setup(options: Options) -> Callable[[Services], Awaitable[None]]:
     """Read and check the setup, and return a function that creates its resources."""
-    from localpubsub.setup import resources  # noqa: PLC0415 - this import takes a tenth of the start
+    from localpubsub.setup import projects, resources  # noqa: PLC0415 - this import takes a tenth of the start
 
-    return partial(resources.create_all, resources.read(setup))
+    entries = resources.read(options.setup) if options.setup is not None else []
+    return partial(resources.create_all, [*entries, *projects.from_projects(options.projects)])
 
 
 def _chaos(switches: str) -> "Chaos":

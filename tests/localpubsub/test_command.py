@@ -145,9 +145,9 @@ def test_without_agent_rights_is_still_accepted() -> None:
 
 
 def test_help_has_every_option() -> None:
-    """The help of the command lists exactly the options of localpubsub.Options; one can be repeated."""
+    """The help of the command lists exactly the options of localpubsub.Options; two can be repeated."""
     text = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True).stdout
     offered = set(re.findall(r"^\s+--(?:without-)?([a-z-]+)", text, re.MULTILINE))
-    repeated = {"allowed-hosts": "allowed-host"}
+    repeated = {"allowed-hosts": "allowed-host", "projects": "project"}
     names = {name.replace("_", "-") for name in Options.__slots__}
     assert offered - {"version"} == {repeated.get(name, name) for name in names}
