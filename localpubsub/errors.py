@@ -5,7 +5,7 @@ The tree shows who can fix the cause of each error, and explains the kinds of Re
     LocalPubsubError
     ├── RequestRejected      the caller, who gets a gRPC status with an explanation
     │   ├── InvalidArgument      the request can never succeed as it is written
-    │   │   └── InvalidAckIds        some ack ids of an exactly-once subscription are invalid
+    │   │   └── InvalidAckIds        some ack ids of an exactly-once subscription are rejected
     │   ├── NotFound             the named resource does not exist
     │   ├── AlreadyExists        a resource with this name exists already
     │   ├── FailedPrecondition   the request is valid, but the resource is in the wrong state
@@ -86,15 +86,28 @@ class Aborted(RequestRejected):
 
 
 class InvalidAckIds(InvalidArgument):
-    """Some ack ids of a request on an exactly-once subscription have expired; the others were accepted."""
+    """Some ack ids of a request on an exactly-once subscription were rejected; the others were accepted.
 
-    def __init__(self, ack_ids: Iterable[str]) -> None:
-        super().__init__(
-            "Some acknowledgement ids in the request were invalid. This could be because the acknowledgement "
-            "ids have expired or the acknowledgement ids were malformed."
-        )
-        # The official clients look for this value: https://cloud.google.com/pubsub/docs/exactly-once-delivery
-        self.error_info = dict.fromkeys(ack_ids, "PERMANENT_FAILURE_INVALID_ACK_ID")
+    Args:
+        ack_ids: ack ids whose lease has ended.
+        unordered: ack ids of messages for which an earlier message of the ordering key is not acknowledged.
+    """
+
+    def __init__(self, ack_ids: Iterable[str], unordered: Iterable[str] = ()) -> None:
+        # The official clients look for these values, and send an ack with a transient failure again:
+        # https://cloud.google.com/pubsub/docs/exactly-once-delivery
+        self.error_info = {
+            **dict.fromkeys(ack_ids, "PERMANENT_FAILURE_INVALID_ACK_ID"),
+            **dict.fromkeys(unordered, "TRANSIENT_FAILURE_UNORDERED_ACK_ID"),
+        }
+        if "PERMANENT_FAILURE_INVALID_ACK_ID" in self.error_info.values():
+            reason = (
+                "were invalid. This could be because the acknowledgement ids have expired or the "
+                "acknowledgement ids were malformed."
+            )
+        else:
+            reason = "were sent out of order."
+        super().__init__(f"Some acknowledgement ids in the request {reason}")
 
 
 class Unimplemented(RequestRejected):

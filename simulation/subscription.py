@@ -8,11 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from localpubsub.backlog.backlog import DEAD_LETTERED, DeliveryPolicy
+from localpubsub.backlog.backlog import DeliveryPolicy
 from localpubsub.backlog.dead_letter import dead_letter
 from localpubsub.backlog.lease import Lease
 from localpubsub.backlog.message import MessageIds, encode_with_id
-from localpubsub.backlog.ordered_backlog import OrderedBacklog, key_number
+from localpubsub.backlog.message_state import DEAD_LETTERED
+from localpubsub.backlog.ordered_backlog import OrderedBacklog
+from localpubsub.backlog.ordering_keys import key_number
 from localpubsub.protocol.messages import PubsubMessage
 from localpubsub.push.backoff import PushBackoff
 from localpubsub.push.delivery import ACK_STATUSES
@@ -112,7 +114,7 @@ class JobsSubscription:
         self.stored[message_id] = Stored(message, self.scheduler.now)
         self.unacknowledged[message_id] = 0
         self.watch("published", message_id, message)
-        self._enqueue(self._backlog, message_id, 0)
+        self._enqueue(self._backlog, message_id)
         self._wake()
         return str(message_id)
 
@@ -139,9 +141,8 @@ class JobsSubscription:
         if push.is_duplicate and status not in ACK_STATUSES:
             return
         self._end_twin(push)
-        lease = self._backlog.find_lease(push.message_id, push.attempt)
-        if lease is not None:
-            self._end(push, lease, status)
+        if self._backlog.is_current(push.lease):
+            self._end(push, push.lease, status)
         self._wake()
 
     def crash(self, seconds: float, torn_seconds: float) -> None:
@@ -169,7 +170,7 @@ class JobsSubscription:
         message_ids = self.unacknowledged_ids()
         self._backlog = OrderedBacklog(self.policy)
         for message_id in message_ids:
-            self._enqueue(self._backlog, message_id, 0)
+            self._enqueue(self._backlog, message_id)
         self._backlog.carry_attempts(before.attempts(message_ids))
         self._wake()
 
@@ -184,7 +185,7 @@ class JobsSubscription:
         self._backoff = PushBackoff()
         ordered = sorted(self.unacknowledged)
         self._backlog.add_ordering_keys(
-            (message_id, key, self.unacknowledged[message_id])
+            (message_id, key)
             for message_id in ordered
             if (key := key_number(self.stored[message_id].message.ordering_key))
         )
@@ -192,10 +193,10 @@ class JobsSubscription:
             self._backlog.load(message_id, self.unacknowledged[message_id])
         self._wake()
 
-    def _enqueue(self, backlog: OrderedBacklog, message_id: int, attempts: int) -> None:
+    def _enqueue(self, backlog: OrderedBacklog, message_id: int) -> None:
         key = key_number(self.stored[message_id].message.ordering_key)
         if key:
-            backlog.add_ordering_keys([(message_id, key, attempts)])
+            backlog.add_ordering_keys([(message_id, key)])
         backlog.enqueue([message_id])
 
     def _wake(self) -> None:
@@ -306,7 +307,7 @@ class JobsSubscription:
         if self.is_down or message_id not in self.redelivered:
             return
         self.redelivered.discard(message_id)
-        self._enqueue(self._backlog, message_id, 0)
+        self._enqueue(self._backlog, message_id)
         self._backlog.carry_attempts({message_id: self.unacknowledged[message_id]})
         self._wake()
 

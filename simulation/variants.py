@@ -16,7 +16,6 @@ import worker.ack_policy
 import worker.rate_limiter
 from contract.attempt import AttemptFailed
 from dispatcher.replay import Replayer
-from localpubsub.backlog.backlog import DEAD_LETTERED
 from localpubsub.backlog.ordered_backlog import OrderedBacklog
 from publishing.publisher import Message
 from simulation.messages import TopicPublisher
@@ -129,11 +128,9 @@ def _lane_host(host: str) -> str:
 
 
 def _move_without_release(backlog: OrderedBacklog, *arguments: Any) -> str:
-    key = backlog._key_of.get(arguments[2].message_id, 0)
-    state = _move(backlog, *arguments)
-    if state == DEAD_LETTERED and key:
-        backlog._blocked.setdefault(key, None)
-    return state
+    if arguments[1] == "attempts exhausted":
+        backlog._key_of.pop(arguments[2].message_id, None)
+    return _move(backlog, *arguments)
 
 
 def _restart_without_leased(subscription: JobsSubscription) -> None:

@@ -30,7 +30,8 @@ from localpubsub.protocol.messages import (
     UpdateSubscriptionRequest,
 )
 from localpubsub.protocol.messages import Subscription as SubscriptionMessage
-from localpubsub.pull.ack_ids import find_leases
+from localpubsub.pull.ack_ids import acknowledge, find_leases
+from localpubsub.pull.flow_control import FlowControl
 from localpubsub.pull.receive import PullLimits, receive
 from localpubsub.pull.streaming_pull import serve_stream
 from localpubsub.resources import limits
@@ -104,18 +105,19 @@ class SubscriberService:
         subscription = self._pullable(request.subscription)
         wait = 0.0 if request.return_immediately else _pull_wait(context)
         until = asyncio.get_running_loop().time() + wait
-        changed = asyncio.Event()
+        changed, flow = asyncio.Event(), FlowControl()
         subscription.consumers.add(changed.set)
         try:
             while True:
                 changed.clear()
                 lease_seconds = subscription.backlog.policy.ack_deadline
                 allowed = PullLimits(request.max_messages, limits.MAX_PULL_BYTES, lease_seconds)
-                messages = await receive(self._broker, self._pullable(request.subscription), allowed)
+                messages = await receive(self._broker, self._pullable(request.subscription), allowed, flow)
                 if messages or not await _is_set_before(until, changed):
                     return PullResponse(received_messages=messages)
         finally:
             subscription.consumers.discard(changed.set)
+            flow.close(subscription.backlog)
 
     async def streaming_pull(self, context: Context) -> None:
         """Serve one stream: see pull/streaming_pull.py."""
@@ -130,15 +132,13 @@ class SubscriberService:
         """Acknowledge messages; return once the acks are on disk.
 
         An ack id whose lease has ended is ignored. With exactly-once delivery, InvalidAckIds is raised for
-        such ack ids, after the messages of all other ack ids were acknowledged.
+        such ack ids, and for acks out of order, after the messages of all other ack ids were acknowledged.
         """
         subscription = self._attached(request.subscription)
-        resolved = find_leases(subscription, request.ack_ids)
-        for lease in resolved.leases:
-            self._broker.acknowledge(subscription, lease)
+        resolved = acknowledge(self._broker, subscription, request.ack_ids)
         await self._broker.journal.commit()
-        if resolved.invalid and subscription.exactly_once:
-            raise InvalidAckIds(resolved.invalid)
+        if (resolved.invalid or resolved.unordered) and subscription.exactly_once:
+            raise InvalidAckIds(resolved.invalid, resolved.unordered)
         return Empty()
 
     async def modify_ack_deadline(self, request: RequestPb, _: Context) -> ResponsePb:

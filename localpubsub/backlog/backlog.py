@@ -13,46 +13,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from math import inf
-from typing import Final, Literal, TypeAlias
 
 from localpubsub.backlog.dead_letter import DeadLetterPolicy
+from localpubsub.backlog.deadlines import Deadlines
 from localpubsub.backlog.id_queue import IdQueue
 from localpubsub.backlog.lease import Lease, LeaseHolder
 from localpubsub.backlog.message import oldest_retained_id
+from localpubsub.backlog.message_state import NEXT, OUTSTANDING, WAITING, MessageEvent, MessageState
 from localpubsub.backlog.retry_policy import RetryPolicy
-
-MessageState: TypeAlias = Literal["waiting", "outstanding", "acknowledged", "dead_lettered", "expired"]
-MessageEvent: TypeAlias = Literal[
-    "delivered",
-    "acknowledged",
-    "nacked",
-    "deadline passed",
-    "delivery cancelled",
-    "attempts exhausted",
-    "retention passed",
-]
-
-WAITING: Final = "waiting"
-OUTSTANDING: Final = "outstanding"
-ACKNOWLEDGED: Final = "acknowledged"
-DEAD_LETTERED: Final = "dead_lettered"
-EXPIRED: Final = "expired"
-
-#: Every transition of a message on a subscription: (state, event) → next state. No other transition exists.
-NEXT: Final[dict[tuple[MessageState, MessageEvent], MessageState]] = {
-    (WAITING, "delivered"): OUTSTANDING,
-    (WAITING, "retention passed"): EXPIRED,
-    (OUTSTANDING, "acknowledged"): ACKNOWLEDGED,
-    (OUTSTANDING, "nacked"): WAITING,  # for example by an ack deadline of 0 or an error response to a push
-    (OUTSTANDING, "deadline passed"): WAITING,
-    (OUTSTANDING, "attempts exhausted"): DEAD_LETTERED,  # the final attempt has failed
-    (OUTSTANDING, "delivery cancelled"): WAITING,  # this is not counted as an attempt
-}
-
-#: To save memory, the heap of deadlines is rebuilt without its stale entries if they outnumber the current
-#: leases by more than this number. A stale entry is the deadline of a lease that has ended or was given
-#: another deadline; without a rebuild the entry would stay until its time has come, for up to ten minutes.
-_MAX_STALE_DEADLINES: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +45,7 @@ class Backlog:
         self._next_keyed = inf
         self._ready: deque[int] = deque()
         self._delayed: list[tuple[float, int]] = []
-        self._deadlines: list[tuple[float, int]] = []
+        self._deadlines = Deadlines(self.outstanding)
         self._attempts: dict[int, int] = {}
 
     def __len__(self) -> int:
@@ -101,7 +69,7 @@ class Backlog:
         self._attempts[message_id] = attempts
         self._move(WAITING, "delivered", Lease(message_id, attempts, 0.0, 0.0))
 
-    def add_ordering_keys(self, keyed: Iterable[tuple[int, int, int]]) -> None:
+    def add_ordering_keys(self, keyed: Iterable[tuple[int, int]]) -> None:
         """Record the ordering keys of messages before they are enqueued; only an OrderedBacklog uses them."""
 
     def carry_attempts(self, attempts: Mapping[int, int]) -> None:
@@ -136,11 +104,15 @@ class Backlog:
         """Return how many messages can be delivered at ``now``."""
         delayed = self._delayed
         while delayed and delayed[0][0] <= now:
-            self._ready.append(heapq.heappop(delayed)[1])
+            self._end_delay(heapq.heappop(delayed)[1])
         if self._next_keyed == inf:
             return len(self._ready) + len(self._new)
         self._examine()
         return len(self._ready)
+
+    def _end_delay(self, message_id: int) -> None:
+        """Make a message ready whose time has come."""
+        self._ready.append(message_id)
 
     def _examine(self) -> None:
         """Move new messages to the ready ones; only an OrderedBacklog has messages with keys to examine."""
@@ -160,24 +132,34 @@ class Backlog:
         return min(redelivered if first is None else [first, *redelivered], default=None)
 
     def deliver(self, now: float, deadline: float, holder: LeaseHolder | None = None) -> Lease | None:
-        """Lease the next message until ``deadline``; return None if no message is ready."""
-        if not self.ready(now):
+        """Lease the next message until ``deadline``; return None if no message is ready for this holder."""
+        message_id = self._take(holder) if self.ready(now) else None
+        if message_id is None:
             return None
-        message_id = self._ready.popleft() if self._ready else self._new.take()
         attempt = self._attempts.get(message_id, 0) + 1
         self._attempts[message_id] = attempt
         lease = Lease(message_id, attempt, now, deadline, holder)
         self._move(WAITING, "delivered", lease)
         return lease
 
-    def find_lease(self, message_id: int, attempt: int) -> Lease | None:
-        """Return the lease of this delivery, or None if it has ended."""
+    def _take(self, holder: LeaseHolder | None) -> int | None:  # noqa: ARG002 - only an OrderedBacklog needs it
+        """Remove the next message from the queues; return its id, or None if none is ready for the holder."""
+        if self._ready:
+            return self._ready.popleft()
+        return self._new.take() if self._next_keyed == inf and len(self._new) else None
+
+    def is_current(self, lease: Lease) -> bool:
+        """Return whether this lease has not ended."""
+        return self.outstanding.get(lease.message_id) is lease
+
+    def find_lease(self, message_id: int, number: int) -> Lease | None:
+        """Return the lease with this number, or None if it has ended or was acknowledged."""
         lease = self.outstanding.get(message_id)
-        return lease if lease is not None and lease.attempt == attempt else None
+        return lease if lease is not None and lease.number == number and not lease.acknowledged else None
 
     def acknowledge(self, lease: Lease) -> MessageState | None:
-        """Remove the message. Return its new state, or None if the lease had already ended."""
-        return self._end(lease, "acknowledged", lease.delivered_at)
+        """Remove the message. Return its new state, or None if the lease has ended or does not end yet."""
+        return self._end(lease, "acknowledged")
 
     def nack(self, lease: Lease, now: float) -> MessageState | None:
         """End the lease and count a failed attempt.
@@ -196,22 +178,35 @@ class Backlog:
         Returns:
             The new state, or None if the lease had already ended.
         """
-        state = self._end(lease, "delivery cancelled", now)
-        if state and delay:
-            heapq.heappush(self._delayed, (now + delay, self._ready.popleft()))
-        return state
+        return self._end(lease, "delivery cancelled", now, delay)
+
+    def further_ended(self) -> list[tuple[Lease, MessageState]]:
+        """Return the leases that ended because another one has ended, since the last call of this method.
+
+        Only an OrderedBacklog ends several leases at once. The state of a message is ACKNOWLEDGED, or WAITING
+        if its delivery was cancelled.
+        """
+        return []
+
+    def must_wait_for_earlier_acks(self, lease: Lease) -> bool:  # noqa: ARG002 - only an OrderedBacklog needs it
+        """Return whether an earlier message of its ordering key must be acknowledged before this one."""
+        return False
+
+    def close_holder(self, holder: LeaseHolder) -> None:
+        """Deliver no further messages to this holder; its leases do not end."""
 
     def modify_deadline(self, lease: Lease, deadline: float) -> None:
         """Move the deadline of a lease to a later or earlier time; do nothing if the lease has ended."""
-        if self.outstanding.get(lease.message_id) is lease:
+        if self.is_current(lease) and not lease.acknowledged:
+            lease.received = True
             lease.deadline = deadline
-            heapq.heappush(self._deadlines, (deadline, lease.message_id))
+            self._deadlines.add(lease)
 
     def expire_leases(self, now: float) -> list[tuple[Lease, MessageState]]:
         """End every lease whose deadline has passed; return each with the new state of its message."""
         ended: list[tuple[Lease, MessageState]] = []
-        while (when := self._next_deadline()) is not None and when <= now:
-            lease = self.outstanding[heapq.heappop(self._deadlines)[1]]
+        while (when := self._deadlines.earliest()) is not None and when <= now:
+            lease = self._deadlines.pop()
             if state := self._end(lease, "deadline passed", now):
                 ended.append((lease, state))
         return ended
@@ -236,37 +231,48 @@ class Backlog:
 
     def next_event(self) -> float | None:
         """Return the earliest time at which a lease expires or a delayed message becomes ready, or None."""
-        deadline = self._next_deadline()
+        deadline = self._deadlines.earliest()
         if not self._delayed:
             return deadline
         redelivery = self._delayed[0][0]
         return redelivery if deadline is None else min(redelivery, deadline)
 
-    def _end(self, lease: Lease, event: MessageEvent, now: float) -> MessageState | None:
-        if self.outstanding.get(lease.message_id) is not lease:
+    def _end(
+        self, lease: Lease, event: MessageEvent, now: float = 0.0, delay: float = 0.0
+    ) -> MessageState | None:
+        if not self.is_current(lease):
             return None
         if event in {"nacked", "deadline passed"}:
             if lease.acknowledged_late:
                 event = "acknowledged"
             elif self._is_final_attempt(lease):
                 event = "attempts exhausted"
-        return self._move(OUTSTANDING, event, lease, now)
+            elif self.policy.retry_policy is not None:
+                delay = self.policy.retry_policy.delay(lease.attempt)
+        return self._move(OUTSTANDING, event, lease, now + delay if delay else None)
 
     def _is_final_attempt(self, lease: Lease) -> bool:
         policy = self.policy.dead_letter_policy
         return policy is not None and (lease.final_attempt or lease.attempt >= policy.max_delivery_attempts)
 
-    def _move(self, state: MessageState, event: MessageEvent, lease: Lease, now: float = 0.0) -> MessageState:
-        """Move the message to its next state according to ``NEXT``, and return that state."""
+    def _move(
+        self, state: MessageState, event: MessageEvent, lease: Lease, not_before: float | None = None
+    ) -> MessageState:
+        """Move the message to its next state according to ``NEXT``, and return that state.
+
+        ``not_before`` is the earliest time of its redelivery if it waits; None: immediately.
+        """
         next_state = NEXT[state, event]
         message_id = lease.message_id
         if next_state is OUTSTANDING:
             self.outstanding[message_id] = lease
-            heapq.heappush(self._deadlines, (lease.deadline, message_id))
+            self._deadlines.add(lease)
             return next_state
         del self.outstanding[message_id]
         if next_state is WAITING:
-            self._wait_again(lease, event, now)
+            if event == "delivery cancelled":
+                self._attempts[message_id] = lease.attempt - 1
+            self._wait_again(message_id, not_before, first=event == "delivery cancelled")
         else:
             del self._attempts[message_id]
             self._release_key(message_id)
@@ -275,26 +281,10 @@ class Backlog:
     def _release_key(self, message_id: int) -> None:
         """React when a message has ended: an OrderedBacklog makes the next one of its key ready."""
 
-    def _wait_again(self, lease: Lease, event: MessageEvent, now: float) -> None:
-        if event == "delivery cancelled":
-            self._attempts[lease.message_id] = lease.attempt - 1
-            self._ready.appendleft(lease.message_id)
-        elif self.policy.retry_policy is None:
-            self._ready.append(lease.message_id)
+    def _wait_again(self, message_id: int, not_before: float | None, *, first: bool) -> None:
+        if not_before is not None:
+            heapq.heappush(self._delayed, (not_before, message_id))
+        elif first:
+            self._ready.appendleft(message_id)
         else:
-            not_before = now + self.policy.retry_policy.delay(lease.attempt)
-            heapq.heappush(self._delayed, (not_before, lease.message_id))
-
-    def _next_deadline(self) -> float | None:
-        """Return the earliest deadline of the current leases, or None if there are no leases."""
-        deadlines = self._deadlines
-        if len(deadlines) > 2 * len(self.outstanding) + _MAX_STALE_DEADLINES:
-            deadlines[:] = [(lease.deadline, lease.message_id) for lease in self.outstanding.values()]
-            heapq.heapify(deadlines)
-        while deadlines:
-            when, message_id = deadlines[0]
-            lease = self.outstanding.get(message_id)
-            if lease is not None and lease.deadline == when:
-                return when
-            heapq.heappop(deadlines)
-        return None
+            self._ready.append(message_id)

@@ -1,6 +1,7 @@
 """Defines a first-in, first-out queue of message ids that takes eight bytes per id."""
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterable
 from typing import Final
 
@@ -20,6 +21,11 @@ class IdQueue:
 
     def __len__(self) -> int:
         return len(self._ids) - self._head
+
+    def contains(self, message_id: int) -> bool:
+        """Return whether this id is in the queue, whose ids must be in ascending order."""
+        index = bisect_left(self._ids, message_id, self._head)
+        return index < len(self._ids) and self._ids[index] == message_id
 
     def append(self, message_id: int) -> None:
         """Add one id at the end."""

@@ -1,13 +1,18 @@
-"""Defines the lease of a message to one subscriber, and the ack id that identifies the lease."""
+"""Defines the lease of a message to one subscriber."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from typing import Protocol
 
-from localpubsub.errors import InvalidArgument
+_numbers = count(1)
 
 
 class LeaseHolder(Protocol):
     """The consumer to which a message was leased."""
+
+    @property
+    def takes_further(self) -> bool:
+        """Whether it may get further messages of an ordering key while it holds earlier ones."""
 
     def lease_ended(self, lease: "Lease") -> None:
         """React when an ack, a nack, a seek, the passed deadline or a cancellation has ended a lease."""
@@ -29,28 +34,15 @@ class Lease:
     #: Whether the ack of an earlier delivery came after its deadline. Then the message is acknowledged when
     #: this delivery ends, even by a nack or at its deadline.
     acknowledged_late: bool = False
+    #: Whether it was acknowledged while an earlier message of its ordering key was outstanding. The lease
+    #: ends when all earlier messages are acknowledged, or with the lease of an earlier message.
+    acknowledged: bool = False
+    #: Whether its subscriber has confirmed that it received the message, by modifying the ack deadline.
+    received: bool = False
+    #: Identifies the lease: no two leases of a process have the same number.
+    number: int = field(default_factory=_numbers.__next__)
 
     def notify_holder(self) -> None:
         """Tell the holder, if any, that the lease has ended."""
         if self.holder is not None:
             self.holder.lease_ended(self)
-
-
-def ack_id(subscription_number: int, lease: Lease) -> str:
-    """Return the ack id of a lease. It is opaque to subscribers; ``parse_ack_id`` parses it."""
-    return f"L{subscription_number:x}-{lease.message_id:x}-{lease.attempt:x}"
-
-
-def parse_ack_id(text: str, subscription_number: int) -> tuple[int, int]:
-    """Return the message id and the attempt of an ack id.
-
-    Raises:
-        InvalidArgument: the text is not an ack id of this subscription.
-    """
-    try:
-        number, message_id, attempt = (int(part, 16) for part in text.removeprefix("L").split("-"))
-    except ValueError:
-        number = -1
-    if number != subscription_number or not text.startswith("L"):
-        raise InvalidArgument(f"You have passed an invalid ack ID to the service (ack_id={text}).")
-    return message_id, attempt

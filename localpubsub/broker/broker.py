@@ -12,16 +12,16 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from localpubsub.alarm import Alarm
-from localpubsub.backlog.backlog import ACKNOWLEDGED, DEAD_LETTERED, MessageState
 from localpubsub.backlog.dead_letter import dead_letter
 from localpubsub.backlog.lease import Lease, LeaseHolder
 from localpubsub.backlog.message import MessageIds
+from localpubsub.backlog.message_state import ACKNOWLEDGED, DEAD_LETTERED, WAITING, MessageState
 from localpubsub.broker.background_tasks import BackgroundTasks
 from localpubsub.broker.catalogue import Catalogue
-from localpubsub.broker.dead_letter_log import log_dead_letter
 from localpubsub.broker.expiration import delete_unused
 from localpubsub.broker.iam_policies import IamPolicies
 from localpubsub.broker.message_cache import MessageCache
+from localpubsub.broker.message_log import log_dead_letter, log_lost_message
 from localpubsub.broker.routing import route
 from localpubsub.broker.snapshots import Snapshots
 from localpubsub.broker.subscription import Subscription
@@ -126,11 +126,10 @@ class Broker:
             return
         blocks_others = subscription.backlog.blocks_others(lease.message_id)
         if subscription.backlog.acknowledge(lease):
-            self._remove(subscription, lease.message_id, lease.attempt)
-            lease.notify_holder()
+            self._end(subscription, (lease, ACKNOWLEDGED))
             subscription.used = True
-            if blocks_others:
-                subscription.wake()  # the next message of its ordering key may be ready
+            if blocks_others:  # the next message of its ordering key may be ready
+                subscription.wake()
 
     def nack(self, subscription: Subscription, lease: Lease) -> None:
         """Nack a message: it waits for its next attempt, or is dead-lettered after the final one."""
@@ -140,29 +139,21 @@ class Broker:
     def cancel_delivery(self, subscription: Subscription, lease: Lease, delay: float = 0.0) -> None:
         """Undo a delivery, so that it does not count; the message is ready again after ``delay`` seconds."""
         if subscription.backlog.cancel_delivery(lease, self.clock.now(), delay):
+            self._end(subscription, (lease, WAITING))
             self.alarm.set(subscription.backlog.next_event())
-            if subscription.backlog.policy.dead_letter_policy is not None:
-                self.journal.next.set_attempts(subscription.number, lease.message_id, lease.attempt - 1)
-                self.journal.commit_soon()
-            lease.notify_holder()
 
     def modify_ack_deadline(self, subscription: Subscription, lease: Lease, seconds: float) -> None:
         """Set the deadline of a lease to ``seconds`` from now; 0 nacks the message."""
         if not seconds:
             self.nack(subscription, lease)
             return
-        deadline = self.clock.now() + seconds
-        subscription.backlog.modify_deadline(lease, deadline)
-        self.alarm.set(deadline)
+        subscription.backlog.modify_deadline(lease, self.clock.now() + seconds)
+        self.alarm.set(lease.deadline)
 
     def acknowledge_missing(self, subscription: Subscription, lease: Lease) -> None:
         """Acknowledge a message that has no record; log its loss unless it was removed in the meantime."""
         if subscription.is_current(lease):
-            _log.error(
-                "message lost subscription=%s message_id=%s: its record is missing, the file is damaged",
-                subscription.name,
-                lease.message_id,
-            )
+            log_lost_message(subscription, lease)
         self.acknowledge(subscription, lease)
 
     async def close(self) -> None:
@@ -172,8 +163,7 @@ class Broker:
         await self.journal.close()
 
     def _next_number(self) -> int:
-        number = self._ids.allocate(1, self.clock.now())[0]
-        self.journal.next.last_id = number
+        self.journal.next.last_id = number = self._ids.allocate(1, self.clock.now())[0]
         return number
 
     def _load(self, store: Store) -> None:
@@ -203,7 +193,7 @@ class Broker:
             self._cache.add(message_id, record)
         for number, keyed in transaction.keys.items():
             if subscription := self.catalogue.by_number.get(number):
-                subscription.backlog.add_ordering_keys((message_id, key, 0) for message_id, key in keyed)
+                subscription.backlog.add_ordering_keys(keyed)
         for number, message_ids in transaction.backlog.items():
             if self._chaos and self._chaos.delay:
                 delay = self._chaos.delay / self.clock.scale
@@ -231,14 +221,27 @@ class Broker:
         if topic is None or len(topic.subscriptions) == 1:
             self._cache.drop(message_id)
 
+    def _end(self, subscription: Subscription, *ended: tuple[Lease, MessageState]) -> None:
+        """Write acks and cancelled deliveries, and those of other messages that they have caused."""
+        for lease, state in (*ended, *subscription.backlog.further_ended()):
+            if state == ACKNOWLEDGED:
+                self._remove(subscription, lease.message_id, lease.attempt)
+            elif subscription.backlog.policy.dead_letter_policy is not None:
+                self.journal.next.set_attempts(subscription.number, lease.message_id, lease.attempt - 1)
+                self.journal.commit_soon()
+            lease.notify_holder()
+
     def _attempt_failed(self, subscription: Subscription, lease: Lease, state: MessageState) -> None:
         lease.notify_holder()
         if state == ACKNOWLEDGED:  # by the late ack of an earlier delivery
             self._remove(subscription, lease.message_id, lease.attempt)
         elif state == DEAD_LETTERED:
             self.tasks.start(self._dead_letter(subscription, lease))
-        if subscription.backlog.ready(self.clock.now()):
-            subscription.wake()  # a message is ready now; for a delayed message the alarm wakes the consumers
+        self._end(subscription)
+        if subscription.backlog.ready(
+            self.clock.now()
+        ):  # the alarm wakes the consumers for a delayed message
+            subscription.wake()
         self.alarm.set(subscription.backlog.next_event())
 
     async def _dead_letter(self, subscription: Subscription, lease: Lease) -> None:
@@ -292,7 +295,6 @@ class Broker:
 
     async def _record(self, subscription: Subscription, lease: Lease) -> bytes | None:
         """Return the record of a message, whether or not the lease has ended, or None if it is missing."""
-        message_id = lease.message_id
-        return self._cache.get(message_id) or await subscription.read_ahead.read(
-            self.journal, self._throttle, subscription.name, subscription.backlog, message_id
+        return self._cache.get(lease.message_id) or await subscription.read_ahead.read(
+            self.journal, self._throttle, subscription.name, subscription.backlog, lease.message_id
         )

@@ -89,8 +89,7 @@ class Chaos:
         self, subscription: Subscription, lease: Lease, cancel_delivery: CancelDelivery
     ) -> bool:
         """Return whether this ack must be ignored, because it is dropped, late, or causes a duplicate."""
-        ended = subscription.backlog.find_lease(lease.message_id, lease.attempt) is not lease
-        if ended or lease.acknowledged_late:
+        if not subscription.is_current(lease) or lease.acknowledged_late:
             return False
         if self.injects("drop_ack", subscription.name):
             return True

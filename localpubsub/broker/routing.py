@@ -6,7 +6,7 @@ The retainers of a topic are the owners for which its messages are retained (see
 from collections.abc import Iterable, Sequence
 
 from localpubsub.backlog.message import encode_with_id
-from localpubsub.backlog.ordered_backlog import key_number
+from localpubsub.backlog.ordering_keys import key_number
 from localpubsub.broker.subscription import Subscription
 from localpubsub.broker.topic import Topic
 from localpubsub.protocol.messages import PubsubMessagePb

@@ -105,8 +105,9 @@ class SubscriptionSeeker:
 def refill(backlog: Backlog, before: Backlog, found: Unacknowledged) -> Backlog:
     """Fill an empty backlog with the messages ``found`` and with their delivery counts from ``before``."""
     message_ids, keys = found
-    keyed = ((message_id, key, 0) for message_id, key in zip(message_ids, keys, strict=True) if key)
-    backlog.add_ordering_keys(keyed)
+    backlog.add_ordering_keys(
+        (message_id, key) for message_id, key in zip(message_ids, keys, strict=True) if key
+    )
     backlog.enqueue(message_ids)
     backlog.carry_attempts(before.attempts(message_ids))
     return backlog

@@ -89,7 +89,7 @@ class Subscription:
 
     def is_current(self, lease: Lease) -> bool:
         """Return whether a lease has not ended."""
-        return self.backlog.find_lease(lease.message_id, lease.attempt) is lease
+        return self.backlog.is_current(lease)
 
     def wake(self) -> None:
         """Call all consumers."""

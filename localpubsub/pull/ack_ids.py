@@ -1,11 +1,18 @@
-"""Looks up the leases that belong to the ack ids of a request."""
+"""Makes the ack ids of leases, and looks up the leases that belong to the ack ids of a request."""
 
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
-from localpubsub.backlog.lease import Lease, parse_ack_id
+from localpubsub.backlog.lease import Lease
+from localpubsub.broker.broker import Broker
 from localpubsub.broker.subscription import Subscription
 from localpubsub.errors import InvalidArgument
+
+#: Distinguishes the ack ids of this process from those of earlier ones, because the numbers of leases begin
+#: with 1 in every process. An ack id of an earlier process is that of a lease that has ended.
+_PROCESS: Final = secrets.randbits(48)
 
 
 @dataclass(slots=True)
@@ -15,9 +22,11 @@ class ResolvedAckIds:
     leases: list[Lease] = field(default_factory=list)  #: The leases of ``valid``, in the same order.
     valid: list[str] = field(default_factory=list)  #: Ack ids whose lease has not ended.
     invalid: list[str] = field(default_factory=list)  #: Ack ids whose lease has ended or never existed.
+    #: Ack ids that were rejected because an earlier message of the ordering key is not acknowledged.
+    unordered: list[str] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.valid or self.invalid)
+        return bool(self.valid or self.invalid or self.unordered)
 
     def add(self, other: "ResolvedAckIds") -> None:
         """Append the ack ids and leases of ``other``."""
@@ -39,8 +48,7 @@ def find_leases(
     """
     found = ResolvedAckIds()
     for text in ack_ids:
-        delivery = _parse(subscription, text)
-        lease = subscription.backlog.find_lease(*delivery) if delivery is not None else None
+        lease = _find_lease(subscription, text)
         if lease is None:
             found.invalid.append(text)
         else:
@@ -51,10 +59,44 @@ def find_leases(
     return found
 
 
-def _parse(subscription: Subscription, text: str) -> tuple[int, int] | None:
+def acknowledge(
+    broker: Broker, subscription: Subscription, ack_ids: Iterable[str], *, allow_empty: bool = False
+) -> ResolvedAckIds:
+    """Acknowledge the messages of these ack ids, the oldest first; raise InvalidArgument as ``find_leases``.
+
+    With exactly-once delivery and message ordering, an ack whose earlier messages are not acknowledged is
+    rejected: https://cloud.google.com/pubsub/docs/exactly-once-delivery ("Ordered delivery").
+    """
+    found = find_leases(subscription, ack_ids, allow_empty=allow_empty)
+    if not subscription.ordered:
+        for lease in found.leases:
+            broker.acknowledge(subscription, lease)
+        return found
+    resolved = ResolvedAckIds(invalid=found.invalid)
+    oldest_first = sorted(zip(found.leases, found.valid, strict=True), key=lambda pair: pair[0].message_id)
+    for lease, text in oldest_first:
+        if subscription.exactly_once and subscription.backlog.must_wait_for_earlier_acks(lease):
+            resolved.unordered.append(text)
+        else:
+            broker.acknowledge(subscription, lease)
+            resolved.leases.append(lease)
+            resolved.valid.append(text)
+    return resolved
+
+
+def ack_id(subscription: Subscription, lease: Lease) -> str:
+    """Return the ack id of a lease; it is opaque to subscribers."""
+    return f"L{subscription.number:x}-{lease.message_id:x}-{lease.number:x}-{_PROCESS:x}"
+
+
+def _find_lease(subscription: Subscription, text: str) -> Lease | None:
+    """Return the lease of an ack id, or None if it has ended; InvalidArgument as for ``find_leases``."""
     try:
-        return parse_ack_id(text, subscription.number)
-    except InvalidArgument:
+        number, message_id, lease, process = (int(part, 16) for part in text.removeprefix("L").split("-"))
+    except ValueError:
+        number = -1
+    if number != subscription.number or not text.startswith("L"):
         if subscription.exactly_once:
             return None
-        raise
+        raise InvalidArgument(f"You have passed an invalid ack ID to the service (ack_id={text}).")
+    return subscription.backlog.find_lease(message_id, lease) if process == _PROCESS else None

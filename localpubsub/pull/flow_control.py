@@ -7,6 +7,7 @@ from collections.abc import Callable
 from math import inf
 from typing import Final
 
+from localpubsub.backlog.backlog import Backlog
 from localpubsub.backlog.lease import Lease
 
 #: Maximum number of messages in one response. Clients process each response as a whole, so it should be
@@ -15,13 +16,16 @@ MAX_RESPONSE_MESSAGES: Final = 500
 
 
 class FlowControl:
-    """The messages that are outstanding on one stream.
+    """The messages that are outstanding on one stream, or of one pull, which has no limits.
 
     A message is counted from its lease on, before its record is read, because its lease may end during the
     read. Values of 0 or less mean "no limit", as in the proto.
     """
 
-    def __init__(self, max_messages: int, max_bytes: int, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self, max_messages: int = 0, max_bytes: int = 0, on_change: Callable[[], None] = lambda: None
+    ) -> None:
+        self.takes_further = True  #: See LeaseHolder; False after the end of the stream or pull.
         self._max_messages = max_messages if max_messages > 0 else inf
         self._max_bytes = max_bytes if max_bytes > 0 else inf
         self._on_change = on_change
@@ -42,6 +46,11 @@ class FlowControl:
         """Stop counting the message of an ended lease."""
         self._bytes -= self._sizes.pop(lease, 0)
         self._on_change()
+
+    def close(self, backlog: Backlog) -> None:
+        """Take no further messages from the backlog; the leases do not end."""
+        self.takes_further = False
+        backlog.close_holder(self)
 
     def allowed(self, max_bytes: int) -> tuple[int, int]:
         """Return the number of messages and of bytes, at most ``max_bytes``, that may be sent now.

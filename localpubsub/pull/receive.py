@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # protobuf publishes no types
 
-from localpubsub.backlog.lease import Lease, ack_id
+from localpubsub.backlog.lease import Lease
 from localpubsub.broker.broker import READ_RETRY_DELAY, Broker
 from localpubsub.broker.subscription import Subscription
 from localpubsub.errors import StoreFailure
 from localpubsub.protocol.messages import ReceivedMessage, ResponsePb
+from localpubsub.pull.ack_ids import ack_id
 from localpubsub.pull.flow_control import FlowControl
 
 
@@ -23,7 +24,7 @@ class PullLimits:
 
 
 async def receive(
-    broker: Broker, subscription: Subscription, limits: PullLimits, flow: FlowControl | None = None
+    broker: Broker, subscription: Subscription, limits: PullLimits, flow: FlowControl
 ) -> list[ResponsePb]:
     """Lease ready messages within ``limits``, and return their ReceivedMessages.
 
@@ -47,7 +48,7 @@ class _Response:
     """The messages of one response while it is made."""
 
     def __init__(
-        self, broker: Broker, subscription: Subscription, limits: PullLimits, flow: FlowControl | None
+        self, broker: Broker, subscription: Subscription, limits: PullLimits, flow: FlowControl
     ) -> None:
         self._broker = broker
         self._subscription = subscription
@@ -65,8 +66,7 @@ class _Response:
         lease = self._reading = broker.deliver(subscription, limits.lease_seconds, self._flow)
         if lease is None:
             return False
-        if self._flow is not None:
-            self._flow.add(lease)
+        self._flow.add(lease)
         try:
             record = await broker.record(subscription, lease)
             message = None if record is None else _received_message(subscription, lease, record)
@@ -82,8 +82,7 @@ class _Response:
         if self._size > limits.max_bytes and self._messages:
             broker.cancel_delivery(subscription, lease)
             return False
-        if self._flow is not None:
-            self._flow.set_size(lease, len(record))
+        self._flow.set_size(lease, len(record))
         self._messages[lease] = message
         return True
 
@@ -99,7 +98,7 @@ class _Response:
 
 
 def _received_message(subscription: Subscription, lease: Lease, record: bytes) -> ResponsePb:
-    message = ReceivedMessage(ack_id=ack_id(subscription.number, lease))
+    message = ReceivedMessage(ack_id=ack_id(subscription, lease))
     try:
         message.message.MergeFromString(record)
     except DecodeError as error:

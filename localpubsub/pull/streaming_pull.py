@@ -15,7 +15,7 @@ from localpubsub.broker.subscription import Subscription
 from localpubsub.errors import InvalidArgument
 from localpubsub.protocol.calls import Context
 from localpubsub.protocol.messages import RequestPb, ResponsePb, StreamingPullResponse
-from localpubsub.pull.ack_ids import ResolvedAckIds, find_leases
+from localpubsub.pull.ack_ids import ResolvedAckIds, acknowledge, find_leases
 from localpubsub.pull.flow_control import FlowControl
 from localpubsub.pull.receive import PullLimits, receive
 from localpubsub.resources import limits
@@ -63,6 +63,7 @@ class _Stream:
 
     def end(self) -> None:
         """Deliver no further messages; delivered messages stay leased until their deadline."""
+        self._flow.close(self._subscription.backlog)
         self._subscription.consumers.discard(self._changed.set)
 
     async def write(self, reader: asyncio.Task[None], check: Callable[[], Subscription]) -> None:
@@ -92,9 +93,7 @@ class _Stream:
         """Apply the first ``request`` and all later ones until the subscriber ends the stream."""
         while request is not aio.EOF:
             self._apply_deadline(request)
-            acknowledged = find_leases(self._subscription, request.ack_ids, allow_empty=True)
-            for lease in acknowledged.leases:
-                self._broker.acknowledge(self._subscription, lease)
+            acknowledged = acknowledge(self._broker, self._subscription, request.ack_ids, allow_empty=True)
             modified = self._modify(request)
             if self._subscription.exactly_once:
                 await self._confirm(acknowledged, modified)
@@ -129,6 +128,7 @@ class _Stream:
         if acknowledged:
             response.acknowledge_confirmation.ack_ids[:] = acknowledged.valid
             response.acknowledge_confirmation.invalid_ack_ids[:] = acknowledged.invalid
+            response.acknowledge_confirmation.unordered_ack_ids[:] = acknowledged.unordered
         if modified:
             response.modify_ack_deadline_confirmation.ack_ids[:] = modified.valid
             response.modify_ack_deadline_confirmation.invalid_ack_ids[:] = modified.invalid

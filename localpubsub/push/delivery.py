@@ -57,8 +57,12 @@ class PushDelivery:
 
     Attributes:
         push_config: the push configuration, which does not change.
+        takes_further: False, because push has at most one outstanding message of an ordering key
+            (https://cloud.google.com/pubsub/docs/ordering).
         senders: the sender tasks that are running.
     """
+
+    takes_further = False
 
     def __init__(
         self, context: PushContext, subscription: Subscription, window: PushWindow, endpoint: Endpoint

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final, TypeAlias
 
-from localpubsub.backlog.ordered_backlog import key_number
+from localpubsub.backlog.ordering_keys import key_number
 from localpubsub.protocol.messages import PubsubMessage
 from localpubsub.resources.filter_parser import parse
 from localpubsub.storage.transaction import Transaction
@@ -69,10 +69,10 @@ def write(connection: sqlite3.Connection, transaction: Transaction) -> None:
         )
 
 
-def ordering_keys(connection: sqlite3.Connection, subscription: int) -> Iterator[tuple[int, int, int]]:
-    """Return (message id, key number, deliveries) of each message with a key in a backlog, oldest first."""
+def ordering_keys(connection: sqlite3.Connection, subscription: int) -> Iterator[tuple[int, int]]:
+    """Return (message id, key number) of each message with a key in a backlog, oldest first."""
     return connection.execute(
-        "SELECT message, key, attempts FROM backlog WHERE subscription = ? AND key != 0 ORDER BY message",
+        "SELECT message, key FROM backlog WHERE subscription = ? AND key != 0 ORDER BY message",
         (subscription,),
     )
 

@@ -11,7 +11,7 @@ from google.api_core.exceptions import InvalidArgument
 from google.cloud import pubsub_v1
 from google.cloud.pubsub_v1.subscriber.exceptions import AcknowledgeError, AcknowledgeStatus
 from google.cloud.pubsub_v1.subscriber.message import Message
-from google.pubsub_v1.types import PushConfig
+from google.pubsub_v1.types import PubsubMessage, PushConfig
 
 from tests.conformance.streaming import Stream
 from tests.servers.pubsub_client import PubsubClient
@@ -39,6 +39,26 @@ def test_exactly_once_rejects_expired_ack_ids_and_accepts_valid_ones(pubsub: Pub
     assert [received.message.data for received in again] == [late.message.data]
     with pytest.raises(InvalidArgument):
         pubsub.nack(subscription, [late])
+
+
+def test_exactly_once_rejects_an_ack_before_earlier_messages_of_its_ordering_key(
+    pubsub: PubsubClient,
+) -> None:
+    """Behaviours 23 and 26: with exactly-once delivery an ack out of order fails with a transient error.
+
+    https://cloud.google.com/pubsub/docs/exactly-once-delivery ("Ordered delivery")
+    """
+    topic = pubsub.topic()
+    subscription = pubsub.subscription(topic, enable_exactly_once_delivery=True, enable_message_ordering=True)
+    messages = [PubsubMessage(data=name, ordering_key="key") for name in (b"1", b"2", b"3")]
+    pubsub.publisher.publish(topic=topic, messages=messages)
+    first, second, third = pubsub.pull(subscription, 3)
+    with pytest.raises(InvalidArgument) as rejected:
+        pubsub.ack(subscription, [second])
+    (detail,) = rejected.value.details
+    assert dict(detail.metadata) == {second.ack_id: "TRANSIENT_FAILURE_UNORDERED_ACK_ID"}
+    pubsub.ack(subscription, [first, second, third])
+    assert pubsub.pull_now(subscription) == []
 
 
 @pytest.mark.emulator_differs("sends nothing before the first message")

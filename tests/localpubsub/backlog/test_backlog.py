@@ -2,18 +2,10 @@
 
 import pytest
 
-from localpubsub.backlog.backlog import (
-    ACKNOWLEDGED,
-    DEAD_LETTERED,
-    EXPIRED,
-    NEXT,
-    OUTSTANDING,
-    WAITING,
-    Backlog,
-    DeliveryPolicy,
-)
+from localpubsub.backlog.backlog import Backlog, DeliveryPolicy
 from localpubsub.backlog.dead_letter import DeadLetterPolicy
 from localpubsub.backlog.lease import Lease
+from localpubsub.backlog.message_state import ACKNOWLEDGED, DEAD_LETTERED, EXPIRED, NEXT, OUTSTANDING, WAITING
 from localpubsub.backlog.retry_policy import RetryPolicy
 
 DAY = 86_400.0
@@ -101,8 +93,8 @@ def test_ack_deadline_of_an_ended_lease_is_not_modified() -> None:
     waiting.nack(old, NOW)
     new = deliver(waiting)
     waiting.modify_deadline(old, NOW + 600)
-    assert waiting.find_lease(new.message_id, new.attempt) is new
-    assert waiting.find_lease(old.message_id, old.attempt) is None
+    assert waiting.find_lease(new.message_id, new.number) is new
+    assert waiting.find_lease(old.message_id, old.number) is None
     assert waiting.expire_leases(NOW + 10) == [(new, WAITING)]
 
 

@@ -21,6 +21,7 @@ from localpubsub.protocol.messages import (
     Subscription,
     Topic,
 )
+from localpubsub.pull.flow_control import FlowControl
 from localpubsub.pull.receive import PullLimits, receive
 from localpubsub.pull.streaming_pull import serve_stream
 from tests.localpubsub.broker.stepped_broker import NAME, TOPIC, SteppedBroker
@@ -107,9 +108,9 @@ def test_message_that_two_consumers_read_is_delivered_to_the_second(stepped: Ste
     stepped.publish(b"1")
     stepped.restart()
     subscription = stepped.broker.catalogue.subscription(NAME)
-    first = stepped.start(receive(stepped.broker, subscription, ONE))
+    first = stepped.start(receive(stepped.broker, subscription, ONE, FlowControl()))
     stepped.advance(11)
-    second = stepped.start(receive(stepped.broker, subscription, ONE))
+    second = stepped.start(receive(stepped.broker, subscription, ONE, FlowControl()))
     stepped.finish()
     assert first.result() == []
     assert [each.message.data for each in second.result()] == [b"1"]
@@ -121,7 +122,7 @@ def test_message_that_a_seek_acknowledges_during_its_read_is_not_delivered(stepp
     stepped.publish(b"1")
     stepped.restart()
     subscription = stepped.broker.catalogue.subscription(NAME)
-    pull = stepped.start(receive(stepped.broker, subscription, ONE))
+    pull = stepped.start(receive(stepped.broker, subscription, ONE, FlowControl()))
     stepped.start(stepped.seeker.seek(seek_to(stepped.loop.now + 1)))
     stepped.finish()
     assert pull.result() == []
@@ -134,7 +135,7 @@ def test_cancelled_pull_undoes_its_deliveries(stepped: SteppedBroker) -> None:
     stepped.publish(b"1")
     stepped.restart()
     subscription = stepped.broker.catalogue.subscription(NAME)
-    stepped.start(receive(stepped.broker, subscription, ONE)).cancel()
+    stepped.start(receive(stepped.broker, subscription, ONE, FlowControl())).cancel()
     stepped.finish()
     assert stepped.lease().attempt == 1
 

@@ -6,9 +6,10 @@ from typing import Final
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule
 
-from localpubsub.backlog.backlog import DEAD_LETTERED, Backlog, DeliveryPolicy
+from localpubsub.backlog.backlog import Backlog, DeliveryPolicy
 from localpubsub.backlog.dead_letter import DeadLetterPolicy
 from localpubsub.backlog.lease import Lease
+from localpubsub.backlog.message_state import DEAD_LETTERED
 from localpubsub.backlog.retry_policy import RetryPolicy
 from tests.localpubsub.storage.state_machine import SETTINGS, SUBSCRIPTION, TOPIC, StoredBacklog
 

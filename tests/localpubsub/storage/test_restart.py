@@ -8,7 +8,9 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from google.pubsub_v1.types import PubsubMessage
+import pytest
+from google.api_core.exceptions import InvalidArgument
+from google.pubsub_v1.types import DeadLetterPolicy, PubsubMessage
 
 import localpubsub
 from localpubsub.broker.broker import EXPIRY_INTERVAL, Broker
@@ -55,10 +57,9 @@ def test_snapshots_and_retained_messages_survive_sigkill(tmp_path: Path) -> None
         assert [each.message.data for each in pubsub.pull(subscription)] == [b"3"]
         for target in ({"snapshot": snapshot}, {"time": datetime.now(UTC) - timedelta(hours=1)}):
             pubsub.subscriber.seek({"subscription": subscription, **target})
-            for name in (b"1", b"2", b"3"):
-                received = pubsub.pull_now(subscription)
-                assert [each.message.data for each in received] == [name]
-                pubsub.ack(subscription, received)
+            received = pubsub.pull_now(subscription)
+            assert [each.message.data for each in received] == [b"1", b"2", b"3"]
+            pubsub.ack(subscription, received)
 
 
 def test_seek_during_publishes_loses_no_message(tmp_path: Path) -> None:
@@ -223,3 +224,48 @@ def test_subscription_without_ttl_never_expires() -> None:
         assert NAME in broker.catalogue.subscriptions
 
     with_broker(scenario)
+
+
+def test_ordering_key_keeps_its_order_at_a_restart_after_a_seek(tmp_path: Path) -> None:
+    """Behaviours 23, 28 and 31: with a dead-letter policy a key starts with its first message after a seek.
+
+    The second message is outstanding during the seek, so that it has a delivery count after the restart.
+    """
+    with running_process("--data", str(tmp_path)) as server, connect(server.host) as pubsub:
+        topic = pubsub.topic()
+        policy = DeadLetterPolicy(dead_letter_topic=pubsub.topic(), max_delivery_attempts=5)
+        subscription = pubsub.subscription(
+            topic, retain_acked_messages=True, enable_message_ordering=True, dead_letter_policy=policy
+        )
+        messages = [PubsubMessage(data=name, ordering_key="k") for name in (b"1", b"2", b"3")]
+        pubsub.publisher.publish(topic=topic, messages=messages)
+        pubsub.ack(subscription, pubsub.pull(subscription, 1))
+        pubsub.pull(subscription, 1)
+        pubsub.subscriber.seek({"subscription": subscription, "time": datetime.now(UTC) - timedelta(hours=1)})
+        server.kill()
+    with running_process("--data", str(tmp_path)) as server, connect(server.host) as pubsub:
+        seen: list[bytes] = []
+        while len(seen) < 3:
+            received = pubsub.pull(subscription, 1)
+            seen += [each.message.data for each in received]
+            pubsub.ack(subscription, received)
+    assert seen == [b"1", b"2", b"3"]
+
+
+def test_ack_id_of_before_a_restart_has_no_effect(tmp_path: Path) -> None:
+    """Behaviours 26 and 31: such an ack id is ignored, and rejected with exactly-once delivery."""
+    with running_process("--data", str(tmp_path)) as server, connect(server.host) as pubsub:
+        topic = pubsub.topic()
+        plain = pubsub.subscription(topic)
+        exactly_once = pubsub.subscription(topic, enable_exactly_once_delivery=True)
+        pubsub.publish(topic, b"x")
+        ids = {name: pubsub.pull(name)[0].ack_id for name in (plain, exactly_once)}
+        server.kill()
+    with running_process("--data", str(tmp_path)) as server, connect(server.host) as pubsub:
+        again = {name: pubsub.pull(name) for name in (plain, exactly_once)}
+        pubsub.subscriber.acknowledge(subscription=plain, ack_ids=[ids[plain]])
+        with pytest.raises(InvalidArgument):
+            pubsub.subscriber.acknowledge(subscription=exactly_once, ack_ids=[ids[exactly_once]])
+        for name, received in again.items():
+            pubsub.nack(name, received)
+            assert [each.message.data for each in pubsub.pull(name)] == [b"x"]

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule
 
 from localpubsub.backlog.backlog import DeliveryPolicy
-from localpubsub.backlog.ordered_backlog import OrderedBacklog, key_number
+from localpubsub.backlog.ordered_backlog import OrderedBacklog
+from localpubsub.backlog.ordering_keys import key_number
 from localpubsub.broker.seek import refill
 from localpubsub.protocol.messages import PubsubMessage
 from localpubsub.storage import seek_sql
@@ -44,7 +45,7 @@ class OrderAndSeek(StoredBacklog):
             self.transaction.retained[SNAPSHOT] += message_ids
             self.in_snapshot.update(message_ids)
         self.commit()
-        self.backlog.add_ordering_keys((number, key, 0) for number, key in keyed)
+        self.backlog.add_ordering_keys(keyed)
         self.backlog.enqueue(message_ids)
         self.keys.update(names)
         self.unacknowledged.update(message_ids)

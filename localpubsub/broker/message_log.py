@@ -1,11 +1,11 @@
-"""Logs what became of a message whose final attempt has failed."""
+"""Logs the messages that become dead letters, and those that are lost."""
 
 import logging
 
 from localpubsub.backlog.lease import Lease
 from localpubsub.broker.subscription import Subscription
 
-_log = logging.getLogger("localpubsub.broker.dead_letter_log")
+_log = logging.getLogger("localpubsub.broker.message_log")
 
 
 def log_dead_letter(subscription: Subscription, lease: Lease, result: str) -> None:
@@ -16,4 +16,13 @@ def log_dead_letter(subscription: Subscription, lease: Lease, result: str) -> No
         lease.message_id,
         lease.attempt,
         result,
+    )
+
+
+def log_lost_message(subscription: Subscription, lease: Lease) -> None:
+    """Log that the record of an unacknowledged message is missing."""
+    _log.error(
+        "message lost subscription=%s message_id=%s: its record is missing, the file is damaged",
+        subscription.name,
+        lease.message_id,
     )
