@@ -119,6 +119,28 @@ def test_shard_of_a_killed_dispatcher_is_continued_by_another(site: Site, pubsub
     assert len({job.job_id for job in found}) == len(URLS)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the processes of the dispatcher are found in /proc")
+def test_repeated_trigger_completes_a_dispatch_that_did_not_end(pubsub: PubsubClient) -> None:
+    """A dispatcher is killed after its last job, before the end record; the repeated trigger publishes it."""
+    jobs = pubsub.subscription(JOBS)
+    # Given a dispatcher whose jobs are confirmed, and that is killed while the end record is not
+    pubsub.publisher.delete_topic(topic=SHARDS)
+    with running_dispatcher(pubsub.server.host, **settings(pubsub)) as dispatcher:
+        response = dispatcher.dispatch({"urls": URLS[:3]}, run_id="run")
+        assert "the end of the dispatch is not confirmed" in response["error"]
+        dispatcher.kill()
+    # When the trigger is repeated
+    pubsub.publisher.create_topic(name=SHARDS)
+    ends = pubsub.subscription(SHARDS)
+    with running_dispatcher(pubsub.server.host, **settings(pubsub)) as dispatcher:
+        again = dispatcher.dispatch({"urls": URLS[:3]}, run_id="run")
+    # Then the same jobs are published, and the dispatch is complete
+    [end] = pubsub.pull(ends)
+    assert end.message.attributes["dispatch_id"] == again["dispatch_id"]
+    ids = [each.message.attributes["job_id"] for each in pubsub.pull(jobs, 6)]
+    assert (len(ids), len(set(ids))) == (6, 3)
+
+
 def test_shard_without_a_token_is_rejected(pubsub: PubsubClient) -> None:
     """Only Pub/Sub can continue a dispatch: without its token the response is 401."""
     with running_dispatcher(pubsub.server.host, **settings(pubsub)) as dispatcher:
