@@ -5,8 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import requests
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
+from console.dispatch_response import DispatchResponse
 from console.errors import DispatchError
 from contract.crawl import Crawl
 
@@ -15,78 +16,6 @@ CONNECT_TIMEOUT_SECONDS = 10.0
 #: Maximum number of seconds until the response. It is long, because a dispatch may publish a million jobs.
 #: Cloud Scheduler waits at most as long.
 RESPONSE_TIMEOUT_SECONDS = 1800.0
-
-
-class RejectedUrl(BaseModel):
-    """A URL of the crawl for which no job was made, or a part of a source that was not read.
-
-    Attributes:
-        url: the URL.
-        why: the reason.
-    """
-
-    url: str
-    why: str
-
-
-class SourceCounts(BaseModel):
-    """What became of the URLs of one source of the crawl.
-
-    Attributes:
-        source: the path of its field in the crawl, for example `sources.sitemap`.
-        found: number of its URLs that were read.
-        published: number of jobs that Pub/Sub confirmed.
-        duplicates: number of URLs of pages for which the crawl already had a job.
-        rejected: number of invalid URLs.
-        filtered: number of URLs that `include` and `exclude` left out.
-        outdated: number of URLs that `since` left out.
-        over_limit: number of URLs beyond `limits.max_jobs`.
-        unread: number of its parts that were not read, or not completely.
-    """
-
-    source: str
-    found: int = 0
-    published: int = 0
-    duplicates: int = 0
-    rejected: int = 0
-    filtered: int = 0
-    outdated: int = 0
-    over_limit: int = 0
-    unread: int = 0
-
-
-class DispatchResponse(BaseModel):
-    """The dispatcher's response to a crawl.
-
-    Attributes:
-        run_id: id of the run.
-        published: number of jobs that Pub/Sub confirmed.
-        duplicates: number of URLs of pages for which the crawl already had a job.
-        over_limit: number of URLs beyond `limits.max_jobs`.
-        rejected: the first invalid URLs, each with the reason.
-        rejected_count: number of all invalid URLs, including those that are not in `rejected`.
-        filtered: number of URLs that `include` and `exclude` left out.
-        outdated: number of URLs that `since` left out.
-        outdated_sitemaps: number of listed sitemaps that were not read because of `since`.
-        unread: the first parts of sources that were not read, or not completely, each with the reason.
-        unread_count: number of all of them.
-        sources: the counts of each source.
-        continues: whether the dispatch continues in a further request, whose counts are not known yet.
-    """
-
-    run_id: str
-    published: int = 0
-    duplicates: int = 0
-    over_limit: int = 0
-    rejected: list[RejectedUrl] = []
-    rejected_count: int = 0
-    filtered: int = 0
-    outdated: int = 0
-    outdated_sitemaps: int = 0
-    unread: list[RejectedUrl] = []
-    unread_count: int = 0
-    sources: list[SourceCounts] = []
-    continues: bool = False
 
 
 @dataclass(frozen=True)

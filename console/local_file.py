@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
-from console.dispatch import DispatchResponse, RejectedUrl, SourceCounts
+from console.dispatch_response import MAX_LISTED, DispatchResponse, RejectedUrl, SourceCounts, added
 from console.errors import UsageError
 from contract.crawl import Crawl
 from contract.sources import MAX_INLINE_URLS, UrlSources
@@ -17,7 +17,6 @@ from contract.urls_file import UrlsFile
 
 #: Maximum number of bytes of the URLs of one request. With its recipe a crawl has at most 1 MB.
 MAX_URL_BYTES = 700_000
-MAX_LISTED = 1_000  #: maximum number of rejected lines that are shown
 PIECE_BYTES = 64 * 1024
 NAME = "sources.urls_file"
 
@@ -111,13 +110,16 @@ class LocalFile:
 
 def dispatch_file(
     crawl: Crawl, post: Callable[[Crawl], DispatchResponse], show: Callable[[int, int, str], None]
-) -> DispatchResponse:
+) -> list[DispatchResponse]:
     """Post a crawl whose `urls_file` is on this machine: first its other sources, then the URLs of the file.
 
     Args:
         crawl: the crawl; it must have a `run_id`, so that all requests belong to one run.
         post: posts a crawl without a file.
         show: called after each request with the KiB that were read, those of the file, and a text.
+
+    Returns:
+        The response for the other sources, if there are any, and the sums of the responses for the file.
 
     Raises:
         UsageError: if the file cannot be read.
@@ -127,14 +129,15 @@ def dispatch_file(
     if given.urls_file is None:
         raise AssertionError("the crawl has no file")
     file = LocalFile(given.urls_file, crawl.limits.max_jobs)
-    total = DispatchResponse(run_id=crawl.run_id or "")
+    others = list[DispatchResponse]()
+    from_file = DispatchResponse(run_id=crawl.run_id or "")
     try:
         if any((given.urls, given.template, given.sitemap, given.sitemaps, given.site)):
             rest = crawl.model_copy(update={"sources": given.model_copy(update={"urls_file": None})})
-            total = post(rest)
-        from_file = DispatchResponse(run_id=total.run_id)
+            others = [post(rest)]
+        published = sum(each.published for each in others)
         for urls in file.batches():
-            left = crawl.limits.max_jobs - total.published - from_file.published
+            left = crawl.limits.max_jobs - published - from_file.published
             if left <= 0:
                 file.counts.over_limit += len(urls)
                 file.counts.unread = 1
@@ -143,28 +146,15 @@ def dispatch_file(
             limits = crawl.limits.model_copy(update={"max_jobs": left})
             response = post(crawl.model_copy(update={"sources": sources, "limits": limits}))
             from_file = added(from_file, response)
-            text = f"KiB read, {total.published + from_file.published:,} jobs published"
+            text = f"KiB read, {published + from_file.published:,} jobs published"
             show(file.position // 1024, file.size // 1024, text)
     finally:
         file.close()
-    return _with_file(total, from_file, file)
+    return [*others, _of_file(from_file, file)]
 
 
-def added(total: DispatchResponse, more: DispatchResponse) -> DispatchResponse:
-    """Return the sums of two responses; the counts by source are those of the first."""
-    numbers = {
-        name: getattr(total, name) + getattr(more, name)
-        for name, field in DispatchResponse.model_fields.items()
-        if field.annotation is int
-    }
-    lists = {
-        name: [*getattr(total, name), *getattr(more, name)][:MAX_LISTED] for name in ("rejected", "unread")
-    }
-    return total.model_copy(update={**numbers, **lists})
-
-
-def _with_file(total: DispatchResponse, from_file: DispatchResponse, file: LocalFile) -> DispatchResponse:
-    """Return the response of the whole run, with the counts of the file as those of one more source."""
+def _of_file(from_file: DispatchResponse, file: LocalFile) -> DispatchResponse:
+    """Return what became of the URLs of the file: those that were sent, and those that were not."""
     counts = file.counts.model_copy(
         update={
             "published": from_file.published,
@@ -174,8 +164,8 @@ def _with_file(total: DispatchResponse, from_file: DispatchResponse, file: Local
             "over_limit": file.counts.over_limit + from_file.over_limit,
         }
     )
-    own = DispatchResponse(
-        run_id=total.run_id,
+    return DispatchResponse(
+        run_id=from_file.run_id,
         published=counts.published,
         duplicates=counts.duplicates,
         over_limit=counts.over_limit,
@@ -184,5 +174,5 @@ def _with_file(total: DispatchResponse, from_file: DispatchResponse, file: Local
         rejected_count=counts.rejected,
         unread=[RejectedUrl(url=NAME, why="the rest was not read (limits.max_jobs)")] * counts.unread,
         unread_count=counts.unread,
+        sources=[counts],
     )
-    return added(total, own).model_copy(update={"sources": [*total.sources, counts]})

@@ -1,6 +1,8 @@
 """The subcommands `plan` and `dispatch`: what a crawl will cost, and the start of its run."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import reduce
 from pathlib import Path
 from typing import Annotated
 
@@ -8,8 +10,9 @@ import typer
 from rich.console import Console
 
 from console.cli.arguments import DEFAULT_DATA, Data
-from console.dispatch import DispatchResponse, dispatch
-from console.ledger.ledger import Accounting, Ledger
+from console.dispatch import dispatch
+from console.dispatch_response import DispatchResponse, added
+from console.ledger.ledger import Ledger
 from console.local_file import dispatch_file
 from console.recipes.crawl_file import load_crawl
 from console.report.follow import Follower
@@ -24,7 +27,7 @@ from contract.crawl import Crawl
 
 CONTINUES = (
     "The dispatch continues in further requests, since one is not enough for all URLs. The counts are those "
-    "of the first, and --wait waits for its jobs only. `scrapeq status` shows the whole run."
+    "of the first. `scrapeq status` shows those of all requests, and --wait waits for all jobs."
 )
 
 
@@ -68,7 +71,8 @@ def dispatch_crawl(
         str, typer.Option(metavar="URL", help="URL of the dispatcher.")
     ] = "http://127.0.0.1:8081",
     wait: Annotated[  # noqa: FBT002 - this argument is a flag of the command
-        bool, typer.Option("--wait", help="Wait until no job of the run is in flight.")
+        bool,
+        typer.Option("--wait", help="Wait until all jobs of the run are dispatched, and none is in flight."),
     ] = False,
     data: Data = DEFAULT_DATA,
 ) -> None:
@@ -87,25 +91,28 @@ def dispatch_crawl(
     with raise_on_signals():
         try:
             dispatched = _dispatch(crawl, dispatcher, terminal)
-            print_line(terminal, f"run {dispatched.run_id}")
-            terminal.print(dispatched_table(dispatched))
-            if (table := sources_table(dispatched)) is not None:
-                terminal.print(table)
-            for table in rejected_tables(dispatched):
-                terminal.print(table)
-            if dispatched.continues:
+            print_line(terminal, f"run {crawl.run_id}")
+            _show(terminal, dispatched)
+            if any(each.continues for each in dispatched):
                 print_line(terminal, CONTINUES)
             if wait:
-                accounting = _follow(Ledger(data), dispatched)
-                for line in listing_lines(Ledger(data).listings(dispatched.run_id)):
-                    print_line(terminal, line)
-                print_line(terminal, str(accounting))
+                _follow(terminal, Ledger(data), dispatched)
         except KeyboardInterrupt:
             print_line(terminal, f"Stopped waiting. Run {crawl.run_id} continues.")
             raise typer.Exit(130) from None
 
 
-def _dispatch(crawl: Crawl, dispatcher: str, terminal: Console) -> DispatchResponse:
+def _show(terminal: Console, dispatched: Sequence[DispatchResponse]) -> None:
+    """Print what became of the URLs of a run."""
+    total = reduce(added, dispatched)
+    terminal.print(dispatched_table(total))
+    if (table := sources_table(total)) is not None:
+        terminal.print(table)
+    for table in rejected_tables(total):
+        terminal.print(table)
+
+
+def _dispatch(crawl: Crawl, dispatcher: str, terminal: Console) -> list[DispatchResponse]:
     """Dispatch a crawl; if its file of URLs is on this machine, in several requests."""
 
     def post(part: Crawl) -> DispatchResponse:
@@ -113,7 +120,7 @@ def _dispatch(crawl: Crawl, dispatcher: str, terminal: Console) -> DispatchRespo
 
     file = crawl.sources.urls_file
     if file is None or not file.is_local:
-        return post(crawl)
+        return [post(crawl)]
     print_line(terminal, f"Dispatching {file.url} as run {crawl.run_id}.")
     try:
         with show_progress(terminal, 0) as show:
@@ -127,13 +134,15 @@ def _dispatch(crawl: Crawl, dispatcher: str, terminal: Console) -> DispatchRespo
         raise typer.Exit(130) from None
 
 
-def _follow(ledger: Ledger, dispatched: DispatchResponse) -> Accounting:
-    terminal = open_terminal()
-    with show_progress(terminal, dispatched.published) as show:
-        return Follower(
-            ledger,
-            dispatched.run_id,
-            dispatched.published,
-            show,
-            warn=lambda text: print_line(terminal, text),
-        ).follow()
+def _follow(terminal: Console, ledger: Ledger, dispatched: Sequence[DispatchResponse]) -> None:
+    """Wait until the run has ended, and print how; if the dispatch had continued, with all its URLs."""
+    run_id = dispatched[0].run_id
+    with show_progress(terminal, sum(each.published for each in dispatched)) as show:
+        follower = Follower(ledger, dispatched, show, warn=lambda text: print_line(terminal, text))
+        accounting = follower.follow()
+    if any(each.continues for each in dispatched):
+        print_line(terminal, "The dispatch is complete.")
+        _show(terminal, follower.dispatched)
+    for line in listing_lines(ledger.listings(run_id)):
+        print_line(terminal, line)
+    print_line(terminal, str(accounting))

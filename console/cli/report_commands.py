@@ -7,10 +7,18 @@ from typing import Annotated
 import typer
 
 from console.cli.arguments import DEFAULT_DATA, Data, Run
+from console.ledger.dispatch_rows import whole
 from console.ledger.ledger import Ledger
 from console.report.dead_letters import dead_letter_lines
 from console.report.listings import listing_lines
-from console.report.tables import failures_table, reasons_table, result_lines, results_table
+from console.report.tables import (
+    dispatch_line,
+    failures_table,
+    reasons_table,
+    rejected_tables,
+    result_lines,
+    results_table,
+)
 from console.terminal import open_terminal, print_line
 
 MISSING = (
@@ -54,11 +62,19 @@ def results(
 
 
 def status(run: Run = None, data: Data = DEFAULT_DATA) -> None:
-    """Show the state of a run: its accounting, and the reasons of attempts that did not succeed."""
+    """Show the state of a run: its dispatch, its accounting, and why attempts did not succeed.
+
+    Invalid URLs, and parts of the sources that were not read, are listed.
+    """
     ledger, terminal = Ledger(data), open_terminal()
     run_id = ledger.resolve_run(run)
     failures = ledger.failures(run_id)
     print_line(terminal, f"run {run_id}")
+    if dispatches := ledger.dispatches(run_id):
+        dispatch = whole(dispatches)
+        print_line(terminal, dispatch_line(dispatch))
+        for table in rejected_tables(dispatch.report):
+            terminal.print(table)
     if failures:
         terminal.print(failures_table(failures))
     for line in listing_lines(ledger.listings(run_id)):

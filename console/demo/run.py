@@ -11,7 +11,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from console.dispatch import DispatchResponse, dispatch
+from console.dispatch import dispatch
+from console.dispatch_response import DispatchResponse
 from console.errors import UsageError
 from console.ledger.ledger import Accounting, Ledger
 from console.private_files import make_private_directory
@@ -115,9 +116,7 @@ def _follow(stack: Stack, dispatched: DispatchResponse, terminal: Console) -> Ac
     print_line(terminal, f"Run {dispatched.run_id}: {dispatched.published} jobs, from a sitemap.")
     print_line(terminal, "One page succeeds at its second attempt, one always fails.")
     with show_progress(terminal, dispatched.published) as show:
-        follower = Follower(
-            stack.ledger, dispatched.run_id, dispatched.published, show, before_query=stack.supervise
-        )
+        follower = Follower(stack.ledger, [dispatched], show, before_query=stack.supervise)
         accounting = follower.follow(MAX_RUN_SECONDS)
     if accounting.in_flight or accounting.dispatched < dispatched.published:
         print_line(terminal, f"The run did not end within {MAX_RUN_SECONDS:g} s.")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from console.errors import LedgerError, StackError
+from console.ledger.dispatch_rows import QUERY, Dispatch, read_dispatch
 from console.ledger.sqlite_views import BUSY_TIMEOUT_SECONDS, create, layout, to_sqlite
 
 #: Path of the ledger, relative to the data directory. localpubsub writes its BigQuery subscriptions there.
@@ -155,8 +156,9 @@ class Ledger:
 
     def runs(self) -> list[str]:
         """Return the ids of all runs, the newest first."""
-        query = """SELECT run_id FROM `${ledger}.run_accounting` WHERE run_id IS NOT NULL
-                   ORDER BY started_at DESC, run_id DESC"""
+        query = """SELECT run_id FROM (SELECT run_id, started_at FROM `${ledger}.run_accounting`
+                       UNION ALL SELECT run_id, started_at FROM `${ledger}.dispatch_state`)
+                   WHERE run_id IS NOT NULL GROUP BY run_id ORDER BY min(started_at) DESC, run_id DESC"""
         return [run for (run,) in self._rows(query)]
 
     def resolve_run(self, run_id: str | None) -> str:
@@ -174,6 +176,18 @@ class Ledger:
                 f"There is no run {run_id}. The runs are: {', '.join(runs[:MAX_NAMED_RUNS])}{more}."
             )
         return run_id or runs[0]
+
+    def dispatches(self, run_id: str) -> list[Dispatch]:
+        """Return the dispatches of a run that the ledger has, the oldest first."""
+        return [read_dispatch(*row) for row in self._rows(QUERY, run_id)]
+
+    def job_messages(self, run_id: str) -> int:
+        """Return how many messages with jobs of a run are recorded, without further pages of listings."""
+        query = """SELECT count(DISTINCT message_id) FROM `${ledger}.jobs`
+                   WHERE JSON_VALUE(attributes, '$.run_id') = ?
+                   AND JSON_VALUE(attributes, '$.listing') IS NULL"""
+        [(count,)] = self._rows(query, run_id)
+        return int(count)
 
     def results(self, run_id: str) -> list[Result]:
         """Return the pages of a run that were scraped, sorted by URL; a listing's pages follow its first."""

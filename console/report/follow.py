@@ -1,9 +1,10 @@
-"""Follows a run until none of its jobs is in flight."""
+"""Follows a run until its dispatch is complete, and none of its jobs is in flight."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from console.dispatch_response import DispatchResponse
 from console.ledger.ledger import Accounting, Ledger
 
 POLL_SECONDS = 0.2  #: minimum pause between two queries of the ledger, in seconds
@@ -19,51 +20,74 @@ class Follower:
 
     Attributes:
         ledger: the ledger that records the run.
-        run_id: id of the run.
-        expected: number of jobs that the dispatcher published; the ledger may not have all of them yet, and
-            a listing adds a job for each further page.
+        dispatched: the dispatcher's responses for the run. One that continues is replaced by the report in
+            the ledger. The ledger may not have all jobs yet, and a listing adds a job for each further page.
         show: called with the number of ended jobs, the number of jobs, and a text, after each query.
         warn: called with a sentence if nothing has changed for `STALL_SECONDS`.
         before_query: called before each query; an exception ends `follow`.
     """
 
     ledger: Ledger
-    run_id: str
-    expected: int
+    dispatched: Sequence[DispatchResponse]
     show: Callable[[int, int, str], None]
     warn: Callable[[str], None] = lambda _: None
     before_query: Callable[[], None] = lambda: None
 
+    def __post_init__(self) -> None:
+        self._run_id = self.dispatched[0].run_id
+        self._is_recorded = False  # whether the dispatch is complete, and the ledger has all its jobs
+        self._published = sum(each.published for each in self.dispatched)
+
     def follow(self, seconds: float | None = None) -> Accounting:
-        """Return the accounting when all expected jobs are recorded and have ended, or at the time limit.
+        """Return the accounting when all jobs of the run are recorded and have ended, or at the time limit.
 
         The time limit is `seconds`; None means no limit.
         """
         started = changed = time.monotonic()
-        last = Accounting()
+        last = (0, Accounting())
         while True:
             self.before_query()
             queried = time.monotonic()
             accounting = self._query()
             now = time.monotonic()
-            if self._is_over(accounting) or (seconds is not None and now - started > seconds):
+            is_over = self._is_recorded and accounting.in_flight == 0
+            if is_over or (seconds is not None and now - started > seconds):
                 return accounting
-            if accounting != last:
-                last, changed = accounting, now
+            if (self._published, accounting) != last:
+                last, changed = (self._published, accounting), now
             elif now - changed > STALL_SECONDS:
-                self.warn(
-                    f"Nothing has changed for {STALL_SECONDS:g} s: jobs wait for their host or their next "
-                    "attempt, or `scrapeq up` does not run."
-                )
+                self.warn(self._stalled())
                 changed = now
             time.sleep(max(POLL_SECONDS, PAUSE_PER_QUERY * (now - queried)))
 
     def _query(self) -> Accounting:
-        accounting = self.ledger.accounting(self.run_id)
+        # The accounting comes last: jobs that are recorded between two queries must be in it.
+        if not self._is_recorded:
+            self._is_recorded = self._has_all_jobs()
+        accounting = self.ledger.accounting(self._run_id)
         counts = f"succeeded {accounting.succeeded}, retrying {accounting.retrying}, dead {accounting.dead}"
-        jobs = max(self.expected, accounting.dispatched)
+        jobs = accounting.dispatched if self._is_recorded else max(self._published, accounting.dispatched)
         self.show(accounting.succeeded + accounting.dead, jobs, counts)
         return accounting
 
-    def _is_over(self, accounting: Accounting) -> bool:
-        return accounting.dispatched >= self.expected and accounting.in_flight == 0
+    def _has_all_jobs(self) -> bool:
+        """Return whether each dispatch is complete, and as many messages are recorded as were published."""
+        self.dispatched = current_responses(self.ledger, self.dispatched)
+        self._published = sum(each.published for each in self.dispatched)
+        if any(each.continues for each in self.dispatched):
+            return False
+        return self.ledger.job_messages(self._run_id) >= self._published
+
+    def _stalled(self) -> str:
+        waiting = "jobs wait for their host or their next attempt"
+        if not self._is_recorded:
+            waiting = "the dispatch does not continue, or its jobs are not recorded yet"
+        return f"Nothing has changed for {STALL_SECONDS:g} s: {waiting}, or `scrapeq up` does not run."
+
+
+def current_responses(ledger: Ledger, dispatched: Sequence[DispatchResponse]) -> list[DispatchResponse]:
+    """Return the responses, with the ledger's report on all requests so far for each that continues."""
+    if not any(each.continues for each in dispatched):
+        return list(dispatched)
+    reports = {each.report.dispatch_id: each.report for each in ledger.dispatches(dispatched[0].run_id)}
+    return [reports.get(each.dispatch_id, each) if each.continues else each for each in dispatched]

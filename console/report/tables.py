@@ -5,7 +5,8 @@ from itertools import groupby
 from typing import Any
 from urllib.parse import urlsplit
 
-from console.dispatch import DispatchResponse
+from console.dispatch_response import DispatchResponse
+from console.ledger.dispatch_rows import Dispatch
 from console.ledger.ledger import Attempt, Failure, Result
 from console.report.plan import RunPlan, duration
 from console.terminal import TextTable, json_line, printable
@@ -112,6 +113,25 @@ def dispatched_table(dispatched: DispatchResponse) -> TextTable:
     return table
 
 
+def dispatch_line(dispatch: Dispatch) -> str:
+    """Return one line: whether the dispatch of a run is complete, and the numbers of its URLs so far."""
+    report = dispatch.report
+    requests = "1 request" if dispatch.requests == 1 else f"{dispatch.requests} requests"
+    counts = [requests, f"{report.published} jobs published"]
+    counts += [
+        f"{count} {name}"
+        for name, count in (
+            ("duplicates", report.duplicates),
+            ("over the limit", report.over_limit),
+            ("rejected", report.rejected_count),
+            ("not read completely", report.unread_count),
+        )
+        if count
+    ]
+    state = "complete" if dispatch.is_complete else "continues"
+    return f"dispatch: {state} ({', '.join(counts)})"
+
+
 #: Headings of the table of sources, and the attributes of `SourceCounts` that the columns have.
 SOURCE_COLUMNS = {
     "found": "found",
@@ -138,15 +158,20 @@ def sources_table(dispatched: DispatchResponse) -> TextTable | None:
 
 
 def rejected_tables(dispatched: DispatchResponse) -> Iterator[TextTable]:
-    """Yield a table of the rejected URLs and one of what was not read; no empty tables."""
-    for heading, rows in (
-        ("rejected url", dispatched.rejected),
-        ("not read completely", dispatched.unread),
+    """Yield a table of the rejected URLs and one of what was not read; no empty tables.
+
+    The last row says how many are not listed.
+    """
+    for heading, rows, count in (
+        ("rejected url", dispatched.rejected, dispatched.rejected_count),
+        ("not read completely", dispatched.unread, dispatched.unread_count),
     ):
         if rows:
             table = _table(heading, "why")
             for row in rows:
                 table.add_texts(row.url, row.why)
+            if count > len(rows):
+                table.add_texts(f"and {count - len(rows)} more", "")
             yield table
 
 

@@ -9,7 +9,8 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from console.dispatch import RETRY_DELAYS_SECONDS, DispatchResponse, dispatch
+from console.dispatch import RETRY_DELAYS_SECONDS, dispatch
+from console.dispatch_response import DispatchResponse
 from console.errors import DispatchError
 from console.stack.policy_file import write_policy
 from console.stack.ports import free_port
@@ -30,6 +31,7 @@ CRAWL = Crawl.from_document(
 RESPONSE = {
     "run_id": "books-1",
     "continues": False,
+    "dispatch_id": "0123456789abcdef",
     "published": 3,
     "duplicates": 1,
     "over_limit": 2,

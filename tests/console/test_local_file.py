@@ -2,11 +2,12 @@
 
 import gzip
 import json
+from functools import reduce
 from pathlib import Path
 
 import pytest
 
-from console.dispatch import DispatchResponse, SourceCounts
+from console.dispatch_response import DispatchResponse, SourceCounts, added
 from console.errors import UsageError
 from console.local_file import dispatch_file
 from contract.crawl import MAX_CRAWL_BYTES, Crawl
@@ -48,10 +49,12 @@ class AcceptingDispatcher:
 
 
 def dispatched(crawl: Crawl) -> tuple[DispatchResponse, list[Crawl], list[str]]:
-    """Dispatch a crawl; return the response, the crawls that were posted, and what was shown."""
+    """Dispatch a crawl; return the sum of the responses, the crawls that were posted, and what was shown."""
     dispatcher, shown = AcceptingDispatcher(), list[str]()
-    response = dispatch_file(crawl, dispatcher.post, lambda *values: shown.append(" ".join(map(str, values))))
-    return response, dispatcher.received, shown
+    responses = dispatch_file(
+        crawl, dispatcher.post, lambda *values: shown.append(" ".join(map(str, values)))
+    )
+    return reduce(added, responses), dispatcher.received, shown
 
 
 def test_file_is_sent_in_requests_of_one_run(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ LAYERS: dict[str, list[set[str]]] = {
         {"__init__", "__main__"},
     ],
     "console": [
-        {"errors", "terminal", "private_files"},
+        {"errors", "terminal", "private_files", "dispatch_response"},
         {"ledger", "recipes"},
         {"stack"},
         {"dispatch", "replay"},

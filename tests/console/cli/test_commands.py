@@ -2,16 +2,26 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from console.ledger.ledger import Ledger
 from console.report.dead_letters import INFRASTRUCTURE, NO_OUTCOME, NO_OUTCOME_REMEDY
+from contract.dispatch_report import DispatchCounts, DispatchReport, ListedUrl
 from contract.outcome import Reason
 from contract.reason_meanings import REASON_MEANINGS
 from tests.console.command import Scrapeq
-from tests.console.ledger.rows import Row, dead_letter_row, job_row, outcome_row, record
+from tests.console.ledger.rows import (
+    Row,
+    dead_letter_row,
+    end_row,
+    job_row,
+    outcome_row,
+    record,
+    shard_row,
+)
 
 COMMANDS = [
     "up",
@@ -128,6 +138,32 @@ def test_status_ends_with_the_accounting(scrapeq: Scrapeq, recorded: Ledger) -> 
         "accounting: dispatched=3 succeeded=1 dead=2 in_flight=0 (1 of the dead by infrastructure)"
     )
     assert re.search(rf"timeout +retry +1 +1 +{REASON_MEANINGS[Reason.TIMEOUT].sentence[:20]}", result.stdout)
+
+
+@pytest.mark.parametrize(
+    ("last", "state"),
+    [
+        (lambda report: shard_row(4, 9, report, run="books-1"), "continues (3 requests"),
+        (lambda report: end_row(4, 9, report, run="books-1"), "complete (4 requests"),
+    ],
+    ids=["shard", "end record"],
+)
+def test_status_shows_whether_the_dispatch_is_complete_and_what_was_rejected(
+    scrapeq: Scrapeq, recorded: Ledger, last: Callable[[DispatchReport], Row], state: str
+) -> None:
+    """`scrapeq status` has a line with the counts of all requests, and lists the rejected and unread."""
+    report = DispatchReport(
+        counts=DispatchCounts(published=3, rejected=1, unread=1),
+        rejected=(ListedUrl(url="nonsense", why="line 1049: there is no host"),),
+        unread=(ListedUrl(url="https://shop.example/s.xml", why="the site answered 404"),),
+    )
+    record(recorded, [shard_row(2, 8, DispatchReport(), run="books-1"), last(report)])
+    lines = scrapeq("status", "--data", recorded.data).stdout.splitlines()
+    assert lines[1] == f"dispatch: {state}, 3 jobs published, 1 rejected, 1 not read completely)"
+    shown = " ".join(" ".join(lines).split())
+    assert "nonsense line 1049: there is no host" in shown
+    assert "https://shop.example/s.xml the site answered 404" in shown
+    assert lines[-1].startswith("accounting: dispatched=3")
 
 
 def test_dead_shows_the_reason_and_advice_of_each_dead_letter(scrapeq: Scrapeq, recorded: Ledger) -> None:

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from console.errors import LedgerError, StackError
+from console.ledger.dispatch_rows import whole
 from console.ledger.ledger import Accounting, DeadJob, Failure, Ledger
-from tests.console.ledger.rows import Row, dead_letter_row, job_row, outcome_row, record
+from contract.dispatch_report import DispatchCounts, DispatchReport, ListedUrl
+from tests.console.ledger.rows import Row, dead_letter_row, end_row, job_row, outcome_row, record, shard_row
 
 
 @contextmanager
@@ -192,7 +194,10 @@ def test_ledger_of_version_0_1_is_read_with_the_views_of_this_version(tmp_path: 
         ("https://shop.example/a", [{"title": "A"}])
     ]
     assert [each.reason for each in ledger.retried_attempts("run-1")] == ["queued_too_long", "ok"]
+    assert ledger.dispatches("run-1") == []
     # New rows are written beside the old ones
+    record(ledger, [end_row(1, 1, DispatchReport())])
+    assert [each.is_complete for each in ledger.dispatches("run-1")] == [True]
     record(ledger, [job_row("c"), outcome_row("c", 1, page=1, listing="c", listing_end="last_page")])
     assert ledger.accounting().succeeded == 2
 
@@ -221,3 +226,24 @@ def test_dead_jobs_by_infrastructure_are_found_in_one_run_or_all(ledger: Ledger)
     )
     assert ledger.infrastructure_dead_jobs("run-1") == {"a"}
     assert ledger.infrastructure_dead_jobs() == {"a", "d"}
+
+
+def test_dispatches_of_a_run_have_what_their_requests_found(ledger: Ledger) -> None:
+    """A dispatch has its state, its counts, and what was rejected; a run may have nothing else."""
+    counts = DispatchCounts(found=9, published=7, rejected=2)
+    rejected = (ListedUrl(url="nonsense", why="no host"),)
+    record(
+        ledger,
+        [
+            shard_row(2, 1, DispatchReport(counts=DispatchCounts(published=5)), dispatch="b"),
+            end_row(3, 0, DispatchReport(counts=counts, rejected=rejected), dispatch="a"),
+        ],
+    )
+    complete, continued = ledger.dispatches("run-1")
+    assert (complete.is_complete, complete.requests, complete.report.published) == (True, 3, 7)
+    assert (complete.report.rejected_count, complete.report.rejected[0].why) == (2, "no host")
+    assert (continued.is_complete, continued.requests, continued.report.published) == (False, 1, 5)
+    assert (continued.report.dispatch_id, continued.report.continues) == ("b", True)
+    total = whole([complete, continued])
+    assert (total.is_complete, total.requests, total.report.published) == (False, 4, 12)
+    assert ledger.runs() == ["run-1"]

@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from console.dispatch import DispatchResponse, RejectedUrl, SourceCounts
+from console.dispatch_response import DispatchResponse, RejectedUrl, SourceCounts
 from console.ledger.ledger import Failure, Result
 from console.report.tables import (
     dispatched_table,
@@ -113,3 +113,10 @@ def test_json_lines_escape_what_a_terminal_would_obey() -> None:
 def test_summary_shows_the_first_non_empty_values(items: list[dict[str, object]], shown: str) -> None:
     """The summary of one item is its first scalar values; the summary of several items is their number."""
     assert summary(items) == shown
+
+
+def test_rejected_urls_that_are_not_listed_are_counted() -> None:
+    """The last row of a table of rejected URLs says how many more there are."""
+    rejected = [RejectedUrl(url="nonsense", why="no host")]
+    [table] = rejected_tables(DispatchResponse(run_id="r", rejected=rejected, rejected_count=41))
+    assert any("and 40 more" in line for line in rendered(table))
