@@ -1,25 +1,24 @@
 """Serves the state of topics and subscriptions as an HTML page or, on request, as JSON."""
 
 import json
-from dataclasses import fields
 from html import escape
 from typing import Final
 
 from aiohttp import web
 
-from localpubsub.broker.state import ServerState, SubscriptionState, TopicState
+from localpubsub.broker.state import ServerState, SubscriptionState
 
 _STYLE: Final = """
 :root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif }
 body { margin: 2rem auto; max-width: 90rem; padding: 0 1.5rem }
 h1 { font-size: 1.3rem } h2 { font-size: 1.05rem; margin: 2rem 0 .4rem }
-.scroll { overflow-x: auto }
-table { border-collapse: collapse }
-th, td { padding: .35rem 1.4rem .35rem 0; vertical-align: top; text-align: left; white-space: nowrap }
+table { border-collapse: collapse; width: 100% }
+th, td { padding: .35rem 1rem .35rem 0; vertical-align: top; text-align: left }
+th { font-weight: 600; opacity: .7; vertical-align: bottom }
 tr { border-bottom: 1px solid #8884 }
-th { font-weight: 600; opacity: .7 } .number { text-align: right; font-variant-numeric: tabular-nums }
-.endpoint { white-space: normal; overflow-wrap: anywhere; min-width: 14rem }
-td.paused { color: #c60 } .none, small { opacity: .6 }
+.name { overflow-wrap: anywhere; min-width: 8rem }
+.number { text-align: right; font-variant-numeric: tabular-nums } td.number { white-space: nowrap }
+.warning { color: #c60 } .none, small { opacity: .6 }
 """
 _PAGE: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -29,13 +28,6 @@ _PAGE: Final = """<!doctype html>
 <h2>Topics</h2>{topics}
 <p><a href="state.json">state.json</a></p></body></html>
 """
-_TITLES: Final = {
-    "oldest_unacked_seconds": "oldest unacked",
-    "backoff_until": "paused until",
-    "endpoint": "push endpoint",
-}
-_CLASSES: Final = {"backoff_until": "paused", "endpoint": "endpoint"}
-_NUMBERS: Final = {"subscriptions", "backlog", "outstanding", "oldest_unacked_seconds", "window"}
 
 
 def routes(state: ServerState) -> list[web.RouteDef]:
@@ -55,48 +47,60 @@ def routes(state: ServerState) -> list[web.RouteDef]:
 
 def html(state: ServerState) -> str:
     """Return the page; all names from clients are escaped."""
-    return _PAGE.format(
-        style=_STYLE,
-        subscriptions=_table(
-            [field.name for field in fields(SubscriptionState)], list(state.subscriptions())
-        ),
-        topics=_table([field.name for field in fields(TopicState)], list(state.topics())),
-    )
+    subscriptions = [
+        {
+            "name": _name(row.name),
+            "topic": _name(row.topic),
+            "delivery": _delivery(row),
+            "backlog": _number(f"{row.backlog:,}"),
+            "outstanding": _number(f"{row.outstanding:,}"),
+            "oldest unacked": _number(_seconds(row.oldest_unacked_seconds)),
+            "window": _number("" if row.window is None else f"{row.window:,}"),
+            # Only the time of day, because a pause lasts at most a minute.
+            "paused until": _number((row.backoff_until or "")[11:-1], "warning"),
+        }
+        for row in state.subscriptions()
+    ]
+    topics = [
+        {"name": _name(row.name), "subscriptions": _number(f"{row.subscriptions:,}")}
+        for row in state.topics()
+    ]
+    return _PAGE.format(style=_STYLE, subscriptions=_table(subscriptions), topics=_table(topics))
 
 
-def _table(names: list[str], rows: list[SubscriptionState] | list[TopicState]) -> str:
+#: The text of a cell, which is escaped, and its CSS class.
+Cell = tuple[str, str]
+
+
+def _table(rows: list[dict[str, Cell]]) -> str:
     if not rows:
         return '<p class="none">none</p>'
-    titles = "".join(f"<th{_class(name)}>{_TITLES.get(name, name)}</th>" for name in names)
+    titles = "".join(f'<th class="{css}">{title}</th>' for title, (_, css) in rows[0].items())
     lines = "".join(
-        "<tr>"
-        + "".join(f"<td{_class(name)}>{_cell(name, getattr(row, name))}</td>" for name in names)
-        + "</tr>"
+        "<tr>" + "".join(f'<td class="{css}">{text}</td>' for text, css in row.values()) + "</tr>"
         for row in rows
     )
-    return f'<div class="scroll"><table><tr>{titles}</tr>{lines}</table></div>'
+    return f"<table><tr>{titles}</tr>{lines}</table>"
 
 
-def _class(name: str) -> str:
-    if name in _CLASSES:
-        return f' class="{_CLASSES[name]}"'
-    return ' class="number"' if name in _NUMBERS else ""
+def _number(text: str, css: str = "") -> Cell:
+    return (escape(text), f"number {css}".strip()) if text else ("–", "number")
 
 
-def _cell(name: str, value: object) -> str:
-    if value is None:
-        return "pull" if name == "endpoint" else "–"
-    if name == "oldest_unacked_seconds" and isinstance(value, float):
-        return f"{value:,.1f} s"
-    if name == "backoff_until":
-        return escape(str(value)[11:])  # Only the time of day, because a pause lasts at most a minute.
-    if name in {"name", "topic"}:
-        return _short_name(str(value))
-    return escape(f"{value:,}" if isinstance(value, int) else str(value))
+def _seconds(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds:,.1f} s"
 
 
-def _short_name(name: str) -> str:
+def _name(name: str) -> Cell:
     """Show ``projects/P/topics/T`` as project and name, with the full name as tooltip."""
     parts = name.split("/")
     project = f"<small>{escape(parts[1])} /</small> " if len(parts) == 4 else ""
-    return f'<span title="{escape(name)}">{project}{escape(parts[-1])}</span>'
+    return f'<span title="{escape(name)}">{project}{escape(parts[-1])}</span>', "name"
+
+
+def _delivery(row: SubscriptionState) -> Cell:
+    """Show how messages are delivered, and where to: for example ``push`` and the endpoint."""
+    where = escape(row.endpoint or row.destination or "")
+    faulty = row.export_state not in {None, "ACTIVE"}
+    state = f' <span class="warning">{escape(str(row.export_state))}</span>' if faulty else ""
+    return f"{escape(row.kind)} <small>{where}</small>{state}", "name"

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from localpubsub.backlog.message import MICROSECONDS
 from localpubsub.broker.broker import Broker
 from localpubsub.broker.subscription import Subscription
+from localpubsub.protocol.messages import BigQueryConfig, CloudStorageConfig, SubscriptionPb
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,10 @@ class SubscriptionState:
     backlog: int  #: Number of unacknowledged messages, including the outstanding ones.
     outstanding: int  #: Number of messages that are leased to a subscriber now.
     oldest_unacked_seconds: float | None  #: Age of the oldest message; None without messages.
+    kind: str  #: "push", "pull", "BigQuery" or "Cloud Storage", or "detached".
     endpoint: str | None  #: URL of a push subscription, otherwise None.
+    destination: str | None  #: Table or bucket of an export subscription, otherwise None.
+    export_state: str | None  #: State of an export subscription, such as "NOT_FOUND", otherwise None.
     window: int | None  #: Current maximum number of concurrent pushes; None without pushes.
     backoff_until: str | None  #: End of the current push backoff, RFC 3339; None without a backoff.
 
@@ -85,10 +89,30 @@ class ServerState:
             oldest_unacked_seconds=None
             if oldest is None
             else round(max(0.0, now - oldest / MICROSECONDS), 3),
-            endpoint=subscription.endpoint or None,
+            **_delivery(subscription.resource),
             window=status.window if status else None,
             backoff_until=_rfc3339(status.resume_at) if status and status.resume_at > now else None,
         )
+
+
+def _delivery(resource: SubscriptionPb) -> dict[str, Any]:
+    """Return the fields of a SubscriptionState that say where messages are delivered."""
+    endpoint = str(resource.push_config.push_endpoint) or None
+    kind, destination, export_state = "push" if endpoint else "pull", None, None
+    if resource.HasField("bigquery_config"):
+        config = resource.bigquery_config
+        kind, destination = "BigQuery", config.table
+        export_state = BigQueryConfig.State.Name(config.state)
+    elif resource.HasField("cloud_storage_config"):
+        config = resource.cloud_storage_config
+        kind, destination = "Cloud Storage", config.bucket
+        export_state = CloudStorageConfig.State.Name(config.state)
+    return {
+        "kind": "detached" if resource.detached else kind,
+        "endpoint": endpoint,
+        "destination": destination,
+        "export_state": export_state,
+    }
 
 
 def _rfc3339(seconds: float) -> str:
