@@ -1,10 +1,10 @@
-"""Builds the HTTP/1.1 application of both ports: REST API, state page, certificates and health checks."""
+"""Builds the HTTP/1.1 application of both ports: REST API, state page, metrics, certificates, health."""
 
 from collections.abc import Container
 
 from aiohttp import web
 
-from localpubsub.api import certificates, state_page
+from localpubsub.api import certificates, metrics, state_page
 from localpubsub.api.rest import MAX_BODY, RestApi
 from localpubsub.broker.state import ServerState
 from localpubsub.protocol.calls import Services
@@ -22,7 +22,7 @@ def make_runner(
     """
     refuse = refuse_foreign_requests(allowed_hosts)
     application = web.Application(client_max_size=MAX_BODY, middlewares=[refuse])
-    application.add_routes([*certificates.routes(tokens), *state_page.routes(state)])
+    application.add_routes([*certificates.routes(tokens), *state_page.routes(state), *metrics.routes(state)])
     application.add_routes([web.route("*", r"/{path:[\s\S]*}", RestApi(services).respond)])
     # A call is cancelled when its caller disconnects, as over gRPC. Otherwise a pull would lease messages
     # that its caller can no longer receive. aiohttp waits for up to shutdown_timeout twice: until calls

@@ -54,10 +54,12 @@ class PublisherService:
     async def publish(self, request: RequestPb, _: Context) -> ResponsePb:
         """Publish messages; return their ids once all messages are on disk."""
         limits.check_publish(request)
-        settings = self._catalogue.topic(request.topic).resource.schema_settings
+        topic = self._catalogue.topic(request.topic)
+        settings = topic.resource.schema_settings
         if settings.schema:
             self._catalogue.schemas.validate_messages(settings, request.messages)
         message_ids = await self._broker.publish(request.topic, request.messages)
+        topic.published += len(message_ids)
         return PublishResponse(message_ids=[str(message_id) for message_id in message_ids])
 
     async def create_topic(self, request: RequestPb, _: Context) -> ResponsePb:

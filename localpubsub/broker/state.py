@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from localpubsub.backlog.message import MICROSECONDS
 from localpubsub.broker.broker import Broker
+from localpubsub.broker.counters import SubscriptionCounters
 from localpubsub.broker.subscription import Subscription
 from localpubsub.protocol.messages import BigQueryConfig, CloudStorageConfig, SubscriptionPb
 
@@ -32,6 +33,7 @@ class TopicState:
 
     name: str  #: Full name.
     subscriptions: int  #: Number of its subscriptions.
+    published: int  #: Number of messages that clients have published since the start of the server.
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +63,17 @@ class ServerState:
     def topics(self) -> Iterator[TopicState]:
         """Yield the state of every topic, by name."""
         for name, topic in sorted(self._broker.catalogue.topics.items()):
-            yield TopicState(name, len(topic.subscriptions))
+            yield TopicState(name, len(topic.subscriptions), topic.published)
 
     def subscriptions(self) -> Iterator[SubscriptionState]:
         """Yield the state of every subscription, by name."""
         for _, subscription in sorted(self._broker.catalogue.subscriptions.items()):
             yield self._subscription(subscription)
+
+    def measured(self) -> Iterator[tuple[SubscriptionState, SubscriptionCounters]]:
+        """Yield the state and the counters of every subscription, by name."""
+        for _, subscription in sorted(self._broker.catalogue.subscriptions.items()):
+            yield self._subscription(subscription), subscription.counters
 
     def as_json(self) -> dict[str, Any]:
         """Return ``{"topics": [TopicState…], "subscriptions": [SubscriptionState…]}``."""

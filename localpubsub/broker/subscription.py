@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from localpubsub.backlog.backlog import Backlog, DeliveryPolicy
 from localpubsub.backlog.dead_letter import DeadLetterPolicy
 from localpubsub.backlog.lease import Lease
-from localpubsub.backlog.ordered_backlog import OrderedBacklog
 from localpubsub.backlog.retry_policy import RetryPolicy
+from localpubsub.broker.counters import CountedBacklog, CountedOrderedBacklog, SubscriptionCounters
 from localpubsub.broker.read_ahead import ReadAhead
 from localpubsub.protocol.messages import SubscriptionPb
 from localpubsub.resources.export import EXPORTS
@@ -32,6 +32,7 @@ class Subscription:
         #: Whether Pub/Sub's service agent has its roles. Without them Pub/Sub neither counts delivery
         #: attempts nor forwards dead letters.
         self.service_agent_permissions = service_agent_permissions
+        self.counters = SubscriptionCounters()
         self.backlog = self.empty_backlog()
         self.used = True  #: Whether a request or an ack used it since the last check for expiry.
         #: Time of the last check that found it in use, seconds since the epoch; 0 before the first check.
@@ -75,7 +76,9 @@ class Subscription:
 
     def empty_backlog(self) -> Backlog:
         """Return a new backlog of the subscription's kind, without messages."""
-        return OrderedBacklog(self._delivery_policy()) if self.ordered else Backlog(self._delivery_policy())
+        backlog = (CountedOrderedBacklog if self.ordered else CountedBacklog)(self._delivery_policy())
+        backlog.counters = self.counters
+        return backlog
 
     def delivery_attempt(self, lease: Lease) -> int | None:
         """Return the ``delivery_attempt`` of a delivered message, or None without a dead-letter policy.

@@ -14,6 +14,7 @@ class Topic:
     resource: TopicPb
     subscriptions: list[Subscription] = field(default_factory=list)
     snapshots: list[int] = field(default_factory=list)  #: Numbers of its snapshots.
+    published: int = 0  #: Number of messages that clients have published since the start of the server.
 
     @property
     def name(self) -> str:

@@ -236,8 +236,9 @@ class PushDelivery:
 
     def _finish(self, lease: Lease, status: int, reason: str) -> None:
         """Acknowledge or nack the message; ``reason`` is why no status was received."""
+        seconds = self._broker.clock.now() - lease.delivered_at
+        self._subscription.counters.record_push(status, seconds)
         if status in ACK_STATUSES:
-            seconds = self._broker.clock.now() - lease.delivered_at
             self._window.record_ack(len(self.senders), seconds)
             self._backoff.record_ack()
             self._broker.acknowledge(self._subscription, lease)

@@ -52,7 +52,10 @@ def test_state_has_backlog_and_outstanding_messages(server: localpubsub.RunningS
         "topic": topic,
         "backlog": 3,
         "outstanding": 1,
+        "kind": "pull",
         "endpoint": None,
+        "destination": None,
+        "export_state": None,
         "window": None,
         "backoff_until": None,
     }
