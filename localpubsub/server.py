@@ -45,6 +45,7 @@ class Server:
         options: the options it was created with.
         port: the port in ``host``; 0 before ``start``.
         http_port: the port in ``http_url``; 0 before ``start``. Both ports serve gRPC and HTTP/1.1.
+        clock: the server's clock; set by ``start``.
         data: the data directory; None with the option ``ephemeral``.
         exports: the directory of the files that export subscriptions write; set by ``start``.
     """
@@ -54,6 +55,7 @@ class Server:
         self.port = 0
         self.http_port = 0
         self.data: Path | None = None if options.ephemeral else options.data
+        self.clock: Clock
         self.exports = Path()
         self._closing = AsyncExitStack()
 
@@ -109,7 +111,7 @@ class Server:
         chaos = _chaos(options.chaos) if options.chaos else None
         store = Store(directory.database if directory else None, fsync=options.fsync)
         closing.callback(store.close)
-        clock = Clock(_checked_time_scale(options.time_scale))
+        self.clock = clock = Clock(_checked_time_scale(options.time_scale))
         broker = Broker(store, clock, chaos, service_agent_permissions=options.service_agent_permissions)
         closing.push_async_callback(broker.close)
         tokens = Tokens(self.data, clock)

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from localpubsub.backlog.backlog import DeliveryPolicy
 from localpubsub.backlog.dead_letter import dead_letter
 from localpubsub.backlog.lease import Lease
-from localpubsub.backlog.message import MessageIds, encode_with_id
+from localpubsub.backlog.message import encode_with_id
+from localpubsub.backlog.message_ids import MessageIds
 from localpubsub.backlog.message_state import DEAD_LETTERED
 from localpubsub.backlog.ordered_backlog import OrderedBacklog
 from localpubsub.backlog.ordering_keys import key_number
@@ -316,7 +317,7 @@ class JobsSubscription:
         content = PubsubMessage(
             data=message.data, attributes=message.attributes, ordering_key=message.ordering_key
         )
-        record = encode_with_id(content, lease.message_id)
+        record = encode_with_id(content, lease.message_id, lease.message_id)
         letter = dead_letter(record, NAME, lease.attempt)
         self._forward(Message(bytes(letter.data), dict(letter.attributes), letter.ordering_key))
         del self.unacknowledged[lease.message_id]

@@ -18,7 +18,6 @@ from localpubsub.backlog.dead_letter import DeadLetterPolicy
 from localpubsub.backlog.deadlines import Deadlines
 from localpubsub.backlog.id_queue import IdQueue
 from localpubsub.backlog.lease import Lease, LeaseHolder
-from localpubsub.backlog.message import oldest_retained_id
 from localpubsub.backlog.message_state import NEXT, OUTSTANDING, WAITING, MessageEvent, MessageState
 from localpubsub.backlog.retry_policy import RetryPolicy
 
@@ -207,16 +206,16 @@ class Backlog:
         ended: list[tuple[Lease, MessageState]] = []
         while (when := self._deadlines.earliest()) is not None and when <= now:
             lease = self._deadlines.pop()
-            if state := self._end(lease, "deadline passed", now):
+            # The backoff begins at the deadline, although the clock may have jumped beyond it; 0: a restart.
+            if state := self._end(lease, "deadline passed", lease.deadline or now):
                 ended.append((lease, state))
         return ended
 
-    def drop_expired(self, now: float) -> list[int]:
-        """Remove waiting messages older than the retention and return their ids.
+    def drop_expired(self, oldest: int) -> list[int]:
+        """Remove waiting messages whose ids are lower than ``oldest``, and return their ids.
 
         Outstanding messages stay: they can still be acknowledged.
         """
-        oldest = oldest_retained_id(now, self.policy.retention)
         dropped = [message_id for message_id in self._ready if message_id < oldest]
         dropped += [message_id for _, message_id in self._delayed if message_id < oldest]
         if dropped:

@@ -26,7 +26,6 @@ from typing import Final
 from localpubsub.backlog.active_key import ActiveKey
 from localpubsub.backlog.backlog import Backlog, DeliveryPolicy
 from localpubsub.backlog.lease import Lease, LeaseHolder
-from localpubsub.backlog.message import oldest_retained_id
 from localpubsub.backlog.message_state import ACKNOWLEDGED, NEXT, OUTSTANDING, WAITING, MessageState
 from localpubsub.backlog.ordering_keys import OrderingKeys
 
@@ -133,9 +132,8 @@ class OrderedBacklog(Backlog):
             ready += key.upcoming(max(1, count // len(keys)))
         return (ready + self._new.upcoming(count - len(ready)))[:count]
 
-    def drop_expired(self, now: float) -> list[int]:
-        """Remove waiting and blocked messages older than the retention and return their ids."""
-        oldest = oldest_retained_id(now, self.policy.retention)
+    def drop_expired(self, oldest: int) -> list[int]:
+        """Remove waiting and blocked messages whose ids are lower than ``oldest``, and return their ids."""
         dropped = []
         for key in self._keys.values():
             dropped += key.drop_before(oldest)
@@ -144,7 +142,7 @@ class OrderedBacklog(Backlog):
         self._waiting_behind -= len(dropped)
         for message_id in dropped:
             self._attempts.pop(message_id, None)
-        leading = super().drop_expired(now)
+        leading = super().drop_expired(oldest)
         for message_id in leading:
             self._release_key(message_id)
         return dropped + leading

@@ -4,7 +4,6 @@ The broker connects the pure parts (backlogs, ids) with the clock, the journal a
 methods run on the event loop.
 """
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from functools import partial
@@ -14,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 from localpubsub.alarm import Alarm
 from localpubsub.backlog.dead_letter import dead_letter
 from localpubsub.backlog.lease import Lease, LeaseHolder
-from localpubsub.backlog.message import MessageIds
 from localpubsub.backlog.message_state import ACKNOWLEDGED, DEAD_LETTERED, WAITING, MessageState
 from localpubsub.broker.background_tasks import BackgroundTasks
 from localpubsub.broker.catalogue import Catalogue
@@ -61,13 +59,14 @@ class Broker:
         self._throttle = LogThrottle(_log)
         self.clock = clock
         with store.starting():
-            self._ids = MessageIds(store.last_id())
+            self.ids = store.message_ids(clock.now())  #: The ids and publish times of messages.
         self.journal = new_journal(store, self._on_written, self._on_write_failed)
         self.tasks = BackgroundTasks()
         self.catalogue = Catalogue(
             self.journal, self._next_number, service_agent_permissions=service_agent_permissions
         )
-        self.snapshots = Snapshots(self.catalogue, self.journal, clock, self._next_number, self.tasks)
+        self.snapshots = Snapshots(self.catalogue, self.journal, clock, self.ids, self.tasks)
+        self.catalogue.schemas.time_of = self.ids.publish_time
         self.policies = IamPolicies(self.journal)
         self._cache = MessageCache()
         self.alarm = Alarm(clock, self._advance)
@@ -163,7 +162,7 @@ class Broker:
         await self.journal.close()
 
     def _next_number(self) -> int:
-        self.journal.next.last_id = number = self._ids.allocate(1, self.clock.now())[0]
+        self.journal.next.last_id = number = self.ids.allocate(1, self.clock.now())[0]
         return number
 
     def _load(self, store: Store) -> None:
@@ -181,11 +180,11 @@ class Broker:
 
     def _add(self, topic: Topic, messages: Sequence[PubsubMessagePb]) -> range:
         """Add messages to the next transaction; ``_on_written`` then adds them to the backlogs."""
-        message_ids = self._ids.allocate(len(messages), self.clock.now())
+        message_ids = self.ids.allocate(len(messages), self.clock.now())
         transaction = self.journal.next
         transaction.last_id = message_ids[-1]
         if topic.subscriptions or topic.retainers:
-            route(transaction, topic, message_ids, messages)
+            route(transaction, topic, message_ids, messages, self.ids.publish_times(message_ids))
         return message_ids
 
     def _on_written(self, transaction: Transaction) -> None:
@@ -196,8 +195,8 @@ class Broker:
                 subscription.backlog.add_ordering_keys(keyed)
         for number, message_ids in transaction.backlog.items():
             if self._chaos and self._chaos.delay:
-                delay = self._chaos.delay / self.clock.scale
-                asyncio.get_running_loop().call_later(delay, self._enqueue, number, message_ids)
+                enqueue = partial(self._enqueue, number, message_ids)
+                Alarm(self.clock, enqueue).set(self.clock.now() + self._chaos.delay)
             else:
                 self._enqueue(number, message_ids)
 
@@ -286,7 +285,8 @@ class Broker:
             for lease, state in backlog.expire_leases(now):
                 self._attempt_failed(subscription, lease, state)
             if expiry_is_due:
-                for message_id in backlog.drop_expired(now):
+                oldest = self.ids.oldest_retained_id(now, backlog.policy.retention)
+                for message_id in backlog.drop_expired(oldest):
                     self._remove(subscription, message_id, 0)
             if backlog.ready(now):
                 subscription.wake()

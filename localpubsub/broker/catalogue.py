@@ -32,6 +32,7 @@ class Catalogue:
             what the call changed in memory.
         listeners: functions to call with each subscription that was created, changed or deleted.
         schemas: the schema registry.
+        next_number: allocates the number of a new resource.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class Catalogue:
         self.listeners: list[Callable[[Subscription], None]] = []
         self.schemas = SchemaRegistry(journal, next_number)
         self._journal = journal
-        self._next_number = next_number
+        self.next_number = next_number
         self._service_agent_permissions = service_agent_permissions
 
     def load(self, store: Store) -> None:
@@ -82,7 +83,7 @@ class Catalogue:
         if resource.name in self.topics:
             raise AlreadyExists(resource.name)
         references.check_topic(resource, self.schemas)
-        topic = Topic(self._next_number(), resource)
+        topic = Topic(self.next_number(), resource)
         self._add_topic(topic)
         await self._put(_PUT_TOPIC, topic, undo=lambda: self._remove_topic(topic))
         return topic
@@ -162,7 +163,7 @@ class Catalogue:
             raise AlreadyExists(resource.name)
         self.topic(resource.topic)
         references.check_subscription(resource, self.topics)
-        subscription = self._new_subscription(self._next_number(), resource)
+        subscription = self._new_subscription(self.next_number(), resource)
         self._add_subscription(subscription)
         await self._put(
             _PUT_SUBSCRIPTION,

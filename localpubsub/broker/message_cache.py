@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from typing import Final
 
-from localpubsub.backlog.message import MICROSECONDS
+from localpubsub.backlog.message_ids import MICROSECONDS
 
 #: Maximum bytes of the cache. Records that do not fit are read from the store when they are delivered.
 CAPACITY: Final = 32_000_000

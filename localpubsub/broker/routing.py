@@ -14,12 +14,19 @@ from localpubsub.storage.transaction import Transaction
 
 
 def route(
-    transaction: Transaction, topic: Topic, message_ids: range, messages: Sequence[PubsubMessagePb]
+    transaction: Transaction,
+    topic: Topic,
+    message_ids: range,
+    messages: Sequence[PubsubMessagePb],
+    publish_times: range,
 ) -> None:
-    """Add the messages of a topic to a transaction, encoded with their ids."""
+    """Add the messages of a topic to a transaction, encoded with their ids.
+
+    ``publish_times`` are in microseconds since 1970.
+    """
     records = [
-        (message_id, encode_with_id(message, message_id))
-        for message_id, message in zip(message_ids, messages, strict=True)
+        (message_id, encode_with_id(message, message_id, publish_time))
+        for message_id, message, publish_time in zip(message_ids, messages, publish_times, strict=True)
     ]
     subscriptions, retainers = topic.subscriptions, topic.retainers
     keys: dict[int, int] = {}

@@ -12,7 +12,7 @@ from collections import defaultdict
 from functools import partial
 
 from localpubsub.backlog.backlog import Backlog
-from localpubsub.backlog.message import MICROSECONDS
+from localpubsub.backlog.message_ids import MICROSECONDS
 from localpubsub.broker.broker import Broker
 from localpubsub.broker.subscription import Subscription
 from localpubsub.errors import FailedPrecondition, InvalidArgument, StoreFailure
@@ -63,10 +63,11 @@ class SubscriptionSeeker:
         if target == "time":
             time = request.time
             limits.check_timestamp("time", time)
-            first = time.seconds * MICROSECONDS + -(-time.nanos // 1000)
+            micros = time.seconds * MICROSECONDS + -(-time.nanos // 1000)
+            first = self._broker.ids.first_id_at(max(micros, 0))
             topic = self._broker.catalogue.topics.get(subscription.resource.topic)
             owner = topic.number if topic is not None else 0
-            return seek_sql.seek_to_time(subscription.number, filter_, owner, max(first, 0), retain=retain)
+            return seek_sql.seek_to_time(subscription.number, filter_, owner, first, retain=retain)
         if target == "snapshot":
             snapshot = self._broker.snapshots.snapshot(request.snapshot)
             if snapshot.resource.topic != subscription.resource.topic:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from localpubsub.backlog.message import MICROSECONDS, oldest_retained_id
+from localpubsub.backlog.message_ids import MessageIds
 from localpubsub.broker.background_tasks import BackgroundTasks
 from localpubsub.broker.catalogue import Catalogue
 from localpubsub.broker.topic import Topic
@@ -52,7 +52,7 @@ class Snapshots:
         catalogue: Catalogue,
         journal: Journal,
         clock: Clock,
-        next_number: Callable[[], int],
+        ids: MessageIds,
         tasks: BackgroundTasks,
     ) -> None:
         self.snapshots: dict[str, Snapshot] = {}
@@ -60,7 +60,7 @@ class Snapshots:
         self._journal = journal
         self._clock = clock
         self._tasks = tasks
-        self._next_number = next_number
+        self._ids = ids
         catalogue.on_topic_deleted = self._on_topic_deleted
 
     def load(self, store: Store) -> None:
@@ -68,8 +68,12 @@ class Snapshots:
         rows = store.query(
             lambda database: database.execute("SELECT number, resource FROM snapshot").fetchall()
         )
+        latest = int(self._clock.now() + MAX_LIFETIME)
         for number, encoded in rows:
-            self._add(Snapshot(number, SnapshotMessage.FromString(encoded)))
+            resource = SnapshotMessage.FromString(encoded)
+            # It is later if the clock was set back, or was scaled when the snapshot was created.
+            resource.expire_time.seconds = min(resource.expire_time.seconds, latest)
+            self._add(Snapshot(number, resource))
 
     def snapshot(self, name: str) -> Snapshot:
         """Return the snapshot of this full name; NotFound if it does not exist."""
@@ -105,7 +109,7 @@ class Snapshots:
         resource = SnapshotMessage(
             name=request.name, topic=subscription.resource.topic, labels=request.labels
         )
-        snapshot = Snapshot(self._next_number(), resource)
+        snapshot = Snapshot(self._catalogue.next_number(), resource)
         self._add(snapshot)
         try:
             oldest = await self._journal.run(
@@ -163,11 +167,13 @@ class Snapshots:
         for topic in self._catalogue.topics.values():
             if topic.resource.HasField("message_retention_duration"):
                 seconds = topic.resource.message_retention_duration.seconds
-                statements += seek_sql.release(topic.number, oldest_retained_id(now, seconds))
+                statements += seek_sql.release(topic.number, self._ids.oldest_retained_id(now, seconds))
         for subscription in self._catalogue.subscriptions.values():
             if subscription.retains_acked:
                 retention = subscription.backlog.policy.retention
-                statements += seek_sql.release(subscription.number, oldest_retained_id(now, retention))
+                statements += seek_sql.release(
+                    subscription.number, self._ids.oldest_retained_id(now, retention)
+                )
         if statements:
             self._journal.next.resources += statements
             self._journal.commit_soon()
@@ -187,7 +193,7 @@ class Snapshots:
     def _set_expire_time(self, snapshot: Snapshot, oldest: int | None) -> None:
         """Set the snapshot's expire_time, for which ``oldest`` is the id of its oldest message, if any."""
         now = self._clock.now()
-        age = max(0.0, now - oldest / MICROSECONDS) if oldest else 0.0
+        age = self._ids.age(oldest, now) if oldest else 0.0
         if MAX_LIFETIME - age < MIN_LIFETIME:
             raise FailedPrecondition(
                 "The backlog of the subscription is too old: the snapshot would expire in less than one hour."

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from localpubsub.backlog.message import MICROSECONDS
 from localpubsub.broker.broker import Broker
 from localpubsub.broker.counters import SubscriptionCounters
 from localpubsub.broker.subscription import Subscription
@@ -93,9 +92,7 @@ class ServerState:
             topic=str(subscription.resource.topic),
             backlog=len(backlog),
             outstanding=len(backlog.outstanding),
-            oldest_unacked_seconds=None
-            if oldest is None
-            else round(max(0.0, now - oldest / MICROSECONDS), 3),
+            oldest_unacked_seconds=None if oldest is None else round(self._broker.ids.age(oldest, now), 3),
             **_delivery(subscription.resource),
             window=status.window if status else None,
             backoff_until=_rfc3339(status.resume_at) if status and status.resume_at > now else None,

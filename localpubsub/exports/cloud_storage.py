@@ -8,6 +8,7 @@ import errno
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -111,7 +112,7 @@ class CloudStorageExport(Exporter):
         """
         try:
             if self._file is None:
-                self._file = await self._in_thread(self._begin)
+                self._file = await self._in_thread(partial(self._begin, self._broker.clock.now()))
                 self._finish_at = self._broker.clock.now() + self._config.max_duration.seconds
             written = await self._in_thread(lambda: self._file.write(records) if self._file else 0)
         except BaseException:
@@ -147,9 +148,9 @@ class CloudStorageExport(Exporter):
         if self._file is None:
             discard_partial_files(self._bucket, self._subscription.number)
 
-    def _begin(self) -> BucketFile:
+    def _begin(self, now: float) -> BucketFile:
         subscription = (self._subscription.number, self._subscription.name)
-        return BucketFile(self._bucket, self._config, subscription, self._broker.clock.now())
+        return BucketFile(self._bucket, self._config, subscription, now)
 
     async def _in_thread(self, work: Callable[[], Result]) -> Result:
         try:

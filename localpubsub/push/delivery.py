@@ -12,6 +12,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import Final, cast
 
+from localpubsub.alarm import end_now
 from localpubsub.backlog.lease import Lease
 from localpubsub.broker.broker import READ_RETRY_DELAY, Broker
 from localpubsub.broker.state import PushStatus
@@ -107,14 +108,14 @@ class PushDelivery:
         self._endpoint.close()
         if abort:
             for limit in self._connecting.values():
-                _end_now(limit)
+                end_now(limit)
             for connection in list(self._in_flight.values()):
                 connection.abort("the subscription was deleted or detached, or the server stops")
 
     def lease_ended(self, lease: Lease) -> None:
         """Close the connection of a push that is open when its lease ends, usually at the ack deadline."""
         if (limit := self._connecting.get(lease)) is not None:
-            _end_now(limit)
+            end_now(limit)
         connection = self._in_flight.pop(lease, None)
         if connection is not None:
             connection.abort(f"no response within the ack deadline of {self._ack_deadline():g} s")
@@ -258,8 +259,3 @@ class PushDelivery:
             now - lease.delivered_at,
         )
         self._broker.nack(self._subscription, lease)
-
-
-def _end_now(limit: asyncio.Timeout) -> None:
-    if not limit.expired():
-        limit.reschedule(asyncio.get_running_loop().time())

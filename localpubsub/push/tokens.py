@@ -31,7 +31,7 @@ class Tokens:
         self._clock = clock
         self._key: SigningKey | None = None
         self._key_lock = asyncio.Lock()
-        self._tokens: dict[tuple[str, str], tuple[str, float]] = {}
+        self._tokens: dict[tuple[str, str], tuple[str, float, float]] = {}
 
     async def certificates(self) -> dict[str, str]:
         """Return ``{kid: PEM certificate}``, the format of https://www.googleapis.com/oauth2/v1/certs."""
@@ -40,12 +40,12 @@ class Tokens:
 
     async def bearer(self, email: str, audience: str) -> str:
         """Return a token that identifies the sender as the service account ``email`` to ``audience``."""
-        now = self._clock.wall_time()  # The endpoint that verifies the token uses an unscaled clock.
-        token, renew_at = self._tokens.get((email, audience), ("", 0.0))
-        if now < renew_at:
+        now = self._clock.wall_time()  # The endpoint verifies the token by its wall clock.
+        token, issued_at, renew_at = self._tokens.get((email, audience), ("", 0.0, 0.0))
+        if issued_at <= now < renew_at:  # a clock that was set back has not reached issued_at yet
             return token
         token = (await self._signing_key()).token(email, audience, now, LIFETIME)
-        self._tokens[email, audience] = (token, now + LIFETIME - RENEW_BEFORE)
+        self._tokens[email, audience] = (token, now, now + LIFETIME - RENEW_BEFORE)
         return token
 
     async def _signing_key(self) -> "SigningKey":

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from localpubsub.backlog.message import MICROSECONDS
+from localpubsub.backlog.message_ids import MICROSECONDS
 from localpubsub.errors import (
     AlreadyExists,
     FailedPrecondition,
@@ -73,6 +73,8 @@ class SchemaRegistry:
         self.revisions: dict[str, list[Revision]] = {}
         self._journal = journal
         self._next_number = next_number
+        #: Returns when a number was allocated, microseconds since 1970; the broker sets it.
+        self.time_of: Callable[[int], int] = lambda number: number
 
     def load(self, store: Store) -> None:
         """Read all revisions from the store, before the server serves."""
@@ -254,7 +256,7 @@ class SchemaRegistry:
         resource = Schema()
         resource.CopyFrom(given)
         resource.revision_id = os.urandom(4).hex()
-        seconds, micros = divmod(number, MICROSECONDS)
+        seconds, micros = divmod(self.time_of(number), MICROSECONDS)
         resource.revision_create_time.seconds = seconds
         resource.revision_create_time.nanos = micros * 1000
         return Revision(number, resource, compiled)

@@ -13,6 +13,7 @@ SCHEMA_VERSION: Final = 2
 #: Every table of the current format; ``resource``, ``record`` and ``policy`` are encoded protobuf messages.
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS last_id (one INTEGER PRIMARY KEY CHECK (one = 1), value INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS id_range (first_id INTEGER PRIMARY KEY, publish_time INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS topic (
     number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, resource BLOB NOT NULL
 );

@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # protobuf publishes no types
 
+from localpubsub.backlog.message_ids import IdRange, MessageIds
 from localpubsub.errors import CannotStart, RequestRejected, StoreFailure
 from localpubsub.private_files import make_private_file
 from localpubsub.storage import seek_sql
@@ -142,6 +143,14 @@ class Store:
     def last_id(self) -> int:
         """Return the highest id allocated so far, or 0."""
         return int(self._connection.execute("SELECT coalesce(max(value), 0) FROM last_id").fetchone()[0])
+
+    def message_ids(self, now: float) -> MessageIds:
+        """Return the ids that follow the last one, at the time ``now`` (seconds since the epoch)."""
+        ranges = self._connection.execute("SELECT first_id, publish_time FROM id_range ORDER BY first_id")
+        message_ids = MessageIds(self.last_id(), [IdRange(*row) for row in ranges])
+        if new := message_ids.begin(now):
+            self._connection.execute("INSERT INTO id_range VALUES (?, ?)", (new.first_id, new.publish_time))
+        return message_ids
 
     def read(self, message_ids: Sequence[int], max_bytes: int) -> dict[int, bytes]:
         """Read these messages in the given order, and return their records by message id.

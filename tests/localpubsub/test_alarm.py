@@ -1,10 +1,12 @@
-"""Tests waiting for an event until a time of the server's clock."""
+"""Tests the timers on the server's clock: waiting for an event until a time, and alarms."""
 
 import asyncio
 
-from localpubsub.alarm import wait
+from localpubsub.alarm import Alarm, wait
 from localpubsub.clock import Clock
 from localpubsub.event_loop import new_event_loop
+from tests.localpubsub.set_clock import START, SetClock
+from tests.servers.waiting import MAX_WAIT_SECONDS
 
 
 def test_wait_does_not_return_before_its_time() -> None:
@@ -34,3 +36,36 @@ def test_wait_returns_when_the_event_is_set() -> None:
         await wait(event, Clock(), Clock().now() + 3600)
 
     asyncio.run(asyncio.wait_for(waited(), 20))
+
+
+def test_wait_and_alarm_end_when_the_clock_jumps() -> None:
+    """A wait and an alarm of an hour end at once if the clock jumps beyond it, and not if it jumps less."""
+
+    async def jumped() -> None:
+        clock, called = SetClock(), asyncio.Event()
+        alarm = Alarm(clock, called.set)
+        alarm.set(START + 3600)
+        waiting = asyncio.create_task(wait(asyncio.Event(), clock, START + 3600))
+        await asyncio.sleep(0)
+        clock.advance(1800)
+        await asyncio.sleep(0.01)
+        assert not called.is_set()
+        assert not waiting.done()
+        clock.suspend(1800)
+        clock.now()
+        await asyncio.gather(waiting, called.wait())
+
+    asyncio.run(asyncio.wait_for(jumped(), MAX_WAIT_SECONDS))
+
+
+def test_alarm_notices_a_suspension_by_itself() -> None:
+    """An alarm reads the clock again within seconds, although the event loop's timers stood still."""
+
+    async def suspended() -> None:
+        clock, called = SetClock(), asyncio.Event()
+        alarm = Alarm(clock, called.set)
+        alarm.set(START + 3600)
+        clock.suspend(7200)
+        await called.wait()
+
+    asyncio.run(asyncio.wait_for(suspended(), MAX_WAIT_SECONDS))

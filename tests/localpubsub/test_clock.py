@@ -1,4 +1,4 @@
-"""Tests the time scale, with which deadlines and backoffs end sooner, in the same order.
+"""Tests the clock: its jumps, and the time scale, with which deadlines end sooner, in the same order.
 
 The numbers of behaviours refer to the table in localpubsub/README.md.
 """
@@ -12,9 +12,12 @@ import pytest
 import requests
 from google.oauth2 import id_token
 from google.pubsub_v1.types import DeadLetterPolicy, PushConfig, RetryPolicy
+from hypothesis import given
+from hypothesis import strategies as st
 
 import localpubsub
-from localpubsub.clock import Clock
+from localpubsub.clock import MIN_JUMP, Clock
+from tests.localpubsub.set_clock import START, SetClock
 from tests.servers.pubsub import PubsubServer, gapic_clients
 from tests.servers.pubsub_client import PubsubClient
 from tests.servers.push_endpoint import Push, Response, running_endpoint
@@ -29,6 +32,84 @@ def test_scaled_clock_starts_at_the_current_time_and_runs_faster() -> None:
     assert clock.now() - started >= 20
     assert abs(clock.wall_time() - time.time()) < 60
     assert 900 < clock.real_seconds_until(clock.now() + 1_000_000) <= 1000
+
+
+def test_clock_follows_the_wall_clock_after_a_suspension(caplog: pytest.LogCaptureFixture) -> None:
+    """After an hour in which the monotonic clock stood still, the clock shows the right time, and logs it."""
+    clock = SetClock()
+    clock.pass_by(10)
+    assert clock.now() == pytest.approx(START + 10)
+    clock.suspend(3600)
+    assert clock.now() == pytest.approx(START + 3610.2)
+    clock.pass_by(10)
+    assert clock.now() == pytest.approx(START + 3620.2)
+    assert [record.getMessage() for record in caplog.records] == [
+        "clock_jumped seconds=3600: leases and retention move with it"
+    ]
+
+
+def test_clock_continues_when_the_wall_clock_is_set_back(caplog: pytest.LogCaptureFixture) -> None:
+    """A wall clock that is set back does not change the clock, nor does its return."""
+    clock = SetClock()
+    clock.set_back(3600)
+    assert clock.now() == pytest.approx(START + 0.2)
+    clock.set_back(-3600)
+    assert clock.now() == pytest.approx(START + 0.4)
+    clock.suspend(60)
+    assert clock.now() == pytest.approx(START + 60.6)
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == [
+        "clock_set_back seconds=3600",
+        "clock_jumped seconds=60",
+    ]
+
+
+def test_clock_does_not_take_an_interrupted_reading_for_a_jump() -> None:
+    """If the process is stopped between the readings of both clocks, the clock does not jump."""
+    clock = SetClock()
+    clock.pass_by(1)
+
+    def interrupted() -> float:
+        clock.pass_by(5)
+        return clock.wall
+
+    clock._wall = interrupted  # noqa: SLF001 - only the wall clock is interrupted
+    assert clock.now() == pytest.approx(START + 1)
+    clock._wall = lambda: clock.wall  # noqa: SLF001 - as before
+    clock.pass_by(1)
+    assert clock.now() == pytest.approx(START + 7)
+
+
+_steps = st.lists(st.tuples(st.sampled_from(["pass_by", "suspend", "set_back"]), st.floats(0, 1e6)))
+
+
+@given(_steps)
+def test_clock_never_runs_backwards_nor_stays_behind_the_wall_clock(steps: list[tuple[str, float]]) -> None:
+    """Whatever the clocks do, the time rises, and it is at most a small jump behind the wall clock."""
+    clock = SetClock()
+    before = clock.now()
+    highest = clock.wall
+    for name, seconds in steps:
+        getattr(clock, name)(seconds)
+        clock.pass_by(0.2)
+        now = clock.now()
+        highest = max(highest, clock.wall)
+        assert now >= before
+        assert now >= clock.wall - MIN_JUMP - 1e-3
+        before = now
+
+
+def test_advance_turns_the_scaled_clock_forward_and_not_back() -> None:
+    """advance() moves the server's time by unscaled seconds, also past later jumps; it cannot go back."""
+    clock = SetClock(scale=60)
+    clock.advance(600)
+    assert clock.now() == START + 600
+    clock.pass_by(1)
+    assert clock.now() == START + 660
+    clock.suspend(10)
+    assert clock.now() == pytest.approx(START + 660 + 60 * 10.2)
+    assert clock.wall_time() == pytest.approx(START + 11.2)
+    with pytest.raises(ValueError, match="cannot go back"):
+        clock.advance(-1)
 
 
 def test_time_scale_shortens_backoffs_and_ack_deadlines_in_order() -> None:

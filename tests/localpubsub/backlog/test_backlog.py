@@ -143,12 +143,12 @@ def test_cancelled_delivery_is_not_counted_as_an_attempt() -> None:
 
 
 def test_messages_past_retention_are_dropped() -> None:
-    """New and delayed messages past their retention are dropped, but outstanding messages are not."""
+    """New and delayed messages below the oldest retained id are dropped, but outstanding ones are not."""
     waiting = backlog(4, DeliveryPolicy(10, 600, RetryPolicy(10, 600)))
     delayed, outstanding = deliver(waiting), deliver(waiting)
     waiting.nack(delayed, NOW)
-    assert waiting.drop_expired(NOW + 599) == []
-    assert sorted(waiting.drop_expired(NOW + 601)) == [FIRST, FIRST + 2, FIRST + 3]
+    assert waiting.drop_expired(FIRST) == []
+    assert sorted(waiting.drop_expired(FIRST + 4)) == [FIRST, FIRST + 2, FIRST + 3]
     assert waiting.acknowledge(outstanding) == ACKNOWLEDGED
     assert len(waiting) == 0
 

@@ -37,7 +37,7 @@ def test_table_name_omits_the_project(table: str) -> None:
 
 def record(data: bytes, message_id: int = MESSAGE_ID, **attributes: str) -> bytes:
     """Return an encoded message."""
-    return encode_with_id(PubsubMessage(data=data, attributes=attributes), message_id)
+    return encode_with_id(PubsubMessage(data=data, attributes=attributes), message_id, message_id)
 
 
 def select(file: Path, query: str = 'SELECT * FROM "d.t"') -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from cryptography.x509 import load_pem_x509_certificate
 from localpubsub.clock import Clock
 from localpubsub.push.signing import SigningKey
 from localpubsub.push.tokens import LIFETIME, RENEW_BEFORE, Tokens
+from tests.localpubsub.set_clock import SetClock
 
 
 class ManualClock(Clock):
@@ -54,6 +55,24 @@ def test_token_is_reused_until_shortly_before_it_expires() -> None:
     first, second, third, other = asyncio.run(scenario())
     assert first == second
     assert len({first, third, other}) == 3
+
+
+def test_token_is_replaced_after_the_clock_was_set_or_the_machine_suspended() -> None:
+    """A token that has expired during a suspension, or that is not valid yet, is replaced at once."""
+    clock = SetClock(scale=60)
+
+    async def scenario() -> list[float]:
+        tokens = Tokens(None, clock)
+        issued = []
+        for change, seconds in ((clock.pass_by, 1), (clock.suspend, 7200), (clock.set_back, 86_400)):
+            change(seconds)
+            token = await tokens.bearer("a@b.example", "audience")
+            claims = jwt.decode(token, options={"verify_signature": False})
+            assert clock.wall - 1 <= claims["iat"] <= clock.wall
+            issued.append(claims["iat"])
+        return issued
+
+    assert len(set(asyncio.run(scenario()))) == 3
 
 
 def test_token_is_verified_by_the_published_certificate() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine
 
-from localpubsub.backlog.message import MessageIds
+from localpubsub.backlog.message_ids import MessageIds
 from localpubsub.storage.store import Store
 from localpubsub.storage.transaction import Transaction
 

@@ -54,12 +54,12 @@ def written_by_0_1(directory: Path) -> Path:
     return file
 
 
-def with_broker(directory: Path, scenario: Callable[[Broker], Awaitable[None]]) -> None:
-    """Run a scenario on a broker of the current version that has opened the file of version 0.1."""
+def with_broker(directory: Path, scenario: Callable[[Broker], Awaitable[None]], now: float = NOW) -> None:
+    """Run a scenario on a broker of the current version that opens the file of version 0.1 at a time."""
 
     async def run() -> None:
         store = Store(written_by_0_1(directory))
-        broker = Broker(store, StartedClock(NOW))
+        broker = Broker(store, StartedClock(now))
         try:
             await scenario(broker)
         finally:
@@ -175,3 +175,22 @@ def test_schema_of_version_0_1_validates_messages(tmp_path: Path) -> None:
         assert schemas.decode(new) == {"title": "B"}
 
     with_broker(tmp_path, scenario)
+
+
+def test_file_of_version_0_1_is_opened_by_a_clock_that_was_set_back(tmp_path: Path) -> None:
+    """If the clock is a day behind the file, new ids follow the old ones, and a seek purges the old."""
+
+    async def scenario(broker: Broker) -> None:
+        topic, subscription = (f"projects/old/{kind}/leased" for kind in ("topics", "subscriptions"))
+        request = SeekRequest(subscription=subscription)
+        request.time.FromMicroseconds(int(broker.clock.now() * 1e6))
+        await SubscriptionSeeker(broker).seek(request)
+        (new,) = await broker.publish(topic, [PubsubMessage(data=b"new")])
+        assert (
+            new > NOW * 1e6 - 120e6
+        )  # the messages of the dump were published in the two minutes before NOW
+        ((message, _),) = await deliver_all(broker, "leased")
+        assert message.data == b"new"
+        assert message.publish_time.ToSeconds() < NOW - 86_000
+
+    with_broker(tmp_path, scenario, NOW - 86_400)
