@@ -95,11 +95,11 @@ def _first(*lists: Iterable[ListedUrl]) -> tuple[ListedUrl, ...]:
 
 
 def dispatch_id(crawl: Crawl) -> str:
-    """Return the id of the dispatch of a crawl that has its run id: 32 hexadecimal digits.
+    """Return the id of the dispatch of a crawl that has its run id: 16 hexadecimal digits.
 
     A repeated trigger is the same dispatch. A run has several if different crawls have its run id, for
     example the parts of a file that `scrapeq dispatch` sends.
     """
     document = crawl.model_dump(mode="json", exclude_defaults=True)
     text = json.dumps(document, ensure_ascii=True, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

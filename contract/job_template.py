@@ -31,16 +31,19 @@ class JobTemplate:
     Args:
         job: any job of the run that is no further page of a listing; its id and URL do not matter.
         traceparent: the W3C traceparent of the dispatch.
+        request_id: the attribute that names the request of the dispatcher; `""` for no attribute.
 
     Raises:
         ValueError: if every job would have more than 64 KiB.
     """
 
-    def __init__(self, job: Job, traceparent: str) -> None:
+    def __init__(self, job: Job, traceparent: str, request_id: str = "") -> None:
         changes = {"job_id": _ID, "url": _URL}
         self._job = job
         self._identity = identity_of(job.recipe, request=job.request)
         self._attributes = job.model_copy(update=changes).attributes(traceparent)
+        if request_id:
+            self._attributes["request_id"] = request_id
         self._parts = {
             public_only: _split(job.model_copy(update={**changes, "public_only": public_only}).encode())
             for public_only in (False, True)

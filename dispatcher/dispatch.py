@@ -93,6 +93,7 @@ class Dispatcher:
             request.run_id,
             self.now(),
             request.traceparent,
+            request.request_id,
             since,
             limit=self.shards.limit(),
             before=request.before.counts,

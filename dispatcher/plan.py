@@ -106,6 +106,7 @@ class Plan:
         run_id: the id of the run.
         dispatched_at: when the run was dispatched, with a time zone.
         traceparent: the W3C traceparent of the dispatch.
+        request_id: the attribute of the jobs that names this request; `""` for no attribute.
         since: the time before which entries are too old, with a time zone; None for no time.
         limit: decides when the request stops reading.
         before: the counts of the requests before, which belong to the same run.
@@ -123,6 +124,7 @@ class Plan:
     run_id: str
     dispatched_at: datetime
     traceparent: str = ""
+    request_id: str = ""
     since: datetime | None = None
     limit: RequestLimit = field(default_factory=RequestLimit)
     before: DispatchCounts = field(default_factory=DispatchCounts)
@@ -153,7 +155,7 @@ class Plan:
             request=crawl.request,
             dispatched_at=self.dispatched_at,
         )
-        return JobTemplate(job, self.traceparent)
+        return JobTemplate(job, self.traceparent, self.request_id)
 
     @property
     def totals(self) -> Counts:

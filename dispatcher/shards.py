@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import cached_property
 
 from contract.crawl import Crawl
 from contract.dispatch_report import DispatchCounts, DispatchReport, ListedUrl, SourceCounts, dispatch_id
@@ -50,10 +51,15 @@ class DispatchRequest:
         """The crawl, with its run id."""
         return self.crawl.model_copy(update={"run_id": self.run_id})
 
-    @property
+    @cached_property
     def dispatch_id(self) -> str:
         """The id of the dispatch, which all its requests have."""
         return dispatch_id(self.named_crawl) if self.shard is None else self.shard.dispatch_id
+
+    @property
+    def request_id(self) -> str:
+        """What its jobs are marked with: a repeated request has the same, and each further one another."""
+        return f"{self.dispatch_id}-{self.number}"
 
 
 @dataclass(frozen=True)

@@ -181,11 +181,15 @@ class Ledger:
         """Return the dispatches of a run that the ledger has, the oldest first."""
         return [read_dispatch(*row) for row in self._rows(QUERY, run_id)]
 
-    def job_messages(self, run_id: str) -> int:
-        """Return how many messages with jobs of a run are recorded, without further pages of listings."""
-        query = """SELECT count(DISTINCT message_id) FROM `${ledger}.jobs`
-                   WHERE JSON_VALUE(attributes, '$.run_id') = ?
-                   AND JSON_VALUE(attributes, '$.listing') IS NULL"""
+    def recorded_jobs(self, run_id: str) -> int:
+        """Return how many of the jobs that the requests of a run have published are recorded.
+
+        A job that two requests have published counts twice, and further pages of listings do not count.
+        """
+        query = """SELECT count(*) FROM (
+                   SELECT DISTINCT JSON_VALUE(attributes, '$.job_id'), JSON_VALUE(attributes, '$.request_id')
+                   FROM `${ledger}.jobs` WHERE JSON_VALUE(attributes, '$.run_id') = ?
+                   AND JSON_VALUE(attributes, '$.listing') IS NULL)"""
         [(count,)] = self._rows(query, run_id)
         return int(count)
 

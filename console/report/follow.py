@@ -71,12 +71,12 @@ class Follower:
         return accounting
 
     def _has_all_jobs(self) -> bool:
-        """Return whether each dispatch is complete, and as many messages are recorded as were published."""
+        """Return whether each dispatch is complete, and all jobs that its requests published are recorded."""
         self.dispatched = current_responses(self.ledger, self.dispatched)
         self._published = sum(each.published for each in self.dispatched)
         if any(each.continues for each in self.dispatched):
             return False
-        return self.ledger.job_messages(self._run_id) >= self._published
+        return self.ledger.recorded_jobs(self._run_id) >= self._published
 
     def _stalled(self) -> str:
         waiting = "jobs wait for their host or their next attempt"

@@ -1,13 +1,13 @@
 -- For each run: whether all its dispatches are complete, and what became of their URLs. A run whose dispatcher has no
 -- DISPATCH_TOPIC, or was of version 0.1, has no row.
--- The ledger has all jobs of a run if its state is complete and job_messages is at least published. job_messages counts
--- the messages of the table jobs, without further pages of listings. It is greater than published if jobs were published
--- again: by a repeated trigger, a deferral or a replay.
+-- The ledger has all jobs of a run if its state is complete and recorded is at least published. recorded counts each job
+-- of each request once, however often its message was published, by a repeated trigger, a deferral or a replay. It is
+-- greater than published only if the requests of a repeated trigger ended at other places. Further pages do not count.
 SELECT
     dispatch.run_id, dispatch.state, dispatch.dispatches, dispatch.requests,
     dispatch.found, dispatch.published, dispatch.duplicates, dispatch.rejected, dispatch.filtered, dispatch.outdated,
     dispatch.outdated_sitemaps, dispatch.over_limit, dispatch.unread,
-    coalesce(job.job_messages, 0) AS job_messages,
+    coalesce(job.recorded, 0) AS recorded,
     dispatch.started_at
 FROM (
     SELECT
@@ -29,7 +29,10 @@ FROM (
     GROUP BY run_id
 ) AS dispatch
 LEFT JOIN (
-    SELECT JSON_VALUE(attributes, '$.run_id') AS run_id, count(DISTINCT message_id) AS job_messages
+    SELECT
+        JSON_VALUE(attributes, '$.run_id') AS run_id,
+        count(DISTINCT JSON_VALUE(attributes, '$.job_id') || ' ' || coalesce(JSON_VALUE(attributes, '$.request_id'), ''))
+            AS recorded
     FROM `${ledger}.jobs`
     WHERE JSON_VALUE(attributes, '$.listing') IS NULL
     GROUP BY 1

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from contract.crawl import Crawl
+from contract.dispatch_report import dispatch_id
 from contract.job import Job
 from dispatcher.dispatch import Dispatcher, DispatchResponse
 from dispatcher.plan import MAX_LISTED_REJECTED, Counts
@@ -23,6 +24,7 @@ from dispatcher.sources.source import (
     UnreadPart,
 )
 from dispatcher.sources.url_list import UrlList
+from extraction.selectors import CHECKS
 from publishing.publisher import PublishUnconfirmed
 from tests.dispatcher.static_source import StaticSource, source_of
 from tests.servers.recording_publisher import RecordingPublisher
@@ -102,6 +104,7 @@ def test_a_crawl_becomes_one_job_per_page(publisher: RecordingPublisher) -> None
         "host": "shop.example",
         "version": "1",
         "traceparent": TRACEPARENT,
+        "request_id": f"{dispatch_id(Crawl.decode(crawl(run_id=first.run_id), CHECKS))}-1",
     }
 
 

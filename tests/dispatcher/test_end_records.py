@@ -85,6 +85,13 @@ def test_end_record_has_what_all_requests_found(site: Site) -> None:
     assert sources_found == {"sources.urls_file": 950, "sources.sitemap": 0, "sources.sitemaps.0": 1}
     ids = {message.attributes["dispatch_id"] for message in run.topic.published}
     assert ids == {end["dispatch_id"]}
+    requests = [message.attributes["request_id"] for message in run.jobs.published]
+    expected = [
+        f"{end['dispatch_id']}-{number}"
+        for number, count in enumerate(run.published, 1)
+        for _ in range(count)
+    ]
+    assert requests == expected
 
 
 def test_end_record_that_is_not_confirmed_is_published_by_the_repeated_request() -> None:

@@ -8,10 +8,13 @@ import pytest
 from pydantic import BaseModel
 
 from contract.dead_letter import dead_letter_attributes
+from contract.dispatch_report import DispatchReport
+from contract.end_record import EndRecord
 from contract.job import Job, JobAttributes
 from contract.outcome import OUTCOME_MEANINGS, Outcome, Reason
 from contract.outcome_record import OutcomeRecord
 from contract.reason_meanings import REASON_MEANINGS
+from contract.shard import Shard
 from tests.repository.reference_pages import LEDGER, PARTS, REFERENCE, current
 from tests.repository.tree import PACKAGES, parsed, sources
 
@@ -37,12 +40,19 @@ def test_every_reason_and_outcome_is_documented() -> None:
 
 @pytest.mark.parametrize(
     ("section", "model"),
-    [("Job", Job), ("Job attributes", JobAttributes), ("Outcome", OutcomeRecord)],
+    [
+        ("Job", Job),
+        ("Job attributes", JobAttributes),
+        ("Outcome", OutcomeRecord),
+        ("Shard", Shard),
+        ("End record", EndRecord),
+        ("Report", DispatchReport),
+    ],
 )
 def test_every_field_of_a_message_is_documented(section: str, model: type[BaseModel]) -> None:
     """The tables of messages.md list exactly the fields of the models."""
     documented = set(ROW.findall(section_of("messages.md", section)))
-    extra = {"version"} if model is JobAttributes else set[str]()
+    extra = {"version", "request_id"} if model is JobAttributes else set[str]()
     assert documented == set(model.model_fields) | extra
 
 

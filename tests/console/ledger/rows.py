@@ -55,11 +55,13 @@ def job_row(
     *,
     run: str = "run-1",
     message: str = "",
+    request: str = "",
     listing: str = "",
     page: int = 1,
 ) -> Row:
-    """Return a published job; a further page has the job id of its `listing`, and its number."""
+    """Return a job of a `request`; a further page has the job id of its `listing`, and its number."""
     attributes = {"job_id": job, "run_id": run} | _listing_attributes(listing, page)
+    attributes |= {"request_id": request} if request else {}
     return _row(JOBS_TOPIC, message or f"j-{job}-{second}", second, _job(job, run), attributes)
 
 

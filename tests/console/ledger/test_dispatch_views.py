@@ -64,12 +64,19 @@ def test_run_with_several_dispatches_is_complete_when_all_are() -> None:
     assert [row[name] for name in COUNTS] == [3, 18, 17, 1, 0]
 
 
-def test_job_messages_are_those_of_the_run_without_further_pages() -> None:
-    """Each message counts once, however often it is recorded, and a page of a listing does not count."""
-    jobs = [job_row("a"), job_row("a"), job_row("b"), job_row("b", 5), job_row("c", listing="a", page=2)]
-    row = of_run([end_row(1, 1, report(2)), *jobs, job_row("d", run="other")])
-    assert (row["published"], row["job_messages"]) == (2, 3)
-    assert of_run([end_row(1, 1, report(2))])["job_messages"] == 0
+def test_each_job_of_a_request_is_recorded_once() -> None:
+    """A job counts once for each request that published it, and a further page of a listing never."""
+    jobs = [
+        job_row("a", request="d-1"),
+        job_row("a", 5, request="d-1"),
+        job_row("b", request="d-1"),
+        job_row("b", 6, request="d-2"),
+        job_row("c", listing="a", page=2),
+        job_row("d", run="other", request="d-1"),
+    ]
+    row = of_run([end_row(2, 1, report(3)), *jobs, *jobs])
+    assert (row["published"], row["recorded"]) == (3, 3)
+    assert of_run([end_row(1, 1, report(2))])["recorded"] == 0
 
 
 def test_messages_that_are_no_json_do_not_break_the_views() -> None:
@@ -116,7 +123,12 @@ def test_repeated_trigger_does_not_change_a_complete_run(rows: list[Row], second
     repeated = [
         row
         for second in seconds
-        for row in (shard_row(2, second, report(3)), end_row(3, second, report(7, 1)))
+        for row in (
+            shard_row(2, second, report(3)),
+            end_row(3, second, report(7, 1)),
+            job_row("a", second, request="d-1"),
+        )
     ]
-    once, again = of_run([*rows, end]), of_run([*rows, end, *repeated])
+    rows = [*rows, end, job_row("a", request="d-1")]
+    once, again = of_run(rows), of_run([*rows, *repeated])
     assert once == again

@@ -92,8 +92,9 @@ def test_run_whose_dispatch_continues_ends_with_its_last_job(ledger: Ledger) -> 
         [shard_row(2, 1, report(1), dispatch="d")],
         [shard_row(3, 2, report(2), dispatch="d")],
         [end_row(3, 3, report(3), dispatch="d")],
-        [job_row("b", 4), outcome_row("b", 4)],
-        [job_row("b", 5)],
+        [job_row("b", 4, request="d-2"), outcome_row("b", 4)],
+        [job_row("b", 5, request="d-2"), job_row("a", 5)],  # published again, for example by a replay
+        [job_row("b", 6, request="d-3")],
     )
     shown = list[tuple[int, int]]()
     follower = Follower(
@@ -103,7 +104,7 @@ def test_run_whose_dispatch_continues_ends_with_its_last_job(ledger: Ledger) -> 
         before_query=steps,
     )
     assert follower.follow() == Accounting(dispatched=2, succeeded=2)
-    assert shown == [(1, 1), (1, 1), (1, 2), (1, 3), (2, 3), (2, 2)]
+    assert shown == [(1, 1), (1, 1), (1, 2), (1, 3), (2, 3), (2, 3), (2, 2)]
     assert [(each.published, each.continues) for each in follower.dispatched] == [(3, False)]
 
 
@@ -128,6 +129,6 @@ def test_end_record_of_another_dispatch_does_not_end_the_run(ledger: Ledger) -> 
 
 def test_page_of_two_requests_of_a_run_is_waited_for_once(ledger: Ledger) -> None:
     """Two requests may publish the same job, for example of a page that is in a local file and a sitemap."""
-    steps = recording(ledger, [job_row("a"), outcome_row("a", 1)], [job_row("a", 2)])
+    steps = recording(ledger, [job_row("a"), outcome_row("a", 1)], [job_row("a", 2, request="d-1")])
     follower = Follower(ledger, [published(1), published(1)], lambda *_: None, before_query=steps)
     assert follower.follow() == Accounting(dispatched=1, succeeded=1)
