@@ -72,6 +72,7 @@ bench: $(INSTALLED) ## measure the whole system with 1,000 jobs; see benchmarks/
 bench-pubsub: $(INSTALLED) ## compare localpubsub with the official emulator (ten minutes)
 	@$(BIN)/python -m benchmarks.pubsub
 	@$(BIN)/python -m benchmarks.pubsub_backlog
+	@$(BIN)/python -m benchmarks.pubsub_bulk
 
 .PHONY: simulate
 simulate: $(INSTALLED) ## run 10,000 seeds of the simulation; Ctrl-C stops them and prints a summary

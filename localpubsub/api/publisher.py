@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from localpubsub.api.paging import list_page, list_project_page
 from localpubsub.broker.broker import Broker
+from localpubsub.broker.subscription_deletion import detach_subscription
 from localpubsub.protocol.calls import Context, Method, StreamMethod
 from localpubsub.protocol.messages import (
     DeleteTopicRequest,
@@ -103,5 +104,5 @@ class PublisherService:
 
     async def detach_subscription(self, request: RequestPb, _: Context) -> ResponsePb:
         """Detach a subscription: it remains, but loses its messages and receives no new ones."""
-        await self._catalogue.detach_subscription(request.subscription)
+        await detach_subscription(self._catalogue, request.subscription)
         return DetachSubscriptionResponse()

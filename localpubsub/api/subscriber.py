@@ -11,6 +11,7 @@ from localpubsub.api.paging import list_project_page
 from localpubsub.api.snapshots import SnapshotMethods
 from localpubsub.broker.broker import Broker
 from localpubsub.broker.subscription import Subscription
+from localpubsub.broker.subscription_deletion import delete_subscription
 from localpubsub.errors import FailedPrecondition, InvalidAckIds, InvalidArgument
 from localpubsub.protocol.calls import Context, Method, StreamMethod
 from localpubsub.protocol.messages import (
@@ -90,7 +91,7 @@ class SubscriberService:
 
     async def delete_subscription(self, request: RequestPb, _: Context) -> ResponsePb:
         """Delete a subscription with its messages."""
-        await self._catalogue.delete_subscription(request.subscription)
+        await delete_subscription(self._catalogue, request.subscription)
         return Empty()
 
     async def modify_push_config(self, request: RequestPb, _: Context) -> ResponsePb:

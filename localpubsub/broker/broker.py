@@ -5,30 +5,31 @@ methods run on the event loop.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from functools import partial
-from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from localpubsub.alarm import Alarm
-from localpubsub.backlog.dead_letter import dead_letter
 from localpubsub.backlog.lease import Lease, LeaseHolder
 from localpubsub.backlog.message_state import ACKNOWLEDGED, DEAD_LETTERED, WAITING, MessageState
+from localpubsub.broker import dead_lettering
 from localpubsub.broker.background_tasks import BackgroundTasks
 from localpubsub.broker.catalogue import Catalogue
 from localpubsub.broker.expiration import delete_unused
 from localpubsub.broker.iam_policies import IamPolicies
+from localpubsub.broker.loading import load_messages
 from localpubsub.broker.message_cache import MessageCache
-from localpubsub.broker.message_log import log_dead_letter, log_lost_message
+from localpubsub.broker.message_log import log_lost_message
 from localpubsub.broker.routing import route
 from localpubsub.broker.snapshots import Snapshots
 from localpubsub.broker.subscription import Subscription
+from localpubsub.broker.sweeper import Sweeper
 from localpubsub.broker.topic import Topic
 from localpubsub.clock import Clock
 from localpubsub.errors import StoreFailure
 from localpubsub.log_throttle import LogThrottle
 from localpubsub.protocol.messages import PubsubMessagePb
-from localpubsub.storage import seek_sql
 from localpubsub.storage.journal import Journal
 from localpubsub.storage.store import Store
 from localpubsub.storage.transaction import Transaction
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 EXPIRY_INTERVAL: Final = 60.0  #: Seconds between two checks for expired messages and resources.
 READ_RETRY_DELAY: Final = 10.0  #: Seconds after which an unreadable message is delivered again.
 RESTORE_DELAY: Final = 10.0  #: Seconds after which a message whose removal failed is delivered again.
+REMOVED_AT_ONCE: Final = 256  #: Number of expired messages that are removed in one transaction.
 
 _log = logging.getLogger("localpubsub.broker.broker")
 
@@ -62,17 +64,25 @@ class Broker:
             self.ids = store.message_ids(clock.now())  #: The ids and publish times of messages.
         self.journal = new_journal(store, self._on_written, self._on_write_failed)
         self.tasks = BackgroundTasks()
+        self.sweeper = Sweeper(self.journal, self.tasks)
         self.catalogue = Catalogue(
-            self.journal, self._next_number, service_agent_permissions=service_agent_permissions
+            self.journal,
+            self.next_number,
+            self.tasks,
+            self.sweeper,
+            service_agent_permissions=service_agent_permissions,
         )
-        self.snapshots = Snapshots(self.catalogue, self.journal, clock, self.ids, self.tasks)
+        self.snapshots = Snapshots(self.catalogue, self.journal, clock, self.ids)
         self.catalogue.schemas.time_of = self.ids.publish_time
         self.policies = IamPolicies(self.journal)
         self._cache = MessageCache()
         self.alarm = Alarm(clock, self._advance)
         self._next_expiry = 0.0
         with store.starting():
-            self._load(store)
+            self.catalogue.load(store)
+            self.snapshots.load(store)
+            self.policies.load(store)
+            load_messages(self.catalogue, self.snapshots, store)
         self._advance()
 
     async def publish(self, topic_name: str, messages: Sequence[PubsubMessagePb]) -> list[int]:
@@ -86,7 +96,7 @@ class Broker:
             NotFound: the topic does not exist.
             StoreFailure: nothing was published.
         """
-        message_ids = self._add(self.catalogue.topic(topic_name), messages)
+        message_ids = self.add(self.catalogue.topic(topic_name), messages)
         await self.journal.commit()
         return list(message_ids)
 
@@ -102,7 +112,7 @@ class Broker:
             self.alarm.set(lease.deadline)
             if subscription.backlog.policy.dead_letter_policy is not None:
                 # The attempt is written now, because it must count even if a restart ends the delivery.
-                self.journal.next.set_attempts(subscription.number, lease.message_id, lease.attempt)
+                self.journal.next.set_attempts(subscription.backlog_number, lease.message_id, lease.attempt)
                 self.journal.commit_soon()
         elif subscription.backlog.has_unexamined():
             self.alarm.set(now)
@@ -116,7 +126,7 @@ class Broker:
         Raises:
             StoreFailure: the message could not be read.
         """
-        record = await self._record(subscription, lease)
+        record = await self.read(subscription, lease)
         return record if subscription.is_current(lease) else None
 
     def acknowledge(self, subscription: Subscription, lease: Lease) -> None:
@@ -161,24 +171,12 @@ class Broker:
         await self.tasks.close(1)
         await self.journal.close()
 
-    def _next_number(self) -> int:
+    def next_number(self) -> int:
+        """Allocate the number of a new resource or backlog; all later message ids are higher."""
         self.journal.next.last_id = number = self.ids.allocate(1, self.clock.now())[0]
         return number
 
-    def _load(self, store: Store) -> None:
-        self.catalogue.load(store)
-        self.snapshots.load(store)
-        self.policies.load(store)
-        for ordered in filter(attrgetter("ordered"), self.catalogue.subscriptions.values()):
-            ordered.backlog.add_ordering_keys(
-                store.query(partial(seek_sql.ordering_keys, subscription=ordered.number))
-            )
-        by_number = self.catalogue.by_number
-        for message_id, number, attempts in store.backlog():
-            if subscription := by_number.get(number):
-                subscription.backlog.load(message_id, attempts)
-
-    def _add(self, topic: Topic, messages: Sequence[PubsubMessagePb]) -> range:
+    def add(self, topic: Topic, messages: Sequence[PubsubMessagePb]) -> range:
         """Add messages to the next transaction; ``_on_written`` then adds them to the backlogs."""
         message_ids = self.ids.allocate(len(messages), self.clock.now())
         transaction = self.journal.next
@@ -191,30 +189,35 @@ class Broker:
         for message_id, _, record in transaction.messages:
             self._cache.add(message_id, record)
         for number, keyed in transaction.keys.items():
-            if subscription := self.catalogue.by_number.get(number):
+            if subscription := self.catalogue.by_backlog.get(number):
                 subscription.backlog.add_ordering_keys(keyed)
         for number, message_ids in transaction.backlog.items():
+            if not (subscription := self.catalogue.by_backlog.get(number)):
+                continue
             if self._chaos and self._chaos.delay:
-                enqueue = partial(self._enqueue, number, message_ids)
+                enqueue = partial(self._enqueue_late, subscription, message_ids)
                 Alarm(self.clock, enqueue).set(self.clock.now() + self._chaos.delay)
             else:
-                self._enqueue(number, message_ids)
+                subscription.backlog.enqueue(message_ids)
+                subscription.wake()
 
-    def _enqueue(self, number: int, message_ids: list[int]) -> None:
-        if subscription := self.catalogue.by_number.get(number):
-            subscription.backlog.enqueue(message_ids)
+    def _enqueue_late(self, subscription: Subscription, message_ids: list[int]) -> None:
+        """Enqueue messages after a delay, except for those that a seek has added to the backlog already."""
+        if not subscription.deleted_or_detached:
+            subscription.backlog.enqueue(each for each in message_ids if each > subscription.complete_before)
             subscription.wake()
 
     def _on_write_failed(self, transaction: Transaction) -> None:
         """Add removed messages to their backlogs again, because the store still contains them."""
         for number, removed in transaction.removed.items():
-            if subscription := self.catalogue.by_number.get(number):
-                self._restore(subscription, removed)
+            if subscription := self.catalogue.by_backlog.get(number):
+                self.restore(subscription, removed)
 
-    def _remove(self, subscription: Subscription, message_id: int, attempts: int) -> None:
-        self.journal.next.remove(subscription.number, message_id, attempts)
-        if subscription.retains_acked:
-            self.journal.next.retained[subscription.number].append(message_id)
+    def remove(self, subscription: Subscription, message_id: int, attempts: int) -> None:
+        """Remove a message, which is no longer in memory, from the backlog on disk."""
+        self.journal.next.remove(subscription.backlog_number, message_id, attempts)
+        for number in subscription.retainers:
+            self.journal.next.retained[number].append(message_id)
         self.journal.commit_soon()
         topic = self.catalogue.topics.get(subscription.resource.topic)
         if topic is None or len(topic.subscriptions) == 1:
@@ -224,49 +227,28 @@ class Broker:
         """Write acks and cancelled deliveries, and those of other messages that they have caused."""
         for lease, state in (*ended, *subscription.backlog.further_ended()):
             if state == ACKNOWLEDGED:
-                self._remove(subscription, lease.message_id, lease.attempt)
+                self.remove(subscription, lease.message_id, lease.attempt)
             elif subscription.backlog.policy.dead_letter_policy is not None:
-                self.journal.next.set_attempts(subscription.number, lease.message_id, lease.attempt - 1)
+                self.journal.next.set_attempts(
+                    subscription.backlog_number, lease.message_id, lease.attempt - 1
+                )
                 self.journal.commit_soon()
             lease.notify_holder()
 
     def _attempt_failed(self, subscription: Subscription, lease: Lease, state: MessageState) -> None:
         lease.notify_holder()
         if state == ACKNOWLEDGED:  # by the late ack of an earlier delivery
-            self._remove(subscription, lease.message_id, lease.attempt)
+            self.remove(subscription, lease.message_id, lease.attempt)
         elif state == DEAD_LETTERED:
-            self.tasks.start(self._dead_letter(subscription, lease))
+            self._start_removal(subscription, dead_lettering.move(self, subscription, lease))
         self._end(subscription)
-        if subscription.backlog.ready(
-            self.clock.now()
-        ):  # the alarm wakes the consumers for a delayed message
+        # For a delayed message the alarm wakes the consumers.
+        if subscription.backlog.ready(self.clock.now()):
             subscription.wake()
         self.alarm.set(subscription.backlog.next_event())
 
-    async def _dead_letter(self, subscription: Subscription, lease: Lease) -> None:
-        """Move a message to the dead-letter topic, in one transaction.
-
-        If that is impossible, continue to deliver the message, as the real service does.
-        """
-        policy = subscription.backlog.policy.dead_letter_policy
-        topic = self.catalogue.topics.get(policy.topic) if policy else None
-        record, failure = None, "its dead-letter topic does not exist"
-        if topic is not None:
-            try:
-                record, failure = await self._record(subscription, lease), ""
-            except StoreFailure as error:
-                failure = str(error)
-        if topic is None or failure:
-            log_dead_letter(subscription, lease, f"not moved: {failure}")
-            self._restore(subscription, {lease.message_id: lease.attempt})
-            return
-        if record is not None:
-            self._add(topic, [dead_letter(record, subscription.name, lease.attempt, lease.export_error)])
-        self._remove(subscription, lease.message_id, lease.attempt)
-        result = "moved" if topic.subscriptions else "lost, because the topic has no subscription"
-        log_dead_letter(subscription, lease, f"{result} topic={topic.name}")
-
-    def _restore(self, subscription: Subscription, attempts: dict[int, int]) -> None:
+    def restore(self, subscription: Subscription, attempts: dict[int, int]) -> None:
+        """Add messages to the backlog in memory again, with their numbers of deliveries by message id."""
         not_before = self.clock.now() + RESTORE_DELAY
         for message_id, count in attempts.items():
             subscription.backlog.restore(message_id, count, not_before)
@@ -286,14 +268,28 @@ class Broker:
                 self._attempt_failed(subscription, lease, state)
             if expiry_is_due:
                 oldest = self.ids.oldest_retained_id(now, backlog.policy.retention)
-                for message_id in backlog.drop_expired(oldest):
-                    self._remove(subscription, message_id, 0)
+                self._start_removal(
+                    subscription, self._remove_all(subscription, backlog.drop_expired(oldest))
+                )
             if backlog.ready(now):
                 subscription.wake()
             self.alarm.set(backlog.next_event())
         self.alarm.set(self._next_expiry)
 
-    async def _record(self, subscription: Subscription, lease: Lease) -> bytes | None:
+    def _start_removal(self, subscription: Subscription, removal: Coroutine[None, None, None]) -> None:
+        task = self.tasks.start(removal)
+        subscription.removals.add(task)
+        task.add_done_callback(subscription.removals.discard)
+
+    async def _remove_all(self, subscription: Subscription, message_ids: list[int]) -> None:
+        """Remove messages from the backlog on disk, some at a time."""
+        for start in range(0, len(message_ids), REMOVED_AT_ONCE):
+            for message_id in message_ids[start : start + REMOVED_AT_ONCE]:
+                self.remove(subscription, message_id, 0)
+            with suppress(StoreFailure):  # the messages were restored, and will be dropped again
+                await self.journal.commit()
+
+    async def read(self, subscription: Subscription, lease: Lease) -> bytes | None:
         """Return the record of a message, whether or not the lease has ended, or None if it is missing."""
         return self._cache.get(lease.message_id) or await subscription.read_ahead.read(
             self.journal, self._throttle, subscription.name, subscription.backlog, lease.message_id

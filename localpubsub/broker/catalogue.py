@@ -3,7 +3,9 @@
 from collections.abc import Callable
 
 from localpubsub.broker import references
+from localpubsub.broker.background_tasks import BackgroundTasks
 from localpubsub.broker.subscription import Subscription
+from localpubsub.broker.sweeper import Sweeper
 from localpubsub.broker.topic import Topic
 from localpubsub.errors import AlreadyExists, NotFound
 from localpubsub.protocol.messages import FieldMaskPb, PushConfigPb, SubscriptionPb, TopicPb
@@ -13,12 +15,15 @@ from localpubsub.resources import subscription as subscription_resource
 from localpubsub.resources import topic as topic_resource
 from localpubsub.resources.subscription import DELETED_TOPIC
 from localpubsub.schemas.registry import DELETED_SCHEMA, SchemaRegistry
-from localpubsub.storage import seek_sql
 from localpubsub.storage.journal import Journal
 from localpubsub.storage.store import Store
 
 _PUT_TOPIC = "INSERT OR REPLACE INTO topic VALUES (?, ?, ?)"
-_PUT_SUBSCRIPTION = "INSERT OR REPLACE INTO subscription VALUES (?, ?, ?)"
+# A change of the configuration must not change the number of the backlog, which a running seek may change.
+PUT_SUBSCRIPTION = (
+    "INSERT INTO subscription (number, name, resource, backlog) VALUES (?1, ?2, ?3, ?1) "
+    "ON CONFLICT (number) DO UPDATE SET resource = excluded.resource"
+)
 
 
 class Catalogue:
@@ -27,25 +32,36 @@ class Catalogue:
     Attributes:
         topics: full name → topic.
         subscriptions: full name → subscription.
-        by_number: number in the store → subscription.
+        by_backlog: number of a backlog in the store → subscription.
         on_topic_deleted: called before the deletion of a topic is committed; returns a function that undoes
             what the call changed in memory.
+        journal: writes the changes.
+        next_number: allocates the numbers of new resources.
+        tasks: runs operations that await more than once.
+        sweeper: removes the rows of what was deleted.
         listeners: functions to call with each subscription that was created, changed or deleted.
         schemas: the schema registry.
-        next_number: allocates the number of a new resource.
     """
 
     def __init__(
-        self, journal: Journal, next_number: Callable[[], int], *, service_agent_permissions: bool = True
+        self,
+        journal: Journal,
+        next_number: Callable[[], int],
+        tasks: BackgroundTasks,
+        sweeper: Sweeper,
+        *,
+        service_agent_permissions: bool = True,
     ) -> None:
         self.topics: dict[str, Topic] = {}
         self.subscriptions: dict[str, Subscription] = {}
-        self.by_number: dict[int, Subscription] = {}
+        self.by_backlog: dict[int, Subscription] = {}
         self.on_topic_deleted: Callable[[Topic], Callable[[], None]] = lambda _: lambda: None
         self.listeners: list[Callable[[Subscription], None]] = []
         self.schemas = SchemaRegistry(journal, next_number)
-        self._journal = journal
+        self.journal = journal
         self.next_number = next_number
+        self.tasks = tasks
+        self.sweeper = sweeper
         self._service_agent_permissions = service_agent_permissions
 
     def load(self, store: Store) -> None:
@@ -53,8 +69,10 @@ class Catalogue:
         self.schemas.load(store)
         for number, encoded in store.topics():
             self._add_topic(Topic(number, TopicMessage.FromString(encoded)))
-        for number, encoded in store.subscriptions():
-            self._add_subscription(self._new_subscription(number, SubscriptionMessage.FromString(encoded)))
+        for number, encoded, backlog_number in store.subscriptions():
+            subscription = self._new_subscription(number, SubscriptionMessage.FromString(encoded))
+            subscription.backlog_number = backlog_number
+            self.add_subscription(subscription)
 
     def topic(self, name: str) -> Topic:
         """Return the topic of this full name; NotFound if it does not exist."""
@@ -100,16 +118,16 @@ class Catalogue:
         resource = topic_resource.updated(topic.resource, given, mask)
         references.check_topic(resource, self.schemas)
         before, topic.resource = topic.resource, resource
-        if not topic.resource.HasField("message_retention_duration"):
-            self._journal.next.resources += seek_sql.release(topic.number)
+        end = self.next_number()
 
-        def copy_retention() -> None:
+        def done() -> None:
+            if not resource.HasField("message_retention_duration"):
+                # Messages with higher ids are retained if the retention is set again in the meantime.
+                self.sweeper.sweep("retained", topic.number, end)
             for subscription in topic.subscriptions:
                 subscription_resource.copy_topic_retention(subscription.resource, topic.resource)
 
-        await self._put(
-            _PUT_TOPIC, topic, undo=lambda: setattr(topic, "resource", before), done=copy_retention
-        )
+        await self._put(_PUT_TOPIC, topic, undo=lambda: setattr(topic, "resource", before), done=done)
         return topic
 
     async def delete_topic(self, name: str) -> None:
@@ -121,9 +139,8 @@ class Catalogue:
             resource = SubscriptionMessage.FromString(subscription.resource.SerializeToString())
             resource.topic = DELETED_TOPIC
             subscription.resource = resource
-            self._journal.next.resources.append((_PUT_SUBSCRIPTION, _row(subscription)))
-        self._journal.next.resources.append(("DELETE FROM topic WHERE number = ?", (topic.number,)))
-        self._journal.next.resources += seek_sql.release(topic.number)
+            self.journal.next.resources.append((PUT_SUBSCRIPTION, row(subscription)))
+        self.journal.next.resources.append(("DELETE FROM topic WHERE number = ?", (topic.number,)))
         restore_snapshots = self.on_topic_deleted(topic)
 
         def undo() -> None:
@@ -132,7 +149,7 @@ class Catalogue:
                 subscription.resource = resource
             restore_snapshots()
 
-        await self._journal.commit_or(undo)
+        await self.journal.commit_or(undo, lambda: self.sweeper.sweep("retained", topic.number))
 
     async def delete_schema(self, name: str) -> None:
         """Delete a schema. Topics with this schema are kept, but reject all messages."""
@@ -140,13 +157,13 @@ class Catalogue:
         topics = [each for each in self.topics.values() if each.resource.schema_settings.schema == name]
         for topic in topics:
             topic.resource.schema_settings.schema = DELETED_SCHEMA
-            self._journal.next.resources.append((_PUT_TOPIC, _row(topic)))
+            self.journal.next.resources.append((_PUT_TOPIC, row(topic)))
 
         def undo() -> None:
             for topic in topics:
                 topic.resource.schema_settings.schema = name
 
-        self._journal.next.undo.append(undo)
+        self.journal.next.undo.append(undo)
         await self.schemas.delete(name)
 
     async def create_subscription(self, given: SubscriptionPb) -> Subscription:
@@ -164,11 +181,11 @@ class Catalogue:
         self.topic(resource.topic)
         references.check_subscription(resource, self.topics)
         subscription = self._new_subscription(self.next_number(), resource)
-        self._add_subscription(subscription)
+        self.add_subscription(subscription)
         await self._put(
-            _PUT_SUBSCRIPTION,
+            PUT_SUBSCRIPTION,
             subscription,
-            undo=lambda: self._remove_subscription(subscription),
+            undo=lambda: self.remove_subscription(subscription),
             done=lambda: self.notify_changed(subscription),
         )
         return subscription
@@ -182,6 +199,10 @@ class Catalogue:
             StoreFailure: nothing was changed.
         """
         subscription = self.subscription(given.name)
+        if given.retain_acked_messages and not subscription.retains_acked:
+            # Otherwise a removal that still runs would remove what is retained from now on.
+            await self.sweeper.finished("retained", subscription.number)
+            subscription = self.subscription(given.name)
         resource = subscription_resource.updated(subscription.resource, given, mask)
         references.check_subscription(resource, self.topics)
         return await self._configure(subscription, resource)
@@ -192,54 +213,11 @@ class Catalogue:
         resource = subscription_resource.with_push_config(subscription.resource, push_config)
         return await self._configure(subscription, resource)
 
-    async def delete_subscription(self, name: str) -> None:
-        """Delete a subscription and all of its messages."""
-        subscription = self.subscription(name)
-        self._remove_subscription(subscription)
-        number = (subscription.number,)
-        self._journal.next.resources += [
-            ("DELETE FROM subscription WHERE number = ?", number),
-            ("DELETE FROM backlog WHERE subscription = ?", number),
-            *seek_sql.release(subscription.number),
-            seek_sql.DELETE_ORPHANS,
-        ]
-
-        def done() -> None:
-            subscription.deleted = True
-            subscription.wake()
-            self.notify_changed(subscription)
-
-        await self._journal.commit_or(lambda: self._add_subscription(subscription), done)
-
-    async def detach_subscription(self, name: str) -> None:
-        """Detach a subscription from its topic: its messages are dropped, and it gets no new messages."""
-        subscription = self.subscription(name)
-        attached = subscription.resource
-        resource = SubscriptionMessage.FromString(attached.SerializeToString())
-        resource.detached = True
-        self._remove_subscription(subscription)
-        subscription.resource = resource
-        self._add_subscription(subscription)
-        self._journal.next.resources += [
-            (_PUT_SUBSCRIPTION, _row(subscription)),
-            ("DELETE FROM backlog WHERE subscription = ?", (subscription.number,)),
-            *seek_sql.release(subscription.number),
-            seek_sql.DELETE_ORPHANS,
-        ]
-
-        def undo() -> None:
-            self._remove_subscription(subscription)
-            subscription.resource = attached
-            self._add_subscription(subscription)
-
-        def done() -> None:
-            for lease in list(subscription.backlog.outstanding.values()):
-                lease.notify_holder()
-            subscription.backlog = subscription.empty_backlog()
-            subscription.wake()
-            self.notify_changed(subscription)
-
-        await self._journal.commit_or(undo, done)
+    def set_backlog_number(self, subscription: Subscription, number: int) -> None:
+        """Note that the subscription has another backlog in the store."""
+        if self.by_backlog.pop(subscription.backlog_number, None):
+            self.by_backlog[number] = subscription
+        subscription.backlog_number = number
 
     def notify_changed(self, subscription: Subscription) -> None:
         """Call the listeners after a subscription was created, changed or deleted."""
@@ -249,13 +227,14 @@ class Catalogue:
     async def _configure(self, subscription: Subscription, resource: SubscriptionPb) -> Subscription:
         before = subscription.resource
         subscription.configure(resource)
-        if before.retain_acked_messages and not resource.retain_acked_messages:
-            self._journal.next.resources += seek_sql.release(subscription.number)
+
+        def done() -> None:
+            if before.retain_acked_messages and not subscription.retains_acked:
+                self.sweeper.sweep("retained", subscription.number)
+            self.notify_changed(subscription)
+
         await self._put(
-            _PUT_SUBSCRIPTION,
-            subscription,
-            undo=lambda: subscription.configure(before),
-            done=lambda: self.notify_changed(subscription),
+            PUT_SUBSCRIPTION, subscription, undo=lambda: subscription.configure(before), done=done
         )
         return subscription
 
@@ -266,8 +245,8 @@ class Catalogue:
         undo: Callable[[], None],
         done: Callable[[], None] = lambda: None,
     ) -> None:
-        self._journal.next.resources.append((statement, _row(resource)))
-        await self._journal.commit_or(undo, done)
+        self.journal.next.resources.append((statement, row(resource)))
+        await self.journal.commit_or(undo, done)
 
     def _add_topic(self, topic: Topic) -> None:
         self.topics[topic.name] = topic
@@ -275,9 +254,10 @@ class Catalogue:
     def _remove_topic(self, topic: Topic) -> None:
         self.topics.pop(topic.name, None)
 
-    def _add_subscription(self, subscription: Subscription) -> None:
+    def add_subscription(self, subscription: Subscription) -> None:
+        """Add a subscription, in memory only, and its topic's future messages to it."""
         self.subscriptions[subscription.name] = subscription
-        self.by_number[subscription.number] = subscription
+        self.by_backlog[subscription.backlog_number] = subscription
         topic = self.topics.get(subscription.resource.topic)
         if topic is not None and not subscription.resource.detached:
             subscription_resource.copy_topic_retention(subscription.resource, topic.resource)
@@ -286,13 +266,15 @@ class Catalogue:
     def _new_subscription(self, number: int, resource: SubscriptionPb) -> Subscription:
         return Subscription(number, resource, service_agent_permissions=self._service_agent_permissions)
 
-    def _remove_subscription(self, subscription: Subscription) -> None:
+    def remove_subscription(self, subscription: Subscription) -> None:
+        """Remove a subscription, in memory only; it gets no more messages."""
         self.subscriptions.pop(subscription.name, None)
-        self.by_number.pop(subscription.number, None)
+        self.by_backlog.pop(subscription.backlog_number, None)
         topic = self.topics.get(subscription.resource.topic)
         if topic is not None and subscription in topic.subscriptions:
             topic.subscriptions.remove(subscription)
 
 
-def _row(resource: Topic | Subscription) -> tuple[int, str, bytes]:
+def row(resource: Topic | Subscription) -> tuple[int, str, bytes]:
+    """Return the values of the statements that write a topic or subscription."""
     return resource.number, resource.name, resource.resource.SerializeToString()

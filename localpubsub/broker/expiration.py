@@ -8,6 +8,7 @@ import logging
 
 from localpubsub.broker.catalogue import Catalogue
 from localpubsub.broker.subscription import Subscription
+from localpubsub.broker.subscription_deletion import delete_subscription
 from localpubsub.errors import NotFound, StoreFailure
 
 _log = logging.getLogger("localpubsub.broker.expiration")
@@ -17,7 +18,7 @@ async def delete_unused(catalogue: Catalogue, now: float) -> None:
     """Delete every subscription that was unused for longer than its ttl."""
     for subscription in [each for each in catalogue.subscriptions.values() if _is_expired(each, now)]:
         try:
-            await catalogue.delete_subscription(subscription.name)
+            await delete_subscription(catalogue, subscription.name)
         except (NotFound, StoreFailure) as error:
             _log.warning("expired subscription not deleted subscription=%s: %s", subscription.name, error)
         else:

@@ -1,6 +1,6 @@
 """Adds published messages to each subscription whose filter they match, and to the retained messages.
 
-The retainers of a topic are the owners for which its messages are retained (see storage/seek_sql.py).
+The retainers of a topic are the owners for which its messages are retained (see storage/slices.py).
 """
 
 from collections.abc import Iterable, Sequence
@@ -37,7 +37,8 @@ def route(
             if message.ordering_key
         }
     if not retainers and not any(each.filter for each in subscriptions):
-        transaction.publish(topic.number, [each.number for each in subscriptions], records)
+        backlogs = [number for each in subscriptions for number in each.backlog_numbers]
+        transaction.publish(topic.number, backlogs, records)
         for subscription in subscriptions:
             _add_keys(transaction, subscription, keys)
         return
@@ -63,11 +64,13 @@ def _route_to(
         with_ids = [each for each in with_ids if condition.matches(each[1].attributes)]
     message_ids = [message_id for message_id, _ in with_ids]
     if message_ids:
-        transaction.backlog[subscription.number] += message_ids
+        for number in subscription.backlog_numbers:
+            transaction.backlog[number] += message_ids
     return message_ids
 
 
 def _add_keys(transaction: Transaction, subscription: Subscription, keys: dict[int, int]) -> None:
     """Add the ordering keys, by message id, if the subscription has message ordering."""
     if subscription.ordered and keys:
-        transaction.keys[subscription.number] += keys.items()
+        for number in subscription.backlog_numbers:
+            transaction.keys[number] += keys.items()

@@ -4,14 +4,16 @@ The rules are from the comments of pubsub.proto on Snapshot and CreateSnapshotRe
 https://cloud.google.com/pubsub/docs/replay-overview.
 """
 
+import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from localpubsub.backlog.message_ids import MessageIds
-from localpubsub.broker.background_tasks import BackgroundTasks
 from localpubsub.broker.catalogue import Catalogue
+from localpubsub.broker.subscription import Subscription
 from localpubsub.broker.topic import Topic
 from localpubsub.clock import Clock
 from localpubsub.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, StoreFailure
@@ -19,8 +21,9 @@ from localpubsub.protocol.messages import FieldMaskPb, RequestPb, SnapshotPb
 from localpubsub.protocol.messages import Snapshot as SnapshotMessage
 from localpubsub.resources import limits
 from localpubsub.resources.subscription import DELETED_TOPIC
-from localpubsub.storage import seek_sql
+from localpubsub.storage import slices
 from localpubsub.storage.journal import Journal
+from localpubsub.storage.slices import Selection
 from localpubsub.storage.store import Store
 
 #: Maximum lifetime, seconds. A new snapshot has this minus its oldest message's age (proto: expire_time).
@@ -37,6 +40,7 @@ class Snapshot:
 
     number: int  #: Identifies the snapshot in the store; it is never reused.
     resource: SnapshotPb
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)  #: Held while a seek reads its messages.
 
     @property
     def name(self) -> str:
@@ -53,13 +57,13 @@ class Snapshots:
         journal: Journal,
         clock: Clock,
         ids: MessageIds,
-        tasks: BackgroundTasks,
     ) -> None:
         self.snapshots: dict[str, Snapshot] = {}
         self._catalogue = catalogue
         self._journal = journal
         self._clock = clock
-        self._tasks = tasks
+        self._tasks = catalogue.tasks
+        self._sweeper = catalogue.sweeper
         self._ids = ids
         catalogue.on_topic_deleted = self._on_topic_deleted
 
@@ -83,11 +87,7 @@ class Snapshots:
         return snapshot
 
     async def create(self, request: RequestPb) -> Snapshot:
-        """Create a snapshot as a task of the broker; see ``_create``."""
-        return await self._tasks.run(self._create(request))
-
-    async def _create(self, request: RequestPb) -> Snapshot:
-        """Create a snapshot.
+        """Create a snapshot, as a task of the broker.
 
         It retains the messages that are unacknowledged on its subscription now, and all messages published to
         the topic from now on.
@@ -101,32 +101,65 @@ class Snapshots:
         """
         limits.check_name(request.name, "snapshots")
         limits.check_labels(request.labels)
+        self._check_new(request)
+        return await self._tasks.run(self._create(request))
+
+    async def _create(self, request: RequestPb) -> Snapshot:
+        subscription = self._catalogue.subscription(request.subscription)
+        async with subscription.lock:
+            if self._check_new(request) is not subscription:
+                raise NotFound(request.subscription)
+            topic = subscription.resource.topic
+            resource = SnapshotMessage(name=request.name, topic=topic, labels=request.labels)
+            snapshot = Snapshot(self._catalogue.next_number(), resource)
+            # From now on new messages are retained for the snapshot, and those that are acknowledged.
+            retainers = self._catalogue.topic(topic).snapshots
+            retainers.append(snapshot.number)
+            subscription.copying.add(snapshot.number)
+            try:
+                await self._copy(snapshot, subscription)
+                self._check_new(request)  # a deletion of the same name may have failed in the meantime
+                self.snapshots[snapshot.name] = snapshot
+                self._journal.next.resources.append((_PUT, _row(snapshot)))
+                await self._journal.commit_or(lambda: self._forget(snapshot))
+            except Exception:
+                self._forget(snapshot)
+                retainers[:] = [number for number in retainers if number != snapshot.number]
+                self._journal.next.forget(snapshot.number)
+                self._sweeper.sweep("retained", snapshot.number)
+                raise
+            finally:
+                subscription.copying.discard(snapshot.number)
+        return snapshot
+
+    def _check_new(self, request: RequestPb) -> Subscription:
+        """Return the subscription of a snapshot to be created, or raise the reason why it cannot be."""
         subscription = self._catalogue.subscription(request.subscription)
         if subscription.resource.detached or subscription.resource.topic == DELETED_TOPIC:
             raise FailedPrecondition(f"The subscription has no topic (subscription={request.subscription}).")
         if request.name in self.snapshots:
             raise AlreadyExists(request.name)
-        resource = SnapshotMessage(
-            name=request.name, topic=subscription.resource.topic, labels=request.labels
+        return subscription
+
+    async def _copy(self, snapshot: Snapshot, subscription: Subscription) -> None:
+        """Let the snapshot retain the messages of the subscription, in slices, and set its expire_time."""
+        number = subscription.backlog_number
+        await self._journal.commit()  # so that earlier acks and messages are on disk
+        oldest = await self._journal.run(
+            lambda store: store.query(lambda connection: slices.oldest(connection, number))
         )
-        snapshot = Snapshot(self._catalogue.next_number(), resource)
-        self._add(snapshot)
-        try:
-            oldest = await self._journal.run(
-                lambda store: store.query(
-                    lambda database: seek_sql.oldest_unacknowledged(database, subscription.number)
-                )
-            )
-            self._set_expire_time(snapshot, oldest)
-            self._journal.next.resources += [
-                seek_sql.retain_backlog(snapshot.number, subscription.number),
-                (_PUT, _row(snapshot)),
-            ]
-            await self._journal.commit()
-        except BaseException:
+        self._set_expire_time(snapshot, oldest)
+        selection = Selection(
+            number, keeps_backlog=True, owners=(), first=1, end=snapshot.number, filter="", ordered=False
+        )
+        last, complete, rows = 0, False, self._journal.first_slice_rows
+        while not complete:
+            job = partial(slices.retain, owner=snapshot.number, selection=selection, after=last)
+            (last, complete), rows = await self._journal.slice(job, rows)
+
+    def _forget(self, snapshot: Snapshot) -> None:
+        if self.snapshots.get(snapshot.name) is snapshot:
             self._remove(snapshot)
-            raise
-        return snapshot
 
     async def update(self, given: SnapshotPb, mask: FieldMaskPb) -> Snapshot:
         """Change the fields that the mask names: labels, expire_time, or both."""
@@ -151,11 +184,18 @@ class Snapshots:
         """Delete a snapshot, and the messages that only this snapshot retained."""
         snapshot = self.snapshot(name)
         self._remove(snapshot)
-        self._journal.next.resources += [
-            ("DELETE FROM snapshot WHERE number = ?", (snapshot.number,)),
-            *seek_sql.release(snapshot.number),
-        ]
-        await self._journal.commit_or(lambda: self._add(snapshot))
+        self._journal.next.resources.append(("DELETE FROM snapshot WHERE number = ?", (snapshot.number,)))
+
+        def done() -> None:
+            self._tasks.start(self._release(snapshot))
+
+        await self._journal.commit_or(lambda: self._add(snapshot), done)
+
+    async def _release(self, snapshot: Snapshot) -> None:
+        """End the retention of a deleted snapshot, after the seeks that use it."""
+        async with snapshot.lock:
+            self._journal.next.forget(snapshot.number)
+            self._sweeper.sweep("retained", snapshot.number)
 
     async def drop_expired(self, now: float) -> None:
         """Delete expired snapshots, and end the retention of messages that are too old for their owner."""
@@ -163,20 +203,14 @@ class Snapshots:
             if snapshot.resource.expire_time.seconds <= now:
                 with suppress(NotFound, StoreFailure):
                     await self.delete(snapshot.name)
-        statements = []
         for topic in self._catalogue.topics.values():
             if topic.resource.HasField("message_retention_duration"):
                 seconds = topic.resource.message_retention_duration.seconds
-                statements += seek_sql.release(topic.number, self._ids.oldest_retained_id(now, seconds))
+                self._sweeper.sweep("retained", topic.number, self._ids.oldest_retained_id(now, seconds))
         for subscription in self._catalogue.subscriptions.values():
             if subscription.retains_acked:
-                retention = subscription.backlog.policy.retention
-                statements += seek_sql.release(
-                    subscription.number, self._ids.oldest_retained_id(now, retention)
-                )
-        if statements:
-            self._journal.next.resources += statements
-            self._journal.commit_soon()
+                oldest = self._ids.oldest_retained_id(now, subscription.backlog.policy.retention)
+                self._sweeper.sweep("retained", subscription.number, oldest)
 
     def _on_topic_deleted(self, topic: Topic) -> Callable[[], None]:
         """Mark the topic as deleted in its snapshots, and return a function that undoes this in memory."""

@@ -1,5 +1,6 @@
 """Defines a subscription with its configuration, its messages and its consumers."""
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,15 @@ class Subscription:
         self, number: int, resource: SubscriptionPb, *, service_agent_permissions: bool = True
     ) -> None:
         self.number = number  #: Identifies the subscription in the store and in ack ids; it is never reused.
+        self.backlog_number = number  #: Identifies its backlog in the store; a seek changes it.
+        #: Number of the backlog that a running seek makes; new messages are added to it, too.
+        self.next_backlog_number: int | None = None
+        #: Messages with lower ids are in the backlog, even if their enqueueing is delayed.
+        self.complete_before = 0
+        self.lock = asyncio.Lock()  #: Held while a seek or a snapshot copies the backlog, or it is deleted.
+        self.copying: set[int] = set()  #: Numbers of the snapshots to which the backlog is being copied.
+        #: Tasks that remove messages from the backlog after they have read or written something.
+        self.removals: set[asyncio.Task[None]] = set()
         self.resource = resource
         self.filter = parse(resource.filter)  #: None if the filter is empty.
         self.ordered = bool(resource.enable_message_ordering)
@@ -46,6 +56,18 @@ class Subscription:
     def name(self) -> str:
         """Full name, ``projects/P/subscriptions/S``."""
         return str(self.resource.name)
+
+    @property
+    def backlog_numbers(self) -> list[int]:
+        """Numbers of the backlogs to which new messages are added."""
+        if self.next_backlog_number is None:
+            return [self.backlog_number]
+        return [self.backlog_number, self.next_backlog_number]
+
+    @property
+    def retainers(self) -> set[int]:
+        """Numbers of the owners that retain the messages that are removed from the backlog."""
+        return self.copying | {self.number} if self.retains_acked else self.copying
 
     @property
     def endpoint(self) -> str:

@@ -22,11 +22,16 @@ class Topic:
         return str(self.resource.name)
 
     @property
+    def retains(self) -> bool:
+        """Whether it has message_retention_duration, so that the topic itself is an owner."""
+        return bool(self.resource.HasField("message_retention_duration"))
+
+    @property
     def retainers(self) -> list[int]:
-        """Numbers of the owners for which its messages are retained (see storage/seek_sql.py).
+        """Numbers of the owners for which its messages are retained (see storage/slices.py).
 
         These are its snapshots and, if it has message_retention_duration, the topic itself.
         """
-        if self.resource.HasField("message_retention_duration"):
+        if self.retains:
             return [self.number, *self.snapshots]
         return self.snapshots

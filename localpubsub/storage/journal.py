@@ -7,6 +7,8 @@ after ``COMMIT_DELAY`` at the latest, together with all changes added until then
 
 import asyncio
 import logging
+import sqlite3
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +25,11 @@ Result = TypeVar("Result")
 #: Seconds after which changes are written that no caller waits for. If the process is killed before that, the
 #: messages acknowledged in that time are delivered again.
 COMMIT_DELAY: Final = 0.01
+#: Seconds that one slice of an operation on many rows should take; other transactions wait this long.
+SLICE_SECONDS: Final = 0.005
+FIRST_SLICE_ROWS: Final = 256  #: Number of rows of the first slice of an operation.
+MIN_SLICE_ROWS: Final = 16  #: Minimum number of rows of a slice, even if the disk is slow.
+MAX_SLICE_ROWS: Final = 4096  #: Maximum number of rows of a slice.
 
 _log = logging.getLogger("localpubsub.storage.journal")
 
@@ -53,6 +60,7 @@ class Journal:
                 StoreFailure.
         """
         self.next = Transaction()  #: Changes for the next transaction.
+        self.first_slice_rows = FIRST_SLICE_ROWS  #: Number of rows of the first slice of an operation.
         self._store = store
         self._on_written = on_written
         self._on_failed = on_failed
@@ -99,6 +107,21 @@ class Journal:
         """Write all changes added so far, without a confirmation, after ``COMMIT_DELAY`` at the latest."""
         if self._timer is None:
             self._timer = self._loop.call_later(COMMIT_DELAY, self._flush)
+
+    async def slice(self, job: Callable[[sqlite3.Connection, int], Result], rows: int) -> tuple[Result, int]:
+        """Let ``job(connection, rows)`` change up to this number of rows, in one transaction.
+
+        Returns:
+            The job's result, and how many rows the next slice should have to take about ``SLICE_SECONDS``.
+        """
+
+        def work(store: Store) -> tuple[Result, float]:
+            started = time.monotonic()
+            return store.change(lambda connection: job(connection, rows)), time.monotonic() - started
+
+        result, seconds = await self.run(work)
+        factor = min(2.0, max(0.25, SLICE_SECONDS / max(seconds, 1e-6)))
+        return result, min(MAX_SLICE_ROWS, max(MIN_SLICE_ROWS, int(rows * factor)))
 
     def run(self, job: Callable[[Store], Result]) -> asyncio.Future[Result]:
         """Run ``job`` in the thread, after all earlier jobs and transactions, and return its result."""

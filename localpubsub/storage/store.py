@@ -18,7 +18,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped] 
 from localpubsub.backlog.message_ids import IdRange, MessageIds
 from localpubsub.errors import CannotStart, RequestRejected, StoreFailure
 from localpubsub.private_files import make_private_file
-from localpubsub.storage import seek_sql
+from localpubsub.storage import slices
 from localpubsub.storage.migrations import SCHEMA_VERSION, file_version, migrate
 from localpubsub.storage.transaction import Transaction
 
@@ -91,7 +91,6 @@ class Store:
         # A large transaction makes the log large; the next checkpoint then truncates it.
         execute(f"PRAGMA journal_size_limit = {MAX_WAL_BYTES}")
         migrate(self._connection)
-        seek_sql.register_functions(self._connection)
         if file is not None and file.stat().st_size <= MAX_CHECKED_BYTES:
             (report,) = execute("PRAGMA quick_check(1)").fetchone()
             if report != "ok":
@@ -116,11 +115,10 @@ class Store:
         """Return (number, encoded resource) of every topic."""
         return self._connection.execute("SELECT number, resource FROM topic ORDER BY number").fetchall()
 
-    def subscriptions(self) -> list[tuple[int, bytes]]:
-        """Return (number, encoded resource) of every subscription."""
-        return self._connection.execute(
-            "SELECT number, resource FROM subscription ORDER BY number"
-        ).fetchall()
+    def subscriptions(self) -> list[tuple[int, bytes, int]]:
+        """Return (number, encoded resource, number of the backlog) of every subscription."""
+        query = "SELECT number, resource, backlog FROM subscription ORDER BY number"
+        return self._connection.execute(query).fetchall()
 
     def schema_revisions(self) -> list[tuple[int, bytes, bytes]]:
         """Return (number, encoded resource, compiled definition) of all schema revisions, oldest first."""
@@ -128,10 +126,21 @@ class Store:
         return self._connection.execute(query).fetchall()
 
     def backlog(self) -> Iterator[tuple[int, int, int]]:
-        """Yield (message id, subscription, deliveries) of all unacknowledged messages, oldest first."""
+        """Yield (message id, number, deliveries) of the messages of each backlog, oldest first."""
         yield from self._connection.execute(
-            "SELECT message, subscription, attempts FROM backlog ORDER BY message"
+            "SELECT message, number, attempts FROM backlog ORDER BY number, message"
         )
+
+    def ordering_keys(self, number: int) -> Iterator[tuple[int, int]]:
+        """Yield (message id, key number) of a backlog's messages with a key, oldest first."""
+        yield from self._connection.execute(
+            "SELECT message, key FROM backlog WHERE number = ? AND key != 0 ORDER BY message",
+            (number,),
+        )
+
+    def numbers(self, table: slices.Table) -> list[int]:
+        """Return the numbers that have rows in a table."""
+        return slices.numbers(self._connection, table)
 
     def query(self, read: Callable[[sqlite3.Connection], Result]) -> Result:
         """Return what ``read`` reads from the open database."""
@@ -172,11 +181,16 @@ class Store:
         """Write the whole transaction; if that fails, write no part of it."""
         with self._transaction() as connection:
             self._write_messages(transaction)
-            seek_sql.write(connection, transaction)
+            self._write_keys(transaction)
             self._write_attempts(transaction)
             self._delete_messages(transaction)
             for statement, values in transaction.resources:
                 connection.execute(statement, values)
+
+    def change(self, function: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Let a function change the database in one transaction, and return its result."""
+        with self._transaction() as connection:
+            return function(connection)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -206,10 +220,10 @@ class Store:
             while len(rows) - start >= size:
                 execute(_INSERT[size], [value for row in rows[start : start + size] for value in row])
                 start += size
-        for subscription, message_ids in transaction.backlog.items():
+        for number, message_ids in transaction.backlog.items():
             execute(
-                "INSERT INTO backlog (message, subscription) SELECT value, ? FROM json_each(?)",
-                (subscription, _list(message_ids)),
+                "INSERT INTO backlog (number, message) SELECT ?, value FROM json_each(?)",
+                (number, _list(message_ids)),
             )
         if transaction.last_id:
             execute(
@@ -217,24 +231,40 @@ class Store:
                 (transaction.last_id,),
             )
 
+    def _write_keys(self, transaction: Transaction) -> None:
+        """Write the ordering keys and the retained messages."""
+        execute = self._connection.execute
+        for number, keyed in transaction.keys.items():
+            execute(
+                "INSERT INTO backlog (number, message, key) "
+                "SELECT ?, value ->> 0, value ->> 1 FROM json_each(?) WHERE true "
+                "ON CONFLICT DO UPDATE SET key = excluded.key",
+                (number, json.dumps(keyed)),
+            )
+        for owner, message_ids in transaction.retained.items():
+            execute(
+                "INSERT OR IGNORE INTO retained (number, message) SELECT ?, value FROM json_each(?)",
+                (owner, _list(message_ids)),
+            )
+
     def _write_attempts(self, transaction: Transaction) -> None:
-        for subscription, counts in transaction.attempts.items():
+        for number, counts in transaction.attempts.items():
             by_count: defaultdict[int, list[int]] = defaultdict(list)
             for message_id, attempts in counts.items():
                 by_count[attempts].append(message_id)
             for attempts, message_ids in by_count.items():
                 self._connection.execute(
-                    "UPDATE backlog SET attempts = ? WHERE subscription = ? "
+                    "UPDATE backlog SET attempts = ? WHERE number = ? "
                     "AND message IN (SELECT value FROM json_each(?))",
-                    (attempts, subscription, _list(message_ids)),
+                    (attempts, number, _list(message_ids)),
                 )
 
     def _delete_messages(self, transaction: Transaction) -> None:
-        for subscription, removed in transaction.removed.items():
+        for number, removed in transaction.removed.items():
             message_ids = _list(removed)
             self._connection.execute(
-                "DELETE FROM backlog WHERE subscription = ? AND message IN (SELECT value FROM json_each(?))",
-                (subscription, message_ids),
+                "DELETE FROM backlog WHERE number = ? AND message IN (SELECT value FROM json_each(?))",
+                (number, message_ids),
             )
             self._connection.execute(
                 "DELETE FROM message WHERE id IN (SELECT value FROM json_each(?)) "

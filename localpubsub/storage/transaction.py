@@ -9,7 +9,7 @@ class Transaction:
 
     The broker adds them on the event loop, and the journal's thread writes them.
 
-    Topics, subscriptions and the owners of retained messages are identified by their numbers. The order of
+    Topics, backlogs and the owners of retained messages are identified by their numbers. The order of
     writing is fixed: new messages, ordering keys, retained messages, attempts, removed messages, resources.
     The changes may have been added in another order. That makes no difference, because no id and no number
     is used twice.
@@ -30,15 +30,15 @@ class Transaction:
 
     def __init__(self) -> None:
         self.messages: list[tuple[int, int, bytes]] = []  #: New messages: (message id, topic, record).
-        #: Subscription → ids of its new messages.
+        #: Number of a backlog → ids of its new messages.
         self.backlog: defaultdict[int, list[int]] = defaultdict(list)
-        #: Subscription → (message id, key number) of its new messages with an ordering key.
+        #: Number of a backlog → (message id, key number) of its new messages with an ordering key.
         self.keys: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
         #: Owner → ids of the new or acknowledged messages that it retains for a seek.
         self.retained: defaultdict[int, list[int]] = defaultdict(list)
-        #: Subscription → message id → number of deliveries so far.
+        #: Number of a backlog → message id → number of deliveries so far.
         self.attempts: defaultdict[int, dict[int, int]] = defaultdict(dict)
-        #: Subscription → id of a message removed from its backlog → number of deliveries so far.
+        #: Number of a backlog → id of a message removed from it → number of deliveries so far.
         self.removed: defaultdict[int, dict[int, int]] = defaultdict(dict)
         #: SQL statements with their values, for topics, subscriptions and all other resources.
         self.resources: list[tuple[str, Sequence[object]]] = []
@@ -47,23 +47,28 @@ class Transaction:
         self.undo: list[Callable[[], None]] = []
         self.done: list[Callable[[], None]] = []  #: Functions to call once the transaction is on disk.
 
-    def publish(self, topic: int, subscriptions: Sequence[int], records: Sequence[tuple[int, bytes]]) -> None:
-        """Add the (message id, record) pairs of one topic, for all of these subscriptions."""
-        if subscriptions:
+    def publish(self, topic: int, backlogs: Sequence[int], records: Sequence[tuple[int, bytes]]) -> None:
+        """Add the (message id, record) pairs of one topic, for all of these backlogs."""
+        if backlogs:
             self.messages += [(message_id, topic, record) for message_id, record in records]
-            for subscription in subscriptions:
-                self.backlog[subscription] += [message_id for message_id, _ in records]
+            for number in backlogs:
+                self.backlog[number] += [message_id for message_id, _ in records]
 
-    def set_attempts(self, subscription: int, message_id: int, attempts: int) -> None:
-        """Record the number of deliveries of a message."""
-        self.attempts[subscription][message_id] = attempts
+    def set_attempts(self, number: int, message_id: int, attempts: int) -> None:
+        """Record the number of deliveries of a message of a backlog."""
+        self.attempts[number][message_id] = attempts
 
-    def remove(self, subscription: int, message_id: int, attempts: int) -> None:
-        """Remove a message from a subscription's backlog, after ``attempts`` deliveries."""
-        self.removed[subscription][message_id] = attempts
+    def remove(self, number: int, message_id: int, attempts: int) -> None:
+        """Remove a message from a backlog, after ``attempts`` deliveries."""
+        self.removed[number][message_id] = attempts
         # The attempts of a removed message need not be written.
-        if counts := self.attempts.get(subscription):
+        if counts := self.attempts.get(number):
             counts.pop(message_id, None)
+
+    def forget(self, number: int) -> None:
+        """Leave out all rows of a backlog or an owner, because its rows are being removed."""
+        for rows in (self.backlog, self.keys, self.retained, self.attempts, self.removed):
+            rows.pop(number, None)
 
     def empty(self) -> bool:
         """Return whether there is nothing to write."""

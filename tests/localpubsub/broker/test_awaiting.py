@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask  # type: ignore[import-untyped]  # protobuf publishes no types
 
+from localpubsub.broker.subscription_deletion import delete_subscription
 from localpubsub.errors import InvalidArgument, NotFound, StoreFailure
 from localpubsub.protocol.iam import Policy
 from localpubsub.protocol.messages import (
@@ -154,6 +155,19 @@ def test_cancelled_seek_leaves_memory_and_disk_equal(stepped: SteppedBroker, ste
     assert stepped.unacknowledged() == ([first, second], [first, second])
 
 
+def test_failed_seek_makes_outstanding_messages_ready(stepped: SteppedBroker) -> None:
+    """After a seek that could not be written, the messages whose leases it has ended are delivered again."""
+    stepped.create()
+    stepped.publish(b"1", b"2")
+    context = open_stream(stepped, max_outstanding_messages=1)
+    stepped.finish()
+    stepped.store.refuses = {"write"}
+    seek = stepped.start(stepped.seeker.seek(seek_to(0)))
+    stepped.finish()
+    assert isinstance(seek.exception(), StoreFailure)
+    assert context.received == [b"1", b"1"]
+
+
 @pytest.mark.parametrize("refuses", [False, True])
 @pytest.mark.parametrize("steps", range(4))
 def test_cancelled_creation_of_a_snapshot_leaves_memory_and_disk_equal(
@@ -188,7 +202,7 @@ def test_changes_of_cancelled_callers_are_undone_if_the_disk_refuses(stepped: St
             Subscription(name="projects/p/subscriptions/new", topic="projects/p/topics/new")
         ),
         broker.policies.set(broker.catalogue.topic(TOPIC).number, Policy(version=1)),
-        broker.catalogue.delete_subscription(NAME),
+        delete_subscription(broker.catalogue, NAME),
     ]
     for call in calls:
         stepped.start(call).cancel()

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from localpubsub.broker.broker import Broker
+from localpubsub.broker.subscription_deletion import delete_subscription, detach_subscription
 from localpubsub.clock import Clock
 from localpubsub.errors import StoreFailure
 from localpubsub.protocol.messages import CreateSnapshotRequest, FieldMaskPb, Subscription, Topic
@@ -34,8 +35,8 @@ CHANGES: dict[str, Callable[[Broker], Awaitable[object]]] = {
     "update a subscription": lambda broker: broker.catalogue.update_subscription(
         Subscription(name=SUBSCRIPTION, labels={"a": "b"}), mask("labels")
     ),
-    "detach a subscription": lambda broker: broker.catalogue.detach_subscription(SUBSCRIPTION),
-    "delete a subscription": lambda broker: broker.catalogue.delete_subscription(SUBSCRIPTION),
+    "detach a subscription": lambda broker: detach_subscription(broker.catalogue, SUBSCRIPTION),
+    "delete a subscription": lambda broker: delete_subscription(broker.catalogue, SUBSCRIPTION),
     "delete a snapshot": lambda broker: broker.snapshots.delete(SNAPSHOT),
 }
 

@@ -225,7 +225,7 @@ def test_waiting_message_takes_few_bytes_of_memory(tmp_path: Path) -> None:
     with localpubsub.running(data=full) as server, connect(server.host) as pubsub:
         pubsub.subscription(pubsub.topic())
     store = Store(full / "pubsub.sqlite")
-    ((topic, _),), ((subscription, _),) = store.topics(), store.subscriptions()
+    ((topic, _),), ((subscription, _, _),) = store.topics(), store.subscriptions()
     for first in range(store.last_id() + 1, store.last_id() + 50_000, 1000):
         transaction = Transaction()
         numbers = range(first, first + 1000)

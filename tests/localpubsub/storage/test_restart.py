@@ -97,8 +97,14 @@ def test_file_of_format_1_is_migrated(tmp_path: Path) -> None:
         pubsub.publish(topic, b"old")
     with closing(sqlite3.connect(tmp_path / "pubsub.sqlite")) as database:
         database.executescript(
-            "ALTER TABLE backlog DROP COLUMN key; DROP TABLE retained; DROP TABLE snapshot;"
-            "DROP TABLE policy; PRAGMA user_version = 1;"
+            """
+            ALTER TABLE backlog RENAME TO backlog_3;
+            CREATE TABLE backlog (message INTEGER NOT NULL, subscription INTEGER NOT NULL,
+                attempts INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (message, subscription)) WITHOUT ROWID;
+            INSERT INTO backlog SELECT message, number, attempts FROM backlog_3;
+            DROP TABLE backlog_3; DROP TABLE retained; DROP TABLE snapshot; DROP TABLE policy;
+            ALTER TABLE subscription DROP COLUMN backlog; PRAGMA user_version = 1;
+            """
         )
     with running(tmp_path) as pubsub:
         snapshot = pubsub.subscriber.create_snapshot(

@@ -1,5 +1,7 @@
-"""Tests ordering and seek with a state machine of random steps and restarts."""
+"""Tests ordering and slices of seeks with a state machine of random steps and restarts."""
 
+from dataclasses import replace
+from functools import partial
 from random import Random
 from typing import Final
 
@@ -11,11 +13,12 @@ from localpubsub.backlog.ordered_backlog import OrderedBacklog
 from localpubsub.backlog.ordering_keys import key_number
 from localpubsub.broker.seek import refill
 from localpubsub.protocol.messages import PubsubMessage
-from localpubsub.storage import seek_sql
-from localpubsub.storage.seek_sql import Statement
+from localpubsub.storage import slices
+from localpubsub.storage.slices import Selection, Table
 from tests.localpubsub.storage.state_machine import SETTINGS, SUBSCRIPTION, TOPIC, StoredBacklog
 
 SNAPSHOT: Final = 5  #: Number of the snapshot in the store.
+ROWS: Final = 2  #: Number of rows of a slice.
 POLICY: Final = DeliveryPolicy(10, 86_400)
 
 
@@ -27,6 +30,7 @@ class OrderAndSeek(StoredBacklog):
         self.backlog = OrderedBacklog(POLICY)
         self.keys: dict[int, str] = {}
         self.in_snapshot: set[int] | None = None
+        self.number = SUBSCRIPTION  #: Number of the backlog in the store.
 
     @rule(keys=st.text("abc-", min_size=1, max_size=8))
     def publish(self, keys: str) -> None:
@@ -39,8 +43,8 @@ class OrderAndSeek(StoredBacklog):
         ]
         keyed = [(number, key_number(key.strip())) for number, key in names.items() if key.strip()]
         self.transaction.last_id = message_ids[-1]
-        self.transaction.publish(TOPIC, [SUBSCRIPTION], records)
-        self.transaction.keys[SUBSCRIPTION] += keyed
+        self.transaction.publish(TOPIC, [self.number], records)
+        self.transaction.keys[self.number] += keyed
         if self.in_snapshot is not None:
             self.transaction.retained[SNAPSHOT] += message_ids
             self.in_snapshot.update(message_ids)
@@ -70,7 +74,7 @@ class OrderAndSeek(StoredBacklog):
         """Acknowledge a message, which the subscription then retains."""
         lease = self.leases.pop(random.randrange(len(self.leases)))
         assert self.backlog.acknowledge(lease) == "acknowledged"
-        self.transaction.remove(SUBSCRIPTION, lease.message_id, lease.attempt)
+        self.transaction.remove(self.number, lease.message_id, lease.attempt)
         self.transaction.retained[SUBSCRIPTION].append(lease.message_id)
         self.commit()
         self.unacknowledged.remove(lease.message_id)
@@ -94,15 +98,14 @@ class OrderAndSeek(StoredBacklog):
     def seek_to_time(self, random: Random) -> None:
         """Seek to the publish time of a random message."""
         first = random.choice(sorted(self.keys))
-        self.seek(seek_sql.seek_to_time(SUBSCRIPTION, "", TOPIC, first, retain=True))
+        self.seek(first, (SUBSCRIPTION, TOPIC), keeps_backlog=True)
         self.unacknowledged = {number for number in self.keys if number >= first}
 
     @rule()
     def take_snapshot(self) -> None:
         """Replace the snapshot by a new one."""
-        self.transaction.resources += seek_sql.release(SNAPSHOT)
-        self.transaction.resources.append(seek_sql.retain_backlog(SNAPSHOT, SUBSCRIPTION))
-        self.commit()
+        self.remove("retained", SNAPSHOT)
+        self.retain(SNAPSHOT, self.selection(1, (), keeps_backlog=True))
         self.in_snapshot = set(self.unacknowledged)
 
     @precondition(lambda self: self.in_snapshot is not None)
@@ -110,7 +113,7 @@ class OrderAndSeek(StoredBacklog):
     def seek_to_snapshot(self) -> None:
         """Seek to the snapshot; then its messages and all later messages are unacknowledged."""
         assert self.in_snapshot is not None
-        self.seek(seek_sql.seek_to_snapshot(SUBSCRIPTION, "", SNAPSHOT, retain=True))
+        self.seek(1, (SNAPSHOT,), keeps_backlog=False)
         self.unacknowledged = set(self.in_snapshot)
 
     @rule()
@@ -118,21 +121,47 @@ class OrderAndSeek(StoredBacklog):
         """Load the backlog from the file, as after SIGKILL."""
         self.reopen()
         self.backlog = OrderedBacklog(POLICY)
-        self.backlog.add_ordering_keys(
-            self.store.query(lambda database: seek_sql.ordering_keys(database, SUBSCRIPTION))
-        )
+        self.backlog.add_ordering_keys(self.store.ordering_keys(self.number))
         for message_id, _, attempts in self.store.backlog():
             self.backlog.load(message_id, attempts)
         self.leases.clear()
 
-    def seek(self, statements: list[Statement]) -> None:
+    def seek(self, first: int, owners: tuple[int, ...], *, keeps_backlog: bool) -> None:
         """Seek as SubscriptionSeeker does."""
-        self.transaction.resources += statements
-        self.commit()
-        found = self.store.query(lambda database: seek_sql.unacknowledged(database, SUBSCRIPTION))
+        selection = self.selection(first, owners, keeps_backlog=keeps_backlog)
+        acknowledged = replace(selection, owners=(), end=first) if keeps_backlog else selection
+        self.retain(SUBSCRIPTION, acknowledged)
         before, self.backlog = self.backlog, OrderedBacklog(POLICY)
-        refill(self.backlog, before, found)
+        last, complete = first - 1, False
+        while not complete:
+            job = partial(slices.copy, rows=ROWS, selection=selection, target=selection.end, after=last)
+            copied = self.store.change(job)
+            last, complete = copied.last, copied.complete
+            refill(self.backlog, before, (copied.message_ids, copied.keys))
+        removed, self.number = self.number, selection.end
+        self.remove("backlog", removed)
         self.leases.clear()
+
+    def selection(self, first: int, owners: tuple[int, ...], *, keeps_backlog: bool) -> Selection:
+        """Return the messages of these owners, or of the backlog too, from an id on."""
+        (end,) = self.ids.allocate(1, self.now)
+        self.transaction.last_id = end
+        self.commit()
+        return Selection(self.number, keeps_backlog, owners, first, end, filter="", ordered=True)
+
+    def retain(self, owner: int, selection: Selection) -> None:
+        """Let an owner retain messages of the backlog."""
+        last, complete = 0, False
+        while not complete:
+            job = partial(slices.retain, rows=ROWS, owner=owner, selection=selection, after=last)
+            last, complete = self.store.change(job)
+
+    def remove(self, table: Table, number: int) -> None:
+        """Remove the rows of a number."""
+        while not self.store.change(
+            partial(slices.remove, rows=ROWS, table=table, number=number, before=slices.MAX_ID)
+        ):
+            continue
 
     @invariant()
     def backlog_and_store_have_the_unacknowledged_messages(self) -> None:
