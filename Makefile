@@ -85,6 +85,8 @@ lock: $(INSTALLED) ## update locks/ from pyproject.toml
 	@for service in dispatcher worker; do \
 		$(BIN)/uv pip compile pyproject.toml --quiet --extra $$service $(LOCK_FLAGS) \
 			--constraints locks/dev.txt --output-file locks/$$service.txt; done
+	@$(BIN)/uv pip compile localpubsub/pyproject.toml --quiet --all-extras $(LOCK_FLAGS) \
+		--constraints locks/dev.txt --output-file locks/localpubsub.txt
 LOCK_FLAGS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-package scrapeq --no-emit-package localpubsub --custom-compile-command "make lock"
 

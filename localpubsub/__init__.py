@@ -9,5 +9,6 @@ of the calling program.
 from localpubsub.background_server import RunningServer, running
 from localpubsub.errors import CannotStart
 from localpubsub.options import Options
+from localpubsub.version import __version__
 
-__all__ = ["CannotStart", "Options", "RunningServer", "running"]
+__all__ = ["CannotStart", "Options", "RunningServer", "__version__", "running"]

@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 
 from localpubsub.cli_arguments import HelpFormatter, add_allowed_host, at_least_one, port
@@ -16,11 +15,12 @@ from localpubsub.event_loop import new_event_loop, on_signal
 from localpubsub.options import LOG_LEVELS, Options
 from localpubsub.server import Server
 from localpubsub.setup.projects import of_environment
+from localpubsub.version import __version__
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the server until SIGINT or SIGTERM; return the exit status, which is 2 if it could not start."""
-    options = Options(**vars(_parser().parse_args(arguments)))
+    options = options_of(arguments)
     options = replace(options, projects=(*of_environment(os.environ), *options.projects))
     logging.basicConfig(level=options.logging_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
@@ -30,6 +30,15 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"localpubsub: {error}", file=sys.stderr)  # noqa: T201 - a command prints its errors
         return 2
     return 0
+
+
+def options_of(arguments: list[str] | None) -> Options:
+    """Return the options that the arguments of the command give; None stands for those of this process.
+
+    Raises:
+        SystemExit: an argument is invalid; the fault has been printed.
+    """
+    return Options(**vars(_parser().parse_args(arguments)))
 
 
 async def _serve(options: Options) -> None:
@@ -54,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Run a Google Pub/Sub server for laptops and tests.",
         formatter_class=HelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {version('localpubsub')}")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     default = Options()
     _add_location_options(parser.add_argument, default)
     _add_serving_options(parser.add_argument, default)

@@ -1,6 +1,6 @@
 """Builds an image without a container engine: each stage is a directory that contains `/app`.
 
-Only the instructions that the two Dockerfiles use are implemented; others are rejected. This machine's Python
+Only the instructions that the Dockerfiles use are implemented; others are rejected. This machine's Python
 replaces the base image. The engine's layers and cache are not simulated.
 """
 
@@ -94,8 +94,8 @@ def build(dockerfile: Path, context: Path, root: Path) -> Image:
                 stage.user = value
             case "ENTRYPOINT" | "CMD":
                 stage.command += tuple(json.loads(value))  # The exec form is JSON.
-            case "EXPOSE":
-                pass  # EXPOSE only documents the port.
+            case "EXPOSE" | "HEALTHCHECK":
+                pass  # EXPOSE only documents the port, and an engine runs the health check.
             case _:
                 raise AssertionError(f"{dockerfile}: {instruction} is not implemented here")
     return Image(

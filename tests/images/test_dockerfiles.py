@@ -75,9 +75,7 @@ def test_entry_point_is_the_command_of_scrapeq_up(service: str, tmp_path: Path) 
     assert set(words[len(in_the_image) :]) <= {"--host", LOOPBACK, "--port", "3"}
 
 
-@pytest.mark.parametrize(
-    "folder", ["tests", "console", "localpubsub", "terraform", ".git", "docs", "benchmarks"]
-)
+@pytest.mark.parametrize("folder", ["tests", "console", "terraform", ".git", "docs", "benchmarks"])
 def test_dockerignore_excludes_other_folders(folder: str) -> None:
     """`.dockerignore` excludes all folders by default, and does not include the folders of this list."""
     rules = (ROOT / ".dockerignore").read_text(encoding="utf-8").split("\n")

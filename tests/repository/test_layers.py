@@ -18,7 +18,16 @@ Graph = Mapping[str, set[str]]
 #: modules), which do not import each other.
 LAYERS: dict[str, list[set[str]]] = {
     "localpubsub": [
-        {"errors", "clock", "log_throttle", "event_loop", "file_lock", "open_files", "private_files"},
+        {
+            "errors",
+            "clock",
+            "log_throttle",
+            "event_loop",
+            "file_lock",
+            "open_files",
+            "private_files",
+            "version",
+        },
         {"alarm", "extras", "request_origin"},
         {"protocol"},
         {"resources"},
