@@ -16,7 +16,7 @@ from google.pubsub_v1.services.publisher.transports import PublisherGrpcTranspor
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
 from console.errors import StackError
-from console.stack.message_ordering import delete_if_unordered, restore_messages
+from console.stack.replacement import delete_if_different, restore_messages
 from console.stack.services import PROJECT, PUSH_AUDIENCE, PUSH_SERVICE_ACCOUNT, DeliveryPolicy
 from contract.topology import (
     DEAD_LETTER_SUBSCRIPTION,
@@ -82,10 +82,9 @@ def prepare_topology(
             for topic in TOPICS:
                 _ensure_topic(publisher, topic)
             for subscription in _subscriptions(push_endpoint, policy, shards_endpoint):
-                if subscription.enable_message_ordering:
-                    delete_if_unordered(subscriber, subscription.name)
+                delete_if_different(subscriber, subscription)
                 _ensure_subscription(subscriber, subscription)
-            restore_messages(subscriber, subscription_path(PUSH_SUBSCRIPTION))
+                restore_messages(subscriber, subscription.name)
     except GoogleAPIError as error:
         raise StackError(f"The topics and subscriptions could not be created at {host}: {error}") from error
 

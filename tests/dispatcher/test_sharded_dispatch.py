@@ -83,8 +83,8 @@ def test_file_larger_than_a_request_is_dispatched_whole_by_pushed_shards(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the processes of the dispatcher are found in /proc")
 def test_shard_of_a_killed_dispatcher_is_continued_by_another(site: Site, pubsub: PubsubClient) -> None:
-    """A dispatcher is killed within a shard; after its redelivery there is exactly one job for each URL."""
-    jobs = pubsub.subscription(JOBS)
+    """A dispatcher is killed within a shard; after its redelivery the dispatch is complete, with all jobs."""
+    jobs, ends = pubsub.subscription(JOBS), pubsub.subscription(SHARDS, filter="attributes:dispatch")
     held: list[PendingRequest] = []
 
     def send_half_of_the_rest(request: PendingRequest) -> None:
@@ -114,7 +114,9 @@ def test_shard_of_a_killed_dispatcher_is_continued_by_another(site: Site, pubsub
     with running_dispatcher(pubsub.server.host, **settings(pubsub)) as dispatcher:
         pubsub.subscriber.modify_push_config(subscription=subscription, push_config=push_config(dispatcher))
         found = pull_jobs(pubsub, jobs)
-    # Then there is one job for each URL
+        [end] = pubsub.pull(ends)
+    # Then there is one job for each URL, and the end record
+    assert json.loads(end.message.data)["report"]["counts"]["published"] == len(URLS)
     assert {job.url for job in found} == set(URLS)
     assert len({job.job_id for job in found}) == len(URLS)
 

@@ -1,4 +1,4 @@
-"""Tests that a jobs subscription without message ordering is replaced and keeps its jobs."""
+"""Tests that a subscription of another version is replaced, and keeps its messages."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,6 @@ from google.cloud.pubsub_v1 import SubscriberClient
 from google.pubsub_v1 import types
 
 import localpubsub
-from console.stack.message_ordering import delete_if_unordered
 from console.stack.pubsub_setup import (
     prepare_topology,
     publisher_client,
@@ -15,11 +14,19 @@ from console.stack.pubsub_setup import (
     subscription_path,
     topic_path,
 )
+from console.stack.replacement import delete_if_different, restore_messages
 from console.stack.services import PROJECT, DeliveryPolicy
-from contract.topology import JOBS_TOPIC, PUSH_SUBSCRIPTION
+from contract.topology import (
+    DISPATCH_FILTER,
+    DISPATCH_SUBSCRIPTION,
+    DISPATCH_TOPIC,
+    JOBS_TOPIC,
+    PUSH_SUBSCRIPTION,
+)
 
 SUBSCRIPTION = subscription_path(PUSH_SUBSCRIPTION)
-SNAPSHOT = f"projects/{PROJECT}/snapshots/{PUSH_SUBSCRIPTION}-unordered"
+WANTED = types.Subscription(name=SUBSCRIPTION, topic=topic_path(JOBS_TOPIC), enable_message_ordering=True)
+SNAPSHOT = f"projects/{PROJECT}/snapshots/{PUSH_SUBSCRIPTION}-replaced"
 
 
 def publish(host: str, *names: str) -> None:
@@ -81,14 +88,13 @@ def snapshot(subscriber: SubscriberClient) -> None:
 
 def delete(subscriber: SubscriberClient) -> None:
     """Make the first two steps of the replacement."""
-    delete_if_unordered(subscriber, SUBSCRIPTION)
+    delete_if_different(subscriber, WANTED)
 
 
 def create(subscriber: SubscriberClient) -> None:
     """Make the first three steps of the replacement."""
-    wanted = types.Subscription(name=SUBSCRIPTION, topic=topic_path(JOBS_TOPIC), enable_message_ordering=True)
     delete(subscriber)
-    subscriber.create_subscription(request=wanted, timeout=120)
+    subscriber.create_subscription(request=WANTED, timeout=120)
 
 
 @pytest.mark.parametrize("interrupted_after", [None, snapshot, delete, create])
@@ -112,3 +118,23 @@ def test_unordered_subscription_is_replaced_and_keeps_its_jobs(host: str, interr
     start(host)
     publish(host, "e")
     assert pull(host, 1) == ["e"]
+
+
+def test_subscription_without_a_filter_is_replaced_and_keeps_its_shards(host: str) -> None:
+    """An end record that an earlier version left in the subscription of shards is not delivered any more."""
+    name, topic = subscription_path(DISPATCH_SUBSCRIPTION), topic_path(DISPATCH_TOPIC)
+    wanted = types.Subscription(name=name, topic=topic, filter=DISPATCH_FILTER)
+    with subscriber_client(host) as subscriber, publisher_client(host) as publisher:
+        # Given a subscription without a filter, with an end record and a shard
+        subscriber.create_subscription(request={"name": name, "topic": topic}, timeout=120)
+        publisher.publish(topic, b"end", dispatch="complete").result(timeout=120)
+        publisher.publish(topic, b"shard", shard="2").result(timeout=120)
+        # When it is replaced
+        delete_if_different(subscriber, wanted)
+        subscriber.create_subscription(request=wanted, timeout=120)
+        restore_messages(subscriber, name)
+        # Then of the messages it has only the shard, and it is not replaced again
+        pulled = subscriber.pull(subscription=name, max_messages=10, timeout=120).received_messages
+        assert [each.message.data for each in pulled] == [b"shard"]
+        delete_if_different(subscriber, wanted)
+        assert subscriber.get_subscription(subscription=name, timeout=120).filter == DISPATCH_FILTER
