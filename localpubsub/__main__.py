@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from localpubsub.cli_arguments import HelpFormatter, add_allowed_host, at_least_one, port
+from localpubsub.cli_arguments import HelpFormatter, add_allowed_host, at_least_one, non_negative, port
 from localpubsub.errors import CannotStart
 from localpubsub.event_loop import new_event_loop, on_signal
 from localpubsub.options import LOG_LEVELS, Options
@@ -166,6 +166,12 @@ def _add_simulation_options(add: Callable[..., object], default: Options) -> Non
         action="store_false",
         dest="service_agent_permissions",
         help=argparse.SUPPRESS,
+    )
+    add(
+        "--history",
+        type=non_negative,
+        metavar="N",
+        help="number of messages to remember for GET /messages (default: 1000 with --ephemeral, otherwise 0)",
     )
     add(
         "--time-scale",

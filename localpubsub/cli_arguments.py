@@ -59,3 +59,11 @@ def at_least_one(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is too small: it must be at least 1")
     return number
+
+
+def non_negative(text: str) -> int:
+    """Parse a number that must not be negative."""
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text} is too small: it must be at least 0")
+    return number

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 DEFAULT_PORT: Final = 8085  #: The official emulator's default port.
+DEFAULT_HISTORY: Final = 1_000  #: Number of messages that a server with ``ephemeral`` remembers.
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
 
@@ -42,6 +43,8 @@ class Options:
     ca_file: Path | None = None
     time_scale: float = 1.0  #: Seconds of server time per second of real time; above 0.
     chaos: str = ""  #: Faults to inject; ChaosOptions.parse in broker/chaos.py describes the syntax.
+    #: Number of messages to remember for ``/messages``; None means 1,000 with ``ephemeral``, otherwise 0.
+    history: int | None = None
     log_level: str = "info"  #: Lowest level to log, one of LOG_LEVELS.
 
     @property
@@ -50,6 +53,13 @@ class Options:
         if self.http_port is not None:
             return self.http_port
         return self.port + 1 if self.port else 0
+
+    @property
+    def remembered_messages(self) -> int:
+        """Number of messages to remember; 0 to remember none."""
+        if self.history is not None:
+            return self.history
+        return DEFAULT_HISTORY if self.ephemeral else 0
 
     @property
     def logging_level(self) -> int:

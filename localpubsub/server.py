@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from localpubsub.api.ports import Ports
 from localpubsub.api.services import make_services
 from localpubsub.broker.broker import Broker
+from localpubsub.broker.message_history import MessageHistory
 from localpubsub.broker.state import ServerState
 from localpubsub.clock import Clock
 from localpubsub.errors import CannotStart
@@ -115,10 +116,12 @@ class Server:
         broker = Broker(store, clock, chaos, service_agent_permissions=options.service_agent_permissions)
         closing.push_async_callback(broker.close)
         tokens = Tokens(self.data, clock)
+        state = ServerState(broker)
+        if options.remembered_messages:
+            state.history = MessageHistory(broker, options.remembered_messages)
         services = make_services(broker)
         if setup is not None:
             await setup(services)
-        state = ServerState(broker)
         allowed_hosts = {name.lower() for name in (options.host, *options.allowed_hosts)}
         await self._serve(closing, Ports(services, tokens, state, allowed_hosts, GRACE_SECONDS), grpc_socket)
         places = max_open_pushes(options.max_outstanding, files_for_pushes(options.max_outstanding))

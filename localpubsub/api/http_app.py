@@ -4,7 +4,7 @@ from collections.abc import Container
 
 from aiohttp import web
 
-from localpubsub.api import certificates, metrics, state_page
+from localpubsub.api import certificates, inspection, metrics, state_page
 from localpubsub.api.rest import MAX_BODY, RestApi
 from localpubsub.broker.state import ServerState
 from localpubsub.protocol.calls import Services
@@ -22,7 +22,9 @@ def make_runner(
     """
     refuse = refuse_foreign_requests(allowed_hosts)
     application = web.Application(client_max_size=MAX_BODY, middlewares=[refuse])
-    application.add_routes([*certificates.routes(tokens), *state_page.routes(state), *metrics.routes(state)])
+    for routes in (state_page.routes, metrics.routes, inspection.routes):
+        application.add_routes(routes(state))
+    application.add_routes(certificates.routes(tokens))
     application.add_routes([web.route("*", r"/{path:[\s\S]*}", RestApi(services).respond)])
     # A call is cancelled when its caller disconnects, as over gRPC. Otherwise a pull would lease messages
     # that its caller can no longer receive. aiohttp waits for up to shutdown_timeout twice: until calls

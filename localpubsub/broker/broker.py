@@ -5,7 +5,7 @@ methods run on the event loop.
 """
 
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -46,7 +46,7 @@ _log = logging.getLogger("localpubsub.broker.broker")
 
 
 class Broker:
-    """The broker of one server."""
+    """The broker of one server; ``on_publish``, if set, is called with messages before they are written."""
 
     def __init__(
         self,
@@ -75,6 +75,7 @@ class Broker:
         self.snapshots = Snapshots(self.catalogue, self.journal, clock, self.ids)
         self.catalogue.schemas.time_of = self.ids.publish_time
         self.policies = IamPolicies(self.journal)
+        self.on_publish: Callable[[Topic, range, Sequence[PubsubMessagePb]], None] | None = None
         self._cache = MessageCache()
         self.alarm = Alarm(clock, self._advance)
         self._next_expiry = 0.0
@@ -181,6 +182,8 @@ class Broker:
         message_ids = self.ids.allocate(len(messages), self.clock.now())
         transaction = self.journal.next
         transaction.last_id = message_ids[-1]
+        if self.on_publish is not None:
+            self.on_publish(topic, message_ids, messages)
         if topic.subscriptions or topic.retainers:
             route(transaction, topic, message_ids, messages, self.ids.publish_times(message_ids))
         return message_ids

@@ -2,12 +2,15 @@
 
 from bisect import bisect_left
 from collections import Counter
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from localpubsub.backlog.backlog import Backlog
 from localpubsub.backlog.lease import Lease
-from localpubsub.backlog.message_state import MessageEvent, MessageState
+from localpubsub.backlog.message_state import EXPIRED, MessageEvent, MessageState
 from localpubsub.backlog.ordered_backlog import OrderedBacklog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: Upper bounds of the histogram of push latencies, in seconds.
 LATENCY_BOUNDS: Final = (0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 10.0, 30.0, 60.0, 300.0, 600.0)
@@ -24,9 +27,12 @@ class SubscriptionCounters:
         push_latencies: number of pushes whose latency is at most the bound in LATENCY_BOUNDS at the same
             index, and above the bound before; the last number counts those above all bounds.
         push_seconds: sum of all latencies, in seconds.
+        on_event: called with each event of a message, the id of the message, the number of its attempts, and
+            its next state; None to call nothing.
     """
 
     def __init__(self) -> None:
+        self.on_event: Callable[[MessageEvent, int, int, MessageState], None] | None = None
         self.events: Counter[MessageEvent] = Counter()
         self.nacks = 0
         self.expired_leases = 0
@@ -62,12 +68,23 @@ class CountedBacklog(Backlog):
         self.counters.expired_leases += len(ended)
         return ended
 
+    def drop_expired(self, oldest: int) -> list[int]:
+        """See Backlog."""
+        dropped = super().drop_expired(oldest)
+        if self.counters.on_event is not None:
+            for message_id in dropped:
+                self.counters.on_event("retention passed", message_id, 0, EXPIRED)
+        return dropped
+
     def _move(
         self, state: MessageState, event: MessageEvent, lease: Lease, not_before: float | None = None
     ) -> MessageState:
         if lease.delivered_at:  # Backlog.load makes leases without this time, for deliveries of earlier runs.
             self.counters.events[event] += 1
-        return super()._move(state, event, lease, not_before)
+        next_state = super()._move(state, event, lease, not_before)
+        if self.counters.on_event is not None:
+            self.counters.on_event(event, lease.message_id, lease.attempt, next_state)
+        return next_state
 
 
 class CountedOrderedBacklog(CountedBacklog, OrderedBacklog):

@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from localpubsub.broker.broker import Broker
 from localpubsub.broker.counters import SubscriptionCounters
 from localpubsub.broker.subscription import Subscription
 from localpubsub.protocol.messages import BigQueryConfig, CloudStorageConfig, SubscriptionPb
+
+if TYPE_CHECKING:
+    from localpubsub.broker.message_history import MessageHistory
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,25 +56,32 @@ class SubscriptionState:
 
 
 class ServerState:
-    """Reads the state of a broker; ``push_status_source`` is set once the pushes have started."""
+    """Reads the state of a broker.
+
+    Attributes:
+        broker: the broker.
+        push_status_source: set once the pushes have started.
+        history: the last messages; None if the server does not remember them.
+    """
 
     def __init__(self, broker: Broker) -> None:
-        self._broker = broker
+        self.broker = broker
         self.push_status_source: PushStatusSource | None = None
+        self.history: MessageHistory | None = None
 
     def topics(self) -> Iterator[TopicState]:
         """Yield the state of every topic, by name."""
-        for name, topic in sorted(self._broker.catalogue.topics.items()):
+        for name, topic in sorted(self.broker.catalogue.topics.items()):
             yield TopicState(name, len(topic.subscriptions), topic.published)
 
     def subscriptions(self) -> Iterator[SubscriptionState]:
         """Yield the state of every subscription, by name."""
-        for _, subscription in sorted(self._broker.catalogue.subscriptions.items()):
+        for _, subscription in sorted(self.broker.catalogue.subscriptions.items()):
             yield self._subscription(subscription)
 
     def measured(self) -> Iterator[tuple[SubscriptionState, SubscriptionCounters]]:
         """Yield the state and the counters of every subscription, by name."""
-        for _, subscription in sorted(self._broker.catalogue.subscriptions.items()):
+        for _, subscription in sorted(self.broker.catalogue.subscriptions.items()):
             yield self._subscription(subscription), subscription.counters
 
     def as_json(self) -> dict[str, Any]:
@@ -82,7 +92,7 @@ class ServerState:
         }
 
     def _subscription(self, subscription: Subscription) -> SubscriptionState:
-        now = self._broker.clock.now()
+        now = self.broker.clock.now()
         backlog = subscription.backlog
         oldest = backlog.oldest_message_id()
         source = self.push_status_source
@@ -92,7 +102,7 @@ class ServerState:
             topic=str(subscription.resource.topic),
             backlog=len(backlog),
             outstanding=len(backlog.outstanding),
-            oldest_unacked_seconds=None if oldest is None else round(self._broker.ids.age(oldest, now), 3),
+            oldest_unacked_seconds=None if oldest is None else round(self.broker.ids.age(oldest, now), 3),
             **_delivery(subscription.resource),
             window=status.window if status else None,
             backoff_until=_rfc3339(status.resume_at) if status and status.resume_at > now else None,
