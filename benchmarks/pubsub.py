@@ -27,9 +27,10 @@ from google.cloud.pubsub_v1.types import BatchSettings
 from google.pubsub_v1 import PublisherClient, SubscriberClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
-from google.pubsub_v1.types import PushConfig
+from google.pubsub_v1.types import PushConfig, Subscription
 
 import localpubsub
+from benchmarks import pubsub_ordered_streaming
 from benchmarks.pubsub_process import ServerProcess, started
 from console.stack.ports import free_port
 
@@ -85,7 +86,7 @@ class TopicWithSubscription:
 
 @contextmanager
 def topic_with_subscription(
-    server: ServerProcess, name: str, push: str = ""
+    server: ServerProcess, name: str, push: str = "", *, ordered: bool = False
 ) -> Iterator[TopicWithSubscription]:
     """Create a topic and its subscription, which exist until the server ends."""
     topic, subscription = f"projects/bench/topics/{name}", f"projects/bench/subscriptions/{name}"
@@ -93,9 +94,9 @@ def topic_with_subscription(
         PublisherClient(transport=PublisherGrpcTransport(channel=channel)).create_topic(name=topic)
         subscriber = SubscriberClient(transport=SubscriberGrpcTransport(channel=channel))
         config = PushConfig(push_endpoint=push)
-        subscriber.create_subscription(
-            name=subscription, topic=topic, push_config=config, ack_deadline_seconds=60
-        )
+        resource = Subscription(name=subscription, topic=topic, push_config=config, ack_deadline_seconds=60)
+        resource.enable_message_ordering = ordered
+        subscriber.create_subscription(resource)
         yield TopicWithSubscription(channel, topic, subscription, subscriber)
 
 
@@ -174,6 +175,14 @@ def streaming_rate(bench: Bench, server: ServerProcess) -> float:
         return messages / seconds
 
 
+def ordered_streaming_rate(server: ServerProcess, keys: dict[str, int]) -> float:
+    """Return the messages per second of a stream that gets each key in order and acks every 100 ms."""
+    with topic_with_subscription(server, f"ordered-{len(keys)}", ordered=True) as topic:
+        pubsub_ordered_streaming.publish(topic, keys)
+        seconds = pubsub_ordered_streaming.seconds_to_receive(topic, keys, 3 * TIMEOUT_SECONDS)
+        return sum(keys.values()) / seconds
+
+
 #: The measurements of a running server: maps name and unit to the function; a higher result is better.
 RATES: dict[str, Measure] = {
     "publish, messages/s": publish_rate,
@@ -183,6 +192,12 @@ RATES: dict[str, Measure] = {
     ),
     "pull and acknowledge, messages/s": pull_rate,
     "streaming pull, messages/s": streaming_rate,
+    "ordered streaming, 1,000 messages of one key, messages/s": lambda bench, server: ordered_streaming_rate(
+        server, {"key": bench.count(1_000)}
+    ),
+    "ordered streaming, 10,000 messages, 1,600 of each busy key, messages/s": lambda bench, server: (
+        ordered_streaming_rate(server, pubsub_ordered_streaming.messages_of_keys(bench.count(10_000)))
+    ),
 }
 START, MEMORY, LOADED = "start, s", "memory when started, MiB", "memory after all measurements, MiB"
 
