@@ -26,7 +26,7 @@ from typing import Final
 from localpubsub.backlog.active_key import ActiveKey
 from localpubsub.backlog.backlog import Backlog, DeliveryPolicy
 from localpubsub.backlog.lease import Lease, LeaseHolder
-from localpubsub.backlog.message_state import ACKNOWLEDGED, NEXT, OUTSTANDING, WAITING, MessageState
+from localpubsub.backlog.message_state import NEXT, OUTSTANDING, WAITING, MessageState
 from localpubsub.backlog.ordering_keys import OrderingKeys
 
 #: Maximum number of messages made ready ahead of their delivery. It is enough for all pushes of one
@@ -78,7 +78,8 @@ class OrderedBacklog(Backlog):
 
     def ready(self, now: float) -> int:
         """Return how many messages or keys can be delivered at ``now``, some only to their holders."""
-        return super().ready(now) + sum(map(len, self._reserved.values()))
+        ready = super().ready(now)
+        return ready + sum(map(len, self._reserved.values())) if self._reserved else ready
 
     def deliver(self, now: float, deadline: float, holder: LeaseHolder | None = None) -> Lease | None:
         """Lease the next message until ``deadline``; return None if no message is ready for this holder."""
@@ -89,8 +90,8 @@ class OrderedBacklog(Backlog):
 
     def acknowledge(self, lease: Lease) -> MessageState | None:
         """Remove the message, or mark its lease if an earlier message of its key is outstanding."""
-        if not self.must_wait_for_earlier_acks(lease):
-            return super().acknowledge(lease)
+        if lease.message_id not in self._key_of or not self.must_wait_for_earlier_acks(lease):
+            return self._end(lease, "acknowledged")
         lease.acknowledged = True
         lease.deadline = inf
         return None
@@ -153,7 +154,7 @@ class OrderedBacklog(Backlog):
 
     def _take(self, holder: LeaseHolder | None) -> int | None:
         """Take the next message of the holder's keys, or the next one for all consumers if it is older."""
-        reserved = self._reserved.get(holder) if holder is not None else None
+        reserved = self._reserved and holder is not None and self._reserved.get(holder)
         if not reserved:
             return super()._take(holder)
         key = next(iter(reserved))
@@ -290,7 +291,5 @@ class OrderedBacklog(Backlog):
         while (lease := key.first_leased()) is not None and lease.acknowledged:
             del key.leased[lease.message_id]
             del self._key_of[lease.message_id]
-            del self.outstanding[lease.message_id]
-            del self._attempts[lease.message_id]
-            self._further_ended.append((lease, ACKNOWLEDGED))
+            self._further_ended.append((lease, self._move(OUTSTANDING, "acknowledged", lease)))
         self._offer(key)

@@ -202,7 +202,7 @@ class Broker:
                 Alarm(self.clock, enqueue).set(self.clock.now() + self._chaos.delay)
             else:
                 subscription.backlog.enqueue(message_ids)
-                subscription.wake()
+                subscription.consumers.wake_after_responses()
 
     def _enqueue_late(self, subscription: Subscription, message_ids: list[int]) -> None:
         """Enqueue messages after a delay, except for those that a seek has added to the backlog already."""
@@ -239,15 +239,16 @@ class Broker:
             lease.notify_holder()
 
     def _attempt_failed(self, subscription: Subscription, lease: Lease, state: MessageState) -> None:
+        # For a delayed message the alarm wakes the consumers. They are woken before the holder is notified,
+        # because otherwise the holder would take the turn of another one.
+        if subscription.backlog.ready(self.clock.now()):
+            subscription.wake()
         lease.notify_holder()
         if state == ACKNOWLEDGED:  # by the late ack of an earlier delivery
             self.remove(subscription, lease.message_id, lease.attempt)
         elif state == DEAD_LETTERED:
             self._start_removal(subscription, dead_lettering.move(self, subscription, lease))
         self._end(subscription)
-        # For a delayed message the alarm wakes the consumers.
-        if subscription.backlog.ready(self.clock.now()):
-            subscription.wake()
         self.alarm.set(subscription.backlog.next_event())
 
     def restore(self, subscription: Subscription, attempts: dict[int, int]) -> None:

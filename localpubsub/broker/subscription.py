@@ -2,21 +2,18 @@
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from localpubsub.backlog.backlog import Backlog, DeliveryPolicy
 from localpubsub.backlog.dead_letter import DeadLetterPolicy
 from localpubsub.backlog.lease import Lease
 from localpubsub.backlog.retry_policy import RetryPolicy
+from localpubsub.broker.consumers import Consumers
 from localpubsub.broker.counters import CountedBacklog, CountedOrderedBacklog, SubscriptionCounters
 from localpubsub.broker.read_ahead import ReadAhead
 from localpubsub.protocol.messages import SubscriptionPb
 from localpubsub.resources.export import EXPORTS
 from localpubsub.resources.filter_parser import parse
 from localpubsub.resources.subscription import duration_seconds
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 class Subscription:
@@ -47,8 +44,7 @@ class Subscription:
         self.used = True  #: Whether a request or an ack used it since the last check for expiry.
         #: Time of the last check that found it in use, seconds since the epoch; 0 before the first check.
         self.used_at = 0.0
-        #: Functions to call when messages are ready, the configuration has changed, or it was deleted.
-        self.consumers: set[Callable[[], None]] = set()
+        self.consumers = Consumers()  #: Its streams, pulls, pushes and exports.
         self.read_ahead = ReadAhead()
         self.deleted = False
 
@@ -118,8 +114,7 @@ class Subscription:
 
     def wake(self) -> None:
         """Call all consumers."""
-        for consumer in tuple(self.consumers):
-            consumer()
+        self.consumers.wake()
 
     def _delivery_policy(self) -> DeliveryPolicy:
         policy = delivery_policy(self.resource)

@@ -52,6 +52,10 @@ class FlowControl:
         self.takes_further = False
         backlog.close_holder(self)
 
+    def unconfirmed(self) -> list[Lease]:
+        """Return the leases that were neither confirmed nor acknowledged, the last one first."""
+        return [lease for lease in reversed(self._sizes) if not lease.received and not lease.acknowledged]
+
     def allowed(self, max_bytes: int) -> tuple[int, int]:
         """Return the number of messages and of bytes, at most ``max_bytes``, that may be sent now.
 

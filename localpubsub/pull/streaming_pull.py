@@ -5,6 +5,7 @@ subscriber with a callback.
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable
 
@@ -19,6 +20,8 @@ from localpubsub.pull.ack_ids import ResolvedAckIds, acknowledge, find_leases
 from localpubsub.pull.flow_control import FlowControl
 from localpubsub.pull.receive import PullLimits, receive
 from localpubsub.resources import limits
+
+_log = logging.getLogger("localpubsub.pull.streaming_pull")
 
 
 async def serve_stream(broker: Broker, find: Callable[[str], Subscription], context: Context) -> None:
@@ -40,6 +43,9 @@ async def serve_stream(broker: Broker, find: Callable[[str], Subscription], cont
     reader = asyncio.create_task(stream.read(first))
     try:
         await stream.write(reader, lambda: find(first.subscription))
+    except (aio.InternalError, aio.UsageError) as error:
+        # gRPC raises these if the subscriber has ended the stream, or lost its connection, during a write.
+        _log.debug("stream_ended subscription=%s reason=%r", first.subscription, error)
     finally:
         stream.end()
         reader.cancel()
@@ -62,9 +68,18 @@ class _Stream:
         subscription.consumers.add(self._changed.set)
 
     def end(self) -> None:
-        """Deliver no further messages; delivered messages stay leased until their deadline."""
-        self._flow.close(self._subscription.backlog)
-        self._subscription.consumers.discard(self._changed.set)
+        """Deliver no further messages, and put those back of which the subscriber has confirmed no receipt.
+
+        The official clients confirm every message at once, by modifying its ack deadline. So the other
+        messages did not reach the subscriber. This is not counted as an attempt, because they were neither
+        nacked nor did their ack deadline pass. A confirmed message stays leased until its ack deadline.
+        """
+        subscription = self._subscription
+        subscription.consumers.discard(self._changed.set)
+        self._flow.close(subscription.backlog)
+        for lease in self._flow.unconfirmed():
+            self._broker.cancel_delivery(subscription, lease)
+        subscription.wake()
 
     async def write(self, reader: asyncio.Task[None], check: Callable[[], Subscription]) -> None:
         """Send confirmations, and ready messages within the flow control, until ``reader`` is done.
@@ -83,6 +98,7 @@ class _Stream:
                 await self._context.write(self._with_properties(self._confirmations.popleft()))
             messages = await self._receive()
             if messages:
+                self._subscription.consumers.end_turn(self._changed.set)
                 response = StreamingPullResponse(received_messages=messages)
                 await self._context.write(self._with_properties(response))
             else:
