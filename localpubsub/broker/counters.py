@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from localpubsub.backlog.backlog import Backlog
 from localpubsub.backlog.lease import Lease
-from localpubsub.backlog.message_state import EXPIRED, MessageEvent, MessageState
+from localpubsub.backlog.message_state import EXPIRED, WAITING, MessageEvent, MessageState
 from localpubsub.backlog.ordered_backlog import OrderedBacklog
 
 if TYPE_CHECKING:
@@ -89,3 +89,9 @@ class CountedBacklog(Backlog):
 
 class CountedOrderedBacklog(CountedBacklog, OrderedBacklog):
     """The same for a subscription with message ordering."""
+
+    def further_ended(self) -> list[tuple[Lease, MessageState]]:
+        """See Backlog; the deliveries that the redelivery of an earlier message has cancelled count, too."""
+        ended = super().further_ended()
+        self.counters.events["delivery cancelled"] += sum(state == WAITING for _, state in ended)
+        return ended

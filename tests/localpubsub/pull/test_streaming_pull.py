@@ -157,3 +157,15 @@ def test_publisher_gets_its_response_before_consumers_are_woken(stepped: Stepped
     stepped.start(asyncio.wait([stepped.loop.create_task(publish()) for _ in range(2)]))
     stepped.finish()
     assert order == ["published", "published", "woken"]
+
+
+def test_redelivery_of_an_ordering_key_is_counted_by_its_causes(stepped: SteppedBroker) -> None:
+    """A nack of the first of three messages counts as one nack and two cancelled deliveries."""
+    subscription = stepped.create(enable_message_ordering=True)
+    messages = [PubsubMessage(data=name, ordering_key="key") for name in (b"1", b"2", b"3")]
+    stream = Stream(stepped)
+    stepped.call(stepped.broker.publish(TOPIC, messages))
+    stream.modify(stream.received[0], 0)
+    assert stream.data() == [b"1", b"2", b"3"] * 2
+    counters = subscription.counters
+    assert (counters.nacks, counters.events["delivery cancelled"], counters.events["delivered"]) == (1, 2, 6)
