@@ -24,17 +24,13 @@ from google.pubsub_v1.types import PubsubMessage
 
 from benchmarks.pubsub_process import started
 from localpubsub.protocol.messages import PubsubMessage as Record
+from localpubsub.storage import slices
 from localpubsub.storage.store import Store
 from localpubsub.storage.transaction import Transaction
 
 TOPIC, OTHER_TOPIC = "projects/bench/topics/full", "projects/bench/topics/other"
 FULL, EMPTY, OTHER = (f"projects/bench/subscriptions/{name}" for name in ("full", "empty", "other"))
 SNAPSHOT = "projects/bench/snapshots/full"
-#: Finds rows that belong to no subscription, snapshot or topic; they are being removed.
-REMOVED = """
-SELECT EXISTS (SELECT 1 FROM backlog WHERE number NOT IN (SELECT backlog FROM subscription))
-OR EXISTS (SELECT 1 FROM retained WHERE number NOT IN (SELECT number FROM snapshot))
-"""
 
 
 @dataclass
@@ -90,6 +86,15 @@ def fill(data: Path, messages: int, size: int) -> None:
     store.close()
 
 
+def has_removed_rows(connection: sqlite3.Connection) -> bool:
+    """Return whether there are rows of a number that belongs to nothing; they are being removed."""
+    known = connection.execute(
+        "SELECT backlog FROM subscription UNION SELECT number FROM snapshot"
+    ).fetchall()
+    found = {*slices.numbers(connection, "backlog"), *slices.numbers(connection, "retained")}
+    return not found <= {number for (number,) in known}
+
+
 def measure(name: str, host: str, database: Path, operation: Callable[[], object]) -> None:
     """Run an operation beside a prober, and print the durations."""
     with connected(host) as clients, closing(sqlite3.connect(database)) as connection:
@@ -99,7 +104,7 @@ def measure(name: str, host: str, database: Path, operation: Callable[[], object
         began = time.monotonic()
         operation()
         returned = time.monotonic() - began
-        while connection.execute(REMOVED).fetchone()[0]:
+        while has_removed_rows(connection):
             time.sleep(0.05)
         removed = time.monotonic() - began
         prober.stopped.set()

@@ -112,7 +112,8 @@ class SubscriberService:
             while True:
                 changed.clear()
                 lease_seconds = subscription.backlog.policy.ack_deadline
-                allowed = PullLimits(request.max_messages, limits.MAX_PULL_BYTES, lease_seconds)
+                count = min(request.max_messages, limits.MAX_PULL_MESSAGES)
+                allowed = PullLimits(count, limits.MAX_PULL_BYTES, lease_seconds)
                 messages = await receive(self._broker, self._pullable(request.subscription), allowed, flow)
                 if messages or not await _is_set_before(until, changed):
                     return PullResponse(received_messages=messages)

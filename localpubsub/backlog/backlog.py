@@ -224,9 +224,7 @@ class Backlog:
             heapq.heapify(self._delayed)
             for message_id in dropped:
                 self._attempts.pop(message_id, None)
-        while (first := self._new.first()) is not None and first < oldest:
-            dropped.append(self._new.take())
-        return dropped
+        return dropped + self._new.take_below(oldest)
 
     def next_event(self) -> float | None:
         """Return the earliest time at which a lease expires or a delayed message becomes ready, or None."""

@@ -40,6 +40,14 @@ class IdQueue:
             self._head = 0
         return message_id
 
+    def take_below(self, message_id: int) -> list[int]:
+        """Remove and return the ids below this one; the ids in the queue must be in ascending order."""
+        end = bisect_left(self._ids, message_id, self._head)
+        taken = self._ids[self._head : end].tolist()
+        del self._ids[:end]
+        self._head = 0
+        return taken
+
     def first(self) -> int | None:
         """Return the first id without removing it, or None if the queue is empty."""
         return self._ids[self._head] if len(self) else None

@@ -162,7 +162,10 @@ class Exporter(ABC):
             batch.leases.append(lease)
             batch.records.append(record)
             size += len(record)
-        return batch
+        # A seek may have acknowledged earlier messages while later ones were read.
+        both = zip(batch.leases, batch.records, strict=True)
+        current = [(lease, record) for lease, record in both if subscription.is_current(lease)]
+        return Batch([lease for lease, _ in current], [record for _, record in current])
 
     def cancel_delivery(self, leases: list[Lease]) -> None:
         """Put messages that were not written back into the backlog, without counting an attempt."""

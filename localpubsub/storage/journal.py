@@ -27,6 +27,7 @@ Result = TypeVar("Result")
 COMMIT_DELAY: Final = 0.01
 #: Seconds that one slice of an operation on many rows should take; other transactions wait this long.
 SLICE_SECONDS: Final = 0.005
+MAX_PAUSE: Final = 0.1  #: Maximum seconds between two slices.
 FIRST_SLICE_ROWS: Final = 256  #: Number of rows of the first slice of an operation.
 MIN_SLICE_ROWS: Final = 16  #: Minimum number of rows of a slice, even if the disk is slow.
 MAX_SLICE_ROWS: Final = 4096  #: Maximum number of rows of a slice.
@@ -60,6 +61,7 @@ class Journal:
                 StoreFailure.
         """
         self.next = Transaction()  #: Changes for the next transaction.
+        self.max_pause = MAX_PAUSE  #: Maximum seconds between two slices.
         self.first_slice_rows = FIRST_SLICE_ROWS  #: Number of rows of the first slice of an operation.
         self._store = store
         self._on_written = on_written
@@ -111,6 +113,8 @@ class Journal:
     async def slice(self, job: Callable[[sqlite3.Connection, int], Result], rows: int) -> tuple[Result, int]:
         """Let ``job(connection, rows)`` change up to this number of rows, in one transaction.
 
+        The return is delayed by the time that this took, which leaves half of the thread's time to others.
+
         Returns:
             The job's result, and how many rows the next slice should have to take about ``SLICE_SECONDS``.
         """
@@ -119,7 +123,9 @@ class Journal:
             started = time.monotonic()
             return store.change(lambda connection: job(connection, rows)), time.monotonic() - started
 
+        started = self._loop.time()
         result, seconds = await self.run(work)
+        await asyncio.sleep(min(self.max_pause, self._loop.time() - started))
         factor = min(2.0, max(0.25, SLICE_SECONDS / max(seconds, 1e-6)))
         return result, min(MAX_SLICE_ROWS, max(MIN_SLICE_ROWS, int(rows * factor)))
 

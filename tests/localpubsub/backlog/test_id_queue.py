@@ -23,6 +23,16 @@ def test_id_queue_is_first_in_first_out(steps: list[int | None]) -> None:
         assert queue.upcoming(3) == model[:3]
 
 
+@given(st.sets(st.integers(0, 20)), st.integers(0, 3), st.integers(-1, 21))
+def test_ids_below_a_bound_are_taken(ids: set[int], taken: int, bound: int) -> None:
+    """take_below removes the ids below the bound, also if some ids were taken before."""
+    queue, model = IdQueue(sorted(ids)), sorted(ids)
+    for _ in range(min(taken, len(model))):
+        assert queue.take() == model.pop(0)
+    assert queue.take_below(bound) == [each for each in model if each < bound]
+    assert queue.upcoming(30) == [each for each in model if each >= bound]
+
+
 def test_id_queue_frees_the_memory_of_taken_ids() -> None:
     """A queue from which every id was taken uses little memory."""
     queue = IdQueue()

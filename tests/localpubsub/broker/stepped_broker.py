@@ -95,7 +95,7 @@ class SteppedJournal(Journal):
     def __init__(self, *arguments: Any) -> None:  # noqa: ANN401 - as Journal
         super().__init__(*arguments)
         self.jobs: deque[Callable[[], None]] = deque()
-        self.first_slice_rows = 2
+        self.first_slice_rows, self.max_pause = 2, 0.0
 
     async def slice(self, job: Callable[[Any, int], Result], rows: int) -> tuple[Result, int]:
         """Run a slice; the next one has the same number of rows, however long this one took."""
