@@ -149,6 +149,21 @@ def test_stream_gets_messages_of_its_keys_and_of_others_by_their_age() -> None:
     assert list(deliver_to(stream, waiting)) == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("streaming", [False, True], ids=["pull or push", "stream"])
+def test_ordering_key_with_many_messages_does_not_starve_others(streaming: bool) -> None:
+    """A message of another key has its turn, although the hot key always has a further message."""
+    waiting, holder = backlog("a" * 5 + "b"), Stream() if streaming else None
+    delivered: list[int] = []
+    for later in range(20):
+        lease = waiting.deliver(NOW, NOW + 10, holder)
+        assert lease is not None
+        delivered.append(lease.message_id - FIRST)
+        waiting.acknowledge(lease)
+        waiting.add_ordering_keys([(FIRST + 6 + later, key_number("a"))])
+        waiting.enqueue([FIRST + 6 + later])
+    assert 5 in delivered[: 6 if streaming else 2]
+
+
 def test_nack_of_one_among_several_redelivers_the_later_ones_without_counting_them() -> None:
     """A nack ends the later leases of the key; all are redelivered in order, and one attempt is counted."""
     waiting, stream, other = backlog("aaaa", FIVE_ATTEMPTS), Stream(), Stream()
