@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -28,6 +28,29 @@ class RunningServer:
     data: Path | None  #: The data directory; None with the option ``ephemeral``.
     warehouse: Path  #: The SQLite file that BigQuery subscriptions write.
     buckets: Path  #: The directory of the buckets that Cloud Storage subscriptions write.
+    _handle: "_Handle" = field(repr=False)
+
+    def advance(self, seconds: float) -> None:
+        """Let this many seconds of the server's time pass at once, and return.
+
+        Leases, backoffs and retention that end within this time end in their order. So a test of a redelivery
+        after ten minutes need not wait. Subscribers and endpoints have no time to respond meanwhile.
+
+        Raises:
+            ValueError: ``seconds`` is negative.
+        """
+        passed: Future[None] = Future()
+
+        def advance() -> None:
+            try:
+                self._handle.server.clock.advance(seconds)
+            except ValueError as error:
+                passed.set_exception(error)
+            else:
+                passed.set_result(None)
+
+        self._handle.loop.call_soon_threadsafe(advance)
+        passed.result()
 
 
 @contextmanager
@@ -83,6 +106,7 @@ def running(**options: Any) -> Iterator[RunningServer]:  # noqa: ANN401 - the da
                 server.data,
                 server.warehouse,
                 server.buckets,
+                handle,
             )
         finally:
             handle.loop.call_soon_threadsafe(handle.stopped.set)

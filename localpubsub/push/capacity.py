@@ -77,6 +77,8 @@ class PushCapacity:
         It may not if its next message waits for bytes, or if others wait for a place and it has more than an
         equal share of them.
         """
+        if not self._waiting:
+            return True
         if not self._can_use_place(wake):
             return False
         others = {each for each in self._waiting if each is not wake and self._can_use_place(each)}

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from google.api_core.exceptions import InternalServerError, MethodNotImplemented, NotFound
 from google.pubsub_v1.types import (
+    DeadLetterPolicy,
     IngestionDataSourceSettings,
     MessageTransform,
     PubsubMessage,
@@ -18,7 +19,7 @@ from google.pubsub_v1.types import (
 )
 
 import localpubsub
-from tests.servers.pubsub import gapic_clients
+from tests.servers.pubsub import PubsubServer, gapic_clients
 from tests.servers.pubsub_client import PubsubClient, running_localpubsub
 from tests.servers.push_endpoint import running_endpoint
 
@@ -158,3 +159,26 @@ def test_unsupported_field_is_rejected_with_unimplemented(call: Callable[[Pubsub
         pytest.raises(MethodNotImplemented, match="localpubsub does not offer"),
     ):
         call(pubsub)
+
+
+def test_advance_redelivers_a_push_without_waiting_for_its_deadline() -> None:
+    """When 601 s pass at once, an open push with an ack deadline of 600 s is closed and sent again."""
+    with (
+        running_endpoint() as endpoint,
+        localpubsub.running() as server,
+        gapic_clients(server.host) as clients,
+    ):
+        pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), 10, *clients)
+        endpoint.respond = lambda _: "silence" if len(endpoint.pushes) == 1 else 204
+        topic, dead = pubsub.topic(), pubsub.topic()
+        policy = DeadLetterPolicy(dead_letter_topic=dead, max_delivery_attempts=5)
+        push = PushConfig(push_endpoint=endpoint.url)
+        pubsub.subscription(topic, push_config=push, dead_letter_policy=policy, ack_deadline_seconds=600)
+        pubsub.publish(topic, b"x")
+        endpoint.wait_for(1)
+        server.advance(601)
+        pushes = endpoint.wait_for(2)
+        endpoint.wait_until(lambda: endpoint.closed_early == 1)
+        with pytest.raises(ValueError, match="cannot go back"):
+            server.advance(-1)
+    assert [each.envelope["deliveryAttempt"] for each in pushes] == [1, 2]
