@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from localpubsub.api.http_sources import HttpSources
+from localpubsub.api.injected_faults import InjectedFaults
 from localpubsub.api.ports import Ports
 from localpubsub.api.services import make_services
 from localpubsub.broker.broker import Broker
@@ -119,11 +121,13 @@ class Server:
         state = ServerState(broker)
         if options.remembered_messages:
             state.history = MessageHistory(broker, options.remembered_messages)
-        services = make_services(broker)
+        faults = InjectedFaults()
+        services = faults.wrap(make_services(broker))
         if setup is not None:
             await setup(services)
         allowed_hosts = {name.lower() for name in (options.host, *options.allowed_hosts)}
-        await self._serve(closing, Ports(services, tokens, state, allowed_hosts, GRACE_SECONDS), grpc_socket)
+        sources = HttpSources(tokens, state, clock, faults)
+        await self._serve(closing, Ports(services, sources, allowed_hosts, GRACE_SECONDS), grpc_socket)
         places = max_open_pushes(options.max_outstanding, files_for_pushes(options.max_outstanding))
         new_window = partial(PushWindow, min(options.max_outstanding, places), options.window_floor)
         context = PushContext(broker, tokens, PushCapacity(places))

@@ -4,16 +4,15 @@ from collections.abc import Container
 
 from aiohttp import web
 
-from localpubsub.api import certificates, inspection, metrics, state_page
+from localpubsub.api import certificates, controls, inspection, metrics, state_page
+from localpubsub.api.http_sources import HttpSources
 from localpubsub.api.rest import MAX_BODY, RestApi
-from localpubsub.broker.state import ServerState
 from localpubsub.protocol.calls import Services
-from localpubsub.push.tokens import Tokens
 from localpubsub.request_origin import refuse_foreign_requests
 
 
 def make_runner(
-    services: Services, tokens: Tokens, state: ServerState, allowed_hosts: Container[str], grace: float
+    services: Services, sources: HttpSources, allowed_hosts: Container[str], grace: float
 ) -> web.AppRunner:
     """Return the application's runner, which is not set up yet.
 
@@ -23,8 +22,9 @@ def make_runner(
     refuse = refuse_foreign_requests(allowed_hosts)
     application = web.Application(client_max_size=MAX_BODY, middlewares=[refuse])
     for routes in (state_page.routes, metrics.routes, inspection.routes):
-        application.add_routes(routes(state))
-    application.add_routes(certificates.routes(tokens))
+        application.add_routes(routes(sources.state))
+    application.add_routes(certificates.routes(sources.tokens))
+    application.add_routes(controls.routes(sources.clock, sources.faults))
     application.add_routes([web.route("*", r"/{path:[\s\S]*}", RestApi(services).respond)])
     # A call is cancelled when its caller disconnects, as over gRPC. Otherwise a pull would lease messages
     # that its caller can no longer receive. aiohttp waits for up to shutdown_timeout twice: until calls

@@ -1,24 +1,16 @@
 """Serves what tests need beyond the API of Pub/Sub: reset, messages of a topic, and size of a backlog."""
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from aiohttp import web
 from google.protobuf import json_format  # type: ignore[import-untyped]  # protobuf publishes no types
 
-from localpubsub.api.rest_json import HTTP_STATUS, error_body
+from localpubsub.api.json_handler import json_handler
 from localpubsub.broker.message_history import MessageHistory, RememberedMessage
 from localpubsub.broker.reset import delete_all
 from localpubsub.broker.state import ServerState
-from localpubsub.errors import (
-    FailedPrecondition,
-    InvalidArgument,
-    RequestRejected,
-    StoreFailure,
-    status_message,
-)
+from localpubsub.errors import FailedPrecondition, InvalidArgument
 from localpubsub.protocol.messages import PubsubMessage
 from localpubsub.resources import limits
 
@@ -27,16 +19,14 @@ MAX_PAGE_BYTES: Final = 4_000_000
 MAX_WAIT: Final = 60.0  #: Maximum of ``wait``, in seconds.
 _POLL_SECONDS: Final = 0.01  #: Seconds between two checks whether a backlog is empty.
 
-_Function = Callable[[web.Request], Awaitable[dict[str, Any]]]
-
 
 def routes(state: ServerState) -> list[web.RouteDef]:
     """Return the routes ``POST /reset``, ``GET /messages`` and ``GET /backlog``."""
     inspection = _Inspection(state)
     return [
-        web.post("/reset", _handler(inspection.reset)),
-        web.get("/messages", _handler(inspection.messages)),
-        web.get("/backlog", _handler(inspection.backlog)),
+        web.post("/reset", json_handler(inspection.reset)),
+        web.get("/messages", json_handler(inspection.messages)),
+        web.get("/backlog", json_handler(inspection.backlog)),
     ]
 
 
@@ -117,20 +107,6 @@ class _Inspection:
             }
             for message in page
         ]
-
-
-def _handler(function: _Function) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def handle(request: web.Request) -> web.Response:
-        try:
-            body = await function(request)
-        except (RequestRejected, StoreFailure) as error:
-            content = error_body(error.code, status_message(error))
-            return web.Response(
-                status=HTTP_STATUS[error.code], body=content, content_type="application/json", charset="utf-8"
-            )
-        return web.json_response(body, dumps=lambda value: json.dumps(value, indent=2))
-
-    return handle
 
 
 def _integer(request: web.Request, name: str, default: int, maximum: int) -> int:

@@ -7,10 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from localpubsub.api.grpc_server import GrpcServer
+from localpubsub.api.http_sources import HttpSources
 from localpubsub.api.protocol_switch import ProtocolFactory, ProtocolSwitch
-from localpubsub.broker.state import ServerState
 from localpubsub.protocol.calls import Services
-from localpubsub.push.tokens import Tokens
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -24,14 +23,9 @@ class Ports:
     """
 
     def __init__(
-        self,
-        services: Services,
-        tokens: Tokens,
-        state: ServerState,
-        allowed_hosts: Container[str],
-        grace: float,
+        self, services: Services, sources: HttpSources, allowed_hosts: Container[str], grace: float
     ) -> None:
-        self._app_arguments = (services, tokens, state, allowed_hosts, grace)
+        self._app_arguments = (services, sources, allowed_hosts, grace)
         self._grace = grace
         self._runner: asyncio.Task[web.AppRunner] | None = None
         self._grpc = GrpcServer(services)
