@@ -41,8 +41,9 @@ LAYERS: dict[str, list[set[str]]] = {
         {"setup"},
         {"options", "cli_arguments"},
         {"server"},
-        {"background_server"},
+        {"background_server", "testing"},
         {"__init__", "__main__"},
+        {"pytest_plugin"},
     ],
     "console": [
         {"errors", "terminal", "private_files", "dispatch_response"},
