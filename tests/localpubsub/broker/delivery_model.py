@@ -4,6 +4,7 @@ The model knows only what a client knows: which calls it has made, and which of 
 overlap, or the client does not know the result of a call, the model allows both results ("may").
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -79,8 +80,12 @@ class DeliveryModel:
         """Return whether a pull may return a message."""
         return self.states[message_id] != "must not" or not self._without_seek(call)
 
-    def settled(self, on_disk: list[int]) -> None:
-        """Note that no call is running any longer, and which messages are on disk now."""
+    def settled(self, on_disk: list[int], acknowledged: Collection[int] = ()) -> None:
+        """Note that no call is running any longer, and which messages are on disk now.
+
+        Those in ``acknowledged`` are removed together with earlier messages of their ordering keys, or
+        redelivered with them (https://cloud.google.com/pubsub/docs/ordering).
+        """
         known = self.states if not self.running_seeks else {}  # the caller of a seek was cancelled
         self.running_seeks = 0
         found = set(on_disk)
@@ -88,6 +93,7 @@ class DeliveryModel:
         for message_id in self.states:
             if known.get(message_id, "may") == "may":
                 self.states[message_id] = "must" if message_id in found else "must not"
+        self.states.update(dict.fromkeys(acknowledged, "may"))
 
     def seek_succeeded(self, call: Call, target: str) -> None:
         """Note that a seek to "end", to "start" or to the snapshot of this name has succeeded."""
