@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from localpubsub.backlog.lease import Lease
 from localpubsub.broker.broker import Broker
+from localpubsub.broker.chaos import Chaos, ChaosOptions
 from localpubsub.broker.seek import SubscriptionSeeker
 from localpubsub.clock import Clock
 from localpubsub.errors import StoreFailure
@@ -115,18 +116,22 @@ class SteppedBroker:
         store: the store.
         broker: the broker.
         tasks: the calls that were started, in their order.
+        topic_fields: the configuration of the topic that ``create`` creates.
     """
 
-    def __init__(self, file: Path | None = None, now: float = NOW) -> None:
+    def __init__(self, file: Path | None = None, now: float = NOW, delay: float = 0.0) -> None:
+        """Open the file; with a ``delay``, new messages are ready that many seconds after their publish."""
         self.loop = VirtualLoop(now)
         self.store = RefusingStore(file)
         self.tasks: list[asyncio.Task[Any]] = []
-        self._file = file
+        self.topic_fields: dict[str, Any] = {}
+        self._file, self._delay = file, delay
         self.broker = self.loop.run_until_complete(self._open())
         self.seeker = SubscriptionSeeker(self.broker)
 
     async def _open(self) -> Broker:
-        return Broker(self.store, VirtualClock(self.loop), new_journal=SteppedJournal)
+        chaos = Chaos(ChaosOptions(delay=self._delay))
+        return Broker(self.store, VirtualClock(self.loop), chaos, new_journal=SteppedJournal)
 
     @property
     def jobs(self) -> deque[Callable[[], None]]:
@@ -193,7 +198,7 @@ class SteppedBroker:
     def restart(self) -> None:
         """Open the file again with a new broker, as after SIGKILL."""
         self.close()
-        self.__init__(self._file, self.loop.now)  # type: ignore[misc]  # everything else begins anew
+        self.__init__(self._file, self.loop.now, self._delay)  # type: ignore[misc]  # everything else begins anew
 
     def unacknowledged(self, name: str = NAME) -> tuple[list[int], list[int]]:
         """Return the ids of a subscription's messages in memory and on disk; they must be equal.
@@ -221,7 +226,7 @@ class SteppedBroker:
     def create(self, **fields: Any) -> Any:  # noqa: ANN401 - the fields and the class Subscription of the broker
         """Create the topic if it is missing, and a subscription; return the subscription."""
         if TOPIC not in self.broker.catalogue.topics:
-            self.call(self.broker.catalogue.create_topic(Topic(name=TOPIC)))
+            self.call(self.broker.catalogue.create_topic(Topic(name=TOPIC, **self.topic_fields)))
         resource = Subscription(**{"name": NAME, "topic": TOPIC, "ack_deadline_seconds": 10, **fields})
         return self.call(self.broker.catalogue.create_subscription(resource))
 

@@ -37,7 +37,6 @@ class BrokerMachine(RuleBasedStateMachine):
         super().__init__()
         logging.disable(logging.ERROR)
         self.directory = Path(tempfile.mkdtemp())
-        self.stepped = SteppedBroker(self.directory / "db")
         self.model = DeliveryModel(retains=False)
         #: Running calls, each with the function to call with its result or its StoreFailure.
         self.running: list[tuple[asyncio.Task[Any], Callable[[Any], None]]] = []
@@ -47,10 +46,21 @@ class BrokerMachine(RuleBasedStateMachine):
         self.readers = 0
         self.dead_letters_may_be_lost = False
 
-    @initialize(ordered=st.booleans(), retains=st.booleans(), dead_letters=st.booleans())
-    def create(self, *, ordered: bool, retains: bool, dead_letters: bool) -> None:
+    @initialize(
+        ordered=st.booleans(),
+        retains=st.sampled_from(["nothing", "subscription", "topic"]),
+        dead_letters=st.booleans(),
+        delay=st.sampled_from([0.0, 0.0, 0.5]),
+    )
+    def create(self, *, ordered: bool, retains: str, dead_letters: bool, delay: float) -> None:
         """Create the topics and subscriptions."""
-        fields: dict[str, Any] = {"enable_message_ordering": ordered, "retain_acked_messages": retains}
+        self.stepped = SteppedBroker(self.directory / "db", delay=delay)
+        if retains == "topic":
+            self.stepped.topic_fields = {"message_retention_duration": {"seconds": 86_400}}
+        fields: dict[str, Any] = {
+            "enable_message_ordering": ordered,
+            "retain_acked_messages": retains == "subscription",
+        }
         self.create_dead_letter_topic()
         if dead_letters:
             fields["dead_letter_policy"] = {
@@ -58,7 +68,7 @@ class BrokerMachine(RuleBasedStateMachine):
                 "max_delivery_attempts": MAX_ATTEMPTS,
             }
         self.stepped.create(**fields)
-        self.model.retains = retains
+        self.model.retains = retains != "nothing"
 
     @rule(keys=st.lists(st.sampled_from(["", "a", "b"]), min_size=1, max_size=4))
     def publish(self, keys: list[str]) -> None:
@@ -266,7 +276,7 @@ class BrokerMachine(RuleBasedStateMachine):
         numbers = {each.number for each in snapshots.values()}
         assert set(catalogue.topics[TOPIC].snapshots) == numbers
         owners = set(self.column("SELECT DISTINCT number FROM retained"))
-        assert owners <= numbers | {self.subscription.number}
+        assert owners <= numbers | {self.subscription.number, catalogue.topics[TOPIC].number}
         assert set(self.column("SELECT DISTINCT number FROM backlog")) <= set(catalogue.by_backlog)
         assert not self.subscription.copying
 
