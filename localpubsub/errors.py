@@ -12,6 +12,7 @@ The tree shows who can fix the cause of each error, and explains the kinds of Re
     │   ├── Aborted              another request changed the resource in the meantime
     │   └── Unimplemented        the request uses a feature of Pub/Sub that localpubsub does not have
     ├── SchemaMismatch       the publisher: the data of a message does not match its schema
+    ├── TransformFailed      the owner of a message transform: its function failed for a message
     ├── RowRejected          the publisher: a message cannot become a row of its table
     ├── ExportBlocked        the owner of the destination: it accepts no messages at the moment
     ├── StoreFailure         the operator: the data file could not be read or written
@@ -121,6 +122,10 @@ class Unimplemented(RequestRejected):
 
 class SchemaMismatch(LocalPubsubError):
     """The data of a message does not match its schema; the text names the place and the reason."""
+
+
+class TransformFailed(LocalPubsubError):
+    """The function of a message transform failed; the text names the function and the reason."""
 
 
 class RowRejected(LocalPubsubError):

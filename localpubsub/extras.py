@@ -1,4 +1,4 @@
-"""Imports the optional library for Avro schemas and Avro files when it is first used."""
+"""Imports optional libraries when they are first used."""
 
 import importlib
 from typing import Any
@@ -18,4 +18,19 @@ def fastavro() -> Any:  # noqa: ANN401 - the function returns a module
         raise Unimplemented(
             f"localpubsub needs the package {error.name or 'fastavro'} for this: "
             "install localpubsub[schemas]."
+        ) from error
+
+
+def quickjs() -> Any:  # noqa: ANN401 - the function returns a module
+    """Return the module of quickjs-ng (https://github.com/genotrance/quickjs-ng).
+
+    Raises:
+        Unimplemented: quickjs-ng is not installed.
+    """
+    try:
+        return importlib.import_module("quickjs")
+    except ImportError as error:
+        raise Unimplemented(
+            "localpubsub needs the package quickjs-ng for message_transforms: "
+            "install localpubsub[transforms]."
         ) from error

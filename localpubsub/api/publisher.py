@@ -3,11 +3,13 @@
 https://cloud.google.com/pubsub/docs/reference/rpc/google.pubsub.v1#publisher
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from localpubsub.api.paging import list_page, list_project_page
 from localpubsub.broker.broker import Broker
 from localpubsub.broker.subscription_deletion import detach_subscription
+from localpubsub.broker.transformer import Transformer
+from localpubsub.errors import InvalidArgument, TransformFailed
 from localpubsub.protocol.calls import Context, Method, StreamMethod
 from localpubsub.protocol.messages import (
     DeleteTopicRequest,
@@ -23,6 +25,7 @@ from localpubsub.protocol.messages import (
     ListTopicSubscriptionsResponse,
     PublishRequest,
     PublishResponse,
+    PubsubMessagePb,
     RequestPb,
     ResponsePb,
     Topic,
@@ -56,11 +59,17 @@ class PublisherService:
         """Publish messages; return their ids once all messages are on disk."""
         limits.check_publish(request)
         topic = self._catalogue.topic(request.topic)
+        results: Sequence[PubsubMessagePb | None] = request.messages
+        if topic.transformer is not None:
+            results = await _transformed(topic.transformer, request.messages)
+        messages = [message for message in results if message is not None]
         settings = topic.resource.schema_settings
         if settings.schema:
-            self._catalogue.schemas.validate_messages(settings, request.messages)
-        message_ids = await self._broker.publish(request.topic, request.messages)
-        topic.published += len(message_ids)
+            self._catalogue.schemas.validate_messages(settings, messages)
+        published = iter(await self._broker.publish(request.topic, messages) if messages else ())
+        topic.published += len(messages)
+        # A message that a transform filters has an id, too, but no subscription gets it.
+        message_ids = [next(published) if each else self._broker.next_number() for each in results]
         return PublishResponse(message_ids=[str(message_id) for message_id in message_ids])
 
     async def create_topic(self, request: RequestPb, _: Context) -> ResponsePb:
@@ -106,3 +115,19 @@ class PublisherService:
         """Detach a subscription: it remains, but loses its messages and receives no new ones."""
         await detach_subscription(self._catalogue, request.subscription)
         return DetachSubscriptionResponse()
+
+
+async def _transformed(
+    transformer: Transformer, messages: Sequence[PubsubMessagePb]
+) -> list[PubsubMessagePb | None]:
+    """Return each message after the topic's transforms, or None if it is filtered.
+
+    Raises:
+        InvalidArgument: a transform failed for one of the messages.
+    """
+    try:
+        return await transformer.run(lambda functions: [functions.transform(each) for each in messages])
+    except TransformFailed as error:
+        raise InvalidArgument(
+            f"A message transform of the topic failed, so nothing is published: {error}"
+        ) from error

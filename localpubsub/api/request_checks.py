@@ -47,6 +47,10 @@ _NOT_IN_PATHS: Final[Mapping[str, tuple[NameField, ...]]] = {
     "CreateSubscription": (NameField("topic", ("topics",)),),
     "CreateSnapshot": (NameField("subscription", ("subscriptions",)),),
     "Seek": (NameField("snapshot", ("snapshots",), optional=True),),
+    "TestMessageTransforms": (
+        NameField("topic", ("topics",), optional=True),
+        NameField("subscription", ("subscriptions",), optional=True),
+    ),
     "ValidateMessage": (NameField("name", ("schemas",), optional=True),),
 }
 

@@ -5,6 +5,7 @@ from localpubsub.api.publisher import PublisherService
 from localpubsub.api.request_checks import with_checked_requests
 from localpubsub.api.schemas import SchemaService
 from localpubsub.api.subscriber import SubscriberService
+from localpubsub.api.transforms import TransformService
 from localpubsub.broker.broker import Broker
 from localpubsub.protocol.calls import Services
 
@@ -17,5 +18,6 @@ def make_services(broker: Broker) -> Services:
             "SchemaService": SchemaService(broker).methods(),
             "Subscriber": SubscriberService(broker).methods(),
             IAM_POLICY: IamService(broker).methods(),
+            "MessageTransforms": TransformService(broker).methods(),
         }
     )

@@ -26,6 +26,7 @@ from localpubsub.broker.snapshots import Snapshots
 from localpubsub.broker.subscription import Subscription
 from localpubsub.broker.sweeper import Sweeper
 from localpubsub.broker.topic import Topic
+from localpubsub.broker.transforming import transformed
 from localpubsub.clock import Clock
 from localpubsub.errors import StoreFailure
 from localpubsub.log_throttle import LogThrottle
@@ -42,8 +43,6 @@ READ_RETRY_DELAY: Final = 10.0  #: Seconds after which an unreadable message is 
 RESTORE_DELAY: Final = 10.0  #: Seconds after which a message whose removal failed is delivered again.
 REMOVED_AT_ONCE: Final = 256  #: Number of expired messages that are removed in one transaction.
 
-_log = logging.getLogger("localpubsub.broker.broker")
-
 
 class Broker:
     """The broker of one server; ``on_publish``, if set, is called with messages before they are written."""
@@ -58,7 +57,7 @@ class Broker:
         new_journal: type[Journal] = Journal,
     ) -> None:
         self._chaos = chaos
-        self._throttle = LogThrottle(_log)
+        self._throttle = LogThrottle(logging.getLogger("localpubsub.broker.broker"))
         self.clock = clock
         with store.starting():
             self.ids = store.message_ids(clock.now())  #: The ids and publish times of messages.
@@ -127,7 +126,7 @@ class Broker:
         Raises:
             StoreFailure: the message could not be read.
         """
-        record = await self.read(subscription, lease)
+        record = await transformed(self, subscription, lease, await self.read(subscription, lease))
         return record if subscription.is_current(lease) else None
 
     def acknowledge(self, subscription: Subscription, lease: Lease) -> None:

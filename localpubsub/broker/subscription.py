@@ -10,6 +10,7 @@ from localpubsub.backlog.retry_policy import RetryPolicy
 from localpubsub.broker.consumers import Consumers
 from localpubsub.broker.counters import CountedBacklog, CountedOrderedBacklog, SubscriptionCounters
 from localpubsub.broker.read_ahead import ReadAhead
+from localpubsub.broker.transformer import transformer
 from localpubsub.protocol.messages import SubscriptionPb
 from localpubsub.resources.export import EXPORTS
 from localpubsub.resources.filter_parser import parse
@@ -36,6 +37,7 @@ class Subscription:
         self.filter = parse(resource.filter)  #: None if the filter is empty.
         self.ordered = bool(resource.enable_message_ordering)
         self.retains_acked = bool(resource.retain_acked_messages)
+        self.transformer = transformer(resource.message_transforms)  #: None without message transforms.
         #: Whether Pub/Sub's service agent has its roles. Without them Pub/Sub neither counts delivery
         #: attempts nor forwards dead letters.
         self.service_agent_permissions = service_agent_permissions
@@ -89,6 +91,7 @@ class Subscription:
         """Change the configuration and keep the messages."""
         self.resource = resource
         self.retains_acked = bool(resource.retain_acked_messages)
+        self.transformer = transformer(resource.message_transforms)
         self.backlog.policy = self._delivery_policy()
         self.wake()
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from localpubsub.broker.subscription import Subscription
+from localpubsub.broker.transformer import Transformer, transformer
 from localpubsub.protocol.messages import TopicPb
 
 
@@ -15,6 +16,9 @@ class Topic:
     subscriptions: list[Subscription] = field(default_factory=list)
     snapshots: list[int] = field(default_factory=list)  #: Numbers of its snapshots.
     published: int = 0  #: Number of messages that clients have published since the start of the server.
+
+    _transformer: Transformer | None = field(default=None, init=False)
+    _transformer_of: TopicPb = field(default=None, init=False)  #: The resource whose transformer this is.
 
     @property
     def name(self) -> str:
@@ -35,3 +39,11 @@ class Topic:
         if self.retains:
             return [self.number, *self.snapshots]
         return self.snapshots
+
+    @property
+    def transformer(self) -> Transformer | None:
+        """Runs the message transforms; None without any."""
+        if self._transformer_of is not self.resource:
+            self._transformer = transformer(self.resource.message_transforms)
+            self._transformer_of = self.resource
+        return self._transformer

@@ -36,6 +36,10 @@ class Types:
         for file in descriptor_pb2.FileDescriptorSet.FromString(encoded).file:
             self._pool.Add(file)
 
+    def add(self, file: Any) -> None:  # noqa: ANN401 - protobuf publishes no types
+        """Add the messages of a further FileDescriptorProto."""
+        self._pool.Add(file)
+
     def __getattr__(self, name: str) -> Type:
         try:
             return Type(self._pool.FindMessageTypeByName(f"{PACKAGE}.{name}"))

@@ -18,6 +18,7 @@ PushConfigPb: TypeAlias = Any
 SchemaPb: TypeAlias = Any
 SchemaSettingsPb: TypeAlias = Any
 BigQueryConfigPb: TypeAlias = Any
+MessageTransformPb: TypeAlias = Any
 CloudStorageConfigPb: TypeAlias = Any
 RequestPb: TypeAlias = Any
 ResourcePb: TypeAlias = Any

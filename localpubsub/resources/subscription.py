@@ -18,6 +18,7 @@ from localpubsub.protocol.messages import (
 from localpubsub.resources import export as export_config
 from localpubsub.resources import field_mask, limits
 from localpubsub.resources.filter_parser import parse
+from localpubsub.resources.transforms import check_transforms
 from localpubsub.resources.unsupported import reject_unsupported
 
 #: Value of a subscription's ``topic`` after the topic was deleted (proto: Subscription.topic).
@@ -34,7 +35,6 @@ _NOT_MUTABLE: Final = IMMUTABLE | OUTPUT_ONLY
 #: ignoring the field would change which messages are delivered.
 _UNSUPPORTED: Final = {
     "bigtable_config": "Bigtable subscriptions",
-    "message_transforms": "message transforms",
 }
 
 
@@ -86,6 +86,7 @@ def duration_seconds(duration: DurationPb) -> float:
 
 def _checked(resource: SubscriptionPb) -> SubscriptionPb:
     reject_unsupported(resource, _UNSUPPORTED)
+    check_transforms(resource.message_transforms)
     export_config.complete(resource)
     _complete_durations(resource)
     _complete_retry_policy(resource)

@@ -8,16 +8,22 @@ from typing import Final
 from localpubsub.protocol.messages import FieldMaskPb, Topic, TopicPb
 from localpubsub.resources import field_mask, limits
 from localpubsub.resources.subscription import duration_seconds
+from localpubsub.resources.transforms import check_transforms
 from localpubsub.resources.unsupported import reject_unsupported
 
 MUTABLE: Final = frozenset(
-    {"labels", "message_storage_policy", "message_retention_duration", "schema_settings"}
+    {
+        "labels",
+        "message_retention_duration",
+        "message_storage_policy",
+        "message_transforms",
+        "schema_settings",
+    }
 )
 
 #: Field → feature that localpubsub does not offer. A topic with such a field is rejected.
 _UNSUPPORTED: Final = {
     "ingestion_data_source_settings": "ingestion from other systems",
-    "message_transforms": "message transforms",
 }
 
 
@@ -49,6 +55,7 @@ def updated(current: TopicPb, given: TopicPb, mask: FieldMaskPb) -> TopicPb:
 
 def _checked(resource: TopicPb) -> TopicPb:
     reject_unsupported(resource, _UNSUPPORTED)
+    check_transforms(resource.message_transforms)
     limits.check_labels(resource.labels)
     if resource.HasField("message_retention_duration"):
         seconds = duration_seconds(resource.message_retention_duration)

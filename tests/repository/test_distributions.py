@@ -61,7 +61,7 @@ def test_localpubsub_depends_on_no_package_of_the_scraper(tmp_path: Path) -> Non
     """Whoever uses localpubsub for another project installs only what a Pub/Sub server needs."""
     wheel = build_wheel("localpubsub", tmp_path)
     needed = {"aiohttp", "cryptography", "google-cloud-pubsub", "grpcio", "pyjwt", "pyyaml", "uvloop"}
-    extras = {"fastavro", "grpcio-tools"}
+    extras = {"fastavro", "grpcio-tools", "quickjs-ng"}
     assert dependencies(wheel) == needed | extras
     always = [line for line in metadata(wheel).get_all("Requires-Dist", []) if "extra ==" not in line]
     assert len(always) == len(needed)

@@ -35,6 +35,7 @@ RUN: Final = {
     "GetSnapshotRequest": "snapshot",
     "GetSubscriptionRequest": "subscription",
     "GetTopicRequest": "topic",
+    "JavaScriptUDF": "function_name code",
     "ListSchemaRevisionsRequest": "name view page_size page_token",
     "ListSchemasRequest": "parent view page_size page_token",
     "ListSnapshotsRequest": "project page_size page_token",
@@ -42,6 +43,7 @@ RUN: Final = {
     "ListTopicSnapshotsRequest": "topic page_size page_token",
     "ListTopicSubscriptionsRequest": "topic page_size page_token",
     "ListTopicsRequest": "project page_size page_token",
+    "MessageTransform": "javascript_udf disabled",
     "ModifyAckDeadlineRequest": "subscription ack_ids ack_deadline_seconds",
     "ModifyPushConfigRequest": "subscription push_config",
     "PublishRequest": "topic messages",
@@ -60,8 +62,8 @@ RUN: Final = {
     "stream_ack_deadline_seconds max_outstanding_messages max_outstanding_bytes",
     "Subscription": "name topic push_config bigquery_config cloud_storage_config ack_deadline_seconds "
     "retain_acked_messages message_retention_duration labels enable_message_ordering expiration_policy "
-    "filter dead_letter_policy retry_policy enable_exactly_once_delivery",
-    "Topic": "name labels schema_settings message_retention_duration",
+    "message_transforms filter dead_letter_policy retry_policy enable_exactly_once_delivery",
+    "Topic": "name labels schema_settings message_retention_duration message_transforms",
     "UpdateSnapshotRequest": "snapshot update_mask",
     "UpdateSubscriptionRequest": "subscription update_mask",
     "UpdateTopicRequest": "topic update_mask",
@@ -91,13 +93,15 @@ OUTPUT_ONLY: Final = {
 
 WITHOUT_EFFECT: Final = {
     "CreateSnapshotRequest": "tags",
+    "MessageTransform": "enabled",
     "StreamingPullRequest": "client_id protocol_version",
 }
 
 REFUSED: Final = {
     "CloudStorageConfig.AvroConfig": "use_topic_schema",
-    "Subscription": "bigtable_config message_transforms",
-    "Topic": "ingestion_data_source_settings message_transforms",
+    "MessageTransform": "compression ai_inference",
+    "Subscription": "bigtable_config",
+    "Topic": "ingestion_data_source_settings",
 }
 
 DECISIONS: Final = (RUN, KEPT, OUTPUT_ONLY, WITHOUT_EFFECT, REFUSED)
