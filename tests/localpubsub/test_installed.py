@@ -28,7 +28,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_ten_lines_of_the_readme_work_with_the_installed_wheel(wheels: Path, tmp_path: Path) -> None:
     """The commands of "Ten lines to a first message" print what the README shows, in an empty environment."""
-    programs = install("localpubsub", wheels, tmp_path / "environment")
+    programs = install(["localpubsub"], wheels, tmp_path / "environment")
     port = str(free_port())
     serve = block("console", "pip install").splitlines()[1].removeprefix("$ ").replace("8085", port)
     run, *shown = block("console", "first.py").splitlines()
@@ -58,9 +58,29 @@ def test_ten_lines_of_the_readme_work_with_the_installed_wheel(wheels: Path, tmp
     assert not re.search(r"^(parsel|pydantic|scrapeq|flask|fastavro)\s", listed, re.MULTILINE)
 
 
+def test_pytest_example_of_the_readme_works_with_the_installed_wheel(wheels: Path, tmp_path: Path) -> None:
+    """The tests of "Test with pytest" pass in an environment with pytest and what app.py imports."""
+    programs = install(["localpubsub", "pytest", "flask", "requests"], wheels, tmp_path / "environment")
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "app.py").write_text(block("python", "flask"))
+    (project / "test_app.py").write_text(block("python", "make_server"))
+    done = subprocess.run(
+        [programs / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=project,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=MAX_WAIT_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 passed" in done.stdout
+
+
 def test_installed_scrapeq_runs_its_demo_on_the_installed_localpubsub(wheels: Path, tmp_path: Path) -> None:
     """`scrapeq demo` succeeds far away from this repository."""
-    programs = install("scrapeq[console,dispatcher,worker]", wheels, tmp_path / "environment")
+    programs = install(["scrapeq[console,dispatcher,worker]"], wheels, tmp_path / "environment")
     environment = {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "HOME": str(tmp_path)}
     done = subprocess.run(
         [programs / "scrapeq", "demo"],

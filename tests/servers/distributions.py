@@ -22,14 +22,14 @@ def build_wheel(name: str, target: Path) -> Path:
     return wheel
 
 
-def install(requirement: str, wheels: Path, environment: Path) -> Path:
-    """Install a requirement with its dependencies into a new environment.
+def install(requirements: list[str], wheels: Path, environment: Path) -> Path:
+    """Install requirements with their dependencies into a new environment.
 
     The versions of the dependencies are those of locks/dev.txt. The test is skipped if there is no package
     index; in CI, it fails.
 
     Args:
-        requirement: name, extras and version.
+        requirements: name, extras and version of each.
         wheels: directory of the wheels of this repository.
         environment: directory of the new environment.
 
@@ -43,8 +43,8 @@ def install(requirement: str, wheels: Path, environment: Path) -> Path:
     options = ["--quiet", "--disable-pip-version-check", "--find-links", str(wheels)]
     command = [str(programs / "python"), "-m", "pip", "install", *options, "--constraint", str(constraints)]
     done = subprocess.run(
-        [*command, requirement], capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False
+        [*command, *requirements], capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False
     )
     if done.returncode:
-        skip_or_fail(f"{requirement} cannot be installed: {done.stderr[-2000:]}")
+        skip_or_fail(f"{requirements} cannot be installed: {done.stderr[-2000:]}")
     return programs
