@@ -48,7 +48,10 @@ def _restrict(path: Path) -> None:
     """Take the permissions of group and others away.
 
     A directory that all users share, as /tmp, keeps its permissions, and so does what another user owns.
+    Windows has no such permissions: there, files inherit the access list of the user's directory.
     """
+    if not hasattr(os, "geteuid"):
+        return
     status = path.stat()
     mode = stat.S_IMODE(status.st_mode)
     if mode & 0o077 and status.st_uid == os.geteuid() and not mode & stat.S_ISVTX:
