@@ -195,7 +195,7 @@ class _Seek:
         subscription, broker = self._subscription, self._broker
         removed = subscription.backlog_number
         self._ended = True
-        broker.journal.next.forget(removed)
+        broker.journal.next.forget_backlog(removed)
         subscription.next_backlog_number = None
         subscription.complete_before = target
         broker.catalogue.set_backlog_number(subscription, target)
@@ -208,7 +208,7 @@ class _Seek:
         if self._ended:
             return
         self._ended = True
-        self._broker.journal.next.forget(target)
+        self._broker.journal.next.forget_backlog(target)
         self._subscription.next_backlog_number = None
         self._paused.pass_on(self._before, 0)
         self._resume(self._before)

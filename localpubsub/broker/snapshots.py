@@ -125,7 +125,7 @@ class Snapshots:
             except Exception:
                 self._forget(snapshot)
                 retainers[:] = [number for number in retainers if number != snapshot.number]
-                self._journal.next.forget(snapshot.number)
+                self._journal.next.forget_owner(snapshot.number)
                 self._sweeper.sweep("retained", snapshot.number)
                 raise
             finally:
@@ -194,7 +194,7 @@ class Snapshots:
     async def _release(self, snapshot: Snapshot) -> None:
         """End the retention of a deleted snapshot, after the seeks that use it."""
         async with snapshot.lock:
-            self._journal.next.forget(snapshot.number)
+            self._journal.next.forget_owner(snapshot.number)
             self._sweeper.sweep("retained", snapshot.number)
 
     async def drop_expired(self, now: float) -> None:

@@ -81,8 +81,8 @@ def _drop_messages(catalogue: Catalogue, subscription: Subscription, number: int
     subscription.backlog = subscription.empty_backlog()
     dropped = subscription.backlog_number
     catalogue.set_backlog_number(subscription, number)
-    for removed in (dropped, subscription.number):
-        catalogue.journal.next.forget(removed)
+    catalogue.journal.next.forget_backlog(dropped)
+    catalogue.journal.next.forget_owner(subscription.number)
     catalogue.sweeper.sweep("backlog", dropped)
     catalogue.sweeper.sweep("retained", subscription.number)
     subscription.wake()

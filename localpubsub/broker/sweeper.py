@@ -26,13 +26,14 @@ class Sweeper:
         self._journal = journal
         self._tasks = tasks
         self._running: dict[tuple[Table, int], asyncio.Task[None]] = {}
+        self._bounds: dict[tuple[Table, int], int] = {}  #: The ids below which running removals remove rows.
 
     def sweep(self, table: Table, number: int, before: int = MAX_ID) -> None:
-        """Start to remove the rows of a number with message ids below ``before``, unless this is running."""
+        """Start to remove the rows of a number with message ids below ``before``."""
         key = table, number
+        self._bounds[key] = max(before, self._bounds.get(key, 0))
         if key not in self._running:
-            self._running[key] = self._tasks.start(self._sweep(table, number, before))
-            self._running[key].add_done_callback(lambda _: self._running.pop(key))
+            self._running[key] = self._tasks.start(self._sweep(table, number))
 
     def sweep_unknown(self, store: Store, backlogs: Container[int], owners: Container[int]) -> None:
         """Start to remove, after a restart, the rows of all other backlogs and owners.
@@ -50,12 +51,15 @@ class Sweeper:
         while task := self._running.get((table, number)):
             await asyncio.wait([task])
 
-    async def _sweep(self, table: Table, number: int, before: int) -> None:
-        rows, complete = self._journal.first_slice_rows, False
-        remove = partial(slices.remove, table=table, number=number, before=before)
-        while not complete:
+    async def _sweep(self, table: Table, number: int) -> None:
+        rows = self._journal.first_slice_rows
+        while (before := self._bounds.get((table, number))) is not None:
+            remove = partial(slices.remove, table=table, number=number, before=before)
             try:
                 complete, rows = await self._journal.slice(remove, rows)
+                if complete and before == self._bounds[table, number]:
+                    del self._bounds[table, number]
             except StoreFailure as failure:
                 _log.warning("removal interrupted table=%s number=%s: %s", table, number, failure)
                 await asyncio.sleep(RETRY_DELAY)
+        del self._running[table, number]

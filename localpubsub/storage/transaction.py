@@ -65,10 +65,14 @@ class Transaction:
         if counts := self.attempts.get(number):
             counts.pop(message_id, None)
 
-    def forget(self, number: int) -> None:
-        """Leave out all rows of a backlog or an owner, because its rows are being removed."""
-        for rows in (self.backlog, self.keys, self.retained, self.attempts, self.removed):
+    def forget_backlog(self, number: int) -> None:
+        """Leave out all rows of a backlog, because its rows are being removed."""
+        for rows in (self.backlog, self.keys, self.attempts, self.removed):
             rows.pop(number, None)
+
+    def forget_owner(self, number: int) -> None:
+        """Leave out the messages that an owner retains, because its rows are being removed."""
+        self.retained.pop(number, None)
 
     def empty(self) -> bool:
         """Return whether there is nothing to write."""

@@ -153,6 +153,19 @@ def test_rows_of_unknown_numbers_are_removed_at_the_start(stepped: SteppedBroker
     assert rows(stepped, "backlog") == 1
 
 
+def test_removal_that_begins_during_a_smaller_one_is_complete(stepped: SteppedBroker) -> None:
+    """If rows up to an id are being removed, the removal of all rows of the same number is not left out."""
+    stepped.create(retain_acked_messages=True)
+    message_ids = stepped.publish(*MANY)
+    stepped.call(stepped.seeker.seek(purge(stepped)))
+    assert rows(stepped, "retained") == len(MANY)
+    sweeper, number = stepped.broker.sweeper, stepped.broker.catalogue.subscription(NAME).number
+    stepped.do(sweeper.sweep, "retained", number, message_ids[3])
+    stepped.do(sweeper.sweep, "retained", number)
+    stepped.finish()
+    assert rows(stepped, "retained") == rows(stepped, "message") == 0
+
+
 def test_slices_search_by_index() -> None:
     """No statement of a slice scans a table, so that its time does not depend on what else is stored."""
     store = Store(None)

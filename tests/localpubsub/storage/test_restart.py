@@ -62,6 +62,20 @@ def test_snapshots_and_retained_messages_survive_sigkill(tmp_path: Path) -> None
             pubsub.ack(subscription, received)
 
 
+def test_purge_survives_sigkill(tmp_path: Path) -> None:
+    """After a kill right after the return of a seek past 3,000 messages, none of them is delivered."""
+    with running_process("--data", str(tmp_path)) as server, connect(server.host) as pubsub:
+        topic = pubsub.topic()
+        subscription, other = pubsub.subscription(topic), pubsub.subscription(topic)
+        for _ in range(3):
+            pubsub.publish(topic, *[b"x"] * 1000)
+        pubsub.subscriber.seek({"subscription": subscription, "time": datetime.now(UTC) + timedelta(hours=1)})
+        server.kill()
+    with running_process("--data", str(tmp_path)) as server, connect(server.host) as pubsub:
+        assert pubsub.pull_now(subscription) == []
+        assert len(pubsub.pull(other, 3000)) == 3000
+
+
 def test_seek_during_publishes_loses_no_message(tmp_path: Path) -> None:
     """Repeated seeks while messages are published and acknowledged lose no message."""
     with running(tmp_path) as pubsub:
