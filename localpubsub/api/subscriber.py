@@ -102,7 +102,9 @@ class SubscriberService:
     async def pull(self, request: RequestPb, context: Context) -> ResponsePb:
         """Return messages as soon as some are ready, or an empty response if none becomes ready in time."""
         if request.max_messages <= 0:
-            raise InvalidArgument("You have specified an invalid maxMessages: it must be greater than 0.")
+            raise InvalidArgument(
+                "You have passed an invalid argument to the service (argument=max_messages)."
+            )
         subscription = self._pullable(request.subscription)
         wait = 0.0 if request.return_immediately else _pull_wait(context)
         until = asyncio.get_running_loop().time() + wait

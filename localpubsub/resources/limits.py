@@ -51,8 +51,8 @@ NANOS_OF_A_SECOND: Final = 1_000_000_000  #: Nanoseconds in a second.
 DEFAULT_PAGE_SIZE: Final = 100  #: Number of resources in a list response if page_size is 0.
 MAX_PAGE_SIZE: Final = 1_000  #: Maximum number of resources in a list response.
 
-#: Maximum number of messages in one pull response. A service may return fewer than the request's max_messages
-#: (proto: PullRequest.max_messages); with more, the response would hold up all other calls.
+#: Maximum number of messages in one pull response, even if the request asks for more:
+#: https://github.com/google/go-cloud/issues/1643. With more, the response would hold up all other calls.
 MAX_PULL_MESSAGES: Final = 1_000
 #: Maximum bytes of messages in one pull response; a response with only one message may be larger.
 MAX_PULL_BYTES: Final = 10_000_000

@@ -117,11 +117,27 @@ def test_malformed_ack_id_is_rejected_with_invalid_argument(pubsub: PubsubClient
         pubsub.subscriber.acknowledge(subscription=subscription, ack_ids=["nonsense"])
 
 
-def test_pull_of_zero_messages_is_rejected_with_invalid_argument(pubsub: PubsubClient) -> None:
-    """Behaviour 26: a pull with max_messages 0 is rejected."""
+@pytest.mark.parametrize(
+    "count",
+    [0, pytest.param(-1, marks=pytest.mark.emulator_differs("returns no message for max_messages -1"))],
+)
+def test_pull_without_a_positive_number_of_messages_is_rejected_with_invalid_argument(
+    pubsub: PubsubClient, count: int
+) -> None:
+    """Behaviour 26: a pull with max_messages 0 or -1 is rejected."""
     subscription = pubsub.subscription(pubsub.topic())
-    with pytest.raises(InvalidArgument):
-        pubsub.subscriber.pull(subscription=subscription, max_messages=0)
+    with pytest.raises(InvalidArgument, match="max_messages"):
+        pubsub.subscriber.pull(subscription=subscription, max_messages=count)
+
+
+def test_pull_returns_at_most_1000_messages(pubsub: PubsubClient) -> None:
+    """Behaviour 26: a pull may ask for any number of messages, and returns at most 1,000."""
+    topic = pubsub.topic()
+    subscription = pubsub.subscription(topic)
+    for _ in range(2):
+        pubsub.publish(topic, *[b"x"] * 600)
+    response = pubsub.subscriber.pull(subscription=subscription, max_messages=2**31 - 1)
+    assert 1 <= len(response.received_messages) <= 1_000
 
 
 def test_pull_waits_for_a_message(pubsub: PubsubClient) -> None:
