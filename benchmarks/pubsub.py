@@ -31,7 +31,7 @@ from google.pubsub_v1.types import PushConfig, Subscription
 
 import localpubsub
 from benchmarks import pubsub_ordered_streaming
-from benchmarks.pubsub_process import ServerProcess, started
+from benchmarks.pubsub_process import ServerProcess, measured_on_emulator, started
 from console.stack.ports import free_port
 
 if TYPE_CHECKING:
@@ -227,9 +227,12 @@ def embedded_start() -> float:
     return min(once() for _ in range(5))
 
 
-def table(rounds: list[dict[str, dict[str, float]]]) -> str:
-    """Return the medians of both servers and of the ratios within rounds, as Markdown."""
-    lines = ["| | localpubsub | official emulator | ratio |", "|---|---|---|---|"]
+def table(rounds: list[dict[str, dict[str, float]]], emulator: str) -> str:
+    """Return the medians of both servers and of the ratios within rounds, as Markdown.
+
+    ``emulator`` is the head of the emulator's column, with its version and the date of the measurement.
+    """
+    lines = [f"| | localpubsub | {emulator} | ratio |", "|---|---|---|---|"]
     for what in rounds[0][SERVERS[0]]:
         values: defaultdict[str, list[float]] = defaultdict(list)
         for measured in rounds:
@@ -257,7 +260,7 @@ def main() -> None:
     for number in range(chosen.rounds):
         order = SERVERS if number % 2 else SERVERS[::-1]
         rounds.append({name: run(bench, name) for name in order})
-    print(table(rounds))
+    print(table(rounds, measured_on_emulator()))
     print(f"\n`localpubsub.running()` serves after {embedded_start():.0f} ms.")
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import grpc
@@ -69,6 +70,22 @@ def started(name: str, data: Path, *options: str) -> Iterator[ServerProcess]:
         yield server
     finally:
         server.kill()
+
+
+def emulator_version() -> str:
+    """Return the version of the official emulator that gcloud has installed, for example "0.8.20"."""
+    command = ["gcloud", "info", "--format=value(installation.sdk_root)"]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    jars = Path(found.stdout.strip(), "platform", "pubsub-emulator", "lib").glob("*-emulator-*.jar")
+    versions = {match[1] for jar in jars if (match := re.search(r"-emulator-([\d.]+\d)", jar.name))}
+    if len(versions) != 1:
+        sys.exit(f"gcloud has not exactly one version of the Pub/Sub emulator: {sorted(versions)}")
+    return versions.pop()
+
+
+def measured_on_emulator() -> str:
+    """Return the head of a table's column, for example "official emulator 0.8.20, 2026-11-30"."""
+    return f"official emulator {emulator_version()}, {date.today().isoformat()}"  # noqa: DTZ011 - the local date
 
 
 def _wait_until_ready(server: ServerProcess) -> None:

@@ -31,7 +31,8 @@ BEHAVIOURS: Final = {
     20: "After its last attempt a message is dead-lettered, with four attributes and a new id",
     21: "Nacks and expired leases both count as attempts, for push and for pull",
     22: "Without the service agent's permissions no attempt is counted and nothing is dead-lettered",
-    23: "At most one message of each ordering key is outstanding; after a nack the later ones wait",
+    23: "Messages of an ordering key are delivered in order: by push one at a time, to a stream or "
+    "in a pull several; a redelivery brings the later ones again",
     24: "Filters deliver only matching messages; an invalid filter is rejected with INVALID_ARGUMENT",
     25: "Every subscription receives every message from its creation on; retention expires messages",
     26: "Pull leases messages; ack deadline 0 is a nack; the ack of an expired lease is ignored",
@@ -43,4 +44,42 @@ BEHAVIOURS: Final = {
     32: "BigQuery subscriptions write rows",
     33: "Scaled time does not change the order of events",
     34: "Chaos switches inject duplicates, dropped and late acks, early dead letters and delays, with a seed",
+}
+
+_DOCS: Final = "https://cloud.google.com/pubsub/docs/"
+_RPC: Final = _DOCS + "reference/rpc/google.pubsub.v1#google.pubsub.v1."
+
+#: Behaviour → the page that documents it. The behaviours without a page are promises of localpubsub itself.
+SOURCES: Final = {
+    1: _DOCS + "emulator",
+    2: _DOCS + "reference/rest",
+    3: _DOCS + "reference/error-codes",
+    4: _RPC + "Subscription",
+    5: "https://cloud.google.com/pubsub/quotas#resource_limits",
+    6: _RPC + "PubsubMessage",
+    7: _RPC + "PublishResponse",
+    8: _RPC + "Subscription",
+    9: _RPC + "DeadLetterPolicy",
+    10: _RPC + "UpdateSubscriptionRequest",
+    11: _DOCS + "push#receive_push",
+    12: _DOCS + "push#receive_push",
+    13: _DOCS + "push",
+    14: _DOCS + "push#push_backoff",
+    15: _DOCS + "push#push_backoff",
+    16: _DOCS + "handling-failures",
+    17: _DOCS + "authenticate-push-subscriptions",
+    18: _DOCS + "payload-unwrapping",
+    19: _RPC + "PushConfig",
+    20: _DOCS + "handling-failures#dead_letter_topic",
+    21: _RPC + "ReceivedMessage",
+    22: _DOCS + "handling-failures#grant_forwarding_permissions",
+    23: _DOCS + "ordering",
+    24: _DOCS + "subscription-message-filter",
+    25: _DOCS + "subscription-overview",
+    26: _DOCS + "lease-management",
+    27: _RPC + "ReceivedMessage",
+    28: _DOCS + "replay-overview",
+    29: _RPC + "StreamingPullRequest",
+    30: _DOCS + "detach-subscriptions",
+    32: _DOCS + "bigquery",
 }

@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-from tests.conformance.behaviours import BEHAVIOURS
+from benchmarks.pubsub_process import measured_on_emulator
+from tests.conformance.behaviours import BEHAVIOURS, SOURCES
 from tests.repository.tree import ROOT
 
 README: Final = ROOT / "localpubsub" / "README.md"
@@ -99,15 +100,21 @@ def gather(junit: Path) -> dict[int, Evidence]:
     return found
 
 
-def table(found: dict[int, Evidence]) -> str:
-    """Return the table in Markdown."""
-    lines = ["| | behaviour | localpubsub | official emulator | floci-gcp |", "|---|---|---|---|---|"]
+def table(found: dict[int, Evidence], emulator: str) -> str:
+    """Return the table in Markdown.
+
+    Args:
+        found: the test results by behaviour.
+        emulator: the head of the official emulator's column, with its version and the date of the run.
+    """
+    lines = [f"| | behaviour | localpubsub | {emulator} | floci-gcp | source |", "|---|---|---|---|---|---|"]
     for number, sentence in BEHAVIOURS.items():
         evidence = found.get(number, Evidence())
         cells = (
             _localpubsub_cell(evidence),
             _emulator_cell(evidence),
             "never pushes" if number in FLOCI_NEVER else "",
+            f"[documentation]({SOURCES[number]})" if number in SOURCES else "",
         )
         lines.append(f"| {number} | {sentence} | {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -148,7 +155,7 @@ def main() -> None:
         if arguments.junit is None:
             command = [sys.executable, "-m", "pytest", "-q", f"--junit-xml={junit}", *FOLDERS]
             subprocess.run(command, cwd=ROOT, check=False)
-        text = table(gather(junit))
+        text = table(gather(junit), measured_on_emulator())
     README.write_text(replace_table(README.read_text(encoding="utf-8"), text), encoding="utf-8")
     sys.stdout.write(text + "\n")
 

@@ -4,9 +4,20 @@ import re
 
 import pytest
 
-from tests.conformance.behaviours import BEHAVIOURS
-from tests.conformance.table import BEGIN, END, README, behaviours_of_tests, named_behaviours, replace_table
+from tests.conformance.behaviours import BEHAVIOURS, SOURCES
+from tests.conformance.table import (
+    BEGIN,
+    END,
+    README,
+    behaviours_of_tests,
+    named_behaviours,
+    replace_table,
+    table,
+)
+from tests.repository.tree import ROOT
 
+#: The head of a column with the official emulator.
+HEAD = re.compile(r"\| official emulator \d+\.\d+\.\d+, 20\d\d-\d\d-\d\d \|")
 TESTED = sorted(set().union(*behaviours_of_tests().values()))
 
 
@@ -30,6 +41,35 @@ def test_an_untested_behaviour_is_marked_in_the_table() -> None:
     assert rows().keys() == BEHAVIOURS.keys()
     for number in BEHAVIOURS.keys() - set(TESTED):
         assert rows()[number][1] == "not tested"
+
+
+def test_the_table_names_the_version_and_date_of_the_emulator() -> None:
+    """The head of the official emulator's column has the version and the date of the run."""
+    text = README.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
+    assert HEAD.search(text.lstrip().splitlines()[0])
+
+
+def test_a_difference_of_the_emulator_has_a_source() -> None:
+    """The page that documents a behaviour is in each row in which the official emulator differs."""
+    for number, (_, _, emulator, _, source) in rows().items():
+        expected = f"[documentation]({SOURCES[number]})" if number in SOURCES else ""
+        assert source == expected
+        assert source or emulator in {"", "✓"}
+
+
+def test_a_written_table_has_the_head_and_the_sources() -> None:
+    """The command writes the given head, and a source in the row of a behaviour that has one."""
+    first, _, *written = table({}, "official emulator 0.8.20, 2026-11-30").splitlines()
+    assert HEAD.search(first)
+    assert written[0].endswith(f"| [documentation]({SOURCES[1]}) |")
+
+
+@pytest.mark.parametrize("file", ["benchmarks/README.md", "localpubsub/README.md"])
+def test_each_comparison_with_the_emulator_has_its_version_and_date(file: str) -> None:
+    """Each head of a table with the official emulator has its version and the date of the measurement."""
+    heads = [line for line in (ROOT / file).read_text("utf-8").splitlines() if "| official emulator" in line]
+    assert heads
+    assert [line for line in heads if not HEAD.search(line)] == []
 
 
 def test_behaviour_numbers_are_read_from_a_docstring() -> None:

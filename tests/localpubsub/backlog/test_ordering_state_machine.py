@@ -1,5 +1,6 @@
 """Tests an ordered backlog with random sequences of deliveries, acks, nacks, restarts and seeks."""
 
+import os
 from random import Random
 from typing import TYPE_CHECKING, Final
 
@@ -228,5 +229,7 @@ class OrderedBacklogMachine(RuleBasedStateMachine):
                 assert state == WAITING
 
 
-OrderedBacklogMachine.TestCase.settings = settings(max_examples=500, stateful_step_count=40, deadline=None)
+OrderedBacklogMachine.TestCase.settings = settings(
+    max_examples=500 if "CI" in os.environ else 100, stateful_step_count=40, deadline=None
+)
 TestOrderedBacklog = OrderedBacklogMachine.TestCase
