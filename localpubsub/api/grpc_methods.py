@@ -110,6 +110,10 @@ def _trailers(
     """
     number, _ = code.value
     status = status_pb2.Status(code=number, message=message)
-    info = error_details_pb2.ErrorInfo(domain="pubsub.googleapis.com", metadata=error_info)
+    # Only InvalidAckIds has metadata. The real service has this reason, too:
+    # https://github.com/googleapis/nodejs-pubsub/issues/1951
+    info = error_details_pb2.ErrorInfo(
+        reason="EXACTLY_ONCE_ACKID_FAILURE", domain="pubsub.googleapis.com", metadata=error_info
+    )
     status.details.add().Pack(info)
     return (("grpc-status-details-bin", status.SerializeToString()),)

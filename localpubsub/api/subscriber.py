@@ -31,7 +31,7 @@ from localpubsub.protocol.messages import (
     UpdateSubscriptionRequest,
 )
 from localpubsub.protocol.messages import Subscription as SubscriptionMessage
-from localpubsub.pull.ack_ids import acknowledge, find_leases
+from localpubsub.pull.ack_ids import acknowledge, find_leases, modify_deadlines
 from localpubsub.pull.flow_control import FlowControl
 from localpubsub.pull.receive import PullLimits, receive
 from localpubsub.pull.streaming_pull import serve_stream
@@ -151,8 +151,7 @@ class SubscriberService:
         seconds = request.ack_deadline_seconds
         limits.check_between("ack deadline", seconds, limits.MODIFIED_ACK_DEADLINE)
         resolved = find_leases(subscription, request.ack_ids)
-        for lease in resolved.leases:
-            self._broker.modify_ack_deadline(subscription, lease, seconds)
+        modify_deadlines(self._broker, subscription, [(lease, seconds) for lease in resolved.leases])
         if resolved.invalid and subscription.exactly_once:
             raise InvalidAckIds(resolved.invalid)
         return Empty()

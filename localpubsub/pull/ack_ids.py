@@ -84,6 +84,18 @@ def acknowledge(
     return resolved
 
 
+def modify_deadlines(broker: Broker, subscription: Subscription, modified: list[tuple[Lease, float]]) -> None:
+    """Set how many seconds each lease of one request lasts from now on; 0 nacks its message.
+
+    With message ordering the newest message comes first: a nack ends the leases of the later messages of its
+    ordering key, and each nack of the request counts as an attempt.
+    """
+    if subscription.ordered:
+        modified = sorted(modified, key=lambda pair: pair[0].message_id, reverse=True)
+    for lease, seconds in modified:
+        broker.modify_ack_deadline(subscription, lease, seconds)
+
+
 def ack_id(subscription: Subscription, lease: Lease) -> str:
     """Return the ack id of a lease; it is opaque to subscribers."""
     return f"L{subscription.number:x}-{lease.message_id:x}-{lease.number:x}-{_PROCESS:x}"

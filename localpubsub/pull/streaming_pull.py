@@ -11,12 +11,13 @@ from collections.abc import Callable
 
 from grpc import aio
 
+from localpubsub.backlog.lease import Lease
 from localpubsub.broker.broker import Broker
 from localpubsub.broker.subscription import Subscription
 from localpubsub.errors import InvalidArgument
 from localpubsub.protocol.calls import Context
 from localpubsub.protocol.messages import RequestPb, ResponsePb, StreamingPullResponse
-from localpubsub.pull.ack_ids import ResolvedAckIds, acknowledge, find_leases
+from localpubsub.pull.ack_ids import ResolvedAckIds, acknowledge, find_leases, modify_deadlines
 from localpubsub.pull.flow_control import FlowControl
 from localpubsub.pull.receive import PullLimits, receive
 from localpubsub.resources import limits
@@ -128,13 +129,13 @@ class _Stream:
             raise InvalidArgument(
                 "modify_deadline_seconds and modify_deadline_ack_ids must be of the same length."
             )
-        modified = ResolvedAckIds()
+        modified, leases = ResolvedAckIds(), list[tuple[Lease, float]]()
         for text, duration in zip(ack_ids, seconds, strict=True):
             limits.check_between("ack deadline", duration, limits.MODIFIED_ACK_DEADLINE)
             resolved = find_leases(self._subscription, [text])
-            for lease in resolved.leases:
-                self._broker.modify_ack_deadline(self._subscription, lease, duration)
+            leases += [(lease, duration) for lease in resolved.leases]
             modified.add(resolved)
+        modify_deadlines(self._broker, self._subscription, leases)
         return modified
 
     async def _confirm(self, acknowledged: ResolvedAckIds, modified: ResolvedAckIds) -> None:

@@ -34,6 +34,7 @@ def test_exactly_once_rejects_expired_ack_ids_and_accepts_valid_ones(pubsub: Pub
     with pytest.raises(InvalidArgument) as rejected:
         pubsub.ack(subscription, [late, good])
     (detail,) = rejected.value.details
+    assert detail.reason == "EXACTLY_ONCE_ACKID_FAILURE"
     assert dict(detail.metadata) == {late.ack_id: "PERMANENT_FAILURE_INVALID_ACK_ID"}
     again = pubsub.pull(subscription)
     assert [received.message.data for received in again] == [late.message.data]

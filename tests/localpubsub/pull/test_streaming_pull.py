@@ -63,10 +63,14 @@ class Stream:
 
     def modify(self, message: ResponsePb, seconds: int) -> None:
         """Set the ack deadline of a message; 0 nacks it."""
-        request = StreamingPullRequest(
-            modify_deadline_ack_ids=[message.ack_id], modify_deadline_seconds=[seconds]
+        self._send(
+            StreamingPullRequest(modify_deadline_ack_ids=[message.ack_id], modify_deadline_seconds=[seconds])
         )
-        self._send(request)
+
+    def nack(self, messages: list[ResponsePb]) -> None:
+        """Nack messages in one request."""
+        ids = [message.ack_id for message in messages]
+        self._send(StreamingPullRequest(modify_deadline_ack_ids=ids, modify_deadline_seconds=[0] * len(ids)))
 
     def end(self) -> None:
         """End the requests, as a subscriber that closes the stream."""
@@ -169,3 +173,17 @@ def test_redelivery_of_an_ordering_key_is_counted_by_its_causes(stepped: Stepped
     assert stream.data() == [b"1", b"2", b"3"] * 2
     counters = subscription.counters
     assert (counters.nacks, counters.events["delivery cancelled"], counters.events["delivered"]) == (1, 2, 6)
+
+
+def test_each_nack_of_a_request_is_counted_as_an_attempt(stepped: SteppedBroker) -> None:
+    """If all messages of a key are nacked in one request, all are redelivered in order, with attempt 2."""
+    stepped.create(
+        enable_message_ordering=True,
+        dead_letter_policy={"dead_letter_topic": TOPIC, "max_delivery_attempts": 5},
+    )
+    messages = [PubsubMessage(data=name, ordering_key="key") for name in (b"1", b"2", b"3")]
+    stream = Stream(stepped)
+    stepped.call(stepped.broker.publish(TOPIC, messages))
+    stream.nack(list(stream.received))
+    found = [(message.message.data, message.delivery_attempt) for message in stream.received]
+    assert found == [(b"1", 1), (b"2", 1), (b"3", 1), (b"1", 2), (b"2", 2), (b"3", 2)]
