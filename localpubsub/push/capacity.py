@@ -8,7 +8,6 @@ each limit is only for subscriptions that have little of it. And when others wai
 than an equal share returns a place with each response, instead of starting its next push.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
@@ -83,7 +82,7 @@ class PushCapacity:
             return False
         others = {each for each in self._waiting if each is not wake and self._can_use_place(each)}
         sharing = len(self._places.used_by.keys() | others)
-        return not others or self._places.used_by[wake] * sharing <= self._places.unreserved
+        return not others or self._places.used_by.get(wake, 0) * sharing <= self._places.unreserved
 
     def forget(self, wake: Wake) -> None:
         """Do not call ``wake`` any more, because the subscription sends no further pushes."""
@@ -93,6 +92,8 @@ class PushCapacity:
         return self._bytes.allows(wake, self._waiting.get(wake, 0))
 
     def _wake_waiting(self) -> None:
+        if not self._waiting:
+            return
         for wake in list(self._waiting):
             if wake in self._waiting and self._can_use_place(wake) and self._places.allows(wake, 1):
                 del self._waiting[wake]
@@ -104,7 +105,7 @@ class _Amount:
 
     def __init__(self, total: int, reserved: int) -> None:
         self.unreserved = total - total // 4
-        self.used_by: Counter[Wake] = Counter()
+        self.used_by: dict[Wake, int] = {}
         self._total = total
         self._used = 0
         self._reserved = reserved
@@ -114,17 +115,19 @@ class _Amount:
         used = self._used + count
         if used <= self.unreserved or not self._used:
             return True
-        return used <= self._total and self.used_by[wake] + count <= self._reserved
+        return used <= self._total and self.used_by.get(wake, 0) + count <= self._reserved
 
     def take(self, wake: Wake, count: int) -> bool:
         if not self.allows(wake, count):
             return False
         self._used += count
-        self.used_by[wake] += count
+        self.used_by[wake] = self.used_by.get(wake, 0) + count
         return True
 
     def give(self, wake: Wake, count: int) -> None:
         self._used -= count
-        self.used_by[wake] -= count
-        if not self.used_by[wake]:
+        left = self.used_by[wake] - count
+        if left:
+            self.used_by[wake] = left
+        else:
             del self.used_by[wake]

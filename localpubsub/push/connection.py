@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import socket
+from contextlib import suppress
 from functools import partial
 from typing import Final, cast
 from urllib.parse import urlsplit
@@ -135,6 +136,7 @@ class Endpoint:
         parts = urlsplit(url)
         self._tls = tls if parts.scheme == "https" else None
         self._host = parts.hostname or ""
+        self._is_address = _is_address(self._host)
         self._port = parts.port or (443 if self._tls else 80)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         host = parts.netloc.rpartition("@")[2]
@@ -173,6 +175,8 @@ class Endpoint:
                 memory (``is_out_of_resources``).
             UnicodeError: the host name cannot be encoded.
         """
+        if self._is_address:
+            return await self._connect_to(self._host)  # a look-up would double the time of a connection
         loop = asyncio.get_running_loop()
         failure: OSError | None = None
         for family, _, _, _, address in await loop.getaddrinfo(
@@ -241,3 +245,12 @@ class Endpoint:
         self._idle = keep
         if keep:
             self._sweep = loop.call_later(MAX_IDLE / 4, self._close_idle)
+
+
+def _is_address(host: str) -> bool:
+    """Return whether a host is an IPv4 or IPv6 address, without a zone."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        with suppress(OSError, ValueError):
+            socket.inet_pton(family, host)
+            return True
+    return False
