@@ -80,6 +80,10 @@ class DeliveryModel:
         """Return whether a pull may return a message."""
         return self.states[message_id] != "must not" or not self._without_seek(call)
 
+    def forget_after(self, last_id: int) -> None:
+        """Forget the messages with higher ids, which were lost in a restart."""
+        self.states = {each: state for each, state in self.states.items() if each <= last_id}
+
     def settled(self, on_disk: list[int], acknowledged: Collection[int] = ()) -> None:
         """Note that no call is running any longer, and which messages are on disk now.
 

@@ -226,6 +226,8 @@ class BrokerMachine(RuleBasedStateMachine):
         self.collect()
         self.running.clear()
         self.stepped.restart()
+        # Ids that were not written before the restart may be allocated again, because no time has passed.
+        self.model.forget_after(self.stepped.broker.ids.last)
         self.flow = FlowControl(3, 0, lambda: None)
         if self.model.running_seeks:
             self.model.settled(self.stepped.unacknowledged()[1])
