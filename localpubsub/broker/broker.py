@@ -7,7 +7,6 @@ methods run on the event loop.
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from localpubsub.alarm import Alarm
@@ -16,6 +15,7 @@ from localpubsub.backlog.message_state import ACKNOWLEDGED, DEAD_LETTERED, WAITI
 from localpubsub.broker import dead_lettering
 from localpubsub.broker.background_tasks import BackgroundTasks
 from localpubsub.broker.catalogue import Catalogue
+from localpubsub.broker.delayed_messages import DelayedMessages
 from localpubsub.broker.expiration import delete_unused
 from localpubsub.broker.iam_policies import IamPolicies
 from localpubsub.broker.loading import load_messages
@@ -76,6 +76,7 @@ class Broker:
         self.policies = IamPolicies(self.journal)
         self.on_publish: Callable[[Topic, range, Sequence[PubsubMessagePb]], None] | None = None
         self._cache = MessageCache()
+        self._delayed = DelayedMessages(clock)
         self.alarm = Alarm(clock, self._advance)
         self._next_expiry = 0.0
         with store.starting():
@@ -197,17 +198,10 @@ class Broker:
             if not (subscription := self.catalogue.by_backlog.get(number)):
                 continue
             if self._chaos and self._chaos.delay:
-                enqueue = partial(self._enqueue_late, subscription, message_ids)
-                Alarm(self.clock, enqueue).set(self.clock.now() + self._chaos.delay)
+                self._delayed.add(subscription, message_ids, self._chaos.delay)
             else:
                 subscription.backlog.enqueue(message_ids)
                 subscription.consumers.wake_after_responses()
-
-    def _enqueue_late(self, subscription: Subscription, message_ids: list[int]) -> None:
-        """Enqueue messages after a delay, except for those that a seek has added to the backlog already."""
-        if not subscription.deleted_or_detached:
-            subscription.backlog.enqueue(each for each in message_ids if each > subscription.complete_before)
-            subscription.wake()
 
     def _on_write_failed(self, transaction: Transaction) -> None:
         """Add removed messages to their backlogs again, because the store still contains them."""

@@ -127,7 +127,9 @@ def test_pull_without_a_positive_number_of_messages_is_rejected_with_invalid_arg
     """Behaviour 26: a pull with max_messages 0 or -1 is rejected."""
     subscription = pubsub.subscription(pubsub.topic())
     with pytest.raises(InvalidArgument, match="max_messages"):
-        pubsub.subscriber.pull(subscription=subscription, max_messages=count)
+        pubsub.subscriber.pull(
+            subscription=subscription, max_messages=count, timeout=pubsub.timeout, retry=None
+        )
 
 
 def test_pull_returns_at_most_1000_messages(pubsub: PubsubClient) -> None:
