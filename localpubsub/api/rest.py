@@ -39,6 +39,10 @@ class RestApi:
         except web.HTTPRequestEntityTooLarge:
             message = f"Request payload size exceeds the limit: {MAX_BODY} bytes."
             return _error("INVALID_ARGUMENT", message, pretty=pretty)
+        except web.RequestPayloadError:
+            coding = request.headers.get("Content-Encoding", "none")
+            message = f"The request payload is damaged: it cannot be decoded (Content-Encoding: {coding})."
+            return _error("INVALID_ARGUMENT", message, pretty=pretty)
         except Exception as error:  # noqa: BLE001 - every error becomes an HTTP status
             _log.error("internal_error", exc_info=error)
             return _error("INTERNAL", internal_error_message(error), pretty=pretty)

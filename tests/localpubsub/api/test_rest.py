@@ -93,6 +93,18 @@ def test_invalid_request_is_rejected_with_a_reason(
     assert error[2] in message
 
 
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
+def test_damaged_compressed_body_is_rejected_with_400(coding: str) -> None:
+    """A body that cannot be decompressed is rejected with a sentence, not with an internal error."""
+    with localpubsub.running() as server:
+        rest = RestConnection(server.http_url)
+        headers = {"Content-Encoding": coding}
+        status, response = rest.send("POST", f"{TOPIC}:publish", b"\xffdamaged", **headers)
+        rest.close()
+    assert (status, response["error"]["status"]) == (400, "INVALID_ARGUMENT")
+    assert f"cannot be decoded (Content-Encoding: {coding})" in response["error"]["message"]
+
+
 #: Statuses that gcloud repeats for half a minute before it shows their error: 429, and 500 or more.
 RETRIED_BY_GCLOUD = (429, *range(500, 600))
 
