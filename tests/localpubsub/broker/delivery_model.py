@@ -36,6 +36,7 @@ class DeliveryModel:
     retains: bool  #: Whether acknowledged messages are retained.
     states: dict[int, State] = field(default_factory=dict)
     confirmed: set[int] = field(default_factory=set)  #: Ids of the messages whose publish succeeded.
+    failed: set[int] = field(default_factory=set)  #: Ids of the messages whose publish failed.
     snapshots: dict[str, SnapshotModel] = field(default_factory=dict)
     running_seeks: int = 0
     _seeks: int = 0
@@ -55,6 +56,7 @@ class DeliveryModel:
 
     def publish_failed(self, message_ids: list[int]) -> None:
         """Note that a publish has failed: nothing was published."""
+        self.failed.update(message_ids)
         self.states.update(dict.fromkeys(message_ids, "must not"))
 
     def acknowledged(self, message_id: int) -> None:
@@ -83,6 +85,7 @@ class DeliveryModel:
     def forget_after(self, last_id: int) -> None:
         """Forget the messages with higher ids, which were lost in a restart."""
         self.states = {each: state for each, state in self.states.items() if each <= last_id}
+        self.failed = {each for each in self.failed if each <= last_id}
 
     def settled(self, on_disk: list[int], acknowledged: Collection[int] = ()) -> None:
         """Note that no call is running any longer, and which messages are on disk now.
@@ -108,6 +111,8 @@ class DeliveryModel:
             self.states.update({each: "must not" for each in self.states if each <= call.last_id})
         elif target == "start":
             if self.retains:
+                # The publish of a message that is neither confirmed nor failed may have been written.
+                self.states.update(dict.fromkeys(self.states.keys() - self.failed, "may"))
                 self.states.update(dict.fromkeys(self.confirmed, "must"))
         else:
             self._seek_to(self.snapshots.get(target), call)
@@ -122,14 +127,14 @@ class DeliveryModel:
         self.snapshots[name] = SnapshotModel(states, max(self.states, default=0))
 
     def _seek_to(self, snapshot: SnapshotModel | None, call: Call) -> None:
-        for message_id, state in self.states.items():
+        for message_id in self.states:
             if snapshot is None:
                 self.states[message_id] = "may"
             elif message_id <= snapshot.last_id:
                 self.states[message_id] = snapshot.states.get(message_id, "may")
             elif message_id <= call.last_id and message_id in self.confirmed:
                 self.states[message_id] = "must"
-            elif state != "must not" or message_id in self.confirmed:
+            elif message_id not in self.failed:
                 self.states[message_id] = "may"
 
     def _set_unless_seek(self, call: Call, message_ids: list[int], state: State) -> None:
