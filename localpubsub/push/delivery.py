@@ -126,8 +126,12 @@ class PushDelivery:
     async def _deliver_while_ready(self) -> None:
         connection: Connection | None = None
         try:
-            while (lease := self._next_lease()) is not None:
+            lease = self._next_lease()
+            while lease is not None:
                 connection = await self._deliver(lease, connection)
+                # A sender pushes at least once before it returns its place, because another one might return
+                # the place at once, too.
+                lease = self._next_lease() if self._capacity.admits(self.wake) else None
         finally:
             # The sender is removed here, because a done callback would run later. If a message became ready
             # before that callback, wake() would count this sender as running and might start no new one.
@@ -139,8 +143,6 @@ class PushDelivery:
 
     def _next_lease(self) -> Lease | None:
         if self._stopped or len(self.senders) > self._window.size or self._paused():
-            return None
-        if not self._capacity.admits(self.wake):
             return None
         return self._broker.deliver(self._subscription, self._ack_deadline(), self)
 

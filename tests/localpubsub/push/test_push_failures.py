@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import pytest
@@ -182,6 +183,28 @@ def test_hanging_pushes_leave_places_for_other_subscriptions() -> None:
     with running_endpoint() as hanging, running_endpoint() as working:
         hanging.respond = lambda _: "silence"
         asyncio.run(push_beside_hanging_pushes(hanging, working))
+
+
+async def push_of_four_subscriptions(to: PushEndpoint) -> None:
+    """Push 40 messages each of four subscriptions, with 16 places for their pushes."""
+    capacity = PushCapacity(16)
+    async with AsyncExitStack() as stack:
+        deliveries = []
+        for _ in range(4):
+            running = await stack.enter_async_context(pushing(to.url))
+            await running.publish(*[b"x"] * 40)
+            context = PushContext(running.broker, Tokens(None, running.broker.clock), capacity)
+            deliveries.append((running, running.start(endpoint(to.url), context)))
+        await asyncio.to_thread(to.wait_for, 160)
+        for running, delivery in deliveries:
+            await running.stop(delivery)
+
+
+def test_subscriptions_that_share_few_places_push_all_messages() -> None:
+    """Subscriptions that all wait for places, and have more than an equal share, do not block each other."""
+    with running_endpoint() as to:
+        asyncio.run(push_of_four_subscriptions(to))
+    assert {push.envelope["deliveryAttempt"] for push in to.pushes} == {1}
 
 
 def test_pushes_at_the_limit_of_open_files_cost_no_attempt() -> None:
