@@ -13,7 +13,6 @@ from google.api_core.exceptions import InternalServerError, MethodNotImplemented
 from google.pubsub_v1.types import (
     DeadLetterPolicy,
     IngestionDataSourceSettings,
-    MessageTransform,
     PubsubMessage,
     PushConfig,
 )
@@ -138,10 +137,6 @@ def test_publish_that_cannot_be_written_is_not_confirmed(tmp_path: Path) -> None
 
 
 UNSUPPORTED: dict[str, Callable[[PubsubClient], object]] = {
-    "transforms of a subscription": lambda pubsub: pubsub.created(
-        pubsub.topic(), message_transforms=[MessageTransform()]
-    ),
-    "transforms of a topic": lambda pubsub: pubsub.topic(message_transforms=[MessageTransform()]),
     "use_topic_schema for Avro files": lambda pubsub: pubsub.created(
         pubsub.topic(), cloud_storage_config={"bucket": "abc", "avro_config": {"use_topic_schema": True}}
     ),
