@@ -1,5 +1,6 @@
 """Provides the base of this folder's state machines: a model of a subscription, and a real store."""
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -20,7 +21,10 @@ TOPIC: Final = 3  #: Number of its topic.
 
 #: Hypothesis settings for state machines; steps may be slow, because they write to a file.
 SETTINGS: Final = settings(
-    max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=500 if "CI" in os.environ else 40,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 
 
