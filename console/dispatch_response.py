@@ -2,45 +2,9 @@
 
 from pydantic import BaseModel
 
+from contract.dispatch_report import ListedUrl, SourceCounts
+
 MAX_LISTED = 1_000  #: maximum number of rejected URLs that are shown
-
-
-class RejectedUrl(BaseModel):
-    """A URL of the crawl for which no job was made, or a part of a source that was not read.
-
-    Attributes:
-        url: the URL.
-        why: the reason.
-    """
-
-    url: str
-    why: str
-
-
-class SourceCounts(BaseModel):
-    """What became of the URLs of one source of the crawl.
-
-    Attributes:
-        source: the path of its field in the crawl, for example `sources.sitemap`.
-        found: number of its URLs that were read.
-        published: number of jobs that Pub/Sub confirmed.
-        duplicates: number of URLs of pages for which the crawl already had a job.
-        rejected: number of invalid URLs.
-        filtered: number of URLs that `include` and `exclude` left out.
-        outdated: number of URLs that `since` left out.
-        over_limit: number of URLs beyond `limits.max_jobs`.
-        unread: number of its parts that were not read, or not completely.
-    """
-
-    source: str
-    found: int = 0
-    published: int = 0
-    duplicates: int = 0
-    rejected: int = 0
-    filtered: int = 0
-    outdated: int = 0
-    over_limit: int = 0
-    unread: int = 0
 
 
 class DispatchResponse(BaseModel):
@@ -67,12 +31,12 @@ class DispatchResponse(BaseModel):
     published: int = 0
     duplicates: int = 0
     over_limit: int = 0
-    rejected: list[RejectedUrl] = []
+    rejected: list[ListedUrl] = []
     rejected_count: int = 0
     filtered: int = 0
     outdated: int = 0
     outdated_sitemaps: int = 0
-    unread: list[RejectedUrl] = []
+    unread: list[ListedUrl] = []
     unread_count: int = 0
     sources: list[SourceCounts] = []
     continues: bool = False

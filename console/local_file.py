@@ -3,13 +3,15 @@
 import codecs
 import gzip
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
-from console.dispatch_response import MAX_LISTED, DispatchResponse, RejectedUrl, SourceCounts, added
+from console.dispatch_response import MAX_LISTED, DispatchResponse, added
 from console.errors import UsageError
 from contract.crawl import Crawl
+from contract.dispatch_report import DispatchCounts, ListedUrl, SourceCounts
 from contract.sources import MAX_INLINE_URLS, UrlSources
 from contract.url_lines import UnreadableFile, UrlLine, url_lines
 from contract.urls import canonical_url, check_url
@@ -29,7 +31,8 @@ class LocalFile:
         maximum: the maximum number of jobs.
 
     Attributes:
-        counts: what became of the URLs of the file so far, without those that the dispatcher counts.
+        counts: what became of the URLs of the file so far, without those that the dispatcher counts; the
+            names are those of `DispatchCounts`.
         rejected: the first 1,000 lines without a valid URL, each with the reason.
 
     Raises:
@@ -39,8 +42,8 @@ class LocalFile:
     def __init__(self, file: UrlsFile, maximum: int) -> None:
         self._file = file
         self._maximum = maximum
-        self.counts = SourceCounts(source=NAME)
-        self.rejected: list[RejectedUrl] = []
+        self.counts = Counter[str]()
+        self.rejected: list[ListedUrl] = []
         try:
             self._raw = Path(file.url).open("rb")  # noqa: SIM115 - `close` closes it
         except OSError as error:
@@ -75,22 +78,22 @@ class LocalFile:
     def _pages(self) -> Iterator[str]:
         seen = set[bytes]()
         for line in self._lines():
-            self.counts.found += 1
+            self.counts["found"] += 1
             try:
                 if line.why:
                     raise ValueError(line.why)  # noqa: TRY301 - both reasons are reported in the same way
                 url = check_url(line.url)
             except ValueError as error:
-                self.counts.rejected += 1
+                self.counts["rejected"] += 1
                 if len(self.rejected) < MAX_LISTED:
-                    self.rejected.append(RejectedUrl(url=line.url[:200], why=f"line {line.number}: {error}"))
+                    self.rejected.append(ListedUrl(url=line.url[:200], why=f"line {line.number}: {error}"))
                 continue
             page = hashlib.sha256(canonical_url(url).encode()).digest()[:16]
             if page in seen:
-                self.counts.duplicates += 1
+                self.counts["duplicates"] += 1
             elif len(seen) == self._maximum:
-                self.counts.over_limit += 1
-                self.counts.unread += 1
+                self.counts["over_limit"] += 1
+                self.counts["unread"] += 1
                 return
             else:
                 seen.add(page)
@@ -139,8 +142,8 @@ def dispatch_file(
         for urls in file.batches():
             left = crawl.limits.max_jobs - published - from_file.published
             if left <= 0:
-                file.counts.over_limit += len(urls)
-                file.counts.unread = 1
+                file.counts["over_limit"] += len(urls)
+                file.counts["unread"] = 1
                 break
             sources = UrlSources(urls=urls, include=given.include, exclude=given.exclude)
             limits = crawl.limits.model_copy(update={"max_jobs": left})
@@ -155,15 +158,14 @@ def dispatch_file(
 
 def _of_file(from_file: DispatchResponse, file: LocalFile) -> DispatchResponse:
     """Return what became of the URLs of the file: those that were sent, and those that were not."""
-    counts = file.counts.model_copy(
-        update={
-            "published": from_file.published,
-            "duplicates": file.counts.duplicates + from_file.duplicates,
-            "rejected": file.counts.rejected + from_file.rejected_count,
-            "filtered": from_file.filtered,
-            "over_limit": file.counts.over_limit + from_file.over_limit,
-        }
+    sent = DispatchCounts(
+        published=from_file.published,
+        duplicates=from_file.duplicates,
+        rejected=from_file.rejected_count,
+        filtered=from_file.filtered,
+        over_limit=from_file.over_limit,
     )
+    counts = SourceCounts(source=NAME).plus(DispatchCounts(**file.counts)).plus(sent)
     return DispatchResponse(
         run_id=from_file.run_id,
         published=counts.published,
@@ -172,7 +174,7 @@ def _of_file(from_file: DispatchResponse, file: LocalFile) -> DispatchResponse:
         filtered=counts.filtered,
         rejected=[*file.rejected, *from_file.rejected],
         rejected_count=counts.rejected,
-        unread=[RejectedUrl(url=NAME, why="the rest was not read (limits.max_jobs)")] * counts.unread,
+        unread=[ListedUrl(url=NAME, why="the rest was not read (limits.max_jobs)")] * counts.unread,
         unread_count=counts.unread,
         sources=[counts],
     )

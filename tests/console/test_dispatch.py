@@ -52,6 +52,7 @@ RESPONSE = {
             "filtered": filtered,
             "outdated": 0,
             "over_limit": 0,
+            "outdated_sitemaps": 0,
             "unread": 0,
         }
         for name, found, filtered in (("urls", 7, 0), ("sitemap", 8, 4))

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from console.dispatch_response import DispatchResponse, SourceCounts, added
+from console.dispatch_response import DispatchResponse, added
 from console.errors import UsageError
 from console.local_file import dispatch_file
 from contract.crawl import MAX_CRAWL_BYTES, Crawl
+from contract.dispatch_report import SourceCounts
 from contract.sources import MAX_INLINE_URLS
 from extraction.selectors import CHECKS
 

@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from console.dispatch_response import DispatchResponse, RejectedUrl, SourceCounts
+from console.dispatch_response import DispatchResponse
 from console.ledger.ledger import Failure, Result
 from console.report.tables import (
     dispatched_table,
@@ -18,6 +18,7 @@ from console.report.tables import (
     summary,
 )
 from console.terminal import print_line, printable
+from contract.dispatch_report import ListedUrl, SourceCounts
 
 LONG = "https://shop.example/" + "q" * 300
 
@@ -34,7 +35,7 @@ def rendered(table: object, width: int = 80) -> list[str]:
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     """Tables with long URLs and values have no line that is wider than the terminal."""
     result = Result("a", LONG, [{"title": "t" * 500}], 12)
-    faults = [RejectedUrl(url=LONG, why="w" * 200)]
+    faults = [ListedUrl(url=LONG, why="w" * 200)]
     rejected = DispatchResponse(
         run_id="r",
         rejected=faults,
@@ -64,7 +65,7 @@ def test_results_table_shows_urls_completely() -> None:
 def test_results_table_shows_control_characters_and_markup_as_text() -> None:
     """Control characters in a scraped text are replaced, and rich's markup is printed unchanged."""
     title = "\x1b[31mred \u202e [bold]b[/] :smile:"
-    rejected = [RejectedUrl(url="http://bob:secret@h/\x9b", why="\x07 bell")]
+    rejected = [ListedUrl(url="http://bob:secret@h/\x9b", why="\x07 bell")]
     lines = [
         *rendered(results_table([Result("a", "http://b\u202e/", [{"title": title}], 1)])),
         *rendered(failures_table([Failure("\x1b[2J", "\u200b", 1, 1)])),
@@ -117,6 +118,6 @@ def test_summary_shows_the_first_non_empty_values(items: list[dict[str, object]]
 
 def test_rejected_urls_that_are_not_listed_are_counted() -> None:
     """The last row of a table of rejected URLs says how many more there are."""
-    rejected = [RejectedUrl(url="nonsense", why="no host")]
+    rejected = [ListedUrl(url="nonsense", why="no host")]
     [table] = rejected_tables(DispatchResponse(run_id="r", rejected=rejected, rejected_count=41))
     assert any("and 40 more" in line for line in rendered(table))
