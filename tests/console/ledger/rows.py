@@ -1,6 +1,7 @@
 """Makes rows of the ledger as BigQuery subscriptions write them, and databases that contain them."""
 
 import json
+import random
 import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,6 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from hypothesis import strategies as st
 
 from console.ledger.ledger import Ledger
 from console.ledger.sqlite_views import create, schema, table
@@ -238,3 +241,11 @@ def query_view(connection: sqlite3.Connection, view: str) -> list[dict[str, Any]
     """Return all rows of a view, sorted by their text."""
     rows = [dict(row) for row in connection.execute(f"SELECT * FROM {table(view)}")]  # noqa: S608 - the name is a constant
     return sorted(rows, key=repr)
+
+
+def repeated_and_shuffled(rows: list[Row], shuffler: random.Random, data: st.DataObject) -> list[Row]:
+    """Return rows in another order, each up to three times, as BigQuery subscriptions may write them."""
+    repeats = data.draw(st.lists(st.integers(1, 3), min_size=len(rows), max_size=len(rows)))
+    shuffled = [row for row, count in zip(rows, repeats, strict=True) for _ in range(count)]
+    shuffler.shuffle(shuffled)
+    return shuffled

@@ -9,7 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract.dispatch_report import DispatchCounts, DispatchReport, ListedUrl, SourceCounts
-from tests.console.ledger.rows import Row, database_with, end_row, job_row, query_view, shard_row
+from tests.console.ledger.rows import (
+    Row,
+    database_with,
+    end_row,
+    job_row,
+    query_view,
+    repeated_and_shuffled,
+    shard_row,
+)
 
 FEW_EXAMPLES = settings(max_examples=50, deadline=None)  # few, because each example creates files
 COUNTS = ("requests", "found", "published", "rejected", "unread")
@@ -107,9 +115,7 @@ def test_views_ignore_repeated_and_shuffled_rows(
     rows: list[Row], shuffler: random.Random, data: st.DataObject
 ) -> None:
     """The views return the same rows if the ledger's rows are repeated and in another order."""
-    repeats = data.draw(st.lists(st.integers(1, 3), min_size=len(rows), max_size=len(rows)))
-    shuffled = [row for row, count in zip(rows, repeats, strict=True) for _ in range(count)]
-    shuffler.shuffle(shuffled)
+    shuffled = repeated_and_shuffled(rows, shuffler, data)
     with database_with(rows) as once, database_with(shuffled) as repeated:
         for view in ("dispatch_state", "run_dispatches"):
             assert query_view(repeated, view) == query_view(once, view), view

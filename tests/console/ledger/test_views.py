@@ -25,6 +25,7 @@ from tests.console.ledger.rows import (
     outcome_row,
     publish_time,
     query_view,
+    repeated_and_shuffled,
     shard_row,
     worker_dead_letter_row,
 )
@@ -197,9 +198,7 @@ def test_views_ignore_repeated_and_shuffled_rows(
     rows: list[Row], shuffler: random.Random, data: st.DataObject
 ) -> None:
     """Every view returns the same rows if the ledger's rows are repeated and in another order."""
-    repeats = data.draw(st.lists(st.integers(1, 3), min_size=len(rows), max_size=len(rows)))
-    shuffled = [row for row, count in zip(rows, repeats, strict=True) for _ in range(count)]
-    shuffler.shuffle(shuffled)
+    shuffled = repeated_and_shuffled(rows, shuffler, data)
     with database_with(rows) as once, database_with(shuffled) as repeated:
         for view in views():
             assert query_view(repeated, view) == query_view(once, view), view
