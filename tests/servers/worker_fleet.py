@@ -4,17 +4,16 @@ The instances of a Cloud Run service share nothing but the queue. `Stack` runs o
 them. A TCP proxy gives each connection to the next instance, as a load balancer does.
 """
 
-import asyncio
 import os
+import socket
+import socketserver
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from itertools import cycle
-from typing import cast
 
 import requests
 
@@ -68,43 +67,55 @@ def _push_to(stack: Stack, endpoint: str) -> None:
 @contextmanager
 def _round_robin(ports: list[int]) -> Iterator[int]:
     """Run a TCP proxy that gives each connection to the next of `ports`; yield its port."""
-    started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event, int]] = Future()
-    thread = threading.Thread(target=asyncio.run, args=(_serve(cycle(ports), started),))
-    thread.start()
-    loop, stop, port = started.result()
-    try:
-        yield port
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join()
+    with _Proxy(cycle(ports)) as proxy:
+        serving = threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.05})
+        serving.start()
+        try:
+            yield proxy.server_address[1]
+        finally:
+            proxy.shutdown()
+            serving.join()
+            for connection in proxy.accepted:
+                _shut(connection)
 
 
-async def _serve(
-    ports: Iterator[int], started: "Future[tuple[asyncio.AbstractEventLoop, asyncio.Event, int]]"
-) -> None:
-    connections = set[asyncio.Task[None]]()
+class _Proxy(socketserver.ThreadingTCPServer):
+    """Copies what it receives to a connection with the next port, and back; closing it joins its threads."""
 
-    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connections.add(cast("asyncio.Task[None]", asyncio.current_task()))
-        # One of the two ends closes its connection, or the server stops.
-        with suppress(OSError, asyncio.CancelledError):
-            back_reader, back_writer = await asyncio.open_connection("127.0.0.1", next(ports))
-            await asyncio.gather(_copy(reader, back_writer), _copy(back_reader, writer))
+    request_queue_size = 1024
 
-    stop = asyncio.Event()
-    server = await asyncio.start_server(forward, "127.0.0.1", 0, backlog=1024)
-    async with server:
-        started.set_result((asyncio.get_running_loop(), stop, server.sockets[0].getsockname()[1]))
-        await stop.wait()
-        for connection in connections:
-            connection.cancel()
-        await asyncio.gather(*connections, return_exceptions=True)
+    def __init__(self, ports: Iterator[int]) -> None:
+        super().__init__(("127.0.0.1", 0), _Forwarding)
+        self.ports = ports
+        self.accepted: list[socket.socket] = []
+
+    def get_request(self) -> tuple[socket.socket, object]:
+        connection, address = super().get_request()
+        self.accepted.append(connection)
+        return connection, address
 
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-    finally:
-        writer.close()
+class _Forwarding(socketserver.BaseRequestHandler):
+    """One connection: the end of either side ends the other one."""
+
+    server: _Proxy
+
+    def handle(self) -> None:
+        # An instance that has just ended refuses the connection.
+        with suppress(OSError), socket.create_connection(("127.0.0.1", next(self.server.ports))) as back:
+            responding = threading.Thread(target=_copy, args=(back, self.request))
+            responding.start()
+            _copy(self.request, back)
+            responding.join()
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+    _shut(target)
+
+
+def _shut(connection: socket.socket) -> None:
+    with suppress(OSError):  # it is closed already
+        connection.shutdown(socket.SHUT_RDWR)
