@@ -1,7 +1,7 @@
 """Runs each test on localpubsub and on the official emulator, which is Google's Pub/Sub emulator in gcloud.
 
 ``@emulator_differs`` marks a test that the official emulator does not pass, and states what the emulator
-does instead.
+does instead; tests/conformance/differences.py has the source of each such statement.
 """
 
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ import pytest
 from google.pubsub_v1 import PublisherClient, SchemaServiceClient, SubscriberClient
 from google.pubsub_v1.services.schema_service.transports import SchemaServiceGrpcTransport
 
+from tests.conformance.differences import DIFFERENCES
 from tests.servers import pubsub as servers
 from tests.servers.pubsub import PubsubServer
 from tests.servers.pubsub_client import PubsubClient
@@ -35,6 +36,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         marker = item.get_closest_marker("emulator_differs")
         if marker is None or not isinstance(item, pytest.Function):
             continue
+        if marker.args[0] not in DIFFERENCES:
+            raise pytest.UsageError(
+                f"{item.nodeid}: tests/conformance/differences.py has no {marker.args[0]!r}"
+            )
         if item.callspec.params["server"] == "emulator":
             strict = marker.kwargs.get("strict", True)
             item.add_marker(pytest.mark.xfail(strict=strict, reason=f"official emulator: {marker.args[0]}"))

@@ -21,6 +21,7 @@ from typing import Final, Literal
 
 from benchmarks.pubsub_process import measured_on_emulator
 from tests.conformance.behaviours import BEHAVIOURS, SOURCES
+from tests.conformance.differences import DIFFERENCES, MEASURED
 from tests.repository.tree import ROOT
 
 README: Final = ROOT / "localpubsub" / "README.md"
@@ -135,7 +136,13 @@ def _emulator_cell(evidence: Evidence) -> str:
         return "✗"
     if "differs" not in ran:
         return "✓"
-    return ("in part: " if "passed" in ran else "no: ") + "; ".join(evidence.differences)
+    return ("in part: " if "passed" in ran else "no: ") + "; ".join(map(cited, evidence.differences))
+
+
+def cited(difference: str) -> str:
+    """Return what the emulator does, with the source of what the service does instead, in Markdown."""
+    source = DIFFERENCES[difference]
+    return f"{difference} ({source})" if source == MEASURED else f"[{difference}]({source})"
 
 
 def replace_table(readme: str, text: str) -> str:

@@ -1,15 +1,18 @@
 """Tests that the table of behaviours in localpubsub's README agrees with the conformance tests."""
 
+import ast
 import re
 
 import pytest
 
 from tests.conformance.behaviours import BEHAVIOURS, SOURCES
+from tests.conformance.differences import DIFFERENCES
 from tests.conformance.table import (
     BEGIN,
     END,
     README,
     behaviours_of_tests,
+    cited,
     named_behaviours,
     replace_table,
     table,
@@ -49,12 +52,31 @@ def test_the_table_names_the_version_and_date_of_the_emulator() -> None:
     assert HEAD.search(text.lstrip().splitlines()[0])
 
 
-def test_a_difference_of_the_emulator_has_a_source() -> None:
-    """The page that documents a behaviour is in each row in which the official emulator differs."""
-    for number, (_, _, emulator, _, source) in rows().items():
-        expected = f"[documentation]({SOURCES[number]})" if number in SOURCES else ""
-        assert source == expected
-        assert source or emulator in {"", "✓"}
+def test_a_behaviour_has_the_page_that_documents_it() -> None:
+    """The table has the page of each behaviour that Pub/Sub's documentation describes."""
+    for number, (*_, source) in rows().items():
+        assert source == (f"[documentation]({SOURCES[number]})" if number in SOURCES else "")
+
+
+def test_each_difference_of_the_emulator_has_its_source() -> None:
+    """Each difference in a cell of the official emulator has the source of the service's behaviour."""
+    known = sorted(map(re.escape, map(cited, DIFFERENCES)), key=len, reverse=True)
+    one = f"(?:{'|'.join(known)})"
+    cells = [emulator for _, _, emulator, _, _ in rows().values() if emulator not in {"", "✓"}]
+    assert len(cells) > 10
+    assert [cell for cell in cells if not re.fullmatch(f"(?:in part|no): {one}(?:; {one})*", cell)] == []
+
+
+def test_each_listed_difference_is_expected_by_a_test() -> None:
+    """differences.py lists exactly what the marks of the conformance tests state."""
+    marks = (
+        node.args[0].value
+        for path in sorted((ROOT / "tests" / "conformance").glob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        if node.func.attr == "emulator_differs" and isinstance(node.args[0], ast.Constant)
+    )
+    assert set(marks) == set(DIFFERENCES)
 
 
 def test_a_written_table_has_the_head_and_the_sources() -> None:
