@@ -1,7 +1,7 @@
 """Lists what the official emulator does instead of what a test expects, with the source of the expectation.
 
-A test that the official emulator does not pass has the mark ``@emulator_differs(what)``, and ``what`` is a key
-here. So a difference is expected only if a source says that the service does what the test expects.
+A test that the official emulator does not pass has the mark ``@emulator_differs(what)``, and ``what`` is a
+key here. So a difference is expected only if a source says that the service does what the test expects.
 """
 
 from typing import Final
