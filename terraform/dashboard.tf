@@ -27,12 +27,14 @@ locals {
           timeSeriesQuery = {
             timeSeriesFilter = {
               filter = chart.filter
-              aggregation = {
-                alignmentPeriod    = "60s"
-                perSeriesAligner   = chart.aligner
-                crossSeriesReducer = chart.reducer
-                groupByFields      = chart.group
-              }
+              aggregation = merge(
+                {
+                  alignmentPeriod    = "60s"
+                  perSeriesAligner   = chart.aligner
+                  crossSeriesReducer = chart.reducer
+                },
+                { for name, labels in { groupByFields = chart.group } : name => labels if length(labels) > 0 },
+              )
             }
           }
         }]
@@ -63,6 +65,7 @@ locals {
   widgets = concat(local.help_widgets, local.chart_widgets, local.alert_widgets, local.log_widgets)
 }
 
+# The JSON contains no zero and no empty list: Google drops them, so that every plan would add them again.
 resource "google_monitoring_dashboard" "this" {
   dashboard_json = jsonencode({
     displayName = "${var.name_prefix} (${var.environment})"
@@ -70,13 +73,10 @@ resource "google_monitoring_dashboard" "this" {
       columns = 12
       # Three tiles in a row.
       tiles = [
-        for place, widget in local.widgets : {
-          xPos   = place % 3 * 4
-          yPos   = floor(place / 3) * 4
-          width  = 4
-          height = 4
-          widget = widget
-        }
+        for place, widget in local.widgets : merge(
+          { width = 4, height = 4, widget = widget },
+          { for axis, position in { xPos = place % 3 * 4, yPos = floor(place / 3) * 4 } : axis => position if position > 0 },
+        )
       ]
     }
   })

@@ -14,7 +14,15 @@ from tests.repository.tree import ROOT
 
 SOURCE: Final = ROOT / "terraform" / "tests" / "offline"
 #: Modules of the stand-in's program, which are installed together.
-PROGRAM: Final = ("lifecycle.py", "plugin.py", "provider.py", "validation.py", "values.py", "wire.py")
+PROGRAM: Final = (
+    "json_arguments.py",
+    "lifecycle.py",
+    "plugin.py",
+    "provider.py",
+    "validation.py",
+    "values.py",
+    "wire.py",
+)
 #: The oldest release of the provider that terraform.tf allows, and the newest that the stand-in supports.
 OLDEST, NEWEST = "6.50.0", "7.45.0"
 HOST: Final = "registry.terraform.io"  #: the registry that Terraform infers for `hashicorp/google`
