@@ -111,6 +111,16 @@ def test_dead_letters_of_the_infrastructure_have_their_own_alert(lifecycle: Life
         assert names == ["dead letters are not replayed", "jobs became dead letters"]
 
 
+def test_only_requests_of_the_services_that_succeeded_are_excluded_from_the_log(lifecycle: Lifecycle) -> None:
+    """The log lacks Cloud Run's lines of 2xx responses of both services, and nothing else."""
+    [exclusion] = lifecycle.of("google_logging_project_exclusion")
+    clauses = set(exclusion["filter"].split(" AND "))
+    assert 'log_id("run.googleapis.com/requests")' in clauses
+    assert 'resource.labels.service_name = ("scrapeq-dispatcher" OR "scrapeq-worker")' in clauses
+    assert {"httpRequest.status >= 200", "httpRequest.status < 300"} <= clauses
+    assert not exclusion["disabled"]
+
+
 def test_dashboard_tiles_do_not_overlap(lifecycle: Lifecycle) -> None:
     """No two tiles have the same place, and there are at most 100 tiles (Cloud Monitoring's limit)."""
     (dashboard,) = lifecycle.of("google_monitoring_dashboard")

@@ -12,7 +12,7 @@ from contract.reason_meanings import REASON_MEANINGS, status_of
 from contract.trace import Trace
 from publishing.publisher import PublishUnconfirmed
 from tests.servers.pushes import JOB, TRACE, push
-from tests.worker.worker_under_test import BODY, MAX_DELIVERIES, NOW, LogEvents, WorkerUnderTest
+from tests.worker.worker_under_test import BODY, NOW, LogEvents, WorkerUnderTest
 from worker.page import FetchedPage
 
 FAILURES = [reason for reason in Reason if REASON_MEANINGS[reason].outcome is not Outcome.SUCCEEDED]
@@ -21,7 +21,7 @@ FAILURES = [reason for reason in Reason if REASON_MEANINGS[reason].outcome is no
 def test_success_is_acknowledged_after_its_outcome_is_published(
     worker: WorkerUnderTest, log_events: LogEvents
 ) -> None:
-    """The push of a successful job gets the status 204; one outcome is published and one line is logged."""
+    """The push of a successful job gets the status 204; one outcome is published, and nothing is logged."""
     # When a job is delivered for the second time, and its page is scraped without an error
     response = worker.post(push(attempt=2))
     # Then the push is acknowledged
@@ -65,17 +65,26 @@ def test_success_is_acknowledged_after_its_outcome_is_published(
     assert child is not None
     assert child == (TRACE.trace_id, child.span_id, TRACE.sampled)
     assert child.span_id != TRACE.span_id
-    # And one log line has every identifier
+    # And the log has no line, since the ledger gets the outcome
+    assert log_events() == []
+
+
+def test_a_delivery_that_failed_is_logged_with_every_identifier(
+    worker: WorkerUnderTest, log_events: LogEvents
+) -> None:
+    """The log line of a delivery that failed has the ids of its job, run, message and trace."""
+    worker.site.error = AttemptFailed(Reason.HTTP_5XX, "the site answered 500")
+    worker.post(push(attempt=2))
     [event] = log_events()
-    assert event["level"] == logging.INFO
+    assert event["level"] == logging.WARNING
     assert (event["outcome"], event["status"], event["attempt"], event["message_id"]) == (
-        "succeeded",
-        204,
+        "retry",
+        503,
         2,
         "42",
     )
     assert (event["job_id"], event["run_id"], event["trace"]) == (JOB["job_id"], JOB["run_id"], TRACE)
-    assert (event["cause"], event["last_attempt"]) == ("none", False)
+    assert (event["cause"], event["last_attempt"]) == ("page", False)
 
 
 def test_an_unconfirmed_outcome_is_not_acknowledged(worker: WorkerUnderTest, log_events: LogEvents) -> None:
@@ -139,14 +148,6 @@ def test_the_delivery_after_which_pubsub_dead_letters_is_logged_as_the_last(
     assert log_events()[0]["last_attempt"] is is_last
 
 
-def test_a_success_at_the_last_delivery_is_not_logged_as_the_last_attempt(
-    worker: WorkerUnderTest, log_events: LogEvents
-) -> None:
-    """A job that succeeds is no dead letter, even at its last delivery."""
-    assert worker.post(push(attempt=MAX_DELIVERIES)).status_code == 204
-    assert log_events()[0]["last_attempt"] is False
-
-
 def fails_in_authentication(worker: WorkerUnderTest) -> None:
     """Let the token check raise an unexpected exception."""
     worker.authenticator.error = RuntimeError("boom")
@@ -201,6 +202,7 @@ def test_a_job_without_a_trace_uses_the_requests_trace(
     worker: WorkerUnderTest, log_events: LogEvents
 ) -> None:
     """If the job has no trace, the request's `traceparent` or else `X-Cloud-Trace-Context` is used."""
+    worker.site.error = AttemptFailed(Reason.HTTP_5XX, "the site answered 500")
     cloud = {"X-Cloud-Trace-Context": "a" * 32 + "/18;o=1"}
     both = {**cloud, "traceparent": f"00-{'b' * 32}-{'c' * 16}-00"}
     worker.client.post("/", data=push(traceparent="", message_id="1"), headers=cloud)
@@ -218,10 +220,11 @@ def test_a_job_without_a_trace_uses_the_requests_trace(
     assert child == ["a" * 32, "b" * 32, TRACE.trace_id]
 
 
-def test_invalid_attributes_do_not_reject_a_job(worker: WorkerUnderTest, log_events: LogEvents) -> None:
+def test_invalid_attributes_do_not_reject_a_job(worker: WorkerUnderTest) -> None:
     """A job with invalid message attributes is scraped; an invalid trace is not copied."""
     assert worker.post(push(job_id="nonsense\n", traceparent="x", run_id="")).status_code == 204
-    assert log_events()[0]["job_id"] == JOB["job_id"]
+    [outcome] = worker.outcomes()
+    assert outcome.job_id == JOB["job_id"]
     assert "traceparent" not in worker.publisher.published[0].attributes
 
 

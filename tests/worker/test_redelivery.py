@@ -27,7 +27,7 @@ def test_finished_message_is_acknowledged_again_without_work(
     again = worker.post(push(attempt=2))
     assert (again.status_code, again.data) == (204, b"")
     assert (len(worker.site.requested), len(worker.outcomes())) == (1, 1)
-    [_, event] = log_events()
+    [event] = log_events()  # The success was not logged.
     assert (event["reason"], event["outcome"], event["cause"]) == ("duplicate_delivery", "succeeded", "none")
     assert (event["level"], event["message_id"], event["job_id"]) == (logging.INFO, "42", JOB["job_id"])
     assert (event["status"], event["last_attempt"]) == (204, False)
