@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.timeout(600), pytest.mark.long_on_emulator]
 
 @pytest.fixture(scope="session")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the script and the packages of its lock file."""
+    """A folder with the scripts and the packages of their lock file."""
     for tool in ("node", "npm"):
         if shutil.which(tool) is None:
             skip_or_fail(f"{tool} is not installed")
@@ -36,11 +36,11 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run_script(node: Path, pubsub: PubsubClient, host: str, ordered: str) -> dict[str, Any]:
-    """Run the script with a new topic and subscription, and return its JSON output."""
+def run_script(node: Path, pubsub: PubsubClient, script: str, *options: str) -> dict[str, Any]:
+    """Run a script with the names of a new topic and subscription, and return its JSON output."""
     topic, subscription = (pubsub.name(each).rpartition("/")[2] for each in ("topics", "subscriptions"))
-    command = ["node", "publish_and_receive.mjs", PROJECT, topic, subscription, ordered]
-    environment = {**os.environ, "PUBSUB_EMULATOR_HOST": host}
+    command = ["node", script, PROJECT, topic, subscription, *options]
+    environment = {**os.environ, "PUBSUB_EMULATOR_HOST": pubsub.server.host}
     done = subprocess.run(
         command, cwd=node, env=environment, capture_output=True, text=True, timeout=120, check=False
     )
@@ -51,7 +51,7 @@ def run_script(node: Path, pubsub: PubsubClient, host: str, ordered: str) -> dic
 
 def test_node_client_publishes_and_receives(pubsub: PubsubClient, node: Path) -> None:
     """The Node client creates a topic and a subscription, publishes, and receives and acks all messages."""
-    result = run_script(node, pubsub, pubsub.server.host, "PLAIN")
+    result = run_script(node, pubsub, "publish_and_receive.mjs", "PLAIN")
     received = sorted(result["received"], key=lambda message: int(message["id"]))
     assert [message["id"] for message in received] == result["published"]
     assert [message["data"] for message in received] == ["one", "two", "three"]
@@ -64,6 +64,11 @@ def test_node_client_publishes_and_receives(pubsub: PubsubClient, node: Path) ->
 
 def test_node_client_receives_in_order(pubsub: PubsubClient, node: Path) -> None:
     """Behaviour 23: the messages of an ordering key arrive in the order in which they were published."""
-    result = run_script(node, pubsub, pubsub.server.host, "ORDERED")
+    result = run_script(node, pubsub, "publish_and_receive.mjs", "ORDERED")
     assert [message["id"] for message in result["received"]] == result["published"]
     assert [message["data"] for message in result["received"]] == ["one", "two", "three"]
+
+
+def test_node_client_seeks_while_its_stream_is_open(pubsub: PubsubClient, node: Path) -> None:
+    """Behaviour 28: an acked message is delivered again after a seek to a snapshot or to its time."""
+    assert run_script(node, pubsub, "seek.mjs") == {"received": [True, True, True]}
