@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from itertools import accumulate, islice
 from typing import Final, TypeAlias
 
 import grpc
@@ -17,6 +18,10 @@ from localpubsub.protocol.messages import RequestPb, ResponsePb
 RpcHandler: TypeAlias = "grpc.RpcMethodHandler[RequestPb, ResponsePb]"
 
 PACKAGE: Final = "google.pubsub.v1"
+#: Maximum number of bytes of the error details. gRPC encodes them in base64, and from 8 KiB of metadata on a
+#: client with its default limits may report RESOURCE_EXHAUSTED: https://github.com/grpc/grpc/pull/32600
+MAX_DETAILS_BYTES: Final = 5_000
+_ENTRY_BYTES: Final = 10  #: More than protobuf adds to an entry of a map whose texts have up to 127 bytes.
 
 _log = logging.getLogger("localpubsub.api.grpc_methods")
 
@@ -104,16 +109,21 @@ def internal_error_message(error: Exception) -> str:
 def _trailers(
     code: grpc.StatusCode, message: str, error_info: Mapping[str, str]
 ) -> tuple[tuple[str, bytes], ...]:
-    """Return the error details that the official clients read.
+    """Return the error details that the official clients read, as far as they fit.
 
-    They follow the richer error model of https://grpc.io/docs/guides/error/.
+    They follow the richer error model of https://grpc.io/docs/guides/error/. The clients report
+    an ack id that is not in them as failed, too, because of the status of the call.
     """
+    sizes = accumulate(len(key) + len(value) + _ENTRY_BYTES for key, value in error_info.items())
+    fitting = sum(size <= MAX_DETAILS_BYTES for size in sizes)
     number, _ = code.value
     status = status_pb2.Status(code=number, message=message)
     # Only InvalidAckIds has metadata. The real service has this reason, too:
     # https://github.com/googleapis/nodejs-pubsub/issues/1951
     info = error_details_pb2.ErrorInfo(
-        reason="EXACTLY_ONCE_ACKID_FAILURE", domain="pubsub.googleapis.com", metadata=error_info
+        reason="EXACTLY_ONCE_ACKID_FAILURE",
+        domain="pubsub.googleapis.com",
+        metadata=dict(islice(error_info.items(), fitting)),
     )
     status.details.add().Pack(info)
     return (("grpc-status-details-bin", status.SerializeToString()),)

@@ -37,6 +37,7 @@ DIFFERENCES: Final = {
     "accepts an ack deadline of 601 seconds": _RPC + "ModifyAckDeadlineRequest",
     "allows pulls from a push subscription": _RPC + "PushConfig",
     "does not follow flow control after an ack on the stream": _RPC + "StreamingPullRequest",
+    "ends the call with an error of the transport": _DOCS + "exactly-once-delivery",
     "ignores max_outstanding_bytes": _RPC + "StreamingPullRequest",
     "returns no message for max_messages -1": _RPC + "PullRequest",
     "sends nothing before the first message": MEASURED,

@@ -112,6 +112,19 @@ def test_exactly_once_ack_with_response_of_the_official_client(
     assert failed.value.error_code == AcknowledgeStatus.INVALID_ACK_ID
 
 
+@pytest.mark.emulator_differs("ends the call with an error of the transport")
+def test_exactly_once_rejects_many_expired_ack_ids_with_invalid_argument(pubsub: PubsubClient) -> None:
+    """The error of an ack of 1,000 invalid ids fits into the limits of a gRPC client."""
+    topic = pubsub.topic()
+    subscription = exactly_once(pubsub, topic)
+    pubsub.publish(topic, b"x")
+    (received,) = pubsub.pull(subscription, 1)
+    with pytest.raises(InvalidArgument):
+        pubsub.subscriber.acknowledge(
+            subscription=subscription, ack_ids=[f"{received.ack_id}{number}" for number in range(1000)]
+        )
+
+
 @pytest.mark.emulator_differs("accepts exactly-once delivery for push subscriptions")
 def test_exactly_once_push_subscription_is_rejected_with_invalid_argument(
     pubsub: PubsubClient, endpoint: PushEndpoint
