@@ -1,52 +1,53 @@
-"""Calculate the cost of a million pages: `python -m benchmarks.cost` prints the tables of cost.md.
+"""Calculates what pages cost: `python -m benchmarks.cost` prints the tables of docs/how-to/cost.md.
 
-The cost is calculated from published prices; docs/how-to/cost.md has the tables.
-Values that were measured are marked as such.
+The sizes of messages, rows and log lines are measured from the demo's crawl (benchmarks/message_sizes.py).
+The prices are those of benchmarks/prices.py.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
-PAGES: Final = 1_000_000
-GIB, TIB = 2**30, 2**40
+from benchmarks.message_sizes import REQUEST_LOG_BYTES, Sizes, measure
+from benchmarks.prices import (
+    BUILDING,
+    CONDITION,
+    EGRESS,
+    EXPORT,
+    GIB,
+    IDLE_MEMORY,
+    IDLE_VCPU,
+    IMAGE_SCAN,
+    IMAGE_STORAGE,
+    KEPT,
+    LOGS,
+    MEMORY,
+    MILLION,
+    NAT_BYTES,
+    POINT,
+    REQUEST,
+    ROWS,
+    SCAN,
+    SCHEDULED_JOB,
+    THROUGHPUT,
+    VCPU,
+    price_table,
+)
+from benchmarks.query_bytes import view_bytes
+from console.ledger.sqlite_views import views
 
-READ_ON: Final = "2026-11-22"
-RUN = "https://cloud.google.com/run/pricing"
-PUBSUB = "https://cloud.google.com/pubsub/pricing"
-BIGQUERY = "https://cloud.google.com/bigquery/pricing"
-LOGGING = "https://cloud.google.com/stackdriver/pricing"
-NETWORK = "https://cloud.google.com/vpc/network-pricing"
-
-
-@dataclass(frozen=True)
-class Price:
-    """A published price in US dollars, after the free tier is used up."""
-
-    what: str
-    dollars: float
-    unit: str
-    free: str  #: amount that is free each month; the bill ignores it
-    source: str
-
-
-VCPU = Price("Cloud Run, processor while a request is open", 0.000024, "vCPU-second", "180,000 s", RUN)
-MEMORY = Price("Cloud Run, memory while a request is open", 0.0000025, "GiB-second", "360,000 s", RUN)
-REQUEST = Price("Cloud Run, requests", 0.40 / 1e6, "request", "2,000,000", RUN)
-THROUGHPUT = Price("Pub/Sub, publishing and pushing", 40 / TIB, "byte", "10 GiB", PUBSUB)
-EXPORT = Price("Pub/Sub, BigQuery subscriptions", 50 / TIB, "byte", "none", PUBSUB)
-ROWS = Price("BigQuery, storage of a month", 0.02 / GIB, "byte", "10 GiB", BIGQUERY)
-LOGS = Price("Cloud Logging, 30 days kept", 0.50 / GIB, "byte", "50 GiB", LOGGING)
-EGRESS = Price("Data to the internet, premium tier", 0.12 / GIB, "byte", "1 GiB", NETWORK)
-PRICES: Final = (VCPU, MEMORY, REQUEST, THROUGHPUT, EXPORT, ROWS, LOGS, EGRESS)
-#: Maps a price per byte to the unit that the table shows: its number of bytes and its name.
-SHOWN_UNITS: Final = {
-    THROUGHPUT: (TIB, "TiB"),
-    EXPORT: (TIB, "TiB"),
-    ROWS: (GIB, "GiB-month"),
-    LOGS: (GIB, "GiB"),
-    EGRESS: (GIB, "GiB"),
-}
+PAGES: Final = MILLION
+MONTH_DAYS = 30
+MONTH_SECONDS = MONTH_DAYS * 24 * 3600
+#: Days for which the topics keep their messages: terraform/locals.tf and terraform/outcomes.tf.
+JOBS_KEPT_DAYS, OUTCOMES_KEPT_DAYS = 7, 1
+#: Conditions of alerts that read metrics, and the metrics that they read; tests/terraform compares them.
+ALERT_CONDITIONS, ALERT_METRICS = 17, 20
+#: Seconds between two evaluations of a condition, as in Google's examples:
+#: https://cloud.google.com/stackdriver/observability-pricing-examples
+EVALUATION_SECONDS = 30
+BUILD_MINUTES = 30  #: duration of cloudbuild.yaml, estimated
+IMAGE_GIB = 0.3  #: size of both images of one release, estimated
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,9 @@ class Crawling:
         vcpus, memory_gib: size of one instance.
         processor_seconds: processor time per page; measured under load as 84 jobs/s per process.
         overhead_seconds: time of a delivery besides its page: token, parsing, confirmation of the outcome.
-        attempts: deliveries per page.
-        job_bytes, outcome_bytes: size of a message with its attributes.
-        log_bytes: total size of the two log lines of a delivery: Cloud Run's and the worker's.
-        sent_bytes: bytes sent to the site per delivery, including TLS.
+        attempts: deliveries per page; all but the last fail.
+        sent_bytes: bytes sent to the site per delivery, including TLS and TCP; estimated.
+        sizes: sizes of messages, rows and log lines.
     """
 
     latency_seconds: float
@@ -72,10 +72,8 @@ class Crawling:
     processor_seconds: float = 0.012
     overhead_seconds: float = 0.05
     attempts: float = 1
-    job_bytes: int = 1_200
-    outcome_bytes: int = 1_500
-    log_bytes: int = 2_000
     sent_bytes: int = 2_000
+    sizes: Sizes = field(default_factory=measure)
 
 
 def instance_seconds(crawling: Crawling) -> float:
@@ -95,19 +93,23 @@ def throughput_bytes(size: int) -> int:
 
 def bill(crawling: Crawling, pages: int = PAGES) -> dict[str, float]:
     """Return the dollars for `pages` pages, by service."""
+    sizes = crawling.sizes
     deliveries = pages * crawling.attempts
     seconds = deliveries * instance_seconds(crawling)
-    pushed = deliveries * throughput_bytes(crawling.job_bytes)
-    outcomes = deliveries * throughput_bytes(crawling.outcome_bytes)
+    pushed = deliveries * throughput_bytes(sizes.job)
+    outcomes = deliveries * throughput_bytes(sizes.outcome)
     # Jobs are published in batches, so the minimum per request does not matter.
-    jobs = pages * crawling.job_bytes
-    rows = jobs + deliveries * crawling.outcome_bytes
+    jobs = pages * sizes.job
+    kept = (jobs * JOBS_KEPT_DAYS + deliveries * sizes.outcome * OUTCOMES_KEPT_DAYS) / MONTH_DAYS
+    rows = pages * sum(sizes.job_columns.values()) + deliveries * sum(sizes.outcome_columns.values())
+    logged = (deliveries - pages) * (sizes.log_line + REQUEST_LOG_BYTES)
     return {
         "worker": seconds * (crawling.vcpus * VCPU.dollars + crawling.memory_gib * MEMORY.dollars)
         + deliveries * REQUEST.dollars,
         "Pub/Sub": (jobs + pushed + outcomes) * THROUGHPUT.dollars,
-        "ledger": rows * (EXPORT.dollars + ROWS.dollars),
-        "logs": deliveries * crawling.log_bytes * LOGS.dollars,
+        "kept messages": kept * KEPT.dollars,
+        "ledger": (jobs + deliveries * sizes.outcome) * EXPORT.dollars + rows * ROWS.dollars,
+        "logs": logged * LOGS.dollars,
         "egress": deliveries * crawling.sent_bytes * EGRESS.dollars,
     }
 
@@ -130,30 +132,89 @@ def bill_table() -> str:
     return "\n".join(lines)
 
 
-def price_table() -> str:
-    """Return the prices, as Markdown."""
-    lines = ["| what | price | free each month | from |", "|---|---|---|---|"]
-    for price in PRICES:
-        factor, unit = SHOWN_UNITS.get(price, (1, price.unit))
-        if price is REQUEST:
-            factor, unit = 1_000_000, "million"
-        lines.append(
-            f"| {price.what} | ${_plain(price.dollars * factor)} / {unit} | {price.free} | {price.source} |"
-        )
+def failure_table() -> str:
+    """Return dollars per million deliveries that do not succeed, as Markdown."""
+    once, twice = bill(Crawling(1, 80)), bill(Crawling(1, 80, attempts=2))
+    failed = {part: twice[part] - once[part] for part in once}
+    sizes = measure()
+    refused = {
+        "worker": MILLION * REQUEST.dollars,
+        "Pub/Sub": MILLION * throughput_bytes(sizes.job) * THROUGHPUT.dollars,
+        "logs": MILLION * REQUEST_LOG_BYTES * LOGS.dollars,
+    }
+    lines = ["| a million deliveries that | " + " | ".join(failed) + " | **total** |"]
+    lines.append("|---|" + "---|" * (len(failed) + 1))
+    for name, costs in {
+        "fail at the site (1 s, 80 at a time)": failed,
+        "Cloud Run refuses with 429": refused,
+    }.items():
+        numbers = " | ".join(f"{costs.get(part, 0):.2f}" for part in failed)
+        lines.append(f"| {name} | {numbers} | **{sum(costs.values()):.2f}** |")
     return "\n".join(lines)
 
 
-def _plain(dollars: float) -> str:
-    """Return an amount without an exponent and with at least two decimals."""
-    text = f"{dollars:.8f}".rstrip("0")
-    return text + "0" * max(0, 2 - len(text.partition(".")[2]))
+def query_table() -> str:
+    """Return what one query of each view costs if the ledger has a million pages, as Markdown."""
+    lines = ["| view | read per million pages | dollars |", "|---|---|---|"]
+    for view in sorted(views()):
+        size = MILLION * view_bytes(view, measure())
+        lines.append(f"| `{view}` | {size / GIB:.2f} GiB | {size * SCAN.dollars:.4f} |")
+    return "\n".join(lines)
+
+
+def fixed_table() -> str:
+    """Return what is paid without a page, as Markdown."""
+    points = MONTH_SECONDS / EVALUATION_SECONDS * ALERT_METRICS
+    rows = {
+        f"alerts: {ALERT_METRICS} metrics in {ALERT_CONDITIONS} conditions, a month": ALERT_METRICS
+        * CONDITION.dollars
+        + points * POINT.dollars,
+        "an idle minimum instance of 1 vCPU and 1 GiB, a month": MONTH_SECONDS
+        * (IDLE_VCPU.dollars + IDLE_MEMORY.dollars),
+        "a scheduled crawl, a month (three are free)": SCHEDULED_JOB.dollars,
+        f"the images of a release ({IMAGE_GIB:g} GiB), a month": IMAGE_GIB * IMAGE_STORAGE.dollars,
+        f"a roll-out: {BUILD_MINUTES} minutes of building, and the scans of two images": BUILD_MINUTES
+        * BUILDING.dollars
+        + 2 * IMAGE_SCAN.dollars,
+        "Cloud NAT, a million pages of 50 KB": MILLION * 52_000 * NAT_BYTES.dollars,
+    }
+    return "\n".join(
+        [
+            "| what | dollars |",
+            "|---|---|",
+            *(f"| {name} | {dollars:.2f} |" for name, dollars in rows.items()),
+        ]
+    )
+
+
+def size_table() -> str:
+    """Return the measured sizes, as Markdown."""
+    sizes = measure()
+    rows = {
+        "a job: body, attributes, id and timestamp": sizes.job,
+        "an outcome: the same": sizes.outcome,
+        "the rows of a job and its outcome in BigQuery": round(sizes.rows),
+        "the worker's log line of a delivery that failed": sizes.log_line,
+    }
+    return "\n".join(
+        ["| what | bytes |", "|---|---|", *(f"| {name} | {size:,} |" for name, size in rows.items())]
+    )
+
+
+TABLES: Final = {
+    "bill": bill_table,
+    "failures": failure_table,
+    "fixed": fixed_table,
+    "queries": query_table,
+    "prices": price_table,
+    "sizes": size_table,
+}
 
 
 def main() -> None:
-    """Print both tables."""
-    print(price_table())
-    print()
-    print(bill_table())
+    """Print all tables of the page, each between its markers."""
+    for name, table in TABLES.items():
+        print(f"<!-- {name} -->\n{table()}\n<!-- /{name} -->\n")
 
 
 if __name__ == "__main__":

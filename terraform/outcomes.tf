@@ -1,6 +1,6 @@
 resource "google_pubsub_topic" "outcomes" {
   name                       = local.outcomes_topic
-  message_retention_duration = local.jobs_retention # so that the ledger can be filled again by a seek
+  message_retention_duration = "86400s" # A seek can write rows again. For older ones, BigQuery's time travel has 7 days.
 
   message_storage_policy {
     allowed_persistence_regions = local.persistence_regions

@@ -2,15 +2,19 @@
 
 import re
 from dataclasses import replace
+from datetime import UTC, date, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.cost import READ_ON, Crawling, bill, bill_table, instance_seconds, price_table
+from benchmarks.cost import TABLES, Crawling, bill, instance_seconds
+from benchmarks.message_sizes import measure
+from benchmarks.prices import PRICES
 from tests.repository.tree import ROOT
 
 COST_PAGE = (ROOT / "docs" / "how-to" / "cost.md").read_text(encoding="utf-8")
+METADATA = {"subscription_name", "message_id", "publish_time", "attributes"}
 PAGES_OF_1_S = Crawling(latency_seconds=1, concurrency=10)
 
 
@@ -21,29 +25,66 @@ def section(marker: str) -> str:
     return found[1]
 
 
-def test_cost_page_shows_the_computed_tables() -> None:
-    """The tables in docs/how-to/cost.md are those that `python -m benchmarks.cost` prints."""
-    assert section("prices") == price_table()
-    assert section("bill") == bill_table()
-    assert READ_ON in COST_PAGE
+@pytest.mark.parametrize("name", TABLES)
+def test_cost_page_shows_the_computed_table(name: str) -> None:
+    """The table in docs/how-to/cost.md is the one that `python -m benchmarks.cost` prints."""
+    assert section(name) == TABLES[name]()
+
+
+def test_every_price_has_a_page_and_a_day() -> None:
+    """Each price names a page of Google Cloud and the day on which it was read, and all differ."""
+    for price in PRICES:
+        assert price.source.startswith("https://cloud.google.com/")
+        assert date.fromisoformat(price.read) <= datetime.now(UTC).date()
+    assert len({price.what for price in PRICES}) == len(PRICES)
+
+
+def test_a_million_pages_of_1_s_cost_at_most_1_40_dollars() -> None:
+    """With 80 pages of 1 s at the same time on 1 vCPU and 1 GiB, a million pages cost at most $1.40."""
+    assert sum(bill(Crawling(latency_seconds=1, concurrency=80)).values()) <= 1.40
 
 
 def test_bill_of_pages_of_1_s_equals_a_calculation_by_hand() -> None:
     """The bill of 1,000,000 pages of 1 s, ten at a time on 1 vCPU and 1 GiB, is as computed in this test."""
-    costs = bill(PAGES_OF_1_S)
+    sizes = replace(
+        measure(), job=1_200, outcome=1_500, job_columns={"data": 1_100}, outcome_columns={"items": 1_400}
+    )
+    costs = bill(replace(PAGES_OF_1_S, sizes=sizes))
     # 1.05 s are billed as 1.1 s. Ten pages share an instance: 110,000 s of instances in all.
     assert costs["worker"] == pytest.approx(110_000 * 0.000024 + 110_000 * 0.0000025 + 0.40)
     # A job is published and pushed, an outcome is published: 3,900 bytes per page, at $40 per 2**40 bytes.
     assert costs["Pub/Sub"] == pytest.approx(3.9e9 / 1_099_511_627_776 * 40)
-    assert costs["logs"] == pytest.approx(2e9 / 1_073_741_824 * 0.5)
+    # Jobs are kept for 7 of 30 days, outcomes for one, at $0.27 per 2**30 bytes and month.
+    assert costs["kept messages"] == pytest.approx((1.2e9 * 7 + 1.5e9) / 30 / 1_073_741_824 * 0.27)
+    # Both are written to BigQuery at $50 per 2**40 bytes, and stored for a month at $0.02 per 2**30 bytes.
+    assert costs["ledger"] == pytest.approx(2.7e9 / 1_099_511_627_776 * 50 + 2.5e9 / 1_073_741_824 * 0.02)
+    assert costs["logs"] == 0
+
+
+def test_only_deliveries_that_fail_are_billed_as_logs() -> None:
+    """With two attempts per page, the line of the worker and that of Cloud Run are paid once per page."""
+    sizes = replace(measure(), log_line=500)
+    costs = bill(replace(PAGES_OF_1_S, attempts=2, sizes=sizes))
+    assert costs["logs"] == pytest.approx(1_500 * 1e6 / 2**30 * 0.5)
 
 
 def test_small_message_is_billed_as_1000_bytes() -> None:
     """The push of a job of 100 bytes costs as much as the push of one of 1,000 bytes."""
-    tiny, small = (bill(replace(PAGES_OF_1_S, job_bytes=size))["Pub/Sub"] for size in (100, 1_000))
+    tiny, small = (
+        bill(replace(PAGES_OF_1_S, sizes=replace(measure(), job=size)))["Pub/Sub"] for size in (100, 1_000)
+    )
     # Only publishing becomes cheaper, because a request publishes a batch of messages.
     published = 900 * 1e6 / 2**40 * 40
     assert small - tiny == pytest.approx(published)
+
+
+def test_measured_row_has_all_columns_of_its_table() -> None:
+    """The measured rows have every column, and bodies that are smaller than the measured messages."""
+    sizes = measure()
+    assert sizes.job_columns.keys() == {"data", *METADATA}
+    assert sizes.outcome_columns.keys() > {"items", "body_sha256", *METADATA}
+    assert 0 < sizes.job_columns["data"] < sizes.job
+    assert 500 < sizes.rows / 2 < 2_000
 
 
 @given(
