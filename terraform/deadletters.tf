@@ -1,6 +1,7 @@
 resource "google_pubsub_topic" "dead" {
   name                       = local.dead_letter_topic
   message_retention_duration = var.dead_letter_retention
+  deletion_policy            = local.queue_deletion_policy
 
   message_storage_policy {
     allowed_persistence_regions = local.persistence_regions
@@ -31,6 +32,7 @@ resource "google_pubsub_subscription" "dead" {
   topic                      = google_pubsub_topic.dead.id
   ack_deadline_seconds       = 600 # the time that a replay has for one dead letter
   message_retention_duration = var.dead_letter_retention
+  deletion_policy            = local.queue_deletion_policy
 
   expiration_policy {
     ttl = "" # never expire

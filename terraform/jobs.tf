@@ -1,6 +1,7 @@
 resource "google_pubsub_topic" "jobs" {
   name                       = local.jobs_topic
   message_retention_duration = local.jobs_retention # so that a subscription can seek to a time before a bad roll-out
+  deletion_policy            = local.queue_deletion_policy
 
   message_storage_policy {
     allowed_persistence_regions = local.persistence_regions
@@ -47,6 +48,7 @@ resource "google_pubsub_subscription" "push" {
   ack_deadline_seconds       = var.ack_deadline_seconds # also the time limit of one push
   message_retention_duration = local.jobs_retention
   enable_message_ordering    = true # jobs of a crawl that limits a host have an ordering key; all others are not ordered
+  deletion_policy            = local.queue_deletion_policy
 
   expiration_policy {
     ttl = "" # never expire; by default, a subscription that is idle for 31 days is deleted

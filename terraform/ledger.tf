@@ -26,6 +26,7 @@ resource "google_bigquery_dataset" "ledger" {
   location                   = coalesce(var.ledger_location, var.region)
   description                = "Every job, outcome, dead letter and dispatch, and the views over them"
   delete_contents_on_destroy = var.environment == "dev"
+  deletion_policy            = local.ledger_deletion_policy
 
   depends_on = [google_project_service.this]
 }
@@ -38,6 +39,7 @@ resource "google_bigquery_table" "ledger" {
   schema              = file("${local.ledger_files}/${each.key}.schema.json")
   clustering          = each.value.clustering
   deletion_protection = var.deletion_protection
+  deletion_policy     = local.ledger_deletion_policy
 
   time_partitioning {
     type          = "DAY"
@@ -53,6 +55,7 @@ resource "google_bigquery_table" "view" {
   dataset_id          = google_bigquery_dataset.ledger.dataset_id
   table_id            = each.key
   deletion_protection = false # a view stores no rows
+  deletion_policy     = local.view_deletion_policy
 
   view {
     query          = local.ledger_views[each.key]
@@ -75,6 +78,7 @@ resource "google_bigquery_table" "view_over_views" {
   dataset_id          = google_bigquery_dataset.ledger.dataset_id
   table_id            = each.key
   deletion_protection = false
+  deletion_policy     = local.view_deletion_policy
 
   view {
     query          = local.ledger_views[each.key]
@@ -106,6 +110,7 @@ resource "google_pubsub_subscription" "ledger" {
   topic                      = each.value.topic.id
   ack_deadline_seconds       = 60
   message_retention_duration = local.jobs_retention
+  deletion_policy            = local.queue_deletion_policy
 
   expiration_policy {
     ttl = "" # never expire
@@ -153,6 +158,7 @@ resource "google_pubsub_subscription_iam_member" "agent_takes_from_ledger" {
 resource "google_pubsub_topic" "ledger_dead" {
   name                       = "${var.topic_prefix}-ledger-dead"
   message_retention_duration = var.dead_letter_retention
+  deletion_policy            = local.queue_deletion_policy
 
   message_storage_policy {
     allowed_persistence_regions = local.persistence_regions
@@ -172,6 +178,7 @@ resource "google_pubsub_subscription" "ledger_dead" {
   topic                      = google_pubsub_topic.ledger_dead.id
   ack_deadline_seconds       = 600
   message_retention_duration = var.dead_letter_retention
+  deletion_policy            = local.queue_deletion_policy
 
   expiration_policy {
     ttl = "" # never expire

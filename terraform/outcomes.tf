@@ -1,6 +1,7 @@
 resource "google_pubsub_topic" "outcomes" {
   name                       = local.outcomes_topic
   message_retention_duration = "86400s" # A seek can write rows again. For older ones, BigQuery's time travel has 7 days.
+  deletion_policy            = local.queue_deletion_policy
 
   message_storage_policy {
     allowed_persistence_regions = local.persistence_regions

@@ -6,7 +6,8 @@ locals {
 }
 
 resource "google_pubsub_topic" "shards" {
-  name = local.dispatch_topic
+  name            = local.dispatch_topic
+  deletion_policy = local.queue_deletion_policy
 
   message_storage_policy {
     allowed_persistence_regions = local.persistence_regions
@@ -29,6 +30,7 @@ resource "google_pubsub_subscription" "shards" {
   filter                     = "attributes:shard" # end records do not have this attribute
   ack_deadline_seconds       = local.shard_ack_deadline_seconds
   message_retention_duration = local.jobs_retention
+  deletion_policy            = local.queue_deletion_policy
 
   expiration_policy {
     ttl = "" # never expire

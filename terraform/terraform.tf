@@ -4,7 +4,7 @@ terraform {
   required_providers {
     google = {
       source  = "hashicorp/google"
-      version = ">= 6.50.0, < 8.0.0"
+      version = ">= 7.45.0, < 8.0.0" # tested with 7.45.0; older releases overwrite grants on a dataset when they update it
     }
   }
 

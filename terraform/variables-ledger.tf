@@ -1,5 +1,12 @@
 # The BigQuery dataset that records every job, outcome and dead letter.
 
+variable "adopt_ledger" {
+  description = "Take over the dataset, the tables and the views that a destroyed stack has left in BigQuery, instead of creating them. Set it for one apply; all of them must exist."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "ledger_dataset" {
   description = "BigQuery dataset that contains the ledger."
   type        = string
@@ -10,6 +17,13 @@ variable "ledger_dataset" {
     condition     = can(regex("^[A-Za-z_][A-Za-z0-9_]*$", var.ledger_dataset)) && length(var.ledger_dataset) <= 1024
     error_message = "ledger_dataset must be letters, digits and underscores, not beginning with a digit."
   }
+}
+
+variable "ledger_deletion_protection" {
+  description = "Keep the ledger in BigQuery when the stack is destroyed: dataset, tables, rows and views. Before a teardown that deletes the ledger too, set it to false and apply."
+  type        = bool
+  default     = true
+  nullable    = false
 }
 
 variable "ledger_expiration_days" {

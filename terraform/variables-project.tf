@@ -12,7 +12,7 @@ variable "contact_url" {
 }
 
 variable "deletion_protection" {
-  description = "Protect the services and the ledger's tables from being destroyed. Before a teardown, set it to false and apply."
+  description = "Refuse a destroy of the stack before anything is removed, and a replacement of a service, a topic, a subscription or a table. Before a teardown, set it to false and apply."
   type        = bool
   default     = true
   nullable    = false

@@ -9,9 +9,9 @@ from dataclasses import asdict
 import pytest
 
 from tests.servers.requirements import skip_or_fail
-from tests.terraform.lifecycle import CopyStack, Lifecycle, run_lifecycle
+from tests.terraform.lifecycle import LIFECYCLES, CopyStack, Lifecycle, run_lifecycle
 from tests.terraform.stack import Stack
-from tests.terraform.stand_in import NEWEST, OLDEST, Unavailable, install
+from tests.terraform.stand_in import Unavailable, install
 
 
 @pytest.fixture(scope="session")
@@ -31,8 +31,8 @@ def copy_stack(terraform: str, tmp_path_factory: pytest.TempPathFactory) -> Copy
     except Unavailable as error:
         skip_or_fail(str(error))
 
-    def copy(release: str = NEWEST) -> Stack:
-        return Stack.copy(tmp_path_factory.mktemp("stack"), terraform, configuration, release)
+    def copy() -> Stack:
+        return Stack.copy(tmp_path_factory.mktemp("stack"), terraform, configuration)
 
     return copy
 
@@ -43,23 +43,22 @@ def stack(copy_stack: CopyStack) -> Stack:
     return copy_stack()
 
 
-@pytest.fixture(scope="session", params=[NEWEST, pytest.param(OLDEST, marks=pytest.mark.long)])
+@pytest.fixture(scope="session", params=["large", pytest.param("small", marks=pytest.mark.long)])
 def lifecycle(
     request: pytest.FixtureRequest, copy_stack: CopyStack, tmp_path_factory: pytest.TempPathFactory
 ) -> Lifecycle:
-    """The results of one apply, second plan and destroy, with the newest and the oldest supported provider.
+    """The results of one apply, second plan and destroy, of the large and of the small example.
 
-    The lifecycle runs once for each release, even if several pytest-xdist processes use it.
+    The lifecycle runs once for each example, even if several pytest-xdist processes use it.
     """
-    release, shared = request.param, tmp_path_factory.getbasetemp()
+    example, shared = request.param, tmp_path_factory.getbasetemp()
     if os.environ.get("PYTEST_XDIST_WORKER"):
         # The parent is common to all processes: https://pytest-xdist.readthedocs.io/en/stable/how-to.html
         shared = shared.parent
-    record = shared / f"lifecycle-{release}.json"
+    record = shared / f"lifecycle-{example}.json"
     with record.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not record.exists():
-            record.write_text(
-                json.dumps(asdict(run_lifecycle(copy_stack(release), release))), encoding="utf-8"
-            )
+            results = run_lifecycle(copy_stack(), example, LIFECYCLES[example])
+            record.write_text(json.dumps(asdict(results)), encoding="utf-8")
     return Lifecycle(**json.loads(record.read_text(encoding="utf-8")))

@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tests.terraform.stack import Stack
-from tests.terraform.stand_in import NEWEST, OLDEST
 
-# The small stack (without images) has the oldest release; the large stack (with every option) has the newest.
+#: Options of the lifecycles: the small example without images, and the large one with every option.
 LIFECYCLES = {
-    OLDEST: ["-var-file=examples/small.tfvars", "-var=images=null"],
-    NEWEST: [
+    "small": ["-var-file=examples/small.tfvars", "-var=images=null"],
+    "large": [
         "-var-file=examples/large.tfvars",
         "-var=vpc={}",
         '-var=urls_file_buckets=["my-urls"]',
@@ -21,6 +20,7 @@ LIFECYCLES = {
 # Both stacks are destroyed afterwards, so they are not protected. Both set every extra setting.
 COMMON_OPTIONS = [
     "-var=deletion_protection=false",
+    "-var=ledger_deletion_protection=false",
     (
         '-var=extra_settings={dispatcher={FETCH_ALLOW_NETWORKS="10.0.0.0/8",SITEMAP_MAX_BYTES="1048576",URLS_FILE_MAX_BYTES="1048576"},'
         'worker={FETCH_ALLOW_NETWORKS="10.0.0.0/8",FETCH_MAX_BYTES="1048576",FETCH_MAX_REDIRECTS="3",FETCH_PROXIES="http://10.0.0.9:3128",'
@@ -32,8 +32,8 @@ COMMON_OPTIONS = [
 class CopyStack(Protocol):
     """Copies the configuration into a directory in which Terraform can run."""
 
-    def __call__(self, release: str = NEWEST) -> Stack:
-        """Return a copy that uses this `release` of the provider."""
+    def __call__(self) -> Stack:
+        """Return a copy, initialised with the stand-in provider."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Lifecycle:
     """The results of one lifecycle of the stack: apply, second plan, destroy.
 
     Attributes:
-        release: the provider's release.
+        example: the example that was applied, `large` or `small`.
         resources: the applied resources, each as `{address, type, name, values}`.
         outputs: the values of the outputs by name.
         changes: exit status of the second plan: 0 if it has no changes, 2 if it has some.
@@ -49,7 +49,7 @@ class Lifecycle:
         remaining: addresses of resources that remain after the destroy, one per line.
     """
 
-    release: str
+    example: str
     resources: list[dict[str, Any]]
     outputs: dict[str, Any]
     changes: int
@@ -81,12 +81,12 @@ class Lifecycle:
         return {name: (each["secret"], each["version"]) for name, each in references.items()}
 
 
-def run_lifecycle(stack: Stack, release: str) -> Lifecycle:
+def run_lifecycle(stack: Stack, example: str, options: list[str]) -> Lifecycle:
     """Apply the stack, plan again and destroy it; return the results."""
-    options = [*LIFECYCLES[release], *COMMON_OPTIONS]
+    options = [*options, *COMMON_OPTIONS]
     stack.succeed("apply", "-auto-approve", "-no-color", *options)
     resources, outputs = stack.resources(), stack.outputs()
     plan = stack.run("plan", "-detailed-exitcode", "-no-color", *options)
     stack.succeed("destroy", "-auto-approve", "-no-color", *options)
     remaining = stack.succeed("state", "list")
-    return Lifecycle(release, resources, outputs, plan.returncode, plan.stdout, remaining)
+    return Lifecycle(example, resources, outputs, plan.returncode, plan.stdout, remaining)

@@ -7,6 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import unquote
 
 from tests.repository.tree import ROOT
 
@@ -16,7 +17,7 @@ TIMEOUT_SECONDS = 800.0  #: limit for one command, generous enough for a busy ma
 
 @dataclass(frozen=True)
 class Stack:
-    """The configuration in a temporary directory, initialised with one release of the provider.
+    """The configuration in a temporary directory, initialised with the stand-in provider.
 
     Attributes:
         directory: the directory in which Terraform runs.
@@ -29,25 +30,26 @@ class Stack:
     configuration: Path
 
     @classmethod
-    def copy(cls, scratch: Path, terraform: str, configuration: Path, release: str) -> Self:
-        """Copy the configuration to `scratch` and initialise it with this `release` of the provider."""
+    def copy(cls, scratch: Path, terraform: str, configuration: Path) -> Self:
+        """Copy the configuration to `scratch` and initialise it with the stand-in provider."""
         for folder in FOLDERS:
             ignored = shutil.ignore_patterns(".terraform*", "*.tfstate*", "*.auto.tfvars", "offline")
             shutil.copytree(ROOT / folder, scratch / folder, symlinks=True, ignore=ignored)
         stack = cls(scratch / "terraform", terraform, configuration)
-        override = f"""terraform {{
-  backend "local" {{}}
-  required_providers {{
-    google = {{
-      source  = "hashicorp/google"
-      version = "{release}"
-    }}
-  }}
-}}
-"""
-        (stack.directory / "offline_override.tf").write_text(override, encoding="utf-8")
+        override = stack.directory / "offline_override.tf"
+        override.write_text('terraform {\n  backend "local" {}\n}\n', encoding="utf-8")
+        stack.cloud.mkdir()
         stack.succeed("init", "-no-color")
         return stack
+
+    @property
+    def cloud(self) -> Path:
+        """The directory in which the stand-in provider records what exists in the cloud."""
+        return self.directory / ".cloud"
+
+    def in_cloud(self) -> list[str]:
+        """Return what exists in the cloud, each resource as TYPE.ID."""
+        return sorted(unquote(file.stem) for file in self.cloud.glob("*.json"))
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run Terraform and return the finished process."""
@@ -56,6 +58,7 @@ class Stack:
             "TF_CLI_CONFIG_FILE": str(self.configuration),
             "TF_IN_AUTOMATION": "1",
             "TF_INPUT": "0",
+            "STAND_IN_CLOUD": str(self.cloud),
         }
         return subprocess.run(
             [self.terraform, *arguments],

@@ -15,6 +15,7 @@ from tests.repository.tree import ROOT
 SOURCE: Final = ROOT / "terraform" / "tests" / "offline"
 #: Modules of the stand-in's program, which are installed together.
 PROGRAM: Final = (
+    "cloud.py",
     "json_arguments.py",
     "lifecycle.py",
     "plugin.py",
@@ -23,8 +24,8 @@ PROGRAM: Final = (
     "values.py",
     "wire.py",
 )
-#: The oldest release of the provider that terraform.tf allows, and the newest that the stand-in supports.
-OLDEST, NEWEST = "6.50.0", "7.45.0"
+#: The release of the provider that the stand-in replaces, which is also the oldest that terraform.tf allows.
+RELEASE: Final = "7.45.0"
 HOST: Final = "registry.terraform.io"  #: the registry that Terraform infers for `hashicorp/google`
 
 
@@ -73,25 +74,22 @@ def _build(folder: Path, platform: str) -> None:
         raise Unavailable(f"the provider's bindings cannot be downloaded: {error}") from None
     (wheel,) = download.glob("*.whl")
     derive = str(SOURCE / "derive_schema.py")
-    schemas = {release: plugin / f"google-{release}.json" for release in (OLDEST, NEWEST)}
-    _python(derive, str(wheel), str(schemas[OLDEST]))
-    changes = str(SOURCE / f"overlay-{NEWEST}.json")
-    _python(derive, "--overlay", str(schemas[OLDEST]), changes, str(schemas[NEWEST]))
+    bindings = download / "bindings.json"
+    _python(derive, str(wheel), str(bindings))
+    changes = str(SOURCE / f"overlay-{RELEASE}.json")
+    _python(derive, "--overlay", str(bindings), changes, str(plugin / "schema.json"))
     shutil.rmtree(download)
-    for release in schemas:
-        _publish(folder, platform, release)
+    _publish(folder, platform)
 
 
-def _publish(folder: Path, platform: str, release: str) -> None:
-    """Install a release into the mirror directory in which Terraform looks for it."""
+def _publish(folder: Path, platform: str) -> None:
+    """Install the program into the mirror directory in which Terraform looks for the provider."""
     provider = folder / "plugin" / "provider.py"
-    _python(str(provider), "--pack", f"google-{release}")
-    place = folder / "mirror" / HOST / "hashicorp" / "google" / release / platform
+    _python(str(provider), "--pack")
+    place = folder / "mirror" / HOST / "hashicorp" / "google" / RELEASE / platform
     place.mkdir(parents=True)
-    program = place / f"terraform-provider-google_v{release}_x5"
-    program.write_text(
-        f'#!/bin/sh\nexec "{sys.executable}" -sE "{provider}" google-{release}\n', encoding="utf-8"
-    )
+    program = place / f"terraform-provider-google_v{RELEASE}_x5"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -sE "{provider}"\n', encoding="utf-8")
     program.chmod(0o755)
 
 

@@ -6,7 +6,6 @@ from contract import topology
 from dispatcher.settings import DispatcherSettings
 from runtime.settings import ServiceSettings, load
 from tests.terraform.lifecycle import Lifecycle
-from tests.terraform.stand_in import NEWEST
 from worker.settings import WorkerSettings
 
 SERVICES: dict[str, type[ServiceSettings]] = {"dispatcher": DispatcherSettings, "worker": WorkerSettings}
@@ -58,7 +57,7 @@ def test_service_starts_with_the_applied_environment(
 
 def test_worker_gets_its_secrets_and_their_origins(lifecycle: Lifecycle) -> None:
     """Each secret is an environment variable of the worker only, and FETCH_SECRETS has its origins."""
-    secrets = {"SECRET_SHOP_TOKEN": ("shop-token", "3")} if lifecycle.release == NEWEST else {}
+    secrets = {"SECRET_SHOP_TOKEN": ("shop-token", "3")} if lifecycle.example == "large" else {}
     assert lifecycle.secret_variables("worker") == secrets
     assert lifecycle.secret_variables("dispatcher") == {}
     origins = "SHOP_TOKEN=api.shop.example,*.shop.example" if secrets else ""

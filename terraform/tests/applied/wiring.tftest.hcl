@@ -7,7 +7,8 @@ variables {
   contact_url = "https://example.com/bot"
   environment = "staging"
   # The stack is destroyed after the test.
-  deletion_protection = false
+  deletion_protection        = false
+  ledger_deletion_protection = false
   images = {
     dispatcher = "europe-west1-docker.pkg.dev/my-project/scrapeq/dispatcher@sha256:0000000000000000000000000000000000000000000000000000000000000000"
     worker     = "europe-west1-docker.pkg.dev/my-project/scrapeq/worker@sha256:1111111111111111111111111111111111111111111111111111111111111111"
