@@ -13,3 +13,4 @@ Run = Annotated[
     str | None,
     typer.Argument(metavar="[RUN]", help="The run_id that `dispatch` printed. Default: the latest run."),
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON: one object on each line.")]

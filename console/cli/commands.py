@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 from console.cli.arguments import DEFAULT_DATA, Data
 from console.cli.dispatch_commands import dispatch_crawl, plan
 from console.cli.recipe_commands import recipe_app, try_recipe
-from console.cli.report_commands import dead, reasons, results, status
+from console.cli.report_commands import dead, job, reasons, results, runs, status
 from console.errors import ConsoleError, UsageError
 from console.ledger.ledger import Ledger
 from console.stack.services import AckPolicy, DeliveryPolicy, StackOptions
@@ -117,8 +117,10 @@ app.command()(plan)
 app.command("dispatch")(dispatch_crawl)
 app.command("try")(try_recipe)
 app.add_typer(recipe_app, name="recipe")
-app.command()(results)
+app.command()(runs)
 app.command()(status)
+app.command()(job)
+app.command()(results)
 app.command()(dead)
 
 

@@ -1,15 +1,20 @@
-"""The subcommands that show and explain the ledger: `results`, `status`, `dead` and `reasons`."""
+"""The subcommands that show and explain what the ledger has."""
 
 import shlex
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from console.cli.arguments import DEFAULT_DATA, Data, Run
+from console.cli.arguments import DEFAULT_DATA, AsJson, Data, Run
+from console.errors import LedgerError
 from console.ledger.dispatch_rows import whole
-from console.ledger.ledger import Ledger
+from console.ledger.job_rows import find_jobs, job_events, job_items
+from console.ledger.ledger import NO_RUN, Ledger
+from console.ledger.run_rows import run_summaries
 from console.report.dead_letters import dead_letter_lines
+from console.report.job_history import job_lines
 from console.report.listings import listing_lines
 from console.report.tables import (
     dispatch_line,
@@ -18,13 +23,15 @@ from console.report.tables import (
     rejected_tables,
     result_lines,
     results_table,
+    runs_table,
 )
-from console.terminal import open_terminal, print_line
+from console.terminal import json_line, open_terminal, print_line
 
 MISSING = (
     "they have not ended and are older than the queue's message retention, or the ledger has no record of "
     "their dispatch"
 )
+MAX_RUNS = 10_000  #: maximum number of runs that `runs` lists
 
 
 class Format(StrEnum):
@@ -83,6 +90,60 @@ def status(run: Run = None, data: Data = DEFAULT_DATA) -> None:
     if accounting.missing:
         print_line(terminal, f"{accounting.missing} jobs are missing: {MISSING}.")
     print_line(terminal, str(accounting))
+
+
+def runs(
+    limit: Annotated[
+        int, typer.Option(metavar="N", help="Show at most N runs, the newest ones.", min=1, max=MAX_RUNS)
+    ] = 20,
+    as_json: AsJson = False,  # noqa: FBT002 - this argument is a flag of the command
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """List the runs, the newest first, with the numbers of their jobs by state.
+
+    A run whose numbers do not add up is marked with an exclamation mark. While a dispatch continues, the
+    number of its jobs is followed by an ellipsis.
+    """
+    found = run_summaries(Ledger(data), limit)
+    if as_json:
+        for run in found:
+            typer.echo(json_line(run._asdict() | {"adds_up": run.adds_up}))
+        return
+    if not found:
+        raise LedgerError(NO_RUN)
+    open_terminal().print(runs_table(found, datetime.now(UTC)))
+
+
+def job(
+    job: Annotated[str, typer.Argument(metavar="JOB", help="A job id, or the URL of a page.")],
+    run: Annotated[
+        str | None, typer.Option(metavar="RUN", help="The run. Default: the latest one that has such a job.")
+    ] = None,
+    as_json: AsJson = False,  # noqa: FBT002 - this argument is a flag of the command
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Show the life of a job: when it was dispatched, each attempt and its reason, dead letters and replays.
+
+    A run may have several jobs for one URL, with different recipes or requests; all of them are shown.
+    """
+    ledger = Ledger(data)
+    if run is not None:
+        ledger.resolve_run(run)
+    jobs = find_jobs(ledger, job, run)
+    if not jobs:
+        where = f"Run {run} has" if run else "The ledger has"
+        raise LedgerError(f"{where} no job with this id or URL: {job}")
+    terminal = open_terminal()
+    for found in jobs:
+        if found.run_id != jobs[0].run_id:
+            break
+        events, items = job_events(ledger, found), job_items(ledger, found)
+        if as_json:
+            told = [{"event": type(event).__name__.lower()} | event._asdict() for event in events]
+            typer.echo(json_line(found._asdict() | {"events": told, "items": items}))
+            continue
+        for line in job_lines(found, events, items):
+            print_line(terminal, line)
 
 
 def dead(run: Run = None, data: Data = DEFAULT_DATA) -> None:

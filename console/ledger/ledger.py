@@ -17,6 +17,7 @@ from console.ledger.sqlite_views import BUSY_TIMEOUT_SECONDS, create, layout, to
 
 #: Path of the ledger, relative to the data directory. localpubsub writes its BigQuery subscriptions there.
 FILE = Path("pubsub", "warehouse.db")
+NO_RUN = "No run is recorded yet. `scrapeq dispatch CRAWL.yaml` starts one."
 MAX_NAMED_RUNS = 10  #: maximum number of runs that an error message lists
 
 
@@ -152,14 +153,14 @@ class Ledger:
         """Return the numbers of jobs by state, of one run or of all runs."""
         columns = ", ".join(f"coalesce(sum({name}), 0)" for name in Accounting._fields)
         query = f"SELECT {columns} FROM `${{ledger}}.run_accounting` WHERE ? IS NULL OR run_id = ?"  # noqa: S608 - field names
-        return Accounting(*self._rows(query, run_id, run_id)[0])
+        return Accounting(*self.rows(query, run_id, run_id)[0])
 
     def runs(self) -> list[str]:
         """Return the ids of all runs, the newest first."""
         query = """SELECT run_id FROM (SELECT run_id, started_at FROM `${ledger}.run_accounting`
                        UNION ALL SELECT run_id, started_at FROM `${ledger}.dispatch_state`)
                    WHERE run_id IS NOT NULL GROUP BY run_id ORDER BY min(started_at) DESC, run_id DESC"""
-        return [run for (run,) in self._rows(query)]
+        return [run for (run,) in self.rows(query)]
 
     def resolve_run(self, run_id: str | None) -> str:
         """Return `run_id` if the ledger has such a run, or the id of the latest run if it is None.
@@ -169,7 +170,7 @@ class Ledger:
         """
         runs = self.runs()
         if not runs:
-            raise LedgerError("No run is recorded yet. `scrapeq dispatch CRAWL.yaml` starts one.")
+            raise LedgerError(NO_RUN)
         if run_id is not None and run_id not in runs:
             more = f" and {len(runs) - MAX_NAMED_RUNS} more" if len(runs) > MAX_NAMED_RUNS else ""
             raise LedgerError(
@@ -179,7 +180,7 @@ class Ledger:
 
     def dispatches(self, run_id: str) -> list[Dispatch]:
         """Return the dispatches of a run that the ledger has, the oldest first."""
-        return [read_dispatch(*row) for row in self._rows(QUERY, run_id)]
+        return [read_dispatch(*row) for row in self.rows(QUERY, run_id)]
 
     def recorded_jobs(self, run_id: str) -> int:
         """Return how many of the jobs that the requests of a run have published are recorded.
@@ -190,7 +191,7 @@ class Ledger:
                    SELECT DISTINCT JSON_VALUE(attributes, '$.job_id'), JSON_VALUE(attributes, '$.request_id')
                    FROM `${ledger}.jobs` WHERE JSON_VALUE(attributes, '$.run_id') = ?
                    AND JSON_VALUE(attributes, '$.listing') IS NULL)"""
-        [(count,)] = self._rows(query, run_id)
+        [(count,)] = self.rows(query, run_id)
         return int(count)
 
     def results(self, run_id: str) -> list[Result]:
@@ -199,7 +200,7 @@ class Ledger:
                    coalesce(listing, '') FROM `${ledger}.results` WHERE run_id = ? ORDER BY url, job_id"""
         results = [
             Result(job_id, url, json.loads(items), *numbers)
-            for job_id, url, items, *numbers in self._rows(query, run_id)
+            for job_id, url, items, *numbers in self.rows(query, run_id)
         ]
         first_urls = {result.job_id: result.url for result in results if result.page == 1}
         return sorted(
@@ -212,26 +213,26 @@ class Ledger:
         query = """SELECT listing, coalesce(url, ''), pages, items, state, coalesce(ended_by, ''),
                    coalesce(broken_at, 0), coalesce(broken_reason, '') FROM `${ledger}.listings`
                    WHERE run_id = ? ORDER BY url, listing"""
-        return [Listing(*row) for row in self._rows(query, run_id)]
+        return [Listing(*row) for row in self.rows(query, run_id)]
 
     def failures(self, run_id: str) -> list[Failure]:
         """Return the reasons of attempts that did not succeed, the most frequent first."""
         query = """SELECT reason, outcome, sum(attempts), sum(jobs) FROM `${ledger}.failures`
                    WHERE run_id = ? GROUP BY reason, outcome ORDER BY 3 DESC, reason"""
-        return [Failure(*row) for row in self._rows(query, run_id)]
+        return [Failure(*row) for row in self.rows(query, run_id)]
 
     def dead_jobs(self, run_id: str) -> list[DeadJob]:
         """Return the jobs of a run that became dead letters, sorted by URL."""
         query = """SELECT coalesce(job_id, ''), coalesce(url, ''), attempts, coalesce(last_reason, ''),
                    coalesce(last_detail, ''), cause FROM `${ledger}.job_state`
                    WHERE run_id = ? AND state = 'dead' ORDER BY url, job_id"""
-        return [DeadJob(*row) for row in self._rows(query, run_id)]
+        return [DeadJob(*row) for row in self.rows(query, run_id)]
 
     def infrastructure_dead_jobs(self, run_id: str | None = None) -> set[str]:
         """Return the ids of the jobs that the infrastructure made dead letters, of one run or of all runs."""
         query = """SELECT job_id FROM `${ledger}.job_state`
                    WHERE cause = 'infrastructure' AND (? IS NULL OR run_id = ?)"""
-        return {job_id for (job_id,) in self._rows(query, run_id, run_id)}
+        return {job_id for (job_id,) in self.rows(query, run_id, run_id)}
 
     def retried_attempts(self, run_id: str) -> list[Attempt]:
         """Return all attempts of the jobs that succeeded after a failure, sorted by URL and attempt."""
@@ -240,16 +241,17 @@ class Ledger:
                    SELECT DISTINCT job_id, url, attempt, coalesce(new_reason, reason), detail
                    FROM `${ledger}.outcomes` LEFT JOIN `${ledger}.renamed_reasons` ON old_reason = reason
                    WHERE run_id = ? AND job_id IN retried ORDER BY 2, 1, 3, 4, 5"""
-        return [Attempt(*row) for row in self._rows(query, run_id, run_id)]
+        return [Attempt(*row) for row in self.rows(query, run_id, run_id)]
 
     def attempts(self, run_id: str, job_id: str) -> list[Attempt]:
         """Return the attempts of a job for which the ledger has an outcome, sorted by attempt number."""
         query = """SELECT DISTINCT job_id, url, attempt, coalesce(new_reason, reason), detail
                    FROM `${ledger}.outcomes` LEFT JOIN `${ledger}.renamed_reasons` ON old_reason = reason
                    WHERE run_id = ? AND job_id = ? ORDER BY 3, 4, 5"""
-        return [Attempt(*row) for row in self._rows(query, run_id, job_id)]
+        return [Attempt(*row) for row in self.rows(query, run_id, job_id)]
 
-    def _rows(self, query: str, *values: object) -> list[Any]:
+    def rows(self, query: str, *values: object) -> list[Any]:
+        """Return the rows of a query in BigQuery's SQL; `${ledger}` is the dataset and `?` a value."""
         with self._open() as connection:
             return connection.execute(to_sqlite(query), values).fetchall()
 

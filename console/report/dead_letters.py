@@ -49,7 +49,7 @@ def dead_job_lines(job: DeadJob) -> list[str]:
     if job.detail:
         lines.append(f"  detail: {printable(job.detail)}")
     if found:
-        lines.append(f"  what to do: {_remedy(found)}")
+        lines.append(f"  what to do: {remedy(found)}")
     return lines
 
 
@@ -57,7 +57,8 @@ def _count(number: int) -> str:
     return f"{number} dead {'letter' if number == 1 else 'letters'}"
 
 
-def _remedy(meaning: ReasonMeaning) -> str:
+def remedy(meaning: ReasonMeaning) -> str:
+    """Return what to do with a dead letter whose last attempt ended for this reason."""
     if meaning.outcome is Outcome.RETRY and meaning.remedy == NOTHING_TO_DO:
         return "every retry failed; check that the site works, then replay"
     return meaning.remedy

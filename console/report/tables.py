@@ -1,6 +1,7 @@
 """Makes tables and lines for a terminal of 80 columns from the ledger's rows. Pure."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 from urllib.parse import urlsplit
@@ -8,6 +9,7 @@ from urllib.parse import urlsplit
 from console.dispatch_response import DispatchResponse
 from console.ledger.dispatch_rows import Dispatch
 from console.ledger.ledger import Attempt, Failure, Result
+from console.ledger.run_rows import RunSummary
 from console.report.plan import RunPlan, duration
 from console.terminal import TextTable, json_line, printable
 from contract.outcome import Reason
@@ -15,6 +17,7 @@ from contract.reason_meanings import REASON_MEANINGS, ReasonMeaning, status_of
 
 NUMERIC_COLUMNS = {
     *("attempts", "jobs", "count", "status", "pages", "at the same time", "takes at least"),
+    *("succeeded", "dead", "in flight", "missing", "age"),
     *("found", "published", "duplicate", "rejected", "filtered", "too old", "over limit", "unread"),
 }
 SUMMARY_FIELDS = 3  #: maximum number of an item's fields in a row of the results table
@@ -66,6 +69,28 @@ def result_lines(run_id: str, results: Sequence[Result]) -> list[str]:
         for result in results
         for item in result.items
     ]
+
+
+def runs_table(runs: Sequence[RunSummary], now: datetime) -> TextTable:
+    """Return a table of runs, in which those that do not add up have an exclamation mark."""
+    has_missing = any(run.missing for run in runs)
+    table = _table("run", "age", "jobs", "succeeded", "dead", "in flight", *(["missing"] * has_missing))
+    table.columns[0].no_wrap = table.collapse_padding = True
+    for run in runs:
+        mark = "" if run.adds_up else " !"
+        more = " …" if run.dispatch == "in_progress" else ""
+        counts = [run.succeeded, run.dead, run.in_flight, *([run.missing] * has_missing)]
+        age = _age((now - datetime.fromisoformat(run.started_at)).total_seconds())
+        table.add_texts(run.run_id + mark, age, f"{run.dispatched}{more}", *map(str, counts))
+    return table
+
+
+def _age(seconds: float) -> str:
+    """Return a time span in its largest unit: `40 s`, `5 min`, `2 h` or `3 d`."""
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(0, seconds):.0f} s"
 
 
 def failures_table(failures: Sequence[Failure]) -> TextTable:

@@ -1,0 +1,55 @@
+"""Queries a row for each run: the state of its dispatch, and the numbers of its jobs by state."""
+
+from typing import Final, NamedTuple
+
+from console.ledger.ledger import Ledger
+
+#: The newest runs. Parameter: the maximum number of rows. A run has no row in run_accounting before the
+#: ledger has its first job, and none in run_dispatches if its dispatcher records no dispatches.
+RUNS_QUERY: Final = """
+    SELECT run_id, max(dispatch), coalesce(max(dispatched), 0), coalesce(max(succeeded), 0),
+           coalesce(max(dead), 0), coalesce(max(in_flight), 0), coalesce(max(retrying), 0),
+           coalesce(max(missing), 0), min(started_at)
+    FROM (SELECT run_id, '' AS dispatch, dispatched, succeeded, dead, in_flight, retrying, missing, started_at
+          FROM `${ledger}.run_accounting`
+          UNION ALL
+          SELECT run_id, state, NULL, NULL, NULL, NULL, NULL, NULL, started_at
+          FROM `${ledger}.run_dispatches`)
+    WHERE run_id IS NOT NULL
+    GROUP BY run_id ORDER BY 9 DESC, run_id DESC LIMIT ?"""
+
+
+class RunSummary(NamedTuple):
+    """A run.
+
+    Attributes:
+        run_id: id of the run.
+        dispatch: `complete`, `in_progress`, or `""` if the dispatcher does not record its dispatches.
+        dispatched: number of jobs.
+        succeeded: number of jobs that succeeded.
+        dead: number of jobs that are dead letters.
+        in_flight: number of the other jobs.
+        retrying: number of jobs in flight that have been attempted.
+        missing: number of jobs that are in none of the other states, which is a fault.
+        started_at: time of the first publish, UTC, as `2026-11-22T06:00:03.120000Z`.
+    """
+
+    run_id: str
+    dispatch: str
+    dispatched: int
+    succeeded: int
+    dead: int
+    in_flight: int
+    retrying: int
+    missing: int
+    started_at: str
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether every dispatched job has succeeded, is dead or is in flight, and no job is missing."""
+        return self.dispatched == self.succeeded + self.dead + self.in_flight and not self.missing
+
+
+def run_summaries(ledger: Ledger, count: int) -> list[RunSummary]:
+    """Return the newest `count` runs, the newest first."""
+    return [RunSummary(*row) for row in ledger.rows(RUNS_QUERY, count)]
