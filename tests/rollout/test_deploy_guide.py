@@ -6,21 +6,15 @@ in which gcloud and bq list all commands and flags.
 
 import json
 import re
-import runpy
 import shlex
-import shutil
-import subprocess
 from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.repository.documented_commands import split
 from tests.repository.tree import ROOT
 from tests.rollout.cloudbuild import scripts
-from tests.servers.requirements import skip_or_fail
+from tests.rollout.gcloud_words import gcloud_tree, installation, unknown_words
 
 GUIDE = (ROOT / "docs" / "how-to" / "deploy.md").read_text(encoding="utf-8")
 INLINE_COMMAND = re.compile(r"`((?:gcloud|bq|terraform) [^`]+)`")
@@ -30,7 +24,7 @@ SCRIPT_COMMAND = re.compile(
     re.MULTILINE,
 )
 # Flags of individual bq commands (see `bq help query`), as the completion file has only the global flags.
-BQ_FLAGS = {"query": {"nouse_legacy_sql", "max_rows", "quiet"}, "rm": {"recursive"}}
+BQ_FLAGS = {"query": {"nouse_legacy_sql", "max_rows", "quiet"}, "rm": {"recursive", "force", "dataset"}}
 
 
 def commands_of(guide: str) -> Iterator[list[str]]:
@@ -56,51 +50,6 @@ def commands_of_scripts() -> Iterator[list[str]]:
 def uses_of(program: str) -> list[list[str]]:
     """Return the arguments of each use of a program, in the guide and in the scripts."""
     return [words[1:] for words in [*commands_of(GUIDE), *commands_of_scripts()] if words[0] == program]
-
-
-@cache
-def installation() -> Path:
-    """Return the directory of the completion files; skip the test if gcloud is not installed."""
-    gcloud = shutil.which("gcloud")
-    if gcloud is None:
-        skip_or_fail("gcloud is not installed")
-    for root in Path(gcloud).resolve().parents:
-        for folder in (root / "data" / "cli", root / "google-cloud-sdk" / "data" / "cli"):
-            if (folder / "gcloud_completions.py").is_file():
-                return folder
-    done = subprocess.run(
-        [gcloud, "info", "--format=value(installation.sdk_root)"],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-    )
-    return Path(done.stdout.strip()) / "data" / "cli"
-
-
-@cache
-def gcloud_tree() -> dict[str, Any]:
-    """Return gcloud's commands as a tree; each node has `commands`, by name, and `flags`."""
-    tree: dict[str, Any] = runpy.run_path(str(installation() / "gcloud_completions.py"))[
-        "STATIC_COMPLETION_CLI_TREE"
-    ]
-    return tree
-
-
-def unknown_words(arguments: list[str], tree: dict[str, Any]) -> list[str]:
-    """Return the words that gcloud rejects: unknown commands, and flags that the command does not have."""
-    node, flags, given = tree, set(tree["flags"]), []
-    for word in arguments:
-        if word.startswith("--"):
-            given.append(word)
-        elif node["commands"]:
-            if word not in node["commands"]:
-                return [word]
-            node = node["commands"][word]
-            flags |= set(node["flags"])
-    known = flags | {flag.replace("--", "--no-", 1) for flag in flags}
-    unfinished = ["no command"] if node["commands"] else []
-    return unfinished + [word for word in given if word.split("=")[0] not in known]
 
 
 @pytest.mark.parametrize("arguments", uses_of("gcloud"), ids=" ".join)
