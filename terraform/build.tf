@@ -50,6 +50,15 @@ resource "google_project_iam_member" "builds_write_logs" {
   member  = each.value.member
 }
 
+# Builds belong to the project; there is no smaller resource to grant this role on.
+resource "google_project_iam_member" "approves_roll_outs" {
+  for_each = var.github == null ? [] : toset(var.approvers)
+
+  project = var.project_id
+  role    = "roles/cloudbuild.builds.approver"
+  member  = each.value
+}
+
 resource "google_cloudbuild_trigger" "roll_out" {
   count = local.build_count
 

@@ -1,5 +1,17 @@
 # Builds and roll-outs by Cloud Build.
 
+variable "approvers" {
+  description = "Who may approve a roll-out if environment is prod, besides the owners of the project: members such as user:ops@example.com or group:on-call@example.com."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for member in var.approvers : can(regex("^(user|group|serviceAccount|domain):[^:\\s]+$", member))])
+    error_message = "approvers must be members such as user:ops@example.com, group:on-call@example.com or domain:example.com."
+  }
+}
+
 variable "github" {
   description = "Build on pushes and pull requests: a Cloud Build connection (2nd generation) in var.region, the repository's name in that connection, the branch that is rolled out, and the existing service account that a roll-out impersonates. null creates no triggers."
   type = object({

@@ -41,6 +41,7 @@ github = {
   repository = "scrapeq"
   deployer   = "scrapeq-deployer@my-project.iam.gserviceaccount.com"
 }
+approvers = ["group:on-call@example.com"]
 
 schedules = {
   canary = { cron = "*/30 * * * *" }

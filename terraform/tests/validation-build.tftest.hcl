@@ -48,3 +48,17 @@ run "github__deployer_that_is_no_service_account" {
 
   expect_failures = [var.github]
 }
+
+run "approvers__address_without_its_kind" {
+  command = plan
+
+  module {
+    source = "./tests/inputs"
+  }
+
+  variables {
+    approvers = ["ops@example.com"]
+  }
+
+  expect_failures = [var.approvers]
+}

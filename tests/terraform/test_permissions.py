@@ -10,6 +10,7 @@ from tests.terraform.lifecycle import Lifecycle
 pytestmark = pytest.mark.timeout(600)
 
 AGENT = "Pub/Sub's service agent"
+APPROVERS = "group:on-call@example.com"
 # The expected grants of each account, as (role, resource), for a stack with ack_policy = "settled" and build
 # triggers. Such a stack needs the most permissions.
 GRANTS = {
@@ -33,6 +34,7 @@ GRANTS = {
         ("roles/logging.logWriter", "my-project"),
     },
     "check": {("roles/logging.logWriter", "my-project")},
+    APPROVERS: {("roles/cloudbuild.builds.approver", "my-project")},
     AGENT: {
         ("roles/bigquery.dataEditor", "dead_letters"),
         ("roles/bigquery.dataEditor", "dispatches"),
@@ -51,7 +53,7 @@ GRANTS = {
     },
 }
 # Roles that can only be granted on the whole project.
-PROJECT_WIDE = {"roles/logging.logWriter"}
+PROJECT_WIDE = {"roles/cloudbuild.builds.approver", "roles/logging.logWriter"}
 # Fields of an IAM resource that name the resource on which the role is granted, the smallest resource first.
 PLACES = (
     "table_id", "dataset_id", "topic", "bucket", "subscription", "service_account_id", "secret_id",
@@ -88,7 +90,11 @@ def test_grants_are_exactly_those_listed(lifecycle: Lifecycle) -> None:
 
 def small_stack_grants() -> dict[str, set[tuple[str, str]]]:
     """Return the grants without build triggers and secrets, and with ack_policy = "success"."""
-    small = {account: granted for account, granted in GRANTS.items() if account not in {"build", "check"}}
+    small = {
+        account: granted
+        for account, granted in GRANTS.items()
+        if account not in {"build", "check", APPROVERS}
+    }
     more = {
         ("roles/pubsub.publisher", "scrape-jobs-dead"),
         ("roles/secretmanager.secretAccessor", "shop-token"),
@@ -104,7 +110,7 @@ def test_no_grant_replaces_grants_made_elsewhere(lifecycle: Lifecycle) -> None:
 
 
 def test_project_wide_grants_are_only_those_without_a_smaller_resource(lifecycle: Lifecycle) -> None:
-    """The only role that is granted on the whole project is logging.logWriter."""
+    """Roles are granted on the whole project only if there is no smaller resource."""
     assert {values["role"] for values in lifecycle.of("google_project_iam_member")} <= PROJECT_WIDE
 
 
@@ -112,7 +118,10 @@ def test_every_service_account_is_used(lifecycle: Lifecycle) -> None:
     """Every service account has a grant, and every service runs as one of them."""
     accounts = {values["email"] for values in lifecycle.of("google_service_account")}
     assert accounts == set(lifecycle.outputs["service_accounts"].values())
-    assert {account_of(f"serviceAccount:{email}") for email in accounts} == grants(lifecycle).keys() - {AGENT}
+    assert {account_of(f"serviceAccount:{email}") for email in accounts} == grants(lifecycle).keys() - {
+        AGENT,
+        APPROVERS,
+    }
     running = [
         values["template"][0]["service_account"] for values in lifecycle.of("google_cloud_run_v2_service")
     ]
