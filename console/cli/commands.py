@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from console.cli.arguments import DEFAULT_DATA, Data
-from console.cli.dispatch_commands import dispatch_crawl, plan
+from console.cli.dispatch_commands import dispatch_crawl, plan, wait
 from console.cli.recipe_commands import recipe_app, try_recipe
 from console.cli.report_commands import dead, job, reasons, results, runs, status
 from console.errors import ConsoleError, UsageError
@@ -115,6 +115,7 @@ def demo(
 
 app.command()(plan)
 app.command("dispatch")(dispatch_crawl)
+app.command()(wait)
 app.command("try")(try_recipe)
 app.add_typer(recipe_app, name="recipe")
 app.command()(runs)

@@ -1,18 +1,19 @@
-"""The subcommands `plan` and `dispatch`: what a crawl will cost, and the start of its run."""
+"""The subcommands `plan`, `dispatch` and `wait`: cost of a crawl, and start and end of its run."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import reduce
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final, NoReturn
 
 import typer
 from rich.console import Console
 
-from console.cli.arguments import DEFAULT_DATA, Data
+from console.cli.arguments import DEFAULT_DATA, Data, Run
 from console.dispatch import dispatch
 from console.dispatch_response import DispatchResponse, added
-from console.ledger.ledger import Ledger
+from console.ledger.ledger import Accounting, Ledger
 from console.local_file import dispatch_file
 from console.recipes.crawl_file import load_crawl
 from console.report.follow import Follower
@@ -25,6 +26,9 @@ from console.stack.signals import raise_on_signals
 from console.terminal import open_terminal, print_line, show_progress
 from contract.crawl import Crawl
 
+#: Exit statuses of `wait`. 124 is that of the command `timeout` (GNU coreutils).
+SOME_DEAD: Final = 3
+TIMED_OUT: Final = 124
 CONTINUES = (
     "The dispatch continues in further requests, since one is not enough for all URLs. The counts are those "
     "of the first. `scrapeq status` shows those of all requests, and --wait waits for all jobs."
@@ -80,7 +84,7 @@ def dispatch_crawl(
 
     All faults of the file are reported with their lines before anything is sent. If the dispatcher
     responds with 503 or cannot be reached, the request is repeated; a repeated request makes the same jobs.
-    The warnings of `scrapeq plan` are shown first.
+    The warnings of `scrapeq plan` are shown first. With --wait the exit status is that of `scrapeq wait`.
     """
     terminal = open_terminal()
     crawl = load_crawl(crawl_file)
@@ -88,18 +92,14 @@ def dispatch_crawl(
     if wait:
         Ledger(data).runs()  # raises LedgerError, before anything is sent, if there is no ledger to follow
     _print_warnings(terminal, plan_run(crawl), *read_policy(data))
-    with raise_on_signals():
-        try:
-            dispatched = _dispatch(crawl, dispatcher, terminal)
-            print_line(terminal, f"run {crawl.run_id}")
-            _show(terminal, dispatched)
-            if any(each.continues for each in dispatched):
-                print_line(terminal, CONTINUES)
-            if wait:
-                _follow(terminal, Ledger(data), dispatched)
-        except KeyboardInterrupt:
-            print_line(terminal, f"Stopped waiting. Run {crawl.run_id} continues.")
-            raise typer.Exit(130) from None
+    with _stopped_by_ctrl_c(terminal, str(crawl.run_id)):
+        dispatched = _dispatch(crawl, dispatcher, terminal)
+        print_line(terminal, f"run {crawl.run_id}")
+        _show(terminal, dispatched)
+        if any(each.continues for each in dispatched):
+            print_line(terminal, CONTINUES)
+        if wait:
+            _follow(terminal, Ledger(data), dispatched)
 
 
 def _show(terminal: Console, dispatched: Sequence[DispatchResponse]) -> None:
@@ -134,15 +134,62 @@ def _dispatch(crawl: Crawl, dispatcher: str, terminal: Console) -> list[Dispatch
         raise typer.Exit(130) from None
 
 
-def _follow(terminal: Console, ledger: Ledger, dispatched: Sequence[DispatchResponse]) -> None:
-    """Wait until the run has ended, and print how; if the dispatch had continued, with all its URLs."""
+def wait(
+    run: Run = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="Stop waiting after this time. Default: no limit.", min=0),
+    ] = None,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Wait until all jobs of a run are dispatched, and none is in flight; then show its accounting.
+
+    Ctrl-C stops only the waiting. The exit status is 0 if all jobs have succeeded, 3 if some are dead
+    letters, 1 if the accounting does not add up, and 124 if the time is over before the run has ended.
+    """
+    ledger, terminal = Ledger(data), open_terminal()
+    run_id = ledger.resolve_run(run)
+    print_line(terminal, f"run {run_id}")
+    recorded = [each.report for each in ledger.dispatches(run_id)]
+    with _stopped_by_ctrl_c(terminal, run_id):
+        _follow(terminal, ledger, recorded or [DispatchResponse(run_id=run_id)], timeout)
+
+
+@contextmanager
+def _stopped_by_ctrl_c(terminal: Console, run_id: str) -> Iterator[None]:
+    """Say that a run goes on, if Ctrl-C ends the command that has started it or waits for it."""
+    with raise_on_signals():
+        try:
+            yield
+        except KeyboardInterrupt:
+            print_line(terminal, f"Stopped waiting. Run {run_id} continues.")
+            raise typer.Exit(130) from None
+
+
+def _follow(
+    terminal: Console, ledger: Ledger, dispatched: Sequence[DispatchResponse], timeout: float | None = None
+) -> NoReturn:
+    """Wait until the run has ended, and print how; if the dispatch had continued, with all its URLs.
+
+    Raises:
+        typer.Exit: with the status that `wait` describes.
+    """
     run_id = dispatched[0].run_id
     with show_progress(terminal, sum(each.published for each in dispatched)) as show:
         follower = Follower(ledger, dispatched, show, warn=lambda text: print_line(terminal, text))
-        accounting = follower.follow()
-    if any(each.continues for each in dispatched):
+        accounting = follower.follow(timeout)
+    if any(each.continues for each in dispatched) and follower.has_all_jobs:
         print_line(terminal, "The dispatch is complete.")
         _show(terminal, follower.dispatched)
     for line in listing_lines(ledger.listings(run_id)):
         print_line(terminal, line)
     print_line(terminal, str(accounting))
+    raise typer.Exit(_exit_status(accounting, has_ended=follower.has_all_jobs and not accounting.in_flight))
+
+
+def _exit_status(accounting: Accounting, *, has_ended: bool) -> int:
+    if not has_ended:
+        return TIMED_OUT
+    if not accounting.adds_up:
+        return 1
+    return SOME_DEAD if accounting.dead else 0

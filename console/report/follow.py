@@ -25,6 +25,7 @@ class Follower:
         show: called with the number of ended jobs, the number of jobs, and a text, after each query.
         warn: called with a sentence if nothing has changed for `STALL_SECONDS`.
         before_query: called before each query; an exception ends `follow`.
+        has_all_jobs: whether the dispatch is complete, and the ledger has all its jobs.
     """
 
     ledger: Ledger
@@ -35,7 +36,7 @@ class Follower:
 
     def __post_init__(self) -> None:
         self._run_id = self.dispatched[0].run_id
-        self._is_recorded = False  # whether the dispatch is complete, and the ledger has all its jobs
+        self.has_all_jobs = False
         self._published = sum(each.published for each in self.dispatched)
 
     def follow(self, seconds: float | None = None) -> Accounting:
@@ -50,7 +51,7 @@ class Follower:
             queried = time.monotonic()
             accounting = self._query()
             now = time.monotonic()
-            is_over = self._is_recorded and accounting.in_flight == 0
+            is_over = self.has_all_jobs and accounting.in_flight == 0
             if is_over or (seconds is not None and now - started > seconds):
                 return accounting
             if (self._published, accounting) != last:
@@ -62,15 +63,15 @@ class Follower:
 
     def _query(self) -> Accounting:
         # The accounting comes last: jobs that are recorded between two queries must be in it.
-        if not self._is_recorded:
-            self._is_recorded = self._has_all_jobs()
+        if not self.has_all_jobs:
+            self.has_all_jobs = self._is_recorded()
         accounting = self.ledger.accounting(self._run_id)
         counts = f"succeeded {accounting.succeeded}, retrying {accounting.retrying}, dead {accounting.dead}"
-        jobs = accounting.dispatched if self._is_recorded else max(self._published, accounting.dispatched)
+        jobs = accounting.dispatched if self.has_all_jobs else max(self._published, accounting.dispatched)
         self.show(accounting.succeeded + accounting.dead, jobs, counts)
         return accounting
 
-    def _has_all_jobs(self) -> bool:
+    def _is_recorded(self) -> bool:
         """Return whether each dispatch is complete, and all jobs that its requests published are recorded."""
         self.dispatched = current_responses(self.ledger, self.dispatched)
         self._published = sum(each.published for each in self.dispatched)
@@ -80,7 +81,7 @@ class Follower:
 
     def _stalled(self) -> str:
         waiting = "jobs wait for their host or their next attempt"
-        if not self._is_recorded:
+        if not self.has_all_jobs:
             waiting = "the dispatch does not continue, or its jobs are not recorded yet"
         return f"Nothing has changed for {STALL_SECONDS:g} s: {waiting}, or `scrapeq up` does not run."
 

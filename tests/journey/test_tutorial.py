@@ -20,6 +20,8 @@ from tests.servers.http_server import serving_in_thread
 TUTORIAL: Final = (ROOT / "docs" / "tutorial" / "first-crawl.md").read_text(encoding="utf-8")
 FILE: Final = re.compile(r"Save this as `(?P<name>[\w.]+)`.*?```yaml\n(?P<text>.*?)```", re.DOTALL)
 COMMANDS: Final = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+#: Exit statuses other than 0. The crawl has a page that is missing.
+STATUSES: Final = {"scrapeq dispatch crawl.yaml --wait": 3}
 #: Commands that `outputs` does not run: the fixture starts these services itself, or another test runs them.
 SKIPPED_COMMANDS: Final = {
     "make demo",
@@ -98,7 +100,8 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
                 timeout=100,
                 check=False,
             )
-            assert done.returncode == 0, f"{command}:\n{done.stdout}{done.stderr}"
+            status = STATUSES.get(command, 0)
+            assert done.returncode == status, f"{command}:\n{done.stdout}{done.stderr}"
             printed[command] = done.stdout
         return printed
 
@@ -111,7 +114,7 @@ def commands() -> list[str]:
 
 @pytest.mark.timeout(240)
 def test_every_command_of_the_tutorial_succeeds(outputs: dict[str, str]) -> None:
-    """Every command of the tutorial ran with exit status 0."""
+    """Every command of the tutorial ran with exit status 0, or with the one that the page names."""
     assert len(outputs) >= 9
     assert set(outputs) == {line for line in commands() if not line.startswith("export ")}
 

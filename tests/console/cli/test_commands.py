@@ -28,6 +28,7 @@ COMMANDS = [
     "demo",
     "plan",
     "dispatch",
+    "wait",
     "try",
     "runs",
     "status",
@@ -166,6 +167,28 @@ def test_status_shows_whether_the_dispatch_is_complete_and_what_was_rejected(
     assert "nonsense line 1049: there is no host" in shown
     assert "https://shop.example/s.xml the site answered 404" in shown
     assert lines[-1].startswith("accounting: dispatched=3")
+
+
+@pytest.mark.parametrize(
+    ("rows", "status"),
+    [
+        ([job_row("a"), outcome_row("a", 1)], 0),
+        ([job_row("a"), dead_letter_row("a", 1), job_row("b"), outcome_row("b", 2)], 3),
+        ([job_row("a"), outcome_row("a", 1), outcome_row("lost", 2)], 1),
+        ([job_row("a"), job_row("b"), outcome_row("b", 1)], 124),
+        ([job_row("a"), outcome_row("a", 1), shard_row(2, 2, DispatchReport())], 124),
+    ],
+    ids=["all succeeded", "one is dead", "one is missing", "one is in flight", "the dispatch continues"],
+)
+def test_wait_tells_by_its_exit_status_how_a_run_has_ended(
+    scrapeq: Scrapeq, ledger: Ledger, rows: list[Row], status: int
+) -> None:
+    """Each end of a run, and of the time, has its own exit status; the last line is the accounting."""
+    record(ledger, rows)
+    result = scrapeq("wait", "--timeout", "0", "--data", ledger.data)
+    assert result.exit_code == status
+    assert result.stdout.startswith("run run-1\n")
+    assert result.stdout.splitlines()[-1] == str(ledger.accounting("run-1"))
 
 
 def test_dead_shows_the_reason_and_advice_of_each_dead_letter(scrapeq: Scrapeq, recorded: Ledger) -> None:
