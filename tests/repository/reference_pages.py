@@ -15,6 +15,8 @@ from console.cli.commands import app
 from contract.outcome import OUTCOME_MEANINGS, Outcome, Reason
 from contract.reason_meanings import REASON_MEANINGS, status_of
 from tests.repository.tree import ROOT
+from tests.rollout.documented_commands import MEANINGS
+from tests.rollout.runbook import RUNBOOK
 
 REFERENCE: Final = ROOT / "docs" / "reference"
 CRAWL_SCHEMA: Final = ROOT / "docs" / "crawl.schema.json"
@@ -55,6 +57,12 @@ def statuses_of(outcome: Outcome) -> list[int]:
         OUTCOME_MEANINGS[outcome].status
     }
     return sorted(statuses)
+
+
+def meanings_of_extents() -> str:
+    """Return a table of the words that say how far a command of a guide is run."""
+    rows = ([str(extent), _cell(meaning)] for extent, meaning in MEANINGS.items())
+    return _table(["how far", "meaning"], rows)
 
 
 def commands() -> str:
@@ -177,6 +185,8 @@ PARTS: Final[dict[tuple[Path, str], Callable[[], str]]] = {
     (REFERENCE / "outcomes-and-reasons.md", "outcomes"): outcomes,
     (REFERENCE / "outcomes-and-reasons.md", "reasons"): reasons,
     (REFERENCE / "cli.md", "commands"): commands,
+    (REFERENCE / "tested-commands.md", "meanings"): meanings_of_extents,
+    (REFERENCE / "tested-commands.md", "runbook"): RUNBOOK.table,
     (REFERENCE / "crawl-file.md", "keys"): crawl_fields,
     (REFERENCE / "ledger.md", "jobs"): _columns("jobs"),
     (REFERENCE / "ledger.md", "outcomes"): _columns("outcomes"),
