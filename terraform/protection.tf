@@ -27,6 +27,7 @@ resource "terraform_data" "deletion_protection" {
     google_bigquery_table.view_over_views,
     google_cloudbuild_trigger.check,
     google_cloudbuild_trigger.roll_out,
+    google_logging_project_exclusion.successful_requests,
     google_monitoring_alert_policy.infrastructure_dead_letters,
     google_monitoring_alert_policy.missed_schedule,
     google_monitoring_alert_policy.silence,
