@@ -15,6 +15,7 @@ from tests.repository.tree import ROOT
 SOURCE: Final = ROOT / "terraform" / "tests" / "offline"
 #: Modules of the stand-in's program, which are installed together.
 PROGRAM: Final = (
+    "answers.py",
     "cloud.py",
     "json_arguments.py",
     "lifecycle.py",
@@ -64,7 +65,7 @@ def _fingerprint(platform: str) -> str:
 def _build(folder: Path, platform: str) -> None:
     plugin, download = folder / "plugin", folder / "download"
     plugin.mkdir(parents=True)
-    for source in [*PROGRAM, "rules.json"]:
+    for source in [*PROGRAM, "answers.json", "rules.json"]:
         shutil.copy(SOURCE / source, plugin)
     _python("-m", "grpc_tools.protoc", f"--proto_path={SOURCE}", f"--python_out={plugin}", "tfplugin5.proto")
     pip_download = ("-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes")

@@ -16,13 +16,20 @@ variables {
 }
 
 run "references_between_resources" {
+  # Google gives a service two URLs, which `urls` lists. The stack uses the one that is known before the service exists (locals.tf);
+  # the other one is `uri`. After an apply, the name of a service in a grant is its full path.
+  assert {
+    condition     = contains(google_cloud_run_v2_service.worker.urls, local.worker_url) && contains(google_cloud_run_v2_service.dispatcher.urls, local.dispatcher_url)
+    error_message = "A URL in locals.tf is not one of its service's URLs."
+  }
+
   # The push subscription pushes to the worker, as an account that has no other permission.
   assert {
-    condition     = google_pubsub_subscription.push.push_config[0].push_endpoint == google_cloud_run_v2_service.worker.uri
+    condition     = google_pubsub_subscription.push.push_config[0].push_endpoint == local.worker_url
     error_message = "The push endpoint is not the worker's URL."
   }
   assert {
-    condition     = google_pubsub_subscription.push.push_config[0].oidc_token[0].audience == google_cloud_run_v2_service.worker.uri
+    condition     = google_pubsub_subscription.push.push_config[0].oidc_token[0].audience == local.worker_url
     error_message = "The audience of the push tokens is not the worker's URL."
   }
   assert {
@@ -30,12 +37,12 @@ run "references_between_resources" {
     error_message = "The push tokens are not those of the push account."
   }
   assert {
-    condition     = google_cloud_run_v2_service_iam_member.push_invokes_worker.member == google_service_account.push.member && google_cloud_run_v2_service_iam_member.push_invokes_worker.name == google_cloud_run_v2_service.worker.name
+    condition     = google_cloud_run_v2_service_iam_member.push_invokes_worker.member == google_service_account.push.member && basename(google_cloud_run_v2_service_iam_member.push_invokes_worker.name) == google_cloud_run_v2_service.worker.name
     error_message = "The push account is not permitted to call the worker."
   }
   # The rest of a dispatch is pushed to the dispatcher, as an account whose tokens it accepts.
   assert {
-    condition     = google_pubsub_subscription.shards.topic == google_pubsub_topic.shards.id && google_pubsub_subscription.shards.push_config[0].push_endpoint == "${google_cloud_run_v2_service.dispatcher.uri}/shards"
+    condition     = google_pubsub_subscription.shards.topic == google_pubsub_topic.shards.id && google_pubsub_subscription.shards.push_config[0].push_endpoint == "${local.dispatcher_url}/shards"
     error_message = "Shards are not pushed to the dispatcher."
   }
   assert {
@@ -51,7 +58,7 @@ run "references_between_resources" {
     error_message = "The push subscription does not belong to the jobs topic."
   }
   assert {
-    condition     = { for env in google_cloud_run_v2_service.worker.template[0].containers[0].env : env.name => env.value }["PUSH_AUDIENCE"] == google_cloud_run_v2_service.worker.uri
+    condition     = { for env in google_cloud_run_v2_service.worker.template[0].containers[0].env : env.name => env.value }["PUSH_AUDIENCE"] == local.worker_url
     error_message = "The worker expects tokens with an audience other than its own URL."
   }
   assert {
@@ -61,11 +68,11 @@ run "references_between_resources" {
 
   # Cloud Scheduler calls the dispatcher, and so does Pub/Sub for a replay.
   assert {
-    condition     = google_cloud_scheduler_job.crawl["canary"].http_target[0].uri == "${google_cloud_run_v2_service.dispatcher.uri}/"
+    condition     = google_cloud_scheduler_job.crawl["canary"].http_target[0].uri == "${local.dispatcher_url}/"
     error_message = "Cloud Scheduler does not post crawls to the dispatcher."
   }
   assert {
-    condition     = google_cloud_scheduler_job.crawl["canary"].http_target[0].oidc_token[0].audience == google_cloud_run_v2_service.dispatcher.uri && google_cloud_scheduler_job.crawl["canary"].http_target[0].oidc_token[0].service_account_email == google_service_account.scheduler.email
+    condition     = google_cloud_scheduler_job.crawl["canary"].http_target[0].oidc_token[0].audience == local.dispatcher_url && google_cloud_scheduler_job.crawl["canary"].http_target[0].oidc_token[0].service_account_email == google_service_account.scheduler.email
     error_message = "Cloud Scheduler's token has another audience than the dispatcher, or another account."
   }
   assert {
@@ -73,15 +80,15 @@ run "references_between_resources" {
     error_message = "The body of Cloud Scheduler's request is not the crawl."
   }
   assert {
-    condition     = google_cloud_run_v2_service_iam_member.scheduler_invokes_dispatcher.member == google_service_account.scheduler.member && google_cloud_run_v2_service_iam_member.scheduler_invokes_dispatcher.name == google_cloud_run_v2_service.dispatcher.name
+    condition     = google_cloud_run_v2_service_iam_member.scheduler_invokes_dispatcher.member == google_service_account.scheduler.member && basename(google_cloud_run_v2_service_iam_member.scheduler_invokes_dispatcher.name) == google_cloud_run_v2_service.dispatcher.name
     error_message = "Cloud Scheduler's account is not permitted to call the dispatcher."
   }
   assert {
-    condition     = google_cloud_run_v2_service_iam_member.replay_invokes_dispatcher.member == google_service_account.replay.member && google_cloud_run_v2_service_iam_member.replay_invokes_dispatcher.name == google_cloud_run_v2_service.dispatcher.name
+    condition     = google_cloud_run_v2_service_iam_member.replay_invokes_dispatcher.member == google_service_account.replay.member && basename(google_cloud_run_v2_service_iam_member.replay_invokes_dispatcher.name) == google_cloud_run_v2_service.dispatcher.name
     error_message = "The replay account is not permitted to call the dispatcher."
   }
   assert {
-    condition     = { for env in google_cloud_run_v2_service.dispatcher.template[0].containers[0].env : env.name => env.value }["PUSH_AUDIENCE"] == google_cloud_run_v2_service.dispatcher.uri
+    condition     = { for env in google_cloud_run_v2_service.dispatcher.template[0].containers[0].env : env.name => env.value }["PUSH_AUDIENCE"] == local.dispatcher_url
     error_message = "The dispatcher expects tokens with an audience other than its own URL."
   }
 
