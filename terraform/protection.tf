@@ -32,6 +32,7 @@ resource "terraform_data" "deletion_protection" {
     google_monitoring_alert_policy.missed_schedule,
     google_monitoring_alert_policy.silence,
     google_monitoring_dashboard.this,
+    google_project_iam_member.approves_roll_outs,
     google_pubsub_subscription_iam_member.agent_takes_from_ledger,
     google_pubsub_subscription_iam_member.agent_takes_from_push,
     google_pubsub_topic_iam_member.worker_publishes_dead,
