@@ -136,11 +136,7 @@ resource "google_pubsub_subscription" "ledger" {
   }
 
   # Pub/Sub checks the service agent's permission to write when the subscription is created.
-  depends_on = [
-    google_bigquery_dataset_iam_member.agent_reads_ledger_metadata,
-    google_bigquery_table_iam_member.agent_writes_ledger,
-    google_pubsub_topic_iam_member.agent_publishes_ledger_dead,
-  ]
+  depends_on = [terraform_data.ledger_grants_are_known]
 }
 
 resource "google_pubsub_subscription_iam_member" "agent_takes_from_ledger" {

@@ -153,7 +153,7 @@ resource "google_cloud_run_v2_service" "worker" {
     ignore_changes = [client, client_version] # gcloud and the console write these fields
   }
 
-  depends_on = [google_project_service.this, google_pubsub_topic_iam_member.worker_publishes_outcomes, google_compute_router_nat.egress, google_secret_manager_secret_iam_member.worker_reads_secret]
+  depends_on = [google_project_service.this, google_pubsub_topic_iam_member.worker_publishes_outcomes, google_compute_router_nat.egress, terraform_data.secret_grants_are_known]
 }
 
 resource "google_cloud_run_v2_service_iam_member" "push_invokes_worker" {

@@ -39,6 +39,10 @@ class Stack:
         override = stack.directory / "offline_override.tf"
         override.write_text('terraform {\n  backend "local" {}\n}\n', encoding="utf-8")
         stack.cloud.mkdir()
+        (stack.directory / ".programs").mkdir()
+        sleep = stack.directory / ".programs" / "sleep"
+        sleep.write_text(f'#!/bin/sh\necho "$@" >> "{stack.sleeps}"\n', encoding="utf-8")
+        sleep.chmod(0o755)
         stack.succeed("init", "-no-color")
         return stack
 
@@ -46,6 +50,11 @@ class Stack:
     def cloud(self) -> Path:
         """The directory in which the stand-in provider records what exists in the cloud."""
         return self.directory / ".cloud"
+
+    @property
+    def sleeps(self) -> Path:
+        """The file that lists how many seconds each sleep would have taken."""
+        return self.directory / ".sleeps"
 
     def in_cloud(self) -> list[str]:
         """Return what exists in the cloud, each resource as TYPE.ID."""
@@ -59,6 +68,7 @@ class Stack:
             "TF_IN_AUTOMATION": "1",
             "TF_INPUT": "0",
             "STAND_IN_CLOUD": str(self.cloud),
+            "PATH": f"{self.directory / '.programs'}{os.pathsep}{os.environ['PATH']}",
         }
         return subprocess.run(
             [self.terraform, *arguments],
