@@ -19,6 +19,24 @@ locals {
     for name, query in local.ledger_views : name
     if anytrue([for other in keys(local.ledger_views) : strcontains(query, ".${other}`")])
   ])
+
+  # A query of a view reads all partitions of the tables, because no filter on the view's columns says when their rows were published.
+  # So each view that reads tables also is a table function NAME_since(since), which reads only the rows that were published at or
+  # after `since`. It has the view's query, in which the tables have this filter, and the views are their functions. BigQuery skips the
+  # partitions before `since` if it is a parameter or a constant expression:
+  # https://cloud.google.com/bigquery/docs/querying-partitioned-tables#use_a_constant_filter_expression
+  bounded_views = toset([
+    for name, query in local.ledger_views : name
+    if anytrue([for other in concat(keys(local.ledger_tables), keys(local.ledger_views)) : strcontains(query, ".${other}`")])
+  ])
+  table_names = "/`([^`]+\\.(?:${join("|", keys(local.ledger_tables))}))`/"
+  view_names  = "/`([^`]+\\.(?:${join("|", local.bounded_views)}))`/"
+  ledger_functions = {
+    for name in local.bounded_views : name => replace(
+      replace(trimspace(local.ledger_views[name]), local.table_names, "(SELECT * FROM `$1` WHERE publish_time >= since)"),
+      local.view_names, "`$${1}_since`(since)"
+    )
+  }
 }
 
 resource "google_bigquery_dataset" "ledger" {
@@ -86,6 +104,42 @@ resource "google_bigquery_table" "view_over_views" {
   }
 
   depends_on = [google_bigquery_table.view]
+}
+
+resource "google_bigquery_routine" "view_since" {
+  for_each = setsubtract(local.bounded_views, local.views_over_views)
+
+  dataset_id      = google_bigquery_dataset.ledger.dataset_id
+  routine_id      = "${each.key}_since"
+  routine_type    = "TABLE_VALUED_FUNCTION"
+  language        = "SQL"
+  description     = "The view ${each.key}, of rows that were published at or after `since`"
+  definition_body = local.ledger_functions[each.key]
+
+  arguments {
+    name      = "since"
+    data_type = jsonencode({ typeKind = "TIMESTAMP" })
+  }
+
+  depends_on = [google_bigquery_table.ledger, google_bigquery_table.view]
+}
+
+resource "google_bigquery_routine" "view_over_views_since" {
+  for_each = setintersection(local.bounded_views, local.views_over_views)
+
+  dataset_id      = google_bigquery_dataset.ledger.dataset_id
+  routine_id      = "${each.key}_since"
+  routine_type    = "TABLE_VALUED_FUNCTION"
+  language        = "SQL"
+  description     = "The view ${each.key}, of rows that were published at or after `since`"
+  definition_body = local.ledger_functions[each.key]
+
+  arguments {
+    name      = "since"
+    data_type = jsonencode({ typeKind = "TIMESTAMP" })
+  }
+
+  depends_on = [google_bigquery_routine.view_since]
 }
 
 resource "google_bigquery_dataset_iam_member" "agent_reads_ledger_metadata" {

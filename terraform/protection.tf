@@ -24,6 +24,7 @@ resource "terraform_data" "deletion_protection" {
   # Every resource on which no other one depends.
   depends_on = [
     google_artifact_registry_repository_iam_member.build_writes_images,
+    google_bigquery_routine.view_over_views_since,
     google_bigquery_table.view_over_views,
     google_cloudbuild_trigger.check,
     google_cloudbuild_trigger.roll_out,

@@ -29,6 +29,7 @@ SQLITE_EXPRESSIONS = {
     "JSON_VALUE(": "json_extract(",
     "JSON_QUERY(": "json_extract(",  # returns an array or an object as text
     "SAFE_CAST(": "CAST(",  # CAST never fails in SQLite
+    " AS INT64)": " AS INTEGER)",
     "TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 7 DAY)": "strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-7 days')",
 }
 #: Maps column types of BigQuery to column types of SQLite. SQLite treats STRING as a numeric type

@@ -43,10 +43,10 @@ FROM (
         JSON_VALUE(attributes, '$.run_id') AS run_id,
         JSON_VALUE(attributes, '$.job_id') AS job_id,
         JSON_VALUE(attributes, '$.reason') AS reason,
-        SAFE_CAST(JSON_VALUE(attributes, '$.CloudPubSubDeadLetterSourceDeliveryCount') AS INTEGER) AS deliveries,
+        SAFE_CAST(JSON_VALUE(attributes, '$.CloudPubSubDeadLetterSourceDeliveryCount') AS INT64) AS deliveries,
         SAFE_CAST(JSON_VALUE(attributes, '$.CloudPubSubDeadLetterSourceTopicPublishTime') AS TIMESTAMP) AS published_at,
         CASE
-            WHEN SAFE_CAST(JSON_VALUE(SAFE.PARSE_JSON(SAFE_CONVERT_BYTES_TO_STRING(data)), '$.version') AS INTEGER) IN (1, 2)
+            WHEN SAFE_CAST(JSON_VALUE(SAFE.PARSE_JSON(SAFE_CONVERT_BYTES_TO_STRING(data)), '$.version') AS INT64) IN (1, 2)
                 AND JSON_VALUE(SAFE.PARSE_JSON(SAFE_CONVERT_BYTES_TO_STRING(data)), '$.url') IS NOT NULL THEN 1
             ELSE 0
         END AS is_job,

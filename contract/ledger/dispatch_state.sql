@@ -9,15 +9,15 @@ SELECT
     crawl,
     state,
     requests, -- number of requests whose jobs are confirmed
-    coalesce(SAFE_CAST(JSON_VALUE(report, '$.counts.found') AS INTEGER), 0) AS found,
-    coalesce(SAFE_CAST(JSON_VALUE(report, '$.counts.published') AS INTEGER), 0) AS published,
-    coalesce(SAFE_CAST(JSON_VALUE(report, '$.counts.duplicates') AS INTEGER), 0) AS duplicates,
-    coalesce(SAFE_CAST(JSON_VALUE(report, '$.counts.rejected') AS INTEGER), 0) AS rejected,
-    coalesce(SAFE_CAST(JSON_VALUE(report, '$.counts.filtered') AS INTEGER), 0) AS filtered,
-    coalesce(SAFE_CAST(JSON_VALUE(report, '$.counts.outdated') AS INTEGER), 0) AS outdated,
-    coalesce(SAFE_CAST(JSON_VALUE(report, '$.counts.outdated_sitemaps') AS INTEGER), 0) AS outdated_sitemaps,
-    coalesce(SAFE_CAST(JSON_VALUE(report, '$.counts.over_limit') AS INTEGER), 0) AS over_limit,
-    coalesce(SAFE_CAST(JSON_VALUE(report, '$.counts.unread') AS INTEGER), 0) AS unread,
+    coalesce(SAFE_CAST(JSON_VALUE(report, '$.counts.found') AS INT64), 0) AS found,
+    coalesce(SAFE_CAST(JSON_VALUE(report, '$.counts.published') AS INT64), 0) AS published,
+    coalesce(SAFE_CAST(JSON_VALUE(report, '$.counts.duplicates') AS INT64), 0) AS duplicates,
+    coalesce(SAFE_CAST(JSON_VALUE(report, '$.counts.rejected') AS INT64), 0) AS rejected,
+    coalesce(SAFE_CAST(JSON_VALUE(report, '$.counts.filtered') AS INT64), 0) AS filtered,
+    coalesce(SAFE_CAST(JSON_VALUE(report, '$.counts.outdated') AS INT64), 0) AS outdated,
+    coalesce(SAFE_CAST(JSON_VALUE(report, '$.counts.outdated_sitemaps') AS INT64), 0) AS outdated_sitemaps,
+    coalesce(SAFE_CAST(JSON_VALUE(report, '$.counts.over_limit') AS INT64), 0) AS over_limit,
+    coalesce(SAFE_CAST(JSON_VALUE(report, '$.counts.unread') AS INT64), 0) AS unread,
     JSON_QUERY(report, '$.sources') AS sources, -- the counts of each source
     JSON_QUERY(report, '$.rejected') AS rejected_urls, -- the first 100
     JSON_QUERY(report, '$.unread') AS unread_parts, -- the first 100
@@ -33,8 +33,8 @@ FROM (
             JSON_VALUE(attributes, '$.crawl') AS crawl,
             CASE WHEN JSON_VALUE(attributes, '$.dispatch') = 'complete' THEN 'complete' ELSE 'in_progress' END AS state,
             coalesce(
-                SAFE_CAST(JSON_VALUE(attributes, '$.requests') AS INTEGER),
-                SAFE_CAST(JSON_VALUE(attributes, '$.shard') AS INTEGER) - 1
+                SAFE_CAST(JSON_VALUE(attributes, '$.requests') AS INT64),
+                SAFE_CAST(JSON_VALUE(attributes, '$.shard') AS INT64) - 1
             ) AS requests,
             data,
             min(publish_time) OVER (
@@ -44,7 +44,7 @@ FROM (
                 PARTITION BY JSON_VALUE(attributes, '$.run_id'), JSON_VALUE(attributes, '$.dispatch_id')
                 ORDER BY
                     CASE WHEN JSON_VALUE(attributes, '$.dispatch') = 'complete' THEN 0 ELSE 1 END,
-                    SAFE_CAST(JSON_VALUE(attributes, '$.shard') AS INTEGER) DESC,
+                    SAFE_CAST(JSON_VALUE(attributes, '$.shard') AS INT64) DESC,
                     publish_time DESC,
                     message_id DESC
             ) AS place

@@ -43,7 +43,7 @@ FROM (
         SELECT
             JSON_VALUE(attributes, '$.run_id') AS run_id,
             JSON_VALUE(attributes, '$.listing') AS listing,
-            max(SAFE_CAST(JSON_VALUE(attributes, '$.page') AS INTEGER)) AS last_page
+            max(SAFE_CAST(JSON_VALUE(attributes, '$.page') AS INT64)) AS last_page
         FROM `${ledger}.jobs`
         WHERE JSON_VALUE(attributes, '$.listing') IS NOT NULL
         GROUP BY 1, 2
@@ -53,7 +53,7 @@ FROM (
         JSON_VALUE(attributes, '$.run_id'),
         JSON_VALUE(attributes, '$.job_id'),
         NULL, publish_time, NULL, 0,
-        SAFE_CAST(JSON_VALUE(attributes, '$.CloudPubSubDeadLetterSourceDeliveryCount') AS INTEGER),
+        SAFE_CAST(JSON_VALUE(attributes, '$.CloudPubSubDeadLetterSourceDeliveryCount') AS INT64),
         NULL
     FROM `${ledger}.dead_letters`
 ) AS events

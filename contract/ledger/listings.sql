@@ -45,7 +45,7 @@ FROM (
                 JSON_VALUE(attributes, '$.run_id'),
                 JSON_VALUE(attributes, '$.job_id'),
                 JSON_VALUE(attributes, '$.listing'),
-                SAFE_CAST(JSON_VALUE(attributes, '$.page') AS INTEGER),
+                SAFE_CAST(JSON_VALUE(attributes, '$.page') AS INT64),
                 JSON_VALUE(SAFE.PARSE_JSON(SAFE_CONVERT_BYTES_TO_STRING(data)), '$.url'),
                 'dead', JSON_VALUE(attributes, '$.reason'), 0, NULL, NULL, 2, publish_time, message_id
             FROM `${ledger}.dead_letters`

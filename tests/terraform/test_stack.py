@@ -12,6 +12,7 @@ import yaml
 from console.recipes.crawl_file import load_crawl
 from contract.crawl import Crawl
 from extraction.selectors import CHECKS
+from tests.console.ledger.bigquery_functions import bounded_views, function_body
 from tests.repository.tree import ROOT
 from tests.terraform.lifecycle import Lifecycle
 
@@ -58,6 +59,18 @@ def test_ledger_has_the_tables_and_views_of_contract_ledger(lifecycle: Lifecycle
         assert json.loads(tables[name]["schema"]) == json.loads(path.read_text(encoding="utf-8"))
     for name, query in views.items():
         assert tables[name]["view"][0]["query"] == query.replace("${ledger}", "my-project.scrapeq")
+
+
+def test_ledger_has_a_function_with_a_bound_for_each_view_that_reads_tables(lifecycle: Lifecycle) -> None:
+    """Each view that reads tables is a table function, too, with the body that ZetaSQL analyzes."""
+    functions = {values["routine_id"]: values for values in lifecycle.of("google_bigquery_routine")}
+    assert functions.keys() == {f"{view}_since" for view in bounded_views()}
+    for view in bounded_views():
+        function = functions[f"{view}_since"]
+        assert function["definition_body"] == function_body(view, "my-project.scrapeq")
+        assert function["routine_type"] == "TABLE_VALUED_FUNCTION"
+        [argument] = function["arguments"]
+        assert (argument["name"], json.loads(argument["data_type"])) == ("since", {"typeKind": "TIMESTAMP"})
 
 
 def test_views_are_nested_at_most_once() -> None:

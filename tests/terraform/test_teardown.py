@@ -33,8 +33,9 @@ for file in pathlib.Path(os.environ["STAND_IN_CLOUD"]).glob(f"google_bigquery_*.
 
 
 def ledger(stack: Stack) -> list[str]:
-    """Return the ledger's dataset, tables and views in the cloud."""
-    return [resource for resource in stack.in_cloud() if resource.startswith("google_bigquery_")]
+    """Return the ledger's dataset, tables and views in the cloud; its functions go with the stack."""
+    kinds = ("google_bigquery_dataset", "google_bigquery_table")
+    return [resource for resource in stack.in_cloud() if resource.startswith(kinds)]
 
 
 def run_commands(stack: Stack, commands: list[list[str]]) -> None:

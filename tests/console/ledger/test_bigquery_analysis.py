@@ -1,0 +1,130 @@
+"""Tests with ZetaSQL, Google's analyzer: of the views, of their functions and of the documented queries."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from console.ledger.sqlite_views import schema, views
+from console.stack.ports import free_port
+from tests.console.ledger.bigquery_analyzer import (
+    Analyzer,
+    Columns,
+    Rejected,
+    installed_package,
+    running_analyzer,
+)
+from tests.console.ledger.bigquery_functions import TABLES, bounded_views, function_body
+from tests.console.ledger.documented_queries import DocumentedQuery, documented_queries, unbounded
+
+DATASET = "scrapeq"
+QUERIES = documented_queries()
+
+pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("zetasql")]
+documented = pytest.mark.parametrize(
+    "query", QUERIES, ids=lambda query: f"{query.page}: {query.statement[:40]}"
+)
+
+
+@pytest.fixture(scope="module")
+def analyzer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Analyzer]:
+    """An analyzer that knows the tables of the ledger."""
+    package = installed_package(tmp_path_factory.mktemp("zetasql"))
+    with running_analyzer(package, free_port()) as running:
+        for table in TABLES:
+            running.add_table(DATASET, table, {column["name"]: column["type"] for column in schema(table)})
+        yield running
+
+
+@pytest.fixture(scope="module")
+def columns(analyzer: Analyzer) -> dict[str, Columns]:
+    """The columns of each view, which the analyzer has accepted, and of each function."""
+    found: dict[str, Columns] = {}
+    waiting = views()
+    while waiting:
+        for name in [name for name, query in waiting.items() if not _reads(query, waiting)]:
+            found[name] = analyzer.query(waiting.pop(name).replace("${ledger}", DATASET))
+            analyzer.add_table(DATASET, name, found[name])
+            if name in bounded_views():
+                function = f"{name}_since"
+                found[function] = analyzer.add_function(
+                    DATASET, function, "since", function_body(name, DATASET)
+                )
+    return found
+
+
+def _reads(query: str, names: dict[str, str]) -> bool:
+    return any(f".{name}`" in query for name in names)
+
+
+def test_google_accepts_every_view_and_its_function_has_its_columns(columns: dict[str, Columns]) -> None:
+    """Google's analyzer accepts each view and each function, and both have the same columns and types."""
+    assert columns.keys() == views().keys() | {f"{name}_since" for name in bounded_views()}
+    for name in bounded_views():
+        assert columns[f"{name}_since"] == columns[name]
+
+
+@documented
+def test_google_accepts_every_documented_query(
+    analyzer: Analyzer, columns: dict[str, Columns], query: DocumentedQuery
+) -> None:
+    """Google's analyzer accepts each `bq query` of the documentation."""
+    assert columns
+    assert analyzer.query(query.statement, query.parameters)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT SAFE_CAST(job_id AS INTEGER) FROM scrapeq.outcomes",
+        "SELECT jobid FROM scrapeq.outcomes",
+        "SELECT json_extract_path(attributes) FROM scrapeq.outcomes",
+        "SELECT * FROM scrapeq.results_since(1)",
+    ],
+)
+def test_invalid_query_is_rejected_with_its_place(
+    analyzer: Analyzer, columns: dict[str, Columns], statement: str
+) -> None:
+    """A type, a column, a function or an argument that does not exist is rejected, with the place."""
+    assert columns
+    with pytest.raises(Rejected, match=r"at 1:\d+"):
+        analyzer.query(statement)
+
+
+@pytest.mark.parametrize("view", bounded_views())
+def test_function_of_a_view_bounds_every_table(view: str) -> None:
+    """The function of a view reads no table without the bound, and no other view without its function."""
+    assert unbounded(function_body(view, DATASET)) == []
+
+
+def test_renamed_reasons_is_the_only_view_without_a_function() -> None:
+    """Only the view that reads no table has no function."""
+    assert set(views()) - set(bounded_views()) == {"renamed_reasons"}
+
+
+@documented
+def test_documented_query_reads_only_the_partitions_that_it_needs(query: DocumentedQuery) -> None:
+    """Each documented query has a bound on the partitions of every table that it reads."""
+    assert unbounded(query.statement) == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        ("SELECT * FROM scrapeq.run_accounting WHERE run_id = 'a'", ["run_accounting"]),
+        ("SELECT * FROM `p.scrapeq.jobs` WHERE message_id > 'a'", ["jobs"]),
+        (
+            "SELECT 1 FROM scrapeq.jobs JOIN (SELECT 1 FROM scrapeq.outcomes WHERE publish_time > '2026')",
+            ["jobs"],
+        ),
+        ("SELECT 1 FROM scrapeq.outcomes WHERE run_id = 'a' AND publish_time > '2026-11-22'", []),
+        ("SELECT * FROM scrapeq.results_since('2026-11-22')", []),
+    ],
+)
+def test_unbounded_query_is_found(statement: str, found: list[str]) -> None:
+    """The search for unbounded queries finds a view, and a table whose condition is on another column."""
+    assert unbounded(statement) == found
+
+
+def test_documentation_has_queries() -> None:
+    """The search for documented queries finds those of the ledger's page and of the runbook."""
+    assert {query.page for query in QUERIES} >= {"docs/reference/ledger.md", "docs/how-to/runbook.md"}
