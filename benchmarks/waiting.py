@@ -81,7 +81,7 @@ def listing(options: argparse.Namespace) -> None:
         run_id = dispatch(stack, "listing", [url], LISTING_RECIPE, delay_seconds=options.delay)
         await_end(stack, run_id, options.pages)
         report(stack, run_id, started)
-        results = stack.ledger.results(run_id)
+        results = list(stack.ledger.results(run_id))
         own = sum(
             item["name"].split()[0] == row.url.rpartition("/")[2] for row in results for item in row.items
         )

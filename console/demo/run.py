@@ -125,7 +125,7 @@ def _follow(stack: Stack, dispatched: DispatchResponse, terminal: Console) -> Ac
 
 def show_run(ledger: Ledger, run_id: str, terminal: Console) -> None:
     """Print some results, the retried attempts and the dead letters of a run."""
-    results = ledger.results(run_id)
+    results = list(ledger.results(run_id))
     print_line(terminal, "\nResults", "bold")
     step = max(1, len(results) // SHOWN_RESULTS)
     # The results are sorted by URL. Every n-th one is shown, so that all kinds of pages appear.

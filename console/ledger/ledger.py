@@ -58,6 +58,7 @@ class Result(NamedTuple):
     attempts: int
     page: int = 1
     listing: str = ""
+    fetched_at: str = ""  #: UTC, as `2026-11-22T06:00:03.120000Z`
 
 
 class Listing(NamedTuple):
@@ -194,19 +195,22 @@ class Ledger:
         [(count,)] = self.rows(query, run_id)
         return int(count)
 
-    def results(self, run_id: str) -> list[Result]:
-        """Return the pages of a run that were scraped, sorted by URL; a listing's pages follow its first."""
-        query = """SELECT job_id, url, coalesce(items, '[]'), attempts, coalesce(page, 1),
-                   coalesce(listing, '') FROM `${ledger}.results` WHERE run_id = ? ORDER BY url, job_id"""
-        results = [
-            Result(job_id, url, json.loads(items), *numbers)
-            for job_id, url, items, *numbers in self.rows(query, run_id)
-        ]
-        first_urls = {result.job_id: result.url for result in results if result.page == 1}
-        return sorted(
-            results,
-            key=lambda each: (first_urls.get(each.listing, each.url), each.listing, each.page, each.url),
-        )
+    def results(self, run_id: str) -> Iterator[Result]:
+        """Yield the pages of a run that were scraped, sorted by URL; a listing's pages follow its first.
+
+        The pages are read one by one, so a run may be larger than the memory.
+        """
+        query = """SELECT found.job_id, found.url, coalesce(found.items, '[]'), found.attempts,
+                       coalesce(found.page, 1), coalesce(found.listing, ''), coalesce(found.fetched_at, '')
+                   FROM `${ledger}.results` AS found
+                   LEFT JOIN (SELECT job_id, url FROM `${ledger}.results` WHERE run_id = ? AND page = 1)
+                       AS first ON first.job_id = found.listing
+                   WHERE found.run_id = ?
+                   ORDER BY coalesce(first.url, found.url), coalesce(found.listing, ''), found.page,
+                       found.url, found.job_id"""
+        with self._open() as connection:
+            for job_id, url, items, *values in connection.execute(to_sqlite(query), (run_id, run_id)):
+                yield Result(job_id, url, json.loads(items), *values)
 
     def listings(self, run_id: str) -> list[Listing]:
         """Return the listings of a run, sorted by URL."""

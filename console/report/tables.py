@@ -11,7 +11,7 @@ from console.ledger.dispatch_rows import Dispatch
 from console.ledger.ledger import Attempt, Failure, Result
 from console.ledger.run_rows import RunSummary
 from console.report.plan import RunPlan, duration
-from console.terminal import TextTable, json_line, printable
+from console.terminal import TextTable, printable
 from contract.outcome import Reason
 from contract.reason_meanings import REASON_MEANINGS, ReasonMeaning, status_of
 
@@ -51,24 +51,6 @@ def summary(items: Sequence[dict[str, Any]]) -> str:
         return f"{len(items)} items"
     values = [value for value in items[0].values() if isinstance(value, str | int | float) and value != ""]
     return printable(" · ".join(str(value) for value in values[:SUMMARY_FIELDS]))
-
-
-def result_lines(run_id: str, results: Sequence[Result]) -> list[str]:
-    """Return a line of JSON for each item, with the URL and the number of its page, and its listing."""
-    return [
-        json_line(
-            {
-                "url": result.url,
-                "page": result.page,
-                "listing": result.listing,
-                "job_id": result.job_id,
-                "run_id": run_id,
-                "fields": item,
-            }
-        )
-        for result in results
-        for item in result.items
-    ]
 
 
 def runs_table(runs: Sequence[RunSummary], now: datetime) -> TextTable:

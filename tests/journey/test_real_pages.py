@@ -46,7 +46,7 @@ def test_500_real_pages_succeed_on_localpubsub(pages: list[str], stack: Stack) -
     accounting = await_accounting(stack, run_id, lambda now: now.succeeded == len(pages), 100)
     assert accounting.adds_up
     assert (accounting.dispatched, accounting.dead, accounting.in_flight) == (len(pages), 0, 0)
-    results = stack.ledger.results(run_id)
+    results = list(stack.ledger.results(run_id))
     assert {result.url for result in results} == set(pages)
     check_items((item for result in results for item in result.items), len(pages))
 

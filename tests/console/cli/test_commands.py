@@ -2,7 +2,10 @@
 
 import json
 import re
-from collections.abc import Callable
+import resource
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,6 +26,7 @@ from tests.console.ledger.rows import (
     shard_row,
 )
 
+FETCHED_AT = "2026-11-22T06:00:03.120000Z"
 COMMANDS = [
     "up",
     "demo",
@@ -41,6 +45,19 @@ COMMANDS = [
 ]
 
 
+@contextmanager
+def limited_file_size(limit: int) -> Iterator[None]:
+    """Let writes beyond `limit` bytes of a file fail in this process, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
 @pytest.fixture
 def recorded(ledger: Ledger) -> Ledger:
     """Return a ledger with a success at the second attempt and two dead letters, one without a reason."""
@@ -50,7 +67,7 @@ def recorded(ledger: Ledger) -> Ledger:
         [
             *(job_row(name, run="books-1") for name in ("good", "bad", "silent")),
             outcome_row("good", 1, run="books-1", attempt=1, reason="timeout"),
-            outcome_row("good", 2, run="books-1", attempt=2, items=[book]),
+            outcome_row("good", 2, run="books-1", attempt=2, items=[book], fetched_at=FETCHED_AT),
             *(
                 outcome_row("bad", 3, run="books-1", attempt=n, reason="missing_field", detail="no h1")
                 for n in range(1, 6)
@@ -91,12 +108,53 @@ def test_results_as_jsonl_have_one_object_for_each_item(scrapeq: Scrapeq, record
     (item,) = [json.loads(line) for line in result.stdout.splitlines()]
     assert item == {
         "url": "https://shop.example/good",
-        "job_id": "good",
         "page": 1,
         "listing": "",
+        "job_id": "good",
         "run_id": "books-1",
+        "fetched_at": FETCHED_AT,
         "fields": {"title": "Wörter", "price": 9.5, "tags": ["a"], "note": None},
     }
+
+
+def test_results_are_written_to_a_file_as_csv(scrapeq: Scrapeq, recorded: Ledger, tmp_path: Path) -> None:
+    """The file has a header and a line for each item, with the chosen fields; the screen says how many."""
+    file = tmp_path / "items.csv"
+    options = ("--format", "csv", "--output", file, "--fields", "title, tags", "--limit", "5")
+    result = scrapeq("results", *options, "--data", recorded.data)
+    assert (result.exit_code, result.stdout) == (0, f"1 items written to {file}\n")
+    header, line = file.read_text(encoding="utf-8").splitlines()
+    assert header == "url,page,listing,job_id,run_id,fetched_at,title,tags"
+    assert line.endswith('Wörter,"[""a""]"')
+
+
+def test_results_that_cannot_be_written_keep_the_file_of_before(
+    scrapeq: Scrapeq, recorded: Ledger, tmp_path: Path
+) -> None:
+    """If the directory does not exist, the command says so; a full disk leaves an existing file as it is."""
+    missing = tmp_path / "missing" / "items.csv"
+    result = scrapeq("results", "--format", "csv", "--output", missing, "--data", recorded.data)
+    assert (result.exit_code, result.stderr) == (
+        2,
+        f"{missing} cannot be written: No such file or directory.\n",
+    )
+    existing = tmp_path / "items.jsonl"
+    existing.write_text("before")
+    record(recorded, [outcome_row("long", 9, run="books-1", items=[{"text": "x" * 200_000}])])
+    with limited_file_size(150_000):
+        result = scrapeq("results", "--format", "jsonl", "--output", existing, "--data", recorded.data)
+    assert (result.exit_code, result.stderr) == (2, f"{existing} cannot be written: File too large.\n")
+    assert existing.read_text() == "before"
+    assert list(tmp_path.glob(".items*")) == []
+
+
+@pytest.mark.parametrize("option", [("--limit", "1"), ("--fields", "a"), ("--output", "x.csv")])
+def test_options_of_an_export_are_refused_for_the_table(
+    scrapeq: Scrapeq, recorded: Ledger, option: tuple[str, str]
+) -> None:
+    """The table shows pages in short, so a limit of items, fields or a file need another format."""
+    result = scrapeq("results", *option, "--data", recorded.data)
+    assert (result.exit_code, "--format csv" in result.stderr) == (2, True)
 
 
 def test_results_show_a_listing_as_one_row_and_where_it_broke_off(scrapeq: Scrapeq, ledger: Ledger) -> None:

@@ -1,6 +1,5 @@
 """Tests of tables and lines with untrusted text: they cannot control the terminal, and fit its width."""
 
-import json
 from io import StringIO
 
 import pytest
@@ -12,7 +11,6 @@ from console.report.tables import (
     dispatched_table,
     failures_table,
     rejected_tables,
-    result_lines,
     results_table,
     sources_table,
     summary,
@@ -92,15 +90,6 @@ def test_printed_lines_have_no_password_and_no_control_character() -> None:
     print_line(terminal, "see http://bob:secret@h.example/\n\x1b]0;title\x07 \u202etxt")
     assert isinstance(terminal.file, StringIO)
     assert terminal.file.getvalue() == "see http://***@h.example/\n\\u001b]0;title\\u0007 \\u202etxt\n"
-
-
-def test_json_lines_escape_what_a_terminal_would_obey() -> None:
-    """A line of JSON has the item's values, with escapes instead of characters that are not printed."""
-    title = "\x1b[2J\x9b\u202egnp\u200b\U000e0041 é 古"
-    [line] = result_lines("r", [Result("a", "http://b/", [{"title": title}], 1)])
-    assert line.isprintable()
-    assert "é 古" in line
-    assert json.loads(line)["fields"] == {"title": title}
 
 
 @pytest.mark.parametrize(
