@@ -58,8 +58,10 @@ resource "google_cloud_scheduler_job" "crawl" {
       error_message = "${local.crawl_files[each.key]} must contain a crawl with the name ${each.key}: run ids begin with that name."
     }
     precondition {
-      condition     = length(jsonencode(local.crawls[each.key])) <= 1000000
-      error_message = "${local.crawl_files[each.key]} is too large: Cloud Scheduler's maximum is 1 MB. Use a sitemap instead of urls."
+      # In bytes as they are sent (base64), with 5 kB for the URL, the headers and the names:
+      # https://cloud.google.com/scheduler/quotas
+      condition     = length(base64encode(jsonencode(local.crawls[each.key]))) <= 995000
+      error_message = "${local.crawl_files[each.key]} is too large: the maximum is 746 kB as JSON, because a job of Cloud Scheduler has at most 1 MB, base64 included. Use urls_file or a sitemap instead of urls."
     }
   }
 

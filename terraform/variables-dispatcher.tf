@@ -54,6 +54,18 @@ variable "schedules" {
     condition     = alltrue([for _, schedule in var.schedules : can(regex("^[0-9*/,A-Za-z-]+( [0-9*/,A-Za-z-]+){4}$", schedule.cron))])
     error_message = "schedules: each cron must have five fields, for example \"0 6 * * 1-5\" (minute, hour, day, month, weekday)."
   }
+  # https://cloud.google.com/scheduler/docs/configuring/cron-job-schedules
+  validation {
+    condition = alltrue(flatten([
+      for schedule in values(var.schedules) : [
+        for place, field in slice(concat(split(" ", schedule.cron), ["", "", "", "", ""]), 0, 5) : [
+          for number in regexall("[0-9]+", replace(field, "//[0-9]+/", "")) :
+          tonumber(number) >= [0, 0, 1, 1, 0][place] && tonumber(number) <= [59, 23, 31, 12, 7][place]
+        ]
+      ]
+    ]))
+    error_message = "schedules: a number in a cron is out of range: minutes are 0 to 59, hours 0 to 23, days 1 to 31, months 1 to 12, and weekdays 0 to 7."
+  }
   validation {
     condition     = alltrue([for _, schedule in var.schedules : can(regex("^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$", schedule.time_zone))])
     error_message = "schedules: each time_zone must be a name of the tz database, for example Europe/Paris or Etc/UTC."

@@ -41,6 +41,11 @@ variable "alert_thresholds" {
     condition     = try(var.alert_thresholds.dispatch_silence_seconds >= 120 && var.alert_thresholds.dispatch_silence_seconds <= 84600, var.alert_thresholds.dispatch_silence_seconds == null)
     error_message = "alert_thresholds.dispatch_silence_seconds must be null, or from 120 to 84600: the maximum of Cloud Monitoring's absence conditions is 23.5 hours."
   }
+  # https://cloud.google.com/monitoring/api/ref_v3/rest/v3/projects.alertPolicies#MetricAbsence
+  validation {
+    condition     = try(var.alert_thresholds.dispatch_silence_seconds % 60 == 0, var.alert_thresholds.dispatch_silence_seconds == null)
+    error_message = "alert_thresholds.dispatch_silence_seconds must be a multiple of 60: Cloud Monitoring counts whole minutes."
+  }
 }
 
 variable "notification_channels" {
@@ -52,6 +57,11 @@ variable "notification_channels" {
   validation {
     condition     = alltrue([for channel in var.notification_channels : can(regex("^projects/[^/]+/notificationChannels/[0-9]+$", channel))])
     error_message = "notification_channels must be a list of full names, for example projects/PROJECT/notificationChannels/123."
+  }
+  # https://cloud.google.com/monitoring/quotas#limits_for_alerting
+  validation {
+    condition     = length(var.alert_emails) + length(var.notification_channels) <= 16
+    error_message = "notification_channels and alert_emails may have 16 entries together, Cloud Monitoring's limit for one alert policy. Use a mailing list instead of single addresses."
   }
 }
 

@@ -42,6 +42,11 @@ variable "labels" {
     ])
     error_message = "labels: keys and values must consist of lower case letters, digits, _ and -, at most 63 characters each; a key must begin with a letter."
   }
+  # Terraform adds three labels. https://cloud.google.com/resource-manager/docs/labels-overview#requirements
+  validation {
+    condition     = length(var.labels) <= 61 && alltrue([for key in keys(var.labels) : !startswith(key, "goog")])
+    error_message = "labels may have at most 61 entries (Google's limit is 64, and the stack sets three), and no key may begin with goog, which Google reserves."
+  }
   validation {
     condition     = length(setintersection(keys(var.labels), ["app", "environment"])) == 0
     error_message = "labels must not contain app or environment: the variables name_prefix and environment set these labels."

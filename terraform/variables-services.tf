@@ -76,6 +76,11 @@ variable "vpc" {
     condition     = var.vpc == null || try(can(cidrhost(var.vpc.subnet_range, 0)) && tonumber(split("/", var.vpc.subnet_range)[1]) <= 26, false)
     error_message = "vpc.subnet_range must be an IPv4 range of /26 or larger, for example 10.8.0.0/24: Cloud Run takes addresses from it for each instance."
   }
+  # https://cloud.google.com/vpc/docs/subnets#ipv4-ranges
+  validation {
+    condition     = var.vpc == null || !can(cidrhost(var.vpc.subnet_range, 0)) || try(cidrhost(var.vpc.subnet_range, 0) == split("/", var.vpc.subnet_range)[0] && can(cidrnetmask(var.vpc.subnet_range)), false)
+    error_message = "vpc.subnet_range must begin with the first IPv4 address of the range: 10.8.0.0/24, not 10.8.0.5/24."
+  }
   validation {
     condition     = var.vpc == null || try(var.vpc.addresses >= 1 && var.vpc.addresses <= 16 && floor(var.vpc.addresses) == var.vpc.addresses, false)
     error_message = "vpc.addresses must be a whole number from 1 to 16."

@@ -58,12 +58,17 @@ variable "worker_memory" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^([0-9]+Mi|[0-9]+Gi)$", var.worker_memory)) && try(tonumber(regex("^[0-9]+", var.worker_memory)) * (endswith(var.worker_memory, "Gi") ? 1024 : 1) >= 512, false)
-    error_message = "worker_memory must be in Mi or Gi and at least 512Mi, for example 1Gi."
+    condition     = can(regex("^[0-9]{1,6}(Mi|Gi)$", var.worker_memory))
+    error_message = "worker_memory must be a whole number with Mi or Gi, for example 1Gi."
   }
+  # https://cloud.google.com/run/docs/configuring/services/cpu#vcpu-and-memory-table; the second generation has at least 512 MiB.
   validation {
-    condition     = var.worker_cpu < 4 || try(tonumber(regex("^[0-9]+", var.worker_memory)) * (endswith(var.worker_memory, "Gi") ? 1024 : 1) >= var.worker_cpu * 512, false)
-    error_message = "worker_memory must be at least 2Gi for 4 CPUs and 4Gi for 8: those are Cloud Run's limits."
+    condition = !contains([1, 2, 4, 8], var.worker_cpu) || !can(regex("^[0-9]{1,6}(Mi|Gi)$", var.worker_memory)) || try(
+      tonumber(regex("^[0-9]+", var.worker_memory)) * (endswith(var.worker_memory, "Gi") ? 1024 : 1) >= max(512, var.worker_cpu < 4 ? 0 : var.worker_cpu * 512)
+      && tonumber(regex("^[0-9]+", var.worker_memory)) * (endswith(var.worker_memory, "Gi") ? 1024 : 1) <= var.worker_cpu * 4096,
+      false
+    )
+    error_message = "worker_memory must be from 512Mi to 4Gi with 1 CPU, 512Mi to 8Gi with 2, 2Gi to 16Gi with 4, and 4Gi to 32Gi with 8: those are Cloud Run's limits. Change it or worker_cpu."
   }
 }
 

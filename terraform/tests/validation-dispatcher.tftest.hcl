@@ -104,3 +104,31 @@ run "urls_file_buckets__an_address" {
 
   expect_failures = [var.urls_file_buckets]
 }
+
+run "schedules__minute_60" {
+  command = plan
+
+  module {
+    source = "./tests/inputs"
+  }
+
+  variables {
+    schedules = { canary = { cron = "60 6 * * *" } }
+  }
+
+  expect_failures = [var.schedules]
+}
+
+run "schedules__day_0_in_a_list" {
+  command = plan
+
+  module {
+    source = "./tests/inputs"
+  }
+
+  variables {
+    schedules = { canary = { cron = "0 6 1,0 * *" } }
+  }
+
+  expect_failures = [var.schedules]
+}

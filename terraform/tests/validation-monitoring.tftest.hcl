@@ -90,3 +90,32 @@ run "runbook_url__with_a_fragment" {
 
   expect_failures = [var.runbook_url]
 }
+
+run "alert_thresholds__silence_that_is_not_whole_minutes" {
+  command = plan
+
+  module {
+    source = "./tests/inputs"
+  }
+
+  variables {
+    alert_thresholds = { dispatch_silence_seconds = 3601 }
+  }
+
+  expect_failures = [var.alert_thresholds]
+}
+
+run "notification_channels__more_than_16" {
+  command = plan
+
+  module {
+    source = "./tests/inputs"
+  }
+
+  variables {
+    alert_emails          = [for number in range(16) : "ops${number}@example.com"]
+    notification_channels = ["projects/my-project/notificationChannels/1"]
+  }
+
+  expect_failures = [var.notification_channels]
+}

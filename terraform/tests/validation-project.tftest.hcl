@@ -132,3 +132,31 @@ run "topic_prefix__reserved_by_google" {
 
   expect_failures = [var.topic_prefix]
 }
+
+run "labels__reserved_prefix" {
+  command = plan
+
+  module {
+    source = "./tests/inputs"
+  }
+
+  variables {
+    labels = { goog-team = "search" }
+  }
+
+  expect_failures = [var.labels]
+}
+
+run "labels__too_many" {
+  command = plan
+
+  module {
+    source = "./tests/inputs"
+  }
+
+  variables {
+    labels = { for number in range(62) : "label-${number}" => "value" }
+  }
+
+  expect_failures = [var.labels]
+}

@@ -146,3 +146,17 @@ run "vpc__without_addresses" {
 
   expect_failures = [var.vpc]
 }
+
+run "vpc__range_that_begins_in_the_middle" {
+  command = plan
+
+  module {
+    source = "./tests/inputs"
+  }
+
+  variables {
+    vpc = { subnet_range = "10.8.0.5/24" }
+  }
+
+  expect_failures = [var.vpc]
+}

@@ -151,3 +151,31 @@ run "worker_page_concurrency__zero" {
 
   expect_failures = [var.worker_page_concurrency]
 }
+
+run "worker_memory__in_gigabytes" {
+  command = plan
+
+  module {
+    source = "./tests/inputs"
+  }
+
+  variables {
+    worker_memory = "1G"
+  }
+
+  expect_failures = [var.worker_memory]
+}
+
+run "worker_memory__too_much_for_its_cpus" {
+  command = plan
+
+  module {
+    source = "./tests/inputs"
+  }
+
+  variables {
+    worker_memory = "8Gi"
+  }
+
+  expect_failures = [var.worker_memory]
+}

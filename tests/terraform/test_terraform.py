@@ -49,13 +49,12 @@ def test_oldest_provider_allowed_is_the_one_tested() -> None:
     assert f'">= {RELEASE}, < 8.0.0"' in (ROOT / "terraform" / "terraform.tf").read_text(encoding="utf-8")
 
 
-def test_crawl_too_large_for_cloud_scheduler_is_rejected_at_plan(copy_stack: CopyStack) -> None:
-    """`terraform plan` reports a crawl that is larger than Cloud Scheduler's limit."""
-    stack = copy_stack()
+@pytest.mark.parametrize("letter", ["a", "é"])
+def test_crawl_too_large_for_cloud_scheduler_is_rejected_at_plan(stack: Stack, letter: str) -> None:
+    """`terraform plan` reports a crawl whose bytes, base64 included, are above Cloud Scheduler's limit."""
     crawl = stack.directory.parent / "crawls" / "large.yaml"
-    crawl.write_text(
-        f"name: large\nsources: {{urls: [https://example.com/{'a' * 1_000_000}]}}\n", encoding="utf-8"
-    )
+    url = f"https://example.com/{letter * (750_000 // len(letter.encode()))}"
+    crawl.write_text(f"name: large\nsources: {{urls: ['{url}']}}\n", encoding="utf-8")
     done = stack.run(
         "plan",
         "-no-color",
