@@ -42,7 +42,7 @@ MONTH_SECONDS = MONTH_DAYS * 24 * 3600
 #: Days for which the topics keep their messages: terraform/locals.tf and terraform/outcomes.tf.
 JOBS_KEPT_DAYS, OUTCOMES_KEPT_DAYS = 7, 1
 #: Conditions of alerts that read metrics, and the metrics that they read; tests/terraform compares them.
-ALERT_CONDITIONS, ALERT_METRICS = 17, 20
+ALERT_CONDITIONS, ALERT_METRICS = 12, 15
 #: Seconds between two evaluations of a condition, as in Google's examples:
 #: https://cloud.google.com/stackdriver/observability-pricing-examples
 EVALUATION_SECONDS = 30

@@ -7,11 +7,8 @@ locals {
   dead_letter_subscription        = "resource.type = \"pubsub_subscription\" AND resource.labels.subscription_id = \"${google_pubsub_subscription.dead.name}\""
   shard_subscription              = "resource.type = \"pubsub_subscription\" AND resource.labels.subscription_id = \"${google_pubsub_subscription.shards.name}\""
   ledger_dead_letter_subscription = "resource.type = \"pubsub_subscription\" AND resource.labels.subscription_id = \"${google_pubsub_subscription.ledger_dead.name}\""
-  ledger_subscriptions = {
-    for table, subscription in google_pubsub_subscription.ledger :
-    table => "resource.type = \"pubsub_subscription\" AND resource.labels.subscription_id = \"${subscription.name}\""
-  }
-  subscription_metric = "metric.type = \"pubsub.googleapis.com/subscription"
+  ledger_subscriptions            = "resource.type = \"pubsub_subscription\" AND resource.labels.subscription_id = one_of(${join(", ", [for subscription in google_pubsub_subscription.ledger : "\"${subscription.name}\""])})"
+  subscription_metric             = "metric.type = \"pubsub.googleapis.com/subscription"
 
   dead_lettered_by_pubsub = "${local.push_subscription} AND ${local.subscription_metric}/dead_letter_message_count\""
 
@@ -102,20 +99,17 @@ locals {
       title    = "The ledger lags behind"
       severity = "ERROR"
       summary  = "Rows were not written within ${var.alert_thresholds.ledger_lag_seconds} seconds, or BigQuery rejected some (${google_pubsub_subscription.ledger_dead.name} keeps them)."
-      conditions = merge(
-        {
-          for table, resource in local.ledger_subscriptions : "oldest row that is not yet in ${table}" => {
-            filter  = "${resource} AND ${local.subscription_metric}/oldest_unacked_message_age\""
-            aligner = "ALIGN_MAX", above = var.alert_thresholds.ledger_lag_seconds, minutes = 5
-          }
-        },
-        {
-          "rows that BigQuery rejected" = {
-            filter  = "${local.ledger_dead_letter_subscription} AND ${local.subscription_metric}/num_undelivered_messages\""
-            aligner = "ALIGN_MAX", above = 0, minutes = 5
-          }
-        },
-      )
+      conditions = {
+        # One condition for all tables, because each condition is paid for; the incident names the subscription.
+        "oldest row that is not yet in its table" = {
+          filter  = "${local.ledger_subscriptions} AND ${local.subscription_metric}/oldest_unacked_message_age\""
+          aligner = "ALIGN_MAX", above = var.alert_thresholds.ledger_lag_seconds, minutes = 5, group = ["resource.label.subscription_id"]
+        }
+        "rows that BigQuery rejected" = {
+          filter  = "${local.ledger_dead_letter_subscription} AND ${local.subscription_metric}/num_undelivered_messages\""
+          aligner = "ALIGN_MAX", above = 0, minutes = 5
+        }
+      }
     }
   }
 }
@@ -155,6 +149,7 @@ resource "google_monitoring_alert_policy" "threshold" {
           alignment_period     = "60s"
           per_series_aligner   = conditions.value.aligner
           cross_series_reducer = conditions.value.aligner == "ALIGN_MAX" ? "REDUCE_MAX" : "REDUCE_SUM"
+          group_by_fields      = try(conditions.value.group, null)
         }
 
         dynamic "denominator_aggregations" {

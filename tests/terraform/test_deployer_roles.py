@@ -28,6 +28,7 @@ TYPES: dict[str, set[str]] = {
     "google_artifact_registry_repository_iam_member": granted("artifactregistry.repositories"),
     "google_bigquery_dataset": managed("bigquery.datasets"),
     "google_bigquery_dataset_iam_member": granted("bigquery.datasets"),
+    "google_bigquery_routine": managed("bigquery.routines"),
     "google_bigquery_table": managed("bigquery.tables"),
     "google_bigquery_table_iam_member": granted("bigquery.tables"),
     "google_cloud_run_v2_service": managed("run.services", "run.operations.get", "iam.serviceAccounts.actAs"),
