@@ -36,7 +36,7 @@ from tests.rollout.runbook import PROJECT, RUNBOOK, answers
 from tests.servers.pubsub import PubsubServer, localpubsub_server
 from tests.servers.requirements import skip_or_fail
 from tests.terraform.stack import Stack
-from tests.terraform.stand_in import NEWEST, Unavailable, install
+from tests.terraform.stand_in import Unavailable, install
 
 RUNS = (Extent.RUN, Extent.ANSWERED)
 
@@ -114,7 +114,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
         configuration = install(terraform)
     except Unavailable as error:
         skip_or_fail(str(error))
-    stack = Stack.copy(tmp_path_factory.mktemp("stack"), terraform, configuration, NEWEST)
+    stack = Stack.copy(tmp_path_factory.mktemp("stack"), terraform, configuration)
     stack.succeed(
         "apply", "-auto-approve", "-no-color", "-var-file=examples/small.tfvars", "-var=images=null"
     )
