@@ -59,6 +59,7 @@ flask.current_app.config["MAX_CONTENT_LENGTH"] = MAX_REQUEST_BYTES + READ_BYTES
 # functions-framework reads this variable after it has loaded this module. Its own default would be four
 # threads for each processor.
 os.environ["THREADS"] = str(SETTINGS.threads)
+_EGRESS = SETTINGS.egress()
 _BODY_SLOTS = BodySlots(SETTINGS.threads - RESERVED_THREADS)
 log.configure(on_cloud_run=bool(SETTINGS.k_service), project=SETTINGS.google_cloud_project)
 
@@ -136,7 +137,7 @@ def _leave_other_bodies_unread() -> None:
 
 @functions_framework.http
 def dispatch(request: flask.Request) -> flask.typing.ResponseReturnValue:
-    """Handle `POST /` (a crawl), `POST /replay` and `POST /shards` (pushes), and `GET /healthz`."""
+    """Handle `POST /` (a crawl), `POST /replay` and `POST /shards` (pushes), and the probes' requests."""
     response = _respond(request)
     leave_unread(request)
     return response
@@ -146,8 +147,9 @@ def _respond(request: flask.Request) -> flask.typing.ResponseReturnValue:
     if why := request_refusal(request.headers, SETTINGS.allowed_host_names, "ALLOWED_HOSTS"):
         log.event(log.WARNING, "request_refused", {"path": request.path, "detail": why})
         return {"error": f"the request was refused: {why}"}, 403
-    if request.path == "/healthz" and request.method in {"GET", "HEAD"}:
-        return {"status": "ok"}, 200
+    if request.path in {"/healthz", "/startup"} and request.method in {"GET", "HEAD"}:
+        hosts = _EGRESS.waiting_for() if request.path == "/startup" else []
+        return ({"status": "waiting", "hosts": hosts}, 503) if hosts else ({"status": "ok"}, 200)
     if request.path not in POSTED:
         return {"error": f"the path {shorten(request.path, 200)} does not exist; POST a crawl to /"}, 404
     if request.method != "POST":

@@ -13,6 +13,7 @@ from contract.faults import validation_faults
 from guarded_http.addresses import parse_networks, parse_ports
 from guarded_http.dns_servers import parse_servers
 from runtime import log
+from runtime.egress import PUBSUB, Egress, parse_addresses
 
 _PRODUCT = re.compile(r"[A-Za-z_-]+")  # RFC 9309 section 2.2.1
 _HOST_NAME = re.compile(r"[\w-]+(\.[\w-]+)*|\*", re.ASCII)
@@ -45,6 +46,8 @@ class ServiceSettings(BaseSettings):
             public.
         dns_servers: comma-separated DNS servers that look up the hosts of URLs, each an IP address with or
             without a port; empty for those of /etc/resolv.conf.
+        startup_hosts: comma-separated `host:port` outside of Google's network. The start-up check `/startup`
+            succeeds once Pub/Sub and one of them were reached; empty if it need not wait.
     """
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
@@ -60,6 +63,7 @@ class ServiceSettings(BaseSettings):
     fetch_allow_networks: str = ""
     fetch_refuse_ports: str = ""
     dns_servers: str = ""
+    startup_hosts: str = ""
 
     # These validators belong to fields, so that all faults are reported together: pydantic calls the
     # validators of the whole model only if no field has a fault.
@@ -101,6 +105,16 @@ class ServiceSettings(BaseSettings):
     def _dns_servers_are_valid(cls, value: str) -> str:
         parse_servers(value)
         return value
+
+    @field_validator("startup_hosts")
+    @classmethod
+    def _startup_hosts_are_valid(cls, value: str) -> str:
+        parse_addresses(value)
+        return value
+
+    def egress(self) -> Egress:
+        """Return what finds out whether connections can leave this service."""
+        return Egress(self.pubsub_emulator_host or PUBSUB, parse_addresses(self.startup_hosts))
 
     @property
     def allowed_host_names(self) -> frozenset[str]:

@@ -7,6 +7,7 @@ locals {
     PUBLISH_TIMEOUT_SECONDS = tostring(floor(var.dispatcher_timeout_seconds / 2))
     DISPATCH_TOPIC          = local.dispatch_topic
     SHARD_SECONDS           = tostring(floor(min(var.dispatcher_timeout_seconds, local.shard_ack_deadline_seconds) * 0.4))
+    STARTUP_HOSTS           = local.startup_hosts
     # The paths /replay and /shards accept only pushes with tokens of this account and audience.
     PUSH_AUTH            = "oidc"
     PUSH_AUDIENCE        = local.dispatcher_url
@@ -73,9 +74,9 @@ resource "google_cloud_run_v2_service" "dispatcher" {
       startup_probe {
         period_seconds    = 2
         timeout_seconds   = 2
-        failure_threshold = 30
+        failure_threshold = var.vpc == null ? 30 : 90 # a new instance may be unable to connect for more than a minute
 
-        # The placeholder image has no /healthz.
+        # The placeholder image has no /startup.
         dynamic "tcp_socket" {
           for_each = var.images == null ? [8080] : []
           content {
@@ -84,7 +85,7 @@ resource "google_cloud_run_v2_service" "dispatcher" {
         }
 
         dynamic "http_get" {
-          for_each = var.images == null ? [] : ["/healthz"]
+          for_each = var.images == null ? [] : ["/startup"]
           content {
             path = http_get.value
           }

@@ -22,6 +22,9 @@ locals {
   # The User-Agent that sites see: a product name and a contact.
   user_agent = "scrapeq/0.1 (+${var.contact_url})"
 
+  # Without a network of its own, an instance can connect immediately.
+  startup_hosts = var.vpc == null ? "" : join(",", var.vpc.startup_hosts)
+
   # https://cloud.google.com/run/docs/deploying#sample-container
   placeholder = "us-docker.pkg.dev/cloudrun/container/hello"
   images      = coalesce(var.images, { dispatcher = local.placeholder, worker = local.placeholder })

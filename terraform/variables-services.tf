@@ -65,10 +65,12 @@ variable "secrets" {
 }
 
 variable "vpc" {
-  description = "Static egress addresses: creates a network through which all traffic of both services leaves, and a NAT with this many static addresses. null uses Cloud Run's own addresses, which change."
+  description = "Static egress addresses: creates a network through which all traffic of both services leaves, and a NAT with this many static addresses. An instance starts once it has reached Pub/Sub and one of startup_hosts (host:port outside of Google; an empty list: immediately). null uses Cloud Run's own addresses, which change."
   type = object({
     subnet_range = optional(string, "10.8.0.0/24")
     addresses    = optional(number, 1)
+    # Two operators, neither of which is Google, whose hosts are reached without the NAT.
+    startup_hosts = optional(list(string), ["one.one.one.one:443", "dns.quad9.net:443"])
   })
   default = null
 
@@ -84,5 +86,9 @@ variable "vpc" {
   validation {
     condition     = var.vpc == null || try(var.vpc.addresses >= 1 && var.vpc.addresses <= 16 && floor(var.vpc.addresses) == var.vpc.addresses, false)
     error_message = "vpc.addresses must be a whole number from 1 to 16."
+  }
+  validation {
+    condition     = var.vpc == null || try(alltrue([for host in var.vpc.startup_hosts : can(regex("^[a-z0-9.-]+:[0-9]+$", host))]), false)
+    error_message = "vpc.startup_hosts must be host:port, for example one.one.one.one:443."
   }
 }

@@ -20,6 +20,7 @@ locals {
     CONCURRENCY                   = tostring(var.worker_concurrency)
     PAGE_CONCURRENCY              = tostring(local.page_concurrency)
     WEB_CONCURRENCY               = tostring(var.worker_cpu)
+    STARTUP_HOSTS                 = local.startup_hosts
     FETCH_SECRETS                 = join("; ", [for name, secret in var.secrets : "${name}=${join(",", secret.origins)}"])
   })
 }
@@ -100,9 +101,9 @@ resource "google_cloud_run_v2_service" "worker" {
       startup_probe {
         period_seconds    = 2
         timeout_seconds   = 2
-        failure_threshold = 30
+        failure_threshold = var.vpc == null ? 30 : 90 # a new instance may be unable to connect for more than a minute
 
-        # The placeholder image has no /healthz.
+        # The placeholder image has no /startup.
         dynamic "tcp_socket" {
           for_each = var.images == null ? [8080] : []
           content {
@@ -111,7 +112,7 @@ resource "google_cloud_run_v2_service" "worker" {
         }
 
         dynamic "http_get" {
-          for_each = var.images == null ? [] : ["/healthz"]
+          for_each = var.images == null ? [] : ["/startup"]
           content {
             path = http_get.value
           }

@@ -1,7 +1,7 @@
 """Makes the worker's Flask application, which takes pushes and logs those that did not succeed."""
 
 import time
-from collections.abc import Container
+from collections.abc import Callable, Container
 from functools import partial
 
 import flask
@@ -15,12 +15,15 @@ from runtime import log
 from worker.push_delivery import Delivery, PushConsumer
 
 
-def make_app(consumer: PushConsumer, allowed_hosts: Container[str] = ()) -> flask.Flask:
-    """Return the WSGI application: `POST /` takes a push, and `GET /healthz` is the health check.
+def make_app(
+    consumer: PushConsumer, allowed_hosts: Container[str] = (), waiting_for: Callable[[], list[str]] = list
+) -> flask.Flask:
+    """Return the WSGI application: `POST /` takes a push; `GET /startup` and `GET /healthz` are for probes.
 
     Args:
         consumer: takes the pushes.
         allowed_hosts: the host names by which the worker may be addressed; see `request_refusal`.
+        waiting_for: returns the hosts that were not reached since the start; see `Egress`.
     """
     app = flask.Flask("worker", static_folder=None)
 
@@ -54,6 +57,11 @@ def make_app(consumer: PushConsumer, allowed_hosts: Container[str] = ()) -> flas
     @app.get("/healthz")
     def healthz() -> flask.typing.ResponseReturnValue:
         return {"status": "ok"}
+
+    @app.get("/startup")
+    def startup() -> flask.typing.ResponseReturnValue:
+        hosts = waiting_for()
+        return ({"status": "waiting", "hosts": hosts}, 503) if hosts else {"status": "ok"}
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> flask.typing.ResponseReturnValue:

@@ -55,7 +55,8 @@ def create_app() -> flask.Flask:
     )
     shutdown = Shutdown()
     shutdown.on_sigterm()
-    app = make_app(make_consumer(settings, shutdown), settings.allowed_host_names)
+    consumer = make_consumer(settings, shutdown)
+    app = make_app(consumer, settings.allowed_host_names, settings.egress().waiting_for)
     gc.collect()
     gc.freeze()  # Collections need not look at the libraries, which are most of the objects and stay.
     return app

@@ -160,3 +160,17 @@ run "vpc__range_that_begins_in_the_middle" {
 
   expect_failures = [var.vpc]
 }
+
+run "vpc__startup_host_without_a_port" {
+  command = plan
+
+  module {
+    source = "./tests/inputs"
+  }
+
+  variables {
+    vpc = { startup_hosts = ["https://example.com"] }
+  }
+
+  expect_failures = [var.vpc]
+}

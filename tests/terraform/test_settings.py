@@ -4,6 +4,7 @@ import pytest
 
 from contract import topology
 from dispatcher.settings import DispatcherSettings
+from runtime.egress import MAX_OUTSIDE_SECONDS
 from runtime.settings import ServiceSettings, load
 from tests.terraform.lifecycle import Lifecycle
 from worker.settings import WorkerSettings
@@ -53,6 +54,22 @@ def test_service_starts_with_the_applied_environment(
     for name in lifecycle.secret_variables(service):
         monkeypatch.setenv(name, "the value of a secret")
     load(SERVICES[service])
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_startup_probe_waits_longer_than_the_startup_check(lifecycle: Lifecycle, service: str) -> None:
+    """With a network of its own, a service waits for outside hosts, and its probe for longer than it does."""
+    (probe,) = [
+        values["template"][0]["containers"][0]["startup_probe"][0]
+        for values in lifecycle.of("google_cloud_run_v2_service")
+        if values["name"].endswith(service)
+    ]
+    seconds = probe["period_seconds"] * probe["failure_threshold"]
+    # Cloud Run's limit: https://cloud.google.com/run/docs/configuring/healthchecks
+    assert seconds <= 240
+    has_network = bool(lifecycle.of("google_compute_network"))
+    assert has_network == bool(lifecycle.environment(service)["STARTUP_HOSTS"])
+    assert not has_network or seconds > MAX_OUTSIDE_SECONDS
 
 
 def test_worker_gets_its_secrets_and_their_origins(lifecycle: Lifecycle) -> None:

@@ -167,8 +167,8 @@ run "references_between_resources" {
     error_message = "A service does not run the image of var.images."
   }
   assert {
-    condition     = alltrue([for service in [google_cloud_run_v2_service.dispatcher, google_cloud_run_v2_service.worker] : service.template[0].containers[0].startup_probe[0].http_get[0].path == "/healthz" && service.template[0].containers[0].liveness_probe[0].http_get[0].path == "/healthz"])
-    error_message = "A probe does not request /healthz."
+    condition     = alltrue([for service in [google_cloud_run_v2_service.dispatcher, google_cloud_run_v2_service.worker] : service.template[0].containers[0].startup_probe[0].http_get[0].path == "/startup" && service.template[0].containers[0].liveness_probe[0].http_get[0].path == "/healthz"])
+    error_message = "The startup probe does not request /startup, or the liveness probe not /healthz."
   }
   assert {
     condition     = google_pubsub_topic.jobs.effective_labels["environment"] == "staging" && google_cloud_run_v2_service.worker.template[0].labels["app"] == "scrapeq"
