@@ -26,6 +26,7 @@ resource "terraform_data" "deletion_protection" {
     google_artifact_registry_repository_iam_member.build_writes_images,
     google_bigquery_routine.view_over_views_since,
     google_bigquery_table.view_over_views,
+    google_billing_budget.this,
     google_cloudbuild_trigger.check,
     google_cloudbuild_trigger.roll_out,
     google_logging_project_exclusion.successful_requests,

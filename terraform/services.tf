@@ -15,6 +15,7 @@ locals {
       "pubsub.googleapis.com",
       "run.googleapis.com",
     ],
+    var.budget == null ? [] : ["billingbudgets.googleapis.com"],
     var.vpc == null ? [] : ["compute.googleapis.com"],
     length(var.urls_file_buckets) == 0 ? [] : ["storage.googleapis.com"],
     length(var.secrets) == 0 ? [] : ["secretmanager.googleapis.com"],

@@ -48,6 +48,29 @@ variable "alert_thresholds" {
   }
 }
 
+variable "budget" {
+  description = "A monthly budget of the project: the id of its billing account, the amount in the currency of that account, and the shares at which the recipients of alerts are notified. null creates none. Whoever applies it needs roles/billing.costsManager on the billing account."
+  type = object({
+    billing_account = string
+    amount          = number
+    thresholds      = optional(list(number), [0.5, 0.9, 1])
+  })
+  default = null
+
+  validation {
+    condition     = var.budget == null || can(regex("^[0-9A-F]{6}-[0-9A-F]{6}-[0-9A-F]{6}$", var.budget.billing_account))
+    error_message = "budget.billing_account must be an id such as 012345-6789AB-CDEF01, as `gcloud billing projects describe PROJECT` shows it."
+  }
+  validation {
+    condition     = var.budget == null || try(var.budget.amount >= 1 && floor(var.budget.amount) == var.budget.amount, false)
+    error_message = "budget.amount must be a whole number, at least 1."
+  }
+  validation {
+    condition     = var.budget == null || try(length(var.budget.thresholds) > 0 && alltrue([for share in var.budget.thresholds : share > 0 && share <= 10]), false)
+    error_message = "budget.thresholds must be shares of the amount, for example [0.5, 0.9, 1]: 1 is the whole amount."
+  }
+}
+
 variable "notification_channels" {
   description = "Existing Cloud Monitoring channels that receive alerts, in the form projects/PROJECT/notificationChannels/NUMBER."
   type        = list(string)

@@ -232,3 +232,17 @@ run "extra_settings_reach_the_services" {
     error_message = "A service does not get its extra settings."
   }
 }
+
+run "budget" {
+  command = plan
+
+  variables {
+    budget       = { billing_account = "012345-6789AB-CDEF01", amount = 100 }
+    alert_emails = ["ops@example.com"]
+  }
+
+  assert {
+    condition     = google_billing_budget.this[0].amount[0].specified_amount[0].units == "100" && google_billing_budget.this[0].budget_filter[0].projects == toset(["projects/123456789012"]) && length(google_billing_budget.this[0].all_updates_rule[0].monitoring_notification_channels) == 1 && [for rule in google_billing_budget.this[0].threshold_rules : rule.threshold_percent] == [0.5, 0.9, 1]
+    error_message = "The budget has another amount or project, or notifies nobody."
+  }
+}

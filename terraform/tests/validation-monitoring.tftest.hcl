@@ -119,3 +119,45 @@ run "notification_channels__more_than_16" {
 
   expect_failures = [var.notification_channels]
 }
+
+run "budget__name_instead_of_id" {
+  command = plan
+
+  module {
+    source = "./tests/inputs"
+  }
+
+  variables {
+    budget = { billing_account = "My account", amount = 100 }
+  }
+
+  expect_failures = [var.budget]
+}
+
+run "budget__without_an_amount" {
+  command = plan
+
+  module {
+    source = "./tests/inputs"
+  }
+
+  variables {
+    budget = { billing_account = "012345-6789AB-CDEF01", amount = 0 }
+  }
+
+  expect_failures = [var.budget]
+}
+
+run "budget__thresholds_in_percent" {
+  command = plan
+
+  module {
+    source = "./tests/inputs"
+  }
+
+  variables {
+    budget = { billing_account = "012345-6789AB-CDEF01", amount = 100, thresholds = [50, 100] }
+  }
+
+  expect_failures = [var.budget]
+}

@@ -11,6 +11,7 @@ LIFECYCLES = {
     "large": [
         "-var-file=examples/large.tfvars",
         "-var=vpc={}",
+        '-var=budget={billing_account="012345-6789AB-CDEF01",amount=100}',
         '-var=urls_file_buckets=["my-urls"]',
         '-var=secrets={SHOP_TOKEN={secret="shop-token",version=3,origins=["api.shop.example","*.shop.example"]}}',
     ],

@@ -31,6 +31,7 @@ TYPES: dict[str, set[str]] = {
     "google_bigquery_routine": managed("bigquery.routines"),
     "google_bigquery_table": managed("bigquery.tables"),
     "google_bigquery_table_iam_member": granted("bigquery.tables"),
+    "google_billing_budget": set(),  # on the billing account, not on the project: see the variable budget
     "google_cloud_run_v2_service": managed("run.services", "run.operations.get", "iam.serviceAccounts.actAs"),
     "google_cloud_run_v2_service_iam_member": granted("run.services"),
     "google_cloud_scheduler_job": managed(
