@@ -24,80 +24,79 @@ class Price:
 
     Attributes:
         what: what is paid for.
-        dollars: the price of one `unit`.
-        unit: what the price is for, as the calculation uses it.
+        published: the price of one `unit`.
+        unit: what the price is for, as on the page.
         free: what is free each month; the bill ignores it.
         source: address of the page.
-        read: the day on which a stored copy of the page was read.
-        shown: the unit of the page, and how many `unit`s it has.
+        read: the day on which the price was read.
+        units: how many of the calculation's units (bytes, requests, points, seconds, …) one `unit` has.
+        quoted: whether the price was read in another text that quotes the page, not in a copy of the page.
     """
 
     what: str
-    dollars: float
+    published: float
     unit: str
     free: str
     source: str
     read: str = "2026-11-22"
-    shown: tuple[str, int] | None = None
+    units: int = 1
+    quoted: bool = False
+
+    @property
+    def dollars(self) -> float:
+        """The price of one of the calculation's units."""
+        return self.published / self.units
 
 
-def _per(count: int, name: str) -> tuple[str, int]:
-    return name, count
-
-
+_READ = "2026-11-30"  # the day of most prices that were added to the first ones
 VCPU = Price("Cloud Run, processor while a request is open", 0.000024, "vCPU-second", "180,000 s", RUN)
 MEMORY = Price("Cloud Run, memory while a request is open", 0.0000025, "GiB-second", "360,000 s", RUN)
 IDLE_VCPU = Price(
-    "Cloud Run, processor of an idle minimum instance", 0.0000025, "vCPU-second", "none", RUN, "2026-11-30"
+    "Cloud Run, processor of an idle minimum instance",
+    0.0000025,
+    "vCPU-second",
+    "none",
+    RUN,
+    _READ,
+    quoted=True,
 )
 IDLE_MEMORY = Price(
-    "Cloud Run, memory of an idle minimum instance", 0.0000025, "GiB-second", "none", RUN, "2026-11-30"
+    "Cloud Run, memory of an idle minimum instance", 0.0000025, "GiB-second", "none", RUN, _READ, quoted=True
 )
-REQUEST = Price(
-    "Cloud Run, requests", 0.40 / MILLION, "request", "2,000,000", RUN, shown=_per(MILLION, "million")
-)
+REQUEST = Price("Cloud Run, requests", 0.40, "million", "2,000,000", RUN, units=MILLION)
 THROUGHPUT = Price(
-    "Pub/Sub, publishing and pushing", 40 / TIB, "byte", "10 GiB", PUBSUB, "2026-09-20", _per(TIB, "TiB")
+    "Pub/Sub, publishing and pushing", 40, "TiB", "10 GiB", PUBSUB, "2026-09-20", TIB, quoted=True
 )
-EXPORT = Price(
-    "Pub/Sub, BigQuery subscriptions", 50 / TIB, "byte", "none", PUBSUB, "2026-09-20", _per(TIB, "TiB")
-)
+EXPORT = Price("Pub/Sub, BigQuery subscriptions", 50, "TiB", "none", PUBSUB, "2026-09-20", TIB, quoted=True)
 KEPT = Price(
-    "Pub/Sub, messages that a topic keeps",
-    0.27 / GIB,
-    "byte-month",
-    "none",
-    PUBSUB,
-    "2026-09-20",
-    _per(GIB, "GiB-month"),
+    "Pub/Sub, messages that a topic keeps", 0.27, "GiB-month", "none", PUBSUB, "2026-09-20", GIB, quoted=True
 )
-ROWS = Price("BigQuery, storage", 0.02 / GIB, "byte-month", "10 GiB", BIGQUERY, shown=_per(GIB, "GiB-month"))
-SCAN = Price(
-    "BigQuery, bytes that queries read", 6.25 / TIB, "byte", "1 TiB", BIGQUERY, shown=_per(TIB, "TiB")
-)
-LOGS = Price(
-    "Cloud Logging, 30 days kept", 0.50 / GIB, "byte", "50 GiB", OBSERVABILITY, shown=_per(GIB, "GiB")
-)
+ROWS = Price("BigQuery, storage", 0.02, "GiB-month", "10 GiB", BIGQUERY, units=GIB)
+SCAN = Price("BigQuery, bytes that queries read", 6.25, "TiB", "1 TiB", BIGQUERY, _READ, TIB, quoted=True)
+LOGS = Price("Cloud Logging, 30 days kept", 0.50, "GiB", "50 GiB", OBSERVABILITY, _READ, GIB)
 CONDITION = Price(
-    "Cloud Monitoring, a metric in an alert condition", 0.10, "month", "none", OBSERVABILITY, "2026-11-30"
-)
-POINT = Price(
-    "Cloud Monitoring, points that alert conditions read",
-    0.35 / MILLION,
-    "point",
+    "Cloud Monitoring, a metric in an alert condition",
+    0.10,
+    "month",
     "none",
     OBSERVABILITY,
-    "2026-11-30",
-    _per(MILLION, "million"),
+    _READ,
+    quoted=True,
 )
-EGRESS = Price(
-    "Data to the internet, premium tier", 0.12 / GIB, "byte", "1 GiB", NETWORK, shown=_per(GIB, "GiB")
+POINT = Price(
+    "Cloud Monitoring, points that alerts read",
+    0.35,
+    "million",
+    "none",
+    OBSERVABILITY,
+    _READ,
+    MILLION,
+    quoted=True,
 )
-NAT_BYTES = Price(
-    "Cloud NAT, data in both directions", 0.045 / GIB, "byte", "none", NAT, shown=_per(GIB, "GiB")
-)
-BUILDING = Price("Cloud Build, E2_HIGHCPU_8", 0.016, "minute", "none", BUILD, "2026-11-30")
-IMAGE_SCAN = Price("Container Scanning", 0.26, "image", "none", SCANS, "2026-11-30")
+EGRESS = Price("Data to the internet, premium tier", 0.12, "GiB", "1 GiB", NETWORK, units=GIB)
+NAT_BYTES = Price("Cloud NAT, data in both directions", 0.045, "GiB", "none", NAT, units=GIB)
+BUILDING = Price("Cloud Build, E2_HIGHCPU_8", 0.016, "minute", "none", BUILD, _READ)
+IMAGE_SCAN = Price("Container Scanning", 0.26, "image", "none", SCANS, _READ, quoted=True)
 IMAGE_STORAGE = Price("Artifact Registry, storage", 0.10, "GiB-month", "0.5 GiB", IMAGES)
 SCHEDULED_JOB = Price("Cloud Scheduler", 0.10, "job-month", "3 jobs", SCHEDULER)
 PRICES: Final = (
@@ -110,9 +109,9 @@ def price_table() -> str:
     """Return the prices, as Markdown."""
     lines = ["| what | price | free each month | from | read |", "|---|---|---|---|---|"]
     for price in PRICES:
-        unit, count = price.shown or (price.unit, 1)
-        amount = f"${_plain(price.dollars * count)} / {unit}"
-        lines.append(f"| {price.what} | {amount} | {price.free} | {price.source} | {price.read} |")
+        amount = f"${_plain(price.published)} / {price.unit}"
+        read = f"{price.read}, quoted" if price.quoted else price.read
+        lines.append(f"| {price.what} | {amount} | {price.free} | {price.source} | {read} |")
     return "\n".join(lines)
 
 
