@@ -24,7 +24,8 @@ JOBS_QUERY: Final = """
 PUBLISHED_QUERY: Final = """
     SELECT min(publish_time), coalesce(max(defers), 0), coalesce(max(not_before), '')
     FROM (SELECT message_id, publish_time,
-              JSON_VALUE(SAFE.PARSE_JSON(SAFE_CONVERT_BYTES_TO_STRING(data)), '$.defers') AS defers,
+              SAFE_CAST(JSON_VALUE(SAFE.PARSE_JSON(SAFE_CONVERT_BYTES_TO_STRING(data)), '$.defers') AS INT64)
+              AS defers,
               JSON_VALUE(SAFE.PARSE_JSON(SAFE_CONVERT_BYTES_TO_STRING(data)), '$.not_before') AS not_before
           FROM `${ledger}.jobs`
           WHERE JSON_VALUE(attributes, '$.run_id') = ? AND JSON_VALUE(attributes, '$.job_id') = ?)
@@ -39,13 +40,13 @@ ATTEMPTS_QUERY: Final = """
 DEAD_LETTERS_QUERY: Final = """
     SELECT min(publish_time), coalesce(max(deliveries), 0), coalesce(max(reason), '')
     FROM (SELECT message_id, publish_time, JSON_VALUE(attributes, '$.reason') AS reason,
-              SAFE_CAST(JSON_VALUE(attributes, '$.CloudPubSubDeadLetterSourceDeliveryCount') AS INTEGER)
+              SAFE_CAST(JSON_VALUE(attributes, '$.CloudPubSubDeadLetterSourceDeliveryCount') AS INT64)
               AS deliveries
           FROM `${ledger}.dead_letters`
           WHERE JSON_VALUE(attributes, '$.run_id') = ? AND JSON_VALUE(attributes, '$.job_id') = ?)
     GROUP BY message_id"""
 ITEMS_QUERY: Final = """
-    SELECT coalesce(items, '[]') FROM `${ledger}.results` WHERE run_id = ? AND job_id = ?"""
+    SELECT items FROM `${ledger}.results` WHERE run_id = ? AND job_id = ?"""
 
 
 class JobState(NamedTuple):
@@ -131,7 +132,9 @@ def job_events(ledger: Ledger, job: JobState) -> list[Event]:
 def job_items(ledger: Ledger, job: JobState) -> list[dict[str, Any]]:
     """Return the items of a job; none if it has not succeeded."""
     return [
-        item for (items,) in ledger.rows(ITEMS_QUERY, job.run_id, job.job_id) for item in json.loads(items)
+        item
+        for (items,) in ledger.rows(ITEMS_QUERY, job.run_id, job.job_id)
+        for item in json.loads(items or "[]")
     ]
 
 

@@ -1,9 +1,12 @@
 """Tests with ZetaSQL, Google's analyzer: of the views, of their functions and of the documented queries."""
 
+import itertools
+import re
 from collections.abc import Iterator
 
 import pytest
 
+from console.ledger import job_rows, run_rows
 from console.ledger.sqlite_views import schema, views
 from console.stack.ports import free_port
 from tests.console.ledger.bigquery_analyzer import (
@@ -70,6 +73,30 @@ def test_google_accepts_every_documented_query(
     """Google's analyzer accepts each `bq query` of the documentation."""
     assert columns
     assert analyzer.query(query.statement, query.parameters)
+
+
+@pytest.mark.parametrize(
+    ("query", "parameters"),
+    [
+        (job_rows.JOBS_QUERY, 5 * ["STRING"]),
+        (job_rows.PUBLISHED_QUERY, 2 * ["STRING"]),
+        (job_rows.ATTEMPTS_QUERY, 2 * ["STRING"]),
+        (job_rows.DEAD_LETTERS_QUERY, 2 * ["STRING"]),
+        (job_rows.ITEMS_QUERY, 2 * ["STRING"]),
+        (run_rows.RUNS_QUERY, ["INT64"]),
+    ],
+    ids=["jobs", "published", "attempts", "dead letters", "items", "runs"],
+)
+def test_google_accepts_the_queries_of_the_console(
+    analyzer: Analyzer, columns: dict[str, Columns], query: str, parameters: list[str]
+) -> None:
+    """Google's analyzer accepts the queries of a run's and a job's rows, which SQLite runs on a laptop."""
+    assert columns
+    named = {f"p{number}": type_ for number, type_ in enumerate(parameters)}
+    numbers = itertools.count()
+    statement = re.sub(r"\?", lambda _: f"@p{next(numbers)}", query.replace("${ledger}", DATASET))
+    assert next(numbers) == len(parameters)
+    assert analyzer.query(statement, named)
 
 
 @pytest.mark.parametrize(
