@@ -55,11 +55,13 @@ class GoogleApis:
     Attributes:
         answers: the answers, of which the first that matches applies.
         requests: `METHOD api/path` of each request, in order.
+        queries: the configuration of each query that BigQuery received, in order.
         url: URL of the stand-in, without a slash at its end.
     """
 
     answers: Sequence[Answer]
     requests: list[str] = field(default_factory=list)
+    queries: list[Document] = field(default_factory=list)
     url: str = ""
 
     def respond(self, request: Request) -> Response:
@@ -68,6 +70,8 @@ class GoogleApis:
         api = "bigquery" if is_bq else request.host.removesuffix(".example").rpartition("-")[2]
         shown = f"{request.method} {api}{request.path}"
         self.requests.append(shown)
+        if re.fullmatch(r"POST bigquery/bigquery/v2/projects/[\w-]+/jobs", shown):
+            self.queries.append(json.loads(request.get_data())["configuration"]["query"])
         for answer in self.answers:
             if re.fullmatch(answer.request, shown):
                 document = answer.document(request) if callable(answer.document) else answer.document
@@ -107,18 +111,25 @@ def running_google_apis(answers: Sequence[Answer]) -> Iterator[GoogleApis]:
         yield apis
 
 
-def bigquery_answers(rows_of: Callable[[str], Sequence[Mapping[str, str]]]) -> list[Answer]:
+Rows = Sequence[Mapping[str, str]]
+
+
+def bigquery_answers(rows_of: Callable[[str, Mapping[str, str]], Rows]) -> list[Answer]:
     """Return the answers to `bq query` and `bq show`.
 
     Args:
-        rows_of: returns the rows of a query's result from its SQL text.
+        rows_of: returns the rows of a query's result from its SQL text and the values of its parameters.
     """
     results: dict[str, Document] = {}
 
     def start(request: Request) -> Document:
         asked = json.loads(request.get_data())
         job = {**asked["jobReference"], "location": "EU"}
-        rows = rows_of(asked["configuration"]["query"]["query"])
+        query = asked["configuration"]["query"]
+        parameters = {
+            each["name"]: each["parameterValue"]["value"] for each in query.get("queryParameters", [])
+        }
+        rows = rows_of(query["query"], parameters)
         results[job["jobId"]] = _query_results(job, rows)
         table = {"projectId": job["projectId"], "datasetId": "anonymous", "tableId": "result"}
         return {

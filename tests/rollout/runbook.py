@@ -77,7 +77,7 @@ def answers() -> Sequence[Answer]:
     jobs = rf"projects/{PROJECT}/locations/{REGION}/jobs"
     services = rf"apis/serving\.knative\.dev/v1/namespaces/{PROJECT}/services"
     return [
-        *bigquery_answers(lambda _: [{"job_id": "1"}]),
+        *bigquery_answers(lambda _sql, _parameters: [{"job_id": "1"}]),
         Answer(
             rf"GET bigquery/bigquery/v2/projects/{PROJECT}/datasets/scrapeq/tables/outcomes",
             {"kind": "bigquery#table", "type": "TABLE"},

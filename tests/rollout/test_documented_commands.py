@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -34,20 +33,9 @@ from tests.rollout.documented_commands import (
 from tests.rollout.google_apis import Answer, GoogleApis, running_google_apis
 from tests.rollout.runbook import PROJECT, RUNBOOK, answers
 from tests.servers.pubsub import PubsubServer, localpubsub_server
-from tests.servers.requirements import skip_or_fail
 from tests.terraform.stack import Stack
-from tests.terraform.stand_in import Unavailable, install
 
 RUNS = (Extent.RUN, Extent.ANSWERED)
-
-
-@pytest.fixture
-def gcloud() -> str:
-    """Path of gcloud."""
-    found = shutil.which("gcloud")
-    if found is None:
-        skip_or_fail("gcloud is not installed")
-    return found
 
 
 @dataclass(frozen=True)
@@ -105,23 +93,10 @@ def cloud(gcloud: str, tmp_path: Path) -> Iterator[Cloud]:
 
 
 @pytest.fixture(scope="session")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what the commands need of the repository, with a stack that Terraform has applied."""
-    terraform = shutil.which("terraform")
-    if terraform is None:
-        skip_or_fail("terraform is not installed")
-    try:
-        configuration = install(terraform)
-    except Unavailable as error:
-        skip_or_fail(str(error))
-    stack = Stack.copy(tmp_path_factory.mktemp("stack"), terraform, configuration)
-    stack.succeed(
-        "apply", "-auto-approve", "-no-color", "-var-file=examples/small.tfvars", "-var=images=null"
-    )
-    folder = stack.directory.parent
-    for name in ("scripts", "replay", "contract", "dispatcher"):
-        if (ROOT / name).is_dir() and not (folder / name).exists():
-            (folder / name).symlink_to(ROOT / name)
+def repository(applied: Stack) -> Path:
+    """A folder with what the commands need of the repository, and the stack that Terraform has applied."""
+    folder = applied.directory.parent
+    (folder / "scripts").symlink_to(ROOT / "scripts")
     return folder
 
 

@@ -1,152 +1,163 @@
-"""Tests of scripts/smoke-test.sh with the real gcloud, against a local stack."""
+"""Tests of scripts/smoke-test.sh with the real gcloud and bq, against a local stack."""
 
-import json
-import os
-import shutil
+import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from console.stack.pubsub_setup import publisher_client, subscriber_client, subscription_path, topic_path
-from console.stack.services import DeliveryPolicy, StackOptions
+from console.stack.services import StackOptions
 from console.stack.stack import Stack
-from contract.topology import DEAD_LETTER_SUBSCRIPTION, DEAD_LETTER_TOPIC, PUSH_SUBSCRIPTION
+from contract.topology import DEAD_LETTER_TOPIC, PUSH_SUBSCRIPTION
 from tests.repository.tree import ROOT
-from tests.rollout.google import FakeGoogle, environment_for, outputs, running_fake_google
-from tests.servers.requirements import skip_or_fail
+from tests.rollout.documented_commands import gcloud_environment
+from tests.rollout.google import answers
+from tests.rollout.google_apis import GoogleApis, running_google_apis
+from tests.rollout.images import STABLE, link_programs
 from tests.servers.site import http, running_site
 
-pytestmark = pytest.mark.timeout(400)  # Each gcloud command takes seconds.
-
-SmokeTest = Callable[..., subprocess.CompletedProcess[str]]
-FAST_POLICY = DeliveryPolicy(max_delivery_attempts=5, minimum_backoff_seconds=0, maximum_backoff_seconds=1)
+pytestmark = pytest.mark.timeout(500)  # Each gcloud command takes seconds.
 
 
-AGENT = "serviceAccount:service-123456789012@gcp-sa-pubsub.iam.gserviceaccount.com"
+@dataclass
+class SmokeTest:
+    """The script, a local stack, and a stand-in of Google's other APIs.
 
+    Attributes:
+        apis: the stand-in.
+        settings: the file that the script reads.
+        environment: the environment variables of the script.
+        ready: the ready revision of each service that is not the newest one.
+    """
 
-@pytest.fixture
-def google(tmp_path: Path) -> Iterator[FakeGoogle]:
-    """A running local stack with a fake of Google's other services."""
-    options = StackOptions(data=tmp_path / "data", delivery=FAST_POLICY)
-    with running_site() as site, Stack(options) as stack:
-        site.add("/", http(200, b"<h1>Example</h1>"))
-        set_ack_deadline(stack)
-        grant_agent(stack)
-        recipe = {"name": "canary", "fields": {"title": {"css": "h1", "required": True}}}
-        crawl = {"name": "canary", "sources": {"urls": [site.url("/")]}, "recipe": recipe}
-        with running_fake_google(stack, crawl) as google:
-            yield google
+    apis: GoogleApis
+    settings: Path
+    environment: dict[str, str]
+    ready: dict[str, str] = field(default_factory=dict)
 
-
-def set_ack_deadline(stack: Stack) -> None:
-    """Give the dead-letter subscription an ack deadline of ten minutes, as terraform/deadletters.tf does."""
-    subscription = {"name": subscription_path(DEAD_LETTER_SUBSCRIPTION), "ack_deadline_seconds": 600}
-    request = {"subscription": subscription, "update_mask": {"paths": ["ack_deadline_seconds"]}}
-    with subscriber_client(stack.pubsub_host) as subscriber:
-        subscriber.update_subscription(request=request, timeout=120)
-
-
-def grant_agent(stack: Stack, *, forwards: bool = True) -> None:
-    """Give Pub/Sub's service agent its roles, as terraform/ does; without `forwards`, not that to publish."""
-
-    def policy(role: str) -> dict[str, object]:
-        return {"bindings": [{"role": role, "members": [AGENT]}]}
-
-    topic, subscription = topic_path(DEAD_LETTER_TOPIC), subscription_path(PUSH_SUBSCRIPTION)
-    with publisher_client(stack.pubsub_host) as publisher, subscriber_client(stack.pubsub_host) as subscriber:
-        published = policy("roles/pubsub.publisher") if forwards else {}
-        publisher.set_iam_policy(request={"resource": topic, "policy": published}, timeout=120)
-        taken = policy("roles/pubsub.subscriber")
-        subscriber.set_iam_policy(request={"resource": subscription, "policy": taken}, timeout=120)
-
-
-@pytest.fixture
-def smoke_test(google: FakeGoogle, tmp_path: Path) -> SmokeTest:
-    """A function that runs the script and returns its exit status and output."""
-    if shutil.which("gcloud") is None:
-        skip_or_fail("gcloud is not installed")
-    environment = os.environ | environment_for(google, tmp_path / "home")
-    environment["PATH"] = os.pathsep.join([str(tmp_path / "home" / "bin"), environment["PATH"]])
-    environment["PYTHONPATH"] = str(ROOT)
-    outputs_file = tmp_path / "outputs.json"
-    outputs_file.write_text(json.dumps(outputs(google.stack.project)), encoding="utf-8")
-
-    def run(
-        file: Path = outputs_file, max_dead_letter_wait_seconds: int = 0
-    ) -> subprocess.CompletedProcess[str]:
-        limits = {
-            "SMOKE_TEST_SECONDS": "200",
-            "SMOKE_TEST_DEAD_LETTER_SECONDS": str(max_dead_letter_wait_seconds),
-            "SMOKE_TEST_PAUSE": "1",
-        }
+    def run(self, *, max_wait_seconds: int = 300) -> subprocess.CompletedProcess[str]:
+        """Run the script with another maximum of the waits, and return its status and output."""
+        text = self.settings.read_text(encoding="utf-8")
+        text = re.sub(r"(?m)^max_wait_seconds=.*$", f"max_wait_seconds={max_wait_seconds}", text)
+        self.settings.write_text(text, encoding="utf-8")
         return subprocess.run(
-            [ROOT / "scripts" / "smoke-test.sh", file],
-            env=environment | limits,
+            [ROOT / "scripts" / "smoke-test.sh", self.settings],
+            env=self.environment,
             capture_output=True,
             text=True,
             check=False,
-            timeout=380,
+            timeout=480,
         )
 
-    return run
+
+def setting(file: Path, name: str) -> str:
+    """Return the value of a setting of the script."""
+    found = re.search(rf"(?m)^{name}=(.*)$", file.read_text(encoding="utf-8"))
+    assert found
+    return found[1]
 
 
-def available_dead_letters(stack: Stack) -> list[str]:
-    """Return the data of the dead letters that can be pulled now, and make them available again."""
-    name = subscription_path(DEAD_LETTER_SUBSCRIPTION)
-    with subscriber_client(stack.pubsub_host) as subscriber:
-        pulled = subscriber.pull(subscription=name, max_messages=100, timeout=10).received_messages
-        ack_ids = [received.ack_id for received in pulled]
-        if ack_ids:
-            subscriber.modify_ack_deadline(
-                subscription=name, ack_ids=ack_ids, ack_deadline_seconds=0, timeout=120
-            )
-    return [received.message.data.decode() for received in pulled]
+def grant(stack: Stack, agent: str, *, publishes_dead_letters: bool = True) -> None:
+    """Give Pub/Sub's service agent its roles, as terraform/ does, or only the one of the subscription."""
+
+    def policy(role: str) -> dict[str, object]:
+        return {"bindings": [{"role": role, "members": [agent]}]}
+
+    topic, subscription = topic_path(DEAD_LETTER_TOPIC), subscription_path(PUSH_SUBSCRIPTION)
+    with publisher_client(stack.pubsub_host) as publisher, subscriber_client(stack.pubsub_host) as subscriber:
+        publishes = policy("roles/pubsub.publisher") if publishes_dead_letters else {}
+        publisher.set_iam_policy(request={"resource": topic, "policy": publishes}, timeout=120)
+        takes = policy("roles/pubsub.subscriber")
+        subscriber.set_iam_policy(request={"resource": subscription, "policy": takes}, timeout=120)
 
 
-def test_working_stack_passes_and_keeps_other_dead_letters(google: FakeGoogle, smoke_test: SmokeTest) -> None:
-    """The canary succeeds, the failing job is dead-lettered, and other dead letters stay available."""
-    with publisher_client(google.stack.pubsub_host) as publisher:
-        publisher.publish(topic_path(DEAD_LETTER_TOPIC), b"another dead letter", job_id="other").result(
-            timeout=120
-        )
-    done = smoke_test(max_dead_letter_wait_seconds=200)
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    assert "dispatched=1 succeeded=1 dead=0 in_flight=0 missing=0" in done.stdout
-    assert "dispatched=1 succeeded=0 dead=1 in_flight=0 missing=0" in done.stdout
-    assert any("is a dead letter after 5 attempts" in line for line in lines)
-    assert lines[-1].startswith("smoke test: passed after ")
-    assert available_dead_letters(google.stack) == ["another dead letter"]
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    """A running local stack."""
+    with Stack(StackOptions(data=tmp_path / "data")) as stack:
+        yield stack
 
 
-def test_missing_service_agent_permission_is_reported(google: FakeGoogle, smoke_test: SmokeTest) -> None:
+@pytest.fixture
+def smoke_test(gcloud: str, stack: Stack, smoke_test_settings: Path, tmp_path: Path) -> Iterator[SmokeTest]:
+    """The script with the settings of an applied stack, in which the canary is a page of a local site."""
+    del gcloud
+    ready: dict[str, str] = {}
+    with ExitStack() as running:
+        site = running.enter_context(running_site())
+        site.add("/", http(200, b"<h1>Example</h1>"))
+        settings = tmp_path / "smoke-test.txt"
+        text = smoke_test_settings.read_text(encoding="utf-8").replace("https://example.com/", site.url("/"))
+        settings.write_text(text.replace("my-project", stack.project), encoding="utf-8")
+        grant(stack, setting(settings, "pubsub_agent"))
+        scheduler = setting(settings, "scheduler")
+        apis = running.enter_context(running_google_apis(answers(stack, scheduler, ready)))
+        environment = gcloud_environment(tmp_path / "gcloud", stack.project) | apis.environment(tmp_path)
+        environment |= {
+            "CLOUDSDK_API_ENDPOINT_OVERRIDES_PUBSUB": f"{stack.addresses.pubsub_http_url}/",
+            "PATH": str(link_programs(STABLE, tmp_path / "bin")),
+            "SMOKE_TEST_PAUSE": "1",
+        }
+        yield SmokeTest(apis, settings, environment, ready)
+
+
+def test_working_stack_passes(smoke_test: SmokeTest) -> None:
+    """With only the programs of its image, the script dispatches the canary and finds it in the ledger."""
+    done = smoke_test.run()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "dispatched=1 succeeded=1 dead=0" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("smoke test: passed after ")
+
+
+def test_queries_of_the_ledger_are_limited(smoke_test: SmokeTest) -> None:
+    """Each query of the script is bounded by the partition column, and by the bytes that it may read."""
+    assert smoke_test.run().returncode == 0
+    queries = smoke_test.apis.queries
+    assert len(queries) >= 2
+    for query in queries:
+        tables = len(re.findall(r"FROM `", query["query"]))
+        assert query["query"].count("publish_time >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL") == tables
+        assert int(query["maximumBytesBilled"]) <= 100_000_000_000
+
+
+def test_missing_service_agent_permission_is_reported(smoke_test: SmokeTest, stack: Stack) -> None:
     """If Pub/Sub's service agent may not publish dead letters, the script fails and names the role."""
-    grant_agent(google.stack, forwards=False)
-    done = smoke_test()
+    grant(stack, setting(smoke_test.settings, "pubsub_agent"), publishes_dead_letters=False)
+    done = smoke_test.run()
     assert done.returncode == 1
-    assert "Pub/Sub's service agent lacks roles/pubsub.publisher on scrape-jobs-dead" in done.stderr
-    assert not any(":run" in request for request in google.requests)
+    assert re.search(r"gcp-sa-pubsub\S+ lacks roles/pubsub.publisher on scrape-jobs-dead", done.stderr)
+    assert smoke_test.apis.queries == []
 
 
-def test_revision_that_is_not_ready_fails_before_dispatch(google: FakeGoogle, smoke_test: SmokeTest) -> None:
+def test_revision_that_is_not_ready_fails_before_dispatch(smoke_test: SmokeTest) -> None:
     """If the newest revision is not ready, the script fails and dispatches nothing."""
-    google.ready["scrapeq-worker"] = "scrapeq-worker-00001"
-    done = smoke_test()
+    smoke_test.ready["scrapeq-worker"] = "scrapeq-worker-00001"
+    done = smoke_test.run()
     assert done.returncode == 1
     assert "scrapeq-worker: the newest revision is not ready" in done.stderr
-    assert not any(":run" in request for request in google.requests)
+    assert smoke_test.apis.queries == []
 
 
-def test_missing_terraform_output_is_reported_in_one_line(smoke_test: SmokeTest, tmp_path: Path) -> None:
-    """If an output is missing, the script prints one line that names the file and the output."""
-    empty = tmp_path / "empty.json"
-    empty.write_text("{}", encoding="utf-8")
-    done = smoke_test(empty)
+def test_canary_that_fails_is_reported_with_its_outcome(smoke_test: SmokeTest) -> None:
+    """If the canary's page fails, the script prints each outcome, and fails after its maximum wait."""
+    text = smoke_test.settings.read_text(encoding="utf-8")
+    smoke_test.settings.write_text(text.replace('"h1"', '"h2"'), encoding="utf-8")
+    done = smoke_test.run(max_wait_seconds=40)
+    assert done.returncode == 1
+    assert "canary: failed," in done.stdout
+    assert "the canary has not succeeded within 40 s" in done.stderr
+
+
+def test_missing_setting_is_reported_in_one_line(smoke_test: SmokeTest, tmp_path: Path) -> None:
+    """If a setting is missing, the script prints one line that names the file and the setting."""
+    smoke_test.settings = tmp_path / "empty.txt"
+    smoke_test.settings.write_text("", encoding="utf-8")
+    done = smoke_test.run()
     assert done.returncode == 1
     assert done.stderr.strip() == (
-        f"smoke test: {empty} has no output jobs_topic; terraform output -json prints them"
+        f"smoke test: {smoke_test.settings} has no project; terraform output -raw smoke_test prints it"
     )

@@ -60,8 +60,8 @@ class Stack:
         """Return what exists in the cloud, each resource as TYPE.ID."""
         return sorted(unquote(file.stem) for file in self.cloud.glob("*.json"))
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run Terraform and return the finished process."""
+    def run(self, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+        """Run Terraform with `typed` as its standard input, and return the finished process."""
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("TF_", "GOOGLE_"))},
             "TF_CLI_CONFIG_FILE": str(self.configuration),
@@ -74,6 +74,7 @@ class Stack:
             [self.terraform, *arguments],
             cwd=self.directory,
             env=environment,
+            input=typed,
             capture_output=True,
             text=True,
             timeout=TIMEOUT_SECONDS,
@@ -85,6 +86,12 @@ class Stack:
         done = self.run(*arguments)
         assert done.returncode == 0, f"terraform {' '.join(arguments)}:\n{done.stdout}\n{done.stderr}"
         return done.stdout
+
+    def evaluate(self, expression: str, *options: str) -> str:
+        """Return the value of an expression of variables, as Terraform's console prints it."""
+        done = self.run("console", *options, typed=f"{expression}\n")
+        assert done.returncode == 0, f"{expression}:\n{done.stdout}\n{done.stderr}"
+        return done.stdout.strip()
 
     def resources(self) -> list[dict[str, Any]]:
         """Return the applied resources without data sources, each as `{address, type, name, values}`."""

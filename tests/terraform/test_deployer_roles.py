@@ -84,7 +84,11 @@ BUILD = {
         "containeranalysis.occurrences.create", "storage.buckets.create",
     },
     "CLOUD_LOGGING_ONLY": {"logging.logEntries.create"},
-    "scripts/smoke-test.sh": {"bigquery.jobs.create", "bigquery.tables.getData", "cloudscheduler.jobs.run"},
+    "gcloud artifacts docker images describe": {"containeranalysis.occurrences.list"},
+    "scripts/smoke-test.sh": {
+        "bigquery.jobs.create", "bigquery.tables.getData", "pubsub.subscriptions.getIamPolicy",
+        "pubsub.topics.getIamPolicy", "pubsub.topics.publish", "run.services.get", "run.services.getIamPolicy",
+    },
 }  # fmt: skip
 #: The permissions of each role, as far as they occur above: the prefix of a permission, or a whole one.
 ROLES = {
