@@ -24,7 +24,10 @@ SCRIPT_COMMAND = re.compile(
     re.MULTILINE,
 )
 # Flags of individual bq commands (see `bq help query`), as the completion file has only the global flags.
-BQ_FLAGS = {"query": {"nouse_legacy_sql", "max_rows", "quiet"}, "rm": {"recursive", "force", "dataset"}}
+BQ_FLAGS = {
+    "query": {"max_rows", "maximum_bytes_billed", "nouse_legacy_sql", "parameter", "quiet"},
+    "rm": {"recursive", "force", "dataset"},
+}
 
 
 def commands_of(guide: str) -> Iterator[list[str]]:

@@ -79,15 +79,16 @@ BLOCKS = {
 #: What a build that is submitted by hand needs in addition, because all its steps then run as this account.
 BUILD = {
     "docker push": {"artifactregistry.repositories.uploadArtifacts"},
-    "gcloud artifacts sbom export": {
+    "scripts/export-sbom.sh": {
         "containeranalysis.notes.create", "containeranalysis.notes.attachOccurrence",
-        "containeranalysis.occurrences.create", "storage.buckets.create",
+        "containeranalysis.occurrences.create", "containeranalysis.occurrences.list",
+        "storage.buckets.create",
     },
     "CLOUD_LOGGING_ONLY": {"logging.logEntries.create"},
-    "gcloud artifacts docker images describe": {"containeranalysis.occurrences.list"},
     "scripts/smoke-test.sh": {
         "bigquery.jobs.create", "bigquery.tables.getData", "pubsub.subscriptions.getIamPolicy",
-        "pubsub.topics.getIamPolicy", "pubsub.topics.publish", "run.services.get", "run.services.getIamPolicy",
+        "pubsub.topics.getIamPolicy", "pubsub.topics.publish",
+        "run.services.get", "run.services.getIamPolicy",
     },
 }  # fmt: skip
 #: The permissions of each role, as far as they occur above: the prefix of a permission, or a whole one.
