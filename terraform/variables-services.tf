@@ -64,12 +64,12 @@ variable "secrets" {
   }
 }
 
+# The default of startup_hosts has two operators. Neither is Google, whose hosts are reached without the NAT.
 variable "vpc" {
   description = "Static egress addresses: creates a network through which all traffic of both services leaves, and a NAT with this many static addresses. An instance starts once it has reached Pub/Sub and one of startup_hosts (host:port outside of Google; an empty list: immediately). null uses Cloud Run's own addresses, which change."
   type = object({
-    subnet_range = optional(string, "10.8.0.0/24")
-    addresses    = optional(number, 1)
-    # Two operators, neither of which is Google, whose hosts are reached without the NAT.
+    subnet_range  = optional(string, "10.8.0.0/24")
+    addresses     = optional(number, 1)
     startup_hosts = optional(list(string), ["one.one.one.one:443", "dns.quad9.net:443"])
   })
   default = null
