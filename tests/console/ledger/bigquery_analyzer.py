@@ -3,10 +3,13 @@
 The npm package @fivetrandevelopers/zetasql contains it as a server that speaks gRPC, and its protocol.
 """
 
+import fcntl
+import hashlib
 import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import resources
@@ -33,20 +36,34 @@ class Rejected(Exception):
     """The analyzer does not accept a statement; the text says why, and where."""
 
 
-def installed_package(folder: Path) -> Path:
-    """Install the package of the lock file in `folder`; return the directory of its server and protocol.
+def installed_package() -> Path:
+    """Install the package of the lock file if it is missing; return the directory of its server and protocol.
 
-    Skips the test if npm is missing or the package cannot be installed; in CI, the test fails instead.
+    It is installed into the virtual environment, in a directory named after a hash of the lock file. Several
+    processes may call this function at the same time. Skips the test if npm is missing or the package cannot
+    be installed; in CI, the test fails instead.
     """
     if shutil.which("npm") is None:
         skip_or_fail("npm is not installed")
-    for file in LOCK.iterdir():
-        shutil.copy(file, folder)
+    home = Path(sys.prefix) / "zetasql"
+    home.mkdir(exist_ok=True)
+    digest = hashlib.sha256((LOCK / "package-lock.json").read_bytes()).hexdigest()[:16]
+    with (home / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        folder = home / digest
+        if not (folder / "finished").exists():
+            _install(folder)
+            (folder / "finished").touch()
+    return folder / "node_modules" / "@fivetrandevelopers" / "zetasql" / "lib" / "zetasql"
+
+
+def _install(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(LOCK, folder)
     command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=400, check=False)
     if done.returncode:
         skip_or_fail(f"npm ci failed: {done.stderr[-500:]}")
-    return folder / "node_modules" / "@fivetrandevelopers" / "zetasql" / "lib" / "zetasql"
 
 
 @contextmanager
@@ -66,13 +83,19 @@ def running_analyzer(package: Path, port: int) -> Iterator["Analyzer"]:
 
 def _messages(protos: Path) -> DescriptorPool:
     """Compile the package's protocol."""
-    compiled = protos / "compiled"
     included = str(resources.files("grpc_tools") / "_proto")
-    paths = [f"--proto_path={protos}", f"--proto_path={included}"]
-    command = [*paths, "--include_imports", f"--descriptor_set_out={compiled}", "local_service.proto"]
-    subprocess.run([sys.executable, "-m", "grpc_tools.protoc", *command], check=True, timeout=100)
+    with tempfile.NamedTemporaryFile() as compiled:
+        paths = [f"--proto_path={protos}", f"--proto_path={included}"]
+        command = [
+            *paths,
+            "--include_imports",
+            f"--descriptor_set_out={compiled.name}",
+            "local_service.proto",
+        ]
+        subprocess.run([sys.executable, "-m", "grpc_tools.protoc", *command], check=True, timeout=100)
+        files = FileDescriptorSet.FromString(Path(compiled.name).read_bytes()).file
     pool = DescriptorPool()
-    for file in FileDescriptorSet.FromString(compiled.read_bytes()).file:
+    for file in files:
         pool.Add(file)
     return pool
 

@@ -22,17 +22,16 @@ from tests.console.ledger.documented_queries import DocumentedQuery, documented_
 DATASET = "scrapeq"
 QUERIES = documented_queries()
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("zetasql")]
+pytestmark = pytest.mark.timeout(600)
 documented = pytest.mark.parametrize(
     "query", QUERIES, ids=lambda query: f"{query.page}: {query.statement[:40]}"
 )
 
 
 @pytest.fixture(scope="module")
-def analyzer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Analyzer]:
+def analyzer() -> Iterator[Analyzer]:
     """An analyzer that knows the tables of the ledger."""
-    package = installed_package(tmp_path_factory.mktemp("zetasql"))
-    with running_analyzer(package, free_port()) as running:
+    with running_analyzer(installed_package(), free_port()) as running:
         for table in TABLES:
             running.add_table(DATASET, table, {column["name"]: column["type"] for column in schema(table)})
         yield running
