@@ -24,7 +24,7 @@ ALLOW_LOOPBACK = '{FETCH_ALLOW_NETWORKS="127.0.0.0/8"}'
 OPTIONS = [
     # With the default backoff, the last of ten attempts would begin after 41 minutes.
     "-var=retry_backoff={minimum=1,maximum=30}",
-    f'-var=schedules={{{CRAWL}={{cron="0 6 * * *"}}}}',
+    f'-var=schedules={{canary={{cron="0 6 * * *"}},{CRAWL}={{cron="0 6 * * *"}}}}',
     f"-var=extra_settings={{dispatcher={ALLOW_LOOPBACK},worker={ALLOW_LOOPBACK}}}",
 ]
 #: Options of the stacks: the defaults, and the large example with digests, ack_policy settled and ordering.
@@ -93,3 +93,9 @@ def test_repeated_trigger_makes_the_same_jobs(rehearsal: Rehearsal) -> None:
         "the run has as many jobs as before",
         120,
     )
+
+
+def test_dispatcher_takes_the_shipped_crawl_as_cloud_scheduler_sends_it(rehearsal: Rehearsal) -> None:
+    """The dispatcher makes a job of the canary, whose body is exactly that of the applied schedule."""
+    response = rehearsal.trigger("canary", SCHEDULED)
+    assert (response["run_id"], response["published"]) == (f"canary-{SCHEDULED}", 1)
