@@ -10,6 +10,7 @@
 #   --billing-account=ID     the billing account that pays; needed only as long as the project has none
 #   --github=OWNER/NAME      also connect this repository to Cloud Build
 #   --dry-run                print the commands that would change something, and run none of them
+#   --remove                 after `terraform destroy`: delete what this script has made and what builds have left, but not the project
 #
 # Each part is looked up before it is made, so the script may be run again at any time: after an error, after an interruption, or to
 # see that nothing is missing. The script needs gcloud, logged in as an owner of the project, and no other program.
@@ -17,7 +18,7 @@ set -euo pipefail
 export CLOUDSDK_CORE_DISABLE_PROMPTS=1 # a question would wait forever
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-project='' region='' billing_account='' github='' dry_run='' is_missing='' project_number=PROJECT_NUMBER changes=0
+project='' region='' billing_account='' github='' dry_run='' remove='' is_missing='' project_number=PROJECT_NUMBER changes=0
 
 fail() {
   echo "bootstrap: $*" >&2
@@ -68,6 +69,7 @@ parse() {
       --billing-account=*) billing_account=${argument#*=} ;;
       --github=*) github=${argument#*=} ;;
       --dry-run) dry_run=yes ;;
+      --remove) remove=yes ;;
       *) fail "unknown argument: $argument; the head of scripts/bootstrap.sh lists all" ;;
     esac
   done
@@ -214,20 +216,81 @@ find_connection() {
   grep $'^scrapeq\t' <<< "$connections" || true
 }
 
+# Fails if a state in a bucket of this project still has resources: without it, nobody could destroy them any more.
+check_states() {
+  local name names state
+  names=$(gcloud storage objects list "gs://$project-terraform/**" --format='value(name)')
+  for name in $names; do
+    [[ $name == *.tfstate ]] || continue
+    state=$(gcloud storage cat "gs://$project-terraform/$name")
+    ! grep -q '"mode": *"managed"' <<< "$state" ||
+      fail "gs://$project-terraform/$name still has resources; run \`terraform destroy\` before"
+  done
+}
+
+# Triggers are gone with the stack; a connection can be deleted only without repositories. GitHub's token is in a secret.
+remove_github() {
+  local name names
+  if [[ -n $(find_connection) ]]; then
+    names=$(gcloud builds repositories list --connection=scrapeq --region="$region" --project="$project" --format='value(name.basename())')
+    for name in $names; do
+      change gcloud builds repositories delete "$name" --connection=scrapeq --region="$region" --project="$project"
+    done
+    change gcloud builds connections delete scrapeq --region="$region" --project="$project"
+  fi
+  names=$(gcloud secrets list --project="$project" --filter='name~scrapeq-github-oauthtoken' --format='value(name.basename())')
+  for name in $names; do
+    change gcloud secrets delete "$name" --project="$project"
+  done
+}
+
+remove_everything() {
+  local email=scrapeq-deployer@$project.iam.gserviceaccount.com role member accounts buckets bucket
+  project_number=$(gcloud projects describe "$project" --format='value(projectNumber)')
+  buckets=$(gcloud storage buckets list --project="$project" --format='value(name)')
+  ! grep -qxF "$project-terraform" <<< "$buckets" || check_states
+  remove_github
+  while IFS=$'\t' read -r role member; do
+    case "$role $member" in
+      *" serviceAccount:$email" | "roles/secretmanager.admin serviceAccount:service-$project_number@gcp-sa-cloudbuild.iam.gserviceaccount.com")
+        change gcloud projects remove-iam-policy-binding "$project" --member="$member" --role="$role" --condition=None --format=none
+        ;;
+    esac
+  done <<< "$(project_policy)"
+  accounts=$(gcloud iam service-accounts list --project="$project" --format='value(email)')
+  ! grep -qxF "$email" <<< "$accounts" || change gcloud iam service-accounts delete "$email" --project="$project"
+  # The state; the sources of submitted builds; the bills of materials, which gcloud stores for each location.
+  for bucket in $buckets; do
+    case $bucket in
+      "$project-terraform" | "${project}_cloudbuild" | "${project}_${region}_cloudbuild" | artifactanalysis-*-"$project_number"*)
+        change gcloud storage rm --recursive "gs://$bucket"
+        ;;
+    esac
+  done
+}
+
+project_policy() {
+  gcloud projects get-iam-policy "$project" --flatten='bindings[].members' --format='value(bindings.role,bindings.members)'
+}
+
 parse "$@"
-ensure_project
-ensure_billing
-ensure_apis
-ensure_agents
-ensure_state_bucket
-policy=$(look_up gcloud projects get-iam-policy "$project" --flatten='bindings[].members' --format='value(bindings.role,bindings.members)')
-ensure_deployer
-[[ -z $github ]] || ensure_github
+if [[ -n $remove ]]; then
+  remove_everything
+else
+  ensure_project
+  ensure_billing
+  ensure_apis
+  ensure_agents
+  ensure_state_bucket
+  policy=$(look_up project_policy)
+  ensure_deployer
+  [[ -z $github ]] || ensure_github
+fi
 
 if [[ -n $dry_run ]]; then
   echo "bootstrap: a dry run; $changes commands would change something"
 elif ((changes == 0)); then
-  echo "bootstrap: nothing was missing, and nothing was changed"
+  echo "bootstrap: everything is as it should be; nothing was changed"
 else
   echo "bootstrap: done, with $changes changes"
 fi

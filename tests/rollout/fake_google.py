@@ -1,7 +1,4 @@
-"""What a fake of Google knows about projects, and what it refuses as Google does.
-
-tests/rollout/fake_gcloud.py is the program in front of it.
-"""
+"""What a fake of Google, behind fake_gcloud.py, knows about projects, and what it refuses as Google does."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -215,6 +212,53 @@ def _create_repository(call: Call) -> None:
     call.project(call.flags["project"])["repositories"].append(call.names[0])
 
 
+def _list_objects(call: Call) -> list[State]:
+    bucket = call.names[0].removeprefix("gs://").partition("/")[0]
+    owner = next(each for each in call.state["projects"].values() if bucket in each["buckets"])
+    objects = owner["buckets"][bucket].get("objects", {})
+    return [{"name": name, "text": text} for name, text in objects.items()]
+
+
+def _cat(call: Call) -> list[State]:
+    name = call.names[0].split("/", 3)[3]
+    call.flags["format"] = "value(text)"
+    return [each for each in _list_objects(call) if each["name"] == name]
+
+
+def _remove_bucket(call: Call) -> None:
+    for project in call.state["projects"].values():
+        project["buckets"].pop(call.names[0].removeprefix("gs://"), None)
+
+
+def _delete_account(call: Call) -> None:
+    del call.project(call.flags["project"])["accounts"][call.names[0]]
+
+
+def _revoke_on_project(call: Call) -> None:
+    call.project(call.names[0])["policy"].remove([call.flags["role"], call.flags["member"]])
+
+
+def _delete_connection(call: Call) -> None:
+    project = call.project(call.flags["project"])
+    if project["repositories"]:
+        raise Refused("FAILED_PRECONDITION: the connection has repositories")
+    del project["connections"][call.names[0]]
+
+
+def _delete_repository(call: Call) -> None:
+    call.project(call.flags["project"])["repositories"].remove(call.names[0])
+
+
+def _list_secrets(call: Call) -> list[State]:
+    part = call.flags["filter"].removeprefix("name~")
+    found = [name for name in call.project(call.flags["project"])["secrets"] if part in name]
+    return [{"name": f"projects/1/secrets/{name}"} for name in found]
+
+
+def _delete_secret(call: Call) -> None:
+    call.project(call.flags["project"])["secrets"].remove(call.names[0])
+
+
 def _list_logins(call: Call) -> list[State]:
     return [{"account": call.state["account"]}] if call.state["account"] else []
 
@@ -234,10 +278,19 @@ HANDLERS: dict[str, Handler] = {
     "storage buckets list": _list_buckets,
     "storage buckets create": _create_bucket,
     "storage buckets update": _update_bucket,
+    "storage objects list": _list_objects,
+    "storage cat": _cat,
+    "storage rm": _remove_bucket,
     "iam service-accounts list": _list_accounts,
     "iam service-accounts create": _create_account,
     "iam service-accounts get-iam-policy": _account_policy,
     "iam service-accounts add-iam-policy-binding": _grant_on_account,
+    "iam service-accounts delete": _delete_account,
+    "projects remove-iam-policy-binding": _revoke_on_project,
+    "secrets list": _list_secrets,
+    "secrets delete": _delete_secret,
+    "builds connections delete": _delete_connection,
+    "builds repositories delete": _delete_repository,
     "builds connections list": _list_connections,
     "builds connections create github": _create_connection,
     "builds repositories list": _list_repositories,

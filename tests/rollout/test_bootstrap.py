@@ -93,12 +93,12 @@ def test_empty_account_gets_everything_that_the_first_apply_needs(google: Google
 
 
 def test_second_run_changes_nothing_and_says_so(google: Google) -> None:
-    """A second run changes nothing, prints no command, and says that nothing was missing."""
+    """A second run changes nothing, prints no command, and says so."""
     google.change(github_allowed=True)
     assert google.bootstrap(ACCOUNT, REPOSITORY).returncode == 0
     before = google.project
     done = google.bootstrap(ACCOUNT, REPOSITORY)
-    assert done.stdout == "bootstrap: nothing was missing, and nothing was changed\n"
+    assert done.stdout == "bootstrap: everything is as it should be; nothing was changed\n"
     assert google.project == before
 
 
@@ -204,9 +204,50 @@ def test_connection_waits_for_the_permission_and_then_gets_the_repository(google
     assert google.project["repositories"] == ["scrapeq"]
 
 
-def test_every_command_of_the_script_exists_in_gcloud(google: Google) -> None:
-    """All commands that the script executes, and all their flags, exist in the real gcloud."""
+def prepared_for_removal(google: Google, state: str) -> dict[str, Any]:
+    """Prepare a project, add what builds leave and somebody else's bucket; return the project."""
     google.change(github_allowed=True)
     google.bootstrap(ACCOUNT, REPOSITORY)
+    projects = google.state["projects"]
+    buckets = projects["my-scraper"]["buckets"]
+    buckets["my-scraper-terraform"]["objects"] = {"scrapeq/default.tfstate": state}
+    for name in ("my-scraper_cloudbuild", "artifactanalysis-europe-west1-123456789012", "my-photos"):
+        buckets[name] = {}
+    projects["my-scraper"]["policy"].append(["roles/viewer", "user:auditor@example.com"])
+    google.change(projects=projects)
+    return google.project
+
+
+def test_removal_deletes_what_the_script_and_the_builds_made_and_nothing_else(google: Google) -> None:
+    """After the removal only the project, its APIs and agents, and what others made are left."""
+    before = prepared_for_removal(google, '{"resources": []}')
+    assert google.bootstrap("--remove", "--dry-run").returncode == 0
+    assert google.project == before
+    done = google.bootstrap("--remove")
+    assert done.returncode == 0, done.stderr
+    left = google.project
+    assert left["buckets"] == {"my-photos": {}}
+    assert left["policy"] == [
+        ["roles/owner", "user:owner@example.com"],
+        ["roles/viewer", "user:auditor@example.com"],
+    ]
+    assert [left[kind] for kind in ("accounts", "connections", "repositories", "secrets")] == [{}, {}, [], []]
+    again = google.bootstrap("--remove")
+    assert again.stdout == "bootstrap: everything is as it should be; nothing was changed\n"
+
+
+def test_removal_is_refused_while_the_state_has_resources(google: Google) -> None:
+    """Nothing is deleted while Terraform's state, which a destroy needs, still has resources."""
+    before = prepared_for_removal(google, '{"resources": [{"mode": "managed"}]}')
+    done = google.bootstrap("--remove")
+    assert done.returncode == 1
+    assert "scrapeq/default.tfstate still has resources; run `terraform destroy` before" in done.stderr
+    assert google.project == before
+
+
+def test_every_command_of_the_script_exists_in_gcloud(google: Google) -> None:
+    """All commands that the script executes, and all their flags, exist in the real gcloud."""
+    prepared_for_removal(google, "{}")
+    google.bootstrap("--remove")
     unknown = [unknown_words(arguments, gcloud_tree()) for arguments in google.state["calls"]]
     assert [words for words in unknown if words] == []
