@@ -1,5 +1,6 @@
 """The subcommands of `scrapeq`: each reads its options, calls one function and prints its result."""
 
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,8 +37,28 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="The task queue of a web scraper. Try `scrapeq demo` first: it needs no setup.",
 )
+
+
+def print_version(is_asked: bool) -> None:  # noqa: FBT001 - typer calls it with the value of the flag
+    """Print the version of the installed distribution, and exit."""
+    if is_asked:
+        typer.echo(f"scrapeq {metadata.version('scrapeq')}")
+        raise typer.Exit
+
+
+@app.callback()
+def scrapeq(
+    *,
+    _: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=print_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Take the options that come before a subcommand."""
+
 
 AckPolicyOption = Annotated[
     AckPolicy,

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -174,8 +175,10 @@ class Ledger:
             raise LedgerError(NO_RUN)
         if run_id is not None and run_id not in runs:
             more = f" and {len(runs) - MAX_NAMED_RUNS} more" if len(runs) > MAX_NAMED_RUNS else ""
+            similar = get_close_matches(run_id, runs, n=1)
+            meant = f" Did you mean {similar[0]}?" if similar else ""
             raise LedgerError(
-                f"There is no run {run_id}. The runs are: {', '.join(runs[:MAX_NAMED_RUNS])}{more}."
+                f"There is no run {run_id}.{meant} The runs are: {', '.join(runs[:MAX_NAMED_RUNS])}{more}."
             )
         return run_id or runs[0]
 

@@ -6,6 +6,7 @@ import resource
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,24 @@ def test_help_lists_every_command(scrapeq: Scrapeq) -> None:
     """`scrapeq --help` lists all commands in their order."""
     listed = re.findall(r"^  ([a-z]+) {2,}[A-Z]", scrapeq("--help").stdout, re.MULTILINE)
     assert listed == COMMANDS
+
+
+def test_version_is_that_of_the_distribution(scrapeq: Scrapeq) -> None:
+    """`scrapeq --version` prints the name and the version, and nothing else."""
+    result = scrapeq("--version")
+    assert (result.exit_code, result.stdout) == (0, f"scrapeq {metadata.version('scrapeq')}\n")
+
+
+def test_short_help_option_is_that_of_the_long_one(scrapeq: Scrapeq) -> None:
+    """-h prints the help of `scrapeq` and of a subcommand."""
+    assert scrapeq("-h").stdout == scrapeq("--help").stdout
+    assert scrapeq("job", "-h").stdout == scrapeq("job", "--help").stdout
+
+
+def test_similar_run_is_suggested(scrapeq: Scrapeq, recorded: Ledger) -> None:
+    """If no run has the id, the message names the most similar one."""
+    result = scrapeq("status", "books1", "--data", recorded.data)
+    assert result.stderr == "There is no run books1. Did you mean books-1? The runs are: books-1.\n"
 
 
 def test_results_are_shown_as_a_table(scrapeq: Scrapeq, recorded: Ledger) -> None:

@@ -123,7 +123,7 @@ def test_job_of_the_latest_run_is_shown_unless_another_is_named(scrapeq: Scrapeq
     [
         (("b",), "The ledger has no job with this id or URL: b\n"),
         (("b", "--run", "run-1"), "Run run-1 has no job with this id or URL: b\n"),
-        (("a", "--run", "run-2"), "There is no run run-2. The runs are: run-1.\n"),
+        (("a", "--run", "x"), "There is no run x. The runs are: run-1.\n"),
     ],
 )
 def test_job_that_does_not_exist_is_reported(
