@@ -18,18 +18,19 @@ from tests.console.ledger.rows import (
 
 QUERIES = [query for query in documented_queries() if query.page == "docs/reference/ledger.md"]
 LISTING, RUN = "a" * 32, "books-1"
+SOON = 1800  #: seconds after START, which is an hour ago, so that a query of the last hour finds the rows
 #: A run with a successful job, a dead one, and a listing whose second page is dead; its dispatch continues.
 ROWS: list[Row] = [
-    job_row("good", 0, run=RUN),
-    outcome_row("good", 1, run=RUN, items=[{"title": "Faust"}]),
-    job_row("bad", 0, run=RUN),
-    outcome_row("bad", 1, run=RUN, reason="http_5xx"),
-    dead_letter_row("bad", 2, run=RUN, published=0),
-    job_row(LISTING, 0, run=RUN),
-    outcome_row(LISTING, 1, run=RUN, listing=LISTING, page=1, next_url="https://shop.example/2"),
-    job_row("second", 1, run=RUN, listing=LISTING, page=2),
-    dead_letter_row("second", 3, run=RUN, published=1, listing=LISTING, page=2),
-    shard_row(2, 1, DispatchReport(), run=RUN),
+    job_row("good", SOON, run=RUN),
+    outcome_row("good", SOON + 1, run=RUN, items=[{"title": "Faust"}]),
+    job_row("bad", SOON, run=RUN),
+    outcome_row("bad", SOON + 1, run=RUN, reason="http_5xx"),
+    dead_letter_row("bad", SOON + 2, run=RUN, published=SOON),
+    job_row(LISTING, SOON, run=RUN),
+    outcome_row(LISTING, SOON + 1, run=RUN, listing=LISTING, page=1, next_url="https://shop.example/2"),
+    job_row("second", SOON + 1, run=RUN, listing=LISTING, page=2),
+    dead_letter_row("second", SOON + 3, run=RUN, published=SOON + 1, listing=LISTING, page=2),
+    shard_row(2, SOON + 1, DispatchReport(), run=RUN),
 ]
 
 
@@ -37,11 +38,8 @@ def in_sqlite(statement: str) -> str:
     """Translate a documented query: the functions become the views, which have no bound in SQLite."""
     now = "TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL"
     statement = re.sub(rf"scrapeq\.(\w+)_since\({re.escape(now)} \d+ DAY\)\)", r'"scrapeq.\1"', statement)
-    statement = re.sub(
-        rf"{re.escape(now)} (\d+) HOUR\)",
-        r"strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-\1 hours', '-1 minutes')",
-        statement,
-    )
+    bound = r"strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-\1 \2')"
+    statement = re.sub(rf"{re.escape(now)} (\d+) (DAY|HOUR)\)", bound, statement)
     return re.sub(r"scrapeq\.(\w+)(?!\")\b", r'"scrapeq.\1"', statement).replace("@run", ":run")
 
 
