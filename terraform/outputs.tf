@@ -144,6 +144,17 @@ output "service_accounts" {
   )
 }
 
+output "smoke_test" {
+  description = "Settings of scripts/smoke-test.sh, one NAME=VALUE on each line: terraform output -raw smoke_test."
+  value       = join("", [for name, value in local.smoke_test : "${name}=${value}\n"])
+  depends_on = [
+    google_cloud_run_v2_service_iam_member.replay_invokes_dispatcher,
+    google_pubsub_subscription.ledger,
+    google_pubsub_subscription.shards,
+    google_pubsub_subscription_iam_member.agent_takes_from_push,
+  ]
+}
+
 output "worker_uri" {
   description = "URL of the worker; only Pub/Sub of the project can reach it."
   value       = local.worker_url

@@ -39,14 +39,3 @@ locals {
     })
   }
 }
-
-output "smoke_test" {
-  description = "Settings of scripts/smoke-test.sh, one NAME=VALUE on each line: terraform output -raw smoke_test."
-  value       = join("", [for name, value in local.smoke_test : "${name}=${value}\n"])
-  depends_on = [
-    google_cloud_run_v2_service_iam_member.replay_invokes_dispatcher,
-    google_pubsub_subscription.ledger,
-    google_pubsub_subscription.shards,
-    google_pubsub_subscription_iam_member.agent_takes_from_push,
-  ]
-}

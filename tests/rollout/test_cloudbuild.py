@@ -135,7 +135,9 @@ def test_names_in_terraform_match_the_build_and_the_smoke_test() -> None:
     settings = (ROOT / "terraform" / "smoke-test.tf").read_text(encoding="utf-8")
     (names,) = re.findall(r"^names=\(([^)]*)\)", script, re.MULTILINE)
     assert set(names.split()) == set(re.findall(r"^    (\w+) +=", settings, re.MULTILINE))
-    assert 'output "smoke_test"' in settings
+    outputs = (ROOT / "terraform" / "outputs.tf").read_text(encoding="utf-8")
+    assert 'output "smoke_test"' in outputs
+    assert "terraform output -raw smoke_test" in steps(BUILD)["apply"]["script"]
 
 
 @pytest.mark.parametrize("where", sorted(scripts()))
