@@ -35,7 +35,7 @@ _FILES = (
 )
 #: Packages of the priority required, which every installation of Debian and Ubuntu has:
 #: https://www.debian.org/doc/debian-policy/ch-archive.html#priorities
-_DEBIAN = (*_FILES, "apt-get", "bash")
+_DEBIAN = (*_FILES, "apt-get", "bash", "mount", "setpriv", "unshare")
 
 #: For each image, its programs.
 PROGRAMS: dict[str, tuple[str, ...]] = {
@@ -69,6 +69,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "nginx-light": ("nginx",),
     "nodejs": ("node",),
     "npm": ("npm",),
+    "procps": ("ps",),
     "python3-doc": (),
     "python3-venv": ("python3",),
 }

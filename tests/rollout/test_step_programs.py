@@ -1,5 +1,6 @@
 """Tests that each step of the Cloud Build files finds the programs that its script calls."""
 
+import ast
 import os
 import re
 import shutil
@@ -8,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.repository.tree import ROOT
+from tests.repository.tree import ROOT, parsed, shown, sources
+from tests.rollout.called_programs import called_programs
 from tests.rollout.cloudbuild import BUILD, CHECK, steps
-from tests.rollout.images import PROGRAMS, STABLE, stub_programs
+from tests.rollout.images import DEBIAN, PACKAGES, PROGRAMS, STABLE, stub_programs
 
 #: Variables that the scripts read and Cloud Build sets.
 VARIABLES = {
@@ -96,6 +98,42 @@ def test_a_shell_that_an_image_lacks_is_reported(tmp_path: Path) -> None:
 def test_every_image_of_a_step_is_in_the_table() -> None:
     """The table lists exactly the images that the steps use."""
     assert {step["name"] for name in (BUILD, CHECK) for step in steps(name).values()} == set(PROGRAMS)
+
+
+#: Programs that the tests call, and that the virtual environment contains.
+OF_THE_ENVIRONMENT = {"functions_framework", "hadolint", "python"}
+#: Programs for which there is another one: Chromium, and pip.
+ALTERNATIVES = {"google-chrome", "uv"}
+
+
+def programs_of_the_check() -> set[str]:
+    """Return the programs that the tests find in the step `check`."""
+    texts = [steps(CHECK)["check"]["script"], (ROOT / ".ci" / "run").read_text(encoding="utf-8")]
+    installs = re.findall(r"apt-get install (.*)$", "\n".join(texts).replace("\\\n", " "), re.MULTILINE)
+    packages = {word for line in installs for word in line.split() if re.fullmatch(r"[a-z][\w.+-]+", word)}
+    copied = {"gcloud", "terraform"}  # by the steps before
+    return {*PROGRAMS[DEBIAN], *copied}.union(*(PACKAGES[package] for package in packages))
+
+
+def test_the_check_has_every_program_that_the_tests_call() -> None:
+    """The image of the check, and the packages that it installs, contain each program that a test starts."""
+    called = {
+        name: shown(path)
+        for path in sources("tests", "console", "scripts")
+        for name in called_programs(parsed(path))
+    }
+    assert len(called) >= 10
+    known = programs_of_the_check() | OF_THE_ENVIRONMENT | ALTERNATIVES
+    assert {name: path for name, path in called.items() if name not in known} == {}
+
+
+def test_called_programs_are_found() -> None:
+    """The search finds a program that is started, one that is looked for, and one at the start of a list."""
+    text = (
+        'subprocess.run(["ps", "-A"])\nshutil.which("jq")\ncommand = ["curl", url]\n'
+        'subprocess.run(command)\nsite.run("path")\nsubprocess.run([sys.executable])\n'
+    )
+    assert set(called_programs(ast.parse(text))) == {"ps", "jq", "curl"}
 
 
 def test_the_python_of_the_check_is_supported() -> None:
