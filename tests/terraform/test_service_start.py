@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from console.stack.ports import free_port
 from console.stack.process import Launch, Process, ProcessWatcher, wait_until_healthy
+from dispatcher.settings import DispatcherSettings
 from tests.terraform.lifecycle import Lifecycle
 from tests.terraform.rehearsal import COMMANDS
 
@@ -55,3 +57,24 @@ def test_service_starts_with_exactly_the_environment_that_is_sent(
         if re.search(r"WARNING|ERROR|CRITICAL|Traceback", line) and "private_networks_allowed" not in line
     ]
     assert warnings == []
+
+
+def test_dispatcher_has_the_same_number_of_threads_on_every_machine(lifecycle: Lifecycle) -> None:
+    """Without THREADS, functions-framework would count the processors when the container starts."""
+    environment = lifecycle.environment("dispatcher")
+    assert "THREADS" not in environment
+    source = COMMANDS["dispatcher"][COMMANDS["dispatcher"].index("--source") + 1]
+    program = (
+        "import functions_framework, functions_framework._http.gunicorn as server\n"
+        f"application = functions_framework.create_app('dispatch', {source!r})\n"
+        "print(server.GunicornApplication(application, '127.0.0.1', 0, False).options['threads'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**environment, "K_SERVICE": "x", "PUBSUB_EMULATOR_HOST": "127.0.0.1:1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+    )
+    assert int(done.stdout) == DispatcherSettings.model_fields["threads"].default
