@@ -12,7 +12,7 @@ import typer
 from console.cli.arguments import DEFAULT_DATA, AsJson, Data, Run
 from console.errors import LedgerError, UsageError
 from console.ledger.dispatch_rows import whole
-from console.ledger.job_rows import find_jobs, job_events, job_items
+from console.ledger.job_rows import find_jobs, job_events, job_items, retrying_jobs
 from console.ledger.ledger import NO_RUN, Ledger
 from console.ledger.run_rows import run_summaries
 from console.report.dead_letters import dead_letter_lines
@@ -20,6 +20,7 @@ from console.report.export import ExportedItem, csv_lines, exported_items, field
 from console.report.job_history import job_lines
 from console.report.listings import listing_lines
 from console.report.output_file import write_whole
+from console.report.retries import retries_table
 from console.report.tables import (
     dispatch_line,
     failures_table,
@@ -28,12 +29,14 @@ from console.report.tables import (
     results_table,
     runs_table,
 )
+from console.stack.policy_file import read_policy
 from console.terminal import json_line, open_terminal, print_line
 
 MISSING = (
     "they have not ended and are older than the queue's message retention, or the ledger has no record of "
     "their dispatch"
 )
+MAX_RETRYING = 20  #: maximum number of jobs that `status` shows as being retried
 MAX_RUNS = 10_000  #: maximum number of runs that `runs` lists
 
 
@@ -106,7 +109,8 @@ def _print_results(ledger: Ledger, run_id: str) -> None:
 def status(run: Run = None, data: Data = DEFAULT_DATA) -> None:
     """Show the state of a run: its dispatch, its accounting, and why attempts did not succeed.
 
-    Invalid URLs, and parts of the sources that were not read, are listed.
+    Invalid URLs, parts of the sources that were not read, and jobs that are being retried are listed. The
+    time of a next attempt is that of the last `scrapeq up` in --data; a busy site or worker makes it later.
     """
     ledger, terminal = Ledger(data), open_terminal()
     run_id = ledger.resolve_run(run)
@@ -122,6 +126,9 @@ def status(run: Run = None, data: Data = DEFAULT_DATA) -> None:
     for line in listing_lines(ledger.listings(run_id)):
         print_line(terminal, line)
     accounting = ledger.accounting(run_id)
+    if retrying := retrying_jobs(ledger, run_id, MAX_RETRYING):
+        _, policy = read_policy(data)
+        terminal.print(retries_table(retrying, accounting.retrying, policy, datetime.now(UTC)))
     if accounting.missing:
         print_line(terminal, f"{accounting.missing} jobs are missing: {MISSING}.")
     print_line(terminal, str(accounting))

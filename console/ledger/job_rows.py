@@ -49,6 +49,21 @@ ITEMS_QUERY: Final = """
     SELECT items FROM `${ledger}.results` WHERE run_id = ? AND job_id = ?"""
 
 
+#: The jobs of a run that have been attempted and are in flight, those attempted least recently first.
+#: Parameters: the run id twice, and the maximum number of rows.
+RETRYING_QUERY: Final = """
+    SELECT job.job_id, coalesce(job.url, ''), job.attempts, coalesce(job.last_reason, ''), job.attempted_at,
+           coalesce(message.not_before, '')
+    FROM `${ledger}.job_state` AS job
+    LEFT JOIN (
+        SELECT JSON_VALUE(attributes, '$.job_id') AS job_id,
+            max(JSON_VALUE(SAFE.PARSE_JSON(SAFE_CONVERT_BYTES_TO_STRING(data)), '$.not_before')) AS not_before
+        FROM `${ledger}.jobs` WHERE JSON_VALUE(attributes, '$.run_id') = ? GROUP BY 1
+    ) AS message ON message.job_id = job.job_id
+    WHERE job.run_id = ? AND job.state = 'retrying' AND job.attempted_at IS NOT NULL
+    ORDER BY job.attempted_at, job.job_id LIMIT ?"""
+
+
 class JobState(NamedTuple):
     """A job of the view job_state; `cause`, `last_reason` and `last_detail` are `""` if there is none."""
 
@@ -60,6 +75,26 @@ class JobState(NamedTuple):
     cause: str
     last_reason: str
     last_detail: str
+
+
+class RetryingJob(NamedTuple):
+    """A job that has been attempted and is in flight.
+
+    Attributes:
+        job_id: id of the job.
+        url: URL of the page; `""` if unknown.
+        attempts: number of attempts.
+        reason: reason of the last attempt; `""` if it left no outcome.
+        attempted_at: when the last attempt ended, UTC.
+        not_before: earliest time of the next attempt that a worker has set; `""` if none has.
+    """
+
+    job_id: str
+    url: str
+    attempts: int
+    reason: str
+    attempted_at: str
+    not_before: str
 
 
 class Publication(StrEnum):
@@ -121,6 +156,11 @@ def find_jobs(ledger: Ledger, job: str, run_id: str | None = None) -> list[JobSt
     except ValueError:
         url = job
     return [JobState(*row) for row in ledger.rows(JOBS_QUERY, job, job, url, run_id, run_id)]
+
+
+def retrying_jobs(ledger: Ledger, run_id: str, count: int) -> list[RetryingJob]:
+    """Return up to `count` jobs of a run that are being retried, those attempted least recently first."""
+    return [RetryingJob(*row) for row in ledger.rows(RETRYING_QUERY, run_id, run_id, count)]
 
 
 def job_events(ledger: Ledger, job: JobState) -> list[Event]:

@@ -35,7 +35,7 @@ def results_table(results: Sequence[Result], width: int = 80) -> TextTable:
     site = _common_site([result.url for result in results])
     rows = [list(pages) for _, pages in groupby(results, key=lambda each: each.listing or each.job_id)]
     urls = [printable(pages[0].url.removeprefix(site)) for pages in rows]
-    table = _table("url", "items", "attempts", title=site or None)
+    table = text_table("url", "items", "attempts", title=site or None)
     # Limit the width of the items column, which rich does not wrap, so that enough is left for the URLs.
     table.columns[1].max_width = max(20, width - min(max(map(len, urls), default=0), width // 2) - 16)
     for url, pages in zip(urls, rows, strict=True):
@@ -56,7 +56,7 @@ def summary(items: Sequence[dict[str, Any]]) -> str:
 def runs_table(runs: Sequence[RunSummary], now: datetime) -> TextTable:
     """Return a table of runs, in which those that do not add up have an exclamation mark."""
     has_missing = any(run.missing for run in runs)
-    table = _table("run", "age", "jobs", "succeeded", "dead", "in flight", *(["missing"] * has_missing))
+    table = text_table("run", "age", "jobs", "succeeded", "dead", "in flight", *(["missing"] * has_missing))
     table.columns[0].no_wrap = table.collapse_padding = True
     for run in runs:
         mark = "" if run.adds_up else " !"
@@ -77,7 +77,7 @@ def _age(seconds: float) -> str:
 
 def failures_table(failures: Sequence[Failure]) -> TextTable:
     """Return a table of the reasons of unsuccessful attempts, with the numbers of attempts and jobs."""
-    table = _table("reason", "outcome", "attempts", "jobs", "meaning")
+    table = text_table("reason", "outcome", "attempts", "jobs", "meaning")
     for failure in failures:
         meaning = meaning_of(failure.reason)
         sentence = meaning.sentence if meaning else ""
@@ -95,7 +95,7 @@ def attempt_line(attempt: Attempt) -> str:
 
 def reasons_table() -> TextTable:
     """Return a table with a row for every reason code."""
-    table = _table("code", "outcome", "status", "meaning", "what to do")
+    table = text_table("code", "outcome", "status", "meaning", "what to do")
     for reason, meaning in REASON_MEANINGS.items():
         status = str(status_of(reason))
         table.add_texts(reason.value, meaning.outcome.value, status, meaning.sentence, meaning.remedy)
@@ -104,7 +104,7 @@ def reasons_table() -> TextTable:
 
 def dispatched_table(dispatched: DispatchResponse) -> TextTable:
     """Return a table: how many URLs of a crawl were published as jobs, and how many were not, and why."""
-    table = _table("urls", "count")
+    table = text_table("urls", "count")
     table.add_texts("published as jobs", str(dispatched.published))
     table.add_texts("duplicates", str(dispatched.duplicates))
     table.add_texts("over the limit", str(dispatched.over_limit))
@@ -158,7 +158,7 @@ def sources_table(dispatched: DispatchResponse) -> TextTable | None:
         return None
     rows = [source.model_dump() for source in dispatched.sources]
     columns = [name for name, field in SOURCE_COLUMNS.items() if any(row[field] for row in rows)]
-    table = _table("source", *columns)
+    table = text_table("source", *columns)
     for row in rows:
         table.add_texts(row["source"], *(str(row[SOURCE_COLUMNS[name]]) for name in columns))
     return table
@@ -174,7 +174,7 @@ def rejected_tables(dispatched: DispatchResponse) -> Iterator[TextTable]:
         ("not read completely", dispatched.unread, dispatched.unread_count),
     ):
         if rows:
-            table = _table(heading, "why")
+            table = text_table(heading, "why")
             for row in rows:
                 table.add_texts(row.url, row.why)
             if count > len(rows):
@@ -185,7 +185,7 @@ def rejected_tables(dispatched: DispatchResponse) -> Iterator[TextTable]:
 def plan_table(plan: RunPlan) -> TextTable:
     """Return a table of the hosts of a crawl: pages, lanes, and the time that the crawl's delay costs."""
     lanes = plan.crawl.politeness.lanes
-    table = _table("host", "pages", "at the same time", "takes at least")
+    table = text_table("host", "pages", "at the same time", "takes at least")
     for host in plan.hosts:
         time = duration(host.seconds) if host.seconds else ""
         table.add_texts(host.host, str(host.pages), str(lanes or "any"), time)
@@ -202,7 +202,8 @@ def _common_site(urls: Sequence[str]) -> str:
     return sites.pop() if len(sites) == 1 else ""
 
 
-def _table(*columns: str, title: str | None = None) -> TextTable:
+def text_table(*columns: str, title: str | None = None) -> TextTable:
+    """Return an empty table with these columns; those of numbers are aligned to the right."""
     table = TextTable(title=title)
     for column in columns:
         numeric = column in NUMERIC_COLUMNS

@@ -175,3 +175,12 @@ def test_runs_of_an_empty_ledger_say_how_to_start_one(scrapeq: Scrapeq, ledger: 
     """Without a run the command fails, and names the command that starts one."""
     result = scrapeq("runs", "--data", ledger.data)
     assert (result.exit_code, "scrapeq dispatch CRAWL.yaml" in result.stderr) == (1, True)
+
+
+def test_status_lists_the_jobs_that_are_being_retried(scrapeq: Scrapeq, ledger: Ledger) -> None:
+    """A job that failed and is in flight is listed with its reason; its backoff of an hour ago is over."""
+    record(ledger, [job_row("a"), outcome_row("a", 1, reason="timeout"), job_row("b")])
+    words = scrapeq("status", "--data", ledger.data).stdout.split()
+    start = words.index("https://shop.example/a")
+    assert words[start : start + 5] == ["https://shop.example/a", "1", "timeout", "any", "moment"]
+    assert "https://shop.example/b" not in words

@@ -82,9 +82,10 @@ def test_google_accepts_every_documented_query(
         (job_rows.ATTEMPTS_QUERY, 2 * ["STRING"]),
         (job_rows.DEAD_LETTERS_QUERY, 2 * ["STRING"]),
         (job_rows.ITEMS_QUERY, 2 * ["STRING"]),
+        (job_rows.RETRYING_QUERY, ["STRING", "STRING", "INT64"]),
         (run_rows.RUNS_QUERY, ["INT64"]),
     ],
-    ids=["jobs", "published", "attempts", "dead letters", "items", "runs"],
+    ids=["jobs", "published", "attempts", "dead letters", "items", "retrying", "runs"],
 )
 def test_google_accepts_the_queries_of_the_console(
     analyzer: Analyzer, columns: dict[str, Columns], query: str, parameters: list[str]
