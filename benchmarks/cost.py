@@ -10,6 +10,7 @@ from typing import Final
 
 from benchmarks.message_sizes import REQUEST_LOG_BYTES, Sizes, measure
 from benchmarks.prices import (
+    ADDRESS,
     BUILDING,
     CONDITION,
     EGRESS,
@@ -24,6 +25,7 @@ from benchmarks.prices import (
     MEMORY,
     MILLION,
     NAT_BYTES,
+    NAT_HOUR,
     POINT,
     REQUEST,
     ROWS,
@@ -176,7 +178,9 @@ def fixed_table() -> str:
         f"a roll-out: {BUILD_MINUTES} minutes of building, and the scans of two images": BUILD_MINUTES
         * BUILDING.dollars
         + 2 * IMAGE_SCAN.dollars,
-        "Cloud NAT, a million pages of 50 KB": MILLION * 52_000 * NAT_BYTES.dollars,
+        "Cloud NAT: an address, a month": MONTH_SECONDS / 3600 * ADDRESS.dollars,
+        "Cloud NAT: ten instances, an hour": 10 * NAT_HOUR.dollars,
+        "Cloud NAT: a million pages of 50 KB": MILLION * 52_000 * NAT_BYTES.dollars,
     }
     return "\n".join(
         [

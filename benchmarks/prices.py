@@ -94,14 +94,17 @@ POINT = Price(
     quoted=True,
 )
 EGRESS = Price("Data to the internet, premium tier", 0.12, "GiB", "1 GiB", NETWORK, units=GIB)
-NAT_BYTES = Price("Cloud NAT, data in both directions", 0.045, "GiB", "none", NAT, units=GIB)
+NAT_BYTES = Price("Cloud NAT, data in both directions", 0.045, "GiB", "none", NAT, _READ, GIB)
+NAT_HOUR = Price("Cloud NAT, each instance up to 32", 0.0014, "instance-hour", "none", NAT, _READ)
+ADDRESS = Price("Cloud NAT, each address", 0.005, "hour", "none", NAT, _READ)
 BUILDING = Price("Cloud Build, E2_HIGHCPU_8", 0.016, "minute", "none", BUILD, _READ)
 IMAGE_SCAN = Price("Container Scanning", 0.26, "image", "none", SCANS, _READ, quoted=True)
 IMAGE_STORAGE = Price("Artifact Registry, storage", 0.10, "GiB-month", "0.5 GiB", IMAGES)
 SCHEDULED_JOB = Price("Cloud Scheduler", 0.10, "job-month", "3 jobs", SCHEDULER)
 PRICES: Final = (
     VCPU, MEMORY, IDLE_VCPU, IDLE_MEMORY, REQUEST, THROUGHPUT, EXPORT, KEPT, ROWS, SCAN, LOGS,
-    CONDITION, POINT, EGRESS, NAT_BYTES, BUILDING, IMAGE_SCAN, IMAGE_STORAGE, SCHEDULED_JOB,
+    CONDITION, POINT, EGRESS, NAT_BYTES, NAT_HOUR, ADDRESS,
+    BUILDING, IMAGE_SCAN, IMAGE_STORAGE, SCHEDULED_JOB,
 )  # fmt: skip
 
 
