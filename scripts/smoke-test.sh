@@ -93,7 +93,7 @@ await_accounting() {
       (SELECT COUNT(*) FROM \`$ledger_dataset.dead_letters\`
         WHERE $recent AND JSON_VALUE(attributes, '\$.run_id') = @run) AS dead,
       (SELECT COUNT(*) FROM \`$ledger_dataset.dispatches\`
-        WHERE $recent AND JSON_VALUE(attributes, '\$.run_id') = @run 
+        WHERE $recent AND JSON_VALUE(attributes, '\$.run_id') = @run
           AND JSON_VALUE(attributes, '\$.dispatch') = 'complete') AS complete")
     if [[ $counts == 1,1,0,[1-9]* ]]; then
       echo "$run_id: dispatched=1 succeeded=1 dead=0"

@@ -1,33 +1,16 @@
 """Compares the words of a command with the commands and flags that the installed gcloud has."""
 
 import runpy
-import shutil
-import subprocess
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.servers.requirements import skip_or_fail
+from tests.rollout.sdk import sdk_root
 
 
-@cache
 def installation() -> Path:
     """Return the directory of the completion files; skip the test if gcloud is not installed."""
-    gcloud = shutil.which("gcloud")
-    if gcloud is None:
-        skip_or_fail("gcloud is not installed")
-    for root in Path(gcloud).resolve().parents:
-        for folder in (root / "data" / "cli", root / "google-cloud-sdk" / "data" / "cli"):
-            if (folder / "gcloud_completions.py").is_file():
-                return folder
-    done = subprocess.run(
-        [gcloud, "info", "--format=value(installation.sdk_root)"],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-    )
-    return Path(done.stdout.strip()) / "data" / "cli"
+    return sdk_root() / "data" / "cli"
 
 
 @cache
