@@ -78,7 +78,7 @@ await_outcome() {
     sleep "$pause"
   done
   fail "the canary has not succeeded within $max_wait_seconds s (last outcome: ${seen:-none}). If other jobs wait in $push_subscription, it waits" \
-    "behind them: see the sections Backlog, Stalled dispatch and Ledger lagging of the runbook."
+    "behind them. See the section Smoke test of the runbook."
 }
 
 # Waits until the ledger has the job of the run, its outcome, and no dead letter.
@@ -101,8 +101,8 @@ await_accounting() {
     fi
     sleep "$pause"
   done
-  fail "$run_id is not accounted for after $max_wait_seconds s (dispatched, succeeded, dead, complete dispatches: $counts). Is the ledger behind?" \
-    "See the runbook."
+  fail "$run_id is not accounted for after $max_wait_seconds s (dispatched, succeeded, dead, complete dispatches: $counts). See the section" \
+    "Smoke test of the runbook."
 }
 
 read_settings "${1:?pass the path of a file with the output of \`terraform output -raw smoke_test\`}"

@@ -23,6 +23,11 @@ RUNBOOK = Guide(
             "needs a dispatcher; `tests/scripts/test_replay_all.py` runs the command with one",
         ),
         Rule(r"scripts/replay-dead-letters\.sh", Extent.RUN, _LOCALPUBSUB),
+        Rule(
+            r"scripts/smoke-test\.sh",
+            Extent.NOT_RUN,
+            "needs a whole stack; `tests/rollout/test_smoke_test.py` runs it against a local one",
+        ),
         Rule(r"field\(\)", Extent.RUN, "bash"),
         Rule("bq query", Extent.ANSWERED, _APIS),
         Rule("bq show", Extent.ANSWERED, _APIS),
