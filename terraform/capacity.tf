@@ -31,7 +31,19 @@ locals {
   enough_instances   = max(var.worker_max_instances, 3)
   enough_concurrency = ceil(local.min_push_window / local.enough_instances)
 
+  # With a network, an instance takes two addresses of the subnet, and while a revision replaces another one, both have instances:
+  # https://cloud.google.com/run/docs/configuring/vpc-direct-vpc#scale_up_considerations. Google reserves four addresses of a subnet.
+  needed_addresses  = 4 * (var.worker_max_instances + var.dispatcher_max_instances)
+  largest_prefix    = 32 - ceil(log(local.needed_addresses + 4, 2))
+  subnet_prefix     = try(tonumber(split("/", var.vpc.subnet_range)[1]), 0)
+  subnet_is_enough  = var.vpc == null || pow(2, 32 - local.subnet_prefix) >= local.needed_addresses + 4
+  subnet_range_text = try(var.vpc.subnet_range, "")
+
   capacity_advice = {
+    subnet = join(" ", [
+      "vpc.subnet_range (${local.subnet_range_text}) has too few addresses: ${var.worker_max_instances} + ${var.dispatcher_max_instances} instances need ${local.needed_addresses} while a revision replaces another one.",
+      "Without an address, Cloud Run starts no instance. Use a range of /${local.largest_prefix} or larger.",
+    ])
     push_slots = join(" ", [
       "worker_max_instances × worker_concurrency is ${local.push_slots}, but Pub/Sub keeps up to ${local.min_push_window} pushes open while pages are slow.",
       "Cloud Run refuses the pushes without a slot with 429, and each 429 uses up one of the ${local.pubsub_attempts} deliveries of a job.",
@@ -59,5 +71,12 @@ check "page_slots" {
   assert {
     condition     = local.page_slot_seconds <= local.wait_budget_seconds
     error_message = local.capacity_advice.page_slots
+  }
+}
+
+check "subnet" {
+  assert {
+    condition     = local.subnet_is_enough
+    error_message = local.capacity_advice.subnet
   }
 }

@@ -156,3 +156,33 @@ run "page_slots__one_for_each_push" {
     worker_concurrency   = 80
   }
 }
+
+run "subnet__enough_for_63_instances" {
+  command = plan
+
+  module {
+    source = "./tests/inputs"
+  }
+
+  variables {
+    vpc                      = {}
+    worker_max_instances     = 60
+    dispatcher_max_instances = 3
+  }
+}
+
+run "subnet__too_small_for_64_instances" {
+  command = plan
+
+  module {
+    source = "./tests/inputs"
+  }
+
+  variables {
+    vpc                      = {}
+    worker_max_instances     = 61
+    dispatcher_max_instances = 3
+  }
+
+  expect_failures = [check.subnet]
+}
