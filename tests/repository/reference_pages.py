@@ -15,6 +15,7 @@ from console.cli.commands import app
 from contract.outcome import OUTCOME_MEANINGS, Outcome, Reason
 from contract.reason_meanings import REASON_MEANINGS, status_of
 from tests.repository.tree import ROOT
+from tests.rollout.deploy import DEPLOY
 from tests.rollout.documented_commands import MEANINGS
 from tests.rollout.runbook import RUNBOOK
 
@@ -187,6 +188,7 @@ PARTS: Final[dict[tuple[Path, str], Callable[[], str]]] = {
     (REFERENCE / "cli.md", "commands"): commands,
     (REFERENCE / "tested-commands.md", "meanings"): meanings_of_extents,
     (REFERENCE / "tested-commands.md", "runbook"): RUNBOOK.table,
+    (REFERENCE / "tested-commands.md", "deploy"): DEPLOY.table,
     (REFERENCE / "crawl-file.md", "keys"): crawl_fields,
     (REFERENCE / "ledger.md", "jobs"): _columns("jobs"),
     (REFERENCE / "ledger.md", "outcomes"): _columns("outcomes"),

@@ -12,6 +12,20 @@ from pathlib import Path
 
 from tests.rollout.fake_google import EMPTY, HANDLERS, Call, Refused, State
 
+DIGEST = "sha256:" + 64 * "0"
+#: The rows of commands that change nothing which the fake knows.
+ANSWERS: dict[str, list[State]] = {
+    "auth login": [],
+    "auth application-default login": [],
+    "config set": [],
+    "beta builds submit": [],
+    "builds list": [],
+    "alpha builds approve": [],
+    "scheduler jobs run": [],
+    "artifacts docker images list": [],
+    "run services describe": [{"image": f"europe-west1-docker.pkg.dev/my-scraper/scrapeq/service@{DIGEST}"}],
+}
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -45,11 +59,13 @@ def run(path: Path, arguments: list[str]) -> int:
     """Execute one command; return its exit status."""
     flags = dict(word.removeprefix("--").partition("=")[::2] for word in arguments if word.startswith("--"))
     words = [word for word in arguments if not word.startswith("--")]
-    command = next(name for name in HANDLERS if words[: len(name.split())] == name.split())
+    names = (name for name in [*HANDLERS, *ANSWERS] if words[: len(name.split())] == name.split())
+    command = next(names)
     with opened(path) as state:
         state["calls"].append(arguments)
         try:
-            rows = HANDLERS[command](Call(state, words[len(command.split()) :], flags))
+            call = Call(state, words[len(command.split()) :], flags)
+            rows = HANDLERS[command](call) if command in HANDLERS else ANSWERS[command]
         except Refused as error:
             sys.stderr.write(f"ERROR: (gcloud.{command.replace(' ', '.')}) {error}\n")
             return 1
@@ -64,6 +80,8 @@ def run(path: Path, arguments: list[str]) -> int:
 
 def displayed(row: State, form: str) -> str:
     """Return a row in gcloud's format `value(...)`: its fields, separated by tabs."""
+    if form == "value(spec.template.spec.containers[0].image)":
+        return str(row["image"])
     fields = re.fullmatch(r"value\((.*)\)", form)
     assert fields, f"the fake has no format {form!r}"
     return "\t".join(field(row, name) for name in fields[1].split(","))
