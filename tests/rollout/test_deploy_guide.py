@@ -124,3 +124,31 @@ def test_guide_names_the_base_image_of_the_dockerfiles() -> None:
     ]
     used = {tag for text in dockerfiles for tag in re.findall(r"^FROM (python:[\w.-]+)@", text, re.MULTILINE)}
     assert used == set(re.findall(r"inspect (python:\S+)", GUIDE))
+
+
+def test_guide_names_the_processors_that_the_stack_may_ask_for() -> None:
+    """The numbers of vCPUs beside Cloud Run's quota follow from the variables and from the large example."""
+    variables = "".join(path.read_text("utf-8") for path in (ROOT / "terraform").glob("variables-*.tf"))
+    large = (ROOT / "terraform" / "examples" / "large.tfvars").read_text(encoding="utf-8")
+    names = ("worker_max_instances", "worker_cpu", "dispatcher_max_instances")
+    defaults = [
+        int(re.findall(rf'variable "{name}" {{.*?  default += (\d+)\n', variables, re.DOTALL)[0])
+        for name in names
+    ]
+    examples = [int(re.findall(rf"^{name} += (\d+)$", large, re.MULTILINE)[0]) for name in names]
+    numbers = [instances * processors + others for instances, processors, others in (defaults, examples)]
+    assert f"{numbers[0]} with the defaults, and {numbers[1]} with `large.tfvars`" in GUIDE
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "has not been used in project",
+        "@gcp-sa-pubsub.iam.gserviceaccount.com does not exist",
+        "Error 403: The caller does not have permission",
+        "cannot run builds in this region",
+    ],
+)
+def test_guide_says_what_to_do_about_errors_of_the_first_day(error: str) -> None:
+    """The guide names each error that only Google can show, with what to do."""
+    assert error in GUIDE
