@@ -158,7 +158,7 @@ def test_runs_are_listed_newest_first_and_the_latest_is_the_default(ledger: Ledg
 def test_unknown_run_raises_an_error_that_lists_the_runs(ledger: Ledger) -> None:
     """The error's message for an unknown run_id lists the runs that exist."""
     record(ledger, [job_row("a", run="books-1")])
-    with pytest.raises(LedgerError, match=r"There is no run book-1\. The runs are: books-1\."):
+    with pytest.raises(LedgerError, match=r"no run book-1\. Did you mean books-1\? The runs are: books-1\."):
         ledger.resolve_run("book-1")
 
 
