@@ -13,7 +13,7 @@
 #   --remove                 after `terraform destroy`: delete what this script has made and what builds have left, but not the project
 #
 # Each part is looked up before it is made, so the script may be run again at any time: after an error, after an interruption, or to
-# see that nothing is missing. The script needs gcloud, logged in as an owner of the project, and no other program.
+# see that nothing is missing. The script needs gcloud, logged in as an owner of the project, and no other program but grep, sed and cut.
 set -euo pipefail
 export CLOUDSDK_CORE_DISABLE_PROMPTS=1 # a question would wait forever
 
@@ -70,7 +70,8 @@ parse() {
       --github=*) github=${argument#*=} ;;
       --dry-run) dry_run=yes ;;
       --remove) remove=yes ;;
-      *) fail "unknown argument: $argument; the head of scripts/bootstrap.sh lists all" ;;
+      --help) sed -n '2,/^set/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" && exit ;;
+      *) fail "unknown argument: $argument; scripts/bootstrap.sh --help lists all" ;;
     esac
   done
   [[ $project =~ ^[a-z][a-z0-9-]{4,28}[a-z0-9]$ ]] || fail "--project=ID must be 6 to 30 lower-case letters, digits and hyphens"

@@ -184,6 +184,17 @@ def test_refusal_is_explained(
     assert said in done.stderr.splitlines()[-1]
 
 
+def test_help_lists_every_option(google: Google) -> None:
+    """The option --help prints what the script does and every option that it accepts, and changes nothing."""
+    done = google.bootstrap("--help")
+    options = re.findall(r"^      (--[\w-]+)[=)]", SCRIPT.read_text(encoding="utf-8"), re.MULTILINE)
+    assert done.returncode == 0
+    assert [
+        option for option in options if option not in {"--help", *re.findall(r"--[\w-]+", done.stdout)}
+    ] == []
+    assert google.state["calls"] == []
+
+
 def test_project_of_another_billing_account_is_not_moved(google: Google) -> None:
     """A project that is linked to another billing account keeps it, and the script says how to go on."""
     google.bootstrap(ACCOUNT)
