@@ -19,7 +19,7 @@ variable "deletion_protection" {
 }
 
 variable "environment" {
-  description = "dev, staging or prod; every resource is labelled with it. In dev, the ledger can be destroyed together with its rows; in prod, a roll-out waits for approval."
+  description = "dev, staging or prod; every resource is labelled with it. In dev, a ledger that is not protected is destroyed together with tables that are not of the stack; in prod, a roll-out waits for approval."
   type        = string
   default     = "dev"
   nullable    = false
