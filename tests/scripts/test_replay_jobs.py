@@ -19,9 +19,10 @@ pytestmark = pytest.mark.timeout(400)
 RUNBOOK = (ROOT / "docs" / "how-to" / "runbook.md").read_text(encoding="utf-8")
 COMMANDS = re.compile(r"<!-- infrastructure -->\n```sh\n(.*?)```\n<!-- /infrastructure -->", re.DOTALL)
 #: A program `bq` that runs its query on the ledger of the directory in LEDGER, and prints the rows as CSV.
-BQ = """#!{python}
-import os, sqlite3, sys
-query = sys.argv[-1].replace("scrapeq.job_state", '"scrapeq.job_state"')
+#: SQLite has the view, but not the function that bounds it.
+BQ = r"""#!{python}
+import os, re, sqlite3, sys
+query = re.sub(r"scrapeq\.job_state_since\(.+? DAY\)\)", '"scrapeq.job_state"', sys.argv[-1])
 cursor = sqlite3.connect(os.environ["LEDGER"]).execute(query)
 print(",".join(name for name, *_ in cursor.description))
 for row in cursor:
