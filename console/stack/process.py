@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,6 +21,7 @@ from console.stack.kill_on_parent_death import signal_group
 from console.stack.signals import defer_signals
 
 START_TIMEOUT_SECONDS = 180.0  #: seconds until a service must be healthy; long enough for busy machines
+POLL_SECONDS = 0.02  #: pause between two queries whether a process has ended
 MAX_TAIL_BYTES = 16 * 1024  #: maximum number of bytes that are read from the end of a log
 
 
@@ -114,14 +116,16 @@ class Process:
     @property
     def exit_status(self) -> int | None:
         """Exit status of the group's leader: None while it runs, -N if signal N ended it."""
-        return self._popen.poll()
+        # Popen takes a lock. A KeyboardInterrupt before the lock is released would leave it locked for ever.
+        with defer_signals():
+            return self._popen.poll()
 
     def kill(self) -> None:
         """Send SIGKILL to the whole group, as in a crash, and wait until its leader has ended."""
         if self._is_killed:
             return  # another group may have the same id by now
         signal_group(self.pid, signal.SIGKILL)
-        self._popen.wait()
+        self.wait(inf)
         self._is_killed = True
         self._watcher.unwatch(self.pid)
 
@@ -132,9 +136,12 @@ class Process:
 
     def wait(self, seconds: float) -> bool:
         """Wait until the leader ends; return whether it ended within `seconds`."""
-        with suppress(subprocess.TimeoutExpired):
-            self._popen.wait(timeout=seconds)
-        return self.exit_status is not None
+        until = time.monotonic() + seconds
+        while self.exit_status is None:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(POLL_SECONDS)
+        return True
 
     def last_lines(self, count: int = 10) -> str:
         """Return the last `count` lines of the log, indented."""
