@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple
 
-from console.ledger.ledger import Ledger
+from console.ledger.ledger import Accounting, Ledger
 
 #: The newest runs. Parameter: the maximum number of rows. A run has no row in run_accounting before the
 #: ledger has its first job, and none in run_dispatches if its dispatcher records no dispatches.
@@ -46,8 +46,9 @@ class RunSummary(NamedTuple):
 
     @property
     def adds_up(self) -> bool:
-        """Whether every dispatched job has succeeded, is dead or is in flight, and no job is missing."""
-        return self.dispatched == self.succeeded + self.dead + self.in_flight and not self.missing
+        """Whether the numbers are as `Accounting.adds_up` says."""
+        counts = (self.dispatched, self.succeeded, self.dead, self.in_flight, self.retrying, self.missing)
+        return Accounting(*counts).adds_up
 
 
 def run_summaries(ledger: Ledger, count: int) -> list[RunSummary]:
