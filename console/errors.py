@@ -9,6 +9,7 @@
     ├── ReplayError      Pub/Sub failed; jobs whose publish was not confirmed are still dead letters (1)
     ├── PageNotFetched   `scrapeq try` could not fetch the page, for example because of robots.txt (1)
     └── StackError       a local service did not start, or localpubsub has ended (1)
+        └── StackNotRunningError   no `scrapeq up` runs in the data directory (1)
 
 These errors do not derive from `click.ClickException`, because typer contains a private copy of click and
 catches only the exceptions of that copy (seen with typer 0.29).
@@ -49,3 +50,7 @@ class PageNotFetched(ConsoleError):
 
 class StackError(ConsoleError):
     """A local service did not start, or localpubsub, which all other services need, has ended."""
+
+
+class StackNotRunningError(StackError):
+    """No `scrapeq up` runs in the data directory."""

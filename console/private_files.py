@@ -44,6 +44,22 @@ def private_opener(path: str, flags: int) -> int:
     return descriptor
 
 
+def replace_private_file(path: Path, text: str) -> None:
+    """Replace a file by one with mode 0600 and this text; a reader sees the old text or the new one.
+
+    Raises:
+        OSError: the file cannot be written; the old one stays as it is.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(part, "w", encoding="utf-8", opener=private_opener) as file:
+            file.write(text)
+        part.replace(path)
+    finally:
+        with suppress(OSError):
+            part.unlink()
+
+
 def _restrict(path: Path) -> None:
     """Take the permissions of group and others away.
 

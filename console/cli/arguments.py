@@ -5,12 +5,57 @@ from typing import Annotated
 
 import typer
 
-DEFAULT_DATA = Path(".scrapeq")
+from console.stack import stack_file
+
+DEFAULT_DATA = Path(stack_file.DEFAULT_DATA)
 Data = Annotated[
-    Path, typer.Option("--data", metavar="DIR", help="Directory of the queue, the ledger and the logs.")
+    Path,
+    typer.Option(
+        "--data",
+        metavar="DIR",
+        envvar="SCRAPEQ_DATA",
+        help="Directory of the queue, the ledger and the logs.",
+    ),
 ]
 Run = Annotated[
     str | None,
     typer.Argument(metavar="[RUN]", help="The run_id that `dispatch` printed. Default: the latest run."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON: one object on each line.")]
+#: Address of Pub/Sub; `pubsub_of` returns it.
+Pubsub = Annotated[
+    str | None,
+    typer.Option(
+        "--pubsub",
+        metavar="HOST:PORT",
+        envvar="PUBSUB_EMULATOR_HOST",
+        help="Address of the local Pub/Sub. Default: that of the `scrapeq up` that runs in --data.",
+    ),
+]
+#: URL of the dispatcher; `dispatcher_of` returns it.
+Dispatcher = Annotated[
+    str | None,
+    typer.Option(
+        "--dispatcher",
+        metavar="URL",
+        help="URL of the dispatcher. Default: that of the `scrapeq up` that runs in --data.",
+    ),
+]
+
+
+def pubsub_of(option: str | None, data: Path) -> str:
+    """Return the `host:port` of Pub/Sub: the option's value, or that of the running stack.
+
+    Raises:
+        StackNotRunningError: there is no option, and no stack runs in the data directory.
+    """
+    return option or stack_file.running_stack(data).addresses.pubsub_host
+
+
+def dispatcher_of(option: str | None, data: Path) -> str:
+    """Return the URL of the dispatcher: the option's value, or that of the running stack.
+
+    Raises:
+        StackNotRunningError: there is no option, and no stack runs in the data directory.
+    """
+    return option or stack_file.running_stack(data).addresses.dispatcher_url

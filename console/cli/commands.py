@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from console.cli.arguments import DEFAULT_DATA, Data
+from console.cli.arguments import DEFAULT_DATA, Data, Pubsub, pubsub_of
 from console.cli.dispatch_commands import dispatch_crawl, plan, wait
 from console.cli.recipe_commands import recipe_app, try_recipe
 from console.cli.report_commands import dead, job, reasons, results, runs, status
@@ -158,12 +158,7 @@ def replay(
         bool,
         typer.Option("--infrastructure", help="Only dead letters that the infrastructure caused."),
     ] = False,
-    pubsub: Annotated[
-        str,
-        typer.Option(
-            metavar="HOST:PORT", help="Address of the local Pub/Sub.", envvar="PUBSUB_EMULATOR_HOST"
-        ),
-    ] = "127.0.0.1:8085",
+    pubsub: Pubsub = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Publish dead letters as jobs again, after the cause of their failure is fixed.
@@ -173,6 +168,7 @@ def replay(
     """
     from console.replay import replay as replay_dead_letters  # noqa: PLC0415 - slow, needed only here
 
+    host = pubsub_of(pubsub, data)
     chosen = Ledger(data).infrastructure_dead_jobs(run) if infrastructure else None
 
     def is_selected(attributes: dict[str, str]) -> bool:
@@ -184,7 +180,7 @@ def replay(
     try:
         with raise_on_signals(), show_steps(terminal) as announce:
             announce("Looking for dead letters")
-            result = replay_dead_letters(pubsub, is_selected, lambda count: announce(f"{count} replayed"))
+            result = replay_dead_letters(host, is_selected, lambda count: announce(f"{count} replayed"))
     except KeyboardInterrupt:
         print_line(terminal, "Stopped. Jobs that were not replayed are still dead letters.")
         raise typer.Exit(130) from None

@@ -10,7 +10,7 @@ from typing import Annotated, Final, NoReturn
 import typer
 from rich.console import Console
 
-from console.cli.arguments import DEFAULT_DATA, Data, Run
+from console.cli.arguments import DEFAULT_DATA, Data, Dispatcher, Run, dispatcher_of
 from console.dispatch import dispatch
 from console.dispatch_response import DispatchResponse, added
 from console.ledger.ledger import Accounting, Ledger
@@ -20,9 +20,9 @@ from console.report.follow import Follower
 from console.report.listings import listing_lines
 from console.report.plan import RunPlan, plan_lines, plan_run, plan_warnings
 from console.report.tables import dispatched_table, plan_table, rejected_tables, sources_table
-from console.stack.policy_file import read_policy
 from console.stack.services import AckPolicy, DeliveryPolicy
 from console.stack.signals import raise_on_signals
+from console.stack.stack_file import read_policy
 from console.terminal import open_terminal, print_line, show_progress
 from contract.crawl import Crawl
 
@@ -71,9 +71,7 @@ def dispatch_crawl(
     crawl_file: Annotated[
         Path, typer.Argument(metavar="CRAWL.yaml", help="The crawl: what to scrape, and how.")
     ],
-    dispatcher: Annotated[
-        str, typer.Option(metavar="URL", help="URL of the dispatcher.")
-    ] = "http://127.0.0.1:8081",
+    dispatcher: Dispatcher = None,
     wait: Annotated[  # noqa: FBT002 - this argument is a flag of the command
         bool,
         typer.Option("--wait", help="Wait until all jobs of the run are dispatched, and none is in flight."),
@@ -89,11 +87,12 @@ def dispatch_crawl(
     terminal = open_terminal()
     crawl = load_crawl(crawl_file)
     crawl = crawl.model_copy(update={"run_id": crawl.run_id_at(datetime.now(UTC))})
+    url = dispatcher_of(dispatcher, data)
     if wait:
         Ledger(data).runs()  # raises LedgerError, before anything is sent, if there is no ledger to follow
     _print_warnings(terminal, plan_run(crawl), *read_policy(data))
     with _stopped_by_ctrl_c(terminal, str(crawl.run_id)):
-        dispatched = _dispatch(crawl, dispatcher, terminal)
+        dispatched = _dispatch(crawl, url, terminal)
         print_line(terminal, f"run {crawl.run_id}")
         _show(terminal, dispatched)
         if any(each.continues for each in dispatched):

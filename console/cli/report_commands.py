@@ -1,6 +1,5 @@
 """The subcommands that show and explain what the ledger has."""
 
-import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -29,7 +28,7 @@ from console.report.tables import (
     results_table,
     runs_table,
 )
-from console.stack.policy_file import read_policy
+from console.stack.stack_file import data_option, read_policy
 from console.terminal import json_line, open_terminal, print_line
 
 MISSING = (
@@ -195,9 +194,7 @@ def dead(run: Run = None, data: Data = DEFAULT_DATA) -> None:
     """
     ledger, terminal = Ledger(data), open_terminal()
     run_id = ledger.resolve_run(run)
-    replay = f"scrapeq replay --infrastructure {run_id}"
-    if data != DEFAULT_DATA:
-        replay += f" --data {shlex.quote(str(data))}"
+    replay = f"scrapeq replay --infrastructure {run_id}{data_option(data)}"
     for line in dead_letter_lines(run_id, ledger.dead_jobs(run_id), replay):
         print_line(terminal, line)
 

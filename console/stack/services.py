@@ -21,6 +21,8 @@ DISPATCHER_PORT, WORKER_PORT = "the dispatcher", "the worker"
 LOOPBACK_NETWORKS = "127.0.0.0/8,::1/128"
 PUBLISH_SECONDS = 5  #: seconds that the worker needs to publish (worker/settings.py)
 MAX_DELIVERY_ATTEMPTS = 100  #: Pub/Sub's maximum: https://cloud.google.com/pubsub/docs/dead-letter-topics
+#: Settings of the worker that limit which addresses it requests; `scrapeq try` uses them, too.
+FETCH_SETTINGS = ("FETCH_ALLOW_NETWORKS", "FETCH_REFUSE_PORTS")
 TITLES = {PUBSUB: "local Pub/Sub", DISPATCHER: "dispatcher", WORKER: "worker"}
 
 

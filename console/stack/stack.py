@@ -9,18 +9,17 @@
         stack.ledger.accounting()
 """
 
-import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 
 from console.errors import StackError, UsageError
 from console.ledger.ledger import Ledger
-from console.private_files import make_private_directory, private_opener
-from console.stack.policy_file import write_policy
+from console.private_files import make_private_directory
 from console.stack.ports import allocate_ports
 from console.stack.process import (
     Launch,
@@ -34,6 +33,7 @@ from console.stack.process import (
 from console.stack.pubsub_setup import prepare_topology
 from console.stack.services import (
     DISPATCHER,
+    FETCH_SETTINGS,
     PROJECT,
     PUBSUB,
     TITLES,
@@ -44,6 +44,7 @@ from console.stack.services import (
     launches,
 )
 from console.stack.signals import defer_signals
+from console.stack.stack_file import StackRecord, lock_data_directory, refuse_second_stack, write_stack
 
 GRACE_SECONDS = 3.0  #: seconds between SIGTERM and SIGKILL
 MIN_RESTART_SECONDS = 5.0  #: minimum number of seconds between two starts of a service
@@ -108,6 +109,7 @@ class Stack:
             UsageError: a port or the data directory is in use; nothing was started.
             StackError: a service did not become healthy; the message has the end of its log.
         """
+        refuse_second_stack(self.options.data)
         ports = allocate_ports(self.options.wanted_ports())
         self.addresses = Addresses.at(ports)
         self.environment = environment_of(self.options, self.addresses, os.environ)
@@ -160,8 +162,9 @@ class Stack:
 
     def _start_all(self) -> None:
         _make_directories(self.options)
-        self._resources.enter_context(_lock_data_directory(self.options))
-        write_policy(self.options)
+        self._resources.enter_context(lock_data_directory(self.options.data))
+        record = self._record()
+        write_stack(self.options.data, record)
         self._watcher = self._resources.enter_context(ProcessWatcher())
         self._resources.callback(self._stop_processes)
         has_backlog = (self.options.data / "pubsub").exists()
@@ -183,6 +186,17 @@ class Stack:
             )
         self._wait_until_healthy(WORKER)
         self._wait_until_healthy(DISPATCHER)
+        write_stack(self.options.data, replace(record, is_ready=True))
+
+    def _record(self) -> StackRecord:
+        return StackRecord(
+            pid=os.getpid(),
+            addresses=self.addresses,
+            started_at=time.time(),
+            ack_policy=self.options.ack_policy,
+            delivery=self.options.delivery,
+            fetch_settings={name: self.environment[name] for name in FETCH_SETTINGS},
+        )
 
     def _start_and_wait(self, name: str) -> None:
         self._start(name)
@@ -213,16 +227,3 @@ def _make_directories(options: StackOptions) -> None:
     except OSError as error:
         message = f"The data directory {options.data} cannot be created: {error.strerror}."
         raise UsageError(f"{message} Choose another with --data.") from error
-
-
-@contextmanager
-def _lock_data_directory(options: StackOptions) -> Iterator[IO[str]]:
-    """Lock the data directory, because two queues would corrupt each other's files."""
-    with open(options.data / "lock", "w", opener=private_opener) as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(
-                f"{options.data} is in use by another `scrapeq up`. Stop it, or choose another --data."
-            ) from None
-        yield lock

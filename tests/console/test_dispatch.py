@@ -12,9 +12,9 @@ from werkzeug import Request, Response
 from console.dispatch import RETRY_DELAYS_SECONDS, dispatch
 from console.dispatch_response import DispatchResponse
 from console.errors import DispatchError
-from console.stack.policy_file import write_policy
 from console.stack.ports import free_port
-from console.stack.services import AckPolicy, StackOptions
+from console.stack.services import AckPolicy, Addresses
+from console.stack.stack_file import StackRecord, lock_data_directory, write_stack
 from contract.crawl import Crawl
 from extraction.selectors import CHECKS
 from tests.console.command import Scrapeq
@@ -185,8 +185,48 @@ def test_plan_sends_nothing_and_dispatch_shows_its_warnings(
     assert done.stdout.startswith(warning)
     # With the policy of the last `scrapeq up` in the data directory, or of the option, there is no warning
     assert "warning" not in scrapeq("plan", crawl, "--data", tmp_path, "--ack-policy", "settled").stdout
-    write_policy(StackOptions(data=tmp_path, ack_policy=AckPolicy.SETTLED))
+    write_stack(tmp_path, StackRecord(1, Addresses("", "", "", ""), ack_policy=AckPolicy.SETTLED))
     assert "warning" not in scrapeq("plan", crawl, "--data", tmp_path).stdout
+
+
+@pytest.fixture
+def crawl_file(tmp_path: Path) -> Path:
+    """Return a file that has the crawl."""
+    file = tmp_path / "crawl.yaml"
+    file.write_text(json.dumps(CRAWL.model_dump(mode="json", exclude_defaults=True)))  # JSON is YAML
+    return file
+
+
+def test_dispatcher_of_the_running_stack_is_found_from_the_data_directory(
+    scrapeq: Scrapeq,
+    dispatcher: ScriptedDispatcher,
+    tmp_path: Path,
+    crawl_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without --dispatcher, the URL is that of the stack in --data, or in SCRAPEQ_DATA."""
+    dispatcher.responses += [response_of(200, RESPONSE)] * 2
+    write_stack(tmp_path, StackRecord(1, Addresses("", "", dispatcher.url, "")))
+    with lock_data_directory(tmp_path):
+        assert scrapeq("dispatch", crawl_file, "--data", tmp_path).exit_code == 0
+        monkeypatch.setenv("SCRAPEQ_DATA", str(tmp_path))
+        assert scrapeq("dispatch", crawl_file).exit_code == 0
+    assert len(dispatcher.received) == 2
+
+
+@pytest.mark.parametrize("command", ["dispatch", "replay"])
+def test_stack_that_does_not_run_is_reported_with_the_command_that_starts_it(
+    scrapeq: Scrapeq, tmp_path: Path, crawl_file: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command that needs a stack says that none runs in the data directory, and what to do."""
+    monkeypatch.delenv("PUBSUB_EMULATOR_HOST", raising=False)
+    write_stack(tmp_path, StackRecord(1, Addresses("127.0.0.1:9", "", "http://127.0.0.1:9", "")))
+    done = scrapeq(command, *([crawl_file] if command == "dispatch" else []), "--data", tmp_path)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"No `scrapeq up` runs in {tmp_path}. Start it with `scrapeq up --data {tmp_path}`, or name the data "
+        f"directory of another with --data or SCRAPEQ_DATA.\n"
+    )
 
 
 def test_dispatch_command_shows_counts_and_rejected_urls(

@@ -66,33 +66,20 @@ def running_site() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}"
 
 
-def address_of(lines: list[str], service: str) -> str:
-    """Return the address that `scrapeq up` printed for a service."""
-    return next(line.split()[1] for line in lines if line.startswith(service))
-
-
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Return the output of each command of the tutorial, by command; every command must succeed."""
     folder = tmp_path_factory.mktemp("tutorial")
-    with running_site() as site_address, running_stack(folder) as lines:
+    with running_site() as site_address, running_stack(folder):
         for name, text in FILE.findall(TUTORIAL):
             (folder / name).write_text(text.replace(ADDRESS, site_address), encoding="utf-8")
-        extra = {
-            "dispatch": ["--dispatcher", address_of(lines, "dispatcher")],
-            "replay": ["--pubsub", address_of(lines, "Pub/Sub")],
-        }
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
         printed = dict[str, str]()
         for command in commands():
-            if command.startswith("export "):
-                name, _, value = command.removeprefix("export ").partition("=")
-                environment[name] = value
-                continue
             words = shlex.split(command.replace(ADDRESS, site_address))
             assert words[0] == "scrapeq", command
             done = subprocess.run(
-                [sys.executable, "-m", "console", *words[1:], *extra.get(words[1], [])],
+                [sys.executable, "-m", "console", *words[1:]],
                 cwd=folder,
                 env=environment,
                 capture_output=True,
@@ -116,7 +103,7 @@ def commands() -> list[str]:
 def test_every_command_of_the_tutorial_succeeds(outputs: dict[str, str]) -> None:
     """Every command of the tutorial ran with exit status 0, or with the one that the page names."""
     assert len(outputs) >= 9
-    assert set(outputs) == {line for line in commands() if not line.startswith("export ")}
+    assert set(outputs) == set(commands())
 
 
 @pytest.mark.timeout(240)

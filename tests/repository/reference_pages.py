@@ -105,10 +105,11 @@ def _option_name(option: Any) -> str:  # noqa: ANN401 - typer has its own click,
 
 def _default(option: Any) -> str:  # noqa: ANN401 - typer has its own click, without types
     value = option.default
+    variable = f"`${option.envvar}`" if option.envvar else ""
     if value is None or value is False or value == "":
-        return ""
+        return variable
     shown = f"`{getattr(value, 'value', value)}`"
-    return f"`${option.envvar}`, or {shown}" if option.envvar else shown
+    return f"{variable}, or {shown}" if variable else shown
 
 
 def _paragraphs(text: str) -> str:

@@ -2,10 +2,7 @@
 
 import json
 import re
-import resource
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
@@ -17,6 +14,7 @@ from contract.dispatch_report import DispatchCounts, DispatchReport, ListedUrl
 from contract.outcome import Reason
 from contract.reason_meanings import REASON_MEANINGS
 from tests.console.command import Scrapeq
+from tests.console.full_disk import limited_file_size
 from tests.console.ledger.rows import (
     Row,
     dead_letter_row,
@@ -44,19 +42,6 @@ COMMANDS = [
     "reasons",
     "recipe",
 ]
-
-
-@contextmanager
-def limited_file_size(limit: int) -> Iterator[None]:
-    """Let writes beyond `limit` bytes of a file fail in this process, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
 
 
 @pytest.fixture
