@@ -1,13 +1,16 @@
 """The subcommands for recipes: `try`, `recipe check` and `recipe schema`."""
 
 import json
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from console.cli.arguments import DEFAULT_DATA, Data
 from console.recipes.recipe_file import check_file, load_recipe
+from console.stack.stack_file import fetch_settings
 from console.terminal import open_terminal, print_line
 
 
@@ -31,7 +34,7 @@ recipe_app = typer.Typer(
 )
 
 
-def try_recipe(
+def try_recipe(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     recipe_file: Annotated[
         Path, typer.Argument(metavar="RECIPE.yaml", help="A recipe, or a crawl that contains one.")
     ],
@@ -49,17 +52,25 @@ def try_recipe(
     ignore_robots: Annotated[  # noqa: FBT002 - this argument is a flag of the command
         bool, typer.Option("--ignore-robots", help="Ignore the site's robots.txt.")
     ] = False,
+    data: Data = DEFAULT_DATA,
 ) -> None:
     """Try a recipe on one page: show the items, and for each field its source or why the field is missing.
 
-    A URL is fetched with the worker's code and with the settings of this environment. The exit status is 1 if
-    a job with this page would fail.
+    A URL is fetched with the worker's code, with the settings of this environment, and from the networks that
+    the last `scrapeq up` in --data allows, such as the loopback interface. The exit status is 1 if a job with
+    this page would fail.
     """
     from console.recipes import trial  # noqa: PLC0415 - imports the parsers, which only this command needs
     from extraction.explain import explain  # noqa: PLC0415 - imports the parsers, too
 
     loaded = load_recipe(recipe_file)
-    page = trial.open_page(place, url, respect_robots=not ignore_robots, request=loaded.request)
+    page = trial.open_page(
+        place,
+        url,
+        respect_robots=not ignore_robots,
+        request=loaded.request,
+        settings=fetch_settings(data, os.environ),
+    )
     explained = explain(loaded.recipe, page)
     if output is TryFormat.TABLE:
         terminal = open_terminal()

@@ -4,6 +4,10 @@ This is the console's only file that imports the worker. The import happens only
 because the worker may not be installed.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
 from pydantic import ValidationError
 
 from console.errors import PageNotFetched, UsageError
@@ -13,18 +17,26 @@ from contract.request import PLAIN_GET, PageRequest
 from contract.urls import check_url
 from extraction.page import PageContent
 
+NO_SETTINGS: Final[Mapping[str, str]] = MappingProxyType({})
 WORKER_MISSING = (
     "Fetching a page needs the worker: pip install 'scrapeq[worker]'. Trying a saved page does not."
 )
 
 
-def fetch_page(url: str, *, respect_robots: bool = True, request: PageRequest = PLAIN_GET) -> PageContent:
+def fetch_page(
+    url: str,
+    *,
+    respect_robots: bool = True,
+    request: PageRequest = PLAIN_GET,
+    settings: Mapping[str, str] = NO_SETTINGS,
+) -> PageContent:
     """Return the page at `url`, fetched with the settings that a worker would read from this environment.
 
     Args:
         url: the page's URL.
         respect_robots: whether robots.txt may forbid the page.
         request: how the page is requested. As in a worker, the environment has its secrets.
+        settings: settings of the worker, by the name of their variable, instead of those of the environment.
 
     Raises:
         UsageError: if the URL or a setting is invalid, or the worker is not installed.
@@ -41,28 +53,29 @@ def fetch_page(url: str, *, respect_robots: bool = True, request: PageRequest = 
         raise UsageError(WORKER_MISSING) from None
     try:
         checked = check_url(url)
-        settings = WorkerSettings(google_cloud_project="none", push_auth="none")
+        given: dict[str, Any] = {name.lower(): value for name, value in settings.items()}
+        chosen = WorkerSettings(google_cloud_project="none", push_auth="none", **given)
     except ValidationError as error:
         raise UsageError(
             "\n".join(f"{fault.path.upper()}: {fault.message}" for fault in validation_faults(error))
         ) from None
     except ValueError as error:
         raise UsageError(f"{url}: {error}") from None
-    policy = settings.request_policy()
+    policy = chosen.request_policy()
     client = make_client(
-        settings.user_agent,
-        settings.fetch_allow_networks,
-        settings.fetch_refuse_ports,
-        dns_servers=settings.dns_servers,
+        chosen.user_agent,
+        chosen.fetch_allow_networks,
+        chosen.fetch_refuse_ports,
+        dns_servers=chosen.dns_servers,
     )
     fetcher = Fetcher(
         client,
-        RateLimiter(client, settings.user_agent),
-        max_bytes=settings.fetch_max_bytes,
-        max_redirects=settings.fetch_max_redirects,
+        RateLimiter(client, chosen.user_agent),
+        max_bytes=chosen.fetch_max_bytes,
+        max_redirects=chosen.fetch_max_redirects,
         policy=policy,
     )
-    budget = PageBudget(settings.page_budget_seconds)
+    budget = PageBudget(chosen.page_budget_seconds)
     try:
         politeness = Politeness(respect_robots=respect_robots)
         return fetcher.fetch(checked, politeness, budget, request=request)

@@ -2,7 +2,7 @@
 
 import json
 import mimetypes
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from console.recipes.bounded_file import read_bounded
@@ -24,7 +24,9 @@ CONTENT_TYPES = {
 }
 
 
-def open_page(place: str, url: str, *, respect_robots: bool, request: PageRequest) -> PageContent:
+def open_page(
+    place: str, url: str, *, respect_robots: bool, request: PageRequest, settings: Mapping[str, str]
+) -> PageContent:
     """Return a page that is fetched from a URL or read from a file.
 
     Args:
@@ -32,13 +34,14 @@ def open_page(place: str, url: str, *, respect_robots: bool, request: PageReques
         url: URL of a saved page, the base of its links.
         respect_robots: whether robots.txt may forbid a fetch.
         request: how a page is fetched.
+        settings: settings of the worker, by the name of their variable, instead of those of the environment.
 
     Raises:
         UsageError: the file cannot be read or is too large, or `fetch_page` raises this error.
         PageNotFetched: the page could not be fetched.
     """
     if place.lower().startswith(("http://", "https://")):
-        return fetch_page(place, respect_robots=respect_robots, request=request)
+        return fetch_page(place, respect_robots=respect_robots, request=request, settings=settings)
     path = Path(place)
     body = read_bounded(path, MAX_FILE_BYTES, "a page")
     content_type = CONTENT_TYPES.get(path.suffix.lower()) or mimetypes.guess_type(path.name)[0] or "text/html"

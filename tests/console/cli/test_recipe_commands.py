@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from console.stack.services import LOOPBACK_NETWORKS, Addresses
+from console.stack.stack_file import StackRecord, write_stack
 from contract.schema import crawl_schema, recipe_schema
 from tests.console.command import Scrapeq
 from tests.servers.site import http, running_site
@@ -86,18 +88,30 @@ def test_content_type_of_a_saved_page_comes_from_its_suffix(
     assert [json.loads(line) for line in result.stdout.splitlines()] == items
 
 
-def test_try_fetches_a_url_as_the_worker_does(
-    scrapeq: Scrapeq, recipe: Path, monkeypatch: pytest.MonkeyPatch
+def test_try_fetches_a_url_from_the_networks_of_the_local_worker(
+    scrapeq: Scrapeq, recipe: Path, tmp_path: Path
 ) -> None:
-    """`scrapeq try URL` refuses a private address, as the worker does, unless FETCH_ALLOW_NETWORKS has it."""
+    """The loopback interface is allowed, unless the stack in the data directory does not allow it."""
+    options = ("--format", "jsonl", "--ignore-robots", "--data", tmp_path)
     with running_site() as site:
         url = site.add("/1", http(body=PAGE.encode()))
-        refused = scrapeq("try", recipe, url)
+        assert json.loads(scrapeq("try", recipe, url, *options).stdout)["title"] == "Faust"
+        public_only = {"FETCH_ALLOW_NETWORKS": "10.0.0.0/8"}
+        write_stack(tmp_path, StackRecord(1, Addresses("", "", "", ""), fetch_settings=public_only))
+        refused = scrapeq("try", recipe, url, *options)
         assert refused.exit_code == 1
         assert "refused_address" in refused.stderr
-        monkeypatch.setenv("FETCH_ALLOW_NETWORKS", "127.0.0.0/8")
-        result = scrapeq("try", recipe, url, "--format", "jsonl", "--ignore-robots")
-        assert json.loads(result.stdout)["title"] == "Faust"
+
+
+def test_try_refuses_the_ports_of_the_local_stack(scrapeq: Scrapeq, recipe: Path, tmp_path: Path) -> None:
+    """A page at a port of the stack itself is refused, as the worker refuses it."""
+    with running_site() as site:
+        url = site.add("/1", http(body=PAGE.encode()))
+        port = url.rpartition(":")[2].removesuffix("/1")
+        settings = {"FETCH_ALLOW_NETWORKS": LOOPBACK_NETWORKS, "FETCH_REFUSE_PORTS": port}
+        write_stack(tmp_path, StackRecord(1, Addresses("", "", "", ""), fetch_settings=settings))
+        refused = scrapeq("try", recipe, url, "--ignore-robots", "--data", tmp_path)
+    assert (refused.exit_code, "refused_address" in refused.stderr) == (1, True), refused.stderr
 
 
 @pytest.mark.parametrize(
