@@ -26,10 +26,24 @@ SQLITE_EXPRESSIONS = {
     "SAFE_CAST(JSON_VALUE(attributes, '$.CloudPubSubDeadLetterSourceTopicPublishTime') AS TIMESTAMP)": (
         "replace(json_extract(attributes, '$.CloudPubSubDeadLetterSourceTopicPublishTime'), '+00:00', '')"
     ),
+    # The items of a result, and the fields of an item; an item that is no object has none.
+    "UNNEST(JSON_QUERY_ARRAY(result.items)) AS item": (
+        "json_each(iif(json_valid(result.items), result.items, '[]')) AS item"
+    ),
+    "UNNEST(JSON_KEYS(item, 1)) AS name": (
+        "json_each(iif(item.type = 'object', item.value, '{}')) AS field_of_item"
+    ),
+    "TO_JSON_STRING(item[TRIM(name, '\"')])": (
+        "CASE field_of_item.type WHEN 'null' THEN 'null' WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' "
+        "WHEN 'text' THEN json_quote(field_of_item.value) ELSE CAST(field_of_item.value AS TEXT) END"
+    ),
+    "TRIM(name, '\"')": "field_of_item.key",
     "JSON_VALUE(": "json_extract(",
     "JSON_QUERY(": "json_extract(",  # returns an array or an object as text
     "SAFE_CAST(": "CAST(",  # CAST never fails in SQLite
     " AS INT64)": " AS INTEGER)",
+    "CAST(? AS TIMESTAMP)": "?",  # times are texts in SQLite
+    "STRPOS(": "instr(",
     "TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 7 DAY)": "strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-7 days')",
 }
 #: Maps column types of BigQuery to column types of SQLite. SQLite treats STRING as a numeric type

@@ -14,6 +14,7 @@ SELECT
     END AS state,
     -- Pub/Sub counts deliveries only for a subscription with a dead-letter policy; without one, count the outcomes.
     CASE WHEN max(attempt) > 0 THEN max(attempt) ELSE count(DISTINCT outcome_id) END AS attempts,
+    count(DISTINCT outcome_id) AS outcomes, -- fewer than attempts if attempts left no outcome
     min(published_at) AS dispatched_at, -- NULL if the table jobs has no row of this job
     max(published_at) AS published_at, -- the last publish: dispatch, deferral or replay
     max(attempted_at) AS attempted_at,

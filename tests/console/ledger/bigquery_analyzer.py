@@ -142,6 +142,22 @@ class Analyzer:
             function.signature.CopyFrom(created.signature)
         return self._columns(created.output_column_list)
 
+    def add_json_keys(self) -> None:
+        """Add the function JSON_KEYS(JSON, INT64), which BigQuery has and this version of ZetaSQL lacks.
+
+        https://cloud.google.com/bigquery/docs/reference/standard-sql/json_functions#json_keys
+        """
+        function = self._catalog.custom_function.add(name_path=["json_keys"], group="External_function")
+        function.mode = self._enum("zetasql.FunctionEnums.Mode", "SCALAR")
+        signature = function.signature.add()
+        fixed = self._enum("zetasql.SignatureArgumentKind", "ARG_TYPE_FIXED")
+        for kind in ("JSON", "INT64"):
+            argument = signature.argument.add(kind=fixed, num_occurrences=1)
+            argument.type.type_kind = self._kind(kind)
+        signature.return_type.kind = fixed
+        signature.return_type.type.type_kind = self._kind("ARRAY")
+        signature.return_type.type.array_type.element_type.type_kind = self._kind("STRING")
+
     def query(self, statement: str, parameters: Columns | None = None) -> Columns:
         """Analyze a query; return the columns of its result.
 

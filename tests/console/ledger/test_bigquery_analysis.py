@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from console.ledger import job_rows, run_rows
+from console.ledger import field_rows, host_rows, job_page, job_rows, run_overview, run_rows
 from console.ledger.sqlite_views import schema, views
 from console.stack.ports import free_port
 from tests.console.ledger.bigquery_analyzer import (
@@ -22,6 +22,9 @@ from tests.console.ledger.documented_queries import DocumentedQuery, documented_
 DATASET = "scrapeq"
 QUERIES = documented_queries()
 
+EVERY_FILTER = job_page.JobFilter("run", "dead", "dns", "host", "page", "text")
+FILTER_TYPES = 7 * ["STRING"]
+
 pytestmark = pytest.mark.timeout(600)
 documented = pytest.mark.parametrize(
     "query", QUERIES, ids=lambda query: f"{query.page}: {query.statement[:40]}"
@@ -32,6 +35,7 @@ documented = pytest.mark.parametrize(
 def analyzer() -> Iterator[Analyzer]:
     """An analyzer that knows the tables of the ledger."""
     with running_analyzer(installed_package(), free_port()) as running:
+        running.add_json_keys()
         for table in TABLES:
             running.add_table(DATASET, table, {column["name"]: column["type"] for column in schema(table)})
         yield running
@@ -84,8 +88,26 @@ def test_google_accepts_every_documented_query(
         (job_rows.ITEMS_QUERY, 2 * ["STRING"]),
         (job_rows.RETRYING_QUERY, ["STRING", "STRING", "INT64"]),
         (run_rows.RUNS_QUERY, ["INT64"]),
+        (host_rows.STATES_QUERY, ["STRING"]),
+        (host_rows.REASONS_QUERY, ["STRING"]),
+        (host_rows.RATES_QUERY, 2 * ["STRING"]),
+        (host_rows.BLOCKED_QUERY, 2 * ["STRING"]),
+        (field_rows.FIELDS_QUERY, ["STRING"]),
+        (field_rows.EXAMPLES_QUERY, ["STRING"]),
+        (field_rows.WARNINGS_QUERY, ["STRING", "INT64"]),
+        (field_rows.CRAWLS_QUERY, []),
+        (run_overview.TIMES_QUERY, ["STRING"]),
+        (run_overview.UNRECORDED_QUERY, ["STRING"]),
+        (run_overview.RECENT_QUERY, 2 * ["STRING"]),
+        (run_overview.THROUGHPUT_QUERY, 3 * ["STRING"]),
+        (run_overview.OLDEST_QUERY, []),
+        (run_overview.BLOCKED_QUERY, ["STRING", "INT64"]),
+        (
+            job_page.page_query(EVERY_FILTER, job_page.Cursor("", "")),
+            [*FILTER_TYPES, *3 * ["STRING"], "INT64"],
+        ),
+        (job_page.groups_query(EVERY_FILTER), [*FILTER_TYPES, "INT64"]),
     ],
-    ids=["jobs", "published", "attempts", "dead letters", "items", "retrying", "runs"],
 )
 def test_google_accepts_the_queries_of_the_console(
     analyzer: Analyzer, columns: dict[str, Columns], query: str, parameters: list[str]
