@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import localpubsub
-from console.ledger.sqlite_views import create, schema, table
+from console.ledger.sqlite_views import create, schema, table, views
 from console.stack.pubsub_setup import prepare_topology, publisher_client, topic_path
 from console.stack.services import DeliveryPolicy
 from contract.outcome import MAX_DETAIL_CHARACTERS
@@ -61,7 +61,7 @@ def test_create_adds_missing_columns_to_an_existing_file(tmp_path: Path) -> None
     path = tmp_path / "warehouse.db"
     create(path)
     with closing(sqlite3.connect(path)) as connection, connection:
-        for view in ("job_state", "results"):
+        for view in views():
             connection.execute(f"DROP VIEW {table(view)}")
         connection.execute(f"ALTER TABLE {table('outcomes')} DROP COLUMN detail")
         connection.execute(f"INSERT INTO {table('outcomes')} (job_id) VALUES ('a')")  # noqa: S608 - a constant
