@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from console.cli.arguments import DEFAULT_DATA, Data, Pubsub, pubsub_of
+from console.cli.console_command import console
 from console.cli.dispatch_commands import dispatch_crawl, plan, wait
 from console.cli.recipe_commands import recipe_app, try_recipe
 from console.cli.report_commands import dead, job, reasons, results, runs, status
@@ -134,6 +135,7 @@ def demo(
     raise typer.Exit(run_demo(keep, open_terminal()))
 
 
+app.command()(console)
 app.command()(plan)
 app.command("dispatch")(dispatch_crawl)
 app.command()(wait)

@@ -51,7 +51,7 @@ LAYERS: dict[str, list[set[str]]] = {
         {"stack"},
         {"dispatch", "replay"},
         {"local_file", "report"},
-        {"demo"},
+        {"demo", "web"},
         {"cli"},
         {"__init__", "__main__"},
     ],

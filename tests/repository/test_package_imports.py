@@ -26,8 +26,13 @@ MAY_IMPORT = {
 }
 
 
-# Additional imports of single files: `scrapeq try` fetches a page with the worker's own code.
-ADDITIONAL_IMPORTS = {"console/recipes/fetch_page.py": frozenset({"guarded_http", "worker"})}
+# Additional imports of single files: `scrapeq try` fetches a page with the worker's own code, and the
+# operator's page refuses the same requests as the services.
+ADDITIONAL_IMPORTS = {
+    "console/recipes/fetch_page.py": frozenset({"guarded_http", "worker"}),
+    "console/web/security.py": frozenset({"push_endpoint"}),
+    "console/web/server.py": frozenset({"push_endpoint"}),
+}
 
 
 # Packages that may import only some modules of another: the HTTP client uses URLs, and quotes them in errors,

@@ -12,16 +12,21 @@ from tests.servers.requirements import skip_or_fail
 from tests.servers.waiting import MAX_WAIT_SECONDS
 
 
+def chromium_path() -> str:
+    """Return the path of Chromium; skip the test if it is not installed."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        skip_or_fail("Chromium is not installed (on Debian: apt install chromium)")
+    return chromium
+
+
 def chromium_command(profile: Path) -> list[str]:
     """Return the command that starts headless Chromium; skip the test if it is not installed.
 
     Args:
         profile: an empty directory, or that of an earlier run.
     """
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        skip_or_fail("Chromium is not installed (on Debian: apt install chromium)")
-    return [chromium, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}"]
+    return [chromium_path(), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}"]
 
 
 def run_script(url: str, profile: Path) -> Any:  # noqa: ANN401 - JSON

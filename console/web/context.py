@@ -1,0 +1,33 @@
+"""Returns what the current request's application was built with."""
+
+from typing import cast
+
+import flask
+
+from console.web.acts import Acts
+from console.web.options import ConsoleOptions
+
+
+def console_options() -> ConsoleOptions:
+    """Return the options of the application."""
+    return cast("ConsoleOptions", flask.current_app.extensions["console"])
+
+
+def acts() -> Acts:
+    """Return the acts that were started on the page."""
+    return cast("Acts", flask.current_app.extensions["acts"])
+
+
+def page_number() -> int:
+    """Return the number of the page of a list, from 1, that the request's URL has."""
+    given = flask.request.args.get("page", "1")
+    return (
+        min(int(given), 1_000_000)
+        if given.isascii() and given.isdigit() and len(given) < 8 and int(given)
+        else 1
+    )
+
+
+def argument(name: str, length: int = 300) -> str:
+    """Return a parameter of the request's URL, at most `length` characters; `""` if it is missing."""
+    return flask.request.args.get(name, "").strip()[:length]

@@ -1,0 +1,82 @@
+"""Defines what the operator's page is started with."""
+
+import secrets
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+
+from console.errors import StackNotRunningError
+from console.ledger.ledger import Ledger
+from console.stack.stack_file import running_stack
+
+
+@dataclass(frozen=True)
+class ConsoleOptions:
+    """What the operator's page is started with.
+
+    Attributes:
+        data: data directory of the stack; its ledger is shown.
+        host: address to listen on.
+        port: port to listen on.
+        read_only: whether every act is refused.
+        token: what a browser must present once; `""` if none is needed.
+        pubsub: `host:port` of the local Pub/Sub; None for that of the stack that runs in the data directory.
+        dispatcher: URL of the dispatcher; None for that of the same stack.
+        allowed_hosts: further host names by which the page may be addressed, in lower case.
+        secret: signs the cookies. A new one makes all browsers sign in again.
+    """
+
+    data: Path
+    host: str = "127.0.0.1"
+    port: int = 8088
+    read_only: bool = False
+    token: str = ""
+    pubsub: str | None = None
+    dispatcher: str | None = None
+    allowed_hosts: frozenset[str] = frozenset()
+    secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger that is shown."""
+        return Ledger(self.data)
+
+    @property
+    def pubsub_host(self) -> str:
+        """`host:port` of Pub/Sub.
+
+        Raises:
+            StackNotRunningError: it was not given, and no stack runs in the data directory.
+        """
+        return self.pubsub or running_stack(self.data).addresses.pubsub_host
+
+    @property
+    def pubsub_http_url(self) -> str:
+        """URL of the running stack's localpubsub, which shows the backlog; `""` if no stack runs."""
+        try:
+            return "" if self.pubsub else running_stack(self.data).addresses.pubsub_http_url
+        except StackNotRunningError:
+            return ""
+
+    @property
+    def dispatcher_url(self) -> str:
+        """URL of the dispatcher.
+
+        Raises:
+            StackNotRunningError: it was not given, and no stack runs in the data directory.
+        """
+        return self.dispatcher or running_stack(self.data).addresses.dispatcher_url
+
+    @property
+    def url(self) -> str:
+        """The address to open in a browser."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}/"
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only programs of this machine can reach the address."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

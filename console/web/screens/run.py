@@ -1,0 +1,102 @@
+"""The screen of a run: its accounting, its rate, its fields, hosts and reasons, and the acts on it."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import flask
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+
+from console.dispatch import dispatch
+from console.errors import ConsoleError
+from console.ledger.job_rows import retrying_jobs
+from console.ledger.run_rows import run_summaries
+from console.recipes.crawl_file import read_crawl
+from console.report.retries import next_attempt
+from console.report.tables import meaning_of
+from console.stack.stack_file import read_policy
+from console.web.context import console_options
+from console.web.minutes_chart import chart_of
+from console.web.reads import field_rows, host_rows, now, throughput
+from contract.crawl import MAX_CRAWL_BYTES
+
+SCREEN = Blueprint("run", __name__)
+MAX_RUNS = 100
+MAX_RETRYING = 20
+MINUTES = 30
+
+
+@SCREEN.get("/runs")
+def runs() -> str:
+    """List the runs, and show the form that starts one."""
+    return render_template(
+        "runs.html", runs=run_summaries(console_options().ledger, MAX_RUNS), crawl="", fault=""
+    )
+
+
+@SCREEN.get("/runs/<path:run_id>")
+def run(run_id: str) -> str:
+    """Show a run."""
+    options = console_options()
+    ledger = options.ledger
+    run_id = ledger.resolve_run(run_id)
+    at = now()
+    minutes = throughput(ledger, MINUTES, at, run_id)
+    _, policy = read_policy(options.data)
+    retrying = [(job, next_attempt(job, policy)) for job in retrying_jobs(ledger, run_id, MAX_RETRYING)]
+    fields = field_rows(ledger, run_id)
+    before = previous_run(run_id)
+    return render_template(
+        "run.html",
+        run_id=run_id,
+        accounting=ledger.accounting(run_id),
+        failures=[(each, meaning_of(each.reason)) for each in ledger.failures(run_id)],
+        hosts=host_rows(ledger, run_id),
+        retrying=retrying,
+        fields=fields,
+        before=before,
+        fields_before=field_rows(ledger, before).fields if before else {},
+        chart=chart_of(minutes),
+    )
+
+
+def previous_run(run_id: str) -> str | None:
+    """Return the run of the same crawl before this one; None if there is none."""
+    ledger = console_options().ledger
+    newest = ledger.runs()
+    crawl = crawl_of(run_id)
+    older = newest[newest.index(run_id) + 1 :] if run_id in newest else []
+    return next((each for each in older if crawl_of(each) == crawl), None)
+
+
+def crawl_of(run_id: str) -> str:
+    """Return the crawl's name of a run id such as `books-2026-11-22T06:00:00Z`."""
+    return run_id[:-21] if len(run_id) > 21 and run_id[-21] == "-" else run_id
+
+
+@SCREEN.post("/runs")
+def start() -> flask.typing.ResponseReturnValue:
+    """Start a run from the crawl that was pasted or uploaded."""
+    upload = request.files.get("file")
+    content = upload.read(MAX_CRAWL_BYTES + 1) if upload and upload.filename else b""
+    content = content or request.form.get("crawl", "").encode()
+    if len(content) > MAX_CRAWL_BYTES:
+        abort(413, f"The crawl is larger than {MAX_CRAWL_BYTES:,} bytes.")
+    notices: list[str] = []
+    try:
+        crawl = read_crawl(content, "crawl.yaml")
+        crawl = crawl.model_copy(update={"run_id": crawl.run_id_at(datetime.now(UTC))})
+        answer = dispatch(crawl, console_options().dispatcher_url, announce=notices.append)
+    except ConsoleError as error:
+        found = run_summaries(console_options().ledger, MAX_RUNS)
+        text: Any = content[:MAX_CRAWL_BYTES].decode(errors="replace")
+        return render_template("runs.html", runs=found, crawl=text, fault=str(error)), 422
+    flash(f"Dispatched {answer.published:,} jobs as run {answer.run_id}.", "done")
+    return redirect(url_for("run.started", run_id=answer.run_id), 303)
+
+
+@SCREEN.get("/started/<path:run_id>")
+def started(run_id: str) -> flask.typing.ResponseReturnValue:
+    """Show a run that was just dispatched; the ledger may not have its first job yet."""
+    if run_id in console_options().ledger.runs():
+        return redirect(url_for("run.run", run_id=run_id))
+    return render_template("started.html", run_id=run_id)
