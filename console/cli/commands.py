@@ -11,7 +11,8 @@ from console.cli.arguments import DEFAULT_DATA, Data, Pubsub, pubsub_of
 from console.cli.console_command import console
 from console.cli.dispatch_commands import dispatch_crawl, plan, wait
 from console.cli.recipe_commands import recipe_app, try_recipe
-from console.cli.report_commands import dead, job, reasons, results, runs, status
+from console.cli.report_commands import dead, job, reasons, runs, status
+from console.cli.results_command import results
 from console.errors import ConsoleError, UsageError
 from console.ledger.ledger import Ledger
 from console.stack.services import AckPolicy, DeliveryPolicy, StackOptions

@@ -1,31 +1,25 @@
 """The subcommands that show and explain what the ledger has."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from console.cli.arguments import DEFAULT_DATA, AsJson, Data, Run
-from console.errors import LedgerError, UsageError
+from console.errors import LedgerError
 from console.ledger.dispatch_rows import whole
 from console.ledger.job_rows import find_jobs, job_events, job_items, retrying_jobs
 from console.ledger.ledger import NO_RUN, Ledger
 from console.ledger.run_rows import run_summaries
 from console.report.dead_letters import dead_letter_lines
-from console.report.export import ExportedItem, csv_lines, exported_items, field_names, json_lines
 from console.report.job_history import job_lines
 from console.report.listings import listing_lines
-from console.report.output_file import write_whole
 from console.report.retries import retries_table
 from console.report.tables import (
     dispatch_line,
     failures_table,
     reasons_table,
     rejected_tables,
-    results_table,
     runs_table,
 )
 from console.stack.stack_file import data_option, read_policy
@@ -37,72 +31,6 @@ MISSING = (
 )
 MAX_RETRYING = 20  #: maximum number of jobs that `status` shows as being retried
 MAX_RUNS = 10_000  #: maximum number of runs that `runs` lists
-
-
-class Format(StrEnum):
-    """Output format of results."""
-
-    TABLE = "table"
-    JSONL = "jsonl"
-    CSV = "csv"
-
-
-def results(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
-    run: Run = None,
-    form: Annotated[
-        Format,
-        typer.Option("--format", help="A table, JSON Lines or CSV; the last two have one item on each line."),
-    ] = Format.TABLE,
-    output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write to this file, as JSON Lines or CSV.")
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option(metavar="N", help="At most N items of JSON Lines or CSV.", min=1)
-    ] = None,
-    fields: Annotated[
-        str, typer.Option(metavar="NAME,NAME", help="Only these fields of JSON Lines or CSV.")
-    ] = "",
-    data: Data = DEFAULT_DATA,
-) -> None:
-    """Show the results of a run: one row for each page that was scraped, or for all pages of a listing.
-
-    A listing is a page whose recipe has `next`, and the pages that follow it. If pages of a listing are
-    missing, a line after the table shows where it ended or broke off, and why.
-
-    In CSV, a text that a program for spreadsheets would run as a formula begins with an apostrophe.
-    """
-    ledger = Ledger(data)
-    run_id = ledger.resolve_run(run)
-    if form is Format.TABLE:
-        if output or limit or fields:
-            raise UsageError("--output, --limit and --fields need --format jsonl or --format csv.")
-        _print_results(ledger, run_id)
-        return
-
-    chosen = [name for name in map(str.strip, fields.split(",")) if name]
-
-    def items() -> Iterator[ExportedItem]:
-        return exported_items(ledger.results(run_id), limit, chosen)
-
-    if form is Format.CSV:
-        lines = csv_lines(run_id, items(), chosen or field_names(items()))
-    else:
-        lines = (f"{line}\n" for line in json_lines(run_id, items()))
-    if output is None:
-        for line in lines:
-            typer.echo(line, nl=False)
-        return
-    count = write_whole(output, lines) - (form is Format.CSV)
-    print_line(open_terminal(), f"{count} items written to {output}")
-
-
-def _print_results(ledger: Ledger, run_id: str) -> None:
-    found, terminal = list(ledger.results(run_id)), open_terminal()
-    print_line(terminal, f"run {run_id}: {len(found)} jobs succeeded")
-    if found:
-        terminal.print(results_table(found, terminal.width))
-    for line in listing_lines(ledger.listings(run_id)):
-        print_line(terminal, line)
 
 
 def status(run: Run = None, data: Data = DEFAULT_DATA) -> None:

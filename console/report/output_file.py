@@ -1,35 +1,42 @@
 """Writes a file as a whole or not at all, so that no program reads a half of it."""
 
 import os
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from console.errors import UsageError
 
 
-def write_whole(path: Path, lines: Iterable[str]) -> int:
-    """Write lines, which have their ends, to a file, and return their number.
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """Yield a file to write to, which has the name `path` once the block has ended without an exception.
 
-    The file is replaced once all lines are on disk. Until then, and if this fails or is interrupted, an
-    existing file of this name stays as it is.
+    Until then, and if the block fails or is interrupted, an existing file of this name stays as it is.
 
     Raises:
         UsageError: the file cannot be written, for example because the disk is full.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    count = 0
     try:
-        with part.open("w", encoding="utf-8", newline="") as file:
-            for line in lines:
-                file.write(line)
-                count += 1
+        with part.open("wb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}.") from error
+        raise UsageError(f"{path} cannot be written: {error.strerror or error}.") from error
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+def write_whole(path: Path, lines: Iterable[str]) -> int:
+    """Write lines, which have their ends, to a file as by `whole_file`, and return their number."""
+    count = 0
+    with whole_file(path) as file:
+        for line in lines:
+            file.write(line.encode(errors="replace"))
+            count += 1
     return count

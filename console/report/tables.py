@@ -23,7 +23,7 @@ NUMERIC_COLUMNS = {
 SUMMARY_FIELDS = 3  #: maximum number of an item's fields in a row of the results table
 
 
-def results_table(results: Sequence[Result], width: int = 80) -> TextTable:
+def results_table(results: Sequence[Result], width: int = 80, fields: Sequence[str] = ()) -> TextTable:
     """Return a table of results: a row for each page, and one for all pages of a listing.
 
     If all URLs are of one site, the site's address is the table's title.
@@ -31,6 +31,7 @@ def results_table(results: Sequence[Result], width: int = 80) -> TextTable:
     Args:
         results: the results; the pages of a listing must follow each other.
         width: columns of the terminal.
+        fields: only these fields of an item are shown; empty for the first ones that have a value.
     """
     site = _common_site([result.url for result in results])
     rows = [list(pages) for _, pages in groupby(results, key=lambda each: each.listing or each.job_id)]
@@ -40,17 +41,26 @@ def results_table(results: Sequence[Result], width: int = 80) -> TextTable:
     table.columns[1].max_width = max(20, width - min(max(map(len, urls), default=0), width // 2) - 16)
     for url, pages in zip(urls, rows, strict=True):
         items = [item for page in pages for item in page.items]
-        text = summary(items) + (f" from {len(pages)} pages" if len(pages) > 1 else "")
+        text = summary(items, fields, len(pages))
         table.add_texts(url, text, str(sum(page.attempts for page in pages)))
     return table
 
 
-def summary(items: Sequence[dict[str, Any]]) -> str:
-    """Return the first non-empty scalar values of the only item, or the number of items if it is not 1."""
-    if len(items) != 1:
-        return f"{len(items)} items"
-    values = [value for value in items[0].values() if isinstance(value, str | int | float) and value != ""]
-    return printable(" · ".join(str(value) for value in values[:SUMMARY_FIELDS]))
+def summary(items: Sequence[dict[str, Any]], fields: Sequence[str] = (), pages: int = 1) -> str:
+    """Return values of the first item, after the number of items if it is not 1.
+
+    Args:
+        items: the items of a page.
+        fields: the fields to show; empty for the first three scalar values that are not empty.
+        pages: number of pages that the items come from.
+    """
+    count = "" if len(items) == 1 == pages else f"{len(items)} items"
+    count += f" from {pages} pages" if pages > 1 else ""
+    first = items[0] if items else {}
+    values = [first.get(name) for name in fields] if fields else list(first.values())
+    shown = [value for value in values if isinstance(value, str | int | float) and value != ""]
+    preview = " · ".join(str(value) for value in (shown if fields else shown[:SUMMARY_FIELDS]))
+    return printable(": ".join(text for text in (count, preview) if text))
 
 
 def runs_table(runs: Sequence[RunSummary], now: datetime) -> TextTable:

@@ -7,6 +7,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from pyarrow import parquet
 
 from console.ledger.ledger import Ledger
 from console.report.dead_letters import INFRASTRUCTURE, NO_OUTCOME, NO_OUTCOME_REMEDY
@@ -152,13 +153,38 @@ def test_results_that_cannot_be_written_keep_the_file_of_before(
     assert list(tmp_path.glob(".items*")) == []
 
 
-@pytest.mark.parametrize("option", [("--limit", "1"), ("--fields", "a"), ("--output", "x.csv")])
-def test_options_of_an_export_are_refused_for_the_table(
+def test_results_are_written_as_parquet(scrapeq: Scrapeq, recorded: Ledger, tmp_path: Path) -> None:
+    """Another program reads the columns with their types; a field of several types is named on the screen."""
+    record(recorded, [outcome_row("other", 9, run="books-1", items=[{"price": "free"}])])
+    file = tmp_path / "items.parquet"
+    result = scrapeq("results", "--format", "parquet", "--output", file, "--data", recorded.data)
+    assert result.exit_code == 0
+    assert "price has objects or values of several types, and is written as JSON in a text." in result.stdout
+    table = parquet.read_table(file)
+    assert table.column("title").to_pylist() == ["Wörter", None]
+    assert table.column("price").to_pylist() == ["9.5", '"free"']
+    assert table.column("run_id").to_pylist() == ["books-1"] * 2
+
+
+@pytest.mark.parametrize("option", [("--output", "x.csv"), ("--format", "parquet")])
+def test_file_needs_a_format_and_parquet_needs_a_file(
     scrapeq: Scrapeq, recorded: Ledger, option: tuple[str, str]
 ) -> None:
-    """The table shows pages in short, so a limit of items, fields or a file need another format."""
+    """A table is not written to a file, and Parquet is not written to the screen."""
     result = scrapeq("results", *option, "--data", recorded.data)
-    assert (result.exit_code, "--format csv" in result.stderr) == (2, True)
+    assert result.exit_code == 2
+    assert "--output" in result.stderr
+    assert "--format parquet" in result.stderr
+
+
+def test_table_of_results_has_a_limit_and_chosen_fields(scrapeq: Scrapeq, recorded: Ledger) -> None:
+    """With --limit and --fields, a table shows these fields of the first pages, and says so."""
+    record(recorded, [outcome_row("other", 9, run="books-1", items=[{"price": 5}])])
+    result = scrapeq("results", "--limit", "1", "--fields", "price", "--data", recorded.data)
+    assert "run books-1: 2 jobs succeeded" in result.stdout
+    assert re.search(r"/good +9\.5 +2 *$", result.stdout, re.MULTILINE)
+    assert "/other" not in result.stdout
+    assert "The first 1 page is shown" in result.stdout
 
 
 def test_results_show_a_listing_as_one_row_and_where_it_broke_off(scrapeq: Scrapeq, ledger: Ledger) -> None:
@@ -183,7 +209,7 @@ def test_results_show_a_listing_as_one_row_and_where_it_broke_off(scrapeq: Scrap
         ],
     )
     shown = scrapeq("results", "--data", ledger.data).stdout
-    assert re.search(r"/first +3 items from 2 pages +2 *$", shown, re.MULTILINE)
+    assert re.search(r"/first +3 items from 2 pages: 0 +2 *$", shown, re.MULTILINE)
     assert re.search(r"/single +9 +1 *$", shown, re.MULTILINE)
     meaning = REASON_MEANINGS[Reason.HTTP_5XX].sentence
     assert f"/first: broke off at page 3, http_5xx ({meaning})\n" in shown

@@ -3,14 +3,16 @@
 import csv
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from console.ledger.ledger import Result
 from console.report.export import (
     FORMULA_STARTS,
+    NUMBER,
     ExportedItem,
     csv_lines,
     exported_items,
@@ -58,7 +60,7 @@ def test_csv_has_a_row_for_each_item_and_no_formula(found: list[dict[str, object
             value = item.get(name)
             if isinstance(value, str):
                 assert cell.removeprefix("'") == value.removeprefix("'") or cell == value
-                assert not cell.startswith(FORMULA_STARTS)
+                assert not cell.startswith(FORMULA_STARTS) or NUMBER.fullmatch(cell)
             else:
                 assert (json.loads(cell) if cell else None) == value
 
@@ -77,3 +79,55 @@ def test_field_that_has_the_name_of_a_column_is_told_apart() -> None:
         "field.url": "/x",
         "price": "-5",
     }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "=1+1",
+        "+cmd|' /C calc'!A0",
+        "-2+3",
+        "@SUM(A1)",
+        "\t=1",
+        "\r=1",
+        "\n=1",
+        "\uff1d1+1",
+        "\uff0b1",
+        "\uff0d1",
+        "\uff20SUM(A1)",
+        "-5,2",
+        "+1e5",
+    ],
+)
+def test_text_that_may_run_as_a_formula_begins_with_an_apostrophe(text: str) -> None:
+    """No kind of beginning that a program for spreadsheets runs as a formula is left, also in full width."""
+    _, [*_, cell] = rows(csv_lines("r", items([{"title": text}]), ["title"]))
+    assert cell == f"'{text}"
+
+
+@pytest.mark.parametrize("value", [-5, -5.25, "-5.20", "+3", "7"])
+def test_number_stays_a_number_in_csv(value: float | str) -> None:
+    """A number has no apostrophe, even if it is negative or a text."""
+    _, [*_, cell] = rows(csv_lines("r", items([{"price": value}]), ["price"]))
+    assert cell == str(value)
+
+
+def test_lines_are_made_one_by_one() -> None:
+    """A line needs no item after its own, so a run with a million items needs the memory of one."""
+    read = 0
+
+    def results() -> Iterator[Result]:
+        nonlocal read
+        for number in range(1_000_000):
+            read += 1
+            yield Result(f"{number}", "http://b/", [{"number": number}], 1)
+
+    lines = csv_lines("r", exported_items(results(), None, []), ["number"])
+    for place, line in enumerate(lines):
+        assert read == place, line
+        if place == 1_000:
+            break
+    read = 0
+    for place, line in enumerate(json_lines("r", exported_items(results(), 1_000, []))):
+        assert read == place + 1, line
+    assert read == 1_000

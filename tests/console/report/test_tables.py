@@ -97,12 +97,21 @@ def test_printed_lines_have_no_password_and_no_control_character() -> None:
     [
         ([], "0 items"),
         ([{}, {}], "2 items"),
+        ([{"a": "x", "b": 5}, {"a": "y"}], "2 items: x · 5"),
         ([{"a": None, "b": "", "c": "x", "d": 0, "e": ["y"], "f": True, "g": "z"}], "x · 0 · True"),
     ],
 )
 def test_summary_shows_the_first_non_empty_values(items: list[dict[str, object]], shown: str) -> None:
-    """The summary of one item is its first scalar values; the summary of several items is their number."""
+    """The summary is the number of items, if it is not 1, and the first scalar values of the first item."""
     assert summary(items) == shown
+
+
+def test_summary_shows_the_chosen_fields() -> None:
+    """If fields are chosen, the summary has their values, in their order."""
+    assert (
+        summary([{"a": "x", "b": "y", "c": "z", "d": 1, "e": 2}], ["d", "b", "none", "a", "c"])
+        == "1 · y · x · z"
+    )
 
 
 def test_rejected_urls_that_are_not_listed_are_counted() -> None:
