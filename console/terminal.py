@@ -5,6 +5,7 @@ they cannot control the terminal, and no password of a URL is shown.
 """
 
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,9 +21,15 @@ Announce = Callable[[str], None]
 PLAIN_INTERVAL_SECONDS = 2.0  #: minimum number of seconds between two plain progress lines
 
 
+class _Terminal(Console):
+    def on_broken_pipe(self) -> None:
+        """Let the caller handle the error; rich would exit with 1."""
+        raise  # noqa: PLE0704 - rich calls this method while it handles the BrokenPipeError
+
+
 def open_terminal(*, stderr: bool = False) -> Console:
     """Return a console that prints text unchanged: no markup, no emoji codes, no highlighting."""
-    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+    return _Terminal(stderr=stderr, markup=False, emoji=False, highlight=False)
 
 
 def is_interactive(terminal: Console) -> bool:
@@ -39,6 +46,16 @@ def printable(text: str) -> str:
     """Return a text as one line: white space is a space, and characters that are not printed are escaped."""
     hidden = hide_userinfo(text)
     return escape_unprintable("".join(" " if character.isspace() else character for character in hidden))
+
+
+def print_json(value: object) -> None:
+    """Print a value as a line of JSON."""
+    print_data(json_line(value))
+
+
+def print_data(text: str) -> None:
+    """Print a line for other programs as it is. It is not flushed, so that many lines are printed quickly."""
+    sys.stdout.write(text + "\n")
 
 
 def json_line(value: object) -> str:

@@ -1,13 +1,38 @@
 """Defines options and arguments that several subcommands have."""
 
+import os
+import sqlite3
+import string
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from console.errors import ConsoleError
+from console.ledger.ledger import Ledger
 from console.stack import stack_file
 
 DEFAULT_DATA = Path(stack_file.DEFAULT_DATA)
+
+
+def choices(kind: type[StrEnum]) -> str:
+    """Return the metavar of an option that has one of a few values, for example `table|csv`."""
+    return "|".join(kind)
+
+
+def run_ids(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the runs of the ledger that begin with a text, for the completion of the shell."""
+    data = ctx.params.get("data") or os.environ.get("SCRAPEQ_DATA") or DEFAULT_DATA
+    try:
+        found = Ledger(Path(data)).runs()
+    except (ConsoleError, sqlite3.Error, OSError):
+        return []
+    return [run for run in found if run.startswith(incomplete) and not set(run) - _RUN_CHARACTERS]
+
+
+#: Characters that no shell interprets. Run ids consist of them, but the ledger may have other texts.
+_RUN_CHARACTERS = frozenset(string.ascii_letters + string.digits + "._-")
 Data = Annotated[
     Path,
     typer.Option(
@@ -19,7 +44,11 @@ Data = Annotated[
 ]
 Run = Annotated[
     str | None,
-    typer.Argument(metavar="[RUN]", help="The run_id that `dispatch` printed. Default: the latest run."),
+    typer.Argument(
+        metavar="RUN",
+        autocompletion=run_ids,
+        help="The run_id that `dispatch` printed. Default: the latest run.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON: one object on each line.")]
 #: Address of Pub/Sub; `pubsub_of` returns it.

@@ -18,7 +18,7 @@ MIN_TOKEN_CHARACTERS = 16
 
 def console(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     port: Annotated[
-        int, typer.Option(help="Port of the page; 0 means any free port.", min=0, max=65535)
+        int, typer.Option(metavar="PORT", help="Port of the page; 0 means any free port.", min=0, max=65535)
     ] = 8088,
     host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")] = "127.0.0.1",
     read_only: Annotated[  # noqa: FBT002 - this argument is a flag of the command

@@ -10,7 +10,7 @@ from typing import Annotated, Final, NoReturn
 import typer
 from rich.console import Console
 
-from console.cli.arguments import DEFAULT_DATA, Data, Dispatcher, Run, dispatcher_of
+from console.cli.arguments import DEFAULT_DATA, Data, Dispatcher, Run, choices, dispatcher_of
 from console.dispatch import dispatch
 from console.dispatch_response import DispatchResponse, added
 from console.ledger.ledger import Accounting, Ledger
@@ -41,13 +41,18 @@ def plan(
     ],
     ack_policy: Annotated[
         AckPolicy | None,
-        typer.Option(help="ACK_POLICY of the worker. Default: that of the last `scrapeq up` in --data."),
+        typer.Option(
+            metavar=choices(AckPolicy),
+            help="ACK_POLICY of the worker. Default: that of the last `scrapeq up` in --data.",
+        ),
     ] = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Show what a crawl costs: the pages of each host, the time that its limits take, and warnings.
 
     Nothing is sent: the pages of sitemaps and the delay in a robots.txt are not known.
+
+    Example: scrapeq plan crawl.yaml
     """
     terminal = open_terminal()
     run_plan = plan_run(load_crawl(crawl_file))
@@ -83,6 +88,8 @@ def dispatch_crawl(
     All faults of the file are reported with their lines before anything is sent. If the dispatcher
     responds with 503 or cannot be reached, the request is repeated; a repeated request makes the same jobs.
     The warnings of `scrapeq plan` are shown first. With --wait the exit status is that of `scrapeq wait`.
+
+    Example: scrapeq dispatch crawl.yaml --wait
     """
     terminal = open_terminal()
     crawl = load_crawl(crawl_file)
@@ -145,6 +152,8 @@ def wait(
 
     Ctrl-C stops only the waiting. The exit status is 0 if all jobs have succeeded, 3 if some are dead
     letters, 1 if the accounting does not add up, and 124 if the time is over before the run has ended.
+
+    Example: scrapeq wait books-1 --timeout 600
     """
     ledger, terminal = Ledger(data), open_terminal()
     run_id = ledger.resolve_run(run)

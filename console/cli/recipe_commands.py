@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
-from console.cli.arguments import DEFAULT_DATA, Data
+from console.cli.application import ScrapeqTyper
+from console.cli.arguments import DEFAULT_DATA, Data, choices
 from console.recipes.recipe_file import check_file, load_recipe
 from console.stack.stack_file import fetch_settings
-from console.terminal import open_terminal, print_line
+from console.terminal import open_terminal, print_data, print_line
 
 
 class TryFormat(StrEnum):
@@ -29,8 +30,10 @@ class SchemaKind(StrEnum):
     CRAWL = "crawl"
 
 
-recipe_app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Check recipes, and print their JSON Schema."
+recipe_app = ScrapeqTyper(
+    help="""Check recipes, and print their JSON Schema.
+
+Example: scrapeq recipe check crawl.yaml"""
 )
 
 
@@ -47,7 +50,11 @@ def try_recipe(  # noqa: PLR0913, PLR0917 - each argument is an option of the co
     ] = "https://example.com/",
     output: Annotated[
         TryFormat,
-        typer.Option("--format", help="A table, the items as JSON Lines, or the findings as JSON Lines."),
+        typer.Option(
+            "--format",
+            metavar=choices(TryFormat),
+            help="A table, the items as JSON Lines, or the findings as JSON Lines.",
+        ),
     ] = TryFormat.TABLE,
     ignore_robots: Annotated[  # noqa: FBT002 - this argument is a flag of the command
         bool, typer.Option("--ignore-robots", help="Ignore the site's robots.txt.")
@@ -59,6 +66,10 @@ def try_recipe(  # noqa: PLR0913, PLR0917 - each argument is an option of the co
     A URL is fetched with the worker's code, with the settings of this environment, and from the networks that
     the last `scrapeq up` in --data allows, such as the loopback interface. The exit status is 1 if a job with
     this page would fail.
+
+    Example:
+        scrapeq try crawl.yaml https://shop.example/products/1
+        scrapeq try crawl.yaml saved-page.html --url https://shop.example/products/1 --format jsonl
     """
     from console.recipes import trial  # noqa: PLC0415 - imports the parsers, which only this command needs
     from extraction.explain import explain  # noqa: PLC0415 - imports the parsers, too
@@ -80,7 +91,7 @@ def try_recipe(  # noqa: PLR0913, PLR0917 - each argument is an option of the co
     else:
         lines = trial.items_json_lines if output is TryFormat.JSONL else trial.findings_json_lines
         for line in lines(explained):
-            typer.echo(line)
+            print_data(line)
         if explained.error is not None:
             print_line(open_terminal(stderr=True), str(explained.error))
     if explained.error is not None:
@@ -94,6 +105,8 @@ def check(
     """Report every fault of recipes and crawls with its line, and what is probably wrong as a warning.
 
     The exit status is 1 if a file has faults. Warnings do not change it.
+
+    Example: scrapeq recipe check crawl.yaml
     """
     terminal = open_terminal()
     faulty_files = 0
@@ -108,10 +121,15 @@ def check(
 
 @recipe_app.command("schema")
 def schema(
-    of: Annotated[SchemaKind, typer.Argument(help="The kind of file to describe.")] = SchemaKind.RECIPE,
+    of: Annotated[
+        SchemaKind, typer.Argument(metavar=choices(SchemaKind), help="The kind of file to describe.")
+    ] = SchemaKind.RECIPE,
 ) -> None:
-    """Print the JSON Schema with which an editor completes and checks a recipe or a crawl."""
+    """Print the JSON Schema with which an editor completes and checks a recipe or a crawl.
+
+    Example: scrapeq recipe schema crawl > crawl.schema.json
+    """
     from contract.schema import crawl_schema, recipe_schema  # noqa: PLC0415 - only this command needs it
 
     document = recipe_schema() if of is SchemaKind.RECIPE else crawl_schema()
-    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    print_data(json.dumps(document, indent=2, ensure_ascii=False))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from console.cli.arguments import DEFAULT_DATA, AsJson, Data, Run
+from console.cli.arguments import DEFAULT_DATA, AsJson, Data, Run, run_ids
 from console.errors import LedgerError
 from console.ledger.dispatch_rows import whole
 from console.ledger.job_rows import find_jobs, job_events, job_items, retrying_jobs
@@ -23,7 +23,7 @@ from console.report.tables import (
     runs_table,
 )
 from console.stack.stack_file import data_option, read_policy
-from console.terminal import json_line, open_terminal, print_line
+from console.terminal import open_terminal, print_json, print_line
 
 MISSING = (
     "they have not ended and are older than the queue's message retention, or the ledger has no record of "
@@ -38,6 +38,8 @@ def status(run: Run = None, data: Data = DEFAULT_DATA) -> None:
 
     Invalid URLs, parts of the sources that were not read, and jobs that are being retried are listed. The
     time of a next attempt is that of the last `scrapeq up` in --data; a busy site or worker makes it later.
+
+    Example: scrapeq status books-1
     """
     ledger, terminal = Ledger(data), open_terminal()
     run_id = ledger.resolve_run(run)
@@ -72,11 +74,13 @@ def runs(
 
     A run whose numbers do not add up is marked with an exclamation mark. While a dispatch continues, the
     number of its jobs is followed by an ellipsis.
+
+    Example: scrapeq runs --limit 5
     """
     found = run_summaries(Ledger(data), limit)
     if as_json:
         for run in found:
-            typer.echo(json_line(run._asdict() | {"adds_up": run.adds_up}))
+            print_json(run._asdict() | {"adds_up": run.adds_up})
         return
     if not found:
         raise LedgerError(NO_RUN)
@@ -86,7 +90,12 @@ def runs(
 def job(
     job: Annotated[str, typer.Argument(metavar="JOB", help="A job id, or the URL of a page.")],
     run: Annotated[
-        str | None, typer.Option(metavar="RUN", help="The run. Default: the latest one that has such a job.")
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            autocompletion=run_ids,
+            help="The run. Default: the latest one that has such a job.",
+        ),
     ] = None,
     as_json: AsJson = False,  # noqa: FBT002 - this argument is a flag of the command
     data: Data = DEFAULT_DATA,
@@ -94,6 +103,8 @@ def job(
     """Show the life of a job: when it was dispatched, each attempt and its reason, dead letters and replays.
 
     A run may have several jobs for one URL, with different recipes or requests; all of them are shown.
+
+    Example: scrapeq job https://shop.example/products/1
     """
     ledger = Ledger(data)
     if run is not None:
@@ -109,7 +120,7 @@ def job(
         events, items = job_events(ledger, found), job_items(ledger, found)
         if as_json:
             told = [{"event": type(event).__name__.lower()} | event._asdict() for event in events]
-            typer.echo(json_line(found._asdict() | {"events": told, "items": items}))
+            print_json(found._asdict() | {"events": told, "items": items})
             continue
         for line in job_lines(found, events, items):
             print_line(terminal, line)
@@ -119,6 +130,8 @@ def dead(run: Run = None, data: Data = DEFAULT_DATA) -> None:
     """Show the dead letters of a run: each with its reason and what to do.
 
     Dead letters that the infrastructure caused come last, with the command that replays just these.
+
+    Example: scrapeq dead books-1
     """
     ledger, terminal = Ledger(data), open_terminal()
     run_id = ledger.resolve_run(run)
@@ -128,5 +141,8 @@ def dead(run: Run = None, data: Data = DEFAULT_DATA) -> None:
 
 
 def reasons() -> None:
-    """Explain every reason code: its outcome, its meaning, and what to do."""
+    """Explain every reason code: its outcome, its meaning, and what to do.
+
+    Example: scrapeq reasons
+    """
     open_terminal().print(reasons_table())

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from console.cli.arguments import DEFAULT_DATA, Data, Run
+from console.cli.arguments import DEFAULT_DATA, Data, Run, choices
 from console.errors import UsageError
 from console.ledger.ledger import Ledger
 from console.report.export import ExportedItem, csv_lines, exported_items, field_names, json_lines
@@ -17,7 +17,7 @@ from console.report.listings import listing_lines
 from console.report.output_file import whole_file, write_whole
 from console.report.parquet import fallback_line, field_kinds, write_parquet
 from console.report.tables import results_table
-from console.terminal import open_terminal, print_line
+from console.terminal import open_terminal, print_data, print_line
 
 MAX_TABLE_PAGES = 1_000  #: maximum number of pages in a table, if --limit is missing
 
@@ -37,6 +37,7 @@ def results(  # noqa: PLR0913, PLR0917 - each argument is an option of the comma
         Format,
         typer.Option(
             "--format",
+            metavar=choices(Format),
             help="A table with a row for each page; or one row for each item in the other formats.",
         ),
     ] = Format.TABLE,
@@ -86,7 +87,7 @@ def results(  # noqa: PLR0913, PLR0917 - each argument is an option of the comma
             lines = (f"{line}\n" for line in json_lines(run_id, items()))
         if output is None:
             for line in lines:
-                typer.echo(line, nl=False)
+                print_data(line.removesuffix("\n"))
             return
         count = write_whole(output, lines) - (form is Format.CSV)
     print_line(terminal, f"{count} items written to {output}")

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import typer
 
+from console.cli.application import argument_name
 from console.cli.commands import app
 from contract.outcome import OUTCOME_MEANINGS, Outcome, Reason
 from contract.reason_meanings import REASON_MEANINGS, status_of
@@ -82,21 +83,18 @@ def _sections(command: Any, path: list[str]) -> Iterator[str]:  # noqa: ANN401 -
 def _section(command: Any, path: list[str]) -> str:  # noqa: ANN401 - typer has its own click, without types
     arguments = [each for each in command.params if each.param_type_name == "argument"]
     options = [each for each in command.params if each.param_type_name == "option"]
-    usage = " ".join([*path, *(["[OPTIONS]"] if options else []), *map(_argument_name, arguments)])
+    usage = " ".join([*path, *(["[OPTIONS]"] if options else []), *map(argument_name, arguments)])
     parts = [f"## {' '.join(path)}", f"```\n{usage}\n```", _paragraphs(command.help)]
     if arguments:
-        rows = ([f"`{_escaped(_argument_name(each))}`", _cell(each.help or "")] for each in arguments)
+        rows = ([f"`{_escaped(argument_name(each))}`", _cell(each.help or "")] for each in arguments)
         parts.append(_table(["argument", "meaning"], rows))
     if options:
         rows = (
             [f"`{_escaped(_option_name(each))}`", _default(each), _cell(each.help or "")] for each in options
         )
         parts.append(_table(["option", "default", "meaning"], rows))
+    parts.append("\n".join(["```sh", *command.example, "```"]))
     return "\n\n".join(parts)
-
-
-def _argument_name(argument: Any) -> str:  # noqa: ANN401 - typer has its own click, without types
-    return str(argument.metavar or argument.name.upper())
 
 
 def _option_name(option: Any) -> str:  # noqa: ANN401 - typer has its own click, without types

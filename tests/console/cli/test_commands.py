@@ -30,6 +30,7 @@ FETCHED_AT = "2026-11-22T06:00:03.120000Z"
 COMMANDS = [
     "up",
     "demo",
+    "console",
     "plan",
     "dispatch",
     "wait",
