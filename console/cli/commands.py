@@ -12,6 +12,7 @@ from console.cli.dispatch_commands import dispatch_crawl, plan, wait
 from console.cli.recipe_commands import recipe_app, try_recipe
 from console.cli.report_commands import dead, job, reasons, runs, status
 from console.cli.results_command import results
+from console.cli.run_report_command import report
 from console.cli.stack_commands import demo, up
 from console.ledger.ledger import Ledger
 from console.stack.signals import raise_on_signals
@@ -54,6 +55,7 @@ app.command()(runs)
 app.command()(status)
 app.command()(job)
 app.command()(results)
+app.command()(report)
 app.command()(dead)
 
 

@@ -44,6 +44,7 @@ SQLITE_EXPRESSIONS = {
     " AS INT64)": " AS INTEGER)",
     "CAST(? AS TIMESTAMP)": "?",  # times are texts in SQLite
     "STRPOS(": "instr(",
+    "DIV(UNIX_SECONDS(ended_at), ?)": "(CAST(strftime('%s', ended_at) AS INTEGER) / ?)",
     "TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 7 DAY)": "strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-7 days')",
 }
 #: Maps column types of BigQuery to column types of SQLite. SQLite treats STRING as a numeric type

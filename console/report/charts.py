@@ -5,7 +5,7 @@ screen readers, and its numbers as a table. It has no script and no style of its
 `console.report.chart_style.CHART_CSS`. All texts are escaped, so a chart can be part of a page as it is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -97,7 +97,7 @@ def latency_chart(times: Sequence[datetime], p50: Values, p95: Values, seconds: 
     return _line_chart(Frame("Time of an attempt", "seconds", times, series, seconds, seconds_text))
 
 
-def outcomes_chart(times: Sequence[datetime], outcomes: dict[str, Sequence[int]], seconds: float) -> str:
+def outcomes_chart(times: Sequence[datetime], outcomes: Mapping[str, Sequence[int]], seconds: float) -> str:
     """Return the chart of the number of attempts over time, by outcome, as stacked bars.
 
     Args:

@@ -39,6 +39,7 @@ COMMANDS = [
     "status",
     "job",
     "results",
+    "report",
     "dead",
     "replay",
     "reasons",

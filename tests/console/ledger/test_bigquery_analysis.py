@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from console.ledger import field_rows, host_rows, job_page, job_rows, run_overview, run_rows
+from console.ledger import field_rows, host_rows, job_page, job_rows, run_overview, run_rows, timeline_rows
 from console.ledger.sqlite_views import schema, views
 from console.stack.ports import free_port
 from tests.console.ledger.bigquery_analyzer import (
@@ -96,6 +96,7 @@ def test_google_accepts_every_documented_query(
         (field_rows.EXAMPLES_QUERY, ["STRING"]),
         (field_rows.WARNINGS_QUERY, ["STRING", "INT64"]),
         (field_rows.CRAWLS_QUERY, []),
+        (timeline_rows.QUERY, ["INT64", "STRING"]),
         (run_overview.TIMES_QUERY, ["STRING"]),
         (run_overview.UNRECORDED_QUERY, ["STRING"]),
         (run_overview.RECENT_QUERY, 2 * ["STRING"]),
