@@ -97,6 +97,10 @@ class UnreadableOutcome(Undecodable):
     """The message does not contain an outcome that this version can read."""
 
 
+class UnreadableOperatorAct(Undecodable):
+    """The message does not contain an act of an operator that this version can read."""
+
+
 def validation_faults(error: ValidationError, model: type[BaseModel] | None = None) -> list[Fault]:
     """Return a fault for each error that pydantic found.
 

@@ -75,6 +75,10 @@ class Job(BaseModel):
         visited: digests of the listing's URLs before this page, by which a loop is found.
         public_only: whether only public addresses may be requested, because the URL comes from a page or a
             sitemap at a public address. FETCH_ALLOW_NETWORKS allows no other addresses to such a job.
+        replaces: job id of the job for the same page that this one replaces, with another recipe; None for a
+            job that was dispatched. The ledger counts that job as replaced as soon as this one is published.
+        original: job id of the job that was dispatched, if `replaces` is set: the first one of a chain of
+            replacements. A page has one result in the ledger, the newest success of its chain.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -95,6 +99,8 @@ class Job(BaseModel):
     listing: JobId | None = None
     visited: Annotated[tuple[UrlDigest, ...], Field(max_length=2 * MAX_PAGES)] = ()
     public_only: bool = False
+    replaces: JobId | None = None
+    original: JobId | None = None
 
     def encode(self) -> bytes:
         """Return the message data: UTF-8 JSON.
@@ -129,7 +135,7 @@ class Job(BaseModel):
         """Return the message attributes, which identify the job even if its body cannot be decoded.
 
         A further page of a listing has its listing and its page number. They show the ledger that the job of
-        this page was published.
+        this page was published. The attribute `replaces` shows it that another job is replaced.
         """
         attributes = {
             "job_id": self.job_id,
@@ -140,6 +146,7 @@ class Job(BaseModel):
             "traceparent": traceparent,
             "listing": self.listing or "",
             "page": str(self.page) if self.listing else "",
+            "replaces": self.replaces or "",
         }
         return {name: value for name, value in attributes.items() if value}
 
@@ -187,6 +194,8 @@ class Job(BaseModel):
                 "listing": listing,
                 "visited": tuple(seen),
                 "public_only": self.public_only or public_only,
+                "replaces": None,
+                "original": None,
             }
         )
 
@@ -201,6 +210,8 @@ _OPTIONAL: dict[str, Any] = {
     "listing": None,
     "visited": [],
     "public_only": False,
+    "replaces": None,
+    "original": None,
 }
 
 

@@ -10,12 +10,13 @@ MAX_DETAIL_CHARACTERS = 1000
 class Outcome(StrEnum):
     """How one attempt ended.
 
-    The message is acknowledged only if the attempt succeeded, or if the worker published the job again or
-    dead-lettered it (ACK_POLICY=settled).
+    The message is acknowledged only if the attempt succeeded, if the job was cancelled, or if the worker
+    published the job again or dead-lettered it (ACK_POLICY=settled).
     """
 
     SUCCEEDED = "succeeded"
     RETRY = "retry"  #: a later attempt may succeed
+    CANCELLED = "cancelled"  #: an operator has cancelled the job's run, so its page was not requested
     DEFERRED = "deferred"  #: a retry that was published again with not_before
     FAILED = "failed"  #: no attempt succeeds until the job, the recipe or the page changes
     UNREADABLE = "unreadable"  #: the envelope or the job cannot be decoded
@@ -38,6 +39,7 @@ class OutcomeMeaning(NamedTuple):
 OUTCOME_MEANINGS = {
     Outcome.SUCCEEDED: OutcomeMeaning(204, logging.INFO),
     Outcome.RETRY: OutcomeMeaning(503, logging.WARNING),
+    Outcome.CANCELLED: OutcomeMeaning(204, logging.INFO),
     Outcome.DEFERRED: OutcomeMeaning(204, logging.INFO),
     Outcome.FAILED: OutcomeMeaning(422, logging.WARNING),
     Outcome.UNREADABLE: OutcomeMeaning(400, logging.ERROR),
@@ -55,7 +57,7 @@ class Cause(StrEnum):
     infrastructure is worth a replay: no request, or too few requests, showed that the page is at fault.
     """
 
-    NONE = "none"  #: the attempt succeeded
+    NONE = "none"  #: the attempt succeeded, or the job was cancelled
     PAGE = "page"  #: a request to the site, or the page's URL or host name
     MESSAGE = "message"  #: the push or its message, which cannot be read, or asks for what is not allowed
     INFRASTRUCTURE = "infrastructure"  #: waiting, a shutdown, or a fault of the queue or of the worker
@@ -107,6 +109,8 @@ class Reason(StrEnum):
     NO_CERTIFICATES = "no_certificates"
     INTERNAL_ERROR = "internal_error"
     DUPLICATE_DELIVERY = "duplicate_delivery"
+    CANCELLED = "cancelled"
+    PAUSED = "paused"
 
     @classmethod
     def _missing_(cls, value: object) -> "Reason | None":

@@ -87,6 +87,7 @@ class OutcomeRecord(BaseModel):
         listing: job id of the listing's first page; `""` for a job whose recipe has no `next`.
         listing_end: why no page follows; `""` if one follows, if the attempt failed, or without a listing.
         next_url: URL of the next page, for which the worker publishes a job; `""` if no page follows.
+        original: `original` of the job, the first one of a chain of replacements; `""` if it replaces none.
     """
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
@@ -116,6 +117,7 @@ class OutcomeRecord(BaseModel):
     listing: str = ""
     listing_end: ListingEnd | Literal[""] = ""
     next_url: Text = ""
+    original: str = ""
 
     @model_validator(mode="after")
     def _outcome_follows_from_reason(self) -> Self:

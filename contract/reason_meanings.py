@@ -202,6 +202,18 @@ REASON_MEANINGS = {
         "nothing",
         cause=Cause.NONE,
     ),
+    Reason.CANCELLED: ReasonMeaning(
+        Outcome.CANCELLED,
+        "an operator has cancelled the run, so the page was not requested",
+        "nothing; to scrape the page, dispatch the crawl again",
+        cause=Cause.NONE,
+    ),
+    Reason.PAUSED: ReasonMeaning(
+        Outcome.RETRY,
+        "an operator has paused the run, the host or all jobs",
+        "resume what is paused; then replay",
+        cause=Cause.INFRASTRUCTURE,
+    ),
 }
 
 

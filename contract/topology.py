@@ -4,6 +4,7 @@ JOBS_TOPIC = "scrape-jobs"
 OUTCOMES_TOPIC = "scrape-outcomes"
 DEAD_LETTER_TOPIC = "scrape-jobs-dead"
 DISPATCH_TOPIC = "scrape-dispatch"
+OPERATOR_TOPIC = "scrape-operator"  #: the acts of operators (contract/operator_act.py)
 
 PUSH_SUBSCRIPTION = "scrape-jobs-push"  #: delivers jobs to the worker
 DISPATCH_SUBSCRIPTION = "scrape-dispatch-push"  #: delivers shards to the dispatcher
@@ -21,6 +22,10 @@ LEDGER_TABLES = {
     OUTCOMES_TOPIC: "outcomes",
     DEAD_LETTER_TOPIC: "dead_letters",
     DISPATCH_TOPIC: "dispatches",
+    OPERATOR_TOPIC: "operator_log",
 }
+#: Topics whose messages are written to a column for each field. Messages of the others are written as bytes
+#: (contract/ledger/README.md explains why).
+COLUMN_TOPICS = frozenset({OUTCOMES_TOPIC, OPERATOR_TOPIC})
 #: For each topic, the BigQuery subscription that writes its messages to the table.
 LEDGER_SUBSCRIPTIONS = {topic: f"{topic}-ledger" for topic in LEDGER_TABLES}

@@ -40,7 +40,7 @@ def disagreements(world: World) -> Iterator[str]:
         yield from _wrong_state(world, world.ledger.jobs[job_id], state, cause)
     if len(states) != len(world.ledger.jobs):
         yield f"job_state has {len(states)} of {len(world.ledger.jobs)} jobs"
-    counts = "run_id, dispatched, succeeded + dead, in_flight, missing"
+    counts = "run_id, dispatched, succeeded + dead + cancelled + dropped + replaced, in_flight, missing"
     accounting = table("run_accounting")
     query = f"SELECT {counts} FROM {accounting}"  # noqa: S608 - our view
     for run_id, dispatched, ended, in_flight, missing in connection.execute(query):

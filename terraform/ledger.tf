@@ -7,6 +7,7 @@ locals {
     outcomes     = { topic = google_pubsub_topic.outcomes, columns = true, clustering = ["run_id", "job_id"] }
     dead_letters = { topic = google_pubsub_topic.dead, columns = false, clustering = null }
     dispatches   = { topic = google_pubsub_topic.shards, columns = false, clustering = null }
+    operator_log = { topic = google_pubsub_topic.operator, columns = true, clustering = null }
   }
 
   # Each view is written once; the same file also runs on SQLite on a laptop.
@@ -42,7 +43,7 @@ locals {
 resource "google_bigquery_dataset" "ledger" {
   dataset_id                 = var.ledger_dataset
   location                   = coalesce(var.ledger_location, var.region)
-  description                = "Every job, outcome, dead letter and dispatch, and the views over them"
+  description                = "Every job, outcome, dead letter, dispatch and act of an operator, and the views over them"
   delete_contents_on_destroy = var.environment == "dev"
   deletion_policy            = local.ledger_deletion_policy
 

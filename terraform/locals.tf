@@ -6,6 +6,7 @@ locals {
   outcomes_topic    = "${var.topic_prefix}-outcomes"
   dead_letter_topic = "${var.topic_prefix}-jobs-dead"
   dispatch_topic    = "${var.topic_prefix}-dispatch"
+  operator_topic    = "${var.topic_prefix}-operator"
 
   dispatcher_name = "${var.name_prefix}-dispatcher"
   worker_name     = "${var.name_prefix}-worker"

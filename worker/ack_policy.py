@@ -1,6 +1,7 @@
 """Decides what happens to a job after an attempt: ACK_POLICY. Pure.
 
-- `success`: only a success is acknowledged. Any other job is not acknowledged, so Pub/Sub delivers it again.
+- `success`: only a success is acknowledged, and a job that an operator has cancelled. Any other job is not
+  acknowledged, so Pub/Sub delivers it again.
 - `settled`: after a failure that no further request can mend, and after the last attempt, the worker
   publishes the job to the dead-letter topic, with the reason. Otherwise it publishes the job again, with the
   time of the next attempt. Then it acknowledges the message. A redelivered message is never published again.
@@ -20,6 +21,9 @@ from worker.attempt_result import AttemptResult
 #: A job that is not settled by a copy is dead-lettered, because of a failed request, at this delivery of its
 #: message (ACK_POLICY=settled). Fewer than all of these deliveries may have been requests.
 LAST_REDELIVERY = 20
+#: Reasons after which a job is over, and needs no other message. A cancelled job is the only one that is
+#: acknowledged without a success if ACK_POLICY=success.
+ENDED = frozenset({Reason.OK, Reason.CANCELLED})
 #: Reasons for which the worker has no time, or no publisher, to publish the job again.
 _NEVER_REQUEUED = frozenset({Reason.SHUTDOWN, Reason.PUBLISH_UNCONFIRMED})
 _MAX_DOUBLINGS = 60  # more would overflow a float
@@ -86,7 +90,7 @@ AckPolicy = Callable[[FinishedAttempt], Disposition]
 
 def success_policy(attempt: FinishedAttempt) -> Disposition:
     """Apply ACK_POLICY=success."""
-    return Acknowledge() if attempt.result.reason is Reason.OK else Redeliver()
+    return Acknowledge() if attempt.result.reason in ENDED else Redeliver()
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,7 @@ class SettledPolicy:
 
     def __call__(self, attempt: FinishedAttempt) -> Disposition:
         """Decide what happens to the job; see `AckPolicy`."""
-        if attempt.result.reason is Reason.OK:
+        if attempt.result.reason in ENDED:
             return Acknowledge()
         if REASON_MEANINGS[attempt.result.reason].outcome is Outcome.FAILED:
             return DeadLetter()

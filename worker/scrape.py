@@ -234,6 +234,7 @@ class _Attempt:
                 "worker": self._scraper.name,
                 "page": job.page,
                 "listing": job.listing_id if job.recipe.next is not None else "",
+                "original": job.original or "",
                 **self._page_fields(),
                 **fields,
             }

@@ -27,7 +27,7 @@ from console.terminal import open_terminal, print_line, show_progress
 from contract.crawl import Crawl
 
 #: Exit statuses of `wait`. 124 is that of the command `timeout` (GNU coreutils).
-SOME_DEAD: Final = 3
+NOT_ALL_SUCCEEDED: Final = 3
 TIMED_OUT: Final = 124
 CONTINUES = (
     "The dispatch continues in further requests, since one is not enough for all URLs. The counts are those "
@@ -200,4 +200,4 @@ def _exit_status(accounting: Accounting, *, has_ended: bool) -> int:
         return TIMED_OUT
     if not accounting.adds_up:
         return 1
-    return SOME_DEAD if accounting.dead else 0
+    return 0 if accounting.succeeded + accounting.replaced == accounting.dispatched else NOT_ALL_SUCCEEDED

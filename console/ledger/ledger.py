@@ -22,6 +22,11 @@ NO_RUN = "No run is recorded yet. `scrapeq dispatch CRAWL.yaml` starts one."
 MAX_NAMED_RUNS = 10  #: maximum number of runs that an error message lists
 
 
+#: The numbers of an accounting in the order of its line, and those that the line has even if they are 0.
+SHOWN = ("dispatched", "succeeded", "dead", "cancelled", "dropped", "replaced", "in_flight", "missing")
+ALWAYS_SHOWN = frozenset({"dispatched", "succeeded", "dead", "in_flight"})
+
+
 class Accounting(NamedTuple):
     """Numbers of jobs by state, of a run or of all runs. `str()` returns the last line of `scrapeq demo`."""
 
@@ -33,17 +38,23 @@ class Accounting(NamedTuple):
     #: Jobs whose dispatch is not in the ledger, and unfinished jobs older than the queue's message retention.
     missing: int = 0
     dead_infrastructure: int = 0  #: dead jobs of whose page no fault was seen
+    cancelled: int = 0  #: jobs of a cancelled run, whose pages were not requested
+    dropped: int = 0  #: jobs whose dead letters were removed without a replay
+    replaced: int = 0  #: jobs that were replaced by jobs with another recipe
 
     @property
     def adds_up(self) -> bool:
-        """Whether every dispatched job has succeeded, is dead or is in flight, and no job is missing."""
-        return self.dispatched == self.succeeded + self.dead + self.in_flight and not self.missing
+        """Whether every dispatched job has ended or is in flight, and no job is missing."""
+        return self.dispatched == self.ended + self.in_flight and not self.missing
+
+    @property
+    def ended(self) -> int:
+        """Number of jobs that are over: each has succeeded or is dead, cancelled, dropped or replaced."""
+        return self.succeeded + self.dead + self.cancelled + self.dropped + self.replaced
 
     def __str__(self) -> str:
-        counts = self._asdict()
-        del counts["retrying"], counts["dead_infrastructure"]
-        if not self.missing:
-            del counts["missing"]
+        counts = {name: getattr(self, name) for name in SHOWN}
+        counts = {name: count for name, count in counts.items() if count or name in ALWAYS_SHOWN}
         line = "accounting: " + " ".join(f"{name}={count}" for name, count in counts.items())
         if self.dead_infrastructure:
             line += f" ({self.dead_infrastructure} of the dead by infrastructure)"

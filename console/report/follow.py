@@ -68,7 +68,7 @@ class Follower:
         accounting = self.ledger.accounting(self._run_id)
         counts = f"succeeded {accounting.succeeded}, retrying {accounting.retrying}, dead {accounting.dead}"
         jobs = accounting.dispatched if self.has_all_jobs else max(self._published, accounting.dispatched)
-        self.show(accounting.succeeded + accounting.dead, jobs, counts)
+        self.show(accounting.ended, jobs, counts)
         return accounting
 
     def _is_recorded(self) -> bool:

@@ -15,9 +15,11 @@ from console.terminal import TextTable, printable
 from contract.outcome import Reason
 from contract.reason_meanings import REASON_MEANINGS, ReasonMeaning, status_of
 
+#: Counts of jobs that a table has only if one of them is not 0.
+RARE_COUNTS = ("cancelled", "dropped", "replaced", "missing")
 NUMERIC_COLUMNS = {
     *("attempts", "jobs", "count", "status", "pages", "at the same time", "takes at least"),
-    *("succeeded", "dead", "in flight", "missing", "age"),
+    *("succeeded", "dead", "in flight", *RARE_COUNTS, "age"),
     *("found", "published", "duplicate", "rejected", "filtered", "too old", "over limit", "unread"),
 }
 SUMMARY_FIELDS = 3  #: maximum number of an item's fields in a row of the results table
@@ -65,13 +67,13 @@ def summary(items: Sequence[dict[str, Any]], fields: Sequence[str] = (), pages: 
 
 def runs_table(runs: Sequence[RunSummary], now: datetime) -> TextTable:
     """Return a table of runs, in which those that do not add up have an exclamation mark."""
-    has_missing = any(run.missing for run in runs)
-    table = text_table("run", "age", "jobs", "succeeded", "dead", "in flight", *(["missing"] * has_missing))
+    rare = [name for name in RARE_COUNTS if any(getattr(run, name) for run in runs)]
+    table = text_table("run", "age", "jobs", "succeeded", "dead", "in flight", *rare)
     table.columns[0].no_wrap = table.collapse_padding = True
     for run in runs:
         mark = "" if run.adds_up else " !"
         more = " …" if run.dispatch == "in_progress" else ""
-        counts = [run.succeeded, run.dead, run.in_flight, *([run.missing] * has_missing)]
+        counts = [run.succeeded, run.dead, run.in_flight, *(getattr(run, name) for name in rare)]
         age = _age((now - datetime.fromisoformat(run.started_at)).total_seconds())
         table.add_texts(run.run_id + mark, age, f"{run.dispatched}{more}", *map(str, counts))
     return table

@@ -19,6 +19,7 @@ from console.errors import StackError
 from console.stack.replacement import delete_if_different, restore_messages
 from console.stack.services import PROJECT, PUSH_AUDIENCE, PUSH_SERVICE_ACCOUNT, DeliveryPolicy
 from contract.topology import (
+    COLUMN_TOPICS,
     DEAD_LETTER_SUBSCRIPTION,
     DEAD_LETTER_TOPIC,
     DISPATCH_FILTER,
@@ -28,11 +29,12 @@ from contract.topology import (
     LEDGER_DATASET,
     LEDGER_SUBSCRIPTIONS,
     LEDGER_TABLES,
+    OPERATOR_TOPIC,
     OUTCOMES_TOPIC,
     PUSH_SUBSCRIPTION,
 )
 
-TOPICS = (JOBS_TOPIC, OUTCOMES_TOPIC, DEAD_LETTER_TOPIC, DISPATCH_TOPIC)
+TOPICS = (JOBS_TOPIC, OUTCOMES_TOPIC, DEAD_LETTER_TOPIC, DISPATCH_TOPIC, OPERATOR_TOPIC)
 CALL_TIMEOUT_SECONDS = 10.0
 # An empty policy means that the subscription never expires:
 # https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions
@@ -138,8 +140,7 @@ def _subscriptions(
 
 
 def _bigquery_config(topic: str) -> types.BigQueryConfig:
-    # Outcomes have columns; jobs and dead letters are kept as bytes (contract/ledger/README.md explains why).
-    has_columns = topic == OUTCOMES_TOPIC
+    has_columns = topic in COLUMN_TOPICS
     return types.BigQueryConfig(
         table=f"{PROJECT}.{LEDGER_DATASET}.{LEDGER_TABLES[topic]}",
         write_metadata=True,

@@ -8,6 +8,7 @@
 WITH causes AS ( -- Of each reason that is not the page's; a test compares it with contract/reason_meanings.py.
     SELECT 'ok' AS reason, 'none' AS cause
     UNION ALL SELECT 'duplicate_delivery', 'none'
+    UNION ALL SELECT 'cancelled', 'none'
     UNION ALL SELECT 'bad_envelope', 'message'
     UNION ALL SELECT 'bad_job', 'message'
     UNION ALL SELECT 'request_refused', 'message'
@@ -20,6 +21,7 @@ WITH causes AS ( -- Of each reason that is not the page's; a test compares it wi
     UNION ALL SELECT 'bad_token', 'infrastructure'
     UNION ALL SELECT 'wrong_caller', 'infrastructure'
     UNION ALL SELECT 'no_certificates', 'infrastructure'
+    UNION ALL SELECT 'paused', 'infrastructure'
     UNION ALL SELECT 'internal_error', 'infrastructure'
     -- The codes that 0.1 wrote instead.
     UNION ALL SELECT 'late', 'infrastructure'

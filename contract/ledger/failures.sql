@@ -14,6 +14,6 @@ FROM (
         coalesce(renamed.new_reason, outcomes.reason) AS reason
     FROM `${ledger}.outcomes` AS outcomes
     LEFT JOIN `${ledger}.renamed_reasons` AS renamed ON renamed.old_reason = outcomes.reason
-    WHERE outcome <> 'succeeded'
+    WHERE outcome NOT IN ('succeeded', 'cancelled')
 ) AS failed_attempts
 GROUP BY run_id, reason, outcome, host, recipe

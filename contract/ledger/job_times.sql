@@ -3,11 +3,17 @@
 -- published, too: until then its message is redelivered, and if that never succeeds it is a dead letter.
 -- A dead letter is final until the job is published again, for example by a replay.
 -- A deferred job is also published again: it is the same job and is still in flight.
+-- An operator may end a job, too. cancelled: the worker acknowledged it without requesting its page, because its run was
+-- cancelled. dropped: its dead letter was removed. Both are final until the job is published again. replaced: a job for
+-- the same page with another recipe names it, which is final, whether it had succeeded or not.
 SELECT
     run_id,
     job_id,
     CASE
+        WHEN max(replaced) = 1 THEN 'replaced'
         WHEN max(succeeded) = 1 THEN 'succeeded'
+        WHEN max(dropped_at) >= max(published_at) OR (count(dropped_at) > 0 AND count(published_at) = 0) THEN 'dropped'
+        WHEN max(cancelled_at) >= max(published_at) OR (count(cancelled_at) > 0 AND count(published_at) = 0) THEN 'cancelled'
         WHEN max(dead_at) >= max(published_at) OR (count(dead_at) > 0 AND count(published_at) = 0) THEN 'dead'
         WHEN count(attempted_at) > 0 OR count(dead_at) > 0 THEN 'retrying'
         ELSE 'queued'
@@ -28,8 +34,18 @@ FROM (
         NULL AS attempted_at,
         0 AS succeeded,
         NULL AS attempt,
-        NULL AS outcome_id
+        NULL AS outcome_id,
+        NULL AS cancelled_at,
+        NULL AS dropped_at,
+        0 AS replaced
     FROM `${ledger}.jobs`
+    UNION ALL
+    SELECT
+        JSON_VALUE(attributes, '$.run_id'),
+        JSON_VALUE(attributes, '$.replaces'),
+        NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, 1
+    FROM `${ledger}.jobs`
+    WHERE JSON_VALUE(attributes, '$.replaces') IS NOT NULL
     UNION ALL
     SELECT
         attempt.run_id, attempt.job_id, NULL, NULL, attempt.publish_time,
@@ -38,7 +54,9 @@ FROM (
             WHEN coalesce(attempt.next_url, '') = '' OR attempt.page < published.last_page THEN 1
             ELSE 0
         END,
-        attempt.attempt, attempt.message_id
+        attempt.attempt, attempt.message_id,
+        CASE WHEN attempt.outcome = 'cancelled' THEN attempt.publish_time END,
+        NULL, 0
     FROM `${ledger}.outcomes` AS attempt
     LEFT JOIN (
         SELECT
@@ -55,7 +73,11 @@ FROM (
         JSON_VALUE(attributes, '$.job_id'),
         NULL, publish_time, NULL, 0,
         SAFE_CAST(JSON_VALUE(attributes, '$.CloudPubSubDeadLetterSourceDeliveryCount') AS INT64),
-        NULL
+        NULL, NULL, NULL, 0
     FROM `${ledger}.dead_letters`
+    UNION ALL
+    SELECT run_id, job_id, NULL, NULL, NULL, 0, NULL, NULL, NULL, publish_time, 0
+    FROM `${ledger}.operator_log`
+    WHERE act = 'drop' AND job_id IS NOT NULL
 ) AS events
 GROUP BY run_id, job_id

@@ -1,5 +1,5 @@
 -- One row per listing: a page whose recipe has `next`, and the pages that follow it, each of which is a job.
--- state: complete (its last page is scraped), broken (a page is dead, so no page follows), or in_progress.
+-- state: complete (its last page is scraped), broken (a page is dead, cancelled or dropped, so no page follows), or in_progress.
 -- ended_by: why a complete listing has no further page: last_page, max_pages, loop, bad_next or too_large.
 -- broken_at: number of the first page that is missing in a broken listing; broken_reason: why, NULL without an outcome.
 SELECT
@@ -22,7 +22,7 @@ FROM (
         member.run_id, member.listing, member.page, member.url, member.outcome, member.item_count, member.listing_end,
         coalesce(renamed.new_reason, member.reason) AS reason,
         CASE
-            WHEN job.state = 'dead' THEN 'broken'
+            WHEN job.state IN ('dead', 'cancelled', 'dropped') THEN 'broken'
             WHEN member.outcome = 'succeeded' AND coalesce(member.next_url, '') = '' THEN 'complete'
             ELSE 'in_progress'
         END AS listing_state,

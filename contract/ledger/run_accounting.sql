@@ -1,4 +1,5 @@
--- For each run, the number of jobs in each state. While missing is 0, dispatched = succeeded + dead + in_flight.
+-- For each run, the number of jobs in each state. While missing is 0,
+-- dispatched = succeeded + dead + cancelled + dropped + replaced + in_flight.
 -- A job is missing in two cases. First: it is queued or retrying, but was published more than 7 days ago, which is the
 -- default retention of a subscription (https://cloud.google.com/pubsub/docs/subscription-properties), so its message
 -- has expired. Second: it has an outcome or a dead letter but no row in jobs. Each topic has its own subscription, so
@@ -8,6 +9,9 @@ SELECT
     count(dispatched_at) AS dispatched,
     count(CASE WHEN state = 'succeeded' THEN 1 END) AS succeeded,
     count(CASE WHEN state = 'dead' THEN 1 END) AS dead,
+    count(CASE WHEN state = 'cancelled' THEN 1 END) AS cancelled,
+    count(CASE WHEN state = 'dropped' THEN 1 END) AS dropped,
+    count(CASE WHEN state = 'replaced' THEN 1 END) AS replaced,
     count(CASE WHEN cause = 'infrastructure' THEN 1 END) AS dead_infrastructure, -- part of dead
     count(CASE WHEN is_open AND is_kept THEN 1 END) AS in_flight,
     count(CASE WHEN is_open AND is_kept AND state = 'retrying' THEN 1 END) AS retrying, -- part of in_flight

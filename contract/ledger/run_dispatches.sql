@@ -2,7 +2,7 @@
 -- DISPATCH_TOPIC, or was of version 0.1, has no row.
 -- The ledger has all jobs of a run if its state is complete and recorded is at least published. recorded counts each job
 -- of each request once, however often its message was published, by a repeated trigger, a deferral or a replay. It is
--- greater than published only if the requests of a repeated trigger ended at other places. Further pages do not count.
+-- greater than published only if the requests of a repeated trigger ended at other places. Further pages and replacements do not count.
 SELECT
     dispatch.run_id, dispatch.state, dispatch.dispatches, dispatch.requests,
     dispatch.found, dispatch.published, dispatch.duplicates, dispatch.rejected, dispatch.filtered, dispatch.outdated,
@@ -34,6 +34,6 @@ LEFT JOIN (
         count(DISTINCT JSON_VALUE(attributes, '$.job_id') || ' ' || coalesce(JSON_VALUE(attributes, '$.request_id'), ''))
             AS recorded
     FROM `${ledger}.jobs`
-    WHERE JSON_VALUE(attributes, '$.listing') IS NULL
+    WHERE JSON_VALUE(attributes, '$.listing') IS NULL AND JSON_VALUE(attributes, '$.replaces') IS NULL
     GROUP BY 1
 ) AS job ON job.run_id = dispatch.run_id

@@ -51,10 +51,10 @@ def test_only_a_retry_or_a_crash_can_be_deferred(reason: Reason) -> None:
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_only_the_status_of_success_acknowledges(reason: Reason) -> None:
-    """The status of a reason acknowledges the push only if the attempt succeeded."""
-    succeeded = REASON_MEANINGS[reason].outcome is Outcome.SUCCEEDED
-    assert (status_of(reason) in ACKNOWLEDGING) is succeeded
+def test_only_the_status_of_an_ended_job_acknowledges(reason: Reason) -> None:
+    """The status of a reason acknowledges the push only if the job succeeded or was cancelled."""
+    is_over = REASON_MEANINGS[reason].outcome in {Outcome.SUCCEEDED, Outcome.CANCELLED}
+    assert (status_of(reason) in ACKNOWLEDGING) is is_over
 
 
 def test_ok_is_the_only_reason_of_success() -> None:

@@ -11,6 +11,7 @@ from contract.dead_letter import dead_letter_attributes
 from contract.dispatch_report import DispatchReport
 from contract.end_record import EndRecord
 from contract.job import Job, JobAttributes
+from contract.operator_act import OperatorAct
 from contract.outcome import OUTCOME_MEANINGS, Outcome, Reason
 from contract.outcome_record import OutcomeRecord
 from contract.reason_meanings import REASON_MEANINGS
@@ -47,12 +48,13 @@ def test_every_reason_and_outcome_is_documented() -> None:
         ("Shard", Shard),
         ("End record", EndRecord),
         ("Report", DispatchReport),
+        ("Operator act", OperatorAct),
     ],
 )
 def test_every_field_of_a_message_is_documented(section: str, model: type[BaseModel]) -> None:
     """The tables of messages.md list exactly the fields of the models."""
     documented = set(ROW.findall(section_of("messages.md", section)))
-    extra = {"version", "request_id"} if model is JobAttributes else set[str]()
+    extra = {"version", "request_id", "replaces"} if model is JobAttributes else set[str]()
     assert documented == set(model.model_fields) | extra
 
 

@@ -39,6 +39,7 @@ GRANTS = {
         ("roles/bigquery.dataEditor", "dead_letters"),
         ("roles/bigquery.dataEditor", "dispatches"),
         ("roles/bigquery.dataEditor", "jobs"),
+        ("roles/bigquery.dataEditor", "operator_log"),
         ("roles/bigquery.dataEditor", "outcomes"),
         ("roles/bigquery.metadataViewer", "scrapeq"),
         ("roles/iam.serviceAccountTokenCreator", "scrapeq-push"),
@@ -49,6 +50,7 @@ GRANTS = {
         ("roles/pubsub.subscriber", "scrape-jobs-dead-ledger"),
         ("roles/pubsub.subscriber", "scrape-jobs-ledger"),
         ("roles/pubsub.subscriber", "scrape-jobs-push"),
+        ("roles/pubsub.subscriber", "scrape-operator-ledger"),
         ("roles/pubsub.subscriber", "scrape-outcomes-ledger"),
     },
 }

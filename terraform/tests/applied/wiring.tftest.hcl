@@ -141,8 +141,8 @@ run "references_between_resources" {
 
   # The ledger.
   assert {
-    condition     = google_pubsub_subscription.ledger["outcomes"].bigquery_config[0].use_table_schema && google_pubsub_subscription.ledger["outcomes"].bigquery_config[0].drop_unknown_fields && !google_pubsub_subscription.ledger["jobs"].bigquery_config[0].use_table_schema && !google_pubsub_subscription.ledger["dead_letters"].bigquery_config[0].use_table_schema && !google_pubsub_subscription.ledger["dispatches"].bigquery_config[0].use_table_schema
-    error_message = "Outcomes must be written to columns; jobs, dead letters and dispatches must be written as bytes."
+    condition     = google_pubsub_subscription.ledger["outcomes"].bigquery_config[0].use_table_schema && google_pubsub_subscription.ledger["outcomes"].bigquery_config[0].drop_unknown_fields && google_pubsub_subscription.ledger["operator_log"].bigquery_config[0].use_table_schema && !google_pubsub_subscription.ledger["jobs"].bigquery_config[0].use_table_schema && !google_pubsub_subscription.ledger["dead_letters"].bigquery_config[0].use_table_schema && !google_pubsub_subscription.ledger["dispatches"].bigquery_config[0].use_table_schema
+    error_message = "Outcomes and acts of operators must be written to columns; jobs, dead letters and dispatches must be written as bytes."
   }
   assert {
     condition     = alltrue([for table, subscription in google_pubsub_subscription.ledger : subscription.bigquery_config[0].write_metadata && subscription.bigquery_config[0].table == "my-project.scrapeq.${table}"])

@@ -2,7 +2,15 @@
 
 from dataclasses import replace
 
-from tests.console.ledger.rows import Row, dead_letter_row, job_row, outcome_row, worker_dead_letter_row
+from contract.operator_act import Act
+from tests.console.ledger.rows import (
+    Row,
+    act_row,
+    dead_letter_row,
+    job_row,
+    outcome_row,
+    worker_dead_letter_row,
+)
 
 LONG_AGO = "2020-01-01T00:00:00.000000Z"  #: a publish time that is older than the message retention
 
@@ -147,6 +155,68 @@ HISTORIES: dict[str, tuple[list[Row], str, int, str | None]] = {
             outcome_row("other-second", 4, reason="tls", page=2, listing="unacknowledged"),
         ],
         "retrying", 1, "tls",
+    ),
+    # An operator has cancelled the run of the next jobs. A page that was requested before has its success.
+    "cancelled": (
+        [job_row("cancelled"), outcome_row("cancelled", 2, attempt=1, reason="cancelled")],
+        "cancelled", 1, "cancelled",
+    ),
+    "cancelled-in-time": (
+        [
+            job_row("cancelled-in-time"),
+            outcome_row("cancelled-in-time", 2, attempt=1),
+            outcome_row("cancelled-in-time", 3, attempt=2, reason="cancelled"),
+        ],
+        "succeeded", 2, "cancelled",
+    ),
+    "cancelled-then-dispatched": (
+        [
+            job_row("cancelled-then-dispatched"),
+            outcome_row("cancelled-then-dispatched", 2, attempt=1, reason="cancelled"),
+            job_row("cancelled-then-dispatched", 4),
+        ],
+        "retrying", 1, "cancelled",
+    ),
+    # An operator has dropped the dead letters of the next jobs; that of the second was replayed from a copy.
+    "dropped": (
+        [job_row("dropped"), dead_letter_row("dropped", 3), act_row(Act.DROP, 5, job="dropped")],
+        "dropped", 5, None,
+    ),
+    "dropped-then-replayed": (
+        [
+            job_row("dropped-then-replayed"),
+            dead_letter_row("dropped-then-replayed", 3),
+            act_row(Act.DROP, 5, job="dropped-then-replayed"),
+            job_row("dropped-then-replayed", 7),
+        ],
+        "retrying", 5, None,
+    ),
+    # The next two jobs were replaced: one was dead, the other had succeeded. Then come their replacements.
+    "replaced": (
+        [
+            job_row("replaced"),
+            outcome_row("replaced", 2, attempt=5, reason="missing_field"),
+            dead_letter_row("replaced", 3),
+        ],
+        "replaced", 5, "missing_field",
+    ),
+    "replaced-success": (
+        [job_row("replaced-success"), outcome_row("replaced-success", 2)],
+        "replaced", 1, "ok",
+    ),
+    "replacement": (
+        [
+            job_row("replacement", 8, replaces="replaced"),
+            outcome_row("replacement", 9, original="replaced"),
+        ],
+        "succeeded", 1, "ok",
+    ),
+    "better": (
+        [
+            job_row("better", 8, replaces="replaced-success"),
+            outcome_row("better", 9, original="replaced-success"),
+        ],
+        "succeeded", 1, "ok",
     ),
     # The last three jobs are missing: one is too old, and the ledger has no dispatch of the other two.
     "lost": ([replace(job_row("lost"), publish_time=LONG_AGO)], "queued", 0, None),

@@ -18,8 +18,17 @@ from console.ledger.sqlite_views import create, schema, table
 from contract.crawl import Crawl
 from contract.dispatch_report import DispatchReport
 from contract.end_record import EndRecord
+from contract.operator_act import Act
 from contract.shard import Shard
-from contract.topology import DEAD_LETTER_TOPIC, DISPATCH_TOPIC, JOBS_TOPIC, LEDGER_TABLES, OUTCOMES_TOPIC
+from contract.topology import (
+    COLUMN_TOPICS,
+    DEAD_LETTER_TOPIC,
+    DISPATCH_TOPIC,
+    JOBS_TOPIC,
+    LEDGER_TABLES,
+    OPERATOR_TOPIC,
+    OUTCOMES_TOPIC,
+)
 from extraction.selectors import CHECKS
 from tests.contract.documents import CRAWL
 
@@ -61,10 +70,15 @@ def job_row(
     request: str = "",
     listing: str = "",
     page: int = 1,
+    replaces: str = "",
 ) -> Row:
-    """Return a job of a `request`; a further page has the job id of its `listing`, and its number."""
+    """Return a job of a `request`; a further page has the job id of its `listing`, and its number.
+
+    A job that replaces another one has the id of that job.
+    """
     attributes = {"job_id": job, "run_id": run} | _listing_attributes(listing, page)
     attributes |= {"request_id": request} if request else {}
+    attributes |= {"replaces": replaces} if replaces else {}
     return _row(JOBS_TOPIC, message or f"j-{job}-{second}", second, _job(job, run), attributes)
 
 
@@ -83,11 +97,14 @@ def outcome_row(
     detail: str = "",
     **fields: object,
 ) -> Row:
-    """Return the outcome of an attempt: `succeeded` for the reason `ok`, else `retry`; `fields` are added."""
+    """Return the outcome of an attempt: `succeeded` for the reason `ok`, else `retry`; `fields` are added.
+
+    The outcome of the reason `cancelled` is `cancelled`.
+    """
     document = _job(job, run) | {
         "recipe": "book",
         "attempt": attempt,
-        "outcome": "succeeded" if reason == "ok" else "retry",
+        "outcome": {"ok": "succeeded", "cancelled": "cancelled"}.get(reason, "retry"),
         "reason": reason,
         "items": json.dumps(items or []),
         "item_count": len(items or []),
@@ -135,6 +152,15 @@ def worker_dead_letter_row(job: str, second: float, reason: str = "http_404") ->
     """Return a dead letter that a worker published itself, with ACK_POLICY=settled."""
     row = dead_letter_row(job, second)
     return replace(row, attributes={"job_id": job, "run_id": "run-1", "reason": reason})
+
+
+def act_row(act: Act, second: float, *, job: str | None = None, run: str = "run-1") -> Row:
+    """Return an act of an operator, which concerns a run or one of its jobs."""
+    told = {"act_id": "0" * 32, "acted_at": publish_time(second), "operator": "ada@desk", "act": act}
+    # The jobs of these tests have short names instead of job ids, so the act is not validated.
+    document = {**told, "version": 1, "run_id": run} | ({} if job is None else {"job_id": job})
+    attributes = {"act": act.value, "act_id": "0" * 32, "run_id": run} | ({"job_id": job} if job else {})
+    return _row(OPERATOR_TOPIC, f"a-{act}-{job}-{second}", second, document, attributes)
 
 
 def shard_row(
@@ -212,7 +238,7 @@ def _values(row: Row, name: str) -> dict[str, object]:
         "publish_time": row.publish_time,
         "attributes": json.dumps(dict(row.attributes), ensure_ascii=False, separators=(",", ":")),
     }
-    if row.topic != OUTCOMES_TOPIC:
+    if row.topic not in COLUMN_TOPICS:
         return {"data": row.data, **metadata}
     types = {column["name"]: column["type"] for column in schema(name)}
     document = {column: value for column, value in json.loads(row.data).items() if column in types}

@@ -14,13 +14,16 @@ from hypothesis import strategies as st
 
 from console.ledger.sqlite_views import views
 from contract.dispatch_report import DispatchReport
+from contract.operator_act import Act
 from contract.outcome import RENAMED_REASONS
 from contract.topology import DEAD_LETTER_TOPIC, JOBS_TOPIC, OUTCOMES_TOPIC
 from tests.console.ledger.job_histories import HISTORIES, ROWS
 from tests.console.ledger.rows import (
     Row,
+    act_row,
     database_with,
     dead_letter_row,
+    insert,
     job_row,
     outcome_row,
     publish_time,
@@ -30,6 +33,8 @@ from tests.console.ledger.rows import (
     worker_dead_letter_row,
 )
 
+#: The columns of run_accounting whose sum is the number of dispatched jobs.
+STATES = ("succeeded", "dead", "cancelled", "dropped", "replaced", "in_flight")
 FEW_EXAMPLES = settings(max_examples=50, deadline=None)  # few, because each example creates files
 
 
@@ -62,33 +67,36 @@ def test_job_times_are_those_of_the_rows(all_jobs: sqlite3.Connection) -> None:
 
 
 def test_run_accounting_counts_jobs_by_state(all_jobs: sqlite3.Connection) -> None:
-    """Of the 23 jobs, two were never dispatched and one is too old; the counts are derived by hand."""
+    """Of the 32 jobs, two were never dispatched and one is too old; the counts are derived by hand."""
     (run,) = query_view(all_jobs, "run_accounting")
     counted = {name: run[name] for name in run if name not in {"run_id", "started_at"}}
     assert counted == {
-        "dispatched": 21,
-        # These have succeeded: recovered, twice, too-late, revived, unknown-success, cut-off-continued and
-        # unacknowledged.
-        "succeeded": 7,
+        "dispatched": 30,
+        # These have succeeded: recovered, twice, too-late, revived, unknown-success, cut-off-continued,
+        # unacknowledged, cancelled-in-time, replacement and better.
+        "succeeded": 10,
         "dead": 6,  # dead, silent, dead-again, settled, unknown-death, cut-off
         "dead_infrastructure": 5,  # of these, all except settled have fewer than half of their outcomes
         # In flight: queued, retrying, replayed, deferred, uncounted, not-continued, cut-off-replayed, second,
-        # other-second.
-        "in_flight": 9,
-        "retrying": 7,  # the jobs in flight except queued and second
+        # other-second, cancelled-then-dispatched, dropped-then-replayed.
+        "in_flight": 11,
+        "retrying": 9,  # the jobs in flight except queued and second
+        "cancelled": 1,
+        "dropped": 1,
+        "replaced": 2,  # replaced, replaced-success
         "missing": 3,  # lost, unknown-success, unknown-death
     }
 
 
 def test_run_accounting_adds_up_while_no_job_is_missing() -> None:
-    """Without the three missing jobs, dispatched is the sum of succeeded, dead and in_flight."""
+    """Without the three missing jobs, dispatched is the sum of the other states."""
     rows = [
         row for row in ROWS if row.attributes["job_id"] not in {"lost", "unknown-success", "unknown-death"}
     ]
     with database_with(rows) as connection:
         (run,) = query_view(connection, "run_accounting")
     assert run["missing"] == 0
-    assert run["dispatched"] == run["succeeded"] + run["dead"] + run["in_flight"] == 20
+    assert run["dispatched"] == sum(run[state] for state in STATES) == 29
 
 
 def test_results_have_one_row_for_each_job_that_succeeded(all_jobs: sqlite3.Connection) -> None:
@@ -105,6 +113,8 @@ def test_results_have_one_row_for_each_job_that_succeeded(all_jobs: sqlite3.Conn
         "too-late": ("[]", 5),
         "revived": ("[]", 5),
         "unknown-success": ("[]", 1),
+        "cancelled-in-time": ("[]", 2),
+        **dict.fromkeys(("replacement", "better"), ("[]", 1)),
     }
 
 
@@ -179,6 +189,13 @@ EVENTS: dict[str, Callable[[str, int], Row]] = {
     "failed": lambda job, second: attempt(job, second, "http_5xx"),
     DEAD_LETTER_TOPIC: dead_letter_row,
     "settled": worker_dead_letter_row,
+    "cancelled": lambda job, second: attempt(job, second, "cancelled"),
+    "dropped": lambda job, second: act_row(Act.DROP, second, job=job),
+    "cancelled run": lambda _, second: act_row(Act.CANCEL, second),
+    "replacement": lambda job, second: replace(
+        job_row(job, second, replaces=UNCOUNTED if job == COUNTED else COUNTED),
+        message_id=f"r-{job}-{second}",
+    ),
 }
 
 
@@ -245,12 +262,32 @@ def test_simultaneous_rows_are_ordered_by_message_id(view: str, reasons: tuple[s
 @FEW_EXAMPLES
 @given(histories())
 def test_every_dispatched_job_is_counted_in_exactly_one_state(rows: list[Row]) -> None:
-    """Each dispatched job is in one of three states; each job with rows but without a dispatch is missing."""
+    """Each dispatched job is in one state; each job with rows but without a dispatch is missing."""
     dispatched = {row.attributes["job_id"] for row in rows if row.topic == JOBS_TOPIC}
-    recorded = {row.attributes["job_id"] for row in rows}
+    names = {row.attributes.get(name) for row in rows for name in ("job_id", "replaces")}
+    recorded = names - {None}
     with database_with(rows) as connection:
         for run in query_view(connection, "run_accounting"):
-            ended = run["succeeded"] + run["dead"] + run["in_flight"]
+            ended = sum(run[state] for state in STATES)
             assert run["dead_infrastructure"] <= run["dead"]
             assert (run["dispatched"], run["missing"]) == (len(dispatched), len(recorded - dispatched))
             assert run["dispatched"] == ended or run["missing"]
+
+
+def test_a_page_has_one_result_through_all_its_replacements() -> None:
+    """The result is that of the newest success of the job that was dispatched and of all its replacements."""
+    rows = [
+        job_row("first"),
+        outcome_row("first", 1, items=[{"price": None}]),
+        job_row("second", 2, replaces="first"),
+        outcome_row("second", 3, reason="missing_field", original="first"),
+    ]
+    with database_with(rows) as connection:
+        [result] = query_view(connection, "results")
+        assert (result["job_id"], result["items"]) == ("first", '[{"price": null}]')
+        insert(connection, [job_row("third", 4, replaces="second")])
+        insert(connection, [outcome_row("third", 5, items=[{"price": 7}], original="first")])
+        [result] = query_view(connection, "results")
+        assert (result["job_id"], result["items"]) == ("third", '[{"price": 7}]')
+        [run] = query_view(connection, "run_accounting")
+    assert (run["dispatched"], run["succeeded"], run["replaced"], run["in_flight"]) == (3, 1, 2, 0)
