@@ -15,7 +15,11 @@ from tests.servers.pushes import JOB, TRACE, push
 from tests.worker.worker_under_test import BODY, NOW, LogEvents, WorkerUnderTest
 from worker.page import FetchedPage
 
-FAILURES = [reason for reason in Reason if REASON_MEANINGS[reason].outcome is not Outcome.SUCCEEDED]
+FAILURES = [
+    reason
+    for reason in Reason
+    if REASON_MEANINGS[reason].outcome not in {Outcome.SUCCEEDED, Outcome.CANCELLED}
+]
 
 
 def test_success_is_acknowledged_after_its_outcome_is_published(
@@ -53,6 +57,7 @@ def test_success_is_acknowledged_after_its_outcome_is_published(
         "listing": "",
         "listing_end": "",
         "next_url": "",
+        "original": "",
     }
     # And its attributes have the identifiers and the trace
     attributes = worker.publisher.published[0].attributes

@@ -24,13 +24,13 @@ from console.stack.services import PROJECT, DeliveryPolicy
 from contract.dispatch_report import DispatchReport
 from contract.outcome_record import OutcomeRecord
 from contract.topology import (
+    COLUMN_TOPICS,
     DEAD_LETTER_SUBSCRIPTION,
     DEAD_LETTER_TOPIC,
     DISPATCH_FILTER,
     DISPATCH_SUBSCRIPTION,
     LEDGER_SUBSCRIPTIONS,
     LEDGER_TABLES,
-    OUTCOMES_TOPIC,
     PUSH_SUBSCRIPTION,
 )
 from tests.console.ledger.rows import Row, dead_letter_row, end_row, job_row, outcome_row, record
@@ -94,7 +94,7 @@ def test_prepare_topology_creates_all_topics_and_subscriptions(host: str) -> Non
         config = subscriptions[subscription_path(name)].bigquery_config
         assert config.table == f"{PROJECT}.scrapeq.{LEDGER_TABLES[topic]}"
         assert config.write_metadata
-        assert config.use_table_schema == config.drop_unknown_fields == (topic == OUTCOMES_TOPIC)
+        assert config.use_table_schema == config.drop_unknown_fields == (topic in COLUMN_TOPICS)
 
 
 def test_prepare_topology_again_updates_the_endpoint_and_keeps_the_backlog(host: str) -> None:
