@@ -13,7 +13,7 @@ from console.cli.recipe_commands import recipe_app, try_recipe
 from console.cli.report_commands import dead, job, reasons, runs, status
 from console.cli.results_command import results
 from console.cli.run_report_command import report
-from console.cli.stack_commands import demo, up
+from console.cli.stack_commands import demo, down, logs, up
 from console.ledger.ledger import Ledger
 from console.stack.signals import raise_on_signals
 from console.terminal import open_terminal, print_line, show_steps
@@ -44,6 +44,8 @@ def scrapeq(
 
 
 app.command()(up)
+app.command()(down)
+app.command()(logs)
 app.command()(demo)
 app.command()(console)
 app.command()(plan)

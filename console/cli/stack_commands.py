@@ -1,14 +1,19 @@
-"""The subcommands that run the local stack: `up` and `demo`."""
+"""The subcommands that run the local stack: `up`, `down`, `logs` and `demo`."""
 
+import os
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from console.cli.arguments import DEFAULT_DATA, Data, choices
-from console.errors import UsageError
+from console.cli.arguments import DEFAULT_DATA, AsJson, Data, choices
+from console.errors import StackError, UsageError
+from console.ledger.ledger import Ledger
+from console.stack.logs import log_files, read_logs
 from console.stack.services import AckPolicy, DeliveryPolicy, StackOptions
-from console.terminal import open_terminal
+from console.stack.stack_file import data_option, running_stack
+from console.terminal import open_terminal, print_json, print_line
 
 AckPolicyOption = Annotated[
     AckPolicy,
@@ -27,7 +32,19 @@ def _seconds(meaning: str, minimum: int = 0) -> Any:  # noqa: ANN401 - typer's o
     return typer.Option(metavar="SECONDS", help=meaning, min=minimum, max=600)
 
 
+def _repeated_options(ctx: typer.Context, without: str) -> list[str]:
+    """Return the options of the running command, with their values, as arguments of another process."""
+    arguments = []
+    for option in ctx.command.params:
+        value = ctx.params.get(str(option.name))
+        if option.name == without or value is None or value is False:
+            continue
+        arguments.append(option.opts[0] if value is True else f"{option.opts[0]}={value}")
+    return arguments
+
+
 def up(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
+    ctx: typer.Context,
     data: Data = DEFAULT_DATA,
     pubsub_port: Annotated[int, _port("The gRPC port of Pub/Sub.")] = 8085,
     pubsub_http_port: Annotated[int, _port("HTTP port of Pub/Sub: REST API, certificates, health.")] = 8086,
@@ -43,17 +60,26 @@ def up(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     maximum_backoff: Annotated[int, _seconds("Maximum delay before an attempt, in seconds.")] = 600,
     workers: Annotated[int, typer.Option(metavar="N", help="Number of worker processes.", min=1, max=64)] = 2,
     ack_policy: AckPolicyOption = AckPolicy.SUCCESS,
+    detach: Annotated[  # noqa: FBT002 - this argument is a flag of the command
+        bool,
+        typer.Option("--detach", "-d", help="Return once everything is healthy; `scrapeq down` stops it."),
+    ] = False,
 ) -> None:
     """Run Scrapeq on this machine: Pub/Sub, dispatcher and worker, until Ctrl-C.
 
     A port of 0 means any free port. Queued jobs are kept: the next start continues with them.
 
-    Example: scrapeq up --ack-policy settled
+    Example:
+        scrapeq up --ack-policy settled
+        scrapeq up --detach
     """
     from console.cli import up as up_command  # noqa: PLC0415 - a slow import that only this command needs
 
     if minimum_backoff > maximum_backoff:
         raise UsageError("--minimum-backoff must not be greater than --maximum-backoff.")
+    if detach:
+        up_command.run_detached(data, _repeated_options(ctx, without="detach"), open_terminal())
+        return
     delivery = DeliveryPolicy(ack_deadline, max_delivery_attempts, minimum_backoff, maximum_backoff)
     options = StackOptions(
         data=data,
@@ -85,3 +111,84 @@ def demo(
     from console.demo.run import run_demo  # noqa: PLC0415 - a slow import that only this command needs
 
     raise typer.Exit(run_demo(keep, open_terminal()))
+
+
+def down(
+    timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", help="How long to wait for the end of the services.", min=1)
+    ] = 60,
+    as_json: AsJson = False,  # noqa: FBT002 - this argument is a flag of the command
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Stop the `scrapeq up` that runs in --data, wait for its end, and show the accounting of all runs.
+
+    Nothing is lost: the next `scrapeq up` continues with the queued jobs.
+
+    Example: scrapeq down
+    """
+    from console.stack.detached import stop_running  # noqa: PLC0415 - only this command needs it
+
+    terminal = open_terminal()
+    record = running_stack(data)
+    if not as_json:
+        print_line(terminal, f"Stopping process {record.pid} …")
+    stop_running(data, timeout)
+    accounting = Ledger(data).accounting()
+    if as_json:
+        print_json(accounting._asdict())
+        return
+    print_line(terminal, "Stopped.")
+    print_line(terminal, f"{accounting} (all runs)")
+
+
+def service_names(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the services whose names begin with a text, for the completion of the shell."""
+    data = ctx.params.get("data") or os.environ.get("SCRAPEQ_DATA") or DEFAULT_DATA
+    return [name for name in log_files(Path(data)) if name.startswith(incomplete)]
+
+
+def logs(
+    services: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="SERVICE",
+            autocompletion=service_names,
+            help="Services, for example `worker`. Default: all of them.",
+        ),
+    ] = None,
+    follow: Annotated[  # noqa: FBT002 - this argument is a flag of the command
+        bool, typer.Option("--follow", "-f", help="Show new lines until Ctrl-C, or the end of the stack.")
+    ] = False,
+    lines: Annotated[
+        int,
+        typer.Option("--lines", "-n", metavar="N", help="Last lines of each service.", min=0, max=100_000),
+    ] = 20,
+    as_json: AsJson = False,  # noqa: FBT002 - this argument is a flag of the command
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Show the logs of the local services, each line after the name of its service.
+
+    Example: scrapeq logs worker --follow
+    """
+    files = log_files(data)
+    if unknown := [name for name in services or () if name not in files]:
+        raise UsageError(_unknown_service(unknown[0], list(files), data))
+    if not files:
+        raise StackError(f"There are no logs in {data}: `scrapeq up{data_option(data)}` has not run there.")
+    names = services or list(files)
+    width = max(map(len, names))
+    terminal = open_terminal()
+    try:
+        for line in read_logs(data, names, lines, follow=follow):
+            if as_json:
+                print_json(line._asdict())
+            else:
+                print_line(terminal, f"{line.service:{width}} | {line.text}")
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def _unknown_service(name: str, known: list[str], data: Path) -> str:
+    similar = get_close_matches(name, known, 1)
+    hint = f" Did you mean {similar[0]}?" if similar else ""
+    return f"There is no log of {name} in {data / 'logs'}.{hint} The logs are: {', '.join(known) or 'none'}."

@@ -3,13 +3,17 @@
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import NoReturn
 
+import typer
 from rich.console import Console
 
-from console.stack.services import StackOptions
+from console.stack.detached import start_detached
+from console.stack.services import PROJECT, Addresses, StackOptions
 from console.stack.signals import raise_on_signals
 from console.stack.stack import Stack
+from console.stack.stack_file import data_option
 from console.terminal import is_interactive, print_line, show_steps
 
 POLL_SECONDS = 0.5  #: seconds between two checks of the services
@@ -34,6 +38,25 @@ def run(options: StackOptions, terminal: Console) -> None:
         print_line(terminal, command.summary)
 
 
+def run_detached(data: Path, arguments: list[str], terminal: Console) -> None:
+    """Start `scrapeq up` in the background, and return when all services are healthy.
+
+    Raises:
+        ConsoleError: the stack does not start.
+    """
+    try:
+        with raise_on_signals(), show_steps(terminal) as announce:
+            announce("Starting Scrapeq in the background")
+            record = start_detached(data, arguments)
+    except KeyboardInterrupt:
+        print_line(terminal, "Stopped.")
+        raise typer.Exit(130) from None
+    option = data_option(data)
+    print_line(terminal, f"Scrapeq is running (process {record.pid}). `scrapeq down{option}` stops it.")
+    for line in address_lines(record.addresses, data):
+        print_line(terminal, line)
+
+
 class _UpCommand:
     """A running stack and its terminal output.
 
@@ -53,7 +76,8 @@ class _UpCommand:
                 stack.start()
             cleanup.callback(self._stop, stack)
             stack.announce = lambda text: print_line(self._terminal, text)
-            for line in address_lines(stack):
+            print_line(self._terminal, "Scrapeq is running. Ctrl-C stops it.")
+            for line in address_lines(stack.addresses, self._options.data):
                 print_line(self._terminal, line)
             self._show_status(stack)
 
@@ -86,19 +110,18 @@ def _supervise(stack: Stack, show: Callable[[str], None], interval: float) -> No
         time.sleep(POLL_SECONDS)
 
 
-def address_lines(stack: Stack) -> list[str]:
-    """Return the lines that show the addresses, directories and environment variables of the stack."""
+def address_lines(addresses: Addresses, data: Path) -> list[str]:
+    """Return the lines that show the addresses, directories and environment variables of a stack."""
     return [
-        "Scrapeq is running. Ctrl-C stops it.",
-        f"  dispatcher  {stack.dispatcher_url}",
-        f"  worker      {stack.worker_url}",
-        f"  Pub/Sub     {stack.pubsub_host}",
-        f"  state page  {stack.addresses.pubsub_http_url}/",
-        f"  data        {stack.options.data.absolute()}",
-        f"  logs        {stack.options.data.absolute() / 'logs'}",
+        f"  dispatcher  {addresses.dispatcher_url}",
+        f"  worker      {addresses.worker_url}",
+        f"  Pub/Sub     {addresses.pubsub_host}",
+        f"  state page  {addresses.pubsub_http_url}/",
+        f"  data        {data.absolute()}",
+        f"  logs        {data.absolute() / 'logs'}",
         "For programs that use google-cloud-pubsub:",
-        f"  export PUBSUB_EMULATOR_HOST={stack.pubsub_host}",
-        f"  export GOOGLE_CLOUD_PROJECT={stack.project}",
+        f"  export PUBSUB_EMULATOR_HOST={addresses.pubsub_host}",
+        f"  export GOOGLE_CLOUD_PROJECT={PROJECT}",
     ]
 
 

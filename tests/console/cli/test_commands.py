@@ -29,6 +29,8 @@ from tests.console.ledger.rows import (
 FETCHED_AT = "2026-11-22T06:00:03.120000Z"
 COMMANDS = [
     "up",
+    "down",
+    "logs",
     "demo",
     "console",
     "plan",

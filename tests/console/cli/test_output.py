@@ -20,6 +20,8 @@ from tests.repository.tree import ROOT
 
 #: Arguments of each command; {folder} has a ledger, a crawl and a page.
 COMMANDS: Final = {
+    "down": "--data {folder}",
+    "logs": "--data {folder}",
     "plan": "{folder}/crawl.yaml --data {folder}",
     "dispatch": "{folder}/crawl.yaml --data {folder}",
     "wait": "--data {folder} --timeout 0",
@@ -37,7 +39,7 @@ COMMANDS: Final = {
 #: Commands that start services; they have tests of their own.
 SERVERS: Final = {"up", "demo", "console"}
 #: Commands that print nothing to standard output in the folder, since no stack runs there.
-SILENT: Final = {"dispatch", "replay"}
+SILENT: Final = {"dispatch", "down", "replay"}
 CRAWL: Final = """\
 name: books
 sources: {urls: ["https://shop.example/good"]}
@@ -68,6 +70,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             dead_letter_row("bad", 3, run="books-1"),
         ],
     )
+    (made / "logs").mkdir()
+    (made / "logs" / "worker.log").write_text("Wörter … 漢字\n", encoding="utf-8")
     (made / "crawl.yaml").write_text(CRAWL, encoding="utf-8")
     (made / "page.html").write_text("<meta charset=utf-8><h1>Wörter … 漢字 \U0001f600</h1>", encoding="utf-8")
     return made
