@@ -50,6 +50,7 @@ def up(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     pubsub_http_port: Annotated[int, _port("HTTP port of Pub/Sub: REST API, certificates, health.")] = 8086,
     dispatcher_port: Annotated[int, _port("Port of the dispatcher, which accepts crawls.")] = 8081,
     worker_port: Annotated[int, _port("Port of the worker, which accepts pushed jobs.")] = 8082,
+    console_port: Annotated[int, _port("Port of the operator's page, for a browser.")] = 8088,
     ack_deadline: Annotated[
         int, _seconds("Seconds after which an unacknowledged job is redelivered.", minimum=10)
     ] = 600,
@@ -65,7 +66,7 @@ def up(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
         typer.Option("--detach", "-d", help="Return once everything is healthy; `scrapeq down` stops it."),
     ] = False,
 ) -> None:
-    """Run Scrapeq on this machine: Pub/Sub, dispatcher and worker, until Ctrl-C.
+    """Run Scrapeq on this machine: Pub/Sub, dispatcher, worker and the operator's page, until Ctrl-C.
 
     A port of 0 means any free port. Queued jobs are kept: the next start continues with them.
 
@@ -87,6 +88,7 @@ def up(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
         pubsub_http_port=pubsub_http_port,
         dispatcher_port=dispatcher_port,
         worker_port=worker_port,
+        console_port=console_port,
         delivery=delivery,
         worker_processes=workers,
         ack_policy=ack_policy,

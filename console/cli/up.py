@@ -113,6 +113,7 @@ def _supervise(stack: Stack, show: Callable[[str], None], interval: float) -> No
 def address_lines(addresses: Addresses, data: Path) -> list[str]:
     """Return the lines that show the addresses, directories and environment variables of a stack."""
     return [
+        *([f"  page        {addresses.console_url}/"] if addresses.console_url else []),
         f"  dispatcher  {addresses.dispatcher_url}",
         f"  worker      {addresses.worker_url}",
         f"  Pub/Sub     {addresses.pubsub_host}",

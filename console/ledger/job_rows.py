@@ -5,6 +5,7 @@ Pub/Sub delivers at least once, so a row may be repeated; the queries return one
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
@@ -45,6 +46,11 @@ DEAD_LETTERS_QUERY: Final = """
           FROM `${ledger}.dead_letters`
           WHERE JSON_VALUE(attributes, '$.run_id') = ? AND JSON_VALUE(attributes, '$.job_id') = ?)
     GROUP BY message_id"""
+#: The newest message of a job. Parameters: the run id and the job id.
+MESSAGE_QUERY: Final = """
+    SELECT data FROM `${ledger}.jobs`
+    WHERE JSON_VALUE(attributes, '$.run_id') = ? AND JSON_VALUE(attributes, '$.job_id') = ?
+    ORDER BY publish_time DESC LIMIT 1"""
 ITEMS_QUERY: Final = """
     SELECT items FROM `${ledger}.results` WHERE run_id = ? AND job_id = ?"""
 
@@ -176,6 +182,15 @@ def job_items(ledger: Ledger, job: JobState) -> list[dict[str, Any]]:
         for (items,) in ledger.rows(ITEMS_QUERY, job.run_id, job.job_id)
         for item in json.loads(items or "[]")
     ]
+
+
+def job_message(ledger: Ledger, run_id: str, job_id: str) -> dict[str, Any]:
+    """Return the newest message of a job as JSON; an empty object if there is no readable one."""
+    for (data,) in ledger.rows(MESSAGE_QUERY, run_id, job_id):
+        with suppress(ValueError, TypeError):
+            document = json.loads(data)
+            return document if isinstance(document, dict) else {}
+    return {}
 
 
 def read_events(

@@ -15,15 +15,15 @@ from contract import topology
 PROJECT = "scrapeq-local"
 PUSH_SERVICE_ACCOUNT = "push@scrapeq-local.iam.gserviceaccount.com"
 PUSH_AUDIENCE = "scrapeq-worker"
-PUBSUB, DISPATCHER, WORKER = "pubsub", "dispatcher", "worker"
+PUBSUB, DISPATCHER, WORKER, CONSOLE = "pubsub", "dispatcher", "worker", "console"
 PUBSUB_PORT, PUBSUB_HTTP_PORT = "Pub/Sub (gRPC)", "Pub/Sub (HTTP)"
-DISPATCHER_PORT, WORKER_PORT = "the dispatcher", "the worker"
+DISPATCHER_PORT, WORKER_PORT, CONSOLE_PORT = "the dispatcher", "the worker", "the operator's page"
 LOOPBACK_NETWORKS = "127.0.0.0/8,::1/128"
 PUBLISH_SECONDS = 5  #: seconds that the worker needs to publish (worker/settings.py)
 MAX_DELIVERY_ATTEMPTS = 100  #: Pub/Sub's maximum: https://cloud.google.com/pubsub/docs/dead-letter-topics
 #: Settings of the worker that limit which addresses it requests; `scrapeq try` uses them, too.
 FETCH_SETTINGS = ("FETCH_ALLOW_NETWORKS", "FETCH_REFUSE_PORTS")
-TITLES = {PUBSUB: "local Pub/Sub", DISPATCHER: "dispatcher", WORKER: "worker"}
+TITLES = {PUBSUB: "local Pub/Sub", DISPATCHER: "dispatcher", WORKER: "worker", CONSOLE: "operator's page"}
 
 
 class AckPolicy(StrEnum):
@@ -65,6 +65,7 @@ class StackOptions:
         pubsub_http_port: HTTP port of localpubsub: REST API, certificates and health.
         dispatcher_port: port of the dispatcher.
         worker_port: port of the worker.
+        console_port: port of the operator's page; None if it is not served.
         delivery: how jobs are delivered and retried.
         worker_processes: number of gunicorn worker processes.
         ack_policy: acknowledgement policy of the worker.
@@ -80,6 +81,7 @@ class StackOptions:
     pubsub_http_port: int = 0
     dispatcher_port: int = 0
     worker_port: int = 0
+    console_port: int | None = None
     delivery: DeliveryPolicy = field(default_factory=DeliveryPolicy)
     worker_processes: int = 2
     ack_policy: AckPolicy = AckPolicy.SUCCESS
@@ -99,11 +101,13 @@ class StackOptions:
 
     def wanted_ports(self) -> dict[str, tuple[int, str]]:
         """Return for each purpose the port and the command-line option, as `allocate_ports` requires."""
+        page = {} if self.console_port is None else {CONSOLE_PORT: (self.console_port, "--console-port")}
         return {
             PUBSUB_PORT: (self.pubsub_port, "--pubsub-port"),
             PUBSUB_HTTP_PORT: (self.pubsub_http_port, "--pubsub-http-port"),
             DISPATCHER_PORT: (self.dispatcher_port, "--dispatcher-port"),
             WORKER_PORT: (self.worker_port, "--worker-port"),
+            **page,
         }
 
 
@@ -116,25 +120,33 @@ class Addresses:
         pubsub_http_url: URL of localpubsub's HTTP port.
         dispatcher_url: URL that accepts crawls.
         worker_url: URL that accepts pushed jobs.
+        console_url: URL of the operator's page; `""` if it is not served.
     """
 
     pubsub_host: str
     pubsub_http_url: str
     dispatcher_url: str
     worker_url: str
+    console_url: str = ""
 
     @classmethod
     def at(cls, ports: Mapping[str, int]) -> "Addresses":
         """Make the addresses from the ports that `allocate_ports` chose for `StackOptions.wanted_ports`."""
         urls = {purpose: f"http://{LOOPBACK}:{port}" for purpose, port in ports.items()}
         pubsub_host = f"{LOOPBACK}:{ports[PUBSUB_PORT]}"
-        return cls(pubsub_host, urls[PUBSUB_HTTP_PORT], urls[DISPATCHER_PORT], urls[WORKER_PORT])
+        return cls(
+            pubsub_host,
+            urls[PUBSUB_HTTP_PORT],
+            urls[DISPATCHER_PORT],
+            urls[WORKER_PORT],
+            urls.get(CONSOLE_PORT, ""),
+        )
 
     @property
     def ports(self) -> tuple[str, ...]:
         """The ports of all services, which no crawl may request."""
         urls = (self.pubsub_host, self.pubsub_http_url, self.dispatcher_url, self.worker_url)
-        return tuple(map(_port, urls))
+        return tuple(map(_port, (*urls, *filter(None, [self.console_url]))))
 
     @property
     def certs_url(self) -> str:
@@ -233,6 +245,8 @@ def launches(
         DISPATCHER: (_dispatcher(addresses), f"{addresses.dispatcher_url}/healthz"),
         WORKER: (_worker(), f"{addresses.worker_url}/healthz"),
     }
+    if addresses.console_url:
+        commands[CONSOLE] = (_console(options, addresses), f"{addresses.console_url}/healthz")
     ports = {DISPATCHER: _port(addresses.dispatcher_url), WORKER: _port(addresses.worker_url)}
     return {
         name: Launch(
@@ -267,6 +281,11 @@ def _dispatcher(addresses: Addresses) -> tuple[str, ...]:
 
 def _worker() -> tuple[str, ...]:
     return ("gunicorn", "-c", "python:worker.gunicorn_conf")
+
+
+def _console(options: StackOptions, addresses: Addresses) -> tuple[str, ...]:
+    port = _port(addresses.console_url)
+    return ("console", "console", "--port", port, "--data", str(options.data.absolute()))
 
 
 def _port(address: str) -> str:

@@ -32,6 +32,7 @@ from console.stack.process import (
 )
 from console.stack.pubsub_setup import prepare_topology
 from console.stack.services import (
+    CONSOLE,
     DISPATCHER,
     FETCH_SETTINGS,
     PROJECT,
@@ -99,7 +100,7 @@ class Stack:
         return self.addresses.certs_url
 
     def process(self, name: str) -> Process:
-        """Return the process of `pubsub`, `dispatcher` or `worker`; it may have ended."""
+        """Return the process of `pubsub`, `dispatcher`, `worker` or `console`; it may have ended."""
         return self._processes[name]
 
     def start(self) -> None:
@@ -137,7 +138,7 @@ class Stack:
         self._start_and_wait(WORKER)
 
     def supervise(self) -> None:
-        """Restart a dispatcher or worker that has ended, as Cloud Run does. Call this method twice a second.
+        """Restart a service that has ended, as Cloud Run does. Call this method twice a second.
 
         Raises:
             StackError: localpubsub has ended.
@@ -145,7 +146,7 @@ class Stack:
         pubsub = self._processes.get(PUBSUB)
         if pubsub and (status := pubsub.exit_status) is not None:
             raise StackError(describe_exit(pubsub, status))
-        for name in (DISPATCHER, WORKER):
+        for name in self._processes.keys() - {PUBSUB}:
             status = self.process(name).exit_status
             if status is not None and time.monotonic() - self._started_at[name] > MIN_RESTART_SECONDS:
                 self.announce(f"The {TITLES[name]} has ended ({describe_status(status)}); restarting it.")
@@ -187,6 +188,8 @@ class Stack:
         self._wait_until_healthy(WORKER)
         self._wait_until_healthy(DISPATCHER)
         write_stack(self.options.data, replace(record, is_ready=True))
+        if CONSOLE in self._launches:
+            self._start_and_wait(CONSOLE)
 
     def _record(self) -> StackRecord:
         return StackRecord(

@@ -1,18 +1,19 @@
-"""Draws the outcomes of the last minutes. Pure."""
+"""Draws the attempts of the last minutes. Pure."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from markupsafe import Markup
 
+from console.ledger.run_overview import Throughput
 from console.report.charts import outcomes_chart
-from console.web.reads import Minute
 
 
-def chart_of(minutes: Sequence[Minute]) -> Markup:
-    """Return the chart of the attempts in each minute, by outcome, as HTML; the chart escapes its texts."""
+def attempts_chart(steps: Sequence[Throughput], seconds: float) -> Markup:
+    """Return the chart of the attempts in each step of time as HTML; the chart escapes its texts."""
     outcomes: dict[str, Sequence[int]] = {
-        "succeeded": [minute.succeeded for minute in minutes],
-        "retry": [minute.retried for minute in minutes],
-        "failed": [minute.failed for minute in minutes],
+        "succeeded": [step.succeeded for step in steps],
+        "failed": [step.failed for step in steps],
     }
-    return Markup(outcomes_chart([minute.at for minute in minutes], outcomes, 60.0))  # noqa: S704 - made of escaped texts
+    times = [datetime.fromisoformat(step.at) for step in steps]
+    return Markup(outcomes_chart(times, outcomes, seconds))  # noqa: S704 - made of escaped texts

@@ -54,9 +54,10 @@ class ConsoleOptions:
     def pubsub_http_url(self) -> str:
         """URL of the running stack's localpubsub, which shows the backlog; `""` if no stack runs."""
         try:
-            return "" if self.pubsub else running_stack(self.data).addresses.pubsub_http_url
+            addresses = running_stack(self.data).addresses
         except StackNotRunningError:
             return ""
+        return addresses.pubsub_http_url if self.pubsub in {None, addresses.pubsub_host} else ""
 
     @property
     def dispatcher_url(self) -> str:

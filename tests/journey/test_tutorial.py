@@ -36,7 +36,7 @@ ACCOUNTING: Final = re.compile(r"accounting: dispatched=3 .*")
 @contextmanager
 def running_stack(folder: Path) -> Iterator[list[str]]:
     """Run `scrapeq up` in a folder, on free ports; yield the lines that it prints at its start."""
-    ports = [f"--{name}-port=0" for name in ("pubsub", "pubsub-http", "dispatcher", "worker")]
+    ports = [f"--{name}-port=0" for name in ("pubsub", "pubsub-http", "dispatcher", "worker", "console")]
     with subprocess.Popen(
         [sys.executable, "-m", "console", "up", "--ack-policy", "settled", *ports],
         cwd=folder,

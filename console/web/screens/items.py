@@ -7,12 +7,12 @@ from typing import Any
 import flask
 from flask import Blueprint, Response, abort, render_template
 
+from console.ledger.field_rows import previous_run
 from console.ledger.ledger import Result
 from console.report.export import csv_lines, exported_items, field_names, json_lines
 from console.web.context import argument, console_options, page_number
 from console.web.item_difference import difference
 from console.web.item_rows import ItemRow, matching, sorted_rows
-from console.web.screens.run import previous_run
 
 SCREEN = Blueprint("items", __name__)
 MAX_PAGES = 5_000  #: number of scraped pages whose items the table and the difference read
@@ -50,7 +50,7 @@ def items() -> str:
         order=argument("order"),
         is_whole=len(results) < MAX_PAGES,
         max_pages=MAX_PAGES,
-        before=previous_run(run_id) if run_id else None,
+        before=previous_run(ledger, run_id) if run_id else None,
     )
 
 
@@ -76,7 +76,7 @@ def compare() -> str:
     """Show what has changed since an earlier run: pages that are new or missing, and values that differ."""
     ledger = console_options().ledger
     run_id = ledger.resolve_run(argument("run") or None)
-    before = argument("before") or previous_run(run_id)
+    before = argument("before") or previous_run(ledger, run_id)
     if not before:
         abort(404, f"There is no run of the same crawl before {run_id}.")
     before = ledger.resolve_run(before)

@@ -3,14 +3,17 @@
 import flask
 from flask import Blueprint, abort, render_template
 
-from console.ledger.job_rows import find_jobs, job_events, job_items
+from console.ledger.job_page import Cursor, JobFilter, job_page
+from console.ledger.job_rows import find_jobs, job_events, job_items, job_message
 from console.report.dead_letters import remedy
 from console.report.job_history import STATES
 from console.report.tables import meaning_of
-from console.web.context import argument, console_options, page_number
-from console.web.reads import JobFilter, job_message, job_page
+from console.web.context import argument, console_options
 
 SCREEN = Blueprint("jobs", __name__)
+ROWS = 50
+MAX_RUNS = 200
+MAX_ITEMS = 100
 
 
 @SCREEN.get("/jobs")
@@ -19,19 +22,20 @@ def jobs() -> str:
     ledger = console_options().ledger
     runs = ledger.runs()
     run_id = ledger.resolve_run(argument("run") or None) if runs else ""
-    chosen = JobFilter(argument("state"), argument("reason"), argument("host"), argument("text"))
-    page = page_number()
-    found, has_more = job_page(ledger, run_id, chosen, page) if run_id else ([], False)
+    chosen = JobFilter(run_id, argument("state"), argument("reason"), argument("host"), text=argument("text"))
+    recorded_at, _, job_id = argument("after").partition("~")
+    after = Cursor(recorded_at, job_id) if job_id else None
+    found = job_page(ledger, chosen, after, ROWS + 1) if run_id else []
     return render_template(
         "jobs.html",
-        runs=runs[:200],
+        runs=runs[:MAX_RUNS],
         run_id=run_id,
         chosen=chosen,
         states=STATES,
         reasons=sorted({each.reason for each in ledger.failures(run_id)}) if run_id else [],
-        found=found,
-        page=page,
-        has_more=has_more,
+        found=found[:ROWS],
+        is_first=after is None,
+        next="~".join(found[ROWS - 1].cursor) if len(found) > ROWS else "",
         meaning_of=meaning_of,
     )
 
@@ -51,7 +55,7 @@ def job(job_id: str) -> flask.typing.ResponseReturnValue:
         others=found[1:],
         state=STATES.get(shown.state, shown.state),
         events=job_events(ledger, shown),
-        items=job_items(ledger, shown)[:100],
+        items=job_items(ledger, shown)[:MAX_ITEMS],
         message=job_message(ledger, shown.run_id, shown.job_id),
         meaning=meaning,
         remedy=remedy(meaning) if meaning and shown.state == "dead" else "",

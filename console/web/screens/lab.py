@@ -7,11 +7,11 @@ import flask
 import yaml
 from flask import Blueprint, Response, abort, render_template, request
 
+from console.ledger.job_rows import job_message
 from console.stack.stack_file import fetch_settings
 from console.web.context import argument, console_options
 from console.web.lab_process import Trial, run_trial
 from console.web.previews import Previews
-from console.web.reads import job_message
 
 SCREEN = Blueprint("lab", __name__)
 #: Nothing may be loaded or run, no form sent and no window opened; only styles inside the page count. The

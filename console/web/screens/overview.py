@@ -1,30 +1,33 @@
 """The first screen: what waits, what is done, and whether all is accounted for."""
 
+from datetime import UTC, datetime, timedelta
+
 from flask import Blueprint, render_template
 
+from console.ledger.run_overview import queue_summary, throughput
 from console.ledger.run_rows import run_summaries
 from console.web.context import console_options
-from console.web.minutes_chart import chart_of
-from console.web.reads import now, throughput
+from console.web.minutes_chart import attempts_chart
 
 SCREEN = Blueprint("overview", __name__)
 MAX_RUNS = 8
 MINUTES = 10
+STEP_SECONDS = 20
 
 
 @SCREEN.get("/")
 def overview() -> str:
     """Show the state of all runs."""
-    ledger = console_options().ledger
-    runs = run_summaries(ledger, MAX_RUNS)
-    minutes = throughput(ledger, MINUTES, now())
-    ended = [minute.succeeded + minute.retried + minute.failed for minute in minutes]
+    ledger, now = console_options().ledger, datetime.now(UTC)
+    steps = throughput(ledger, now - timedelta(minutes=MINUTES), STEP_SECONDS, now=now)
+    summary = queue_summary(ledger, now)
     return render_template(
         "overview.html",
-        runs=runs,
-        total=ledger.accounting(),
-        minutes=minutes,
-        ended=sum(ended),
-        succeeded=sum(minute.succeeded for minute in minutes),
-        chart=chart_of(minutes),
+        runs=run_summaries(ledger, MAX_RUNS),
+        total=summary.accounting,
+        summary=summary,
+        minutes=MINUTES,
+        succeeded=sum(step.succeeded for step in steps),
+        ended=sum(step.succeeded + step.failed for step in steps),
+        chart=attempts_chart(steps, STEP_SECONDS),
     )

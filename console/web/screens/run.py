@@ -1,6 +1,6 @@
 """The screen of a run: its accounting, its rate, its fields, hosts and reasons, and the acts on it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import flask
@@ -8,21 +8,24 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 
 from console.dispatch import dispatch
 from console.errors import ConsoleError
+from console.ledger.field_rows import field_rows, previous_run
+from console.ledger.host_rows import host_rows
 from console.ledger.job_rows import retrying_jobs
+from console.ledger.run_overview import RunOverview, run_overview, throughput
 from console.ledger.run_rows import run_summaries
 from console.recipes.crawl_file import read_crawl
 from console.report.retries import next_attempt
 from console.report.tables import meaning_of
 from console.stack.stack_file import read_policy
 from console.web.context import console_options
-from console.web.minutes_chart import chart_of
-from console.web.reads import field_rows, host_rows, now, throughput
+from console.web.minutes_chart import attempts_chart
 from contract.crawl import MAX_CRAWL_BYTES
 
 SCREEN = Blueprint("run", __name__)
 MAX_RUNS = 100
 MAX_RETRYING = 20
-MINUTES = 30
+MAX_HOSTS = 50
+STEPS = 60  #: number of bars of the chart
 
 
 @SCREEN.get("/runs")
@@ -36,41 +39,34 @@ def runs() -> str:
 @SCREEN.get("/runs/<path:run_id>")
 def run(run_id: str) -> str:
     """Show a run."""
-    options = console_options()
+    options, now = console_options(), datetime.now(UTC)
     ledger = options.ledger
     run_id = ledger.resolve_run(run_id)
-    at = now()
-    minutes = throughput(ledger, MINUTES, at, run_id)
+    overview = run_overview(ledger, run_id, now)
+    before = previous_run(ledger, run_id)
+    since = _chart_start(overview, now)
+    seconds = max(1, int((now - since).total_seconds() / STEPS))
     _, policy = read_policy(options.data)
-    retrying = [(job, next_attempt(job, policy)) for job in retrying_jobs(ledger, run_id, MAX_RETRYING)]
-    fields = field_rows(ledger, run_id)
-    before = previous_run(run_id)
     return render_template(
         "run.html",
         run_id=run_id,
-        accounting=ledger.accounting(run_id),
-        failures=[(each, meaning_of(each.reason)) for each in ledger.failures(run_id)],
-        hosts=host_rows(ledger, run_id),
-        retrying=retrying,
-        fields=fields,
+        overview=overview,
+        accounting=overview.accounting,
+        failures=[(each, meaning_of(each.reason)) for each in overview.failures],
+        hosts=host_rows(ledger, run_id, MAX_HOSTS, now),
+        retrying=[(job, next_attempt(job, policy)) for job in retrying_jobs(ledger, run_id, MAX_RETRYING)],
+        fields=field_rows(ledger, run_id, before),
         before=before,
-        fields_before=field_rows(ledger, before).fields if before else {},
-        chart=chart_of(minutes),
+        chart=attempts_chart(throughput(ledger, since, seconds, run_id, now), seconds),
     )
 
 
-def previous_run(run_id: str) -> str | None:
-    """Return the run of the same crawl before this one; None if there is none."""
-    ledger = console_options().ledger
-    newest = ledger.runs()
-    crawl = crawl_of(run_id)
-    older = newest[newest.index(run_id) + 1 :] if run_id in newest else []
-    return next((each for each in older if crawl_of(each) == crawl), None)
-
-
-def crawl_of(run_id: str) -> str:
-    """Return the crawl's name of a run id such as `books-2026-11-22T06:00:00Z`."""
-    return run_id[:-21] if len(run_id) > 21 and run_id[-21] == "-" else run_id
+def _chart_start(overview: RunOverview, now: datetime) -> datetime:
+    """Return the time at which the chart begins: an hour ago, or the start of a run that began later."""
+    hour_ago = now - timedelta(hours=1)
+    if overview.started_at is None:
+        return hour_ago
+    return max(hour_ago, min(datetime.fromisoformat(overview.started_at), now - timedelta(minutes=1)))
 
 
 @SCREEN.post("/runs")

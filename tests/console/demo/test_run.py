@@ -14,7 +14,7 @@ import pytest
 from tests.servers.processes import descendant_groups, is_running
 from tests.servers.waiting import wait_until
 
-FREE_PORTS = [f"--{name}-port=0" for name in ("pubsub", "pubsub-http", "dispatcher", "worker")]
+FREE_PORTS = [f"--{name}-port=0" for name in ("pubsub", "pubsub-http", "dispatcher", "worker", "console")]
 
 
 @contextmanager

@@ -23,7 +23,7 @@ def test_port_in_use_is_reported_with_the_option_that_changes_it(
 ) -> None:
     """The message has the port, its purpose and the option; the exit status is 2, and nothing is started."""
     data = tmp_path / "data"
-    free = ["--pubsub-port", 0, "--pubsub-http-port", 0, "--worker-port", 0]
+    free = ["--pubsub-port", 0, "--pubsub-http-port", 0, "--worker-port", 0, "--console-port", 0]
     result = scrapeq("up", "--data", data, "--dispatcher-port", port_in_use, *free)
     assert result.exit_code == 2
     assert result.stderr == (

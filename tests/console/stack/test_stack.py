@@ -120,7 +120,7 @@ def test_failed_start_stops_the_other_services(tmp_path: Path) -> None:
 
 def test_services_end_when_scrapeq_up_is_killed(tmp_path: Path) -> None:
     """After SIGKILL of `scrapeq up` no service keeps running."""
-    free = [f"--{name}-port=0" for name in ("pubsub", "pubsub-http", "dispatcher", "worker")]
+    free = [f"--{name}-port=0" for name in ("pubsub", "pubsub-http", "dispatcher", "worker", "console")]
     with subprocess.Popen(
         [sys.executable, "-m", "console", "up", "--data", str(tmp_path), *free],
         stdout=subprocess.PIPE,
@@ -131,6 +131,6 @@ def test_services_end_when_scrapeq_up_is_killed(tmp_path: Path) -> None:
             if line.startswith("Scrapeq is running"):
                 break
         groups = descendant_groups(up.pid) - {os.getpgid(up.pid)}
-        assert len(groups) == 4  # three services and the helper that watches them
+        assert len(groups) == 5  # four services and the helper that watches them
         up.kill()
     wait_until(lambda: not any(map(is_running, groups)))
