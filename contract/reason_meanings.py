@@ -1,8 +1,17 @@
 """Defines the meaning of each reason: outcome, description, advice, HTTP status and cause."""
 
+from enum import StrEnum
 from typing import NamedTuple
 
 from contract.outcome import OUTCOME_MEANINGS, Cause, Outcome, Reason
+
+
+class DeadLetterCommand(StrEnum):
+    """The subcommand of `scrapeq dead` that usually helps with a dead letter."""
+
+    REPLAY = "replay"  #: a later attempt may succeed
+    REPLACE = "replay --recipe CRAWL.yaml"  #: the page needs another recipe, so a new job replaces this one
+    DROP = "drop"  #: the page has nothing to scrape, or must not be scraped
 
 
 class ReasonMeaning(NamedTuple):
@@ -14,6 +23,9 @@ class ReasonMeaning(NamedTuple):
         remedy: advice for the operator.
         status: the HTTP status of the response to the push; None for the status of the outcome.
         cause: what ended the attempt.
+        command: what usually helps with a dead letter whose last attempt ended for this reason.
+        needs_new_job: whether each attempt of the same job ends for this reason as long as the page is the
+            same. A replay of such a dead letter needs a new recipe or --force.
     """
 
     outcome: Outcome
@@ -21,6 +33,8 @@ class ReasonMeaning(NamedTuple):
     remedy: str
     status: int | None = None
     cause: Cause = Cause.PAGE
+    command: DeadLetterCommand = DeadLetterCommand.REPLAY
+    needs_new_job: bool = False
 
 
 NOTHING_TO_DO = "nothing: the job is tried again"  #: advice for a retry that the page caused
@@ -63,8 +77,12 @@ REASON_MEANINGS = {
     ),
     Reason.HTTP_5XX: ReasonMeaning(Outcome.RETRY, "the site answered 5xx", NOTHING_TO_DO),
     Reason.HTTP_403: ReasonMeaning(Outcome.FAILED, "the site answered 403 Forbidden", "ask the site's owner"),
-    Reason.HTTP_404: ReasonMeaning(Outcome.FAILED, "the site answered 404 Not Found", "drop the URL"),
-    Reason.HTTP_410: ReasonMeaning(Outcome.FAILED, "the site answered 410 Gone", "drop the URL"),
+    Reason.HTTP_404: ReasonMeaning(
+        Outcome.FAILED, "the site answered 404 Not Found", "drop the URL", command=DeadLetterCommand.DROP
+    ),
+    Reason.HTTP_410: ReasonMeaning(
+        Outcome.FAILED, "the site answered 410 Gone", "drop the URL", command=DeadLetterCommand.DROP
+    ),
     Reason.HTTP_4XX: ReasonMeaning(
         Outcome.FAILED, "the site answered another 4xx", "look at the page in a browser"
     ),
@@ -80,11 +98,14 @@ REASON_MEANINGS = {
         Outcome.FAILED,
         "the URL, or a redirect's target, is invalid, not http(s), or another origin that would get a body",
         "fix the URL",
+        command=DeadLetterCommand.DROP,
+        needs_new_job=True,
     ),
     Reason.REFUSED_ADDRESS: ReasonMeaning(
         Outcome.FAILED,
         "the host is not on the public internet",
         "drop the URL; FETCH_ALLOW_NETWORKS allows private networks",
+        command=DeadLetterCommand.DROP,
     ),
     Reason.REQUEST_REFUSED: ReasonMeaning(
         Outcome.FAILED,
@@ -93,7 +114,10 @@ REASON_MEANINGS = {
         cause=Cause.MESSAGE,
     ),
     Reason.ROBOTS_DISALLOWED: ReasonMeaning(
-        Outcome.FAILED, "the site's robots.txt disallows the page", "drop the URL"
+        Outcome.FAILED,
+        "the site's robots.txt disallows the page",
+        "drop the URL",
+        command=DeadLetterCommand.DROP,
     ),
     Reason.ROBOTS_UNAVAILABLE: ReasonMeaning(
         Outcome.RETRY,
@@ -113,7 +137,10 @@ REASON_MEANINGS = {
         cause=Cause.INFRASTRUCTURE,
     ),
     Reason.CONTENT_TYPE: ReasonMeaning(
-        Outcome.FAILED, "the response is not HTML, XHTML, XML, JSON or text", "drop the URL"
+        Outcome.FAILED,
+        "the response is not HTML, XHTML, XML, JSON or text",
+        "drop the URL",
+        command=DeadLetterCommand.DROP,
     ),
     Reason.CHARSET: ReasonMeaning(
         Outcome.FAILED, "the text could not be decoded", "check the page's encoding"
@@ -124,22 +151,31 @@ REASON_MEANINGS = {
         "raise the setting that the detail names, or simplify the field's selector",
     ),
     Reason.DECOMPRESSION_BOMB: ReasonMeaning(
-        Outcome.FAILED, "the decompressed body is far larger than the compressed one", "drop the URL"
+        Outcome.FAILED,
+        "the decompressed body is far larger than the compressed one",
+        "drop the URL",
+        command=DeadLetterCommand.DROP,
     ),
     Reason.MISSING_FIELD: ReasonMeaning(
         Outcome.FAILED,
         "a required field is missing on the page",
-        "fix the recipe, then dispatch the crawl again",
+        "fix the recipe, then replay the page with it (--recipe)",
+        command=DeadLetterCommand.REPLACE,
+        needs_new_job=True,
     ),
     Reason.BAD_VALUE: ReasonMeaning(
         Outcome.FAILED,
         "the text of a required field cannot be converted to the field's type",
-        "fix the recipe, then dispatch the crawl again",
+        "fix the recipe, then replay the page with it (--recipe)",
+        command=DeadLetterCommand.REPLACE,
+        needs_new_job=True,
     ),
     Reason.BAD_RECIPE: ReasonMeaning(
         Outcome.FAILED,
         "a selector of the recipe failed on the page",
-        "fix the recipe, then dispatch the crawl again",
+        "fix the recipe, then replay the page with it (--recipe)",
+        command=DeadLetterCommand.REPLACE,
+        needs_new_job=True,
     ),
     Reason.PUBLISH_UNCONFIRMED: ReasonMeaning(
         Outcome.RETRY,
@@ -158,12 +194,16 @@ REASON_MEANINGS = {
         "the request is not a Pub/Sub push",
         "check which client posts to the worker",
         cause=Cause.MESSAGE,
+        command=DeadLetterCommand.DROP,
+        needs_new_job=True,
     ),
     Reason.BAD_JOB: ReasonMeaning(
         Outcome.UNREADABLE,
         "the message is not a job that this version can read",
         "check which publishers the topic has",
         cause=Cause.MESSAGE,
+        command=DeadLetterCommand.DROP,
+        needs_new_job=True,
     ),
     Reason.NO_TOKEN: ReasonMeaning(
         Outcome.UNAUTHENTICATED,

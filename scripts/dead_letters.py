@@ -1,8 +1,8 @@
 """Shows, counts and replays dead letters one by one; `replay-dead-letters.sh` runs this module.
 
 A dead letter is acknowledged only after Pub/Sub has confirmed that its job was published. After an
-interruption a job may be published twice; the ledger counts it only once. `scrapeq replay`
-(console/replay.py) does the same, but this module needs only Python. The shell script passes gcloud's
+interruption a job may be published twice; the ledger counts it only once. `scrapeq dead replay`
+(console/dead_letters/) does the same, but this module needs only Python. The shell script passes gcloud's
 configuration in the environment variables PUBSUB_PROJECT, PUBSUB_ENDPOINT, MONITORING_ENDPOINT and
 PUBSUB_TOKEN.
 """

@@ -11,7 +11,6 @@ from console.ledger.dispatch_rows import whole
 from console.ledger.job_rows import find_jobs, job_events, job_items, retrying_jobs
 from console.ledger.ledger import NO_RUN, Ledger
 from console.ledger.run_rows import run_summaries
-from console.report.dead_letters import dead_letter_lines
 from console.report.job_history import job_lines
 from console.report.listings import listing_lines
 from console.report.retries import retries_table
@@ -22,7 +21,7 @@ from console.report.tables import (
     rejected_tables,
     runs_table,
 )
-from console.stack.stack_file import data_option, read_policy
+from console.stack.stack_file import read_policy
 from console.terminal import open_terminal, print_json, print_line
 
 MISSING = (
@@ -124,20 +123,6 @@ def job(
             continue
         for line in job_lines(found, events, items):
             print_line(terminal, line)
-
-
-def dead(run: Run = None, data: Data = DEFAULT_DATA) -> None:
-    """Show the dead letters of a run: each with its reason and what to do.
-
-    Dead letters that the infrastructure caused come last, with the command that replays just these.
-
-    Example: scrapeq dead books-1
-    """
-    ledger, terminal = Ledger(data), open_terminal()
-    run_id = ledger.resolve_run(run)
-    replay = f"scrapeq replay --infrastructure {run_id}{data_option(data)}"
-    for line in dead_letter_lines(run_id, ledger.dead_jobs(run_id), replay):
-        print_line(terminal, line)
 
 
 def reasons() -> None:

@@ -23,7 +23,7 @@ def listing_lines(listings: Iterable[Listing]) -> Iterator[str]:
         pages = f"{listing.pages} page{'' if listing.pages == 1 else 's'}"
         if listing.state == "broken":
             yield f"{name}: broke off at page {listing.broken_at}, {_why_broken(listing)}"
-            yield "  `scrapeq dead` shows what to do; a replay of the dead letter continues the listing"
+            yield "  `scrapeq dead list` shows what to do; a replay of the dead letter continues the listing"
         elif listing.state == "in_progress":
             yield f"{name}: {pages} so far"
         elif listing.ended_by in ENDS:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
 from console.report.charts import FieldFill, fill_chart, latency_chart, outcomes_chart, throughput_chart
-from console.report.dead_letters import NO_OUTCOME, NO_OUTCOME_REMEDY, remedy
+from console.report.dead_letters import NO_OUTCOME_REMEDY, WITHOUT_OUTCOME, remedy
 from console.report.plan import duration
 from console.report.report_style import REPORT_CSS
 from console.report.run_report import MAX_HOSTS, RunReport
@@ -247,7 +247,7 @@ def _sentence(reason: str) -> str:
 
 def _remedy(reason: str) -> str:
     if not reason:
-        return f"{NO_OUTCOME}; {NO_OUTCOME_REMEDY}"
+        return f"{WITHOUT_OUTCOME}; {NO_OUTCOME_REMEDY}"
     meaning = meaning_of(reason)
     return remedy(meaning) if meaning else ""
 

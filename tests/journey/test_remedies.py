@@ -1,4 +1,4 @@
-"""Tests that the advice of `scrapeq dead` helps: a job dies, the advice is followed, and the job succeeds."""
+"""Tests that the advice of `scrapeq dead list` helps: a job dies, it is followed, and the job succeeds."""
 
 import re
 import shlex
@@ -62,15 +62,15 @@ def has_fewer_dead(before: Accounting, now: Accounting) -> bool:
 
 
 def advice(stack: Stack, run_id: str, remedy: str) -> str:
-    """Return what `scrapeq dead` prints for a run; each dead letter must have the expected remedy."""
-    printed = run_scrapeq("dead", run_id, "--data", stack.options.data).stdout
+    """Return what `scrapeq dead list` prints for a run; each dead letter must have the expected remedy."""
+    printed = run_scrapeq("dead", "list", run_id, "--data", stack.options.data).stdout
     remedies = re.findall(r"  what to do: (.*)", printed)
     assert set(remedies) == {remedy}, printed
     return printed
 
 
 def replay_as_shown(stack: Stack, printed: str) -> None:
-    """Run the command that `scrapeq dead` shows for dead letters that the infrastructure caused."""
+    """Run the command that `scrapeq dead list` shows for dead letters that the infrastructure caused."""
     command = re.search(r"to replay just these: scrapeq (.*)", printed)
     assert command, printed
     done = run_scrapeq(*shlex.split(command[1]), "--pubsub", stack.pubsub_host)
@@ -154,7 +154,7 @@ def test_page_budget_exceeded_is_mended_by_a_longer_budget(tmp_path: Path) -> No
             printed = advice(stack, run_id, REASON_MEANINGS[Reason.PAGE_BUDGET_EXCEEDED].remedy)
             assert "by infrastructure" not in printed
         with running_stack(tmp_path / "data", PAGE_BUDGET_SECONDS="60") as stack:
-            assert run_scrapeq("replay", run_id, "--pubsub", stack.pubsub_host).exit_code == 0
+            assert run_scrapeq("dead", "replay", run_id, "--data", stack.options.data).exit_code == 0
             await_accounting(stack, run_id, lambda now: now.succeeded == 1)
 
 

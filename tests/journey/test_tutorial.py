@@ -116,6 +116,6 @@ def test_the_tutorial_shows_the_accounting_of_its_crawl(outputs: dict[str, str])
 
 @pytest.mark.timeout(240)
 def test_the_tutorial_shows_the_dead_letter_of_its_crawl(outputs: dict[str, str]) -> None:
-    """The output of `scrapeq dead` contains the reason and its meaning, as the page shows them."""
-    reason = next(line for line in TUTORIAL.splitlines() if "the last: http_404" in line)
-    assert reason.strip() in outputs["scrapeq dead"]
+    """The output of `scrapeq dead list` contains the reason and its meaning, as the page shows them."""
+    reason = next(line for line in TUTORIAL.splitlines() if line.startswith("http_404 at"))
+    assert reason.strip() in outputs["scrapeq dead list"]

@@ -10,7 +10,7 @@ import pytest
 from pyarrow import parquet
 
 from console.ledger.ledger import Ledger
-from console.report.dead_letters import INFRASTRUCTURE, NO_OUTCOME, NO_OUTCOME_REMEDY
+from console.report.dead_letters import INFRASTRUCTURE, NO_OUTCOME_REMEDY, WITHOUT_OUTCOME
 from contract.dispatch_report import DispatchCounts, DispatchReport, ListedUrl
 from contract.outcome import Reason
 from contract.reason_meanings import REASON_MEANINGS
@@ -43,7 +43,6 @@ COMMANDS = [
     "results",
     "report",
     "dead",
-    "replay",
     "reasons",
     "recipe",
 ]
@@ -283,21 +282,28 @@ def test_wait_tells_by_its_exit_status_how_a_run_has_ended(
     assert result.stdout.splitlines()[-1] == str(ledger.accounting("run-1"))
 
 
-def test_dead_shows_the_reason_and_advice_of_each_dead_letter(scrapeq: Scrapeq, recorded: Ledger) -> None:
-    """`scrapeq dead` prints for each dead letter the attempts, the meaning of the last reason, and advice."""
+def test_dead_list_shows_the_reason_and_advice_of_each_group(scrapeq: Scrapeq, recorded: Ledger) -> None:
+    """`scrapeq dead list` prints for each reason its meaning, what to do, the command, and the jobs."""
     meaning = REASON_MEANINGS[Reason.MISSING_FIELD]
-    result = scrapeq("dead", "--data", recorded.data)
+    result = scrapeq("dead", "list", "--data", recorded.data)
+    where = "--where 'reason=missing_field cause=page'"
     assert result.stdout.splitlines() == [
         "run books-1: 2 dead letters",
-        "https://shop.example/bad",
-        f"  5 attempts, the last: missing_field ({meaning.sentence})",
-        "  detail: no h1",
+        "",
+        "missing_field: 1 dead letter",
+        f"  {meaning.sentence}",
         f"  what to do: {meaning.remedy}",
+        f"  command: scrapeq dead replay --recipe CRAWL.yaml books-1 --data {recorded.data} {where}",
+        "  bad  5 attempts  https://shop.example/bad",
+        "    no h1",
+        "",
         f"by infrastructure: 1 dead letter. {INFRASTRUCTURE}",
-        f"  to replay just these: scrapeq replay --infrastructure books-1 --data {recorded.data}",
-        "https://shop.example/silent",
-        f"  5 attempts {NO_OUTCOME}",
+        f"  to replay just these: scrapeq dead replay books-1 --data {recorded.data} --infrastructure",
+        "",
+        "no_outcome: 1 dead letter",
+        f"  the attempts ended {WITHOUT_OUTCOME}",
         f"  what to do: {NO_OUTCOME_REMEDY}",
+        "  silent  5 attempts  https://shop.example/silent",
     ]
 
 
@@ -307,18 +313,22 @@ def test_reasons_explains_every_reason_code(scrapeq: Scrapeq) -> None:
     assert set(re.findall(r"^ ([a-z_0-9]+) {2,}", shown, re.MULTILINE)) >= set(Reason)
 
 
-@pytest.mark.parametrize("command", ["results", "status", "dead"])
-def test_unknown_run_is_reported_on_standard_error(scrapeq: Scrapeq, recorded: Ledger, command: str) -> None:
+@pytest.mark.parametrize("command", [["results"], ["status"], ["dead", "list"]])
+def test_unknown_run_is_reported_on_standard_error(
+    scrapeq: Scrapeq, recorded: Ledger, command: list[str]
+) -> None:
     """For an unknown run_id, standard error lists the runs that exist, and standard output stays empty."""
-    result = scrapeq(command, "nope", "--data", recorded.data)
+    result = scrapeq(*command, "nope", "--data", recorded.data)
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == "There is no run nope. The runs are: books-1.\n"
 
 
-@pytest.mark.parametrize("command", ["results", "status", "dead"])
-def test_missing_ledger_is_reported_on_standard_error(scrapeq: Scrapeq, tmp_path: Path, command: str) -> None:
+@pytest.mark.parametrize("command", [["results"], ["status"], ["dead", "list"]])
+def test_missing_ledger_is_reported_on_standard_error(
+    scrapeq: Scrapeq, tmp_path: Path, command: list[str]
+) -> None:
     """If there is no ledger, the message shows the command that creates one."""
-    result = scrapeq(command, "--data", tmp_path)
+    result = scrapeq(*command, "--data", tmp_path)
     assert (result.exit_code, result.stdout) == (1, "")
     assert "There is no ledger in" in result.stderr
     assert "`scrapeq up` creates it" in result.stderr

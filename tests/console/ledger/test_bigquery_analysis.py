@@ -6,7 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from console.ledger import field_rows, host_rows, job_page, job_rows, run_overview, run_rows, timeline_rows
+from console.ledger import (
+    dead_letter_rows,
+    field_rows,
+    host_rows,
+    job_page,
+    job_rows,
+    run_overview,
+    run_rows,
+    timeline_rows,
+)
 from console.ledger.sqlite_views import schema, views
 from console.stack.ports import free_port
 from tests.console.ledger.bigquery_analyzer import (
@@ -88,6 +97,10 @@ def test_google_accepts_every_documented_query(
         (job_rows.ITEMS_QUERY, 2 * ["STRING"]),
         (job_rows.RETRYING_QUERY, ["STRING", "STRING", "INT64"]),
         (run_rows.RUNS_QUERY, ["INT64"]),
+        (dead_letter_rows.DEAD_LETTERS_QUERY, 4 * ["STRING"]),
+        (dead_letter_rows.OUTDATED_QUERY, 2 * ["STRING"]),
+        (dead_letter_rows.MESSAGES_QUERY, 2 * ["STRING"]),
+        (dead_letter_rows.STATE_QUERY, 2 * ["STRING"]),
         (host_rows.STATES_QUERY, ["STRING"]),
         (host_rows.REASONS_QUERY, ["STRING"]),
         (host_rows.RATES_QUERY, 2 * ["STRING"]),

@@ -1,0 +1,1 @@
+"""Selects dead letters, and replays, replaces, drops or exports them."""

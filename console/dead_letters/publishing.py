@@ -1,0 +1,90 @@
+"""Publishes messages, and returns when Pub/Sub has confirmed all of them."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from google.cloud.pubsub_v1 import PublisherClient
+from google.pubsub_v1 import PublisherClient as Client
+from google.pubsub_v1 import types
+
+from console.dead_letters.queue import CALL_TIMEOUT_SECONDS
+from console.stack.pubsub_setup import topic_path
+from contract.dead_letter import strip_dead_letter_attributes
+from contract.topology import JOBS_TOPIC
+
+#: Names that cannot be attributes in a call of `PublisherClient.publish`, which takes attributes as keywords.
+PARAMETERS: Final = frozenset({"self", "topic", "data", "ordering_key", "retry", "timeout"})
+
+
+class Message(NamedTuple):
+    """A message to publish."""
+
+    data: bytes
+    attributes: dict[str, str]
+    ordering_key: str = ""
+
+
+def publish(publisher: PublisherClient, topic: str, messages: Iterable[Message]) -> None:
+    """Publish messages to a topic, and wait for the confirmations.
+
+    Args:
+        publisher: a client whose publisher allows ordering keys.
+        topic: the topic's short name.
+        messages: the messages.
+
+    Raises:
+        GoogleAPIError: a publish failed.
+        TimeoutError: a publish was not confirmed in time.
+    """
+    confirmations = []
+    for message in messages:
+        if PARAMETERS & message.attributes.keys():
+            _publish_at_once(publisher, topic, message)
+            continue
+        confirmations.append(
+            publisher.publish(
+                topic_path(topic),
+                message.data,
+                ordering_key=message.ordering_key,
+                retry=None,  # with message ordering the client would retry forever
+                timeout=CALL_TIMEOUT_SECONDS,
+                **message.attributes,
+            )
+        )
+    for confirmation in confirmations:
+        confirmation.result(timeout=CALL_TIMEOUT_SECONDS)
+
+
+def _publish_at_once(publisher: PublisherClient, topic: str, message: Message) -> None:
+    """Publish a message whose attributes have names that the client's `publish` takes for its parameters."""
+    Client.publish(
+        publisher,
+        topic=topic_path(topic),
+        messages=[
+            types.PubsubMessage(
+                data=message.data, attributes=message.attributes, ordering_key=message.ordering_key
+            )
+        ],
+        retry=None,
+        timeout=CALL_TIMEOUT_SECONDS,
+    )
+
+
+def publish_jobs_again(publisher: PublisherClient, dead_letters: Sequence[types.PubsubMessage]) -> None:
+    """Publish dead letters as the jobs that they were.
+
+    The attributes that Pub/Sub and the worker added are removed; body, other attributes and ordering key are
+    kept. A message that is no job is published as well: a later version may be able to read it.
+
+    Raises:
+        GoogleAPIError: a publish failed.
+        TimeoutError: a publish was not confirmed in time.
+    """
+    publish(
+        publisher,
+        JOBS_TOPIC,
+        (
+            Message(each.data, strip_dead_letter_attributes(each.attributes), each.ordering_key)
+            for each in dead_letters
+        ),
+    )

@@ -1,0 +1,103 @@
+"""Replays dead letters: publishes them to the jobs topic again, without losing any."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from google.cloud.pubsub_v1 import PublisherClient
+from google.pubsub_v1 import types
+
+from console.dead_letters.processing import Processed, Selection, Settle, process
+from console.dead_letters.publishing import publish_jobs_again
+from console.dead_letters.queue import DeadLetterQueue, released
+from console.ledger.dead_letter_rows import DeadLetter, job_end
+from console.ledger.ledger import Ledger
+from console.stack.pubsub_setup import publisher_client, subscriber_client
+
+POLL_SECONDS = 0.5  #: seconds between two looks at the jobs of a canary
+
+Show = Callable[[int], None]
+
+
+class CanaryEnd(NamedTuple):
+    """How the jobs of a canary have ended.
+
+    Attributes:
+        succeeded: number of jobs that succeeded.
+        states: number of the other jobs by their state, for example `dead`.
+    """
+
+    succeeded: int
+    states: dict[str, int]
+
+
+@contextmanager
+def open_dead_letters(pubsub_host: str) -> Iterator[tuple[DeadLetterQueue, PublisherClient]]:
+    """Yield the dead letters of a Pub/Sub at `host:port`, and a publisher; release the former at the end."""
+    with (
+        publisher_client(pubsub_host) as publisher,
+        subscriber_client(pubsub_host) as subscriber,
+        released(DeadLetterQueue(subscriber)) as queue,
+    ):
+        yield queue, publisher
+
+
+def replay(pubsub_host: str, selection: Selection, show: Show = lambda _: None) -> Processed:
+    """Publish the selected dead letters as jobs again; leave the others.
+
+    Args:
+        pubsub_host: `host:port` of a local Pub/Sub.
+        selection: which dead letters.
+        show: called with the number of dead letters that are replayed so far.
+
+    Raises:
+        ReplayError: a call to Pub/Sub failed; jobs that are not confirmed as published stay dead letters.
+    """
+    with open_dead_letters(pubsub_host) as (queue, publisher):
+        return process(queue, selection, jobs_again(publisher), show)
+
+
+def jobs_again(publisher: PublisherClient) -> Settle:
+    """Return what a replay does with dead letters: it publishes them as jobs."""
+
+    def settle(messages: Sequence[types.PubsubMessage]) -> None:
+        publish_jobs_again(publisher, messages)
+
+    return settle
+
+
+def await_ends(
+    ledger: Ledger,
+    jobs: Sequence[tuple[str, str, str]],
+    show: Show = lambda _: None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> CanaryEnd:
+    """Wait until all of some replayed jobs have ended, and return how.
+
+    Args:
+        ledger: the ledger.
+        jobs: of each job, the run, the job id, and when it had died before its replay, or `""`.
+        show: called with the number of jobs that have ended.
+        sleep: waits the given number of seconds.
+    """
+    ends: dict[tuple[str, str], str] = {}
+    while True:
+        for run_id, job_id, died_at in jobs:
+            if (run_id, job_id) not in ends:
+                state, dead_at = job_end(ledger, run_id, job_id)
+                # Until the row of the replay arrives, the ledger shows the old dead letter.
+                is_replayed = state != "dead" or dead_at > died_at
+                if is_replayed and state not in {"queued", "retrying"}:
+                    ends[run_id, job_id] = state
+        show(len(ends))
+        if len(ends) == len(jobs):
+            break
+        sleep(POLL_SECONDS)
+    others = [state for state in ends.values() if state != "succeeded"]
+    return CanaryEnd(len(ends) - len(others), {state: others.count(state) for state in sorted(set(others))})
+
+
+def died(letters: Sequence[DeadLetter]) -> list[tuple[str, str, str]]:
+    """Return dead letters as `await_ends` takes them."""
+    return [(letter.run_id, letter.job_id, letter.dead_at) for letter in letters]
