@@ -154,6 +154,19 @@ class PubSubPublisher:
             yield from self._publish_chunk(chunk, deadline)
             remaining = deadline - time.monotonic()
 
+    def labels(self, timeout_seconds: float) -> dict[str, str]:
+        """Return the labels of the topic.
+
+        Args:
+            timeout_seconds: time limit of the call, which is not repeated.
+
+        Raises:
+            google.api_core.exceptions.GoogleAPICallError: if Pub/Sub refuses the call or does not answer in
+                time.
+        """
+        topic = self._client.get_topic(topic=self._path, timeout=timeout_seconds, retry=None)
+        return dict(topic.labels)
+
     def _publish_chunk(self, chunk: list[Message], deadline: float) -> list[PublishUnconfirmed | str]:
         """Send the messages; until `deadline`, send those again that failed with a transient error."""
         pending = dict(enumerate(chunk))

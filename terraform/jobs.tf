@@ -27,6 +27,13 @@ resource "google_pubsub_topic_iam_member" "worker_publishes_jobs" {
   member = google_service_account.worker.member
 }
 
+# The worker reads the labels of the topic, by which an operator cancels and pauses.
+resource "google_pubsub_topic_iam_member" "worker_reads_labels" {
+  topic  = google_pubsub_topic.jobs.id
+  role   = "roles/pubsub.viewer"
+  member = google_service_account.worker.member
+}
+
 # Pub/Sub pushes to the worker as this account, which has no other permission.
 resource "google_service_account" "push" {
   account_id   = "${var.name_prefix}-push"

@@ -24,6 +24,7 @@ resource "terraform_data" "deletion_protection" {
   # Every resource on which no other one depends.
   depends_on = [
     google_artifact_registry_repository_iam_member.build_writes_images,
+    google_bigquery_dataset_iam_member.operators_read_ledger,
     google_bigquery_routine.view_over_views_since,
     google_bigquery_table.view_over_views,
     google_billing_budget.this,
@@ -35,11 +36,18 @@ resource "terraform_data" "deletion_protection" {
     google_monitoring_alert_policy.silence,
     google_monitoring_dashboard.this,
     google_project_iam_member.approves_roll_outs,
+    google_project_iam_member.operators_run_queries,
     google_pubsub_subscription_iam_member.agent_takes_from_ledger,
     google_pubsub_subscription_iam_member.agent_takes_from_push,
+    google_pubsub_subscription_iam_member.operators_pause_pushes,
+    google_pubsub_subscription_iam_member.operators_take_dead_letters,
+    google_pubsub_topic_iam_member.operators_label_jobs,
+    google_pubsub_topic_iam_member.operators_record_acts,
     google_pubsub_topic_iam_member.worker_publishes_dead,
     google_pubsub_topic_iam_member.worker_publishes_jobs,
+    google_pubsub_topic_iam_member.worker_reads_labels,
     google_service_account_iam_member.build_impersonates_deployer,
+    google_service_account_iam_member.operators_use_push,
   ]
 }
 

@@ -142,9 +142,10 @@ def _wait_until(attempt: FinishedAttempt, seconds: float) -> datetime | None:
 
 
 def _copy(attempt: FinishedAttempt, attempts: int, not_before: datetime | None) -> Disposition:
-    if attempt.delivery > 1 or attempt.job.defers >= MAX_DEFERS:
+    # A pause may last for days, and its operator ends it, so its copies do not count.
+    defers = attempt.job.defers + (attempt.result.reason is not Reason.PAUSED)
+    if attempt.delivery > 1 or defers > MAX_DEFERS:
         return Redeliver()
-    defers = attempt.job.defers + 1
     try:
         data = requeued(attempt.data, not_before=not_before, defers=defers, attempts=attempts)
     except ValueError:  # With the added fields, the job would exceed the maximum size.

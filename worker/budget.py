@@ -97,6 +97,11 @@ class PageBudget:
         since = self._waiting_since
         return self._finished_waits + (0.0 if since is None else self._clock() - since)
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the delivery waits."""
+        return self._waiting_since is not None
+
     @contextmanager
     def active(self, activity: Activity) -> Iterator[None]:
         """Work on the page inside the context; `waiting` interrupts the activity.

@@ -24,6 +24,7 @@ from worker.budget import PageBudget
 from worker.fetch_errors import attempt_failed
 from worker.host_slots import Lane
 from worker.page import FetchedPage
+from worker.permit import ALWAYS_PERMITTED, Permit
 from worker.rate_limiter import RateLimiter
 from worker.request_policy import PLAIN_REQUESTS, RequestPolicy
 
@@ -104,7 +105,7 @@ class Fetcher:
         self._max_redirects = max_redirects
         self._policy = policy
 
-    def fetch(  # noqa: PLR0913 - the last four arguments have defaults
+    def fetch(  # noqa: PLR0913 - the last five arguments have defaults
         self,
         url: str,
         politeness: Politeness,
@@ -114,6 +115,7 @@ class Fetcher:
         stopwatch: Stopwatch | None = None,
         request: PageRequest = PLAIN_GET,
         public_only: bool = False,
+        permit: Permit = ALWAYS_PERMITTED,
     ) -> FetchedPage:
         """Return the page at `url`.
 
@@ -125,6 +127,7 @@ class Fetcher:
             stopwatch: measures the requests, without the waits before them.
             request: how the page is requested.
             public_only: whether only public addresses may be contacted, because a public site led to `url`.
+            permit: the operator's permission, which each request needs.
 
         Raises:
             AttemptFailed: if the page cannot be fetched.
@@ -143,6 +146,7 @@ class Fetcher:
                 lane=lane if is_own_host else None,
                 request=prepared,
                 public_only=scope.public_only,
+                permit=permit,
             )
             stopwatch.start()
 

@@ -1,6 +1,7 @@
 """Builds the worker from its settings, with the real network and the real Pub/Sub."""
 
 import gc
+import math
 import os
 import time
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from runtime.settings import load_or_exit, log_allowed_networks
 from worker.ack_policy import AckPolicy, SettledPolicy, success_policy
 from worker.app import make_app
 from worker.child_extraction import MIB, ChildExtraction, levels
+from worker.controls import OperatorControls
 from worker.delayed import wait_until_not_before
 from worker.fetch import Fetcher
 from worker.fork_server import FORK_SERVER
@@ -33,7 +35,8 @@ from worker.settlement import MAX_PUBLISH_SECONDS, Settler
 from worker.shared_memory import FINISHED_MESSAGES, HOST_SLOTS
 from worker.shutdown import Shutdown
 
-#: Seconds for which a job waits for its host when more than half of the slots are taken.
+#: Seconds for which a job waits for its host when more than half of the slots are taken, and for which a
+#: paused job waits, if it is published again afterwards (ACK_POLICY=settled).
 SHORT_HOLD_SECONDS = 30.0
 #: How long an outcome waits for others that are sent in the same request. A push is answered later by this
 #: time, but the processor time of a request, in the worker and in Pub/Sub, is shared by several outcomes.
@@ -67,16 +70,29 @@ def make_consumer(settings: WorkerSettings, shutdown: Shutdown) -> PushConsumer:
     if monkey.is_module_patched("socket"):
         # gRPC's own threads would block gevent's loop: https://grpc.github.io/grpc/python/grpc.html
         grpc.experimental.gevent.init_gevent()
+    publisher = PubSubPublisher(
+        settings.google_cloud_project,
+        settings.outcomes_topic,
+        timeout_seconds=MAX_PUBLISH_SECONDS,
+        batch_seconds=OUTCOME_BATCH_SECONDS,
+    )
+    # A job that was sent twice would be scraped twice, and its copies would be copied.
+    jobs_publisher = publisher.for_topic(settings.jobs_topic, retries=False)
+    controls = OperatorControls(
+        jobs_publisher.labels,
+        sleep=shutdown.wait,
+        max_hold_seconds=SHORT_HOLD_SECONDS if settings.ack_policy == "settled" else math.inf,
+    )
     return PushConsumer(
         authenticate=make_authenticator(settings),
-        scraper=_make_scraper(settings, shutdown),
-        settler=_make_settler(settings, shutdown),
+        scraper=_make_scraper(settings, shutdown, controls),
+        settler=_make_settler(settings, shutdown, publisher, jobs_publisher),
         max_deliveries=settings.max_attempts if settings.ack_policy == "success" else MAX_ATTEMPTS,
         finished=FINISHED_MESSAGES,
     )
 
 
-def _make_scraper(settings: WorkerSettings, shutdown: Shutdown) -> Scraper:
+def _make_scraper(settings: WorkerSettings, shutdown: Shutdown, controls: OperatorControls) -> Scraper:
     policy = settings.request_policy()
     client = make_client(
         settings.user_agent,
@@ -107,6 +123,7 @@ def _make_scraper(settings: WorkerSettings, shutdown: Shutdown) -> Scraper:
         name=f"{settings.k_revision}/{os.getpid()}",
         delay=partial(wait_until_not_before, now=_now, sleep=shutdown.wait),
         running=shutdown.attempt,
+        controlled=controls.attempt,
         activity=page_slots.activity,
         policy=policy,
     )
@@ -133,18 +150,13 @@ def _hold_seconds(settings: WorkerSettings, shutdown: Shutdown) -> float | None:
     return SHORT_HOLD_SECONDS if is_crowded and settings.ack_policy == "settled" else None
 
 
-def _make_settler(settings: WorkerSettings, shutdown: Shutdown) -> Settler:
-    publisher = PubSubPublisher(
-        settings.google_cloud_project,
-        settings.outcomes_topic,
-        timeout_seconds=MAX_PUBLISH_SECONDS,
-        batch_seconds=OUTCOME_BATCH_SECONDS,
-    )
+def _make_settler(
+    settings: WorkerSettings, shutdown: Shutdown, publisher: PubSubPublisher, jobs_publisher: PubSubPublisher
+) -> Settler:
     return Settler(
         ack_policy=_make_ack_policy(settings),
         outcomes_publisher=publisher,
-        # A job that was sent twice would be scraped twice, and its copies would be copied.
-        jobs_publisher=publisher.for_topic(settings.jobs_topic, retries=False),
+        jobs_publisher=jobs_publisher,
         dead_letter_publisher=publisher.for_topic(settings.dead_letter_topic, retries=False),
         request_seconds=settings.request_timeout_seconds,
         publish_seconds=PUBLISH_SECONDS / 2,  # an attempt publishes at most two messages in succession

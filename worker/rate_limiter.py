@@ -20,6 +20,7 @@ from guarded_http.request import PLAIN_GET, HttpRequest
 from guarded_http.robots import RobotRules, product_token
 from worker.budget import PageBudget
 from worker.host_slots import TOLERANCE_SECONDS, HostSlots, Lane, parse_retry_after
+from worker.permit import ALWAYS_PERMITTED, Permit
 from worker.robots_cache import RobotsCache
 
 
@@ -54,7 +55,7 @@ class RateLimiter:
         self._token = product_token(user_agent)
         self._robots = RobotsCache(client, self._token, note_retry_after=self.note_retry_after, clock=clock)
 
-    def acquire(  # noqa: PLR0913 - the last three arguments have defaults
+    def acquire(  # noqa: PLR0913 - the last four arguments have defaults
         self,
         url: str,
         politeness: Politeness,
@@ -63,6 +64,7 @@ class RateLimiter:
         lane: Lane | None = None,
         request: HttpRequest = PLAIN_GET,
         public_only: bool = False,
+        permit: Permit = ALWAYS_PERMITTED,
     ) -> None:
         """Wait for the host's next slot, and return when `url` may be requested.
 
@@ -73,11 +75,12 @@ class RateLimiter:
             lane: the lane of the job; None if it has none, or if the lane is one of another host.
             request: the request of the page, whose User-Agent and proxy are used for robots.txt.
             public_only: whether robots.txt may be requested at public addresses only.
+            permit: the operator's permission to request `url`, and robots.txt before it.
 
         Raises:
-            AttemptFailed: `robots_disallowed`, `robots_unavailable`, `rate_limited`, `queued_too_long`,
-                `page_budget_exceeded`, or the reason why the site's host cannot be contacted to get
-                robots.txt.
+            AttemptFailed: `cancelled`, `paused`, `robots_disallowed`, `robots_unavailable`, `rate_limited`,
+                `queued_too_long`, `page_budget_exceeded`, or the reason why the site's host cannot be
+                contacted to get robots.txt.
             FetchError: `dns`, if the host's name could not be resolved.
         """
         host = urlsplit(url).netloc
@@ -85,18 +88,19 @@ class RateLimiter:
         self._wait_for_lookup(url, budget)
         delay = politeness.delay_seconds
         if politeness.respect_robots:
-            rules = self._rules(url, budget, request, public_only=public_only)
+            rules = self._rules(url, budget, request, public_only=public_only, permit=permit)
             if not rules.is_allowed(url):
                 token = product_token(request.user_agent) if request.user_agent else self._token
                 raise AttemptFailed(Reason.ROBOTS_DISALLOWED, _disallowed(url, token), final_url=url)
             delay = max(delay, rules.crawl_delay)
         early = 0.0
         while True:
+            permit.wait(url, budget)
             late = self._wait_for_slot(host, delay, budget, lane, early)
             # Retry-After is checked after everything that may have taken time.
             is_blocked = self._slots.blocked_seconds(host, self._clock()) > 0
             # If the slot has passed, further requests may follow at the same time.
-            if late <= max(TOLERANCE_SECONDS, delay / 10) and not is_blocked:
+            if late <= max(TOLERANCE_SECONDS, delay / 10) and not is_blocked and not permit.is_paused(url):
                 return
             # No page slot was free at the host's slot, so the job asks for a page slot earlier next time.
             early = max(early, 2 * late)
@@ -122,9 +126,11 @@ class RateLimiter:
         """Return for how many more seconds the host of `url` must not be requested; 0 if it may be."""
         return self._slots.blocked_seconds(urlsplit(url).netloc, self._clock())
 
-    def _rules(self, url: str, budget: PageBudget, request: HttpRequest, *, public_only: bool) -> RobotRules:
+    def _rules(
+        self, url: str, budget: PageBudget, request: HttpRequest, *, public_only: bool, permit: Permit
+    ) -> RobotRules:
         try:
-            return self._robots.rules(url, budget, request, public_only=public_only)
+            return self._robots.rules(url, budget, request, public_only=public_only, permit=permit)
         except AttemptFailed as error:
             error.retry_after = self.blocked_seconds(url) or None
             raise

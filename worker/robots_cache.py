@@ -16,6 +16,7 @@ from guarded_http.robots import MAX_ROBOTS_BYTES, RobotRules, product_token
 from guarded_http.scope import NetworkScope
 from worker.budget import PageBudget
 from worker.fetch_errors import attempt_failed
+from worker.permit import ALWAYS_PERMITTED, Permit
 
 ACCEPT = "text/plain, */*;q=0.5"
 CACHE_SECONDS = 24 * 3600.0  #: seconds for which rules are cached (RFC 9309 section 2.4)
@@ -77,7 +78,13 @@ class RobotsCache:
         return len(self._entries)
 
     def rules(
-        self, url: str, budget: PageBudget, request: HttpRequest = PLAIN_GET, *, public_only: bool = False
+        self,
+        url: str,
+        budget: PageBudget,
+        request: HttpRequest = PLAIN_GET,
+        *,
+        public_only: bool = False,
+        permit: Permit = ALWAYS_PERMITTED,
     ) -> RobotRules:
         """Return the rules that the site of `url` has for this crawler.
 
@@ -86,16 +93,19 @@ class RobotsCache:
             budget: limits how long fetching robots.txt may take, and how long the job may wait for it.
             request: the request of the page, of which the User-Agent and the proxy are used.
             public_only: whether robots.txt may be requested at public addresses only.
+            permit: the operator's permission, which each request needs.
 
         Raises:
-            AttemptFailed: `robots_unavailable`, `page_budget_exceeded`, or the reason why the site's host
-                cannot be contacted.
+            AttemptFailed: `cancelled`, `paused`, `robots_unavailable`, `page_budget_exceeded`, or the reason
+                why the site's host cannot be contacted.
         """
         key = urljoin(url, "/robots.txt"), request.for_any_site()
         while True:
+            # A paused job waits here, where the jobs of other runs do not wait for the file that it fetches.
+            permit.wait(key[0], budget)
             entry, is_new = self._entry(key)
             if is_new:
-                self._fill(key, entry, budget, public_only=public_only)
+                self._fill(key, entry, budget, permit, public_only=public_only)
             else:
                 self._wait_for(entry, budget)
             if entry.error is not None:
@@ -123,11 +133,17 @@ class RobotsCache:
             return entry, is_new
 
     def _fill(
-        self, key: tuple[str, HttpRequest], entry: _Entry, budget: PageBudget, *, public_only: bool
+        self,
+        key: tuple[str, HttpRequest],
+        entry: _Entry,
+        budget: PageBudget,
+        permit: Permit,
+        *,
+        public_only: bool,
     ) -> None:
         try:
             scope = NetworkScope(public_only=public_only)
-            entry.rules, entry.error = self._fetch(*key, budget, scope)
+            entry.rules, entry.error = self._fetch(*key, budget, scope, permit)
             seconds = FAILURE_CACHE_SECONDS if entry.error else CACHE_SECONDS
             entry.expires_at = self._clock() + seconds
         except BaseException:  # for example, this job's budget is spent; another job then fetches the file
@@ -147,7 +163,12 @@ class RobotsCache:
                 size -= oldest.rules.size if oldest.rules else 0
 
     def _fetch(
-        self, robots_url: str, request: HttpRequest, budget: PageBudget, scope: NetworkScope
+        self,
+        robots_url: str,
+        request: HttpRequest,
+        budget: PageBudget,
+        scope: NetworkScope,
+        permit: Permit,
     ) -> tuple[RobotRules | None, AttemptFailed | None]:
         try:
             with follow_redirects(
@@ -157,6 +178,7 @@ class RobotsCache:
                 request,
                 accept=ACCEPT,
                 max_redirects=MAX_REDIRECTS,
+                before_request=permit.check,
                 scope=scope,
             ) as response:
                 return self._read(response, budget)

@@ -28,6 +28,7 @@ from worker.fetch import Stopwatch
 from worker.host_slots import Lane
 from worker.page import FetchedPage
 from worker.pagination import NextPage, is_repeated, next_page, without_secret
+from worker.permit import ALWAYS_PERMITTED, Permit
 from worker.request_policy import PLAIN_REQUESTS, RequestPolicy
 
 
@@ -44,6 +45,7 @@ class Fetch(Protocol):
         stopwatch: Stopwatch,
         request: PageRequest,
         public_only: bool,
+        permit: Permit,
     ) -> FetchedPage:
         """Return the page.
 
@@ -82,6 +84,12 @@ def no_delay(job: Job, budget: PageBudget) -> None:
     del job, budget
 
 
+def no_control(job: Job, budget: PageBudget) -> AbstractContextManager[Permit]:
+    """Let no operator control an attempt."""
+    del job, budget
+    return nullcontext(ALWAYS_PERMITTED)
+
+
 @dataclass(frozen=True)
 class Scraper:
     """Scrapes jobs, one per call. Many greenlets may call it at the same time.
@@ -98,6 +106,8 @@ class Scraper:
         delay: lets a job wait until its `not_before`.
         running: returns a context manager in which the attempt runs; it may end the attempt by
             `AttemptFailed`, as at a shutdown.
+        controlled: returns a context manager in which the attempt runs, under the control of the operator,
+            who may end it; it has the permit that each request needs.
         activity: returns what an attempt occupies while it works on its page.
         policy: hides the secrets that a site has repeated.
         clock: returns monotonic seconds.
@@ -111,6 +121,7 @@ class Scraper:
     hold_seconds: Callable[[], float | None] = lambda: None
     delay: Delay = no_delay
     running: Callable[[], AbstractContextManager[object]] = nullcontext
+    controlled: Callable[[Job, PageBudget], AbstractContextManager[Permit]] = no_control
     activity: Callable[[], Activity] = NoActivity
     extract: Extract = extract_here
     policy: RequestPolicy = PLAIN_REQUESTS
@@ -159,7 +170,7 @@ class _Attempt:
             AttemptFailed: if the items cannot be scraped.
         """
         job, budget, scraper = self._job, self._budget, self._scraper
-        with scraper.running():
+        with scraper.running(), scraper.controlled(job, budget) as permit:
             scraper.delay(job, budget)
             with budget.active(scraper.activity()):
                 page = self._page = scraper.fetch(
@@ -170,6 +181,7 @@ class _Attempt:
                     stopwatch=self._stopwatch,
                     request=job.request,
                     public_only=job.public_only,
+                    permit=permit,
                 )
                 extracted = self._extract(page)
         following = next_page(job, page.url, extracted.next_url, public_only=page.is_public)

@@ -11,6 +11,7 @@ pytestmark = pytest.mark.timeout(600)
 
 AGENT = "Pub/Sub's service agent"
 APPROVERS = "group:on-call@example.com"
+OPERATORS = "group:operators@example.com"
 # The expected grants of each account, as (role, resource), for a stack with ack_policy = "settled" and build
 # triggers. Such a stack needs the most permissions.
 GRANTS = {
@@ -22,6 +23,7 @@ GRANTS = {
     "worker": {
         ("roles/pubsub.publisher", "scrape-outcomes"),
         ("roles/pubsub.publisher", "scrape-jobs"),  # The worker publishes further pages and retries.
+        ("roles/pubsub.viewer", "scrape-jobs"),  # The worker reads the labels of the topic.
         ("roles/pubsub.publisher", "scrape-jobs-dead"),  # The worker dead-letters a failed job.
         ("roles/secretmanager.secretAccessor", "shop-token"),  # The worker sends it to a site.
     },
@@ -35,6 +37,15 @@ GRANTS = {
     },
     "check": {("roles/logging.logWriter", "my-project")},
     APPROVERS: {("roles/cloudbuild.builds.approver", "my-project")},
+    OPERATORS: {
+        ("roles/pubsub.publisher", "scrape-operator"),
+        ("roles/pubsub.editor", "scrape-jobs"),  # They cancel and pause by labels of the topic.
+        ("roles/pubsub.editor", "scrape-jobs-push"),  # They pause everything by its push configuration.
+        ("roles/iam.serviceAccountUser", "scrapeq-push"),  # The push configuration names this account.
+        ("roles/pubsub.subscriber", "scrape-jobs-dead-pull"),
+        ("roles/bigquery.dataViewer", "scrapeq"),
+        ("roles/bigquery.jobUser", "my-project"),
+    },
     AGENT: {
         ("roles/bigquery.dataEditor", "dead_letters"),
         ("roles/bigquery.dataEditor", "dispatches"),
@@ -55,7 +66,7 @@ GRANTS = {
     },
 }
 # Roles that can only be granted on the whole project.
-PROJECT_WIDE = {"roles/cloudbuild.builds.approver", "roles/logging.logWriter"}
+PROJECT_WIDE = {"roles/bigquery.jobUser", "roles/cloudbuild.builds.approver", "roles/logging.logWriter"}
 # Fields of an IAM resource that name the resource on which the role is granted, the smallest resource first.
 PLACES = (
     "table_id", "dataset_id", "topic", "bucket", "subscription", "service_account_id", "secret_id",
@@ -95,7 +106,7 @@ def small_stack_grants() -> dict[str, set[tuple[str, str]]]:
     small = {
         account: granted
         for account, granted in GRANTS.items()
-        if account not in {"build", "check", APPROVERS}
+        if account not in {"build", "check", APPROVERS, OPERATORS}
     }
     more = {
         ("roles/pubsub.publisher", "scrape-jobs-dead"),
@@ -123,6 +134,7 @@ def test_every_service_account_is_used(lifecycle: Lifecycle) -> None:
     assert {account_of(f"serviceAccount:{email}") for email in accounts} == grants(lifecycle).keys() - {
         AGENT,
         APPROVERS,
+        OPERATORS,
     }
     running = [
         values["template"][0]["service_account"] for values in lifecycle.of("google_cloud_run_v2_service")

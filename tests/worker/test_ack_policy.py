@@ -80,8 +80,9 @@ attempts_at_jobs = st.builds(
 
 @given(attempt=attempts_at_jobs)
 def test_success_acknowledges_only_a_success(attempt: FinishedAttempt) -> None:
-    """With ACK_POLICY=success a job is acknowledged if it succeeded, and otherwise redelivered."""
-    expected = Acknowledge() if attempt.result.reason is Reason.OK else Redeliver()
+    """With ACK_POLICY=success a job is acknowledged if it succeeded or was cancelled, else redelivered."""
+    is_over = attempt.result.reason in {Reason.OK, Reason.CANCELLED}
+    expected = Acknowledge() if is_over else Redeliver()
     assert success_policy(attempt) == expected
 
 
@@ -96,8 +97,9 @@ def test_settled_decides_by_reason_delivery_attempts_and_defers(attempt: Finishe
     reason, before = attempt.result.reason, attempt.job
     decision = SETTLED(attempt)
     is_retry = REASON_MEANINGS[reason].outcome not in {Outcome.SUCCEEDED, Outcome.FAILED}
-    may_be_copied = attempt.delivery <= 1 and before.defers < MAX_DEFERS
-    if reason is Reason.OK:
+    defers = before.defers + (reason is not Reason.PAUSED)
+    may_be_copied = attempt.delivery <= 1 and defers <= MAX_DEFERS
+    if reason in {Reason.OK, Reason.CANCELLED}:
         assert decision == Acknowledge()
     elif not is_retry or (
         is_counted(reason) and (before.attempts + 1 >= MAX_ATTEMPTS or attempt.delivery >= LAST_REDELIVERY)
@@ -107,7 +109,7 @@ def test_settled_decides_by_reason_delivery_attempts_and_defers(attempt: Finishe
         assert decision == Redeliver()
     else:
         copy = copy_of(decision)
-        assert copy.defers == before.defers + 1
+        assert copy.defers == defers
         assert copy.attempts == before.attempts + is_counted(reason)
         unchanged = {"not_before": None, "defers": 0, "attempts": 0}
         assert copy.model_copy(update=unchanged) == before.model_copy(update=unchanged)
@@ -150,7 +152,9 @@ def test_settled_without_backoff_publishes_a_job_for_any_time() -> None:
     assert copy_of(disposition).not_before is None
 
 
-@pytest.mark.parametrize("reason", [Reason.QUEUED_TOO_LONG, Reason.RATE_LIMITED, Reason.NOT_BEFORE])
+@pytest.mark.parametrize(
+    "reason", [Reason.QUEUED_TOO_LONG, Reason.RATE_LIMITED, Reason.NOT_BEFORE, Reason.PAUSED]
+)
 def test_waiting_costs_no_attempt(reason: Reason) -> None:
     """A job that waited in vain is published again with the same attempts, however many it had."""
     for attempts in range(MAX_ATTEMPTS + 2):
@@ -205,10 +209,12 @@ class Ended:
 def test_copies_of_a_job_are_bounded(data: st.DataObject, max_attempts: int) -> None:
     """A job leads to at most `max_attempts` failed requests of first deliveries, and MAX_DEFERS copies.
 
-    A lost acknowledgement adds no chain of copies: the redelivered message is never copied.
+    The copies of a paused job are not counted, since its operator ends the pause. A lost acknowledgement adds
+    no chain of copies: the redelivered message is never copied.
     """
     policy = replace(SETTLED, max_attempts=max_attempts)
-    retries = [r for r in REASONS if REASON_MEANINGS[r].outcome not in {Outcome.SUCCEEDED, Outcome.FAILED}]
+    finals = {Outcome.SUCCEEDED, Outcome.CANCELLED, Outcome.FAILED}
+    retries = [r for r in REASONS if REASON_MEANINGS[r].outcome not in finals and r is not Reason.PAUSED]
     ended = st.builds(Ended, st.sampled_from(retries), st.none() | st.floats(0, 1e4), st.booleans())
     message = finished(Reason.OK, defers=data.draw(st.integers(MAX_DEFERS - 8, MAX_DEFERS)))
     first_defers, copies, counted = message.job.defers, 0, 0

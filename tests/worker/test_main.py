@@ -17,6 +17,7 @@ from worker.ack_policy import SettledPolicy, success_policy
 from worker.budget import PageBudget
 from worker.fetch import Stopwatch
 from worker.main import SHORT_HOLD_SECONDS, make_consumer
+from worker.permit import ALWAYS_PERMITTED
 from worker.push_delivery import PushConsumer
 from worker.settings import WorkerSettings
 from worker.shared_memory import FINISHED_MESSAGES
@@ -90,6 +91,7 @@ def test_other_jobs_continue_while_a_page_is_read(environment: pytest.MonkeyPatc
         stopwatch=Stopwatch(),
         request=PLAIN_GET,
         public_only=False,
+        permit=ALWAYS_PERMITTED,
     )
     other.kill()
     assert turns >= 4_000_000 // (128 * 1024)

@@ -25,6 +25,7 @@ from worker.host_slots import (
     MAX_RETRY_AFTER_SECONDS,
     Lane,
 )
+from worker.permit import ALWAYS_PERMITTED, Permit
 from worker.rate_limiter import RateLimiter
 
 PAGE = b"<h1>One</h1>"
@@ -199,9 +200,10 @@ class RecordingRateLimiter(RateLimiter):
         lane: Lane | None = None,
         request: HttpRequest = PLAIN_GET,
         public_only: bool = False,
+        permit: Permit = ALWAYS_PERMITTED,
     ) -> None:
         """Record the lane."""
-        del politeness, budget, request, public_only
+        del politeness, budget, request, public_only, permit
         self.lanes.append((url, lane))
 
 

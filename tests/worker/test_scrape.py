@@ -25,6 +25,7 @@ from worker.budget import Activity, NoActivity, PageBudget
 from worker.fetch import Stopwatch
 from worker.host_slots import Lane
 from worker.page import FetchedPage
+from worker.permit import Permit
 from worker.scrape import Scraper
 
 NOW = datetime(2026, 11, 22, 6, 0, 4, tzinfo=UTC)
@@ -66,9 +67,10 @@ class TimedSite:
         stopwatch: Stopwatch,
         request: PageRequest,
         public_only: bool = False,
+        permit: Permit,
     ) -> FetchedPage:
         """Wait for 5 s, then request the page for 2 s; return it, or raise `error`."""
-        del politeness, request, public_only
+        del politeness, request, public_only, permit
         self.lanes.append(lane)
         with budget.waiting():
             self.clock.sleep(5)

@@ -19,6 +19,7 @@ from worker.budget import PageBudget
 from worker.fetch import Stopwatch
 from worker.host_slots import Lane
 from worker.page import FetchedPage
+from worker.permit import Permit
 from worker.push_delivery import PushConsumer
 from worker.scrape import Scraper
 from worker.settlement import Settler
@@ -56,9 +57,10 @@ class ScriptedSite:
         stopwatch: Stopwatch,
         request: PageRequest,
         public_only: bool,
+        permit: Permit,
     ) -> FetchedPage:
         """Return the page, or raise `error`."""
-        del stopwatch, request
+        del stopwatch, request, permit
         assert (lane is None) == (politeness.lanes == 0)
         assert budget.remaining() > 0
         self.requested.append(url)
