@@ -66,3 +66,15 @@ variable "retry_backoff" {
     error_message = "retry_backoff.minimum must not be above retry_backoff.maximum."
   }
 }
+
+variable "operators" {
+  description = "Who may use scrapeq against this stack: cancel, pause, resume and replay, and read the ledger. Members such as user:ops@example.com or group:on-call@example.com."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for member in var.operators : can(regex("^(user|group|serviceAccount|domain):[^:\\s]+$", member))])
+    error_message = "operators must be members such as user:ops@example.com, group:on-call@example.com or domain:example.com."
+  }
+}

@@ -43,6 +43,9 @@ github = {
 }
 approvers = ["group:on-call@example.com"]
 
+# These people may cancel, pause, resume and replay with scrapeq, and read the ledger.
+operators = ["group:operators@example.com"]
+
 schedules = {
   canary = { cron = "*/30 * * * *" }
 }
