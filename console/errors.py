@@ -6,6 +6,7 @@
     ├── UsageError       an option, a file or a name is wrong (exit status 2)
     ├── LedgerError      the ledger does not exist or does not contain the run (1)
     ├── DispatchError    the dispatcher refused the crawl or could not be reached (1)
+    ├── ControlError     Pub/Sub failed while a run, a host or all were cancelled, paused or resumed (1)
     ├── ReplayError      Pub/Sub failed; jobs whose publish was not confirmed are still dead letters (1)
     ├── PageNotFetched   `scrapeq try` could not fetch the page, for example because of robots.txt (1)
     └── StackError       a local service did not start, or localpubsub has ended (1)
@@ -38,6 +39,10 @@ class LedgerError(ConsoleError):
 
 class DispatchError(ConsoleError):
     """The dispatcher could not be reached, or it refused the crawl."""
+
+
+class ControlError(ConsoleError):
+    """A call to Pub/Sub failed, so a control is not in force, or an operator contradicts another."""
 
 
 class ReplayError(ConsoleError):

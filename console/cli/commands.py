@@ -7,6 +7,7 @@ import typer
 
 from console.cli.application import ScrapeqTyper
 from console.cli.console_command import console
+from console.cli.control_commands import cancel, pause, resume
 from console.cli.dead_letter_commands import dead_app
 from console.cli.dispatch_commands import dispatch_crawl, plan, wait
 from console.cli.recipe_commands import recipe_app, try_recipe
@@ -48,6 +49,9 @@ app.command()(console)
 app.command()(plan)
 app.command("dispatch")(dispatch_crawl)
 app.command()(wait)
+app.command()(cancel)
+app.command()(pause)
+app.command()(resume)
 app.command("try")(try_recipe)
 app.add_typer(recipe_app, name="recipe")
 app.command()(runs)

@@ -11,6 +11,7 @@ from console.ledger.dispatch_rows import whole
 from console.ledger.job_rows import find_jobs, job_events, job_items, retrying_jobs
 from console.ledger.ledger import NO_RUN, Ledger
 from console.ledger.run_rows import run_summaries
+from console.report.controls import control_lines
 from console.report.job_history import job_lines
 from console.report.listings import listing_lines
 from console.report.retries import retries_table
@@ -59,6 +60,8 @@ def status(run: Run = None, data: Data = DEFAULT_DATA) -> None:
         terminal.print(retries_table(retrying, accounting.retrying, policy, datetime.now(UTC)))
     if accounting.missing:
         print_line(terminal, f"{accounting.missing} jobs are missing: {MISSING}.")
+    for line in control_lines(ledger, [run_id], datetime.now(UTC)):
+        print_line(terminal, line)
     print_line(terminal, str(accounting))
 
 
@@ -76,14 +79,18 @@ def runs(
 
     Example: scrapeq runs --limit 5
     """
-    found = run_summaries(Ledger(data), limit)
+    ledger = Ledger(data)
+    found = run_summaries(ledger, limit)
     if as_json:
         for run in found:
             print_json(run._asdict() | {"adds_up": run.adds_up})
         return
     if not found:
         raise LedgerError(NO_RUN)
-    open_terminal().print(runs_table(found, datetime.now(UTC)))
+    terminal, now = open_terminal(), datetime.now(UTC)
+    terminal.print(runs_table(found, now))
+    for line in control_lines(ledger, [run.run_id for run in found], now):
+        print_line(terminal, line)
 
 
 def job(

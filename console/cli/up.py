@@ -19,6 +19,7 @@ from console.terminal import is_interactive, print_line, show_steps
 POLL_SECONDS = 0.5  #: seconds between two checks of the services
 #: Minimum pause between two queries of the ledger, as a multiple of the duration of the first of them.
 PAUSE_PER_QUERY = 10
+PAUSED = "Everything is paused, so no job is delivered. `scrapeq resume --all` ends the pause."
 PLAIN_INTERVAL_SECONDS = 10.0  #: minimum number of seconds between two status lines that are not redrawn
 
 
@@ -79,6 +80,8 @@ class _UpCommand:
             print_line(self._terminal, "Scrapeq is running. Ctrl-C stops it.")
             for line in address_lines(stack.addresses, self._options.data):
                 print_line(self._terminal, line)
+            if stack.is_paused:
+                print_line(self._terminal, PAUSED)
             self._show_status(stack)
 
     def _stop(self, stack: Stack) -> None:

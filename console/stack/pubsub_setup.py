@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import grpc
-from google.api_core.exceptions import AlreadyExists, GoogleAPIError
+from google.api_core.exceptions import AlreadyExists, GoogleAPIError, NotFound
 from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
 from google.cloud.pubsub_v1.types import PublisherOptions
 from google.pubsub_v1 import types
@@ -67,14 +67,19 @@ def publisher_client(host: str) -> Iterator[PublisherClient]:
 
 def prepare_topology(
     host: str, push_endpoint: str, policy: DeliveryPolicy, shards_endpoint: str = ""
-) -> None:
+) -> bool:
     """Create or update every topic and subscription. Another call with the same arguments changes nothing.
+
+    A push subscription whose push configuration was emptied by `scrapeq pause --all` keeps it empty.
 
     Args:
         host: `host:port` of Pub/Sub.
         push_endpoint: URL of the worker.
         policy: delivery policy of the jobs subscription.
         shards_endpoint: URL of the dispatcher that takes shards; `""` if no dispatcher runs.
+
+    Returns:
+        Whether everything is paused.
 
     Raises:
         StackError: Pub/Sub refused a call or did not respond.
@@ -83,10 +88,12 @@ def prepare_topology(
         with publisher_client(host) as publisher, subscriber_client(host) as subscriber:
             for topic in TOPICS:
                 _ensure_topic(publisher, topic)
-            for subscription in _subscriptions(push_endpoint, policy, shards_endpoint):
+            is_paused = _is_paused(subscriber)
+            for subscription in _subscriptions("" if is_paused else push_endpoint, policy, shards_endpoint):
                 delete_if_different(subscriber, subscription)
                 _ensure_subscription(subscriber, subscription)
                 restore_messages(subscriber, subscription.name)
+            return is_paused
     except GoogleAPIError as error:
         raise StackError(f"The topics and subscriptions could not be created at {host}: {error}") from error
 
@@ -101,13 +108,23 @@ def subscription_path(subscription: str) -> str:
     return f"projects/{PROJECT}/subscriptions/{subscription}"
 
 
+def _is_paused(subscriber: SubscriberClient) -> bool:
+    """Return whether the jobs subscription exists and has no push endpoint (console/controls/pause.py)."""
+    path = subscription_path(PUSH_SUBSCRIPTION)
+    try:
+        found = subscriber.get_subscription(subscription=path, timeout=CALL_TIMEOUT_SECONDS, retry=None)
+    except NotFound:
+        return False
+    return not found.push_config.push_endpoint
+
+
 def _subscriptions(
     push_endpoint: str, policy: DeliveryPolicy, shards_endpoint: str
 ) -> Iterator[types.Subscription]:
     yield types.Subscription(
         name=subscription_path(PUSH_SUBSCRIPTION),
         topic=topic_path(JOBS_TOPIC),
-        push_config=_push_config(push_endpoint),
+        push_config=push_config_of(push_endpoint) if push_endpoint else types.PushConfig(),
         ack_deadline_seconds=policy.ack_deadline_seconds,
         retry_policy=types.RetryPolicy(
             minimum_backoff=timedelta(seconds=policy.minimum_backoff_seconds),
@@ -124,7 +141,7 @@ def _subscriptions(
         yield types.Subscription(
             name=subscription_path(DISPATCH_SUBSCRIPTION),
             topic=topic_path(DISPATCH_TOPIC),
-            push_config=_push_config(shards_endpoint),
+            push_config=push_config_of(shards_endpoint),
             filter=DISPATCH_FILTER,
             ack_deadline_seconds=600,
             retry_policy=types.RetryPolicy(
@@ -149,7 +166,8 @@ def _bigquery_config(topic: str) -> types.BigQueryConfig:
     )
 
 
-def _push_config(endpoint: str) -> types.PushConfig:
+def push_config_of(endpoint: str) -> types.PushConfig:
+    """Return the push configuration of a local stack for the URL of a worker or a dispatcher."""
     token = types.PushConfig.OidcToken(service_account_email=PUSH_SERVICE_ACCOUNT, audience=PUSH_AUDIENCE)
     return types.PushConfig(push_endpoint=endpoint, oidc_token=token)
 
@@ -177,7 +195,7 @@ def _ensure_subscription(subscriber: SubscriberClient, wanted: types.Subscriptio
         subscriber.create_subscription(request=wanted, timeout=CALL_TIMEOUT_SECONDS, retry=None)
     except AlreadyExists:
         changed = ["ack_deadline_seconds", "expiration_policy"]
-        if wanted.push_config.push_endpoint:
+        if "retry_policy" in wanted:  # a push subscription, whose pushes may be paused
             changed += ["push_config", "retry_policy", "dead_letter_policy"]
         if wanted.bigquery_config.table:
             changed += ["bigquery_config"]

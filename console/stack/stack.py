@@ -62,6 +62,7 @@ class Stack:
         ledger: ledger in the data directory; it can be read at any time.
         addresses: addresses of the services; empty texts until the stack is started.
         announce: called with a sentence about each step.
+        is_paused: whether everything was paused by `scrapeq pause --all` when the stack was started.
         environment: environment variables of the services; a google-cloud-pubsub client that has them uses
             this stack.
     """
@@ -73,6 +74,7 @@ class Stack:
         self.addresses = Addresses("", "", "", "")
         self.environment: dict[str, str] = {}
         self.announce = announce
+        self.is_paused = False
         self._launches: dict[str, Launch] = {}
         self._processes: dict[str, Process] = {}
         self._resources = ExitStack()
@@ -179,7 +181,7 @@ class Stack:
         self.start_pubsub()
         self.announce("Creating topics and subscriptions")
         with defer_signals():  # gRPC prints and swallows a KeyboardInterrupt raised in one of its callbacks
-            prepare_topology(
+            self.is_paused = prepare_topology(
                 self.pubsub_host,
                 f"{self.worker_url}/",
                 self.options.subscription_policy,

@@ -49,6 +49,7 @@ LAYERS: dict[str, list[set[str]]] = {
         {"errors", "terminal", "private_files", "dispatch_response"},
         {"ledger", "recipes"},
         {"stack"},
+        {"controls"},
         {"dispatch", "dead_letters"},
         {"local_file", "report"},
         {"demo", "web"},

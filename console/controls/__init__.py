@@ -1,0 +1,1 @@
+"""Cancels runs, and pauses and resumes runs, hosts or everything."""

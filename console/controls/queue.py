@@ -1,0 +1,193 @@
+"""Changes what operators control in Pub/Sub: the labels of the jobs topic, and its push subscription.
+
+Pub/Sub replaces all labels of a topic at once, and has no condition that refuses a change which does not know
+the newest labels. So the change of one operator may undo that of another who changed the labels at the same
+time. Each therefore writes within `SPAN_SECONDS` after reading, and looks for longer than that whether its
+own change stays.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from google.api_core.exceptions import GoogleAPIError
+from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
+from google.pubsub_v1 import types
+
+from console.errors import ControlError
+from console.stack.pubsub_setup import publisher_client, subscriber_client
+from console.stack.services import PROJECT
+from contract.controls import Controls, TooManyControls
+from contract.operator_act import OperatorAct
+from contract.topology import JOBS_TOPIC, OPERATOR_TOPIC, PUSH_SUBSCRIPTION
+
+CALL_SECONDS = 10.0  #: time limit of a call
+SPAN_SECONDS = 2.0  #: longest time from the reading of labels to the end of the call that changes them
+SETTLE_SECONDS = 3.0  #: for how long a change must have stayed, longer than `SPAN_SECONDS`
+POLL_SECONDS = 0.5  #: seconds between two readings
+MAX_TRIES = 5  #: after so many changes that were undone, somebody contradicts this operator
+
+
+@dataclass(frozen=True)
+class OperatorQueue:
+    """The queue as an operator controls it.
+
+    Attributes:
+        publisher: client of Pub/Sub.
+        subscriber: client of Pub/Sub.
+        project: project of the topics.
+        clock: returns monotonic seconds.
+        now: returns seconds since the epoch.
+        sleep: waits for a number of seconds.
+    """
+
+    publisher: PublisherClient
+    subscriber: SubscriberClient
+    project: str = PROJECT
+    clock: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+
+    def record(self, act: OperatorAct) -> None:
+        """Publish an act, and return when Pub/Sub has confirmed it.
+
+        Raises:
+            ControlError: Pub/Sub did not confirm it.
+        """
+        with _reported("The act could not be recorded, so nothing was changed"):
+            self.publisher.publish(
+                self._topic(OPERATOR_TOPIC),
+                act.encode(),
+                retry=None,
+                timeout=CALL_SECONDS,
+                **act.attributes(),
+            ).result(timeout=CALL_SECONDS)
+
+    def controls(self) -> Controls:
+        """Return the controls that are in force.
+
+        Raises:
+            ControlError: Pub/Sub did not answer.
+        """
+        with _reported("The controls could not be read"):
+            return Controls.from_labels(self._labels()).without_ended(self.now())
+
+    def change(self, change: Callable[[Controls], Controls], is_made: Callable[[Controls], bool]) -> None:
+        """Change the controls, and return when the change has stayed for `SETTLE_SECONDS`.
+
+        Args:
+            change: returns the changed controls; it may be called several times.
+            is_made: returns whether controls have the change.
+
+        Raises:
+            ControlError: Pub/Sub failed, or another operator undoes the change again and again.
+        """
+        with _reported("The act is recorded, but not in force: give the command again. Pub/Sub failed"):
+            for _ in range(MAX_TRIES):
+                self._write(change, is_made)
+                if self._stays(is_made):
+                    return
+        raise ControlError(
+            f"Another operator has undone the change {MAX_TRIES} times. `scrapeq status` shows who has done "
+            "what; agree with each other, and give the command again."
+        )
+
+    def push_subscription(self) -> types.Subscription:
+        """Return the subscription that delivers the jobs.
+
+        Raises:
+            ControlError: Pub/Sub did not answer.
+        """
+        with _reported("The push subscription could not be read"):
+            found: types.Subscription = self.subscriber.get_subscription(
+                subscription=self._push_subscription, timeout=CALL_SECONDS, retry=None
+            )
+            return found
+
+    def set_push_config(self, push_config: types.PushConfig) -> None:
+        """Replace the push configuration of the jobs subscription; an empty one stops the pushes.
+
+        Raises:
+            ControlError: Pub/Sub refused it or did not answer.
+        """
+        with _reported("The act is recorded, but not in force: give the command again. Pub/Sub failed"):
+            self.subscriber.modify_push_config(
+                subscription=self._push_subscription,
+                push_config=push_config,
+                timeout=CALL_SECONDS,
+                retry=None,
+            )
+
+    @property
+    def _push_subscription(self) -> str:
+        return f"projects/{self.project}/subscriptions/{PUSH_SUBSCRIPTION}"
+
+    def _topic(self, topic: str) -> str:
+        return f"projects/{self.project}/topics/{topic}"
+
+    def _labels(self) -> dict[str, str]:
+        topic = self.publisher.get_topic(topic=self._topic(JOBS_TOPIC), timeout=CALL_SECONDS, retry=None)
+        return dict(topic.labels)
+
+    def _write(self, change: Callable[[Controls], Controls], is_made: Callable[[Controls], bool]) -> None:
+        """Write the changed labels soon after they were read; do nothing if they have the change."""
+        while True:
+            began, now = self.clock(), self.now()
+            labels = self._labels()
+            current = Controls.from_labels(labels).without_ended(now)
+            if is_made(current):
+                return
+            seconds = began + SPAN_SECONDS - self.clock()
+            if seconds <= SPAN_SECONDS / 2:
+                continue  # reading has taken long, so the labels may be old
+            topic = types.Topic(name=self._topic(JOBS_TOPIC), labels=change(current).replaced_in(labels, now))
+            request = {"topic": topic, "update_mask": {"paths": ["labels"]}}
+            self.publisher.update_topic(request=request, timeout=seconds, retry=None)
+            return
+
+    def _stays(self, is_made: Callable[[Controls], bool]) -> bool:
+        until = self.clock() + SETTLE_SECONDS
+        while self.clock() < until:
+            if not is_made(Controls.from_labels(self._labels()).without_ended(self.now())):
+                return False
+            self.sleep(POLL_SECONDS)
+        return True
+
+
+@contextmanager
+def open_queue(host: str, project: str = PROJECT) -> Iterator[OperatorQueue]:
+    """Yield the queue at an address.
+
+    Args:
+        host: `host:port` of a local Pub/Sub; `""` for Google's, with application default credentials.
+        project: the project.
+    """
+    if host:
+        with publisher_client(host) as publisher, subscriber_client(host) as subscriber:
+            yield OperatorQueue(publisher, subscriber, project)
+        return
+    with SubscriberClient() as subscriber:
+        publisher = PublisherClient()
+        try:
+            yield OperatorQueue(publisher, subscriber, project)
+        finally:
+            publisher.stop()
+
+
+@contextmanager
+def _reported(what: str) -> Iterator[None]:
+    """Translate the errors of calls to Pub/Sub.
+
+    Raises:
+        ControlError: a call failed; the message begins with `what`.
+    """
+    try:
+        yield
+    except TooManyControls as error:
+        raise ControlError(
+            f"{what}: {error}. Remove labels of your own from the topic, or resume what is paused; a "
+            "cancelled run has a label for 8 days."
+        ) from error
+    except (GoogleAPIError, TimeoutError) as error:
+        raise ControlError(f"{what}: {type(error).__name__}: {error}") from error

@@ -1,0 +1,45 @@
+"""Describes in sentences which runs and hosts operators have cancelled or paused."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from math import inf
+
+from console.controls.acts import PauseDetail
+from console.ledger.control_rows import ControlAct, cancellations, pauses
+from console.ledger.ledger import Ledger
+
+MAX_HOSTS = 20  #: maximum number of paused hosts that are listed
+
+
+def control_lines(ledger: Ledger, run_ids: list[str], now: datetime) -> Iterator[str]:
+    """Yield a sentence for each of the runs that is cancelled or paused, and for each paused host and all.
+
+    The acts are shown as they were recorded. A command that was killed right after may not have put its act
+    into force; giving the command again does.
+    """
+    cancelled = cancellations(ledger)
+    for run_id in run_ids:
+        if act := cancelled.get(run_id):
+            yield f"Run {run_id} was cancelled by {act.operator} at {act.acted_at}."
+    in_force = [act for act in pauses(ledger) if PauseDetail.decode(act.detail).until > now.timestamp()]
+    hosts = [act for act in in_force if act.host]
+    for act in in_force:
+        if act.run_id in run_ids and act.run_id not in cancelled:
+            yield _paused(f"Run {act.run_id}", act, act.run_id)
+        elif not act.run_id and not act.host:
+            yield _paused("Everything", act, "--all")
+    for act in hosts[:MAX_HOSTS]:
+        yield _paused(f"Host {act.host}", act, f"--host {act.host}")
+    if len(hosts) > MAX_HOSTS:
+        yield f"{len(hosts) - MAX_HOSTS} more hosts are paused."
+
+
+def time_text(seconds: float) -> str:
+    """Return a time in seconds since the epoch as `2026-11-22 06:00:03 UTC`."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _paused(what: str, act: ControlAct, resume: str) -> str:
+    until = PauseDetail.decode(act.detail).until
+    end = "" if until == inf else f", until {time_text(until)}"
+    return f"{what} is paused by {act.operator} since {act.acted_at}{end}. `scrapeq resume {resume}` ends it."

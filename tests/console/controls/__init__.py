@@ -1,0 +1,1 @@
+"""Tests of how operators cancel, pause and resume."""

@@ -1,0 +1,161 @@
+"""Tests that an operator can cancel, pause and resume, with real processes and the command line."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from console.controls.acts import make_act
+from console.controls.queue import open_queue
+from console.ledger.control_rows import control_acts
+from console.stack.services import StackOptions
+from console.stack.stack import Stack
+from contract.controls import Controls
+from contract.operator_act import Act
+from tests.console.command import run_scrapeq
+from tests.journey.dispatching import MANY_ATTEMPTS, await_accounting, dispatch
+from tests.servers.controlled_site import Site, serving_site
+from tests.servers.waiting import wait_until
+
+PAGES = 300
+#: Pages of a run that is paused: so few that not all places among the open pushes are taken by held ones.
+PAUSED_PAGES = 12
+POLITENESS = {"delay_seconds": 0, "respect_robots": False}
+WORKERS = 2
+
+
+def scrapeq(stack: Stack, *arguments: str) -> str:
+    """Run a subcommand for the stack, which must succeed, and return its output."""
+    result = run_scrapeq(*arguments, "--data", stack.options.data)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def changes_read(stack: Stack) -> int:
+    """Return how many times a worker process has read controls that had changed."""
+    return (stack.options.data / "logs" / "worker.log").read_text().count("controls_changed")
+
+
+def count_requests(site: Site) -> int:
+    """Return the number of requests that the site has received."""
+    return sum(map(len, list(site.requests.values())))
+
+
+def test_a_cancelled_run_sends_no_further_request_and_adds_up(stack: Stack, site: Site) -> None:
+    """After `cancel`, no request begins, and the rest of 300 pages is accounted as cancelled."""
+    # Given a run whose first requests are under way
+    site.hold()
+    run_id = dispatch(stack.dispatcher_url, site.pages(PAGES, "held"), politeness=POLITENESS)
+    wait_until(lambda: count_requests(site) >= 5, "some pages are requested")
+    # When it is cancelled, and each worker process has read so
+    output = scrapeq(stack, "cancel", run_id)
+    assert f"Run {run_id} is cancelled: no further request begins after 5 s." in output
+    wait_until(lambda: changes_read(stack) >= WORKERS, "all processes have read the label")
+    begun = count_requests(site)
+    # Then the requests that had begun are finished and recorded, and no further one begins
+    site.release()
+    output = scrapeq(stack, "cancel", run_id, "--wait")
+    accounting = await_accounting(stack, run_id, lambda now: not now.in_flight)
+    assert count_requests(site) == begun < PAGES
+    # A request that the site does not answer in time is no success; its job is cancelled at its redelivery.
+    assert accounting.succeeded <= begun
+    assert accounting.succeeded + accounting.cancelled == PAGES
+    assert accounting.adds_up
+    assert output.splitlines()[-1] == str(accounting)
+    # And the status says who has cancelled the run
+    [first, *_] = control_acts(stack.ledger)
+    assert f"Run {run_id} was cancelled by {first.operator} at {first.acted_at}" in scrapeq(
+        stack, "status", run_id
+    )
+    # And a run that has ended is not cancelled again
+    assert "nothing was cancelled" in scrapeq(stack, "cancel", run_id)
+    assert [act.act for act in control_acts(stack.ledger)] in (["cancel"], ["cancel"] * 2)
+
+
+def test_a_cancel_that_was_killed_after_its_act_is_completed_by_the_next(stack: Stack, site: Site) -> None:
+    """If the console is killed between the act and the label, giving the command again cancels the run."""
+    site.hold()
+    run_id = dispatch(stack.dispatcher_url, site.pages(20, "held"), politeness=POLITENESS)
+    wait_until(lambda: count_requests(site) >= 1, "a page is requested")
+    # Given that only the act was published, as after SIGKILL
+    with open_queue(stack.pubsub_host) as queue:
+        queue.record(make_act(Act.CANCEL, "killed@machine", run_id=run_id))
+        assert queue.controls() == Controls()
+        wait_until(lambda: bool(control_acts(stack.ledger)), "the act is in the ledger")
+        # When the command is given twice
+        scrapeq(stack, "cancel", run_id)
+        scrapeq(stack, "cancel", run_id)
+        assert queue.controls().is_cancelled(run_id)
+    # Then the run ends, and every job is accounted once
+    site.release()
+    accounting = await_accounting(stack, run_id, lambda now: not now.in_flight)
+    assert accounting.succeeded + accounting.cancelled == accounting.dispatched == 20
+    assert accounting.adds_up
+
+
+@pytest.fixture
+def one_process(tmp_path: Path) -> Iterator[Stack]:
+    """Yield a stack whose worker has one process."""
+    options = StackOptions(data=tmp_path / "data", delivery=MANY_ATTEMPTS, worker_processes=1)
+    with Stack(options) as stack:
+        yield stack
+
+
+@pytest.fixture
+def other_site() -> Iterator[Site]:
+    """Yield a second site; the test addresses it by another host name."""
+    with serving_site() as site:
+        site.url = site.url.replace("127.0.0.1", "localhost")
+        yield site
+
+
+@pytest.mark.parametrize("what", ["run", "host"])
+def test_a_pause_holds_a_run_or_a_host_and_nothing_else(
+    one_process: Stack, site: Site, other_site: Site, what: str
+) -> None:
+    """What is paused is not requested while others are; after it is resumed, all succeed at once."""
+    # Given a run that has begun
+    stack = one_process
+    site.hold()
+    urls = site.pages(PAUSED_PAGES, "held")
+    paused = dispatch(stack.dispatcher_url, urls, politeness=POLITENESS)
+    wait_until(lambda: count_requests(site) >= 1, "a page is requested")
+    # When it is paused
+    target = (paused,) if what == "run" else ("--host", "127.0.0.1")
+    assert "is paused: no further request begins after 5 s." in scrapeq(
+        stack, "pause", *target, "--for", "1h"
+    )
+    wait_until(lambda: changes_read(stack) >= 1, "the worker has read the label")
+    begun = count_requests(site)
+    site.release()
+    # Then another run on another host is scraped meanwhile
+    other = dispatch(stack.dispatcher_url, other_site.pages(20), politeness=POLITENESS)
+    assert await_accounting(stack, other, lambda now: not now.in_flight).succeeded == 20
+    assert count_requests(site) == begun < PAUSED_PAGES
+    # And the status says what is paused
+    assert "is paused by" in scrapeq(stack, "status", paused)
+    # When it is resumed, then all its jobs succeed, and none has spent an attempt on the pause
+    assert "is resumed." in scrapeq(stack, "resume", *target)
+    assert await_accounting(stack, paused, lambda now: not now.in_flight).succeeded == PAUSED_PAGES
+    assert "paused" not in {failure.reason for failure in stack.ledger.failures(paused)}
+    assert "is paused by" not in scrapeq(stack, "status", paused)
+    assert "was not paused; nothing was changed" in scrapeq(stack, "resume", *target)
+
+
+def test_a_pause_of_all_survives_a_restart(tmp_path: Path, site: Site) -> None:
+    """While everything is paused nothing is delivered, also after a restart; afterwards all jobs succeed."""
+    options = StackOptions(data=tmp_path / "data", delivery=MANY_ATTEMPTS)
+    with Stack(options) as stack:
+        assert not stack.is_paused
+        scrapeq(stack, "pause", "--all")
+        run_id = dispatch(stack.dispatcher_url, site.pages(10), politeness=POLITENESS)
+        await_accounting(stack, run_id, lambda now: now.dispatched == 10)
+        scrapeq(stack, "pause", "--all")  # a second pause does not forget the push configuration
+    with Stack(options) as stack:
+        assert stack.is_paused
+        with open_queue(stack.pubsub_host) as queue:
+            assert not queue.push_subscription().push_config.push_endpoint
+        assert not count_requests(site)
+        assert "Everything is resumed." in scrapeq(stack, "resume", "--all")
+        assert await_accounting(stack, run_id, lambda now: not now.in_flight).succeeded == 10
+        assert {result.attempts for result in stack.ledger.results(run_id)} == {1}
