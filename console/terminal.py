@@ -117,3 +117,21 @@ class _PlainProgress:
         if line != self._shown and (time.monotonic() >= self._next_at or completed == total):
             print_line(self._terminal, line)
             self._shown, self._next_at = line, time.monotonic() + PLAIN_INTERVAL_SECONDS
+
+
+class ProgressLines:
+    """Prints how far a task is to standard error, if it takes longer than `PLAIN_INTERVAL_SECONDS`.
+
+    Args:
+        title: what is done.
+    """
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._next_at = time.monotonic() + PLAIN_INTERVAL_SECONDS
+
+    def show(self, completed: int, total: int) -> None:
+        """Print a line, at most one per `PLAIN_INTERVAL_SECONDS`."""
+        if time.monotonic() >= self._next_at:
+            print_line(open_terminal(stderr=True), f"{self._title}: {completed:,} of {total:,} …")
+            self._next_at = time.monotonic() + PLAIN_INTERVAL_SECONDS

@@ -18,7 +18,8 @@ EXAMPLES_QUERY: Final = """
 #: Parameters: the run id, and the maximum number of rows.
 WARNINGS_QUERY: Final = """
     SELECT coalesce(recipe, ''), last_detail, count(*), coalesce(min(url), '') FROM `${ledger}.job_state`
-    WHERE run_id = ? AND state = 'succeeded' AND last_detail <> '' GROUP BY 1, 2 ORDER BY 3 DESC, 2 LIMIT ?"""
+    WHERE run_id = ? AND state = 'succeeded' AND last_detail <> ''
+    GROUP BY recipe, last_detail ORDER BY 3 DESC, 2 LIMIT ?"""
 
 CRAWLS_QUERY: Final = "SELECT run_id, crawl FROM `${ledger}.run_crawls`"
 

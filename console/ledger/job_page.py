@@ -10,10 +10,10 @@ COLUMNS: Final = """run_id, job_id, coalesce(url, ''), state, attempts, coalesce
     coalesce(last_reason, ''), coalesce(last_detail, ''), coalesce(http_status, 0), coalesce(host, ''),
     coalesce(recipe, ''), recorded_at, attempted_at, coalesce(not_before, '')"""
 
+STATES: Final = ("queued", "retrying", "succeeded", "dead", "cancelled", "dropped", "replaced")
 #: The column of each field of a filter whose value is compared.
 COLUMN_OF: Final = {
     "run_id": "run_id",
-    "state": "state",
     "reason": "last_reason",
     "host": "host",
     "cause": "cause",
@@ -145,6 +145,9 @@ def _where(conditions: list[str]) -> str:
 def _conditions(selected: JobFilter) -> list[str]:
     """Return the conditions of a filter; `_values` returns their parameters."""
     conditions = [f"{COLUMN_OF[field]} = ?" for field, _ in _equal(selected)]
+    # A text that is no state selects nothing. A literal, since SQLite uses no partial index for a parameter.
+    state = selected.state if selected.state in STATES else "-"
+    conditions += [f"state = '{state}'"] * bool(selected.state)
     return conditions + ["(STRPOS(LOWER(url), ?) > 0 OR job_id = ?)"] * bool(selected.text)
 
 
@@ -154,4 +157,4 @@ def _values(selected: JobFilter) -> list[str]:
 
 
 def _equal(selected: JobFilter) -> list[tuple[str, str]]:
-    return [(field, value) for field, value in selected._asdict().items() if value and field != "text"]
+    return [(field, value) for field, value in selected._asdict().items() if value and field in COLUMN_OF]

@@ -56,18 +56,13 @@ ITEMS_QUERY: Final = """
 
 
 #: The jobs of a run that have been attempted and are in flight, those attempted least recently first.
-#: Parameters: the run id twice, and the maximum number of rows.
+#: Parameters: the run id, and the maximum number of rows.
 RETRYING_QUERY: Final = """
-    SELECT job.job_id, coalesce(job.url, ''), job.attempts, coalesce(job.last_reason, ''), job.attempted_at,
-           coalesce(message.not_before, '')
-    FROM `${ledger}.job_state` AS job
-    LEFT JOIN (
-        SELECT JSON_VALUE(attributes, '$.job_id') AS job_id,
-            max(JSON_VALUE(SAFE.PARSE_JSON(SAFE_CONVERT_BYTES_TO_STRING(data)), '$.not_before')) AS not_before
-        FROM `${ledger}.jobs` WHERE JSON_VALUE(attributes, '$.run_id') = ? GROUP BY 1
-    ) AS message ON message.job_id = job.job_id
-    WHERE job.run_id = ? AND job.state = 'retrying' AND job.attempted_at IS NOT NULL
-    ORDER BY job.attempted_at, job.job_id LIMIT ?"""
+    SELECT job_id, coalesce(url, ''), attempts, coalesce(last_reason, ''), attempted_at,
+           coalesce(not_before, '')
+    FROM `${ledger}.job_state`
+    WHERE run_id = ? AND state = 'retrying' AND attempted_at IS NOT NULL
+    ORDER BY attempted_at, job_id LIMIT ?"""
 
 
 class JobState(NamedTuple):
@@ -166,7 +161,7 @@ def find_jobs(ledger: Ledger, job: str, run_id: str | None = None) -> list[JobSt
 
 def retrying_jobs(ledger: Ledger, run_id: str, count: int) -> list[RetryingJob]:
     """Return up to `count` jobs of a run that are being retried, those attempted least recently first."""
-    return [RetryingJob(*row) for row in ledger.rows(RETRYING_QUERY, run_id, run_id, count)]
+    return [RetryingJob(*row) for row in ledger.rows(RETRYING_QUERY, run_id, count)]
 
 
 def job_events(ledger: Ledger, job: JobState) -> list[Event]:

@@ -14,10 +14,13 @@ from typing import Any, NamedTuple
 
 from console.errors import LedgerError, StackError
 from console.ledger.dispatch_rows import QUERY, Dispatch, read_dispatch
-from console.ledger.sqlite_views import BUSY_TIMEOUT_SECONDS, create, layout, to_sqlite
+from console.ledger.sqlite_file import open_file
+from console.ledger.sqlite_views import create, to_sqlite
 
 #: Path of the ledger, relative to the data directory. localpubsub writes its BigQuery subscriptions there.
 FILE = Path("pubsub", "warehouse.db")
+#: Path of the tables that are derived from it, relative to the data directory.
+SUMMARY_FILE = Path("ledger_summary.db")
 NO_RUN = "No run is recorded yet. `scrapeq dispatch CRAWL.yaml` starts one."
 MAX_NAMED_RUNS = 10  #: maximum number of runs that an error message lists
 
@@ -202,10 +205,7 @@ class Ledger:
 
         A job that two requests have published counts twice, and further pages of listings do not count.
         """
-        query = """SELECT count(*) FROM (
-                   SELECT DISTINCT JSON_VALUE(attributes, '$.job_id'), JSON_VALUE(attributes, '$.request_id')
-                   FROM `${ledger}.jobs` WHERE JSON_VALUE(attributes, '$.run_id') = ?
-                   AND JSON_VALUE(attributes, '$.listing') IS NULL)"""
+        query = "SELECT coalesce(sum(recorded), 0) FROM `${ledger}.recorded_jobs` WHERE run_id = ?"
         [(count,)] = self.rows(query, run_id)
         return int(count)
 
@@ -222,9 +222,8 @@ class Ledger:
                    WHERE found.run_id = ?
                    ORDER BY coalesce(first.url, found.url), coalesce(found.listing, ''), found.page,
                        found.url, found.job_id"""
-        with self._open() as connection:
-            for job_id, url, items, *values in connection.execute(to_sqlite(query), (run_id, run_id)):
-                yield Result(job_id, url, json.loads(items), *values)
+        for job_id, url, items, *values in self.stream(query, run_id, run_id):
+            yield Result(job_id, url, json.loads(items), *values)
 
     def listings(self, run_id: str) -> list[Listing]:
         """Return the listings of a run, sorted by URL."""
@@ -273,18 +272,16 @@ class Ledger:
         with self._open() as connection:
             return connection.execute(to_sqlite(query), values).fetchall()
 
+    def stream(self, query: str, *values: object) -> Iterator[Any]:
+        """Yield the rows of a query as `rows` does, but read them one by one."""
+        with self._open() as connection:
+            yield from connection.execute(to_sqlite(query), values)
+
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         if not self.path.is_file():
             raise LedgerError(
                 f"There is no ledger in {self.data}. `scrapeq up` creates it; --data names another directory."
             )
-        with closing(sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_SECONDS)) as connection:
-            connection.text_factory = _decode
-            if connection.execute("PRAGMA user_version").fetchone() != (layout(),):
-                self.create()  # another version of Scrapeq created the file
+        with closing(open_file(self.path, self.data / SUMMARY_FILE, self.create)) as connection:
             yield connection
-
-
-def _decode(text: bytes) -> str:
-    return text.decode(errors="replace")  # a published message may contain invalid UTF-8

@@ -11,7 +11,7 @@ from console.ledger.ledger import Accounting, Failure, Ledger
 RATE_SECONDS: Final = 60  #: number of seconds over which the present rate is measured
 #: Parameter: the run id; so of the next query.
 TIMES_QUERY: Final = """
-    SELECT min(recorded_at), max(attempted_at) FROM `${ledger}.job_state` WHERE run_id = ?"""
+    SELECT min(started_at), max(attempted_at) FROM `${ledger}.run_accounting` WHERE run_id = ?"""
 UNRECORDED_QUERY: Final = """
     SELECT coalesce(sum(attempts - outcomes), 0) FROM `${ledger}.job_state`
     WHERE run_id = ? AND attempts > outcomes"""
@@ -110,7 +110,7 @@ def run_overview(ledger: Ledger, run_id: str, now: datetime | None = None) -> Ru
     mean = 0.0
     if started_at and ended_at:
         seconds = _seconds_between(started_at, ended_at)
-        mean = 60 * (accounting.dispatched - accounting.in_flight) / seconds if seconds > 0 else 0.0
+        mean = 60 * accounting.ended / seconds if seconds > 0 else 0.0
     return RunOverview(
         run_id=run_id,
         accounting=accounting,

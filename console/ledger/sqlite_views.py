@@ -51,9 +51,16 @@ SQLITE_EXPRESSIONS = {
 #: and changes 007 to 7:
 #: https://www.sqlite.org/datatype3.html#determination_of_column_affinity
 SQLITE_TYPES = {"STRING": "TEXT", "BYTES": "BLOB"}
-#: The table that has an index, and the indexed columns. In BigQuery the table is clustered by the same
-#: columns. The other tables do not have these columns.
-INDEX = ("outcomes", "run_id, job_id")
+#: The indexes, by name: their tables, and what follows the table. In BigQuery, outcomes is clustered by the
+#: columns of the first one. The others have only the pages of listings, so that other jobs cost nothing.
+INDEXES = {
+    "outcomes_index": ("outcomes", "(run_id, job_id)"),
+    "outcomes_of_listings": ("outcomes", "(run_id, listing) WHERE listing <> ''"),
+    "dead_letters_of_listings": (
+        "dead_letters",
+        "(json_extract(attributes, '$.run_id')) WHERE json_extract(attributes, '$.listing') IS NOT NULL",
+    ),
+}
 _FILES = resources.files("contract") / "ledger"
 
 
@@ -81,6 +88,7 @@ def layout() -> int:
     """Return a number that identifies this version's tables and views: the user_version of the file."""
     texts = [json.dumps(schema(name)) for name in LEDGER_TABLES.values()]
     texts += [to_sqlite(query) for query in views().values()]
+    texts.append(str(INDEXES))
     return zlib.crc32("".join(texts).encode()) >> 1  # SQLite's user_version has a sign
 
 
@@ -100,10 +108,8 @@ def create(path: Path) -> None:
         connection.execute("BEGIN IMMEDIATE")
         for name in LEDGER_TABLES.values():
             _create_table(connection, name)
-        indexed, columns = INDEX
-        connection.execute(
-            f"CREATE INDEX IF NOT EXISTS {table(f'{indexed}_index')} ON {table(indexed)} ({columns})"
-        )
+        for name, (indexed, definition) in INDEXES.items():
+            connection.execute(f"CREATE INDEX IF NOT EXISTS {table(name)} ON {table(indexed)} {definition}")
         for name, query in views().items():
             connection.execute(f"DROP VIEW IF EXISTS {table(name)}")
             connection.execute(f"CREATE VIEW {table(name)} AS {to_sqlite(query)}")

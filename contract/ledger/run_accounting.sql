@@ -16,10 +16,11 @@ SELECT
     count(CASE WHEN is_open AND is_kept THEN 1 END) AS in_flight,
     count(CASE WHEN is_open AND is_kept AND state = 'retrying' THEN 1 END) AS retrying, -- part of in_flight
     count(CASE WHEN dispatched_at IS NULL OR (is_open AND NOT is_kept) THEN 1 END) AS missing,
-    min(dispatched_at) AS started_at
+    min(dispatched_at) AS started_at,
+    max(attempted_at) AS attempted_at -- when the last attempt ended
 FROM (
     SELECT
-        job.run_id, job.state, job.dispatched_at, dead.cause,
+        job.run_id, job.state, job.dispatched_at, job.attempted_at, dead.cause,
         job.state IN ('queued', 'retrying') AS is_open,
         job.published_at >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 7 DAY) AS is_kept
     FROM `${ledger}.job_times` AS job

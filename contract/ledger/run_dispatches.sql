@@ -1,8 +1,7 @@
 -- For each run: whether all its dispatches are complete, and what became of their URLs. A run whose dispatcher has no
 -- DISPATCH_TOPIC, or was of version 0.1, has no row.
--- The ledger has all jobs of a run if its state is complete and recorded is at least published. recorded counts each job
--- of each request once, however often its message was published, by a repeated trigger, a deferral or a replay. It is
--- greater than published only if the requests of a repeated trigger ended at other places. Further pages and replacements do not count.
+-- The ledger has all jobs of a run if its state is complete and recorded is at least published. recorded is greater than
+-- published only if the requests of a repeated trigger ended at other places.
 SELECT
     dispatch.run_id, dispatch.state, dispatch.dispatches, dispatch.requests,
     dispatch.found, dispatch.published, dispatch.duplicates, dispatch.rejected, dispatch.filtered, dispatch.outdated,
@@ -28,12 +27,4 @@ FROM (
     FROM `${ledger}.dispatch_state`
     GROUP BY run_id
 ) AS dispatch
-LEFT JOIN (
-    SELECT
-        JSON_VALUE(attributes, '$.run_id') AS run_id,
-        count(DISTINCT JSON_VALUE(attributes, '$.job_id') || ' ' || coalesce(JSON_VALUE(attributes, '$.request_id'), ''))
-            AS recorded
-    FROM `${ledger}.jobs`
-    WHERE JSON_VALUE(attributes, '$.listing') IS NULL AND JSON_VALUE(attributes, '$.replaces') IS NULL
-    GROUP BY 1
-) AS job ON job.run_id = dispatch.run_id
+LEFT JOIN `${ledger}.recorded_jobs` AS job ON job.run_id = dispatch.run_id

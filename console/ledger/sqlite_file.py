@@ -1,0 +1,52 @@
+"""Opens the SQLite file of a ledger for queries."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from console.ledger.sqlite_views import BUSY_TIMEOUT_SECONDS, layout
+from console.ledger.summary_update import open_summary
+from console.terminal import ProgressLines
+
+TITLE = "Reading new rows of the ledger"
+
+
+def open_file(path: Path, summary: Path, create: Callable[[], None]) -> sqlite3.Connection:
+    """Return a connection to a ledger, by which queries read the summary where they can.
+
+    If there can be no summary, for example because the disk is full, the views of the ledger answer the
+    queries, which takes longer.
+
+    Args:
+        path: path of the ledger.
+        summary: path of its summary.
+        create: called if another version of Scrapeq has created the ledger; brings its views up to date.
+    """
+    with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS)) as connection:
+        is_current = connection.execute("PRAGMA user_version").fetchone() == (layout(),)
+    if not is_current:
+        create()
+    try:
+        connection = _open_summary(summary, path)
+    except (OSError, sqlite3.OperationalError):
+        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS)
+    connection.text_factory = _decode
+    return connection
+
+
+def _open_summary(summary: Path, path: Path) -> sqlite3.Connection:
+    """Open the summary; if it is damaged, make it again."""
+    show = ProgressLines(TITLE).show
+    try:
+        return open_summary(summary, path, show)
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError:
+        for file in summary.parent.glob(f"{summary.name}*"):
+            file.unlink()
+        return open_summary(summary, path, show)
+
+
+def _decode(text: bytes) -> str:
+    return text.decode(errors="replace")  # a published message may contain invalid UTF-8
