@@ -1,48 +1,45 @@
 """Calculates what pages cost: `python -m benchmarks.cost` prints the tables of docs/how-to/cost.md.
 
 The sizes of messages, rows and log lines are measured from the demo's crawl (benchmarks/message_sizes.py).
-The prices are those of benchmarks/prices.py.
+The prices and the model are those of `scrapeq plan`: console/money.
 """
 
-import math
-from dataclasses import dataclass, field
 from typing import Final
 
-from benchmarks.message_sizes import REQUEST_LOG_BYTES, Sizes, measure
-from benchmarks.prices import (
+from benchmarks.message_sizes import measure
+from benchmarks.query_bytes import view_bytes
+from console.ledger.sqlite_views import views
+from console.money.model import (
+    MONTH_DAYS,
+    REQUEST_LOG_BYTES,
+    Crawling,
+    bill,
+    instance_seconds,
+    throughput_bytes,
+)
+from console.money.prices import (
     ADDRESS,
     BUILDING,
     CONDITION,
-    EGRESS,
-    EXPORT,
     GIB,
     IDLE_MEMORY,
     IDLE_VCPU,
     IMAGE_SCAN,
     IMAGE_STORAGE,
-    KEPT,
     LOGS,
-    MEMORY,
     MILLION,
     NAT_BYTES,
     NAT_HOUR,
     POINT,
+    PRICES,
     REQUEST,
-    ROWS,
     SCAN,
     SCHEDULED_JOB,
     THROUGHPUT,
-    VCPU,
-    price_table,
 )
-from benchmarks.query_bytes import view_bytes
-from console.ledger.sqlite_views import views
 
 PAGES: Final = MILLION
-MONTH_DAYS = 30
 MONTH_SECONDS = MONTH_DAYS * 24 * 3600
-#: Days for which the topics keep their messages: terraform/locals.tf and terraform/outcomes.tf.
-JOBS_KEPT_DAYS, OUTCOMES_KEPT_DAYS = 7, 1
 #: Conditions of alerts that read metrics, and the metrics that they read; tests/terraform compares them.
 ALERT_CONDITIONS, ALERT_METRICS = 12, 15
 #: Seconds between two evaluations of a condition, as in Google's examples:
@@ -52,68 +49,9 @@ BUILD_MINUTES = 30  #: duration of cloudbuild.yaml, estimated
 IMAGE_GIB = 0.3  #: size of both images of one release, estimated
 
 
-@dataclass(frozen=True)
-class Crawling:
-    """Properties of a crawl and settings of the worker.
-
-    Attributes:
-        latency_seconds: time from the request of a page to its last byte.
-        concurrency: average number of pages that an instance processes at the same time.
-        vcpus, memory_gib: size of one instance.
-        processor_seconds: processor time per page; measured under load as 84 jobs/s per process.
-        overhead_seconds: time of a delivery besides its page: token, parsing, confirmation of the outcome.
-        attempts: deliveries per page; all but the last fail.
-        sent_bytes: bytes sent to the site per delivery, including TLS and TCP; estimated.
-        sizes: sizes of messages, rows and log lines.
-    """
-
-    latency_seconds: float
-    concurrency: int
-    vcpus: float = 1
-    memory_gib: float = 1
-    processor_seconds: float = 0.012
-    overhead_seconds: float = 0.05
-    attempts: float = 1
-    sent_bytes: int = 2_000
-    sizes: Sizes = field(default_factory=measure)
-
-
-def instance_seconds(crawling: Crawling) -> float:
-    """Return the instance-seconds that are billed for one delivery.
-
-    Deliveries that are processed at the same time share the cost of the instance. Cloud Run rounds the time
-    up to 100 ms. The result is at least the processor time, because a busy processor delays other deliveries.
-    """
-    open_seconds = math.ceil(round((crawling.latency_seconds + crawling.overhead_seconds) * 10, 6)) / 10
-    return max(open_seconds / crawling.concurrency, crawling.processor_seconds / crawling.vcpus)
-
-
-def throughput_bytes(size: int) -> int:
-    """Return the bytes that Pub/Sub bills for a request of `size` bytes: at least 1,000."""
-    return max(1_000, size)
-
-
-def bill(crawling: Crawling, pages: int = PAGES) -> dict[str, float]:
-    """Return the dollars for `pages` pages, by service."""
-    sizes = crawling.sizes
-    deliveries = pages * crawling.attempts
-    seconds = deliveries * instance_seconds(crawling)
-    pushed = deliveries * throughput_bytes(sizes.job)
-    outcomes = deliveries * throughput_bytes(sizes.outcome)
-    # Jobs are published in batches, so the minimum per request does not matter.
-    jobs = pages * sizes.job
-    kept = (jobs * JOBS_KEPT_DAYS + deliveries * sizes.outcome * OUTCOMES_KEPT_DAYS) / MONTH_DAYS
-    rows = pages * sum(sizes.job_columns.values()) + deliveries * sum(sizes.outcome_columns.values())
-    logged = (deliveries - pages) * (sizes.log_line + REQUEST_LOG_BYTES)
-    return {
-        "worker": seconds * (crawling.vcpus * VCPU.dollars + crawling.memory_gib * MEMORY.dollars)
-        + deliveries * REQUEST.dollars,
-        "Pub/Sub": (jobs + pushed + outcomes) * THROUGHPUT.dollars,
-        "kept messages": kept * KEPT.dollars,
-        "ledger": (jobs + deliveries * sizes.outcome) * EXPORT.dollars + rows * ROWS.dollars,
-        "logs": logged * LOGS.dollars,
-        "egress": deliveries * crawling.sent_bytes * EGRESS.dollars,
-    }
+def crawling(latency_seconds: float, concurrency: int, attempts: float = 1) -> Crawling:
+    """Return a crawl with the sizes that are measured."""
+    return Crawling(latency_seconds, concurrency, attempts=attempts, sizes=measure())
 
 
 def bill_table() -> str:
@@ -125,9 +63,9 @@ def bill_table() -> str:
     ]
     for latency in (0.2, 1, 5):
         for concurrency in (1, 10, 80):
-            crawling = Crawling(latency, concurrency)
-            costs = bill(crawling)
-            hours = PAGES * instance_seconds(crawling) / 3600
+            pages = crawling(latency, concurrency)
+            costs = bill(pages)
+            hours = PAGES * instance_seconds(pages) / 3600
             numbers = " | ".join(f"{costs[part]:.2f}" for part in parts)
             total = sum(costs.values())
             lines.append(f"| {latency:g} s | {concurrency} | {hours:,.1f} | {numbers} | **{total:.2f}** |")
@@ -136,7 +74,7 @@ def bill_table() -> str:
 
 def failure_table() -> str:
     """Return dollars per million deliveries that do not succeed, as Markdown."""
-    once, twice = bill(Crawling(1, 80)), bill(Crawling(1, 80, attempts=2))
+    once, twice = bill(crawling(1, 80)), bill(crawling(1, 80, attempts=2))
     failed = {part: twice[part] - once[part] for part in once}
     sizes = measure()
     refused = {
@@ -203,6 +141,22 @@ def size_table() -> str:
     return "\n".join(
         ["| what | bytes |", "|---|---|", *(f"| {name} | {size:,} |" for name, size in rows.items())]
     )
+
+
+def price_table() -> str:
+    """Return the prices, as Markdown."""
+    lines = ["| what | price | free each month | from | read |", "|---|---|---|---|---|"]
+    for price in PRICES:
+        amount = f"${_plain(price.published)} / {price.unit}"
+        read = f"{price.read}, quoted" if price.quoted else price.read
+        lines.append(f"| {price.what} | {amount} | {price.free} | {price.source} | {read} |")
+    return "\n".join(lines)
+
+
+def _plain(dollars: float) -> str:
+    """Return an amount without an exponent and with at least two decimals."""
+    text = f"{dollars:.8f}".rstrip("0")
+    return text + "0" * max(0, 2 - len(text.partition(".")[2]))
 
 
 TABLES: Final = {

@@ -4,7 +4,6 @@ import io
 import json
 import logging
 from contextlib import redirect_stdout
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from statistics import mean
@@ -13,6 +12,7 @@ from typing import Any
 from console.demo.pages import Page, load_shop, site_pages
 from console.demo.run import demo_crawl
 from console.ledger.sqlite_views import schema
+from console.money.model import Sizes
 from contract.crawl import Crawl
 from contract.job import Job
 from contract.job_id import identify
@@ -33,31 +33,6 @@ WORKER = "scrapeq-worker-00042-abc/0069c7a9883a7d9dea4b3f4a5d6e7f80"
 #: Bytes of a value by the type of its column; a text has its length in addition, and NULL has none:
 #: https://cloud.google.com/bigquery/docs/reference/standard-sql/data-types#data_type_sizes
 VALUE_BYTES = {"INTEGER": 8, "FLOAT": 8, "TIMESTAMP": 8, "STRING": 2, "BYTES": 2, "JSON": 0}
-#: Size of Cloud Run's own log entry for a request, estimated from the fields of its example:
-#: https://cloud.google.com/run/docs/logging#request-logs
-REQUEST_LOG_BYTES = 1_000
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """Mean sizes in bytes for the pages of the demo that have an item.
-
-    Attributes:
-        job, outcome: a message as Pub/Sub counts it: body, attributes, id and timestamp.
-        job_columns, outcome_columns: the columns of a row, as BigQuery counts them, by name.
-        log_line: the worker's log line of a delivery that failed.
-    """
-
-    job: int
-    outcome: int
-    job_columns: dict[str, float]
-    outcome_columns: dict[str, float]
-    log_line: int
-
-    @property
-    def rows(self) -> float:
-        """Bytes of a job's row and its outcome's row."""
-        return sum(self.job_columns.values()) + sum(self.outcome_columns.values())
 
 
 @cache

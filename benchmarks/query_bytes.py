@@ -7,8 +7,8 @@ from sqlglot import exp
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import traverse_scope
 
-from benchmarks.message_sizes import Sizes
 from console.ledger.sqlite_views import schema, views
+from console.money.model import Sizes
 from contract.topology import LEDGER_TABLES
 
 DATASET = "ledger"

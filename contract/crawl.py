@@ -6,7 +6,7 @@ Cloud Scheduler posts a crawl to the dispatcher as the body of a request.
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from contract.faults import UnreadableCrawl, parse_json_object, unsupported_values
 from contract.job import CrawlName, Politeness, RunId
@@ -28,6 +28,17 @@ class Limits(BaseModel):
     max_jobs: Annotated[int, Field(ge=1, le=MAX_JOBS)] = 10_000
     """Maximum number of jobs of one run. Further `urls` are counted but not dispatched, and the rest of the
     other sources is not read."""
+    usd: Annotated[float | None, Field(gt=0, le=1_000_000, allow_inf_nan=False)] = None
+    """Maximum cost of the run in US dollars, by the prices of `scrapeq plan`. `scrapeq dispatch` refuses a
+    crawl whose likely cost is higher. While `scrapeq up`, `dispatch --wait` or `wait` watches the run, it is
+    cancelled when the bill of its ledger reaches this limit."""
+    until: AwareDatetime | None = None
+    """Time after which no page of the run is requested, with a time zone, for example
+    `2026-11-22T18:00:00Z`. It travels in each job. Jobs that are delivered later end as cancelled, for the
+    reason `run_limit`."""
+    bytes: Annotated[int | None, Field(ge=1, le=10**15)] = None
+    """Maximum number of bytes of the pages of the run. While `scrapeq up`, `dispatch --wait` or `wait`
+    watches the run, it is cancelled when its pages reach this limit."""
 
 
 class Crawl(BaseModel):

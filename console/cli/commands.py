@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from console.cli.application import ScrapeqTyper
+from console.cli.bill_command import bill
 from console.cli.console_command import console
 from console.cli.control_commands import cancel, pause, resume
 from console.cli.dead_letter_commands import dead_app
@@ -59,5 +60,6 @@ app.command()(status)
 app.command()(job)
 app.command()(results)
 app.command()(report)
+app.command()(bill)
 app.add_typer(dead_app, name="dead")
 app.command()(reasons)

@@ -13,12 +13,14 @@ from rich.console import Console
 from console.cli.arguments import DEFAULT_DATA, Data, Dispatcher, Run, choices, dispatcher_of
 from console.dispatch import dispatch
 from console.dispatch_response import DispatchResponse, added
+from console.errors import UsageError
 from console.ledger.ledger import Accounting, Ledger
 from console.local_file import dispatch_file
 from console.recipes.crawl_file import load_crawl
 from console.report.follow import Follower
 from console.report.listings import listing_lines
 from console.report.plan import RunPlan, plan_lines, plan_run, plan_warnings
+from console.report.plan_cost import cost_lines, limit_faults, limit_warnings
 from console.report.tables import dispatched_table, plan_table, rejected_tables, sources_table
 from console.stack.services import AckPolicy, DeliveryPolicy
 from console.stack.signals import raise_on_signals
@@ -48,9 +50,10 @@ def plan(
     ] = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
-    """Show what a crawl costs: the pages of each host, the time that its limits take, and warnings.
+    """Show what a crawl costs: the pages of each host, time, pushes and dollars, and warnings.
 
-    Nothing is sent: the pages of sitemaps and the delay in a robots.txt are not known.
+    Nothing is sent: the pages of sitemaps and the delay in a robots.txt are not known. The exit status is 2
+    if the crawl's limits do not allow the run: `scrapeq dispatch` would refuse it.
 
     Example: scrapeq plan crawl.yaml
     """
@@ -60,16 +63,24 @@ def plan(
     print_line(terminal, f"crawl {run_plan.crawl.name}: {run_plan.pages:,} pages from urls and templates")
     if run_plan.hosts:
         terminal.print(plan_table(run_plan))
-    for line in plan_lines(run_plan):
+    now = datetime.now(UTC)
+    for line in (*plan_lines(run_plan), *cost_lines(run_plan, now)):
         print_line(terminal, line)
     _print_warnings(terminal, run_plan, ack_policy or recorded_policy, delivery)
+    _check_limits(run_plan, now)
 
 
 def _print_warnings(
     terminal: Console, run_plan: RunPlan, ack_policy: AckPolicy, delivery: DeliveryPolicy
 ) -> None:
-    for warning in plan_warnings(run_plan, ack_policy, delivery):
+    for warning in (*plan_warnings(run_plan, ack_policy, delivery), *limit_warnings(run_plan)):
         print_line(terminal, f"warning: {warning}")
+
+
+def _check_limits(run_plan: RunPlan, now: datetime) -> None:
+    """Raise a UsageError if the limits of a crawl do not allow its run."""
+    if faults := list(limit_faults(run_plan, now)):
+        raise UsageError("\n".join(f"refused: {fault}" for fault in faults))
 
 
 def dispatch_crawl(
@@ -87,7 +98,8 @@ def dispatch_crawl(
 
     All faults of the file are reported with their lines before anything is sent. If the dispatcher
     responds with 503 or cannot be reached, the request is repeated; a repeated request makes the same jobs.
-    The warnings of `scrapeq plan` are shown first. With --wait the exit status is that of `scrapeq wait`.
+    The warnings of `scrapeq plan` are shown first, and a crawl whose limits
+    do not allow the run is refused. With --wait the exit status is that of `scrapeq wait`.
 
     Example: scrapeq dispatch crawl.yaml --wait
     """
@@ -97,7 +109,9 @@ def dispatch_crawl(
     url = dispatcher_of(dispatcher, data)
     if wait:
         Ledger(data).runs()  # raises LedgerError, before anything is sent, if there is no ledger to follow
-    _print_warnings(terminal, plan_run(crawl), *read_policy(data))
+    run_plan = plan_run(crawl)
+    _print_warnings(terminal, run_plan, *read_policy(data))
+    _check_limits(run_plan, datetime.now(UTC))
     with _stopped_by_ctrl_c(terminal, str(crawl.run_id)):
         dispatched = _dispatch(crawl, url, terminal)
         print_line(terminal, f"run {crawl.run_id}")

@@ -44,6 +44,8 @@ SQLITE_EXPRESSIONS = {
     " AS INT64)": " AS INTEGER)",
     "CAST(? AS TIMESTAMP)": "?",  # times are texts in SQLite
     "STRPOS(": "instr(",
+    "LENGTH(TO_JSON_STRING(attributes))": "length(attributes)",
+    "LENGTH(TO_JSON_STRING(items))": "length(items)",
     "DIV(UNIX_SECONDS(ended_at), ?)": "(CAST(strftime('%s', ended_at) AS INTEGER) / ?)",
     "TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 7 DAY)": "strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-7 days')",
 }

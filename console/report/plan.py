@@ -8,11 +8,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 
 from console.stack.services import AckPolicy, DeliveryPolicy, wait_budget
 from contract.crawl import Crawl
 from contract.job import Job
-from contract.request import secret_names
+from contract.request import PLAIN_GET, secret_names
 from contract.url_template import UrlTemplate
 from contract.urls import canonical_url, check_url, host_of, origin_of
 
@@ -21,6 +22,10 @@ from contract.urls import canonical_url, check_url, host_of, origin_of
 COMMON_CRAWL_DELAY_SECONDS = 10
 #: Seconds for which Pub/Sub keeps a message: https://cloud.google.com/pubsub/docs/subscription-properties
 RETENTION_SECONDS = 7 * 24 * 3600
+SAMPLED_JOBS = 100  #: number of jobs whose size is measured
+ANY_URL = "https://shop.example.com/products/1"  #: stands for the pages of a source that is not read
+#: Bytes of a message besides body and job's attributes: its id, time, traceparent and id of the request.
+MESSAGE_BYTES = 150
 MAX_ORIGINS = 3  #: maximum number of origins that a sentence names
 
 
@@ -52,6 +57,7 @@ class RunPlan:
         duplicates: number of URLs of pages that already have a job.
         filtered: number of URLs that `include` and `exclude` leave out.
         over_limit: number of URLs beyond `limits.max_jobs`; those of a template after the first do not count.
+        job_bytes: mean size of a job's message in bytes, of the first 100 jobs.
     """
 
     crawl: Crawl
@@ -62,6 +68,7 @@ class RunPlan:
     duplicates: int
     filtered: int
     over_limit: int
+    job_bytes: int
 
     @property
     def pages(self) -> int:
@@ -90,6 +97,7 @@ def plan_run(crawl: Crawl) -> RunPlan:
         duplicates=left_out["duplicates"],
         filtered=left_out["filtered"],
         over_limit=left_out["over_limit"],
+        job_bytes=_mean_job_bytes(crawl, list(islice(pages.values(), SAMPLED_JOBS)) or [ANY_URL]),
     )
 
 
@@ -136,8 +144,20 @@ def _job(crawl: Crawl, url: str) -> Job:
         url=url,
         recipe=crawl.recipe,
         politeness=crawl.politeness,
-        dispatched_at=datetime.min.replace(tzinfo=UTC),
+        request=crawl.request,
+        version=1 if crawl.request == PLAIN_GET else 2,
+        dispatched_at=datetime(2026, 1, 1, tzinfo=UTC),
     )
+
+
+def _mean_job_bytes(crawl: Crawl, urls: Sequence[str]) -> int:
+    """Return the mean size of the messages of jobs: body, attributes, and what Pub/Sub adds to each."""
+    sizes = []
+    for url in urls:
+        job = _job(crawl, url)
+        attributes = sum(len(name) + len(value.encode()) for name, value in job.attributes("").items())
+        sizes.append(len(job.encode()) + attributes + MESSAGE_BYTES)
+    return round(sum(sizes) / len(sizes))
 
 
 def lane_period(crawl: Crawl) -> float:

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
+from console.money.forecast import NOT_INCLUDED, prices_line
+from console.money.run_bill import part_rows, run_bill, use_lines
 from console.report.charts import FieldFill, fill_chart, latency_chart, outcomes_chart, throughput_chart
 from console.report.dead_letters import NO_OUTCOME_REMEDY, WITHOUT_OUTCOME, remedy
 from console.report.plan import duration
@@ -28,8 +30,8 @@ INVISIBLE = (
 )
 
 
-def report_page(report: RunReport, more: Sequence[Element] = ()) -> str:
-    """Return the page of a report; `more` are further sections, which come last."""
+def report_page(report: RunReport) -> str:
+    """Return the page of a report."""
     overview = report.overview
     sections = [
         _header(report),
@@ -40,7 +42,7 @@ def report_page(report: RunReport, more: Sequence[Element] = ()) -> str:
         *_hosts(report),
         *_fields(report),
         *_samples(report),
-        *more,
+        *_cost(report),
     ]
     head = element(
         "head",
@@ -238,6 +240,18 @@ def _samples(report: RunReport) -> list[Element]:
         for item in each.items[:MAX_ITEMS]
     ]
     return section("Items, for example", rows_table(("page", "item"), rows)) if rows else []
+
+
+def _cost(report: RunReport) -> list[Element]:
+    if not report.use.messages:
+        return []
+    note = f"{NOT_INCLUDED} {prices_line(report.made_at.date())}"
+    return section(
+        "Cost on Google Cloud",
+        rows_table(("part", "low", "likely", "high"), part_rows(run_bill(report.use))),
+        element("p", f"Used: {'; '.join(use_lines(report.use))}.", class_="note"),
+        element("p", note, class_="note"),
+    )
 
 
 def _sentence(reason: str) -> str:

@@ -10,6 +10,7 @@ from console.ledger.job_page import GroupRow, JobFilter, JobRow, job_groups, job
 from console.ledger.ledger import Ledger, Result
 from console.ledger.run_overview import RunOverview, run_overview
 from console.ledger.timeline_rows import Timeline, timeline
+from console.ledger.use_rows import RunUse, run_use
 
 MAX_HOSTS = 50  #: maximum number of hosts in a report; the others are counted
 MAX_GROUPS = 100  #: maximum number of groups of dead letters
@@ -32,6 +33,7 @@ class RunReport:
         dead_groups: its dead letters by host, cause and reason, at most 100 groups.
         dead: its dead letters, at most 20.
         samples: pages that were scraped, at most 5.
+        use: what the run has used, from which its cost is calculated.
     """
 
     crawl: str
@@ -44,6 +46,7 @@ class RunReport:
     dead_groups: list[GroupRow]
     dead: list[JobRow]
     samples: list[Result]
+    use: RunUse
 
 
 def run_report(ledger: Ledger, run_id: str, now: datetime) -> RunReport:
@@ -62,6 +65,7 @@ def run_report(ledger: Ledger, run_id: str, now: datetime) -> RunReport:
         dead_groups=job_groups(ledger, dead, MAX_GROUPS),
         dead=job_page(ledger, dead, count=MAX_DEAD),
         samples=list(islice(ledger.results(run_id), MAX_SAMPLES)),
+        use=run_use(ledger, run_id),
     )
 
 

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.cost import TABLES, Crawling, bill, instance_seconds
+from benchmarks.cost import TABLES
 from benchmarks.message_sizes import measure
-from benchmarks.prices import PRICES
+from console.money.model import DEMO_SIZES, Crawling, bill, instance_seconds
+from console.money.prices import PRICES
 from tests.repository.tree import ROOT
 
 COST_PAGE = (ROOT / "docs" / "how-to" / "cost.md").read_text(encoding="utf-8")
@@ -59,6 +60,17 @@ def test_bill_of_pages_of_1_s_equals_a_calculation_by_hand() -> None:
     # Both are written to BigQuery at $50 per 2**40 bytes, and stored for a month at $0.02 per 2**30 bytes.
     assert costs["ledger"] == pytest.approx(2.7e9 / 1_099_511_627_776 * 50 + 2.5e9 / 1_073_741_824 * 0.02)
     assert costs["logs"] == 0
+
+
+def test_sizes_of_forecasts_are_those_that_are_measured() -> None:
+    """`scrapeq plan` calculates with the sizes that the benchmark measures."""
+    sizes = measure()
+    assert (DEMO_SIZES.job, DEMO_SIZES.outcome, DEMO_SIZES.log_line) == (
+        sizes.job,
+        sizes.outcome,
+        sizes.log_line,
+    )
+    assert round(DEMO_SIZES.rows) == round(sizes.rows)
 
 
 def test_only_deliveries_that_fail_are_billed_as_logs() -> None:

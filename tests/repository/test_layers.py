@@ -48,7 +48,7 @@ LAYERS: dict[str, list[set[str]]] = {
     "console": [
         {"errors", "terminal", "private_files", "dispatch_response"},
         {"ledger", "recipes"},
-        {"stack"},
+        {"stack", "money"},
         {"controls"},
         {"dispatch", "dead_letters"},
         {"local_file", "report"},

@@ -42,9 +42,10 @@ COMMANDS = [
     "job",
     "results",
     "report",
-    "dead",
+    "bill",
     "reasons",
     "recipe",
+    "dead",
 ]
 
 

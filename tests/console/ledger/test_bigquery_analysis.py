@@ -15,6 +15,7 @@ from console.ledger import (
     run_overview,
     run_rows,
     timeline_rows,
+    use_rows,
 )
 from console.ledger.sqlite_views import schema, views
 from console.stack.ports import free_port
@@ -110,6 +111,10 @@ def test_google_accepts_every_documented_query(
         (field_rows.WARNINGS_QUERY, ["STRING", "INT64"]),
         (field_rows.CRAWLS_QUERY, []),
         (timeline_rows.QUERY, ["INT64", "STRING"]),
+        (use_rows.ATTEMPTS_QUERY, ["INT64", "STRING"]),
+        (use_rows.JOBS_QUERY, ["STRING"]),
+        (use_rows.OUTCOMES_QUERY, ["STRING"]),
+        (use_rows.BODY_BYTES_QUERY, ["STRING"]),
         (run_overview.TIMES_QUERY, ["STRING"]),
         (run_overview.UNRECORDED_QUERY, ["STRING"]),
         (run_overview.RECENT_QUERY, 2 * ["STRING"]),

@@ -11,6 +11,8 @@ import pytest
 from console.ledger.ledger import Ledger
 from console.report.report_page import report_page
 from console.report.run_report import MAX_DEAD, run_report
+from contract.outcome import Reason
+from contract.reason_meanings import REASON_MEANINGS
 from tests.console.command import Scrapeq
 from tests.console.ledger.rows import dead_letter_row, job_row, outcome_row, record
 
@@ -74,11 +76,12 @@ def test_report_shows_all_parts_of_a_run(recorded: Ledger) -> None:
     ]
     for part in ("Throughput", "Time of an attempt", "Outcomes of attempts", "Filled fields"):
         assert part in text
-    assert "the site did not answer in time" in text or "timeout" in text
+    assert REASON_MEANINGS[Reason.TIMEOUT].sentence in text
     assert "no such host" in text
     assert "left no outcome" in text
     assert "Wörter" in text
     assert "price: no number in N places" in text
+    assert "Cost on Google Cloud" in text
 
 
 def test_page_loads_nothing_and_runs_nothing(recorded: Ledger) -> None:

@@ -1,6 +1,8 @@
-"""The prices that docs/how-to/cost.md is calculated from, with the page and the day of each."""
+"""The prices that forecasts and bills are calculated from, with the page and the day of each. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 GIB, TIB = 2**30, 2**40
@@ -108,17 +110,6 @@ PRICES: Final = (
 )  # fmt: skip
 
 
-def price_table() -> str:
-    """Return the prices, as Markdown."""
-    lines = ["| what | price | free each month | from | read |", "|---|---|---|---|---|"]
-    for price in PRICES:
-        amount = f"${_plain(price.published)} / {price.unit}"
-        read = f"{price.read}, quoted" if price.quoted else price.read
-        lines.append(f"| {price.what} | {amount} | {price.free} | {price.source} | {read} |")
-    return "\n".join(lines)
-
-
-def _plain(dollars: float) -> str:
-    """Return an amount without an exponent and with at least two decimals."""
-    text = f"{dollars:.8f}".rstrip("0")
-    return text + "0" * max(0, 2 - len(text.partition(".")[2]))
+def oldest_day(prices: Iterable[Price]) -> date:
+    """Return the day on which the oldest of the prices was read."""
+    return min(date.fromisoformat(price.read) for price in prices)

@@ -1,0 +1,1 @@
+"""Calculates what a run costs: prices, forecast and bill."""
