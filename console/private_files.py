@@ -44,16 +44,16 @@ def private_opener(path: str, flags: int) -> int:
     return descriptor
 
 
-def replace_private_file(path: Path, text: str) -> None:
-    """Replace a file by one with mode 0600 and this text; a reader sees the old text or the new one.
+def replace_private_file(path: Path, content: bytes) -> None:
+    """Replace a file by one with mode 0600 and this content; a reader sees the old content or the new one.
 
     Raises:
         OSError: the file cannot be written; the old one stays as it is.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with open(part, "w", encoding="utf-8", opener=private_opener) as file:
-            file.write(text)
+        with open(part, "wb", opener=private_opener) as file:
+            file.write(content)
         part.replace(path)
     finally:
         with suppress(OSError):

@@ -1,7 +1,6 @@
-"""The subcommands for recipes: `try`, `recipe check` and `recipe schema`."""
+"""The subcommands `recipe check` and `recipe schema`."""
 
 import json
-import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -9,18 +8,9 @@ from typing import Annotated
 import typer
 
 from console.cli.application import ScrapeqTyper
-from console.cli.arguments import DEFAULT_DATA, Data, choices
-from console.recipes.recipe_file import check_file, load_recipe
-from console.stack.stack_file import fetch_settings
+from console.cli.arguments import choices
+from console.recipes.recipe_file import check_file
 from console.terminal import open_terminal, print_data, print_line
-
-
-class TryFormat(StrEnum):
-    """Output format of `try`."""
-
-    TABLE = "table"
-    JSONL = "jsonl"
-    FINDINGS = "findings"
 
 
 class SchemaKind(StrEnum):
@@ -35,67 +25,6 @@ recipe_app = ScrapeqTyper(
 
 Example: scrapeq recipe check crawl.yaml"""
 )
-
-
-def try_recipe(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
-    recipe_file: Annotated[
-        Path, typer.Argument(metavar="RECIPE.yaml", help="A recipe, or a crawl that contains one.")
-    ],
-    place: Annotated[
-        str, typer.Argument(metavar="URL|FILE", help="URL of the page, or a file in which it was saved.")
-    ],
-    url: Annotated[
-        str,
-        typer.Option("--url", metavar="URL", help="URL of a saved page, the base of its links."),
-    ] = "https://example.com/",
-    output: Annotated[
-        TryFormat,
-        typer.Option(
-            "--format",
-            metavar=choices(TryFormat),
-            help="A table, the items as JSON Lines, or the findings as JSON Lines.",
-        ),
-    ] = TryFormat.TABLE,
-    ignore_robots: Annotated[  # noqa: FBT002 - this argument is a flag of the command
-        bool, typer.Option("--ignore-robots", help="Ignore the site's robots.txt.")
-    ] = False,
-    data: Data = DEFAULT_DATA,
-) -> None:
-    """Try a recipe on one page: show the items, and for each field its source or why the field is missing.
-
-    A URL is fetched with the worker's code, with the settings of this environment, and from the networks that
-    the last `scrapeq up` in --data allows, such as the loopback interface. The exit status is 1 if a job with
-    this page would fail.
-
-    Example:
-        scrapeq try crawl.yaml https://shop.example/products/1
-        scrapeq try crawl.yaml saved-page.html --url https://shop.example/products/1 --format jsonl
-    """
-    from console.recipes import trial  # noqa: PLC0415 - imports the parsers, which only this command needs
-    from extraction.explain import explain  # noqa: PLC0415 - imports the parsers, too
-
-    loaded = load_recipe(recipe_file)
-    page = trial.open_page(
-        place,
-        url,
-        respect_robots=not ignore_robots,
-        request=loaded.request,
-        settings=fetch_settings(data, os.environ),
-    )
-    explained = explain(loaded.recipe, page)
-    if output is TryFormat.TABLE:
-        terminal = open_terminal()
-        terminal.print(trial.findings_table(explained))
-        for line in trial.summary_lines(explained):
-            print_line(terminal, line)
-    else:
-        lines = trial.items_json_lines if output is TryFormat.JSONL else trial.findings_json_lines
-        for line in lines(explained):
-            print_data(line)
-        if explained.error is not None:
-            print_line(open_terminal(stderr=True), str(explained.error))
-    if explained.error is not None:
-        raise typer.Exit(1)
 
 
 @recipe_app.command("check")

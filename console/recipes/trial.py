@@ -4,9 +4,11 @@ import json
 import mimetypes
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from console.recipes.bounded_file import read_bounded
-from console.recipes.fetch_page import fetch_page
+from console.recipes.fetch_page import NO_SETTINGS, fetch_page
+from console.recipes.page_cache import PageCache, cache_key
 from console.terminal import TextTable, json_line, printable
 from contract.request import PageRequest
 from extraction.explain import Explained, Finding
@@ -24,28 +26,78 @@ CONTENT_TYPES = {
 }
 
 
-def open_page(
-    place: str, url: str, *, respect_robots: bool, request: PageRequest, settings: Mapping[str, str]
-) -> PageContent:
-    """Return a page that is fetched from a URL or read from a file.
+class PageOptions(NamedTuple):
+    """How the page of a trial is opened.
+
+    Attributes:
+        url: URL of a saved page, the base of its links.
+        respect_robots: whether robots.txt may forbid a fetch.
+        settings: settings of the worker, by the name of their variable, instead of those of the environment.
+        cache: keeps fetched pages; None if they are not kept.
+        refresh: whether a page is fetched although it is in the cache.
+    """
+
+    url: str = "https://example.com/"
+    respect_robots: bool = True
+    settings: Mapping[str, str] = NO_SETTINGS
+    cache: PageCache | None = None
+    refresh: bool = False
+
+
+class OpenedPage(NamedTuple):
+    """A page, and where it comes from if it was not fetched just now; `""` if it was, or is a file."""
+
+    page: PageContent
+    note: str = ""
+
+
+def open_page(place: str, request: PageRequest, options: PageOptions) -> OpenedPage:
+    """Return a page that is fetched from a URL, or read from the cache or a file.
 
     Args:
         place: URL, or path of a saved page.
-        url: URL of a saved page, the base of its links.
-        respect_robots: whether robots.txt may forbid a fetch.
         request: how a page is fetched.
-        settings: settings of the worker, by the name of their variable, instead of those of the environment.
+        options: how the page is opened.
 
     Raises:
         UsageError: the file cannot be read or is too large, or `fetch_page` raises this error.
         PageNotFetched: the page could not be fetched.
     """
-    if place.lower().startswith(("http://", "https://")):
-        return fetch_page(place, respect_robots=respect_robots, request=request, settings=settings)
+    if is_url(place):
+        return _fetched(place, request, options)
     path = Path(place)
     body = read_bounded(path, MAX_FILE_BYTES, "a page")
     content_type = CONTENT_TYPES.get(path.suffix.lower()) or mimetypes.guess_type(path.name)[0] or "text/html"
-    return SavedPage(url, content_type, body)
+    return OpenedPage(SavedPage(options.url, content_type, body))
+
+
+def is_url(place: str) -> bool:
+    """Return whether a place is a URL; otherwise it is the path of a saved page."""
+    return place.lower().startswith(("http://", "https://"))
+
+
+def _fetched(url: str, request: PageRequest, options: PageOptions) -> OpenedPage:
+    robots, settings = options.respect_robots, options.settings
+    key = cache_key(url, request, respect_robots=robots, settings=settings)
+    cached = options.cache.get(key) if options.cache and not options.refresh else None
+    if cached is not None:
+        age = duration(cached.age_seconds)
+        return OpenedPage(cached.page, f"The page is from the cache, {age} old; --refresh fetches it again.")
+    page = fetch_page(url, respect_robots=robots, request=request, settings=settings)
+    if options.cache is not None:
+        try:
+            options.cache.put(key, page)
+        except OSError as error:
+            return OpenedPage(page, f"warning: the page is not kept for the next try: {error.strerror}.")
+    return OpenedPage(page)
+
+
+def duration(seconds: float) -> str:
+    """Return a time in its largest unit, for example `3 min`."""
+    for unit, length in (("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds // length:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def items_json_lines(explained: Explained) -> Iterator[str]:

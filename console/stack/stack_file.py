@@ -58,7 +58,7 @@ def write_stack(data: Path, record: StackRecord) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    replace_private_file(data / NAME, json.dumps(asdict(record)))
+    replace_private_file(data / NAME, json.dumps(asdict(record)).encode())
 
 
 def read_stack(data: Path) -> StackRecord | None:

@@ -1,7 +1,11 @@
 """Tests of the output of `scrapeq try` and `scrapeq recipe`."""
 
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +14,7 @@ from console.stack.services import LOOPBACK_NETWORKS, Addresses
 from console.stack.stack_file import StackRecord, write_stack
 from contract.schema import crawl_schema, recipe_schema
 from tests.console.command import Scrapeq
+from tests.repository.tree import ROOT
 from tests.servers.site import http, running_site
 
 RECIPE = """\
@@ -101,6 +106,64 @@ def test_try_fetches_a_url_from_the_networks_of_the_local_worker(
         refused = scrapeq("try", recipe, url, *options)
         assert refused.exit_code == 1
         assert "refused_address" in refused.stderr
+
+
+def test_try_fetches_a_page_once_and_says_that_it_is_from_the_cache(
+    scrapeq: Scrapeq, recipe: Path, tmp_path: Path
+) -> None:
+    """The second try makes no request and says how old the page is; --refresh fetches the page again."""
+    with running_site() as site:
+        url = site.add("/1", http(body=PAGE.encode()))
+        tried = ("try", recipe, url, "--ignore-robots", "--data", tmp_path)
+        assert "cache" not in scrapeq(*tried).stdout
+        again = scrapeq(*tried)
+        assert re.match(
+            r"The page is from the cache, \d+ s old; --refresh fetches it again\.\n", again.stdout
+        )
+        assert "Faust" in again.stdout
+        assert len(site.requests_for("/1")) == 1
+        items = scrapeq(*tried, "--format", "jsonl")
+        assert (json.loads(items.stdout)["title"], "from the cache" in items.stderr) == ("Faust", True)
+        assert "cache" not in scrapeq(*tried, "--refresh").stdout
+        assert len(site.requests_for("/1")) == 2
+
+
+def test_try_without_a_writable_cache_shows_the_page(scrapeq: Scrapeq, recipe: Path, tmp_path: Path) -> None:
+    """If the page cannot be kept, it is tried all the same, with a warning."""
+    no_directory = tmp_path / "file"
+    no_directory.touch()
+    with running_site() as site:
+        url = site.add("/1", http(body=PAGE.encode()))
+        done = scrapeq("try", recipe, url, "--ignore-robots", "--data", no_directory)
+    assert (done.exit_code, "Faust" in done.stdout) == (0, True)
+    assert "warning: the page is not kept for the next try: Not a directory." in done.stdout
+
+
+def test_watch_tries_a_recipe_again_when_it_is_saved(recipe: Path, page: Path, tmp_path: Path) -> None:
+    """Faults are printed, and the mended recipe is tried; Ctrl-C ends the command with 130."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "console", "try", str(recipe), str(page), "--watch", "--data", str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        output = process.stdout
+        assert output
+
+        def shown() -> str:
+            lines = list[str]()
+            while not lines or "Waiting until" not in lines[-1]:
+                lines.append(output.readline())
+                assert lines[-1], "the command has ended: " + "".join(lines)
+            return "".join(lines)
+
+        assert '"Faust"' in shown()
+        recipe.write_text("name: book\nfields: {title: {css: 'h1['}}\n")
+        assert "book.yaml:2: fields.title.css: not a CSS selector" in shown()
+        recipe.write_text("name: book\nfields: {heading: {css: h1}}\n")
+        assert " heading " in shown()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
 
 
 def test_try_refuses_the_ports_of_the_local_stack(scrapeq: Scrapeq, recipe: Path, tmp_path: Path) -> None:
