@@ -19,7 +19,9 @@ from tests.servers.processes import descendant_groups
 from tests.servers.processes import is_running as is_group_running
 from tests.servers.waiting import wait_until
 
-FREE_PORTS: Final = [f"--{name}-port=0" for name in ("pubsub", "pubsub-http", "dispatcher", "worker")]
+FREE_PORTS: Final = [
+    f"--{name}-port=0" for name in ("pubsub", "pubsub-http", "dispatcher", "worker", "console")
+]
 CRAWL: Final = """\
 name: refused
 run_id: refused-1

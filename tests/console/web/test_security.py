@@ -53,14 +53,14 @@ def guarded(data: Path) -> Iterator[ConsoleProcess]:
 
 @pytest.mark.parametrize("path", [*SCREENS, "/nothing", "/static/console.css", "/healthz"])
 def test_every_response_has_the_security_headers(console: ConsoleProcess, path: str) -> None:
-    """Each response forbids inline scripts, frames of others, content sniffing and referrers."""
+    """Each response forbids inline scripts, frames of others, content sniffing and referrers to other sites."""
     headers = console.get(path).headers
     policy = dict(part.strip().partition(" ")[::2] for part in headers["Content-Security-Policy"].split(";"))
     assert policy["default-src"] == "'none'"
     assert policy["script-src"] == policy["style-src"] == policy["form-action"] == "'self'"
     assert policy["frame-ancestors"] == policy["base-uri"] == "'none'"
     assert headers["X-Content-Type-Options"] == "nosniff"
-    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Referrer-Policy"] == "same-origin"
     assert headers["X-Frame-Options"] == "DENY"
     assert "no-" in headers["Cache-Control"]
 
