@@ -34,7 +34,8 @@ MAX_RAW_CHARACTERS: Final = 2_000_000  #: number of characters of a page that ar
 STYLE: Final = """
 :root { color-scheme: light; } body { font: 15px/1.5 system-ui, sans-serif; margin: 16px; }
 [data-scrapeq-item] { outline: 2px dashed #9a6700; outline-offset: 3px; }
-[data-scrapeq-field] { outline: 2px solid #0b63ce; outline-offset: 2px; background: #fff3b0; color: #1a1a1a; }
+[data-scrapeq-field]:not(html, body) {
+  outline: 2px solid #0b63ce; outline-offset: 2px; background: #fff3b0; color: #1a1a1a; }
 [data-scrapeq-field]::after { content: attr(data-scrapeq-field); font: 600 11px/1.4 ui-monospace, monospace;
   background: #0b63ce; color: #fff; padding: 1px 5px; margin-left: 4px; border-radius: 3px; }
 """

@@ -53,7 +53,7 @@ def guarded(data: Path) -> Iterator[ConsoleProcess]:
 
 @pytest.mark.parametrize("path", [*SCREENS, "/nothing", "/static/console.css", "/healthz"])
 def test_every_response_has_the_security_headers(console: ConsoleProcess, path: str) -> None:
-    """Each response forbids inline scripts, frames of others, content sniffing and referrers to other sites."""
+    """Each response forbids inline scripts, frames, content sniffing and referrers to other sites."""
     headers = console.get(path).headers
     policy = dict(part.strip().partition(" ")[::2] for part in headers["Content-Security-Policy"].split(";"))
     assert policy["default-src"] == "'none'"
