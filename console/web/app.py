@@ -11,7 +11,7 @@ from console.report.chart_style import CHART_CSS
 from console.web import formats
 from console.web.acts import Acts
 from console.web.options import ConsoleOptions
-from console.web.screens import dead_letters, items, jobs, lab, overview, queue, run
+from console.web.screens import controls, dead_letters, items, jobs, lab, overview, queue, run
 from console.web.security import is_token, secure
 
 #: The navigation: endpoint, title, and the blueprint that is marked as current.
@@ -40,7 +40,7 @@ def create_app(options: ConsoleOptions) -> flask.Flask:
         version=metadata.version("scrapeq"),
         acts=app.extensions["acts"],
     )
-    for screen in (overview, run, jobs, dead_letters, items, lab, queue):
+    for screen in (overview, run, jobs, dead_letters, items, lab, queue, controls):
         app.register_blueprint(screen.SCREEN)
     app.add_url_rule("/sign-in", "sign_in", _sign_in, methods=["GET", "POST"])
     app.add_url_rule("/healthz", "healthz", lambda: ("ok\n", {"Content-Type": "text/plain"}))

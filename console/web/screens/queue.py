@@ -3,7 +3,9 @@
 from flask import Blueprint, render_template
 
 from console.errors import StackNotRunningError
+from console.ledger.control_rows import pauses
 from console.web.context import console_options
+from console.web.screens.controls import DURATIONS
 from console.web.subscriptions import read_subscriptions
 
 SCREEN = Blueprint("queue", __name__)
@@ -16,4 +18,11 @@ def queue() -> str:
         subscriptions, fault = read_subscriptions(console_options())
     except StackNotRunningError as error:
         subscriptions, fault = [], str(error)
-    return render_template("queue.html", subscriptions=subscriptions, fault=fault)
+    ledger = console_options().ledger
+    return render_template(
+        "queue.html",
+        subscriptions=subscriptions,
+        fault=fault,
+        paused=pauses(ledger) if ledger.path.exists() else [],
+        durations=DURATIONS,
+    )

@@ -8,6 +8,7 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 
 from console.dispatch import dispatch
 from console.errors import ConsoleError
+from console.ledger.control_rows import cancellations, pauses
 from console.ledger.field_rows import field_rows, previous_run
 from console.ledger.host_rows import host_rows
 from console.ledger.job_rows import retrying_jobs
@@ -19,6 +20,7 @@ from console.report.tables import meaning_of
 from console.stack.stack_file import read_policy
 from console.web.context import console_options
 from console.web.minutes_chart import attempts_chart
+from console.web.screens.controls import DURATIONS
 from contract.crawl import MAX_CRAWL_BYTES
 
 SCREEN = Blueprint("run", __name__)
@@ -57,6 +59,9 @@ def run(run_id: str) -> str:
         retrying=[(job, next_attempt(job, policy)) for job in retrying_jobs(ledger, run_id, MAX_RETRYING)],
         fields=field_rows(ledger, run_id, before),
         before=before,
+        cancelled=cancellations(ledger).get(run_id),
+        paused=next((each for each in pauses(ledger) if each.run_id == run_id), None),
+        durations=DURATIONS,
         chart=attempts_chart(throughput(ledger, since, seconds, run_id, now), seconds),
     )
 
