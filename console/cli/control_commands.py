@@ -66,7 +66,8 @@ def cancel(
         print_line(terminal, f"Run {run_id} has ended: no job of it is in flight, so nothing was cancelled.")
         print_line(terminal, str(ledger.accounting(run_id)))
         return
-    with _changing(terminal, f"Cancelling run {run_id}"), open_queue(*_address(pubsub, data)) as queue:
+    address = _address(pubsub, data)
+    with _changing(terminal, f"Cancelling run {run_id}"), open_queue(*address) as queue:
         controls.cancel(queue, run_id, operator_name(), in_flight=ledger.accounting(run_id).in_flight)
     print_line(
         terminal,
@@ -111,7 +112,8 @@ def pause(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
         raise UsageError(
             "Only a run or a host can be paused --for a time; end a pause of all with `scrapeq resume`."
         )
-    with _changing(terminal, f"Pausing: {target}"), open_queue(*_address(pubsub, data)) as queue:
+    address = _address(pubsub, data)
+    with _changing(terminal, f"Pausing: {target}"), open_queue(*address) as queue:
         end = controls.pause(queue, ledger, target, seconds, operator_name())
     resume = f"`scrapeq resume {_named(target.run_id, target.host)}{data_option(data)}` ends the pause"
     print_line(terminal, f"{target} is paused: no further request begins after {BOUND_SECONDS} s. {resume}.")
@@ -137,7 +139,8 @@ def resume(
 
     ledger, terminal = Ledger(data), open_terminal()
     target = controls.Target(*_target(ledger, run, host, everything=everything))
-    with _changing(terminal, f"Resuming: {target}"), open_queue(*_address(pubsub, data)) as queue:
+    address = _address(pubsub, data)
+    with _changing(terminal, f"Resuming: {target}"), open_queue(*address) as queue:
         is_resumed = controls.resume(queue, ledger, target, operator_name(), _worker_url(data))
     if is_resumed:
         print_line(terminal, f"{target} is resumed.")

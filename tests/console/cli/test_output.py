@@ -24,6 +24,9 @@ COMMANDS: Final = {
     "logs": "--data {folder}",
     "plan": "{folder}/crawl.yaml --data {folder}",
     "dispatch": "{folder}/crawl.yaml --data {folder}",
+    "cancel": "books-1 --data {folder}",
+    "pause": "--all --data {folder}",
+    "resume": "--host shop.example --data {folder}",
     "wait": "--data {folder} --timeout 0",
     "try": "{folder}/crawl.yaml {folder}/page.html --data {folder}",
     "runs": "--data {folder}",
@@ -41,7 +44,7 @@ COMMANDS: Final = {
 #: Commands that start services; they have tests of their own.
 SERVERS: Final = {"up", "demo", "console"}
 #: Commands that print nothing to standard output in the folder, since no stack runs there.
-SILENT: Final = {"dispatch", "down"}
+SILENT: Final = {"dispatch", "down", "cancel", "pause", "resume"}
 CRAWL: Final = """\
 name: books
 sources: {urls: ["https://shop.example/good"]}

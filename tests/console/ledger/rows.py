@@ -154,13 +154,22 @@ def worker_dead_letter_row(job: str, second: float, reason: str = "http_404") ->
     return replace(row, attributes={"job_id": job, "run_id": "run-1", "reason": reason})
 
 
-def act_row(act: Act, second: float, *, job: str | None = None, run: str = "run-1") -> Row:
-    """Return an act of an operator, which concerns a run or one of its jobs."""
+def act_row(
+    act: Act,
+    second: float,
+    *,
+    job: str | None = None,
+    run: str | None = "run-1",
+    host: str = "",
+    detail: str = "",
+) -> Row:
+    """Return an act of an operator, which concerns a run, one of its jobs, a host, or everything."""
     told = {"act_id": "0" * 32, "acted_at": publish_time(second), "operator": "ada@desk", "act": act}
     # The jobs of these tests have short names instead of job ids, so the act is not validated.
-    document = {**told, "version": 1, "run_id": run} | ({} if job is None else {"job_id": job})
-    attributes = {"act": act.value, "act_id": "0" * 32, "run_id": run} | ({"job_id": job} if job else {})
-    return _row(OPERATOR_TOPIC, f"a-{act}-{job}-{second}", second, document, attributes)
+    document = {**told, "version": 1, "host": host, "detail": detail}
+    named = {name: value for name, value in (("run_id", run), ("job_id", job)) if value is not None}
+    attributes = {"act": act.value, "act_id": "0" * 32} | named
+    return _row(OPERATOR_TOPIC, f"a-{act}-{job}-{host}-{second}", second, document | named, attributes)
 
 
 def shard_row(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from console.ledger import (
+    control_rows,
     dead_letter_rows,
     field_rows,
     host_rows,
@@ -101,6 +102,8 @@ def test_google_accepts_every_documented_query(
         (job_rows.MESSAGE_QUERY, 2 * ["STRING"]),
         (operator_rows.ACTS_QUERY, ["STRING", "STRING", "INT64"]),
         (run_rows.RUNS_QUERY, ["INT64"]),
+        (control_rows.CONTROL_ACTS_QUERY, ["INT64"]),
+        (control_rows.SPENT_QUERY, 4 * ["STRING"]),
         (dead_letter_rows.DEAD_LETTERS_QUERY, 4 * ["STRING"]),
         (dead_letter_rows.OUTDATED_QUERY, 2 * ["STRING"]),
         (dead_letter_rows.MESSAGES_QUERY, 2 * ["STRING"]),
