@@ -9,6 +9,7 @@
     ├── ControlError     Pub/Sub failed while a run, a host or all were cancelled, paused or resumed (1)
     ├── ReplayError      Pub/Sub failed; jobs whose publish was not confirmed are still dead letters (1)
     ├── PageNotFetched   `scrapeq try` could not fetch the page, for example because of robots.txt (1)
+    ├── NothingDraftedError   `scrapeq init` found nothing on the page (1)
     └── StackError       a local service did not start, or localpubsub has ended (1)
         └── StackNotRunningError   no `scrapeq up` runs in the data directory (1)
 
@@ -59,3 +60,7 @@ class StackError(ConsoleError):
 
 class StackNotRunningError(StackError):
     """No `scrapeq up` runs in the data directory."""
+
+
+class NothingDraftedError(ConsoleError):
+    """The page offers no field for a crawl."""
