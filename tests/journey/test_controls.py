@@ -1,26 +1,35 @@
 """Tests that an operator can cancel, pause and resume, with real processes and the command line."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from console.controls.acts import make_act
 from console.controls.queue import open_queue
 from console.ledger.control_rows import control_acts
 from console.stack.services import StackOptions
 from console.stack.stack import Stack
-from contract.controls import Controls
 from contract.operator_act import Act
 from tests.console.command import run_scrapeq
-from tests.journey.dispatching import MANY_ATTEMPTS, await_accounting, dispatch
+from tests.journey.dispatching import MANY_ATTEMPTS, TITLE_RECIPE, await_accounting, dispatch
+from tests.repository.documented_commands import FENCED
+from tests.repository.tree import ROOT
 from tests.servers.controlled_site import Site, serving_site
-from tests.servers.waiting import wait_until
+from tests.servers.file_ranges import ranges
+from tests.servers.paced_site import LISTING_RECIPE, PacedSite, serving_paced
+from tests.servers.site import running_site
+from tests.servers.waiting import MAX_WAIT_SECONDS, wait_until
 
 PAGES = 300
+PAGES_OF_SHARDS = 1000  #: pages of a dispatch that needs several requests
 #: Pages of a run that is paused: so few that not all places among the open pushes are taken by held ones.
 PAUSED_PAGES = 12
 POLITENESS = {"delay_seconds": 0, "respect_robots": False}
+LANES = {"delay_seconds": 0.5, "respect_robots": False}  #: the jobs of a host are delivered one by one
 WORKERS = 2
 
 
@@ -72,25 +81,79 @@ def test_a_cancelled_run_sends_no_further_request_and_adds_up(stack: Stack, site
     assert [act.act for act in control_acts(stack.ledger)] in (["cancel"], ["cancel"] * 2)
 
 
-def test_a_cancel_that_was_killed_after_its_act_is_completed_by_the_next(stack: Stack, site: Site) -> None:
-    """If the console is killed between the act and the label, giving the command again cancels the run."""
-    site.hold()
-    run_id = dispatch(stack.dispatcher_url, site.pages(20, "held"), politeness=POLITENESS)
+def test_a_cancel_that_is_killed_is_completed_by_the_next(stack: Stack, site: Site) -> None:
+    """If the console is killed after its act, giving the command again cancels the run; twice is harmless."""
+    run_id = dispatch(stack.dispatcher_url, site.pages(200), politeness=LANES)
     wait_until(lambda: count_requests(site) >= 1, "a page is requested")
-    # Given that only the act was published, as after SIGKILL
+    # Given a console that published its act, and was killed
+    command = [sys.executable, "-m", "console", "cancel", run_id, "--data", str(stack.options.data)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as console:
+        wait_until(lambda: bool(control_acts(stack.ledger)), "the act is in the ledger")
+        console.kill()
+    # And an act without a label, as if it had been killed even earlier
     with open_queue(stack.pubsub_host) as queue:
         queue.record(make_act(Act.CANCEL, "killed@machine", run_id=run_id))
-        assert queue.controls() == Controls()
-        wait_until(lambda: bool(control_acts(stack.ledger)), "the act is in the ledger")
-        # When the command is given twice
-        scrapeq(stack, "cancel", run_id)
-        scrapeq(stack, "cancel", run_id)
-        assert queue.controls().is_cancelled(run_id)
-    # Then the run ends, and every job is accounted once
-    site.release()
+    # When the command is given twice
+    scrapeq(stack, "cancel", run_id)
+    output = scrapeq(stack, "cancel", run_id, "--wait")
+    # Then the run has ended, lane by lane, and every job is accounted once
     accounting = await_accounting(stack, run_id, lambda now: not now.in_flight)
-    assert accounting.succeeded + accounting.cancelled == accounting.dispatched == 20
+    assert accounting.succeeded + accounting.cancelled == accounting.dispatched == 200
+    assert accounting.cancelled > 0
     assert accounting.adds_up
+    assert output.splitlines()[-1] == str(accounting)
+
+
+def test_jobs_that_a_dispatch_publishes_after_the_cancel_are_cancelled(tmp_path: Path, site: Site) -> None:
+    """A dispatch that continues in further requests ends, and its later jobs are cancelled as well."""
+    options = StackOptions(data=tmp_path / "data", delivery=MANY_ATTEMPTS, environment={"SHARD_URLS": "200"})
+    site.hold()
+    with Stack(options) as stack, running_site() as files:
+        file = {
+            "url": files.add("/urls.txt", ranges("\n".join(site.pages(PAGES_OF_SHARDS, "held")).encode()))
+        }
+        crawl = {
+            "name": "shards",
+            "sources": {"urls_file": file},
+            "recipe": TITLE_RECIPE,
+            "politeness": POLITENESS,
+        }
+        response = requests.post(stack.dispatcher_url, json=crawl, timeout=MAX_WAIT_SECONDS)
+        run_id = str(response.json()["run_id"])
+        assert response.json()["published"] < PAGES_OF_SHARDS
+        wait_until(lambda: run_id in stack.ledger.runs(), "the run is in the ledger")
+        scrapeq(stack, "cancel", run_id)
+        site.release()
+        output = scrapeq(stack, "cancel", run_id, "--wait")
+        accounting = stack.ledger.accounting(run_id)
+        assert accounting.dispatched == accounting.succeeded + accounting.cancelled == PAGES_OF_SHARDS
+        assert accounting.cancelled > 0
+        assert str(accounting) in output
+
+
+def test_the_next_page_of_a_cancelled_listing_is_accounted(stack: Stack) -> None:
+    """A listing that is cancelled ends with one cancelled page, and all pages before it are kept."""
+    with serving_paced(PacedSite(last_page=900)) as listing:
+        urls = [f"{listing.url}/list/1"]
+        run_id = dispatch(stack.dispatcher_url, urls, recipe=LISTING_RECIPE, politeness=POLITENESS)
+        wait_until(lambda: len(listing.requests) >= 3, "some pages are scraped")
+        scrapeq(stack, "cancel", run_id, "--wait")
+        accounting = stack.ledger.accounting(run_id)
+        assert accounting.adds_up
+        assert (accounting.cancelled, accounting.in_flight) == (1, 0)
+        assert accounting.succeeded == len(listing.requests) < 900
+
+
+def test_every_command_of_the_guide_works(stack: Stack, site: Site) -> None:
+    """The commands of the guide succeed in their order, for a run that is being scraped."""
+    run_id = dispatch(stack.dispatcher_url, site.pages(300), politeness=LANES)
+    wait_until(lambda: run_id in stack.ledger.runs(), "the run is in the ledger")
+    guide = (ROOT / "docs" / "how-to" / "stop-or-pause-a-run.md").read_text(encoding="utf-8")
+    blocks = [block.strip().splitlines() for block in FENCED.findall(guide)]
+    [cancel], pauses, looks = blocks
+    for line in [*pauses, *looks, cancel]:  # a cancelled run cannot be paused any more
+        scrapeq(stack, *line.replace("RUN", run_id).split()[1:])
+    assert stack.ledger.accounting(run_id).adds_up
 
 
 @pytest.fixture
