@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from contract.crawl import Limits
 from contract.dispatch_report import DispatchReport
 
 
@@ -20,6 +21,7 @@ class EndRecord(BaseModel):
         dispatch_id: see `contract.dispatch_report.dispatch_id`.
         requests: number of requests of the dispatch.
         report: what became of its URLs.
+        limits: limits of the run, which are kept while a command watches it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -30,6 +32,7 @@ class EndRecord(BaseModel):
     dispatch_id: str
     requests: Annotated[int, Field(ge=1)]
     report: DispatchReport
+    limits: Limits = Limits()
 
     def encode(self) -> bytes:
         """Return the message data: UTF-8 JSON, of less than 1 MB."""

@@ -73,6 +73,7 @@ class Job(BaseModel):
         page: number of the page in its listing, from 1; 1 also for a page that belongs to no listing.
         listing: job id of the listing's first page; None for that page itself.
         visited: digests of the listing's URLs before this page, by which a loop is found.
+        until: time after which the page is not requested (`limits.until` of the crawl); None for no limit.
         public_only: whether only public addresses may be requested, because the URL comes from a page or a
             sitemap at a public address. FETCH_ALLOW_NETWORKS allows no other addresses to such a job.
         replaces: job id of the job for the same page that this one replaces, with another recipe; None for a
@@ -98,6 +99,7 @@ class Job(BaseModel):
     page: Annotated[int, Field(ge=1, le=MAX_PAGES)] = 1
     listing: JobId | None = None
     visited: Annotated[tuple[UrlDigest, ...], Field(max_length=2 * MAX_PAGES)] = ()
+    until: AwareDatetime | None = None
     public_only: bool = False
     replaces: JobId | None = None
     original: JobId | None = None
@@ -209,6 +211,7 @@ _OPTIONAL: dict[str, Any] = {
     "page": 1,
     "listing": None,
     "visited": [],
+    "until": None,
     "public_only": False,
     "replaces": None,
     "original": None,

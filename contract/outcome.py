@@ -16,7 +16,7 @@ class Outcome(StrEnum):
 
     SUCCEEDED = "succeeded"
     RETRY = "retry"  #: a later attempt may succeed
-    CANCELLED = "cancelled"  #: an operator has cancelled the job's run, so its page was not requested
+    CANCELLED = "cancelled"  #: an operator or a limit has ended the job's run, so its page was not requested
     DEFERRED = "deferred"  #: a retry that was published again with not_before
     FAILED = "failed"  #: no attempt succeeds until the job, the recipe or the page changes
     UNREADABLE = "unreadable"  #: the envelope or the job cannot be decoded
@@ -110,6 +110,7 @@ class Reason(StrEnum):
     INTERNAL_ERROR = "internal_error"
     DUPLICATE_DELIVERY = "duplicate_delivery"
     CANCELLED = "cancelled"
+    RUN_LIMIT = "run_limit"
     PAUSED = "paused"
 
     @classmethod

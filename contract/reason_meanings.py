@@ -248,6 +248,12 @@ REASON_MEANINGS = {
         "nothing; to scrape the page, dispatch the crawl again",
         cause=Cause.NONE,
     ),
+    Reason.RUN_LIMIT: ReasonMeaning(
+        Outcome.CANCELLED,
+        "the time limits.until of the crawl had passed, so the page was not requested",
+        "nothing; to scrape the page, dispatch the crawl again with a later limits.until",
+        cause=Cause.NONE,
+    ),
     Reason.PAUSED: ReasonMeaning(
         Outcome.RETRY,
         "an operator has paused the run, the host or all jobs",

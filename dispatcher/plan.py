@@ -154,6 +154,7 @@ class Plan:
             politeness=crawl.politeness,
             request=crawl.request,
             dispatched_at=self.dispatched_at,
+            until=crawl.limits.until,
         )
         return JobTemplate(job, self.traceparent, self.request_id)
 

@@ -148,6 +148,7 @@ def _end(plan: Plan, request: DispatchRequest) -> Message:
         dispatch_id=request.dispatch_id,
         requests=request.number,
         report=_report(plan, request),
+        limits=request.crawl.limits,
     )
     return Message(record.encode(), record.attributes(request.traceparent))
 

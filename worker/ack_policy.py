@@ -1,7 +1,7 @@
 """Decides what happens to a job after an attempt: ACK_POLICY. Pure.
 
-- `success`: only a success is acknowledged, and a job that an operator has cancelled. Any other job is not
-  acknowledged, so Pub/Sub delivers it again.
+- `success`: only a success is acknowledged, and a job whose run an operator or a limit has ended. Any
+  other job is not acknowledged, so Pub/Sub delivers it again.
 - `settled`: after a failure that no further request can mend, and after the last attempt, the worker
   publishes the job to the dead-letter topic, with the reason. Otherwise it publishes the job again, with the
   time of the next attempt. Then it acknowledges the message. A redelivered message is never published again.
@@ -21,9 +21,9 @@ from worker.attempt_result import AttemptResult
 #: A job that is not settled by a copy is dead-lettered, because of a failed request, at this delivery of its
 #: message (ACK_POLICY=settled). Fewer than all of these deliveries may have been requests.
 LAST_REDELIVERY = 20
-#: Reasons after which a job is over, and needs no other message. A cancelled job is the only one that is
-#: acknowledged without a success if ACK_POLICY=success.
-ENDED = frozenset({Reason.OK, Reason.CANCELLED})
+#: Reasons after which a job is over, and needs no other message. A job of a run that an operator or a limit
+#: has ended is the only one that is acknowledged without a success if ACK_POLICY=success.
+ENDED = frozenset({Reason.OK, Reason.CANCELLED, Reason.RUN_LIMIT})
 #: Reasons for which the worker has no time, or no publisher, to publish the job again.
 _NEVER_REQUEUED = frozenset({Reason.SHUTDOWN, Reason.PUBLISH_UNCONFIRMED})
 _MAX_DOUBLINGS = 60  # more would overflow a float

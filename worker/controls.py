@@ -8,6 +8,7 @@ be read, those that were read last stay in force.
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from datetime import datetime
 from math import inf
 
 import gevent
@@ -97,6 +98,10 @@ class OperatorControls:
         """Return when a job may request `url`, in seconds since the epoch; None if it may now."""
         return self.controls.paused_until(job.run_id, host_of(url), self._now())
 
+    def has_passed(self, until: datetime) -> bool:
+        """Return whether a time has passed."""
+        return self._now() > until.timestamp()
+
     def hold(self, seconds: float) -> None:
         """Let a paused attempt wait for at most `seconds`; it must then look again."""
         self._sleep(min(seconds, HOLD_STEP_SECONDS))
@@ -165,8 +170,12 @@ class _Attempt:
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether the run is cancelled."""
-        return self._operator.controls.is_cancelled(self._job.run_id)
+        """Whether the run is cancelled, or the time limit of its crawl has passed."""
+        return self._is_late or self._operator.controls.is_cancelled(self._job.run_id)
+
+    @property
+    def _is_late(self) -> bool:
+        return self._job.until is not None and self._operator.has_passed(self._job.until)
 
     @property
     def is_waiting(self) -> bool:
@@ -198,7 +207,9 @@ class _Attempt:
         return self._operator.paused_until(self._job, url) is not None
 
     def cancelled(self) -> AttemptFailed:
-        """Return the exception that ends an attempt of a cancelled run."""
+        """Return the exception that ends an attempt of a cancelled run, or of one whose time is over."""
+        if self._is_late:
+            return AttemptFailed(Reason.RUN_LIMIT, f"limits.until of the crawl was {self._job.until}")
         return AttemptFailed(Reason.CANCELLED, f"the operator has cancelled run {self._job.run_id}")
 
     def _paused(self, url: str) -> AttemptFailed:

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from console.cli.arguments import DEFAULT_DATA, Data, Dispatcher, Run, choices, dispatcher_of
+from console.cli.limit_watch import watch_limits
 from console.dispatch import dispatch
 from console.dispatch_response import DispatchResponse, added
 from console.errors import UsageError
@@ -198,7 +199,13 @@ def _follow(
     """
     run_id = dispatched[0].run_id
     with show_progress(terminal, sum(each.published for each in dispatched)) as show:
-        follower = Follower(ledger, dispatched, show, warn=lambda text: print_line(terminal, text))
+        follower = Follower(
+            ledger,
+            dispatched,
+            show,
+            warn=lambda text: print_line(terminal, text),
+            before_query=watch_limits(ledger, terminal),
+        )
         accounting = follower.follow(timeout)
     if any(each.continues for each in dispatched) and follower.has_all_jobs:
         print_line(terminal, "The dispatch is complete.")

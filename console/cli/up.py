@@ -9,6 +9,7 @@ from typing import NoReturn
 import typer
 from rich.console import Console
 
+from console.cli.limit_watch import watch_limits
 from console.stack.detached import start_detached
 from console.stack.services import PROJECT, Addresses, StackOptions
 from console.stack.signals import raise_on_signals
@@ -92,17 +93,24 @@ class _UpCommand:
             stack.stop()
 
     def _show_status(self, stack: Stack) -> None:
+        check = watch_limits(stack.ledger, self._terminal)
         if not is_interactive(self._terminal):
-            _supervise(stack, lambda line: print_line(self._terminal, line), PLAIN_INTERVAL_SECONDS)
+            _supervise(stack, check, lambda line: print_line(self._terminal, line), PLAIN_INTERVAL_SECONDS)
         with self._terminal.status(_status(stack)) as status:
-            _supervise(stack, status.update, POLL_SECONDS)
+            _supervise(stack, check, status.update, POLL_SECONDS)
 
 
-def _supervise(stack: Stack, show: Callable[[str], None], interval: float) -> NoReturn:
-    """Restart ended services, and show a changed status, at most once in `interval` seconds."""
+def _supervise(
+    stack: Stack, check_limits: Callable[[], None], show: Callable[[str], None], interval: float
+) -> NoReturn:
+    """Restart ended services, keep the limits of runs, and show a changed status.
+
+    The status is shown at most once in `interval` seconds.
+    """
     shown, next_at = "", 0.0
     while True:
         stack.supervise()
+        check_limits()
         now = time.monotonic()
         if now >= next_at:
             line = _status(stack)

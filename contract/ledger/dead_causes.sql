@@ -9,6 +9,7 @@ WITH causes AS ( -- Of each reason that is not the page's; a test compares it wi
     SELECT 'ok' AS reason, 'none' AS cause
     UNION ALL SELECT 'duplicate_delivery', 'none'
     UNION ALL SELECT 'cancelled', 'none'
+    UNION ALL SELECT 'run_limit', 'none'
     UNION ALL SELECT 'bad_envelope', 'message'
     UNION ALL SELECT 'bad_job', 'message'
     UNION ALL SELECT 'request_refused', 'message'

@@ -21,10 +21,20 @@ SELECT
     JSON_QUERY(report, '$.sources') AS sources, -- the counts of each source
     JSON_QUERY(report, '$.rejected') AS rejected_urls, -- the first 100
     JSON_QUERY(report, '$.unread') AS unread_parts, -- the first 100
-    started_at
+    started_at,
+    limit_usd, limit_bytes -- limits of the run, NULL if it has none
 FROM (
     SELECT
         run_id, dispatch_id, crawl, state, requests, started_at,
+        -- An end record has the limits itself, and a shard has its crawl.
+        coalesce(
+            SAFE_CAST(JSON_VALUE(SAFE.PARSE_JSON(SAFE_CONVERT_BYTES_TO_STRING(data)), '$.limits.usd') AS FLOAT64),
+            SAFE_CAST(JSON_VALUE(SAFE.PARSE_JSON(SAFE_CONVERT_BYTES_TO_STRING(data)), '$.crawl.limits.usd') AS FLOAT64)
+        ) AS limit_usd,
+        coalesce(
+            SAFE_CAST(JSON_VALUE(SAFE.PARSE_JSON(SAFE_CONVERT_BYTES_TO_STRING(data)), '$.limits.bytes') AS INT64),
+            SAFE_CAST(JSON_VALUE(SAFE.PARSE_JSON(SAFE_CONVERT_BYTES_TO_STRING(data)), '$.crawl.limits.bytes') AS INT64)
+        ) AS limit_bytes,
         JSON_QUERY(SAFE.PARSE_JSON(SAFE_CONVERT_BYTES_TO_STRING(data)), '$.report') AS report
     FROM (
         SELECT

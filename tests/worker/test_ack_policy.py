@@ -81,7 +81,7 @@ attempts_at_jobs = st.builds(
 @given(attempt=attempts_at_jobs)
 def test_success_acknowledges_only_a_success(attempt: FinishedAttempt) -> None:
     """With ACK_POLICY=success a job is acknowledged if it succeeded or was cancelled, else redelivered."""
-    is_over = attempt.result.reason in {Reason.OK, Reason.CANCELLED}
+    is_over = attempt.result.reason in {Reason.OK, Reason.CANCELLED, Reason.RUN_LIMIT}
     expected = Acknowledge() if is_over else Redeliver()
     assert success_policy(attempt) == expected
 
@@ -99,7 +99,7 @@ def test_settled_decides_by_reason_delivery_attempts_and_defers(attempt: Finishe
     is_retry = REASON_MEANINGS[reason].outcome not in {Outcome.SUCCEEDED, Outcome.FAILED}
     defers = before.defers + (reason is not Reason.PAUSED)
     may_be_copied = attempt.delivery <= 1 and defers <= MAX_DEFERS
-    if reason in {Reason.OK, Reason.CANCELLED}:
+    if reason in {Reason.OK, Reason.CANCELLED, Reason.RUN_LIMIT}:
         assert decision == Acknowledge()
     elif not is_retry or (
         is_counted(reason) and (before.attempts + 1 >= MAX_ATTEMPTS or attempt.delivery >= LAST_REDELIVERY)

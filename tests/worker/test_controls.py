@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from math import inf
 
 import gevent
@@ -77,6 +78,30 @@ def test_a_job_of_another_run_is_not_cancelled() -> None:
     with controls.attempt(JOB, make_budget()) as permit:
         permit.check(JOB.url)
         assert not permit.is_paused(JOB.url)
+
+
+@pytest.mark.parametrize("seconds", [-1.0, 0.05])
+def test_job_ends_when_the_time_limit_of_its_crawl_passes(seconds: float) -> None:
+    """A job that arrives after `until` is not requested, and one that waits ends when the time passes."""
+    late = JOB.model_copy(update={"until": datetime.now(UTC) + timedelta(seconds=seconds)})
+    controls, never = make_controls(JobsTopic()), Event()
+
+    def attempt() -> None:
+        budget = make_budget()
+        with controls.attempt(late, budget), budget.waiting():
+            never.wait()
+
+    with pytest.raises(AttemptFailed) as failure:
+        gevent.spawn(attempt).get(timeout=MAX_WAIT_SECONDS)
+    assert failure.value.reason is Reason.RUN_LIMIT
+    assert failure.value.detail.startswith("limits.until of the crawl was ")
+
+
+def test_job_before_the_time_limit_is_requested() -> None:
+    """Until the time has passed, the limit changes nothing."""
+    early = JOB.model_copy(update={"until": datetime.now(UTC) + timedelta(hours=1)})
+    with make_controls(JobsTopic()).attempt(early, make_budget()) as permit:
+        permit.check(JOB.url)
 
 
 @pytest.mark.parametrize("place", ["a page slot", "a host's slot"])

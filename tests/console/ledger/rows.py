@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from console.ledger.ledger import Ledger
 from console.ledger.sqlite_views import create, schema, table
-from contract.crawl import Crawl
+from contract.crawl import Crawl, Limits
 from contract.dispatch_report import DispatchReport
 from contract.end_record import EndRecord
 from contract.operator_act import Act
@@ -188,10 +188,23 @@ def shard_row(
 
 
 def end_row(
-    requests: int, second: float, report: DispatchReport, *, run: str = "run-1", dispatch: str = "d"
+    requests: int,
+    second: float,
+    report: DispatchReport,
+    *,
+    run: str = "run-1",
+    dispatch: str = "d",
+    limits: Limits | None = None,
 ) -> Row:
     """Return the end record of a dispatch with this number of requests."""
-    record = EndRecord(run_id=run, crawl="books", dispatch_id=dispatch, requests=requests, report=report)
+    record = EndRecord(
+        run_id=run,
+        crawl="books",
+        dispatch_id=dispatch,
+        requests=requests,
+        report=report,
+        limits=limits or Limits(),
+    )
     return _dispatch_row(f"e-{dispatch}-{requests}-{second}", second, record)
 
 

@@ -26,7 +26,9 @@ def test_dead_letter_of_a_transient_reason_is_advised_to_be_replayed() -> None:
     assert "then replay" in text
 
 
-@pytest.mark.parametrize("reason", sorted(set(Reason) - {Reason.DUPLICATE_DELIVERY, Reason.CANCELLED}))
+@pytest.mark.parametrize(
+    "reason", sorted(set(Reason) - {Reason.DUPLICATE_DELIVERY, Reason.CANCELLED, Reason.RUN_LIMIT})
+)
 def test_every_dead_letter_has_something_to_do(reason: Reason) -> None:
     """No dead letter is advised that there is nothing to do, or that its job is tried again."""
     last = dead_job_lines(DeadJob("a", "http://b/", 5, reason, ""))[-1]
