@@ -48,6 +48,18 @@ variable "max_delivery_attempts" {
   }
 }
 
+variable "operators" {
+  description = "Who may use scrapeq against this stack: cancel, pause, resume and replay, and read the ledger. Members such as user:ops@example.com or group:on-call@example.com."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for member in var.operators : can(regex("^(user|group|serviceAccount|domain):[^:\\s]+$", member))])
+    error_message = "operators must be members such as user:ops@example.com, group:on-call@example.com or domain:example.com."
+  }
+}
+
 variable "retry_backoff" {
   description = "Retry policy: backoff after a failed attempt in seconds, which doubles from minimum to maximum. With ack_policy = settled it is also the time before the worker's next attempt."
   type = object({
@@ -64,17 +76,5 @@ variable "retry_backoff" {
   validation {
     condition     = var.retry_backoff.minimum <= var.retry_backoff.maximum
     error_message = "retry_backoff.minimum must not be above retry_backoff.maximum."
-  }
-}
-
-variable "operators" {
-  description = "Who may use scrapeq against this stack: cancel, pause, resume and replay, and read the ledger. Members such as user:ops@example.com or group:on-call@example.com."
-  type        = list(string)
-  default     = []
-  nullable    = false
-
-  validation {
-    condition     = alltrue([for member in var.operators : can(regex("^(user|group|serviceAccount|domain):[^:\\s]+$", member))])
-    error_message = "operators must be members such as user:ops@example.com, group:on-call@example.com or domain:example.com."
   }
 }

@@ -78,6 +78,20 @@ run "max_delivery_attempts__below_pubsubs_limit" {
   expect_failures = [var.max_delivery_attempts]
 }
 
+run "operators__address_without_its_kind" {
+  command = plan
+
+  module {
+    source = "./tests/inputs"
+  }
+
+  variables {
+    operators = ["ops@example.com"]
+  }
+
+  expect_failures = [var.operators]
+}
+
 run "retry_backoff__above_pubsubs_limit" {
   command = plan
 
