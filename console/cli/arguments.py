@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from console.errors import ConsoleError
-from console.ledger.ledger import Ledger
+from console.ledger.open_ledger import open_ledger
 from console.stack import stack_file
 
 DEFAULT_DATA = Path(stack_file.DEFAULT_DATA)
@@ -25,7 +25,7 @@ def run_ids(ctx: typer.Context, incomplete: str) -> list[str]:
     """Return the runs of the ledger that begin with a text, for the completion of the shell."""
     data = ctx.params.get("data") or os.environ.get("SCRAPEQ_DATA") or DEFAULT_DATA
     try:
-        found = Ledger(Path(data)).runs()
+        found = open_ledger(Path(data)).runs()
     except (ConsoleError, sqlite3.Error, OSError):
         return []
     return [run for run in found if run.startswith(incomplete) and not set(run) - _RUN_CHARACTERS]

@@ -6,7 +6,7 @@ import typer
 
 from console.cli.arguments import DEFAULT_DATA, AsJson, Data, Run
 from console.ledger.host_rows import host_rows
-from console.ledger.ledger import Ledger
+from console.ledger.open_ledger import open_ledger
 from console.ledger.use_rows import run_use
 from console.money.forecast import NOT_INCLUDED, forecast, prices_line
 from console.money.run_bill import part_rows, run_bill, use_lines
@@ -26,7 +26,7 @@ def bill(
 
     Example: scrapeq bill
     """
-    ledger, terminal = Ledger(data), open_terminal()
+    ledger, terminal = open_ledger(data), open_terminal()
     run_id = ledger.resolve_run(run)
     use = run_use(ledger, run_id)
     found = run_bill(use)

@@ -13,11 +13,12 @@ from console.cli.dead_letter_commands import dead_app
 from console.cli.dispatch_commands import dispatch_crawl, plan, wait
 from console.cli.init_command import init
 from console.cli.recipe_commands import recipe_app
-from console.cli.report_commands import job, reasons, runs, status
+from console.cli.report_commands import job, reasons, runs
 from console.cli.results_command import results
 from console.cli.run_report_command import report
 from console.cli.shell_command import shell
 from console.cli.stack_commands import demo, down, logs, up
+from console.cli.status_command import status
 from console.cli.try_command import try_recipe
 
 app = ScrapeqTyper(

@@ -16,6 +16,7 @@ from console.cli.arguments import DEFAULT_DATA, Data, Pubsub, pubsub_of, run_ids
 from console.dispatch_response import DispatchResponse
 from console.errors import UsageError
 from console.ledger.ledger import Ledger
+from console.ledger.open_ledger import open_ledger
 from console.report.controls import time_text
 from console.report.follow import Follower
 from console.stack.services import PROJECT
@@ -60,7 +61,7 @@ def cancel(
     from console.controls.acts import operator_name  # noqa: PLC0415 - imports Pub/Sub's slow client
     from console.controls.queue import open_queue  # noqa: PLC0415 - imports Pub/Sub's slow client
 
-    ledger, terminal = Ledger(data), open_terminal()
+    ledger, terminal = open_ledger(data), open_terminal()
     run_id = ledger.resolve_run(run)
     if controls.has_ended(ledger, run_id):
         print_line(terminal, f"Run {run_id} has ended: no job of it is in flight, so nothing was cancelled.")
@@ -105,7 +106,7 @@ def pause(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     from console.controls.cancel import BOUND_SECONDS  # noqa: PLC0415 - imports Pub/Sub's slow client
     from console.controls.queue import open_queue  # noqa: PLC0415 - imports Pub/Sub's slow client
 
-    ledger, terminal = Ledger(data), open_terminal()
+    ledger, terminal = open_ledger(data), open_terminal()
     target = controls.Target(*_target(ledger, run, host, everything=everything))
     seconds = _seconds(duration)
     if target.is_all and seconds != inf:
@@ -137,7 +138,7 @@ def resume(
     from console.controls.acts import operator_name  # noqa: PLC0415 - imports Pub/Sub's slow client
     from console.controls.queue import open_queue  # noqa: PLC0415 - imports Pub/Sub's slow client
 
-    ledger, terminal = Ledger(data), open_terminal()
+    ledger, terminal = open_ledger(data), open_terminal()
     target = controls.Target(*_target(ledger, run, host, everything=everything))
     address = _address(pubsub, data)
     with _changing(terminal, f"Resuming: {target}"), open_queue(*address) as queue:

@@ -21,7 +21,7 @@ from console.dead_letters.export import exported_lines
 from console.errors import LedgerError
 from console.ledger.dead_letter_rows import dead_letters
 from console.ledger.job_rows import find_jobs, job_events, job_items
-from console.ledger.ledger import Ledger
+from console.ledger.open_ledger import open_ledger
 from console.report.dead_letters import dead_letter_lines, explained
 from console.report.job_history import job_lines
 from console.report.output_file import write_whole
@@ -56,7 +56,7 @@ def list_dead_letters(  # noqa: PLR0913, PLR0917 - each argument is an option of
 
     Example: scrapeq dead list --where 'reason=http_503 host=example.org older=2h'
     """
-    ledger, terminal = Ledger(data), open_terminal()
+    ledger, terminal = open_ledger(data), open_terminal()
     scope = read_scope(ledger, run, where, job, infrastructure=infrastructure, all_runs=all_runs)
     found = choose(ledger, scope.run_id, scope.where).letters
     if as_json:
@@ -91,7 +91,7 @@ def show(
 
     Example: scrapeq dead show https://example.org/books/17
     """
-    ledger, terminal = Ledger(data), open_terminal()
+    ledger, terminal = open_ledger(data), open_terminal()
     states = {(each.run_id, each.job_id): each for each in find_jobs(ledger, job) if each.state == "dead"}
     found = [
         letter
@@ -140,7 +140,7 @@ def export(  # noqa: PLR0913, PLR0917 - each argument is an option of the comman
 
     Example: scrapeq dead export --output dead.jsonl --where reason=http_404
     """
-    ledger = Ledger(data)
+    ledger = open_ledger(data)
     scope = read_scope(ledger, run, where, job, infrastructure=infrastructure, all_runs=all_runs)
     found = choose(ledger, scope.run_id, scope.where).letters
     count = write_whole(output, (f"{line}\n" for line in exported_lines(ledger, found)))

@@ -21,6 +21,7 @@ from console.dead_letters.rate import read_rate
 from console.errors import UsageError
 from console.ledger.dead_letter_rows import DeadLetter
 from console.ledger.ledger import Ledger
+from console.ledger.open_ledger import open_ledger
 from console.report.dead_letters import grouped
 from console.stack.signals import raise_on_signals
 from console.terminal import open_terminal, print_line, show_progress
@@ -63,7 +64,7 @@ def replay(  # noqa: PLR0913, PLR0917 - each argument is an option of the comman
 
     Example: scrapeq dead replay --where 'reason=http_503 older=2h' --first 10 --rate 5/s
     """
-    ledger, terminal = Ledger(data), open_terminal()
+    ledger, terminal = open_ledger(data), open_terminal()
     per_second = None if rate is None else read_rate(rate)
     scope = read_scope(ledger, run, where, job, infrastructure=infrastructure, all_runs=all_runs)
     choice = choose(ledger, scope.run_id, scope.where)

@@ -16,9 +16,10 @@ from console.dispatch import dispatch
 from console.dispatch_response import DispatchResponse, added
 from console.errors import UsageError
 from console.ledger.ledger import Accounting, Ledger
+from console.ledger.open_ledger import open_ledger
 from console.local_file import dispatch_file
 from console.recipes.crawl_file import load_crawl
-from console.report.follow import Follower
+from console.report.follow import Follower, describe_stack
 from console.report.listings import listing_lines
 from console.report.plan import RunPlan, plan_lines, plan_run, plan_warnings
 from console.report.plan_cost import cost_lines, limit_faults, limit_warnings
@@ -109,7 +110,7 @@ def dispatch_crawl(
     crawl = crawl.model_copy(update={"run_id": crawl.run_id_at(datetime.now(UTC))})
     url = dispatcher_of(dispatcher, data)
     if wait:
-        Ledger(data).runs()  # raises LedgerError, before anything is sent, if there is no ledger to follow
+        open_ledger(data).runs()  # raises LedgerError before anything is sent, if there is no ledger
     run_plan = plan_run(crawl)
     _print_warnings(terminal, run_plan, *read_policy(data))
     _check_limits(run_plan, datetime.now(UTC))
@@ -120,7 +121,7 @@ def dispatch_crawl(
         if any(each.continues for each in dispatched):
             print_line(terminal, CONTINUES)
         if wait:
-            _follow(terminal, Ledger(data), dispatched)
+            _follow(terminal, open_ledger(data), dispatched)
 
 
 def _show(terminal: Console, dispatched: Sequence[DispatchResponse]) -> None:
@@ -165,12 +166,13 @@ def wait(
 ) -> None:
     """Wait until all jobs of a run are dispatched, and none is in flight; then show its accounting.
 
-    Ctrl-C stops only the waiting. The exit status is 0 if all jobs have succeeded, 3 if some are dead
-    letters, 1 if the accounting does not add up, and 124 if the time is over before the run has ended.
+    Ctrl-C stops only the waiting. The exit status is 0 if all jobs have succeeded or were replaced by jobs
+    that have, 3 if some are dead, cancelled or dropped, 1 if the accounting does not add up, and 124 if the
+    time is over before the run has ended.
 
     Example: scrapeq wait books-1 --timeout 600
     """
-    ledger, terminal = Ledger(data), open_terminal()
+    ledger, terminal = open_ledger(data), open_terminal()
     run_id = ledger.resolve_run(run)
     print_line(terminal, f"run {run_id}")
     recorded = [each.report for each in ledger.dispatches(run_id)]
@@ -205,6 +207,7 @@ def _follow(
             show,
             warn=lambda text: print_line(terminal, text),
             before_query=watch_limits(ledger, terminal),
+            describe_stack=lambda: describe_stack(ledger),
         )
         accounting = follower.follow(timeout)
     if any(each.continues for each in dispatched) and follower.has_all_jobs:

@@ -5,64 +5,21 @@ from typing import Annotated
 
 import typer
 
-from console.cli.arguments import DEFAULT_DATA, AsJson, Data, Run, run_ids
+from console.cli.arguments import DEFAULT_DATA, AsJson, Data, run_ids
 from console.errors import LedgerError
-from console.ledger.dispatch_rows import whole
-from console.ledger.job_rows import find_jobs, job_events, job_items, retrying_jobs
-from console.ledger.ledger import NO_RUN, Ledger
+from console.ledger.job_rows import find_jobs, job_events, job_items
+from console.ledger.ledger import NO_RUN
+from console.ledger.open_ledger import open_ledger
 from console.ledger.run_rows import run_summaries
 from console.report.controls import control_lines
 from console.report.job_history import job_lines
-from console.report.listings import listing_lines
-from console.report.retries import retries_table
 from console.report.tables import (
-    dispatch_line,
-    failures_table,
     reasons_table,
-    rejected_tables,
     runs_table,
 )
-from console.stack.stack_file import read_policy
 from console.terminal import open_terminal, print_json, print_line
 
-MISSING = (
-    "they have not ended and are older than the queue's message retention, or the ledger has no record of "
-    "their dispatch"
-)
-MAX_RETRYING = 20  #: maximum number of jobs that `status` shows as being retried
 MAX_RUNS = 10_000  #: maximum number of runs that `runs` lists
-
-
-def status(run: Run = None, data: Data = DEFAULT_DATA) -> None:
-    """Show the state of a run: its dispatch, its accounting, and why attempts did not succeed.
-
-    Invalid URLs, parts of the sources that were not read, and jobs that are being retried are listed. The
-    time of a next attempt is that of the last `scrapeq up` in --data; a busy site or worker makes it later.
-
-    Example: scrapeq status books-1
-    """
-    ledger, terminal = Ledger(data), open_terminal()
-    run_id = ledger.resolve_run(run)
-    failures = ledger.failures(run_id)
-    print_line(terminal, f"run {run_id}")
-    if dispatches := ledger.dispatches(run_id):
-        dispatch = whole(dispatches)
-        print_line(terminal, dispatch_line(dispatch))
-        for table in rejected_tables(dispatch.report):
-            terminal.print(table)
-    if failures:
-        terminal.print(failures_table(failures))
-    for line in listing_lines(ledger.listings(run_id)):
-        print_line(terminal, line)
-    accounting = ledger.accounting(run_id)
-    if retrying := retrying_jobs(ledger, run_id, MAX_RETRYING):
-        _, policy = read_policy(data)
-        terminal.print(retries_table(retrying, accounting.retrying, policy, datetime.now(UTC)))
-    if accounting.missing:
-        print_line(terminal, f"{accounting.missing} jobs are missing: {MISSING}.")
-    for line in control_lines(ledger, [run_id], datetime.now(UTC)):
-        print_line(terminal, line)
-    print_line(terminal, str(accounting))
 
 
 def runs(
@@ -79,7 +36,7 @@ def runs(
 
     Example: scrapeq runs --limit 5
     """
-    ledger = Ledger(data)
+    ledger = open_ledger(data)
     found = run_summaries(ledger, limit)
     if as_json:
         for run in found:
@@ -112,7 +69,7 @@ def job(
 
     Example: scrapeq job https://shop.example/products/1
     """
-    ledger = Ledger(data)
+    ledger = open_ledger(data)
     if run is not None:
         ledger.resolve_run(run)
     jobs = find_jobs(ledger, job, run)

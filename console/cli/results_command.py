@@ -12,6 +12,7 @@ from rich.console import Console
 from console.cli.arguments import DEFAULT_DATA, Data, Run, choices
 from console.errors import UsageError
 from console.ledger.ledger import Ledger
+from console.ledger.open_ledger import open_ledger
 from console.report.export import ExportedItem, csv_lines, exported_items, field_names, json_lines
 from console.report.listings import listing_lines
 from console.report.output_file import whole_file, write_whole
@@ -66,7 +67,7 @@ def results(  # noqa: PLR0913, PLR0917 - each argument is an option of the comma
 
     Example: scrapeq results --format csv --output items.csv --fields title,price
     """
-    ledger, terminal = Ledger(data), open_terminal()
+    ledger, terminal = open_ledger(data), open_terminal()
     run_id = ledger.resolve_run(run)
     chosen = [name for name in map(str.strip, fields.split(",")) if name]
     if form is Format.TABLE:

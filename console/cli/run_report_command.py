@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from console.cli.arguments import DEFAULT_DATA, Data, Run
-from console.ledger.ledger import Ledger
+from console.ledger.open_ledger import open_ledger
 from console.report.output_file import write_whole
 from console.terminal import open_terminal, print_line
 
@@ -29,7 +29,7 @@ def report(
     from console.report.report_page import report_page  # noqa: PLC0415 - only this command needs it
     from console.report.run_report import run_report  # noqa: PLC0415 - as above
 
-    ledger = Ledger(data)
+    ledger = open_ledger(data)
     run_id = ledger.resolve_run(run)
     write_whole(output, [report_page(run_report(ledger, run_id, datetime.now(UTC)))])
     print_line(open_terminal(), f"The report of run {run_id} is in {output}")

@@ -19,9 +19,9 @@ COLUMNS = {
     "outdated": "outdated",
     "outdated_sitemaps": "outdated_sitemaps",
     "unread_count": "unread",
-    "rejected": "coalesce(rejected_urls, '[]')",
-    "unread": "coalesce(unread_parts, '[]')",
-    "sources": "coalesce(sources, '[]')",
+    "rejected": "rejected_urls",
+    "unread": "unread_parts",
+    "sources": "sources",
 }
 JSON_FIELDS = ("rejected", "unread", "sources")
 QUERY = f"""SELECT state = 'complete', requests, {", ".join(COLUMNS.values())}
@@ -45,7 +45,7 @@ class Dispatch(NamedTuple):
 def read_dispatch(is_complete: int, requests: int, *values: Any) -> Dispatch:  # noqa: ANN401 - values of columns
     """Return the dispatch in a row of `QUERY`."""
     fields = dict(zip(COLUMNS, values, strict=True)) | {"continues": not is_complete}
-    fields |= {name: json.loads(fields[name]) for name in JSON_FIELDS}
+    fields |= {name: json.loads(fields[name] or "[]") for name in JSON_FIELDS}
     return Dispatch(bool(is_complete), requests, DispatchResponse.model_validate(fields))
 
 

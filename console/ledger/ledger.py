@@ -150,6 +150,11 @@ class Ledger:
     data: Path
 
     @property
+    def is_local(self) -> bool:
+        """Whether it is that of a data directory, and not that of a deployment."""
+        return True
+
+    @property
     def path(self) -> Path:
         """Path of the SQLite file."""
         return self.data / FILE
@@ -214,16 +219,16 @@ class Ledger:
 
         The pages are read one by one, so a run may be larger than the memory.
         """
-        query = """SELECT found.job_id, found.url, coalesce(found.items, '[]'), found.attempts,
-                       coalesce(found.page, 1), coalesce(found.listing, ''), coalesce(found.fetched_at, '')
+        query = """SELECT found.job_id, found.url, found.items, found.attempts,
+                       coalesce(found.page, 1), coalesce(found.listing, ''), found.fetched_at
                    FROM `${ledger}.results` AS found
                    LEFT JOIN (SELECT job_id, url FROM `${ledger}.results` WHERE run_id = ? AND page = 1)
                        AS first ON first.job_id = found.listing
                    WHERE found.run_id = ?
                    ORDER BY coalesce(first.url, found.url), coalesce(found.listing, ''), found.page,
                        found.url, found.job_id"""
-        for job_id, url, items, *values in self.stream(query, run_id, run_id):
-            yield Result(job_id, url, json.loads(items), *values)
+        for job_id, url, items, attempts, page, listing, fetched_at in self.stream(query, run_id, run_id):
+            yield Result(job_id, url, json.loads(items or "[]"), attempts, page, listing, fetched_at or "")
 
     def listings(self, run_id: str) -> list[Listing]:
         """Return the listings of a run, sorted by URL."""
@@ -253,11 +258,11 @@ class Ledger:
 
     def retried_attempts(self, run_id: str) -> list[Attempt]:
         """Return all attempts of the jobs that succeeded after a failure, sorted by URL and attempt."""
-        query = """WITH retried AS MATERIALIZED
-                   (SELECT job_id FROM `${ledger}.results` WHERE run_id = ? AND attempts > 1)
-                   SELECT DISTINCT job_id, url, attempt, coalesce(new_reason, reason), detail
+        query = """SELECT DISTINCT job_id, url, attempt, coalesce(new_reason, reason), detail
                    FROM `${ledger}.outcomes` LEFT JOIN `${ledger}.renamed_reasons` ON old_reason = reason
-                   WHERE run_id = ? AND job_id IN retried ORDER BY 2, 1, 3, 4, 5"""
+                   WHERE run_id = ?
+                   AND job_id IN (SELECT job_id FROM `${ledger}.results` WHERE run_id = ? AND attempts > 1)
+                   ORDER BY 2, 1, 3, 4, 5"""
         return [Attempt(*row) for row in self.rows(query, run_id, run_id)]
 
     def attempts(self, run_id: str, job_id: str) -> list[Attempt]:

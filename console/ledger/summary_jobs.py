@@ -7,7 +7,7 @@ from console.ledger.sqlite_views import table, views
 from console.ledger.summary_tables import OWN_COLUMNS, ledger_columns, run
 from contract.topology import LEDGER_TABLES
 
-JOBS_AT_ONCE: Final = 1000  #: number of jobs whose state one transaction derives
+JOBS_AT_ONCE: Final = 2000  #: number of jobs whose state one transaction derives
 #: The tables whose rows the states of jobs depend on, and the views that derive them.
 TABLES: Final = tuple(name for name in LEDGER_TABLES.values() if name != "dispatches")
 VIEWS: Final = ("renamed_reasons", "dead_causes", "job_times", "job_state", "results")
@@ -46,7 +46,8 @@ _FILL_LAST_PAGES: Final = """
         ORDER BY page DESC LIMIT 1)"""
 _DERIVE: Final = """
     INSERT INTO fresh
-    SELECT job.*, coalesce(request.count, 0), success.source_row, result.attempts, known.rowid
+    SELECT job.*, coalesce(request.count, 0), success.source_row, result.attempts, known.rowid,
+        CASE WHEN known.result_attempts IS NOT NULL THEN known.success_row END
     FROM temp.`${ledger}.job_state` AS job
     JOIN picked ON picked.job_id IS job.job_id AND picked.run_id IS job.run_id
     LEFT JOIN (
@@ -90,15 +91,11 @@ _KNOWN: Final = """(
     SELECT job.* FROM fresh CROSS JOIN main.`${ledger}.job_state` AS job ON job.rowid = fresh.known)"""
 #: The rows of outcomes that the view results shows no longer, and those that it shows now.
 _HIDDEN: Final = """
-    INSERT INTO shown SELECT known.success_row
-    FROM fresh CROSS JOIN main.`${ledger}.job_state` AS known ON known.rowid = fresh.known
-    WHERE known.result_attempts IS NOT NULL
-        AND (fresh.result_attempts IS NULL OR fresh.success_row <> known.success_row)"""
+    INSERT INTO shown SELECT shown_row FROM fresh
+    WHERE shown_row IS NOT NULL AND (result_attempts IS NULL OR success_row <> shown_row)"""
 _SHOWN: Final = """
-    INSERT INTO shown SELECT fresh.success_row
-    FROM fresh LEFT JOIN main.`${ledger}.job_state` AS known ON known.rowid = fresh.known
-    WHERE fresh.result_attempts IS NOT NULL
-        AND (known.result_attempts IS NULL OR fresh.success_row <> known.success_row)"""
+    INSERT INTO shown SELECT success_row FROM fresh
+    WHERE result_attempts IS NOT NULL AND (shown_row IS NULL OR success_row <> shown_row)"""
 _COUNT_FIELDS: Final = """
     INSERT INTO main.`${ledger}.fields`
     SELECT json_array(run_id, recipe, field), run_id, recipe, field, :sign * items, :sign * filled
@@ -133,7 +130,7 @@ def make_temporary_tables(connection: sqlite3.Connection) -> None:
         run(connection, copy, name=name, row=row)
     for name in VIEWS:
         run(connection, f"CREATE TEMP VIEW {table(name)} AS {views()[name]}")
-    columns = [*ledger_columns(connection, "job_state"), *OWN_COLUMNS, "known"]
+    columns = [*ledger_columns(connection, "job_state"), *OWN_COLUMNS, "known", "shown_row"]
     run(connection, f"CREATE TEMP TABLE fresh ({', '.join(columns)})")
     run(connection, _SHOWN_RESULTS)
     for name, view in (("shown_fields", "fields"), ("shown_examples", "field_examples")):

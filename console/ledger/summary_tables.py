@@ -14,7 +14,7 @@ from typing import Any, Final
 from console.ledger.sqlite_views import BUSY_TIMEOUT_SECONDS, layout, table, to_sqlite, views
 from console.private_files import make_private_file
 
-CACHE_KIB: Final = 64_000  #: memory for pages of the file; the indexes by job id are read at random places
+CACHE_KIB: Final = 64_000  #: memory for pages of each file; the indexes by job id are read at random places
 #: Columns of job_state beside those of the view: how many requests have published the job; the row of
 #: its newest success in the table outcomes; and the column attempts of the view results, NULL if the job has
 #: no row there.
@@ -161,7 +161,10 @@ def connect(summary: Path, warehouse: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(summary, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)
     try:
         connection.execute("ATTACH ? AS warehouse", (str(warehouse),))
-        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        for name in ("main", "warehouse"):
+            connection.execute(f"PRAGMA {name}.cache_size = -{CACHE_KIB}")
+        # Each transaction writes many pages of the indexes; a checkpoint of several costs less.
+        connection.execute("PRAGMA wal_autocheckpoint = 10000")
         connection.execute("PRAGMA main.synchronous = NORMAL")  # it can be made again from the ledger
         if connection.execute("PRAGMA main.user_version").fetchone() != (version(),):
             connection.execute("PRAGMA main.journal_mode = WAL")

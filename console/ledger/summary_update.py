@@ -124,22 +124,25 @@ def update(connection: sqlite3.Connection, show: Callable[[int, int], None] = la
     run(connection, _ARRIVED_OUTCOMES)
     attempts = views()["attempts"].replace("`${ledger}.outcomes`", "arrived_outcomes")
     run(connection, f"CREATE TEMP VIEW arrived_attempts AS {attempts}")
-    whole, done = 0, 0
+    read = sum(row for (row,) in run(connection, "SELECT last_row FROM progress"))
+    done, whole, is_counted = 0, sum(ends.values()) - read, False
     while True:
-        run(connection, "BEGIN IMMEDIATE")
+        connection.execute("BEGIN IMMEDIATE")
         try:
-            step = _read_rows(connection, ends) or derive_jobs(connection)
-            [(rows,)] = run(connection, "SELECT coalesce(sum(last_row), 0) FROM progress")
-            [(jobs,)] = run(connection, "SELECT count(*) FROM changed") if not step else [(0,)]
-            run(connection, "COMMIT")
+            step = _read_rows(connection, ends)
+            if not step:
+                if not is_counted:
+                    [(jobs,)] = run(connection, "SELECT count(*) FROM changed")
+                    whole, is_counted = done + jobs, True
+                step = derive_jobs(connection)
+            connection.execute("COMMIT")
         except BaseException:
-            run(connection, "ROLLBACK")
+            connection.execute("ROLLBACK")
             raise
         if not step:
             return
         done += step
-        whole = max(whole, done, sum(ends.values()) - rows + done + jobs)
-        show(done, whole)
+        show(done, max(whole, done))
 
 
 def _last_rows(connection: sqlite3.Connection) -> dict[str, int]:

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 from console.dispatch_response import DispatchResponse
 from console.ledger.ledger import Accounting, Ledger
+from console.ledger.run_overview import queue_summary
+from console.stack.stack_file import is_running
 
 POLL_SECONDS = 0.2  #: minimum pause between two queries of the ledger, in seconds
-#: Minimum pause between two queries, as a multiple of the duration of the first of them, so that large
-#: ledgers are queried less often.
-PAUSE_PER_QUERY = 5
+#: Minimum pause between two queries, as a multiple of the processor time of the first of them, so that
+#: waiting takes less than 1 % of a core.
+PAUSE_PER_QUERY = 120
+MAX_PAUSE_SECONDS = 10.0  #: maximum pause
 STALL_SECONDS = 60.0  #: number of seconds without a change after which `warn` is called
 
 
@@ -25,6 +28,7 @@ class Follower:
         show: called with the number of ended jobs, the number of jobs, and a text, after each query.
         warn: called with a sentence if nothing has changed for `STALL_SECONDS`.
         before_query: called before each query; an exception ends `follow`.
+        describe_stack: returns a sentence on whether the services run, which is added to the warning.
         has_all_jobs: whether the dispatch is complete, and the ledger has all its jobs.
     """
 
@@ -33,6 +37,7 @@ class Follower:
     show: Callable[[int, int, str], None]
     warn: Callable[[str], None] = lambda _: None
     before_query: Callable[[], None] = lambda: None
+    describe_stack: Callable[[], str] = lambda: ""
 
     def __post_init__(self) -> None:
         self._run_id = self.dispatched[0].run_id
@@ -48,7 +53,7 @@ class Follower:
         last = (0, Accounting())
         while True:
             self.before_query()
-            queried = time.monotonic()
+            used = time.process_time()
             accounting = self._query()
             now = time.monotonic()
             is_over = self.has_all_jobs and accounting.in_flight == 0
@@ -57,9 +62,10 @@ class Follower:
             if (self._published, accounting) != last:
                 last, changed = (self._published, accounting), now
             elif now - changed > STALL_SECONDS:
-                self.warn(self._stalled())
+                self.warn(self.describe_stall(accounting))
                 changed = now
-            time.sleep(max(POLL_SECONDS, PAUSE_PER_QUERY * (now - queried)))
+            pause = PAUSE_PER_QUERY * (time.process_time() - used)
+            time.sleep(min(MAX_PAUSE_SECONDS, max(POLL_SECONDS, pause)))
 
     def _query(self) -> Accounting:
         # The accounting comes last: jobs that are recorded between two queries must be in it.
@@ -79,11 +85,18 @@ class Follower:
             return False
         return self.ledger.recorded_jobs(self._run_id) >= self._published
 
-    def _stalled(self) -> str:
-        waiting = "jobs wait for their host or their next attempt"
+    def describe_stall(self, accounting: Accounting) -> str:
+        """Say what the ledger knows about the jobs that are waited for, and whether the stack runs."""
         if not self.has_all_jobs:
-            waiting = "the dispatch does not continue, or its jobs are not recorded yet"
-        return f"Nothing has changed for {STALL_SECONDS:g} s: {waiting}, or `scrapeq up` does not run."
+            known = "the dispatch has not ended, or the ledger does not have all its jobs yet"
+        else:
+            known = (
+                f"{accounting.in_flight} jobs are in flight, {accounting.retrying} of them after an attempt"
+            )
+            blocked = queue_summary(self.ledger).blocked
+            if blocked:
+                known += f"; {blocked[0].host} is not requested before {blocked[0].until[:19]} UTC"
+        return f"Nothing has changed for {STALL_SECONDS:g} s: {known}. {self.describe_stack()}".rstrip()
 
 
 def current_responses(ledger: Ledger, dispatched: Sequence[DispatchResponse]) -> list[DispatchResponse]:
@@ -92,3 +105,12 @@ def current_responses(ledger: Ledger, dispatched: Sequence[DispatchResponse]) ->
         return list(dispatched)
     reports = {each.report.dispatch_id: each.report for each in ledger.dispatches(dispatched[0].run_id)}
     return [reports.get(each.dispatch_id, each) if each.continues else each for each in dispatched]
+
+
+def describe_stack(ledger: Ledger) -> str:
+    """Return a sentence on whether a stack runs in the data directory; `""` for a deployment's ledger."""
+    if not ledger.is_local:
+        return ""
+    if is_running(ledger.data):
+        return f"`scrapeq up` runs in {ledger.data}."
+    return f"No `scrapeq up` runs in {ledger.data}, so the jobs wait until one is started there."

@@ -20,6 +20,7 @@ RARE_COUNTS = ("cancelled", "dropped", "replaced", "missing")
 NUMERIC_COLUMNS = {
     *("attempts", "jobs", "count", "status", "pages", "at the same time", "takes at least"),
     *("succeeded", "dead", "in flight", *RARE_COUNTS, "age"),
+    *("waiting", "4xx", "5xx", "per minute", "filled", "before"),
     *("found", "published", "duplicate", "rejected", "filtered", "too old", "over limit", "unread"),
 }
 SUMMARY_FIELDS = 3  #: maximum number of an item's fields in a row of the results table

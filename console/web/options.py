@@ -7,6 +7,7 @@ from pathlib import Path
 
 from console.errors import StackNotRunningError
 from console.ledger.ledger import Ledger
+from console.ledger.open_ledger import open_ledger
 from console.stack.stack_file import running_stack
 
 
@@ -39,7 +40,7 @@ class ConsoleOptions:
     @property
     def ledger(self) -> Ledger:
         """The ledger that is shown."""
-        return Ledger(self.data)
+        return open_ledger(self.data)
 
     @property
     def pubsub_host(self) -> str:

@@ -257,7 +257,7 @@ def test_status_shows_whether_the_dispatch_is_complete_and_what_was_rejected(
     )
     record(recorded, [shard_row(2, 8, DispatchReport(), run="books-1"), last(report)])
     lines = scrapeq("status", "--data", recorded.data).stdout.splitlines()
-    assert lines[1] == f"dispatch: {state}, 3 jobs published, 1 rejected, 1 not read completely)"
+    assert f"dispatch: {state}, 3 jobs published, 1 rejected, 1 not read completely)" in lines
     shown = " ".join(" ".join(lines).split())
     assert "nonsense line 1049: there is no host" in shown
     assert "https://shop.example/s.xml the site answered 404" in shown

@@ -2,7 +2,11 @@
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +24,8 @@ from console.ledger import (
     timeline_rows,
     use_rows,
 )
+from console.ledger.bigquery_ledger import BigQueryLedger, parameter_type, statement
+from console.ledger.ledger import Ledger
 from console.ledger.sqlite_views import schema, views
 from console.stack.ports import free_port
 from tests.console.ledger.bigquery_analyzer import (
@@ -146,6 +152,56 @@ def test_google_accepts_the_queries_of_the_console(
     statement = re.sub(r"\?", lambda _: f"@p{next(numbers)}", query.replace("${ledger}", DATASET))
     assert next(numbers) == len(parameters)
     assert analyzer.query(statement, named)
+
+
+class CollectingLedger(BigQueryLedger):
+    """A ledger in BigQuery that collects its statements with their parameters, and has no rows."""
+
+    def stream(self, query: str, *values: object) -> Iterator[Any]:
+        """Collect a query."""
+        types = {f"p{number}": parameter_type(value) for number, value in enumerate(values)}
+        self.client.append((statement(query, DATASET), {"since": "TIMESTAMP"} | types))
+        yield from ()
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments"),
+    [
+        (Ledger.accounting, ["run"]),
+        (Ledger.runs, []),
+        (Ledger.dispatches, ["run"]),
+        (Ledger.recorded_jobs, ["run"]),
+        (Ledger.results, ["run"]),
+        (Ledger.listings, ["run"]),
+        (Ledger.failures, ["run"]),
+        (Ledger.dead_jobs, ["run"]),
+        (Ledger.infrastructure_dead_jobs, ["run"]),
+        (Ledger.retried_attempts, ["run"]),
+        (Ledger.attempts, ["run", "job"]),
+        (job_rows.find_jobs, ["https://shop.example/"]),
+        (job_rows.retrying_jobs, ["run", 20]),
+        (job_page.job_page, [EVERY_FILTER, job_page.Cursor(job_page.BEGINNING, "")]),
+        (job_page.job_groups, [EVERY_FILTER]),
+        (field_rows.field_rows, ["run", "before"]),
+        (host_rows.host_rows, ["run"]),
+        (run_overview.queue_summary, []),
+        (run_overview.throughput, [datetime.now(UTC), 10]),
+        (run_rows.run_summaries, [20]),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_google_accepts_what_the_ledger_in_bigquery_sends(
+    analyzer: Analyzer, columns: dict[str, Columns], call: Callable[..., Any], arguments: list[object]
+) -> None:
+    """Google's analyzer accepts each statement of the ledger in BigQuery, with its bound and its types."""
+    assert columns
+    ledger = CollectingLedger(Path(), DATASET, [])
+    with suppress(ValueError, IndexError):  # of a sum without a row
+        list(call(ledger, *arguments) or ())
+    assert ledger.client
+    for sql, types in ledger.client:
+        assert unbounded(sql) == []
+        assert analyzer.query(sql, types)
 
 
 @pytest.mark.parametrize(
