@@ -189,9 +189,9 @@ class Stack:
             )
         self._wait_until_healthy(WORKER)
         self._wait_until_healthy(DISPATCHER)
-        write_stack(self.options.data, replace(record, is_ready=True))
         if CONSOLE in self._launches:
             self._start_and_wait(CONSOLE)
+        write_stack(self.options.data, replace(record, is_ready=True))
 
     def _record(self) -> StackRecord:
         return StackRecord(

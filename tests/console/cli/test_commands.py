@@ -39,6 +39,8 @@ COMMANDS = [
     "cancel",
     "pause",
     "resume",
+    "init",
+    "shell",
     "try",
     "runs",
     "status",
