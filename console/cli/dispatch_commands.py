@@ -10,7 +10,7 @@ from typing import Annotated, Final, NoReturn
 import typer
 from rich.console import Console
 
-from console.cli.arguments import DEFAULT_DATA, Data, Dispatcher, Run, choices, dispatcher_of
+from console.cli.arguments import DEFAULT_DATA, AsJson, Data, Dispatcher, Run, choices, dispatcher_of
 from console.cli.limit_watch import watch_limits
 from console.dispatch import dispatch
 from console.dispatch_response import DispatchResponse, added
@@ -27,7 +27,7 @@ from console.report.tables import dispatched_table, plan_table, rejected_tables,
 from console.stack.services import AckPolicy, DeliveryPolicy
 from console.stack.signals import raise_on_signals
 from console.stack.stack_file import read_policy
-from console.terminal import open_terminal, print_line, show_progress
+from console.terminal import open_terminal, print_json, print_line, show_progress
 from contract.crawl import Crawl
 
 #: Exit statuses of `wait`. 124 is that of the command `timeout` (GNU coreutils).
@@ -94,6 +94,7 @@ def dispatch_crawl(
         bool,
         typer.Option("--wait", help="Wait until all jobs of the run are dispatched, and none is in flight."),
     ] = False,
+    as_json: AsJson = False,  # noqa: FBT002 - this argument is a flag of the command
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Start a run: publish a job for every page of a crawl.
@@ -105,7 +106,7 @@ def dispatch_crawl(
 
     Example: scrapeq dispatch crawl.yaml --wait
     """
-    terminal = open_terminal()
+    terminal = open_terminal(stderr=as_json)
     crawl = load_crawl(crawl_file)
     crawl = crawl.model_copy(update={"run_id": crawl.run_id_at(datetime.now(UTC))})
     url = dispatcher_of(dispatcher, data)
@@ -117,11 +118,14 @@ def dispatch_crawl(
     with _stopped_by_ctrl_c(terminal, str(crawl.run_id)):
         dispatched = _dispatch(crawl, url, terminal)
         print_line(terminal, f"run {crawl.run_id}")
-        _show(terminal, dispatched)
+        if as_json:
+            print_json(reduce(added, dispatched).model_dump(mode="json"))
+        else:
+            _show(terminal, dispatched)
         if any(each.continues for each in dispatched):
             print_line(terminal, CONTINUES)
         if wait:
-            _follow(terminal, open_ledger(data), dispatched)
+            _follow(terminal, open_ledger(data), dispatched, as_json=as_json)
 
 
 def _show(terminal: Console, dispatched: Sequence[DispatchResponse]) -> None:
@@ -162,22 +166,24 @@ def wait(
         float | None,
         typer.Option(metavar="SECONDS", help="Stop waiting after this time. Default: no limit.", min=0),
     ] = None,
+    as_json: AsJson = False,  # noqa: FBT002 - this argument is a flag of the command
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Wait until all jobs of a run are dispatched, and none is in flight; then show its accounting.
 
-    Ctrl-C stops only the waiting. The exit status is 0 if all jobs have succeeded or were replaced by jobs
-    that have, 3 if some are dead, cancelled or dropped, 1 if the accounting does not add up, and 124 if the
+    Ctrl-C stops only the waiting. With --json the progress goes to standard error. The exit status is 0 if
+    all jobs have succeeded or were replaced by jobs that have, 3 if some are dead, cancelled or dropped, 1 if
+    the accounting does not add up, and 124 if the
     time is over before the run has ended.
 
     Example: scrapeq wait books-1 --timeout 600
     """
-    ledger, terminal = open_ledger(data), open_terminal()
+    ledger, terminal = open_ledger(data), open_terminal(stderr=as_json)
     run_id = ledger.resolve_run(run)
     print_line(terminal, f"run {run_id}")
     recorded = [each.report for each in ledger.dispatches(run_id)]
     with _stopped_by_ctrl_c(terminal, run_id):
-        _follow(terminal, ledger, recorded or [DispatchResponse(run_id=run_id)], timeout)
+        _follow(terminal, ledger, recorded or [DispatchResponse(run_id=run_id)], timeout, as_json=as_json)
 
 
 @contextmanager
@@ -192,7 +198,12 @@ def _stopped_by_ctrl_c(terminal: Console, run_id: str) -> Iterator[None]:
 
 
 def _follow(
-    terminal: Console, ledger: Ledger, dispatched: Sequence[DispatchResponse], timeout: float | None = None
+    terminal: Console,
+    ledger: Ledger,
+    dispatched: Sequence[DispatchResponse],
+    timeout: float | None = None,
+    *,
+    as_json: bool = False,
 ) -> NoReturn:
     """Wait until the run has ended, and print how; if the dispatch had continued, with all its URLs.
 
@@ -215,7 +226,10 @@ def _follow(
         _show(terminal, follower.dispatched)
     for line in listing_lines(ledger.listings(run_id)):
         print_line(terminal, line)
-    print_line(terminal, str(accounting))
+    if as_json:
+        print_json({"run_id": run_id, **accounting._asdict(), "adds_up": accounting.adds_up})
+    else:
+        print_line(terminal, str(accounting))
     raise typer.Exit(_exit_status(accounting, has_ended=follower.has_all_jobs and not accounting.in_flight))
 
 

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from console.cli.application import ScrapeqTyper
-from console.cli.arguments import choices
+from console.cli.arguments import AsJson, choices
 from console.recipes.recipe_file import check_file
-from console.terminal import open_terminal, print_data, print_line
+from console.terminal import open_terminal, print_data, print_json, print_line
 
 
 class SchemaKind(StrEnum):
@@ -30,6 +30,7 @@ Example: scrapeq recipe check crawl.yaml"""
 @recipe_app.command("check")
 def check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Recipes or crawls, as YAML.")],
+    as_json: AsJson = False,  # noqa: FBT002 - this argument is a flag of the command
 ) -> None:
     """Report every fault of recipes and crawls with its line, and what is probably wrong as a warning.
 
@@ -42,6 +43,9 @@ def check(
     for file in files:
         faults, warnings = check_file(file)
         faulty_files += bool(faults)
+        if as_json:
+            print_json({"file": str(file), "valid": not faults, "faults": faults, "warnings": warnings})
+            continue
         for line in faults or [*warnings, f"{file}: valid"]:
             print_line(terminal, line)
     if faulty_files:

@@ -18,6 +18,7 @@ from console.report.tables import (
     runs_table,
 )
 from console.terminal import open_terminal, print_json, print_line
+from contract.reason_meanings import REASON_MEANINGS, status_of
 
 MAX_RUNS = 10_000  #: maximum number of runs that `runs` lists
 
@@ -89,9 +90,19 @@ def job(
             print_line(terminal, line)
 
 
-def reasons() -> None:
+def reasons(
+    as_json: AsJson = False,  # noqa: FBT002 - this argument is a flag of the command
+) -> None:
     """Explain every reason code: its outcome, its meaning, and what to do.
 
     Example: scrapeq reasons
     """
-    open_terminal().print(reasons_table())
+    if not as_json:
+        open_terminal().print(reasons_table())
+        return
+    for reason, meaning in REASON_MEANINGS.items():
+        status = status_of(reason)
+        print_json(
+            {"reason": reason, "outcome": meaning.outcome, "status": status}
+            | {"meaning": meaning.sentence, "remedy": meaning.remedy}
+        )

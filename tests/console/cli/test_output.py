@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 import pytest
 
 from console.ledger.ledger import Ledger
+from tests.console.command import Scrapeq
 from tests.console.command_line import leaf_commands
 from tests.console.ledger.rows import dead_letter_row, job_row, outcome_row, record
 from tests.repository.tree import ROOT
@@ -37,7 +38,11 @@ COMMANDS: Final = {
     "dead show": "bad --data {folder}",
     "dead export": "--output {folder}/dead.jsonl --data {folder}",
     "dead replay": "--data {folder} --force",
+    "report": "--data {folder} --output {folder}/report.html",
+    "bill": "--data {folder}",
     "reasons": "",
+    "init": "{folder}/page.html --output {folder}/draft.yaml --force --data {folder}",
+    "shell": "{folder}/page.html -c css('h1')",
     "recipe check": "{folder}/crawl.yaml",
     "recipe schema": "",
 }
@@ -187,3 +192,24 @@ def test_a_data_directory_that_is_not_writable_is_no_stack_trace(folder: Path) -
         done = run_all(copy, user=65534)
     assert_no_traceback(done)
     assert all(each.status in {0, 1, 2, 3} for each in done.values()), done
+
+
+@pytest.mark.parametrize(
+    ("command", "keys"),
+    [
+        ("wait --data {folder} --timeout 0", {"run_id", "dispatched", "dead", "adds_up"}),
+        ("runs --data {folder}", {"run_id", "adds_up"}),
+        ("job good --data {folder}", {"run_id", "events", "items"}),
+        ("reasons", {"reason", "outcome", "remedy"}),
+        ("recipe check {folder}/crawl.yaml", {"file", "valid", "faults", "warnings"}),
+        ("logs --data {folder}", {"service", "text"}),
+    ],
+)
+def test_json_is_one_object_on_each_line(
+    scrapeq: Scrapeq, folder: Path, command: str, keys: set[str]
+) -> None:
+    """With --json, standard output has only lines of JSON, whose keys are those of the ledger."""
+    done = scrapeq(*command.format(folder=folder).split(), "--json")
+    lines = done.stdout.splitlines()
+    assert lines, done.stderr
+    assert all(keys <= json.loads(line).keys() for line in lines)
