@@ -67,6 +67,7 @@ class Dispatcher:
             crawl = Crawl.decode(body, CHECKS)
             _check_files(crawl, body)
             now = self.now()
+            _check_until(crawl, body, now)
             started_at = scheduled_time(schedule_time, now)
         except UnreadableCrawl as error:
             return DispatchResponse(
@@ -157,6 +158,19 @@ def _check_files(crawl: Crawl, body: bytes) -> None:
             f"(got {quote(file.url)})"
         )
         raise UnreadableCrawl(body, [Fault("sources.urls_file.url", why)])
+
+
+def _check_until(crawl: Crawl, body: bytes, now: datetime) -> None:
+    """Check that the time limit of the crawl has not passed, since no job of the run would be requested.
+
+    Raises:
+        UnreadableCrawl: if it has.
+    """
+    until = crawl.limits.until
+    if until is not None and until <= now:
+        raise UnreadableCrawl(
+            body, [Fault("limits.until", f"this time has passed (got {until.isoformat()})")]
+        )
 
 
 def _refusal(plan: Plan, failures: int, first_failure: str) -> DispatchResponse | None:

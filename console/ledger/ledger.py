@@ -219,15 +219,15 @@ class Ledger:
 
         The pages are read one by one, so a run may be larger than the memory.
         """
-        query = """SELECT found.job_id, found.url, found.items, found.attempts,
-                       coalesce(found.page, 1), coalesce(found.listing, ''), found.fetched_at
-                   FROM `${ledger}.results` AS found
-                   LEFT JOIN (SELECT job_id, url FROM `${ledger}.results` WHERE run_id = ? AND page = 1)
-                       AS first ON first.job_id = found.listing
-                   WHERE found.run_id = ?
-                   ORDER BY coalesce(first.url, found.url), coalesce(found.listing, ''), found.page,
-                       found.url, found.job_id"""
-        for job_id, url, items, attempts, page, listing, fetched_at in self.stream(query, run_id, run_id):
+        # A window finds the first page of each listing in one pass over the rows; a join of the view with
+        # itself has no index in SQLite, and had not ended after an hour for a million rows.
+        query = """SELECT job_id, url, items, attempts, coalesce(page, 1), coalesce(listing, ''), fetched_at
+                   FROM (SELECT job_id, url, items, attempts, page, listing, fetched_at,
+                             min(CASE WHEN page = 1 THEN url END)
+                                 OVER (PARTITION BY coalesce(nullif(listing, ''), job_id)) AS first_url
+                         FROM `${ledger}.results` WHERE run_id = ?) AS found
+                   ORDER BY coalesce(first_url, url), coalesce(listing, ''), page, url, job_id"""
+        for job_id, url, items, attempts, page, listing, fetched_at in self.stream(query, run_id):
             yield Result(job_id, url, json.loads(items or "[]"), attempts, page, listing, fetched_at or "")
 
     def listings(self, run_id: str) -> list[Listing]:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -437,3 +437,15 @@ def test_path_as_file_of_urls_is_rejected_with_400(publisher: RecordingPublisher
             "(got '/etc/passwd')",
         }
     ]
+
+
+def test_time_limit_that_has_passed_is_rejected_with_400(publisher: RecordingPublisher) -> None:
+    """No job is published whose page would not be requested; a later limit is in each job."""
+    response = dispatch(publisher, crawl(limits={"until": NOW.isoformat()}))
+    assert (response.status, jobs(publisher)) == (400, [])
+    why = f"this time has passed (got {NOW.isoformat()})"
+    assert response.body["faults"] == [{"path": "limits.until", "why": why}]
+    later = NOW + timedelta(seconds=1)
+    response = dispatch(publisher, crawl(limits={"until": later.isoformat()}))
+    assert response.status == 200
+    assert {job.until for job in jobs(publisher)} == {later}
