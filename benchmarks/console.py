@@ -7,6 +7,7 @@ is a dead letter, and one of 500 waits. The queries of each screen, and `scrapeq
 import hashlib
 import json
 import math
+import resource
 import sqlite3
 import statistics
 import subprocess
@@ -30,6 +31,7 @@ RUNS = 20
 ROUNDS = 20
 HOSTS = 50
 BIG = "run-00"
+WAIT_SECONDS = 60  #: how long `scrapeq wait` is measured
 END = datetime.now(UTC)
 REASONS = ("http_5xx", "timeout", "http_429", "connect", "http_404")
 
@@ -178,6 +180,19 @@ def main(outcomes: int, data: Path) -> None:
         print(row(name, durations(call)))
     status = [sys.executable, "-m", "console", "status", BIG, "--data", str(data)]
     print(row("`scrapeq status`", durations(lambda: subprocess.run(status, check=True, capture_output=True))))
+    wait = ("wait", BIG, "--data", str(data), "--timeout")
+    share = (processor_seconds(*wait, str(WAIT_SECONDS)) - processor_seconds(*wait, "0")) / WAIT_SECONDS
+    print(f"processor time of `scrapeq wait`, without its start: {100 * share:.2f} % of a core")
+    print(f"processor time of `scrapeq --version`: {processor_seconds('--version'):.2f} s")
+    print(f"processor time of `scrapeq status`: {processor_seconds(*status[3:]):.2f} s")
+
+
+def processor_seconds(*arguments: str) -> float:
+    """Run `scrapeq` and return the processor time that it took, in seconds."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-m", "console", *arguments], check=False, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 if __name__ == "__main__":

@@ -9,10 +9,8 @@ from console.ledger.ledger import Ledger
 RATE_SECONDS: Final = 60  #: number of seconds over which the present rate is measured
 #: Parameters: the run id; so of the other queries, which have a time after it.
 STATES_QUERY: Final = """
-    SELECT coalesce(host, ''), count(*), count(CASE WHEN state = 'succeeded' THEN 1 END),
-        count(CASE WHEN state = 'dead' THEN 1 END),
-        count(CASE WHEN state IN ('queued', 'retrying') THEN 1 END)
-    FROM `${ledger}.job_state` WHERE run_id = ? GROUP BY host"""
+    SELECT coalesce(host, ''), state, count(*) FROM `${ledger}.job_state`
+    WHERE run_id = ? GROUP BY host, state"""
 REASONS_QUERY: Final = """
     SELECT coalesce(host, ''), reason, sum(attempts) FROM `${ledger}.failures`
     WHERE run_id = ? GROUP BY 1, 2"""
@@ -65,7 +63,9 @@ def host_rows(
         now: the present time; None for that of the clock.
     """
     now = now or datetime.now(UTC)
-    reasons = defaultdict[str, Counter[str]](Counter)
+    states, reasons = defaultdict[str, Counter[str]](Counter), defaultdict[str, Counter[str]](Counter)
+    for host, state, jobs in ledger.rows(STATES_QUERY, run_id):
+        states[host][state] += jobs
     for host, reason, attempts in ledger.rows(REASONS_QUERY, run_id):
         reasons[host][reason or ""] = attempts
     rates = dict(ledger.rows(RATES_QUERY, run_id, timestamp(now - timedelta(seconds=RATE_SECONDS))))
@@ -73,17 +73,17 @@ def host_rows(
     rows = [
         HostRow(
             host=host,
-            jobs=jobs,
-            succeeded=succeeded,
-            dead=dead,
-            waiting=waiting,
+            jobs=jobs.total(),
+            succeeded=jobs["succeeded"],
+            dead=jobs["dead"],
+            waiting=jobs["queued"] + jobs["retrying"],
             failed_attempts=reasons[host].total(),
             http_4xx=_with_prefix(reasons[host], "http_4"),
             http_5xx=_with_prefix(reasons[host], "http_5"),
             per_minute=rates.get(host, 0),
             blocked_until=blocked.get(host, ""),
         )
-        for host, jobs, succeeded, dead, waiting in ledger.rows(STATES_QUERY, run_id)
+        for host, jobs in states.items()
     ]
     return sorted(rows, key=lambda row: (-row.waiting, -row.jobs, row.host))[:count]
 

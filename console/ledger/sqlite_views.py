@@ -43,7 +43,10 @@ SQLITE_EXPRESSIONS = {
     "SAFE_CAST(": "CAST(",  # CAST never fails in SQLite
     " AS INT64)": " AS INTEGER)",
     "CAST(? AS TIMESTAMP)": "?",  # times are texts in SQLite
-    "STRPOS(": "instr(",
+    # LIKE ignores case, and needs two thirds of the time of instr(lower(url), ?).
+    "STRPOS(LOWER(url), ?) > 0": (
+        r"url LIKE '%' || replace(replace(replace(?, '\', '\\'), '%', '\%'), '_', '\_') || '%' ESCAPE '\'"
+    ),
     "LENGTH(TO_JSON_STRING(attributes))": "length(attributes)",
     "LENGTH(TO_JSON_STRING(items))": "length(items)",
     "DIV(UNIX_SECONDS(ended_at), ?)": "(CAST(strftime('%s', ended_at) AS INTEGER) / ?)",

@@ -129,6 +129,8 @@ def test_pages_of_jobs_contain_each_selected_job_once(recorded: Ledger) -> None:
         (JobFilter(run_id="run-1", host="b.example", state="queued"), "e"),
         (JobFilter(text="EXAMPLE/b"), "b"),
         (JobFilter(text="a"), "abcde"),  # part of each URL
+        (JobFilter(text="%"), ""),
+        (JobFilter(text="exampl_"), ""),
         (JobFilter(cause="page"), ""),
         (JobFilter(run_id="other"), ""),
     ],
