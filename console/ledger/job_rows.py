@@ -28,8 +28,7 @@ PUBLISHED_QUERY: Final = """
               SAFE_CAST(JSON_VALUE(SAFE.PARSE_JSON(SAFE_CONVERT_BYTES_TO_STRING(data)), '$.defers') AS INT64)
               AS defers,
               JSON_VALUE(SAFE.PARSE_JSON(SAFE_CONVERT_BYTES_TO_STRING(data)), '$.not_before') AS not_before
-          FROM `${ledger}.jobs`
-          WHERE JSON_VALUE(attributes, '$.run_id') = ? AND JSON_VALUE(attributes, '$.job_id') = ?)
+          FROM `${ledger}.job_messages` WHERE run_id = ? AND job_id = ? AND kind = 'job')
     GROUP BY message_id"""
 ATTEMPTS_QUERY: Final = """
     SELECT DISTINCT message_id, publish_time, attempt, outcome, coalesce(new_reason, reason),
@@ -43,13 +42,11 @@ DEAD_LETTERS_QUERY: Final = """
     FROM (SELECT message_id, publish_time, JSON_VALUE(attributes, '$.reason') AS reason,
               SAFE_CAST(JSON_VALUE(attributes, '$.CloudPubSubDeadLetterSourceDeliveryCount') AS INT64)
               AS deliveries
-          FROM `${ledger}.dead_letters`
-          WHERE JSON_VALUE(attributes, '$.run_id') = ? AND JSON_VALUE(attributes, '$.job_id') = ?)
+          FROM `${ledger}.job_messages` WHERE run_id = ? AND job_id = ? AND kind = 'dead_letter')
     GROUP BY message_id"""
 #: The newest message of a job. Parameters: the run id and the job id.
 MESSAGE_QUERY: Final = """
-    SELECT data FROM `${ledger}.jobs`
-    WHERE JSON_VALUE(attributes, '$.run_id') = ? AND JSON_VALUE(attributes, '$.job_id') = ?
+    SELECT data FROM `${ledger}.job_messages` WHERE run_id = ? AND job_id = ? AND kind = 'job'
     ORDER BY publish_time DESC LIMIT 1"""
 ITEMS_QUERY: Final = """
     SELECT items FROM `${ledger}.results` WHERE run_id = ? AND job_id = ?"""

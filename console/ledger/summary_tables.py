@@ -23,6 +23,7 @@ OWN_COLUMNS: Final = ("requests", "success_row", "result_attempts")
 #: those of the queries, letter for letter; their columns are in the index as well, so that it is enough.
 JOB_INDEXES: Final = {
     "by_id": "(job_id, run_id)",
+    "by_url": "(url, run_id)",
     "by_time": "(run_id, recorded_at, job_id, url)",
     "by_state": "(run_id, state, recorded_at, job_id)",
     "by_reason": "(run_id, last_reason, recorded_at, job_id)",
@@ -41,6 +42,7 @@ JOB_INDEXES: Final = {
 #: Stated here instead of measured by ANALYZE, so that each query has the same plan on every ledger.
 _STATISTICS: Final = {
     "job_by_id": "1000000 1 1",
+    "job_by_url": "1000000 20 1",
     "job_by_time": "1000000 50000 2 1 1",
     "job_by_state": "1000000 50000 20000 2 1",
     "job_by_reason": "1000000 50000 5000 2 1",
@@ -113,6 +115,16 @@ _VIEWS: Final = {
         GROUP BY count.run_id HAVING sum(count.jobs) > 0""",
     "recorded_jobs": """
         SELECT run_id, sum(requests) AS recorded FROM job_count GROUP BY run_id HAVING sum(requests) > 0""",
+    "job_messages": """
+        SELECT message.run_id, message.job_id, 'job' AS kind, row.message_id, row.publish_time, row.data,
+            row.attributes
+        FROM message CROSS JOIN warehouse.`${ledger}.jobs` AS row ON row.rowid = message.source_row
+        WHERE message.source = 'jobs'
+        UNION ALL
+        SELECT message.run_id, message.job_id, 'dead_letter', row.message_id, row.publish_time, row.data,
+            row.attributes
+        FROM message CROSS JOIN warehouse.`${ledger}.dead_letters` AS row ON row.rowid = message.source_row
+        WHERE message.source = 'dead_letters'""",
     "failures": """
         SELECT run_id, reason, outcome, host, recipe, count(*) AS attempts, count(DISTINCT job_id) AS jobs
         FROM `${ledger}.attempts` WHERE outcome NOT IN ('succeeded', 'cancelled')

@@ -17,7 +17,7 @@ from console.ledger import summary_jobs, summary_update
 from console.ledger.field_rows import field_rows
 from console.ledger.host_rows import host_rows
 from console.ledger.job_page import Cursor, JobFilter, job_groups, job_page
-from console.ledger.job_rows import retrying_jobs
+from console.ledger.job_rows import find_jobs, job_events, job_items, retrying_jobs
 from console.ledger.ledger import SUMMARY_FILE, Accounting, Ledger
 from console.ledger.run_overview import queue_summary, run_overview, throughput
 from console.ledger.sqlite_views import table, views
@@ -191,6 +191,9 @@ def test_queries_of_the_desk_scan_no_table_of_jobs_or_attempts(ledger: Ledger) -
     field_rows(explained, "run-1", "run-2")
     throughput(explained, datetime.now(UTC) - timedelta(minutes=10), 10)
     retrying_jobs(explained, "run-1", 20)
+    [found] = find_jobs(explained, "revived", "run-1")
+    job_events(explained, found)
+    job_items(explained, found)
     explained.accounting("run-1")
     whole = re.compile(
         r"SCAN scrapeq\.(job_state|attempts|outcomes|jobs|dead_letters)(?! USING .*INDEX job_dead)"
