@@ -1,5 +1,6 @@
 """Defines what the operator's page is started with."""
 
+import os
 import secrets
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -41,6 +42,11 @@ class ConsoleOptions:
     def ledger(self) -> Ledger:
         """The ledger that is shown."""
         return open_ledger(self.data)
+
+    @property
+    def renews(self) -> bool:
+        """Whether the screens renew themselves; in BigQuery each query would be billed."""
+        return not os.environ.get("LEDGER")
 
     @property
     def pubsub_host(self) -> str:

@@ -1,9 +1,11 @@
 """The screen of the queue: its subscriptions, their settings and their backlog."""
 
+from contextlib import suppress
+
 from flask import Blueprint, render_template
 
-from console.errors import StackNotRunningError
-from console.ledger.control_rows import pauses
+from console.errors import LedgerError, StackNotRunningError
+from console.ledger.control_rows import ControlAct, pauses
 from console.web.context import console_options
 from console.web.screens.controls import DURATIONS
 from console.web.subscriptions import read_subscriptions
@@ -18,11 +20,13 @@ def queue() -> str:
         subscriptions, fault = read_subscriptions(console_options())
     except StackNotRunningError as error:
         subscriptions, fault = [], str(error)
-    ledger = console_options().ledger
+    paused = list[ControlAct]()
+    with suppress(LedgerError):  # the queue can be shown without a ledger
+        paused = pauses(console_options().ledger)
     return render_template(
         "queue.html",
         subscriptions=subscriptions,
         fault=fault,
-        paused=pauses(ledger) if ledger.path.exists() else [],
+        paused=paused,
         durations=DURATIONS,
     )
