@@ -1,5 +1,6 @@
 """Tests of what the operator's page refuses, on a real server process."""
 
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -246,3 +247,16 @@ def test_the_csv_has_no_formula(console: ConsoleProcess) -> None:
     assert response.headers["Content-Disposition"] == 'attachment; filename="run-1.csv"'
     assert "'=cmd" in response.text
     assert response.headers["Content-Type"].startswith("text/csv")
+
+
+def test_a_page_of_the_lab_is_sandboxed_by_its_own_headers(console: ConsoleProcess) -> None:
+    """Opened by itself, outside of its frame, the page has no origin, no scripts, and may load nothing."""
+    session = console.session("/lab")
+    recipe = "name: x\nfields: {title: {css: h1}}"
+    tried = session.post("/lab", {"recipe": recipe, "page": "<h1>Title</h1>"}).text
+    [address] = re.findall(r'src="(/lab/preview/[0-9a-f]+)"', tried)
+    response = session.get(address)
+    assert ">Title</h1>" in response.text
+    policy = response.headers["Content-Security-Policy"].split("; ")
+    assert {"default-src 'none'", "sandbox", "frame-ancestors 'self'"} <= set(policy)
+    assert not any(part.startswith("script-src") for part in policy)
