@@ -111,6 +111,14 @@ def _time(value: str | datetime) -> datetime:
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
+def from_json(value: str) -> object:
+    """Return the value of a text in JSON; the text itself if it is cut, and therefore no JSON."""
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
 def pretty_json(value: object) -> str:
     """Return a value as indented JSON, cut at 20,000 characters; Jinja escapes it."""
     written = json.dumps(value, ensure_ascii=False, indent=2, default=str)
@@ -130,6 +138,7 @@ def register(app: flask.Flask) -> None:
         when=when,
         exact=exact,
         duration=duration,
+        from_json=from_json,
         pretty_json=pretty_json,
     )
     app.jinja_env.globals["percent"] = percent

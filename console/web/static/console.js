@@ -11,6 +11,8 @@
     const notice = document.getElementById("offline");
     if (notice) notice.hidden = !isOffline;
   }
+  const current = document.querySelector(".bar [aria-current]");
+  if (current) current.scrollIntoView({ block: "nearest", inline: "center" });
   document.addEventListener("htmx:beforeRequest", function (event) {
     const part = event.detail.elt;
     if (part.hasAttribute("data-live") && isUsed(part)) event.preventDefault();
