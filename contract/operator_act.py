@@ -9,11 +9,15 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from contract.dead_letter import MAX_ATTRIBUTE_VALUE_BYTES
 from contract.faults import UnreadableOperatorAct, parse_json_object
-from contract.job import JobId, RunId
+from contract.job import JobId
 
 MAX_OPERATOR_ACT_BYTES = 64 * 1024
 MAX_TEXT_CHARACTERS = 4096  #: maximum number of characters of `selection` and of `detail`
+
+#: Ids of messages that are no jobs may be any texts that an attribute can have.
+AttributeValue = Annotated[str, Field(min_length=1, max_length=MAX_ATTRIBUTE_VALUE_BYTES)]
 
 
 class Act(StrEnum):
@@ -37,7 +41,9 @@ class OperatorAct(BaseModel):
         operator: who gave it: an account or `user@machine`.
         act: what was done.
         run_id: the run that it concerns; None if it concerns several runs.
-        job_id: the job that is dropped; None for an act that concerns more than one job.
+        job_id: the job that is dropped, as the attributes of its dead letter name it; None for an act that
+            concerns more than one job.
+        dead_letter: message id of the dead letter that is dropped; None for an act that concerns several.
         host: the host that is paused or resumed; `""` if it concerns no single host.
         selection: the filter that chose the jobs or dead letters, as the operator wrote it.
         jobs: number of jobs or dead letters; None if the number is not known.
@@ -51,8 +57,9 @@ class OperatorAct(BaseModel):
     acted_at: AwareDatetime
     operator: Annotated[str, Field(min_length=1, max_length=256)]
     act: Act
-    run_id: RunId | None = None
-    job_id: JobId | None = None
+    run_id: AttributeValue | None = None
+    job_id: AttributeValue | None = None
+    dead_letter: AttributeValue | None = None
     host: Annotated[str, Field(max_length=253)] = ""
     selection: Annotated[str, Field(max_length=MAX_TEXT_CHARACTERS)] = ""
     jobs: Annotated[int | None, Field(ge=0)] = None

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from console.cli.acts_command import acts
 from console.cli.application import ScrapeqTyper
 from console.cli.bill_command import bill
 from console.cli.console_command import console
@@ -68,4 +69,5 @@ app.command()(results)
 app.command()(report)
 app.command()(bill)
 app.add_typer(dead_app, name="dead")
+app.command()(acts)
 app.command()(reasons)

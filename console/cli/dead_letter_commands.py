@@ -15,7 +15,7 @@ from console.cli.dead_letter_options import (
     Where,
     read_scope,
 )
-from console.cli.dead_letter_work import replay
+from console.cli.dead_letter_work import drop, replay
 from console.dead_letters.choice import choose
 from console.dead_letters.export import exported_lines
 from console.errors import LedgerError
@@ -148,3 +148,4 @@ def export(  # noqa: PLR0913, PLR0917 - each argument is an option of the comman
 
 
 dead_app.command()(replay)
+dead_app.command()(drop)

@@ -1,5 +1,6 @@
 """Defines the options by which the subcommands of `dead` select dead letters."""
 
+from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import typer
@@ -26,6 +27,36 @@ Infrastructure = Annotated[
     bool, typer.Option("--infrastructure", help="Only dead letters that the infrastructure caused.")
 ]
 AllRuns = Annotated[bool, typer.Option("--all-runs", help="Dead letters of all runs, and those of no run.")]
+
+RecipeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--recipe", metavar="CRAWL.yaml", help="Replace the jobs by new ones with the recipe of this file."
+    ),
+]
+FailedField = Annotated[
+    str | None,
+    typer.Option(
+        "--failed-field",
+        metavar="FIELD",
+        help="With --recipe: the pages on which this field was not found, also those that succeeded.",
+    ),
+]
+First = Annotated[
+    int | None,
+    typer.Option(
+        "--first", metavar="N", help="Replay N first, and the rest only if all of them succeed.", min=1
+    ),
+]
+Rate = Annotated[
+    str | None,
+    typer.Option("--rate", metavar="N/s", help="Replay at most so many in a second (/m, /h)."),
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Also those whose reason cannot change, such as missing_field.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for a confirmation.")]
 
 
 class Scope(NamedTuple):

@@ -1,35 +1,47 @@
-"""The subcommand `dead replay`: publishes dead letters as jobs again."""
+"""The subcommands `dead replay` and `dead drop`, which work off dead letters."""
 
-import sys
-from collections.abc import Sequence
-from typing import Annotated, Final
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import typer
 from rich.console import Console
 
 from console.cli.arguments import DEFAULT_DATA, Data, Pubsub, Run, pubsub_of
 from console.cli.dead_letter_options import (
     AllRuns,
+    DryRun,
+    FailedField,
+    First,
+    Force,
     Infrastructure,
     JobId,
+    Rate,
+    RecipeOption,
     Scope,
     Where,
+    Yes,
     read_scope,
 )
+from console.cli.dead_letter_steps import confirm, run_replay, show_choice, show_rest, stopped_by_ctrl_c
+from console.controls.acts import operator_name
 from console.dead_letters.choice import Choice, choose, needs_new_job
 from console.dead_letters.rate import read_rate
+from console.dead_letters.replacing import (
+    Replacements,
+    died_of_field,
+    pages_without_field,
+    plan_replacements,
+)
 from console.errors import UsageError
-from console.ledger.dead_letter_rows import DeadLetter
 from console.ledger.ledger import Ledger
 from console.ledger.open_ledger import open_ledger
-from console.report.dead_letters import grouped
-from console.stack.signals import raise_on_signals
+from console.recipes.recipe_file import load_recipe
 from console.terminal import open_terminal, print_line, show_progress
+from contract.job import Job
+from contract.operator_act import Act
 
-SOME_FAILED: Final = 3  #: exit status if jobs of a canary did not succeed
-
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for a confirmation.")]
+if TYPE_CHECKING:
+    from console.dead_letters.acts import Command  # a slow import
 
 
 def replay(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
@@ -38,19 +50,11 @@ def replay(  # noqa: PLR0913, PLR0917 - each argument is an option of the comman
     job: JobId = None,
     infrastructure: Infrastructure = False,  # noqa: FBT002 - this argument is a flag of the command
     all_runs: AllRuns = False,  # noqa: FBT002 - this argument is a flag of the command
-    first: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", help="Replay N first, and the rest only if all of them succeed: a canary.", min=1
-        ),
-    ] = None,
-    rate: Annotated[
-        str | None, typer.Option(metavar="N/s", help="Replay at most so many in a second (/m, /h).")
-    ] = None,
-    force: Annotated[  # noqa: FBT002 - this argument is a flag of the command
-        bool,
-        typer.Option("--force", help="Also those whose reason cannot change, such as missing_field."),
-    ] = False,
+    recipe: RecipeOption = None,
+    failed_field: FailedField = None,
+    first: First = None,
+    rate: Rate = None,
+    force: Force = False,  # noqa: FBT002 - this argument is a flag of the command
     dry_run: DryRun = False,  # noqa: FBT002 - this argument is a flag of the command
     yes: Yes = False,  # noqa: FBT002 - this argument is a flag of the command
     pubsub: Pubsub = None,
@@ -62,96 +66,108 @@ def replay(  # noqa: PLR0913, PLR0917 - each argument is an option of the comman
     nor a crash loses a job. With --first the exit status is 3 if a job of the canary does not succeed; then
     the rest stays dead.
 
-    Example: scrapeq dead replay --where 'reason=http_503 older=2h' --first 10 --rate 5/s
+    With --recipe each job is replaced by a new one for the same page, with the recipe of a crawl or a recipe
+    file. The ledger then counts the old job as replaced, and shows the result of the new one.
+
+    Example:
+    scrapeq dead replay --where 'reason=http_503 older=2h' --first 10 --rate 5/s
+    scrapeq dead replay --recipe crawl.yaml --failed-field price
     """
     ledger, terminal = open_ledger(data), open_terminal()
     per_second = None if rate is None else read_rate(rate)
+    if failed_field is not None and (recipe is None or where or job or infrastructure or all_runs):
+        raise UsageError("--failed-field needs --recipe, and no other selection than a run.")
     scope = read_scope(ledger, run, where, job, infrastructure=infrastructure, all_runs=all_runs)
     choice = choose(ledger, scope.run_id, scope.where)
-    if not force:
-        choice = without_permanent(choice, terminal)
+    from console.controls.cancel import refuse_cancelled_runs  # noqa: PLC0415 - a slow import
+
+    refuse_cancelled_runs(ledger, [*choice.runs, *filter(None, [scope.run_id])])
+    replacements = None
+    if recipe is not None:
+        choice, replacements = _replacements(ledger, scope.run_id, choice, recipe, failed_field)
+    elif not force:
+        choice = _without_permanent(choice, terminal)
     show_choice(terminal, "to replay", scope, choice.letters)
+    if replacements is not None and replacements.others:
+        print_line(terminal, f"  {len(replacements.others)} that succeeded without the field {failed_field}")
     if dry_run:
         return
-    confirm(terminal, "Replay", scope, choice.letters, yes=yes or scope.run_id is not None)
-    command = _Replay(ledger, pubsub_of(pubsub, data), choice, per_second, terminal)
-    with raise_on_signals():
-        try:
-            command.run(first)
-        except KeyboardInterrupt:
-            print_line(terminal, "Stopped. What was not replayed is still a dead letter.")
-            raise typer.Exit(130) from None
+    count = replacements.total if replacements else len(choice.letters)
+    confirm(terminal, "Replay", scope, count, yes=yes or scope.run_id is not None)
+    selection = " ".join(filter(None, [str(scope.where), failed_field and f"failed-field={failed_field}"]))
+    command = _command(Act.REPLAY if recipe is None else Act.REPLACE, scope, choice, selection)
+    host = pubsub_of(pubsub, data)
+    with stopped_by_ctrl_c(terminal):
+        from console.dead_letters.replayer import Replayer, Work  # noqa: PLC0415 - a slow import
+
+        work = Work(choice.letters, choice.outdated, replacements, per_second)
+        run_replay(Replayer(host, command, work), ledger, first, terminal)
 
 
-class _Replay:
-    """A replay of chosen dead letters, which prints how it goes."""
+def drop(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
+    run: Run = None,
+    where: Where = "",
+    job: JobId = None,
+    infrastructure: Infrastructure = False,  # noqa: FBT002 - this argument is a flag of the command
+    all_runs: AllRuns = False,  # noqa: FBT002 - this argument is a flag of the command
+    dry_run: DryRun = False,  # noqa: FBT002 - this argument is a flag of the command
+    yes: Yes = False,  # noqa: FBT002 - this argument is a flag of the command
+    pubsub: Pubsub = None,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Remove dead letters without a replay: the ledger then counts their jobs as dropped.
 
-    def __init__(
-        self, ledger: Ledger, host: str, choice: Choice, per_second: float | None, terminal: Console
-    ) -> None:
-        self._ledger = ledger
-        self._host = host
-        self._letters = {letter.message_id: letter for letter in choice.letters}
-        self._outdated = choice.outdated
-        self._per_second = per_second
-        self._terminal = terminal
+    A dropped job cannot be replayed. `scrapeq dead export` keeps a copy of the dead letters.
 
-    def run(self, first: int | None) -> None:
-        """Replay the dead letters, `first` of them as a canary.
+    Example: scrapeq dead drop --where reason=http_404,http_410
+    """
+    ledger, terminal = open_ledger(data), open_terminal()
+    scope = read_scope(ledger, run, where, job, infrastructure=infrastructure, all_runs=all_runs)
+    choice = choose(ledger, scope.run_id, scope.where)
+    show_choice(terminal, "to drop", scope, choice.letters)
+    if dry_run:
+        return
+    confirm(terminal, "Drop", scope, len(choice.letters), yes=yes)
+    command = _command(Act.DROP, scope, choice, str(scope.where))
+    host = pubsub_of(pubsub, data)
+    with stopped_by_ctrl_c(terminal):
+        from console.dead_letters.replayer import drop as drop_dead_letters  # noqa: PLC0415 - a slow import
 
-        Raises:
-            ReplayError: a call to Pub/Sub failed.
-            typer.Exit: a job of the canary did not succeed.
-        """
-        if first is not None and first < len(self._letters):
-            self._replay_canary(first)
-        self._replay(None)
-
-    def _replay_canary(self, first: int) -> None:
-        from console.dead_letters.replay import await_ends, died  # noqa: PLC0415 - a slow import
-
-        canary = self._replay(first)
-        print_line(
-            self._terminal, f"Waiting for the ends of the first {len(canary)} jobs. Ctrl-C stops only this."
-        )
-        with show_progress(self._terminal, len(canary)) as show:
-            end = await_ends(self._ledger, died(canary), lambda done: show(done, len(canary), "ended"))
-        if not end.states:
-            print_line(self._terminal, f"All of the first {end.succeeded} jobs succeeded.")
-            return
-        others = ", ".join(f"{count} {state}" for state, count in end.states.items())
-        print_line(
-            self._terminal,
-            f"Of the first {len(canary)} jobs, {end.succeeded} succeeded, the others did not: {others}. "
-            f"The other {len(self._letters)} dead letters were not replayed. `scrapeq dead list` shows why.",
-        )
-        raise typer.Exit(SOME_FAILED)
-
-    def _replay(self, count: int | None) -> list[DeadLetter]:
-        from console.dead_letters.processing import Selection  # noqa: PLC0415 - a slow import
-        from console.dead_letters.replay import replay as replay_dead_letters  # noqa: PLC0415 - a slow import
-
-        total = min(len(self._letters), count or len(self._letters))
-        selection = Selection(self._letters.keys(), self._outdated, count, self._per_second)
-        with show_progress(self._terminal, total) as show:
-            done = replay_dead_letters(self._host, selection, lambda number: show(number, total, "replayed"))
-        print_line(self._terminal, f"replayed {len(done.done)}, left {len(self._letters) - len(done.done)}")
-        if done.outdated:
-            print_line(
-                self._terminal, f"{done.outdated} more were removed, since their jobs had been replayed."
+        letters = {letter.message_id: letter for letter in choice.letters}
+        with show_progress(terminal, len(letters)) as show:
+            processed = drop_dead_letters(
+                host, command, letters, choice.outdated, lambda done: show(done, len(letters), "dropped")
             )
-        if done.not_found:
-            print_line(self._terminal, NOT_FOUND.format(count=done.not_found))
-        return [self._letters.pop(message_id) for message_id in sorted(done.done)]
+    print_line(terminal, f"dropped {len(processed.done)}, left {len(letters) - len(processed.done)}")
+    show_rest(terminal, processed.outdated, processed.not_found)
 
 
-NOT_FOUND: Final = (
-    "{count} dead letters of the ledger are not available: another command holds them (for at most a minute "
-    "after it was killed), or they were removed from the subscription."
-)
+def _command(act: Act, scope: Scope, choice: Choice, selection: str) -> "Command":
+    """Return the command as it is recorded; its run is named if it concerns only one."""
+    from console.dead_letters.acts import Command  # noqa: PLC0415 - a slow import
+
+    run_id = scope.run_id or (choice.runs[0] if len(choice.runs) == 1 else None)
+    return Command.new(operator_name(), act, run_id or None, selection)
 
 
-def without_permanent(choice: Choice, terminal: Console) -> Choice:
+def _replacements(
+    ledger: Ledger, run_id: str | None, choice: Choice, recipe: Path, failed_field: str | None
+) -> tuple[Choice, Replacements]:
+    """Return the dead letters that are replaced, and the jobs that replace them; print what is left out."""
+    file = load_recipe(recipe)
+    letters, others = choice.letters, list[Job]()
+    if failed_field is not None and run_id is not None:
+        letters = [letter for letter in letters if died_of_field(letter, failed_field)]
+        others = pages_without_field(ledger, run_id, failed_field)
+    planned = plan_replacements(ledger, file.recipe, letters, others, datetime.now(UTC))
+    refused = [f"{count} are left out, because they {why}." for why, count in planned.refused.items()]
+    for line in [*file.warnings, *refused]:
+        print_line(open_terminal(), line)
+    letters = [letter for letter in letters if letter.message_id in planned.by_message]
+    return Choice(letters, choice.outdated), planned
+
+
+def _without_permanent(choice: Choice, terminal: Console) -> Choice:
     """Return a choice without the dead letters that would end for the same reason; print their reasons."""
     refused = [letter for letter in choice.letters if needs_new_job(letter)]
     if refused:
@@ -163,28 +179,3 @@ def without_permanent(choice: Choice, terminal: Console) -> Choice:
             "--force.",
         )
     return Choice([letter for letter in choice.letters if not needs_new_job(letter)], choice.outdated)
-
-
-def show_choice(terminal: Console, purpose: str, scope: Scope, letters: Sequence[DeadLetter]) -> None:
-    """Print how many dead letters were selected, by reason and host."""
-    print_line(terminal, f"{scope.title}: {len(letters)} {purpose}")
-    for group in grouped(letters):
-        at = f" at {group.host}" if group.host else ""
-        print_line(terminal, f"  {len(group.letters)} {group.reason}{at}")
-
-
-def confirm(terminal: Console, verb: str, scope: Scope, letters: Sequence[DeadLetter], *, yes: bool) -> None:
-    """Ask whether to go on, unless the operator has said so.
-
-    Raises:
-        UsageError: nobody can be asked, because the standard input is no terminal.
-        typer.Exit: the answer is no.
-    """
-    if yes or not letters:
-        return
-    question = f"{verb} {len(letters)} dead letters of {scope.title}?"
-    if not sys.stdin.isatty():
-        raise UsageError(f"{question} Confirm with --yes, since the standard input is no terminal.")
-    if not typer.confirm(question):
-        print_line(terminal, "Nothing was done.")
-        raise typer.Exit

@@ -6,9 +6,8 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from google.cloud.pubsub_v1 import PublisherClient
-from google.pubsub_v1 import types
 
-from console.dead_letters.processing import Processed, Selection, Settle, process
+from console.dead_letters.processing import Processed, Selection, process
 from console.dead_letters.publishing import publish_jobs_again
 from console.dead_letters.queue import DeadLetterQueue, released
 from console.ledger.dead_letter_rows import DeadLetter, job_end
@@ -44,7 +43,7 @@ def open_dead_letters(pubsub_host: str) -> Iterator[tuple[DeadLetterQueue, Publi
 
 
 def replay(pubsub_host: str, selection: Selection, show: Show = lambda _: None) -> Processed:
-    """Publish the selected dead letters as jobs again; leave the others.
+    """Publish the selected dead letters as jobs again, without a record of the act; leave the others.
 
     Args:
         pubsub_host: `host:port` of a local Pub/Sub.
@@ -55,16 +54,7 @@ def replay(pubsub_host: str, selection: Selection, show: Show = lambda _: None) 
         ReplayError: a call to Pub/Sub failed; jobs that are not confirmed as published stay dead letters.
     """
     with open_dead_letters(pubsub_host) as (queue, publisher):
-        return process(queue, selection, jobs_again(publisher), show)
-
-
-def jobs_again(publisher: PublisherClient) -> Settle:
-    """Return what a replay does with dead letters: it publishes them as jobs."""
-
-    def settle(messages: Sequence[types.PubsubMessage]) -> None:
-        publish_jobs_again(publisher, messages)
-
-    return settle
+        return process(queue, selection, lambda messages: publish_jobs_again(publisher, messages), show)
 
 
 def await_ends(

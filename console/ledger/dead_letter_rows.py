@@ -50,7 +50,12 @@ DEAD_LETTERS_QUERY: Final = f"""
         FROM `${{ledger}}.outcomes`
         WHERE ? IS NULL OR run_id = ?
     ) AS newest ON newest.run_id = letter.run_id AND newest.job_id = letter.job_id AND newest.place = 1
-    WHERE letter.place = 1 AND (job.state = 'dead' OR letter.run_id IS NULL OR letter.job_id IS NULL)
+    LEFT JOIN (
+        SELECT DISTINCT dead_letter FROM `${{ledger}}.operator_log`
+        WHERE act = 'drop' AND dead_letter IS NOT NULL
+    ) AS dropped ON dropped.dead_letter = letter.message_id
+    WHERE letter.place = 1 AND dropped.dead_letter IS NULL
+        AND (job.state = 'dead' OR letter.run_id IS NULL OR letter.job_id IS NULL)
         AND (? IS NULL OR letter.run_id = ?)
     ORDER BY letter.run_id, job.url, letter.job_id, letter.message_id"""  # noqa: S608 - a constant
 #: Messages of the dead-letter topic whose jobs are no longer dead, or have a newer dead letter.
@@ -59,12 +64,31 @@ OUTDATED_QUERY: Final = f"""
     SELECT letter.message_id
     FROM ({_LETTERS}) AS letter
     JOIN `${{ledger}}.job_times` AS job ON job.run_id = letter.run_id AND job.job_id = letter.job_id
-    WHERE (letter.place > 1 OR job.state <> 'dead') AND (? IS NULL OR letter.run_id = ?)"""  # noqa: S608 - a constant
+    WHERE (letter.place > 1 OR job.state <> 'dead') AND (? IS NULL OR letter.run_id = ?)
+    UNION ALL
+    SELECT dead_letter FROM `${{ledger}}.operator_log` WHERE act = 'drop' AND dead_letter IS NOT NULL"""  # noqa: S608 - a constant
 #: The messages of the dead letters. Parameters: the run id or NULL, twice.
 MESSAGES_QUERY: Final = """
     SELECT message_id, data, attributes FROM `${ledger}.dead_letters`
     WHERE ? IS NULL OR JSON_VALUE(attributes, '$.run_id') = ?
     ORDER BY publish_time, message_id"""
+#: The newest messages of the jobs of a run, as they were published. Parameter: the run id.
+JOBS_QUERY: Final = """
+    SELECT JSON_VALUE(attributes, '$.job_id'), data FROM `${ledger}.jobs`
+    WHERE JSON_VALUE(attributes, '$.run_id') = ? ORDER BY publish_time, message_id"""
+#: The ids of the jobs of a run. Parameter: the run id.
+JOB_IDS_QUERY: Final = """
+    SELECT DISTINCT JSON_VALUE(attributes, '$.job_id') FROM `${ledger}.jobs`
+    WHERE JSON_VALUE(attributes, '$.run_id') = ?"""
+#: The ids of the jobs of a run that have succeeded. Parameter: the run id.
+SUCCEEDED_QUERY: Final = """
+    SELECT job_id FROM `${ledger}.job_times` WHERE run_id = ? AND state = 'succeeded'"""
+#: The listings of a run, and the numbers of their further pages of which a job was published.
+#: Parameter: the run id.
+PAGES_QUERY: Final = """
+    SELECT DISTINCT JSON_VALUE(attributes, '$.listing'), SAFE_CAST(JSON_VALUE(attributes, '$.page') AS INT64)
+    FROM `${ledger}.jobs`
+    WHERE JSON_VALUE(attributes, '$.run_id') = ? AND JSON_VALUE(attributes, '$.listing') IS NOT NULL"""
 #: State of a job, and when it died last. Parameters: the run id and the job id.
 STATE_QUERY: Final = """
     SELECT state, dead_at FROM `${ledger}.job_times` WHERE run_id = ? AND job_id = ?"""
@@ -137,6 +161,26 @@ def dead_letter_messages(ledger: Ledger, run_id: str | None = None) -> list[tupl
     return [
         (message_id, data, text) for message_id, data, text in ledger.rows(MESSAGES_QUERY, run_id, run_id)
     ]
+
+
+def published_jobs(ledger: Ledger, run_id: str) -> dict[str, bytes]:
+    """Return the message data of each job of a run by its job id."""
+    return {job_id: bytes(data or b"") for job_id, data in ledger.rows(JOBS_QUERY, run_id) if job_id}
+
+
+def published_job_ids(ledger: Ledger, run_id: str) -> set[str]:
+    """Return the ids of all jobs of a run that were published."""
+    return {job_id for (job_id,) in ledger.rows(JOB_IDS_QUERY, run_id)}
+
+
+def succeeded_jobs(ledger: Ledger, run_id: str) -> set[str]:
+    """Return the ids of the jobs of a run that have succeeded, and were not replaced."""
+    return {job_id for (job_id,) in ledger.rows(SUCCEEDED_QUERY, run_id)}
+
+
+def published_pages(ledger: Ledger, run_id: str) -> set[tuple[str, int]]:
+    """Return the listing and the page number of each page of a run that has its listing in its message."""
+    return {(listing, page) for listing, page in ledger.rows(PAGES_QUERY, run_id)}
 
 
 def job_end(ledger: Ledger, run_id: str, job_id: str) -> tuple[str, str]:

@@ -54,6 +54,6 @@ FROM (
     ) AS member
     JOIN `${ledger}.job_times` AS job ON job.run_id = member.run_id AND job.job_id = member.job_id
     LEFT JOIN `${ledger}.renamed_reasons` AS renamed ON renamed.old_reason = member.reason
-    WHERE member.place = 1
+    WHERE member.place = 1 AND job.state <> 'replaced' -- its replacement has its place in the listing
 ) AS pages_of_the_listing
 GROUP BY run_id, listing

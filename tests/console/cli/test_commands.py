@@ -48,6 +48,7 @@ COMMANDS = [
     "results",
     "report",
     "bill",
+    "acts",
     "reasons",
     "recipe",
     "dead",

@@ -40,6 +40,8 @@ COMMANDS: Final = {
     "dead replay": "--data {folder} --force",
     "report": "--data {folder} --output {folder}/report.html",
     "bill": "--data {folder}",
+    "dead drop": "--data {folder} --yes",
+    "acts": "--data {folder}",
     "reasons": "",
     "init": "{folder}/page.html --output {folder}/draft.yaml --force --data {folder}",
     "shell": "{folder}/page.html -c css('h1')",

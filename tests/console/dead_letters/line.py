@@ -1,6 +1,6 @@
 """Runs a queue and its ledger, in which a test plays the worker: it lets jobs succeed or die as it likes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -59,12 +59,14 @@ class Line:
         ledger: the ledger.
         publisher: a client of Pub/Sub.
         subscriber: a client of Pub/Sub.
+        advance: lets this many seconds of Pub/Sub's time pass at once.
     """
 
     host: str
     ledger: Ledger
     publisher: PublisherClient
     subscriber: SubscriberClient
+    advance: Callable[[float], None]
 
     def publish(
         self, topic: str, messages: Sequence[tuple[bytes, Mapping[str, str]]], ordering_key: str = ""
@@ -89,6 +91,22 @@ class Line:
         """Take `count` jobs from the queue."""
         return [Job.decode(message.data) for message in self.pull(WORKER, count)]
 
+    def drain(self) -> list[Job]:
+        """Take all jobs that are in the queue."""
+        jobs, path = list[Job](), subscription_path(WORKER)
+        while True:
+            try:
+                response = self.subscriber.pull(subscription=path, max_messages=1000, timeout=0.5, retry=None)
+            except DeadlineExceeded:
+                return jobs
+            received = list(response.received_messages)
+            if not received:
+                return jobs
+            self.subscriber.acknowledge(
+                subscription=path, ack_ids=[each.ack_id for each in received], timeout=60
+            )
+            jobs += [Job.decode(each.message.data) for each in received]
+
     def pull(self, subscription: str, count: int) -> list[types.PubsubMessage]:
         """Take `count` messages from a subscription."""
         pulled: list[types.PubsubMessage] = []
@@ -110,7 +128,7 @@ class Line:
         path, found = subscription_path(DEAD_LETTER_SUBSCRIPTION), dict[str, str]()
         while True:
             try:
-                response = self.subscriber.pull(subscription=path, max_messages=1000, timeout=2, retry=None)
+                response = self.subscriber.pull(subscription=path, max_messages=1000, timeout=1, retry=None)
             except DeadlineExceeded:
                 break
             pulled = {each.message.message_id: each.ack_id for each in response.received_messages}
@@ -208,4 +226,4 @@ def running_line(data: Path) -> Iterator[Line]:
         subscriber.create_subscription(
             name=subscription_path(WORKER), topic=topic_path(JOBS_TOPIC), ack_deadline_seconds=600, timeout=60
         )
-        yield Line(server.host, ledger, publisher, subscriber)
+        yield Line(server.host, ledger, publisher, subscriber, server.advance)

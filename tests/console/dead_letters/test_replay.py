@@ -9,12 +9,14 @@ import pytest
 from google.pubsub_v1 import PublisherClient as Client
 from google.pubsub_v1 import types
 
+from console.controls.acts import make_act
 from console.dead_letters.processing import Selection
 from console.dead_letters.replay import replay
 from console.errors import ReplayError
 from console.stack.pubsub_setup import publisher_client, topic_path
+from contract.operator_act import Act
 from contract.outcome import Reason
-from contract.topology import DEAD_LETTER_TOPIC, JOBS_TOPIC
+from contract.topology import DEAD_LETTER_TOPIC, JOBS_TOPIC, OPERATOR_TOPIC
 from tests.console.command import Scrapeq, run_scrapeq
 from tests.console.dead_letters.line import PUBSUB_ATTRIBUTES, RUN, WORKER, Line
 from tests.servers.waiting import wait_for
@@ -208,3 +210,14 @@ def test_replay_without_a_running_pubsub_raises_replay_error() -> None:
     """If Pub/Sub is not running, the error's message has the number of replayed dead letters."""
     with pytest.raises(ReplayError, match="0 dead letters"):
         replay("127.0.0.1:1", Selection({"1"}))
+
+
+def test_dead_letters_of_a_cancelled_run_are_refused(line: Line) -> None:
+    """The workers would cancel the jobs again, so a sentence says what to do instead."""
+    line.die(line.dispatch("a"), Reason.TIMEOUT)
+    act = make_act(Act.CANCEL, "somebody@machine", run_id=RUN)
+    line.publish(OPERATOR_TOPIC, [(act.encode(), act.attributes())])
+    wait_for(lambda: line.ledger.rows("SELECT act FROM `${ledger}.operator_log`"), bool)
+    done = run_scrapeq("dead", "replay", "--pubsub", line.host, "--data", line.ledger.data)
+    assert (done.exit_code, "was cancelled by somebody@machine" in done.stderr) == (2, True)
+    assert len(line.dead_letters()) == 1

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from console.ledger import (
+    act_rows,
     control_rows,
     dead_letter_rows,
     field_rows,
@@ -115,6 +116,11 @@ def test_google_accepts_every_documented_query(
         (dead_letter_rows.OUTDATED_QUERY, 2 * ["STRING"]),
         (dead_letter_rows.MESSAGES_QUERY, 2 * ["STRING"]),
         (dead_letter_rows.STATE_QUERY, 2 * ["STRING"]),
+        (dead_letter_rows.JOBS_QUERY, ["STRING"]),
+        (dead_letter_rows.JOB_IDS_QUERY, ["STRING"]),
+        (dead_letter_rows.SUCCEEDED_QUERY, ["STRING"]),
+        (dead_letter_rows.PAGES_QUERY, ["STRING"]),
+        (act_rows.ACTS_QUERY, 2 * ["STRING"]),
         (host_rows.STATES_QUERY, ["STRING"]),
         (host_rows.REASONS_QUERY, ["STRING"]),
         (host_rows.RATES_QUERY, 2 * ["STRING"]),
