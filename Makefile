@@ -94,6 +94,10 @@ LOCK_FLAGS := --universal --python-version 3.11 --generate-hashes --no-emit-inde
 picture: $(INSTALLED) ## run the demo and draw its last screen for the README (docs/images/demo.svg)
 	@$(BIN)/python -m scripts.demo_picture
 
+.PHONY: tour-picture
+tour-picture: $(INSTALLED) ## run the tour and draw its recording (docs/images/tour.svg)
+	@$(BIN)/python -m scripts.tour_picture
+
 .PHONY: clean
 clean: ## remove the environment and all build results
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,64 @@
+"""Follows docs/tutorial/tour.md to its end, with the commands of the page in their order."""
+
+import re
+
+import pytest
+
+from console.stack.ports import free_port
+from scripts.tour_picture import GUIDE, Ran, draw, run_tour
+
+FREE_PORTS = tuple(
+    f"--{name}-port=0" for name in ("pubsub", "pubsub-http", "dispatcher", "worker", "console")
+)
+#: Exit statuses other than 0.
+STATUSES = {"scrapeq wait tour-1 --timeout 20": 124, "scrapeq wait tour-1 --timeout 10": 124}
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ran]:
+    """Return each command of the page with what it printed; the site has a free port."""
+    folder = tmp_path_factory.mktemp("tour")
+    port = str(free_port())
+    return {each.line: each for each in run_tour(folder, FREE_PORTS, port)}
+
+
+@pytest.mark.timeout(400)
+def test_every_command_of_the_tour_ends_as_the_page_says(ran: dict[str, Ran]) -> None:
+    """Each command has the exit status 0, or the one that the page names."""
+    ended = {
+        line: (each.status, each.output) for line, each in ran.items() if each.status != STATUSES.get(line, 0)
+    }
+    assert ended == {}
+    assert set(STATUSES) <= set(ran)
+
+
+@pytest.mark.timeout(400)
+def test_the_tour_shows_what_the_page_promises(ran: dict[str, Ran]) -> None:
+    """The retried page, the reason of the dead ones, the mended values and the accounting are found."""
+
+    def output(start: str) -> str:
+        return next(each.output for line, each in ran.items() if line.startswith(start))
+
+    assert "ghost-organ" in output("scrapeq status")
+    assert "http_5xx" in output("scrapeq job")
+    assert "missing_field" in output("scrapeq dead list")
+    assert "38" in output("scrapeq shell")
+    assert re.search(r"replaced=2\b", output("scrapeq cancel"))
+    assert re.search(r"cancelled=1\b", output("scrapeq cancel"))
+    rows = output("scrapeq results").splitlines()
+    assert sorted(row.rsplit(",", 1)[-1] for row in rows) == ["12", "38", "price"]
+    assert "accounting:" in output("scrapeq down")
+
+
+def test_picture_shows_commands_and_cuts_long_outputs() -> None:
+    """The SVG has each command, at most a part of its output, and loads nothing."""
+    svg = draw([Ran("scrapeq runs", "\n".join(f"line{n}" for n in range(40)), 0)])
+    assert "scrapeq" in svg
+    assert "line1" in svg
+    assert "line39" not in svg
+    assert "url(http" not in svg
+
+
+def test_the_page_names_the_recording() -> None:
+    """The recording stands at the end of the page."""
+    assert "(../images/tour.svg)" in GUIDE.read_text(encoding="utf-8")
