@@ -6,7 +6,7 @@ from typing import NamedTuple
 from console.dead_letters.filter import DeadLetterFilter
 from console.ledger.dead_letter_rows import DeadLetter, dead_letters, outdated_dead_letters
 from console.ledger.ledger import Ledger
-from contract.outcome import Reason
+from contract.outcome import Cause, Reason
 from contract.reason_meanings import REASON_MEANINGS
 
 
@@ -39,5 +39,10 @@ def choose(ledger: Ledger, run_id: str | None, where: DeadLetterFilter) -> Choic
 
 
 def needs_new_job(letter: DeadLetter) -> bool:
-    """Return whether each attempt of the same job would end for the same reason."""
+    """Return whether each attempt of the same job would end for the same reason.
+
+    It is unknown of a job that had too few attempts, because the infrastructure failed at the others.
+    """
+    if letter.cause == Cause.INFRASTRUCTURE:
+        return False
     return letter.reason in set(Reason) and REASON_MEANINGS[Reason(letter.reason)].needs_new_job

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from console.dead_letters.choice import needs_new_job
 from console.dead_letters.filter import KEYS, DeadLetterFilter, read_filter
 from console.errors import UsageError
 from console.ledger.dead_letter_rows import NO_OUTCOME, DeadLetter
@@ -95,6 +96,12 @@ def test_faulty_filter_is_reported_with_what_was_meant(text: str, message: str) 
     """The message says what is wrong, and which key or reason was probably meant."""
     with pytest.raises(UsageError, match=re.escape(message)):
         read_filter(text)
+
+
+@pytest.mark.parametrize(("cause", "expected"), [("page", True), ("infrastructure", False)])
+def test_job_that_the_infrastructure_killed_needs_no_new_job(cause: str, expected: bool) -> None:
+    """A field that was missing at one attempt does not prevent a replay if workers failed at the others."""
+    assert needs_new_job(LETTER._replace(last_reason="missing_field", cause=cause)) is expected
 
 
 words = st.text(
