@@ -67,7 +67,7 @@ def _sign_in() -> flask.typing.ResponseReturnValue:
 
 def _show_http_error(error: HTTPException) -> flask.typing.ResponseReturnValue:
     code = error.code or 500
-    if 300 <= code < 400:
+    if error.response is not None or 300 <= code < 400:
         return error.get_response()
     return _error_page(code, error.name, error.description or ""), code
 

@@ -1,60 +1,81 @@
-"""Does what an operator has decided on the screen of the dead letters; `Acts` runs it in a thread."""
+"""Does what an operator has decided on the screen of the dead letters; `Acts` runs it in a thread.
 
-from collections.abc import Sequence
+The functions are those of the commands `dead replay` and `dead drop`, which record each act.
+"""
 
+from collections.abc import Callable
+
+from console.controls.acts import operator_name
+from console.dead_letters.acts import Command
 from console.dead_letters.choice import Choice
-from console.dead_letters.processing import Selection
-from console.dead_letters.replay import await_ends, died, replay
-from console.ledger.dead_letter_rows import DeadLetter
+from console.dead_letters.replacing import Replacements
+from console.dead_letters.replay import await_ends
+from console.dead_letters.replayer import Replayer, Work, drop
 from console.web.acts import Show
 from console.web.options import ConsoleOptions
+from contract.operator_act import Act
 
 
-class Replay:
-    """A replay of dead letters: with a canary, the rest follows only if all of its jobs succeed.
+def new_command(act: Act, choice: Choice, run_id: str | None, where: str) -> Command:
+    """Return a command of now, with the filter that has chosen the dead letters."""
+    single = choice.runs[0] if len(choice.runs) == 1 else None
+    return Command.new(operator_name(), act, run_id or single or None, where)
+
+
+def replaying(
+    options: ConsoleOptions,
+    command: Command,
+    choice: Choice,
+    replacements: Replacements | None = None,
+    first: int | None = None,
+) -> Callable[[Show], str]:
+    """Return an act that publishes dead letters as jobs again, or jobs that replace them.
 
     Args:
         options: name the ledger and Pub/Sub.
+        command: the command of the operator.
         choice: the dead letters.
-        first: number of dead letters of the canary; None for no canary.
+        replacements: the jobs that replace them; None to publish the same jobs again.
+        first: number of dead letters of a canary: the others follow only if all of its jobs succeed.
     """
 
-    def __init__(self, options: ConsoleOptions, choice: Choice, first: int | None = None) -> None:
-        self._options = options
-        self._letters = {letter.message_id: letter for letter in choice.letters}
-        self._outdated = choice.outdated
-        self._first = first
-
-    def run(self, show: Show) -> str:
-        """Replay, and return the result as a sentence.
-
-        Raises:
-            ConsoleError: Pub/Sub failed, or no stack runs; what was not replayed is still a dead letter.
-        """
-        total, replayed = len(self._letters), 0
-        if self._first is not None and self._first < total:
-            canary = self._replay(self._first, show)
-            replayed = len(canary)
-            count = len(canary)
+    def act(show: Show) -> str:
+        replayer = Replayer(options.pubsub_host, command, Work(choice.letters, choice.outdated, replacements))
+        total, done = replayer.left, 0
+        if first is not None and first < total:
+            canary = replayer.step(first, lambda count: show(f"{count} of the first {first} published"))
+            done = len(canary.jobs)
             end = await_ends(
-                self._options.ledger,
-                died(canary),
-                lambda done: show(f"{done} of the first {count} jobs have ended"),
+                options.ledger, canary.jobs, lambda count: show(f"{count} of the first {done} have ended")
             )
             if end.states:
-                others = ", ".join(f"{number} {state}" for state, number in end.states.items())
+                others = ", ".join(f"{count} {state}" for state, count in end.states.items())
                 return (
-                    f"Of the first {count} jobs, {end.succeeded} succeeded, the others did not: {others}. "
-                    f"The other {len(self._letters)} dead letters were not replayed."
+                    f"Of the first {done} jobs, {end.succeeded} succeeded, the others did not: {others}. "
+                    f"The other {replayer.left} were not replayed."
                 )
-        replayed += len(self._replay(None, show))
-        left = f" {total - replayed} are not available now." if replayed < total else ""
-        return f"{replayed} of {total} dead letters were replayed.{left}"
+        step = replayer.step(None, lambda count: show(f"{done + count} of {total} published"))
+        done += len(step.jobs)
+        left = f" {total - done} are not available now." if done < total else ""
+        verb = "replayed" if replacements is None else "replaced"
+        return f"{done} of {total} dead letters were {verb}.{left}"
 
-    def _replay(self, count: int | None, show: Show) -> Sequence[DeadLetter]:
-        total = min(len(self._letters), count or len(self._letters))
-        selection = Selection(self._letters.keys(), self._outdated, count)
-        done = replay(
-            self._options.pubsub_host, selection, lambda number: show(f"{number} of {total} replayed")
+    return act
+
+
+def dropping(options: ConsoleOptions, command: Command, choice: Choice) -> Callable[[Show], str]:
+    """Return an act that removes dead letters without a replay; the ledger counts their jobs as dropped."""
+
+    def act(show: Show) -> str:
+        letters = {letter.message_id: letter for letter in choice.letters}
+        total = len(letters)
+        processed = drop(
+            options.pubsub_host,
+            command,
+            letters,
+            choice.outdated,
+            lambda count: show(f"{count} of {total} dropped"),
         )
-        return [self._letters.pop(message_id) for message_id in sorted(done.done)]
+        return f"{len(processed.done)} of {total} dead letters were dropped."
+
+    return act

@@ -1,25 +1,34 @@
 """The screen of the dead letters: by reason and host, one by one, and what can be done with them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import flask
+import yaml
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 
+from console.controls.cancel import refuse_cancelled_runs
 from console.dead_letters.choice import Choice, choose, needs_new_job
 from console.dead_letters.filter import MAX_FILTER_CHARACTERS, read_filter
+from console.dead_letters.replacing import plan_replacements
 from console.errors import UsageError
+from console.ledger.act_rows import act_rows
 from console.ledger.dead_letter_rows import DeadLetter
-from console.ledger.operator_rows import operator_acts
+from console.ledger.job_rows import job_message
+from console.recipes.recipe_file import read_recipe
+from console.recipes.yaml_file import FaultyFileError
 from console.report.dead_letters import explained, grouped
 from console.report.tables import meaning_of
 from console.web.acts import Show
 from console.web.context import acts, argument, console_options
-from console.web.dead_letter_acts import Replay
+from console.web.dead_letter_acts import dropping, new_command, replaying
+from contract.operator_act import Act
 
 SCREEN = Blueprint("dead_letters", __name__)
 MAX_LISTED = 200
 MAX_RUNS = 200
+MAX_ACTS = 20
 ALL_RUNS = "*"
 FIRST = 10  #: number of dead letters of a canary, if the form says nothing else
 
@@ -43,6 +52,11 @@ class Selected(NamedTuple):
     def letters(self) -> list[DeadLetter]:
         """The selected dead letters."""
         return self.choice.letters
+
+    @property
+    def run_id(self) -> str | None:
+        """The run; None for all runs."""
+        return None if self.run == ALL_RUNS else self.run
 
     @property
     def title(self) -> str:
@@ -69,7 +83,7 @@ def dead_letters() -> str:
         explained=explained,
         letters=selected.letters[:MAX_LISTED],
         meaning_of=meaning_of,
-        trail=operator_acts(ledger, count=20),
+        trail=act_rows(ledger, None, MAX_ACTS),
     )
 
 
@@ -80,29 +94,92 @@ def preview() -> flask.typing.ResponseReturnValue:
     if not selected.letters:
         flash("No dead letter is selected.", "warn")
         return redirect(url_for("dead_letters.dead_letters", run=selected.run), 303)
+    return _preview(selected)
+
+
+@SCREEN.post("/dead-letters/replay")
+def replay() -> flask.typing.ResponseReturnValue:
+    """Start a replay of the selected dead letters, which goes on after the response."""
+    selected = _decided()
+    letters = selected.letters
+    if "force" not in request.form:
+        letters = [letter for letter in letters if not needs_new_job(letter)]
+    choice = Choice(letters, selected.choice.outdated)
+    command = new_command(Act.REPLAY, choice, selected.run_id, selected.where)
+    act = replaying(console_options(), command, choice, first=_canary())
+    return _start(f"replay {len(letters):,} dead letters of {selected.title}", act, selected)
+
+
+@SCREEN.post("/dead-letters/replace")
+def replace() -> flask.typing.ResponseReturnValue:
+    """Start a replay of the selected dead letters with a mended recipe, which makes new jobs."""
+    selected = _decided()
+    recipe = request.form.get("recipe", "")
+    try:
+        mended = read_recipe(recipe.encode(), "recipe.yaml").recipe
+    except FaultyFileError as error:
+        return _preview(selected, recipe, str(error)), 422
+    now = datetime.now(UTC)
+    planned = plan_replacements(console_options().ledger, mended, selected.letters, (), now)
+    if not planned.total:
+        why = "; ".join(f"{count} {reason}" for reason, count in planned.refused.items())
+        return _preview(selected, recipe, f"No job would be replaced: {why}."), 422
+    letters = [letter for letter in selected.letters if letter.message_id in planned.by_message]
+    choice = Choice(letters, selected.choice.outdated)
+    command = new_command(Act.REPLACE, choice, selected.run_id, selected.where)
+    act = replaying(console_options(), command, choice, planned, _canary())
+    return _start(f"replay {len(letters):,} dead letters with a mended recipe", act, selected)
+
+
+@SCREEN.post("/dead-letters/drop")
+def drop() -> flask.typing.ResponseReturnValue:
+    """Start to drop the selected dead letters."""
+    selected = _decided()
+    command = new_command(Act.DROP, selected.choice, selected.run_id, selected.where)
+    act = dropping(console_options(), command, selected.choice)
+    return _start(f"drop {len(selected.letters):,} dead letters of {selected.title}", act, selected)
+
+
+def _preview(selected: Selected, recipe: str = "", fault: str = "") -> str:
     return render_template(
         "dead_letters_preview.html",
         selected=selected,
         groups=grouped(selected.letters),
         permanent=[letter for letter in selected.letters if needs_new_job(letter)],
         first=FIRST,
+        recipe=recipe or _recipe_of(selected.letters),
+        fault=fault,
     )
 
 
-@SCREEN.post("/dead-letters/replay")
-def replay() -> flask.typing.ResponseReturnValue:
-    """Start a replay of the selected dead letters, which goes on after the response."""
+def _recipe_of(letters: Sequence[DeadLetter]) -> str:
+    """Return the recipe of the first dead letter as YAML; `""` if it cannot be read."""
+    message = job_message(console_options().ledger, letters[0].run_id, letters[0].job_id) if letters else {}
+    recipe = message.get("recipe")
+    if not isinstance(recipe, dict):
+        return ""
+    return str(yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True))
+
+
+def _decided() -> Selected:
+    """Return what was selected when the operator decided; go back if it has changed since."""
     selected = _selected_by_form()
-    letters = selected.letters
-    if request.form.get("count") != str(len(letters)):
-        flash(f"The selection has changed: it has {len(letters):,} dead letters now.", "warn")
-        return redirect(url_for("dead_letters.dead_letters", run=selected.run, where=selected.where), 303)
-    if "force" not in request.form:
-        letters = [letter for letter in letters if not needs_new_job(letter)]
-    choice = Choice(letters, selected.choice.outdated)
-    first = _number(request.form.get("first", "")) if "canary" in request.form else None
-    act = Replay(console_options(), choice, first)
-    return _start(f"replay {len(letters):,} dead letters of {selected.title}", act.run, selected)
+    if request.form.get("count") != str(len(selected.letters)):
+        flash(f"The selection has changed: it has {len(selected.letters):,} dead letters now.", "warn")
+        back = url_for("dead_letters.dead_letters", run=selected.run, where=selected.where)
+        abort(redirect(back, 303))
+    refuse_cancelled_runs(console_options().ledger, selected.choice.runs)
+    return selected
+
+
+def _canary() -> int | None:
+    """Return the size of the canary that the form asks for; None for no canary."""
+    if "canary" not in request.form:
+        return None
+    text = request.form.get("first", "")
+    if not (text.isascii() and text.isdigit() and 0 < len(text) < 8 and int(text)):
+        abort(422, "The size of the canary must be a number from 1 on.")
+    return int(text)
 
 
 def _start(title: str, act: Callable[[Show], str], selected: Selected) -> flask.typing.ResponseReturnValue:
@@ -111,12 +188,6 @@ def _start(title: str, act: Callable[[Show], str], selected: Selected) -> flask.
     else:
         flash("Another act is running; wait until it has ended.", "warn")
     return redirect(url_for("dead_letters.dead_letters", run=selected.run), 303)
-
-
-def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < len(text) < 8 and int(text)):
-        abort(422, "The size of the canary must be a number from 1 on.")
-    return int(text)
 
 
 def _selected_by_form() -> Selected:

@@ -34,7 +34,7 @@ RECIPE = {
 
 
 class Shop:
-    """A site whose pages below /broken fail until `mend` is called.
+    """A site whose pages below /broken fail until `mend` is called; /odd has no h1, and /gone is missing.
 
     Attributes:
         url: its address without a slash at the end.
@@ -54,6 +54,10 @@ class Shop:
             return Response("", 404)
         if request.path.startswith("/broken") and not self._is_mended.is_set():
             return Response("<h1>Broken</h1>", 500, content_type="text/html")
+        if request.path.startswith("/gone"):
+            return Response("", 404)
+        if request.path.startswith("/odd"):
+            return Response(f"<h2>Odd {request.path}</h2>", content_type="text/html")
         number = len(request.path)
         body = (
             f"<html><head><title>x</title><script>window.hacked = 1</script></head><body>"

@@ -15,7 +15,7 @@ from contract.topology import PUSH_SUBSCRIPTION
 from tests.console.web.desk import Desk, open_desk
 from tests.console.web.pictures import SCHEMES, SCREENS, WIDTHS, open_screen, overflow
 from tests.servers.axe import installed_axe, serious_findings
-from tests.servers.waiting import MAX_WAIT_SECONDS, wait_until
+from tests.servers.waiting import MAX_WAIT_SECONDS, wait_for, wait_until
 
 pytestmark = pytest.mark.timeout(900)
 PAGES = ["one", "second", "third-page", "broken/a", "broken/b"]
@@ -206,12 +206,51 @@ def test_dead_letters_are_replayed_after_a_look(desk: Desk, run: str) -> None:
     page.get_by_role("button", name="Decide on the checked").click()
     assert page.get_by_role("heading", name="1 dead letter").is_visible()
     assert desk.stack.ledger.accounting(run).dead == 2  # nothing has been done yet
-    page.get_by_role("button", name="Replay").click()
+    page.get_by_role("button", name="Replay", exact=True).click()
     page.get_by_text("1 of 1 dead letters were replayed").wait_for()
     assert desk.ended(run, 5).succeeded == 4
     page = desk.open(f"/dead-letters?run={run}")
     page.get_by_role("button", name="Decide on all 1").click()
-    page.get_by_role("button", name="Replay").click()
+    page.get_by_role("button", name="Replay", exact=True).click()
     wait_until(lambda: desk.stack.ledger.accounting(run).succeeded == 5, "both are brought home")
     assert desk.ended(run, 5).adds_up
     assert dead_letters(desk.stack.ledger, run) == []
+
+
+def test_dead_letters_are_replaced_with_a_mended_recipe(desk: Desk) -> None:
+    """Pages that the recipe could not read are scraped with a mended one; the old jobs count as replaced."""
+    run_id = desk.start_run(desk.crawl("odd", ["odd/a", "odd/b"]))
+    assert desk.ended(run_id, 2).dead == 2
+    page = desk.open(f"/dead-letters?run={run_id}&where=reason=missing_field")
+    page.get_by_role("button", name="Decide on all 2").click()
+    assert "2 of them would end for the same reason again" in page.locator("main").inner_text()
+    recipe = page.get_by_label("Recipe (YAML")
+    assert "css: h1" in recipe.input_value()
+    recipe.fill(recipe.input_value().replace("css: h1", "css: h7 >"))
+    page.get_by_role("button", name="Replay with this recipe").click()
+    assert ": fields.title.css: not a CSS selector" in page.get_by_role("alert").inner_text()
+    recipe.fill(recipe.input_value().replace("css: h7 >", "css: h1, h2"))
+    page.get_by_role("button", name="Replay with this recipe").click()
+    page.get_by_text("2 of 2 dead letters were replaced").wait_for()
+    ended = desk.ended(run_id, 4)
+    assert (ended.succeeded, ended.replaced, ended.dead) == (2, 2, 0)
+    assert ended.adds_up
+    assert {result.items[0]["title"] for result in desk.stack.ledger.results(run_id)} == {
+        "Odd /odd/a",
+        "Odd /odd/b",
+    }
+
+
+def test_a_dead_letter_is_dropped_and_the_act_is_listed(desk: Desk) -> None:
+    """A dropped dead letter is final in the ledger, and the act stands in the trail with its filter."""
+    run_id = desk.start_run(desk.crawl("gone", ["gone/a"]))
+    assert desk.ended(run_id, 1).dead == 1
+    page = desk.open(f"/dead-letters?run={run_id}")
+    page.get_by_role("link", name="http_404").click()
+    page.get_by_role("button", name="Decide on all 1").click()
+    page.get_by_role("button", name="Drop 1").click()
+    page.get_by_text("1 of 1 dead letters were dropped").wait_for()
+    ended = wait_for(lambda: desk.stack.ledger.accounting(run_id), lambda now: now.dropped == 1, "dropped")
+    assert ended.adds_up
+    row = desk.open("/dead-letters").get_by_role("row", name="drop").first
+    assert "reason=http_404" in row.inner_text()

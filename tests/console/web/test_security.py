@@ -10,6 +10,8 @@ import requests
 
 from console.ledger.ledger import Ledger
 from console.web import server
+from console.web.app import create_app
+from console.web.options import ConsoleOptions
 from tests.console.command import run_scrapeq
 from tests.console.web.console_process import TOKEN, ConsoleProcess, running_console
 from tests.console.web.hostile_ledger import BIDI, DEAD_JOB, JOB, MARKUP, RUN, write_hostile_ledger
@@ -136,7 +138,14 @@ def test_a_read_only_console_has_no_acts_and_rejects_every_post_with_403(data: P
             assert "<button class" not in page
         session.token = session.read_token("/lab")
         assert session.token
-        for path in ("/runs", "/lab"):
+        acts = [
+            rule
+            for rule in create_app(ConsoleOptions(data)).url_map.iter_rules()
+            if "POST" in (rule.methods or ())
+        ]
+        paths = {rule.rule for rule in acts} - {"/sign-in"}
+        assert {"/runs", "/lab", "/dead-letters/replay", "/controls/cancel"} <= paths
+        for path in paths:
             response = session.post(path, {"crawl": "name: x", "recipe": "name: x"})
             assert response.status_code == 403
             assert "read-only" in response.text
