@@ -6,12 +6,14 @@ import string
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
 from console.errors import ConsoleError
 from console.ledger.open_ledger import open_ledger
 from console.stack import stack_file
+from console.stack.services import PROJECT
 
 DEFAULT_DATA = Path(stack_file.DEFAULT_DATA)
 
@@ -79,6 +81,18 @@ def pubsub_of(option: str | None, data: Path) -> str:
         StackNotRunningError: there is no option, and no stack runs in the data directory.
     """
     return option or stack_file.running_stack(data).addresses.pubsub_host
+
+
+def address_of(option: str | None, data: Path) -> tuple[str, str]:
+    """Return host and project of Pub/Sub: of the option, of the cloud (host `""`), or of the running stack.
+
+    Raises:
+        StackNotRunningError: as `pubsub_of`.
+    """
+    ledger = urlsplit(os.environ.get("LEDGER", ""))
+    if option is None and ledger.scheme == "bigquery":
+        return "", os.environ.get("GOOGLE_CLOUD_PROJECT") or ledger.netloc
+    return pubsub_of(option, data), PROJECT
 
 
 def dispatcher_of(option: str | None, data: Path) -> str:

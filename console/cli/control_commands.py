@@ -1,25 +1,22 @@
 """The subcommands `cancel`, `pause` and `resume`, by which an operator controls runs and hosts."""
 
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import inf
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
 
-from console.cli.arguments import DEFAULT_DATA, Data, Pubsub, pubsub_of, run_ids
+from console.cli.arguments import DEFAULT_DATA, Data, Pubsub, address_of, run_ids
 from console.dispatch_response import DispatchResponse
 from console.errors import UsageError
 from console.ledger.ledger import Ledger
 from console.ledger.open_ledger import open_ledger
 from console.report.controls import time_text
 from console.report.follow import Follower
-from console.stack.services import PROJECT
 from console.stack.signals import raise_on_signals
 from console.stack.stack_file import data_option, is_running, read_stack
 from console.terminal import open_terminal, print_line, show_progress, show_steps
@@ -67,7 +64,7 @@ def cancel(
         print_line(terminal, f"Run {run_id} has ended: no job of it is in flight, so nothing was cancelled.")
         print_line(terminal, str(ledger.accounting(run_id)))
         return
-    address = _address(pubsub, data)
+    address = address_of(pubsub, data)
     with _changing(terminal, f"Cancelling run {run_id}"), open_queue(*address) as queue:
         controls.cancel(queue, run_id, operator_name(), in_flight=ledger.accounting(run_id).in_flight)
     print_line(
@@ -113,7 +110,7 @@ def pause(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
         raise UsageError(
             "Only a run or a host can be paused --for a time; end a pause of all with `scrapeq resume`."
         )
-    address = _address(pubsub, data)
+    address = address_of(pubsub, data)
     with _changing(terminal, f"Pausing: {target}"), open_queue(*address) as queue:
         end = controls.pause(queue, ledger, target, seconds, operator_name())
     resume = f"`scrapeq resume {_named(target.run_id, target.host)}{data_option(data)}` ends the pause"
@@ -140,21 +137,13 @@ def resume(
 
     ledger, terminal = open_ledger(data), open_terminal()
     target = controls.Target(*_target(ledger, run, host, everything=everything))
-    address = _address(pubsub, data)
+    address = address_of(pubsub, data)
     with _changing(terminal, f"Resuming: {target}"), open_queue(*address) as queue:
         is_resumed = controls.resume(queue, ledger, target, operator_name(), _worker_url(data))
     if is_resumed:
         print_line(terminal, f"{target} is resumed.")
     else:
         print_line(terminal, f"{target} was not paused; nothing was changed.")
-
-
-def _address(pubsub: str | None, data: Path) -> tuple[str, str]:
-    """Return host and project of Pub/Sub: of the option, the cloud (host `""`), or the running stack."""
-    ledger = urlsplit(os.environ.get("LEDGER", ""))
-    if pubsub is None and ledger.scheme == "bigquery":
-        return "", os.environ.get("GOOGLE_CLOUD_PROJECT") or ledger.netloc
-    return pubsub_of(pubsub, data), PROJECT
 
 
 @contextmanager
