@@ -35,6 +35,9 @@ def usage_error(arguments: list[str]) -> str:
     whole = typer.main.get_command(app)
     for _, command in leaf_commands(whole):
         command.callback = None
+    for parameter in whole.params:
+        if "completion" in str(parameter.name):
+            parameter.callback = None  # it would write to the files of the user's shell
     try:
         with redirect_stdout(StringIO()):
             whole.main(arguments, prog_name="scrapeq", standalone_mode=False)

@@ -24,7 +24,7 @@ SETTING: Final = re.compile(
     r"\b(?:FETCH|PAGE|WAIT|RETRY|ACK|PUSH|STARTUP|EXTRACTION|SHARD|SITEMAP)_[A-Z_]+[A-Z]\b"
 )
 #: Errors of a command that is only named, without its arguments or its subcommand.
-INCOMPLETE: Final = re.compile(r"Missing (?:argument|option|parameter)|Usage: ")
+INCOMPLETE: Final = re.compile(r"Missing (?:argument|option|parameter|command)|Usage: ")
 
 
 def strings(tree: ast.AST) -> Iterator[str]:
