@@ -12,7 +12,6 @@ from rich.console import Console
 
 from console.cli.arguments import DEFAULT_DATA, AsJson, Data, Dispatcher, Run, choices, dispatcher_of
 from console.cli.limit_watch import watch_limits
-from console.dispatch import dispatch
 from console.dispatch_response import DispatchResponse, added
 from console.errors import UsageError
 from console.ledger.ledger import Accounting, Ledger
@@ -140,6 +139,7 @@ def _show(terminal: Console, dispatched: Sequence[DispatchResponse]) -> None:
 
 def _dispatch(crawl: Crawl, dispatcher: str, terminal: Console) -> list[DispatchResponse]:
     """Dispatch a crawl; if its file of URLs is on this machine, in several requests."""
+    from console.dispatch import dispatch  # noqa: PLC0415 - imports requests, which only this command needs
 
     def post(part: Crawl) -> DispatchResponse:
         return dispatch(part, dispatcher, announce=lambda text: print_line(terminal, text))

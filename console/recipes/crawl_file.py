@@ -6,7 +6,6 @@ from console.errors import UsageError
 from console.recipes.yaml_file import FaultyFileError, read_file, read_yaml
 from contract.crawl import Crawl
 from contract.faults import UnreadableCrawl
-from extraction.selectors import CHECKS
 
 EXPECTED = "a crawl is a mapping with name, sources and recipe"
 
@@ -23,6 +22,8 @@ def load_crawl(path: Path) -> Crawl:
 
 def read_crawl(text: bytes, name: str) -> Crawl:
     """Read a crawl from YAML; see `load_crawl`."""
+    from extraction.selectors import CHECKS  # noqa: PLC0415 - imports the parsers, which most commands do not need
+
     try:
         file = read_yaml(text, name, EXPECTED)
         try:

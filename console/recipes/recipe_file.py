@@ -10,7 +10,6 @@ from contract.crawl import Crawl
 from contract.faults import Fault, Undecodable
 from contract.recipe import Recipe
 from contract.request import PLAIN_GET, PageRequest
-from extraction.selectors import CHECKS
 
 EXPECTED = "a recipe is a mapping with name and fields; a crawl has name, sources and recipe"
 
@@ -52,6 +51,8 @@ def read_recipe(text: bytes, name: str) -> RecipeFile:
     Raises:
         FaultyFileError: the recipe has faults.
     """
+    from extraction.selectors import CHECKS  # noqa: PLC0415 - imports the parsers, which most commands do not need
+
     file = read_yaml(text, name, EXPECTED)
     try:
         if "recipe" in file.document or "sources" in file.document:

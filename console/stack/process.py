@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 from types import TracebackType
-from typing import Self
-
-import requests
+from typing import TYPE_CHECKING, Self
 
 from console.errors import StackError
 from console.private_files import private_opener
 from console.stack import kill_on_parent_death
 from console.stack.kill_on_parent_death import signal_group
 from console.stack.signals import defer_signals
+
+if TYPE_CHECKING:
+    from requests import Session
 
 START_TIMEOUT_SECONDS = 180.0  #: seconds until a service must be healthy; long enough for busy machines
 POLL_SECONDS = 0.02  #: pause between two queries whether a process has ended
@@ -172,6 +173,8 @@ def wait_until_healthy(process: Process) -> None:
         StackError: the service ended or was not healthy in time; the message has the end of its log.
     """
     until = time.monotonic() + START_TIMEOUT_SECONDS
+    import requests  # noqa: PLC0415 - a slow import, which only commands that start services need
+
     with requests.Session() as session:
         session.trust_env = False  # a proxy must not be used for the loopback interface
         while not _is_healthy(session, process.launch.health_url):
@@ -195,10 +198,10 @@ def describe_status(status: int) -> str:
     return f"signal {-status}" if status < 0 else f"exit status {status}"
 
 
-def _is_healthy(session: requests.Session, url: str) -> bool:
+def _is_healthy(session: "Session", url: str) -> bool:
     try:
         return session.get(url, timeout=2).status_code == 200
-    except requests.RequestException:
+    except OSError:  # the base class of the exceptions of requests
         return False
 
 
