@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
 from typing import Annotated
@@ -10,16 +11,16 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from console.cli.arguments import DEFAULT_DATA, Data, Pubsub, address_of, run_ids
+from console.cli.arguments import DEFAULT_DATA, AsJson, Data, Pubsub, address_of, run_ids
 from console.dispatch_response import DispatchResponse
 from console.errors import UsageError
-from console.ledger.ledger import Ledger
+from console.ledger.ledger import Accounting, Ledger
 from console.ledger.open_ledger import open_ledger
 from console.report.controls import time_text
 from console.report.follow import Follower
 from console.stack.signals import raise_on_signals
 from console.stack.stack_file import data_option, is_running, read_stack
-from console.terminal import open_terminal, print_line, show_progress, show_steps
+from console.terminal import open_terminal, print_json, print_line, show_progress, show_steps
 from contract.urls import check_url, host_of
 
 _DURATION = re.compile(r"([0-9]{1,6})([smhd])")
@@ -42,6 +43,7 @@ def cancel(
     wait: Annotated[  # noqa: FBT002 - this argument is a flag of the command
         bool, typer.Option("--wait", help="Show the progress until no job of the run is in flight.")
     ] = False,
+    as_json: AsJson = False,  # noqa: FBT002 - this argument is a flag of the command
     pubsub: Pubsub = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
@@ -58,11 +60,11 @@ def cancel(
     from console.controls.acts import operator_name  # noqa: PLC0415 - imports Pub/Sub's slow client
     from console.controls.queue import open_queue  # noqa: PLC0415 - imports Pub/Sub's slow client
 
-    ledger, terminal = open_ledger(data), open_terminal()
+    ledger, terminal = open_ledger(data), open_terminal(stderr=as_json)
     run_id = ledger.resolve_run(run)
     if controls.has_ended(ledger, run_id):
         print_line(terminal, f"Run {run_id} has ended: no job of it is in flight, so nothing was cancelled.")
-        print_line(terminal, str(ledger.accounting(run_id)))
+        _show_accounting(terminal, run_id, ledger.accounting(run_id), as_json=as_json)
         return
     address = address_of(pubsub, data)
     with _changing(terminal, f"Cancelling run {run_id}"), open_queue(*address) as queue:
@@ -73,9 +75,9 @@ def cancel(
         "that have begun may finish.",
     )
     if wait:
-        _follow(terminal, ledger, run_id)
+        _follow(terminal, ledger, run_id, as_json=as_json)
         return
-    print_line(terminal, str(ledger.accounting(run_id)))
+    _show_accounting(terminal, run_id, ledger.accounting(run_id), as_json=as_json)
     print_line(terminal, f"`scrapeq wait {run_id}{data_option(data)}` shows when all its jobs are accounted.")
 
 
@@ -87,6 +89,7 @@ def pause(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
         str | None,
         typer.Option("--for", metavar="DURATION", help="For how long, for example 90s, 30m, 2h or 1d."),
     ] = None,
+    as_json: AsJson = False,  # noqa: FBT002 - this argument is a flag of the command
     pubsub: Pubsub = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
@@ -103,7 +106,7 @@ def pause(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     from console.controls.cancel import BOUND_SECONDS  # noqa: PLC0415 - imports Pub/Sub's slow client
     from console.controls.queue import open_queue  # noqa: PLC0415 - imports Pub/Sub's slow client
 
-    ledger, terminal = open_ledger(data), open_terminal()
+    ledger, terminal = open_ledger(data), open_terminal(stderr=as_json)
     target = controls.Target(*_target(ledger, run, host, everything=everything))
     seconds = _seconds(duration)
     if target.is_all and seconds != inf:
@@ -118,12 +121,16 @@ def pause(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     if end.until != inf:
         why = ", before a job could become a dead letter of it (ACK_POLICY=success)" if end.is_limited else ""
         print_line(terminal, f"The pause ends by itself at {time_text(end.until)}{why}.")
+    if as_json:
+        until = None if end.until == inf else datetime.fromtimestamp(end.until, UTC).isoformat()
+        print_json({"run_id": target.run_id, "host": target.host, "is_paused": True, "ends_at": until})
 
 
-def resume(
+def resume(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     run: PausedRun = None,
     host: Host = None,
     everything: Everything = False,  # noqa: FBT002 - this argument is a flag of the command
+    as_json: AsJson = False,  # noqa: FBT002 - this argument is a flag of the command
     pubsub: Pubsub = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
@@ -135,7 +142,7 @@ def resume(
     from console.controls.acts import operator_name  # noqa: PLC0415 - imports Pub/Sub's slow client
     from console.controls.queue import open_queue  # noqa: PLC0415 - imports Pub/Sub's slow client
 
-    ledger, terminal = open_ledger(data), open_terminal()
+    ledger, terminal = open_ledger(data), open_terminal(stderr=as_json)
     target = controls.Target(*_target(ledger, run, host, everything=everything))
     address = address_of(pubsub, data)
     with _changing(terminal, f"Resuming: {target}"), open_queue(*address) as queue:
@@ -144,6 +151,9 @@ def resume(
         print_line(terminal, f"{target} is resumed.")
     else:
         print_line(terminal, f"{target} was not paused; nothing was changed.")
+    if as_json:
+        told = {"run_id": target.run_id, "host": target.host, "is_paused": False, "was_paused": is_resumed}
+        print_json(told)
 
 
 @contextmanager
@@ -160,7 +170,13 @@ def _changing(terminal: Console, what: str) -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def _follow(terminal: Console, ledger: Ledger, run_id: str) -> None:
+def _show_accounting(terminal: Console, run_id: str, accounting: Accounting, *, as_json: bool) -> None:
+    print_line(terminal, str(accounting))
+    if as_json:
+        print_json({"run_id": run_id, **accounting._asdict(), "adds_up": accounting.adds_up})
+
+
+def _follow(terminal: Console, ledger: Ledger, run_id: str, *, as_json: bool) -> None:
     recorded = [each.report for each in ledger.dispatches(run_id)] or [DispatchResponse(run_id=run_id)]
     try:
         with raise_on_signals(), show_progress(terminal, sum(each.published for each in recorded)) as show:
@@ -169,7 +185,7 @@ def _follow(terminal: Console, ledger: Ledger, run_id: str) -> None:
     except KeyboardInterrupt:
         print_line(terminal, f"Stopped watching. Run {run_id} is cancelled.")
         raise typer.Exit(130) from None
-    print_line(terminal, str(accounting))
+    _show_accounting(terminal, run_id, accounting, as_json=as_json)
     if not accounting.adds_up:
         raise typer.Exit(1)
 

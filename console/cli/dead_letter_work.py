@@ -1,12 +1,14 @@
 """The subcommands `dead replay` and `dead drop`, which work off dead letters."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from console.cli.arguments import DEFAULT_DATA, Data, Pubsub, Run, pubsub_of
+from console.cli.arguments import DEFAULT_DATA, AsJson, Data, Pubsub, Run, pubsub_of
 from console.cli.dead_letter_options import (
     AllRuns,
     DryRun,
@@ -36,12 +38,13 @@ from console.errors import UsageError
 from console.ledger.ledger import Ledger
 from console.ledger.open_ledger import open_ledger
 from console.recipes.recipe_file import load_recipe
-from console.terminal import open_terminal, print_line, show_progress
+from console.terminal import open_terminal, print_json, print_line, show_progress
 from contract.job import Job
 from contract.operator_act import Act
 
 if TYPE_CHECKING:
     from console.dead_letters.acts import Command  # a slow import
+    from console.dead_letters.replayer import Replayer  # a slow import
 
 
 def replay(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
@@ -57,6 +60,7 @@ def replay(  # noqa: PLR0913, PLR0917 - each argument is an option of the comman
     force: Force = False,  # noqa: FBT002 - this argument is a flag of the command
     dry_run: DryRun = False,  # noqa: FBT002 - this argument is a flag of the command
     yes: Yes = False,  # noqa: FBT002 - this argument is a flag of the command
+    as_json: AsJson = False,  # noqa: FBT002 - this argument is a flag of the command
     pubsub: Pubsub = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
@@ -73,26 +77,25 @@ def replay(  # noqa: PLR0913, PLR0917 - each argument is an option of the comman
     scrapeq dead replay --where 'reason=http_503 older=2h' --first 10 --rate 5/s
     scrapeq dead replay --recipe crawl.yaml --failed-field price
     """
-    ledger, terminal = open_ledger(data), open_terminal()
+    ledger, terminal = open_ledger(data), open_terminal(stderr=as_json)
     per_second = None if rate is None else read_rate(rate)
     if failed_field is not None and (recipe is None or where or job or infrastructure or all_runs):
         raise UsageError("--failed-field needs --recipe, and no other selection than a run.")
     scope = read_scope(ledger, run, where, job, infrastructure=infrastructure, all_runs=all_runs)
     choice = choose(ledger, scope.run_id, scope.where)
-    from console.controls.cancel import refuse_cancelled_runs  # noqa: PLC0415 - a slow import
-
-    refuse_cancelled_runs(ledger, [*choice.runs, *filter(None, [scope.run_id])])
+    _refuse_cancelled_runs(ledger, scope, choice)
     replacements = None
     if recipe is not None:
-        choice, replacements = _replacements(ledger, scope.run_id, choice, recipe, failed_field)
+        choice, replacements, lines = _replacements(ledger, scope.run_id, choice, recipe, failed_field)
+        for line in lines:
+            print_line(terminal, line)
     elif not force:
         choice = _without_permanent(choice, terminal)
     show_choice(terminal, "to replay", scope, choice.letters)
-    if replacements is not None and replacements.others:
-        print_line(terminal, f"  {len(replacements.others)} that succeeded without the field {failed_field}")
-    if dry_run:
-        return
     count = replacements.total if replacements else len(choice.letters)
+    if dry_run:
+        _print_counts("replayed", 0, count, as_json=as_json)
+        return
     confirm(terminal, "Replay", scope, count, yes=yes or scope.run_id is not None)
     selection = " ".join(filter(None, [str(scope.where), failed_field and f"failed-field={failed_field}"]))
     command = _command(Act.REPLAY if recipe is None else Act.REPLACE, scope, choice, selection)
@@ -100,8 +103,9 @@ def replay(  # noqa: PLR0913, PLR0917 - each argument is an option of the comman
     with stopped_by_ctrl_c(terminal):
         from console.dead_letters.replayer import Replayer, Work  # noqa: PLC0415 - a slow import
 
-        work = Work(choice.letters, choice.outdated, replacements, per_second)
-        run_replay(Replayer(host, command, work), ledger, first, terminal)
+        replayer = Replayer(host, command, Work(choice.letters, choice.outdated, replacements, per_second))
+        with _counted(replayer, as_json=as_json):
+            run_replay(replayer, ledger, first, terminal)
 
 
 def drop(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
@@ -112,6 +116,7 @@ def drop(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     all_runs: AllRuns = False,  # noqa: FBT002 - this argument is a flag of the command
     dry_run: DryRun = False,  # noqa: FBT002 - this argument is a flag of the command
     yes: Yes = False,  # noqa: FBT002 - this argument is a flag of the command
+    as_json: AsJson = False,  # noqa: FBT002 - this argument is a flag of the command
     pubsub: Pubsub = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
@@ -121,11 +126,12 @@ def drop(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
 
     Example: scrapeq dead drop --where reason=http_404,http_410
     """
-    ledger, terminal = open_ledger(data), open_terminal()
+    ledger, terminal = open_ledger(data), open_terminal(stderr=as_json)
     scope = read_scope(ledger, run, where, job, infrastructure=infrastructure, all_runs=all_runs)
     choice = choose(ledger, scope.run_id, scope.where)
     show_choice(terminal, "to drop", scope, choice.letters)
     if dry_run:
+        _print_counts("dropped", 0, len(choice.letters), as_json=as_json)
         return
     confirm(terminal, "Drop", scope, len(choice.letters), yes=yes)
     command = _command(Act.DROP, scope, choice, str(scope.where))
@@ -140,6 +146,28 @@ def drop(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
             )
     print_line(terminal, f"dropped {len(processed.done)}, left {len(letters) - len(processed.done)}")
     show_rest(terminal, processed.outdated, processed.not_found)
+    _print_counts("dropped", len(processed.done), len(letters) - len(processed.done), as_json=as_json)
+
+
+@contextmanager
+def _counted(replayer: "Replayer", *, as_json: bool) -> Iterator[None]:
+    """Print the numbers of a replay at the end of the block, also if Ctrl-C or the canary ends it."""
+    count = replayer.left
+    try:
+        yield
+    finally:
+        _print_counts("replayed", count - replayer.left, replayer.left, as_json=as_json)
+
+
+def _print_counts(verb: str, done: int, left: int, *, as_json: bool) -> None:
+    if as_json:
+        print_json({verb: done, "left": left})
+
+
+def _refuse_cancelled_runs(ledger: Ledger, scope: Scope, choice: Choice) -> None:
+    from console.controls.cancel import refuse_cancelled_runs  # noqa: PLC0415 - a slow import
+
+    refuse_cancelled_runs(ledger, [*choice.runs, *filter(None, [scope.run_id])])
 
 
 def _command(act: Act, scope: Scope, choice: Choice, selection: str) -> "Command":
@@ -152,8 +180,8 @@ def _command(act: Act, scope: Scope, choice: Choice, selection: str) -> "Command
 
 def _replacements(
     ledger: Ledger, run_id: str | None, choice: Choice, recipe: Path, failed_field: str | None
-) -> tuple[Choice, Replacements]:
-    """Return the dead letters that are replaced, and the jobs that replace them; print what is left out."""
+) -> tuple[Choice, Replacements, list[str]]:
+    """Return the dead letters that are replaced, the jobs that replace them, and lines about the others."""
     file = load_recipe(recipe)
     letters, others = choice.letters, list[Job]()
     if failed_field is not None and run_id is not None:
@@ -161,10 +189,10 @@ def _replacements(
         others = pages_without_field(ledger, run_id, failed_field)
     planned = plan_replacements(ledger, file.recipe, letters, others, datetime.now(UTC))
     refused = [f"{count} are left out, because they {why}." for why, count in planned.refused.items()]
-    for line in [*file.warnings, *refused]:
-        print_line(open_terminal(), line)
     letters = [letter for letter in letters if letter.message_id in planned.by_message]
-    return Choice(letters, choice.outdated), planned
+    also = [f"{len(planned.others)} that succeeded without the field {failed_field} are replaced, too."]
+    lines = [*file.warnings, *refused, *(also if planned.others else [])]
+    return Choice(letters, choice.outdated), planned, lines
 
 
 def _without_permanent(choice: Choice, terminal: Console) -> Choice:

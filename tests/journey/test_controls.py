@@ -1,5 +1,6 @@
 """Tests that an operator can cancel, pause and resume, with real processes and the command line."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -78,6 +79,8 @@ def test_a_cancelled_run_sends_no_further_request_and_adds_up(stack: Stack, site
     )
     # And a run that has ended is not cancelled again
     assert "nothing was cancelled" in scrapeq(stack, "cancel", run_id)
+    told = json.loads(run_scrapeq("cancel", run_id, "--json", "--data", stack.options.data).stdout)
+    assert (told["run_id"], told["cancelled"], told["adds_up"]) == (run_id, accounting.cancelled, True)
     assert [act.act for act in control_acts(stack.ledger)] in (["cancel"], ["cancel"] * 2)
 
 
@@ -185,9 +188,9 @@ def test_a_pause_holds_a_run_or_a_host_and_nothing_else(
     wait_until(lambda: count_requests(site) >= 1, "a page is requested")
     # When it is paused
     target = (paused,) if what == "run" else ("--host", "127.0.0.1")
-    assert "is paused: no further request begins after 5 s." in scrapeq(
-        stack, "pause", *target, "--for", "1h"
-    )
+    done = run_scrapeq("pause", *target, "--for", "1h", "--json", "--data", stack.options.data)
+    assert "is paused: no further request begins after 5 s." in done.stderr
+    assert json.loads(done.stdout)["is_paused"] is True
     wait_until(lambda: changes_read(stack) >= 1, "the worker has read the label")
     begun = count_requests(site)
     site.release()
@@ -202,7 +205,9 @@ def test_a_pause_holds_a_run_or_a_host_and_nothing_else(
     assert await_accounting(stack, paused, lambda now: not now.in_flight).succeeded == PAUSED_PAGES
     assert "paused" not in {failure.reason for failure in stack.ledger.failures(paused)}
     assert "is paused by" not in scrapeq(stack, "status", paused)
-    assert "was not paused; nothing was changed" in scrapeq(stack, "resume", *target)
+    done = run_scrapeq("resume", *target, "--json", "--data", stack.options.data)
+    assert "was not paused; nothing was changed" in done.stderr
+    assert json.loads(done.stdout)["was_paused"] is False
 
 
 def test_a_pause_of_all_survives_a_restart(tmp_path: Path, site: Site) -> None:

@@ -49,6 +49,7 @@ def test_drop_asks_first(line: Line) -> None:
     done = run_scrapeq("dead", "drop", "--pubsub", line.host, "--data", line.ledger.data)
     assert (done.exit_code, "Confirm with --yes" in done.stderr) == (2, True)
     assert "1 to drop" in dead(line, "drop", "--dry-run")
+    assert json.loads(dead(line, "drop", "--dry-run", "--json")) == {"dropped": 0, "left": 1}
     assert len(line.dead_letters()) == 1
     assert acts(line) == []
 
@@ -75,7 +76,9 @@ def test_dead_letter_of_a_dropped_job_is_only_removed(line: Line) -> None:
 def test_replay_is_an_act_of_the_operator_log(line: Line) -> None:
     """Each command is one act, with who gave it, when, the filter, and how many jobs it replayed."""
     line.die(line.dispatch("a", "b"), Reason.TIMEOUT)
-    dead(line, "replay", "--where", "reason=timeout host=shop.example", "--pubsub", line.host)
+    where = "reason=timeout host=shop.example"
+    done = dead(line, "replay", "--where", where, "--pubsub", line.host, "--json")
+    assert json.loads(done) == {"replayed": 2, "left": 0}
     [act] = wait_for(lambda: acts(line, RUN), lambda found: bool(found and found[0]["jobs"]))
     assert (act["act"], act["jobs"], act["run_id"]) == ("replay", 2, RUN)
     assert act["selection"] == "reason=timeout host=shop.example"
