@@ -214,14 +214,14 @@ def test_dispatcher_of_the_running_stack_is_found_from_the_data_directory(
     assert len(dispatcher.received) == 2
 
 
-@pytest.mark.parametrize("command", ["dispatch", "replay"])
+@pytest.mark.parametrize("command", ["dispatch", "resume"])
 def test_stack_that_does_not_run_is_reported_with_the_command_that_starts_it(
     scrapeq: Scrapeq, tmp_path: Path, crawl_file: Path, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A command that needs a stack says that none runs in the data directory, and what to do."""
     monkeypatch.delenv("PUBSUB_EMULATOR_HOST", raising=False)
     write_stack(tmp_path, StackRecord(1, Addresses("127.0.0.1:9", "", "http://127.0.0.1:9", "")))
-    done = scrapeq(command, *([crawl_file] if command == "dispatch" else []), "--data", tmp_path)
+    done = scrapeq(command, crawl_file if command == "dispatch" else "--all", "--data", tmp_path)
     assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr == (
         f"No `scrapeq up` runs in {tmp_path}. Start it with `scrapeq up --data {tmp_path}`, or name the data "

@@ -106,6 +106,9 @@ def test_destroy_removes_every_resource(lifecycle: Lifecycle) -> None:
     assert lifecycle.remaining == ""
 
 
-def test_stack_has_at_most_120_resources(lifecycle: Lifecycle) -> None:
-    """The stack with all its options has at most 120 resources, so that a plan can be reviewed."""
-    assert len(lifecycle.resources) <= 120
+def test_stack_has_at_most_150_resources(lifecycle: Lifecycle) -> None:
+    """The stack with all its options has at most 150 resources, so that a plan can be reviewed.
+
+    About 40 of them are the ledger's views, and the functions that bound their cost.
+    """
+    assert len(lifecycle.resources) <= 150

@@ -214,10 +214,13 @@ def histories() -> st.SearchStrategy[list[Row]]:
 def test_views_ignore_repeated_and_shuffled_rows(
     rows: list[Row], shuffler: random.Random, data: st.DataObject
 ) -> None:
-    """Every view returns the same rows if the ledger's rows are repeated and in another order."""
+    """Every view returns the same rows if the ledger's rows are repeated and in another order.
+
+    Except for the view job_messages, which has a row for each delivery of a message.
+    """
     shuffled = repeated_and_shuffled(rows, shuffler, data)
     with database_with(rows) as once, database_with(shuffled) as repeated:
-        for view in views():
+        for view in views().keys() - {"job_messages"}:
             assert query_view(repeated, view) == query_view(once, view), view
 
 
