@@ -17,7 +17,7 @@ from contract.topology import (
     DISPATCH_TOPIC,
     JOBS_TOPIC,
     LEDGER_SUBSCRIPTIONS,
-    OUTCOMES_TOPIC,
+    LEDGER_TABLES,
     PUSH_SUBSCRIPTION,
 )
 from tests.repository.tree import ROOT
@@ -60,7 +60,7 @@ class Cloud:
     def create_topology(self) -> None:
         """Create the topics and subscriptions that Terraform creates."""
         ledger_dead = "scrape-ledger-dead"
-        for topic in (JOBS_TOPIC, OUTCOMES_TOPIC, DEAD_LETTER_TOPIC, DISPATCH_TOPIC, ledger_dead):
+        for topic in (*LEDGER_TABLES, ledger_dead):
             self.call("PUT", f"topics/{topic}", {})
         for subscription, topic in {
             PUSH_SUBSCRIPTION: JOBS_TOPIC,
