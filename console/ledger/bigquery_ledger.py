@@ -6,7 +6,7 @@ Untried on the service: its tests use recorded answers, and Google's analyzer ac
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -59,6 +59,10 @@ class BigQueryLedger(Ledger):
     def create(self) -> None:
         """Raise LedgerError: Terraform creates the dataset."""
         raise LedgerError(f"The ledger {self.dataset} is created by `terraform apply`.")
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Do nothing: each query sees the moment at which BigQuery runs it."""
+        return nullcontext()
 
     def rows(self, query: str, *values: object) -> list[Any]:
         """Return the rows of a query in BigQuery's SQL; `${ledger}` is the dataset and `?` a value."""

@@ -6,7 +6,7 @@ The queries read views, which are described in contract/ledger/README.md.
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from console.errors import LedgerError, StackError
 from console.ledger.dispatch_rows import QUERY, Dispatch, read_dispatch
-from console.ledger.sqlite_file import open_file
+from console.ledger.sqlite_file import kept_connection, kept_open, open_file
 from console.ledger.sqlite_views import create, to_sqlite
 
 #: Path of the ledger, relative to the data directory. localpubsub writes its BigQuery subscriptions there.
@@ -23,8 +23,6 @@ FILE = Path("pubsub", "warehouse.db")
 SUMMARY_FILE = Path("ledger_summary.db")
 NO_RUN = "No run is recorded yet. `scrapeq dispatch CRAWL.yaml` starts one."
 MAX_NAMED_RUNS = 10  #: maximum number of runs that an error message lists
-
-
 #: The numbers of an accounting in the order of its line, and those that the line has even if they are 0.
 SHOWN = ("dispatched", "succeeded", "dead", "cancelled", "dropped", "replaced", "in_flight", "missing")
 ALWAYS_SHOWN = frozenset({"dispatched", "succeeded", "dead", "in_flight"})
@@ -282,8 +280,15 @@ class Ledger:
         with self._open() as connection:
             yield from connection.execute(to_sqlite(query), values)
 
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Let the queries inside the context see the ledger as it is now, over one connection."""
+        return kept_open(self.path, self._open)
+
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
+        if (kept := kept_connection(self.path)) is not None:
+            yield kept
+            return
         if not self.path.is_file():
             raise LedgerError(
                 f"There is no ledger in {self.data}. `scrapeq up` creates it; --data names another directory."

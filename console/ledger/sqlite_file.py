@@ -1,15 +1,19 @@
 """Opens the SQLite file of a ledger for queries."""
 
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager
+from contextvars import ContextVar
 from pathlib import Path
+from types import MappingProxyType
 
 from console.ledger.sqlite_views import BUSY_TIMEOUT_SECONDS, layout
 from console.ledger.summary_update import open_summary
 from console.terminal import ProgressLines
 
 TITLE = "Reading new rows of the ledger"
+#: The connections that the current thread keeps open, by the path of the ledger.
+_KEPT: ContextVar[Mapping[Path, sqlite3.Connection]] = ContextVar("_KEPT", default=MappingProxyType({}))
 
 
 def open_file(path: Path, summary: Path, create: Callable[[], None]) -> sqlite3.Connection:
@@ -33,6 +37,29 @@ def open_file(path: Path, summary: Path, create: Callable[[], None]) -> sqlite3.
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS)
     connection.text_factory = _decode
     return connection
+
+
+def kept_connection(path: Path) -> sqlite3.Connection | None:
+    """Return the connection to a ledger that this thread keeps open; None if it keeps none."""
+    return _KEPT.get().get(path)
+
+
+@contextmanager
+def kept_open(
+    path: Path, connect: Callable[[], AbstractContextManager[sqlite3.Connection]]
+) -> Iterator[None]:
+    """Keep a connection to a ledger open, and let its queries see one moment, that of the beginning.
+
+    This is for commands with many queries, since opening a ledger takes as long as a short query.
+    """
+    with connect() as connection:
+        connection.execute("BEGIN")
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # the first read fixes the moment
+        token = _KEPT.set({**_KEPT.get(), path: connection})
+        try:
+            yield
+        finally:
+            _KEPT.reset(token)
 
 
 def _open_summary(summary: Path, path: Path) -> sqlite3.Connection:

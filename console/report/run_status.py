@@ -51,14 +51,15 @@ class RunStatus(NamedTuple):
 
 def read_status(ledger: Ledger, run_id: str, now: datetime) -> RunStatus:
     """Return the state of a run."""
-    return RunStatus(
-        overview=run_overview(ledger, run_id, now),
-        hosts=host_rows(ledger, run_id, now=now),
-        fields=field_rows(ledger, run_id, previous_run(ledger, run_id)),
-        retrying=retrying_jobs(ledger, run_id, MAX_RETRYING),
-        listings=ledger.listings(run_id),
-        controls=list(control_lines(ledger, [run_id], now)),
-    )
+    with ledger.snapshot():
+        return RunStatus(
+            overview=run_overview(ledger, run_id, now),
+            hosts=host_rows(ledger, run_id, now=now),
+            fields=field_rows(ledger, run_id, previous_run(ledger, run_id)),
+            retrying=retrying_jobs(ledger, run_id, MAX_RETRYING),
+            listings=ledger.listings(run_id),
+            controls=list(control_lines(ledger, [run_id], now)),
+        )
 
 
 def status_parts(status: RunStatus, policy: DeliveryPolicy, now: datetime) -> Iterator[str | TextTable]:

@@ -115,6 +115,17 @@ def test_each_new_row_is_shown(ledger: Ledger) -> None:
         check(ledger)
 
 
+def test_queries_of_a_snapshot_see_one_moment(ledger: Ledger) -> None:
+    """Inside a snapshot, no query sees rows that are recorded meanwhile; afterwards all of them are seen."""
+    record(ledger, [job_row("a")])
+    with ledger.snapshot():
+        assert ledger.accounting().dispatched == 1
+        record(ledger, [job_row("b"), outcome_row("a", 1)])
+        assert ledger.accounting().dispatched == 1
+        assert list(ledger.results("run-1")) == []
+    assert (ledger.accounting().dispatched, ledger.accounting().succeeded) == (2, 1)
+
+
 def test_deleted_summary_is_made_again(ledger: Ledger) -> None:
     """The summary of a ledger that is older than the summary, or whose summary was deleted, is made again."""
     record(ledger, ALL_ROWS)
