@@ -10,9 +10,9 @@ from console.ledger.run_overview import queue_summary
 from console.stack.stack_file import is_running
 
 POLL_SECONDS = 0.2  #: minimum pause between two queries of the ledger, in seconds
-#: Minimum pause between two queries, as a multiple of the processor time of the first of them, so that
-#: waiting takes less than 1 % of a core.
-PAUSE_PER_QUERY = 120
+#: Minimum pause between two queries, as a multiple of the processor time of the first of them and of
+#: `before_query`, so that waiting takes less than 1 % of a core, with its other work.
+PAUSE_PER_QUERY = 250
 MAX_PAUSE_SECONDS = 10.0  #: maximum pause
 STALL_SECONDS = 60.0  #: number of seconds without a change after which `warn` is called
 
@@ -52,8 +52,8 @@ class Follower:
         started = changed = time.monotonic()
         last = (0, Accounting())
         while True:
-            self.before_query()
             used = time.process_time()
+            self.before_query()
             accounting = self._query()
             now = time.monotonic()
             is_over = self.has_all_jobs and accounting.in_flight == 0
