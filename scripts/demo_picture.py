@@ -59,18 +59,23 @@ def main() -> int:
     return status
 
 
-def draw(ledger: Ledger) -> str:
-    """Return an SVG with the last screen of the demo whose run is in `ledger`."""
-    terminal = Console(
+def recording_terminal(columns: int) -> Console:
+    """Return a terminal that records what is printed, to be drawn."""
+    return Console(
         file=io.StringIO(),
         record=True,
-        width=COLUMNS,
+        width=columns,
         force_terminal=True,
         color_system="truecolor",
         markup=False,
         emoji=False,
         highlight=False,
     )
+
+
+def draw(ledger: Ledger) -> str:
+    """Return an SVG with the last screen of the demo whose run is in `ledger`."""
+    terminal = recording_terminal(COLUMNS)
     terminal.print(Text.assemble(("$ ", "green"), ("scrapeq demo", "bold")))
     run_id = ledger.resolve_run(None)
     accounting = ledger.accounting(run_id)

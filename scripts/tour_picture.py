@@ -1,6 +1,5 @@
 """Runs the tour of docs/tutorial/tour.md, and draws its commands with their output (`make tour-picture`)."""
 
-import io
 import os
 import shlex
 import subprocess
@@ -10,10 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from rich.console import Console
 from rich.text import Text
 
-from scripts.demo_picture import SVG_FORMAT
+from scripts.demo_picture import SVG_FORMAT, recording_terminal
 from scripts.guide_steps import SavedFile, steps
 
 ROOT: Final = Path(__file__).parents[1]
@@ -85,16 +83,7 @@ def _words(line: str, ports: tuple[str, ...]) -> list[str]:
 
 def draw(commands: list[Ran]) -> str:
     """Return an SVG of a terminal with commands and their output; a long output is cut."""
-    terminal = Console(
-        file=io.StringIO(),
-        record=True,
-        width=COLUMNS,
-        force_terminal=True,
-        color_system="truecolor",
-        markup=False,
-        emoji=False,
-        highlight=False,
-    )
+    terminal = recording_terminal(COLUMNS)
     for command in commands:
         terminal.print(Text.assemble(("$ ", "green"), (command.line, "bold")), soft_wrap=True)
         lines = [line for line in command.output.splitlines() if line.strip()]
