@@ -7,8 +7,9 @@ import typer
 from console.cli.arguments import DEFAULT_DATA, AsJson, Data, run_ids
 from console.ledger.act_rows import act_rows
 from console.ledger.open_ledger import open_ledger
+from console.report.job_history import shown_time
 from console.report.tables import text_table
-from console.terminal import json_line, open_terminal, print_line
+from console.terminal import open_terminal, print_json, print_line
 
 MAX_ACTS = 10_000  #: maximum number of acts that are listed
 
@@ -34,7 +35,7 @@ def acts(
     found = act_rows(ledger, ledger.resolve_run(run) if run else None, limit)
     if as_json:
         for act in found:
-            typer.echo(json_line(act._asdict()))
+            print_json(act._asdict())
         return
     if not found:
         print_line(terminal, "No act of an operator is recorded.")
@@ -42,6 +43,6 @@ def acts(
     table = text_table("when", "who", "act", "run", "host", "selection", "jobs")
     for act in found:
         jobs = "" if act.jobs is None else str(act.jobs)
-        when = act.acted_at[:19].replace("T", " ")
+        when = shown_time(act.acted_at)
         table.add_texts(when, act.operator, act.act, act.run_id, act.host, act.selection, jobs)
     terminal.print(table)

@@ -2,8 +2,6 @@
 
 from datetime import UTC, datetime
 
-import typer
-
 from console.cli.arguments import DEFAULT_DATA, AsJson, Data, Run
 from console.ledger.host_rows import host_rows
 from console.ledger.open_ledger import open_ledger
@@ -11,7 +9,7 @@ from console.ledger.use_rows import run_use
 from console.money.forecast import NOT_INCLUDED, forecast, prices_line
 from console.money.run_bill import part_rows, run_bill, use_lines
 from console.report.tables import text_table
-from console.terminal import json_line, open_terminal, print_line
+from console.terminal import open_terminal, print_json, print_line
 
 
 def bill(
@@ -36,11 +34,9 @@ def bill(
     if as_json:
         parts = {name: vars(cost) for name, cost in found.parts.items()}
         use_now = use._asdict() | {"pushes": use.pushes}
-        typer.echo(
-            json_line(
-                {"run_id": run_id, "use": use_now, "parts": parts}
-                | {"total": vars(found.total), "forecast": vars(expected)}
-            )
+        print_json(
+            {"run_id": run_id, "use": use_now, "parts": parts}
+            | {"total": vars(found.total), "forecast": vars(expected)}
         )
         return
     print_line(terminal, f"run {run_id}")

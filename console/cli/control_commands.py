@@ -18,6 +18,7 @@ from console.ledger.ledger import Accounting, Ledger
 from console.ledger.open_ledger import open_ledger
 from console.report.controls import time_text
 from console.report.follow import Follower
+from console.report.run_status import accounting_json
 from console.stack.signals import raise_on_signals
 from console.stack.stack_file import data_option, is_running, read_stack
 from console.terminal import open_terminal, print_json, print_line, show_progress, show_steps
@@ -173,7 +174,7 @@ def _changing(terminal: Console, what: str) -> Iterator[None]:
 def _show_accounting(terminal: Console, run_id: str, accounting: Accounting, *, as_json: bool) -> None:
     print_line(terminal, str(accounting))
     if as_json:
-        print_json({"run_id": run_id, **accounting._asdict(), "adds_up": accounting.adds_up})
+        print_json({"run_id": run_id} | accounting_json(accounting))
 
 
 def _follow(terminal: Console, ledger: Ledger, run_id: str, *, as_json: bool) -> None:

@@ -26,7 +26,7 @@ from console.report.dead_letters import dead_letter_lines, explained
 from console.report.job_history import job_lines
 from console.report.output_file import write_whole
 from console.stack.stack_file import data_option
-from console.terminal import json_line, open_terminal, print_line
+from console.terminal import open_terminal, print_json, print_line
 
 MAX_SHOWN = 100_000  #: maximum number of dead letters of a group that `dead list` prints
 
@@ -68,7 +68,7 @@ def list_dead_letters(  # noqa: PLR0913, PLR0917 - each argument is an option of
                 "remedy": advice,
                 "command": f"dead {command}",
             }
-            typer.echo(json_line(letter._asdict() | told))
+            print_json(letter._asdict() | told)
         return
     options = [*([scope.run_id] if scope.run_id else ["--all-runs"]), *shlex.split(data_option(data))]
     for line in dead_letter_lines(scope.title, found, ("scrapeq", "dead"), options, limit):
@@ -110,7 +110,7 @@ def show(
             events = job_events(ledger, state) if state else []
             told = [{"event": type(event).__name__.lower()} | event._asdict() for event in events]
             about = {"reason": letter.reason, "meaning": sentence, "remedy": advice, "events": told}
-            typer.echo(json_line(letter._asdict() | about | {"command": f"dead {command}"}))
+            print_json(letter._asdict() | about | {"command": f"dead {command}"})
             continue
         lines = job_lines(state, job_events(ledger, state), job_items(ledger, state)) if state else []
         if not state:

@@ -22,6 +22,7 @@ from console.report.follow import Follower, describe_stack
 from console.report.listings import listing_lines
 from console.report.plan import RunPlan, plan_lines, plan_run, plan_warnings
 from console.report.plan_cost import cost_lines, limit_faults, limit_warnings
+from console.report.run_status import accounting_json
 from console.report.tables import dispatched_table, plan_table, rejected_tables, sources_table
 from console.stack.services import AckPolicy, DeliveryPolicy
 from console.stack.signals import raise_on_signals
@@ -227,7 +228,7 @@ def _follow(
     for line in listing_lines(ledger.listings(run_id)):
         print_line(terminal, line)
     if as_json:
-        print_json({"run_id": run_id, **accounting._asdict(), "adds_up": accounting.adds_up})
+        print_json({"run_id": run_id} | accounting_json(accounting))
     else:
         print_line(terminal, str(accounting))
     raise typer.Exit(_exit_status(accounting, has_ended=follower.has_all_jobs and not accounting.in_flight))

@@ -37,11 +37,11 @@ def event_lines(event: Event) -> list[str]:
     """Return an event as a line that begins with its time in UTC, and its detail as another line."""
     match event:
         case Published():
-            until = f", not to be attempted before {_time(event.not_before)}" if event.not_before else ""
-            return [f"  {_time(event.at)}  {event.why}{until}"]
+            until = f", not to be attempted before {shown_time(event.not_before)}" if event.not_before else ""
+            return [f"  {shown_time(event.at)}  {event.why}{until}"]
         case DeadLettered():
             how = f"by the worker: {event.reason}" if event.reason else f"after {event.deliveries} deliveries"
-            return [f"  {_time(event.at)}  dead letter {how}"]
+            return [f"  {shown_time(event.at)}  dead letter {how}"]
         case Attempted():
             return _attempt_lines(event)
 
@@ -57,12 +57,12 @@ def _attempt_lines(event: Attempted) -> list[str]:
         parts[-1] += f" ({event.waited_seconds:.1f} s of them waiting)"
     if event.worker:
         parts.append(event.worker)
-    lines = [f"  {_time(event.at)}  attempt {event.attempt}: {event.reason}, {', '.join(parts)}"]
+    lines = [f"  {shown_time(event.at)}  attempt {event.attempt}: {event.reason}, {', '.join(parts)}"]
     meaning = meaning_of(event.reason)
     detail = printable(event.detail) or (meaning.sentence if meaning and event.reason != Reason.OK else "")
     return [*map(printable, lines), *([f"{' ' * 23}{detail}"] if detail else [])]
 
 
-def _time(text: str) -> str:
+def shown_time(text: str) -> str:
     """Return a time as `2026-11-22 06:00:03` of the ledger's `2026-11-22T06:00:03.120000Z`."""
     return text[:19].replace("T", " ")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from console.ledger.field_rows import FieldRow, field_rows, previous_run
 from console.ledger.host_rows import HostRow, host_rows
 from console.ledger.job_rows import RetryingJob, retrying_jobs
-from console.ledger.ledger import Ledger, Listing
+from console.ledger.ledger import Accounting, Ledger, Listing
 from console.ledger.run_overview import RunOverview, run_overview
 from console.report.controls import control_lines
 from console.report.listings import listing_lines
@@ -159,11 +159,16 @@ def complaint_lines(fields: Sequence[FieldRow]) -> Iterator[str]:
         yield f"and {len(found) - MAX_COMPLAINTS} more kinds of complaints"
 
 
+def accounting_json(accounting: Accounting) -> dict[str, int | bool]:
+    """Return an accounting as an object of JSON: its numbers, and whether they add up."""
+    return accounting._asdict() | {"adds_up": accounting.adds_up}
+
+
 def status_json(status: RunStatus, policy: DeliveryPolicy) -> dict[str, Any]:
     """Return the state of a run as an object of JSON."""
     overview = status.overview
     document = overview._asdict()
-    document |= {"accounting": overview.accounting._asdict() | {"adds_up": overview.accounting.adds_up}}
+    document |= {"accounting": accounting_json(overview.accounting)}
     document["dispatch"] = overview.dispatch and {
         "is_complete": overview.dispatch.is_complete,
         "requests": overview.dispatch.requests,
