@@ -35,6 +35,16 @@ def installer() -> tuple[str, ...]:
     return (sys.executable, *pip)
 
 
+def locked_installation() -> tuple[str, ...]:
+    """Return the command that installs exactly the packages of the lock file.
+
+    The lock file is complete: the installer resolves nothing (``--no-deps``). The pip of Python 3.11 would
+    look for the newest ``google-auth[pyopenssl]`` beside the locked ``google-auth``, and refuse it as it has
+    no hash (https://github.com/pypa/pip/issues/12345).
+    """
+    return (*installer(), "--no-deps", "--require-hashes", "--requirement", str(LOCK))
+
+
 class Progress:
     """The progress of an installation on standard output.
 
@@ -119,7 +129,7 @@ def main() -> None:
     """Install the locked packages, then localpubsub and this project without their dependencies."""
     progress = Progress(len(locked_packages(LOCK.read_text(encoding="utf-8"))))
     try:
-        run((*installer(), "--require-hashes", "--requirement", str(LOCK)), progress)
+        run(locked_installation(), progress)
         editable = ("--editable", "./localpubsub", "--editable", ".")
         run((*installer(), "--no-deps", "--no-build-isolation", *editable), progress)
     except KeyboardInterrupt:

@@ -1,10 +1,18 @@
 """Tests of the progress display of the installation."""
 
+import subprocess
 import sys
 
 import pytest
 
-from scripts.install_environment import LOCK, Progress, installed_packages, locked_packages, run
+from scripts.install_environment import (
+    LOCK,
+    Progress,
+    installed_packages,
+    locked_installation,
+    locked_packages,
+    run,
+)
 from tests.repository.tree import ROOT
 
 
@@ -56,3 +64,15 @@ def test_makefile_runs_the_script_with_the_python_of_the_environment() -> None:
     """The Makefile runs scripts/install_environment.py with the Python of the virtual environment."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert "$(BIN)/python scripts/install_environment.py" in makefile
+
+
+def test_only_the_lock_file_decides_what_is_installed() -> None:
+    """The installer resolves no dependencies, so it needs nothing that the lock does not name."""
+    assert "--no-deps" in locked_installation()
+
+
+def test_the_lock_file_is_complete() -> None:
+    """Every installed package finds all its dependencies, in the right versions, among the locked ones."""
+    command = (sys.executable, "-m", "pip", "--disable-pip-version-check", "check")
+    check = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert check.returncode == 0, check.stdout
