@@ -6,10 +6,8 @@ import pytest
 
 from console.stack.ports import free_port
 from scripts.tour_picture import GUIDE, Ran, draw, run_tour
+from tests.console.detached import FREE_PORTS
 
-FREE_PORTS = tuple(
-    f"--{name}-port=0" for name in ("pubsub", "pubsub-http", "dispatcher", "worker", "console")
-)
 #: Exit statuses other than 0.
 STATUSES = {"scrapeq wait tour-1 --timeout 20": 124, "scrapeq wait tour-1 --timeout 10": 124}
 

@@ -14,14 +14,12 @@ from console.cli.up import address_lines
 from console.stack.services import Addresses
 from console.stack.stack_file import is_running, read_stack
 from tests.console.command import Scrapeq
+from tests.console.detached import FREE_PORTS, detached_stack, scrapeq_process
 from tests.repository.tree import ROOT
 from tests.servers.processes import descendant_groups
 from tests.servers.processes import is_running as is_group_running
 from tests.servers.waiting import wait_until
 
-FREE_PORTS: Final = [
-    f"--{name}-port=0" for name in ("pubsub", "pubsub-http", "dispatcher", "worker", "console")
-]
 CRAWL: Final = """\
 name: refused
 run_id: refused-1
@@ -30,27 +28,12 @@ recipe: {name: page, fields: {title: {css: h1}}}
 """
 
 
-def scrapeq_process(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `scrapeq` in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "console", *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
-
-
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
     """Start `scrapeq up --detach` in a new data directory; yield the directory and what was printed."""
     data = tmp_path_factory.mktemp("detached") / "data"
-    done = scrapeq_process("up", "--detach", "--ack-policy", "settled", "--data", data, *FREE_PORTS)
-    assert done.returncode == 0, done.stdout + done.stderr
-    yield data, done.stdout
-    if is_running(data):
-        scrapeq_process("down", "--data", data)
+    with detached_stack(data, "--ack-policy", "settled") as (_, printed):
+        yield data, printed
 
 
 def test_up_prints_the_address_of_the_state_page(tmp_path: Path) -> None:

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.console.detached import FREE_PORTS
 from tests.servers.processes import descendant_groups, is_running
 from tests.servers.waiting import wait_until
-
-FREE_PORTS = [f"--{name}-port=0" for name in ("pubsub", "pubsub-http", "dispatcher", "worker", "console")]
 
 
 @contextmanager
