@@ -74,6 +74,10 @@ bench-pubsub: $(INSTALLED) ## compare localpubsub with the official emulator (te
 	@$(BIN)/python -m benchmarks.pubsub_backlog
 	@$(BIN)/python -m benchmarks.pubsub_bulk
 
+.PHONY: bench-peers
+bench-peers: $(INSTALLED) ## compare with other queues (three hours; it can be interrupted); ONLY=dramatiq-rabbitmq: one row
+	@$(BIN)/python -m benchmarks.peers $(if $(ONLY),--only scrapeq,$(ONLY)) $(BENCH_ARGS)
+
 .PHONY: simulate
 simulate: $(INSTALLED) ## run 10,000 seeds of the simulation; Ctrl-C stops them and prints a summary
 	@$(BIN)/python -m simulation
@@ -87,6 +91,8 @@ lock: $(INSTALLED) ## update locks/ from pyproject.toml
 			--constraints locks/dev.txt --output-file locks/$$service.txt; done
 	@$(BIN)/uv pip compile localpubsub/pyproject.toml --quiet --all-extras $(LOCK_FLAGS) \
 		--constraints locks/dev.txt --output-file locks/localpubsub.txt
+	@$(BIN)/uv pip compile benchmarks/peers/requirements.in --quiet $(LOCK_FLAGS) \
+		--constraints locks/dev.txt --output-file locks/peers.txt
 LOCK_FLAGS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-package scrapeq --no-emit-package localpubsub --custom-compile-command "make lock"
 

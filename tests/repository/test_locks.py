@@ -10,7 +10,7 @@ import pytest
 from tests.repository.lock_files import REQUIREMENT, locked, normalized
 from tests.repository.tree import DISTRIBUTIONS, EVERYTHING, PACKAGES, ROOT
 
-LOCKS = ("dev", "dispatcher", "worker")
+LOCKS = ("dev", "dispatcher", "worker", "peers")
 
 
 @cache

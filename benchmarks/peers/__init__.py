@@ -1,0 +1,1 @@
+"""Compares Scrapeq with other queues on the same pages: `make bench-peers`."""

@@ -1,0 +1,1 @@
+"""Programs of the systems that are compared. They run in an environment of their own (`locks/peers.txt`)."""

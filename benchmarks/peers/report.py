@@ -1,0 +1,93 @@
+"""Writes tables of results in Markdown. Pure."""
+
+from collections.abc import Iterable
+
+from benchmarks.peers.results import Results, Spread, of, ratios
+from benchmarks.peers.systems import ALL, System
+
+DELAYS = (0, 200)
+COST_COLUMNS = (
+    "system",
+    "settings (0 ms; 200 ms)",
+    *("CPU s per 1,000 jobs, 0 ms", "200 ms"),
+    *("MiB of the workers, 0 ms", "200 ms"),
+    *("MiB of all processes, 0 ms", "200 ms"),
+    "jobs done twice",
+)
+NOT_MEASURED = "No results yet: `make bench-peers` measures them and writes this table."
+
+
+def measured(results: Results) -> list[System]:
+    """Return the systems that have measurements, the fastest with pages of 0 ms first."""
+
+    def rate(system: System) -> float:
+        found = next((rows for delay in DELAYS if (rows := of(results, system.name, delay))), [])
+        return Spread.of(each.rate for each in found).median
+
+    present = {each.system for each in results.measurements}
+    return sorted((system for system in ALL if system.name in present), key=rate, reverse=True)
+
+
+def rate_table(results: Results) -> str:
+    """Return the table of rates: medians, and ratios to the bare loop with their spread."""
+    if not results.measurements:
+        return NOT_MEASURED
+    rows = [
+        "| system | pages of 0 ms, jobs/s | × bare loop | pages of 200 ms, jobs/s | × bare loop |",
+        "|---|---|---|---|---|",
+    ]
+    for system in measured(results):
+        cells = [cell for delay in DELAYS for cell in _rate_cells(results, system, delay)]
+        rows.append(f"| {system.title} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def cost_table(results: Results) -> str:
+    """Return the table of processor time and memory, with the settings of each system."""
+    if not results.measurements:
+        return NOT_MEASURED
+    rows = [
+        f"| {' | '.join(COST_COLUMNS)} |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for system in measured(results):
+        found = [of(results, system.name, delay) for delay in DELAYS]
+        cells = [
+            f"{system.settings[0]}; {system.settings[200]}",
+            *(_median((each.cpu_per_1000 for each in rows_), ".1f") for rows_ in found),
+            *(_median((each.worker_memory_mib for each in rows_), ".0f") for rows_ in found),
+            *(_median((each.memory_mib for each in rows_), ".0f") for rows_ in found),
+            str(sum(each.twice for rows_ in found for each in rows_)),
+        ]
+        rows.append(f"| {system.title} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def conditions(results: Results) -> str:
+    """Return a paragraph about date, machine, versions and number of rounds."""
+    if not results.measurements:
+        return NOT_MEASURED
+    rounds = len({(each.sweep, each.round) for each in results.measurements})
+    loads = Spread.of(each.load for each in results.measurements)
+    versions = ", ".join(f"{name} {version}" for name, version in results.versions.items())
+    machine = results.machine
+    return (
+        f"Measured from {results.began} on, in {rounds} rounds of {results.pages:,} pages, on"
+        f" {machine['cores']} cores ({machine['processor']}, {machine['memory']}), with Python"
+        f" {machine['python']}. Load average before a measurement: {loads.median:.1f}"
+        f" ({loads.low:.1f}–{loads.high:.1f}). Versions: {versions}."
+    )
+
+
+def _rate_cells(results: Results, system: System, delay_ms: int) -> tuple[str, str]:
+    found = of(results, system.name, delay_ms)
+    if not found:
+        return "", ""
+    ratio = ratios(results, system.name, delay_ms)
+    spread = f"{ratio.median:.2f} ({ratio.low:.2f}–{ratio.high:.2f})" if ratio else ""
+    return _median((each.rate for each in found), ",.0f"), spread
+
+
+def _median(values: Iterable[float], form: str) -> str:
+    found = list(values)
+    return format(Spread.of(found).median, form) if found else ""

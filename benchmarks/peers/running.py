@@ -1,0 +1,116 @@
+"""A running system: takes URLs, and tells what it has stored."""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from subprocess import Popen
+from typing import NamedTuple
+
+from benchmarks.peers.environment import BIN, ROOT
+from benchmarks.peers.processes import Launcher
+
+
+class Stored(NamedTuple):
+    """What is compared of a stored result, to see that all systems extract the same."""
+
+    url: str
+    headings: int
+    links: int
+
+
+class Running(ABC):
+    """A running system, during one measurement."""
+
+    @abstractmethod
+    def enqueue(self, urls: Sequence[str]) -> None:
+        """Give the system a batch of jobs."""
+
+    @abstractmethod
+    def done(self) -> int:
+        """Return how many jobs of the last batch have a stored result."""
+
+    @abstractmethod
+    def results(self) -> Iterator[Stored]:
+        """Yield the results of the last batch; a job that was scraped twice may have two."""
+
+    @abstractmethod
+    def worker_pids(self) -> list[int]:
+        """Return the process ids of the workers, without their children."""
+
+
+class Peer(Running):
+    """A system of `benchmarks/peers/programs`, whose processes append their results to files.
+
+    Args:
+        launcher: starts the processes.
+        variables: environment variables of all processes.
+    """
+
+    def __init__(self, launcher: Launcher, variables: dict[str, str]) -> None:
+        self._launcher = launcher
+        self._directory = launcher.data / "results"
+        self._directory.mkdir()
+        self._environment = {
+            "PYTHONPATH": str(ROOT),
+            "RESULTS": str(self._directory),
+            "DATA": str(launcher.data),
+            **variables,
+        }
+        self._senders = list[Popen[str]]()
+        self._workers = list[Popen[str]]()
+        self._batch, self._batches = set[str](), 0
+        self._offsets, self._done = dict[Path, int](), set[str]()
+
+    def sender(self, module: str, *arguments: str, is_worker: bool = False) -> None:
+        """Start a program that reads names of files with URLs from its standard input."""
+        process = self._launcher.start([str(BIN / "python"), "-m", module, *arguments], self._environment)
+        self._senders.append(process)
+        if is_worker:
+            self._workers.append(process)
+
+    def worker(self, program: str, *arguments: str) -> None:
+        """Start a worker, with a program of the environment of the systems."""
+        self._workers.append(self._launcher.start([str(BIN / program), *arguments], self._environment))
+
+    def run(self, program: str, *arguments: str) -> None:
+        """Run a program to its end."""
+        process = self._launcher.start([str(BIN / program), *arguments], self._environment)
+        if process.wait():
+            self._launcher.check()
+        self._launcher.forget(process)
+
+    def enqueue(self, urls: Sequence[str]) -> None:
+        """Write the URLs to a file, and its name to each sender."""
+        self._batch, self._batches, self._done = set(urls), self._batches + 1, set()
+        file = self._launcher.data / f"batch-{self._batches}.txt"
+        file.write_text("\n".join(urls))
+        for sender in self._senders:
+            assert sender.stdin
+            print(file, file=sender.stdin, flush=True)
+
+    def done(self) -> int:
+        """Return how many jobs of the last batch have a stored result."""
+        self._launcher.check()
+        for path in self._directory.iterdir():
+            with path.open("rb") as file:
+                file.seek(self._offsets.get(path, 0))
+                lines = file.readlines()
+            if lines and not lines[-1].endswith(b"\n"):
+                lines.pop()  # it is being written
+            self._offsets[path] = self._offsets.get(path, 0) + sum(map(len, lines))
+            # The URL is the first value of each line: parsing all would take time from the measured system.
+            self._done |= {json.loads(line[8 : line.index(b'"', 9) + 1]) for line in lines} & self._batch
+        return len(self._done)
+
+    def results(self) -> Iterator[Stored]:
+        """Yield the results of the last batch."""
+        for path in self._directory.iterdir():
+            for line in path.read_text().splitlines():
+                result = json.loads(line)
+                if result["url"] in self._batch:
+                    yield Stored(result["url"], len(result["headings"]), len(result["links"]))
+
+    def worker_pids(self) -> list[int]:
+        """Return the process ids of the workers."""
+        return [process.pid for process in self._workers]

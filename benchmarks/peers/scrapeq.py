@@ -1,0 +1,58 @@
+"""Scrapeq as one of the systems: dispatcher, localpubsub with a ledger on disk, two worker processes."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import requests
+
+from benchmarks.pages_of_200_ms import RECIPE
+from benchmarks.peers.processes import Launcher
+from benchmarks.peers.running import Running, Stored
+from console.stack.services import WORKER, StackOptions
+from console.stack.stack import Stack
+
+TIMEOUT_SECONDS = 300
+
+
+class Scrapeq(Running):
+    """A running stack, to which crawls are posted."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._batches, self._run_id = 0, ""
+
+    def enqueue(self, urls: Sequence[str]) -> None:
+        """Post a crawl; the dispatcher answers once all jobs are published."""
+        self._batches += 1
+        crawl = {
+            "name": f"batch-{self._batches}",
+            "sources": {"urls": list(urls)},
+            "recipe": RECIPE,
+            "limits": {"max_jobs": len(urls)},
+        }
+        response = requests.post(self._stack.dispatcher_url, json=crawl, timeout=TIMEOUT_SECONDS)
+        response.raise_for_status()
+        self._run_id = response.json()["run_id"]
+
+    def done(self) -> int:
+        """Return how many jobs of the last crawl have succeeded, from the ledger."""
+        return self._stack.ledger.accounting(self._run_id).succeeded
+
+    def results(self) -> Iterator[Stored]:
+        """Yield the results of the last crawl, of which the ledger has one per job."""
+        for result in self._stack.ledger.results(self._run_id):
+            item = result.items[0]
+            yield Stored(result.url, len(item["headings"]), len(item["links"]))
+
+    def worker_pids(self) -> list[int]:
+        """Return the process id of the worker."""
+        return [self._stack.process(WORKER).pid]
+
+
+@contextmanager
+def running_scrapeq(launcher: Launcher, pages_in_flight: int) -> Iterator[Scrapeq]:
+    """Run the local stack, as `scrapeq up` does: signed pushes, queue and ledger on disk."""
+    environment = {"PAGE_CONCURRENCY": str(pages_in_flight)}
+    options = StackOptions(data=launcher.data / "scrapeq", worker_processes=2, environment=environment)
+    with Stack(options) as stack:
+        yield Scrapeq(stack)
