@@ -8,6 +8,7 @@
     ├── DispatchError    the dispatcher refused the crawl or could not be reached (1)
     ├── ControlError     Pub/Sub failed while a run, a host or all were cancelled, paused or resumed (1)
     ├── ReplayError      Pub/Sub failed; jobs whose publish was not confirmed are still dead letters (1)
+    ├── PubsubAccessError    there are no credentials for Pub/Sub (1)
     ├── PageNotFetched   `scrapeq try` could not fetch the page, for example because of robots.txt (1)
     ├── NothingDraftedError   `scrapeq init` found nothing on the page (1)
     └── StackError       a local service did not start, or localpubsub has ended (1)
@@ -48,6 +49,10 @@ class ControlError(ConsoleError):
 
 class ReplayError(ConsoleError):
     """A call to Pub/Sub failed during a replay."""
+
+
+class PubsubAccessError(ConsoleError):
+    """There are no credentials for Pub/Sub."""
 
 
 class PageNotFetched(ConsoleError):

@@ -82,6 +82,11 @@ output "jobs_topic" {
   value       = google_pubsub_topic.jobs.name
 }
 
+output "ledger_address" {
+  description = "Value of the variable LEDGER, with which scrapeq reads and controls this stack."
+  value       = "bigquery://${var.project_id}/${google_bigquery_dataset.ledger.dataset_id}${var.topic_prefix == "scrape" ? "" : "?topics=${var.topic_prefix}"}"
+}
+
 output "ledger_dataset" {
   description = "The ledger's dataset, as PROJECT.DATASET."
   value       = "${var.project_id}.${google_bigquery_dataset.ledger.dataset_id}"

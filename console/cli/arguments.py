@@ -6,14 +6,12 @@ import string
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import typer
 
 from console.errors import ConsoleError
 from console.ledger.open_ledger import open_ledger
 from console.stack import stack_file
-from console.stack.services import PROJECT
 
 DEFAULT_DATA = Path(stack_file.DEFAULT_DATA)
 
@@ -53,14 +51,15 @@ Run = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON: one object on each line.")]
-#: Address of Pub/Sub; `pubsub_of` returns it.
+#: Address of Pub/Sub; `console.stack.pubsub_address.address_of` returns it.
 Pubsub = Annotated[
     str | None,
     typer.Option(
         "--pubsub",
         metavar="HOST:PORT",
         envvar="PUBSUB_EMULATOR_HOST",
-        help="Address of the local Pub/Sub. Default: that of the `scrapeq up` that runs in --data.",
+        help="Address of a local Pub/Sub. Default: Google's with LEDGER=bigquery://…, else that of the "
+        "`scrapeq up` that runs in --data.",
     ),
 ]
 #: URL of the dispatcher; `dispatcher_of` returns it.
@@ -72,27 +71,6 @@ Dispatcher = Annotated[
         help="URL of the dispatcher. Default: that of the `scrapeq up` that runs in --data.",
     ),
 ]
-
-
-def pubsub_of(option: str | None, data: Path) -> str:
-    """Return the `host:port` of Pub/Sub: the option's value, or that of the running stack.
-
-    Raises:
-        StackNotRunningError: there is no option, and no stack runs in the data directory.
-    """
-    return option or stack_file.running_stack(data).addresses.pubsub_host
-
-
-def address_of(option: str | None, data: Path) -> tuple[str, str]:
-    """Return host and project of Pub/Sub: of the option, of the cloud (host `""`), or of the running stack.
-
-    Raises:
-        StackNotRunningError: as `pubsub_of`.
-    """
-    ledger = urlsplit(os.environ.get("LEDGER", ""))
-    if option is None and ledger.scheme == "bigquery":
-        return "", os.environ.get("GOOGLE_CLOUD_PROJECT") or ledger.netloc
-    return pubsub_of(option, data), PROJECT
 
 
 def dispatcher_of(option: str | None, data: Path) -> str:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from console.cli.arguments import DEFAULT_DATA, AsJson, Data, Pubsub, address_of, run_ids
+from console.cli.arguments import DEFAULT_DATA, AsJson, Data, Pubsub, run_ids
 from console.dispatch_response import DispatchResponse
 from console.errors import UsageError
 from console.ledger.ledger import Accounting, Ledger
@@ -19,6 +19,7 @@ from console.ledger.open_ledger import open_ledger
 from console.report.controls import time_text
 from console.report.follow import Follower
 from console.report.run_status import accounting_json
+from console.stack.pubsub_address import PubsubAddress, address_of
 from console.stack.signals import raise_on_signals
 from console.stack.stack_file import data_option, is_running, read_stack
 from console.terminal import open_terminal, print_json, print_line, show_progress, show_steps
@@ -68,7 +69,7 @@ def cancel(
         _show_accounting(terminal, run_id, ledger.accounting(run_id), as_json=as_json)
         return
     address = address_of(pubsub, data)
-    with _changing(terminal, f"Cancelling run {run_id}"), open_queue(*address) as queue:
+    with _changing(terminal, f"Cancelling run {run_id}"), open_queue(address) as queue:
         controls.cancel(queue, run_id, operator_name(), in_flight=ledger.accounting(run_id).in_flight)
     print_line(
         terminal,
@@ -115,7 +116,7 @@ def pause(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
             "Only a run or a host can be paused --for a time; end a pause of all with `scrapeq resume`."
         )
     address = address_of(pubsub, data)
-    with _changing(terminal, f"Pausing: {target}"), open_queue(*address) as queue:
+    with _changing(terminal, f"Pausing: {target}"), open_queue(address) as queue:
         end = controls.pause(queue, ledger, target, seconds, operator_name())
     resume = f"`scrapeq resume {_named(target.run_id, target.host)}{data_option(data)}` ends the pause"
     print_line(terminal, f"{target} is paused: no further request begins after {BOUND_SECONDS} s. {resume}.")
@@ -146,8 +147,8 @@ def resume(  # noqa: PLR0913, PLR0917 - each argument is an option of the comman
     ledger, terminal = open_ledger(data), open_terminal(stderr=as_json)
     target = controls.Target(*_target(ledger, run, host, everything=everything))
     address = address_of(pubsub, data)
-    with _changing(terminal, f"Resuming: {target}"), open_queue(*address) as queue:
-        is_resumed = controls.resume(queue, ledger, target, operator_name(), _worker_url(data))
+    with _changing(terminal, f"Resuming: {target}"), open_queue(address) as queue:
+        is_resumed = controls.resume(queue, ledger, target, operator_name(), _worker_url(address, data))
     if is_resumed:
         print_line(terminal, f"{target} is resumed.")
     else:
@@ -222,7 +223,10 @@ def _named(run_id: str | None, host: str | None) -> str:
     return run_id or (f"--host {host}" if host else "--all")
 
 
-def _worker_url(data: Path) -> str:
-    """Return the URL of the worker of the running stack, which may differ from that before the pause."""
-    record = read_stack(data) if is_running(data) else None
+def _worker_url(address: PubsubAddress, data: Path) -> str:
+    """Return the URL of the worker of the running stack, which may differ from that before the pause.
+
+    A deployment keeps the push configuration from before the pause, whatever runs on this machine.
+    """
+    record = read_stack(data) if address.is_local and is_running(data) else None
     return f"{record.addresses.worker_url}/" if record else ""

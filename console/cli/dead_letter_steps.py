@@ -23,7 +23,12 @@ SOME_FAILED: Final = 3  #: exit status if jobs of a canary did not succeed
 STOPPED: Final = 130  #: exit status after Ctrl-C, as of a shell
 NOT_FOUND: Final = (
     "{count} dead letters of the ledger are not available: another command holds them (for at most a minute "
-    "after it was killed), or they were removed from the subscription."
+    "after it was killed), or they were removed from the subscription.{delay}"
+)
+#: What else may be the reason in the cloud, where the subscription's own ack deadline is ten minutes.
+DELAY: Final = (
+    " If they were replayed or dropped just now, the ledger shows it within a minute; dead letters of a "
+    "command that was killed during a pull are available after at most ten minutes."
 )
 
 
@@ -35,17 +40,17 @@ def run_replay(replayer: "Replayer", ledger: Ledger, first: int | None, terminal
         typer.Exit: a job of the canary did not succeed.
     """
     if first is not None and first < replayer.left:
-        canary = _step(replayer, first, terminal)
+        canary = _step(replayer, ledger, first, terminal)
         _await_canary(canary.jobs, replayer.left, ledger, terminal)
-    _step(replayer, None, terminal)
+    _step(replayer, ledger, None, terminal)
 
 
-def _step(replayer: "Replayer", limit: int | None, terminal: Console) -> "Step":
+def _step(replayer: "Replayer", ledger: Ledger, limit: int | None, terminal: Console) -> "Step":
     total = min(replayer.left, limit or replayer.left)
     with show_progress(terminal, total) as show:
         step = replayer.step(limit, lambda done: show(done, total, "replayed"))
     print_line(terminal, f"replayed {len(step.jobs)}, left {replayer.left}")
-    show_rest(terminal, step.processed.outdated, step.processed.not_found)
+    show_rest(terminal, ledger, step.processed.outdated, step.processed.not_found)
     return step
 
 
@@ -69,12 +74,12 @@ def _await_canary(jobs: Sequence[tuple[str, str, str]], left: int, ledger: Ledge
     raise typer.Exit(SOME_FAILED)
 
 
-def show_rest(terminal: Console, outdated: int, not_found: int) -> None:
+def show_rest(terminal: Console, ledger: Ledger, outdated: int, not_found: int) -> None:
     """Print how many dead letters were only removed, and how many were not there."""
     if outdated:
         print_line(terminal, f"{outdated} more were removed, since nothing was left to do for their jobs.")
     if not_found:
-        print_line(terminal, NOT_FOUND.format(count=not_found))
+        print_line(terminal, NOT_FOUND.format(count=not_found, delay="" if ledger.is_local else DELAY))
 
 
 def show_choice(terminal: Console, purpose: str, scope: Scope, letters: Sequence[DeadLetter]) -> None:

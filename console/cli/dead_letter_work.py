@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from console.cli.arguments import DEFAULT_DATA, AsJson, Data, Pubsub, Run, pubsub_of
+from console.cli.arguments import DEFAULT_DATA, AsJson, Data, Pubsub, Run
 from console.cli.dead_letter_options import (
     AllRuns,
     DryRun,
@@ -38,6 +38,7 @@ from console.errors import UsageError
 from console.ledger.ledger import Ledger
 from console.ledger.open_ledger import open_ledger
 from console.recipes.recipe_file import load_recipe
+from console.stack.pubsub_address import PubsubAddress, address_of
 from console.terminal import open_terminal, print_json, print_line, show_progress
 from contract.job import Job
 from contract.operator_act import Act
@@ -99,11 +100,12 @@ def replay(  # noqa: PLR0913, PLR0917 - each argument is an option of the comman
     confirm(terminal, "Replay", scope, count, yes=yes or scope.run_id is not None)
     selection = " ".join(filter(None, [str(scope.where), failed_field and f"failed-field={failed_field}"]))
     command = _command(Act.REPLAY if recipe is None else Act.REPLACE, scope, choice, selection)
-    host = pubsub_of(pubsub, data)
+    address = address_of(pubsub, data)
+    _refuse_cancelled_runs(ledger, scope, choice, address)
     with stopped_by_ctrl_c(terminal):
         from console.dead_letters.replayer import Replayer, Work  # noqa: PLC0415 - a slow import
 
-        replayer = Replayer(host, command, Work(choice.letters, choice.outdated, replacements, per_second))
+        replayer = Replayer(address, command, Work(choice.letters, choice.outdated, replacements, per_second))
         with _counted(replayer, as_json=as_json):
             run_replay(replayer, ledger, first, terminal)
 
@@ -135,17 +137,17 @@ def drop(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
         return
     confirm(terminal, "Drop", scope, len(choice.letters), yes=yes)
     command = _command(Act.DROP, scope, choice, str(scope.where))
-    host = pubsub_of(pubsub, data)
+    address = address_of(pubsub, data)
     with stopped_by_ctrl_c(terminal):
         from console.dead_letters.replayer import drop as drop_dead_letters  # noqa: PLC0415 - a slow import
 
         letters = {letter.message_id: letter for letter in choice.letters}
         with show_progress(terminal, len(letters)) as show:
             processed = drop_dead_letters(
-                host, command, letters, choice.outdated, lambda done: show(done, len(letters), "dropped")
+                address, command, letters, choice.outdated, lambda done: show(done, len(letters), "dropped")
             )
     print_line(terminal, f"dropped {len(processed.done)}, left {len(letters) - len(processed.done)}")
-    show_rest(terminal, processed.outdated, processed.not_found)
+    show_rest(terminal, ledger, processed.outdated, processed.not_found)
     _print_counts("dropped", len(processed.done), len(letters) - len(processed.done), as_json=as_json)
 
 
@@ -164,10 +166,12 @@ def _print_counts(verb: str, done: int, left: int, *, as_json: bool) -> None:
         print_json({verb: done, "left": left})
 
 
-def _refuse_cancelled_runs(ledger: Ledger, scope: Scope, choice: Choice) -> None:
+def _refuse_cancelled_runs(
+    ledger: Ledger, scope: Scope, choice: Choice, address: PubsubAddress | None = None
+) -> None:
     from console.controls.cancel import refuse_cancelled_runs  # noqa: PLC0415 - a slow import
 
-    refuse_cancelled_runs(ledger, [*choice.runs, *filter(None, [scope.run_id])])
+    refuse_cancelled_runs(ledger, [*choice.runs, *filter(None, [scope.run_id])], address)
 
 
 def _command(act: Act, scope: Scope, choice: Choice, selection: str) -> "Command":

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from console.cli.arguments import address_of
 from console.controls.limits import LimitWatch
 from console.ledger.ledger import Ledger
+from console.stack.pubsub_address import address_of
 from console.terminal import print_line
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def watch_limits(ledger: Ledger, terminal: Console) -> Callable[[], None]:
     def queue() -> Iterator["OperatorQueue"]:
         from console.controls.queue import open_queue  # noqa: PLC0415 - imports Pub/Sub's slow client
 
-        with open_queue(*address_of(None, ledger.data)) as found:
+        with open_queue(address_of(None, ledger.data)) as found:
             yield found
 
     return LimitWatch(ledger, queue, lambda text: print_line(terminal, text)).check

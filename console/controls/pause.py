@@ -26,6 +26,8 @@ MIN_PAUSE_SECONDS = 60.0  #: a shorter pause is refused
 SETTLED_DELIVERIES = 100
 #: Seconds of the ack deadline that a held push does not have: the page, and what is kept in reserve.
 NOT_HELD_SECONDS = 80.0
+MAX_DELAY_SECONDS = 60.0  #: for how long a row in BigQuery is waited for
+DELAY_POLL_SECONDS = 5.0  #: seconds between two looks
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ def resume(queue: OperatorQueue, ledger: Ledger, target: Target, operator: str, 
     is_paused = target.paused_until(queue.controls()) is not None
     restored = None
     if target.is_all and not queue.push_subscription().push_config.push_endpoint:
-        restored = push_config_of(worker_url) if worker_url else _recorded_push_config(ledger)
+        restored = push_config_of(worker_url) if worker_url else _recorded_push_config(ledger, queue)
     if not is_paused and restored is None:
         return False
     queue.record(target.act(Act.RESUME, operator))
@@ -162,12 +164,19 @@ def resume(queue: OperatorQueue, ledger: Ledger, target: Target, operator: str, 
     return True
 
 
-def _recorded_push_config(ledger: Ledger) -> types.PushConfig:
-    for act in reversed(control_acts(ledger)):
-        if act.act == "pause" and not act.run_id and not act.host:
-            push_config = PauseDetail.decode(act.detail).push_config
-            if push_config:
-                return types.PushConfig(push_config, ignore_unknown_fields=True)
+def _recorded_push_config(ledger: Ledger, queue: OperatorQueue) -> types.PushConfig:
+    """Return the push configuration from before the last pause of everything."""
+    until = queue.clock() + (0 if ledger.is_local else MAX_DELAY_SECONDS)
+    while True:
+        acts = [act for act in reversed(control_acts(ledger)) if not act.run_id and not act.host]
+        # BigQuery may not have the row of a pause of some seconds ago. Then the newest row is that of an
+        # earlier resume, or there is none, and an earlier pause may have had another configuration.
+        if (acts and acts[0].act == "pause") or queue.clock() >= until:
+            break
+        queue.sleep(DELAY_POLL_SECONDS)
+    for act in acts:
+        if act.act == "pause" and (push_config := PauseDetail.decode(act.detail).push_config):
+            return types.PushConfig(push_config, ignore_unknown_fields=True)
     raise ControlError(
         "The ledger has no push configuration from before a pause of everything. `terraform apply` restores "
         "it in the cloud."

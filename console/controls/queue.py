@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from google.api_core.exceptions import GoogleAPIError
+from google.auth.exceptions import GoogleAuthError
 from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
 from google.pubsub_v1 import types
 
 from console.errors import ControlError
-from console.stack.pubsub_setup import publisher_client, subscriber_client
-from console.stack.services import PROJECT
+from console.stack.pubsub_address import LOCAL, PubsubAddress
+from console.stack.pubsub_connection import describe_failure, open_pubsub
 from contract.controls import Controls, TooManyControls
 from contract.operator_act import OperatorAct
 from contract.topology import JOBS_TOPIC, OPERATOR_TOPIC, PUSH_SUBSCRIPTION
@@ -36,7 +37,7 @@ class OperatorQueue:
     Attributes:
         publisher: client of Pub/Sub.
         subscriber: client of Pub/Sub.
-        project: project of the topics.
+        address: names the topics and subscriptions.
         clock: returns monotonic seconds.
         now: returns seconds since the epoch.
         sleep: waits for a number of seconds.
@@ -44,7 +45,7 @@ class OperatorQueue:
 
     publisher: PublisherClient
     subscriber: SubscriberClient
-    project: str = PROJECT
+    address: PubsubAddress = LOCAL
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
@@ -55,9 +56,9 @@ class OperatorQueue:
         Raises:
             ControlError: Pub/Sub did not confirm it.
         """
-        with _reported("The act could not be recorded, so nothing was changed"):
+        with self._reported("The act could not be recorded, so nothing was changed"):
             self.publisher.publish(
-                self._topic(OPERATOR_TOPIC),
+                self.address.topic(OPERATOR_TOPIC),
                 act.encode(),
                 retry=None,
                 timeout=CALL_SECONDS,
@@ -70,7 +71,7 @@ class OperatorQueue:
         Raises:
             ControlError: Pub/Sub did not answer.
         """
-        with _reported("The controls could not be read"):
+        with self._reported("The controls could not be read"):
             return Controls.from_labels(self._labels()).without_ended(self.now())
 
     def change(self, change: Callable[[Controls], Controls], is_made: Callable[[Controls], bool]) -> None:
@@ -83,7 +84,7 @@ class OperatorQueue:
         Raises:
             ControlError: Pub/Sub failed, or another operator undoes the change again and again.
         """
-        with _reported("The act is recorded, but not in force: give the command again. Pub/Sub failed"):
+        with self._reported("The act is recorded, but not in force: give the command again. Pub/Sub failed"):
             for _ in range(MAX_TRIES):
                 self._write(change, is_made)
                 if self._stays(is_made):
@@ -99,7 +100,7 @@ class OperatorQueue:
         Raises:
             ControlError: Pub/Sub did not answer.
         """
-        with _reported("The push subscription could not be read"):
+        with self._reported("The push subscription could not be read"):
             found: types.Subscription = self.subscriber.get_subscription(
                 subscription=self._push_subscription, timeout=CALL_SECONDS, retry=None
             )
@@ -111,7 +112,7 @@ class OperatorQueue:
         Raises:
             ControlError: Pub/Sub refused it or did not answer.
         """
-        with _reported("The act is recorded, but not in force: give the command again. Pub/Sub failed"):
+        with self._reported("The act is recorded, but not in force: give the command again. Pub/Sub failed"):
             self.subscriber.modify_push_config(
                 subscription=self._push_subscription,
                 push_config=push_config,
@@ -121,13 +122,12 @@ class OperatorQueue:
 
     @property
     def _push_subscription(self) -> str:
-        return f"projects/{self.project}/subscriptions/{PUSH_SUBSCRIPTION}"
-
-    def _topic(self, topic: str) -> str:
-        return f"projects/{self.project}/topics/{topic}"
+        return self.address.subscription(PUSH_SUBSCRIPTION)
 
     def _labels(self) -> dict[str, str]:
-        topic = self.publisher.get_topic(topic=self._topic(JOBS_TOPIC), timeout=CALL_SECONDS, retry=None)
+        topic = self.publisher.get_topic(
+            topic=self.address.topic(JOBS_TOPIC), timeout=CALL_SECONDS, retry=None
+        )
         return dict(topic.labels)
 
     def _write(self, change: Callable[[Controls], Controls], is_made: Callable[[Controls], bool]) -> None:
@@ -141,7 +141,9 @@ class OperatorQueue:
             seconds = began + SPAN_SECONDS - self.clock()
             if seconds <= SPAN_SECONDS / 2:
                 continue  # reading has taken long, so the labels may be old
-            topic = types.Topic(name=self._topic(JOBS_TOPIC), labels=change(current).replaced_in(labels, now))
+            topic = types.Topic(
+                name=self.address.topic(JOBS_TOPIC), labels=change(current).replaced_in(labels, now)
+            )
             request = {"topic": topic, "update_mask": {"paths": ["labels"]}}
             self.publisher.update_topic(request=request, timeout=seconds, retry=None)
             return
@@ -154,40 +156,30 @@ class OperatorQueue:
             self.sleep(POLL_SECONDS)
         return True
 
+    @contextmanager
+    def _reported(self, what: str) -> Iterator[None]:
+        """Translate the errors of calls to Pub/Sub.
 
-@contextmanager
-def open_queue(host: str, project: str = PROJECT) -> Iterator[OperatorQueue]:
-    """Yield the queue at an address.
-
-    Args:
-        host: `host:port` of a local Pub/Sub; `""` for Google's, with application default credentials.
-        project: the project.
-    """
-    if host:
-        with publisher_client(host) as publisher, subscriber_client(host) as subscriber:
-            yield OperatorQueue(publisher, subscriber, project)
-        return
-    with SubscriberClient() as subscriber:
-        publisher = PublisherClient()
+        Raises:
+            ControlError: a call failed; the message begins with `what`.
+        """
         try:
-            yield OperatorQueue(publisher, subscriber, project)
-        finally:
-            publisher.stop()
+            yield
+        except TooManyControls as error:
+            raise ControlError(
+                f"{what}: {error}. Remove labels of your own from the topic, or resume what is paused; a "
+                "cancelled run has a label for 8 days."
+            ) from error
+        except (GoogleAPIError, GoogleAuthError, TimeoutError) as error:
+            raise ControlError(f"{what}: {describe_failure(error, self.address)}") from error
 
 
 @contextmanager
-def _reported(what: str) -> Iterator[None]:
-    """Translate the errors of calls to Pub/Sub.
+def open_queue(address: PubsubAddress) -> Iterator[OperatorQueue]:
+    """Yield the queue of a stack.
 
     Raises:
-        ControlError: a call failed; the message begins with `what`.
+        PubsubAccessError: there are no credentials.
     """
-    try:
-        yield
-    except TooManyControls as error:
-        raise ControlError(
-            f"{what}: {error}. Remove labels of your own from the topic, or resume what is paused; a "
-            "cancelled run has a label for 8 days."
-        ) from error
-    except (GoogleAPIError, TimeoutError) as error:
-        raise ControlError(f"{what}: {type(error).__name__}: {error}") from error
+    with open_pubsub(address) as pubsub:
+        yield OperatorQueue(pubsub.publisher, pubsub.subscriber, address)

@@ -5,10 +5,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from google.cloud.pubsub_v1 import PublisherClient
-
 from console.dead_letters.publishing import Message, publish
 from console.ledger.dead_letter_rows import DeadLetter
+from console.stack.pubsub_connection import PubsubConnection
 from contract.operator_act import MAX_TEXT_CHARACTERS, Act, OperatorAct
 from contract.topology import OPERATOR_TOPIC
 
@@ -61,11 +60,11 @@ class Command(NamedTuple):
         return OperatorAct.model_validate(known | fields)
 
 
-def record(publisher: PublisherClient, acts: Iterable[OperatorAct]) -> None:
+def record(pubsub: PubsubConnection, acts: Iterable[OperatorAct]) -> None:
     """Publish acts, and wait for the confirmations.
 
     Raises:
         GoogleAPIError: a publish failed.
         TimeoutError: a publish was not confirmed in time.
     """
-    publish(publisher, OPERATOR_TOPIC, (Message(act.encode(), act.attributes()) for act in acts))
+    publish(pubsub, OPERATOR_TOPIC, (Message(act.encode(), act.attributes()) for act in acts))

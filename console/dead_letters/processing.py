@@ -16,6 +16,7 @@ from google.pubsub_v1 import types
 
 from console.dead_letters.queue import MESSAGES_PER_PULL, DeadLetterQueue
 from console.errors import ReplayError
+from console.stack.pubsub_connection import describe_failure
 
 #: Consecutive pulls without a new dead letter after which the subscription counts as read. One empty response
 #: is not enough, because Pub/Sub may return one although messages remain:
@@ -81,8 +82,9 @@ def process(
     try:
         work.run()
     except (GoogleAPIError, TimeoutError) as error:
+        why = describe_failure(error, queue.address)
         raise ReplayError(
-            f"{len(work.done)} dead letters are done, then Pub/Sub failed: {error}. The others are still "
+            f"{len(work.done)} dead letters are done, then Pub/Sub failed: {why}. The others are still "
             "dead letters; run the command again."
         ) from error
     is_stopped = selection.limit is not None and len(work.done) >= selection.limit

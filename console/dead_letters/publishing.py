@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from google.cloud.pubsub_v1 import PublisherClient
 from google.pubsub_v1 import PublisherClient as Client
 from google.pubsub_v1 import types
 
 from console.dead_letters.queue import CALL_TIMEOUT_SECONDS
-from console.stack.pubsub_setup import topic_path
+from console.stack.pubsub_connection import PubsubConnection
 from contract.dead_letter import strip_dead_letter_attributes
 from contract.topology import JOBS_TOPIC
 
@@ -24,11 +23,11 @@ class Message(NamedTuple):
     ordering_key: str = ""
 
 
-def publish(publisher: PublisherClient, topic: str, messages: Iterable[Message]) -> None:
+def publish(pubsub: PubsubConnection, topic: str, messages: Iterable[Message]) -> None:
     """Publish messages to a topic, and wait for the confirmations.
 
     Args:
-        publisher: a client whose publisher allows ordering keys.
+        pubsub: a connection to Pub/Sub.
         topic: the topic's short name.
         messages: the messages.
 
@@ -39,11 +38,11 @@ def publish(publisher: PublisherClient, topic: str, messages: Iterable[Message])
     confirmations = []
     for message in messages:
         if PARAMETERS & message.attributes.keys():
-            _publish_at_once(publisher, topic, message)
+            _publish_at_once(pubsub, topic, message)
             continue
         confirmations.append(
-            publisher.publish(
-                topic_path(topic),
+            pubsub.publisher.publish(
+                pubsub.topic(topic),
                 message.data,
                 ordering_key=message.ordering_key,
                 retry=None,  # with message ordering the client would retry forever
@@ -55,11 +54,11 @@ def publish(publisher: PublisherClient, topic: str, messages: Iterable[Message])
         confirmation.result(timeout=CALL_TIMEOUT_SECONDS)
 
 
-def _publish_at_once(publisher: PublisherClient, topic: str, message: Message) -> None:
+def _publish_at_once(pubsub: PubsubConnection, topic: str, message: Message) -> None:
     """Publish a message whose attributes have names that the client's `publish` takes for its parameters."""
     Client.publish(
-        publisher,
-        topic=topic_path(topic),
+        pubsub.publisher,
+        topic=pubsub.topic(topic),
         messages=[
             types.PubsubMessage(
                 data=message.data, attributes=message.attributes, ordering_key=message.ordering_key
@@ -70,7 +69,7 @@ def _publish_at_once(publisher: PublisherClient, topic: str, message: Message) -
     )
 
 
-def publish_jobs_again(publisher: PublisherClient, dead_letters: Sequence[types.PubsubMessage]) -> None:
+def publish_jobs_again(pubsub: PubsubConnection, dead_letters: Sequence[types.PubsubMessage]) -> None:
     """Publish dead letters as the jobs that they were.
 
     The attributes that Pub/Sub and the worker added are removed; body, other attributes and ordering key are
@@ -81,7 +80,7 @@ def publish_jobs_again(publisher: PublisherClient, dead_letters: Sequence[types.
         TimeoutError: a publish was not confirmed in time.
     """
     publish(
-        publisher,
+        pubsub,
         JOBS_TOPIC,
         (
             Message(each.data, strip_dead_letter_attributes(each.attributes), each.ordering_key)

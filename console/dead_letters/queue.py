@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from google.api_core.exceptions import DeadlineExceeded, GoogleAPIError
-from google.cloud.pubsub_v1 import SubscriberClient
 from google.pubsub_v1 import types
 
-from console.stack.pubsub_setup import subscription_path
+from console.stack.pubsub_connection import PubsubConnection
 from contract.topology import DEAD_LETTER_SUBSCRIPTION
 
 MESSAGES_PER_PULL = 100
-PULL_TIMEOUT_SECONDS = 3.0
+PULL_TIMEOUT_SECONDS = 3.0  #: a local Pub/Sub has answered by then, unless there is no dead letter
+CLOUD_PULL_TIMEOUT_SECONDS = 15.0  #: the same for Google's, which may be slow for a request in between
 CALL_TIMEOUT_SECONDS = 30.0
 #: Ack deadline of the dead letters that a command holds. It ends soon after a command is killed, and is
 #: renewed while one runs.
@@ -25,18 +25,21 @@ class DeadLetterQueue:
     """The subscription that keeps the dead letters for the operator.
 
     Args:
-        subscriber: a client of Pub/Sub.
+        pubsub: a connection to Pub/Sub.
         lease_seconds: ack deadline of the dead letters that are held.
         clock: returns seconds of a monotonic clock.
     """
 
     def __init__(
         self,
-        subscriber: SubscriberClient,
+        pubsub: PubsubConnection,
         lease_seconds: int = LEASE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._subscriber = subscriber
+        self.address = pubsub.address
+        self._subscriber = pubsub.subscriber
+        self._subscription = pubsub.subscription(DEAD_LETTER_SUBSCRIPTION)
+        self._pull_seconds = PULL_TIMEOUT_SECONDS if pubsub.address.is_local else CLOUD_PULL_TIMEOUT_SECONDS
         self._lease_seconds = lease_seconds
         self._clock = clock
         self._held: dict[str, str] = {}  # the ack id of each held message
@@ -52,9 +55,9 @@ class DeadLetterQueue:
         """
         try:
             response = self._subscriber.pull(
-                subscription=subscription_path(DEAD_LETTER_SUBSCRIPTION),
+                subscription=self._subscription,
                 max_messages=count,
-                timeout=PULL_TIMEOUT_SECONDS,
+                timeout=self._pull_seconds,
                 retry=None,
             )
         except DeadlineExceeded:
@@ -72,7 +75,7 @@ class DeadLetterQueue:
         """
         for part in _parts([self._held[each] for each in message_ids]):
             self._subscriber.acknowledge(
-                subscription=subscription_path(DEAD_LETTER_SUBSCRIPTION),
+                subscription=self._subscription,
                 ack_ids=part,
                 timeout=CALL_TIMEOUT_SECONDS,
             )
@@ -101,7 +104,7 @@ class DeadLetterQueue:
     def _set_ack_deadline(self, ack_ids: list[str], seconds: int) -> None:
         for part in _parts(ack_ids):
             self._subscriber.modify_ack_deadline(
-                subscription=subscription_path(DEAD_LETTER_SUBSCRIPTION),
+                subscription=self._subscription,
                 ack_ids=part,
                 ack_deadline_seconds=seconds,
                 timeout=CALL_TIMEOUT_SECONDS,

@@ -5,16 +5,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from google.cloud.pubsub_v1 import PublisherClient
-
 from console.dead_letters.processing import Processed, Selection, process
 from console.dead_letters.publishing import publish_jobs_again
 from console.dead_letters.queue import DeadLetterQueue, released
-from console.ledger.dead_letter_rows import DeadLetter, job_end
+from console.ledger.dead_letter_rows import DeadLetter, job_ends
 from console.ledger.ledger import Ledger
-from console.stack.pubsub_setup import publisher_client, subscriber_client
+from console.stack.pubsub_address import PubsubAddress
+from console.stack.pubsub_connection import PubsubConnection, open_pubsub
 
 POLL_SECONDS = 0.5  #: seconds between two looks at the jobs of a canary
+#: The same in BigQuery, where rows arrive with a delay of seconds, and each look is billed.
+CLOUD_POLL_SECONDS = 10.0
 
 Show = Callable[[int], None]
 
@@ -32,29 +33,25 @@ class CanaryEnd(NamedTuple):
 
 
 @contextmanager
-def open_dead_letters(pubsub_host: str) -> Iterator[tuple[DeadLetterQueue, PublisherClient]]:
-    """Yield the dead letters of a Pub/Sub at `host:port`, and a publisher; release the former at the end."""
-    with (
-        publisher_client(pubsub_host) as publisher,
-        subscriber_client(pubsub_host) as subscriber,
-        released(DeadLetterQueue(subscriber)) as queue,
-    ):
-        yield queue, publisher
+def open_dead_letters(address: PubsubAddress) -> Iterator[tuple[DeadLetterQueue, PubsubConnection]]:
+    """Yield the dead letters of a stack, and the connection; release the former at the end."""
+    with open_pubsub(address) as pubsub, released(DeadLetterQueue(pubsub)) as queue:
+        yield queue, pubsub
 
 
-def replay(pubsub_host: str, selection: Selection, show: Show = lambda _: None) -> Processed:
+def replay(address: PubsubAddress, selection: Selection, show: Show = lambda _: None) -> Processed:
     """Publish the selected dead letters as jobs again, without a record of the act; leave the others.
 
     Args:
-        pubsub_host: `host:port` of a local Pub/Sub.
+        address: names the stack.
         selection: which dead letters.
         show: called with the number of dead letters that are replayed so far.
 
     Raises:
         ReplayError: a call to Pub/Sub failed; jobs that are not confirmed as published stay dead letters.
     """
-    with open_dead_letters(pubsub_host) as (queue, publisher):
-        return process(queue, selection, lambda messages: publish_jobs_again(publisher, messages), show)
+    with open_dead_letters(address) as (queue, pubsub):
+        return process(queue, selection, lambda messages: publish_jobs_again(pubsub, messages), show)
 
 
 def await_ends(
@@ -73,9 +70,14 @@ def await_ends(
     """
     ends: dict[tuple[str, str], str] = {}
     while True:
-        for run_id, job_id, died_at in jobs:
-            if (run_id, job_id) not in ends:
-                state, dead_at = job_end(ledger, run_id, job_id)
+        waiting = [job for job in jobs if job[:2] not in ends]
+        states = {
+            run_id: job_ends(ledger, run_id, [job_id for run, job_id, _ in waiting if run == run_id])
+            for run_id in {run_id for run_id, _, _ in waiting}
+        }
+        for run_id, job_id, died_at in waiting:
+            if job_id in states[run_id]:
+                state, dead_at = states[run_id][job_id]
                 # Until the row of the replay arrives, the ledger shows the old dead letter.
                 is_replayed = state != "dead" or dead_at > died_at
                 if is_replayed and state not in {"queued", "retrying"}:
@@ -83,7 +85,7 @@ def await_ends(
         show(len(ends))
         if len(ends) == len(jobs):
             break
-        sleep(POLL_SECONDS)
+        sleep(POLL_SECONDS if ledger.is_local else CLOUD_POLL_SECONDS)
     others = [state for state in ends.values() if state != "succeeded"]
     return CanaryEnd(len(ends) - len(others), {state: others.count(state) for state in sorted(set(others))})
 

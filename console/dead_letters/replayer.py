@@ -6,7 +6,6 @@ from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from google.api_core.exceptions import GoogleAPIError
-from google.cloud.pubsub_v1 import PublisherClient
 from google.pubsub_v1 import types
 
 from console.dead_letters.acts import Command, record
@@ -17,6 +16,8 @@ from console.dead_letters.replacing import Replacements
 from console.dead_letters.replay import Show, open_dead_letters
 from console.errors import ReplayError
 from console.ledger.dead_letter_rows import DeadLetter
+from console.stack.pubsub_address import PubsubAddress
+from console.stack.pubsub_connection import PubsubConnection, describe_failure
 from contract.job import Job
 from contract.operator_act import OperatorAct
 from contract.topology import JOBS_TOPIC
@@ -54,14 +55,14 @@ class Replayer:
     """Works off chosen dead letters, and replaces chosen jobs that have succeeded.
 
     Args:
-        pubsub_host: `host:port` of a local Pub/Sub.
+        address: names the stack.
         command: the command of the operator, which is recorded.
         work: what is to do.
     """
 
-    def __init__(self, pubsub_host: str, command: Command, work: Work) -> None:
+    def __init__(self, address: PubsubAddress, command: Command, work: Work) -> None:
         letters, self._outdated, replacements, self._per_second = work
-        self._host = pubsub_host
+        self._address = address
         self._command = command
         self._letters = {letter.message_id: letter for letter in letters}
         if replacements is not None:
@@ -86,23 +87,23 @@ class Replayer:
             ReplayError: a call to Pub/Sub failed; what was not confirmed is as it was.
         """
         selection = Selection(self._letters.keys(), self._outdated, limit, self._per_second)
-        with open_dead_letters(self._host) as (queue, publisher):
+        with open_dead_letters(self._address) as (queue, pubsub):
             if not self._done:
-                _record(publisher, self._command.begun(self.left))
-            processed = process(queue, selection, self._settle(publisher), show)
+                _record(pubsub, self._command.begun(self.left))
+            processed = process(queue, selection, self._settle(pubsub), show)
             jobs = [self._published(message_id) for message_id in sorted(processed.done)]
             room = None if limit is None else limit - len(jobs)
-            jobs += self._replace_others(publisher, room, lambda count: show(len(processed.done) + count))
+            jobs += self._replace_others(pubsub, room, lambda count: show(len(processed.done) + count))
             self._done += len(jobs)
-            _record(publisher, self._command.ended(self._done))
+            _record(pubsub, self._command.ended(self._done))
         return Step(jobs, processed)
 
-    def _settle(self, publisher: PublisherClient) -> Settle:
+    def _settle(self, pubsub: PubsubConnection) -> Settle:
         def settle(messages: Sequence[types.PubsubMessage]) -> None:
             if self._replacements is None:
-                publish_jobs_again(publisher, messages)
+                publish_jobs_again(pubsub, messages)
             else:
-                _publish(publisher, [self._replacements.by_message[each.message_id] for each in messages])
+                _publish(pubsub, [self._replacements.by_message[each.message_id] for each in messages])
 
         return settle
 
@@ -115,7 +116,7 @@ class Replayer:
 
     def _replace_others(
         self,
-        publisher: PublisherClient,
+        pubsub: PubsubConnection,
         room: int | None,
         show: Show,
         sleep: Callable[[float], None] = time.sleep,
@@ -129,9 +130,10 @@ class Replayer:
         while len(done) < count:
             part = self._others[: min(size, count - len(done))]
             try:
-                _publish(publisher, part)
+                _publish(pubsub, part)
             except (GoogleAPIError, TimeoutError) as error:
-                raise ReplayError(f"{len(done)} jobs were replaced, then Pub/Sub failed: {error}") from error
+                why = describe_failure(error, pubsub.address)
+                raise ReplayError(f"{len(done)} jobs were replaced, then Pub/Sub failed: {why}") from error
             del self._others[: len(part)]
             done += part
             show(len(done))
@@ -141,7 +143,7 @@ class Replayer:
 
 
 def drop(
-    pubsub_host: str,
+    address: PubsubAddress,
     command: Command,
     letters: Mapping[str, DeadLetter],
     outdated: AbstractSet[str],
@@ -152,7 +154,7 @@ def drop(
     For each dead letter an act is recorded and confirmed, and then it is acknowledged.
 
     Args:
-        pubsub_host: `host:port` of a local Pub/Sub.
+        address: names the stack.
         command: the command of the operator.
         letters: the dead letters, by their message ids.
         outdated: message ids of dead letters that are only acknowledged.
@@ -161,25 +163,26 @@ def drop(
     Raises:
         ReplayError: a call to Pub/Sub failed; what was not confirmed is as it was.
     """
-    with open_dead_letters(pubsub_host) as (queue, publisher):
-        _record(publisher, command.begun(len(letters)))
+    with open_dead_letters(address) as (queue, pubsub):
+        _record(pubsub, command.begun(len(letters)))
 
         def settle(messages: Sequence[types.PubsubMessage]) -> None:
-            record(publisher, [command.drop(letters[each.message_id]) for each in messages])
+            record(pubsub, [command.drop(letters[each.message_id]) for each in messages])
 
         processed = process(queue, Selection(letters.keys(), outdated), settle, show)
-        _record(publisher, command.ended(len(processed.done)))
+        _record(pubsub, command.ended(len(processed.done)))
     return processed
 
 
-def _publish(publisher: PublisherClient, jobs: Sequence[Job]) -> None:
+def _publish(pubsub: PubsubConnection, jobs: Sequence[Job]) -> None:
     publish(
-        publisher, JOBS_TOPIC, [Message(job.encode(), job.attributes(""), job.ordering_key()) for job in jobs]
+        pubsub, JOBS_TOPIC, [Message(job.encode(), job.attributes(""), job.ordering_key()) for job in jobs]
     )
 
 
-def _record(publisher: PublisherClient, act: OperatorAct) -> None:
+def _record(pubsub: PubsubConnection, act: OperatorAct) -> None:
     try:
-        record(publisher, [act])
+        record(pubsub, [act])
     except (GoogleAPIError, TimeoutError) as error:
-        raise ReplayError(f"The act could not be recorded, because Pub/Sub failed: {error}") from error
+        why = describe_failure(error, pubsub.address)
+        raise ReplayError(f"The act could not be recorded, because Pub/Sub failed: {why}") from error

@@ -12,24 +12,23 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
 
 from google.api_core import exceptions
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import bigquery
 
-from console.errors import LedgerError, UsageError
+from console.errors import LedgerError
+from console.ledger.bigquery_address import (
+    DEFAULT_DAYS,
+    DEFAULT_MAX_GIB,
+    SYNTAX,
+    read_bigquery_address,
+)
 from console.ledger.ledger import Ledger
 from console.ledger.sqlite_views import views
 from contract.topology import LEDGER_TABLES
 
-#: Number of days that are read, unless the address says otherwise. A job ends within 7 days, and its dead
-#: letter is kept for at most 31 more, so this contains all jobs that are not done.
-DEFAULT_DAYS: Final = 38
-MAX_DAYS: Final = 3650
-DEFAULT_MAX_GIB: Final = 100  #: maximum number of GiB that BigQuery may bill for one query
 QUERY_SECONDS: Final = 120.0  #: maximum time of one query
-SYNTAX: Final = "bigquery://PROJECT/DATASET, with ?days=N and &max_gib=N if needed"
 _TYPES: Final = {bool: "BOOL", int: "INT64", float: "FLOAT64", datetime: "TIMESTAMP"}
 _NAME: Final = re.compile(r"`\$\{ledger\}\.(\w+)`")
 
@@ -125,25 +124,11 @@ def bigquery_ledger(address: str) -> BigQueryLedger:
         UsageError: the address is invalid.
         LedgerError: there are no credentials.
     """
-    parts = urlsplit(address)
-    dataset = parts.path.strip("/")
-    options = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
-    if not re.fullmatch(r"[\w:.-]+", parts.netloc) or not re.fullmatch(r"\w{1,1024}", dataset):
-        raise UsageError(f"LEDGER={address} names no dataset. Write {SYNTAX}.")
-    if unknown := options.keys() - {"days", "max_gib"}:
-        raise UsageError(f"LEDGER={address} has an unknown part {min(unknown)}. Write {SYNTAX}.")
-    days = _number(address, "days", options.get("days", str(DEFAULT_DAYS)), MAX_DAYS)
-    max_gib = _number(address, "max_gib", options.get("max_gib", str(DEFAULT_MAX_GIB)), 1024**2)
-    ledger = BigQueryLedger(Path(), f"{parts.netloc}.{dataset}", None, days, max_gib)
+    project, dataset, days, max_gib, _ = read_bigquery_address(address)
+    ledger = BigQueryLedger(Path(), f"{project}.{dataset}", None, days, max_gib)
     with ledger._reported_errors():  # noqa: SLF001 - the client reads the credentials
-        client = bigquery.Client(project=parts.netloc)
+        client = bigquery.Client(project=project)
     return BigQueryLedger(Path(), ledger.dataset, client, days, max_gib)
-
-
-def _number(address: str, name: str, text: str, maximum: int) -> int:
-    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= maximum:
-        raise UsageError(f"LEDGER={address}: {name} must be a number from 1 to {maximum}.")
-    return int(text)
 
 
 def parameter_type(value: object) -> str:

@@ -1,5 +1,6 @@
 """Queries the dead letters: those that are waiting for the operator, and those that are out of date."""
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from console.ledger.ledger import Ledger
@@ -89,9 +90,10 @@ PAGES_QUERY: Final = """
     SELECT DISTINCT JSON_VALUE(attributes, '$.listing'), SAFE_CAST(JSON_VALUE(attributes, '$.page') AS INT64)
     FROM `${ledger}.jobs`
     WHERE JSON_VALUE(attributes, '$.run_id') = ? AND JSON_VALUE(attributes, '$.listing') IS NOT NULL"""
-#: State of a job, and when it died last. Parameters: the run id and the job id.
-STATE_QUERY: Final = """
-    SELECT state, dead_at FROM `${ledger}.job_times` WHERE run_id = ? AND job_id = ?"""
+#: State of jobs, and when they died last. Parameters: the run id and the ids of the jobs.
+STATES_QUERY: Final = """
+    SELECT job_id, state, dead_at FROM `${{ledger}}.job_times` WHERE run_id = ? AND job_id IN ({places})"""
+MAX_JOBS_OF_QUERY: Final = 500  #: maximum number of jobs in one query
 
 
 class DeadLetter(NamedTuple):
@@ -183,8 +185,11 @@ def published_pages(ledger: Ledger, run_id: str) -> set[tuple[str, int]]:
     return {(listing, page) for listing, page in ledger.rows(PAGES_QUERY, run_id)}
 
 
-def job_end(ledger: Ledger, run_id: str, job_id: str) -> tuple[str, str]:
-    """Return the state of a job, and when it died last or `""`; `("queued", "")` if it is not recorded."""
-    for state, dead_at in ledger.rows(STATE_QUERY, run_id, job_id):
-        return state, dead_at or ""
-    return "queued", ""
+def job_ends(ledger: Ledger, run_id: str, job_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Return for each recorded job its state, and when it died last or `""`."""
+    found = dict[str, tuple[str, str]]()
+    for start in range(0, len(job_ids), MAX_JOBS_OF_QUERY):
+        part = job_ids[start : start + MAX_JOBS_OF_QUERY]
+        query = STATES_QUERY.format(places=", ".join("?" * len(part)))
+        found |= {job: (state, dead_at or "") for job, state, dead_at in ledger.rows(query, run_id, *part)}
+    return found

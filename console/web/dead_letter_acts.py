@@ -40,7 +40,7 @@ def replaying(
     """
 
     def act(show: Show) -> str:
-        replayer = Replayer(options.pubsub_host, command, Work(choice.letters, choice.outdated, replacements))
+        replayer = Replayer(options.address, command, Work(choice.letters, choice.outdated, replacements))
         total, done = replayer.left, 0
         if first is not None and first < total:
             canary = replayer.step(first, lambda count: show(f"{count} of the first {first} published"))
@@ -70,7 +70,7 @@ def dropping(options: ConsoleOptions, command: Command, choice: Choice) -> Calla
         letters = {letter.message_id: letter for letter in choice.letters}
         total = len(letters)
         processed = drop(
-            options.pubsub_host,
+            options.address,
             command,
             letters,
             choice.outdated,

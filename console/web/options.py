@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 
-from console.errors import StackNotRunningError
+from console.errors import StackNotRunningError, UsageError
 from console.ledger.ledger import Ledger
 from console.ledger.open_ledger import open_ledger
+from console.stack.pubsub_address import PubsubAddress, address_of
 from console.stack.stack_file import running_stack
 
 
@@ -22,7 +23,8 @@ class ConsoleOptions:
         port: port to listen on.
         read_only: whether every act is refused.
         token: what a browser must present once; `""` if none is needed.
-        pubsub: `host:port` of the local Pub/Sub; None for that of the stack that runs in the data directory.
+        pubsub: `host:port` of a local Pub/Sub; None for that of the deployment that LEDGER names, or of the
+            stack that runs in the data directory.
         dispatcher: URL of the dispatcher; None for that of the same stack.
         allowed_hosts: further host names by which the page may be addressed, in lower case.
         secret: signs the cookies. A new one makes all browsers sign in again.
@@ -49,17 +51,19 @@ class ConsoleOptions:
         return not os.environ.get("LEDGER")
 
     @property
-    def pubsub_host(self) -> str:
-        """`host:port` of Pub/Sub.
+    def address(self) -> PubsubAddress:
+        """The Pub/Sub on which the page acts.
 
         Raises:
-            StackNotRunningError: it was not given, and no stack runs in the data directory.
+            ConsoleError: as `address_of`.
         """
-        return self.pubsub or running_stack(self.data).addresses.pubsub_host
+        return address_of(self.pubsub, self.data)
 
     @property
     def pubsub_http_url(self) -> str:
-        """URL of the running stack's localpubsub, which shows the backlog; `""` if no stack runs."""
+        """URL of the running stack's localpubsub, which shows the backlog; `""` if the page shows another."""
+        if not self.ledger.is_local:
+            return ""
         try:
             addresses = running_stack(self.data).addresses
         except StackNotRunningError:
@@ -71,8 +75,14 @@ class ConsoleOptions:
         """URL of the dispatcher.
 
         Raises:
+            UsageError: the page is that of a deployment, whose dispatcher serves its scheduler only.
             StackNotRunningError: it was not given, and no stack runs in the data directory.
         """
+        if self.dispatcher is None and not self.ledger.is_local:
+            raise UsageError(
+                "This page is that of a deployment, whose crawls Cloud Scheduler dispatches: run one of the "
+                "commands of `terraform output dispatch_commands`."
+            )
         return self.dispatcher or running_stack(self.data).addresses.dispatcher_url
 
     @property

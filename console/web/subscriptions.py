@@ -4,12 +4,11 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 import requests
-from google.api_core.exceptions import GoogleAPIError
-from google.cloud.pubsub_v1 import SubscriberClient
+from google.api_core.exceptions import GoogleAPIError, NotFound
 from google.pubsub_v1 import types
 
 from console.report.plan import duration
-from console.stack.pubsub_setup import subscriber_client, subscription_path
+from console.stack.pubsub_connection import PubsubConnection, describe_failure, open_pubsub
 from console.web.options import ConsoleOptions
 from contract.topology import (
     DEAD_LETTER_SUBSCRIPTION,
@@ -25,6 +24,7 @@ PURPOSES = {
     DEAD_LETTER_SUBSCRIPTION: "keeps the dead letters until they are replayed or dropped",
 } | {name: f"writes the messages of {topic} to the ledger" for topic, name in LEDGER_SUBSCRIPTIONS.items()}
 CALL_TIMEOUT_SECONDS = 5.0
+MISSING = "MISSING"  #: state of a subscription that does not exist
 
 
 class SubscriptionRow(NamedTuple):
@@ -34,7 +34,7 @@ class SubscriptionRow(NamedTuple):
         name: its name, without the project.
         purpose: what it is for.
         fault: why it could not be read; `""` if it was.
-        state: `ACTIVE`, or why Pub/Sub delivers nothing.
+        state: `ACTIVE`, `MISSING`, or why Pub/Sub delivers nothing.
         kind: `push`, `pull`, `BigQuery` or `paused` (a push subscription without an endpoint).
         target: its push endpoint or its table.
         settings: its settings, as pairs of a name and a text.
@@ -52,25 +52,35 @@ class SubscriptionRow(NamedTuple):
 
 
 def read_subscriptions(options: ConsoleOptions) -> tuple[list[SubscriptionRow], str]:
-    """Return a row for each subscription, and why Pub/Sub could not be asked, or `""`."""
+    """Return a row for each subscription, and why Pub/Sub could not be asked, or `""`.
+
+    Raises:
+        ConsoleError: no Pub/Sub is named, or there are no credentials.
+    """
     backlogs = _backlogs(options.pubsub_http_url)
     rows = list[SubscriptionRow]()
-    with subscriber_client(options.pubsub_host) as subscriber:
+    address = options.address
+    with open_pubsub(address) as pubsub:
         for name, purpose in PURPOSES.items():
-            row = _row(subscriber, name, purpose)
-            if row.fault and not rows:
-                return [], f"Pub/Sub at {options.pubsub_host} does not answer: {row.fault}"
-            rows.append(row._replace(backlog=backlogs.get(subscription_path(name), {})))
+            row = _row(pubsub, name, purpose)
+            if row.fault and row.state != MISSING and not rows:
+                return (
+                    [],
+                    f"Pub/Sub at {address.host} does not answer: {row.fault}" if address.host else row.fault,
+                )
+            rows.append(row._replace(backlog=backlogs.get(pubsub.subscription(name), {})))
     return rows, ""
 
 
-def _row(subscriber: SubscriberClient, name: str, purpose: str) -> SubscriptionRow:
+def _row(pubsub: PubsubConnection, name: str, purpose: str) -> SubscriptionRow:
     try:
-        found = subscriber.get_subscription(
-            subscription=subscription_path(name), timeout=CALL_TIMEOUT_SECONDS, retry=None
+        found = pubsub.subscriber.get_subscription(
+            subscription=pubsub.subscription(name), timeout=CALL_TIMEOUT_SECONDS, retry=None
         )
+    except NotFound as error:
+        return SubscriptionRow(name, purpose, describe_failure(error, pubsub.address), MISSING)
     except GoogleAPIError as error:
-        return SubscriptionRow(name, purpose, fault=str(error))
+        return SubscriptionRow(name, purpose, fault=describe_failure(error, pubsub.address))
     kind, target = _kind(name, found)
     state = types.Subscription.State(found.state).name
     if found.bigquery_config.table:

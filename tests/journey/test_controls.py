@@ -12,6 +12,7 @@ import requests
 from console.controls.acts import make_act
 from console.controls.queue import open_queue
 from console.ledger.control_rows import control_acts
+from console.stack.pubsub_address import PubsubAddress
 from console.stack.services import StackOptions
 from console.stack.stack import Stack
 from contract.operator_act import Act
@@ -94,7 +95,7 @@ def test_a_cancel_that_is_killed_is_completed_by_the_next(stack: Stack, site: Si
         wait_until(lambda: bool(control_acts(stack.ledger)), "the act is in the ledger")
         console.kill()
     # And an act without a label, as if it had been killed even earlier
-    with open_queue(stack.pubsub_host) as queue:
+    with open_queue(PubsubAddress(stack.pubsub_host)) as queue:
         queue.record(make_act(Act.CANCEL, "killed@machine", run_id=run_id))
     # When the command is given twice
     scrapeq(stack, "cancel", run_id)
@@ -221,7 +222,7 @@ def test_a_pause_of_all_survives_a_restart(tmp_path: Path, site: Site) -> None:
         scrapeq(stack, "pause", "--all")  # a second pause does not forget the push configuration
     with Stack(options) as stack:
         assert stack.is_paused
-        with open_queue(stack.pubsub_host) as queue:
+        with open_queue(PubsubAddress(stack.pubsub_host)) as queue:
             assert not queue.push_subscription().push_config.push_endpoint
         assert not count_requests(site)
         assert "Everything is resumed." in scrapeq(stack, "resume", "--all")

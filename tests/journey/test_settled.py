@@ -7,6 +7,7 @@ import pytest
 
 from console.dead_letters.processing import Selection
 from console.dead_letters.replay import replay
+from console.stack.pubsub_address import PubsubAddress
 from console.stack.pubsub_setup import subscriber_client, subscription_path
 from console.stack.services import AckPolicy, StackOptions
 from console.stack.stack import Stack
@@ -47,7 +48,7 @@ def test_404_is_dead_lettered_after_one_attempt_with_its_reason(stack: Stack, si
     reason = [message.attributes[name] for name in ("reason", "detail", "attempt")]
     assert reason == ["http_404", "the site answered 404", "1"]
     # And a replay publishes the job again, and the page is requested again
-    assert len(replay(stack.pubsub_host, Selection({message.message_id})).done) == 1
+    assert len(replay(PubsubAddress(stack.pubsub_host), Selection({message.message_id})).done) == 1
     site.await_requests("/missing", 2)
 
 

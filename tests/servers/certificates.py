@@ -58,8 +58,11 @@ class CertificateAuthority:
 
     def client(self) -> ssl.SSLContext:
         """Return a client context that trusts only this authority."""
-        pem = self._own.public_bytes(serialization.Encoding.PEM).decode()
-        return ssl.create_default_context(cadata=pem)
+        return ssl.create_default_context(cadata=self.pem())
+
+    def pem(self) -> str:
+        """Return the certificate of this authority."""
+        return self._own.public_bytes(serialization.Encoding.PEM).decode()
 
     def server(self, folder: Path, *names: str, days: int = 30) -> ssl.SSLContext:
         """Return a server context with a certificate for `names`, valid for `days` (negative: expired)."""

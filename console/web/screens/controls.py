@@ -30,7 +30,7 @@ def cancel_run() -> flask.typing.ResponseReturnValue:
         return redirect(url_for("run.run", run_id=run_id), 303)
     in_flight = ledger.accounting(run_id).in_flight
     try:
-        with open_queue(console_options().pubsub_host) as queue:
+        with open_queue(console_options().address) as queue:
             cancel(queue, run_id, operator_name(), in_flight=in_flight)
         flash(f"Run {run_id} is cancelled: no further request begins after {BOUND_SECONDS} s.", "done")
     except ConsoleError as error:
@@ -47,7 +47,7 @@ def pause_target() -> flask.typing.ResponseReturnValue:
         abort(422, f"The durations are: {', '.join(DURATIONS)}.")
     seconds = float(DURATIONS[name]) or inf
     try:
-        with open_queue(options.pubsub_host) as queue:
+        with open_queue(options.address) as queue:
             end = pause(queue, options.ledger, target, inf if target.is_all else seconds, operator_name())
         text = f"{target} is paused: no further request begins after {BOUND_SECONDS} s."
         if end.until != inf:
@@ -65,7 +65,7 @@ def resume_target() -> flask.typing.ResponseReturnValue:
     """End the pause of a run, a host or everything."""
     options, target = console_options(), _target(console_options().ledger)
     try:
-        with open_queue(options.pubsub_host) as queue:
+        with open_queue(options.address) as queue:
             is_resumed = resume(queue, options.ledger, target, operator_name(), _worker_url())
         flash(f"{target} is resumed." if is_resumed else f"{target} was not paused.", "done")
     except ConsoleError as error:
@@ -92,7 +92,12 @@ def _back(target: Target) -> flask.typing.ResponseReturnValue:
 
 
 def _worker_url() -> str:
-    """Return the URL of the running stack's worker, which may differ from that before the pause."""
+    """Return the URL of the running stack's worker, which may differ from that before the pause.
+
+    A deployment keeps the push configuration from before the pause, whatever runs on this machine.
+    """
+    if not console_options().address.is_local:
+        return ""
     try:
         return f"{running_stack(console_options().data).addresses.worker_url}/"
     except StackNotRunningError:

@@ -168,7 +168,8 @@ def _decided() -> Selected:
         flash(f"The selection has changed: it has {len(selected.letters):,} dead letters now.", "warn")
         back = url_for("dead_letters.dead_letters", run=selected.run, where=selected.where)
         abort(redirect(back, 303))
-    refuse_cancelled_runs(console_options().ledger, selected.choice.runs)
+    options = console_options()
+    refuse_cancelled_runs(options.ledger, selected.choice.runs, options.address)
     return selected
 
 

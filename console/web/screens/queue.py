@@ -4,7 +4,7 @@ from contextlib import suppress
 
 from flask import Blueprint, render_template
 
-from console.errors import LedgerError, StackNotRunningError
+from console.errors import ConsoleError, LedgerError
 from console.ledger.control_rows import ControlAct, pauses
 from console.web.context import console_options
 from console.web.screens.controls import DURATIONS
@@ -18,7 +18,7 @@ def queue() -> str:
     """Show the subscriptions of the stack."""
     try:
         subscriptions, fault = read_subscriptions(console_options())
-    except StackNotRunningError as error:
+    except ConsoleError as error:
         subscriptions, fault = [], str(error)
     paused = list[ControlAct]()
     with suppress(LedgerError):  # the queue can be shown without a ledger

@@ -17,6 +17,7 @@ from console.controls.queue import OperatorQueue, open_queue
 from console.errors import ControlError, UsageError
 from console.ledger.ledger import Ledger
 from console.report.controls import MAX_HOSTS, control_lines
+from console.stack.pubsub_address import PubsubAddress
 from contract.operator_act import Act, OperatorAct
 from contract.topology import JOBS_TOPIC, OPERATOR_TOPIC, PUSH_SUBSCRIPTION
 from tests.console.ledger.rows import Row, act_row, job_row, outcome_row, publish_time, record
@@ -63,7 +64,7 @@ def test_a_pause_with_settled_or_of_everything_is_not_limited(ledger: Ledger) ->
 def queue(localpubsub_server: PubsubServer, request: pytest.FixtureRequest) -> Iterator[OperatorQueue]:
     """Yield a queue in a project of its own."""
     project = "p" + sha256(request.node.name.encode()).hexdigest()[:20]
-    with open_queue(localpubsub_server.host, project) as queue:
+    with open_queue(PubsubAddress(localpubsub_server.host, project)) as queue:
         for topic in (JOBS_TOPIC, OPERATOR_TOPIC, "dead"):
             queue.publisher.create_topic(name=f"projects/{project}/topics/{topic}")
         queue.subscriber.create_subscription(
@@ -89,7 +90,7 @@ def recorded_acts(queue: OperatorQueue, count: int) -> list[OperatorAct]:
     found = list[OperatorAct]()
     while len(found) < count:
         response = queue.subscriber.pull(
-            subscription=f"projects/{queue.project}/subscriptions/acts", max_messages=10, timeout=20
+            subscription=f"projects/{queue.address.project}/subscriptions/acts", max_messages=10, timeout=20
         )
         found += [OperatorAct.decode(each.message.data) for each in response.received_messages]
     return found

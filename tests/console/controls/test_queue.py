@@ -11,6 +11,7 @@ from google.pubsub_v1 import types
 
 from console.controls.queue import SETTLE_SECONDS, SPAN_SECONDS, OperatorQueue, open_queue
 from console.errors import ControlError
+from console.stack.pubsub_address import PubsubAddress
 from contract.controls import MAX_LABELS, Controls
 from contract.topology import JOBS_TOPIC, PUSH_SUBSCRIPTION
 from tests.servers.pubsub import PubsubServer
@@ -142,8 +143,8 @@ def test_too_many_labels_are_refused_with_the_remedy() -> None:
 
 def make_queue(queue: OperatorQueue, push_config: types.PushConfig) -> None:
     """Create the jobs topic and its push subscription."""
-    topic = f"projects/{queue.project}/topics/{JOBS_TOPIC}"
-    name = f"projects/{queue.project}/subscriptions/{PUSH_SUBSCRIPTION}"
+    topic = queue.address.topic(JOBS_TOPIC)
+    name = queue.address.subscription(PUSH_SUBSCRIPTION)
     queue.publisher.create_topic(name=topic)
     queue.subscriber.create_subscription(request={"name": name, "topic": topic, "push_config": push_config})
 
@@ -151,7 +152,7 @@ def make_queue(queue: OperatorQueue, push_config: types.PushConfig) -> None:
 def test_pubsub_keeps_the_labels_and_the_empty_push_config(localpubsub_server: PubsubServer) -> None:
     """Pub/Sub itself takes the labels of a topic, and a push config that is emptied and restored."""
     push_config = types.PushConfig(push_endpoint="http://127.0.0.1:9/")
-    with open_queue(localpubsub_server.host, "operators") as queue:
+    with open_queue(PubsubAddress(localpubsub_server.host, "operators")) as queue:
         make_queue(queue, push_config)
         cancel(queue, "run")
         assert queue.controls().is_cancelled("run")
@@ -165,7 +166,7 @@ def test_pubsub_keeps_the_labels_and_the_empty_push_config(localpubsub_server: P
 def test_the_official_emulator_refuses_labels_with_a_sentence(emulator_server: PubsubServer) -> None:
     """Google's emulator changes no labels of a topic (seen with 0.8.20), and the error says so."""
     push_config = types.PushConfig(push_endpoint="http://127.0.0.1:9/")
-    with open_queue(emulator_server.host, "operators") as queue:
+    with open_queue(PubsubAddress(emulator_server.host, "operators")) as queue:
         make_queue(queue, push_config)
         assert queue.controls() == Controls()
         with pytest.raises(ControlError, match=r"not in force.*labels is not a known Topic field"):

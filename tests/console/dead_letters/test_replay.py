@@ -13,6 +13,7 @@ from console.controls.acts import make_act
 from console.dead_letters.processing import Selection
 from console.dead_letters.replay import replay
 from console.errors import ReplayError
+from console.stack.pubsub_address import PubsubAddress
 from console.stack.pubsub_setup import publisher_client, topic_path
 from contract.operator_act import Act
 from contract.outcome import Reason
@@ -58,7 +59,7 @@ def test_job_that_is_dead_lettered_again_during_a_replay_is_replayed_once(line: 
     def die_again(_: int) -> None:
         line.die(line.take(2), Reason.TIMEOUT)
 
-    assert len(replay(line.host, Selection(chosen), die_again).done) == 2
+    assert len(replay(PubsubAddress(line.host), Selection(chosen), die_again).done) == 2
     assert len(line.dead_letters()) == 2
     assert not chosen & set(line.dead_letters())
 
@@ -209,7 +210,7 @@ def test_replay_without_a_ledger_replays_nothing(line: Line, scrapeq: Scrapeq, t
 def test_replay_without_a_running_pubsub_raises_replay_error() -> None:
     """If Pub/Sub is not running, the error's message has the number of replayed dead letters."""
     with pytest.raises(ReplayError, match="0 dead letters"):
-        replay("127.0.0.1:1", Selection({"1"}))
+        replay(PubsubAddress("127.0.0.1:1"), Selection({"1"}))
 
 
 def test_dead_letters_of_a_cancelled_run_are_refused(line: Line) -> None:

@@ -113,7 +113,7 @@ def test_google_accepts_every_documented_query(
         (dead_letter_rows.DEAD_LETTERS_QUERY, 4 * ["STRING"]),
         (dead_letter_rows.OUTDATED_QUERY, 2 * ["STRING"]),
         (dead_letter_rows.MESSAGES_QUERY, 2 * ["STRING"]),
-        (dead_letter_rows.STATE_QUERY, 2 * ["STRING"]),
+        (dead_letter_rows.STATES_QUERY.format(places="?, ?"), 3 * ["STRING"]),
         (dead_letter_rows.JOBS_QUERY, ["STRING"]),
         (dead_letter_rows.JOB_IDS_QUERY, ["STRING"]),
         (dead_letter_rows.SUCCEEDED_QUERY, ["STRING"]),
