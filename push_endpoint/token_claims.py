@@ -15,16 +15,29 @@ from contract.quoting import quote
 #: Maximum length of a token. Google's tokens have about 1,000 characters, and gunicorn reads header fields of
 #: up to 8,190 bytes.
 MAX_TOKEN_CHARACTERS = 8 * 1024
-ISSUERS = frozenset({"https://accounts.google.com", "accounts.google.com"})
 CLOCK_SKEW_SECONDS = 10  #: largest difference between our clock and the issuer's
-#: The algorithm of Google's tokens (https://accounts.google.com/.well-known/openid-configuration).
-ALGORITHM = "RS256"
 _MAX_TIME = 253_402_300_799  # the last second of the year 9999; a time beyond it is certainly an error
 _TOKEN = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")  # RFC 7515 sections 2 and 3.1
 
 
 class InvalidToken(ValueError):
     """The token is not valid; the message says why, and does not contain the token."""
+
+
+class TokenKind(NamedTuple):
+    """What all tokens of an issuer have.
+
+    Attributes:
+        issuers: the permitted `iss` claims.
+        algorithm: the algorithm of the signatures.
+    """
+
+    issuers: frozenset[str]
+    algorithm: str
+
+
+#: Tokens of Google's accounts (https://accounts.google.com/.well-known/openid-configuration).
+GOOGLE_ACCOUNT = TokenKind(frozenset({"https://accounts.google.com", "accounts.google.com"}), "RS256")
 
 
 class TokenClaims(NamedTuple):
@@ -43,13 +56,14 @@ class TokenClaims(NamedTuple):
     expires_at: float
 
 
-def read_token(token: str, audience: str, now: float) -> TokenClaims:
+def read_token(token: str, audience: str, now: float, kind: TokenKind = GOOGLE_ACCOUNT) -> TokenClaims:
     """Return what a token claims.
 
     Args:
         token: the token as sent.
         audience: the required `aud` claim.
         now: the current time, seconds since the epoch.
+        kind: which issuer's token it must be.
 
     Raises:
         InvalidToken: if the token is malformed, has a claim of another type, is not valid at this time, or
@@ -61,8 +75,8 @@ def read_token(token: str, audience: str, now: float) -> TokenClaims:
     if parts is None:
         raise InvalidToken("the token is not three parts in base64url, separated by points")
     header, claims = _read_part(parts[1], "header"), _read_part(parts[2], "claims")
-    key_id = _read_header(header)
-    if not isinstance(issuer := claims.get("iss"), str) or issuer not in ISSUERS:
+    key_id = _read_header(header, kind.algorithm)
+    if not isinstance(issuer := claims.get("iss"), str) or issuer not in kind.issuers:
         raise InvalidToken(f"the token's issuer is {_shown(issuer)}")
     if not isinstance(claimed := claims.get("aud"), str) or claimed != audience:
         raise InvalidToken(f"the token's audience is {_shown(claimed)}, not {quote(audience)}")
@@ -92,9 +106,9 @@ def _reject_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")  # RFC 8259 section 6
 
 
-def _read_header(header: dict[str, Any]) -> str | None:
-    if header.get("alg") != ALGORITHM:
-        raise InvalidToken(f"the token's algorithm is {_shown(header.get('alg'))}, not {ALGORITHM}")
+def _read_header(header: dict[str, Any], algorithm: str) -> str | None:
+    if header.get("alg") != algorithm:
+        raise InvalidToken(f"the token's algorithm is {_shown(header.get('alg'))}, not {algorithm}")
     if "crit" in header:  # extensions that must be understood (RFC 7515 section 4.1.11)
         raise InvalidToken("the token has critical extensions")
     if "kid" not in header:

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from console.cli.arguments import DEFAULT_DATA, Data, Dispatcher, Pubsub
+from console.cli.arguments import DEFAULT_DATA, Data, Dispatcher, Pubsub, choices
 from console.errors import UsageError
 from console.stack.ports import allocate_ports
 from console.terminal import open_terminal, print_line
-from console.web.options import ConsoleOptions, is_loopback
+from console.web.options import Behind, ConsoleOptions, is_loopback
 
 TOKEN_VARIABLE = "SCRAPEQ_CONSOLE_TOKEN"  # noqa: S105 - the name of a variable
 MIN_TOKEN_CHARACTERS = 16
@@ -28,6 +28,21 @@ def console(  # noqa: PLR0913, PLR0917 - each argument is an option of the comma
         list[str] | None,
         typer.Option(metavar="NAME", help="A further host name by which browsers may address the page."),
     ] = None,
+    behind: Annotated[
+        Behind,
+        typer.Option(
+            metavar=choices(Behind),
+            help="What checks each request first: iap (Google's Identity-Aware Proxy, whose signed header "
+            "names the operator), or iam (Cloud Run's invokers; the page is then read-only).",
+        ),
+    ] = Behind.NOTHING,
+    iap_audience: Annotated[
+        str,
+        typer.Option(
+            metavar="AUDIENCE",
+            help="With --behind iap: /projects/NUMBER/locations/REGION/services/SERVICE.",
+        ),
+    ] = "",
     pubsub: Pubsub = None,
     dispatcher: Dispatcher = None,
     data: Data = DEFAULT_DATA,
@@ -36,7 +51,7 @@ def console(  # noqa: PLR0913, PLR0917 - each argument is an option of the comma
 
     `scrapeq up` serves it, too. An address that other machines can reach needs a token: that of
     SCRAPEQ_CONSOLE_TOKEN, or one that is generated and printed. Use such an address only behind a proxy
-    with TLS.
+    with TLS. Behind Google's proxy or Cloud Run it needs none: then they have checked who the user is.
 
     Example: scrapeq console --port 8088 --read-only
     """
@@ -46,7 +61,10 @@ def console(  # noqa: PLR0913, PLR0917 - each argument is an option of the comma
             f"{TOKEN_VARIABLE} has {len(token)} characters; it needs at least {MIN_TOKEN_CHARACTERS}."
         )
     terminal = open_terminal()
-    if not is_loopback(host) and not token:
+    _check_proxy(behind, iap_audience)
+    if behind is not Behind.NOTHING:
+        token = ""
+    elif not is_loopback(host) and not token:
         token = secrets.token_urlsafe(24)
         print_line(terminal, f"token: {token}")
     if is_loopback(host) or not port:
@@ -55,13 +73,28 @@ def console(  # noqa: PLR0913, PLR0917 - each argument is an option of the comma
         data=data,
         host="127.0.0.1" if host == "localhost" else host,
         port=port,
-        read_only=read_only,
+        read_only=read_only or behind is Behind.IAM,
         token=token,
         pubsub=pubsub,
         dispatcher=dispatcher,
         allowed_hosts=frozenset(map(str.lower, allow_host or ())),
+        behind=behind,
+        iap_audience=iap_audience,
     )
     from console.web.server import ConsoleServer  # noqa: PLC0415 - a slow import that only this command needs
 
     print_line(terminal, f"Scrapeq's page: {options.url} (Ctrl-C stops it)")
     ConsoleServer(options).run()
+
+
+def _check_proxy(behind: Behind, iap_audience: str) -> None:
+    """Refuse a proxy that cannot be there, because the page would then have no protection.
+
+    Raises:
+        UsageError: with the reason.
+    """
+    if (behind is Behind.IAP) != bool(iap_audience):
+        raise UsageError("--behind iap and --iap-audience belong together: name both, or neither.")
+    # Cloud Run sets this variable: https://cloud.google.com/run/docs/container-contract#env-vars
+    if behind is Behind.IAM and not os.environ.get("K_SERVICE"):
+        raise UsageError("--behind iam is for Cloud Run, which checks the callers; elsewhere use a token.")

@@ -4,6 +4,7 @@ from typing import cast
 
 import flask
 
+from console.controls.acts import operator_name
 from console.web.acts import Acts
 from console.web.options import ConsoleOptions
 
@@ -16,6 +17,11 @@ def console_options() -> ConsoleOptions:
 def acts() -> Acts:
     """Return the acts that were started on the page."""
     return cast("Acts", flask.current_app.extensions["acts"])
+
+
+def operator() -> str:
+    """Return who gives the command of the current request: the user that a proxy has proved, or this user."""
+    return str(flask.g.get("operator") or operator_name())
 
 
 def page_number() -> int:

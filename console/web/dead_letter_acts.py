@@ -5,13 +5,13 @@ The functions are those of the commands `dead replay` and `dead drop`, which rec
 
 from collections.abc import Callable
 
-from console.controls.acts import operator_name
 from console.dead_letters.acts import Command
 from console.dead_letters.choice import Choice
 from console.dead_letters.replacing import Replacements
 from console.dead_letters.replay import await_ends
 from console.dead_letters.replayer import Replayer, Work, drop
 from console.web.acts import Show
+from console.web.context import operator
 from console.web.options import ConsoleOptions
 from contract.operator_act import Act
 
@@ -19,7 +19,7 @@ from contract.operator_act import Act
 def new_command(act: Act, choice: Choice, run_id: str | None, where: str) -> Command:
     """Return a command of now, with the filter that has chosen the dead letters."""
     single = choice.runs[0] if len(choice.runs) == 1 else None
-    return Command.new(operator_name(), act, run_id or single or None, where)
+    return Command.new(operator(), act, run_id or single or None, where)
 
 
 def replaying(

@@ -3,14 +3,34 @@
 import os
 import secrets
 from dataclasses import dataclass, field
+from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Final
 
 from console.errors import StackNotRunningError, UsageError
 from console.ledger.ledger import Ledger
 from console.ledger.open_ledger import open_ledger
 from console.stack.pubsub_address import PubsubAddress, address_of
 from console.stack.stack_file import running_stack
+
+#: https://cloud.google.com/iap/docs/signed-headers-howto#verifying_the_jwt_header
+IAP_KEYS_URL: Final = "https://www.gstatic.com/iap/verify/public_key"
+
+
+class Behind(StrEnum):
+    """What checks each request before it reaches the page, so that the page needs no token of its own.
+
+    IAP: Google's Identity-Aware Proxy. Its signed assertion names the user, and is verified, so a request
+    that has bypassed the proxy is refused.
+
+    IAM: Cloud Run, which serves only accounts with the role roles/run.invoker. It removes the signature of
+    the caller's token, so the page cannot verify who the caller is, and is therefore read-only.
+    """
+
+    NOTHING = "nothing"
+    IAP = "iap"
+    IAM = "iam"
 
 
 @dataclass(frozen=True)
@@ -27,6 +47,9 @@ class ConsoleOptions:
             stack that runs in the data directory.
         dispatcher: URL of the dispatcher; None for that of the same stack.
         allowed_hosts: further host names by which the page may be addressed, in lower case.
+        behind: what checks each request before it reaches the page.
+        iap_audience: audience of the assertions of the Identity-Aware Proxy.
+        iap_keys_url: URL of the keys that sign them.
         secret: signs the cookies. A new one makes all browsers sign in again.
     """
 
@@ -38,6 +61,9 @@ class ConsoleOptions:
     pubsub: str | None = None
     dispatcher: str | None = None
     allowed_hosts: frozenset[str] = frozenset()
+    behind: Behind = Behind.NOTHING
+    iap_audience: str = ""
+    iap_keys_url: str = IAP_KEYS_URL
     secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
 
     @property

@@ -6,7 +6,8 @@ browser, nor by other machines:
 - Host and Origin are checked (`push_endpoint/request_origin.py`), which stops DNS rebinding and requests
   across origins.
 - A POST needs the token of its session. The session's cookie is signed, and other sites cannot send it.
-- If the page is reachable from other machines, a browser must present the console's token first.
+- If the page is reachable from other machines, a browser must present the console's token first, or a proxy
+  has checked who the user is (`Behind`).
 - The responses have a Content-Security-Policy that runs no script but the two files that are served here.
 """
 
@@ -17,7 +18,9 @@ from typing import Final
 import flask
 from flask import Response, request, session
 
-from console.web.options import ConsoleOptions
+from console.web.iap import IAP_HEADER, IapAuthenticator, make_iap_authenticator
+from console.web.options import Behind, ConsoleOptions
+from push_endpoint.errors import AuthenticationError
 from push_endpoint.request_origin import request_refusal
 
 MAX_BODY_BYTES: Final = 2 * 1024 * 1024  #: of every request, unless a route allows more
@@ -50,16 +53,20 @@ def secure(app: flask.Flask, options: ConsoleOptions) -> None:
         SECRET_KEY=options.secret,
         SESSION_COOKIE_NAME=f"scrapeq_console_{options.port}",  # cookies are shared by all ports of a host
         SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SECURE=options.behind is Behind.IAP,  # browsers reach it by https only
         SESSION_COOKIE_SAMESITE="Strict",
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
         MAX_FORM_MEMORY_SIZE=MAX_BODY_BYTES,
         MAX_FORM_PARTS=5_000,
     )
 
+    authenticate = make_iap_authenticator(options)
+
     def check() -> flask.typing.ResponseReturnValue | None:
         why = request_refusal(request.headers, options.allowed_hosts, "--allow-host")
         if why:
             flask.abort(403, why)
+        flask.g.operator = _user(authenticate)
         request.max_content_length = _LARGE_BODIES.get(request.endpoint or "", MAX_BODY_BYTES)
         request.max_form_memory_size = request.max_content_length
         if options.token and request.endpoint not in _PUBLIC and not session.get("signed_in"):
@@ -92,6 +99,16 @@ def csrf_token() -> str:
 def is_token(given: str, options: ConsoleOptions) -> bool:
     """Return whether a text is the console's token; the duration does not depend on the text."""
     return bool(options.token) and hmac.compare_digest(given.encode(), options.token.encode())
+
+
+def _user(authenticate: IapAuthenticator | None) -> str:
+    """Return the user whom the proxy names; `""` if there is no such proxy."""
+    if authenticate is None or request.endpoint == "healthz":
+        return ""
+    try:
+        return authenticate(request.headers.get(IAP_HEADER, ""))
+    except AuthenticationError as error:
+        flask.abort(401, f"no valid assertion of the Identity-Aware Proxy: {error}")
 
 
 def _check_act(options: ConsoleOptions) -> None:

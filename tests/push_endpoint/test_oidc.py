@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from contract.outcome import Reason
 from push_endpoint.errors import AuthenticationError
-from push_endpoint.oidc import REFETCH_SECONDS, OidcAuthenticator
+from push_endpoint.oidc import OidcAuthenticator
+from push_endpoint.signing_keys import REFETCH_SECONDS
 from tests.push_endpoint.rejection import reason_of
 from tests.servers.push_tokens import ACCOUNT, AUDIENCE, Issuer, claims_of
 

@@ -30,6 +30,7 @@ MAY_IMPORT = {
 # operator's page refuses the same requests as the services.
 ADDITIONAL_IMPORTS = {
     "console/recipes/fetch_page.py": frozenset({"guarded_http", "worker"}),
+    "console/web/iap.py": frozenset({"push_endpoint"}),
     "console/web/security.py": frozenset({"push_endpoint"}),
     "console/web/server.py": frozenset({"push_endpoint"}),
 }

@@ -6,14 +6,13 @@ from math import inf
 import flask
 from flask import Blueprint, abort, flash, redirect, request, url_for
 
-from console.controls.acts import operator_name
 from console.controls.cancel import BOUND_SECONDS, cancel, has_ended
 from console.controls.pause import Target, pause, resume
 from console.controls.queue import open_queue
 from console.errors import ConsoleError, StackNotRunningError
 from console.ledger.ledger import Ledger
 from console.stack.stack_file import running_stack
-from console.web.context import console_options
+from console.web.context import console_options, operator
 
 SCREEN = Blueprint("controls", __name__)
 #: Durations of a pause that the forms offer, in seconds; 0 is a pause without an end.
@@ -31,7 +30,7 @@ def cancel_run() -> flask.typing.ResponseReturnValue:
     in_flight = ledger.accounting(run_id).in_flight
     try:
         with open_queue(console_options().address) as queue:
-            cancel(queue, run_id, operator_name(), in_flight=in_flight)
+            cancel(queue, run_id, operator(), in_flight=in_flight)
         flash(f"Run {run_id} is cancelled: no further request begins after {BOUND_SECONDS} s.", "done")
     except ConsoleError as error:
         flash(str(error), "failed")
@@ -48,7 +47,7 @@ def pause_target() -> flask.typing.ResponseReturnValue:
     seconds = float(DURATIONS[name]) or inf
     try:
         with open_queue(options.address) as queue:
-            end = pause(queue, options.ledger, target, inf if target.is_all else seconds, operator_name())
+            end = pause(queue, options.ledger, target, inf if target.is_all else seconds, operator())
         text = f"{target} is paused: no further request begins after {BOUND_SECONDS} s."
         if end.until != inf:
             at = datetime.fromtimestamp(end.until, UTC)
@@ -66,7 +65,7 @@ def resume_target() -> flask.typing.ResponseReturnValue:
     options, target = console_options(), _target(console_options().ledger)
     try:
         with open_queue(options.address) as queue:
-            is_resumed = resume(queue, options.ledger, target, operator_name(), _worker_url())
+            is_resumed = resume(queue, options.ledger, target, operator(), _worker_url())
         flash(f"{target} is resumed." if is_resumed else f"{target} was not paused.", "done")
     except ConsoleError as error:
         flash(str(error), "failed")

@@ -166,18 +166,24 @@ def test_missing_subscription_and_missing_credentials_are_sentences(
         assert "gcloud auth application-default login" in text
 
 
+def made(kind: Any, text: str) -> Exception:  # noqa: ANN401 - the constructors of Google's errors have no types
+    """Return an error with a text."""
+    error: Exception = kind(text)
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
-        (exceptions.PermissionDenied("no"), "Terraform's `operators`"),
-        (exceptions.NotFound("no"), "terraform output -raw ledger_address"),
-        (exceptions.Unauthenticated("no"), "gcloud auth application-default login"),
+        (made(exceptions.PermissionDenied, "no"), "Terraform's `operators`"),
+        (made(exceptions.NotFound, "no"), "terraform output -raw ledger_address"),
+        (made(exceptions.Unauthenticated, "no"), "gcloud auth application-default login"),
         (
-            exceptions.ServiceUnavailable("Getting metadata from plugin failed: Reauthentication is needed"),
+            made(exceptions.ServiceUnavailable, "Getting metadata from plugin failed: log in again"),
             "gcloud auth application-default login",
         ),
-        (exceptions.ServiceUnavailable("no"), "cannot be reached"),
-        (exceptions.InvalidArgument("no"), "InvalidArgument: no"),
+        (made(exceptions.ServiceUnavailable, "no"), "cannot be reached"),
+        (made(exceptions.InvalidArgument, "no"), "InvalidArgument: no"),
     ],
     ids=lambda value: type(value).__name__,
 )
