@@ -5,6 +5,7 @@ import secrets
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from console.cli.arguments import DEFAULT_DATA, Data, Dispatcher, Pubsub, choices
 from console.errors import UsageError
@@ -55,18 +56,9 @@ def console(  # noqa: PLR0913, PLR0917 - each argument is an option of the comma
 
     Example: scrapeq console --port 8088 --read-only
     """
-    token = os.environ.get(TOKEN_VARIABLE, "")
-    if token and len(token) < MIN_TOKEN_CHARACTERS:
-        raise UsageError(
-            f"{TOKEN_VARIABLE} has {len(token)} characters; it needs at least {MIN_TOKEN_CHARACTERS}."
-        )
-    terminal = open_terminal()
     _check_proxy(behind, iap_audience)
-    if behind is not Behind.NOTHING:
-        token = ""
-    elif not is_loopback(host) and not token:
-        token = secrets.token_urlsafe(24)
-        print_line(terminal, f"token: {token}")
+    terminal = open_terminal()
+    token = _token(host, terminal) if behind is Behind.NOTHING else ""
     if is_loopback(host) or not port:
         port = allocate_ports({"the operator's page": (port, "--port")})["the operator's page"]
     options = ConsoleOptions(
@@ -98,3 +90,20 @@ def _check_proxy(behind: Behind, iap_audience: str) -> None:
     # Cloud Run sets this variable: https://cloud.google.com/run/docs/container-contract#env-vars
     if behind is Behind.IAM and not os.environ.get("K_SERVICE"):
         raise UsageError("--behind iam is for Cloud Run, which checks the callers; elsewhere use a token.")
+
+
+def _token(host: str, terminal: Console) -> str:
+    """Return the token that a browser must present; `""` if none is needed. Print one that is generated.
+
+    Raises:
+        UsageError: the token of the environment is too short.
+    """
+    token = os.environ.get(TOKEN_VARIABLE, "")
+    if token and len(token) < MIN_TOKEN_CHARACTERS:
+        raise UsageError(
+            f"{TOKEN_VARIABLE} has {len(token)} characters; it needs at least {MIN_TOKEN_CHARACTERS}."
+        )
+    if not token and not is_loopback(host):
+        token = secrets.token_urlsafe(24)
+        print_line(terminal, f"token: {token}")
+    return token
