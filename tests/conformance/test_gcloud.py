@@ -20,7 +20,7 @@ import pytest
 from tests.servers.pubsub_client import PROJECT, PubsubClient
 from tests.servers.requirements import skip_or_fail
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.long_on_emulator]
+pytestmark = pytest.mark.long_on_emulator
 
 Gcloud = Callable[..., Any]
 

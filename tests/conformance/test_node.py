@@ -17,7 +17,7 @@ from tests.servers.requirements import skip_or_fail
 
 HERE: Final = Path(__file__).parent / "node"
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.long_on_emulator]
+pytestmark = pytest.mark.long_on_emulator
 
 
 @pytest.fixture(scope="session")

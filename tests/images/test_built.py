@@ -25,8 +25,6 @@ from tests.repository.tree import package_closure
 from tests.servers.pushes import job, push
 from tests.servers.site import PendingRequest, Site, http
 
-pytestmark = pytest.mark.timeout(900)  # Building an image downloads packages.
-
 Images = Callable[[str], Image]
 #: Time limit for the exit after SIGTERM, in seconds. It is longer than the 10 s after which Cloud Run sends
 #: SIGKILL, so that only a service that hangs fails the test, even on a busy machine.

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import pytest
 from werkzeug import Request, Response
 
 from console.ledger.dead_letter_rows import DeadLetter, dead_letters
@@ -24,7 +23,6 @@ from tests.journey.dispatching import await_accounting, dispatch
 from tests.servers.http_server import serving
 from tests.servers.waiting import MAX_WAIT_SECONDS, wait_for
 
-pytestmark = pytest.mark.timeout(400)
 RECIPE = {"name": "product", "fields": {"price": {"css": ".price", "type": "number", "required": True}}}
 MENDED = {
     "name": "product",

@@ -22,7 +22,6 @@ from tests.servers.http_server import serving
 from tests.servers.pushes import job, push
 from tests.servers.waiting import MAX_WAIT_SECONDS, wait_for, wait_until
 
-pytestmark = pytest.mark.timeout(600)
 TOPIC, SUBSCRIPTION = "projects/victim/topics/orders", "projects/victim/subscriptions/orders-pull"
 PUBLISH = '{"messages":[{"data":"ZXZpbA=="}]}'
 #: Names of the page's server: another port of this machine, and a name that resolves to 127.0.0.1.

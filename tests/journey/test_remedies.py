@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-import pytest
 from werkzeug import Request, Response
 
 from console.ledger.ledger import Accounting
@@ -30,7 +29,6 @@ from tests.servers.controlled_site import Site, html_page
 from tests.servers.http_server import serving
 from tests.servers.paced_site import LISTING_RECIPE, PacedSite, serving_paced
 
-pytestmark = pytest.mark.timeout(400)
 RUN = "remedies-1"  #: id of the run of jobs that a test publishes itself
 
 

@@ -20,7 +20,6 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ran]:
     return {each.line: each for each in run_tour(folder, FREE_PORTS, port)}
 
 
-@pytest.mark.timeout(400)
 def test_every_command_of_the_tour_ends_as_the_page_says(ran: dict[str, Ran]) -> None:
     """Each command has the exit status 0, or the one that the page names."""
     ended = {
@@ -30,7 +29,6 @@ def test_every_command_of_the_tour_ends_as_the_page_says(ran: dict[str, Ran]) ->
     assert set(STATUSES) <= set(ran)
 
 
-@pytest.mark.timeout(400)
 def test_the_tour_shows_what_the_page_promises(ran: dict[str, Ran]) -> None:
     """The retried page, the reason of the dead ones, the mended values and the accounting are found."""
 

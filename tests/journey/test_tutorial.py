@@ -99,14 +99,12 @@ def commands() -> list[str]:
     return [line for line in lines if line not in SKIPPED_COMMANDS]
 
 
-@pytest.mark.timeout(240)
 def test_every_command_of_the_tutorial_succeeds(outputs: dict[str, str]) -> None:
     """Every command of the tutorial ran with exit status 0, or with the one that the page names."""
     assert len(outputs) >= 9
     assert set(outputs) == set(commands())
 
 
-@pytest.mark.timeout(240)
 def test_the_tutorial_shows_the_accounting_of_its_crawl(outputs: dict[str, str]) -> None:
     """The crawl of the tutorial has the accounting that the page shows."""
     shown = ACCOUNTING.findall(TUTORIAL)
@@ -114,7 +112,6 @@ def test_the_tutorial_shows_the_accounting_of_its_crawl(outputs: dict[str, str])
     assert shown[0] in outputs["scrapeq dispatch crawl.yaml --wait"]
 
 
-@pytest.mark.timeout(240)
 def test_the_tutorial_shows_the_dead_letter_of_its_crawl(outputs: dict[str, str]) -> None:
     """The output of `scrapeq dead list` contains the reason and its meaning, as the page shows them."""
     reason = next(line for line in TUTORIAL.splitlines() if line.startswith("http_404 at"))

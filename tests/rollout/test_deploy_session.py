@@ -8,8 +8,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from tests.repository.tree import ROOT
 from tests.rollout import fake_gcloud
 from tests.rollout.deploy import DEPLOY
@@ -75,7 +73,6 @@ def prepare(stack: Stack, folder: Path) -> dict[str, str]:
     }
 
 
-@pytest.mark.timeout(900)
 def test_guide_is_followed_from_an_empty_account_to_the_teardown(
     copy_stack: CopyStack, tmp_path: Path
 ) -> None:

@@ -101,7 +101,6 @@ def repository(applied: Stack) -> Path:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("section", RUNBOOK.sections())
 def test_commands_of_the_runbook_run_on_stand_ins(
     section: str, cloud: Cloud, tmp_path: Path, request: pytest.FixtureRequest

@@ -21,8 +21,6 @@ from tests.rollout.google_apis import GoogleApis, running_google_apis
 from tests.rollout.images import STABLE, link_programs
 from tests.servers.site import http, running_site
 
-pytestmark = pytest.mark.timeout(500)  # Each gcloud command takes seconds.
-
 
 @dataclass
 class SmokeTest:

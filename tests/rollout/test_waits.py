@@ -10,8 +10,6 @@ from tests.rollout.cloudbuild import BUILD, document
 from tests.terraform.lifecycle import CopyStack
 from tests.terraform.stack import Stack
 
-pytestmark = pytest.mark.timeout(400)
-
 #: Seconds for the steps until the end of `apply`. The checks take half an hour on the build's 8 processors.
 SECONDS_UNTIL_APPLIED = 3600
 #: The variants of the stack, and the settings with which everything waits longest.

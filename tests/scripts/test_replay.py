@@ -14,7 +14,6 @@ import pytest
 from contract.topology import DEAD_LETTER_SUBSCRIPTION, DEAD_LETTER_TOPIC, JOBS_TOPIC
 from tests.scripts.replay_project import REPLAYED_JOBS, SCRIPT, Job, ReplayProject, job, kill_group, tally
 
-pytestmark = pytest.mark.timeout(400)
 LEASE_SECONDS = 10
 
 

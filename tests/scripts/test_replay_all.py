@@ -16,7 +16,6 @@ from tests.repository.tree import ROOT
 from tests.scripts.replay_project import REPLAYED_JOBS, Job, ReplayProject, job, kill_group
 from tests.servers.waiting import wait_until
 
-pytestmark = pytest.mark.timeout(400)
 ACCOUNT, AUDIENCE = "replay@p.iam.gserviceaccount.com", "https://dispatcher.example"
 MAX_SECONDS = 120.0
 

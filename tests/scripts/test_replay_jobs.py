@@ -6,8 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from console.ledger.ledger import Ledger
 from contract.topology import DEAD_LETTER_SUBSCRIPTION
 from tests.console.ledger.rows import dead_letter_row, outcome_row, record
@@ -15,7 +13,6 @@ from tests.repository.tree import ROOT
 from tests.scripts.replay_project import REPLAYED_JOBS, Job, ReplayProject, job
 from tests.servers.waiting import wait_for
 
-pytestmark = pytest.mark.timeout(400)
 RUNBOOK = (ROOT / "docs" / "how-to" / "runbook.md").read_text(encoding="utf-8")
 COMMANDS = re.compile(r"<!-- infrastructure -->\n```sh\n(.*?)```\n<!-- /infrastructure -->", re.DOTALL)
 #: A program `bq` that runs its query on the ledger of the directory in LEDGER, and prints the rows as CSV.

@@ -49,7 +49,6 @@ def test_every_command_of_the_script_is_valid() -> None:
     assert {line.split()[0] for line in shown} <= set(re.findall(r"^  ([a-z-]+) ", usage, re.MULTILINE))
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.long_on_emulator
 def test_dead_letter_is_replayed_by_the_commands_of_the_runbook(
     project: ReplayProject, tmp_path: Path

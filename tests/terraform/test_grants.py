@@ -1,10 +1,6 @@
 """Tests that Terraform waits between a grant and what Google refuses until the grant is known everywhere."""
 
-import pytest
-
 from tests.terraform.lifecycle import LIFECYCLES, CopyStack, Lifecycle
-
-pytestmark = pytest.mark.timeout(600)
 
 LEDGER_GRANTS = {
     "google_bigquery_dataset_iam_member.agent_reads_ledger_metadata",

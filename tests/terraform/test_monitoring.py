@@ -9,8 +9,6 @@ from benchmarks.cost import ALERT_CONDITIONS, ALERT_METRICS
 from tests.terraform.lifecycle import Lifecycle
 from tests.terraform.metrics import faults_of_filter, faults_of_query, metrics_of_query
 
-pytestmark = pytest.mark.timeout(600)
-
 MAX_CONDITIONS = 6  #: of one policy: https://cloud.google.com/monitoring/quotas#alerting_uptime_limits
 
 

@@ -3,11 +3,7 @@
 import re
 from collections import defaultdict
 
-import pytest
-
 from tests.terraform.lifecycle import Lifecycle
-
-pytestmark = pytest.mark.timeout(600)
 
 AGENT = "Pub/Sub's service agent"
 APPROVERS = "group:on-call@example.com"

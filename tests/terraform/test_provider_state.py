@@ -5,8 +5,6 @@ import pytest
 from tests.terraform.lifecycle import CopyStack
 from tests.terraform.shapes import UNSET, Shapes, recorded, shapes
 
-pytestmark = pytest.mark.timeout(600)
-
 #: Unset values that have another shape than the recorded ones, each with the reason.
 DIFFERENCES = {
     ("google_bigquery_table", "num_bytes"): "the recorded tables had no statistics; Google's are empty: 0",

@@ -16,7 +16,6 @@ from tests.servers.waiting import wait_until
 from tests.terraform.lifecycle import CopyStack
 from tests.terraform.rehearsal import Rehearsal, running_rehearsal
 
-pytestmark = pytest.mark.timeout(600)
 CRAWL, SCHEDULED = "rehearsal", "2026-11-22T06:00:00Z"
 RUN = f"{CRAWL}-{SCHEDULED}"
 PAGES = 12

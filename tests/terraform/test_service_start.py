@@ -14,8 +14,6 @@ from dispatcher.settings import DispatcherSettings
 from tests.terraform.lifecycle import Lifecycle
 from tests.terraform.rehearsal import COMMANDS
 
-pytestmark = pytest.mark.timeout(600)
-
 #: Credentials of no account. On Cloud Run, a server gives the service those of its account.
 CREDENTIALS = {"type": "authorized_user", "client_id": "x", "client_secret": "x", "refresh_token": "x"}
 

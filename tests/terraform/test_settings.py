@@ -25,7 +25,6 @@ NOT_SET_BY_TERRAFORM = {
     "FETCH_REFUSE_PORTS": "only used on laptops, where the services have ports at an allowed address",
     "PUSH_CERTS_URL": "the default is Google's",
 }
-pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -16,8 +16,6 @@ from tests.console.ledger.bigquery_functions import bounded_views, function_body
 from tests.repository.tree import ROOT
 from tests.terraform.lifecycle import Lifecycle
 
-pytestmark = pytest.mark.timeout(600)
-
 LEDGER = ROOT / "contract" / "ledger"
 # The sections of docs/how-to/runbook.md that alerts link to.
 SECTIONS = {

@@ -13,8 +13,6 @@ from tests.repository.tree import ROOT
 from tests.terraform.lifecycle import LIFECYCLES, CopyStack
 from tests.terraform.stack import Stack
 
-pytestmark = pytest.mark.timeout(600)
-
 PROTECTED = LIFECYCLES["large"]  # examples/large.tfvars has environment = "prod"
 TEARDOWN = (ROOT / "terraform" / "README.md").read_text(encoding="utf-8").partition("\n## Teardown\n")[2]
 #: The commands of the three examples of the section, each as a list of commands.

@@ -7,8 +7,6 @@ from tests.terraform.lifecycle import CopyStack, Lifecycle
 from tests.terraform.stack import Stack
 from tests.terraform.stand_in import RELEASE
 
-pytestmark = pytest.mark.timeout(600)  # takes half a minute, and several times that on a busy machine
-
 
 def test_configuration_is_formatted(stack: Stack) -> None:
     """`terraform fmt` reports that all files have the standard format."""

@@ -44,7 +44,6 @@ QUERIES = documented_queries()
 EVERY_FILTER = job_page.JobFilter("run", "dead", "dns", "host", "page", "text")
 FILTER_TYPES = 6 * ["STRING"]  # the state is part of the query
 
-pytestmark = pytest.mark.timeout(600)
 documented = pytest.mark.parametrize(
     "query", QUERIES, ids=lambda query: f"{query.page}: {query.statement[:40]}"
 )

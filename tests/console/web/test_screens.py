@@ -17,7 +17,6 @@ from tests.console.web.pictures import SCHEMES, SCREENS, WIDTHS, open_screen, ov
 from tests.servers.axe import installed_axe, serious_findings
 from tests.servers.waiting import MAX_WAIT_SECONDS, wait_for, wait_until
 
-pytestmark = pytest.mark.timeout(900)
 PAGES = ["one", "second", "third-page", "broken/a", "broken/b"]
 
 
