@@ -2,7 +2,7 @@
 
 Every system scrapes the same pages in turn. Without --only all of them are measured, and the results are
 written to benchmarks/peers/results.json after each measurement: if the command is interrupted, it continues
-where it was when it is started again.
+where it was when it is started again. At its end it writes the tables and the chart of the documentation.
 
 Example: python -m benchmarks.peers --only scrapeq,dramatiq-rabbitmq --rounds 3
 """
@@ -16,28 +16,35 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from benchmarks.peers import environment, report
+from benchmarks.peers import environment, publish, report
 from benchmarks.peers.measure import Measurement, Plan, measure
 from benchmarks.peers.processes import adopt_orphans
 from benchmarks.peers.results import Results, machine, versions
 from benchmarks.peers.site import PAGES, running_site
 from benchmarks.peers.systems import ALL, BARE, SYSTEMS, System
+from console.errors import StackError
 from console.stack.process import ProcessWatcher
-
-RESULTS = Path(__file__).with_name("results.json")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what is not measured yet, and print the tables."""
     chosen = parse(arguments)
     results = read_results(chosen)
+    failures = list[str]()
     if not chosen.report:
         environment.install()
         adopt_orphans()
-        run(results, chosen)
+        try:
+            failures = run(results, chosen)
+        except KeyboardInterrupt:
+            sys.exit("\ninterrupted; the same command continues" if chosen.results else "\ninterrupted")
+    if chosen.results == publish.RESULTS:
+        publish.publish(results)
     print("\n" + report.conditions(results))
     print("\n" + report.rate_table(results))
     print("\n" + report.cost_table(results))
+    if failures:
+        sys.exit("\nThese measurements failed; the same command tries them again:\n" + "\n".join(failures))
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -59,7 +66,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     options.add_argument("--results", type=Path, help="file of results; without --only it is results.json")
     options.add_argument(
-        "--report", action="store_true", help="measure nothing, print the tables of the results"
+        "--report", action="store_true", help="measure nothing, write and print the tables of the results"
     )
     chosen = options.parse_args(arguments)
     chosen.only = [name for name in chosen.only.split(",") if name]
@@ -73,7 +80,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     chosen.sweeps = chosen.sweeps or (1 if chosen.only else 3)
     chosen.rounds = chosen.rounds or (1 if chosen.only else 5)
     if chosen.results is None and not chosen.only:
-        chosen.results = RESULTS
+        chosen.results = publish.RESULTS
     return chosen
 
 
@@ -102,8 +109,19 @@ def plans(systems: Sequence[System], chosen: argparse.Namespace) -> Iterator[Pla
                     yield Plan(system, delay_ms, sweep, number)
 
 
-def run(results: Results, chosen: argparse.Namespace) -> None:
-    """Make the measurements that the results do not have, and write the results after each."""
+def left(results: Results, systems: Sequence[System], chosen: argparse.Namespace) -> list[Plan]:
+    """Return the measurements that the results do not have."""
+    known = {each.key for each in results.measurements}
+    return [plan for plan in plans(systems, chosen) if plan.key not in known]
+
+
+def run(results: Results, chosen: argparse.Namespace) -> list[str]:
+    """Make the measurements that the results do not have, and write the results after each.
+
+    Returns:
+        The measurements that failed, each with the reason.
+    """
+    failures = list[str]()
     console = Console(stderr=True)
     # The bare loop is measured with every selection, because all ratios refer to it.
     systems = [SYSTEMS[name] for name in dict.fromkeys([BARE, *chosen.only])] if chosen.only else list(ALL)
@@ -112,8 +130,7 @@ def run(results: Results, chosen: argparse.Namespace) -> None:
             console.print(f"{system.name} is skipped: {reason}", markup=False)
             systems.remove(system)
     results.machine, results.versions = machine(), versions(systems)
-    known = {each.key for each in results.measurements}
-    todo = [plan for plan in plans(systems, chosen) if plan.key not in known]
+    todo = left(results, systems, chosen)
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(20),
@@ -133,12 +150,18 @@ def run(results: Results, chosen: argparse.Namespace) -> None:
                 name = f"round {plan.sweep}.{plan.round}, {plan.system.name}, {plan.delay_ms} ms"
                 progress.update(task, description=f"{name}: {step}")
 
-            found = measure(plan, site, chosen.pages, watcher, show)
+            try:
+                found = measure(plan, site, chosen.pages, watcher, show)
+            except (SystemExit, StackError) as error:  # the other systems can still be measured
+                failures.append(f"{plan.system.name}, pages of {plan.delay_ms} ms: {error}")
+                continue
+            finally:
+                progress.advance(task)
             results.add(found)
             if chosen.results:
                 results.write(chosen.results)
             progress.console.print(line(found), markup=False, highlight=False, soft_wrap=True)
-            progress.advance(task)
+    return failures
 
 
 def line(found: Measurement) -> str:

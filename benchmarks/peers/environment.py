@@ -25,14 +25,21 @@ def install() -> None:
         f"Installing the other queues into {DIRECTORY.relative_to(ROOT)} (only the first time) ...",
         flush=True,
     )
-    venv.create(DIRECTORY, with_pip=True, clear=True)
+    venv.create(DIRECTORY, clear=True)
     python = str(BIN / "python")
     uv = shutil.which("uv")
-    command = (
-        (uv, "pip", "install", "--quiet", "--python", python)
-        if uv
-        else (python, "-m", "pip", "install", "-qqq")
+    command: tuple[str, ...] = (
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        python,
+        "install",
+        "-qqq",
+        "--no-compile",
     )
+    if uv:
+        command = (uv, "pip", "install", "--quiet", "--python", python)
     done = subprocess.run([*command, "--no-deps", "--require-hashes", "-r", str(LOCK)], check=False)
     if done.returncode:
         sys.exit("The packages of locks/peers.txt could not be installed.")

@@ -110,7 +110,7 @@ def measure(
             plan.system.start(launcher, plan.delay_ms) as running,
         ):
             progress("warming up")
-            warm_up(running, site.urls(plan.delay_ms, WARM_UP_PAGES, "?warm-up"))
+            warm_up(running, site.urls(plan.delay_ms, min(pages, WARM_UP_PAGES), "?warm-up"))
             urls = site.urls(plan.delay_ms, pages)
             with PeakMemory(pids, running.worker_pids) as memory:
                 cpu_before, started = cpu_seconds(pids()), time.monotonic()

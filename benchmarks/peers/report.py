@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from benchmarks.peers.results import Results, Spread, of, ratios
-from benchmarks.peers.systems import ALL, System
+from benchmarks.peers.systems import ALL, SCRAPEQ, System
 
 DELAYS = (0, 200)
 COST_COLUMNS = (
@@ -40,6 +40,56 @@ def rate_table(results: Results) -> str:
         cells = [cell for delay in DELAYS for cell in _rate_cells(results, system, delay)]
         rows.append(f"| {system.title} | {' | '.join(cells)} |")
     return "\n".join(rows)
+
+
+def short_table(results: Results) -> str:
+    """Return the table of the README: a column for each queue, with its rate and the ratio."""
+    if not results.measurements:
+        return NOT_MEASURED
+    systems = chart_systems(results)
+    found = [ratios_and_rates(results, system) for system in systems]
+    rows = [f"| | {' | '.join(system.title for system in systems)} |", "|---" * (len(systems) + 1) + "|"]
+    for delay in DELAYS:
+        cells = [
+            f"{each[delay][1]:,.0f}/s, {each[delay][0].median:.2f} ×" if delay in each else ""
+            for each in found
+        ]
+        rows.append(f"| pages of {delay} ms | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def scale_table(results: Results) -> str:
+    """Return Scrapeq's processor time and memory, for each delay."""
+    found = {delay: of(results, SCRAPEQ, delay) for delay in DELAYS}
+    if not any(found.values()):
+        return NOT_MEASURED
+    rows = [
+        "| pages | jobs/s on two cores | CPU s per 1,000 jobs, all processes | MiB of two worker processes |",
+        "|---|---|---|---|",
+    ]
+    for delay, each in found.items():
+        cells = (
+            _median((one.rate for one in each), ",.0f"),
+            _median((one.cpu_per_1000 for one in each), ".1f"),
+            _median((one.worker_memory_mib for one in each), ".0f"),
+        )
+        rows.append(f"| {delay} ms | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def chart_systems(results: Results) -> list[System]:
+    """Return the systems of the chart and of the README: the bare loop and the queues."""
+    return [each for each in measured(results) if each.is_in_readme]
+
+
+def ratios_and_rates(results: Results, system: System) -> dict[int, tuple[Spread, float]]:
+    """Return, by the delay, the ratios to the bare loop and the median rate of a system."""
+    found = {}
+    for delay in DELAYS:
+        if ratio := ratios(results, system.name, delay):
+            rate = Spread.of(each.rate for each in of(results, system.name, delay)).median
+            found[delay] = ratio, rate
+    return found
 
 
 def cost_table(results: Results) -> str:

@@ -12,11 +12,22 @@ from benchmarks.peers.processes import Launcher
 
 
 class Stored(NamedTuple):
-    """What is compared of a stored result, to see that all systems extract the same."""
+    """What is compared of a stored result, to see that all systems extract the same.
+
+    Attributes:
+        url: URL of the page.
+        headings: number of headings.
+        links: number of links that are not empty; Scrapeq drops empty ones.
+    """
 
     url: str
     headings: int
     links: int
+
+    @classmethod
+    def of(cls, url: str, headings: Sequence[str], links: Sequence[str]) -> "Stored":
+        """Count what a result has."""
+        return cls(url, len(headings), sum(bool(link and link.strip()) for link in links))
 
 
 class Running(ABC):
@@ -109,7 +120,7 @@ class Peer(Running):
             for line in path.read_text().splitlines():
                 result = json.loads(line)
                 if result["url"] in self._batch:
-                    yield Stored(result["url"], len(result["headings"]), len(result["links"]))
+                    yield Stored.of(result["url"], result["headings"], result["links"])
 
     def worker_pids(self) -> list[int]:
         """Return the process ids of the workers."""

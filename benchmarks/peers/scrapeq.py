@@ -42,7 +42,7 @@ class Scrapeq(Running):
         """Yield the results of the last crawl, of which the ledger has one per job."""
         for result in self._stack.ledger.results(self._run_id):
             item = result.items[0]
-            yield Stored(result.url, len(item["headings"]), len(item["links"]))
+            yield Stored.of(result.url, item["headings"], item["links"])
 
     def worker_pids(self) -> list[int]:
         """Return the process id of the worker."""

@@ -107,9 +107,10 @@ def _postgresql(launcher: Launcher) -> str:
 
 
 def _emulator(launcher: Launcher) -> str:
-    host = f"127.0.0.1:{free_port()}"
+    host, data = f"127.0.0.1:{free_port()}", launcher.data / "emulator"
+    data.mkdir()
     command = ["gcloud", "beta", "emulators", "pubsub", "start", f"--host-port={host}"]
-    launcher.start([*command, f"--data-dir={launcher.data / 'emulator'}"], {})
+    launcher.start([*command, f"--data-dir={data}"], {})
     _await_answer(launcher, int(host.rpartition(":")[2]), b"GET / HTTP/1.0\r\n\r\n", b"HTTP/1.")
     return host
 

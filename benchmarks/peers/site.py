@@ -63,18 +63,23 @@ class Site:
         return [f"{self.url}/{delay_ms}/{name}{query}" for name in self.names[:count]]
 
 
+def missing_packages() -> list[str]:
+    """Return the Debian packages of the site that this machine does not have."""
+    missing = [package for folder, package in MANUALS.values() if not folder.is_dir()]
+    if not MODULE.exists():
+        missing.append("libnginx-mod-http-echo")
+    if _nginx() is None:
+        missing.append("nginx-light")
+    return missing
+
+
 def page_names() -> tuple[str, ...]:
     """Return the names of 2,000 pages, mixed, in the same order on each machine.
 
     Raises:
         SystemExit: a package is missing; the message has the command that installs it.
     """
-    missing = [package for folder, package in MANUALS.values() if not folder.is_dir()]
-    if not MODULE.exists():
-        missing.append("libnginx-mod-http-echo")
-    if _nginx() is None:
-        missing.append("nginx-light")
-    if missing:
+    if missing := missing_packages():
         sys.exit(f"The pages need packages that are missing: apt install {' '.join(missing)}")
     names = list(islice(_all_names(), PAGES))
     random.Random(SEED).shuffle(names)  # noqa: S311 - an order, not a secret

@@ -25,7 +25,7 @@ class System:
         settings: a short description of its settings, by the delay of the pages in milliseconds.
         start: starts it for pages of a delay, in a context that ends it.
         servers: names of the servers that it needs.
-        is_queue: whether jobs outlive the processes that run them.
+        is_in_readme: whether it is in the table and the chart of the README.
     """
 
     name: str
@@ -33,7 +33,7 @@ class System:
     settings: Mapping[int, str]
     start: Callable[[Launcher, int], AbstractContextManager[Running]]
     servers: tuple[str, ...] = ()
-    is_queue: bool = True
+    is_in_readme: bool = True
 
     def missing(self) -> str:
         """Return why the system cannot run on this machine; empty if it can."""
@@ -129,14 +129,13 @@ ALL = (
         "aiohttp + selectolax, no queue: the limit of the machine",
         {0: "2 × 20", 200: "2 × 400"},
         _peer(_limit),
-        is_queue=False,
+        is_in_readme=False,
     ),
     System(
         BARE,
         "bare loop: requests + parsel, no queue",
         {0: "2 × 1", 200: "2 × 100 threads"},
         _peer(_bare),
-        is_queue=False,
     ),
     System(
         SCRAPEQ,
@@ -178,6 +177,7 @@ ALL = (
         {0: "prefork 2", 200: "prefork 2"},
         _peer(_celery((), by_delay={0: 0, 200: 0}), "rabbitmq", **DEFAULT),
         ("rabbitmq",),
+        is_in_readme=False,
     ),
     System(
         "celery-redis-default",
@@ -185,13 +185,14 @@ ALL = (
         {0: "prefork 2", 200: "prefork 2"},
         _peer(_celery((), by_delay={0: 0, 200: 0}), "redis", **DEFAULT),
         ("redis",),
+        is_in_readme=False,
     ),
     System(
         "scrapy",
         "Scrapy with JOBDIR, one process",
         {0: "16 requests (default)", 200: "200 requests"},
         _peer(_scrapy),
-        is_queue=False,
+        is_in_readme=False,
     ),
     System(
         "procrastinate",
@@ -205,7 +206,7 @@ ALL = (
         "minimal push worker, bare pusher, no queue",
         {0: "2 × gevent, 80 pushes", 200: "2 × gevent, 400 pushes"},
         _peer(_pushed),
-        is_queue=False,
+        is_in_readme=False,
     ),
     System(
         "push-emulator",
