@@ -41,7 +41,7 @@ def run_replay(replayer: "Replayer", ledger: Ledger, first: int | None, terminal
     """
     if first is not None and first < replayer.left:
         canary = _step(replayer, ledger, first, terminal)
-        _await_canary(canary.jobs, replayer.left, ledger, terminal)
+        _await_canary(replayer, canary.jobs, ledger, terminal)
     _step(replayer, ledger, None, terminal)
 
 
@@ -54,22 +54,25 @@ def _step(replayer: "Replayer", ledger: Ledger, limit: int | None, terminal: Con
     return step
 
 
-def _await_canary(jobs: Sequence[tuple[str, str, str]], left: int, ledger: Ledger, terminal: Console) -> None:
-    from console.dead_letters.replay import await_ends  # noqa: PLC0415 - a slow import
+def _await_canary(
+    replayer: "Replayer", jobs: Sequence[tuple[str, str, str]], ledger: Ledger, terminal: Console
+) -> None:
+    from console.dead_letters.canary import await_ends  # noqa: PLC0415 - a slow import
 
     print_line(
         terminal, f"Waiting for the ends of the first {len(jobs)} jobs. Ctrl-C leaves the others dead."
     )
     with show_progress(terminal, len(jobs)) as show:
-        end = await_ends(ledger, jobs, lambda done: show(done, len(jobs), "ended"))
-    if not end.states:
+        end = await_ends(ledger, jobs, lambda state: show(state.ended, len(jobs), "ended"))
+    if end.is_success:
         print_line(terminal, f"All of the first {end.succeeded} jobs succeeded.")
         return
-    others = ", ".join(f"{count} {state}" for state, count in end.states.items())
+    replayer.note(f"canary {end}")
+    others = ", ".join(f"{count} {state}" for state, count in end.others.items())
     print_line(
         terminal,
         f"Of the first {len(jobs)} jobs, {end.succeeded} succeeded, the others did not: {others}. "
-        f"The other {left} were not replayed. `scrapeq dead list` shows why.",
+        f"The other {replayer.left} were not replayed. `scrapeq dead list` shows why.",
     )
     raise typer.Exit(SOME_FAILED)
 

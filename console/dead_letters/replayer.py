@@ -17,7 +17,7 @@ from console.dead_letters.replay import Show, open_dead_letters
 from console.errors import ReplayError
 from console.ledger.dead_letter_rows import DeadLetter
 from console.stack.pubsub_address import PubsubAddress
-from console.stack.pubsub_connection import PubsubConnection, describe_failure
+from console.stack.pubsub_connection import PubsubConnection, describe_failure, open_pubsub
 from contract.job import Job
 from contract.operator_act import OperatorAct
 from contract.topology import JOBS_TOPIC
@@ -97,6 +97,15 @@ class Replayer:
             self._done += len(jobs)
             _record(pubsub, self._command.ended(self._done))
         return Step(jobs, processed)
+
+    def note(self, detail: str) -> None:
+        """Record how the act has ended, if it ends before all jobs are done.
+
+        Raises:
+            ReplayError: Pub/Sub failed.
+        """
+        with open_pubsub(self._address) as pubsub:
+            _record(pubsub, self._command.ended(self._done, detail))
 
     def _settle(self, pubsub: PubsubConnection) -> Settle:
         def settle(messages: Sequence[types.PubsubMessage]) -> None:

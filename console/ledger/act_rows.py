@@ -14,6 +14,13 @@ ACTS_QUERY: Final = """
     WHERE dead_letter IS NULL AND (? IS NULL OR run_id = ?)
     ORDER BY publish_time, message_id"""
 
+#: All rows of a command, the oldest first. Parameter: the id of the command.
+RECORDS_QUERY: Final = """
+    SELECT DISTINCT publish_time, message_id, act, coalesce(operator, ''), coalesce(run_id, ''),
+        coalesce(job_id, ''), coalesce(host, ''), coalesce(selection, ''), jobs, coalesce(detail, ''),
+        dead_letter IS NOT NULL
+    FROM `${ledger}.operator_log` WHERE act_id = ? ORDER BY publish_time, message_id"""
+
 
 class ActRow(NamedTuple):
     """A command of an operator.
@@ -51,3 +58,38 @@ def act_rows(ledger: Ledger, run_id: str | None, limit: int) -> list[ActRow]:
         began_at = acts[act_id].acted_at if act_id in acts else acted_at
         acts[act_id] = ActRow(act_id, act, began_at, *values[:6])
     return list(acts.values())[: -limit - 1 : -1]
+
+
+class ActRecord(NamedTuple):
+    """A record of a command: before its work, after a part of it, or about one dead letter.
+
+    Attributes:
+        at: when it was recorded, UTC, as `2026-11-22T06:00:03.120000Z`.
+        message_id: id of its message.
+        act: as in `ActRow`; so are `operator`, `run_id`, `host`, `selection`, `jobs` and `detail`.
+        operator: see `act`.
+        run_id: see `act`.
+        job_id: the job that was dropped; `""` if the record is not about one dead letter.
+        host: see `act`.
+        selection: see `act`.
+        jobs: see `act`.
+        detail: see `act`.
+        is_of_dead_letter: whether the record is about one dead letter.
+    """
+
+    at: str
+    message_id: str
+    act: str
+    operator: str
+    run_id: str
+    job_id: str
+    host: str
+    selection: str
+    jobs: int | None
+    detail: str
+    is_of_dead_letter: bool
+
+
+def act_records(ledger: Ledger, act_id: str) -> list[ActRecord]:
+    """Return all records of a command, the oldest first; none if the ledger does not have it."""
+    return [ActRecord(*row) for row in ledger.rows(RECORDS_QUERY, act_id)]

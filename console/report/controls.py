@@ -7,6 +7,7 @@ from math import inf
 from console.controls.acts import PauseDetail
 from console.ledger.control_rows import ControlAct, cancellations, pauses
 from console.ledger.ledger import Ledger
+from contract.operator_act import Act
 
 MAX_HOSTS = 20  #: maximum number of paused hosts that are listed
 
@@ -21,7 +22,7 @@ def control_lines(ledger: Ledger, run_ids: list[str], now: datetime) -> Iterator
     for run_id in run_ids:
         if act := cancelled.get(run_id):
             yield f"Run {run_id} was cancelled by {act.operator} at {act.acted_at}."
-    in_force = [act for act in pauses(ledger) if PauseDetail.decode(act.detail).until > now.timestamp()]
+    in_force = pauses_in_force(ledger, now)
     hosts = [act for act in in_force if act.host]
     for act in in_force:
         if act.run_id in run_ids and act.run_id not in cancelled:
@@ -34,12 +35,30 @@ def control_lines(ledger: Ledger, run_ids: list[str], now: datetime) -> Iterator
         yield f"{len(hosts) - MAX_HOSTS} more hosts are paused."
 
 
+def pauses_in_force(ledger: Ledger, now: datetime) -> list[ControlAct]:
+    """Return the pauses that nobody has ended, and that have not ended by themselves."""
+    return [act for act in pauses(ledger) if pause_end(act) > now.timestamp()]
+
+
+def pause_end(act: ControlAct) -> float:
+    """Return when a pause ends by itself, in seconds since the epoch; infinity if it does not."""
+    return PauseDetail.decode(act.detail).until
+
+
+def act_detail(act: str, detail: str) -> str:
+    """Return the detail of an act as a sentence for people."""
+    if act != Act.PAUSE:
+        return detail
+    until = PauseDetail.decode(detail).until
+    return "until it is resumed" if until == inf else f"until {time_text(until)}"
+
+
 def time_text(seconds: float) -> str:
     """Return a time in seconds since the epoch as `2026-11-22 06:00:03 UTC`."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _paused(what: str, act: ControlAct, resume: str) -> str:
-    until = PauseDetail.decode(act.detail).until
+    until = pause_end(act)
     end = "" if until == inf else f", until {time_text(until)}"
     return f"{what} is paused by {act.operator} since {act.acted_at}{end}. `scrapeq resume {resume}` ends it."

@@ -13,8 +13,9 @@ from xml.etree import ElementTree as ET
 
 from console.money.forecast import NOT_INCLUDED, prices_line
 from console.money.run_bill import part_rows, run_bill, use_lines
-from console.report.charts import FieldFill, fill_chart, latency_chart, outcomes_chart, throughput_chart
+from console.report.charts import fill_chart, latency_chart, outcomes_chart, throughput_chart
 from console.report.dead_letters import NO_OUTCOME_REMEDY, WITHOUT_OUTCOME, remedy
+from console.report.field_fills import field_fills, field_names
 from console.report.plan import duration
 from console.report.report_style import REPORT_CSS
 from console.report.run_report import MAX_HOSTS, RunReport
@@ -199,21 +200,14 @@ def _fields(report: RunReport) -> list[Element]:
     fields = [each for each in report.fields if each.field][:MAX_FIELDS]
     if not fields:
         return section("Fields", "No item was extracted.")
-    recipes = {each.recipe for each in fields}
-
-    def name(recipe: str, field: str) -> str:
-        return f"{recipe}: {field}" if len(recipes) > 1 else field
-
-    fills = [
-        FieldFill(name(each.recipe, each.field), each.filled, each.items, each.previous_rate)
-        for each in fields
-    ]
+    names = field_names(fields)
     values = [
-        (name(each.recipe, each.field), " · ".join(each.samples), " ".join(each.empty_urls))
-        for each in fields
+        (name, " · ".join(each.samples), " ".join(each.empty_urls))
+        for name, each in zip(names, fields, strict=True)
     ]
+    name_of = {(each.recipe, each.field): name for name, each in zip(names, fields, strict=True)}
     complaints = [
-        (name(each.recipe, each.field) or "page", f"{found.jobs:,}", found.text, found.url)
+        (name_of.get((each.recipe, each.field), "page"), f"{found.jobs:,}", found.text, found.url)
         for each in report.fields
         for found in each.complaints[:3]
     ][:MAX_FIELDS]
@@ -222,7 +216,7 @@ def _fields(report: RunReport) -> list[Element]:
     return section(
         "Fields",
         *compared,
-        parsed(fill_chart(fills)),
+        parsed(fill_chart(field_fills(fields))),
         *([f"{more:,} more fields are not shown."] if more else []),
         rows_table(("field", "values", "without a value, for example"), values),
         *(

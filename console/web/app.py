@@ -11,7 +11,7 @@ from console.report.chart_style import CHART_CSS
 from console.web import formats
 from console.web.acts import Acts
 from console.web.options import ConsoleOptions
-from console.web.screens import controls, dead_letters, items, jobs, lab, overview, queue, run
+from console.web.screens import acts, controls, dead_letters, items, jobs, lab, overview, queue, run
 from console.web.security import is_token, secure
 
 #: The navigation: endpoint, title, and the blueprint that is marked as current.
@@ -31,7 +31,7 @@ def create_app(options: ConsoleOptions) -> flask.Flask:
     app = flask.Flask("console.web")
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.extensions["console"] = options
-    app.extensions["acts"] = Acts(options)
+    app.extensions["acts"] = Acts()
     secure(app, options)
     formats.register(app)
     app.jinja_env.globals.update(
@@ -40,7 +40,7 @@ def create_app(options: ConsoleOptions) -> flask.Flask:
         version=metadata.version("scrapeq"),
         acts=app.extensions["acts"],
     )
-    for screen in (overview, run, jobs, dead_letters, items, lab, queue, controls):
+    for screen in (overview, run, jobs, dead_letters, items, lab, queue, controls, acts):
         app.register_blueprint(screen.SCREEN)
     app.add_url_rule("/sign-in", "sign_in", _sign_in, methods=["GET", "POST"])
     app.add_url_rule("/healthz", "healthz", lambda: ("ok\n", {"Content-Type": "text/plain"}))

@@ -3,17 +3,34 @@
 The functions are those of the commands `dead replay` and `dead drop`, which record each act.
 """
 
-from collections.abc import Callable
+from contextlib import suppress
+from typing import NamedTuple
 
+from console.controls.cancel import refuse_cancelled_runs
 from console.dead_letters.acts import Command
+from console.dead_letters.canary import CanaryState, await_ends
 from console.dead_letters.choice import Choice
 from console.dead_letters.replacing import Replacements
-from console.dead_letters.replay import await_ends
-from console.dead_letters.replayer import Replayer, Work, drop
-from console.web.acts import Show
+from console.dead_letters.replayer import Replayer, drop
+from console.dead_letters.replayer import Work as Replay
+from console.errors import ConsoleError
+from console.report.plan import duration
+from console.web.acts import ActStopped, RunningAct, Work
 from console.web.context import operator
 from console.web.options import ConsoleOptions
 from contract.operator_act import Act
+
+
+class CanaryOptions(NamedTuple):
+    """A canary: the others follow only if all of its jobs succeed in time.
+
+    Attributes:
+        first: number of dead letters that are replayed first.
+        seconds: how long to wait for the ends of their jobs.
+    """
+
+    first: int
+    seconds: float
 
 
 def new_command(act: Act, choice: Choice, run_id: str | None, where: str) -> Command:
@@ -27,8 +44,8 @@ def replaying(
     command: Command,
     choice: Choice,
     replacements: Replacements | None = None,
-    first: int | None = None,
-) -> Callable[[Show], str]:
+    canary: CanaryOptions | None = None,
+) -> Work:
     """Return an act that publishes dead letters as jobs again, or jobs that replace them.
 
     Args:
@@ -36,46 +53,74 @@ def replaying(
         command: the command of the operator.
         choice: the dead letters.
         replacements: the jobs that replace them; None to publish the same jobs again.
-        first: number of dead letters of a canary: the others follow only if all of its jobs succeed.
+        canary: which of them come first; None for no canary.
     """
 
-    def act(show: Show) -> str:
-        replayer = Replayer(options.address, command, Work(choice.letters, choice.outdated, replacements))
+    def work(act: RunningAct) -> str:
+        replayer = Replayer(options.address, command, Replay(choice.letters, choice.outdated, replacements))
         total, done = replayer.left, 0
-        if first is not None and first < total:
-            canary = replayer.step(first, lambda count: show(f"{count} of the first {first} published"))
-            done = len(canary.jobs)
-            end = await_ends(
-                options.ledger, canary.jobs, lambda count: show(f"{count} of the first {done} have ended")
-            )
-            if end.states:
-                others = ", ".join(f"{count} {state}" for state, count in end.states.items())
-                return (
-                    f"Of the first {done} jobs, {end.succeeded} succeeded, the others did not: {others}. "
-                    f"The other {replayer.left} were not replayed."
+        if canary is not None and canary.first < total:
+            with act.turn():
+                step = replayer.step(
+                    canary.first, lambda count: act.show(f"{count:,} of the first {canary.first:,} published")
                 )
-        step = replayer.step(None, lambda count: show(f"{done + count} of {total} published"))
+            done = len(step.jobs)
+            _await_canary(options, act, replayer, canary, step.jobs)
+            refuse_cancelled_runs(options.ledger, choice.runs)
+        with act.turn():
+            step = replayer.step(None, lambda count: act.show(f"{done + count:,} of {total:,} published"))
         done += len(step.jobs)
-        left = f" {total - done} are not available now." if done < total else ""
+        left = f" {total - done:,} are not available now." if done < total else ""
         verb = "replayed" if replacements is None else "replaced"
-        return f"{done} of {total} dead letters were {verb}.{left}"
+        return f"{done:,} of {total:,} dead letters were {verb}.{left}"
 
-    return act
+    return work
 
 
-def dropping(options: ConsoleOptions, command: Command, choice: Choice) -> Callable[[Show], str]:
+def _await_canary(
+    options: ConsoleOptions,
+    act: RunningAct,
+    replayer: Replayer,
+    canary: CanaryOptions,
+    jobs: list[tuple[str, str, str]],
+) -> None:
+    """Wait for the ends of the first jobs.
+
+    Raises:
+        ActStopped: not all of them have succeeded in time; what is left stays dead.
+    """
+
+    def show(state: CanaryState) -> None:
+        act.canary = state
+        act.show(f"The other {replayer.left:,} follow if all of the first {state.jobs:,} jobs succeed.")
+
+    with act.waiting(canary.seconds) as pause:
+        end = await_ends(options.ledger, jobs, show, pause)
+    if end.is_success:
+        return
+    why = "Not all have succeeded"
+    if end.waiting:
+        why = act.why_stopped or f"The canary has taken longer than {duration(canary.seconds)}"
+    text = f"{why}; {end}"
+    with suppress(ConsoleError):  # the ledger lacks this detail, if Pub/Sub is stopped as well
+        replayer.note(text)
+    raise ActStopped(f"{text}. The other {replayer.left:,} are still dead letters.")
+
+
+def dropping(options: ConsoleOptions, command: Command, choice: Choice) -> Work:
     """Return an act that removes dead letters without a replay; the ledger counts their jobs as dropped."""
 
-    def act(show: Show) -> str:
+    def work(act: RunningAct) -> str:
         letters = {letter.message_id: letter for letter in choice.letters}
         total = len(letters)
-        processed = drop(
-            options.address,
-            command,
-            letters,
-            choice.outdated,
-            lambda count: show(f"{count} of {total} dropped"),
-        )
-        return f"{len(processed.done)} of {total} dead letters were dropped."
+        with act.turn():
+            processed = drop(
+                options.address,
+                command,
+                letters,
+                choice.outdated,
+                lambda count: act.show(f"{count:,} of {total:,} dropped"),
+            )
+        return f"{len(processed.done):,} of {total:,} dead letters were dropped."
 
-    return act
+    return work

@@ -32,6 +32,13 @@ class DeadlineThreadWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has 
             return super().handle(conn)
 
 
+def _stop_acts(_server: object, worker: ThreadWorker) -> None:
+    """Stop the acts that wait, before the process exits with their threads."""
+    app = getattr(worker, "wsgi", None)
+    if isinstance(app, flask.Flask):
+        app.extensions["acts"].close()
+
+
 class ConsoleServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no type annotations
     """gunicorn with the operator's page. `run()` returns when SIGTERM or SIGINT ends it."""
 
@@ -53,6 +60,7 @@ class ConsoleServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no t
             "control_socket_disable": True,
             "loglevel": "warning",
             "proc_name": "scrapeq console",
+            "worker_exit": _stop_acts,
         }
         for name, value in settings.items():
             self.cfg.set(name, value)

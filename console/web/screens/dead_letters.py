@@ -1,6 +1,6 @@
 """The screen of the dead letters: by reason and host, one by one, and what can be done with them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -9,6 +9,7 @@ import yaml
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 
 from console.controls.cancel import refuse_cancelled_runs
+from console.dead_letters.acts import Command
 from console.dead_letters.choice import Choice, choose, needs_new_job
 from console.dead_letters.filter import MAX_FILTER_CHARACTERS, read_filter
 from console.dead_letters.replacing import plan_replacements
@@ -18,11 +19,12 @@ from console.ledger.dead_letter_rows import DeadLetter
 from console.ledger.job_rows import job_message
 from console.recipes.recipe_file import read_recipe
 from console.recipes.yaml_file import FaultyFileError
+from console.report.controls import act_detail
 from console.report.dead_letters import explained, grouped
 from console.report.tables import meaning_of
-from console.web.acts import Show
+from console.web.acts import GIVEN_UP, Work
 from console.web.context import acts, argument, console_options
-from console.web.dead_letter_acts import dropping, new_command, replaying
+from console.web.dead_letter_acts import CanaryOptions, dropping, new_command, replaying
 from contract.operator_act import Act
 
 SCREEN = Blueprint("dead_letters", __name__)
@@ -31,6 +33,8 @@ MAX_RUNS = 200
 MAX_ACTS = 20
 ALL_RUNS = "*"
 FIRST = 10  #: number of dead letters of a canary, if the form says nothing else
+MINUTES = 30  #: minutes for which a canary is awaited, if the form says nothing else
+MAX_MINUTES = 7 * 24 * 60  #: a job ends within the retention of the queue
 
 
 class Selected(NamedTuple):
@@ -84,6 +88,7 @@ def dead_letters() -> str:
         letters=selected.letters[:MAX_LISTED],
         meaning_of=meaning_of,
         trail=act_rows(ledger, None, MAX_ACTS),
+        act_detail=act_detail,
     )
 
 
@@ -106,8 +111,8 @@ def replay() -> flask.typing.ResponseReturnValue:
         letters = [letter for letter in letters if not needs_new_job(letter)]
     choice = Choice(letters, selected.choice.outdated)
     command = new_command(Act.REPLAY, choice, selected.run_id, selected.where)
-    act = replaying(console_options(), command, choice, first=_canary())
-    return _start(f"replay {len(letters):,} dead letters of {selected.title}", act, selected)
+    work = replaying(console_options(), command, choice, canary=_canary())
+    return _start(command, f"replay {len(letters):,} dead letters of {selected.title}", work, selected)
 
 
 @SCREEN.post("/dead-letters/replace")
@@ -127,8 +132,8 @@ def replace() -> flask.typing.ResponseReturnValue:
     letters = [letter for letter in selected.letters if letter.message_id in planned.by_message]
     choice = Choice(letters, selected.choice.outdated)
     command = new_command(Act.REPLACE, choice, selected.run_id, selected.where)
-    act = replaying(console_options(), command, choice, planned, _canary())
-    return _start(f"replay {len(letters):,} dead letters with a mended recipe", act, selected)
+    work = replaying(console_options(), command, choice, planned, _canary())
+    return _start(command, f"replay {len(letters):,} dead letters with a mended recipe", work, selected)
 
 
 @SCREEN.post("/dead-letters/drop")
@@ -136,8 +141,20 @@ def drop() -> flask.typing.ResponseReturnValue:
     """Start to drop the selected dead letters."""
     selected = _decided()
     command = new_command(Act.DROP, selected.choice, selected.run_id, selected.where)
-    act = dropping(console_options(), command, selected.choice)
-    return _start(f"drop {len(selected.letters):,} dead letters of {selected.title}", act, selected)
+    work = dropping(console_options(), command, selected.choice)
+    return _start(command, f"drop {len(selected.letters):,} dead letters of {selected.title}", work, selected)
+
+
+@SCREEN.post("/dead-letters/give-up")
+def give_up() -> flask.typing.ResponseReturnValue:
+    """Let an act wait no longer for its canary or its turn; what it has not done stays dead."""
+    act = acts().find(request.form.get("act", ""))
+    if act is None or not act.can_stop:
+        flash("This act does not wait, so it cannot be given up.", "warn")
+    else:
+        act.stop(GIVEN_UP)
+        flash(f"Given up: {act.title}.", "done")
+    return redirect(url_for("dead_letters.dead_letters", run=request.form.get("run") or None), 303)
 
 
 def _preview(selected: Selected, recipe: str = "", fault: str = "") -> str:
@@ -147,6 +164,8 @@ def _preview(selected: Selected, recipe: str = "", fault: str = "") -> str:
         groups=grouped(selected.letters),
         permanent=[letter for letter in selected.letters if needs_new_job(letter)],
         first=FIRST,
+        minutes=MINUTES,
+        max_minutes=MAX_MINUTES,
         recipe=recipe or _recipe_of(selected.letters),
         fault=fault,
     )
@@ -173,21 +192,23 @@ def _decided() -> Selected:
     return selected
 
 
-def _canary() -> int | None:
-    """Return the size of the canary that the form asks for; None for no canary."""
+def _canary() -> CanaryOptions | None:
+    """Return the canary that the form asks for; None for no canary."""
     if "canary" not in request.form:
         return None
-    text = request.form.get("first", "")
-    if not (text.isascii() and text.isdigit() and 0 < len(text) < 8 and int(text)):
-        abort(422, "The size of the canary must be a number from 1 on.")
+    first = _number("first", FIRST, 9_999_999, "The size of the canary")
+    return CanaryOptions(first, 60 * _number("minutes", MINUTES, MAX_MINUTES, "The time limit of the canary"))
+
+
+def _number(name: str, default: int, maximum: int, what: str) -> int:
+    text = request.form.get(name, str(default))
+    if not (text.isascii() and text.isdigit() and 0 < len(text) < 8 and 0 < int(text) <= maximum):
+        abort(422, f"{what} must be a number from 1 to {maximum:,}.")
     return int(text)
 
 
-def _start(title: str, act: Callable[[Show], str], selected: Selected) -> flask.typing.ResponseReturnValue:
-    if acts().start(title, act):
-        flash(f"Started: {title}.", "done")
-    else:
-        flash("Another act is running; wait until it has ended.", "warn")
+def _start(command: Command, title: str, work: Work, selected: Selected) -> flask.typing.ResponseReturnValue:
+    acts().start(command.act_id, title, work)
     return redirect(url_for("dead_letters.dead_letters", run=selected.run), 303)
 
 

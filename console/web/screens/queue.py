@@ -1,11 +1,14 @@
 """The screen of the queue: its subscriptions, their settings and their backlog."""
 
 from contextlib import suppress
+from datetime import UTC, datetime
+from math import inf
 
 from flask import Blueprint, render_template
 
 from console.errors import ConsoleError, LedgerError
-from console.ledger.control_rows import ControlAct, pauses
+from console.ledger.control_rows import ControlAct
+from console.report.controls import pause_end, pauses_in_force
 from console.web.context import console_options
 from console.web.screens.controls import DURATIONS
 from console.web.subscriptions import read_subscriptions
@@ -22,11 +25,17 @@ def queue() -> str:
         subscriptions, fault = [], str(error)
     paused = list[ControlAct]()
     with suppress(LedgerError):  # the queue can be shown without a ledger
-        paused = pauses(console_options().ledger)
+        paused = pauses_in_force(console_options().ledger, datetime.now(UTC))
     return render_template(
         "queue.html",
         subscriptions=subscriptions,
         fault=fault,
-        paused=paused,
+        paused=[(act, _end(act)) for act in paused],
         durations=DURATIONS,
     )
+
+
+def _end(act: ControlAct) -> datetime | None:
+    """Return when a pause ends by itself; None if it does not."""
+    end = pause_end(act)
+    return None if end == inf else datetime.fromtimestamp(end, UTC)

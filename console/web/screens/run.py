@@ -5,16 +5,21 @@ from typing import Any
 
 import flask
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from markupsafe import Markup
 
 from console.dispatch import dispatch
 from console.errors import ConsoleError
-from console.ledger.control_rows import cancellations, pauses
+from console.ledger.control_rows import cancellations
 from console.ledger.field_rows import field_rows, previous_run
 from console.ledger.host_rows import host_rows
 from console.ledger.job_rows import retrying_jobs
-from console.ledger.run_overview import RunOverview, run_overview, throughput
+from console.ledger.run_overview import TIMES_QUERY, RunOverview, run_overview, throughput
 from console.ledger.run_rows import run_summaries
+from console.ledger.timeline_rows import timeline
 from console.recipes.crawl_file import read_crawl
+from console.report.charts import fill_chart, latency_chart, outcomes_chart, throughput_chart
+from console.report.controls import pauses_in_force
+from console.report.field_fills import field_fills
 from console.report.retries import next_attempt
 from console.report.tables import meaning_of
 from console.stack.stack_file import read_policy
@@ -27,6 +32,7 @@ SCREEN = Blueprint("run", __name__)
 MAX_RUNS = 100
 MAX_RETRYING = 20
 MAX_HOSTS = 50
+MAX_FIELDS = 100  #: number of fields of the chart
 STEPS = 60  #: number of bars of the chart
 
 
@@ -60,9 +66,31 @@ def run(run_id: str) -> str:
         fields=field_rows(ledger, run_id, before),
         before=before,
         cancelled=cancellations(ledger).get(run_id),
-        paused=next((each for each in pauses(ledger) if each.run_id == run_id), None),
+        paused=next((each for each in pauses_in_force(ledger, now) if each.run_id == run_id), None),
         durations=DURATIONS,
         chart=attempts_chart(throughput(ledger, since, seconds, run_id, now), seconds),
+    )
+
+
+@SCREEN.get("/charts/<path:run_id>")
+def charts(run_id: str) -> str:
+    """Show a run over time, as `scrapeq report` does. Reading all attempts takes a moment."""
+    ledger = console_options().ledger
+    run_id = ledger.resolve_run(run_id)
+    [(started_at, ended_at)] = ledger.rows(TIMES_QUERY, run_id)
+    line = timeline(ledger, run_id, started_at, ended_at)
+    fields = field_fills(field_rows(ledger, run_id, previous_run(ledger, run_id)))
+    drawn = [
+        throughput_chart(line.times, line.attempts, line.seconds),
+        latency_chart(line.times, line.p50, line.p95, line.seconds),
+        outcomes_chart(line.times, line.outcomes, line.seconds),
+        fill_chart(fields[:MAX_FIELDS]),
+    ]
+    return render_template(
+        "charts.html",
+        run_id=run_id,
+        charts=[Markup(chart) for chart in drawn],  # noqa: S704 - made of escaped texts
+        more_fields=max(0, len(fields) - MAX_FIELDS),
     )
 
 

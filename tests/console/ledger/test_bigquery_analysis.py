@@ -118,6 +118,7 @@ def test_google_accepts_every_documented_query(
         (dead_letter_rows.SUCCEEDED_QUERY, ["STRING"]),
         (dead_letter_rows.PAGES_QUERY, ["STRING"]),
         (act_rows.ACTS_QUERY, 2 * ["STRING"]),
+        (act_rows.RECORDS_QUERY, ["STRING"]),
         (host_rows.STATES_QUERY, ["STRING"]),
         (host_rows.REASONS_QUERY, ["STRING"]),
         (host_rows.RATES_QUERY, 2 * ["STRING"]),

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import requests
@@ -25,13 +25,19 @@ class ConsoleProcess:
         port: its port.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, process: subprocess.Popen[bytes]) -> None:
         self.port = port
+        self._process = process
         self.url = f"http://127.0.0.1:{port}"
 
     def get(self, path: str, **headers: str) -> requests.Response:
         """Request a path without cookies; no redirect is followed."""
         return requests.get(self.url + path, headers=headers, timeout=MAX_WAIT_SECONDS, allow_redirects=False)
+
+    def terminate(self) -> int:
+        """End it by SIGTERM, and return its exit status."""
+        self._process.terminate()
+        return self._process.wait(MAX_WAIT_SECONDS)
 
     def session(self, path: str = "/runs") -> "Session":
         """Return a session that has opened a screen."""
@@ -83,7 +89,7 @@ def running_console(data: Path, *options: str, token: str = "") -> Iterator[Cons
         process = subprocess.Popen(
             command, env=environment, start_new_session=True, stdout=log, stderr=subprocess.STDOUT
         )
-    console = ConsoleProcess(port)
+    console = ConsoleProcess(port, process)
 
     def is_healthy() -> bool:
         assert process.poll() is None, (data / "console.log").read_text(encoding="utf-8")
@@ -96,5 +102,6 @@ def running_console(data: Path, *options: str, token: str = "") -> Iterator[Cons
         wait_until(is_healthy, "the console is healthy")
         yield console
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # a test has ended it
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()

@@ -1,10 +1,11 @@
 """Makes a ledger in which every text that a site or a message may choose is hostile."""
 
 from console.ledger.ledger import Ledger
-from tests.console.ledger.rows import dead_letter_row, job_row, outcome_row, record
+from contract.operator_act import Act
+from tests.console.ledger.rows import act_row, dead_letter_row, job_row, outcome_row, record
 
 RUN = "run-1"
-JOB, DEAD_JOB = "a" * 32, "b" * 32
+JOB, DEAD_JOB, ACT = "a" * 32, "b" * 32, "0" * 32
 MARKUP = "</td></table></textarea><script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'>"
 BIDI = "price \u202egnp.exe\u2066 \u200f"
 LARGE = "x" * 1_000_000
@@ -33,5 +34,6 @@ def write_hostile_ledger(ledger: Ledger) -> None:
                 for each in range(1, 6)
             ),
             dead_letter_row(DEAD_JOB, 9),
+            act_row(Act.REPLAY, 10, detail=MARKUP + BIDI),
         ],
     )

@@ -13,7 +13,7 @@ from extraction.mark import marked_html
 from extraction.page import SavedPage
 from extraction.selectors import CHECKS
 from tests.console.web.console_process import ConsoleProcess, running_console
-from tests.console.web.hostile_ledger import DEAD_JOB, JOB, RUN, write_hostile_ledger
+from tests.console.web.hostile_ledger import ACT, DEAD_JOB, JOB, RUN, write_hostile_ledger
 from tests.console.web.pictures import overflow
 from tests.servers.axe import installed_axe, serious_findings
 from tests.servers.browser import open_browser
@@ -21,7 +21,17 @@ from tests.servers.browser import open_browser
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-SCREENS = ("/", f"/runs/{RUN}", "/jobs", f"/job/{JOB}", f"/job/{DEAD_JOB}", "/dead-letters", "/items")
+SCREENS = (
+    "/",
+    f"/runs/{RUN}",
+    "/jobs",
+    f"/job/{JOB}",
+    f"/job/{DEAD_JOB}",
+    "/dead-letters",
+    "/items",
+    "/acts",
+    f"/acts/{ACT}",
+)
 HOSTILE_PAGE = """<html><head><base href="https://evil.example/"><meta http-equiv=refresh content="0;url=/x">
 <script>parent.hacked = 1</script><style>h1 { color: green }</style></head><body onload="parent.hacked = 1">
 <iframe src="https://evil.example/"></iframe><img src=x onerror="parent.hacked = 1">

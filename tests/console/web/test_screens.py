@@ -45,6 +45,20 @@ def test_the_overview_shows_the_accounting_of_the_ledger(desk: Desk, run: str) -
     assert page.get_by_role("row", name=run).is_visible()
 
 
+def test_a_run_shows_its_charts(desk: Desk, run: str) -> None:
+    """The run's screen loads the charts of the whole run; without scripts a link leads to them."""
+    page = desk.open(f"/runs/{run}")
+    page.locator("#charts figure").nth(3).wait_for()
+    captions = page.locator("#charts figcaption").all_inner_texts()
+    for title in ("Throughput", "Time of an attempt", "Outcomes of attempts", "Filled fields"):
+        assert any(title in caption for caption in captions)
+    plain = desk.browser.new_context(java_script_enabled=False).new_page()
+    plain.goto(f"{desk.url}/runs/{run}")
+    plain.get_by_role("link", name="Charts of the whole run").click()
+    assert plain.locator("#charts figure").count() == 4
+    plain.context.close()
+
+
 def test_a_run_is_cancelled(desk: Desk, run: str) -> None:
     """The button of the run's screen ends it: its jobs in flight become cancelled, and all adds up."""
     assert run

@@ -14,7 +14,7 @@ from console.web.app import create_app
 from console.web.options import ConsoleOptions
 from tests.console.command import run_scrapeq
 from tests.console.web.console_process import TOKEN, ConsoleProcess, running_console
-from tests.console.web.hostile_ledger import BIDI, DEAD_JOB, JOB, MARKUP, RUN, write_hostile_ledger
+from tests.console.web.hostile_ledger import ACT, BIDI, DEAD_JOB, JOB, MARKUP, RUN, write_hostile_ledger
 from tests.servers.waiting import MAX_WAIT_SECONDS
 
 SCREENS = (
@@ -24,7 +24,10 @@ SCREENS = (
     f"/jobs?run={RUN}",
     f"/job/{JOB}?run={RUN}",
     f"/job/{DEAD_JOB}?run={RUN}",
+    f"/charts/{RUN}",
     f"/dead-letters?run={RUN}",
+    "/acts",
+    f"/acts/{ACT}",
     f"/items?run={RUN}",
     "/lab",
     f"/lab?run={RUN}&job={JOB}",
