@@ -11,6 +11,7 @@ import zlib
 from pathlib import Path
 from typing import Any, Final
 
+from console.ledger import summary_use
 from console.ledger.sqlite_views import BUSY_TIMEOUT_SECONDS, layout, table, to_sqlite, views
 from console.private_files import make_private_file
 
@@ -162,7 +163,7 @@ def ledger_columns(connection: sqlite3.Connection, name: str) -> list[str]:
 
 def version() -> int:
     """Return a number that identifies the tables of this version: the user_version of the file."""
-    return zlib.crc32(f"{layout()} {_TABLES} {JOB_INDEXES} {_STATISTICS}".encode()) >> 1
+    return zlib.crc32(f"{layout()} {_TABLES} {JOB_INDEXES} {_STATISTICS} {summary_use.TABLES}".encode()) >> 1
 
 
 def connect(summary: Path, warehouse: Path) -> sqlite3.Connection:
@@ -198,7 +199,7 @@ def make_tables(connection: sqlite3.Connection) -> None:
             connection.execute(f'DROP TABLE main."{name}"')
     attempts = ", ".join(ledger_columns(connection, "attempts"))
     jobs = ", ".join([*ledger_columns(connection, "job_state"), *OWN_COLUMNS])
-    for statement in _TABLES.split(";"):
+    for statement in (*_TABLES.split(";"), *summary_use.TABLES):
         run(connection, statement, attempts=attempts, jobs=jobs)
     for name, definition in JOB_INDEXES.items():
         listed, _, condition = definition.partition(" WHERE ")

@@ -14,6 +14,7 @@ from typing import Final
 from console.ledger.sqlite_views import views
 from console.ledger.summary_jobs import derive_jobs, make_temporary_tables
 from console.ledger.summary_tables import connect, ledger_columns, make_tables, make_views, run
+from console.ledger.summary_use import COUNT_USE
 from contract.topology import LEDGER_TABLES
 
 ROWS_AT_ONCE: Final = 5000  #: number of new rows that one transaction reads
@@ -181,7 +182,7 @@ def _read_rows(connection: sqlite3.Connection, ends: dict[str, int]) -> int:
     if source == "operator_log":  # acts that are not about one job
         run(connection, "DELETE FROM arrived WHERE job_id IS NULL")
     attempts = ", ".join(ledger_columns(connection, "attempts"))
-    for statement in _AFTER_ARRIVAL:
+    for statement in (*_AFTER_ARRIVAL, *COUNT_USE):
         run(connection, statement, attempts=attempts)
     for jobs in ("arrived", _REPLACED, _EARLIER_PAGES):
         run(connection, _CHANGE, jobs=jobs)

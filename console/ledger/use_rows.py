@@ -4,6 +4,7 @@ from typing import Final, NamedTuple
 
 from console.ledger.ledger import Ledger
 from console.ledger.run_overview import UNRECORDED_QUERY
+from console.ledger.summary_use import OUTCOME_BYTES
 
 #: Parameters: 60, and the run id; the other queries have the run id. A minute in which a worker ended an
 #: attempt is a minute in which its instance was awake.
@@ -20,13 +21,10 @@ JOBS_QUERY: Final = """
               max(SAFE_CAST(JSON_VALUE(SAFE.PARSE_JSON(SAFE_CONVERT_BYTES_TO_STRING(data)),
                   '$.politeness.delay_seconds') AS FLOAT64)) AS delay
           FROM `${ledger}.jobs` WHERE JSON_VALUE(attributes, '$.run_id') = ? GROUP BY message_id)"""
-#: The message of an outcome has the names of its fields in addition to their values.
-OUTCOMES_QUERY: Final = """
+OUTCOMES_QUERY: Final = f"""
     SELECT coalesce(sum(bytes), 0), coalesce(sum(items), 0)
-    FROM (SELECT message_id, max(600 + coalesce(LENGTH(TO_JSON_STRING(items)), 0)
-              + coalesce(LENGTH(url), 0) + coalesce(LENGTH(final_url), 0) + coalesce(LENGTH(detail), 0)
-              + coalesce(LENGTH(TO_JSON_STRING(attributes)), 0)) AS bytes, max(item_count) AS items
-          FROM `${ledger}.outcomes` WHERE run_id = ? GROUP BY message_id)"""
+    FROM (SELECT message_id, max({OUTCOME_BYTES}) AS bytes, max(item_count) AS items
+          FROM `${{ledger}}.outcomes` WHERE run_id = ? GROUP BY message_id)"""  # noqa: S608 - constants
 BODY_BYTES_QUERY: Final = """
     SELECT coalesce(sum(body_bytes), 0) FROM `${ledger}.attempts` WHERE run_id = ?"""
 

@@ -40,10 +40,13 @@ class RunBill:
 
 
 def run_bill(use: RunUse) -> RunBill:
-    """Return what a run has cost so far."""
-    if not use.messages:
+    """Return what a run, or all runs of a day, have cost so far."""
+    if not use.messages and not use.pushes:
         return RunBill({})
-    job, outcome = use.message_bytes / use.messages, use.outcome_bytes / max(1, use.attempts)
+    # On a day without new jobs, those of earlier days may be pushed; their sizes are not known.
+    messages = use.messages or 1e-6
+    job = use.message_bytes / use.messages if use.messages else DEMO_SIZES.job
+    outcome = use.outcome_bytes / max(1, use.attempts)
     sizes = replace(
         DEMO_SIZES,
         job=round(job),
@@ -51,8 +54,8 @@ def run_bill(use: RunUse) -> RunBill:
         outcome=round(outcome),
         outcome_columns={"row": outcome + ROW_BYTES},
     )
-    crawling = Crawling(0, 1, attempts=use.pushes / use.messages, sizes=sizes)
-    costs = bill(crawling, use.messages)
+    crawling = Crawling(0, 1, attempts=use.pushes / messages, sizes=sizes)
+    costs = bill(crawling, messages)
     costs["logs"] = (use.failed + use.unrecorded) * (sizes.log_line + REQUEST_LOG_BYTES) * LOGS.dollars
     parts = {name: Forecast(cost, cost, cost) for name, cost in costs.items()}
     return RunBill(parts | {"worker": _worker(use, crawling)})

@@ -7,12 +7,14 @@ from flask import Blueprint, render_template
 from console.ledger.run_overview import queue_summary, throughput
 from console.ledger.run_rows import run_summaries
 from console.web.context import console_options
+from console.web.cost_today import CostReader
 from console.web.minutes_chart import attempts_chart
 
 SCREEN = Blueprint("overview", __name__)
 MAX_RUNS = 8
 MINUTES = 10
 STEP_SECONDS = 20
+_COSTS = CostReader()
 
 
 @SCREEN.get("/")
@@ -26,6 +28,7 @@ def overview() -> str:
         runs=run_summaries(ledger, MAX_RUNS),
         total=summary.accounting,
         summary=summary,
+        cost=_COSTS.read(ledger, now),
         minutes=MINUTES,
         succeeded=sum(step.succeeded for step in steps),
         ended=sum(step.succeeded + step.failed for step in steps),

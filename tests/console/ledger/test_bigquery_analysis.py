@@ -13,6 +13,7 @@ import pytest
 from console.ledger import (
     act_rows,
     control_rows,
+    day_use,
     dead_letter_rows,
     field_rows,
     host_rows,
@@ -132,6 +133,9 @@ def test_google_accepts_every_documented_query(
         (use_rows.JOBS_QUERY, ["STRING"]),
         (use_rows.OUTCOMES_QUERY, ["STRING"]),
         (use_rows.BODY_BYTES_QUERY, ["STRING"]),
+        (day_use.JOBS_QUERY, ["STRING"]),
+        (day_use.OUTCOMES_QUERY, ["INT64", "STRING"]),
+        (day_use.UNRECORDED_QUERY, ["STRING"]),
         (limit_rows.QUERY, []),
         (run_overview.TIMES_QUERY, ["STRING"]),
         (run_overview.UNRECORDED_QUERY, ["STRING"]),
