@@ -10,9 +10,7 @@ from console.ledger.ledger import Ledger
 from console.money.forecast import dollars
 from console.money.run_bill import run_bill
 
-BILLED_SECONDS: Final = (
-    600.0  #: how long a cost from BigQuery is kept, where queries are billed
-)
+BILLED_SECONDS: Final = 600.0  #: how long a cost from BigQuery is kept, where queries are billed
 
 
 class CostToday(NamedTuple):

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from console.controls.acts import make_act
+from console.dead_letters.acts import Command
 from console.dead_letters.choice import choose
 from console.dead_letters.filter import read_filter
-from console.dead_letters.publishing import Message, publish
 from console.ledger.act_rows import ActRow, act_rows
 from console.web.acts import Acts, RunningAct
-from console.web.dead_letter_acts import CanaryOptions, new_command, replaying
+from console.web.dead_letter_acts import CanaryOptions, replaying
 from console.web.options import ConsoleOptions
 from contract.job import Job
 from contract.operator_act import Act
@@ -74,7 +74,7 @@ def newest_act(line: Line, detail: str) -> ActRow:
 def in_process_canary(line: Line, acts: Acts, seconds: float) -> RunningAct:
     """Start a canary of 2 in this process."""
     choice = choose(line.ledger, RUN, read_filter(""))
-    command = new_command(Act.REPLAY, choice, RUN, "")
+    command = Command.new("ada@desk", Act.REPLAY, RUN, "")
     options = ConsoleOptions(line.ledger.data, pubsub=line.host)
     work = replaying(options, command, choice, canary=CanaryOptions(2, seconds))
     return acts.start(command.act_id, "replay", work)
@@ -143,7 +143,7 @@ def test_rest_of_a_run_that_was_cancelled_during_the_canary_is_not_replayed(line
     act = in_process_canary(line, Acts(), seconds=600)
     jobs = line.take(2)
     cancel = make_act(Act.CANCEL, "ada@desk", run_id=RUN)
-    publish(line.publisher, OPERATOR_TOPIC, [Message(cancel.encode(), cancel.attributes())])
+    line.publish(OPERATOR_TOPIC, [(cancel.encode(), cancel.attributes())])
     wait_until(lambda: act_rows(line.ledger, RUN, 1)[0].act == "cancel", "the act is recorded")
     line.end(jobs)
     wait_until(lambda: not act.is_open, "the canary has ended")
