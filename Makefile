@@ -104,6 +104,10 @@ picture: $(INSTALLED) ## run the demo and draw its last screen for the README (d
 tour-picture: $(INSTALLED) ## run the tour and draw its recording (docs/images/tour.svg)
 	@$(BIN)/python -m scripts.tour_picture
 
+.PHONY: page-pictures
+page-pictures: $(INSTALLED) ## take pictures of all screens of the operator's page into .pictures/ (needs Chromium)
+	@$(BIN)/python -m tests.console.web.pictures
+
 .PHONY: clean
 clean: ## remove the environment and all build results
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis

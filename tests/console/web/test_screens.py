@@ -13,7 +13,7 @@ from console.ledger.job_page import JobFilter, job_page
 from console.stack.pubsub_setup import subscriber_client, subscription_path
 from contract.topology import PUSH_SUBSCRIPTION
 from tests.console.web.desk import Desk, open_desk
-from tests.console.web.pictures import SCHEMES, SCREENS, WIDTHS, open_screen, overflow
+from tests.console.web.pictures import SCHEMES, SCREENS, WIDTHS, open_screen, overflow, small_targets
 from tests.servers.axe import installed_axe, serious_findings
 from tests.servers.waiting import MAX_WAIT_SECONDS, wait_for, wait_until
 
@@ -207,6 +207,7 @@ def test_no_screen_is_wider_than_its_window(desk: Desk, run: str, width: int) ->
     for name, place in SCREENS.items():
         open_screen(page, desk.url, place)
         wider[name] = overflow(page)
+        assert small_targets(page) == [], name
     page.close()
     assert {name: pixels for name, pixels in wider.items() if pixels} == {}
 
