@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Self
 
 from pydantic import BaseModel, ValidationError
 
-from contract.known_keys import suggest_key
+from contract.known_keys import suggest_key, suggest_value
 from contract.quoting import hide_userinfo, quote, shorten
 
 MAX_INPUT_CHARACTERS = 80  #: characters of a faulty value that an error message repeats
@@ -202,6 +202,9 @@ def _fault(details: Any, model: type[BaseModel] | None) -> Fault:  # noqa: ANN40
         supported = details["ctx"]["expected"]
         is_one = " or " not in supported
         message = f"the only supported value is {supported}" if is_one else f"must be {supported}"
+    if details["type"] == "enum":
+        suggested = suggest_value(details["ctx"]["expected"], details["input"])
+        message += f"; did you mean {suggested}?" if suggested else ""
     is_confidential = isinstance(details.get("ctx", {}).get("error"), ConfidentialFault)
     if is_confidential or isinstance(details["input"], dict):
         return Fault(path, message)

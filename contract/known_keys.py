@@ -1,9 +1,12 @@
-"""Finds the key that an author probably meant by an unknown key of a crawl or recipe."""
+"""Finds what an author probably meant by an unknown key or value of a crawl or recipe."""
 
+import re
 from difflib import get_close_matches
 from typing import get_args, get_origin
 
 from pydantic import BaseModel
+
+MAX_VALUE_CHARACTERS = 80  #: the comparison of a longer value would only take time
 
 
 def suggest_key(model: type[BaseModel], location: tuple[int | str, ...]) -> str:
@@ -19,6 +22,17 @@ def suggest_key(model: type[BaseModel], location: tuple[int | str, ...]) -> str:
         annotations = [inner for each in annotations for inner in _inside(each, part)]
     known = [name for each in annotations for found in _models(each) for name in found.model_fields]
     return next(iter(get_close_matches(str(key).lower(), known, n=1)), "")
+
+
+def suggest_value(expected: str, given: object) -> str:
+    """Return the expected value that is nearest to an unknown one; `""` if none is near.
+
+    Args:
+        expected: the values, as pydantic lists them: `'text', 'number' or 'url'`.
+        given: the unknown value.
+    """
+    known = re.findall(r"'([^']+)'", expected)
+    return next(iter(get_close_matches(str(given)[:MAX_VALUE_CHARACTERS].lower(), known, n=1)), "")
 
 
 def _inside(annotation: object, part: int | str) -> list[object]:

@@ -132,6 +132,7 @@ def export(  # noqa: PLR0913, PLR0917 - each argument is an option of the comman
     job: JobId = None,
     infrastructure: Infrastructure = False,  # noqa: FBT002 - this argument is a flag of the command
     all_runs: AllRuns = False,  # noqa: FBT002 - this argument is a flag of the command
+    as_json: AsJson = False,  # noqa: FBT002 - this argument is a flag of the command
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Write dead letters to a file, one on each line: the message, its attributes, and its last outcome.
@@ -144,7 +145,10 @@ def export(  # noqa: PLR0913, PLR0917 - each argument is an option of the comman
     scope = read_scope(ledger, run, where, job, infrastructure=infrastructure, all_runs=all_runs)
     found = choose(ledger, scope.run_id, scope.where).letters
     count = write_whole(output, (f"{line}\n" for line in exported_lines(ledger, found)))
-    print_line(open_terminal(), f"{count} dead letters written to {output}")
+    if as_json:
+        print_json({"file": str(output), "dead_letters": count})
+    else:
+        print_line(open_terminal(), f"{count} dead letters written to {output}")
 
 
 dead_app.command()(replay)

@@ -21,7 +21,7 @@ from console.recipes.crawl_file import load_crawl
 from console.report.follow import Follower, describe_stack
 from console.report.listings import listing_lines
 from console.report.plan import RunPlan, plan_lines, plan_run, plan_warnings
-from console.report.plan_cost import cost_lines, limit_faults, limit_warnings
+from console.report.plan_cost import cost_lines, limit_faults, limit_warnings, plan_json
 from console.report.run_status import accounting_json
 from console.report.tables import dispatched_table, plan_table, rejected_tables, sources_table
 from console.stack.services import AckPolicy, DeliveryPolicy
@@ -50,6 +50,7 @@ def plan(
             help="ACK_POLICY of the worker. Default: that of the last `scrapeq up` in --data.",
         ),
     ] = None,
+    as_json: AsJson = False,  # noqa: FBT002 - this argument is a flag of the command
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Show what a crawl costs: the pages of each host, time, pushes and dollars, and warnings.
@@ -62,20 +63,28 @@ def plan(
     terminal = open_terminal()
     run_plan = plan_run(load_crawl(crawl_file))
     recorded_policy, delivery = read_policy(data)
+    policy, now = ack_policy or recorded_policy, datetime.now(UTC)
+    if as_json:
+        print_json(plan_json(run_plan, now) | {"warnings": _warnings(run_plan, policy, delivery)})
+        _check_limits(run_plan, now)
+        return
     print_line(terminal, f"crawl {run_plan.crawl.name}: {run_plan.pages:,} pages from urls and templates")
     if run_plan.hosts:
         terminal.print(plan_table(run_plan))
-    now = datetime.now(UTC)
     for line in (*plan_lines(run_plan), *cost_lines(run_plan, now)):
         print_line(terminal, line)
-    _print_warnings(terminal, run_plan, ack_policy or recorded_policy, delivery)
+    _print_warnings(terminal, run_plan, policy, delivery)
     _check_limits(run_plan, now)
+
+
+def _warnings(run_plan: RunPlan, ack_policy: AckPolicy, delivery: DeliveryPolicy) -> list[str]:
+    return [*plan_warnings(run_plan, ack_policy, delivery), *limit_warnings(run_plan)]
 
 
 def _print_warnings(
     terminal: Console, run_plan: RunPlan, ack_policy: AckPolicy, delivery: DeliveryPolicy
 ) -> None:
-    for warning in (*plan_warnings(run_plan, ack_policy, delivery), *limit_warnings(run_plan)):
+    for warning in _warnings(run_plan, ack_policy, delivery):
         print_line(terminal, f"warning: {warning}")
 
 

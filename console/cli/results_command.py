@@ -11,6 +11,7 @@ from rich.console import Console
 
 from console.cli.arguments import DEFAULT_DATA, Data, Run, choices
 from console.errors import UsageError
+from console.ledger.field_names import check_fields
 from console.ledger.ledger import Ledger
 from console.ledger.open_ledger import open_ledger
 from console.report.export import ExportedItem, csv_lines, exported_items, field_names, json_lines
@@ -18,7 +19,7 @@ from console.report.listings import listing_lines
 from console.report.output_file import whole_file, write_whole
 from console.report.parquet import fallback_line, field_kinds, write_parquet
 from console.report.tables import results_table
-from console.terminal import open_terminal, print_data, print_line
+from console.terminal import open_terminal, print_data, print_json, print_line
 
 MAX_TABLE_PAGES = 1_000  #: maximum number of pages in a table, if --limit is missing
 
@@ -30,6 +31,21 @@ class Format(StrEnum):
     JSONL = "jsonl"
     CSV = "csv"
     PARQUET = "parquet"
+
+
+Limit = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help=f"At most N items; of a table at most N pages, by default {MAX_TABLE_PAGES:,}.",
+        min=1,
+    ),
+]
+Fields = Annotated[str, typer.Option(metavar="NAME,NAME", help="Only these fields, in this order.")]
+JsonItems = Annotated[
+    bool,
+    typer.Option("--json", help="As --format jsonl; with --output, print what was written as JSON."),
+]
 
 
 def results(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
@@ -45,15 +61,9 @@ def results(  # noqa: PLR0913, PLR0917 - each argument is an option of the comma
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write JSON Lines, CSV or Parquet to this file.")
     ] = None,
-    limit: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help=f"At most N items; of a table at most N pages, by default {MAX_TABLE_PAGES:,}.",
-            min=1,
-        ),
-    ] = None,
-    fields: Annotated[str, typer.Option(metavar="NAME,NAME", help="Only these fields, in this order.")] = "",
+    limit: Limit = None,
+    fields: Fields = "",
+    as_json: JsonItems = False,  # noqa: FBT002 - this argument is a flag of the command
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Show the results of a run: one row for each page that was scraped, or for all pages of a listing.
@@ -69,7 +79,9 @@ def results(  # noqa: PLR0913, PLR0917 - each argument is an option of the comma
     """
     ledger, terminal = open_ledger(data), open_terminal()
     run_id = ledger.resolve_run(run)
+    form = _json_format(form, output) if as_json else form
     chosen = [name for name in map(str.strip, fields.split(",")) if name]
+    check_fields(ledger, run_id, chosen)
     if form is Format.TABLE:
         if output:
             raise UsageError("--output needs --format jsonl, --format csv or --format parquet.")
@@ -91,7 +103,23 @@ def results(  # noqa: PLR0913, PLR0917 - each argument is an option of the comma
                 print_data(line.removesuffix("\n"))
             return
         count = write_whole(output, lines) - (form is Format.CSV)
-    print_line(terminal, f"{count} items written to {output}")
+    if as_json:
+        print_json({"run_id": run_id, "file": str(output), "items": count})
+    else:
+        print_line(terminal, f"{count} items written to {output}")
+
+
+def _json_format(form: Format, output: Path | None) -> Format:
+    """Return the format of the items with --json: JSON Lines instead of a table.
+
+    Raises:
+        UsageError: another format would go to standard output.
+    """
+    if form in {Format.TABLE, Format.JSONL}:
+        return Format.JSONL
+    if output is None:
+        raise UsageError(f"--json and --format {form} go together only with --output FILE.")
+    return form
 
 
 def _write_parquet(

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from console.cli.arguments import DEFAULT_DATA, Data, Run
+from console.cli.arguments import DEFAULT_DATA, AsJson, Data, Run
 from console.ledger.open_ledger import open_ledger
 from console.report.output_file import write_whole
-from console.terminal import open_terminal, print_line
+from console.terminal import open_terminal, print_json, print_line
 
 
 def report(
@@ -17,6 +17,7 @@ def report(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="Write the page to this file.")
     ] = Path("report.html"),
+    as_json: AsJson = False,  # noqa: FBT002 - this argument is a flag of the command
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Write a page about a run: its numbers, charts, reasons, dead letters, hosts, fields and examples.
@@ -32,4 +33,7 @@ def report(
     ledger = open_ledger(data)
     run_id = ledger.resolve_run(run)
     write_whole(output, [report_page(run_report(ledger, run_id, datetime.now(UTC)))])
-    print_line(open_terminal(), f"The report of run {run_id} is in {output}")
+    if as_json:
+        print_json({"run_id": run_id, "file": str(output)})
+    else:
+        print_line(open_terminal(), f"The report of run {run_id} is in {output}")

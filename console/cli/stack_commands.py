@@ -1,7 +1,6 @@
 """The subcommands that run the local stack: `up`, `down`, `logs` and `demo`."""
 
 import os
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +12,7 @@ from console.ledger.ledger import Ledger
 from console.stack.logs import log_files, read_logs
 from console.stack.services import AckPolicy, DeliveryPolicy, StackOptions
 from console.stack.stack_file import data_option, running_stack
+from console.suggestion import did_you_mean
 from console.terminal import open_terminal, print_json, print_line
 
 AckPolicyOption = Annotated[
@@ -32,12 +32,12 @@ def _seconds(meaning: str, minimum: int = 0) -> Any:  # noqa: ANN401 - typer's o
     return typer.Option(metavar="SECONDS", help=meaning, min=minimum, max=600)
 
 
-def _repeated_options(ctx: typer.Context, without: str) -> list[str]:
+def _repeated_options(ctx: typer.Context, without: set[str]) -> list[str]:
     """Return the options of the running command, with their values, as arguments of another process."""
     arguments = []
     for option in ctx.command.params:
         value = ctx.params.get(str(option.name))
-        if option.name == without or value is None or value is False:
+        if option.name in without or value is None or value is False:
             continue
         arguments.append(option.opts[0] if value is True else f"{option.opts[0]}={value}")
     return arguments
@@ -65,6 +65,9 @@ def up(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
         bool,
         typer.Option("--detach", "-d", help="Return once everything is healthy; `scrapeq down` stops it."),
     ] = False,
+    as_json: Annotated[  # noqa: FBT002 - this argument is a flag of the command
+        bool, typer.Option("--json", help="Print the addresses as JSON once everything is healthy.")
+    ] = False,
 ) -> None:
     """Run Scrapeq on this machine: Pub/Sub, dispatcher, worker and the operator's page, until Ctrl-C.
 
@@ -79,7 +82,7 @@ def up(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     if minimum_backoff > maximum_backoff:
         raise UsageError("--minimum-backoff must not be greater than --maximum-backoff.")
     if detach:
-        up_command.run_detached(data, _repeated_options(ctx, without="detach"), open_terminal())
+        up_command.run_detached(data, _repeated_options(ctx, without={"detach", "as_json"}), as_json=as_json)
         return
     delivery = DeliveryPolicy(ack_deadline, max_delivery_attempts, minimum_backoff, maximum_backoff)
     options = StackOptions(
@@ -93,7 +96,7 @@ def up(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
         worker_processes=workers,
         ack_policy=ack_policy,
     )
-    up_command.run(options, open_terminal())
+    up_command.run(options, as_json=as_json)
 
 
 def demo(
@@ -191,6 +194,5 @@ def logs(
 
 
 def _unknown_service(name: str, known: list[str], data: Path) -> str:
-    similar = get_close_matches(name, known, 1)
-    hint = f" Did you mean {similar[0]}?" if similar else ""
-    return f"There is no log of {name} in {data / 'logs'}.{hint} The logs are: {', '.join(known) or 'none'}."
+    meant = did_you_mean(name, known)
+    return f"There is no log of {name} in {data / 'logs'}.{meant} The logs are: {', '.join(known) or 'none'}."

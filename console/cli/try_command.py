@@ -72,6 +72,9 @@ def try_recipe(  # noqa: PLR0913, PLR0917 - each argument is an option of the co
     watch: Annotated[  # noqa: FBT002 - this argument is a flag of the command
         bool, typer.Option("--watch", help="Try again whenever the recipe is saved, until Ctrl-C.")
     ] = False,
+    as_json: Annotated[  # noqa: FBT002 - this argument is a flag of the command
+        bool, typer.Option("--json", help="The same as --format jsonl.")
+    ] = False,
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Try a recipe on one page: show the items, and for each field its source or why the field is missing.
@@ -84,12 +87,13 @@ def try_recipe(  # noqa: PLR0913, PLR0917 - each argument is an option of the co
         scrapeq try crawl.yaml https://shop.example/products/1 --watch
         scrapeq try crawl.yaml saved-page.html --url https://shop.example/products/1 --format jsonl
     """
+    output = TryFormat.JSONL if as_json else output
     options = page_options(data, url, ignore_robots=ignore_robots, refresh=refresh)
     if not watch:
         if not _try_once(recipe_file, place, output, options):
             raise typer.Exit(1)
         return
-    terminal = open_terminal()
+    terminal = open_terminal(stderr=output is not TryFormat.TABLE)
     watched = [recipe_file, *([path] if (path := Path(place)).is_file() else [])]
     with raise_on_signals():
         try:

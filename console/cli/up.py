@@ -1,8 +1,10 @@
 """`scrapeq up`: runs the local stack until Ctrl-C or SIGTERM."""
 
+import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,8 +16,8 @@ from console.stack.detached import start_detached
 from console.stack.services import PROJECT, Addresses, StackOptions
 from console.stack.signals import raise_on_signals
 from console.stack.stack import Stack
-from console.stack.stack_file import data_option
-from console.terminal import is_interactive, print_line, show_steps
+from console.stack.stack_file import data_option, running_stack
+from console.terminal import is_interactive, open_terminal, print_json, print_line, show_steps
 
 POLL_SECONDS = 0.5  #: seconds between two checks of the services
 #: Minimum pause between two queries of the ledger, as a multiple of the duration of the first of them.
@@ -24,13 +26,18 @@ PAUSED = "Everything is paused, so no job is delivered. `scrapeq resume --all` e
 PLAIN_INTERVAL_SECONDS = 10.0  #: minimum number of seconds between two status lines that are not redrawn
 
 
-def run(options: StackOptions, terminal: Console) -> None:
+def run(options: StackOptions, *, as_json: bool = False) -> None:
     """Start the stack, show its state, and stop it at Ctrl-C or SIGTERM.
+
+    Args:
+        options: the options of the stack.
+        as_json: print the record of the stack as JSON, and everything else to standard error.
 
     Raises:
         ConsoleError: the stack does not start, or localpubsub has ended.
     """
-    command = _UpCommand(options, terminal)
+    terminal = open_terminal(stderr=as_json)
+    command = _UpCommand(options, terminal, as_json=as_json)
     with raise_on_signals():
         try:
             command.run()
@@ -40,12 +47,18 @@ def run(options: StackOptions, terminal: Console) -> None:
         print_line(terminal, command.summary)
 
 
-def run_detached(data: Path, arguments: list[str], terminal: Console) -> None:
+def run_detached(data: Path, arguments: list[str], *, as_json: bool = False) -> None:
     """Start `scrapeq up` in the background, and return when all services are healthy.
+
+    Args:
+        data: the data directory.
+        arguments: the arguments of the other process.
+        as_json: as for `run`.
 
     Raises:
         ConsoleError: the stack does not start.
     """
+    terminal = open_terminal(stderr=as_json)
     try:
         with raise_on_signals(), show_steps(terminal) as announce:
             announce("Starting Scrapeq in the background")
@@ -53,6 +66,9 @@ def run_detached(data: Path, arguments: list[str], terminal: Console) -> None:
     except KeyboardInterrupt:
         print_line(terminal, "Stopped.")
         raise typer.Exit(130) from None
+    if as_json:
+        _print_record(data)
+        return
     option = data_option(data)
     print_line(terminal, f"Scrapeq is running (process {record.pid}). `scrapeq down{option}` stops it.")
     for line in address_lines(record.addresses, data):
@@ -66,10 +82,11 @@ class _UpCommand:
         summary: the last line to print; empty until the stack stops.
     """
 
-    def __init__(self, options: StackOptions, terminal: Console) -> None:
+    def __init__(self, options: StackOptions, terminal: Console, *, as_json: bool) -> None:
         self.summary = ""
         self._options = options
         self._terminal = terminal
+        self._as_json = as_json
 
     def run(self) -> None:
         with ExitStack() as cleanup:
@@ -81,6 +98,9 @@ class _UpCommand:
             print_line(self._terminal, "Scrapeq is running. Ctrl-C stops it.")
             for line in address_lines(stack.addresses, self._options.data):
                 print_line(self._terminal, line)
+            if self._as_json:
+                _print_record(self._options.data)
+                sys.stdout.flush()
             if stack.is_paused:
                 print_line(self._terminal, PAUSED)
             self._show_status(stack)
@@ -119,6 +139,13 @@ def _supervise(
                 show(line)
                 shown, next_at = line, max(next_at, now + interval)
         time.sleep(POLL_SECONDS)
+
+
+def _print_record(data: Path) -> None:
+    """Print the process and the addresses of the stack that runs in a data directory as JSON."""
+    record = running_stack(data)
+    addresses = asdict(record.addresses)
+    print_json({"pid": record.pid, "data": str(data.absolute()), "project": PROJECT} | addresses)
 
 
 def address_lines(addresses: Addresses, data: Path) -> list[str]:

@@ -7,11 +7,11 @@ several values, separated by commas, of which one must match.
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from difflib import get_close_matches
 from typing import Final, NamedTuple
 
 from console.errors import UsageError
 from console.ledger.dead_letter_rows import NO_OUTCOME, DeadLetter
+from console.suggestion import did_you_mean
 from contract.outcome import Cause, Reason
 from contract.quoting import quote
 
@@ -78,7 +78,7 @@ def read_filter(text: str) -> DeadLetterFilter:
         key, equals, value = term.partition("=")
         if key not in KEYS:
             raise UsageError(
-                f"A filter has no key {quote(key)}.{_meant(key, KEYS)} The keys are {', '.join(KEYS)}."
+                f"A filter has no key {quote(key)}.{did_you_mean(key, KEYS)} The keys are {', '.join(KEYS)}."
             )
         # A URL may contain a comma.
         values = (value,) if key == "url" else tuple(dict.fromkeys(filter(None, value.split(","))))
@@ -129,8 +129,8 @@ def _reason(value: str) -> str:
     except ValueError:
         names = [*map(str, Reason), NO_OUTCOME]
         raise UsageError(
-            f"There is no reason {quote(value)}.{_meant(value, names)} `scrapeq reasons` explains all of "
-            "them; http_503 selects one HTTP status."
+            f"There is no reason {quote(value)}.{did_you_mean(value, names)} `scrapeq reasons` explains all "
+            "of them; http_503 selects one HTTP status."
         ) from None
 
 
@@ -138,7 +138,8 @@ def _cause(value: str) -> str:
     causes = [cause.value for cause in Cause if cause is not Cause.NONE]
     if value not in causes:
         raise UsageError(
-            f"There is no cause {quote(value)}.{_meant(value, causes)} The causes are {', '.join(causes)}."
+            f"There is no cause {quote(value)}.{did_you_mean(value, causes)} "
+            f"The causes are {', '.join(causes)}."
         )
     return value
 
@@ -154,11 +155,6 @@ def _checked_duration(value: str) -> str:
 def _duration(value: str) -> timedelta:
     found = _DURATION.fullmatch(value)
     return timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else timedelta.max
-
-
-def _meant(value: str, names: tuple[str, ...] | list[str]) -> str:
-    similar = get_close_matches(value, names, n=1)
-    return f" Did you mean {similar[0]}?" if similar else ""
 
 
 _CHECKS: Final = {

@@ -4,11 +4,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from difflib import get_close_matches
 from typing import NamedTuple
 
 from console.dead_letters.replacement import NO_JOB, SAME_RECIPE, TOO_LARGE, TRIED_BEFORE, replacement
-from console.errors import UsageError
 from console.ledger.dead_letter_rows import (
     DeadLetter,
     dead_letter_messages,
@@ -17,11 +15,11 @@ from console.ledger.dead_letter_rows import (
     published_pages,
     succeeded_jobs,
 )
+from console.ledger.field_names import check_fields
 from console.ledger.ledger import Ledger
 from contract.faults import UnreadableJob
 from contract.job import Job
 from contract.outcome import Reason
-from contract.quoting import quote
 from contract.recipe import Recipe
 
 
@@ -122,20 +120,12 @@ def pages_without_field(ledger: Ledger, run_id: str, field: str) -> list[Job]:
     Raises:
         UsageError: no item of the run has such a field; the message lists the fields.
     """
-    wanted, names, count = set[str](), set[str](), 0
-    for result in ledger.results(run_id):
-        count += 1
-        names.update(*result.items)
-        if any(_is_empty(item[field]) for item in result.items if field in item):
-            wanted.add(result.job_id)
-    if count and field not in names:
-        similar = get_close_matches(field, names, n=1)
-        meant = f" Did you mean {similar[0]}?" if similar else ""
-        raise UsageError(
-            f"No item of run {run_id} has a field {quote(field)}.{meant} "
-            f"The fields are {', '.join(sorted(names))}."
-        )
-    wanted &= succeeded_jobs(ledger, run_id)
+    check_fields(ledger, run_id, [field])
+    wanted = {
+        result.job_id
+        for result in ledger.results(run_id)
+        if any(_is_empty(item[field]) for item in result.items if field in item)
+    } & succeeded_jobs(ledger, run_id)
     bodies = published_jobs(ledger, run_id) if wanted else {}
     return [Job.decode(bodies[job_id]) for job_id in sorted(wanted & bodies.keys())]
 

@@ -8,7 +8,6 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +15,7 @@ from console.errors import LedgerError, StackError
 from console.ledger.dispatch_rows import QUERY, Dispatch, read_dispatch
 from console.ledger.sqlite_file import kept_connection, kept_open, open_file
 from console.ledger.sqlite_views import create, to_sqlite
+from console.suggestion import did_you_mean
 
 #: Path of the ledger, relative to the data directory. localpubsub writes its BigQuery subscriptions there.
 FILE = Path("pubsub", "warehouse.db")
@@ -192,8 +192,7 @@ class Ledger:
             raise LedgerError(NO_RUN)
         if run_id is not None and run_id not in runs:
             more = f" and {len(runs) - MAX_NAMED_RUNS} more" if len(runs) > MAX_NAMED_RUNS else ""
-            similar = get_close_matches(run_id, runs, n=1)
-            meant = f" Did you mean {similar[0]}?" if similar else ""
+            meant = did_you_mean(run_id, runs)
             raise LedgerError(
                 f"There is no run {run_id}.{meant} The runs are: {', '.join(runs[:MAX_NAMED_RUNS])}{more}."
             )

@@ -31,4 +31,4 @@ def read_crawl(text: bytes, name: str) -> Crawl:
         except UnreadableCrawl as error:
             raise file.error_for(error.faults) from None
     except FaultyFileError as error:
-        raise UsageError("\n".join(["The crawl was not dispatched.", *error.lines])) from None
+        raise UsageError("\n".join(["The crawl has faults, so nothing was sent:", *error.lines])) from None

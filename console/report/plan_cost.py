@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from console.money.forecast import (
     HIGH,
@@ -50,6 +51,28 @@ def cost_lines(plan: RunPlan, now: datetime) -> Iterator[str]:
         yield f"The pages of {what} are not known before they are read: each {UNKNOWN_PAGES:,} cost {each}."
     yield f"Assumed: low: {LOW}; likely: {LIKELY}; high: {HIGH}."
     yield f"{NOT_INCLUDED} {prices_line(now.date())}"
+
+
+def plan_json(plan: RunPlan, now: datetime) -> dict[str, Any]:
+    """Return the numbers of a plan as an object of JSON; dollars and seconds are not rounded."""
+    longest = plan.hosts[0].seconds if plan.hosts else 0.0
+    finish = (now + timedelta(seconds=longest)).astimezone(UTC)
+    return {
+        "crawl": plan.crawl.name,
+        "pages": plan.pages,
+        "hosts": [vars(host) for host in plan.hosts],
+        "sources": plan.sources,
+        "unread_sources": unread_sources(plan),
+        "invalid": plan.invalid,
+        "duplicates": plan.duplicates,
+        "filtered": plan.filtered,
+        "over_limit": plan.over_limit,
+        "seconds": longest,
+        "earliest_finish": finish.isoformat() if plan.pages else None,
+        "pushes": dict(zip(("low", "likely", "high"), pushes(plan.pages), strict=True)),
+        "usd": vars(plan_forecast(plan)),
+        "refused": list(limit_faults(plan, now)),
+    }
 
 
 def limit_faults(plan: RunPlan, now: datetime) -> Iterator[str]:

@@ -52,6 +52,15 @@ COMMANDS: Final = {
 SERVERS: Final = {"up", "demo", "console"}
 #: Commands that print nothing to standard output in the folder, since no stack runs there.
 SILENT: Final = {"dispatch", "down", "cancel", "pause", "resume"}
+#: Commands that have nothing to print as JSON in the folder: no operator has acted, and no stack runs.
+NO_FACTS: Final = {"acts", "dead replay", "dead drop"}
+#: Commands without --json, and why.
+NO_JSON: Final = {
+    "demo": "it shows a run to a person, and its data is deleted at its end",
+    "console": "it serves a page; `up --json` prints the address of that of a stack",
+    "shell": "its prompt is for a person; with -c it prints the result as JSON",
+    "recipe schema": "it prints nothing but JSON",
+}
 CRAWL: Final = """\
 name: books
 sources: {urls: ["https://shop.example/good"]}
@@ -90,11 +99,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_all(
-    folder: Path, output: str = "file", user: int = -1, environment: Mapping[str, str | None] | None = None
+    folder: Path,
+    output: str = "file",
+    user: int = -1,
+    environment: Mapping[str, str | None] | None = None,
+    options: Mapping[str, str] | None = None,
 ) -> dict[str, Done]:
     """Run every command; a variable of the environment that is None is not set."""
+    more = options or {}
     commands = [
-        [*name.split(), *arguments.format(folder=folder).split()] for name, arguments in COMMANDS.items()
+        [*name.split(), *arguments.format(folder=folder).split(), *more.get(name, "").split()]
+        for name, arguments in COMMANDS.items()
     ]
     variables = {
         **os.environ,
@@ -215,3 +230,25 @@ def test_json_is_one_object_on_each_line(
     lines = done.stdout.splitlines()
     assert lines, done.stderr
     assert all(keys <= json.loads(line).keys() for line in lines)
+
+
+def test_every_command_that_prints_facts_has_json() -> None:
+    """Each command of the application has the option --json, or a reason why it has not."""
+    without = {
+        " ".join(path)
+        for path, command in leaf_commands()
+        if "--json" not in {name for parameter in command.params for name in parameter.opts}
+    }
+    assert without == NO_JSON.keys()
+
+
+def test_json_stands_alone_on_standard_output(folder: Path, usual: dict[str, Done]) -> None:
+    """With --json each command ends as without it, and standard output has only objects of JSON."""
+    options = {name: "--json" for name in COMMANDS if name not in NO_JSON}
+    done = run_all(folder, options=options)
+    assert_no_traceback(done)
+    for name in options:
+        assert done[name].status == usual[name].status, (name, done[name])
+        lines = done[name].output.splitlines()
+        assert all(isinstance(json.loads(line), dict) for line in lines), name
+        assert lines or name in SILENT | NO_FACTS, name

@@ -26,7 +26,7 @@ def faults_of(text: str | bytes) -> list[str]:
     with pytest.raises(UsageError) as caught:
         read_crawl(text.encode() if isinstance(text, str) else text, "books.yaml")
     first, *faults = str(caught.value).splitlines()
-    assert first == "The crawl was not dispatched."
+    assert first == "The crawl has faults, so nothing was sent:"
     return faults
 
 
@@ -177,7 +177,7 @@ def test_any_yaml_is_read_or_reported_with_lines(entries: list[tuple[str, str]])
         read_crawl(text.encode(errors="surrogatepass"), "books.yaml")
     except UsageError as error:
         first, *faults = str(error).split("\n")
-        assert first == "The crawl was not dispatched."
+        assert first == "The crawl has faults, so nothing was sent:"
         assert faults
         assert all(re.match(r"books\.yaml:[1-9]\d*: .", fault) and fault.isprintable() for fault in faults)
 
