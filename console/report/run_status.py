@@ -66,7 +66,7 @@ def status_parts(status: RunStatus, policy: DeliveryPolicy, now: datetime) -> It
     """Yield the lines and tables that show the state of a run; the accounting comes last."""
     overview, accounting = status.overview, status.overview.accounting
     yield f"run {overview.run_id}"
-    yield from progress_lines(overview)
+    yield from progress_lines(overview, latest_wait(status, policy, now))
     if overview.dispatch:
         yield dispatch_line(overview.dispatch)
         yield from rejected_tables(overview.dispatch.report)
@@ -77,7 +77,7 @@ def status_parts(status: RunStatus, policy: DeliveryPolicy, now: datetime) -> It
             f"At least {overview.unrecorded_attempts} attempts left no outcome: no worker was free, a worker "
             "was killed, or an outcome was not confirmed."
         )
-    if len(status.hosts) > 1 or any(host.blocked_until for host in status.hosts):
+    if len(status.hosts) > 1 or any(host.blocked_until or host.failed_attempts for host in status.hosts):
         yield hosts_table(status.hosts)
     if status.fields:
         yield fields_table(status.fields)
@@ -91,8 +91,15 @@ def status_parts(status: RunStatus, policy: DeliveryPolicy, now: datetime) -> It
     yield str(accounting)
 
 
-def progress_lines(overview: RunOverview) -> Iterator[str]:
-    """Yield a line with a bar, and one with the rates and the time left."""
+def latest_wait(status: RunStatus, policy: DeliveryPolicy, now: datetime) -> float:
+    """Return after how many seconds the last of the jobs that are known to wait may be attempted."""
+    times = [next_attempt(job, policy) for job in status.retrying]
+    times += [datetime.fromisoformat(host.blocked_until) for host in status.hosts if host.blocked_until]
+    return max(((time - now).total_seconds() for time in times), default=0.0)
+
+
+def progress_lines(overview: RunOverview, wait: float = 0.0) -> Iterator[str]:
+    """Yield a line with a bar, and one with the rates and the time left: not less than `wait` seconds."""
     accounting = overview.accounting
     jobs = accounting.dispatched
     if overview.dispatch and not overview.dispatch.is_complete:
@@ -104,7 +111,8 @@ def progress_lines(overview: RunOverview) -> Iterator[str]:
     if not accounting.in_flight:
         yield f"mean {overview.mean_per_minute:,.0f} jobs per minute"
         return
-    left = "unknown" if overview.seconds_left is None else f"about {duration(overview.seconds_left)}"
+    known = overview.seconds_left is not None or wait > 0
+    left = f"about {duration(max(overview.seconds_left or 0.0, wait))}" if known else "unknown"
     yield (
         f"last minute {overview.per_minute:,} jobs, mean {overview.mean_per_minute:,.0f} per minute; "
         f"time left: {left}"

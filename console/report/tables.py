@@ -224,6 +224,7 @@ def text_table(*columns: str, title: str | None = None) -> TextTable:
         table.add_column(
             column,
             justify="right" if numeric else "left",
+            min_width=max(map(len, column.split()), default=0) if numeric else None,  # no word is broken
             no_wrap=is_summary or column == "code",
             overflow="ellipsis" if is_summary else "fold",
         )

@@ -26,6 +26,7 @@ from console.report.run_status import (
 from console.stack.services import DeliveryPolicy
 from console.stack.stack_file import lock_data_directory
 from console.terminal import TextTable
+from scripts.demo_picture import recording_terminal
 from tests.console.command import Scrapeq
 from tests.console.ledger.rows import Row, dead_letter_row, job_row, outcome_row, record
 
@@ -129,6 +130,37 @@ def test_blocked_host_is_shown_with_the_time() -> None:
     """A host that is blocked has the time at which it may be requested again."""
     row = HostRow("a.example", 3, 1, 0, 2, 1, 1, 0, 5, "2026-11-22T06:00:03.120000Z")
     assert cells(hosts_table([row])) == [("a.example", "3", "1", "0", "2", "1", "0", "5", "06:00:03 UTC")]
+
+
+def test_time_left_is_not_before_what_is_known_to_wait(ledger: Ledger) -> None:
+    """If a job or host waits for longer than the rate lets expect, the time left is that of the wait."""
+    record(ledger, rows())
+    now = datetime.now(UTC)
+    found = read_status(ledger, "run-1", now)
+    policy = DeliveryPolicy(minimum_backoff_seconds=1, maximum_backoff_seconds=1)
+    later = f"{now + timedelta(seconds=3 * 3600):%Y-%m-%dT%H:%M:%S.%fZ}"
+    blocked = found._replace(hosts=[each._replace(blocked_until=later) for each in found.hosts])
+    [line] = [part for part in status_parts(blocked, policy, now) if "time left" in str(part)]
+    assert str(line).endswith("time left: about 3 h")
+
+
+def test_hosts_of_a_run_that_has_ended_keep_their_failures(ledger: Ledger) -> None:
+    """The table of hosts is shown as long as an attempt has failed, also for a single host."""
+    record(ledger, [job_row("a"), outcome_row("a", 1, reason="http_5xx"), outcome_row("a", 2)])
+    now = datetime.now(UTC)
+    parts = status_parts(read_status(ledger, "run-1", now), DeliveryPolicy(), now)
+    tables = [part for part in parts if isinstance(part, TextTable)]
+    assert any(table.columns[0].header == "host" for table in tables)
+
+
+def test_no_word_of_a_header_is_broken_in_a_terminal_of_80_columns() -> None:
+    """With long counts and a time, the table of hosts fits, and `succeeded` stays one word."""
+    row = HostRow("shop.example", 9_999, 9_999, 999, 999, 99, 99, 99, 600, "2026-11-22T06:00:03.120000Z")
+    terminal = recording_terminal(80)
+    terminal.print(hosts_table([row]))
+    lines = terminal.export_text().splitlines()
+    assert all(any(word in line.split() for line in lines) for word in ("succeeded", "waiting", "blocked"))
+    assert max(map(len, lines)) <= 80
 
 
 @pytest.mark.parametrize(
