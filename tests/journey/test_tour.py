@@ -6,7 +6,8 @@ import pytest
 
 from console.stack.ports import free_port
 from scripts.guide_run import Ran, run_guide
-from scripts.tour_picture import GUIDE, draw
+from scripts.picture_text import picture_lines, stable_lines
+from scripts.tour_picture import GUIDE, PICTURE, draw
 from tests.console.detached import FREE_PORTS
 
 #: Exit statuses other than 0.
@@ -61,3 +62,12 @@ def test_picture_shows_commands_and_cuts_long_outputs() -> None:
 def test_the_page_names_the_recording() -> None:
     """The recording stands at the end of the page."""
     assert "(../images/tour.svg)" in GUIDE.read_text(encoding="utf-8")
+
+
+@pytest.mark.timeout(400)
+def test_the_recording_agrees_with_what_the_commands_print(ran: dict[str, Ran]) -> None:
+    """Each line of the recording without a number is printed today; if not, run `make tour-picture`."""
+    recorded = "\n".join(picture_lines(PICTURE.read_text(encoding="utf-8")))
+    today = "\n".join(picture_lines(draw(list(ran.values()))))
+    assert stable_lines(recorded) - stable_lines(today) == set()
+    assert len(stable_lines(recorded)) > 10
