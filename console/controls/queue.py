@@ -9,7 +9,7 @@ own change stays.
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from google.api_core.exceptions import GoogleAPIError
 from google.auth.exceptions import GoogleAuthError
@@ -41,6 +41,7 @@ class OperatorQueue:
         clock: returns monotonic seconds.
         now: returns seconds since the epoch.
         sleep: waits for a number of seconds.
+        recorded: the ids of the acts that were recorded.
     """
 
     publisher: PublisherClient
@@ -49,6 +50,7 @@ class OperatorQueue:
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
+    recorded: list[str] = field(default_factory=list)
 
     def record(self, act: OperatorAct) -> None:
         """Publish an act, and return when Pub/Sub has confirmed it.
@@ -64,6 +66,7 @@ class OperatorQueue:
                 timeout=CALL_SECONDS,
                 **act.attributes(),
             ).result(timeout=CALL_SECONDS)
+        self.recorded.append(act.act_id)
 
     def controls(self) -> Controls:
         """Return the controls that are in force.

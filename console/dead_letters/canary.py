@@ -46,7 +46,8 @@ class CanaryState(NamedTuple):
         counts = [f"{self.succeeded:,} succeeded"]
         counts += [f"{count:,} {state}" for state, count in sorted(self.others.items())]
         counts += [f"{self.waiting:,} not ended"] if self.waiting else []
-        return f"of the first {self.jobs:,} jobs: {', '.join(counts)}"
+        of = "the first job" if self.jobs == 1 else f"the first {self.jobs:,} jobs"
+        return f"of {of}: {', '.join(counts)}"
 
 
 class Canary:

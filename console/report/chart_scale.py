@@ -89,7 +89,7 @@ def seconds_text(seconds: float) -> str:
     if not math.isfinite(seconds):
         return "–"
     if 0 < seconds < 1:
-        return f"{number_text(seconds * 1000)} ms"
+        return f"{number_text(round(seconds * 1000, 3))} ms"  # 3 * 0.1 s is more than 300 ms
     for size, unit in ((HOUR, "h"), (MINUTE, "min")):
         if seconds >= 2 * size:
             return f"{number_text(seconds / size)} {unit}"

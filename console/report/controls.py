@@ -45,6 +45,12 @@ def pause_end(act: ControlAct) -> float:
     return PauseDetail.decode(act.detail).until
 
 
+def pauses_with_ends(ledger: Ledger, now: datetime) -> list[tuple[ControlAct, datetime | None]]:
+    """Return the pauses in force, and when each ends by itself; None if it does not."""
+    found = [(act, pause_end(act)) for act in pauses_in_force(ledger, now)]
+    return [(act, None if end == inf else datetime.fromtimestamp(end, UTC)) for act, end in found]
+
+
 def act_detail(act: str, detail: str) -> str:
     """Return the detail of an act as a sentence for people."""
     if act != Act.PAUSE:

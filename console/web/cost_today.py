@@ -50,6 +50,5 @@ def cost_today(ledger: Ledger, now: datetime) -> CostToday:
     cost = run_bill(day_use(ledger, now)).total
     bounds = f"{dollars(cost.low)} to {dollars(cost.high)}"
     if ledger.is_local:
-        likely = "" if cost.low == cost.high else f", likely {dollars(cost.likely)}"
-        return CostToday("$0", f"on this machine; on Google Cloud {bounds}{likely}, since 00:00 UTC")
+        return CostToday("$0", f"here; on Google Cloud {bounds}, since 00:00 UTC")
     return CostToday(dollars(cost.likely), f"{bounds}, since 00:00 UTC, before the free tier")

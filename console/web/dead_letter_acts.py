@@ -92,7 +92,7 @@ def _await_canary(
 
     def show(state: CanaryState) -> None:
         act.canary = state
-        act.show(f"The other {replayer.left:,} follow if all of the first {state.jobs:,} jobs succeed.")
+        act.show(f"The rest ({replayer.left:,}) follows if all of them succeed.")
 
     with act.waiting(canary.seconds) as pause:
         end = await_ends(options.ledger, jobs, show, pause)
@@ -104,7 +104,7 @@ def _await_canary(
     text = f"{why}; {end}"
     with suppress(ConsoleError):  # the ledger lacks this detail, if Pub/Sub is stopped as well
         replayer.note(text)
-    raise ActStopped(f"{text}. The other {replayer.left:,} are still dead letters.")
+    raise ActStopped(f"{text}. The rest ({replayer.left:,}) is still dead.")
 
 
 def dropping(options: ConsoleOptions, command: Command, choice: Choice) -> Work:

@@ -15,5 +15,7 @@ def attempts_chart(steps: Sequence[Throughput], seconds: float) -> Markup:
         "succeeded": [step.succeeded for step in steps],
         "failed": [step.failed for step in steps],
     }
+    if not any(map(any, outcomes.values())):
+        outcomes = {}  # the chart says that there is no data, instead of an axis of nothing
     times = [datetime.fromisoformat(step.at) for step in steps]
     return Markup(outcomes_chart(times, outcomes, seconds))  # noqa: S704 - made of escaped texts

@@ -8,7 +8,7 @@ from flask import Blueprint, abort, flash, redirect, request, url_for
 
 from console.controls.cancel import BOUND_SECONDS, cancel, has_ended
 from console.controls.pause import Target, pause, resume
-from console.controls.queue import open_queue
+from console.controls.queue import OperatorQueue, open_queue
 from console.errors import ConsoleError, StackNotRunningError
 from console.ledger.ledger import Ledger
 from console.stack.stack_file import running_stack
@@ -32,6 +32,7 @@ def cancel_run() -> flask.typing.ResponseReturnValue:
         with open_queue(console_options().address) as queue:
             cancel(queue, run_id, operator(), in_flight=in_flight)
         flash(f"Run {run_id} is cancelled: no further request begins after {BOUND_SECONDS} s.", "done")
+        _link_act(queue)
     except ConsoleError as error:
         flash(str(error), "failed")
     return redirect(url_for("run.run", run_id=run_id), 303)
@@ -54,6 +55,7 @@ def pause_target() -> flask.typing.ResponseReturnValue:
             why = ", before a job could become a dead letter of it" if end.is_limited else ""
             text += f" The pause ends by itself at {at:%Y-%m-%d %H:%M:%S} UTC{why}."
         flash(text, "done")
+        _link_act(queue)
     except ConsoleError as error:
         flash(str(error), "failed")
     return _back(target)
@@ -67,9 +69,16 @@ def resume_target() -> flask.typing.ResponseReturnValue:
         with open_queue(options.address) as queue:
             is_resumed = resume(queue, options.ledger, target, operator(), _worker_url())
         flash(f"{target} is resumed." if is_resumed else f"{target} was not paused.", "done")
+        _link_act(queue)
     except ConsoleError as error:
         flash(str(error), "failed")
     return _back(target)
+
+
+def _link_act(queue: OperatorQueue) -> None:
+    """Add to the messages of the next screen a link to the act that was recorded, if one was."""
+    for act_id in queue.recorded[-1:]:
+        flash(act_id, "act")
 
 
 def _target(ledger: Ledger) -> Target:

@@ -34,6 +34,7 @@ def items() -> str:
         matching(rows, argument("text")), argument("sort"), descending=argument("order") == "desc"
     )
     page = page_number()
+    shown = found[(page - 1) * ROWS : page * ROWS]
     return render_template(
         "items.html",
         runs=runs[:200],
@@ -42,7 +43,8 @@ def items() -> str:
         more_names=names[MAX_COLUMNS:],
         total=len(rows),
         found=len(found),
-        rows=found[(page - 1) * ROWS : page * ROWS],
+        rows=shown,
+        numeric=_numeric(shown),
         page=page,
         has_more=len(found) > page * ROWS,
         text=argument("text"),
@@ -89,6 +91,11 @@ def compare() -> str:
         is_whole=len(results) < MAX_PAGES and len(earlier) < MAX_PAGES,
         max_pages=MAX_PAGES,
     )
+
+
+def _numeric(rows: list[ItemRow]) -> set[str]:
+    """Return the names of the fields with numbers, whose columns are aligned to the right."""
+    return {name for row in rows for name, value in row.item.items() if isinstance(value, int | float)}
 
 
 def _results(run_id: str) -> list[Result]:

@@ -3,9 +3,12 @@
 from datetime import UTC, datetime, timedelta
 
 from flask import Blueprint, render_template
+from markupsafe import Markup
 
 from console.ledger.run_overview import queue_summary, throughput
 from console.ledger.run_rows import run_summaries
+from console.report.charts import sparkline
+from console.report.controls import pauses_with_ends
 from console.web.context import console_options
 from console.web.cost_today import CostReader
 from console.web.minutes_chart import attempts_chart
@@ -28,9 +31,13 @@ def overview() -> str:
         runs=run_summaries(ledger, MAX_RUNS),
         total=summary.accounting,
         summary=summary,
+        paused=pauses_with_ends(ledger, now),
         cost=_COSTS.read(ledger, now),
         minutes=MINUTES,
         succeeded=sum(step.succeeded for step in steps),
         ended=sum(step.succeeded + step.failed for step in steps),
+        sparkline=Markup(  # noqa: S704 - made of escaped texts
+            sparkline([step.succeeded + step.failed for step in steps], "Attempts of ten minutes")
+        ),
         chart=attempts_chart(steps, STEP_SECONDS),
     )

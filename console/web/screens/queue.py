@@ -2,13 +2,12 @@
 
 from contextlib import suppress
 from datetime import UTC, datetime
-from math import inf
 
 from flask import Blueprint, render_template
 
 from console.errors import ConsoleError, LedgerError
 from console.ledger.control_rows import ControlAct
-from console.report.controls import pause_end, pauses_in_force
+from console.report.controls import pauses_with_ends
 from console.web.context import console_options
 from console.web.screens.controls import DURATIONS
 from console.web.subscriptions import read_subscriptions
@@ -23,19 +22,14 @@ def queue() -> str:
         subscriptions, fault = read_subscriptions(console_options())
     except ConsoleError as error:
         subscriptions, fault = [], str(error)
-    paused = list[ControlAct]()
+    paused = list[tuple[ControlAct, datetime | None]]()
     with suppress(LedgerError):  # the queue can be shown without a ledger
-        paused = pauses_in_force(console_options().ledger, datetime.now(UTC))
+        paused = pauses_with_ends(console_options().ledger, datetime.now(UTC))
     return render_template(
         "queue.html",
         subscriptions=subscriptions,
         fault=fault,
-        paused=[(act, _end(act)) for act in paused],
+        paused=paused,
+        all_paused=any(not act.run_id and not act.host for act, _ in paused),
         durations=DURATIONS,
     )
-
-
-def _end(act: ControlAct) -> datetime | None:
-    """Return when a pause ends by itself; None if it does not."""
-    end = pause_end(act)
-    return None if end == inf else datetime.fromtimestamp(end, UTC)

@@ -1,6 +1,8 @@
 """The screen of a run: its accounting, its rate, its fields, hosts and reasons, and the acts on it."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import flask
@@ -20,18 +22,21 @@ from console.recipes.crawl_file import read_crawl
 from console.report.charts import fill_chart, latency_chart, outcomes_chart, throughput_chart
 from console.report.controls import pauses_in_force
 from console.report.field_fills import field_fills
+from console.report.listings import listing_lines
 from console.report.retries import next_attempt
-from console.report.tables import meaning_of
+from console.report.tables import dispatch_line, meaning_of
 from console.stack.stack_file import read_policy
 from console.web.context import console_options
 from console.web.minutes_chart import attempts_chart
 from console.web.screens.controls import DURATIONS
 from contract.crawl import MAX_CRAWL_BYTES
+from contract.dispatch_report import ListedUrl
 
 SCREEN = Blueprint("run", __name__)
 MAX_RUNS = 100
 MAX_RETRYING = 20
 MAX_HOSTS = 50
+MAX_LISTED = 50  #: number of rejected URLs and of listings
 MAX_FIELDS = 100  #: number of fields of the chart
 STEPS = 60  #: number of bars of the chart
 
@@ -65,6 +70,9 @@ def run(run_id: str) -> str:
         retrying=[(job, next_attempt(job, policy)) for job in retrying_jobs(ledger, run_id, MAX_RETRYING)],
         fields=field_rows(ledger, run_id, before),
         before=before,
+        dispatch_line=dispatch_line(overview.dispatch) if overview.dispatch else "",
+        unused=_unused_urls(overview),
+        listings=list(islice(listing_lines(ledger.listings(run_id)), MAX_LISTED)),
         cancelled=cancellations(ledger).get(run_id),
         paused=next((each for each in pauses_in_force(ledger, now) if each.run_id == run_id), None),
         durations=DURATIONS,
@@ -92,6 +100,18 @@ def charts(run_id: str) -> str:
         charts=[Markup(chart) for chart in drawn],  # noqa: S704 - made of escaped texts
         more_fields=max(0, len(fields) - MAX_FIELDS),
     )
+
+
+def _unused_urls(overview: RunOverview) -> list[tuple[str, Sequence[ListedUrl], int]]:
+    """Return the URLs without a job and what was not read: a title, the first of them, and their number."""
+    if overview.dispatch is None:
+        return []
+    report = overview.dispatch.report
+    parts = (
+        ("Rejected URLs", report.rejected, report.rejected_count),
+        ("Not read completely", report.unread, report.unread_count),
+    )
+    return [(title, found[:MAX_LISTED], count) for title, found, count in parts if count]
 
 
 def _chart_start(overview: RunOverview, now: datetime) -> datetime:

@@ -211,8 +211,9 @@ def test_numbers_have_three_digits_and_a_prefix() -> None:
     """Numbers are short, and whole ones below 10,000 are complete."""
     found = [number_text(value) for value in (0, 0.25, 3.14159, 123.456, 9_999, 12_345, 123_456, 2.5e9, 3e20)]
     assert found == ["0", "0.25", "3.14", "123.5", "9,999", "12.3k", "123k", "2.5G", "3e20"]
-    assert [seconds_text(value) for value in (0, 0.35, 2.5, 300, 7200)] == [
+    assert [seconds_text(value) for value in (0, 3 * 0.1, 0.35, 2.5, 300, 7200)] == [
         "0 s",
+        "300 ms",
         "350 ms",
         "2.5 s",
         "5 min",

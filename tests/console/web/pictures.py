@@ -27,7 +27,7 @@ SCREENS = {
     "overview": "/",
     "runs": "/runs",
     "run": "link:main tbody th a",
-    "charts": "link:#charts a",
+    "charts": "link:.charts-link",
     "jobs": "/jobs",
     "job": "link:main tbody th a",
     "lab": "link:main a[href^='/lab?']",
@@ -76,7 +76,7 @@ def small_targets(page: "Page") -> list[str]:
 
 
 def fill_desk(desk: Desk) -> None:
-    """Let runs go through all that a screen can show."""
+    """Let runs go through all that a screen can show, and leave a canary that waits."""
     pages = [
         *(f"products/{number}" for number in range(24)),
         "broken/a",
@@ -86,22 +86,28 @@ def fill_desk(desk: Desk) -> None:
         "odd/b",
     ]
     long = "products/a-name-" + "of-many-words-" * 12 + "?colour=blue&size=42"
-    first = desk.start_run(desk.crawl("shop", [*pages, long], run_id="shop-2026-11-29T06:00:00Z"))
-    desk.ended(first, len(pages) + 1)
-    second = desk.start_run(desk.crawl("shop", pages[4:], run_id="shop-2026-11-30T06:00:00Z"))
-    desk.ended(second, len(pages) - 4)
+    slow = desk.crawl("slow", [f"slow/{number}" for number in range(40)], politeness={"delay_seconds": 60})
+    desk.start_run(slow.replace("127.0.0.1", "localhost"))  # a host of its own, whose delay stops no other
+    first = desk.start_run(desk.crawl("shop", pages, run_id="shop-2026-11-29T06:00:00Z"))
+    desk.ended(first, len(pages))
+    crawl = desk.crawl("shop", [*pages[4:], long, "ftp://shop.example/x"], run_id="shop-2026-11-30T06:00:00Z")
+    crawl = crawl.replace(f"{desk.shop.url}/ftp:", "ftp:")
+    second = desk.start_run(crawl)
+    desk.ended(second, len(pages) - 3)
     page = desk.open(f"/dead-letters?run={second}&where=reason=http_404")
     page.get_by_role("button", name="Decide on all").click()
     page.get_by_role("button", name="Drop").click()
     page.get_by_text("dead letters were dropped").wait_for()
-    slow = desk.crawl(
-        "slow", [f"slow/{number}" for number in range(40)], politeness={"delay_seconds": 60}, run_id="slow-1"
-    )
-    desk.start_run(slow)
+    page = desk.open("/queue")
+    page.get_by_text("Pause everything…").click()
+    page.get_by_role("button", name="Pause everything").click()
     page = desk.open(f"/dead-letters?run={second}&where=reason=http_5xx")
     page.get_by_role("button", name="Decide on all").click()
-    page.get_by_label("Size of the canary", exact=True).fill("1")
-    page.get_by_role("button", name="Replay", exact=True).click()
+    form = page.locator("form", has=page.get_by_role("button", name="Replay", exact=True))
+    form.locator("[name=canary]").check()
+    form.get_by_label("Size of the canary").fill("1")
+    form.get_by_role("button", name="Replay").click()
+    page.get_by_text("not ended").wait_for()
 
 
 @contextmanager

@@ -104,7 +104,7 @@ def test_canary_is_shown_while_other_acts_go_on_until_it_is_given_up(
 
     act_id = re.findall(r'name="act" value="([0-9a-f]{32})"', session.get("/dead-letters").text)[0]
     assert session.post("/dead-letters/give-up", {"act": act_id, "run": RUN}).status_code == 303
-    await_screen(session, "It was given up; of the first 2 jobs: 1 succeeded, 1 not ended. The other 3")
+    await_screen(session, "It was given up; of the first 2 jobs: 1 succeeded, 1 not ended. The rest (3)")
     acts = wait_for(
         lambda: act_rows(line.ledger, None, 9), lambda found: any("given up" in act.detail for act in found)
     )

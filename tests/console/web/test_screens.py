@@ -143,6 +143,9 @@ def test_the_queue_is_paused_and_resumed(desk: Desk, run: str) -> None:
     page.get_by_text("Everything is paused").wait_for()
     assert _push_endpoint(desk) == ""
     wait_until(lambda: len(pauses(desk.stack.ledger)) == 1, "the pause is recorded")
+    page.get_by_role("link", name="The record of this act").click()
+    assert "until it is resumed" in page.get_by_role("table").inner_text()
+    assert desk.open("/").get_by_text("Everything was paused by").is_visible()
     page = desk.open("/queue")
     page.get_by_role("button", name="Resume").click()
     page.get_by_text("Everything is resumed").wait_for()
