@@ -21,6 +21,8 @@ from console.report.svg import Element, element, html_table
 
 PLOT: Final = 1000  #: width and height of the square of the marks
 HEIGHT: Final = 180  #: height of the plot, in pixels
+NARROWEST: Final = 300  #: width of a chart on a phone, in pixels
+CHARACTER_WIDTH: Final = 7  #: width of a digit of a label, in pixels
 LABEL_ROOM: Final = 16  #: height above the plot for the label of the highest tick, in pixels
 AXIS_ROOM: Final = 22  #: height below the plot for the labels of the times, in pixels
 MAX_ROWS = 500  #: maximum number of rows of the table
@@ -171,10 +173,15 @@ def plot_svg(frame: Frame, marks: Element, dots: Sequence[Element] = ()) -> Elem
 def _time_texts(frame: Frame) -> list[Element]:
     ticks = time_ticks(frame.times[0].astimezone(UTC), frame.end.astimezone(UTC))
     ticks = ticks or [frame.times[0].astimezone(UTC)]
-    texts = []
+    texts, free_from = [], 0.0
     for tick, label in zip(ticks, time_labels(ticks), strict=True):
         share = frame.x_of(tick) / PLOT
         anchor = "end" if share > 0.9 else "" if share < 0.1 else "middle"
+        width = CHARACTER_WIDTH * len(label)
+        left = NARROWEST * share - width * {"end": 1, "middle": 0.5, "": 0}[anchor]
+        if left < free_from:
+            continue  # on a phone it would overlap the label before
+        free_from = left + width + CHARACTER_WIDTH
         texts.append(
             element("text", label, class_=anchor, x=f"{100 * share:.2f}%", y=LABEL_ROOM + HEIGHT + 16)
         )

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from console.report.chart_frame import HEIGHT, LABEL_ROOM
 from console.report.chart_scale import number_text, seconds_text, time_labels, time_ticks, value_ticks
 from console.report.chart_style import CHART_CSS, COLOURS
 from console.report.charts import (
@@ -219,6 +220,22 @@ def test_numbers_have_three_digits_and_a_prefix() -> None:
         "5 min",
         "2 h",
     ]
+
+
+@pytest.mark.parametrize("seconds", [7, 95, 118, 125, 1000, 4000, 90_000])
+def test_labels_of_times_do_not_overlap_on_a_phone(seconds: int) -> None:
+    """At a width of 300 pixels each label of the time axis ends before the next one begins."""
+    times = [START + timedelta(seconds=seconds * number / 50) for number in range(50)]
+    chart = ET.fromstring(throughput_chart(times, [1.0] * 50, seconds / 50))  # noqa: S314 - our own markup
+    end = 0.0
+    for text in chart.iter("text"):
+        if text.get("y") == str(LABEL_ROOM + HEIGHT + 16):
+            width = 7 * len(text.text or "")
+            x = 3 * float(str(text.get("x")).rstrip("%"))
+            left = x - width * {"end": 1.0, "middle": 0.5}.get(text.get("class") or "", 0.0)
+            assert left >= end
+            end = left + width
+    assert end
 
 
 def luminance(colour: str) -> float:

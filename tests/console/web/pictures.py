@@ -127,6 +127,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url", nargs="?", default="")
     parser.add_argument("--directory", type=Path, default=Path(".pictures"))
+    parser.add_argument(
+        "--documentation", type=Path, help="write the picture of the documentation to this file, too"
+    )
     parser.add_argument("--only", default="", help="a pattern of the screens' names")
     given = parser.parse_args()
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # the site logs each request
@@ -144,6 +147,11 @@ def main() -> None:
                     for target in small_targets(page):
                         print(f"{name} at {width} px has a small target: {target}")  # noqa: T201 - a program
                 page.close()
+        if given.documentation:
+            page = browser.new_page(viewport={"width": 1100, "height": 860})
+            for place in ("/runs", SCREENS["run"]):
+                open_screen(page, url, place)
+            page.screenshot(path=given.documentation)
     print(f"Pictures: {given.directory}")  # noqa: T201 - a program
 
 
