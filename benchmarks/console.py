@@ -52,7 +52,8 @@ def jobs(outcomes: int) -> Iterator[tuple[str, int, str, str, str]]:
     """Yield the run, the number, the id, the host and the URL of each job."""
     total = int(outcomes / 1.1)
     for number in range(total):
-        run = BIG if number % 2 == 0 else f"run-{1 + number // 2 % (RUNS - 1):02}"
+        # By hundreds, so that the big run has its share of the jobs that fail, die or wait.
+        run = BIG if number // 100 % 2 == 0 else f"run-{1 + number // 2 % (RUNS - 1):02}"
         digest = hashlib.sha256(f"{run}{number}".encode()).hexdigest()[:32]
         host = f"shop-{number * 7 % HOSTS}.example"
         yield run, number, digest, host, f"https://{host}/products/{number}?page=1"

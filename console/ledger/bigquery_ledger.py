@@ -24,6 +24,7 @@ from console.ledger.bigquery_address import (
     SYNTAX,
     read_bigquery_address,
 )
+from console.ledger.count_views import inline_counts
 from console.ledger.ledger import Ledger
 from console.ledger.sqlite_views import views
 from contract.topology import LEDGER_TABLES
@@ -62,6 +63,10 @@ class BigQueryLedger(Ledger):
     def snapshot(self) -> AbstractContextManager[None]:
         """Do nothing: each query sees the moment at which BigQuery runs it."""
         return nullcontext()
+
+    def rows_with_text(self, run_id: str, text: str) -> list[int] | None:  # noqa: ARG002 - as in Ledger
+        """Return None: BigQuery has no index of the URLs, so each query compares them."""
+        return None
 
     def rows(self, query: str, *values: object) -> list[Any]:
         """Return the rows of a query in BigQuery's SQL; `${ledger}` is the dataset and `?` a value."""
@@ -154,7 +159,7 @@ def statement(query: str, dataset: str) -> str:
         return f"`{dataset}.{name}_since`(@since)"
 
     places = iter(range(query.count("?")))
-    return re.sub(r"\?", lambda _: f"@p{next(places)}", _NAME.sub(bounded, query))
+    return re.sub(r"\?", lambda _: f"@p{next(places)}", _NAME.sub(bounded, inline_counts(query)))
 
 
 def _value(value: object) -> object:

@@ -17,9 +17,8 @@ EXAMPLES_QUERY: Final = """
     FROM `${ledger}.field_examples` WHERE run_id = ? ORDER BY 1, 2, 3, 4"""
 #: Parameters: the run id, and the maximum number of rows.
 WARNINGS_QUERY: Final = """
-    SELECT coalesce(recipe, ''), last_detail, count(*), coalesce(min(url), '') FROM `${ledger}.job_state`
-    WHERE run_id = ? AND state = 'succeeded' AND last_detail <> ''
-    GROUP BY recipe, last_detail ORDER BY 3 DESC, 2 LIMIT ?"""
+    SELECT coalesce(recipe, ''), detail, jobs, coalesce(url, '') FROM `${ledger}.page_warnings`
+    WHERE run_id = ? ORDER BY jobs DESC, detail LIMIT ?"""
 
 CRAWLS_QUERY: Final = "SELECT run_id, crawl FROM `${ledger}.run_crawls`"
 

@@ -9,8 +9,7 @@ from console.ledger.ledger import Ledger
 RATE_SECONDS: Final = 60  #: number of seconds over which the present rate is measured
 #: Parameters: the run id; so of the other queries, which have a time after it.
 STATES_QUERY: Final = """
-    SELECT coalesce(host, ''), state, count(*) FROM `${ledger}.job_state`
-    WHERE run_id = ? GROUP BY host, state"""
+    SELECT coalesce(host, ''), state, jobs FROM `${ledger}.host_states` WHERE run_id = ?"""
 REASONS_QUERY: Final = """
     SELECT coalesce(host, ''), reason, sum(attempts) FROM `${ledger}.failures`
     WHERE run_id = ? GROUP BY 1, 2"""

@@ -1,5 +1,6 @@
 """Queries one page of the jobs that a filter selects, in the order of their dispatch."""
 
+import json
 from typing import Final, NamedTuple
 
 from console.ledger.ledger import Ledger
@@ -109,21 +110,29 @@ def job_page(
             by its cursor, so jobs that are recorded meanwhile move no job to another page.
         count: maximum number of jobs; at most `MAX_COUNT`.
     """
-    values = _values(selected)
-    if after is not None:
-        values += [after.recorded_at, after.recorded_at, after.job_id]
-    query = page_query(selected, after)
-    return [JobRow(*row) for row in ledger.rows(query, *values, min(count, MAX_COUNT))]
+    with ledger.snapshot():
+        rows = _rows_with_text(ledger, selected)
+        values = _values(selected, rows)
+        if after is not None:
+            values += [after.recorded_at, after.recorded_at, after.job_id]
+        query = page_query(selected, after, is_narrowed=rows is not None)
+        return [JobRow(*row) for row in ledger.rows(query, *values, min(count, MAX_COUNT))]
 
 
 def job_groups(ledger: Ledger, selected: JobFilter, count: int = 100) -> list[GroupRow]:
     """Return up to `count` groups of the selected jobs by host, cause and reason, the largest first."""
-    return [GroupRow(*row) for row in ledger.rows(groups_query(selected), *_values(selected), count)]
+    with ledger.snapshot():
+        rows = _rows_with_text(ledger, selected)
+        query = groups_query(selected, is_narrowed=rows is not None)
+        return [GroupRow(*row) for row in ledger.rows(query, *_values(selected, rows), count)]
 
 
-def page_query(selected: JobFilter, after: Cursor | None) -> str:
-    """Return the query of `job_page`; it has only the conditions that are given, so indexes are used."""
-    conditions = _conditions(selected)
+def page_query(selected: JobFilter, after: Cursor | None, *, is_narrowed: bool = False) -> str:
+    """Return the query of `job_page`; it has only the conditions that are given, so indexes are used.
+
+    If `is_narrowed`, which SQLite supports, the last parameter of the filter has the ids of rows as JSON.
+    """
+    conditions = _conditions(selected, is_narrowed=is_narrowed)
     if after is not None:
         conditions += ["recorded_at >= CAST(? AS TIMESTAMP)"]
         conditions += ["(recorded_at > CAST(? AS TIMESTAMP) OR job_id > ?)"]
@@ -131,10 +140,10 @@ def page_query(selected: JobFilter, after: Cursor | None) -> str:
                ORDER BY recorded_at, job_id LIMIT ?"""  # noqa: S608 - the conditions are constants of this module
 
 
-def groups_query(selected: JobFilter) -> str:
-    """Return the query of `job_groups`."""
+def groups_query(selected: JobFilter, *, is_narrowed: bool = False) -> str:
+    """Return the query of `job_groups`; see `page_query`."""
     return f"""SELECT coalesce(host, ''), coalesce(cause, ''), coalesce(last_reason, ''), count(*)
-               FROM `${{ledger}}.job_state` {_where(_conditions(selected))}
+               FROM `${{ledger}}.job_state` {_where(_conditions(selected, is_narrowed=is_narrowed))}
                GROUP BY 1, 2, 3 ORDER BY 4 DESC, 1, 2, 3 LIMIT ?"""  # noqa: S608 - the conditions are constants of this module
 
 
@@ -142,18 +151,25 @@ def _where(conditions: list[str]) -> str:
     return f"WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
-def _conditions(selected: JobFilter) -> list[str]:
+def _rows_with_text(ledger: Ledger, selected: JobFilter) -> list[int] | None:
+    """Return the ids of the rows that may have the text of a filter; None if they are not known."""
+    return ledger.rows_with_text(selected.run_id, selected.text) if selected.text else None
+
+
+def _conditions(selected: JobFilter, *, is_narrowed: bool) -> list[str]:
     """Return the conditions of a filter; `_values` returns their parameters."""
     conditions = [f"{COLUMN_OF[field]} = ?" for field, _ in _equal(selected)]
     # A text that is no state selects nothing. A literal, since SQLite uses no partial index for a parameter.
     state = selected.state if selected.state in STATES else "-"
     conditions += [f"state = '{state}'"] * bool(selected.state)
-    return conditions + ["(STRPOS(LOWER(url), ?) > 0 OR job_id = ?)"] * bool(selected.text)
+    conditions += ["(STRPOS(LOWER(url), ?) > 0 OR job_id = ?)"] * bool(selected.text)
+    return conditions + ["rowid IN (SELECT value FROM json_each(?))"] * is_narrowed
 
 
-def _values(selected: JobFilter) -> list[str]:
+def _values(selected: JobFilter, rows: list[int] | None) -> list[str]:
     text = [selected.text.lower(), selected.text] if selected.text else []
-    return [value for _, value in _equal(selected)] + text
+    narrowed = [] if rows is None else [json.dumps(rows)]
+    return [value for _, value in _equal(selected)] + text + narrowed
 
 
 def _equal(selected: JobFilter) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ from console.errors import LedgerError, StackError
 from console.ledger.dispatch_rows import QUERY, Dispatch, read_dispatch
 from console.ledger.sqlite_file import kept_connection, kept_open, open_file
 from console.ledger.sqlite_views import create, to_sqlite
+from console.ledger.url_search import rows_with_text
 from console.suggestion import did_you_mean
 
 #: Path of the ledger, relative to the data directory. localpubsub writes its BigQuery subscriptions there.
@@ -22,6 +23,9 @@ FILE = Path("pubsub", "warehouse.db")
 #: Path of the tables that are derived from it, relative to the data directory.
 SUMMARY_FILE = Path("ledger_summary.db")
 NO_RUN = "No run is recorded yet. `scrapeq dispatch CRAWL.yaml` starts one."
+_ATTEMPTS = """SELECT DISTINCT job_id, url, attempt, coalesce(new_reason, reason), detail
+               FROM `${ledger}.outcomes` LEFT JOIN `${ledger}.renamed_reasons` ON old_reason = reason
+               WHERE run_id = ?"""
 MAX_NAMED_RUNS = 10  #: maximum number of runs that an error message lists
 #: The numbers of an accounting in the order of its line, and those that the line has even if they are 0.
 SHOWN = ("dispatched", "succeeded", "dead", "cancelled", "dropped", "replaced", "in_flight", "missing")
@@ -208,8 +212,7 @@ class Ledger:
         A job that two requests have published counts twice, and further pages of listings do not count.
         """
         query = "SELECT coalesce(sum(recorded), 0) FROM `${ledger}.recorded_jobs` WHERE run_id = ?"
-        [(count,)] = self.rows(query, run_id)
-        return int(count)
+        return int(self.rows(query, run_id)[0][0])
 
     def results(self, run_id: str) -> Iterator[Result]:
         """Yield the pages of a run that were scraped, sorted by URL; a listing's pages follow its first.
@@ -255,19 +258,19 @@ class Ledger:
 
     def retried_attempts(self, run_id: str) -> list[Attempt]:
         """Return all attempts of the jobs that succeeded after a failure, sorted by URL and attempt."""
-        query = """SELECT DISTINCT job_id, url, attempt, coalesce(new_reason, reason), detail
-                   FROM `${ledger}.outcomes` LEFT JOIN `${ledger}.renamed_reasons` ON old_reason = reason
-                   WHERE run_id = ?
-                   AND job_id IN (SELECT job_id FROM `${ledger}.results` WHERE run_id = ? AND attempts > 1)
-                   ORDER BY 2, 1, 3, 4, 5"""
+        recovered = "job_id IN (SELECT job_id FROM `${ledger}.results` WHERE run_id = ? AND attempts > 1)"
+        query = f"{_ATTEMPTS} AND {recovered} ORDER BY 2, 1, 3, 4, 5"
         return [Attempt(*row) for row in self.rows(query, run_id, run_id)]
 
     def attempts(self, run_id: str, job_id: str) -> list[Attempt]:
         """Return the attempts of a job for which the ledger has an outcome, sorted by attempt number."""
-        query = """SELECT DISTINCT job_id, url, attempt, coalesce(new_reason, reason), detail
-                   FROM `${ledger}.outcomes` LEFT JOIN `${ledger}.renamed_reasons` ON old_reason = reason
-                   WHERE run_id = ? AND job_id = ? ORDER BY 3, 4, 5"""
+        query = f"{_ATTEMPTS} AND job_id = ? ORDER BY 3, 4, 5"
         return [Attempt(*row) for row in self.rows(query, run_id, job_id)]
+
+    def rows_with_text(self, run_id: str, text: str) -> list[int] | None:
+        """Return the ids of the rows of job_state that may have a text; see `url_search.rows_with_text`."""
+        with self._open() as connection:
+            return rows_with_text(connection, run_id, text)
 
     def rows(self, query: str, *values: object) -> list[Any]:
         """Return the rows of a query in BigQuery's SQL; `${ledger}` is the dataset and `?` a value."""

@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from types import MappingProxyType
 
+from console.ledger.count_views import make_count_views
 from console.ledger.sqlite_views import BUSY_TIMEOUT_SECONDS, layout
 from console.ledger.summary_update import open_summary
 from console.terminal import ProgressLines
@@ -35,6 +36,7 @@ def open_file(path: Path, summary: Path, create: Callable[[], None]) -> sqlite3.
         connection = _open_summary(summary, path)
     except (OSError, sqlite3.OperationalError):
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS)
+        make_count_views(connection)
     connection.text_factory = _decode
     return connection
 
@@ -50,8 +52,12 @@ def kept_open(
 ) -> Iterator[None]:
     """Keep a connection to a ledger open, and let its queries see one moment, that of the beginning.
 
-    This is for commands with many queries, since opening a ledger takes as long as a short query.
+    This is for commands with many queries, since opening a ledger takes as long as a short query. A context
+    inside another one sees the moment of the outer one.
     """
+    if kept_connection(path) is not None:
+        yield
+        return
     with connect() as connection:
         connection.execute("BEGIN")
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # the first read fixes the moment

@@ -10,6 +10,7 @@ from contextlib import closing
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from console.private_files import make_private_directory, make_private_file
 from contract.topology import LEDGER_DATASET, LEDGER_TABLES
@@ -102,6 +103,18 @@ def to_sqlite(query: str) -> str:
     for bigquery, sqlite in SQLITE_EXPRESSIONS.items():
         query = query.replace(bigquery, sqlite)
     return query
+
+
+def run(
+    connection: sqlite3.Connection,
+    statement: str,
+    parameters: Any = (),  # noqa: ANN401 - as in sqlite3
+    **texts: str,
+) -> sqlite3.Cursor:
+    """Run a statement in the SQL of the views, in which `{name}` is replaced by the text of that name."""
+    for name, text in texts.items():
+        statement = statement.replace(f"{{{name}}}", text)
+    return connection.execute(to_sqlite(statement), parameters)
 
 
 def create(path: Path) -> None:

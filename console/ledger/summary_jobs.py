@@ -3,8 +3,10 @@
 import sqlite3
 from typing import Final
 
-from console.ledger.sqlite_views import table, views
-from console.ledger.summary_tables import OWN_COLUMNS, ledger_columns, run
+from console.ledger.sqlite_views import run, table, views
+from console.ledger.summary_counts import count_jobs, make_count_tables
+from console.ledger.summary_tables import OWN_COLUMNS, ledger_columns
+from console.ledger.url_search import add_urls, make_url_tables, remove_changed_urls
 from contract.topology import LEDGER_TABLES
 
 JOBS_AT_ONCE: Final = 2000  #: number of jobs whose state one transaction derives
@@ -66,18 +68,6 @@ _DERIVE: Final = """
         ON result.job_id IS job.job_id AND result.run_id IS job.run_id
     LEFT JOIN main.`${ledger}.job_state` AS known
         ON known.job_id IS job.job_id AND known.run_id IS job.run_id"""
-_COUNT: Final = """
-    INSERT INTO job_count
-    SELECT json_array(run_id, state, cause, dispatched_at IS NOT NULL), run_id, state, cause,
-        dispatched_at IS NOT NULL, :sign * count(*), :sign * sum(requests), min(dispatched_at),
-        max(attempted_at)
-    FROM {jobs} WHERE true GROUP BY 1
-    ON CONFLICT (key) DO UPDATE SET
-        jobs = jobs + excluded.jobs, requests = requests + excluded.requests,
-        started_at = min(coalesce(started_at, excluded.started_at),
-            coalesce(excluded.started_at, started_at)),
-        attempted_at = max(coalesce(attempted_at, excluded.attempted_at),
-            coalesce(excluded.attempted_at, attempted_at))"""
 _UPDATE: Final = """
     UPDATE main.`${ledger}.job_state` AS job SET {assignments} FROM fresh WHERE job.rowid = fresh.known"""
 _INSERT: Final = """
@@ -86,9 +76,6 @@ _SHOWN_RESULTS: Final = """
     CREATE TEMP VIEW shown_results AS
     SELECT outcome.* FROM shown CROSS JOIN warehouse.`${ledger}.outcomes` AS outcome
         ON outcome.rowid = source_row"""
-#: The jobs as they are before the transaction.
-_KNOWN: Final = """(
-    SELECT job.* FROM fresh CROSS JOIN main.`${ledger}.job_state` AS job ON job.rowid = fresh.known)"""
 #: The rows of outcomes that the view results shows no longer, and those that it shows now.
 _HIDDEN: Final = """
     INSERT INTO shown SELECT shown_row FROM fresh
@@ -137,6 +124,8 @@ def make_temporary_tables(connection: sqlite3.Connection) -> None:
         query = views()[view].replace("`${ledger}.results`", "shown_results")
         run(connection, f"CREATE TEMP VIEW {name} AS {query}")
     run(connection, "CREATE TEMP TABLE new_fields AS SELECT * FROM shown_fields LIMIT 0")
+    make_count_tables(connection)
+    make_url_tables(connection)
 
 
 def derive_jobs(connection: sqlite3.Connection) -> int:
@@ -150,12 +139,13 @@ def derive_jobs(connection: sqlite3.Connection) -> int:
     run(connection, "DELETE FROM fresh")
     run(connection, _DERIVE)
     _count_fields(connection, _HIDDEN, -1)
-    run(connection, _COUNT, {"sign": -1}, jobs=_KNOWN)
     _count_fields(connection, _SHOWN, 1)
+    count_jobs(connection)
+    last_row = remove_changed_urls(connection)
     names = [*ledger_columns(connection, "job_state"), *OWN_COLUMNS]
     run(connection, _UPDATE, assignments=", ".join(f"{name} = fresh.{name}" for name in names))
     run(connection, _INSERT, columns=", ".join(names))
-    run(connection, _COUNT, {"sign": 1}, jobs="fresh")
+    add_urls(connection, last_row)
     run(connection, "DELETE FROM changed WHERE rowid <= ?", (last,))
     return int(count)
 

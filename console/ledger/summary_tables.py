@@ -9,10 +9,11 @@ query of a view's name reads the table with this name here, and that of a table'
 import sqlite3
 import zlib
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from console.ledger import summary_use
-from console.ledger.sqlite_views import BUSY_TIMEOUT_SECONDS, layout, table, to_sqlite, views
+from console.ledger.sqlite_views import BUSY_TIMEOUT_SECONDS, layout, run, table, to_sqlite, views
+from console.ledger.url_search import index_definition
 from console.private_files import make_private_file
 
 CACHE_KIB: Final = 64_000  #: memory for pages of each file; the indexes by job id are read at random places
@@ -28,7 +29,7 @@ JOB_INDEXES: Final = {
     "by_time": "(run_id, recorded_at, job_id, url)",
     "by_state": "(run_id, state, recorded_at, job_id)",
     "by_reason": "(run_id, last_reason, recorded_at, job_id)",
-    "by_host": "(run_id, host, recorded_at, job_id, state)",
+    "by_host": "(run_id, host, recorded_at, job_id)",
     "by_host_state": "(run_id, host, state, recorded_at, job_id)",
     "dead": "(run_id, host, cause, last_reason, recorded_at, job_id, state) WHERE state = 'dead'",
     "open": "(published_at, run_id, state) WHERE state IN ('queued', 'retrying')",
@@ -47,7 +48,7 @@ _STATISTICS: Final = {
     "job_by_time": "1000000 50000 2 1 1",
     "job_by_state": "1000000 50000 20000 2 1",
     "job_by_reason": "1000000 50000 5000 2 1",
-    "job_by_host": "1000000 50000 500 2 1 1",
+    "job_by_host": "1000000 50000 500 2 1",
     "job_by_host_state": "1000000 50000 500 200 2 1",
     "job_dead": "20000 1000 100 50 20 2 1 1",
     "job_open": "20000 2 1 1",
@@ -74,10 +75,22 @@ _TABLES: Final = """
     CREATE TABLE job_count (
         key TEXT PRIMARY KEY, run_id TEXT, state TEXT, cause TEXT, is_dispatched INTEGER, jobs INTEGER,
         requests INTEGER, started_at TEXT, attempted_at TEXT);
+    CREATE TABLE host_count (key TEXT PRIMARY KEY, run_id TEXT, host TEXT, state TEXT, jobs INTEGER);
+    CREATE INDEX host_count_of_run ON host_count (run_id);
+    -- Numbers of scraped pages with the same warnings, in the order in which they are shown.
+    CREATE TABLE warning_count (key TEXT PRIMARY KEY, run_id TEXT, recipe TEXT, detail TEXT, jobs INTEGER);
+    CREATE INDEX warning_by_count ON warning_count (run_id, jobs DESC, detail);
+    -- Runs by the number that they have in the index of URLs.
+    CREATE TABLE run_number (number INTEGER PRIMARY KEY, run_id TEXT);
+    CREATE INDEX number_of_run ON run_number (run_id);
     CREATE TABLE `${ledger}.attempts` ({attempts}, PRIMARY KEY (ended_at, message_id)) WITHOUT ROWID;
     CREATE INDEX failed_attempt ON `${ledger}.attempts` (run_id, reason, outcome, host, recipe, job_id)
         WHERE outcome NOT IN ('succeeded', 'cancelled');
     CREATE TABLE `${ledger}.job_state` ({jobs});
+    CREATE TABLE `${ledger}.failures` (
+        key TEXT PRIMARY KEY, run_id TEXT, reason TEXT, outcome TEXT, host TEXT, recipe TEXT,
+        attempts INTEGER, jobs INTEGER);
+    CREATE INDEX failure_of_run ON `${ledger}.failures` (run_id);
     CREATE TABLE `${ledger}.run_crawls` (run_id TEXT, crawl TEXT);
     CREATE TABLE `${ledger}.fields` (
         key TEXT PRIMARY KEY, run_id TEXT, recipe TEXT, field TEXT, items INTEGER, filled INTEGER);
@@ -126,10 +139,16 @@ _VIEWS: Final = {
             row.attributes
         FROM message CROSS JOIN warehouse.`${ledger}.dead_letters` AS row ON row.rowid = message.source_row
         WHERE message.source = 'dead_letters'""",
-    "failures": """
-        SELECT run_id, reason, outcome, host, recipe, count(*) AS attempts, count(DISTINCT job_id) AS jobs
-        FROM `${ledger}.attempts` WHERE outcome NOT IN ('succeeded', 'cancelled')
-        GROUP BY run_id, reason, outcome, host, recipe""",
+    "host_states": "SELECT run_id, host, state, jobs FROM host_count WHERE jobs > 0",
+    # The URL is found by an index. It is not kept with the count: when the page with the least URL is scraped
+    # again without the warning, another one is the least.
+    "page_warnings": """
+        SELECT run_id, recipe, detail, jobs, (
+            SELECT min(url) FROM `${ledger}.job_state` AS job
+            WHERE job.run_id IS warning.run_id AND job.recipe IS warning.recipe
+                AND job.last_detail IS warning.detail
+                AND job.state = 'succeeded' AND job.last_detail <> '') AS url
+        FROM warning_count AS warning WHERE jobs > 0""",
     "results": """
         SELECT
             success.run_id, success.job_id, success.crawl, success.url, success.final_url, success.recipe,
@@ -143,18 +162,6 @@ _VIEWS: Final = {
 _SAME_VIEWS: Final = ("listings", "run_dispatches")
 
 
-def run(
-    connection: sqlite3.Connection,
-    statement: str,
-    parameters: Any = (),  # noqa: ANN401 - as in sqlite3
-    **texts: str,
-) -> sqlite3.Cursor:
-    """Run a statement in the SQL of the views, in which `{name}` is replaced by the text of that name."""
-    for name, text in texts.items():
-        statement = statement.replace(f"{{{name}}}", text)
-    return connection.execute(to_sqlite(statement), parameters)
-
-
 def ledger_columns(connection: sqlite3.Connection, name: str) -> list[str]:
     """Return the columns of a table or view of the ledger that is attached to a connection."""
     rows = connection.execute("SELECT name FROM pragma_table_info(?, 'warehouse')", (table(name).strip("`"),))
@@ -163,7 +170,8 @@ def ledger_columns(connection: sqlite3.Connection, name: str) -> list[str]:
 
 def version() -> int:
     """Return a number that identifies the tables of this version: the user_version of the file."""
-    return zlib.crc32(f"{layout()} {_TABLES} {JOB_INDEXES} {_STATISTICS} {summary_use.TABLES}".encode()) >> 1
+    tables = f"{_TABLES} {JOB_INDEXES} {_STATISTICS} {summary_use.TABLES} {index_definition()}"
+    return zlib.crc32(f"{layout()} {tables}".encode()) >> 1
 
 
 def connect(summary: Path, warehouse: Path) -> sqlite3.Connection:
@@ -193,13 +201,14 @@ def connect(summary: Path, warehouse: Path) -> sqlite3.Connection:
 def make_tables(connection: sqlite3.Connection) -> None:
     """Drop all tables of the file and make them again, empty."""
     connection.execute("BEGIN IMMEDIATE")
-    names = connection.execute("SELECT name FROM main.sqlite_schema WHERE type = 'table'").fetchall()
-    for (name,) in names:
+    # First the index of URLs, a virtual table: its other tables are dropped with it.
+    names = connection.execute("SELECT name FROM main.sqlite_schema WHERE type = 'table' ORDER BY rootpage")
+    for (name,) in names.fetchall():
         if not name.startswith("sqlite_"):
-            connection.execute(f'DROP TABLE main."{name}"')
+            connection.execute(f'DROP TABLE IF EXISTS main."{name}"')
     attempts = ", ".join(ledger_columns(connection, "attempts"))
     jobs = ", ".join([*ledger_columns(connection, "job_state"), *OWN_COLUMNS])
-    for statement in (*_TABLES.split(";"), *summary_use.TABLES):
+    for statement in (*_TABLES.split(";"), *summary_use.TABLES, index_definition()):
         run(connection, statement, attempts=attempts, jobs=jobs)
     for name, definition in JOB_INDEXES.items():
         listed, _, condition = definition.partition(" WHERE ")

@@ -11,9 +11,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from console.ledger.sqlite_views import views
+from console.ledger.sqlite_views import run, views
+from console.ledger.summary_counts import count_failures
 from console.ledger.summary_jobs import derive_jobs, make_temporary_tables
-from console.ledger.summary_tables import connect, ledger_columns, make_tables, make_views, run
+from console.ledger.summary_tables import connect, ledger_columns, make_tables, make_views
 from console.ledger.summary_use import COUNT_USE
 from contract.topology import LEDGER_TABLES
 
@@ -181,6 +182,8 @@ def _read_rows(connection: sqlite3.Connection, ends: dict[str, int]) -> int:
     run(connection, _ARRIVE, (source, first, last), columns=_COLUMNS[source], name=source)
     if source == "operator_log":  # acts that are not about one job
         run(connection, "DELETE FROM arrived WHERE job_id IS NULL")
+    if source == "outcomes":
+        count_failures(connection)
     attempts = ", ".join(ledger_columns(connection, "attempts"))
     for statement in (*_AFTER_ARRIVAL, *COUNT_USE):
         run(connection, statement, attempts=attempts)

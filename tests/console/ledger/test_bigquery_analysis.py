@@ -26,6 +26,7 @@ from console.ledger import (
     use_rows,
 )
 from console.ledger.bigquery_ledger import BigQueryLedger, parameter_type, statement
+from console.ledger.count_views import inline_counts
 from console.ledger.ledger import Ledger
 from console.ledger.sqlite_views import schema, views
 from console.stack.ports import free_port
@@ -157,7 +158,8 @@ def test_google_accepts_the_queries_of_the_console(
     assert columns
     named = {f"p{number}": type_ for number, type_ in enumerate(parameters)}
     numbers = itertools.count()
-    statement = re.sub(r"\?", lambda _: f"@p{next(numbers)}", query.replace("${ledger}", DATASET))
+    text = inline_counts(query).replace("${ledger}", DATASET)
+    statement = re.sub(r"\?", lambda _: f"@p{next(numbers)}", text)
     assert next(numbers) == len(parameters)
     assert analyzer.query(statement, named)
 
