@@ -10,6 +10,7 @@ from console.errors import ConsoleError, LedgerError
 from console.report.chart_style import CHART_CSS
 from console.web import formats
 from console.web.acts import Acts
+from console.web.context import use_snapshots
 from console.web.options import ConsoleOptions
 from console.web.screens import acts, controls, dead_letters, items, jobs, lab, overview, queue, run
 from console.web.security import is_token, secure
@@ -33,6 +34,7 @@ def create_app(options: ConsoleOptions) -> flask.Flask:
     app.extensions["console"] = options
     app.extensions["acts"] = Acts()
     secure(app, options)
+    use_snapshots(app)
     formats.register(app)
     app.jinja_env.globals.update(
         options=options,

@@ -1,10 +1,12 @@
 """Returns what the current request's application was built with."""
 
+from contextlib import ExitStack, suppress
 from typing import cast
 
 import flask
 
 from console.controls.acts import operator_name
+from console.errors import ConsoleError
 from console.web.acts import Acts
 from console.web.options import ConsoleOptions
 
@@ -12,6 +14,27 @@ from console.web.options import ConsoleOptions
 def console_options() -> ConsoleOptions:
     """Return the options of the application."""
     return cast("ConsoleOptions", flask.current_app.extensions["console"])
+
+
+def use_snapshots(app: flask.Flask) -> None:
+    """Let all queries of a page see the ledger at one moment, so that the numbers of the page agree.
+
+    A page that needs no ledger is shown even if there is none. A download is read after the request has
+    ended, by one query. An act reads what was recorded meanwhile.
+    """
+
+    def begin() -> None:
+        flask.g.snapshot = ExitStack()
+        if flask.request.method == "GET" and flask.request.blueprint:
+            with suppress(ConsoleError):
+                flask.g.snapshot.enter_context(console_options().ledger.snapshot())
+
+    def end(_: BaseException | None) -> None:
+        if "snapshot" in flask.g:
+            flask.g.pop("snapshot").close()
+
+    app.before_request(begin)
+    app.teardown_request(end)
 
 
 def acts() -> Acts:
