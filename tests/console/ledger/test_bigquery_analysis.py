@@ -5,16 +5,20 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
 
+import console.ledger
 from console.ledger import (
     act_rows,
     control_rows,
     day_use,
     dead_letter_rows,
+    dispatch_rows,
     field_rows,
     host_rows,
     job_page,
@@ -98,70 +102,92 @@ def test_google_accepts_every_documented_query(
     assert analyzer.query(query.statement, query.parameters)
 
 
-@pytest.mark.parametrize(
-    ("query", "parameters"),
-    [
-        (job_rows.JOBS_QUERY, 5 * ["STRING"]),
-        (job_rows.PUBLISHED_QUERY, 2 * ["STRING"]),
-        (job_rows.ATTEMPTS_QUERY, 2 * ["STRING"]),
-        (job_rows.DEAD_LETTERS_QUERY, 2 * ["STRING"]),
-        (job_rows.ITEMS_QUERY, 2 * ["STRING"]),
-        (job_rows.RETRYING_QUERY, ["STRING", "INT64"]),
-        (job_rows.MESSAGE_QUERY, 2 * ["STRING"]),
-        (run_rows.RUNS_QUERY, ["INT64"]),
-        (control_rows.CONTROL_ACTS_QUERY, ["INT64"]),
-        (control_rows.SPENT_QUERY, 4 * ["STRING"]),
-        (dead_letter_rows.DEAD_LETTERS_QUERY, 4 * ["STRING"]),
-        (dead_letter_rows.OUTDATED_QUERY, 2 * ["STRING"]),
-        (dead_letter_rows.MESSAGES_QUERY, 2 * ["STRING"]),
-        (dead_letter_rows.STATES_QUERY.format(places="?, ?"), 3 * ["STRING"]),
-        (dead_letter_rows.JOBS_QUERY, ["STRING"]),
-        (dead_letter_rows.JOB_IDS_QUERY, ["STRING"]),
-        (dead_letter_rows.SUCCEEDED_QUERY, ["STRING"]),
-        (dead_letter_rows.PAGES_QUERY, ["STRING"]),
-        (act_rows.ACTS_QUERY, 2 * ["STRING"]),
-        (act_rows.RECORDS_QUERY, ["STRING"]),
-        (host_rows.STATES_QUERY, ["STRING"]),
-        (host_rows.REASONS_QUERY, ["STRING"]),
-        (host_rows.RATES_QUERY, 2 * ["STRING"]),
-        (host_rows.BLOCKED_QUERY, 2 * ["STRING"]),
-        (field_rows.FIELDS_QUERY, ["STRING"]),
-        (field_rows.EXAMPLES_QUERY, ["STRING"]),
-        (field_rows.WARNINGS_QUERY, ["STRING", "INT64"]),
-        (field_rows.CRAWLS_QUERY, []),
-        (timeline_rows.QUERY, ["INT64", "STRING"]),
-        (use_rows.ATTEMPTS_QUERY, ["INT64", "STRING"]),
-        (use_rows.JOBS_QUERY, ["STRING"]),
-        (use_rows.OUTCOMES_QUERY, ["STRING"]),
-        (use_rows.BODY_BYTES_QUERY, ["STRING"]),
-        (day_use.JOBS_QUERY, ["STRING"]),
-        (day_use.OUTCOMES_QUERY, ["INT64", "STRING"]),
-        (day_use.UNRECORDED_QUERY, ["STRING"]),
-        (limit_rows.QUERY, []),
-        (run_overview.TIMES_QUERY, ["STRING"]),
-        (run_overview.UNRECORDED_QUERY, ["STRING"]),
-        (run_overview.RECENT_QUERY, 2 * ["STRING"]),
-        (run_overview.THROUGHPUT_QUERY, 3 * ["STRING"]),
-        (run_overview.OLDEST_QUERY, []),
-        (run_overview.BLOCKED_QUERY, ["STRING", "INT64"]),
-        (
-            job_page.page_query(EVERY_FILTER, job_page.Cursor("", "")),
-            [*FILTER_TYPES, *3 * ["STRING"], "INT64"],
-        ),
-        (job_page.groups_query(EVERY_FILTER), [*FILTER_TYPES, "INT64"]),
-    ],
-)
+#: The queries of the console, with the types of their parameters.
+CONSOLE_QUERIES: list[tuple[str, list[str]]] = [
+    (job_rows.JOBS_QUERY, 5 * ["STRING"]),
+    (job_rows.PUBLISHED_QUERY, 2 * ["STRING"]),
+    (job_rows.ATTEMPTS_QUERY, 2 * ["STRING"]),
+    (job_rows.DEAD_LETTERS_QUERY, 2 * ["STRING"]),
+    (job_rows.ITEMS_QUERY, 2 * ["STRING"]),
+    (job_rows.RETRYING_QUERY, ["STRING", "INT64"]),
+    (job_rows.MESSAGE_QUERY, 2 * ["STRING"]),
+    (run_rows.RUNS_QUERY, ["INT64"]),
+    (control_rows.CONTROL_ACTS_QUERY, ["INT64"]),
+    (control_rows.SPENT_QUERY, 4 * ["STRING"]),
+    (dead_letter_rows.DEAD_LETTERS_QUERY, 4 * ["STRING"]),
+    (dead_letter_rows.OUTDATED_QUERY, 2 * ["STRING"]),
+    (dead_letter_rows.MESSAGES_QUERY, 2 * ["STRING"]),
+    (dead_letter_rows.STATES_QUERY.format(places="?, ?"), 3 * ["STRING"]),
+    (dead_letter_rows.JOBS_QUERY, ["STRING"]),
+    (dead_letter_rows.JOB_IDS_QUERY, ["STRING"]),
+    (dead_letter_rows.SUCCEEDED_QUERY, ["STRING"]),
+    (dead_letter_rows.PAGES_QUERY, ["STRING"]),
+    (act_rows.ACTS_QUERY, 2 * ["STRING"]),
+    (act_rows.RECORDS_QUERY, ["STRING"]),
+    (host_rows.STATES_QUERY, ["STRING"]),
+    (host_rows.REASONS_QUERY, ["STRING"]),
+    (host_rows.RATES_QUERY, 2 * ["STRING"]),
+    (host_rows.BLOCKED_QUERY, 2 * ["STRING"]),
+    (field_rows.FIELDS_QUERY, ["STRING"]),
+    (field_rows.EXAMPLES_QUERY, ["STRING"]),
+    (field_rows.WARNINGS_QUERY, ["STRING", "INT64"]),
+    (field_rows.CRAWLS_QUERY, []),
+    (timeline_rows.QUERY, ["INT64", "STRING"]),
+    (use_rows.ATTEMPTS_QUERY, ["INT64", "STRING"]),
+    (use_rows.JOBS_QUERY, ["STRING"]),
+    (use_rows.OUTCOMES_QUERY, ["STRING"]),
+    (use_rows.BODY_BYTES_QUERY, ["STRING"]),
+    (day_use.JOBS_QUERY, ["STRING"]),
+    (day_use.OUTCOMES_QUERY, ["INT64", "STRING"]),
+    (day_use.UNRECORDED_QUERY, ["STRING"]),
+    (limit_rows.QUERY, []),
+    (dispatch_rows.QUERY, ["STRING"]),
+    (run_overview.TIMES_QUERY, ["STRING"]),
+    (run_overview.UNRECORDED_QUERY, ["STRING"]),
+    (run_overview.RECENT_QUERY, 2 * ["STRING"]),
+    (run_overview.THROUGHPUT_QUERY, 3 * ["STRING"]),
+    (run_overview.OLDEST_QUERY, []),
+    (run_overview.BLOCKED_QUERY, ["STRING", "INT64"]),
+    (
+        job_page.page_query(EVERY_FILTER, job_page.Cursor("", "")),
+        [*FILTER_TYPES, *3 * ["STRING"], "INT64"],
+    ),
+    (job_page.groups_query(EVERY_FILTER), [*FILTER_TYPES, "INT64"]),
+]
+#: The modules whose constants with names that end with QUERY are in this list.
+QUERY_MODULES = [
+    import_module(f"console.ledger.{module.name}") for module in iter_modules(console.ledger.__path__)
+]
+
+
+@pytest.mark.parametrize(("query", "parameters"), CONSOLE_QUERIES)
 def test_google_accepts_the_queries_of_the_console(
     analyzer: Analyzer, columns: dict[str, Columns], query: str, parameters: list[str]
 ) -> None:
-    """Google's analyzer accepts the queries of a run's and a job's rows, which SQLite runs on a laptop."""
+    """Google's analyzer accepts the queries which SQLite runs on a laptop, and their form with a bound."""
     assert columns
     named = {f"p{number}": type_ for number, type_ in enumerate(parameters)}
     numbers = itertools.count()
     text = inline_counts(query).replace("${ledger}", DATASET)
-    statement = re.sub(r"\?", lambda _: f"@p{next(numbers)}", text)
+    unlimited = re.sub(r"\?", lambda _: f"@p{next(numbers)}", text)
     assert next(numbers) == len(parameters)
-    assert analyzer.query(statement, named)
+    assert analyzer.query(unlimited, named)
+    bounded = statement(query, DATASET)
+    assert unbounded(bounded) == []
+    assert analyzer.query(bounded, {"since": "TIMESTAMP"} | named)
+
+
+def test_every_query_of_the_console_is_analyzed() -> None:
+    """The list has each query that is a constant of a module of the ledger."""
+    constants = {
+        (module.__name__, name): value.replace("{places}", "?, ?").replace("{{", "{").replace("}}", "}")
+        for module in QUERY_MODULES
+        for name, value in vars(module).items()
+        if name.endswith("QUERY") and isinstance(value, str) and "${" in value  # others read the summary
+    }
+    known = {query for query, _ in CONSOLE_QUERIES}
+    assert {place for place, query in constants.items() if query not in known} == set()
+    assert len(constants) > 30
 
 
 class CollectingLedger(BigQueryLedger):
