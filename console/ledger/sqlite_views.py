@@ -83,6 +83,12 @@ def schema(name: str) -> list[dict[str, str]]:
 
 def views() -> dict[str, str]:
     """Return the query of each view by the view's name, in BigQuery's SQL."""
+    return dict(_read_views())
+
+
+@cache
+def _read_views() -> dict[str, str]:
+    """Read the files once: each opening of the summary needs them."""
     files = sorted(
         (file for file in _FILES.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name
     )
@@ -98,6 +104,7 @@ def layout() -> int:
     return zlib.crc32("".join(texts).encode()) >> 1  # SQLite's user_version has a sign
 
 
+@cache
 def to_sqlite(query: str) -> str:
     """Translate a query from BigQuery's SQL to SQLite's."""
     for bigquery, sqlite in SQLITE_EXPRESSIONS.items():
