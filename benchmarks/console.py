@@ -7,6 +7,7 @@ is a dead letter, and one of 500 waits. The queries of each screen, and `scrapeq
 import hashlib
 import json
 import math
+import os
 import resource
 import sqlite3
 import statistics
@@ -135,20 +136,23 @@ def fill(path: Path, outcomes: int) -> None:
 def screens(ledger: Ledger) -> dict[str, Callable[[], object]]:
     """Return the queries of each screen by its name."""
     middle = job_page(ledger, JobFilter(BIG), None, 1000)[-1].cursor
+    [(newest,)] = ledger.rows("SELECT max(ended_at) FROM `${ledger}.attempts`")
+    now = datetime.fromisoformat(newest)  # so that the last minutes have attempts
     return {
         "overview": lambda: (
             queue_summary(ledger),
             run_summaries(ledger, 20),
-            throughput(ledger, datetime.now(UTC) - timedelta(minutes=10), 10),
+            throughput(ledger, now - timedelta(minutes=10), 10, now=now),
         ),
-        "run": lambda: run_overview(ledger, BIG),
-        "hosts of a run": lambda: host_rows(ledger, BIG),
+        "run": lambda: run_overview(ledger, BIG, now),
+        "hosts of a run": lambda: host_rows(ledger, BIG, None, now),
         "fields of a run": lambda: field_rows(ledger, BIG, "run-01"),
         "jobs": lambda: job_page(ledger, JobFilter(BIG), middle),
         "jobs by state": lambda: job_page(ledger, JobFilter(BIG, state="queued"), middle),
         "jobs by reason": lambda: job_page(ledger, JobFilter(BIG, reason="http_404"), middle),
         "jobs by host": lambda: job_page(ledger, JobFilter(BIG, host="shop-4.example"), middle),
         "jobs by text": lambda: job_page(ledger, JobFilter(BIG, text="products/99998")),
+        "jobs by a frequent text": lambda: job_page(ledger, JobFilter(BIG, text="shop-4.example/")),
         "dead letters": lambda: (
             job_groups(ledger, JobFilter(state="dead")),
             job_page(ledger, JobFilter(state="dead")),
@@ -181,11 +185,31 @@ def main(outcomes: int, data: Path) -> None:
         print(row(name, durations(call)))
     status = [sys.executable, "-m", "console", "status", BIG, "--data", str(data)]
     print(row("`scrapeq status`", durations(lambda: subprocess.run(status, check=True, capture_output=True))))
+    for run in ("run-01", BIG):
+        print(export(run, data))
     wait = ("wait", BIG, "--data", str(data), "--timeout")
     share = (processor_seconds(*wait, str(WAIT_SECONDS)) - processor_seconds(*wait, "0")) / WAIT_SECONDS
     print(f"processor time of `scrapeq wait`, without its start: {100 * share:.2f} % of a core")
     print(f"processor time of `scrapeq --version`: {processor_seconds('--version'):.2f} s")
     print(f"processor time of `scrapeq status`: {processor_seconds(*status[3:]):.2f} s")
+
+
+def export(run: str, data: Path) -> str:
+    """Export the results of a run as JSON Lines, and return how many, how fast and with how much memory."""
+    started = time.monotonic()
+    with tempfile.TemporaryFile() as file:
+        command = [sys.executable, "-m", "console", "results", run, "--format", "jsonl", "--data", str(data)]
+        child = subprocess.Popen(command, stdout=file)
+        _, status, usage = os.wait4(child.pid, 0)
+        seconds, size = time.monotonic() - started, file.tell()
+        file.seek(0)
+        rows = sum(1 for _ in file)
+    used = usage.ru_utime + usage.ru_stime
+    return (
+        f"export of {run}: {rows:,} rows, {size / 2**20:.0f} MiB in {seconds:.1f} s ({rows / seconds:,.0f} "
+        f"rows/s), {used:.1f} s of processor time, at most {usage.ru_maxrss / 1024:.0f} MiB of memory, "
+        f"exit status {os.waitstatus_to_exitcode(status)}"
+    )
 
 
 def processor_seconds(*arguments: str) -> float:
