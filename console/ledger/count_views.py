@@ -1,4 +1,4 @@
-"""Defines counts of jobs that the console reads often, and for which the ledger in BigQuery has no view.
+"""Defines counts that the console reads often, and for which the ledger in BigQuery has no view.
 
 A statement for BigQuery contains the query of such a view in place of its name. In SQLite, the summary of the
 ledger has them as tables (console/ledger/summary_counts.py), and otherwise they are temporary views.
@@ -10,6 +10,9 @@ from typing import Final
 from console.ledger.sqlite_views import table, to_sqlite
 
 COUNT_VIEWS: Final = {
+    "attempt_seconds": """
+        SELECT run_id, UNIX_SECONDS(ended_at) AS second, outcome, count(*) AS attempts
+        FROM `${ledger}.attempts` GROUP BY run_id, second, outcome""",
     "host_states": """
         SELECT run_id, host, state, count(*) AS jobs FROM `${ledger}.job_state`
         GROUP BY run_id, host, state""",

@@ -19,10 +19,10 @@ UNRECORDED_QUERY: Final = """
 RECENT_QUERY: Final = """
     SELECT count(DISTINCT job_id) FROM `${ledger}.attempts`
     WHERE run_id = ? AND ended_at >= CAST(? AS TIMESTAMP) AND outcome = 'succeeded'"""
-#: Parameters: a time, and twice the run id or NULL.
+#: Parameters: seconds since 1970, and twice the run id or NULL.
 THROUGHPUT_QUERY: Final = """
-    SELECT ended_at, outcome FROM `${ledger}.attempts`
-    WHERE ended_at >= CAST(? AS TIMESTAMP) AND (? IS NULL OR run_id = ?)"""
+    SELECT second, outcome, sum(attempts) FROM `${ledger}.attempt_seconds`
+    WHERE second >= ? AND (? IS NULL OR run_id = ?) GROUP BY second, outcome"""
 OLDEST_QUERY: Final = """
     SELECT min(published_at) FROM `${ledger}.job_times` WHERE state IN ('queued', 'retrying')"""
 #: Parameters: a time, and the maximum number of rows.
@@ -153,16 +153,16 @@ def throughput(
 
     Args:
         ledger: the ledger.
-        since: the begin of the first step.
+        since: the begin of the first step; a part of a second is ignored, because attempts are counted by
+            seconds.
         step_seconds: number of seconds of a step.
         run_id: id of a run; None for all runs.
         now: the present time; None for that of the clock.
     """
-    now = now or datetime.now(UTC)
-    counts = defaultdict[int, list[int]](lambda: [0, 0])
-    for ended_at, outcome in ledger.rows(THROUGHPUT_QUERY, timestamp(since), run_id, run_id):
-        step = int((datetime.fromisoformat(ended_at) - since).total_seconds() // step_seconds)
-        counts[step][outcome != "succeeded"] += 1
+    now, since = now or datetime.now(UTC), since.replace(microsecond=0)
+    counts, first = defaultdict[int, list[int]](lambda: [0, 0]), int(since.timestamp())
+    for second, outcome, attempts in ledger.rows(THROUGHPUT_QUERY, first, run_id, run_id):
+        counts[(second - first) // step_seconds][outcome != "succeeded"] += attempts
     steps = int((now - since).total_seconds() // step_seconds) + 1
     return [
         Throughput(timestamp(since + timedelta(seconds=step * step_seconds)), *counts[step])

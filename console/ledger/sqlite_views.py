@@ -51,6 +51,7 @@ SQLITE_EXPRESSIONS = {
     "LENGTH(TO_JSON_STRING(attributes))": "length(attributes)",
     "LENGTH(TO_JSON_STRING(items))": "length(items)",
     "DIV(UNIX_SECONDS(ended_at), ?)": "(CAST(strftime('%s', ended_at) AS INTEGER) / ?)",
+    "UNIX_SECONDS(ended_at)": "CAST(strftime('%s', ended_at) AS INTEGER)",
     "TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 7 DAY)": "strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-7 days')",
 }
 #: Maps column types of BigQuery to column types of SQLite. SQLite treats STRING as a numeric type

@@ -40,23 +40,32 @@ _COUNT: Final = (
        FROM count_change WHERE state = 'succeeded' AND detail <> '' GROUP BY 1 HAVING sum(count) <> 0
        ON CONFLICT (key) DO UPDATE SET jobs = jobs + excluded.jobs""",
 )
-#: Counts the new attempts that failed, before they are in the table of attempts. A job counts once in each
-#: group.
-_COUNT_FAILURES: Final = """
-    INSERT INTO main.`${ledger}.failures`
-    SELECT json_array(run_id, reason, outcome, host, recipe), run_id, reason, outcome, host, recipe, count(*),
-        count(DISTINCT CASE WHEN NOT EXISTS (
-            SELECT 1 FROM main.`${ledger}.attempts` AS known INDEXED BY failed_attempt
-            WHERE known.run_id IS new.run_id AND known.reason IS new.reason AND known.outcome IS new.outcome
-                AND known.host IS new.host AND known.recipe IS new.recipe AND known.job_id IS new.job_id
-                AND known.outcome NOT IN ('succeeded', 'cancelled')) THEN job_id END)
-    FROM arrived_attempts AS new
-    WHERE outcome NOT IN ('succeeded', 'cancelled') AND NOT EXISTS (
+#: The attempts that have arrived and are not yet in the table of attempts.
+_NEW_ATTEMPTS: Final = """
+    INSERT INTO new_attempts SELECT {attempts} FROM arrived_attempts AS new WHERE NOT EXISTS (
         SELECT 1 FROM main.`${ledger}.attempts` AS known
         -- Without its type TIMESTAMP, which SQLite treats as a number; it would not use the index.
-        WHERE known.ended_at = +new.ended_at AND known.message_id = new.message_id)
-    GROUP BY 1 HAVING true
-    ON CONFLICT (key) DO UPDATE SET attempts = attempts + excluded.attempts, jobs = jobs + excluded.jobs"""
+        WHERE known.ended_at = +new.ended_at AND known.message_id = new.message_id)"""
+_ADD_ATTEMPTS: Final = (
+    # A job counts once in each group.
+    """INSERT INTO main.`${ledger}.failures`
+       SELECT json_array(run_id, reason, outcome, host, recipe), run_id, reason, outcome, host, recipe,
+           count(*), count(DISTINCT CASE WHEN NOT EXISTS (
+               SELECT 1 FROM main.`${ledger}.attempts` AS known INDEXED BY failed_attempt
+               WHERE known.run_id IS new.run_id AND known.reason IS new.reason
+                   AND known.outcome IS new.outcome AND known.host IS new.host
+                   AND known.recipe IS new.recipe AND known.job_id IS new.job_id
+                   AND known.outcome NOT IN ('succeeded', 'cancelled')) THEN job_id END)
+       FROM new_attempts AS new WHERE outcome NOT IN ('succeeded', 'cancelled') GROUP BY 1 HAVING true
+       ON CONFLICT (key) DO UPDATE SET
+           attempts = attempts + excluded.attempts, jobs = jobs + excluded.jobs""",
+    """INSERT INTO attempt_count
+       SELECT json_array(UNIX_SECONDS(ended_at), run_id, outcome), UNIX_SECONDS(ended_at), run_id, outcome,
+           count(*)
+       FROM new_attempts GROUP BY 1 HAVING true
+       ON CONFLICT (key) DO UPDATE SET attempts = attempts + excluded.attempts""",
+    "INSERT INTO main.`${ledger}.attempts` SELECT {attempts} FROM new_attempts",
+)
 
 
 def make_count_tables(connection: sqlite3.Connection) -> None:
@@ -70,6 +79,18 @@ def count_jobs(connection: sqlite3.Connection) -> None:
         run(connection, statement)
 
 
-def count_failures(connection: sqlite3.Connection) -> None:
-    """Count the attempts in the view `arrived_attempts` that are not yet in the table of attempts."""
-    run(connection, _COUNT_FAILURES)
+def make_attempt_table(connection: sqlite3.Connection) -> None:
+    """Make the temporary table that `add_attempts` needs, with the columns of the view `arrived_attempts`."""
+    run(connection, "CREATE TEMP TABLE new_attempts AS SELECT * FROM arrived_attempts LIMIT 0")
+
+
+def add_attempts(connection: sqlite3.Connection, columns: str) -> None:
+    """Add the attempts in the view `arrived_attempts` that are not known, and count them.
+
+    Args:
+        connection: a connection that updates the summary.
+        columns: the names of the columns of attempts, separated by commas.
+    """
+    run(connection, "DELETE FROM new_attempts")
+    for statement in (_NEW_ATTEMPTS, *_ADD_ATTEMPTS):
+        run(connection, statement, attempts=columns)

@@ -80,6 +80,10 @@ _TABLES: Final = """
     -- Numbers of scraped pages with the same warnings, in the order in which they are shown.
     CREATE TABLE warning_count (key TEXT PRIMARY KEY, run_id TEXT, recipe TEXT, detail TEXT, jobs INTEGER);
     CREATE INDEX warning_by_count ON warning_count (run_id, jobs DESC, detail);
+    -- Numbers of attempts that ended in each second.
+    CREATE TABLE attempt_count (
+        key TEXT PRIMARY KEY, second INTEGER, run_id TEXT, outcome TEXT, attempts INTEGER);
+    CREATE INDEX attempt_count_by_time ON attempt_count (second, run_id, outcome, attempts);
     -- Runs by the number that they have in the index of URLs.
     CREATE TABLE run_number (number INTEGER PRIMARY KEY, run_id TEXT);
     CREATE INDEX number_of_run ON run_number (run_id);
@@ -139,6 +143,7 @@ _VIEWS: Final = {
             row.attributes
         FROM message CROSS JOIN warehouse.`${ledger}.dead_letters` AS row ON row.rowid = message.source_row
         WHERE message.source = 'dead_letters'""",
+    "attempt_seconds": "SELECT run_id, second, outcome, attempts FROM attempt_count",
     "host_states": "SELECT run_id, host, state, jobs FROM host_count WHERE jobs > 0",
     # The URL is found by an index. It is not kept with the count: when the page with the least URL is scraped
     # again without the warning, another one is the least.

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from console.ledger.sqlite_views import run, views
-from console.ledger.summary_counts import count_failures
+from console.ledger.summary_counts import add_attempts, make_attempt_table
 from console.ledger.summary_jobs import derive_jobs, make_temporary_tables
 from console.ledger.summary_tables import connect, ledger_columns, make_tables, make_views
 from console.ledger.summary_use import COUNT_USE
@@ -77,7 +77,6 @@ _AFTER_ARRIVAL: Final = (
     """UPDATE main.`${ledger}.run_crawls` AS run SET crawl = new.crawl
         FROM (SELECT run_id, max(crawl) AS crawl FROM arrived GROUP BY 1) AS new
         WHERE new.run_id IS run.run_id AND (run.crawl IS NULL OR new.crawl > run.crawl)""",
-    "INSERT OR IGNORE INTO main.`${ledger}.attempts` SELECT {attempts} FROM arrived_attempts",
 )
 
 
@@ -126,6 +125,7 @@ def update(connection: sqlite3.Connection, show: Callable[[int, int], None] = la
     run(connection, _ARRIVED_OUTCOMES)
     attempts = views()["attempts"].replace("`${ledger}.outcomes`", "arrived_outcomes")
     run(connection, f"CREATE TEMP VIEW arrived_attempts AS {attempts}")
+    make_attempt_table(connection)
     read = sum(row for (row,) in run(connection, "SELECT last_row FROM progress"))
     done, whole, is_counted = 0, sum(ends.values()) - read, False
     while True:
@@ -182,11 +182,10 @@ def _read_rows(connection: sqlite3.Connection, ends: dict[str, int]) -> int:
     run(connection, _ARRIVE, (source, first, last), columns=_COLUMNS[source], name=source)
     if source == "operator_log":  # acts that are not about one job
         run(connection, "DELETE FROM arrived WHERE job_id IS NULL")
-    if source == "outcomes":
-        count_failures(connection)
-    attempts = ", ".join(ledger_columns(connection, "attempts"))
     for statement in (*_AFTER_ARRIVAL, *COUNT_USE):
-        run(connection, statement, attempts=attempts)
+        run(connection, statement)
+    if source == "outcomes":
+        add_attempts(connection, ", ".join(ledger_columns(connection, "attempts")))
     for jobs in ("arrived", _REPLACED, _EARLIER_PAGES):
         run(connection, _CHANGE, jobs=jobs)
     run(connection, _PROGRESS, (source, last), name=source)

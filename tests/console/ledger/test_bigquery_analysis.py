@@ -145,7 +145,7 @@ CONSOLE_QUERIES: list[tuple[str, list[str]]] = [
     (run_overview.TIMES_QUERY, ["STRING"]),
     (run_overview.UNRECORDED_QUERY, ["STRING"]),
     (run_overview.RECENT_QUERY, 2 * ["STRING"]),
-    (run_overview.THROUGHPUT_QUERY, 3 * ["STRING"]),
+    (run_overview.THROUGHPUT_QUERY, ["INT64", *2 * ["STRING"]]),
     (run_overview.OLDEST_QUERY, []),
     (run_overview.BLOCKED_QUERY, ["STRING", "INT64"]),
     (
