@@ -1,7 +1,7 @@
 resource "google_artifact_registry_repository" "images" {
   location               = var.region
   repository_id          = var.name_prefix
-  description            = "Images of the dispatcher and the worker"
+  description            = "Images of the services"
   format                 = "DOCKER"
   cleanup_policy_dry_run = false
 

@@ -28,7 +28,14 @@ locals {
 
   # https://cloud.google.com/run/docs/deploying#sample-container
   placeholder = "us-docker.pkg.dev/cloudrun/container/hello"
-  images      = coalesce(var.images, { dispatcher = local.placeholder, worker = local.placeholder })
+  images = {
+    dispatcher = try(var.images.dispatcher, local.placeholder)
+    worker     = try(var.images.worker, local.placeholder)
+    console    = try(coalesce(var.images.console), local.placeholder)
+  }
+
+  # The variable LEDGER of the command scrapeq.
+  ledger_address = "bigquery://${var.project_id}/${google_bigquery_dataset.ledger.dataset_id}${var.topic_prefix == "scrape" ? "" : "?topics=${var.topic_prefix}"}"
 
   pubsub_agent = "serviceAccount:service-${data.google_project.this.number}@gcp-sa-pubsub.iam.gserviceaccount.com"
 }

@@ -17,7 +17,18 @@ resource "google_pubsub_topic" "operator" {
 # custom role would need a deployer that may give anyone any role, so two resources have roles/pubsub.editor.
 
 locals {
-  operators = toset(var.operators)
+  # Members, by keys that are known before an apply. The account of the operator's page is an operator only if the page has acts.
+  operators = merge(
+    { for member in var.operators : member => member },
+    local.console_acts ? { console = google_service_account.console[0].member } : {},
+  )
+  readers = merge(local.operators, var.console == null ? {} : { console = google_service_account.console[0].member })
+
+  # The subscriptions that the screen of the queue shows.
+  shown_subscriptions = merge(
+    { jobs = google_pubsub_subscription.push.name, shards = google_pubsub_subscription.shards.name, dead = google_pubsub_subscription.dead.name },
+    { for topic, subscription in google_pubsub_subscription.ledger : "ledger-${topic}" => subscription.name },
+  )
 }
 
 resource "google_pubsub_topic_iam_member" "operators_record_acts" {
@@ -71,8 +82,19 @@ resource "google_pubsub_subscription_iam_member" "operators_take_dead_letters" {
   }
 }
 
+# If a subscription is replaced, the next apply grants this again; until then the screen of the queue lacks the subscription.
+resource "google_pubsub_subscription_iam_member" "operators_see_subscriptions" {
+  for_each = {
+    for pair in setproduct(keys(local.readers), keys(local.shown_subscriptions)) : "${pair[0]} ${pair[1]}" => pair
+  }
+
+  subscription = local.shown_subscriptions[each.value[1]]
+  role         = "roles/pubsub.viewer"
+  member       = local.readers[each.value[0]]
+}
+
 resource "google_bigquery_dataset_iam_member" "operators_read_ledger" {
-  for_each = local.operators
+  for_each = local.readers
 
   dataset_id = google_bigquery_dataset.ledger.dataset_id
   role       = "roles/bigquery.dataViewer"
@@ -81,7 +103,7 @@ resource "google_bigquery_dataset_iam_member" "operators_read_ledger" {
 
 # Queries run in the project; there is no smaller resource to grant this role on.
 resource "google_project_iam_member" "operators_run_queries" {
-  for_each = local.operators
+  for_each = local.readers
 
   project = var.project_id
   role    = "roles/bigquery.jobUser"

@@ -33,6 +33,12 @@ output "capacity" {
   }
 }
 
+output "console" {
+  description = "How to open the operator's page, if console is set: a URL with iap, otherwise a command that serves it at http://localhost:8088."
+  value       = var.console == null ? null : local.console_iap ? "https://${local.console_host}/" : "gcloud run services proxy ${local.console_name} --project=${var.project_id} --region=${var.region} --port=8088"
+  depends_on  = [google_cloud_run_v2_service_iam_member.invokes_console]
+}
+
 output "dashboard_url" {
   description = "URL of the dashboard."
   value       = "https://console.cloud.google.com/monitoring/dashboards/builder/${reverse(split("/", google_monitoring_dashboard.this.id))[0]}?project=${var.project_id}"
@@ -84,7 +90,7 @@ output "jobs_topic" {
 
 output "ledger_address" {
   description = "Value of the variable LEDGER, with which scrapeq reads and controls this stack."
-  value       = "bigquery://${var.project_id}/${google_bigquery_dataset.ledger.dataset_id}${var.topic_prefix == "scrape" ? "" : "?topics=${var.topic_prefix}"}"
+  value       = local.ledger_address
 }
 
 output "ledger_dataset" {
@@ -146,6 +152,7 @@ output "service_accounts" {
     },
     { for account in google_service_account.build : "build" => account.email },
     { for account in google_service_account.check : "check" => account.email },
+    { for account in google_service_account.console : "console" => account.email },
   )
 }
 

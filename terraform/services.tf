@@ -17,6 +17,7 @@ locals {
     ],
     var.budget == null ? [] : ["billingbudgets.googleapis.com"],
     var.vpc == null ? [] : ["compute.googleapis.com"],
+    local.console_iap ? ["iap.googleapis.com"] : [],
     length(var.urls_file_buckets) == 0 ? [] : ["storage.googleapis.com"],
     length(var.secrets) == 0 ? [] : ["secretmanager.googleapis.com"],
   )

@@ -1,4 +1,4 @@
-# Settings of both services: images, environment variables, egress addresses.
+# Settings of the services: images, environment variables, egress addresses.
 
 variable "extra_settings" {
   description = "Further environment variables of the services, by the names in docs/reference/settings.md."
@@ -20,19 +20,20 @@ variable "extra_settings" {
 }
 
 variable "images" {
-  description = "Images of the services, by digest or by an immutable tag. null (before the first build) deploys a placeholder that answers every request with 200."
+  description = "Images of the services, by digest or by an immutable tag; console is that of the operator's page. null (before the first build) deploys a placeholder that answers every request with 200."
   type = object({
     dispatcher = string
     worker     = string
+    console    = optional(string)
   })
   default = null
 
   validation {
     condition = var.images == null || try(alltrue([
-      for image in [var.images.dispatcher, var.images.worker] :
+      for image in concat([var.images.dispatcher, var.images.worker], var.images.console == null ? [] : [var.images.console]) :
       can(regex("^[^@\\s]+@sha256:[0-9a-f]{64}$", image)) || (can(regex("^[^@\\s]+:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$", image)) && !endswith(image, ":latest"))
     ]), false)
-    error_message = "images must name both images by digest (NAME@sha256:…) or by a tag other than latest: with latest, Terraform's state would not show which image runs."
+    error_message = "images must name the images by digest (NAME@sha256:…) or by a tag other than latest: with latest, Terraform's state would not show which image runs."
   }
 }
 

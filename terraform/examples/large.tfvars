@@ -9,6 +9,7 @@ labels      = { team = "search" }
 images = {
   dispatcher = "europe-west1-docker.pkg.dev/my-project/scrapeq/dispatcher@sha256:0000000000000000000000000000000000000000000000000000000000000000"
   worker     = "europe-west1-docker.pkg.dev/my-project/scrapeq/worker@sha256:0000000000000000000000000000000000000000000000000000000000000000"
+  console    = "europe-west1-docker.pkg.dev/my-project/scrapeq/console@sha256:0000000000000000000000000000000000000000000000000000000000000000"
 }
 
 # While pages are slow, Pub/Sub keeps up to 3,000 pushes open, regardless of the worker's capacity. 40 instances × 80 pushes = 3,200
@@ -45,6 +46,13 @@ approvers = ["group:on-call@example.com"]
 
 # These people may cancel, pause, resume and replay with scrapeq, and read the ledger.
 operators = ["group:operators@example.com"]
+
+# The same people use the operator's page in a browser, through the Identity-Aware Proxy.
+console = {
+  members = ["group:operators@example.com"]
+  iap     = true
+  acts    = true
+}
 
 schedules = {
   canary = { cron = "*/30 * * * *" }

@@ -154,7 +154,13 @@ def test_every_command_of_the_guide_works(stack: Stack, site: Site) -> None:
     wait_until(lambda: run_id in stack.ledger.runs(), "the run is in the ledger")
     guide = (ROOT / "docs" / "how-to" / "stop-or-pause-a-run.md").read_text(encoding="utf-8")
     blocks = [block.strip().splitlines() for block in FENCED.findall(guide)]
-    [cancel], pauses, looks = blocks
+    [cancel], pauses, looks, cloud = blocks
+    # tests/console/cloud runs commands with such a variable, and tests/terraform applies the output.
+    assert cloud == [
+        "export LEDGER=$(terraform -chdir=terraform output -raw ledger_address)",
+        "gcloud auth application-default login",
+        "scrapeq status",
+    ]
     for line in [*pauses, *looks, cancel]:  # a cancelled run cannot be paused any more
         scrapeq(stack, *line.replace("RUN", run_id).split()[1:])
     assert stack.ledger.accounting(run_id).adds_up

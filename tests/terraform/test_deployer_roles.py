@@ -48,6 +48,8 @@ TYPES: dict[str, set[str]] = {
     "google_compute_router": managed("compute.routers"),
     "google_compute_router_nat": {"compute.routers.get", "compute.routers.update"},
     "google_compute_subnetwork": managed("compute.subnetworks", "compute.subnetworks.use"),
+    # https://cloud.google.com/iap/docs/managing-access#roles_and_permissions
+    "google_iap_web_cloud_run_service_iam_member": granted("iap.webServices"),
     "google_logging_project_exclusion": managed("logging.exclusions"),
     "google_monitoring_alert_policy": managed("monitoring.alertPolicies"),
     "google_monitoring_dashboard": managed("monitoring.dashboards"),
@@ -114,6 +116,7 @@ ROLES = {
         *sorted(granted("iam.serviceAccounts")),
     ),
     "roles/iam.serviceAccountUser": ("iam.serviceAccounts.actAs",),
+    "roles/iap.admin": ("iap.webServices.",),
     "roles/logging.configWriter": ("logging.notificationRules.", "logging.exclusions."),
     "roles/logging.logWriter": ("logging.logEntries.create",),
     "roles/monitoring.editor": (

@@ -4,10 +4,12 @@ import re
 from collections import defaultdict
 
 from tests.terraform.lifecycle import Lifecycle
+from tests.terraform.operator_grants import ACTS, READING
 
 AGENT = "Pub/Sub's service agent"
 APPROVERS = "group:on-call@example.com"
 OPERATORS = "group:operators@example.com"
+PROXY = "the agent of the Identity-Aware Proxy"
 # The expected grants of each account, as (role, resource), for a stack with ack_policy = "settled" and build
 # triggers. Such a stack needs the most permissions.
 GRANTS = {
@@ -33,15 +35,9 @@ GRANTS = {
     },
     "check": {("roles/logging.logWriter", "my-project")},
     APPROVERS: {("roles/cloudbuild.builds.approver", "my-project")},
-    OPERATORS: {
-        ("roles/pubsub.publisher", "scrape-operator"),
-        ("roles/pubsub.editor", "scrape-jobs"),  # They cancel and pause by labels of the topic.
-        ("roles/pubsub.editor", "scrape-jobs-push"),  # They pause everything by its push configuration.
-        ("roles/iam.serviceAccountUser", "scrapeq-push"),  # The push configuration names this account.
-        ("roles/pubsub.subscriber", "scrape-jobs-dead-pull"),
-        ("roles/bigquery.dataViewer", "scrapeq"),
-        ("roles/bigquery.jobUser", "my-project"),
-    },
+    OPERATORS: ACTS | READING | {("roles/iap.httpsResourceAccessor", "scrapeq-console")},
+    "console": ACTS | READING,
+    PROXY: {("roles/run.invoker", "scrapeq-console")},
     AGENT: {
         ("roles/bigquery.dataEditor", "dead_letters"),
         ("roles/bigquery.dataEditor", "dispatches"),
@@ -66,7 +62,7 @@ PROJECT_WIDE = {"roles/bigquery.jobUser", "roles/cloudbuild.builds.approver", "r
 # Fields of an IAM resource that name the resource on which the role is granted, the smallest resource first.
 PLACES = (
     "table_id", "dataset_id", "topic", "bucket", "subscription", "service_account_id", "secret_id",
-    "repository", "name", "project",
+    "repository", "cloud_run_service_name", "name", "project",
 )  # fmt: skip
 
 
@@ -87,6 +83,8 @@ def account_of(member: str) -> str:
     """Return the short name of an account of this stack; return any other member unchanged."""
     if re.fullmatch(r"serviceAccount:service-\d+@gcp-sa-pubsub\.iam\.gserviceaccount\.com", member):
         return AGENT
+    if re.fullmatch(r"serviceAccount:service-\d+@gcp-sa-iap\.iam\.gserviceaccount\.com", member):
+        return PROXY
     ours = re.fullmatch(r"serviceAccount:scrapeq-(\w+)@my-project\.iam\.gserviceaccount\.com", member)
     return ours[1] if ours else member
 
@@ -102,7 +100,7 @@ def small_stack_grants() -> dict[str, set[tuple[str, str]]]:
     small = {
         account: granted
         for account, granted in GRANTS.items()
-        if account not in {"build", "check", APPROVERS, OPERATORS}
+        if account not in {"build", "check", "console", APPROVERS, OPERATORS, PROXY}
     }
     more = {
         ("roles/pubsub.publisher", "scrape-jobs-dead"),
@@ -131,9 +129,10 @@ def test_every_service_account_is_used(lifecycle: Lifecycle) -> None:
         AGENT,
         APPROVERS,
         OPERATORS,
+        PROXY,
     }
     running = [
         values["template"][0]["service_account"] for values in lifecycle.of("google_cloud_run_v2_service")
     ]
-    assert len(set(running)) == 2
+    assert len(set(running)) == len(running)
     assert set(running) <= accounts

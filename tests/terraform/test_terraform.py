@@ -104,9 +104,10 @@ def test_destroy_removes_every_resource(lifecycle: Lifecycle) -> None:
     assert lifecycle.remaining == ""
 
 
-def test_stack_has_at_most_150_resources(lifecycle: Lifecycle) -> None:
-    """The stack with all its options has at most 150 resources, so that a plan can be reviewed.
+def test_stack_has_at_most_175_resources(lifecycle: Lifecycle) -> None:
+    """The stack with all its options has at most 175 resources, so that a plan can be reviewed.
 
-    About 40 of them are the ledger's views, and the functions that bound their cost.
+    About 40 of them are the ledger's views, and the functions that bound their cost. About 30 are grants of
+    the operators and of their page, each on the one topic or subscription that it is needed for.
     """
-    assert len(lifecycle.resources) <= 150
+    assert len(lifecycle.resources) <= 175
