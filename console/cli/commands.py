@@ -1,6 +1,5 @@
 """The subcommands of `scrapeq`: each reads its options, calls one function and prints its result."""
 
-from importlib import metadata
 from typing import Annotated
 
 import typer
@@ -21,6 +20,7 @@ from console.cli.shell_command import shell
 from console.cli.stack_commands import demo, down, logs, up
 from console.cli.status_command import status
 from console.cli.try_command import try_recipe
+from console.version import version
 
 app = ScrapeqTyper(
     help="""The task queue of a web scraper. Try `scrapeq demo` first: it needs no setup.
@@ -32,7 +32,7 @@ Example: scrapeq demo"""
 def print_version(is_asked: bool) -> None:  # noqa: FBT001 - typer calls it with the value of the flag
     """Print the version of the installed distribution, and exit."""
     if is_asked:
-        typer.echo(f"scrapeq {metadata.version('scrapeq')}")
+        typer.echo(f"scrapeq {version()}")
         raise typer.Exit
 
 

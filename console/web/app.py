@@ -1,13 +1,12 @@
 """Builds the operator's page: a Flask application with a blueprint for each screen."""
 
-from importlib import metadata
-
 import flask
 from flask import redirect, render_template, request, session, url_for
 from werkzeug.exceptions import HTTPException
 
 from console.errors import ConsoleError, LedgerError
 from console.report.chart_style import CHART_CSS
+from console.version import version
 from console.web import formats
 from console.web.acts import Acts
 from console.web.context import use_snapshots
@@ -39,7 +38,7 @@ def create_app(options: ConsoleOptions) -> flask.Flask:
     app.jinja_env.globals.update(
         options=options,
         navigation=NAVIGATION,
-        version=metadata.version("scrapeq"),
+        version=version(),
         acts=app.extensions["acts"],
     )
     for screen in (overview, run, jobs, dead_letters, items, lab, queue, controls, acts):

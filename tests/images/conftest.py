@@ -12,7 +12,7 @@ import pytest
 from tests.images.dockerfile_build import Image, build, context_of
 from tests.repository.tree import ROOT
 
-SERVICES = ("dispatcher", "worker")
+SERVICES = ("dispatcher", "worker", "console")
 
 
 @pytest.fixture(scope="session")

@@ -46,7 +46,7 @@ LAYERS: dict[str, list[set[str]]] = {
         {"pytest_plugin"},
     ],
     "console": [
-        {"errors", "terminal", "private_files", "dispatch_response", "suggestion"},
+        {"errors", "terminal", "private_files", "dispatch_response", "suggestion", "version"},
         {"ledger", "recipes"},
         {"stack", "money"},
         {"controls"},

@@ -58,7 +58,13 @@ def test_a_service_has_its_direct_requirements(service: str) -> None:
     assert direct(service) - locked(service).keys() == set()
 
 
-@pytest.mark.parametrize("service", ["dispatcher", "worker"])
+def test_the_page_has_its_direct_requirements_and_no_local_stack() -> None:
+    """The lock of the operator's page has what the page and BigQuery need, and no local Pub/Sub or tests."""
+    assert direct("page", "bigquery") - locked("console").keys() == set()
+    assert locked("console").keys() & {"pytest", "hypothesis", "mypy", "ruff", "aiohttp"} == set()
+
+
+@pytest.mark.parametrize("service", ["dispatcher", "worker", "console"])
 def test_a_service_has_the_tested_versions(service: str) -> None:
     """The lock file of a service has the same versions and hashes as that of the test environment."""
     tested = {name: locked("dev").get(name) for name in locked(service)}

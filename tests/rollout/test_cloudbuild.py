@@ -73,7 +73,7 @@ def test_substitutions_are_defined_and_used() -> None:
 
 
 def test_pull_request_runs_the_same_checks_and_pushes_nothing() -> None:
-    """A pull request's build runs the same checks and builds both images, but does not push or apply."""
+    """A pull request's build runs the same checks and builds all images, but does not push or apply."""
     checked, rolled_out = steps(CHECK), steps(BUILD)
     for step in ("copy-terraform", "copy-gcloud", "check", "check-terraform"):
         assert checked[step] == rolled_out[step]
@@ -84,6 +84,7 @@ def test_pull_request_runs_the_same_checks_and_pushes_nothing() -> None:
         "check-terraform",
         "build-dispatcher",
         "build-worker",
+        "build-console",
     }
     assert not re.search(r"push|apply|DEPLOYER", str(checked))
 
@@ -97,12 +98,12 @@ def finished_before(step: str) -> set[str]:
 def test_images_are_pushed_after_all_checks() -> None:
     """A roll-out runs in this order: checks, push of the images, plan, apply, smoke test and export."""
     checks = {"copy-terraform", "copy-gcloud", "check", "check-terraform"}
-    for service in ("dispatcher", "worker"):
+    for service in ("dispatcher", "worker", "console"):
         assert finished_before(f"push-{service}") == checks | {f"build-{service}"}
         assert finished_before(f"build-{service}") == set(), (
             "the images are built at the same time as the checks run"
         )
-    assert finished_before("plan") >= {"push-dispatcher", "push-worker"}
+    assert finished_before("plan") >= {"push-dispatcher", "push-worker", "push-console"}
     assert finished_before("apply") >= {"plan"}
     last = {"smoke-test", "sbom"}
     for step in last:
@@ -115,12 +116,13 @@ def test_missing_bill_of_materials_does_not_fail_a_build() -> None:
 
 
 def test_images_have_provenance_and_builds_log_to_cloud_logging() -> None:
-    """The build lists both images, so Cloud Build records their provenance; builds use Cloud Logging."""
+    """The build lists all images, so Cloud Build records their provenance; builds use Cloud Logging."""
     build = document(BUILD)
     assert build["options"]["requestedVerifyOption"] == "VERIFIED"
     assert {image.rsplit("/", 1)[1] for image in build["images"]} == {
         "dispatcher:$SHORT_SHA",
         "worker:$SHORT_SHA",
+        "console:$SHORT_SHA",
     }
     assert {document(name)["options"]["logging"] for name in (BUILD, CHECK)} == {"CLOUD_LOGGING_ONLY"}
 
@@ -154,10 +156,10 @@ def test_shellcheck_reports_nothing(where: str, tmp_path: Path) -> None:
 
 
 def test_images_are_passed_to_terraform_by_digest(tmp_path: Path) -> None:
-    """The lines of the step `plan` before Terraform write a variables file with both digests."""
+    """The lines of the step `plan` before Terraform write a variables file with all digests."""
     workspace = tmp_path / "workspace"
     workspace.mkdir()
-    for service in ("dispatcher", "worker"):
+    for service in ("dispatcher", "worker", "console"):
         image = f"europe-west1-docker.pkg.dev/p/scrapeq/{service}@sha256:{'0' * 64}\n"
         (workspace / f"{service}.image").write_text(image, encoding="utf-8")
     lines = steps(BUILD)["plan"]["script"].partition("cd terraform")[0].replace("/workspace", str(workspace))
@@ -168,4 +170,5 @@ def test_images_are_passed_to_terraform_by_digest(tmp_path: Path) -> None:
     assert {name: image.partition("@")[2] for name, image in written["images"].items()} == {
         "dispatcher": f"sha256:{'0' * 64}",
         "worker": f"sha256:{'0' * 64}",
+        "console": f"sha256:{'0' * 64}",
     }

@@ -118,9 +118,10 @@ def test_guide_and_build_use_the_same_names() -> None:
 
 
 def test_guide_names_the_base_image_of_the_dockerfiles() -> None:
-    """The image in the guide's `imagetools inspect` command is the base image of both Dockerfiles."""
+    """The image in the guide's `imagetools inspect` command is the base image of all Dockerfiles."""
     dockerfiles = [
-        (ROOT / service / "Dockerfile").read_text(encoding="utf-8") for service in ("dispatcher", "worker")
+        (ROOT / service / "Dockerfile").read_text(encoding="utf-8")
+        for service in ("dispatcher", "worker", "console")
     ]
     used = {tag for text in dockerfiles for tag in re.findall(r"^FROM (python:[\w.-]+)@", text, re.MULTILINE)}
     assert used == set(re.findall(r"inspect (python:\S+)", GUIDE))

@@ -36,7 +36,7 @@ def run_step(script: str, image: str, folder: Path) -> subprocess.CompletedProce
     # The smoke test has tests of its own, in which it has only the programs of the same image.
     (workspace / "scripts" / "smoke-test.sh").symlink_to("/bin/true")
     shutil.copy(ROOT / "scripts" / "export-sbom.sh", workspace / "scripts")
-    for service in ("dispatcher", "worker"):
+    for service in ("dispatcher", "worker", "console"):
         (workspace / f"{service}.image").write_text("registry.example/image@sha256:0\n", encoding="utf-8")
     programs = stub_programs(image, folder / "image" / "bin")
     shebang, _, _ = script.partition("\n")
