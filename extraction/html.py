@@ -7,14 +7,15 @@ from lxml.etree import _Element as Element
 
 #: A comment, an element whose content is text, another start tag, or (group 2) an end tag of `<br>`.
 _MARKUP = re.compile(
-    r"""<!--.*?(?:-->|\Z)|<(script|style|textarea|title|xmp)(?=[\s/>]).*?(?:</\1(?=[\s/>])|\Z)"""
-    r"""|<[a-z](?:[^>"']|"[^"]*(?:"|\Z)|'[^']*(?:'|\Z))*+(?:>|\Z)|(</br(?:[\s/][^>]*)?>)""",
+    rb"""<!--.*?(?:-->|\Z)|<(script|style|textarea|title|xmp)(?=[\s/>]).*?(?:</\1(?=[\s/>])|\Z)"""
+    rb"""|<[a-z](?:[^>"']|"[^"]*(?:"|\Z)|'[^']*(?:'|\Z))*+(?:>|\Z)|(</br(?:[\s/][^>]*)?>)""",
     re.IGNORECASE | re.DOTALL,
 )
+_END_OF_BR = re.compile(b"</br", re.IGNORECASE)
 
 
-def parse_html(text: str) -> Element:
-    """Return the root element, or an empty `<html>` if the text has no elements.
+def parse_html(source: bytes) -> Element:
+    """Return the root element, or an empty `<html>` if the page has no elements.
 
     `</br>` is a `<br>`, as in browsers (https://html.spec.whatwg.org/#parsing-main-inbody).
 
@@ -22,19 +23,19 @@ def parse_html(text: str) -> Element:
     the square of their number. Whoever calls this with a page from outside runs it in a process with limits.
 
     Args:
-        text: HTML without NUL characters.
+        source: HTML in UTF-8 without NUL characters.
 
     Raises:
         MemoryError: if the page needs more memory than there is.
     """
-    if "</br" in text or "</BR" in text:
-        text = _MARKUP.sub(lambda match: "<br>" if match[2] else match[0], text)
-    # The text is passed as UTF-8, and `encoding` overrides the encoding that the text may declare.
+    if _END_OF_BR.search(source):
+        source = _MARKUP.sub(lambda match: b"<br>" if match[2] else match[0], source)
+    # `encoding` overrides the encoding that the page may declare.
     parser = etree.HTMLParser(encoding="utf-8", huge_tree=True)
-    parser.feed(text.encode("utf-8", "replace"))
+    root: Element | None
     try:
-        root: Element | None = parser.close()
-    except etree.XMLSyntaxError:  # the text has no elements
+        root = etree.fromstring(source, parser)
+    except etree.XMLSyntaxError:  # the page has no elements
         root = None
     if any(error.type == etree.ErrorTypes.ERR_NO_MEMORY for error in parser.error_log):
         raise MemoryError("libxml2 parsed only a part of the page")

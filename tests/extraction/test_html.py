@@ -4,7 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
+from contract.recipe import Markup
+from extraction.document import Document
 from extraction.html import parse_html
+from extraction.page import SavedPage
 
 MARKUP = [
     "<p>",
@@ -38,5 +41,20 @@ def test_the_tree_is_that_of_lxml(text: str) -> None:
     whole = etree.fromstring(
         text.strip().encode() or b"<html/>", etree.HTMLParser(encoding="utf-8", huge_tree=True)
     )
-    found = parse_html(text.strip())
+    found = parse_html(text.strip().encode())
     assert etree.tostring(found) == (b"<html/>" if whole is None else etree.tostring(whole))
+
+
+PARTS = ["<p>one</p>", "é", "\u3000", "\xa0", " ", "\x1f", "\x85", "\0", "\ufeff", "\ufffd", "<b>", "\n"]
+
+
+@given(
+    parts=st.lists(st.sampled_from([part.encode() for part in PARTS] + [b"\xff", b"\xe2\x82"]), max_size=8),
+    encoding=st.sampled_from(["utf-8", "windows-1252", "shift_jis"]),
+)
+def test_a_page_is_parsed_as_its_text(parts: list[bytes], encoding: str) -> None:
+    """The bytes of a page give the tree of its decoded text, without white space at its ends and NULs."""
+    page = SavedPage("https://example.com/", f"text/html; charset={encoding}", b"".join(parts))
+    document = Document(page, Markup.HTML)
+    text = document.text.strip().replace("\0", "")
+    assert etree.tostring(document.root) == etree.tostring(parse_html(text.encode()))

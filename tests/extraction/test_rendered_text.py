@@ -16,7 +16,7 @@ from tests.extraction.many_examples import many_examples
 
 def rendered(markup: str, tag: str = "div", *, mark_raised: bool = False) -> str:
     """Return the rendered text of the first element with this name."""
-    element = parse_html(markup).find(f".//{tag}")
+    element = parse_html(markup.encode()).find(f".//{tag}")
     assert element is not None
     return rendered_text(element, mark_raised=mark_raised)
 
