@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 
@@ -9,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from contract.faults import UnreadableJob, parse_json_object
 from contract.job_id import identify
-from contract.recipe import MAX_PAGES, Recipe
+from contract.recipe import MAX_PAGES, Recipe, shared_recipe
 from contract.request import PLAIN_GET, PageRequest
 from contract.selectors import SelectorChecks
 from contract.trace import TRACEPARENT
@@ -128,6 +129,8 @@ class Job(BaseModel):
             UnreadableJob: the data is not a valid job; the exception has the data and all faults.
         """
         document = parse_json_object(data, UnreadableJob, max_bytes=MAX_JOB_BYTES, kind="job")
+        with suppress(KeyError, ValidationError):  # the faults of the recipe are among those of the job
+            document["recipe"] = shared_recipe(json.dumps(document["recipe"]), selectors)
         try:
             return cls.model_validate(document, context=selectors)
         except ValidationError as error:

@@ -3,8 +3,10 @@
 The package `extraction` applies recipes to pages.
 """
 
+import json
 from collections.abc import Iterator
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
@@ -27,6 +29,9 @@ MAX_FIELDS = 100  #: maximum number of fields of a recipe, including fields insi
 MAX_NESTING = 5  #: maximum number of levels of fields inside fields
 MAX_PAGES = 1000
 DEFAULT_PAGES = 10
+MAX_SHARED_CHARACTERS = (
+    16 * 1024
+)  #: a longer recipe is not kept, so that those that are kept take 1 MiB of text
 _NAME = r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$"
 _FieldName = Annotated[str, Field(pattern=_NAME)]
 #: Keys that only a field without `fields` can have.
@@ -185,6 +190,27 @@ class Recipe(BaseModel):
         Defaults are left out so that a job keeps its id when a later version adds a field.
         """
         return self.model_dump(mode="json", exclude_defaults=True)
+
+
+@lru_cache(maxsize=64)
+def _shared_recipe(text: str, selectors: SelectorChecks | None) -> Recipe:
+    return Recipe.model_validate(json.loads(text), context=selectors)
+
+
+def shared_recipe(text: str, selectors: SelectorChecks | None = None) -> Recipe:
+    """Return the recipe of a JSON text; the recipes of the last texts are kept, and must not be changed.
+
+    All jobs of a run have the same recipe, and to validate it is most of the work of decoding a job.
+
+    Args:
+        text: the recipe as JSON, which has been checked by `parse_json_object`.
+        selectors: see `Job.decode`.
+
+    Raises:
+        ValidationError: if it is not a recipe.
+    """
+    shared = _shared_recipe if len(text) <= MAX_SHARED_CHARACTERS else _shared_recipe.__wrapped__
+    return shared(text, selectors)
 
 
 def _all_fields(fields: dict[str, RecipeField], depth: int = 1) -> Iterator[tuple[int, RecipeField]]:

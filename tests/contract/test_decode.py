@@ -1,6 +1,8 @@
 """Each decoder of untrusted bytes returns a value or raises its own exception, whose `raw` is the input."""
 
+import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,6 +18,8 @@ from contract.faults import (
     UnreadableEnvelope,
     UnreadableJob,
     UnreadableOutcome,
+    parse_json_object,
+    unsupported_values,
 )
 from contract.job import MAX_JOB_BYTES, Job
 from contract.job_id import identify
@@ -219,3 +223,21 @@ def test_error_message_abbreviates_a_long_value() -> None:
     error = error_of("job", as_bytes(JOB | {"run_id": "!" * 10_000}))
     assert len(str(error)) < 250
     assert "…" in str(error)
+
+
+VALUES = st.recursive(
+    st.none() | st.integers() | st.floats() | st.text(st.characters(), max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(), max_size=3), inner),
+)
+
+
+@given(value=VALUES, depth=st.integers(0, MAX_DEPTH + 2))
+def test_decode_accepts_exactly_the_supported_values(value: object, depth: int) -> None:
+    """A document is accepted if and only if no fault of its values can be named."""
+    for _ in range(depth):
+        value = [value]
+    document = {"value": value}
+    text = json.dumps(document, allow_nan=True).replace("NaN", "1e999").replace("Infinity", "1e999")
+    has_faults = any(unsupported_values(document))
+    with pytest.raises(UnreadableJob) if has_faults else nullcontext():
+        parse_json_object(text.encode(), UnreadableJob, max_bytes=MAX_JOB_BYTES, kind="job")

@@ -113,6 +113,23 @@ def test_job_with_a_selector_that_does_not_compile_is_unreadable(field: dict[str
     assert Job.decode(data).recipe.fields["title"] is not None
 
 
+def test_jobs_of_a_run_share_their_recipe() -> None:
+    """The recipe of two jobs is validated once if its JSON is the same; another recipe stays another one."""
+    one = Job.decode(as_bytes(JOB), CHECKS)
+    other = Job.decode(as_bytes(changed(JOB, "url", "https://other.example/")), CHECKS)
+    renamed = Job.decode(as_bytes(changed(JOB, "recipe.name", "renamed")), CHECKS)
+    assert one.recipe is other.recipe
+    assert renamed.recipe.name == "renamed"
+
+
+def test_a_shared_recipe_is_checked_for_each_caller() -> None:
+    """A recipe that one caller has read without checking its selectors is refused for one that checks."""
+    data = as_bytes(changed(JOB, "recipe.fields", {"a": {"css": "a[["}}))
+    assert Job.decode(data).recipe.fields["a"].css == "a[["
+    with pytest.raises(UnreadableJob, match="not a CSS selector"):
+        Job.decode(data, CHECKS)
+
+
 @given(job=jobs())
 def test_job_attributes_fit_pubsub(job: Job) -> None:
     """The attributes of a job are within the limits on Pub/Sub's quotas page.
