@@ -72,6 +72,8 @@ def escape_query(reference: str, encoding: str) -> str:
 
     `resolve_url` does the same; this function is for callers that resolve the link later.
     """
+    if reference.isascii() or encoding == "utf-8":
+        return reference
     before, hash_sign, fragment = reference.partition("#")
     path, question_mark, query = before.partition("?")
     found = find_encoding(encoding) or UTF_8

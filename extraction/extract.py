@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from lxml import etree
 from pydantic import JsonValue
 
-from contract.fields import FieldType, Source, as_source
+from contract.fields import Source, as_source
 from contract.outcome import Reason
 from contract.recipe import Recipe, RecipeField
-from contract.urls import escape_query, resolve_url
+from contract.urls import resolve_url
 from extraction.document import Document, JsonNode, Node
 from extraction.errors import BadRecipe, ConversionError, ExtractionError
 from extraction.json_text import json_to_text
@@ -21,7 +21,7 @@ from extraction.transforms import transform
 from extraction.values import Value, converter, read, read_number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
 MAX_ITEMS = 10_000
 MAX_WARNINGS = 100
@@ -168,29 +168,27 @@ class Reader:
             ConversionError: if a text cannot be converted to the field's type.
         """
         form = text_form(field, source, self.document)
-        matches: Iterator[str | JsonNode] = select_texts(source, node, self.document, form)
+        matches: Iterable[str | JsonNode] = select_texts(source, node, self.document, form)
         if field.transforms:
             texts = (each if isinstance(each, str) else json_to_text(each.value) for each in matches)
             transformed = transform(texts, field.transforms)
             matches = (text for text in transformed if text and not text.isspace())
-        return list(self._read_all(matches if field.many else islice(matches, 1), field))
+        return self._read_all(matches if field.many else islice(matches, 1), field)
 
-    def _read_all(self, matches: "Iterator[str | JsonNode]", field: RecipeField) -> "Iterator[Value]":
-        convert, base_url = converter(field.type), self.base_url
-        is_url = field.type is FieldType.URL
+    def _read_all(self, matches: "Iterable[str | JsonNode]", field: RecipeField) -> list[JsonValue]:
+        convert = converter(field, self.base_url, self.document.encoding)
+        characters = self._characters
+        values: list[JsonValue] = []
         for match in matches:
-            if not isinstance(match, str):
-                value = self._read_json(match, field)
-            elif is_url:
-                value = convert(escape_query(match, self.document.encoding), field, base_url)
-            else:
-                value = convert(match, field, base_url)
-            self._characters += VALUE_CHARACTERS + (len(value) if isinstance(value, str) else 0)
-            if self._characters > MAX_CHARACTERS:
+            value = convert(match) if isinstance(match, str) else self._read_json(match, field)
+            characters += VALUE_CHARACTERS + (len(value) if isinstance(value, str) else 0)
+            if characters > MAX_CHARACTERS:
                 raise ExtractionError(
                     Reason.TOO_LARGE, f"the values have more than {MAX_CHARACTERS} characters together"
                 )
-            yield value
+            values.append(value)
+        self._characters = characters
+        return values
 
     def _read_json(self, match: JsonNode, field: RecipeField) -> Value:
         number = match.value

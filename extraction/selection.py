@@ -70,10 +70,11 @@ def select_texts(source: Source, node: Node, document: Document, form: TextForm)
     field's locale, but JSON always uses a point. If the source has a pattern, the number is searched and
     yielded as text.
     """
+    pattern = source.re
     for match in select(source, node, document):
-        text = node_text(match, form)
-        if source.re is not None:
-            text = search(source.re, text) or ""
+        text = match if isinstance(match, str) else node_text(match, form)
+        if pattern is not None:
+            text = search(pattern, text) or ""
         elif isinstance(match, JsonNode) and type(match.value) in {int, float}:
             yield match
             continue

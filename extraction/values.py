@@ -19,12 +19,25 @@ _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff]")  # soft hyph
 _FALSE = frozenset({"false", "no", "off", "0"})
 
 Value = str | int | float | bool
-Converter = Callable[[str, RecipeField, str], Value]
+Converter = Callable[[str], Value]  #: see `read` for its result and errors
 
 
-def converter(type_: FieldType) -> Converter:
-    """Return the function that converts texts to a type; see `read` for its arguments, result and errors."""
-    return _CONVERTERS[type_]
+def converter(field: RecipeField, base_url: str, encoding: str = "utf-8") -> Converter:
+    """Return the function that converts texts to a field's type.
+
+    Args:
+        field: the field, with its type, locale, decimal separator and date format.
+        base_url: the URL that relative URLs are resolved against.
+        encoding: the label of the page's encoding, in which the queries of URLs are written.
+    """
+    if field.type is FieldType.HTML or (field.type is FieldType.TEXT and field.transforms):
+        return str
+    if field.type is FieldType.TEXT:
+        return normalise_space
+    if field.type is FieldType.URL:
+        return lambda text: _url(text, base_url, encoding)
+    convert = _CONVERTERS[field.type]
+    return lambda text: convert(text, field)
 
 
 def read(text: str, field: RecipeField, base_url: str) -> Value:
@@ -32,13 +45,13 @@ def read(text: str, field: RecipeField, base_url: str) -> Value:
 
     Args:
         text: the selected text; markup if the type is `html`.
-        field: the field, with its type, locale, decimal separator and date format.
-        base_url: the URL that relative URLs are resolved against.
+        field: see `converter`.
+        base_url: see `converter`.
 
     Raises:
         ConversionError: if the text cannot be converted.
     """
-    return converter(field.type)(text, field, base_url)
+    return converter(field, base_url)(text)
 
 
 def read_number(number: float, field: RecipeField) -> Value | None:
@@ -72,11 +85,7 @@ def visible(text: str) -> str:
     return _INVISIBLE.sub("", text)
 
 
-def _text(text: str, field: RecipeField, _base_url: str) -> str:
-    return text if field.transforms else normalise_space(text)
-
-
-def _number(text: str, field: RecipeField, _base_url: str) -> float | int:
+def _number(text: str, field: RecipeField) -> float | int:
     try:
         number = read_decimal(visible(text), decimal_separator(field.locale, field.decimal))
     except ArithmeticError:  # the exponent of a Decimal is limited, too
@@ -97,14 +106,14 @@ def _float(number: SupportsFloat, text: str) -> float:
     return value
 
 
-def _integer(text: str, field: RecipeField, base_url: str) -> int:
-    value = _number(text, field, base_url)
+def _integer(text: str, field: RecipeField) -> int:
+    value = _number(text, field)
     if isinstance(value, float):
         raise ConversionError(f"{quote(text)} is not an integer of 64 bits")
     return value
 
 
-def _boolean(text: str, _field: RecipeField, _base_url: str) -> bool:
+def _boolean(text: str, _field: RecipeField) -> bool:
     word = normalise_space(text).lower()
     if word in _TRUE:
         return True
@@ -113,14 +122,14 @@ def _boolean(text: str, _field: RecipeField, _base_url: str) -> bool:
     raise ConversionError(f"{quote(text)} is neither true nor false")
 
 
-def _url(text: str, _field: RecipeField, base_url: str) -> str:
+def _url(text: str, base_url: str, encoding: str) -> str:
     try:
-        return resolve_url(base_url, text)
+        return resolve_url(base_url, text, encoding)
     except ValueError as error:
         raise ConversionError(f"{quote(text)} is not a URL: {error}") from None
 
 
-def _date(text: str, field: RecipeField, _base_url: str) -> str:
+def _date(text: str, field: RecipeField) -> str:
     with_time = field.type is FieldType.DATETIME
     return _iso_format(read_moment(visible(text), field.locale, field.format, with_time=with_time), field)
 
@@ -134,13 +143,10 @@ def _iso_format(moment: Moment, field: RecipeField) -> str:
     return f"{day}T{moment.time_of_day.isoformat()}".replace("+00:00", "Z")
 
 
-_CONVERTERS: dict[FieldType, Converter] = {
-    FieldType.TEXT: _text,
-    FieldType.HTML: lambda text, _field, _base_url: text,
+_CONVERTERS: dict[FieldType, Callable[[str, RecipeField], Value]] = {
     FieldType.NUMBER: _number,
     FieldType.INTEGER: _integer,
     FieldType.BOOLEAN: _boolean,
-    FieldType.URL: _url,
     FieldType.DATE: _date,
     FieldType.DATETIME: _date,
 }

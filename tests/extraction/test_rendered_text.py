@@ -10,7 +10,7 @@ from contract.recipe import Recipe
 from extraction.extract import extract
 from extraction.html import parse_html
 from extraction.page import SavedPage
-from extraction.rendered_text import rendered_text
+from extraction.rendered_text import MAX_INLINE_DEPTH, rendered_text
 from tests.extraction.many_examples import many_examples
 
 
@@ -166,3 +166,14 @@ def test_words_are_separated_exactly_at_the_borders_of_blocks(tree: Tree) -> Non
     """In any tree, words in different blocks are in different lines, and other words are not separated."""
     lines = [line for line in _to_lines(tree).split("\n") if line]
     assert rendered(f"<article>{_to_markup(tree)}</article>", "article").split("\n") == lines
+
+
+@given(
+    depth=st.integers(1, 2 * MAX_INLINE_DEPTH),
+    inside=st.sampled_from(["", "<br>two", "<p>two</p>", "<i hidden>two</i>"]),
+)
+def test_the_depth_of_inline_elements_changes_nothing(depth: int, inside: str) -> None:
+    """However deep inline elements are nested, the text is that of the same elements side by side."""
+    nested = f"<div>{'<b>' * depth}one {inside}{'</b>' * depth} end</div>"
+    flat = f"<div><b>one </b>{inside} end</div>"
+    assert rendered(nested) == rendered(flat)
