@@ -5,12 +5,11 @@ Everything that comes back from the child is JSON: a page that anybody may write
 
 import json
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import NamedTuple
 
 from contract.outcome import MAX_DETAIL_CHARACTERS, Reason
 from contract.outcome_record import items_json
-from contract.recipe import Recipe
+from contract.recipe import Recipe, shared_recipe
 from extraction.errors import ExtractionError
 from extraction.extract import Note, extract, no_note
 from extraction.page import PageContent, SavedPage
@@ -47,7 +46,8 @@ def extract_items(
     extracted = extract(recipe, page, may_be_empty=may_be_empty, note=note)
     note("the JSON of the items")
     items = items_json(extracted.items)
-    size = len(json.dumps(items, ensure_ascii=False).encode(errors="replace"))
+    # In a JSON text, of all characters that JSON escapes there are only quotation marks and backslashes.
+    size = len(items.encode(errors="replace")) + items.count('"') + items.count("\\") + len('""')
     if size > MAX_ITEMS_BYTES:
         detail = f"the items have {size} bytes; the maximum is {MAX_ITEMS_BYTES}"
         raise ExtractionError(Reason.TOO_LARGE, detail)
@@ -67,8 +67,7 @@ def _shortened(warnings: list[str]) -> Iterator[str]:
 
 def encode_request(recipe: Recipe, page: PageContent, *, may_be_empty: bool) -> bytes:
     """Return the request for `run`; the page's body is passed apart from it."""
-    recipe_text = recipe.model_dump_json(exclude_defaults=True)
-    return json.dumps([recipe_text, page.url, page.content_type, may_be_empty]).encode()
+    return json.dumps([_text_of(recipe), page.url, page.content_type, may_be_empty]).encode()
 
 
 def run(request: bytes, body: bytes, note: Note) -> bytes:
@@ -82,25 +81,38 @@ def run(request: bytes, body: bytes, note: Note) -> bytes:
     recipe_text, url, content_type, may_be_empty = json.loads(request)
     page = SavedPage(url, content_type, body)
     try:
-        result = extract_items(_recipe(recipe_text), page, may_be_empty=may_be_empty, note=note)
+        result = extract_items(shared_recipe(recipe_text), page, may_be_empty=may_be_empty, note=note)
     except ExtractionError as error:
         return json.dumps({"reason": error.reason, "detail": error.detail}).encode()
-    return json.dumps(result._asdict(), ensure_ascii=False).encode(errors="surrogatepass")
+    items, *others = result
+    return json.dumps(others).encode() + b"\n" + items.encode(errors="surrogatepass")
 
 
 def decode_result(result: bytes) -> ExtractedItems:
-    """Return the items of a result of `run`.
+    """Return the items of a result of `run`: a line of JSON, and, after a success, the JSON of the items.
 
     Raises:
         ExtractionError: if the extraction failed.
     """
-    document = json.loads(result.decode(errors="surrogatepass"))
-    if "reason" in document:
+    line, _, items = result.partition(b"\n")
+    document = json.loads(line)
+    if isinstance(document, dict):
         raise ExtractionError(Reason(document["reason"]), document["detail"])
-    return ExtractedItems(**document)
+    return ExtractedItems(items.decode(errors="surrogatepass"), *document)
 
 
-@lru_cache(maxsize=256)
-def _recipe(text: str) -> Recipe:
-    """Return the recipe of a JSON text; all jobs of a crawl have the same one."""
-    return Recipe.model_validate_json(text)
+class _TextOf:
+    """Returns the JSON text of a recipe, and keeps it: most pages have the recipe of the page before."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Recipe | None, str] = (None, "")
+
+    def __call__(self, recipe: Recipe) -> str:
+        last, text = self._last
+        if last is not recipe:
+            text = recipe.model_dump_json(exclude_defaults=True)
+            self._last = (recipe, text)
+        return text
+
+
+_text_of = _TextOf()
