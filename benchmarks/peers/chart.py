@@ -6,13 +6,14 @@ from benchmarks.peers.report import DELAYS, chart_systems, ratios_and_rates
 from benchmarks.peers.results import Results
 from benchmarks.peers.systems import BARE, SCRAPEQ, System
 
-WIDTH, LABELS, PANEL, GAP = 860, 300, 250, 30  #: pixels: picture, names, one panel, between the panels
+WIDTH, LABELS, PANEL, GAP = 860, 270, 280, 20  #: pixels: picture, names, one panel, between the panels
+FIGURES = 110  #: pixels for the figures at the right of a panel
 ROW, BAR, TOP, BOTTOM = 26, 14, 58, 12
 #: GitHub shows the picture as an image, in which a browser applies the reader's colour scheme.
 STYLE = """
 text { font: 13px system-ui, sans-serif; fill: #1f2328 }
 .small { font-size: 11px; fill: #59636e }
-.bold { font-weight: 600 }
+.bold { font-weight: 600 } .end { text-anchor: end }
 .bar { fill: #8c959f } .ours { fill: #1a7f37 } .limit { stroke: #59636e; stroke-dasharray: 3 3 }
 .spread { stroke: #1f2328; stroke-width: 1.5 }
 @media (prefers-color-scheme: dark) {
@@ -32,7 +33,7 @@ def draw(results: Results) -> str:
     height = TOP + ROW * len(systems) + BOTTOM
     found = {system.name: ratios_and_rates(results, system) for system in systems}
     longest = max((spread.high for cells in found.values() for spread, _ in cells.values()), default=1)
-    unit = (PANEL - 88) / max(longest, 1)  # 88 pixels for the figures beside the longest bar
+    unit = (PANEL - FIGURES) / max(longest, 1)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">',
         "<title>Jobs per second of Scrapeq and other queues, compared with a bare loop</title>",
@@ -48,7 +49,7 @@ def draw(results: Results) -> str:
                 parts.append(_bar(x, y, unit * spread.median, "ours" if system.name == SCRAPEQ else "bar"))
                 parts.append(_spread(x + unit * spread.low, x + unit * spread.high, y))
                 figures = f"{rate:,.0f}/s, {spread.median:.2f} ×"
-                parts.append(_text(x + unit * spread.high + 6, y + 12, figures, "small"))
+                parts.append(_text(x + PANEL, y + 12, figures, "small end"))
     parts += [_name(system, TOP + ROW * row) for row, system in enumerate(systems)]
     return "\n".join([*parts, "</svg>", ""])
 

@@ -104,6 +104,7 @@ class Launcher:
         self._watcher = watcher
         self._processes: list[subprocess.Popen[str]] = []
         self._ended = set[int]()
+        self._starts = dict[int, Callable[[], subprocess.Popen[str]]]()
 
     def start(
         self,
@@ -128,7 +129,25 @@ class Launcher:
             )
         self._watcher.watch(process.pid)
         self._processes.append(process)
+        self._starts[process.pid] = lambda: self.start(command, environment, user=user)
         return process
+
+    @property
+    def first(self) -> subprocess.Popen[str]:
+        """The process that was started first: the server, if the system has one."""
+        return self._processes[0]
+
+    def kill(self, process: subprocess.Popen[str]) -> None:
+        """Kill a process and all below it with SIGKILL."""
+        for pid in [process.pid, *descendants(process.pid)]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
+        self.forget(process)
+
+    def restart(self, process: subprocess.Popen[str]) -> subprocess.Popen[str]:
+        """Start the command of a process that has ended again, with the same environment."""
+        return self._starts[process.pid]()
 
     def check(self) -> None:
         """Raise if a process has ended.

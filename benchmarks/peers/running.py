@@ -3,12 +3,15 @@
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
-from subprocess import Popen
+from subprocess import Popen, TimeoutExpired
 from typing import NamedTuple
 
 from benchmarks.peers.environment import BIN, ROOT
 from benchmarks.peers.processes import Launcher
+
+STOP_SECONDS = 10  #: seconds between SIGTERM and SIGKILL, as on Cloud Run
 
 
 class Stored(NamedTuple):
@@ -48,6 +51,22 @@ class Running(ABC):
     @abstractmethod
     def worker_pids(self) -> list[int]:
         """Return the process ids of the workers, without their children."""
+
+    @abstractmethod
+    def supervise(self) -> None:
+        """Start workers that have ended again, as a supervisor would."""
+
+    @abstractmethod
+    def kill_workers(self) -> None:
+        """Kill all workers with SIGKILL, and start them again, as a supervisor would."""
+
+    @abstractmethod
+    def stop_workers(self) -> None:
+        """Send SIGTERM to all workers, wait until they have ended, and start them again, as a deploy does."""
+
+    @abstractmethod
+    def kill_broker(self) -> None:
+        """Kill the broker with SIGKILL, and start it again with its data."""
 
 
 class Peer(Running):
@@ -125,3 +144,34 @@ class Peer(Running):
     def worker_pids(self) -> list[int]:
         """Return the process ids of the workers."""
         return [process.pid for process in self._workers]
+
+    def supervise(self) -> None:
+        """Start workers that have ended again; a sender has nothing more to do."""
+        for sender in self._senders:
+            self._launcher.forget(sender)
+        for place, worker in enumerate(self._workers):
+            if worker.poll() is not None:
+                self._launcher.forget(worker)
+                self._workers[place] = self._launcher.restart(worker)
+
+    def kill_workers(self) -> None:
+        """Kill all workers, and start them again."""
+        for worker in self._workers:
+            self._launcher.kill(worker)
+        self._workers = [self._launcher.restart(worker) for worker in self._workers]
+
+    def stop_workers(self) -> None:
+        """Stop all workers with SIGTERM, and start them again."""
+        for worker in self._workers:
+            self._launcher.forget(worker)
+            worker.terminate()
+        for worker in self._workers:
+            with suppress(TimeoutExpired):
+                worker.wait(STOP_SECONDS)
+            self._launcher.kill(worker)
+        self._workers = [self._launcher.restart(worker) for worker in self._workers]
+
+    def kill_broker(self) -> None:
+        """Kill the server, which was started first, and start it again."""
+        self._launcher.kill(self._launcher.first)
+        self._launcher.restart(self._launcher.first)

@@ -7,8 +7,9 @@ import requests
 
 from benchmarks.pages_of_200_ms import RECIPE
 from benchmarks.peers.processes import Launcher
-from benchmarks.peers.running import Running, Stored
-from console.stack.services import WORKER, StackOptions
+from benchmarks.peers.running import STOP_SECONDS, Running, Stored
+from console.stack.process import stop_all
+from console.stack.services import PUBSUB, WORKER, StackOptions
 from console.stack.stack import Stack
 
 TIMEOUT_SECONDS = 300
@@ -47,6 +48,35 @@ class Scrapeq(Running):
     def worker_pids(self) -> list[int]:
         """Return the process id of the worker."""
         return [self._stack.process(WORKER).pid]
+
+    def supervise(self) -> None:
+        """Start services that have ended again, apart from localpubsub."""
+        self._stack.supervise()
+
+    def kill_workers(self) -> None:
+        """Kill the worker with all its processes, and start it again."""
+        self._stack.process(WORKER).kill()
+        self._stack.start_worker()
+
+    def stop_workers(self) -> None:
+        """Stop the worker with SIGTERM, and start it again."""
+        stop_all([self._stack.process(WORKER)], STOP_SECONDS)
+        self._stack.start_worker()
+
+    def kill_broker(self) -> None:
+        """Kill localpubsub, and start it again."""
+        self._stack.process(PUBSUB).kill()
+        self._stack.start_pubsub()
+
+    @property
+    def dead(self) -> int:
+        """Number of jobs of the last crawl that are dead letters."""
+        return self._stack.ledger.accounting(self._run_id).dead
+
+    @property
+    def unexplained(self) -> int:
+        """Number of dead jobs without a recorded reason."""
+        return sum(not dead.reason for dead in self._stack.ledger.dead_jobs(self._run_id))
 
 
 @contextmanager

@@ -32,7 +32,8 @@ load_module {module};
 daemon off; master_process off; pid {data}/nginx.pid; error_log stderr;
 events {{ worker_connections 4096; }}
 http {{
-    access_log off; keepalive_requests 1000000; tcp_nodelay on; open_file_cache max=5000;
+    log_format page '$request_uri'; access_log {log};
+    keepalive_requests 1000000; tcp_nodelay on; open_file_cache max=5000;
     types {{ text/html html; }}
     client_body_temp_path {data}; proxy_temp_path {data}; fastcgi_temp_path {data};
     uwsgi_temp_path {data}; scgi_temp_path {data};
@@ -94,8 +95,13 @@ def _all_names() -> Iterator[str]:
 
 
 @contextmanager
-def running_site(data: Path) -> Iterator[Site]:
-    """Serve the pages until the block ends; `data` is an empty directory for nginx."""
+def running_site(data: Path, *, log: str = "off") -> Iterator[Site]:
+    """Serve the pages until the block ends.
+
+    Args:
+        data: an empty directory for nginx.
+        log: `off`, or a file to which the path of each request is written, and the format's name `page`.
+    """
     names, port = page_names(), free_port()
     configuration = data / "nginx.conf"
     locations = "".join(
@@ -103,9 +109,13 @@ def running_site(data: Path) -> Iterator[Site]:
         f"\n        location ~ ^/200/({name}/.*)$ {{ echo_sleep 0.2; echo_exec /0/$1; }}"
         for name, (folder, _) in MANUALS.items()
     )
-    configuration.write_text(CONFIGURATION.format(module=MODULE, data=data, port=port, locations=locations))
-    with (data / "nginx.log").open("w") as log:
-        process = subprocess.Popen([str(_nginx()), "-p", data, "-c", configuration], stderr=log, stdout=log)
+    configuration.write_text(
+        CONFIGURATION.format(module=MODULE, data=data, port=port, log=log, locations=locations)
+    )
+    with (data / "nginx.log").open("w") as output:
+        process = subprocess.Popen(
+            [str(_nginx()), "-p", data, "-c", configuration], stderr=output, stdout=output
+        )
     try:
         site = Site(f"http://127.0.0.1:{port}", names, process.pid)
         _await_site(site)

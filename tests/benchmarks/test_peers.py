@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks.peers import environment, site
+from benchmarks.peers.faults import FAULTS
 from benchmarks.peers.systems import BARE, SYSTEMS
 from tests.repository.tree import ROOT
 from tests.servers.requirements import skip_or_fail
@@ -63,3 +64,20 @@ def test_system_scrapes_all_pages_and_is_measured(name: str, measurements: dict[
     if name not in OTHER_PARSER and not found["twice"]:
         bare = measurements[BARE]
         assert (found["headings"], found["links"]) == (bare["headings"], bare["links"])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("fault", FAULTS)
+def test_fault_loses_and_repeats_no_job_of_scrapeq(fault: str, tmp_path: Path) -> None:
+    """After each fault of the comparison, every job of Scrapeq has exactly one result."""
+    if missing := site.missing_packages():
+        skip_or_fail(f"pages or nginx are not installed (on Debian: apt install {' '.join(missing)})")
+    if not environment.INSTALLED.exists() and not os.environ.get("CI"):
+        pytest.skip("the other queues are not installed (make bench-peers ONLY=bare installs them)")
+    file = tmp_path / "faults.json"
+    options = ["--only", "scrapeq", "--fault", fault, "--jobs", "300", "--results", str(file)]
+    subprocess.run(
+        [sys.executable, "-m", "benchmarks.peers.faults", *options], cwd=ROOT, timeout=800, check=True
+    )
+    [found] = json.loads(file.read_text())
+    assert (found["done"], found["missing"], found["twice_in_effect"], found["unexplained"]) == (300, 0, 0, 0)

@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks.peers import __main__ as command
 from benchmarks.peers.chart import draw
+from benchmarks.peers.faults import FaultPlan, FaultResult, table
 from benchmarks.peers.measure import Measurement
 from benchmarks.peers.publish import CHART, RESULTS, replace_section, section, sections
 from benchmarks.peers.report import cost_table, rate_table, short_table
@@ -128,6 +129,24 @@ def test_chart_shows_the_results_of_the_file() -> None:
     results = Results.read(RESULTS)
     assert CHART.exists() == bool(results.measurements)
     assert not results.measurements or CHART.read_text(encoding="utf-8") == draw(results)
+
+
+def test_table_of_faults_has_a_row_for_each_result() -> None:
+    """A row has the fault, the system, the counts, the seconds and the seed, in the order of the columns."""
+    found = FaultResult(
+        "broker-killed", SCRAPEQ, 7, jobs=100, done=97, missing=3, twice_in_effect=2, fetched_twice=5,
+        unexplained=1, seconds=12.4,
+    )  # fmt: skip
+    title = SYSTEMS[SCRAPEQ].title
+    row = f"| broker: SIGKILL, started again | {title} | 100 | 3 | 2 | 5 | 1 | 12 | 7 |"
+    assert table([found]).splitlines()[2:] == [row]
+
+
+def test_moment_of_a_fault_is_that_of_its_seed() -> None:
+    """The same fault and seed choose the same share of the jobs, between a tenth and a half."""
+    shares = [FaultPlan(SYSTEMS[SCRAPEQ], "broker-killed", 100, seed).share for seed in (1, 1, 2)]
+    assert shares[0] == shares[1] != shares[2]
+    assert all(0.1 <= share <= 0.5 for share in shares)
 
 
 def test_section_between_markers_is_replaced() -> None:

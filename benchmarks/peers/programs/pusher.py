@@ -8,6 +8,7 @@ import base64
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 
 import aiohttp
 
@@ -20,9 +21,11 @@ async def push(session: aiohttp.ClientSession, worker: str, urls: Iterator[str])
         data = base64.b64encode(json.dumps({"url": url}).encode()).decode()
         body = json.dumps({"message": {"data": data, "messageId": "1"}, "subscription": "jobs"})
         while True:
-            async with session.post(worker, data=body) as response:
-                if response.status == 204:
-                    break
+            # gunicorn closes idle connections, which a push may be sent on.
+            with suppress(aiohttp.ClientConnectionError):
+                async with session.post(worker, data=body) as response:
+                    if response.status == 204:
+                        break
 
 
 async def main(in_flight: int, worker: str) -> None:
