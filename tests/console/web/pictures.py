@@ -148,7 +148,7 @@ def main() -> None:
                         print(f"{name} at {width} px has a small target: {target}")  # noqa: T201 - a program
                 page.close()
         if given.documentation:
-            page = browser.new_page(viewport={"width": 1100, "height": 860})
+            page = browser.new_page(viewport={"width": 1100, "height": 1310})
             for place in ("/runs", SCREENS["run"]):
                 open_screen(page, url, place)
             page.screenshot(path=given.documentation)
