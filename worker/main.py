@@ -29,6 +29,7 @@ from worker.fork_server import FORK_SERVER
 from worker.page_slots import PageSlots
 from worker.push_delivery import PushConsumer
 from worker.rate_limiter import RateLimiter
+from worker.robots_cache import FAILURE_CACHE_SECONDS
 from worker.scrape import Scraper
 from worker.settings import PUBLISH_SECONDS, WorkerSettings
 from worker.settlement import MAX_PUBLISH_SECONDS, Settler
@@ -104,7 +105,13 @@ def _make_scraper(settings: WorkerSettings, shutdown: Shutdown, controls: Operat
     log_allowed_networks(settings)
     fetcher = Fetcher(
         client,
-        RateLimiter(client, settings.user_agent, slots=HOST_SLOTS, sleep=shutdown.wait),
+        RateLimiter(
+            client,
+            settings.user_agent,
+            slots=HOST_SLOTS,
+            sleep=shutdown.wait,
+            failure_seconds=min(FAILURE_CACHE_SECONDS, settings.retry_minimum_backoff_seconds),
+        ),
         max_bytes=settings.fetch_max_bytes,
         max_redirects=settings.fetch_max_redirects,
         policy=policy,

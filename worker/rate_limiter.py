@@ -21,7 +21,7 @@ from guarded_http.robots import RobotRules, product_token
 from worker.budget import PageBudget
 from worker.host_slots import TOLERANCE_SECONDS, HostSlots, Lane, parse_retry_after
 from worker.permit import ALWAYS_PERMITTED, Permit
-from worker.robots_cache import RobotsCache
+from worker.robots_cache import FAILURE_CACHE_SECONDS, RobotsCache
 
 
 class RateLimiter:
@@ -35,9 +35,10 @@ class RateLimiter:
         clock: returns monotonic seconds.
         now: returns the time, with a time zone.
         sleep: waits for a number of seconds.
+        failure_seconds: for how long a failure of robots.txt is cached; see `RobotsCache`.
     """
 
-    def __init__(  # noqa: PLR0913 - the last three arguments let tests control the time
+    def __init__(  # noqa: PLR0913 - the last four arguments let tests control the time
         self,
         client: HttpClient,
         user_agent: str,
@@ -46,6 +47,7 @@ class RateLimiter:
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], None] = time.sleep,
+        failure_seconds: float = FAILURE_CACHE_SECONDS,
     ) -> None:
         self._slots = slots or HostSlots(lock=Lock())
         self._client = client
@@ -53,7 +55,13 @@ class RateLimiter:
         self._now = now
         self._sleep = sleep
         self._token = product_token(user_agent)
-        self._robots = RobotsCache(client, self._token, note_retry_after=self.note_retry_after, clock=clock)
+        self._robots = RobotsCache(
+            client,
+            self._token,
+            note_retry_after=self.note_retry_after,
+            clock=clock,
+            failure_seconds=failure_seconds,
+        )
 
     def acquire(  # noqa: PLR0913 - the last four arguments have defaults
         self,

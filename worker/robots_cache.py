@@ -20,7 +20,8 @@ from worker.permit import ALWAYS_PERMITTED, Permit
 
 ACCEPT = "text/plain, */*;q=0.5"
 CACHE_SECONDS = 24 * 3600.0  #: seconds for which rules are cached (RFC 9309 section 2.4)
-#: Seconds for which a failure is cached, so that waiting jobs do not send the failed request again.
+#: Longest time in seconds for which a failure is cached, so that waiting jobs do not send the failed request
+#: again.
 FAILURE_CACHE_SECONDS = 30.0
 MAX_REDIRECTS = 5  #: maximum number of redirects that are followed (RFC 9309 section 2.3.1.2)
 MAX_SITES = 2_000  #: maximum number of cached sites
@@ -54,9 +55,12 @@ class RobotsCache:
         note_retry_after: called with a URL, and the Retry-After and Date headers of its response.
         clock: returns monotonic seconds.
         max_sites: maximum number of cached sites; the least recently used site is evicted.
+        failure_seconds: for how long a failure is cached. It should not exceed the shortest time between two
+            attempts of a job. Otherwise one failed request would end several attempts of the same job, and
+            could use up all of them although the site was down only for a moment.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the last two arguments have defaults
         self,
         client: HttpClient,
         token: str,
@@ -64,12 +68,14 @@ class RobotsCache:
         note_retry_after: Callable[[str, str, str], object],
         clock: Callable[[], float],
         max_sites: int = MAX_SITES,
+        failure_seconds: float = FAILURE_CACHE_SECONDS,
     ) -> None:
         self._client = client
         self._token = token
         self._note_retry_after = note_retry_after
         self._clock = clock
         self._max_sites = max_sites
+        self._failure_seconds = failure_seconds
         # By the URL of robots.txt, and the User-Agent and the proxy with which it is requested.
         self._entries: OrderedDict[tuple[str, HttpRequest], _Entry] = OrderedDict()
         self._lock = Lock()
@@ -144,7 +150,7 @@ class RobotsCache:
         try:
             scope = NetworkScope(public_only=public_only)
             entry.rules, entry.error = self._fetch(*key, budget, scope, permit)
-            seconds = FAILURE_CACHE_SECONDS if entry.error else CACHE_SECONDS
+            seconds = self._failure_seconds if entry.error else CACHE_SECONDS
             entry.expires_at = self._clock() + seconds
         except BaseException:  # for example, this job's budget is spent; another job then fetches the file
             with self._lock:

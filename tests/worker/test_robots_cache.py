@@ -17,6 +17,7 @@ from tests.servers.site import PendingRequest, Response, Site, http, redirect
 from tests.worker.fetching import RESPECT_ROBOTS, FakeClock, fetch, fetch_failure, make_fetcher
 from worker.budget import PageBudget
 from worker.fetch import Fetcher
+from worker.rate_limiter import RateLimiter
 from worker.robots_cache import CACHE_SECONDS, FAILURE_CACHE_SECONDS, MAX_CACHE_BYTES, RobotsCache
 
 PAGE = b"<h1>One</h1>"
@@ -180,6 +181,22 @@ def test_failure_of_robots_txt_is_cached_for_30_seconds(site: Site) -> None:
     site.add("/robots.txt", robots_txt(""))
     clock.seconds = FAILURE_CACHE_SECONDS
     assert robots_requests(site, fetcher, 1) == 2
+
+
+def test_next_attempt_of_a_job_requests_a_failed_robots_txt_again(site: Site) -> None:
+    """A failure that is cached for the shortest backoff ends only one attempt of each job."""
+    clock = FakeClock()
+    client = HttpClient("scrapeq/test", Dialer(parse_networks("127.0.0.0/8")))
+    limiter = RateLimiter(
+        client, "scrapeq/test", clock=clock, now=clock.now, sleep=clock.sleep, failure_seconds=2
+    )
+    fetcher = Fetcher(client, limiter, max_bytes=10_000, max_redirects=5)
+    site.add("/robots.txt", http(500))
+    url = site.add("/", http(200, PAGE))
+    assert fetch_failure(fetcher, url, politeness=RESPECT_ROBOTS).reason is Reason.ROBOTS_UNAVAILABLE
+    site.add("/robots.txt", robots_txt(""))
+    clock.seconds = 2
+    assert fetch(fetcher, url, politeness=RESPECT_ROBOTS).body == PAGE
 
 
 def test_concurrent_jobs_of_one_host_share_one_robots_request(site: Site) -> None:
