@@ -82,6 +82,15 @@ bench-peers: $(INSTALLED) ## compare with other queues (three hours; it can be i
 simulate: $(INSTALLED) ## run 10,000 seeds of the simulation; Ctrl-C stops them and prints a summary
 	@$(BIN)/python -m simulation
 
+.PHONY: chaos
+chaos: $(INSTALLED) ## break the running system in every way, and account for every job (hours); Ctrl-C prints a summary
+	@$(BIN)/python -m tests.journey.chaos --all --seed 7 --jobs 2000 --record
+	@$(BIN)/python -m tests.journey.chaos --all --seeds 10 --jobs 100 --record
+
+.PHONY: soak
+soak: $(INSTALLED) ## keep the system busy for 20 minutes, and check that no process grows; draws docs/images/soak.svg
+	@$(BIN)/python -m tests.journey.soak --minutes 20 --record
+
 .PHONY: lock
 lock: $(INSTALLED) ## update locks/ from pyproject.toml
 	@$(BIN)/python -m pip install --quiet "uv>=0.9"

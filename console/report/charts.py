@@ -190,9 +190,8 @@ def _fill_row(place: int, field: FieldFill) -> list[Element]:
     return row
 
 
-def _line_chart(frame: Frame) -> str:
-    if not frame.has_data:
-        return markup(empty(frame))
+def line_drawing(frame: Frame) -> Element:
+    """Return the drawing of a chart with a line for each series, without its caption, legend and numbers."""
     marks = element("g")
     dots: list[Element] = []
     for number, (name, values) in enumerate(frame.values.items()):
@@ -209,9 +208,15 @@ def _line_chart(frame: Frame) -> str:
                 outline = [(run[0][0], float(PLOT)), *run, (run[-1][0], float(PLOT))]
                 marks.append(element("polygon", class_=f"area {colour}", points=_points(outline)))
             marks.append(element("polyline", class_=f"line {colour}", points=_points(run)))
+    return plot_svg(frame, marks, dots)
+
+
+def _line_chart(frame: Frame) -> str:
+    if not frame.has_data:
+        return markup(empty(frame))
     colours = {name: _colour(name, number) for number, name in enumerate(frame.values)}
     key = legend(colours) if len(colours) > 1 else None
-    return markup(figure(frame, plot_svg(frame, marks, dots), key))
+    return markup(figure(frame, line_drawing(frame), key))
 
 
 def _lines(points: Sequence[tuple[float, float] | None], classes: str) -> list[Element]:

@@ -67,12 +67,10 @@ class StackOptions:
         worker_port: port of the worker.
         console_port: port of the operator's page; None if it is not served.
         delivery: how jobs are delivered and retried.
-        worker_processes: number of gunicorn worker processes.
-        ack_policy: acknowledgement policy of the worker.
-        concurrency: maximum number of pushes that all worker processes together take at the same time; also
-            the maximum number of jobs that localpubsub pushes at the same time, so that no push is refused.
-            Most of them may be waiting: the worker's PAGE_CONCURRENCY limits the pages that are processed.
-        environment: additional environment variables of the services.
+        worker_processes: number of gunicorn worker processes; `ack_policy`: acknowledgement policy of them.
+        concurrency: maximum number of pushes that all worker processes together take, and that localpubsub
+            sends, at the same time. PAGE_CONCURRENCY of the worker limits the pages that are processed.
+        environment: additional environment variables of the services; `service_environments`: of single ones.
         pubsub_arguments: additional command-line arguments of localpubsub.
     """
 
@@ -87,6 +85,7 @@ class StackOptions:
     ack_policy: AckPolicy = AckPolicy.SUCCESS
     concurrency: int = 400
     environment: Mapping[str, str] = field(default_factory=dict)
+    service_environments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     pubsub_arguments: tuple[str, ...] = ()
 
     @property
@@ -247,12 +246,13 @@ def launches(
     }
     if addresses.console_url:
         commands[CONSOLE] = (_console(options, addresses), f"{addresses.console_url}/healthz")
-    ports = {DISPATCHER: _port(addresses.dispatcher_url), WORKER: _port(addresses.worker_url)}
+    urls = {DISPATCHER: addresses.dispatcher_url, WORKER: addresses.worker_url}
+    ports = {name: {"PORT": _port(url)} for name, url in urls.items()}
     return {
         name: Launch(
             TITLES[name],
             (sys.executable, "-m", *arguments),
-            {**environment, **({"PORT": ports[name]} if name in ports else {})},
+            {**environment, **ports.get(name, {}), **options.service_environments.get(name, {})},
             options.data.absolute() / "logs" / f"{name}.log",
             health_url,
         )
@@ -284,8 +284,8 @@ def _worker() -> tuple[str, ...]:
 
 
 def _console(options: StackOptions, addresses: Addresses) -> tuple[str, ...]:
-    port = _port(addresses.console_url)
-    return ("console", "console", "--port", port, "--data", str(options.data.absolute()))
+    data = options.data.absolute()
+    return ("console", "console", "--port", _port(addresses.console_url), "--data", str(data))
 
 
 def _port(address: str) -> str:

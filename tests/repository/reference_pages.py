@@ -15,12 +15,14 @@ from console.cli.application import argument_name
 from console.cli.commands import app
 from contract.outcome import OUTCOME_MEANINGS, Outcome, Reason
 from contract.reason_meanings import REASON_MEANINGS, status_of
+from tests.journey.chaos import page as guarantees_page
 from tests.repository.tree import ROOT
 from tests.rollout.deploy import DEPLOY
 from tests.rollout.documented_commands import MEANINGS
 from tests.rollout.runbook import RUNBOOK
 
 REFERENCE: Final = ROOT / "docs" / "reference"
+GUARANTEES: Final = ROOT / "docs" / "guarantees.md"
 CRAWL_SCHEMA: Final = ROOT / "docs" / "crawl.schema.json"
 LEDGER: Final = ROOT / "contract" / "ledger"
 
@@ -189,6 +191,10 @@ PARTS: Final[dict[tuple[Path, str], Callable[[], str]]] = {
     (REFERENCE / "tested-commands.md", "runbook"): RUNBOOK.table,
     (REFERENCE / "tested-commands.md", "deploy"): DEPLOY.table,
     (REFERENCE / "crawl-file.md", "keys"): crawl_fields,
+    (GUARANTEES, "guarantees"): guarantees_page.guarantees,
+    (GUARANTEES, "repeats"): guarantees_page.repeats,
+    (GUARANTEES, "fresh-seeds"): guarantees_page.fresh_seeds,
+    (ROOT / "README.md", "guarantees"): guarantees_page.summary,
     (REFERENCE / "ledger.md", "jobs"): _columns("jobs"),
     (REFERENCE / "ledger.md", "outcomes"): _columns("outcomes"),
     (REFERENCE / "ledger.md", "dead_letters"): _columns("dead_letters"),

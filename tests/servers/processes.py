@@ -15,15 +15,25 @@ def is_running(group: int) -> bool:
 
 def descendant_groups(parent: int) -> set[int]:
     """Return the process groups of all descendants of a process."""
+    family = descendants(parent)
+    return {pgid for pid, _, pgid in _processes() if pid in family}
+
+
+def descendants(parent: int) -> set[int]:
+    """Return the process ids of all descendants of a process."""
+    rows, family = _processes(), {parent}
+    while more := {pid for pid, ppid, _ in rows if ppid in family} - family:
+        family |= more
+    return family - {parent}
+
+
+def _processes() -> list[tuple[int, int, int]]:
+    """Return the id, the parent's id and the group of each process."""
     listed = subprocess.run(
         ["ps", "-A", "-o", "pid=,ppid=,pgid="], check=True, capture_output=True, text=True
     )
-    rows = [tuple(map(int, line.split())) for line in listed.stdout.splitlines()]
-    family, groups = {parent}, set[int]()
-    while more := {pid for pid, ppid, _ in rows if ppid in family} - family:
-        family |= more
-        groups |= {pgid for pid, _, pgid in rows if pid in more}
-    return groups
+    rows = [line.split() for line in listed.stdout.splitlines()]
+    return [(int(pid), int(ppid), int(pgid)) for pid, ppid, pgid in rows]
 
 
 def is_listening(port: int | None) -> bool:
