@@ -123,7 +123,12 @@ FAULTS: dict[str, Fault] = {
         "localpubsub's jumps by an hour",
         "a wrong clock costs time, and no job",
         lambda _: [skew_clocks(3.0), jump_clock(3600.0, 2)],
-        Conditions(page_seconds=SLOW_PAGES, shifted_clocks=("worker", "dispatcher")),
+        # Without pages that are tried again: what a worker publishes with its clock ahead is due an hour later.
+        Conditions(
+            page_seconds=SLOW_PAGES,
+            poison=(("missing", 0.05), ("empty", 0.05)),
+            shifted_clocks=("worker", "dispatcher"),
+        ),
         may_be_silent=True,
     ),
     "disk-full": Fault(
