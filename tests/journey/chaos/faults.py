@@ -119,11 +119,11 @@ FAULTS: dict[str, Fault] = {
         is_long=True,
     ),
     "clocks": Fault(
-        "the worker's clock is an hour ahead, then an hour behind; the dispatcher's is an hour behind; "
+        "the worker's clock is two hours ahead, then two hours behind; the dispatcher's is two hours behind; "
         "localpubsub's jumps by an hour",
         "a wrong clock costs time, and no job",
         lambda _: [skew_clocks(3.0), jump_clock(3600.0, 2)],
-        # Without pages that are tried again: what a worker publishes with its clock ahead is due an hour later.
+        # No page is tried again: what a worker publishes with its clock ahead is due two hours later.
         Conditions(
             page_seconds=SLOW_PAGES,
             poison=(("missing", 0.05), ("empty", 0.05)),

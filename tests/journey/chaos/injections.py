@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator
 from contextlib import suppress
 from random import Random
 
-from tests.journey.chaos.clock_files import HOUR, set_clock
+from tests.journey.chaos.clock_files import SKEW_SECONDS, set_clock
 from tests.journey.chaos.system import System
 from tests.servers.processes import descendants
 
@@ -165,10 +165,10 @@ def skew_clocks(seconds: float) -> Injection:
 
     def inject(system: System, _: Random) -> Generator[None]:
         data = system.stack.options.data
-        set_clock(data, "dispatcher", -HOUR)
+        set_clock(data, "dispatcher", -SKEW_SECONDS)
         try:
             yield from first_page(system)
-            for offset in (HOUR, -HOUR):
+            for offset in (SKEW_SECONDS, -SKEW_SECONDS):
                 set_clock(data, "worker", offset)
                 system.injected += 1
                 until = time.monotonic() + seconds

@@ -15,13 +15,13 @@ from rich.console import Console
 from console.terminal import TextTable, open_terminal, print_line
 from tests.journey.chaos.campaign import source_version
 from tests.journey.soak.picture import KINDS, picture
+from tests.journey.soak.records import RECORD
 from tests.journey.soak.run import SERVICES, Soak, soak
-from tests.journey.soak.trend import trend_of
+from tests.journey.soak.trend import Trend, trend_of
 from tests.repository import reference_pages
 from tests.repository.tree import ROOT
 
 PICTURE = ROOT / "docs" / "images" / "soak.svg"
-RECORD = ROOT / "docs" / "reference" / "soak.json"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -58,23 +58,14 @@ def record_of(measured: Soak, minutes: float) -> dict[str, object]:
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "version": source_version(),
         "services": {
-            name: {
-                kind: dict(
-                    zip(
-                        ("median", "growth"),
-                        map(_rounded, trend_of(kind, measured.series(kind)[name])),
-                        strict=False,
-                    )
-                )
-                for kind in KINDS
-            }
+            name: {kind: _numbers(trend_of(kind, measured.series(kind)[name])) for kind in KINDS}
             for name in SERVICES
         },
     }
 
 
-def _rounded(value: float) -> float:
-    return round(value, 1)
+def _numbers(trend: Trend) -> dict[str, float]:
+    return {"median": round(trend.middle, 1), "growth": round(trend.growth, 1)}
 
 
 def _show(measured: Soak, terminal: Console) -> bool:
