@@ -1,4 +1,4 @@
-"""Keeps the result of the last soak in docs/reference/soak.json, and makes its table for the documentation."""
+"""Keeps the result of the last soak, and makes its table for the documentation."""
 
 import json
 from typing import Any
