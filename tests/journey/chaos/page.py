@@ -20,16 +20,9 @@ HEAD = (
     "faults",
     "seed",
 )
-SUMMARY_HEAD = ("what happens", "jobs", "lost", "twice in effect", "dead without a reason")
-SEEDS_HEAD = (
-    "fault",
-    "fresh seeds",
-    "jobs",
-    "lost",
-    "twice in effect",
-    "dead without a reason",
-    "unexplained",
-)
+TOTALS = ("jobs acknowledged", "lost", "twice in effect", "dead without a reason", "unexplained")
+SUMMARY_HEAD = ("kinds of faults", "runs", *TOTALS)
+SEEDS_HEAD = ("fault", "fresh seeds", *TOTALS)
 
 
 def guarantees() -> str:
