@@ -14,8 +14,9 @@ from rich.console import Console
 from console.cli.arguments import DEFAULT_DATA, AsJson, Data, Pubsub, run_ids
 from console.dispatch_response import DispatchResponse
 from console.errors import UsageError
-from console.ledger.ledger import Accounting, Ledger
+from console.ledger.ledger import MAX_NAMED_RUNS, Accounting, Ledger
 from console.ledger.open_ledger import open_ledger
+from console.ledger.run_rows import run_summaries
 from console.report.controls import time_text
 from console.report.follow import Follower
 from console.report.run_status import accounting_json
@@ -28,7 +29,7 @@ from contract.urls import check_url, host_of
 _DURATION = re.compile(r"([0-9]{1,6})([smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
-PausedRun = Annotated[
+NamedRun = Annotated[
     str | None,
     typer.Argument(metavar="RUN", autocompletion=run_ids, help="The run_id that `dispatch` printed."),
 ]
@@ -39,9 +40,7 @@ Everything = Annotated[bool, typer.Option("--all", help="Everything: no job is d
 
 
 def cancel(
-    run: Annotated[
-        str, typer.Argument(metavar="RUN", autocompletion=run_ids, help="The run_id that `dispatch` printed.")
-    ],
+    run: NamedRun = None,
     wait: Annotated[  # noqa: FBT002 - this argument is a flag of the command
         bool, typer.Option("--wait", help="Show the progress until no job of the run is in flight.")
     ] = False,
@@ -63,6 +62,8 @@ def cancel(
     from console.controls.queue import open_queue  # noqa: PLC0415 - imports Pub/Sub's slow client
 
     ledger, terminal = open_ledger(data), open_terminal(stderr=as_json)
+    if run is None:
+        raise UsageError(f"Name the run. {_running_runs(ledger)}")
     run_id = ledger.resolve_run(run)
     if controls.has_ended(ledger, run_id):
         print_line(terminal, f"Run {run_id} has ended: no job of it is in flight, so nothing was cancelled.")
@@ -84,7 +85,7 @@ def cancel(
 
 
 def pause(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
-    run: PausedRun = None,
+    run: NamedRun = None,
     host: Host = None,
     everything: Everything = False,  # noqa: FBT002 - this argument is a flag of the command
     duration: Annotated[
@@ -129,7 +130,7 @@ def pause(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
 
 
 def resume(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
-    run: PausedRun = None,
+    run: NamedRun = None,
     host: Host = None,
     everything: Everything = False,  # noqa: FBT002 - this argument is a flag of the command
     as_json: AsJson = False,  # noqa: FBT002 - this argument is a flag of the command
@@ -170,6 +171,14 @@ def _changing(terminal: Console, what: str) -> Iterator[None]:
             "Stopped. It may be in force or not: give the command again, or look at `scrapeq status`.",
         )
         raise typer.Exit(130) from None
+
+
+def _running_runs(ledger: Ledger) -> str:
+    """Return a sentence that names the newest runs with jobs in flight."""
+    open_runs = [run for run in run_summaries(ledger, MAX_NAMED_RUNS) if run.in_flight]
+    if not open_runs:
+        return "No run has jobs in flight."
+    return "Running: " + ", ".join(f"{run.run_id} ({run.in_flight} in flight)" for run in open_runs) + "."
 
 
 def _show_accounting(terminal: Console, run_id: str, accounting: Accounting, *, as_json: bool) -> None:

@@ -24,7 +24,7 @@ def folder(ledger: Ledger, tmp_path: Path) -> Path:
     record(
         ledger,
         [
-            *(job_row(name, run=run) for name in ("good", "bad")),
+            *(job_row(name, run=run) for name in ("good", "bad", "open")),
             outcome_row("good", 1, run=run, items=[{"title": "Faust", "price": 9.5}]),
             outcome_row("bad", 2, run=run, reason="missing_field"),
             dead_letter_row("bad", 3, run=run),
@@ -51,6 +51,7 @@ def folder(ledger: Ledger, tmp_path: Path) -> Path:
         ("plan {}/type.yaml --data {}", "; did you mean number?"),
         ("plan {}/crawl.yml --data {}", "No such file or directory. Did you mean crawl.yaml?"),
         ("runs --limt 5 --data {}", "No such option: --limt (Possible options: --limit)"),
+        ("cancel --data {}", "Name the run. Running: books-2026-11-30T22:55:51.690Z (1 in flight)."),
         ("rums --data {}", "Did you mean 'runs'"),
     ],
 )
