@@ -79,6 +79,7 @@ FAULTS: dict[str, Fault] = {
         Conditions(page_seconds=SLOW_PAGES),
         may_be_silent=True,  # a push that arrives between two workers reaches none
         expected_lines=KILLED,
+        is_long=True,
     ),
     "pubsub-killed": Fault(
         "SIGKILL of localpubsub, which is started again",

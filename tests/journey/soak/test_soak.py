@@ -34,7 +34,7 @@ def test_a_series_that_levels_off_is_flat() -> None:
     """A series that grows only in its warm-up, and is noisy afterwards, is flat."""
     chance = Random(1)
     warm = [100.0 + 10 * step for step in range(20)]
-    assert trend_of("memory", [*warm, *(300 + chance.uniform(-5, 5) for _ in range(60))]).is_flat
+    assert trend_of("memory", [*warm, *(300 + chance.uniform(-5, 5) for _ in range(30))]).is_flat
 
 
 @pytest.mark.parametrize("kind", ["memory", "descriptors", "threads"])

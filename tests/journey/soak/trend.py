@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from statistics import linear_regression, median
 from typing import NamedTuple
 
-WARM_UP = 1 / 3  #: share of a series, from its beginning, that is not judged
+#: Share of a series, from its beginning, that is not judged: caches fill meanwhile, such as the 32 MB of
+#: localpubsub (localpubsub/broker/message_cache.py).
+WARM_UP = 1 / 2
 #: A series may grow by this share of its median between the end of the warm-up and the end, by its slope.
 MAX_GROWTH = 0.10
 #: What a series may grow by in any case: MiB, descriptors and threads; less is noise.
