@@ -76,7 +76,7 @@ bench-pubsub: $(INSTALLED) ## compare localpubsub with the official emulator (te
 
 .PHONY: bench-peers
 bench-peers: $(INSTALLED) ## compare with other queues (three hours; it can be interrupted); ONLY=dramatiq-rabbitmq: one row
-	@$(BIN)/python -m benchmarks.peers $(if $(ONLY),--only scrapeq,$(ONLY)) $(BENCH_ARGS)
+	@$(BIN)/python -m benchmarks.peers $(if $(ONLY),--only 'scrapeq $(ONLY)') $(BENCH_ARGS)
 
 .PHONY: simulate
 simulate: $(INSTALLED) ## run 10,000 seeds of the simulation; Ctrl-C stops them and prints a summary

@@ -57,7 +57,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = argparse.ArgumentParser(
         prog="python -m benchmarks.peers", description=head, epilog=f"Example: {example}"
     )
-    options.add_argument("--only", default="", help=f"systems, separated by commas: {', '.join(SYSTEMS)}")
+    options.add_argument(
+        "--only", default="", help=f"systems, separated by commas or spaces: {', '.join(SYSTEMS)}"
+    )
     options.add_argument("--sweeps", type=int, help="number of sweeps (3; with --only 1)")
     options.add_argument("--rounds", type=int, help="number of rounds in each sweep (5; with --only 1)")
     options.add_argument("--pages", type=int, default=PAGES, help=f"number of pages (at most {PAGES})")
@@ -69,7 +71,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--report", action="store_true", help="measure nothing, write and print the tables of the results"
     )
     chosen = options.parse_args(arguments)
-    chosen.only = [name for name in chosen.only.split(",") if name]
+    chosen.only = chosen.only.replace(",", " ").split()
     if unknown := [name for name in chosen.only if name not in SYSTEMS]:
         options.error(f"--only: no system is named {', '.join(unknown)}; choose from {', '.join(SYSTEMS)}")
     if not 1 <= chosen.pages <= PAGES:

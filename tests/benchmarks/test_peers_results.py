@@ -1,5 +1,7 @@
 """Tests of the results of `make bench-peers`: the file, the tables, the chart, and the documentation."""
 
+import shlex
+import subprocess
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -96,6 +98,16 @@ def test_invalid_option_is_rejected(
     with pytest.raises(SystemExit):
         command.parse(option)
     assert message in capsys.readouterr().err
+
+
+def test_make_measures_scrapeq_and_the_named_system() -> None:
+    """`make bench-peers ONLY=dramatiq-rabbitmq` selects Scrapeq and Dramatiq on RabbitMQ, once."""
+    make = ["make", "--dry-run", "bench-peers", "ONLY=dramatiq-rabbitmq"]
+    shown = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    _, _, options = shown.splitlines()[-1].partition("-m benchmarks.peers ")
+    chosen = command.parse(shlex.split(options))
+    assert (chosen.only, chosen.sweeps, chosen.rounds) == ([SCRAPEQ, "dramatiq-rabbitmq"], 1, 1)
+    assert chosen.results is None
 
 
 def test_each_round_begins_with_another_system() -> None:
