@@ -167,3 +167,10 @@ def test_section_between_markers_is_replaced() -> None:
     assert replace_section(page, "x", "new\n\nlines") == page.replace("old", "new\n\nlines", 1)
     with pytest.raises(ValueError, match="no markers named z"):
         section(page, "z")
+
+
+def test_readme_with_results_has_at_most_150_lines() -> None:
+    """The README has room for the chart and the table that `make bench-peers` writes."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    written = replace_section(text, "peers", sections(example())["README.md", "peers"])
+    assert len(written.splitlines()) <= 150
