@@ -6,11 +6,12 @@ The messages of a dispatch carry it from request to request, and its last one ke
 import hashlib
 import json
 from collections.abc import Iterable
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from contract.crawl import Crawl
+if TYPE_CHECKING:  # the commands that read the ledger read reports, and importing the crawl takes long
+    from contract.crawl import Crawl
 
 MAX_LISTED = 100  #: maximum number of rejected URLs, and of unread parts; further ones are only counted
 _Count = Annotated[int, Field(ge=0)]
@@ -94,7 +95,7 @@ def _first(*lists: Iterable[ListedUrl]) -> tuple[ListedUrl, ...]:
     return tuple(url for listed in lists for url in listed)[:MAX_LISTED]
 
 
-def dispatch_id(crawl: Crawl) -> str:
+def dispatch_id(crawl: "Crawl") -> str:
     """Return the id of the dispatch of a crawl that has its run id: 16 hexadecimal digits.
 
     A repeated trigger is the same dispatch. A run has several if different crawls have its run id, for

@@ -21,9 +21,9 @@ from console.recipes.crawl_file import load_crawl
 from console.report.follow import Follower, describe_stack
 from console.report.listings import listing_lines
 from console.report.plan import RunPlan, plan_lines, plan_run, plan_warnings
-from console.report.plan_cost import cost_lines, limit_faults, limit_warnings, plan_json
+from console.report.plan_cost import cost_lines, limit_faults, limit_warnings, plan_json, plan_table
 from console.report.run_status import accounting_json
-from console.report.tables import dispatched_table, plan_table, rejected_tables, sources_table
+from console.report.tables import dispatched_table, rejected_tables, sources_table
 from console.stack.services import AckPolicy, DeliveryPolicy
 from console.stack.signals import raise_on_signals
 from console.stack.stack_file import read_policy

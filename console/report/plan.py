@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 
+from console.report.durations import duration
 from console.stack.services import AckPolicy, DeliveryPolicy, wait_budget
 from contract.crawl import Crawl
 from contract.job import Job
@@ -276,21 +277,3 @@ def total_backoff(delivery: DeliveryPolicy) -> float:
         min(float(delivery.maximum_backoff_seconds), delivery.minimum_backoff_seconds * 2.0**retry)
         for retry in range(delivery.max_delivery_attempts - 1)
     )
-
-
-def duration(seconds: float) -> str:
-    """Return a duration with its two largest units, for example `1 h 7 min`; no seconds from 10 min on."""
-    whole = max(1, round(seconds)) if seconds else 0
-    if whole >= 600:
-        whole = round(whole / 60) * 60
-    units = (("d", 24 * 3600), ("h", 3600), ("min", 60), ("s", 1))
-    parts = list[str]()
-    for name, size in units:
-        count, whole = divmod(whole, size)
-        if count:
-            parts.append(f"{count} {name}")
-        elif parts:
-            break
-        if len(parts) == 2:
-            break
-    return " ".join(parts) or "0 s"

@@ -1,4 +1,4 @@
-"""Makes the lines about the time and the cost of a crawl, and compares both with its limits. Pure."""
+"""Shows the time and the cost of a crawl before it runs, and compares both with its limits. Pure."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,10 @@ from console.money.forecast import (
     prices_line,
     pushes,
 )
-from console.report.plan import RunPlan, duration
+from console.report.durations import duration
+from console.report.plan import RunPlan
+from console.report.tables import text_table
+from console.terminal import TextTable
 
 UNKNOWN_PAGES = 1000  #: number of pages for which the cost of a source is shown that is not read yet
 
@@ -114,3 +117,13 @@ def limit_warnings(plan: RunPlan) -> Iterator[str]:
             "limits.usd and limits.bytes are kept while `scrapeq up`, `scrapeq dispatch --wait` or "
             "`scrapeq wait` watches the run."
         )
+
+
+def plan_table(plan: RunPlan) -> TextTable:
+    """Return a table of the hosts of a crawl: pages, lanes, and the time that the crawl's delay costs."""
+    lanes = plan.crawl.politeness.lanes
+    table = text_table("host", "pages", "at the same time", "takes at least")
+    for host in plan.hosts:
+        time = duration(host.seconds) if host.seconds else ""
+        table.add_texts(host.host, str(host.pages), str(lanes or "any"), time)
+    return table

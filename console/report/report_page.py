@@ -15,8 +15,8 @@ from console.money.forecast import NOT_INCLUDED, prices_line
 from console.money.run_bill import part_rows, run_bill, use_lines
 from console.report.charts import fill_chart, latency_chart, outcomes_chart, throughput_chart
 from console.report.dead_letters import NO_OUTCOME_REMEDY, WITHOUT_OUTCOME, remedy
+from console.report.durations import duration
 from console.report.field_fills import field_fills, field_names
-from console.report.plan import duration
 from console.report.report_style import REPORT_CSS
 from console.report.run_report import MAX_HOSTS, RunReport
 from console.report.svg import Element, element, html_table

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from console.ledger.job_rows import RetryingJob
-from console.report.plan import duration
+from console.report.durations import duration
 from console.report.tables import text_table
 from console.stack.services import DeliveryPolicy
 from console.terminal import TextTable

@@ -10,8 +10,8 @@ from console.ledger.job_rows import RetryingJob, retrying_jobs
 from console.ledger.ledger import Accounting, Ledger, Listing
 from console.ledger.run_overview import RunOverview, run_overview
 from console.report.controls import control_lines
+from console.report.durations import duration
 from console.report.listings import listing_lines
-from console.report.plan import duration
 from console.report.retries import next_attempt, retries_table
 from console.report.tables import dispatch_line, failures_table, rejected_tables, text_table
 from console.stack.services import DeliveryPolicy

@@ -10,7 +10,6 @@ from console.dispatch_response import DispatchResponse
 from console.ledger.dispatch_rows import Dispatch
 from console.ledger.ledger import Attempt, Failure, Result
 from console.ledger.run_rows import RunSummary
-from console.report.plan import RunPlan, duration
 from console.terminal import TextTable, printable
 from contract.outcome import Reason
 from contract.reason_meanings import REASON_MEANINGS, ReasonMeaning, status_of
@@ -193,16 +192,6 @@ def rejected_tables(dispatched: DispatchResponse) -> Iterator[TextTable]:
             if count > len(rows):
                 table.add_texts(f"and {count - len(rows)} more", "")
             yield table
-
-
-def plan_table(plan: RunPlan) -> TextTable:
-    """Return a table of the hosts of a crawl: pages, lanes, and the time that the crawl's delay costs."""
-    lanes = plan.crawl.politeness.lanes
-    table = text_table("host", "pages", "at the same time", "takes at least")
-    for host in plan.hosts:
-        time = duration(host.seconds) if host.seconds else ""
-        table.add_texts(host.host, str(host.pages), str(lanes or "any"), time)
-    return table
 
 
 def meaning_of(reason: str) -> ReasonMeaning | None:

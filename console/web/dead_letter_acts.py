@@ -14,7 +14,7 @@ from console.dead_letters.replacing import Replacements
 from console.dead_letters.replayer import Replayer, drop
 from console.dead_letters.replayer import Work as Replay
 from console.errors import ConsoleError
-from console.report.plan import duration
+from console.report.durations import duration
 from console.web.acts import ActStopped, RunningAct, Work
 from console.web.context import operator
 from console.web.options import ConsoleOptions

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import flask
 from markupsafe import Markup, escape
 
-from console.report.plan import duration
+from console.report.durations import duration
 from contract.quoting import escape_unprintable, hide_userinfo
 
 MAX_SHOWN = 300  #: number of characters that are shown before a text is cut

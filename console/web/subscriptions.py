@@ -7,7 +7,7 @@ import requests
 from google.api_core.exceptions import GoogleAPIError, NotFound
 from google.pubsub_v1 import types
 
-from console.report.plan import duration
+from console.report.durations import duration
 from console.stack.pubsub_connection import PubsubConnection, describe_failure, open_pubsub
 from console.web.options import ConsoleOptions
 from contract.topology import (

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from console.report.durations import duration
 from console.report.plan import (
-    duration,
     lane_period,
     plan_lines,
     plan_run,
