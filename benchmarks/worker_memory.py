@@ -1,5 +1,8 @@
 """Measure a worker's memory over many pages: `python -m benchmarks.worker_memory [--pages 20000]`.
 
+`python -m benchmarks.worker_memory --in-flight 100` measures all processes of a worker that waits for the
+sites of so many jobs: gunicorn's two, the fork server and its children. Memory that they share counts once.
+
 One worker process handles pushes for pages that differ in kind, size, text, host and recipe. One page in
 twenty is missing, and up to one in twenty is encoded as windows-1252. The memory is read every 1,000 pages.
 """
@@ -13,12 +16,13 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from threading import local
 
 from aiohttp import web
 
+from benchmarks.pages_of_200_ms import slow_site
 from benchmarks.worker_class import push_body
 from benchmarks.worker_process import Sender, await_port, worker_dependencies, worker_process
 from console.stack.ports import free_port
@@ -27,6 +31,7 @@ from contract.recipe import Recipe
 HOSTS = 200  #: number of hosts; each has its own robots.txt and connections
 RECIPES = 50  #: number of different recipes
 CONCURRENCY = 8  #: number of concurrent pushes
+SITE_SECONDS = 3.0  #: how long the site of the jobs in flight takes to respond
 STEP = 1000  #: number of pages between two readings of the memory
 
 
@@ -96,6 +101,43 @@ def resident_mib(master: int) -> float:
     return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
 
+def processes(pid: int) -> list[int]:
+    """Return a process and all its descendants."""
+    children = (file.read_text().split() for file in Path(f"/proc/{pid}/task").glob("*/children"))
+    return [pid, *(each for child in chain.from_iterable(children) for each in processes(int(child)))]
+
+
+def proportional_mib(pid: int) -> float:
+    """Return the MiB of a process; memory that n processes share counts as 1/n in each (proc(5), Pss)."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(rollup.split("Pss:")[1].split()[0]) / 1024
+
+
+def measure_in_flight(count: int) -> None:
+    """Print the memory of each process while `count` jobs wait for their site."""
+    variables = {"CONCURRENCY": str(count), "PAGE_CONCURRENCY": str(count)}
+    with (
+        worker_dependencies() as dependencies,
+        slow_site(SITE_SECONDS) as url,
+        worker_process(dependencies, auth="oidc", variables=variables) as (process, sender),
+        ThreadPoolExecutor(count) as threads,
+    ):
+        await_port(sender.port)
+        for each in range(2):  # the first time, the processes reach their usual size
+            bodies = [push_body(f"{url}/page/{each * count + number}") for number in range(count)]
+            pushes = [
+                threads.submit(lambda body: sender.push(sender.connection(), body), body) for body in bodies
+            ]
+            time.sleep(SITE_SECONDS * 0.8)
+            memory = {pid: proportional_mib(pid) for pid in processes(process.pid)}
+            for push in pushes:
+                push.result()
+    print("| process | memory, MiB |\n|---|---|")
+    for pid, mib in memory.items():
+        print(f"| {pid} | {mib:.1f} |")
+    print(f"| all {len(memory)} processes | {sum(memory.values()):.1f} |")
+
+
 class ThreadedSender:
     """Sends pushes from several threads; each thread uses a separate connection."""
 
@@ -118,9 +160,13 @@ def main() -> None:
     """Push the pages and print the memory."""
     options = argparse.ArgumentParser(description="a worker's memory over many pages")
     options.add_argument("--pages", type=int, default=20_000)
+    options.add_argument("--in-flight", type=int, help="measure once, with so many jobs that wait for a site")
     chosen = options.parse_args()
     if sys.platform != "linux":
         sys.exit("memory is read from /proc, which only Linux has")
+    if chosen.in_flight:
+        measure_in_flight(chosen.in_flight)
+        return
     numbers = iter(range(chosen.pages))
     with (
         worker_dependencies() as dependencies,
